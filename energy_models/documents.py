@@ -1,0 +1,214 @@
+"""YAML as plain data that remembers the line of every key.
+
+PyYAML's own loader forgets where a value stood, lets a later duplicate key win and expands aliases without bound. This reader
+composes the node tree with PyYAML and builds the data itself, so that every later error can name a line.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bitjoule.energy_models.errors import InputError, Problem, brief, whole_file
+
+Path_ = tuple[str | int, ...]
+
+MAX_FILE_BYTES = 1_000_000
+MAX_VALUES = 100_000  # values after expanding aliases: a few nested anchors can otherwise stand for billions
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file's data and where each part of it stood.
+
+    Parameters
+    ----------
+    file
+        The file as the user named it.
+    data
+        Nested dicts, lists and scalars.
+    lines
+        Line of each value, by its path of keys and indices; the root is ``()``.
+    origins
+        Paths whose value did not come from the file, and the name of where it did.
+    """
+
+    file: str
+    data: Any
+    lines: Mapping[Path_, int]
+    origins: Mapping[Path_, str] = field(default_factory=dict)
+
+    def line(self, path: Path_) -> int:
+        """Return the line of the nearest enclosing value that was written in the file.
+
+        Parameters
+        ----------
+        path
+            Keys and indices from the root.
+        """
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.lines:
+                return self.lines[path[:length]]
+        return 1
+
+    def problem(self, path: Path_, wrong: str, expected: str) -> Problem:
+        """Return a problem at `path`.
+
+        Parameters
+        ----------
+        path
+            Keys and indices from the root.
+        wrong, expected
+            As for `Problem`.
+        """
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.origins:
+                return Problem(self.origins[path[:length]], 1, dotted(path), wrong, expected)
+        return Problem(self.file, self.line(path), dotted(path), wrong, expected)
+
+
+def dotted(path: Path_) -> str:
+    """Return a path as ``models[2].layers``.
+
+    Parameters
+    ----------
+    path
+        Keys and indices from the root; the root itself is called ``file``.
+    """
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.lstrip(".") or "file"
+
+
+def read_text(path: Path, file: str) -> str:
+    """Return a text file's contents.
+
+    Parameters
+    ----------
+    path
+        The file.
+    file
+        Its name in messages.
+
+    Raises
+    ------
+    InputError
+        It does not exist, is a directory, is too large or is not UTF-8.
+    """
+    try:
+        if path.is_dir():
+            raise whole_file(file, "is a directory", "a file")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise whole_file(file, f"is larger than {MAX_FILE_BYTES} bytes", "a text file written by hand")
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise whole_file(file, "does not exist", "a file that can be read") from None
+    except UnicodeDecodeError as error:
+        raise whole_file(file, f"is not UTF-8 text (byte {error.start})", "a UTF-8 text file") from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise whole_file(file, f"cannot be read: {error}", "a file that can be read") from None
+
+
+def read_document(path: Path, file: str | None = None) -> Document:
+    """Read a YAML file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    file
+        Its name in messages; default: `path`.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or is not the YAML that bitjoule accepts.
+    """
+    name = str(path) if file is None else file
+    return parse_document(read_text(path, name), name)
+
+
+def parse_document(text: str, file: str) -> Document:
+    """Parse YAML text; see `read_document`.
+
+    Parameters
+    ----------
+    text
+        The YAML.
+    file
+        The name used in messages.
+
+    Raises
+    ------
+    InputError
+        The text is not the YAML that bitjoule accepts: syntax, duplicate or non-text keys, unbounded aliases.
+    """
+    # The pure-Python loader: the C one overflows the stack on deep nesting, and files are small.
+    loader = yaml.SafeLoader("")
+    try:
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        if root is None:
+            raise whole_file(file, "is empty", "a YAML mapping")
+        builder = _Builder(file, loader)
+        return Document(file, builder.build(root, ()), builder.lines)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise InputError([Problem(file, line, "file", f"YAML: {error.problem or error}", "valid YAML")]) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, max(error.position, 0)) + 1
+        raise InputError([Problem(file, line, "file", "holds a character YAML does not allow", "plain text")]) from None
+    except RecursionError:
+        raise whole_file(file, "is nested too deeply", "a few levels of keys") from None
+    finally:
+        loader.dispose()
+
+
+class _Builder:
+    """Turns a node tree into data, noting lines."""
+
+    def __init__(self, file: str, loader: yaml.SafeLoader) -> None:
+        self.file = file
+        self.loader = loader
+        self.lines: dict[Path_, int] = {}
+        self.open: set[int] = set()
+
+    def fail(self, node: yaml.Node, path: Path_, wrong: str, expected: str) -> InputError:
+        return InputError([Problem(self.file, node.start_mark.line + 1, dotted(path), wrong, expected)])
+
+    def build(self, node: yaml.Node, path: Path_) -> Any:
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if len(self.lines) > MAX_VALUES:
+            raise self.fail(node, path[:1], f"stands for more than {MAX_VALUES} values", "fewer anchors and aliases")
+        if id(node) in self.open:
+            raise self.fail(node, path[:1], "an alias contains itself", "an alias of something else")
+        self.open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self.mapping(node, path)
+            if isinstance(node, yaml.SequenceNode):
+                return [self.build(item, (*path, i)) for i, item in enumerate(node.value)]
+            return self.scalar(node, path)
+        finally:
+            self.open.discard(id(node))
+
+    def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is None or key_node.tag != "tag:yaml.org,2002:str":
+                raise self.fail(key_node, path, f"the key {brief(key)} is not text", "a name as key")
+            if key in data:
+                first = self.lines[(*path, key)]
+                raise self.fail(key_node, (*path, key), f"duplicate key, first on line {first}", "each key once")
+            self.lines[(*path, key)] = key_node.start_mark.line + 1
+            data[key] = self.build(value_node, (*path, key))
+        return data
+
+    def scalar(self, node: yaml.Node, path: Path_) -> Any:
+        try:
+            return self.loader.construct_object(node)
+        except (ValueError, OverflowError, KeyError, AttributeError, yaml.constructor.ConstructorError):
+            raise self.fail(node, path, f"{brief(node.value)} is not a valid value", "text or a number") from None

@@ -1,0 +1,96 @@
+"""A problem in a user's input, told so that it can be mended without reading our code."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in one place.
+
+    Parameters
+    ----------
+    file, line, key
+        Where: the file as the user named it, its line (1 where the file as a whole is meant) and the dotted key.
+    wrong, expected
+        What was found there and what would have been right.
+    """
+
+    file: str
+    line: int
+    key: str
+    wrong: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.key}: {self.wrong}; expected {self.expected}"
+
+
+class InputError(Exception):
+    """The user's input is wrong: exit status 2, one line a problem."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def whole_file(file: str, wrong: str, expected: str) -> InputError:
+    """Return the error for a file that is wrong as a whole.
+
+    Parameters
+    ----------
+    file, wrong, expected
+        As for `Problem`.
+    """
+    return InputError([Problem(file, 1, "file", wrong, expected)])
+
+
+def brief(value: object, limit: int = 60) -> str:
+    """Return `value` as a short one-line text for a message.
+
+    Parameters
+    ----------
+    value
+        Anything.
+    limit
+        Longest text returned, in characters.
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an int of over 4300 digits, a structure nested beyond repr
+        text = f"a very large {type(value).__name__}"
+    text = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def choices(known: Iterable[str], limit: int = 12) -> str:
+    """Return the allowed names as ``one of a, b, c``, cut after `limit` names.
+
+    Parameters
+    ----------
+    known
+        The allowed names.
+    limit
+        How many are written out.
+    """
+    names = list(known)
+    more = f", ... ({len(names)} in all)" if len(names) > limit else ""
+    return "one of " + ", ".join(names[:limit]) + more
+
+
+def suggestion(word: object, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest known name, or nothing.
+
+    Parameters
+    ----------
+    word
+        What the user wrote.
+    known
+        The names that exist.
+    """
+    if not isinstance(word, str):
+        return ""
+    by_folded = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
+    return f" (did you mean {by_folded[near[0]]!r}?)" if near else ""

@@ -1,0 +1,118 @@
+"""The shape of a model from its Hugging Face ``config.json``.
+
+A config file leaves out what equals the default of its model type, so each type's defaults stand in data/huggingface.yaml.
+"""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bitjoule.energy_models.documents import Document, read_document, read_text
+from bitjoule.energy_models.errors import InputError, Problem, brief, choices, whole_file
+from bitjoule.energy_models.models import ModelShape, shape_from
+from bitjoule.energy_models.sources import DATA
+from bitjoule.energy_models.validation import Strict, unknown_name, validate
+
+ACTIVATIONS = {
+    "relu": "relu", "relu2": "relu2", "silu": "silu", "swish": "silu",
+    "gelu": "gelu", "gelu_new": "gelu", "gelu_fast": "gelu", "gelu_pytorch_tanh": "gelu",
+}  # fmt: skip
+
+
+class _ModelType(Strict):
+    """How one ``model_type`` writes its shape."""
+
+    keys: dict[str, str]  # our name -> the config's
+    defaults: dict[str, Any]  # the config's keys, where the file leaves them out
+    shape: dict[str, Any]  # ours, the same for every model of this type
+
+
+class _ModelTypes(Strict):
+    """The file data/huggingface.yaml."""
+
+    source: str
+    where: str
+    types: dict[str, _ModelType]
+
+
+@cache
+def _model_types() -> dict[str, _ModelType]:
+    return validate(_ModelTypes, read_document(DATA / "huggingface.yaml")).types
+
+
+def supported_types() -> list[str]:
+    """Return the values of ``model_type`` that can be read."""
+    return sorted(_model_types())
+
+
+def read_config(path: Path, file: str | None = None) -> ModelShape:
+    """Read a Hugging Face ``config.json``.
+
+    Parameters
+    ----------
+    path
+        The file, or the folder that holds it.
+    file
+        Its name in messages; default: `path`.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is no JSON object, has an unknown ``model_type`` or an impossible shape.
+    """
+    if path.is_dir():
+        path, file = path / "config.json", f"{file or path}/config.json"
+    document = _read_json(path, file or str(path))
+    config = document.data
+    name = config.get("model_type")
+    if not isinstance(name, str) or name not in _model_types():
+        wrong, expected = unknown_name("model_type", name, supported_types())
+        raise InputError([document.problem(("model_type",), wrong, expected)])
+    model_type = _model_types()[name]
+    written = {**model_type.defaults, **{key: value for key, value in config.items() if value is not None}}
+    shape: dict[str, Any] = dict(model_type.shape)
+    lines = dict(document.lines)
+    for ours, theirs in model_type.keys.items():
+        if theirs in written:
+            shape[ours] = written[theirs]
+            lines[(ours,)] = document.line((theirs,))
+    shape["activation"] = _activation(document, shape.get("activation"), model_type.keys["activation"])
+    shape["learned_positions"] = _learned_positions(written, model_type)
+    if written.get("word_embed_proj_dim", written.get("hidden_size")) != written.get("hidden_size"):
+        wrong = f"{brief(written['word_embed_proj_dim'])} differs from hidden_size"
+        raise InputError([document.problem(("word_embed_proj_dim",), wrong, "an embedding as wide as the model")])
+    shape["note"] = f"read from a Hugging Face config.json of type {name}"
+    return shape_from(Document(document.file, shape, lines), shape, ())
+
+
+def _activation(document: Document, name: object, key: str) -> str:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        problem = document.problem((key,), f"unknown activation {brief(name)}", choices(ACTIVATIONS))
+        raise InputError([problem])
+    return ACTIVATIONS[name]
+
+
+def _learned_positions(written: dict[str, Any], model_type: _ModelType) -> int:
+    """Return the rows of a learned position table: OPT's has two more than it has positions."""
+    extra = model_type.shape.get("learned_positions", 0)
+    positions = written.get("max_position_embeddings", 0)
+    return extra + positions if extra and isinstance(positions, int) else 0
+
+
+def _read_json(path: Path, file: str) -> Document:
+    text = read_text(path, file)
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError([Problem(file, error.lineno, "file", f"JSON: {error.msg}", "valid JSON")]) from None
+    except (RecursionError, ValueError):
+        raise whole_file(file, "holds a number or a nesting beyond bounds", "a config.json") from None
+    if not isinstance(data, dict):
+        raise whole_file(file, f"got {brief(data)}", "a JSON object")
+    lines = {(): 1}
+    for key in data:
+        found = re.search(re.escape(json.dumps(key)) + r"\s*:", text)
+        lines[(key,)] = text.count("\n", 0, found.start()) + 1 if found else 1
+    return Document(file, data, lines)

@@ -1,0 +1,180 @@
+"""The shape of a transformer: what decides how many operations and bytes a pass takes."""
+
+from functools import cache
+from typing import Any, Literal, NamedTuple, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from bitjoule.energy_models.documents import Document, read_document
+from bitjoule.energy_models.sources import DATA
+from bitjoule.energy_models.validation import Strict, validate, wrong_value
+
+Dimension = PositiveInt
+MAX_DIMENSION = 10**7  # keeps every count of operations a finite float64
+
+
+class Linear(NamedTuple):
+    """One weight matrix's place in a transformer block: out_features x in_features, used `uses` times a token."""
+
+    component: str
+    in_features: int
+    out_features: int
+    bias: bool
+    uses: int
+
+
+class ModelShape(Strict):
+    """A decoder-only transformer's dimensions.
+
+    Parameters
+    ----------
+    layers, hidden
+        Number of blocks; width d of the residual stream.
+    heads, kv_heads, head_dim
+        Query heads; key and value heads (default: `heads`); width of one head (default: hidden / heads).
+    ffn, ffn_gated
+        Inner width; whether there are three matrices (gate, up, down) instead of two.
+    activation
+        The function inside the FFN.
+    vocabulary, tied_embedding
+        Rows of the embedding; whether the LM head is the same matrix.
+    qkv_bias, output_bias, ffn_bias
+        Which linears have biases.
+    norm, sub_norm, post_norm, qk_norm
+        Kind of norm; further norms before the output and down projections (SubLN), after attention and FFN, and on
+        queries and keys.
+    learned_positions
+        Rows of a learned position table, 0 for rotary positions.
+    experts, active_experts
+        FFNs in a block, and how many of them a token uses.
+    source, where, note
+        Citation key, the place in it, and what was inferred.
+    """
+
+    layers: Dimension = Field(le=MAX_DIMENSION)
+    hidden: Dimension = Field(le=MAX_DIMENSION)
+    heads: Dimension = Field(le=MAX_DIMENSION)
+    kv_heads: Dimension = Field(le=MAX_DIMENSION)
+    head_dim: Dimension = Field(le=MAX_DIMENSION)
+    ffn: Dimension = Field(le=MAX_DIMENSION)
+    ffn_gated: bool
+    activation: Literal["relu", "relu2", "gelu", "silu"]
+    vocabulary: Dimension = Field(le=MAX_DIMENSION)
+    tied_embedding: bool = False
+    qkv_bias: bool = False
+    output_bias: bool = False
+    ffn_bias: bool = False
+    norm: Literal["rmsnorm", "layernorm"] = "rmsnorm"
+    sub_norm: bool = False
+    post_norm: bool = False
+    qk_norm: bool = False
+    learned_positions: int = Field(default=0, ge=0, le=MAX_DIMENSION)
+    experts: Dimension = Field(default=1, le=MAX_DIMENSION)
+    active_experts: Dimension = Field(default=1, le=MAX_DIMENSION)
+    source: str = ""
+    where: str = ""
+    note: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derived_defaults(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        hidden, heads = data.get("hidden"), data.get("heads")
+        data.setdefault("kv_heads", heads)
+        if "head_dim" not in data and isinstance(hidden, int) and isinstance(heads, int) and heads > 0:
+            if hidden % heads:
+                raise wrong_value(f"hidden {hidden} is no multiple of heads {heads}", "a multiple, or head_dim")
+            data["head_dim"] = hidden // heads
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.heads % self.kv_heads:
+            raise wrong_value(f"heads {self.heads} is no multiple of kv_heads {self.kv_heads}", "a multiple")
+        if self.active_experts > self.experts:
+            raise wrong_value(f"active_experts {self.active_experts} of {self.experts} experts", "at most `experts`")
+        return self
+
+    @property
+    def linears(self) -> tuple[Linear, ...]:
+        """The weight matrices of one block, in the order they run."""
+        d, q, kv, f = self.hidden, self.heads * self.head_dim, self.kv_heads * self.head_dim, self.ffn
+        used = self.active_experts
+        matrices = [
+            Linear("q_proj", d, q, self.qkv_bias, 1),
+            Linear("k_proj", d, kv, self.qkv_bias, 1),
+            Linear("v_proj", d, kv, self.qkv_bias, 1),
+            Linear("o_proj", q, d, self.output_bias, 1),
+        ]
+        if self.experts > 1:
+            matrices.append(Linear("ffn_router", d, self.experts, bias=False, uses=1))
+        if self.ffn_gated:
+            matrices.append(Linear("ffn_gate", d, f, self.ffn_bias, used))
+        matrices += [Linear("ffn_up", d, f, self.ffn_bias, used), Linear("ffn_down", f, d, self.ffn_bias, used)]
+        return tuple(matrices)
+
+    @property
+    def parameters(self) -> int:
+        """All trainable values: linears, biases, norms, positions, embedding, and the head unless it is tied."""
+        block = 0
+        for linear in self.linears:
+            stored = self.experts if linear.component in ("ffn_gate", "ffn_up", "ffn_down") else 1
+            block += stored * linear.out_features * (linear.in_features + linear.bias)
+        per_width = 2 if self.norm == "layernorm" else 1
+        norms = self.hidden * (4 if self.post_norm else 2)
+        norms += (self.heads * self.head_dim + self.ffn * self.experts) * self.sub_norm
+        norms += 2 * self.head_dim * self.qk_norm
+        tables = self.vocabulary * (1 if self.tied_embedding else 2) + self.learned_positions
+        return self.layers * (block + norms * per_width) + self.hidden * (tables + per_width)
+
+
+class _Family(Strict):
+    """One file of data/models."""
+
+    family: str
+    source: str
+    where: str
+    note: str = ""
+    defaults: dict[str, Any] = {}
+    models: dict[str, dict[str, Any]]
+
+
+@cache
+def presets() -> dict[str, ModelShape]:
+    """Return every shipped model, by name.
+
+    Raises
+    ------
+    InputError
+        A file of data/models is wrong.
+    """
+    shapes: dict[str, ModelShape] = {}
+    for path in sorted((DATA / "models").glob("*.yaml")):
+        document = read_document(path)
+        family = validate(_Family, document)
+        for name, own in family.models.items():
+            cited = {"source": family.source, "where": family.where, "note": family.note}
+            shapes[name] = shape_from(document, {**cited, **family.defaults, **own}, ("models", name))
+    return shapes
+
+
+def shape_from(document: Document, data: Any, at: tuple[str | int, ...]) -> ModelShape:
+    """Return a shape written in a document.
+
+    Parameters
+    ----------
+    document
+        Where it was written.
+    data
+        Its keys.
+    at
+        Its path in the document.
+
+    Raises
+    ------
+    InputError
+        With a problem for each thing wrong.
+    """
+    return validate(ModelShape, document, data, at)

@@ -1,0 +1,53 @@
+"""Operations times prices: joules."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bitjoule.energy_models.arithmetic import Counts, Floats, Indices
+from bitjoule.energy_models.technology import Technology
+
+
+class Energies(NamedTuple):
+    """Energy of each action in each case, in pJ; shape (cases, actions) each."""
+
+    low_pj: Floats
+    nominal_pj: Floats
+    high_pj: Floats
+
+
+def price_actions(counts: Counts, technologies: Sequence[Technology], scheme: Indices, technology: Indices) -> Energies:
+    """Price counted actions.
+
+    Parameters
+    ----------
+    counts
+        Shape (cases, actions).
+    technologies
+        What `technology` indexes.
+    scheme, technology
+        Of each case, shape (cases,).
+
+    Raises
+    ------
+    KeyError
+        A technology has no price for an action that happens: (technology, operation, format).
+    """
+    schemes = len(counts.actions[0].formats) if counts.actions else 0
+    prices = np.full((3, len(technologies), schemes, len(counts.actions)), np.nan)
+    for t, at_node in enumerate(technologies):
+        for a, action in enumerate(counts.actions):
+            for s, number_format in enumerate(action.formats):
+                if (action.action, number_format) in at_node.rows:
+                    prices[:, t, s, a] = at_node.price(action.action, number_format)
+    energies = []
+    for end in prices:
+        of_case = end[technology, scheme] if len(counts.actions) else counts.count
+        # A price may be missing for an action that does not happen, e.g. INT8 products at a node without them in BitNet.
+        energies.append(np.where(counts.count > 0, counts.count * of_case, 0.0))
+    if np.isnan(energies[1]).any():
+        case, column = np.argwhere(np.isnan(energies[1]))[0]
+        missing = counts.actions[column]
+        raise KeyError(technologies[technology[case]].name, missing.action, missing.formats[scheme[case]])
+    return Energies(*energies)

@@ -1,0 +1,245 @@
+"""An experiment file into a checked experiment with its models, schemes and technologies at hand."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bitjoule.energy_models.arithmetic import Matmul
+from bitjoule.energy_models.documents import Document, Path_, parse_document, read_document
+from bitjoule.energy_models.errors import InputError, Problem, choices, suggestion, whole_file
+from bitjoule.energy_models.huggingface import read_config
+from bitjoule.energy_models.models import ModelShape, presets
+from bitjoule.energy_models.published import PrintedNumber, published, published_names
+from bitjoule.energy_models.schemes import Scheme, schemes
+from bitjoule.energy_models.technology import Technology, technologies
+from bitjoule.energy_models.validation import unknown_name, validate
+from bitjoule.experiments.schema import Experiment, NamedShape
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """An experiment and everything its names stand for.
+
+    Parameters
+    ----------
+    experiment
+        As written, defaults filled in, models of a config.json written out.
+    models, schemes, technologies
+        By name, in the experiment's order.
+    printed
+        The papers' numbers to set beside ours.
+    source
+        The file it was read from.
+    """
+
+    experiment: Experiment
+    models: Mapping[str, ModelShape | Matmul]
+    schemes: Mapping[str, Scheme]
+    technologies: Mapping[str, Technology]
+    printed: tuple[PrintedNumber, ...]
+    source: Path
+
+
+def shipped_experiments() -> dict[str, Path]:
+    """Return the experiments that come with bitjoule, by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+def find_experiment(argument: str) -> Path:
+    """Return the file that a command-line argument names.
+
+    Parameters
+    ----------
+    argument
+        A file, or the name of a shipped experiment.
+
+    Raises
+    ------
+    InputError
+        It is neither.
+    """
+    looks_like_file = "/" in argument or argument.endswith((".yaml", ".yml"))
+    if looks_like_file or (argument and Path(argument).exists()):
+        return Path(argument)
+    shipped = shipped_experiments()
+    if argument not in shipped:
+        wrong, expected = unknown_name("experiment", argument, shipped)
+        raise whole_file(argument or "''", wrong, f"a YAML file or {expected}")
+    return shipped[argument]
+
+
+def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Resolved:
+    """Read, check and resolve an experiment file.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+    overrides
+        ``key=value`` texts, as of ``--set``: dotted key, value in YAML.
+
+    Raises
+    ------
+    InputError
+        With one problem for each thing wrong.
+    """
+    document = read_document(path)
+    for text in overrides:
+        document = _override(document, text)
+    return resolve(validate(Experiment, document), document, path)
+
+
+def resolve(experiment: Experiment, document: Document, source: Path) -> Resolved:
+    """Look up every name of an experiment.
+
+    Parameters
+    ----------
+    experiment
+        A valid experiment.
+    document
+        Where it was written: names file and lines.
+    source
+        Its file; paths in it are relative to this file's folder.
+
+    Raises
+    ------
+    InputError
+        A name is unknown, a config.json is wrong, or a technology lacks a price that a scheme needs.
+    """
+    problems: list[Problem] = []
+    models = _models(experiment, document, source, problems)
+    found_schemes: dict[str, Scheme] = {}
+    for i, entry in enumerate(experiment.schemes):
+        if not isinstance(entry, str):
+            found_schemes[entry.name] = entry
+        elif _known("scheme", entry, schemes(), document, ("schemes", i), problems):
+            found_schemes[entry] = schemes()[entry]
+    found_technologies = {
+        name: technologies()[name]
+        for i, name in enumerate(experiment.technologies)
+        if _known("technology", name, technologies(), document, ("technologies", i), problems)
+    }
+    printed: tuple[PrintedNumber, ...] = ()
+    if experiment.published is not None:
+        if _known("published table", experiment.published, published_names(), document, ("published",), problems):
+            printed = published(experiment.published)
+    if not problems:
+        problems += _missing_prices(found_schemes, found_technologies, document)
+        problems += _baseline_problems(experiment, models, document)
+    if problems:
+        raise InputError(problems)
+    if experiment.models is not None:
+        entries = [entry if isinstance(entry, str) and name == entry else _written_out(name, models[name])
+                   for name, entry in zip(models, experiment.models, strict=True)]  # fmt: skip
+        experiment = experiment.model_copy(update={"models": entries})
+    return Resolved(experiment, models, found_schemes, found_technologies, printed, source)
+
+
+def _models(
+    experiment: Experiment, document: Document, source: Path, problems: list[Problem]
+) -> dict[str, ModelShape | Matmul]:
+    found: dict[str, ModelShape | Matmul] = {}
+    for matmul in experiment.matmuls or ():
+        found[f"{matmul.m}x{matmul.k}x{matmul.n}"] = Matmul(matmul.m, matmul.k, matmul.n)
+    for i, entry in enumerate(experiment.models or ()):
+        at: Path_ = ("models", i)
+        if not isinstance(entry, str):
+            name, shape = entry.name, entry.shape()
+        elif "/" in entry or entry.endswith(".json"):
+            path = source.parent / entry
+            try:
+                name, shape = _config_name(path), read_config(path)
+            except InputError as error:
+                problems += error.problems
+                continue
+        elif _known("model", entry, presets(), document, at, problems):
+            name, shape = entry, presets()[entry]
+        else:
+            continue
+        if name in found:
+            problems.append(document.problem(at, f"a second model is named {name!r}", "each name once"))
+        found[name] = shape
+    if experiment.matmuls is not None and len(found) < len(experiment.matmuls):
+        problems.append(document.problem(("matmuls",), "a size stands twice", "each size once"))
+    return found
+
+
+def _config_name(path: Path) -> str:
+    """Return a model's name from where its config.json lies: the folder that Hugging Face names after it."""
+    folder = path if path.is_dir() else path.parent
+    stem = folder.resolve().name if path.is_dir() or path.name == "config.json" else path.stem
+    return re.sub(r"[^A-Za-z0-9_.+-]", "-", stem).lstrip("_.+-")[:100] or "model"
+
+
+def _written_out(name: str, shape: ModelShape | Matmul) -> NamedShape:
+    assert isinstance(shape, ModelShape)  # noqa: S101: matmuls are not in `models`
+    return NamedShape.model_validate({"name": name, **shape.with_defaults()})
+
+
+def _known(
+    kind: str, name: str, known: Iterable[str], document: Document, at: Path_, problems: list[Problem]
+) -> bool:
+    names = list(known)
+    if name in names:
+        return True
+    problems.append(document.problem(at, *unknown_name(kind, name, names)))
+    return False
+
+
+def _missing_prices(
+    found_schemes: Mapping[str, Scheme], found_technologies: Mapping[str, Technology], document: Document
+) -> list[Problem]:
+    problems = []
+    for i, (name, scheme) in enumerate(found_schemes.items()):
+        for technology in found_technologies.values():
+            missing = sorted(scheme.priced - technology.rows.keys())
+            if missing:
+                wrong = f"{technology.name} has no price for {', '.join(map(' '.join, missing))}, which {name} needs"
+                formats = {number_format for _, number_format in technology.rows}
+                problems.append(document.problem(("schemes", i), wrong, f"formats out of {', '.join(sorted(formats))}"))
+    return problems
+
+
+def _baseline_problems(experiment: Experiment, models: Iterable[str], document: Document) -> list[Problem]:
+    if experiment.baseline is None:
+        return []
+    run = {
+        "model": list(models),
+        "scheme": [entry if isinstance(entry, str) else entry.name for entry in experiment.schemes],
+        "technology": experiment.technologies,
+    }
+    problems = []
+    for key, names in run.items():
+        name = getattr(experiment.baseline, key)
+        if name is not None and name not in names:
+            wrong = f"{name!r} is not in this experiment{suggestion(name, names)}"
+            problems.append(document.problem(("baseline", key), wrong, choices(names)))
+    return problems
+
+
+def _override(document: Document, text: str) -> Document:
+    """Return the document with one ``key=value`` set."""
+    origin = f"--set {text}"
+    key, equals, value = text.partition("=")
+    parts: list[str | int] = [int(part) if part.isdecimal() else part for part in re.split(r"[.\[\]]+", key) if part]
+    if not equals or not parts:
+        raise InputError([Problem(origin, 1, key or "key", "is not key=value", "e.g. workload.prompt_tokens=1024")])
+    parsed = parse_document(value, origin).data if value.strip() else None
+
+    def replaced(data: Any, path: tuple[str | int, ...]) -> Any:
+        if not path:
+            return parsed
+        head, rest = path[0], path[1:]
+        if isinstance(data, list) and isinstance(head, int) and head < len(data):
+            return [replaced(item, rest) if i == head else item for i, item in enumerate(data)]
+        if isinstance(data, dict) and isinstance(head, str):
+            return {**data, head: replaced(data.get(head, {} if rest else None), rest)}
+        raise InputError([Problem(origin, 1, key, "does not lead to a value", "a key of the experiment")])
+
+    at = tuple(parts)
+    origins = {**document.origins, at: origin}
+    return Document(document.file, replaced(document.data, at), document.lines, origins)

@@ -1,0 +1,1 @@
+"""The hardware, in Amaranth: the adder-only accelerator will stand here. Imports nothing of ours."""
