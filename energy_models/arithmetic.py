@@ -1,11 +1,13 @@
 """How many operations a pass takes, counted as the papers count them.
 
-Two conventions, both without memory, embedding, LM head, softmax, norms, rotary embedding, residuals or activation functions:
+Two conventions, both without memory, embedding, LM head, softmax, norms, rotary embedding, residuals or activation
+functions:
 
 ``arithmetic``
-    BitNet's [1]_: a dot product of n terms is n multiplications and n − 1 additions, a bias one more addition. A quantised linear
-    of m rows multiplies m·n activations and m·p outputs by scales; additions alone do the product if the weights are ±1
-    or trits. Both attention products stay in the scheme's attention format, over every pair of the T x T square.
+    BitNet's [1]_: a dot product of n terms is n multiplications and n − 1 additions, a bias one more addition. A
+    quantised linear of m rows multiplies m·n activations and m·p outputs by scales; additions alone do the product if
+    the weights are ±1 or trits. Both attention products stay in the scheme's attention format, over every pair of the
+    T x T square.
 ``mac``
     One multiplication and one addition for every weight and row (b1.58's Figure 3, left [2]_), nothing else.
 
@@ -121,7 +123,8 @@ class Action(NamedTuple):
     formats: tuple[str, ...]
 
 
-class Counts(NamedTuple):
+@dataclass(frozen=True)
+class Counts:
     """How often each action happens in each case.
 
     Parameters

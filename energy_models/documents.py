@@ -1,7 +1,7 @@
 """YAML as plain data that remembers the line of every key.
 
-PyYAML's own loader forgets where a value stood, lets a later duplicate key win and expands aliases without bound. This reader
-composes the node tree with PyYAML and builds the data itself, so that every later error can name a line.
+PyYAML's own loader forgets where a value stood, lets a later duplicate key win and expands aliases without bound.
+This reader composes the node tree with PyYAML and builds the data itself, so that every later error can name a line.
 """
 
 from collections.abc import Mapping

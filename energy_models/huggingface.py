@@ -1,6 +1,6 @@
 """The shape of a model from its Hugging Face ``config.json``.
 
-A config file leaves out what equals the default of its model type, so each type's defaults stand in data/huggingface.yaml.
+A config file leaves out what equals the default of its model type: data/huggingface.yaml holds each type's defaults.
 """
 
 import json
@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bitjoule.energy_models.documents import Document, read_document, read_text
+from bitjoule.energy_models.documents import Document, Path_, read_document, read_text
 from bitjoule.energy_models.errors import InputError, Problem, brief, choices, whole_file
 from bitjoule.energy_models.models import ModelShape, shape_from
 from bitjoule.energy_models.sources import DATA
@@ -111,7 +111,7 @@ def _read_json(path: Path, file: str) -> Document:
         raise whole_file(file, "holds a number or a nesting beyond bounds", "a config.json") from None
     if not isinstance(data, dict):
         raise whole_file(file, f"got {brief(data)}", "a JSON object")
-    lines = {(): 1}
+    lines: dict[Path_, int] = {(): 1}
     for key in data:
         found = re.search(re.escape(json.dumps(key)) + r"\s*:", text)
         lines[(key,)] = text.count("\n", 0, found.start()) + 1 if found else 1

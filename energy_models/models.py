@@ -137,7 +137,7 @@ class _Family(Strict):
     source: str
     where: str
     note: str = ""
-    defaults: dict[str, Any] = {}
+    defaults: dict[str, Any] = Field(default_factory=dict)
     models: dict[str, dict[str, Any]]
 
 

@@ -44,7 +44,7 @@ def price_actions(counts: Counts, technologies: Sequence[Technology], scheme: In
     energies = []
     for end in prices:
         of_case = end[technology, scheme] if len(counts.actions) else counts.count
-        # A price may be missing for an action that does not happen, e.g. INT8 products at a node without them in BitNet.
+        # a price may be missing for an action that does not happen: BitNet needs no INT8 product
         energies.append(np.where(counts.count > 0, counts.count * of_case, 0.0))
     if np.isnan(energies[1]).any():
         case, column = np.argwhere(np.isnan(energies[1]))[0]

@@ -77,4 +77,18 @@ def published(name: str) -> tuple[PrintedNumber, ...]:
         The file's columns are not those of `PrintedNumber`.
     """
     rows = read_facts(FOLDER / f"{name}.csv", COLUMNS)
-    return tuple(PrintedNumber(**{**cells, "prompt_tokens": int(cells["prompt_tokens"])}) for _, cells in rows)
+    return tuple(
+        PrintedNumber(
+            model=cells["model"],
+            scheme=cells["scheme"],
+            technology=cells["technology"],
+            prompt_tokens=int(cells["prompt_tokens"]),
+            action=cells["action"],
+            quantity=cells["quantity"],
+            printed=cells["printed"],
+            source=cells["source"],
+            where=cells["where"],
+            note=cells["note"],
+        )
+        for _, cells in rows
+    )

@@ -72,7 +72,10 @@ class Scheme(Strict):
     def priced(self) -> frozenset[tuple[str, str]]:
         """The (operation, format) pairs that a technology must price to run this scheme."""
         formats = {self.activations, self.attention, self.rescale or self.activations}
-        pairs = {("add", name) for name in formats} | {("mul", self.attention), ("mul", self.rescale or self.activations)}
+        pairs = {("add", name) for name in formats} | {
+            ("mul", self.attention),
+            ("mul", self.rescale or self.activations),
+        }
         return frozenset(pairs | ({("mul", self.activations)} if self.multiplies else set()))
 
 

@@ -20,7 +20,7 @@ def sources() -> dict[str, str]:
     import bibtexparser  # a second of work that only `show` and the tests need
 
     logging.getLogger("bibtexparser").setLevel(logging.ERROR)
-    library = bibtexparser.parse_file(str(DATA / "sources.bib"))
+    library = bibtexparser.entrypoint.parse_file(str(DATA / "sources.bib"))
     if library.failed_blocks:
         raise ValueError(f"sources.bib: {len(library.failed_blocks)} entries cannot be parsed")
     return {entry.key: _reference({f.key.lower(): str(f.value) for f in entry.fields}) for entry in library.entries}

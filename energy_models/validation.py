@@ -130,4 +130,3 @@ def _written(location: tuple[str | int, ...], data: Any) -> Path_:
             path.append(part)
             data = data[part]
     return tuple(path)
-

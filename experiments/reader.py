@@ -124,18 +124,15 @@ def resolve(experiment: Experiment, document: Document, source: Path) -> Resolve
         if _known("technology", name, technologies(), document, ("technologies", i), problems)
     }
     printed: tuple[PrintedNumber, ...] = ()
-    if experiment.published is not None:
-        if _known("published table", experiment.published, published_names(), document, ("published",), problems):
-            printed = published(experiment.published)
+    name = experiment.published
+    if name is not None and _known("published table", name, published_names(), document, ("published",), problems):
+        printed = published(name)
     if not problems:
         problems += _missing_prices(found_schemes, found_technologies, document)
         problems += _baseline_problems(experiment, models, document)
     if problems:
         raise InputError(problems)
-    if experiment.models is not None:
-        entries = [entry if isinstance(entry, str) and name == entry else _written_out(name, models[name])
-                   for name, entry in zip(models, experiment.models, strict=True)]  # fmt: skip
-        experiment = experiment.model_copy(update={"models": entries})
+    experiment = experiment.model_copy(update={"models": _written_out(experiment, models)})
     return Resolved(experiment, models, found_schemes, found_technologies, printed, source)
 
 
@@ -175,14 +172,18 @@ def _config_name(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.+-]", "-", stem).lstrip("_.+-")[:100] or "model"
 
 
-def _written_out(name: str, shape: ModelShape | Matmul) -> NamedShape:
-    assert isinstance(shape, ModelShape)  # noqa: S101: matmuls are not in `models`
-    return NamedShape.model_validate({"name": name, **shape.with_defaults()})
+def _written_out(experiment: Experiment, models: Mapping[str, ModelShape | Matmul]) -> list[str | NamedShape] | None:
+    """Return the models with those of a config.json as shapes: the experiment can be run again without that file."""
+    if experiment.models is None:
+        return None
+    return [
+        entry if entry == name else NamedShape.model_validate({"name": name, **shape.with_defaults()})
+        for entry, (name, shape) in zip(experiment.models, models.items(), strict=True)
+        if isinstance(shape, ModelShape)
+    ]
 
 
-def _known(
-    kind: str, name: str, known: Iterable[str], document: Document, at: Path_, problems: list[Problem]
-) -> bool:
+def _known(kind: str, name: str, known: Iterable[str], document: Document, at: Path_, problems: list[Problem]) -> bool:
     names = list(known)
     if name in names:
         return True

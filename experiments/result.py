@@ -21,8 +21,8 @@ CASE_COLUMNS = (
     "new_tokens",
 )  # fmt: skip
 ACTION_COLUMNS = ("component", "operand", "action", "format")
-ENERGY_COLUMNS = ("count", "energy_pj", "energy_low_pj", "energy_high_pj")
-RESULT_COLUMNS = CASE_COLUMNS + ACTION_COLUMNS + ENERGY_COLUMNS
+ENERGY_COLUMNS = ("energy_pj", "energy_low_pj", "energy_high_pj")
+RESULT_COLUMNS = (*CASE_COLUMNS, *ACTION_COLUMNS, "count", *ENERGY_COLUMNS)
 SUMMARY_COLUMNS = (
     *CASE_COLUMNS, "energy_j", "energy_low_j", "energy_high_j", "energy_per_token_j", "latency_s", "tokens_per_s",
     "memory_bytes", "ratio_to_baseline",
@@ -48,8 +48,8 @@ class Result:
     results
         The long table: a row for each case, component and action; columns `RESULT_COLUMNS`.
     summary
-        A row for each case and phase; columns `SUMMARY_COLUMNS`. A case with both phases has a third row, ``request``, their
-        sum. Columns that the accounting does not know are empty.
+        A row for each case and phase; columns `SUMMARY_COLUMNS`. A case with both phases has a third row, ``request``,
+        their sum. Columns that the accounting does not know are empty.
     comparison
         Ours beside the printed numbers; empty without them. See `bitjoule.experiments.comparison`.
     """
@@ -60,7 +60,7 @@ class Result:
     comparison: pd.DataFrame
 
 
-def categorical(codes: NDArray[Any], names: Sequence[str]) -> pd.Categorical:
+def categorical(codes: "NDArray[np.integer[Any]]", names: Sequence[str]) -> pd.Categorical:
     """Return a text column from indices into its few values.
 
     Parameters
@@ -70,5 +70,5 @@ def categorical(codes: NDArray[Any], names: Sequence[str]) -> pd.Categorical:
     names
         The values.
     """
-    small = codes.astype(np.int8 if len(names) < 127 else np.int32)
+    small = codes.astype(np.int8) if len(names) < 127 else codes.astype(np.int32)
     return pd.Categorical.from_codes(small, categories=pd.Index(list(names), dtype=object), validate=False)

@@ -1,26 +1,30 @@
 """Runs an experiment: cases, counts, prices, tables.
 
-A sweep is evaluated in blocks of fixed size, so that memory stays bounded and the result is the same for any number of
-processes.
+A sweep is array arithmetic over blocks of cases: the block bounds the memory of the dense (cases, actions) arrays.
 """
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from multiprocessing import get_context
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import Action, Cases, Floats, Indices, Matmul, Phase, count
+from bitjoule.energy_models.arithmetic import Action, Cases, Floats, Indices, Matmul, count
 from bitjoule.energy_models.pricing import price_actions
 from bitjoule.experiments.comparison import compare
 from bitjoule.experiments.reader import Resolved
 from bitjoule.experiments.result import (
-    CATEGORIES, ENERGY_COLUMNS, PHASES, PJ_PER_J, REQUEST, RESULT_COLUMNS, SUMMARY_COLUMNS, Result, categorical,
+    CATEGORIES,
+    ENERGY_COLUMNS,
+    PHASES,
+    PJ_PER_J,
+    REQUEST,
+    RESULT_COLUMNS,
+    SUMMARY_COLUMNS,
+    Result,
+    categorical,
 )  # fmt: skip
 from bitjoule.experiments.schema import swept
 
@@ -52,7 +56,7 @@ class Grid:
     def __len__(self) -> int:
         return int(np.prod(self.shape))
 
-    def axis_indices(self, cases: Indices) -> tuple[Indices, ...]:
+    def axis_indices(self, cases: NDArray[np.integer[Any]]) -> tuple[Indices, ...]:
         """Return each case's index on every axis.
 
         Parameters
@@ -62,7 +66,9 @@ class Grid:
         """
         return tuple(np.unravel_index(cases, self.shape))
 
-    def workload(self, cases: Indices) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def workload(
+        self, cases: NDArray[np.integer[Any]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return batch, prompt tokens and new tokens of each case; a bare matmul's m stands as its prompt.
 
         Parameters
@@ -100,40 +106,26 @@ class Block(NamedTuple):
     operand: NDArray[np.int8]
     action: NDArray[np.int8]
     format: NDArray[np.int8]
-    count: Floats
+    times: Floats
     energy_pj: Floats
     energy_low_pj: Floats
     energy_high_pj: Floats
 
 
-def run(resolved: Resolved, jobs: int = 1) -> Result:
+def run(resolved: Resolved) -> Result:
     """Run an experiment.
 
     Parameters
     ----------
     resolved
         From `bitjoule.experiments.reader`.
-    jobs
-        Processes to spread a large sweep over; the tables are the same for any number.
     """
     grid = Grid(resolved)
-    blocks = list(_blocks(grid, jobs))
+    blocks = [evaluate(grid, start) for start in range(0, len(grid), BLOCK_CASES)]
     merged = Block(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
     summary = _summary(grid, merged)
     results = _results(grid, merged)
     return Result(resolved, results, summary, compare(resolved.printed, results, summary))
-
-
-def _blocks(grid: Grid, jobs: int) -> Iterator[Block]:
-    starts = range(0, len(grid), BLOCK_CASES)
-    if jobs == 1 or len(starts) == 1:
-        yield from (evaluate(grid, start) for start in starts)
-        return
-    # spawn: a fork of a process whose libraries run threads can deadlock
-    with ProcessPoolExecutor(min(jobs, len(starts)), get_context("spawn")) as pool:
-        waiting: list[Future[Block]] = [pool.submit(evaluate, grid, start) for start in starts]
-        for future in waiting:
-            yield future.result()
 
 
 def evaluate(grid: Grid, start: int = 0) -> Block:
@@ -168,7 +160,7 @@ def evaluate(grid: Grid, start: int = 0) -> Block:
         operand=code["operand"][column],
         action=code["action"][column],
         format=formats[column, scheme[case]],
-        count=counts.count[case, column],
+        times=counts.count[case, column],
         energy_pj=energies.nominal_pj[case, column],
         energy_low_pj=energies.low_pj[case, column],
         energy_high_pj=energies.high_pj[case, column],
@@ -179,7 +171,7 @@ def _codes(actions: tuple[Action, ...], name: str) -> NDArray[np.int8]:
     return np.array([CATEGORIES[name].index(getattr(action, name)) for action in actions], dtype=np.int8)
 
 
-def _case_columns(grid: Grid, cases: Indices, phase: NDArray[np.int8]) -> dict[str, object]:
+def _case_columns(grid: Grid, cases: NDArray[np.integer[Any]], phase: NDArray[np.int8]) -> dict[str, object]:
     resolved = grid.resolved
     model, scheme, technology, *_ = grid.axis_indices(cases)
     batch, prompt, new = grid.workload(cases)
@@ -203,6 +195,7 @@ def _results(grid: Grid, block: Block) -> pd.DataFrame:
     columns = _case_columns(grid, block.case, block.phase)
     for name in ("component", "operand", "action", "format"):
         columns[name] = categorical(getattr(block, name), CATEGORIES[name])
+    columns["count"] = block.times
     columns |= {name: getattr(block, name) for name in ENERGY_COLUMNS}
     return pd.DataFrame(columns, columns=list(RESULT_COLUMNS), copy=False)
 

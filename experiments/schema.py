@@ -192,7 +192,7 @@ class Experiment(Strict):
     workload: Workload | None = Field(default=None, description="not with matmuls, which carry their tokens as m")
     baseline: Baseline | None = None
     published: str | None = Field(default=None, description="printed numbers to set beside ours")
-    plots: list[Plot] = []
+    plots: list[Plot] = Field(default_factory=list)
 
     @model_validator(mode="before")
     @classmethod
@@ -218,7 +218,9 @@ class Experiment(Strict):
         if self.matmuls is not None and self.workload is not None:
             raise wrong_value("workload with matmuls", "the tokens as `m` of each matmul")
         if any(plot.kind == "published" for plot in self.plots) and self.published is None:
-            raise wrong_value("a plot of kind 'published' without `published`", "`published`, the table to compare with")
+            raise wrong_value(
+                "a plot of kind 'published' without `published`", "`published`, the table to compare with"
+            )
         if any(plot.kind == "ratio_vs_size" for plot in self.plots) and self.baseline is None:
             raise wrong_value("a plot of kind 'ratio_vs_size' without `baseline`", "`baseline`")
         if self.workload is not None:

@@ -1,0 +1,47 @@
+# `make run` and `make test` do all the set-up: a virtual environment in $(VENV), nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+EXPERIMENTS = bitnet_table1 bitnet_energy_vs_size b158_mac_energy b158_energy_vs_size b158_2b4t_energy model_size_curve
+
+.PHONY: run test lint types contracts gallery benchmark clean
+
+run: $(VENV)/.core
+	$(BIN)/bitjoule run $(EXPERIMENTS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+# The committed tables and pictures of the shipped experiments; a test fails when a table differs from a fresh run.
+gallery: $(VENV)/.core
+	$(BIN)/python reports/gallery/regenerate.py
+
+benchmark: $(VENV)/.dev
+	$(BIN)/python benchmarks/sweep.py
+	$(BIN)/python benchmarks/startup.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "bitjoule needs Python >= 3.11; set PYTHON=python3.x"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@ $(VENV)/.core

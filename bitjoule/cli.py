@@ -1,0 +1,263 @@
+"""The command line. Heavy imports stand inside the commands, so that ``--help`` answers at once."""
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bitjoule import __version__
+from bitjoule.energy_models.errors import InputError, whole_file
+
+if TYPE_CHECKING:
+    from bitjoule.energy_models.errors import Problem
+    from bitjoule.experiments.reader import Resolved
+
+OK, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+KINDS = {
+    "models": "model",
+    "schemes": "scheme",
+    "technologies": "technology",
+    "memories": "memory",
+    "experiments": "experiment",
+}
+SHOWN_ROWS = 40
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments
+        Default: the process's own.
+
+    Returns
+    -------
+    int
+        0 when all is well, 2 for wrong input, 1 for a failure of the tool.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(given)
+    try:
+        return int(options.command(options, given))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("bitjoule: interrupted; earlier results are as they were", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception:
+        traceback.print_exc()
+        print("bitjoule: this is a fault of bitjoule; please report it with the lines above", file=sys.stderr)
+        return FAILURE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bitjoule",
+        description="Energy and hardware co-design simulator for 1-bit and ternary LLMs.",
+        epilog="Exit status: 0 all is well, 2 wrong input, 1 a failure of the tool.",
+    )
+    parser.add_argument("--version", action="version", version=f"bitjoule {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run experiments: tables and pictures", description="Run experiments.")
+    _add_experiments(run)
+    run.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    run.add_argument(
+        "--jobs", type=_positive, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        metavar="N", help="processes; the tables are the same for any number (default: the processors, %(default)s)",
+    )  # fmt: skip
+    run.add_argument("--no-plots", action="store_true", help="tables only")
+    run.set_defaults(command=_run)
+
+    check = commands.add_parser("check", help="validate experiments, run nothing", description="Validate experiments.")
+    _add_experiments(check)
+    check.set_defaults(command=_check)
+
+    listing = commands.add_parser("list", help="what ships", description="List what ships.")
+    listing.add_argument("kind", choices=KINDS, help="what to list")
+    listing.set_defaults(command=_list)
+
+    show = commands.add_parser("show", help="one entry, with its sources", description="Show one entry.")
+    show.add_argument("kind", choices=KINDS.values(), help="what it is")
+    show.add_argument("name", metavar="NAME", help="as `bitjoule list` prints it")
+    show.set_defaults(command=_show)
+
+    schema = commands.add_parser("schema", help="JSON Schema of experiment files, for editors", description="Print it.")
+    schema.set_defaults(command=_schema)
+    doctor = commands.add_parser(
+        "doctor", help="what is installed, what is missing, how to get it", description="Look."
+    )
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _add_experiments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiments", nargs="+", metavar="FILE.yaml|NAME", help="a file, or a shipped experiment")
+    parser.add_argument(
+        "--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE",
+        help="change a value, e.g. workload.prompt_tokens=1024; may be given again",
+    )  # fmt: skip
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return value
+
+
+def _read(options: argparse.Namespace) -> "list[Resolved]":
+    """Read every experiment before any runs, and report everything wrong in all of them."""
+    from bitjoule.experiments.reader import find_experiment, read_experiment
+
+    found: list[Resolved] = []
+    problems: list[Problem] = []
+    names: set[str] = set()
+    for argument in options.experiments:
+        try:
+            resolved = read_experiment(find_experiment(argument), options.overrides)
+            name = resolved.experiment.name
+            if name in names:
+                raise whole_file(
+                    argument, f"a second experiment is named {name!r}", "another name: it is the output folder"
+                )
+            names.add(name)
+            found.append(resolved)
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+    return found
+
+
+def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
+    from concurrent.futures import ProcessPoolExecutor
+    from functools import partial
+    from multiprocessing import get_context
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that nothing stays behind
+    experiments = _read(options)
+    jobs = min(options.jobs, len(experiments))
+    task = partial(
+        _run_one, out=options.out, jobs=max(1, options.jobs // len(experiments)), plots=not options.no_plots,
+        command=["bitjoule", *given],
+    )  # fmt: skip
+    if jobs == 1:
+        _report(map(task, experiments), len(experiments))
+    else:
+        # spawn: a fork of a process whose libraries run threads can deadlock
+        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+            _report(pool.map(task, experiments), len(experiments))
+    return OK
+
+
+def _report(finished: "map[tuple[str, str]] | object", total: int) -> None:
+    for i, (text, files) in enumerate(finished, 1):  # type: ignore[arg-type,var-annotated]
+        print(f"{text}\n{files}\n", flush=True)
+        if sys.stderr.isatty():
+            print(f"[{i}/{total}]", file=sys.stderr)
+
+
+def _run_one(resolved: "Resolved", out: Path, jobs: int, plots: bool, command: Sequence[str]) -> tuple[str, str]:
+    """Run one experiment into its folder; return its summary and where the files are."""
+    from bitjoule.experiments.folder import replacing
+    from bitjoule.experiments.manifest import write_experiment, write_manifest
+    from bitjoule.experiments.runner import run
+    from bitjoule.experiments.tables import write_csv
+    from bitjoule.reports.pictures import draw_all
+    from bitjoule.reports.summary import summary_markdown
+
+    target = out / resolved.experiment.name
+    with replacing(target) as folder:
+        result = run(resolved)
+        write_csv(result.results, folder / "results.csv", jobs)
+        write_csv(result.summary, folder / "summary.csv", jobs)
+        if resolved.printed:
+            write_csv(result.comparison, folder / "published.csv")
+        (folder / "summary.md").write_text(summary_markdown(result), encoding="utf-8")
+        write_experiment(resolved, folder / "experiment.yaml")
+        if plots:
+            draw_all(result, folder)
+        write_manifest(folder, resolved, command)
+    pictures = sorted(path.name for path in target.glob("*.png") if not path.stem.endswith("_dark"))
+    drawn = f"; pictures: {', '.join(pictures)} (also _dark and .svg)" if pictures else ""
+    return summary_markdown(result, SHOWN_ROWS), f"Tables in {target}/{drawn}"
+
+
+def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
+    for resolved in _read(options):
+        print(f"{resolved.source}: ok, {resolved.experiment.cases} cases")
+    return OK
+
+
+def _list(options: argparse.Namespace, _: Sequence[str]) -> int:
+    from tabulate import tabulate
+
+    from bitjoule.energy_models.catalog import Table, listing
+    from bitjoule.experiments.reader import read_experiment, shipped_experiments
+
+    if options.kind == "experiments":
+        shipped = [read_experiment(path).experiment for path in shipped_experiments().values()]
+        table = Table(("experiment", "cases", "description"), [(e.name, e.cases, e.description) for e in shipped])
+    else:
+        table = listing(options.kind)
+    print(tabulate(table.rows, table.headers, maxcolwidths=[None] * (len(table.headers) - 1) + [70]))
+    return OK
+
+
+def _show(options: argparse.Namespace, _: Sequence[str]) -> int:
+    import yaml
+    from tabulate import tabulate
+
+    from bitjoule.energy_models.catalog import entry
+    from bitjoule.experiments.reader import find_experiment
+
+    if options.kind == "experiment":
+        print(find_experiment(options.name).read_text(encoding="utf-8"), end="")
+        return OK
+    kind = next(many for many, one in KINDS.items() if one == options.kind)
+    try:
+        found = entry(kind, options.name)
+    except KeyError as error:
+        print(f"bitjoule: {options.kind}: {error.args[0]}", file=sys.stderr)
+        return WRONG_INPUT
+    if found.fields:
+        print(yaml.safe_dump(dict(found.fields), sort_keys=False, allow_unicode=True, width=110))
+    if found.table is not None:
+        print(tabulate(found.table.rows, found.table.headers), end="\n\n")
+    print("\n".join(["sources:", *found.references]))
+    return OK
+
+
+def _schema(_: argparse.Namespace, __: Sequence[str]) -> int:
+    import json
+
+    from bitjoule.experiments.schema import Experiment
+
+    print(
+        json.dumps(
+            {"$schema": "https://json-schema.org/draft/2020-12/schema", **Experiment.model_json_schema()}, indent=2
+        )
+    )
+    return OK
+
+
+def _doctor(_: argparse.Namespace, __: Sequence[str]) -> int:
+    from bitjoule.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        remedy = "" if finding.found else f"MISSING: {finding.remedy}"
+        print(f"{finding.item:18} {finding.found or '-':24} {finding.needed_for:30} {remedy}".rstrip())
+    missing = [finding.item for finding in findings if finding.required and not finding.found]
+    print(f"\nmissing: {', '.join(missing)}" if missing else "\neverything that energy experiments need is there")
+    return FAILURE if missing else OK

@@ -1,0 +1,158 @@
+"""What ships, as tables and as single entries with their sources: for ``bitjoule list`` and ``bitjoule show``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bitjoule.energy_models.errors import choices, suggestion
+from bitjoule.energy_models.memories import Memory, memories
+from bitjoule.energy_models.models import presets
+from bitjoule.energy_models.schemes import schemes
+from bitjoule.energy_models.sources import references
+from bitjoule.energy_models.technology import technologies
+
+
+class Table(NamedTuple):
+    """Headers and rows of text or numbers."""
+
+    headers: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+class Entry(NamedTuple):
+    """One entry: its fields, a table if it has one, the references it cites."""
+
+    fields: Mapping[str, Any]
+    table: Table | None
+    references: Sequence[str]
+
+
+def listing(kind: str) -> Table:
+    """Return every entry of a kind, a row each.
+
+    Parameters
+    ----------
+    kind
+        One of `KINDS`.
+    """
+    return _LISTINGS[kind]()
+
+
+def entry(kind: str, name: str) -> Entry:
+    """Return one entry.
+
+    Parameters
+    ----------
+    kind
+        One of `KINDS`.
+    name
+        As `listing` prints it.
+
+    Raises
+    ------
+    KeyError
+        Nothing has that name; the message says what has.
+    """
+    names = dict.fromkeys(str(row[0]) for row in listing(kind).rows)
+    if name not in names:
+        raise KeyError(f"unknown name {name!r}{suggestion(name, names)}; expected {choices(names)}")
+    return _ENTRIES[kind](name)
+
+
+def _models() -> Table:
+    headers = (
+        "model",
+        "parameters",
+        "layers",
+        "hidden",
+        "heads",
+        "kv_heads",
+        "head_dim",
+        "ffn",
+        "gated",
+        "vocabulary",
+        "experts",
+    )
+    rows = [
+        (name, m.parameters, m.layers, m.hidden, m.heads, m.kv_heads, m.head_dim, m.ffn, "yes" if m.ffn_gated else "no",
+         m.vocabulary, m.experts)
+        for name, m in presets().items()
+    ]  # fmt: skip
+    return Table(headers, rows)
+
+
+def _schemes() -> Table:
+    rows = [
+        (name, s.weights, s.activations, s.attention, s.rescale or "", s.description) for name, s in schemes().items()
+    ]
+    return Table(("scheme", "weights", "activations", "attention", "rescale", "description"), rows)
+
+
+def _technologies() -> Table:
+    rows = [(t.name, f"{t.node_nm:g}", ", ".join(dict.fromkeys(f for _, f in t.rows))) for t in technologies().values()]
+    return Table(("technology", "node_nm", "priced formats"), rows)
+
+
+def _memory_row(memory: Memory) -> tuple[object, ...]:
+    node = "" if memory.node_nm is None else f"{memory.node_nm:g}"
+    return (memory.name, memory.kind, memory.capacity_bytes or "", memory.access_bits, node,
+            memory.energy.nominal_pj, memory.energy.low_pj, memory.energy.high_pj)  # fmt: skip
+
+
+MEMORY_HEADERS = (
+    "memory", "kind", "capacity_bytes", "access_bits", "node_nm", "energy_pj", "energy_low_pj", "energy_high_pj",
+)  # fmt: skip
+
+
+def _memories() -> Table:
+    return Table(MEMORY_HEADERS, [_memory_row(memory) for memory in memories()])
+
+
+def _model_entry(name: str) -> Entry:
+    shape = presets()[name]
+    return Entry({"parameters": shape.parameters, **shape.with_defaults()}, None, references([shape.source]))
+
+
+def _scheme_entry(name: str) -> Entry:
+    scheme = schemes()[name]
+    return Entry(scheme.model_dump(exclude_none=True), None, references([scheme.source]))
+
+
+def _technology_entry(name: str) -> Entry:
+    technology = technologies()[name]
+    headers = ("operation", "format", "energy_pj", "energy_low_pj", "energy_high_pj", "source", "where")
+    rows = [
+        (
+            r.operation,
+            r.format,
+            r.energy.nominal_pj,
+            r.energy.low_pj,
+            r.energy.high_pj,
+            r.source.replace(";", " "),
+            r.where,
+        )
+        for r in technology.rows.values()
+    ]
+    cited = references(r.source for r in technology.rows.values())
+    return Entry({"node_nm": technology.node_nm}, Table(headers, rows), cited)
+
+
+def _memory_entry(name: str) -> Entry:
+    found = [memory for memory in memories() if memory.name == name]
+    headers = (*MEMORY_HEADERS, "where", "note")
+    rows = [(*_memory_row(memory), memory.where, memory.note) for memory in found]
+    return Entry({}, Table(headers, rows), references(memory.source for memory in found))
+
+
+_LISTINGS: Mapping[str, Callable[[], Table]] = {
+    "models": _models,
+    "schemes": _schemes,
+    "technologies": _technologies,
+    "memories": _memories,
+}
+_ENTRIES: Mapping[str, Callable[[str], Entry]] = {
+    "models": _model_entry,
+    "schemes": _scheme_entry,
+    "technologies": _technology_entry,
+    "memories": _memory_entry,
+}
+KINDS = tuple(_LISTINGS)

@@ -1,0 +1,120 @@
+"""The output folder: replaced as a whole or left as it was.
+
+A run writes into a hidden folder beside the target, holds a lock on it while it lives, and renames it at the end.
+Whatever a killed run left behind is unlocked, so that the next run recognises it: an unfinished folder is removed, and
+an earlier result that was already moved aside is moved back.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bitjoule.energy_models.errors import whole_file
+
+MANIFEST = "manifest.json"
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, which takes the place of `target` if the block ends well.
+
+    Parameters
+    ----------
+    target
+        The folder to make or to replace.
+
+    Yields
+    ------
+    Path
+        The folder to write into.
+
+    Raises
+    ------
+    InputError
+        `target` cannot be made, or holds something that is no earlier result.
+    """
+    _check_replaceable(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        recover(target)
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
+    except OSError as error:
+        raise whole_file(str(target), f"cannot be written: {error.strerror}", "a folder that can be written") from None
+    lock = _lock(staging)
+    try:
+        staging.chmod(0o755)
+        yield staging
+        _swap(staging, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def recover(target: Path) -> None:
+    """Clean up after runs that were killed.
+
+    Parameters
+    ----------
+    target
+        The folder that they would have replaced.
+    """
+    for aside in sorted(target.parent.glob(f".{target.name}.old-*")):
+        if _abandoned(aside):
+            if target.exists():
+                shutil.rmtree(aside, ignore_errors=True)
+            else:
+                aside.rename(target)
+    for staging in target.parent.glob(f".{target.name}.new-*"):
+        if _abandoned(staging):
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _swap(staging: Path, target: Path) -> None:
+    if not target.exists():
+        staging.rename(target)
+        return
+    aside = target.parent / staging.name.replace(".new-", ".old-")
+    lock = _lock(target)
+    try:
+        target.rename(aside)
+        staging.rename(target)
+        # under a staging name a half-deleted result is never taken for one to move back
+        aside = aside.rename(staging)
+        shutil.rmtree(aside, ignore_errors=True)
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder until the returned descriptor is closed, or return none if it is locked or gone."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+        else:
+            return descriptor
+    return None
+
+
+def _abandoned(folder: Path) -> bool:
+    lock = _lock(folder)
+    if lock is None:
+        return False
+    os.close(lock)
+    return True
+
+
+def _check_replaceable(target: Path) -> None:
+    """Refuse to delete what is not ours."""
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise whole_file(str(target), "is in the way", "a folder of an earlier run, or nothing")
+    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).is_file():
+        raise whole_file(str(target), f"holds files but no {MANIFEST}: it is no earlier result", "another --out")

@@ -1,0 +1,77 @@
+"""What a result was made from: enough to make it again and to see that it is whole."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from bitjoule.energy_models.sources import DATA
+from bitjoule.experiments.folder import MANIFEST
+from bitjoule.experiments.reader import Resolved
+
+LIBRARIES = ("bitjoule", "numpy", "pandas", "matplotlib", "pyyaml", "pydantic")
+
+
+def write_experiment(resolved: Resolved, path: Path) -> None:
+    """Write an experiment with every default filled in; running the file gives the same tables.
+
+    Parameters
+    ----------
+    resolved
+        The experiment.
+    path
+        The file.
+    """
+    data = resolved.experiment.model_dump(mode="json", exclude_none=True)
+    path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+
+
+def write_manifest(folder: Path, resolved: Resolved, command: Sequence[str]) -> None:
+    """Write manifest.json: versions, commit, command, and the SHA-256 of every input, data file and output.
+
+    Parameters
+    ----------
+    folder
+        The result, complete but for the manifest.
+    resolved
+        What was run.
+    command
+        The command line.
+    """
+    used = sorted(path for path in DATA.rglob("*") if path.suffix in {".csv", ".yaml", ".bib"})
+    manifest = {
+        "command": list(command),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "git_commit": _git_commit(),
+        "seeds": {},  # nothing in this accounting is drawn at random
+        "input": {resolved.source.name: _sha256(resolved.source)},
+        "data": {path.relative_to(DATA).as_posix(): _sha256(path) for path in used},
+        "outputs": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the checkout that runs, with ``+`` if it has changes; none for an installed copy."""
+    here = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", here, *words], capture_output=True, text=True, timeout=10, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    commit = git("rev-parse", "HEAD")
+    tracked = git("ls-files", Path(__file__).name)  # a site-packages inside someone else's checkout is not ours
+    return f"{commit}{'+' if git('status', '--porcelain') else ''}" if commit and tracked else None

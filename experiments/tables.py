@@ -1,0 +1,85 @@
+"""Tables as CSV: raw numbers, the same bytes for the same table everywhere.
+
+A float64 is written with the fewest digits that read back as the same value. The standard library's writer, fed whole
+columns, takes about half the time of pandas' own, and writing is most of the time of a large sweep.
+"""
+
+import csv
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from io import StringIO
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+BLOCK_ROWS = 50_000
+EXACT_INTEGERS = 2.0**53
+
+
+def write_csv(frame: pd.DataFrame, path: Path, jobs: int = 1) -> None:
+    """Write a table.
+
+    Parameters
+    ----------
+    frame
+        The table; missing values become empty cells.
+    path
+        The file.
+    jobs
+        Processes that format it; the bytes are the same for any number.
+    """
+    blocks = (frame.iloc[start : start + BLOCK_ROWS] for start in range(0, len(frame), BLOCK_ROWS))
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        csv.writer(handle, lineterminator="\n").writerow(frame.columns)
+        handle.writelines(_formatted(blocks, min(jobs, len(frame) // BLOCK_ROWS)))
+
+
+def _formatted(blocks: Iterable[pd.DataFrame], jobs: int) -> Iterator[str]:
+    if jobs <= 1:
+        yield from map(format_rows, blocks)
+        return
+    # spawn: a fork of a process whose libraries run threads can deadlock
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        waiting: deque[Future[str]] = deque()
+        for block in blocks:
+            waiting.append(pool.submit(format_rows, block))
+            if len(waiting) > 2 * jobs:  # bounds the blocks in memory
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def format_rows(frame: pd.DataFrame) -> str:
+    """Return a table's rows as CSV, without the header.
+
+    Parameters
+    ----------
+    frame
+        The table.
+    """
+    columns: list[list[Any]] = []
+    for i, name in enumerate(frame.columns):
+        column = frame[name]
+        # low, nominal and high are one column of numbers wherever no sources disagree: format it once
+        twin = i > 0 and column.dtype.kind == "f" and column.equals(frame[frame.columns[i - 1]])
+        columns.append(columns[-1] if twin else _cells(column))
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
+    return text.getvalue()
+
+
+def _cells(column: "pd.Series[Any]") -> list[Any]:
+    """Return a column as Python values whose text is what the file shall hold."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        names = column.cat.categories.tolist()
+        return [names[code] for code in column.cat.codes.tolist()]
+    values = column.to_numpy()
+    if column.name == "count" and values.max(initial=0) < EXACT_INTEGERS:
+        return values.astype(np.int64).tolist()
+    if values.dtype.kind == "f":
+        return ["" if cell != cell else repr(cell) for cell in values.tolist()]
+    return values.tolist()

@@ -1,0 +1,81 @@
+"""Numbers as a person reads them: few digits, a unit with a prefix, no exponents."""
+
+import math
+
+PREFIXES = (
+    (1e9, "G"),
+    (1e6, "M"),
+    (1e3, "k"),
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "µ"),
+    (1e-9, "n"),
+    (1e-12, "p"),
+    (1e-15, "f"),
+)
+PARAMETER_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Return a number with `digits` significant digits and no exponent; nothing for NaN.
+
+    Parameters
+    ----------
+    value
+        The number.
+    digits
+        Significant digits; those before the point are always all written.
+    """
+    if math.isnan(value):
+        return ""
+    if value == 0 or math.isinf(value):
+        return f"{value:g}"
+    rounded = float(f"{value:.{digits - 1}e}")
+    decimals = digits - 1 - math.floor(math.log10(abs(rounded)))
+    return f"{rounded:.{max(decimals, 0)}f}"
+
+
+def prefix(largest: float) -> tuple[float, str]:
+    """Return the factor and prefix that bring a column's largest value to 1 .. 1000.
+
+    Parameters
+    ----------
+    largest
+        The largest value, in the unit without prefix.
+    """
+    for factor, name in PREFIXES:
+        if abs(largest) >= factor:
+            return factor, name
+    return PREFIXES[-1]
+
+
+def with_unit(value: float, unit: str, digits: int = 3) -> str:
+    """Return a value with its unit and prefix, e.g. ``57.9 mJ``.
+
+    Parameters
+    ----------
+    value
+        In `unit`.
+    unit
+        Without prefix.
+    digits
+        Significant digits.
+    """
+    factor, name = prefix(float(f"{value:.{digits - 1}e}"))
+    return f"{significant(value / factor, digits)} {name}{unit}"
+
+
+def parameters(count: float, digits: int = 3) -> str:
+    """Return a number of parameters as the field writes it: ``6.51B``.
+
+    Parameters
+    ----------
+    count
+        Parameters.
+    digits
+        Significant digits.
+    """
+    for factor, suffix in PARAMETER_SUFFIXES:
+        if count >= factor * 0.9995:
+            return f"{significant(count / factor, digits)}{suffix}"
+    return f"{count:g}"

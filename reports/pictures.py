@@ -1,0 +1,70 @@
+"""Draws every plot that an experiment asks for, as PNG and SVG, for light and dark pages."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from bitjoule.experiments.result import Result
+from bitjoule.experiments.schema import ComponentsPlot, Plot, PublishedPlot
+from bitjoule.reports.components import draw_components
+from bitjoule.reports.published import draw_published
+from bitjoule.reports.sizes import draw_sizes
+from bitjoule.reports.style import PNG_DPI, THEMES, Theme, settings
+
+
+def draw(plot: Plot, result: Result, theme: Theme) -> Figure:
+    """Return one plot as a figure.
+
+    Parameters
+    ----------
+    plot
+        What the experiment asks for.
+    result
+        A run.
+    theme
+        Light or dark.
+    """
+    with mpl.rc_context(settings(theme)):
+        if isinstance(plot, ComponentsPlot):
+            return draw_components(plot, result, theme)
+        if isinstance(plot, PublishedPlot):
+            return draw_published(plot, result, theme)
+        return draw_sizes(plot, result, theme)
+
+
+def file_stems(result: Result) -> list[str]:
+    """Return the file name, without theme and suffix, of each plot in order.
+
+    Parameters
+    ----------
+    result
+        A run.
+    """
+    kinds = [plot.kind for plot in result.resolved.experiment.plots]
+    return [
+        kind if kinds[:i].count(kind) == 0 else f"{kind}_{kinds[:i].count(kind) + 1}" for i, kind in enumerate(kinds)
+    ]
+
+
+def draw_all(result: Result, folder: Path) -> None:
+    """Write every plot of an experiment as ``KIND.png``, ``KIND.svg`` and the same with ``_dark``.
+
+    A plot of printed numbers is left out where no case that was run has one.
+
+    Parameters
+    ----------
+    result
+        A run.
+    folder
+        Where to write.
+    """
+    for stem, plot in zip(file_stems(result), result.resolved.experiment.plots, strict=True):
+        if isinstance(plot, PublishedPlot) and result.comparison.empty:
+            continue
+        for theme in THEMES:
+            figure = draw(plot, result, theme)
+            with mpl.rc_context(settings(theme)):
+                # no date and no version inside: the same drawing gives the same bytes
+                figure.savefig(folder / f"{stem}{theme.suffix}.png", dpi=PNG_DPI, metadata={"Software": None})
+                figure.savefig(folder / f"{stem}{theme.suffix}.svg", metadata={"Date": None, "Creator": None})

@@ -1,0 +1,240 @@
+"""Plots over model size: one line a scheme, one panel a technology."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import textalloc
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from numpy.typing import NDArray
+
+from bitjoule.experiments.result import Result
+from bitjoule.experiments.schema import EnergyPlot, RatioPlot
+from bitjoule.reports.digits import significant, with_unit
+from bitjoule.reports.style import DASHES, MARKERS, Theme, new_figure, size_axis
+
+LABELS_A_LINE = 7
+
+
+@dataclass(frozen=True)
+class Line:
+    """One scheme at one technology, by rising size; schemes that coincide share a line.
+
+    Parameters
+    ----------
+    schemes
+        Their names.
+    size, value, ratio
+        Parameters, what is drawn, and the ratio to the baseline; shape (models,).
+    """
+
+    schemes: tuple[str, ...]
+    size: NDArray[np.float64]
+    value: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+
+    @property
+    def label(self) -> str:
+        """For the legend."""
+        return " = ".join(self.schemes)
+
+
+def draw_sizes(plot: EnergyPlot | RatioPlot, result: Result, theme: Theme) -> Figure:
+    """Draw energy or ratio over size.
+
+    Parameters
+    ----------
+    plot
+        Which of the two.
+    result
+        A run. Of a sweep over workloads the first is drawn; the title names it.
+    theme
+        Light or dark.
+    """
+    ratios = isinstance(plot, RatioPlot)
+    rows, workload = first_workload(result.summary)
+    technologies = list(result.resolved.technologies)
+    figure = new_figure(5.4 * len(technologies) + (0.6 if len(technologies) > 1 else 2.6), 5.8)
+    panels = figure.subplots(1, len(technologies), sharey=True, squeeze=False)[0]
+    column = "ratio_to_baseline" if ratios else "energy_j"
+    lines_at = {name: _lines(rows[rows["technology"] == name], column, result, ratios) for name in technologies}
+    limits_at = {name: _limits(lines_at[name], result, name) if ratios else [] for name in technologies}
+    for axes, technology in zip(panels, technologies, strict=True):
+        lines = lines_at[technology]
+        _draw_lines(axes, lines, result, theme)
+        _draw_printed(axes, result, technology, plot, theme)
+        for line, limit in zip(lines, limits_at[technology], strict=False):
+            axes.axhline(limit, color=_color(line.schemes[0], result, theme), linestyle=":", linewidth=1.4)
+        axes.set_title(technology)
+        _scale(axes, ratios, len(lines[0].size) if lines else 0)
+    if ratios:
+        highest = [limit for limits in limits_at.values() for limit in limits]
+        highest += [float(line.value.max()) for lines in lines_at.values() for line in lines]
+        panels[0].set_ylim(0, 1.1 * max(highest, default=1.0))
+    panels[0].set_ylabel(f"{_baseline_text(result)} energy / energy" if ratios else "energy")
+    figure.suptitle(f"{result.resolved.experiment.name}: {workload}", fontsize=14)
+    named = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=min(len(named), 4))
+    figure.draw_without_rendering()  # settles the layout, in which the labels then find their places
+    figure.set_layout_engine("none")
+    for axes, technology in zip(panels, technologies, strict=True):
+        _label_points(axes, lines_at[technology], limits_at[technology], result, theme)
+    return figure
+
+
+def first_workload(summary: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the rows of the first workload, both phases summed, and its description.
+
+    Parameters
+    ----------
+    summary
+        See `bitjoule.experiments.result.Result`.
+    """
+    first = summary.iloc[0]
+    batch, prompt, new = int(first["batch"]), int(first["prompt_tokens"]), int(first["new_tokens"])
+    keys = ["batch", "prompt_tokens", "new_tokens"]
+    if summary["model"].str.fullmatch(r"\d+x\d+x\d+").all():  # bare matmuls carry their tokens in their names
+        return summary, "matrix products"
+    rows = summary[(summary[keys] == [batch, prompt, new]).all(axis=1)]
+    rows = rows[rows["phase"] == ("request" if new else "prefill")]
+    described = (
+        [f"{prompt} prompt tokens"] + ([f"{new} new tokens"] if new else []) + ([f"batch {batch}"] if batch > 1 else [])
+    )
+    return rows, ", ".join(described)
+
+
+def _lines(rows: pd.DataFrame, column: str, result: Result, ratios: bool) -> list[Line]:
+    lines: list[Line] = []
+    baseline = result.resolved.experiment.baseline
+    for scheme in result.resolved.schemes:
+        own = rows[rows["scheme"] == scheme].sort_values(["parameters", "model"])
+        values = own[column].to_numpy(dtype=float)
+        if ratios and baseline is not None and scheme == baseline.scheme and np.allclose(values, 1):
+            continue
+        same = [i for i, line in enumerate(lines) if np.allclose(line.value, values, rtol=1e-9, atol=0)]
+        schemes = (*lines[same[0]].schemes, scheme) if same else (scheme,)
+        line = Line(schemes, own["parameters"].to_numpy(float), values, own["ratio_to_baseline"].to_numpy(float))
+        if same:
+            lines[same[0]] = line
+        else:
+            lines.append(line)
+    return lines
+
+
+def _color(scheme: str, result: Result, theme: Theme) -> str:
+    return theme.series[list(result.resolved.schemes).index(scheme) % len(theme.series)]
+
+
+def _draw_lines(axes: Axes, lines: Sequence[Line], result: Result, theme: Theme) -> None:
+    for line in lines:
+        i = list(result.resolved.schemes).index(line.schemes[0])
+        style = {"color": _color(line.schemes[0], result, theme), "linestyle": DASHES[i % len(DASHES)]}
+        crowded = len(line.size) > 20
+        axes.plot(
+            line.size, line.value, marker=MARKERS[i % len(MARKERS)], markersize=5 if crowded else 7,
+            linewidth=0.8 if crowded else 2, label=line.label, **style,
+        )  # fmt: skip
+
+
+def _draw_printed(axes: Axes, result: Result, technology: str, plot: EnergyPlot | RatioPlot, theme: Theme) -> None:
+    """Draw the papers' numbers as hollow markers: whole energies, or those whose parts are all printed."""
+    cells = result.comparison
+    quantity = "ratio_to_baseline" if isinstance(plot, RatioPlot) else "energy_j"
+    cells = cells[(cells["quantity"] == quantity) & (cells["technology"] == technology)]
+    if cells.empty:
+        return
+    values = cells.assign(printed=cells["printed"].astype(float)).groupby(["model", "scheme"], sort=False)
+    label: str | None = "as printed"
+    for (model, _), group in values:
+        if set(group["action"]) not in ({""}, {"add", "mul"}):
+            continue
+        size = result.resolved.models[str(model)].parameters
+        axes.plot(
+            [size], [group["printed"].sum()], marker="o", markersize=13, markerfacecolor="none", markeredgewidth=1.8,
+            color=theme.text, linestyle="none", label=label,
+        )  # fmt: skip
+        label = None
+
+
+def _scale(axes: Axes, ratios: bool, models: int) -> None:
+    axes.margins(x=0.1 if models > 1 else 0.4, y=0.12)
+    size_axis(axes)
+    if ratios:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+        return
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(numticks=12))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: with_unit(value, "J", 1)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _baseline_text(result: Result) -> str:
+    baseline = result.resolved.experiment.baseline
+    named = () if baseline is None else (baseline.model, baseline.scheme, baseline.technology)
+    return " ".join(name for name in named if name)
+
+
+def _limits(lines: Sequence[Line], result: Result, technology: str) -> list[float]:
+    """Return what each line tends to as the hidden size grows: the ratio of the prices of one MAC."""
+    resolved = result.resolved
+    baseline = resolved.experiment.baseline
+    if baseline is None or baseline.scheme is None or baseline.model or baseline.technology:
+        return []
+    at_node = resolved.technologies[technology]
+
+    def mac_pj(name: str) -> float:
+        scheme = resolved.schemes[name]
+        multiply = at_node.price("mul", scheme.activations).nominal_pj if scheme.multiplies else 0.0
+        return multiply + at_node.price("add", scheme.activations).nominal_pj
+
+    return [mac_pj(baseline.scheme) / mac_pj(line.schemes[0]) for line in lines]
+
+
+def _label_points(axes: Axes, lines: Sequence[Line], limits: Sequence[float], result: Result, theme: Theme) -> None:
+    """Write the ratio to the baseline at points and limits, where there is room; never one over another."""
+    x: list[float] = []
+    y: list[float] = []
+    text: list[str] = []
+    colors: list[str] = []
+    edges = list(axes.get_xlim())
+    for line, limit in zip(lines, limits, strict=False):
+        x.append(edges[0] * (edges[1] / edges[0]) ** 0.25)
+        y.append(limit)
+        text.append(f"{significant(limit)}× for one MAC")
+        colors.append(_color(line.schemes[0], result, theme))
+    for line in lines:
+        if np.isnan(line.ratio).all() or np.allclose(line.ratio, 1):
+            continue
+        for i in _spread(line.size):
+            x.append(float(line.size[i]))
+            y.append(float(line.value[i]))
+            text.append(f"{significant(line.ratio[i])}×")
+            colors.append(_color(line.schemes[0], result, theme))
+    if not text:
+        return
+    textalloc.allocate(
+        axes, x, y, text,
+        x_scatter=np.concatenate([line.size for line in lines]),
+        y_scatter=np.concatenate([line.value for line in lines]),
+        x_lines=[line.size for line in lines] + [edges] * len(limits),
+        y_lines=[line.value for line in lines] + [[limit, limit] for limit in limits],
+        textsize=11, textcolor=colors, linecolor=colors, linewidth=0.8, draw_all=False,
+        min_distance=0.015, max_distance=0.05, avoid_label_lines_overlap=True, priority_strategy="largest",
+    )  # fmt: skip
+
+
+def _spread(size: NDArray[np.float64]) -> list[int]:
+    """Return the indices of some points that are far enough apart to carry labels, the ends first."""
+    if len(size) == 1:
+        return [0]
+    position = np.log(size / size[0]) / max(float(np.log(size[-1] / size[0])), 1e-9)
+    chosen: list[int] = []
+    for target in np.linspace(0, 1, LABELS_A_LINE):
+        nearest = int(np.argmin(np.abs(position - target)))
+        if all(abs(position[nearest] - position[other]) > 0.5 / LABELS_A_LINE for other in chosen):
+            chosen.append(nearest)
+    return chosen

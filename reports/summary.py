@@ -1,0 +1,139 @@
+"""The Markdown tables of a result: energies and ratios, and ours beside the printed numbers."""
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+import pandas as pd
+from tabulate import tabulate
+
+from bitjoule.experiments.result import Result
+from bitjoule.reports.digits import parameters, prefix, significant
+
+MAX_ROWS = 200
+ROW_KEYS = ("model", "parameters", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens")
+HEADERS = {"prompt_tokens": "prompt (tokens)", "new_tokens": "new (tokens)", "batch": "batch (sequences)"}
+COUNTED = {
+    "arithmetic": (
+        "Counted as the papers count: the multiplications and additions of the linear layers and of attention. Memory, "
+        "embedding, LM head, softmax, norms and leakage are not in these joules."
+    ),
+    "mac": "Counted: one multiplication and one addition for every weight and row. Nothing else is in these joules.",
+}
+
+
+def summary_markdown(result: Result, max_rows: int = MAX_ROWS) -> str:
+    """Return the whole summary as Markdown.
+
+    Parameters
+    ----------
+    result
+        A run.
+    max_rows
+        Rows shown of each table; the CSV files hold all.
+    """
+    experiment = result.resolved.experiment
+    parts = [
+        f"# {experiment.name}",
+        experiment.description,
+        COUNTED[experiment.accounting],
+        energy_table(result, max_rows),
+    ]
+    if experiment.published is not None:
+        parts.append(comparison_table(result.comparison, max_rows))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def energy_table(result: Result, max_rows: int = MAX_ROWS) -> str:
+    """Return a table with a row for each model, technology and workload, and a column for each scheme.
+
+    Parameters
+    ----------
+    result
+        A run.
+    max_rows
+        Rows shown.
+    """
+    summary = result.summary
+    swept = [key for key in ROW_KEYS if (summary[key] != summary[key].iloc[0]).any()]
+    keys = [key for key in ROW_KEYS if key in ("model", "parameters", "technology", *swept)]
+    schemes = list(result.resolved.schemes)
+    factor, unit = prefix(float(summary["energy_j"].max()))
+    wide = summary.pivot_table(
+        index=keys,
+        columns="scheme",
+        values=["energy_j", "ratio_to_baseline"],
+        observed=True,
+        sort=False,
+        aggfunc="first",
+    )
+    compared = [scheme for scheme in schemes if _compared(result, scheme)]
+    headers = [HEADERS.get(key, key) for key in keys]
+    headers += [f"{scheme} ({unit}J)" for scheme in schemes]
+    headers += [f"{_baseline_name(result)} / {scheme}" for scheme in compared]
+    rows = []
+    for index, row in wide.iloc[:max_rows].iterrows():
+        cells = [parameters(v) if k == "parameters" else str(v) for k, v in zip(keys, index, strict=True)]  # type: ignore[call-overload]
+        cells += [significant(row["energy_j", scheme] / factor) for scheme in schemes]
+        cells += [significant(row["ratio_to_baseline", scheme]) for scheme in compared]
+        rows.append(cells)
+    table = _markdown(headers, rows, text=[i for i, key in enumerate(keys) if key in ("model", "technology", "phase")])
+    return table + _cut(len(wide), max_rows, "summary.csv")
+
+
+def _baseline_name(result: Result) -> str:
+    baseline = result.resolved.experiment.baseline
+    return "" if baseline is None else " ".join(v for v in (baseline.model, baseline.scheme, baseline.technology) if v)
+
+
+def _compared(result: Result, scheme: str) -> bool:
+    """Tell whether a scheme's ratio says anything: the baseline's own is 1 if only the scheme differs."""
+    baseline = result.resolved.experiment.baseline
+    if baseline is None:
+        return False
+    return scheme != baseline.scheme or baseline.model is not None or baseline.technology is not None
+
+
+def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
+    """Return ours beside the printed numbers, how many agree, and what is known of those that do not.
+
+    Parameters
+    ----------
+    comparison
+        See `bitjoule.experiments.comparison.compare`.
+    max_rows
+        Rows shown.
+    """
+    title = "## Against the printed numbers"
+    if comparison.empty:
+        return f"{title}\n\nNone of the cases that were run has a printed number."
+    rows: list[list[str]] = []
+    differing: list[str] = []
+    for cell in comparison.to_dict("records"):
+        decimals = len(cell["printed"].partition(".")[2])
+        ours = f"{cell['ours']:.{decimals + 2}f}"
+        quantity = QUANTITIES[cell["quantity"]].format(action=f"{cell['action']} " if cell["action"] else "")
+        case = [cell["model"], cell["scheme"], cell["technology"], quantity]
+        agrees = "yes" if cell["agrees"] else "**no**"
+        rows.append([*case, cell["printed"], ours, f"{100 * cell['relative_error']:+.2f}", agrees])
+        if not cell["agrees"]:
+            why = f": {cell['note']}" if cell["note"] else ""
+            differing.append(f"- {', '.join(case)}: printed {cell['printed']}, ours {ours}{why}.")
+    headers = ["model", "scheme", "technology", "quantity", "printed", "ours", "relative error (%)", "agrees"]
+    parts = zip(*(where.split(", ") for where in comparison["where"]), strict=False)
+    place = ", ".join(part[0] for part in takewhile(lambda part: len(set(part)) == 1, parts))
+    table = _markdown(headers, rows[:max_rows], text=[0, 1, 2, 3, 7]) + _cut(len(rows), max_rows, "published.csv")
+    agree = int(comparison["agrees"].sum())
+    counted = f"{agree} of {len(comparison)} agree at the printed precision ({comparison['source'].iloc[0]}, {place})."
+    return "\n\n".join([title, table, "\n".join([counted, *([""] if differing else []), *differing])])
+
+
+QUANTITIES = {"energy_j": "{action}energy (J)", "ratio_to_baseline": "ratio to baseline"}
+
+
+def _markdown(headers: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int]) -> str:
+    align = ["left" if i in text else "right" for i in range(len(headers))]
+    return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None)
+
+
+def _cut(rows: int, max_rows: int, file: str) -> str:
+    return f"\n\nThe first {max_rows} of {rows} rows; all are in {file}." if rows > max_rows else ""
