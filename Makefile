@@ -24,7 +24,10 @@ contracts: $(VENV)/.dev
 
 # The committed tables and pictures of the shipped experiments; a test fails when a table differs from a fresh run.
 gallery: $(VENV)/.core
-	$(BIN)/python reports/gallery/regenerate.py
+	rm -rf build/gallery reports/gallery
+	$(BIN)/bitjoule run $(EXPERIMENTS) --out build/gallery
+	for name in $(EXPERIMENTS); do mkdir -p reports/gallery/$$name && cd build/gallery/$$name && \
+	  cp summary.md summary.csv $$(ls published.csv *.png 2>/dev/null) ../../../reports/gallery/$$name && cd ../../.. || exit 1; done
 
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/sweep.py

@@ -5,6 +5,7 @@ A config file leaves out what equals the default of its model type: data/hugging
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,12 @@ def read_config(path: Path, file: str | None = None) -> ModelShape:
         wrong = f"{brief(written['word_embed_proj_dim'])} differs from hidden_size"
         raise InputError([document.problem(("word_embed_proj_dim",), wrong, "an embedding as wide as the model")])
     shape["note"] = f"read from a Hugging Face config.json of type {name}"
-    return shape_from(Document(document.file, shape, lines), shape, ())
+    try:
+        return shape_from(Document(document.file, shape, lines), shape, ())
+    except InputError as error:
+        raise InputError(
+            replace(problem, key=model_type.keys.get(problem.key, problem.key)) for problem in error.problems
+        ) from None
 
 
 def _activation(document: Document, name: object, key: str) -> str:

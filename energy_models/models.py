@@ -87,6 +87,7 @@ class ModelShape(Strict):
             if hidden % heads:
                 raise wrong_value(f"hidden {hidden} is no multiple of heads {heads}", "a multiple, or head_dim")
             data["head_dim"] = hidden // heads
+        data.setdefault("head_dim", 1)  # hidden or heads is wrong: that is the one thing to report
         return data
 
     @model_validator(mode="after")

@@ -89,7 +89,7 @@ def validate(schema: type[Schema], document: Document, data: Any = None, at: Pat
 
 
 def _problems(item: Any, document: Document, data: Any, at: Path_) -> list[Problem]:
-    path = (*at, *_written(item["loc"], data))
+    path = (*at, *_written(item["loc"], data, absent=item["type"] == "missing"))
     context = item.get("ctx", {})
     match item["type"]:
         case "unknown_keys":
@@ -118,12 +118,14 @@ def _problems(item: Any, document: Document, data: Any, at: Path_) -> list[Probl
             return [document.problem(path, f"got {brief(item['input'])}", expected)]
 
 
-def _written(location: tuple[str | int, ...], data: Any) -> Path_:
-    """Return pydantic's location without the names of union members, which are in no file."""
+def _written(location: tuple[str | int, ...], data: Any, absent: bool) -> Path_:
+    """Return pydantic's location without the names of union members, which are in no file.
+
+    The last part of a location is in no file either if it is the key that is `absent`.
+    """
     path: list[str | int] = []
     for i, part in enumerate(location):
-        last = i == len(location) - 1
-        if isinstance(data, dict) and (part in data or last):
+        if isinstance(data, dict) and (part in data or (absent and i == len(location) - 1)):
             path.append(part)
             data = data.get(part)
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):

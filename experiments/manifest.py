@@ -58,7 +58,8 @@ def write_manifest(folder: Path, resolved: Resolved, command: Sequence[str]) -> 
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _git_commit() -> str | None:

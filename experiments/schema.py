@@ -79,7 +79,7 @@ class Range(Strict):
 
 
 def _sweep_kind(value: Any) -> str:
-    if isinstance(value, dict):
+    if isinstance(value, dict | Range):
         return "range"
     return "list" if isinstance(value, list) else "number"
 

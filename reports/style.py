@@ -44,7 +44,7 @@ LIGHT = Theme(
     background="#ffffff",
     text="#1f2328",
     grid="#d8dee4",
-    series=("#0072B2", "#D55E00", "#009E73", "#AA4499", "#56A0D3", "#B8860B", "#444444"),
+    series=("#0072B2", "#D55E00", "#009E73", "#000000", "#332288", "#444444", "#117733"),
     families=(
         ("#08519c", "#3182bd", "#6baed6", "#9ecae1"),
         ("#b34700", "#fd9a4a"),
@@ -57,7 +57,7 @@ DARK = Theme(
     background="#0d1117",
     text="#e6edf3",
     grid="#30363d",
-    series=("#56B4E9", "#FF8C42", "#2FCB9C", "#E78AC3", "#9CC9F0", "#F0E442", "#BBBBBB"),
+    series=("#56B4E9", "#FF8C42", "#2FCB9C", "#9467FF", "#FFFFFF", "#0072B2", "#FFF7BC"),
     families=(
         ("#2a78c8", "#56a0e0", "#8cc0ee", "#c3def6"),
         ("#e06a10", "#ffb570"),

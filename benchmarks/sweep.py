@@ -1,0 +1,77 @@
+"""How fast and how large a sweep of 100 000 cases is, in one process.
+
+Run: ``python benchmarks/sweep.py`` (under a minute). Prints Markdown; docs/performance.md quotes it.
+"""
+
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bitjoule import cli
+from bitjoule.experiments.reader import Resolved, read_experiment
+from bitjoule.experiments.runner import Grid, evaluate, run
+from bitjoule.experiments.tables import format_rows
+
+SWEEP = """\
+name: sweep
+models: [bitnet-125m, bitnet-6.7b, llama-7b, llama-3-8b, opt-125m]
+schemes: [fp16, int8, bitnet, bitnet-b1.58]
+technologies: [45nm, 7nm]
+workload: {prompt_tokens: {start: 1, stop: 2500, step: 1}}
+baseline: {scheme: fp16}
+"""
+ONE = "name: one\nmodels: [llama-3-8b]\nschemes: [bitnet]\ntechnologies: [7nm]\nworkload: {new_tokens: 128}\n"
+
+
+def median_s(work: Callable[[], object], repeats: int) -> float:
+    """Return the median time of a call, after one that is not counted."""
+    work()
+    times = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times)
+
+
+def read(folder: Path, text: str) -> Resolved:
+    """Read an experiment from text."""
+    path = folder / "experiment.yaml"
+    path.write_text(text)
+    return read_experiment(path)
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        one = Grid(read(folder, ONE))
+        one_s = median_s(lambda: evaluate(one), 200)
+        sweep = read(folder, SWEEP)
+        cases = len(Grid(sweep))
+        compute_s = median_s(lambda: run(sweep), 3)
+        begun = time.perf_counter()
+        arguments = ["run", str(folder / "experiment.yaml"), "--out", name, "--no-plots", "--jobs", "1"]
+        assert cli.main(arguments) == 0
+        whole_s = time.perf_counter() - begun
+        table_bytes = (folder / "sweep" / "results.csv").stat().st_size
+        block = run(sweep).results.iloc[:50_000]
+        ours_s = median_s(lambda: format_rows(block), 5)
+        pandas_s = median_s(lambda: block.to_csv(index=False), 5)
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print("| what | measured | goal |\n|---|---:|---:|")
+    print(f"| one warm case, counted and priced | {1e3 * one_s:.2f} ms | <= 1 ms |")
+    print(f"| sweep of {cases:,} cases, tables in memory | {cases / compute_s:,.0f} cases/s | |")
+    print(
+        f"| the same with every file written ({table_bytes / 1e6:.0f} MB) | {cases / whole_s:,.0f} cases/s | >= 10,000 |"
+    )
+    print(f"| peak memory of all this | {peak_mb:.0f} MB | < 1,000 MB |")
+    print(f"| time of a case alone / in the sweep | {one_s / (compute_s / cases):.0f} x | |")
+    print(f"| pandas' CSV writer / ours | {pandas_s / ours_s:.2f} x | |")
+
+
+if __name__ == "__main__":
+    main()

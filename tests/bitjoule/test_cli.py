@@ -1,0 +1,160 @@
+"""The command line, as a user meets it."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bitjoule import cli
+from bitjoule.experiments.reader import shipped_experiments
+
+TABLES = ("results.csv", "summary.csv", "summary.md", "experiment.yaml")
+
+
+def test_a_run_writes_the_documented_files_and_says_where(tmp_path, bitjoule):
+    status, out, err = bitjoule("run", "bitnet_table1", "--out", tmp_path)
+    assert (status, err) == (0, "")
+    assert "34 of 36 agree at the printed precision" in out
+    assert f"Tables in {tmp_path}/bitnet_table1/; pictures: components.png, published.png" in out
+    pictures = {
+        f"{kind}{theme}.{kind_of}"
+        for kind in ("components", "published")
+        for theme in ("", "_dark")
+        for kind_of in ("png", "svg")
+    }
+    names = {path.name for path in (tmp_path / "bitnet_table1").iterdir()}
+    assert names == {*TABLES, "published.csv", "manifest.json", *pictures}
+
+
+def test_no_plots_draws_none(tmp_path, bitjoule):
+    assert bitjoule("run", "bitnet_table1", "--out", tmp_path, "--no-plots")[0] == 0
+    assert not list(tmp_path.rglob("*.png")) + list(tmp_path.rglob("*.svg"))
+
+
+@pytest.mark.parametrize("kind", cli.KINDS)
+def test_every_kind_can_be_listed(bitjoule, kind):
+    status, out, _ = bitjoule("list", kind)
+    assert status == 0
+    assert len(out.splitlines()) > 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "says"),
+    [
+        ("model", "bitnet-b1.58-2b-4t", "arXiv.2504.12285"),
+        ("scheme", "bitnet", "binary"),
+        ("technology", "7nm", "0.007"),
+        ("memory", "hbm2", "249.6"),
+        ("experiment", "bitnet_table1", "models:"),
+    ],
+)
+def test_an_entry_is_shown(bitjoule, kind, name, says):
+    status, out, _ = bitjoule("show", kind, name)
+    assert status == 0
+    assert says in out
+
+
+@pytest.mark.parametrize("kind", cli.KINDS.values())
+def test_an_unknown_entry_is_wrong_input(bitjoule, kind):
+    status, out, err = bitjoule("show", kind, "nothing")
+    assert (status, out) == (2, "")
+    assert "nothing" in err
+
+
+def test_the_schema_is_json_schema(bitjoule):
+    status, out, _ = bitjoule("schema")
+    assert status == 0
+    assert json.loads(out)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_the_doctor_finds_what_is_needed_and_misses_what_is_not_there(bitjoule, monkeypatch):
+    status, out, _ = bitjoule("doctor")
+    assert status == 0
+    assert "everything that energy experiments need is there" in out
+    monkeypatch.setattr("bitjoule.doctor._version", lambda name: "" if name == "numpy" else "1")
+    status, out, _ = bitjoule("doctor")
+    assert status == 1
+    assert "MISSING: pip install numpy" in out
+
+
+def test_usage_errors_are_wrong_input(bitjoule):
+    for arguments in ([], ["fly"], ["run"], ["list", "planets"], ["run", "bitnet_table1", "--jobs", "0"]):
+        assert bitjoule(*arguments)[0] == 2
+
+
+def test_a_fault_of_the_tool_is_status_1(tmp_path, bitjoule, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("bitjoule.experiments.runner.run", broken)
+    status, _, err = bitjoule("run", "bitnet_table1", "--out", tmp_path)
+    assert status == 1
+    assert "this is a fault of bitjoule" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def start(*arguments: object) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "bitjoule", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_help_and_import_load_no_heavy_library():
+    heavy = "{'numpy', 'pandas', 'matplotlib', 'pydantic', 'yaml', 'amaranth', 'cocotb'}"
+    code = f"import sys, bitjoule, bitjoule.cli; sys.exit(bool({heavy} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_two_runs_and_any_number_of_jobs_give_the_same_bytes(tmp_path):
+    names = list(shipped_experiments())
+    for folder, jobs in (("a", 1), ("b", 2), ("c", 2)):
+        process = start(
+            "run", *names, "--out", tmp_path / folder, "--jobs", jobs, *(["--no-plots"] if jobs == 1 else [])
+        )
+        assert process.wait() == 0
+    for name in names:
+        for path in (tmp_path / "b" / name).iterdir():
+            if path.name != "manifest.json":  # holds the command
+                assert path.read_bytes() == (tmp_path / "c" / name / path.name).read_bytes(), path
+            if path.suffix in {".csv", ".md", ".yaml"}:
+                assert path.read_bytes() == (tmp_path / "a" / name / path.name).read_bytes(), path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_run_ended_at_any_moment_leaves_the_earlier_result_whole(tmp_path, how):
+    out = tmp_path / "results"
+    target = out / "bitnet_table1"
+    begun = time.monotonic()
+    assert start("run", "bitnet_table1", "--out", out).wait() == 0
+    duration_s = time.monotonic() - begun
+    before = {path.name: path.read_bytes() for path in target.iterdir()}
+    moments = random.Random(int(how))
+    for _ in range(8):
+        process = start("run", "bitnet_table1", "--out", out)
+        time.sleep(moments.uniform(0.2, 1.0) * duration_s)
+        process.send_signal(how)
+        process.wait()
+        if how != signal.SIGKILL:
+            assert [path.name for path in out.iterdir()] == [target.name]
+        if target.exists():
+            assert {path.name: path.read_bytes() for path in target.iterdir()} == before
+    assert start("run", "bitnet_table1", "--out", out).wait() == 0
+    assert [path.name for path in out.iterdir()] == [target.name]
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == before
+
+
+def test_a_reader_that_closes_the_pipe_is_no_fault(tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bitjoule", "list", "models"], stdout=write, stderr=subprocess.PIPE, cwd=tmp_path
+    )
+    os.close(write)
+    _, err = process.communicate()
+    assert b"Traceback" not in err

@@ -1,0 +1,144 @@
+"""Malformed experiments: exit status 2, one line with file, line and key, and no file left behind."""
+
+import re
+
+import pytest
+
+GOOD = """\
+name: good
+models: [bitnet-125m]
+schemes: [fp16, bitnet]
+technologies: [7nm]
+workload: {prompt_tokens: 512}
+baseline: {scheme: fp16}
+"""
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join(f'*{a}' for _ in range(10))}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=True)
+)
+INLINE = "{name: m, layers: 1, hidden: 4, heads: 2, ffn: 8, ffn_gated: true, activation: silu, vocabulary: 5}"
+
+# what is replaced in GOOD, by what, and the message after the file's name
+CASES = {
+    "unknown key": ("workload:", "worklod:", "5: worklod: unknown key (did you mean 'workload'?)"),
+    "unknown nested key": ("prompt_tokens", "prompt_token", "5: workload.prompt_token: unknown key (did you mean 'prompt_t"),
+    "wrong type of a number": ("512", "many", "5: workload.prompt_tokens: got 'many'; expected a valid integer"),
+    "a number in quotes": ("512", "'512'", "5: workload.prompt_tokens: got '512'; expected a valid integer"),
+    "a number with a unit": ("512", "512 tokens", "5: workload.prompt_tokens: got '512 tokens'; expected a valid integer"),
+    "a fraction": ("512", "0.5", "5: workload.prompt_tokens: got 0.5; expected a valid integer"),
+    "infinity": ("512", ".inf", "5: workload.prompt_tokens: got inf; expected a valid integer"),
+    "a truth value": ("512", "yes", "5: workload.prompt_tokens: got True; expected a valid integer"),
+    "a date": ("512", "2026-11-22", "5: workload.prompt_tokens: got datetime.date(2026, 11, 22); expected a valid integer"),
+    "nothing": ("512", "", "5: workload.prompt_tokens: got None; expected a valid integer"),
+    "negative": ("512", "-1", "5: workload.prompt_tokens: got -1; expected greater than or equal to 1"),
+    "zero": ("512", "0", "5: workload.prompt_tokens: got 0; expected greater than or equal to 1"),
+    "too large": ("512", "10000000000", "5: workload.prompt_tokens: got 10000000000; expected less than or equal to"),
+    "beyond any integer": ("512", "9" * 5000, "5: workload.prompt_tokens: '9999"),
+    "empty sweep": ("512", "[]", "5: workload.prompt_tokens: got []; expected"),
+    "empty range": ("512", "{start: 8, stop: 4, step: 1}", "5: workload.prompt_tokens: stop 4 is below start 8: an empty"),
+    "range without spacing": ("512", "{start: 1, stop: 4}", "5: workload.prompt_tokens: a range needs one of step and"),
+    "range from zero": ("512", "{start: 0, stop: 4, step: 1}", "5: workload: prompt_tokens of 0; expected at least 1"),
+    "zero step": ("512", "{start: 1, stop: 4, step: 0}", "5: workload.prompt_tokens.step: got 0; expected greater"),
+    "a value swept twice": ("512", "[4, 4]", "1: file: workload.prompt_tokens holds 4 twice; expected each value once"),
+    "too many cases": ("512", "{start: 1, stop: 1999999, step: 1}", "1: file: the sweep has 3999998 cases; expected at"),
+    "unknown model": ("bitnet-125m", "bitnet-125mb", "2: models[0]: unknown model 'bitnet-125mb' (did you mean 'bitnet-125m'?)"),
+    "a model that is a number": ("bitnet-125m", "7", "2: models[0]: got 7; expected a mapping"),
+    "a model twice": ("bitnet-125m", "bitnet-125m, bitnet-125m", "2: models: 'bitnet-125m' stands twice; expected each"),
+    "no models": ("[bitnet-125m]", "[]", "2: models: got []; expected"),
+    "models that are no list": ("[bitnet-125m]", "bitnet-125m", "2: models: got 'bitnet-125m'; expected a valid list"),
+    "models left out": ("models: [bitnet-125m]\n", "", "1: file: neither models nor matmuls is given; expected one of them"),
+    "models and matmuls": ("schemes", "matmuls: [{m: 1, k: 1, n: 1}]\nschemes", "1: file: models and matmuls are both given"),
+    "a matmul of nothing": ("models: [bitnet-125m]", "matmuls: [{m: 0, k: 1, n: 1}]", "2: matmuls[0].m: got 0; expected"),
+    "a shape without layers": ("[bitnet-125m]", f"[{INLINE.replace('layers: 1, ', '')}]", "2: models[0].layers: is missing"),
+    "heads that do not divide": ("[bitnet-125m]", f"[{INLINE.replace('heads: 2', 'heads: 3')}]", "2: models[0]: hidden 4 is no"),
+    "a shape with a misspelt key": ("[bitnet-125m]", f"[{INLINE.replace('ffn:', 'fnn:')}]", "2: models[0].fnn: unknown key"),
+    "a missing config": ("[bitnet-125m]", "[nowhere/config.json]", "/nowhere/config.json:1: file: does not exist"),
+    "unknown scheme": ("fp16, bitnet]", "fp16, bitnit]", "3: schemes[1]: unknown scheme 'bitnit' (did you mean 'bitnet'?)"),
+    "a scheme without scales": (
+        "bitnet]", "{name: t, weights: ternary, activations: int8, attention: fp16}]",
+        "3: schemes[1]: ternary weights without rescale; expected `rescale`",
+    ),
+    "wrong unit of a node": ("7nm", "7um", "4: technologies[0]: unknown technology '7um' (did you mean '7nm'?)"),
+    "a node without unit": ("[7nm]", "[7]", "4: technologies[0]: got 7; expected a valid string"),
+    "a price missing at a node": (
+        "[fp16, bitnet]\ntechnologies: [7nm]", "[fp16, bf16]\ntechnologies: [45nm]",
+        "3: schemes[1]: 45nm has no price for add bf16, mul bf16, which bf16 needs; expected formats out of fp16",
+    ),
+    "unknown accounting": ("models", "accounting: arithmetik\nmodels", "2: accounting: 'arithmetik' is unknown (did you mean"),
+    "a name with a slash": ("name: good", "name: ../good", "1: name: got '../good'; expected"),
+    "a name in capitals": ("name: good", "name: Good", "1: name: got 'Good'; expected"),
+    "no name": ("name: good\n", "", "1: name: is missing; expected a value"),
+    "a baseline that is not run": ("{scheme: fp16}", "{scheme: fp32}", "6: baseline.scheme: 'fp32' is not in this experiment"),
+    "an empty baseline": ("{scheme: fp16}", "{}", "6: baseline: an empty baseline; expected at least one of"),
+    "unknown published table": ("baseline", "published: bitnet_table\nbaseline", "6: published: unknown published table 'bitnet_tab"),
+    "unknown plot": ("baseline", "plots: [{kind: energy_vs_sise}]\nbaseline", "6: plots[0]: 'energy_vs_sise' is unknown (did you"),
+    "a plot without its data": ("baseline", "plots: [{kind: published}]\nbaseline", "1: file: a plot of kind 'published' without"),
+    "a plot without kind": ("baseline", "plots: [{by: action}]\nbaseline", "6: plots[0]: key 'kind' is missing"),
+    "duplicate key": ("baseline", "name: again\nbaseline", "6: name: duplicate key, first on line 1; expected each key once"),
+    "a key that is no text": ("baseline", "1: 2\nbaseline", "6: file: the key '1' is not text"),
+    "YAML syntax": ("[7nm]", "[7nm", "5: file: YAML: "),
+    "a tab": ("name: good", "\tname: good", "1: file: YAML: "),
+    "two documents": ("baseline", "---\nbaseline", "6: file: YAML: but found another document"),
+    "a control character": ("good", "go\x07od", "1: file: holds a character YAML does not allow"),
+    "an unknown anchor": ("[7nm]", "*nodes", "4: file: YAML: found undefined alias"),
+    "a Python object": ("good", "!!python/name:os.system", "1: name: "),
+    "a list": (GOOD, "- a\n- b\n", "1: file: got ['a', 'b']; expected a mapping with the keys name"),
+    "a word": (GOOD, "hello", "1: file: got 'hello'; expected a mapping with the keys name"),
+    "an empty file": (GOOD, "", "1: file: is empty; expected a YAML mapping"),
+    "an anchor bomb": (GOOD, BOMB, "1: e: stands for more than 100000 values; expected fewer anchors"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_malformed_experiment_is_refused_and_leaves_nothing(tmp_path, bitjoule, name):
+    old, new, message = CASES[name]
+    assert old in GOOD
+    path = tmp_path / "bad.yaml"
+    path.write_text(GOOD.replace(old, new, 1))
+    status, out, err = bitjoule("run", path, "--out", tmp_path / "results")
+    assert status == 2
+    assert out == ""
+    assert message in err
+    for line in err.splitlines():
+        assert re.match(rf"{re.escape(str(tmp_path))}/\S+:\d+: [\w.\[\]]+: .+; expected .+", line), line
+    assert [entry.name for entry in tmp_path.iterdir()] == ["bad.yaml"]
+
+
+def test_there_are_at_least_thirty_malformed_experiments():
+    assert len(CASES) >= 30
+
+
+@pytest.mark.parametrize("what", ["missing", "directory", "binary"])
+def test_a_file_that_cannot_be_read_is_refused(tmp_path, bitjoule, what):
+    path = tmp_path / "bad.yaml"
+    if what == "directory":
+        path.mkdir()
+    if what == "binary":
+        path.write_bytes(bytes(range(256)))
+    status, out, err = bitjoule("run", path, "--out", tmp_path / "results")
+    assert (status, out) == (2, "")
+    assert re.match(rf"{re.escape(str(path))}:1: file: .+; expected .+\n", err)
+    assert not (tmp_path / "results").exists()
+
+
+def test_one_wrong_experiment_among_several_stops_all_before_any_runs(tmp_path, bitjoule):
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "bad.yaml").write_text(GOOD.replace("7nm", "8nm"))
+    status, _, err = bitjoule("run", tmp_path / "good.yaml", tmp_path / "bad.yaml", "--out", tmp_path / "results")
+    assert status == 2
+    assert "bad.yaml:4: technologies[0]: unknown technology '8nm'" in err
+    assert not (tmp_path / "results").exists()
+
+
+def test_two_experiments_of_one_name_are_refused(tmp_path, bitjoule):
+    (tmp_path / "good.yaml").write_text(GOOD)
+    status, _, err = bitjoule("run", tmp_path / "good.yaml", tmp_path / "good.yaml", "--out", tmp_path / "results")
+    assert status == 2
+    assert "a second experiment is named 'good'" in err
+
+
+def test_check_says_the_same_as_run(tmp_path, bitjoule):
+    (tmp_path / "bad.yaml").write_text(GOOD.replace("7nm", "8nm"))
+    ran = bitjoule("run", tmp_path / "bad.yaml", "--out", tmp_path / "results")
+    assert bitjoule("check", tmp_path / "bad.yaml") == ran
+    (tmp_path / "good.yaml").write_text(GOOD)
+    assert bitjoule("check", tmp_path / "good.yaml") == (0, f"{tmp_path}/good.yaml: ok, 2 cases\n", "")

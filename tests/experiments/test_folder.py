@@ -1,0 +1,110 @@
+"""The output folder: replaced whole or not at all, whatever happens."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bitjoule.energy_models.errors import InputError
+from bitjoule.experiments.folder import MANIFEST, recover, replacing
+
+# Runs `replacing` and dies, as by SIGKILL, just before the call number `step` that changes the file system.
+DIE_AT = """
+import itertools, os, pathlib, shutil, sys
+from bitjoule.experiments import folder
+step, target = int(sys.argv[1]), pathlib.Path(sys.argv[2])
+calls = itertools.count()
+def deadly(function):
+    def wrapped(*arguments, **options):
+        if next(calls) == step:
+            os._exit(9)
+        return function(*arguments, **options)
+    return wrapped
+for owner, name in ((pathlib.Path, "rename"), (pathlib.Path, "write_text"), (pathlib.Path, "mkdir"),
+                    (folder.tempfile, "mkdtemp"), (os, "unlink"), (os, "rmdir")):
+    setattr(owner, name, deadly(getattr(owner, name)))
+with folder.replacing(target) as new:
+    (new / "a.txt").write_text("new")
+    (new / folder.MANIFEST).write_text("new")
+"""
+
+
+def contents(target):
+    return {path.name: path.read_text() for path in target.iterdir()}
+
+
+def fill(target, text):
+    with replacing(target) as folder:
+        (folder / "a.txt").write_text(text)
+        (folder / MANIFEST).write_text(text)
+
+
+def test_a_result_appears_whole_and_is_replaced_whole(tmp_path):
+    target = tmp_path / "deep" / "x"
+    for text in ("old", "new"):
+        fill(target, text)
+        assert contents(target) == {"a.txt": text, MANIFEST: text}
+        assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_failure_leaves_the_earlier_result_and_nothing_else(tmp_path):
+    target = tmp_path / "x"
+    fill(target, "old")
+    with pytest.raises(RuntimeError), replacing(target) as folder:
+        (folder / "a.txt").write_text("half")
+        raise RuntimeError
+    assert contents(target) == {"a.txt": "old", MANIFEST: "old"}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("earlier", [True, False])
+def test_killed_at_any_step_it_leaves_a_whole_result_or_none_and_the_next_run_cleans_up(tmp_path, earlier):
+    killed = 0
+    for step in range(50):
+        target = tmp_path / str(step) / "x"
+        target.parent.mkdir()
+        if earlier:
+            fill(target, "old")
+        done = subprocess.run([sys.executable, "-c", DIE_AT, str(step), str(target)], check=False)
+        recover(target)
+        assert [path.name for path in target.parent.iterdir()] in ([target.name], [] if not earlier else [target.name])
+        if target.exists():
+            whole = contents(target)
+            assert set(whole) == {"a.txt", MANIFEST}
+            assert set(whole.values()) in ({"old"}, {"new"})
+        fill(target, "next")
+        assert contents(target) == {"a.txt": "next", MANIFEST: "next"}
+        assert list(target.parent.iterdir()) == [target]
+        if done.returncode == 0:
+            break
+        assert done.returncode == 9
+        killed += 1
+    assert done.returncode == 0
+    assert killed >= (8 if earlier else 4)
+
+
+def test_a_run_that_lives_is_not_cleaned_away(tmp_path):
+    target = tmp_path / "x"
+    with replacing(target) as folder:
+        (folder / MANIFEST).write_text("first")
+        recover(target)
+        assert folder.exists()
+    assert contents(target) == {MANIFEST: "first"}
+
+
+def test_what_is_not_ours_is_not_deleted(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("years of work")
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "thesis")
+    for name, wrong in {"thesis": "it is no earlier result", "file": "is in the way", "link": "is in the way"}.items():
+        with pytest.raises(InputError, match=wrong), replacing(tmp_path / name):
+            pass
+    assert (tmp_path / "thesis" / "chapter1.txt").read_text() == "years of work"
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"), replacing(tmp_path / "file" / "x"):
+        pass

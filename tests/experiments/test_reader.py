@@ -1,0 +1,87 @@
+"""Names, paths and overrides become models, schemes and technologies."""
+
+from pathlib import Path
+
+import pytest
+
+from bitjoule.energy_models.errors import InputError
+from bitjoule.energy_models.models import presets
+from bitjoule.experiments.reader import find_experiment, read_experiment, shipped_experiments
+
+CONFIGS = Path(__file__).parents[1] / "energy_models" / "configs"
+
+
+def test_a_shipped_name_and_a_file_are_both_found(tmp_path, monkeypatch):
+    assert find_experiment("bitnet_table1") == shipped_experiments()["bitnet_table1"]
+    monkeypatch.chdir(tmp_path)
+    assert find_experiment("sub/x.yaml") == Path("sub/x.yaml")
+    (tmp_path / "own").write_text("")
+    assert find_experiment("own") == Path("own")
+    with pytest.raises(InputError, match="did you mean 'bitnet_table1'"):
+        find_experiment("bitnet_tabel1")
+
+
+def test_a_model_may_be_named_written_out_or_read_from_a_config(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_bytes((CONFIGS / "llama-7b" / "config.json").read_bytes())
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "name: x\nschemes: [fp16]\ntechnologies: [7nm]\nmodels:\n  - llama-7b\n  - mine/config.json\n"
+        "  - {name: tiny, layers: 1, hidden: 4, heads: 2, ffn: 8, ffn_gated: true, activation: silu, vocabulary: 5}\n"
+    )
+    models = read_experiment(path).models
+    assert list(models) == ["llama-7b", "mine", "tiny"]
+    assert models["mine"].parameters == models["llama-7b"].parameters == presets()["llama-7b"].parameters
+    assert models["tiny"].parameters == 4 * 16 + 3 * 32 + 2 * 4 + 4 * (2 * 5 + 1)
+
+
+def test_a_scheme_may_be_written_out(resolved):
+    own = "{name: w1a16, weights: binary, activations: fp16, attention: fp16, rescale: fp16}"
+    schemes = resolved(f"name: x\nmodels: [llama-7b]\nschemes: [fp16, {own}]\ntechnologies: [7nm]\n").schemes
+    assert list(schemes) == ["fp16", "w1a16"]
+    assert not schemes["w1a16"].quantises_activations
+
+
+def test_set_changes_and_adds_values(resolved, small):
+    changed = resolved(small, "workload.prompt_tokens=[7, 9]", "name=other", "models.0=opt-125m").experiment
+    assert changed.workload is not None
+    assert changed.workload.prompt_tokens == [7, 9]
+    assert changed.workload.batch == 2
+    assert changed.name == "other"
+    assert changed.models == ["opt-125m", "llama-3-8b"]
+    assert (
+        resolved(
+            "name: x\nmodels: [llama-7b]\nschemes: [fp16]\ntechnologies: [7nm]\n", "workload.batch=3"
+        ).experiment.workload.batch
+        == 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("workload.batsh=3", "--set workload.batsh=3:1: workload.batsh: unknown key (did you mean 'batch'?)"),
+        ("workload.batch=-3", "--set workload.batch=-3:1: workload.batch: got -3; expected greater than or equal to 1"),
+        ("workload.batch", "--set workload.batch:1: workload.batch: is not key=value"),
+        ("=3", "--set =3:1: key: is not key=value"),
+        ("name.x=3", "--set name.x=3:1: name.x: does not lead to a value"),
+        ("models.7=x", "--set models.7=x:1: models.7: does not lead to a value"),
+        ("models=[", "--set models=[:1: file: YAML"),
+    ],
+)
+def test_a_wrong_override_is_named_as_the_place(resolved, small, override, message):
+    with pytest.raises(InputError) as error:
+        resolved(small, override)
+    assert str(error.value).startswith(message)
+
+
+def test_everything_wrong_is_reported_at_once(resolved, small):
+    with pytest.raises(InputError) as error:
+        resolved(small.replace("llama-3-8b", "lama").replace("bitnet]", "bitnit]").replace("7nm", "8nm"))
+    assert [problem.key for problem in error.value.problems] == ["models[1]", "schemes[1]", "technologies[1]"]
+
+
+def test_a_baseline_must_be_run(resolved, small):
+    with pytest.raises(InputError) as error:
+        resolved(small.replace("{scheme: fp16}", "{scheme: fp32}"))
+    assert "baseline.scheme: 'fp32' is not in this experiment" in str(error.value)

@@ -1,0 +1,37 @@
+"""The committed tables of the shipped experiments are those of a fresh run, and their pictures are there."""
+
+from pathlib import Path
+
+import pytest
+
+from bitjoule.experiments.reader import read_experiment, shipped_experiments
+from bitjoule.experiments.runner import run
+from bitjoule.experiments.tables import write_csv
+from bitjoule.reports.pictures import file_stems
+from bitjoule.reports.summary import summary_markdown
+
+GALLERY = Path(__file__).parents[2] / "reports" / "gallery"
+
+
+def test_every_shipped_experiment_is_in_the_gallery_and_nothing_else():
+    assert {path.name for path in GALLERY.iterdir()} == set(shipped_experiments())
+
+
+@pytest.mark.parametrize("name", shipped_experiments())
+def test_a_fresh_run_gives_the_committed_tables(tmp_path, name):
+    result = run(read_experiment(shipped_experiments()[name]))
+    write_csv(result.summary, tmp_path / "summary.csv")
+    (tmp_path / "summary.md").write_text(summary_markdown(result))
+    if result.resolved.printed:
+        write_csv(result.comparison, tmp_path / "published.csv")
+    committed = {path.name for path in (GALLERY / name).iterdir() if path.suffix != ".png"}
+    assert committed == {path.name for path in tmp_path.iterdir()}
+    for path in tmp_path.iterdir():
+        assert path.read_text() == (GALLERY / name / path.name).read_text(), f"{path.name}: run `make gallery`"
+
+
+@pytest.mark.parametrize("name", shipped_experiments())
+def test_every_picture_is_there_for_both_backgrounds(name):
+    result = run(read_experiment(shipped_experiments()[name]))
+    expected = {f"{stem}{theme}.png" for stem in file_stems(result) for theme in ("", "_dark")}
+    assert {path.name for path in (GALLERY / name).glob("*.png")} == expected

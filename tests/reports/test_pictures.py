@@ -1,0 +1,165 @@
+"""Pictures: each kind is drawn, no text lies on another, colours can be told apart."""
+
+import itertools
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+
+from bitjoule.experiments.reader import read_experiment, shipped_experiments
+from bitjoule.experiments.runner import run
+from bitjoule.reports.pictures import draw, draw_all, file_stems
+from bitjoule.reports.style import PNG_DPI, THEMES, settings
+
+PLOTS = [
+    (name, i)
+    for name, path in shipped_experiments().items()
+    for i in range(len(read_experiment(path).experiment.plots))
+]
+RESULTS = {}
+
+
+def result_of(name):
+    if name not in RESULTS:
+        RESULTS[name] = run(read_experiment(shipped_experiments()[name]))
+    return RESULTS[name]
+
+
+def texts(figure):
+    """Return the box of every visible text in pixels."""
+    figure.set_dpi(PNG_DPI)
+    figure.draw_without_rendering()
+    drawn = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    beyond = set()  # labels of ticks outside the axis exist, but are not drawn
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        beyond |= {id(tick.label1) for tick in ticks if not low <= tick.get_loc() <= high}
+    boxes = []
+    for text in drawn:
+        if id(text) not in beyond:
+            box = text.get_window_extent()
+            page = figure.bbox.padded(1)
+            boxes.append((text.get_text(), box, page.fully_containsx(box.x0) and page.fully_containsx(box.x1)
+                          and page.fully_containsy(box.y0) and page.fully_containsy(box.y1)))  # fmt: skip
+    return boxes
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
+@pytest.mark.parametrize(("name", "plot"), PLOTS)
+def test_no_text_lies_on_another_or_leaves_the_page(name, plot, theme):
+    result = result_of(name)
+    figure = draw(result.resolved.experiment.plots[plot], result, theme)
+    with mpl.rc_context(settings(theme)):
+        boxes = texts(figure)
+    assert len(boxes) > 5
+    for text, _, inside in boxes:
+        assert inside, text
+    for (one, first, _), (two, second, _) in itertools.combinations(boxes, 2):
+        across = min(first.x1, second.x1) - max(first.x0, second.x0)
+        up = min(first.y1, second.y1) - max(first.y0, second.y0)
+        assert across < 2 or up < 2, (one, two)
+
+
+def test_the_ratio_to_the_baseline_is_written_at_points():
+    result = result_of("bitnet_energy_vs_size")
+    figure = draw(result.resolved.experiment.plots[0], result, THEMES[0])
+    written = {text.get_text() for text in figure.axes[1].texts}
+    assert {"29.1×", "21.7×"} <= written  # BitNet Figure 1, 7 nm: 6.7B and 2.7B
+
+
+def test_printed_numbers_are_hollow_markers_at_their_values():
+    result = result_of("bitnet_energy_vs_size")
+    figure = draw(result.resolved.experiment.plots[1], result, THEMES[0])
+    hollow = [line for line in figure.axes[1].lines if line.get_markerfacecolor() == "none"]
+    assert sorted(line.get_ydata()[0] for line in hollow) == [11.0, 18.6, 21.7, 29.1, 32.9]
+
+
+def test_schemes_that_coincide_share_a_line_and_a_name():
+    result = result_of("model_size_curve")
+    figure = draw(result.resolved.experiment.plots[0], result, THEMES[0])
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["fp16", "int8", "bitnet = bitnet-b1.58"]
+
+
+def test_stacked_shares_end_at_a_hundred_per_cent():
+    result = result_of("bitnet_energy_vs_size")
+    figure = draw(result.resolved.experiment.plots[2], result, THEMES[0])
+    ends = [
+        container[i].get_x() + container[i].get_width()
+        for container in figure.axes[0].containers[-1:]
+        for i in range(18)
+    ]
+    np.testing.assert_allclose(ends, 100)
+
+
+def test_stacked_joules_are_the_prices_of_one_mac():
+    result = result_of("b158_mac_energy")
+    figure = draw(result.resolved.experiment.plots[0], result, THEMES[0])
+    widths = sorted(bar.get_width() for bar in figure.axes[0].patches if bar.get_width() > 0)
+    np.testing.assert_allclose(widths, [7, 160, 340])  # fJ at 7 nm: INT8 add, FP16 add, FP16 multiplication
+
+
+def test_a_plot_asked_for_twice_gets_two_files(resolved, small, tmp_path):
+    plots = (
+        "plots: [{kind: components}, {kind: components, by: action}, {kind: energy_vs_size}, {kind: ratio_vs_size}]\n"
+    )
+    result = run(resolved(small + plots))
+    assert file_stems(result) == ["components", "components_2", "energy_vs_size", "ratio_vs_size"]
+    (tmp_path / "out").mkdir()
+    draw_all(result, tmp_path / "out")
+    assert len(list((tmp_path / "out").iterdir())) == 4 * 4
+
+
+def test_a_plot_of_printed_numbers_is_left_out_where_there_are_none(tmp_path):
+    path = shipped_experiments()["bitnet_table1"]
+    draw_all(run(read_experiment(path, ["workload.prompt_tokens=9", "plots=[{kind: published}]"])), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Machado, Oliveira, Fernandes (2009), severity 1.0, on linear RGB
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+}
+
+
+def linear(color):
+    """Return a colour in linear RGB (IEC 61966-2-1)."""
+    rgb = np.array(to_rgb(color))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    """Return linear RGB in CIELAB under D65."""
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ np.clip(rgb, 0, 1)
+    x, y, z = (np.cbrt(v) if v > 0.008856 else 7.787 * v + 16 / 116 for v in xyz / (0.9505, 1, 1.089))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def luminance(color):
+    return float(linear(color) @ (0.2126, 0.7152, 0.0722))
+
+
+def contrast(one, two):
+    """Return the contrast ratio of WCAG 2.1, section 1.4.3."""
+    dark, light = sorted((luminance(one), luminance(two)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
+def test_text_and_lines_stand_out_from_the_background(theme):
+    assert contrast(theme.text, theme.background) >= 7  # WCAG 2.1 AAA for text
+    for color in theme.series:
+        assert contrast(color, theme.background) >= 3, color  # WCAG 2.1 for graphics
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
+@pytest.mark.parametrize("vision", VISION)
+def test_the_first_five_lines_can_be_told_apart_by_the_colour_blind(theme, vision):
+    seen = [lab(np.array(VISION[vision]) @ linear(color)) for color in theme.series[:5]]
+    for one, two in itertools.combinations(seen, 2):
+        assert np.linalg.norm(one - two) > 20  # delta E; 2.3 is just noticeable

@@ -1,0 +1,60 @@
+"""The Markdown summary."""
+
+import pytest
+
+from bitjoule.experiments.reader import read_experiment, shipped_experiments
+from bitjoule.experiments.runner import run
+from bitjoule.reports.summary import comparison_table, energy_table, summary_markdown
+
+
+def rows(table):
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")
+    ]
+
+
+def test_a_row_a_model_and_technology_a_column_a_scheme_the_unit_in_the_header(resolved):
+    text = "name: x\nmodels: [bitnet-6.7b]\nschemes: [fp16, bitnet]\ntechnologies: [7nm]\nbaseline: {scheme: fp16}\n"
+    header, _, row = rows(energy_table(run(resolved(text))))
+    assert header == ["model", "parameters", "technology", "fp16 (J)", "bitnet (J)", "fp16 / bitnet"]
+    # BitNet Table 1 at 7 nm: 1.14 + 0.54 J in FP16; Figure 1: 29.1 times less
+    assert row == ["bitnet-6.7b", "6.51B", "7nm", "1.68", "0.0579", "29.1"]
+
+
+def test_columns_appear_for_what_the_sweep_varies(resolved, small):
+    header = rows(energy_table(run(resolved(small))))[0]
+    assert header[:6] == ["model", "parameters", "technology", "phase", "prompt (tokens)", "new (tokens)"]
+
+
+def test_no_cell_has_more_than_eight_digits(resolved, small):
+    result = run(resolved(small))
+    for row in rows(energy_table(result))[2:]:
+        assert all(sum(character.isdigit() for character in cell) <= 8 for cell in row[1:])
+
+
+def test_every_case_has_its_row(resolved, small):
+    result = run(resolved(small))
+    assert len(rows(energy_table(result))) - 2 == len(result.summary) / 2  # two schemes side by side
+
+
+def test_a_long_table_is_cut_and_says_so(resolved, small):
+    table = energy_table(run(resolved(small)), max_rows=3)
+    assert len(rows(table)) == 2 + 3
+    assert table.endswith("The first 3 of 32 rows; all are in summary.csv.")
+
+
+def test_the_disagreement_of_bitnet_table_1_is_explained():
+    text = summary_markdown(run(read_experiment(shipped_experiments()["bitnet_table1"])))
+    assert "34 of 36 agree at the printed precision (wang2023bitnet, Table 1)." in text
+    for ours in ("printed 0.04, ours 0.0341", "printed 0.14, ours 0.1349"):
+        assert f"{ours}: the paper contradicts itself" in text
+
+
+def test_a_run_without_printed_cases_says_so():
+    changed = read_experiment(shipped_experiments()["bitnet_table1"], ["workload.prompt_tokens=9"])
+    assert "None of the cases" in comparison_table(run(changed).comparison)
+
+
+@pytest.mark.parametrize(("accounting", "says"), [("arithmetic", "Memory, embedding"), ("mac", "Nothing else")])
+def test_the_summary_says_what_is_counted(resolved, small, accounting, says):
+    assert says in summary_markdown(run(resolved(small, f"accounting={accounting}")))
