@@ -50,6 +50,7 @@ def main() -> None:
         folder = Path(name)
         one = Grid(read(folder, ONE))
         one_s = median_s(lambda: evaluate(one), 200)
+        one_run_s = median_s(lambda: run(one.resolved), 20)
         sweep = read(folder, SWEEP)
         cases = len(Grid(sweep))
         compute_s = median_s(lambda: run(sweep), 3)
@@ -64,10 +65,10 @@ def main() -> None:
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     print("| what | measured | goal |\n|---|---:|---:|")
     print(f"| one warm case, counted and priced | {1e3 * one_s:.2f} ms | <= 1 ms |")
+    print(f"| the same as pandas tables, summary included | {1e3 * one_run_s:.1f} ms | |")
     print(f"| sweep of {cases:,} cases, tables in memory | {cases / compute_s:,.0f} cases/s | |")
-    print(
-        f"| the same with every file written ({table_bytes / 1e6:.0f} MB) | {cases / whole_s:,.0f} cases/s | >= 10,000 |"
-    )
+    written = f"the same with every file written ({table_bytes / 1e6:.0f} MB)"
+    print(f"| {written} | {cases / whole_s:,.0f} cases/s | >= 10,000 cases/s |")
     print(f"| peak memory of all this | {peak_mb:.0f} MB | < 1,000 MB |")
     print(f"| time of a case alone / in the sweep | {one_s / (compute_s / cases):.0f} x | |")
     print(f"| pandas' CSV writer / ours | {pandas_s / ours_s:.2f} x | |")

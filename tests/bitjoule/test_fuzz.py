@@ -13,9 +13,10 @@ from bitjoule.experiments.reader import shipped_experiments
 
 SHIPPED = [path.read_text() for path in shipped_experiments().values()]
 FRAGMENTS = st.sampled_from(
-    ["", " ", "\n", ":", "- ", "[", "]", "{", "}", "'", '"', "&a ", "*a", "!!int ", "|", "? ", "# ", "\t", "0", "-1", "1e9",
-     ".nan", ".inf", "null", "true", "~", "999999999999", "name", "models", "kind", "512", "fp16", "x/config.json", "..",
-     "é", "\x00", "\ud7ff", "{start: 1, stop: 9, step: 2}", "{m: 1, k: 2, n: 3}", "<<: *a", "---\n"]
+    ["", " ", "\n", ":", "- ", "[", "]", "{", "}", "'", '"', "&a ", "*a", "!!int ", "|", "? ", "# ", "\t", "0", "-1",
+     "1e9", ".nan", ".inf", "null", "true", "~", "999999999999", "name", "models", "kind", "512", "fp16",
+     "x/config.json", "..", "é", "\x00", "\ud7ff", "{start: 1, stop: 9, step: 2}", "{m: 1, k: 2, n: 3}", "<<: *a",
+     "---\n"]
 )  # fmt: skip
 
 

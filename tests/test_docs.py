@@ -1,0 +1,55 @@
+"""What README and docs show works as shown."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = [
+    (page, example)
+    for page in PAGES
+    for example in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    if not example.startswith("#")
+]
+REST = {
+    "name": "name: x\n",
+    "models": "models: [llama-7b]\n",
+    "schemes": "schemes: [fp16]\n",
+    "technologies": "technologies: [7nm]\n",
+}
+
+
+@pytest.mark.parametrize(("page", "example"), EXAMPLES, ids=[f"{p.name}-{i}" for i, (p, _) in enumerate(EXAMPLES)])
+def test_every_example_is_a_valid_experiment(tmp_path, bitjoule, page, example):
+    config = ROOT / "tests" / "energy_models" / "configs" / "llama-7b" / "config.json"
+    (tmp_path / "path" / "to").mkdir(parents=True)
+    (tmp_path / "path" / "to" / "config.json").write_bytes(config.read_bytes())
+    missing = [text for key, text in REST.items() if not re.search(rf"^{key}:", example, re.MULTILINE)]
+    (tmp_path / "x.yaml").write_text("".join(missing) + example)
+    status, _, err = bitjoule("check", tmp_path / "x.yaml")
+    assert status == 0, f"{page.name}: {err}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page):
+    text = page.read_text()
+    links = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r"(?:src|srcset)=\"([^\"]+)\"", text)
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def test_the_shown_error_is_the_one_that_is_printed(tmp_path, bitjoule):
+    shown = re.search(r"^my_curve.yaml:3: (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    example = re.search(r"```yaml\n(name: my_curve.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown
+    assert example
+    text = example[1].replace("bitnet-b1.58]", "bitnet-b158]").replace(", path/to/config.json", "")
+    (tmp_path / "my_curve.yaml").write_text(text)
+    assert bitjoule("check", tmp_path / "my_curve.yaml")[2] == f"{tmp_path}/my_curve.yaml:3: {shown[1]}\n"
+
+
+def test_the_makefile_runs_every_shipped_experiment():
+    named = re.search(r"^EXPERIMENTS = (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert named
+    assert set(named[1].split()) == {path.stem for path in (ROOT / "experiments").glob("*.yaml")}
