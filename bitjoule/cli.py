@@ -140,9 +140,9 @@ def _read(options: argparse.Namespace) -> "list[Resolved]":
 
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
-    from concurrent.futures import ProcessPoolExecutor
     from functools import partial
-    from multiprocessing import get_context
+
+    from bitjoule.experiments.workers import pool
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that nothing stays behind
     experiments = _read(options)
@@ -154,9 +154,8 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     if jobs == 1:
         _report(map(task, experiments), len(experiments))
     else:
-        # spawn: a fork of a process whose libraries run threads can deadlock
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            _report(pool.map(task, experiments), len(experiments))
+        with pool(jobs) as workers:
+            _report(workers.map(task, experiments), len(experiments))
     return OK
 
 

@@ -91,6 +91,7 @@ class Matmul:
     layers: int = 1
     heads: int = 0
     head_dim: int = 0
+    family: str = ""
 
     @property
     def linears(self) -> tuple[Linear, ...]:

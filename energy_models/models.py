@@ -47,6 +47,8 @@ class ModelShape(Strict):
         Rows of a learned position table, 0 for rotary positions.
     experts, active_experts
         FFNs in a block, and how many of them a token uses.
+    family
+        Models of one style and training; plots join their points.
     source, where, note
         Citation key, the place in it, and what was inferred.
     """
@@ -71,6 +73,7 @@ class ModelShape(Strict):
     learned_positions: int = Field(default=0, ge=0, le=MAX_DIMENSION)
     experts: Dimension = Field(default=1, le=MAX_DIMENSION)
     active_experts: Dimension = Field(default=1, le=MAX_DIMENSION)
+    family: str = ""
     source: str = ""
     where: str = ""
     note: str = ""
@@ -156,7 +159,7 @@ def presets() -> dict[str, ModelShape]:
         document = read_document(path)
         family = validate(_Family, document)
         for name, own in family.models.items():
-            cited = {"source": family.source, "where": family.where, "note": family.note}
+            cited = {"family": family.family, "source": family.source, "where": family.where, "note": family.note}
             shapes[name] = shape_from(document, {**cited, **family.defaults, **own}, ("models", name))
     return shapes
 

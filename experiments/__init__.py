@@ -2,6 +2,6 @@
 
 Reading order: ``schema`` (what a file may say), ``reader`` (a file into an `Experiment` with its models, schemes and
 technologies resolved), ``runner`` (cases, counts, prices), ``result`` (the tables), ``comparison`` (ours beside the
-papers'), ``tables`` (CSV), ``folder`` (the output folder, replaced whole or not at all), ``manifest`` (what a result
-was made from). The YAML files beside them are the shipped experiments.
+papers'), ``tables`` (CSV), ``workers`` (processes), ``folder`` (the output folder, replaced whole or not at all),
+``manifest`` (what a result was made from). The YAML files beside them are the shipped experiments.
 """

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -71,4 +72,9 @@ def categorical(codes: "NDArray[np.integer[Any]]", names: Sequence[str]) -> pd.C
         The values.
     """
     small = codes.astype(np.int8) if len(names) < 127 else codes.astype(np.int32)
-    return pd.Categorical.from_codes(small, categories=pd.Index(list(names), dtype=object), validate=False)
+    return pd.Categorical.from_codes(small, dtype=_dtype(tuple(names)), validate=False)
+
+
+@lru_cache(maxsize=64)
+def _dtype(names: tuple[str, ...]) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(pd.Index(names, dtype=object))

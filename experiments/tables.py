@@ -7,14 +7,15 @@ sweep; pandas' own writer takes two to three times as long (benchmarks/sweep.py 
 import csv
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from bitjoule.experiments.workers import pool
 
 BLOCK_ROWS = 50_000
 EXACT_INTEGERS = 2.0**53
@@ -42,11 +43,10 @@ def _formatted(blocks: Iterable[pd.DataFrame], jobs: int) -> Iterator[str]:
     if jobs <= 1:
         yield from map(format_rows, blocks)
         return
-    # spawn: a fork of a process whose libraries run threads can deadlock
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+    with pool(jobs) as workers:
         waiting: deque[Future[str]] = deque()
         for block in blocks:
-            waiting.append(pool.submit(format_rows, block))
+            waiting.append(workers.submit(format_rows, block))
             if len(waiting) > 2 * jobs:  # bounds the blocks in memory
                 yield waiting.popleft().result()
         while waiting:

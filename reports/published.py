@@ -31,7 +31,7 @@ def draw_published(plot: PublishedPlot, result: Result, theme: Theme) -> Figure:
     figure = new_figure(8.4, 7.6)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     groups = list(dict.fromkeys(zip(cells["scheme"], cells["action"], strict=True)))
-    schemes = list(dict.fromkeys(cells["scheme"]))
+    schemes = list(result.resolved.schemes)
     for i, (scheme, action) in enumerate(groups):
         own = ((cells["scheme"] == scheme) & (cells["action"] == action)).to_numpy()
         color = theme.series[schemes.index(scheme) % len(theme.series)]

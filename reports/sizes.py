@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import textalloc
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
@@ -17,29 +20,39 @@ from bitjoule.reports.digits import significant, with_unit
 from bitjoule.reports.style import DASHES, MARKERS, Theme, new_figure, size_axis
 
 LABELS_A_LINE = 7
+MAX_FAMILIES = 4  # more are drawn alike
+CROWDED_POINTS = 40
 
 
 @dataclass(frozen=True)
 class Line:
-    """One scheme at one technology, by rising size; schemes that coincide share a line.
+    """One scheme's points of one family at one technology, by rising size.
 
     Parameters
     ----------
     schemes
-        Their names.
+        Names of the schemes whose values these are: those that coincide share a line.
+    family
+        Of the models; empty where families are not told apart.
     size, value, ratio
         Parameters, what is drawn, and the ratio to the baseline; shape (models,).
+    color, marker, dashes
+        How it is drawn.
     """
 
     schemes: tuple[str, ...]
+    family: str
     size: NDArray[np.float64]
     value: NDArray[np.float64]
     ratio: NDArray[np.float64]
+    color: str
+    marker: str
+    dashes: Any
 
     @property
     def label(self) -> str:
         """For the legend."""
-        return " = ".join(self.schemes)
+        return " = ".join(self.schemes) + (f", {self.family} shapes" if self.family else "")
 
 
 def draw_sizes(plot: EnergyPlot | RatioPlot, result: Result, theme: Theme) -> Figure:
@@ -60,28 +73,34 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, result: Result, theme: Theme) -> Fi
     figure = new_figure(5.4 * len(technologies) + (0.6 if len(technologies) > 1 else 2.6), 5.8)
     panels = figure.subplots(1, len(technologies), sharey=True, squeeze=False)[0]
     column = "ratio_to_baseline" if ratios else "energy_j"
-    lines_at = {name: _lines(rows[rows["technology"] == name], column, result, ratios) for name in technologies}
-    limits_at = {name: _limits(lines_at[name], result, name) if ratios else [] for name in technologies}
+    lines_at = {name: _lines(rows[rows["technology"] == name], column, result, ratios, theme) for name in technologies}
+    limits_at = {name: list(_limits(lines_at[name], result, name).values()) if ratios else [] for name in technologies}
     for axes, technology in zip(panels, technologies, strict=True):
-        lines = lines_at[technology]
-        _draw_lines(axes, lines, result, theme)
+        _draw_lines(axes, lines_at[technology])
         _draw_printed(axes, result, technology, plot, theme)
-        for line, limit in zip(lines, limits_at[technology], strict=False):
-            axes.axhline(limit, color=_color(line.schemes[0], result, theme), linestyle=":", linewidth=1.4)
+        for limit, color in limits_at[technology]:
+            axes.axhline(limit, color=color, linestyle=":", linewidth=1.4)
+        if limits_at[technology]:
+            axes.plot([], [], color=theme.text, linestyle=":", linewidth=1.4, label="the same for one MAC")
         axes.set_title(technology)
-        _scale(axes, ratios, len(lines[0].size) if lines else 0)
+        _scale(axes, ratios, len(result.resolved.models))
     if ratios:
-        highest = [limit for limits in limits_at.values() for limit in limits]
+        highest = [limit for limits in limits_at.values() for limit, _ in limits]
         highest += [float(line.value.max()) for lines in lines_at.values() for line in lines]
         panels[0].set_ylim(0, 1.1 * max(highest, default=1.0))
     panels[0].set_ylabel(f"{_baseline_text(result)} energy / energy" if ratios else "energy")
     figure.suptitle(f"{result.resolved.experiment.name}: {workload}", fontsize=14)
     named = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=min(len(named), 4))
+    figure.legend(
+        named.values(),
+        named.keys(),
+        loc="outside lower center",
+        ncols=min(len(named), 4 if len(technologies) > 1 else 2),
+    )
     figure.draw_without_rendering()  # settles the layout, in which the labels then find their places
     figure.set_layout_engine("none")
     for axes, technology in zip(panels, technologies, strict=True):
-        _label_points(axes, lines_at[technology], limits_at[technology], result, theme)
+        _label_points(axes, lines_at[technology], limits_at[technology])
     return figure
 
 
@@ -106,36 +125,48 @@ def first_workload(summary: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return rows, ", ".join(described)
 
 
-def _lines(rows: pd.DataFrame, column: str, result: Result, ratios: bool) -> list[Line]:
-    lines: list[Line] = []
+def _lines(rows: pd.DataFrame, column: str, result: Result, ratios: bool, theme: Theme) -> list[Line]:
+    groups: list[tuple[list[str], pd.DataFrame]] = []
     baseline = result.resolved.experiment.baseline
     for scheme in result.resolved.schemes:
         own = rows[rows["scheme"] == scheme].sort_values(["parameters", "model"])
-        values = own[column].to_numpy(dtype=float)
-        if ratios and baseline is not None and scheme == baseline.scheme and np.allclose(values, 1):
+        if ratios and baseline is not None and scheme == baseline.scheme and np.allclose(own[column], 1):
             continue
-        same = [i for i, line in enumerate(lines) if np.allclose(line.value, values, rtol=1e-9, atol=0)]
-        schemes = (*lines[same[0]].schemes, scheme) if same else (scheme,)
-        line = Line(schemes, own["parameters"].to_numpy(float), values, own["ratio_to_baseline"].to_numpy(float))
+        same = [names for names, other in groups if np.allclose(other[column], own[column], rtol=1e-9, atol=0)]
         if same:
-            lines[same[0]] = line
+            same[0].append(scheme)
         else:
+            groups.append(([scheme], own))
+    family_of = {name: model.family for name, model in result.resolved.models.items()}
+    families = list(dict.fromkeys(family_of.values()))
+    if len(families) == len(family_of):  # nothing to join: one line through all
+        family_of, families = dict.fromkeys(family_of, ""), [""]
+    told_apart = 1 < len(families) <= MAX_FAMILIES
+    lines = []
+    for names, own in groups:
+        i = list(result.resolved.schemes).index(names[0])
+        for j, family in enumerate(families):
+            points = own[own["model"].map(family_of).astype(str) == family]
+            line = Line(
+                schemes=tuple(names),
+                family=family if told_apart else "",
+                size=points["parameters"].to_numpy(float),
+                value=points[column].to_numpy(float),
+                ratio=points["ratio_to_baseline"].to_numpy(float),
+                color=theme.series[i % len(theme.series)],
+                marker=MARKERS[(j if told_apart else i) % len(MARKERS)],
+                dashes=DASHES[i % len(DASHES)],
+            )
             lines.append(line)
     return lines
 
 
-def _color(scheme: str, result: Result, theme: Theme) -> str:
-    return theme.series[list(result.resolved.schemes).index(scheme) % len(theme.series)]
-
-
-def _draw_lines(axes: Axes, lines: Sequence[Line], result: Result, theme: Theme) -> None:
+def _draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
+    crowded = sum(len(line.size) for line in lines) > CROWDED_POINTS
     for line in lines:
-        i = list(result.resolved.schemes).index(line.schemes[0])
-        style = {"color": _color(line.schemes[0], result, theme), "linestyle": DASHES[i % len(DASHES)]}
-        crowded = len(line.size) > 20
         axes.plot(
-            line.size, line.value, marker=MARKERS[i % len(MARKERS)], markersize=5 if crowded else 7,
-            linewidth=0.8 if crowded else 2, label=line.label, **style,
+            line.size, line.value, color=line.color, linestyle=line.dashes, marker=line.marker, label=line.label,
+            markersize=5 if crowded else 7, linewidth=1 if crowded else 2,
         )  # fmt: skip
 
 
@@ -178,12 +209,12 @@ def _baseline_text(result: Result) -> str:
     return " ".join(name for name in named if name)
 
 
-def _limits(lines: Sequence[Line], result: Result, technology: str) -> list[float]:
-    """Return what each line tends to as the hidden size grows: the ratio of the prices of one MAC."""
+def _limits(lines: Sequence[Line], result: Result, technology: str) -> dict[str, tuple[float, str]]:
+    """Return what each scheme tends to as the hidden size grows, the ratio of the prices of one MAC, and its colour."""
     resolved = result.resolved
     baseline = resolved.experiment.baseline
     if baseline is None or baseline.scheme is None or baseline.model or baseline.technology:
-        return []
+        return {}
     at_node = resolved.technologies[technology]
 
     def mac_pj(name: str) -> float:
@@ -191,47 +222,49 @@ def _limits(lines: Sequence[Line], result: Result, technology: str) -> list[floa
         multiply = at_node.price("mul", scheme.activations).nominal_pj if scheme.multiplies else 0.0
         return multiply + at_node.price("add", scheme.activations).nominal_pj
 
-    return [mac_pj(baseline.scheme) / mac_pj(line.schemes[0]) for line in lines]
+    return {line.schemes[0]: (mac_pj(baseline.scheme) / mac_pj(line.schemes[0]), line.color) for line in lines}
 
 
-def _label_points(axes: Axes, lines: Sequence[Line], limits: Sequence[float], result: Result, theme: Theme) -> None:
+def _label_points(axes: Axes, lines: Sequence[Line], limits: Sequence[tuple[float, str]]) -> None:
     """Write the ratio to the baseline at points and limits, where there is room; never one over another."""
-    x: list[float] = []
-    y: list[float] = []
-    text: list[str] = []
-    colors: list[str] = []
     edges = list(axes.get_xlim())
-    for line, limit in zip(lines, limits, strict=False):
-        x.append(edges[0] * (edges[1] / edges[0]) ** 0.25)
-        y.append(limit)
-        text.append(f"{significant(limit)}× for one MAC")
-        colors.append(_color(line.schemes[0], result, theme))
-    for line in lines:
-        if np.isnan(line.ratio).all() or np.allclose(line.ratio, 1):
-            continue
-        for i in _spread(line.size):
-            x.append(float(line.size[i]))
-            y.append(float(line.value[i]))
-            text.append(f"{significant(line.ratio[i])}×")
-            colors.append(_color(line.schemes[0], result, theme))
-    if not text:
+    wanted = [
+        (edges[0] * (edges[1] / edges[0]) ** 0.25, limit, f"{significant(limit)}×", color) for limit, color in limits
+    ]
+    for schemes in dict.fromkeys(line.schemes for line in lines):
+        own = [line for line in lines if line.schemes == schemes]
+        size, value, ratio = (
+            np.concatenate([getattr(line, name) for line in own]) for name in ("size", "value", "ratio")
+        )
+        if not np.isnan(ratio).all() and not np.allclose(ratio, 1):
+            wanted += [(size[i], value[i], f"{significant(ratio[i])}×", own[0].color) for i in _spread(size)]
+    if not wanted:
         return
-    textalloc.allocate(
+    x, y, text, colors = (list(column) for column in zip(*wanted, strict=True))
+    _, _, texts, leaders = textalloc.allocate(
         axes, x, y, text,
         x_scatter=np.concatenate([line.size for line in lines]),
         y_scatter=np.concatenate([line.value for line in lines]),
         x_lines=[line.size for line in lines] + [edges] * len(limits),
-        y_lines=[line.value for line in lines] + [[limit, limit] for limit in limits],
+        y_lines=[line.value for line in lines] + [[limit, limit] for limit, _ in limits],
         textsize=11, textcolor=colors, linecolor=colors, linewidth=0.8, draw_all=False,
         min_distance=0.015, max_distance=0.05, avoid_label_lines_overlap=True, priority_strategy="largest",
     )  # fmt: skip
+    inside = axes.get_window_extent()
+    for label, leader in zip(cast("list[Text | None]", texts), cast("list[Line2D | None]", leaders), strict=True):
+        if label is None:
+            continue
+        box = label.get_window_extent()
+        if not (inside.x0 < box.x0 and box.x1 < inside.x1 and inside.y0 < box.y0 and box.y1 < inside.y1):
+            label.remove()
+            if leader is not None:
+                leader.remove()
 
 
 def _spread(size: NDArray[np.float64]) -> list[int]:
     """Return the indices of some points that are far enough apart to carry labels, the ends first."""
-    if len(size) == 1:
-        return [0]
-    position = np.log(size / size[0]) / max(float(np.log(size[-1] / size[0])), 1e-9)
+    low, high = np.log(size.min()), np.log(size.max())
+    position = (np.log(size) - low) / max(high - low, 1e-9)
     chosen: list[int] = []
     for target in np.linspace(0, 1, LABELS_A_LINE):
         nearest = int(np.argmin(np.abs(position - target)))

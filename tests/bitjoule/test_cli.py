@@ -135,7 +135,7 @@ def test_a_run_ended_at_any_moment_leaves_the_earlier_result_whole(tmp_path, how
     duration_s = time.monotonic() - begun
     before = {path.name: path.read_bytes() for path in target.iterdir()}
     moments = random.Random(int(how))
-    for _ in range(8):
+    for _ in range(5):
         process = start("run", "bitnet_table1", "--out", out)
         time.sleep(moments.uniform(0.2, 1.0) * duration_s)
         process.send_signal(how)
@@ -147,6 +147,24 @@ def test_a_run_ended_at_any_moment_leaves_the_earlier_result_whole(tmp_path, how
     assert start("run", "bitnet_table1", "--out", out).wait() == 0
     assert [path.name for path in out.iterdir()] == [target.name]
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_workers_of_an_ended_run_end_too_and_leave_whole_results(tmp_path, how):
+    names = ["bitnet_table1", "bitnet_energy_vs_size", "model_size_curve"]
+    command = [sys.executable, "-m", "bitjoule", "run", *names, "--out", str(tmp_path), "--jobs", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        time.sleep(2)
+        process.send_signal(how)
+        process.communicate(timeout=30)  # returns when every process that holds the pipe is gone
+    for name in names:
+        manifest = tmp_path / name / "manifest.json"
+        if manifest.parent.exists():
+            outputs = json.loads(manifest.read_text())["outputs"]
+            assert {path.name for path in manifest.parent.iterdir()} == {*outputs, "manifest.json"}
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
 
 
 def test_a_reader_that_closes_the_pipe_is_no_fault(tmp_path):

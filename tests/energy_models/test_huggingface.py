@@ -10,7 +10,7 @@ from bitjoule.energy_models.huggingface import read_config, supported_types
 from bitjoule.energy_models.models import presets
 
 CONFIGS = sorted((Path(__file__).parent / "configs").iterdir())
-CITATION = {"source", "where", "note"}
+CITATION = {"family", "source", "where", "note"}
 
 
 @pytest.mark.parametrize("folder", CONFIGS, ids=lambda folder: folder.name)
