@@ -18,6 +18,7 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks/*.py
 
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports

@@ -34,8 +34,8 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
         before = size_mb(environment)
         begun = time.perf_counter()
-        pip = [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, ROOT], check=True, stderr=subprocess.DEVNULL)
+        pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, str(ROOT)], check=True, stderr=subprocess.DEVNULL)
         install_s = time.perf_counter() - begun
         installed = size_mb(environment) - before
     print("| what | measured | goal |\n|---|---:|---:|")

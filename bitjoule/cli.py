@@ -1,7 +1,9 @@
 """The command line. Heavy imports stand inside the commands, so that ``--help`` answers at once."""
 
 import argparse
+import io
 import os
+import re
 import signal
 import sys
 import traceback
@@ -41,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when all is well, 2 for wrong input, 1 for a failure of the tool.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show × shows its code
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(given)
     try:
         return int(options.command(options, given))
@@ -109,10 +114,9 @@ def _add_experiments(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return value
+    if not re.fullmatch("[1-9][0-9]{0,2}", text):
+        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a whole number from 1 to 999")
+    return int(text)
 
 
 def _read(options: argparse.Namespace) -> "list[Resolved]":
@@ -178,10 +182,10 @@ def _run_one(resolved: "Resolved", out: Path, jobs: int, plots: bool, command: S
     target = out / resolved.experiment.name
     with replacing(target) as folder:
         result = run(resolved)
-        write_csv(result.results, folder / "results.csv", jobs)
-        write_csv(result.summary, folder / "summary.csv", jobs)
+        write_csv(result.results_in_blocks(), folder / "results.csv", jobs)
+        write_csv([result.summary], folder / "summary.csv", jobs)
         if resolved.printed:
-            write_csv(result.comparison, folder / "published.csv")
+            write_csv([result.comparison], folder / "published.csv")
         (folder / "summary.md").write_text(summary_markdown(result), encoding="utf-8")
         write_experiment(resolved, folder / "experiment.yaml")
         if plots:

@@ -9,7 +9,8 @@ functions:
     the weights are ±1 or trits. Both attention products stay in the scheme's attention format, over every pair of the
     T x T square.
 ``mac``
-    One multiplication and one addition for every weight and row (b1.58's Figure 3, left [2]_), nothing else.
+    One multiplication and one addition for every multiply-accumulate of linears and attention, the addition alone for
+    ±1 and ternary weights (b1.58's Figure 3, left [2]_). No scales, no biases.
 
 Decoding follows the same rules token by token: token i of ``new_tokens`` attends to ``prompt_tokens`` + i positions.
 

@@ -99,9 +99,11 @@ def read_text(path: Path, file: str) -> str:
     try:
         if path.is_dir():
             raise whole_file(file, "is a directory", "a file")
-        if path.stat().st_size > MAX_FILE_BYTES:
+        with path.open("rb") as handle:
+            content = handle.read(MAX_FILE_BYTES + 1)  # of a device, too
+        if len(content) > MAX_FILE_BYTES:
             raise whole_file(file, f"is larger than {MAX_FILE_BYTES} bytes", "a text file written by hand")
-        return path.read_text(encoding="utf-8-sig")
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
         raise whole_file(file, "does not exist", "a file that can be read") from None
     except UnicodeDecodeError as error:
@@ -197,9 +199,9 @@ class _Builder:
     def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None or key_node.tag != "tag:yaml.org,2002:str":
-                raise self.fail(key_node, path, f"the key {brief(key)} is not text", "a name as key")
+            key = self.scalar(key_node, path) if isinstance(key_node, yaml.ScalarNode) else None
+            if not isinstance(key, str):
+                raise self.fail(key_node, path, f"the key {brief(key_node.value)} is not text", "a name as key")
             if key in data:
                 first = self.lines[(*path, key)]
                 raise self.fail(key_node, (*path, key), f"duplicate key, first on line {first}", "each key once")
@@ -209,6 +211,9 @@ class _Builder:
 
     def scalar(self, node: yaml.Node, path: Path_) -> Any:
         try:
-            return self.loader.construct_object(node)
+            value = self.loader.construct_object(node)
+            if isinstance(value, str):
+                value.encode()  # an escape can stand for half a character
         except (ValueError, OverflowError, KeyError, AttributeError, yaml.constructor.ConstructorError):
             raise self.fail(node, path, f"{brief(node.value)} is not a valid value", "text or a number") from None
+        return value

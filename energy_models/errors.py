@@ -24,7 +24,8 @@ class Problem:
     expected: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.key}: {self.wrong}; expected {self.expected}"
+        text = f"{self.file}:{self.line}: {self.key}: {self.wrong}; expected {self.expected}"
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class InputError(Exception):

@@ -28,6 +28,7 @@ class _ModelType(Strict):
     keys: dict[str, str]  # our name -> the config's
     defaults: dict[str, Any]  # the config's keys, where the file leaves them out
     shape: dict[str, Any]  # ours, the same for every model of this type
+    extra_positions: int = 0  # rows of a learned position table beyond the config's positions
 
 
 class _ModelTypes(Strict):
@@ -72,17 +73,20 @@ def read_config(path: Path, file: str | None = None) -> ModelShape:
         wrong, expected = unknown_name("model_type", name, supported_types())
         raise InputError([document.problem(("model_type",), wrong, expected)])
     model_type = _model_types()[name]
-    written = {**model_type.defaults, **{key: value for key, value in config.items() if value is not None}}
+    # a missing key has its type's default; one that is null is derived from others, as a missing one of ours
+    written = {key: value for key, value in {**model_type.defaults, **config}.items() if value is not None}
     shape: dict[str, Any] = dict(model_type.shape)
     lines = dict(document.lines)
     for ours, theirs in model_type.keys.items():
+        lines[(ours,)] = document.line((theirs,))
         if theirs in written:
             shape[ours] = written[theirs]
-            lines[(ours,)] = document.line((theirs,))
     shape["activation"] = _activation(document, shape.get("activation"), model_type.keys["activation"])
-    shape["learned_positions"] = _learned_positions(written, model_type)
-    if written.get("word_embed_proj_dim", written.get("hidden_size")) != written.get("hidden_size"):
-        wrong = f"{brief(written['word_embed_proj_dim'])} differs from hidden_size"
+    if type(shape.get("learned_positions")) is int:
+        shape["learned_positions"] += model_type.extra_positions
+    narrow = written.get("word_embed_proj_dim")
+    if narrow is not None and narrow != written.get("hidden_size"):
+        wrong = f"{brief(narrow)} differs from hidden_size"
         raise InputError([document.problem(("word_embed_proj_dim",), wrong, "an embedding as wide as the model")])
     shape["note"] = f"read from a Hugging Face config.json of type {name}"
     try:
@@ -100,21 +104,28 @@ def _activation(document: Document, name: object, key: str) -> str:
     return ACTIVATIONS[name]
 
 
-def _learned_positions(written: dict[str, Any], model_type: _ModelType) -> int:
-    """Return the rows of a learned position table: OPT's has two more than it has positions."""
-    extra = model_type.shape.get("learned_positions", 0)
-    positions = written.get("max_position_embeddings", 0)
-    return extra + positions if extra and isinstance(positions, int) else 0
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        names = [key for key, _ in pairs]
+        raise ValueError(f"duplicate key {next(name for name in names if names.count(name) > 1)!r}")
+    return data
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"holds {name}, which is no JSON number")
 
 
 def _read_json(path: Path, file: str) -> Document:
     text = read_text(path, file)
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise InputError([Problem(file, error.lineno, "file", f"JSON: {error.msg}", "valid JSON")]) from None
-    except (RecursionError, ValueError):
-        raise whole_file(file, "holds a number or a nesting beyond bounds", "a config.json") from None
+    except RecursionError:
+        raise whole_file(file, "is nested too deeply", "a config.json") from None
+    except ValueError as error:  # of ours below, or a number of over 4300 digits
+        raise whole_file(file, brief(str(error))[1:-1], "a config.json") from None
     if not isinstance(data, dict):
         raise whole_file(file, f"got {brief(data)}", "a JSON object")
     lines: dict[Path_, int] = {(): 1}

@@ -1,16 +1,17 @@
 """The shape of a transformer: what decides how many operations and bytes a pass takes."""
 
 from functools import cache
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import ConfigDict, Field, PositiveInt, model_validator
 
 from bitjoule.energy_models.documents import Document, read_document
 from bitjoule.energy_models.sources import DATA
 from bitjoule.energy_models.validation import Strict, validate, wrong_value
 
 Dimension = PositiveInt
-MAX_DIMENSION = 10**7  # keeps every count of operations a finite float64
+MAX_DIMENSION = 10**7
+MAX_PARAMETERS = 10**18  # below 2**63, and every count of operations a finite float64
 
 
 class Linear(NamedTuple):
@@ -21,6 +22,11 @@ class Linear(NamedTuple):
     out_features: int
     bias: bool
     uses: int
+
+
+def _defaults_are_optional(schema: dict[str, Any]) -> None:
+    """Tell the JSON Schema of the two keys whose default depends on others."""
+    schema["required"] = [key for key in schema["required"] if key not in ("kv_heads", "head_dim")]
 
 
 class ModelShape(Strict):
@@ -52,6 +58,8 @@ class ModelShape(Strict):
     source, where, note
         Citation key, the place in it, and what was inferred.
     """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra=_defaults_are_optional)
 
     layers: Dimension = Field(le=MAX_DIMENSION)
     hidden: Dimension = Field(le=MAX_DIMENSION)
@@ -86,9 +94,11 @@ class ModelShape(Strict):
         data = dict(data)
         hidden, heads = data.get("hidden"), data.get("heads")
         data.setdefault("kv_heads", heads)
-        if "head_dim" not in data and isinstance(hidden, int) and isinstance(heads, int) and heads > 0:
+        if "head_dim" not in data and type(hidden) is int and type(heads) is int and heads > 0:
             if hidden % heads:
-                raise wrong_value(f"hidden {hidden} is no multiple of heads {heads}", "a multiple, or head_dim")
+                raise wrong_value(
+                    f"hidden {hidden} is no multiple of heads {heads}", "a multiple, or head_dim", "heads"
+                )
             data["head_dim"] = hidden // heads
         data.setdefault("head_dim", 1)  # hidden or heads is wrong: that is the one thing to report
         return data
@@ -96,9 +106,13 @@ class ModelShape(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.heads % self.kv_heads:
-            raise wrong_value(f"heads {self.heads} is no multiple of kv_heads {self.kv_heads}", "a multiple")
+            raise wrong_value(f"heads {self.heads} is no multiple of kv_heads {self.kv_heads}", "a divisor", "kv_heads")
         if self.active_experts > self.experts:
-            raise wrong_value(f"active_experts {self.active_experts} of {self.experts} experts", "at most `experts`")
+            raise wrong_value(
+                f"{self.active_experts} of {self.experts} experts are active", "at most all", "active_experts"
+            )
+        if self.parameters > MAX_PARAMETERS:
+            raise wrong_value(f"a model of {self.parameters} parameters", f"at most {MAX_PARAMETERS}")
         return self
 
     @property

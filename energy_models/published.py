@@ -8,7 +8,8 @@ from bitjoule.energy_models.sources import DATA
 
 FOLDER = DATA / "published"
 COLUMNS = (
-    "model", "scheme", "technology", "prompt_tokens", "action", "quantity", "printed", "source", "where", "note",
+    "model", "scheme", "technology", "prompt_tokens", "accounting", "baseline", "action", "quantity", "printed",
+    "source", "where", "note",
 )  # fmt: skip
 
 
@@ -20,6 +21,8 @@ class PrintedNumber:
     ----------
     model, scheme, technology, prompt_tokens
         The case it belongs to.
+    accounting, baseline
+        How it was counted; for a ratio, the scheme whose energy is divided.
     action
         ``add`` or ``mul`` for a part of the energy, empty for all of it.
     quantity
@@ -34,6 +37,8 @@ class PrintedNumber:
     scheme: str
     technology: str
     prompt_tokens: int
+    accounting: str
+    baseline: str
     action: str
     quantity: str
     printed: str
@@ -83,6 +88,8 @@ def published(name: str) -> tuple[PrintedNumber, ...]:
             scheme=cells["scheme"],
             technology=cells["technology"],
             prompt_tokens=int(cells["prompt_tokens"]),
+            accounting=cells["accounting"],
+            baseline=cells["baseline"],
             action=cells["action"],
             quantity=cells["quantity"],
             printed=cells["printed"],

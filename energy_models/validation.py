@@ -34,15 +34,18 @@ class Strict(BaseModel):
 Schema = TypeVar("Schema", bound=Strict)
 
 
-def wrong_value(wrong: str, expected: str) -> PydanticCustomError:
+def wrong_value(wrong: str, expected: str, *at: str | int) -> PydanticCustomError:
     """Return an error for a validator to raise.
 
     Parameters
     ----------
     wrong, expected
         As for `Problem`.
+    at
+        Keys that lead from the validated value to the one that is wrong.
     """
-    return PydanticCustomError("wrong_value", "{wrong}; expected {expected}", {"wrong": wrong, "expected": expected})
+    context = {"wrong": wrong, "expected": expected, "at": at}
+    return PydanticCustomError("wrong_value", "{wrong}; expected {expected}", context)
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> tuple[str, str]:
@@ -99,9 +102,13 @@ def _problems(item: Any, document: Document, data: Any, at: Path_) -> list[Probl
                 for key in context["unknown"]
             ]
         case "wrong_value":
-            return [document.problem(path, context["wrong"], context["expected"])]
+            return [document.problem((*path, *context["at"]), context["wrong"], context["expected"])]
         case "missing":
             return [document.problem(path, "is missing", "a value")]
+        case "too_short":
+            return [document.problem(path, "is empty", f"at least {context['min_length']} item")]
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return [document.problem(path, f"got {brief(item['input'])}", "a mapping")]
         case "literal_error" | "enum":
             known = [part.strip(" '") for part in context["expected"].replace(" or ", ", ").split(",")]
             wrong = f"{brief(item['input'])} is unknown{suggestion(item['input'], known)}"

@@ -2,61 +2,69 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from bitjoule.energy_models.arithmetic import Phase
+from bitjoule.energy_models.arithmetic import OPERATIONS, Phase
 from bitjoule.energy_models.published import PrintedNumber
-from bitjoule.experiments.result import PJ_PER_J
+from bitjoule.experiments.evaluation import PHASES, PJ_PER_J, evaluate
+from bitjoule.experiments.grid import Grid
+from bitjoule.experiments.schema import Baseline
 
 COMPARISON_COLUMNS = (
     "model", "scheme", "technology", "prompt_tokens", "action", "quantity", "printed", "ours", "relative_error",
     "agrees", "source", "where", "note",
 )  # fmt: skip
-CASE_KEYS = ["model", "scheme", "technology", "prompt_tokens"]
 
 
-def compare(printed: Sequence[PrintedNumber], results: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+def compare(printed: Sequence[PrintedNumber], grid: Grid) -> pd.DataFrame:
     """Set our numbers beside printed ones.
 
     Parameters
     ----------
     printed
         The papers' cells.
-    results, summary
-        Of the run; see `bitjoule.experiments.result`.
+    grid
+        The cases that are run.
 
     Returns
     -------
     DataFrame
-        A row for each printed number whose case was run, for one sequence and its prompt; columns
-        `COMPARISON_COLUMNS`. ``agrees`` tells whether ours, rounded to the printed digits, is the printed number;
-        ``relative_error`` is ours over printed, less one.
+        A row for each printed number whose case is run as the paper ran it (the preset's shape, one sequence's prompt,
+        the same accounting and baseline); columns `COMPARISON_COLUMNS`. ``agrees`` tells whether ours, rounded to the
+        printed digits, is the printed number; ``relative_error`` is ours over printed, less one.
     """
-    if not printed:
-        return pd.DataFrame(columns=list(COMPARISON_COLUMNS))
-    keys = [*CASE_KEYS, "action"]
-    wanted = {row.model for row in printed}
-    parts = _one_prompt(results, wanted).groupby(keys, observed=True)["energy_pj"].sum()
-    totals = _one_prompt(summary, wanted).set_index(CASE_KEYS)
+    baselines = grid.baseline()
     rows = []
     for cell in printed:
-        case = (cell.model, cell.scheme, cell.technology, cell.prompt_tokens)
-        if case not in totals.index:
+        case = grid.find(cell.model, cell.scheme, cell.technology, cell.prompt_tokens)
+        if case is None or not _comparable(cell, grid):
             continue
-        total = totals.loc[[case]].iloc[0]
-        # an energy by action is a sum over the long table; everything else is a column of the summary
-        ours = float(parts.get((*case, cell.action), 0.0)) / PJ_PER_J if cell.action else float(total[cell.quantity])
-        rows.append({
+        ours = _energy_j(grid, case, cell.action)
+        if cell.quantity == "ratio_to_baseline" and baselines is not None:
+            ours = _energy_j(grid, int(baselines[case]), cell.action) / ours
+        cells = {
             **vars(cell),
             "ours": ours,
             "relative_error": ours / float(cell.printed) - 1,
             "agrees": cell.agrees(ours),
-        })  # fmt: skip
+        }
+        rows.append(cells)
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
 
 
-def _one_prompt(frame: pd.DataFrame, models: set[str]) -> pd.DataFrame:
-    rows = (frame["phase"] == Phase.PREFILL) & (frame["batch"] == 1) & frame["model"].isin(list(models))
-    rows &= frame["new_tokens"] == frame["new_tokens"].min()
-    frame = frame[rows]
-    return frame.astype(dict.fromkeys(("model", "scheme", "technology"), str))
+def _comparable(cell: PrintedNumber, grid: Grid) -> bool:
+    experiment = grid.resolved.experiment
+    own_shape = experiment.models is not None and cell.model not in experiment.models
+    baseline = Baseline(scheme=cell.baseline) if cell.baseline else experiment.baseline
+    return not own_shape and cell.accounting == experiment.accounting and experiment.baseline == baseline
+
+
+def _energy_j(grid: Grid, case: int, action: str) -> float:
+    """Return the energy of a case's prompt, of all actions or of one."""
+    block = evaluate(grid, np.array([case]))
+    chosen = block.phase == PHASES.index(Phase.PREFILL)
+    if action:
+        chosen &= block.action == OPERATIONS.index(action)
+    # bincount adds in the order of the rows, as the summary does
+    return float(np.bincount(np.zeros(chosen.sum(), dtype=np.intp), block.energy_pj[chosen], minlength=1)[0] / PJ_PER_J)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bitjoule.energy_models.errors import whole_file
+from bitjoule.energy_models.errors import InputError, whole_file
 
 MANIFEST = "manifest.json"
 
@@ -37,22 +37,23 @@ def replacing(target: Path) -> Iterator[Path]:
     InputError
         `target` cannot be made, or holds something that is no earlier result.
     """
-    _check_replaceable(target)
     try:
+        _check_replaceable(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        recover(target)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
+        with _exclusive(target.parent):
+            recover(target)
+            staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
+            staging_lock = _lock(staging)
     except OSError as error:
-        raise whole_file(str(target), f"cannot be written: {error.strerror}", "a folder that can be written") from None
-    lock = _lock(staging)
+        raise _unwritable(target, error) from None
     try:
         staging.chmod(0o755)
         yield staging
         _swap(staging, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        if staging_lock is not None:
+            os.close(staging_lock)
 
 
 def recover(target: Path) -> None:
@@ -75,20 +76,38 @@ def recover(target: Path) -> None:
 
 
 def _swap(staging: Path, target: Path) -> None:
-    if not target.exists():
-        staging.rename(target)
-        return
-    aside = target.parent / staging.name.replace(".new-", ".old-")
-    lock = _lock(target)
     try:
-        target.rename(aside)
-        staging.rename(target)
-        # under a staging name a half-deleted result is never taken for one to move back
-        aside = aside.rename(staging)
-        shutil.rmtree(aside, ignore_errors=True)
+        with _exclusive(target.parent):
+            _check_replaceable(target)
+            if not target.exists():
+                staging.rename(target)
+                return
+            aside = target.parent / staging.name.replace(".new-", ".old-")
+            target.rename(aside)
+            try:
+                staging.rename(target)
+            except OSError:
+                aside.rename(target)
+                raise
+            # under a staging name a half-deleted result is never taken for one to move back
+            aside.rename(staging)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+
+
+def _unwritable(target: Path, error: OSError) -> InputError:
+    return whole_file(str(target), f"cannot be written: {error.strerror}", "a folder that can be written")
+
+
+@contextmanager
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Wait for, and hold, the lock on a folder in which results are exchanged; the system frees it if we die."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
-        if lock is not None:
-            os.close(lock)
+        os.close(descriptor)
 
 
 def _lock(folder: Path) -> int | None:
@@ -116,5 +135,7 @@ def _check_replaceable(target: Path) -> None:
     """Refuse to delete what is not ours."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise whole_file(str(target), "is in the way", "a folder of an earlier run, or nothing")
+    if target.exists() and not os.access(target, os.W_OK | os.X_OK):
+        raise whole_file(str(target), "cannot be written", "a folder that can be written")
     if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).is_file():
         raise whole_file(str(target), f"holds files but no {MANIFEST}: it is no earlier result", "another --out")

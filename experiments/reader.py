@@ -1,5 +1,6 @@
 """An experiment file into a checked experiment with its models, schemes and technologies at hand."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any
 
 from bitjoule.energy_models.arithmetic import Matmul
 from bitjoule.energy_models.documents import Document, Path_, parse_document, read_document
-from bitjoule.energy_models.errors import InputError, Problem, choices, suggestion, whole_file
+from bitjoule.energy_models.errors import InputError, Problem, brief, choices, suggestion, whole_file
 from bitjoule.energy_models.huggingface import read_config
 from bitjoule.energy_models.models import ModelShape, presets
 from bitjoule.energy_models.published import PrintedNumber, published, published_names
@@ -62,10 +63,9 @@ def find_experiment(argument: str) -> Path:
     InputError
         It is neither.
     """
-    looks_like_file = "/" in argument or argument.endswith((".yaml", ".yml"))
-    if looks_like_file or (argument and Path(argument).exists()):
-        return Path(argument)
     shipped = shipped_experiments()
+    if "/" in argument or argument.endswith((".yaml", ".yml")) or os.path.isfile(argument):  # noqa: PTH113 (never raises)
+        return Path(argument)
     if argument not in shipped:
         wrong, expected = unknown_name("experiment", argument, shipped)
         raise whole_file(argument or "''", wrong, f"a YAML file or {expected}")
@@ -148,6 +148,9 @@ def _models(
             name, shape = entry.name, entry.shape()
         elif "/" in entry or entry.endswith(".json"):
             path = source.parent / entry
+            if not os.path.exists(path):  # noqa: PTH110 (never raises, whatever the name)
+                problems.append(document.problem(at, f"{brief(entry)} does not exist", "a config.json or its folder"))
+                continue
             try:
                 name, shape = _config_name(path), read_config(path)
             except InputError as error:
@@ -224,9 +227,10 @@ def _baseline_problems(experiment: Experiment, models: Iterable[str], document: 
 
 def _override(document: Document, text: str) -> Document:
     """Return the document with one ``key=value`` set."""
-    origin = f"--set {text}"
+    origin = f"--set {brief(text)[1:-1]}"
     key, equals, value = text.partition("=")
-    parts: list[str | int] = [int(part) if part.isdecimal() else part for part in re.split(r"[.\[\]]+", key) if part]
+    keys = [part for part in re.split(r"[.\[\]]+", key) if part]
+    parts = [int(part) if re.fullmatch(r"[0-9]{1,9}", part) else part for part in keys]
     if not equals or not parts:
         raise InputError([Problem(origin, 1, key or "key", "is not key=value", "e.g. workload.prompt_tokens=1024")])
     parsed = parse_document(value, origin).data if value.strip() else None

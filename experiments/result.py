@@ -1,41 +1,24 @@
 """What a run yields: the long table of energies and one summary row a case and phase."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import COMPONENTS, OPERANDS, OPERATIONS, Phase
-from bitjoule.energy_models.schemes import FORMATS
+from bitjoule.experiments.evaluation import CASE_COLUMNS, evaluate, long_table
+from bitjoule.experiments.grid import Grid
 from bitjoule.experiments.reader import Resolved
 
-PJ_PER_J = 1e12
-REQUEST = "request"  # the sum of both phases
-PHASES = (*Phase, REQUEST)
+BLOCK_CASES = 4096  # bounds the memory of the dense (cases, actions) arrays
 
-CASE_COLUMNS = (
-    "experiment", "model", "parameters", "scheme", "technology", "platform", "phase", "batch", "prompt_tokens",
-    "new_tokens",
-)  # fmt: skip
-ACTION_COLUMNS = ("component", "operand", "action", "format")
-ENERGY_COLUMNS = ("energy_pj", "energy_low_pj", "energy_high_pj")
-RESULT_COLUMNS = (*CASE_COLUMNS, *ACTION_COLUMNS, "count", *ENERGY_COLUMNS)
 SUMMARY_COLUMNS = (
     *CASE_COLUMNS, "energy_j", "energy_low_j", "energy_high_j", "energy_per_token_j", "latency_s", "tokens_per_s",
     "memory_bytes", "ratio_to_baseline",
 )  # fmt: skip
-
-CATEGORIES: Mapping[str, tuple[str, ...]] = {
-    "phase": PHASES,
-    "component": COMPONENTS,
-    "operand": OPERANDS,
-    "action": OPERATIONS,
-    "format": FORMATS,
-}
 
 
 @dataclass(frozen=True)
@@ -44,10 +27,8 @@ class Result:
 
     Parameters
     ----------
-    resolved
-        What was run.
-    results
-        The long table: a row for each case, component and action; columns `RESULT_COLUMNS`.
+    grid
+        The cases.
     summary
         A row for each case and phase; columns `SUMMARY_COLUMNS`. A case with both phases has a third row, ``request``,
         their sum. Columns that the accounting does not know are empty.
@@ -55,26 +36,46 @@ class Result:
         Ours beside the printed numbers; empty without them. See `bitjoule.experiments.comparison`.
     """
 
-    resolved: Resolved
-    results: pd.DataFrame
+    grid: Grid
     summary: pd.DataFrame
     comparison: pd.DataFrame
 
+    @property
+    def resolved(self) -> Resolved:
+        """What was run."""
+        return self.grid.resolved
 
-def categorical(codes: "NDArray[np.integer[Any]]", names: Sequence[str]) -> pd.Categorical:
-    """Return a text column from indices into its few values.
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """The long table: a row for each case, component and action; columns `RESULT_COLUMNS`."""
+        return pd.concat(list(self.results_in_blocks()), ignore_index=True)
+
+    def results_in_blocks(self) -> Iterator[pd.DataFrame]:
+        """Yield the long table piece by piece.
+
+        Counting a case takes microseconds, holding it kilobytes: a large sweep is counted anew rather than kept.
+        """
+        for cases in blocks(self.grid):
+            yield long_table(self.grid, evaluate(self.grid, cases))
+
+    def results_of(self, cases: NDArray[np.integer[Any]]) -> pd.DataFrame:
+        """Return the long table of some cases.
+
+        Parameters
+        ----------
+        cases
+            Their numbers; see `bitjoule.experiments.grid.Grid`.
+        """
+        return long_table(self.grid, evaluate(self.grid, cases))
+
+
+def blocks(grid: Grid) -> Iterator[NDArray[np.intp]]:
+    """Yield the numbers of all cases, a bounded number at a time.
 
     Parameters
     ----------
-    codes
-        Indices, shape (rows,).
-    names
-        The values.
+    grid
+        The cases.
     """
-    small = codes.astype(np.int8) if len(names) < 127 else codes.astype(np.int32)
-    return pd.Categorical.from_codes(small, dtype=_dtype(tuple(names)), validate=False)
-
-
-@lru_cache(maxsize=64)
-def _dtype(names: tuple[str, ...]) -> pd.CategoricalDtype:
-    return pd.CategoricalDtype(pd.Index(names, dtype=object))
+    for start in range(0, len(grid), BLOCK_CASES):
+        yield np.arange(start, min(start + BLOCK_CASES, len(grid)))

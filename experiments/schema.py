@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-import numpy as np
 from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from bitjoule.energy_models.arithmetic import Accounting
@@ -12,7 +11,7 @@ from bitjoule.energy_models.schemes import Scheme
 from bitjoule.energy_models.validation import Strict, wrong_value
 
 MAX_VALUE = 10**9  # tokens, batch, matmul sizes: keeps every count of operations a finite float64
-MAX_CASES = 2_000_000
+MAX_CASES = 1_000_000
 
 Count = Annotated[int, Field(ge=1, le=MAX_VALUE)]
 CountOrNone = Annotated[int, Field(ge=0, le=MAX_VALUE)]
@@ -69,12 +68,11 @@ class Range(Strict):
     @property
     def values(self) -> list[int]:
         """The numbers."""
-        if self.step is not None:
-            return np.arange(self.start, self.stop + 1, self.step).tolist()
-        values, value = [], self.start
-        while value <= self.stop:
-            values.append(value)
-            value *= self.factor or self.stop
+        if self.factor is None:
+            return list(range(self.start, self.stop + 1, self.step or 1))
+        values = [self.start]
+        while values[-1] * self.factor <= self.stop:
+            values.append(values[-1] * self.factor)
         return values
 
 
@@ -109,7 +107,7 @@ class Workload(Strict):
     def _not_from_zero(self) -> Self:
         for key in ("prompt_tokens", "batch"):
             if 0 in swept(getattr(self, key)):
-                raise wrong_value(f"{key} of 0", "at least 1")
+                raise wrong_value("starts at 0", "at least 1", key)
         return self
 
 
@@ -135,7 +133,7 @@ class Baseline(Strict):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not self.model_fields_set:
+        if (self.model, self.scheme, self.technology) == (None, None, None):
             raise wrong_value("an empty baseline", "at least one of model, scheme, technology")
         return self
 
@@ -174,14 +172,17 @@ NameOrScheme = Annotated[Annotated[str, Tag("named")] | Annotated[NamedScheme, T
 class Experiment(Strict):
     """One experiment: what is run, how it is counted and priced, what is drawn."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule experiment")
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        title="bitjoule experiment",
+        json_schema_extra={"oneOf": [{"required": ["models"]}, {"required": ["matmuls"]}]},
+    )
 
     name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100, description="the output folder")
     description: str = ""
     accounting: Accounting = Field(
         default=Accounting.ARITHMETIC,
         strict=False,
-        description="arithmetic: as the papers count; mac: one multiplication and addition for every weight and row",
+        description="arithmetic: as the papers count; mac: multiplications and additions of the MACs alone",
     )
     models: list[NameOrShape] | None = Field(
         default=None, min_length=1, description="preset names, paths to a Hugging Face config.json, or shapes"
@@ -216,20 +217,18 @@ class Experiment(Strict):
             both = "models and matmuls are both given" if self.models else "neither models nor matmuls is given"
             raise wrong_value(both, "one of them")
         if self.matmuls is not None and self.workload is not None:
-            raise wrong_value("workload with matmuls", "the tokens as `m` of each matmul")
+            raise wrong_value("workload with matmuls", "the tokens as `m` of each matmul", "workload")
         if any(plot.kind == "published" for plot in self.plots) and self.published is None:
-            raise wrong_value(
-                "a plot of kind 'published' without `published`", "`published`, the table to compare with"
-            )
+            raise wrong_value("a plot of kind 'published' without `published`", "`published`, the table", "plots")
         if any(plot.kind == "ratio_vs_size" for plot in self.plots) and self.baseline is None:
-            raise wrong_value("a plot of kind 'ratio_vs_size' without `baseline`", "`baseline`")
+            raise wrong_value("a plot of kind 'ratio_vs_size' without `baseline`", "`baseline`", "plots")
         if self.workload is not None:
             sizes = (self.workload.prompt_tokens, self.workload.new_tokens, self.workload.batch)
             for key, values in zip(("prompt_tokens", "new_tokens", "batch"), map(swept, sizes), strict=True):
                 if _repeated(values) is not None:
-                    raise wrong_value(f"workload.{key} holds {_repeated(values)} twice", "each value once")
+                    raise wrong_value(f"holds {_repeated(values)} twice", "each value once", "workload", key)
         if self.cases > MAX_CASES:
-            raise wrong_value(f"the sweep has {self.cases} cases", f"at most {MAX_CASES}")
+            raise wrong_value(f"the sweep has {self.cases} cases", f"at most {MAX_CASES}", "workload")
         return self
 
     @property

@@ -8,6 +8,7 @@ import csv
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +19,30 @@ from numpy.typing import NDArray
 from bitjoule.experiments.workers import pool
 
 BLOCK_ROWS = 50_000
-EXACT_INTEGERS = 2.0**53
 
 
-def write_csv(frame: pd.DataFrame, path: Path, jobs: int = 1) -> None:
+def write_csv(frames: Iterable[pd.DataFrame], path: Path, jobs: int = 1) -> None:
     """Write a table.
 
     Parameters
     ----------
-    frame
-        The table; missing values become empty cells.
+    frames
+        The table, in one piece or in several with the same columns; missing values become empty cells.
     path
         The file.
     jobs
         Processes that format it; the bytes are the same for any number.
     """
-    blocks = (frame.iloc[start : start + BLOCK_ROWS] for start in range(0, len(frame), BLOCK_ROWS))
+    pieces = iter(frames)
+    first = next(pieces)
+    blocks = (
+        frame.iloc[start : start + BLOCK_ROWS]
+        for frame in chain([first], pieces)
+        for start in range(0, len(frame), BLOCK_ROWS)
+    )
     with path.open("w", newline="", encoding="utf-8") as handle:
-        csv.writer(handle, lineterminator="\n").writerow(frame.columns)
-        handle.writelines(_formatted(blocks, min(jobs, len(frame) // BLOCK_ROWS)))
+        csv.writer(handle, lineterminator="\n").writerow(first.columns)
+        handle.writelines(_formatted(blocks, min(jobs, 1 + len(first) // BLOCK_ROWS)))
 
 
 def _formatted(blocks: Iterable[pd.DataFrame], jobs: int) -> Iterator[str]:
@@ -111,8 +117,8 @@ def _cells(column: "pd.Series[Any]") -> list[Any]:
         names = column.cat.categories.tolist()
         return [names[code] for code in column.cat.codes.tolist()]
     values = column.to_numpy()
-    if column.name == "count" and values.max(initial=0) < EXACT_INTEGERS:
-        return values.astype(np.int64).tolist()
+    if column.name == "count":
+        return [int(value) for value in values.tolist()]
     if values.dtype.kind == "f":
         return ["" if cell != cell else repr(cell) for cell in values.tolist()]
     return values.tolist()

@@ -4,13 +4,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bitjoule.experiments.result import PJ_PER_J, Result
+from bitjoule.energy_models.arithmetic import COMPONENTS
+from bitjoule.experiments.evaluation import PJ_PER_J
+from bitjoule.experiments.result import Result
 from bitjoule.experiments.schema import ComponentsPlot
 from bitjoule.reports.digits import prefix, with_unit
 from bitjoule.reports.sizes import first_workload
 from bitjoule.reports.style import Theme, new_figure
 
 MAX_BARS = 24
+LONGEST_NAME = 24
 FAMILIES = (
     ("q_proj", "k_proj", "v_proj", "o_proj"),
     ("attention_scores", "attention_values"),
@@ -33,7 +36,10 @@ def draw_components(plot: ComponentsPlot, result: Result, theme: Theme) -> Figur
     energy_j, workload = _energies(plot, result)
     technologies = list(result.resolved.technologies)
     bars = energy_j.reset_index("technology").index.unique()
-    shown = bars[np.unique(np.linspace(0, len(bars) - 1, MAX_BARS).astype(int))]
+    models = list(dict.fromkeys(model for model, _ in bars))
+    most = max(1, MAX_BARS // len(result.resolved.schemes))
+    kept = {models[i] for i in np.linspace(0, len(models) - 1, min(most, len(models))).astype(int)}
+    shown = bars[[model in kept for model, _ in bars]]
     colors = _colors(list(energy_j.columns), theme)
     figure = new_figure(5.6 * len(technologies) + 2.4, 1.9 + 0.42 * len(shown))
     panels = figure.subplots(1, len(technologies), sharey=True, squeeze=False)[0]
@@ -52,7 +58,7 @@ def draw_components(plot: ComponentsPlot, result: Result, theme: Theme) -> Figur
             axes.annotate(
                 with_unit(joules, "J"), (end, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=12
             )
-        axes.set_yticks(range(len(drawn)), [f"{model}  {scheme}" for model, scheme in drawn.index])
+        axes.set_yticks(range(len(drawn)), [f"{_short(model)}  {_short(scheme)}" for model, scheme in drawn.index])
         axes.set_ylim(len(drawn) - 0.5, -0.5)
         axes.set_xlim(0, float(left.max()) * 1.22)
         axes.set_xlabel("share of the energy (%)" if plot.share else f"energy ({unit}J)")
@@ -60,7 +66,7 @@ def draw_components(plot: ComponentsPlot, result: Result, theme: Theme) -> Figur
             axes.set_xticks(range(0, 101, 20))
         axes.set_title(technology)
         axes.grid(visible=False, axis="y")
-    cut = f", {len(shown)} of {len(bars)} bars" if len(shown) < len(bars) else ""
+    cut = f", {len(kept)} of {len(models)} models" if len(kept) < len(models) else ""
     figure.suptitle(f"{result.resolved.experiment.name}: {workload}{cut}", fontsize=14)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4))
@@ -69,16 +75,20 @@ def draw_components(plot: ComponentsPlot, result: Result, theme: Theme) -> Figur
 
 def _energies(plot: ComponentsPlot, result: Result) -> tuple[pd.DataFrame, str]:
     """Return joules with a row for each model, scheme and technology and a column for each stacked part."""
-    rows, workload = first_workload(result.summary)
-    keys = ["batch", "prompt_tokens", "new_tokens"]
-    results = result.results.merge(rows[keys].drop_duplicates(), on=keys)
+    cases, workload = first_workload(result)
+    results = result.results_of(cases)
     part = results["component"] if plot.by == "component" else results["action"].str.cat(results["format"], sep=" ")
-    cases = [results[key].astype(str) for key in ("model", "scheme", "technology")]
-    energy_j = (results["energy_pj"] / PJ_PER_J).groupby([*cases, part.astype(str).rename("part")], sort=False).sum()
+    names = [results[key].astype(str) for key in ("model", "scheme", "technology")]
+    energy_j = (results["energy_pj"] / PJ_PER_J).groupby([*names, part.astype(str).rename("part")], sort=False).sum()
     table = energy_j.unstack("part").fillna(0.0)
-    order = [name for name in result.results["component"].cat.categories if name in table.columns]
+    order = [name for name in COMPONENTS if name in table.columns]
     order += [name for name in table.columns if name not in order]
     return table[order], workload
+
+
+def _short(name: str) -> str:
+    """Return a name that fits beside its bar."""
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def _colors(parts: list[str], theme: Theme) -> dict[str, str]:

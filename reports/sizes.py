@@ -68,7 +68,7 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, result: Result, theme: Theme) -> Fi
         Light or dark.
     """
     ratios = isinstance(plot, RatioPlot)
-    rows, workload = first_workload(result.summary)
+    rows, workload = _rows_of(result)
     technologies = list(result.resolved.technologies)
     figure = new_figure(5.4 * len(technologies) + (0.6 if len(technologies) > 1 else 2.6), 5.8)
     panels = figure.subplots(1, len(technologies), sharey=True, squeeze=False)[0]
@@ -104,25 +104,45 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, result: Result, theme: Theme) -> Fi
     return figure
 
 
-def first_workload(summary: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the rows of the first workload, both phases summed, and its description.
+def first_workload(result: Result) -> tuple[NDArray[np.intp], str]:
+    """Return the numbers of the cases of the sweep's first workload, and its description; of matmuls, all.
 
     Parameters
     ----------
-    summary
-        See `bitjoule.experiments.result.Result`.
+    result
+        A run.
     """
-    first = summary.iloc[0]
-    batch, prompt, new = int(first["batch"]), int(first["prompt_tokens"]), int(first["new_tokens"])
-    keys = ["batch", "prompt_tokens", "new_tokens"]
-    if summary["model"].str.fullmatch(r"\d+x\d+x\d+").all():  # bare matmuls carry their tokens in their names
-        return summary, "matrix products"
-    rows = summary[(summary[keys] == [batch, prompt, new]).all(axis=1)]
-    rows = rows[rows["phase"] == ("request" if new else "prefill")]
-    described = (
-        [f"{prompt} prompt tokens"] + ([f"{new} new tokens"] if new else []) + ([f"batch {batch}"] if batch > 1 else [])
-    )
-    return rows, ", ".join(described)
+    cases = np.arange(len(result.grid))
+    if result.resolved.experiment.matmuls is not None:
+        return cases, "matrix products"
+    workload_axes = np.stack(result.grid.axis_indices(cases)[3:])
+    cases = cases[(workload_axes == 0).all(axis=0)]
+    batch, prompt, new = (int(values[0]) for values in result.grid.workload(cases[:1]))
+    return cases, workload_text(batch, prompt, new)
+
+
+def workload_text(batch: int, prompt: int, new: int) -> str:
+    """Return a workload as ``512 prompt tokens, 128 new tokens, batch 4``.
+
+    Parameters
+    ----------
+    batch, prompt, new
+        Sequences, tokens, tokens.
+    """
+    parts = [f"{prompt} prompt token{'s' * (prompt > 1)}"]
+    parts += [f"{new} new token{'s' * (new > 1)}"] if new else []
+    return ", ".join([*parts, f"batch {batch}"] if batch > 1 else parts)
+
+
+def _rows_of(result: Result) -> tuple[pd.DataFrame, str]:
+    """Return the summary rows of the first workload, both phases summed, and its description."""
+    cases, text = first_workload(result)
+    summary = result.summary
+    if result.resolved.experiment.matmuls is not None:
+        return summary, text
+    batch, prompt, new = (int(values[0]) for values in result.grid.workload(cases[:1]))
+    rows = (summary["batch"] == batch) & (summary["prompt_tokens"] == prompt) & (summary["new_tokens"] == new)
+    return summary[rows & (summary["phase"] == ("request" if new else "prefill"))], text
 
 
 def _lines(rows: pd.DataFrame, column: str, result: Result, ratios: bool, theme: Theme) -> list[Line]:
@@ -164,9 +184,10 @@ def _lines(rows: pd.DataFrame, column: str, result: Result, ratios: bool, theme:
 def _draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
     crowded = sum(len(line.size) for line in lines) > CROWDED_POINTS
     for line in lines:
+        joined = len(np.unique(line.size)) == len(line.size)  # different things of one size are no curve
         axes.plot(
-            line.size, line.value, color=line.color, linestyle=line.dashes, marker=line.marker, label=line.label,
-            markersize=5 if crowded else 7, linewidth=1 if crowded else 2,
+            line.size, line.value, color=line.color, linestyle=line.dashes if joined else "none", marker=line.marker,
+            markersize=5 if crowded else 7, linewidth=1 if crowded else 2, label=line.label,
         )  # fmt: skip
 
 
@@ -236,11 +257,16 @@ def _label_points(axes: Axes, lines: Sequence[Line], limits: Sequence[tuple[floa
         size, value, ratio = (
             np.concatenate([getattr(line, name) for line in own]) for name in ("size", "value", "ratio")
         )
-        if not np.isnan(ratio).all() and not np.allclose(ratio, 1):
+        if np.isnan(ratio).all() or np.allclose(ratio, 1):
+            continue
+        if ratio.max() < 1.02 * ratio.min():  # one number says it all
+            wanted.append((size[-1], value[-1], f"{significant(ratio[-1])}×", own[0].color))
+        else:
             wanted += [(size[i], value[i], f"{significant(ratio[i])}×", own[0].color) for i in _spread(size)]
     if not wanted:
         return
     x, y, text, colors = (list(column) for column in zip(*wanted, strict=True))
+    axes.autoscale(enable=False)  # the lines that lead to labels do not widen the axes
     _, _, texts, leaders = textalloc.allocate(
         axes, x, y, text,
         x_scatter=np.concatenate([line.size for line in lines]),

@@ -6,13 +6,14 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bitjoule.reports.digits import parameters
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1, 1)), (0, (8, 2, 2, 2, 2, 2)))
 PNG_DPI = 150
+NARROW = 8  # below this quotient of its ends an axis has too few round numbers for logarithmic ticks
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ LIGHT = Theme(
     background="#ffffff",
     text="#1f2328",
     grid="#d8dee4",
-    series=("#0072B2", "#D55E00", "#009E73", "#000000", "#332288", "#444444", "#117733"),
+    series=("#0072B2", "#D55E00", "#009E73", "#000000", "#332288", "#444444", "#117733", "#CC3377"),
     families=(
         ("#08519c", "#3182bd", "#6baed6", "#9ecae1"),
         ("#b34700", "#fd9a4a"),
@@ -57,7 +58,7 @@ DARK = Theme(
     background="#0d1117",
     text="#e6edf3",
     grid="#30363d",
-    series=("#56B4E9", "#FF8C42", "#2FCB9C", "#9467FF", "#FFFFFF", "#0072B2", "#FFF7BC"),
+    series=("#56B4E9", "#FF8C42", "#2FCB9C", "#9467FF", "#FFFFFF", "#FF5C8A", "#FFF7BC", "#3C8DDE"),
     families=(
         ("#2a78c8", "#56a0e0", "#8cc0ee", "#c3def6"),
         ("#e06a10", "#ffb570"),
@@ -128,7 +129,23 @@ def size_axis(axes: Axes, label: str = "parameters") -> None:
     axes.set_xscale("log")
     axes.set_xlabel(label)
     low, high = axes.get_xlim()
-    subs = (1.0,) if high / low > 100 else (1.0, 2.0, 5.0)
-    axes.xaxis.set_major_locator(LogLocator(subs=subs))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: parameters(value, 1)))
+    if high / low < NARROW:
+        axes.xaxis.set_major_locator(MaxNLocator(4, prune="both"))
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 100 else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: size_tick(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def size_tick(count: float) -> str:
+    """Return a number of parameters for a tick, e.g. ``1B`` or ``25M``.
+
+    Parameters
+    ----------
+    count
+        Parameters.
+    """
+    text = parameters(count)
+    number, suffix = (text[:-1], text[-1]) if text[-1].isalpha() else (text, "")
+    return f"{float(number):g}{suffix}"

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from itertools import takewhile
 
+import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
 from bitjoule.experiments.result import Result
+from bitjoule.experiments.schema import swept
 from bitjoule.reports.digits import parameters, prefix, significant
 
 MAX_ROWS = 200
+WIDE = 1e4  # beyond this quotient of largest and smallest energy the middle one chooses the unit
 ROW_KEYS = ("model", "parameters", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens")
 HEADERS = {"prompt_tokens": "prompt (tokens)", "new_tokens": "new (tokens)", "batch": "batch (sequences)"}
 COUNTED = {
@@ -17,7 +20,10 @@ COUNTED = {
         "Counted as the papers count: the multiplications and additions of the linear layers and of attention. Memory, "
         "embedding, LM head, softmax, norms and leakage are not in these joules."
     ),
-    "mac": "Counted: one multiplication and one addition for every weight and row. Nothing else is in these joules.",
+    "mac": (
+        "Counted: one multiplication and one addition for every multiply-accumulate of the linear layers and of "
+        "attention, the addition alone for ±1 and ternary weights. Nothing else is in these joules."
+    ),
 }
 
 
@@ -32,12 +38,8 @@ def summary_markdown(result: Result, max_rows: int = MAX_ROWS) -> str:
         Rows shown of each table; the CSV files hold all.
     """
     experiment = result.resolved.experiment
-    parts = [
-        f"# {experiment.name}",
-        experiment.description,
-        COUNTED[experiment.accounting],
-        energy_table(result, max_rows),
-    ]
+    parts = [f"# {experiment.name}", experiment.description, COUNTED[experiment.accounting], workload_line(result)]
+    parts.append(energy_table(result, max_rows))
     if experiment.published is not None:
         parts.append(comparison_table(result.comparison, max_rows))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -54,30 +56,52 @@ def energy_table(result: Result, max_rows: int = MAX_ROWS) -> str:
         Rows shown.
     """
     summary = result.summary
-    swept = [key for key in ROW_KEYS if (summary[key] != summary[key].iloc[0]).any()]
-    keys = [key for key in ROW_KEYS if key in ("model", "parameters", "technology", *swept)]
-    schemes = list(result.resolved.schemes)
-    factor, unit = prefix(float(summary["energy_j"].max()))
-    wide = summary.pivot_table(
-        index=keys,
-        columns="scheme",
-        values=["energy_j", "ratio_to_baseline"],
-        observed=True,
-        sort=False,
-        aggfunc="first",
-    )
-    compared = [scheme for scheme in schemes if _compared(result, scheme)]
+    varied = [key for key in ROW_KEYS if (summary[key] != summary[key].iloc[0]).any()]
+    keys = [key for key in ROW_KEYS if key in ("model", "parameters", "technology", *varied)]
+    models, schemes = len(result.resolved.models), list(result.resolved.schemes)
+    # cases run over models, schemes, then the rest: put the schemes side by side
+    order = np.arange(len(summary)).reshape(models, len(schemes), -1).transpose(0, 2, 1).reshape(-1, len(schemes))
+    largest = float(summary["energy_j"].max())
+    spread = largest / float(summary["energy_j"].min())
+    factor, unit = prefix(largest if spread < WIDE else float(summary["energy_j"].median()))
+    compared = [i for i, scheme in enumerate(schemes) if _compared(result, scheme)]
     headers = [HEADERS.get(key, key) for key in keys]
     headers += [f"{scheme} ({unit}J)" for scheme in schemes]
-    headers += [f"{_baseline_name(result)} / {scheme}" for scheme in compared]
+    headers += [f"{_baseline_name(result)} / {schemes[i]}" for i in compared]
+    energy, ratio = summary["energy_j"].to_numpy()[order], summary["ratio_to_baseline"].to_numpy()[order]
     rows = []
-    for index, row in wide.iloc[:max_rows].iterrows():
-        cells = [parameters(v) if k == "parameters" else str(v) for k, v in zip(keys, index, strict=True)]  # type: ignore[call-overload]
-        cells += [significant(row["energy_j", scheme] / factor) for scheme in schemes]
-        cells += [significant(row["ratio_to_baseline", scheme]) for scheme in compared]
+    for row, case in enumerate(summary[keys].iloc[order[:max_rows, 0]].to_dict("records")):
+        cells = [parameters(value) if key == "parameters" else str(value) for key, value in case.items()]
+        cells += [significant(value / factor) for value in energy[row]]
+        cells += [significant(ratio[row, i]) for i in compared]
         rows.append(cells)
     table = _markdown(headers, rows, text=[i for i, key in enumerate(keys) if key in ("model", "technology", "phase")])
-    return table + _cut(len(wide), max_rows, "summary.csv")
+    return table + _cut(len(order), max_rows, "summary.csv")
+
+
+def workload_line(result: Result) -> str:
+    """Return one sentence on what was run: tokens, batch, baseline.
+
+    Parameters
+    ----------
+    result
+        A run.
+    """
+    workload = result.resolved.experiment.workload
+    parts = []
+    if workload is not None:
+        named = (
+            ("prompt tokens", workload.prompt_tokens),
+            ("new tokens", workload.new_tokens),
+            ("batch", workload.batch),
+        )
+        for name, value in named:
+            values = swept(value)
+            text = str(values[0]) if len(values) == 1 else f"{len(values)} values from {min(values)} to {max(values)}"
+            parts.append(f"{name}: {text}")
+    if result.resolved.experiment.baseline is not None:
+        parts.append(f"baseline: {_baseline_name(result)}")
+    return f"Run with {'; '.join(parts)}." if parts else ""
 
 
 def _baseline_name(result: Result) -> str:

@@ -33,25 +33,25 @@ CASES = {
     "zero": ("512", "0", "5: workload.prompt_tokens: got 0; expected greater than or equal to 1"),
     "too large": ("512", "10000000000", "5: workload.prompt_tokens: got 10000000000; expected less than or equal to"),
     "beyond any integer": ("512", "9" * 5000, "5: workload.prompt_tokens: '9999"),
-    "empty sweep": ("512", "[]", "5: workload.prompt_tokens: got []; expected"),
+    "empty sweep": ("512", "[]", "5: workload.prompt_tokens: is empty; expected at least 1 item"),
     "empty range": ("512", "{start: 8, stop: 4, step: 1}", "5: workload.prompt_tokens: stop 4 is below start 8: an empty"),
     "range without spacing": ("512", "{start: 1, stop: 4}", "5: workload.prompt_tokens: a range needs one of step and"),
-    "range from zero": ("512", "{start: 0, stop: 4, step: 1}", "5: workload: prompt_tokens of 0; expected at least 1"),
+    "range from zero": ("512", "{start: 0, stop: 4, step: 1}", "5: workload.prompt_tokens: starts at 0; expected at least 1"),
     "zero step": ("512", "{start: 1, stop: 4, step: 0}", "5: workload.prompt_tokens.step: got 0; expected greater"),
-    "a value swept twice": ("512", "[4, 4]", "1: file: workload.prompt_tokens holds 4 twice; expected each value once"),
-    "too many cases": ("512", "{start: 1, stop: 1999999, step: 1}", "1: file: the sweep has 3999998 cases; expected at"),
+    "a value swept twice": ("512", "[4, 4]", "5: workload.prompt_tokens: holds 4 twice; expected each value once"),
+    "too many cases": ("512", "{start: 1, stop: 999999, step: 1}", "5: workload: the sweep has 1999998 cases; expected at"),
     "unknown model": ("bitnet-125m", "bitnet-125mb", "2: models[0]: unknown model 'bitnet-125mb' (did you mean 'bitnet-125m'?)"),
     "a model that is a number": ("bitnet-125m", "7", "2: models[0]: got 7; expected a mapping"),
     "a model twice": ("bitnet-125m", "bitnet-125m, bitnet-125m", "2: models: 'bitnet-125m' stands twice; expected each"),
-    "no models": ("[bitnet-125m]", "[]", "2: models: got []; expected"),
+    "no models": ("[bitnet-125m]", "[]", "2: models: is empty; expected at least 1 item"),
     "models that are no list": ("[bitnet-125m]", "bitnet-125m", "2: models: got 'bitnet-125m'; expected a valid list"),
     "models left out": ("models: [bitnet-125m]\n", "", "1: file: neither models nor matmuls is given; expected one of them"),
     "models and matmuls": ("schemes", "matmuls: [{m: 1, k: 1, n: 1}]\nschemes", "1: file: models and matmuls are both given"),
     "a matmul of nothing": ("models: [bitnet-125m]", "matmuls: [{m: 0, k: 1, n: 1}]", "2: matmuls[0].m: got 0; expected"),
     "a shape without layers": ("[bitnet-125m]", f"[{INLINE.replace('layers: 1, ', '')}]", "2: models[0].layers: is missing"),
-    "heads that do not divide": ("[bitnet-125m]", f"[{INLINE.replace('heads: 2', 'heads: 3')}]", "2: models[0]: hidden 4 is no"),
+    "heads that do not divide": ("[bitnet-125m]", f"[{INLINE.replace('heads: 2', 'heads: 3')}]", "2: models[0].heads: hidden 4 is no"),
     "a shape with a misspelt key": ("[bitnet-125m]", f"[{INLINE.replace('ffn:', 'fnn:')}]", "2: models[0].fnn: unknown key"),
-    "a missing config": ("[bitnet-125m]", "[nowhere/config.json]", "/nowhere/config.json:1: file: does not exist"),
+    "a missing config": ("[bitnet-125m]", "[nowhere/config.json]", "2: models[0]: 'nowhere/config.json' does not exist; expected a config.json or its folder"),
     "unknown scheme": ("fp16, bitnet]", "fp16, bitnit]", "3: schemes[1]: unknown scheme 'bitnit' (did you mean 'bitnet'?)"),
     "a scheme without scales": (
         "bitnet]", "{name: t, weights: ternary, activations: int8, attention: fp16}]",
@@ -69,9 +69,13 @@ CASES = {
     "no name": ("name: good\n", "", "1: name: is missing; expected a value"),
     "a baseline that is not run": ("{scheme: fp16}", "{scheme: fp32}", "6: baseline.scheme: 'fp32' is not in this experiment"),
     "an empty baseline": ("{scheme: fp16}", "{}", "6: baseline: an empty baseline; expected at least one of"),
+    "a baseline of nothing": ("{scheme: fp16}", "{scheme: null}", "6: baseline: an empty baseline; expected at least one of"),
+    "half a character": ("models", 'description: "\\ud800"\nmodels', "2: description: '\\ud800' is not a valid value; expected text"),
+    "a shape beyond bounds": ("[bitnet-125m]", f"[{INLINE.replace('ffn: 8', 'ffn: 10000000, experts: 10000000').replace('layers: 1', 'layers: 100000')}]", "2: models[0]: a model of"),
+    "a device": ("[bitnet-125m]", "[/dev/zero]", "/dev/zero:1: file: is larger than"),
     "unknown published table": ("baseline", "published: bitnet_table\nbaseline", "6: published: unknown published table 'bitnet_tab"),
     "unknown plot": ("baseline", "plots: [{kind: energy_vs_sise}]\nbaseline", "6: plots[0]: 'energy_vs_sise' is unknown (did you"),
-    "a plot without its data": ("baseline", "plots: [{kind: published}]\nbaseline", "1: file: a plot of kind 'published' without"),
+    "a plot without its data": ("baseline", "plots: [{kind: published}]\nbaseline", "6: plots: a plot of kind 'published' without"),
     "a plot without kind": ("baseline", "plots: [{by: action}]\nbaseline", "6: plots[0]: key 'kind' is missing"),
     "duplicate key": ("baseline", "name: again\nbaseline", "6: name: duplicate key, first on line 1; expected each key once"),
     "a key that is no text": ("baseline", "1: 2\nbaseline", "6: file: the key '1' is not text"),
@@ -99,7 +103,7 @@ def test_a_malformed_experiment_is_refused_and_leaves_nothing(tmp_path, bitjoule
     assert out == ""
     assert message in err
     for line in err.splitlines():
-        assert re.match(rf"{re.escape(str(tmp_path))}/\S+:\d+: [\w.\[\]]+: .+; expected .+", line), line
+        assert re.match(r"/\S+:\d+: [\w.\[\]]+: .+; expected .+", line), line
     assert [entry.name for entry in tmp_path.iterdir()] == ["bad.yaml"]
 
 
@@ -142,3 +146,39 @@ def test_check_says_the_same_as_run(tmp_path, bitjoule):
     assert bitjoule("check", tmp_path / "bad.yaml") == ran
     (tmp_path / "good.yaml").write_text(GOOD)
     assert bitjoule("check", tmp_path / "good.yaml") == (0, f"{tmp_path}/good.yaml: ok, 2 cases\n", "")
+
+
+@pytest.mark.parametrize(
+    "override", ["models[" + "9" * 5000 + "]=x", "a\nb=1", "description=\ud800", "=" * 50, "name=" + "x" * 300]
+)
+def test_an_odd_override_is_refused_in_one_line(tmp_path, bitjoule, override):
+    (tmp_path / "good.yaml").write_text(GOOD)
+    status, out, err = bitjoule("run", tmp_path / "good.yaml", "--set", override, "--out", tmp_path / "results")
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "; expected " in err
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".yaml", "a/" * 3000 + "b.yaml", ""])
+def test_an_odd_file_name_is_refused(bitjoule, name):
+    status, out, err = bitjoule("check", name)
+    assert (status, out) == (2, "")
+    assert "; expected " in err
+
+
+@pytest.mark.parametrize("out", ["x" * 300, "/dev/null/x", "/proc/nothing"])
+def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path, bitjoule, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.yaml").write_text(GOOD)
+    status, stdout, err = bitjoule("run", "good.yaml", "--out", out)
+    assert (status, stdout) == (2, "")
+    assert "/good:1: file: cannot be written: " in err
+    assert [path.name for path in tmp_path.iterdir()] == ["good.yaml"]
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "x", "1.5", "9" * 5000])
+def test_a_wrong_number_of_jobs_is_refused(bitjoule, jobs):
+    status, _, err = bitjoule("run", "bitnet_table1", "--jobs", jobs)
+    assert status == 2
+    assert "expected a whole number from 1 to 999" in err

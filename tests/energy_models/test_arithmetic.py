@@ -124,7 +124,7 @@ def test_a_batch_repeats_every_operation():
     assert thrice == Counter({key: 3 * value for key, value in once.items()})
 
 
-def test_mac_counts_one_multiplication_and_one_addition_a_weight_and_row():
+def test_mac_counts_the_multiply_accumulates_of_linears_and_attention_alone():
     model = SHAPES["biases"]
     counts = count([model], [schemes()["fp16"]], cases(prompt=3), Accounting.MAC)
     macs = model.layers * (

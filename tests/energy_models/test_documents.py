@@ -1,5 +1,7 @@
 """YAML with lines: what is read, and what is refused with which line."""
 
+from pathlib import Path
+
 import pytest
 
 from bitjoule.energy_models.documents import MAX_FILE_BYTES, dotted, parse_document, read_document
@@ -39,6 +41,8 @@ def test_an_alias_stands_for_its_anchor():
         ("a: 1\n---\nb: 2\n", "f:2: file: YAML: but found another document; expected valid YAML"),
         ("a: 1\nb: \x07\n", "f:2: file: holds a character YAML does not allow; expected plain text"),
         ("a: &x [*x]\n", "f:1: a: an alias contains itself; expected an alias of something else"),
+        ('a: "\\ud800"\n', "f:1: a: '\\ud800' is not a valid value; expected text or a number"),
+        ('"\\ud800": 1\n', "f:1: file: '\\ud800' is not a valid value; expected text or a number"),
         ("a: *nowhere\n", "f:1: file: YAML: found undefined alias 'nowhere'; expected valid YAML"),
         ("a: 1\nb: 2024-13-45\n", "f:2: b: '2024-13-45' is not a valid value; expected text or a number"),
         ("a: !!python/object:os.system x\n", "f:1: a: 'x' is not a valid value; expected text or a number"),
@@ -78,6 +82,11 @@ def test_a_directory_a_missing_file_and_a_large_file_are_refused(tmp_path):
     }.items():
         with pytest.raises(InputError, match=wrong):
             read_document(tmp_path / name)
+
+
+def test_a_device_that_never_ends_is_refused():
+    with pytest.raises(InputError, match="is larger than"):
+        read_document(Path("/dev/zero"))
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):

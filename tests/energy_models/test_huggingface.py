@@ -53,7 +53,10 @@ def test_an_unknown_type_is_refused_and_the_supported_ones_are_named(llama):
         ({"num_hidden_layers": -1}, "num_hidden_layers: got -1; expected greater than 0"),
         ({"num_hidden_layers": "32"}, "num_hidden_layers: got '32'; expected a valid integer"),
         ({"hidden_act": "tanh"}, "hidden_act: unknown activation 'tanh'"),
-        ({"num_key_value_heads": 5}, "heads 32 is no multiple of kv_heads 5"),
+        ({"num_key_value_heads": 5}, "num_key_value_heads: heads 32 is no multiple of kv_heads 5"),
+        ({"num_attention_heads": 3}, "num_attention_heads: hidden 4096 is no multiple of heads 3"),
+        ({"hidden_size": True}, "hidden_size: got True; expected a valid integer"),
+        ({"hidden_size": None}, "hidden_size: is missing"),
     ],
 )
 def test_a_wrong_config_is_refused_with_its_line(llama, changes, message):
@@ -64,14 +67,35 @@ def test_a_wrong_config_is_refused_with_its_line(llama, changes, message):
     assert message in str(problem)
     assert problem.file == str(path)
     for key in changes:
-        if f'"{key}"' in path.read_text() and "kv_heads" not in message:
+        if f'"{key}"' in path.read_text():
             assert f'"{key}"' in path.read_text().splitlines()[problem.line - 1]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "nul", '{"a": ' + "9" * 5000 + "}", "[" * 20000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", "nul", '{"a": NaN}', '{"a": 1, "a": 2}', '{"a": ' + "9" * 5000 + "}", "[" * 20000]
+)
 def test_what_is_no_json_object_is_refused(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(InputError):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mistral", "qwen2", "bitnet", "llama"])
+def test_null_means_derived_from_the_others_where_missing_means_the_types_default(llama, name):
+    config = {"model_type": name, "num_attention_heads": 40, "hidden_size": 5120, "head_dim": None}
+    assert read_config(llama(**config, num_key_value_heads=None)).kv_heads == 40
+    assert read_config(llama(**config, num_key_value_heads=None)).head_dim == 128
+    default = {"mistral": 8, "bitnet": 5, "llama": 40}  # transformers' configuration classes; qwen2's 32 divides no 40
+    if name in default:
+        assert read_config(llama(**config)).kv_heads == default[name]
+
+
+@pytest.mark.parametrize("positions", ["2048", True, -3])
+def test_positions_that_are_no_number_are_refused(tmp_path, positions):
+    source = next(folder for folder in CONFIGS if folder.name == "opt-1.3b")
+    config = json.loads((source / "config.json").read_text()) | {"max_position_embeddings": positions}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="max_position_embeddings: got"):
         read_config(tmp_path)
 
 

@@ -88,11 +88,15 @@ def test_a_mixture_stores_every_expert_and_uses_some():
     [
         (
             ("heads: 2", "heads: 3"),
-            "f.yaml:1: file: hidden 8 is no multiple of heads 3; expected a multiple, or head_dim",
+            "f.yaml:1: heads: hidden 8 is no multiple of heads 3; expected a multiple, or head_dim",
         ),
-        (("heads: 2", "heads: 2, kv_heads: 3"), "heads 2 is no multiple of kv_heads 3"),
-        (("ffn: 16", "ffn: 16, active_experts: 2"), "active_experts 2 of 1 experts"),
+        (("heads: 2", "heads: 2, kv_heads: 3"), "f.yaml:1: kv_heads: heads 2 is no multiple of kv_heads 3"),
+        (("ffn: 16", "ffn: 16, active_experts: 2"), "f.yaml:1: active_experts: 2 of 1 experts are active"),
         (("layers: 2", "layers: 0"), "f.yaml:1: layers: got 0; expected greater than 0"),
+        (
+            ("layers: 2, hidden: 8", "layers: 10000000, experts: 10000000, hidden: 100000"),
+            "parameters; expected at most 1000000000000000000",
+        ),
         (("layers: 2", "layers: 2.5"), "f.yaml:1: layers: got 2.5; expected a valid integer"),
         (("layers: 2", "layers: yes"), "f.yaml:1: layers: got True; expected a valid integer"),
         (("layers: 2, ", ""), "f.yaml:1: layers: is missing; expected a value"),

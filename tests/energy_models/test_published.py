@@ -2,6 +2,7 @@
 
 import pytest
 
+from bitjoule.energy_models.arithmetic import Accounting
 from bitjoule.energy_models.models import presets
 from bitjoule.energy_models.published import PrintedNumber, published, published_names
 from bitjoule.energy_models.schemes import schemes
@@ -10,7 +11,7 @@ from bitjoule.energy_models.technology import technologies
 
 
 def printed(text: str) -> PrintedNumber:
-    return PrintedNumber("m", "s", "t", 512, "", "energy_j", text, "", "", "")
+    return PrintedNumber("m", "s", "t", 512, "arithmetic", "", "", "energy_j", text, "", "", "")
 
 
 @pytest.mark.parametrize(
@@ -40,5 +41,7 @@ def test_every_printed_number_is_a_number_of_a_case_that_can_be_run(name):
         assert row.scheme in schemes()
         assert row.technology in technologies()
         assert row.action in {"", "add", "mul"}
+        assert row.accounting in set(Accounting)
+        assert (row.baseline in schemes()) == (row.quantity == "ratio_to_baseline")
         assert row.source in sources()
         assert row.where

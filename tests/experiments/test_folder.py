@@ -84,6 +84,27 @@ def test_killed_at_any_step_it_leaves_a_whole_result_or_none_and_the_next_run_cl
     assert killed >= (8 if earlier else 4)
 
 
+MANY = """
+import pathlib, sys
+from bitjoule.experiments import folder
+for i in range(60):
+    with folder.replacing(pathlib.Path(sys.argv[1])) as new:
+        for name in ("a.txt", folder.MANIFEST):
+            (new / name).write_text(f"{sys.argv[2]} {i}")
+"""
+
+
+@pytest.mark.slow
+def test_runs_into_the_same_folder_at_the_same_time_take_turns(tmp_path):
+    target = tmp_path / "x"
+    runs = [
+        subprocess.Popen([sys.executable, "-c", MANY, str(target), str(i)], stderr=subprocess.PIPE) for i in range(4)
+    ]
+    assert [run.communicate()[1] for run in runs] == [b""] * 4
+    assert len(set(contents(target).values())) == 1
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_a_run_that_lives_is_not_cleaned_away(tmp_path):
     target = tmp_path / "x"
     with replacing(target) as folder:

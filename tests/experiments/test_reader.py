@@ -17,6 +17,8 @@ def test_a_shipped_name_and_a_file_are_both_found(tmp_path, monkeypatch):
     assert find_experiment("sub/x.yaml") == Path("sub/x.yaml")
     (tmp_path / "own").write_text("")
     assert find_experiment("own") == Path("own")
+    (tmp_path / "bitnet_table1").mkdir()  # an earlier result hides no experiment
+    assert find_experiment("bitnet_table1") == shipped_experiments()["bitnet_table1"]
     with pytest.raises(InputError, match="did you mean 'bitnet_table1'"):
         find_experiment("bitnet_tabel1")
 

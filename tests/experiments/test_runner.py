@@ -1,12 +1,14 @@
 """Runs: the papers' numbers, conservation, phases, baselines."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bitjoule.energy_models.models import presets
-from bitjoule.experiments import runner
+from bitjoule.experiments import result as result_module
+from bitjoule.experiments.evaluation import RESULT_COLUMNS
 from bitjoule.experiments.reader import read_experiment, shipped_experiments
-from bitjoule.experiments.result import RESULT_COLUMNS, SUMMARY_COLUMNS
+from bitjoule.experiments.result import SUMMARY_COLUMNS
 from bitjoule.experiments.runner import run
 
 CASE = ["model", "scheme", "technology", "batch", "prompt_tokens", "new_tokens"]
@@ -106,7 +108,7 @@ def test_without_a_baseline_there_is_no_ratio(resolved, small):
 
 def test_the_block_size_changes_nothing(resolved, monkeypatch):
     whole = run(resolved())
-    monkeypatch.setattr(runner, "BLOCK_CASES", 5)
+    monkeypatch.setattr(result_module, "BLOCK_CASES", 5)
     parts = run(resolved())
     assert whole.results.equals(parts.results)
     assert whole.summary.equals(parts.summary)
@@ -126,3 +128,25 @@ def test_only_the_first_workload_of_one_sequence_is_compared_with_print():
     swept = run(read_experiment(path, ["workload.batch=[1, 4]", "workload.new_tokens=[0, 8]"])).comparison
     assert swept["agrees"].sum() == 34
     assert run(read_experiment(path, ["workload.prompt_tokens=100"])).comparison.empty
+
+
+def test_the_long_table_of_some_cases_is_a_part_of_the_whole(resolved):
+    result = run(resolved())
+    some = result.results_of(np.array([3, 17]))
+    rows = [result.results_of(np.array([case])) for case in (3, 17)]
+    assert some.equals(pd.concat(rows, ignore_index=True))
+    assert len(result.results_of(np.arange(result.resolved.experiment.cases))) == len(result.results)
+
+
+@pytest.mark.parametrize("change", ["baseline.scheme=bitnet", "accounting=mac", "baseline.technology=7nm"])
+def test_a_printed_ratio_is_compared_only_with_the_same_baseline_and_accounting(change):
+    path = shipped_experiments()["bitnet_energy_vs_size"]
+    assert run(read_experiment(path, [change])).comparison.empty
+
+
+def test_a_shape_that_only_bears_a_presets_name_is_not_compared():
+    own = (
+        "{name: bitnet-6.7b, layers: 1, hidden: 4, heads: 2, ffn: 8, ffn_gated: true, activation: silu, vocabulary: 5}"
+    )
+    path = shipped_experiments()["bitnet_table1"]
+    assert set(run(read_experiment(path, [f"models.0={own}"])).comparison["model"]) == {"bitnet-13b", "bitnet-30b"}

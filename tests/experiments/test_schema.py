@@ -58,6 +58,35 @@ def test_the_json_schema_accepts_every_shipped_experiment(name):
     SCHEMA.validate(safe_load(shipped_experiments()[name].read_text()))
 
 
+SHAPE = "{name: t, layers: 1, hidden: 4, heads: 2, ffn: 8, ffn_gated: true, activation: silu, vocabulary: 5}"
+
+
+@pytest.mark.parametrize(
+    ("change", "valid"),
+    [
+        (("llama-3-8b", SHAPE), True),
+        (("llama-3-8b", SHAPE.replace("heads: 2", "heads: 2, kv_heads: 1, head_dim: 3")), True),
+        (
+            ("fp16, bitnet]", "fp16, {name: s, weights: binary, activations: int8, attention: fp16, rescale: fp16}]"),
+            True,
+        ),
+        (("batch: 2", "batch: {start: 1, stop: 4, factor: 2}"), True),
+        (("llama-3-8b", SHAPE.replace("layers: 1, ", "")), False),
+        (("models: [bitnet-125m, llama-3-8b]\n", ""), False),
+        (("technologies", "matmuls: [{m: 1, k: 1, n: 1}]\ntechnologies"), False),
+    ],
+)
+def test_the_json_schema_knows_what_may_be_written_out(small, change, valid):
+    text = small.replace(*change)
+    assert text != small
+    assert SCHEMA.is_valid(safe_load(text)) is valid
+    if valid:
+        assert experiment(text)
+    else:
+        with pytest.raises(InputError):
+            experiment(text)
+
+
 @pytest.mark.parametrize("change", [("name: small", "nam: small"), ("batch: 2", "batch: two"), ("[45nm, 7nm]", "[]")])
 def test_the_json_schema_and_the_reader_refuse_the_same(small, change):
     text = small.replace(*change)

@@ -19,7 +19,7 @@ def read(path):
 def test_every_float_reads_back_exactly(tmp_path):
     values = np.random.default_rng(0).lognormal(0, 30, 1000)
     frame = pd.DataFrame({"a_pj": values, "b_pj": values, "c_pj": values + 1})
-    write_csv(frame, tmp_path / "t.csv")
+    write_csv([frame], tmp_path / "t.csv")
     header, *rows = read(tmp_path / "t.csv")
     assert header == list(frame.columns)
     np.testing.assert_array_equal(np.array(rows, dtype=float), frame.to_numpy())
@@ -27,25 +27,25 @@ def test_every_float_reads_back_exactly(tmp_path):
 
 def test_missing_values_are_empty_and_text_is_quoted_where_it_must_be(tmp_path):
     frame = pd.DataFrame({"note": ['a,"b"', "", "x"], "x_j": [1.0, float("nan"), 0.1], "n": [1, 2, 3]})
-    write_csv(frame, tmp_path / "t.csv")
+    write_csv([frame], tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text() == 'note,x_j,n\n"a,""b""",1.0,1\n,,2\nx,0.1,3\n'
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 3, 7])
 def test_rows_that_repeat_are_written_as_often_as_they_stand(tmp_path, rows):
-    write_csv(pd.DataFrame({"a": ["x"] * rows, "b": [1] * rows}), tmp_path / "t.csv")
+    write_csv([pd.DataFrame({"a": ["x"] * rows, "b": [1] * rows})], tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text() == "a,b\n" + "x,1\n" * rows
 
 
 def test_counts_are_whole_numbers(tmp_path):
-    write_csv(pd.DataFrame({"count": [1.0, 2.0**52]}), tmp_path / "t.csv")
-    assert (tmp_path / "t.csv").read_text() == "count\n1\n4503599627370496\n"
+    write_csv([pd.DataFrame({"count": [1.0, 2.0**52, 2.0**60]})], tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == "count\n1\n4503599627370496\n1152921504606846976\n"
 
 
 def test_a_result_reads_back_as_it_was(tmp_path, resolved):
     result = run(resolved())
     for name, frame in {"results": result.results, "summary": result.summary}.items():
-        write_csv(frame, tmp_path / "t.csv")
+        write_csv([frame], tmp_path / "t.csv")
         header, *rows = read(tmp_path / "t.csv")
         assert header == list(frame.columns), name
         for column, cells in zip(header, zip(*rows, strict=True), strict=True):
@@ -60,6 +60,6 @@ def test_a_result_reads_back_as_it_was(tmp_path, resolved):
 def test_any_number_of_processes_writes_the_same_bytes(tmp_path, resolved, monkeypatch):
     monkeypatch.setattr(tables, "BLOCK_ROWS", 100)
     results = run(resolved()).results
-    write_csv(results, tmp_path / "one.csv", jobs=1)
-    write_csv(results, tmp_path / "two.csv", jobs=2)
+    write_csv([results], tmp_path / "one.csv", jobs=1)
+    write_csv([results[:70], results[70:]], tmp_path / "two.csv", jobs=2)
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()

@@ -20,10 +20,10 @@ def test_every_shipped_experiment_is_in_the_gallery_and_nothing_else():
 @pytest.mark.parametrize("name", shipped_experiments())
 def test_a_fresh_run_gives_the_committed_tables(tmp_path, name):
     result = run(read_experiment(shipped_experiments()[name]))
-    write_csv(result.summary, tmp_path / "summary.csv")
+    write_csv([result.summary], tmp_path / "summary.csv")
     (tmp_path / "summary.md").write_text(summary_markdown(result))
     if result.resolved.printed:
-        write_csv(result.comparison, tmp_path / "published.csv")
+        write_csv([result.comparison], tmp_path / "published.csv")
     committed = {path.name for path in (GALLERY / name).iterdir() if path.suffix != ".png"}
     assert committed == {path.name for path in tmp_path.iterdir()}
     for path in tmp_path.iterdir():

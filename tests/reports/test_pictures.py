@@ -27,24 +27,31 @@ def result_of(name):
     return RESULTS[name]
 
 
-def texts(figure):
-    """Return the box of every visible text in pixels."""
+def drawn_ticks(axis):
+    """Return the tick labels that are drawn: those beyond the axis exist, too."""
+    low, high = sorted(axis.get_view_interval())
+    ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+    inside = [tick.label1 for tick in ticks if low <= tick.get_loc() <= high]
+    return [label for label in inside if label.get_visible() and label.get_text().strip()]
+
+
+def assert_clean(figure):
+    """Check that every text is on the page and none lies on another."""
     figure.set_dpi(PNG_DPI)
     figure.draw_without_rendering()
-    drawn = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-    beyond = set()  # labels of ticks outside the axis exist, but are not drawn
-    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        low, high = sorted(axis.get_view_interval())
-        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-        beyond |= {id(tick.label1) for tick in ticks if not low <= tick.get_loc() <= high}
-    boxes = []
-    for text in drawn:
-        if id(text) not in beyond:
-            box = text.get_window_extent()
-            page = figure.bbox.padded(1)
-            boxes.append((text.get_text(), box, page.fully_containsx(box.x0) and page.fully_containsx(box.x1)
-                          and page.fully_containsy(box.y0) and page.fully_containsy(box.y1)))  # fmt: skip
-    return boxes
+    axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
+    tick_labels = {id(label) for axis in axes for label in (*axis.get_ticklabels(), *axis.get_ticklabels(minor=True))}
+    drawn = [label for axis in axes for label in drawn_ticks(axis)]
+    drawn += [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and id(t) not in tick_labels]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in drawn]
+    page = figure.bbox.padded(1)
+    for text, box in boxes:
+        assert page.x0 <= box.x0 < box.x1 <= page.x1, text
+        assert page.y0 <= box.y0 < box.y1 <= page.y1, text
+    for (one, first), (two, second) in itertools.combinations(boxes, 2):
+        across = min(first.x1, second.x1) - max(first.x0, second.x0)
+        up = min(first.y1, second.y1) - max(first.y0, second.y0)
+        assert across < 2 or up < 2, (one, two)
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
@@ -53,14 +60,35 @@ def test_no_text_lies_on_another_or_leaves_the_page(name, plot, theme):
     result = result_of(name)
     figure = draw(result.resolved.experiment.plots[plot], result, theme)
     with mpl.rc_context(settings(theme)):
-        boxes = texts(figure)
-    assert len(boxes) > 5
-    for text, _, inside in boxes:
-        assert inside, text
-    for (one, first, _), (two, second, _) in itertools.combinations(boxes, 2):
-        across = min(first.x1, second.x1) - max(first.x0, second.x0)
-        up = min(first.y1, second.y1) - max(first.y0, second.y0)
-        assert across < 2 or up < 2, (one, two)
+        assert_clean(figure)
+
+
+ODD = {
+    "one model": "models: [bitnet-6.7b]\nschemes: [fp16, bitnet]",
+    "sizes near each other": "models: [llama-7b, mistral-7b, qwen2.5-7b, falcon3-7b]\nschemes: [fp16, bitnet]",
+    "matmuls": "matmuls: [{m: 1, k: 64, n: 32}, {m: 512, k: 64, n: 32}, {m: 1, k: 4096, n: 4096}]\n"
+    "schemes: [fp16, bitnet]",
+    "many schemes": "models: [bitnet-125m, bitnet-6.7b, bitnet-70b]\nschemes: [fp16, fp32, bf16, int8, bitnet, "
+    "{name: w1a16, weights: binary, activations: fp16, attention: fp16, rescale: fp16}, "
+    "{name: w8a16, weights: int8, activations: fp16, attention: fp16, rescale: fp16}]",
+    "long names": f"models: [{{name: {'a-long-name' * 8}, layers: 1, hidden: 4, heads: 2, ffn: 8, ffn_gated: true, "
+    f"activation: silu, vocabulary: 5}}]\nschemes: [fp16, bitnet]",
+    "more bars than fit": "models: [opt-125m, opt-1.3b, opt-2.7b, opt-6.7b, opt-13b, opt-30b, opt-66b, opt-175b]\n"
+    "schemes: [fp32, fp16, int8, bitnet]",
+}
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
+@pytest.mark.parametrize("kind", ["energy_vs_size", "ratio_vs_size", "components"])
+@pytest.mark.parametrize("what", ODD)
+def test_pictures_of_odd_experiments_are_as_clean(resolved, what, kind, theme):
+    plots = f"plots: [{{kind: {kind}}}]\nbaseline: {{scheme: fp16}}\n"
+    result = run(resolved(f"name: x\ntechnologies: [7nm]\n{ODD[what]}\n{plots}"))
+    figure = draw(result.resolved.experiment.plots[0], result, theme)
+    with mpl.rc_context(settings(theme)):
+        assert_clean(figure)
+        ticks = [label.get_text() for label in drawn_ticks(figure.axes[0].xaxis)]
+    assert len(set(ticks)) == len(ticks)
 
 
 def test_the_ratio_to_the_baseline_is_written_at_points():

@@ -26,10 +26,23 @@ def test_columns_appear_for_what_the_sweep_varies(resolved, small):
     assert header[:6] == ["model", "parameters", "technology", "phase", "prompt (tokens)", "new (tokens)"]
 
 
-def test_no_cell_has_more_than_eight_digits(resolved, small):
+def test_schemes_stand_side_by_side_in_the_row_of_their_case(resolved, small):
     result = run(resolved(small))
-    for row in rows(energy_table(result))[2:]:
-        assert all(sum(character.isdigit() for character in cell) <= 8 for cell in row[1:])
+    header, _, *table = rows(energy_table(result))
+    factor = {"(J)": 1, "(mJ)": 1e-3, "(µJ)": 1e-6}[header[-3].split()[-1]]
+    summary = result.summary
+    for model, _, technology, phase, prompt, new, *values in table:
+        case = (summary["model"] == model) & (summary["technology"] == technology) & (summary["phase"] == phase)
+        case &= (summary["prompt_tokens"] == int(prompt)) & (summary["new_tokens"] == int(new))
+        for scheme, value in zip(("fp16", "bitnet"), values, strict=False):
+            (joules,) = summary[case & (summary["scheme"] == scheme)]["energy_j"]
+            assert float(value) * factor == pytest.approx(joules, rel=0.006)
+        assert float(values[2]) == pytest.approx(float(values[0]) / float(values[1]), rel=0.02)
+
+
+def test_the_summary_says_what_was_run(resolved, small):
+    text = summary_markdown(run(resolved(small, "workload.prompt_tokens=7")))
+    assert "\nRun with prompt tokens: 7; new tokens: 2 values from 0 to 3; batch: 2; baseline: fp16.\n" in text
 
 
 def test_every_case_has_its_row(resolved, small):

@@ -1,0 +1,157 @@
+"""Counts and prices cases: the rows of the long table."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bitjoule.energy_models.arithmetic import COMPONENTS, OPERANDS, OPERATIONS, Action, Cases, Floats, Phase, count
+from bitjoule.energy_models.pricing import price_actions
+from bitjoule.energy_models.schemes import FORMATS
+from bitjoule.experiments.grid import Grid
+
+PJ_PER_J = 1e12
+REQUEST = "request"  # the sum of both phases
+PHASES = (*Phase, REQUEST)
+
+CASE_COLUMNS = (
+    "experiment", "model", "parameters", "scheme", "technology", "platform", "phase", "batch", "prompt_tokens",
+    "new_tokens",
+)  # fmt: skip
+ACTION_COLUMNS = ("component", "operand", "action", "format")
+ENERGY_COLUMNS = ("energy_pj", "energy_low_pj", "energy_high_pj")
+RESULT_COLUMNS = (*CASE_COLUMNS, *ACTION_COLUMNS, "count", *ENERGY_COLUMNS)
+
+CATEGORIES: Mapping[str, tuple[str, ...]] = {
+    "phase": PHASES,
+    "component": COMPONENTS,
+    "operand": OPERANDS,
+    "action": OPERATIONS,
+    "format": FORMATS,
+}
+
+
+class Block(NamedTuple):
+    """The nonzero entries of some neighbouring cases: shape (rows,) each."""
+
+    case: NDArray[np.int32]
+    phase: NDArray[np.int8]
+    component: NDArray[np.int8]
+    operand: NDArray[np.int8]
+    action: NDArray[np.int8]
+    format: NDArray[np.int8]
+    times: Floats
+    energy_pj: Floats
+    energy_low_pj: Floats
+    energy_high_pj: Floats
+
+
+def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> Block:
+    """Count and price cases.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    cases
+        Numbers of those to evaluate, shape (cases,).
+    """
+    model, scheme, technology, *_ = grid.axis_indices(cases)
+    batch, prompt, new = (values.astype(np.float64) for values in grid.workload(cases))
+    resolved = grid.resolved
+    counts = count(
+        list(resolved.models.values()),
+        list(resolved.schemes.values()),
+        Cases(model, scheme, batch, prompt, new),
+        resolved.experiment.accounting,
+    )
+    energies = price_actions(counts, list(resolved.technologies.values()), scheme, technology)
+    row, column = np.nonzero(counts.count)
+    code = {name: _codes(counts.actions, name) for name in ("phase", "component", "operand", "action")}
+    names = CATEGORIES["format"]
+    formats = np.array([[names.index(f) for f in action.formats] for action in counts.actions], dtype=np.int8)
+    return Block(
+        case=cases[row].astype(np.int32),
+        phase=code["phase"][column],
+        component=code["component"][column],
+        operand=code["operand"][column],
+        action=code["action"][column],
+        format=formats[column, scheme[row]],
+        times=counts.count[row, column],
+        energy_pj=energies.nominal_pj[row, column],
+        energy_low_pj=energies.low_pj[row, column],
+        energy_high_pj=energies.high_pj[row, column],
+    )
+
+
+def _codes(actions: tuple[Action, ...], name: str) -> NDArray[np.int8]:
+    return np.array([CATEGORIES[name].index(getattr(action, name)) for action in actions], dtype=np.int8)
+
+
+def long_table(grid: Grid, block: Block) -> pd.DataFrame:
+    """Return evaluated cases as rows of the long table, columns `RESULT_COLUMNS`.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    block
+        From `evaluate`.
+    """
+    columns = case_columns(grid, block.case, block.phase)
+    for name in ("component", "operand", "action", "format"):
+        columns[name] = categorical(getattr(block, name), CATEGORIES[name])
+    columns["count"] = block.times
+    columns |= {name: getattr(block, name) for name in ENERGY_COLUMNS}
+    return pd.DataFrame(columns, columns=list(RESULT_COLUMNS), copy=False)
+
+
+def case_columns(grid: Grid, cases: NDArray[np.integer[Any]], phase: NDArray[np.int8]) -> dict[str, object]:
+    """Return the columns that name a case.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    cases, phase
+        Case number and index into `PHASES` of each row, shape (rows,).
+    """
+    resolved = grid.resolved
+    model, scheme, technology, *_ = grid.axis_indices(cases)
+    batch, prompt, new = grid.workload(cases)
+    parameters = np.array([m.parameters for m in resolved.models.values()], dtype=np.int64)
+    zeros = np.zeros(len(cases), dtype=np.int8)
+    return {
+        "experiment": categorical(zeros, [resolved.experiment.name]),
+        "model": categorical(model, list(resolved.models)),
+        "parameters": parameters[model],
+        "scheme": categorical(scheme, list(resolved.schemes)),
+        "technology": categorical(technology, list(resolved.technologies)),
+        "platform": categorical(zeros, [""]),  # the papers' accounting knows no machine
+        "phase": categorical(phase, PHASES),
+        "batch": batch,
+        "prompt_tokens": prompt,
+        "new_tokens": new,
+    }
+
+
+def categorical(codes: "NDArray[np.integer[Any]]", names: Sequence[str]) -> pd.Categorical:
+    """Return a text column from indices into its few values.
+
+    Parameters
+    ----------
+    codes
+        Indices, shape (rows,).
+    names
+        The values.
+    """
+    small = codes.astype(np.int8) if len(names) < 127 else codes.astype(np.int32)
+    return pd.Categorical.from_codes(small, dtype=_dtype(tuple(names)), validate=False)
+
+
+@lru_cache(maxsize=64)
+def _dtype(names: tuple[str, ...]) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(pd.Index(names, dtype=object))
