@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bitjoule.energy_models.errors import InputError
 from bitjoule.energy_models.models import presets
 from bitjoule.experiments.reader import find_experiment, read_experiment, shipped_experiments
+from bitjoule.experiments.runner import run
 
 CONFIGS = Path(__file__).parents[1] / "energy_models" / "configs"
 
@@ -35,6 +37,19 @@ def test_a_model_may_be_named_written_out_or_read_from_a_config(tmp_path):
     assert list(models) == ["llama-7b", "mine", "tiny"]
     assert models["mine"].parameters == models["llama-7b"].parameters == presets()["llama-7b"].parameters
     assert models["tiny"].parameters == 4 * 16 + 3 * 32 + 2 * 4 + 4 * (2 * 5 + 1)
+
+
+def test_models_read_from_their_configs_give_the_tables_of_their_presets(tmp_path):
+    names = sorted(folder.name for folder in CONFIGS.iterdir())
+    assert len(names) >= 5
+    text = "name: x\nschemes: [fp16, int8, bitnet]\ntechnologies: [45nm, 7nm]\nworkload: {new_tokens: 3}\nmodels: "
+    (tmp_path / "presets.yaml").write_text(f"{text}{names}\n")
+    (tmp_path / "configs.yaml").write_text(f"{text}{[f'{CONFIGS}/{name}/config.json' for name in names]}\n")
+    presets_result, configs_result = (
+        run(read_experiment(tmp_path / f"{name}.yaml")) for name in ("presets", "configs")
+    )
+    pd.testing.assert_frame_equal(presets_result.results, configs_result.results, check_exact=True)
+    pd.testing.assert_frame_equal(presets_result.summary, configs_result.summary, check_exact=True)
 
 
 def test_a_scheme_may_be_written_out(resolved):
