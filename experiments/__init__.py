@@ -1,7 +1,8 @@
 """Experiments: a YAML file in, one long table of joules out.
 
 Reading order: ``schema`` (what a file may say), ``reader`` (a file into an `Experiment` with its models, schemes and
-technologies resolved), ``grid`` (numbered cases), ``evaluation`` (counts times prices: rows of the long table), ``runner``
-(sums them up), ``result`` (what a run yields), ``comparison`` (ours beside the papers'), ``tables`` (CSV), ``workers`` (processes), ``folder`` (the output folder, replaced whole or not at all),
-``manifest`` (what a result was made from). The YAML files beside them are the shipped experiments.
+technologies resolved), ``grid`` (numbered cases), ``evaluation`` (counts times prices: rows of the long table),
+``runner`` (sums them up), ``result`` (what a run yields), ``comparison`` (ours beside the papers'), ``tables`` (CSV),
+``workers`` (processes), ``folder`` (the output folder, replaced whole or not at all), ``manifest`` (what a result was
+made from). The YAML files beside them are the shipped experiments.
 """

@@ -38,9 +38,9 @@ def replacing(target: Path) -> Iterator[Path]:
         `target` cannot be made, or holds something that is no earlier result.
     """
     try:
-        _check_replaceable(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         with _exclusive(target.parent):
+            _check_replaceable(target)
             recover(target)
             staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
             staging_lock = _lock(staging)

@@ -45,9 +45,8 @@ def test_models_read_from_their_configs_give_the_tables_of_their_presets(tmp_pat
     text = "name: x\nschemes: [fp16, int8, bitnet]\ntechnologies: [45nm, 7nm]\nworkload: {new_tokens: 3}\nmodels: "
     (tmp_path / "presets.yaml").write_text(f"{text}{names}\n")
     (tmp_path / "configs.yaml").write_text(f"{text}{[f'{CONFIGS}/{name}/config.json' for name in names]}\n")
-    presets_result, configs_result = (
-        run(read_experiment(tmp_path / f"{name}.yaml")) for name in ("presets", "configs")
-    )
+    presets_result = run(read_experiment(tmp_path / "presets.yaml"))
+    configs_result = run(read_experiment(tmp_path / "configs.yaml"))
     pd.testing.assert_frame_equal(presets_result.results, configs_result.results, check_exact=True)
     pd.testing.assert_frame_equal(presets_result.summary, configs_result.summary, check_exact=True)
 
