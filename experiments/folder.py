@@ -16,6 +16,7 @@ from pathlib import Path
 from bitjoule.energy_models.errors import InputError, whole_file
 
 MANIFEST = "manifest.json"
+NEW, OLD = ".bitjoule-new-", ".bitjoule-old-"
 
 
 @contextmanager
@@ -41,8 +42,8 @@ def replacing(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _exclusive(target.parent):
             _check_replaceable(target)
-            recover(target)
-            staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
+            recover(target.parent)
+            staging = Path(tempfile.mkdtemp(prefix=f".{target.name}{NEW}", dir=target.parent))
             staging_lock = _lock(staging)
     except OSError as error:
         raise _unwritable(target, error) from None
@@ -56,21 +57,22 @@ def replacing(target: Path) -> Iterator[Path]:
             os.close(staging_lock)
 
 
-def recover(target: Path) -> None:
+def recover(parent: Path) -> None:
     """Clean up after runs that were killed.
 
     Parameters
     ----------
-    target
-        The folder that they would have replaced.
+    parent
+        The folder of results.
     """
-    for aside in sorted(target.parent.glob(f".{target.name}.old-*")):
+    for aside in sorted(parent.glob(f".*{OLD}*")):
         if _abandoned(aside):
+            target = parent / aside.name[1:].partition(OLD)[0]
             if target.exists():
                 shutil.rmtree(aside, ignore_errors=True)
             else:
                 aside.rename(target)
-    for staging in target.parent.glob(f".{target.name}.new-*"):
+    for staging in parent.glob(f".*{NEW}*"):
         if _abandoned(staging):
             shutil.rmtree(staging, ignore_errors=True)
 
@@ -82,7 +84,7 @@ def _swap(staging: Path, target: Path) -> None:
             if not target.exists():
                 staging.rename(target)
                 return
-            aside = target.parent / staging.name.replace(".new-", ".old-")
+            aside = target.parent / staging.name.replace(NEW, OLD)
             target.rename(aside)
             try:
                 staging.rename(target)

@@ -67,7 +67,7 @@ def test_killed_at_any_step_it_leaves_a_whole_result_or_none_and_the_next_run_cl
         if earlier:
             fill(target, "old")
         done = subprocess.run([sys.executable, "-c", DIE_AT, str(step), str(target)], check=False)
-        recover(target)
+        recover(target.parent)
         assert [path.name for path in target.parent.iterdir()] in ([target.name], [] if not earlier else [target.name])
         if target.exists():
             whole = contents(target)
@@ -109,9 +109,18 @@ def test_a_run_that_lives_is_not_cleaned_away(tmp_path):
     target = tmp_path / "x"
     with replacing(target) as folder:
         (folder / MANIFEST).write_text("first")
-        recover(target)
+        recover(tmp_path)
         assert folder.exists()
     assert contents(target) == {MANIFEST: "first"}
+
+
+def test_a_run_cleans_up_after_every_killed_one_beside_it(tmp_path):
+    for name, text in ((".x.bitjoule-new-1", "half"), (".y.bitjoule-old-2", "whole"), (".vim.new-3", "not ours")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / MANIFEST).write_text(text)
+    fill(tmp_path / "z", "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"y", "z", ".vim.new-3"}
+    assert contents(tmp_path / "y") == {MANIFEST: "whole"}
 
 
 def test_what_is_not_ours_is_not_deleted(tmp_path):
