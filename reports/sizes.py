@@ -117,8 +117,10 @@ def first_workload(result: Result) -> tuple[NDArray[np.intp], str]:
         return cases, "matrix products"
     workload_axes = np.stack(result.grid.axis_indices(cases)[3:])
     cases = cases[(workload_axes == 0).all(axis=0)]
+    workloads = len(result.grid) // len(cases)
     batch, prompt, new = (int(values[0]) for values in result.grid.workload(cases[:1]))
-    return cases, workload_text(batch, prompt, new)
+    first = f" (first of {workloads} workloads)" if workloads > 1 else ""
+    return cases, workload_text(batch, prompt, new) + first
 
 
 def workload_text(batch: int, prompt: int, new: int) -> str:
