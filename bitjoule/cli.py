@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,12 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("bitjoule: interrupted; earlier results are as they were", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return OK
     except Exception:
         traceback.print_exc()
         print("bitjoule: this is a fault of bitjoule; please report it with the lines above", file=sys.stderr)
         return FAILURE
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run experiments: tables and pictures", description="Run experiments.")
     _add_experiments(run)
-    run.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    run.add_argument("--out", type=_folder, default=Path("results"), metavar="DIR", help="default: %(default)s")
     run.add_argument(
         "--jobs", type=_positive, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
         metavar="N", help="processes; the tables are the same for any number (default: the processors, %(default)s)",
@@ -111,6 +115,12 @@ def _add_experiments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE",
         help="change a value, e.g. workload.prompt_tokens=1024; may be given again",
     )  # fmt: skip
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; expected a folder")
+    return Path(text)
 
 
 def _positive(text: str) -> int:
@@ -163,9 +173,12 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     return OK
 
 
-def _report(finished: "map[tuple[str, str]] | object", total: int) -> None:
-    for i, (text, files) in enumerate(finished, 1):  # type: ignore[arg-type,var-annotated]
-        print(f"{text}\n{files}\n", flush=True)
+def _report(finished: Iterable[tuple[str, str]], total: int) -> None:
+    for i, (text, files) in enumerate(finished, 1):
+        try:
+            print(f"{text}\n{files}\n", flush=True)
+        except BrokenPipeError:  # nobody reads any more, but the results are still wanted
+            _discard_output()
         if sys.stderr.isatty():
             print(f"[{i}/{total}]", file=sys.stderr)
 
@@ -222,17 +235,14 @@ def _show(options: argparse.Namespace, _: Sequence[str]) -> int:
     from tabulate import tabulate
 
     from bitjoule.energy_models.catalog import entry
+    from bitjoule.energy_models.documents import read_text
     from bitjoule.experiments.reader import find_experiment
 
     if options.kind == "experiment":
-        print(find_experiment(options.name).read_text(encoding="utf-8"), end="")
+        print(read_text(find_experiment(options.name), options.name), end="")
         return OK
     kind = next(many for many, one in KINDS.items() if one == options.kind)
-    try:
-        found = entry(kind, options.name)
-    except KeyError as error:
-        print(f"bitjoule: {options.kind}: {error.args[0]}", file=sys.stderr)
-        return WRONG_INPUT
+    found = entry(kind, options.name)
     if found.fields:
         print(yaml.safe_dump(dict(found.fields), sort_keys=False, allow_unicode=True, width=110))
     if found.table is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bitjoule.energy_models.errors import choices, suggestion
+from bitjoule.energy_models.errors import InputError, Problem, brief, choices, suggestion
 from bitjoule.energy_models.memories import Memory, memories
 from bitjoule.energy_models.models import presets
 from bitjoule.energy_models.schemes import schemes
@@ -49,12 +49,13 @@ def entry(kind: str, name: str) -> Entry:
 
     Raises
     ------
-    KeyError
-        Nothing has that name; the message says what has.
+    InputError
+        Nothing has that name.
     """
     names = dict.fromkeys(str(row[0]) for row in listing(kind).rows)
     if name not in names:
-        raise KeyError(f"unknown name {name!r}{suggestion(name, names)}; expected {choices(names)}")
+        wrong = f"unknown name {brief(name)}{suggestion(name, names)}"
+        raise InputError([Problem("show", 1, kind, wrong, choices(names))])
     return _ENTRIES[kind](name)
 
 

@@ -4,6 +4,7 @@ PyYAML's own loader forgets where a value stood, lets a later duplicate key win 
 This reader composes the node tree with PyYAML and builds the data itself, so that every later error can name a line.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,10 +64,20 @@ class Document:
         wrong, expected
             As for `Problem`.
         """
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.origins:
-                return Problem(self.origins[path[:length]], 1, dotted(path), wrong, expected)
+        for place, origin in self.origins.items():
+            if path and (path[: len(place)] == place or place[: len(path)] == path):
+                return Problem(origin, 1, dotted(path), wrong, expected)
         return Problem(self.file, self.line(path), dotted(path), wrong, expected)
+
+    def set_by_hand(self, path: Path_) -> bool:
+        """Return whether a value, or one around it, did not come from the file.
+
+        Parameters
+        ----------
+        path
+            Keys and indices from the root.
+        """
+        return any(path[: len(place)] == place for place in self.origins)
 
 
 def dotted(path: Path_) -> str:
@@ -110,6 +121,18 @@ def read_text(path: Path, file: str) -> str:
         raise whole_file(file, f"is not UTF-8 text (byte {error.start})", "a UTF-8 text file") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise whole_file(file, f"cannot be read: {error}", "a file that can be read") from None
+
+
+def fingerprint(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def read_document(path: Path, file: str | None = None) -> Document:

@@ -33,7 +33,10 @@ class InputError(Exception):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__(self.problems)  # the argument that pickling hands to a new one
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
 
 
 def whole_file(file: str, wrong: str, expected: str) -> InputError:

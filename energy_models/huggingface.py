@@ -73,8 +73,10 @@ def read_config(path: Path, file: str | None = None) -> ModelShape:
         wrong, expected = unknown_name("model_type", name, supported_types())
         raise InputError([document.problem(("model_type",), wrong, expected)])
     model_type = _model_types()[name]
-    # a missing key has its type's default; one that is null is derived from others, as a missing one of ours
-    written = {key: value for key, value in {**model_type.defaults, **config}.items() if value is not None}
+    # a key that is null has its type's default like a missing one, but for the two that are derived from others
+    derived = {model_type.keys.get(ours) for ours in ("kv_heads", "head_dim")}
+    defaults = {key: value for key, value in model_type.defaults.items() if key not in derived or key not in config}
+    written = defaults | {key: value for key, value in config.items() if value is not None}
     shape: dict[str, Any] = dict(model_type.shape)
     lines = dict(document.lines)
     for ours, theirs in model_type.keys.items():

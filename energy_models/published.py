@@ -46,11 +46,6 @@ class PrintedNumber:
     where: str
     note: str
 
-    @property
-    def decimals(self) -> int:
-        """Digits printed after the point."""
-        return len(self.printed.partition(".")[2])
-
     def agrees(self, ours: float) -> bool:
         """Return whether `ours`, rounded to the printed digits, is what was printed.
 
@@ -59,7 +54,18 @@ class PrintedNumber:
         ours
             Our value, in the unit of `quantity`.
         """
-        return f"{ours:.{self.decimals}f}" == self.printed
+        return f"{ours:.{decimals_of(self.printed)}f}" == self.printed
+
+
+def decimals_of(printed: str) -> int:
+    """Return how many digits are printed after the point.
+
+    Parameters
+    ----------
+    printed
+        A number as printed.
+    """
+    return len(printed.partition(".")[2])
 
 
 def published_names() -> list[str]:

@@ -13,6 +13,8 @@ from bitjoule.energy_models.errors import InputError, Problem, brief, choices, s
 class Strict(BaseModel):
     """Base of every schema: frozen, no coercion between types, an unknown key is an error."""
 
+    instead: ClassVar[str] = ""  # what else may stand in its place, for messages
+
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
@@ -20,7 +22,8 @@ class Strict(BaseModel):
     def _known_keys(cls, data: Any) -> Any:
         """Reject unknown keys before anything else: the missing keys they cause would only be noise."""
         if not isinstance(data, dict):
-            raise wrong_value(f"got {brief(data)}", f"a mapping with the keys {', '.join(cls.model_fields)}")
+            keys = [key for key, field in cls.model_fields.items() if field.is_required()]
+            raise wrong_value(f"got {brief(data)}", f"{cls.instead}a mapping with the keys {', '.join(keys)}")
         unknown = [key for key in data if key not in cls.model_fields]
         if unknown:
             raise PydanticCustomError("unknown_keys", "", {"unknown": unknown, "known": list(cls.model_fields)})
@@ -118,7 +121,8 @@ def _problems(item: Any, document: Document, data: Any, at: Path_) -> list[Probl
             key = context["discriminator"].strip("'")
             given = item["input"].get(key) if isinstance(item["input"], dict) else item["input"]
             wrong = f"{brief(given)} is unknown{suggestion(given, known)}" if known else f"key {key!r} is missing"
-            return [document.problem(path, wrong, choices(known) if known else f"a mapping with {key!r}")]
+            at = (*path, key) if known else path
+            return [document.problem(at, wrong, choices(known) if known else f"a mapping with {key!r}")]
         case _:
             expected = item["msg"].removeprefix("Input should be ").removeprefix("Input should ")
             expected = expected[0].lower() + expected[1:]

@@ -30,8 +30,8 @@ def compare(printed: Sequence[PrintedNumber], grid: Grid) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each printed number whose case is run as the paper ran it (the preset's shape, one sequence's prompt,
-        the same accounting and baseline); columns `COMPARISON_COLUMNS`. ``agrees`` tells whether ours, rounded to the
+        A row for each printed number whose case is run as the paper ran it (the shipped model and scheme, one
+        sequence's prompt, the same accounting and baseline); columns `COMPARISON_COLUMNS`. ``agrees`` tells whether ours, rounded to the
         printed digits, is the printed number; ``relative_error`` is ours over printed, less one.
     """
     baselines = grid.baseline()
@@ -55,9 +55,10 @@ def compare(printed: Sequence[PrintedNumber], grid: Grid) -> pd.DataFrame:
 
 def _comparable(cell: PrintedNumber, grid: Grid) -> bool:
     experiment = grid.resolved.experiment
-    own_shape = experiment.models is not None and cell.model not in experiment.models
+    written_out = experiment.models is not None and cell.model not in experiment.models
+    written_out |= any(name not in experiment.schemes for name in (cell.scheme, cell.baseline or cell.scheme))
     baseline = Baseline(scheme=cell.baseline) if cell.baseline else experiment.baseline
-    return not own_shape and cell.accounting == experiment.accounting and experiment.baseline == baseline
+    return not written_out and cell.accounting == experiment.accounting and experiment.baseline == baseline
 
 
 def _energy_j(grid: Grid, case: int, action: str) -> float:

@@ -6,6 +6,7 @@ an earlier result that was already moved aside is moved back.
 """
 
 import fcntl
+import json
 import os
 import shutil
 import tempfile
@@ -134,10 +135,20 @@ def _abandoned(folder: Path) -> bool:
 
 
 def _check_replaceable(target: Path) -> None:
-    """Refuse to delete what is not ours."""
+    """Refuse to delete what is not ours: in a result, only hidden files may stand beside what the manifest lists."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise whole_file(str(target), "is in the way", "a folder of an earlier run, or nothing")
     if target.exists() and not os.access(target, os.W_OK | os.X_OK):
         raise whole_file(str(target), "cannot be written", "a folder that can be written")
-    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).is_file():
-        raise whole_file(str(target), f"holds files but no {MANIFEST}: it is no earlier result", "another --out")
+    if not target.is_dir() or not any(target.iterdir()):
+        return
+    try:
+        manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+        known = {MANIFEST, *manifest["outputs"]} if "bitjoule" in manifest["versions"] else set()
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        known = set()
+    foreign = sorted(path.name for path in target.iterdir() if path.name not in known and path.name[0] != ".")
+    if foreign:
+        raise whole_file(
+            str(target), f"holds {foreign[0]!r}, which no run wrote", "an earlier result, or another --out"
+        )

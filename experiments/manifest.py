@@ -1,6 +1,5 @@
 """What a result was made from: enough to make it again and to see that it is whole."""
 
-import hashlib
 import importlib.metadata
 import json
 import platform
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from bitjoule.energy_models.documents import fingerprint
 from bitjoule.energy_models.sources import DATA
 from bitjoule.experiments.folder import MANIFEST
 from bitjoule.experiments.reader import Resolved
@@ -50,16 +50,11 @@ def write_manifest(folder: Path, resolved: Resolved, command: Sequence[str]) -> 
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
         "git_commit": _git_commit(),
         "seeds": {},  # nothing in this accounting is drawn at random
-        "input": {resolved.source.name: _sha256(resolved.source)},
-        "data": {path.relative_to(DATA).as_posix(): _sha256(path) for path in used},
-        "outputs": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
+        "input": dict(resolved.inputs),
+        "data": {path.relative_to(DATA).as_posix(): fingerprint(path) for path in used},
+        "outputs": {path.name: fingerprint(path) for path in sorted(folder.iterdir())},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _git_commit() -> str | None:

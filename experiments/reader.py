@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bitjoule.energy_models.arithmetic import Matmul
-from bitjoule.energy_models.documents import Document, Path_, parse_document, read_document
+from bitjoule.energy_models.documents import Document, Path_, fingerprint, parse_document, read_document
 from bitjoule.energy_models.errors import InputError, Problem, brief, choices, suggestion, whole_file
 from bitjoule.energy_models.huggingface import read_config
 from bitjoule.energy_models.models import ModelShape, presets
@@ -35,6 +35,8 @@ class Resolved:
         The papers' numbers to set beside ours.
     source
         The file it was read from.
+    inputs
+        SHA-256 of that file and of each config.json it names, by name as written.
     """
 
     experiment: Experiment
@@ -43,6 +45,7 @@ class Resolved:
     technologies: Mapping[str, Technology]
     printed: tuple[PrintedNumber, ...]
     source: Path
+    inputs: Mapping[str, str]
 
 
 def shipped_experiments() -> dict[str, Path]:
@@ -111,7 +114,8 @@ def resolve(experiment: Experiment, document: Document, source: Path) -> Resolve
         A name is unknown, a config.json is wrong, or a technology lacks a price that a scheme needs.
     """
     problems: list[Problem] = []
-    models = _models(experiment, document, source, problems)
+    inputs = {source.name: fingerprint(source)}
+    models = _models(experiment, document, source, problems, inputs)
     found_schemes: dict[str, Scheme] = {}
     for i, entry in enumerate(experiment.schemes):
         if not isinstance(entry, str):
@@ -133,11 +137,11 @@ def resolve(experiment: Experiment, document: Document, source: Path) -> Resolve
     if problems:
         raise InputError(problems)
     experiment = experiment.model_copy(update={"models": _written_out(experiment, models)})
-    return Resolved(experiment, models, found_schemes, found_technologies, printed, source)
+    return Resolved(experiment, models, found_schemes, found_technologies, printed, source, inputs)
 
 
 def _models(
-    experiment: Experiment, document: Document, source: Path, problems: list[Problem]
+    experiment: Experiment, document: Document, source: Path, problems: list[Problem], inputs: dict[str, str]
 ) -> dict[str, ModelShape | Matmul]:
     found: dict[str, ModelShape | Matmul] = {}
     for matmul in experiment.matmuls or ():
@@ -147,12 +151,14 @@ def _models(
         if not isinstance(entry, str):
             name, shape = entry.name, entry.shape()
         elif "/" in entry or entry.endswith(".json"):
-            path = source.parent / entry
+            path = (Path() if document.set_by_hand(at) else source.parent) / entry
+            path = path / "config.json" if path.is_dir() else path
             if not os.path.exists(path):  # noqa: PTH110 (never raises, whatever the name)
                 problems.append(document.problem(at, f"{brief(entry)} does not exist", "a config.json or its folder"))
                 continue
             try:
                 name, shape = _config_name(path), read_config(path)
+                inputs[entry] = fingerprint(path)
             except InputError as error:
                 problems += error.problems
                 continue
@@ -170,8 +176,7 @@ def _models(
 
 def _config_name(path: Path) -> str:
     """Return a model's name from where its config.json lies: the folder that Hugging Face names after it."""
-    folder = path if path.is_dir() else path.parent
-    stem = folder.resolve().name if path.is_dir() or path.name == "config.json" else path.stem
+    stem = path.parent.resolve().name if path.name == "config.json" else path.stem
     return re.sub(r"[^A-Za-z0-9_.+-]", "-", stem).lstrip("_.+-")[:100] or "model"
 
 

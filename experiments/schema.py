@@ -24,6 +24,8 @@ def _kind(value: Any) -> str:
 class NamedShape(ModelShape):
     """A model written out in the experiment instead of named."""
 
+    instead: ClassVar[str] = "a name, a path to a config.json, or "
+
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
 
     def shape(self) -> ModelShape:
@@ -33,6 +35,8 @@ class NamedShape(ModelShape):
 
 class NamedScheme(Scheme):
     """A scheme written out in the experiment instead of named."""
+
+    instead: ClassVar[str] = "a name, or "
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
 

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from bitjoule.energy_models.published import decimals_of
 from bitjoule.experiments.result import Result
 from bitjoule.experiments.schema import PublishedPlot
 from bitjoule.reports.digits import significant
@@ -27,7 +28,7 @@ def draw_published(plot: PublishedPlot, result: Result, theme: Theme) -> Figure:
     del plot
     cells = result.comparison
     printed, ours = cells["printed"].astype(float).to_numpy(), cells["ours"].to_numpy(float)
-    rounding = np.array([0.5 * 10.0 ** -len(text.partition(".")[2]) for text in cells["printed"]])
+    rounding = np.array([0.5 * 10.0 ** -decimals_of(text) for text in cells["printed"]])
     figure = new_figure(8.4, 7.6)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     groups = list(dict.fromkeys(zip(cells["scheme"], cells["action"], strict=True)))
@@ -44,15 +45,6 @@ def draw_published(plot: PublishedPlot, result: Result, theme: Theme) -> Figure:
             residual = 100 * (ours[chosen] / printed[chosen] - 1)
             width = 100 * rounding[chosen] / printed[chosen]
             bottom.errorbar(printed[chosen], residual, yerr=width, elinewidth=1.2, capsize=3, **style)
-        if not (own & cells["agrees"].to_numpy(bool)).any():
-            top.plot(
-                [],
-                [],
-                label=f"{scheme} {action}".strip(),
-                marker=MARKERS[i % len(MARKERS)],
-                color=color,
-                linestyle="none",
-            )
     low, high = min(printed.min(), ours.min()) / 1.6, max(printed.max(), ours.max()) * 1.6
     top.plot([low, high], [low, high], color=theme.text, linewidth=1, zorder=0)
     bottom.axhline(0, color=theme.text, linewidth=1, zorder=0)

@@ -159,7 +159,7 @@ def _lines(rows: pd.DataFrame, column: str, result: Result, ratios: bool, theme:
             same[0].append(scheme)
         else:
             groups.append(([scheme], own))
-    family_of = {name: model.family for name, model in result.resolved.models.items()}
+    family_of = {name: model.family or name for name, model in result.resolved.models.items()}
     families = list(dict.fromkeys(family_of.values()))
     if len(families) == len(family_of):  # nothing to join: one line through all
         family_of, families = dict.fromkeys(family_of, ""), [""]

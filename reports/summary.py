@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
+from bitjoule.energy_models.published import decimals_of
 from bitjoule.experiments.result import Result
 from bitjoule.experiments.schema import swept
 from bitjoule.reports.digits import parameters, prefix, significant
@@ -64,11 +65,12 @@ def energy_table(result: Result, max_rows: int = MAX_ROWS) -> str:
     largest = float(summary["energy_j"].max())
     spread = largest / float(summary["energy_j"].min())
     factor, unit = prefix(largest if spread < WIDE else float(summary["energy_j"].median()))
-    compared = [i for i, scheme in enumerate(schemes) if _compared(result, scheme)]
+    ratio = summary["ratio_to_baseline"].to_numpy()[order]
+    compared = [i for i in range(len(schemes)) if not np.isnan(ratio[:, i]).any() and not np.allclose(ratio[:, i], 1)]
     headers = [HEADERS.get(key, key) for key in keys]
     headers += [f"{scheme} ({unit}J)" for scheme in schemes]
     headers += [f"{_baseline_name(result)} / {schemes[i]}" for i in compared]
-    energy, ratio = summary["energy_j"].to_numpy()[order], summary["ratio_to_baseline"].to_numpy()[order]
+    energy = summary["energy_j"].to_numpy()[order]
     rows = []
     for row, case in enumerate(summary[keys].iloc[order[:max_rows, 0]].to_dict("records")):
         cells = [parameters(value) if key == "parameters" else str(value) for key, value in case.items()]
@@ -109,14 +111,6 @@ def _baseline_name(result: Result) -> str:
     return "" if baseline is None else " ".join(v for v in (baseline.model, baseline.scheme, baseline.technology) if v)
 
 
-def _compared(result: Result, scheme: str) -> bool:
-    """Tell whether a scheme's ratio says anything: the baseline's own is 1 if only the scheme differs."""
-    baseline = result.resolved.experiment.baseline
-    if baseline is None:
-        return False
-    return scheme != baseline.scheme or baseline.model is not None or baseline.technology is not None
-
-
 def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
     """Return ours beside the printed numbers, how many agree, and what is known of those that do not.
 
@@ -133,8 +127,7 @@ def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
     rows: list[list[str]] = []
     differing: list[str] = []
     for cell in comparison.to_dict("records"):
-        decimals = len(cell["printed"].partition(".")[2])
-        ours = f"{cell['ours']:.{decimals + 2}f}"
+        ours = f"{cell['ours']:.{decimals_of(cell['printed']) + 2}f}"
         quantity = QUANTITIES[cell["quantity"]].format(action=f"{cell['action']} " if cell["action"] else "")
         case = [cell["model"], cell["scheme"], cell["technology"], quantity]
         agrees = "yes" if cell["agrees"] else "**no**"

@@ -176,3 +176,13 @@ def test_a_reader_that_closes_the_pipe_is_no_fault(tmp_path):
     os.close(write)
     _, err = process.communicate()
     assert b"Traceback" not in err
+
+
+def test_a_run_whose_reader_leaves_still_writes_everything(tmp_path):
+    names = ["b158_mac_energy", "b158_2b4t_energy", "bitnet_table1"]
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "bitjoule", "run", *names, "--out", str(tmp_path), "--no-plots", "--jobs", "1"]
+    assert subprocess.run(command, stdout=write, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    os.close(write)
+    assert {path.name for path in tmp_path.iterdir()} == set(names)

@@ -41,7 +41,7 @@ CASES = {
     "a value swept twice": ("512", "[4, 4]", "5: workload.prompt_tokens: holds 4 twice; expected each value once"),
     "too many cases": ("512", "{start: 1, stop: 999999, step: 1}", "5: workload: the sweep has 1999998 cases; expected at"),
     "unknown model": ("bitnet-125m", "bitnet-125mb", "2: models[0]: unknown model 'bitnet-125mb' (did you mean 'bitnet-125m'?)"),
-    "a model that is a number": ("bitnet-125m", "7", "2: models[0]: got 7; expected a mapping"),
+    "a model that is a number": ("bitnet-125m", "7", "2: models[0]: got 7; expected a name, a path to a config.json, or a mapping with"),
     "a model twice": ("bitnet-125m", "bitnet-125m, bitnet-125m", "2: models: 'bitnet-125m' stands twice; expected each"),
     "no models": ("[bitnet-125m]", "[]", "2: models: is empty; expected at least 1 item"),
     "models that are no list": ("[bitnet-125m]", "bitnet-125m", "2: models: got 'bitnet-125m'; expected a valid list"),
@@ -74,7 +74,7 @@ CASES = {
     "a shape beyond bounds": ("[bitnet-125m]", f"[{INLINE.replace('ffn: 8', 'ffn: 10000000, experts: 10000000').replace('layers: 1', 'layers: 100000')}]", "2: models[0]: a model of"),
     "a device": ("[bitnet-125m]", "[/dev/zero]", "/dev/zero:1: file: is larger than"),
     "unknown published table": ("baseline", "published: bitnet_table\nbaseline", "6: published: unknown published table 'bitnet_tab"),
-    "unknown plot": ("baseline", "plots: [{kind: energy_vs_sise}]\nbaseline", "6: plots[0]: 'energy_vs_sise' is unknown (did you"),
+    "unknown plot": ("baseline", "plots: [{kind: energy_vs_sise}]\nbaseline", "6: plots[0].kind: 'energy_vs_sise' is unknown (did you"),
     "a plot without its data": ("baseline", "plots: [{kind: published}]\nbaseline", "6: plots: a plot of kind 'published' without"),
     "a plot without kind": ("baseline", "plots: [{by: action}]\nbaseline", "6: plots[0]: key 'kind' is missing"),
     "duplicate key": ("baseline", "name: again\nbaseline", "6: name: duplicate key, first on line 1; expected each key once"),
@@ -182,3 +182,25 @@ def test_a_wrong_number_of_jobs_is_refused(bitjoule, jobs):
     status, _, err = bitjoule("run", "bitnet_table1", "--jobs", jobs)
     assert status == 2
     assert "expected a whole number from 1 to 999" in err
+
+
+@pytest.mark.parametrize("name", ["nope.yaml", "folder/", "/bin/ls", "nothing"])
+def test_showing_what_is_no_experiment_is_refused(tmp_path, bitjoule, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    status, out, err = bitjoule("show", "experiment", name)
+    assert (status, out) == (2, "")
+    assert re.match(rf"{name}:1: file: .+; expected .+\n", err)
+
+
+def test_an_output_folder_in_the_way_is_refused_by_every_worker(tmp_path, bitjoule):
+    (tmp_path / "out").write_text("")
+    status, _, err = bitjoule("run", "bitnet_table1", "b158_mac_energy", "--out", tmp_path / "out", "--jobs", "2")
+    assert status == 2
+    assert re.match(
+        rf"{tmp_path}/out/\w+:1: file: cannot be written: .+; expected a folder that can be written\n$", err
+    )
+
+
+def test_an_empty_output_folder_is_refused(bitjoule):
+    assert bitjoule("run", "bitnet_table1", "--out", "")[0] == 2

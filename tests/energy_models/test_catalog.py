@@ -3,6 +3,7 @@
 import pytest
 
 from bitjoule.energy_models.catalog import KINDS, entry, listing
+from bitjoule.energy_models.errors import InputError
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -17,5 +18,5 @@ def test_every_listed_entry_can_be_shown_with_its_sources(kind):
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(KeyError, match="did you mean 'llama-7b'"):
+    with pytest.raises(InputError, match="did you mean 'llama-7b'"):
         entry("models", "lama-7b")

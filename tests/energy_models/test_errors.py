@@ -1,6 +1,8 @@
 """The words of messages."""
 
-from bitjoule.energy_models.errors import brief, choices, suggestion
+import pickle
+
+from bitjoule.energy_models.errors import InputError, Problem, brief, choices, suggestion
 
 
 def test_brief_is_one_printable_line_of_bounded_length():
@@ -19,3 +21,10 @@ def test_a_near_name_is_suggested_whatever_its_case_and_a_far_one_is_not():
     assert suggestion("BitNet-7b", ["bitnet-70b", "llama-7b"]) == " (did you mean 'bitnet-70b'?)"
     assert suggestion("zzz", ["bitnet-70b"]) == ""
     assert suggestion(7, ["7"]) == ""
+
+
+def test_an_error_crosses_a_process_boundary_whole():
+    error = InputError([Problem("f", 1, "k", "is wrong", "right"), Problem("f", 2, "l", "is\nwrong", "right")])
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 (our own bytes)
+    assert again.problems == error.problems
+    assert str(again) == "f:1: k: is wrong; expected right\nf:2: l: is\\nwrong; expected right"

@@ -90,6 +90,13 @@ def test_null_means_derived_from_the_others_where_missing_means_the_types_defaul
         assert read_config(llama(**config)).kv_heads == default[name]
 
 
+def test_a_null_activation_is_the_types_default(tmp_path):
+    source = next(folder for folder in CONFIGS if folder.name == "gemma-3-1b")
+    config = json.loads((source / "config.json").read_text()) | {"hidden_activation": None}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert read_config(tmp_path).activation == "gelu"
+
+
 @pytest.mark.parametrize("positions", ["2048", True, -3])
 def test_positions_that_are_no_number_are_refused(tmp_path, positions):
     source = next(folder for folder in CONFIGS if folder.name == "opt-1.3b")

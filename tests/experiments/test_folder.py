@@ -1,5 +1,6 @@
 """The output folder: replaced whole or not at all, whatever happens."""
 
+import json
 import subprocess
 import sys
 
@@ -25,25 +26,29 @@ for owner, name in ((pathlib.Path, "rename"), (pathlib.Path, "write_text"), (pat
     setattr(owner, name, deadly(getattr(owner, name)))
 with folder.replacing(target) as new:
     (new / "a.txt").write_text("new")
-    (new / folder.MANIFEST).write_text("new")
+    (new / folder.MANIFEST).write_text(sys.argv[3])
 """
+OURS = json.dumps({"outputs": {"a.txt": ""}, "versions": {"bitjoule": ""}})
 
 
 def contents(target):
-    return {path.name: path.read_text() for path in target.iterdir()}
+    """Return the text of a.txt, after a check that a whole result stands there and nothing else."""
+    assert {path.name for path in target.iterdir()} == {"a.txt", MANIFEST}
+    assert (target / MANIFEST).read_text() == OURS
+    return (target / "a.txt").read_text()
 
 
 def fill(target, text):
     with replacing(target) as folder:
         (folder / "a.txt").write_text(text)
-        (folder / MANIFEST).write_text(text)
+        (folder / MANIFEST).write_text(OURS)
 
 
 def test_a_result_appears_whole_and_is_replaced_whole(tmp_path):
     target = tmp_path / "deep" / "x"
     for text in ("old", "new"):
         fill(target, text)
-        assert contents(target) == {"a.txt": text, MANIFEST: text}
+        assert contents(target) == text
         assert list(target.parent.iterdir()) == [target]
 
 
@@ -53,7 +58,7 @@ def test_a_failure_leaves_the_earlier_result_and_nothing_else(tmp_path):
     with pytest.raises(RuntimeError), replacing(target) as folder:
         (folder / "a.txt").write_text("half")
         raise RuntimeError
-    assert contents(target) == {"a.txt": "old", MANIFEST: "old"}
+    assert contents(target) == "old"
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -66,15 +71,13 @@ def test_killed_at_any_step_it_leaves_a_whole_result_or_none_and_the_next_run_cl
         target.parent.mkdir()
         if earlier:
             fill(target, "old")
-        done = subprocess.run([sys.executable, "-c", DIE_AT, str(step), str(target)], check=False)
+        done = subprocess.run([sys.executable, "-c", DIE_AT, str(step), str(target), OURS], check=False)
         recover(target.parent)
         assert [path.name for path in target.parent.iterdir()] in ([target.name], [] if not earlier else [target.name])
         if target.exists():
-            whole = contents(target)
-            assert set(whole) == {"a.txt", MANIFEST}
-            assert set(whole.values()) in ({"old"}, {"new"})
+            assert contents(target) in ("old", "new")
         fill(target, "next")
-        assert contents(target) == {"a.txt": "next", MANIFEST: "next"}
+        assert contents(target) == "next"
         assert list(target.parent.iterdir()) == [target]
         if done.returncode == 0:
             break
@@ -89,8 +92,8 @@ import pathlib, sys
 from bitjoule.experiments import folder
 for i in range(60):
     with folder.replacing(pathlib.Path(sys.argv[1])) as new:
-        for name in ("a.txt", folder.MANIFEST):
-            (new / name).write_text(f"{sys.argv[2]} {i}")
+        (new / "a.txt").write_text(f"{sys.argv[2]} {i}")
+        (new / folder.MANIFEST).write_text(sys.argv[3])
 """
 
 
@@ -98,20 +101,22 @@ for i in range(60):
 def test_runs_into_the_same_folder_at_the_same_time_take_turns(tmp_path):
     target = tmp_path / "x"
     runs = [
-        subprocess.Popen([sys.executable, "-c", MANY, str(target), str(i)], stderr=subprocess.PIPE) for i in range(4)
+        subprocess.Popen([sys.executable, "-c", MANY, str(target), str(i), OURS], stderr=subprocess.PIPE)
+        for i in range(4)
     ]
     assert [run.communicate()[1] for run in runs] == [b""] * 4
-    assert len(set(contents(target).values())) == 1
+    assert contents(target).endswith(" 59")
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_run_that_lives_is_not_cleaned_away(tmp_path):
     target = tmp_path / "x"
     with replacing(target) as folder:
-        (folder / MANIFEST).write_text("first")
+        (folder / "a.txt").write_text("first")
+        (folder / MANIFEST).write_text(OURS)
         recover(tmp_path)
         assert folder.exists()
-    assert contents(target) == {MANIFEST: "first"}
+    assert contents(target) == "first"
 
 
 def test_a_run_cleans_up_after_every_killed_one_beside_it(tmp_path):
@@ -120,15 +125,21 @@ def test_a_run_cleans_up_after_every_killed_one_beside_it(tmp_path):
         (tmp_path / name / MANIFEST).write_text(text)
     fill(tmp_path / "z", "new")
     assert {path.name for path in tmp_path.iterdir()} == {"y", "z", ".vim.new-3"}
-    assert contents(tmp_path / "y") == {MANIFEST: "whole"}
+    assert (tmp_path / "y" / MANIFEST).read_text() == "whole"
 
 
 def test_what_is_not_ours_is_not_deleted(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.txt").write_text("years of work")
+    (tmp_path / "extension").mkdir()  # a browser's extensions have a manifest.json, too
+    (tmp_path / "extension" / MANIFEST).write_text('{"manifest_version": 3}')
+    fill(tmp_path / "noted", "old")
+    (tmp_path / "noted" / "notes.md").write_text("mine")
     (tmp_path / "file").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "thesis")
-    for name, wrong in {"thesis": "it is no earlier result", "file": "is in the way", "link": "is in the way"}.items():
+    refused = {"thesis": "'chapter1.txt'", "extension": "'manifest.json'", "noted": "'notes.md'"}
+    refused |= {"file": "is in the way", "link": "is in the way"}
+    for name, wrong in refused.items():
         with pytest.raises(InputError, match=wrong), replacing(tmp_path / name):
             pass
     assert (tmp_path / "thesis" / "chapter1.txt").read_text() == "years of work"

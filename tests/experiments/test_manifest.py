@@ -36,6 +36,9 @@ def test_running_the_written_experiment_again_gives_the_same_bytes(tmp_path, sma
     (tmp_path / "e.yaml").write_text(small.replace("llama-3-8b", "llama-7b/config.json"))
     change = ["--set", "workload.batch={start: 1, stop: 8, factor: 2}"]
     assert bitjoule("run", tmp_path / "e.yaml", "--out", tmp_path / "a", "--no-plots", *change)[0] == 0
+    inputs = json.loads((tmp_path / "a" / "small" / "manifest.json").read_text())["input"]
+    read = ("e.yaml", "llama-7b/config.json")
+    assert inputs == {name: digest(tmp_path / name) for name in read}
     written = tmp_path / "a" / "small" / "experiment.yaml"
     assert bitjoule("run", written, "--out", tmp_path / "b", "--no-plots")[0] == 0
     for name in (*TABLES, "experiment.yaml"):

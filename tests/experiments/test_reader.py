@@ -78,6 +78,11 @@ def test_set_changes_and_adds_values(resolved, small):
     [
         ("workload.batsh=3", "--set workload.batsh=3:1: workload.batsh: unknown key (did you mean 'batch'?)"),
         ("workload.batch=-3", "--set workload.batch=-3:1: workload.batch: got -3; expected greater than or equal to 1"),
+        ("plots=[{kind: foo}]", "--set plots=[{kind: foo}]:1: plots[0].kind: 'foo' is unknown"),
+        (
+            "workload.batch={start: 1, stop: 900000, step: 1}",
+            "--set workload.batch={start: 1, stop: 900000, step: 1}:1: workload",
+        ),
         ("workload.batch", "--set workload.batch:1: workload.batch: is not key=value"),
         ("=3", "--set =3:1: key: is not key=value"),
         ("name.x=3", "--set name.x=3:1: name.x: does not lead to a value"),
@@ -89,6 +94,12 @@ def test_a_wrong_override_is_named_as_the_place(resolved, small, override, messa
     with pytest.raises(InputError) as error:
         resolved(small, override)
     assert str(error.value).startswith(message)
+
+
+def test_a_path_set_by_hand_is_relative_to_where_one_stands(monkeypatch):
+    monkeypatch.chdir(CONFIGS.parent)
+    path = shipped_experiments()["bitnet_table1"]
+    assert list(read_experiment(path, ["models=[./configs/llama-7b]"]).models) == ["llama-7b"]
 
 
 def test_everything_wrong_is_reported_at_once(resolved, small):

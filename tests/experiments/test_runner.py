@@ -150,3 +150,9 @@ def test_a_shape_that_only_bears_a_presets_name_is_not_compared():
     )
     path = shipped_experiments()["bitnet_table1"]
     assert set(run(read_experiment(path, [f"models.0={own}"])).comparison["model"]) == {"bitnet-13b", "bitnet-30b"}
+
+
+def test_a_scheme_that_only_bears_a_shipped_name_is_not_compared():
+    own = "[{name: fp16, weights: int8, activations: int8, attention: fp16, rescale: fp16}, fp32]"
+    path = shipped_experiments()["bitnet_table1"]
+    assert set(run(read_experiment(path, [f"schemes={own}"])).comparison["scheme"]) == {"fp32"}
