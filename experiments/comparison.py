@@ -31,8 +31,8 @@ def compare(printed: Sequence[PrintedNumber], grid: Grid) -> pd.DataFrame:
     -------
     DataFrame
         A row for each printed number whose case is run as the paper ran it (the shipped model and scheme, one
-        sequence's prompt, the same accounting and baseline); columns `COMPARISON_COLUMNS`. ``agrees`` tells whether ours, rounded to the
-        printed digits, is the printed number; ``relative_error`` is ours over printed, less one.
+        sequence's prompt, the same accounting and baseline); columns `COMPARISON_COLUMNS`. ``agrees`` tells whether
+        ours, rounded to the printed digits, is the printed number; ``relative_error`` is ours over printed, less one.
     """
     baselines = grid.baseline()
     rows = []
