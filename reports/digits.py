@@ -17,7 +17,7 @@ PARAMETER_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Return a number with `digits` significant digits, an exponent only below 0.0001; nothing for NaN.
+    """Return a number with `digits` significant digits, an exponent only below 1e-4 and from 1e9; nothing for NaN.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def significant(value: float, digits: int = 3) -> str:
     if value == 0 or math.isinf(value):
         return f"{value:g}"
     rounded = float(f"{value:.{digits - 1}e}")
-    if abs(rounded) < 1e-4:
+    if not 1e-4 <= abs(rounded) < 1e9:
         mantissa, _, exponent = f"{rounded:.{digits - 1}e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
     decimals = digits - 1 - math.floor(math.log10(abs(rounded)))

@@ -22,6 +22,7 @@ from bitjoule.reports.style import DASHES, MARKERS, Theme, new_figure, size_axis
 LABELS_A_LINE = 7
 MAX_FAMILIES = 4  # more are drawn alike
 CROWDED_POINTS = 40
+WIDE_RATIOS = 200  # quotient of the largest and the smallest
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,12 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, result: Result, theme: Theme) -> Fi
         axes.set_title(technology)
         _scale(axes, ratios, len(result.resolved.models))
     if ratios:
-        highest = [limit for limits in limits_at.values() for limit, _ in limits]
-        highest += [float(line.value.max()) for lines in lines_at.values() for line in lines]
-        panels[0].set_ylim(0, 1.1 * max(highest, default=1.0))
+        _scale_ratios(
+            panels[0], [value for lines in lines_at.values() for line in lines for value in line.value.tolist()]
+        )
+        panels[0].set_ylim(
+            top=1.1 * max([panels[0].get_ylim()[1] / 1.1, *(v for at in limits_at.values() for v, _ in at)])
+        )
     panels[0].set_ylabel(f"{_baseline_text(result)} energy / energy" if ratios else "energy")
     figure.suptitle(f"{result.resolved.experiment.name}: {workload}", fontsize=14)
     named = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
@@ -213,11 +217,20 @@ def _draw_printed(axes: Axes, result: Result, technology: str, plot: EnergyPlot 
         label = None
 
 
+def _scale_ratios(axes: Axes, values: Sequence[float]) -> None:
+    """Show ratios from zero, or on a logarithmic axis where they differ too much for that."""
+    low, high = min(values, default=1.0), max(values, default=1.0)
+    if high > WIDE_RATIOS * low:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0, 1.1 * high)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+
+
 def _scale(axes: Axes, ratios: bool, models: int) -> None:
     axes.margins(x=0.1 if models > 1 else 0.4, y=0.12)
     size_axis(axes)
     if ratios:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
         return
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(numticks=12))

@@ -13,7 +13,8 @@ from bitjoule.reports.digits import parameters, prefix, significant, with_unit
     ("value", "text"),
     [
         (0.0578667, "0.0579"), (29.0934, "29.1"), (1234.5, "1230"), (0.9999, "1.00"), (0.00012345, "0.000123"),
-        (2.79e-6, "2.79e-6"), (0.0, "0"), (float("nan"), ""), (-0.25, "-0.250"),
+        (2.79e-6, "2.79e-6"), (1.16e12, "1.16e12"),
+        (123456789.0, "123000000"), (0.0, "0"), (float("nan"), ""), (-0.25, "-0.250"),
     ],
 )  # fmt: skip
 def test_three_significant_digits(value, text):

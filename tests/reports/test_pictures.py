@@ -98,6 +98,16 @@ def test_the_ratio_to_the_baseline_is_written_at_points():
     assert {"29.1×", "21.7×"} <= written  # BitNet Figure 1, 7 nm: 6.7B and 2.7B
 
 
+@pytest.mark.parametrize(("baseline", "scale"), [("{scheme: fp16}", "linear"), ("{model: bitnet-125m}", "log")])
+def test_ratios_that_differ_much_are_drawn_on_a_logarithmic_axis(resolved, baseline, scale):
+    text = "name: x\nmodels: [bitnet-125m, bitnet-70b]\nschemes: [fp16, bitnet]\ntechnologies: [45nm, 7nm]\n"
+    result = run(resolved(f"{text}baseline: {baseline}\nplots: [{{kind: ratio_vs_size}}]\n"))
+    figure = draw(result.resolved.experiment.plots[0], result, THEMES[0])
+    assert {axes.get_yscale() for axes in figure.axes} == {scale}
+    lowest = figure.axes[0].get_ylim()[0]
+    assert lowest == 0 if scale == "linear" else lowest > 0
+
+
 def test_printed_numbers_are_hollow_markers_at_their_values():
     result = result_of("bitnet_energy_vs_size")
     figure = draw(result.resolved.experiment.plots[1], result, THEMES[0])
