@@ -29,7 +29,7 @@ def test_parameters_are_the_published_count(name, parameters):
 def test_2b4t_has_the_published_linear_and_embedding_parameters():
     model = presets()["bitnet-b1.58-2b-4t"]
     linear = model.layers * sum(matrix.in_features * matrix.out_features for matrix in model.linears)
-    assert linear == 2_084_044_800  # published.md section 2, from the model card
+    assert linear == 2_084_044_800  # Ma et al. 2025, model card
     assert model.vocabulary * model.hidden == 328_335_360
 
 
