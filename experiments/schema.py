@@ -141,6 +141,11 @@ class Baseline(Strict):
             raise wrong_value("an empty baseline", "at least one of model, scheme, technology")
         return self
 
+    @property
+    def name(self) -> str:
+        """What it fixes, for headers and axes, e.g. ``fp16 45nm``."""
+        return " ".join(part for part in (self.model, self.scheme, self.technology) if part)
+
 
 class EnergyPlot(Strict):
     """Energy over parameters, log-log, one line a scheme, one panel a technology."""

@@ -92,7 +92,8 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, result: Result, theme: Theme) -> Fi
         panels[0].set_ylim(
             top=1.1 * max([panels[0].get_ylim()[1] / 1.1, *(v for at in limits_at.values() for v, _ in at)])
         )
-    panels[0].set_ylabel(f"{_baseline_text(result)} energy / energy" if ratios else "energy")
+    baseline = result.resolved.experiment.baseline
+    panels[0].set_ylabel(f"{baseline.name} energy / energy" if ratios and baseline is not None else "energy")
     figure.suptitle(f"{result.resolved.experiment.name}: {workload}", fontsize=14)
     named = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(
@@ -156,7 +157,8 @@ def _lines(rows: pd.DataFrame, column: str, result: Result, ratios: bool, theme:
     baseline = result.resolved.experiment.baseline
     for scheme in result.resolved.schemes:
         own = rows[rows["scheme"] == scheme].sort_values(["parameters", "model"])
-        if ratios and baseline is not None and scheme == baseline.scheme and np.allclose(own[column], 1):
+        alone = len(result.resolved.schemes) == 1
+        if ratios and baseline is not None and scheme == baseline.scheme and not alone and np.allclose(own[column], 1):
             continue
         same = [names for names, other in groups if np.allclose(other[column], own[column], rtol=1e-9, atol=0)]
         if same:
@@ -237,12 +239,6 @@ def _scale(axes: Axes, ratios: bool, models: int) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: with_unit(value, "J", 1)))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_minor_locator(NullLocator())
-
-
-def _baseline_text(result: Result) -> str:
-    baseline = result.resolved.experiment.baseline
-    named = () if baseline is None else (baseline.model, baseline.scheme, baseline.technology)
-    return " ".join(name for name in named if name)
 
 
 def _limits(lines: Sequence[Line], result: Result, technology: str) -> dict[str, tuple[float, str]]:

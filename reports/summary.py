@@ -16,6 +16,7 @@ MAX_ROWS = 200
 WIDE = 1e4  # beyond this quotient of largest and smallest energy the middle one chooses the unit
 ROW_KEYS = ("model", "parameters", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens")
 HEADERS = {"prompt_tokens": "prompt (tokens)", "new_tokens": "new (tokens)", "batch": "batch (sequences)"}
+QUANTITIES = {"energy_j": "{action}energy (J)", "ratio_to_baseline": "ratio to baseline"}
 COUNTED = {
     "arithmetic": (
         "Counted as the papers count: the multiplications and additions of the linear layers and of attention. Memory, "
@@ -69,7 +70,8 @@ def energy_table(result: Result, max_rows: int = MAX_ROWS) -> str:
     compared = [i for i in range(len(schemes)) if not np.isnan(ratio[:, i]).any() and not np.allclose(ratio[:, i], 1)]
     headers = [HEADERS.get(key, key) for key in keys]
     headers += [f"{scheme} ({unit}J)" for scheme in schemes]
-    headers += [f"{_baseline_name(result)} / {schemes[i]}" for i in compared]
+    baseline = result.resolved.experiment.baseline
+    headers += [f"{baseline.name} / {schemes[i]}" for i in compared] if baseline is not None else []
     energy = summary["energy_j"].to_numpy()[order]
     rows = []
     for row, case in enumerate(summary[keys].iloc[order[:max_rows, 0]].to_dict("records")):
@@ -101,14 +103,10 @@ def workload_line(result: Result) -> str:
             values = swept(value)
             text = str(values[0]) if len(values) == 1 else f"{len(values)} values from {min(values)} to {max(values)}"
             parts.append(f"{name}: {text}")
-    if result.resolved.experiment.baseline is not None:
-        parts.append(f"baseline: {_baseline_name(result)}")
-    return f"Run with {'; '.join(parts)}." if parts else ""
-
-
-def _baseline_name(result: Result) -> str:
     baseline = result.resolved.experiment.baseline
-    return "" if baseline is None else " ".join(v for v in (baseline.model, baseline.scheme, baseline.technology) if v)
+    if baseline is not None:
+        parts.append(f"baseline: {baseline.name}")
+    return f"Run with {'; '.join(parts)}." if parts else ""
 
 
 def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
@@ -142,9 +140,6 @@ def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
     agree = int(comparison["agrees"].sum())
     counted = f"{agree} of {len(comparison)} agree at the printed precision ({comparison['source'].iloc[0]}, {place})."
     return "\n\n".join([title, table, "\n".join([counted, *([""] if differing else []), *differing])])
-
-
-QUANTITIES = {"energy_j": "{action}energy (J)", "ratio_to_baseline": "ratio to baseline"}
 
 
 def _markdown(headers: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int]) -> str:

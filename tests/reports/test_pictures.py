@@ -65,6 +65,7 @@ def test_no_text_lies_on_another_or_leaves_the_page(name, plot, theme):
 
 ODD = {
     "one model": "models: [bitnet-6.7b]\nschemes: [fp16, bitnet]",
+    "the baseline alone": "models: [bitnet-125m, bitnet-6.7b]\nschemes: [fp16]",
     "sizes near each other": "models: [llama-7b, mistral-7b, qwen2.5-7b, falcon3-7b]\nschemes: [fp16, bitnet]",
     "matmuls": "matmuls: [{m: 1, k: 64, n: 32}, {m: 512, k: 64, n: 32}, {m: 1, k: 4096, n: 4096}]\n"
     "schemes: [fp16, bitnet]",
