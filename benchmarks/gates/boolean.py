@@ -1,0 +1,122 @@
+"""Boolean functions as Liberty writes them, evaluated on NumPy words or on truth tables."""
+
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint64]
+
+_TOKEN = re.compile(r"[A-Za-z_]\w*(?:\[\d+\])?|[01!'^&*|+()]")
+
+
+class _Parser:
+    """Recursive descent: ``!`` and ``'`` bind tightest, then ``^``, then ``&``, ``*`` or a blank, then ``|`` and ``+``."""
+
+    def __init__(self, text: str) -> None:
+        self.tokens: list[str] = _TOKEN.findall(text)
+        self.position = 0
+
+    @property
+    def next(self) -> str:
+        return self.tokens[self.position] if self.position < len(self.tokens) else ""
+
+    def take(self) -> str:
+        token = self.next
+        self.position += 1
+        return token
+
+    def either(self) -> str:
+        terms = [self.both()]
+        while self.next in {"|", "+"}:
+            self.take()
+            terms.append(self.both())
+        return terms[0] if len(terms) == 1 else f"({' | '.join(terms)})"
+
+    def both(self) -> str:
+        terms = [self.differ()]
+        while self.next and self.next not in {"|", "+", ")"}:
+            if self.next in {"&", "*"}:
+                self.take()
+            terms.append(self.differ())
+        return terms[0] if len(terms) == 1 else f"({' & '.join(terms)})"
+
+    def differ(self) -> str:
+        terms = [self.unary()]
+        while self.next == "^":
+            self.take()
+            terms.append(self.unary())
+        return terms[0] if len(terms) == 1 else f"({' ^ '.join(terms)})"
+
+    def unary(self) -> str:
+        token = self.take()
+        if token == "!":
+            return f"~{self.unary()}"
+        if token == "(":
+            inner = self.either()
+            if self.take() != ")":
+                raise ValueError("unbalanced parentheses in a Liberty function")
+        elif token in {"0", "1"}:
+            inner = "zero" if token == "0" else "~zero"
+        else:
+            inner = f"v[{token!r}]"
+        while self.next == "'":
+            self.take()
+            inner = f"~{inner}"
+        return inner
+
+
+@dataclass(frozen=True)
+class Function:
+    """A Boolean function of named pins.
+
+    Parameters
+    ----------
+    text : str
+        The function as Liberty writes it.
+    """
+
+    text: str
+
+    @cached_property
+    def pins(self) -> tuple[str, ...]:
+        """Names of the pins read, in order of appearance."""
+        names = [token for token in _TOKEN.findall(self.text) if token[0].isalpha() or token[0] == "_"]
+        return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def _evaluate(self) -> Callable[..., Words]:
+        expression = _Parser(self.text).either()
+        # Compiled once per cell type: the parser writes nothing but pin look-ups and the operators ~ & ^ |.
+        return eval(f"lambda v, zero: {expression}")  # type: ignore[no-any-return]  # noqa: S307
+
+    def __call__(self, values: dict[str, Words]) -> Words:
+        """Evaluate on words of independent trials.
+
+        Parameters
+        ----------
+        values : dict of str to array of uint64
+            The value of each pin.
+
+        Returns
+        -------
+        array of uint64
+            The function's value, trial by trial.
+        """
+        return self._evaluate(values, np.uint64(0))
+
+    def table(self, pins: Sequence[str]) -> int:
+        """Return the truth table as a number: bit i is the value at the i-th combination, the last pin changing fastest."""
+        rows = np.array(list(itertools.product((0, 1), repeat=len(pins))), dtype=np.uint64).reshape(-1, len(pins))
+        value = self({pin: rows[:, column] for column, pin in enumerate(pins)}) & np.uint64(1)
+        bits = np.broadcast_to(value, len(rows))
+        return sum(int(bit) << row for row, bit in enumerate(bits))
+
+
+def parity(pins: Sequence[str]) -> Function:
+    """Return the exclusive or of some pins, which libraries often write as a long sum of products."""
+    return Function(" ^ ".join(pins))

@@ -1,0 +1,204 @@
+"""The whole accelerator: inside with Amaranth's streams, outside with AXI4-Stream ports."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from bitjoule.rtl.accumulators import Accumulators, sums_layout
+from bitjoule.rtl.column import Column
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.sequencer import COMMAND, Sequencer, step_layout
+from bitjoule.rtl.weights import WeightLoader, holds_operands
+
+
+def result_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Return one beat of results.
+
+    Parameters
+    ----------
+    config
+        Columns and the width of a sum.
+
+    Notes
+    -----
+    ``sums``: a token's sums, one a column. ``malformed``: no sums, but the answer to a malformed command. ``end``: the
+    last beat of the command.
+    """
+    return data.StructLayout({"sums": sums_layout(config), "malformed": 1, "end": 1})
+
+
+class Accelerator(wiring.Component):
+    """Y = X W for trits W, by additions.
+
+    Latency: `config.latency_cycles` from a token's last activations to its sums. Throughput: lanes * columns trits a
+    cycle while operands are offered and results taken.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+
+    Ports
+    -----
+    command : In(stream of M, K, N)
+        One matmul each; see `Sequencer`.
+    weights : In(stream of weight_bus_bits)
+        Tiles; see `packing`. A tile's beats but the last are taken before they are needed, also before their command.
+    activations : In(stream of lanes * activation_bits)
+        One token's lanes for one tile of K each.
+    results : Out(stream)
+        See `result_layout`.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "command": In(stream.Signature(COMMAND)),
+                "weights": In(stream.Signature(config.weight_bus_bits)),
+                "activations": In(stream.Signature(config.lanes * config.activation_bits)),
+                "results": Out(stream.Signature(result_layout(config))),
+            }
+        )
+
+    def elaborate(self, _: object) -> Module:
+        """Build the accelerator."""
+        m = Module()
+        config = self._config
+        m.submodules.sequencer = sequencer = Sequencer(config)
+        m.submodules.loader = loader = WeightLoader(config)
+        m.submodules.accumulators = accumulators = Accumulators(config)
+        wiring.connect(m, wiring.flipped(self.command), sequencer.command)
+        wiring.connect(m, wiring.flipped(self.weights), loader.beats)
+        activations = Signal.like(self.activations.payload, reset_less=True)
+        m.d.comb += [
+            sequencer.tile_complete.eq(loader.complete),
+            loader.take.eq(sequencer.take_tile),
+            sequencer.activations_valid.eq(self.activations.valid),
+            self.activations.ready.eq(sequencer.take_activations),
+        ]
+        if holds_operands(config):
+            with m.If(sequencer.take_activations):
+                m.d.sync += activations.eq(self.activations.payload)
+        else:
+            m.d.sync += activations.eq(self.activations.payload)
+        for i in range(config.columns):
+            m.submodules[f"column{i}"] = column = Column(config)
+            lanes = slice(i * config.lanes, (i + 1) * config.lanes)
+            m.d.comb += [
+                column.plus.eq(loader.plus[lanes]),
+                column.minus.eq(loader.minus[lanes]),
+                column.activations.eq(activations),
+                column.previous.eq(accumulators.previous[i]),
+                accumulators.following[i].eq(column.total),
+            ]
+
+        step = sequencer.step
+        for stage in range(1 + config.pipeline):
+            following = Signal(step_layout(config), name=f"step{stage}")
+            m.d.sync += following.eq(step)
+            step = following
+        m.d.comb += [
+            accumulators.valid.eq(step.valid),
+            accumulators.first.eq(step.first),
+            accumulators.last.eq(step.last),
+            accumulators.token.eq(step.token),
+        ]
+
+        # A result's place is reserved when its last operands are taken: nothing in between ever has to wait.
+        shape = result_layout(config)
+        depth = config.latency_cycles
+        m.submodules.queue = queue = fifo.SyncFIFO(width=shape.size, depth=depth)
+        reserved = Signal(range(depth + 1))
+        begins, leaves = Signal(name="begins"), Signal(name="leaves")
+        result = Signal(shape)
+        m.d.comb += [
+            begins.eq(sequencer.step.last | sequencer.step.malformed),
+            leaves.eq(self.results.valid & self.results.ready),
+            sequencer.room.eq((reserved != depth) | leaves),
+            result.sums.eq(accumulators.following),
+            result.malformed.eq(step.malformed),
+            result.end.eq(step.end),
+            queue.w_data.eq(result),
+            queue.w_en.eq((step.valid & step.last) | step.malformed),
+            self.results.valid.eq(queue.r_rdy),
+            self.results.payload.eq(queue.r_data),
+            queue.r_en.eq(self.results.ready),
+        ]
+        m.d.sync += reserved.eq(reserved + begins - leaves)
+        return m
+
+
+class AxiAccelerator(wiring.Component):
+    """The accelerator with AXI4-Stream ports, all on one clock.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+
+    Ports
+    -----
+    clk, rst : In(1)
+        Clock, and reset: synchronous, active high, one cycle is enough.
+    s_axis_command_tdata : In(64)
+        M at bits 15..0, K at bits 39..16, N at bits 63..40.
+    s_axis_weights_tdata : In(weight_bus_bits)
+        Tiles; see `packing`.
+    s_axis_activations_tdata : In(lanes * activation_bits, in whole bytes)
+        Lanes; see `packing`.
+    m_axis_results_tdata : Out(columns * result_bits)
+        Column c's sum at bits c * result_bits, two's complement.
+    m_axis_results_tuser : Out(1)
+        The command was malformed; tdata means nothing.
+    *_tvalid, *_tready, *_tlast
+        As AXI4-Stream says. tlast of the results marks the last beat of a command; that of the inputs is not looked at.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        ports: dict[str, Any] = {}
+        for name, bits in (
+            ("command", COMMAND.size),
+            ("weights", config.weight_bus_bits),
+            ("activations", config.activation_bus_bits),
+        ):
+            ports |= {
+                f"s_axis_{name}_tdata": In(bits),
+                f"s_axis_{name}_tvalid": In(1),
+                f"s_axis_{name}_tready": Out(1),
+                f"s_axis_{name}_tlast": In(1),
+            }
+        ports |= {
+            "m_axis_results_tdata": Out(config.result_bus_bits),
+            "m_axis_results_tvalid": Out(1),
+            "m_axis_results_tready": In(1),
+            "m_axis_results_tlast": Out(1),
+            "m_axis_results_tuser": Out(1),
+        }
+        super().__init__(ports)
+
+    def elaborate(self, _: object) -> Module:
+        """Build the accelerator and name its ports."""
+        m = Module()
+        m.submodules.core = core = Accelerator(self._config)
+        for name in ("command", "weights", "activations"):
+            inside = getattr(core, name)
+            m.d.comb += [
+                inside.payload.eq(getattr(self, f"s_axis_{name}_tdata")),
+                inside.valid.eq(getattr(self, f"s_axis_{name}_tvalid")),
+                getattr(self, f"s_axis_{name}_tready").eq(inside.ready),
+            ]
+        results = core.results
+        bits = self._config.result_bits
+        extended = (Cat(word, word[-1].replicate(bits - len(word))) for word in results.payload.sums)
+        m.d.comb += [
+            self.m_axis_results_tdata.eq(Cat(*extended)),
+            self.m_axis_results_tvalid.eq(results.valid),
+            results.ready.eq(self.m_axis_results_tready),
+            self.m_axis_results_tlast.eq(results.payload.end),
+            self.m_axis_results_tuser.eq(results.payload.malformed),
+        ]
+        return m

@@ -1,0 +1,216 @@
+"""What an accelerator is built from, checked, and every width that follows."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple
+
+from bitjoule.rtl.encodings import ENCODINGS, Encoding
+
+DATAPATHS = ("carry_save", "carry_chain", "multiplexer")
+LANES = range(8, 257)
+COLUMNS = range(1, 65)
+TOKENS = range(1, 1025)
+ACTIVATION_BITS = range(1, 9)
+MAX_K = range(1, (1 << 20) + 1)
+PIPELINE = range(5)
+MAX_BUS_BITS = 1 << 16
+
+COMMAND_M_BITS, COMMAND_K_BITS, COMMAND_N_BITS = 16, 24, 24
+
+
+class Fault(NamedTuple):
+    """One thing wrong in a configuration.
+
+    Parameters
+    ----------
+    key
+        The configuration's key.
+    wrong, expected
+        What was found and what is allowed.
+    """
+
+    key: str
+    wrong: str
+    expected: str
+
+
+class ConfigError(ValueError):
+    """A configuration that no hardware can be built from.
+
+    Parameters
+    ----------
+    faults
+        Every fault found.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        self.faults = faults
+        super().__init__(faults)
+
+    def __str__(self) -> str:
+        return "; ".join(f"{fault.key}: {fault.wrong}; expected {fault.expected}" for fault in self.faults)
+
+
+@dataclass(frozen=True)
+class AcceleratorConfig:
+    """A configuration of the accelerator.
+
+    Parameters
+    ----------
+    lanes
+        Activations taken per cycle (K direction), 8 to 256.
+    columns
+        Outputs computed per cycle (N direction), 1 to 64.
+    max_k
+        Largest K of a matmul, 1 to 2**20; the accumulators are just wide enough for it.
+    weight_bus_bits
+        Width of the weight stream: whole bytes; a tile fills whole beats, or less than one.
+    tokens
+        Tokens that reuse one weight tile (the accumulators' depth), 1 to 1024; 1 is for decode only.
+    activation_bits
+        Bits of an activation, two's complement, 1 to 8.
+    weight_encoding
+        How trits stand in the weight stream: ``binary1``, ``ternary2`` or ``ternary5``.
+    pipeline
+        Registers inside the adder tree, 0 to 4; the first stands between the tree and the accumulators' adder.
+    datapath
+        ``carry_save`` (compressors on whole words; least area and energy in cells), ``carry_chain`` (a tree of
+        adders with the negations as carries; for FPGAs) or ``multiplexer`` (x, 0 or -x into a tree of adders).
+
+    Raises
+    ------
+    ConfigError
+        A value is outside its range, or the bus and the tile do not fit each other.
+    """
+
+    lanes: int
+    columns: int
+    max_k: int
+    weight_bus_bits: int
+    tokens: int = 1
+    activation_bits: int = 8
+    weight_encoding: str = "ternary2"
+    pipeline: int = 1
+    datapath: str = "carry_save"
+
+    def __post_init__(self) -> None:
+        faults = [
+            *_outside("lanes", self.lanes, LANES),
+            *_outside("columns", self.columns, COLUMNS),
+            *_outside("max_k", self.max_k, MAX_K),
+            *_outside("tokens", self.tokens, TOKENS),
+            *_outside("activation_bits", self.activation_bits, ACTIVATION_BITS),
+            *_outside("pipeline", self.pipeline, PIPELINE),
+            *_unknown("weight_encoding", self.weight_encoding, tuple(ENCODINGS)),
+            *_unknown("datapath", self.datapath, DATAPATHS),
+        ]
+        if not {"lanes", "columns", "weight_encoding"} & {fault.key for fault in faults}:
+            faults += self._bus_faults()
+        if faults:
+            raise ConfigError(tuple(faults))
+
+    def _bus_faults(self) -> list[Fault]:
+        bus = self.weight_bus_bits
+        tile = self.tile_bits
+        if _whole(bus) and bus > 0 and bus % 8 == 0 and bus <= MAX_BUS_BITS and (bus >= tile or tile % bus == 0):
+            return []
+        parts = [tile // beats for beats in range(1, tile // 8 + 1) if tile % (8 * beats) == 0]
+        allowed = ", ".join(map(str, parts[:6])) + (", ..." if len(parts) > 6 else "")
+        return [
+            Fault(
+                "weight_bus_bits",
+                f"got {_brief(bus)}",
+                f"whole bytes that a tile of {tile} bits fills in whole beats ({allowed}), or a multiple of 8 "
+                f"from {tile} to {MAX_BUS_BITS}",
+            )
+        ]
+
+    @classmethod
+    def from_mapping(cls, given: dict[str, Any]) -> "AcceleratorConfig":
+        """Return a configuration from keys and values, as a YAML file holds them.
+
+        Parameters
+        ----------
+        given
+            Keys are the parameters of this class.
+
+        Raises
+        ------
+        ConfigError
+            A key is unknown or missing, or a value is not allowed.
+        """
+        known = [field.name for field in fields(cls)]
+        needed = ("lanes", "columns", "max_k", "weight_bus_bits")
+        faults = [Fault(key, "unknown key", "one of " + ", ".join(known)) for key in given if key not in known]
+        faults += [Fault(key, "is missing", "a whole number") for key in needed if key not in given]
+        if faults:
+            raise ConfigError(tuple(faults))
+        return cls(**given)
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Return keys and values, every default written out."""
+        return asdict(self)
+
+    @property
+    def encoding(self) -> Encoding:
+        """How trits stand in the weight stream."""
+        return ENCODINGS[self.weight_encoding]
+
+    @property
+    def tile_bits(self) -> int:
+        """Bits of a weight tile, padded to whole bytes."""
+        return _whole_bytes(self.lanes * self.encoding.row_bits(self.columns))
+
+    @property
+    def tile_beats(self) -> int:
+        """Beats of the weight stream that carry one tile."""
+        return max(1, self.tile_bits // self.weight_bus_bits)
+
+    @property
+    def activation_bus_bits(self) -> int:
+        """Width of the activation stream, padded to whole bytes."""
+        return _whole_bytes(self.lanes * self.activation_bits)
+
+    @property
+    def accumulator_bits(self) -> int:
+        """Fewest bits that hold any sum: -K 2**(b-1) to K 2**(b-1), the upper bound included, for K = `max_k`."""
+        return (self.max_k << (self.activation_bits - 1)).bit_length() + 1
+
+    @property
+    def result_bits(self) -> int:
+        """Bits of one element of the result stream: 8, 16 or 32, sign-extended."""
+        return next(bits for bits in (8, 16, 32) if bits >= self.accumulator_bits)
+
+    @property
+    def result_bus_bits(self) -> int:
+        """Width of the result stream."""
+        return self.columns * self.result_bits
+
+    @property
+    def latency_cycles(self) -> int:
+        """Cycles from the one that takes a result's last activations to the one that offers the result."""
+        return 2 + self.pipeline
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _outside(key: str, value: object, allowed: range) -> list[Fault]:
+    if _whole(value) and value in allowed:
+        return []
+    return [Fault(key, f"got {_brief(value)}", f"a whole number from {allowed[0]} to {allowed[-1]}")]
+
+
+def _unknown(key: str, value: object, allowed: tuple[str, ...]) -> list[Fault]:
+    if isinstance(value, str) and value in allowed:
+        return []
+    return [Fault(key, f"got {_brief(value)}", "one of " + ", ".join(allowed))]
+
+
+def _whole_bytes(bits: int) -> int:
+    return -(-bits // 8) * 8

@@ -1,0 +1,174 @@
+"""Sums of many words without a multiplier: carry-save compression and trees of adders, cut by registers."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Signal, Value
+
+
+def compress(m: Module, name: str, rows: Sequence[Value], unit: Value | None = None) -> tuple[Value, Value]:
+    """Add a full adder for each bit of three words: a + b + c + unit = sum + carry.
+
+    The operations are on whole words, which simulators execute at once; synthesis finds a full adder in each bit.
+
+    Parameters
+    ----------
+    m
+        Where the adders go; combinational.
+    name
+        Names the two words.
+    rows
+        Three unsigned words.
+    unit
+        A bit that is added at weight one for nothing, in the place that the shifted carries leave free.
+
+    Returns
+    -------
+    tuple of Value
+        The sum, as wide as the widest word, and the carry, one wider than the second widest: more would be constant.
+    """
+    a, b, c = rows
+    widths = sorted(len(row) for row in rows)
+    total = Signal(widths[2], name=f"{name}_sum")
+    carry = Signal(widths[1] + 1, name=f"{name}_carry")
+    a_, b_, c_ = (row[: widths[1]] for row in rows)
+    m.d.comb += [
+        total.eq(a ^ b ^ c),
+        carry.eq(Cat(0 if unit is None else unit, (a_ & b_) | (a_ & c_) | (b_ & c_))),
+    ]
+    return total, carry
+
+
+def levels(operands: int, carry_save: bool) -> int:
+    """Return the levels of a tree.
+
+    Parameters
+    ----------
+    operands
+        Words to be added.
+    carry_save
+        Whether a level makes two words of three, down to two; else one of two, down to one.
+    """
+    count = 0
+    while operands > (2 if carry_save else 1):
+        operands -= operands // 3 if carry_save else operands // 2
+        count += 1
+    return count
+
+
+def cuts(count: int, pipeline: int) -> dict[int, int]:
+    """Return after which level how many registers stand.
+
+    Parameters
+    ----------
+    count
+        Levels of the tree.
+    pipeline
+        Registers in all: the first after the last level, the others spread evenly over the levels.
+    """
+    places = [count * i // pipeline for i in range(1, pipeline + 1)]
+    return {place: places.count(place) for place in places}
+
+
+def carry_save_sum(
+    m: Module, rows: Sequence[Value], units: Sequence[Value], pipeline: int
+) -> tuple[list[Value], list[Value]]:
+    """Reduce words to two whose sum is theirs.
+
+    Parameters
+    ----------
+    m
+        Where the compressors and registers go.
+    rows
+        Unsigned words of one width.
+    units
+        Bits added at weight one; each compressor takes one for nothing.
+    pipeline
+        Registers on the way, a cycle of latency each.
+
+    Returns
+    -------
+    tuple of list
+        At most two words, and the bits that found no place.
+    """
+    words, bits = list(rows), list(units)
+    limit = (sum((1 << len(row)) - 1 for row in rows) + len(units)).bit_length()
+    places = cuts(levels(len(words), carry_save=True), pipeline)
+    words, bits = _registered(m, "cut0", words, bits, places.get(0, 0))
+    level = 0
+    while len(words) > 2:
+        level += 1
+        following: list[Value] = []
+        for i in range(0, len(words) - 2, 3):
+            unit = bits.pop(0) if bits else None
+            pair = compress(m, f"level{level}_{i // 3}", words[i : i + 3], unit)
+            following += [word[:limit] for word in pair]
+        words = following + words[len(words) - len(words) % 3 :]
+        words, bits = _registered(m, f"cut{level}", words, bits, places.get(level, 0))
+    return words, bits
+
+
+def carry_chain_sum(
+    m: Module, rows: Sequence[Value], units: Sequence[Value], pipeline: int
+) -> tuple[list[Value], list[Value]]:
+    """Add signed words in a binary tree of adders; the bits come in as the adders' carries.
+
+    Parameters
+    ----------
+    m
+        Where the adders and registers go.
+    rows
+        Signed words.
+    units
+        Bits added at weight one, at most one more than there are adders; may be empty.
+    pipeline
+        Registers on the way, a cycle of latency each.
+
+    Returns
+    -------
+    tuple of list
+        One signed word, and the bits that found no adder.
+    """
+    words, bits = list(rows), list(units)
+    places = cuts(levels(len(words), carry_save=False), pipeline)
+    words, bits = _registered(m, "cut0", words, bits, places.get(0, 0))
+    level = 0
+    while len(words) > 1:
+        level += 1
+        following: list[Value] = []
+        for i in range(0, len(words) - 1, 2):
+            total = Signal.like(words[i] + words[i + 1], name=f"level{level}_{i // 2}")
+            m.d.comb += total.eq(add(words[i], words[i + 1], bits.pop(0) if bits else None))
+            following.append(total)
+        words = following + words[len(words) - len(words) % 2 :]
+        words, bits = _registered(m, f"cut{level}", words, bits, places.get(level, 0))
+    return words, bits
+
+
+def add(a: Value, b: Value, unit: Value | None = None) -> Value:
+    """Return a + b + unit with one chain of carries.
+
+    Parameters
+    ----------
+    a, b
+        Words of one signedness.
+    unit
+        A bit; its sum with itself, below the words' lowest bits, carries into them.
+    """
+    if unit is None:
+        return a + b
+    low_a, low_b = Cat(unit, a), Cat(unit, b)
+    if a.shape().signed:
+        return ((low_a.as_signed() + low_b.as_signed()) >> 1).as_signed()
+    return (low_a + low_b) >> 1
+
+
+def _registered(
+    m: Module, name: str, words: Sequence[Value], bits: Sequence[Value], count: int
+) -> tuple[list[Value], list[Value]]:
+    for i in range(count):
+        suffix = f"{name}_{i}" if count > 1 else name
+        held_words = [Signal.like(word, name=f"{suffix}_word{j}", reset_less=True) for j, word in enumerate(words)]
+        held_bits = [Signal(1, name=f"{suffix}_unit{j}", reset_less=True) for j in range(len(bits))]
+        m.d.sync += [held.eq(word) for held, word in zip([*held_words, *held_bits], [*words, *bits], strict=True)]
+        words, bits = held_words, held_bits
+    return list(words), list(bits)

@@ -1,0 +1,106 @@
+"""The accelerator as Verilog text, and a description of it for programs."""
+
+import re
+from importlib.metadata import version
+from typing import Any
+
+from amaranth.back import verilog
+
+from bitjoule.rtl.accelerator import AxiAccelerator
+from bitjoule.rtl.config import AcceleratorConfig
+
+TOP = "bitjoule_accelerator"
+_MODULE = re.compile(r"^module (\S+) ?\((.*?)^endmodule\n", re.MULTILINE | re.DOTALL)
+_ANONYMOUS = re.compile(r"\\\$auto\$\S+")
+_INSTANCE = re.compile(r"^  (\S+) +(\S+) +\(\n", re.MULTILINE)
+
+
+def accelerator_verilog(config: AcceleratorConfig) -> str:
+    """Return the Verilog of the accelerator; the top module is `TOP`.
+
+    The same configuration gives the same bytes anywhere.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    """
+    text = verilog.convert(AxiAccelerator(config), name=TOP, emit_src=False, strip_internal_attrs=True)
+    return _HEADER.format(amaranth=version("amaranth")) + _share_modules(_MODULE.sub(_renumbered, text))
+
+
+_HEADER = """\
+// The adder-only accelerator of bitjoule, generated with Amaranth {amaranth}. The JSON file beside it says from what.
+/* verilator lint_off WIDTHEXPAND */
+/* verilator lint_off WIDTHTRUNC */
+/* verilator lint_off UNUSEDSIGNAL */
+"""
+
+
+def _renumbered(module: re.Match[str]) -> str:
+    """Count a module's nameless nets from zero: Yosys counts them through the whole design."""
+    names: dict[str, str] = {}
+    return _ANONYMOUS.sub(lambda match: names.setdefault(match[0], f"\\$net{len(names)}"), module[0])
+
+
+def _share_modules(text: str) -> str:
+    """Write a module that stands several times under several names only once.
+
+    A column of the array stands once for each column: shared, the text shrinks, and a simulator compiles it once.
+    """
+    first: dict[str, str] = {}
+    kept: dict[str, str] = {}
+    for match in _MODULE.finditer(text):
+        kept[match[1]] = first.setdefault(match[2], match[1])
+    if len(first) == len(kept):
+        return text
+    once = _MODULE.sub(lambda match: match[0] if kept[match[1]] == match[1] else "", text)
+    return _share_modules(_INSTANCE.sub(lambda match: f"  {kept.get(match[1], match[1])} {match[2]} (\n", once))
+
+
+def description(config: AcceleratorConfig) -> dict[str, Any]:
+    """Return what a program needs to know to use the Verilog: configuration, ports, packing, timing, versions.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    """
+    encoding = config.encoding
+    ports = [
+        {"name": "clk", "direction": "in", "bits": 1},
+        {"name": "rst", "direction": "in", "bits": 1},
+        *(
+            {"name": name, "direction": member.flow.name.lower(), "bits": member.shape}
+            for name, member in AxiAccelerator(config).signature.members.items()
+        ),
+    ]
+    return {
+        "module": TOP,
+        "configuration": config.as_mapping(),
+        "ports": ports,
+        "packing": {
+            "command": {"m": [0, 15], "k": [16, 39], "n": [40, 63]},
+            "weights": {
+                "order": ["block of tokens of M", "tile of N", "tile of K", "beat", "lane", "column"],
+                "encoding": encoding.name,
+                "code_word_bits": encoding.bits,
+                "code_word_trits": encoding.trits,
+                "code": {str(code): list(trits) for code, trits in enumerate(encoding.decoded)},
+                "bits_per_lane": encoding.row_bits(config.columns),
+                "tile_bits": config.tile_bits,
+                "beats_per_tile": config.tile_beats,
+            },
+            "activations": {
+                "order": ["block of tokens of M", "tile of N", "tile of K", "token", "lane"],
+                "bits_per_lane": config.activation_bits,
+            },
+            "results": {
+                "order": ["block of tokens of M", "tile of N", "token", "column"],
+                "bits_per_column": config.result_bits,
+                "accumulator_bits": config.accumulator_bits,
+            },
+        },
+        "latency_cycles": config.latency_cycles,
+        "versions": {"amaranth": version("amaranth"), "bitjoule": version("bitjoule")},
+    }

@@ -1,0 +1,144 @@
+"""From the beats of the weight stream to the select lines of the array."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from bitjoule.rtl.config import AcceleratorConfig
+
+
+def decode(name: str, word: Value) -> tuple[list[Value], list[Value]]:
+    """Return the select lines (plus, minus) of a code word's trits; both set is zero, as neither is.
+
+    Parameters
+    ----------
+    name
+        The encoding: ``binary1``, ``ternary2`` or ``ternary5``.
+    word
+        The code word.
+    """
+    if name == "binary1":
+        return [word[0]], [~word[0]]
+    if name == "ternary2":
+        return [word[0]], [word[1]]
+    return _decode_ternary5(word)
+
+
+def _decode_ternary5(byte: Value) -> tuple[list[Value], list[Value]]:
+    h, low, m = byte[6:8], byte[3:6], byte[0:3]
+    full = ~h.all()
+    a_zero = ~full & (~low[2] | (low[:2].all()))
+    b_zero = ~full & low[2]
+    a = Mux(full, low, m)  # where h = 3 and a pair is left, it stands in m
+    fifth = Mux(full, h, Mux(low.all(), m[:2], low[:2]))
+    pairs = [*_decode_pair(a, a_zero), *_decode_pair(m, b_zero)]
+    return [*(plus for plus, _ in pairs), fifth[0]], [*(minus for _, minus in pairs), fifth[1]]
+
+
+def _decode_pair(code: Value, zero: Value) -> list[tuple[Value, Value]]:
+    c0, c1, c2 = code[0], code[1], code[2]
+    u_there, v_there = ~zero & ~(c2 & c1), ~zero & ~(c2 & ~c1)
+    u_negative = Mux(c2, c0, c1)
+    return [(u_there & ~u_negative, u_there & u_negative), (v_there & ~c0, v_there & c0)]
+
+
+class WeightLoader(wiring.Component):
+    """Gathers the beats of the next tile behind the one in use, and holds the decoded one.
+
+    All beats of a tile but the last are taken as they come; the last is taken with `take`, and the tile stands at
+    `plus` and `minus` in the cycle after. Throughput: a beat a cycle, as long as `take` does not come late.
+
+    Parameters
+    ----------
+    config
+        The encoding, the tile and the bus.
+
+    Ports
+    -----
+    beats : In(stream)
+        The weight stream.
+    complete : Out(1)
+        The last beat of a tile is offered.
+    take : In(1)
+        Take it; only while `complete`.
+    plus, minus : Out(lanes * columns)
+        Select lines, those of column c at bits c * lanes.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        lines = config.lanes * config.columns
+        super().__init__(
+            {
+                "beats": In(stream.Signature(config.weight_bus_bits)),
+                "complete": Out(1),
+                "take": In(1),
+                "plus": Out(lines),
+                "minus": Out(lines),
+            }
+        )
+
+    def elaborate(self, _: object) -> Module:
+        """Build the loader."""
+        m = Module()
+        config = self._config
+        tile: Value = self.beats.payload
+        if config.tile_beats == 1:
+            m.d.comb += [self.complete.eq(self.beats.valid), self.beats.ready.eq(self.take)]
+        else:
+            early = Array(
+                Signal(config.weight_bus_bits, name=f"early{i}", reset_less=True) for i in range(config.tile_beats - 1)
+            )
+            beat = Signal(range(config.tile_beats))
+            is_last = Signal()
+            m.d.comb += [
+                is_last.eq(beat == config.tile_beats - 1),
+                self.complete.eq(self.beats.valid & is_last),
+                self.beats.ready.eq(~is_last | self.take),
+            ]
+            with m.If(self.beats.valid & ~is_last):
+                m.d.sync += [beat.eq(beat + 1), early[beat].eq(self.beats.payload)]
+            with m.Elif(self.take):
+                m.d.sync += beat.eq(0)
+            tile = Cat(*early, self.beats.payload)
+        plus, minus = self._decoded(tile)
+        loaded = [self.plus.eq(plus)]
+        if config.encoding.zero:
+            loaded.append(self.minus.eq(minus))
+        else:
+            m.d.comb += self.minus.eq(~self.plus)
+        with m.If(self.take if holds_operands(config) else 1):
+            m.d.sync += loaded
+        return m
+
+    def _decoded(self, tile: Value) -> tuple[Value, Value]:
+        config = self._config
+        encoding, row_bits = config.encoding, config.encoding.row_bits(config.columns)
+        lanes: list[tuple[list[Value], list[Value]]] = []
+        for lane in range(config.lanes):
+            plus: list[Value] = []
+            minus: list[Value] = []
+            for low in range(lane * row_bits, (lane + 1) * row_bits, encoding.bits):
+                word_plus, word_minus = decode(encoding.name, tile[low : low + encoding.bits])
+                plus += word_plus
+                minus += word_minus
+            lanes.append((plus, minus))
+        columns = range(config.columns)
+        return (
+            Cat(*(plus[column] for column in columns for plus, _ in lanes)),
+            Cat(*(minus[column] for column in columns for _, minus in lanes)),
+        )
+
+
+def holds_operands(config: AcceleratorConfig) -> bool:
+    """Return whether operand registers keep their value between uses.
+
+    Where every cycle at full rate brings a new tile and new activations, they need not: registers without an enable are
+    smaller, and what they load between uses is ignored.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    """
+    return config.tokens > 1 or config.tile_beats > 1

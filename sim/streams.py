@@ -1,0 +1,159 @@
+"""The beats of whole matmuls as NumPy arrays: `bitjoule.rtl.packing` for many tiles at once.
+
+A stream is an array of bytes, one row a beat, byte j of memory at index j. The codes and the orders are those of
+`packing`; tests hold the two equal.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitjoule.rtl.config import AcceleratorConfig
+
+Bytes = NDArray[np.uint8]
+
+
+def weight_stream(config: AcceleratorConfig, weights: NDArray[np.int8], m: int = 1) -> Bytes:
+    """Return the weight stream of a matmul.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    weights
+        Trits, (K, N).
+    m
+        Tokens: each block of `tokens` streams the weights again.
+
+    Returns
+    -------
+    array of uint8
+        (beats, weight_bus_bits / 8).
+
+    Raises
+    ------
+    ValueError
+        A value is not one that the encoding can say.
+    """
+    k, n = weights.shape
+    encoding = config.encoding
+    trits = encoding.trits
+    groups = -(-config.columns // trits)
+    k_tiles, n_tiles = -(-k // config.lanes), -(-n // config.columns)
+    padded = np.full((k_tiles * config.lanes, n_tiles * config.columns), encoding.padding(), np.int8)
+    padded[:k, :n] = weights
+    tiles = padded.reshape(k_tiles, config.lanes, n_tiles, config.columns).transpose(2, 0, 1, 3)
+    if config.columns % trits:
+        tiles = np.pad(tiles, [(0, 0)] * 3 + [(0, -config.columns % trits)], constant_values=encoding.padding())
+    words = tiles.reshape(-1, config.lanes, groups, trits)
+    if words.size and (words.min() < -1 or words.max() > 1):
+        raise ValueError("a weight is not -1, 0 or +1")
+    index = (words + 1).astype(np.uint8) @ (3 ** np.arange(trits, dtype=np.uint8))
+    codes = _code_table(config)[index]
+    if (codes > 255).any():
+        raise ValueError(f"{encoding.name} cannot encode a zero")
+    bits = _bits(codes.astype(np.uint8), encoding.bits).reshape(len(words), -1)
+    tile_bytes = np.packbits(bits, axis=1, bitorder="little")
+    bus_bytes = config.weight_bus_bits // 8
+    if config.tile_beats == 1:
+        tile_bytes = np.pad(tile_bytes, ((0, 0), (0, bus_bytes - tile_bytes.shape[1])))
+    return np.tile(tile_bytes.reshape(-1, bus_bytes), (-(-m // config.tokens), 1))
+
+
+def _code_table(config: AcceleratorConfig) -> NDArray[np.uint16]:
+    """Return the code word by its trits' digits to base three; 256 where there is none."""
+    encoding = config.encoding
+    table = np.full(3**encoding.trits, 256, np.uint16)
+    for trits, code in encoding.encoded.items():
+        table[sum((trit + 1) * 3**i for i, trit in enumerate(trits))] = code
+    return table
+
+
+def _bits(values: Bytes, count: int) -> Bytes:
+    return np.unpackbits(values[..., np.newaxis], axis=-1, count=count, bitorder="little")
+
+
+def activation_stream(config: AcceleratorConfig, activations: NDArray[np.int8], n: int) -> Bytes:
+    """Return the activation stream of a matmul.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    activations
+        (M, K).
+    n
+        Outputs: each tile of `columns` streams the activations again.
+
+    Returns
+    -------
+    array of uint8
+        (beats, activation_bus_bits / 8).
+    """
+    m, k = activations.shape
+    k_tiles, n_tiles = -(-k // config.lanes), -(-n // config.columns)
+    padded = np.zeros((m, k_tiles * config.lanes), np.int8)
+    padded[:, :k] = activations
+    blocks = []
+    for first in range(0, m, config.tokens):
+        block = padded[first : first + config.tokens].reshape(-1, k_tiles, config.lanes).transpose(1, 0, 2)
+        lanes = block.reshape(-1, config.lanes).view(np.uint8)
+        if config.activation_bits < 8:
+            lanes = np.packbits(_bits(lanes, config.activation_bits).reshape(len(lanes), -1), axis=1, bitorder="little")
+        blocks.append(np.tile(lanes, (n_tiles, 1)))
+    return np.concatenate(blocks)
+
+
+def product_of_results(config: AcceleratorConfig, beats: Bytes, m: int, n: int) -> NDArray[np.int32]:
+    """Return the product that a matmul's result stream holds.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    beats
+        (beats, result_bus_bits / 8).
+    m, n
+        The matmul's sizes.
+
+    Returns
+    -------
+    array of int32
+        (M, N).
+    """
+    element = np.dtype(f"<i{config.result_bits // 8}")
+    sums = np.ascontiguousarray(beats).view(element)
+    n_tiles = -(-n // config.columns)
+    rows = []
+    for first in range(0, m, config.tokens):
+        tokens = min(config.tokens, m - first)
+        block = sums[first * n_tiles : (first + tokens) * n_tiles].reshape(n_tiles, tokens, config.columns)
+        rows.append(block.transpose(1, 0, 2).reshape(tokens, -1)[:, :n])
+    return np.concatenate(rows).astype(np.int32)
+
+
+def beats_as_integers(beats: Bytes) -> list[int]:
+    """Return each beat as one integer, the way buses are driven.
+
+    Parameters
+    ----------
+    beats
+        (beats, bytes).
+    """
+    width = beats.shape[1]
+    raw = beats.tobytes()
+    return [int.from_bytes(raw[i : i + width], "little") for i in range(0, len(raw), width)]
+
+
+def result_beats(config: AcceleratorConfig, m: int, n: int) -> int:
+    """Return the beats of a matmul's results.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    m, n
+        The matmul's sizes.
+    """
+    return m * math.ceil(n / config.columns)
