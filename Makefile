@@ -6,8 +6,10 @@ EXPERIMENTS = bitnet_table1 bitnet_energy_vs_size b158_mac_energy b158_energy_vs
 
 .PHONY: run test lint types contracts gallery benchmark clean
 
-run: $(VENV)/.core
+run: $(VENV)/.rtl
 	$(BIN)/bitjoule run $(EXPERIMENTS)
+	$(BIN)/bitjoule rtl generate tiny_8x4 -o results/tiny_8x4.v
+	$(BIN)/bitjoule rtl verify tiny_8x4
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto
@@ -46,6 +48,10 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+$(VENV)/.rtl: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[rtl]'
 	touch $@ $(VENV)/.core
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,interop]'
+	touch $@ $(VENV)/.rtl $(VENV)/.core

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from bitjoule import __version__
 from bitjoule.energy_models.errors import InputError, whole_file
+from bitjoule.rtl_commands import add_commands
+from bitjoule.sim.simulators import SimulatorError
 
 if TYPE_CHECKING:
     from bitjoule.energy_models.errors import Problem
@@ -24,6 +26,7 @@ KINDS = {
     "schemes": "scheme",
     "technologies": "technology",
     "memories": "memory",
+    "accelerators": "accelerator",
     "experiments": "experiment",
 }
 SHOWN_ROWS = 40
@@ -58,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         _discard_output()
         return OK
+    except SimulatorError as error:
+        print(f"bitjoule: {error}", file=sys.stderr)
+        return FAILURE
     except Exception:
         traceback.print_exc()
         print("bitjoule: this is a fault of bitjoule; please report it with the lines above", file=sys.stderr)
@@ -100,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("name", metavar="NAME", help="as `bitjoule list` prints it")
     show.set_defaults(command=_show)
 
+    add_commands(commands)
     schema = commands.add_parser("schema", help="JSON Schema of experiment files, for editors", description="Print it.")
     schema.set_defaults(command=_schema)
     doctor = commands.add_parser(
@@ -224,6 +231,12 @@ def _list(options: argparse.Namespace, _: Sequence[str]) -> int:
     if options.kind == "experiments":
         shipped = [read_experiment(path).experiment for path in shipped_experiments().values()]
         table = Table(("experiment", "cases", "description"), [(e.name, e.cases, e.description) for e in shipped])
+    elif options.kind == "accelerators":
+        from bitjoule.sim.configurations import read_configuration, shipped_configurations
+
+        configs = {name: read_configuration(name).as_mapping() for name in shipped_configurations()}
+        headers = ("accelerator", *next(iter(configs.values())))
+        table = Table(headers, [(name, *config.values()) for name, config in configs.items()])
     else:
         table = listing(options.kind)
     print(tabulate(table.rows, table.headers, maxcolwidths=[None] * (len(table.headers) - 1) + [70]))
@@ -240,6 +253,11 @@ def _show(options: argparse.Namespace, _: Sequence[str]) -> int:
 
     if options.kind == "experiment":
         print(read_text(find_experiment(options.name), options.name), end="")
+        return OK
+    if options.kind == "accelerator":
+        from bitjoule.sim.configurations import find_configuration
+
+        print(read_text(find_configuration(options.name), options.name), end="")
         return OK
     kind = next(many for many, one in KINDS.items() if one == options.kind)
     found = entry(kind, options.name)

@@ -131,6 +131,36 @@ class Accelerator(wiring.Component):
         return m
 
 
+def axi_ports(config: AcceleratorConfig) -> dict[str, Any]:
+    """Return the ports of `AxiAccelerator` by name, without clock and reset.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    """
+    ports: dict[str, Any] = {}
+    for name, bits in (
+        ("command", COMMAND.size),
+        ("weights", config.weight_bus_bits),
+        ("activations", config.activation_bus_bits),
+    ):
+        ports |= {
+            f"s_axis_{name}_tdata": In(bits),
+            f"s_axis_{name}_tvalid": In(1),
+            f"s_axis_{name}_tready": Out(1),
+            f"s_axis_{name}_tlast": In(1),
+        }
+    ports |= {
+        "m_axis_results_tdata": Out(config.result_bus_bits),
+        "m_axis_results_tvalid": Out(1),
+        "m_axis_results_tready": In(1),
+        "m_axis_results_tlast": Out(1),
+        "m_axis_results_tuser": Out(1),
+    }
+    return ports
+
+
 class AxiAccelerator(wiring.Component):
     """The accelerator with AXI4-Stream ports, all on one clock.
 
@@ -159,26 +189,7 @@ class AxiAccelerator(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
-        ports: dict[str, Any] = {}
-        for name, bits in (
-            ("command", COMMAND.size),
-            ("weights", config.weight_bus_bits),
-            ("activations", config.activation_bus_bits),
-        ):
-            ports |= {
-                f"s_axis_{name}_tdata": In(bits),
-                f"s_axis_{name}_tvalid": In(1),
-                f"s_axis_{name}_tready": Out(1),
-                f"s_axis_{name}_tlast": In(1),
-            }
-        ports |= {
-            "m_axis_results_tdata": Out(config.result_bus_bits),
-            "m_axis_results_tvalid": Out(1),
-            "m_axis_results_tready": In(1),
-            "m_axis_results_tlast": Out(1),
-            "m_axis_results_tuser": Out(1),
-        }
-        super().__init__(ports)
+        super().__init__(axi_ports(config))
 
     def elaborate(self, _: object) -> Module:
         """Build the accelerator and name its ports."""

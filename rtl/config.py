@@ -142,9 +142,16 @@ class AcceleratorConfig:
         needed = ("lanes", "columns", "max_k", "weight_bus_bits")
         faults = [Fault(key, "unknown key", "one of " + ", ".join(known)) for key in given if key not in known]
         faults += [Fault(key, "is missing", "a whole number") for key in needed if key not in given]
+        missing = [fault.key for fault in faults]
+        filled = {"lanes": 8, "columns": 1, "max_k": 1, "weight_bus_bits": 8}
+        try:
+            config = cls(**(filled | {key: value for key, value in given.items() if key in known}))
+        except ConfigError as error:
+            guessed = {*missing, *(["weight_bus_bits"] if {"lanes", "columns"} & set(missing) else [])}
+            faults += [fault for fault in error.faults if fault.key not in guessed]
         if faults:
             raise ConfigError(tuple(faults))
-        return cls(**given)
+        return config
 
     def as_mapping(self) -> dict[str, Any]:
         """Return keys and values, every default written out."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.back import verilog
 
-from bitjoule.rtl.accelerator import AxiAccelerator
+from bitjoule.rtl.accelerator import AxiAccelerator, axi_ports
 from bitjoule.rtl.config import AcceleratorConfig
 
 TOP = "bitjoule_accelerator"
@@ -72,7 +72,7 @@ def description(config: AcceleratorConfig) -> dict[str, Any]:
         {"name": "rst", "direction": "in", "bits": 1},
         *(
             {"name": name, "direction": member.flow.name.lower(), "bits": member.shape}
-            for name, member in AxiAccelerator(config).signature.members.items()
+            for name, member in axi_ports(config).items()
         ),
     ]
     return {

@@ -102,11 +102,14 @@ class WeightLoader(wiring.Component):
                 m.d.sync += beat.eq(0)
             tile = Cat(*early, self.beats.payload)
         plus, minus = self._decoded(tile)
-        loaded = [self.plus.eq(plus)]
+        held_plus = Signal.like(self.plus, name="held_plus", reset_less=True)
+        held_minus = Signal.like(self.minus, name="held_minus", reset_less=True)
+        loaded = [held_plus.eq(plus)]
         if config.encoding.zero:
-            loaded.append(self.minus.eq(minus))
+            loaded.append(held_minus.eq(minus))
         else:
-            m.d.comb += self.minus.eq(~self.plus)
+            m.d.comb += held_minus.eq(~held_plus)
+        m.d.comb += [self.plus.eq(held_plus), self.minus.eq(held_minus)]
         with m.If(self.take if holds_operands(config) else 1):
             m.d.sync += loaded
         return m

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.rtl.config import COMMAND_K_BITS, AcceleratorConfig
+from bitjoule.rtl.config import COMMAND_K_BITS, COMMAND_M_BITS, COMMAND_N_BITS, AcceleratorConfig
 from bitjoule.sim.cycles import Shape
 
 STREAMS = ("command", "weights", "activations", "results")
@@ -34,6 +34,8 @@ class Case:
         By stream: a pattern of 0 and 1 that repeats each cycle (1: idle or busy), or the probability to stall.
     reset_after
         Cycles after which the case is cut off by a reset and its results no longer looked at.
+    given
+        An ``.npz`` file with the operands of the only shape, ``x`` and ``w``, in place of made ones.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Case:
     weights: str = "random"
     stalls: Mapping[str, str | float] = field(default_factory=dict)
     reset_after: int | None = None
+    given: str | None = None
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the case as JSON holds it."""
@@ -117,6 +120,9 @@ def operands(config: AcceleratorConfig, case: Case, index: int) -> tuple[NDArray
     index
         Which of its shapes.
     """
+    if case.given is not None:
+        with np.load(case.given) as arrays:
+            return arrays["x"], arrays["w"]
     m, k, n = case.shapes[index]
     random = np.random.default_rng([case.seed, len(STREAMS), index])
     low, high = -(1 << (config.activation_bits - 1)), (1 << (config.activation_bits - 1)) - 1
@@ -185,7 +191,8 @@ def _sequences(config: AcceleratorConfig) -> list[Case]:
     results = Shape(2 * config.tokens, 1, 3 * config.columns)
     good = (small, tall, small, small, wide, results, wide, tall)
     k = config.max_k
-    wrong = (Shape(0, k, 1), Shape(1, 0, 1), Shape(1, k + 1, 1), Shape(1, k, 0), Shape(0, (1 << COMMAND_K_BITS) - 1, 0))
+    huge = Shape((1 << COMMAND_M_BITS) - 1, (1 << COMMAND_K_BITS) - 1, (1 << COMMAND_N_BITS) - 1)
+    wrong = (Shape(0, k, 1), Shape(1, 0, 1), huge, Shape(1, k + 1, 1), Shape(1, k, 0), Shape(0, huge.k, 0))
     mixed = tuple(shape for pair in zip(wrong, good, strict=False) for shape in pair)
     halting = {"command": "011", "weights": "0010111", "activations": "01101", "results": "00111"}
     cases = [

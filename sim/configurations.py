@@ -14,6 +14,29 @@ def shipped_configurations() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
+def find_configuration(given: str) -> Path:
+    """Return a configuration's file.
+
+    Parameters
+    ----------
+    given
+        A YAML file, or the name of a shipped configuration.
+
+    Raises
+    ------
+    InputError
+        It is neither.
+    """
+    shipped = shipped_configurations()
+    path = Path(given)
+    if given in shipped and not path.is_file():
+        return shipped[given]
+    if not path.suffix and not path.exists():
+        expected = choices(shipped) + suggestion(given, shipped)
+        raise whole_file(given, "is neither a file nor a shipped configuration", expected)
+    return path
+
+
 def read_configuration(given: str) -> AcceleratorConfig:
     """Read a configuration.
 
@@ -27,18 +50,15 @@ def read_configuration(given: str) -> AcceleratorConfig:
     InputError
         There is no such file or name, or a value is not allowed; each problem names line and key.
     """
-    shipped = shipped_configurations()
-    path = Path(given)
-    if given in shipped and not path.exists():
-        path = shipped[given]
-    elif not path.suffix and not path.exists():
-        raise whole_file(
-            given, "is neither a file nor a shipped configuration", choices(shipped) + suggestion(given, shipped)
-        )
+    path = find_configuration(given)
     document = read_document(path, given)
     if not isinstance(document.data, dict):
         raise InputError(
-            [document.problem((), "is not a mapping", "keys and values, as `bitjoule show rtl tiny_8x4` prints")]
+            [
+                document.problem(
+                    (), "is not a mapping", "keys and values, as `bitjoule show accelerator tiny_8x4` prints"
+                )
+            ]
         )
     try:
         return AcceleratorConfig.from_mapping(document.data)

@@ -106,8 +106,10 @@ def build(
         Where the build goes.
     simulator
         ``verilator`` or ``icarus``.
-    waves, coverage
-        Whether runs can write waveforms; count lines and toggles (Verilator only).
+    waves
+        Whether runs write waveforms: VCD from Verilator (its FST needs zlib's headers), FST from Icarus.
+    coverage
+        Whether runs count lines and toggles (Verilator only).
     optimise
         The C++ compiler's level: -O1 compiles fast, -O3 runs fast.
 
@@ -142,7 +144,6 @@ def build(
         arguments = ["-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "0", "--x-initial", "0", "--no-timing"]
         arguments += ["-MAKEFLAGS", f"OPT_FAST={optimise}"]
         arguments += ["--coverage-line", "--coverage-toggle", "--coverage-underscore"] if coverage else []
-        arguments += ["--trace-fst"] if waves else []
         runner: Any = PortsOnly()
     else:
         arguments = ["-g2012"]
@@ -152,8 +153,8 @@ def build(
     try:
         with environment:
             runner.build(
-                sources=sources, hdl_toplevel=top, build_dir=folder, build_args=arguments, always=True, waves=waves,
-                timescale=("1ns", "1ps"), log_file=log,
+                sources=sources, hdl_toplevel=top, build_dir=folder, build_args=arguments, always=True,
+                waves=waves, timescale=("1ns", "1ps"), log_file=log,
             )  # fmt: skip
     except (SystemExit, subprocess.CalledProcessError, RuntimeError) as error:
         raise SimulatorError(f"{simulator} did not build {verilog.name}: {error}\n{_tail(log)}") from None

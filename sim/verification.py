@@ -1,17 +1,20 @@
 """Proves a configuration's Verilog equal to the NumPy layer, in a simulator: plan, build, run, report."""
 
 import json
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
 from bitjoule.sim.cases import Case
-from bitjoule.sim.simulators import build, run
+from bitjoule.sim.cycles import Shape
+from bitjoule.sim.simulators import SimulatorError, build, run
 
 Progress = Callable[[int, int], None]
 
@@ -133,6 +136,38 @@ class Hardware:
             seconds=found["seconds"],
         )
 
+    def matmul(self, x: NDArray[np.int8], w: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Return the product that the hardware computes; compared with NumPy's on the way.
+
+        Parameters
+        ----------
+        x, w
+            Activations (M, K) and trits (K, N).
+
+        Raises
+        ------
+        SimulatorError
+            The product or its cycles are wrong, or the simulation breaks.
+        """
+        operands = self._folder / "operands.npz"
+        np.savez(operands, x=x, w=w)
+        shape = Shape(x.shape[0], x.shape[1], w.shape[1])
+        report = self.verify([Case("given operands", (shape,), given=str(operands))], "matmul")
+        if report.failure:
+            raise SimulatorError(f"the hardware's product is wrong: {report.failure}")
+        product: NDArray[np.int32] = np.load(operands.with_suffix(".npy"))
+        return product
+
+    def coverage_file(self, name: str = "run") -> Path:
+        """Return where a run counted lines and toggles.
+
+        Parameters
+        ----------
+        name
+            As for `verify`.
+        """
+        return self._folder / name / "coverage.dat"
+
     def waveform(self, name: str = "run") -> Path | None:
         """Return the waveform of a run, if it wrote one.
 
@@ -142,7 +177,7 @@ class Hardware:
             As for `verify`.
         """
         places = [self._folder / name, self._folder / "build"]
-        return next((file for place in places for file in place.glob("*.fst")), None)
+        return next((file for place in places for file in [*place.glob("*.fst"), *place.glob("*.vcd")]), None)
 
 
 class _Watcher:
@@ -168,15 +203,3 @@ class _Watcher:
         while not self._stop.wait(0.2):
             text = self._file.read_text(encoding="ascii")
             self._progress(int(text or 0), self._total)
-
-
-def verify_once(config: AcceleratorConfig, cases: Sequence[Case], simulator: str = "verilator") -> Report:
-    """Build, run and clean up.
-
-    Parameters
-    ----------
-    config, cases, simulator
-        As for `Hardware`.
-    """
-    with tempfile.TemporaryDirectory(prefix="bitjoule-") as folder:
-        return Hardware(config, Path(folder), simulator).verify(cases)

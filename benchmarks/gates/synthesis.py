@@ -59,11 +59,8 @@ generate for (i = 0; i < Y_WIDTH; i = i + 1) begin : bits
 end endgenerate
 endmodule
 """
-# Area recovery beyond Yosys's own script: a second round of restructuring and the delay-relaxed mapper.
-_ABC = (
-    "+strash; &get -n; &fraig -x; &put; scorr; dc2; dch -f; &get -n; &nf -R 10 -F 5{D}; &put; "
-    "buffer -c -N {N}; topo; upsize; dnsize; stime -p"
-)
+# No sizing in here: ABC knows neither when registers and full adders deliver nor what they can drive (see `sizing`).
+_ABC = "strash; &get -n; &fraig -x; &put; scorr; dc2; dch -f; amap -m"
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,7 @@ def synthesise(verilog: Path, top: str, library: Library, folder: Path, options:
             f"techmap -map {folder / 'single.v'}; opt_clean",
             *ripple,
             "simplemap; opt_expr; opt_merge; opt_clean",
-            "extract_fa -fa; opt_clean",
+            "extract_fa -d 5 -b 4 -fa; opt_clean",
             f"write_json {folder / 'front.json'}",
         ],
     )
@@ -151,6 +148,8 @@ def synthesise(verilog: Path, top: str, library: Library, folder: Path, options:
     (folder / "prepared.json").write_text(json.dumps(design))
     prefix = _PREFIX_ADDERS.get(options.adder, "")
     unused = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.avoid)
+    flip_flop = smallest_flip_flop(library)
+    others = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.flip_flop and cell != flip_flop)
     gating = [f"clockgate -liberty {liberty} -min_net_size {options.gating}"] if options.gating else []
     _yosys(
         folder,
@@ -164,7 +163,7 @@ def synthesise(verilog: Path, top: str, library: Library, folder: Path, options:
             *([prefix] if prefix else []),
             "techmap; simplemap; opt -nodffe -nosdff",
             *gating,
-            f"dfflibmap -liberty {liberty}",
+            f"dfflibmap {others} -liberty {liberty}",
             "opt_expr; opt_merge; opt_clean",
             f"abc -liberty {liberty} {unused} -script {folder / 'abc.script'}",
             "opt_clean -purge",
@@ -178,7 +177,7 @@ def synthesise(verilog: Path, top: str, library: Library, folder: Path, options:
 
 def _yosys(folder: Path, name: str, commands: Sequence[str], abc: str = "") -> None:
     if abc:
-        (folder / "abc.script").write_text(abc.removeprefix("+").replace("{D}", "").replace("{N}", "16").replace(";", "\n") + "\n")
+        (folder / "abc.script").write_text(abc.replace(";", "\n") + "\n")
     script, log = folder / f"{name}.ys", folder / f"{name}.log"
     script.write_text("\n".join(commands) + "\n")
     program = f"from pyosys import libyosys; libyosys.run_pass('script {script}')"
@@ -188,10 +187,20 @@ def _yosys(folder: Path, name: str, commands: Sequence[str], abc: str = "") -> N
         raise RuntimeError(f"Yosys failed:\n{log.read_text()[-2000:]}")
 
 
-def smallest_of(library: Library, pins: int, table: int) -> Cell | None:
-    """Return the smallest cell with one output and a truth table, or None."""
-    return library.smallest(
+def smallest_flip_flop(library: Library) -> Cell:
+    """Return the smallest flip-flop with data, rising clock and nothing else.
+
+    Yosys would take one without an inversion if there is any, however large.
+    """
+    plain = (
         cell
         for cell in library.cells.values()
-        if cell.is_combinational and len(cell.inputs) == pins and len(cell.outputs) == 1 and cell.table(cell.outputs[0]) == table
+        if (state := cell.flip_flop) is not None
+        and not state.asynchronous
+        and len(cell.inputs) == 2
+        and state.clock.text.strip("() ") in cell.inputs
     )
+    found = library.smallest(plain)
+    if found is None:
+        raise ValueError("the library has no plain flip-flop")
+    return found

@@ -72,12 +72,12 @@ def analyse(netlist: Netlist, liberty: Path, clock: str | None, time_unit_ns: fl
     period = _PERIOD_UNITS * 100
     constraint = f"create_clock -name clock -period {period} [get_ports {clock}]" if clock else ""
     virtual = "" if clock else f"create_clock -name clock -period {period}"
-    inputs = f"[all_inputs{' -no_clocks' if clock else ''}]"
+    inputs = f"[get_ports {{{' '.join(name for name in netlist.inputs if name != clock)}}}]"
     reports = {
         "registers": "-from [all_registers -clock_pins] -to [all_registers -data_pins]",
-        "input": "-from [all_inputs] -to [all_registers -data_pins]",
+        "input": f"-from {inputs} -to [all_registers -data_pins]",
         "output": "-from [all_registers -clock_pins] -to [all_outputs]",
-        "through": "-from [all_inputs] -to [all_outputs]",
+        "through": f"-from {inputs} -to [all_outputs]",
     }
     lines = [
         f"read_liberty {liberty}",

@@ -1,0 +1,142 @@
+import json
+import re
+import stat
+
+import pytest
+
+GOOD = "lanes: 8\ncolumns: 2\nmax_k: 32\nweight_bus_bits: 32\n"
+
+
+@pytest.fixture
+def config(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD)
+    return file
+
+
+def test_generate_writes_verilog_and_its_description(bitjoule, config, tmp_path):
+    target = tmp_path / "array.v"
+    status, out, _ = bitjoule("rtl", "generate", config, "-o", target)
+    assert status == 0
+    assert str(target) in out
+    assert "module bitjoule_accelerator(" in target.read_text()
+    told = json.loads((tmp_path / "array.json").read_text())
+    assert told["configuration"]["max_k"] == 32
+    assert stat.S_IMODE(target.stat().st_mode) & 0o444 == 0o444
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["array.json", "array.v", "mine.yaml"]
+
+
+def test_generate_replaces_what_it_wrote_before(bitjoule, config, tmp_path):
+    target = tmp_path / "array.v"
+    target.write_text("old")
+    assert bitjoule("rtl", "generate", config, "-o", target)[0] == 0
+    assert "old" not in target.read_text()[:10]
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "expected"),
+    [
+        ("lanes: 0\n", "1: lanes", "from 8 to 256"),
+        ("columns: 65\n", "1: columns", "from 1 to 64"),
+        ("weight_bus_bits: 12\n", "1: weight_bus_bits", "a tile of 32 bits fills in whole beats (32, 16, 8)"),
+        ("lanez: 3\n", "1: lanez", "did you mean 'lanes'?"),
+        ("weight_encoding: int4\n", "1: weight_encoding", "one of binary1, ternary2, ternary5"),
+        ("datapath: 3\n", "1: datapath", "one of carry_save, carry_chain, multiplexer"),
+        ("max_k: 0.5\n", "1: max_k", "from 1 to 1048576"),
+        ("lanes: [8]\n", "1: lanes", "from 8 to 256"),
+        ("lanes: 8\nlanes: 8\n", "2: lanes", "each key once"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["generate", "verify"])
+def test_a_bad_configuration_is_answered_with_the_allowed_values(command, text, where, expected, bitjoule, tmp_path):
+    file = tmp_path / "bad.yaml"
+    key = text.split(":")[0]
+    file.write_text(text + "".join(line for line in GOOD.splitlines(keepends=True) if not line.startswith(f"{key}:")))
+    options = ["-o", tmp_path / "x.v"] if command == "generate" else []
+    status, out, err = bitjoule("rtl", command, file, *options)
+    assert (status, out) == (2, "")
+    assert f"bad.yaml:{where}: " in err
+    assert expected in err
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("matmul", "expected"),
+    [
+        ("1x33x2", "max_k 32 is too small for K 33; expected K from 1 to 32"),
+        ("70000x8x2", "M up to 65535"),
+        ("60000x32x2000", "at most 2000000"),
+        ("1x8", "expected MxKxN"),
+        ("0x8x8", "expected MxKxN"),
+    ],
+)
+def test_a_matmul_that_does_not_fit_is_refused(matmul, expected, bitjoule, config):
+    status, _, err = bitjoule("rtl", "verify", config, "--matmul", matmul)
+    assert status == 2
+    assert expected in err
+
+
+@pytest.mark.parametrize("target", ["", ".", "x.json", "missing/x.v"])
+def test_generate_refuses_a_place_that_cannot_be_written(target, bitjoule, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = bitjoule("rtl", "generate", config, "-o", target)
+    assert status == 2
+    assert "expected" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+@pytest.mark.parametrize(
+    "options", [["--cases", "-1"], ["--seed", "x"], ["--simulator", "modelsim"], ["--verilog", "no.v"]]
+)
+def test_verify_refuses_wrong_options(options, bitjoule, config):
+    assert bitjoule("rtl", "verify", config, *options)[0] == 2
+
+
+def test_accelerators_are_listed_and_shown(bitjoule):
+    assert "decode_64x5" in bitjoule("list", "accelerators")[1]
+    status, out, _ = bitjoule("show", "accelerator", "edge_64x16")
+    assert status == 0
+    assert "lanes: 64" in out
+
+
+def test_a_missing_package_is_named_with_its_remedy(bitjoule, config, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    status, _, err = bitjoule("rtl", "generate", config)
+    assert status == 1
+    assert "pip install 'bitjoule[rtl]'" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_verify_tells_what_it_did(bitjoule, config, tmp_path):
+    status, out, err = bitjoule(
+        "rtl", "verify", config, "--cases", 12, "--seed", 5, "--matmul", "3x20x5", "--waves", "--out", tmp_path / "w"
+    )
+    assert (status, err) == (0, "")
+    assert re.search(r"seed +5\b", out)
+    assert "bit for bit" in out
+    assert (tmp_path / "w" / "mine.vcd").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_a_failure_names_seed_element_expected_got_and_waveform(bitjoule, config, tmp_path):
+    wrong = tmp_path / "wrong.v"
+    bitjoule("rtl", "generate", config, "-o", wrong)
+    wrong.write_text(re.sub(r"minus\[5\] \? ", "plus[5] ? ", wrong.read_text()))
+    status, out, err = bitjoule("rtl", "verify", config, "--verilog", wrong, "--seed", 7, "--out", tmp_path / "w")
+    assert status == 1
+    assert "--seed 7" in err
+    found = re.search(r"wrong: a result \[\d+, \d+\]\n  expected: (-?\d+)\n  got: (-?\d+)\n", err)
+    assert found
+    assert found[1] != found[2]
+    assert (tmp_path / "w" / "mine.vcd").exists()
+    assert str(tmp_path / "w" / "mine.vcd") in err
+    assert "passed" in out
+
+
+def test_verilog_of_something_else_is_refused(bitjoule, config, tmp_path):
+    other = tmp_path / "other.v"
+    other.write_text("module counter(input clk); endmodule\n")
+    status, _, err = bitjoule("rtl", "verify", config, "--verilog", other)
+    assert status == 2
+    assert "holds no module bitjoule_accelerator" in err

@@ -1,0 +1,89 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from bitjoule.rtl.config import DATAPATHS, AcceleratorConfig, ConfigError
+from bitjoule.rtl.encodings import ENCODINGS
+
+GOOD = {"lanes": 8, "columns": 4, "max_k": 64, "weight_bus_bits": 64}
+
+
+@pytest.mark.parametrize(
+    ("changed", "key", "expected"),
+    [
+        ({"lanes": 0}, "lanes", "from 8 to 256"),
+        ({"lanes": 7}, "lanes", "from 8 to 256"),
+        ({"lanes": 257}, "lanes", "from 8 to 256"),
+        ({"lanes": 8.0}, "lanes", "a whole number"),
+        ({"lanes": True}, "lanes", "a whole number"),
+        ({"lanes": "8"}, "lanes", "a whole number"),
+        ({"columns": 0}, "columns", "from 1 to 64"),
+        ({"columns": 65}, "columns", "from 1 to 64"),
+        ({"tokens": 0}, "tokens", "from 1 to 1024"),
+        ({"activation_bits": 9}, "activation_bits", "from 1 to 8"),
+        ({"activation_bits": 0}, "activation_bits", "from 1 to 8"),
+        ({"max_k": 0}, "max_k", "from 1 to 1048576"),
+        ({"pipeline": 5}, "pipeline", "from 0 to 4"),
+        ({"pipeline": -1}, "pipeline", "from 0 to 4"),
+        ({"weight_encoding": "ternary3"}, "weight_encoding", "binary1, ternary2, ternary5"),
+        ({"weight_encoding": []}, "weight_encoding", "binary1, ternary2, ternary5"),
+        ({"datapath": "wallace"}, "datapath", "carry_save, carry_chain, multiplexer"),
+        ({"weight_bus_bits": 24}, "weight_bus_bits", "64, 32, 16, 8"),
+        ({"weight_bus_bits": 68}, "weight_bus_bits", "multiple of 8 from 64"),
+        ({"weight_bus_bits": 0}, "weight_bus_bits", "64, 32, 16, 8"),
+        ({"weight_bus_bits": None}, "weight_bus_bits", "64, 32, 16, 8"),
+        ({"lanez": 8}, "lanez", "one of lanes, columns"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_refused_with_the_allowed_ones(changed, key, expected):
+    with pytest.raises(ConfigError) as raised:
+        AcceleratorConfig.from_mapping(GOOD | changed)
+    (fault,) = raised.value.faults
+    assert fault.key == key
+    assert expected in fault.expected
+
+
+def test_every_fault_is_reported_at_once():
+    with pytest.raises(ConfigError) as raised:
+        AcceleratorConfig.from_mapping({"lanes": 0, "columns": 99, "datapath": "x", "wrong": 1})
+    assert {fault.key for fault in raised.value.faults} == {
+        "lanes", "columns", "datapath", "wrong", "max_k", "weight_bus_bits",
+    }  # fmt: skip
+
+
+def test_a_missing_key_is_named_and_no_other_blamed():
+    with pytest.raises(ConfigError) as raised:
+        AcceleratorConfig.from_mapping({"columns": 3, "max_k": 64, "weight_bus_bits": 1000})
+    assert [fault.key for fault in raised.value.faults] == ["lanes"]
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("max_k", [1, 2, 3, 64, 100, 4096, 6912, 1 << 20])
+def test_accumulators_hold_every_sum_and_are_never_wider_than_needed(bits, max_k):
+    config = AcceleratorConfig.from_mapping(GOOD | {"activation_bits": bits, "max_k": max_k})
+    largest = max_k * (1 << (bits - 1))  # -2**(bits - 1) times -1, in every lane
+    width = config.accumulator_bits
+    assert -(1 << (width - 1)) <= -largest
+    assert largest <= (1 << (width - 1)) - 1
+    assert largest > (1 << (width - 2)) - 1
+    assert config.result_bits in (8, 16, 32)
+    assert config.result_bits >= width
+
+
+def test_a_tile_fills_whole_beats_or_less_than_one():
+    for encoding, columns, lanes in itertools.product(ENCODINGS, (1, 4, 5, 7, 16), (8, 9, 64)):
+        for bus in range(8, 4096, 8):
+            try:
+                config = AcceleratorConfig(lanes, columns, 64, bus, weight_encoding=encoding)
+            except ConfigError:
+                continue
+            assert config.tile_beats * bus >= config.tile_bits
+            assert bus >= config.tile_bits or config.tile_beats * bus == config.tile_bits
+            assert config.tile_bits >= np.ceil(lanes * columns * np.log2(2 if encoding == "binary1" else 3) / 8) * 8
+
+
+def test_a_configuration_survives_its_own_mapping():
+    for datapath in DATAPATHS:
+        config = AcceleratorConfig.from_mapping(GOOD | {"datapath": datapath, "tokens": 3})
+        assert AcceleratorConfig.from_mapping(config.as_mapping()) == config
