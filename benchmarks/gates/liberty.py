@@ -166,6 +166,7 @@ class Library:
         self.cells: dict[str, Cell] = {}
         self.name = ""
         self.voltage_v = 0.0
+        self.time_unit_ns = 0.0
         for path in paths:
             self._read(parse(read_text(path)))
 
@@ -178,6 +179,7 @@ class Library:
         farad = number * _PREFIX[unit[:-1]]
         number, unit = _split_unit(library.attributes["time_unit"])
         second = number * _PREFIX[unit[:-1]]
+        self.time_unit_ns = second * 1e9
         number, unit = _split_unit(library.attributes["voltage_unit"])
         volt = number * _PREFIX[unit[:-1].lower()]
         number, unit = _split_unit(library.attributes["leakage_power_unit"])

@@ -6,7 +6,7 @@ than it began is a zero-delay toggle as well. The clock is ideal and never simul
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,7 +78,7 @@ class Simulator:
         self.values: Words = np.zeros((netlist.nets, words), dtype=np.uint64)
         self.values[1] = ~np.uint64(0)
         clock_nets = set(netlist.inputs[clock]) if clock else set()
-        self.clock_nets = _clock_tree(netlist, clock_nets)
+        self.clock_nets = clock_tree(netlist, clock_nets)
         combinational = [
             (number, instance) for number, instance in enumerate(netlist.instances) if instance.cell.is_combinational
         ]
@@ -191,12 +191,12 @@ class Simulator:
             for function, nets in group.outputs:
                 self.values[nets] = function({state.state: group.state, state.inverse: ~group.state})
 
-    def measure(self, stimulus: Sequence[dict[str, Words]], warm_up: int) -> Activity:
+    def measure(self, stimulus: Iterable[dict[str, Words]], warm_up: int) -> Activity:
         """Run a stimulus and count.
 
         Parameters
         ----------
-        stimulus : sequence of dict
+        stimulus : iterable of dict
             Inputs of each cycle.
         warm_up : int
             Cycles at the beginning that are not counted.
@@ -268,7 +268,7 @@ def _short(function: Function) -> Function:
     return function
 
 
-def _clock_tree(netlist: Netlist, roots: set[int]) -> dict[int, int | None]:
+def clock_tree(netlist: Netlist, roots: set[int]) -> dict[int, int | None]:
     """Return the nets that carry the clock, and the net that enables each gated one."""
     found: dict[int, int | None] = dict.fromkeys(roots)
     for instance in netlist.instances:

@@ -14,7 +14,7 @@ from gates.liberty import Cell, Library
 from gates.netlist import Instance, Netlist, is_full_adder
 from gates.timing import Timing
 
-_BUFFER = 0b10
+_BUFFER, _INVERTER = 0b10, 0b01
 _ROUNDS = 40
 _SHARES = (0.3, 0.15, 0.07, 0.03)
 
@@ -63,6 +63,34 @@ def _signature(cell: Cell) -> tuple[object, ...]:
 
 def _drive_ff(cell: Cell) -> float:
     return min(cell.pins[pin].max_capacitance_ff for pin in cell.outputs)
+
+
+def use_inverse_outputs(netlist: Netlist) -> None:
+    """Take the inverse of a register from its own inverse output where there is one, instead of from an inverter, in place."""
+    drivers = netlist.drivers()
+    sinks = netlist.sinks()
+    gone = set()
+    for number, instance in enumerate(netlist.instances):
+        cell = instance.cell
+        if len(cell.inputs) != 1 or len(cell.outputs) != 1 or not cell.is_combinational:
+            continue
+        register, pin = drivers.get(instance.nets[cell.inputs[0]], (None, ""))
+        if cell.table(cell.outputs[0]) != _INVERTER or register is None or register.cell.flip_flop is None:
+            continue
+        for other in register.cell.outputs:
+            if _opposite(register.cell, pin, other) and not sinks.get(register.nets[other]):
+                net = instance.nets[cell.outputs[0]]
+                register.nets[other] = net
+                sinks[net] = sinks.get(net, [])
+                gone.add(number)
+                break
+    netlist.instances = [instance for number, instance in enumerate(netlist.instances) if number not in gone]
+
+
+def _opposite(cell: Cell, first: str, second: str) -> bool:
+    state, functions = cell.flip_flop, [cell.pins[pin].function for pin in (first, second)]
+    assert state is not None
+    return {function.text for function in functions if function} == {state.state, state.inverse}
 
 
 def bound_loads(netlist: Netlist, sizes: Sizes, clock_nets: set[int], share: float) -> None:

@@ -19,9 +19,9 @@ _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _POWER = re.compile(r"\b(?:internal_power|leakage_power)\s*\(\s*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 _PREFIX_ADDERS = {
     "brent-kung": "",
-    "kogge-stone": "techmap -map +/choices/kogge-stone.v t:$lcu",
-    "han-carlson": "techmap -map +/choices/han-carlson.v t:$lcu",
-    "sklansky": "techmap -map +/choices/sklansky.v t:$lcu",
+    "kogge-stone": "-map +/choices/kogge-stone.v ",
+    "han-carlson": "-map +/choices/han-carlson.v ",
+    "sklansky": "-map +/choices/sklansky.v ",
 }
 ADDERS = ("ripple", *_PREFIX_ADDERS)
 # One adder for each addition as written: a plain `alumacc` would turn a tree of additions into one carry-save array.
@@ -91,7 +91,9 @@ def merged_liberty(library: Library, path: Path) -> None:
     path.write_text("library (merged) {\n" + "\n".join(bodies) + "\n}\n")
 
 
-def synthesise(verilog: Path, top: str, library: Library, folder: Path, options: Options) -> Netlist:
+def synthesise(
+    verilog: Path, top: str, library: Library, folder: Path, options: Options, again: bool = False
+) -> Netlist:
     """Map a synchronous Verilog design to a library.
 
     Parameters
@@ -106,6 +108,8 @@ def synthesise(verilog: Path, top: str, library: Library, folder: Path, options:
         Where intermediate files, ``yosys.log`` among them, go.
     options : Options
         How.
+    again : bool
+        Only the script of ABC differs from the call before: begin with what that left in the folder.
 
     Raises
     ------
@@ -115,8 +119,40 @@ def synthesise(verilog: Path, top: str, library: Library, folder: Path, options:
         Something could not be mapped.
     """
     liberty = folder / "merged.lib"
-    if not liberty.exists():
-        merged_liberty(library, liberty)
+    if not again:
+        _front(verilog, top, library, folder, options)
+    maps = [f"techmap -map {folder / 'adders.v'}"] if (folder / "adders.v").exists() else []
+    prefix = _PREFIX_ADDERS.get(options.adder, "")
+    unused = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.avoid)
+    flip_flop = smallest_flip_flop(library)
+    others = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.flip_flop and cell != flip_flop)
+    gating = [f"clockgate -liberty {liberty} -min_net_size {options.gating}"] if options.gating else []
+    _yosys(
+        folder,
+        "back",
+        [
+            f"read_liberty -lib -ignore_miss_func {liberty}",
+            f"read_json {folder / 'prepared.json'}",
+            f"hierarchy -top {top}",
+            *maps,
+            f"techmap -map +/techmap.v {prefix}t:$alu t:$lcu",
+            "techmap; simplemap; opt -nodffe -nosdff",
+            *gating,
+            f"dfflibmap {others} -liberty {liberty}",
+            "opt_expr; opt_merge; opt_clean",
+            f"abc -liberty {liberty} {unused} -script {folder / 'abc.script'}",
+            "opt_clean -purge",
+            "select -assert-none t:$mul t:$_*",
+            f"write_json {folder / 'mapped.json'}",
+        ],
+        abc=options.abc or _ABC,
+    )
+    return read_netlist(folder / "mapped.json", top, library)
+
+
+def _front(verilog: Path, top: str, library: Library, folder: Path, options: Options) -> None:
+    """Read the design, reduce it to gates and full adders, and prepare those for the library."""
+    merged_liberty(library, folder / "merged.lib")
     (folder / "ripple.v").write_text(_RIPPLE)
     (folder / "single.v").write_text(_SINGLE)
     ripple = [f"techmap -map {folder / 'ripple.v'} t:$alu"] if options.adder == "ripple" else []
@@ -140,39 +176,10 @@ def synthesise(verilog: Path, top: str, library: Library, folder: Path, options:
     )
     design = json.loads((folder / "front.json").read_text())
     adder = adders.find_full_adder(library)
-    maps = []
     if adder is not None:
         adders.prepare(design["modules"][top], adder)
         (folder / "adders.v").write_text(adders.techmap(adder))
-        maps = [f"techmap -map {folder / 'adders.v'}"]
     (folder / "prepared.json").write_text(json.dumps(design))
-    prefix = _PREFIX_ADDERS.get(options.adder, "")
-    unused = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.avoid)
-    flip_flop = smallest_flip_flop(library)
-    others = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.flip_flop and cell != flip_flop)
-    gating = [f"clockgate -liberty {liberty} -min_net_size {options.gating}"] if options.gating else []
-    _yosys(
-        folder,
-        "back",
-        [
-            f"read_liberty -lib -ignore_miss_func {liberty}",
-            f"read_json {folder / 'prepared.json'}",
-            f"hierarchy -top {top}",
-            *maps,
-            "techmap t:$alu",
-            *([prefix] if prefix else []),
-            "techmap; simplemap; opt -nodffe -nosdff",
-            *gating,
-            f"dfflibmap {others} -liberty {liberty}",
-            "opt_expr; opt_merge; opt_clean",
-            f"abc -liberty {liberty} {unused} -script {folder / 'abc.script'}",
-            "opt_clean -purge",
-            "select -assert-none t:$mul t:$_*",
-            f"write_json {folder / 'mapped.json'}",
-        ],
-        abc=options.abc or _ABC,
-    )
-    return read_netlist(folder / "mapped.json", top, library)
 
 
 def _yosys(folder: Path, name: str, commands: Sequence[str], abc: str = "") -> None:

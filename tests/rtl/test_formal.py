@@ -1,0 +1,642 @@
+"""The hardware against its specification, proved for all inputs; and each proof against hardware with a fault."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data
+
+from bitjoule.rtl import accelerator, column, dot_product, reduction, weights
+from bitjoule.rtl.accelerator import result_layout
+from bitjoule.rtl.config import DATAPATHS, AcceleratorConfig
+from bitjoule.rtl.encodings import ENCODINGS, Encoding
+from bitjoule.rtl.sequencer import step_layout
+from bitjoule.rtl.weights import decode, holds_operands
+from tests.rtl.formal import Proof, RefutedError
+
+
+def small(**values: Any) -> AcceleratorConfig:
+    """Return a configuration smaller than `AcceleratorConfig` lets users have."""
+    config = object.__new__(AcceleratorConfig)
+    defaults = {"tokens": 1, "activation_bits": 2, "weight_encoding": "ternary2", "pipeline": 0}
+    sizes = {"lanes": 2, "columns": 1, "max_k": 5, "weight_bus_bits": 8, "datapath": "carry_save"}
+    vars(config).update(defaults | sizes | values)
+    return config
+
+
+class Streams(Proof):
+    """An accelerator under any inputs, and beside it a model: the loops, the tile and the results on their way."""
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.m.submodules.dut = self.dut = accelerator.Accelerator(config)
+        for name, stream in (
+            ("command", self.dut.command),
+            ("weights", self.dut.weights),
+            ("activations", self.dut.activations),
+        ):
+            self.m.d.comb += [
+                stream.valid.eq(self.free(f"{name}_valid")),
+                Value.cast(stream.payload).eq(self.free(f"{name}_payload", Value.cast(stream.payload).shape())),
+            ]
+            self.show(f"{name}_ready", stream.ready)
+        self.m.d.comb += self.dut.results.ready.eq(self.free("results_ready"))
+        self.show("results_valid", self.dut.results.valid)
+        self.show("results_payload", self.dut.results.payload)
+        self._sequence()
+        self._load()
+        self._deliver()
+
+    def register(self, name: str, shape: Any = 1, *, reset_less: bool = False) -> Any:
+        signal = Signal(shape, name=name, reset_less=reset_less)
+        self.show(f"model_{name}", signal)
+        return signal
+
+    def _sequence(self) -> None:
+        """The loops of a matmul, counted upwards."""
+        m, dut, config = self.m, self.dut, self.config
+        command = dut.command
+        busy = self.register("busy")
+        sizes = {name: self.register(name, command.payload[name].shape()) for name in ("m", "k", "n")}
+        done = {name: self.register(f"{name}_done", signal.shape()) for name, signal in sizes.items()}
+        token = self.register("token", range(config.tokens + 1))
+        malformed = (sizes["m"] == 0) | (sizes["k"] == 0) | (sizes["n"] == 0) | (sizes["k"] > config.max_k)
+        last_token = (token == config.tokens - 1) | (done["m"] + token + 1 == sizes["m"])
+        steps = {"m": config.tokens, "k": config.lanes, "n": config.columns}
+        last = {name: done[name] + step >= sizes[name] for name, step in steps.items()}
+
+        step = data.View(step_layout(config), self.inside("dut.sequencer.step", step_layout(config).size))
+        self.compute, self.answer = Signal(), Signal()
+        self.begins, self.ends = Signal(), Signal()
+        self.take = Signal()
+        m.d.comb += [
+            self.compute.eq(dut.activations.valid & dut.activations.ready),
+            self.answer.eq(step.malformed),
+            self.begins.eq(self.answer | (self.compute & last["k"])),
+            self.ends.eq(self.answer | (self.compute & last_token & last["k"] & last["n"] & last["m"])),
+            self.take.eq(self.compute & (token == 0)),
+        ]
+        self.step = Signal(step_layout(config))
+        m.d.comb += [
+            self.step.valid.eq(self.compute),
+            self.step.first.eq(done["k"] == 0),
+            self.step.last.eq(self.compute & last["k"]),
+            self.step.malformed.eq(self.answer),
+            self.step.end.eq(self.ends),
+            self.step.token.eq(token),
+        ]
+        self.may_compute = busy & ~malformed
+        self.may_answer = busy & malformed
+        self.first_token, self.last_k = token == 0, last["k"]
+        with m.If(self.compute):
+            m.d.sync += token.eq(token + 1)
+            with m.If(last_token):
+                m.d.sync += [token.eq(0), done["k"].eq(done["k"] + config.lanes)]
+                with m.If(last["k"]):
+                    m.d.sync += [done["k"].eq(0), done["n"].eq(done["n"] + config.columns)]
+                    with m.If(last["n"]):
+                        m.d.sync += [done["n"].eq(0), done["m"].eq(done["m"] + config.tokens)]
+        with m.If(self.ends):
+            m.d.sync += busy.eq(0)
+        with m.If(command.valid & command.ready):
+            m.d.sync += busy.eq(1)
+            m.d.sync += [signal.eq(command.payload[name]) for name, signal in sizes.items()]
+            m.d.sync += [signal.eq(0) for signal in done.values()]
+
+        self.claim("a command is taken when none is left", command.ready == (~busy | self.ends))
+        self.claim("activations are taken only for a command", ~self.compute | self.may_compute)
+        self.claim("activations are taken only when offered", dut.activations.valid | ~dut.activations.ready)
+        self.claim("only a malformed command is answered without sums", ~self.answer | self.may_answer)
+        self.claim("a step is made when activations are taken", step.valid == self.compute)
+        self.claim("sums begin with the first tile of K", ~self.compute | (step.first == (done["k"] == 0)))
+        self.claim("sums end with the last tile of K", step.last == (self.compute & last["k"]))
+        self.claim("the last answer to a command says so", step.end == self.ends)
+        self.claim("steps go through the tokens of a block", ~self.compute | (step.token == token))
+
+        self.claim("invariant: busy", self.inside("dut.sequencer.active", 1) == busy)
+        self.claim("invariant: malformed", ~busy | (self.inside("dut.sequencer.malformed", 1) == malformed))
+        held = {
+            name: self.inside(f"dut.sequencer.{name}", bits)
+            for name, bits in (("k", config.max_k.bit_length()), ("n", 24))
+        }
+        for name, size in held.items():
+            self.claim(f"invariant: {name}", ~self.may_compute | (size == sizes[name]))
+        for name, signal in sizes.items():
+            bits = config.max_k.bit_length() if name == "k" else len(signal)
+            left = self.inside(f"dut.sequencer.{name}_left", bits)
+            self.claim(f"invariant: {name} left", ~self.may_compute | (left + done[name] == signal))
+            self.claim(f"invariant: {name} done", ~self.may_compute | (done[name] < signal))
+        first_k = self.inside("dut.sequencer.first_k", 1)
+        self.claim("invariant: first k", ~self.may_compute | (first_k == (done["k"] == 0)))
+        self.claim("invariant: token", token < config.tokens)
+        self.claim("invariant: tokens", ~self.may_compute | (token + done["m"] < sizes["m"]))
+        self.claim("invariant: no token", self.may_compute | (token == 0))
+        if config.tokens > 1:
+            self.claim("invariant: same token", self.inside("dut.sequencer.token", range(config.tokens)) == token)
+
+    def _load(self) -> None:
+        """The beats of a tile, kept until it is used, and the tile in use."""
+        m, dut, config = self.m, self.dut, self.config
+        beats = config.tile_beats
+        gathered = [self.register(f"gathered{i}", config.weight_bus_bits, reset_less=True) for i in range(beats - 1)]
+        count = self.register("beats", range(beats + 1))
+        tile = self.register("tile", beats * config.weight_bus_bits, reset_less=True)
+        loaded = self.register("loaded", reset_less=True)
+        activations = self.register("activations", len(dut.activations.payload), reset_less=True)
+        computed = self.register("computed", reset_less=True)
+        m.d.sync += computed.eq(self.compute)
+        with m.If(self.compute):
+            m.d.sync += activations.eq(dut.activations.payload)
+        taken = dut.weights.valid & dut.weights.ready
+        complete = dut.weights.valid & (count == beats - 1)
+        with m.If(taken):
+            m.d.sync += count.eq(Mux(self.take, 0, count + 1))
+            for i, beat in enumerate(gathered):
+                with m.If(count == i):
+                    m.d.sync += beat.eq(dut.weights.payload)
+        with m.If(self.take):
+            m.d.sync += [tile.eq(Cat(*gathered, dut.weights.payload)), loaded.eq(1)]
+        if not holds_operands(config):
+            with m.Else():
+                m.d.sync += loaded.eq(0)
+        self.complete = complete
+
+        self.claim("a tile is taken when its last beat is offered", ~self.take | complete)
+        self.claim("of a tile, only the last beat waits", dut.weights.ready == ((count < beats - 1) | self.take))
+        self.claim("invariant: what is computed has a tile", ~computed | loaded)
+        plus, minus = (
+            Cat(*(self.inside(f"dut.column{i}.{name}", config.lanes) for i in range(config.columns)))
+            for name in ("plus", "minus")
+        )
+        wanted_plus, wanted_minus = self._decoded(tile)
+        self.claim("the select lines are the tile's: +1", ~loaded | ((plus & ~minus) == wanted_plus))
+        self.claim("the select lines are the tile's: -1", ~loaded | ((minus & ~plus) == wanted_minus))
+        self.products = [
+            specified(
+                config,
+                *(word[i * config.lanes : (i + 1) * config.lanes] for word in (wanted_plus, wanted_minus)),
+                activations,
+            )
+            for i in range(config.columns)
+        ]
+        for i in range(config.columns):
+            seen = self.inside(f"dut.column{i}.activations", len(activations))
+            self.claim("every column sees the activations taken", ~computed | (seen == activations))
+        self.claim("invariant: beats", count < beats)
+        self.claim("invariant: tile of a token", self.first_token | loaded | (not holds_operands(config)))
+        if beats > 1:
+            self.claim("invariant: same beats", self.inside("dut.loader.beat", (beats - 1).bit_length()) == count)
+        for i, beat in enumerate(gathered):
+            early = self.inside(f"dut.loader.early{i}", len(beat))
+            self.claim("invariant: beats gathered", (count <= i) | (early == beat))
+
+    def _decoded(self, tile: Value) -> tuple[Value, Value]:
+        """The tile's trits by the table of its encoding."""
+        config = self.config
+        encoding, row_bits = config.encoding, config.encoding.row_bits(config.columns)
+        trits: list[list[Value]] = []
+        for lane in range(config.lanes):
+            words = [
+                tile[low : low + encoding.bits] for low in range(lane * row_bits, (lane + 1) * row_bits, encoding.bits)
+            ]
+            trits.append([trit for word in words for trit in by_table(self.m, encoding, word)])
+        order = [(lane, i) for i in range(config.columns) for lane in range(config.lanes)]
+        return Cat(*(trits[lane][i] == 1 for lane, i in order)), Cat(*(trits[lane][i] == -1 for lane, i in order))
+
+    def _sums(self, step: Any) -> Value:
+        """The sums of a token with the dot products of this cycle."""
+        m, config = self.m, self.config
+        width = config.accumulator_bits
+        kept = [Signal(config.columns * width, name=f"sums{i}", reset_less=True) for i in range(config.tokens)]
+        before = Mux(step.first, 0, Array(kept)[step.token] if config.tokens > 1 else kept[0])
+        sums = Cat(
+            (before[i * width : (i + 1) * width] + self.past(product, config.pipeline))[:width]
+            for i, product in enumerate(self.products)
+        )
+        for i, signal in enumerate(kept):
+            self.show(f"model_sums{i}", signal)
+            written = step.valid & ((step.token == i) & ~step.last if config.tokens > 1 else 1)
+            with m.If(written):
+                m.d.sync += signal.eq(sums)
+            path = f"storage[{i}]" if config.tokens > 1 else "kept"
+            self.claim("invariant: sums", self.inside(f"dut.accumulators.{path}", len(signal)) == signal)
+        return sums
+
+    def _deliver(self) -> None:
+        """The results on their way, and one of them, any, watched through the queue."""
+        m, dut, config = self.m, self.dut, self.config
+        depth = config.latency_cycles
+        shape = result_layout(config)
+        results = dut.results
+        leaves = results.valid & results.ready
+        outstanding = self.register("outstanding", range(2 * depth + 2))
+        m.d.sync += outstanding.eq(outstanding + self.begins - leaves)
+        layout = step_layout(config)
+        stage: Any = self.step
+        in_flight: Value = Const(0)
+        for i in range(1 + config.pipeline):
+            following = self.register(f"on_the_way{i}", layout)
+            m.d.sync += following.eq(stage)
+            stage = following
+            in_flight += stage.last | stage.malformed
+            step = data.View(layout, self.inside(f"dut.step{i}", layout.size))
+            same = Cat(step.valid, step.valid & step.last, step.malformed, step.end) == Cat(
+                stage.valid, stage.last, stage.malformed, stage.end
+            )
+            place = (step.first == stage.first) & (step.token == stage.token)
+            self.claim("invariant: results in flight", same & (~stage.valid | place))
+        sums = self._sums(stage)
+        arrives = stage.last | stage.malformed
+        level = self.inside("dut.queue.level", depth.bit_length())
+        written = self.inside("dut.queue.w_data", shape.size)
+        writes = self.inside("dut.queue.w_en", 1)
+        beat = data.View(shape, written)
+        self.claim(
+            "places reserved are results begun and not yet delivered",
+            self.inside("dut.reserved", depth.bit_length()) == outstanding,
+        )
+        self.claim("no more places are reserved than there are", outstanding <= depth)
+        self.claim("results begun are in flight or in the queue", outstanding == level + in_flight)
+        self.claim("every result begun is written once", writes == arrives)
+        self.claim("a result written finds a place", ~writes | (level != depth))
+        self.claim(
+            "a result keeps its marks", ~writes | ((beat.malformed == stage.malformed) & (beat.end == stage.end))
+        )
+        self.claim("a result is the sum of its dot products", ~(writes & stage.last) | (Value.cast(beat.sums) == sums))
+        self.claim("results are offered while there are any", results.valid == (outstanding != in_flight))
+        room = (outstanding != depth) | leaves
+        self.claim(
+            "a step is made whenever operands and a place are there",
+            self.compute
+            == (self.may_compute & dut.activations.valid & (self.complete | ~self.first_token) & (room | ~self.last_k)),
+        )
+        self.claim("a malformed command is answered when a place is there", self.answer == (self.may_answer & room))
+        stalled = self.past(results.valid & ~results.ready & ~self.reset)
+        self.claim("a stalled result stays", ~stalled | results.valid)
+        self.claim(
+            "a stalled result stays unchanged", ~stalled | (Value.cast(results.payload) == self.past(results.payload))
+        )
+
+        watch, watching = self.free("watch"), self.register("watching")
+        ahead = self.register("ahead", range(depth + 1))
+        watched = self.register("watched", shape.size, reset_less=True)
+        with m.If(watching & leaves):
+            m.d.sync += [ahead.eq(ahead - 1), watching.eq(ahead != 0)]
+        with m.Elif(~watching & watch & writes):
+            m.d.sync += [watching.eq(1), ahead.eq(level - leaves), watched.eq(written)]
+        self.claim(
+            "results are delivered in order and as written",
+            ~(watching & leaves & (ahead == 0)) | (Value.cast(results.payload) == watched),
+        )
+
+        produce, consume = (
+            self.inside(f"dut.queue.{name}", (depth - 1).bit_length()) for name in ("produce", "consume")
+        )
+        storage = Array(self.inside(f"dut.queue.storage[{i}]", shape.size) for i in range(depth))
+        wrapped = consume + level
+        self.claim("invariant: queue pointers", (produce < depth) & (consume < depth))
+        self.claim("invariant: queue level", Mux(wrapped >= depth, wrapped - depth, wrapped) == produce)
+        place = consume + ahead
+        self.claim(
+            "invariant: place of the watched result",
+            ~watching | ((ahead < level) & (storage[Mux(place >= depth, place - depth, place)] == watched)),
+        )
+
+
+def specified(config: AcceleratorConfig, plus: Value, minus: Value, activations: Value) -> Value:
+    """Return the sum of trit times activation; both select lines mean zero, as none does."""
+    bits, group = config.activation_bits, 3 if config.datapath == "carry_save" else 2
+    terms: list[Value] = []
+    for lane in range(config.lanes):
+        x = activations[lane * bits : (lane + 1) * bits].as_signed()
+        terms.append(Mux(plus[lane] == minus[lane], 0, Mux(plus[lane], x, -x)))
+    while len(terms) > 1:  # in any order; in the hardware's, the solver is several times faster
+        whole = len(terms) // group * group if len(terms) >= group else len(terms)
+        sums = [sum(terms[i + 1 : i + group], terms[i]) for i in range(0, whole, group)]
+        terms = sums + terms[whole:]
+    return terms[0]
+
+
+def by_table(m: Module, encoding: Encoding, word: Value) -> list[Value]:
+    """Return the trits of a code word by the encoding's table."""
+    trits = [Signal(range(-1, 2)) for _ in range(encoding.trits)]
+    with m.Switch(word):
+        for code, values in enumerate(encoding.decoded):
+            with m.Case(code):
+                m.d.comb += [trit.eq(value) for trit, value in zip(trits, values, strict=True)]
+    return list(trits)
+
+
+def decoder(name: str) -> Proof:
+    proof = Proof()
+    encoding = ENCODINGS[name]
+    word = proof.free("word", encoding.bits)
+    plus, minus = decode(name, word)
+    proof.show("plus", Cat(*plus))
+    proof.show("minus", Cat(*minus))
+    for i, trit in enumerate(by_table(proof.m, encoding, word)):
+        proof.claim(f"trit {i}", ((plus[i] & ~minus[i]) == (trit == 1)) & ((minus[i] & ~plus[i]) == (trit == -1)))
+    return proof
+
+
+def dot(config: AcceleratorConfig) -> Proof:
+    proof = Proof()
+    proof.m.submodules.dut = dut = column.DotProduct(config)
+    inputs = [proof.free(port, getattr(dut, port).shape()) for port in ("plus", "minus", "activations")]
+    proof.m.d.comb += [
+        port.eq(value) for port, value in zip((dut.plus, dut.minus, dut.activations), inputs, strict=True)
+    ]
+    total = sum([*dut.words, *dut.unit_bits], Const(0))
+    product = specified(config, *inputs)
+    proof.show("total", total)
+    proof.show("product", product)
+    begun = proof.past(1, config.pipeline)  # the registers start with zeros, not with a lane's words of zero
+    proof.claim("the dot product", ~begun | (total == proof.past(product, config.pipeline) + dut.offset))
+    return proof
+
+
+def one_column(config: AcceleratorConfig) -> Proof:
+    proof = Proof()
+    proof.m.submodules.dut = dut = column.Column(config)
+    inputs = [proof.free(port, getattr(dut, port).shape()) for port in ("plus", "minus", "activations")]
+    previous = proof.free("previous", config.accumulator_bits)
+    proof.m.d.comb += [
+        port.eq(value) for port, value in zip((dut.plus, dut.minus, dut.activations), inputs, strict=True)
+    ]
+    proof.m.d.comb += dut.previous.eq(previous)
+    product = specified(config, *inputs)
+    proof.show("total", dut.total)
+    proof.show("product", product)
+    wanted = (previous + proof.past(product, config.pipeline))[: config.accumulator_bits]
+    proof.claim("the sum", dut.total == wanted)
+    return proof
+
+
+def sizes(*cases: tuple[str, int, int], slow: tuple[tuple[str, int, int], ...] = ()) -> Any:
+    return pytest.mark.parametrize(
+        ("datapath", "lanes", "bits"), [*cases, *(pytest.param(*case, marks=pytest.mark.slow) for case in slow)]
+    )
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_decoder_equals_the_table_of_the_encoding(name: str) -> None:
+    """For every code word."""
+    decoder(name).check()
+
+
+@sizes(
+    ("carry_save", 8, 1),
+    ("carry_save", 6, 3),
+    ("carry_save", 3, 8),
+    ("carry_chain", 8, 1),
+    ("carry_chain", 5, 3),
+    ("carry_chain", 5, 8),
+    ("multiplexer", 8, 1),
+    ("multiplexer", 8, 3),
+    ("multiplexer", 8, 8),
+    slow=(("carry_save", 8, 2), ("carry_save", 7, 3), ("carry_save", 4, 8), ("carry_chain", 8, 3)),
+)
+def test_dot_product_equals_its_specification(datapath: str, lanes: int, bits: int) -> None:
+    """For every trit, both names of zero, and every activation; combinational."""
+    dot(small(datapath=datapath, lanes=lanes, activation_bits=bits)).check()
+
+
+@pytest.mark.parametrize("pipeline", [1, 2, 4])
+@pytest.mark.parametrize("datapath", DATAPATHS)
+def test_dot_product_equals_its_specification_some_cycles_later(datapath: str, pipeline: int) -> None:
+    """In every cycle, by induction."""
+    dot(small(datapath=datapath, lanes=5, activation_bits=2, pipeline=pipeline)).prove(pipeline + 1)
+
+
+@sizes(
+    ("carry_save", 8, 1),
+    ("carry_save", 5, 3),
+    ("carry_save", 3, 8),
+    ("carry_chain", 8, 1),
+    ("carry_chain", 5, 3),
+    ("carry_chain", 4, 8),
+    ("multiplexer", 8, 1),
+    ("multiplexer", 8, 3),
+    ("multiplexer", 4, 8),
+)
+@pytest.mark.parametrize("tiles", [1, 4])
+def test_column_adds_the_dot_product_to_the_sum(datapath: str, lanes: int, bits: int, tiles: int) -> None:
+    """Modulo the accumulator's width, for every sum so far; combinational."""
+    one_column(small(datapath=datapath, lanes=lanes, activation_bits=bits, max_k=tiles * lanes)).check()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"pipeline": 2, "datapath": "carry_chain", "lanes": 3},
+        {"weight_bus_bits": 4},
+        {"weight_bus_bits": 2, "lanes": 3, "columns": 2, "weight_encoding": "binary1", "pipeline": 1},
+        {"weight_bus_bits": 16, "columns": 5, "weight_encoding": "ternary5", "pipeline": 2},
+        {"tokens": 2},
+        {"tokens": 2, "weight_bus_bits": 4, "pipeline": 2},
+        {"tokens": 3, "weight_bus_bits": 2, "lanes": 3, "pipeline": 1, "datapath": "multiplexer"},
+        {"tokens": 2, "weight_bus_bits": 8, "columns": 5, "weight_encoding": "ternary5"},
+    ],
+    ids=lambda values: ",".join(f"{key}={value}" for key, value in values.items()) or "smallest",
+)
+@pytest.mark.slow
+def test_accelerator_takes_delivers_and_sums_as_its_model(values: dict[str, Any]) -> None:
+    """In every cycle, for commands of any size, any inputs, stalls and resets, by induction.
+
+    Nothing is assumed, not even that inputs keep to AXI4-Stream's rule. Sums are exact: the model's wrap as the
+    hardware's do, and the accumulators are wide enough for `max_k`.
+    """
+    config = small(**values)
+    Streams(config).prove(config.pipeline + 2)
+
+
+def break_hardware(patch: pytest.MonkeyPatch, module: Any, name: str, change: Callable[[Any, Module], Any]) -> None:
+    """Replace a component by one with further assignments: Amaranth's last one wins."""
+    whole = getattr(module, name)
+
+    class Broken(whole):
+        def elaborate(self, platform: object) -> Module:
+            m = super().elaborate(platform)
+            m.d.comb += change(self, m)
+            return m
+
+    patch.setattr(module, name, Broken)
+
+
+FAULTS: dict[str, tuple[str, Callable[[Any, Module], Any]]] = {
+    "a command is taken when none is left": ("Sequencer", lambda dut, _m: dut.command.ready.eq(1)),
+    "activations are taken only for a command": (
+        "Sequencer",
+        lambda dut, _m: dut.take_activations.eq(dut.activations_valid),
+    ),
+    "activations are taken only when offered": ("Sequencer", lambda dut, _m: dut.take_activations.eq(1)),
+    "only a malformed command is answered without sums": ("Sequencer", lambda dut, _m: dut.step.malformed.eq(dut.room)),
+    "a step is made when activations are taken": ("Sequencer", lambda dut, _m: dut.step.valid.eq(1)),
+    "sums begin with the first tile of K": ("Sequencer", lambda dut, _m: dut.step.first.eq(1)),
+    "sums end with the last tile of K": ("Sequencer", lambda dut, _m: dut.step.last.eq(dut.step.valid)),
+    "the last answer to a command says so": ("Sequencer", lambda dut, _m: dut.step.end.eq(dut.step.last)),
+    "steps go through the tokens of a block": ("Sequencer", lambda dut, _m: dut.step.token.eq(0)),
+    "a tile is taken when its last beat is offered": (
+        "Accelerator",
+        lambda dut, m: m.submodules.sequencer.tile_complete.eq(dut.weights.valid),
+    ),
+    "of a tile, only the last beat waits": ("WeightLoader", lambda dut, _m: dut.beats.ready.eq(1)),
+    "the select lines are the tile's: +1": (
+        "Accelerator",
+        lambda _, m: m.submodules.column0.plus.eq(m.submodules.loader.minus),
+    ),
+    "the select lines are the tile's: -1": ("Accelerator", lambda _, m: m.submodules.column0.minus.eq(0)),
+    "every column sees the activations taken": (
+        "Accelerator",
+        lambda dut, m: m.submodules.column0.activations.eq(dut.activations.payload),
+    ),
+    "places reserved are results begun and not yet delivered": (
+        "Sequencer",
+        lambda dut, _m: dut.step.last.eq(dut.step.valid),
+    ),
+    "no more places are reserved than there are": ("Accelerator", lambda _, m: m.submodules.sequencer.room.eq(1)),
+    "results begun are in flight or in the queue": ("Accelerator", lambda _, m: m.submodules.queue.r_en.eq(1)),
+    "every result begun is written once": (
+        "Accelerator",
+        lambda _, m: m.submodules.queue.w_en.eq(m.submodules.queue.w_rdy),
+    ),
+    "a result written finds a place": (
+        "Accelerator",
+        lambda _, m: m.submodules.sequencer.room.eq(m.submodules.queue.w_rdy),  # forgets those in flight
+    ),
+    "a result keeps its marks": ("Accelerator", lambda _, m: m.submodules.queue.w_data[-1].eq(0)),
+    "a result is the sum of its dot products": ("Column", lambda dut, _m: dut.total.eq(dut.previous + 1)),
+    "results are offered while there are any": (
+        "Accelerator",
+        lambda dut, m: dut.results.valid.eq(~m.submodules.queue.w_rdy),
+    ),
+    "a step is made whenever operands and a place are there": (
+        "Accelerator",
+        lambda _, m: m.submodules.sequencer.room.eq(m.submodules.queue.level == 0),
+    ),
+    "a malformed command is answered when a place is there": (
+        "Accelerator",
+        lambda _, m: m.submodules.sequencer.room.eq(m.submodules.queue.level == 0),
+    ),
+    "a stalled result stays": (
+        "Accelerator",
+        lambda dut, m: dut.results.valid.eq(m.submodules.queue.r_rdy & dut.activations.valid),
+    ),
+    "a stalled result stays unchanged": (
+        "Accelerator",
+        lambda dut, m: Value.cast(dut.results.payload).eq(m.submodules.queue.w_data),
+    ),
+    "results are delivered in order and as written": (
+        "Accelerator",
+        lambda dut, m: Value.cast(dut.results.payload).eq(~m.submodules.queue.r_data),
+    ),
+}
+
+
+@pytest.mark.parametrize("claim", FAULTS)
+def test_claim_about_the_streams_is_refuted_by_a_fault(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the first eight cycles."""
+    break_hardware(monkeypatch, accelerator, *FAULTS[claim])
+    with pytest.raises(RefutedError) as refuted:
+        Streams(small(tokens=2, weight_bus_bits=4)).check(8, only=claim)
+    assert refuted.value.claims == (claim,)
+
+
+def test_every_claim_about_the_streams_has_a_fault() -> None:
+    streams = Streams(small(tokens=2, weight_bus_bits=4))
+    streams.check()
+    assert {claim for claim in streams.claims if not claim.startswith("invariant")} == set(FAULTS)
+
+
+def swap_signs(lanes: list[Any]) -> list[Any]:
+    return [(minus, plus, x) for plus, minus, x in lanes]
+
+
+def take_both_for_minus(lanes: list[Any]) -> list[Any]:
+    return [(plus & ~minus, minus, x) for plus, minus, x in lanes]
+
+
+def forget_the_last_lane(lanes: list[Any]) -> list[Any]:
+    return [*lanes[:-1], (Const(0, 1), Const(0, 1), lanes[-1][2])]
+
+
+@pytest.mark.parametrize("proof", [dot, one_column])
+@pytest.mark.parametrize("change", [swap_signs, take_both_for_minus, forget_the_last_lane])
+@pytest.mark.parametrize("datapath", DATAPATHS)
+def test_wrong_lanes_are_refuted(
+    datapath: str,
+    change: Callable[[list[Any]], list[Any]],
+    proof: Callable[[AcceleratorConfig], Proof],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = dot_product.DotProduct._lanes
+    monkeypatch.setattr(dot_product.DotProduct, "_lanes", lambda self: change(right(self)))
+    with pytest.raises(RefutedError):
+        proof(small(datapath=datapath, lanes=4, activation_bits=3)).check()
+
+
+@pytest.mark.parametrize("datapath", DATAPATHS)
+def test_missing_pipeline_registers_are_refuted(datapath: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reduction, "cuts", lambda _count, _pipeline: {})
+    with pytest.raises(RefutedError):
+        dot(small(datapath=datapath, lanes=3, pipeline=1)).prove(2)
+
+
+def test_wrong_offset_of_a_column_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Offset(dot_product.DotProduct):
+        def __init__(self, config: AcceleratorConfig) -> None:
+            super().__init__(config)
+            self.offset += 1
+
+    monkeypatch.setattr(column, "DotProduct", Offset)
+    with pytest.raises(RefutedError):
+        one_column(small(lanes=3)).check()
+
+
+def test_wrong_sign_of_a_decoded_pair_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = weights._decode_pair
+    monkeypatch.setattr(weights, "_decode_pair", lambda code, zero: right(Cat(code[0], code[0], code[2]), zero))
+    with pytest.raises(RefutedError):
+        decoder("ternary5").check()
+
+
+def counter() -> Proof:
+    proof = Proof()
+    count = Signal(3)
+    with proof.m.If(proof.free("step") & (count != 5)):
+        proof.m.d.sync += count.eq(count + 1)
+    proof.show("count", count)
+    proof.claim("below 5", count < 5)
+    proof.claim("not 7", count != 7)
+    return proof
+
+
+def test_counterexample_says_what_happens_from_the_start() -> None:
+    with pytest.raises(RefutedError) as refuted:
+        counter().check(6)
+    assert refuted.value.claims == ("below 5",)
+    lines = str(refuted.value).splitlines()
+    assert lines[0] == "below 5: refuted from the start"
+    assert lines[1] == "cycle 0: reset=0 step=1 count=0"
+    assert lines[-1].startswith("cycle 5:")
+    assert lines[-1].endswith("count=5")
+
+
+def test_bounded_check_ends_where_it_says() -> None:
+    counter().check(5)
+
+
+def test_induction_does_not_start_from_reachable_states_only() -> None:
+    proof = counter()
+    with pytest.raises(RefutedError, match="out of reach"):
+        proof.prove(3)
+
+
+def test_unknown_signal_inside_the_hardware_is_an_error() -> None:
+    proof = counter()
+    proof.inside("dut.absent", 1)
+    with pytest.raises(RuntimeError, match=r"dut\.absent"):
+        proof.check()
