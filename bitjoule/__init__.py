@@ -2,11 +2,11 @@
 
 A map of the code; imports run from the top of this list to its bottom, never back::
 
-    cli             the command line
+    cli             the command line; rtl_commands is its part `bitjoule rtl`
     reports         tables and pictures of a result
     experiments     experiment files: read, checked, run; the output folder
-    sim             NumPy reference, Verilated hardware, cycle model (to come)
-    rtl             the accelerator, in Amaranth (to come)
+    sim             NumPy reference, cycle model, the simulated hardware and its verification
+    rtl             the adder-only accelerator, in Amaranth
     energy_models   what operations, accesses and whole models cost, with their sources
 
 Use from Python::

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from typing import NamedTuple
 
+NEEDED_FOR = {"rtl": "bitjoule rtl", "interop": "tests", "dev": "tests"}
+
 
 class Finding(NamedTuple):
     """One thing looked for.
@@ -35,11 +37,19 @@ def examine() -> list[Finding]:
     found = [Finding("python", platform.python_version(), "energy experiments", "Python >= 3.11")]
     for requirement in importlib.metadata.requires("bitjoule") or ():
         name = re.split(r"[^A-Za-z0-9_.-]", requirement, maxsplit=1)[0]
-        extra = "extra ==" in requirement
-        need, remedy = (
-            ("tests", "pip install 'bitjoule[dev]'") if extra else ("energy experiments", f"pip install {name}")
-        )
+        if name == "bitjoule":
+            continue
+        extra = re.search(r"extra == \W(\w+)", requirement)
+        need = NEEDED_FOR[extra[1]] if extra else "energy experiments"
+        remedy = f"pip install 'bitjoule[{extra[1]}]'" if extra else f"pip install {name}"
         found.append(Finding(name, _version(name), need, remedy))
+    packages = "your system's package manager"
+    found += [
+        Finding("c++", _program("c++"), "bitjoule rtl verify", packages),
+        Finding("make", _program("make"), "bitjoule rtl verify", packages),
+        Finding("perl", _perl(), "bitjoule rtl verify", packages),
+        Finding("iverilog", _program("iverilog", "-V"), "bitjoule rtl verify --simulator icarus", packages),
+    ]
     found.append(Finding("git", _program("git"), "the commit in manifest.json", "your system's package manager"))
     return found
 
@@ -51,8 +61,13 @@ def _version(name: str) -> str:
         return ""
 
 
-def _program(name: str) -> str:
+def _perl() -> str:
+    found = re.search(r"\((v[^)]*)\)", _program("perl", "-v"))
+    return found[1] if found else ""
+
+
+def _program(name: str, ask: str = "--version") -> str:
     if shutil.which(name) is None:
         return ""
-    done = subprocess.run([name, "--version"], capture_output=True, text=True, timeout=10, check=False)
-    return done.stdout.split("\n")[0].strip()
+    done = subprocess.run([name, ask], capture_output=True, text=True, timeout=10, check=False)
+    return next((line.strip() for line in done.stdout.split("\n") if line.strip()), "")

@@ -1,8 +1,9 @@
 """Full adders of the library: which cell, which polarity and which operand on which pin.
 
-A library's full adder may give both outputs inverted (ASAP7). As parity and majority are self-dual, an adder fed with inverted operands then
-gives plain results: a tree that alternates between the two needs next to no inverters. Which adder is fed how is a cut to be
-maximised; a few sweeps of improvements one at a time come within some percent of every edge cut.
+A library's full adder may give both outputs inverted (ASAP7). As parity and majority are self-dual, an adder fed with
+inverted operands then gives plain results: a tree that alternates between the two needs next to no inverters. Which
+adder is fed how is a cut to be maximised; a few sweeps of improvements one at a time come within some percent of
+every edge cut.
 """
 
 import random
@@ -185,7 +186,8 @@ def _depths(cells: dict[str, Any]) -> dict[int, int]:
 
 
 def _ports(cell: dict[str, Any]) -> tuple[list[int], list[int]]:
-    inputs, outputs = [], []
+    inputs: list[int] = []
+    outputs: list[int] = []
     for port, bits in cell["connections"].items():
         target = outputs if cell["port_directions"][port] == "output" else inputs
         target += [bit for bit in bits if isinstance(bit, int)]

@@ -15,7 +15,7 @@ _TOKEN = re.compile(r"[A-Za-z_]\w*(?:\[\d+\])?|[01!'^&*|+()]")
 
 
 class _Parser:
-    """Recursive descent: ``!`` and ``'`` bind tightest, then ``^``, then ``&``, ``*`` or a blank, then ``|`` and ``+``."""
+    """Recursive descent: ``!`` and ``'`` bind tightest, then ``^``, then ``&``, ``*`` or a blank, then ``|``, ``+``."""
 
     def __init__(self, text: str) -> None:
         self.tokens: list[str] = _TOKEN.findall(text)
@@ -53,17 +53,17 @@ class _Parser:
         return terms[0] if len(terms) == 1 else f"({' ^ '.join(terms)})"
 
     def unary(self) -> str:
-        token = self.take()
-        if token == "!":
+        symbol = self.take()
+        if symbol == "!":
             return f"~{self.unary()}"
-        if token == "(":
+        if symbol == "(":
             inner = self.either()
             if self.take() != ")":
                 raise ValueError("unbalanced parentheses in a Liberty function")
-        elif token in {"0", "1"}:
-            inner = "zero" if token == "0" else "~zero"
+        elif symbol in {"0", "1"}:
+            inner = "zero" if symbol == "0" else "~zero"
         else:
-            inner = f"v[{token!r}]"
+            inner = f"v[{symbol!r}]"
         while self.next == "'":
             self.take()
             inner = f"~{inner}"
@@ -110,7 +110,7 @@ class Function:
         return self._evaluate(values, np.uint64(0))
 
     def table(self, pins: Sequence[str]) -> int:
-        """Return the truth table as a number: bit i is the value at the i-th combination, the last pin changing fastest."""
+        """Return the truth table as a number: bit i is the value at combination i, the last pin changing fastest."""
         rows = np.array(list(itertools.product((0, 1), repeat=len(pins))), dtype=np.uint64).reshape(-1, len(pins))
         value = self({pin: rows[:, column] for column, pin in enumerate(pins)}) & np.uint64(1)
         bits = np.broadcast_to(value, len(rows))

@@ -1,22 +1,23 @@
 """Energy of a netlist from its toggles and the library's capacitances and power tables.
 
-Counted are, in a cycle: half C V squared for each toggle of a net, C being the input pins on it (no wires: there is no layout); the internal
-energy of its driver at that load and a typical slew, the mean of the tables for the different paths and edges; the internal energy of
-inputs that toggle without effect; and for each flip-flop that gets a clock edge the clock pin's capacitance and internal energy. The
-clock's own tree is not there before layout and not counted. Tables given for the ground rail are a second view of the same charge and not
-counted either.
+Counted are, in a cycle: half C V squared for each toggle of a net, C being the input pins on it (no wires: there is
+no layout); the internal energy of its driver at that load and a typical slew, the mean of the tables for the
+different paths and edges; the internal energy of inputs that toggle without effect; and for each flip-flop that gets
+a clock edge the clock pin's capacitance and internal energy. The clock's own tree is not there before layout and not
+counted. Tables given for the ground rail are a second view of the same charge and not counted either.
 """
 
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gates.boolean import Function
-from gates.liberty import Cell, Library, Pin, Power, Table
+from gates.liberty import Cell, Library, Power, Table
 from gates.netlist import Instance, Netlist, kind
 from gates.simulation import Activity
 
@@ -71,14 +72,14 @@ class EnergyModel:
         self.toggle_fj = 0.5 * self.load_ff * self.volt_squared
         self.hidden_fj = np.zeros(netlist.nets)
         self.kinds = np.full(netlist.nets, "input", dtype=object)
-        internal = lru_cache(maxsize=None)(self._output_fj)
+        internal = cache(self._pin_fj)
         for instance, pin in netlist.pins("output"):
             net = instance.nets[pin]
             self.toggle_fj[net] += internal(instance.cell, pin, round(float(self.load_ff[net]), 1))
             self.kinds[net] = kind(instance.cell)
         self.toggle_fj[list(self.clock_nets)] = 0.0
 
-    def _output_fj(self, cell: Cell, pin: str, load_ff: float) -> float:
+    def _pin_fj(self, cell: Cell, pin: str, load_ff: float) -> float:
         return _mean_fj(cell.pins[pin].powers, self.slew_ns, load_ff)
 
     def energy(self, activity: Activity) -> Energy:
@@ -111,19 +112,18 @@ class EnergyModel:
             dict(parts),
         )
 
-    def _hidden_fj(self, toggles: np.ndarray) -> float:  # type: ignore[type-arg]
+    def _hidden_fj(self, toggles: NDArray[np.float64]) -> float:
         """Energy of input toggles that change no output, and of those at the data pin of a flip-flop."""
         total = 0.0
-        means = lru_cache(maxsize=None)(lambda name, pin: _mean_fj(cells[name].pins[pin].powers, self.slew_ns, 0.0))
-        cells = {instance.cell.name: instance.cell for instance in self.netlist.instances}
+        mean = cache(self._pin_fj)
         for instance in self.netlist.instances:
             pins = [pin for pin in instance.cell.inputs if instance.nets[pin] not in self.clock_nets]
-            energies = [means(instance.cell.name, pin) for pin in pins]
+            energies = [mean(instance.cell, pin, 0.0) for pin in pins]
             if not any(energies):
                 continue
             into = [float(toggles[instance.nets[pin]]) for pin in pins]
             spent = sum(energy * count for energy, count in zip(energies, into, strict=True))
-            if instance.cell.is_combinational and sum(into):
+            if instance.cell.is_combinational and sum(into) > 0.0:
                 out = max(float(toggles[instance.nets[pin]]) for pin in instance.cell.outputs)
                 spent *= max(0.0, 1.0 - out / sum(into))
             total += spent
@@ -152,8 +152,7 @@ class EnergyModel:
         gated = [
             float(activity.clocked[number])
             for number, other in enumerate(self.netlist.instances)
-            if other.cell.flip_flop is not None
-            and other.nets[other.cell.flip_flop.clock.text.strip("() ")] == net
+            if other.cell.flip_flop is not None and other.nets[other.cell.flip_flop.clock.text.strip("() ")] == net
         ]
         open_share = gated[0] if gated else 0.0
         idle = 2.0 * _mean_fj(clock.powers, self.slew_ns, 0.0) * (1.0 - open_share)
@@ -161,7 +160,7 @@ class EnergyModel:
         return clock.capacitance_ff * self.volt_squared + idle + busy
 
 
-def loads_ff(netlist: Netlist) -> np.ndarray:  # type: ignore[type-arg]
+def loads_ff(netlist: Netlist) -> NDArray[np.float64]:
     """Return the capacitance in fF of the input pins on each net."""
     loads = np.zeros(netlist.nets)
     for instance, pin in netlist.pins("input"):
@@ -179,31 +178,24 @@ def _edges_fj(power: Power, slew_ns: float, load_ff: float) -> float:
     return sum(table.at(slew_ns, load_ff) for table in (power.rise, power.fall) if table is not None)
 
 
-@lru_cache(maxsize=None)
-def _clock_pins(name: str) -> dict[tuple[str, float], tuple[float, float]]:
-    return {}
-
-
+@cache
 def _clock_pin_fj(cell: Cell, pin: str, slew_ns: float) -> tuple[float, float]:
     """Return the internal energy in fJ of a clock period at the clock pin: when the state stays and when it changes.
 
-    The tables are told apart by their condition. When the state changes, what the rising edge takes stands at the outputs.
+    The tables are told apart by their condition. When the state changes, what the rising edge takes is the outputs'.
     """
-    known = _clock_pins(cell.name)
-    if (pin, slew_ns) not in known:
-        stays: list[tuple[Table | None, Table | None]] = []
-        changes: list[tuple[Table | None, Table | None]] = []
-        for power in cell.pins[pin].powers:
-            for same, target in ((True, stays), (False, changes)):
-                if power.when is None or _possible(cell, power.when, same):
-                    target.append((power.rise, power.fall))
-        idle = _mean_at(stays, 0, slew_ns) + _mean_at(stays, 1, slew_ns)
-        known[pin, slew_ns] = idle, _mean_at(changes or stays, 1, slew_ns)
-    return known[pin, slew_ns]
+    stays: list[tuple[Table | None, Table | None]] = []
+    changes: list[tuple[Table | None, Table | None]] = []
+    for power in cell.pins[pin].powers:
+        for same, target in ((True, stays), (False, changes)):
+            if power.when is None or _possible(cell, power.when, same):
+                target.append((power.rise, power.fall))
+    idle = _mean_at(stays, 0, slew_ns) + _mean_at(stays, 1, slew_ns)
+    return idle, _mean_at(changes or stays, 1, slew_ns)
 
 
 def _mean_at(tables: list[tuple[Table | None, Table | None]], edge: int, slew_ns: float) -> float:
-    energies = [pair[edge].at(slew_ns, 0.0) for pair in tables if pair[edge] is not None]  # type: ignore[union-attr]
+    energies = [table.at(slew_ns, 0.0) for pair in tables if (table := pair[edge]) is not None]
     return float(np.mean(energies)) if energies else 0.0
 
 
@@ -225,10 +217,3 @@ def _possible(cell: Cell, when: Function, same: bool) -> bool:
         if bool(when(values)[0] & one) and ((state.next_state(values)[0] & one) == values[state.state][0]) == same:
             return True
     return False
-
-
-def clock_pin(cell: Cell) -> Pin | None:
-    """Return the clock pin of a flip-flop or clock gate, or None."""
-    if cell.flip_flop is not None:
-        return cell.pins[cell.flip_flop.clock.text.strip("() ")]
-    return cell.pins[cell.roles["clock_gate_clock_pin"]] if cell.clock_gate else None

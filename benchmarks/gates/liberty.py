@@ -1,7 +1,8 @@
 """Cells of one or more Liberty files: area, pins, functions, capacitance and power.
 
-The two readers on PyPI were tried: ``liberty-parser`` is GPL and brings sympy, ``eda-liberty-parser`` reads character by character; 46 MB of
-ASAP7 take them 15 s and 7 s. Timing groups are skipped here: ABC and OpenSTA read those from the files themselves.
+The two readers on PyPI were tried: ``liberty-parser`` is GPL and brings sympy, ``eda-liberty-parser`` reads character
+by character; 46 MB of ASAP7 take them 15 s and 7 s. Timing groups are skipped here: ABC and OpenSTA read those from
+the files themselves.
 """
 
 import gzip

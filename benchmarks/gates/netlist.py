@@ -1,4 +1,4 @@
-"""A mapped netlist: read from Yosys's JSON, changed by the sizer, simulated, written as structural Verilog for timing."""
+"""A mapped netlist: read from Yosys's JSON, changed by the sizer, simulated, written as Verilog for timing."""
 
 import json
 from collections import defaultdict
@@ -163,7 +163,7 @@ def read_netlist(path: Path, top: str, library: Library) -> Netlist:
     for name, port in module["ports"].items():
         ports[port["direction"]][name] = [_net(bit) for bit in port["bits"]]
     instances = [_instance(name, cell, library) for name, cell in sorted(module["cells"].items())]
-    names = {}
+    names: dict[int, str] = {}
     for name, net in module["netnames"].items():
         if not net.get("hide_name"):
             for position, bit in enumerate(net["bits"]):

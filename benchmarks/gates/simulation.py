@@ -1,8 +1,9 @@
 """Bit-parallel simulation of a netlist: 64 independent trials a word, zero-delay and unit-delay toggles in one run.
 
-Each clock cycle begins when registers and primary inputs change, all at once. Then time passes in steps of one gate delay, each gate reading
-what the step before left, until nothing can change. Every change of a net is a unit-delay toggle; a net that ends a cycle other
-than it began is a zero-delay toggle as well. The clock is ideal and never simulated: a gated one is the enable's value at the edge.
+Each clock cycle begins when registers and primary inputs change, all at once. Then time passes in steps of one gate
+delay, each gate reading what the step before left, until nothing can change. Every change of a net is a unit-delay
+toggle; a net that ends a cycle other than it began is a zero-delay toggle as well. The clock is ideal and never
+simulated: a gated one is the enable's value at the edge.
 """
 
 from collections import defaultdict
@@ -85,14 +86,17 @@ class Simulator:
         combinational = [item for item in combinational if not set(item[1].nets.values()) & set(self.clock_nets)]
         earliest, latest = _levels(netlist, [instance for _, instance in combinational], set(self.clock_nets))
         self.depth = max(latest.values(), default=0)
-        numbered = list(zip([instance for _, instance in combinational], earliest.values(), latest.values(), strict=True))
-        # A cell changes no sooner than its shortest and no later than its longest path from a register: it is skipped else.
+        numbered = list(
+            zip([instance for _, instance in combinational], earliest.values(), latest.values(), strict=True)
+        )
+        # A cell changes no sooner than its shortest, no later than its longest path from a register: else skip it.
         self._steps = [
             _grouped([instance for instance, first, last in numbered if first <= step <= last])
             for step in range(1, self.depth + 1)
         ]
         self._settle = [
-            _grouped([instance for instance, _, last in numbered if last == level]) for level in range(1, self.depth + 1)
+            _grouped([instance for instance, _, last in numbered if last == level])
+            for level in range(1, self.depth + 1)
         ]
         self._registers = self._find_registers()
 
@@ -136,8 +140,8 @@ class Simulator:
         Returns
         -------
         tuple or None
-            Settled and total toggles of each net over all trials, and the clock edges of gated registers by group; None if not
-            counted.
+            Settled and total toggles of each net over all trials, and the clock edges of each group of registers; None
+            if not counted.
         """
         before = self.values.copy()
         clocked = self._clock_edge()
@@ -280,9 +284,7 @@ def clock_tree(netlist: Netlist, roots: set[int]) -> dict[int, int | None]:
     return found
 
 
-def _levels(
-    netlist: Netlist, cells: Sequence[Instance], clock_nets: set[int]
-) -> tuple[dict[int, int], dict[int, int]]:
+def _levels(netlist: Netlist, cells: Sequence[Instance], clock_nets: set[int]) -> tuple[dict[int, int], dict[int, int]]:
     """Return the fewest and most gates on a way from a register or input to each cell, itself included."""
     numbers = {id(instance): number for number, instance in enumerate(netlist.instances)}
     driver = {}

@@ -1,7 +1,8 @@
 """Drive strengths and buffers: ABC knows neither the strength of registers and full adders nor what they drive.
 
-A net may load its driver with a share of what the library allows. A driver that has more to drive becomes the smallest stronger variant that
-may, or gets a tree of buffers. Then, while the critical path is longer than asked for, cells on the worst paths become stronger.
+A net may load its driver with a share of what the library allows. A driver that has more to drive becomes the
+smallest stronger variant that may, or gets a tree of buffers. Then, while the critical path is longer than asked for,
+cells on the worst paths become stronger.
 """
 
 import math
@@ -45,7 +46,9 @@ def find_sizes(library: Library) -> Sizes:
     for cells in alike.values():
         ordered = tuple(sorted(cells, key=lambda cell: (_drive_ff(cell), cell.area_um2)))
         variants.update(dict.fromkeys([cell.name for cell in cells], ordered))
-    single = [cell for cell in library.cells.values() if cell.is_combinational and len(cell.inputs) == 1 and not cell.avoid]
+    single = [
+        cell for cell in library.cells.values() if cell.is_combinational and len(cell.inputs) == 1 and not cell.avoid
+    ]
     buffers = [cell for cell in single if len(cell.outputs) == 1 and cell.table(cell.outputs[0]) == _BUFFER]
     best: dict[float, Cell] = {}
     for cell in sorted(buffers, key=lambda cell: cell.area_um2):
@@ -58,7 +61,14 @@ def _signature(cell: Cell) -> tuple[object, ...]:
         return (cell.inputs, cell.outputs, tuple(cell.table(pin) for pin in cell.outputs))
     state = cell.flip_flop
     functions = tuple(function.text for pin in cell.outputs if (function := cell.pins[pin].function))
-    return (frozenset(cell.inputs), cell.outputs, functions, state.next_state.text, state.clock.text, state.asynchronous)
+    return (
+        frozenset(cell.inputs),
+        cell.outputs,
+        functions,
+        state.next_state.text,
+        state.clock.text,
+        state.asynchronous,
+    )
 
 
 def _drive_ff(cell: Cell) -> float:
@@ -66,7 +76,7 @@ def _drive_ff(cell: Cell) -> float:
 
 
 def use_inverse_outputs(netlist: Netlist) -> None:
-    """Take the inverse of a register from its own inverse output where there is one, instead of from an inverter, in place."""
+    """Take the inverse of a register from its own inverse output, if it has one, not from an inverter, in place."""
     drivers = netlist.drivers()
     sinks = netlist.sinks()
     gone = set()

@@ -1,4 +1,4 @@
-"""What the accelerator's ports see: reset, one command, then operands; and the check that its netlist computes matmuls."""
+"""What the accelerator's ports see: reset, a command, operands; and the check that its netlist computes matmuls."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -83,7 +83,7 @@ class Options:
 
 
 def merged_liberty(library: Library, path: Path) -> None:
-    """Write the library's files as one, without power: ABC takes one file, and OpenSTA of 2019 reads what is left faster."""
+    """Write the library's files as one, without power: Yosys takes one, and OpenSTA reads what is left faster."""
     bodies = []
     for source in library.paths:
         text = _POWER.sub("", _COMMENT.sub("", read_text(source)))
@@ -125,7 +125,9 @@ def synthesise(
     prefix = _PREFIX_ADDERS.get(options.adder, "")
     unused = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.avoid)
     flip_flop = smallest_flip_flop(library)
-    others = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.flip_flop and cell != flip_flop)
+    others = " ".join(
+        f"-dont_use {cell.name}" for cell in library.cells.values() if cell.flip_flop and cell != flip_flop
+    )
     gating = [f"clockgate -liberty {liberty} -min_net_size {options.gating}"] if options.gating else []
     _yosys(
         folder,

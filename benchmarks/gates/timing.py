@@ -105,8 +105,12 @@ def analyse(netlist: Netlist, liberty: Path, clock: str | None, time_unit_ns: fl
         raise RuntimeError(f"OpenSTA failed:\n{(process.stdout + process.stderr)[-2000:]}")
     delays = {name: _delay(text, period) * time_unit_ns for name, text in found.items()}
     cells = _CELL.findall(found.get("registers" if clock else "through", ""))
+    period_ns, input_ns, output_ns, through_ns = (delays.get(name, math.nan) for name in reports)
     return Timing(
-        *(delays.get(name, math.nan) for name in ("registers", "input", "output", "through")),
+        period_ns,
+        input_ns,
+        output_ns,
+        through_ns,
         tuple(f"{cell}/{pin}" for _, pin, cell in cells),
         tuple(int(name[1:]) for name, _, _ in cells if name[1:].isdigit()),
     )
