@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import count, cycle, islice, product
+from itertools import count, cycle, product
 from typing import Any
 
 import numpy as np
@@ -285,16 +285,3 @@ def _random_stalls(random: np.random.Generator, *, known: bool) -> dict[str, str
             pattern = "".join("1" if stall else "0" for stall in random.random(int(random.integers(2, 40))) < share)
             stalls[stream] = pattern + "0" if known else share
     return stalls
-
-
-def first_pauses(case: Case, stream: str, cycles: int) -> list[bool]:
-    """Return whether a stream stalls in each of its first cycles.
-
-    Parameters
-    ----------
-    case, stream
-        As for `Case.pauses`.
-    cycles
-        How many.
-    """
-    return list(islice(case.pauses(stream), cycles))
