@@ -98,6 +98,8 @@ def carry_save_sum(
     while len(words) > 2:
         level += 1
         following: list[Value] = []
+        # Words of one width are of one age: an adder whose operands come together changes its outputs once.
+        words.sort(key=len, reverse=True)
         for i in range(0, len(words) - 2, 3):
             unit = bits.pop(0) if bits else None
             pair = compress(m, f"level{level}_{i // 3}", words[i : i + 3], unit)

@@ -59,8 +59,6 @@ generate for (i = 0; i < Y_WIDTH; i = i + 1) begin : bits
 end endgenerate
 endmodule
 """
-# No sizing in here: ABC knows neither when registers and full adders deliver nor what they can drive (see `sizing`).
-_ABC = "strash; &get -n; &fraig -x; &put; scorr; dc2; dch -f; amap -m"
 
 
 @dataclass(frozen=True)
@@ -73,13 +71,10 @@ class Options:
         Carry network of behavioural additions: one of `ADDERS`.
     gating : int
         Registers that share an enable for it to become a clock gate; 0 for multiplexers.
-    abc : str
-        ABC's script; empty for the default.
     """
 
     adder: str = "sklansky"
     gating: int = 8
-    abc: str = ""
 
 
 def merged_liberty(library: Library, path: Path) -> None:
@@ -92,7 +87,7 @@ def merged_liberty(library: Library, path: Path) -> None:
 
 
 def synthesise(
-    verilog: Path, top: str, library: Library, folder: Path, options: Options, again: bool = False
+    verilog: Path, top: str, library: Library, folder: Path, options: Options, script: str, again: bool = False
 ) -> Netlist:
     """Map a synchronous Verilog design to a library.
 
@@ -108,6 +103,8 @@ def synthesise(
         Where intermediate files, ``yosys.log`` among them, go.
     options : Options
         How.
+    script : str
+        Commands of ABC.
     again : bool
         Only the script of ABC differs from the call before: begin with what that left in the folder.
 
@@ -147,7 +144,7 @@ def synthesise(
             "select -assert-none t:$mul t:$_*",
             f"write_json {folder / 'mapped.json'}",
         ],
-        abc=options.abc or _ABC,
+        abc=script,
     )
     return read_netlist(folder / "mapped.json", top, library)
 
