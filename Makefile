@@ -35,6 +35,8 @@ gallery: $(VENV)/.core
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python benchmarks/hardware.py --config benchmarks/configs/*.yaml rtl/configs/decode_64x5.yaml
 
 clean:
 	rm -rf $(VENV) build *.egg-info

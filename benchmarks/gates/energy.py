@@ -70,7 +70,6 @@ class EnergyModel:
         self.volt_squared = library.voltage_v**2
         self.load_ff = loads_ff(netlist)
         self.toggle_fj = 0.5 * self.load_ff * self.volt_squared
-        self.hidden_fj = np.zeros(netlist.nets)
         self.kinds = np.full(netlist.nets, "input", dtype=object)
         internal = cache(self._pin_fj)
         for instance, pin in netlist.pins("output"):

@@ -10,7 +10,7 @@ from gates.liberty import Library
 from gates.netlist import Netlist
 from gates.simulation import clock_tree
 
-# ABC does no sizing here: it knows neither when registers and full adders deliver nor what they can drive (see `sizing`).
+# ABC does no sizing here: it does not know when registers and full adders deliver, and what they drive (see `sizing`).
 # Which of the first is smallest differs from design to design. They turn long carry networks into chains; the last
 # keeps them, for 2 % more area, and is tried where the others are too slow.
 SMALL = (

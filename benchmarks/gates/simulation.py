@@ -304,7 +304,7 @@ def _levels(netlist: Netlist, cells: Sequence[Instance], clock_nets: set[int]) -
             readers[net].append(instance)
         waiting[number] = len(inner)
         starts = any(net not in driver and net > 1 and net not in clock_nets for net in nets)
-        earliest[number] = 1 if starts or not inner else netlist.nets
+        earliest[number] = 1 if starts or not inner else len(cells)
         latest[number] = 1
         if not inner:
             ready.append(instance)

@@ -16,7 +16,7 @@ from gates.netlist import Instance, Netlist, is_full_adder
 from gates.timing import Timing
 
 _BUFFER, _INVERTER = 0b10, 0b01
-_ROUNDS = 40
+_ROUNDS = 10
 _SHARES = (0.3, 0.15, 0.07, 0.03)
 
 
