@@ -2,7 +2,11 @@
 
 ::
 
-    reference       BitNet layers in NumPy: the truth
+    reference       BitNet layers in NumPy: the truth; made of
+    quantisation      trits, signs, small integers and their scales
+    norms             RMSNorm and SubLN
+    matmul            the exact integer product
+    checks            what they ask of their arguments
     streams         whole matmuls as beats, and back
     cycles          how many cycles the accelerator takes, in closed form
     configurations  the accelerator's YAML files

@@ -1,0 +1,70 @@
+"""What the NumPy layers take: checks of their arguments, with the type or value that was expected."""
+
+import operator
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Float32s = NDArray[np.float32]
+Float64s = NDArray[np.float64]
+EPSILON = 1e-5  # the FAQ code's least mean|W| and max|x|; also the norms' default
+
+
+def floats(name: str, values: ArrayLike) -> Float32s:
+    """Return values as float32, which they must be finite in."""
+    array = np.asarray(values)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise TypeError(f"{name} holds {array.dtype}, expected floats")
+    with np.errstate(over="ignore"):  # becomes inf, told below
+        array = array.astype(np.float32, copy=False)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has values that are not finite in float32")
+    return array
+
+
+def tokens_of(x: ArrayLike) -> Float32s:
+    """Return activations as float32, at least one feature each."""
+    tokens = floats("x", x)
+    if not tokens.ndim or not tokens.shape[-1]:
+        raise ValueError(f"x has shape {tokens.shape}, expected (..., K) with at least one feature")
+    return np.ascontiguousarray(tokens)
+
+
+def grouped(values: NDArray[Any], groups: int) -> NDArray[Any]:
+    """Return (..., groups, K / groups)."""
+    size = values.shape[-1]
+    check_groups(groups, size)
+    return values.reshape(*values.shape[:-1], groups, size // groups)
+
+
+def whole_number(name: str, value: int, lowest: int, highest: int) -> int:
+    """Return a whole number within bounds."""
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}, expected a whole number") from None
+    if not lowest <= whole <= highest:
+        raise ValueError(f"{name} is {whole}, expected {lowest} to {highest}")
+    return whole
+
+
+def check_groups(groups: int, size: int) -> None:
+    """Refuse groups that do not divide a dimension."""
+    if size % whole_number("groups", groups, 1, max(size, 1)):
+        raise ValueError(f"groups is {groups}, which does not divide {size}")
+
+
+def check_choice(name: str, value: str, choices: object) -> None:
+    """Refuse a name that is not one of a Literal's."""
+    if value not in get_args(choices):
+        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(get_args(choices))}")
+
+
+def check_array(name: str, values: NDArray[Any], dtype: type, shape: str, dimensions: int) -> None:
+    """Refuse another type, dimension or an empty array."""
+    if not isinstance(values, np.ndarray) or values.dtype != dtype:
+        held = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise TypeError(f"{name} holds {held}, expected an array of {np.dtype(dtype)}")
+    if values.ndim != dimensions or not values.size:
+        raise ValueError(f"{name} has shape {values.shape}, expected {shape}, not empty")
