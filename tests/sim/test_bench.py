@@ -47,7 +47,9 @@ def test_corners_and_random_matmuls_are_bit_exact_with_the_cycles_of_the_closed_
 @pytest.mark.parametrize("name", ["tiny_8x4", "five_trits_tail"])
 def test_a_second_simulator_agrees(name, hardware, icarus):
     config = CONFIGURATIONS[name]
-    passes(hardware(config, icarus), [*directed_cases(config), *random_cases(config, matmuls=40, seed=99)])
+    report = passes(hardware(config, icarus), [*directed_cases(config), *random_cases(config, matmuls=40, seed=99)])
+    assert report.matmuls >= 40
+    assert report.exact_cycles >= 60
 
 
 @pytest.mark.parametrize("m", [1, 4])

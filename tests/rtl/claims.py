@@ -1,0 +1,89 @@
+"""What is claimed of decoders, dot products and columns, for all inputs."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+
+from bitjoule.rtl import column
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.encodings import ENCODINGS, Encoding
+from bitjoule.rtl.weights import decode
+from tests.rtl.formal import Proof
+
+
+def small(**values: Any) -> AcceleratorConfig:
+    """Return a configuration smaller than `AcceleratorConfig` lets users have."""
+    config = object.__new__(AcceleratorConfig)
+    defaults = {"tokens": 1, "activation_bits": 2, "weight_encoding": "ternary2", "pipeline": 0}
+    sizes = {"lanes": 2, "columns": 1, "max_k": 5, "weight_bus_bits": 8, "datapath": "carry_save"}
+    vars(config).update(defaults | sizes | values)
+    return config
+
+
+def specified(config: AcceleratorConfig, plus: Value, minus: Value, activations: Value) -> Value:
+    """Return the sum of trit times activation; both select lines mean zero, as none does."""
+    bits, group = config.activation_bits, 3 if config.datapath == "carry_save" else 2
+    terms: list[Value] = []
+    for lane in range(config.lanes):
+        x = activations[lane * bits : (lane + 1) * bits].as_signed()
+        terms.append(Mux(plus[lane] == minus[lane], 0, Mux(plus[lane], x, -x)))
+    while len(terms) > 1:  # in any order; in the hardware's, the solver is several times faster
+        whole = len(terms) // group * group if len(terms) >= group else len(terms)
+        sums = [sum(terms[i + 1 : i + group], terms[i]) for i in range(0, whole, group)]
+        terms = sums + terms[whole:]
+    return terms[0]
+
+
+def by_table(m: Module, encoding: Encoding, word: Value) -> list[Value]:
+    """Return the trits of a code word by the encoding's table."""
+    trits = [Signal(range(-1, 2)) for _ in range(encoding.trits)]
+    with m.Switch(word):
+        for code, values in enumerate(encoding.decoded):
+            with m.Case(code):
+                m.d.comb += [trit.eq(value) for trit, value in zip(trits, values, strict=True)]
+    return list(trits)
+
+
+def decoder(name: str) -> Proof:
+    proof = Proof()
+    encoding = ENCODINGS[name]
+    word = proof.free("word", encoding.bits)
+    plus, minus = decode(name, word)
+    proof.show("plus", Cat(*plus))
+    proof.show("minus", Cat(*minus))
+    for i, trit in enumerate(by_table(proof.m, encoding, word)):
+        proof.claim(f"trit {i}", ((plus[i] & ~minus[i]) == (trit == 1)) & ((minus[i] & ~plus[i]) == (trit == -1)))
+    return proof
+
+
+def dot(config: AcceleratorConfig) -> Proof:
+    proof = Proof()
+    proof.m.submodules.dut = dut = column.DotProduct(config)
+    inputs = [proof.free(port, getattr(dut, port).shape()) for port in ("plus", "minus", "activations")]
+    proof.m.d.comb += [
+        port.eq(value) for port, value in zip((dut.plus, dut.minus, dut.activations), inputs, strict=True)
+    ]
+    total = sum([*dut.words, *dut.unit_bits], Const(0))
+    product = specified(config, *inputs)
+    proof.show("total", total)
+    proof.show("product", product)
+    begun = proof.past(1, config.pipeline)  # the registers start with zeros, not with a lane's words of zero
+    proof.claim("the dot product", ~begun | (total == proof.past(product, config.pipeline) + dut.offset))
+    return proof
+
+
+def one_column(config: AcceleratorConfig) -> Proof:
+    proof = Proof()
+    proof.m.submodules.dut = dut = column.Column(config)
+    inputs = [proof.free(port, getattr(dut, port).shape()) for port in ("plus", "minus", "activations")]
+    previous = proof.free("previous", config.accumulator_bits)
+    proof.m.d.comb += [
+        port.eq(value) for port, value in zip((dut.plus, dut.minus, dut.activations), inputs, strict=True)
+    ]
+    proof.m.d.comb += dut.previous.eq(previous)
+    product = specified(config, *inputs)
+    proof.show("total", dut.total)
+    proof.show("product", product)
+    wanted = (previous + proof.past(product, config.pipeline))[: config.accumulator_bits]
+    proof.claim("the sum", dut.total == wanted)
+    return proof
