@@ -1,7 +1,7 @@
 """How many operations a pass takes, counted as the papers count them.
 
 Two conventions, both without memory, embedding, LM head, softmax, norms, rotary embedding, residuals or activation
-functions:
+functions (the third, ``system``, is `bitjoule.energy_models.system`):
 
 ``arithmetic``
     BitNet's [1]_: a dot product of n terms is n multiplications and n − 1 additions, a bias one more addition. A
@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.models import Linear
-from bitjoule.energy_models.schemes import Scheme
+from bitjoule.energy_models.schemes import ADD_ONLY, Scheme
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -40,6 +40,7 @@ class Accounting(StrEnum):
 
     ARITHMETIC = "arithmetic"
     MAC = "mac"
+    SYSTEM = "system"
 
 
 LINEARS = ("matmul", "q_proj", "k_proj", "v_proj", "o_proj", "ffn_router", "ffn_gate", "ffn_up", "ffn_down")
@@ -162,7 +163,7 @@ def count(
     cases
         Arrays of shape (cases,).
     accounting
-        The convention.
+        ``arithmetic`` or ``mac``.
 
     Returns
     -------
@@ -211,7 +212,8 @@ class _Counter:
     def __init__(self, schemes: tuple[Scheme, ...], scheme: Indices, accounting: Accounting) -> None:
         self.scheme = scheme
         self.mac_only = accounting is Accounting.MAC
-        self.attention_formats = tuple(s.attention for s in schemes)
+        self.attention_formats = tuple(s.attention_operands[1] for s in schemes)
+        self.attention_multiplies = _gather([s.attention not in ADD_ONLY for s in schemes], scheme)
         self.product_formats = tuple(s.activations for s in schemes)
         self.rescale_formats = tuple(s.rescale or s.activations for s in schemes)
         self.multiplies = _gather([s.multiplies for s in schemes], scheme)
@@ -232,7 +234,7 @@ class _Counter:
     def attention(self, phase: Phase, component: str, operand: str, outputs: Floats, head_dim: Floats) -> None:
         # BitNet's table prices both products alike, with head_dim - 1 additions for each query-key pair.
         action = Action(phase, component, operand, "mul", self.attention_formats)
-        self.dot_products(action, outputs, head_dim, 1)
+        self.dot_products(action, outputs, head_dim, self.attention_multiplies)
 
     def linear(self, phase: Phase, component: str, rows: Floats, linear: _Dimensions) -> None:
         router = component == "ffn_router"  # stays in high precision, as the attention does

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 from bitjoule.energy_models.errors import InputError, Problem, brief, choices, suggestion
 from bitjoule.energy_models.memories import Memory, memories
 from bitjoule.energy_models.models import presets
+from bitjoule.energy_models.platforms import platforms
 from bitjoule.energy_models.schemes import schemes
 from bitjoule.energy_models.sources import references
+from bitjoule.energy_models.storage import storages
 from bitjoule.energy_models.technology import technologies
 
 
@@ -108,6 +110,34 @@ def _memories() -> Table:
     return Table(MEMORY_HEADERS, [_memory_row(memory) for memory in memories()])
 
 
+def _storages() -> Table:
+    rows = [
+        (name, s.holds, f"{s.bits:.4g}", ", ".join(f"{times:g} {text}" for text, times in s.unpack.items()), s.note)
+        for name, s in storages().items()
+    ]
+    return Table(("storage", "holds", "bits a value", "unpacking a word", "note"), rows)
+
+
+def _platforms() -> Table:
+    rows = []
+    for name, p in platforms().items():
+        arrays = ", ".join(f"{key} {array.lanes} x {array.columns}" for key, array in p.arrays.items())
+        buffers = sum(buffer.size_bytes for buffer in p.buffers.values()) // 1024
+        memory = p.off_chip.memory or "own prices"
+        rows.append((name, arrays, buffers, memory, p.off_chip.bandwidth_gb_per_s, p.description))
+    return Table(("platform", "arrays", "buffers (KiB)", "off-chip", "GB/s", "description"), rows)
+
+
+def _storage_entry(name: str) -> Entry:
+    storage = storages()[name]
+    return Entry({"bits": storage.bits, **storage.with_defaults()}, None, references([storage.source]))
+
+
+def _platform_entry(name: str) -> Entry:
+    platform = platforms()[name]
+    return Entry(platform.model_dump(mode="json", exclude_none=True), None, references([platform.references]))
+
+
 def _model_entry(name: str) -> Entry:
     shape = presets()[name]
     return Entry({"parameters": shape.parameters, **shape.with_defaults()}, None, references([shape.source]))
@@ -149,11 +179,15 @@ _LISTINGS: Mapping[str, Callable[[], Table]] = {
     "schemes": _schemes,
     "technologies": _technologies,
     "memories": _memories,
+    "storages": _storages,
+    "platforms": _platforms,
 }
 _ENTRIES: Mapping[str, Callable[[str], Entry]] = {
     "models": _model_entry,
     "schemes": _scheme_entry,
     "technologies": _technology_entry,
     "memories": _memory_entry,
+    "storages": _storage_entry,
+    "platforms": _platform_entry,
 }
 KINDS = tuple(_LISTINGS)

@@ -39,7 +39,7 @@ def price_actions(counts: Counts, technologies: Sequence[Technology], scheme: In
     for t, at_node in enumerate(technologies):
         for a, action in enumerate(counts.actions):
             for s, number_format in enumerate(action.formats):
-                if (action.action, number_format) in at_node.rows:
+                if at_node.has_price(action.action, number_format):
                     prices[:, t, s, a] = at_node.price(action.action, number_format)
     energies = []
     for end in prices:

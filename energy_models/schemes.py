@@ -6,12 +6,13 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from bitjoule.energy_models.documents import read_document
-from bitjoule.energy_models.errors import choices
+from bitjoule.energy_models.errors import choices, suggestion
 from bitjoule.energy_models.sources import DATA
+from bitjoule.energy_models.storage import Storage, plain_storage, storages
 from bitjoule.energy_models.validation import Strict, validate, wrong_value
 
-Format = Literal["fp32", "fp16", "bf16", "int32", "int8"]
-FORMATS: tuple[Format, ...] = ("fp32", "fp16", "bf16", "int32", "int8")
+Format = Literal["fp32", "fp16", "bf16", "int32", "int8", "int4", "int2", "int1"]
+FORMATS: tuple[Format, ...] = ("fp32", "fp16", "bf16", "int32", "int8", "int4", "int2", "int1")
 FLOATS = frozenset({"fp32", "fp16", "bf16"})
 ADD_ONLY = frozenset({"binary", "ternary"})
 
@@ -28,9 +29,13 @@ class Scheme(Strict):
     activations
         Format of the linears' inputs, in which products and sums are priced.
     attention
-        Format of both attention products and of an expert router.
+        Format of both attention products and of an expert router; ``binary`` stands for keys and values of ±1 with INT8
+        queries and probabilities.
     rescale
         Format of the scales and biases of a quantised linear; none for floating-point weights.
+    weight_storage, kv_cache, embedding, lm_head
+        How weights, keys and values, and both vocabulary tables are stored (`bitjoule.energy_models.storage`).
+        Default: as the weights' and the attention's format say, and the tables in the format of the scales.
     source, where
         Citation key and the place in it.
     """
@@ -38,8 +43,12 @@ class Scheme(Strict):
     description: str = ""
     weights: Format | Literal["binary", "ternary"]
     activations: Format
-    attention: Format
+    attention: Format | Literal["binary"]
     rescale: Format | None = None
+    weight_storage: str | None = None
+    kv_cache: str | None = None
+    embedding: str | None = None
+    lm_head: str | None = None
     source: str = ""
     where: str = ""
 
@@ -51,6 +60,17 @@ class Scheme(Strict):
             raise wrong_value(f"rescale with {self.weights} weights", "no `rescale`: they have no scales")
         if not self.quantised and self.activations not in FLOATS:
             raise wrong_value(f"{self.weights} weights with {self.activations} activations", choices(sorted(FLOATS)))
+        for key in ("weight_storage", "kv_cache", "embedding", "lm_head"):
+            name = getattr(self, key)
+            if name is not None and name not in storages():
+                raise wrong_value(
+                    f"unknown storage {name!r}{suggestion(name, storages())}", choices(storages(), 20), key
+                )
+        if self.stored("weight_storage").holds != self.weights:
+            fitting = [name for name, storage in storages().items() if storage.holds == self.weights]
+            raise wrong_value(
+                f"{self.weight_storage} holds no {self.weights} weights", choices(fitting), "weight_storage"
+            )
         return self
 
     @property
@@ -69,13 +89,49 @@ class Scheme(Strict):
         return self.weights not in ADD_ONLY
 
     @property
+    def vector(self) -> str:
+        """Format of everything that is no matrix product, and of what lies between the linears."""
+        return self.rescale or self.activations
+
+    @property
+    def attention_operands(self) -> tuple[str, str]:
+        """Formats of keys and values, and of queries and probabilities."""
+        return (self.attention, "int8" if self.attention in ADD_ONLY else self.attention)
+
+    @property
+    def router(self) -> str:
+        """Format of an expert router's product."""
+        return self.attention_operands[1]
+
+    def storage_name(self, part: str) -> str:
+        """Return how a part is stored, by name.
+
+        Parameters
+        ----------
+        part
+            ``weight_storage``, ``kv_cache``, ``embedding`` or ``lm_head``.
+        """
+        if part == "lm_head":
+            return self.lm_head or self.storage_name("embedding")
+        default = {"weight_storage": self.weights, "kv_cache": self.attention, "embedding": self.vector}[part]
+        return str(getattr(self, part) or plain_storage(default))
+
+    def stored(self, part: str) -> Storage:
+        """Return how a part is stored.
+
+        Parameters
+        ----------
+        part
+            As for `storage_name`.
+        """
+        return storages()[self.storage_name(part)]
+
+    @property
     def priced(self) -> frozenset[tuple[str, str]]:
         """The (operation, format) pairs that a technology must price to run this scheme."""
-        formats = {self.activations, self.attention, self.rescale or self.activations}
-        pairs = {("add", name) for name in formats} | {
-            ("mul", self.attention),
-            ("mul", self.rescale or self.activations),
-        }
+        attention = self.attention_operands[1]
+        pairs = {("add", name) for name in (self.activations, attention, self.vector)} | {("mul", self.vector)}
+        pairs |= set() if self.attention in ADD_ONLY else {("mul", attention)}
         return frozenset(pairs | ({("mul", self.activations)} if self.multiplies else set()))
 
 

@@ -163,6 +163,36 @@ def test_many_cases_at_once_equal_each_case_alone():
         assert got == expected
 
 
+def test_binary_attention_takes_additions_alone():
+    model = shape(kv_heads=1, head_dim=3, experts=4, active_experts=2)
+    counts = count([model], [schemes()["bitnet-b1.58-binary-attention"]], cases(prompt=3, new=2))
+    attention = [(a, n) for a, n in zip(counts.actions, counts.count[0], strict=True) if "attention" in a.component]
+    assert {(a.action, a.operand, a.formats) for a, _ in attention} == {("add", "partial_sums", ("int8",))}
+    pairs = 3 * 3 + 4 + 5  # prefill's square, then a context that grows
+    assert sum(n for _, n in attention) == 2 * model.layers * model.heads * pairs * (model.head_dim - 1)
+
+
+def test_binary_attention_leaves_the_linears_as_they_are_and_multiplies_the_router_in_int8():
+    model = shape(ffn_gated=True, experts=4, active_experts=2)
+    names = ["bitnet-b1.58", "bitnet-b1.58-binary-attention"]
+    table = count([model], [schemes()[name] for name in names], cases(2, prompt=3)._replace(
+        model=np.zeros(2, dtype=int), scheme=np.arange(2)))  # fmt: skip
+    for i, action in enumerate(table.actions):
+        if "attention" not in action.component:
+            assert table.count[0, i] == table.count[1, i]
+    assert {a.formats for a in table.actions if a.component == "ffn_router"} == {("fp16", "int8")}
+
+
+def test_w4a16_scales_outputs_but_quantises_no_activations():
+    counts = count([Matmul(3, 5, 7)], [schemes()["w4a16"]], cases(prompt=3))
+    assert {(a.action, a.operand): n for a, n in zip(counts.actions, counts.count[0], strict=True)} == {
+        ("mul", "weights"): 3 * 5 * 7,
+        ("add", "partial_sums"): 3 * (5 - 1) * 7,
+        ("mul", "outputs"): 3 * 7,
+    }
+    assert {a.formats for a in counts.actions} == {("fp16",)}
+
+
 def test_components_come_in_the_order_a_block_runs_them():
     counts = count([SHAPES["experts"]], [schemes()["fp16"]], cases(new=1))
     order = list(dict.fromkeys((action.phase, action.component) for action in counts.actions))

@@ -1,0 +1,179 @@
+"""The columns of the system accounting, and what a machine pays in each of them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitjoule.energy_models.arithmetic import Floats, Phase
+from bitjoule.energy_models.machine import Machine
+from bitjoule.energy_models.steps import ABSENT, NOTHING, STEPS, Kind, Line
+from bitjoule.energy_models.storage import WIDTH_BITS
+from bitjoule.energy_models.workload import MATMULS, PHASES
+
+QUANTITIES = (
+    "products", "sums", "biases", "fills", "updates", "buffered_fills", "loads", "weights_in", "reads",
+    "activations_in", "spills", "unloads", "outputs", "outputs_out",
+)  # fmt: skip
+PARTS = (
+    "embedding", "norm", "activation_quantisation", "rotary", "softmax", "activation_function", "residual",
+    "output_rescale",
+)  # fmt: skip
+PART_STEPS = ("mul", "add", "buffer_read", "buffer_write")
+OTHERS = (
+    ("embedding", "weights", "off_chip_read"),
+    ("residual", "activations", "off_chip_read"),
+    ("residual", "activations", "off_chip_write"),
+    ("kv_cache_write", "keys_values", "mul"),
+    ("kv_cache_write", "keys_values", "add"),
+    ("kv_cache_write", "keys_values", "buffer_read"),
+    ("kv_cache_write", "keys_values", "off_chip_write"),
+    ("leakage", "chip", "leak"),
+)
+COMPONENTS = (
+    "embedding", "norm", "activation_quantisation", "matmul", "q_proj", "k_proj", "v_proj", "rotary", "kv_cache_write",
+    "attention_scores", "softmax", "attention_values", "kv_cache_read", "o_proj", "ffn_router", "ffn_gate", "ffn_up",
+    "ffn_down", "activation_function", "residual", "output_rescale", "lm_head", "leakage",
+)  # fmt: skip
+OPERANDS = (
+    "weights", "keys", "values", "keys_values", "partial_sums", "biases", "activations", "outputs", "unpacking", "chip",
+)  # fmt: skip
+ACTIONS = (
+    "mul", "add", "mac", "register_read", "register_write", "buffer_read", "buffer_write", "off_chip_read",
+    "off_chip_write", "leak",
+)  # fmt: skip
+NAMED = {"attention_scores": "keys", "attention_values": "values"}
+STEP_QUANTITY = np.array([QUANTITIES.index(step.quantity) for step in STEPS])
+KIND_OF = np.array(list(MATMULS.values()))
+
+
+class Column(NamedTuple):
+    """One kind of action in one place."""
+
+    phase: Phase
+    component: str
+    operand: str
+    action: str
+
+
+def _columns() -> tuple[Column, ...]:
+    found = []
+    for phase in PHASES:
+        for component in MATMULS:
+            for step in STEPS:
+                own = NAMED.get(component, step.operand) if step.operand == "weights" else step.operand
+                cached = component in NAMED and (step.operand, step.action) == ("weights", "off_chip_read")
+                found.append(Column(phase, "kv_cache_read" if cached else component, own, step.action))
+        found += [Column(phase, part, "activations", action) for part in PARTS for action in PART_STEPS]
+        found += [Column(phase, *other) for other in OTHERS]
+    return tuple(found)
+
+
+COLUMNS = _columns()
+FORMAT_NAMES = (
+    "fp32", "fp16", "bf16", "int32", "int16", "int8", "int4", "int3", "int2", "int1", "ternary", "binary", "ternary2",
+    "ternary3", "ternary5", "binary1", "",
+)  # fmt: skip
+
+
+class Setup(NamedTuple):
+    """What a machine pays, as tables.
+
+    Parameters
+    ----------
+    factors
+        Of each step of each kind of matmul, shape (kinds, steps); see `bitjoule.energy_models.steps.Line`.
+    bits
+        Of the values that each step of an element-wise part moves, 1 for operations; shape (parts, part steps).
+    formats, keys
+        Index into `FORMAT_NAMES`, and number of the price's row, of each column of a phase.
+    prices
+        Low, nominal and high, in pJ; shape (3, columns of a phase).
+    margin_bits
+        Room that the smallest tiles need beside what stays in the activations' buffer.
+    capacity_bits
+        Of that buffer.
+    shared
+        Whether it holds weights, too.
+    """
+
+    factors: Floats
+    bits: Floats
+    formats: NDArray[np.int16]
+    prices: Floats
+    keys: NDArray[np.int32]
+    margin_bits: float
+    capacity_bits: float
+    shared: bool
+
+
+def tables(machine: Machine, kinds: Sequence[Kind], numbers: dict[str, int]) -> Setup:
+    """Return a machine's tables.
+
+    Parameters
+    ----------
+    machine
+        The machine.
+    kinds
+        Kinds of matmul that it is asked for.
+    numbers
+        The number of each price key; those that are new are added.
+
+    Raises
+    ------
+    UnpricedError
+        A price is missing.
+    """
+    scheme = machine.scheme
+    lines = {kind: machine.lines(kind) for kind in kinds}
+    factors = np.zeros((len(Kind), len(STEPS)))
+    for kind in kinds:
+        factors[kind] = [lines[kind][step].factor for step in STEPS]
+    per_column: list[Line] = []
+    for kind in MATMULS.values():
+        per_column += [lines[kind][step] if kind in lines else ABSENT for step in STEPS]
+    vector, at = scheme.vector, machine.technology.name
+    whole_model = Kind.LINEAR in kinds
+
+    def operation(action: str) -> Line:
+        price = machine.operation(action, vector) if whole_model else NOTHING
+        return Line(1.0, vector, price, f"{action} {vector} {at}")
+
+    def access(action: str, name: str, operand: str = "activations") -> Line:
+        return Line(1.0, name, *machine.access(action, operand))
+
+    bits = np.ones((len(PARTS), len(PART_STEPS)))
+    bits[:, 2:] = machine.vector_bits
+    for part in PARTS:
+        written = scheme.activations if part == "activation_quantisation" else vector
+        bits[PARTS.index(part), 3] = WIDTH_BITS[written]
+        per_column += [
+            operation("mul"),
+            operation("add"),
+            access("buffer_read", vector),
+            access("buffer_write", written),
+        ]
+    per_column += [
+        access("off_chip_read", scheme.storage_name("embedding")),
+        access("off_chip_read", vector),
+        access("off_chip_write", vector),
+        operation("mul"),
+        operation("add"),
+        access("buffer_read", vector),
+        access("off_chip_write", scheme.storage_name("kv_cache")),
+        Line(1.0, "", machine.cycle_pj, f"leakage {at}"),
+    ]
+    buffers = list(machine.platform.buffers.values())
+    held = buffers[machine.buffer("activations")]
+    models = [kind for kind in kinds if kind is not Kind.BARE]
+    return Setup(
+        factors=factors,
+        bits=bits,
+        formats=np.array([FORMAT_NAMES.index(line.format) for line in per_column], dtype=np.int16),
+        prices=np.array([line.price for line in per_column]).T,
+        keys=np.array([numbers.setdefault(line.key, len(numbers)) for line in per_column], dtype=np.int32),
+        margin_bits=max((machine.least_bits(kind) for kind in models), default=0.0),
+        capacity_bits=held.size_bytes * 8.0,
+        shared=machine.buffer("weights") == machine.buffer("activations"),
+    )

@@ -1,0 +1,374 @@
+"""A scheme on a platform at a technology: which array runs a matmul, and what each thing it does costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from bitjoule.energy_models.accesses import UnpricedError, buffer_price, off_chip_price
+from bitjoule.energy_models.facts import Price
+from bitjoule.energy_models.mapping import ArrayShape, Costs, Place, Problem
+from bitjoule.energy_models.platforms import Array, Macs, Node, Platform, price_of
+from bitjoule.energy_models.schemes import ADD_ONLY, FLOATS, Scheme
+from bitjoule.energy_models.steps import ABSENT, NOTHING, STEPS, Kind, Line, Step
+from bitjoule.energy_models.storage import WIDTH_BITS, Storage
+from bitjoule.energy_models.technology import Technology
+
+PJ_PER_W_US = 1e6  # a watt for a microsecond is 1e6 pJ
+
+
+@dataclass(frozen=True)
+class Formats:
+    """Formats of one kind of matmul: weights and how they are stored, activations, outputs."""
+
+    weights: str
+    storage_name: str
+    storage: Storage
+    activations: str
+    outputs: str
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """A scheme on a platform at a technology.
+
+    Parameters
+    ----------
+    scheme, platform, technology
+        Which.
+    name
+        The platform's, for messages.
+    """
+
+    scheme: Scheme
+    platform: Platform
+    technology: Technology
+    name: str
+
+    @cached_property
+    def node(self) -> Node:
+        """Clock and leakage.
+
+        Raises
+        ------
+        UnpricedError
+            The platform is not built at this technology.
+        """
+        if self.technology.name not in self.platform.nodes:
+            nodes = ", ".join(self.platform.nodes)
+            raise UnpricedError(
+                f"platform {self.name} has no clock at {self.technology.name} (nodes: {nodes})",
+                f"one of {nodes}, or a key nodes.{self.technology.name} in the platform's file",
+            )
+        return self.platform.nodes[self.technology.name]
+
+    @cached_property
+    def cycle_pj(self) -> Price:
+        """Leakage of the chip in a cycle."""
+        return price_of(self.node.leakage_w, PJ_PER_W_US / self.node.clock_mhz)
+
+    @cached_property
+    def off_chip_bits(self) -> float:
+        """Bits that off-chip memory moves a cycle."""
+        return self.platform.off_chip.bandwidth_gb_per_s * 8e3 / self.node.clock_mhz
+
+    @cached_property
+    def vector_bits(self) -> int:
+        """Bits of a value between the linears."""
+        return WIDTH_BITS[self.scheme.vector]
+
+    def buffer(self, operand: str) -> int:
+        """Return the index of the buffer that holds an operand, -1 if none does.
+
+        Parameters
+        ----------
+        operand
+            ``weights`` or ``activations``.
+        """
+        buffers = list(self.platform.buffers.values())
+        return next((i for i, buffer in enumerate(buffers) if operand in buffer.holds), -1)
+
+    def formats(self, kind: Kind) -> Formats:
+        """Return the formats of a matmul.
+
+        Parameters
+        ----------
+        kind
+            What it is for.
+        """
+        scheme = self.scheme
+        cached, queried = scheme.attention_operands
+        of_weights = (scheme.weights, "weight_storage", scheme.activations)
+        weights, part, activations = {
+            Kind.BARE: of_weights,
+            Kind.LINEAR: of_weights,
+            Kind.ROUTER: (scheme.router, "embedding", scheme.router),
+            Kind.SCORES: (cached, "kv_cache", queried),
+            Kind.VALUES: (cached, "kv_cache", queried),
+            Kind.HEAD: (scheme.stored("lm_head").holds, "lm_head", scheme.vector),
+        }[kind]
+        outputs = scheme.activations if kind is Kind.BARE else scheme.vector
+        return Formats(weights, scheme.storage_name(part), scheme.stored(part), activations, outputs)
+
+    def array(self, kind: Kind) -> tuple[Array, Macs]:
+        """Return the array that runs a matmul, and what a MAC costs there.
+
+        Parameters
+        ----------
+        kind
+            What the matmul is for.
+
+        Raises
+        ------
+        UnpricedError
+            No array computes its formats.
+        """
+        if kind not in self._known_arrays:
+            self._known_arrays[kind] = self._first_array(kind)
+        return self._known_arrays[kind]
+
+    @cached_property
+    def _known_arrays(self) -> dict[Kind, tuple[Array, Macs]]:
+        return {}
+
+    def _first_array(self, kind: Kind) -> tuple[Array, Macs]:
+        wanted = self.formats(kind)
+        for array in self.platform.arrays.values():
+            macs = array.macs_for(wanted.weights, wanted.activations)
+            if macs is not None:
+                return array, macs
+        has = dict.fromkeys(
+            f"{w} x {a}"
+            for array in self.platform.arrays.values()
+            for macs in array.macs
+            for w in macs.weights
+            for a in macs.activations
+        )
+        pair = f"{wanted.weights} x {wanted.activations}"
+        part = {Kind.SCORES: "attention", Kind.VALUES: "attention", Kind.HEAD: "LM head", Kind.ROUTER: "router"}
+        raise UnpricedError(
+            f"no array of platform {self.name} computes {pair}, the {part.get(kind, 'linears')} of the scheme",
+            f"{', '.join(has)}; or a line in `macs` of one of its arrays",
+        )
+
+    def operation(self, action: str, number_format: str) -> Price:
+        """Return the price of an operation.
+
+        Parameters
+        ----------
+        action, number_format
+            ``mul`` or ``add``, and its format.
+
+        Raises
+        ------
+        UnpricedError
+            The technology has none.
+        """
+        if not self.technology.has_price(action, number_format):
+            wrong = (
+                f"{self.technology.name} has no price for {action} {number_format}, which platform {self.name} needs"
+            )
+            known = dict.fromkeys(f for _, f in self.technology.rows)
+            raise UnpricedError(wrong, f"formats out of {', '.join(known)}")
+        return self.technology.price(action, number_format)
+
+    @cached_property
+    def _known_lines(self) -> dict[Kind, Mapping[Step, Line]]:
+        return {}
+
+    def lines(self, kind: Kind) -> Mapping[Step, Line]:
+        """Return what each step of a matmul costs.
+
+        Parameters
+        ----------
+        kind
+            What the matmul is for.
+
+        Raises
+        ------
+        UnpricedError
+            A price is missing.
+        """
+        if kind not in self._known_lines:
+            self._known_lines[kind] = self._lines(kind)
+        return self._known_lines[kind]
+
+    def _lines(self, kind: Kind) -> Mapping[Step, Line]:
+        array, macs = self.array(kind)
+        wanted = self.formats(kind)
+        lines = dict.fromkeys(STEPS, ABSENT)
+        at = self.technology.name
+
+        def put(operand: str, action: str, line: Line) -> None:
+            step = next(s for s in STEPS if (s.operand, s.action) == (operand, action))
+            lines[step] = line
+
+        if macs.energy_pj is not None:
+            price = Price(macs.energy_pj, macs.energy_pj, macs.energy_pj)
+            put("weights", "mac", Line(1.0, wanted.activations, price, f"mac {self.name}"))
+        for text in macs.actions or ():
+            action, number_format = text.split()
+            price = self.operation(action, number_format)
+            operand = "weights" if action == "mul" else "partial_sums"
+            put(operand, action, Line(1.0, number_format, price, f"{text} {at}"))
+        if kind is Kind.LINEAR:
+            vector = self.scheme.vector
+            put("biases", "add", Line(1.0, vector, self.operation("add", vector), f"add {vector} {at}"))
+        for (action, number_format), times in self._unpacking(kind).items():
+            price = self.operation(action, number_format)
+            put("unpacking", action, Line(times, number_format, price, f"{action} {number_format} {at}"))
+
+        registers, sums = array.weight_registers, array.accumulators
+        for action, per_bit in (
+            ("register_read", registers.read_pj_per_bit),
+            ("register_write", registers.write_pj_per_bit),
+        ):
+            if per_bit:
+                put(
+                    "weights",
+                    action,
+                    Line(WIDTH_BITS[wanted.weights], wanted.weights, price_of(per_bit), f"{action} {self.name}"),
+                )
+        for action, per_bit in (("register_read", sums.read_pj_per_bit), ("register_write", sums.write_pj_per_bit)):
+            if per_bit:
+                put(
+                    "partial_sums", action, Line(sums.bits, _sum_format(wanted), price_of(per_bit), f"sums {self.name}")
+                )
+        stored = {
+            "weights": (wanted.storage.bits, wanted.storage_name),
+            "activations": (WIDTH_BITS[wanted.activations], wanted.activations),
+            "partial_sums": (sums.bits, _sum_format(wanted)),
+            "outputs": (WIDTH_BITS[wanted.outputs], wanted.outputs),
+        }
+        for operand, (bits, name) in stored.items():
+            for step in STEPS:
+                if step.operand == operand and step.action.startswith(("buffer", "off_chip")):
+                    price, key = self.access(step.action, "weights" if operand == "weights" else "activations")
+                    lines[step] = Line(bits, name, price, key)
+        return lines
+
+    def access(self, action: str, operand: str) -> tuple[Price, str]:
+        """Return the price of moving one bit, and the key of its source.
+
+        Parameters
+        ----------
+        action
+            ``buffer_read``, ``buffer_write``, ``off_chip_read`` or ``off_chip_write``.
+        operand
+            ``weights`` or ``activations``: which buffer.
+
+        Raises
+        ------
+        UnpricedError
+            The technology does not price the buffer's memory.
+        """
+        if action.startswith("off_chip"):
+            return off_chip_price(self.platform.off_chip, action.endswith("read"), self.name)
+        index = self.buffer(operand)
+        if index < 0:
+            return NOTHING, ""
+        buffer = list(self.platform.buffers.values())[index]
+        return buffer_price(buffer, action.endswith("read"), self.technology, self.name)
+
+    def _unpacking(self, kind: Kind) -> dict[tuple[str, str], float]:
+        """Return the operations for each weight between memory and array."""
+        wanted = self.formats(kind)
+        found: dict[tuple[str, str], float] = {}
+        for text, times in wanted.storage.unpack.items():
+            action, number_format = text.split()
+            found[action, number_format] = times / wanted.storage.values
+        integers = wanted.storage.holds not in FLOATS | ADD_ONLY
+        scaled = wanted.storage.group > 0 or (integers and kind is not Kind.LINEAR)
+        if scaled and wanted.activations in FLOATS:  # otherwise the scales are the outputs'
+            found["mul", self.scheme.vector] = 1.0
+        return found
+
+    @cached_property
+    def _templates(self) -> dict[tuple[Kind, bool], Problem]:
+        return {}
+
+    def problem(self, kind: Kind, m: float, k: float, n: float, resident: bool, reserved_bits: float) -> Problem:
+        """Return a matmul for the mapping search.
+
+        Parameters
+        ----------
+        kind
+            What it is for.
+        m, k, n
+            Its sizes.
+        resident
+            Whether what lies between the matmuls stays in the buffer as a whole.
+        reserved_bits
+            Its room there.
+        """
+        if (kind, resident) not in self._templates:
+            self._templates[kind, resident] = self._template(kind, resident)
+        known = self._templates[kind, resident]
+        capacity = tuple(
+            (bits - (reserved_bits if i == known.outputs.buffer else 0.0)) / (2 if buffer.double_buffered else 1)
+            for i, (bits, buffer) in enumerate(zip(known.capacity_bits, self.platform.buffers.values(), strict=True))
+        )
+        costs = known.costs._replace(fixed_pj=known.costs.fixed_pj * m * k * n)
+        return known._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs)
+
+    def _template(self, kind: Kind, resident: bool) -> Problem:
+        """Return the problem of one MAC, in buffers as large as they are."""
+        array, _ = self.array(kind)
+        wanted = self.formats(kind)
+        lines = {(step.operand, step.action): line for step, line in self.lines(kind).items()}
+        sums, registers = array.accumulators, array.weight_registers
+        inner, outer = self.buffer("weights"), self.buffer("activations")
+        fused_in, fused_out = kind is Kind.VALUES, kind in (Kind.SCORES, Kind.HEAD)
+        spilled = not resident
+
+        def pj(operand: str, *actions: str) -> float:
+            found = (lines.get((operand, action), ABSENT) for action in actions)
+            return sum(line.factor * line.price.nominal_pj for line in found)
+
+        own_product = pj("weights", "mul", "mac", "register_read") + pj("partial_sums", "add")
+        update = pj("partial_sums", "register_read", "register_write") / (1 if sums.per == "pe" else array.lanes)
+        costs = Costs(
+            weight_fill_pj=pj("weights", "buffer_read" if inner >= 0 else "off_chip_read", "register_write")
+            + pj("unpacking", "mul", "add"),
+            weight_load_pj=pj("weights", "off_chip_read", "buffer_write"),
+            activation_read_pj=pj("activations", "buffer_read"),
+            activation_load_pj=pj("activations", "off_chip_read", "buffer_write"),
+            sum_spill_pj=pj("partial_sums", "buffer_write", "buffer_read", "register_read", "register_write"),
+            sum_unload_pj=pj("partial_sums", "buffer_read", "buffer_write", "off_chip_read", "off_chip_write"),
+            cycle_pj=self.cycle_pj.nominal_pj,
+            fixed_pj=own_product + update,
+        )
+        load_cycles = array.lanes * array.columns * wanted.storage.bits / registers.load_bits_per_cycle
+        shape = (array.lanes, array.columns, registers.weights, sums.depth, load_cycles, array.pipeline_cycles)
+        buffers = self.platform.buffers.values()
+        return Problem(
+            m=1, k=1, n=1,
+            array=ArrayShape(*shape),
+            weights=Place(inner, True, True, wanted.storage.bits),
+            activations=Place(outer, spilled and not fused_in, spilled or fused_in, WIDTH_BITS[wanted.activations]),
+            outputs=Place(outer, spilled and not fused_out, spilled or fused_out, WIDTH_BITS[wanted.outputs]),
+            sum_bits=sums.bits,
+            capacity_bits=tuple(buffer.size_bytes * 8.0 for buffer in buffers),
+            width_bits=tuple(float(buffer.width_bits) for buffer in buffers),
+            off_chip_bits=self.off_chip_bits,
+            costs=costs,
+        )  # fmt: skip
+
+    def least_bits(self, kind: Kind) -> float:
+        """Return the room that the smallest tiles of a matmul need beside what stays in the activations' buffer.
+
+        Parameters
+        ----------
+        kind
+            What the matmul is for.
+        """
+        array, _ = self.array(kind)
+        wanted = self.formats(kind)
+        bits = float(array.lanes * WIDTH_BITS[wanted.activations])
+        bits += array.columns * max(array.accumulators.bits, WIDTH_BITS[wanted.outputs])
+        if self.buffer("weights") == self.buffer("activations"):
+            bits += array.lanes * array.columns * wanted.storage.bits
+        return bits * (2 if list(self.platform.buffers.values())[self.buffer("activations")].double_buffered else 1)
+
+
+def _sum_format(wanted: Formats) -> str:
+    return wanted.outputs if wanted.activations in FLOATS else "int32"

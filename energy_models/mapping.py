@@ -1,0 +1,351 @@
+"""What a tiling of a matmul moves on an array, and how long it takes.
+
+Three levels: off-chip memory, buffers, and the array with its weight registers and accumulators. Off-chip memory hands
+the buffers tiles of m1 x k1 x n1; of these the array takes tiles of m0 x k0 x n0, as large as its weight registers
+(k0 n0) and accumulators (m0 n0) allow; a block of lanes x columns weights serves one token a cycle. An operand is
+fetched anew whenever a loop of its own runs between two uses: of each level's loops, that depends on the innermost one
+only, so three orders stand for all six. A last, smaller tile runs the loops of a whole one: what has to make room there
+makes room here. Weights are loaded ahead, beside the computing: the array waits if that path is the slower one overall.
+"""
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[Any]
+LOOPS = ("m", "k", "n")
+M, K, N = range(3)
+
+
+class Objective(StrEnum):
+    """What the best mapping has least of."""
+
+    ENERGY = "energy"
+    LATENCY = "latency"
+    EDP = "edp"
+
+
+class ArrayShape(NamedTuple):
+    """What of an array decides its mappings.
+
+    Parameters
+    ----------
+    lanes, columns
+        K values taken, outputs computed a cycle.
+    weights_per_pe
+        Weights that a PE holds.
+    depth
+        Accumulators a column (or a PE, where each PE has its own).
+    load_cycles
+        Cycles in which the weight path brings lanes x columns weights.
+    pipeline_cycles
+        From the last operands to the result.
+    """
+
+    lanes: int
+    columns: int
+    weights_per_pe: int
+    depth: int
+    load_cycles: float
+    pipeline_cycles: float
+
+
+class Place(NamedTuple):
+    """Where an operand is during a matmul.
+
+    Parameters
+    ----------
+    buffer
+        Index of the buffer that it goes through; -1: straight from off-chip memory to the array.
+    off_chip
+        Whether it comes from, or goes to, off-chip memory.
+    tiled
+        Whether its tile takes room in the buffer; what stays there as a whole is in `Problem.capacity_bits` already.
+    bits
+        A value's bits in the buffer and off-chip.
+    """
+
+    buffer: int
+    off_chip: bool
+    tiled: bool
+    bits: float
+
+
+class Costs(NamedTuple):
+    """Energy of moving one value, and of a cycle, in pJ.
+
+    Parameters
+    ----------
+    weight_fill_pj, weight_load_pj
+        From its source into the registers, unpacked; from off-chip memory into the buffer.
+    activation_read_pj, activation_load_pj
+        From its source to the array; from off-chip memory into the buffer.
+    sum_spill_pj, sum_unload_pj
+        A partial sum out of the accumulators and back; out of the buffer to off-chip memory and back.
+    cycle_pj
+        Leakage of a cycle.
+    fixed_pj
+        What every mapping spends.
+    """
+
+    weight_fill_pj: float
+    weight_load_pj: float
+    activation_read_pj: float
+    activation_load_pj: float
+    sum_spill_pj: float
+    sum_unload_pj: float
+    cycle_pj: float
+    fixed_pj: float
+
+
+class Problem(NamedTuple):
+    """One matmul on one machine.
+
+    Parameters
+    ----------
+    m, k, n
+        Tokens, in_features, out_features; the last two may be a mean context, which may be no whole number.
+    array
+        The array.
+    weights, activations, outputs
+        Where they are; partial sums are with the outputs.
+    sum_bits
+        Of a partial sum outside the accumulators.
+    capacity_bits
+        Room for tiles in each buffer.
+    width_bits
+        Bits that each buffer reads, and bits that it writes, a cycle.
+    off_chip_bits
+        Bits that off-chip memory moves a cycle.
+    costs
+        What the search weighs.
+    """
+
+    m: float
+    k: float
+    n: float
+    array: ArrayShape
+    weights: Place
+    activations: Place
+    outputs: Place
+    sum_bits: float
+    capacity_bits: tuple[float, ...]
+    width_bits: tuple[float, ...]
+    off_chip_bits: float
+    costs: Costs
+
+
+class Tiles(NamedTuple):
+    """Tile sizes, and the innermost loop (0 m, 1 k, 2 n) over each level's tiles; numbers, or arrays of one shape.
+
+    Parameters
+    ----------
+    m1, k1, n1
+        Tokens, and blocks of lanes and of columns, that the buffers hold.
+    m0, k0, n0
+        The same of the array.
+    inner1, inner0
+        Innermost loop over buffer tiles, and over the array's tiles of one buffer tile.
+    """
+
+    m1: Any
+    k1: Any
+    n1: Any
+    m0: Any
+    k0: Any
+    n0: Any
+    inner1: Any
+    inner0: Any
+
+
+class Traffic(NamedTuple):
+    """What a mapping moves, in values, and how long it takes.
+
+    Parameters
+    ----------
+    weight_fills, weight_loads
+        Weights into the registers; from off-chip memory into the buffer.
+    activation_reads, activation_loads
+        Activations to the array; from off-chip memory into the buffer.
+    sum_spills, sum_unloads
+        Partial sums that leave the accumulators and come back; that leave the buffer for off-chip memory and come back.
+    off_chip_bits
+        All that crosses the chip's edge.
+    compute_cycles, cycles
+        Of the array, loading of its weights included; of the matmul, fill and drain included.
+    """
+
+    weight_fills: Any
+    weight_loads: Any
+    activation_reads: Any
+    activation_loads: Any
+    sum_spills: Any
+    sum_unloads: Any
+    off_chip_bits: Any
+    compute_cycles: Any
+    cycles: Any
+
+
+class Mapping(NamedTuple):
+    """A mapping and what it moves."""
+
+    tiles: Tiles
+    traffic: Traffic
+
+
+def ceil(value: Any, by: Any) -> Any:
+    """Return a quotient rounded up.
+
+    Parameters
+    ----------
+    value, by
+        Numbers or arrays.
+    """
+    return np.ceil(value / by)
+
+
+def blocks_of(problem: Problem) -> tuple[float, Any, Any]:
+    """Return the matmul in tokens and in blocks of lanes and columns.
+
+    Parameters
+    ----------
+    problem
+        The matmul.
+    """
+    return problem.m, ceil(problem.k, problem.array.lanes), ceil(problem.n, problem.array.columns)
+
+
+def _kept(own: int, innermost: Any, counts: list[Any]) -> Any:
+    """Return whether an operand stays while the loop over the dimension that is not its own runs."""
+    others = [counts[d] for d in range(3) if d != own]
+    return (innermost == own) | ((others[0] == 1) & (others[1] == 1))
+
+
+def _into_buffer(problem: Problem, tiles: Tiles) -> list[Any]:
+    """Return how often an operand enters the buffer, by the dimension that is not its own."""
+    outer = [ceil(size, tile) for size, tile in zip(blocks_of(problem), tiles[:3], strict=True)]
+    return [np.where(_kept(own, tiles.inner1, outer), 1.0, outer[own]) for own in range(3)]
+
+
+def traffic(problem: Problem, tiles: Tiles) -> Traffic:
+    """Return what mappings move.
+
+    Parameters
+    ----------
+    problem
+        The matmul.
+    tiles
+        Mappings; arrays must broadcast.
+    """
+    array = problem.array
+    sizes = blocks_of(problem)
+    outer = [ceil(size, tile) for size, tile in zip(sizes, tiles[:3], strict=True)]
+    total = [
+        (count - 1) * ceil(tile, inside) + ceil(size - (count - 1) * tile, inside)
+        for size, tile, inside, count in zip(sizes, tiles[:3], tiles[3:6], outer, strict=True)
+    ]
+    inner = [ceil(tile, inside) for tile, inside in zip(tiles[:3], tiles[3:6], strict=True)]
+
+    into_buffer = _into_buffer(problem, tiles)
+
+    def into_array(own: int) -> Any:
+        """How often an operand enters the array, for each step of the dimension that is not its own."""
+        others = [inner[d] for d in range(3) if d != own]
+        still = (others[0] == 1) & (others[1] == 1)  # one tile of the array is all of its part of a buffer tile
+        within = np.where(still, into_buffer[own], outer[own])
+        return np.where(_kept(own, tiles.inner0, inner), within, total[own])
+
+    m, k, n = problem.m, problem.k, problem.n
+    weight_times, sum_times = into_array(M), into_array(K)
+    weights, activations, outputs = problem.weights, problem.activations, problem.outputs
+    weight_fills = k * n * weight_times
+    activation_reads = m * k * total[N]
+    sum_spills = m * n * (sum_times - 1)
+    weight_loads = k * n * into_buffer[M] * (weights.buffer >= 0 and weights.off_chip)
+    activation_loads = m * k * into_buffer[N] * (activations.buffer >= 0 and activations.off_chip)
+    sum_unloads = m * n * (into_buffer[K] - 1) * (outputs.buffer >= 0 and outputs.off_chip)
+
+    load = array.load_cycles
+    compute = sizes[K] * sizes[N] * np.maximum(m, weight_times * load)
+
+    result_bits = m * n * outputs.bits
+    off_chip = (
+        (weight_loads + (weights.buffer < 0) * weights.off_chip * weight_fills) * weights.bits
+        + (activation_loads + (activations.buffer < 0) * activations.off_chip * activation_reads) * activations.bits
+        + outputs.off_chip * result_bits
+        + 2 * (sum_unloads + (outputs.buffer < 0) * sum_spills) * problem.sum_bits
+    )
+    cycles = np.maximum(compute, off_chip / problem.off_chip_bits)
+    for i, width_bits in enumerate(problem.width_bits):
+        reads, writes = 0.0, 0.0
+        if weights.buffer == i:
+            reads, writes = reads + weight_fills * weights.bits, writes + weight_loads * weights.bits
+        if activations.buffer == i:
+            reads = reads + activation_reads * activations.bits
+            writes = writes + activation_loads * activations.bits
+        if outputs.buffer == i:
+            spilled = (sum_spills + sum_unloads) * problem.sum_bits
+            reads = reads + spilled + outputs.off_chip * result_bits
+            writes = writes + spilled + result_bits
+        cycles = np.maximum(cycles, np.maximum(reads, writes) / width_bits)
+    fill = load + array.pipeline_cycles
+    first_bits = weights.off_chip * weights.bits * min(array.lanes, k) * min(array.columns, n)
+    first_bits += activations.off_chip * activations.bits * min(array.lanes, k)
+    last_bits = outputs.off_chip * outputs.bits * min(array.columns, n)
+    cycles = cycles + fill + (first_bits + last_bits) / problem.off_chip_bits
+    return Traffic(
+        weight_fills, weight_loads, activation_reads, activation_loads, sum_spills, sum_unloads, off_chip, compute,
+        cycles,
+    )  # fmt: skip
+
+
+def energy_pj(problem: Problem, moved: Traffic) -> Any:
+    """Return the energy of mappings at the problem's costs.
+
+    Parameters
+    ----------
+    problem, moved
+        The matmul, and what the mappings move.
+    """
+    costs = problem.costs
+    spilled = moved.sum_spills * costs.sum_spill_pj + moved.sum_unloads * costs.sum_unload_pj
+    return (
+        moved.weight_fills * costs.weight_fill_pj
+        + moved.weight_loads * costs.weight_load_pj
+        + moved.activation_reads * costs.activation_read_pj
+        + moved.activation_loads * costs.activation_load_pj
+        + spilled
+        + moved.cycles * costs.cycle_pj
+        + costs.fixed_pj
+    )
+
+
+def forbidden(problem: Problem, tiles: Tiles) -> Any:
+    """Return in which mappings a tile that never goes off-chip leaves the buffer unfinished: it would be computed anew.
+
+    Parameters
+    ----------
+    problem, tiles
+        The matmul, and the mappings.
+    """
+    times = _into_buffer(problem, tiles)
+    wrong = np.zeros(np.broadcast(*times).shape, dtype=bool)
+    for own, place in ((K, problem.outputs), (N, problem.activations)):
+        if place.tiled and not place.off_chip:
+            wrong |= times[own] > 1
+    return wrong
+
+
+def replay(problem: Problem, tiles: Tiles) -> Mapping:
+    """Return a given mapping with what it moves.
+
+    Parameters
+    ----------
+    problem
+        The matmul.
+    tiles
+        One mapping; see `fits`.
+    """
+    return Mapping(tiles, Traffic(*(float(value) for value in traffic(problem, tiles))))

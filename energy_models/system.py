@@ -1,0 +1,397 @@
+"""What whole requests cost on machines: every component, every operand's traffic at each level, time and bytes.
+
+`System` holds the lists that cases index and remembers every mapping it has found; `System.evaluate` counts, prices and
+times any number of cases as arrays. A case's matmuls run one after the other, its element-wise parts after them.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitjoule.energy_models.arithmetic import Cases, Floats, Indices, Matmul
+from bitjoule.energy_models.columns import KIND_OF, PART_STEPS, PARTS, QUANTITIES, STEP_QUANTITY, Setup, tables
+from bitjoule.energy_models.machine import Machine
+from bitjoule.energy_models.mapping import Mapping, Objective, Problem
+from bitjoule.energy_models.models import ModelShape
+from bitjoule.energy_models.platforms import Array, Platform
+from bitjoule.energy_models.pricing import Energies
+from bitjoule.energy_models.schemes import FLOATS, Scheme
+from bitjoule.energy_models.search import search
+from bitjoule.energy_models.steps import Kind
+from bitjoule.energy_models.storage import WIDTH_BITS
+from bitjoule.energy_models.technology import Technology
+from bitjoule.energy_models.workload import (
+    PHASES,
+    Dimensions,
+    Switches,
+    Workload,
+    stored_values,
+    workload,
+)  # fmt: skip
+
+BITS_PER_BYTE = 8
+
+
+class Evaluated(NamedTuple):
+    """Cases, counted, priced and timed.
+
+    Parameters
+    ----------
+    counts
+        Operations, bits moved, cycles of leakage; shape (cases, columns), see `bitjoule.energy_models.columns`.
+    formats
+        Index into its `FORMAT_NAMES` of each count.
+    energies
+        Low, nominal and high, shape (cases, columns) each.
+    price_keys
+        Number of the row that each price hangs on, for comparing within the bands.
+    latency_s
+        Shape (cases, phases).
+    memory_bytes
+        Weights, KV cache at its longest and activations at their peak, shape (cases,) each.
+    """
+
+    counts: Floats
+    formats: NDArray[np.int16]
+    energies: Energies
+    price_keys: NDArray[np.int32]
+    latency_s: Floats
+    memory_bytes: "Bytes"
+
+
+class Bytes(NamedTuple):
+    """What must be held, by what it is; shape (cases,) each.
+
+    Parameters
+    ----------
+    weights_bytes
+        The linears' weights, norms and biases.
+    tables_bytes
+        Embedding and, unless it is the same table, LM head.
+    kv_cache_bytes
+        At the end of the request.
+    activations_bytes
+        At their peak.
+    """
+
+    weights_bytes: Floats
+    tables_bytes: Floats
+    kv_cache_bytes: Floats
+    activations_bytes: Floats
+
+    @property
+    def total(self) -> Floats:
+        """All of it."""
+        return self.weights_bytes + self.tables_bytes + self.kv_cache_bytes + self.activations_bytes
+
+
+class System:
+    """Everything that cases index, and what was found out about it.
+
+    Parameters
+    ----------
+    models, schemes, technologies
+        The lists.
+    platforms
+        For each platform of the experiment, the machine that each scheme runs on, by scheme.
+    objective
+        What mappings are chosen for.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[ModelShape | Matmul],
+        schemes: Sequence[Scheme],
+        technologies: Sequence[Technology],
+        platforms: Sequence[Sequence[tuple[str, Platform]]],
+        objective: Objective = Objective.ENERGY,
+    ) -> None:
+        self.models, self.schemes, self.technologies, self.platforms = models, schemes, technologies, platforms
+        self.objective = objective
+        self.dimensions = Dimensions(models)
+        self._machines: dict[tuple[int, int, int], Machine] = {}
+        self._setups: dict[tuple[int, int, int], Setup] = {}
+        self._mapped: dict[tuple[float, ...], Floats] = {}
+        self._keys: dict[str, int] = {"": 0}
+
+    def machine(self, scheme: int, technology: int, platform: int) -> Machine:
+        """Return a machine.
+
+        Parameters
+        ----------
+        scheme, technology, platform
+            Indices into the lists.
+        """
+        at = (scheme, technology, platform)
+        if at not in self._machines:
+            name, found = self.platforms[platform][scheme]
+            self._machines[at] = Machine(self.schemes[scheme], found, self.technologies[technology], name)
+        return self._machines[at]
+
+    def needed_kinds(self) -> tuple[Kind, ...]:
+        """Return the kinds of matmul that the models have."""
+        kinds: dict[Kind, None] = {}
+        for model in self.models:
+            if isinstance(model, ModelShape):
+                kinds |= dict.fromkeys((Kind.LINEAR, Kind.SCORES, Kind.VALUES, Kind.HEAD))
+                kinds |= {Kind.ROUTER: None} if model.experts > 1 else {}
+            else:
+                kinds[Kind.BARE] = None
+        return tuple(kinds)
+
+    def evaluate(self, cases: Cases, technology: Indices, platform: Indices) -> Evaluated:
+        """Count, price and time cases.
+
+        Parameters
+        ----------
+        cases
+            Arrays of shape (cases,).
+        technology, platform
+            Indices of each case.
+        """
+        code = np.ravel_multi_index(
+            (cases.scheme, technology, platform),
+            (len(self.schemes), len(self.technologies), len(self.platforms)),
+        )
+        used, which = np.unique(code, return_inverse=True)
+        at = [
+            tuple(int(i) for i in index)
+            for index in zip(
+                *np.unravel_index(used, (len(self.schemes), len(self.technologies), len(self.platforms))), strict=True
+            )
+        ]
+        setups = [self._setup((s, t, p)) for s, t, p in at]
+        machines = [self.machine(s, t, p) for s, t, p in at]
+        asked = workload(self.dimensions, cases, _switches(machines, which))
+        vector_bits = np.array([machine.vector_bits for machine in machines], dtype=np.float64)[which]
+        held_bits = np.repeat((asked.live * vector_bits[:, None])[:, :, None], len(KIND_OF), axis=2)
+        head = KIND_OF == Kind.HEAD  # takes each sequence's last token only
+        held_bits[:, :, head] = (asked.sizes.m * asked.sizes.k)[:, :, head] * vector_bits[:, None, None]
+        room = np.array([setup.capacity_bits - setup.margin_bits for setup in setups])[which]
+        models = np.array([isinstance(model, ModelShape) for model in self.models])[cases.model]
+        resident = (held_bits <= room[:, None, None]) & models[:, None, None]
+
+        moved, cycles = self._matmuls(asked, used, which, setups, machines, resident, held_bits)
+        factors = np.stack([setup.factors for setup in setups])[which]
+        matmul_counts = moved[..., STEP_QUANTITY] * factors[:, None, KIND_OF, :]
+        part_counts, operations = _parts(asked, cases.model, np.stack([setup.bits for setup in setups])[which])
+        other_counts, off_chip_bits = _others(asked, machines, which, ~resident[:, :, 0] & models[:, None])
+        lanes, a_cycle = (
+            np.array(column)[which][:, None]
+            for column in zip(*((float(m.platform.vector.lanes), m.off_chip_bits) for m in machines), strict=True)
+        )
+        cycles = np.ceil(cycles + np.maximum(operations / lanes, off_chip_bits / a_cycle))
+        other_counts = np.concatenate([other_counts, cycles[..., None]], axis=2)
+        size = (len(cases.model), len(PHASES), -1)
+        count = np.concatenate(
+            [matmul_counts.reshape(size), part_counts.reshape(size), other_counts.reshape(size)], axis=2
+        )
+        prices = np.stack([setup.prices for setup in setups], axis=1)[:, which]
+        energies = Energies(*((count * end[:, None, :]).reshape(len(count), -1) for end in prices))
+        clock_mhz = np.array([machine.node.clock_mhz for machine in machines])[which]
+        numbers = np.stack([setup.keys for setup in setups])[which]
+        twice = (1, len(PHASES))
+        return Evaluated(
+            count.reshape(len(count), -1),
+            np.tile(np.stack([setup.formats for setup in setups])[which], twice),
+            energies,
+            np.tile(numbers, twice),
+            cycles / clock_mhz[:, None] / 1e6,
+            self._bytes(cases, asked, machines, which, vector_bits),
+        )
+
+    def _matmuls(
+        self, asked: Workload, used: Indices, which: Indices, setups: Sequence[Setup], machines: Sequence[Machine],
+        resident: NDArray[np.bool_], held_bits: Floats,
+    ) -> tuple[Floats, Floats]:  # fmt: skip
+        """Return the quantities of every matmul, times included, and the cycles of each phase.
+
+        What stays on chip beside a matmul is `held_bits` where it is `resident`; the matmul has the rest of the buffer.
+        """
+        sizes = asked.sizes
+        shared = np.array([setup.shared for setup in setups])[which]
+        fused = np.isin(KIND_OF, (Kind.SCORES, Kind.VALUES, Kind.HEAD))
+        reserves = resident & (shared[:, None, None] | fused)
+        there = sizes.m > 0
+        kinds = np.broadcast_to(KIND_OF, there.shape)
+        rows = np.stack(
+            [
+                np.broadcast_to(used[which][:, None, None], there.shape)[there], kinds[there], sizes.m[there],
+                sizes.k[there], sizes.n[there], resident[there], (held_bits * reserves)[there],
+            ],
+            axis=1,
+        )  # fmt: skip
+        unique, inverse = np.unique(rows, axis=0, return_inverse=True)
+        own = dict(zip(used.tolist(), machines, strict=True))
+        found = np.empty((len(unique), len(QUANTITIES) + 1))
+        for i, row in enumerate(map(tuple, unique.tolist())):
+            if row not in self._mapped:
+                self._mapped[row] = _quantities(own[int(row[0])], row, self.objective)
+            found[i] = self._mapped[row]
+        moved = np.zeros((*there.shape, len(QUANTITIES)))
+        moved[there] = found[inverse.reshape(-1), :-1]
+        moved[..., QUANTITIES.index("biases")] = sizes.m * sizes.n * sizes.bias
+        moved *= sizes.times[..., None]
+        cycles = np.zeros(there.shape)
+        cycles[there] = found[inverse.reshape(-1), -1]
+        return moved, (cycles * sizes.times).sum(axis=2)
+
+    def _bytes(
+        self, cases: Cases, asked: Workload, machines: Sequence[Machine], which: Indices, vector_bits: Floats
+    ) -> Bytes:
+        values = {name: stored[cases.model] for name, stored in self._stored.items()}
+        bits = [
+            tuple(machine.scheme.stored(part).bits for part in ("weight_storage", "embedding", "lm_head", "kv_cache"))
+            for machine in machines
+        ]
+        weights, table, head, cached = (np.array(column)[which] for column in zip(*bits, strict=True))
+        stored_bits = values["weights"] * weights + values["other"] * vector_bits
+        table_bits = values["embedding"] * table + values["lm_head"] * head
+        models = np.array([isinstance(model, ModelShape) for model in self.models])[cases.model]
+        bare = asked.sizes.m * (asked.sizes.k + asked.sizes.n) * ~models[:, None, None]
+        width = np.array([WIDTH_BITS[machine.scheme.activations] for machine in machines], dtype=np.float64)[which]
+        live_bits = asked.live.max(axis=1) * vector_bits + bare.sum(axis=(1, 2)) * width
+        held = (stored_bits, table_bits, asked.cached.sum(axis=1) * cached, live_bits)
+        return Bytes(*(bits / BITS_PER_BYTE for bits in held))
+
+    @cached_property
+    def _stored(self) -> dict[str, Floats]:
+        return stored_values(self.dimensions)
+
+    def _setup(self, at: tuple[int, int, int]) -> Setup:
+        if at not in self._setups:
+            self._setups[at] = tables(self.machine(*at), self.needed_kinds(), self._keys)
+        return self._setups[at]
+
+
+def _quantities(machine: Machine, row: tuple[float, ...], objective: Objective) -> Floats:
+    """Return the quantities of one matmul and its cycles."""
+    _, kind, m, k, n, resident, reserved_bits = row
+    problem = machine.problem(Kind(int(kind)), m, k, n, bool(resident), reserved_bits)
+    mapping = search(problem, objective)
+    if mapping is None:  # the platform's own check and `resident` keep this from happening
+        raise ValueError(f"no tile of {m:g} x {k:g} x {n:g} fits platform {machine.name}")
+    return quantities(machine.array(Kind(int(kind)))[0], problem, mapping)
+
+
+def quantities(array: Array, problem: Problem, mapping: Mapping) -> Floats:
+    """Return what one matmul counts, in the order of `QUANTITIES`, and its cycles.
+
+    Parameters
+    ----------
+    array
+        Where it runs.
+    problem, mapping
+        The matmul, and how it runs.
+    """
+    m, k, n = problem.m, problem.k, problem.n
+    moved = mapping.traffic
+    lanes = 1 if array.accumulators.per == "pe" else array.lanes
+    buffered = problem.weights.buffer >= 0
+    outputs = m * n
+    found = {
+        "products": m * k * n,
+        "sums": m * max(k - 1, 0) * n,
+        "biases": 0.0,
+        "fills": moved.weight_fills,
+        "updates": m * np.ceil(k / lanes) * n + moved.sum_spills,
+        "buffered_fills": moved.weight_fills * buffered,
+        "loads": moved.weight_loads,
+        "weights_in": moved.weight_loads if buffered else moved.weight_fills,
+        "reads": moved.activation_reads,
+        "activations_in": moved.activation_loads,
+        "spills": moved.sum_spills,
+        "unloads": moved.sum_unloads,
+        "outputs": outputs,
+        "outputs_out": outputs * problem.outputs.off_chip,
+    }
+    return np.array([*(found[name] for name in QUANTITIES), moved.cycles])
+
+
+class MatmulEnergy(NamedTuple):
+    """One step of a matmul: how often, and its energy.
+
+    Parameters
+    ----------
+    operand, action, unit
+        What happens, and the format of what is counted.
+    times
+        Operations, or bits moved.
+    energy_pj
+        At nominal prices.
+    """
+
+    operand: str
+    action: str
+    unit: str
+    times: float
+    energy_pj: float
+
+
+def matmul_energies(machine: Machine, problem: Problem, mapping: Mapping) -> list[MatmulEnergy]:
+    """Return what the steps of a bare matmul cost.
+
+    Parameters
+    ----------
+    machine
+        Where it runs.
+    problem, mapping
+        The matmul, and how it runs.
+    """
+    counted = dict(zip(QUANTITIES, quantities(machine.array(Kind.BARE)[0], problem, mapping).tolist(), strict=False))
+    rows = []
+    for step, line in machine.lines(Kind.BARE).items():
+        count = counted[step.quantity] * line.factor
+        if count:
+            unit = line.format if step.action in ("mul", "add", "mac") else f"bits ({line.format})"
+            rows.append(MatmulEnergy(step.operand, step.action, unit, count, count * line.price.nominal_pj))
+    return rows
+
+
+def _switches(machines: Sequence[Machine], which: Indices) -> Switches:
+    rows = []
+    for machine in machines:
+        scheme = machine.scheme
+        grouped = scheme.stored("weight_storage").group if scheme.quantises_activations else 0
+        rows.append(
+            (
+                float(machine.platform.skips_masked_pairs),
+                float(scheme.quantised and scheme.quantises_activations),
+                float(scheme.attention_operands[1] not in FLOATS),
+                float(scheme.quantised),
+                float(grouped),
+            )
+        )
+    return Switches(*(np.array(column)[which] for column in zip(*rows, strict=True)))
+
+
+def _others(
+    asked: Workload, machines: Sequence[Machine], which: Indices, spilled: NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Return the counts of `OTHERS` but leakage, shape (cases, phases, others), and the bits off-chip of each phase."""
+    rows = []
+    for machine in machines:
+        scheme = machine.scheme
+        cache = scheme.stored("kv_cache")
+        quantises = cache.holds not in FLOATS
+        rows.append(
+            (scheme.stored("embedding").bits, machine.vector_bits, 1.0 * quantises, 2.0 * quantises, cache.bits)
+        )
+    table, vector, mul, add, cached = (np.array(column)[which][:, None] for column in zip(*rows, strict=True))
+    streamed = asked.streamed * vector * spilled
+    embedded, written = asked.embedded * table, asked.cached * cached
+    counts = [embedded, streamed, streamed, asked.cached * mul, asked.cached * add, asked.cached * vector, written]
+    return np.stack(counts, axis=2), embedded + 2 * streamed + written
+
+
+def _parts(asked: Workload, model: Indices, bits: Floats) -> tuple[Floats, Floats]:
+    """Return the counts of `PARTS`, shape (cases, phases, parts, part steps), and the operations of each phase."""
+    counts = np.zeros((*asked.embedded.shape, len(PARTS), len(PART_STEPS)))
+    for part in asked.parts:
+        each = np.array([(f.mul, f.add, f.read, f.write) for f in part.function])[model]
+        counts[:, :, PARTS.index(part.component)] += part.elements[:, :, None] * each[:, None, :]
+    operations = counts[..., :2].sum(axis=(2, 3))
+    return counts * bits[:, None], operations

@@ -1,0 +1,58 @@
+"""Element-wise functions: every one that a workload needs is there, and none is free or negative."""
+
+import inspect
+import re
+from typing import get_args
+
+import pytest
+
+from bitjoule.energy_models import workload
+from bitjoule.energy_models.functions import functions
+from bitjoule.energy_models.models import ModelShape, presets
+
+
+def test_every_function_that_the_workload_names_exists():
+    named = set(re.findall(r'alike\("(\w+)"\)', inspect.getsource(workload)))
+    assert named
+    assert named <= functions().keys()
+
+
+@pytest.mark.parametrize("key", ["activation", "norm"])
+def test_every_activation_and_norm_that_a_model_may_have_exists(key):
+    allowed = get_args(ModelShape.model_fields[key].annotation)
+    assert allowed
+    assert set(allowed) <= functions().keys()
+    assert {getattr(shape, key) for shape in presets().values()} <= set(allowed)
+
+
+def test_no_function_is_left_over():
+    named = set(re.findall(r'alike\("(\w+)"\)', inspect.getsource(workload)))
+    for key in ("activation", "norm"):
+        named |= set(get_args(ModelShape.model_fields[key].annotation))
+    assert set(functions()) == named
+
+
+def test_every_function_takes_something_and_nothing_negative():
+    for name, function in functions().items():
+        quantities = (function.mul, function.add, function.read, function.write)
+        assert min(quantities) >= 0, name
+        assert sum(quantities) > 0, name
+
+
+def test_functions_read_their_operands_and_write_their_result():
+    for name, function in functions().items():
+        operands = {"embedding": 0, "rescale": 0, "residual": 2}.get(name, 1)
+        assert function.read == operands, name
+        assert function.write == (0 if name in ("gate", "rescale") else 1), name  # these follow another that writes
+
+
+def test_a_norm_with_a_mean_takes_more_than_one_without():
+    rms, layer = functions()["rmsnorm"], functions()["layernorm"]
+    assert layer.mul == rms.mul
+    assert layer.add - rms.add == 2  # the mean's sum and its subtraction
+
+
+def test_silu_and_gelu_cost_at_least_the_exponential_that_softmax_takes():
+    exponential_mul = functions()["softmax"].mul - 2  # without scale and division
+    for name in ("silu", "gelu"):
+        assert functions()[name].mul > exponential_mul > functions()["relu2"].mul
