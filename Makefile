@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-EXPERIMENTS = bitnet_table1 bitnet_energy_vs_size b158_mac_energy b158_energy_vs_size b158_2b4t_energy model_size_curve
+EXPERIMENTS = bitnet_table1 bitnet_energy_vs_size b158_mac_energy b158_energy_vs_size b158_2b4t_energy model_size_curve \
+  full_model_vs_size full_model_components context_sweep batch_sweep roofline technology_compare loss_vs_energy \
+  activation_bits memory_footprint tpu32_cross_check
 
 .PHONY: run test lint types contracts gallery benchmark clean
 
@@ -34,6 +36,8 @@ gallery: $(VENV)/.core
 
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/sweep.py
+	$(BIN)/python benchmarks/system.py
+	$(BIN)/python benchmarks/assumptions.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/hardware.py --config benchmarks/configs/*.yaml rtl/configs/decode_64x5.yaml

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bitjoule import __version__
 from bitjoule.energy_models.errors import InputError, whole_file
+from bitjoule.mapping_command import add_options, show_mapping
 from bitjoule.rtl_commands import add_commands
 from bitjoule.sim.simulators import SimulatorError
 
@@ -26,6 +27,8 @@ KINDS = {
     "schemes": "scheme",
     "technologies": "technology",
     "memories": "memory",
+    "storages": "storage",
+    "platforms": "platform",
     "accelerators": "accelerator",
     "experiments": "experiment",
 }
@@ -102,8 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     listing.set_defaults(command=_list)
 
     show = commands.add_parser("show", help="one entry, with its sources", description="Show one entry.")
-    show.add_argument("kind", choices=KINDS.values(), help="what it is")
-    show.add_argument("name", metavar="NAME", help="as `bitjoule list` prints it")
+    show.add_argument("kind", choices=[*KINDS.values(), "mapping"], help="what it is")
+    show.add_argument("name", metavar="NAME", help="as `bitjoule list` prints it; of a mapping, the platform")
+    add_options(show)
     show.set_defaults(command=_show)
 
     add_commands(commands)
@@ -204,6 +208,9 @@ def _run_one(resolved: "Resolved", out: Path, jobs: int, plots: bool, command: S
         result = run(resolved)
         write_csv(result.results_in_blocks(), folder / "results.csv", jobs)
         write_csv([result.summary], folder / "summary.csv", jobs)
+        for name, table in (("memory", result.memory), ("bands", result.bands)):
+            if not table.empty:
+                write_csv([table], folder / f"{name}.csv")
         if resolved.printed:
             write_csv([result.comparison], folder / "published.csv")
         (folder / "summary.md").write_text(summary_markdown(result), encoding="utf-8")
@@ -253,6 +260,9 @@ def _show(options: argparse.Namespace, _: Sequence[str]) -> int:
 
     if options.kind == "experiment":
         print(read_text(find_experiment(options.name), options.name), end="")
+        return OK
+    if options.kind == "mapping":
+        print(show_mapping(options))
         return OK
     if options.kind == "accelerator":
         from bitjoule.sim.configurations import find_configuration

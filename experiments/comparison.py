@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bitjoule.energy_models.arithmetic import OPERATIONS, Phase
+from bitjoule.energy_models.arithmetic import Floats, Phase
+from bitjoule.energy_models.footprint import BYTES_PER_GB, MEMORY_GB, MEMORY_RATIO, Overhead, Sample, fit
+from bitjoule.energy_models.models import ModelShape
 from bitjoule.energy_models.published import PrintedNumber
-from bitjoule.experiments.evaluation import PHASES, PJ_PER_J, evaluate
+from bitjoule.energy_models.system import Bytes
+from bitjoule.experiments.evaluation import CATEGORIES, PHASES, PJ_PER_J, evaluate
 from bitjoule.experiments.grid import Grid
 from bitjoule.experiments.schema import Baseline
 
@@ -17,7 +20,7 @@ COMPARISON_COLUMNS = (
 )  # fmt: skip
 
 
-def compare(printed: Sequence[PrintedNumber], grid: Grid) -> pd.DataFrame:
+def compare(printed: Sequence[PrintedNumber], grid: Grid, memory: Floats) -> tuple[pd.DataFrame, Overhead | None]:
     """Set our numbers beside printed ones.
 
     Parameters
@@ -26,6 +29,8 @@ def compare(printed: Sequence[PrintedNumber], grid: Grid) -> pd.DataFrame:
         The papers' cells.
     grid
         The cases that are run.
+    memory
+        What each case must hold: the fields of `Bytes`, shape (cases, fields).
 
     Returns
     -------
@@ -33,16 +38,23 @@ def compare(printed: Sequence[PrintedNumber], grid: Grid) -> pd.DataFrame:
         A row for each printed number whose case is run as the paper ran it (the shipped model and scheme, one
         sequence's prompt, the same accounting and baseline); columns `COMPARISON_COLUMNS`. ``agrees`` tells whether
         ours, rounded to the printed digits, is the printed number; ``relative_error`` is ours over printed, less one.
+    Overhead or None
+        What was added to weights and tables, where memory is compared.
     """
     baselines = grid.baseline()
     rows = []
-    for cell in printed:
-        case = grid.find(cell.model, cell.scheme, cell.technology, cell.prompt_tokens)
-        if case is None or not _comparable(cell, grid):
-            continue
-        ours = _energy_j(grid, case, cell.action)
-        if cell.quantity == "ratio_to_baseline" and baselines is not None:
-            ours = _energy_j(grid, int(baselines[case]), cell.action) / ours
+    found = [(cell, grid.find(cell.model, cell.scheme, cell.technology, cell.prompt_tokens)) for cell in printed]
+    cases = [(cell, case) for cell, case in found if case is not None and _comparable(cell, grid)]
+    overhead = _overhead(cases, grid, memory)
+    for cell, case in cases:
+        other = None if baselines is None else int(baselines[case])
+        if cell.quantity in (MEMORY_GB, MEMORY_RATIO) and overhead is not None:
+            held = [_stored_bytes(memory, i) + overhead.of(_cached_values(grid, cell)) for i in (case, other or case)]
+            ours = held[0] / BYTES_PER_GB if cell.quantity == MEMORY_GB else held[1] / held[0]
+        else:
+            ours = _energy_j(grid, case, cell.action)
+        if cell.quantity == "ratio_to_baseline" and other is not None:
+            ours = _energy_j(grid, other, cell.action) / ours
         cells = {
             **vars(cell),
             "ours": ours,
@@ -50,7 +62,27 @@ def compare(printed: Sequence[PrintedNumber], grid: Grid) -> pd.DataFrame:
             "agrees": cell.agrees(ours),
         }
         rows.append(cells)
-    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
+    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)), overhead
+
+
+def _overhead(cases: Sequence[tuple[PrintedNumber, int]], grid: Grid, memory: Floats) -> Overhead | None:
+    """Return the overhead that fits the memories printed in bytes, or none if there are none."""
+    samples = [
+        Sample(float(cell.printed) * BYTES_PER_GB, _stored_bytes(memory, case), _cached_values(grid, cell))
+        for cell, case in cases
+        if cell.quantity == MEMORY_GB
+    ]
+    return fit(samples) if samples else None
+
+
+def _stored_bytes(memory: Floats, case: int) -> float:
+    held = Bytes(*memory[case])
+    return float(held.weights_bytes + held.tables_bytes)
+
+
+def _cached_values(grid: Grid, cell: PrintedNumber) -> float:
+    model = grid.resolved.models[cell.model]
+    return float(model.layers * model.hidden) if isinstance(model, ModelShape) else 0.0
 
 
 def _comparable(cell: PrintedNumber, grid: Grid) -> bool:
@@ -66,6 +98,6 @@ def _energy_j(grid: Grid, case: int, action: str) -> float:
     block = evaluate(grid, np.array([case]))
     chosen = block.phase == PHASES.index(Phase.PREFILL)
     if action:
-        chosen &= block.action == OPERATIONS.index(action)
+        chosen &= block.action == CATEGORIES["action"].index(action)
     # bincount adds in the order of the rows, as the summary does
     return float(np.bincount(np.zeros(chosen.sum(), dtype=np.intp), block.energy_pj[chosen], minlength=1)[0] / PJ_PER_J)

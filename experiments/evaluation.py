@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import COMPONENTS, OPERANDS, OPERATIONS, Action, Cases, Floats, Phase, count
+from bitjoule.energy_models.arithmetic import Accounting, Action, Cases, Floats, Phase, count
+from bitjoule.energy_models.columns import ACTIONS, COLUMNS, COMPONENTS, FORMAT_NAMES, OPERANDS
 from bitjoule.energy_models.pricing import price_actions
-from bitjoule.energy_models.schemes import FORMATS
+from bitjoule.energy_models.system import Evaluated
 from bitjoule.experiments.grid import Grid
 
 PJ_PER_J = 1e12
@@ -29,8 +30,8 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "phase": PHASES,
     "component": COMPONENTS,
     "operand": OPERANDS,
-    "action": OPERATIONS,
-    "format": FORMATS,
+    "action": ACTIONS,
+    "format": FORMAT_NAMES,
 }
 
 
@@ -59,9 +60,11 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> Block:
     cases
         Numbers of those to evaluate, shape (cases,).
     """
+    resolved = grid.resolved
+    if resolved.experiment.accounting is Accounting.SYSTEM:
+        return system_block(cases, evaluate_system(grid, cases))
     model, scheme, technology, *_ = grid.axis_indices(cases)
     batch, prompt, new = (values.astype(np.float64) for values in grid.workload(cases))
-    resolved = grid.resolved
     counts = count(
         list(resolved.models.values()),
         list(resolved.schemes.values()),
@@ -85,6 +88,50 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> Block:
         energy_low_pj=energies.low_pj[row, column],
         energy_high_pj=energies.high_pj[row, column],
     )
+
+
+def evaluate_system(grid: Grid, cases: NDArray[np.integer[Any]]) -> Evaluated:
+    """Count, price and time cases of the system accounting.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    cases
+        Numbers of those to evaluate, shape (cases,).
+    """
+    model, scheme, technology, platform, *_ = grid.axis_indices(cases)
+    batch, prompt, new = (values.astype(np.float64) for values in grid.workload(cases))
+    return grid.system.evaluate(Cases(model, scheme, batch, prompt, new), technology, platform)
+
+
+def system_block(cases: NDArray[np.integer[Any]], found: Evaluated) -> Block:
+    """Return the nonzero entries of evaluated cases.
+
+    Parameters
+    ----------
+    cases
+        Their numbers, shape (cases,).
+    found
+        From `evaluate_system`.
+    """
+    row, column = np.nonzero(found.counts)
+    energies = found.energies
+    return Block(
+        case=cases[row].astype(np.int32),
+        **{name: codes[column] for name, codes in _COLUMN_CODES.items()},
+        format=found.formats[row, column].astype(np.int8),
+        times=found.counts[row, column],
+        energy_pj=energies.nominal_pj[row, column],
+        energy_low_pj=energies.low_pj[row, column],
+        energy_high_pj=energies.high_pj[row, column],
+    )
+
+
+_COLUMN_CODES = {
+    name: np.array([CATEGORIES[name].index(getattr(column, name)) for column in COLUMNS], dtype=np.int8)
+    for name in ("phase", "component", "operand", "action")
+}
 
 
 def _codes(actions: tuple[Action, ...], name: str) -> NDArray[np.int8]:
@@ -120,7 +167,7 @@ def case_columns(grid: Grid, cases: NDArray[np.integer[Any]], phase: NDArray[np.
         Case number and index into `PHASES` of each row, shape (rows,).
     """
     resolved = grid.resolved
-    model, scheme, technology, *_ = grid.axis_indices(cases)
+    model, scheme, technology, platform, *_ = grid.axis_indices(cases)
     batch, prompt, new = grid.workload(cases)
     parameters = np.array([m.parameters for m in resolved.models.values()], dtype=np.int64)
     zeros = np.zeros(len(cases), dtype=np.int8)
@@ -130,7 +177,7 @@ def case_columns(grid: Grid, cases: NDArray[np.integer[Any]], phase: NDArray[np.
         "parameters": parameters[model],
         "scheme": categorical(scheme, list(resolved.schemes)),
         "technology": categorical(technology, list(resolved.technologies)),
-        "platform": categorical(zeros, [""]),  # the papers' accounting knows no machine
+        "platform": categorical(platform, grid.names[3]),  # empty: the papers' accounting knows no machine
         "phase": categorical(phase, PHASES),
         "batch": batch,
         "prompt_tokens": prompt,

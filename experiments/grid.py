@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.arithmetic import Indices, Matmul
+from bitjoule.energy_models.system import System
 from bitjoule.experiments.reader import Resolved
 from bitjoule.experiments.schema import swept
 
-AXES = ("model", "scheme", "technology", "batch", "prompt_tokens", "new_tokens")
+AXES = ("model", "scheme", "technology", "platform", "batch", "prompt_tokens", "new_tokens")
+NAMED_AXES = AXES[:4]
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,29 @@ class Grid:
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Length of each axis, in the order of `AXES`."""
-        names = (self.resolved.models, self.resolved.schemes, self.resolved.technologies)
-        return (*map(len, names), *map(len, self._workload))
+        return (*map(len, self.names), *map(len, self._workload))
+
+    @cached_property
+    def names(self) -> tuple[list[str], ...]:
+        """Names on the axes `NAMED_AXES`; without platforms, one empty name."""
+        resolved = self.resolved
+        found = (resolved.models, resolved.schemes, resolved.technologies, resolved.platforms or ("",))
+        return tuple(list(names) for names in found)
+
+    @cached_property
+    def system(self) -> System:
+        """The machines, and every mapping found so far."""
+        resolved = self.resolved
+        machines = [
+            [by_scheme[scheme] for scheme in resolved.schemes] for by_scheme in (resolved.platforms or {}).values()
+        ]
+        return System(
+            list(resolved.models.values()),
+            list(resolved.schemes.values()),
+            list(resolved.technologies.values()),
+            machines,
+            resolved.experiment.objective,
+        )
 
     def __len__(self) -> int:
         return int(np.prod(self.shape))
@@ -58,7 +81,7 @@ class Grid:
         cases
             Case numbers.
         """
-        model, _, _, *indices = self.axis_indices(cases)
+        model, _, _, _, *indices = self.axis_indices(cases)
         batch, prompt, new = (values[index] for values, index in zip(self._workload, indices, strict=True))
         if self.resolved.experiment.matmuls is not None:
             rows = [m.m for m in self.resolved.models.values() if isinstance(m, Matmul)]
@@ -71,11 +94,10 @@ class Grid:
         if baseline is None:
             return None
         indices = list(self.axis_indices(np.arange(len(self))))
-        names = (self.resolved.models, self.resolved.schemes, self.resolved.technologies)
-        for axis, key in enumerate(("model", "scheme", "technology")):
+        for axis, key in enumerate(NAMED_AXES):
             chosen = getattr(baseline, key)
             if chosen is not None:
-                indices[axis] = np.full_like(indices[axis], list(names[axis]).index(chosen))
+                indices[axis] = np.full_like(indices[axis], self.names[axis].index(chosen))
         return np.ravel_multi_index(tuple(indices), self.shape)
 
     def find(self, model: str, scheme: str, technology: str, prompt_tokens: int) -> int | None:
@@ -90,8 +112,8 @@ class Grid:
         batch, prompts, new = self._workload
         if resolved.experiment.matmuls is not None:
             prompts = np.array([prompt_tokens])  # stands in the model's name
-        axes = (list(resolved.models), list(resolved.schemes), list(resolved.technologies), batch, prompts, new)
-        wanted = (model, scheme, technology, 1, prompt_tokens, new.min())
+        axes = (*self.names, batch, prompts, new)
+        wanted = (model, scheme, technology, self.names[3][0], 1, prompt_tokens, new.min())
         index = [np.flatnonzero(np.array(values) == value) for values, value in zip(axes, wanted, strict=True)]
         if any(len(found) == 0 for found in index):
             return None

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bitjoule.energy_models.arithmetic import Matmul
+from bitjoule.energy_models.arithmetic import Accounting, Matmul
 from bitjoule.energy_models.documents import Document, Path_, fingerprint, parse_document, read_document
 from bitjoule.energy_models.errors import InputError, Problem, brief, choices, suggestion, whole_file
 from bitjoule.energy_models.huggingface import read_config
 from bitjoule.energy_models.models import ModelShape, presets
+from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.published import PrintedNumber, published, published_names
 from bitjoule.energy_models.schemes import Scheme, schemes
 from bitjoule.energy_models.technology import Technology, technologies
 from bitjoule.energy_models.validation import unknown_name, validate
+from bitjoule.experiments.machines import PlatformReader, cannot_run
 from bitjoule.experiments.schema import Experiment, NamedShape
 
 FOLDER = Path(__file__).parent
@@ -31,6 +33,8 @@ class Resolved:
         As written, defaults filled in, models of a config.json written out.
     models, schemes, technologies
         By name, in the experiment's order.
+    platforms
+        By name, for each scheme the name and the machine it runs on; empty but with the system accounting.
     printed
         The papers' numbers to set beside ours.
     source
@@ -43,6 +47,7 @@ class Resolved:
     models: Mapping[str, ModelShape | Matmul]
     schemes: Mapping[str, Scheme]
     technologies: Mapping[str, Technology]
+    platforms: Mapping[str, Mapping[str, tuple[str, Platform]]]
     printed: tuple[PrintedNumber, ...]
     source: Path
     inputs: Mapping[str, str]
@@ -131,13 +136,19 @@ def resolve(experiment: Experiment, document: Document, source: Path) -> Resolve
     name = experiment.published
     if name is not None and _known("published table", name, published_names(), document, ("published",), problems):
         printed = published(name)
+    machines = PlatformReader(document, source, problems, inputs)
+    found_platforms = machines.read(experiment, list(found_schemes))
     if not problems:
-        problems += _missing_prices(found_schemes, found_technologies, document)
-        problems += _baseline_problems(experiment, models, document)
+        if experiment.accounting is Accounting.SYSTEM:
+            problems += cannot_run(found_platforms, found_schemes, found_technologies, models, document)
+        else:
+            problems += _missing_prices(found_schemes, found_technologies, document)
+        problems += _baseline_problems(experiment, models, found_platforms, document)
     if problems:
-        raise InputError(problems)
-    experiment = experiment.model_copy(update={"models": _written_out(experiment, models)})
-    return Resolved(experiment, models, found_schemes, found_technologies, printed, source, inputs)
+        raise InputError(dict.fromkeys(problems))
+    written = {"models": _written_out(experiment, models), "platforms": machines.written_out(experiment)}
+    experiment = experiment.model_copy(update=written)
+    return Resolved(experiment, models, found_schemes, found_technologies, found_platforms, printed, source, inputs)
 
 
 def _models(
@@ -205,7 +216,7 @@ def _missing_prices(
     problems = []
     for i, (name, scheme) in enumerate(found_schemes.items()):
         for technology in found_technologies.values():
-            missing = sorted(scheme.priced - technology.rows.keys())
+            missing = sorted(pair for pair in scheme.priced if not technology.has_price(*pair))
             if missing:
                 wrong = f"{technology.name} has no price for {', '.join(map(' '.join, missing))}, which {name} needs"
                 formats = {number_format for _, number_format in technology.rows}
@@ -213,13 +224,16 @@ def _missing_prices(
     return problems
 
 
-def _baseline_problems(experiment: Experiment, models: Iterable[str], document: Document) -> list[Problem]:
+def _baseline_problems(
+    experiment: Experiment, models: Iterable[str], machines: Iterable[str], document: Document
+) -> list[Problem]:
     if experiment.baseline is None:
         return []
     run = {
         "model": list(models),
         "scheme": [entry if isinstance(entry, str) else entry.name for entry in experiment.schemes],
         "technology": experiment.technologies,
+        "platform": list(machines),
     }
     problems = []
     for key, names in run.items():

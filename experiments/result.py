@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bitjoule.energy_models.arithmetic import Accounting
+from bitjoule.energy_models.footprint import Overhead
 from bitjoule.experiments.evaluation import CASE_COLUMNS, evaluate, long_table
 from bitjoule.experiments.grid import Grid
 from bitjoule.experiments.reader import Resolved
@@ -34,11 +36,21 @@ class Result:
         their sum. Columns that the accounting does not know are empty.
     comparison
         Ours beside the printed numbers; empty without them. See `bitjoule.experiments.comparison`.
+    overhead
+        What was added to weights and tables to compare with printed memories; none where none are.
+    memory
+        Bytes that each case must hold, by what they are; empty but with the system accounting.
+    bands
+        Whether each comparison holds within the prices' bands; see `bitjoule.experiments.bands`. Empty without a
+        baseline or the system accounting.
     """
 
     grid: Grid
     summary: pd.DataFrame
     comparison: pd.DataFrame
+    overhead: Overhead | None
+    memory: pd.DataFrame
+    bands: pd.DataFrame
 
     @property
     def resolved(self) -> Resolved:
@@ -77,5 +89,6 @@ def blocks(grid: Grid) -> Iterator[NDArray[np.intp]]:
     grid
         The cases.
     """
-    for start in range(0, len(grid), BLOCK_CASES):
-        yield np.arange(start, min(start + BLOCK_CASES, len(grid)))
+    size = BLOCK_CASES // 4 if grid.resolved.experiment.accounting is Accounting.SYSTEM else BLOCK_CASES
+    for start in range(0, len(grid), size):
+        yield np.arange(start, min(start + size, len(grid)))

@@ -6,12 +6,16 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from bitjoule.energy_models.arithmetic import Accounting
+from bitjoule.energy_models.mapping import Objective
 from bitjoule.energy_models.models import ModelShape
-from bitjoule.energy_models.schemes import Scheme
+from bitjoule.energy_models.platforms import Platform
+from bitjoule.energy_models.scaling import laws
+from bitjoule.energy_models.schemes import Scheme, schemes
 from bitjoule.energy_models.validation import Strict, wrong_value
 
 MAX_VALUE = 10**9  # tokens, batch, matmul sizes: keeps every count of operations a finite float64
 MAX_CASES = 1_000_000
+MAX_MAPPED = 1 << 24  # features or context of a matmul whose mapping is searched
 
 Count = Annotated[int, Field(ge=1, le=MAX_VALUE)]
 CountOrNone = Annotated[int, Field(ge=0, le=MAX_VALUE)]
@@ -39,6 +43,29 @@ class NamedScheme(Scheme):
     instead: ClassVar[str] = "a name, or "
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+
+
+class NamedPlatform(Platform):
+    """A platform written out in the experiment instead of named."""
+
+    instead: ClassVar[str] = "a name, a path to a platform's YAML, or "
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+
+
+class PlatformSet(Strict):
+    """Machines that are compared as one: each scheme runs on its own."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+    by_scheme: dict[str, Annotated[
+        Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")], Discriminator(_kind)
+    ]] = Field(min_length=1, description="platform (a name, a path, or written out) of each scheme")  # fmt: skip
+
+
+def _platform_kind(value: Any) -> str:
+    if isinstance(value, PlatformSet) or (isinstance(value, dict) and "by_scheme" in value):
+        return "set"
+    return _kind(value)
 
 
 class MatmulSize(Strict):
@@ -134,32 +161,46 @@ class Baseline(Strict):
     model: str | None = None
     scheme: str | None = None
     technology: str | None = None
+    platform: str | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if (self.model, self.scheme, self.technology) == (None, None, None):
-            raise wrong_value("an empty baseline", "at least one of model, scheme, technology")
+        if (self.model, self.scheme, self.technology, self.platform) == (None, None, None, None):
+            raise wrong_value("an empty baseline", "at least one of model, scheme, technology, platform")
         return self
 
     @property
     def name(self) -> str:
         """What it fixes, for headers and axes, e.g. ``fp16 45nm``."""
-        return " ".join(part for part in (self.model, self.scheme, self.technology) if part)
+        return " ".join(part for part in (self.model, self.scheme, self.technology, self.platform) if part)
 
 
-class EnergyPlot(Strict):
-    """Energy over parameters, log-log, one line a scheme, one panel a technology."""
+PhaseName = Literal["prefill", "decode", "request"]
+
+
+class _PhasePlot(Strict):
+    """What plots of one phase share."""
+
+    phase: PhaseName | None = Field(
+        default=None, description="default: request where there are new tokens, else prefill"
+    )
+
+
+class EnergyPlot(_PhasePlot):
+    """Energy over parameters, log-log, one line a scheme, one panel a technology and platform."""
 
     kind: Literal["energy_vs_size"]
+    per_token: bool = Field(default=False, description="energy of a token instead of the whole phase")
 
 
-class RatioPlot(Strict):
-    """Baseline energy over ours, one line a scheme, one panel a technology."""
+class RatioPlot(_PhasePlot):
+    """Baseline energy over ours, one line a scheme, one panel a technology and platform."""
 
     kind: Literal["ratio_vs_size"]
+    arithmetic: bool = Field(default=False, description="beside it, the ratio that the papers' accounting gives")
 
 
-class ComponentsPlot(Strict):
+class ComponentsPlot(_PhasePlot):
     """Stacked energy of each model and scheme."""
 
     kind: Literal["components"]
@@ -173,9 +214,46 @@ class PublishedPlot(Strict):
     kind: Literal["published"]
 
 
-Plot = Annotated[EnergyPlot | RatioPlot | ComponentsPlot | PublishedPlot, Field(discriminator="kind")]
+class SweepPlot(_PhasePlot):
+    """One quantity over a value of the workload, one line a scheme, one panel a technology and platform."""
+
+    kind: Literal["sweep"]
+    over: Literal["prompt_tokens", "new_tokens", "batch"]
+    quantity: Literal["energy_per_token_j", "ratio_to_baseline", "latency_s", "tokens_per_s", "memory_bytes"] = Field(
+        default="energy_per_token_j", description="a column of summary.csv"
+    )
+
+
+class RooflinePlot(_PhasePlot):
+    """Operations a second over operations a byte of off-chip traffic, under each platform's roof."""
+
+    kind: Literal["roofline"]
+
+
+class LossPlot(_PhasePlot):
+    """The loss that the papers' scaling laws give over the energy of a token, one line a scheme that has a law."""
+
+    kind: Literal["loss_vs_energy"]
+
+
+class MemoryPlot(Strict):
+    """Stacked bytes that must be held: weights, embedding and head, KV cache, activations."""
+
+    kind: Literal["memory"]
+
+
+Plot = Annotated[
+    EnergyPlot | RatioPlot | ComponentsPlot | PublishedPlot | SweepPlot | RooflinePlot | LossPlot | MemoryPlot,
+    Field(discriminator="kind"),
+]
+SYSTEM_PLOTS = frozenset({"roofline", "memory"})  # time, traffic and bytes: only the system accounting knows them
 NameOrShape = Annotated[Annotated[str, Tag("named")] | Annotated[NamedShape, Tag("written")], Discriminator(_kind)]
 NameOrScheme = Annotated[Annotated[str, Tag("named")] | Annotated[NamedScheme, Tag("written")], Discriminator(_kind)]
+
+NameOrPlatform = Annotated[
+    Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")] | Annotated[PlatformSet, Tag("set")],
+    Discriminator(_platform_kind),
+]
 
 
 class Experiment(Strict):
@@ -191,7 +269,8 @@ class Experiment(Strict):
     accounting: Accounting = Field(
         default=Accounting.ARITHMETIC,
         strict=False,
-        description="arithmetic: as the papers count; mac: multiplications and additions of the MACs alone",
+        description="arithmetic: as the papers count; mac: multiplications and additions of the MACs alone; system: "
+        "the whole request on a platform",
     )
     models: list[NameOrShape] | None = Field(
         default=None, min_length=1, description="preset names, paths to a Hugging Face config.json, or shapes"
@@ -199,6 +278,12 @@ class Experiment(Strict):
     matmuls: list[MatmulSize] | None = Field(default=None, min_length=1, description="instead of models")
     schemes: list[NameOrScheme] = Field(min_length=1)
     technologies: list[str] = Field(min_length=1)
+    platforms: list[NameOrPlatform] | None = Field(
+        default=None, min_length=1, description="machines, with `accounting: system`: names, paths, sets or written out"
+    )
+    objective: Objective = Field(
+        default=Objective.ENERGY, strict=False, description="what mappings are chosen for, with `accounting: system`"
+    )
     workload: Workload | None = Field(default=None, description="not with matmuls, which carry their tokens as m")
     baseline: Baseline | None = None
     published: str | None = Field(default=None, description="printed numbers to set beside ours")
@@ -211,7 +296,7 @@ class Experiment(Strict):
             return {**data, "workload": {}}
         return data
 
-    @field_validator("schemes", "technologies", "models")
+    @field_validator("schemes", "technologies", "models", "platforms")
     @classmethod
     def _each_once(cls, values: list[Any] | None) -> list[Any] | None:
         names = [value if isinstance(value, str) else value.name for value in values or []]
@@ -227,10 +312,13 @@ class Experiment(Strict):
             raise wrong_value(both, "one of them")
         if self.matmuls is not None and self.workload is not None:
             raise wrong_value("workload with matmuls", "the tokens as `m` of each matmul", "workload")
+        if (self.accounting is Accounting.SYSTEM) != (self.platforms is not None):
+            wrong = "platforms without accounting: system" if self.platforms else "accounting: system without platforms"
+            raise wrong_value(wrong, "both or neither", "platforms" if self.platforms else "accounting")
+        self._check_mapped()
         if any(plot.kind == "published" for plot in self.plots) and self.published is None:
             raise wrong_value("a plot of kind 'published' without `published`", "`published`, the table", "plots")
-        if any(plot.kind == "ratio_vs_size" for plot in self.plots) and self.baseline is None:
-            raise wrong_value("a plot of kind 'ratio_vs_size' without `baseline`", "`baseline`", "plots")
+        self._check_plots()
         if self.workload is not None:
             sizes = (self.workload.prompt_tokens, self.workload.new_tokens, self.workload.batch)
             for key, values in zip(("prompt_tokens", "new_tokens", "batch"), map(swept, sizes), strict=True):
@@ -240,10 +328,57 @@ class Experiment(Strict):
             raise wrong_value(f"the sweep has {self.cases} cases", f"at most {MAX_CASES}", "workload")
         return self
 
+    def _check_mapped(self) -> None:
+        """Refuse sizes that no mapping is searched for."""
+        if self.accounting is not Accounting.SYSTEM:
+            return
+        expected = f"at most {MAX_MAPPED} with accounting: system"
+        for i, matmul in enumerate(self.matmuls or ()):
+            for key in ("k", "n"):
+                if getattr(matmul, key) > MAX_MAPPED:
+                    raise wrong_value(f"got {getattr(matmul, key)}", expected, "matmuls", i, key)
+        workload = self.workload or Workload()
+        context = max(swept(workload.prompt_tokens)) + max(swept(workload.new_tokens))
+        if context > MAX_MAPPED:
+            raise wrong_value(f"a context of {context} tokens", expected, "workload")
+
+    def _check_plots(self) -> None:
+        """Refuse plots of what the experiment does not have."""
+        system = self.accounting is Accounting.SYSTEM
+        workload = self.workload or Workload()
+        for i, plot in enumerate(self.plots):
+            ratio = isinstance(plot, RatioPlot) or (
+                isinstance(plot, SweepPlot) and plot.quantity == "ratio_to_baseline"
+            )
+            if ratio and self.baseline is None:
+                raise wrong_value(
+                    f"a plot of kind {plot.kind!r} of ratios without `baseline`", "`baseline`", "plots", i
+                )
+            timed = isinstance(plot, SweepPlot) and plot.quantity in ("latency_s", "tokens_per_s", "memory_bytes")
+            if (plot.kind in SYSTEM_PLOTS or timed) and not system:
+                wrong = f"a plot of kind {plot.kind!r} of what {self.accounting.value} does not know"
+                raise wrong_value(wrong, "accounting: system", "plots", i)
+            if isinstance(plot, LossPlot | SweepPlot | MemoryPlot) and self.matmuls is not None:
+                raise wrong_value(f"a plot of kind {plot.kind!r} of bare matmuls", "models", "plots", i)
+            if isinstance(plot, LossPlot) and not self._has_law():
+                expected = "a scheme with FP16 or binary weights: theirs are the papers' scaling laws"
+                raise wrong_value("a plot of kind 'loss_vs_energy' without a scaling law", expected, "plots", i)
+            phase = getattr(plot, "phase", None)
+            if phase not in (None, "prefill") and 0 in swept(workload.new_tokens):
+                raise wrong_value(
+                    f"a plot of {phase} without new tokens", "new_tokens >= 1 in the workload", "plots", i
+                )
+
+    def _has_law(self) -> bool:
+        """Return whether a scheme's weights have a scaling law; a name that nothing has is reported elsewhere."""
+        known = [schemes().get(entry) if isinstance(entry, str) else entry for entry in self.schemes]
+        return any(scheme is None or scheme.weights in laws() for scheme in known)
+
     @property
     def cases(self) -> int:
         """How many cases the sweep has."""
         count = len(self.models or self.matmuls or ()) * len(self.schemes) * len(self.technologies)
+        count *= len(self.platforms or [""])
         if self.matmuls is None:
             workload = self.workload or Workload()
             for value in (workload.prompt_tokens, workload.new_tokens, workload.batch):

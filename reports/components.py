@@ -1,24 +1,41 @@
 """The stacked plot: what an energy is made of."""
 
-import numpy as np
+from collections.abc import Sequence
+
 import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from bitjoule.energy_models.arithmetic import COMPONENTS
-from bitjoule.experiments.evaluation import PJ_PER_J
+from bitjoule.energy_models.arithmetic import COMPONENTS, Accounting
+from bitjoule.experiments.evaluation import PJ_PER_J, REQUEST
 from bitjoule.experiments.result import Result
 from bitjoule.experiments.schema import ComponentsPlot
+from bitjoule.reports.bars import bar_name, cut_text, draw_bars, kept_models, names_in
 from bitjoule.reports.digits import prefix, with_unit
-from bitjoule.reports.sizes import first_workload
+from bitjoule.reports.panels import legend_below, legend_in
 from bitjoule.reports.style import Theme, new_figure
+from bitjoule.reports.workloads import first_workload, phase_text, set_title
 
-MAX_BARS = 24
-LONGEST_NAME = 24
 FAMILIES = (
     ("q_proj", "k_proj", "v_proj", "o_proj"),
     ("attention_scores", "attention_values"),
     ("ffn_gate", "ffn_up", "ffn_down", "ffn_router"),
 )  # parts of one family share a hue
+TABLES = ("embedding", "lm_head")
+CACHE = ("kv_cache_read", "kv_cache_write")
+SMALL, IDLE = "element-wise", "leakage"
+ELEMENT_WISE = (
+    "norm", "activation_quantisation", "rotary", "softmax", "activation_function", "residual", "output_rescale",
+)  # fmt: skip
+OPERATIONS = ("mul", "add", "mac")
+PALER = 0.45  # of a hue is kept
+STORES = ("registers", "buffers", "off-chip memory")
+STORE_OF = {
+    f"{level}_{way}": store
+    for level, store in zip(("register", "buffer", "off_chip"), STORES, strict=True)
+    for way in ("read", "write")
+}
+SYSTEM_ORDER = ("matmul", *FAMILIES[0], *FAMILIES[1], *CACHE, *FAMILIES[2], *TABLES, SMALL)
 
 
 def draw_components(plot: ComponentsPlot, result: Result, theme: Theme) -> Figure:
@@ -33,66 +50,69 @@ def draw_components(plot: ComponentsPlot, result: Result, theme: Theme) -> Figur
     theme
         Light or dark.
     """
-    energy_j, workload = _energies(plot, result)
-    technologies = list(result.resolved.technologies)
+    energy_j, text = _energies(plot, result)
+    technologies, platforms = result.grid.names[2:4]
     bars = energy_j.reset_index("technology").index.unique()
-    models = list(dict.fromkeys(model for model, _ in bars))
-    most = max(1, MAX_BARS // len(result.resolved.schemes))
-    kept = {models[i] for i in np.linspace(0, len(models) - 1, min(most, len(models))).astype(int)}
-    shown = bars[[model in kept for model, _ in bars]]
-    colors = _colors(list(energy_j.columns), theme)
-    figure = new_figure(5.6 * len(technologies) + 2.4, 1.9 + 0.42 * len(shown))
+    models = list(dict.fromkeys(model for model, *_ in bars))
+    kept = kept_models(models, len(result.resolved.schemes) * len(platforms))
+    shown = bars[[bar[0] in kept for bar in bars]]
+    names = [bar_name(bar if len(platforms) > 1 else bar[:2]) for bar in shown]
+    system = result.resolved.experiment.accounting is Accounting.SYSTEM
+    colors = (_system_colors if system else _colors)(list(energy_j.columns), theme)
+    width_in = 5.6 * len(technologies) + names_in(names)
+    figure = new_figure(width_in, 1.6 + 0.42 * len(shown) + legend_in(list(colors), width_in))
     panels = figure.subplots(1, len(technologies), sharey=True, squeeze=False)[0]
     for axes, technology in zip(panels, technologies, strict=True):
         rows = energy_j.xs(technology, level="technology").reindex(shown).fillna(0.0)
         total = rows.to_numpy().sum(axis=1)
         factor, unit = prefix(float(total.max()))
-        drawn = rows.div(total, axis="index") * 100 if plot.share else rows / factor
-        left = np.zeros(len(drawn))
-        for name in drawn.columns:
-            width = drawn[name].to_numpy()
-            axes.barh(range(len(drawn)), width, left=left, height=0.72, color=colors[name], label=name,
-                      edgecolor=theme.background, linewidth=0.6)  # fmt: skip
-            left += width
-        for y, (end, joules) in enumerate(zip(left, total, strict=True)):
-            axes.annotate(
-                with_unit(joules, "J"), (end, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=12
-            )
-        axes.set_yticks(range(len(drawn)), [f"{_short(model)}  {_short(scheme)}" for model, scheme in drawn.index])
-        axes.set_ylim(len(drawn) - 0.5, -0.5)
-        axes.set_xlim(0, float(left.max()) * 1.22)
+        drawn = pd.DataFrame(rows.div(total, axis="index") * 100 if plot.share else rows / factor)
+        draw_bars(axes, drawn, [with_unit(joules, "J") for joules in total], names, colors, theme)
         axes.set_xlabel("share of the energy (%)" if plot.share else f"energy ({unit}J)")
         if plot.share:
             axes.set_xticks(range(0, 101, 20))
-        axes.set_title(technology)
-        axes.grid(visible=False, axis="y")
-    cut = f", {len(kept)} of {len(models)} models" if len(kept) < len(models) else ""
-    figure.suptitle(f"{result.resolved.experiment.name}: {workload}{cut}", fontsize=14)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4))
+        one = platforms[0] if len(platforms) == 1 else ""
+        axes.set_title(", ".join(name for name in (technology, one) if name))
+    set_title(figure, result, text + cut_text(len(kept), len(models)))
+    legend_below(figure, *panels[0].get_legend_handles_labels())
     return figure
 
 
 def _energies(plot: ComponentsPlot, result: Result) -> tuple[pd.DataFrame, str]:
-    """Return joules with a row for each model, scheme and technology and a column for each stacked part."""
-    cases, workload = first_workload(result)
+    """Return joules with a row for each model, scheme, platform and technology and a column for each stacked part."""
+    cases, text = first_workload(result)
     results = result.results_of(cases)
-    part = results["component"] if plot.by == "component" else results["action"].str.cat(results["format"], sep=" ")
-    names = [results[key].astype(str) for key in ("model", "scheme", "technology")]
-    energy_j = (results["energy_pj"] / PJ_PER_J).groupby([*names, part.astype(str).rename("part")], sort=False).sum()
+    _, _, new = result.grid.workload(cases[:1])
+    if plot.phase not in (None, REQUEST):
+        results = results[results["phase"] == plot.phase]
+    if plot.phase is not None:
+        text = phase_text(plot.phase, int(new[0])) + text
+    system = result.resolved.experiment.accounting is Accounting.SYSTEM
+    part = _parts(plot, results, system)
+    names = [results[key].astype(str) for key in ("model", "scheme", "platform", "technology")]
+    energy_j = (results["energy_pj"] / PJ_PER_J).groupby([*names, part.rename("part")], sort=False).sum()
     table = energy_j.unstack("part").fillna(0.0)
-    order = [name for name in COMPONENTS if name in table.columns]
-    order += [name for name in table.columns if name not in order]
-    return table[order], workload
+    table = table[table.columns[table.sum() > 0]]
+    order = (*SYSTEM_ORDER, *STORES, IDLE) if system else COMPONENTS
+    known = [name for name in order if name in table.columns]
+    others = [name for name in table.columns if name not in known]
+    if system:
+        return table[[*sorted(others, key=lambda name: OPERATIONS.index(name.split()[0])), *known]], text
+    return table[[*known, *others]], text
 
 
-def _short(name: str) -> str:
-    """Return a name that fits beside its bar."""
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+def _parts(plot: ComponentsPlot, results: pd.DataFrame, system: bool) -> "pd.Series[str]":
+    """Return what each row of the long table is stacked as."""
+    if plot.by == "component":
+        component = results["component"].astype(str)
+        return component.where(~component.isin(ELEMENT_WISE), SMALL) if system else component
+    action = results["action"].astype(str)
+    operation = action.str.cat(results["format"].astype(str), sep=" ")
+    return operation.where(~action.isin([*STORE_OF, "leak"]), action.map(STORE_OF).fillna(IDLE))
 
 
-def _colors(parts: list[str], theme: Theme) -> dict[str, str]:
-    colors = {}
+def _colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
+    colors: dict[str, str] = {}
     others = [hue for family in zip(*(f[:2] for f in theme.families), strict=True) for hue in family]
     for part in parts:
         family = next((i for i, names in enumerate(FAMILIES) if part in names), None)
@@ -101,3 +121,23 @@ def _colors(parts: list[str], theme: Theme) -> dict[str, str]:
         else:
             colors[part] = others[len(colors) % len(others)]
     return colors
+
+
+def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
+    blue, orange, green, purple = theme.families
+    hues = {SMALL: theme.small, IDLE: theme.idle, "matmul": blue[0]}
+    groups = [*zip(FAMILIES, theme.families, strict=False), (TABLES, purple), (CACHE, theme.cache), (STORES, green)]
+    for names, family in groups:
+        hues |= dict(zip(names, family, strict=False))
+    for action, family in zip(OPERATIONS, (blue, orange, purple), strict=True):
+        own = [part for part in parts if part.split()[0] == action]
+        hues |= dict(zip(own, _shades(family, len(own)), strict=True))
+    return {part: hues[part] for part in parts}
+
+
+def _shades(family: Sequence[str], count: int) -> list[str]:
+    """Return as many hues as asked for, from a family's darkest to its lightest, or paler where there are many."""
+    red, green, blue = (1 - (1 - part) * PALER for part in to_rgb(family[-1]))
+    paler = [to_hex((red, green, blue))] if count > len(family) else []
+    between = LinearSegmentedColormap.from_list("", [*family, *paler])
+    return [to_hex(between(i / max(count - 1, 1))) for i in range(count)]

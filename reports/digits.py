@@ -1,8 +1,11 @@
 """Numbers as a person reads them: few digits, a unit with a prefix."""
 
 import math
+import statistics
+from collections.abc import Sequence
 
 PREFIXES = (
+    (1e12, "T"),
     (1e9, "G"),
     (1e6, "M"),
     (1e3, "k"),
@@ -13,6 +16,7 @@ PREFIXES = (
     (1e-12, "p"),
     (1e-15, "f"),
 )
+WIDE = 1e4  # beyond this quotient of largest and smallest value the middle one chooses the prefix
 PARAMETER_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
@@ -50,6 +54,18 @@ def prefix(largest: float) -> tuple[float, str]:
         if abs(largest) >= factor:
             return factor, name
     return PREFIXES[-1]
+
+
+def column_prefix(values: Sequence[float]) -> tuple[float, str]:
+    """Return the factor and prefix of a column: for its largest value, or for the middle one where they differ much.
+
+    Parameters
+    ----------
+    values
+        The column, in the unit without prefix; positive.
+    """
+    largest, least = max(values), min(values)
+    return prefix(largest if largest < WIDE * least else statistics.median(values))
 
 
 def with_unit(value: float, unit: str, digits: int = 3) -> str:

@@ -6,11 +6,25 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bitjoule.experiments.result import Result
-from bitjoule.experiments.schema import ComponentsPlot, Plot, PublishedPlot
+from bitjoule.experiments.schema import (
+    ComponentsPlot,
+    EnergyPlot,
+    LossPlot,
+    MemoryPlot,
+    Plot,
+    PublishedPlot,
+    RatioPlot,
+    RooflinePlot,
+    SweepPlot,
+)
 from bitjoule.reports.components import draw_components
+from bitjoule.reports.losses import draw_losses
+from bitjoule.reports.memory import draw_memory
 from bitjoule.reports.published import draw_published
+from bitjoule.reports.roofline import draw_roofline
 from bitjoule.reports.sizes import draw_sizes
 from bitjoule.reports.style import PNG_DPI, THEMES, Theme, settings
+from bitjoule.reports.sweeps import draw_sweep
 
 
 def draw(plot: Plot, result: Result, theme: Theme) -> Figure:
@@ -26,11 +40,21 @@ def draw(plot: Plot, result: Result, theme: Theme) -> Figure:
         Light or dark.
     """
     with mpl.rc_context(settings(theme)):
-        if isinstance(plot, ComponentsPlot):
-            return draw_components(plot, result, theme)
-        if isinstance(plot, PublishedPlot):
-            return draw_published(plot, result, theme)
-        return draw_sizes(plot, result, theme)
+        match plot:
+            case ComponentsPlot():
+                return draw_components(plot, result, theme)
+            case PublishedPlot():
+                return draw_published(plot, result, theme)
+            case SweepPlot():
+                return draw_sweep(plot, result, theme)
+            case RooflinePlot():
+                return draw_roofline(plot, result, theme)
+            case LossPlot():
+                return draw_losses(plot, result, theme)
+            case MemoryPlot():
+                return draw_memory(plot, result, theme)
+            case EnergyPlot() | RatioPlot():
+                return draw_sizes(plot, result, theme)
 
 
 def file_stems(result: Result) -> list[str]:

@@ -4,13 +4,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from bitjoule.energy_models.footprint import MEMORY_GB, MEMORY_RATIO
 from bitjoule.energy_models.published import decimals_of
 from bitjoule.experiments.result import Result
 from bitjoule.experiments.schema import PublishedPlot
 from bitjoule.reports.digits import significant
 from bitjoule.reports.style import MARKERS, Theme, new_figure
 
-AXIS = {"energy_j": "energy (J)", "ratio_to_baseline": "ratio to the baseline"}
+AXIS = {
+    "energy_j": "energy (J)",
+    "ratio_to_baseline": "ratio to the baseline",
+    MEMORY_GB: "memory (GB)",
+    MEMORY_RATIO: "memory of the baseline over memory",
+}
 
 
 def draw_published(plot: PublishedPlot, result: Result, theme: Theme) -> Figure:
@@ -52,7 +58,7 @@ def draw_published(plot: PublishedPlot, result: Result, theme: Theme) -> Figure:
     top.set_yscale("log")
     top.set_xlim(low, high)
     top.set_ylim(low, high)
-    quantity = AXIS[cells["quantity"].iloc[0]]
+    quantity = " or ".join(AXIS[quantity] for quantity in dict.fromkeys(cells["quantity"]))
     top.set_ylabel(f"ours, {quantity}")
     bottom.set_ylabel("ours − printed (%)")
     bottom.set_xlabel(f"printed, {quantity}; bars: width of the printed rounding")

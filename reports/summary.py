@@ -1,26 +1,37 @@
 """The Markdown tables of a result: energies and ratios, and ours beside the printed numbers."""
 
-from collections.abc import Sequence
 from itertools import takewhile
 
 import numpy as np
 import pandas as pd
-from tabulate import tabulate
 
+from bitjoule.energy_models.arithmetic import Accounting
 from bitjoule.energy_models.published import decimals_of
 from bitjoule.experiments.result import Result
 from bitjoule.experiments.schema import swept
-from bitjoule.reports.digits import parameters, prefix, significant
+from bitjoule.reports.digits import column_prefix, parameters, significant
+from bitjoule.reports.machines import bands_text, machines_line, memory_table, overhead_line, time_table
+from bitjoule.reports.markdown import cut, markdown
 
 MAX_ROWS = 200
-WIDE = 1e4  # beyond this quotient of largest and smallest energy the middle one chooses the unit
 ROW_KEYS = ("model", "parameters", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens")
+TEXT = ("model", "technology", "platform", "phase")
 HEADERS = {"prompt_tokens": "prompt (tokens)", "new_tokens": "new (tokens)", "batch": "batch (sequences)"}
-QUANTITIES = {"energy_j": "{action}energy (J)", "ratio_to_baseline": "ratio to baseline"}
+QUANTITIES = {
+    "energy_j": "{action}energy (J)",
+    "ratio_to_baseline": "ratio to baseline",
+    "memory_gb": "memory (GB)",
+    "memory_ratio": "memory, FP16 over this",
+}
 COUNTED = {
     "arithmetic": (
         "Counted as the papers count: the multiplications and additions of the linear layers and of attention. Memory, "
         "embedding, LM head, softmax, norms and leakage are not in these joules."
+    ),
+    "system": (
+        "Counted: the whole request on a machine. Every matrix product with each operand's traffic between registers, "
+        "buffers and off-chip memory, KV cache, embedding, LM head, norms, softmax, quantisation, and leakage for as "
+        "long as it takes."
     ),
     "mac": (
         "Counted: one multiplication and one addition for every multiply-accumulate of the linear layers and of "
@@ -42,8 +53,15 @@ def summary_markdown(result: Result, max_rows: int = MAX_ROWS) -> str:
     experiment = result.resolved.experiment
     parts = [f"# {experiment.name}", experiment.description, COUNTED[experiment.accounting], workload_line(result)]
     parts.append(energy_table(result, max_rows))
+    if experiment.accounting is Accounting.SYSTEM:
+        parts += [
+            machines_line(result),
+            time_table(result, max_rows),
+            bands_text(result),
+            memory_table(result, max_rows),
+        ]
     if experiment.published is not None:
-        parts.append(comparison_table(result.comparison, max_rows))
+        parts += [comparison_table(result.comparison, max_rows), overhead_line(result)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -63,9 +81,7 @@ def energy_table(result: Result, max_rows: int = MAX_ROWS) -> str:
     models, schemes = len(result.resolved.models), list(result.resolved.schemes)
     # cases run over models, schemes, then the rest: put the schemes side by side
     order = np.arange(len(summary)).reshape(models, len(schemes), -1).transpose(0, 2, 1).reshape(-1, len(schemes))
-    largest = float(summary["energy_j"].max())
-    spread = largest / float(summary["energy_j"].min())
-    factor, unit = prefix(largest if spread < WIDE else float(summary["energy_j"].median()))
+    factor, unit = column_prefix(summary["energy_j"].tolist())
     ratio = summary["ratio_to_baseline"].to_numpy()[order]
     compared = [i for i in range(len(schemes)) if not np.isnan(ratio[:, i]).any() and not np.allclose(ratio[:, i], 1)]
     headers = [HEADERS.get(key, key) for key in keys]
@@ -79,8 +95,8 @@ def energy_table(result: Result, max_rows: int = MAX_ROWS) -> str:
         cells += [significant(value / factor) for value in energy[row]]
         cells += [significant(ratio[row, i]) for i in compared]
         rows.append(cells)
-    table = _markdown(headers, rows, text=[i for i, key in enumerate(keys) if key in ("model", "technology", "phase")])
-    return table + _cut(len(order), max_rows, "summary.csv")
+    table = markdown(headers, rows, text=[i for i, key in enumerate(keys) if key in TEXT])
+    return table + cut(len(order), max_rows, "summary.csv")
 
 
 def workload_line(result: Result) -> str:
@@ -130,22 +146,14 @@ def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
         case = [cell["model"], cell["scheme"], cell["technology"], quantity]
         agrees = "yes" if cell["agrees"] else "**no**"
         rows.append([*case, cell["printed"], ours, f"{100 * cell['relative_error']:+.2f}", agrees])
-        if not cell["agrees"]:
+        if not cell["agrees"] and (cell["note"] or not cell["quantity"].startswith("memory")):  # a model's residuals
             why = f": {cell['note']}" if cell["note"] else ""
             differing.append(f"- {', '.join(case)}: printed {cell['printed']}, ours {ours}{why}.")
     headers = ["model", "scheme", "technology", "quantity", "printed", "ours", "relative error (%)", "agrees"]
     parts = zip(*(where.split(", ") for where in comparison["where"]), strict=False)
     place = ", ".join(part[0] for part in takewhile(lambda part: len(set(part)) == 1, parts))
-    table = _markdown(headers, rows[:max_rows], text=[0, 1, 2, 3, 7]) + _cut(len(rows), max_rows, "published.csv")
+    table = markdown(headers, rows[:max_rows], text=[0, 1, 2, 3, 7]) + cut(len(rows), max_rows, "published.csv")
     agree = int(comparison["agrees"].sum())
-    counted = f"{agree} of {len(comparison)} agree at the printed precision ({comparison['source'].iloc[0]}, {place})."
+    source = ", ".join(filter(None, [comparison["source"].iloc[0], place]))
+    counted = f"{agree} of {len(comparison)} agree at the printed precision ({source})."
     return "\n\n".join([title, table, "\n".join([counted, *([""] if differing else []), *differing])])
-
-
-def _markdown(headers: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int]) -> str:
-    align = ["left" if i in text else "right" for i in range(len(headers))]
-    return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None)
-
-
-def _cut(rows: int, max_rows: int, file: str) -> str:
-    return f"\n\nThe first {max_rows} of {rows} rows; all are in {file}." if rows > max_rows else ""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bitjoule import cli
 from bitjoule.energy_models.errors import InputError
 from bitjoule.energy_models.huggingface import read_config
+from bitjoule.energy_models.platforms import FOLDER
 from bitjoule.experiments.reader import shipped_experiments
 
 # all but the largest, which takes longest to run
@@ -28,6 +29,15 @@ baseline: {scheme: fp16}
 plots: [{kind: energy_vs_size}, {kind: components, by: action}]
 """
 SHIPPED.append(SMALL)
+PLATFORMS = [path.read_text() for path in FOLDER.glob("*.yaml")]
+ON_A_PLATFORM = """\
+name: small
+accounting: system
+matmuls: [{m: 5, k: 300, n: 70}]
+schemes: [SCHEME]
+technologies: [45nm, 7nm]
+platforms: [./fuzz_platform.yaml]
+"""
 FRAGMENTS = st.sampled_from(
     ["", " ", "\n", ":", "- ", "[", "]", "{", "}", "'", '"', "&a ", "*a", "!!int ", "|", "? ", "# ", "\t", "0", "-1",
      "1e9", ".nan", ".inf", "null", "true", "NaN", '"\\ud800"', "~", "999999999999", "name", "models", "kind", "512",
@@ -73,6 +83,18 @@ def test_any_text_is_refused_but_never_crashes(tmp_path_factory, text):
     status, err = answer(text, tmp_path_factory.getbasetemp() / "fuzz.yaml")
     assert status == 2, err
     assert "Traceback" not in err
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(text=mutated(PLATFORMS), scheme=st.sampled_from(["fp16", "int8", "bitnet-b1.58"]))
+def test_a_mutated_platform_runs_or_is_refused_but_never_crashes(tmp_path_factory, text, scheme):
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "fuzz_platform.yaml").write_text(text, encoding="utf-8", errors="surrogatepass")
+    status, err = answer(ON_A_PLATFORM.replace("SCHEME", scheme), folder / "fuzz.yaml")
+    assert status in (0, 2), err
+    assert "Traceback" not in err
+    assert (status == 2) == bool(err)
 
 
 @pytest.mark.slow

@@ -156,3 +156,79 @@ def test_a_scheme_that_only_bears_a_shipped_name_is_not_compared():
     own = "[{name: fp16, weights: int8, activations: int8, attention: fp16, rescale: fp16}, fp32]"
     path = shipped_experiments()["bitnet_table1"]
     assert set(run(read_experiment(path, [f"schemes={own}"])).comparison["scheme"]) == {"fp32"}
+
+
+SYSTEM = """\
+name: x
+accounting: system
+models: [bitnet-b1.58-700m, mixtral-8x7b]
+schemes: [fp16, bitnet-b1.58]
+technologies: [45nm, 7nm]
+platforms: [fp16-edge, {name: hbm, by_scheme: {fp16: fp16-hbm, bitnet-b1.58: ternary-hbm}}]
+workload: {prompt_tokens: [1, 64], new_tokens: [0, 3], batch: [1, 2]}
+baseline: {scheme: fp16, platform: hbm}
+"""
+
+
+def test_the_long_table_of_a_system_run_adds_up_to_its_summary(resolved):
+    result = run(resolved(SYSTEM))
+    case = ["model", "scheme", "technology", "platform", "batch", "prompt_tokens", "new_tokens"]
+    long = result.results
+    long_j = long.groupby([*case, "phase"], observed=True)["energy_pj"].sum() / 1e12
+    summary = result.summary[result.summary["phase"] != "request"].set_index([*case, "phase"])["energy_j"]
+    aligned = long_j.reindex(summary.index)
+    np.testing.assert_allclose(aligned, summary, rtol=1e-12)
+    assert len(summary) == 2 * 2 * 2 * 2 * 2 * 2 * 2 * 2 - 2 * 2 * 2 * 2 * 2 * 2  # no decode without new tokens
+
+
+def test_time_and_speed_of_a_request_are_those_of_its_phases(resolved):
+    summary = run(resolved(SYSTEM)).summary
+    case = ["model", "scheme", "technology", "platform", "batch", "prompt_tokens", "new_tokens"]
+    seconds = summary.pivot_table(index=case, columns="phase", values="latency_s", observed=True).dropna()
+    assert len(seconds) == 64
+    np.testing.assert_allclose(seconds["request"], seconds["prefill"] + seconds["decode"], rtol=1e-12)
+    tokens = summary["tokens_per_s"] * summary["latency_s"]
+    prefill, decode = summary["batch"] * summary["prompt_tokens"], summary["batch"] * summary["new_tokens"]
+    expected = prefill.where(
+        summary["phase"] == "prefill", decode.where(summary["phase"] == "decode", prefill + decode)
+    )
+    np.testing.assert_allclose(tokens, expected, rtol=1e-12)
+
+
+def test_a_baseline_may_be_another_platform(resolved):
+    summary = run(resolved(SYSTEM)).summary
+    case = ["model", "technology", "phase", "batch", "prompt_tokens", "new_tokens"]
+    energy = summary.pivot_table(index=case, columns=["scheme", "platform"], values="energy_j", observed=True)
+    ratio = summary.pivot_table(index=case, columns=["scheme", "platform"], values="ratio_to_baseline", observed=True)
+    for column in ratio:
+        np.testing.assert_allclose(ratio[column], energy["fp16", "hbm"] / energy[column], rtol=1e-12)
+
+
+def test_memory_is_the_sum_of_its_parts_and_the_same_on_every_machine(resolved):
+    result = run(resolved(SYSTEM))
+    parts = result.memory[["weights_bytes", "tables_bytes", "kv_cache_bytes", "activations_bytes"]]
+    np.testing.assert_allclose(parts.sum(axis=1), result.memory["memory_bytes"], rtol=1e-12)
+    case = ["model", "scheme", "batch", "prompt_tokens", "new_tokens"]
+    held = result.summary.groupby(case, observed=True)["memory_bytes"]
+    assert (held.min() == held.max()).all()
+    assert len(result.memory) == 2 * 2 * 2 * 2 * 2
+
+
+@pytest.mark.parametrize(("objective", "column"), [("energy", "energy_j"), ("latency", "latency_s")])
+def test_each_objective_is_least_for_the_mappings_chosen_for_it(resolved, objective, column):
+    runs = {name: run(resolved(SYSTEM, f"objective={name}")).summary for name in ("energy", "latency", "edp")}
+    for summary in runs.values():
+        assert (runs[objective][column] <= summary[column] * (1 + 1e-9)).all()
+
+
+def test_b158_prints_memories_that_weights_tables_and_one_overhead_come_near():
+    result = shipped("memory_footprint")
+    errors = result.comparison.set_index(["model", "scheme"])["relative_error"].abs()
+    assert len(errors) == 10
+    # Table 1, in GB: within 7 %. Figure 2's ratios at 7B and 13B within 10 %; at 70B the overhead that grows with
+    # the cache is too large: 21 % (docs/accounting.md)
+    assert errors.iloc[:7].max() < 0.07
+    assert errors.iloc[7:9].max() < 0.10
+    assert errors.iloc[9] < 0.22
+    assert result.overhead is not None
+    assert result.overhead.samples == 7

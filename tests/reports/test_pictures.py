@@ -8,10 +8,16 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
+from bitjoule.energy_models.scaling import laws
 from bitjoule.experiments.reader import read_experiment, shipped_experiments
 from bitjoule.experiments.runner import run
+from bitjoule.reports.digits import PREFIXES, with_unit
+from bitjoule.reports.losses import Curve, curves
+from bitjoule.reports.panels import panels_of
 from bitjoule.reports.pictures import draw, draw_all, file_stems
+from bitjoule.reports.roofline import roofline_points, roofs
 from bitjoule.reports.style import PNG_DPI, THEMES, settings
+from bitjoule.reports.workloads import WORKLOAD_AXES, first_rows
 
 PLOTS = [
     (name, i)
@@ -90,6 +96,196 @@ def test_pictures_of_odd_experiments_are_as_clean(resolved, what, kind, theme):
         assert_clean(figure)
         ticks = [label.get_text() for label in drawn_ticks(figure.axes[0].xaxis)]
     assert len(set(ticks)) == len(ticks)
+
+
+SYSTEM_ODD = {
+    "one of each": "models: [bitnet-1.3b]\nschemes: [bitnet]\ntechnologies: [7nm]\nplatforms: [ternary-edge]\n"
+    "workload: {prompt_tokens: 64, new_tokens: 8}",
+    "sizes near each other": "models: [llama-7b, mistral-7b, qwen2.5-7b]\nschemes: [fp16, bitnet]\n"
+    "technologies: [45nm, 7nm]\nplatforms: [ternary-edge]\nworkload: {prompt_tokens: 64, new_tokens: [8, 9]}",
+    "three platforms at two nodes": "models: [bitnet-125m, bitnet-1.3b, bitnet-b1.58-3b, bitnet-30b, opt-125m]\n"
+    "schemes: [fp16, bitnet]\ntechnologies: [45nm, 7nm]\nplatforms: [fp16-edge, ternary-edge, ternary-hbm]\n"
+    "workload: {prompt_tokens: [128, 512], new_tokens: 8, batch: [1, 2]}",
+    "far sweeps and machines of their own": "models: [bitnet-b1.58-2b-4t]\ntechnologies: [7nm]\n"
+    "schemes: [fp16, int8, bitnet-b1.58, bitnet]\nplatforms: [{name: edge, "
+    "by_scheme: {fp16: fp16-edge, int8: int8-edge, bitnet-b1.58: ternary-edge, bitnet: ternary-edge}}]\n"
+    "workload: {prompt_tokens: {start: 128, stop: 131072, factor: 4}, new_tokens: {start: 1, stop: 1001, step: 250}, "
+    "batch: {start: 1, stop: 256, factor: 4}}",
+    "prefill alone and long names": f"models: [{{name: {'a-long-name' * 8}, layers: 1, hidden: 64, heads: 2, ffn: 128, "
+    f"ffn_gated: true, activation: silu, vocabulary: 5}}]\nschemes: [fp16, bitnet]\ntechnologies: [7nm]\n"
+    "platforms: [fp16-edge-peak, int8-edge-peak, ternary-edge, ternary-hbm]\nworkload: {prompt_tokens: [1, 5, 9]}",
+}
+SYSTEM_KINDS = {
+    "energy of a token": "{kind: energy_vs_size, per_token: true}",
+    "ratio beside arithmetic": "{kind: ratio_vs_size, arithmetic: true}",
+    "components": "{kind: components, phase: prefill, share: false}",
+    "actions": "{kind: components, by: action}",
+    "sweep of prompts": "{kind: sweep, over: prompt_tokens}",
+    "sweep of new tokens": "{kind: sweep, over: new_tokens, quantity: latency_s}",
+    "sweep of batch": "{kind: sweep, over: batch, quantity: ratio_to_baseline}",
+    "sweep of speed": "{kind: sweep, over: batch, quantity: tokens_per_s}",
+    "sweep of memory": "{kind: sweep, over: prompt_tokens, quantity: memory_bytes}",
+    "roofline": "{kind: roofline}",
+    "loss": "{kind: loss_vs_energy}",
+    "memory": "{kind: memory}",
+}
+
+
+def system_result(resolved, what):
+    if what not in RESULTS:
+        baseline = "{scheme: bitnet}" if what == "one of each" else "{scheme: fp16}"
+        text = f"name: x\naccounting: system\nbaseline: {baseline}\n{SYSTEM_ODD[what]}\n"
+        RESULTS[what] = run(resolved(f"{text}plots: [{', '.join(SYSTEM_KINDS.values())}]\n"))
+    return RESULTS[what]
+
+
+def plot_of(result, kind):
+    return result.resolved.experiment.plots[list(SYSTEM_KINDS).index(kind)]
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
+@pytest.mark.parametrize("kind", SYSTEM_KINDS)
+@pytest.mark.parametrize("what", SYSTEM_ODD)
+def test_pictures_of_odd_systems_are_as_clean(resolved, what, kind, theme):
+    result = system_result(resolved, what)
+    figure = draw(plot_of(result, kind), result, theme)
+    with mpl.rc_context(settings(theme)):
+        assert_clean(figure)
+        ticks = [label.get_text() for label in drawn_ticks(figure.axes[0].xaxis)]
+    assert 1 <= len(set(ticks)) == len(ticks)
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
+def test_the_pictures_of_matmuls_on_platforms_are_as_clean(resolved, theme):
+    plots = "plots: [{kind: energy_vs_size}, {kind: components}, {kind: components, by: action}, {kind: roofline}]\n"
+    rest = "technologies: [7nm]\nplatforms: [ternary-edge]\n"
+    result = run(resolved(f"name: x\naccounting: system\n{ODD['matmuls']}\n{rest}{plots}"))
+    for plot in result.resolved.experiment.plots:
+        figure = draw(plot, result, theme)
+        with mpl.rc_context(settings(theme)):
+            assert_clean(figure)
+
+
+def at_first_workload(result, rows, but=""):
+    """Return the rows of the first workload, or of those that differ from it in one value."""
+    for axis, values in zip(WORKLOAD_AXES, result.grid.workload(np.array([0])), strict=True):
+        rows = rows if axis == but else rows[rows[axis] == values[0]]
+    return rows
+
+
+def panel_rows(axes, rows):
+    """Return the rows that belong on a panel, by its title."""
+    return rows[rows["technology"].astype(str) + ", " + rows["platform"].astype(str) == axes.get_title()]
+
+
+@pytest.mark.parametrize("what", ["three platforms at two nodes", "far sweeps and machines of their own"])
+def test_every_technology_and_platform_has_its_panel(resolved, what):
+    result = system_result(resolved, what)
+    _, _, technologies, platforms = result.grid.names
+    wanted = {f"{technology}, {platform}" for technology in technologies for platform in platforms}
+    for kind in ("energy of a token", "sweep of prompts", "roofline", "loss"):
+        titles = [axes.get_title() for axes in draw(plot_of(result, kind), result, THEMES[0]).axes]
+        assert set(titles) == wanted
+        assert len(titles) == len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "over", "column"),
+    [
+        ("sweep of prompts", "prompt_tokens", "energy_per_token_j"),
+        ("sweep of new tokens", "new_tokens", "latency_s"),
+        ("sweep of batch", "batch", "ratio_to_baseline"),
+        ("sweep of memory", "prompt_tokens", "memory_bytes"),
+    ],
+)
+@pytest.mark.parametrize("what", ["three platforms at two nodes", "far sweeps and machines of their own"])
+def test_lines_of_a_sweep_are_the_values_of_the_summary(resolved, what, kind, over, column):
+    result = system_result(resolved, what)
+    rows = result.summary[result.summary["phase"] == "request"]
+    rows = at_first_workload(result, rows, over)
+    rows = rows[rows["scheme"] != "fp16"] if column == "ratio_to_baseline" else rows
+    for axes in draw(plot_of(result, kind), result, THEMES[0]).axes:
+        drawn = np.concatenate([line.get_xydata() for line in axes.lines if line.get_label()[0] != "_"])
+        own = panel_rows(axes, rows)[[over, column]].to_numpy(float)
+        assert set(map(tuple, drawn.tolist())) <= set(map(tuple, own.tolist()))
+        if len(result.resolved.models) <= 4:
+            assert len(drawn) == len(own)
+
+
+@pytest.mark.parametrize("what", SYSTEM_ODD)
+def test_points_of_a_roofline_lie_under_their_roof(resolved, what):
+    result = system_result(resolved, what)
+    points = roofline_points(plot_of(result, "roofline"), result)
+    assert len(points) > 0
+    for panel in panels_of(result):
+        reach = {scheme: roof for roof in roofs(result, panel) for scheme in roof.schemes}
+        for point in panel.of(points).to_dict("records"):
+            roof = reach[point["scheme"]]
+            limit = min(point["intensity"] * roof.bytes_per_s, roof.operations_per_s)
+            assert 0 < point["operations_per_s"] <= limit * 1.001, point
+
+
+@pytest.mark.parametrize("what", SYSTEM_ODD)
+def test_memory_bars_end_at_the_bytes_that_are_held(resolved, what):
+    result = system_result(resolved, what)
+    figure = draw(plot_of(result, "memory"), result, THEMES[0])
+    ends = []
+    for axes in figure.axes:
+        unit = axes.get_xlabel().removeprefix("memory (").removesuffix("B)")
+        factor = {name: factor for factor, name in PREFIXES}[unit]
+        ends += [(bar.get_x() + bar.get_width()) * factor for bar in axes.containers[-1]]
+    np.testing.assert_allclose(ends, at_first_workload(result, result.memory)["memory_bytes"])
+
+
+@pytest.mark.parametrize("what", ["sizes near each other", "three platforms at two nodes"])
+def test_the_thin_line_is_the_ratio_of_the_arithmetic_experiment(resolved, what):
+    result = system_result(resolved, what)
+    text = SYSTEM_ODD[what].split("platforms:")[0] + "baseline: {scheme: fp16}\n"
+    _, prompt, new = (int(values[0]) for values in result.grid.workload(np.array([0])))
+    papers = run(resolved(f"name: x\n{text}workload: {{prompt_tokens: {prompt}, new_tokens: {new}}}\n")).summary
+    papers = papers[(papers["phase"] == "request") & (papers["scheme"] == "bitnet")]
+    for axes in draw(plot_of(result, "ratio beside arithmetic"), result, THEMES[0]).axes:
+        drawn = np.concatenate([line.get_xydata() for line in axes.lines if "papers" in str(line.get_label())])
+        own = papers[papers["technology"] == axes.get_title().split(", ")[0]]
+        wanted = own[["parameters", "ratio_to_baseline"]].to_numpy(float)
+        np.testing.assert_allclose(sorted(drawn.tolist()), sorted(wanted.tolist()))
+
+
+def test_system_accountings_have_no_limit_of_one_mac(resolved):
+    result = system_result(resolved, "sizes near each other")
+    figure = draw(plot_of(result, "ratio beside arithmetic"), result, THEMES[0])
+    assert not any("MAC" in text.get_text() for text in figure.legends[0].get_texts())
+
+
+def test_losses_are_those_of_the_laws_and_hollow_beyond_their_sizes(resolved):
+    result = system_result(resolved, "three platforms at two nodes")
+    rows, _ = first_rows(result, None)
+    for panel in panels_of(result):
+        for curve in curves(panel.of(rows), result):
+            law = laws()[result.resolved.schemes[curve.scheme].weights]
+            sizes = sorted(model.parameters for model in result.resolved.models.values())
+            np.testing.assert_allclose(curve.loss, [law.a * (size / 1e9) ** law.b + law.c for size in sizes])
+            assert curve.fitted[0] == (sizes[0] >= 0.75e9 * law.smallest_b)
+            assert curve.fitted[-1] == (sizes[-1] <= 1e9 * law.largest_b)
+
+
+def test_the_energy_at_a_loss_lies_on_the_line_between_two_points():
+    curve = Curve("x", np.array([1.0, 4.0]), np.array([5.0, 4.0]), np.array([True, True]))
+    assert [curve.energy_at(loss) for loss in (5.0, 4.5, 4.0)] == pytest.approx([1.0, 2.0, 4.0])
+
+
+def test_a_phase_draws_its_energy_alone(resolved):
+    text = "name: x\nmodels: [bitnet-1.3b]\nschemes: [fp16, bitnet]\ntechnologies: [7nm]\naccounting: system\n"
+    text += "platforms: [ternary-edge]\nworkload: {prompt_tokens: 64, new_tokens: 8}\n"
+    plots = ", ".join(
+        f"{{kind: components, share: false, phase: {phase}}}" for phase in ("prefill", "decode", "request")
+    )
+    result = run(resolved(f"{text}plots: [{plots}, {{kind: components, share: false}}]\n"))
+    for plot in result.resolved.experiment.plots:
+        figure = draw(plot, result, THEMES[0])
+        own = result.summary[result.summary["phase"] == (plot.phase or "request")]["energy_j"]
+        written = [text.get_text() for text in figure.axes[0].texts]
+        assert written == [with_unit(value, "J") for value in own]
 
 
 def test_the_ratio_to_the_baseline_is_written_at_points():

@@ -1,0 +1,144 @@
+"""How much each assumption of the system accounting is worth, on one request.
+
+Run: ``python benchmarks/assumptions.py`` (seconds). Prints the table of docs/accounting.md: what the energy of prefill
+and of decode would be without, or with another, assumption, over what it is.
+"""
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from tabulate import tabulate
+
+from bitjoule.energy_models.platforms import Band, Platform
+from bitjoule.experiments.reader import Resolved, read_experiment
+from bitjoule.experiments.result import Result
+from bitjoule.experiments.runner import run
+
+REQUEST = """\
+name: assumptions
+accounting: system
+models: [bitnet-b1.58-2b-4t]
+schemes: [fp16, bitnet-b1.58]
+technologies: [7nm]
+platforms: [{name: edge, by_scheme: {fp16: fp16-edge, bitnet-b1.58: ternary-edge}}]
+workload: {prompt_tokens: 512, new_tokens: 128}
+"""
+ELEMENT_WISE = (
+    "norm", "activation_quantisation", "rotary", "softmax", "activation_function", "residual", "output_rescale",
+)  # fmt: skip
+Change = Callable[[Platform], Platform]
+
+
+def with_platform(resolved: Resolved, change: Change) -> Result:
+    """Run with every machine changed."""
+    machines = {
+        name: {scheme: (machine, change(platform)) for scheme, (machine, platform) in by_scheme.items()}
+        for name, by_scheme in resolved.platforms.items()
+    }
+    return run(replace(resolved, platforms=machines))
+
+
+def registers(factor: float) -> Change:
+    """Return a change of what registers and accumulators cost."""
+
+    def change(platform: Platform) -> Platform:
+        arrays = {}
+        for name, array in platform.arrays.items():
+            parts = {}
+            for key in ("weight_registers", "accumulators"):
+                part = getattr(array, key)
+                prices = {end: getattr(part, end) * factor for end in ("read_pj_per_bit", "write_pj_per_bit")}
+                parts[key] = part.model_copy(update=prices)
+            arrays[name] = array.model_copy(update=parts)
+        return platform.model_copy(update={"arrays": arrays})
+
+    return change
+
+
+def leakage(end: str) -> Change:
+    """Return a change of leakage to one end of its band."""
+
+    def change(platform: Platform) -> Platform:
+        nodes = {}
+        for name, node in platform.nodes.items():
+            band = node.leakage_w
+            value = getattr(band, end) if isinstance(band, Band) else band
+            nodes[name] = node.model_copy(update={"leakage_w": value})
+        return platform.model_copy(update={"nodes": nodes})
+
+    return change
+
+
+def buffers(factor: float) -> Change:
+    """Return a change of the buffers' sizes, in more banks of the same size."""
+
+    def change(platform: Platform) -> Platform:
+        changed = {
+            name: buffer.model_copy(
+                update={"size_bytes": int(buffer.size_bytes * factor), "banks": int(buffer.banks * factor)}
+            )
+            for name, buffer in platform.buffers.items()
+        }
+        return platform.model_copy(update={"buffers": changed})
+
+    return change
+
+
+def joules(result: Result) -> list[float]:
+    """Return the energy of each scheme and phase."""
+    summary = result.summary[result.summary["phase"] != "request"]
+    return [float(value) for value in summary["energy_j"]]
+
+
+def share(result: Result, components: tuple[str, ...]) -> list[float]:
+    """Return what is left of each scheme's and phase's energy without some components."""
+    long = result.results
+    kept = long[~long["component"].isin(components)]
+    case = ["scheme", "phase"]
+    left, whole = (rows.groupby(case, observed=True, sort=False)["energy_pj"].sum() for rows in (kept, long))
+    return [float(value) for value in (left / whole)]
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "experiment.yaml"
+        path.write_text(REQUEST)
+        resolved = read_experiment(path)
+        path.write_text(re.sub(r"bitnet-b1.58(?=[\]:])", "bitnet-b1.58-5in8", REQUEST))
+        packed = read_experiment(path)
+    base = run(resolved)
+    nominal = joules(base)
+
+    def over(result: Result) -> list[float]:
+        return [value / was for value, was in zip(joules(result), nominal, strict=True)]
+
+    def masked(platform: Platform) -> Platform:
+        return platform.model_copy(update={"skips_masked_pairs": True})
+
+    rows: list[tuple[str, list[float]]] = [
+        ("element-wise parts left out", share(base, ELEMENT_WISE)),
+        ("leakage left out", share(base, ("leakage",))),
+        ("leakage at the high end", over(with_platform(resolved, leakage("high")))),
+        ("LM head left out", share(base, ("lm_head",))),
+        ("KV cache traffic left out", share(base, ("kv_cache_read", "kv_cache_write"))),
+        (
+            "only the pairs that the causal mask leaves",
+            over(with_platform(resolved, masked)),
+        ),
+        ("registers and accumulators free", over(with_platform(resolved, registers(0)))),
+        ("registers and accumulators three times as dear", over(with_platform(resolved, registers(3)))),
+        ("buffers of half the size", over(with_platform(resolved, buffers(0.5)))),
+        ("buffers of 64 times the size: activations stay on chip", over(with_platform(resolved, buffers(64)))),
+        ("trits five a byte", over(run(packed))),
+    ]
+    headers = ["", "FP16 prefill", "FP16 decode", "b1.58 prefill", "b1.58 decode"]
+    print(f"energy: {', '.join(f'{value:.3g} J' for value in nominal)}\n")
+    print(tabulate([[name, *(f"{value:.3f}" for value in values)] for name, values in rows], headers, tablefmt="pipe"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""How fast the system accounting is: one matmul, one request, a sweep.
+
+Run: ``python benchmarks/system.py`` (half a minute). Prints Markdown; docs/performance.md quotes it.
+"""
+
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from bitjoule import cli
+from bitjoule.energy_models.machine import Machine
+from bitjoule.energy_models.platforms import platforms
+from bitjoule.energy_models.schemes import schemes
+from bitjoule.energy_models.search import candidates, search
+from bitjoule.energy_models.steps import Kind
+from bitjoule.energy_models.technology import technologies
+from bitjoule.experiments.evaluation import evaluate
+from bitjoule.experiments.grid import Grid
+from bitjoule.experiments.reader import Resolved, read_experiment
+from bitjoule.experiments.runner import run
+
+ONE = """\
+name: one
+accounting: system
+models: [llama-3-8b]
+schemes: [bitnet-b1.58]
+technologies: [7nm]
+platforms: [ternary-hbm]
+workload: {prompt_tokens: 512, new_tokens: 128}
+"""
+SWEEP = """\
+name: sweep
+accounting: system
+models: [bitnet-125m, bitnet-6.7b, llama-3-8b]
+schemes: [fp16, int8, bitnet, bitnet-b1.58]
+technologies: [45nm, 7nm]
+platforms:
+  - {name: edge, by_scheme: {fp16: fp16-edge, int8: int8-edge, bitnet: ternary-edge, bitnet-b1.58: ternary-edge}}
+workload:
+  prompt_tokens: {start: 128, stop: 131072, factor: 2}
+  new_tokens: [1, 16, 128, 1024]
+  batch: {start: 1, stop: 256, factor: 2}
+baseline: {scheme: fp16}
+"""
+MATMULS = (("tpu32", "int8", 512, 3200, 8640), ("ternary-edge", "bitnet-b1.58", 512, 2560, 6912),
+           ("fp16-edge", "fp16", 4096, 16384, 53248))  # fmt: skip
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return the time of one call."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def read(folder: Path, text: str) -> Resolved:
+    """Read an experiment from text."""
+    path = folder / "experiment.yaml"
+    path.write_text(text)
+    return read_experiment(path)
+
+
+def main() -> None:
+    """Measure and print."""
+    print("| what | measured | goal |\n|---|---:|---:|")
+    for name, scheme, m, k, n in MATMULS:
+        machine = Machine(schemes()[scheme], platforms()[name], technologies()["45nm"], name)
+        problem = machine.problem(Kind.BARE, m, k, n, resident=False, reserved_bits=0.0)
+        times = []
+        for _ in range(21):
+            search.cache_clear()
+            times.append(seconds(lambda problem=problem: search(problem)))  # type: ignore[misc]
+        tiles = candidates(problem)
+        tried = 0 if tiles is None else int(np.prod(np.broadcast_shapes(*(np.shape(size) for size in tiles))))
+        what = f"M {m}, K {k}, N {n} on {name}, mapping searched ({tried:,} tried)"
+        print(f"| {what} | {1e3 * statistics.median(times):.1f} ms | <= 20 ms |")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        search.cache_clear()
+        one = Grid(read(folder, ONE))
+        cold_s = seconds(lambda: evaluate(one, np.array([0])))
+        warm_s = statistics.median(seconds(lambda: evaluate(one, np.array([0]))) for _ in range(200))
+        print(f"| prefill and decode of llama-3-8b, cold | {1e3 * cold_s:.0f} ms | <= 500 ms |")
+        print(f"| the same, mappings known | {1e3 * warm_s:.2f} ms | <= 1 ms |")
+        sweep = read(folder, SWEEP)
+        cases = len(Grid(sweep))
+        search.cache_clear()
+        cold_s = seconds(lambda: run(sweep))
+        warm_s = seconds(lambda: run(sweep))
+        print(f"| sweep of {cases:,} cases, {search.cache_info().currsize:,} mappings searched | "
+              f"{cases / cold_s:,.0f} cases/s | >= 1,000 cases/s |")  # fmt: skip
+        print(f"| the same, mappings known | {cases / warm_s:,.0f} cases/s | |")
+        search.cache_clear()
+        arguments = ["run", str(folder / "experiment.yaml"), "--out", name, "--no-plots", "--jobs", "1"]
+        begun = time.perf_counter()
+        assert cli.main(arguments) == 0
+        whole_s = time.perf_counter() - begun
+        megabytes = (folder / "sweep" / "results.csv").stat().st_size / 1e6
+        print(f"| the same with every file written ({megabytes:.0f} MB) | {cases / whole_s:,.0f} cases/s | |")
+    print(f"| peak memory of all this | {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB | |")
+
+
+if __name__ == "__main__":
+    main()

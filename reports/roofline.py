@@ -1,0 +1,289 @@
+"""Operations a second over operations a byte of off-chip traffic, under each machine's roof."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import textalloc
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
+
+from bitjoule.energy_models.machine import Machine
+from bitjoule.energy_models.steps import Kind
+from bitjoule.energy_models.system import BITS_PER_BYTE
+from bitjoule.energy_models.workload import MATMULS
+from bitjoule.experiments.evaluation import REQUEST
+from bitjoule.experiments.result import Result
+from bitjoule.experiments.schema import RooflinePlot
+from bitjoule.reports.bars import cut_text
+from bitjoule.reports.digits import with_unit
+from bitjoule.reports.panels import Panel, draw_panels, left_panels, legend_below, panels_of
+from bitjoule.reports.style import MARKERS, Theme, log_ticks, token_tick
+from bitjoule.reports.workloads import set_title, workload_text
+
+MAX_MODELS = 4
+OPERATIONS_A_MAC = 2
+KEYS = ["model", "scheme", "technology", "platform", "phase", "batch"]
+PHASE_NAMES = ("prefill", "decode", REQUEST)
+ROOF_DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
+SLOPE_LABEL_AT = (0.24, 0.05)  # of the axes, at least
+LABEL_ROOM = 0.075  # of the axis, that a roof's number takes
+
+
+class Roof(NamedTuple):
+    """What machines can reach at most.
+
+    Parameters
+    ----------
+    bytes_per_s, operations_per_s
+        Of off-chip memory; of the array that runs the linears.
+    machines, schemes
+        Names of those that reach it, and of the schemes on them.
+    """
+
+    bytes_per_s: float
+    operations_per_s: float
+    machines: tuple[str, ...]
+    schemes: tuple[str, ...]
+
+    @property
+    def ridge(self) -> float:
+        """Operations a byte from which on the array is the limit."""
+        return self.operations_per_s / self.bytes_per_s
+
+
+def draw_roofline(plot: RooflinePlot, result: Result, theme: Theme) -> Figure:
+    """Draw every model, scheme, phase and batch under the roofs of its machines.
+
+    Parameters
+    ----------
+    plot
+        The phase; without one, prefill and decode.
+    result
+        A run with the system accounting. Of several prompts or new tokens the first are drawn; the title names them.
+    theme
+        Light or dark.
+    """
+    points = roofline_points(plot, result)
+    models = list(result.resolved.models)
+    kept = [models[i] for i in np.linspace(0, len(models) - 1, min(MAX_MODELS, len(models))).astype(int)]
+    if result.resolved.experiment.matmuls is not None:
+        kept = models
+    points = points[points["model"].isin(kept)]
+    panels = panels_of(result)
+    figure, drawn = draw_panels(panels, width_in=6.2, height_in=6.0)
+    roofs_at = [roofs(result, panel) for panel in panels]
+    for axes, panel in zip(drawn, panels, strict=True):
+        _draw_points(axes, panel.of(points), kept, result, theme)
+    handles: dict[str, Line2D] = {}
+    _scale(drawn, points, roofs_at)
+    for axes, own in zip(drawn, roofs_at, strict=True):
+        _draw_roofs(axes, own, result, theme, handles)
+    for axes in left_panels(drawn):
+        axes.set_ylabel("operations per second")
+    set_title(figure, result, _title(plot, result) + cut_text(len(kept), len(models)))
+    legend = _legend(points, kept, result, theme) | handles
+    legend_below(figure, legend.values(), legend.keys(), None if len(panels) > 1 else 3)
+    figure.draw_without_rendering()  # settles the layout, in which the labels then find their places
+    figure.set_layout_engine("none")
+    for axes, panel, own in zip(drawn, panels, roofs_at, strict=True):
+        _label_roofs(axes, own, theme)
+        _label_batches(axes, panel.of(points), result, theme)
+    return figure
+
+
+def roofline_points(plot: RooflinePlot, result: Result) -> pd.DataFrame:
+    """Return a row for each model, scheme, technology, platform, phase and batch.
+
+    Parameters
+    ----------
+    plot
+        The phase; without one, prefill and decode.
+    result
+        A run with the system accounting.
+
+    Returns
+    -------
+    DataFrame
+        Columns `KEYS`, operations (twice the MACs of the matmuls), bytes (off-chip), latency_s, intensity (operations a
+        byte), operations_per_s.
+    """
+    cases = np.arange(len(result.grid))
+    *_, prompt, new = result.grid.axis_indices(cases)
+    table = result.results_of(cases[(prompt == 0) & (new == 0)])
+    operand, action = table["operand"].astype(str), table["action"].astype(str)
+    adds, macs = (operand == "partial_sums") & (action == "add"), action == "mac"
+    table = table.assign(
+        operations=table["count"] * (table["component"].isin(list(MATMULS)) & (adds | macs)) * OPERATIONS_A_MAC,
+        bytes=table["count"] * action.str.startswith("off_chip") / BITS_PER_BYTE,
+        phase=REQUEST if plot.phase == REQUEST else table["phase"].astype(str),
+    )
+    workload = ["prompt_tokens", "new_tokens"]
+    found = table.groupby([*KEYS, *workload], observed=True, sort=False)[["operations", "bytes"]].sum().reset_index()
+    if plot.phase is not None:
+        found = found[found["phase"] == plot.phase]
+    times = result.summary[[*KEYS, *workload, "latency_s"]].assign(phase=result.summary["phase"].astype(str))
+    found = found.merge(times, on=[*KEYS, *workload], how="left", validate="one_to_one")
+    found["intensity"] = found["operations"] / found["bytes"]
+    found["operations_per_s"] = found["operations"] / found["latency_s"]
+    return found
+
+
+def roofs(result: Result, panel: Panel) -> list[Roof]:
+    """Return the different roofs of the machines of a panel.
+
+    Parameters
+    ----------
+    result
+        A run with the system accounting.
+    panel
+        Technology and platform.
+    """
+    kind = Kind.LINEAR if result.resolved.experiment.matmuls is None else Kind.BARE
+    technology = result.resolved.technologies[panel.technology]
+    found: dict[tuple[float, float], tuple[list[str], list[str]]] = {}
+    for scheme, (name, platform) in result.resolved.platforms[panel.platform].items():
+        machine = Machine(result.resolved.schemes[scheme], platform, technology, name)
+        array, _ = machine.array(kind)
+        peak = OPERATIONS_A_MAC * array.lanes * array.columns * machine.node.clock_mhz * 1e6
+        machines, schemes = found.setdefault((platform.off_chip.bandwidth_gb_per_s * 1e9, peak), ([], []))
+        schemes.append(scheme)
+        if name not in machines:
+            machines.append(name)
+    return [Roof(*limits, tuple(machines), tuple(schemes)) for limits, (machines, schemes) in found.items()]
+
+
+def _draw_points(axes: Axes, points: pd.DataFrame, models: Sequence[str], result: Result, theme: Theme) -> None:
+    for (model, scheme, phase), own in points.groupby(["model", "scheme", "phase"], observed=True, sort=False):
+        color = _color(str(scheme), result, theme)
+        own = own.sort_values("batch")
+        axes.plot(
+            own["intensity"], own["operations_per_s"], color=color, linewidth=1.2, markersize=8, markeredgewidth=1.6,
+            marker=MARKERS[models.index(model) % len(MARKERS)], linestyle="-" if len(own) > 1 else "none",
+            markerfacecolor=theme.background if phase == "decode" else color, zorder=2.5,
+        )  # fmt: skip
+
+
+def _scale(drawn: Sequence[Axes], points: pd.DataFrame, roofs_at: Sequence[Sequence[Roof]]) -> None:
+    every = [roof for own in roofs_at for roof in own]
+    intensity, speed = points["intensity"], points["operations_per_s"]
+    x_low = min(intensity.min(), *(roof.ridge for roof in every)) / 3
+    x_high = max(intensity.max(), *(roof.ridge for roof in every)) * 4
+    y_low, y_high = speed.min() / 3, max(speed.max(), *(roof.operations_per_s for roof in every)) * 3
+    for axes in drawn:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlim(x_low, x_high)
+        axes.set_xlabel("operations per off-chip byte")
+        log_ticks(axes.xaxis, "")
+    drawn[0].set_ylim(y_low, y_high)
+    log_ticks(drawn[0].yaxis, "")
+
+
+def _draw_roofs(axes: Axes, own: Sequence[Roof], result: Result, theme: Theme, handles: dict[str, Line2D]) -> None:
+    x_low, x_high = axes.get_xlim()
+    for i, roof in enumerate(own):
+        several = len(own) > 1 and len(roof.schemes) == 1
+        color = _color(roof.schemes[0], result, theme) if several else theme.text
+        x = np.array([x_low, roof.ridge, x_high])
+        y = np.minimum(x * roof.bytes_per_s, roof.operations_per_s)
+        dashes = ROOF_DASHES[i % len(ROOF_DASHES)]
+        axes.plot(x, y, color=color, linewidth=1.6, linestyle=dashes, zorder=1.8)
+        label = f"roof of {' = '.join(roof.machines)}" + (f" ({' = '.join(roof.schemes)})" if len(own) > 1 else "")
+        handles.setdefault(label, Line2D([], [], color=color, linewidth=1.6, linestyle=dashes))
+
+
+def _label_roofs(axes: Axes, own: Sequence[Roof], theme: Theme) -> None:
+    """Write the peak over the right end of each roof, and each bandwidth at the foot of its slope."""
+    to_axes = axes.transScale + axes.transLimits
+
+    def height(value: float) -> float:
+        return float(to_axes.transform((1.0, value))[1])
+
+    above = 2.0
+    for peak in sorted({roof.operations_per_s for roof in own}, reverse=True):
+        over = above - height(peak) > LABEL_ROOM
+        axes.annotate(f"{with_unit(peak, '')}op/s", (1, peak), xycoords=("axes fraction", "data"), fontsize=11,
+                      xytext=(-4, 4 if over else -4), textcoords="offset points", ha="right",
+                      va="bottom" if over else "top", color=theme.text)  # fmt: skip
+        above = height(peak)
+    for bandwidth in sorted({roof.bytes_per_s for roof in own}):
+        x = max(_from_axes(axes, 0, SLOPE_LABEL_AT[0]), _from_axes(axes, 1, SLOPE_LABEL_AT[1]) / bandwidth)
+        axes.annotate(f"{with_unit(bandwidth, 'B')}/s", (x, x * bandwidth), xytext=(-7, 0), textcoords="offset points",
+                      ha="right", va="bottom", fontsize=11, color=theme.text)  # fmt: skip
+
+
+def _from_axes(axes: Axes, axis: int, fraction: float) -> float:
+    """Return the data value at a fraction of a logarithmic axis."""
+    low, high = axes.get_ylim() if axis else axes.get_xlim()
+    return float(low * (high / low) ** fraction)
+
+
+def _label_batches(axes: Axes, points: pd.DataFrame, result: Result, theme: Theme) -> None:
+    """Write the batch at both ends of one line of each phase, that which spans most."""
+    wanted: list[tuple[float, float, str, str]] = []
+    for _, of_phase in points.groupby("phase", observed=True, sort=False):
+        lines = [
+            own.sort_values("batch") for _, own in of_phase.groupby(["model", "scheme"], observed=True, sort=False)
+        ]
+        line = max(lines, key=lambda own: own["intensity"].max() / own["intensity"].min())
+        if len(line) > 1:
+            color = _color(str(line["scheme"].iloc[0]), result, theme)
+            for x, y, batch in line[["intensity", "operations_per_s", "batch"]].iloc[[0, -1]].itertuples(index=False):
+                wanted.append((x, y, f"batch {token_tick(int(batch))}", color))
+    if not wanted:
+        return
+    x, y, text, colors = (list(column) for column in zip(*wanted, strict=True))
+    drawn = [np.asarray(line.get_xydata()) for line in axes.lines]
+    taken = _inside([label.get_window_extent() for label in axes.texts], axes)
+    axes.autoscale(enable=False)
+    textalloc.allocate(
+        axes, x, y, text,
+        x_scatter=[*points["intensity"], *taken[:, 0]], y_scatter=[*points["operations_per_s"], *taken[:, 1]],
+        x_lines=[line[:, 0] for line in drawn], y_lines=[line[:, 1] for line in drawn],
+        textsize=11, textcolor=colors, linecolor=colors, linewidth=0.8, draw_all=False,
+        min_distance=0.015, max_distance=0.12, avoid_label_lines_overlap=True, priority_strategy="largest",
+    )  # fmt: skip
+
+
+def _inside(boxes: Sequence[Bbox], axes: Axes) -> NDArray[np.float64]:
+    """Return points, in data, that fill what other texts take, shape (points, 2)."""
+    pixels = [
+        (box.x0 + across * box.width, box.y0 + up * box.height)
+        for box in boxes
+        for across in np.linspace(0, 1, 9)
+        for up in (0, 0.5, 1)
+    ]
+    return np.asarray(axes.transData.inverted().transform(np.reshape(pixels, (-1, 2))))
+
+
+def _legend(points: pd.DataFrame, models: Sequence[str], result: Result, theme: Theme) -> dict[str, Line2D]:
+    """Return a handle a scheme, a phase and, where there are several, a model."""
+    found = {
+        scheme: Line2D([], [], color=_color(scheme, result, theme), linewidth=5) for scheme in result.resolved.schemes
+    }
+    for phase in [name for name in PHASE_NAMES if (points["phase"] == name).any()]:
+        face = theme.background if phase == "decode" else theme.text
+        found[phase] = Line2D([], [], color=theme.text, marker="o", markersize=8, linestyle="none", markeredgewidth=1.6,
+                              markerfacecolor=face)  # fmt: skip
+    if len(models) > 1:
+        for i, model in enumerate(models):
+            found[model] = Line2D([], [], color=theme.text, marker=MARKERS[i % len(MARKERS)], markersize=8,
+                                  linestyle="none")  # fmt: skip
+    return found
+
+
+def _color(scheme: str, result: Result, theme: Theme) -> str:
+    return theme.series[list(result.resolved.schemes).index(scheme) % len(theme.series)]
+
+
+def _title(plot: RooflinePlot, result: Result) -> str:
+    if result.resolved.experiment.matmuls is not None:
+        return "matrix products"
+    _, prompt, new = (int(values[0]) for values in result.grid.workload(np.array([0])))
+    phase = plot.phase or ("prefill and decode" if new else "prefill")
+    return f"{phase}, {workload_text(1, prompt, new)}"

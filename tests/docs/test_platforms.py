@@ -1,0 +1,47 @@
+"""What docs/platforms.md shows works as shown."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from bitjoule.energy_models.platforms import Array, Buffer, OffChip, Platform, platforms, read_platform
+
+PAGE = (Path(__file__).parents[2] / "docs" / "platforms.md").read_text()
+
+
+def test_every_shipped_platform_and_every_key_is_told():
+    for name in [
+        *platforms(),
+        *Platform.model_fields,
+        *Array.model_fields,
+        *Buffer.model_fields,
+        *OffChip.model_fields,
+    ]:
+        if name not in ("description", "macs"):
+            assert f"{name}" in PAGE, name
+
+
+def test_the_platform_of_ones_own_is_the_other_with_its_changes(tmp_path):
+    text = re.search(r"```yaml\n(# chips/mine.yaml\n.*?)```", PAGE, re.DOTALL)[1]
+    (tmp_path / "mine.yaml").write_text(text)
+    mine = read_platform(tmp_path / "mine.yaml")
+    assert mine.buffers["activations"].size_bytes == 2 * platforms()["ternary-edge"].buffers["activations"].size_bytes
+    assert mine.buffers["weights"] == platforms()["ternary-edge"].buffers["weights"]
+    assert mine.arrays == platforms()["ternary-edge"].arrays
+
+
+def test_the_mapping_shown_is_what_the_command_prints(bitjoule):
+    command = shlex.split(re.search(r"^bitjoule (show mapping .*)$", PAGE, re.MULTILINE)[1])
+    status, out, _ = bitjoule(*command)
+    assert status == 0
+    assert out == re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)[1]
+
+
+@pytest.mark.parametrize("command", re.findall(r"^bitjoule (show mapping .*)$", PAGE, re.MULTILINE))
+def test_the_commands_shown_run_in_their_order(bitjoule, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    if "--replay" in command:
+        bitjoule(*shlex.split(command.replace("--replay", "--save")))
+    assert bitjoule(*shlex.split(command))[0] == 0

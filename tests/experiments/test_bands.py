@@ -1,0 +1,77 @@
+"""Comparisons inside the prices' bands."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from bitjoule.experiments.runner import run
+
+HBM = """\
+name: x
+accounting: system
+models: [bitnet-b1.58-700m]
+schemes: [fp16, bitnet-b1.58]
+technologies: [7nm]
+platforms: [{name: hbm, by_scheme: {fp16: fp16-hbm, bitnet-b1.58: ternary-hbm}}]
+workload: {prompt_tokens: 300, new_tokens: 20}
+baseline: {scheme: fp16}
+"""
+ENDS = ("energy_low_pj", "energy_pj", "energy_high_pj")
+
+
+def test_the_least_and_the_most_saving_are_at_corners_that_both_sides_share(resolved):
+    result = run(resolved(HBM))
+    long = result.results
+    for phase in ("prefill", "decode", "request"):
+        rows = long if phase == "request" else long[long["phase"] == phase]
+        source = np.where(rows["action"].str.startswith("off_chip"), "hbm2", "fixed")
+        source = np.where(rows["action"] == "leak", "leakage", source)
+        joules = rows.groupby([rows["scheme"].astype(str), source])[list(ENDS)].sum() / 1e12
+        assert (joules.xs("fixed", level=1)[ENDS[0]] == joules.xs("fixed", level=1)[ENDS[2]]).all()
+
+        def saved(source, end, joules=joules):
+            return joules.loc[("fp16", source), end] - joules.loc[("bitnet-b1.58", source), end]
+
+        savings = [
+            saved("fixed", "energy_pj") + saved("hbm2", memory) + saved("leakage", leakage)
+            for memory, leakage in product(ENDS, ENDS)
+        ]
+        row = result.bands[result.bands["phase"] == phase].iloc[0]
+        assert row["saving_low_j"] == pytest.approx(min(savings))
+        assert row["saving_high_j"] == pytest.approx(max(savings))
+        assert row["saving_j"] == pytest.approx(
+            saved("fixed", ENDS[1]) + saved("hbm2", ENDS[1]) + saved("leakage", ENDS[1])
+        )
+        assert not row["flips"]
+
+
+def test_a_comparison_that_hangs_on_a_band_flips(resolved):
+    """A chip that leaks more and computes for less is the better one only while leakage is low."""
+    text = HBM.replace("bitnet-b1.58: ternary-hbm", "bitnet-b1.58: leaky").replace(
+        "name: x", "name: x\ndescription: a machine that leaks"
+    )
+    leaky = (
+        "{name: leaky, description: d, arrays: {a: {lanes: 64, columns: 64, "
+        "weight_registers: {load_bits_per_cycle: 4096}, accumulators: {per: column, depth: 64, bits: 32}, "
+        "macs: [{weights: [ternary], activations: [int8], actions: [add int8]}, "
+        "{weights: [fp16], activations: [fp16], actions: [mul fp16, add fp16]}]}}, vector: {lanes: 64}, "
+        "buffers: {b: {holds: [weights, activations], size_bytes: 8388608, width_bits: 4096, memory: sram, banks: 8}}, "
+        "off_chip: {memory: hbm2, bandwidth_gb_per_s: 256}, "
+        "nodes: {7nm: {clock_mhz: 1000, leakage_w: {low: 0.001, nominal: 0.01, high: 1000}}}}"
+    )
+    result = run(resolved(text.replace("leaky", leaky)))
+    bands = result.bands
+    assert bands["flips"].all()
+    assert (bands["saving_j"] > 0).all()
+
+
+def test_a_case_is_not_compared_with_itself_and_without_a_baseline_there_is_no_table(resolved):
+    assert set(run(resolved(HBM)).bands["scheme"]) == {"bitnet-b1.58"}
+    assert run(resolved(HBM.replace("baseline: {scheme: fp16}\n", ""))).bands.empty
+
+
+def test_the_papers_accounting_has_no_bands_and_no_memory(resolved, small):
+    result = run(resolved(small))
+    assert result.bands.empty
+    assert result.memory.empty
