@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.arithmetic import Accounting, Action, Cases, Floats, Phase, count
-from bitjoule.energy_models.columns import ACTIONS, COLUMNS, COMPONENTS, FORMAT_NAMES, OPERANDS
-from bitjoule.energy_models.pricing import price_actions
+from bitjoule.energy_models.columns import ACTIONS, COLUMNS, COMPONENTS, FORMAT_NAMES, OPERANDS, Column
+from bitjoule.energy_models.pricing import Energies, price_actions
 from bitjoule.energy_models.system import Evaluated
 from bitjoule.experiments.grid import Grid
 
@@ -72,22 +72,10 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> Block:
         resolved.experiment.accounting,
     )
     energies = price_actions(counts, list(resolved.technologies.values()), scheme, technology)
-    row, column = np.nonzero(counts.count)
-    code = {name: _codes(counts.actions, name) for name in ("phase", "component", "operand", "action")}
     names = CATEGORIES["format"]
     formats = np.array([[names.index(f) for f in action.formats] for action in counts.actions], dtype=np.int8)
-    return Block(
-        case=cases[row].astype(np.int32),
-        phase=code["phase"][column],
-        component=code["component"][column],
-        operand=code["operand"][column],
-        action=code["action"][column],
-        format=formats[column, scheme[row]],
-        times=counts.count[row, column],
-        energy_pj=energies.nominal_pj[row, column],
-        energy_low_pj=energies.low_pj[row, column],
-        energy_high_pj=energies.high_pj[row, column],
-    )
+    of_scheme = formats.reshape(-1, len(resolved.schemes)).T[scheme]
+    return _nonzero(cases, _codes(counts.actions), counts.count, of_scheme, energies)
 
 
 def evaluate_system(grid: Grid, cases: NDArray[np.integer[Any]]) -> Evaluated:
@@ -115,27 +103,37 @@ def system_block(cases: NDArray[np.integer[Any]], found: Evaluated) -> Block:
     found
         From `evaluate_system`.
     """
-    row, column = np.nonzero(found.counts)
-    energies = found.energies
+    return _nonzero(cases, _COLUMN_CODES, found.counts, found.formats, found.energies)
+
+
+def _nonzero(
+    cases: NDArray[np.integer[Any]],
+    codes: Mapping[str, NDArray[np.int8]],
+    counts: Floats,
+    formats: NDArray[np.integer[Any]],
+    energies: Energies,
+) -> Block:
+    row, column = np.nonzero(counts)
     return Block(
         case=cases[row].astype(np.int32),
-        **{name: codes[column] for name, codes in _COLUMN_CODES.items()},
-        format=found.formats[row, column].astype(np.int8),
-        times=found.counts[row, column],
+        **{name: of_column[column] for name, of_column in codes.items()},
+        format=formats[row, column].astype(np.int8),
+        times=counts[row, column],
         energy_pj=energies.nominal_pj[row, column],
         energy_low_pj=energies.low_pj[row, column],
         energy_high_pj=energies.high_pj[row, column],
     )
 
 
-_COLUMN_CODES = {
-    name: np.array([CATEGORIES[name].index(getattr(column, name)) for column in COLUMNS], dtype=np.int8)
-    for name in ("phase", "component", "operand", "action")
-}
+def _codes(columns: Sequence[Column | Action]) -> dict[str, NDArray[np.int8]]:
+    """Return each column's phase, component, operand and action as indices into `CATEGORIES`."""
+    return {
+        name: np.array([CATEGORIES[name].index(getattr(column, name)) for column in columns], dtype=np.int8)
+        for name in ("phase", "component", "operand", "action")
+    }
 
 
-def _codes(actions: tuple[Action, ...], name: str) -> NDArray[np.int8]:
-    return np.array([CATEGORIES[name].index(getattr(action, name)) for action in actions], dtype=np.int8)
+_COLUMN_CODES = _codes(COLUMNS)
 
 
 def long_table(grid: Grid, block: Block) -> pd.DataFrame:

@@ -1,10 +1,8 @@
 """What the system accounting adds to a summary: machines, time, bands of the prices, memory."""
 
-import numpy as np
-
 from bitjoule.experiments.result import Result
 from bitjoule.reports.digits import column_prefix, parameters, significant, with_unit
-from bitjoule.reports.markdown import cut, markdown
+from bitjoule.reports.markdown import cut, markdown, side_by_side
 
 SHOWN_FLIPS = 12
 
@@ -38,7 +36,7 @@ def time_table(result: Result, max_rows: int) -> str:
     summary = result.summary
     summary = summary[summary["phase"] != "request"]
     models, schemes = len(result.resolved.models), list(result.resolved.schemes)
-    order = np.arange(len(summary)).reshape(models, len(schemes), -1).transpose(0, 2, 1).reshape(-1, len(schemes))
+    order = side_by_side(summary, models, len(schemes))
     keys = ["model", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens"]
     keys = [key for key in keys if key == "model" or (summary[key] != summary[key].iloc[0]).any()]
     speed = summary["tokens_per_s"].to_numpy()[order]

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from tabulate import tabulate
 
 
@@ -17,6 +20,25 @@ def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]], text: Sequen
     """
     align = ["left" if i in text else "right" for i in range(len(headers))]
     return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None)
+
+
+def side_by_side(summary: pd.DataFrame, models: int, schemes: int) -> NDArray[np.intp]:
+    """Return the rows of a summary that differ in their scheme alone, beside each other.
+
+    Parameters
+    ----------
+    summary
+        Or a part of it that holds the same phases of every case.
+    models, schemes
+        How many it is of.
+
+    Returns
+    -------
+    NDArray
+        Row numbers, shape (lines of a table, schemes).
+    """
+    # cases run over models, schemes, then the rest
+    return np.arange(len(summary)).reshape(models, schemes, -1).transpose(0, 2, 1).reshape(-1, schemes)
 
 
 def cut(rows: int, max_rows: int, file: str) -> str:

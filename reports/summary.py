@@ -11,7 +11,7 @@ from bitjoule.experiments.result import Result
 from bitjoule.experiments.schema import swept
 from bitjoule.reports.digits import column_prefix, parameters, significant
 from bitjoule.reports.machines import bands_text, machines_line, memory_table, overhead_line, time_table
-from bitjoule.reports.markdown import cut, markdown
+from bitjoule.reports.markdown import cut, markdown, side_by_side
 
 MAX_ROWS = 200
 ROW_KEYS = ("model", "parameters", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens")
@@ -79,8 +79,7 @@ def energy_table(result: Result, max_rows: int = MAX_ROWS) -> str:
     varied = [key for key in ROW_KEYS if (summary[key] != summary[key].iloc[0]).any()]
     keys = [key for key in ROW_KEYS if key in ("model", "parameters", "technology", *varied)]
     models, schemes = len(result.resolved.models), list(result.resolved.schemes)
-    # cases run over models, schemes, then the rest: put the schemes side by side
-    order = np.arange(len(summary)).reshape(models, len(schemes), -1).transpose(0, 2, 1).reshape(-1, len(schemes))
+    order = side_by_side(summary, models, len(schemes))
     factor, unit = column_prefix(summary["energy_j"].tolist())
     ratio = summary["ratio_to_baseline"].to_numpy()[order]
     compared = [i for i in range(len(schemes)) if not np.isnan(ratio[:, i]).any() and not np.allclose(ratio[:, i], 1)]
