@@ -12,7 +12,11 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from bitjoule.energy_models.platforms import Band, Platform
+from bitjoule.energy_models.machine import Machine
+from bitjoule.energy_models.memories import memories
+from bitjoule.energy_models.platforms import Band, Platform, price_of
+from bitjoule.energy_models.schemes import schemes
+from bitjoule.energy_models.technology import technologies
 from bitjoule.experiments.reader import Resolved, read_experiment
 from bitjoule.experiments.result import Result
 from bitjoule.experiments.runner import run
@@ -50,7 +54,8 @@ def registers(factor: float) -> Change:
             parts = {}
             for key in ("weight_registers", "accumulators"):
                 part = getattr(array, key)
-                prices = {end: getattr(part, end) * factor for end in ("read_pj_per_bit", "write_pj_per_bit")}
+                ends = ("read_pj_per_bit", "write_pj_per_bit")
+                prices = {end: price_of(getattr(part, end), factor).nominal_pj for end in ends}
                 parts[key] = part.model_copy(update=prices)
             arrays[name] = array.model_copy(update=parts)
         return platform.model_copy(update={"arrays": arrays})
@@ -85,6 +90,40 @@ def buffers(factor: float) -> Change:
         return platform.model_copy(update={"buffers": changed})
 
     return change
+
+
+def array_shape(platform: Platform) -> Platform:
+    """Return a platform whose arrays have twice the lanes and half the columns."""
+    arrays = {
+        name: array.model_copy(update={"lanes": 2 * array.lanes, "columns": array.columns // 2})
+        for name, array in platform.arrays.items()
+    }
+    return platform.model_copy(update={"arrays": arrays})
+
+
+def off_chip(end: str) -> Change:
+    """Return a change of the off-chip memory's price to one end of its band."""
+    row = next(memory for memory in memories() if memory.name == "lpddr4")
+    price = getattr(row.energy, end) / row.access_bits
+
+    def change(platform: Platform) -> Platform:
+        prices = {"memory": None, "read_pj_per_bit": price, "write_pj_per_bit": price}
+        return platform.model_copy(update={"off_chip": platform.off_chip.model_copy(update=prices)})
+
+    return change
+
+
+def wires(platform: Platform) -> Platform:
+    """Return a platform whose buffers cost the high end of their band: a millimetre of wire each."""
+    row = {m.capacity_bytes: m.energy for m in memories() if m.kind == "sram" and m.node_nm == 7}[1 << 20]
+    wire_pj = (row.high_pj - row.nominal_pj) / 64
+    machine = Machine(schemes()["fp16"], platform, technologies()["7nm"], "")
+    changed = {}
+    for name, buffer in platform.buffers.items():
+        price = machine.access("buffer_read", buffer.holds[0])[0].nominal_pj + wire_pj
+        own = {"memory": None, "read_pj": price * buffer.width_bits, "write_pj": price * buffer.width_bits}
+        changed[name] = buffer.model_copy(update=own)
+    return platform.model_copy(update={"buffers": changed})
 
 
 def joules(result: Result) -> list[float]:
@@ -133,6 +172,10 @@ def main() -> None:
         ("registers and accumulators three times as dear", over(with_platform(resolved, registers(3)))),
         ("buffers of half the size", over(with_platform(resolved, buffers(0.5)))),
         ("buffers of 64 times the size: activations stay on chip", over(with_platform(resolved, buffers(64)))),
+        ("LPDDR4 at the high end, DDR4's price", over(with_platform(resolved, off_chip("high_pj")))),
+        ("a millimetre of wire at each buffer", over(with_platform(resolved, wires))),
+        ("arrays of twice the lanes and half the columns", over(with_platform(resolved, array_shape))),
+        ("no traffic of what lies between the linears", share(base, ("spilled_activations",))),
         ("trits five a byte", over(run(packed))),
     ]
     headers = ["", "FP16 prefill", "FP16 decode", "b1.58 prefill", "b1.58 decode"]

@@ -47,10 +47,10 @@ def show_mapping(options: argparse.Namespace) -> str:
     from bitjoule.energy_models.machine import Machine
     from bitjoule.energy_models.mapping import Objective
     from bitjoule.energy_models.platforms import platforms, read_platform
+    from bitjoule.energy_models.quantities import matmul_energies
     from bitjoule.energy_models.schemes import schemes
     from bitjoule.energy_models.search import search
     from bitjoule.energy_models.steps import Kind
-    from bitjoule.energy_models.system import matmul_energies
     from bitjoule.energy_models.technology import technologies
     from bitjoule.energy_models.validation import unknown_name
 

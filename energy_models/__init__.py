@@ -31,5 +31,6 @@ The system accounting, on top of these:
 ``machine``      a scheme on a platform at a technology
 ``workload``     what a request asks of a model
 ``columns``      what is counted, and what a machine pays for it
+``quantities``   what one mapped matmul counts
 ``system``       whole requests on machines
 """

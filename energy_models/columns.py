@@ -14,7 +14,7 @@ from bitjoule.energy_models.workload import MATMULS, PHASES
 
 QUANTITIES = (
     "products", "sums", "biases", "fills", "updates", "buffered_fills", "loads", "weights_in", "reads",
-    "activations_in", "spills", "unloads", "outputs", "outputs_out",
+    "activations_in", "buffered_sums", "unloads", "outputs", "outputs_out",
 )  # fmt: skip
 PARTS = (
     "embedding", "norm", "activation_quantisation", "rotary", "softmax", "activation_function", "residual",
@@ -23,8 +23,9 @@ PARTS = (
 PART_STEPS = ("mul", "add", "buffer_read", "buffer_write")
 OTHERS = (
     ("embedding", "weights", "off_chip_read"),
-    ("residual", "activations", "off_chip_read"),
-    ("residual", "activations", "off_chip_write"),
+    ("spilled_activations", "outputs", "off_chip_read"),
+    ("spilled_activations", "outputs", "off_chip_write"),
+    ("spilled_activations", "activations", "off_chip_write"),
     ("kv_cache_write", "keys_values", "mul"),
     ("kv_cache_write", "keys_values", "add"),
     ("kv_cache_write", "keys_values", "buffer_read"),
@@ -34,7 +35,8 @@ OTHERS = (
 COMPONENTS = (
     "embedding", "norm", "activation_quantisation", "matmul", "q_proj", "k_proj", "v_proj", "rotary", "kv_cache_write",
     "attention_scores", "softmax", "attention_values", "kv_cache_read", "o_proj", "ffn_router", "ffn_gate", "ffn_up",
-    "ffn_down", "activation_function", "residual", "output_rescale", "lm_head", "leakage",
+    "ffn_down", "activation_function", "residual", "output_rescale",
+    "spilled_activations", "lm_head", "leakage",
 )  # fmt: skip
 OPERANDS = (
     "weights", "keys", "values", "keys_values", "partial_sums", "biases", "activations", "outputs", "unpacking", "chip",
@@ -158,6 +160,7 @@ def tables(machine: Machine, kinds: Sequence[Kind], numbers: dict[str, int]) -> 
         access("off_chip_read", scheme.storage_name("embedding")),
         access("off_chip_read", vector),
         access("off_chip_write", vector),
+        access("off_chip_write", scheme.activations),
         operation("mul"),
         operation("add"),
         access("buffer_read", vector),

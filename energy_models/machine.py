@@ -9,7 +9,7 @@ from bitjoule.energy_models.facts import Price
 from bitjoule.energy_models.mapping import ArrayShape, Costs, Place, Problem
 from bitjoule.energy_models.platforms import Array, Macs, Node, Platform, price_of
 from bitjoule.energy_models.schemes import ADD_ONLY, FLOATS, Scheme
-from bitjoule.energy_models.steps import ABSENT, NOTHING, STEPS, Kind, Line, Step
+from bitjoule.energy_models.steps import ABSENT, LINEARS, NOTHING, STEPS, Kind, Line, Step
 from bitjoule.energy_models.storage import WIDTH_BITS, Storage
 from bitjoule.energy_models.technology import Technology
 
@@ -72,6 +72,11 @@ class Machine:
         return self.platform.off_chip.bandwidth_gb_per_s * 8e3 / self.node.clock_mhz
 
     @cached_property
+    def width_bits(self) -> int:
+        """Bits that the activations' buffer reads, and that it writes, a cycle."""
+        return list(self.platform.buffers.values())[self.buffer("activations")].width_bits
+
+    @cached_property
     def vector_bits(self) -> int:
         """Bits of a value between the linears."""
         return WIDTH_BITS[self.scheme.vector]
@@ -101,6 +106,7 @@ class Machine:
         weights, part, activations = {
             Kind.BARE: of_weights,
             Kind.LINEAR: of_weights,
+            Kind.CACHED: of_weights,
             Kind.ROUTER: (scheme.router, "embedding", scheme.router),
             Kind.SCORES: (cached, "kv_cache", queried),
             Kind.VALUES: (cached, "kv_cache", queried),
@@ -210,7 +216,7 @@ class Machine:
             price = self.operation(action, number_format)
             operand = "weights" if action == "mul" else "partial_sums"
             put(operand, action, Line(1.0, number_format, price, f"{text} {at}"))
-        if kind is Kind.LINEAR:
+        if kind in LINEARS:
             vector = self.scheme.vector
             put("biases", "add", Line(1.0, vector, self.operation("add", vector), f"add {vector} {at}"))
         for (action, number_format), times in self._unpacking(kind).items():
@@ -219,20 +225,21 @@ class Machine:
 
         registers, sums = array.weight_registers, array.accumulators
         for action, per_bit in (
-            ("register_read", registers.read_pj_per_bit),
-            ("register_write", registers.write_pj_per_bit),
+            ("register_read", price_of(registers.read_pj_per_bit)),
+            ("register_write", price_of(registers.write_pj_per_bit)),
         ):
-            if per_bit:
+            if per_bit.high_pj:
                 put(
                     "weights",
                     action,
-                    Line(WIDTH_BITS[wanted.weights], wanted.weights, price_of(per_bit), f"{action} {self.name}"),
+                    Line(WIDTH_BITS[wanted.weights], wanted.weights, per_bit, "registers"),
                 )
-        for action, per_bit in (("register_read", sums.read_pj_per_bit), ("register_write", sums.write_pj_per_bit)):
-            if per_bit:
-                put(
-                    "partial_sums", action, Line(sums.bits, _sum_format(wanted), price_of(per_bit), f"sums {self.name}")
-                )
+        for action, per_bit in (
+            ("register_read", price_of(sums.read_pj_per_bit)),
+            ("register_write", price_of(sums.write_pj_per_bit)),
+        ):
+            if per_bit.high_pj:
+                put("partial_sums", action, Line(sums.bits, _sum_format(wanted), per_bit, "accumulators"))
         stored = {
             "weights": (wanted.storage.bits, wanted.storage_name),
             "activations": (WIDTH_BITS[wanted.activations], wanted.activations),
@@ -277,7 +284,7 @@ class Machine:
             action, number_format = text.split()
             found[action, number_format] = times / wanted.storage.values
         integers = wanted.storage.holds not in FLOATS | ADD_ONLY
-        scaled = wanted.storage.group > 0 or (integers and kind is not Kind.LINEAR)
+        scaled = wanted.storage.group > 0 or (integers and kind not in LINEARS)
         if scaled and wanted.activations in FLOATS:  # otherwise the scales are the outputs'
             found["mul", self.scheme.vector] = 1.0
         return found
@@ -304,8 +311,7 @@ class Machine:
             self._templates[kind, resident] = self._template(kind, resident)
         known = self._templates[kind, resident]
         capacity = tuple(
-            (bits - (reserved_bits if i == known.outputs.buffer else 0.0)) / (2 if buffer.double_buffered else 1)
-            for i, (bits, buffer) in enumerate(zip(known.capacity_bits, self.platform.buffers.values(), strict=True))
+            bits - (reserved_bits if i == known.outputs.buffer else 0.0) for i, bits in enumerate(known.capacity_bits)
         )
         costs = known.costs._replace(fixed_pj=known.costs.fixed_pj * m * k * n)
         return known._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs)
@@ -317,7 +323,7 @@ class Machine:
         lines = {(step.operand, step.action): line for step, line in self.lines(kind).items()}
         sums, registers = array.accumulators, array.weight_registers
         inner, outer = self.buffer("weights"), self.buffer("activations")
-        fused_in, fused_out = kind is Kind.VALUES, kind in (Kind.SCORES, Kind.HEAD)
+        fused_in, fused_out = kind is Kind.VALUES, kind in (Kind.SCORES, Kind.HEAD, Kind.CACHED)
         spilled = not resident
 
         def pj(operand: str, *actions: str) -> float:
@@ -367,7 +373,7 @@ class Machine:
         bits += array.columns * max(array.accumulators.bits, WIDTH_BITS[wanted.outputs])
         if self.buffer("weights") == self.buffer("activations"):
             bits += array.lanes * array.columns * wanted.storage.bits
-        return bits * (2 if list(self.platform.buffers.values())[self.buffer("activations")].double_buffered else 1)
+        return bits
 
 
 def _sum_format(wanted: Formats) -> str:

@@ -84,15 +84,26 @@ class Macs(Strict):
                 raise wrong_value(*unknown_name("format", number_format, WIDTH_BITS), "actions", i)
             if any(other.startswith(operation) for other in (self.actions or ())[:i]):
                 raise wrong_value(f"a second {operation} for one MAC", "each operation once", "actions", i)
+        if self.actions is not None and not any(action.startswith("add") for action in self.actions):
+            raise wrong_value("a MAC without an addition", "an addition, e.g. add int32", "actions")
         return self
+
+    @property
+    def term_bits(self) -> int:
+        """Bits of what is added up: of a product of integers, or of one operand."""
+        weights = max(WIDTH_BITS[name] for name in self.weights)
+        activations = max(WIDTH_BITS[name] for name in self.activations)
+        multiplies = self.actions is None or any(action.startswith("mul") for action in self.actions)
+        integers = all(name.startswith("int") for name in self.activations)
+        return activations + weights if integers and multiplies else activations
 
 
 class Registers(Strict):
     """Weight registers of each PE."""
 
     weights: int = Field(default=1, ge=1, le=MAX_SIZE, description="weights that a PE holds")
-    read_pj_per_bit: float = Field(default=0.0, ge=0, le=MAX_PRICE, description="for each MAC")
-    write_pj_per_bit: float = Field(default=0.0, ge=0, le=MAX_PRICE)
+    read_pj_per_bit: Amount = Field(default=0.0, description="for each MAC")
+    write_pj_per_bit: Amount = Field(default=0.0)
     load_bits_per_cycle: float = Field(ge=1e-6, le=MAX_PRICE, description="of the path that fills them")
 
 
@@ -102,8 +113,8 @@ class Accumulators(Strict):
     per: Literal["column", "pe"] = Field(description="pe: each PE adds to a register of its own")
     depth: int = Field(ge=1, le=MAX_SIZE, description="partial sums that each holds")
     bits: int = Field(ge=1, le=64)
-    read_pj_per_bit: float = Field(default=0.0, ge=0, le=MAX_PRICE)
-    write_pj_per_bit: float = Field(default=0.0, ge=0, le=MAX_PRICE)
+    read_pj_per_bit: Amount = Field(default=0.0)
+    write_pj_per_bit: Amount = Field(default=0.0)
 
 
 class Array(Strict):
@@ -137,7 +148,6 @@ class Buffer(Strict):
     width_bits: int = Field(
         gt=0, le=MAX_SIZE, description="read, and written, a cycle; also one access of read_pj and write_pj"
     )
-    double_buffered: bool = Field(default=False, description="tiles take their room twice, to load while computing")
     memory: str | None = Field(default=None, description="rows of memories.csv, log-log between their sizes, e.g. sram")
     banks: int = Field(default=1, gt=0, le=MAX_SIZE, description="of `memory`: each is priced at size_bytes / banks")
     read_pj: float | None = Field(default=None, ge=0, le=MAX_PRICE, description="of an access, instead of memory")
@@ -157,7 +167,7 @@ class OffChip(Strict):
         own = {self.read_pj_per_bit is None, self.write_pj_per_bit is None}
         if own != {self.memory is not None}:
             raise wrong_value("needs memory, or read_pj_per_bit and write_pj_per_bit", "one of the two ways")
-        names = [memory.name for memory in memories() if memory.node_nm is None]
+        names = [memory.name for memory in memories() if memory.kind == "dram"]
         if self.memory is not None and self.memory not in names:
             raise wrong_value(*unknown_name("memory", self.memory, dict.fromkeys(names)), "memory")
         return self
@@ -219,6 +229,13 @@ class Platform(Strict):
             _check_price(name, buffer)
         for name, array in self.arrays.items():
             self._check_tiles(name, array)
+            for i, macs in enumerate(array.macs):
+                if array.accumulators.bits < macs.term_bits:
+                    wrong = f"{array.accumulators.bits} bits hold no term of {macs.term_bits} bits (macs[{i}])"
+                    raise wrong_value(wrong, f"at least {macs.term_bits}", "arrays", name, "accumulators", "bits")
+        for key in self.sources:
+            if not _leads_somewhere(self, key):
+                raise wrong_value("leads to nothing in this platform", "a key, e.g. off_chip.memory", "sources", key)
         return self
 
     def _check_tiles(self, name: str, array: Array) -> None:
@@ -231,11 +248,25 @@ class Platform(Strict):
                 sums = max(array.accumulators.bits, 32) * array.columns
                 parts = {"weights": weights, "activations": inputs + sums}
                 need_bits = max(need_bits, sum(parts[operand] for operand in buffer.holds))
-            need_bytes = -(-need_bits * (2 if buffer.double_buffered else 1) // 8)
+            need_bytes = -(-need_bits // 8)
             if buffer.size_bytes < need_bytes:
                 wrong = f"{buffer.size_bytes} bytes hold no tile of array {name!r}"
                 raise wrong_value(wrong, f"at least {need_bytes} bytes, or fewer lanes and columns",
                                   "buffers", key, "size_bytes")  # fmt: skip
+
+
+def _leads_somewhere(value: Any, key: str) -> bool:
+    """Return whether a dotted key leads into nested mappings or models."""
+    for part in key.split("."):
+        if isinstance(value, dict):
+            found = part in value
+            value = value.get(part)
+        else:
+            found = part in getattr(type(value), "model_fields", ())
+            value = getattr(value, part, None)
+        if not found:
+            return False
+    return True
 
 
 def _check_price(name: str, buffer: Buffer) -> None:
@@ -305,15 +336,6 @@ def _with_base(document: Document, path: Path, seen: tuple[Path, ...]) -> Docume
         kept = {key: text for key, text in inherited.items() if key in own or _leads_somewhere(merged, key)}
         merged = {**merged, "sources": kept}
     return Document(document.file, merged, document.lines, document.origins)
-
-
-def _leads_somewhere(data: Any, key: str) -> bool:
-    """Return whether a dotted key is in the data."""
-    for part in key.split("."):
-        if not (isinstance(data, dict) and part in data):
-            return False
-        data = data[part]
-    return True
 
 
 def _merged(base: Any, changes: Any) -> Any:

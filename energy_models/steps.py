@@ -17,6 +17,10 @@ class Kind(IntEnum):
     SCORES = 3
     VALUES = 4
     HEAD = 5
+    CACHED = 6  # a linear whose outputs go to the KV cache
+
+
+LINEARS = frozenset({Kind.LINEAR, Kind.CACHED})
 
 
 class Step(NamedTuple):
@@ -53,8 +57,8 @@ STEPS = (
     Step("activations", "buffer_read", "reads"),
     Step("activations", "buffer_write", "activations_in"),
     Step("activations", "off_chip_read", "activations_in"),
-    Step("partial_sums", "buffer_write", "spills"),
-    Step("partial_sums", "buffer_read", "spills"),
+    Step("partial_sums", "buffer_write", "buffered_sums"),
+    Step("partial_sums", "buffer_read", "buffered_sums"),
     Step("partial_sums", "off_chip_write", "unloads"),
     Step("partial_sums", "off_chip_read", "unloads"),
     Step("outputs", "buffer_write", "outputs"),

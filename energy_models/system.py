@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.arithmetic import Cases, Floats, Indices, Matmul
-from bitjoule.energy_models.columns import KIND_OF, PART_STEPS, PARTS, QUANTITIES, STEP_QUANTITY, Setup, tables
+from bitjoule.energy_models.columns import KIND_OF, OTHERS, PART_STEPS, PARTS, QUANTITIES, STEP_QUANTITY, Setup, tables
 from bitjoule.energy_models.machine import Machine
-from bitjoule.energy_models.mapping import Mapping, Objective, Problem
+from bitjoule.energy_models.mapping import Objective
 from bitjoule.energy_models.models import ModelShape
-from bitjoule.energy_models.platforms import Array, Platform
+from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.pricing import Energies
+from bitjoule.energy_models.quantities import quantities
 from bitjoule.energy_models.schemes import FLOATS, Scheme
 from bitjoule.energy_models.search import search
 from bitjoule.energy_models.steps import Kind
@@ -136,7 +137,7 @@ class System:
         kinds: dict[Kind, None] = {}
         for model in self.models:
             if isinstance(model, ModelShape):
-                kinds |= dict.fromkeys((Kind.LINEAR, Kind.SCORES, Kind.VALUES, Kind.HEAD))
+                kinds |= dict.fromkeys((Kind.LINEAR, Kind.CACHED, Kind.SCORES, Kind.VALUES, Kind.HEAD))
                 kinds |= {Kind.ROUTER: None} if model.experts > 1 else {}
             else:
                 kinds[Kind.BARE] = None
@@ -179,11 +180,16 @@ class System:
         matmul_counts = moved[..., STEP_QUANTITY] * factors[:, None, KIND_OF, :]
         part_counts, operations = _parts(asked, cases.model, np.stack([setup.bits for setup in setups])[which])
         other_counts, off_chip_bits = _others(asked, machines, which, ~resident[:, :, 0] & models[:, None])
-        lanes, a_cycle = (
+        lanes, a_cycle, width = (
             np.array(column)[which][:, None]
-            for column in zip(*((float(m.platform.vector.lanes), m.off_chip_bits) for m in machines), strict=True)
+            for column in zip(
+                *((m.platform.vector.lanes, m.off_chip_bits, m.width_bits) for m in machines), strict=True
+            )
         )
-        cycles = np.ceil(cycles + np.maximum(operations / lanes, off_chip_bits / a_cycle))
+        moved_bits = np.maximum(part_counts[..., 2].sum(axis=2), part_counts[..., 3].sum(axis=2))
+        moved_bits = moved_bits + other_counts[..., OTHERS.index(("kv_cache_write", "keys_values", "buffer_read"))]
+        slowest = np.maximum(np.maximum(operations / lanes, off_chip_bits / a_cycle), moved_bits / width)
+        cycles = np.ceil(cycles + slowest)
         other_counts = np.concatenate([other_counts, cycles[..., None]], axis=2)
         size = (len(cases.model), len(PHASES), -1)
         count = np.concatenate(
@@ -213,7 +219,7 @@ class System:
         """
         sizes = asked.sizes
         shared = np.array([setup.shared for setup in setups])[which]
-        fused = np.isin(KIND_OF, (Kind.SCORES, Kind.VALUES, Kind.HEAD))
+        fused = np.isin(KIND_OF, (Kind.SCORES, Kind.VALUES, Kind.HEAD, Kind.CACHED))
         reserves = resident & (shared[:, None, None] | fused)
         there = sizes.m > 0
         kinds = np.broadcast_to(KIND_OF, there.shape)
@@ -253,7 +259,7 @@ class System:
         models = np.array([isinstance(model, ModelShape) for model in self.models])[cases.model]
         bare = asked.sizes.m * (asked.sizes.k + asked.sizes.n) * ~models[:, None, None]
         width = np.array([WIDTH_BITS[machine.scheme.activations] for machine in machines], dtype=np.float64)[which]
-        live_bits = asked.live.max(axis=1) * vector_bits + bare.sum(axis=(1, 2)) * width
+        live_bits = np.maximum(asked.live.max(axis=1), asked.logits) * vector_bits + bare.sum(axis=(1, 2)) * width
         held = (stored_bits, table_bits, asked.cached.sum(axis=1) * cached, live_bits)
         return Bytes(*(bits / BITS_PER_BYTE for bits in held))
 
@@ -275,80 +281,6 @@ def _quantities(machine: Machine, row: tuple[float, ...], objective: Objective) 
     if mapping is None:  # the platform's own check and `resident` keep this from happening
         raise ValueError(f"no tile of {m:g} x {k:g} x {n:g} fits platform {machine.name}")
     return quantities(machine.array(Kind(int(kind)))[0], problem, mapping)
-
-
-def quantities(array: Array, problem: Problem, mapping: Mapping) -> Floats:
-    """Return what one matmul counts, in the order of `QUANTITIES`, and its cycles.
-
-    Parameters
-    ----------
-    array
-        Where it runs.
-    problem, mapping
-        The matmul, and how it runs.
-    """
-    m, k, n = problem.m, problem.k, problem.n
-    moved = mapping.traffic
-    lanes = 1 if array.accumulators.per == "pe" else array.lanes
-    buffered = problem.weights.buffer >= 0
-    outputs = m * n
-    found = {
-        "products": m * k * n,
-        "sums": m * max(k - 1, 0) * n,
-        "biases": 0.0,
-        "fills": moved.weight_fills,
-        "updates": m * np.ceil(k / lanes) * n + moved.sum_spills,
-        "buffered_fills": moved.weight_fills * buffered,
-        "loads": moved.weight_loads,
-        "weights_in": moved.weight_loads if buffered else moved.weight_fills,
-        "reads": moved.activation_reads,
-        "activations_in": moved.activation_loads,
-        "spills": moved.sum_spills,
-        "unloads": moved.sum_unloads,
-        "outputs": outputs,
-        "outputs_out": outputs * problem.outputs.off_chip,
-    }
-    return np.array([*(found[name] for name in QUANTITIES), moved.cycles])
-
-
-class MatmulEnergy(NamedTuple):
-    """One step of a matmul: how often, and its energy.
-
-    Parameters
-    ----------
-    operand, action, unit
-        What happens, and the format of what is counted.
-    times
-        Operations, or bits moved.
-    energy_pj
-        At nominal prices.
-    """
-
-    operand: str
-    action: str
-    unit: str
-    times: float
-    energy_pj: float
-
-
-def matmul_energies(machine: Machine, problem: Problem, mapping: Mapping) -> list[MatmulEnergy]:
-    """Return what the steps of a bare matmul cost.
-
-    Parameters
-    ----------
-    machine
-        Where it runs.
-    problem, mapping
-        The matmul, and how it runs.
-    """
-    counted = dict(zip(QUANTITIES, quantities(machine.array(Kind.BARE)[0], problem, mapping).tolist(), strict=False))
-    rows = []
-    for step, line in machine.lines(Kind.BARE).items():
-        count = counted[step.quantity] * line.factor
-        if count:
-            unit = line.format if step.action in ("mul", "add", "mac") else f"bits ({line.format})"
-            rows.append(MatmulEnergy(step.operand, step.action, unit, count, count * line.price.nominal_pj))
-    return rows
 
 
 def _switches(machines: Sequence[Machine], which: Indices) -> Switches:
@@ -378,13 +310,16 @@ def _others(
         cache = scheme.stored("kv_cache")
         quantises = cache.holds not in FLOATS
         rows.append(
-            (scheme.stored("embedding").bits, machine.vector_bits, 1.0 * quantises, 2.0 * quantises, cache.bits)
-        )
-    table, vector, mul, add, cached = (np.array(column)[which][:, None] for column in zip(*rows, strict=True))
-    streamed = asked.streamed * vector * spilled
+            (
+                scheme.stored("embedding").bits, machine.vector_bits, WIDTH_BITS[scheme.activations], 1.0 * quantises,
+                2.0 * quantises, cache.bits,
+            )
+        )  # fmt: skip
+    table, vector, width, mul, add, cached = (np.array(column)[which][:, None] for column in zip(*rows, strict=True))
     embedded, written = asked.embedded * table, asked.cached * cached
-    counts = [embedded, streamed, streamed, asked.cached * mul, asked.cached * add, asked.cached * vector, written]
-    return np.stack(counts, axis=2), embedded + 2 * streamed + written
+    between = [asked.returned * vector * spilled, asked.kept * vector * spilled, asked.derived * width * spilled]
+    counts = [embedded, *between, asked.cached * mul, asked.cached * add, asked.cached * vector, written]
+    return np.stack(counts, axis=2), embedded + sum(between) + written
 
 
 def _parts(asked: Workload, model: Indices, bits: Floats) -> tuple[Floats, Floats]:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.arithmetic import Cases, Matmul, Phase
 from bitjoule.energy_models.functions import Function, functions
 from bitjoule.energy_models.models import ModelShape
-from bitjoule.energy_models.steps import Kind
+from bitjoule.energy_models.steps import LINEARS, Kind
 
 Floats = NDArray[np.float64]
 MATMULS: dict[str, Kind] = {
-    "matmul": Kind.BARE, "q_proj": Kind.LINEAR, "k_proj": Kind.LINEAR, "v_proj": Kind.LINEAR,
+    "matmul": Kind.BARE, "q_proj": Kind.LINEAR, "k_proj": Kind.CACHED, "v_proj": Kind.CACHED,
     "attention_scores": Kind.SCORES, "attention_values": Kind.VALUES, "o_proj": Kind.LINEAR, "ffn_router": Kind.ROUTER,
     "ffn_gate": Kind.LINEAR, "ffn_up": Kind.LINEAR, "ffn_down": Kind.LINEAR, "lm_head": Kind.HEAD,
 }  # fmt: skip
@@ -76,18 +76,25 @@ class Workload(NamedTuple):
         Values of embedding rows that are read, shape (cases, phases).
     cached
         Keys and values written, shape (cases, phases).
-    streamed
-        Values of the residual stream read, and written, shape (cases, phases).
+    returned, kept, derived
+        What crosses the chip's edge between the linears if activations do not stay on chip, shape (cases, phases): the
+        residual stream and the outputs that come back for norms and activation functions, the residual stream that is
+        written, and the inputs of the next linears that are written.
     live
         Values between the matmuls that must be held at once, shape (cases, phases).
+    logits
+        Values of the LM head's output, shape (cases,).
     """
 
     sizes: Sizes
     parts: tuple[Part, ...]
     embedded: Floats
     cached: Floats
-    streamed: Floats
+    returned: Floats
+    kept: Floats
+    derived: Floats
     live: Floats
+    logits: Floats
 
 
 class Dimensions:
@@ -149,15 +156,17 @@ def workload(dimensions: Dimensions, cases: Cases, switches: Switches) -> Worklo
     batch, prompt, new = cases.batch, cases.prompt_tokens, cases.new_tokens
     rows = np.stack([batch * prompt, batch * (new > 0)], axis=1)  # tokens of one step
     steps = np.stack([np.ones_like(new), new], axis=1)
-    context = np.stack([np.where(switches.skips_masked > 0, (prompt + 1) / 2, prompt), prompt + (new + 1) / 2], axis=1)
+    context = np.stack([prompt, prompt + (new + 1) / 2], axis=1)
+    asking = np.where(switches.skips_masked > 0, (prompt + 1) / 2, prompt)  # queries that meet all keys, in effect
+    queries = np.stack([asking, (new > 0).astype(np.float64)], axis=1)
     tokens = rows * steps
 
     def each(name: str) -> Floats:
         return of[name][:, None]
 
     layers = each("layers")
-    sizes = _sizes(dimensions, cases, of, rows, steps, context)
-    scores = tokens * context * each("heads") * layers
+    sizes = _sizes(dimensions, cases, of, rows, steps, queries, context)
+    scores = batch[:, None] * queries * steps * context * each("heads") * layers
     wide = each("q") + 2 * each("kv")
     in_ffn = each("ffn") * each("active")
     inputs = each("hidden") * 2 + each("q") + in_ffn
@@ -188,19 +197,25 @@ def workload(dimensions: Dimensions, cases: Cases, switches: Switches) -> Worklo
     )  # fmt: skip
     attention = 2 * each("hidden") + wide
     ffn = 2 * each("hidden") + branches
+    # Rows that are normed, activated or quantised as a whole before the next linear takes them.
+    whole = np.maximum(each("sub_norm"), switches.quantises[:, None])
+    values, activated = each("q") * whole, np.maximum(whole, each("gated"))
     return Workload(
         sizes=sizes,
         parts=parts,
         embedded=tokens * each("hidden"),
         cached=tokens * layers * 2 * each("kv"),
-        streamed=tokens * layers * 2 * each("hidden"),
+        returned=tokens * layers * (4 * each("hidden") + values + branches * activated),
+        kept=tokens * layers * 2 * each("hidden"),
+        derived=tokens * layers * (2 * each("hidden") + values + in_ffn * activated),
         live=rows * np.maximum(attention, ffn),
+        logits=np.where(rows.max(axis=1) > 0, batch * of["vocabulary"], 0.0),
     )
 
 
 def _scales(sizes: Sizes, group: Floats) -> Floats:
     """Return the products with scales that the linears' outputs take, shape (cases, phases)."""
-    linear = np.array([kind is Kind.LINEAR for kind in MATMULS.values()])
+    linear = np.array([kind in LINEARS for kind in MATMULS.values()])
     groups = np.where(group[:, None, None] > 0, np.ceil(sizes.k / np.maximum(group, 1)[:, None, None]), 1.0)
     return np.asarray((sizes.m * sizes.n * sizes.times * groups * linear).sum(axis=2))
 
@@ -226,7 +241,13 @@ _DIMENSIONS: dict[str, Callable[[ModelShape], float]] = {
 
 
 def _sizes(
-    dimensions: Dimensions, cases: Cases, of: dict[str, Floats], rows: Floats, steps: Floats, context: Floats
+    dimensions: Dimensions,
+    cases: Cases,
+    of: dict[str, Floats],
+    rows: Floats,
+    steps: Floats,
+    queries: Floats,
+    context: Floats,
 ) -> Sizes:
     shape = (*rows.shape, len(MATMULS))
     linears = dimensions.linears[cases.model][:, None]
@@ -236,17 +257,17 @@ def _sizes(
     times = np.repeat((steps * layers)[:, :, None], len(MATMULS), axis=2)
     index = {name: i for i, name in enumerate(MATMULS)}
     mixture = of["experts"] > 1
-    if mixture.any():  # tokens spread evenly over experts, each of which is run once for all of its tokens
+    if mixture.any():  # tokens spread evenly over experts; each that is asked is run once, for all of its tokens
         for name in ("ffn_gate", "ffn_up", "ffn_down"):
             at = index[name]
             asked = m[:, :, at] * uses[:, :, at]
-            each = np.maximum(1, np.floor(asked / np.maximum(1, np.minimum(of["experts"][:, None], asked))))
-            m[:, :, at] = np.where(mixture[:, None], each * (asked > 0), m[:, :, at])
-            times[:, :, at] *= np.where(mixture[:, None], asked / each, 1.0)
+            run = np.maximum(1, np.minimum(of["experts"][:, None], asked))
+            m[:, :, at] = np.where(mixture[:, None], asked / run, m[:, :, at])
+            times[:, :, at] *= np.where(mixture[:, None], run, 1.0)
 
     group = (of["heads"] / np.maximum(of["kv_heads"], 1))[:, None]
     width = np.broadcast_to(of["head_dim"][:, None], rows.shape)
-    queries = np.stack([cases.prompt_tokens, (cases.new_tokens > 0).astype(np.float64)], axis=1) * group
+    queries = queries * group
     pairs = steps * layers * (cases.batch * of["kv_heads"])[:, None]
     for name, inner, outer in (("attention_scores", width, context), ("attention_values", context, width)):
         at = index[name]

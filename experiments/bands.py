@@ -15,7 +15,7 @@ from bitjoule.energy_models.system import Evaluated
 from bitjoule.experiments.evaluation import PHASES, PJ_PER_J, case_columns
 from bitjoule.experiments.grid import Grid
 
-BAND_COLUMNS = ("saving_low_j", "saving_j", "saving_high_j", "flips")
+BAND_COLUMNS = ("saving_low_j", "saving_j", "saving_high_j", "flips", "banded_share")
 REQUEST = len(PHASES) - 1
 
 
@@ -60,7 +60,8 @@ class Bands:
         -------
         DataFrame
             The case's columns; ``saving_j`` is the baseline's energy less this one's, at nominal prices, the least and
-            the most that the bands allow; ``flips`` tells whether its sign depends on them. Empty without a baseline.
+            the most that the bands allow; ``flips`` tells whether its sign depends on them; ``banded_share`` is the
+            share of this case's energy whose price has a band at all. Empty without a baseline.
         """
         baseline = self.grid.baseline()
         cases = np.arange(len(self.grid))
@@ -82,4 +83,7 @@ class Bands:
         for name, values in zip(BAND_COLUMNS, (least, nominal, most), strict=False):
             columns[name] = values[case, phase] / PJ_PER_J
         columns["flips"] = ((least < 0) & (most > 0))[case, phase]
+        banded = sum((own[1] for own in self.uncertain.values()), np.zeros_like(self.certain))
+        parts = [np.concatenate([part, part.sum(axis=1, keepdims=True)], axis=1) for part in (banded, self.certain)]
+        columns["banded_share"] = parts[0][case, phase] / (parts[0] + parts[1])[case, phase]
         return pd.DataFrame(columns)

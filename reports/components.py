@@ -23,7 +23,7 @@ FAMILIES = (
 )  # parts of one family share a hue
 TABLES = ("embedding", "lm_head")
 CACHE = ("kv_cache_read", "kv_cache_write")
-SMALL, IDLE = "element-wise", "leakage"
+SMALL, SPILLED, IDLE = "element-wise", "spilled_activations", "leakage"
 ELEMENT_WISE = (
     "norm", "activation_quantisation", "rotary", "softmax", "activation_function", "residual", "output_rescale",
 )  # fmt: skip
@@ -35,7 +35,7 @@ STORE_OF = {
     for level, store in zip(("register", "buffer", "off_chip"), STORES, strict=True)
     for way in ("read", "write")
 }
-SYSTEM_ORDER = ("matmul", *FAMILIES[0], *FAMILIES[1], *CACHE, *FAMILIES[2], *TABLES, SMALL)
+SYSTEM_ORDER = ("matmul", *FAMILIES[0], *FAMILIES[1], *CACHE, *FAMILIES[2], *TABLES, SMALL, SPILLED)
 
 
 def draw_components(plot: ComponentsPlot, result: Result, theme: Theme) -> Figure:
@@ -125,7 +125,7 @@ def _colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
 
 def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
     blue, orange, green, purple = theme.families
-    hues = {SMALL: theme.small, IDLE: theme.idle, "matmul": blue[0]}
+    hues = {SMALL: theme.small, SPILLED: theme.spilled, IDLE: theme.idle, "matmul": blue[0]}
     groups = [*zip(FAMILIES, theme.families, strict=False), (TABLES, purple), (CACHE, theme.cache), (STORES, green)]
     for names, family in groups:
         hues |= dict(zip(names, family, strict=False))

@@ -36,8 +36,9 @@ class Theme:
         For lines, in order; after Okabe and Ito's colour-blind safe set, lightened for the dark page.
     families
         Hues for stacked parts, each from dark to light: projections, attention products, FFN, other.
-    cache, small, idle
-        Hues for what only the system accounting has: KV cache, from dark to light; element-wise parts; leakage.
+    cache, small, spilled, idle
+        Hues for what only the system accounting has: KV cache, from dark to light; element-wise parts; activations
+        that do not fit; leakage.
     """
 
     suffix: str
@@ -48,6 +49,7 @@ class Theme:
     families: tuple[tuple[str, ...], ...]
     cache: tuple[str, ...]
     small: str
+    spilled: str
     idle: str
 
 
@@ -65,6 +67,7 @@ LIGHT = Theme(
     ),
     cache=("#ae0f5e", "#ee7fb0"),
     small="#e3c520",
+    spilled="#7a4b2a",
     idle="#8c959f",
 )
 DARK = Theme(
@@ -81,6 +84,7 @@ DARK = Theme(
     ),
     cache=("#d6417f", "#f7a3c4"),
     small="#f0dc6a",
+    spilled="#c8976b",
     idle="#6e7681",
 )
 THEMES = (LIGHT, DARK)

@@ -28,13 +28,13 @@ def test_a_storage_and_a_platform_are_listed_with_what_they_take():
     assert stored["ternary5"] == ("ternary", "1.6", "4 add int8")
     assert stored["int4"] == ("int4", "4.125", "")
     built = {row[0]: row[1:5] for row in listing("platforms").rows}
-    assert built["ternary-edge"] == ("adders 64 x 16, float 8 x 3", 1024, "lpddr4", 12.8)
+    assert built["ternary-edge"] == ("adders 64 x 16, float 4 x 6", 1024, "lpddr4", 12.8)
     assert built["tpu32"] == ("pes 32 x 32", 2048, "own prices", 8)
 
 
 def test_a_platform_is_shown_with_the_source_of_each_number():
     shown = entry("platforms", "int8-edge").fields
-    assert shown["arrays"]["int8"]["lanes"] == 16
+    assert shown["arrays"]["int8"]["lanes"] == 13
     assert "282 + 67" in shown["sources"]["arrays.int8.lanes"]
 
 

@@ -18,7 +18,8 @@ def test_sram_prices_are_the_printed_ones(capacity_bytes, node_nm, column):
 
 
 @pytest.mark.parametrize(
-    ("name", "low_pj", "high_pj"), [("ddr", 1300, 2600), ("hbm2", 3.9 * 64, 450), ("gddr6", 350, 480)]
+    ("name", "low_pj", "high_pj"),
+    [("ddr", 1300, 2600), ("hbm2", 3.9 * 64, 13.1 * 64), ("lpddr4", 8, 1300 / 64), ("gddr6", 350, 480)],
 )
 def test_the_band_of_a_memory_spans_the_sources_that_disagree(name, low_pj, high_pj):
     (row,) = [m for m in memories() if m.name == name]

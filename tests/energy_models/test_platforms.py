@@ -251,9 +251,25 @@ BAD = {
         "buffers:\n  activations: {size_bytes: 127, memory: null, read_pj: 1, write_pj: 1}",
         "3: buffers.activations.size_bytes: 127 bytes hold no tile of array 'adders'; expected at least 128 bytes, or",
     ),
-    "a double-buffered buffer too small for two tiles": (
-        "buffers:\n  weights: {size_bytes: 511, memory: null, read_pj: 1, write_pj: 1}\narrays: {float: null}",
-        "3: buffers.weights.size_bytes: 511 bytes hold no tile of array 'adders'; expected at least 512 bytes, or",
+    "a buffer too small for a tile of the adders": (
+        "buffers:\n  weights: {size_bytes: 255, memory: null, read_pj: 1, write_pj: 1}\narrays: {float: null}",
+        "3: buffers.weights.size_bytes: 255 bytes hold no tile of array 'adders'; expected at least 256 bytes, or",
+    ),
+    "an on-chip memory as off-chip memory": (
+        "off_chip: {memory: a100-l2}",
+        "2: off_chip.memory: unknown memory 'a100-l2'",
+    ),
+    "a source of nothing": (
+        "sources: {foo.bar: x}",
+        "2: sources.foo.bar: leads to nothing in this platform; expected a key, e.g. off_chip.memory",
+    ),
+    "a MAC that adds nothing": (
+        "arrays:\n  adders:\n    macs: [{weights: [ternary], activations: [int8], actions: [mul int8]}]",
+        "4: arrays.adders.macs[0].actions: a MAC without an addition; expected an addition, e.g. add int32",
+    ),
+    "accumulators narrower than a product": (
+        "arrays:\n  float:\n    accumulators: {bits: 15}",
+        "4: arrays.float.accumulators.bits: 15 bits hold no term of 16 bits (macs[0]); expected at least 16",
     ),
     "no bandwidth": (
         "off_chip:\n  bandwidth_gb_per_s: 0",
@@ -352,9 +368,9 @@ def test_a_wrong_platform_is_refused_with_one_line_that_says_where_and_what_to_c
 
 def test_the_least_buffer_that_is_asked_for_is_enough(tmp_path):
     # 64 inputs of 8 bits and 16 sums of at least 32; of the float array less
-    need_bytes = math.ceil((64 * 8 + 16 * 32) / 8) * 2
+    need_bytes = math.ceil((64 * 8 + 16 * 32) / 8)
     path = tmp_path / "small.yaml"
-    text = "{size_bytes: %d, double_buffered: true, memory: null, read_pj: 1, write_pj: 1}"
+    text = "{size_bytes: %d, memory: null, read_pj: 1, write_pj: 1}"
     path.write_text(f"{LIKE}buffers:\n  activations: {text % need_bytes}\n")
     assert read_platform(path).buffers["activations"].size_bytes == need_bytes
     path.write_text(f"{LIKE}buffers:\n  activations: {text % (need_bytes - 1)}\n")

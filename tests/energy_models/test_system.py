@@ -15,32 +15,8 @@ from bitjoule.energy_models.platforms import platforms
 from bitjoule.energy_models.pricing import price_actions
 from bitjoule.energy_models.schemes import schemes
 from bitjoule.energy_models.steps import Kind
-from bitjoule.energy_models.system import System
 from bitjoule.energy_models.technology import technologies
-
-PHASE = np.array([list(dict.fromkeys(c.phase for c in COLUMNS)).index(column.phase) for column in COLUMNS])
-EDGE = {"fp16": "fp16-edge", "int8": "int8-edge", "bitnet": "ternary-edge", "bitnet-b1.58": "ternary-edge"}
-
-
-def system(model="bitnet-b1.58-700m", scheme="bitnet-b1.58", platform=None, technology="7nm", machine=None):
-    name = platform or EDGE.get(scheme, "ternary-edge")
-    shape = presets()[model] if isinstance(model, str) else model
-    return System([shape], [schemes()[scheme]], [technologies()[technology]], [[(name, machine or platforms()[name])]])
-
-
-def evaluate(found, batch=1, prompt=64, new=8):
-    sizes = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (batch, prompt, new)))
-    zeros = np.zeros(len(sizes[0]), dtype=np.intp)
-    return found.evaluate(Cases(zeros, zeros, *sizes), zeros, zeros)
-
-
-def picked(values, **wanted):
-    """Sum the columns whose names are as wanted; a value may be several names."""
-    chosen = np.ones(len(COLUMNS), dtype=bool)
-    for key, names in wanted.items():
-        names = (names,) if isinstance(names, str) else names
-        chosen &= np.array([getattr(column, key) in names for column in COLUMNS])
-    return values[:, chosen].sum(axis=1)
+from tests.energy_models.requests import EDGE, PHASE, evaluate, picked, resized, system
 
 
 class TestCrossCheck:
@@ -223,20 +199,6 @@ def test_energy_rises_with_the_bits_of_weights_activations_and_kv_cache():
         assert energies == sorted(energies), names
     energies = [joules(name, "fp16-edge") for name in ("w2a16", "w4a16", "fp16")]
     assert energies == sorted(energies)
-
-
-def resized(name, factor):
-    """Return a platform with larger buffers at the same prices of an access."""
-    platform = platforms()[name]
-    machine = Machine(schemes()["fp16"], platform, technologies()["7nm"], name)
-    buffers = {}
-    for key, buffer in platform.buffers.items():
-        operand = buffer.holds[0]
-        prices = {end: machine.access(f"buffer_{end}", operand)[0].nominal_pj for end in ("read", "write")}
-        update = {f"{end}_pj": price * buffer.width_bits for end, price in prices.items()}
-        update |= {"memory": None, "size_bytes": buffer.size_bytes * factor}
-        buffers[key] = buffer.model_copy(update=update)
-    return platform.model_copy(update={"buffers": buffers})
 
 
 @pytest.mark.parametrize("scheme", ["fp16", "bitnet-b1.58"])

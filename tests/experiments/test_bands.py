@@ -17,6 +17,7 @@ platforms: [{name: hbm, by_scheme: {fp16: fp16-hbm, bitnet-b1.58: ternary-hbm}}]
 workload: {prompt_tokens: 300, new_tokens: 20}
 baseline: {scheme: fp16}
 """
+BANDED = ("hbm2", "sram", "registers", "accumulators", "leakage")
 ENDS = ("energy_low_pj", "energy_pj", "energy_high_pj")
 
 
@@ -25,24 +26,32 @@ def test_the_least_and_the_most_saving_are_at_corners_that_both_sides_share(reso
     long = result.results
     for phase in ("prefill", "decode", "request"):
         rows = long if phase == "request" else long[long["phase"] == phase]
-        source = np.where(rows["action"].str.startswith("off_chip"), "hbm2", "fixed")
-        source = np.where(rows["action"] == "leak", "leakage", source)
+        source = np.select(
+            [
+                rows["action"].str.startswith("off_chip"),
+                rows["action"].str.startswith("buffer"),
+                rows["action"].str.startswith("register") & (rows["operand"] == "weights"),
+                rows["action"].str.startswith("register"),
+                rows["action"] == "leak",
+            ],
+            BANDED,
+            "fixed",
+        )
         joules = rows.groupby([rows["scheme"].astype(str), source])[list(ENDS)].sum() / 1e12
         assert (joules.xs("fixed", level=1)[ENDS[0]] == joules.xs("fixed", level=1)[ENDS[2]]).all()
 
         def saved(source, end, joules=joules):
             return joules.loc[("fp16", source), end] - joules.loc[("bitnet-b1.58", source), end]
 
+        fixed = saved("fixed", "energy_pj")
         savings = [
-            saved("fixed", "energy_pj") + saved("hbm2", memory) + saved("leakage", leakage)
-            for memory, leakage in product(ENDS, ENDS)
+            fixed + sum(saved(source, end) for source, end in zip(BANDED, ends, strict=True))
+            for ends in product(ENDS, repeat=len(BANDED))
         ]
         row = result.bands[result.bands["phase"] == phase].iloc[0]
         assert row["saving_low_j"] == pytest.approx(min(savings))
         assert row["saving_high_j"] == pytest.approx(max(savings))
-        assert row["saving_j"] == pytest.approx(
-            saved("fixed", ENDS[1]) + saved("hbm2", ENDS[1]) + saved("leakage", ENDS[1])
-        )
+        assert row["saving_j"] == pytest.approx(fixed + sum(saved(source, "energy_pj") for source in BANDED))
         assert not row["flips"]
 
 
