@@ -50,7 +50,7 @@ def weight_stream(config: AcceleratorConfig, weights: NDArray[np.int8], m: int =
     if words.size and (words.min() < -1 or words.max() > 1):
         raise ValueError("a weight is not -1, 0 or +1")
     index = (words + 1).astype(np.uint8) @ (3 ** np.arange(trits, dtype=np.uint8))
-    codes = _code_table(config)[index]
+    codes = code_table(config)[index]
     if (codes > 255).any():
         raise ValueError(f"{encoding.name} cannot encode a zero")
     bits = _bits(codes.astype(np.uint8), encoding.bits).reshape(len(words), -1)
@@ -61,8 +61,14 @@ def weight_stream(config: AcceleratorConfig, weights: NDArray[np.int8], m: int =
     return np.tile(tile_bytes.reshape(-1, bus_bytes), (-(-m // config.tokens), 1))
 
 
-def _code_table(config: AcceleratorConfig) -> NDArray[np.uint16]:
-    """Return the code word by its trits' digits to base three; 256 where there is none."""
+def code_table(config: AcceleratorConfig) -> NDArray[np.uint16]:
+    """Return the code word by its trits' digits to base three; 256 where there is none.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    """
     encoding = config.encoding
     table = np.full(3**encoding.trits, 256, np.uint16)
     for trits, code in encoding.encoded.items():

@@ -12,7 +12,10 @@ from bitjoule.sim.reference import bitlinear
 pytestmark = pytest.mark.slow
 
 CONFIGURATIONS = {
-    **{name: read_configuration(name) for name in ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16")},
+    **{
+        name: read_configuration(name)
+        for name in ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16")
+    },
     "no_pipeline": AcceleratorConfig(8, 4, 100, 64, tokens=2, pipeline=0),
     "deep_pipeline": AcceleratorConfig(32, 3, 200, 96, tokens=5, pipeline=4),
     "odd_lanes": AcceleratorConfig(11, 2, 60, 48, tokens=3, activation_bits=5),

@@ -1,0 +1,395 @@
+"""The accelerator as a compiled program: Verilator's C++ of its Verilog, driven by C++, called with arrays.
+
+What runs is the generated Verilog, clock by clock; `bitjoule.sim.matmul` says what comes out, and `bitjoule.sim.cycles`
+after how many cycles.
+"""
+
+import ctypes
+import os
+import tempfile
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.packing import command_beat
+from bitjoule.sim.cycles import Shape, cycles_of
+from bitjoule.sim.native_build import Variant, native_library
+from bitjoule.sim.native_machine import Machine, Task, Window, load_library
+from bitjoule.sim.saif import Toggles, read_toggles
+from bitjoule.sim.streams import code_table
+
+_PARALLEL_TRITS = 1 << 20  # below, starting threads costs more than they save
+
+
+@dataclass(frozen=True, eq=False)
+class PackedWeights:
+    """The weights of a matmul as the accelerator streams them; from `Verilated.pack`.
+
+    Parameters
+    ----------
+    config
+        The configuration they are packed for.
+    k, n
+        in_features, out_features.
+    tiles
+        (tiles of N, tiles of K, beats a tile, bytes a beat), uint8.
+
+    Raises
+    ------
+    ValueError
+        The array is not of that shape.
+    """
+
+    config: AcceleratorConfig
+    k: int
+    n: int
+    tiles: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        expected = _tiles_shape(self.config, self.k, self.n)
+        if self.tiles.dtype != np.uint8 or self.tiles.shape != expected or not self.tiles.flags.c_contiguous:
+            raise ValueError(
+                f"tiles are {self.tiles.dtype} {self.tiles.shape}, expected contiguous uint8 {expected} "
+                f"for K {self.k}, N {self.n}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a matmul gave.
+
+    Parameters
+    ----------
+    results
+        int32, (M, N).
+    cycles
+        From the first command of the run to these results, both included.
+    toggles
+        Of the window that was asked for.
+    """
+
+    results: NDArray[np.int32]
+    cycles: int
+    toggles: Toggles | None = None
+
+
+class Verilated:
+    """A configuration's hardware, compiled on first use and then kept in the cache (`bitjoule.sim.build_cache`).
+
+    Calls from several threads at once are not allowed. May be used in a ``with`` statement.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    workers
+        Instances of the hardware that share a matmul's N, one thread each; by default one a core. Results and cycles
+        do not depend on it.
+
+    Raises
+    ------
+    SimulatorError
+        Verilator or a C++ compiler is missing, or the build fails.
+    ValueError
+        `workers` is not positive.
+
+    Notes
+    -----
+    Cycles are counted by the hardware's own handshakes; no stream is ever stalled from outside. With several workers,
+    each counts those of its part. Parts that follow each other on one accelerator take what the whole takes; what
+    starting and draining they would then share is known from `bitjoule.sim.cycles` and taken off.
+    """
+
+    def __init__(self, config: AcceleratorConfig, workers: int | None = None) -> None:
+        if workers is not None and workers < 1:
+            raise ValueError(f"{workers} workers: there must be one at least")
+        self.config = config
+        self.workers = workers or len(os.sched_getaffinity(0))
+        self._libraries: dict[Variant, ctypes.CDLL] = {}
+        self._machines: list[Machine | None] = [None] * self.workers
+        self._pool: ThreadPoolExecutor | None = None
+        self._library("fast")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the instances; the object may be used again."""
+        for machine in self._machines:
+            if machine:
+                machine.close()
+        self._machines = [None] * self.workers
+        if self._pool:
+            self._pool.shutdown()
+            self._pool = None
+
+    def pack(self, weights: NDArray[np.int8]) -> PackedWeights:
+        """Return weights as the accelerator streams them, to be used often.
+
+        Parameters
+        ----------
+        weights
+            Trits, int8, (K, N).
+
+        Raises
+        ------
+        TypeError
+            It is not an array of int8.
+        ValueError
+            The array is empty or has not two dimensions, or a value is not one that the encoding can say.
+        """
+        _check_matrix("weights", weights)
+        config = self.config
+        k, n = weights.shape
+        shape = _tiles_shape(config, k, n)
+        tiles = np.zeros(shape, np.uint8)
+        values = np.ascontiguousarray(weights)
+        codes = code_table(config)
+        parts = self.workers if weights.size >= _PARALLEL_TRITS else 1
+        bounds = [shape[1] * i // parts for i in range(parts + 1)]
+        library = self._library("fast")
+
+        def pack_part(part: int) -> bool:
+            done: int = library.bitjoule_pack(
+                values.ctypes.data, k, n, codes.ctypes.data, config.encoding.padding(), bounds[part], bounds[part + 1],
+                tiles.ctypes.data,
+            )  # fmt: skip
+            return bool(done)
+
+        done = [pack_part(0)] if parts == 1 else list(self._threads().map(pack_part, range(parts)))
+        if not all(done):
+            allowed = "-1, 0 or +1" if config.encoding.zero else "-1 or +1"
+            raise ValueError(f"a weight is not {allowed}, which is all that {config.encoding.name} can encode")
+        return PackedWeights(config, k, n, tiles)
+
+    def matmul(self, activations: NDArray[np.int8], weights: NDArray[np.int8] | PackedWeights) -> Outcome:
+        """Return the product that the hardware computes.
+
+        Parameters
+        ----------
+        activations
+            int8, (M, K).
+        weights
+            Trits, int8, (K, N), or packed ones.
+
+        Raises
+        ------
+        TypeError
+            An operand is not an array of int8.
+        ValueError
+            Shapes or values do not fit each other or the configuration.
+        SimulatorError
+            The simulated hardware is wrong.
+        """
+        task = self._task(activations, weights)
+        n_tiles = len(task.weights)
+        parts = min(self.workers, n_tiles) if task.shape.m * task.weights.size >= _PARALLEL_TRITS // 4 else 1
+        if parts == 1:
+            return Outcome(task.results, self._run_one([task])[0])
+        columns = self.config.columns
+        bounds = [n_tiles * i // parts for i in range(parts + 1)]
+        tasks = []
+        for first, last in pairwise(bounds):
+            results = task.results[:, first * columns : last * columns]
+            shape = Shape(task.shape.m, task.shape.k, results.shape[1])
+            tasks.append(Task(shape, task.activations, task.weights[first:last], results))
+        counted = self._run_all(tasks)
+        shapes = [part.shape for part in tasks]
+        alone = sum(cycles_of(self.config, [shape])[-1] for shape in shapes)
+        return Outcome(task.results, sum(counted) - alone + cycles_of(self.config, shapes)[-1])
+
+    def sequence(self, operands: Sequence[tuple[NDArray[np.int8], NDArray[np.int8] | PackedWeights]]) -> list[Outcome]:
+        """Return the products of matmuls that follow each other without a pause, on one instance.
+
+        Parameters
+        ----------
+        operands
+            Activations and weights of each, as for `matmul`.
+
+        Returns
+        -------
+        list of Outcome
+            The cycles of each count from the first command of all.
+
+        Raises
+        ------
+        TypeError, ValueError, SimulatorError
+            As for `matmul`.
+        """
+        tasks = [self._task(*pair) for pair in operands]
+        ends = self._run_one(tasks) if tasks else []
+        return [Outcome(task.results, end) for task, end in zip(tasks, ends, strict=True)]
+
+    def toggles(
+        self, activations: NDArray[np.int8], weights: NDArray[np.int8] | PackedWeights, window: Window | None = None
+    ) -> Outcome:
+        """Return the product, and how often each net toggled; compiles a slower variant on first use.
+
+        Parameters
+        ----------
+        activations, weights
+            As for `matmul`.
+        window
+            The cycles that are counted; by default the first thousand.
+
+        Raises
+        ------
+        TypeError, ValueError, SimulatorError
+            As for `matmul`; `ValueError` also for a window behind the end of the run.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            path, before = Path(folder) / "window.saif", Path(folder) / "before.saif"
+            outcome, cycles = self._record("saif", activations, weights, window or Window(), path, before)
+            return Outcome(outcome.results, outcome.cycles, read_toggles(path, before, cycles))
+
+    def waveform(
+        self,
+        path: Path,
+        activations: NDArray[np.int8],
+        weights: NDArray[np.int8] | PackedWeights,
+        window: Window | None = None,
+    ) -> Outcome:
+        """Return the product, and write the waveform; compiles a slower variant on first use.
+
+        Parameters
+        ----------
+        path
+            The VCD file to write: two time units a cycle, cycle c's rising edge at ``2 c``.
+        activations, weights
+            As for `matmul`.
+        window
+            The cycles that are written; by default the first thousand.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        TypeError, ValueError, SimulatorError
+            As for `toggles`.
+        """
+        path.write_bytes(b"")
+        return self._record("vcd", activations, weights, window or Window(), path, None)[0]
+
+    def _record(
+        self,
+        variant: Variant,
+        activations: NDArray[np.int8],
+        weights: NDArray[np.int8] | PackedWeights,
+        window: Window,
+        path: Path,
+        before: Path | None,
+    ) -> tuple[Outcome, int]:
+        task = self._task(activations, weights)
+        whole = cycles_of(self.config, [task.shape])[-1]
+        cycles = min(window.cycles, whole - window.first)
+        if cycles < 1:
+            raise ValueError(f"the window begins with cycle {window.first} of a run of {whole}")
+        machine = Machine(self.config, self._library(variant))
+        try:
+            machine.record(path, before, Window(window.first, cycles))
+            counted = machine.run([task], threading.Event())[0]
+            machine.end_record()
+        finally:
+            machine.close()
+        return Outcome(task.results, counted), cycles
+
+    def _library(self, variant: Variant) -> ctypes.CDLL:
+        if variant not in self._libraries:
+            self._libraries[variant] = load_library(native_library(self.config, variant), variant)
+        return self._libraries[variant]
+
+    def _machine(self, place: int) -> Machine:
+        machine = self._machines[place]
+        if machine and not machine.idle:  # a run was broken off
+            machine.close()
+            machine = None
+        if machine is None:
+            machine = self._machines[place] = Machine(self.config, self._library("fast"))
+        return machine
+
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.workers, "verilated")
+        return self._pool
+
+    def _run_one(self, tasks: Sequence[Task]) -> list[int]:
+        return self._machine(0).run(tasks, threading.Event())
+
+    def _run_all(self, tasks: Sequence[Task]) -> list[int]:
+        stop = threading.Event()
+        machines = [self._machine(place) for place in range(len(tasks))]
+        futures = [
+            self._threads().submit(machine.run, [task], stop) for machine, task in zip(machines, tasks, strict=True)
+        ]
+        try:
+            return [future.result()[0] for future in futures]
+        except BaseException:
+            # The threads write into arrays that go away with this call.
+            stop.set()
+            wait(futures)
+            raise
+
+    def _task(self, activations: NDArray[np.int8], weights: NDArray[np.int8] | PackedWeights) -> Task:
+        _check_matrix("activations", activations)
+        config = self.config
+        if not isinstance(weights, PackedWeights):
+            _check_matrix("weights", weights)
+        k, n = (weights.k, weights.n) if isinstance(weights, PackedWeights) else weights.shape
+        if activations.shape[1] != k:
+            raise ValueError(f"shapes {activations.shape} and {(k, n)} are not (M, K) and (K, N)")
+        shape = Shape(activations.shape[0], k, n)
+        cycles_of(config, [shape])
+        command_beat(*shape)
+        if not isinstance(weights, PackedWeights):
+            weights = self.pack(weights)
+        elif _packing(weights.config) != _packing(config):
+            raise ValueError("the weights are packed for another configuration")
+        results = np.zeros((shape.m, shape.n), np.int32)
+        return Task(shape, _activation_beats(config, activations), weights.tiles, results)
+
+
+def _packing(config: AcceleratorConfig) -> tuple[object, ...]:
+    return config.lanes, config.columns, config.weight_encoding, config.weight_bus_bits
+
+
+def _tiles_shape(config: AcceleratorConfig, k: int, n: int) -> tuple[int, int, int, int]:
+    return -(-n // config.columns), -(-k // config.lanes), config.tile_beats, config.weight_bus_bits // 8
+
+
+def _check_matrix(name: str, values: NDArray[np.int8]) -> None:
+    if not isinstance(values, np.ndarray) or values.dtype != np.int8:
+        held = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise TypeError(f"{name} holds {held}, expected an array of int8")
+    if values.ndim != 2 or not values.size:
+        raise ValueError(f"{name} of shape {values.shape}: expected two dimensions, neither empty")
+
+
+def _activation_beats(config: AcceleratorConfig, activations: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Return the beats of each token's tiles of K, (M, tiles of K, bytes), each once."""
+    m, k = activations.shape
+    bits = config.activation_bits
+    limit = 1 << (bits - 1)
+    if bits < 8 and (activations.min() < -limit or activations.max() >= limit):
+        raise ValueError(f"an activation is not -{limit} to {limit - 1}, the values of {bits} bits")
+    k_tiles = -(-k // config.lanes)
+    padded = np.zeros((m, k_tiles * config.lanes), np.int8)
+    padded[:, :k] = activations
+    lanes = padded.view(np.uint8).reshape(m, k_tiles, config.lanes)
+    if bits == 8:
+        return lanes
+    single = np.unpackbits(lanes[..., np.newaxis], axis=-1, count=bits, bitorder="little")
+    return np.packbits(single.reshape(m, k_tiles, -1), axis=-1, bitorder="little")
