@@ -66,7 +66,7 @@ def read_config(path: Path, file: str | None = None) -> ModelShape:
     """
     if path.is_dir():
         path, file = path / "config.json", f"{file or path}/config.json"
-    document = _read_json(path, file or str(path))
+    document = read_json(path, file or str(path))
     config = document.data
     name = config.get("model_type")
     if not isinstance(name, str) or name not in _model_types():
@@ -118,7 +118,21 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"holds {name}, which is no JSON number")
 
 
-def _read_json(path: Path, file: str) -> Document:
+def read_json(path: Path, file: str) -> Document:
+    """Read a JSON object.
+
+    Parameters
+    ----------
+    path
+        The file.
+    file
+        Its name in messages.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or is no JSON object.
+    """
     text = read_text(path, file)
     try:
         data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
