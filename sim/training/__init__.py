@@ -1,0 +1,1 @@
+"""How the shipped language models were trained: `python -m bitjoule.sim.training.train`, with the extra ``train``."""
