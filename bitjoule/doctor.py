@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from typing import NamedTuple
 
-NEEDED_FOR = {"rtl": "bitjoule rtl", "interop": "tests", "dev": "tests"}
+NEEDED_FOR = {"rtl": "bitjoule rtl", "interop": "tests", "dev": "tests", "train": "training the small models"}
 
 
 class Finding(NamedTuple):
@@ -45,7 +45,7 @@ def examine() -> list[Finding]:
         found.append(Finding(name, _version(name), need, remedy))
     packages = "your system's package manager"
     found += [
-        Finding("c++", _program("c++"), "bitjoule rtl verify", packages),
+        Finding("c++", _program("c++"), "bitjoule rtl verify, simulate", packages),
         Finding("make", _program("make"), "bitjoule rtl verify", packages),
         Finding("perl", _perl(), "bitjoule rtl verify", packages),
         Finding("iverilog", _program("iverilog", "-V"), "bitjoule rtl verify --simulator icarus", packages),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bitjoule.energy_models.errors import InputError, Problem, whole_file
 from bitjoule.sim.simulators import SimulatorError, check_simulator
+from bitjoule.simulate_command import add_simulate
 
 if TYPE_CHECKING:
     from bitjoule.rtl.config import AcceleratorConfig
@@ -73,6 +74,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--out", type=Path, default=Path("results"), metavar="DIR", help="where waveforms go (default: %(default)s)"
     )
     verify.set_defaults(command=_verify)
+    add_simulate(below)
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -43,14 +43,33 @@ def write_manifest(folder: Path, resolved: Resolved, command: Sequence[str]) -> 
     command
         The command line.
     """
+    write_run_manifest(folder, resolved.inputs, command, {})  # nothing in these accountings is drawn at random
+
+
+def write_run_manifest(
+    folder: Path, inputs: Mapping[str, str], command: Sequence[str], seeds: Mapping[str, int]
+) -> None:
+    """Write the manifest of any run.
+
+    Parameters
+    ----------
+    folder
+        The result, complete but for the manifest.
+    inputs
+        SHA-256 of each input file, by name as written.
+    command
+        The command line.
+    seeds
+        Of what was drawn at random.
+    """
     used = sorted(path for path in DATA.rglob("*") if path.suffix in {".csv", ".yaml", ".bib"})
     manifest = {
         "command": list(command),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
         "git_commit": _git_commit(),
-        "seeds": {},  # nothing in this accounting is drawn at random
-        "input": dict(resolved.inputs),
+        "seeds": dict(seeds),
+        "input": dict(inputs),
         "data": {path.relative_to(DATA).as_posix(): fingerprint(path) for path in used},
         "outputs": {path.name: fingerprint(path) for path in sorted(folder.iterdir())},
     }

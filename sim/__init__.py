@@ -14,4 +14,22 @@
     bench           driver, sink and comparison; runs inside a simulator
     simulators      builds and runs Verilog in Verilator or Icarus
     verification    plan, build, run, report
+
+    verilated       the hardware as a compiled program, called with arrays; made of
+    native_build      Verilog and native/*.cpp to a shared library
+    native_machine    that library's interface
+    build_cache       builds that are kept
+    saif              counts of toggles
+    engines         who multiplies for a model: NumPy, both with comparison, and
+    rtl_engine      the compiled hardware, and what it measured
+
+    model           BitNet transformers in NumPy; made of
+    layers            norms, attention, FFN of a block
+    loading           from a Hugging Face folder, by
+    checkpoint        safetensors, tensor by tensor
+    model_config      config.json
+    tokenizer         text to ids and back
+    synthetic         random weights of any preset's shape
+    trained           the models that ship
+    training        how they were trained; needs torch
 """
