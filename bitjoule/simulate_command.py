@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bitjoule.energy_models.errors import InputError, Problem, whole_file
 
@@ -23,7 +23,25 @@ OK = 0
 SHOWN_ROWS = 24
 DEFAULT_CONFIGURATION = "simulate_64x16"
 DEFAULT_MODEL = "tiny-b158"
+SCHEMES = {"ternary": "bitnet-b1.58", "binary": "bitnet", "float": "fp16"}
 DEFAULT_PROMPT = "The sum of "
+
+
+class Chosen(NamedTuple):
+    """The model of a run.
+
+    Parameters
+    ----------
+    model, tokenizer, name
+        The model, and what it is called.
+    scheme
+        The scheme that its weights belong to.
+    """
+
+    model: "Model"
+    tokenizer: "Tokenizer"
+    name: str
+    scheme: str
 
 
 def add_simulate(below: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -98,9 +116,9 @@ def _simulate(options: argparse.Namespace, given: Sequence[str]) -> int:
     if not 0 < options.clock_mhz < 1e6:
         raise InputError([Problem("--clock-mhz", 1, "clock_mhz", f"got {options.clock_mhz:g}", "above 0, below 1e6")])
     config = read_configuration(options.config)
-    model, tokenizer, name = _model(options)
-    _check_fit(model, config, options)
-    prompt = tokenizer.encode(DEFAULT_PROMPT if options.prompt is None else options.prompt)
+    chosen = _model(options)
+    _check_fit(chosen.model, config, options)
+    prompt = chosen.tokenizer.encode(DEFAULT_PROMPT if options.prompt is None else options.prompt)
     measured: list[Measured] = []
     step = 0
     rtl = None if options.engine == "numpy" else RtlEngine(Verilated(config))
@@ -122,21 +140,21 @@ def _simulate(options: argparse.Namespace, given: Sequence[str]) -> int:
 
     begun = time.perf_counter()
     try:
-        tokens = model.generate(
+        tokens = chosen.model.generate(
             prompt, options.new_tokens, engines[options.engine], options.temperature, options.seed, observe=observe
         )
-        for text in tokenizer.stream(counted(tokens)):
+        for text in chosen.tokenizer.stream(counted(tokens)):
             print(text, end="", flush=True)
     except (ValueError, TypeError) as error:
         raise InputError([Problem("--prompt", 1, "prompt", str(error), "ids of the model's vocabulary")]) from None
     seconds = time.perf_counter() - begun
     print("\n")
-    _report(options, given, name, model, config, measured, technologies()[options.technology], step, seconds)
+    _report(options, given, chosen, config, measured, technologies()[options.technology], step, seconds)
     return OK
 
 
-def _model(options: argparse.Namespace) -> "tuple[Model, Tokenizer, str]":
-    """Return the model, its tokenizer and its name."""
+def _model(options: argparse.Namespace) -> Chosen:
+    """Return the model that the command line names."""
     from bitjoule.energy_models.models import presets
     from bitjoule.energy_models.validation import unknown_name
     from bitjoule.sim.loading import load_model
@@ -151,16 +169,16 @@ def _model(options: argparse.Namespace) -> "tuple[Model, Tokenizer, str]":
             model = random_model(presets()[options.model], options.random_weights, options.seed)
         except ValueError as error:
             raise whole_file(options.model, str(error), "a dense model's shape") from None
-        return model, IdTokenizer("random weights know no words"), options.model
+        return Chosen(model, IdTokenizer("random weights know no words"), options.model, SCHEMES["ternary"])
     shipped = shipped_models()
     if options.model in shipped:
         found = load_model(shipped[options.model])
-        return found.model, found.tokenizer, options.model
+        return Chosen(found.model, found.tokenizer, options.model, SCHEMES[found.config.weights])
     folder = Path(options.model)
     if not folder.exists() and "/" not in options.model:
         raise InputError([Problem("MODEL", 1, "model", *unknown_name("model", options.model, shipped))])
     found = load_model(folder, options.model)
-    return found.model, found.tokenizer, folder.resolve().name
+    return Chosen(found.model, found.tokenizer, folder.resolve().name, SCHEMES[found.config.weights])
 
 
 def _check_fit(model: "Model", config: "AcceleratorConfig", options: argparse.Namespace) -> None:
@@ -171,7 +189,7 @@ def _check_fit(model: "Model", config: "AcceleratorConfig", options: argparse.Na
 
 
 def _report(
-    options: argparse.Namespace, given: Sequence[str], name: str, model: "Model", config: "AcceleratorConfig",
+    options: argparse.Namespace, given: Sequence[str], chosen: Chosen, config: "AcceleratorConfig",
     measured: "list[Measured]", technology: "Technology", new_tokens: int, seconds: float,
 ) -> None:  # fmt: skip
     """Print what was simulated, and write the tables."""
@@ -190,7 +208,7 @@ def _report(
     matmuls = pd.DataFrame(rows)
     cycles = int(matmuls["cycles"].sum())
     trits = int((matmuls["tokens"] * matmuls["k"] * matmuls["n"]).sum())
-    summary = _summary(options, name, model, rows, technology)
+    summary = _summary(options, chosen, rows, technology)
     shown = [
         (row.phase, row.layer, row.name, f"{row.tokens}x{row.k}x{row.n}", row.cycles, f"{100 * row.utilisation:.1f}",
          f"{100 * row.weight_zero_share:.1f}", f"{100 * row.activation_zero_share:.1f}")
@@ -206,7 +224,7 @@ def _report(
     ]
     decode = summary[summary["phase"] == "decode"]
     lines = [
-        ("model", f"{name}, {len({(row.layer, row.name) for row in rows})} integer matmuls a token, {on}"),
+        ("model", f"{chosen.name}, {len({(row.layer, row.name) for row in rows})} integer matmuls a token, {on}"),
         ("simulated", f"{new_tokens} tokens in {seconds:.1f} s, {new_tokens / seconds:.2f} tokens/s with NumPy's part: "
                       f"{cycles / seconds / 1e3:.0f} k cycles/s, {trits / seconds / 1e9:.3f} G trits/s"),
         ("accelerator", f"{cycles} cycles at {options.clock_mhz:g} MHz: {cycles / options.clock_mhz / 1e3:.4g} ms"),
@@ -218,10 +236,10 @@ def _report(
             ("a new token", f"{1e3 / per_s:.4g} ms, additions {1e6 * per_token_j:.4g} uJ at {technology.name}")
         )
     print(f"\n{tabulate(lines, tablefmt='plain')}")
-    target = options.out / f"rtl_{re.sub(r'[^a-z0-9_]', '_', name.lower())}"
+    target = options.out / f"rtl_{re.sub(r'[^a-z0-9_]', '_', chosen.name.lower())}"
     with replacing(target) as folder:
         write_csv([matmuls], folder / "matmuls.csv")
-        write_csv([_long(options, name, model, rows, technology)], folder / "results.csv")
+        write_csv([_long(options, chosen, rows, technology)], folder / "results.csv")
         write_csv([summary], folder / "summary.csv")
         write_run_manifest(folder, _inputs(options), ["bitjoule", *given], {"seed": options.seed})
     print(f"Tables in {target}/")
@@ -241,25 +259,23 @@ def _inputs(options: argparse.Namespace) -> dict[str, str]:
     return {name: fingerprint(path) for name, path in files.items()}
 
 
-def _case(options: argparse.Namespace, name: str, model: "Model", rows: "list[Row]") -> dict[str, object]:
+def _case(options: argparse.Namespace, chosen: Chosen, rows: "list[Row]") -> dict[str, object]:
     prompt = next((row.tokens for row in rows if row.phase == "prefill"), 0)
     return {
-        "experiment": "rtl_simulate", "model": name, "parameters": model.shape.parameters, "scheme": "bitnet-b1.58",
-        "technology": options.technology, "platform": options.config, "batch": 1, "prompt_tokens": prompt,
+        "experiment": "rtl_simulate", "model": chosen.name, "parameters": chosen.model.shape.parameters,
+        "scheme": chosen.scheme, "technology": options.technology, "platform": options.config, "batch": 1, "prompt_tokens": prompt,
         "new_tokens": options.new_tokens,
     }  # fmt: skip
 
 
-def _long(
-    options: argparse.Namespace, name: str, model: "Model", rows: "list[Row]", technology: "Technology"
-) -> "pd.DataFrame":
+def _long(options: argparse.Namespace, chosen: Chosen, rows: "list[Row]", technology: "Technology") -> "pd.DataFrame":
     """Return the additions of each matmul as rows of the long table."""
     import pandas as pd
 
     from bitjoule.experiments.evaluation import RESULT_COLUMNS
 
     price = technology.price("add", "int8")
-    case = _case(options, name, model, rows)
+    case = _case(options, chosen, rows)
     grouped: dict[tuple[str, str], float] = {}
     for row in rows:
         adds = float(row.tokens) * max(row.k - 1, 0) * row.n
@@ -274,15 +290,15 @@ def _long(
 
 
 def _summary(
-    options: argparse.Namespace, name: str, model: "Model", rows: "list[Row]", technology: "Technology"
+    options: argparse.Namespace, chosen: Chosen, rows: "list[Row]", technology: "Technology"
 ) -> "pd.DataFrame":
     """Return energy and time of each phase as rows of the summary; memory and ratios are not known here."""
     import pandas as pd
 
     from bitjoule.experiments.result import SUMMARY_COLUMNS
 
-    long = _long(options, name, model, rows, technology)
-    case = _case(options, name, model, rows)
+    long = _long(options, chosen, rows, technology)
+    case = _case(options, chosen, rows)
     table = []
     for phase in dict.fromkeys(row.phase for row in rows):
         own = long[long["phase"] == phase]

@@ -36,6 +36,18 @@ def test_the_tables_are_those_of_a_run_and_the_cycles_those_of_the_closed_form(b
     assert seconds.sum() == pytest.approx(matmuls["cycles"].sum() / 500e6)
 
 
+def test_the_scheme_is_that_of_the_models_weights(bitjoule, tmp_path):
+    assert simulate(bitjoule, tmp_path, "tiny-bitnet", "--engine", "numpy", "--new-tokens", "2")[0] == 0
+    assert set(pd.read_csv(tmp_path / "rtl_tiny_bitnet" / "summary.csv")["scheme"]) == {"bitnet"}
+
+
+def test_a_floating_point_model_has_nothing_to_run_on_the_hardware(bitjoule, tmp_path):
+    status, out, _ = simulate(bitjoule, tmp_path, "tiny-fp16", "--engine", "numpy", "--new-tokens", "2")
+    assert status == 0
+    assert "no integer matmul was run" in out
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_second_run_replaces_the_first(bitjoule, tmp_path):
     for tokens in ("2", "3"):
         assert simulate(bitjoule, tmp_path, "--engine", "numpy", "--new-tokens", tokens)[0] == 0
