@@ -263,8 +263,8 @@ def _case(options: argparse.Namespace, chosen: Chosen, rows: "list[Row]") -> dic
     prompt = next((row.tokens for row in rows if row.phase == "prefill"), 0)
     return {
         "experiment": "rtl_simulate", "model": chosen.name, "parameters": chosen.model.shape.parameters,
-        "scheme": chosen.scheme, "technology": options.technology, "platform": options.config, "batch": 1, "prompt_tokens": prompt,
-        "new_tokens": options.new_tokens,
+        "scheme": chosen.scheme, "technology": options.technology, "platform": options.config, "batch": 1,
+        "prompt_tokens": prompt, "new_tokens": options.new_tokens,
     }  # fmt: skip
 
 
