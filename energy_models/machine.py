@@ -6,7 +6,7 @@ from functools import cached_property
 
 from bitjoule.energy_models.accesses import UnpricedError, buffer_price, off_chip_price
 from bitjoule.energy_models.facts import Price
-from bitjoule.energy_models.mapping import ArrayShape, Costs, Place, Problem
+from bitjoule.energy_models.mapping import ArrayShape, Costs, Fixed, Place, Problem
 from bitjoule.energy_models.platforms import Array, Macs, Node, Platform, price_of
 from bitjoule.energy_models.schemes import ADD_ONLY, FLOATS, Scheme
 from bitjoule.energy_models.steps import ABSENT, LINEARS, NOTHING, STEPS, Kind, Line, Step
@@ -290,7 +290,7 @@ class Machine:
         return found
 
     @cached_property
-    def _templates(self) -> dict[tuple[Kind, bool], Problem]:
+    def _templates(self) -> dict[tuple[Kind, bool], tuple[Problem, Fixed]]:
         return {}
 
     def problem(self, kind: Kind, m: float, k: float, n: float, resident: bool, reserved_bits: float) -> Problem:
@@ -309,15 +309,15 @@ class Machine:
         """
         if (kind, resident) not in self._templates:
             self._templates[kind, resident] = self._template(kind, resident)
-        known = self._templates[kind, resident]
+        known, fixed = self._templates[kind, resident]
         capacity = tuple(
             bits - (reserved_bits if i == known.outputs.buffer else 0.0) for i, bits in enumerate(known.capacity_bits)
         )
-        costs = known.costs._replace(fixed_pj=known.costs.fixed_pj * m * k * n)
+        costs = known.costs._replace(fixed_pj=fixed.energy_pj(m, k, n))
         return known._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs)
 
-    def _template(self, kind: Kind, resident: bool) -> Problem:
-        """Return the problem of one MAC, in buffers as large as they are."""
+    def _template(self, kind: Kind, resident: bool) -> tuple[Problem, Fixed]:
+        """Return the problem of one MAC, in buffers as large as they are, and what every mapping of it spends."""
         array, _ = self.array(kind)
         wanted = self.formats(kind)
         lines = {(step.operand, step.action): line for step, line in self.lines(kind).items()}
@@ -330,8 +330,14 @@ class Machine:
             found = (lines.get((operand, action), ABSENT) for action in actions)
             return sum(line.factor * line.price.nominal_pj for line in found)
 
-        own_product = pj("weights", "mul", "mac", "register_read") + pj("partial_sums", "add")
-        update = pj("partial_sums", "register_read", "register_write") / (1 if sums.per == "pe" else array.lanes)
+        leaves = not (resident or fused_out)
+        fixed = Fixed(
+            product_pj=pj("weights", "mul", "mac", "register_read"),
+            sum_pj=pj("partial_sums", "add"),
+            update_pj=pj("partial_sums", "register_read", "register_write"),
+            output_pj=pj("outputs", "buffer_write", *(("buffer_read", "off_chip_write") if leaves else ())),
+            terms=1 if sums.per == "pe" else array.lanes,
+        )
         costs = Costs(
             weight_fill_pj=pj("weights", "buffer_read" if inner >= 0 else "off_chip_read", "register_write")
             + pj("unpacking", "mul", "add"),
@@ -341,12 +347,12 @@ class Machine:
             sum_spill_pj=pj("partial_sums", "buffer_write", "buffer_read", "register_read", "register_write"),
             sum_unload_pj=pj("partial_sums", "buffer_read", "buffer_write", "off_chip_read", "off_chip_write"),
             cycle_pj=self.cycle_pj.nominal_pj,
-            fixed_pj=own_product + update,
+            fixed_pj=fixed.energy_pj(1, 1, 1),
         )
         load_cycles = array.lanes * array.columns * wanted.storage.bits / registers.load_bits_per_cycle
         shape = (array.lanes, array.columns, registers.weights, sums.depth, load_cycles, array.pipeline_cycles)
         buffers = self.platform.buffers.values()
-        return Problem(
+        problem = Problem(
             m=1, k=1, n=1,
             array=ArrayShape(*shape),
             weights=Place(inner, True, True, wanted.storage.bits),
@@ -358,6 +364,7 @@ class Machine:
             off_chip_bits=self.off_chip_bits,
             costs=costs,
         )  # fmt: skip
+        return problem, fixed
 
     def least_bits(self, kind: Kind) -> float:
         """Return the room that the smallest tiles of a matmul need beside what stays in the activations' buffer.

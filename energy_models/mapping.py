@@ -8,6 +8,7 @@ only, so three orders stand for all six. A last, smaller tile runs the loops of 
 makes room here. Weights are loaded ahead, beside the computing: the array waits if that path is the slower one overall.
 """
 
+import math
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -98,6 +99,39 @@ class Costs(NamedTuple):
     sum_unload_pj: float
     cycle_pj: float
     fixed_pj: float
+
+
+class Fixed(NamedTuple):
+    """What every mapping of a matmul spends, in pJ.
+
+    Parameters
+    ----------
+    product_pj, sum_pj
+        For a product, and for an addition.
+    update_pj
+        For an accumulator's update, which takes up `terms` products.
+    output_pj
+        For an output, once it is finished.
+    terms
+        Products of an update.
+    """
+
+    product_pj: float
+    sum_pj: float
+    update_pj: float
+    output_pj: float
+    terms: int
+
+    def energy_pj(self, m: float, k: float, n: float) -> float:
+        """Return it for a matmul; its biases are left out.
+
+        Parameters
+        ----------
+        m, k, n
+            Tokens, in_features, out_features.
+        """
+        of_output = k * self.product_pj + max(k - 1, 0) * self.sum_pj + math.ceil(k / self.terms) * self.update_pj
+        return m * n * (of_output + self.output_pj)
 
 
 class Problem(NamedTuple):

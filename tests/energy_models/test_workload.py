@@ -46,7 +46,6 @@ def test_energy_of_mixtures_and_on_large_chips_rises_too(model, scheme, platform
 
 @pytest.mark.parametrize("factor", np.linspace(0.2, 1.2, 41))
 def test_what_the_search_weighs_is_what_is_reported(factor):
-    """But for what no mapping changes: outputs, biases and unfinished sums that stay in the array."""
     platform = resized("ternary-edge", factor)
     name, size = "ternary-edge", (128, 4096, 1536)
     found = system(Matmul(*size), "bitnet-b1.58", machine=platform)
@@ -55,9 +54,7 @@ def test_what_the_search_weighs_is_what_is_reported(factor):
         Kind.BARE, *size, resident=False, reserved_bits=0
     )
     weighed_pj = energy_pj(problem, search(problem).traffic)
-    outputs_pj = picked(reported_pj, operand="outputs")[0]
-    first_terms_pj = size[0] * size[2] * technologies()["7nm"].price("add", "int8").nominal_pj
-    np.testing.assert_allclose(reported_pj.sum() - outputs_pj + first_terms_pj, weighed_pj, rtol=2e-3)
+    np.testing.assert_allclose(reported_pj.sum(), weighed_pj, rtol=1e-6)  # leakage counts whole cycles
 
 
 @pytest.mark.parametrize("scheme", ["fp16", "bitnet-b1.58"])
