@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import Accounting, Action, Cases, Floats, Phase, count
+from bitjoule.energy_models.arithmetic import Accounting, Action, Cases, Floats, Indices, Phase, count
 from bitjoule.energy_models.columns import ACTIONS, COLUMNS, COMPONENTS, FORMAT_NAMES, OPERANDS, Column
 from bitjoule.energy_models.pricing import Energies, price_actions
 from bitjoule.energy_models.system import Evaluated
@@ -63,18 +63,13 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> Block:
     resolved = grid.resolved
     if resolved.experiment.accounting is Accounting.SYSTEM:
         return system_block(cases, evaluate_system(grid, cases))
-    model, scheme, technology, *_ = grid.axis_indices(cases)
-    batch, prompt, new = (values.astype(np.float64) for values in grid.workload(cases))
-    counts = count(
-        list(resolved.models.values()),
-        list(resolved.schemes.values()),
-        Cases(model, scheme, batch, prompt, new),
-        resolved.experiment.accounting,
-    )
-    energies = price_actions(counts, list(resolved.technologies.values()), scheme, technology)
+    asked, technology, _ = _asked(grid, cases)
+    models, schemes = list(resolved.models.values()), list(resolved.schemes.values())
+    counts = count(models, schemes, asked, resolved.experiment.accounting)
+    energies = price_actions(counts, list(resolved.technologies.values()), asked.scheme, technology)
     names = CATEGORIES["format"]
     formats = np.array([[names.index(f) for f in action.formats] for action in counts.actions], dtype=np.int8)
-    of_scheme = formats.reshape(-1, len(resolved.schemes)).T[scheme]
+    of_scheme = formats.reshape(-1, len(schemes)).T[asked.scheme]
     return _nonzero(cases, _codes(counts.actions), counts.count, of_scheme, energies)
 
 
@@ -88,9 +83,14 @@ def evaluate_system(grid: Grid, cases: NDArray[np.integer[Any]]) -> Evaluated:
     cases
         Numbers of those to evaluate, shape (cases,).
     """
+    return grid.system.evaluate(*_asked(grid, cases))
+
+
+def _asked(grid: Grid, cases: NDArray[np.integer[Any]]) -> tuple[Cases, Indices, Indices]:
+    """Return what cases ask for, and the indices of their technologies and platforms."""
     model, scheme, technology, platform, *_ = grid.axis_indices(cases)
     batch, prompt, new = (values.astype(np.float64) for values in grid.workload(cases))
-    return grid.system.evaluate(Cases(model, scheme, batch, prompt, new), technology, platform)
+    return Cases(model, scheme, batch, prompt, new), technology, platform
 
 
 def system_block(cases: NDArray[np.integer[Any]], found: Evaluated) -> Block:

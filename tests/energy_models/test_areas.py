@@ -4,7 +4,6 @@ import pytest
 
 from bitjoule.energy_models import areas as module
 from bitjoule.energy_models.areas import AREA_COLUMNS, LEAKAGE_COLUMNS, areas, leakage_nw_per_um2
-from bitjoule.energy_models.errors import InputError
 from bitjoule.energy_models.sources import keys, sources
 
 # Horowitz 2014, um2 at 45 nm: (add, mul); 16-bit integers are added only
@@ -52,13 +51,8 @@ def test_every_area_cites_a_source_and_a_place():
         ("add,int8,45,1,s,w,\nadd,int8,45,2,s,w,", "3: operation: add int8 at 45 nm stands twice; expected one row"),
     ],
 )
-def test_a_wrong_area_is_refused_with_its_line(tmp_path, monkeypatch, row, message):
-    path = tmp_path / "areas.csv"
-    path.write_text(",".join(AREA_COLUMNS) + "\n" + row + "\n")
-    monkeypatch.setattr(module, "AREAS_FILE", path)
-    with pytest.raises(InputError) as error:
-        areas.__wrapped__()
-    assert str(error.value) == f"{path}:{message}"
+def test_a_wrong_area_is_refused_with_its_line(refusal, row, message):
+    assert refusal(module, "AREAS_FILE", AREA_COLUMNS, row, areas) == message
 
 
 @pytest.mark.parametrize(
@@ -68,10 +62,5 @@ def test_a_wrong_area_is_refused_with_its_line(tmp_path, monkeypatch, row, messa
         ("logic,45,1,s,w,\nlogic,45,1,s,w,", "3: node_nm: 45 nm stands twice; expected one row"),
     ],
 )
-def test_a_wrong_leakage_is_refused_with_its_line(tmp_path, monkeypatch, row, message):
-    path = tmp_path / "leakage.csv"
-    path.write_text(",".join(LEAKAGE_COLUMNS) + "\n" + row + "\n")
-    monkeypatch.setattr(module, "LEAKAGE_FILE", path)
-    with pytest.raises(InputError) as error:
-        leakage_nw_per_um2.__wrapped__()
-    assert str(error.value) == f"{path}:{message}"
+def test_a_wrong_leakage_is_refused_with_its_line(refusal, row, message):
+    assert refusal(module, "LEAKAGE_FILE", LEAKAGE_COLUMNS, row, leakage_nw_per_um2) == message

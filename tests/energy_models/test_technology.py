@@ -6,7 +6,6 @@ import math
 import pytest
 
 from bitjoule.energy_models import technology as module
-from bitjoule.energy_models.errors import InputError
 from bitjoule.energy_models.sources import keys, sources
 from bitjoule.energy_models.storage import WIDTH_BITS
 from bitjoule.energy_models.technology import COLUMNS, technologies
@@ -53,13 +52,8 @@ def test_every_price_cites_a_source_and_a_place():
         ("add,int8,45,1,1,1,s,w,\nadd,int8,45,1,1,1,s,w,", "3: operation: add int8 stands twice; expected one row"),
     ],
 )
-def test_a_wrong_row_is_refused_with_its_line(tmp_path, monkeypatch, row, message):
-    path = tmp_path / "operations.csv"
-    path.write_text(",".join(COLUMNS) + "\n" + row + "\n")
-    monkeypatch.setattr(module, "OPERATIONS_FILE", path)
-    with pytest.raises(InputError) as error:
-        technologies.__wrapped__()
-    assert str(error.value) == f"{path}:{message}"
+def test_a_wrong_row_is_refused_with_its_line(refusal, row, message):
+    assert refusal(module, "OPERATIONS_FILE", COLUMNS, row, technologies) == message
 
 
 NARROW = ("int4", "int3", "int2", "int1")
