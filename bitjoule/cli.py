@@ -16,10 +16,15 @@ from bitjoule.energy_models.errors import InputError, whole_file
 from bitjoule.mapping_command import add_options, show_mapping
 from bitjoule.rtl_commands import add_commands
 from bitjoule.sim.simulators import SimulatorError
+from bitjoule.simulate_command import run_hardware
 
 if TYPE_CHECKING:
+    from bitjoule.energy_models.documents import Document
     from bitjoule.energy_models.errors import Problem
     from bitjoule.experiments.reader import Resolved
+    from bitjoule.experiments.rtl_schema import RtlExperiment
+
+    HardwareRun = tuple[RtlExperiment, Document]
 
 OK, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 KINDS = {
@@ -140,37 +145,52 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _read(options: argparse.Namespace) -> "list[Resolved]":
+def _read(options: argparse.Namespace) -> "tuple[list[Resolved], list[HardwareRun]]":
     """Read every experiment before any runs, and report everything wrong in all of them."""
     from bitjoule.experiments.reader import find_experiment, read_experiment
+    from bitjoule.experiments.rtl_schema import read_rtl_experiment
 
     found: list[Resolved] = []
+    hardware: list[HardwareRun] = []
     problems: list[Problem] = []
     names: set[str] = set()
     for argument in options.experiments:
         try:
-            resolved = read_experiment(find_experiment(argument), options.overrides)
-            name = resolved.experiment.name
+            path = find_experiment(argument)
+            simulated = read_rtl_experiment(path, options.overrides)
+            resolved = None if simulated else read_experiment(path, options.overrides)
+            name = resolved.experiment.name if resolved else simulated[0].name if simulated else ""
             if name in names:
                 raise whole_file(
                     argument, f"a second experiment is named {name!r}", "another name: it is the output folder"
                 )
             names.add(name)
-            found.append(resolved)
+            if resolved:
+                found.append(resolved)
+            if simulated:
+                hardware.append(simulated)
         except InputError as error:
             problems += error.problems
     if problems:
         raise InputError(dict.fromkeys(problems))
-    return found
+    return found, hardware
 
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that nothing stays behind
+    experiments, hardware = _read(options)
+    if experiments:
+        _run_all(experiments, options, given)
+    for simulated, document in hardware:
+        run_hardware(simulated, document, options.out, ["bitjoule", *given])
+    return OK
+
+
+def _run_all(experiments: "list[Resolved]", options: argparse.Namespace, given: Sequence[str]) -> None:
     from functools import partial
 
     from bitjoule.experiments.workers import pool
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that nothing stays behind
-    experiments = _read(options)
     jobs = min(options.jobs, len(experiments))
     task = partial(
         _run_one, out=options.out, jobs=max(1, options.jobs // len(experiments)), plots=not options.no_plots,
@@ -181,7 +201,6 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     else:
         with pool(jobs) as workers:
             _report(workers.map(task, experiments), len(experiments))
-    return OK
 
 
 def _report(finished: Iterable[tuple[str, str]], total: int) -> None:
@@ -224,8 +243,11 @@ def _run_one(resolved: "Resolved", out: Path, jobs: int, plots: bool, command: S
 
 
 def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
-    for resolved in _read(options):
+    experiments, hardware = _read(options)
+    for resolved in experiments:
         print(f"{resolved.source}: ok, {resolved.experiment.cases} cases")
+    for run in hardware:
+        print(f"{run[1].file}: ok, a run on the hardware")
     return OK
 
 
@@ -234,10 +256,14 @@ def _list(options: argparse.Namespace, _: Sequence[str]) -> int:
 
     from bitjoule.energy_models.catalog import Table, listing
     from bitjoule.experiments.reader import read_experiment, shipped_experiments
+    from bitjoule.experiments.rtl_schema import read_rtl_experiment, shipped_rtl_experiments
 
     if options.kind == "experiments":
         shipped = [read_experiment(path).experiment for path in shipped_experiments().values()]
-        table = Table(("experiment", "cases", "description"), [(e.name, e.cases, e.description) for e in shipped])
+        rows: list[tuple[str, object, str]] = [(e.name, e.cases, e.description) for e in shipped]
+        simulated = [read_rtl_experiment(path) for path in shipped_rtl_experiments().values()]
+        rows += [(found[0].name, "hardware", found[0].description) for found in simulated if found]
+        table = Table(("experiment", "cases", "description"), rows)
     elif options.kind == "accelerators":
         from bitjoule.sim.configurations import read_configuration, shipped_configurations
 

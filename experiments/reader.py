@@ -71,7 +71,7 @@ def find_experiment(argument: str) -> Path:
     InputError
         It is neither.
     """
-    shipped = shipped_experiments()
+    shipped = {**shipped_experiments(), **{path.stem: path for path in sorted(FOLDER.glob("rtl/*.yaml"))}}
     if "/" in argument or argument.endswith((".yaml", ".yml")) or os.path.isfile(argument):  # noqa: PTH113 (never raises)
         return Path(argument)
     if argument not in shipped:
@@ -95,9 +95,7 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Resolved:
     InputError
         With one problem for each thing wrong.
     """
-    document = read_document(path)
-    for text in overrides:
-        document = _override(document, text)
+    document = overridden(read_document(path), overrides)
     return resolve(validate(Experiment, document), document, path)
 
 
@@ -242,6 +240,26 @@ def _baseline_problems(
             wrong = f"{name!r} is not in this experiment{suggestion(name, names)}"
             problems.append(document.problem(("baseline", key), wrong, choices(names)))
     return problems
+
+
+def overridden(document: Document, overrides: Sequence[str]) -> Document:
+    """Return a document with values changed.
+
+    Parameters
+    ----------
+    document
+        As written.
+    overrides
+        ``key=value`` texts, as of ``--set``: dotted key, value in YAML.
+
+    Raises
+    ------
+    InputError
+        A text is not ``key=value``, or its key leads to nothing.
+    """
+    for text in overrides:
+        document = _override(document, text)
+    return document
 
 
 def _override(document: Document, text: str) -> Document:

@@ -5,6 +5,7 @@ import pytest
 
 from bitjoule.experiments.evaluation import RESULT_COLUMNS
 from bitjoule.experiments.result import SUMMARY_COLUMNS
+from bitjoule.experiments.rtl_schema import shipped_rtl_experiments
 from bitjoule.sim.configurations import read_configuration
 from bitjoule.sim.cycles import cycles
 from bitjoule.sim.trained import shipped_models
@@ -67,13 +68,13 @@ def test_random_weights_have_the_shape_of_a_preset_and_the_stated_share_of_zeros
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("tiny-b159",), "MODEL:1: model: unknown model 'tiny-b159' (did you mean 'tiny-b158'?)"),
+        (("tiny-b159",), "rtl simulate:1: rtl.model: unknown model 'tiny-b159' (did you mean 'tiny-b158'?)"),
         (("./nowhere",), "./nowhere:1: file: is no folder"),
-        (("lama-7b", "--random-weights", "0.3"), "MODEL:1: model: unknown model 'lama-7b' (did you mean 'llama-7b'?)"),
-        (("--technology", "7mm"), "--technology:1: technology: unknown technology '7mm' (did you mean '7nm'?)"),
-        (("--clock-mhz", "0"), "--clock-mhz:1: clock_mhz: got 0"),
-        (("--config", "tiny_8x4"), "tiny_8x4:1: max_k: max_k 64 is too small for K 256 of the model"),
-        (("mixtral-8x7b", "--random-weights", "0.3"), "mixtral-8x7b:1: file: the model has 8 experts"),
+        (("lama-7b", "--random-weights", "0.3"), "rtl simulate:1: rtl.model: unknown model 'lama-7b'"),
+        (("--technology", "7mm"), "rtl simulate:1: technology: unknown technology '7mm'"),
+        (("--clock-mhz", "0"), "rtl simulate:1: rtl.clock_mhz: got 0"),
+        (("--config", "tiny_8x4"), "rtl simulate:1: rtl.config: tiny_8x4 has max_k 64"),
+        (("mixtral-8x7b", "--random-weights", "0.3"), "rtl simulate:1: rtl.model: the model has 8 experts"),
     ],
 )
 def test_wrong_input_is_told_and_nothing_is_written(bitjoule, tmp_path, arguments, message):
@@ -81,6 +82,68 @@ def test_wrong_input_is_told_and_nothing_is_written(bitjoule, tmp_path, argument
     assert (status, out) == (2, "")
     assert err.startswith(message)
     assert not (tmp_path / "out").exists()
+
+
+YAML = """\
+name: mine
+technology: 45nm
+rtl: {engine: numpy, matmuls: [{m: 2, k: 100, n: 40}, {m: 1, k: 64, n: 16}], random_weights: 0.5, clock_mhz: 250}
+"""
+
+
+def test_an_experiment_from_yaml_gives_the_same_tables(bitjoule, tmp_path):
+    (tmp_path / "mine.yaml").write_text(YAML)
+    status, out, err = bitjoule("check", tmp_path / "mine.yaml")
+    assert (status, out, err) == (0, f"{tmp_path}/mine.yaml: ok, a run on the hardware\n", "")
+    assert bitjoule("run", tmp_path / "mine.yaml", "--out", tmp_path / "out")[0] == 0
+    matmuls, results, summary = (
+        pd.read_csv(tmp_path / "out" / "mine" / f"{n}.csv") for n in ("matmuls", "results", "summary")
+    )
+    assert matmuls["cycles"].tolist() == [cycles(CONFIG, 2, 100, 40), cycles(CONFIG, 1, 64, 16)]
+    assert matmuls["weight_zero_share"].to_numpy() == pytest.approx(0.5, abs=0.06)
+    assert tuple(summary.columns) == SUMMARY_COLUMNS
+    assert summary["latency_s"].sum() == pytest.approx(matmuls["cycles"].sum() / 250e6)
+    assert results["energy_pj"].sum() == pytest.approx((2 * 99 * 40 + 63 * 16) * 0.03)  # INT8 addition at 45 nm
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "message"),
+    [
+        ("engine: numpy", "engine: gpu", "3: rtl.engine: 'gpu' is unknown; expected one of rtl, numpy, check"),
+        ("random_weights: 0.5, ", "", "3: rtl: matmuls without random_weights"),
+        ("random_weights: 0.5", "model: tiny-b158", "3: rtl: model and matmuls are both given"),
+        ("k: 64", "k: 20000", "3: rtl.config: simulate_64x16 has max_k 16384, too small for K 20000"),
+        ("m: 2", "m: 70000", "3: rtl.matmuls[0]: is too large"),
+        ("45nm", "46nm", "2: technology: unknown technology '46nm' (did you mean '45nm'?)"),
+        ("engine", "engin", "3: rtl.engin: unknown key (did you mean 'engine'?)"),
+    ],
+)
+def test_a_wrong_hardware_experiment_is_refused(bitjoule, tmp_path, was, becomes, message):
+    text = YAML.replace(was, becomes)
+    (tmp_path / "bad.yaml").write_text(text.replace("numpy", "rtl") if "k: 20000" in text else text)
+    status, out, err = bitjoule("run", tmp_path / "bad.yaml", "--out", tmp_path / "out")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"{tmp_path}/bad.yaml:{message}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_shipped_hardware_experiments_are_listed_shown_and_valid(bitjoule):
+    names = shipped_rtl_experiments()
+    assert set(names) == {"rtl_matmul", "rtl_token"}
+    listed = bitjoule("list", "experiments")[1]
+    for name, path in names.items():
+        assert f"{name} " in listed
+        assert bitjoule("show", "experiment", name)[1] == path.read_text()
+        assert bitjoule("check", name)[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["rtl_matmul", "rtl_token"])
+def test_shipped_hardware_experiments_run_and_agree_with_numpy(bitjoule, tmp_path, name):
+    status, out, _ = bitjoule("run", name, "--out", tmp_path)
+    assert status == 0
+    assert "every product equal to NumPy's" in out
+    assert (tmp_path / name / "manifest.json").exists()
 
 
 @pytest.mark.slow

@@ -1,0 +1,28 @@
+"""What docs/models.md shows works as shown."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from bitjoule.experiments.rtl_schema import RtlRun, read_rtl_experiment
+from bitjoule.sim.trained import shipped_models
+
+PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+
+
+def test_the_experiment_shown_is_valid_and_every_key_and_model_is_told(tmp_path):
+    text = re.search(r"```yaml\n(# mine.yaml\n.*?)```", PAGE, re.DOTALL)[1]
+    (tmp_path / "mine.yaml").write_text(text)
+    read = read_rtl_experiment(tmp_path / "mine.yaml")
+    assert read is not None
+    assert read[0].name == "mine"
+    for name in [*RtlRun.model_fields, *shipped_models()]:
+        assert name in PAGE
+
+
+@pytest.mark.parametrize("command", re.findall(r"^bitjoule (rtl simulate tiny-[^#\n]*)", PAGE, re.MULTILINE))
+def test_commands_on_models_that_ship_run(bitjoule, tmp_path, command):
+    arguments = [*shlex.split(command), "--engine", "numpy", "--new-tokens", "3", "--out", tmp_path]
+    assert bitjoule(*arguments)[0] == 0
