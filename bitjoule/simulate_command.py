@@ -1,6 +1,7 @@
 """``bitjoule rtl simulate``, and hardware experiments: a BitNet model's matmuls on the simulated accelerator."""
 
 import argparse
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 OK = 0
 SHOWN_ROWS = 24
 ON = {"rtl": "on the RTL", "check": "on the RTL, every product equal to NumPy's", "numpy": "in NumPy"}
-KEYS = ("config", "engine", "model", "random_weights", "prompt", "new_tokens", "temperature", "seed", "clock_mhz")
+KEYS = ("config", "engine", "model", "random_weights", "prompt", "new_tokens", "temperature", "seed", "clock_mhz",
+        "toggles")  # fmt: skip
 
 
 def add_simulate(below: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -49,6 +51,9 @@ def add_simulate(below: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     command.add_argument("--temperature", type=float, default=0.6, help="0: the likeliest token (default: %(default)s)")
     command.add_argument("--technology", default="7nm", help="whose prices (default: %(default)s)")
     command.add_argument("--clock-mhz", type=float, default=500.0, help="of the accelerator (default: %(default)s)")
+    command.add_argument(
+        "--toggles", action="store_true", help="count toggles per trit in each matmul's first cycles (a slower build)"
+    )
     command.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     command.set_defaults(command=_simulate)
 
@@ -121,18 +126,21 @@ def _print_report(experiment: "RtlExperiment", found: "Simulated") -> None:
     rows = found.rows
     shown = [
         (row.phase, row.layer, row.name, f"{row.tokens}x{row.k}x{row.n}", row.cycles, f"{100 * row.utilisation:.1f}",
-         f"{100 * row.weight_zero_share:.1f}", f"{100 * row.activation_zero_share:.1f}")
+         f"{100 * row.weight_zero_share:.1f}", f"{100 * row.activation_zero_share:.1f}",
+         "" if math.isnan(row.toggles_per_trit) else f"{row.toggles_per_trit:.2f}")
         for row in rows[:SHOWN_ROWS]
     ]  # fmt: skip
     headers = ("phase", "layer", "matmul", "tokens x K x N", "cycles", "utilisation (%)", "zero trits (%)",
-               "zero activations (%)")  # fmt: skip
-    print(tabulate(shown, headers, disable_numparse=True, colalign=("left", "right", "left", *["right"] * 5)))
+               "zero activations (%)", "toggles per trit")  # fmt: skip
+    print(tabulate(shown, headers, disable_numparse=True, colalign=("left", "right", "left", *["right"] * 6)))
     if len(rows) > SHOWN_ROWS:
         print(f"... {len(rows)} rows in all, in matmuls.csv")
     cycles = sum(row.cycles for row in rows)
     trits = sum(row.tokens * row.k * row.n for row in rows)
     clock_mhz = experiment.rtl.clock_mhz
     rates = f"{cycles / found.seconds / 1e3:.0f} k cycles/s, {trits / found.seconds / 1e9:.3f} G trits/s"
+    if experiment.rtl.toggles:
+        rates = "counting toggles included"
     matmuls = len({(row.layer, row.name) for row in rows})
     tokens = f"{found.new_tokens} tokens in {found.seconds:.1f} s, {found.new_tokens / found.seconds:.2f} tokens/s"
     lines = [

@@ -32,6 +32,7 @@ class RtlRun(Strict):
     new_tokens: int = Field(default=32, ge=1, le=999_999)
     temperature: float = Field(default=0.6, ge=0, le=1000, description="0: the likeliest token")
     seed: int = Field(default=0, ge=0, le=10**18, description="of what is drawn")
+    toggles: bool = Field(default=False, description="count toggles in each matmul's first cycles; a slower build")
     clock_mhz: float = Field(default=500.0, ge=1e-3, le=1e6, description="of the accelerator")
 
     @model_validator(mode="after")

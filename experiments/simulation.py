@@ -1,5 +1,6 @@
 """Runs a hardware experiment: a model or bare matmuls on the Verilated accelerator, and its tables."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -122,7 +123,7 @@ def simulate(experiment: RtlExperiment, document: Document, say: Callable[[str],
     if widest > config.max_k and run.engine != "numpy":
         wrong = f"{run.config} has max_k {config.max_k}, too small for K {widest}"
         raise InputError([document.problem(("rtl", "config"), wrong, f"max_k of at least {widest}")])
-    hardware = None if run.engine == "numpy" else RtlEngine(Verilated(config))
+    hardware = None if run.engine == "numpy" else RtlEngine(Verilated(config), counts_toggles=run.toggles)
     engine: Engine = NumpyEngine()
     if hardware is not None:
         engine = CheckEngine(hardware, engine) if run.engine == "check" else hardware
@@ -131,7 +132,8 @@ def simulate(experiment: RtlExperiment, document: Document, say: Callable[[str],
 
     def observe(record: MatmulRecord) -> None:
         taken = cycles(config, record.m, record.k, record.n) if hardware is None else hardware.last_cycles
-        measured.append(Measured(record, taken, step))
+        toggles = math.nan if hardware is None else hardware.last_toggles_per_trit
+        measured.append(Measured(record, taken, step, toggles))
 
     def counted(tokens: Iterator[int]) -> Iterator[int]:
         nonlocal step

@@ -3,6 +3,8 @@
 Every matmul's cycles are the hardware's own and are held against `bitjoule.sim.cycles`.
 """
 
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,10 +12,13 @@ from typing import NamedTuple
 from bitjoule.sim.cycles import cycles as cycles_of_matmul
 from bitjoule.sim.engines import Int32s, MatmulRecord, MatmulWeights
 from bitjoule.sim.matmul import Codes
+from bitjoule.sim.native_machine import Window
 from bitjoule.sim.simulators import SimulatorError
 from bitjoule.sim.verilated import PackedWeights, Verilated
 
 PACKED = "rtl"
+WINDOW_CYCLES = 1000  # of a matmul, in which toggles are counted
+_TREE = re.compile(r"/column\d+/dot_product/(?!(activations|plus|minus|clk|rst)\b)")
 
 
 @dataclass
@@ -26,16 +31,25 @@ class RtlEngine:
         The accelerator.
     keeps_packed
         Whether packed weights are kept beside the codes: twice the memory, but packed once.
+    counts_toggles
+        Whether each matmul's first `WINDOW_CYCLES` cycles are run once more, for a prompt and for a single token, in a
+        slower build that counts toggles.
 
     Attributes
     ----------
     last_cycles
         Of the latest matmul.
+    last_toggles_per_trit
+        Of the latest matmul, if they are counted: bits that change in the dot products' adders, settled in each cycle,
+        over the trits that go through them.
     """
 
     hardware: Verilated
     keeps_packed: bool = True
+    counts_toggles: bool = False
     last_cycles: int = field(default=0, init=False)
+    last_toggles_per_trit: float = field(default=math.nan, init=False)
+    _counted: dict[tuple[str, bool], float] = field(default_factory=dict, init=False)
 
     def matmul(self, name: str, activations: Codes, weights: MatmulWeights) -> Int32s:
         """Return the product that the hardware computes; see `bitjoule.sim.engines.Engine.matmul`.
@@ -57,7 +71,19 @@ class RtlEngine:
         if outcome.cycles != expected:
             raise SimulatorError(f"{name}: the hardware took {outcome.cycles} cycles, its closed form {expected}")
         self.last_cycles = outcome.cycles
+        if self.counts_toggles:
+            key = (name, m > 1)
+            if key not in self._counted:
+                self._counted[key] = self._toggles_per_trit(activations, packed, outcome.cycles)
+            self.last_toggles_per_trit = self._counted[key]
         return outcome.results
+
+    def _toggles_per_trit(self, activations: Codes, packed: PackedWeights, cycles: int) -> float:
+        window = Window(cycles=min(WINDOW_CYCLES, cycles))
+        toggles = self.hardware.toggles(activations, packed, window).toggles
+        assert toggles is not None  # noqa: S101 (they were asked for)
+        changed = sum(count for net, count in toggles.nets.items() if _TREE.search(net))
+        return float(changed / (activations.shape[0] * packed.k * packed.n * toggles.cycles / cycles))
 
 
 class Measured(NamedTuple):
@@ -71,11 +97,14 @@ class Measured(NamedTuple):
         That the accelerator takes for it.
     new_token
         0 for the prompt's pass, then 1, 2, ...
+    toggles_per_trit
+        As of `RtlEngine`; not a number where they were not counted.
     """
 
     record: MatmulRecord
     cycles: int
     new_token: int
+    toggles_per_trit: float = math.nan
 
 
 class Row(NamedTuple):
@@ -93,6 +122,8 @@ class Row(NamedTuple):
         Share of the array's trits over all cycles that are the matmuls' own, 0 to 1.
     weight_zero_share, activation_zero_share
         The weights', and the mean of the activations'.
+    toggles_per_trit
+        Of the first call.
     """
 
     phase: str
@@ -105,6 +136,7 @@ class Row(NamedTuple):
     utilisation: float
     weight_zero_share: float
     activation_zero_share: float
+    toggles_per_trit: float
 
 
 def summed(measured: Iterable[Measured], trits_per_cycle: int) -> list[Row]:
@@ -127,5 +159,6 @@ def summed(measured: Iterable[Measured], trits_per_cycle: int) -> list[Row]:
         tokens, cycles = sum(one.record.m for one in own), sum(one.cycles for one in own)
         zeros = sum(one.record.activation_zero_share * one.record.m for one in own) / tokens
         used = tokens * first.k * first.n / (cycles * trits_per_cycle)
-        rows.append(Row(phase, layer, name, first.k, first.n, tokens, cycles, used, first.weight_zero_share, zeros))
+        shares = (used, first.weight_zero_share, zeros, own[0].toggles_per_trit)
+        rows.append(Row(phase, layer, name, first.k, first.n, tokens, cycles, *shares))
     return rows

@@ -97,3 +97,23 @@ def test_a_layer_of_the_two_billion_parameter_shape_is_bit_exact():
     assert sum(one.record.k * one.record.n for one in seen[:7]) * 30 == 2_084_044_800
     for one in seen:
         assert one.cycles == cycles(CONFIG, one.record.m, one.record.k, one.record.n)
+
+
+@pytest.mark.slow
+def test_toggles_per_trit_follow_what_the_adders_see():
+    """Zeros through the trees change nothing; equal tokens change less than different ones."""
+    config = read_configuration("tiny_8x4")
+    rng = np.random.default_rng(1)
+    activations = rng.integers(-127, 128, (4, 64), dtype=np.int8)
+    signs = absmean_ternary(rng.choice([-1.0, 1.0], (64, 32)).astype(np.float32))
+    nothing = absmean_ternary(np.zeros((64, 32), np.float32))
+    with Verilated(config, workers=1) as hardware:
+
+        def toggles(x, quantised):
+            engine = RtlEngine(hardware, counts_toggles=True)
+            engine.matmul("x", x, MatmulWeights(quantised))
+            return engine.last_toggles_per_trit
+
+        assert toggles(activations, nothing) < 0.1 * toggles(activations, signs)
+        assert toggles(np.repeat(activations[:1], 4, axis=0), signs) < toggles(activations, signs)
+        assert np.isnan(RtlEngine(hardware).last_toggles_per_trit)
