@@ -1,7 +1,6 @@
 """``bitjoule rtl simulate``, and hardware experiments: a BitNet model's matmuls on the simulated accelerator."""
 
 import argparse
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bitjoule.energy_models.documents import Document
     from bitjoule.experiments.rtl_schema import RtlExperiment
-    from bitjoule.experiments.simulation import Simulated
 
 OK = 0
 SHOWN_ROWS = 24
-ON = {"rtl": "on the RTL", "check": "on the RTL, every product equal to NumPy's", "numpy": "in NumPy"}
 KEYS = ("config", "engine", "model", "random_weights", "prompt", "new_tokens", "temperature", "seed", "clock_mhz",
         "toggles")  # fmt: skip
 
@@ -105,6 +102,8 @@ def run_hardware(experiment: "RtlExperiment", document: "Document", out: Path, c
         The experiment is wrong.
     """
     from bitjoule.experiments.simulation import simulate, write
+    from bitjoule.reports.hardware import hardware_markdown
+    from bitjoule.reports.summary import MAX_ROWS
 
     found = simulate(experiment, document, lambda text: print(text, end="", flush=True))
     if found.new_tokens:
@@ -112,50 +111,14 @@ def run_hardware(experiment: "RtlExperiment", document: "Document", out: Path, c
     if not found.rows:
         print("no integer matmul was run: this model's weights are floating-point")
         return
-    _print_report(experiment, found)
+    print(hardware_markdown(experiment, found, SHOWN_ROWS))
+    told = f"{found.new_tokens} tokens, {found.new_tokens / found.seconds:.2f} tokens/s" if found.new_tokens else "done"
+    if not experiment.rtl.toggles:
+        cycles, trits = (
+            sum(column) for column in zip(*((r.cycles, r.tokens * r.k * r.n) for r in found.rows), strict=True)
+        )
+        told += f", {cycles / found.seconds / 1e3:.0f} k cycles/s, {trits / found.seconds / 1e9:.3f} G trits/s"
+    print(f"Simulated in {found.seconds:.1f} s, NumPy's part included: {told}.")
     target = out / experiment.name
-    write(experiment, found, target, command)
+    write(experiment, found, target, command, hardware_markdown(experiment, found, MAX_ROWS))
     print(f"Tables in {target}/")
-
-
-def _print_report(experiment: "RtlExperiment", found: "Simulated") -> None:
-    from tabulate import tabulate
-
-    from bitjoule.experiments.simulation import summary_table
-
-    rows = found.rows
-    shown = [
-        (row.phase, row.layer, row.name, f"{row.tokens}x{row.k}x{row.n}", row.cycles, f"{100 * row.utilisation:.1f}",
-         f"{100 * row.weight_zero_share:.1f}", f"{100 * row.activation_zero_share:.1f}",
-         "" if math.isnan(row.toggles_per_trit) else f"{row.toggles_per_trit:.2f}")
-        for row in rows[:SHOWN_ROWS]
-    ]  # fmt: skip
-    headers = ("phase", "layer", "matmul", "tokens x K x N", "cycles", "utilisation (%)", "zero trits (%)",
-               "zero activations (%)", "toggles per trit")  # fmt: skip
-    print(tabulate(shown, headers, disable_numparse=True, colalign=("left", "right", "left", *["right"] * 6)))
-    if len(rows) > SHOWN_ROWS:
-        print(f"... {len(rows)} rows in all, in matmuls.csv")
-    cycles = sum(row.cycles for row in rows)
-    trits = sum(row.tokens * row.k * row.n for row in rows)
-    clock_mhz = experiment.rtl.clock_mhz
-    rates = f"{cycles / found.seconds / 1e3:.0f} k cycles/s, {trits / found.seconds / 1e9:.3f} G trits/s"
-    if experiment.rtl.toggles:
-        rates = "counting toggles included"
-    matmuls = len({(row.layer, row.name) for row in rows})
-    tokens = f"{found.new_tokens} tokens in {found.seconds:.1f} s, {found.new_tokens / found.seconds:.2f} tokens/s"
-    lines = [
-        (
-            "model",
-            f"{found.name}, {matmuls} integer matmuls, {ON[experiment.rtl.engine]}",
-        ),
-        (
-            "simulated",
-            f"{tokens}, with NumPy's part; {rates}" if found.new_tokens else f"{found.seconds:.1f} s; {rates}",
-        ),
-        ("accelerator", f"{cycles} cycles at {clock_mhz:g} MHz: {cycles / clock_mhz / 1e3:.4g} ms"),
-    ]
-    summary = summary_table(experiment, found)
-    for row in summary[summary["phase"] == "decode"].to_dict("records"):
-        energy = f"additions {1e6 * row['energy_per_token_j']:.4g} uJ at {experiment.technology}"
-        lines.append(("a new token", f"{1e3 / row['tokens_per_s']:.4g} ms, {energy}"))
-    print(f"\n{tabulate(lines, tablefmt='plain')}")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from bitjoule.energy_models.arithmetic import Phase
 from bitjoule.energy_models.documents import Document, fingerprint
@@ -266,8 +267,16 @@ def _case(experiment: RtlExperiment, found: Simulated) -> dict[str, object]:
     }  # fmt: skip
 
 
-def write(experiment: RtlExperiment, found: Simulated, target: Path, command: Sequence[str]) -> None:
-    """Write the tables of a run: matmuls.csv, results.csv, summary.csv and the manifest.
+def _written_out(experiment: RtlExperiment) -> dict[str, object]:
+    run = experiment.rtl
+    if run.matmuls is None:
+        run = run.model_copy(update={"model": run.model or DEFAULT_MODEL, "prompt": run.prompt or DEFAULT_PROMPT})
+    whole = experiment.model_copy(update={"rtl": run})
+    return whole.model_dump(mode="json", exclude_none=True)
+
+
+def write(experiment: RtlExperiment, found: Simulated, target: Path, command: Sequence[str], summary_text: str) -> None:
+    """Write the folder of a run: tables, summary.md, the experiment with every default written out, and the manifest.
 
     Parameters
     ----------
@@ -277,6 +286,8 @@ def write(experiment: RtlExperiment, found: Simulated, target: Path, command: Se
         The output folder; replaced whole.
     command
         The command line.
+    summary_text
+        For summary.md.
 
     Raises
     ------
@@ -289,4 +300,8 @@ def write(experiment: RtlExperiment, found: Simulated, target: Path, command: Se
         write_csv([pd.DataFrame(found.rows)], folder / "matmuls.csv")
         write_csv([long_table(experiment, found)], folder / "results.csv")
         write_csv([summary_table(experiment, found)], folder / "summary.csv")
+        (folder / "summary.md").write_text(summary_text, encoding="utf-8")
+        (folder / "experiment.yaml").write_text(
+            yaml.safe_dump(_written_out(experiment), sort_keys=False, allow_unicode=True, width=120), encoding="utf-8"
+        )
         write_run_manifest(folder, found.inputs, command, {"seed": experiment.rtl.seed})

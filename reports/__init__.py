@@ -4,6 +4,7 @@
 ``markdown``    Markdown tables
 ``summary``     the Markdown tables of a result
 ``machines``    what the system accounting adds to them: machines, time, bands, memory
+``hardware``    the same of a run on the simulated hardware
 ``style``       colours, markers and fonts, for light and dark backgrounds
 ``workloads``   which workload and phase a picture shows, and its title
 ``panels``      one panel a technology and platform, and the legend under them
