@@ -107,16 +107,17 @@ class Proof(Elaboratable):
         self._holds.append(holds)
         self.m.d.comb += holds.eq(Value.cast(condition).bool())
 
-    def prove(self, cycles: int = 1) -> None:
-        """Prove the claims for every cycle: those of the first ones, and by induction from as many to the next."""
-        self._run(self.claims, ("-t", str(cycles)), ("-i", "-t", str(cycles)))
+    def prove(self, cycles: int = 1) -> tuple[str, ...]:
+        """Prove the claims for every cycle, the first ones and by induction from as many to the next; return them."""
+        return self._run(self.claims, ("-t", str(cycles)), ("-i", "-t", str(cycles)))
 
-    def check(self, cycles: int = 1, only: str | None = None) -> None:
-        """Prove the claims, or one of them, for the first cycles after the start."""
-        self._run([only] if only else self.claims, ("-t", str(cycles)))
+    def check(self, cycles: int = 1, only: str | None = None) -> tuple[str, ...]:
+        """Prove the claims, or one of them, for the first cycles after the start; return them."""
+        return self._run([only] if only else self.claims, ("-t", str(cycles)))
 
-    def _run(self, claims: Sequence[str], *modes: Sequence[str]) -> None:
-        for i in (i for i, name in enumerate(self.claims) if name in claims):
+    def _run(self, claims: Sequence[str], *modes: Sequence[str]) -> tuple[str, ...]:
+        asserted = [i for i, name in enumerate(self.claims) if name in claims]
+        for i in asserted:
             self.m.d.comb += Assert(self._holds[i])
         # Their names stand in the flat module only, so that Amaranth cannot refer to them.
         inside = [f"connect -nomap -set {name} {path}" for name, path in self._inside.items()]
@@ -134,6 +135,7 @@ class Proof(Elaboratable):
                     if not trace.exists():
                         raise RuntimeError(f"yosys-smtbmc neither proved nor refuted:\n{output}")
                     self._refute(claims, trace, "-i" in mode)
+        return tuple(self.claims[i] for i in asserted)
 
     def _refute(self, claims: Sequence[str], trace: Path, induction: bool) -> None:
         cycles = list(_cycles(trace))

@@ -19,7 +19,7 @@ def sizes(*cases: tuple[str, int, int], slow: tuple[tuple[str, int, int], ...] =
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_decoder_equals_the_table_of_the_encoding(name: str) -> None:
     """For every code word."""
-    decoder(name).check()
+    assert decoder(name).check()
 
 
 @sizes(
@@ -36,14 +36,14 @@ def test_decoder_equals_the_table_of_the_encoding(name: str) -> None:
 )
 def test_dot_product_equals_its_specification(datapath: str, lanes: int, bits: int) -> None:
     """For every trit, both names of zero, and every activation; combinational."""
-    dot(small(datapath=datapath, lanes=lanes, activation_bits=bits)).check()
+    assert dot(small(datapath=datapath, lanes=lanes, activation_bits=bits)).check()
 
 
 @pytest.mark.parametrize("pipeline", [1, 2, 4])
 @pytest.mark.parametrize("datapath", DATAPATHS)
 def test_dot_product_equals_its_specification_some_cycles_later(datapath: str, pipeline: int) -> None:
     """In every cycle, by induction."""
-    dot(small(datapath=datapath, lanes=5, activation_bits=2, pipeline=pipeline)).prove(pipeline + 1)
+    assert dot(small(datapath=datapath, lanes=5, activation_bits=2, pipeline=pipeline)).prove(pipeline + 1)
 
 
 @sizes(
@@ -60,7 +60,7 @@ def test_dot_product_equals_its_specification_some_cycles_later(datapath: str, p
 @pytest.mark.parametrize("tiles", [1, 4])
 def test_column_adds_the_dot_product_to_the_sum(datapath: str, lanes: int, bits: int, tiles: int) -> None:
     """Modulo the accumulator's width, for every sum so far; combinational."""
-    one_column(small(datapath=datapath, lanes=lanes, activation_bits=bits, max_k=tiles * lanes)).check()
+    assert one_column(small(datapath=datapath, lanes=lanes, activation_bits=bits, max_k=tiles * lanes)).check()
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ def test_accelerator_takes_delivers_and_sums_as_its_model(values: dict[str, Any]
     hardware's do, and the accumulators are wide enough for `max_k`.
     """
     config = small(**values)
-    Streams(config).prove(config.pipeline + 2)
+    assert Streams(config).prove(config.pipeline + 2)
