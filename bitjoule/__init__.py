@@ -2,7 +2,8 @@
 
 A map of the code; imports run from the top of this list to its bottom, never back::
 
-    cli             the command line; rtl_commands is its part `bitjoule rtl`
+    cli             the command line; its parts are rtl_commands (`bitjoule rtl`), simulate_command (`rtl simulate`) and
+                    mapping_command (`show mapping`)
     reports         tables and pictures of a result
     experiments     experiment files: read, checked, run; the output folder
     sim             NumPy reference, cycle model, the simulated hardware and its verification

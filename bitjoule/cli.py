@@ -255,8 +255,8 @@ def _list(options: argparse.Namespace, _: Sequence[str]) -> int:
     from tabulate import tabulate
 
     from bitjoule.energy_models.catalog import Table, listing
-    from bitjoule.experiments.reader import read_experiment, shipped_experiments
-    from bitjoule.experiments.rtl_schema import read_rtl_experiment, shipped_rtl_experiments
+    from bitjoule.experiments.reader import read_experiment, shipped_experiments, shipped_rtl_experiments
+    from bitjoule.experiments.rtl_schema import read_rtl_experiment
 
     if options.kind == "experiments":
         shipped = [read_experiment(path).experiment for path in shipped_experiments().values()]

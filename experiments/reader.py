@@ -58,6 +58,11 @@ def shipped_experiments() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
 
 
+def shipped_rtl_experiments() -> dict[str, Path]:
+    """Return the hardware experiments that come with bitjoule, by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("rtl/*.yaml"))}
+
+
 def find_experiment(argument: str) -> Path:
     """Return the file that a command-line argument names.
 
@@ -71,7 +76,7 @@ def find_experiment(argument: str) -> Path:
     InputError
         It is neither.
     """
-    shipped = {**shipped_experiments(), **{path.stem: path for path in sorted(FOLDER.glob("rtl/*.yaml"))}}
+    shipped = shipped_experiments() | shipped_rtl_experiments()
     if "/" in argument or argument.endswith((".yaml", ".yml")) or os.path.isfile(argument):  # noqa: PTH113 (never raises)
         return Path(argument)
     if argument not in shipped:

@@ -12,7 +12,6 @@ from bitjoule.energy_models.validation import Strict, unknown_name, validate, wr
 from bitjoule.experiments.reader import overridden
 from bitjoule.experiments.schema import MatmulSize
 
-FOLDER = Path(__file__).parent / "rtl"
 DEFAULT_CONFIG = "simulate_64x16"
 DEFAULT_MODEL = "tiny-b158"
 DEFAULT_PROMPT = "The sum of "
@@ -57,11 +56,6 @@ class RtlExperiment(Strict):
         if self.technology not in technologies():
             raise wrong_value(*unknown_name("technology", self.technology, technologies()), "technology")
         return self
-
-
-def shipped_rtl_experiments() -> dict[str, Path]:
-    """Return the hardware experiments that come with bitjoule, by name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
 
 
 def read_rtl_experiment(path: Path, overrides: Sequence[str] = ()) -> tuple[RtlExperiment, Document] | None:

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from bitjoule.experiments.evaluation import RESULT_COLUMNS
+from bitjoule.experiments.reader import shipped_rtl_experiments
 from bitjoule.experiments.result import SUMMARY_COLUMNS
-from bitjoule.experiments.rtl_schema import shipped_rtl_experiments
 from bitjoule.sim.configurations import read_configuration
 from bitjoule.sim.cycles import cycles
 from bitjoule.sim.trained import shipped_models
