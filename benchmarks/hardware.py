@@ -14,15 +14,15 @@ from itertools import takewhile
 from pathlib import Path
 
 import yaml
-from gates import timing
-from gates.energy import Energy, EnergyModel
-from gates.flow import Goals, Mapped, map_design
-from gates.liberty import Library
-from gates.simulation import Simulator
-from gates.stimulus import Operands, Stimulus, check
-from gates.synthesis import ADDERS, Options
 from tabulate import tabulate
 
+from bitjoule.gates import timing
+from bitjoule.gates.energy import Energy, EnergyModel
+from bitjoule.gates.flow import Goals, Mapped, map_design
+from bitjoule.gates.liberty import Library
+from bitjoule.gates.simulation import Simulator
+from bitjoule.gates.stimulus import Operands, Stimulus, check
+from bitjoule.gates.synthesis import ADDERS, Options
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
 

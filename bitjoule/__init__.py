@@ -6,6 +6,7 @@ A map of the code; imports run from the top of this list to its bottom, never ba
                     mapping_command (`show mapping`)
     reports         tables and pictures of a result
     experiments     experiment files: read, checked, run; the output folder
+    gates           the accelerator's netlist in a library's cells: area, timing, energy measured
     sim             NumPy reference, cycle model, the simulated hardware and its verification
     rtl             the adder-only accelerator, in Amaranth
     energy_models   what operations, accesses and whole models cost, with their sources

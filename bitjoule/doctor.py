@@ -7,7 +7,13 @@ import shutil
 import subprocess
 from typing import NamedTuple
 
-NEEDED_FOR = {"rtl": "bitjoule rtl", "interop": "tests", "dev": "tests", "train": "training the small models"}
+NEEDED_FOR = {
+    "rtl": "bitjoule rtl",
+    "gates": "bitjoule calibrate",
+    "interop": "tests",
+    "dev": "tests",
+    "train": "training the small models",
+}
 
 
 class Finding(NamedTuple):

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bitjoule.gates.boolean import Words
+from bitjoule.gates.simulation import WORD_BITS, Simulator
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import command_beat
-from gates.boolean import Words
-from gates.simulation import WORD_BITS, Simulator
 
 Bits = NDArray[np.bool_]
 Integers = NDArray[np.int64]
@@ -48,6 +48,10 @@ def constant(value: int, bits: int, words: int) -> Words:
     """Return the same number in all trials."""
     rows = np.array([value >> bit & 1 for bit in range(bits)], dtype=np.uint64)
     return np.repeat((np.uint64(0) - rows)[:, np.newaxis], words, axis=1)
+
+
+class NetlistError(Exception):
+    """A netlist does not compute what its Verilog does."""
 
 
 class Stimulus:
@@ -151,7 +155,7 @@ def check(simulator: Simulator, stimulus: Stimulus, tiles: int) -> None:
 
     Raises
     ------
-    AssertionError
+    NetlistError
         A sum differs, or none came.
     """
     config = stimulus.config
@@ -183,10 +187,12 @@ def check(simulator: Simulator, stimulus: Stimulus, tiles: int) -> None:
             weight = 1 << np.arange(config.result_bits, dtype=np.int64)
             weight[-1] = -weight[-1]
             found = np.einsum("b,cbt->ct", weight, bits.astype(np.int64))
-            assert np.array_equal(found, expected), "the netlist computes a wrong sum"
-            assert not (simulator.output("m_axis_results_tuser")[0, 0] & 1), "the netlist calls the command malformed"
+            if simulator.output("m_axis_results_tuser")[0, 0] & 1:
+                raise NetlistError("the netlist calls the command malformed")
+            if not np.array_equal(found, expected):
+                raise NetlistError("the netlist computes a wrong sum")
             return
-    raise AssertionError("the netlist gives no result")
+    raise NetlistError("the netlist gives no result")
 
 
 def _bits(values: Integers, bits: int) -> Bits:

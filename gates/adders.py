@@ -11,8 +11,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from gates.liberty import Cell, Library
-from gates.netlist import MAJORITY3, PARITY3, is_full_adder
+from bitjoule.gates.liberty import Cell, Library
+from bitjoule.gates.netlist import MAJORITY3, PARITY3, is_full_adder
 
 TYPES = ("bitjoule_fa_plain", "bitjoule_fa_inverted")
 _SWEEPS = 40

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gates import sizing, synthesis, timing
-from gates.liberty import Library
-from gates.netlist import Netlist
-from gates.simulation import clock_tree
+from bitjoule.gates import sizing, synthesis, timing
+from bitjoule.gates.liberty import Library
+from bitjoule.gates.netlist import Netlist
+from bitjoule.gates.simulation import clock_tree
 
 # ABC does no sizing here: it does not know when registers and full adders deliver, and what they drive (see `sizing`).
 # Which of the first is smallest differs from design to design. They turn long carry networks into chains; the last

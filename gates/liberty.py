@@ -15,13 +15,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gates.boolean import Function
+from bitjoule.gates.boolean import Function
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _TIMING = re.compile(r"\btiming\s*\(\s*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 _TOKEN = re.compile(r'(\w+)\s*(?:\(([^()]*)\)\s*(\{)?|:\s*("[^"]*"|[^;\n}]*))\s*;?|(\})')
 _QUANTITY = re.compile(r'"?\s*([\d.eE+-]+)\s*,?\s*([a-zA-Z]+)\s*"?')
 _PREFIX = {"a": 1e-18, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
+
+
+class LibertyError(ValueError):
+    """A file is not Liberty, or a library lacks what is needed."""
 
 
 @dataclass
@@ -148,9 +152,33 @@ class Cell:
 
     def table(self, output: str) -> int:
         """Return the truth table of an output over the inputs in their order."""
+        return self.function(output).table(self.inputs)
+
+    def function(self, output: str) -> Function:
+        """Return the function of an output.
+
+        Raises
+        ------
+        LibertyError
+            The library gives none.
+        """
         function = self.pins[output].function
-        assert function is not None
-        return function.table(self.inputs)
+        if function is None:
+            raise LibertyError(f"cell {self.name}: output {output} has no function")
+        return function
+
+    @property
+    def state(self) -> FlipFlop:
+        """What a flip-flop does.
+
+        Raises
+        ------
+        LibertyError
+            The cell is none.
+        """
+        if self.flip_flop is None:
+            raise LibertyError(f"cell {self.name} is no flip-flop")
+        return self.flip_flop
 
 
 class Library:
@@ -217,7 +245,8 @@ def read_text(path: Path) -> str:
 
 def _split_unit(text: str) -> tuple[float, str]:
     match = _QUANTITY.match(text.replace('"', ""))
-    assert match, f"no unit in {text}"
+    if match is None:
+        raise LibertyError(f"no unit in {text}")
     return float(match[1]), match[2]
 
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gates import adders
-from gates.liberty import Cell, Library, read_text
-from gates.netlist import Netlist, read_netlist
+from bitjoule.gates import adders
+from bitjoule.gates.liberty import Cell, Library, read_text
+from bitjoule.gates.netlist import Netlist, read_netlist
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _POWER = re.compile(r"\b(?:internal_power|leakage_power)\s*\(\s*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")

@@ -16,10 +16,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gates.boolean import Function
-from gates.liberty import Cell, Library, Power, Table
-from gates.netlist import Instance, Netlist, kind
-from gates.simulation import Activity
+from bitjoule.gates.boolean import Function
+from bitjoule.gates.liberty import Cell, Library, Power, Table
+from bitjoule.gates.netlist import Instance, Netlist, kind
+from bitjoule.gates.simulation import Activity
 
 
 @dataclass(frozen=True)
@@ -200,8 +200,7 @@ def _mean_at(tables: list[tuple[Table | None, Table | None]], edge: int, slew_ns
 
 def _possible(cell: Cell, when: Function, same: bool) -> bool:
     """Tell whether a condition can hold while the next state is (not) the state."""
-    state = cell.flip_flop
-    assert state is not None
+    state = cell.state
     free = [pin for pin in cell.inputs if pin != state.clock.text.strip("() ")]
     one = np.uint64(1)
     for bits in itertools.product((0, 1), repeat=len(free) + 2):
@@ -210,9 +209,7 @@ def _possible(cell: Cell, when: Function, same: bool) -> bool:
         values[state.state] = np.array([bits[-2]], dtype=np.uint64)
         values[state.inverse] = values[state.state] ^ one
         for pin in cell.outputs:
-            function = cell.pins[pin].function
-            assert function is not None
-            values[pin] = function(values) & one
+            values[pin] = cell.function(pin)(values) & one
         if bool(when(values)[0] & one) and ((state.next_state(values)[0] & one) == values[state.state][0]) == same:
             return True
     return False

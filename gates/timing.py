@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from gates.netlist import Netlist
+from bitjoule.gates.netlist import Netlist
 
 MISSING = "No critical paths: there is no `sta`. Install OpenSTA (Debian: apt-get install opensta)."
 _PERIOD_UNITS = 1000

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gates.boolean import Function, Words, parity
-from gates.liberty import Cell
-from gates.netlist import PARITY3, Instance, Netlist
+from bitjoule.gates.boolean import Function, Words, parity
+from bitjoule.gates.liberty import Cell
+from bitjoule.gates.netlist import PARITY3, Instance, Netlist
 
 WORD_BITS = 64
 
@@ -173,8 +173,7 @@ class Simulator:
         clocked = {}
         following = []
         for index, group in enumerate(self._registers):
-            state = group.cell.flip_flop
-            assert state is not None
+            state = group.cell.state
             pins = {pin: self.values[nets] for pin, nets in group.inputs.items()}
             pins |= {state.state: group.state, state.inverse: ~group.state}
             new = np.broadcast_to(state.next_state(pins), group.state.shape)
@@ -190,8 +189,7 @@ class Simulator:
 
     def _drive(self) -> None:
         for group in self._registers:
-            state = group.cell.flip_flop
-            assert state is not None
+            state = group.cell.state
             for function, nets in group.outputs:
                 self.values[nets] = function({state.state: group.state, state.inverse: ~group.state})
 
@@ -253,8 +251,7 @@ def _pin_nets(
     inputs = {pin: np.array([instance.nets[pin] for instance in instances], dtype=np.intp) for pin in cell.inputs}
     outputs = []
     for pin in cell.outputs:
-        function = cell.pins[pin].function
-        assert function is not None
+        function = cell.function(pin)
         if cell.is_combinational:
             function = _short(function)
         outputs.append((function, np.array([instance.nets[pin] for instance in instances], dtype=np.intp)))

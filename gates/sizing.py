@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from gates.liberty import Cell, Library
-from gates.netlist import Instance, Netlist, is_full_adder
-from gates.timing import Timing
+from bitjoule.gates.liberty import Cell, Library
+from bitjoule.gates.netlist import Instance, Netlist, is_full_adder
+from bitjoule.gates.timing import Timing
 
 _BUFFER, _INVERTER = 0b10, 0b01
 _ROUNDS = 10
@@ -98,9 +98,7 @@ def use_inverse_outputs(netlist: Netlist) -> None:
 
 
 def _opposite(cell: Cell, first: str, second: str) -> bool:
-    state, functions = cell.flip_flop, [cell.pins[pin].function for pin in (first, second)]
-    assert state is not None
-    return {function.text for function in functions if function} == {state.state, state.inverse}
+    return {cell.function(pin).text for pin in (first, second)} == {cell.state.state, cell.state.inverse}
 
 
 def bound_loads(netlist: Netlist, sizes: Sizes, clock_nets: set[int], share: float) -> None:
@@ -216,8 +214,7 @@ def speed_up(netlist: Netlist, sizes: Sizes, analyse: Callable[[], Timing | None
             return timing
         changed = _strengthen(netlist, sizes, timing.instances, shares[0])
         following = analyse() if changed else timing
-        assert following is not None
-        if following.period_ns >= timing.period_ns:
+        if following is None or following.period_ns >= timing.period_ns:
             for instance, cell in changed:
                 instance.cell = cell
             shares.pop(0)

@@ -1,1 +1,0 @@
-"""Area, critical path and energy of a synchronous Verilog design in a Liberty library."""
