@@ -12,9 +12,10 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from bitjoule.energy_models.amounts import Band, price_of
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.memories import memories
-from bitjoule.energy_models.platforms import Band, Platform, price_of
+from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.schemes import schemes
 from bitjoule.energy_models.technology import technologies
 from bitjoule.experiments.reader import Resolved, read_experiment

@@ -2,9 +2,10 @@
 
 import math
 
+from bitjoule.energy_models.amounts import price_of
 from bitjoule.energy_models.facts import Price
 from bitjoule.energy_models.memories import memories
-from bitjoule.energy_models.platforms import Buffer, OffChip, price_of
+from bitjoule.energy_models.platforms import Buffer, OffChip
 from bitjoule.energy_models.technology import Technology
 
 

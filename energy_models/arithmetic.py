@@ -117,13 +117,14 @@ class Cases(NamedTuple):
 
 
 class Action(NamedTuple):
-    """One kind of operation in one place; its number format depends on the scheme."""
+    """One kind of operation in one place; its number format, and the weights', depend on the scheme."""
 
     phase: Phase
     component: str
     operand: str
     action: str
     formats: tuple[str, ...]
+    weights: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,8 @@ class _Counter:
     def __init__(self, schemes: tuple[Scheme, ...], scheme: Indices, accounting: Accounting) -> None:
         self.scheme = scheme
         self.mac_only = accounting is Accounting.MAC
+        self.weight_formats = tuple(s.weights for s in schemes)
+        self.key_formats = tuple(s.attention_operands[0] for s in schemes)
         self.attention_formats = tuple(s.attention_operands[1] for s in schemes)
         self.attention_multiplies = _gather([s.attention not in ADD_ONLY for s in schemes], scheme)
         self.product_formats = tuple(s.activations for s in schemes)
@@ -233,18 +236,19 @@ class _Counter:
 
     def attention(self, phase: Phase, component: str, operand: str, outputs: Floats, head_dim: Floats) -> None:
         # BitNet's table prices both products alike, with head_dim - 1 additions for each query-key pair.
-        action = Action(phase, component, operand, "mul", self.attention_formats)
+        action = Action(phase, component, operand, "mul", self.attention_formats, self.key_formats)
         self.dot_products(action, outputs, head_dim, self.attention_multiplies)
 
     def linear(self, phase: Phase, component: str, rows: Floats, linear: _Dimensions) -> None:
         router = component == "ffn_router"  # stays in high precision, as the attention does
         formats = self.attention_formats if router else self.product_formats
-        weights = Action(phase, component, "weights", "mul", formats)
+        of_weights = formats if router else self.weight_formats
+        weights = Action(phase, component, "weights", "mul", formats, of_weights)
         outputs = rows * linear.out_features
         self.dot_products(weights, outputs, linear.in_features, 1 if router else self.multiplies)
         if router or self.mac_only:
             return
-        rescale = Action(phase, component, "biases", "add", self.rescale_formats)
+        rescale = Action(phase, component, "biases", "add", self.rescale_formats, self.weight_formats)
         self.add(rescale, outputs * linear.bias)
         rescale = rescale._replace(action="mul")
         self.add(rescale._replace(operand="activations"), rows * linear.in_features * self.quantises)

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bitjoule.energy_models.accesses import UnpricedError, buffer_price, off_chip_price
+from bitjoule.energy_models.amounts import price_of
 from bitjoule.energy_models.facts import Price
 from bitjoule.energy_models.mapping import ArrayShape, Costs, Fixed, Place, Problem
-from bitjoule.energy_models.platforms import Array, Macs, Node, Platform, price_of
+from bitjoule.energy_models.measured import MeasuredMac
+from bitjoule.energy_models.platforms import Array, Macs, Node, Platform
 from bitjoule.energy_models.schemes import ADD_ONLY, FLOATS, Scheme
 from bitjoule.energy_models.steps import ABSENT, LINEARS, NOTHING, STEPS, Kind, Line, Step
 from bitjoule.energy_models.storage import WIDTH_BITS, Storage
@@ -53,13 +55,14 @@ class Machine:
         UnpricedError
             The platform is not built at this technology.
         """
-        if self.technology.name not in self.platform.nodes:
-            nodes = ", ".join(self.platform.nodes)
-            raise UnpricedError(
-                f"platform {self.name} has no clock at {self.technology.name} (nodes: {nodes})",
-                f"one of {nodes}, or a key nodes.{self.technology.name} in the platform's file",
-            )
-        return self.platform.nodes[self.technology.name]
+        for name in (self.technology.name, self.technology.node):
+            if name in self.platform.nodes:
+                return self.platform.nodes[name]
+        nodes = ", ".join(self.platform.nodes)
+        raise UnpricedError(
+            f"platform {self.name} has no clock at {self.technology.name} (nodes: {nodes})",
+            f"one of {nodes}, or a key nodes.{self.technology.node} in the platform's file",
+        )
 
     @cached_property
     def cycle_pj(self) -> Price:
@@ -208,10 +211,17 @@ class Machine:
             step = next(s for s in STEPS if (s.operand, s.action) == (operand, action))
             lines[step] = line
 
-        if macs.energy_pj is not None:
+        measured = self._measured(wanted, macs)
+        if measured is not None:
+            zero_share = self.technology.zero_share if wanted.weights == "ternary" else 0.0
+            price = measured.price(array.lanes, array.columns, zero_share)
+            put("weights", "mac", Line(1.0, wanted.activations, price, f"{measured.name} {at}"))
+            loaded = Line(1.0, wanted.weights, price_of(measured.load_pj), f"{measured.name} {at}")
+            put("weights", "register_write", loaded)
+        elif macs.energy_pj is not None:
             price = Price(macs.energy_pj, macs.energy_pj, macs.energy_pj)
             put("weights", "mac", Line(1.0, wanted.activations, price, f"mac {self.name}"))
-        for text in macs.actions or ():
+        for text in (macs.actions or ()) if measured is None else ():
             action, number_format = text.split()
             price = self.operation(action, number_format)
             operand = "weights" if action == "mul" else "partial_sums"
@@ -228,12 +238,8 @@ class Machine:
             ("register_read", price_of(registers.read_pj_per_bit)),
             ("register_write", price_of(registers.write_pj_per_bit)),
         ):
-            if per_bit.high_pj:
-                put(
-                    "weights",
-                    action,
-                    Line(WIDTH_BITS[wanted.weights], wanted.weights, per_bit, "registers"),
-                )
+            if per_bit.high_pj and measured is None:
+                put("weights", action, Line(WIDTH_BITS[wanted.weights], wanted.weights, per_bit, "registers"))
         for action, per_bit in (
             ("register_read", price_of(sums.read_pj_per_bit)),
             ("register_write", price_of(sums.write_pj_per_bit)),
@@ -252,6 +258,16 @@ class Machine:
                     price, key = self.access(step.action, "weights" if operand == "weights" else "activations")
                     lines[step] = Line(bits, name, price, key)
         return lines
+
+    def _measured(self, wanted: Formats, macs: Macs) -> MeasuredMac | None:
+        """Return the measured MAC that does what a platform's does, if the technology has it."""
+        formats = dict(text.split() for text in macs.actions or ())
+        if not formats:
+            return None
+        if "mul" not in formats:
+            return self.technology.mac(wanted.weights, formats["add"], None)
+        sums = "int32" if formats["add"] == "int16" else formats["add"]  # a narrow name for integer sums in general
+        return self.technology.mac(formats["mul"], formats["mul"], sums)
 
     def access(self, action: str, operand: str) -> tuple[Price, str]:
         """Return the price of moving one bit, and the key of its source.

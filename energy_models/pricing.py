@@ -39,7 +39,11 @@ def price_actions(counts: Counts, technologies: Sequence[Technology], scheme: In
     for t, at_node in enumerate(technologies):
         for a, action in enumerate(counts.actions):
             for s, number_format in enumerate(action.formats):
-                if at_node.has_price(action.action, number_format):
+                if not at_node.has_price(action.action, number_format):
+                    continue
+                if action.operand == "partial_sums":
+                    prices[:, t, s, a] = at_node.sum_price(action.weights[s], number_format)
+                else:
                     prices[:, t, s, a] = at_node.price(action.action, number_format)
     energies = []
     for end in prices:

@@ -2,15 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
+from bitjoule.energy_models.amounts import price_of
 from bitjoule.energy_models.errors import InputError, Problem
 from bitjoule.energy_models.facts import Price, positive, price, read_facts
+from bitjoule.energy_models.measured import SOURCE, MeasuredMac, MeasuredTechnology, read_measured
 from bitjoule.energy_models.sources import DATA
 from bitjoule.energy_models.storage import WIDTH_BITS
 
 OPERATIONS_FILE = DATA / "operations.csv"
+MEASURED_FOLDER = DATA / "technologies"
+ARRAYS = "-arrays"
 COLUMNS = (
     "operation", "format", "node_nm", "energy_pj", "energy_low_pj", "energy_high_pj", "source", "where", "note",
 )  # fmt: skip
@@ -37,16 +41,75 @@ class Technology:
     Parameters
     ----------
     name
-        Node with unit, as experiments name it: ``45nm``.
+        As experiments name it: ``45nm``, the node with unit, or ``45nm-measured``.
     node_nm
         Process node.
     rows
         Priced operations, by (operation, format).
+    macs
+        MACs of whole arrays, where they were measured.
+    zero_share
+        Share of ternary weights that are zero, for the price of such MACs.
+    by_arrays
+        Whether sums of products are priced as those MACs also where only operations are counted.
     """
 
     name: str
     node_nm: float
     rows: Mapping[tuple[str, str], OperationRow]
+    macs: tuple[MeasuredMac, ...] = ()
+    zero_share: float = 0.0
+    by_arrays: bool = False
+
+    @property
+    def node(self) -> str:
+        """The node's own technology, at which memories, clocks and leakage stand."""
+        return f"{self.node_nm:g}nm"
+
+    def mac(self, weights: str, activations: str, accumulation: str | None) -> MeasuredMac | None:
+        """Return a measured MAC, or none.
+
+        Parameters
+        ----------
+        weights, activations
+            Formats.
+        accumulation
+            The sums' format; none for whatever trits are added up in.
+        """
+        wanted = (weights, activations)
+        return next(
+            (m for m in self.macs if (m.weights, m.activations) == wanted and accumulation in (None, m.accumulation)),
+            None,
+        )
+
+    def sum_price(self, weights: str, number_format: str) -> Price:
+        """Return what adding a product to a sum costs.
+
+        An addition; with `by_arrays`, whatever the MAC of the largest array measured costs beyond its multiplication.
+
+        Parameters
+        ----------
+        weights
+            Format of the weights.
+        number_format
+            Of the activations, products and sums.
+
+        Raises
+        ------
+        KeyError
+            As for `price`.
+        """
+        addition = self.price("add", number_format)
+        add_only = weights in ("ternary", "binary")
+        same = number_format if number_format != "int8" else "int32"
+        found = self.mac(weights, number_format, None if add_only else same) if self.by_arrays else None
+        if found is None:
+            return addition
+        whole = found.price(found.lanes, found.columns, self.zero_share if weights == "ternary" else 0.0)
+        if add_only:
+            return whole
+        product = self.price("mul", number_format)
+        return Price(*(max(total - part, 0.0) for total, part in zip(whole, product, strict=True)))
 
     def has_price(self, operation: str, number_format: str) -> bool:
         """Return whether `price` knows an operation.
@@ -91,12 +154,12 @@ class Technology:
 
 @cache
 def technologies() -> dict[str, Technology]:
-    """Return every technology of operations.csv, by name.
+    """Return every technology that ships, by name: those of operations.csv, and the measured ones.
 
     Raises
     ------
     InputError
-        A row of operations.csv is wrong or stands twice.
+        A row of operations.csv is wrong or stands twice, or a file of data/technologies is wrong.
     """
     rows: dict[float, dict[tuple[str, str], OperationRow]] = {}
     for line, cells in read_facts(OPERATIONS_FILE, COLUMNS):
@@ -111,4 +174,29 @@ def technologies() -> dict[str, Technology]:
             problem = Problem(str(OPERATIONS_FILE), line, "operation", f"{' '.join(key)} stands twice", "one row")
             raise InputError([problem])
         at_node[key] = row
-    return {f"{node_nm:g}nm": Technology(f"{node_nm:g}nm", node_nm, rows[node_nm]) for node_nm in rows}
+    found = {f"{node_nm:g}nm": Technology(f"{node_nm:g}nm", node_nm, rows[node_nm]) for node_nm in rows}
+    for path in sorted(MEASURED_FOLDER.glob("*.yaml")):
+        measured = measured_technology(path.stem, read_measured(path))
+        by_arrays = replace(measured, name=measured.name + ARRAYS, by_arrays=True)
+        found |= {measured.name: measured, by_arrays.name: by_arrays}
+    return found
+
+
+def measured_technology(name: str, measured: MeasuredTechnology) -> Technology:
+    """Return a measured technology.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    measured
+        Its prices.
+    """
+    where = measured.measured.command
+    rows: dict[tuple[str, str], OperationRow] = {
+        (row.operation, row.format): OperationRow(
+            row.operation, row.format, measured.node_nm, price_of(row.energy_pj), SOURCE, where, "measured"
+        )
+        for row in measured.operations
+    }
+    return Technology(name, measured.node_nm, rows, tuple(measured.macs), measured.zero_share, measured.by_arrays)

@@ -99,7 +99,7 @@ class PlatformReader:
                 self.problems += error.problems
                 return None
             self.inputs[entry] = fingerprint(path)
-            return re.sub(r"[^A-Za-z0-9_.+-]", "-", path.stem).lstrip("_.+-")[:100] or "platform", found
+            return name_of(path.stem, "platform"), found
         if entry not in platforms():
             self.problems.append(self.document.problem(at, *unknown_name("platform", entry, platforms())))
             return None
@@ -131,6 +131,19 @@ class PlatformReader:
             whole_set(entry, ("platforms", i)) if isinstance(entry, PlatformSet) else whole(entry, ("platforms", i))
             for i, entry in enumerate(experiment.platforms)
         ]
+
+
+def name_of(stem: str, otherwise: str) -> str:
+    """Return the name of something read from a file.
+
+    Parameters
+    ----------
+    stem
+        Of the file, or its folder.
+    otherwise
+        Where nothing of it can stand in a name.
+    """
+    return re.sub(r"[^A-Za-z0-9_.+-]", "-", stem).lstrip("_.+-")[:100] or otherwise
 
 
 def cannot_run(

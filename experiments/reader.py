@@ -15,10 +15,11 @@ from bitjoule.energy_models.models import ModelShape, presets
 from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.published import PrintedNumber, published, published_names
 from bitjoule.energy_models.schemes import Scheme, schemes
-from bitjoule.energy_models.technology import Technology, technologies
+from bitjoule.energy_models.technology import Technology
 from bitjoule.energy_models.validation import unknown_name, validate
-from bitjoule.experiments.machines import PlatformReader, cannot_run
+from bitjoule.experiments.machines import PlatformReader, cannot_run, name_of
 from bitjoule.experiments.schema import Experiment, NamedShape
+from bitjoule.experiments.technologies import read_technologies
 
 FOLDER = Path(__file__).parent
 
@@ -130,11 +131,7 @@ def resolve(experiment: Experiment, document: Document, source: Path) -> Resolve
             found_schemes[entry.name] = entry
         elif _known("scheme", entry, schemes(), document, ("schemes", i), problems):
             found_schemes[entry] = schemes()[entry]
-    found_technologies = {
-        name: technologies()[name]
-        for i, name in enumerate(experiment.technologies)
-        if _known("technology", name, technologies(), document, ("technologies", i), problems)
-    }
+    found_technologies, of_files = read_technologies(experiment, document, source, problems, inputs)
     printed: tuple[PrintedNumber, ...] = ()
     name = experiment.published
     if name is not None and _known("published table", name, published_names(), document, ("published",), problems):
@@ -146,10 +143,14 @@ def resolve(experiment: Experiment, document: Document, source: Path) -> Resolve
             problems += cannot_run(found_platforms, found_schemes, found_technologies, models, document)
         else:
             problems += _missing_prices(found_schemes, found_technologies, document)
-        problems += _baseline_problems(experiment, models, found_platforms, document)
+        problems += _baseline_problems(experiment, models, found_technologies, found_platforms, document)
     if problems:
         raise InputError(dict.fromkeys(problems))
-    written = {"models": _written_out(experiment, models), "platforms": machines.written_out(experiment)}
+    written = {
+        "models": _written_out(experiment, models),
+        "technologies": of_files,
+        "platforms": machines.written_out(experiment),
+    }
     experiment = experiment.model_copy(update=written)
     return Resolved(experiment, models, found_schemes, found_technologies, found_platforms, printed, source, inputs)
 
@@ -191,7 +192,7 @@ def _models(
 def _config_name(path: Path) -> str:
     """Return a model's name from where its config.json lies: the folder that Hugging Face names after it."""
     stem = path.parent.resolve().name if path.name == "config.json" else path.stem
-    return re.sub(r"[^A-Za-z0-9_.+-]", "-", stem).lstrip("_.+-")[:100] or "model"
+    return name_of(stem, "model")
 
 
 def _written_out(experiment: Experiment, models: Mapping[str, ModelShape | Matmul]) -> list[str | NamedShape] | None:
@@ -228,14 +229,18 @@ def _missing_prices(
 
 
 def _baseline_problems(
-    experiment: Experiment, models: Iterable[str], machines: Iterable[str], document: Document
+    experiment: Experiment,
+    models: Iterable[str],
+    found_technologies: Iterable[str],
+    machines: Iterable[str],
+    document: Document,
 ) -> list[Problem]:
     if experiment.baseline is None:
         return []
     run = {
         "model": list(models),
         "scheme": [entry if isinstance(entry, str) else entry.name for entry in experiment.schemes],
-        "technology": experiment.technologies,
+        "technology": list(found_technologies),
         "platform": list(machines),
     }
     problems = []

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, mod
 
 from bitjoule.energy_models.arithmetic import Accounting
 from bitjoule.energy_models.mapping import Objective
+from bitjoule.energy_models.measured import MeasuredTechnology
 from bitjoule.energy_models.models import ModelShape
 from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.scaling import laws
@@ -49,6 +50,14 @@ class NamedPlatform(Platform):
     """A platform written out in the experiment instead of named."""
 
     instead: ClassVar[str] = "a name, a path to a platform's YAML, or "
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+
+
+class NamedTechnology(MeasuredTechnology):
+    """A measured technology written out in the experiment instead of named."""
+
+    instead: ClassVar[str] = "a name, a path to a technology's YAML, or "
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
 
@@ -249,7 +258,9 @@ Plot = Annotated[
 SYSTEM_PLOTS = frozenset({"roofline", "memory"})  # time, traffic and bytes: only the system accounting knows them
 NameOrShape = Annotated[Annotated[str, Tag("named")] | Annotated[NamedShape, Tag("written")], Discriminator(_kind)]
 NameOrScheme = Annotated[Annotated[str, Tag("named")] | Annotated[NamedScheme, Tag("written")], Discriminator(_kind)]
-
+NameOrTechnology = Annotated[
+    Annotated[str, Tag("named")] | Annotated[NamedTechnology, Tag("written")], Discriminator(_kind)
+]
 NameOrPlatform = Annotated[
     Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")] | Annotated[PlatformSet, Tag("set")],
     Discriminator(_platform_kind),
@@ -277,7 +288,9 @@ class Experiment(Strict):
     )
     matmuls: list[MatmulSize] | None = Field(default=None, min_length=1, description="instead of models")
     schemes: list[NameOrScheme] = Field(min_length=1)
-    technologies: list[str] = Field(min_length=1)
+    technologies: list[NameOrTechnology] = Field(
+        min_length=1, description="names, paths to a technology of `bitjoule calibrate`, or such written out"
+    )
     platforms: list[NameOrPlatform] | None = Field(
         default=None, min_length=1, description="machines, with `accounting: system`: names, paths, sets or written out"
     )

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from bitjoule.energy_models.amounts import Band, price_of
 from bitjoule.energy_models.areas import areas, leakage_nw_per_um2
 from bitjoule.energy_models.errors import InputError
-from bitjoule.energy_models.platforms import FOLDER, Array, Band, Platform, platforms, price_of, read_platform
+from bitjoule.energy_models.platforms import FOLDER, Array, Platform, platforms, read_platform
 from bitjoule.energy_models.sources import keys, sources
 from bitjoule.energy_models.technology import technologies
 from bitjoule.sim.configurations import read_configuration

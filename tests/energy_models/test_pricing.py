@@ -18,8 +18,8 @@ def technology(name: str, **prices: tuple[float, float, float]) -> Technology:
 
 
 ACTIONS = (
-    Action(Phase.PREFILL, "q_proj", "weights", "mul", ("fp16", "int8")),
-    Action(Phase.PREFILL, "q_proj", "partial_sums", "add", ("fp16", "int8")),
+    Action(Phase.PREFILL, "q_proj", "weights", "mul", ("fp16", "int8"), ("fp16", "int8")),
+    Action(Phase.PREFILL, "q_proj", "partial_sums", "add", ("fp16", "int8"), ("fp16", "int8")),
 )
 FIRST = technology("first", mul_fp16=(1, 2, 3), add_fp16=(4, 5, 6), add_int8=(7, 8, 9))
 SECOND = technology("second", mul_fp16=(10, 20, 30), add_fp16=(40, 50, 60), add_int8=(70, 80, 90))
