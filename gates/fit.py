@@ -1,0 +1,69 @@
+"""A linear energy model of an array: what each MAC, load, column, lane and cycle adds."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def nonnegative_fit(features: Floats, energies: Floats) -> Floats:
+    """Return the coefficients, none negative, whose sums are relatively closest to the energies.
+
+    Least squares of the relative errors. Terms that would be negative are left out, the most negative first, until
+    none is: with a handful of terms that is Lawson and Hanson's optimum or next to it, and always the same.
+
+    Parameters
+    ----------
+    features
+        Counts, shape (measurements, terms).
+    energies
+        Shape (measurements,), positive.
+
+    Raises
+    ------
+    ValueError
+        Fewer measurements than terms, or an energy that is not positive.
+    """
+    count, terms = features.shape
+    if count < terms:
+        raise ValueError(f"{count} measurements cannot tell {terms} terms apart")
+    if not (energies > 0).all():
+        raise ValueError("an energy is not positive")
+    scaled = features / energies[:, np.newaxis]
+    kept = [term for term in range(terms) if scaled[:, term].any()]
+    coefficients = np.zeros(terms)
+    while kept:
+        found = np.linalg.lstsq(scaled[:, kept], np.ones(count), rcond=None)[0]
+        if (found >= 0).all():
+            coefficients[kept] = found
+            break
+        kept.pop(int(np.argmin(found * np.abs(scaled[:, kept]).max(axis=0))))
+    return coefficients
+
+
+def relative_errors(features: Floats, energies: Floats, coefficients: Floats) -> Floats:
+    """Return how far the model is from each energy, relative to it.
+
+    Parameters
+    ----------
+    features, energies
+        As for `nonnegative_fit`.
+    coefficients
+        Of the terms.
+    """
+    return features @ coefficients / energies - 1.0
+
+
+def table(rows: Sequence[Mapping[str, float]], terms: Sequence[str]) -> Floats:
+    """Return counts as an array of shape (rows, terms).
+
+    Parameters
+    ----------
+    rows
+        Counts by term; a term that is not there counts nothing.
+    terms
+        Their order.
+    """
+    return np.array([[row.get(term, 0.0) for term in terms] for row in rows])
