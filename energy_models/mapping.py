@@ -194,6 +194,17 @@ class Tiles(NamedTuple):
     inner0: Any
 
 
+class Moved(NamedTuple):
+    """The values that a mapping moves; see `Traffic`."""
+
+    weight_fills: Any
+    weight_loads: Any
+    activation_reads: Any
+    activation_loads: Any
+    sum_spills: Any
+    sum_unloads: Any
+
+
 class Traffic(NamedTuple):
     """What a mapping moves, in values, and how long it takes.
 
@@ -273,15 +284,13 @@ def traffic(problem: Problem, tiles: Tiles) -> Traffic:
     tiles
         Mappings; arrays must broadcast.
     """
-    array = problem.array
-    sizes = blocks_of(problem)
+    array, sizes = problem.array, blocks_of(problem)
     outer = [ceil(size, tile) for size, tile in zip(sizes, tiles[:3], strict=True)]
     total = [
         (count - 1) * ceil(tile, inside) + ceil(size - (count - 1) * tile, inside)
         for size, tile, inside, count in zip(sizes, tiles[:3], tiles[3:6], outer, strict=True)
     ]
     inner = [ceil(tile, inside) for tile, inside in zip(tiles[:3], tiles[3:6], strict=True)]
-
     into_buffer = _into_buffer(problem, tiles)
 
     def into_array(own: int) -> Any:
@@ -301,38 +310,44 @@ def traffic(problem: Problem, tiles: Tiles) -> Traffic:
     activation_loads = m * k * into_buffer[N] * (activations.buffer >= 0 and activations.off_chip)
     sum_unloads = m * n * (into_buffer[K] - 1) * (outputs.buffer >= 0 and outputs.off_chip)
 
-    load = array.load_cycles
-    compute = sizes[K] * sizes[N] * np.maximum(m, weight_times * load)
+    compute = sizes[K] * sizes[N] * np.maximum(m, weight_times * array.load_cycles)
+    moved = Moved(weight_fills, weight_loads, activation_reads, activation_loads, sum_spills, sum_unloads)
+    off_chip, slowest = memory_time(problem, moved)
+    first_bits = weights.off_chip * weights.bits * min(array.lanes, k) * min(array.columns, n)
+    first_bits += activations.off_chip * activations.bits * min(array.lanes, k)
+    last_bits = outputs.off_chip * outputs.bits * min(array.columns, n)
+    cycles = np.maximum(compute, slowest) + (array.load_cycles + array.pipeline_cycles)
+    return Traffic(*moved, off_chip, compute, cycles + (first_bits + last_bits) / problem.off_chip_bits)
 
-    result_bits = m * n * outputs.bits
+
+def memory_time(problem: Problem, moved: Moved) -> tuple[Any, Any]:
+    """Return the bits that cross the chip's edge, and the cycles that the slowest memory needs.
+
+    Parameters
+    ----------
+    problem, moved
+        The matmul, and what its mappings move.
+    """
+    weight_fills, weight_loads, activation_reads, activation_loads, sum_spills, sum_unloads = moved
+    weights, activations, outputs = problem.weights, problem.activations, problem.outputs
+    result_bits = problem.m * problem.n * outputs.bits
     off_chip = (
         (weight_loads + (weights.buffer < 0) * weights.off_chip * weight_fills) * weights.bits
         + (activation_loads + (activations.buffer < 0) * activations.off_chip * activation_reads) * activations.bits
         + outputs.off_chip * result_bits
         + 2 * (sum_unloads + (outputs.buffer < 0) * sum_spills) * problem.sum_bits
     )
-    cycles = np.maximum(compute, off_chip / problem.off_chip_bits)
+    cycles = off_chip / problem.off_chip_bits
     for i, width_bits in enumerate(problem.width_bits):
-        reads, writes = 0.0, 0.0
-        if weights.buffer == i:
-            reads, writes = reads + weight_fills * weights.bits, writes + weight_loads * weights.bits
+        held = weights.buffer == i
+        reads, writes = (weight_fills * weights.bits, weight_loads * weights.bits) if held else (0.0, 0.0)
         if activations.buffer == i:
-            reads = reads + activation_reads * activations.bits
-            writes = writes + activation_loads * activations.bits
+            reads, writes = reads + activation_reads * activations.bits, writes + activation_loads * activations.bits
         if outputs.buffer == i:
             spilled = (sum_spills + sum_unloads) * problem.sum_bits
-            reads = reads + spilled + outputs.off_chip * result_bits
-            writes = writes + spilled + result_bits
+            reads, writes = reads + spilled + outputs.off_chip * result_bits, writes + spilled + result_bits
         cycles = np.maximum(cycles, np.maximum(reads, writes) / width_bits)
-    fill = load + array.pipeline_cycles
-    first_bits = weights.off_chip * weights.bits * min(array.lanes, k) * min(array.columns, n)
-    first_bits += activations.off_chip * activations.bits * min(array.lanes, k)
-    last_bits = outputs.off_chip * outputs.bits * min(array.columns, n)
-    cycles = cycles + fill + (first_bits + last_bits) / problem.off_chip_bits
-    return Traffic(
-        weight_fills, weight_loads, activation_reads, activation_loads, sum_spills, sum_unloads, off_chip, compute,
-        cycles,
-    )  # fmt: skip
+    return off_chip, cycles
 
 
 def energy_pj(problem: Problem, moved: Traffic) -> Any:
