@@ -28,7 +28,9 @@ def add_simulate(below: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "simulate",
         help="run a whole BitNet model, its integer matmuls on the simulated hardware",
         description="Generate text with a BitNet model. The integer matmuls of its linears run on the Verilated "
-        "accelerator, bit for bit and cycle by cycle; norms, attention, softmax and scales run in NumPy.",
+        "accelerator, bit for bit and cycle by cycle; norms, attention, softmax and scales run in NumPy. Printed and "
+        "written to tables: each matmul's cycles, and what these matmuls take of time and energy for a token on a "
+        "platform, part by part.",
     )
     command.add_argument(
         "model", nargs="?", metavar="MODEL",
@@ -47,7 +49,11 @@ def add_simulate(below: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     command.add_argument("--seed", type=int, default=0, help="of random weights and of sampling (default: %(default)s)")
     command.add_argument("--temperature", type=float, default=0.6, help="0: the likeliest token (default: %(default)s)")
     command.add_argument("--technology", default="7nm", help="whose prices (default: %(default)s)")
-    command.add_argument("--clock-mhz", type=float, default=500.0, help="of the accelerator (default: %(default)s)")
+    command.add_argument(
+        "--platform", default="ternary-edge", metavar="NAME|FILE.yaml",
+        help="the machine around the accelerator: its memories, clock and leakage (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument("--clock-mhz", type=float, help="of the accelerator (default: the platform's)")
     command.add_argument(
         "--toggles", action="store_true", help="count toggles per trit in each matmul's first cycles (a slower build)"
     )
@@ -78,7 +84,8 @@ def _simulate(options: argparse.Namespace, given: Sequence[str]) -> int:
 
     run = {key: getattr(options, key) for key in KEYS if getattr(options, key) is not None}
     called = re.sub(r"[^a-z0-9_]", "_", Path(options.model or DEFAULT_MODEL).name.lower())[:90]
-    data: dict[str, Any] = {"name": f"rtl_{called}", "technology": options.technology, "rtl": run}
+    data: dict[str, Any] = {"name": f"rtl_{called}", "technology": options.technology}
+    data |= {"platform": options.platform, "rtl": run}
     document = Document("rtl simulate", data, {(): 1})
     run_hardware(validate(RtlExperiment, document), document, options.out, ["bitjoule", *given])
     return OK
@@ -101,7 +108,8 @@ def run_hardware(experiment: "RtlExperiment", document: "Document", out: Path, c
     InputError
         The experiment is wrong.
     """
-    from bitjoule.experiments.simulation import simulate, write
+    from bitjoule.experiments.hardware_tables import hardware_tables, write
+    from bitjoule.experiments.simulation import simulate
     from bitjoule.reports.hardware import hardware_markdown
     from bitjoule.reports.summary import MAX_ROWS
 
@@ -111,7 +119,8 @@ def run_hardware(experiment: "RtlExperiment", document: "Document", out: Path, c
     if not found.rows:
         print("no integer matmul was run: this model's weights are floating-point")
         return
-    print(hardware_markdown(experiment, found, SHOWN_ROWS))
+    tables = hardware_tables(experiment, found)
+    print(hardware_markdown(experiment, found, tables, SHOWN_ROWS))
     told = f"{found.new_tokens} tokens, {found.new_tokens / found.seconds:.2f} tokens/s" if found.new_tokens else "done"
     if not experiment.rtl.toggles:
         cycles, trits = (
@@ -120,5 +129,6 @@ def run_hardware(experiment: "RtlExperiment", document: "Document", out: Path, c
         told += f", {cycles / found.seconds / 1e3:.0f} k cycles/s, {trits / found.seconds / 1e9:.3f} G trits/s"
     print(f"Simulated in {found.seconds:.1f} s, NumPy's part included: {told}.")
     target = out / experiment.name
-    write(experiment, found, target, command, hardware_markdown(experiment, found, MAX_ROWS))
+    text = hardware_markdown(experiment, found, tables, MAX_ROWS)
+    write(experiment, document, found, tables, target, command, text)
     print(f"Tables in {target}/")

@@ -57,7 +57,7 @@ class PlatformReader:
             if isinstance(entry, PlatformSet):
                 name, members = entry.name, self._members(entry, schemes, at)
             else:
-                one = self._machine(entry, at)
+                one = self.machine(entry, at)
                 name = one[0] if one else ""
                 members = dict.fromkeys(schemes, one) if one else {}
             if not name:
@@ -76,7 +76,7 @@ class PlatformReader:
             if scheme not in schemes:
                 wrong = f"{scheme!r} is no scheme of this experiment{suggestion(scheme, schemes)}"
                 self.problems.append(self.document.problem(where, wrong, choices(schemes)))
-            one = self._machine(machine, where)
+            one = self.machine(machine, where)
             if one is not None:
                 members[scheme] = one
         missing = [scheme for scheme in schemes if scheme not in entry.by_scheme]
@@ -85,7 +85,16 @@ class PlatformReader:
             self.problems.append(self.document.problem((*at, "by_scheme"), wrong, "one for each scheme"))
         return members
 
-    def _machine(self, entry: str | NamedPlatform, at: Path_) -> tuple[str, Platform] | None:
+    def machine(self, entry: str | NamedPlatform, at: Path_) -> tuple[str, Platform] | None:
+        """Return a platform and its name, or none if there is a problem with it.
+
+        Parameters
+        ----------
+        entry
+            A name, a path, or a platform written out.
+        at
+            Where the experiment names it.
+        """
         if isinstance(entry, NamedPlatform):
             return entry.name, entry
         if "/" in entry or entry.endswith((".yaml", ".yml")):
@@ -116,21 +125,30 @@ class PlatformReader:
         if experiment.platforms is None:
             return None
 
-        def whole(entry: str | NamedPlatform, at: Path_) -> str | NamedPlatform:
-            if isinstance(entry, NamedPlatform) or entry in platforms():
-                return entry
-            name, found = self._machine(entry, at) or ("", None)
-            assert found is not None  # noqa: S101 (it has been read once)
-            return NamedPlatform.model_validate({"name": name, **found.with_defaults()})
-
         def whole_set(entry: PlatformSet, at: Path_) -> PlatformSet:
-            members = {scheme: whole(one, (*at, "by_scheme", scheme)) for scheme, one in entry.by_scheme.items()}
+            members = {name: self.whole(one, (*at, "by_scheme", name)) for name, one in entry.by_scheme.items()}
             return entry.model_copy(update={"by_scheme": members})
 
         return [
-            whole_set(entry, ("platforms", i)) if isinstance(entry, PlatformSet) else whole(entry, ("platforms", i))
+            whole_set(entry, ("platforms", i))
+            if isinstance(entry, PlatformSet)
+            else self.whole(entry, ("platforms", i))
             for i, entry in enumerate(experiment.platforms)
         ]
+
+    def whole(self, entry: str | NamedPlatform, at: Path_) -> str | NamedPlatform:
+        """Return a platform that is not named as one that ships, in full.
+
+        Parameters
+        ----------
+        entry, at
+            As for `machine`, without problems.
+        """
+        if isinstance(entry, NamedPlatform) or entry in platforms():
+            return entry
+        name, found = self.machine(entry, at) or ("", None)
+        assert found is not None  # noqa: S101 (it has been read once)
+        return NamedPlatform.model_validate({"name": name, **found.with_defaults()})
 
 
 def name_of(stem: str, otherwise: str) -> str:

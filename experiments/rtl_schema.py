@@ -1,38 +1,74 @@
-"""Experiments that run the hardware: the key ``rtl`` instead of models and schemes."""
+"""What the file of a hardware experiment may say: the key ``rtl`` instead of models and schemes."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from bitjoule.energy_models.documents import Document, read_document
+from bitjoule.energy_models.errors import InputError, Problem
+from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.technology import technologies
 from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
+from bitjoule.experiments.machines import PlatformReader
 from bitjoule.experiments.reader import overridden
-from bitjoule.experiments.schema import MatmulSize
+from bitjoule.experiments.schema import MatmulSize, NamedPlatform, OnePlatform
+from bitjoule.rtl.config import COMMAND_M_BITS, COMMAND_N_BITS, MAX_K
 
 DEFAULT_CONFIG = "simulate_64x16"
 DEFAULT_MODEL = "tiny-b158"
+DEFAULT_PLATFORM = "ternary-edge"
 DEFAULT_PROMPT = "The sum of "
+
+
+class RtlMatmul(MatmulSize):
+    """A bare matrix product (M, K) @ (K, N) that one command can ask for."""
+
+    m: int = Field(ge=1, le=(1 << COMMAND_M_BITS) - 1, description="tokens")
+    k: int = Field(ge=1, le=MAX_K[-1], description="in_features; at most the configuration's max_k")
+    n: int = Field(ge=1, le=(1 << COMMAND_N_BITS) - 1, description="out_features")
+
+
+def _given(key: str) -> JsonDict:
+    """Return the JSON Schema of a mapping that holds a key, and not null there."""
+    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
 
 
 class RtlRun(Strict):
     """What is simulated: a model that generates text, or bare matmuls."""
 
-    config: str = Field(default=DEFAULT_CONFIG, description="accelerator: a YAML file, or a shipped configuration")
-    engine: Literal["rtl", "numpy", "check"] = Field(default="rtl", description="check: both, every product compared")
-    model: str | None = Field(
-        default=None, description="a Hugging Face folder, a model that ships, or with random_weights a preset"
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={
+            "if": _given("matmuls"),
+            "then": {"allOf": [_given("random_weights"), {"not": _given("model")}]},
+        }
     )
-    matmuls: list[MatmulSize] | None = Field(default=None, min_length=1, description="instead of a model")
+
+    config: str = Field(default=DEFAULT_CONFIG, description="accelerator: a YAML file, or a shipped configuration")
+    engine: Literal["rtl", "numpy", "check"] = Field(
+        default="rtl", description="who multiplies; check: both, every product compared"
+    )
+    model: str | None = Field(
+        default=None,
+        description=f"a Hugging Face folder, a model that ships (default: {DEFAULT_MODEL}), or with random_weights a "
+        "preset",
+    )
+    matmuls: Annotated[list[RtlMatmul], Field(min_length=1, json_schema_extra={"uniqueItems": True})] | None = Field(
+        default=None, description="instead of a model, on operands that are drawn; each size once"
+    )
     random_weights: float | None = Field(default=None, ge=0, le=1, description="share of zeros of trits that are drawn")
-    prompt: str | None = Field(default=None, description="text, or ids for a model without tokenizer")
-    new_tokens: int = Field(default=32, ge=1, le=999_999)
+    prompt: str | None = Field(
+        default=None, description=f"text (default: {DEFAULT_PROMPT!r}), or ids for a model without tokenizer"
+    )
+    new_tokens: int = Field(default=32, ge=1, le=999_999, description="generated after the prompt")
     temperature: float = Field(default=0.6, ge=0, le=1000, description="0: the likeliest token")
     seed: int = Field(default=0, ge=0, le=10**18, description="of what is drawn")
     toggles: bool = Field(default=False, description="count toggles in each matmul's first cycles; a slower build")
-    clock_mhz: float = Field(default=500.0, ge=1e-3, le=1e6, description="of the accelerator")
+    clock_mhz: float | None = Field(
+        default=None, ge=1e-3, le=1e6, description="of the accelerator; default: the platform's at the technology"
+    )
 
     @model_validator(mode="after")
     def _model_or_matmuls(self) -> Self:
@@ -40,16 +76,27 @@ class RtlRun(Strict):
             raise wrong_value("model and matmuls are both given", "one of them")
         if self.matmuls is not None and self.random_weights is None:
             raise wrong_value("matmuls without random_weights", "random_weights, the share of zero trits")
+        if len({(size.m, size.k, size.n) for size in self.matmuls or ()}) < len(self.matmuls or ()):
+            raise wrong_value("a size stands twice", "each size once", "matmuls")
         return self
 
 
 class RtlExperiment(Strict):
-    """An experiment on the hardware."""
+    """An experiment on the hardware: what is simulated, and the machine whose time and energy it stands for."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule hardware experiment")
 
     name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100, description="the output folder")
-    description: str = ""
-    technology: str = Field(default="7nm", description="whose prices")
-    rtl: RtlRun
+    description: str = Field(default="", description="a paragraph for the reader")
+    technology: str = Field(
+        default="7nm",
+        description="whose prices",
+        json_schema_extra=lambda schema: schema.update(enum=[*technologies()]),
+    )
+    platform: OnePlatform = Field(
+        default=DEFAULT_PLATFORM, description="the machine around the accelerator: a name, a path, or written out"
+    )
+    rtl: RtlRun = Field(description="what is simulated")
 
     @model_validator(mode="after")
     def _known_technology(self) -> Self:
@@ -76,4 +123,46 @@ def read_rtl_experiment(path: Path, overrides: Sequence[str] = ()) -> tuple[RtlE
     document = overridden(read_document(path), overrides)
     if not (isinstance(document.data, dict) and "rtl" in document.data):
         return None
-    return validate(RtlExperiment, document), document
+    experiment = validate(RtlExperiment, document)
+    read_machine(experiment, document)
+    return experiment, document
+
+
+class MachineRead(NamedTuple):
+    """A platform as an experiment names it.
+
+    Parameters
+    ----------
+    name, platform
+        The platform.
+    whole
+        What stands for it in an experiment that no other file belongs to.
+    inputs
+        SHA-256 of its file, if it has one.
+    """
+
+    name: str
+    platform: Platform
+    whole: str | NamedPlatform
+    inputs: dict[str, str]
+
+
+def read_machine(experiment: RtlExperiment, document: Document) -> MachineRead:
+    """Return the platform of a hardware experiment.
+
+    Parameters
+    ----------
+    experiment, document
+        The experiment, and where it is written.
+
+    Raises
+    ------
+    InputError
+        There is no such platform, or its file is wrong.
+    """
+    problems: list[Problem] = []
+    reader = PlatformReader(document, Path(document.file), problems, {})
+    found = reader.machine(experiment.platform, ("platform",))
+    if found is None:
+        raise InputError(problems)
+    return MachineRead(*found, reader.whole(experiment.platform, ("platform",)), reader.inputs)

@@ -1,4 +1,4 @@
-"""What an experiment file may say. Its JSON Schema is what ``bitjoule schema`` prints."""
+"""What the file of an energy experiment may say; ``bitjoule schema`` prints it as JSON Schema."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -54,6 +54,9 @@ class NamedPlatform(Platform):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
 
 
+OnePlatform = Annotated[Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")], Discriminator(_kind)]
+
+
 class NamedTechnology(MeasuredTechnology):
     """A measured technology written out in the experiment instead of named."""
 
@@ -66,9 +69,9 @@ class PlatformSet(Strict):
     """Machines that are compared as one: each scheme runs on its own."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
-    by_scheme: dict[str, Annotated[
-        Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")], Discriminator(_kind)
-    ]] = Field(min_length=1, description="platform (a name, a path, or written out) of each scheme")  # fmt: skip
+    by_scheme: dict[str, OnePlatform] = Field(
+        min_length=1, description="platform (a name, a path, or written out) of each scheme"
+    )
 
 
 def _platform_kind(value: Any) -> str:

@@ -1,31 +1,38 @@
-"""Runs a hardware experiment: a model or bare matmuls on the Verilated accelerator, and its tables."""
+"""Runs a hardware experiment: a model or bare matmuls on the Verilated accelerator."""
 
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
-import yaml
 
-from bitjoule.energy_models.arithmetic import Phase
+from bitjoule.energy_models.accesses import UnpricedError
 from bitjoule.energy_models.documents import Document, fingerprint
-from bitjoule.energy_models.errors import InputError, whole_file
+from bitjoule.energy_models.errors import InputError
+from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.models import presets
+from bitjoule.energy_models.schemes import schemes
+from bitjoule.energy_models.steps import Kind
+from bitjoule.energy_models.storage import WIDTH_BITS
 from bitjoule.energy_models.technology import technologies
 from bitjoule.energy_models.validation import unknown_name
-from bitjoule.experiments.evaluation import PJ_PER_J, RESULT_COLUMNS
-from bitjoule.experiments.folder import replacing
-from bitjoule.experiments.manifest import write_run_manifest
-from bitjoule.experiments.result import SUMMARY_COLUMNS
-from bitjoule.experiments.rtl_schema import DEFAULT_MODEL, DEFAULT_PROMPT, RtlExperiment
-from bitjoule.experiments.tables import write_csv
+from bitjoule.experiments.accelerator_costs import accelerator_machine
+from bitjoule.experiments.rtl_schema import (
+    DEFAULT_MODEL,
+    DEFAULT_PROMPT,
+    MachineRead,
+    RtlExperiment,
+    RtlRun,
+    read_machine,
+)
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.encodings import ENCODINGS
 from bitjoule.sim.configurations import find_configuration, read_configuration
-from bitjoule.sim.cycles import cycles
+from bitjoule.sim.cycles import Shape, cycles
 from bitjoule.sim.engines import CheckEngine, Engine, MatmulRecord, MatmulWeights, NumpyEngine, zero_share
 from bitjoule.sim.loading import load_model
 from bitjoule.sim.model import Model
@@ -36,7 +43,6 @@ from bitjoule.sim.tokenizer import IdTokenizer, Tokenizer
 from bitjoule.sim.trained import shipped_models
 from bitjoule.sim.verilated import Verilated
 
-ENDS = ("energy", "energy_low", "energy_high")
 SCHEMES = {"ternary": "bitnet-b1.58", "binary": "bitnet", "float": "fp16"}
 
 
@@ -60,6 +66,26 @@ class Chosen(NamedTuple):
     folder: Path | None
 
 
+class Call(NamedTuple):
+    """A matmul with all that decides what it costs.
+
+    Parameters
+    ----------
+    phase, name
+        As of `bitjoule.sim.rtl_engine.Row`.
+    kind
+        A model's linear, or a bare matmul.
+    shape, cycles
+        The matmul, and the cycles that the accelerator took.
+    """
+
+    phase: str
+    name: str
+    kind: Kind
+    shape: Shape
+    cycles: int
+
+
 class Simulated(NamedTuple):
     """What a run gave.
 
@@ -69,8 +95,12 @@ class Simulated(NamedTuple):
         Of the model, or of the matmuls.
     config
         The accelerator.
+    machine
+        Around it; none if nothing ran on it.
     rows
         The matmuls of each layer, name and phase.
+    calls
+        How often each distinct one was run.
     new_tokens
         Generated.
     seconds
@@ -83,7 +113,9 @@ class Simulated(NamedTuple):
     scheme: str
     parameters: int
     config: AcceleratorConfig
+    machine: Machine | None
     rows: list[Row]
+    calls: dict[Call, int]
     new_tokens: int
     seconds: float
     inputs: dict[str, str]
@@ -114,16 +146,12 @@ def simulate(experiment: RtlExperiment, document: Document, say: Callable[[str],
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     run = experiment.rtl
     config = read_configuration(run.config)
+    found_platform = read_machine(experiment, document)
     chosen = None if run.matmuls else _model(experiment, document)
-    widest = max(linear.in_features for linear in chosen.model.shape.linears) if chosen else 0
-    for i, matmul in enumerate(run.matmuls or ()):
-        widest = max(widest, matmul.k)
-        if matmul.m >= 1 << 16 or matmul.n >= 1 << 24:
-            problem = document.problem(("rtl", "matmuls", i), "is too large", "M below 65536, N below 16777216")
-            raise InputError([problem])
-    if widest > config.max_k and run.engine != "numpy":
-        wrong = f"{run.config} has max_k {config.max_k}, too small for K {widest}"
-        raise InputError([document.problem(("rtl", "config"), wrong, f"max_k of at least {widest}")])
+    _check_fit(run, config, chosen, document)
+    machine = None
+    if chosen is None or chosen.scheme != SCHEMES["float"]:
+        machine = _machine(experiment, config, chosen, found_platform, document)
     hardware = None if run.engine == "numpy" else RtlEngine(Verilated(config), counts_toggles=run.toggles)
     engine: Engine = NumpyEngine()
     if hardware is not None:
@@ -154,16 +182,56 @@ def simulate(experiment: RtlExperiment, document: Document, say: Callable[[str],
         except (ValueError, TypeError) as error:
             expected = "text or ids that the model's vocabulary holds"
             raise InputError([document.problem(("rtl", "prompt"), str(error), expected)]) from None
+    kind = Kind.LINEAR if chosen else Kind.BARE
+    calls = Counter(
+        Call(one.phase, one.record.name, kind, Shape(one.record.m, one.record.k, one.record.n), one.cycles)
+        for one in measured
+    )
     return Simulated(
         name=chosen.name if chosen else "matmuls",
         scheme=chosen.scheme if chosen else SCHEMES["ternary"],
         parameters=chosen.model.shape.parameters if chosen else sum(m.k * m.n for m in run.matmuls or ()),
         config=config,
-        rows=summed(measured, config.lanes * config.columns),
+        machine=machine,
+        rows=summed(measured, config),
+        calls=dict(calls),
         new_tokens=step,
         seconds=time.perf_counter() - begun,
-        inputs=_inputs(experiment, chosen),
+        inputs=_inputs(experiment, chosen) | found_platform.inputs,
     )
+
+
+def _check_fit(run: RtlRun, config: AcceleratorConfig, chosen: Chosen | None, document: Document) -> None:
+    """Refuse an accelerator that cannot run the matmuls, whoever multiplies."""
+
+    def refuse(wrong: str, expected: str) -> InputError:
+        return InputError([document.problem(("rtl", "config"), f"{run.config} has {wrong}", expected)])
+
+    sizes = [linear.in_features for linear in chosen.model.shape.linears] if chosen else []
+    widest = max(sizes + [matmul.k for matmul in run.matmuls or ()])
+    if widest > config.max_k:
+        raise refuse(f"max_k {config.max_k}, too small for K {widest}", f"max_k of at least {widest}")
+    scheme = chosen.scheme if chosen else SCHEMES["ternary"]
+    if scheme == SCHEMES["float"]:
+        return
+    bits = WIDTH_BITS[schemes()[scheme].activations]
+    if config.activation_bits < bits:
+        wrong = f"activation_bits {config.activation_bits}, too few for the activations' {bits}"
+        raise refuse(wrong, f"activation_bits: {bits}")
+    if scheme == SCHEMES["ternary"] and run.random_weights != 0 and not config.encoding.zero:
+        wrong = f"weight_encoding {config.weight_encoding}, which cannot say the zeros of these weights"
+        raise refuse(wrong, f"one of {', '.join(name for name, encoding in ENCODINGS.items() if encoding.zero)}")
+
+
+def _machine(
+    experiment: RtlExperiment, config: AcceleratorConfig, chosen: Chosen | None, found: MachineRead, document: Document
+) -> Machine:
+    scheme = schemes()[chosen.scheme if chosen else SCHEMES["ternary"]]
+    technology = technologies()[experiment.technology]
+    try:
+        return accelerator_machine(config, scheme, found.platform, technology, found.name, experiment.rtl.clock_mhz)
+    except UnpricedError as error:
+        raise InputError([document.problem(("platform",), *error.args)]) from None
 
 
 def _model(experiment: RtlExperiment, document: Document) -> Chosen:
@@ -209,99 +277,3 @@ def _inputs(experiment: RtlExperiment, chosen: Chosen | None) -> dict[str, str]:
         names = sorted(path for path in chosen.folder.iterdir() if path.suffix in {".json", ".safetensors"})
         files |= {f"{experiment.rtl.model or DEFAULT_MODEL}/{path.name}": path for path in names}
     return {name: fingerprint(path) for name, path in files.items()}
-
-
-def long_table(experiment: RtlExperiment, found: Simulated) -> pd.DataFrame:
-    """Return the additions of each matmul as rows of the long table.
-
-    Parameters
-    ----------
-    experiment, found
-        What was run, and what it gave.
-    """
-    price = technologies()[experiment.technology].price("add", "int8")
-    adds: dict[tuple[str, str], float] = {}
-    for row in found.rows:
-        key = (row.phase, row.name)
-        adds[key] = adds.get(key, 0.0) + float(row.tokens) * max(row.k - 1, 0) * row.n
-    case = _case(experiment, found)
-    kind = {"operand": "partial_sums", "action": "add", "format": "int8"}
-    table = [
-        {**case, "phase": phase, "component": component, **kind, "count": count, "energy_pj": count * price.nominal_pj,
-         "energy_low_pj": count * price.low_pj, "energy_high_pj": count * price.high_pj}
-        for (phase, component), count in adds.items()
-    ]  # fmt: skip
-    return pd.DataFrame(table, columns=list(RESULT_COLUMNS))
-
-
-def summary_table(experiment: RtlExperiment, found: Simulated) -> pd.DataFrame:
-    """Return energy and time of each phase as rows of the summary; memory and ratios are not known here.
-
-    Parameters
-    ----------
-    experiment, found
-        What was run, and what it gave.
-    """
-    long = long_table(experiment, found)
-    table = []
-    for phase in dict.fromkeys(row.phase for row in found.rows):
-        own = long[long["phase"] == phase]
-        tokens = next(row.tokens for row in found.rows if row.phase == phase)
-        ticks = sum(row.cycles for row in found.rows if row.phase == phase)
-        latency_s = ticks / (experiment.rtl.clock_mhz * 1e6)
-        energy = {
-            f"{end}_j": float(own[f"{end}_pj"].sum()) / PJ_PER_J for end in ("energy", "energy_low", "energy_high")
-        }
-        times = {"latency_s": latency_s, "tokens_per_s": tokens / latency_s}
-        per_token = {"energy_per_token_j": energy["energy_j"] / tokens}
-        table.append({**_case(experiment, found), "phase": phase, **energy, **per_token, **times})
-    return pd.DataFrame(table, columns=list(SUMMARY_COLUMNS))
-
-
-def _case(experiment: RtlExperiment, found: Simulated) -> dict[str, object]:
-    prompt = next((row.tokens for row in found.rows if row.phase == Phase.PREFILL), 0)
-    return {
-        "experiment": experiment.name, "model": found.name, "parameters": found.parameters, "scheme": found.scheme,
-        "technology": experiment.technology, "platform": experiment.rtl.config, "batch": 1, "prompt_tokens": prompt,
-        "new_tokens": found.new_tokens,
-    }  # fmt: skip
-
-
-def _written_out(experiment: RtlExperiment) -> dict[str, object]:
-    run = experiment.rtl
-    if run.matmuls is None:
-        run = run.model_copy(update={"model": run.model or DEFAULT_MODEL, "prompt": run.prompt or DEFAULT_PROMPT})
-    whole = experiment.model_copy(update={"rtl": run})
-    return whole.model_dump(mode="json", exclude_none=True)
-
-
-def write(experiment: RtlExperiment, found: Simulated, target: Path, command: Sequence[str], summary_text: str) -> None:
-    """Write the folder of a run: tables, summary.md, the experiment with every default written out, and the manifest.
-
-    Parameters
-    ----------
-    experiment, found
-        What was run, and what it gave.
-    target
-        The output folder; replaced whole.
-    command
-        The command line.
-    summary_text
-        For summary.md.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be written, or holds what no run wrote.
-    """
-    if not found.rows:
-        raise whole_file(str(target), "nothing was run on the hardware", "a model with quantised weights")
-    with replacing(target) as folder:
-        write_csv([pd.DataFrame(found.rows)], folder / "matmuls.csv")
-        write_csv([long_table(experiment, found)], folder / "results.csv")
-        write_csv([summary_table(experiment, found)], folder / "summary.csv")
-        (folder / "summary.md").write_text(summary_text, encoding="utf-8")
-        (folder / "experiment.yaml").write_text(
-            yaml.safe_dump(_written_out(experiment), sort_keys=False, allow_unicode=True, width=120), encoding="utf-8"
-        )
-        write_run_manifest(folder, found.inputs, command, {"seed": experiment.rtl.seed})

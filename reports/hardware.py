@@ -2,37 +2,112 @@
 
 import math
 
+import pandas as pd
+
+from bitjoule.experiments.evaluation import PJ_PER_J, REQUEST
+from bitjoule.experiments.hardware_tables import HardwareTables
 from bitjoule.experiments.rtl_schema import RtlExperiment
-from bitjoule.experiments.simulation import Simulated, summary_table
-from bitjoule.reports.digits import significant, with_unit
+from bitjoule.experiments.simulation import Simulated
+from bitjoule.reports.digits import prefix, significant, with_unit
 from bitjoule.reports.markdown import cut, markdown
 
 ON = {"rtl": "on the RTL", "check": "on the RTL, every product equal to NumPy's", "numpy": "in NumPy"}
 HEADERS = ("phase", "layer", "matmul", "tokens x K x N", "cycles", "utilisation (%)", "zero trits (%)",
            "zero activations (%)")  # fmt: skip
+PARTS = {  # by operand and the action's first word
+    ("partial_sums", "add"): "additions",
+    ("weights", "mac"): "multiply-accumulates",
+    ("unpacking", "mul"): "unpacking of weights",
+    ("unpacking", "add"): "unpacking of weights",
+    ("partial_sums", "register"): "accumulators",
+    ("weights", "register"): "weight registers",
+    ("weights", "buffer"): "weights, buffer",
+    ("weights", "off"): "weights, off-chip memory",
+    ("activations", "buffer"): "activations, buffer",
+    ("activations", "off"): "activations, off-chip memory",
+    ("outputs", "buffer"): "results, buffer",
+    ("outputs", "off"): "results, off-chip memory",
+    ("chip", "leak"): "leakage",
+}
 
 
-def hardware_markdown(experiment: RtlExperiment, found: Simulated, max_rows: int) -> str:
+def hardware_markdown(experiment: RtlExperiment, found: Simulated, tables: HardwareTables, max_rows: int) -> str:
     """Return what was run and measured as Markdown; nothing in it depends on the machine that simulated.
 
     Parameters
     ----------
-    experiment, found
+    experiment, found, tables
         What was run, and what it gave.
     max_rows
         Rows of matmuls shown.
     """
+    assert found.machine is not None  # noqa: S101 (`tables` could not be made otherwise)
     matmuls = len({(row.layer, row.name) for row in found.rows})
-    cycles, clock_mhz = sum(row.cycles for row in found.rows), experiment.rtl.clock_mhz
-    told = [f"{found.name}: {matmuls} integer matmuls, {ON[experiment.rtl.engine]} ({experiment.rtl.config})."]
-    told.append(f"{cycles} cycles, {with_unit(cycles / clock_mhz / 1e6, 's')} at {clock_mhz:g} MHz.")
-    for row in summary_table(experiment, found).to_dict("records"):
-        if row["phase"] == "decode":
-            energy = with_unit(row["energy_per_token_j"], "J")
-            token = with_unit(1 / row["tokens_per_s"], "s")
-            told.append(f"A new token takes {token}; its additions {energy} at {experiment.technology}.")
+    cycles, clock_mhz = sum(row.cycles for row in found.rows), found.machine.node.clock_mhz
+    told = [
+        f"{found.name}: {matmuls} integer matmuls, {ON[experiment.rtl.engine]} ({experiment.rtl.config}).",
+        f"{cycles} cycles, {with_unit(cycles / clock_mhz / 1e6, 's')} at {clock_mhz:g} MHz if operands never wait.",
+    ]
     parts = [f"# {experiment.name}", experiment.description, " ".join(told), _table(found, max_rows)]
+    at = f"On {found.machine.name} at {experiment.technology}, its memories feeding this accelerator"
+    counted = "norms, attention, softmax, scales, embedding and LM head are not counted"
+    parts += [f"{at}; {counted}:" if found.new_tokens else f"{at}, operands and results off-chip:"]
+    parts += [_times(found, tables.summary, max_rows), _parts(tables, max_rows), _additions(found)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _times(found: Simulated, summary: pd.DataFrame, max_rows: int) -> str:
+    """Return time and energy a token of each case and phase."""
+    assert found.machine is not None  # noqa: S101 (see `hardware_markdown`)
+    own: dict[tuple[str, str], int] = {}  # the accelerator's cycles
+    for row in found.rows:
+        for phase in (row.phase, REQUEST):
+            key = (found.name if found.new_tokens else row.name, phase)
+            own[key] = own.get(key, 0) + row.cycles
+    rows = []
+    for case in summary.head(max_rows).to_dict("records"):
+        tokens = case["energy_j"] / case["energy_per_token_j"]
+        ends = [with_unit(case[f"energy_{end}_j"] / tokens, "J") for end in ("low", "high")]
+        computing_s = own[case["model"], case["phase"]] / (found.machine.node.clock_mhz * 1e6) / tokens
+        cells = [case["model"], case["phase"], f"{tokens:.0f}", with_unit(1 / case["tokens_per_s"], "s")]
+        rows.append(
+            [*cells, with_unit(computing_s, "s"), with_unit(case["energy_per_token_j"], "J"), " to ".join(ends)]
+        )
+    headers = ("model", "phase", "tokens", "time a token", "of it computing", "energy a token", "band")
+    return markdown(headers, rows, [0, 1]) + cut(len(summary), max_rows, "summary.csv")
+
+
+def _parts(tables: HardwareTables, max_rows: int) -> str:
+    """Return the parts of a token's energy, a column a case and phase."""
+    results = tables.results
+    part = [PARTS[operand, action.split("_")[0]] for operand, action in results[["operand", "action"]].to_numpy()]
+    columns, headers = [], []
+    for row in tables.summary.to_dict("records")[:max_rows]:
+        here = (results["model"] == row["model"]) & (results["phase"] == row["phase"])
+        if not here.any():
+            continue
+        tokens = row["energy_j"] / row["energy_per_token_j"]
+        columns.append(results["energy_pj"].where(here, 0.0).groupby(part).sum() / tokens / PJ_PER_J)
+        headers.append(f"{row['model']} {row['phase']}")
+    names = [name for name in dict.fromkeys(PARTS.values()) if name in columns[0].index]
+    table = [[name] for name in names]
+    for i, column in enumerate(columns):
+        factor, unit = prefix(column.max())
+        headers[i] += f" ({unit}J a token)"
+        for cells in table:
+            cells.append(significant(column[cells[0]] / factor))
+    return markdown(["part", *headers], table, [0])
+
+
+def _additions(found: Simulated) -> str:
+    """Return how many additions zero trits would save."""
+    every = sum(row.tokens * (row.k - 1) * row.n for row in found.rows)
+    nonzero = 0
+    for row in found.rows:
+        trits = round((1 - row.weight_zero_share) * row.k * row.n)
+        nonzero += row.tokens * max(trits - row.n, 0)
+    share = f"; of nonzero trits alone there are {100 * nonzero / every:.1f} % of these {every}" if every else ""
+    return f"Additions are counted as the papers count them, all trits but the first of each sum{share}."
 
 
 def _table(found: Simulated, max_rows: int) -> str:

@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.cycles import cycles as cycles_of_matmul
 from bitjoule.sim.engines import Int32s, MatmulRecord, MatmulWeights
 from bitjoule.sim.matmul import Codes
 from bitjoule.sim.native_machine import Window
 from bitjoule.sim.simulators import SimulatorError
+from bitjoule.sim.streams import result_beats
 from bitjoule.sim.verilated import PackedWeights, Verilated
 
 PACKED = "rtl"
@@ -106,6 +108,49 @@ class Measured(NamedTuple):
     new_token: int
     toggles_per_trit: float = math.nan
 
+    @property
+    def phase(self) -> str:
+        """``prefill`` or ``decode``."""
+        return "decode" if self.new_token else "prefill"
+
+
+class Streams(NamedTuple):
+    """Bits of whole beats that cross the accelerator's ports in a matmul, the padding of tiles included.
+
+    Parameters
+    ----------
+    weight_bits
+        Each block of `tokens` tokens takes all weights.
+    activation_bits
+        Each tile of `columns` outputs takes all activations.
+    result_bits
+        Each once.
+    """
+
+    weight_bits: int
+    activation_bits: int
+    result_bits: int
+
+
+def streams(config: AcceleratorConfig, m: int, k: int, n: int) -> Streams:
+    """Return what a matmul streams.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    m, k, n
+        The matmul's sizes.
+    """
+    k_tiles, blocks = -(-k // config.lanes), -(-m // config.tokens)
+    results = result_beats(config, m, n)
+    tiles = k_tiles * result_beats(config, 1, n)
+    return Streams(
+        weight_bits=blocks * tiles * config.tile_beats * config.weight_bus_bits,
+        activation_bits=results * k_tiles * config.activation_bus_bits,
+        result_bits=results * config.result_bus_bits,
+    )
+
 
 class Row(NamedTuple):
     """The matmuls of one layer and name in one phase, added up.
@@ -124,6 +169,8 @@ class Row(NamedTuple):
         The weights', and the mean of the activations'.
     toggles_per_trit
         Of the first call.
+    weight_bits, activation_bits, result_bits
+        What all calls streamed.
     """
 
     phase: str
@@ -137,28 +184,33 @@ class Row(NamedTuple):
     weight_zero_share: float
     activation_zero_share: float
     toggles_per_trit: float
+    weight_bits: int
+    activation_bits: int
+    result_bits: int
 
 
-def summed(measured: Iterable[Measured], trits_per_cycle: int) -> list[Row]:
+def summed(measured: Iterable[Measured], config: AcceleratorConfig) -> list[Row]:
     """Return one row for each layer, name and phase, in the order they were first run.
 
     Parameters
     ----------
     measured
         A run's matmuls.
-    trits_per_cycle
-        Of the array: lanes x columns.
+    config
+        The accelerator.
     """
     groups: dict[tuple[str, int, str], list[Measured]] = {}
     for one in measured:
-        phase = "decode" if one.new_token else "prefill"
-        groups.setdefault((phase, one.record.layer, one.record.name), []).append(one)
+        groups.setdefault((one.phase, one.record.layer, one.record.name), []).append(one)
     rows = []
     for (phase, layer, name), own in groups.items():
         first = own[0].record
         tokens, cycles = sum(one.record.m for one in own), sum(one.cycles for one in own)
         zeros = sum(one.record.activation_zero_share * one.record.m for one in own) / tokens
-        used = tokens * first.k * first.n / (cycles * trits_per_cycle)
+        used = tokens * first.k * first.n / (cycles * config.lanes * config.columns)
         shares = (used, first.weight_zero_share, zeros, own[0].toggles_per_trit)
-        rows.append(Row(phase, layer, name, first.k, first.n, tokens, cycles, *shares))
+        streamed = Streams(
+            *map(sum, zip(*(streams(config, one.record.m, first.k, first.n) for one in own), strict=True))
+        )
+        rows.append(Row(phase, layer, name, first.k, first.n, tokens, cycles, *shares, *streamed))
     return rows

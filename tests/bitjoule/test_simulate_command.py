@@ -1,11 +1,16 @@
 """`bitjoule rtl simulate`: a model's text, its matmuls on the hardware, and the tables."""
 
+import json
+import re
+
 import pandas as pd
 import pytest
+import yaml
 
 from bitjoule.experiments.evaluation import RESULT_COLUMNS
 from bitjoule.experiments.reader import shipped_rtl_experiments
 from bitjoule.experiments.result import SUMMARY_COLUMNS
+from bitjoule.reports.digits import with_unit
 from bitjoule.sim.configurations import read_configuration
 from bitjoule.sim.cycles import cycles
 from bitjoule.sim.trained import shipped_models
@@ -32,9 +37,73 @@ def test_the_tables_are_those_of_a_run_and_the_cycles_those_of_the_closed_form(b
         assert row.cycles == sum(cycles(CONFIG, m, row.k, row.n) for m in calls)
         assert row.tokens == sum(calls)
     adds = (matmuls["tokens"] * (matmuls["k"] - 1) * matmuls["n"]).sum()
-    assert results["count"].sum() == adds
+    assert results[results["action"] == "add"]["count"].sum() == adds
+    streamed = results[(results["operand"] == "weights") & (results["action"] == "buffer_read")]
+    assert streamed["count"].sum() == matmuls["weight_bits"].sum()
     seconds = summary.set_index("phase")["latency_s"]
-    assert seconds.sum() == pytest.approx(matmuls["cycles"].sum() / 500e6)
+    assert seconds["prefill"] + seconds["decode"] == pytest.approx(seconds["request"])
+    assert seconds["request"] >= matmuls["cycles"].sum() / 500e6
+    leaked = results[results["component"] == "leakage"].set_index("phase")["count"]
+    for phase, cycles_ in leaked.items():
+        assert seconds[phase] == pytest.approx(cycles_ / 500e6)
+
+
+def test_the_components_add_up_to_the_energy_of_each_phase_within_their_bands(bitjoule, tmp_path):
+    assert simulate(bitjoule, tmp_path, "--engine", "numpy", "--new-tokens", "3", "--prompt", "abcd")[0] == 0
+    results, summary = (pd.read_csv(tmp_path / "rtl_tiny_b158" / f"{name}.csv") for name in ("results", "summary"))
+    summary = summary.set_index("phase")
+    assert summary["platform"].tolist() == ["ternary-edge"] * 3
+    for end in ("energy", "energy_low", "energy_high"):
+        parts = results.groupby("phase")[f"{end}_pj"].sum() / 1e12
+        for phase, tokens in (("prefill", 4), ("decode", 2)):
+            assert summary[f"{end}_j"][phase] == pytest.approx(parts[phase])
+            assert summary["tokens_per_s"][phase] == pytest.approx(tokens / summary["latency_s"][phase])
+        assert summary[f"{end}_j"]["request"] == pytest.approx(parts.sum())
+    assert summary["energy_per_token_j"]["decode"] == pytest.approx(summary["energy_j"]["decode"] / 2)
+    assert (results["energy_low_pj"] <= results["energy_pj"]).all()
+    assert (results["energy_pj"] <= results["energy_high_pj"]).all()
+
+
+def test_the_text_tells_time_and_energy_of_a_token_and_its_parts(bitjoule, tmp_path):
+    arguments = ("--engine", "numpy", "--new-tokens", "2", "--prompt", "abc", "--technology", "45nm")
+    out = simulate(bitjoule, tmp_path, *arguments)[1]
+    assert "On ternary-edge at 45nm, its memories feeding this accelerator; norms, attention, softmax" in out
+    summary = pd.read_csv(tmp_path / "rtl_tiny_b158" / "summary.csv").set_index("phase")
+    row = re.search(r"^\| tiny-b158 \| decode .*$", out, re.MULTILINE)
+    assert row
+    assert with_unit(summary["latency_s"]["decode"], "s") in row[0]
+    assert with_unit(summary["energy_per_token_j"]["decode"], "J") in row[0]
+    for part in ("additions", "accumulators", "weight registers", "weights, buffer", "weights, off-chip memory",
+                 "activations, buffer", "results, buffer", "leakage"):  # fmt: skip
+        assert f"| {part} " in out
+
+
+def test_of_trits_that_are_all_zero_no_addition_is_left_and_of_signs_all(bitjoule, tmp_path):
+    for zeros, share in (("0", "100.0 %"), ("1", "0.0 %")):
+        data = f"rtl: {{engine: numpy, matmuls: [{{m: 2, k: 100, n: 40}}], random_weights: {zeros}}}"
+        (tmp_path / "x.yaml").write_text(f"name: x\n{data}\n")
+        out = bitjoule("run", tmp_path / "x.yaml", "--out", tmp_path)[1]
+        assert f"of nonzero trits alone there are {share} of these {2 * 99 * 40}." in out
+
+
+def test_a_platform_of_ones_own_is_used_and_written_out(bitjoule, tmp_path, monkeypatch):
+    (tmp_path / "mine.yaml").write_text(
+        "like: ternary-edge\noff_chip: {memory: null, read_pj_per_bit: 1, write_pj_per_bit: 1}\n"
+        "nodes: {7nm: {clock_mhz: 400}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    arguments = ("--engine", "numpy", "--new-tokens", "1", "--prompt", "abc", "--platform", "./mine.yaml")
+    assert simulate(bitjoule, tmp_path / "out", *arguments)[0] == 0
+    folder = tmp_path / "out" / "rtl_tiny_b158"
+    results = pd.read_csv(folder / "results.csv")
+    off_chip = results[results["action"] == "off_chip_read"]
+    assert off_chip["energy_pj"].to_numpy() == pytest.approx(off_chip["count"].to_numpy())
+    (tmp_path / "mine.yaml").unlink()
+    assert bitjoule("run", folder / "experiment.yaml", "--out", tmp_path / "again")[0] == 0
+    for name in ("results.csv", "summary.csv", "experiment.yaml"):
+        assert (tmp_path / "again" / "rtl_tiny_b158" / name).read_bytes() == (folder / name).read_bytes()
+    assert yaml.safe_load((folder / "experiment.yaml").read_text())["rtl"]["clock_mhz"] == 400
+    assert "./mine.yaml" in json.loads((folder / "manifest.json").read_text())["input"]
 
 
 def test_the_scheme_is_that_of_the_models_weights(bitjoule, tmp_path):
@@ -52,7 +121,7 @@ def test_a_floating_point_model_has_nothing_to_run_on_the_hardware(bitjoule, tmp
 def test_a_second_run_replaces_the_first(bitjoule, tmp_path):
     for tokens in ("2", "3"):
         assert simulate(bitjoule, tmp_path, "--engine", "numpy", "--new-tokens", tokens)[0] == 0
-    assert pd.read_csv(tmp_path / "rtl_tiny_b158" / "summary.csv")["new_tokens"].tolist() == [3, 3]
+    assert pd.read_csv(tmp_path / "rtl_tiny_b158" / "summary.csv")["new_tokens"].tolist() == [3, 3, 3]
 
 
 def test_random_weights_have_the_shape_of_a_preset_and_the_stated_share_of_zeros(bitjoule, tmp_path):
@@ -74,6 +143,12 @@ def test_random_weights_have_the_shape_of_a_preset_and_the_stated_share_of_zeros
         (("--technology", "7mm"), "rtl simulate:1: technology: unknown technology '7mm'"),
         (("--clock-mhz", "0"), "rtl simulate:1: rtl.clock_mhz: got 0"),
         (("--config", "tiny_8x4"), "rtl simulate:1: rtl.config: tiny_8x4 has max_k 64"),
+        (("--config", "tiny_8x4", "--engine", "numpy"), "rtl simulate:1: rtl.config: tiny_8x4 has max_k 64"),
+        (("--config", "binary_64x16"), "rtl simulate:1: rtl.config: binary_64x16 has weight_encoding binary1, which"),
+        (("--platform", "ternary-egde"), "rtl simulate:1: platform: unknown platform 'ternary-egde' (did you mean"),
+        (("--platform", "no.yaml"), "rtl simulate:1: platform: 'no.yaml' does not exist; expected a platform's YAML"),
+        (("--platform", "int8-edge"), "rtl simulate:1: platform: platform int8-edge multiplies ternary x int8; the"),
+        (("--platform", "tpu32", "--technology", "45nm"), "rtl simulate:1: platform: no array of platform tpu32"),
         (("mixtral-8x7b", "--random-weights", "0.3"), "rtl simulate:1: rtl.model: the model has 8 experts"),
     ],
 )
@@ -101,12 +176,15 @@ def test_an_experiment_from_yaml_gives_the_same_tables(bitjoule, tmp_path):
     assert matmuls["cycles"].tolist() == [cycles(CONFIG, 2, 100, 40), cycles(CONFIG, 1, 64, 16)]
     assert matmuls["weight_zero_share"].to_numpy() == pytest.approx(0.5, abs=0.06)
     assert tuple(summary.columns) == SUMMARY_COLUMNS
-    assert summary["latency_s"].sum() == pytest.approx(matmuls["cycles"].sum() / 250e6)
+    assert summary["model"].tolist() == ["2x100x40", "1x64x16"]
+    assert summary["prompt_tokens"].tolist() == [2, 1]
+    assert set(results["component"]) == {"matmul", "leakage"}
     again = folder.with_name("again")
     assert bitjoule("run", folder / "experiment.yaml", "--out", again)[0] == 0
     for name in ("matmuls.csv", "results.csv", "summary.csv", "summary.md", "experiment.yaml"):
         assert (again / "mine" / name).read_bytes() == (folder / name).read_bytes()
-    assert results["energy_pj"].sum() == pytest.approx((2 * 99 * 40 + 63 * 16) * 0.03)  # INT8 addition at 45 nm
+    adds = results[results["action"] == "add"]
+    assert adds["energy_pj"].sum() == pytest.approx((2 * 99 * 40 + 63 * 16) * 0.03)  # INT8 addition at 45 nm
 
 
 @pytest.mark.parametrize(
@@ -116,7 +194,9 @@ def test_an_experiment_from_yaml_gives_the_same_tables(bitjoule, tmp_path):
         ("random_weights: 0.5, ", "", "3: rtl: matmuls without random_weights"),
         ("random_weights: 0.5", "model: tiny-b158", "3: rtl: model and matmuls are both given"),
         ("k: 64", "k: 20000", "3: rtl.config: simulate_64x16 has max_k 16384, too small for K 20000"),
-        ("m: 2", "m: 70000", "3: rtl.matmuls[0]: is too large"),
+        ("m: 2", "m: 70000", "3: rtl.matmuls[0].m: got 70000; expected less than or equal to 65535"),
+        ("m: 1, k: 64, n: 16", "m: 2, k: 100, n: 40", "3: rtl.matmuls: a size stands twice; expected each size once"),
+        ("45nm", "45nm\nplatform: x.yaml", "3: platform: 'x.yaml' does not exist; expected a platform's YAML"),
         ("45nm", "46nm", "2: technology: unknown technology '46nm' (did you mean '45nm'?)"),
         ("engine", "engin", "3: rtl.engin: unknown key (did you mean 'engine'?)"),
     ],

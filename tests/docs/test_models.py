@@ -5,11 +5,13 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
-from bitjoule.experiments.rtl_schema import RtlRun, read_rtl_experiment
+from bitjoule.experiments.rtl_schema import RtlExperiment, RtlRun, read_rtl_experiment
 from bitjoule.sim.trained import shipped_models
 
-PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "models.md").read_text()
 
 
 def test_the_experiment_shown_is_valid_and_every_key_and_model_is_told(tmp_path):
@@ -20,6 +22,18 @@ def test_the_experiment_shown_is_valid_and_every_key_and_model_is_told(tmp_path)
     assert read[0].name == "mine"
     for name in [*RtlRun.model_fields, *shipped_models()]:
         assert name in PAGE
+
+
+def test_every_key_of_a_hardware_experiment_and_its_default_is_told():
+    page = (DOCS / "experiment-file.md").read_text()
+    for key, field in RtlRun.model_fields.items():
+        row = re.search(rf"^\| `rtl\.{key}` \|.*\|(.*)\|$", page, re.MULTILINE)
+        assert row, key
+        if field.default is not None:
+            assert yaml.safe_load(row[1].strip().strip("`")) == field.default
+    for key in RtlExperiment.model_fields:
+        assert f"`{key}" in page
+    assert f"| `{RtlExperiment.model_fields['platform'].default}` |" in page
 
 
 @pytest.mark.parametrize("command", re.findall(r"^bitjoule (rtl simulate tiny-[^#\n]*)", PAGE, re.MULTILINE))

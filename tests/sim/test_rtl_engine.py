@@ -4,15 +4,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bitjoule.energy_models.models import presets
-from bitjoule.sim.configurations import read_configuration
+from bitjoule.sim.configurations import read_configuration, shipped_configurations
 from bitjoule.sim.cycles import cycles
 from bitjoule.sim.engines import CheckEngine, MatmulRecord, MatmulWeights, NumpyEngine
 from bitjoule.sim.matmul import integer_matmul
 from bitjoule.sim.quantisation import absmean_ternary
-from bitjoule.sim.rtl_engine import PACKED, Measured, RtlEngine, summed
+from bitjoule.sim.rtl_engine import PACKED, Measured, RtlEngine, streams, summed
 from bitjoule.sim.simulators import SimulatorError
+from bitjoule.sim.streams import activation_stream, result_beats, weight_stream
 from bitjoule.sim.synthetic import random_model
 from bitjoule.sim.verilated import Outcome, PackedWeights, Verilated
 
@@ -68,12 +71,23 @@ def test_rows_add_up_the_calls_of_a_layer_and_phase():
         return Measured(MatmulRecord(layer, "q_proj", m, 64, 16, 0.5, zeros), taken, new_token)
 
     calls = [measured(0, 4, 10, 0.5, 0), measured(0, 1, 4, 0.2, 1), measured(0, 1, 4, 0.6, 2), measured(1, 4, 9, 0, 0)]
-    rows = summed(calls, 1024)
+    rows = summed(calls, CONFIG)
     assert [(row.phase, row.layer, row.tokens, row.cycles) for row in rows] == [
         ("prefill", 0, 4, 10), ("decode", 0, 2, 8), ("prefill", 1, 4, 9),
     ]  # fmt: skip
     assert rows[0].utilisation == pytest.approx(4 * 1024 / (10 * 1024))
     assert rows[1].activation_zero_share == pytest.approx(0.4)
+    assert [row.weight_bits for row in rows] == [4 * 2048, 2 * 2048, 4 * 2048]  # one token a tile
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(sorted(shipped_configurations())), st.integers(1, 130), st.integers(1, 64), st.integers(1, 70))
+def test_streams_are_as_long_as_the_beats_that_carry_a_matmul(name, m, k, n):
+    config = read_configuration(name)
+    counted = streams(config, m, k, n)
+    assert counted.weight_bits == 8 * weight_stream(config, np.ones((k, n), np.int8), m).size
+    assert counted.activation_bits == 8 * activation_stream(config, np.zeros((m, k), np.int8), n).size
+    assert counted.result_bits == result_beats(config, m, n) * config.result_bus_bits
 
 
 @pytest.mark.slow

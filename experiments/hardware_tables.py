@@ -1,0 +1,161 @@
+"""The tables and the folder of a hardware run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import yaml
+
+from bitjoule.energy_models.arithmetic import Phase
+from bitjoule.energy_models.documents import Document
+from bitjoule.energy_models.facts import Price
+from bitjoule.energy_models.steps import Kind
+from bitjoule.experiments.accelerator_costs import matmul_costs
+from bitjoule.experiments.evaluation import ENERGY_COLUMNS, PJ_PER_J, REQUEST, RESULT_COLUMNS
+from bitjoule.experiments.folder import replacing
+from bitjoule.experiments.manifest import write_run_manifest
+from bitjoule.experiments.result import SUMMARY_COLUMNS
+from bitjoule.experiments.rtl_schema import DEFAULT_MODEL, DEFAULT_PROMPT, RtlExperiment, read_machine
+from bitjoule.experiments.simulation import Call, Simulated
+from bitjoule.experiments.tables import write_csv
+
+BARE = "matmul"
+ENDS = ("energy_low_pj", "energy_pj", "energy_high_pj")  # in a price's order
+
+
+class HardwareTables(NamedTuple):
+    """The tables that a hardware run shares with energy experiments.
+
+    Parameters
+    ----------
+    results
+        A row for each case, phase, matmul and action; columns `RESULT_COLUMNS`. Leakage is a component of its own.
+    summary
+        A row for each case and phase, and for both where there are two; columns `SUMMARY_COLUMNS`, without memory and
+        ratios.
+    """
+
+    results: pd.DataFrame
+    summary: pd.DataFrame
+
+
+def hardware_tables(experiment: RtlExperiment, found: Simulated) -> HardwareTables:
+    """Return what a run counts, costs and takes.
+
+    Parameters
+    ----------
+    experiment, found
+        What was run, and what it gave; `found` has a machine.
+    """
+    assert found.machine is not None  # noqa: S101 (whoever ran something has one)
+    counts: dict[tuple[str, ...], tuple[float, Price]] = {}
+    cycles: dict[tuple[str, str], int] = {}
+    cases: dict[str, dict[str, object]] = {}
+    for call, times in found.calls.items():
+        costs = matmul_costs(found.machine, found.config, call.kind, call.shape, call.cycles)
+        case = _case(experiment, found, call)
+        model, component = str(case["model"]), call.name if call.kind is Kind.LINEAR else BARE
+        cases.setdefault(model, case)
+        cycles[model, call.phase] = cycles.get((model, call.phase), 0) + times * costs.cycles
+        for cost in costs.actions:
+            key = (model, call.phase, "leakage" if cost.action == "leak" else component, *cost[:3])
+            counts[key] = (counts.get(key, (0.0, cost.price))[0] + times * cost.times, cost.price)
+    names = ("phase", "component", "operand", "action", "format")
+    order = list(cycles)
+    rows = [
+        {**cases[key[0]], **dict(zip(names, key[1:], strict=True)), "count": count,
+         **{column: count * end for column, end in zip(ENDS, price, strict=True)}}
+        for key, (count, price) in sorted(
+            counts.items(), key=lambda one: (order.index((one[0][0], one[0][1])), one[0][2] == "leakage")
+        )
+    ]  # fmt: skip
+    results = pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
+    return HardwareTables(results, _summary(cases, found, results, cycles))
+
+
+def _summary(
+    cases: dict[str, dict[str, object]], found: Simulated, results: pd.DataFrame, cycles: dict[tuple[str, str], int]
+) -> pd.DataFrame:
+    assert found.machine is not None  # noqa: S101 (see `hardware_tables`)
+    hertz = found.machine.node.clock_mhz * 1e6
+    table = []
+    for model, case in cases.items():
+        phases = [phase for of, phase in cycles if of == model]
+        for own in [[phase] for phase in phases] + ([phases] if len(phases) > 1 else []):
+            here = results[(results["model"] == model) & results["phase"].isin(own)]
+            tokens = sum(_tokens(found, model, phase) for phase in own)
+            latency_s = sum(cycles[model, phase] for phase in own) / hertz
+            energy = {name.replace("_pj", "_j"): float(here[name].sum()) / PJ_PER_J for name in ENERGY_COLUMNS}
+            times = {"latency_s": latency_s, "tokens_per_s": tokens / latency_s}
+            per_token = {"energy_per_token_j": energy["energy_j"] / tokens}
+            phase = own[0] if len(own) == 1 else REQUEST
+            table.append({**case, "phase": phase, **energy, **per_token, **times})
+    return pd.DataFrame(table, columns=list(SUMMARY_COLUMNS))
+
+
+def _tokens(found: Simulated, model: str, phase: str) -> int:
+    """Return the tokens that a phase ran: the prompt's, all new ones but the last, or a bare matmul's M."""
+    rows = (row for row in found.rows if row.phase == phase and (found.new_tokens or row.name == model))
+    return next(rows).tokens
+
+
+def _case(experiment: RtlExperiment, found: Simulated, call: Call) -> dict[str, object]:
+    assert found.machine is not None  # noqa: S101 (see `hardware_tables`)
+    bare = call.kind is Kind.BARE
+    model = call.name if bare else found.name
+    return {
+        "experiment": experiment.name, "model": model,
+        "parameters": call.shape.k * call.shape.n if bare else found.parameters, "scheme": found.scheme,
+        "technology": experiment.technology, "platform": found.machine.name, "batch": 1,
+        "prompt_tokens": _tokens(found, model, Phase.PREFILL), "new_tokens": found.new_tokens,
+    }  # fmt: skip
+
+
+def _written_out(experiment: RtlExperiment, found: Simulated, document: Document) -> dict[str, object]:
+    run = experiment.rtl
+    if run.matmuls is None:
+        run = run.model_copy(update={"model": run.model or DEFAULT_MODEL, "prompt": run.prompt or DEFAULT_PROMPT})
+    if found.machine is not None:
+        run = run.model_copy(update={"clock_mhz": found.machine.node.clock_mhz})
+    whole = experiment.model_copy(update={"rtl": run, "platform": read_machine(experiment, document).whole})
+    return whole.model_dump(mode="json", exclude_none=True)
+
+
+def write(
+    experiment: RtlExperiment,
+    document: Document,
+    found: Simulated,
+    tables: HardwareTables,
+    target: Path,
+    command: Sequence[str],
+    summary_text: str,
+) -> None:
+    """Write the folder of a run: tables, summary.md, the experiment with every default written out, and the manifest.
+
+    Parameters
+    ----------
+    experiment, document, found, tables
+        What was run, where it was written, and what it gave.
+    target
+        The output folder; replaced whole.
+    command
+        The command line.
+    summary_text
+        For summary.md.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written, or holds what no run wrote.
+    """
+    with replacing(target) as folder:
+        write_csv([pd.DataFrame(found.rows)], folder / "matmuls.csv")
+        for name, table in tables._asdict().items():
+            write_csv([table], folder / f"{name}.csv")
+        (folder / "summary.md").write_text(summary_text, encoding="utf-8")
+        whole = yaml.safe_dump(
+            _written_out(experiment, found, document), sort_keys=False, allow_unicode=True, width=120
+        )
+        (folder / "experiment.yaml").write_text(whole, encoding="utf-8")
+        write_run_manifest(folder, found.inputs, command, {"seed": experiment.rtl.seed})
