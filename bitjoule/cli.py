@@ -308,13 +308,9 @@ def _show(options: argparse.Namespace, _: Sequence[str]) -> int:
 def _schema(_: argparse.Namespace, __: Sequence[str]) -> int:
     import json
 
-    from bitjoule.experiments.schema import Experiment
+    from bitjoule.experiments.json_schema import json_schema
 
-    print(
-        json.dumps(
-            {"$schema": "https://json-schema.org/draft/2020-12/schema", **Experiment.model_json_schema()}, indent=2
-        )
-    )
+    print(json.dumps(json_schema(), indent=2))
     return OK
 
 

@@ -11,10 +11,12 @@ from yaml import safe_load
 from bitjoule.energy_models.documents import parse_document
 from bitjoule.energy_models.errors import InputError
 from bitjoule.energy_models.validation import validate
-from bitjoule.experiments.reader import shipped_experiments
+from bitjoule.experiments.json_schema import json_schema
+from bitjoule.experiments.reader import shipped_experiments, shipped_rtl_experiments
+from bitjoule.experiments.rtl_schema import RtlExperiment, RtlRun, read_rtl_experiment
 from bitjoule.experiments.schema import Experiment, Range, swept
 
-SCHEMA = Draft202012Validator(Experiment.model_json_schema())
+SCHEMA = Draft202012Validator(json_schema())
 
 
 def experiment(text: str) -> Experiment:
@@ -53,9 +55,12 @@ def test_an_experiment_is_frozen(small):
         experiment(small).name = "other"
 
 
-@pytest.mark.parametrize("name", shipped_experiments())
+SHIPPED = shipped_experiments() | shipped_rtl_experiments()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_the_json_schema_accepts_every_shipped_experiment(name):
-    assert list(SCHEMA.iter_errors(safe_load(shipped_experiments()[name].read_text()))) == []
+    assert list(SCHEMA.iter_errors(safe_load(SHIPPED[name].read_text()))) == []
 
 
 SHAPE = "{name: t, layers: 1, hidden: 4, heads: 2, ffn: 8, ffn_gated: true, activation: silu, vocabulary: 5}"
@@ -93,3 +98,83 @@ def test_the_json_schema_and_the_reader_refuse_the_same(small, change):
     assert not SCHEMA.is_valid(safe_load(text))
     with pytest.raises(InputError):
         experiment(text)
+
+
+def test_the_json_schema_has_the_keys_of_both_kinds_and_says_what_each_hardware_key_means():
+    definitions = json_schema()["$defs"]
+    for kind in (Experiment, RtlExperiment, RtlRun):
+        assert set(definitions[kind.__name__]["properties"]) == set(kind.model_fields)
+    for kind in (RtlExperiment, RtlRun):
+        assert all(found["description"] for found in definitions[kind.__name__]["properties"].values())
+
+
+HARDWARE = """\
+name: mine
+technology: 45nm
+platform: ternary-edge
+rtl: {engine: numpy, matmuls: [{m: 2, k: 100, n: 40}, {m: 1, k: 64, n: 16}], random_weights: 0.5, clock_mhz: 250}
+"""
+
+
+def hardware(text: str, tmp_path) -> RtlExperiment:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    read = read_rtl_experiment(path)
+    assert read is not None
+    return read[0]
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("mine", "mine"),
+        ("technology: 45nm\nplatform: ternary-edge\n", ""),
+        ("matmuls: [{m: 2, k: 100, n: 40}, {m: 1, k: 64, n: 16}], random_weights: 0.5", "model: tiny-b158"),
+        ("matmuls: [{m: 2, k: 100, n: 40}, {m: 1, k: 64, n: 16}], ", "model: x/y, matmuls: null, toggles: true, "),
+        ("random_weights: 0.5", "model: null, random_weights: 0, temperature: 0, seed: 1"),
+        ("m: 2, k: 100, n: 40", "m: 65535, k: 1048576, n: 16777215"),
+    ],
+)
+def test_the_json_schema_and_the_reader_accept_the_same_hardware_experiments(tmp_path, was, becomes):
+    text = HARDWARE.replace(was, becomes)
+    assert list(SCHEMA.iter_errors(safe_load(text))) == []
+    assert hardware(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("name: mine", "nam: mine"),
+        ("name: mine", "name: Mine"),
+        ("name: mine", "name: mine\nschemes: [fp16]"),
+        ("45nm", "46nm"),
+        ("platform: ternary-edge", "platform: 5"),
+        ("platform: ternary-edge", "platform: {name: x, arrays: {}}"),
+        ("engine: numpy", "engine: gpu"),
+        ("engine: numpy", "engin: numpy"),
+        ("random_weights: 0.5", "random_weights: 1.5"),
+        (", random_weights: 0.5", ""),
+        ("random_weights: 0.5", "random_weights: null"),
+        ("random_weights: 0.5", "random_weights: 0.5, model: tiny-b158"),
+        ("random_weights: 0.5", "random_weights: 0.5, toggles: 1"),
+        ("random_weights: 0.5", "random_weights: 0.5, new_tokens: 0"),
+        ("random_weights: 0.5", "random_weights: 0.5, seed: -1"),
+        ("random_weights: 0.5", "random_weights: 0.5, temperature: hot"),
+        ("random_weights: 0.5", "random_weights: 0.5, prompt: 5"),
+        ("clock_mhz: 250", "clock_mhz: 0"),
+        ("m: 2", "m: 65536"),
+        ("k: 100", "k: 1048577"),
+        ("n: 40", "n: 16777216"),
+        ("m: 2, ", ""),
+        ("{m: 1, k: 64, n: 16}", "{m: 2, k: 100, n: 40}"),
+        ("[{m: 2, k: 100, n: 40}, {m: 1, k: 64, n: 16}]", "[]"),
+        (HARDWARE[HARDWARE.index("{engine") :], "null\n"),
+        (HARDWARE[HARDWARE.index("{engine") :], "[]\n"),
+    ],
+)
+def test_the_json_schema_and_the_reader_refuse_the_same_hardware_experiments(tmp_path, was, becomes):
+    text = HARDWARE.replace(was, becomes)
+    assert text != HARDWARE
+    assert not SCHEMA.is_valid(safe_load(text))
+    with pytest.raises(InputError):
+        hardware(text, tmp_path)
