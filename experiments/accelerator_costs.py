@@ -132,7 +132,7 @@ def matmul_costs(machine: Machine, config: AcceleratorConfig, kind: Kind, shape:
     """
     problem, moved = _moved(machine, config, kind, shape)
     off_chip_bits, slowest = memory_time(problem, moved)
-    taken = math.ceil(max(cycles, slowest))
+    taken = math.ceil(max(cycles, round(float(slowest), 6)))  # bits a value, times values, are whole but for rounding
     blocks = (-(-shape.k // config.lanes), -(-shape.n // config.columns))
     tiles = Tiles(shape.m, *blocks, min(shape.m, config.tokens), 1, 1, M, K)  # tokens, then K, then N
     array, _ = machine.array(kind)
@@ -141,11 +141,10 @@ def matmul_costs(machine: Machine, config: AcceleratorConfig, kind: Kind, shape:
     streamed_bits = {place: getattr(problem, place).bits for place in ("weights", "activations", "outputs")}
     actions = []
     for step, line in machine.lines(kind).items():
-        factor, held = line.factor, line.format
+        times, held = found[step.quantity] * line.factor, line.format
         if step.operand in streamed_bits and step.action.startswith(("buffer", "off_chip")):
-            factor = streamed_bits[step.operand]
+            times = float(round(found[step.quantity] * streamed_bits[step.operand]))
             held = f"int{config.result_bits}" if step.operand == "outputs" else held
-        times = found[step.quantity] * factor
         if times:
             actions.append(Cost(step.operand, step.action, held, times, line.price))
     actions.append(Cost("chip", "leak", "", float(taken), machine.cycle_pj))

@@ -46,9 +46,13 @@ def hardware_tables(experiment: RtlExperiment, found: Simulated) -> HardwareTabl
     Parameters
     ----------
     experiment, found
-        What was run, and what it gave; `found` has a machine.
+        What was run, and what it gave.
+
+    Raises
+    ------
+    ValueError
+        There is no machine: see `bitjoule.experiments.simulation.Simulated`.
     """
-    assert found.machine is not None  # noqa: S101 (whoever ran something has one)
     counts: dict[tuple[str, ...], tuple[float, Price]] = {}
     cycles: dict[tuple[str, str], int] = {}
     cases: dict[str, dict[str, object]] = {}
@@ -77,7 +81,6 @@ def hardware_tables(experiment: RtlExperiment, found: Simulated) -> HardwareTabl
 def _summary(
     cases: dict[str, dict[str, object]], found: Simulated, results: pd.DataFrame, cycles: dict[tuple[str, str], int]
 ) -> pd.DataFrame:
-    assert found.machine is not None  # noqa: S101 (see `hardware_tables`)
     hertz = found.machine.node.clock_mhz * 1e6
     table = []
     for model, case in cases.items():
@@ -101,7 +104,6 @@ def _tokens(found: Simulated, model: str, phase: str) -> int:
 
 
 def _case(experiment: RtlExperiment, found: Simulated, call: Call) -> dict[str, object]:
-    assert found.machine is not None  # noqa: S101 (see `hardware_tables`)
     bare = call.kind is Kind.BARE
     model = call.name if bare else found.name
     return {
@@ -116,8 +118,7 @@ def _written_out(experiment: RtlExperiment, found: Simulated, document: Document
     run = experiment.rtl
     if run.matmuls is None:
         run = run.model_copy(update={"model": run.model or DEFAULT_MODEL, "prompt": run.prompt or DEFAULT_PROMPT})
-    if found.machine is not None:
-        run = run.model_copy(update={"clock_mhz": found.machine.node.clock_mhz})
+    run = run.model_copy(update={"clock_mhz": found.machine.node.clock_mhz})
     whole = experiment.model_copy(update={"rtl": run, "platform": read_machine(experiment, document).whole})
     return whole.model_dump(mode="json", exclude_none=True)
 

@@ -95,8 +95,8 @@ class Simulated(NamedTuple):
         Of the model, or of the matmuls.
     config
         The accelerator.
-    machine
-        Around it; none if nothing ran on it.
+    built
+        The machine around it; none for a model without integer matmuls.
     rows
         The matmuls of each layer, name and phase.
     calls
@@ -113,12 +113,25 @@ class Simulated(NamedTuple):
     scheme: str
     parameters: int
     config: AcceleratorConfig
-    machine: Machine | None
+    built: Machine | None
     rows: list[Row]
     calls: dict[Call, int]
     new_tokens: int
     seconds: float
     inputs: dict[str, str]
+
+    @property
+    def machine(self) -> Machine:
+        """The machine around the accelerator.
+
+        Raises
+        ------
+        ValueError
+            There are no integer matmuls that it could run.
+        """
+        if self.built is None:
+            raise ValueError(f"{self.name} has no integer matmuls")
+        return self.built
 
 
 def simulate(experiment: RtlExperiment, document: Document, say: Callable[[str], None]) -> Simulated:
@@ -192,7 +205,7 @@ def simulate(experiment: RtlExperiment, document: Document, say: Callable[[str],
         scheme=chosen.scheme if chosen else SCHEMES["ternary"],
         parameters=chosen.model.shape.parameters if chosen else sum(m.k * m.n for m in run.matmuls or ()),
         config=config,
-        machine=machine,
+        built=machine,
         rows=summed(measured, config),
         calls=dict(calls),
         new_tokens=step,

@@ -41,7 +41,6 @@ def hardware_markdown(experiment: RtlExperiment, found: Simulated, tables: Hardw
     max_rows
         Rows of matmuls shown.
     """
-    assert found.machine is not None  # noqa: S101 (`tables` could not be made otherwise)
     matmuls = len({(row.layer, row.name) for row in found.rows})
     cycles, clock_mhz = sum(row.cycles for row in found.rows), found.machine.node.clock_mhz
     told = [
@@ -58,7 +57,6 @@ def hardware_markdown(experiment: RtlExperiment, found: Simulated, tables: Hardw
 
 def _times(found: Simulated, summary: pd.DataFrame, max_rows: int) -> str:
     """Return time and energy a token of each case and phase."""
-    assert found.machine is not None  # noqa: S101 (see `hardware_markdown`)
     own: dict[tuple[str, str], int] = {}  # the accelerator's cycles
     for row in found.rows:
         for phase in (row.phase, REQUEST):

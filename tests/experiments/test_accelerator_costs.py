@@ -17,6 +17,7 @@ from bitjoule.energy_models.technology import technologies
 from bitjoule.experiments.accelerator_costs import accelerator_machine, matmul_costs
 from bitjoule.sim.configurations import read_configuration
 from bitjoule.sim.cycles import Shape, cycles
+from bitjoule.sim.rtl_engine import streams
 
 
 def machine(config, technology="45nm", name="ternary-edge", clock_mhz=None, **changes):
@@ -75,6 +76,16 @@ def test_whole_tiles_move_what_the_system_accounting_counts_for_this_loop_order(
         if step.operand == "outputs":  # sums leave as they are, not requantised
             expected *= config.result_bits / 8
         assert times.get((step.operand, step.action), 0) == pytest.approx(expected), step
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(["edge_64x16", "decode_64x5"]), st.integers(1, 130), st.integers(1, 300), st.integers(1, 99))
+def test_what_leaves_and_enters_the_buffers_is_what_the_accelerator_streams_to_the_bit(name, m, k, n):
+    _, times = costs(name, m, k, n)
+    streamed = streams(read_configuration(name), m, k, n)
+    assert times["weights", "buffer_read"] == streamed.weight_bits
+    assert times["activations", "buffer_read"] == streamed.activation_bits
+    assert times["outputs", "buffer_write"] == streamed.result_bits
 
 
 @pytest.mark.parametrize(("m", "stays"), [(1, True), (4, True), (400, False)])
