@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,9 +34,13 @@ def costs(config_name, m, k, n, kind=Kind.BARE, **changes):
     return found, times
 
 
-def test_a_small_matmul_costs_the_sum_of_counts_times_prices():
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("check", marks=pytest.mark.slow)])
+def test_a_hardware_run_of_a_small_matmul_costs_the_sum_of_counts_times_prices(bitjoule, tmp_path, engine):
     """(2, 100) @ (100, 40) on simulate_64x16: 2 tiles of K, 3 of N, each token takes all six tiles."""
-    found, _ = costs("simulate_64x16", 2, 100, 40)
+    run = f"rtl: {{engine: {engine}, matmuls: [{{m: 2, k: 100, n: 40}}], random_weights: 0.3}}"
+    (tmp_path / "x.yaml").write_text(f"name: x\ntechnology: 45nm\n{run}\n")
+    assert bitjoule("run", tmp_path / "x.yaml", "--out", tmp_path)[0] == 0
+    results, summary = (pd.read_csv(tmp_path / "x" / f"{name}.csv") for name in ("results", "summary"))
     sram_pj = 20 / 64 * (100 / 20) ** (math.log(128 / 32) / math.log(1024 / 32))  # TPUv4i, banks of 128 KiB, a bit
     lpddr4_pj, register_pj, accumulator_pj, add_pj = 8, 0.0013, 2 * 0.0119, 0.03
     tile, inputs, results = 64 * 16 * 2, 64 * 8, 16 * 32  # bits of a beat
@@ -50,8 +55,9 @@ def test_a_small_matmul_costs_the_sum_of_counts_times_prices():
         "accumulators": 2 * 2 * 40 * 23 * accumulator_pj,  # an update for each tile of K
         "leakage": taken * 0.0841 / 500e6 * 1e12,
     }
-    assert taken == found.cycles == 85
-    assert sum(cost.times * cost.price.nominal_pj for cost in found.actions) == pytest.approx(sum(expected.values()))
+    assert summary["latency_s"][0] == pytest.approx(taken / 500e6)
+    assert results["energy_pj"].sum() == pytest.approx(sum(expected.values()))
+    assert summary["energy_per_token_j"][0] == pytest.approx(sum(expected.values()) / 2 / 1e12)
 
 
 @settings(max_examples=30, deadline=None)
