@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitjoule.energy_models.accesses import UnpricedError
+from bitjoule.energy_models.amounts import Band
 from bitjoule.energy_models.columns import QUANTITIES
 from bitjoule.energy_models.mapping import Tiles, replay
-from bitjoule.energy_models.platforms import Band, platforms
+from bitjoule.energy_models.platforms import platforms
 from bitjoule.energy_models.quantities import quantities
 from bitjoule.energy_models.schemes import schemes
 from bitjoule.energy_models.steps import STEPS, Kind
