@@ -41,7 +41,7 @@ def test_a_hardware_run_of_a_small_matmul_costs_the_sum_of_counts_times_prices(b
     run = f"rtl: {{engine: {engine}, matmuls: [{{m: 2, k: 100, n: 40}}], random_weights: 0.3}}"
     (tmp_path / "x.yaml").write_text(f"name: x\ntechnology: 45nm\n{run}\n")
     assert bitjoule("run", tmp_path / "x.yaml", "--out", tmp_path)[0] == 0
-    results, summary = (pd.read_csv(tmp_path / "x" / f"{name}.csv") for name in ("results", "summary"))
+    table, summary = (pd.read_csv(tmp_path / "x" / f"{name}.csv") for name in ("results", "summary"))
     sram_pj = 20 / 64 * (100 / 20) ** (math.log(128 / 32) / math.log(1024 / 32))  # TPUv4i, banks of 128 KiB, a bit
     lpddr4_pj, register_pj, accumulator_pj, add_pj = 8, 0.0013, 2 * 0.0119, 0.03
     tile, inputs, results = 64 * 16 * 2, 64 * 8, 16 * 32  # bits of a beat
@@ -57,7 +57,7 @@ def test_a_hardware_run_of_a_small_matmul_costs_the_sum_of_counts_times_prices(b
         "leakage": taken * 0.0841 / 500e6 * 1e12,
     }
     assert summary["latency_s"][0] == pytest.approx(taken / 500e6)
-    assert results["energy_pj"].sum() == pytest.approx(sum(expected.values()))
+    assert table["energy_pj"].sum() == pytest.approx(sum(expected.values()))
     assert summary["energy_per_token_j"][0] == pytest.approx(sum(expected.values()) / 2 / 1e12)
 
 
