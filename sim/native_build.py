@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
@@ -34,7 +34,7 @@ _DEFINED = {
 }
 
 
-def native_library(config: AcceleratorConfig, variant: Variant = "fast") -> Path:
+def native_library(config: AcceleratorConfig, variant: Variant = "fast", verilog: str | None = None) -> Path:
     """Return the shared library of a configuration; it is compiled if the cache has none.
 
     Parameters
@@ -43,6 +43,8 @@ def native_library(config: AcceleratorConfig, variant: Variant = "fast") -> Path
         The configuration.
     variant
         ``fast``, or one that can record: ``saif`` (toggles) or ``vcd`` (waveforms).
+    verilog
+        Other Verilog of the same hardware, e.g. its netlist: the top module, `TOP`, has the same ports.
 
     Raises
     ------
@@ -51,18 +53,21 @@ def native_library(config: AcceleratorConfig, variant: Variant = "fast") -> Path
     """
     root = verilator_root()
     compiler = find_compiler()
-    verilog = accelerator_verilog(config)
+    apart = "" if verilog else _COLUMNS_APART.format(top=TOP)
+    # Optimising a netlist of ten thousand cells takes longer than any check that is run on it.
+    level = _SLOW if verilog else _FAST[variant]
+    verilog = verilog or accelerator_verilog(config)
     flags = (*_ALWAYS, *_DEFINED[variant], *_numbers(config))
     identity = (importlib.metadata.version("verilator"), compiler, _identity(compiler))
     sources = (path.read_bytes() for path in sorted(NATIVE.iterdir()) if path.suffix in {".cpp", ".h"})
     key = content_hash(
         verilog,
         *sources,
-        _COLUMNS_APART,
+        apart,
         *identity,
         *_VERILATE,
         *_TRACED[variant],
-        *_FAST[variant],
+        *level,
         *_SLOW,
         *flags,
     )
@@ -76,18 +81,24 @@ def native_library(config: AcceleratorConfig, variant: Variant = "fast") -> Path
 
     def build(folder: Path) -> None:
         runtime = cached(f"runtime-{runtime_key}", build_runtime)
-        _build(folder, root, compiler, verilog, variant, flags, runtime)
+        _build(folder, root, compiler, _Sources(verilog, apart, level), variant, flags, runtime)
 
     return cached(f"{variant}-{key}", build) / LIBRARY
 
 
+class _Sources(NamedTuple):
+    verilog: str
+    directives: str
+    level: tuple[str, ...]
+
+
 def _build(
-    folder: Path, root: Path, compiler: str, verilog: str, variant: Variant, flags: tuple[str, ...], runtime: Path
+    folder: Path, root: Path, compiler: str, given: _Sources, variant: Variant, flags: tuple[str, ...], runtime: Path
 ) -> None:
     work = folder / "work"
     work.mkdir()
-    (work / "accelerator.v").write_text(verilog, encoding="utf-8")
-    (work / "apart.vlt").write_text(_COLUMNS_APART.format(top=TOP), encoding="utf-8")
+    (work / "accelerator.v").write_text(given.verilog, encoding="utf-8")
+    (work / "apart.vlt").write_text(given.directives or "`verilator_config\n", encoding="utf-8")
     _call(
         [
             str(root / "bin" / "verilator_bin"), "--cc", "apart.vlt", "accelerator.v", "--top-module", TOP,
@@ -97,8 +108,8 @@ def _build(
     )  # fmt: skip
     flags = (*flags, *_includes(root), "-I.", f"-I{NATIVE}")
     sources = sorted(work.glob("*.cpp"), key=lambda path: -path.stat().st_size)
-    jobs = [(path, (*flags, *_FAST[variant])) for path in sorted(NATIVE.glob("*.cpp"))]
-    jobs += [(path, (*flags, *(_SLOW if path.stem.endswith("Slow") else _FAST[variant]))) for path in sources]
+    jobs = [(path, (*flags, *given.level)) for path in sorted(NATIVE.glob("*.cpp"))]
+    jobs += [(path, (*flags, *(_SLOW if path.stem.endswith("Slow") else given.level))) for path in sources]
     _compile_all(compiler, jobs, work)
     objects = [*sorted(work.glob("*.o")), *sorted(runtime.glob("*.o"))]
     _call([compiler, "-shared", "-o", f"../{LIBRARY}", *map(str, objects), "-pthread"], work, "the C++ compiler")

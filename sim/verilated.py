@@ -94,6 +94,8 @@ class Verilated:
     workers
         Instances of the hardware that share a matmul's N, one thread each; by default one a core. Results and cycles
         do not depend on it.
+    verilog
+        Other Verilog of the same hardware, e.g. its netlist with models of its cells; by default the generated one.
 
     Raises
     ------
@@ -109,11 +111,12 @@ class Verilated:
     starting and draining they would then share is known from `bitjoule.sim.cycles` and taken off.
     """
 
-    def __init__(self, config: AcceleratorConfig, workers: int | None = None) -> None:
+    def __init__(self, config: AcceleratorConfig, workers: int | None = None, verilog: str | None = None) -> None:
         if workers is not None and workers < 1:
             raise ValueError(f"{workers} workers: there must be one at least")
         self.config = config
         self.workers = workers or len(os.sched_getaffinity(0))
+        self._verilog = verilog
         self._libraries: dict[Variant, ctypes.CDLL] = {}
         self._machines: list[Machine | None] = [None] * self.workers
         self._pool: ThreadPoolExecutor | None = None
@@ -309,7 +312,7 @@ class Verilated:
 
     def _library(self, variant: Variant) -> ctypes.CDLL:
         if variant not in self._libraries:
-            self._libraries[variant] = load_library(native_library(self.config, variant), variant)
+            self._libraries[variant] = load_library(native_library(self.config, variant, self._verilog), variant)
         return self._libraries[variant]
 
     def _machine(self, place: int) -> Machine:
