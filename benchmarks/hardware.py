@@ -20,8 +20,9 @@ from bitjoule.gates import timing
 from bitjoule.gates.energy import Energy, EnergyModel
 from bitjoule.gates.flow import Goals, Mapped, map_design
 from bitjoule.gates.liberty import Library
+from bitjoule.gates.operands import parse_operands
 from bitjoule.gates.simulation import Simulator
-from bitjoule.gates.stimulus import Operands, Stimulus, check
+from bitjoule.gates.stimulus import Stimulus, check
 from bitjoule.gates.synthesis import ADDERS, Options
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
@@ -91,10 +92,11 @@ def measure(
     assert design.config is not None
     words = arguments.words
     simulator = Simulator(mapped.netlist, "clk", words)
-    stimulus = Stimulus(design.config, Operands(arguments.zeros, arguments.sigma), words, arguments.seed)
+    stimulus = Stimulus(design.config, parse_operands(arguments.stimulus), words, arguments.seed, held)
     check(simulator, stimulus, tiles=3)
     cycles = WARM_UP_CYCLES + arguments.cycles
-    activity = Simulator(mapped.netlist, "clk", words).measure(stimulus.steady(cycles, held), WARM_UP_CYCLES)
+    simulator = Simulator(mapped.netlist, "clk", words)
+    activity = simulator.measure(stimulus.steady(simulator, cycles), WARM_UP_CYCLES)
     energy = EnergyModel(mapped.netlist, library, simulator.clock_nets, library.slew_ns).energy(activity)
     return energy, energy.error_fj / energy.total_fj
 
@@ -156,8 +158,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.5, help="of its greatest load, how much a cell may drive")
     parser.add_argument("--adder", choices=ADDERS, default="sklansky", help="carry network of additions")
     parser.add_argument("--gating", type=int, default=8, help="registers worth a clock gate; 0: multiplexers")
-    parser.add_argument("--zeros", type=float, default=0.45, help="share of zero trits")
-    parser.add_argument("--sigma", type=float, default=32.0, help="standard deviation of the activations")
+    parser.add_argument("--stimulus", default="gaussian:32,zeros:0.45", help="the operands, see gates/operands.py")
     parser.add_argument("--cycles", type=int, default=24, help="clock cycles measured")
     parser.add_argument("--words", type=int, default=2, help="words of 64 trials")
     parser.add_argument("--seed", type=int, default=1, help="of the random operands")

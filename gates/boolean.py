@@ -17,7 +17,8 @@ _TOKEN = re.compile(r"[A-Za-z_]\w*(?:\[\d+\])?|[01!'^&*|+()]")
 class _Parser:
     """Recursive descent: ``!`` and ``'`` bind tightest, then ``^``, then ``&``, ``*`` or a blank, then ``|``, ``+``."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, pin: str = "v[{!r}]", zero: str = "zero") -> None:
+        self.pin, self.zero = pin, zero
         self.tokens: list[str] = _TOKEN.findall(text)
         self.position = 0
 
@@ -61,9 +62,9 @@ class _Parser:
             if self.take() != ")":
                 raise ValueError("unbalanced parentheses in a Liberty function")
         elif symbol in {"0", "1"}:
-            inner = "zero" if symbol == "0" else "~zero"
+            inner = self.zero if symbol == "0" else f"~{self.zero}"
         else:
-            inner = f"v[{symbol!r}]"
+            inner = self.pin.format(symbol)
         while self.next == "'":
             self.take()
             inner = f"~{inner}"
@@ -87,6 +88,11 @@ class Function:
         """Names of the pins read, in order of appearance."""
         names = [token for token in _TOKEN.findall(self.text) if token[0].isalpha() or token[0] == "_"]
         return tuple(dict.fromkeys(names))
+
+    @property
+    def verilog(self) -> str:
+        """The function as a Verilog expression of one bit."""
+        return _Parser(self.text, "{}", "1'b0").either()
 
     @cached_property
     def _evaluate(self) -> Callable[..., Words]:

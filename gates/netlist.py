@@ -79,14 +79,20 @@ class Netlist:
             areas[kind(instance.cell)] += instance.cell.area_um2
         return dict(areas)
 
-    def verilog(self) -> str:
-        """Return the netlist as structural Verilog, every net a scalar of its own."""
+    def verilog(self, constants: bool = False) -> str:
+        """Return the netlist as structural Verilog, every net a scalar of its own.
+
+        Parameters
+        ----------
+        constants : bool
+            Whether the constants' nets have their values; else they are undriven, as OpenSTA likes them.
+        """
         lines = [f"module {self.top} ({', '.join([*self.inputs, *self.outputs])});"]
         for direction, ports in (("input", self.inputs), ("output", self.outputs)):
             lines += [f"{direction} [{len(bits) - 1}:0] {name};" for name, bits in ports.items()]
         lines += [f"wire n{net};" for net in range(2, self.nets)]
         # The constants are undriven wires: OpenSTA of 2019 reads literals on pins as nets without a driver anyway.
-        lines += ["wire n0, n1;"]
+        lines.append("wire n0 = 1'b0, n1 = 1'b1;" if constants else "wire n0, n1;")
         for name, bits in self.inputs.items():
             lines += [f"assign n{net} = {name}[{bit}];" for bit, net in enumerate(bits)]
         for name, bits in self.outputs.items():

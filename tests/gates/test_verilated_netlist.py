@@ -1,0 +1,156 @@
+"""The netlist in Verilator: bit-exact, in the right cycle, and the same toggles as in the bit-parallel simulator."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bitjoule.gates.boolean import Function
+from bitjoule.gates.liberty import Cell, FlipFlop, LibertyError, Library, Pin
+from bitjoule.gates.netlist import Netlist
+from bitjoule.gates.operands import Uniform
+from bitjoule.gates.simulation import Simulator
+from bitjoule.gates.stimulus import STREAMS, Stimulus, offered, to_words
+from bitjoule.gates.verilated_netlist import cell_model, net_toggles, verilated_netlist
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.sim.cycles import cycles
+from bitjoule.sim.matmul import integer_matmul
+from bitjoule.sim.native_machine import Window
+from bitjoule.sim.streams import activation_stream, weight_stream
+
+TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
+CONFIGS = {
+    "tiny": TINY,
+    "ternary5, without pipeline": AcceleratorConfig(9, 5, 40, 72, weight_encoding="ternary5", pipeline=0),
+    "binary, multiplexer": AcceleratorConfig(
+        8, 4, 30, 8, tokens=2, weight_encoding="binary1", pipeline=2, datapath="multiplexer", activation_bits=5
+    ),
+    "64 lanes": AcceleratorConfig(64, 5, 16384, 512, weight_encoding="ternary5"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        # Builds shared with other runs would hide that one does not work any more.
+        patch.setenv("BITJOULE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def operands(
+    config: AcceleratorConfig, random: np.random.Generator, m: int, k: int, n: int
+) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    limit = 1 << (config.activation_bits - 1)
+    x = random.integers(-limit, limit, (m, k), dtype=np.int8)
+    w = random.integers(-1, 2, (k, n), dtype=np.int8)
+    return x, w if config.encoding.zero else np.where(w < 0, np.int8(-1), np.int8(1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_netlist_computes_matmuls_as_numpy_does_and_in_the_closed_forms_cycles(
+    name: str, mapped: Callable[[AcceleratorConfig], Netlist]
+) -> None:
+    config = CONFIGS[name]
+    random = np.random.default_rng(1)
+    longest = min(config.max_k, 3 * config.lanes - 1)
+    shapes = [(1, 1, 1), (config.tokens + 1, longest, config.columns + 1), (2 * config.tokens, longest, 1)]
+    with verilated_netlist(config, mapped(config)) as hardware:
+        for shape in shapes:
+            x, w = operands(config, random, *shape)
+            outcome = hardware.matmul(x, w)
+            assert np.array_equal(outcome.results, integer_matmul(x, w))
+            assert outcome.cycles == cycles(config, *shape)
+        extreme = np.full((2, longest), -(1 << (config.activation_bits - 1)), np.int8)
+        _, w = operands(config, random, 1, longest, config.columns)
+        assert np.array_equal(hardware.matmul(extreme, w).results, integer_matmul(extreme, w))
+
+
+@pytest.mark.slow
+def test_verilator_and_the_bit_parallel_simulator_count_the_same_toggles_of_every_net(
+    mapped: Callable[[AcceleratorConfig], Netlist],
+) -> None:
+    netlist = mapped(TINY)
+    random = np.random.default_rng(2)
+    m, k, n = TINY.tokens + 2, 2 * TINY.lanes + 3, TINY.columns + 1
+    stimulus = Stimulus(TINY, Uniform(), words=1, seed=0)
+    pairs = [operands(TINY, random, m, k, n) for _ in range(stimulus.trials)]
+    last = cycles(TINY, m, k, n)
+
+    weights = np.stack([weight_stream(TINY, w, m) for _, w in pairs], axis=1)
+    activations = np.stack([activation_stream(TINY, x, n) for x, _ in pairs], axis=1)
+    beats = ([stimulus.command(m, k, n)], map(to_words, weights), map(to_words, activations))
+    simulator = Simulator(netlist, "clk", stimulus.words)
+    simulator.settle()
+    settled = np.zeros(netlist.nets, np.int64)
+    for cycle, inputs in enumerate(
+        itertools.islice(offered(simulator, dict(zip(STREAMS, beats, strict=True))), last + 2)
+    ):
+        counted = simulator.cycle(inputs, count=cycle > 2)  # two of reset; Verilator compares with the command's
+        if counted is not None:
+            settled += counted[0].astype(np.int64)
+
+    verilated = np.zeros(netlist.nets, np.int64)
+    with verilated_netlist(TINY, netlist) as hardware:
+        for x, w in pairs:
+            toggles = hardware.toggles(x, w, Window(0, last)).toggles
+            assert toggles is not None
+            verilated += net_toggles(toggles, netlist)
+    assert settled.sum() > 0
+    assert np.flatnonzero(settled != verilated).size == 0
+
+
+def test_a_cell_model_says_what_the_library_says(library: Library) -> None:
+    for cell in library.cells.values():
+        if not cell.is_combinational or not cell.inputs:  # a tie cell has no table
+            continue
+        model = cell_model(cell)
+        for pin in cell.outputs:
+            expression = model.partition(f"assign {pin} = ")[2].partition(";")[0]
+            assert "{" not in expression
+            # Verilog's ~ & ^ | are Python's, and every operation stands in parentheses.
+            values = [
+                eval(expression.replace("1'b0", "0"), {}, dict(zip(cell.inputs, row, strict=True))) & 1  # noqa: S307
+                for row in itertools.product((0, 1), repeat=len(cell.inputs))
+            ]
+            assert sum(bit << row for row, bit in enumerate(values)) == cell.table(pin)
+
+
+def _pin(name: str, direction: str, function: str | None = None) -> Pin:
+    return Pin(name, direction, Function(function) if function else None, 1.0, 10.0, False, ())
+
+
+def _cell(*pins: Pin, flip_flop: FlipFlop | None = None, clock_gate: str = "") -> Cell:
+    return Cell("odd", 1.0, 1.0, {pin.name: pin for pin in pins}, flip_flop, clock_gate, {}, False)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (_cell(_pin("D", "input"), _pin("Q", "output")), "cell odd: output Q has no function"),
+        (_cell(_pin("D", "input"), _pin("Q", "output", "IQ")), "cell odd: a function of IQ, which is no input"),
+        (
+            _cell(_pin("Q", "output", "IQ"), flip_flop=FlipFlop("IQ", "IQN", Function("D"), Function("C"), True)),
+            "cell odd has an asynchronous input",
+        ),
+        (_cell(_pin("GCK", "output"), clock_gate="latch_negedge"), "cell odd is a clock gate of kind latch_negedge"),
+    ],
+)
+def test_a_cell_without_a_model_is_refused_by_name(cell: Cell, message: str) -> None:
+    with pytest.raises(LibertyError, match=message):
+        cell_model(cell)
+
+
+def test_a_clock_gates_test_pin_acts_before_or_after_the_latch_as_the_library_says() -> None:
+    roles = {
+        f"clock_gate_{role}_pin": pin for role, pin in (("clock", "C"), ("enable", "E"), ("out", "G"), ("test", "S"))
+    }
+    pins = {pin.name: pin for pin in (_pin("C", "input"), _pin("E", "input"), _pin("S", "input"), _pin("G", "output"))}
+    before = cell_model(Cell("gate", 1.0, 1.0, pins, None, "latch_posedge_precontrol", roles, False))
+    after = cell_model(Cell("gate", 1.0, 1.0, pins, None, "latch_posedge_postcontrol", roles, False))
+    assert "if (!C) latched = E | S;" in before
+    assert "G = C & (latched);" in before
+    assert "if (!C) latched = E;" in after
+    assert "G = C & (latched | S);" in after
