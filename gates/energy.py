@@ -38,6 +38,9 @@ class Energy:
         Leakage in nW.
     parts_fj : dict of str to float
         `total_fj` by the kind of the driving cell; ``input`` is what the primary inputs charge.
+    by_instance_fj : tuple of array
+        Energy without and with glitches, in fJ, of each instance by its number: its internal energy, its clock pin and
+        the nets it drives. What primary inputs charge belongs to none.
     """
 
     settled_fj: float
@@ -46,6 +49,7 @@ class Energy:
     error_fj: float
     leakage_nw: float
     parts_fj: dict[str, float]
+    by_instance_fj: tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 class EnergyModel:
@@ -94,8 +98,10 @@ class EnergyModel:
         Energy
             Of a cycle.
         """
-        clock_fj = self._clock_fj(activity)
-        hidden = [self._hidden_fj(toggles) for toggles in (activity.settled, activity.total)]
+        clocks = self._clock_fj(activity)
+        clock_fj = float(clocks.sum())
+        hiddens = [self._hidden_fj(toggles) for toggles in (activity.settled, activity.total)]
+        hidden = [float(energies.sum()) for energies in hiddens]
         by_cycle = np.array([float(total @ self.toggle_fj) for _, total in activity.by_cycle])
         parts: dict[str, float] = defaultdict(float)
         for name, energy in zip(self.kinds, activity.total * self.toggle_fj, strict=True):
@@ -109,13 +115,22 @@ class EnergyModel:
             float(by_cycle.std(ddof=1) / np.sqrt(len(by_cycle))) if len(by_cycle) > 1 else 0.0,
             sum(instance.cell.leakage_nw for instance in self.netlist.instances),
             dict(parts),
+            (
+                self._driven_fj(activity.settled) + hiddens[0] + clocks,
+                self._driven_fj(activity.total) + hiddens[1] + clocks,
+            ),
         )
 
-    def _hidden_fj(self, toggles: NDArray[np.float64]) -> float:
-        """Energy of input toggles that change no output, and of those at the data pin of a flip-flop."""
-        total = 0.0
+    def _driven_fj(self, toggles: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Energy of the toggles of the nets that each instance drives."""
+        energies = toggles * self.toggle_fj
+        return np.array([sum(energies[item.nets[pin]] for pin in item.cell.outputs) for item in self.netlist.instances])
+
+    def _hidden_fj(self, toggles: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Energy, by instance, of input toggles that change no output and of those at a flip-flop's data pin."""
+        spent_fj = np.zeros(len(self.netlist.instances))
         mean = cache(self._pin_fj)
-        for instance in self.netlist.instances:
+        for number, instance in enumerate(self.netlist.instances):
             pins = [pin for pin in instance.cell.inputs if instance.nets[pin] not in self.clock_nets]
             energies = [mean(instance.cell, pin, 0.0) for pin in pins]
             if not any(energies):
@@ -125,11 +140,11 @@ class EnergyModel:
             if instance.cell.is_combinational and sum(into) > 0.0:
                 out = max(float(toggles[instance.nets[pin]]) for pin in instance.cell.outputs)
                 spent *= max(0.0, 1.0 - out / sum(into))
-            total += spent
-        return total
+            spent_fj[number] = spent
+        return spent_fj
 
-    def _clock_fj(self, activity: Activity) -> float:
-        total = 0.0
+    def _clock_fj(self, activity: Activity) -> NDArray[np.float64]:
+        spent_fj = np.zeros(len(self.netlist.instances))
         for number, instance in enumerate(self.netlist.instances):
             cell = instance.cell
             if cell.flip_flop is not None:
@@ -137,10 +152,11 @@ class EnergyModel:
                 toggled = min(edges, float(activity.settled[instance.nets[cell.outputs[0]]]))
                 pin = cell.pins[cell.flip_flop.clock.text.strip("() ")]
                 idle, busy = _clock_pin_fj(cell, pin.name, self.slew_ns)
-                total += edges * pin.capacitance_ff * self.volt_squared + (edges - toggled) * idle + toggled * busy
+                charge_fj = edges * pin.capacitance_ff * self.volt_squared
+                spent_fj[number] = charge_fj + (edges - toggled) * idle + toggled * busy
             elif cell.clock_gate:
-                total += self._gate_fj(instance, activity)
-        return total
+                spent_fj[number] = self._gate_fj(instance, activity)
+        return spent_fj
 
     def _gate_fj(self, instance: Instance, activity: Activity) -> float:
         """Energy of a clock gate: its clock pin in every cycle, its output when its registers get an edge."""
