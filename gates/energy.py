@@ -1,25 +1,25 @@
 """Energy of a netlist from its toggles and the library's capacitances and power tables.
 
-Counted are, in a cycle: half C V squared for each toggle of a net, C being the input pins on it (no wires: there is
-no layout); the internal energy of its driver at that load and a typical slew, the mean of the tables for the
-different paths and edges; the internal energy of inputs that toggle without effect; and for each flip-flop that gets
-a clock edge the clock pin's capacitance and internal energy. The clock's own tree is not there before layout and not
-counted. Tables given for the ground rail are a second view of the same charge and not counted either.
+Counted are, in a cycle: half C V squared for each toggle of a net, C being the input pins on it; the internal energy
+of its driver and of inputs that toggle without effect, the tables read at each pin's own slew and load (`prices`); and
+for each flip-flop or clock gate that gets a clock edge the clock pin's capacitance and internal energy. What wires add
+by the wire-load rule, in charge, slews and internal energy, is a part of its own. The clock's own tree is not there
+before layout and not counted, nor the clock's wires.
 """
 
-import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bitjoule.gates.boolean import Function
-from bitjoule.gates.liberty import Cell, Library, Power, Table
+from bitjoule.gates.liberty import Library
 from bitjoule.gates.netlist import Instance, Netlist, kind
+from bitjoule.gates.prices import Members, Prices
 from bitjoule.gates.simulation import Activity
+from bitjoule.gates.sta import analyse, by_cell
+from bitjoule.gates.tables import Floats
+from bitjoule.gates.wires import WireLoad
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class Energy:
     Parameters
     ----------
     settled_fj, total_fj : float
-        Without and with glitches, in fJ, clock pins included, leakage not.
+        Without and with glitches, in fJ, clock pins included, leakage and wires not.
+    wire_fj : tuple of float
+        What wires add to each.
     clock_fj : float
         The part of the clock pins, in fJ.
     error_fj : float
@@ -37,15 +39,47 @@ class Energy:
     leakage_nw : float
         Leakage in nW.
     parts_fj : dict of str to float
-        `total_fj` by the kind of the driving cell; ``input`` is what the primary inputs charge.
+        `total_fj` by the kind of the driving cell; ``input`` is what the primary inputs charge, ``hidden`` is of input
+        toggles that toggle no output.
+    by_instance_fj : tuple of array
+        `settled_fj` and `total_fj` of each instance by its number: its internal energy, its clock pin and the nets it
+        drives. What primary inputs charge belongs to none.
+    wire_by_instance_fj : tuple of array
+        `wire_fj` of each instance.
     """
 
     settled_fj: float
     total_fj: float
+    wire_fj: tuple[float, float]
     clock_fj: float
     error_fj: float
     leakage_nw: float
     parts_fj: dict[str, float]
+    by_instance_fj: tuple[Floats, Floats]
+    wire_by_instance_fj: tuple[Floats, Floats]
+
+
+@dataclass(frozen=True)
+class Bill:
+    """Energy in fJ of a cycle by what it is spent on.
+
+    Parameters
+    ----------
+    switching, internal : array
+        Of each net: half C V squared, and its driver's internal energy.
+    hidden, clock : array
+        Of each instance: inputs that toggle without effect, and the clock pin.
+    """
+
+    switching: Floats
+    internal: Floats
+    hidden: Floats
+    clock: Floats
+
+    @property
+    def total_fj(self) -> float:
+        """The sum."""
+        return float(self.switching.sum() + self.internal.sum() + self.hidden.sum() + self.clock.sum())
 
 
 class EnergyModel:
@@ -59,27 +93,22 @@ class EnergyModel:
         Where its cells are.
     clock_nets : iterable of int
         Nets that carry the clock: priced by clock edges, not by toggles.
-    slew_ns : float
-        Input slew in ns at which tables are read.
+    slew_ns : float or None
+        Slew of the clock and of primary inputs in ns, instead of the library's typical one.
     """
 
-    def __init__(self, netlist: Netlist, library: Library, clock_nets: Iterable[int], slew_ns: float) -> None:
+    def __init__(
+        self, netlist: Netlist, library: Library, clock_nets: Iterable[int], slew_ns: float | None = None
+    ) -> None:
         self.netlist = netlist
-        self.slew_ns = slew_ns
-        self.clock_nets = set(clock_nets)
-        self.volt_squared = library.voltage_v**2
-        self.load_ff = loads_ff(netlist)
-        self.toggle_fj = 0.5 * self.load_ff * self.volt_squared
-        self.kinds = np.full(netlist.nets, "input", dtype=object)
-        internal = cache(self._pin_fj)
-        for instance, pin in netlist.pins("output"):
-            net = instance.nets[pin]
-            self.toggle_fj[net] += internal(instance.cell, pin, round(float(self.load_ff[net]), 1))
-            self.kinds[net] = kind(instance.cell)
-        self.toggle_fj[list(self.clock_nets)] = 0.0
-
-    def _pin_fj(self, cell: Cell, pin: str, load_ff: float) -> float:
-        return _mean_fj(cell.pins[pin].powers, self.slew_ns, load_ff)
+        nets = set(clock_nets)
+        self.wires = library.wire_load(netlist.area_um2, max(len(netlist.instances), 1))
+        self.pins = Meter(netlist, library, nets, None, slew_ns)
+        self.wired = Meter(netlist, library, nets, self.wires, slew_ns)
+        self._driver = {net: number for number, item in enumerate(netlist.instances) for net in outputs(item)}
+        self._kinds = ["input"] * netlist.nets
+        for net, number in self._driver.items():
+            self._kinds[net] = kind(netlist.instances[number].cell)
 
     def energy(self, activity: Activity) -> Energy:
         """Price what was counted.
@@ -94,122 +123,116 @@ class EnergyModel:
         Energy
             Of a cycle.
         """
-        clock_fj = self._clock_fj(activity)
-        hidden = [self._hidden_fj(toggles) for toggles in (activity.settled, activity.total)]
-        by_cycle = np.array([float(total @ self.toggle_fj) for _, total in activity.by_cycle])
+        bills = [self.pins.bill(toggles, activity) for toggles in (activity.settled, activity.total)]
+        wired = [self.wired.bill(toggles, activity) for toggles in (activity.settled, activity.total)]
+        total = bills[1]
+        of_nets = total.switching + total.internal
+        each = np.divide(of_nets, activity.total, out=np.zeros_like(of_nets), where=activity.total > 0.0)
+        by_cycle = np.array([float(toggles @ each) for _, toggles in activity.by_cycle])
         parts: dict[str, float] = defaultdict(float)
-        for name, energy in zip(self.kinds, activity.total * self.toggle_fj, strict=True):
+        for name, energy in zip(self._kinds, of_nets, strict=True):
             parts[name] += float(energy)
-        parts["clock"] = clock_fj
-        parts["hidden"] = hidden[1]
+        parts["clock"] = float(total.clock.sum())
+        parts["hidden"] = float(total.hidden.sum())
+        by_instance = [self._by_instance(bill) for bill in bills]
+        with_wires = [self._by_instance(bill) for bill in wired]
         return Energy(
-            float(activity.settled @ self.toggle_fj) + hidden[0] + clock_fj,
-            float(activity.total @ self.toggle_fj) + hidden[1] + clock_fj,
-            clock_fj,
+            bills[0].total_fj,
+            bills[1].total_fj,
+            (wired[0].total_fj - bills[0].total_fj, wired[1].total_fj - bills[1].total_fj),
+            parts["clock"],
             float(by_cycle.std(ddof=1) / np.sqrt(len(by_cycle))) if len(by_cycle) > 1 else 0.0,
             sum(instance.cell.leakage_nw for instance in self.netlist.instances),
             dict(parts),
+            (by_instance[0], by_instance[1]),
+            (with_wires[0] - by_instance[0], with_wires[1] - by_instance[1]),
         )
 
-    def _hidden_fj(self, toggles: NDArray[np.float64]) -> float:
-        """Energy of input toggles that change no output, and of those at the data pin of a flip-flop."""
-        total = 0.0
-        mean = cache(self._pin_fj)
-        for instance in self.netlist.instances:
-            pins = [pin for pin in instance.cell.inputs if instance.nets[pin] not in self.clock_nets]
-            energies = [mean(instance.cell, pin, 0.0) for pin in pins]
-            if not any(energies):
-                continue
-            into = [float(toggles[instance.nets[pin]]) for pin in pins]
-            spent = sum(energy * count for energy, count in zip(energies, into, strict=True))
-            if instance.cell.is_combinational and sum(into) > 0.0:
-                out = max(float(toggles[instance.nets[pin]]) for pin in instance.cell.outputs)
-                spent *= max(0.0, 1.0 - out / sum(into))
-            total += spent
-        return total
-
-    def _clock_fj(self, activity: Activity) -> float:
-        total = 0.0
-        for number, instance in enumerate(self.netlist.instances):
-            cell = instance.cell
-            if cell.flip_flop is not None:
-                edges = float(activity.clocked[number])
-                toggled = min(edges, float(activity.settled[instance.nets[cell.outputs[0]]]))
-                pin = cell.pins[cell.flip_flop.clock.text.strip("() ")]
-                idle, busy = _clock_pin_fj(cell, pin.name, self.slew_ns)
-                total += edges * pin.capacitance_ff * self.volt_squared + (edges - toggled) * idle + toggled * busy
-            elif cell.clock_gate:
-                total += self._gate_fj(instance, activity)
-        return total
-
-    def _gate_fj(self, instance: Instance, activity: Activity) -> float:
-        """Energy of a clock gate: its clock pin in every cycle, its output when its registers get an edge."""
-        cell = instance.cell
-        clock = cell.pins[cell.roles["clock_gate_clock_pin"]]
-        output = cell.roles["clock_gate_out_pin"]
-        net = instance.nets[output]
-        gated = [
-            float(activity.clocked[number])
-            for number, other in enumerate(self.netlist.instances)
-            if other.cell.flip_flop is not None and other.nets[other.cell.flip_flop.clock.text.strip("() ")] == net
-        ]
-        open_share = gated[0] if gated else 0.0
-        idle = 2.0 * _mean_fj(clock.powers, self.slew_ns, 0.0) * (1.0 - open_share)
-        busy = 2.0 * _mean_fj(cell.pins[output].powers, self.slew_ns, float(self.load_ff[net])) * open_share
-        return clock.capacitance_ff * self.volt_squared + idle + busy
+    def _by_instance(self, bill: Bill) -> Floats:
+        result: Floats = bill.hidden + bill.clock
+        of_nets = bill.switching + bill.internal
+        for net, number in self._driver.items():
+            result[number] += of_nets[net]
+        return result
 
 
-def loads_ff(netlist: Netlist) -> NDArray[np.float64]:
-    """Return the capacitance in fF of the input pins on each net."""
-    loads = np.zeros(netlist.nets)
-    for instance, pin in netlist.pins("input"):
-        loads[instance.nets[pin]] += instance.cell.pins[pin].capacitance_ff
-    return loads
+class Meter:
+    """Prices toggles under one wire-load rule, or without wires.
 
-
-def _mean_fj(powers: Iterable[Power], slew_ns: float, load_ff: float) -> float:
-    """Return the mean internal energy in fJ of one edge over paths and states."""
-    means = [_edges_fj(power, slew_ns, load_ff) / 2.0 for power in powers]
-    return float(np.mean(means)) if means else 0.0
-
-
-def _edges_fj(power: Power, slew_ns: float, load_ff: float) -> float:
-    return sum(table.at(slew_ns, load_ff) for table in (power.rise, power.fall) if table is not None)
-
-
-@cache
-def _clock_pin_fj(cell: Cell, pin: str, slew_ns: float) -> tuple[float, float]:
-    """Return the internal energy in fJ of a clock period at the clock pin: when the state stays and when it changes.
-
-    The tables are told apart by their condition. When the state changes, what the rising edge takes is the outputs'.
+    Parameters
+    ----------
+    netlist, library, clock_nets, slew_ns
+        As of `EnergyModel`.
+    wires : WireLoad or None
+        The rule.
     """
-    stays: list[tuple[Table | None, Table | None]] = []
-    changes: list[tuple[Table | None, Table | None]] = []
-    for power in cell.pins[pin].powers:
-        for same, target in ((True, stays), (False, changes)):
-            if power.when is None or _possible(cell, power.when, same):
-                target.append((power.rise, power.fall))
-    idle = _mean_at(stays, 0, slew_ns) + _mean_at(stays, 1, slew_ns)
-    return idle, _mean_at(changes or stays, 1, slew_ns)
+
+    def __init__(
+        self, netlist: Netlist, library: Library, clock_nets: set[int], wires: WireLoad | None, slew_ns: float | None
+    ) -> None:
+        self.netlist = netlist
+        self.volt_squared = library.voltage_v**2
+        self.analysis = analyse(netlist, library, clock_nets, wires, slew_ns)
+        self.clock_nets = np.array(sorted(clock_nets), dtype=np.intp)
+        self.prices = [
+            Prices(Members(cell, numbers, nets), self.analysis.slew_ns, self.analysis.load_ff, clock_nets)
+            for cell, numbers, nets in by_cell(netlist)
+        ]
+
+    def bill(self, toggles: Floats, activity: Activity) -> Bill:
+        """Price toggles.
+
+        Parameters
+        ----------
+        toggles : array
+            Of each net in a cycle, with or without glitches.
+        activity : Activity
+            Where they are from: which flip-flops got a clock edge, and how often their state changed.
+        """
+        switching = 0.5 * self.volt_squared * self.analysis.load_ff * toggles
+        switching[self.clock_nets] = 0.0
+        internal = np.zeros_like(switching)
+        hidden, clock = np.zeros(len(self.netlist.instances)), np.zeros(len(self.netlist.instances))
+        for prices in self.prices:
+            members = prices.members
+            for pin in members.cell.outputs:
+                internal[members.nets[pin]] = toggles[members.nets[pin]] * prices.output_fj(pin, toggles)
+            hidden[members.numbers] = prices.hidden_fj(toggles)
+            if members.cell.flip_flop is not None:
+                clock[members.numbers] = self._register_fj(prices, activity)
+            elif members.cell.clock_gate:
+                clock[members.numbers] = self._gate_fj(prices, activity)
+        internal[self.clock_nets] = 0.0
+        return Bill(switching, internal, hidden, clock)
+
+    def _register_fj(self, prices: Prices, activity: Activity) -> Floats:
+        cell, members = prices.cell, prices.members
+        edges = activity.clocked[members.numbers]
+        changed = np.minimum(edges, activity.settled[members.nets[cell.outputs[0]]])
+        kept_fj, changed_fj = prices.clock_pin_fj()
+        charge_fj = cell.pins[cell.clock_pin()].capacitance_ff * self.volt_squared
+        result: Floats = edges * charge_fj + (edges - changed) * kept_fj + changed * changed_fj
+        return result
+
+    def _gate_fj(self, prices: Prices, activity: Activity) -> Floats:
+        """Energy of clock gates: their clock pins in every cycle, their outputs when their registers get an edge."""
+        cell, members = prices.cell, prices.members
+        output = members.nets[cell.roles["clock_gate_out_pin"]]
+        open_share = np.array([self._open_share(net, activity) for net in output.tolist()])
+        shut_fj, open_fj = prices.gate_fj()
+        charge_fj = cell.pins[cell.clock_pin()].capacitance_ff * self.volt_squared
+        result: Floats = charge_fj + (1.0 - open_share) * shut_fj + open_share * open_fj
+        return result
+
+    def _open_share(self, net: int, activity: Activity) -> float:
+        for prices in self.prices:
+            if prices.cell.flip_flop is not None:
+                gated = prices.members.nets[prices.cell.clock_pin()] == net
+                if gated.any():
+                    return float(activity.clocked[prices.members.numbers[gated][0]])
+        return 0.0
 
 
-def _mean_at(tables: list[tuple[Table | None, Table | None]], edge: int, slew_ns: float) -> float:
-    energies = [table.at(slew_ns, 0.0) for pair in tables if (table := pair[edge]) is not None]
-    return float(np.mean(energies)) if energies else 0.0
-
-
-def _possible(cell: Cell, when: Function, same: bool) -> bool:
-    """Tell whether a condition can hold while the next state is (not) the state."""
-    state = cell.state
-    free = [pin for pin in cell.inputs if pin != state.clock.text.strip("() ")]
-    one = np.uint64(1)
-    for bits in itertools.product((0, 1), repeat=len(free) + 2):
-        values = {pin: np.array([bit], dtype=np.uint64) for pin, bit in zip(free, bits, strict=False)}
-        values[state.clock.text.strip("() ")] = np.array([bits[-1]], dtype=np.uint64)
-        values[state.state] = np.array([bits[-2]], dtype=np.uint64)
-        values[state.inverse] = values[state.state] ^ one
-        for pin in cell.outputs:
-            values[pin] = cell.function(pin)(values) & one
-        if bool(when(values)[0] & one) and ((state.next_state(values)[0] & one) == values[state.state][0]) == same:
-            return True
-    return False
+def outputs(instance: Instance) -> list[int]:
+    """Return the nets an instance drives."""
+    return [instance.nets[pin] for pin in instance.cell.outputs]

@@ -1,11 +1,10 @@
 """Verilog to a netlist that is mapped, buffered and sized: the best of a few ways through ABC."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bitjoule.gates import sizing, synthesis, timing
+from bitjoule.gates import sizing, sta, synthesis
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.simulation import clock_tree
@@ -39,10 +38,10 @@ class Goals:
 
 @dataclass(frozen=True)
 class Mapped:
-    """A netlist that is mapped, buffered and sized, and its timing (None without OpenSTA)."""
+    """A netlist that is mapped, buffered and sized, and its timing, wires by the wire-load rule included."""
 
     netlist: Netlist
-    timing: timing.Timing | None
+    timing: sta.Timing
 
 
 def map_design(
@@ -78,25 +77,28 @@ def map_design(
         clock_nets = set(clock_tree(netlist, set(netlist.inputs[clock]) if clock else set()))
         sizing.use_inverse_outputs(netlist)
         sizing.bound_loads(netlist, sizes, clock_nets, goals.share)
-        found.append(Mapped(netlist, _analyser(netlist, library, clock, folder)()))
+        found.append(Mapped(netlist, timing_of(netlist, library, clock_nets)))
     best = min(found, key=lambda mapped: _order(mapped, goals.period_ns))
     if _meets(best, goals.period_ns) or not asked:
         return best
-    analyse = _analyser(best.netlist, library, clock, folder)
-    return Mapped(best.netlist, sizing.speed_up(best.netlist, sizes, analyse, goals.period_ns))
+    clock_nets = set(clock_tree(best.netlist, set(best.netlist.inputs[clock]) if clock else set()))
+    return Mapped(
+        best.netlist,
+        sizing.speed_up(best.netlist, sizes, lambda: timing_of(best.netlist, library, clock_nets), goals.period_ns),
+    )
+
+
+def timing_of(netlist: Netlist, library: Library, clock_nets: set[int]) -> sta.Timing:
+    """Return a netlist's timing, wires by the wire-load rule included."""
+    wires = library.wire_load(netlist.area_um2, max(len(netlist.instances), 1))
+    return sta.analyse(netlist, library, clock_nets, wires).timing
 
 
 def _meets(mapped: Mapped, period_ns: float) -> bool:
-    return mapped.timing is None or mapped.timing.period_ns <= period_ns
-
-
-def _analyser(
-    netlist: Netlist, library: Library, clock: str | None, folder: Path
-) -> Callable[[], timing.Timing | None]:
-    return lambda: timing.analyse(netlist, folder / "merged.lib", clock, library.time_unit_ns, folder)
+    return not mapped.timing.period_ns > period_ns
 
 
 def _order(mapped: Mapped, period_ns: float) -> tuple[float, float]:
-    if mapped.timing is None or math.isnan(period_ns) or _meets(mapped, period_ns):
+    if math.isnan(period_ns) or _meets(mapped, period_ns):
         return 0.0, mapped.netlist.area_um2
     return mapped.timing.period_ns, mapped.netlist.area_um2

@@ -1,110 +1,79 @@
-"""Cells of one or more Liberty files: area, pins, functions, capacitance and power.
+"""Cells of one or more Liberty files: area, pins, functions, capacitance, power and timing.
 
 The two readers on PyPI were tried: ``liberty-parser`` is GPL and brings sympy, ``eda-liberty-parser`` reads character
-by character; 46 MB of ASAP7 take them 15 s and 7 s. Timing groups are skipped here: ABC and OpenSTA read those from
-the files themselves.
+by character; 46 MB of ASAP7 take them 15 s and 7 s. Here the power and timing tables of a cell are read when they are
+first asked for: a netlist uses a few dozen of the cells.
 """
 
-import gzip
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bitjoule.gates.boolean import Function
+from bitjoule.gates.liberty_file import (
+    Group,
+    LibertyError,
+    Units,
+    cell_texts,
+    numbers,
+    parse,
+    parse_cell,
+    read_text,
+    read_units,
+    volts,
+    without_comments,
+)
+from bitjoule.gates.tables import Table
+from bitjoule.gates.wires import WireLoad, default_wire_load, read_wire_load
 
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_TIMING = re.compile(r"\btiming\s*\(\s*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
-_TOKEN = re.compile(r'(\w+)\s*(?:\(([^()]*)\)\s*(\{)?|:\s*("[^"]*"|[^;\n}]*))\s*;?|(\})')
-_QUANTITY = re.compile(r'"?\s*([\d.eE+-]+)\s*,?\s*([a-zA-Z]+)\s*"?')
-_PREFIX = {"a": 1e-18, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
-
-
-class LibertyError(ValueError):
-    """A file is not Liberty, or a library lacks what is needed."""
-
-
-@dataclass
-class Group:
-    """One ``kind (name) { ... }`` of a Liberty file, as written."""
-
-    kind: str
-    arguments: str
-    attributes: dict[str, str] = field(default_factory=dict)
-    tuples: dict[str, str] = field(default_factory=dict)
-    several: list[tuple[str, str]] = field(default_factory=list)
-    groups: list["Group"] = field(default_factory=list)
-
-    def of(self, kind: str) -> Iterator["Group"]:
-        """Yield the groups of a kind directly below this one."""
-        return (group for group in self.groups if group.kind == kind)
-
-
-def parse(text: str) -> Group:
-    """Parse a Liberty file, all but its timing groups."""
-    text = _TIMING.sub("", _COMMENT.sub("", text).replace("\\\n", ""))
-    root = Group("file", "")
-    stack = [root]
-    for match in _TOKEN.finditer(text):
-        name, arguments, opens, value, closes = match.groups()
-        if closes:
-            stack.pop()
-        elif opens:
-            group = Group(name, arguments.strip().strip('"'))
-            stack[-1].groups.append(group)
-            stack.append(group)
-        elif arguments is not None:
-            stack[-1].tuples[name] = arguments
-            stack[-1].several.append((name, arguments))
-        else:
-            stack[-1].attributes[name] = value.strip().strip('"').strip()
-    if len(stack) != 1:
-        raise ValueError("unbalanced braces in a Liberty file")
-    return next(root.of("library"))
-
-
-def _numbers(text: str) -> NDArray[np.float64]:
-    return np.array([float(item) for item in re.split(r"[\s,]+", text.replace('"', " ").strip()) if item])
-
-
-@dataclass(frozen=True)
-class Table:
-    """A power table: energy in fJ over input slew in ns and, for outputs, load in fF."""
-
-    slew_ns: NDArray[np.float64]
-    load_ff: NDArray[np.float64]
-    energy_fj: NDArray[np.float64]
-
-    def at(self, slew_ns: float, load_ff: float) -> float:
-        """Return the energy in fJ, interpolated between and held beyond the table's ends."""
-        by_load = [float(np.interp(slew_ns, self.slew_ns, column)) for column in self.energy_fj.T]
-        return float(np.interp(load_ff, self.load_ff, by_load))
+EDGES = ("rise", "fall")
 
 
 @dataclass(frozen=True)
 class Power:
-    """One ``internal_power`` group: the condition and the energy of each edge; None where the library gives none."""
+    """One ``internal_power`` group: the input it is about, its condition, its rail and each edge's energy, if given."""
 
+    related: tuple[str, ...]
     when: Function | None
+    rail: str
     rise: Table | None
     fall: Table | None
 
 
 @dataclass(frozen=True)
+class Arc:
+    """One ``timing`` group from a pin to the pin it stands at.
+
+    Parameters
+    ----------
+    related : tuple of str
+        The pins it comes from.
+    sense, type : str
+        ``timing_sense`` and ``timing_type``, as Liberty calls them.
+    tables : dict of str to Table
+        ``cell_rise``, ``rise_transition``, ``rise_constraint`` and the same of ``fall``, in ns.
+    """
+
+    related: tuple[str, ...]
+    sense: str
+    type: str
+    tables: dict[str, Table]
+
+
+@dataclass(frozen=True)
 class Pin:
-    """A pin: direction, function if an output, capacitance in fF and power tables."""
+    """A pin: direction, function if an output, and capacitance in fF: the greatest, of each edge, and to be driven."""
 
     name: str
     direction: str
     function: Function | None
     capacitance_ff: float
+    edge_capacitance_ff: tuple[float, float]
     max_capacitance_ff: float
     is_clock: bool
-    powers: tuple[Power, ...]
 
 
 @dataclass(frozen=True)
@@ -130,6 +99,23 @@ class Cell:
     clock_gate: str
     roles: dict[str, str]
     avoid: bool
+    reader: "_CellReader" = field(repr=False)
+    source: str = field(repr=False)
+
+    @cached_property
+    def _tables(self) -> dict[str, tuple[tuple[Power, ...], tuple[Arc, ...]]]:
+        return self.reader.tables(self.name, self.source)
+
+    def powers(self, pin: str, grounds: bool = False) -> tuple[Power, ...]:
+        """Return the ``internal_power`` groups of a pin, those of ground rails only if asked for.
+
+        Tables for VDD and for VSS are two views of the same charge.
+        """
+        return tuple(power for power in self._tables[pin][0] if grounds or power.rail not in self.reader.grounds)
+
+    def arcs(self, pin: str) -> tuple[Arc, ...]:
+        """Return the ``timing`` groups of a pin."""
+        return self._tables[pin][1]
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -167,6 +153,10 @@ class Cell:
             raise LibertyError(f"cell {self.name}: output {output} has no function")
         return function
 
+    def clock_pin(self) -> str:
+        """Return the clock pin of a flip-flop or clock gate."""
+        return self.roles["clock_gate_clock_pin"] if self.clock_gate else self.state.clock.text.strip("() ")
+
     @property
     def state(self) -> FlipFlop:
         """What a flip-flop does.
@@ -188,6 +178,11 @@ class Library:
     ----------
     paths : sequence of Path
         Liberty files, plain or gzipped, of one library and corner.
+
+    Raises
+    ------
+    LibertyError
+        A file is no Liberty, lacks something, or differs in voltage or units from the others.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -195,32 +190,57 @@ class Library:
         self.cells: dict[str, Cell] = {}
         self.name = ""
         self.voltage_v = 0.0
-        self.time_unit_ns = 0.0
+        self._header = Group("library", "")
         for path in paths:
-            self._read(parse(read_text(path)))
+            text = without_comments(read_text(path))
+            try:
+                self._read(text)
+            except ValueError as error:
+                raise LibertyError(f"{path}: {error}") from None
+        if not self.cells:
+            raise LibertyError(f"{', '.join(map(str, paths))}: no cell (name) {{ ... }} in it")
 
-    def _read(self, library: Group) -> None:
+    @property
+    def units(self) -> Units:
+        """The files' units."""
+        return read_units(self._header)
+
+    @property
+    def time_unit_ns(self) -> float:
+        """The files' unit of time in ns."""
+        return self.units.ns
+
+    def _read(self, text: str) -> None:
+        library = parse(text)
+        units, voltage_v = read_units(library), volts(library)
+        if not self._header.arguments:
+            self._header = library
+        if self.cells and (units, voltage_v) != (self.units, self.voltage_v):
+            raise LibertyError(
+                f"{voltage_v:g} V and {units}, but the files before it {self.voltage_v:g} V and {self.units}; "
+                "expected files of one library and corner"
+            )
         self.name = self.name or library.arguments
-        if self.voltage_v not in {0.0, float(library.attributes["nom_voltage"])}:
-            raise ValueError("the Liberty files are of different voltages")
-        self.voltage_v = float(library.attributes["nom_voltage"])
-        number, unit = _split_unit(library.tuples["capacitive_load_unit"])
-        farad = number * _PREFIX[unit[:-1]]
-        number, unit = _split_unit(library.attributes["time_unit"])
-        second = number * _PREFIX[unit[:-1]]
-        self.time_unit_ns = second * 1e9
-        number, unit = _split_unit(library.attributes["voltage_unit"])
-        volt = number * _PREFIX[unit[:-1].lower()]
-        number, unit = _split_unit(library.attributes["leakage_power_unit"])
-        watt = number * _PREFIX[unit[:-1]]
-        # Liberty: the unit of internal energy is the unit of capacitance times the square of the unit of voltage.
-        units = _Units(farad * 1e15, second * 1e9, farad * volt**2 * 1e15, watt * 1e9)
+        self.voltage_v = voltage_v
         rails = [arguments.replace('"', "").split(",") for name, arguments in library.several if name == "voltage_map"]
         grounds = {name.strip() for name, value in rails if float(value) == 0.0}
-        templates = {group.arguments: group.attributes for group in library.of("power_lut_template")}
-        reader = _CellReader(units, templates, grounds)
+        templates = {group.arguments: group for group in library.groups if group.kind.endswith("_template")}
+        reader = _CellReader(units, templates, grounds, library.number("default_max_capacitance", 0.0))
+        texts = cell_texts(text)
         for group in library.of("cell"):
-            self.cells[group.arguments] = reader.cell(group)
+            self.cells[group.arguments] = reader.cell(group, texts[group.arguments])
+
+    def wire_load(self, area_um2: float, cells: int) -> WireLoad:
+        """Return the rule for wires: the library's own if it has one, else that of `gates/data/wires.csv`.
+
+        Parameters
+        ----------
+        area_um2 : float
+            Area of the design in um2.
+        cells : int
+            Its number of cells.
+        """
+        return read_wire_load(self._header, self.units, area_um2) or default_wire_load(area_um2 / cells)
 
     def smallest(self, cells: Iterable[Cell]) -> Cell | None:
         """Return the smallest usable cell of some, or None."""
@@ -230,41 +250,20 @@ class Library:
     def slew_ns(self) -> float:
         """A typical input slew in ns: the third entry of the library's own axis (17 ps in Nangate, 20 ps in ASAP7)."""
         for cell in self.cells.values():
-            for pin in cell.pins.values():
-                for power in pin.powers:
-                    if power.rise is not None and len(power.rise.slew_ns) > 2:
-                        return float(power.rise.slew_ns[2])
+            for power in (power for pin in cell.outputs for power in cell.powers(pin)):
+                if power.rise is not None and len(power.rise.slew_ns) > 2:
+                    return float(power.rise.slew_ns[2])
         return 0.0
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file, gzipped or not."""
-    data = path.read_bytes()
-    return (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-
-
-def _split_unit(text: str) -> tuple[float, str]:
-    match = _QUANTITY.match(text.replace('"', ""))
-    if match is None:
-        raise LibertyError(f"no unit in {text}")
-    return float(match[1]), match[2]
-
-
-@dataclass(frozen=True)
-class _Units:
-    ff: float
-    ns: float
-    fj: float
-    nw: float
 
 
 @dataclass(frozen=True)
 class _CellReader:
-    units: _Units
-    templates: dict[str, dict[str, str]]
+    units: Units
+    templates: dict[str, Group]
     grounds: set[str]
+    default_max_capacitance: float
 
-    def cell(self, group: Group) -> Cell:
+    def cell(self, group: Group, source: str) -> Cell:
         pins = {pin.arguments: self.pin(pin) for pin in group.of("pin")}
         roles = {
             key: pin.arguments
@@ -275,69 +274,105 @@ class _CellReader:
         state = next(group.of("ff"), None)
         flip_flop = None
         if state is not None:
-            names = [name.strip().strip('"') for name in state.arguments.split(",")]
+            names = [name.strip().strip('"') for name in [*state.arguments.split(","), ""]]
             flip_flop = FlipFlop(
                 names[0].strip(' "'),
                 names[1].strip(' "'),
-                Function(state.attributes["next_state"]),
-                Function(state.attributes["clocked_on"]),
+                Function(state.text("next_state")),
+                Function(state.text("clocked_on")),
                 bool({"clear", "preset"} & set(state.attributes)),
             )
         return Cell(
             group.arguments,
-            float(group.attributes["area"]),
+            group.number("area"),
             self.leakage(group),
             pins,
             flip_flop,
             group.attributes.get("clock_gating_integrated_cell", ""),
             roles,
             group.attributes.get("dont_use") == "true",
+            self,
+            source,
         )
 
     def leakage(self, group: Group) -> float:
         if "cell_leakage_power" in group.attributes:
-            return float(group.attributes["cell_leakage_power"]) * self.units.nw
-        entries = [entry for entry in group.of("leakage_power") if self.of_supply(entry)]
+            return group.number("cell_leakage_power") * self.units.nw
+        entries = [
+            entry for entry in group.of("leakage_power") if entry.attributes.get("related_pg_pin") not in self.grounds
+        ]
         overall = [entry for entry in entries if "when" not in entry.attributes] or entries
-        values = [float(entry.attributes["value"]) for entry in overall]
+        values = [entry.number("value") for entry in overall]
         return float(np.mean(values)) * self.units.nw if values else 0.0
 
-    def of_supply(self, group: Group) -> bool:
-        """Tell whether a power counts: tables for VDD and for VSS are two views of the same charge."""
-        return group.attributes.get("related_pg_pin") not in self.grounds
-
     def pin(self, group: Group) -> Pin:
-        attributes = group.attributes
-        function = attributes.get("function")
+        direction = group.text("direction")
+        function = group.attributes.get("function")
+        capacitance_ff = group.number("capacitance", 0.0) * self.units.ff
+        rise_ff, fall_ff = (
+            group.number(f"{edge}_capacitance", capacitance_ff / self.units.ff) * self.units.ff for edge in EDGES
+        )
         return Pin(
             group.arguments,
-            attributes["direction"],
-            Function(function) if function and attributes["direction"] == "output" else None,
-            float(attributes.get("capacitance", 0.0)) * self.units.ff,
-            float(attributes.get("max_capacitance", 0.0)) * self.units.ff,
-            attributes.get("clock") == "true",
-            tuple(self.power(power) for power in group.of("internal_power") if self.of_supply(power)),
+            direction,
+            Function(function).checked() if function and direction == "output" else None,
+            capacitance_ff,
+            (rise_ff, fall_ff),
+            group.number("max_capacitance", self.default_max_capacitance) * self.units.ff,
+            group.attributes.get("clock") == "true",
         )
+
+    def tables(self, name: str, source: str) -> dict[str, tuple[tuple[Power, ...], tuple[Arc, ...]]]:
+        try:
+            return {
+                pin.arguments: (
+                    tuple(self.power(power) for power in pin.of("internal_power")),
+                    tuple(self.arc(arc) for arc in pin.of("timing")),
+                )
+                for pin in parse_cell(source).of("pin")
+            }
+        except ValueError as error:
+            raise LibertyError(f"cell {name}: {error}") from None
 
     def power(self, group: Group) -> Power:
         when = group.attributes.get("when")
         tables = {kind: next(group.of(kind), None) for kind in ("rise_power", "fall_power", "power")}
         rise, fall = (tables[kind] or tables["power"] for kind in ("rise_power", "fall_power"))
         return Power(
-            Function(when) if when else None,
-            self.table(rise) if rise else None,
-            self.table(fall) if fall else None,
+            tuple(group.attributes.get("related_pin", "").split()),
+            Function(when).checked() if when else None,
+            group.attributes.get("related_pg_pin", ""),
+            self.table(rise, self.units.fj) if rise else None,
+            self.table(fall, self.units.fj) if fall else None,
         )
 
-    def table(self, group: Group) -> Table:
-        energy = _numbers(group.tuples["values"]) * self.units.fj
-        if energy.size == 1:
-            return Table(np.zeros(1), np.zeros(1), energy.reshape(1, 1))
-        template = self.templates.get(group.arguments, {})
-        axes = [_numbers(group.tuples[f"index_{axis}"]) for axis in (1, 2) if f"index_{axis}" in group.tuples]
+    def arc(self, group: Group) -> Arc:
+        attributes = group.attributes
+        return Arc(
+            tuple(attributes.get("related_pin", "").split()),
+            attributes.get("timing_sense", "non_unate"),
+            attributes.get("timing_type", "combinational"),
+            {table.kind: self.table(table, self.units.ns) for table in group.groups if "values" in table.tuples},
+        )
+
+    def table(self, group: Group, unit: float) -> Table:
+        values = numbers(group.text("values")) * unit
+        if values.size == 1:
+            return Table(np.zeros(1), np.zeros(1), values.reshape(1, 1))
+        template = self.templates.get(group.arguments, Group("lu_table_template", group.arguments))
+        axes = []
+        for axis in (1, 2, 3):
+            text = group.tuples.get(f"index_{axis}", template.tuples.get(f"index_{axis}"))
+            if text is not None:
+                of_load = "capacitance" in template.attributes.get(f"variable_{axis}", "")
+                axes.append((of_load, numbers(text) * (self.units.ff if of_load else self.units.ns)))
+        sizes = [len(points) for _, points in axes]
+        if not 1 <= len(sizes) <= 2 or values.size != np.prod(sizes) or any((np.diff(p) <= 0).any() for _, p in axes):
+            raise LibertyError(f"{group.kind} ({group.arguments}): {values.size} values over axes of {sizes} points")
+        values = values.reshape(sizes)
         if len(axes) == 1:
-            return Table(axes[0] * self.units.ns, np.zeros(1), energy.reshape(-1, 1))
-        values = energy.reshape(len(axes[0]), len(axes[1]))
-        if "capacitance" in template.get("variable_1", ""):
+            axes.append((not axes[0][0], np.zeros(1)))
+            values = values[:, None]
+        if axes[0][0]:
             axes, values = axes[::-1], values.T
-        return Table(axes[0] * self.units.ns, axes[1] * self.units.ff, values)
+        return Table(axes[0][1], axes[1][1], values)

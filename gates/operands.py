@@ -227,7 +227,7 @@ def _zero_share(text: str, options: list[str]) -> float | None:
     if not options:
         return None
     key, _, value = options[0].partition(":")
-    if key != "zeros" or len(options) > 1 or text.partition(":")[0].strip() in ("worst", "model"):
+    if key != "zeros" or len(options) > 1 or text.startswith(("worst", "model:")):
         wrong = options[1] if key == "zeros" and len(options) > 1 else options[0]
         raise StimulusError(
             f"stimulus {text!r}: {wrong!r} is not understood; expected {KINDS}, "

@@ -13,7 +13,7 @@ from itertools import count
 
 from bitjoule.gates.liberty import Cell, Library
 from bitjoule.gates.netlist import Instance, Netlist, is_full_adder
-from bitjoule.gates.timing import Timing
+from bitjoule.gates.sta import Timing
 
 _BUFFER, _INVERTER = 0b10, 0b01
 _ROUNDS = 10
@@ -188,7 +188,7 @@ def _load_ff(sinks: Sequence[tuple[Instance, str]]) -> float:
     return sum(instance.cell.pins[pin].capacitance_ff for instance, pin in sinks)
 
 
-def speed_up(netlist: Netlist, sizes: Sizes, analyse: Callable[[], Timing | None], period_ns: float) -> Timing | None:
+def speed_up(netlist: Netlist, sizes: Sizes, analyse: Callable[[], Timing], period_ns: float) -> Timing:
     """Strengthen cells on the worst path until the period is reached or nothing helps, in place.
 
     Parameters
@@ -204,17 +204,17 @@ def speed_up(netlist: Netlist, sizes: Sizes, analyse: Callable[[], Timing | None
 
     Returns
     -------
-    Timing or None
-        Of the netlist as it is then; None without OpenSTA.
+    Timing
+        Of the netlist as it is then.
     """
     timing = analyse()
     shares = list(_SHARES)
     for _ in range(_ROUNDS):
-        if timing is None or not timing.period_ns > period_ns or not shares:
+        if not timing.period_ns > period_ns or not shares:
             return timing
         changed = _strengthen(netlist, sizes, timing.instances, shares[0])
         following = analyse() if changed else timing
-        if following is None or following.period_ns >= timing.period_ns:
+        if following.period_ns >= timing.period_ns:
             for instance, cell in changed:
                 instance.cell = cell
             shares.pop(0)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bitjoule.gates import adders
-from bitjoule.gates.liberty import Cell, Library, read_text
+from bitjoule.gates.liberty import Cell, Library
+from bitjoule.gates.liberty_file import LibertyError, read_text, without_comments
 from bitjoule.gates.netlist import Netlist, read_netlist
 
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _POWER = re.compile(r"\b(?:internal_power|leakage_power)\s*\(\s*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 _PREFIX_ADDERS = {
     "brent-kung": "",
@@ -81,7 +81,7 @@ def merged_liberty(library: Library, path: Path) -> None:
     """Write the library's files as one, without power: Yosys takes one, and OpenSTA reads what is left faster."""
     bodies = []
     for source in library.paths:
-        text = _POWER.sub("", _COMMENT.sub("", read_text(source)))
+        text = _POWER.sub("", without_comments(read_text(source)))
         bodies.append(text[text.index("{") + 1 : text.rindex("}")])
     path.write_text("library (merged) {\n" + "\n".join(bodies) + "\n}\n")
 
@@ -208,5 +208,5 @@ def smallest_flip_flop(library: Library) -> Cell:
     )
     found = library.smallest(plain)
     if found is None:
-        raise ValueError("the library has no plain flip-flop")
+        raise LibertyError("the library has no plain flip-flop")
     return found
