@@ -9,7 +9,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.gates.liberty import Cell, LibertyError
+from bitjoule.gates.liberty import Cell
+from bitjoule.gates.liberty_file import LibertyError
 from bitjoule.gates.netlist import Netlist
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.saif import Toggles

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bitjoule.gates.boolean import Function
-from bitjoule.gates.liberty import Cell, FlipFlop, LibertyError, Library, Pin
+from bitjoule.gates.liberty import Cell, FlipFlop, Library, Pin
+from bitjoule.gates.liberty_file import LibertyError
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.operands import Uniform
 from bitjoule.gates.simulation import Simulator
