@@ -1,6 +1,7 @@
 """The accelerator's gates: synthesised, timed, simulated and priced in the cells of a Liberty library.
 
 ``liberty_file`` Liberty as text, its units, and what is wrong with it; ``liberty`` the cells; ``tables`` look-ups
+``requirements`` what a library must have
 ``boolean``      functions as Liberty writes them
 ``netlist``      a mapped netlist
 ``synthesis``    Verilog to cells, by Yosys and ABC; ``adders`` maps full adders
@@ -11,4 +12,5 @@
 ``simulation``   toggles of every net, with and without glitches
 ``stimulus``     operands
 ``energy``       toggles to energy; ``prices`` the internal energy of a cell type, ``conditions`` what tables apply
+``crosscheck``   power by OpenSTA, and by its weights on our slews, loads and tables
 """

@@ -104,11 +104,18 @@ class Function:
         ValueError
             It is none.
         """
-        _ = self._evaluate
+        _ = self.expression
         return self
 
     @cached_property
-    def _evaluate(self) -> Callable[..., Words]:
+    def expression(self) -> str:
+        """The function as Python writes it: each pin an item of ``v``.
+
+        Raises
+        ------
+        ValueError
+            It is none.
+        """
         parser = _Parser(self.text)
         try:
             expression = parser.either()
@@ -116,8 +123,12 @@ class Function:
             raise ValueError(f"{self.text!r}: {error}") from None
         if parser.next or _TOKEN.sub("", self.text).strip():
             raise ValueError(f"{self.text!r} is no Boolean function as Liberty writes them")
+        return expression
+
+    @cached_property
+    def _evaluate(self) -> Callable[..., Words]:
         # Compiled once per cell type: the parser writes nothing but pin look-ups and the operators ~ & ^ |.
-        return eval(f"lambda v, zero: {expression}")  # type: ignore[no-any-return]  # noqa: S307
+        return eval(f"lambda v, zero: {self.expression}")  # type: ignore[no-any-return]  # noqa: S307
 
     def __call__(self, values: dict[str, Words]) -> Words:
         """Evaluate on words of independent trials.

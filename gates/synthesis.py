@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bitjoule.gates import adders
-from bitjoule.gates.liberty import Cell, Library
-from bitjoule.gates.liberty_file import LibertyError, read_text, without_comments
+from bitjoule.gates.liberty import Library
+from bitjoule.gates.liberty_file import read_text, without_comments
 from bitjoule.gates.netlist import Netlist, read_netlist
+from bitjoule.gates.requirements import check_cells, check_library, smallest_flip_flop
 
 _POWER = re.compile(r"\b(?:internal_power|leakage_power)\s*\(\s*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 _PREFIX_ADDERS = {
@@ -77,11 +78,22 @@ class Options:
     gating: int = 8
 
 
-def merged_liberty(library: Library, path: Path) -> None:
-    """Write the library's files as one, without power: Yosys takes one, and OpenSTA reads what is left faster."""
+def merged_liberty(library: Library, path: Path, power: bool = False) -> None:
+    """Write the library's files as one, without power: Yosys takes one, and OpenSTA reads what is left faster.
+
+    Parameters
+    ----------
+    library : Library
+        The library.
+    path : Path
+        Where to write.
+    power : bool
+        Keep the power tables.
+    """
     bodies = []
     for source in library.paths:
-        text = _POWER.sub("", without_comments(read_text(source)))
+        text = without_comments(read_text(source))
+        text = text if power else _POWER.sub("", text)
         bodies.append(text[text.index("{") + 1 : text.rindex("}")])
     path.write_text("library (merged) {\n" + "\n".join(bodies) + "\n}\n")
 
@@ -114,9 +126,12 @@ def synthesise(
         Yosys failed, or a multiplier was found.
     ValueError
         Something could not be mapped.
+    LibertyError
+        The library lacks something.
     """
     liberty = folder / "merged.lib"
     if not again:
+        check_library(library)
         _front(verilog, top, library, folder, options)
     maps = [f"techmap -map {folder / 'adders.v'}"] if (folder / "adders.v").exists() else []
     prefix = _PREFIX_ADDERS.get(options.adder, "")
@@ -147,7 +162,9 @@ def synthesise(
         ],
         abc=script,
     )
-    return read_netlist(folder / "mapped.json", top, library)
+    netlist = read_netlist(folder / "mapped.json", top, library)
+    check_cells(library, (instance.cell for instance in netlist.instances))
+    return netlist
 
 
 def _front(verilog: Path, top: str, library: Library, folder: Path, options: Options) -> None:
@@ -192,22 +209,3 @@ def _yosys(folder: Path, name: str, commands: Sequence[str], abc: str = "") -> N
         process = subprocess.run([sys.executable, "-c", program], stdout=out, stderr=subprocess.STDOUT, check=False)
     if process.returncode:
         raise RuntimeError(f"Yosys failed:\n{log.read_text()[-2000:]}")
-
-
-def smallest_flip_flop(library: Library) -> Cell:
-    """Return the smallest flip-flop with data, rising clock and nothing else.
-
-    Yosys would take one without an inversion if there is any, however large.
-    """
-    plain = (
-        cell
-        for cell in library.cells.values()
-        if (state := cell.flip_flop) is not None
-        and not state.asynchronous
-        and len(cell.inputs) == 2
-        and state.clock.text.strip("() ") in cell.inputs
-    )
-    found = library.smallest(plain)
-    if found is None:
-        raise LibertyError("the library has no plain flip-flop")
-    return found

@@ -1,0 +1,113 @@
+"""What a library must have for a design to be mapped to it, timed and priced.
+
+A full adder and a clock gate are used where there are any; without them a netlist is larger, not impossible.
+"""
+
+from collections.abc import Iterable
+
+from bitjoule.gates.liberty import Cell, Library
+from bitjoule.gates.liberty_file import LibertyError
+
+_INVERTER, _BUFFER = {0b01}, {0b10}
+_TWO_INPUTS = {0b0001, 0b0111, 0b1000, 0b1110}
+_CONSTRAINTS = {"rise_constraint", "fall_constraint"}
+
+
+def check_library(library: Library) -> None:
+    """Refuse a library that lacks a kind of cell.
+
+    Parameters
+    ----------
+    library : Library
+        To be mapped to.
+
+    Raises
+    ------
+    LibertyError
+        What it lacks.
+    """
+    smallest_flip_flop(library)
+    needed = {
+        "inverter": (1, _INVERTER),
+        "buffer (function equal to its one input)": (1, _BUFFER),
+        "gate of two inputs (NAND, NOR, AND or OR)": (2, _TWO_INPUTS),
+    }
+    for name, (inputs, tables) in needed.items():
+        if library.smallest(_gates(library, inputs, tables)) is None:
+            raise LibertyError(f"{_files(library)}: no {name}; expected at least one that is not dont_use")
+
+
+def _gates(library: Library, inputs: int, tables: set[int]) -> Iterable[Cell]:
+    return (
+        cell
+        for cell in library.cells.values()
+        if cell.is_combinational
+        and len(cell.inputs) == inputs
+        and len(cell.outputs) == 1
+        and cell.table(cell.outputs[0]) in tables
+    )
+
+
+def smallest_flip_flop(library: Library) -> Cell:
+    """Return the smallest flip-flop with data, rising clock and nothing else.
+
+    Yosys would take one without an inversion if there is any, however large.
+
+    Raises
+    ------
+    LibertyError
+        There is none.
+    """
+    plain = (
+        cell
+        for cell in library.cells.values()
+        if (state := cell.flip_flop) is not None
+        and not state.asynchronous
+        and len(cell.inputs) == 2
+        and state.clock.text.strip("() ") in cell.inputs
+    )
+    found = library.smallest(plain)
+    if found is None:
+        raise LibertyError(
+            f"{_files(library)}: no plain flip-flop; expected a cell with ff (...), a data pin, a rising clock, no "
+            "other input and no dont_use"
+        )
+    return found
+
+
+def check_cells(library: Library, cells: Iterable[Cell]) -> None:
+    """Refuse cells that cannot be sized, timed or priced.
+
+    Parameters
+    ----------
+    library : Library
+        Where they are.
+    cells : iterable of Cell
+        Those that a netlist uses.
+
+    Raises
+    ------
+    LibertyError
+        What a cell lacks.
+    """
+    for cell in dict.fromkeys(cells):
+        lacking = []
+        if not cell.area_um2 > 0.0:
+            lacking.append("area above zero")
+        lacking += [f"capacitance of pin {pin}" for pin in cell.inputs if not cell.pins[pin].capacitance_ff > 0.0]
+        for pin in () if cell.clock_gate else cell.outputs:
+            if not cell.pins[pin].max_capacitance_ff > 0.0:
+                lacking.append(f"max_capacitance of pin {pin}")
+            if not any({"cell_rise", "rise_transition"} <= set(arc.tables) for arc in cell.arcs(pin)):
+                lacking.append(f"timing () with cell_rise and rise_transition at pin {pin}")
+        if not any(cell.powers(pin) for pin in (*cell.inputs, *cell.outputs)):
+            lacking.append("internal_power ()")
+        setups = [arc for pin in cell.inputs for arc in cell.arcs(pin) if arc.type == "setup_rising"]
+        if cell.flip_flop is not None and not any(set(arc.tables) & _CONSTRAINTS for arc in setups):
+            lacking.append("timing () of type setup_rising")
+        if lacking:
+            raise LibertyError(f"{_files(library)}: cell {cell.name} has no {', no '.join(lacking)}")
+
+
+def _files(library: Library) -> str:
+    return ", ".join(str(path) for path in library.paths)
