@@ -1,28 +1,31 @@
 """One column of the array: a dot product and the adder that takes it into a running sum."""
 
-from amaranth.hdl import Cat, Const, Module, Value
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.rtl.dot_product import DotProduct
+from bitjoule.rtl.dot_product import DotProduct, IntegerDotProduct
+from bitjoule.rtl.multiplication import recode
 from bitjoule.rtl.reduction import add, compress
 
 
 class Column(wiring.Component):
-    """Adds the dot product of a column's trits and the activations to a sum.
+    """Adds the dot product of a column's trits or integers and the activations to a sum.
 
     Latency: `pipeline` cycles from the operands to `total`, none from `previous`. Throughput: one a cycle.
 
     Parameters
     ----------
     config
-        As for `DotProduct`; also the width of a sum.
+        As for `DotProduct` or `IntegerDotProduct`; also the width of a sum.
 
     Ports
     -----
     plus, minus, activations : In
-        As for `DotProduct`.
+        As for `DotProduct`. Of integers: weights, activations, as for `IntegerDotProduct`.
     previous : In(accumulator_bits)
         The sum so far, two's complement.
     total : Out(accumulator_bits)
@@ -33,9 +36,8 @@ class Column(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "plus": In(config.lanes),
-                "minus": In(config.lanes),
-                "activations": In(config.lanes * config.activation_bits),
+                **weight_lines(config),
+                "activations": In(lane_bits(config) * config.lanes),
                 "previous": In(config.accumulator_bits),
                 "total": Out(config.accumulator_bits),
             }
@@ -44,22 +46,58 @@ class Column(wiring.Component):
     def elaborate(self, _: object) -> Module:
         """Build the column."""
         m = Module()
-        m.submodules.dot_product = dot = DotProduct(self._config)
+        style = IntegerDotProduct if self._config.multiplies else DotProduct
+        m.submodules.dot_product = dot = style(self._config)
         m.d.comb += [
-            dot.plus.eq(self.plus),
-            dot.minus.eq(self.minus),
-            dot.activations.eq(self.activations),
+            *(getattr(dot, name).eq(getattr(self, name)) for name in (*weight_lines(self._config), "activations")),
             self.total.eq(_total(m, self.previous, dot)),
         ]
         return m
 
 
-def _total(m: Module, previous: Value, dot: DotProduct) -> Value:
+def weight_lines(config: AcceleratorConfig) -> dict[str, Any]:
+    """Return the ports on which a column takes its weights.
+
+    Parameters
+    ----------
+    config
+        The encoding and the lanes.
+    """
+    if not config.multiplies:
+        return {"plus": In(config.lanes), "minus": In(config.lanes)}
+    return {"weights": In(config.lanes * config.encoding.bits)}
+
+
+def lane_bits(config: AcceleratorConfig) -> int:
+    """Return the bits of a lane's activation as the columns take it.
+
+    Parameters
+    ----------
+    config
+        The encoding and the bits of an activation.
+    """
+    return len(prepared(config, Signal(config.activation_bits)))
+
+
+def prepared(config: AcceleratorConfig, activation: Value) -> Value:
+    """Return an activation as the columns take it: what need not be done in each of them.
+
+    Parameters
+    ----------
+    config
+        The encoding.
+    activation
+        A lane of the activation stream.
+    """
+    return recode(activation.as_signed()) if config.multiplies else activation
+
+
+def _total(m: Module, previous: Value, dot: DotProduct | IntegerDotProduct) -> Value:
     width = len(previous)
-    units = dot.unit_bits
     words = [_fit(word, width) for word in dot.words]
+    units: list[Value | None] = [*dot.unit_bits, None, None]
     if len(words) == 1:
-        return add(previous, words[0], units[0] if units else None)
+        return add(previous, words[0], units[0])
     low, high = (word[:width] for word in compress(m, "words", [previous, *words], units[0]))
     offset = -dot.offset % (1 << width)
     if not offset:
