@@ -7,8 +7,10 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.accumulators import Accumulators, sums_layout
-from bitjoule.rtl.column import Column, prepared, weight_lines
+from bitjoule.rtl.column import Column
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.float_column import FloatColumn
+from bitjoule.rtl.operands import prepared_activation, weight_lines
 from bitjoule.rtl.sequencer import COMMAND, Sequencer, step_layout
 from bitjoule.rtl.weights import WeightLoader, holds_operands
 
@@ -72,10 +74,8 @@ class Accelerator(wiring.Component):
         m.submodules.accumulators = accumulators = Accumulators(config)
         wiring.connect(m, wiring.flipped(self.command), sequencer.command)
         wiring.connect(m, wiring.flipped(self.weights), loader.beats)
-        bits = config.activation_bits
-        offered = Cat(
-            *(prepared(config, self.activations.payload[i * bits : (i + 1) * bits]) for i in range(config.lanes))
-        )
+        lanes = [self.activations.payload.word_select(i, config.activation_bits) for i in range(config.lanes)]
+        offered = Cat(*(prepared_activation(m, f"activation{i}", config, lane) for i, lane in enumerate(lanes)))
         activations = Signal(len(offered), reset_less=True)
         m.d.comb += [
             sequencer.tile_complete.eq(loader.complete),
@@ -88,8 +88,9 @@ class Accelerator(wiring.Component):
                 m.d.sync += activations.eq(offered)
         else:
             m.d.sync += activations.eq(offered)
+        style = FloatColumn if config.floating_point else Column
         for i in range(config.columns):
-            m.submodules[f"column{i}"] = column = Column(config)
+            m.submodules[f"column{i}"] = column = style(config)
             for name in weight_lines(config):
                 lines, every = getattr(column, name), getattr(loader, name)
                 m.d.comb += lines.eq(every[i * len(lines) : (i + 1) * len(lines)])

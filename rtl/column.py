@@ -1,14 +1,12 @@
 """One column of the array: a dot product and the adder that takes it into a running sum."""
 
-from typing import Any
-
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.dot_product import DotProduct, IntegerDotProduct
-from bitjoule.rtl.multiplication import recode
+from bitjoule.rtl.operands import activation_bits, weight_lines
 from bitjoule.rtl.reduction import add, compress
 
 
@@ -36,8 +34,8 @@ class Column(wiring.Component):
         self._config = config
         super().__init__(
             {
-                **weight_lines(config),
-                "activations": In(lane_bits(config) * config.lanes),
+                **{name: In(config.lanes * bits) for name, bits in weight_lines(config).items()},
+                "activations": In(config.lanes * activation_bits(config)),
                 "previous": In(config.accumulator_bits),
                 "total": Out(config.accumulator_bits),
             }
@@ -53,43 +51,6 @@ class Column(wiring.Component):
             self.total.eq(_total(m, self.previous, dot)),
         ]
         return m
-
-
-def weight_lines(config: AcceleratorConfig) -> dict[str, Any]:
-    """Return the ports on which a column takes its weights.
-
-    Parameters
-    ----------
-    config
-        The encoding and the lanes.
-    """
-    if not config.multiplies:
-        return {"plus": In(config.lanes), "minus": In(config.lanes)}
-    return {"weights": In(config.lanes * config.encoding.bits)}
-
-
-def lane_bits(config: AcceleratorConfig) -> int:
-    """Return the bits of a lane's activation as the columns take it.
-
-    Parameters
-    ----------
-    config
-        The encoding and the bits of an activation.
-    """
-    return len(prepared(config, Signal(config.activation_bits)))
-
-
-def prepared(config: AcceleratorConfig, activation: Value) -> Value:
-    """Return an activation as the columns take it: what need not be done in each of them.
-
-    Parameters
-    ----------
-    config
-        The encoding.
-    activation
-        A lane of the activation stream.
-    """
-    return recode(activation.as_signed()) if config.multiplies else activation
 
 
 def _total(m: Module, previous: Value, dot: DotProduct | IntegerDotProduct) -> Value:

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
+from bitjoule.rtl.reduction import add, carry_save_sum, wire
+
 DIGIT_BITS = 3
 
 
@@ -96,7 +98,7 @@ def booth_rows(m: Module, name: str, multiplier: Sequence[Digit], word: Value) -
     for i, digit in enumerate(multiplier):
         row = Signal(len(once) + (not signed), name=f"{name}_row{i}")
         chosen = Mux(digit.one, once, 0) | Mux(digit.two, twice, 0)
-        bits = chosen ^ digit.negative.replicate(len(once))
+        bits = wire(m, f"{name}_bits{i}", chosen ^ digit.negative.replicate(len(once)))
         # Of an unsigned word, the sign is the digit's; a row's complement is one less than its negative.
         m.d.comb += row.eq(Cat(bits[:-1], ~bits[-1]) if signed else Cat(bits, ~digit.negative))
         below = Const(0, 2 * i) if owed is None else Cat(Const(0, 2 * i - 2), owed, Const(0, 1))
@@ -106,3 +108,22 @@ def booth_rows(m: Module, name: str, multiplier: Sequence[Digit], word: Value) -
     last = 2 * len(multiplier) - 2
     assert owed is not None  # noqa: S101
     return [*rows, Cat(Const(0, last), owed) if last else owed], offset
+
+
+def product(m: Module, multiplier: Sequence[Digit], word: Value) -> Value:
+    """Return the product of digits and a word, in the bits of both together.
+
+    Parameters
+    ----------
+    m
+        Where the adders go; combinational.
+    multiplier
+        The digits, the lowest first.
+    word
+        Two's complement if signed.
+    """
+    bits = 2 * len(multiplier) + len(word)
+    rows, offset = booth_rows(m, "product", multiplier, word)
+    constant = Const(-offset % (1 << bits), bits)
+    words, _ = carry_save_sum(m, [*rows, constant], [], 0)
+    return add(*words)[:bits]

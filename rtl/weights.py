@@ -7,6 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.operands import prepared_weight, weight_lines
 
 
 def decode(name: str, word: Value) -> tuple[list[Value], list[Value]]:
@@ -67,19 +68,19 @@ class WeightLoader(wiring.Component):
     plus, minus : Out(lanes * columns)
         Of trits: select lines, those of column c at bits c * lanes.
     weights : Out(lanes * columns * bits)
-        Of words, in place of those: the one of lane l in column c at bits (c * lanes + l) * bits.
+        Of words, in place of those: the one of lane l in column c at bits (c * lanes + l) * bits, as prepared for
+        the columns (`operands`).
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
         lines = config.lanes * config.columns
-        words, signs = {"weights": Out(lines * config.encoding.bits)}, {"plus": Out(lines), "minus": Out(lines)}
         super().__init__(
             {
                 "beats": In(stream.Signature(config.weight_bus_bits)),
                 "complete": Out(1),
                 "take": In(1),
-                **(words if config.multiplies else signs),
+                **{name: Out(lines * bits) for name, bits in weight_lines(config).items()},
             }
         )
 
@@ -117,7 +118,8 @@ class WeightLoader(wiring.Component):
         m.d.comb += self.weights.eq(held)
         bits = config.encoding.bits
         places = (lane * config.columns + column for column in range(config.columns) for lane in range(config.lanes))
-        return [held.eq(Cat(*(tile[place * bits : (place + 1) * bits] for place in places)))]
+        words = (prepared_weight(m, f"weight{place}", config, tile.word_select(place, bits)) for place in places)
+        return [held.eq(Cat(*words))]
 
     def _select_lines(self, m: Module, tile: Value) -> list[Any]:
         plus, minus = self._decoded(tile)
