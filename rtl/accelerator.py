@@ -9,6 +9,8 @@ from amaranth.lib.wiring import In, Out
 from bitjoule.rtl.accumulators import Accumulators, sums_layout
 from bitjoule.rtl.column import Column
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.float_column import FloatColumn
+from bitjoule.rtl.operands import prepared_activation, weight_lines
 from bitjoule.rtl.sequencer import COMMAND, Sequencer, step_layout
 from bitjoule.rtl.weights import WeightLoader, holds_operands
 
@@ -30,9 +32,9 @@ def result_layout(config: AcceleratorConfig) -> data.StructLayout:
 
 
 class Accelerator(wiring.Component):
-    """Y = X W for trits W, by additions.
+    """Y = X W for trits W, by additions; or, to compare with, for numbers W, by multiplications.
 
-    Latency: `config.latency_cycles` from a token's last activations to its sums. Throughput: lanes * columns trits a
+    Latency: `config.latency_cycles` from a token's last activations to its sums. Throughput: lanes * columns weights a
     cycle while operands are offered and results taken.
 
     Parameters
@@ -72,7 +74,9 @@ class Accelerator(wiring.Component):
         m.submodules.accumulators = accumulators = Accumulators(config)
         wiring.connect(m, wiring.flipped(self.command), sequencer.command)
         wiring.connect(m, wiring.flipped(self.weights), loader.beats)
-        activations = Signal.like(self.activations.payload, reset_less=True)
+        lanes = [self.activations.payload.word_select(i, config.activation_bits) for i in range(config.lanes)]
+        offered = Cat(*(prepared_activation(m, f"activation{i}", config, lane) for i, lane in enumerate(lanes)))
+        activations = Signal(len(offered), reset_less=True)
         m.d.comb += [
             sequencer.tile_complete.eq(loader.complete),
             loader.take.eq(sequencer.take_tile),
@@ -81,15 +85,16 @@ class Accelerator(wiring.Component):
         ]
         if holds_operands(config):
             with m.If(sequencer.take_activations):
-                m.d.sync += activations.eq(self.activations.payload)
+                m.d.sync += activations.eq(offered)
         else:
-            m.d.sync += activations.eq(self.activations.payload)
+            m.d.sync += activations.eq(offered)
+        style = FloatColumn if config.floating_point else Column
         for i in range(config.columns):
-            m.submodules[f"column{i}"] = column = Column(config)
-            lanes = slice(i * config.lanes, (i + 1) * config.lanes)
+            m.submodules[f"column{i}"] = column = style(config)
+            for name in weight_lines(config):
+                lines, every = getattr(column, name), getattr(loader, name)
+                m.d.comb += lines.eq(every[i * len(lines) : (i + 1) * len(lines)])
             m.d.comb += [
-                column.plus.eq(loader.plus[lanes]),
-                column.minus.eq(loader.minus[lanes]),
                 column.activations.eq(activations),
                 column.previous.eq(accumulators.previous[i]),
                 accumulators.following[i].eq(column.total),
@@ -180,7 +185,7 @@ class AxiAccelerator(wiring.Component):
     s_axis_activations_tdata : In(lanes * activation_bits, in whole bytes)
         Lanes; see `packing`.
     m_axis_results_tdata : Out(columns * result_bits)
-        Column c's sum at bits c * result_bits, two's complement.
+        Column c's sum at bits c * result_bits, two's complement or IEEE 754.
     m_axis_results_tuser : Out(1)
         The command was malformed; tdata means nothing.
     *_tvalid, *_tready, *_tlast

@@ -5,24 +5,25 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.rtl.dot_product import DotProduct
+from bitjoule.rtl.dot_product import DotProduct, IntegerDotProduct
+from bitjoule.rtl.operands import activation_bits, weight_lines
 from bitjoule.rtl.reduction import add, compress
 
 
 class Column(wiring.Component):
-    """Adds the dot product of a column's trits and the activations to a sum.
+    """Adds the dot product of a column's trits or integers and the activations to a sum.
 
     Latency: `pipeline` cycles from the operands to `total`, none from `previous`. Throughput: one a cycle.
 
     Parameters
     ----------
     config
-        As for `DotProduct`; also the width of a sum.
+        As for `DotProduct` or `IntegerDotProduct`; also the width of a sum.
 
     Ports
     -----
     plus, minus, activations : In
-        As for `DotProduct`.
+        As for `DotProduct`. Of integers: weights, activations, as for `IntegerDotProduct`.
     previous : In(accumulator_bits)
         The sum so far, two's complement.
     total : Out(accumulator_bits)
@@ -33,9 +34,8 @@ class Column(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "plus": In(config.lanes),
-                "minus": In(config.lanes),
-                "activations": In(config.lanes * config.activation_bits),
+                **{name: In(config.lanes * bits) for name, bits in weight_lines(config).items()},
+                "activations": In(config.lanes * activation_bits(config)),
                 "previous": In(config.accumulator_bits),
                 "total": Out(config.accumulator_bits),
             }
@@ -44,22 +44,21 @@ class Column(wiring.Component):
     def elaborate(self, _: object) -> Module:
         """Build the column."""
         m = Module()
-        m.submodules.dot_product = dot = DotProduct(self._config)
+        style = IntegerDotProduct if self._config.multiplies else DotProduct
+        m.submodules.dot_product = dot = style(self._config)
         m.d.comb += [
-            dot.plus.eq(self.plus),
-            dot.minus.eq(self.minus),
-            dot.activations.eq(self.activations),
+            *(getattr(dot, name).eq(getattr(self, name)) for name in (*weight_lines(self._config), "activations")),
             self.total.eq(_total(m, self.previous, dot)),
         ]
         return m
 
 
-def _total(m: Module, previous: Value, dot: DotProduct) -> Value:
+def _total(m: Module, previous: Value, dot: DotProduct | IntegerDotProduct) -> Value:
     width = len(previous)
-    units = dot.unit_bits
     words = [_fit(word, width) for word in dot.words]
+    units: list[Value | None] = [*dot.unit_bits, None, None]
     if len(words) == 1:
-        return add(previous, words[0], units[0] if units else None)
+        return add(previous, words[0], units[0])
     low, high = (word[:width] for word in compress(m, "words", [previous, *words], units[0]))
     offset = -dot.offset % (1 << width)
     if not offset:

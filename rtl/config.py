@@ -3,15 +3,20 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
-from bitjoule.rtl.encodings import ENCODINGS, Encoding
+from bitjoule.rtl.encodings import ENCODINGS, WORDS, Encoding
 
 DATAPATHS = ("carry_save", "carry_chain", "multiplexer")
+# By weight encoding, the default first.
+ACCUMULATIONS = {**dict.fromkeys(ENCODINGS, ("exact",)), "int8": ("int32",), "fp16": ("fp32", "fp16")}
+ACCUMULATION_BITS = {"int32": 32, "fp32": 32, "fp16": 16}
 LANES = range(8, 257)
 COLUMNS = range(1, 65)
 TOKENS = range(1, 1025)
 ACTIVATION_BITS = range(1, 9)
 MAX_K = range(1, (1 << 20) + 1)
+INT8_MAX_K = range(1, 1 << 17)  # 2**17 products of -128 and -128 are one more than INT32 holds
 PIPELINE = range(5)
+FLOAT_PIPELINE = range(10)  # after the multipliers and after each of the eight levels of 256 lanes
 MAX_BUS_BITS = 1 << 16
 
 COMMAND_M_BITS, COMMAND_K_BITS, COMMAND_N_BITS = 16, 24, 24
@@ -61,20 +66,26 @@ class AcceleratorConfig:
     columns
         Outputs computed per cycle (N direction), 1 to 64.
     max_k
-        Largest K of a matmul, 1 to 2**20; the accumulators are just wide enough for it.
+        Largest K of a matmul, 1 to 2**20, with ``int8`` to 2**17 - 1; exact accumulators are just wide enough for it.
     weight_bus_bits
         Width of the weight stream: whole bytes; a tile fills whole beats, or less than one.
     tokens
         Tokens that reuse one weight tile (the accumulators' depth), 1 to 1024; 1 is for decode only.
     activation_bits
-        Bits of an activation, two's complement, 1 to 8.
+        Bits of an activation. Of trits: two's complement, 1 to 8, by default 8. Activations are what the weights are
+        with ``int8`` (8 bits) and ``fp16`` (16 bits).
     weight_encoding
-        How trits stand in the weight stream: ``binary1``, ``ternary2`` or ``ternary5``.
+        How trits stand in the weight stream: ``binary1``, ``ternary2`` or ``ternary5``. Or weights that are
+        multiplied, the baselines: ``int8`` or ``fp16``.
     pipeline
-        Registers inside the adder tree, 0 to 4; the first stands between the tree and the accumulators' adder.
+        Registers inside the adder tree, 0 to 4; the first stands between the tree and the accumulators' adder. With
+        ``fp16`` 0 to 9, also between the multipliers and the tree.
     datapath
         ``carry_save`` (compressors on whole words; least area and energy in cells), ``carry_chain`` (a tree of
-        adders with the negations as carries; for FPGAs) or ``multiplexer`` (x, 0 or -x into a tree of adders).
+        adders with the negations as carries; for FPGAs) or ``multiplexer`` (x, 0 or -x into a tree of adders). The
+        last two are for trits.
+    accumulation
+        ``exact`` (trits), ``int32`` (``int8``), ``fp32`` or ``fp16`` (``fp16``; by default ``fp32``).
 
     Raises
     ------
@@ -87,21 +98,32 @@ class AcceleratorConfig:
     max_k: int
     weight_bus_bits: int
     tokens: int = 1
-    activation_bits: int = 8
+    activation_bits: int = None  # type: ignore[assignment]  # the encoding's
     weight_encoding: str = "ternary2"
     pipeline: int = 1
     datapath: str = "carry_save"
+    accumulation: str = None  # type: ignore[assignment]  # the encoding's
 
     def __post_init__(self) -> None:
+        unknown = _unknown("weight_encoding", self.weight_encoding, tuple(ACCUMULATIONS))
+        name = "ternary2" if unknown else self.weight_encoding
+        word = WORDS.get(name)
+        if self.activation_bits is None:
+            object.__setattr__(self, "activation_bits", word.bits if word else 8)
+        if self.accumulation is None:
+            object.__setattr__(self, "accumulation", ACCUMULATIONS[name][0])
         faults = [
             *_outside("lanes", self.lanes, LANES),
             *_outside("columns", self.columns, COLUMNS),
-            *_outside("max_k", self.max_k, MAX_K),
+            *_outside("max_k", self.max_k, INT8_MAX_K if name == "int8" else MAX_K),
             *_outside("tokens", self.tokens, TOKENS),
-            *_outside("activation_bits", self.activation_bits, ACTIVATION_BITS),
-            *_outside("pipeline", self.pipeline, PIPELINE),
-            *_unknown("weight_encoding", self.weight_encoding, tuple(ENCODINGS)),
-            *_unknown("datapath", self.datapath, DATAPATHS),
+            *_outside(
+                "activation_bits", self.activation_bits, range(word.bits, word.bits + 1) if word else ACTIVATION_BITS
+            ),
+            *_outside("pipeline", self.pipeline, FLOAT_PIPELINE if name == "fp16" else PIPELINE),
+            *unknown,
+            *_unknown("datapath", self.datapath, DATAPATHS[:1] if word else DATAPATHS),
+            *_unknown("accumulation", self.accumulation, ACCUMULATIONS[name]),
         ]
         if not {"lanes", "columns", "weight_encoding"} & {fault.key for fault in faults}:
             faults += self._bus_faults()
@@ -159,8 +181,18 @@ class AcceleratorConfig:
 
     @property
     def encoding(self) -> Encoding:
-        """How trits stand in the weight stream."""
-        return ENCODINGS[self.weight_encoding]
+        """How weights stand in the weight stream."""
+        return (ENCODINGS | WORDS)[self.weight_encoding]
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether weights are numbers to multiply with, not trits."""
+        return self.weight_encoding in WORDS
+
+    @property
+    def floating_point(self) -> bool:
+        """Whether operands and results are floating-point numbers."""
+        return self.weight_encoding == "fp16"
 
     @property
     def tile_bits(self) -> int:
@@ -179,12 +211,14 @@ class AcceleratorConfig:
 
     @property
     def accumulator_bits(self) -> int:
-        """Fewest bits that hold any sum: -K 2**(b-1) to K 2**(b-1), the upper bound included, for K = `max_k`."""
+        """Bits of a sum; of exact ones the fewest that hold -K 2**(b-1) to K 2**(b-1), both included, K = `max_k`."""
+        if self.multiplies:
+            return ACCUMULATION_BITS[self.accumulation]
         return (self.max_k << (self.activation_bits - 1)).bit_length() + 1
 
     @property
     def result_bits(self) -> int:
-        """Bits of one element of the result stream: 8, 16 or 32, sign-extended."""
+        """Bits of one element of the result stream: 8, 16 or 32, integers sign-extended."""
         return next(bits for bits in (8, 16, 32) if bits >= self.accumulator_bits)
 
     @property
@@ -210,13 +244,14 @@ def _brief(value: object) -> str:
 def _outside(key: str, value: object, allowed: range) -> list[Fault]:
     if _whole(value) and value in allowed:
         return []
-    return [Fault(key, f"got {_brief(value)}", f"a whole number from {allowed[0]} to {allowed[-1]}")]
+    span = f"a whole number from {allowed[0]} to {allowed[-1]}" if len(allowed) > 1 else f"{allowed[0]}"
+    return [Fault(key, f"got {_brief(value)}", span)]
 
 
 def _unknown(key: str, value: object, allowed: tuple[str, ...]) -> list[Fault]:
     if isinstance(value, str) and value in allowed:
         return []
-    return [Fault(key, f"got {_brief(value)}", "one of " + ", ".join(allowed))]
+    return [Fault(key, f"got {_brief(value)}", ("one of " if len(allowed) > 1 else "") + ", ".join(allowed))]
 
 
 def _whole_bytes(bits: int) -> int:

@@ -1,10 +1,11 @@
-"""One column of the array: the dot product of its trits with the activations, in three styles."""
+"""One column of the array: the dot product of its trits with the activations in three styles, or of its integers."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.multiplication import DIGIT_BITS, booth_rows, digits, digits_of
 from bitjoule.rtl.reduction import carry_chain_sum, carry_save_sum
 
 
@@ -111,3 +112,56 @@ class DotProduct(wiring.Component):
                     m.d.comb += row.eq(-x.as_signed())
             rows.append(row)
         return carry_chain_sum(m, rows, [], self._config.pipeline)
+
+
+class IntegerDotProduct(wiring.Component):
+    """Sum over the lanes of integer times integer, as two words still to be added: the baseline of `DotProduct`.
+
+    The words add up to the dot product plus `offset`. Latency: `pipeline` cycles. Throughput: one a cycle. The rows of
+    all lanes' products (see `booth_rows`) go into one carry-save tree; only the accumulator's adder carries.
+
+    Parameters
+    ----------
+    config
+        Lanes and pipeline.
+
+    Ports
+    -----
+    weights : In(lanes * bits)
+        Lane l at bits l * bits, two's complement.
+    activations : In(lanes * digits * DIGIT_BITS)
+        The same, as `recode` makes them: once for all columns.
+    word0, word1 : Out
+        Unsigned words to be added.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        bits = config.encoding.bits
+        # Each row is unsigned and has the sign bit's weight on top of its largest magnitude.
+        self.offset = config.lanes * sum(1 << (bits + 2 * i) for i in range(digits_of(bits)))
+        largest = self.offset + (config.lanes << (2 * bits - 2))
+        super().__init__(
+            {
+                "weights": In(config.lanes * bits),
+                "activations": In(config.lanes * digits_of(bits) * DIGIT_BITS),
+                "word0": Out(largest.bit_length()),
+                "word1": Out(largest.bit_length()),
+            }
+        )
+        self.words: list[Value] = [self.word0, self.word1]
+        self.unit_bits: list[Value] = []
+
+    def elaborate(self, _: object) -> Module:
+        """Build the column."""
+        m = Module()
+        bits = self._config.encoding.bits
+        size = digits_of(bits) * DIGIT_BITS
+        rows: list[Value] = []
+        for lane in range(self._config.lanes):
+            word = self.weights[lane * bits : (lane + 1) * bits].as_signed()
+            multiplier = digits(self.activations[lane * size : (lane + 1) * size])
+            rows += booth_rows(m, f"lane{lane}", multiplier, word)[0]
+        words, _ = carry_save_sum(m, rows, [], self._config.pipeline)
+        m.d.comb += [port.eq(word) for port, word in zip(self.words, words, strict=True)]
+        return m

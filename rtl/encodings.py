@@ -12,6 +12,9 @@ A code word holds `trits` trits of neighbouring columns in `bits` bits.
     names the eight non-zero pairs of trits by three bits, of which the zero flags are one gate each. h = 0, 1, 2 is the
     fifth trit (0, +1, -1) with both pairs present; h = 3 says that a pair is (0, 0) and the freed field holds the fifth
     trit. 13 of the 256 bytes are second names of trits that another byte names; they decode, but are never written.
+
+Weights that are multiplied need no code. ``int8`` is two's complement; ``fp16`` is IEEE 754's binary16, and stands here
+as the integer with its bits.
 """
 
 from collections.abc import Sequence
@@ -47,7 +50,7 @@ def _decode_ternary5(byte: int) -> Trits:
 
 @dataclass(frozen=True)
 class Encoding:
-    """A code for trits.
+    """A code for trits, or plain words.
 
     Parameters
     ----------
@@ -56,7 +59,8 @@ class Encoding:
     trits, bits
         Trits of a code word, and its width.
     decoded
-        The trits of every code word, by its value; the first trit is the lowest column's.
+        The trits of every code word, by its value; the first trit is the lowest column's. Empty: a code word is the
+        weight.
     zero
         Whether the code can say zero.
     """
@@ -92,7 +96,7 @@ class Encoding:
         Parameters
         ----------
         trits
-            The lane's trits.
+            The lane's trits or words.
 
         Raises
         ------
@@ -103,13 +107,20 @@ class Encoding:
         row = 0
         for i in range(0, len(padded), self.trits):
             word = tuple(padded[i : i + self.trits])
-            if word not in self.encoded:
+            if self.decoded and word not in self.encoded:
                 raise ValueError(f"{self.name} cannot encode {word}")
-            row |= self.encoded[word] << (i // self.trits * self.bits)
+            code = self.encoded[word] if self.decoded else self._plain(word[0])
+            row |= code << (i // self.trits * self.bits)
         return row
 
+    def _plain(self, word: int) -> int:
+        lowest = 0 if self.name == "fp16" else -(1 << (self.bits - 1))
+        if not lowest <= word < lowest + (1 << self.bits):
+            raise ValueError(f"{self.name} cannot encode {word}")
+        return word & ((1 << self.bits) - 1)
+
     def decode_row(self, row: int, columns: int) -> Trits:
-        """Return the trits of one lane.
+        """Return the trits of one lane; not of plain words.
 
         Parameters
         ----------
@@ -132,3 +143,4 @@ def _encodings() -> dict[str, Encoding]:
 
 
 ENCODINGS = _encodings()
+WORDS = {name: Encoding(name, 1, bits, (), zero=True) for name, bits in (("int8", 8), ("fp16", 16))}

@@ -1,6 +1,7 @@
 """What stands where in the beats of the four streams: the one definition, in plain Python.
 
-A beat is an integer; bit i of it is bit i of ``tdata``, so byte j of memory is bits 8j+7..8j.
+A beat is an integer; bit i of it is bit i of ``tdata``, so byte j of memory is bits 8j+7..8j. A floating-point number
+is the integer with its bits.
 """
 
 from collections.abc import Iterator, Sequence
@@ -72,7 +73,7 @@ def weight_beats(config: AcceleratorConfig, rows: Sequence[Sequence[int]]) -> li
     config
         The encoding, the tile and the bus.
     rows
-        One a lane, each with one trit a column; missing lanes and columns are padded.
+        One a lane, each with one trit or word a column; missing lanes and columns are padded.
     """
     encoding = config.encoding
     missing = [encoding.padding()] * config.columns
@@ -113,7 +114,7 @@ def result_sums(config: AcceleratorConfig, beat: int) -> list[int]:
     """
     bits = config.result_bits
     words = [beat >> (column * bits) & ((1 << bits) - 1) for column in range(config.columns)]
-    return [word - (1 << bits) if word >> (bits - 1) else word for word in words]
+    return [word - (1 << bits) if word >> (bits - 1) and not config.floating_point else word for word in words]
 
 
 def matmul_weight_beats(config: AcceleratorConfig, m: int, weights: Sequence[Sequence[int]]) -> Iterator[int]:
@@ -126,7 +127,7 @@ def matmul_weight_beats(config: AcceleratorConfig, m: int, weights: Sequence[Seq
     m
         Tokens.
     weights
-        Trits, K rows of N.
+        Trits or words, K rows of N.
     """
     for tile in tiles(config, m, len(weights), len(weights[0])):
         rows = [row[tile.n : tile.n + config.columns] for row in weights[tile.k : tile.k + config.lanes]]

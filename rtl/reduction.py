@@ -5,6 +5,23 @@ from collections.abc import Sequence
 from amaranth.hdl import Cat, Module, Signal, Value
 
 
+def wire(m: Module, name: str, value: Value) -> Signal:
+    """Return a signal with a value: what is used often is then written once.
+
+    Parameters
+    ----------
+    m
+        Where it goes; combinational.
+    name
+        Its name.
+    value
+        The value.
+    """
+    signal = Signal.like(value, name=name)
+    m.d.comb += signal.eq(value)
+    return signal
+
+
 def compress(m: Module, name: str, rows: Sequence[Value], unit: Value | None = None) -> tuple[Value, Value]:
     """Add a full adder for each bit of three words: a + b + c + unit = sum + carry.
 
@@ -93,7 +110,7 @@ def carry_save_sum(
     words, bits = list(rows), list(units)
     limit = (sum((1 << len(row)) - 1 for row in rows) + len(units)).bit_length()
     places = cuts(levels(len(words), carry_save=True), pipeline)
-    words, bits = _registered(m, "cut0", words, bits, places.get(0, 0))
+    words, bits = registered(m, "cut0", words, bits, places.get(0, 0))
     level = 0
     while len(words) > 2:
         level += 1
@@ -105,7 +122,7 @@ def carry_save_sum(
             pair = compress(m, f"level{level}_{i // 3}", words[i : i + 3], unit)
             following += [word[:limit] for word in pair]
         words = following + words[len(words) - len(words) % 3 :]
-        words, bits = _registered(m, f"cut{level}", words, bits, places.get(level, 0))
+        words, bits = registered(m, f"cut{level}", words, bits, places.get(level, 0))
     return words, bits
 
 
@@ -132,7 +149,7 @@ def carry_chain_sum(
     """
     words, bits = list(rows), list(units)
     places = cuts(levels(len(words), carry_save=False), pipeline)
-    words, bits = _registered(m, "cut0", words, bits, places.get(0, 0))
+    words, bits = registered(m, "cut0", words, bits, places.get(0, 0))
     level = 0
     while len(words) > 1:
         level += 1
@@ -142,7 +159,7 @@ def carry_chain_sum(
             m.d.comb += total.eq(add(words[i], words[i + 1], bits.pop(0) if bits else None))
             following.append(total)
         words = following + words[len(words) - len(words) % 2 :]
-        words, bits = _registered(m, f"cut{level}", words, bits, places.get(level, 0))
+        words, bits = registered(m, f"cut{level}", words, bits, places.get(level, 0))
     return words, bits
 
 
@@ -164,9 +181,22 @@ def add(a: Value, b: Value, unit: Value | None = None) -> Value:
     return (low_a + low_b) >> 1
 
 
-def _registered(
+def registered(
     m: Module, name: str, words: Sequence[Value], bits: Sequence[Value], count: int
 ) -> tuple[list[Value], list[Value]]:
+    """Return words and bits that have passed registers.
+
+    Parameters
+    ----------
+    m
+        Where the registers go.
+    name
+        Names them.
+    words, bits
+        What is registered.
+    count
+        Registers one behind the other; may be none.
+    """
     for i in range(count):
         suffix = f"{name}_{i}" if count > 1 else name
         held_words = [Signal.like(word, name=f"{suffix}_word{j}", reset_less=True) for j, word in enumerate(words)]

@@ -26,15 +26,20 @@ def accelerator_verilog(config: AcceleratorConfig) -> str:
         The configuration.
     """
     text = verilog.convert(AxiAccelerator(config), name=TOP, emit_src=False, strip_internal_attrs=True)
-    return _HEADER.format(amaranth=version("amaranth")) + _share_modules(_MODULE.sub(_renumbered, text))
+    return _header(config) + _share_modules(_MODULE.sub(_renumbered, text))
 
 
 _HEADER = """\
-// The adder-only accelerator of bitjoule, generated with Amaranth {amaranth}. The JSON file beside it says from what.
+// The {what} of bitjoule, generated with Amaranth {amaranth}. The JSON file beside it says from what.
 /* verilator lint_off WIDTHEXPAND */
 /* verilator lint_off WIDTHTRUNC */
 /* verilator lint_off UNUSEDSIGNAL */
 """
+
+
+def _header(config: AcceleratorConfig) -> str:
+    what = "baseline accelerator, with multipliers," if config.multiplies else "adder-only accelerator"
+    return _HEADER.format(what=what, amaranth=version("amaranth"))
 
 
 def _renumbered(module: re.Match[str]) -> str:
@@ -99,6 +104,7 @@ def description(config: AcceleratorConfig) -> dict[str, Any]:
                 "order": ["block of tokens of M", "tile of N", "token", "column"],
                 "bits_per_column": config.result_bits,
                 "accumulator_bits": config.accumulator_bits,
+                "accumulation": config.accumulation,
             },
         },
         "latency_cycles": config.latency_cycles,

@@ -1,10 +1,13 @@
-"""From the beats of the weight stream to the select lines of the array."""
+"""From the beats of the weight stream to the select lines or the words of the array."""
+
+from typing import Any
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.operands import prepared_weight, weight_lines
 
 
 def decode(name: str, word: Value) -> tuple[list[Value], list[Value]]:
@@ -46,7 +49,8 @@ class WeightLoader(wiring.Component):
     """Gathers the beats of the next tile behind the one in use, and holds the decoded one.
 
     All beats of a tile but the last are taken as they come; the last is taken with `take`, and the tile stands at
-    `plus` and `minus` in the cycle after. Throughput: a beat a cycle, as long as `take` does not come late.
+    `plus` and `minus`, or at `weights`, in the cycle after. Throughput: a beat a cycle, as long as `take` does not come
+    late.
 
     Parameters
     ----------
@@ -62,7 +66,10 @@ class WeightLoader(wiring.Component):
     take : In(1)
         Take it; only while `complete`.
     plus, minus : Out(lanes * columns)
-        Select lines, those of column c at bits c * lanes.
+        Of trits: select lines, those of column c at bits c * lanes.
+    weights : Out(lanes * columns * bits)
+        Of words, in place of those: the one of lane l in column c at bits (c * lanes + l) * bits, as prepared for
+        the columns (`operands`).
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -73,8 +80,7 @@ class WeightLoader(wiring.Component):
                 "beats": In(stream.Signature(config.weight_bus_bits)),
                 "complete": Out(1),
                 "take": In(1),
-                "plus": Out(lines),
-                "minus": Out(lines),
+                **{name: Out(lines * bits) for name, bits in weight_lines(config).items()},
             }
         )
 
@@ -101,18 +107,31 @@ class WeightLoader(wiring.Component):
             with m.Elif(self.take):
                 m.d.sync += beat.eq(0)
             tile = Cat(*early, self.beats.payload)
+        loaded = self._words(m, tile) if config.multiplies else self._select_lines(m, tile)
+        with m.If(self.take if holds_operands(config) else 1):
+            m.d.sync += loaded
+        return m
+
+    def _words(self, m: Module, tile: Value) -> list[Any]:
+        config = self._config
+        held = Signal.like(self.weights, name="held_weights", reset_less=True)
+        m.d.comb += self.weights.eq(held)
+        bits = config.encoding.bits
+        places = (lane * config.columns + column for column in range(config.columns) for lane in range(config.lanes))
+        words = (prepared_weight(m, f"weight{place}", config, tile.word_select(place, bits)) for place in places)
+        return [held.eq(Cat(*words))]
+
+    def _select_lines(self, m: Module, tile: Value) -> list[Any]:
         plus, minus = self._decoded(tile)
         held_plus = Signal.like(self.plus, name="held_plus", reset_less=True)
         held_minus = Signal.like(self.minus, name="held_minus", reset_less=True)
         loaded = [held_plus.eq(plus)]
-        if config.encoding.zero:
+        if self._config.encoding.zero:
             loaded.append(held_minus.eq(minus))
         else:
             m.d.comb += held_minus.eq(~held_plus)
         m.d.comb += [self.plus.eq(held_plus), self.minus.eq(held_minus)]
-        with m.If(self.take if holds_operands(config) else 1):
-            m.d.sync += loaded
-        return m
+        return loaded
 
     def _decoded(self, tile: Value) -> tuple[Value, Value]:
         config = self._config

@@ -18,12 +18,14 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge, SimTimeoutError, with_timeout
 from cocotb.utils import get_sim_time, get_time_from_sim_steps
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
+from numpy.typing import NDArray
 
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import command_beat
 from bitjoule.sim.cases import Case, is_malformed, operands
 from bitjoule.sim.cycles import cycles_of, stalled_cycles
-from bitjoule.sim.reference import integer_matmul
+from bitjoule.sim.float_matmul import canonical_bits, float_matmul
+from bitjoule.sim.matmul import integer_matmul
 from bitjoule.sim.streams import activation_stream, beats_as_integers, product_of_results, result_beats, weight_stream
 
 PERIOD_NS = 10
@@ -164,15 +166,23 @@ class Bench:
         got_product = product_of_results(self.config, np.frombuffer(raw, np.uint8).reshape(beats, width), m, n)
         if case.given is not None:
             np.save(Path(case.given).with_suffix(".npy"), got_product)
-        expected_product = integer_matmul(*pair)
-        wrong = np.argwhere(got_product != expected_product)
+        expected_product = self._product(*pair)
+        differs = got_product != expected_product
+        if self.config.floating_point:
+            differs = canonical_bits(got_product) != canonical_bits(expected_product)
+        wrong = np.argwhere(differs)
         if len(wrong):
-            row, column = (int(i) for i in wrong[0])
+            place = tuple(wrong[0].tolist())
             raise MismatchError(
-                what="a result", element=[row, column], expected=int(expected_product[row, column]),
-                got=int(got_product[row, column]), wrong_elements=len(wrong), **where,
+                what="a result", element=list(place), expected=_told(expected_product[place]),
+                got=_told(got_product[place]), wrong_elements=len(wrong), **where,
             )  # fmt: skip
         return float(get_time_from_sim_steps(frame.sim_time_end, "ns"))
+
+    def _product(self, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
+        if self.config.floating_point:
+            return float_matmul(x, w, self.config.lanes, self.config.accumulation)
+        return integer_matmul(x, w)
 
     def _expected_cycles(self, case: Case) -> list[int] | None:
         if not case.steady or any(is_malformed(self.config, shape) for shape in case.shapes):
@@ -185,6 +195,12 @@ class Bench:
             **{f"{name}_{'busy' if name == 'results' else 'idle'}": stall for name, stall in stalls.items()},
         )  # fmt: skip
         return [last + 1]
+
+
+def _told(value: Any) -> int | str:
+    if isinstance(value, np.floating):
+        return f"{value} (0x{int.from_bytes(value.tobytes(), 'little'):0{2 * value.itemsize}x})"
+    return int(value)
 
 
 @cocotb.test()

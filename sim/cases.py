@@ -14,6 +14,7 @@ from bitjoule.sim.cycles import Shape
 STREAMS = ("command", "weights", "activations", "results")
 ACTIVATIONS = ("random", "minimum", "maximum", "alternating", "zero")
 WEIGHTS = ("random", "plus", "minus", "alternating", "zero")
+FLOATS = ("random", "wide", "near", "subnormal", "infinite", "nan")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Case:
     seed
         Of the operands and the random stalls.
     activations, weights
-        What the operands are: ``random``, or the same extreme everywhere.
+        What the operands are: ``random``, or the same extreme everywhere; for ``fp16`` also one of `FLOATS`.
     stalls
         By stream: a pattern of 0 and 1 that repeats each cycle (1: idle or busy), or the probability to stall.
     reset_after
@@ -108,13 +109,13 @@ def is_malformed(config: AcceleratorConfig, shape: Shape) -> bool:
     return not (shape.m and shape.n and 0 < shape.k <= config.max_k)
 
 
-def operands(config: AcceleratorConfig, case: Case, index: int) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """Return the activations (M, K) and weights (K, N) of one of a case's matmuls.
+def operands(config: AcceleratorConfig, case: Case, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the activations (M, K) and weights (K, N) of one of a case's matmuls: float16 for ``fp16``, else int8.
 
     Parameters
     ----------
     config
-        For the activations' range and whether weights can be zero.
+        For the operands' ranges and whether weights can be zero.
     case
         The case.
     index
@@ -125,16 +126,39 @@ def operands(config: AcceleratorConfig, case: Case, index: int) -> tuple[NDArray
             return arrays["x"], arrays["w"]
     m, k, n = case.shapes[index]
     random = np.random.default_rng([case.seed, len(STREAMS), index])
+    if config.floating_point:
+        return _floats(random, (m, k), case.activations), _floats(random, (k, n), case.weights)
     low, high = -(1 << (config.activation_bits - 1)), (1 << (config.activation_bits - 1)) - 1
     x = _filled((m, k), case.activations, {"minimum": low, "maximum": high, "zero": 0}, (low, high))
     if x is None:
         x = random.integers(low, high, (m, k), endpoint=True, dtype=np.int8)
+    minus, plus = (low, high) if config.multiplies else (-1, 1)
     zero = 0 if config.encoding.zero else 1
-    w = _filled((k, n), case.weights, {"plus": 1, "minus": -1, "zero": zero}, (1, -1))
+    w = _filled((k, n), case.weights, {"plus": plus, "minus": minus, "zero": zero}, (plus, minus))
     if w is None:
-        values = np.array([-1, 0, 1] if config.encoding.zero else [-1, 1], np.int8)
+        trits = [-1, 0, 1] if config.encoding.zero else [-1, 1]
+        values = np.array(range(low, high + 1) if config.multiplies else trits, np.int8)
         w = random.choice(values, (k, n))
     return x, w
+
+
+def _floats(random: np.random.Generator, shape: tuple[int, int], kind: str) -> NDArray[np.float16]:
+    largest = float(np.finfo(np.float16).max)
+    constants = {"minimum": -largest, "minus": -largest, "maximum": largest, "plus": largest, "zero": -0.0}
+    if kind in constants:
+        return np.full(shape, constants[kind], np.float16)
+    if kind == "alternating":
+        return np.where(np.indices(shape).sum(axis=0) % 2, -largest, largest).astype(np.float16)
+    if kind == "near":  # few bits, so that sums cancel, and are halfway between two floats
+        return (random.integers(-2047, 2048, shape) * 2.0 ** random.integers(-5, 2, shape)).astype(np.float16)
+    if kind in ("wide", "subnormal"):  # every finite bit pattern, or those up to twice the least normal
+        magnitudes = random.integers(0, 0x7C00 if kind == "wide" else 0x0800, shape)
+        return (magnitudes | random.integers(0, 2, shape) << 15).astype(np.uint16).view(np.float16)
+    values = random.normal(size=shape).astype(np.float16)
+    if kind in ("infinite", "nan"):
+        special = np.array([np.inf, -np.inf, 0.0] + [np.nan, -np.nan] * (kind == "nan"), np.float16)
+        values = np.where(random.random(shape) < 0.02, random.choice(special, shape), values)
+    return values
 
 
 def _filled(
@@ -170,6 +194,12 @@ def _extremes(config: AcceleratorConfig) -> list[Case]:
         )
         for w in ("plus", "minus")
     ]
+    if config.floating_point:
+        shape = Shape(min(config.tokens, 2), k, config.columns)
+        cases += [
+            Case(f"activations {x}, weights {w}", (shape,) * 4, seed=i, activations=x, weights=w)
+            for i, (x, w) in enumerate(product(FLOATS, FLOATS))
+        ]
     return cases
 
 
@@ -242,11 +272,14 @@ def random_cases(config: AcceleratorConfig, matmuls: int, seed: int, steps: int 
         length = int(min(matmuls, random.choice([1, 1, 2, 4])))
         shapes = tuple(random_shape(config, random, steps) for _ in range(length))
         stalls = random.choice(["none", "known", "random"], p=[0.4, 0.2, 0.4])
+        kinds = random.choice(FLOATS, 2) if config.floating_point else ("random", "random")
         cases.append(
             Case(
                 f"random {len(cases)}",
                 shapes,
                 seed=int(random.integers(1 << 31)),
+                activations=str(kinds[0]),
+                weights=str(kinds[1]),
                 stalls={} if stalls == "none" else _random_stalls(random, known=stalls == "known"),
             )
         )

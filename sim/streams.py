@@ -5,6 +5,7 @@ A stream is an array of bytes, one row a beat, byte j of memory at index j. The 
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,29 @@ from bitjoule.rtl.config import AcceleratorConfig
 Bytes = NDArray[np.uint8]
 
 
-def weight_stream(config: AcceleratorConfig, weights: NDArray[np.int8], m: int = 1) -> Bytes:
+def element_type(config: AcceleratorConfig) -> np.dtype[Any]:
+    """Return the type of a configuration's activations, and of its weights: float16, or int8 also for trits.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    """
+    return np.dtype(np.float16 if config.floating_point else np.int8)
+
+
+def result_type(config: AcceleratorConfig) -> np.dtype[Any]:
+    """Return the type of an element of a configuration's results: float16, float32, or a signed integer.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    """
+    return np.dtype(f"<{'f' if config.floating_point else 'i'}{config.result_bits // 8}")
+
+
+def weight_stream(config: AcceleratorConfig, weights: NDArray[Any], m: int = 1) -> Bytes:
     """Return the weight stream of a matmul.
 
     Parameters
@@ -22,7 +45,7 @@ def weight_stream(config: AcceleratorConfig, weights: NDArray[np.int8], m: int =
     config
         The configuration.
     weights
-        Trits, (K, N).
+        Trits, int8 or float16, (K, N).
     m
         Tokens: each block of `tokens` streams the weights again.
 
@@ -41,11 +64,17 @@ def weight_stream(config: AcceleratorConfig, weights: NDArray[np.int8], m: int =
     trits = encoding.trits
     groups = -(-config.columns // trits)
     k_tiles, n_tiles = -(-k // config.lanes), -(-n // config.columns)
-    padded = np.full((k_tiles * config.lanes, n_tiles * config.columns), encoding.padding(), np.int8)
+    dtype = element_type(config)
+    if config.multiplies and weights.dtype != dtype:
+        raise ValueError(f"weights are {weights.dtype}; {encoding.name} encodes {dtype}")
+    padded = np.full((k_tiles * config.lanes, n_tiles * config.columns), encoding.padding(), dtype)
     padded[:k, :n] = weights
     tiles = padded.reshape(k_tiles, config.lanes, n_tiles, config.columns).transpose(2, 0, 1, 3)
     if config.columns % trits:
         tiles = np.pad(tiles, [(0, 0)] * 3 + [(0, -config.columns % trits)], constant_values=encoding.padding())
+    if config.multiplies:
+        plain = np.ascontiguousarray(tiles).reshape(-1, config.lanes * config.columns)
+        return _beats_of_tiles(config, plain.astype(dtype.newbyteorder("<")).view(np.uint8), m)
     words = tiles.reshape(-1, config.lanes, groups, trits)
     if words.size and (words.min() < -1 or words.max() > 1):
         raise ValueError("a weight is not -1, 0 or +1")
@@ -54,7 +83,10 @@ def weight_stream(config: AcceleratorConfig, weights: NDArray[np.int8], m: int =
     if (codes > 255).any():
         raise ValueError(f"{encoding.name} cannot encode a zero")
     bits = _bits(codes.astype(np.uint8), encoding.bits).reshape(len(words), -1)
-    tile_bytes = np.packbits(bits, axis=1, bitorder="little")
+    return _beats_of_tiles(config, np.packbits(bits, axis=1, bitorder="little"), m)
+
+
+def _beats_of_tiles(config: AcceleratorConfig, tile_bytes: Bytes, m: int) -> Bytes:
     bus_bytes = config.weight_bus_bits // 8
     if config.tile_beats == 1:
         tile_bytes = np.pad(tile_bytes, ((0, 0), (0, bus_bytes - tile_bytes.shape[1])))
@@ -80,7 +112,7 @@ def _bits(values: Bytes, count: int) -> Bytes:
     return np.unpackbits(values[..., np.newaxis], axis=-1, count=count, bitorder="little")
 
 
-def activation_stream(config: AcceleratorConfig, activations: NDArray[np.int8], n: int) -> Bytes:
+def activation_stream(config: AcceleratorConfig, activations: NDArray[Any], n: int) -> Bytes:
     """Return the activation stream of a matmul.
 
     Parameters
@@ -88,7 +120,7 @@ def activation_stream(config: AcceleratorConfig, activations: NDArray[np.int8], 
     config
         The configuration.
     activations
-        (M, K).
+        Integers or, for ``fp16``, floats, (M, K).
     n
         Outputs: each tile of `columns` streams the activations again.
 
@@ -99,7 +131,7 @@ def activation_stream(config: AcceleratorConfig, activations: NDArray[np.int8], 
     """
     m, k = activations.shape
     k_tiles, n_tiles = -(-k // config.lanes), -(-n // config.columns)
-    padded = np.zeros((m, k_tiles * config.lanes), np.int8)
+    padded = np.zeros((m, k_tiles * config.lanes), element_type(config).newbyteorder("<"))
     padded[:, :k] = activations
     blocks = []
     for first in range(0, m, config.tokens):
@@ -111,7 +143,7 @@ def activation_stream(config: AcceleratorConfig, activations: NDArray[np.int8], 
     return np.concatenate(blocks)
 
 
-def product_of_results(config: AcceleratorConfig, beats: Bytes, m: int, n: int) -> NDArray[np.int32]:
+def product_of_results(config: AcceleratorConfig, beats: Bytes, m: int, n: int) -> NDArray[Any]:
     """Return the product that a matmul's result stream holds.
 
     Parameters
@@ -125,10 +157,10 @@ def product_of_results(config: AcceleratorConfig, beats: Bytes, m: int, n: int) 
 
     Returns
     -------
-    array of int32
-        (M, N).
+    array
+        (M, N): int32, or float16 or float32 as accumulated.
     """
-    element = np.dtype(f"<i{config.result_bits // 8}")
+    element = result_type(config)
     sums = np.ascontiguousarray(beats).view(element)
     n_tiles = -(-n // config.columns)
     rows = []
@@ -136,7 +168,7 @@ def product_of_results(config: AcceleratorConfig, beats: Bytes, m: int, n: int) 
         tokens = min(config.tokens, m - first)
         block = sums[first * n_tiles : (first + tokens) * n_tiles].reshape(n_tiles, tokens, config.columns)
         rows.append(block.transpose(1, 0, 2).reshape(tokens, -1)[:, :n])
-    return np.concatenate(rows).astype(np.int32)
+    return np.concatenate(rows).astype(element.newbyteorder("=") if config.floating_point else np.int32)
 
 
 def beats_as_integers(beats: Bytes) -> list[int]:

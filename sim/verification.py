@@ -1,4 +1,4 @@
-"""Proves a configuration's Verilog equal to the NumPy layer, in a simulator: plan, build, run, report."""
+"""Proves a configuration's Verilog equal to NumPy, in a simulator: plan, build, run, report."""
 
 import json
 import threading
@@ -136,13 +136,13 @@ class Hardware:
             seconds=found["seconds"],
         )
 
-    def matmul(self, x: NDArray[np.int8], w: NDArray[np.int8]) -> NDArray[np.int32]:
+    def matmul(self, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
         """Return the product that the hardware computes; compared with NumPy's on the way.
 
         Parameters
         ----------
         x, w
-            Activations (M, K) and trits (K, N).
+            Activations (M, K) and weights (K, N): int8, or float16 for ``fp16``.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class Hardware:
         report = self.verify([Case("given operands", (shape,), given=str(operands))], "matmul")
         if report.failure:
             raise SimulatorError(f"the hardware's product is wrong: {report.failure}")
-        product: NDArray[np.int32] = np.load(operands.with_suffix(".npy"))
+        product: NDArray[Any] = np.load(operands.with_suffix(".npy"))
         return product
 
     def coverage_file(self, name: str = "run") -> Path:

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from bitjoule.rtl.config import DATAPATHS, AcceleratorConfig, ConfigError
+from bitjoule.rtl.config import DATAPATHS, INT8_MAX_K, AcceleratorConfig, ConfigError
 from bitjoule.rtl.encodings import ENCODINGS
 
 GOOD = {"lanes": 8, "columns": 4, "max_k": 64, "weight_bus_bits": 64}
@@ -26,7 +26,7 @@ GOOD = {"lanes": 8, "columns": 4, "max_k": 64, "weight_bus_bits": 64}
         ({"max_k": 0}, "max_k", "from 1 to 1048576"),
         ({"pipeline": 5}, "pipeline", "from 0 to 4"),
         ({"pipeline": -1}, "pipeline", "from 0 to 4"),
-        ({"weight_encoding": "ternary3"}, "weight_encoding", "binary1, ternary2, ternary5"),
+        ({"weight_encoding": "ternary3"}, "weight_encoding", "binary1, ternary2, ternary5, int8, fp16"),
         ({"weight_encoding": []}, "weight_encoding", "binary1, ternary2, ternary5"),
         ({"datapath": "wallace"}, "datapath", "carry_save, carry_chain, multiplexer"),
         ({"weight_bus_bits": 24}, "weight_bus_bits", "64, 32, 16, 8"),
@@ -34,6 +34,15 @@ GOOD = {"lanes": 8, "columns": 4, "max_k": 64, "weight_bus_bits": 64}
         ({"weight_bus_bits": 0}, "weight_bus_bits", "64, 32, 16, 8"),
         ({"weight_bus_bits": None}, "weight_bus_bits", "64, 32, 16, 8"),
         ({"lanez": 8}, "lanez", "one of lanes, columns"),
+        ({"accumulation": "int32"}, "accumulation", "exact"),
+        ({"weight_encoding": "int8", "accumulation": "fp32"}, "accumulation", "int32"),
+        ({"weight_encoding": "int8", "activation_bits": 4}, "activation_bits", "8"),
+        ({"weight_encoding": "int8", "datapath": "multiplexer"}, "datapath", "carry_save"),
+        ({"weight_encoding": "int8", "max_k": 1 << 17}, "max_k", "from 1 to 131071"),
+        ({"weight_encoding": "int8", "pipeline": 5}, "pipeline", "from 0 to 4"),
+        ({"weight_encoding": "fp16", "accumulation": "int32"}, "accumulation", "one of fp32, fp16"),
+        ({"weight_encoding": "fp16", "activation_bits": 8}, "activation_bits", "16"),
+        ({"weight_encoding": "fp16", "pipeline": 10}, "pipeline", "from 0 to 9"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused_with_the_allowed_ones(changed, key, expected):
@@ -81,6 +90,28 @@ def test_a_tile_fills_whole_beats_or_less_than_one():
             assert config.tile_beats * bus >= config.tile_bits
             assert bus >= config.tile_bits or config.tile_beats * bus == config.tile_bits
             assert config.tile_bits >= np.ceil(lanes * columns * np.log2(2 if encoding == "binary1" else 3) / 8) * 8
+
+
+@pytest.mark.parametrize(
+    ("encoding", "accumulation", "activations", "sums"),
+    [
+        ("int8", None, 8, 32),
+        ("fp16", None, 16, 32),
+        ("fp16", "fp32", 16, 32),
+        ("fp16", "fp16", 16, 16),
+    ],
+)
+def test_numbers_that_are_multiplied_have_the_widths_of_their_formats(encoding, accumulation, activations, sums):
+    given = {"weight_encoding": encoding} | ({"accumulation": accumulation} if accumulation else {})
+    config = AcceleratorConfig.from_mapping(GOOD | given)
+    assert (config.activation_bits, config.accumulator_bits, config.result_bits) == (activations, sums, sums)
+    assert config.tile_bits == 8 * 4 * activations
+    assert AcceleratorConfig.from_mapping(config.as_mapping()) == config
+
+
+def test_int32_holds_every_sum_of_the_largest_k_and_of_no_larger_one():
+    largest = INT8_MAX_K[-1]
+    assert largest * 128 * 128 <= np.iinfo(np.int32).max < (largest + 1) * 128 * 128
 
 
 def test_a_configuration_survives_its_own_mapping():

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 CONFIGURATIONS = {
     **{
         name: read_configuration(name)
-        for name in ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16")
+        for name in ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16", "int8_8x4")
     },
     "no_pipeline": AcceleratorConfig(8, 4, 100, 64, tokens=2, pipeline=0),
     "deep_pipeline": AcceleratorConfig(32, 3, 200, 96, tokens=5, pipeline=4),
@@ -27,6 +27,8 @@ CONFIGURATIONS = {
     "carry_chain": AcceleratorConfig(12, 3, 64, 24, tokens=2, datapath="carry_chain", pipeline=2, activation_bits=4),
     "multiplexer": AcceleratorConfig(9, 4, 64, 72, tokens=7, datapath="multiplexer", activation_bits=8),
     "max_k_below_lanes": AcceleratorConfig(16, 4, 5, 128, tokens=2, activation_bits=8),
+    "int8_decode": AcceleratorConfig(11, 3, 40, 264, weight_encoding="int8", pipeline=3),
+    "int8_largest_k": AcceleratorConfig(64, 1, 131071, 512, weight_encoding="int8", pipeline=0),
     "many_beats": AcceleratorConfig(16, 8, 64, 8, tokens=3),
 }
 

@@ -1,0 +1,100 @@
+"""Operands as the columns take them: prepared once, before their registers, so that no column has to."""
+
+from amaranth.hdl import Module, Signal, Value, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.floating_point import FP16, multiplier, multiplier_bits, normalised, normalised_bits
+from bitjoule.rtl.multiplication import DIGIT_BITS, digits_of, recode
+
+
+def weight_lines(config: AcceleratorConfig) -> dict[str, int]:
+    """Return the bits of a lane on each of the ports on which a column takes its weights.
+
+    Parameters
+    ----------
+    config
+        The encoding.
+    """
+    if not config.multiplies:
+        return {"plus": 1, "minus": 1}
+    return {"weights": normalised_bits(FP16) if config.floating_point else config.encoding.bits}
+
+
+def activation_bits(config: AcceleratorConfig) -> int:
+    """Return the bits of a lane's activation as the columns take it.
+
+    Parameters
+    ----------
+    config
+        The encoding and the bits of an activation.
+    """
+    if config.floating_point:
+        return multiplier_bits(FP16)
+    return digits_of(config.activation_bits) * DIGIT_BITS if config.multiplies else config.activation_bits
+
+
+class Normaliser(wiring.Component):
+    """Normalises an FP16 weight. Combinational.
+
+    Ports
+    -----
+    word : In(16)
+        The weight.
+    prepared : Out
+        See `floating_point.Normalised`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"word": In(FP16.bits), "prepared": Out(normalised_bits(FP16))})
+
+    def elaborate(self, _: object) -> Module:
+        """Build the normaliser."""
+        m = Module()
+        m.d.comb += self.prepared.eq(normalised(m, FP16, self.word))
+        return m
+
+
+def prepared_weight(m: Module, name: str, config: AcceleratorConfig, word: Value) -> Value:
+    """Return a word of the weight stream as the columns take it.
+
+    Parameters
+    ----------
+    m
+        Where the logic goes.
+    name
+        Names it.
+    config
+        The encoding.
+    word
+        The word.
+    """
+    if not config.floating_point:
+        return word
+    m.submodules[name] = normaliser = Normaliser()
+    m.d.comb += normaliser.word.eq(word)
+    return normaliser.prepared
+
+
+def prepared_activation(m: Module, name: str, config: AcceleratorConfig, activation: Value) -> Value:
+    """Return a lane of the activation stream as the columns take it: integers and significands as digits of radix 4.
+
+    Parameters
+    ----------
+    m
+        Where the logic goes.
+    name
+        Names it.
+    config
+        The encoding.
+    activation
+        The lane.
+    """
+    if not config.multiplies:
+        return activation
+    if not config.floating_point:
+        return recode(activation.as_signed())
+    word = Signal(unsigned(normalised_bits(FP16)), name=name)
+    m.d.comb += word.eq(prepared_weight(m, f"{name}_normaliser", config, activation))
+    return multiplier(FP16, word)
