@@ -32,6 +32,7 @@ from bitjoule.rtl.config import AcceleratorConfig
 
 PARTS = ("unpack", "select", "multiply", "tree", "accumulate", "registers", "clock", "control")
 _REGISTER = re.compile(r"(?P<path>.*?)(?P<name>[^.]*?)(?:\$\d+)?(?:\[(?P<index>\d+)\].*)?(?:\$_\w+_)?")
+_COLUMN = re.compile(r"\bcolumn\d+\.")
 _OPERANDS = {"plus", "minus", "weights", "activations"}
 
 
@@ -57,10 +58,10 @@ def bank(name: str) -> Bank:
     path, register = (match["path"], match["name"]) if match else ("", name)
     if register.removeprefix("held_") in _OPERANDS:
         return Bank.OPERANDS
-    if path.endswith("accumulators.") or (path.endswith("queue.") and register == "storage"):
+    if "accumulators." in path or (path.endswith("queue.") and register == "storage"):
         return Bank.SUMS
-    if path.endswith("accumulators.storage.") or "column" in path:
-        return Bank.SUMS if "accumulators" in path else Bank.COLUMN
+    if _COLUMN.search(path):
+        return Bank.COLUMN
     if path.endswith("loader.") and register.startswith("early"):
         return Bank.INPUT
     return Bank.CONTROL
@@ -82,13 +83,11 @@ def parts_of(netlist: Netlist, config: AcceleratorConfig) -> list[str]:
         if instance.cell.flip_flop is not None
     }
     seen, lanes = _sources(netlist, config, banks)
-    order = _ordered(netlist)
     feeds = _sinks(netlist, banks)
+    order = _ordered(netlist)
     for instance in order:
-        pins = instance.cell.inputs
-        source = Bank(0)
-        lane = 0
-        for pin in pins:
+        source, lane = Bank(0), 0
+        for pin in instance.cell.inputs:
             source |= seen[instance.nets[pin]]
             lane |= lanes[instance.nets[pin]]
         for pin in instance.cell.outputs:
@@ -97,7 +96,7 @@ def parts_of(netlist: Netlist, config: AcceleratorConfig) -> list[str]:
         fed = any(feeds[instance.nets[pin]] for pin in instance.cell.outputs)
         for pin in instance.cell.inputs:
             feeds[instance.nets[pin]] |= fed
-    select = "multiply" if config.weight_encoding in ("int8", "fp16") else "select"
+    select = "multiply" if config.multiplies else "select"
     found = []
     for instance in netlist.instances:
         if instance.cell.clock_gate:
@@ -143,17 +142,12 @@ def _sources(
         if number in operands:
             name, index = places[number]
             # A vector of all lanes and columns holds the lanes of one column after those of the other.
-            whole = config.lanes * (config.columns if name != "activations" and widths[name] > _most(config) else 1)
-            lane = 1 << (index // -(-widths[name] // whole) % config.lanes)
+            elements = config.lanes * (config.columns if name.startswith("held_") else 1)
+            lane = 1 << (index // -(-widths[name] // elements) % config.lanes)
         for pin in instance.cell.outputs:
             seen[instance.nets[pin]], lanes[instance.nets[pin]] = held, lane
     seen[0] = seen[1] = Bank(0)
     return seen, lanes
-
-
-def _most(config: AcceleratorConfig) -> int:
-    """Return the most bits that a column's weights may take, recoded or not."""
-    return config.lanes * 2 * config.encoding.bits
 
 
 def _place(name: str) -> tuple[str, int]:

@@ -18,6 +18,8 @@ from bitjoule.sim.matmul import integer_matmul
 
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
 WIDE = AcceleratorConfig(64, 5, 1024, 512, weight_encoding="ternary5")
+INT8 = AcceleratorConfig(8, 2, 64, 128, weight_encoding="int8")
+FP16 = AcceleratorConfig(8, 1, 64, 128, weight_encoding="fp16", accumulation="fp16")
 BINARY = AcceleratorConfig(8, 4, 64, 32, weight_encoding="binary1")
 TEXTS = ["gaussian:32,zeros:0.45", "gaussian:8", "uniform", "uniform,zeros:0.9", "worst", "model:tiny-b158"]
 
@@ -157,7 +159,7 @@ def test_operands_depend_on_the_seed_alone() -> None:
             assert not all(np.array_equal(a, b) for a, b in zip(draws[0], draws[2], strict=True))
 
 
-@pytest.mark.parametrize("config", [TINY, WIDE, BINARY])
+@pytest.mark.parametrize("config", [TINY, WIDE, BINARY, INT8])
 def test_each_trials_beats_are_those_of_the_packing(config: AcceleratorConfig) -> None:
     stimulus = Stimulus(config, Uniform(), words=2, seed=9)
     weights, activations = stimulus.source.weights(), stimulus.source.activations()
@@ -186,6 +188,36 @@ def test_the_netlist_computes_right_sums_with_any_operands(
 ) -> None:
     stimulus = Stimulus(TINY, parse_operands(text), words=1, seed=11, held=held)
     check(Simulator(mapped(TINY), "clk", 1), stimulus, tiles=5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["gaussian:20,zeros:0.2", "uniform", "worst"])
+@pytest.mark.parametrize("config", [INT8, FP16])
+def test_netlists_that_multiply_compute_right_sums(
+    config: AcceleratorConfig, text: str, mapped: Callable[[AcceleratorConfig], Netlist]
+) -> None:
+    check(Simulator(mapped(config), "clk", 1), Stimulus(config, parse_operands(text), words=1, seed=14), tiles=4)
+
+
+def test_weights_that_are_multiplied_are_distributed_as_the_activations() -> None:
+    for config in (INT8, FP16):
+        weights = Gaussian(20.0).source(config, 6400, 1, np.random.default_rng(15)).weights().astype(np.float64)
+        assert abs(float(weights.std()) - 20) < 0.3
+        zeros = Gaussian(20.0, 0.5).source(config, 6400, 1, np.random.default_rng(15)).weights() == 0
+        natural = math.erf(0.5 / 20 / math.sqrt(2)) if config is INT8 else 0.0
+        assert abs(float(zeros.mean()) - (0.5 + 0.5 * natural)) < 0.01
+    uniform = Uniform().source(FP16, 6400, 1, np.random.default_rng(15)).weights()
+    assert uniform.dtype == np.float16
+    assert float(np.abs(uniform).max()) <= 1
+
+
+def test_the_worst_numbers_flip_every_bit() -> None:
+    for config, bits in ((INT8, np.uint8), (FP16, np.uint16)):
+        source = Worst().source(config, 64, 1, np.random.default_rng(3))
+        tiles = [np.ascontiguousarray(source.weights()).view(bits) for _ in range(3)]
+        assert np.array_equal(tiles[0], ~tiles[2])
+        tokens = [np.ascontiguousarray(source.activations()).view(bits) for _ in range(2)]
+        assert np.array_equal(tokens[0], ~tokens[1])
 
 
 @pytest.mark.slow

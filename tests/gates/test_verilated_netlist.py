@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,10 @@ from bitjoule.gates.stimulus import STREAMS, Stimulus, offered, to_words
 from bitjoule.gates.verilated_netlist import cell_model, net_toggles, verilated_netlist
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.cycles import cycles
+from bitjoule.sim.float_matmul import canonical_bits, float_matmul
 from bitjoule.sim.matmul import integer_matmul
 from bitjoule.sim.native_machine import Window
-from bitjoule.sim.streams import activation_stream, weight_stream
+from bitjoule.sim.streams import activation_stream, element_type, weight_stream
 
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
 CONFIGS = {
@@ -28,6 +30,9 @@ CONFIGS = {
     "binary, multiplexer": AcceleratorConfig(
         8, 4, 30, 8, tokens=2, weight_encoding="binary1", pipeline=2, datapath="multiplexer", activation_bits=5
     ),
+    "INT8": AcceleratorConfig(8, 2, 50, 128, tokens=2, weight_encoding="int8"),
+    "FP16": AcceleratorConfig(8, 1, 50, 64, weight_encoding="fp16", accumulation="fp16", pipeline=3),
+    "FP16 into FP32": AcceleratorConfig(8, 1, 50, 64, weight_encoding="fp16", accumulation="fp32"),
     "64 lanes": AcceleratorConfig(64, 5, 16384, 512, weight_encoding="ternary5"),
 }
 
@@ -42,11 +47,27 @@ def one_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 def operands(
     config: AcceleratorConfig, random: np.random.Generator, m: int, k: int, n: int
-) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    if config.multiplies:
+        # All bit patterns: subnormals, infinities and NaN among the floats.
+        x, w = (random.integers(0, 256, 2 * rows * columns, dtype=np.uint8) for rows, columns in ((m, k), (k, n)))
+        dtype = element_type(config)
+        return x.view(dtype)[: m * k].reshape(m, k), w.view(dtype)[: k * n].reshape(k, n)
     limit = 1 << (config.activation_bits - 1)
     x = random.integers(-limit, limit, (m, k), dtype=np.int8)
     w = random.integers(-1, 2, (k, n), dtype=np.int8)
     return x, w if config.encoding.zero else np.where(w < 0, np.int8(-1), np.int8(1))
+
+
+def products(
+    config: AcceleratorConfig, found: NDArray[Any], x: NDArray[Any], w: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the product found and NumPy's, of floats their bits."""
+    if not config.floating_point:
+        return found, integer_matmul(x, w)
+    expected = float_matmul(x, w, config.lanes, config.accumulation)
+    assert found.dtype == expected.dtype
+    return canonical_bits(found), canonical_bits(expected)
 
 
 @pytest.mark.slow
@@ -62,11 +83,12 @@ def test_the_netlist_computes_matmuls_as_numpy_does_and_in_the_closed_forms_cycl
         for shape in shapes:
             x, w = operands(config, random, *shape)
             outcome = hardware.matmul(x, w)
-            assert np.array_equal(outcome.results, integer_matmul(x, w))
+            assert np.array_equal(*products(config, outcome.results, x, w))
             assert outcome.cycles == cycles(config, *shape)
-        extreme = np.full((2, longest), -(1 << (config.activation_bits - 1)), np.int8)
+        largest = 1000 if config.floating_point else -(1 << (config.activation_bits - 1))
+        extreme = np.full((2, longest), largest, element_type(config))
         _, w = operands(config, random, 1, longest, config.columns)
-        assert np.array_equal(hardware.matmul(extreme, w).results, integer_matmul(extreme, w))
+        assert np.array_equal(*products(config, hardware.matmul(extreme, w).results, extreme, w))
 
 
 @pytest.mark.slow
