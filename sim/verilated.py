@@ -23,9 +23,9 @@ from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import command_beat
 from bitjoule.sim.cycles import Shape, cycles_of
 from bitjoule.sim.native_build import Variant, native_library
-from bitjoule.sim.native_machine import Machine, Task, Window, load_library
+from bitjoule.sim.native_machine import Machine, Task, Window, activation_beats, in_their_type, load_library
 from bitjoule.sim.saif import Toggles, read_toggles
-from bitjoule.sim.streams import code_table, element_type, result_type, weight_stream
+from bitjoule.sim.streams import code_table, element_type, weight_stream
 
 Elements = NDArray[Any]  # int8, in an array of floating-point numbers float16
 _PARALLEL_TRITS = 1 << 20  # below, starting threads costs more than they save
@@ -205,7 +205,7 @@ class Verilated:
         n_tiles = len(task.weights)
         parts = min(self.workers, n_tiles) if task.shape.m * task.weights.size >= _PARALLEL_TRITS // 4 else 1
         if parts == 1:
-            return Outcome(_in_their_type(self.config, task.results), self._run_one([task])[0])
+            return Outcome(in_their_type(self.config, task.results), self._run_one([task])[0])
         columns = self.config.columns
         bounds = [n_tiles * i // parts for i in range(parts + 1)]
         tasks = []
@@ -217,7 +217,7 @@ class Verilated:
         shapes = [part.shape for part in tasks]
         alone = sum(cycles_of(self.config, [shape])[-1] for shape in shapes)
         return Outcome(
-            _in_their_type(self.config, task.results), sum(counted) - alone + cycles_of(self.config, shapes)[-1]
+            in_their_type(self.config, task.results), sum(counted) - alone + cycles_of(self.config, shapes)[-1]
         )
 
     def sequence(self, operands: Sequence[tuple[Elements, Elements | PackedWeights]]) -> list[Outcome]:
@@ -240,7 +240,7 @@ class Verilated:
         """
         tasks = [self._task(*pair) for pair in operands]
         ends = self._run_one(tasks) if tasks else []
-        return [Outcome(_in_their_type(self.config, task.results), end) for task, end in zip(tasks, ends, strict=True)]
+        return [Outcome(in_their_type(self.config, task.results), end) for task, end in zip(tasks, ends, strict=True)]
 
     def toggles(
         self, activations: Elements, weights: Elements | PackedWeights, window: Window | None = None
@@ -313,7 +313,7 @@ class Verilated:
             machine.end_record()
         finally:
             machine.close()
-        return Outcome(_in_their_type(self.config, task.results), counted), cycles
+        return Outcome(in_their_type(self.config, task.results), counted), cycles
 
     def _library(self, variant: Variant) -> ctypes.CDLL:
         if variant not in self._libraries:
@@ -367,7 +367,7 @@ class Verilated:
         elif _packing(weights.config) != _packing(config):
             raise ValueError("the weights are packed for another configuration")
         results = np.zeros((shape.m, shape.n), np.int32)
-        return Task(shape, _activation_beats(config, activations), weights.tiles, results)
+        return Task(shape, activation_beats(config, activations), weights.tiles, results)
 
 
 def _packing(config: AcceleratorConfig) -> tuple[object, ...]:
@@ -385,27 +385,3 @@ def _check_matrix(config: AcceleratorConfig, name: str, values: Elements) -> Non
         raise TypeError(f"{name} holds {held}, expected an array of {expected}")
     if values.ndim != 2 or not values.size:
         raise ValueError(f"{name} of shape {values.shape}: expected two dimensions, neither empty")
-
-
-def _in_their_type(config: AcceleratorConfig, results: NDArray[np.int32]) -> NDArray[Any]:
-    """Return results of the driver, which takes their bits for integers and widens them, in the array's own type."""
-    if not config.floating_point:
-        return results
-    return results.astype(f"i{config.result_bits // 8}").view(result_type(config))
-
-
-def _activation_beats(config: AcceleratorConfig, activations: Elements) -> NDArray[np.uint8]:
-    """Return the beats of each token's tiles of K, (M, tiles of K, bytes), each once."""
-    m, k = activations.shape
-    bits = config.activation_bits
-    limit = 1 << (bits - 1)
-    if bits < 8 and (activations.min() < -limit or activations.max() >= limit):
-        raise ValueError(f"an activation is not -{limit} to {limit - 1}, the values of {bits} bits")
-    k_tiles = -(-k // config.lanes)
-    padded = np.zeros((m, k_tiles * config.lanes), element_type(config))
-    padded[:, :k] = activations
-    lanes = padded.view(np.uint8).reshape(m, k_tiles, -1)
-    if bits >= 8:
-        return lanes
-    single = np.unpackbits(lanes[..., np.newaxis], axis=-1, count=bits, bitorder="little")
-    return np.packbits(single.reshape(m, k_tiles, -1), axis=-1, bitorder="little")

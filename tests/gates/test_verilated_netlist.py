@@ -2,14 +2,14 @@
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bitjoule.gates.boolean import Function
-from bitjoule.gates.liberty import Cell, FlipFlop, Library, Pin
+from bitjoule.gates.liberty import Cell, Library
 from bitjoule.gates.liberty_file import LibertyError
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.operands import Uniform
@@ -141,38 +141,45 @@ def test_a_cell_model_says_what_the_library_says(library: Library) -> None:
             assert sum(bit << row for row, bit in enumerate(values)) == cell.table(pin)
 
 
-def _pin(name: str, direction: str, function: str | None = None) -> Pin:
-    return Pin(name, direction, Function(function) if function else None, 1.0, 10.0, False, ())
+HEADER = """
+  time_unit : "1ns"; voltage_unit : "1V"; leakage_power_unit : "1nW"; capacitive_load_unit (1, ff); nom_voltage : 1;
+"""
+INPUT = "direction : input; capacitance : 1;"
+GATE = f"""pin (C) {{ {INPUT} clock_gate_clock_pin : true; }} pin (E) {{ {INPUT} clock_gate_enable_pin : true; }}
+  pin (S) {{ {INPUT} clock_gate_test_pin : true; }} pin (G) {{ direction : output; clock_gate_out_pin : true; }}"""
 
 
-def _cell(*pins: Pin, flip_flop: FlipFlop | None = None, clock_gate: str = "") -> Cell:
-    return Cell("odd", 1.0, 1.0, {pin.name: pin for pin in pins}, flip_flop, clock_gate, {}, False)
+def _cell(folder: Path, body: str) -> Cell:
+    path = folder / "odd.lib"
+    path.write_text(f"library (odd) {{ {HEADER} cell (odd) {{ area : 1; cell_leakage_power : 1; {body} }} }}")
+    return Library([path]).cells["odd"]
 
 
 @pytest.mark.parametrize(
-    ("cell", "message"),
+    ("body", "message"),
     [
-        (_cell(_pin("D", "input"), _pin("Q", "output")), "cell odd: output Q has no function"),
-        (_cell(_pin("D", "input"), _pin("Q", "output", "IQ")), "cell odd: a function of IQ, which is no input"),
+        (f"pin (D) {{ {INPUT} }} pin (Q) {{ direction : output; }}", "cell odd: output Q has no function"),
         (
-            _cell(_pin("Q", "output", "IQ"), flip_flop=FlipFlop("IQ", "IQN", Function("D"), Function("C"), True)),
+            f'latch (IQ, IQN) {{ enable : "D"; }} pin (D) {{ {INPUT} }} '
+            'pin (Q) { direction : output; function : "IQ"; }',
+            "cell odd: a function of IQ, which is no input",
+        ),
+        (
+            f'ff (IQ, IQN) {{ next_state : "D"; clocked_on : "C"; clear : "R"; }} pin (D) {{ {INPUT} }} '
+            f'pin (C) {{ {INPUT} }} pin (R) {{ {INPUT} }} pin (Q) {{ direction : output; function : "IQ"; }}',
             "cell odd has an asynchronous input",
         ),
-        (_cell(_pin("GCK", "output"), clock_gate="latch_negedge"), "cell odd is a clock gate of kind latch_negedge"),
+        (f"clock_gating_integrated_cell : latch_negedge; {GATE}", "cell odd is a clock gate of kind latch_negedge"),
     ],
 )
-def test_a_cell_without_a_model_is_refused_by_name(cell: Cell, message: str) -> None:
+def test_a_cell_without_a_model_is_refused_by_name(body: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(LibertyError, match=message):
-        cell_model(cell)
+        cell_model(_cell(tmp_path, body))
 
 
-def test_a_clock_gates_test_pin_acts_before_or_after_the_latch_as_the_library_says() -> None:
-    roles = {
-        f"clock_gate_{role}_pin": pin for role, pin in (("clock", "C"), ("enable", "E"), ("out", "G"), ("test", "S"))
-    }
-    pins = {pin.name: pin for pin in (_pin("C", "input"), _pin("E", "input"), _pin("S", "input"), _pin("G", "output"))}
-    before = cell_model(Cell("gate", 1.0, 1.0, pins, None, "latch_posedge_precontrol", roles, False))
-    after = cell_model(Cell("gate", 1.0, 1.0, pins, None, "latch_posedge_postcontrol", roles, False))
+def test_a_clock_gates_test_pin_acts_before_or_after_the_latch_as_the_library_says(tmp_path: Path) -> None:
+    before = cell_model(_cell(tmp_path, f"clock_gating_integrated_cell : latch_posedge_precontrol; {GATE}"))
+    after = cell_model(_cell(tmp_path, f"clock_gating_integrated_cell : latch_posedge_postcontrol; {GATE}"))
     assert "if (!C) latched = E | S;" in before
     assert "G = C & (latched);" in before
     assert "if (!C) latched = E;" in after
