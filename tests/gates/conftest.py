@@ -1,0 +1,50 @@
+"""Libraries and netlists that several tests need."""
+
+import math
+import os
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from bitjoule.gates.flow import Goals, Mapped, map_design
+from bitjoule.gates.liberty import Library
+from bitjoule.gates.libraries import default_liberty
+from bitjoule.gates.synthesis import Options
+from bitjoule.rtl.verilog import TOP, accelerator_verilog
+from bitjoule.sim.configurations import read_configuration
+
+ASAP7 = "BITJOULE_ASAP7"  # names a folder with ASAP7's asap7sc7p5t_*_RVT_TT.lib, plain or gzipped
+
+
+@cache
+def open_library(node: str) -> Library:
+    """Return the library of a node, or skip the test."""
+    if node == "45nm":
+        return Library([default_liberty()])
+    files = sorted(Path(os.environ.get(ASAP7, "nowhere")).glob("asap7sc7p5t_*_RVT_TT.lib*"))
+    if not files:
+        pytest.skip(f"no ASAP7 library: {ASAP7} names no folder of one")
+    return Library(files)
+
+
+@cache
+def map_configuration(name: str, node: str) -> tuple[Mapped, Path]:
+    """Return the netlist of a shipped configuration, and the folder it was made in."""
+    library, folder = open_library(node), Path(mkdtemp())
+    source = folder / "design.v"
+    source.write_text(accelerator_verilog(read_configuration(name)))
+    return map_design(source, TOP, "clk", library, folder, Options(), Goals(math.nan, 0.5)), folder
+
+
+@pytest.fixture
+def open_node():
+    """Return a function from a node to its library."""
+    return open_library
+
+
+@pytest.fixture
+def mapped():
+    """Return a function from a shipped configuration and a node to its netlist and folder."""
+    return map_configuration
