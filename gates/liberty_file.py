@@ -5,6 +5,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +107,8 @@ def without_comments(text: str) -> str:
 def cell_texts(text: str) -> dict[str, str]:
     """Return the part of a text (without comments) that begins with each cell."""
     starts = list(_CELL.finditer(text))
-    ends = [match.start() for match in starts[1:]] + [len(text)]
-    return {match[1].strip(): text[match.start() : end] for match, end in zip(starts, ends, strict=True)}
+    ends = [*(match.start() for match in starts), len(text)]
+    return {match[1].strip(): text[begin:end] for match, (begin, end) in zip(starts, pairwise(ends), strict=True)}
 
 
 def parse(text: str) -> Group:

@@ -48,8 +48,8 @@ def test_a_registers_name_says_what_it_holds(name: str, held: Bank) -> None:
 
 
 @pytest.mark.slow
-def test_every_register_of_the_array_is_found(mapped: Mapped) -> None:
-    held = Counter(bank(item.name) for item in mapped(TINY).instances if item.cell.flip_flop is not None)
+def test_every_register_of_the_array_is_found(synthesised: Mapped) -> None:
+    held = Counter(bank(item.name) for item in synthesised(TINY).instances if item.cell.flip_flop is not None)
     trits = TINY.lanes * TINY.columns
     assert held[Bank.OPERANDS] == 2 * trits + TINY.lanes * TINY.activation_bits
     assert held[Bank.INPUT] == (TINY.tile_beats - 1) * TINY.weight_bus_bits
@@ -60,8 +60,10 @@ def test_every_register_of_the_array_is_found(mapped: Mapped) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [TINY, DECODE])
-def test_areas_and_energies_of_the_parts_add_up(config: AcceleratorConfig, mapped: Mapped, library: Library) -> None:
-    netlist = mapped(config)
+def test_areas_and_energies_of_the_parts_add_up(
+    config: AcceleratorConfig, synthesised: Mapped, library: Library
+) -> None:
+    netlist = synthesised(config)
     parts = parts_of(netlist, config)
     assert len(parts) == len(netlist.instances)
     assert sum(areas_um2(netlist, config).values()) == pytest.approx(netlist.area_um2)
@@ -84,9 +86,9 @@ def test_areas_and_energies_of_the_parts_add_up(config: AcceleratorConfig, mappe
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [TINY, DECODE])
 def test_one_gate_selects_each_bit_and_full_adders_are_in_the_tree_and_the_accumulators_adder(
-    config: AcceleratorConfig, mapped: Mapped
+    config: AcceleratorConfig, synthesised: Mapped
 ) -> None:
-    netlist = mapped(config)
+    netlist = synthesised(config)
     pairs = list(zip(netlist.instances, parts_of(netlist, config), strict=True))
     adders = Counter(part for item, part in pairs if kind(item.cell) == "adder")
     assert set(adders) == {"tree", "accumulate"}
@@ -97,16 +99,16 @@ def test_one_gate_selects_each_bit_and_full_adders_are_in_the_tree_and_the_accum
 
 
 @pytest.mark.slow
-def test_a_denser_code_takes_more_gates_to_unpack(mapped: Mapped) -> None:
+def test_a_denser_code_takes_more_gates_to_unpack(synthesised: Mapped) -> None:
     binary = replace(DECODE, weight_encoding="binary1", weight_bus_bits=40)
-    dense = areas_um2(mapped(DECODE), DECODE)
-    assert areas_um2(mapped(binary), binary).get("unpack", 0.0) < 0.2 * dense["unpack"]
+    dense = areas_um2(synthesised(DECODE), DECODE)
+    assert areas_um2(synthesised(binary), binary).get("unpack", 0.0) < 0.2 * dense["unpack"]
 
 
 @pytest.mark.slow
-def test_the_tree_grows_with_the_lanes_and_the_accumulators_adder_does_not(mapped: Mapped) -> None:
+def test_the_tree_grows_with_the_lanes_and_the_accumulators_adder_does_not(synthesised: Mapped) -> None:
     wide = replace(DECODE, lanes=32, weight_bus_bits=256)
-    few, many = areas_um2(mapped(DECODE), DECODE), areas_um2(mapped(wide), wide)
+    few, many = areas_um2(synthesised(DECODE), DECODE), areas_um2(synthesised(wide), wide)
     # Two words are left of n of them after n - 2 compressors of whole words.
     assert many["tree"] / few["tree"] > (32 - 2) / (8 - 2)
     assert many["select"] / few["select"] == pytest.approx(4, rel=0.1)
@@ -114,8 +116,8 @@ def test_the_tree_grows_with_the_lanes_and_the_accumulators_adder_does_not(mappe
 
 
 @pytest.mark.slow
-def test_an_array_that_multiplies_has_multipliers_where_others_select(mapped: Mapped) -> None:
+def test_an_array_that_multiplies_has_multipliers_where_others_select(synthesised: Mapped) -> None:
     config = AcceleratorConfig(8, 2, 64, 128, weight_encoding="int8")
-    areas = areas_um2(mapped(config), config)
+    areas = areas_um2(synthesised(config), config)
     assert "select" not in areas
     assert areas["multiply"] > areas["accumulate"]

@@ -184,19 +184,19 @@ def test_words_hold_bits_by_trial() -> None:
 @pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("text", TEXTS)
 def test_the_netlist_computes_right_sums_with_any_operands(
-    text: str, held: bool, mapped: Callable[[AcceleratorConfig], Netlist]
+    text: str, held: bool, synthesised: Callable[[AcceleratorConfig], Netlist]
 ) -> None:
     stimulus = Stimulus(TINY, parse_operands(text), words=1, seed=11, held=held)
-    check(Simulator(mapped(TINY), "clk", 1), stimulus, tiles=5)
+    check(Simulator(synthesised(TINY), "clk", 1), stimulus, tiles=5)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["gaussian:20,zeros:0.2", "uniform", "worst"])
 @pytest.mark.parametrize("config", [INT8, FP16])
 def test_netlists_that_multiply_compute_right_sums(
-    config: AcceleratorConfig, text: str, mapped: Callable[[AcceleratorConfig], Netlist]
+    config: AcceleratorConfig, text: str, synthesised: Callable[[AcceleratorConfig], Netlist]
 ) -> None:
-    check(Simulator(mapped(config), "clk", 1), Stimulus(config, parse_operands(text), words=1, seed=14), tiles=4)
+    check(Simulator(synthesised(config), "clk", 1), Stimulus(config, parse_operands(text), words=1, seed=14), tiles=4)
 
 
 def test_weights_that_are_multiplied_are_distributed_as_the_activations() -> None:
@@ -221,8 +221,8 @@ def test_the_worst_numbers_flip_every_bit() -> None:
 
 
 @pytest.mark.slow
-def test_a_netlist_with_two_pins_swapped_is_found_wrong(mapped: Callable[[AcceleratorConfig], Netlist]) -> None:
-    netlist = mapped(TINY)
+def test_a_netlist_with_two_pins_swapped_is_found_wrong(synthesised: Callable[[AcceleratorConfig], Netlist]) -> None:
+    netlist = synthesised(TINY)
     sums = netlist.outputs["m_axis_results_tdata"]
     sums[3], sums[4] = sums[4], sums[3]
     try:
@@ -235,10 +235,10 @@ def test_a_netlist_with_two_pins_swapped_is_found_wrong(mapped: Callable[[Accele
 @pytest.mark.slow
 @pytest.mark.parametrize("held", [False, True])
 def test_a_long_matmul_takes_a_tile_as_often_as_it_can_and_holds_beats_until_then(
-    held: bool, mapped: Callable[[AcceleratorConfig], Netlist]
+    held: bool, synthesised: Callable[[AcceleratorConfig], Netlist]
 ) -> None:
     stimulus = Stimulus(TINY, Uniform(), words=1, seed=13, held=held)
-    simulator = Simulator(mapped(TINY), "clk", 1)
+    simulator = Simulator(synthesised(TINY), "clk", 1)
     simulator.settle()
     taken = tokens = 0
     waiting = None

@@ -73,13 +73,13 @@ def products(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_netlist_computes_matmuls_as_numpy_does_and_in_the_closed_forms_cycles(
-    name: str, mapped: Callable[[AcceleratorConfig], Netlist]
+    name: str, synthesised: Callable[[AcceleratorConfig], Netlist]
 ) -> None:
     config = CONFIGS[name]
     random = np.random.default_rng(1)
     longest = min(config.max_k, 3 * config.lanes - 1)
     shapes = [(1, 1, 1), (config.tokens + 1, longest, config.columns + 1), (2 * config.tokens, longest, 1)]
-    with verilated_netlist(config, mapped(config)) as hardware:
+    with verilated_netlist(config, synthesised(config)) as hardware:
         for shape in shapes:
             x, w = operands(config, random, *shape)
             outcome = hardware.matmul(x, w)
@@ -93,9 +93,9 @@ def test_the_netlist_computes_matmuls_as_numpy_does_and_in_the_closed_forms_cycl
 
 @pytest.mark.slow
 def test_verilator_and_the_bit_parallel_simulator_count_the_same_toggles_of_every_net(
-    mapped: Callable[[AcceleratorConfig], Netlist],
+    synthesised: Callable[[AcceleratorConfig], Netlist],
 ) -> None:
-    netlist = mapped(TINY)
+    netlist = synthesised(TINY)
     random = np.random.default_rng(2)
     m, k, n = TINY.tokens + 2, 2 * TINY.lanes + 3, TINY.columns + 1
     stimulus = Stimulus(TINY, Uniform(), words=1, seed=0)
