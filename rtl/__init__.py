@@ -1,4 +1,4 @@
-"""The adder-only accelerator, in Amaranth. Imports nothing of ours.
+"""The adder-only accelerator and its baselines, in Amaranth. Imports nothing of ours.
 
 ::
 
@@ -8,6 +8,11 @@
     reduction       sums of many words: carry-save compression, trees of adders
     dot_product     one column's trits times the activations, in three styles
     column          ... and the adder that takes it into a running sum
+    multiplication  products as rows to be added, for the baselines
+    floating_point  adders and multipliers of any IEEE 754 format
+    float_column    one column of the FP16 baselines
+    operands        what is done to operands before the columns' registers
+    operators       single additions and multiplications, to compare with tables of costs
     weights         from the weight stream to the array's select lines
     accumulators    running sums between tiles of K
     sequencer       the loops over a matmul

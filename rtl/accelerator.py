@@ -88,9 +88,8 @@ class Accelerator(wiring.Component):
                 m.d.sync += activations.eq(offered)
         else:
             m.d.sync += activations.eq(offered)
-        style = FloatColumn if config.floating_point else Column
         for i in range(config.columns):
-            m.submodules[f"column{i}"] = column = style(config)
+            m.submodules[f"column{i}"] = column = column_of(config)
             for name in weight_lines(config):
                 lines, every = getattr(column, name), getattr(loader, name)
                 m.d.comb += lines.eq(every[i * len(lines) : (i + 1) * len(lines)])
@@ -134,6 +133,17 @@ class Accelerator(wiring.Component):
         ]
         m.d.sync += reserved.eq(reserved + begins - leaves)
         return m
+
+
+def column_of(config: AcceleratorConfig) -> Any:
+    """Return a column of the array.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    """
+    return FloatColumn(config) if config.floating_point else Column(config)
 
 
 def axi_ports(config: AcceleratorConfig) -> dict[str, Any]:

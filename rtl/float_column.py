@@ -73,4 +73,4 @@ class FloatColumn(wiring.Component):
 def _sum(m: Module, name: str, form: Format, a: Value, b: Value) -> Value:
     m.submodules[name] = adder = Adder(form)
     m.d.comb += [adder.a.eq(a), adder.b.eq(b)]
-    return adder.y
+    return Value.cast(adder.y)

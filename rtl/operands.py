@@ -74,7 +74,7 @@ def prepared_weight(m: Module, name: str, config: AcceleratorConfig, word: Value
         return word
     m.submodules[name] = normaliser = Normaliser()
     m.d.comb += normaliser.word.eq(word)
-    return normaliser.prepared
+    return Value.cast(normaliser.prepared)
 
 
 def prepared_activation(m: Module, name: str, config: AcceleratorConfig, activation: Value) -> Value:

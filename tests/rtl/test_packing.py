@@ -42,6 +42,24 @@ def test_results_are_two_s_complement():
     assert packing.result_sums(config, 0x7FFF_FFFF_8000) == [-32768, -1, 32767]
 
 
+def test_words_that_are_multiplied_stand_column_by_column_low_lanes_first():
+    config = AcceleratorConfig(8, 2, 64, 64, weight_encoding="int8")
+    assert packing.weight_beats(config, [[1, -1], [127, -128], [2, 3], [4, 5], [6, 7]]) == [
+        0x05_04_03_02_80_7F_FF_01, 0x07_06,
+    ]  # fmt: skip
+    config = AcceleratorConfig(8, 2, 64, 32, weight_encoding="fp16")
+    assert packing.weight_beats(config, [[0x3C00, 0xBC00], [0, 0x7E00]]) == [0xBC00_3C00, 0x7E00_0000, *[0] * 6]
+    assert packing.activation_beat(config, [0x3C00, 0xFC00]) == 0xFC00_3C00
+    assert packing.result_sums(config, 0xFF800000_3F800000) == [0x3F800000, 0xFF800000]  # the bits of FP32
+
+
+@pytest.mark.parametrize(("encoding", "word"), [("int8", 128), ("int8", -129), ("fp16", -1), ("fp16", 1 << 16)])
+def test_a_word_that_does_not_fit_is_refused(encoding, word):
+    config = AcceleratorConfig(8, 1, 64, 128, weight_encoding=encoding)
+    with pytest.raises(ValueError, match=f"{encoding} cannot encode {word}"):
+        packing.weight_beats(config, [[word]])
+
+
 @given(m=st.integers(1, 9), k=st.integers(1, 30), n=st.integers(1, 9), tokens=st.integers(1, 4))
 def test_tiles_cover_every_weight_once_for_each_block_of_tokens(m, k, n, tokens):
     config = AcceleratorConfig(8, 4, 64, 64, tokens=tokens)

@@ -14,8 +14,9 @@ pytestmark = pytest.mark.slow
 CONFIGURATIONS = {
     **{
         name: read_configuration(name)
-        for name in ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16", "int8_8x4")
+        for name in ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16")
     },
+    **{name: read_configuration(name) for name in ("int8_8x4", "fp16_8x4", "fp16_fp16_8x4")},
     "no_pipeline": AcceleratorConfig(8, 4, 100, 64, tokens=2, pipeline=0),
     "deep_pipeline": AcceleratorConfig(32, 3, 200, 96, tokens=5, pipeline=4),
     "odd_lanes": AcceleratorConfig(11, 2, 60, 48, tokens=3, activation_bits=5),
@@ -29,6 +30,11 @@ CONFIGURATIONS = {
     "max_k_below_lanes": AcceleratorConfig(16, 4, 5, 128, tokens=2, activation_bits=8),
     "int8_decode": AcceleratorConfig(11, 3, 40, 264, weight_encoding="int8", pipeline=3),
     "int8_largest_k": AcceleratorConfig(64, 1, 131071, 512, weight_encoding="int8", pipeline=0),
+    "fp16_decode": AcceleratorConfig(9, 2, 50, 288, weight_encoding="fp16", pipeline=0),
+    "fp16_fp16_tokens": AcceleratorConfig(
+        11, 1, 64, 88, weight_encoding="fp16", accumulation="fp16", tokens=3, pipeline=2
+    ),
+    "fp16_deepest_pipeline": AcceleratorConfig(8, 1, 40, 256, weight_encoding="fp16", tokens=2, pipeline=9),
     "many_beats": AcceleratorConfig(16, 8, 64, 8, tokens=3),
 }
 

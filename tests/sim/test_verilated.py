@@ -311,6 +311,12 @@ def test_toggles_are_those_of_the_waveform(tmp_path: Path) -> None:
     assert toggles.total == sum(toggles.instances().values()) == sum(toggles.instances(9).values())
 
 
+@pytest.mark.parametrize("name", ["int8_8x4", "fp16_8x4"])
+def test_arrays_that_multiply_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="the native simulation is for trits"):
+        Verilated(read_configuration(name))
+
+
 def test_windows_are_checked() -> None:
     for first, count in ((-1, 5), (0, 0)):
         with pytest.raises(ValueError, match="no window"):
