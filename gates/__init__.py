@@ -1,6 +1,7 @@
 """The accelerator's gates: synthesised, timed, simulated and priced in the cells of a Liberty library.
 
 ``liberty_file`` Liberty as text, its units, and what is wrong with it; ``liberty`` the cells; ``tables`` look-ups
+``libraries``    where a library is to be had
 ``requirements`` what a library must have
 ``boolean``      functions as Liberty writes them
 ``netlist``      a mapped netlist

@@ -46,6 +46,8 @@ class Energy:
         drives. What primary inputs charge belongs to none.
     wire_by_instance_fj : tuple of array
         `wire_fj` of each instance.
+    clock_by_instance_fj : array
+        The part of `by_instance_fj` that is `clock_fj`.
     """
 
     settled_fj: float
@@ -57,6 +59,7 @@ class Energy:
     parts_fj: dict[str, float]
     by_instance_fj: tuple[Floats, Floats]
     wire_by_instance_fj: tuple[Floats, Floats]
+    clock_by_instance_fj: Floats
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,7 @@ class EnergyModel:
             dict(parts),
             (by_instance[0], by_instance[1]),
             (with_wires[0] - by_instance[0], with_wires[1] - by_instance[1]),
+            total.clock,
         )
 
     def _by_instance(self, bill: Bill) -> Floats:

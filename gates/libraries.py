@@ -28,14 +28,21 @@ def find_library(names: Sequence[str]) -> Library:
     LibertyError
         A file is missing or not Liberty, or the package is not installed.
     """
-    paths = [_packaged()] if list(names) == [FREEPDK45] else [Path(name) for name in names]
+    paths = [default_liberty()] if list(names) == [FREEPDK45] else [Path(name) for name in names]
     for path in paths:
         if not path.is_file():
             raise LibertyError(f"{path} is no file; expected a Liberty file, or {FREEPDK45}")
     return Library(paths)
 
 
-def _packaged() -> Path:
+def default_liberty() -> Path:
+    """Return the 45 nm library that comes as a package.
+
+    Raises
+    ------
+    LibertyError
+        It is not installed.
+    """
     try:
         files = importlib.metadata.files(_WHEEL) or []
     except importlib.metadata.PackageNotFoundError:

@@ -113,7 +113,7 @@ class _Random:
     def weights(self) -> Values:
         config = self.config
         shape = (config.lanes, config.columns, self.trials)
-        if _is_float(config) or _is_integer(config):
+        if config.multiplies:
             drawn = self._numbers(shape, 8)
             share = self.operands.zero_share
             if share is None:
@@ -128,7 +128,7 @@ class _Random:
         return self._numbers((self.config.lanes, self.trials), self.config.activation_bits)
 
     def _numbers(self, shape: tuple[int, ...], bits: int) -> Values:
-        if _is_float(self.config):
+        if self.config.floating_point:
             floats = (
                 self.random.uniform(-1, 1, shape) if self.sigma is None else self.random.normal(0, self.sigma, shape)
             )
@@ -137,14 +137,6 @@ class _Random:
         if self.sigma is None:
             return self.random.integers(-limit, limit, shape).astype(np.int8)
         return np.clip(np.rint(self.random.normal(0.0, self.sigma, shape)), -limit, limit - 1).astype(np.int8)
-
-
-def _is_float(config: AcceleratorConfig) -> bool:
-    return config.weight_encoding == "fp16"
-
-
-def _is_integer(config: AcceleratorConfig) -> bool:
-    return config.weight_encoding == "int8"
 
 
 @dataclass(frozen=True)
@@ -174,7 +166,7 @@ class _Alternating:
         phase = (self.tile + self.weight_phase) // 2 % 2
         self.tile += 1
         pair = np.array([1, -1], np.int8)
-        if _is_float(self.config) or _is_integer(self.config):
+        if self.config.multiplies:
             pair = self._extremes(8)
         return np.broadcast_to(pair[phase], (self.config.lanes, self.config.columns, len(phase)))
 
@@ -184,7 +176,7 @@ class _Alternating:
         return np.broadcast_to(self._extremes(self.config.activation_bits)[phase], (self.config.lanes, len(phase)))
 
     def _extremes(self, bits: int) -> Values:
-        if _is_float(self.config):
+        if self.config.floating_point:
             # 1.33 and -3.33, each the other with every bit inverted: sums of their products stay finite.
             return np.array([0x3D55, 0xC2AA], np.uint16).view(np.float16)
         return np.array([-(1 << (bits - 1)), (1 << (bits - 1)) - 1], np.int8)
@@ -227,7 +219,7 @@ def _zero_share(text: str, options: list[str]) -> float | None:
     if not options:
         return None
     key, _, value = options[0].partition(":")
-    if key != "zeros" or len(options) > 1 or text.partition(":")[0].strip() in ("worst", "model"):
+    if key != "zeros" or len(options) > 1 or text.startswith(("worst", "model:")):
         wrong = options[1] if key == "zeros" and len(options) > 1 else options[0]
         raise StimulusError(
             f"stimulus {text!r}: {wrong!r} is not understood; expected {KINDS}, "

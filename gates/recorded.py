@@ -73,7 +73,7 @@ class Recorded:
             The configuration takes other weights or narrower activations.
         """
         needed = {int(value) for codes, _ in self.layers for value in np.unique(codes)}
-        if config.weight_encoding in ("int8", "fp16") or (0 in needed and not config.encoding.zero):
+        if config.multiplies or (0 in needed and not config.encoding.zero):
             kind = "trits" if 0 in needed else "-1 and +1"
             raise StimulusError(
                 f"stimulus model:{self.model}: its weights are {kind}, which is not what weight_encoding "

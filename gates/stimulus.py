@@ -11,6 +11,8 @@ from bitjoule.gates.operands import Operands, Values
 from bitjoule.gates.simulation import WORD_BITS, Simulator
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import command_beat
+from bitjoule.sim.float_matmul import canonical_bits, float_matmul
+from bitjoule.sim.matmul import integer_matmul
 from bitjoule.sim.streams import Bytes, activation_stream, product_of_results, weight_stream
 
 STREAMS = ("command", "weights", "activations")
@@ -185,9 +187,15 @@ def check(simulator: Simulator, stimulus: Stimulus, tiles: int) -> None:
     if len(found) < tokens:
         raise NetlistError("the netlist gives no result")
     for token, sums in enumerate(found):
-        expected = sum(
-            np.einsum("lt,lct->tc", block[token].astype(np.int64), tile.astype(np.int64))
-            for block, tile in zip(activations, weights, strict=True)
-        )
-        if not np.array_equal(sums, expected):
-            raise NetlistError("the netlist computes a wrong sum")
+        x = np.concatenate([block[token] for block in activations])
+        w = np.concatenate(weights)
+        for trial in range(stimulus.trials):
+            if not _equal(config, sums[trial], x[:, trial], w[:, :, trial]):
+                raise NetlistError("the netlist computes a wrong sum")
+
+
+def _equal(config: AcceleratorConfig, sums: Values, x: Values, w: Values) -> bool:
+    if not config.floating_point:
+        return np.array_equal(sums, integer_matmul(x[np.newaxis], w)[0])
+    expected = float_matmul(x[np.newaxis], w, config.lanes, config.accumulation)[0]
+    return np.array_equal(canonical_bits(sums), canonical_bits(expected))

@@ -152,6 +152,7 @@ def synthesise(
             f"techmap -map +/techmap.v {prefix}t:$alu t:$lcu",
             "techmap; simplemap; opt -nodffe -nosdff",
             *gating,
+            "rename -wire t:$_*DFF*",  # names of registers, as `bitjoule.gates.parts` reads them
             f"dfflibmap {others} -liberty {liberty}",
             "opt_expr; opt_merge; opt_clean",
             f"abc -liberty {liberty} {unused} -script {folder / 'abc.script'}",

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from bitjoule.rtl.packing import command_beat
 from bitjoule.sim.cycles import Shape, cycles_of
 from bitjoule.sim.native_build import Variant
 from bitjoule.sim.simulators import SimulatorError
+from bitjoule.sim.streams import element_type, result_type
 
 _SLICE_CYCLES = 50_000  # a fraction of a second: how long Ctrl-C waits
 _OVERDUE_CYCLES = 1_000
@@ -197,3 +199,48 @@ def load_library(path: Path, variant: Variant) -> ctypes.CDLL:
         function.restype = result
         function.argtypes = arguments
     return library
+
+
+def in_their_type(config: AcceleratorConfig, results: NDArray[np.int32]) -> NDArray[Any]:
+    """Return results in the array's own type: int32, or floats, whose bits the driver takes for integers and widens.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    results
+        As the driver leaves them.
+    """
+    if not config.floating_point:
+        return results
+    return results.astype(f"i{config.result_bits // 8}").view(result_type(config))
+
+
+def activation_beats(config: AcceleratorConfig, activations: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the beats of each token's tiles of K, (M, tiles of K, bytes), each once.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    activations
+        (M, K), of its type.
+
+    Raises
+    ------
+    ValueError
+        A value does not fit the configuration's bits.
+    """
+    m, k = activations.shape
+    bits = config.activation_bits
+    limit = 1 << (bits - 1)
+    if bits < 8 and (activations.min() < -limit or activations.max() >= limit):
+        raise ValueError(f"an activation is not -{limit} to {limit - 1}, the values of {bits} bits")
+    k_tiles = -(-k // config.lanes)
+    padded = np.zeros((m, k_tiles * config.lanes), element_type(config))
+    padded[:, :k] = activations
+    lanes = padded.view(np.uint8).reshape(m, k_tiles, -1)
+    if bits >= 8:
+        return lanes
+    single = np.unpackbits(lanes[..., np.newaxis], axis=-1, count=bits, bitorder="little")
+    return np.packbits(single.reshape(m, k_tiles, -1), axis=-1, bitorder="little")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,11 @@ from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import command_beat
 from bitjoule.sim.cycles import Shape, cycles_of
 from bitjoule.sim.native_build import Variant, native_library
-from bitjoule.sim.native_machine import Machine, Task, Window, load_library
+from bitjoule.sim.native_machine import Machine, Task, Window, activation_beats, in_their_type, load_library
 from bitjoule.sim.saif import Toggles, read_toggles
-from bitjoule.sim.streams import code_table
+from bitjoule.sim.streams import code_table, element_type, weight_stream
 
+Elements = NDArray[Any]  # int8, in an array of floating-point numbers float16
 _PARALLEL_TRITS = 1 << 20  # below, starting threads costs more than they save
 
 
@@ -70,14 +71,14 @@ class Outcome:
     Parameters
     ----------
     results
-        int32, (M, N).
+        (M, N): int32; of an array of floating-point numbers, float32 or float16.
     cycles
         From the first command of the run to these results, both included.
     toggles
         Of the window that was asked for.
     """
 
-    results: NDArray[np.int32]
+    results: NDArray[Any]
     cycles: int
     toggles: Toggles | None = None
 
@@ -145,25 +146,27 @@ class Verilated:
             self._pool.shutdown()
             self._pool = None
 
-    def pack(self, weights: NDArray[np.int8]) -> PackedWeights:
+    def pack(self, weights: Elements) -> PackedWeights:
         """Return weights as the accelerator streams them, to be used often.
 
         Parameters
         ----------
         weights
-            Trits, int8, (K, N).
+            (K, N): trits or numbers, int8; of an array of floating-point numbers, float16.
 
         Raises
         ------
         TypeError
-            It is not an array of int8.
+            It is not an array of that type.
         ValueError
             The array is empty or has not two dimensions, or a value is not one that the encoding can say.
         """
-        _check_matrix("weights", weights)
         config = self.config
+        _check_matrix(config, "weights", weights)
         k, n = weights.shape
         shape = _tiles_shape(config, k, n)
+        if config.multiplies:
+            return PackedWeights(config, k, n, weight_stream(config, weights).reshape(shape))
         tiles = np.zeros(shape, np.uint8)
         values = np.ascontiguousarray(weights)
         codes = code_table(config)
@@ -184,20 +187,20 @@ class Verilated:
             raise ValueError(f"a weight is not {allowed}, which is all that {config.encoding.name} can encode")
         return PackedWeights(config, k, n, tiles)
 
-    def matmul(self, activations: NDArray[np.int8], weights: NDArray[np.int8] | PackedWeights) -> Outcome:
+    def matmul(self, activations: Elements, weights: Elements | PackedWeights) -> Outcome:
         """Return the product that the hardware computes.
 
         Parameters
         ----------
         activations
-            int8, (M, K).
+            (M, K): int8; of an array of floating-point numbers, float16.
         weights
-            Trits, int8, (K, N), or packed ones.
+            As for `pack`, or packed ones.
 
         Raises
         ------
         TypeError
-            An operand is not an array of int8.
+            An operand is not an array of that type.
         ValueError
             Shapes or values do not fit each other or the configuration.
         SimulatorError
@@ -207,7 +210,7 @@ class Verilated:
         n_tiles = len(task.weights)
         parts = min(self.workers, n_tiles) if task.shape.m * task.weights.size >= _PARALLEL_TRITS // 4 else 1
         if parts == 1:
-            return Outcome(task.results, self._run_one([task])[0])
+            return Outcome(in_their_type(self.config, task.results), self._run_one([task])[0])
         columns = self.config.columns
         bounds = [n_tiles * i // parts for i in range(parts + 1)]
         tasks = []
@@ -218,9 +221,11 @@ class Verilated:
         counted = self._run_all(tasks)
         shapes = [part.shape for part in tasks]
         alone = sum(cycles_of(self.config, [shape])[-1] for shape in shapes)
-        return Outcome(task.results, sum(counted) - alone + cycles_of(self.config, shapes)[-1])
+        return Outcome(
+            in_their_type(self.config, task.results), sum(counted) - alone + cycles_of(self.config, shapes)[-1]
+        )
 
-    def sequence(self, operands: Sequence[tuple[NDArray[np.int8], NDArray[np.int8] | PackedWeights]]) -> list[Outcome]:
+    def sequence(self, operands: Sequence[tuple[Elements, Elements | PackedWeights]]) -> list[Outcome]:
         """Return the products of matmuls that follow each other without a pause, on one instance.
 
         Parameters
@@ -240,10 +245,10 @@ class Verilated:
         """
         tasks = [self._task(*pair) for pair in operands]
         ends = self._run_one(tasks) if tasks else []
-        return [Outcome(task.results, end) for task, end in zip(tasks, ends, strict=True)]
+        return [Outcome(in_their_type(self.config, task.results), end) for task, end in zip(tasks, ends, strict=True)]
 
     def toggles(
-        self, activations: NDArray[np.int8], weights: NDArray[np.int8] | PackedWeights, window: Window | None = None
+        self, activations: Elements, weights: Elements | PackedWeights, window: Window | None = None
     ) -> Outcome:
         """Return the product, and how often each net toggled; compiles a slower variant on first use.
 
@@ -267,8 +272,8 @@ class Verilated:
     def waveform(
         self,
         path: Path,
-        activations: NDArray[np.int8],
-        weights: NDArray[np.int8] | PackedWeights,
+        activations: Elements,
+        weights: Elements | PackedWeights,
         window: Window | None = None,
     ) -> Outcome:
         """Return the product, and write the waveform; compiles a slower variant on first use.
@@ -295,8 +300,8 @@ class Verilated:
     def _record(
         self,
         variant: Variant,
-        activations: NDArray[np.int8],
-        weights: NDArray[np.int8] | PackedWeights,
+        activations: Elements,
+        weights: Elements | PackedWeights,
         window: Window,
         path: Path,
         before: Path | None,
@@ -313,7 +318,7 @@ class Verilated:
             machine.end_record()
         finally:
             machine.close()
-        return Outcome(task.results, counted), cycles
+        return Outcome(in_their_type(self.config, task.results), counted), cycles
 
     def _library(self, variant: Variant) -> ctypes.CDLL:
         if variant not in self._libraries:
@@ -351,11 +356,11 @@ class Verilated:
             wait(futures)
             raise
 
-    def _task(self, activations: NDArray[np.int8], weights: NDArray[np.int8] | PackedWeights) -> Task:
-        _check_matrix("activations", activations)
+    def _task(self, activations: Elements, weights: Elements | PackedWeights) -> Task:
         config = self.config
+        _check_matrix(config, "activations", activations)
         if not isinstance(weights, PackedWeights):
-            _check_matrix("weights", weights)
+            _check_matrix(config, "weights", weights)
         k, n = (weights.k, weights.n) if isinstance(weights, PackedWeights) else weights.shape
         if activations.shape[1] != k:
             raise ValueError(f"shapes {activations.shape} and {(k, n)} are not (M, K) and (K, N)")
@@ -367,7 +372,7 @@ class Verilated:
         elif _packing(weights.config) != _packing(config):
             raise ValueError("the weights are packed for another configuration")
         results = np.zeros((shape.m, shape.n), np.int32)
-        return Task(shape, _activation_beats(config, activations), weights.tiles, results)
+        return Task(shape, activation_beats(config, activations), weights.tiles, results)
 
 
 def _packing(config: AcceleratorConfig) -> tuple[object, ...]:
@@ -378,26 +383,10 @@ def _tiles_shape(config: AcceleratorConfig, k: int, n: int) -> tuple[int, int, i
     return -(-n // config.columns), -(-k // config.lanes), config.tile_beats, config.weight_bus_bits // 8
 
 
-def _check_matrix(name: str, values: NDArray[np.int8]) -> None:
-    if not isinstance(values, np.ndarray) or values.dtype != np.int8:
+def _check_matrix(config: AcceleratorConfig, name: str, values: Elements) -> None:
+    expected = element_type(config)
+    if not isinstance(values, np.ndarray) or values.dtype != expected:
         held = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
-        raise TypeError(f"{name} holds {held}, expected an array of int8")
+        raise TypeError(f"{name} holds {held}, expected an array of {expected}")
     if values.ndim != 2 or not values.size:
         raise ValueError(f"{name} of shape {values.shape}: expected two dimensions, neither empty")
-
-
-def _activation_beats(config: AcceleratorConfig, activations: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Return the beats of each token's tiles of K, (M, tiles of K, bytes), each once."""
-    m, k = activations.shape
-    bits = config.activation_bits
-    limit = 1 << (bits - 1)
-    if bits < 8 and (activations.min() < -limit or activations.max() >= limit):
-        raise ValueError(f"an activation is not -{limit} to {limit - 1}, the values of {bits} bits")
-    k_tiles = -(-k // config.lanes)
-    padded = np.zeros((m, k_tiles * config.lanes), np.int8)
-    padded[:, :k] = activations
-    lanes = padded.view(np.uint8).reshape(m, k_tiles, config.lanes)
-    if bits == 8:
-        return lanes
-    single = np.unpackbits(lanes[..., np.newaxis], axis=-1, count=bits, bitorder="little")
-    return np.packbits(single.reshape(m, k_tiles, -1), axis=-1, bitorder="little")

@@ -1,55 +1,73 @@
-"""Netlists of small accelerators, synthesised once for all tests that ask for them."""
+"""Libraries and netlists that several tests need."""
 
 import math
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
-from bitjoule.gates.flow import Goals, map_design
+from bitjoule.gates.flow import Goals, Mapped, map_design
 from bitjoule.gates.liberty import Library
-from bitjoule.gates.libraries import FREEPDK45, find_library
+from bitjoule.gates.libraries import default_liberty
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.synthesis import Options
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
+from bitjoule.sim.configurations import read_configuration
+
+ASAP7 = "BITJOULE_ASAP7"  # names a folder with ASAP7's asap7sc7p5t_*_RVT_TT.lib, plain or gzipped
 
 
-def _asap7() -> list[Path]:
-    # No wheel has it: who wants the tests to run at 7 nm as well says where its Liberty files are.
-    folder = os.environ.get("BITJOULE_ASAP7")
-    return sorted(Path(folder).glob("*_RVT_TT*.lib*")) if folder else []
+@cache
+def open_library(node: str) -> Library:
+    """Return the library of a node, or skip the test."""
+    if node == "45nm":
+        return Library([default_liberty()])
+    files = sorted(Path(os.environ.get(ASAP7, "nowhere")).glob("asap7sc7p5t_*_RVT_TT.lib*"))
+    if not files:
+        pytest.skip(f"no ASAP7 library: {ASAP7} names no folder of one")
+    return Library(files)
 
 
-@pytest.fixture(scope="session", params=["45 nm", "7 nm"])
+@cache
+def map_configuration(name: str, node: str) -> tuple[Mapped, Path]:
+    """Return the netlist of a shipped configuration, and the folder it was made in."""
+    library, folder = open_library(node), Path(mkdtemp())
+    source = folder / "design.v"
+    source.write_text(accelerator_verilog(read_configuration(name)))
+    return map_design(source, TOP, "clk", library, folder, Options(), Goals(math.nan, 0.5)), folder
+
+
+@pytest.fixture
+def open_node():
+    """Return a function from a node to its library."""
+    return open_library
+
+
+@pytest.fixture
+def mapped():
+    """Return a function from a shipped configuration and a node to its netlist and folder."""
+    return map_configuration
+
+
+@pytest.fixture(scope="session", params=["45nm", "7nm"])
 def library(request: pytest.FixtureRequest) -> Library:
-    """Return a library of cells."""
-    if request.param == "45 nm":
-        return find_library([FREEPDK45])
-    paths = _asap7()
-    if not paths:
-        pytest.skip(f"no Liberty files for {request.param}")
-    return Library(paths)
+    """Return the library of each node."""
+    return open_library(request.param)
 
 
 @pytest.fixture(scope="session")
-def freepdk45() -> Library:
-    """Return the 45 nm library that comes as a package."""
-    return find_library([FREEPDK45])
+def synthesised(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Callable[[AcceleratorConfig], Netlist]:
+    """Return a function that synthesises any accelerator, or gives the netlist that it made before."""
 
+    @cache
+    def netlist(config: AcceleratorConfig) -> Netlist:
+        folder = tmp_path_factory.mktemp("netlist")
+        source = folder / "design.v"
+        source.write_text(accelerator_verilog(config))
+        return map_design(source, TOP, "clk", library, folder, Options(), Goals(math.nan, 0.5)).netlist
 
-@pytest.fixture(scope="session")
-def mapped(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Callable[[AcceleratorConfig], Netlist]:
-    """Return a function that synthesises an accelerator, or gives the netlist that it made before."""
-    made: dict[AcceleratorConfig, Netlist] = {}
-
-    def synthesised(config: AcceleratorConfig) -> Netlist:
-        if config not in made:
-            folder = tmp_path_factory.mktemp("netlist")
-            source = folder / "design.v"
-            source.write_text(accelerator_verilog(config))
-            made[config] = map_design(source, TOP, "clk", library, folder, Options(), Goals(math.nan, 0.5)).netlist
-        return made[config]
-
-    return synthesised
+    return netlist

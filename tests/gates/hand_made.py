@@ -123,8 +123,9 @@ library (hand_made) {{
   wire_load ("short") {{ capacitance : {WIRE_FF_PER_UM * units.farad:.12g}; slope : {WIRE_SLOPE_UM};
     fanout_length (1, {WIRE_UM}); }}
   default_wire_load : "short";
-  lu_table_template (both) {{ variable_1 : input_net_transition; variable_2 : total_output_net_capacitance; }}
-  power_lut_template (hidden) {{ variable_1 : input_transition_time; }}
+  lu_table_template (both) {{ variable_1 : input_net_transition; variable_2 : total_output_net_capacitance;
+    index_1 ("1, 2, 3"); index_2 ("1, 2"); }}
+  power_lut_template (hidden) {{ variable_1 : input_transition_time; index_1 ("1, 2, 3"); }}
 """
 
 

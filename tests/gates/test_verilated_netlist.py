@@ -2,13 +2,15 @@
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bitjoule.gates.boolean import Function
-from bitjoule.gates.liberty import Cell, FlipFlop, LibertyError, Library, Pin
+from bitjoule.gates.liberty import Cell, Library
+from bitjoule.gates.liberty_file import LibertyError
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.operands import Uniform
 from bitjoule.gates.simulation import Simulator
@@ -16,9 +18,10 @@ from bitjoule.gates.stimulus import STREAMS, Stimulus, offered, to_words
 from bitjoule.gates.verilated_netlist import cell_model, net_toggles, verilated_netlist
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.cycles import cycles
+from bitjoule.sim.float_matmul import canonical_bits, float_matmul
 from bitjoule.sim.matmul import integer_matmul
 from bitjoule.sim.native_machine import Window
-from bitjoule.sim.streams import activation_stream, weight_stream
+from bitjoule.sim.streams import activation_stream, element_type, weight_stream
 
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
 CONFIGS = {
@@ -27,6 +30,9 @@ CONFIGS = {
     "binary, multiplexer": AcceleratorConfig(
         8, 4, 30, 8, tokens=2, weight_encoding="binary1", pipeline=2, datapath="multiplexer", activation_bits=5
     ),
+    "INT8": AcceleratorConfig(8, 2, 50, 128, tokens=2, weight_encoding="int8"),
+    "FP16": AcceleratorConfig(8, 1, 50, 64, weight_encoding="fp16", accumulation="fp16", pipeline=3),
+    "FP16 into FP32": AcceleratorConfig(8, 1, 50, 64, weight_encoding="fp16", accumulation="fp32"),
     "64 lanes": AcceleratorConfig(64, 5, 16384, 512, weight_encoding="ternary5"),
 }
 
@@ -41,38 +47,55 @@ def one_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 def operands(
     config: AcceleratorConfig, random: np.random.Generator, m: int, k: int, n: int
-) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    if config.multiplies:
+        # All bit patterns: subnormals, infinities and NaN among the floats.
+        x, w = (random.integers(0, 256, 2 * rows * columns, dtype=np.uint8) for rows, columns in ((m, k), (k, n)))
+        dtype = element_type(config)
+        return x.view(dtype)[: m * k].reshape(m, k), w.view(dtype)[: k * n].reshape(k, n)
     limit = 1 << (config.activation_bits - 1)
     x = random.integers(-limit, limit, (m, k), dtype=np.int8)
     w = random.integers(-1, 2, (k, n), dtype=np.int8)
     return x, w if config.encoding.zero else np.where(w < 0, np.int8(-1), np.int8(1))
 
 
+def products(
+    config: AcceleratorConfig, found: NDArray[Any], x: NDArray[Any], w: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the product found and NumPy's, of floats their bits."""
+    if not config.floating_point:
+        return found, integer_matmul(x, w)
+    expected = float_matmul(x, w, config.lanes, config.accumulation)
+    assert found.dtype == expected.dtype
+    return canonical_bits(found), canonical_bits(expected)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_netlist_computes_matmuls_as_numpy_does_and_in_the_closed_forms_cycles(
-    name: str, mapped: Callable[[AcceleratorConfig], Netlist]
+    name: str, synthesised: Callable[[AcceleratorConfig], Netlist]
 ) -> None:
     config = CONFIGS[name]
     random = np.random.default_rng(1)
     longest = min(config.max_k, 3 * config.lanes - 1)
     shapes = [(1, 1, 1), (config.tokens + 1, longest, config.columns + 1), (2 * config.tokens, longest, 1)]
-    with verilated_netlist(config, mapped(config)) as hardware:
+    with verilated_netlist(config, synthesised(config)) as hardware:
         for shape in shapes:
             x, w = operands(config, random, *shape)
             outcome = hardware.matmul(x, w)
-            assert np.array_equal(outcome.results, integer_matmul(x, w))
+            assert np.array_equal(*products(config, outcome.results, x, w))
             assert outcome.cycles == cycles(config, *shape)
-        extreme = np.full((2, longest), -(1 << (config.activation_bits - 1)), np.int8)
+        largest = 1000 if config.floating_point else -(1 << (config.activation_bits - 1))
+        extreme = np.full((2, longest), largest, element_type(config))
         _, w = operands(config, random, 1, longest, config.columns)
-        assert np.array_equal(hardware.matmul(extreme, w).results, integer_matmul(extreme, w))
+        assert np.array_equal(*products(config, hardware.matmul(extreme, w).results, extreme, w))
 
 
 @pytest.mark.slow
 def test_verilator_and_the_bit_parallel_simulator_count_the_same_toggles_of_every_net(
-    mapped: Callable[[AcceleratorConfig], Netlist],
+    synthesised: Callable[[AcceleratorConfig], Netlist],
 ) -> None:
-    netlist = mapped(TINY)
+    netlist = synthesised(TINY)
     random = np.random.default_rng(2)
     m, k, n = TINY.tokens + 2, 2 * TINY.lanes + 3, TINY.columns + 1
     stimulus = Stimulus(TINY, Uniform(), words=1, seed=0)
@@ -118,38 +141,45 @@ def test_a_cell_model_says_what_the_library_says(library: Library) -> None:
             assert sum(bit << row for row, bit in enumerate(values)) == cell.table(pin)
 
 
-def _pin(name: str, direction: str, function: str | None = None) -> Pin:
-    return Pin(name, direction, Function(function) if function else None, 1.0, 10.0, False, ())
+HEADER = """
+  time_unit : "1ns"; voltage_unit : "1V"; leakage_power_unit : "1nW"; capacitive_load_unit (1, ff); nom_voltage : 1;
+"""
+INPUT = "direction : input; capacitance : 1;"
+GATE = f"""pin (C) {{ {INPUT} clock_gate_clock_pin : true; }} pin (E) {{ {INPUT} clock_gate_enable_pin : true; }}
+  pin (S) {{ {INPUT} clock_gate_test_pin : true; }} pin (G) {{ direction : output; clock_gate_out_pin : true; }}"""
 
 
-def _cell(*pins: Pin, flip_flop: FlipFlop | None = None, clock_gate: str = "") -> Cell:
-    return Cell("odd", 1.0, 1.0, {pin.name: pin for pin in pins}, flip_flop, clock_gate, {}, False)
+def _cell(folder: Path, body: str) -> Cell:
+    path = folder / "odd.lib"
+    path.write_text(f"library (odd) {{ {HEADER} cell (odd) {{ area : 1; cell_leakage_power : 1; {body} }} }}")
+    return Library([path]).cells["odd"]
 
 
 @pytest.mark.parametrize(
-    ("cell", "message"),
+    ("body", "message"),
     [
-        (_cell(_pin("D", "input"), _pin("Q", "output")), "cell odd: output Q has no function"),
-        (_cell(_pin("D", "input"), _pin("Q", "output", "IQ")), "cell odd: a function of IQ, which is no input"),
+        (f"pin (D) {{ {INPUT} }} pin (Q) {{ direction : output; }}", "cell odd: output Q has no function"),
         (
-            _cell(_pin("Q", "output", "IQ"), flip_flop=FlipFlop("IQ", "IQN", Function("D"), Function("C"), True)),
+            f'latch (IQ, IQN) {{ enable : "D"; }} pin (D) {{ {INPUT} }} '
+            'pin (Q) { direction : output; function : "IQ"; }',
+            "cell odd: a function of IQ, which is no input",
+        ),
+        (
+            f'ff (IQ, IQN) {{ next_state : "D"; clocked_on : "C"; clear : "R"; }} pin (D) {{ {INPUT} }} '
+            f'pin (C) {{ {INPUT} }} pin (R) {{ {INPUT} }} pin (Q) {{ direction : output; function : "IQ"; }}',
             "cell odd has an asynchronous input",
         ),
-        (_cell(_pin("GCK", "output"), clock_gate="latch_negedge"), "cell odd is a clock gate of kind latch_negedge"),
+        (f"clock_gating_integrated_cell : latch_negedge; {GATE}", "cell odd is a clock gate of kind latch_negedge"),
     ],
 )
-def test_a_cell_without_a_model_is_refused_by_name(cell: Cell, message: str) -> None:
+def test_a_cell_without_a_model_is_refused_by_name(body: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(LibertyError, match=message):
-        cell_model(cell)
+        cell_model(_cell(tmp_path, body))
 
 
-def test_a_clock_gates_test_pin_acts_before_or_after_the_latch_as_the_library_says() -> None:
-    roles = {
-        f"clock_gate_{role}_pin": pin for role, pin in (("clock", "C"), ("enable", "E"), ("out", "G"), ("test", "S"))
-    }
-    pins = {pin.name: pin for pin in (_pin("C", "input"), _pin("E", "input"), _pin("S", "input"), _pin("G", "output"))}
-    before = cell_model(Cell("gate", 1.0, 1.0, pins, None, "latch_posedge_precontrol", roles, False))
-    after = cell_model(Cell("gate", 1.0, 1.0, pins, None, "latch_posedge_postcontrol", roles, False))
+def test_a_clock_gates_test_pin_acts_before_or_after_the_latch_as_the_library_says(tmp_path: Path) -> None:
+    before = cell_model(_cell(tmp_path, f"clock_gating_integrated_cell : latch_posedge_precontrol; {GATE}"))
+    after = cell_model(_cell(tmp_path, f"clock_gating_integrated_cell : latch_posedge_postcontrol; {GATE}"))
     assert "if (!C) latched = E | S;" in before
     assert "G = C & (latched);" in before
     assert "if (!C) latched = E;" in after
