@@ -241,7 +241,11 @@ class Library:
         cells : int
             Its number of cells.
         """
-        return read_wire_load(self._header, self.units, area_um2) or default_wire_load(area_um2 / cells)
+        return self.own_wire_load(area_um2) or default_wire_load(area_um2 / cells)
+
+    def own_wire_load(self, area_um2: float) -> WireLoad | None:
+        """Return the library's own rule for wires in a design of an area in um2, or None."""
+        return read_wire_load(self._header, self.units, area_um2)
 
     def smallest(self, cells: Iterable[Cell]) -> Cell | None:
         """Return the smallest usable cell of some, or None."""
