@@ -104,7 +104,10 @@ class Cell:
 
     @cached_property
     def _tables(self) -> dict[str, tuple[tuple[Power, ...], tuple[Arc, ...]]]:
-        return self.reader.tables(self.name, self.source)
+        found = self.reader.tables(self.name, self.source)
+        if not set(self.pins) <= set(found):
+            raise LibertyError(f"{self.reader.path}: cell {self.name}: braces that do not match in its tables")
+        return found
 
     def powers(self, pin: str, grounds: bool = False) -> tuple[Power, ...]:
         """Return the ``internal_power`` groups of a pin, those of ground rails only if asked for.
@@ -229,6 +232,8 @@ class Library:
         reader = _CellReader(path, units, templates, grounds, library.number("default_max_capacitance", 0.0))
         texts = cell_texts(text)
         for group in library.of("cell"):
+            if group.arguments not in texts:
+                raise LibertyError(f"cell ({group.arguments}): not a name of a cell")
             self.cells[group.arguments] = reader.cell(group, texts[group.arguments])
 
     def wire_load(self, area_um2: float, cells: int) -> WireLoad:
@@ -241,7 +246,11 @@ class Library:
         cells : int
             Its number of cells.
         """
-        return read_wire_load(self._header, self.units, area_um2) or default_wire_load(area_um2 / cells)
+        return self.own_wire_load(area_um2) or default_wire_load(area_um2 / cells)
+
+    def own_wire_load(self, area_um2: float) -> WireLoad | None:
+        """Return the library's own rule for wires in a design of an area in um2, or None."""
+        return read_wire_load(self._header, self.units, area_um2)
 
     def smallest(self, cells: Iterable[Cell]) -> Cell | None:
         """Return the smallest usable cell of some, or None."""

@@ -48,8 +48,9 @@ class Stack:
         self._slew = np.array([_padded(table.slew_ns, shape[0]) for table in tables]).reshape(-1, shape[0])
         self._load = np.array([_padded(table.load_ff, shape[1]) for table in tables]).reshape(-1, shape[1])
         # A table of one row or column is the same everywhere along that axis: its edge goes on.
+        rows_of, columns_of = (np.arange(size)[None, :] for size in shape)
         filled = [
-            np.pad(table.values, [(0, size - old) for size, old in zip(shape, table.values.shape, strict=True)], "edge")
+            table.values[np.minimum(rows_of, len(table.slew_ns) - 1).T, np.minimum(columns_of, len(table.load_ff) - 1)]
             for table in tables
         ]
         self._values = np.array(filled).reshape(-1, *shape)

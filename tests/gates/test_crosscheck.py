@@ -25,8 +25,8 @@ def prepared(configuration, node, open_node, mapped):
     design, folder = mapped(configuration, node)
     netlist = design.netlist
     clock_nets = set(clock_tree(netlist, set(netlist.inputs["clk"])))
-    # OpenSTA applies the wire load that a library selects itself; ASAP7 has none.
-    wires = library.wire_load(netlist.area_um2, len(netlist.instances)) if node == "45nm" else None
+    # OpenSTA applies the wire load that a library selects; to a library without one (ASAP7) it is told of none.
+    wires = library.own_wire_load(netlist.area_um2)
     return netlist, library, clock_nets, analyse(netlist, library, clock_nets, wires), folder
 
 

@@ -1,9 +1,12 @@
 """What is wrong with a Liberty file is told: which file, what is missing, what was expected."""
 
+import contextlib
 import gzip
 import shutil
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.liberty_file import LibertyError
@@ -108,6 +111,21 @@ def test_a_library_that_lacks_a_cell_the_flow_needs_says_which(tmp_path, cell, n
     )
     kept = TEXT.replace(f"cell ({cell}) {{", f"cell ({cell}) {{ dont_use : true;")
     refused(tmp_path, kept, named)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    begin=st.integers(0, len(TEXT)),
+    length=st.sampled_from([0, 1, 3, 10, 50, 400]),
+    inserted=st.sampled_from(["", "x", "}", "{", '"', ";", "-1", "( "]),
+)
+def test_a_damaged_file_is_read_or_refused_never_an_error_of_ours(tmp_path_factory, begin, length, inserted):
+    path = tmp_path_factory.mktemp("damaged") / "damaged.lib"
+    path.write_text(TEXT[:begin] + inserted + TEXT[begin + length :])
+    with contextlib.suppress(LibertyError):
+        library = Library([path])
+        check_library(library)
+        check_cells(library, library.cells.values())
 
 
 @pytest.mark.parametrize("units", [hand.Units("1, pf", "1ns", "1V", "1nW"), hand.Units("1, ff", "1ps", "1V", "1nW")])

