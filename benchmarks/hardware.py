@@ -10,7 +10,6 @@ import math
 import tempfile
 import time
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 import yaml
@@ -63,13 +62,6 @@ def designs(arguments: argparse.Namespace) -> list[Design]:
         trits = arguments.lanes * arguments.columns
         found.append(Design(arguments.verilog.stem, arguments.verilog.read_text(), arguments.top, trits, None))
     return found
-
-
-def short_name(library: Library) -> str:
-    """Return a library's name: what the names of its files have in common, where there are several."""
-    stems = [path.name.split(".")[0] for path in library.paths]
-    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*stems, strict=False))
-    return "".join(letters[0] for letters in same).rstrip("_") if len(stems) > 1 else library.name
 
 
 def measure(
