@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bitjoule import __version__
+from bitjoule.calibrate_command import add_calibrate
 from bitjoule.energy_models.errors import InputError, whole_file
 from bitjoule.mapping_command import add_options, show_mapping
 from bitjoule.rtl_commands import add_commands
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=_show)
 
     add_commands(commands)
+    add_calibrate(commands)
     schema = commands.add_parser("schema", help="JSON Schema of experiment files, for editors", description="Print it.")
     schema.set_defaults(command=_schema)
     doctor = commands.add_parser(

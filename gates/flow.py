@@ -69,7 +69,7 @@ def map_design(
     sizes = sizing.find_sizes(library)
     asked = not math.isnan(goals.period_ns)
     found: list[Mapped] = []
-    for script in (*SMALL, FAST):
+    for script in (*SMALL[: options.tries], FAST):
         if script == FAST and (not asked or any(_meets(mapped, goals.period_ns) for mapped in found)):
             continue
         again = bool(found)

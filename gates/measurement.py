@@ -13,6 +13,7 @@ from bitjoule.gates.liberty import Library
 from bitjoule.gates.libraries import fingerprints
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.operands import Source, Values, parse_operands
+from bitjoule.gates.parts import by_part, energy_by_part_fj, parts_of
 from bitjoule.gates.simulation import Simulator
 from bitjoule.gates.stimulus import Stimulus, check
 from bitjoule.gates.store import stored_netlist, tool_fingerprint
@@ -70,8 +71,9 @@ class Measurement:
         Standard error of `total_fj`.
     leakage_nw, area_um2, cells, period_ns
         Of the netlist.
-    parts_fj, parts_um2
-        `total_fj` and the area by part; see `bitjoule.gates.parts`.
+    parts_fj, parts_settled_fj, parts_um2
+        Energy with and without glitches, wires and primary inputs included, and area, by part; see
+        `bitjoule.gates.parts`.
     """
 
     config: Mapping[str, object]
@@ -88,6 +90,7 @@ class Measurement:
     cells: int
     period_ns: float
     parts_fj: Mapping[str, float] = field(default_factory=dict)
+    parts_settled_fj: Mapping[str, float] = field(default_factory=dict)
     parts_um2: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -127,7 +130,10 @@ def netlist_of(config: AcceleratorConfig, library: Library, options: Options | N
         Something could not be mapped.
     """
     goals = Goals(float("nan"), 0.5)
-    return stored_netlist(accelerator_verilog(config), TOP, CLOCK, library, options or Options(), goals)
+    if options is None:
+        # Floating-point arrays are so large that the one way through ABC that is best for most has to do.
+        options = Options(tries=1) if config.floating_point else Options()
+    return stored_netlist(accelerator_verilog(config), TOP, CLOCK, library, options, goals)
 
 
 def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: Effort | None = None) -> Measurement:
@@ -176,8 +182,8 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
         source.source = counted
         cycles = WARM_UP_CYCLES + effort.cycles
         activity = simulator.measure(source.steady(simulator, cycles), WARM_UP_CYCLES)
-        model = EnergyModel(netlist, library, simulator.clock_nets)
-        energy = model.energy(activity)
+        energy = EnergyModel(netlist, library, simulator.clock_nets).energy(activity)
+        parts = parts_of(netlist, config)
         found = Measurement(
             config=config.as_mapping(),
             stimulus=stimulus,
@@ -192,6 +198,9 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
             area_um2=netlist.area_um2,
             cells=len(netlist.instances),
             period_ns=timing_of(netlist, library, set(simulator.clock_nets)).period_ns,
+            parts_fj=energy_by_part_fj(energy, parts),
+            parts_settled_fj=energy_by_part_fj(energy, parts, settled=True),
+            parts_um2=by_part((instance.cell.area_um2 for instance in netlist.instances), parts),
         )
         (folder / _FILE).write_text(json.dumps(asdict(found)), encoding="utf-8")
 

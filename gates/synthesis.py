@@ -72,10 +72,13 @@ class Options:
         Carry network of behavioural additions: one of `ADDERS`.
     gating : int
         Registers that share an enable for it to become a clock gate; 0 for multiplexers.
+    tries : int
+        Ways through ABC, of which the best is kept.
     """
 
     adder: str = "sklansky"
     gating: int = 8
+    tries: int = 3
 
 
 def merged_liberty(library: Library, path: Path, power: bool = False) -> None:

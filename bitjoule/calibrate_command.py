@@ -1,0 +1,114 @@
+"""``bitjoule calibrate``: prices measured on netlists, written as a technology."""
+
+import argparse
+import os
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bitjoule.energy_models.errors import whole_file
+
+if TYPE_CHECKING:
+    from bitjoule.energy_models.measured import MeasuredTechnology
+
+OK = 0
+
+
+def add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``calibrate``.
+
+    Parameters
+    ----------
+    commands
+        The parser's commands.
+    """
+    parser = commands.add_parser(
+        "calibrate",
+        help="prices measured on netlists, written as a technology",
+        description="Synthesise arrays and operators in a library's cells, run operands through the netlists, and "
+        "write what they take as a technology, which experiments name by its path. Without CONFIG: standard arrays.",
+    )
+    parser.add_argument("configurations", nargs="*", metavar="CONFIG.yaml|NAME", help="arrays to be measured")
+    parser.add_argument(
+        "--liberty", nargs="+", default=["freepdk45"], metavar="FILE",
+        help="Liberty files of one library and corner, plain or gzipped (default: freepdk45, which comes as a package)",
+    )  # fmt: skip
+    parser.add_argument("--node-nm", type=float, metavar="NM", help="process node, where the library is not known")
+    parser.add_argument(
+        "--stimulus", metavar="TEXT",
+        help="gaussian:SIGMA (default: gaussian:32), uniform, worst or model:NAME, a trained model's operands",
+    )  # fmt: skip
+    parser.add_argument("--zero-share", type=float, metavar="SHARE", help="of ternary weights (default: a third)")
+    parser.add_argument("--no-operators", action="store_true", help="arrays only")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="TECHNOLOGY.yaml", help="what to write")
+    parser.set_defaults(command=_calibrate)
+
+
+def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
+    from bitjoule.gates.calibration import calibrate, standard_plan
+    from bitjoule.gates.liberty_file import LibertyError
+    from bitjoule.gates.libraries import find_library, node_nm
+    from bitjoule.gates.operands import StimulusError
+    from bitjoule.sim.configurations import read_configuration
+
+    plan = standard_plan()
+    if options.configurations:
+        plan = replace(plan, configs=[read_configuration(name) for name in options.configurations])
+    if options.no_operators:
+        plan = replace(plan, operators=[])
+    if options.stimulus is not None:
+        plan = replace(plan, stimulus=options.stimulus)
+    if options.zero_share is not None:
+        plan = replace(plan, zero_share=options.zero_share, zero_share_source="given on the command line")
+    if options.output.suffix not in (".yaml", ".yml"):
+        raise whole_file(str(options.output), "no YAML file", "a name that ends in .yaml")
+    if not options.output.absolute().parent.is_dir():
+        raise whole_file(str(options.output), "its folder does not exist", "a file in a folder that exists")
+    command = shlex.join(["bitjoule", *given])
+    try:
+        library = find_library(options.liberty)
+        node = options.node_nm or node_nm(library)
+        if node is None:
+            raise whole_file(", ".join(options.liberty), "the process node is not known", "--node-nm NM")
+        measured = calibrate(plan, library, node, command, _Progress())
+    except LibertyError as error:
+        raise whole_file(", ".join(options.liberty), str(error), "Liberty files of one library and corner") from error
+    except StimulusError as error:
+        raise whole_file("--stimulus", str(error), "operands") from error
+    _write(measured, options.output)
+    print(f"{options.output}: {len(measured.operations)} operators, {len(measured.macs)} arrays")
+    return OK
+
+
+class _Progress:
+    """A line on a terminal; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __call__(self, done: int, steps: int, step: str) -> None:
+        if sys.stderr.isatty():
+            text = f"{done}/{steps} {time.monotonic() - self._begun:.0f} s {step}"
+            print(f"\r{text:<78}", end="" if step else "\n", file=sys.stderr, flush=True)
+
+
+def _write(measured: "MeasuredTechnology", path: Path) -> None:
+    import yaml
+
+    text = "# Written by the command below; measure again rather than edit.\n"
+    text += yaml.safe_dump(measured.model_dump(mode="json", exclude_none=True), sort_keys=False, width=110)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError as error:
+        raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable place") from error
+    finally:
+        Path(name).unlink(missing_ok=True)
