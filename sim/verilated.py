@@ -210,7 +210,8 @@ class Verilated:
         n_tiles = len(task.weights)
         parts = min(self.workers, n_tiles) if task.shape.m * task.weights.size >= _PARALLEL_TRITS // 4 else 1
         if parts == 1:
-            return Outcome(in_their_type(self.config, task.results), self._run_one([task])[0])
+            counted_alone = self._run_one([task])[0]
+            return Outcome(in_their_type(self.config, task.results), counted_alone)
         columns = self.config.columns
         bounds = [n_tiles * i // parts for i in range(parts + 1)]
         tasks = []
