@@ -1,0 +1,136 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import yaml
+
+from bitjoule.energy_models.measured import FEATURES
+from bitjoule.energy_models.technology import MEASURED_FOLDER, technologies
+from bitjoule.gates.calibration import (
+    HELD_TOKENS,
+    TERMS,
+    Plan,
+    calibrate,
+    counts,
+    fitted_configs,
+    measured_mac,
+    measured_operation,
+    resized,
+    standard_plan,
+    stimuli,
+)
+from bitjoule.gates.fit import nonnegative_fit, table
+from bitjoule.gates.measurement import Effort, Measurement, measure
+from bitjoule.rtl.config import AcceleratorConfig
+
+SMALL = AcceleratorConfig(lanes=16, columns=4, max_k=256, weight_bus_bits=128)
+EFFORT = Effort(cycles=8)
+
+
+def made_up(config: AcceleratorConfig, terms: dict[str, float], zero_share: float) -> Measurement:
+    """A measurement whose energy is exactly the sum of its terms, in pJ."""
+    held = config.tokens > 1
+    empty = Measurement(config.as_mapping(), "", held, zero_share, 1, 1, 0, 0, 0, 1.0, 1.0, 1, 1.0)
+    energy_fj = 1e3 * sum(terms[name] * count for name, count in counts(empty).items())
+    return dataclasses.replace(empty, settled_fj=energy_fj / 2, total_fj=energy_fj * 0.9, wire_fj=energy_fj * 0.1)
+
+
+def test_terms_that_energies_are_made_of_are_found_again():
+    terms = dict(zip(TERMS, (0.05, 0.02, 0.03, 0.4, 0.2, 5.0, 0.1), strict=True))
+    configs = fitted_configs(SMALL)
+    found = measured_mac(SMALL, [made_up(config, terms, share) for config in configs for share in (0.0, 0.6)])
+    for name in FEATURES:
+        band = getattr(found, f"{name}_pj")
+        assert band.nominal == pytest.approx(terms[name], rel=1e-4)
+        assert band.low == pytest.approx(terms[name] / 2, rel=1e-4)
+        assert band.high == pytest.approx(terms[name] * 1.1, rel=1e-4)
+    assert found.worst_fit < 1e-5
+    assert (found.weights, found.activations, found.accumulation) == ("ternary", "int8", "int32")
+
+
+@pytest.mark.parametrize("config", standard_plan().configs, ids=lambda c: f"{c.weight_encoding}-{c.activation_bits}")
+def test_the_arrays_of_a_kind_tell_all_terms_apart_that_it_has(config):
+    rows = [
+        counts(made_up(size, dict.fromkeys(TERMS, 1.0), share))
+        for size in fitted_configs(config)
+        for share in (0.0, 0.6)[: len(stimuli(size, "gaussian:32"))]
+    ]
+    features = table(rows, TERMS)
+    used = [i for i, term in enumerate(TERMS) if features[:, i].any()]
+    assert np.linalg.matrix_rank(features[:, used]) == len(used)
+    assert {size.tokens for size in fitted_configs(config)} == {1, HELD_TOKENS}
+
+
+@pytest.mark.slow
+def test_a_model_fitted_to_some_arrays_and_operands_predicts_others_within_5_percent(freepdk45):
+    config = AcceleratorConfig(lanes=32, columns=8, max_k=8192, weight_bus_bits=512)
+    fitted = [
+        measure(size, freepdk45, text, EFFORT)
+        for size in fitted_configs(config)
+        for text in stimuli(size, "gaussian:32")
+    ]
+    terms = nonnegative_fit(
+        table([counts(found) for found in fitted], TERMS), table([{"e": m.band_fj[1]} for m in fitted], "e")[:, 0]
+    )
+    others = [
+        (resized(config, lanes, columns, tokens), text)
+        for lanes, columns, tokens, text in (
+            (24, 4, 1, "gaussian:32,zeros:0.3"), (16, 8, 1, "gaussian:32,zeros:0.45"),
+            (64, 4, 1, "gaussian:32,zeros:0.8"), (24, 6, HELD_TOKENS, "gaussian:32,zeros:0.45"), (48, 8, 1, "gaussian:32"),
+        )
+    ]  # fmt: skip
+    errors = {}
+    for other, text in others:
+        found = measure(other, freepdk45, text, EFFORT)
+        predicted = table([counts(found)], TERMS) @ terms
+        errors[other.lanes, other.columns, other.tokens, text] = float(predicted[0] / found.band_fj[1] - 1.0)
+    assert len(errors) == len(others)
+    assert max(map(abs, errors.values())) < 0.05, errors
+
+
+@pytest.mark.slow
+def test_measuring_again_gives_the_shipped_prices_within_1_percent(freepdk45):
+    shipped = technologies()["45nm-measured"]
+    plan = standard_plan()
+    for operation, number_format in (("add", "int8"), ("mul", "int8"), ("add", "fp16")):
+        again = measured_operation(operation, number_format, freepdk45, plan.effort)
+        price = shipped.price(operation, number_format)
+        assert (again.energy_pj.low, again.energy_pj.nominal, again.energy_pj.high) == pytest.approx(price, rel=0.01)
+    config = next(config for config in plan.configs if config.activation_bits == 1)
+    measurements = [
+        measure(size, freepdk45, text, plan.effort)
+        for size in fitted_configs(config)
+        for text in stimuli(size, plan.stimulus)
+    ]
+    again_mac = measured_mac(config, measurements)
+    shipped_mac = shipped.mac("ternary", "int1", None)
+    assert shipped_mac is not None
+    for name in ("area_um2", "leakage_nw", "period_ns"):
+        assert getattr(again_mac, name) == pytest.approx(getattr(shipped_mac, name), rel=0.01)
+    for lanes, columns, zero_share in ((32, 8, 0.0), (64, 16, 0.5)):
+        prices = [mac.price(lanes, columns, zero_share) for mac in (again_mac, shipped_mac)]
+        assert prices[0] == pytest.approx(prices[1], rel=0.01)
+
+
+def test_a_calibration_is_a_technology_that_says_how_it_was_measured(freepdk45):
+    tiny = AcceleratorConfig(
+        lanes=8, columns=2, max_k=64, weight_bus_bits=16, weight_encoding="binary1", activation_bits=1
+    )
+    plan = Plan([tiny], [("add", "int8")], "gaussian:1", 0.3, "a test", Effort(cycles=8))
+    steps: list[tuple[int, int, str]] = []
+    found = calibrate(plan, freepdk45, 45.0, "bitjoule calibrate", lambda *step: steps.append(step))
+    assert [(row.operation, row.format) for row in found.operations] == [("add", "int8")]
+    assert [mac.name for mac in found.macs] == ["binaryxint1+int32"]
+    assert found.measured.command == "bitjoule calibrate"
+    assert [len(file.sha256) for file in found.measured.liberty] == [64]
+    assert steps[-1][0] == steps[-1][1] == len(steps) - 1
+    assert yaml.safe_load(yaml.safe_dump(found.model_dump(mode="json"))) == found.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("path", sorted(MEASURED_FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_shipped_technology_holds_the_standard_arrays_and_operators(path):
+    plan, shipped = standard_plan(), technologies()[path.stem]
+    assert {(operation, name) for operation, name in plan.operators} == set(shipped.rows)
+    assert len(shipped.macs) == len(plan.configs)
+    assert shipped.zero_share == plan.zero_share
+    assert all(mac.worst_fit < 0.05 for mac in shipped.macs)
