@@ -16,11 +16,11 @@ import yaml
 from tabulate import tabulate
 
 from bitjoule.gates.energy import Energy, EnergyModel
-from bitjoule.gates.flow import Goals, Mapped, map_design
+from bitjoule.gates.flow import Goals, Mapped, map_design, timing_of
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.libraries import FREEPDK45, find_library, short_name
 from bitjoule.gates.operands import parse_operands
-from bitjoule.gates.simulation import Simulator
+from bitjoule.gates.simulation import Simulator, clock_tree
 from bitjoule.gates.stimulus import Stimulus, check
 from bitjoule.gates.synthesis import ADDERS, Options
 from bitjoule.rtl.config import AcceleratorConfig
@@ -102,6 +102,9 @@ def row(
     for name in ("period", "input", "output", "through"):
         delay_ns = getattr(times, f"{name}_ns")
         cells[f"{name} ns"] = None if math.isnan(delay_ns) else delay_ns
+    clock_nets = set(clock_tree(netlist, set(netlist.inputs[clock]) if clock else set()))
+    pins_ns = timing_of(netlist, library, clock_nets, wired=False).period_ns
+    cells["period without wires ns"] = None if math.isnan(pins_ns) else pins_ns
     if design.config is not None:
         held = design.config.tokens > 1
         energy, error = measure(design, mapped, library, arguments, held)

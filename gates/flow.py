@@ -88,9 +88,21 @@ def map_design(
     )
 
 
-def timing_of(netlist: Netlist, library: Library, clock_nets: set[int]) -> sta.Timing:
-    """Return a netlist's timing, wires by the wire-load rule included."""
-    wires = library.wire_load(netlist.area_um2, max(len(netlist.instances), 1))
+def timing_of(netlist: Netlist, library: Library, clock_nets: set[int], wired: bool = True) -> sta.Timing:
+    """Return a netlist's timing.
+
+    Parameters
+    ----------
+    netlist : Netlist
+        The netlist.
+    library : Library
+        Where its cells are.
+    clock_nets : set of int
+        Nets that carry the clock.
+    wired : bool
+        With wires by the wire-load rule, or pins only.
+    """
+    wires = library.wire_load(netlist.area_um2, max(len(netlist.instances), 1)) if wired else None
     return sta.analyse(netlist, library, clock_nets, wires).timing
 
 

@@ -76,7 +76,8 @@ def test_a_model_fitted_to_some_arrays_and_operands_predicts_others_within_5_per
         (resized(config, lanes, columns, tokens), text)
         for lanes, columns, tokens, text in (
             (24, 4, 1, "gaussian:32,zeros:0.3"), (16, 8, 1, "gaussian:32,zeros:0.45"),
-            (64, 4, 1, "gaussian:32,zeros:0.8"), (24, 6, HELD_TOKENS, "gaussian:32,zeros:0.45"), (48, 8, 1, "gaussian:32"),
+            (64, 4, 1, "gaussian:32,zeros:0.8"), (24, 6, HELD_TOKENS, "gaussian:32,zeros:0.45"),
+            (48, 8, 1, "gaussian:32"),
         )
     ]  # fmt: skip
     errors = {}
