@@ -15,17 +15,13 @@ from bitjoule import __version__
 from bitjoule.calibrate_command import add_calibrate
 from bitjoule.energy_models.errors import InputError, whole_file
 from bitjoule.mapping_command import add_options, show_mapping
+from bitjoule.other_runs import OtherRun, read_other, written_files
 from bitjoule.rtl_commands import add_commands
 from bitjoule.sim.simulators import SimulatorError
-from bitjoule.simulate_command import run_hardware
 
 if TYPE_CHECKING:
-    from bitjoule.energy_models.documents import Document
     from bitjoule.energy_models.errors import Problem
     from bitjoule.experiments.reader import Resolved
-    from bitjoule.experiments.rtl_schema import RtlExperiment
-
-    HardwareRun = tuple[RtlExperiment, Document]
 
 OK, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 KINDS = {
@@ -147,21 +143,20 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _read(options: argparse.Namespace) -> "tuple[list[Resolved], list[HardwareRun]]":
+def _read(options: argparse.Namespace) -> "tuple[list[Resolved], list[OtherRun]]":
     """Read every experiment before any runs, and report everything wrong in all of them."""
     from bitjoule.experiments.reader import find_experiment, read_experiment
-    from bitjoule.experiments.rtl_schema import read_rtl_experiment
 
     found: list[Resolved] = []
-    hardware: list[HardwareRun] = []
+    others: list[OtherRun] = []
     problems: list[Problem] = []
     names: set[str] = set()
     for argument in options.experiments:
         try:
             path = find_experiment(argument)
-            simulated = read_rtl_experiment(path, options.overrides)
-            resolved = None if simulated else read_experiment(path, options.overrides)
-            name = resolved.experiment.name if resolved else simulated[0].name if simulated else ""
+            other = read_other(path, options.overrides)
+            resolved = None if other else read_experiment(path, options.overrides)
+            name = resolved.experiment.name if resolved else other.name if other else ""
             if name in names:
                 raise whole_file(
                     argument, f"a second experiment is named {name!r}", "another name: it is the output folder"
@@ -169,22 +164,22 @@ def _read(options: argparse.Namespace) -> "tuple[list[Resolved], list[HardwareRu
             names.add(name)
             if resolved:
                 found.append(resolved)
-            if simulated:
-                hardware.append(simulated)
+            if other:
+                others.append(other)
         except InputError as error:
             problems += error.problems
     if problems:
         raise InputError(dict.fromkeys(problems))
-    return found, hardware
+    return found, others
 
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that nothing stays behind
-    experiments, hardware = _read(options)
+    experiments, others = _read(options)
     if experiments:
         _run_all(experiments, options, given)
-    for simulated, document in hardware:
-        run_hardware(simulated, document, options.out, ["bitjoule", *given])
+    for other in others:
+        other.run(options.out, ["bitjoule", *given], not options.no_plots)
     return OK
 
 
@@ -239,17 +234,15 @@ def _run_one(resolved: "Resolved", out: Path, jobs: int, plots: bool, command: S
         if plots:
             draw_all(result, folder)
         write_manifest(folder, resolved, command)
-    pictures = sorted(path.name for path in target.glob("*.png") if not path.stem.endswith("_dark"))
-    drawn = f"; pictures: {', '.join(pictures)} (also _dark and .svg)" if pictures else ""
-    return summary_markdown(result, SHOWN_ROWS), f"Tables in {target}/{drawn}"
+    return summary_markdown(result, SHOWN_ROWS), written_files(target)
 
 
 def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
-    experiments, hardware = _read(options)
+    experiments, others = _read(options)
     for resolved in experiments:
         print(f"{resolved.source}: ok, {resolved.experiment.cases} cases")
-    for run in hardware:
-        print(f"{run[1].file}: ok, a run on the hardware")
+    for other in others:
+        print(other.checked)
     return OK
 
 
@@ -257,14 +250,13 @@ def _list(options: argparse.Namespace, _: Sequence[str]) -> int:
     from tabulate import tabulate
 
     from bitjoule.energy_models.catalog import Table, listing
-    from bitjoule.experiments.reader import read_experiment, shipped_experiments, shipped_rtl_experiments
-    from bitjoule.experiments.rtl_schema import read_rtl_experiment
+    from bitjoule.experiments.reader import read_experiment, shipped_experiments, shipped_other_experiments
 
     if options.kind == "experiments":
         shipped = [read_experiment(path).experiment for path in shipped_experiments().values()]
         rows: list[tuple[str, object, str]] = [(e.name, e.cases, e.description) for e in shipped]
-        simulated = [read_rtl_experiment(path) for path in shipped_rtl_experiments().values()]
-        rows += [(found[0].name, "hardware", found[0].description) for found in simulated if found]
+        others = [read_other(path) for path in shipped_other_experiments().values()]
+        rows += [(found.name, found.kind, found.description) for found in others if found]
         table = Table(("experiment", "cases", "description"), rows)
     elif options.kind == "accelerators":
         from bitjoule.sim.configurations import read_configuration, shipped_configurations

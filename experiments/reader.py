@@ -64,6 +64,11 @@ def shipped_rtl_experiments() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("rtl/*.yaml"))}
 
 
+def shipped_other_experiments() -> dict[str, Path]:
+    """Return all but the energy experiments that come with bitjoule, by name: on hardware, netlists and prices."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*/*.yaml"))}
+
+
 def find_experiment(argument: str) -> Path:
     """Return the file that a command-line argument names.
 
@@ -77,13 +82,34 @@ def find_experiment(argument: str) -> Path:
     InputError
         It is neither.
     """
-    shipped = shipped_experiments() | shipped_rtl_experiments()
+    shipped = shipped_experiments() | shipped_other_experiments()
     if "/" in argument or argument.endswith((".yaml", ".yml")) or os.path.isfile(argument):  # noqa: PTH113 (never raises)
         return Path(argument)
     if argument not in shipped:
         wrong, expected = unknown_name("experiment", argument, shipped)
         raise whole_file(argument or "''", wrong, f"a YAML file or {expected}")
     return shipped[argument]
+
+
+def document_of_kind(key: str, path: Path, overrides: Sequence[str] = ()) -> Document | None:
+    """Return an experiment file with values changed, or none if it does not have the key of its kind.
+
+    Parameters
+    ----------
+    key
+        Of the kind, e.g. ``gates``.
+    path
+        The YAML file.
+    overrides
+        ``key=value`` texts, as of ``--set``.
+
+    Raises
+    ------
+    InputError
+        The file is no YAML, or a text is not ``key=value``.
+    """
+    document = overridden(read_document(path), overrides)
+    return document if isinstance(document.data, dict) and key in document.data else None
 
 
 def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Resolved:

@@ -22,7 +22,14 @@ Count = Annotated[int, Field(ge=1, le=MAX_VALUE)]
 CountOrNone = Annotated[int, Field(ge=0, le=MAX_VALUE)]
 
 
-def _kind(value: Any) -> str:
+def named_or_written(value: Any) -> str:
+    """Return the tag of what is named, or else of what is written out.
+
+    Parameters
+    ----------
+    value
+        Of an experiment.
+    """
     return "named" if isinstance(value, str) else "written"
 
 
@@ -54,7 +61,9 @@ class NamedPlatform(Platform):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
 
 
-OnePlatform = Annotated[Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")], Discriminator(_kind)]
+OnePlatform = Annotated[
+    Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")], Discriminator(named_or_written)
+]
 
 
 class NamedTechnology(MeasuredTechnology):
@@ -77,7 +86,7 @@ class PlatformSet(Strict):
 def _platform_kind(value: Any) -> str:
     if isinstance(value, PlatformSet) or (isinstance(value, dict) and "by_scheme" in value):
         return "set"
-    return _kind(value)
+    return named_or_written(value)
 
 
 class MatmulSize(Strict):
@@ -259,10 +268,14 @@ Plot = Annotated[
     Field(discriminator="kind"),
 ]
 SYSTEM_PLOTS = frozenset({"roofline", "memory"})  # time, traffic and bytes: only the system accounting knows them
-NameOrShape = Annotated[Annotated[str, Tag("named")] | Annotated[NamedShape, Tag("written")], Discriminator(_kind)]
-NameOrScheme = Annotated[Annotated[str, Tag("named")] | Annotated[NamedScheme, Tag("written")], Discriminator(_kind)]
+NameOrShape = Annotated[
+    Annotated[str, Tag("named")] | Annotated[NamedShape, Tag("written")], Discriminator(named_or_written)
+]
+NameOrScheme = Annotated[
+    Annotated[str, Tag("named")] | Annotated[NamedScheme, Tag("written")], Discriminator(named_or_written)
+]
 NameOrTechnology = Annotated[
-    Annotated[str, Tag("named")] | Annotated[NamedTechnology, Tag("written")], Discriminator(_kind)
+    Annotated[str, Tag("named")] | Annotated[NamedTechnology, Tag("written")], Discriminator(named_or_written)
 ]
 NameOrPlatform = Annotated[
     Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")] | Annotated[PlatformSet, Tag("set")],

@@ -31,18 +31,29 @@ def read_technologies(
     written: list[str | NamedTechnology] = []
     for i, entry in enumerate(experiment.technologies):
         at: Path_ = ("technologies", i)
-        whole = _written_out(entry, at, document, source, problems, inputs)
+        whole = read_technology(entry, at, document, source, problems, inputs)
         if whole is None:
             continue
         name = whole if isinstance(whole, str) else whole.name
         if name in found:
             problems.append(document.problem(at, f"a second technology is named {name!r}", "each name once"))
-        found[name] = technologies()[whole] if isinstance(whole, str) else measured_technology(name, whole)
+        found[name] = technology_of(whole)
         written.append(whole)
     return found, written
 
 
-def _written_out(
+def technology_of(whole: str | NamedTechnology) -> Technology:
+    """Return the technology that a name, or one written out, stands for.
+
+    Parameters
+    ----------
+    whole
+        From `read_technology`.
+    """
+    return technologies()[whole] if isinstance(whole, str) else measured_technology(whole.name, whole)
+
+
+def read_technology(
     entry: str | NamedTechnology,
     at: Path_,
     document: Document,
@@ -50,6 +61,19 @@ def _written_out(
     problems: list[Problem],
     inputs: dict[str, str],
 ) -> str | NamedTechnology | None:
+    """Return a technology as it is written in an experiment that no other file belongs to; none with a problem.
+
+    Parameters
+    ----------
+    entry
+        A name, a path, or written out.
+    at
+        Its place in the document.
+    document, source
+        Where it was written, and its file.
+    problems, inputs
+        Where problems, and the fingerprints of files, are added.
+    """
     if isinstance(entry, NamedTechnology):
         return entry
     if not ("/" in entry or entry.endswith((".yaml", ".yml"))):

@@ -60,8 +60,10 @@ def panels_of(result: Result) -> list[Panel]:
     return [Panel(technology, platform) for platform in platforms for technology in technologies]
 
 
-def draw_panels(panels: Sequence[Panel], width_in: float = 5.4, height_in: float = 5.8) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one titled panel each, and the panels' axes; they share y.
+def draw_panels(
+    panels: Sequence[Panel], width_in: float = 5.4, height_in: float = 5.8, shared: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with one titled panel each, and the panels' axes.
 
     Parameters
     ----------
@@ -69,11 +71,13 @@ def draw_panels(panels: Sequence[Panel], width_in: float = 5.4, height_in: float
         What they show.
     width_in, height_in
         Of one panel.
+    shared
+        Whether they share y.
     """
     columns = _columns(panels)
     rows = math.ceil(len(panels) / columns)
     figure = new_figure(width_in * columns + (0.6 if columns > 1 else 2.6), height_in + (height_in - 1.2) * (rows - 1))
-    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    grid = figure.subplots(rows, columns, sharey=shared, squeeze=False)
     every = list(grid.flat)
     for axes, panel in zip(every, panels, strict=False):
         axes.set_title(panel.title)

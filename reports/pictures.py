@@ -1,5 +1,7 @@
 """Draws every plot that an experiment asks for, as PNG and SVG, for light and dark pages."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -71,6 +73,24 @@ def file_stems(result: Result) -> list[str]:
     ]
 
 
+def save(drawn: Callable[[Theme], Figure], folder: Path, stem: str) -> None:
+    """Write a picture as ``STEM.png``, ``STEM.svg`` and the same with ``_dark``.
+
+    Parameters
+    ----------
+    drawn
+        Draws it for a theme, in whose settings it is called.
+    folder, stem
+        Where to write.
+    """
+    for theme in THEMES:
+        with mpl.rc_context(settings(theme)):
+            figure = drawn(theme)
+            # no date and no version inside: the same drawing gives the same bytes
+            figure.savefig(folder / f"{stem}{theme.suffix}.png", dpi=PNG_DPI, metadata={"Software": None})
+            figure.savefig(folder / f"{stem}{theme.suffix}.svg", metadata={"Date": None, "Creator": None})
+
+
 def draw_all(result: Result, folder: Path) -> None:
     """Write every plot of an experiment as ``KIND.png``, ``KIND.svg`` and the same with ``_dark``.
 
@@ -86,9 +106,4 @@ def draw_all(result: Result, folder: Path) -> None:
     for stem, plot in zip(file_stems(result), result.resolved.experiment.plots, strict=True):
         if isinstance(plot, PublishedPlot) and result.comparison.empty:
             continue
-        for theme in THEMES:
-            figure = draw(plot, result, theme)
-            with mpl.rc_context(settings(theme)):
-                # no date and no version inside: the same drawing gives the same bytes
-                figure.savefig(folder / f"{stem}{theme.suffix}.png", dpi=PNG_DPI, metadata={"Software": None})
-                figure.savefig(folder / f"{stem}{theme.suffix}.svg", metadata={"Date": None, "Creator": None})
+        save(partial(draw, plot, result), folder, stem)

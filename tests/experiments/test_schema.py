@@ -11,8 +11,17 @@ from yaml import safe_load
 from bitjoule.energy_models.documents import parse_document
 from bitjoule.energy_models.errors import InputError
 from bitjoule.energy_models.validation import validate
+from bitjoule.experiments.gates_schema import (
+    GatesEffort,
+    GatesExperiment,
+    GatesPlot,
+    GatesRun,
+    NamedArray,
+    read_gates_experiment,
+)
 from bitjoule.experiments.json_schema import json_schema
-from bitjoule.experiments.reader import shipped_experiments, shipped_rtl_experiments
+from bitjoule.experiments.prices_schema import PricesExperiment, read_prices_experiment
+from bitjoule.experiments.reader import shipped_experiments, shipped_other_experiments
 from bitjoule.experiments.rtl_schema import RtlExperiment, RtlRun, read_rtl_experiment
 from bitjoule.experiments.schema import Experiment, Range, swept
 
@@ -55,7 +64,7 @@ def test_an_experiment_is_frozen(small):
         experiment(small).name = "other"
 
 
-SHIPPED = shipped_experiments() | shipped_rtl_experiments()
+SHIPPED = shipped_experiments() | shipped_other_experiments()
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -100,11 +109,12 @@ def test_the_json_schema_and_the_reader_refuse_the_same(small, change):
         experiment(text)
 
 
-def test_the_json_schema_has_the_keys_of_both_kinds_and_says_what_each_hardware_key_means():
+def test_the_json_schema_has_the_keys_of_all_kinds_and_says_what_each_key_but_those_of_energy_experiments_means():
     definitions = json_schema()["$defs"]
-    for kind in (Experiment, RtlExperiment, RtlRun):
+    explained = (RtlExperiment, RtlRun, GatesExperiment, GatesRun, GatesEffort, GatesPlot, NamedArray, PricesExperiment)
+    for kind in (Experiment, *explained):
         assert set(definitions[kind.__name__]["properties"]) == set(kind.model_fields)
-    for kind in (RtlExperiment, RtlRun):
+    for kind in explained:
         assert all(found["description"] for found in definitions[kind.__name__]["properties"].values())
 
 
@@ -178,3 +188,50 @@ def test_the_json_schema_and_the_reader_refuse_the_same_hardware_experiments(tmp
     assert not SCHEMA.is_valid(safe_load(text))
     with pytest.raises(InputError):
         hardware(text, tmp_path)
+
+
+GATES = """\
+name: mine
+gates:
+  libraries: [freepdk45, [freepdk45.lib]]
+  arrays: [tiny_8x4, {name: own, config: {lanes: 8, columns: 2, max_k: 64, weight_bus_bits: 32}, stimuli: [worst]}]
+  stimuli: [uniform]
+  effort: {cycles: 2, seed: 3}
+plots: [{kind: parts}]
+"""
+PRICES = "name: mine\ncompare: [[45nm, 7nm]]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "was", "becomes", "valid"),
+    [
+        (GATES, "", "", True),
+        (GATES, "  libraries: [freepdk45, [freepdk45.lib]]\n", "", True),
+        (GATES, "plots: [{kind: parts}]\n", "", True),
+        (GATES, "[uniform]", "[]", False),
+        (GATES, "cycles: 2", "cycles: 1", False),
+        (GATES, "cycles: 2", "cycle: 2", False),
+        (GATES, "lanes: 8", "lanes: 8.5", False),
+        (GATES, "name: own, ", "", False),
+        (GATES, "kind: parts", "kind: zeros", False),
+        (GATES, "name: mine\n", "", False),
+        (PRICES, "", "", True),
+        (PRICES, "7nm]", "7nm, 45nm]", False),
+        (PRICES, "[[45nm, 7nm]]", "[]", False),
+        (PRICES, "name: mine", "name: Mine", False),
+    ],
+)
+def test_the_json_schema_and_the_readers_agree_about_experiments_on_netlists_and_prices(
+    tmp_path, text, was, becomes, valid
+):
+    assert was in text
+    text = text.replace(was, becomes, 1) if was else text
+    (tmp_path / "x.yaml").write_text(text)
+    (tmp_path / "freepdk45.lib").write_text("")
+    assert SCHEMA.is_valid(safe_load(text)) is valid
+    read = read_gates_experiment if "gates:" in text else read_prices_experiment
+    if valid:
+        assert read(tmp_path / "x.yaml") is not None
+    else:
+        with pytest.raises(InputError):
+            read(tmp_path / "x.yaml")

@@ -1,0 +1,119 @@
+"""Experiments that count no model's operations: on the simulated hardware, on netlists, and of prices."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bitjoule.simulate_command import run_hardware
+
+if TYPE_CHECKING:
+    from bitjoule.experiments.gates_schema import GatesInput
+    from bitjoule.experiments.prices_schema import PricesInput
+
+SHOWN_ROWS = 40
+
+
+@dataclass(frozen=True)
+class OtherRun:
+    """An experiment, read and checked.
+
+    Parameters
+    ----------
+    name, description
+        As its file says.
+    kind
+        For ``bitjoule list``.
+    checked
+        What ``bitjoule check`` says of it.
+    run
+        Runs it; takes the folder of results, the command line, and whether to draw.
+    """
+
+    name: str
+    description: str
+    kind: str
+    checked: str
+    run: Callable[[Path, Sequence[str], bool], None]
+
+
+def read_other(path: Path, overrides: Sequence[str] = ()) -> OtherRun | None:
+    """Return an experiment, or none if it is one that counts a model's operations.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+    overrides
+        ``key=value`` texts, as of ``--set``.
+
+    Raises
+    ------
+    InputError
+        With one problem for each thing wrong.
+    """
+    from bitjoule.experiments.gates_schema import read_gates_experiment
+    from bitjoule.experiments.prices_schema import read_prices_experiment
+    from bitjoule.experiments.rtl_schema import read_rtl_experiment
+
+    hardware = read_rtl_experiment(path, overrides)
+    if hardware is not None:
+        experiment, document = hardware
+        return OtherRun(
+            experiment.name, experiment.description, "hardware", f"{document.file}: ok, a run on the hardware",
+            lambda out, command, _: run_hardware(experiment, document, out, command),
+        )  # fmt: skip
+    gates = read_gates_experiment(path, overrides)
+    if gates is not None:
+        many = f"{gates.measurements} measurement{'s' * (gates.measurements > 1)}"
+        return OtherRun(
+            gates.experiment.name, gates.experiment.description, "gates", f"{gates.document.file}: ok, {many} on gates",
+            lambda out, command, plots: _measure(gates, out, command, plots),
+        )  # fmt: skip
+    prices = read_prices_experiment(path, overrides)
+    if prices is not None:
+        return OtherRun(
+            prices.experiment.name, prices.experiment.description, "prices", f"{path}: ok, a comparison of prices",
+            lambda out, command, plots: _compare(prices, out, command, plots),
+        )  # fmt: skip
+    return None
+
+
+def _measure(given: "GatesInput", out: Path, command: Sequence[str], plots: bool) -> None:
+    """Run an experiment on netlists; print its summary; write its folder."""
+    from bitjoule.experiments.measuring import run_gates, write_gates
+    from bitjoule.progress import Progress
+    from bitjoule.reports.gates import draw_gates, gates_markdown
+    from bitjoule.reports.summary import MAX_ROWS
+
+    found = run_gates(given, Progress())
+    target = out / found.name
+    write_gates(given, found, target, command, gates_markdown(found, MAX_ROWS), lambda to: draw_gates(found, to, plots))
+    print(gates_markdown(found, SHOWN_ROWS))
+    print(written_files(target))
+
+
+def _compare(given: "PricesInput", out: Path, command: Sequence[str], plots: bool) -> None:
+    """Compare prices; print the summary; write the folder."""
+    from bitjoule.experiments.prices import prices_table, write_prices
+    from bitjoule.reports.prices import draw_prices, prices_markdown
+
+    table = prices_table(given)
+    target = out / given.experiment.name
+    text = prices_markdown(given, table)
+    write_prices(given, table, target, command, text, lambda to: draw_prices(table, to, plots))
+    print(text)
+    print(written_files(target))
+
+
+def written_files(target: Path) -> str:
+    """Return where the tables and pictures of a run are.
+
+    Parameters
+    ----------
+    target
+        The output folder.
+    """
+    pictures = sorted(path.name for path in target.glob("*.png") if not path.stem.endswith("_dark"))
+    drawn = f"; pictures: {', '.join(pictures)} (also _dark and .svg)" if pictures else ""
+    return f"Tables in {target}/{drawn}"

@@ -1,0 +1,255 @@
+"""Runs a gates experiment: measures each array in each library's cells with each stimulus."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from bitjoule.energy_models.documents import Document
+from bitjoule.energy_models.errors import InputError
+from bitjoule.experiments.folder import replacing
+from bitjoule.experiments.gates_schema import LIBERTY, Array, GatesInput, told
+from bitjoule.experiments.manifest import write_rest
+from bitjoule.experiments.tables import write_csv
+from bitjoule.gates.liberty import Library
+from bitjoule.gates.liberty_file import LibertyError
+from bitjoule.gates.libraries import find_library, fingerprints, node_nm, short_name
+from bitjoule.gates.measurement import Effort, Measurement, measure
+from bitjoule.gates.operands import StimulusError
+
+WIRES = "wires"
+Progress = Callable[[int, int, str], None]
+
+
+class Measured(NamedTuple):
+    """A measurement and what it is of.
+
+    Parameters
+    ----------
+    library, node_nm
+        The cells, and their node if it is known.
+    array
+        The array.
+    measurement
+        What it takes.
+    """
+
+    library: str
+    node_nm: float | None
+    array: Array
+    measurement: Measurement
+
+
+@dataclass(frozen=True)
+class GatesResult:
+    """What a gates experiment gave.
+
+    Parameters
+    ----------
+    name, description, plots
+        Of the experiment.
+    results
+        The long table: a row for each measurement and part, energy and area for each MAC; wires are a part.
+    summary
+        A row for each measurement; energies, area and leakage for each MAC.
+    inputs
+        SHA-256 of the experiment's, the configurations' and the libraries' files.
+    """
+
+    name: str
+    description: str
+    plots: tuple[str, ...]
+    results: pd.DataFrame
+    summary: pd.DataFrame
+    inputs: Mapping[str, str]
+
+
+def run_gates(given: GatesInput, progress: Progress) -> GatesResult:
+    """Measure all that an experiment asks for.
+
+    Parameters
+    ----------
+    given
+        The experiment.
+    progress
+        Called with measurements done, measurements in all and the next one.
+
+    Raises
+    ------
+    InputError
+        A library's files are not Liberty, or a stimulus does not suit an array.
+    NetlistError
+        A netlist computes something else than NumPy.
+    """
+    libraries: dict[str, Library] = {}
+    for i, files in enumerate(given.libraries):
+        library = _library(files, i, given.document)
+        same = sum(short_name(other) == short_name(library) for other in libraries.values())
+        libraries[short_name(library) + (f" ({same + 1})" if same else "")] = library
+    effort = Effort(**given.experiment.gates.effort.model_dump())
+    found: list[Measured] = []
+    for name, library in libraries.items():
+        for array in given.arrays:
+            for stimulus, at in array.stimuli:
+                progress(len(found), given.measurements, f"{name}, {array.name}, {stimulus}")
+                try:
+                    measurement = measure(array.config, library, stimulus, effort)
+                except StimulusError as error:
+                    raise InputError([given.document.problem(at, *told(error, "operands"))]) from None
+                found.append(Measured(name, node_nm(library), array, measurement))
+    progress(len(found), given.measurements, "")
+    inputs = dict(given.inputs)
+    for library in libraries.values():
+        inputs |= fingerprints(library)
+    experiment = given.experiment
+    plots = tuple(dict.fromkeys(plot.kind for plot in experiment.plots))
+    return GatesResult(
+        experiment.name,
+        experiment.description,
+        plots,
+        results_table(experiment.name, found),
+        summary_table(experiment.name, found),
+        inputs,
+    )
+
+
+def _library(files: Sequence[str], i: int, document: Document) -> Library:
+    try:
+        return find_library(files)
+    except LibertyError as error:
+        raise InputError([document.problem(("gates", "libraries", i), *told(error, LIBERTY))]) from None
+
+
+def summary_table(experiment: str, found: Sequence[Measured]) -> pd.DataFrame:
+    """Return a row for each measurement.
+
+    Parameters
+    ----------
+    experiment
+        Its name.
+    found
+        The measurements.
+    """
+    rows = []
+    for one in found:
+        measurement, config = one.measurement, one.array.config
+        low, nominal, high = measurement.band_fj
+        trits = "ternary" if config.encoding.zero else "binary"
+        weights = config.weight_encoding if config.multiplies else trits
+        per_mac = {
+            "energy_fj": nominal, "energy_low_fj": low, "energy_high_fj": high, "settled_fj": measurement.settled_fj,
+            "total_fj": measurement.total_fj, "wire_fj": measurement.wire_fj, "clock_fj": measurement.clock_fj,
+            "error_fj": measurement.error_fj, "area_um2": measurement.area_um2, "leakage_nw": measurement.leakage_nw,
+        }  # fmt: skip
+        rows.append(
+            {
+                **_case(experiment, one),
+                "weights": weights,
+                "activations": "fp16" if config.floating_point else f"int{config.activation_bits}",
+                "accumulation": config.accumulation,
+                "lanes": config.lanes,
+                "columns": config.columns,
+                "tokens": config.tokens,
+                "datapath": config.datapath,
+                "activation_bits": config.activation_bits,
+                "zero_share": measurement.zero_share,
+                **{name: value / measurement.macs for name, value in per_mac.items()},
+                "cells": measurement.cells,
+                "period_ns": measurement.period_ns,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def results_table(experiment: str, found: Sequence[Measured]) -> pd.DataFrame:
+    """Return a row for each measurement and part; the energies of a measurement add up to its `energy_fj`.
+
+    Parameters
+    ----------
+    experiment
+        Its name.
+    found
+        The measurements.
+    """
+    return pd.DataFrame(
+        {
+            **_case(experiment, one),
+            "part": part,
+            "energy_fj": energy_fj / one.measurement.macs,
+            "area_um2": one.measurement.parts_um2.get(part, 0.0) / one.measurement.macs,
+        }
+        for one in found
+        for part, energy_fj in {**one.measurement.parts_fj, WIRES: one.measurement.wire_fj}.items()
+    )
+
+
+def first_by_part(results: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the parts of a MAC's energy in fJ, a row for each library and array with its first stimulus.
+
+    Parameters
+    ----------
+    results, summary
+        Of an experiment.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by library, array and stimulus, in the summary's order; a column for each part that takes anything.
+    """
+    keys = ["library", "array", "stimulus"]
+    first = summary.groupby(keys[:2], sort=False).head(1)
+    energies = {
+        (*row[:3], row.part): row.energy_fj for row in results[[*keys, "part", "energy_fj"]].itertuples(index=False)
+    }
+    parts = [part for part in dict.fromkeys(results["part"]) if part != WIRES] + [WIRES]
+    cases = list(first[keys].itertuples(index=False, name=None))
+    table = [[energies.get((*case, part), 0.0) for part in parts] for case in cases]
+    found = pd.DataFrame(table, index=pd.MultiIndex.from_tuples(cases, names=keys), columns=parts)
+    return found.loc[:, (found != 0).any()]
+
+
+def _case(experiment: str, one: Measured) -> dict[str, object]:
+    return {
+        "experiment": experiment,
+        "library": one.library,
+        "node_nm": float("nan") if one.node_nm is None else one.node_nm,
+        "array": one.array.name,
+        "stimulus": one.measurement.stimulus,
+    }
+
+
+def write_gates(
+    given: GatesInput,
+    found: GatesResult,
+    target: Path,
+    command: Sequence[str],
+    summary_text: str,
+    draw: Callable[[Path], None],
+) -> None:
+    """Write the folder of a run: tables, summary.md, pictures, the experiment written out, and the manifest.
+
+    Parameters
+    ----------
+    given, found
+        What was run, and what it gave.
+    target
+        The output folder; replaced whole.
+    command
+        The command line.
+    summary_text
+        For summary.md.
+    draw
+        Draws the pictures into a folder.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written, or holds what no run wrote.
+    """
+    with replacing(target) as folder:
+        write_csv([found.results], folder / "results.csv")
+        write_csv([found.summary], folder / "summary.csv")
+        seeds = {"operands": given.experiment.gates.effort.seed}
+        write_rest(folder, given.experiment, found.inputs, command, seeds, summary_text, draw)

@@ -1,0 +1,135 @@
+"""Prices of each operation in two technologies beside each other."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from bitjoule.energy_models.amounts import price_of
+from bitjoule.energy_models.facts import Price
+from bitjoule.energy_models.measured import MeasuredMac
+from bitjoule.energy_models.schemes import ADD_ONLY
+from bitjoule.energy_models.technology import Technology
+from bitjoule.experiments.folder import replacing
+from bitjoule.experiments.manifest import write_rest
+from bitjoule.experiments.prices_schema import PricesInput
+from bitjoule.experiments.tables import write_csv
+
+MULTIPLY_ADD = "mac"
+LOADED = "mac, new weight"
+MEASURED = "measured"
+FORMATS = ("int8", "int16", "int32", "fp16", "bf16", "fp32")
+
+
+def prices_table(given: PricesInput) -> pd.DataFrame:
+    """Return a row for each pair of technologies and each operation that both can price.
+
+    A MAC that the first technology did not measure is priced from its operations, as the papers do: an addition of
+    two activations where weights are trits, else a multiplication and an addition in the format of the sums.
+
+    Parameters
+    ----------
+    given
+        The experiment.
+
+    Returns
+    -------
+    DataFrame
+        ``operation`` and ``format``; each technology's price in pJ with its band; the ratio of the second's to the
+        first's, with the least and the most within the bands; ``first_is``, what the first's price is made of.
+    """
+    rows = []
+    for first, second in given.pairs:
+        for operation, name, made_of, prices in _operations(first, second):
+            one, other = prices
+            rows.append(
+                {
+                    "experiment": given.experiment.name, "first": first.name, "second": second.name,
+                    "operation": operation, "format": name,
+                    "first_pj": one.nominal_pj, "first_low_pj": one.low_pj, "first_high_pj": one.high_pj,
+                    "second_pj": other.nominal_pj, "second_low_pj": other.low_pj, "second_high_pj": other.high_pj,
+                    "ratio": other.nominal_pj / one.nominal_pj, "ratio_low": other.low_pj / one.high_pj,
+                    "ratio_high": other.high_pj / one.low_pj, "first_is": made_of,
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _operations(first: Technology, second: Technology) -> Iterator[tuple[str, str, str, tuple[Price, Price]]]:
+    """Yield operation, format, what the first's price is, and both prices."""
+    for name in FORMATS:
+        for operation in ("add", "mul"):
+            if first.has_price(operation, name) and second.has_price(operation, name):
+                own = (operation, name) in first.rows
+                made_of = f"{operation} {name}" if own else f"between {operation} int8 and {operation} int32"
+                yield operation, name, made_of, (first.price(operation, name), second.price(operation, name))
+    for mac in second.macs:
+        kept, loaded = _mac(mac, second)
+        own = first.mac(mac.weights, mac.activations, mac.accumulation)
+        if own is not None:
+            prices = _mac(own, first)
+            yield MULTIPLY_ADD, mac.name, MEASURED, (prices[0], kept)
+            yield LOADED, mac.name, MEASURED, (prices[1], loaded)
+            continue
+        parts = _operations_of(mac)
+        if all(first.has_price(*part) for part in parts):
+            price, made_of = added(*(first.price(*part) for part in parts)), " + ".join(map(" ".join, parts))
+            yield MULTIPLY_ADD, mac.name, made_of, (price, kept)
+            yield LOADED, mac.name, made_of, (price, loaded)
+
+
+def _mac(mac: MeasuredMac, technology: Technology) -> tuple[Price, Price]:
+    """Return what a MAC of the measured array takes with a weight that stays, and with a new one."""
+    kept = mac.price(mac.lanes, mac.columns, technology.zero_share if mac.weights == "ternary" else 0.0)
+    return kept, added(kept, price_of(mac.load_pj))
+
+
+def _operations_of(mac: MeasuredMac) -> list[tuple[str, str]]:
+    """Return the operations that the papers count for a MAC."""
+    if mac.weights in ADD_ONLY:
+        return [("add", mac.activations)]
+    return [("mul", mac.activations), ("add", mac.accumulation)]
+
+
+def added(*prices: Price) -> Price:
+    """Return the sum of prices.
+
+    Parameters
+    ----------
+    prices
+        To be added, end by end.
+    """
+    return Price(*(sum(ends) for ends in zip(*prices, strict=True)))
+
+
+def write_prices(
+    given: PricesInput,
+    table: pd.DataFrame,
+    target: Path,
+    command: Sequence[str],
+    summary_text: str,
+    draw: Callable[[Path], None],
+) -> None:
+    """Write the folder of a comparison.
+
+    Parameters
+    ----------
+    given, table
+        What was compared, and what came of it.
+    target
+        The output folder; replaced whole.
+    command
+        The command line.
+    summary_text
+        For summary.md.
+    draw
+        Draws the pictures into a folder.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written, or holds what no run wrote.
+    """
+    with replacing(target) as folder:
+        write_csv([table], folder / "summary.csv")
+        write_rest(folder, given.experiment, given.inputs, command, {}, summary_text, draw)

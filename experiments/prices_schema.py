@@ -1,0 +1,105 @@
+"""What the file of a price experiment may say: the key ``compare``, pairs of technologies."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field, field_validator
+
+from bitjoule.energy_models.documents import Document, fingerprint
+from bitjoule.energy_models.errors import InputError, Problem
+from bitjoule.energy_models.technology import Technology
+from bitjoule.energy_models.validation import Strict, validate, wrong_value
+from bitjoule.experiments.reader import document_of_kind
+from bitjoule.experiments.schema import NamedTechnology, NameOrTechnology
+from bitjoule.experiments.technologies import read_technology, technology_of
+
+Pair = Annotated[list[NameOrTechnology], Field(json_schema_extra={"minItems": 2, "maxItems": 2})]
+
+
+class PricesExperiment(Strict):
+    """An experiment that compares prices; nothing is synthesised and nothing counted."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule price experiment")
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100, description="the output folder")
+    description: str = Field(default="", description="a paragraph for the reader")
+    compare: list[Pair] = Field(
+        min_length=1, max_length=8,
+        description="pairs of technologies, the first the one that the second is divided by: names, paths to a "
+        "technology of `bitjoule calibrate`, or such written out",
+    )  # fmt: skip
+
+    @field_validator("compare")
+    @classmethod
+    def _two_each(cls, pairs: list[Pair]) -> list[Pair]:
+        for i, pair in enumerate(pairs):
+            if len(pair) != 2:
+                raise wrong_value(f"holds {len(pair)}", "two technologies", i)
+        return pairs
+
+
+@dataclass(frozen=True)
+class PricesInput:
+    """A price experiment with its technologies.
+
+    Parameters
+    ----------
+    experiment
+        With technologies of files written out.
+    pairs
+        The technologies that are compared.
+    inputs
+        SHA-256 of the experiment's file and of those that it names, by name as written.
+    """
+
+    experiment: PricesExperiment
+    pairs: Sequence[tuple[Technology, Technology]]
+    inputs: Mapping[str, str]
+
+
+def read_prices_experiment(path: Path, overrides: Sequence[str] = ()) -> PricesInput | None:
+    """Return a price experiment, or none if the file is one of another kind.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+    overrides
+        ``key=value`` texts, as of ``--set``.
+
+    Raises
+    ------
+    InputError
+        With one problem for each thing wrong.
+    """
+    document = document_of_kind("compare", path, overrides)
+    if document is None:
+        return None
+    experiment = validate(PricesExperiment, document)
+    inputs = {path.name: fingerprint(path)}
+    pairs = _pairs(experiment, document, path, inputs)
+    written = experiment.model_copy(update={"compare": [list(pair) for pair in pairs]})
+    found = [(technology_of(first), technology_of(second)) for first, second in pairs]
+    return PricesInput(written, found, inputs)
+
+
+def _pairs(
+    experiment: PricesExperiment, document: Document, source: Path, inputs: dict[str, str]
+) -> list[tuple[str | NamedTechnology, str | NamedTechnology]]:
+    """Return the pairs as an experiment that no other file belongs to names them."""
+    problems: list[Problem] = []
+    pairs = []
+    for i, entries in enumerate(experiment.compare):
+        found = [
+            read_technology(entry, ("compare", i, side), document, source, problems, inputs)
+            for side, entry in enumerate(entries)
+        ]
+        names = [whole if isinstance(whole, str) else whole.name for whole in found if whole is not None]
+        if len(names) == 2 and names[0] == names[1]:
+            problems.append(document.problem(("compare", i), f"{names[0]!r} beside itself", "two technologies"))
+        pairs.append((found[0], found[1]))
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+    return [(first, second) for first, second in pairs if first is not None and second is not None]

@@ -1,0 +1,122 @@
+"""The summary and the pictures of an experiment on netlists."""
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from bitjoule.experiments.measuring import GatesResult, first_by_part
+from bitjoule.experiments.sparsity import SWEPT, beside_sweeps, savings, swept
+from bitjoule.reports.digits import significant
+from bitjoule.reports.markdown import cut, markdown
+from bitjoule.reports.measured_lines import draw_bits, draw_zeros
+from bitjoule.reports.measured_parts import draw_parts
+from bitjoule.reports.pictures import save
+
+HEADERS = (
+    "library", "array", "weights x activations, sums", "lanes x columns", "operands", "zeros (%)", "energy (fJ)",
+    "band", "glitches (%)", "wires (%)", "area (µm²)", "leakage (nW)", "period (ns)",
+)  # fmt: skip
+TEXT = (0, 1, 2, 3, 4, 7)
+SHARES = ("zero_share", "saving", "ideal", "paid")
+COUNTED = (
+    "Measured on the netlist: its gates' toggles with these operands, priced in the library's cells. For each MAC of a "
+    "cycle, zeros included: energy, area and leakage of the whole array with its registers, control and clock pins. "
+    "Glitches: their share of the energy without wires. Band: neither glitches nor wires, to wires twice as long and a "
+    "clock tree that takes as much as the pins it drives. Placement, clock tree and SRAM are not measured."
+)
+
+
+def gates_markdown(found: GatesResult, max_rows: int) -> str:
+    """Return what was measured as Markdown.
+
+    Parameters
+    ----------
+    found
+        The measurements.
+    max_rows
+        Rows shown.
+    """
+    told = _sparsity(found.summary, max_rows)
+    parts = [f"# {found.name}", found.description, _table(found.summary, max_rows), *told]
+    parts += [_parts(found.results, found.summary, max_rows), COUNTED]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(summary: pd.DataFrame, max_rows: int) -> str:
+    rows = [
+        [
+            row["library"],
+            row["array"],
+            f"{row['weights']} x {row['activations']}, {row['accumulation']}",
+            f"{row['lanes']} x {row['columns']}",
+            row["stimulus"],
+            f"{100 * row['zero_share']:.1f}",
+            significant(row["energy_fj"]),
+            f"{significant(row['energy_low_fj'])} to {significant(row['energy_high_fj'])}",
+            f"{100 * (1 - row['settled_fj'] / row['total_fj']):.0f}",
+            f"{100 * row['wire_fj'] / row['energy_fj']:.0f}",
+            *(significant(row[name]) for name in ("area_um2", "leakage_nw", "period_ns")),
+        ]
+        for row in summary.head(max_rows).to_dict("records")
+    ]
+    return markdown(HEADERS, rows, TEXT) + cut(len(summary), max_rows, "summary.csv")
+
+
+def _sparsity(summary: pd.DataFrame, max_rows: int) -> list[str]:
+    """Return what zeros save, and what other operands take beside a sweep."""
+    found = savings(summary)
+    if found.empty:
+        return []
+    told = []
+    for row in found.groupby(["library", "array", SWEPT], sort=False).tail(1).to_dict("records"):
+        shares, energies = ([row[f"{name}{end}"] for end in ("_first", "")] for name in ("zero_share", "energy_fj"))
+        told.append(
+            f"Does sparsity pay? {row['array']} in {row['library']}, {row[SWEPT]}: from {100 * shares[0]:.0f} to "
+            f"{100 * shares[1]:.0f} % zeros a MAC goes from {significant(energies[0])} to {significant(energies[1])} "
+            f"fJ, {100 * row['saving']:.0f} % less. If zeros took nothing it would be {100 * row['ideal']:.0f} % "
+            f"less: {100 * row['paid']:.0f} % of the ideal."
+        )
+    rows = [
+        [row["library"], row["array"], row[SWEPT], *(f"{100 * row[key]:.1f}" for key in SHARES)]
+        for row in found.head(max_rows).to_dict("records")
+    ]
+    headers = ["library", "array", "operands", "zeros (%)", "saved (%)", "ideal (%)", "saved of the ideal (%)"]
+    told.append(markdown(headers, rows, [0, 1, 2]) + cut(len(found), max_rows, "summary.csv"))
+    for row in beside_sweeps(summary).to_dict("records"):
+        change = row["energy_fj"] / row["sweep_fj"] - 1
+        told.append(
+            f"{row['array']} in {row['library']} with {row['stimulus']}: {100 * row['zero_share']:.1f} % zeros, "
+            f"{significant(row['energy_fj'])} fJ, {100 * abs(change):.0f} % {'more' if change > 0 else 'less'} than "
+            f"{row[SWEPT]} at the same share ({significant(row['sweep_fj'])} fJ)."
+        )
+    return told
+
+
+def _parts(results: pd.DataFrame, summary: pd.DataFrame, max_rows: int) -> str:
+    """Return the parts of a MAC's energy, a row for each array, with its first stimulus."""
+    table = first_by_part(results, summary).head(max_rows)
+    rows = [[*case, *map(significant, energies)] for case, energies in zip(table.index, table.to_numpy(), strict=True)]
+    return markdown(["library", "array", "operands", *(f"{part} (fJ)" for part in table.columns)], rows, [0, 1, 2])
+
+
+def draw_gates(found: GatesResult, folder: Path, plots: bool = True) -> None:
+    """Write the pictures that an experiment asks for; none of zeros where no array was run with several shares.
+
+    Parameters
+    ----------
+    found
+        The measurements.
+    folder
+        Where.
+    plots
+        Whether pictures are wanted at all.
+    """
+    drawing = {
+        "energy_vs_zeros": partial(draw_zeros, found.summary),
+        "parts": partial(draw_parts, found.results, found.summary),
+        "energy_vs_bits": partial(draw_bits, found.summary),
+    }
+    for kind in found.plots if plots else ():
+        if kind != "energy_vs_zeros" or not swept(found.summary).empty:
+            save(drawing[kind], folder, kind)

@@ -1,0 +1,108 @@
+"""The summary and the picture of prices beside each other."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from bitjoule.experiments.prices_schema import PricesInput
+from bitjoule.reports.digits import significant
+from bitjoule.reports.markdown import markdown
+from bitjoule.reports.panels import legend_below
+from bitjoule.reports.pictures import save
+from bitjoule.reports.style import MARKERS, Theme, log_ticks, new_figure
+
+ROW_IN, REST_IN, WIDTH_IN = 0.4, 1.9, 10.5
+APART = 0.22  # of a row, between the pairs' markers
+HEADERS = ("operation", "format", "{first} (pJ)", "{second} (pJ)", "ratio", "band", "{first} is")
+EXPLAINED = (
+    "An operator alone gets new operands in each cycle and has no registers. A MAC is one of a full array, its share "
+    "of adders, accumulators, registers, control and clock pins included; its weight stays, or is a new one in each "
+    "cycle. Where the first technology knows no MACs they are priced as the papers do, from its operations. "
+    "Band: the least and the most that both prices' bands allow."
+)
+
+
+def prices_markdown(given: PricesInput, table: pd.DataFrame) -> str:
+    """Return prices beside each other as Markdown.
+
+    Parameters
+    ----------
+    given
+        The experiment.
+    table
+        Its table.
+    """
+    parts = [f"# {given.experiment.name}", given.experiment.description]
+    for (first, second), own in table.groupby(["first", "second"], sort=False):
+        names = [header.format(first=first, second=second) for header in HEADERS]
+        rows = [
+            [
+                row["operation"],
+                row["format"],
+                significant(row["first_pj"]),
+                significant(row["second_pj"]),
+                f"{significant(row['ratio'])}",
+                f"{significant(row['ratio_low'])} to {significant(row['ratio_high'])}",
+                row["first_is"],
+            ]
+            for row in own.to_dict("records")
+        ]
+        parts.append(markdown(names, rows, [0, 1, 6]))
+    return "\n\n".join([*(part for part in parts if part), EXPLAINED]) + "\n"
+
+
+def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
+    """Draw how many times the first technology's price each operation takes in the second, with its band.
+
+    Parameters
+    ----------
+    table
+        From `bitjoule.experiments.prices`.
+    theme
+        Light or dark.
+    """
+    operations = list(dict.fromkeys(zip(table["operation"], table["format"], strict=True)))
+    pairs = list(dict.fromkeys(zip(table["first"], table["second"], strict=True)))
+    figure = new_figure(WIDTH_IN, REST_IN + ROW_IN * len(operations))
+    axes = figure.subplots()
+    axes.axvline(1.0, color=theme.text, linewidth=1, zorder=1.5)
+    for i, (first, second) in enumerate(pairs):
+        own = table[(table["first"] == first) & (table["second"] == second)]
+        rows = [operations.index(key) for key in zip(own["operation"], own["format"], strict=True)]
+        y = np.array(rows) + APART * (i - (len(pairs) - 1) / 2)
+        ratio, low, high = (own[column].to_numpy(float) for column in ("ratio", "ratio_low", "ratio_high"))
+        axes.errorbar(
+            ratio, y, xerr=[ratio - low, high - ratio], color=theme.series[i % len(theme.series)], linestyle="none",
+            marker=MARKERS[i % len(MARKERS)], markersize=7, elinewidth=1.5, label=f"{second} / {first}",
+        )  # fmt: skip
+    ends = float(table["ratio_low"].min()), float(table["ratio_high"].max())
+    axes.set_xscale("log")
+    axes.set_xlim(min(ends[0], 1.0) / 1.3, max(ends[1], 1.0) * 1.3)
+    log_ticks(axes.xaxis, "")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    axes.set_yticks(range(len(operations)), [f"{operation} {name}" for operation, name in operations])
+    axes.set_ylim(len(operations) - 0.4, -0.6)
+    axes.set_xlabel("energy, in multiples of the first technology's price")
+    figure.suptitle("Each operation's price in two technologies")
+    legend_below(figure, *axes.get_legend_handles_labels())
+    return figure
+
+
+def draw_prices(table: pd.DataFrame, folder: Path, plots: bool = True) -> None:
+    """Write the picture of a comparison, if it has rows.
+
+    Parameters
+    ----------
+    table
+        From `bitjoule.experiments.prices`.
+    folder
+        Where.
+    plots
+        Whether it is wanted.
+    """
+    if plots and not table.empty:
+        save(partial(draw_ratios, table), folder, "ratios")

@@ -1,0 +1,92 @@
+"""Malformed experiments on netlists and of prices: exit status 2, file, line and key, and no file left behind."""
+
+import re
+
+import pytest
+
+from bitjoule.experiments import measuring
+from tests.experiments import measured
+from tests.experiments.technology_files import write_technology
+
+TEXT = """\
+name: mine
+gates:
+  arrays:
+    - {name: ternary, config: {lanes: 16, columns: 4, max_k: 64, weight_bus_bits: 128}}
+    - {name: binary, config: {lanes: 16, columns: 4, max_k: 64, weight_bus_bits: 64, weight_encoding: binary1}}
+  stimuli: ["uniform,zeros:0", "uniform,zeros:0.5", "uniform,zeros:0.75", model:tiny-b158]
+"""
+# what is replaced in TEXT, by what, and what is said
+WRONG = {
+    "an unknown key": ("stimuli", "stimulus", "mine.yaml:6: gates.stimulus: unknown key (did you mean 'stimuli'?)"),
+    "an unknown accelerator": ("- {name: ternary", "- tiny_8x5\n    - {name: ternary", "mine.yaml:4: gates.arrays[0]: unknown accelerator 'tiny_8x5' (did you mean 'tiny_8x4'?)"),
+    "an unknown configuration key": ("lanes: 16", "lane: 16", "mine.yaml:4: gates.arrays[0].config.lane: unknown key (did you mean 'lanes'?); expected one of lanes"),
+    "a wrong configuration": ("lanes: 16, columns: 4, max_k: 64, weight_bus_bits: 128", "lanes: 7, columns: 4, max_k: 64, weight_bus_bits: 128", "mine.yaml:4: gates.arrays[0].config.lanes: got 7; expected a whole number from 8 to 256"),
+    "an array that would wait": ("weight_bus_bits: 128", "weight_bus_bits: 64", "mine.yaml:4: gates.arrays[0].config: a weight tile of 128 bits on a bus of 64: the array would wait; expected weight_bus_bits: 128, or tokens of at least 2"),
+    "an array that is a number": ("    - {name: ternary", "    - 5\n    - {name: ternary", "mine.yaml:4: gates.arrays[0]: got 5; expected a shipped configuration, a YAML file, or a mapping with the keys name, config"),
+    "an array twice": ("name: binary", "name: ternary", "mine.yaml:5: gates.arrays[1]: a second array is named 'ternary'; expected each name once"),
+    "a missing configuration": ("config: {lanes: 16, columns: 4, max_k: 64, weight_bus_bits: 128}", "config: no/such.yaml", "no/such.yaml:1: file: does not exist"),
+    "an unknown stimulus": ("uniform,zeros:0.5", "unifrom", "mine.yaml:6: gates.stimuli[1]: stimulus 'unifrom': 'unifrom' names no operands; expected gaussian:SIGMA"),
+    "a stimulus twice": ("uniform,zeros:0.5", "uniform,zeros:0", "mine.yaml:6: gates.stimuli: a stimulus stands twice; expected each once"),
+    "too many zeros": ("zeros:0.5", "zeros:1.5", "mine.yaml:6: gates.stimuli[1]: stimulus 'uniform,zeros:1.5': SHARE is 1.5; expected 0 to 1"),
+    "a model that nobody has": ("model:tiny-b158", "model:nobody", "mine.yaml:6: gates.stimuli[3]: no model 'nobody'; expected one that ships"),
+    "no library": ("gates:\n", "gates:\n  libraries: [nothing.lib]\n", "mine.yaml:3: gates.libraries[0]: 'nothing.lib' is no file; expected freepdk45, or Liberty files"),
+    "no library of a pattern": ("gates:\n", "gates:\n  libraries: [['nothing*.lib']]\n", "mine.yaml:3: gates.libraries[0]: 'nothing*.lib' is no file; expected freepdk45"),
+    "a library that is not Liberty": ("gates:\n", "gates:\n  libraries: [mine.yaml]\n", "mine.yaml:3: gates.libraries[0]: "),
+    "a library twice": ("gates:\n", "gates:\n  libraries: [freepdk45, [freepdk45]]\n", "mine.yaml:3: gates.libraries[1]: a library stands twice; expected each once"),
+    "no cycles": ("gates:\n", "gates:\n  effort: {cycles: 0}\n", "mine.yaml:3: gates.effort.cycles: got 0"),
+    "an unknown plot": ("gates:\n", "plots: [{kind: zeros}]\ngates:\n", "mine.yaml:2: plots[0].kind: 'zeros' is unknown; expected one of energy_vs_zeros, parts, energy_vs_bits"),
+    "a plot over bits of one width": ("gates:\n", "plots: [{kind: energy_vs_bits}]\ngates:\n", "mine.yaml:2: plots: a plot over the bits of activations of arrays that have the same"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_experiment_on_netlists_is_refused(tmp_path, bitjoule, monkeypatch, name):
+    monkeypatch.setattr(measuring, "measure", measured.made_up)
+    monkeypatch.chdir(tmp_path)
+    old, new, told = WRONG[name]
+    assert old in TEXT
+    (tmp_path / "mine.yaml").write_text(TEXT.replace(old, new, 1))
+    status, out, err = bitjoule("run", "mine.yaml", "--out", "results")
+    assert (status, out) == (2, "")
+    assert told in err
+    for line in err.splitlines():
+        assert re.match(r"\S+:\d+: [\w.\[\]]+: .+; expected .+", line), line
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+def test_what_the_command_line_sets_is_told_as_such(tmp_path, bitjoule):
+    (tmp_path / "mine.yaml").write_text(TEXT)
+    status, _, err = bitjoule("run", tmp_path / "mine.yaml", "--set", "gates.libraries=[no.lib]")
+    assert status == 2
+    assert err.startswith("--set gates.libraries=[no.lib]:1: gates.libraries[0]: 'no.lib' is no file; expected free")
+
+
+PRICES = """\
+name: mine
+compare:
+  - [45nm, made.yaml]
+"""
+WRONG_PRICES = {
+    "an unknown technology": ("45nm", "46nm", "mine.yaml:3: compare[0][0]: unknown technology '46nm' (did you mean '45nm'?)"),
+    "a missing file": ("made.yaml", "none.yaml", "mine.yaml:3: compare[0][1]: 'none.yaml' does not exist; expected a technology that `bitjoule calibrate` wrote"),
+    "one technology": (", made.yaml", "", "mine.yaml:3: compare[0]: holds 1; expected two technologies"),
+    "a technology beside itself": ("made.yaml", "45nm", "mine.yaml:3: compare[0]: '45nm' beside itself; expected two technologies"),
+    "three technologies": ("made.yaml", "made.yaml, 7nm", "mine.yaml:3: compare[0]: holds 3; expected two technologies"),
+    "no pairs": ("compare:\n  - [45nm, made.yaml]", "compare: []", "mine.yaml:2: compare: is empty; expected at least 1 item"),
+    "an unknown key": ("name: mine", "name: mine\nplots: []", "mine.yaml:2: plots: unknown key; expected one of name, description, compare"),
+    "a file that is no technology": ("made.yaml", "./mine.yaml", "mine.yaml:2: compare: unknown key"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_PRICES)
+def test_a_wrong_comparison_of_prices_is_refused(tmp_path, bitjoule, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_technology(tmp_path / "made.yaml")
+    old, new, told = WRONG_PRICES[name]
+    assert old in PRICES
+    (tmp_path / "mine.yaml").write_text(PRICES.replace(old, new, 1))
+    status, out, err = bitjoule("run", "mine.yaml", "--out", "results")
+    assert (status, out) == (2, "")
+    assert told in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made.yaml", "mine.yaml"]

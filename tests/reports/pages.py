@@ -1,0 +1,34 @@
+"""What is on a picture's page, and that it can be read."""
+
+import itertools
+
+from matplotlib.text import Text
+
+from bitjoule.reports.style import PNG_DPI
+
+
+def drawn_ticks(axis):
+    """Return the tick labels that are drawn: those beyond the axis exist, too."""
+    low, high = sorted(axis.get_view_interval())
+    ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+    inside = [tick.label1 for tick in ticks if low <= tick.get_loc() <= high]
+    return [label for label in inside if label.get_visible() and label.get_text().strip()]
+
+
+def assert_clean(figure):
+    """Check that every text is on the page and none lies on another."""
+    figure.set_dpi(PNG_DPI)
+    figure.draw_without_rendering()
+    axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
+    tick_labels = {id(label) for axis in axes for label in (*axis.get_ticklabels(), *axis.get_ticklabels(minor=True))}
+    drawn = [label for axis in axes for label in drawn_ticks(axis)]
+    drawn += [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and id(t) not in tick_labels]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in drawn]
+    page = figure.bbox.padded(1)
+    for text, box in boxes:
+        assert page.x0 <= box.x0 < box.x1 <= page.x1, text
+        assert page.y0 <= box.y0 < box.y1 <= page.y1, text
+    for (one, first), (two, second) in itertools.combinations(boxes, 2):
+        across = min(first.x1, second.x1) - max(first.x0, second.x0)
+        up = min(first.y1, second.y1) - max(first.y0, second.y0)
+        assert across < 2 or up < 2, (one, two)
