@@ -2,8 +2,8 @@
 
 A map of the code; imports run from the top of this list to its bottom, never back::
 
-    cli             the command line; its parts are rtl_commands (`bitjoule rtl`), simulate_command (`rtl simulate`) and
-                    mapping_command (`show mapping`)
+    cli             the command line; its parts are rtl_commands (`bitjoule rtl`), simulate_command (`rtl simulate`),
+                    synthesize_command (`rtl synthesize`), calibrate_command and mapping_command (`show mapping`)
     reports         tables and pictures of a result
     experiments     experiment files: read, checked, run; the output folder
     gates           the accelerator's netlist in a library's cells: area, timing, energy measured

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bitjoule.energy_models.errors import whole_file
+from bitjoule.synthesize_command import add_library
 
 if TYPE_CHECKING:
     from bitjoule.energy_models.measured import MeasuredTechnology
@@ -34,10 +35,7 @@ def add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "write what they take as a technology, which experiments name by its path. Without CONFIG: standard arrays.",
     )
     parser.add_argument("configurations", nargs="*", metavar="CONFIG.yaml|NAME", help="arrays to be measured")
-    parser.add_argument(
-        "--liberty", nargs="+", default=["freepdk45"], metavar="FILE",
-        help="Liberty files of one library and corner, plain or gzipped (default: freepdk45, which comes as a package)",
-    )  # fmt: skip
+    add_library(parser)
     parser.add_argument("--node-nm", type=float, metavar="NM", help="process node, where the library is not known")
     parser.add_argument(
         "--stimulus", metavar="TEXT",

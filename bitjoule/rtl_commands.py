@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bitjoule.energy_models.errors import InputError, Problem, whole_file
 from bitjoule.sim.simulators import SimulatorError, check_simulator
 from bitjoule.simulate_command import add_simulate
+from bitjoule.synthesize_command import add_synthesize
 
 if TYPE_CHECKING:
     from bitjoule.rtl.config import AcceleratorConfig
@@ -75,6 +76,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     verify.set_defaults(command=_verify)
     add_simulate(below)
+    add_synthesize(below)
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:

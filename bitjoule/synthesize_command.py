@@ -1,0 +1,91 @@
+"""``bitjoule rtl synthesize``: an array's netlist in a library's cells: area, delay, and what operands take."""
+
+import argparse
+from pathlib import Path
+
+from bitjoule.energy_models.errors import whole_file
+
+OK = 0
+
+
+def add_synthesize(below: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``rtl synthesize``.
+
+    Parameters
+    ----------
+    below
+        The commands of ``rtl``.
+    """
+    parser = below.add_parser(
+        "synthesize",
+        help="netlist, area, delay and energy in a library's cells",
+        description="Synthesise an array in a library's cells, check the netlist against NumPy, and print its area, "
+        "critical path, leakage and what operands take, part by part.",
+    )
+    parser.add_argument("configuration", metavar="CONFIG.yaml|NAME", help="a file, or a shipped configuration")
+    add_library(parser)
+    parser.add_argument(
+        "--stimulus", action="append", metavar="TEXT",
+        help="gaussian:SIGMA or uniform, each with or without ,zeros:SHARE; worst; model:NAME; may be given again "
+        "(default: gaussian:32, of floating-point arrays gaussian:1)",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, metavar="NETLIST.v", help="also write the netlist")
+    parser.set_defaults(command=_synthesize)
+
+
+def add_library(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names a library.
+
+    Parameters
+    ----------
+    parser
+        A command's.
+    """
+    parser.add_argument(
+        "--liberty", nargs="+", default=["freepdk45"], metavar="FILE",
+        help="Liberty files of one library and corner, plain or gzipped (default: freepdk45, which comes as a package)",
+    )  # fmt: skip
+
+
+def _synthesize(options: argparse.Namespace, _: object) -> int:
+    from tabulate import tabulate
+
+    from bitjoule.gates.liberty_file import LibertyError
+    from bitjoule.gates.libraries import find_library, short_name
+    from bitjoule.gates.measurement import measure, netlist_of
+    from bitjoule.gates.operands import StimulusError
+    from bitjoule.sim.configurations import read_configuration
+
+    config = read_configuration(options.configuration)
+    default = "gaussian:1" if config.floating_point else "gaussian:32"
+    if options.output is not None and not options.output.absolute().parent.is_dir():
+        raise whole_file(str(options.output), "its folder does not exist", "a file in a folder that exists")
+    try:
+        library = find_library(options.liberty)
+        netlist = netlist_of(config, library)
+        found = [measure(config, library, text) for text in options.stimulus or [default]]
+    except LibertyError as error:
+        raise whole_file(", ".join(options.liberty), str(error), "Liberty files of one library and corner") from error
+    except StimulusError as error:
+        raise whole_file("--stimulus", str(error), "operands") from error
+    if options.output is not None:
+        options.output.write_text(netlist.verilog(), encoding="utf-8")
+    first = found[0]
+    facts = [
+        ("library", f"{short_name(library)}, {library.voltage_v:g} V"),
+        ("cells", f"{first.cells}"),
+        ("area", f"{first.area_um2:.5g} um2, {first.area_um2 / first.macs:.4g} a MAC"),
+        ("critical path", f"{first.period_ns:.3g} ns"),
+        ("leakage", f"{first.leakage_nw * 1e-3:.4g} uW"),
+    ]
+    print(tabulate(facts, tablefmt="plain"))
+    headers = ("fJ a MAC", *(one.stimulus for one in found))
+    rows: list[tuple[str, ...]] = [
+        ("settled, pins only", *(f"{one.settled_fj / one.macs:.4g}" for one in found)),
+        ("with glitches", *(f"{one.total_fj / one.macs:.4g}" for one in found)),
+        ("with wires", *(f"{one.band_fj[1] / one.macs:.4g}" for one in found)),
+    ]
+    rows += [(f"  {part}", *(f"{one.parts_fj[part] / one.macs:.3g}" for one in found)) for part in first.parts_fj]
+    print()
+    print(tabulate(rows, headers=headers, disable_numparse=True, colalign=("left", *["right"] * len(found))))
+    return OK
