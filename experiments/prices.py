@@ -65,9 +65,9 @@ def _operations(first: Technology, second: Technology) -> Iterator[tuple[str, st
                 yield operation, name, made_of, (first.price(operation, name), second.price(operation, name))
     for mac in second.macs:
         kept, loaded = _mac(mac, second)
-        own = first.mac(mac.weights, mac.activations, mac.accumulation)
-        if own is not None:
-            prices = _mac(own, first)
+        same = first.mac(mac.weights, mac.activations, mac.accumulation)
+        if same is not None:
+            prices = _mac(same, first)
             yield MULTIPLY_ADD, mac.name, MEASURED, (prices[0], kept)
             yield LOADED, mac.name, MEASURED, (prices[1], loaded)
             continue
