@@ -2,8 +2,9 @@
 
 A map of the code; imports run from the top of this list to its bottom, never back::
 
-    cli             the command line; its parts are rtl_commands (`bitjoule rtl`), simulate_command (`rtl simulate`) and
-                    mapping_command (`show mapping`)
+    cli             the command line; its parts are rtl_commands (`bitjoule rtl`), simulate_command (`rtl simulate`),
+                    mapping_command (`show mapping`), calibrate_command (`calibrate`) and other_runs (experiments on the
+                    hardware, on netlists and of prices)
     reports         tables and pictures of a result
     experiments     experiment files: read, checked, run; the output folder
     gates           the accelerator's netlist in a library's cells: area, timing, energy measured
