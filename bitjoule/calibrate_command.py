@@ -3,15 +3,14 @@
 import argparse
 import os
 import shlex
-import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bitjoule.energy_models.errors import whole_file
+from bitjoule.progress import Progress
 from bitjoule.synthesize_command import add_library
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
         node = options.node_nm or node_nm(library)
         if node is None:
             raise whole_file(", ".join(options.liberty), "the process node is not known", "--node-nm NM")
-        measured = calibrate(plan, library, node, command, _Progress())
+        measured = calibrate(plan, library, node, command, Progress())
     except LibertyError as error:
         raise whole_file(", ".join(options.liberty), str(error), "Liberty files of one library and corner") from error
     except StimulusError as error:
@@ -81,18 +80,6 @@ def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
     _write(measured, options.output)
     print(f"{options.output}: {len(measured.operations)} operators, {len(measured.macs)} arrays")
     return OK
-
-
-class _Progress:
-    """A line on a terminal; nothing elsewhere."""
-
-    def __init__(self) -> None:
-        self._begun = time.monotonic()
-
-    def __call__(self, done: int, steps: int, step: str) -> None:
-        if sys.stderr.isatty():
-            text = f"{done}/{steps} {time.monotonic() - self._begun:.0f} s {step}"
-            print(f"\r{text:<78}", end="" if step else "\n", file=sys.stderr, flush=True)
 
 
 def _write(measured: "MeasuredTechnology", path: Path) -> None:

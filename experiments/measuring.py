@@ -13,13 +13,14 @@ from bitjoule.experiments.folder import replacing
 from bitjoule.experiments.gates_schema import LIBERTY, Array, GatesInput, told
 from bitjoule.experiments.manifest import write_rest
 from bitjoule.experiments.tables import write_csv
+from bitjoule.gates.calibration import activation_format, weight_format
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.liberty_file import LibertyError
 from bitjoule.gates.libraries import find_library, fingerprints, node_nm, short_name
 from bitjoule.gates.measurement import Effort, Measurement, measure
 from bitjoule.gates.operands import StimulusError
+from bitjoule.gates.parts import PARTS
 
-WIRES = "wires"
 Progress = Callable[[int, int, str], None]
 
 
@@ -51,7 +52,7 @@ class GatesResult:
     name, description, plots
         Of the experiment.
     results
-        The long table: a row for each measurement and part, energy and area for each MAC; wires are a part.
+        The long table: a row for each measurement and part; energy with and without glitches, and area, for each MAC.
     summary
         A row for each measurement; energies, area and leakage for each MAC.
     inputs
@@ -136,8 +137,6 @@ def summary_table(experiment: str, found: Sequence[Measured]) -> pd.DataFrame:
     for one in found:
         measurement, config = one.measurement, one.array.config
         low, nominal, high = measurement.band_fj
-        trits = "ternary" if config.encoding.zero else "binary"
-        weights = config.weight_encoding if config.multiplies else trits
         per_mac = {
             "energy_fj": nominal, "energy_low_fj": low, "energy_high_fj": high, "settled_fj": measurement.settled_fj,
             "total_fj": measurement.total_fj, "wire_fj": measurement.wire_fj, "clock_fj": measurement.clock_fj,
@@ -146,8 +145,8 @@ def summary_table(experiment: str, found: Sequence[Measured]) -> pd.DataFrame:
         rows.append(
             {
                 **_case(experiment, one),
-                "weights": weights,
-                "activations": "fp16" if config.floating_point else f"int{config.activation_bits}",
+                "weights": weight_format(config),
+                "activations": activation_format(config),
                 "accumulation": config.accumulation,
                 "lanes": config.lanes,
                 "columns": config.columns,
@@ -178,20 +177,23 @@ def results_table(experiment: str, found: Sequence[Measured]) -> pd.DataFrame:
             **_case(experiment, one),
             "part": part,
             "energy_fj": energy_fj / one.measurement.macs,
+            "settled_fj": one.measurement.parts_settled_fj.get(part, 0.0) / one.measurement.macs,
             "area_um2": one.measurement.parts_um2.get(part, 0.0) / one.measurement.macs,
         }
         for one in found
-        for part, energy_fj in {**one.measurement.parts_fj, WIRES: one.measurement.wire_fj}.items()
+        for part, energy_fj in one.measurement.parts_fj.items()
     )
 
 
-def first_by_part(results: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the parts of a MAC's energy in fJ, a row for each library and array with its first stimulus.
+def first_by_part(results: pd.DataFrame, summary: pd.DataFrame, column: str = "energy_fj") -> pd.DataFrame:
+    """Return the parts of a MAC's energy, a row for each library and array with its first stimulus.
 
     Parameters
     ----------
     results, summary
         Of an experiment.
+    column
+        Of `results`.
 
     Returns
     -------
@@ -199,15 +201,13 @@ def first_by_part(results: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
         Indexed by library, array and stimulus, in the summary's order; a column for each part that takes anything.
     """
     keys = ["library", "array", "stimulus"]
-    first = summary.groupby(keys[:2], sort=False).head(1)
-    energies = {
-        (*row[:3], row.part): row.energy_fj for row in results[[*keys, "part", "energy_fj"]].itertuples(index=False)
-    }
-    parts = [part for part in dict.fromkeys(results["part"]) if part != WIRES] + [WIRES]
-    cases = list(first[keys].itertuples(index=False, name=None))
-    table = [[energies.get((*case, part), 0.0) for part in parts] for case in cases]
-    found = pd.DataFrame(table, index=pd.MultiIndex.from_tuples(cases, names=keys), columns=parts)
-    return found.loc[:, (found != 0).any()]
+    cases = list(summary.groupby(keys[:2], sort=False).head(1)[keys].itertuples(index=False, name=None))
+    taking = results[results["energy_fj"] != 0]
+    known = dict.fromkeys([*PARTS, *taking["part"]])
+    values = {tuple(row[:4]): row[4] for row in taking[[*keys, "part", column]].itertuples(index=False, name=None)}
+    parts = [part for part in known if part in set(taking["part"])]
+    table = [[values.get((*case, part), 0.0) for part in parts] for case in cases]
+    return pd.DataFrame(table, index=pd.MultiIndex.from_tuples(cases, names=keys), columns=parts)
 
 
 def _case(experiment: str, one: Measured) -> dict[str, object]:

@@ -64,18 +64,19 @@ def _operations(first: Technology, second: Technology) -> Iterator[tuple[str, st
                 made_of = f"{operation} {name}" if own else f"between {operation} int8 and {operation} int32"
                 yield operation, name, made_of, (first.price(operation, name), second.price(operation, name))
     for mac in second.macs:
+        name = f"{mac.weights} x {mac.activations} + {mac.accumulation}"
         kept, loaded = _mac(mac, second)
-        own = first.mac(mac.weights, mac.activations, mac.accumulation)
-        if own is not None:
-            prices = _mac(own, first)
-            yield MULTIPLY_ADD, mac.name, MEASURED, (prices[0], kept)
-            yield LOADED, mac.name, MEASURED, (prices[1], loaded)
+        same = first.mac(mac.weights, mac.activations, mac.accumulation)
+        if same is not None:
+            prices = _mac(same, first)
+            yield MULTIPLY_ADD, name, MEASURED, (prices[0], kept)
+            yield LOADED, name, MEASURED, (prices[1], loaded)
             continue
         parts = _operations_of(mac)
         if all(first.has_price(*part) for part in parts):
             price, made_of = added(*(first.price(*part) for part in parts)), " + ".join(map(" ".join, parts))
-            yield MULTIPLY_ADD, mac.name, made_of, (price, kept)
-            yield LOADED, mac.name, made_of, (price, loaded)
+            yield MULTIPLY_ADD, name, made_of, (price, kept)
+            yield LOADED, name, made_of, (price, loaded)
 
 
 def _mac(mac: MeasuredMac, technology: Technology) -> tuple[Price, Price]:

@@ -17,5 +17,7 @@
 ``components``  what an energy is made of: components
 ``memory``      what must be held: memory
 ``published``   ours against the printed numbers
+``gates``       summary and pictures of arrays measured on netlists; ``measured_lines``, ``measured_parts``: two of them
+``prices``      summary and picture of prices beside each other
 ``pictures``    draws every plot that an experiment asks for, as PNG and SVG
 """

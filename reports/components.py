@@ -1,5 +1,6 @@
 """The stacked plot: what an energy is made of."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -12,7 +13,7 @@ from bitjoule.experiments.result import Result
 from bitjoule.experiments.schema import ComponentsPlot
 from bitjoule.reports.bars import bar_name, cut_text, draw_bars, kept_models, names_in
 from bitjoule.reports.digits import prefix, with_unit
-from bitjoule.reports.panels import legend_below, legend_in
+from bitjoule.reports.panels import PANELS_A_ROW, legend_below, legend_in
 from bitjoule.reports.style import Theme, new_figure
 from bitjoule.reports.workloads import first_workload, phase_text, set_title
 
@@ -59,10 +60,14 @@ def draw_components(plot: ComponentsPlot, result: Result, theme: Theme) -> Figur
     names = [bar_name(bar if len(platforms) > 1 else bar[:2]) for bar in shown]
     system = result.resolved.experiment.accounting is Accounting.SYSTEM
     colors = (_system_colors if system else _colors)(list(energy_j.columns), theme)
-    width_in = 5.6 * len(technologies) + names_in(names)
-    figure = new_figure(width_in, 1.6 + 0.42 * len(shown) + legend_in(list(colors), width_in))
-    panels = figure.subplots(1, len(technologies), sharey=True, squeeze=False)[0]
-    for axes, technology in zip(panels, technologies, strict=True):
+    columns = min(len(technologies), PANELS_A_ROW)
+    lines = math.ceil(len(technologies) / columns)
+    width_in = 5.6 * columns + names_in(names)
+    figure = new_figure(width_in, 0.6 + lines * (1.0 + 0.42 * len(shown)) + legend_in(list(colors), width_in))
+    panels = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
+    for unused in panels[len(technologies) :]:
+        unused.remove()
+    for axes, technology in zip(panels, technologies, strict=False):
         rows = energy_j.xs(technology, level="technology").reindex(shown).fillna(0.0)
         total = rows.to_numpy().sum(axis=1)
         factor, unit = prefix(float(total.max()))

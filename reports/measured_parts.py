@@ -1,11 +1,10 @@
-"""What the measured energy of a MAC is made of: stacked bars of an array's parts, glitches beside them."""
+"""What the measured energy of a MAC is made of: stacked bars of an array's parts, what is glitches hatched."""
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from bitjoule.experiments.measuring import first_by_part
 from bitjoule.reports.bars import MAX_BARS, draw_bars
@@ -14,13 +13,12 @@ from bitjoule.reports.measured_lines import J_PER_FJ, library_panels, of_library
 from bitjoule.reports.panels import legend_below, named_handles
 from bitjoule.reports.style import Theme, new_figure
 
-BAR_IN, REST_IN, WIDTH_IN = 0.62, 1.9, 7.4
-GLITCH_OFFSET, GLITCH_HEIGHT = 0.45, 0.14
-SETTLED, GLITCHES = "without glitches", "glitches"
+BAR_IN, REST_IN, WIDTH_IN = 0.55, 1.9, 7.4
+GLITCHES, HATCH = "of it glitches", "//////"
 
 
 def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw a bar for each array, a panel for each library; under each what glitches add, wires apart.
+    """Draw a bar for each array, a panel for each library; in each part, what glitches add is hatched.
 
     Of an array that was measured with several stimuli, the first is shown.
 
@@ -32,8 +30,8 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme) -> Fi
         Light or dark.
     """
     first = summary.groupby(["library", "array"], sort=False).head(1)
-    bars = first_by_part(results, summary)
-    colors = dict(zip(bars.columns, _colors(theme), strict=False))
+    bars = _with_glitches(first_by_part(results, summary), first_by_part(results, summary, "settled_fj"))
+    colors = dict(zip(bars.columns, (color for color in _colors(theme) for _ in range(2)), strict=False))
     panels = library_panels(first)
     shown = min(MAX_BARS, first["array"].nunique())
     figure = new_figure(WIDTH_IN * len(panels) + 2.0, REST_IN + BAR_IN * shown)
@@ -44,11 +42,14 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme) -> Fi
         scale = J_PER_FJ / factor
         ends = [with_unit(value * J_PER_FJ, "J") for value in own["energy_fj"]]
         draw_bars(axes, bars.loc[[panel.technology]].head(MAX_BARS) * scale, ends, _names(own), colors, theme)
-        _draw_glitches(axes, own, scale, theme)
+        for glitches in axes.containers[1::2]:
+            for bar in glitches:
+                bar.set_hatch(HATCH)
         axes.set_title(panel.title)
         axes.set_xlabel(f"energy of a MAC ({unit}J)")
-    figure.suptitle("What a MAC's energy is made of, and under each bar its glitches, wires apart")
-    named = named_handles(drawn)
+    figure.suptitle("What a MAC's energy is made of")
+    hatched = Patch(facecolor=theme.text, edgecolor=theme.background, hatch=HATCH)
+    named = {**named_handles(drawn), GLITCHES: hatched}
     legend_below(figure, named.values(), named)
     return figure
 
@@ -59,13 +60,13 @@ def _names(own: pd.DataFrame) -> list[str]:
     return [f"{row['array']}\n{row['stimulus']}" if several else row["array"] for row in own.to_dict("records")]
 
 
-def _draw_glitches(axes: Axes, own: pd.DataFrame, scale: float, theme: Theme) -> None:
-    y = np.arange(len(own)) + GLITCH_OFFSET
-    settled, total = (own[column].to_numpy(float) * scale for column in ("settled_fj", "total_fj"))
-    axes.barh(y, settled, height=GLITCH_HEIGHT, color=theme.idle, label=SETTLED)
-    axes.barh(y, total - settled, left=settled, height=GLITCH_HEIGHT, color=theme.background, edgecolor=theme.text,
-              hatch="//////", linewidth=0.6, label=GLITCHES)  # fmt: skip
-    axes.set_ylim(len(own) - 0.4, -0.5)
+def _with_glitches(total: pd.DataFrame, settled: pd.DataFrame) -> pd.DataFrame:
+    """Return each part without glitches and, in a column whose name no legend shows, what these add to it."""
+    columns = {}
+    for part in total.columns:
+        columns[part] = settled[part].clip(upper=total[part])
+        columns[f"_{part}"] = total[part] - columns[part]
+    return pd.DataFrame(columns, index=total.index)
 
 
 def _colors(theme: Theme) -> Sequence[str]:

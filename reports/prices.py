@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from bitjoule.experiments.prices import FORMATS
 from bitjoule.experiments.prices_schema import PricesInput
 from bitjoule.reports.digits import significant
 from bitjoule.reports.markdown import markdown
@@ -65,7 +66,7 @@ def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
     theme
         Light or dark.
     """
-    operations = list(dict.fromkeys(zip(table["operation"], table["format"], strict=True)))
+    operations = _in_order(table)
     pairs = list(dict.fromkeys(zip(table["first"], table["second"], strict=True)))
     figure = new_figure(WIDTH_IN, REST_IN + ROW_IN * len(operations))
     axes = figure.subplots()
@@ -90,6 +91,13 @@ def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
     figure.suptitle("Each operation's price in two technologies")
     legend_below(figure, *axes.get_legend_handles_labels())
     return figure
+
+
+def _in_order(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return operations and formats, operators before MACs, in the order of formats whichever pair has them."""
+    found = dict.fromkeys(zip(table["operation"], table["format"], strict=True))
+    alone = [(operation, name) for name in FORMATS for operation in ("add", "mul")]
+    return [*(key for key in alone if key in found), *(key for key in found if key not in alone)]
 
 
 def draw_prices(table: pd.DataFrame, folder: Path, plots: bool = True) -> None:

@@ -191,7 +191,7 @@ def _limits(lines: Sequence[Line], result: Result, panel: Panel) -> list[tuple[f
     def mac_pj(name: str) -> float:
         scheme = resolved.schemes[name]
         multiply = at_node.price("mul", scheme.activations).nominal_pj if scheme.multiplies else 0.0
-        return multiply + at_node.price("add", scheme.activations).nominal_pj
+        return multiply + at_node.sum_price(scheme.weights, scheme.activations).nominal_pj
 
     limits = {line.schemes[0]: (mac_pj(baseline.scheme) / mac_pj(line.schemes[0]), line.color) for line in lines}
     return list(limits.values())

@@ -8,7 +8,7 @@ from bitjoule.rtl.config import AcceleratorConfig
 NONZERO_FJ, ZERO_FJ = 80.0, 20.0  # of a MAC with 8 bits
 SETTLED, WIRES, CLOCK = 0.75, 0.25, 0.125  # shares of all but the wires
 PARTS = {"unpack": 0.0625, "select": 0.125, "tree": 0.25, "accumulate": 0.125, "registers": 0.25, "clock": 0.125,
-         "control": 0.0625}  # fmt: skip
+         "control": 0.03125, "input": 0.03125, "wires": WIRES}  # fmt: skip
 RECORDED = 0.4  # zeros of the recorded operands
 RECORDED_FACTOR = 0.5  # of what they take
 
@@ -45,5 +45,6 @@ def made_up(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
         wire_fj=WIRES * total, clock_fj=CLOCK * total, error_fj=0.01 * total, leakage_nw=30.0 * macs,
         area_um2=50.0 * macs, cells=10 * macs, period_ns=1.5,
         parts_fj={part: share * total for part, share in PARTS.items()},
-        parts_um2={part: 50.0 * share * macs for part, share in PARTS.items()},
+        parts_settled_fj={part: SETTLED * share * total for part, share in PARTS.items()},
+        parts_um2={part: 50.0 * share * macs for part, share in PARTS.items() if part != "wires"},
     )  # fmt: skip

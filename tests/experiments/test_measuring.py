@@ -9,7 +9,7 @@ import yaml
 
 from bitjoule.experiments import measuring
 from bitjoule.experiments.gates_schema import GatesEffort, read_gates_experiment
-from bitjoule.experiments.measuring import WIRES, first_by_part, run_gates
+from bitjoule.experiments.measuring import first_by_part, run_gates
 from bitjoule.experiments.reader import shipped_other_experiments
 from bitjoule.experiments.sparsity import beside_sweeps, savings, swept
 from bitjoule.gates.libraries import find_library
@@ -66,8 +66,9 @@ def test_the_parts_of_the_long_table_add_up_to_the_nominal_energy(run):
     assert found.results.groupby(case)["area_um2"].sum().to_numpy() == pytest.approx(50.0)
     by_part = first_by_part(found.results, found.summary)
     assert [array for _, array, _ in by_part.index] == ["ternary", "binary"]
-    assert list(by_part.columns) == [*measured.PARTS, WIRES]
+    assert list(by_part.columns) == list(measured.PARTS)
     np.testing.assert_allclose(by_part.sum(axis=1), 100.0)  # (1 + 0.25) 80 fJ
+    np.testing.assert_allclose(first_by_part(found.results, found.summary, "settled_fj"), 0.75 * by_part)
 
 
 def test_progress_counts_every_measurement_and_ends(run):

@@ -10,8 +10,8 @@ from tests.experiments.technology_files import MACS, OPERATIONS, TERMS, mac_pj, 
 TABLE_45NM = {("add", "int8"): 0.03, ("mul", "int8"): 0.2, ("add", "int32"): 0.1, ("add", "fp16"): 0.4,
               ("mul", "fp16"): 1.1, ("add", "fp32"): 0.9, ("mul", "fp32"): 3.7, ("mul", "int32"): 3.1}  # fmt: skip
 # a MAC of the table: Horowitz's rows added up
-COMPOSED = {"ternaryxint8+int32": 0.03, "binaryxint8+int32": 0.03, "int8xint8+int32": 0.2 + 0.1,
-            "fp16xfp16+fp32": 1.1 + 0.9, "fp16xfp16+fp16": 1.1 + 0.4}  # fmt: skip
+COMPOSED = {"ternary x int8 + int32": 0.03, "binary x int8 + int32": 0.03, "int8 x int8 + int32": 0.2 + 0.1,
+            "fp16 x fp16 + fp32": 1.1 + 0.9, "fp16 x fp16 + fp16": 1.1 + 0.4}  # fmt: skip
 
 
 @pytest.fixture
@@ -51,14 +51,14 @@ def test_what_one_technology_does_not_price_is_left_out_and_what_it_derives_is_s
 def test_macs_stand_beside_the_operations_that_the_papers_count(compared):
     found = compared("[[45nm, made.yaml]]").set_index(["operation", "format"])
     for key in MACS:
-        name = f"{key[0]}x{key[1]}+{key[2]}"
+        name = "{} x {} + {}".format(*key)
         row = found.loc["mac", name]
         assert row["first_pj"] == pytest.approx(COMPOSED[name])
         assert row["second_pj"] == pytest.approx(mac_pj(*key))
         loaded = found.loc["mac, new weight", name]
         assert loaded["second_pj"] == pytest.approx(mac_pj(*key) + TERMS["load_pj"] * MACS[key])
-    assert found.loc[("mac", "ternaryxint8+int32"), "first_is"] == "add int8"
-    assert found.loc[("mac", "fp16xfp16+fp32"), "first_is"] == "mul fp16 + add fp32"
+    assert found.loc[("mac", "ternary x int8 + int32"), "first_is"] == "add int8"
+    assert found.loc[("mac", "fp16 x fp16 + fp32"), "first_is"] == "mul fp16 + add fp32"
 
 
 def test_two_measured_technologies_are_compared_mac_by_mac(compared):

@@ -140,15 +140,18 @@ def test_recorded_operands_are_markers_at_their_share_of_zeros(run):
     assert recorded == pytest.approx([1.25e-15 * 0.5 * 56, 1.25e-15 * 0.25 * 56])
 
 
-def test_bars_end_at_the_energy_of_a_mac_and_glitches_at_it_without_wires(run):
+def test_bars_end_at_the_energy_of_a_mac_and_what_glitches_add_to_each_part_is_hatched(run):
     found = run()
     axes = draw_parts(found.results, found.summary, THEMES[0]).axes[0]
-    *parts, settled, glitches = axes.containers
-    assert len(parts) == len(measured.PARTS) + 1
-    ends = [bar.get_x() + bar.get_width() for bar in parts[-1]]
+    settled, glitches = axes.containers[::2], axes.containers[1::2]
+    assert [bars.get_label() for bars in settled] == list(measured.PARTS)
+    ends = [bar.get_x() + bar.get_width() for bar in glitches[-1]]
     np.testing.assert_allclose(ends, [100, 50, 100])  # fJ: ternary without zeros, 4 bits, binary
-    np.testing.assert_allclose([bar.get_width() for bar in settled], [60, 30, 60])
-    np.testing.assert_allclose([bar.get_x() + bar.get_width() for bar in glitches], [80, 40, 80])
+    shares = [[bar.get_width() / energy for bar, energy in zip(bars, (80, 40, 80), strict=True)] for bars in settled]
+    np.testing.assert_allclose(shares, [[0.75 * share] * 3 for share in measured.PARTS.values()])
+    np.testing.assert_allclose([bar.get_width() for bar in glitches[-1]], [5, 2.5, 5])  # a quarter of the wires
+    assert all(bar.get_hatch() for bars in glitches for bar in bars)
+    assert not any(bar.get_hatch() for bars in settled for bar in bars)
 
 
 def test_points_over_bits_carry_how_many_times_less_they_take(run):
