@@ -63,6 +63,9 @@ class PackedWeights:
             )
 
 
+Weights = NDArray[np.int8] | PackedWeights
+
+
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """What a matmul gave.
@@ -240,7 +243,7 @@ class Verilated:
         return [Outcome(task.results, end) for task, end in zip(tasks, ends, strict=True)]
 
     def toggles(
-        self, activations: NDArray[np.int8], weights: NDArray[np.int8] | PackedWeights, window: Window | None = None
+        self, activations: NDArray[np.int8], weights: Weights, window: Window | None = None, whole: bool = True
     ) -> Outcome:
         """Return the product, and how often each net toggled; compiles a slower variant on first use.
 
@@ -250,6 +253,8 @@ class Verilated:
             As for `matmul`.
         window
             The cycles that are counted; by default the first thousand.
+        whole
+            Whether to run on behind the window: if not, the product is not complete and `cycles` 0.
 
         Raises
         ------
@@ -258,15 +263,11 @@ class Verilated:
         """
         with tempfile.TemporaryDirectory() as folder:
             path, before = Path(folder) / "window.saif", Path(folder) / "before.saif"
-            outcome, cycles = self._record("saif", activations, weights, window or Window(), path, before)
+            outcome, cycles = self._record("saif", activations, weights, window or Window(), path, before, whole)
             return Outcome(outcome.results, outcome.cycles, read_toggles(path, before, cycles))
 
     def waveform(
-        self,
-        path: Path,
-        activations: NDArray[np.int8],
-        weights: NDArray[np.int8] | PackedWeights,
-        window: Window | None = None,
+        self, path: Path, activations: NDArray[np.int8], weights: Weights, window: Window | None = None
     ) -> Outcome:
         """Return the product, and write the waveform; compiles a slower variant on first use.
 
@@ -293,20 +294,21 @@ class Verilated:
         self,
         variant: Variant,
         activations: NDArray[np.int8],
-        weights: NDArray[np.int8] | PackedWeights,
+        weights: Weights,
         window: Window,
         path: Path,
         before: Path | None,
+        whole: bool = True,
     ) -> tuple[Outcome, int]:
         task = self._task(activations, weights)
-        whole = cycles_of(self.config, [task.shape])[-1]
-        cycles = min(window.cycles, whole - window.first)
+        last = cycles_of(self.config, [task.shape])[-1]
+        cycles = min(window.cycles, last - window.first)
         if cycles < 1:
-            raise ValueError(f"the window begins with cycle {window.first} of a run of {whole}")
+            raise ValueError(f"the window begins with cycle {window.first} of a run of {last}")
         machine = Machine(self.config, self._library(variant))
         try:
             machine.record(path, before, Window(window.first, cycles))
-            counted = machine.run([task], threading.Event())[0]
+            counted = machine.run([task], threading.Event(), None if whole else window.first + cycles)[0]
             machine.end_record()
         finally:
             machine.close()
