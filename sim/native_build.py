@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.rtl.verilog import TOP, accelerator_verilog
+from bitjoule.rtl.verilog import TOP
 from bitjoule.sim.build_cache import cached, content_hash
+from bitjoule.sim.generated import generated_verilog
 from bitjoule.sim.simulators import SimulatorError, verilator_root
 
 Variant = Literal["fast", "saif", "vcd"]
@@ -51,7 +52,7 @@ def native_library(config: AcceleratorConfig, variant: Variant = "fast") -> Path
     """
     root = verilator_root()
     compiler = find_compiler()
-    verilog = accelerator_verilog(config)
+    verilog = generated_verilog(config)
     flags = (*_ALWAYS, *_DEFINED[variant], *_numbers(config))
     identity = (importlib.metadata.version("verilator"), compiler, _identity(compiler))
     sources = (path.read_bytes() for path in sorted(NATIVE.iterdir()) if path.suffix in {".cpp", ".h"})
@@ -150,6 +151,17 @@ def find_compiler() -> str:
         "the native simulation needs a C++ compiler: install one with your system's package manager "
         "(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++; macOS: xcode-select --install)"
     )
+
+
+def compiler_version() -> str:
+    """Return what the C++ compiler calls itself.
+
+    Raises
+    ------
+    SimulatorError
+        There is none.
+    """
+    return _call([find_compiler(), "--version"], Path.cwd(), "the C++ compiler").partition("\n")[0]
 
 
 def _identity(compiler: str) -> str:
