@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,12 +20,9 @@ from bitjoule.sim.simulators import SimulatorError
 from bitjoule.simulate_command import run_hardware
 
 if TYPE_CHECKING:
-    from bitjoule.energy_models.documents import Document
     from bitjoule.energy_models.errors import Problem
+    from bitjoule.experiments.preparation import Prepared
     from bitjoule.experiments.reader import Resolved
-    from bitjoule.experiments.rtl_schema import RtlExperiment
-
-    HardwareRun = tuple[RtlExperiment, Document]
 
 OK, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 KINDS = {
@@ -58,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show × shows its code
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(given)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds: nothing stays behind
     try:
         return int(options.command(options, given))
     except InputError as error:
@@ -145,13 +145,13 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _read(options: argparse.Namespace) -> "tuple[list[Resolved], list[HardwareRun]]":
+def _read(options: argparse.Namespace) -> "tuple[list[Resolved], list[Prepared]]":
     """Read every experiment before any runs, and report everything wrong in all of them."""
     from bitjoule.experiments.reader import find_experiment, read_experiment
     from bitjoule.experiments.rtl_schema import read_rtl_experiment
 
     found: list[Resolved] = []
-    hardware: list[HardwareRun] = []
+    hardware: list[Prepared] = []
     problems: list[Problem] = []
     names: set[str] = set()
     for argument in options.experiments:
@@ -168,7 +168,9 @@ def _read(options: argparse.Namespace) -> "tuple[list[Resolved], list[HardwareRu
             if resolved:
                 found.append(resolved)
             if simulated:
-                hardware.append(simulated)
+                from bitjoule.experiments.preparation import prepare
+
+                hardware.append(prepare(*simulated))
         except InputError as error:
             problems += error.problems
     if problems:
@@ -177,12 +179,11 @@ def _read(options: argparse.Namespace) -> "tuple[list[Resolved], list[HardwareRu
 
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that nothing stays behind
     experiments, hardware = _read(options)
     if experiments:
         _run_all(experiments, options, given)
-    for simulated, document in hardware:
-        run_hardware(simulated, document, options.out, ["bitjoule", *given])
+    for prepared in hardware:
+        run_hardware(prepared, options.out, ["bitjoule", *given])
     return OK
 
 
@@ -246,8 +247,8 @@ def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
     experiments, hardware = _read(options)
     for resolved in experiments:
         print(f"{resolved.source}: ok, {resolved.experiment.cases} cases")
-    for run in hardware:
-        print(f"{run[1].file}: ok, a run on the hardware")
+    for prepared in hardware:
+        print(f"{prepared.document.file}: ok, a run on the hardware")
     return OK
 
 

@@ -137,9 +137,8 @@ class Verilated:
 
     def close(self) -> None:
         """Free the instances; the object may be used again."""
-        for machine in self._machines:
-            if machine:
-                machine.close()
+        for machine in filter(None, self._machines):
+            machine.close()
         self._machines = [None] * self.workers
         if self._pool:
             self._pool.shutdown()
@@ -165,8 +164,7 @@ class Verilated:
         k, n = weights.shape
         shape = _tiles_shape(config, k, n)
         tiles = np.zeros(shape, np.uint8)
-        values = np.ascontiguousarray(weights)
-        codes = code_table(config)
+        values, codes = np.ascontiguousarray(weights), code_table(config)
         parts = self.workers if weights.size >= _PARALLEL_TRITS else 1
         bounds = [shape[1] * i // parts for i in range(parts + 1)]
         library = self._library("fast")
