@@ -33,6 +33,7 @@ KINDS = {
     "storages": "storage",
     "platforms": "platform",
     "accelerators": "accelerator",
+    "checkpoints": "checkpoint",
     "experiments": "experiment",
 }
 SHOWN_ROWS = 40
@@ -271,6 +272,10 @@ def _list(options: argparse.Namespace, _: Sequence[str]) -> int:
         configs = {name: read_configuration(name).as_mapping() for name in shipped_configurations()}
         headers = ("accelerator", *next(iter(configs.values())))
         table = Table(headers, [(name, *config.values()) for name, config in configs.items()])
+    elif options.kind == "checkpoints":
+        from bitjoule.sim.trained import described_models
+
+        table = Table(("checkpoint", "weights", "parameters", "nats per byte, held out"), described_models())
     else:
         table = listing(options.kind)
     print(tabulate(table.rows, table.headers, maxcolwidths=[None] * (len(table.headers) - 1) + [70]))
@@ -295,6 +300,11 @@ def _show(options: argparse.Namespace, _: Sequence[str]) -> int:
         from bitjoule.sim.configurations import find_configuration
 
         print(read_text(find_configuration(options.name), options.name), end="")
+        return OK
+    if options.kind == "checkpoint":
+        from bitjoule.sim.trained import find_model
+
+        print(read_text(find_model(options.name) / "README.md", options.name), end="")
         return OK
     kind = next(many for many, one in KINDS.items() if one == options.kind)
     found = entry(kind, options.name)
