@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ KINDS = {
     "storages": "storage",
     "platforms": "platform",
     "accelerators": "accelerator",
+    "checkpoints": "checkpoint",
     "experiments": "experiment",
 }
 SHOWN_ROWS = 40
@@ -55,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show × shows its code
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(given)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds: nothing stays behind
     try:
         return int(options.command(options, given))
     except InputError as error:
@@ -174,7 +178,6 @@ def _read(options: argparse.Namespace) -> "tuple[list[Resolved], list[OtherRun]]
 
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that nothing stays behind
     experiments, others = _read(options)
     if experiments:
         _run_all(experiments, options, given)
@@ -264,6 +267,10 @@ def _list(options: argparse.Namespace, _: Sequence[str]) -> int:
         configs = {name: read_configuration(name).as_mapping() for name in shipped_configurations()}
         headers = ("accelerator", *next(iter(configs.values())))
         table = Table(headers, [(name, *config.values()) for name, config in configs.items()])
+    elif options.kind == "checkpoints":
+        from bitjoule.sim.trained import described_models
+
+        table = Table(("checkpoint", "weights", "parameters", "nats per byte, held out"), described_models())
     else:
         table = listing(options.kind)
     print(tabulate(table.rows, table.headers, maxcolwidths=[None] * (len(table.headers) - 1) + [70]))
@@ -288,6 +295,11 @@ def _show(options: argparse.Namespace, _: Sequence[str]) -> int:
         from bitjoule.sim.configurations import find_configuration
 
         print(read_text(find_configuration(options.name), options.name), end="")
+        return OK
+    if options.kind == "checkpoint":
+        from bitjoule.sim.trained import find_model
+
+        print(read_text(find_model(options.name) / "README.md", options.name), end="")
         return OK
     kind = next(many for many, one in KINDS.items() if one == options.kind)
     found = entry(kind, options.name)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 NEEDED_FOR = {
     "rtl": "bitjoule rtl",
     "gates": "bitjoule calibrate",
+    "models": "text of Hugging Face models",
     "interop": "tests",
     "dev": "tests",
     "train": "training the small models",

@@ -58,10 +58,13 @@ def read_other(path: Path, overrides: Sequence[str] = ()) -> OtherRun | None:
 
     hardware = read_rtl_experiment(path, overrides)
     if hardware is not None:
+        from bitjoule.experiments.preparation import prepare
+
         experiment, document = hardware
+        prepared = prepare(experiment, document)
         return OtherRun(
             experiment.name, experiment.description, "hardware", f"{document.file}: ok, a run on the hardware",
-            lambda out, command, _: run_hardware(experiment, document, out, command),
+            lambda out, command, _: run_hardware(prepared, out, command),
         )  # fmt: skip
     gates = read_gates_experiment(path, overrides)
     if gates is not None:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -158,7 +157,6 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
     from bitjoule.energy_models.documents import read_text
     from bitjoule.sim.configurations import read_configuration
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that nothing stays behind
     config = read_configuration(options.configuration)
     shapes = _fitting(config, options.matmul)
     verilog = None if options.verilog is None else _verilog(options.verilog, read_text)

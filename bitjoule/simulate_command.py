@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bitjoule.energy_models.documents import Document
-    from bitjoule.experiments.rtl_schema import RtlExperiment
+    from bitjoule.experiments.preparation import Prepared
+    from bitjoule.experiments.simulation import Simulated
 
 OK = 0
-SHOWN_ROWS = 24
-KEYS = ("config", "engine", "model", "random_weights", "prompt", "new_tokens", "temperature", "seed", "clock_mhz",
-        "toggles")  # fmt: skip
+SHOWN_ROWS = 1000
+KEYS = ("config", "engine", "model", "weights", "random_weights", "prompt", "new_tokens", "temperature", "seed",
+        "clock_mhz", "toggles")  # fmt: skip
 
 
 def add_simulate(below: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,10 +34,17 @@ def add_simulate(below: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     command.add_argument(
         "model", nargs="?", metavar="MODEL",
-        help="a Hugging Face folder, or a model that ships (default: tiny-b158); with --random-weights a preset",
+        help="a Hugging Face folder, or a model that ships (default: tiny-b158); with --random-weights a preset too",
     )  # fmt: skip
-    command.add_argument("--prompt", default=None, help="text, or ids for a model without tokenizer")
-    command.add_argument("--new-tokens", type=_tokens, default=32, metavar="N", help="default: %(default)s")
+    command.add_argument(
+        "--prompt",
+        help="text (default: 'The sum of '), or ids for a model without tokenizer or of random weights "
+        "(default: '0 1 2')",
+    )
+    command.add_argument(
+        "--new-tokens", type=_tokens, default=32, metavar="N",
+        help="at most: a model may end its text (default: %(default)s)",
+    )  # fmt: skip
     command.add_argument(
         "--config", default="simulate_64x16", metavar="CONFIG.yaml", help="accelerator (default: %(default)s)"
     )
@@ -45,7 +52,13 @@ def add_simulate(below: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "--engine", choices=("rtl", "numpy", "check"), default="rtl",
         help="who multiplies; check: both, every product compared (default: %(default)s)",
     )  # fmt: skip
-    command.add_argument("--random-weights", type=_share, metavar="ZERO_SHARE", help="a preset's shape, trits drawn")
+    command.add_argument(
+        "--weights", choices=("ternary", "binary"), help="quantise a folder's floating-point weights on load"
+    )
+    command.add_argument(
+        "--random-weights", type=_share, metavar="ZERO_SHARE",
+        help="only the shape of the model, trits drawn with this share of zeros",
+    )  # fmt: skip
     command.add_argument("--seed", type=int, default=0, help="of random weights and of sampling (default: %(default)s)")
     command.add_argument("--temperature", type=float, default=0.6, help="0: the likeliest token (default: %(default)s)")
     command.add_argument("--technology", default="7nm", help="whose prices (default: %(default)s)")
@@ -80,6 +93,7 @@ def _share(text: str) -> float:
 def _simulate(options: argparse.Namespace, given: Sequence[str]) -> int:
     from bitjoule.energy_models.documents import Document
     from bitjoule.energy_models.validation import validate
+    from bitjoule.experiments.preparation import prepare
     from bitjoule.experiments.rtl_schema import DEFAULT_MODEL, RtlExperiment
 
     run = {key: getattr(options, key) for key in KEYS if getattr(options, key) is not None}
@@ -87,17 +101,18 @@ def _simulate(options: argparse.Namespace, given: Sequence[str]) -> int:
     data: dict[str, Any] = {"name": f"rtl_{called}", "technology": options.technology}
     data |= {"platform": options.platform, "rtl": run}
     document = Document("rtl simulate", data, {(): 1})
-    run_hardware(validate(RtlExperiment, document), document, options.out, ["bitjoule", *given])
+    prepared = prepare(validate(RtlExperiment, document), document)
+    run_hardware(prepared, options.out, ["bitjoule", *given])
     return OK
 
 
-def run_hardware(experiment: "RtlExperiment", document: "Document", out: Path, command: Sequence[str]) -> None:
+def run_hardware(prepared: "Prepared", out: Path, command: Sequence[str]) -> None:
     """Run a hardware experiment; print its text and what was measured; write its tables.
 
     Parameters
     ----------
-    experiment, document
-        What to run, and where it was written.
+    prepared
+        What to run.
     out
         The folder in which the experiment gets its own.
     command
@@ -106,29 +121,45 @@ def run_hardware(experiment: "RtlExperiment", document: "Document", out: Path, c
     Raises
     ------
     InputError
-        The experiment is wrong.
+        The model's weights are wrong, or the folder cannot be written.
     """
+    from bitjoule.experiments.folder import replacing
     from bitjoule.experiments.hardware_tables import hardware_tables, write
-    from bitjoule.experiments.simulation import simulate
     from bitjoule.reports.hardware import hardware_markdown
     from bitjoule.reports.summary import MAX_ROWS
 
-    found = simulate(experiment, document, lambda text: print(text, end="", flush=True))
-    if found.new_tokens:
-        print("\n")
-    if not found.rows:
-        print("no integer matmul was run: this model's weights are floating-point")
+    if prepared.machine is None:
+        print("no integer matmul will be run: this model's weights are floating-point; `--weights ternary` (in YAML")
+        print("rtl.weights) quantises them. No tables are written.\n")
+        _generate(prepared)
         return
-    tables = hardware_tables(experiment, found)
-    print(hardware_markdown(experiment, found, tables, SHOWN_ROWS))
-    told = f"{found.new_tokens} tokens, {found.new_tokens / found.seconds:.2f} tokens/s" if found.new_tokens else "done"
-    if not experiment.rtl.toggles:
-        cycles, trits = (
-            sum(column) for column in zip(*((r.cycles, r.tokens * r.k * r.n) for r in found.rows), strict=True)
-        )
-        told += f", {cycles / found.seconds / 1e3:.0f} k cycles/s, {trits / found.seconds / 1e9:.3f} G trits/s"
-    print(f"Simulated in {found.seconds:.1f} s, NumPy's part included: {told}.")
+    experiment = prepared.experiment
     target = out / experiment.name
-    text = hardware_markdown(experiment, found, tables, MAX_ROWS)
-    write(experiment, document, found, tables, target, command, text)
+    with replacing(target) as folder:  # what cannot be written is told before the run
+        found = _generate(prepared)
+        tables = hardware_tables(experiment, found)
+        write(prepared, found, tables, folder, command, hardware_markdown(experiment, found, tables, MAX_ROWS))
+    print(hardware_markdown(experiment, found, tables, SHOWN_ROWS))
+    print(_speed(found))
     print(f"Tables in {target}/")
+
+
+def _generate(prepared: "Prepared") -> "Simulated":
+    from bitjoule.experiments.simulation import simulate
+
+    found = simulate(prepared, lambda text: print(text, end="", flush=True))
+    if not found.bare:
+        print("\n")
+    return found
+
+
+def _speed(found: "Simulated") -> str:
+    """Return how long the run took, and of it the simulated hardware."""
+    tokens = "" if found.bare else f": {found.new_tokens} tokens, {found.new_tokens / found.seconds:.2f} tokens/s"
+    told = f"Ran in {found.seconds:.1f} s{tokens}."
+    if found.hardware_seconds is None:
+        return told
+    cycles = sum(row.cycles for row in found.rows)
+    trits = sum(row.tokens * row.k * row.n for row in found.rows)
+    rates = f"{cycles / found.hardware_seconds / 1e3:.0f} k cycles/s, {trits / found.hardware_seconds / 1e9:.3f}"
+    return f"{told} Of it {found.hardware_seconds:.1f} s in the simulated hardware: {rates} G trits/s."

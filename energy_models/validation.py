@@ -22,8 +22,9 @@ class Strict(BaseModel):
     def _known_keys(cls, data: Any) -> Any:
         """Reject unknown keys before anything else: the missing keys they cause would only be noise."""
         if not isinstance(data, dict):
-            keys = [key for key, field in cls.model_fields.items() if field.is_required()]
-            raise wrong_value(f"got {brief(data)}", f"{cls.instead}a mapping with the keys {', '.join(keys)}")
+            keys = ", ".join(key for key, field in cls.model_fields.items() if field.is_required())
+            keys = f"the keys {keys}" if keys else f"keys of {', '.join(cls.model_fields)}"
+            raise wrong_value(f"got {brief(data)}", f"{cls.instead}a mapping with {keys}")
         unknown = [key for key in data if key not in cls.model_fields]
         if unknown:
             raise PydanticCustomError("unknown_keys", "", {"unknown": unknown, "known": list(cls.model_fields)})

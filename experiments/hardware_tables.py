@@ -8,17 +8,17 @@ import pandas as pd
 import yaml
 
 from bitjoule.energy_models.arithmetic import Phase
-from bitjoule.energy_models.documents import Document
 from bitjoule.energy_models.facts import Price
 from bitjoule.energy_models.steps import Kind
 from bitjoule.experiments.accelerator_costs import matmul_costs
 from bitjoule.experiments.evaluation import ENERGY_COLUMNS, PJ_PER_J, REQUEST, RESULT_COLUMNS
-from bitjoule.experiments.folder import replacing
 from bitjoule.experiments.manifest import write_run_manifest
+from bitjoule.experiments.preparation import Prepared
 from bitjoule.experiments.result import SUMMARY_COLUMNS
-from bitjoule.experiments.rtl_schema import DEFAULT_MODEL, DEFAULT_PROMPT, RtlExperiment, read_machine
+from bitjoule.experiments.rtl_schema import DEFAULT_IDS, DEFAULT_MODEL, DEFAULT_PROMPT, OF_MODELS, RtlExperiment
 from bitjoule.experiments.simulation import Call, Simulated
 from bitjoule.experiments.tables import write_csv
+from bitjoule.sim.tokenizer import IdTokenizer
 
 BARE = "matmul"
 ENDS = ("energy_low_pj", "energy_pj", "energy_high_pj")  # in a price's order
@@ -98,8 +98,8 @@ def _summary(
 
 
 def _tokens(found: Simulated, model: str, phase: str) -> int:
-    """Return the tokens that a phase ran: the prompt's, all new ones but the last, or a bare matmul's M."""
-    rows = (row for row in found.rows if row.phase == phase and (found.new_tokens or row.name == model))
+    """Return the tokens that a phase ran: the prompt's, the new ones that came back, or a bare matmul's M."""
+    rows = (row for row in found.rows if row.phase == phase and (not found.bare or row.name == model))
     return next(rows).tokens
 
 
@@ -114,49 +114,44 @@ def _case(experiment: RtlExperiment, found: Simulated, call: Call) -> dict[str, 
     }  # fmt: skip
 
 
-def _written_out(experiment: RtlExperiment, found: Simulated, document: Document) -> dict[str, object]:
-    run = experiment.rtl
-    if run.matmuls is None:
-        run = run.model_copy(update={"model": run.model or DEFAULT_MODEL, "prompt": run.prompt or DEFAULT_PROMPT})
+def _written_out(prepared: Prepared, found: Simulated) -> dict[str, object]:
+    experiment, run = prepared.experiment, prepared.experiment.rtl
+    if prepared.chosen:
+        default = DEFAULT_IDS if isinstance(prepared.chosen.tokenizer, IdTokenizer) else DEFAULT_PROMPT
+        prompt = default if run.prompt is None else run.prompt
+        run = run.model_copy(update={"model": run.model or DEFAULT_MODEL, "prompt": prompt})
     run = run.model_copy(update={"clock_mhz": found.machine.node.clock_mhz})
-    whole = experiment.model_copy(update={"rtl": run, "platform": read_machine(experiment, document).whole})
-    return whole.model_dump(mode="json", exclude_none=True)
+    whole = experiment.model_copy(update={"rtl": run, "platform": prepared.platform.whole})
+    unsaid = {"rtl": set(OF_MODELS)} if found.bare else None
+    return whole.model_dump(mode="json", exclude_none=True, exclude=unsaid)
 
 
 def write(
-    experiment: RtlExperiment,
-    document: Document,
+    prepared: Prepared,
     found: Simulated,
     tables: HardwareTables,
-    target: Path,
+    folder: Path,
     command: Sequence[str],
     summary_text: str,
 ) -> None:
-    """Write the folder of a run: tables, summary.md, the experiment with every default written out, and the manifest.
+    """Fill the folder of a run: tables, summary.md, the experiment with every default written out, and the manifest.
 
     Parameters
     ----------
-    experiment, document, found, tables
-        What was run, where it was written, and what it gave.
-    target
-        The output folder; replaced whole.
+    prepared, found, tables
+        What was run, and what it gave.
+    folder
+        Empty.
     command
         The command line.
     summary_text
         For summary.md.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be written, or holds what no run wrote.
     """
-    with replacing(target) as folder:
-        write_csv([pd.DataFrame(found.rows)], folder / "matmuls.csv")
-        for name, table in tables._asdict().items():
-            write_csv([table], folder / f"{name}.csv")
-        (folder / "summary.md").write_text(summary_text, encoding="utf-8")
-        whole = yaml.safe_dump(
-            _written_out(experiment, found, document), sort_keys=False, allow_unicode=True, width=120
-        )
-        (folder / "experiment.yaml").write_text(whole, encoding="utf-8")
-        write_run_manifest(folder, found.inputs, command, {"seed": experiment.rtl.seed})
+    write_csv([pd.DataFrame(found.rows)], folder / "matmuls.csv")
+    for name, table in tables._asdict().items():
+        write_csv([table], folder / f"{name}.csv")
+    (folder / "summary.md").write_text(summary_text, encoding="utf-8")
+    whole = yaml.safe_dump(_written_out(prepared, found), sort_keys=False, allow_unicode=True, width=120)
+    (folder / "experiment.yaml").write_text(whole, encoding="utf-8")
+    seeds = {"seed": prepared.experiment.rtl.seed}
+    write_run_manifest(folder, found.inputs, command, seeds, found.versions)

@@ -82,7 +82,11 @@ def write_manifest(folder: Path, resolved: Resolved, command: Sequence[str]) -> 
 
 
 def write_run_manifest(
-    folder: Path, inputs: Mapping[str, str], command: Sequence[str], seeds: Mapping[str, int]
+    folder: Path,
+    inputs: Mapping[str, str],
+    command: Sequence[str],
+    seeds: Mapping[str, int],
+    versions: Mapping[str, str] | None = None,
 ) -> None:
     """Write the manifest of any run.
 
@@ -96,12 +100,14 @@ def write_run_manifest(
         The command line.
     seeds
         Of what was drawn at random.
+    versions
+        Of tools that not every run uses.
     """
     used = sorted(path for path in DATA.rglob("*") if path.suffix in {".csv", ".yaml", ".bib"})
     manifest = {
         "command": list(command),
         "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES} | dict(versions or {}),
         "git_commit": _git_commit(),
         "seeds": dict(seeds),
         "input": dict(inputs),

@@ -21,6 +21,8 @@ DEFAULT_CONFIG = "simulate_64x16"
 DEFAULT_MODEL = "tiny-b158"
 DEFAULT_PLATFORM = "ternary-edge"
 DEFAULT_PROMPT = "The sum of "
+DEFAULT_IDS = "0 1 2"  # of a model without tokenizer
+OF_MODELS = ("model", "weights", "prompt", "new_tokens", "temperature")  # keys that say nothing about bare matmuls
 
 
 class RtlMatmul(MatmulSize):
@@ -42,7 +44,16 @@ class RtlRun(Strict):
     model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "if": _given("matmuls"),
-            "then": {"allOf": [_given("random_weights"), {"not": _given("model")}]},
+            "then": {"allOf": [_given("random_weights"), {"not": {"anyOf": [_given(key) for key in OF_MODELS]}}]},
+            "not": {
+                "anyOf": [
+                    {"allOf": [_given("weights"), _given("random_weights")]},
+                    {
+                        "required": ["engine", "toggles"],
+                        "properties": {"engine": {"const": "numpy"}, "toggles": {"const": True}},
+                    },
+                ]
+            },
         }
     )
 
@@ -52,17 +63,24 @@ class RtlRun(Strict):
     )
     model: str | None = Field(
         default=None,
-        description=f"a Hugging Face folder, a model that ships (default: {DEFAULT_MODEL}), or with random_weights a "
-        "preset",
+        description=f"a Hugging Face folder, a model that ships (default: {DEFAULT_MODEL}), or with random_weights "
+        "a preset too",
+    )
+    weights: Literal["ternary", "binary"] | None = Field(
+        default=None, description="quantise a folder's floating-point weights so"
     )
     matmuls: Annotated[list[RtlMatmul], Field(min_length=1, json_schema_extra={"uniqueItems": True})] | None = Field(
         default=None, description="instead of a model, on operands that are drawn; each size once"
     )
     random_weights: float | None = Field(default=None, ge=0, le=1, description="share of zeros of trits that are drawn")
     prompt: str | None = Field(
-        default=None, description=f"text (default: {DEFAULT_PROMPT!r}), or ids for a model without tokenizer"
+        default=None,
+        description=f"text (default: {DEFAULT_PROMPT!r}), or ids for a model without tokenizer "
+        f"(default: {DEFAULT_IDS!r})",
     )
-    new_tokens: int = Field(default=32, ge=1, le=999_999, description="generated after the prompt")
+    new_tokens: int = Field(
+        default=32, ge=1, le=999_999, description="generated after the prompt; fewer if the model ends its text"
+    )
     temperature: float = Field(default=0.6, ge=0, le=1000, description="0: the likeliest token")
     seed: int = Field(default=0, ge=0, le=10**18, description="of what is drawn")
     toggles: bool = Field(default=False, description="count toggles in each matmul's first cycles; a slower build")
@@ -72,8 +90,14 @@ class RtlRun(Strict):
 
     @model_validator(mode="after")
     def _model_or_matmuls(self) -> Self:
-        if self.matmuls is not None and self.model is not None:
-            raise wrong_value("model and matmuls are both given", "one of them")
+        given = [key for key in self.model_fields_set if getattr(self, key) is not None]
+        for key in OF_MODELS:
+            if self.matmuls is not None and key in given:
+                raise wrong_value(f"{key} and matmuls are both given", "one of them")
+        if self.weights is not None and self.random_weights is not None:
+            raise wrong_value("weights and random_weights are both given", "one of them")
+        if self.toggles and self.engine == "numpy":
+            raise wrong_value("NumPy has no toggles to count", "engine rtl or check", "toggles")
         if self.matmuls is not None and self.random_weights is None:
             raise wrong_value("matmuls without random_weights", "random_weights, the share of zero trits")
         if len({(size.m, size.k, size.n) for size in self.matmuls or ()}) < len(self.matmuls or ()):

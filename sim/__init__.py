@@ -18,6 +18,7 @@
     verilated       the hardware as a compiled program, called with arrays; made of
     native_build      Verilog and native/*.cpp to a shared library
     native_machine    that library's interface
+    generated         the Verilog, generated once
     build_cache       builds that are kept
     saif              counts of toggles
     engines         who multiplies for a model: NumPy, both with comparison, and

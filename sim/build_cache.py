@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bitjoule.sim.simulators import SimulatorError
+
 
 def cache_folder() -> Path:
     """Return where builds are kept.
@@ -51,18 +53,23 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
 
     Raises
     ------
-    OSError
+    SimulatorError
         The cache cannot be written.
     """
     root = cache_folder()
     target = root / name
     if target.is_dir():
         return target
-    root.mkdir(parents=True, exist_ok=True)
-    with _locked(root / f"{name}.lock"):
+    with _writing(root):
+        root.mkdir(parents=True, exist_ok=True)
+    with _locked(root / f"{name}.lock") as alone:
         if target.is_dir():
             return target
-        made = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
+        if alone:  # what a killed build left behind
+            for left in root.glob(f".{name}.*"):
+                shutil.rmtree(left, ignore_errors=True)
+        with _writing(root):
+            made = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
         try:
             build(made)
             made.chmod(0o755)
@@ -78,12 +85,30 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w", encoding="ascii") as file:
-        with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            # Who waits still holds this file, and finds the build done; who comes later finds it without a lock.
-            path.unlink(missing_ok=True)
+def _writing(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        wrong = f"builds cannot be kept in {root}: {error.strerror}"
+        raise SimulatorError(f"{wrong}; name a folder that can be written in BITJOULE_CACHE") from None
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Wait for the lock on a file; tell whether there is one: some file systems have none."""
+    while True:
+        with _writing(path.parent):
+            file = path.open("w", encoding="ascii")
+        with file:
+            alone = False
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+                alone = True
+            # Who had it before has removed the file: then nobody else would wait for this one.
+            if alone and not (path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())):
+                continue
+            try:
+                yield alone
+            finally:
+                path.unlink(missing_ok=True)
+            return

@@ -6,6 +6,7 @@ NumPy has no bfloat16, whose 16 bits are the upper half of a float32.
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,7 @@ class Checkpoint:
         else:
             self._main = f"{self.file}/{INDEX}"
             self._tensors = _read_index(folder, self.file)
+        self._wanted: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
@@ -128,11 +130,29 @@ class Checkpoint:
         InputError
             Names the file and the tensor.
         """
+        self._wanted.add(name)
         tensor = self._tensor(name)
         if tensor.dtype not in dtypes:
             raise self.error(name, f"holds {tensor.dtype}", choices(dtypes))
         if tensor.shape != shape:
             raise self.error(name, f"has shape {list(tensor.shape)}", f"{list(shape)}, after config.json")
+
+    def refuse_others(self, ignored: re.Pattern[str]) -> None:
+        """Refuse a tensor that nobody has checked: the model would run without it.
+
+        Parameters
+        ----------
+        ignored
+            Names that may stand there all the same, whole.
+
+        Raises
+        ------
+        InputError
+            Names the first one.
+        """
+        for name in self._tensors:
+            if name not in self._wanted and not ignored.fullmatch(name):
+                raise self.error(name, "is not used by this model", "tensors that config.json's keys ask for")
 
     def floats(self, name: str, shape: tuple[int, ...]) -> Float32s:
         """Read a tensor of floats: float32 and finite.

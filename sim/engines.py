@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bitjoule.sim.matmul import Codes, integer_matmul
 from bitjoule.sim.quantisation import QuantisedWeights
+from bitjoule.sim.simulators import SimulatorError
 
 Int32s = NDArray[np.int32]
 
@@ -110,7 +111,7 @@ class NumpyEngine:
         return integer_matmul(activations, weights.codes)
 
 
-class EngineMismatchError(Exception):
+class EngineMismatchError(SimulatorError):
     """Two engines gave different products for one matmul."""
 
 

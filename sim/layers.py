@@ -20,7 +20,17 @@ Observer = Callable[[MatmulRecord], None]
 
 
 class OverflowInModelError(ArithmeticError):
-    """Activations left the range of float32: the weights are no working model's."""
+    """Activations left the range of float32: the weights are no working model's.
+
+    Parameters
+    ----------
+    part
+        Where: a linear's full name, a norm, or ``lm_head``.
+    """
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+        super().__init__(f"{part}: activations are not finite in float32")
 
 
 @dataclass(frozen=True)
@@ -134,7 +144,7 @@ def finite(name: str, values: Float32s) -> Float32s:
         Some are not.
     """
     if not np.isfinite(values).all():
-        raise OverflowInModelError(f"{name}: activations are not finite in float32")
+        raise OverflowInModelError(name)
     return values
 
 

@@ -11,6 +11,7 @@ What is read, as transformers 5 means it:
   stands in the file, or `load_model` is told so: packed uint8 with a factor, or floats, quantised on load.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,9 @@ from bitjoule.sim.model_config import ModelConfig, Weights, read_model_config
 from bitjoule.sim.quantisation import Kind, QuantisedWeights, absmean_ternary, sign_binary
 from bitjoule.sim.tokenizer import Tokenizer, read_tokenizer
 
+# Buffers that transformers once saved, and a head that is the embedding.
+_IGNORED = re.compile(r".*\.rotary_emb\.inv_freq")
+_IGNORED_TIED = re.compile(rf"{_IGNORED.pattern}|lm_head\.weight")
 _ROWS = 4096  # of a table at a time
 _RESIDENT_VALUES = 2**24  # float32 values of a table that is kept: 64 MiB
 _PLACES = {
@@ -79,10 +83,48 @@ class StoredTable:
         return self.checkpoint.float_rows(self.name, start, stop)
 
 
-def load_model(
-    folder: Path, file: str | None = None, weights: Weights | None = None, resident: int = RESIDENT_TRITS
-) -> LoadedModel:
-    """Read a model; every tensor is checked before this returns.
+@dataclass(frozen=True)
+class OpenedModel:
+    """A folder of which the configuration, the tokenizer and the tensors' headers have been read and checked.
+
+    Parameters
+    ----------
+    config
+        What its config.json says.
+    tokenizer
+        Of the folder.
+    checkpoint
+        Its tensors.
+    """
+
+    config: ModelConfig
+    tokenizer: Tokenizer
+    checkpoint: Checkpoint
+
+    def read(self, resident: int = RESIDENT_TRITS) -> Model:
+        """Return the model; every tensor is checked before this returns.
+
+        Parameters
+        ----------
+        resident
+            As for `Blocks`: larger models are read again, block by block, in each pass.
+
+        Raises
+        ------
+        InputError
+            A tensor is damaged or not finite.
+        """
+        config, reader = self.config, _Reader(self.config, self.checkpoint)
+        blocks = Blocks(reader.block, config.shape, resident)
+        for index in range(config.shape.layers):
+            blocks(index)
+        table = reader.table("model.embed_tokens.weight")
+        norm = reader.norm("model.norm", config.shape.hidden)
+        return Model(config.shape, blocks, table, norm, reader.head(), config.rope_theta)
+
+
+def open_model(folder: Path, file: str | None = None, weights: Weights | None = None) -> OpenedModel:
+    """Read a model's folder but for the tensors' values.
 
     Parameters
     ----------
@@ -93,33 +135,40 @@ def load_model(
     weights
         Quantise float weights so, whatever config.json says; its packed ones must be of this kind. ``float`` is refused
         for a quantised model.
-    resident
-        As for `Blocks`: larger models are read again, block by block, in each pass.
 
     Raises
     ------
     InputError
-        A file or tensor is missing, damaged, of a wrong type or shape or not finite, or the architecture is unknown.
+        A file or tensor is missing, cut short, of a wrong type or shape, or the architecture is unknown.
     """
     file = file or str(folder)
     if not folder.is_dir():
         raise whole_file(file, "is no folder", "a folder with config.json and safetensors")
     config = read_model_config(folder, file, weights)
     checkpoint = Checkpoint(folder, file)
-    reader = _Reader(config, checkpoint)
-    reader.check_headers()
-    blocks = Blocks(reader.block, config.shape, resident)
-    for index in range(config.shape.layers):
-        blocks(index)
-    model = Model(
-        config.shape,
-        blocks,
-        reader.table("model.embed_tokens.weight"),
-        reader.norm("model.norm", config.shape.hidden),
-        reader.head(),
-        config.rope_theta,
-    )
-    return LoadedModel(model, read_tokenizer(folder, config.tokenizer, config.shape.vocabulary, file), config)
+    _Reader(config, checkpoint).check_headers()
+    return OpenedModel(config, read_tokenizer(folder, config.tokenizer, config.shape.vocabulary, file), checkpoint)
+
+
+def load_model(
+    folder: Path, file: str | None = None, weights: Weights | None = None, resident: int = RESIDENT_TRITS
+) -> LoadedModel:
+    """Read a model; every tensor is checked before this returns.
+
+    Parameters
+    ----------
+    folder, file, weights
+        As for `open_model`.
+    resident
+        As for `OpenedModel.read`.
+
+    Raises
+    ------
+    InputError
+        As of these two.
+    """
+    opened = open_model(folder, file, weights)
+    return LoadedModel(opened.read(resident), opened.tokenizer, opened.config)
 
 
 def unpack(packed: NDArray[np.uint8], out_features: int) -> Codes:
@@ -151,7 +200,7 @@ class _Reader:
     checkpoint: Checkpoint
 
     def check_headers(self) -> None:
-        """Refuse missing tensors, wrong types and shapes before any is read."""
+        """Refuse missing and unknown tensors, wrong types and shapes before any is read."""
         shape = self.config.shape
         self.checkpoint.check("model.embed_tokens.weight", (shape.vocabulary, shape.hidden), FLOATS)
         for index in range(shape.layers):
@@ -164,6 +213,7 @@ class _Reader:
             self._check_linear("lm_head", self._head_shape)
         elif not shape.tied_embedding:
             self.checkpoint.check("lm_head.weight", (shape.vocabulary, shape.hidden), FLOATS)
+        self.checkpoint.refuse_others(_IGNORED_TIED if shape.tied_embedding else _IGNORED)
 
     def block(self, index: int) -> Block:
         shape = self.config.shape

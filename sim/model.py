@@ -163,7 +163,7 @@ class Model:
         OverflowInModelError
             Activations left the range of float32.
         """
-        ids = self._checked(tokens)
+        ids = checked_ids(self.shape, tokens)
         cache = self.new_cache() if cache is None else cache
         run = Run(engine, observe)
         start = cache[0].length
@@ -219,13 +219,12 @@ class Model:
         OverflowInModelError
             While iterating: activations left the range of float32.
         """
-        ids = self._checked(prompt)
+        ids = checked_ids(self.shape, prompt)
         if operator.index(new_tokens) < 0:
             raise ValueError(f"new_tokens is {new_tokens}, expected 0 or more")
         if not 0 <= temperature < np.inf:
             raise ValueError(f"temperature is {temperature}, expected 0 or more")
-        if self.shape.learned_positions and len(ids) + new_tokens - 1 > self.shape.learned_positions:
-            raise ValueError(f"{len(ids)} + {new_tokens} tokens exceed the {self.shape.learned_positions} positions")
+        check_positions(self.shape, len(ids), new_tokens)
         return self._generate(ids, new_tokens, engine, temperature, seed, frozenset(stop), observe)
 
     def _generate(
@@ -248,15 +247,6 @@ class Model:
             yield token
             ids = [token]
 
-    def _checked(self, tokens: Sequence[int]) -> list[int]:
-        ids = [operator.index(token) for token in tokens]
-        if not ids:
-            raise ValueError("there are no tokens, expected at least one")
-        wrong = [token for token in ids if not 0 <= token < self.embedding.rows]
-        if wrong:
-            raise ValueError(f"token {wrong[0]} is outside the vocabulary, expected 0 to {self.embedding.rows - 1}")
-        return ids
-
     def _logits(self, hidden: Float32s, run: Run) -> Float32s:
         if isinstance(self.head, Linear):
             return self.head(hidden, run)
@@ -267,6 +257,51 @@ class Model:
                 stop = min(start + _ROWS, table.rows)
                 logits[:, start:stop] = hidden @ table.block(start, stop).T
         return finite("lm_head", logits)
+
+
+def checked_ids(shape: ModelShape, tokens: Sequence[int]) -> list[int]:
+    """Return tokens as ids that a model of this shape can run.
+
+    Parameters
+    ----------
+    shape
+        The model's.
+    tokens
+        At least one whole number of the vocabulary.
+
+    Raises
+    ------
+    TypeError
+        A token is no whole number.
+    ValueError
+        No tokens, or an id outside the vocabulary.
+    """
+    ids = [operator.index(token) for token in tokens]
+    if not ids:
+        raise ValueError("there are no tokens, expected at least one")
+    wrong = [token for token in ids if not 0 <= token < shape.vocabulary]
+    if wrong:
+        raise ValueError(f"token {wrong[0]} is outside the vocabulary, expected 0 to {shape.vocabulary - 1}")
+    return ids
+
+
+def check_positions(shape: ModelShape, prompt: int, new_tokens: int) -> None:
+    """Refuse more tokens than learned positions, if the model has them.
+
+    Parameters
+    ----------
+    shape
+        The model's.
+    prompt, new_tokens
+        Tokens; the last new one is not run through the model.
+
+    Raises
+    ------
+    ValueError
+        They are too many.
+    """
+    if shape.learned_positions and prompt + new_tokens - 1 > shape.learned_positions:
+        raise ValueError(f"{prompt} + {new_tokens} tokens exceed the {shape.learned_positions} positions")
 
 
 def sample(logits: Float32s, temperature: float, rng: np.random.Generator) -> int:
@@ -290,4 +325,4 @@ def sample(logits: Float32s, temperature: float, rng: np.random.Generator) -> in
     return min(int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right")), len(bounds) - 1)
 
 
-__all__ = ["ArrayTable", "Blocks", "Model", "OverflowInModelError", "Table", "sample"]
+__all__ = ["ArrayTable", "Blocks", "Model", "OverflowInModelError", "Table", "check_positions", "checked_ids", "sample"]

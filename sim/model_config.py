@@ -71,6 +71,8 @@ class ModelConfig:
         Names of the norms before the output and the down projection, if the shape has them.
     tokenizer
         ``bytes``, ``characters``, or None: as the folder's files tell.
+    stop
+        Ids that end a text.
     """
 
     shape: ModelShape
@@ -80,6 +82,7 @@ class ModelConfig:
     scheme: Scheme
     sub_norms: tuple[str, str]
     tokenizer: str | None
+    stop: tuple[int, ...]
 
     def quantised(self, name: str) -> bool:
         """Return whether a linear's weights are codes, as transformers decides it.
@@ -114,12 +117,12 @@ def read_model_config(folder: Path, file: str, weights: Weights | None = None) -
     InputError
         It cannot be read, or describes a model that cannot be run.
     """
-    shape = read_config(folder, file)
     document = read_json(folder / "config.json", f"{file}/config.json")
     config: Mapping[str, Any] = document.data
-    model_type = config["model_type"]
-    if model_type not in _THETA:
+    model_type = config.get("model_type")
+    if not isinstance(model_type, str) or model_type not in _THETA:
         raise _error(document, "model_type", *unknown_name("model_type", model_type, _THETA))
+    shape = read_config(folder, file)
     if shape.activation not in _ACTIVATIONS:
         raise _error(document, "hidden_act", brief(config.get("hidden_act")), choices(_ACTIVATIONS))
     if shape.head_dim % 2:
@@ -137,7 +140,21 @@ def read_model_config(folder: Path, file: str, weights: Weights | None = None) -
         scheme,
         ("inner_attn_ln", "ffn_layernorm") if reproduction else ("attn_sub_norm", "ffn_sub_norm"),
         own.get("tokenizer"),
+        _stop(document, folder, file),
     )
+
+
+def _stop(document: Document, folder: Path, file: str) -> tuple[int, ...]:
+    """Return the ids that end a text: generation_config.json's, or else config.json's."""
+    name = "generation_config.json"
+    if (folder / name).is_file():
+        generation = read_json(folder / name, f"{file}/{name}")
+        document = generation if generation.data.get("eos_token_id") is not None else document
+    given = document.data.get("eos_token_id")
+    ids = given if isinstance(given, list) else [] if given is None else [given]
+    if not all(type(one) is int for one in ids):
+        raise _error(document, "eos_token_id", f"is {brief(given)}", "an id, or a list of ids")
+    return tuple(ids)
 
 
 def _scheme(document: Document, reproduction: bool, wanted: Weights | None) -> tuple[Weights, Scheme]:
@@ -227,7 +244,7 @@ def _positive(document: Document, config: Mapping[str, Any], key: str, default: 
     if value is None:
         return default
     if type(value) not in (int, float) or not 0 < value < 1e30:
-        raise _error(document, at or key, f"{key} is {brief(value)}", "a positive number")
+        raise _error(document, at or key, f"{f'{key} ' if at else ''}is {brief(value)}", "a positive number")
     return float(value)
 
 

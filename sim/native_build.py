@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.rtl.verilog import TOP, accelerator_verilog
+from bitjoule.rtl.verilog import TOP
 from bitjoule.sim.build_cache import cached, content_hash
+from bitjoule.sim.generated import generated_verilog
 from bitjoule.sim.simulators import SimulatorError, verilator_root
 
 Variant = Literal["fast", "saif", "vcd"]
@@ -56,7 +57,7 @@ def native_library(config: AcceleratorConfig, variant: Variant = "fast", verilog
     apart = "" if verilog else _COLUMNS_APART.format(top=TOP)
     # Optimising a netlist of ten thousand cells takes longer than any check that is run on it.
     level = _SLOW if verilog else _FAST[variant]
-    verilog = verilog or accelerator_verilog(config)
+    verilog = verilog or generated_verilog(config)
     flags = (*_ALWAYS, *_DEFINED[variant], *_numbers(config))
     identity = (importlib.metadata.version("verilator"), compiler, _identity(compiler))
     sources = (path.read_bytes() for path in sorted(NATIVE.iterdir()) if path.suffix in {".cpp", ".h"})
@@ -161,6 +162,17 @@ def find_compiler() -> str:
         "the native simulation needs a C++ compiler: install one with your system's package manager "
         "(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++; macOS: xcode-select --install)"
     )
+
+
+def compiler_version() -> str:
+    """Return what the C++ compiler calls itself.
+
+    Raises
+    ------
+    SimulatorError
+        There is none.
+    """
+    return _call([find_compiler(), "--version"], Path.cwd(), "the C++ compiler").partition("\n")[0]
 
 
 def _identity(compiler: str) -> str:

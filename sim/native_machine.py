@@ -108,8 +108,8 @@ class Machine:
         self._handle = ctypes.c_void_p(library.bitjoule_open())
         self.idle = True
 
-    def run(self, tasks: Sequence[Task], stop: threading.Event) -> list[int]:
-        """Return the cycle of each task's last results, counted from 1.
+    def run(self, tasks: Sequence[Task], stop: threading.Event, until: int | None = None) -> list[int]:
+        """Return the cycle of each task's last results, counted from 1; 0 if it has none.
 
         Parameters
         ----------
@@ -117,6 +117,8 @@ class Machine:
             They follow each other without a pause.
         stop
             Set by another thread to have the run broken off.
+        until
+            Leave it after so many cycles, done or not.
 
         Raises
         ------
@@ -124,20 +126,22 @@ class Machine:
             The hardware is wrong, or the run was broken off.
         """
         jobs = (_Job * len(tasks))(*(task.job() for task in tasks))
-        left = cycles_of(self._config, [task.shape for task in tasks])[-1] + _OVERDUE_CYCLES
+        left = cycles_of(self._config, [task.shape for task in tasks])[-1] + _OVERDUE_CYCLES if until is None else until
         self.idle = False
         self._library.bitjoule_load(self._handle, ctypes.byref(jobs), len(jobs))
         status = 0
         while status == 0:
             if stop.is_set():
                 raise SimulatorError("the simulation was stopped")
+            if left <= 0 and until is not None:
+                break
             if left <= 0:
                 raise SimulatorError("the simulated hardware does not finish its matmuls")
             status = self._library.bitjoule_run(self._handle, min(left, _SLICE_CYCLES))
             left -= _SLICE_CYCLES
         if status < 0:
             raise SimulatorError("the simulated hardware calls a good command malformed")
-        self.idle = True
+        self.idle = status > 0
         return [job.last_cycle + 1 for job in jobs]
 
     def record(self, path: Path, before: Path | None, window: Window) -> None:

@@ -5,6 +5,7 @@ Every matmul's cycles are the hardware's own and are held against `bitjoule.sim.
 
 import math
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.cycles import cycles as cycles_of_matmul
 from bitjoule.sim.engines import Int32s, MatmulRecord, MatmulWeights
 from bitjoule.sim.matmul import Codes
+from bitjoule.sim.native_build import native_library
 from bitjoule.sim.native_machine import Window
 from bitjoule.sim.simulators import SimulatorError
 from bitjoule.sim.streams import result_beats
@@ -20,7 +22,8 @@ from bitjoule.sim.verilated import PackedWeights, Verilated
 
 PACKED = "rtl"
 WINDOW_CYCLES = 1000  # of a matmul, in which toggles are counted
-_TREE = re.compile(r"/column\d+/dot_product/(?!(activations|plus|minus|clk|rst)\b)")
+# What the trees' adders put out; the other nets are the same bits under other names, or parts of one expression.
+_ADDED = re.compile(r"/column\d+/dot_product/level\d+_\d+(_sum|_carry)?$")
 
 
 @dataclass
@@ -34,24 +37,35 @@ class RtlEngine:
     keeps_packed
         Whether packed weights are kept beside the codes: twice the memory, but packed once.
     counts_toggles
-        Whether each matmul's first `WINDOW_CYCLES` cycles are run once more, for a prompt and for a single token, in a
-        slower build that counts toggles.
+        Whether each matmul's first `WINDOW_CYCLES` cycles are run once more, once in each phase, in a slower build that
+        counts toggles; it is compiled here.
 
     Attributes
     ----------
+    phase
+        Of the run, set by whoever runs it.
+    seconds
+        All matmuls took on the hardware so far; packing and counting toggles not.
     last_cycles
         Of the latest matmul.
     last_toggles_per_trit
-        Of the latest matmul, if they are counted: bits that change in the dot products' adders, settled in each cycle,
-        over the trits that go through them.
+        Of the phase's first call of the latest matmul, if they are counted: bits of the sums and carries that the dot
+        products' adders put out, changed from the end of one cycle to the end of the next, over the trits that go
+        through them.
     """
 
     hardware: Verilated
     keeps_packed: bool = True
     counts_toggles: bool = False
+    phase: str = field(default="", init=False)
+    seconds: float = field(default=0.0, init=False)
     last_cycles: int = field(default=0, init=False)
     last_toggles_per_trit: float = field(default=math.nan, init=False)
-    _counted: dict[tuple[str, bool], float] = field(default_factory=dict, init=False)
+    _counted: dict[tuple[str, str], float] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if self.counts_toggles:
+            native_library(self.hardware.config, "saif")
 
     def matmul(self, name: str, activations: Codes, weights: MatmulWeights) -> Int32s:
         """Return the product that the hardware computes; see `bitjoule.sim.engines.Engine.matmul`.
@@ -67,14 +81,16 @@ class RtlEngine:
             if self.keeps_packed:
                 weights.packed[PACKED] = packed
         assert isinstance(packed, PackedWeights)  # noqa: S101 (nobody else uses this key)
+        begun = time.perf_counter()
         outcome = self.hardware.matmul(activations, packed)
+        self.seconds += time.perf_counter() - begun
         (m, k), n = activations.shape, packed.n
         expected = cycles_of_matmul(self.hardware.config, m, k, n)
         if outcome.cycles != expected:
             raise SimulatorError(f"{name}: the hardware took {outcome.cycles} cycles, its closed form {expected}")
         self.last_cycles = outcome.cycles
         if self.counts_toggles:
-            key = (name, m > 1)
+            key = (name, self.phase)
             if key not in self._counted:
                 self._counted[key] = self._toggles_per_trit(activations, packed, outcome.cycles)
             self.last_toggles_per_trit = self._counted[key]
@@ -82,9 +98,9 @@ class RtlEngine:
 
     def _toggles_per_trit(self, activations: Codes, packed: PackedWeights, cycles: int) -> float:
         window = Window(cycles=min(WINDOW_CYCLES, cycles))
-        toggles = self.hardware.toggles(activations, packed, window).toggles
+        toggles = self.hardware.toggles(activations, packed, window, whole=False).toggles
         assert toggles is not None  # noqa: S101 (they were asked for)
-        changed = sum(count for net, count in toggles.nets.items() if _TREE.search(net))
+        changed = sum(count for net, count in toggles.nets.items() if _ADDED.search(net))
         return float(changed / (activations.shape[0] * packed.k * packed.n * toggles.cycles / cycles))
 
 

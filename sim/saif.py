@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_TOKEN = re.compile(r"\(INSTANCE (\S+)|\(NET\b|\((\S+) \(T0|\(TC (\d+)\)|\(|\)")
-_BIT = re.compile(r"\\\[\d+\\\]$")
+_LINE = re.compile(
+    r"^ *(?:\((\S+?)(?:\\\[\d+\\\])? \(T0 .*\(TC (\d+)\)\)|\((?:INSTANCE (\S+)|NET|SAIFILE)|(\)))$", re.MULTILINE
+)
 _FIELD = re.compile(r"[.\[].*")
 
 
@@ -84,21 +85,13 @@ def _is_part(net: str, nets: dict[str, int]) -> bool:
 
 
 def _counts(text: str) -> Iterator[tuple[str, int]]:
-    instances: list[tuple[int, str]] = []
-    depth = 0
-    net = ""
-    for token in _TOKEN.finditer(text):
-        if token[0] == ")":
-            depth -= 1
-            if instances and instances[-1][0] > depth:
-                instances.pop()
-            continue
-        if token[3] is not None:
-            yield "/".join([*(name for _, name in instances), net]), int(token[3])
-            continue
-        depth += 1
-        if token[1] is not None:
-            instances.append((depth, token[1]))
-        elif token[2] is not None:
-            net = _BIT.sub("", token[2])
-            depth += 1
+    """Yield the path and changes of each bit; the file opens and closes each level, and tells each bit, on one line."""
+    levels = [""]
+    for bit in _LINE.finditer(text):
+        net, count, instance, closed = bit.groups()
+        if net is not None:
+            yield levels[-1] + net, int(count)
+        elif closed:
+            levels.pop()
+        else:
+            levels.append(f"{levels[-1]}{instance}/" if instance else levels[-1])

@@ -1,5 +1,6 @@
 """Models of any shape with random weights: each block is made when it runs, from the seed, and dropped after it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,21 +68,13 @@ def random_model(
     ValueError
         A share outside 0 to 1, zeros in binary weights, experts, or heads of an odd width with rotary positions.
     """
-    if not 0 <= zero_share <= 1:
-        raise ValueError(f"zero_share is {zero_share}, expected 0 to 1")
-    if kind == "binary" and zero_share:
-        raise ValueError(f"zero_share is {zero_share}, expected 0: binary weights have no zeros")
-    if shape.experts > 1:
-        raise ValueError(f"the model has {shape.experts} experts, expected a dense model")
-    if shape.head_dim % 2 and not shape.learned_positions:
-        raise ValueError(f"head_dim is {shape.head_dim}, expected an even number: positions are rotary")
-    zeros = round(zero_share * 2**15)
+    check_random(shape, zero_share, kind)
 
     def make(index: int) -> Block:
         linears = {}
         for place, linear in enumerate(shape.linears):
             k, n = linear.in_features, linear.out_features
-            codes = _random_codes(k, n, zeros, [seed, _BLOCKS, index, place])
+            codes = random_codes(k, n, zero_share, [seed, _BLOCKS, index, place])
             scale = np.array([1 / np.sqrt(k * max(1 - zero_share, 1 / k))], np.float32)  # keeps the variance
             weights = MatmulWeights(QuantisedWeights(codes, scale, kind))
             linears[linear.component] = Linear(index, linear.component, weights)
@@ -99,8 +92,42 @@ def random_model(
     )
 
 
-def _random_codes(k: int, n: int, zeros: int, seed: list[int]) -> Codes:
-    """Return trits of shape (K, N), of which `zeros` in 2¹⁵ are zero: 15 bits decide that, one bit the sign."""
+def check_random(shape: ModelShape, zero_share: float, kind: Kind = "ternary") -> None:
+    """Refuse what `random_model` cannot make.
+
+    Parameters
+    ----------
+    shape, zero_share, kind
+        As for `random_model`.
+
+    Raises
+    ------
+    ValueError
+        As `random_model`.
+    """
+    if not 0 <= zero_share <= 1:
+        raise ValueError(f"zero_share is {zero_share}, expected 0 to 1")
+    if kind == "binary" and zero_share:
+        raise ValueError(f"zero_share is {zero_share}, expected 0: binary weights have no zeros")
+    if shape.experts > 1:
+        raise ValueError(f"the model has {shape.experts} experts, expected a dense model")
+    if shape.head_dim % 2 and not shape.learned_positions:
+        raise ValueError(f"head_dim is {shape.head_dim}, expected an even number: positions are rotary")
+
+
+def random_codes(k: int, n: int, zero_share: float, seed: Sequence[int]) -> Codes:
+    """Return random trits: int8, shape (K, N).
+
+    Parameters
+    ----------
+    k, n
+        The shape.
+    zero_share
+        Probability that a trit is zero, 0 to 1, in steps of 2⁻¹⁵; −1 and 1 are equally likely.
+    seed
+        The same seed gives the same trits.
+    """
+    zeros = round(zero_share * 2**15)  # 15 bits decide that, one bit the sign
     rng = np.random.default_rng(seed)
     codes = np.empty(k * n, np.int8)
     for start in range(0, k * n, _CHUNK):

@@ -14,6 +14,10 @@ VOCABULARY = "vocabulary.json"
 KINDS = ("bytes", "characters")
 
 
+class UnknownTextError(ValueError):
+    """A tokenizer cannot write a text; the arguments are what is wrong with it, and what was expected."""
+
+
 class Tokenizer(Protocol):
     """Turns text into ids and ids into text."""
 
@@ -27,7 +31,7 @@ class Tokenizer(Protocol):
 
         Raises
         ------
-        InputError
+        UnknownTextError
             The vocabulary cannot write it.
         """
         ...
@@ -76,7 +80,7 @@ class CharacterTokenizer:
         unknown = next((character for character in text if character not in self._ids), None)
         if unknown is not None:
             known = brief("".join(self.characters), 200)
-            raise InputError([Problem("prompt", 1, "text", f"has {unknown!r}", f"characters of {known}")])
+            raise UnknownTextError(f"has {unknown!r}", f"characters of {known}")
         return [self._ids[character] for character in text]
 
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
@@ -101,7 +105,7 @@ class IdTokenizer:
         """Return the ids; see `Tokenizer.encode`."""
         words = text.replace(",", " ").split()
         if not all(word.isascii() and word.isdecimal() and len(word) < 20 for word in words):
-            raise InputError([Problem("prompt", 1, "text", f"got {brief(text)}", f"token ids: {self.why}")])
+            raise UnknownTextError(f"got {brief(text)}", f"token ids: {self.why}")
         return [int(word) for word in words]
 
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
@@ -172,7 +176,7 @@ def read_tokenizer(folder: Path, kind: str | None, vocabulary: int, file: str | 
     if not (folder / "tokenizer.json").is_file():
         return IdTokenizer(f"{file} has no tokenizer.json")
     if find_spec("tokenizers") is None:
-        return IdTokenizer("the package tokenizers is not installed")
+        return IdTokenizer("the package tokenizers is not installed (pip install 'bitjoule[models]')")
     return _library(folder / "tokenizer.json", f"{file}/tokenizer.json", vocabulary)
 
 

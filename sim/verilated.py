@@ -64,6 +64,9 @@ class PackedWeights:
             )
 
 
+Weights = Elements | PackedWeights
+
+
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """What a matmul gave.
@@ -138,9 +141,8 @@ class Verilated:
 
     def close(self) -> None:
         """Free the instances; the object may be used again."""
-        for machine in self._machines:
-            if machine:
-                machine.close()
+        for machine in filter(None, self._machines):
+            machine.close()
         self._machines = [None] * self.workers
         if self._pool:
             self._pool.shutdown()
@@ -168,8 +170,7 @@ class Verilated:
         if config.multiplies:
             return PackedWeights(config, k, n, weight_stream(config, weights).reshape(shape))
         tiles = np.zeros(shape, np.uint8)
-        values = np.ascontiguousarray(weights)
-        codes = code_table(config)
+        values, codes = np.ascontiguousarray(weights), code_table(config)
         parts = self.workers if weights.size >= _PARALLEL_TRITS else 1
         bounds = [shape[1] * i // parts for i in range(parts + 1)]
         library = self._library("fast")
@@ -187,7 +188,7 @@ class Verilated:
             raise ValueError(f"a weight is not {allowed}, which is all that {config.encoding.name} can encode")
         return PackedWeights(config, k, n, tiles)
 
-    def matmul(self, activations: Elements, weights: Elements | PackedWeights) -> Outcome:
+    def matmul(self, activations: Elements, weights: Weights) -> Outcome:
         """Return the product that the hardware computes.
 
         Parameters
@@ -226,7 +227,7 @@ class Verilated:
             in_their_type(self.config, task.results), sum(counted) - alone + cycles_of(self.config, shapes)[-1]
         )
 
-    def sequence(self, operands: Sequence[tuple[Elements, Elements | PackedWeights]]) -> list[Outcome]:
+    def sequence(self, operands: Sequence[tuple[Elements, Weights]]) -> list[Outcome]:
         """Return the products of matmuls that follow each other without a pause, on one instance.
 
         Parameters
@@ -249,7 +250,7 @@ class Verilated:
         return [Outcome(in_their_type(self.config, task.results), end) for task, end in zip(tasks, ends, strict=True)]
 
     def toggles(
-        self, activations: Elements, weights: Elements | PackedWeights, window: Window | None = None
+        self, activations: Elements, weights: Weights, window: Window | None = None, whole: bool = True
     ) -> Outcome:
         """Return the product, and how often each net toggled; compiles a slower variant on first use.
 
@@ -259,6 +260,8 @@ class Verilated:
             As for `matmul`.
         window
             The cycles that are counted; by default the first thousand.
+        whole
+            Whether to run on behind the window: if not, the product is not complete and `cycles` 0.
 
         Raises
         ------
@@ -267,16 +270,10 @@ class Verilated:
         """
         with tempfile.TemporaryDirectory() as folder:
             path, before = Path(folder) / "window.saif", Path(folder) / "before.saif"
-            outcome, cycles = self._record("saif", activations, weights, window or Window(), path, before)
+            outcome, cycles = self._record("saif", activations, weights, window or Window(), path, before, whole)
             return Outcome(outcome.results, outcome.cycles, read_toggles(path, before, cycles))
 
-    def waveform(
-        self,
-        path: Path,
-        activations: Elements,
-        weights: Elements | PackedWeights,
-        window: Window | None = None,
-    ) -> Outcome:
+    def waveform(self, path: Path, activations: Elements, weights: Weights, window: Window | None = None) -> Outcome:
         """Return the product, and write the waveform; compiles a slower variant on first use.
 
         Parameters
@@ -302,20 +299,21 @@ class Verilated:
         self,
         variant: Variant,
         activations: Elements,
-        weights: Elements | PackedWeights,
+        weights: Weights,
         window: Window,
         path: Path,
         before: Path | None,
+        whole: bool = True,
     ) -> tuple[Outcome, int]:
         task = self._task(activations, weights)
-        whole = cycles_of(self.config, [task.shape])[-1]
-        cycles = min(window.cycles, whole - window.first)
+        last = cycles_of(self.config, [task.shape])[-1]
+        cycles = min(window.cycles, last - window.first)
         if cycles < 1:
-            raise ValueError(f"the window begins with cycle {window.first} of a run of {whole}")
+            raise ValueError(f"the window begins with cycle {window.first} of a run of {last}")
         machine = Machine(self.config, self._library(variant))
         try:
             machine.record(path, before, Window(window.first, cycles))
-            counted = machine.run([task], threading.Event())[0]
+            counted = machine.run([task], threading.Event(), None if whole else window.first + cycles)[0]
             machine.end_record()
         finally:
             machine.close()
@@ -357,7 +355,7 @@ class Verilated:
             wait(futures)
             raise
 
-    def _task(self, activations: Elements, weights: Elements | PackedWeights) -> Task:
+    def _task(self, activations: Elements, weights: Weights) -> Task:
         config = self.config
         _check_matrix(config, "activations", activations)
         if not isinstance(weights, PackedWeights):

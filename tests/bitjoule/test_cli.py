@@ -3,16 +3,21 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 import pytest
 
-from bitjoule import cli
+from bitjoule import cli, doctor
 from bitjoule.experiments.reader import shipped_experiments
+from bitjoule.sim.trained import shipped_models
 
+ROOT = Path(__file__).parents[2]
 TABLES = ("results.csv", "summary.csv", "summary.md", "experiment.yaml")
 
 
@@ -80,6 +85,26 @@ def test_the_doctor_finds_what_is_needed_and_misses_what_is_not_there(bitjoule, 
     status, out, _ = bitjoule("doctor")
     assert status == 1
     assert "MISSING: pip install numpy" in out
+
+
+def test_the_doctor_knows_what_each_extra_is_for_and_an_extra_brings_every_optional_package(monkeypatch):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(doctor.NEEDED_FOR) == set(extras)
+    needed = [f'{one}; extra == "{extra}"' for extra, listed in extras.items() for one in listed]
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: needed)
+    found = {finding.item: finding for finding in doctor.examine()}
+    assert found["tokenizers"].needed_for == "text of Hugging Face models"
+    assert found["tokenizers"].remedy == "pip install 'bitjoule[models]'"
+
+
+def test_the_trained_models_that_ship_are_listed_and_shown(bitjoule):
+    listed = bitjoule("list", "checkpoints")[1]
+    for name, folder in shipped_models().items():
+        row = re.search(rf"^{name} .*$", listed, re.MULTILINE)
+        assert row
+        loss = json.loads((folder / "config.json").read_text())["bitjoule"]["held_out_nats_per_byte"]
+        assert f"{loss}"[:5] in row[0]
+        assert bitjoule("show", "checkpoint", name)[1] == (folder / "README.md").read_text()
 
 
 def test_usage_errors_are_wrong_input(bitjoule):

@@ -2,18 +2,26 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
+from bitjoule.experiments import simulation
 from bitjoule.experiments.evaluation import RESULT_COLUMNS
 from bitjoule.experiments.reader import shipped_rtl_experiments
 from bitjoule.experiments.result import SUMMARY_COLUMNS
 from bitjoule.reports.digits import with_unit
 from bitjoule.sim.configurations import read_configuration
 from bitjoule.sim.cycles import cycles
+from bitjoule.sim.matmul import integer_matmul
 from bitjoule.sim.trained import shipped_models
+from tests.sim.test_checkpoint import tensors_of, write
 
 CONFIG = read_configuration("simulate_64x16")
 
@@ -114,7 +122,132 @@ def test_the_scheme_is_that_of_the_models_weights(bitjoule, tmp_path):
 def test_a_floating_point_model_has_nothing_to_run_on_the_hardware(bitjoule, tmp_path):
     status, out, _ = simulate(bitjoule, tmp_path, "tiny-fp16", "--engine", "numpy", "--new-tokens", "2")
     assert status == 0
-    assert "no integer matmul was run" in out
+    assert out.startswith("no integer matmul will be run: this model's weights are floating-point; `--weights ternary`")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_floating_point_weights_are_quantised_on_request(bitjoule, tmp_path):
+    arguments = ("tiny-fp16", "--engine", "numpy", "--new-tokens", "2", "--weights")
+    for weights, scheme, zeros in (("ternary", "bitnet-b1.58", True), ("binary", "bitnet", False)):
+        assert simulate(bitjoule, tmp_path, *arguments, weights)[0] == 0
+        folder = tmp_path / "rtl_tiny_fp16"
+        assert set(pd.read_csv(folder / "summary.csv")["scheme"]) == {scheme}
+        assert (pd.read_csv(folder / "matmuls.csv")["weight_zero_share"] > 0).all() == zeros
+        assert yaml.safe_load((folder / "experiment.yaml").read_text())["rtl"]["weights"] == weights
+
+
+def test_random_weights_need_no_prompt_and_may_have_the_shape_of_a_model_that_ships(bitjoule, tmp_path):
+    status, out, err = simulate(bitjoule, tmp_path, "--random-weights", "0.5", "--engine", "numpy", "--new-tokens", "2")
+    assert (status, err) == (0, "")
+    assert re.match(r"\d+ \d+\n", out)
+    matmuls, summary = (pd.read_csv(tmp_path / "rtl_tiny_b158" / f"{name}.csv") for name in ("matmuls", "summary"))
+    assert matmuls["weight_zero_share"].to_numpy() == pytest.approx(0.5, abs=0.02)
+    assert set(summary["prompt_tokens"]) == {3}
+    assert yaml.safe_load((tmp_path / "rtl_tiny_b158" / "experiment.yaml").read_text())["rtl"]["prompt"] == "0 1 2"
+
+
+def folder_model(folder, weight_scale=0.5, **config):
+    tensors = tensors_of(packed=True)
+    tensors["model.layers.1.mlp.up_proj.weight_scale"] = np.array([weight_scale], np.float32)
+    write(folder, config, tensors)
+    return folder
+
+
+def test_a_text_ends_with_the_models_own_end_token(bitjoule, tmp_path):
+    """Which token comes is known from a run that nothing ends; as the end it is not printed, but was computed."""
+    arguments = ("--engine", "numpy", "--temperature", "0", "--new-tokens", "6", "--prompt", "5 6 7")
+    out = simulate(bitjoule, tmp_path / "out", folder_model(tmp_path / "free"), *arguments)[1]
+    ids = out.splitlines()[0].split()
+    assert len(ids) == 6
+    end = ids.index(ids[3])
+    out = simulate(bitjoule, tmp_path / "out", folder_model(tmp_path / "ends", eos_token_id=int(ids[3])), *arguments)[1]
+    assert out.splitlines()[0].split() == ids[:end]
+    assert f": {end} tokens," in out
+    matmuls, summary = (pd.read_csv(tmp_path / "out" / "rtl_ends" / f"{name}.csv") for name in ("matmuls", "summary"))
+    assert matmuls.groupby("phase")["tokens"].max().to_dict() == {"prefill": 3, **({"decode": end} if end else {})}
+    assert set(summary["new_tokens"]) == {end}
+
+
+def test_weights_of_no_working_model_are_told_with_folder_and_layer(bitjoule, tmp_path):
+    folder = folder_model(tmp_path / "huge", weight_scale=1e38)
+    status, _, err = simulate(bitjoule, tmp_path / "out", folder, "--engine", "numpy", "--prompt", "1")
+    assert status == 2
+    assert err.startswith(f"{folder}:1: layers.1.")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+class FakeHardware:
+    """Stands for the compiled hardware: NumPy, with an error that is added to each product."""
+
+    error, last_toggles_per_trit, seconds, phase = 0, float("nan"), 0.25, ""
+
+    def __init__(self, config, counts_toggles):
+        self.config, self.counts_toggles = config, counts_toggles
+
+    def matmul(self, _, activations, weights):
+        self.last_cycles = cycles(self.config, *activations.shape, weights.codes.shape[1])
+        return integer_matmul(activations, weights.codes) + np.int32(self.error)
+
+
+@pytest.fixture
+def fake_hardware(monkeypatch):
+    monkeypatch.setattr(simulation, "Verilated", lambda config: config)
+    monkeypatch.setattr(simulation, "RtlEngine", FakeHardware)
+    monkeypatch.setattr(simulation, "compiler_version", lambda: "c++ 1.2")
+    return FakeHardware
+
+
+def test_hardware_that_multiplies_wrongly_is_named_without_a_traceback(bitjoule, tmp_path, fake_hardware, monkeypatch):
+    monkeypatch.setattr(fake_hardware, "error", 1)
+    status, _, err = simulate(bitjoule, tmp_path, "--engine", "check", "--new-tokens", "2")
+    assert status == 1
+    assert err.startswith("bitjoule: layers.0.q_proj: row 0 (token), column 0 (output): FakeHardware has")
+    assert "Traceback" not in err
+
+
+@pytest.mark.usefixtures("fake_hardware")
+def test_rates_are_those_of_the_time_in_the_simulated_hardware(bitjoule, tmp_path):
+    out = simulate(bitjoule, tmp_path, "--new-tokens", "3")[1]
+    matmuls = pd.read_csv(tmp_path / "rtl_tiny_b158" / "matmuls.csv")
+    trits = (matmuls["tokens"] * matmuls["k"] * matmuls["n"]).sum()
+    rates = f"{matmuls['cycles'].sum() / 0.25 / 1e3:.0f} k cycles/s, {trits / 0.25 / 1e9:.3f} G trits/s"
+    assert f"Of it 0.2 s in the simulated hardware: {rates}." in out
+    versions = json.loads((tmp_path / "rtl_tiny_b158" / "manifest.json").read_text())["versions"]
+    assert versions["c++"] == "c++ 1.2"
+    assert {"verilator", "amaranth", "safetensors"} < set(versions)
+
+
+def test_without_the_hardware_no_rate_of_it_is_told(bitjoule, tmp_path):
+    out = simulate(bitjoule, tmp_path, "--engine", "numpy", "--new-tokens", "2")[1]
+    assert re.search(r"^Ran in \d+\.\d s: 2 tokens, [\d.]+ tokens/s\.$", out, re.MULTILINE)
+    assert "cycles/s" not in out
+    versions = json.loads((tmp_path / "rtl_tiny_b158" / "manifest.json").read_text())["versions"]
+    assert "safetensors" in versions
+    assert "verilator" not in versions
+
+
+def test_every_matmul_is_printed(bitjoule, tmp_path):
+    out = simulate(bitjoule, tmp_path, "--engine", "numpy", "--new-tokens", "2")[1]
+    assert len(re.findall(r"^\| (?:prefill|decode) +\|.*(?:_proj|ffn_)", out, re.MULTILINE)) == 2 * 3 * 7
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_run(bitjoule, tmp_path, monkeypatch):
+    monkeypatch.setattr(simulation, "simulate", lambda *_: pytest.fail("ran"))
+    (tmp_path / "file").touch()
+    status, _, err = simulate(bitjoule, tmp_path / "file" / "out", "--engine", "numpy")
+    assert status == 2
+    assert "cannot be written" in err
+
+
+def test_a_run_that_is_told_to_end_leaves_nothing_behind(tmp_path):
+    command = [sys.executable, "-m", "bitjoule", "rtl", "simulate", "--engine", "numpy", "--new-tokens", "100000"]
+    with subprocess.Popen([*command, "--out", tmp_path], stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stdout.read(1)
+        assert list(tmp_path.iterdir())
+        run.terminate()
+        run.stdout.read()
+        assert run.wait(20) == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,6 +277,19 @@ def test_random_weights_have_the_shape_of_a_preset_and_the_stated_share_of_zeros
         (("--clock-mhz", "0"), "rtl simulate:1: rtl.clock_mhz: got 0"),
         (("--config", "tiny_8x4"), "rtl simulate:1: rtl.config: tiny_8x4 has max_k 64"),
         (("--config", "tiny_8x4", "--engine", "numpy"), "rtl simulate:1: rtl.config: tiny_8x4 has max_k 64"),
+        (("--config", "int8_8x4"), "rtl simulate:1: rtl.config: int8_8x4 has weight_encoding int8, an array that mult"),
+        (("--prompt", ""), "rtl simulate:1: rtl.prompt: there are no tokens"),
+        (("--prompt", "a" * 70_000), "rtl simulate:1: rtl.prompt: is 70000 tokens long, the hardware takes 65535"),
+        (
+            ("--random-weights", "0.3", "--prompt", "Hi"),
+            "rtl simulate:1: rtl.prompt: got 'Hi'; expected token ids:",
+        ),
+        (("--random-weights", "0.3", "--prompt", "256"), "rtl simulate:1: rtl.prompt: token 256 is outside the vocab"),
+        (
+            ("--random-weights", "0.3", "--weights", "binary"),
+            "rtl simulate:1: rtl: weights and random_weights are",
+        ),
+        (("--engine", "numpy", "--toggles"), "rtl simulate:1: rtl.toggles: NumPy has no toggles to count"),
         (("--config", "binary_64x16"), "rtl simulate:1: rtl.config: binary_64x16 has weight_encoding binary1, which"),
         (("--platform", "ternary-egde"), "rtl simulate:1: platform: unknown platform 'ternary-egde' (did you mean"),
         (("--platform", "no.yaml"), "rtl simulate:1: platform: 'no.yaml' does not exist; expected a platform's YAML"),
@@ -197,16 +343,30 @@ def test_an_experiment_from_yaml_gives_the_same_tables(bitjoule, tmp_path):
         ("m: 2", "m: 70000", "3: rtl.matmuls[0].m: got 70000; expected less than or equal to 65535"),
         ("m: 1, k: 64, n: 16", "m: 2, k: 100, n: 40", "3: rtl.matmuls: a size stands twice; expected each size once"),
         ("45nm", "45nm\nplatform: x.yaml", "3: platform: 'x.yaml' does not exist; expected a platform's YAML"),
+        ("random_weights: 0.5", "random_weights: 0.5, prompt: a", "3: rtl: prompt and matmuls are both given"),
+        ("random_weights: 0.5", "random_weights: 0.5, new_tokens: 9", "3: rtl: new_tokens and matmuls are both given"),
+        ("m: 2, k: 100, n: 40", "m: 65535, k: 1, n: 16777215", "3: rtl.matmuls[0]: 65535x1x16777215 has operands and"),
+        ("engine: numpy", "config: binary_64x16", "3: rtl.config: binary_64x16 has weight_encoding binary1, which"),
+        ("engine: numpy", "config: nowhere", "nowhere:1: file: is neither a file nor a shipped configuration"),
+        ("engine: numpy", "config: ./a4.yaml", "3: rtl.config: ./a4.yaml has activation_bits 4, too few for the"),
+        (YAML[YAML.index("{") :], "5\n", "3: rtl: got 5; expected a mapping with keys of config, engine, model,"),
+        (YAML[YAML.index("{") :], "{model: tiny-b159}\n", "3: rtl.model: unknown model 'tiny-b159'"),
+        (YAML[YAML.index("{") :], "{model: lama-7b, random_weights: 0}\n", "3: rtl.model: unknown model 'lama-7b'"),
         ("45nm", "46nm", "2: technology: unknown technology '46nm' (did you mean '45nm'?)"),
         ("engine", "engin", "3: rtl.engin: unknown key (did you mean 'engine'?)"),
     ],
 )
-def test_a_wrong_hardware_experiment_is_refused(bitjoule, tmp_path, was, becomes, message):
+def test_a_wrong_hardware_experiment_is_refused(bitjoule, tmp_path, monkeypatch, was, becomes, message):
+    monkeypatch.chdir(tmp_path)
+    Path("a4.yaml").write_text(
+        "lanes: 8\ncolumns: 4\nmax_k: 128\nweight_bus_bits: 32\nactivation_bits: 4\n", encoding="utf-8"
+    )
     text = YAML.replace(was, becomes)
     (tmp_path / "bad.yaml").write_text(text.replace("numpy", "rtl") if "k: 20000" in text else text)
-    status, out, err = bitjoule("run", tmp_path / "bad.yaml", "--out", tmp_path / "out")
-    assert (status, out) == (2, "")
-    assert err.startswith(f"{tmp_path}/bad.yaml:{message}")
+    for command in ("check", "run"):
+        status, out, err = bitjoule(command, tmp_path / "bad.yaml", *(["--out", "out"] if command == "run" else []))
+        assert (status, out) == (2, "")
+        assert err.startswith(message if message.startswith("nowhere") else f"{tmp_path}/bad.yaml:{message}")
     assert not (tmp_path / "out").exists()
 
 

@@ -44,9 +44,9 @@ def test_a_hardware_run_of_a_small_matmul_costs_the_sum_of_counts_times_prices(b
     table, summary = (pd.read_csv(tmp_path / "x" / f"{name}.csv") for name in ("results", "summary"))
     sram_pj = 20 / 64 * (100 / 20) ** (math.log(128 / 32) / math.log(1024 / 32))  # TPUv4i, banks of 128 KiB, a bit
     lpddr4_pj, register_pj, accumulator_pj, add_pj = 8, 0.0013, 2 * 0.0119, 0.03
-    tile, inputs, results = 64 * 16 * 2, 64 * 8, 16 * 32  # bits of a beat
-    off_chip = 6 * tile + 2 * 2 * inputs + 2 * 3 * results
-    buffer = (6 + 2 * 6) * tile + (2 * 2 + 2 * 3 * 2) * inputs + (2 + 2) * 3 * results
+    tile, inputs, outputs = 64 * 16 * 2, 64 * 8, 16 * 32  # bits of a beat
+    off_chip = 6 * tile + 2 * 2 * inputs + 2 * 3 * outputs
+    buffer = (6 + 2 * 6) * tile + (2 * 2 + 2 * 3 * 2) * inputs + (2 + 2) * 3 * outputs
     taken = off_chip / (12.8e9 * 8 / 500e6)  # LPDDR4 is the slowest
     expected = {
         "additions": 2 * 99 * 40 * add_pj,

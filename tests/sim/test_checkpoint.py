@@ -172,6 +172,49 @@ def test_a_divisor_of_zero_is_refused(tmp_path: Path) -> None:
     assert problem(tmp_path).key == SCALE
 
 
+@pytest.mark.parametrize("name", ["model.layers.2.mlp.up_proj.weight", "model.layers.0.self_attn.q_proj.bias"])
+def test_a_tensor_that_the_model_would_run_without_is_named(tmp_path: Path, name: str) -> None:
+    write(tmp_path, tensors={**tensors_of(packed=True), name: np.ones(16, np.float32)})
+    found = problem(tmp_path)
+    assert (found.key, found.wrong) == (name, "is not used by this model")
+
+
+def test_a_head_that_is_the_embedding_and_saved_rotary_buffers_may_stand_there(tmp_path: Path) -> None:
+    extra = {"lm_head.weight": np.ones((256, 16)), "model.layers.1.self_attn.rotary_emb.inv_freq": np.ones(2)}
+    write(tmp_path, tensors=tensors_of(packed=True) | extra)
+    load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "generation", "stop"),
+    [
+        ({}, None, ()),
+        ({"eos_token_id": 7}, None, (7,)),
+        ({"eos_token_id": [7, 9]}, {}, (7, 9)),
+        ({"eos_token_id": 7}, {"eos_token_id": [8, 999]}, (8, 999)),
+        ({"eos_token_id": None}, {"eos_token_id": 3}, (3,)),
+    ],
+)
+def test_the_ids_that_end_a_text_are_read(tmp_path: Path, config: Any, generation: Any, stop: tuple[int, ...]) -> None:
+    write(tmp_path, config)
+    if generation is not None:
+        (tmp_path / "generation_config.json").write_text(json.dumps(generation))
+    assert load_model(tmp_path).config.stop == stop
+
+
+def test_an_unknown_architecture_is_told_those_that_run(tmp_path: Path) -> None:
+    for name in ("mamba", "opt"):
+        write(tmp_path, {"model_type": name})
+        assert problem(tmp_path).expected == "one of bitnet, llama"
+
+
+def test_a_key_is_said_once(tmp_path: Path) -> None:
+    write(tmp_path, {"rms_norm_eps": 0})
+    assert problem(tmp_path).wrong == "is 0"
+    write(tmp_path, {"rope_parameters": {"rope_theta": 0}})
+    assert problem(tmp_path).wrong == "rope_theta is 0"
+
+
 @pytest.mark.parametrize("share", [0.999, 0.5, 0.1])
 def test_a_truncated_file_names_a_tensor_beyond_its_end(tmp_path: Path, share: float) -> None:
     write(tmp_path)
@@ -263,6 +306,8 @@ def test_a_folder_without_weights_or_no_folder_is_refused(tmp_path: Path) -> Non
         ({"rms_norm_eps": 0}, "rms_norm_eps"),
         ({"rms_norm_eps": True}, "rms_norm_eps"),
         ({"rope_theta": "many"}, "rope_theta"),
+        ({"eos_token_id": "</s>"}, "eos_token_id"),
+        ({"eos_token_id": [True]}, "eos_token_id"),
         ({"rope_parameters": {"rope_type": "yarn"}}, "rope_parameters"),
         ({"rope_scaling": {"type": "linear", "factor": 2}}, "rope_scaling"),
         ({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, "rope_parameters"),

@@ -1,19 +1,23 @@
 """The hardware as a model's engine: the same products, the cycles of the closed form, and what is added up."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vcdvcd import VCDVCD
 
 from bitjoule.energy_models.models import presets
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.sim import native_machine
 from bitjoule.sim.configurations import read_configuration, shipped_configurations
 from bitjoule.sim.cycles import cycles
 from bitjoule.sim.engines import CheckEngine, MatmulRecord, MatmulWeights, NumpyEngine
 from bitjoule.sim.matmul import integer_matmul
 from bitjoule.sim.quantisation import absmean_ternary
-from bitjoule.sim.rtl_engine import PACKED, Measured, RtlEngine, streams, summed
+from bitjoule.sim.rtl_engine import PACKED, WINDOW_CYCLES, Measured, RtlEngine, streams, summed
 from bitjoule.sim.simulators import SimulatorError
 from bitjoule.sim.streams import activation_stream, result_beats, weight_stream
 from bitjoule.sim.synthetic import random_model
@@ -111,6 +115,96 @@ def test_a_layer_of_the_two_billion_parameter_shape_is_bit_exact():
     assert sum(one.record.k * one.record.n for one in seen[:7]) * 30 == 2_084_044_800
     for one in seen:
         assert one.cycles == cycles(CONFIG, one.record.m, one.record.k, one.record.n)
+
+
+def lanes_of(wave, cycle, column):
+    """The trits and activations that a column of eight lanes has at the end of a cycle."""
+    name = f"column{column}.dot_product."
+    bits = {
+        port: int(next(wave[one] for one in wave.signals if f".{name}{port}[" in one)[2 * cycle + 1], 2)
+        for port in ("plus", "minus", "activations")
+    }
+    lanes = range(8)
+    trits = [(bits["plus"] >> lane & 1) - (bits["minus"] >> lane & 1) for lane in lanes]
+    return trits, [(bits["activations"] >> 8 * lane & 255) for lane in lanes]
+
+
+def compressors(trits, activations):
+    """The sums and carries of 3:2 compressors, in the order of docs/hardware.md: widest words first."""
+    words = [({1: ~x, -1: x, 0: 0}[trit] & 255 ^ 127, 8) for trit, x in zip(trits, activations, strict=True)]
+    units = [int(trit != 1) for trit in trits]
+    limit = (8 * 255 + 8).bit_length()
+    seen = []
+    while len(words) > 2:
+        words.sort(key=lambda word: -word[1])
+        following = []
+        for i in range(0, len(words) - 2, 3):
+            (a, wide), (b, middle), (c, _) = words[i : i + 3]
+            carry = ((a & b | a & c | b & c) & (1 << middle) - 1) << 1 | (units.pop(0) if units else 0)
+            seen += [a ^ b ^ c, carry]
+            following += [(value & (1 << limit) - 1, min(width, limit)) for value, width in
+                          ((a ^ b ^ c, wide), (carry, middle + 1))]  # fmt: skip
+        words = following + words[len(words) - len(words) % 3 :]
+    return seen
+
+
+def pairwise_sums(trits, activations):
+    """The sums of a binary tree, each in as many bits as it may need."""
+    words = [trit * (x - (x >> 7 << 8)) for trit, x in zip(trits, activations, strict=True)]
+    seen, bits = [], 9
+    while len(words) > 1:
+        bits += 1
+        words = [a + b for a, b in zip(words[::2], words[1::2], strict=True)]
+        seen += [word & (1 << bits) - 1 for word in words]
+    return seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("datapath", "outputs"), [("carry_save", compressors), ("multiplexer", pairwise_sums)])
+def test_toggles_per_trit_are_those_of_the_adders_outputs_each_once(tmp_path, datapath, outputs):
+    """From what the columns are given in each cycle, NumPy knows what their adders put out."""
+    config = AcceleratorConfig(8, 2, 64, 32, tokens=2, datapath=datapath)
+    rng = np.random.default_rng(7)
+    activations = rng.integers(-127, 128, (3, 40), dtype=np.int8)
+    weights = MatmulWeights(absmean_ternary(rng.normal(size=(40, 6)).astype(np.float32)))
+    with Verilated(config, workers=1) as hardware:
+        engine = RtlEngine(hardware, counts_toggles=True)
+        engine.matmul("x", activations, weights)
+        hardware.waveform(tmp_path / "a.vcd", activations, weights.codes)
+    taken = cycles(config, 3, 40, 6)
+    wave = VCDVCD(str(tmp_path / "a.vcd"))
+    changed = 0
+    for column in range(2):
+        seen = [outputs(*lanes_of(wave, cycle, column)) for cycle in range(taken)]
+        changed += sum(
+            (a ^ b).bit_count() for before, after in pairwise(seen) for a, b in zip(before, after, strict=True)
+        )
+    assert changed > 1000
+    assert engine.last_toggles_per_trit == pytest.approx(changed / (3 * 40 * 6), rel=1e-12)
+
+
+@pytest.mark.slow
+def test_toggles_are_counted_in_each_phase_and_no_further_than_the_window(monkeypatch):
+    """A prompt of one token is not taken for a new token, and a long matmul is not run to its end again."""
+    config = read_configuration("tiny_8x4")
+    rng = np.random.default_rng(1)
+    signs = MatmulWeights(absmean_ternary(rng.choice([-1.0, 1.0], (64, 400)).astype(np.float32)))
+    run = []
+    with Verilated(config, workers=1) as hardware:
+        engine = RtlEngine(hardware, counts_toggles=True)
+        monkeypatch.setattr(
+            native_machine.Machine, "run",
+            lambda self, tasks, stop, until=None, run_=native_machine.Machine.run: run.append(until)
+            or run_(self, tasks, stop, until),
+        )  # fmt: skip
+        found = {}
+        for phase, activations in (("prefill", np.zeros((1, 64), np.int8)), ("decode", np.full((1, 64), 99, np.int8))):
+            engine.phase = phase
+            engine.matmul("x", activations, signs)
+            found[phase] = engine.last_toggles_per_trit
+    assert cycles(config, 1, 64, 400) > WINDOW_CYCLES
+    assert run == [None, WINDOW_CYCLES] * 2
+    assert found["prefill"] != found["decode"]
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 from bitjoule.energy_models.errors import InputError
 from bitjoule.sim import tokenizer as module
 from bitjoule.sim.loading import load_model
-from bitjoule.sim.tokenizer import ByteTokenizer, CharacterTokenizer, IdTokenizer, read_tokenizer
+from bitjoule.sim.tokenizer import ByteTokenizer, CharacterTokenizer, IdTokenizer, UnknownTextError, read_tokenizer
 from tests.sim.test_checkpoint import problem, write
 
 
@@ -17,7 +17,7 @@ def test_bytes_and_characters_come_back_as_text(tmp_path: Path) -> None:
     assert "".join(ByteTokenizer().stream([0xF0, 0x9F, 65])) == "\N{REPLACEMENT CHARACTER}A"
     characters = CharacterTokenizer(sorted(set(text)))
     assert "".join(characters.stream(characters.encode(text))) == text
-    with pytest.raises(InputError, match="has 'x'"):
+    with pytest.raises(UnknownTextError, match="has 'x'"):
         characters.encode("x")
     write(tmp_path, {"bitjoule": {"tokenizer": "bytes"}})
     assert load_model(tmp_path).tokenizer.encode("ab") == [97, 98]
@@ -29,7 +29,7 @@ def test_without_a_tokenizer_ids_are_taken(tmp_path: Path) -> None:
     assert isinstance(tokenizer, IdTokenizer)
     assert tokenizer.encode("1, 20 3") == [1, 20, 3]
     assert "".join(tokenizer.stream([1, 20])) == "1 20"
-    with pytest.raises(InputError, match=r"no tokenizer\.json"):
+    with pytest.raises(UnknownTextError, match=r"no tokenizer\.json"):
         tokenizer.encode("Hello")
 
 
@@ -72,5 +72,5 @@ def test_without_the_library_ids_are_taken_and_the_message_says_why(
 ) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     monkeypatch.setattr(module, "find_spec", lambda _: None)
-    with pytest.raises(InputError, match="tokenizers is not installed"):
+    with pytest.raises(UnknownTextError, match=r"not installed \(pip install 'bitjoule\[models\]'"):
         read_tokenizer(tmp_path, None, 10).encode("Hello")

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from vcdvcd import VCDVCD
 
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.sim import native_build, native_machine
+from bitjoule.rtl.verilog import accelerator_verilog
+from bitjoule.sim import generated, native_build, native_machine
 from bitjoule.sim.build_cache import cache_folder, cached, content_hash
 from bitjoule.sim.configurations import read_configuration
 from bitjoule.sim.cycles import cycles, cycles_of
@@ -111,6 +112,43 @@ def test_a_build_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AssertionError, match="built again"):
         native_build.native_library(AcceleratorConfig(8, 4, 65, 32, tokens=4))
     assert [path.name for path in cache_folder().iterdir() if "." in path.name] == []
+
+
+def test_verilog_is_generated_once_for_each_configuration_and_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = generated.generated_verilog(TINY)
+    assert text == accelerator_verilog(TINY)
+
+    def refuse(_: object) -> str:
+        raise AssertionError("generated again")
+
+    monkeypatch.setattr(generated, "accelerator_verilog", refuse)
+    assert generated.generated_verilog(TINY) == text
+    with pytest.raises(AssertionError, match="generated again"):
+        generated.generated_verilog(AcceleratorConfig(8, 4, 66, 32, tokens=4))
+    monkeypatch.setattr(generated.importlib.metadata, "version", lambda _: "another")
+    with pytest.raises(AssertionError, match="generated again"):
+        generated.generated_verilog(TINY)
+
+
+def test_what_a_killed_build_left_behind_is_removed_by_the_next() -> None:
+    left = cache_folder() / ".left-over.abc"
+    other = cache_folder() / ".left-over-too.abc"
+    for folder in (left, other):
+        (folder / "work").mkdir(parents=True)
+    cached("left-over", lambda folder: (folder / "whole").touch())
+    assert not left.exists()
+    assert other.exists()
+    other.joinpath("work").rmdir()
+    other.rmdir()
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BITJOULE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(SimulatorError, match=r"cannot be kept in .*/file/cache: .*BITJOULE_CACHE"):
+        cached("thing", lambda _: None)
 
 
 def _build_slowly(log: Path) -> str:
