@@ -175,9 +175,10 @@ def check(simulator: Simulator, stimulus: Stimulus, tiles: int) -> None:
     simulator.settle()
     # Nothing waits for long: all beats are offered at once.
     limit = _RESET_CYCLES + tiles * max(tokens, config.tile_beats) + config.tile_beats + config.latency_cycles + 20
-    for _, inputs in zip(range(limit), offered(simulator, streams), strict=False):
+    for cycle, inputs in zip(range(limit), offered(simulator, streams), strict=False):
         simulator.cycle(inputs, count=False)
-        if simulator.output("m_axis_results_tvalid")[0, 0] & 1:
+        # What registers hold before the reset is anything: zeros, or where they store the inverse, ones.
+        if cycle >= _RESET_CYCLES and simulator.output("m_axis_results_tvalid")[0, 0] & 1:
             if simulator.output("m_axis_results_tuser")[0, 0] & 1:
                 raise NetlistError("the netlist calls the command malformed")
             beats = from_words(simulator.output("m_axis_results_tdata"))
