@@ -4,7 +4,7 @@ Reading order: ``schema`` (what a file may say), ``reader`` (a file into an `Exp
 technologies resolved), ``grid`` (numbered cases), ``evaluation`` (counts times prices: rows of the long table),
 ``runner`` (sums them up), ``result`` (what a run yields), ``comparison`` (ours beside the papers'), ``tables`` (CSV),
 ``workers`` (processes), ``folder`` (the output folder, replaced whole or not at all), ``manifest`` (what a result was
-made from). ``machines`` looks up platforms, ``bands`` compares within the prices' bands.  ``rtl_schema``,
+made from). ``machines`` looks up platforms, ``bands`` compares within the prices' bands. ``rtl_schema``,
 ``hardware_model``, ``preparation``, ``simulation``, ``accelerator_costs`` and ``hardware_tables`` are the experiments
 that run the hardware. ``json_schema`` is what ``bitjoule schema`` prints. The YAML files beside them are the shipped
 experiments; those in ``rtl`` run the hardware.
