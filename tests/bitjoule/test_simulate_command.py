@@ -168,6 +168,14 @@ def test_a_text_ends_with_the_models_own_end_token(bitjoule, tmp_path):
     assert set(summary["new_tokens"]) == {end}
 
 
+def test_more_tokens_than_the_model_was_made_for_are_told(bitjoule, tmp_path):
+    folder = folder_model(tmp_path / "short", max_position_embeddings=8)
+    for tokens, told in ((5, ""), (6, "bitjoule: 9 tokens, but short was made for 8\n")):
+        arguments = ("--engine", "numpy", "--prompt", "1 2 3", "--new-tokens", tokens)
+        status, _, err = simulate(bitjoule, tmp_path / "out", folder, *arguments)
+        assert (status, err) == (0, told)
+
+
 def test_weights_of_no_working_model_are_told_with_folder_and_layer(bitjoule, tmp_path):
     folder = folder_model(tmp_path / "huge", weight_scale=1e38)
     status, _, err = simulate(bitjoule, tmp_path / "out", folder, "--engine", "numpy", "--prompt", "1")
