@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from typing import NamedTuple
 
+from bitjoule.sim.simulators import SimulatorError, find_compiler
+
 NEEDED_FOR = {
     "rtl": "bitjoule rtl",
     "gates": "bitjoule calibrate",
@@ -52,7 +54,7 @@ def examine() -> list[Finding]:
         found.append(Finding(name, _version(name), need, remedy))
     packages = "your system's package manager"
     found += [
-        Finding("c++", _program("c++"), "bitjoule rtl verify, simulate", packages),
+        Finding("c++", _compiler(), "bitjoule rtl verify, simulate", packages),
         Finding("make", _program("make"), "bitjoule rtl verify", packages),
         Finding("perl", _perl(), "bitjoule rtl verify", packages),
         Finding("iverilog", _program("iverilog", "-V"), "bitjoule rtl verify --simulator icarus", packages),
@@ -65,6 +67,14 @@ def _version(name: str) -> str:
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _compiler() -> str:
+    """Return the version of the compiler that the native simulation would take: CXX counts."""
+    try:
+        return _program(find_compiler())
+    except SimulatorError:
         return ""
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,6 +148,10 @@ def run_hardware(prepared: "Prepared", out: Path, command: Sequence[str]) -> Non
 def _generate(prepared: "Prepared") -> "Simulated":
     from bitjoule.experiments.simulation import simulate
 
+    chosen = prepared.chosen
+    tokens = len(chosen.prompt) + prepared.experiment.rtl.new_tokens if chosen else 0
+    if chosen and chosen.positions and tokens > chosen.positions:
+        print(f"bitjoule: {tokens} tokens, but {chosen.name} was made for {chosen.positions}", file=sys.stderr)
     found = simulate(prepared, lambda text: print(text, end="", flush=True))
     if not found.bare:
         print("\n")

@@ -32,6 +32,8 @@ class Chosen(NamedTuple):
         Text to ids and back; the ids that end a text.
     prompt
         The ids that are run first.
+    positions
+        Tokens that the model was made for, if it says so.
     read
         Makes the model, or reads its weights.
     files
@@ -44,6 +46,7 @@ class Chosen(NamedTuple):
     tokenizer: Tokenizer
     stop: tuple[int, ...]
     prompt: list[int]
+    positions: int | None
     read: Callable[[], Model]
     files: Mapping[str, Path]
 
@@ -83,6 +86,7 @@ def choose_model(experiment: RtlExperiment, document: Document) -> Chosen:
         opened.tokenizer,
         opened.config.stop,
         _prompt(experiment, document, opened.tokenizer, opened.config.shape),
+        opened.config.positions,
         opened.read,
         {f"{name}/{path.name}": path for path in files},
     )
@@ -106,7 +110,7 @@ def _random(experiment: RtlExperiment, document: Document, name: str) -> Chosen:
     def make() -> Model:
         return random_model(shape, zero_share, experiment.rtl.seed)
 
-    return Chosen(name, SCHEMES["ternary"], shape, tokenizer, (), prompt, make, {})
+    return Chosen(name, SCHEMES["ternary"], shape, tokenizer, (), prompt, None, make, {})
 
 
 def _prompt(experiment: RtlExperiment, document: Document, tokenizer: Tokenizer, shape: ModelShape) -> list[int]:

@@ -108,13 +108,14 @@ class Simulated(NamedTuple):
 class _Run:
     """The engine of a run, and what was measured so far."""
 
-    def __init__(self, run: RtlRun, config: AcceleratorConfig) -> None:
+    def __init__(self, prepared: Prepared) -> None:
+        run, config = prepared.experiment.rtl, prepared.config
         self.config = config
         self.measured: list[Measured] = []
         self.new_tokens = 0
         self.hardware: RtlEngine | None = None
         self.engine: Engine = NumpyEngine()
-        if run.engine != "numpy":
+        if run.engine != "numpy" and prepared.machine is not None:
             self.hardware = RtlEngine(Verilated(config), counts_toggles=run.toggles)
             self.engine = CheckEngine(self.hardware, self.engine) if run.engine == "check" else self.hardware
 
@@ -151,7 +152,7 @@ def simulate(prepared: Prepared, say: Callable[[str], None]) -> Simulated:
     """
     experiment, chosen, config = prepared.experiment, prepared.chosen, prepared.config
     model = chosen.read() if chosen else None
-    run = _Run(experiment.rtl, config)
+    run = _Run(prepared)
     begun = time.perf_counter()
     if chosen is None or model is None:
         _multiply(experiment.rtl, run)

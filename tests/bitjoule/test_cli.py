@@ -97,6 +97,17 @@ def test_the_doctor_knows_what_each_extra_is_for_and_an_extra_brings_every_optio
     assert found["tokenizers"].remedy == "pip install 'bitjoule[models]'"
 
 
+def test_the_doctor_looks_at_the_compiler_that_is_taken(monkeypatch, tmp_path):
+    own = tmp_path / "mine"
+    own.write_text("#!/bin/sh\necho mine 1.2\n")
+    own.chmod(0o755)
+    monkeypatch.setenv("CXX", str(own))
+    assert {finding.item: finding.found for finding in doctor.examine()}["c++"] == "mine 1.2"
+    monkeypatch.delenv("CXX")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert {finding.item: finding.found for finding in doctor.examine()}["c++"] == ""
+
+
 def test_the_trained_models_that_ship_are_listed_and_shown(bitjoule):
     listed = bitjoule("list", "checkpoints")[1]
     for name, folder in shipped_models().items():

@@ -188,7 +188,6 @@ def test_a_head_that_is_the_embedding_and_saved_rotary_buffers_may_stand_there(t
 @pytest.mark.parametrize(
     ("config", "generation", "stop"),
     [
-        ({}, None, ()),
         ({"eos_token_id": 7}, None, (7,)),
         ({"eos_token_id": [7, 9]}, {}, (7, 9)),
         ({"eos_token_id": 7}, {"eos_token_id": [8, 999]}, (8, 999)),
@@ -211,8 +210,6 @@ def test_an_unknown_architecture_is_told_those_that_run(tmp_path: Path) -> None:
 def test_a_key_is_said_once(tmp_path: Path) -> None:
     write(tmp_path, {"rms_norm_eps": 0})
     assert problem(tmp_path).wrong == "is 0"
-    write(tmp_path, {"rope_parameters": {"rope_theta": 0}})
-    assert problem(tmp_path).wrong == "rope_theta is 0"
 
 
 @pytest.mark.parametrize("share", [0.999, 0.5, 0.1])

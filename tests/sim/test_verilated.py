@@ -1,3 +1,4 @@
+import fcntl
 import multiprocessing
 import re
 import threading
@@ -140,6 +141,23 @@ def test_what_a_killed_build_left_behind_is_removed_by_the_next() -> None:
     assert other.exists()
     other.joinpath("work").rmdir()
     other.rmdir()
+
+
+def test_who_waited_for_a_lock_that_is_gone_waits_for_the_new_one() -> None:
+    path = cache_folder() / "waited-for.lock"
+    built = threading.Event()
+    with path.open("w") as gone:
+        fcntl.flock(gone, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=cached, args=("waited-for", lambda _: built.set()))
+        waiting.start()
+        time.sleep(0.2)
+        path.unlink()
+        with path.open("w") as new:
+            fcntl.flock(new, fcntl.LOCK_EX)
+            fcntl.flock(gone, fcntl.LOCK_UN)
+            assert not built.wait(0.3)
+        waiting.join(10)
+    assert built.is_set()
 
 
 def test_a_cache_that_cannot_be_written_is_named_with_the_way_out(
