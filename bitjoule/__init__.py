@@ -3,8 +3,8 @@
 A map of the code; imports run from the top of this list to its bottom, never back::
 
     cli             the command line; its parts are rtl_commands (`bitjoule rtl`), simulate_command (`rtl simulate`),
-                    synthesize_command (`rtl synthesize`), mapping_command (`show mapping`), calibrate_command (`calibrate`)
-                    and other_runs (experiments on the hardware, on netlists and of prices)
+                    synthesize_command (`rtl synthesize`), mapping_command (`show mapping`), calibrate_command
+                    (`calibrate`) and other_runs (experiments on the hardware, on netlists and of prices)
     reports         tables and pictures of a result
     experiments     experiment files: read, checked, run; the output folder
     gates           the accelerator's netlist in a library's cells: area, timing, energy measured
