@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bitjoule.sim.simulators import SimulatorError
 from bitjoule.simulate_command import run_hardware
 
 if TYPE_CHECKING:
@@ -84,12 +85,16 @@ def read_other(path: Path, overrides: Sequence[str] = ()) -> OtherRun | None:
 
 def _measure(given: "GatesInput", out: Path, command: Sequence[str], plots: bool) -> None:
     """Run an experiment on netlists; print its summary; write its folder."""
-    from bitjoule.experiments.measuring import run_gates, write_gates
     from bitjoule.progress import Progress
-    from bitjoule.reports.gates import draw_gates, gates_markdown
-    from bitjoule.reports.summary import MAX_ROWS
 
-    found = run_gates(given, Progress())
+    try:
+        from bitjoule.experiments.measuring import run_gates, write_gates
+        from bitjoule.reports.gates import draw_gates, gates_markdown
+        from bitjoule.reports.summary import MAX_ROWS
+
+        found = run_gates(given, Progress())
+    except ModuleNotFoundError as error:
+        raise SimulatorError(f"{error.name} is missing: pip install 'bitjoule[gates]'") from None
     target = out / found.name
     write_gates(given, found, target, command, gates_markdown(found, MAX_ROWS), lambda to: draw_gates(found, to, plots))
     print(gates_markdown(found, SHOWN_ROWS))

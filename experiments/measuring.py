@@ -185,29 +185,43 @@ def results_table(experiment: str, found: Sequence[Measured]) -> pd.DataFrame:
     )
 
 
-def first_by_part(results: pd.DataFrame, summary: pd.DataFrame, column: str = "energy_fj") -> pd.DataFrame:
-    """Return the parts of a MAC's energy, a row for each library and array with its first stimulus.
+def shown_cases(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the measurements whose parts are shown: of one array all, of several arrays each with its first stimulus.
 
     Parameters
     ----------
-    results, summary
+    summary
         Of an experiment.
+    """
+    one = len(set(summary["array"])) == 1
+    return summary if one else summary.groupby(["library", "array"], sort=False).head(1)
+
+
+def by_part(results: pd.DataFrame, cases: pd.DataFrame, column: str = "energy_fj") -> pd.DataFrame:
+    """Return the parts of a MAC's energy, a row for each measurement.
+
+    Parameters
+    ----------
+    results
+        Of an experiment.
+    cases
+        Rows of its summary.
     column
         Of `results`.
 
     Returns
     -------
     DataFrame
-        Indexed by library, array and stimulus, in the summary's order; a column for each part that takes anything.
+        Indexed by library, array and stimulus, in the order of `cases`; a column for each part that takes anything.
     """
     keys = ["library", "array", "stimulus"]
-    cases = list(summary.groupby(keys[:2], sort=False).head(1)[keys].itertuples(index=False, name=None))
+    wanted = list(cases[keys].itertuples(index=False, name=None))
     taking = results[results["energy_fj"] != 0]
     known = dict.fromkeys([*PARTS, *taking["part"]])
     values = {tuple(row[:4]): row[4] for row in taking[[*keys, "part", column]].itertuples(index=False, name=None)}
     parts = [part for part in known if part in set(taking["part"])]
-    table = [[values.get((*case, part), 0.0) for part in parts] for case in cases]
-    return pd.DataFrame(table, index=pd.MultiIndex.from_tuples(cases, names=keys), columns=parts)
+    table = [[values.get((*case, part), 0.0) for part in parts] for case in wanted]
+    return pd.DataFrame(table, index=pd.MultiIndex.from_tuples(wanted, names=keys), columns=parts)
 
 
 def _case(experiment: str, one: Measured) -> dict[str, object]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bitjoule.experiments.measuring import GatesResult, first_by_part
+from bitjoule.experiments.measuring import GatesResult, by_part, shown_cases
 from bitjoule.experiments.sparsity import SWEPT, beside_sweeps, savings, swept
 from bitjoule.reports.digits import significant
 from bitjoule.reports.markdown import cut, markdown
@@ -94,8 +94,8 @@ def _sparsity(summary: pd.DataFrame, max_rows: int) -> list[str]:
 
 
 def _parts(results: pd.DataFrame, summary: pd.DataFrame, max_rows: int) -> str:
-    """Return the parts of a MAC's energy, a row for each array, with its first stimulus."""
-    table = first_by_part(results, summary).head(max_rows)
+    """Return the parts of a MAC's energy."""
+    table = by_part(results, shown_cases(summary)).head(max_rows)
     rows = [[*case, *map(significant, energies)] for case, energies in zip(table.index, table.to_numpy(), strict=True)]
     return markdown(["library", "array", "operands", *(f"{part} (fJ)" for part in table.columns)], rows, [0, 1, 2])
 

@@ -1,12 +1,11 @@
 """What the measured energy of a MAC is made of: stacked bars of an array's parts, what is glitches hatched."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from bitjoule.experiments.measuring import first_by_part
+from bitjoule.experiments.measuring import by_part, shown_cases
+from bitjoule.gates.parts import PARTS
 from bitjoule.reports.bars import MAX_BARS, draw_bars
 from bitjoule.reports.digits import prefix, with_unit
 from bitjoule.reports.measured_lines import J_PER_FJ, library_panels, of_library
@@ -14,13 +13,14 @@ from bitjoule.reports.panels import legend_below, named_handles
 from bitjoule.reports.style import Theme, new_figure
 
 BAR_IN, REST_IN, WIDTH_IN = 0.55, 1.9, 7.4
+REST = ("input", "wires")  # what is no part of the array
 GLITCHES, HATCH = "of it glitches", "//////"
 
 
 def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw a bar for each array, a panel for each library; in each part, what glitches add is hatched.
+    """Draw a bar for each array or stimulus, a panel for each library; in each part, what glitches add is hatched.
 
-    Of an array that was measured with several stimuli, the first is shown.
+    Of several arrays that were measured with several stimuli, the first of these is shown; of one array all are.
 
     Parameters
     ----------
@@ -29,25 +29,25 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme) -> Fi
     theme
         Light or dark.
     """
-    first = summary.groupby(["library", "array"], sort=False).head(1)
-    bars = _with_glitches(first_by_part(results, summary), first_by_part(results, summary, "settled_fj"))
-    colors = dict(zip(bars.columns, (color for color in _colors(theme) for _ in range(2)), strict=False))
-    panels = library_panels(first)
-    shown = min(MAX_BARS, first["array"].nunique())
+    cases = shown_cases(summary)
+    bars = _with_glitches(by_part(results, cases), by_part(results, cases, "settled_fj"))
+    panels = library_panels(cases)
+    shown = min(MAX_BARS, len(cases) // len(panels))
     figure = new_figure(WIDTH_IN * len(panels) + 2.0, REST_IN + BAR_IN * shown)
     drawn = list(figure.subplots(1, len(panels), squeeze=False).flat)
     for axes, panel in zip(drawn, panels, strict=True):
-        own = of_library(panel, first).head(MAX_BARS)
+        own = of_library(panel, cases).head(MAX_BARS)
         factor, unit = prefix(float(own["energy_fj"].max()) * J_PER_FJ)
         scale = J_PER_FJ / factor
         ends = [with_unit(value * J_PER_FJ, "J") for value in own["energy_fj"]]
-        draw_bars(axes, bars.loc[[panel.technology]].head(MAX_BARS) * scale, ends, _names(own), colors, theme)
+        draw_bars(axes, bars.loc[[panel.technology]].head(MAX_BARS) * scale, ends, _names(own), _colors(theme), theme)
         for glitches in axes.containers[1::2]:
             for bar in glitches:
                 bar.set_hatch(HATCH)
         axes.set_title(panel.title)
         axes.set_xlabel(f"energy of a MAC ({unit}J)")
-    figure.suptitle("What a MAC's energy is made of")
+    stimuli = set(cases["stimulus"])
+    figure.suptitle(f"What a MAC's energy is made of{f', {stimuli.pop()}' if len(stimuli) == 1 else ''}")
     hatched = Patch(facecolor=theme.text, edgecolor=theme.background, hatch=HATCH)
     named = {**named_handles(drawn), GLITCHES: hatched}
     legend_below(figure, named.values(), named)
@@ -55,9 +55,11 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme) -> Fi
 
 
 def _names(own: pd.DataFrame) -> list[str]:
-    """Return the bars' names: arrays, with their stimuli where these differ."""
-    several = len(set(own["stimulus"])) > 1
-    return [f"{row['array']}\n{row['stimulus']}" if several else row["array"] for row in own.to_dict("records")]
+    """Return the bars' names: arrays or stimuli, or both where both differ."""
+    arrays, stimuli = (own[column].tolist() for column in ("array", "stimulus"))
+    if len(set(stimuli)) == 1:
+        return arrays
+    return stimuli if len(set(arrays)) == 1 else [f"{pair[0]}\n{pair[1]}" for pair in zip(arrays, stimuli, strict=True)]
 
 
 def _with_glitches(total: pd.DataFrame, settled: pd.DataFrame) -> pd.DataFrame:
@@ -69,8 +71,9 @@ def _with_glitches(total: pd.DataFrame, settled: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=total.index)
 
 
-def _colors(theme: Theme) -> Sequence[str]:
-    """Return colours for parts in order, neighbours unlike each other."""
+def _colors(theme: Theme) -> dict[str, str]:
+    """Return the colours of parts, neighbours unlike each other, and of what glitches add to them."""
     one, two, three, four = theme.families
-    return (*theme.cache[:1], one[0], one[2], three[1], two[1], theme.small, four[0], three[3], theme.spilled, four[1],
-            one[3], theme.cache[1])  # fmt: skip
+    hues = (theme.cache[0], one[0], four[0], one[2], three[1], two[1], theme.small, theme.spilled, theme.idle, three[3])
+    own = dict(zip((*PARTS, *REST), hues, strict=True))
+    return own | {f"_{part}": color for part, color in own.items()}

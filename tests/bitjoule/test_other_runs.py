@@ -82,6 +82,16 @@ def test_a_second_run_replaces_the_first_and_a_failing_one_leaves_it(tmp_path, b
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["mine"]
 
 
+def test_without_the_packages_of_synthesis_the_command_says_how_to_get_them(tmp_path, bitjoule, mine, monkeypatch):
+    def missing(*_):
+        raise ModuleNotFoundError("No module named 'pyosys'", name="pyosys")
+
+    monkeypatch.setattr(measuring, "measure", missing)
+    status, out, err = bitjoule("run", mine, "--out", tmp_path / "results")
+    assert (status, out) == (1, "")
+    assert err == "bitjoule: pyosys is missing: pip install 'bitjoule[gates]'\n"
+
+
 def test_energy_experiments_and_others_run_side_by_side(tmp_path, bitjoule, mine, small):
     (tmp_path / "small.yaml").write_text(small)
     status, _, _ = bitjoule("run", tmp_path / "small.yaml", mine, "--out", tmp_path / "results", "--no-plots")

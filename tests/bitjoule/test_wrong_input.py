@@ -58,7 +58,7 @@ CASES = {
         "3: schemes[1]: ternary weights without rescale; expected `rescale`",
     ),
     "wrong unit of a node": ("7nm", "7um", "4: technologies[0]: unknown technology '7um' (did you mean '7nm'?)"),
-    "a node without unit": ("[7nm]", "[7]", "4: technologies[0]: got 7; expected a name"),
+    "a node without unit": ("[7nm]", "[7]", "4: technologies[0]: got 7; expected a name, a path to a technology's YAML, or a mapping with"),
     "a price missing at a node": (
         "[fp16, bitnet]\ntechnologies: [7nm]", "[fp16, bf16]\ntechnologies: [45nm]",
         "3: schemes[1]: 45nm has no price for add bf16, mul bf16, which bf16 needs; expected formats out of fp16",

@@ -9,7 +9,7 @@ import yaml
 
 from bitjoule.experiments import measuring
 from bitjoule.experiments.gates_schema import GatesEffort, read_gates_experiment
-from bitjoule.experiments.measuring import first_by_part, run_gates
+from bitjoule.experiments.measuring import by_part, run_gates, shown_cases
 from bitjoule.experiments.reader import shipped_other_experiments
 from bitjoule.experiments.sparsity import beside_sweeps, savings, swept
 from bitjoule.gates.libraries import find_library
@@ -64,11 +64,18 @@ def test_the_parts_of_the_long_table_add_up_to_the_nominal_energy(run):
     nominal = found.summary.set_index(case)["energy_fj"]
     np.testing.assert_allclose(sums.loc[nominal.index], nominal)
     assert found.results.groupby(case)["area_um2"].sum().to_numpy() == pytest.approx(50.0)
-    by_part = first_by_part(found.results, found.summary)
-    assert [array for _, array, _ in by_part.index] == ["ternary", "binary"]
-    assert list(by_part.columns) == list(measured.PARTS)
-    np.testing.assert_allclose(by_part.sum(axis=1), 100.0)  # (1 + 0.25) 80 fJ
-    np.testing.assert_allclose(first_by_part(found.results, found.summary, "settled_fj"), 0.75 * by_part)
+    table = by_part(found.results, shown_cases(found.summary))
+    assert [array for _, array, _ in table.index] == ["ternary", "binary"]
+    assert list(table.columns) == list(measured.PARTS)
+    np.testing.assert_allclose(table.sum(axis=1), 100.0)  # (1 + 0.25) 80 fJ
+    settled = by_part(found.results, shown_cases(found.summary), "settled_fj")
+    np.testing.assert_allclose(settled, 0.75 * table)
+
+
+def test_of_one_array_the_parts_with_every_stimulus_are_shown(run):
+    found, _ = run(TEXT.replace(ARRAYS.splitlines()[1] + "\n", ""))
+    assert len(shown_cases(found.summary)) == 4
+    assert by_part(found.results, shown_cases(found.summary)).index.get_level_values("stimulus").nunique() == 4
 
 
 def test_progress_counts_every_measurement_and_ends(run):
