@@ -29,6 +29,8 @@ ZERO_SHARES = (0.0, 0.6)
 FLOAT_STIMULUS = "gaussian:1"  # the same numbers as those of the integers, before they are scaled to them
 # What the accumulators of several tokens add beside those of one: platforms price that store themselves.
 TERMS = (*FEATURES, "stored")
+# Floating-point netlists are so large that control and the accumulators' store vanish beside the MACs.
+FLOAT_TERMS = ("nonzero", "load", "column", "lane")
 WEIGHTS = {"ternary2": "ternary", "ternary5": "ternary", "binary1": "binary"}
 PJ_PER_FJ = 1e-3
 DIGITS = 6
@@ -133,6 +135,17 @@ def resized(config: AcceleratorConfig, lanes: int, columns: int, tokens: int) ->
     return replace(config, lanes=lanes, columns=columns, tokens=tokens, weight_bus_bits=tile_bits)
 
 
+def terms_of(config: AcceleratorConfig) -> tuple[str, ...]:
+    """Return the terms of an array's energy that are told apart.
+
+    Parameters
+    ----------
+    config
+        The array.
+    """
+    return FLOAT_TERMS if config.floating_point else TERMS
+
+
 def counts(measurement: Measurement) -> dict[str, float]:
     """Return how often each term of an array's energy occurs in a cycle.
 
@@ -186,11 +199,12 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
     ValueError
         Too few measurements.
     """
-    features = table([counts(found) for found in measurements], TERMS)
+    names = terms_of(config)
+    features = table([counts(found) for found in measurements], names)
     energies = table([dict(zip("lnh", found.band_fj, strict=True)) for found in measurements], "lnh")
     nominal = nonnegative_fit(features, energies[:, 1])
     low, high = (energies[:, end].sum() / energies[:, 1].sum() for end in (0, 2))
-    terms = dict(zip(TERMS, nominal * PJ_PER_FJ, strict=True))
+    terms = dict.fromkeys(TERMS, 0.0) | dict(zip(names, nominal * PJ_PER_FJ, strict=True))
     ternary = weight_format(config) == "ternary"
     if not ternary:
         terms["zero"] = terms["nonzero"]

@@ -63,8 +63,8 @@ class Measurement:
         Of the weights that were run.
     settled_fj, total_fj
         Without and with glitches, pins only, clock included.
-    wire_fj
-        Of wires, by the wire-load rule, glitches included.
+    wire_settled_fj, wire_fj
+        Of wires, by the wire-load rule, without and with glitches.
     clock_fj
         The clock pins' share of `settled_fj` and `total_fj`.
     error_fj
@@ -82,6 +82,7 @@ class Measurement:
     zero_share: float
     settled_fj: float
     total_fj: float
+    wire_settled_fj: float
     wire_fj: float
     clock_fj: float
     error_fj: float
@@ -100,14 +101,20 @@ class Measurement:
         return accelerator.lanes * accelerator.columns
 
     @property
+    def counted_fj(self) -> float:
+        """All that was counted in a cycle: pins and wires, with every glitch."""
+        return self.total_fj + self.wire_fj
+
+    @property
     def band_fj(self) -> tuple[float, float, float]:
         """Energy of a cycle: low, nominal and high.
 
-        Low: no glitches, no wires. Nominal: both. High: wires twice as long, and a clock tree that takes as much as
-        the pins that it drives.
+        Low: pins alone. Nominal: with wires. High: every glitch that gates of one delay all would pass on, wires twice
+        as long, and a clock tree that takes as much as the pins that it drives. Gates swallow pulses shorter than
+        their own delay: what glitches really add lies in between, and adds most to multipliers and floating point.
         """
-        nominal = self.total_fj + self.wire_fj
-        return self.settled_fj, nominal, nominal + self.wire_fj + self.clock_fj
+        nominal = self.settled_fj + self.wire_settled_fj
+        return self.settled_fj, nominal, self.total_fj + 2.0 * self.wire_fj + self.clock_fj
 
 
 def netlist_of(config: AcceleratorConfig, library: Library, options: Options | None = None) -> Netlist:
@@ -191,6 +198,7 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
             zero_share=counted.zeros / counted.drawn,
             settled_fj=energy.settled_fj,
             total_fj=energy.total_fj,
+            wire_settled_fj=energy.wire_fj[0],
             wire_fj=energy.wire_fj[1],
             clock_fj=energy.clock_fj,
             error_fj=energy.error_fj,

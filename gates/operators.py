@@ -44,8 +44,8 @@ class OperatorMeasurement:
     ----------
     settled_fj, total_fj
         Without and with glitches, pins only.
-    wire_fj
-        Of wires, glitches included.
+    wire_settled_fj, wire_fj
+        Of wires, without and with glitches.
     error_fj
         Standard error of `total_fj`.
     area_um2, leakage_nw, delay_ns, cells
@@ -54,6 +54,7 @@ class OperatorMeasurement:
 
     settled_fj: float
     total_fj: float
+    wire_settled_fj: float
     wire_fj: float
     error_fj: float
     area_um2: float
@@ -63,9 +64,8 @@ class OperatorMeasurement:
 
     @property
     def band_fj(self) -> tuple[float, float, float]:
-        """Energy of an operation: low (no glitches, no wires), nominal, and high (wires twice as long)."""
-        nominal = self.total_fj + self.wire_fj
-        return self.settled_fj, nominal, nominal + self.wire_fj
+        """Energy of an operation, low, nominal and high; see `bitjoule.gates.measurement.Measurement.band_fj`."""
+        return self.settled_fj, self.settled_fj + self.wire_settled_fj, self.total_fj + 2.0 * self.wire_fj
 
 
 def measure_operator(operation: str, number_format: str, library: Library, effort: Effort) -> OperatorMeasurement:
@@ -102,6 +102,7 @@ def measure_operator(operation: str, number_format: str, library: Library, effor
         found = OperatorMeasurement(
             settled_fj=energy.settled_fj,
             total_fj=energy.total_fj,
+            wire_settled_fj=energy.wire_fj[0],
             wire_fj=energy.wire_fj[1],
             error_fj=energy.error_fj,
             area_um2=netlist.area_um2,

@@ -42,7 +42,8 @@ def made_up(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
     return Measurement(
         config=config.as_mapping(), stimulus=stimulus, held=config.tokens > 1,
         zero_share=zero_share(stimulus, config.encoding.zero), settled_fj=SETTLED * total, total_fj=total,
-        wire_fj=WIRES * total, clock_fj=CLOCK * total, error_fj=0.01 * total, leakage_nw=30.0 * macs,
+        wire_settled_fj=SETTLED * WIRES * total, wire_fj=WIRES * total,
+        clock_fj=CLOCK * total, error_fj=0.01 * total, leakage_nw=30.0 * macs,
         area_um2=50.0 * macs, cells=10 * macs, period_ns=1.5,
         parts_fj={part: share * total for part, share in PARTS.items()},
         parts_settled_fj={part: SETTLED * share * total for part, share in PARTS.items()},

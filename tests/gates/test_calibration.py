@@ -18,6 +18,7 @@ from bitjoule.gates.calibration import (
     resized,
     standard_plan,
     stimuli,
+    terms_of,
 )
 from bitjoule.gates.fit import nonnegative_fit, table
 from bitjoule.gates.measurement import Effort, Measurement, measure
@@ -30,9 +31,15 @@ EFFORT = Effort(cycles=8)
 def made_up(config: AcceleratorConfig, terms: dict[str, float], zero_share: float) -> Measurement:
     """A measurement whose energy is exactly the sum of its terms, in pJ."""
     held = config.tokens > 1
-    empty = Measurement(config.as_mapping(), "", held, zero_share, 1, 1, 0, 0, 0, 1.0, 1.0, 1, 1.0)
+    empty = Measurement(config.as_mapping(), "", held, zero_share, 1, 1, 0, 0, 0, 0, 1.0, 1.0, 1, 1.0)
     energy_fj = 1e3 * sum(terms[name] * count for name, count in counts(empty).items())
-    return dataclasses.replace(empty, settled_fj=energy_fj / 2, total_fj=energy_fj * 0.9, wire_fj=energy_fj * 0.1)
+    return dataclasses.replace(
+        empty,
+        settled_fj=energy_fj / 2,
+        wire_settled_fj=energy_fj / 2,
+        total_fj=energy_fj * 0.9,
+        wire_fj=energy_fj * 0.1,
+    )
 
 
 def test_terms_that_energies_are_made_of_are_found_again():
@@ -55,8 +62,8 @@ def test_the_arrays_of_a_kind_tell_all_terms_apart_that_it_has(config):
         for size in fitted_configs(config)
         for share in (0.0, 0.6)[: len(stimuli(size, "gaussian:32"))]
     ]
-    features = table(rows, TERMS)
-    used = [i for i, term in enumerate(TERMS) if features[:, i].any()]
+    features = table(rows, terms_of(config))
+    used = [i for i in range(features.shape[1]) if features[:, i].any()]
     assert np.linalg.matrix_rank(features[:, used]) == len(used)
     assert {size.tokens for size in fitted_configs(config)} == {1, HELD_TOKENS}
 
