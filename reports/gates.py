@@ -15,15 +15,16 @@ from bitjoule.reports.pictures import save
 
 HEADERS = (
     "library", "array", "weights x activations, sums", "lanes x columns", "operands", "zeros (%)", "energy (fJ)",
-    "band", "glitches (%)", "wires (%)", "area (µm²)", "leakage (nW)", "period (ns)",
+    "over the first", "band", "glitches (%)", "wires (%)", "area (µm²)", "leakage (nW)", "period (ns)",
 )  # fmt: skip
-TEXT = (0, 1, 2, 3, 4, 7)
+TEXT = (0, 1, 2, 3, 4, 8)
 SHARES = ("zero_share", "saving", "ideal", "paid")
 COUNTED = (
-    "Measured on the netlist: its gates' toggles with these operands, priced in the library's cells. For each MAC of a "
-    "cycle, zeros included: energy, area and leakage of the whole array with its registers, control and clock pins. "
-    "Glitches: their share of the energy without wires. Band: neither glitches nor wires, to wires twice as long and a "
-    "clock tree that takes as much as the pins it drives. Placement, clock tree and SRAM are not measured."
+    "Measured on the netlist: its gates' toggles with these operands, priced in the library's cells. For each MAC "
+    "of a cycle, zeros included: energy, area and leakage of the whole array with its registers, control and clock "
+    "pins. Over the first: the energy in multiples of the library's first row. Glitches: their share of the energy "
+    "without wires. Band: neither glitches nor wires, to wires twice as long and a clock tree that takes as much as"
+    " the pins it drives. Placement, clock tree and SRAM are not measured."
 )
 
 
@@ -44,6 +45,7 @@ def gates_markdown(found: GatesResult, max_rows: int) -> str:
 
 
 def _table(summary: pd.DataFrame, max_rows: int) -> str:
+    first = summary.groupby("library", sort=False)["energy_fj"].first()
     rows = [
         [
             row["library"],
@@ -53,6 +55,7 @@ def _table(summary: pd.DataFrame, max_rows: int) -> str:
             row["stimulus"],
             f"{100 * row['zero_share']:.1f}",
             significant(row["energy_fj"]),
+            f"{significant(row['energy_fj'] / first[row['library']])}×",
             f"{significant(row['energy_low_fj'])} to {significant(row['energy_high_fj'])}",
             f"{100 * (1 - row['settled_fj'] / row['total_fj']):.0f}",
             f"{100 * row['wire_fj'] / row['energy_fj']:.0f}",

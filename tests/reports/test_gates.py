@@ -173,6 +173,16 @@ def test_the_summary_says_how_much_of_the_ideal_sparsity_pays(run):
     assert "binary in" not in text.partition("## ")[0].partition("Does sparsity pay?")[2].partition("\n")[0]
 
 
+def test_every_row_says_how_many_times_the_first_rows_energy_it_takes(run):
+    text = gates_markdown(run(["gates.libraries=[freepdk45, copy.lib]"]), 200)
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("| Nangate")]
+    times = {(row[1], row[2], row[5]): row[8] for row in rows if row[8].endswith("×")}
+    for library in ("NangateOpenCellLibrary", "NangateOpenCellLibrary (2)"):
+        assert times[library, "ternary", "uniform,zeros:0"] == "1.00×"
+        assert times[library, "ternary", "uniform,zeros:0.5"] == "0.625×"  # (80 + 20) / 2 over 80
+        assert times[library, "narrow", "uniform,zeros:0"] == "0.500×"
+
+
 def test_a_summary_shows_as_many_rows_as_it_may(run):
     text = gates_markdown(run(), 2)
     assert "The first 2 of 15 rows; all are in summary.csv." in text
