@@ -4,14 +4,17 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from bitjoule.experiments.gates_schema import GatesPlot
 from bitjoule.experiments.measuring import GatesResult, by_part, shown_cases
 from bitjoule.experiments.sparsity import SWEPT, beside_sweeps, savings, swept
 from bitjoule.reports.digits import significant
 from bitjoule.reports.markdown import cut, markdown
 from bitjoule.reports.measured_lines import draw_bits, draw_zeros
 from bitjoule.reports.measured_parts import draw_parts
-from bitjoule.reports.pictures import save
+from bitjoule.reports.pictures import save, stems
+from bitjoule.reports.style import Theme
 
 HEADERS = (
     "library", "array", "weights x activations, sums", "lanes x columns", "operands", "zeros (%)", "energy (fJ)",
@@ -115,11 +118,17 @@ def draw_gates(found: GatesResult, folder: Path, plots: bool = True) -> None:
     plots
         Whether pictures are wanted at all.
     """
-    drawing = {
-        "energy_vs_zeros": partial(draw_zeros, found.summary),
-        "parts": partial(draw_parts, found.results, found.summary),
-        "energy_vs_bits": partial(draw_bits, found.summary),
-    }
-    for kind in found.plots if plots else ():
-        if kind != "energy_vs_zeros" or not swept(found.summary).empty:
-            save(drawing[kind], folder, kind)
+    names = stems([plot.kind for plot in found.plots])
+    for name, plot in zip(names, found.plots if plots else (), strict=plots):
+        if plot.kind != "energy_vs_zeros" or not swept(found.summary).empty:
+            save(partial(_draw, plot, found), folder, name)
+
+
+def _draw(plot: GatesPlot, found: GatesResult, theme: Theme) -> Figure:
+    match plot.kind:
+        case "energy_vs_zeros":
+            return draw_zeros(found.summary, theme)
+        case "energy_vs_bits":
+            return draw_bits(found.summary, theme)
+        case "parts":
+            return draw_parts(found.results, found.summary, theme, plot.share)
