@@ -47,6 +47,8 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme, share
         for glitches in axes.containers[1::2]:
             for bar in glitches:
                 bar.set_hatch(HATCH)
+        if share:
+            axes.set_xticks(range(0, 101, 20))
         axes.set_title(panel.title)
         axes.set_xlabel("share of a MAC's energy (%)" if share else f"energy of a MAC ({unit}J)")
     stimuli = set(cases["stimulus"])
