@@ -96,6 +96,13 @@ class GatesPlot(Strict):
     kind: Literal["energy_vs_zeros", "parts", "energy_vs_bits"] = Field(
         description="energy over the share of zero weights; what it is made of; energy over the bits of activations"
     )
+    share: bool = Field(default=False, description="of kind parts: in per cent instead of joules")
+
+    @model_validator(mode="after")
+    def _share_of_parts(self) -> Self:
+        if self.share and self.kind != "parts":
+            raise wrong_value(f"a plot of kind {self.kind!r} in per cent", "kind: parts", "share")
+        return self
 
 
 class GatesExperiment(Strict):
@@ -106,7 +113,7 @@ class GatesExperiment(Strict):
     name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100, description="the output folder")
     description: str = Field(default="", description="a paragraph for the reader")
     gates: GatesRun = Field(description="what is measured")
-    plots: list[GatesPlot] = Field(default_factory=list, max_length=3, description="what to draw")
+    plots: list[GatesPlot] = Field(default_factory=list, max_length=8, description="what to draw")
 
 
 class Array(NamedTuple):

@@ -10,7 +10,7 @@ import pandas as pd
 from bitjoule.energy_models.documents import Document
 from bitjoule.energy_models.errors import InputError
 from bitjoule.experiments.folder import replacing
-from bitjoule.experiments.gates_schema import LIBERTY, Array, GatesInput, told
+from bitjoule.experiments.gates_schema import LIBERTY, Array, GatesInput, GatesPlot, told
 from bitjoule.experiments.manifest import write_rest
 from bitjoule.experiments.tables import write_csv
 from bitjoule.gates.calibration import activation_format, weight_format
@@ -61,7 +61,7 @@ class GatesResult:
 
     name: str
     description: str
-    plots: tuple[str, ...]
+    plots: tuple[GatesPlot, ...]
     results: pd.DataFrame
     summary: pd.DataFrame
     inputs: Mapping[str, str]
@@ -105,11 +105,10 @@ def run_gates(given: GatesInput, progress: Progress) -> GatesResult:
     for library in libraries.values():
         inputs |= fingerprints(library)
     experiment = given.experiment
-    plots = tuple(dict.fromkeys(plot.kind for plot in experiment.plots))
     return GatesResult(
         experiment.name,
         experiment.description,
-        plots,
+        tuple(experiment.plots),
         results_table(experiment.name, found),
         summary_table(experiment.name, found),
         inputs,

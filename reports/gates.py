@@ -4,26 +4,30 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from bitjoule.experiments.gates_schema import GatesPlot
 from bitjoule.experiments.measuring import GatesResult, by_part, shown_cases
 from bitjoule.experiments.sparsity import SWEPT, beside_sweeps, savings, swept
 from bitjoule.reports.digits import significant
 from bitjoule.reports.markdown import cut, markdown
 from bitjoule.reports.measured_lines import draw_bits, draw_zeros
 from bitjoule.reports.measured_parts import draw_parts
-from bitjoule.reports.pictures import save
+from bitjoule.reports.pictures import save, stems
+from bitjoule.reports.style import Theme
 
 HEADERS = (
     "library", "array", "weights x activations, sums", "lanes x columns", "operands", "zeros (%)", "energy (fJ)",
-    "band", "glitches (%)", "wires (%)", "area (µm²)", "leakage (nW)", "period (ns)",
+    "over the first", "band", "glitches (%)", "wires (%)", "area (µm²)", "leakage (nW)", "period (ns)",
 )  # fmt: skip
-TEXT = (0, 1, 2, 3, 4, 7)
+TEXT = (0, 1, 2, 3, 4, 8)
 SHARES = ("zero_share", "saving", "ideal", "paid")
 COUNTED = (
-    "Measured on the netlist: its gates' toggles with these operands, priced in the library's cells. For each MAC of a "
-    "cycle, zeros included: energy, area and leakage of the whole array with its registers, control and clock pins. "
-    "Glitches: their share of the energy without wires. Band: neither glitches nor wires, to wires twice as long and a "
-    "clock tree that takes as much as the pins it drives. Placement, clock tree and SRAM are not measured."
+    "Measured on the netlist: its gates' toggles with these operands, priced in the library's cells. For each MAC "
+    "of a cycle, zeros included: energy, area and leakage of the whole array with its registers, control and clock "
+    "pins. Over the first: the energy in multiples of the library's first row. Glitches: their share of the energy "
+    "without wires. Band: neither glitches nor wires, to wires twice as long and a clock tree that takes as much as"
+    " the pins it drives. Placement, clock tree and SRAM are not measured."
 )
 
 
@@ -44,6 +48,7 @@ def gates_markdown(found: GatesResult, max_rows: int) -> str:
 
 
 def _table(summary: pd.DataFrame, max_rows: int) -> str:
+    first = summary.groupby("library", sort=False)["energy_fj"].first()
     rows = [
         [
             row["library"],
@@ -53,6 +58,7 @@ def _table(summary: pd.DataFrame, max_rows: int) -> str:
             row["stimulus"],
             f"{100 * row['zero_share']:.1f}",
             significant(row["energy_fj"]),
+            f"{significant(row['energy_fj'] / first[row['library']])}×",
             f"{significant(row['energy_low_fj'])} to {significant(row['energy_high_fj'])}",
             f"{100 * (1 - row['settled_fj'] / row['total_fj']):.0f}",
             f"{100 * row['wire_fj'] / row['energy_fj']:.0f}",
@@ -112,11 +118,17 @@ def draw_gates(found: GatesResult, folder: Path, plots: bool = True) -> None:
     plots
         Whether pictures are wanted at all.
     """
-    drawing = {
-        "energy_vs_zeros": partial(draw_zeros, found.summary),
-        "parts": partial(draw_parts, found.results, found.summary),
-        "energy_vs_bits": partial(draw_bits, found.summary),
-    }
-    for kind in found.plots if plots else ():
-        if kind != "energy_vs_zeros" or not swept(found.summary).empty:
-            save(drawing[kind], folder, kind)
+    names = stems([plot.kind for plot in found.plots])
+    for name, plot in zip(names, found.plots if plots else (), strict=plots):
+        if plot.kind != "energy_vs_zeros" or not swept(found.summary).empty:
+            save(partial(_draw, plot, found), folder, name)
+
+
+def _draw(plot: GatesPlot, found: GatesResult, theme: Theme) -> Figure:
+    match plot.kind:
+        case "energy_vs_zeros":
+            return draw_zeros(found.summary, theme)
+        case "energy_vs_bits":
+            return draw_bits(found.summary, theme)
+        case "parts":
+            return draw_parts(found.results, found.summary, theme, plot.share)

@@ -17,7 +17,7 @@ REST = ("input", "wires")  # what is no part of the array
 GLITCHES, HATCH = "of it glitches", "//////"
 
 
-def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme) -> Figure:
+def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme, share: bool = False) -> Figure:
     """Draw a bar for each array or stimulus, a panel for each library; in each part, what glitches add is hatched.
 
     Of several arrays that were measured with several stimuli, the first of these is shown; of one array all are.
@@ -28,6 +28,8 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme) -> Fi
         Of a gates experiment.
     theme
         Light or dark.
+    share
+        Whether bars are per cent; their energies stand behind them all the same.
     """
     cases = shown_cases(summary)
     bars = _with_glitches(by_part(results, cases), by_part(results, cases, "settled_fj"))
@@ -38,14 +40,17 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme) -> Fi
     for axes, panel in zip(drawn, panels, strict=True):
         own = of_library(panel, cases).head(MAX_BARS)
         factor, unit = prefix(float(own["energy_fj"].max()) * J_PER_FJ)
-        scale = J_PER_FJ / factor
         ends = [with_unit(value * J_PER_FJ, "J") for value in own["energy_fj"]]
-        draw_bars(axes, bars.loc[[panel.technology]].head(MAX_BARS) * scale, ends, _names(own), _colors(theme), theme)
+        drawn_bars = bars.loc[[panel.technology]].head(MAX_BARS)
+        whole = 100 / drawn_bars.sum(axis=1) if share else pd.Series(J_PER_FJ / factor, drawn_bars.index)
+        draw_bars(axes, drawn_bars.mul(whole, axis="index"), ends, _names(own), _colors(theme), theme)
         for glitches in axes.containers[1::2]:
             for bar in glitches:
                 bar.set_hatch(HATCH)
+        if share:
+            axes.set_xticks(range(0, 101, 20))
         axes.set_title(panel.title)
-        axes.set_xlabel(f"energy of a MAC ({unit}J)")
+        axes.set_xlabel("share of a MAC's energy (%)" if share else f"energy of a MAC ({unit}J)")
     stimuli = set(cases["stimulus"])
     figure.suptitle(f"What a MAC's energy is made of{f', {stimuli.pop()}' if len(stimuli) == 1 else ''}")
     hatched = Patch(facecolor=theme.text, edgecolor=theme.background, hatch=HATCH)

@@ -1,6 +1,6 @@
 """Draws every plot that an experiment asks for, as PNG and SVG, for light and dark pages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -67,7 +67,17 @@ def file_stems(result: Result) -> list[str]:
     result
         A run.
     """
-    kinds = [plot.kind for plot in result.resolved.experiment.plots]
+    return stems([plot.kind for plot in result.resolved.experiment.plots])
+
+
+def stems(kinds: Sequence[str]) -> list[str]:
+    """Return a file name for each plot: its kind, with a number from the second of a kind on.
+
+    Parameters
+    ----------
+    kinds
+        Of the plots.
+    """
     return [
         kind if kinds[:i].count(kind) == 0 else f"{kind}_{kinds[:i].count(kind) + 1}" for i, kind in enumerate(kinds)
     ]

@@ -36,6 +36,7 @@ WRONG = {
     "a library twice": ("gates:\n", "gates:\n  libraries: [freepdk45, [freepdk45]]\n", "mine.yaml:3: gates.libraries[1]: a library stands twice; expected each once"),
     "no cycles": ("gates:\n", "gates:\n  effort: {cycles: 0}\n", "mine.yaml:3: gates.effort.cycles: got 0"),
     "an unknown plot": ("gates:\n", "plots: [{kind: zeros}]\ngates:\n", "mine.yaml:2: plots[0].kind: 'zeros' is unknown; expected one of energy_vs_zeros, parts, energy_vs_bits"),
+    "an energy over zeros in per cent": ("gates:\n", "plots: [{kind: energy_vs_zeros, share: true}]\ngates:\n", "mine.yaml:2: plots[0].share: a plot of kind 'energy_vs_zeros' in per cent; expected kind: parts"),
     "a plot over bits of one width": ("gates:\n", "plots: [{kind: energy_vs_bits}]\ngates:\n", "mine.yaml:2: plots: a plot over the bits of activations of arrays that have the same"),
 }  # fmt: skip
 

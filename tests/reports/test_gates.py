@@ -93,12 +93,12 @@ def test_no_text_lies_on_another_or_leaves_the_page(run, what, theme):
 def test_the_pictures_of_shipped_experiments_are_as_clean(run, name, theme):
     found = run(text=shipped_other_experiments()[name].read_text())
     with mpl.rc_context(settings(theme)):
-        for kind in found.plots:
+        for plot in found.plots:
             draw = {
                 "energy_vs_zeros": lambda: draw_zeros(found.summary, theme),
-                "parts": lambda: draw_parts(found.results, found.summary, theme),
+                "parts": lambda plot=plot: draw_parts(found.results, found.summary, theme, plot.share),
                 "energy_vs_bits": lambda: draw_bits(found.summary, theme),
-            }[kind]
+            }[plot.kind]
             assert_clean(draw())
 
 
@@ -154,6 +154,21 @@ def test_bars_end_at_the_energy_of_a_mac_and_what_glitches_add_to_each_part_is_h
     assert not any(bar.get_hatch() for bars in settled for bar in bars)
 
 
+def test_shares_end_at_a_hundred_per_cent_and_the_energies_are_written_all_the_same(run):
+    found = run()
+    axes = draw_parts(found.results, found.summary, THEMES[0], share=True).axes[0]
+    np.testing.assert_allclose([bar.get_x() + bar.get_width() for bar in axes.containers[-1]], 100)
+    assert [text.get_text() for text in axes.texts] == ["100 fJ", "50.0 fJ", "100 fJ"]
+
+
+def test_a_picture_asked_for_twice_gets_two_files(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    draw_gates(run(["plots=[{kind: parts}, {kind: parts, share: true}]"]), tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {
+        "parts.png", "parts_dark.png", "parts_2.png", "parts_2_dark.png",
+    }  # fmt: skip
+
+
 def test_points_over_bits_carry_how_many_times_less_they_take(run):
     figure = draw_bits(run().summary, THEMES[0])
     axes = figure.axes[0]
@@ -171,6 +186,16 @@ def test_the_summary_says_how_much_of_the_ideal_sparsity_pays(run):
     ) in text
     assert "ternary in NangateOpenCellLibrary with model:tiny-b158: 40.0 % zeros, 35.0 fJ, 50 % less than" in text
     assert "binary in" not in text.partition("## ")[0].partition("Does sparsity pay?")[2].partition("\n")[0]
+
+
+def test_every_row_says_how_many_times_the_first_rows_energy_it_takes(run):
+    text = gates_markdown(run(["gates.libraries=[freepdk45, copy.lib]"]), 200)
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("| Nangate")]
+    times = {(row[1], row[2], row[5]): row[8] for row in rows if row[8].endswith("×")}
+    for library in ("NangateOpenCellLibrary", "NangateOpenCellLibrary (2)"):
+        assert times[library, "ternary", "uniform,zeros:0"] == "1.00×"
+        assert times[library, "ternary", "uniform,zeros:0.5"] == "0.625×"  # (80 + 20) / 2 over 80
+        assert times[library, "narrow", "uniform,zeros:0"] == "0.500×"
 
 
 def test_a_summary_shows_as_many_rows_as_it_may(run):
