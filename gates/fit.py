@@ -27,12 +27,12 @@ def nonnegative_fit(features: Floats, energies: Floats) -> Floats:
         Fewer measurements than terms, or an energy that is not positive.
     """
     count, terms = features.shape
-    if count < terms:
-        raise ValueError(f"{count} measurements cannot tell {terms} terms apart")
     if not (energies > 0).all():
         raise ValueError("an energy is not positive")
+    kept = [term for term in range(terms) if features[:, term].any()]
+    if count < len(kept):
+        raise ValueError(f"{count} measurements cannot tell {len(kept)} terms apart")
     scaled = features / energies[:, np.newaxis]
-    kept = [term for term in range(terms) if scaled[:, term].any()]
     coefficients = np.zeros(terms)
     while kept:
         found = np.linalg.lstsq(scaled[:, kept], np.ones(count), rcond=None)[0]
