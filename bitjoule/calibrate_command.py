@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bitjoule.energy_models.measured import MeasuredTechnology
 
 OK = 0
+MAX_NODE_NM = 1e4
 
 
 def add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,19 +36,40 @@ def add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     )
     parser.add_argument("configurations", nargs="*", metavar="CONFIG.yaml|NAME", help="arrays to be measured")
     add_library(parser)
-    parser.add_argument("--node-nm", type=float, metavar="NM", help="process node, where the library is not known")
+    parser.add_argument("--node-nm", type=_node, metavar="NM", help="process node, where the library is not known")
     parser.add_argument(
         "--stimulus", metavar="TEXT",
         help="gaussian:SIGMA (default: gaussian:32), uniform, worst or model:NAME, a trained model's operands",
     )  # fmt: skip
-    parser.add_argument("--zero-share", type=float, metavar="SHARE", help="of ternary weights (default: a third)")
+    parser.add_argument("--zero-share", type=_share, metavar="SHARE", help="of ternary weights (default: a third)")
     parser.add_argument("--no-operators", action="store_true", help="arrays only")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="TECHNOLOGY.yaml", help="what to write")
     parser.set_defaults(command=_calibrate)
 
 
+def _share(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected 0 to 1")
+    return value
+
+
+def _node(text: str) -> float:
+    value = _number(text)
+    if not 0 < value <= MAX_NODE_NM:
+        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a process node in nm, e.g. 28")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a number") from None
+
+
 def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
-    from bitjoule.gates.calibration import calibrate, standard_plan
+    from bitjoule.gates.calibration import CalibrationError, calibrate, standard_plan
     from bitjoule.gates.liberty_file import LibertyError
     from bitjoule.gates.libraries import find_library, node_nm
     from bitjoule.gates.operands import StimulusError
@@ -75,6 +97,8 @@ def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
         measured = calibrate(plan, library, node, command, Progress())
     except LibertyError as error:
         raise whole_file(", ".join(options.liberty), str(error), "Liberty files of one library and corner") from error
+    except CalibrationError as error:
+        raise whole_file(", ".join(options.configurations), str(error), "a larger array") from error
     except StimulusError as error:
         raise whole_file("--stimulus", str(error), "operands") from error
     _write(measured, options.output)

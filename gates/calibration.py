@@ -30,8 +30,6 @@ ZERO_SHARES = (0.2, 0.5)
 FLOAT_STIMULUS = "gaussian:1"  # the same numbers as those of the integers, before they are scaled to them
 # What the accumulators of several tokens add beside those of one: platforms price that store themselves.
 TERMS = (*FEATURES, "stored")
-# Floating-point netlists are so large that control and the accumulators' store vanish beside the MACs.
-FLOAT_TERMS = ("nonzero", "load", "column", "lane")
 WEIGHTS = {"ternary2": "ternary", "ternary5": "ternary", "binary1": "binary"}
 PJ_PER_FJ = 1e-3
 DIGITS = 6
@@ -39,7 +37,12 @@ MISSING = (
     "placement and wiring (wires by a rule of thumb), the clock's tree, SRAM; docs/measured-prices.md says how large "
     "each could be"
 )
+
 Progress = Callable[[int, int, str], None]
+
+
+class CalibrationError(ValueError):
+    """Measurements that no prices follow from."""
 
 
 @dataclass(frozen=True)
@@ -136,17 +139,6 @@ def resized(config: AcceleratorConfig, lanes: int, columns: int, tokens: int) ->
     return replace(config, lanes=lanes, columns=columns, tokens=tokens, weight_bus_bits=tile_bits)
 
 
-def terms_of(config: AcceleratorConfig) -> tuple[str, ...]:
-    """Return the terms of an array's energy that are told apart.
-
-    Parameters
-    ----------
-    config
-        The array.
-    """
-    return FLOAT_TERMS if config.floating_point else TERMS
-
-
 def counts(measurement: Measurement) -> dict[str, float]:
     """Return how often each term of an array's energy occurs in a cycle.
 
@@ -198,20 +190,21 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
 
     Raises
     ------
-    ValueError
-        Too few measurements.
+    CalibrationError
+        The arrays are too small.
     """
-    names = terms_of(config)
-    features = table([counts(found) for found in measurements], names)
+    features = table([counts(found) for found in measurements], TERMS)
     energies = table([dict(zip("lnh", found.band_fj, strict=True)) for found in measurements], "lnh")
     nominal = nonnegative_fit(features, energies[:, 1])
     low, high = (energies[:, end].sum() / energies[:, 1].sum() for end in (0, 2))
-    terms = dict.fromkeys(TERMS, 0.0) | dict(zip(names, nominal * PJ_PER_FJ, strict=True))
+    terms = dict(zip(TERMS, nominal * PJ_PER_FJ, strict=True))
     ternary = weight_format(config) == "ternary"
     if not ternary:
         terms["zero"] = terms["nonzero"]
-    elif not terms["zero"] and not any(found.zero_share for found in measurements):
-        raise ValueError("no measurement has zeros among its weights")
+    if not terms["nonzero"]:
+        raise CalibrationError(
+            f"{config.lanes} lanes x {config.columns} columns are too few to tell the MACs from what is around them"
+        )
     largest = max(measurements, key=lambda found: (not found.held, found.macs))
     size = AcceleratorConfig.from_mapping(dict(largest.config))
     return MeasuredMac(
@@ -250,6 +243,8 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
         Something is wrong with the library or the operands' text.
     NetlistError
         A netlist computes something else than NumPy.
+    CalibrationError
+        An array is too small.
     """
     jobs = [
         (config, size, stimulus)

@@ -11,8 +11,9 @@ Floats = NDArray[np.float64]
 def nonnegative_fit(features: Floats, energies: Floats) -> Floats:
     """Return the coefficients, none negative, whose sums are relatively closest to the energies.
 
-    Least squares of the relative errors. Terms that would be negative are left out, the most negative first, until
-    none is: with a handful of terms that is Lawson and Hanson's optimum or next to it, and always the same.
+    Least squares of the relative errors. A term that the measurements cannot tell from those before it is left out: the
+    first are the most important. So are terms that would be negative, the most negative first, until none is: with a
+    handful of terms that is Lawson and Hanson's optimum or next to it, and always the same.
 
     Parameters
     ----------
@@ -24,16 +25,17 @@ def nonnegative_fit(features: Floats, energies: Floats) -> Floats:
     Raises
     ------
     ValueError
-        Fewer measurements than terms, or an energy that is not positive.
+        An energy is not positive.
     """
     count, terms = features.shape
     if not (energies > 0).all():
         raise ValueError("an energy is not positive")
-    kept = [term for term in range(terms) if features[:, term].any()]
-    if count < len(kept):
-        raise ValueError(f"{count} measurements cannot tell {len(kept)} terms apart")
     scaled = features / energies[:, np.newaxis]
     coefficients = np.zeros(terms)
+    kept: list[int] = []
+    for term in range(terms):
+        if np.linalg.matrix_rank(scaled[:, [*kept, term]]) > len(kept):
+            kept.append(term)
     while kept:
         found = np.linalg.lstsq(scaled[:, kept], np.ones(count), rcond=None)[0]
         if (found >= 0).all():

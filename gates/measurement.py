@@ -181,8 +181,9 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
     def build(folder: Path) -> None:
         netlist = netlist_of(config, library)
         held = config.tokens > 1
+        tiles = min(_CHECKED_TILES, max(1, config.max_k // config.lanes))
         checked = Simulator(netlist, CLOCK, effort.words)
-        check(checked, Stimulus(config, operands, effort.words, effort.seed, held), _CHECKED_TILES)
+        check(checked, Stimulus(config, operands, effort.words, effort.seed, held), tiles)
         simulator = Simulator(netlist, CLOCK, effort.words)
         source = Stimulus(config, operands, effort.words, effort.seed, held)
         counted = _Counted(source.source)

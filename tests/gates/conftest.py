@@ -71,3 +71,9 @@ def synthesised(library: Library, tmp_path_factory: pytest.TempPathFactory) -> C
         return map_design(source, TOP, "clk", library, folder, Options(), Goals(math.nan, 0.5)).netlist
 
     return netlist
+
+
+@pytest.fixture(scope="session")
+def freepdk45() -> Library:
+    """Return the 45 nm library that comes as a package."""
+    return open_library("45nm")

@@ -38,9 +38,10 @@ def test_counts_that_are_missing_count_nothing():
     assert table([{"b": 2.0}, {"a": 1.0}], ["a", "b"]).tolist() == [[0.0, 2.0], [1.0, 0.0]]
 
 
-@pytest.mark.parametrize(("features", "energies"), [
-    (np.ones((1, 2)), np.ones(1)), (np.ones((3, 1)), np.array([1.0, 0.0, 2.0])),
-])  # fmt: skip
-def test_too_few_or_no_energies_are_refused(features, energies):
-    with pytest.raises(ValueError, match=r"measurements|positive"):
-        nonnegative_fit(features, energies)
+def test_of_terms_that_occur_together_the_first_takes_all():
+    assert nonnegative_fit(np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([5.0, 15.0])) == pytest.approx([5.0, 0.0])
+
+
+def test_energies_that_are_not_positive_are_refused():
+    with pytest.raises(ValueError, match="positive"):
+        nonnegative_fit(np.ones((3, 1)), np.array([1.0, 0.0, 2.0]))
