@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 EXPERIMENTS = bitnet_table1 bitnet_energy_vs_size b158_mac_energy b158_energy_vs_size b158_2b4t_energy model_size_curve \
   full_model_vs_size full_model_components context_sweep batch_sweep roofline technology_compare loss_vs_energy \
-  activation_bits memory_footprint tpu32_cross_check
+  activation_bits memory_footprint tpu32_cross_check papers_with_measured_prices mac_with_measured_prices \
+  full_model_measured measured_vs_table
 
 .PHONY: run test lint types contracts gallery benchmark clean
 

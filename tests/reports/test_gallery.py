@@ -4,17 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from bitjoule.experiments.reader import read_experiment, shipped_experiments
+from bitjoule.experiments.prices import prices_table
+from bitjoule.experiments.prices_schema import read_prices_experiment
+from bitjoule.experiments.reader import read_experiment, shipped_experiments, shipped_other_experiments
 from bitjoule.experiments.runner import run
 from bitjoule.experiments.tables import write_csv
 from bitjoule.reports.pictures import file_stems
+from bitjoule.reports.prices import prices_markdown
 from bitjoule.reports.summary import summary_markdown
 
+PRICES = "measured_vs_table"
 GALLERY = Path(__file__).parents[2] / "reports" / "gallery"
 
 
 def test_every_shipped_experiment_is_in_the_gallery_and_nothing_else():
-    assert {path.name for path in GALLERY.iterdir()} == set(shipped_experiments())
+    assert {path.name for path in GALLERY.iterdir()} == {*shipped_experiments(), PRICES}
 
 
 @pytest.mark.parametrize("name", shipped_experiments())
@@ -28,6 +32,16 @@ def test_a_fresh_run_gives_the_committed_tables(tmp_path, name):
     assert committed == {path.name for path in tmp_path.iterdir()}
     for path in tmp_path.iterdir():
         assert path.read_text() == (GALLERY / name / path.name).read_text(), f"{path.name}: run `make gallery`"
+
+
+def test_a_fresh_comparison_of_prices_gives_the_committed_tables(tmp_path):
+    given = read_prices_experiment(shipped_other_experiments()[PRICES])
+    table = prices_table(given)
+    write_csv([table], tmp_path / "summary.csv")
+    (tmp_path / "summary.md").write_text(prices_markdown(given, table))
+    for name in ("summary.csv", "summary.md"):
+        assert (tmp_path / name).read_text() == (GALLERY / PRICES / name).read_text(), f"{name}: run `make gallery`"
+    assert {path.name for path in (GALLERY / PRICES).glob("*.png")} == {"ratios.png", "ratios_dark.png"}
 
 
 @pytest.mark.parametrize("name", shipped_experiments())
