@@ -8,6 +8,8 @@ import numpy as np
 from bitjoule.energy_models.arithmetic import Counts, Floats, Indices
 from bitjoule.energy_models.technology import Technology
 
+TERMS = frozenset({"weights", "keys", "values", "partial_sums"})  # operands of sums of products
+
 
 class Energies(NamedTuple):
     """Energy of each action in each case, in pJ; shape (cases, actions) each."""
@@ -41,8 +43,8 @@ def price_actions(counts: Counts, technologies: Sequence[Technology], scheme: In
             for s, number_format in enumerate(action.formats):
                 if not at_node.has_price(action.action, number_format):
                     continue
-                if action.operand == "partial_sums":
-                    prices[:, t, s, a] = at_node.sum_price(action.weights[s], number_format)
+                if action.operand in TERMS:
+                    prices[:, t, s, a] = at_node.term_price(action.action, action.weights[s], number_format)
                 else:
                     prices[:, t, s, a] = at_node.price(action.action, number_format)
     energies = []

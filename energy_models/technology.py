@@ -82,13 +82,16 @@ class Technology:
             None,
         )
 
-    def sum_price(self, weights: str, number_format: str) -> Price:
-        """Return what adding a product to a sum costs.
+    def term_price(self, operation: str, weights: str, number_format: str) -> Price:
+        """Return what multiplying, or adding up, a term of a sum of products costs.
 
-        An addition; with `by_arrays`, whatever the MAC of the largest array measured costs beyond its multiplication.
+        An operation; with `by_arrays`, the whole MAC of the largest array measured for the multiplication, or where
+        there is none for the addition, and nothing for the other.
 
         Parameters
         ----------
+        operation
+            ``add`` or ``mul``.
         weights
             Format of the weights.
         number_format
@@ -99,17 +102,14 @@ class Technology:
         KeyError
             As for `price`.
         """
-        addition = self.price("add", number_format)
         add_only = weights in ("ternary", "binary")
-        same = number_format if number_format != "int8" else "int32"
-        found = self.mac(weights, number_format, None if add_only else same) if self.by_arrays else None
+        sums = None if add_only else "int32" if number_format == "int8" else number_format
+        found = self.mac(weights, number_format, sums) if self.by_arrays else None
         if found is None:
-            return addition
-        whole = found.price(found.lanes, found.columns, self.zero_share if weights == "ternary" else 0.0)
-        if add_only:
-            return whole
-        product = self.price("mul", number_format)
-        return Price(*(max(total - part, 0.0) for total, part in zip(whole, product, strict=True)))
+            return self.price(operation, number_format)
+        if operation == "add" and not add_only:
+            return Price(0.0, 0.0, 0.0)
+        return found.price(found.lanes, found.columns, self.zero_share if weights == "ternary" else 0.0)
 
     def has_price(self, operation: str, number_format: str) -> bool:
         """Return whether `price` knows an operation.

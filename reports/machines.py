@@ -63,9 +63,8 @@ def bands_text(result: Result) -> str:
     flips = bands[bands["flips"]]
     low, high = (f"{100 * bands['banded_share'].agg(end):.0f} %" for end in ("min", "max"))
     share = f"{low} to {high}" if low != high else low
-    title += (
-        f"Of a case's energy, {share} has a price with a band; operations have none, as all tables copy one source.\n\n"
-    )
+    title += f"Of a case's energy, {share} has a price with a band; those of the operations' tables have none, as all "
+    title += "copy one source.\n\n"
     if flips.empty:
         return f"{title}All {len(bands)} comparisons with the baseline hold wherever the prices lie in their bands."
     lines = []

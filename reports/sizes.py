@@ -190,8 +190,9 @@ def _limits(lines: Sequence[Line], result: Result, panel: Panel) -> list[tuple[f
 
     def mac_pj(name: str) -> float:
         scheme = resolved.schemes[name]
-        multiply = at_node.price("mul", scheme.activations).nominal_pj if scheme.multiplies else 0.0
-        return multiply + at_node.sum_price(scheme.weights, scheme.activations).nominal_pj
+        operations = ("mul", "add") if scheme.multiplies else ("add",)
+        prices = (at_node.term_price(operation, scheme.weights, scheme.activations) for operation in operations)
+        return sum(price.nominal_pj for price in prices)
 
     limits = {line.schemes[0]: (mac_pj(baseline.scheme) / mac_pj(line.schemes[0]), line.color) for line in lines}
     return list(limits.values())
