@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bitjoule.energy_models.errors import whole_file
 from bitjoule.progress import Progress
+from bitjoule.sim.simulators import SimulatorError
 from bitjoule.synthesize_command import add_library
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ def add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         help="gaussian:SIGMA (default: gaussian:32), uniform, worst or model:NAME, a trained model's operands",
     )  # fmt: skip
     parser.add_argument("--zero-share", type=_share, metavar="SHARE", help="of ternary weights (default: a third)")
-    parser.add_argument("--no-operators", action="store_true", help="arrays only")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="TECHNOLOGY.yaml", help="what to write")
     parser.set_defaults(command=_calibrate)
 
@@ -73,13 +73,12 @@ def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
     from bitjoule.gates.liberty_file import LibertyError
     from bitjoule.gates.libraries import find_library, node_nm
     from bitjoule.gates.operands import StimulusError
+    from bitjoule.gates.stimulus import NetlistError
     from bitjoule.sim.configurations import read_configuration
 
     plan = standard_plan()
     if options.configurations:
         plan = replace(plan, configs=[read_configuration(name) for name in options.configurations])
-    if options.no_operators:
-        plan = replace(plan, operators=[])
     if options.stimulus is not None:
         plan = replace(plan, stimulus=options.stimulus)
     if options.zero_share is not None:
@@ -88,6 +87,7 @@ def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
         raise whole_file(str(options.output), "no YAML file", "a name that ends in .yaml")
     if not options.output.absolute().parent.is_dir():
         raise whole_file(str(options.output), "its folder does not exist", "a file in a folder that exists")
+    _beside(options.output).unlink()  # before minutes of work
     command = shlex.join(["bitjoule", *given])
     try:
         library = find_library(options.liberty)
@@ -101,6 +101,8 @@ def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
         raise whole_file(", ".join(options.configurations), str(error), "a larger array") from error
     except StimulusError as error:
         raise whole_file("--stimulus", str(error), "operands") from error
+    except (NetlistError, RuntimeError) as error:
+        raise SimulatorError(f"the array cannot be measured: {error}") from error
     _write(measured, options.output)
     print(f"{options.output}: {len(measured.operations)} operators, {len(measured.macs)} arrays")
     return OK
@@ -111,13 +113,30 @@ def _write(measured: "MeasuredTechnology", path: Path) -> None:
 
     text = "# Written by the command below; measure again rather than edit.\n"
     text += yaml.safe_dump(measured.model_dump(mode="json", exclude_none=True), sort_keys=False, width=110)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+    beside = _beside(path)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        beside.write_text(text, encoding="utf-8")
+        beside.chmod(0o644)
+        beside.replace(path)
     except OSError as error:
         raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable place") from error
     finally:
-        Path(name).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """Return a new file beside another.
+
+    Raises
+    ------
+    InputError
+        None can be made there, or the other is no file.
+    """
+    if path.is_dir():
+        raise whole_file(str(path), "is a folder", "a file")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+    except OSError as error:
+        raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable place") from error
+    os.close(handle)
+    return Path(name)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from bitjoule.energy_models.errors import whole_file
+from bitjoule.sim.simulators import SimulatorError
 
 OK = 0
 
@@ -54,6 +55,7 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
     from bitjoule.gates.libraries import find_library, short_name
     from bitjoule.gates.measurement import measure, netlist_of
     from bitjoule.gates.operands import StimulusError
+    from bitjoule.gates.stimulus import NetlistError
     from bitjoule.sim.configurations import read_configuration
 
     config = read_configuration(options.configuration)
@@ -68,6 +70,8 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
         raise whole_file(", ".join(options.liberty), str(error), "Liberty files of one library and corner") from error
     except StimulusError as error:
         raise whole_file("--stimulus", str(error), "operands") from error
+    except (NetlistError, RuntimeError) as error:
+        raise SimulatorError(f"the array cannot be measured: {error}") from error
     if options.output is not None:
         options.output.write_text(netlist.verilog(), encoding="utf-8")
     first = found[0]
@@ -82,8 +86,8 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
     headers = ("fJ a MAC", *(one.stimulus for one in found))
     rows: list[tuple[str, ...]] = [
         ("settled, pins only", *(f"{one.settled_fj / one.macs:.4g}" for one in found)),
-        ("with glitches", *(f"{one.total_fj / one.macs:.4g}" for one in found)),
-        ("with wires", *(f"{one.band_fj[1] / one.macs:.4g}" for one in found)),
+        ("settled, with wires", *(f"{one.band_fj[1] / one.macs:.4g}" for one in found)),
+        ("every glitch, with wires", *(f"{one.counted_fj / one.macs:.4g}" for one in found)),
     ]
     rows += [(f"  {part}", *(f"{one.parts_fj[part] / one.macs:.3g}" for one in found)) for part in first.parts_fj]
     print()

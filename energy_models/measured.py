@@ -147,6 +147,8 @@ class MeasuredTechnology(Strict):
         Operators alone, and MACs of whole arrays.
     by_arrays
         Whether sums of products are priced as the arrays' MACs also where only operations are counted.
+    lanes, columns
+        Of the array, the same for all formats, whose MACs those are.
     """
 
     description: str
@@ -157,6 +159,8 @@ class MeasuredTechnology(Strict):
     operations: list[MeasuredOperation] = Field(min_length=1)
     macs: list[MeasuredMac] = Field(default_factory=list)
     by_arrays: bool = False
+    lanes: int = Field(default=64, gt=0, le=1 << 20)
+    columns: int = Field(default=16, gt=0, le=1 << 20)
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

@@ -52,6 +52,8 @@ class Technology:
         Share of ternary weights that are zero, for the price of such MACs.
     by_arrays
         Whether sums of products are priced as those MACs also where only operations are counted.
+    lanes, columns
+        Of the array whose MACs those are then.
     """
 
     name: str
@@ -60,6 +62,8 @@ class Technology:
     macs: tuple[MeasuredMac, ...] = ()
     zero_share: float = 0.0
     by_arrays: bool = False
+    lanes: int = 64
+    columns: int = 16
 
     @property
     def node(self) -> str:
@@ -85,8 +89,8 @@ class Technology:
     def term_price(self, operation: str, weights: str, number_format: str) -> Price:
         """Return what multiplying, or adding up, a term of a sum of products costs.
 
-        An operation; with `by_arrays`, the whole MAC of the largest array measured for the multiplication, or where
-        there is none for the addition, and nothing for the other.
+        An operation; with `by_arrays`, the whole MAC of a full array of `lanes` x `columns` for the multiplication, or
+        where there is none for the addition, and nothing for the other.
 
         Parameters
         ----------
@@ -109,7 +113,7 @@ class Technology:
             return self.price(operation, number_format)
         if operation == "add" and not add_only:
             return Price(0.0, 0.0, 0.0)
-        return found.price(found.lanes, found.columns, self.zero_share if weights == "ternary" else 0.0)
+        return found.price(self.lanes, self.columns, self.zero_share if weights == "ternary" else 0.0)
 
     def has_price(self, operation: str, number_format: str) -> bool:
         """Return whether `price` knows an operation.
@@ -199,4 +203,7 @@ def measured_technology(name: str, measured: MeasuredTechnology) -> Technology:
         )
         for row in measured.operations
     }
-    return Technology(name, measured.node_nm, rows, tuple(measured.macs), measured.zero_share, measured.by_arrays)
+    return Technology(
+        name, measured.node_nm, rows, tuple(measured.macs), measured.zero_share, measured.by_arrays,
+        measured.lanes, measured.columns,
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -16,10 +16,11 @@ from bitjoule.energy_models.measured import (
     MeasuredOperation,
     MeasuredTechnology,
 )
-from bitjoule.gates.fit import nonnegative_fit, relative_errors, table
+from bitjoule.gates.fit import nonnegative_fit, relative_errors, table, told_apart
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.libraries import fingerprints, short_name
 from bitjoule.gates.measurement import Effort, Measurement, measure
+from bitjoule.gates.operands import StimulusError, parse_operands
 from bitjoule.gates.operators import measure_operator
 from bitjoule.rtl.config import AcceleratorConfig
 
@@ -30,6 +31,7 @@ ZERO_SHARES = (0.2, 0.5)
 FLOAT_STIMULUS = "gaussian:1"  # the same numbers as those of the integers, before they are scaled to them
 # What the accumulators of several tokens add beside those of one: platforms price that store themselves.
 TERMS = (*FEATURES, "stored")
+NEEDED = ("nonzero", "load", "column", "lane")
 WEIGHTS = {"ternary2": "ternary", "ternary5": "ternary", "binary1": "binary"}
 PJ_PER_FJ = 1e-3
 DIGITS = 6
@@ -117,11 +119,8 @@ def fitted_configs(config: AcceleratorConfig) -> list[AcceleratorConfig]:
     lanes = max(8, config.lanes // 4)
     columns = max(1, config.columns // 4)
     smaller = [(lanes, columns), (config.lanes, columns), (lanes, config.columns)]
-    if config.floating_point:  # whose netlists are so large that their energy is next to all in the MACs
-        sizes = [(*shape, 1) for shape in smaller] + [(lanes, columns, HELD_TOKENS)]
-    else:
-        sizes = [(config.lanes, config.columns, 1)]
-        sizes += [(*shape, tokens) for tokens in (1, HELD_TOKENS) for shape in smaller]
+    sizes = [(config.lanes, config.columns, 1)]
+    sizes += [(*shape, tokens) for tokens in (1, HELD_TOKENS) for shape in smaller]
     return list(dict.fromkeys(resized(config, *size) for size in sizes))
 
 
@@ -195,11 +194,16 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
     """
     features = table([counts(found) for found in measurements], TERMS)
     energies = table([dict(zip("lnh", found.band_fj, strict=True)) for found in measurements], "lnh")
+    lost = [name for i, name in enumerate(TERMS) if name in NEEDED and i not in told_apart(features)]
+    if lost:
+        raise CalibrationError(
+            f"arrays up to {config.lanes} lanes x {config.columns} columns do not tell the energy of each "
+            f"{', '.join(lost)} from the rest; expected 16 lanes and 2 columns at least"
+        )
     nominal = nonnegative_fit(features, energies[:, 1])
     low, high = (energies[:, end].sum() / energies[:, 1].sum() for end in (0, 2))
     terms = dict(zip(TERMS, nominal * PJ_PER_FJ, strict=True))
-    ternary = weight_format(config) == "ternary"
-    if not ternary:
+    if TERMS.index("zero") not in told_apart(features):  # no zeros, or as many in all measurements
         terms["zero"] = terms["nonzero"]
     if not terms["nonzero"]:
         raise CalibrationError(
@@ -246,6 +250,13 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
     CalibrationError
         An array is too small.
     """
+    kinds = [(weight_format(one), activation_format(one), one.accumulation) for one in plan.configs]
+    twice = next((one for one in kinds if kinds.count(one) > 1), None)
+    if twice is not None:
+        raise CalibrationError(f"two arrays of one kind, {' x '.join(twice[:2])}; expected one of each")
+    parse_operands(plan.stimulus)
+    if "zeros:" in plan.stimulus:
+        raise StimulusError(f"stimulus {plan.stimulus!r}: the shares of zeros are chosen here; expected none")
     jobs = [
         (config, size, stimulus)
         for config in plan.configs
@@ -273,7 +284,7 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
             library=short_name(library),
             liberty=[LibertyFile(file=name, sha256=sha256) for name, sha256 in fingerprints(library).items()],
             voltage_v=library.voltage_v,
-            stimulus=f"operators uniform; arrays {plan.stimulus}",
+            stimulus=_stimulus(plan),
             wires=_wires(library, (one for several in found.values() for one in several)),
             missing=MISSING,
             versions={name: importlib.metadata.version(name) for name in ("amaranth", "bitjoule", "numpy", "pyosys")},
@@ -283,9 +294,21 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
     )
 
 
+def _stimulus(plan: Plan) -> str:
+    """Return all that was run, in words."""
+    zeros = " and ".join(f"{share:g}" for share in ZERO_SHARES)
+    effort = ", ".join(f"{name} {value}" for name, value in asdict(plan.effort).items())
+    return (
+        f"arrays {plan.stimulus}, trits with {zeros} zeros, floating-point arrays {FLOAT_STIMULUS} in place of any "
+        f"gaussian; operators uniform integers, gaussian:1 floats; {effort}"
+    )
+
+
 def _wires(library: Library, measurements: Iterable[Measurement]) -> str:
-    rules = {library.wire_load(found.area_um2, found.cells) for found in measurements}
-    return "; ".join(sorted(f"{rule.name}, {rule.ff_per_um:g} fF/um" for rule in rules)) or "operators only"
+    rules = [library.wire_load(found.area_um2, found.cells) for found in measurements]
+    names = sorted({rule.name for rule in rules})
+    several = f"{names[0]}, or by other pitches" if len(names) > 1 else names[0]
+    return f"{several}; {rules[0].ff_per_um:g} fF/um"
 
 
 def measured_operation(operation: str, number_format: str, library: Library, effort: Effort) -> MeasuredOperation:

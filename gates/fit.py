@@ -32,10 +32,7 @@ def nonnegative_fit(features: Floats, energies: Floats) -> Floats:
         raise ValueError("an energy is not positive")
     scaled = features / energies[:, np.newaxis]
     coefficients = np.zeros(terms)
-    kept: list[int] = []
-    for term in range(terms):
-        if np.linalg.matrix_rank(scaled[:, [*kept, term]]) > len(kept):
-            kept.append(term)
+    kept = told_apart(features)
     while kept:
         found = np.linalg.lstsq(scaled[:, kept], np.ones(count), rcond=None)[0]
         if (found >= 0).all():
@@ -43,6 +40,22 @@ def nonnegative_fit(features: Floats, energies: Floats) -> Floats:
             break
         kept.pop(int(np.argmin(found * np.abs(scaled[:, kept]).max(axis=0))))
     return coefficients
+
+
+def told_apart(features: Floats) -> list[int]:
+    """Return the terms that the measurements tell from those before them.
+
+    Parameters
+    ----------
+    features
+        As for `nonnegative_fit`.
+    """
+    kept: list[int] = []
+    scaled = features / np.maximum(features.max(axis=0), 1e-300)
+    for term in range(features.shape[1]):
+        if np.linalg.matrix_rank(scaled[:, [*kept, term]]) > len(kept):
+            kept.append(term)
+    return kept
 
 
 def relative_errors(features: Floats, energies: Floats, coefficients: Floats) -> Floats:

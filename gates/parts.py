@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from bitjoule.gates.energy import Energy
 from bitjoule.gates.netlist import Instance, Netlist
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.operands import activation_bits, weight_lines
 
 PARTS = ("unpack", "select", "multiply", "tree", "accumulate", "registers", "clock", "control")
 _REGISTER = re.compile(r"(?P<path>.*?)(?P<name>[^.]*?)(?:\$\d+)?(?:\[(?P<index>\d+)\].*)?(?:\$_\w+_)?")
@@ -133,17 +134,14 @@ def _sources(
         seen.update(dict.fromkeys(nets, Bank.INPUT if data else Bank.CONTROL))
     operands = {number for number, held in banks.items() if held == Bank.OPERANDS}
     places = {number: _place(netlist.instances[number].name) for number in operands}
-    widths: dict[str, int] = defaultdict(int)
-    for name, index in places.values():
-        widths[name] = max(widths[name], index + 1)
+    bits = {**weight_lines(config), "activations": activation_bits(config)}
     for number, held in banks.items():
         instance = netlist.instances[number]
         lane = 0
         if number in operands:
             name, index = places[number]
-            # A vector of all lanes and columns holds the lanes of one column after those of the other.
-            elements = config.lanes * (config.columns if name.startswith("held_") else 1)
-            lane = 1 << (index // -(-widths[name] // elements) % config.lanes)
+            # Yosys calls a column's weights by its port, or by the vector of all columns, one after the other.
+            lane = 1 << (index // bits[name.removeprefix("held_")] % config.lanes)
         for pin in instance.cell.outputs:
             seen[instance.nets[pin]], lanes[instance.nets[pin]] = held, lane
     seen[0] = seen[1] = Bank(0)

@@ -56,7 +56,8 @@ def stored_netlist(
 @cache
 def tool_fingerprint() -> str:
     """Return a hash of everything that decides a netlist but the design and the library: our code and Yosys."""
-    ours = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    here = Path(__file__).parent
+    ours = [path.read_bytes() for path in (*sorted(here.glob("*.py")), here / "data" / "wires.csv")]
     return content_hash(importlib.metadata.version("pyosys"), *ours)
 
 
