@@ -135,9 +135,9 @@ def summary_table(experiment: str, found: Sequence[Measured]) -> pd.DataFrame:
     rows = []
     for one in found:
         measurement, config = one.measurement, one.array.config
-        low, _, high = measurement.band_fj
+        low, nominal, high = measurement.band_fj
         per_mac = {
-            "energy_fj": measurement.counted_fj, "energy_low_fj": low, "energy_high_fj": high,
+            "energy_fj": measurement.counted_fj, "energy_low_fj": low, "energy_high_fj": high, "nominal_fj": nominal,
             "settled_fj": measurement.settled_fj,
             "total_fj": measurement.total_fj, "wire_fj": measurement.wire_fj, "clock_fj": measurement.clock_fj,
             "error_fj": measurement.error_fj, "area_um2": measurement.area_um2, "leakage_nw": measurement.leakage_nw,

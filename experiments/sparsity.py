@@ -32,8 +32,8 @@ def savings(summary: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each point of a sweep but its first: `zero_share` and `energy_fj` (nominal) of a MAC there and, with
-        ``_first``, where the sweep begins; the shares `saving` and `ideal`, what is saved and what would be if a zero
+        A row for each point of a sweep but its first: `zero_share` and `energy_fj` (with glitches and wires) of a MAC
+        there and, with ``_first``, where the sweep begins; the shares `saving` and `ideal`, what is saved and what would be if a zero
         took nothing; their quotient, `paid`.
     """
     rows = []
