@@ -33,8 +33,8 @@ def savings(summary: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row for each point of a sweep but its first: `zero_share` and `energy_fj` (with glitches and wires) of a MAC
-        there and, with ``_first``, where the sweep begins; the shares `saving` and `ideal`, what is saved and what would be if a zero
-        took nothing; their quotient, `paid`.
+        there and, with ``_first``, where the sweep begins; the shares `saving` and `ideal`, what is saved and what
+        would be if a zero took nothing; their quotient, `paid`.
     """
     rows = []
     for key, points in swept(summary).groupby(_KEYS, sort=False):
