@@ -62,8 +62,8 @@ def test_the_arrays_of_a_kind_tell_all_terms_apart_that_it_has(config):
         for share in (0.0, 0.6)[: len(stimuli(size, "gaussian:32"))]
     ]
     features = table(rows, TERMS)
-    wanted = ("nonzero", "load", "column", "lane") if config.floating_point else TERMS
-    used = [i for i, term in enumerate(TERMS) if term in wanted and features[:, i].any()]
+    used = [i for i in range(len(TERMS)) if features[:, i].any()]
+    assert len(rows) > len(used)
     assert np.linalg.matrix_rank(features[:, used]) == len(used)
     assert {size.tokens for size in fitted_configs(config)} == {1, HELD_TOKENS}
 
@@ -83,7 +83,7 @@ def test_a_model_fitted_to_some_arrays_and_operands_predicts_others_within_5_per
         (resized(config, lanes, columns, tokens), text)
         for lanes, columns, tokens, text in (
             (24, 4, 1, "gaussian:32,zeros:0.3"), (16, 8, 1, "gaussian:32,zeros:0.45"),
-            (64, 4, 1, "gaussian:32,zeros:0.8"), (24, 6, HELD_TOKENS, "gaussian:32,zeros:0.45"),
+            (64, 4, 1, "gaussian:32,zeros:0.6"), (24, 6, HELD_TOKENS, "gaussian:32,zeros:0.45"),
             (48, 8, 1, "gaussian:32"),
         )
     ]  # fmt: skip
