@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bitjoule.energy_models.technology import technologies
 from bitjoule.gates.energy import EnergyModel
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.libraries import default_liberty
@@ -76,3 +77,24 @@ def test_wire_and_leakage_are_what_the_code_gives(library, energy):
     assert energy.wire_by_instance_fj[1][0] == pytest.approx(wire_fj, abs=1e-6)
     leakage_nw = float(re.search(r"Leakage, ([\d.]+) nW", PAGE)[1])
     assert library.cells["XOR2_X1"].leakage_nw == leakage_nw
+
+
+TERMS = ("nonzero", "zero", "load", "column", "lane", "cycle")
+
+
+@pytest.mark.parametrize("node", ["45nm", "7nm"])
+def test_the_terms_of_each_array_are_those_of_the_shipped_technology(node):
+    technology = technologies()[f"{node}-measured"]
+    found = {
+        line.split("|")[1].strip(): [cell.strip() for cell in line.strip("|").split("|")]
+        for line in PAGE.splitlines()
+        if f"| {node} |" in line
+    }
+    assert len(found) == len(technology.macs)
+    for mac in technology.macs:
+        cells = found[f"{mac.weights} x {mac.activations} + {mac.accumulation}"]
+        told = [float(cell) for cell in cells[2:8]]
+        assert told == pytest.approx([1e3 * getattr(mac, f"{name}_pj").nominal for name in TERMS], rel=0.006)
+        price = mac.price(64, 16, technology.zero_share if mac.weights == "ternary" else 0.0)
+        low, high = cells[10].split(" to ")
+        assert [float(low), float(cells[9]), float(high)] == pytest.approx([1e3 * pj for pj in price], rel=0.006)
