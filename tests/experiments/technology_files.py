@@ -51,7 +51,7 @@ def write_technology(path: Path, node_nm: float = 45.0, scale: float = 1.0) -> P
              "leakage_nw": 1.0}
             for (operation, name), value in OPERATIONS.items()
         ],
-        "macs": macs,
+        "macs": macs, "lanes": LANES, "columns": COLUMNS,
     }  # fmt: skip
     path.write_text(yaml.safe_dump(whole))
     return path
