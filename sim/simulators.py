@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -61,11 +62,12 @@ def find_compiler() -> str:
 def verilator_environment() -> Iterator[None]:
     """Let Verilator find its own files, and its makefile work with any compiler."""
     root = verilator_root()
+    python = sys.executable.replace(" ", "\\ ")  # the package's makefile asks for `python`, which not all systems have
     changed = {
         "PATH": f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
         "VERILATOR_ROOT": str(root),
         # The package's makefile was configured without flags for precompiled headers.
-        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CFG_GCH_IF_CLANG=",
+        "MAKEFLAGS": f"CFG_CXXFLAGS_PCH_I=-include CFG_GCH_IF_CLANG= PYTHON3={python}",
     }
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)
