@@ -7,13 +7,13 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from bitjoule.energy_models.documents import Document, read_document
+from bitjoule.energy_models.documents import Document
 from bitjoule.energy_models.errors import InputError, Problem
 from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.technology import technologies
 from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.experiments.machines import PlatformReader
-from bitjoule.experiments.reader import overridden
+from bitjoule.experiments.reader import document_of_kind
 from bitjoule.experiments.schema import MatmulSize, NamedPlatform, OnePlatform
 from bitjoule.rtl.config import COMMAND_M_BITS, COMMAND_N_BITS, MAX_K
 
@@ -144,8 +144,8 @@ def read_rtl_experiment(path: Path, overrides: Sequence[str] = ()) -> tuple[RtlE
     InputError
         With one problem for each thing wrong.
     """
-    document = overridden(read_document(path), overrides)
-    if not (isinstance(document.data, dict) and "rtl" in document.data):
+    document = document_of_kind("rtl", path, overrides)
+    if document is None:
         return None
     experiment = validate(RtlExperiment, document)
     read_machine(experiment, document)
