@@ -258,7 +258,7 @@ def _list(options: argparse.Namespace, _: Sequence[str]) -> int:
     if options.kind == "experiments":
         shipped = [read_experiment(path).experiment for path in shipped_experiments().values()]
         rows: list[tuple[str, object, str]] = [(e.name, e.cases, e.description) for e in shipped]
-        others = [read_other(path) for path in shipped_other_experiments().values()]
+        others = [read_other(path, whole=False) for path in shipped_other_experiments().values()]
         rows += [(found.name, found.kind, found.description) for found in others if found]
         table = Table(("experiment", "cases", "description"), rows)
     elif options.kind == "accelerators":

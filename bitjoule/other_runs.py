@@ -9,8 +9,11 @@ from bitjoule.sim.simulators import SimulatorError
 from bitjoule.simulate_command import run_hardware
 
 if TYPE_CHECKING:
+    from bitjoule.energy_models.documents import Document
     from bitjoule.experiments.gates_schema import GatesInput
+    from bitjoule.experiments.preparation import Prepared
     from bitjoule.experiments.prices_schema import PricesInput
+    from bitjoule.experiments.rtl_schema import RtlExperiment
 
 SHOWN_ROWS = 40
 
@@ -38,7 +41,7 @@ class OtherRun:
     run: Callable[[Path, Sequence[str], bool], None]
 
 
-def read_other(path: Path, overrides: Sequence[str] = ()) -> OtherRun | None:
+def read_other(path: Path, overrides: Sequence[str] = (), whole: bool = True) -> OtherRun | None:
     """Return an experiment, or none if it is one that counts a model's operations.
 
     Parameters
@@ -47,11 +50,15 @@ def read_other(path: Path, overrides: Sequence[str] = ()) -> OtherRun | None:
         The YAML file.
     overrides
         ``key=value`` texts, as of ``--set``.
+    whole
+        Whether also what needs the hardware's packages is looked up and checked.
 
     Raises
     ------
     InputError
         With one problem for each thing wrong.
+    SimulatorError
+        The hardware's packages are missing.
     """
     from bitjoule.experiments.gates_schema import read_gates_experiment
     from bitjoule.experiments.prices_schema import read_prices_experiment
@@ -59,13 +66,11 @@ def read_other(path: Path, overrides: Sequence[str] = ()) -> OtherRun | None:
 
     hardware = read_rtl_experiment(path, overrides)
     if hardware is not None:
-        from bitjoule.experiments.preparation import prepare
-
         experiment, document = hardware
-        prepared = prepare(experiment, document)
+        prepared = _prepared(experiment, document) if whole else None
         return OtherRun(
             experiment.name, experiment.description, "hardware", f"{document.file}: ok, a run on the hardware",
-            lambda out, command, _: run_hardware(prepared, out, command),
+            lambda out, command, _: run_hardware(prepared or _prepared(experiment, document), out, command),
         )  # fmt: skip
     gates = read_gates_experiment(path, overrides)
     if gates is not None:
@@ -81,6 +86,14 @@ def read_other(path: Path, overrides: Sequence[str] = ()) -> OtherRun | None:
             lambda out, command, plots: _compare(prices, out, command, plots),
         )  # fmt: skip
     return None
+
+
+def _prepared(experiment: "RtlExperiment", document: "Document") -> "Prepared":
+    try:
+        from bitjoule.experiments.preparation import prepare
+    except ModuleNotFoundError as error:
+        raise SimulatorError(f"{error.name} is not installed: pip install 'bitjoule[rtl]'") from None
+    return prepare(experiment, document)
 
 
 def _measure(given: "GatesInput", out: Path, command: Sequence[str], plots: bool) -> None:
