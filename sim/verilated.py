@@ -106,7 +106,7 @@ class Verilated:
     SimulatorError
         Verilator or a C++ compiler is missing, or the build fails.
     ValueError
-        `workers` is not positive, or the configuration multiplies: arrays of trits only.
+        `workers` is not positive.
 
     Notes
     -----
@@ -118,11 +118,6 @@ class Verilated:
     def __init__(self, config: AcceleratorConfig, workers: int | None = None, verilog: str | None = None) -> None:
         if workers is not None and workers < 1:
             raise ValueError(f"{workers} workers: there must be one at least")
-        if config.multiplies:
-            raise ValueError(
-                f"weight_encoding {config.weight_encoding}: the native simulation is for trits; "
-                "`bitjoule rtl verify` simulates the others"
-            )
         self.config = config
         self.workers = workers or len(os.sched_getaffinity(0))
         self._verilog = verilog

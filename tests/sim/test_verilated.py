@@ -17,6 +17,7 @@ from bitjoule.sim import generated, native_build, native_machine
 from bitjoule.sim.build_cache import cache_folder, cached, content_hash
 from bitjoule.sim.configurations import read_configuration
 from bitjoule.sim.cycles import cycles, cycles_of
+from bitjoule.sim.float_matmul import float_matmul
 from bitjoule.sim.matmul import integer_matmul
 from bitjoule.sim.native_machine import Window
 from bitjoule.sim.simulators import SimulatorError
@@ -367,10 +368,21 @@ def test_toggles_are_those_of_the_waveform(tmp_path: Path) -> None:
     assert toggles.total == sum(toggles.instances().values()) == sum(toggles.instances(9).values())
 
 
-@pytest.mark.parametrize("name", ["int8_8x4", "fp16_8x4"])
-def test_arrays_that_multiply_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="the native simulation is for trits"):
-        Verilated(read_configuration(name))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["int8_8x4", "fp16_8x4", "fp16_fp16_8x4"])
+def test_arrays_that_multiply_give_numpys_products_after_the_closed_forms_cycles(name: str) -> None:
+    config = read_configuration(name)
+    rng = np.random.default_rng(5)
+    shape = (5, 50, 9)
+    pair = (rng.normal(0, 1, shape[:2]), rng.normal(0, 1, shape[1:]))
+    x, w = (values.astype(np.float16) if config.floating_point else (30 * values).astype(np.int8) for values in pair)
+    with Verilated(config) as hardware:
+        outcome = hardware.matmul(x, w)
+    if config.floating_point:
+        np.testing.assert_array_equal(outcome.results, float_matmul(x, w, config.lanes, config.accumulation))
+    else:
+        np.testing.assert_array_equal(outcome.results, integer_matmul(x, w))
+    assert outcome.cycles == cycles(config, *shape)
 
 
 def test_windows_are_checked() -> None:
