@@ -89,8 +89,9 @@ def test_rows_add_up_the_calls_of_a_layer_and_phase():
 def test_streams_are_as_long_as_the_beats_that_carry_a_matmul(name, m, k, n):
     config = read_configuration(name)
     counted = streams(config, m, k, n)
-    assert counted.weight_bits == 8 * weight_stream(config, np.ones((k, n), np.int8), m).size
-    assert counted.activation_bits == 8 * activation_stream(config, np.zeros((m, k), np.int8), n).size
+    kind = np.float16 if config.floating_point else np.int8
+    assert counted.weight_bits == 8 * weight_stream(config, np.ones((k, n), kind), m).size
+    assert counted.activation_bits == 8 * activation_stream(config, np.zeros((m, k), kind), n).size
     assert counted.result_bits == result_beats(config, m, n) * config.result_bus_bits
 
 
