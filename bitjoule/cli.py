@@ -149,7 +149,7 @@ def _positive(text: str) -> int:
 
 def _read(options: argparse.Namespace) -> "tuple[list[Resolved], list[OtherRun]]":
     """Read every experiment before any runs, and report everything wrong in all of them."""
-    from bitjoule.experiments.reader import find_experiment, read_experiment
+    from bitjoule.experiments.reader import find_experiment, open_experiment, resolve
 
     found: list[Resolved] = []
     others: list[OtherRun] = []
@@ -158,8 +158,9 @@ def _read(options: argparse.Namespace) -> "tuple[list[Resolved], list[OtherRun]]
     for argument in options.experiments:
         try:
             path = find_experiment(argument)
-            other = read_other(path, options.overrides)
-            resolved = None if other else read_experiment(path, options.overrides)
+            document = open_experiment(path, options.overrides)
+            other = read_other(document, path)
+            resolved = None if other else resolve(document, path)
             name = resolved.experiment.name if resolved else other.name if other else ""
             if name in names:
                 raise whole_file(
@@ -253,12 +254,17 @@ def _list(options: argparse.Namespace, _: Sequence[str]) -> int:
     from tabulate import tabulate
 
     from bitjoule.energy_models.catalog import Table, listing
-    from bitjoule.experiments.reader import read_experiment, shipped_experiments, shipped_other_experiments
+    from bitjoule.experiments.reader import (
+        open_experiment,
+        read_experiment,
+        shipped_experiments,
+        shipped_other_experiments,
+    )
 
     if options.kind == "experiments":
         shipped = [read_experiment(path).experiment for path in shipped_experiments().values()]
         rows: list[tuple[str, object, str]] = [(e.name, e.cases, e.description) for e in shipped]
-        others = [read_other(path, whole=False) for path in shipped_other_experiments().values()]
+        others = [read_other(open_experiment(path), path, whole=False) for path in shipped_other_experiments().values()]
         rows += [(found.name, found.kind, found.description) for found in others if found]
         table = Table(("experiment", "cases", "description"), rows)
     elif options.kind == "accelerators":

@@ -41,15 +41,13 @@ class OtherRun:
     run: Callable[[Path, Sequence[str], bool], None]
 
 
-def read_other(path: Path, overrides: Sequence[str] = (), whole: bool = True) -> OtherRun | None:
+def read_other(document: "Document", source: Path, whole: bool = True) -> OtherRun | None:
     """Return an experiment, or none if it is one that counts a model's operations.
 
     Parameters
     ----------
-    path
-        The YAML file.
-    overrides
-        ``key=value`` texts, as of ``--set``.
+    document, source
+        Where it was written, and its file.
     whole
         Whether also what needs the hardware's packages is looked up and checked.
 
@@ -60,29 +58,32 @@ def read_other(path: Path, overrides: Sequence[str] = (), whole: bool = True) ->
     SimulatorError
         The hardware's packages are missing.
     """
-    from bitjoule.experiments.gates_schema import read_gates_experiment
-    from bitjoule.experiments.prices_schema import read_prices_experiment
-    from bitjoule.experiments.rtl_schema import read_rtl_experiment
+    keys = document.data if isinstance(document.data, dict) else {}
+    if "rtl" in keys:
+        from bitjoule.experiments.rtl_schema import read_rtl_experiment
 
-    hardware = read_rtl_experiment(path, overrides)
-    if hardware is not None:
-        experiment, document = hardware
+        experiment = read_rtl_experiment(document)
         prepared = _prepared(experiment, document) if whole else None
         return OtherRun(
             experiment.name, experiment.description, "hardware", f"{document.file}: ok, a run on the hardware",
             lambda out, command, _: run_hardware(prepared or _prepared(experiment, document), out, command),
         )  # fmt: skip
-    gates = read_gates_experiment(path, overrides)
-    if gates is not None:
+    if "gates" in keys:
+        from bitjoule.experiments.gates_schema import read_gates_experiment
+
+        gates = read_gates_experiment(document, source)
         many = f"{gates.measurements} measurement{'s' * (gates.measurements > 1)}"
         return OtherRun(
-            gates.experiment.name, gates.experiment.description, "gates", f"{gates.document.file}: ok, {many} on gates",
+            gates.experiment.name, gates.experiment.description, "gates", f"{document.file}: ok, {many} on gates",
             lambda out, command, plots: _measure(gates, out, command, plots),
         )  # fmt: skip
-    prices = read_prices_experiment(path, overrides)
-    if prices is not None:
+    if "compare" in keys:
+        from bitjoule.experiments.prices_schema import read_prices_experiment
+
+        prices = read_prices_experiment(document, source)
         return OtherRun(
-            prices.experiment.name, prices.experiment.description, "prices", f"{path}: ok, a comparison of prices",
+            prices.experiment.name, prices.experiment.description, "prices",
+            f"{document.file}: ok, a comparison of prices",
             lambda out, command, plots: _compare(prices, out, command, plots),
         )  # fmt: skip
     return None

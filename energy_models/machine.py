@@ -8,7 +8,6 @@ from bitjoule.energy_models.accesses import UnpricedError, buffer_price, off_chi
 from bitjoule.energy_models.amounts import price_of
 from bitjoule.energy_models.facts import Price
 from bitjoule.energy_models.mapping import ArrayShape, Costs, Fixed, Place, Problem
-from bitjoule.energy_models.measured import MeasuredMac
 from bitjoule.energy_models.platforms import Array, Macs, Node, Platform
 from bitjoule.energy_models.schemes import ADD_ONLY, FLOATS, Scheme
 from bitjoule.energy_models.steps import ABSENT, LINEARS, NOTHING, STEPS, Kind, Line, Step
@@ -211,7 +210,7 @@ class Machine:
             step = next(s for s in STEPS if (s.operand, s.action) == (operand, action))
             lines[step] = line
 
-        measured = self._measured(wanted, macs)
+        measured = self.technology.mac_of_actions(wanted.weights, macs.actions or ())
         if measured is not None:
             zero_share = self.technology.zero_share if wanted.weights == "ternary" else 0.0
             price = measured.price(array.lanes, array.columns, zero_share)
@@ -258,16 +257,6 @@ class Machine:
                     price, key = self.access(step.action, "weights" if operand == "weights" else "activations")
                     lines[step] = Line(bits, name, price, key)
         return lines
-
-    def _measured(self, wanted: Formats, macs: Macs) -> MeasuredMac | None:
-        """Return the measured MAC that does what a platform's does, if the technology has it."""
-        formats = dict(text.split() for text in macs.actions or ())
-        if not formats:
-            return None
-        if "mul" not in formats:
-            return self.technology.mac(wanted.weights, formats["add"], None)
-        sums = "int32" if formats["add"] == "int16" else formats["add"]  # a narrow name for integer sums in general
-        return self.technology.mac(formats["mul"], formats["mul"], sums)
 
     def access(self, action: str, operand: str) -> tuple[Price, str]:
         """Return the price of moving one bit, and the key of its source.

@@ -1,7 +1,7 @@
 """Technologies: a process node and what an operation costs there."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -85,6 +85,24 @@ class Technology:
             (m for m in self.macs if (m.weights, m.activations) == wanted and accumulation in (None, m.accumulation)),
             None,
         )
+
+    def mac_of_actions(self, weights: str, actions: Sequence[str]) -> MeasuredMac | None:
+        """Return the measured MAC that does what a platform's actions do, or none.
+
+        Parameters
+        ----------
+        weights
+            Their format, where nothing is multiplied.
+        actions
+            Operation and format of each, e.g. ``mul int8``; none where the platform gives a price of its own.
+        """
+        formats = dict(text.split() for text in actions)
+        if not formats:
+            return None
+        if "mul" not in formats:
+            return self.mac(weights, formats["add"], None)
+        sums = "int32" if formats["add"] == "int16" else formats["add"]  # a narrow name for integer sums in general
+        return self.mac(formats["mul"], formats["mul"], sums)
 
     def term_price(self, operation: str, weights: str, number_format: str) -> Price:
         """Return what multiplying, or adding up, a term of a sum of products costs.

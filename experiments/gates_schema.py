@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 from bitjoule.energy_models.documents import Document, Path_, fingerprint
 from bitjoule.energy_models.errors import InputError, Problem, brief, suggestion
 from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
-from bitjoule.experiments.reader import document_of_kind
 from bitjoule.experiments.schema import named_or_written
 from bitjoule.gates.libraries import FREEPDK45
 from bitjoule.gates.operands import StimulusError, parse_operands
@@ -164,42 +163,37 @@ class GatesInput:
         return len(self.libraries) * sum(len(array.stimuli) for array in self.arrays)
 
 
-def read_gates_experiment(path: Path, overrides: Sequence[str] = ()) -> GatesInput | None:
-    """Return a gates experiment, or none if the file is one of another kind.
+def read_gates_experiment(document: Document, source: Path) -> GatesInput:
+    """Return a checked gates experiment.
 
     Parameters
     ----------
-    path
-        The YAML file.
-    overrides
-        ``key=value`` texts, as of ``--set``.
+    document, source
+        Where it was written, and its file; paths in it are relative to this file's folder.
 
     Raises
     ------
     InputError
         With one problem for each thing wrong.
     """
-    document = document_of_kind("gates", path, overrides)
-    if document is None:
-        return None
     experiment = validate(GatesExperiment, document)
     run = experiment.gates
     problems: list[Problem] = []
-    inputs = {path.name: fingerprint(path)}
+    inputs = {source.name: fingerprint(source)}
     stimuli = _stimuli(run.stimuli, ("gates", "stimuli"), document, problems)
     arrays: list[Array] = []
     for i, entry in enumerate(run.arrays):
         at: Path_ = ("gates", "arrays", i)
         name, given = (entry, entry) if isinstance(entry, str) else (entry.name, entry.config)
         config_at = at if isinstance(entry, str) else (*at, "config")
-        config = _config(given, config_at, document, path, problems, inputs)
+        config = _config(given, config_at, document, source, problems, inputs)
         own = stimuli
         if isinstance(entry, NamedArray) and entry.stimuli is not None:
             own = _stimuli(entry.stimuli, (*at, "stimuli"), document, problems)
         if config is not None:
             arrays.append(Array(Path(name).stem if "/" in name else name, config, own))
     libraries = [
-        _files([entry] if isinstance(entry, str) else entry, ("gates", "libraries", i), document, path, problems)
+        _files([entry] if isinstance(entry, str) else entry, ("gates", "libraries", i), document, source, problems)
         for i, entry in enumerate(run.libraries)
     ]
     for i, files in enumerate(libraries):

@@ -11,7 +11,6 @@ from bitjoule.energy_models.documents import Document, fingerprint
 from bitjoule.energy_models.errors import InputError, Problem
 from bitjoule.energy_models.technology import Technology
 from bitjoule.energy_models.validation import Strict, validate, wrong_value
-from bitjoule.experiments.reader import document_of_kind
 from bitjoule.experiments.schema import NamedTechnology, NameOrTechnology
 from bitjoule.experiments.technologies import read_technology, technology_of
 
@@ -59,27 +58,22 @@ class PricesInput:
     inputs: Mapping[str, str]
 
 
-def read_prices_experiment(path: Path, overrides: Sequence[str] = ()) -> PricesInput | None:
-    """Return a price experiment, or none if the file is one of another kind.
+def read_prices_experiment(document: Document, source: Path) -> PricesInput:
+    """Return a checked price experiment.
 
     Parameters
     ----------
-    path
-        The YAML file.
-    overrides
-        ``key=value`` texts, as of ``--set``.
+    document, source
+        Where it was written, and its file; paths in it are relative to this file's folder.
 
     Raises
     ------
     InputError
         With one problem for each thing wrong.
     """
-    document = document_of_kind("compare", path, overrides)
-    if document is None:
-        return None
     experiment = validate(PricesExperiment, document)
-    inputs = {path.name: fingerprint(path)}
-    pairs = _pairs(experiment, document, path, inputs)
+    inputs = {source.name: fingerprint(source)}
+    pairs = _pairs(experiment, document, source, inputs)
     written = experiment.model_copy(update={"compare": [list(pair) for pair in pairs]})
     found = [(technology_of(first), technology_of(second)) for first, second in pairs]
     return PricesInput(written, found, inputs)

@@ -91,25 +91,22 @@ def find_experiment(argument: str) -> Path:
     return shipped[argument]
 
 
-def document_of_kind(key: str, path: Path, overrides: Sequence[str] = ()) -> Document | None:
-    """Return an experiment file with values changed, or none if it does not have the key of its kind.
+def open_experiment(path: Path, overrides: Sequence[str] = ()) -> Document:
+    """Return an experiment file, of whatever kind, with values changed.
 
     Parameters
     ----------
-    key
-        Of the kind, e.g. ``gates``.
     path
         The YAML file.
     overrides
-        ``key=value`` texts, as of ``--set``.
+        ``key=value`` texts, as of ``--set``: dotted key, value in YAML.
 
     Raises
     ------
     InputError
         The file is no YAML, or a text is not ``key=value``.
     """
-    document = overridden(read_document(path), overrides)
-    return document if isinstance(document.data, dict) and key in document.data else None
+    return overridden(read_document(path), overrides)
 
 
 def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Resolved:
@@ -127,17 +124,14 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Resolved:
     InputError
         With one problem for each thing wrong.
     """
-    document = overridden(read_document(path), overrides)
-    return resolve(validate(Experiment, document), document, path)
+    return resolve(open_experiment(path, overrides), path)
 
 
-def resolve(experiment: Experiment, document: Document, source: Path) -> Resolved:
-    """Look up every name of an experiment.
+def resolve(document: Document, source: Path) -> Resolved:
+    """Check an experiment that counts a model's operations, and look up every name in it.
 
     Parameters
     ----------
-    experiment
-        A valid experiment.
     document
         Where it was written: names file and lines.
     source
@@ -148,6 +142,7 @@ def resolve(experiment: Experiment, document: Document, source: Path) -> Resolve
     InputError
         A name is unknown, a config.json is wrong, or a technology lacks a price that a scheme needs.
     """
+    experiment = validate(Experiment, document)
     problems: list[Problem] = []
     inputs = {source.name: fingerprint(source)}
     models = _models(experiment, document, source, problems, inputs)

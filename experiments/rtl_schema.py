@@ -1,6 +1,5 @@
 """What the file of a hardware experiment may say: the key ``rtl`` instead of models and schemes."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
@@ -13,7 +12,6 @@ from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.technology import technologies
 from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.experiments.machines import PlatformReader
-from bitjoule.experiments.reader import document_of_kind
 from bitjoule.experiments.schema import MatmulSize, NamedPlatform, OnePlatform
 from bitjoule.rtl.config import COMMAND_M_BITS, COMMAND_N_BITS, MAX_K
 
@@ -129,27 +127,22 @@ class RtlExperiment(Strict):
         return self
 
 
-def read_rtl_experiment(path: Path, overrides: Sequence[str] = ()) -> tuple[RtlExperiment, Document] | None:
-    """Return a hardware experiment and where it is written, or none if the file is one of another kind.
+def read_rtl_experiment(document: Document) -> RtlExperiment:
+    """Return a checked hardware experiment.
 
     Parameters
     ----------
-    path
-        The YAML file.
-    overrides
-        ``key=value`` texts, as of ``--set``.
+    document
+        Where it was written.
 
     Raises
     ------
     InputError
         With one problem for each thing wrong.
     """
-    document = document_of_kind("rtl", path, overrides)
-    if document is None:
-        return None
     experiment = validate(RtlExperiment, document)
     read_machine(experiment, document)
-    return experiment, document
+    return experiment
 
 
 class MachineRead(NamedTuple):

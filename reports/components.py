@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from bitjoule.energy_models.arithmetic import COMPONENTS, Accounting
 from bitjoule.experiments.evaluation import PJ_PER_J, REQUEST
+from bitjoule.experiments.plot_schema import ComponentsPlot
 from bitjoule.experiments.result import Result
-from bitjoule.experiments.schema import ComponentsPlot
 from bitjoule.reports.bars import bar_name, cut_text, draw_bars, kept_models, names_in
 from bitjoule.reports.digits import prefix, with_unit
 from bitjoule.reports.panels import PANELS_A_ROW, legend_below, legend_in

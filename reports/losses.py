@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.scaling import BILLION, laws, loss
+from bitjoule.experiments.plot_schema import LossPlot
 from bitjoule.experiments.result import Result
-from bitjoule.experiments.schema import LossPlot
 from bitjoule.reports.digits import significant
 from bitjoule.reports.panels import draw_panels, left_panels, legend_below, named_handles, panels_of
 from bitjoule.reports.style import DASHES, MARKERS, Theme, log_ticks

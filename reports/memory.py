@@ -2,8 +2,8 @@
 
 from matplotlib.figure import Figure
 
+from bitjoule.experiments.plot_schema import MemoryPlot
 from bitjoule.experiments.result import Result
-from bitjoule.experiments.schema import MemoryPlot
 from bitjoule.reports.bars import bar_name, cut_text, draw_bars, kept_models, names_in
 from bitjoule.reports.digits import prefix, significant, with_unit
 from bitjoule.reports.panels import legend_below, legend_in

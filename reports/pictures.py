@@ -7,8 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from bitjoule.experiments.result import Result
-from bitjoule.experiments.schema import (
+from bitjoule.experiments.plot_schema import (
     ComponentsPlot,
     EnergyPlot,
     LossPlot,
@@ -19,6 +18,7 @@ from bitjoule.experiments.schema import (
     RooflinePlot,
     SweepPlot,
 )
+from bitjoule.experiments.result import Result
 from bitjoule.reports.components import draw_components
 from bitjoule.reports.losses import draw_losses
 from bitjoule.reports.memory import draw_memory

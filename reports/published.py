@@ -6,8 +6,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bitjoule.energy_models.footprint import MEMORY_GB, MEMORY_RATIO
 from bitjoule.energy_models.published import decimals_of
+from bitjoule.experiments.plot_schema import PublishedPlot
 from bitjoule.experiments.result import Result
-from bitjoule.experiments.schema import PublishedPlot
 from bitjoule.reports.digits import significant
 from bitjoule.reports.style import MARKERS, Theme, new_figure
 

@@ -17,8 +17,8 @@ from bitjoule.energy_models.steps import Kind
 from bitjoule.energy_models.system import BITS_PER_BYTE
 from bitjoule.energy_models.workload import MATMULS
 from bitjoule.experiments.evaluation import REQUEST
+from bitjoule.experiments.plot_schema import RooflinePlot
 from bitjoule.experiments.result import Result
-from bitjoule.experiments.schema import RooflinePlot
 from bitjoule.reports.bars import cut_text
 from bitjoule.reports.digits import with_unit
 from bitjoule.reports.panels import Panel, draw_panels, left_panels, legend_below, panels_of

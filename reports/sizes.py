@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bitjoule.energy_models.arithmetic import Accounting
+from bitjoule.experiments.plot_schema import EnergyPlot, RatioPlot
 from bitjoule.experiments.reader import Resolved
 from bitjoule.experiments.result import Result
 from bitjoule.experiments.runner import run
-from bitjoule.experiments.schema import Baseline, EnergyPlot, RatioPlot, Workload, swept
+from bitjoule.experiments.schema import Baseline, Workload, swept
 from bitjoule.reports.lines import WIDE_RATIOS, Line, draw_lines, label_points, scale_ratios
 from bitjoule.reports.panels import Panel, draw_panels, left_panels, legend_below, named_handles, panels_of
 from bitjoule.reports.style import DASHES, MARKERS, Theme, log_ticks, size_axis

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bitjoule.experiments.plot_schema import SweepPlot
 from bitjoule.experiments.result import Result
-from bitjoule.experiments.schema import SweepPlot
 from bitjoule.reports.bars import cut_text
 from bitjoule.reports.lines import Line, draw_lines, label_points, scale_ratios
 from bitjoule.reports.panels import draw_panels, left_panels, legend_below, panels_of

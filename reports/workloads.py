@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bitjoule.experiments.evaluation import REQUEST
+from bitjoule.experiments.plot_schema import PhaseName
 from bitjoule.experiments.result import Result
-from bitjoule.experiments.schema import PhaseName
 
 TITLE_IN_PER_CHARACTER = 0.125
 WORKLOAD_AXES = ("batch", "prompt_tokens", "new_tokens")

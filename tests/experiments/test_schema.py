@@ -21,9 +21,10 @@ from bitjoule.experiments.gates_schema import (
 )
 from bitjoule.experiments.json_schema import json_schema
 from bitjoule.experiments.prices_schema import PricesExperiment, read_prices_experiment
-from bitjoule.experiments.reader import shipped_experiments, shipped_other_experiments
+from bitjoule.experiments.reader import open_experiment, shipped_experiments, shipped_other_experiments
 from bitjoule.experiments.rtl_schema import RtlExperiment, RtlRun, read_rtl_experiment
 from bitjoule.experiments.schema import Experiment, Range, swept
+from tests.experiments.opened import opened
 
 SCHEMA = Draft202012Validator(json_schema())
 
@@ -129,9 +130,7 @@ rtl: {engine: numpy, matmuls: [{m: 2, k: 100, n: 40}, {m: 1, k: 64, n: 16}], ran
 def hardware(text: str, tmp_path) -> RtlExperiment:
     path = tmp_path / "x.yaml"
     path.write_text(text)
-    read = read_rtl_experiment(path)
-    assert read is not None
-    return read[0]
+    return read_rtl_experiment(open_experiment(path))
 
 
 @pytest.mark.parametrize(
@@ -240,7 +239,7 @@ def test_the_json_schema_and_the_readers_agree_about_experiments_on_netlists_and
     assert SCHEMA.is_valid(safe_load(text)) is valid
     read = read_gates_experiment if "gates:" in text else read_prices_experiment
     if valid:
-        assert read(tmp_path / "x.yaml") is not None
+        assert read(*opened(tmp_path / "x.yaml")).experiment.name == safe_load(text)["name"]
     else:
         with pytest.raises(InputError):
-            read(tmp_path / "x.yaml")
+            read(*opened(tmp_path / "x.yaml"))

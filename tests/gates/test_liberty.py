@@ -16,15 +16,16 @@ from tests.gates import hand_made as hand
 TEXT = hand.text()
 
 
-def refused(tmp_path, content, *named):
+def refusal(tmp_path, content):
+    """Return what is said about a file, which is named in it."""
     path = tmp_path / "wrong.lib"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(LibertyError) as error:
         library = Library([path])
         check_library(library)
         check_cells(library, library.cells.values())
-    for part in (str(path), *named):
-        assert part in str(error.value)
+    assert str(path) in str(error.value)
+    return str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def refused(tmp_path, content, *named):
     ],
 )
 def test_a_file_that_is_no_liberty_is_refused(tmp_path, content, named):
-    refused(tmp_path, content, named)
+    assert named in refusal(tmp_path, content)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
@@ -67,10 +68,12 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 def test_a_unit_that_is_missing_or_none_is_named(tmp_path, name, wrong):
     lines = TEXT.replace("; ", ";\n").splitlines()
     (place,) = [number for number, line in enumerate(lines) if name in line]
-    refused(tmp_path, "\n".join(lines[:place] + lines[place + 1 :]), name)
+    assert name in refusal(tmp_path, "\n".join(lines[:place] + lines[place + 1 :]))
     for text in wrong:
         written = f"{name} ({text});" if name == "capacitive_load_unit" else f'{name} : "{text}";'
-        refused(tmp_path, "\n".join([*lines[:place], written, *lines[place + 1 :]]), name, "expected a unit such as")
+        said = refusal(tmp_path, "\n".join([*lines[:place], written, *lines[place + 1 :]]))
+        assert name in said
+        assert "expected a unit such as" in said
 
 
 @pytest.mark.parametrize(
@@ -90,27 +93,31 @@ def test_a_unit_that_is_missing_or_none_is_named(tmp_path, name, wrong):
 )
 def test_what_a_file_lacks_is_named(tmp_path, old, new, named):
     assert old in TEXT
-    refused(tmp_path, TEXT.replace(old, new), named)
+    assert named in refusal(tmp_path, TEXT.replace(old, new))
 
 
 @pytest.mark.parametrize("group", ["timing", "internal_power"])
 def test_a_cell_without_its_tables_is_named(tmp_path, group):
-    refused(tmp_path, TEXT.replace(f"{group} ()", "other ()"), "cell INV has no", group)
+    said = refusal(tmp_path, TEXT.replace(f"{group} ()", "other ()"))
+    assert "cell INV has no" in said
+    assert group in said
 
 
 def test_a_table_of_another_size_than_its_axes_is_named(tmp_path):
-    refused(tmp_path, TEXT.replace('index_2 ("1, 11")', 'index_2 ("1, 5, 11")'), "cell INV", "values over axes")
+    said = refusal(tmp_path, TEXT.replace('index_2 ("1, 11")', 'index_2 ("1, 5, 11")'))
+    assert "cell INV" in said
+    assert "values over axes" in said
 
 
 @pytest.mark.parametrize(
     ("cell", "named"), [("DFF", "flip-flop"), ("INV", "inverter"), ("BUF", "buffer"), ("NAND", "gate")]
 )
 def test_a_library_that_lacks_a_cell_the_flow_needs_says_which(tmp_path, cell, named):
-    refused(
-        tmp_path, hand.text(leave_out=(cell,)), f"no {named}" if cell != "DFF" else "no plain flip-flop", "expected"
-    )
+    said = refusal(tmp_path, hand.text(leave_out=(cell,)))
+    assert (f"no {named}" if cell != "DFF" else "no plain flip-flop") in said
+    assert "expected" in said
     kept = TEXT.replace(f"cell ({cell}) {{", f"cell ({cell}) {{ dont_use : true;")
-    refused(tmp_path, kept, named)
+    assert named in refusal(tmp_path, kept)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)

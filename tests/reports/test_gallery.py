@@ -12,6 +12,7 @@ from bitjoule.experiments.tables import write_csv
 from bitjoule.reports.pictures import file_stems
 from bitjoule.reports.prices import prices_markdown
 from bitjoule.reports.summary import summary_markdown
+from tests.experiments.opened import opened
 
 PRICES = "measured_vs_table"
 GALLERY = Path(__file__).parents[2] / "reports" / "gallery"
@@ -35,7 +36,7 @@ def test_a_fresh_run_gives_the_committed_tables(tmp_path, name):
 
 
 def test_a_fresh_comparison_of_prices_gives_the_committed_tables(tmp_path):
-    given = read_prices_experiment(shipped_other_experiments()[PRICES])
+    given = read_prices_experiment(*opened(shipped_other_experiments()[PRICES]))
     table = prices_table(given)
     write_csv([table], tmp_path / "summary.csv")
     (tmp_path / "summary.md").write_text(prices_markdown(given, table))

@@ -20,6 +20,7 @@ from bitjoule.reports.measured_parts import draw_parts
 from bitjoule.reports.prices import draw_prices, draw_ratios, prices_markdown
 from bitjoule.reports.style import THEMES, settings
 from tests.experiments import measured
+from tests.experiments.opened import opened
 from tests.experiments.technology_files import write_technology
 from tests.reports.pages import assert_clean
 
@@ -63,7 +64,7 @@ def run(tmp_path, monkeypatch):
 
     def ran(overrides=(), text=SWEEP):
         (tmp_path / "mine.yaml").write_text(text)
-        return run_gates(read_gates_experiment(tmp_path / "mine.yaml", overrides), lambda *_: None)
+        return run_gates(read_gates_experiment(*opened(tmp_path / "mine.yaml", overrides)), lambda *_: None)
 
     return ran
 
@@ -230,7 +231,7 @@ def prices(tmp_path):
 
     def compared(pairs):
         (tmp_path / "x.yaml").write_text(f"name: x\ndescription: some words\ncompare: {pairs}\n")
-        given = read_prices_experiment(tmp_path / "x.yaml")
+        given = read_prices_experiment(*opened(tmp_path / "x.yaml"))
         return given, prices_table(given)
 
     return compared

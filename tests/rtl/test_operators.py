@@ -15,7 +15,7 @@ from bitjoule.sim.simulators import build, run
 from tests.rtl.test_verilog import operators
 
 PARALLEL = 16
-PAIRS = 1 << 15
+PAIRS = 1 << 17
 
 
 class Parallel(wiring.Component):

@@ -1,0 +1,101 @@
+"""The cache of builds: one build of each content, whoever else builds, and nothing half-made."""
+
+import fcntl
+import multiprocessing
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from bitjoule.sim.build_cache import cache_folder, cached, content_hash
+from bitjoule.sim.simulators import SimulatorError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BITJOULE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def test_what_a_killed_build_left_behind_is_removed_by_the_next() -> None:
+    left = cache_folder() / ".left-over.abc"
+    other = cache_folder() / ".left-over-too.abc"
+    for folder in (left, other):
+        (folder / "work").mkdir(parents=True)
+    cached("left-over", lambda folder: (folder / "whole").touch())
+    assert not left.exists()
+    assert other.exists()
+    other.joinpath("work").rmdir()
+    other.rmdir()
+
+
+def test_who_waited_for_a_lock_that_is_gone_waits_for_the_new_one() -> None:
+    path = cache_folder() / "waited-for.lock"
+    built = threading.Event()
+    with path.open("w") as gone:
+        fcntl.flock(gone, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=cached, args=("waited-for", lambda _: built.set()))
+        waiting.start()
+        time.sleep(0.2)
+        path.unlink()
+        with path.open("w") as new:
+            fcntl.flock(new, fcntl.LOCK_EX)
+            fcntl.flock(gone, fcntl.LOCK_UN)
+            assert not built.wait(0.3)
+        waiting.join(10)
+    assert built.is_set()
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BITJOULE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(SimulatorError, match=r"cannot be kept in .*/file/cache: .*BITJOULE_CACHE"):
+        cached("thing", lambda _: None)
+
+
+def _build_slowly(log: Path) -> str:
+    def build(folder: Path) -> None:
+        with log.open("a", encoding="ascii") as file:
+            file.write("built\n")
+        time.sleep(0.3)
+        (folder / "thing").write_text("made", encoding="ascii")
+
+    return (cached("slow-thing", build) / "thing").read_text(encoding="ascii")
+
+
+def test_processes_that_build_at_once_build_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        assert pool.map(_build_slowly, [log] * 3, chunksize=1) == ["made"] * 3
+    assert log.read_text(encoding="ascii") == "built\n"
+    assert sorted(path.name for path in cache_folder().glob("*slow-thing*")) == ["slow-thing"]
+
+
+def test_a_failed_build_leaves_nothing() -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half").touch()
+        raise SimulatorError("no")
+
+    with pytest.raises(SimulatorError):
+        cached("failing", fail)
+    assert list(cache_folder().glob("*failing*")) == []
+    assert cached("failing", lambda folder: (folder / "whole").touch()).joinpath("whole").exists()
+
+
+def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BITJOULE_CACHE", "~/there")
+    assert cache_folder() == Path.home() / "there"
+    monkeypatch.delenv("BITJOULE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert cache_folder() == Path("/somewhere/bitjoule")
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert cache_folder() == Path.home() / ".cache" / "bitjoule"
+
+
+def test_hash_knows_borders() -> None:
+    assert content_hash("ab", "c") != content_hash("a", "bc")
+    assert content_hash("ab", b"c") == content_hash(b"ab", "c")
