@@ -39,30 +39,6 @@ WRONG = {
     "an energy over zeros in per cent": ("gates:\n", "plots: [{kind: energy_vs_zeros, share: true}]\ngates:\n", "mine.yaml:2: plots[0].share: a plot of kind 'energy_vs_zeros' in per cent; expected kind: parts"),
     "a plot over bits of one width": ("gates:\n", "plots: [{kind: energy_vs_bits}]\ngates:\n", "mine.yaml:2: plots: a plot over the bits of activations of arrays that have the same"),
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_experiment_on_netlists_is_refused(tmp_path, bitjoule, monkeypatch, name):
-    monkeypatch.setattr(measuring, "measure", measured.made_up)
-    monkeypatch.chdir(tmp_path)
-    old, new, told = WRONG[name]
-    assert old in TEXT
-    (tmp_path / "mine.yaml").write_text(TEXT.replace(old, new, 1))
-    status, out, err = bitjoule("run", "mine.yaml", "--out", "results")
-    assert (status, out) == (2, "")
-    assert told in err
-    for line in err.splitlines():
-        assert re.match(r"\S+:\d+: [\w.\[\]]+: .+; expected .+", line), line
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
-
-
-def test_what_the_command_line_sets_is_told_as_such(tmp_path, bitjoule):
-    (tmp_path / "mine.yaml").write_text(TEXT)
-    status, _, err = bitjoule("run", tmp_path / "mine.yaml", "--set", "gates.libraries=[no.lib]")
-    assert status == 2
-    assert err.startswith("--set gates.libraries=[no.lib]:1: gates.libraries[0]: 'no.lib' is no file; expected free")
-
-
 PRICES = """\
 name: mine
 compare:
@@ -80,14 +56,27 @@ WRONG_PRICES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", WRONG_PRICES)
-def test_a_wrong_comparison_of_prices_is_refused(tmp_path, bitjoule, monkeypatch, name):
+@pytest.mark.parametrize(
+    ("text", "old", "new", "told"),
+    [pytest.param(TEXT, *case, id=name) for name, case in WRONG.items()]
+    + [pytest.param(PRICES, *case, id=name) for name, case in WRONG_PRICES.items()],
+)
+def test_a_wrong_experiment_is_refused(tmp_path, bitjoule, monkeypatch, text, old, new, told):
+    monkeypatch.setattr(measuring, "measure", measured.made_up)
     monkeypatch.chdir(tmp_path)
     write_technology(tmp_path / "made.yaml")
-    old, new, told = WRONG_PRICES[name]
-    assert old in PRICES
-    (tmp_path / "mine.yaml").write_text(PRICES.replace(old, new, 1))
+    assert old in text
+    (tmp_path / "mine.yaml").write_text(text.replace(old, new, 1))
     status, out, err = bitjoule("run", "mine.yaml", "--out", "results")
     assert (status, out) == (2, "")
     assert told in err
+    for line in err.splitlines():
+        assert re.match(r"\S+:\d+: [\w.\[\]]+: .+; expected .+", line), line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made.yaml", "mine.yaml"]
+
+
+def test_what_the_command_line_sets_is_told_as_such(tmp_path, bitjoule):
+    (tmp_path / "mine.yaml").write_text(TEXT)
+    status, _, err = bitjoule("run", tmp_path / "mine.yaml", "--set", "gates.libraries=[no.lib]")
+    assert status == 2
+    assert err.startswith("--set gates.libraries=[no.lib]:1: gates.libraries[0]: 'no.lib' is no file; expected free")
