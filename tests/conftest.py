@@ -1,6 +1,6 @@
 """What several tests need: small experiments and the command line in this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,3 +49,11 @@ def bitjoule(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str
         return status, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture(scope="module")
+def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what a file's tests build from what was built before, which would hide that it builds no more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BITJOULE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -23,6 +23,7 @@ from bitjoule.sim.matmul import integer_matmul
 from bitjoule.sim.native_machine import Window
 from bitjoule.sim.streams import activation_stream, element_type, weight_stream
 
+pytestmark = pytest.mark.usefixtures("empty_cache")
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
 CONFIGS = {
     "tiny": TINY,
@@ -35,14 +36,6 @@ CONFIGS = {
     "FP16 into FP32": AcceleratorConfig(8, 1, 50, 64, weight_encoding="fp16", accumulation="fp32"),
     "64 lanes": AcceleratorConfig(64, 5, 16384, 512, weight_encoding="ternary5"),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        # Builds shared with other runs would hide that one does not work any more.
-        patch.setenv("BITJOULE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 def operands(

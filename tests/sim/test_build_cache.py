@@ -11,12 +11,7 @@ import pytest
 from bitjoule.sim.build_cache import cache_folder, cached, content_hash
 from bitjoule.sim.simulators import SimulatorError
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BITJOULE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+pytestmark = pytest.mark.usefixtures("empty_cache")
 
 
 def test_what_a_killed_build_left_behind_is_removed_by_the_next() -> None:

@@ -22,6 +22,7 @@ from bitjoule.sim.simulators import SimulatorError
 from bitjoule.sim.streams import weight_stream
 from bitjoule.sim.verilated import PackedWeights, Verilated
 
+pytestmark = pytest.mark.usefixtures("empty_cache")
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
 CONFIGS = {
     "tiny": TINY,
@@ -30,14 +31,6 @@ CONFIGS = {
     "ternary5": AcceleratorConfig(9, 7, 40, 24, tokens=16, weight_encoding="ternary5", activation_bits=5),
     "wide bus, bytes": AcceleratorConfig(10, 1, 30, 80, tokens=2, activation_bits=2, datapath="carry_chain"),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        # Builds shared with other runs would hide that one does not work any more.
-        patch.setenv("BITJOULE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 def operands(
