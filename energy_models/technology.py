@@ -104,6 +104,20 @@ class Technology:
         sums = "int32" if formats["add"] == "int16" else formats["add"]  # a narrow name for integer sums in general
         return self.mac(formats["mul"], formats["mul"], sums)
 
+    def term_mac(self, weights: str, number_format: str) -> MeasuredMac | None:
+        """Return the measured MAC by which a term of a sum of products is priced; none without `by_arrays`.
+
+        Parameters
+        ----------
+        weights
+            Format of the weights.
+        number_format
+            Of the activations, products and sums.
+        """
+        add_only = weights in ("ternary", "binary")
+        sums = None if add_only else "int32" if number_format == "int8" else number_format
+        return self.mac(weights, number_format, sums) if self.by_arrays else None
+
     def term_price(self, operation: str, weights: str, number_format: str) -> Price:
         """Return what multiplying, or adding up, a term of a sum of products costs.
 
@@ -124,12 +138,10 @@ class Technology:
         KeyError
             As for `price`.
         """
-        add_only = weights in ("ternary", "binary")
-        sums = None if add_only else "int32" if number_format == "int8" else number_format
-        found = self.mac(weights, number_format, sums) if self.by_arrays else None
+        found = self.term_mac(weights, number_format)
         if found is None:
             return self.price(operation, number_format)
-        if operation == "add" and not add_only:
+        if operation == "add" and weights not in ("ternary", "binary"):
             return Price(0.0, 0.0, 0.0)
         return found.price(self.lanes, self.columns, self.zero_share if weights == "ternary" else 0.0)
 

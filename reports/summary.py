@@ -9,6 +9,7 @@ from bitjoule.energy_models.arithmetic import Accounting
 from bitjoule.energy_models.published import decimals_of
 from bitjoule.experiments.result import Result
 from bitjoule.experiments.schema import swept
+from bitjoule.experiments.unmeasured import unmeasured
 from bitjoule.reports.digits import column_prefix, parameters, significant
 from bitjoule.reports.machines import bands_text, machines_line, memory_table, overhead_line, time_table
 from bitjoule.reports.markdown import cut, markdown, side_by_side
@@ -52,7 +53,7 @@ def summary_markdown(result: Result, max_rows: int = MAX_ROWS) -> str:
     """
     experiment = result.resolved.experiment
     parts = [f"# {experiment.name}", experiment.description, COUNTED[experiment.accounting], workload_line(result)]
-    parts.append(energy_table(result, max_rows))
+    parts += [energy_table(result, max_rows), unmeasured_line(result)]
     if experiment.accounting is Accounting.SYSTEM:
         parts += [
             machines_line(result),
@@ -122,6 +123,21 @@ def workload_line(result: Result) -> str:
     if baseline is not None:
         parts.append(f"baseline: {baseline.name}")
     return f"Run with {'; '.join(parts)}." if parts else ""
+
+
+def unmeasured_line(result: Result) -> str:
+    """Return a sentence on what measured technologies price by single operators, or nothing.
+
+    Parameters
+    ----------
+    result
+        A run.
+    """
+    parts = [f"at {technology} {', '.join(kinds)}" for technology, kinds in unmeasured(result.resolved).items()]
+    if not parts:
+        return ""
+    told = "which have no registers, selection or clock, and look cheaper than measured arrays do"
+    return f"Not measured, and priced by operators alone, {told}: {'; '.join(parts)}."
 
 
 def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:

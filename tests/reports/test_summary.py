@@ -5,6 +5,7 @@ import pytest
 from bitjoule.experiments.reader import read_experiment, shipped_experiments
 from bitjoule.experiments.runner import run
 from bitjoule.reports.summary import comparison_table, energy_table, summary_markdown
+from tests.experiments.technology_files import write_technology
 
 
 def rows(table):
@@ -71,3 +72,12 @@ def test_a_run_without_printed_cases_says_so():
 @pytest.mark.parametrize(("accounting", "says"), [("arithmetic", "Memory, embedding"), ("mac", "Nothing else")])
 def test_the_summary_says_what_is_counted(resolved, small, accounting, says):
     assert says in summary_markdown(run(resolved(small, f"accounting={accounting}")))
+
+
+def test_macs_that_measured_technologies_lack_are_named(tmp_path, resolved):
+    text = "name: mine\nmodels: [bitnet-125m]\nschemes: [fp16, bitnet-b1.58]\ntechnologies: [made.yaml]\n"
+    path = write_technology(tmp_path / "made.yaml")
+    path.write_text(path.read_text() + "by_arrays: true\n")
+    lacking = summary_markdown(run(resolved(text, "schemes=[fp32, bitnet-b1.58-a1]")))
+    assert ": at made fp32 x fp32, ternary x int1.\n" in lacking
+    assert "Not measured" not in summary_markdown(run(resolved(text)))
