@@ -99,10 +99,13 @@ def _prepared(experiment: "RtlExperiment", document: "Document") -> "Prepared":
 
 def _measure(given: "GatesInput", out: Path, command: Sequence[str], plots: bool) -> None:
     """Run an experiment on netlists; print its summary; write its folder."""
+    from bitjoule.experiments.folder import replacing
+    from bitjoule.experiments.manifest import write_rest
+    from bitjoule.experiments.tables import write_csv
     from bitjoule.progress import Progress
 
     try:
-        from bitjoule.experiments.measuring import run_gates, write_gates
+        from bitjoule.experiments.measuring import run_gates
         from bitjoule.reports.gates import draw_gates, gates_markdown
         from bitjoule.reports.summary import MAX_ROWS
 
@@ -110,20 +113,33 @@ def _measure(given: "GatesInput", out: Path, command: Sequence[str], plots: bool
     except ModuleNotFoundError as error:
         raise SimulatorError(f"{error.name} is missing: pip install 'bitjoule[gates]'") from None
     target = out / found.name
-    write_gates(given, found, target, command, gates_markdown(found, MAX_ROWS), lambda to: draw_gates(found, to, plots))
+    with replacing(target) as folder:
+        write_csv([found.results], folder / "results.csv")
+        write_csv([found.summary], folder / "summary.csv")
+        seeds = {"operands": given.experiment.gates.effort.seed}
+        text = gates_markdown(found, MAX_ROWS)
+        write_rest(
+            folder, given.experiment, found.inputs, command, seeds, text, lambda to: draw_gates(found, to, plots)
+        )
     print(gates_markdown(found, SHOWN_ROWS))
     print(written_files(target))
 
 
 def _compare(given: "PricesInput", out: Path, command: Sequence[str], plots: bool) -> None:
     """Compare prices; print the summary; write the folder."""
-    from bitjoule.experiments.prices import prices_table, write_prices
+    from bitjoule.experiments.folder import replacing
+    from bitjoule.experiments.manifest import write_rest
+    from bitjoule.experiments.prices import prices_table
+    from bitjoule.experiments.tables import write_csv
     from bitjoule.reports.prices import draw_prices, prices_markdown
 
     table = prices_table(given)
     target = out / given.experiment.name
     text = prices_markdown(given, table)
-    write_prices(given, table, target, command, text, lambda to: draw_prices(table, to, plots))
+    with replacing(target) as folder:
+        write_csv([table], folder / "summary.csv")
+        inputs = given.inputs
+        write_rest(folder, given.experiment, inputs, command, {}, text, lambda to: draw_prices(table, to, plots))
     print(text)
     print(written_files(target))
 

@@ -2,17 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from bitjoule.energy_models.documents import Document
 from bitjoule.energy_models.errors import InputError
-from bitjoule.experiments.folder import replacing
 from bitjoule.experiments.gates_schema import LIBERTY, Array, GatesInput, GatesPlot, told
-from bitjoule.experiments.manifest import write_rest
-from bitjoule.experiments.tables import write_csv
 from bitjoule.gates.calibration import activation_format, weight_format
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.liberty_file import LibertyError
@@ -232,38 +228,3 @@ def _case(experiment: str, one: Measured) -> dict[str, object]:
         "array": one.array.name,
         "stimulus": one.measurement.stimulus,
     }
-
-
-def write_gates(
-    given: GatesInput,
-    found: GatesResult,
-    target: Path,
-    command: Sequence[str],
-    summary_text: str,
-    draw: Callable[[Path], None],
-) -> None:
-    """Write the folder of a run: tables, summary.md, pictures, the experiment written out, and the manifest.
-
-    Parameters
-    ----------
-    given, found
-        What was run, and what it gave.
-    target
-        The output folder; replaced whole.
-    command
-        The command line.
-    summary_text
-        For summary.md.
-    draw
-        Draws the pictures into a folder.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be written, or holds what no run wrote.
-    """
-    with replacing(target) as folder:
-        write_csv([found.results], folder / "results.csv")
-        write_csv([found.summary], folder / "summary.csv")
-        seeds = {"operands": given.experiment.gates.effort.seed}
-        write_rest(folder, given.experiment, found.inputs, command, seeds, summary_text, draw)

@@ -1,7 +1,6 @@
 """Prices of each operation in two technologies beside each other."""
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -10,10 +9,7 @@ from bitjoule.energy_models.facts import Price
 from bitjoule.energy_models.measured import MeasuredMac
 from bitjoule.energy_models.schemes import ADD_ONLY
 from bitjoule.energy_models.technology import Technology
-from bitjoule.experiments.folder import replacing
-from bitjoule.experiments.manifest import write_rest
 from bitjoule.experiments.prices_schema import PricesInput
-from bitjoule.experiments.tables import write_csv
 
 MULTIPLY_ADD = "mac"
 LOADED = "mac, new weight"
@@ -101,36 +97,3 @@ def added(*prices: Price) -> Price:
         To be added, end by end.
     """
     return Price(*(sum(ends) for ends in zip(*prices, strict=True)))
-
-
-def write_prices(
-    given: PricesInput,
-    table: pd.DataFrame,
-    target: Path,
-    command: Sequence[str],
-    summary_text: str,
-    draw: Callable[[Path], None],
-) -> None:
-    """Write the folder of a comparison.
-
-    Parameters
-    ----------
-    given, table
-        What was compared, and what came of it.
-    target
-        The output folder; replaced whole.
-    command
-        The command line.
-    summary_text
-        For summary.md.
-    draw
-        Draws the pictures into a folder.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be written, or holds what no run wrote.
-    """
-    with replacing(target) as folder:
-        write_csv([table], folder / "summary.csv")
-        write_rest(folder, given.experiment, given.inputs, command, {}, summary_text, draw)
