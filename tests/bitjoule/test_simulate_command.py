@@ -20,7 +20,7 @@ from bitjoule.sim.configurations import read_configuration
 from bitjoule.sim.cycles import cycles
 from bitjoule.sim.matmul import integer_matmul
 from bitjoule.sim.trained import shipped_models
-from tests.sim.test_checkpoint import tensors_of, write
+from tests.sim.folders import tensors_of, write
 
 CONFIG = read_configuration("simulate_64x16")
 

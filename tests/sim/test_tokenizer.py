@@ -8,7 +8,7 @@ from bitjoule.energy_models.errors import InputError
 from bitjoule.sim import tokenizer as module
 from bitjoule.sim.loading import load_model
 from bitjoule.sim.tokenizer import ByteTokenizer, CharacterTokenizer, IdTokenizer, UnknownTextError, read_tokenizer
-from tests.sim.test_checkpoint import problem, write
+from tests.sim.folders import problem, write
 
 
 def test_bytes_and_characters_come_back_as_text(tmp_path: Path) -> None:
