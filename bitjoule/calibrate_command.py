@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bitjoule.energy_models.errors import whole_file
+from bitjoule.energy_models.errors import told, whole_file
 from bitjoule.progress import Progress
 from bitjoule.sim.simulators import SimulatorError
-from bitjoule.synthesize_command import add_library
+from bitjoule.synthesize_command import add_library, library_error
 
 if TYPE_CHECKING:
     from bitjoule.energy_models.measured import MeasuredTechnology
@@ -96,11 +96,11 @@ def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
             raise whole_file(", ".join(options.liberty), "the process node is not known", "--node-nm NM")
         measured = calibrate(plan, library, node, command, Progress())
     except LibertyError as error:
-        raise whole_file(", ".join(options.liberty), str(error), "Liberty files of one library and corner") from error
+        raise library_error(options.liberty, error) from error
     except CalibrationError as error:
-        raise whole_file(", ".join(options.configurations), str(error), "a larger array") from error
+        raise whole_file(", ".join(options.configurations), *told(error, "a larger array")) from error
     except StimulusError as error:
-        raise whole_file("--stimulus", str(error), "operands") from error
+        raise whole_file("--stimulus", *told(error, "operands")) from error
     except (NetlistError, RuntimeError) as error:
         raise SimulatorError(f"the array cannot be measured: {error}") from error
     _write(measured, options.output)

@@ -1,9 +1,10 @@
 """``bitjoule rtl synthesize``: an array's netlist in a library's cells: area, delay, and what operands take."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from bitjoule.energy_models.errors import whole_file
+from bitjoule.energy_models.errors import InputError, told, whole_file
 from bitjoule.sim.simulators import SimulatorError
 
 OK = 0
@@ -32,6 +33,21 @@ def add_synthesize(below: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, metavar="NETLIST.v", help="also write the netlist")
     parser.set_defaults(command=_synthesize)
+
+
+def library_error(files: Sequence[str], error: Exception) -> InputError:
+    """Return the error for Liberty files that cannot be used.
+
+    Parameters
+    ----------
+    files
+        As named on the command line.
+    error
+        What is wrong with them.
+    """
+    named = ", ".join(files)
+    wrong, expected = told(error, "Liberty files of one library and corner")
+    return whole_file(named, wrong.removeprefix(f"{named}: "), expected)
 
 
 def add_library(parser: argparse.ArgumentParser) -> None:
@@ -67,9 +83,9 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
         netlist = netlist_of(config, library)
         found = [measure(config, library, text) for text in options.stimulus or [default]]
     except LibertyError as error:
-        raise whole_file(", ".join(options.liberty), str(error), "Liberty files of one library and corner") from error
+        raise library_error(options.liberty, error) from error
     except StimulusError as error:
-        raise whole_file("--stimulus", str(error), "operands") from error
+        raise whole_file("--stimulus", *told(error, "operands")) from error
     except (NetlistError, RuntimeError) as error:
         raise SimulatorError(f"the array cannot be measured: {error}") from error
     if options.output is not None:

@@ -50,6 +50,20 @@ def whole_file(file: str, wrong: str, expected: str) -> InputError:
     return InputError([Problem(file, 1, "file", wrong, expected)])
 
 
+def told(error: Exception, expected: str) -> tuple[str, str]:
+    """Return what is wrong and what was expected, from an error's message that may say both.
+
+    Parameters
+    ----------
+    error
+        The error.
+    expected
+        Where its message does not say.
+    """
+    wrong, _, own = str(error).partition("; expected ")
+    return wrong, own or expected
+
+
 def brief(value: object, limit: int = 60) -> str:
     """Return `value` as a short one-line text for a message.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from bitjoule.energy_models.documents import Document, Path_, fingerprint
-from bitjoule.energy_models.errors import InputError, Problem, brief, suggestion
+from bitjoule.energy_models.errors import InputError, Problem, brief, suggestion, told
 from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.experiments.schema import named_or_written
 from bitjoule.gates.libraries import FREEPDK45
@@ -230,20 +230,6 @@ def _stimuli(
         except StimulusError as error:
             problems.append(document.problem(place, *told(error, "operands")))
     return found
-
-
-def told(error: Exception, expected: str) -> tuple[str, str]:
-    """Return what is wrong and what was expected, from an error's message that may say both.
-
-    Parameters
-    ----------
-    error
-        The error.
-    expected
-        Where its message does not say.
-    """
-    wrong, _, own = str(error).partition("; expected ")
-    return wrong, own or expected
 
 
 def _config(

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from bitjoule.energy_models.documents import Document
-from bitjoule.energy_models.errors import InputError
-from bitjoule.experiments.gates_schema import LIBERTY, Array, GatesInput, GatesPlot, told
+from bitjoule.energy_models.errors import InputError, told
+from bitjoule.experiments.gates_schema import LIBERTY, Array, GatesInput, GatesPlot
 from bitjoule.gates.calibration import activation_format, weight_format
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.liberty_file import LibertyError
