@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.arithmetic import Floats, Phase
 from bitjoule.energy_models.system import Evaluated
-from bitjoule.experiments.evaluation import PHASES, PJ_PER_J, case_columns
+from bitjoule.experiments.evaluation import case_columns
 from bitjoule.experiments.grid import Grid
+from bitjoule.experiments.table_columns import PHASES, PJ_PER_J
 
 BAND_COLUMNS = ("saving_low_j", "saving_j", "saving_high_j", "flips", "banded_share")
 REQUEST = len(PHASES) - 1

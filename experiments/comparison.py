@@ -10,9 +10,10 @@ from bitjoule.energy_models.footprint import BYTES_PER_GB, MEMORY_GB, MEMORY_RAT
 from bitjoule.energy_models.models import ModelShape
 from bitjoule.energy_models.published import PrintedNumber
 from bitjoule.energy_models.system import Bytes
-from bitjoule.experiments.evaluation import CATEGORIES, PHASES, PJ_PER_J, evaluate
+from bitjoule.experiments.evaluation import CATEGORIES, evaluate
 from bitjoule.experiments.grid import Grid
 from bitjoule.experiments.schema import Baseline
+from bitjoule.experiments.table_columns import PHASES, PJ_PER_J
 
 COMPARISON_COLUMNS = (
     "model", "scheme", "technology", "prompt_tokens", "action", "quantity", "printed", "ours", "relative_error",

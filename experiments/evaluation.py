@@ -8,23 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import Accounting, Action, Cases, Floats, Indices, Phase, count
+from bitjoule.energy_models.arithmetic import Accounting, Action, Cases, Floats, Indices, count
 from bitjoule.energy_models.columns import ACTIONS, COLUMNS, COMPONENTS, FORMAT_NAMES, OPERANDS, Column
 from bitjoule.energy_models.pricing import Energies, price_actions
 from bitjoule.energy_models.system import Evaluated
 from bitjoule.experiments.grid import Grid
-
-PJ_PER_J = 1e12
-REQUEST = "request"  # the sum of both phases
-PHASES = (*Phase, REQUEST)
-
-CASE_COLUMNS = (
-    "experiment", "model", "parameters", "scheme", "technology", "platform", "phase", "batch", "prompt_tokens",
-    "new_tokens",
-)  # fmt: skip
-ACTION_COLUMNS = ("component", "operand", "action", "format")
-ENERGY_COLUMNS = ("energy_pj", "energy_low_pj", "energy_high_pj")
-RESULT_COLUMNS = (*CASE_COLUMNS, *ACTION_COLUMNS, "count", *ENERGY_COLUMNS)
+from bitjoule.experiments.table_columns import ACTION_COLUMNS, ENERGY_COLUMNS, PHASES, RESULT_COLUMNS
 
 CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "phase": PHASES,
@@ -147,7 +136,7 @@ def long_table(grid: Grid, block: Block) -> pd.DataFrame:
         From `evaluate`.
     """
     columns = case_columns(grid, block.case, block.phase)
-    for name in ("component", "operand", "action", "format"):
+    for name in ACTION_COLUMNS:
         columns[name] = categorical(getattr(block, name), CATEGORIES[name])
     columns["count"] = block.times
     columns |= {name: getattr(block, name) for name in ENERGY_COLUMNS}

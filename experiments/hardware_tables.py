@@ -11,12 +11,11 @@ from bitjoule.energy_models.arithmetic import Phase
 from bitjoule.energy_models.facts import Price
 from bitjoule.energy_models.steps import Kind
 from bitjoule.experiments.accelerator_costs import matmul_costs
-from bitjoule.experiments.evaluation import ENERGY_COLUMNS, PJ_PER_J, REQUEST, RESULT_COLUMNS
 from bitjoule.experiments.manifest import write_run_manifest
 from bitjoule.experiments.preparation import Prepared
-from bitjoule.experiments.result import SUMMARY_COLUMNS
 from bitjoule.experiments.rtl_schema import DEFAULT_IDS, DEFAULT_MODEL, DEFAULT_PROMPT, OF_MODELS, RtlExperiment
 from bitjoule.experiments.simulation import Call, Simulated
+from bitjoule.experiments.table_columns import ENERGY_COLUMNS, PJ_PER_J, REQUEST, RESULT_COLUMNS, SUMMARY_COLUMNS
 from bitjoule.experiments.tables import write_csv
 from bitjoule.sim.tokenizer import IdTokenizer
 

@@ -1,27 +1,25 @@
-"""Runs an experiment: counts and prices every case, sums, compares."""
+"""Runs an experiment: counts and prices every case, sums, compares, and makes what its plots show."""
 
 import numpy as np
 import pandas as pd
 
-from bitjoule.energy_models.arithmetic import Accounting, Floats
+from bitjoule.energy_models.arithmetic import Accounting, Floats, Indices
 from bitjoule.energy_models.system import Bytes
-from bitjoule.experiments.bands import Bands
 from bitjoule.experiments.comparison import compare
-from bitjoule.experiments.evaluation import (
-    PHASES,
-    PJ_PER_J,
-    REQUEST,
-    case_columns,
-    evaluate,
-    evaluate_system,
-    system_block,
-)  # fmt: skip
+from bitjoule.experiments.evaluation import case_columns, evaluate, long_table
+from bitjoule.experiments.frames import PlotFrames
 from bitjoule.experiments.grid import Grid
+from bitjoule.experiments.losses import losses
+from bitjoule.experiments.papers import arithmetic, limits
+from bitjoule.experiments.plot_schema import ComponentsPlot, LossPlot, RatioPlot, RooflinePlot
 from bitjoule.experiments.reader import Resolved
-from bitjoule.experiments.result import SUMMARY_COLUMNS, Result, blocks
+from bitjoule.experiments.result import Result
+from bitjoule.experiments.rooflines import points, roofs
+from bitjoule.experiments.sums import summarise
+from bitjoule.experiments.table_columns import WORKLOAD_AXES
+from bitjoule.experiments.unmeasured import unmeasured
 
-ENDS = ("energy", "energy_low", "energy_high")
-MEMORY_CASE_COLUMNS = ("experiment", "model", "parameters", "scheme", "batch", "prompt_tokens", "new_tokens")
+MEMORY_CASE_COLUMNS = ("experiment", "model", "parameters", "scheme", *WORKLOAD_AXES)
 
 
 def run(resolved: Resolved) -> Result:
@@ -32,20 +30,74 @@ def run(resolved: Resolved) -> Result:
     resolved
         From `bitjoule.experiments.reader`.
     """
-    grid = Grid(resolved)
-    bands, memory = Bands(grid), np.full((len(grid), len(Bytes._fields)), np.nan)
-    summary = _summary(grid, bands, memory)
-    system = resolved.experiment.accounting is Accounting.SYSTEM
-    empty = pd.DataFrame()
+    grid, experiment = Grid(resolved), resolved.experiment
+    summary, memory, bands = summarise(grid)
+    system = experiment.accounting is Accounting.SYSTEM
     comparison, overhead = compare(resolved.printed, grid, memory)
+    models = [(name, model.family, model.parameters) for name, model in resolved.models.items()]
+    machines = [
+        (platform, scheme, machine)
+        for platform, by_scheme in resolved.platforms.items()
+        for scheme, (machine, _) in by_scheme.items()
+    ]
+    kinds = [(technology, kind) for technology, found in unmeasured(resolved).items() for kind in found]
+    _, schemes, technologies, platforms = map(tuple, grid.names)
     return Result(
-        grid,
-        summary,
-        comparison,
-        overhead,
-        memory_table(grid, memory) if system else empty,
-        bands.table() if system and resolved.experiment.baseline is not None else empty,
+        grid=grid,
+        experiment=experiment,
+        models=pd.DataFrame(models, columns=["model", "family", "parameters"]).set_index("model"),
+        schemes=schemes,
+        technologies=technologies,
+        platforms=platforms,
+        machines=pd.DataFrame(machines, columns=["platform", "scheme", "machine"]),
+        unmeasured=pd.DataFrame(kinds, columns=["technology", "kind"]),
+        summary=summary,
+        comparison=comparison,
+        overhead=overhead,
+        memory=memory_table(grid, memory) if system else pd.DataFrame(),
+        bands=bands.table() if system and experiment.baseline is not None else pd.DataFrame(),
+        plots=plot_frames(grid, summary),
     )
+
+
+def plot_frames(grid: Grid, summary: pd.DataFrame) -> PlotFrames:
+    """Return what the experiment's plots show beside its summary.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    summary
+        Of the run.
+    """
+    resolved, none = grid.resolved, pd.DataFrame()
+    plots = resolved.experiment.plots
+
+    def asks(*kinds: type) -> bool:
+        return any(isinstance(plot, kinds) for plot in plots)
+
+    beside = any(isinstance(plot, RatioPlot) and plot.arithmetic for plot in plots)
+    return PlotFrames(
+        actions=long_table(grid, evaluate(grid, first_cases(grid))) if asks(ComponentsPlot) else none,
+        papers=arithmetic(resolved) if beside else none,
+        limits=limits(resolved) if asks(RatioPlot) else none,
+        roofline=points(grid, summary) if asks(RooflinePlot) else none,
+        roofs=roofs(resolved) if asks(RooflinePlot) else none,
+        losses=losses(resolved) if asks(LossPlot) else none,
+    )
+
+
+def first_cases(grid: Grid) -> Indices:
+    """Return the numbers of the cases of the sweep's first workload; of matmuls, all.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    """
+    cases = np.arange(len(grid))
+    indices = np.stack(grid.axis_indices(cases)[-len(WORKLOAD_AXES) :])
+    return np.flatnonzero((indices == 0).all(axis=0))
 
 
 def memory_table(grid: Grid, memory: Floats) -> pd.DataFrame:
@@ -66,46 +118,3 @@ def memory_table(grid: Grid, memory: Floats) -> pd.DataFrame:
     columns |= dict(zip(Bytes._fields, memory[first].T, strict=True))
     columns["memory_bytes"] = memory[first].sum(axis=1)
     return pd.DataFrame(columns)
-
-
-def _summary(grid: Grid, bands: Bands, memory: Floats) -> pd.DataFrame:
-    """Return the energy of every case and phase, tokens and ratios beside it; fill `bands` and `memory`."""
-    request = PHASES.index(REQUEST)
-    size = (len(grid), len(PHASES))
-    energy_j = {f"{end}_j": np.zeros(size) for end in ENDS}
-    latency_s = np.full(size, np.nan)
-    system = grid.resolved.experiment.accounting is Accounting.SYSTEM
-    for cases in blocks(grid):
-        if system:
-            found = evaluate_system(grid, cases)
-            latency_s[cases, :request] = found.latency_s
-            memory[cases] = np.stack(found.memory_bytes, axis=1)
-            bands.add(cases, found)
-            block = system_block(cases, found)
-        else:
-            block = evaluate(grid, cases)
-        key = (block.case - cases[0]).astype(np.int64) * len(PHASES) + block.phase
-        for end in ENDS:
-            # bincount adds in the order of the rows: the same sum on every machine
-            total_pj = np.bincount(key, getattr(block, f"{end}_pj"), minlength=len(cases) * len(PHASES))
-            energy_j[f"{end}_j"][cases] = total_pj.reshape(len(cases), len(PHASES)) / PJ_PER_J
-    for total in (*energy_j.values(), latency_s):
-        total[:, request] = total[:, :request].sum(axis=1)
-
-    batch, prompt, new = grid.workload(np.arange(len(grid)))
-    tokens = np.stack([batch * prompt, batch * new, batch * (prompt + new)], axis=1)
-    happened = tokens > 0
-    happened[:, request] = (prompt > 0) & (new > 0)
-    nominal = energy_j["energy_j"]
-    baseline = grid.baseline()
-    ratio = np.full(size, np.nan) if baseline is None else nominal[baseline] / np.where(happened, nominal, 1)
-
-    case, phase = np.nonzero(happened)
-    columns = case_columns(grid, case, phase.astype(np.int8))
-    columns |= {name: values[case, phase] for name, values in energy_j.items()}
-    columns["energy_per_token_j"] = nominal[case, phase] / tokens[case, phase]
-    columns["ratio_to_baseline"] = ratio[case, phase]
-    columns["latency_s"] = latency_s[case, phase]  # empty: the papers' accounting has no time and no memory
-    columns["tokens_per_s"] = tokens[case, phase] / latency_s[case, phase]
-    columns["memory_bytes"] = memory.sum(axis=1)[case]
-    return pd.DataFrame(columns, columns=list(SUMMARY_COLUMNS))

@@ -8,9 +8,9 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from bitjoule.energy_models.arithmetic import COMPONENTS, Accounting
-from bitjoule.experiments.evaluation import PJ_PER_J, REQUEST
+from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import ComponentsPlot
-from bitjoule.experiments.result import Result
+from bitjoule.experiments.table_columns import PJ_PER_J, REQUEST
 from bitjoule.reports.bars import bar_name, cut_text, draw_bars, kept_models, names_in
 from bitjoule.reports.digits import prefix, with_unit
 from bitjoule.reports.panels import PANELS_A_ROW, legend_below, legend_in
@@ -39,26 +39,26 @@ STORE_OF = {
 SYSTEM_ORDER = ("matmul", *FAMILIES[0], *FAMILIES[1], *CACHE, *FAMILIES[2], *TABLES, SMALL, SPILLED)
 
 
-def draw_components(plot: ComponentsPlot, result: Result, theme: Theme) -> Figure:
+def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figure:
     """Draw a bar for each model and scheme, stacked by component or by action.
 
     Parameters
     ----------
     plot
         What is stacked, and whether in per cent or joules.
-    result
-        A run. Of a sweep over workloads the first is drawn; the title names it.
+    frames
+        Of a run. Of a sweep over workloads the first is drawn; the title names it.
     theme
         Light or dark.
     """
-    energy_j, text = _energies(plot, result)
-    technologies, platforms = result.grid.names[2:4]
+    energy_j, text = _energies(plot, frames)
+    technologies, platforms = frames.technologies, frames.platforms
     bars = energy_j.reset_index("technology").index.unique()
     models = list(dict.fromkeys(model for model, *_ in bars))
-    kept = kept_models(models, len(result.resolved.schemes) * len(platforms))
+    kept = kept_models(models, len(frames.schemes) * len(platforms))
     shown = bars[[bar[0] in kept for bar in bars]]
     names = [bar_name(bar if len(platforms) > 1 else bar[:2]) for bar in shown]
-    system = result.resolved.experiment.accounting is Accounting.SYSTEM
+    system = frames.experiment.accounting is Accounting.SYSTEM
     colors = (_system_colors if system else _colors)(list(energy_j.columns), theme)
     columns = min(len(technologies), PANELS_A_ROW)
     lines = math.ceil(len(technologies) / columns)
@@ -78,21 +78,20 @@ def draw_components(plot: ComponentsPlot, result: Result, theme: Theme) -> Figur
             axes.set_xticks(range(0, 101, 20))
         one = platforms[0] if len(platforms) == 1 else ""
         axes.set_title(", ".join(name for name in (technology, one) if name))
-    set_title(figure, result, text + cut_text(len(kept), len(models)))
+    set_title(figure, frames, text + cut_text(len(kept), len(models)))
     legend_below(figure, *panels[0].get_legend_handles_labels())
     return figure
 
 
-def _energies(plot: ComponentsPlot, result: Result) -> tuple[pd.DataFrame, str]:
+def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
     """Return joules with a row for each model, scheme, platform and technology and a column for each stacked part."""
-    cases, text = first_workload(result)
-    results = result.results_of(cases)
-    _, _, new = result.grid.workload(cases[:1])
+    first, text = first_workload(frames)
+    results = frames.plots.actions
     if plot.phase not in (None, REQUEST):
         results = results[results["phase"] == plot.phase]
     if plot.phase is not None:
-        text = phase_text(plot.phase, int(new[0])) + text
-    system = result.resolved.experiment.accounting is Accounting.SYSTEM
+        text = phase_text(plot.phase, first["new_tokens"]) + text
+    system = frames.experiment.accounting is Accounting.SYSTEM
     part = _parts(plot, results, system)
     names = [results[key].astype(str) for key in ("model", "scheme", "platform", "technology")]
     energy_j = (results["energy_pj"] / PJ_PER_J).groupby([*names, part.rename("part")], sort=False).sum()

@@ -4,10 +4,10 @@ import math
 
 import pandas as pd
 
-from bitjoule.experiments.evaluation import PJ_PER_J, REQUEST
 from bitjoule.experiments.hardware_tables import HardwareTables
 from bitjoule.experiments.rtl_schema import RtlExperiment
 from bitjoule.experiments.simulation import Simulated
+from bitjoule.experiments.table_columns import PJ_PER_J, REQUEST
 from bitjoule.reports.digits import prefix, significant, with_unit
 from bitjoule.reports.markdown import cut, markdown
 

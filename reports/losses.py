@@ -10,16 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.scaling import BILLION, laws, loss
+from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import LossPlot
-from bitjoule.experiments.result import Result
 from bitjoule.reports.digits import significant
 from bitjoule.reports.panels import draw_panels, left_panels, legend_below, named_handles, panels_of
 from bitjoule.reports.style import DASHES, MARKERS, Theme, log_ticks
 from bitjoule.reports.workloads import first_rows, set_title
 
 COMPARED_AT = (0.12, 0.5, 0.88)  # of the losses that both curves reach
-LEAST_OF_NAME = 0.75  # the parameters of a model that is named 125M are 98M, of one named 6.7B 6.5B
 LEAST_LOSSES = 0.2  # that the axis spans
 EQUAL_DASHES = (0, (2, 2))
 OUTSIDE = "size outside those the law was fitted on"
@@ -52,26 +50,23 @@ class Curve(NamedTuple):
         return float(np.exp(np.interp(wanted, self.loss[::-1], np.log(self.energy_j[::-1]))))
 
 
-def curves(rows: pd.DataFrame, result: Result) -> list[Curve]:
+def curves(rows: pd.DataFrame, frames: Frames) -> list[Curve]:
     """Return the curves of the schemes whose weights have a law.
 
     Parameters
     ----------
     rows
         Of the summary: one workload, phase, technology and platform.
-    result
-        A run.
+    frames
+        Of a run.
     """
+    known = frames.plots.losses.set_index(["scheme", "model"])
     found = []
-    for name, scheme in result.resolved.schemes.items():
-        law = laws().get(scheme.weights)
-        if law is None:
-            continue
-        own = rows[rows["scheme"] == name].sort_values(["parameters", "model"])
-        sizes = own["parameters"].to_numpy(float)
-        fitted = (sizes >= law.smallest_b * BILLION * LEAST_OF_NAME) & (sizes <= law.largest_b * BILLION)
-        losses = np.array([loss(law, size) for size in sizes])
-        found.append(Curve(name, own["energy_per_token_j"].to_numpy(float), losses, fitted))
+    for scheme in dict.fromkeys(frames.plots.losses["scheme"]):
+        own = rows[rows["scheme"] == scheme].sort_values(["parameters", "model"])
+        at = known.loc[scheme].reindex(own["model"].astype(str))
+        energy_j = own["energy_per_token_j"].to_numpy(float)
+        found.append(Curve(scheme, energy_j, at["loss"].to_numpy(float), at["fitted"].to_numpy(bool)))
     return found
 
 
@@ -90,38 +85,38 @@ def equal_losses(one: Curve, other: Curve) -> list[float]:
     return [value for value in dict.fromkeys(chosen) if low <= value <= high]
 
 
-def reference(own: Sequence[Curve], result: Result) -> Curve:
+def reference(own: Sequence[Curve], frames: Frames) -> Curve:
     """Return the curve that others are compared with: the baseline's, or the first.
 
     Parameters
     ----------
     own
         Curves of one panel.
-    result
-        A run.
+    frames
+        Of a run.
     """
-    baseline = result.resolved.experiment.baseline
+    baseline = frames.experiment.baseline
     wanted = baseline.scheme if baseline is not None else None
     return next((curve for curve in own if curve.scheme == wanted), own[0])
 
 
-def draw_losses(plot: LossPlot, result: Result, theme: Theme) -> Figure:
+def draw_losses(plot: LossPlot, frames: Frames, theme: Theme) -> Figure:
     """Draw loss over the energy of a token, and how much less energy the same loss takes.
 
     Parameters
     ----------
     plot
         The phase.
-    result
-        A run. Of a sweep over workloads the first is drawn; the title names it.
+    frames
+        Of a run. Of a sweep over workloads the first is drawn; the title names it.
     theme
         Light or dark.
     """
-    rows, text = first_rows(result, plot.phase)
-    panels = panels_of(result)
+    rows, text = first_rows(frames, plot.phase)
+    panels = panels_of(frames)
     figure, drawn = draw_panels(panels)
-    schemes = list(result.resolved.schemes)
-    curves_at = [curves(panel.of(rows), result) for panel in panels]
+    schemes = list(frames.schemes)
+    curves_at = [curves(panel.of(rows), frames) for panel in panels]
     for axes, own in zip(drawn, curves_at, strict=True):
         for curve in own:
             i = schemes.index(curve.scheme)
@@ -139,12 +134,12 @@ def draw_losses(plot: LossPlot, result: Result, theme: Theme) -> Figure:
     for axes in left_panels(drawn):
         axes.set_ylabel("loss")
     _limits(drawn, curves_at)
-    set_title(figure, result, text)
+    set_title(figure, frames, text)
     named = named_handles(drawn)
     if any(not curve.fitted.all() for own in curves_at for curve in own):
         named[OUTSIDE] = Line2D([], [], color=theme.text, marker="o", linestyle="none",
                                 markerfacecolor=theme.background)  # fmt: skip
-    against = {reference(own, result).scheme for own in curves_at if len(own) > 1}
+    against = {reference(own, frames).scheme for own in curves_at if len(own) > 1}
     for scheme in against:
         named[f"joules at equal loss, against {scheme}"] = Line2D([], [], color=theme.text, linewidth=1,
                                                                   linestyle=EQUAL_DASHES)  # fmt: skip
@@ -152,7 +147,7 @@ def draw_losses(plot: LossPlot, result: Result, theme: Theme) -> Figure:
     figure.draw_without_rendering()  # settles the layout, in which the comparisons then find their places
     figure.set_layout_engine("none")
     for axes, own in zip(drawn, curves_at, strict=True):
-        _compare(axes, own, result, theme)
+        _compare(axes, own, frames, theme)
     return figure
 
 
@@ -173,11 +168,11 @@ def _limits(drawn: Sequence[Axes], curves_at: Sequence[Sequence[Curve]]) -> None
         log_ticks(axes.xaxis, "J")
 
 
-def _compare(axes: Axes, own: Sequence[Curve], result: Result, theme: Theme) -> None:
+def _compare(axes: Axes, own: Sequence[Curve], frames: Frames, theme: Theme) -> None:
     """Join the baseline's curve, or the first, with each other at equal losses; write the ratio of joules beside."""
     if len(own) < 2:
         return
-    first = reference(own, result)
+    first = reference(own, frames)
     others = [curve for curve in own if curve is not first]
     taken: list[float] = []
     apart = 0.06 * float(np.diff(axes.get_ylim())[0])
@@ -186,7 +181,7 @@ def _compare(axes: Axes, own: Sequence[Curve], result: Result, theme: Theme) -> 
             continue
         ends = [first.energy_at(level), other.energy_at(level)]
         ratio = ends[0] / ends[1]
-        color = theme.series[list(result.resolved.schemes).index(other.scheme) % len(theme.series)]
+        color = theme.series[list(frames.schemes).index(other.scheme) % len(theme.series)]
         axes.plot(ends, [level, level], color=theme.text, linewidth=1, linestyle=EQUAL_DASHES, zorder=1.5)
         right = max(curve.energy_at(level) for curve in own if curve.loss.min() <= level <= curve.loss.max())
         amount = f"{significant(ratio, 2)}× less" if ratio >= 1 else f"{significant(1 / ratio, 2)}× more"

@@ -1,41 +1,41 @@
 """What the system accounting adds to a summary: machines, time, bands of the prices, memory."""
 
-from bitjoule.experiments.result import Result
+from bitjoule.experiments.frames import Frames
 from bitjoule.reports.digits import column_prefix, parameters, significant, with_unit
 from bitjoule.reports.markdown import cut, markdown, side_by_side
 
 SHOWN_FLIPS = 12
 
 
-def machines_line(result: Result) -> str:
+def machines_line(frames: Frames) -> str:
     """Return a sentence that names the machine of each scheme where it is not the platform itself.
 
     Parameters
     ----------
-    result
-        A run of the system accounting.
+    frames
+        Of a run of the system accounting.
     """
     sets = []
-    for name, by_scheme in result.resolved.platforms.items():
-        machines = {scheme: machine for scheme, (machine, _) in by_scheme.items()}
-        if set(machines.values()) != {name}:
-            sets.append(f"{name}: " + ", ".join(f"{scheme} on {machine}" for scheme, machine in machines.items()))
+    for name, machines in frames.machines.groupby("platform", sort=False):
+        if set(machines["machine"]) != {name}:
+            pairs = machines[["scheme", "machine"]].itertuples(index=False)
+            sets.append(f"{name}: " + ", ".join(f"{scheme} on {machine}" for scheme, machine in pairs))
     return "Machines: " + "; ".join(sets) + "." if sets else ""
 
 
-def time_table(result: Result, max_rows: int) -> str:
+def time_table(frames: Frames, max_rows: int) -> str:
     """Return tokens a second, with a row for each model, technology, platform, phase and workload.
 
     Parameters
     ----------
-    result
-        A run of the system accounting.
+    frames
+        Of a run of the system accounting.
     max_rows
         Rows shown.
     """
-    summary = result.summary
+    summary = frames.summary
     summary = summary[summary["phase"] != "request"]
-    models, schemes = len(result.resolved.models), list(result.resolved.schemes)
+    models, schemes = len(frames.models), list(frames.schemes)
     order = side_by_side(summary, models, len(schemes))
     keys = ["model", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens"]
     keys = [key for key in keys if key == "model" or (summary[key] != summary[key].iloc[0]).any()]
@@ -48,15 +48,15 @@ def time_table(result: Result, max_rows: int) -> str:
     return "## Speed\n\n" + table + cut(len(order), max_rows, "summary.csv")
 
 
-def bands_text(result: Result) -> str:
+def bands_text(frames: Frames) -> str:
     """Return which comparisons depend on where the prices lie in their bands.
 
     Parameters
     ----------
-    result
-        A run of the system accounting.
+    frames
+        Of a run of the system accounting.
     """
-    bands = result.bands
+    bands = frames.bands
     if bands.empty:
         return ""
     title = "## Inside the prices' bands\n\n"
@@ -78,24 +78,24 @@ def bands_text(result: Result) -> str:
     return title + "\n".join([head, "", *lines]) + more
 
 
-def memory_table(result: Result, max_rows: int) -> str:
+def memory_table(frames: Frames, max_rows: int) -> str:
     """Return the bytes that must be held, and how many times less they are than the first scheme's.
 
     Parameters
     ----------
-    result
-        A run of the system accounting.
+    frames
+        Of a run of the system accounting.
     max_rows
         Rows shown.
     """
-    memory = result.memory
-    if result.resolved.experiment.matmuls is not None or memory["memory_bytes"].nunique() == 1:
+    memory = frames.memory
+    if frames.experiment.matmuls is not None or memory["memory_bytes"].nunique() == 1:
         return ""
     keys = [key for key in ("batch", "prompt_tokens", "new_tokens") if (memory[key] != memory[key].iloc[0]).any()]
     parts = {"weights": "weights_bytes", "embedding and head": "tables_bytes", "KV cache": "kv_cache_bytes",
              "activations": "activations_bytes", "all": "memory_bytes"}  # fmt: skip
     factor, unit = column_prefix(memory["memory_bytes"].tolist())
-    first = str(next(iter(result.resolved.schemes)))
+    first = str(next(iter(frames.schemes)))
     at_first = {
         tuple(case[key] for key in ("model", *keys)): case
         for case in memory[memory["scheme"] == first].to_dict("records")
@@ -112,15 +112,15 @@ def memory_table(result: Result, max_rows: int) -> str:
     return "## Memory\n\n" + markdown(headers, rows, [0, 2]) + cut(len(memory), max_rows, "memory.csv")
 
 
-def overhead_line(result: Result) -> str:
+def overhead_line(frames: Frames) -> str:
     """Return what was added to weights and tables to compare with printed memories, or nothing.
 
     Parameters
     ----------
-    result
-        A run.
+    frames
+        Of a run.
     """
-    overhead = result.overhead
+    overhead = frames.overhead
     if overhead is None:
         return ""
     tokens = overhead.bytes_per_value / 4

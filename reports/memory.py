@@ -2,13 +2,13 @@
 
 from matplotlib.figure import Figure
 
+from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import MemoryPlot
-from bitjoule.experiments.result import Result
 from bitjoule.reports.bars import bar_name, cut_text, draw_bars, kept_models, names_in
 from bitjoule.reports.digits import prefix, significant, with_unit
 from bitjoule.reports.panels import legend_below, legend_in
 from bitjoule.reports.style import Theme, new_figure
-from bitjoule.reports.workloads import WORKLOAD_AXES, first_workload, set_title
+from bitjoule.reports.workloads import first_workload, set_title
 
 FAR_APART = 12  # quotient of the models' memories beyond which each has an axis of its own
 BAR_IN, AXIS_IN = 0.42, 0.6
@@ -20,24 +20,24 @@ PARTS = {
 }
 
 
-def draw_memory(plot: MemoryPlot, result: Result, theme: Theme) -> Figure:
+def draw_memory(plot: MemoryPlot, frames: Frames, theme: Theme) -> Figure:
     """Draw a bar for each model and scheme, stacked by what is held.
 
     Parameters
     ----------
     plot
         Has no settings.
-    result
-        A run with the system accounting. Of a sweep over workloads the first is drawn; the title names it.
+    frames
+        Of a run with the system accounting. Of a sweep over workloads the first is drawn; the title names it.
     theme
         Light or dark.
     """
     del plot
-    cases, text = first_workload(result)
-    held = result.memory
-    for axis, values in zip(WORKLOAD_AXES, result.grid.workload(cases[:1]), strict=True):
-        held = held[held[axis] == values[0]]
-    models, schemes = list(result.resolved.models), list(result.resolved.schemes)
+    first_of, text = first_workload(frames)
+    held = frames.memory
+    for axis, value in first_of.items():
+        held = held[held[axis] == value]
+    models, schemes = list(frames.models.index), list(frames.schemes)
     kept = kept_models(models, len(schemes))
     held = held[held["model"].isin(kept)]
     first = held.loc[held["scheme"] == schemes[0]].set_index("model")["memory_bytes"]
@@ -62,7 +62,7 @@ def draw_memory(plot: MemoryPlot, result: Result, theme: Theme) -> Figure:
         names = [bar_name(names) for names in zip(own["model"], own["scheme"], strict=True)]
         draw_bars(axes, own[list(PARTS)].rename(columns=PARTS) / factor, ends, names, colors, theme)
         axes.set_xlabel(f"memory ({unit}B)")
-    set_title(figure, result, text + cut_text(len(kept), len(models)))
+    set_title(figure, frames, text + cut_text(len(kept), len(models)))
     legend_below(figure, *panels[0].get_legend_handles_labels())
     return figure
 

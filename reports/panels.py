@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bitjoule.experiments.result import Result
+from bitjoule.experiments.frames import Frames
 from bitjoule.reports.style import new_figure
 
 PANELS_A_ROW = 3
@@ -46,15 +46,15 @@ class Panel(NamedTuple):
         return rows[(rows["technology"] == self.technology) & (rows["platform"] == self.platform)]
 
 
-def panels_of(result: Result) -> list[Panel]:
+def panels_of(frames: Frames) -> list[Panel]:
     """Return the panels of a run, row by row.
 
     Parameters
     ----------
-    result
-        A run.
+    frames
+        Of a run.
     """
-    technologies, platforms = result.grid.names[2:4]
+    technologies, platforms = frames.technologies, frames.platforms
     if len(technologies) < len(platforms) <= PANELS_A_ROW:
         return [Panel(technology, platform) for technology in technologies for platform in platforms]
     return [Panel(technology, platform) for platform in platforms for technology in technologies]

@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import (
     ComponentsPlot,
     EnergyPlot,
@@ -18,7 +19,6 @@ from bitjoule.experiments.plot_schema import (
     RooflinePlot,
     SweepPlot,
 )
-from bitjoule.experiments.result import Result
 from bitjoule.reports.components import draw_components
 from bitjoule.reports.losses import draw_losses
 from bitjoule.reports.memory import draw_memory
@@ -29,45 +29,45 @@ from bitjoule.reports.style import PNG_DPI, THEMES, Theme, settings
 from bitjoule.reports.sweeps import draw_sweep
 
 
-def draw(plot: Plot, result: Result, theme: Theme) -> Figure:
+def draw(plot: Plot, frames: Frames, theme: Theme) -> Figure:
     """Return one plot as a figure.
 
     Parameters
     ----------
     plot
         What the experiment asks for.
-    result
-        A run.
+    frames
+        Of a run.
     theme
         Light or dark.
     """
     with mpl.rc_context(settings(theme)):
         match plot:
             case ComponentsPlot():
-                return draw_components(plot, result, theme)
+                return draw_components(plot, frames, theme)
             case PublishedPlot():
-                return draw_published(plot, result, theme)
+                return draw_published(plot, frames, theme)
             case SweepPlot():
-                return draw_sweep(plot, result, theme)
+                return draw_sweep(plot, frames, theme)
             case RooflinePlot():
-                return draw_roofline(plot, result, theme)
+                return draw_roofline(plot, frames, theme)
             case LossPlot():
-                return draw_losses(plot, result, theme)
+                return draw_losses(plot, frames, theme)
             case MemoryPlot():
-                return draw_memory(plot, result, theme)
+                return draw_memory(plot, frames, theme)
             case EnergyPlot() | RatioPlot():
-                return draw_sizes(plot, result, theme)
+                return draw_sizes(plot, frames, theme)
 
 
-def file_stems(result: Result) -> list[str]:
+def file_stems(frames: Frames) -> list[str]:
     """Return the file name, without theme and suffix, of each plot in order.
 
     Parameters
     ----------
-    result
-        A run.
+    frames
+        Of a run.
     """
-    return stems([plot.kind for plot in result.resolved.experiment.plots])
+    return stems([plot.kind for plot in frames.experiment.plots])
 
 
 def stems(kinds: Sequence[str]) -> list[str]:
@@ -101,19 +101,19 @@ def save(drawn: Callable[[Theme], Figure], folder: Path, stem: str) -> None:
             figure.savefig(folder / f"{stem}{theme.suffix}.svg", metadata={"Date": None, "Creator": None})
 
 
-def draw_all(result: Result, folder: Path) -> None:
+def draw_all(frames: Frames, folder: Path) -> None:
     """Write every plot of an experiment as ``KIND.png``, ``KIND.svg`` and the same with ``_dark``.
 
     A plot of printed numbers is left out where no case that was run has one.
 
     Parameters
     ----------
-    result
-        A run.
+    frames
+        Of a run.
     folder
         Where to write.
     """
-    for stem, plot in zip(file_stems(result), result.resolved.experiment.plots, strict=True):
-        if isinstance(plot, PublishedPlot) and result.comparison.empty:
+    for stem, plot in zip(file_stems(frames), frames.experiment.plots, strict=True):
+        if isinstance(plot, PublishedPlot) and frames.comparison.empty:
             continue
-        save(partial(draw, plot, result), folder, stem)
+        save(partial(draw, plot, frames), folder, stem)

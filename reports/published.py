@@ -6,8 +6,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bitjoule.energy_models.footprint import MEMORY_GB, MEMORY_RATIO
 from bitjoule.energy_models.published import decimals_of
+from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import PublishedPlot
-from bitjoule.experiments.result import Result
 from bitjoule.reports.digits import significant
 from bitjoule.reports.style import MARKERS, Theme, new_figure
 
@@ -19,26 +19,26 @@ AXIS = {
 }
 
 
-def draw_published(plot: PublishedPlot, result: Result, theme: Theme) -> Figure:
+def draw_published(plot: PublishedPlot, frames: Frames, theme: Theme) -> Figure:
     """Draw ours over printed, and the relative difference with the width of the printed rounding.
 
     Parameters
     ----------
     plot
         Has no settings.
-    result
-        A run with printed numbers.
+    frames
+        Of a run with printed numbers.
     theme
         Light or dark.
     """
     del plot
-    cells = result.comparison
+    cells = frames.comparison
     printed, ours = cells["printed"].astype(float).to_numpy(), cells["ours"].to_numpy(float)
     rounding = np.array([0.5 * 10.0 ** -decimals_of(text) for text in cells["printed"]])
     figure = new_figure(8.4, 7.6)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     groups = list(dict.fromkeys(zip(cells["scheme"], cells["action"], strict=True)))
-    schemes = list(result.resolved.schemes)
+    schemes = list(frames.schemes)
     for i, (scheme, action) in enumerate(groups):
         own = ((cells["scheme"] == scheme) & (cells["action"] == action)).to_numpy()
         color = theme.series[schemes.index(scheme) % len(theme.series)]
@@ -67,7 +67,7 @@ def draw_published(plot: PublishedPlot, result: Result, theme: Theme) -> Figure:
         axis.set_major_formatter(FuncFormatter(lambda value, _: significant(value, 1)))
         axis.set_minor_formatter(NullFormatter())
     agree = int(cells["agrees"].sum())
-    title = f"{result.resolved.experiment.name}: {agree} of {len(cells)} agree at the printed precision"
+    title = f"{frames.experiment.name}: {agree} of {len(cells)} agree at the printed precision"
     figure.suptitle(title + ("" if agree == len(cells) else " (hollow: not)"), fontsize=14)
     figure.legend(*top.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -12,22 +12,16 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.machine import Machine
-from bitjoule.energy_models.steps import Kind
-from bitjoule.energy_models.system import BITS_PER_BYTE
-from bitjoule.energy_models.workload import MATMULS
-from bitjoule.experiments.evaluation import REQUEST
+from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import RooflinePlot
-from bitjoule.experiments.result import Result
+from bitjoule.experiments.table_columns import REQUEST
 from bitjoule.reports.bars import cut_text
 from bitjoule.reports.digits import with_unit
 from bitjoule.reports.panels import Panel, draw_panels, left_panels, legend_below, panels_of
 from bitjoule.reports.style import MARKERS, Theme, log_ticks, token_tick
-from bitjoule.reports.workloads import set_title, workload_text
+from bitjoule.reports.workloads import first_values, set_title, workload_text
 
 MAX_MODELS = 4
-OPERATIONS_A_MAC = 2
-KEYS = ["model", "scheme", "technology", "platform", "phase", "batch"]
 PHASE_NAMES = ("prefill", "decode", REQUEST)
 ROOF_DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 SLOPE_LABEL_AT = (0.24, 0.05)  # of the axes, at least
@@ -56,110 +50,82 @@ class Roof(NamedTuple):
         return self.operations_per_s / self.bytes_per_s
 
 
-def draw_roofline(plot: RooflinePlot, result: Result, theme: Theme) -> Figure:
+def draw_roofline(plot: RooflinePlot, frames: Frames, theme: Theme) -> Figure:
     """Draw every model, scheme, phase and batch under the roofs of its machines.
 
     Parameters
     ----------
     plot
         The phase; without one, prefill and decode.
-    result
-        A run with the system accounting. Of several prompts or new tokens the first are drawn; the title names them.
+    frames
+        Of a run with the system accounting. Of several prompts or new tokens the first are drawn; the title names them.
     theme
         Light or dark.
     """
-    points = roofline_points(plot, result)
-    models = list(result.resolved.models)
+    points = roofline_points(plot, frames)
+    models = list(frames.models.index)
     kept = [models[i] for i in np.linspace(0, len(models) - 1, min(MAX_MODELS, len(models))).astype(int)]
-    if result.resolved.experiment.matmuls is not None:
+    if frames.experiment.matmuls is not None:
         kept = models
     points = points[points["model"].isin(kept)]
-    panels = panels_of(result)
+    panels = panels_of(frames)
     figure, drawn = draw_panels(panels, width_in=6.2, height_in=6.0)
-    roofs_at = [roofs(result, panel) for panel in panels]
+    roofs_at = [roofs(frames, panel) for panel in panels]
     for axes, panel in zip(drawn, panels, strict=True):
-        _draw_points(axes, panel.of(points), kept, result, theme)
+        _draw_points(axes, panel.of(points), kept, frames, theme)
     handles: dict[str, Line2D] = {}
     _scale(drawn, points, roofs_at)
     for axes, own in zip(drawn, roofs_at, strict=True):
-        _draw_roofs(axes, own, result, theme, handles)
+        _draw_roofs(axes, own, frames, theme, handles)
     for axes in left_panels(drawn):
         axes.set_ylabel("operations per second")
-    set_title(figure, result, _title(plot, result) + cut_text(len(kept), len(models)))
-    legend = _legend(points, kept, result, theme) | handles
+    set_title(figure, frames, _title(plot, frames) + cut_text(len(kept), len(models)))
+    legend = _legend(points, kept, frames, theme) | handles
     legend_below(figure, legend.values(), legend.keys(), None if len(panels) > 1 else 3)
     figure.draw_without_rendering()  # settles the layout, in which the labels then find their places
     figure.set_layout_engine("none")
     for axes, panel, own in zip(drawn, panels, roofs_at, strict=True):
         _label_roofs(axes, own, theme)
-        _label_batches(axes, panel.of(points), result, theme)
+        _label_batches(axes, panel.of(points), frames, theme)
     return figure
 
 
-def roofline_points(plot: RooflinePlot, result: Result) -> pd.DataFrame:
-    """Return a row for each model, scheme, technology, platform, phase and batch.
+def roofline_points(plot: RooflinePlot, frames: Frames) -> pd.DataFrame:
+    """Return the points of a phase.
 
     Parameters
     ----------
     plot
         The phase; without one, prefill and decode.
-    result
-        A run with the system accounting.
-
-    Returns
-    -------
-    DataFrame
-        Columns `KEYS`, operations (twice the MACs of the matmuls), bytes (off-chip), latency_s, intensity (operations a
-        byte), operations_per_s.
+    frames
+        Of a run with the system accounting.
     """
-    cases = np.arange(len(result.grid))
-    *_, prompt, new = result.grid.axis_indices(cases)
-    table = result.results_of(cases[(prompt == 0) & (new == 0)])
-    operand, action = table["operand"].astype(str), table["action"].astype(str)
-    adds, macs = (operand == "partial_sums") & (action == "add"), action == "mac"
-    table = table.assign(
-        operations=table["count"] * (table["component"].isin(list(MATMULS)) & (adds | macs)) * OPERATIONS_A_MAC,
-        bytes=table["count"] * action.str.startswith("off_chip") / BITS_PER_BYTE,
-        phase=REQUEST if plot.phase == REQUEST else table["phase"].astype(str),
-    )
-    workload = ["prompt_tokens", "new_tokens"]
-    found = table.groupby([*KEYS, *workload], observed=True, sort=False)[["operations", "bytes"]].sum().reset_index()
-    if plot.phase is not None:
-        found = found[found["phase"] == plot.phase]
-    times = result.summary[[*KEYS, *workload, "latency_s"]].assign(phase=result.summary["phase"].astype(str))
-    found = found.merge(times, on=[*KEYS, *workload], how="left", validate="one_to_one")
-    found["intensity"] = found["operations"] / found["bytes"]
-    found["operations_per_s"] = found["operations"] / found["latency_s"]
-    return found
+    points = frames.plots.roofline
+    return points[points["phase"] == plot.phase if plot.phase is not None else points["phase"] != REQUEST]
 
 
-def roofs(result: Result, panel: Panel) -> list[Roof]:
+def roofs(frames: Frames, panel: Panel) -> list[Roof]:
     """Return the different roofs of the machines of a panel.
 
     Parameters
     ----------
-    result
-        A run with the system accounting.
+    frames
+        Of a run with the system accounting.
     panel
         Technology and platform.
     """
-    kind = Kind.LINEAR if result.resolved.experiment.matmuls is None else Kind.BARE
-    technology = result.resolved.technologies[panel.technology]
-    found: dict[tuple[float, float], tuple[list[str], list[str]]] = {}
-    for scheme, (name, platform) in result.resolved.platforms[panel.platform].items():
-        machine = Machine(result.resolved.schemes[scheme], platform, technology, name)
-        array, _ = machine.array(kind)
-        peak = OPERATIONS_A_MAC * array.lanes * array.columns * machine.node.clock_mhz * 1e6
-        machines, schemes = found.setdefault((platform.off_chip.bandwidth_gb_per_s * 1e9, peak), ([], []))
+    found: dict[tuple[float, float], tuple[dict[str, None], list[str]]] = {}
+    rows = panel.of(frames.plots.roofs)[["bytes_per_s", "operations_per_s", "machine", "scheme"]]
+    for *limits, machine, scheme in rows.itertuples(index=False):
+        machines, schemes = found.setdefault((limits[0], limits[1]), ({}, []))
+        machines[machine] = None
         schemes.append(scheme)
-        if name not in machines:
-            machines.append(name)
     return [Roof(*limits, tuple(machines), tuple(schemes)) for limits, (machines, schemes) in found.items()]
 
 
-def _draw_points(axes: Axes, points: pd.DataFrame, models: Sequence[str], result: Result, theme: Theme) -> None:
+def _draw_points(axes: Axes, points: pd.DataFrame, models: Sequence[str], frames: Frames, theme: Theme) -> None:
     for (model, scheme, phase), own in points.groupby(["model", "scheme", "phase"], observed=True, sort=False):
-        color = _color(str(scheme), result, theme)
+        color = _color(str(scheme), frames, theme)
         own = own.sort_values("batch")
         axes.plot(
             own["intensity"], own["operations_per_s"], color=color, linewidth=1.2, markersize=8, markeredgewidth=1.6,
@@ -184,11 +150,11 @@ def _scale(drawn: Sequence[Axes], points: pd.DataFrame, roofs_at: Sequence[Seque
     log_ticks(drawn[0].yaxis, "")
 
 
-def _draw_roofs(axes: Axes, own: Sequence[Roof], result: Result, theme: Theme, handles: dict[str, Line2D]) -> None:
+def _draw_roofs(axes: Axes, own: Sequence[Roof], frames: Frames, theme: Theme, handles: dict[str, Line2D]) -> None:
     x_low, x_high = axes.get_xlim()
     for i, roof in enumerate(own):
         several = len(own) > 1 and len(roof.schemes) == 1
-        color = _color(roof.schemes[0], result, theme) if several else theme.text
+        color = _color(roof.schemes[0], frames, theme) if several else theme.text
         x = np.array([x_low, roof.ridge, x_high])
         y = np.minimum(x * roof.bytes_per_s, roof.operations_per_s)
         dashes = ROOF_DASHES[i % len(ROOF_DASHES)]
@@ -223,7 +189,7 @@ def _from_axes(axes: Axes, axis: int, fraction: float) -> float:
     return float(low * (high / low) ** fraction)
 
 
-def _label_batches(axes: Axes, points: pd.DataFrame, result: Result, theme: Theme) -> None:
+def _label_batches(axes: Axes, points: pd.DataFrame, frames: Frames, theme: Theme) -> None:
     """Write the batch at both ends of one line of each phase, that which spans most."""
     wanted: list[tuple[float, float, str, str]] = []
     for _, of_phase in points.groupby("phase", observed=True, sort=False):
@@ -232,7 +198,7 @@ def _label_batches(axes: Axes, points: pd.DataFrame, result: Result, theme: Them
         ]
         line = max(lines, key=lambda own: own["intensity"].max() / own["intensity"].min())
         if len(line) > 1:
-            color = _color(str(line["scheme"].iloc[0]), result, theme)
+            color = _color(str(line["scheme"].iloc[0]), frames, theme)
             for x, y, batch in line[["intensity", "operations_per_s", "batch"]].iloc[[0, -1]].itertuples(index=False):
                 wanted.append((x, y, f"batch {token_tick(int(batch))}", color))
     if not wanted:
@@ -261,11 +227,9 @@ def _inside(boxes: Sequence[Bbox], axes: Axes) -> NDArray[np.float64]:
     return np.asarray(axes.transData.inverted().transform(np.reshape(pixels, (-1, 2))))
 
 
-def _legend(points: pd.DataFrame, models: Sequence[str], result: Result, theme: Theme) -> dict[str, Line2D]:
+def _legend(points: pd.DataFrame, models: Sequence[str], frames: Frames, theme: Theme) -> dict[str, Line2D]:
     """Return a handle a scheme, a phase and, where there are several, a model."""
-    found = {
-        scheme: Line2D([], [], color=_color(scheme, result, theme), linewidth=5) for scheme in result.resolved.schemes
-    }
+    found = {scheme: Line2D([], [], color=_color(scheme, frames, theme), linewidth=5) for scheme in frames.schemes}
     for phase in [name for name in PHASE_NAMES if (points["phase"] == name).any()]:
         face = theme.background if phase == "decode" else theme.text
         found[phase] = Line2D([], [], color=theme.text, marker="o", markersize=8, linestyle="none", markeredgewidth=1.6,
@@ -277,13 +241,13 @@ def _legend(points: pd.DataFrame, models: Sequence[str], result: Result, theme: 
     return found
 
 
-def _color(scheme: str, result: Result, theme: Theme) -> str:
-    return theme.series[list(result.resolved.schemes).index(scheme) % len(theme.series)]
+def _color(scheme: str, frames: Frames, theme: Theme) -> str:
+    return theme.series[list(frames.schemes).index(scheme) % len(theme.series)]
 
 
-def _title(plot: RooflinePlot, result: Result) -> str:
-    if result.resolved.experiment.matmuls is not None:
+def _title(plot: RooflinePlot, frames: Frames) -> str:
+    if frames.experiment.matmuls is not None:
         return "matrix products"
-    _, prompt, new = (int(values[0]) for values in result.grid.workload(np.array([0])))
+    _, prompt, new = first_values(frames).values()
     phase = plot.phase or ("prefill and decode" if new else "prefill")
     return f"{phase}, {workload_text(1, prompt, new)}"

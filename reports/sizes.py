@@ -8,16 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bitjoule.energy_models.arithmetic import Accounting
+from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import EnergyPlot, RatioPlot
-from bitjoule.experiments.reader import Resolved
-from bitjoule.experiments.result import Result
-from bitjoule.experiments.runner import run
-from bitjoule.experiments.schema import Baseline, Workload, swept
 from bitjoule.reports.lines import WIDE_RATIOS, Line, draw_lines, label_points, scale_ratios
 from bitjoule.reports.panels import Panel, draw_panels, left_panels, legend_below, named_handles, panels_of
 from bitjoule.reports.style import DASHES, MARKERS, Theme, log_ticks, size_axis
-from bitjoule.reports.workloads import first_rows, set_title
+from bitjoule.reports.workloads import first_rows, in_phase, set_title
 
 MAX_FAMILIES = 4  # more are drawn alike
 AS_THE_PAPERS = "arithmetic as the papers count"
@@ -25,51 +21,51 @@ WIDE_BESIDE = 8  # with two accountings, the quotient of ratios from which their
 THIN_DASHES = (0, (4, 3))
 
 
-def draw_sizes(plot: EnergyPlot | RatioPlot, result: Result, theme: Theme) -> Figure:
+def draw_sizes(plot: EnergyPlot | RatioPlot, frames: Frames, theme: Theme) -> Figure:
     """Draw energy or ratio over size.
 
     Parameters
     ----------
     plot
         Which of the two.
-    result
-        A run. Of a sweep over workloads the first is drawn; the title names it.
+    frames
+        Of a run. Of a sweep over workloads the first is drawn; the title names it.
     theme
         Light or dark.
     """
     ratios = isinstance(plot, RatioPlot)
-    rows, text = first_rows(result, plot.phase)
-    panels = panels_of(result)
+    rows, text = first_rows(frames, plot.phase)
+    panels = panels_of(frames)
     figure, drawn = draw_panels(panels)
     per_token = isinstance(plot, EnergyPlot) and plot.per_token
     column = "ratio_to_baseline" if ratios else "energy_per_token_j" if per_token else "energy_j"
-    lines_at = [_lines(panel.of(rows), column, result, ratios, theme) for panel in panels]
+    lines_at = [_lines(panel.of(rows), column, frames, ratios, theme) for panel in panels]
     if isinstance(plot, RatioPlot) and plot.arithmetic:
-        papers, _ = first_rows(arithmetic(result), plot.phase)
+        papers = frames.plots.papers[in_phase(frames.plots.papers, plot.phase)]
         papers = papers.fillna({column: 1.0})  # of a comparison of platforms alone, which the papers do not tell apart
         for lines, panel in zip(lines_at, panels, strict=True):
             own = Panel(panel.technology, "").of(papers)
-            lines += [_as_papers(line) for line in _lines(own, column, result, ratios, theme)]
-    limits_at = [_limits(lines, result, panel) if ratios else [] for lines, panel in zip(lines_at, panels, strict=True)]
+            lines += [_as_papers(line) for line in _lines(own, column, frames, ratios, theme)]
+    limits_at = [_limits(lines, frames, panel) if ratios else [] for lines, panel in zip(lines_at, panels, strict=True)]
     for axes, panel, lines, limits in zip(drawn, panels, lines_at, limits_at, strict=True):
         draw_lines(axes, lines, theme)
         if not per_token:
-            _draw_printed(axes, result, panel.technology, ratios, theme)
+            _draw_printed(axes, frames, panel.technology, ratios, theme)
         for limit, color in limits:
             axes.axhline(limit, color=color, linestyle=":", linewidth=1.4)
         if limits:
             axes.plot([], [], color=theme.text, linestyle=":", linewidth=1.4, label="the same for one MAC")
-        _scale(axes, ratios, len(result.resolved.models))
+        _scale(axes, ratios, len(frames.models))
     if ratios:
         values = [value for lines in lines_at for line in lines for value in line.value.tolist()]
         beside = any(line.thin for lines in lines_at for line in lines)
         scale_ratios(drawn[0], values, WIDE_BESIDE if beside else WIDE_RATIOS)
         drawn[0].set_ylim(top=1.1 * max([drawn[0].get_ylim()[1] / 1.1, *(v for at in limits_at for v, _ in at)]))
-    baseline = result.resolved.experiment.baseline
+    baseline = frames.experiment.baseline
     label = "energy per token" if per_token else "energy"
     for axes in left_panels(drawn):
         axes.set_ylabel(f"{baseline.name} energy / energy" if ratios and baseline is not None else label)
-    set_title(figure, result, text)
+    set_title(figure, frames, text)
     named = named_handles(drawn)
     legend_below(figure, named.values(), named.keys(), None if len(panels) > 1 else 2)
     figure.draw_without_rendering()  # settles the layout, in which the labels then find their places
@@ -79,43 +75,16 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, result: Result, theme: Theme) -> Fi
     return figure
 
 
-def arithmetic(result: Result) -> Result:
-    """Return the first workload of an experiment as the papers count it.
-
-    Parameters
-    ----------
-    result
-        A run with a baseline.
-    """
-    resolved = result.resolved
-    experiment = resolved.experiment
-    workload, baseline = experiment.workload, experiment.baseline
-    if workload is not None:
-        axes = ("prompt_tokens", "new_tokens", "batch")
-        workload = Workload(**{axis: swept(getattr(workload, axis))[0] for axis in axes})
-    fixed = {} if baseline is None else baseline.model_dump(exclude={"platform"}, exclude_none=True)
-    update: dict[str, object] = {
-        "accounting": Accounting.ARITHMETIC,
-        "platforms": None,
-        "plots": [],
-        "published": None,
-        "workload": workload,
-        "baseline": Baseline(**fixed) if fixed else None,
-    }
-    papers: Resolved = replace(resolved, experiment=experiment.model_copy(update=update), platforms={}, printed=())
-    return run(papers)
-
-
 def _as_papers(line: Line) -> Line:
     return replace(line, note=AS_THE_PAPERS, thin=True, dashes=THIN_DASHES)
 
 
-def _lines(rows: pd.DataFrame, column: str, result: Result, ratios: bool, theme: Theme) -> list[Line]:
+def _lines(rows: pd.DataFrame, column: str, frames: Frames, ratios: bool, theme: Theme) -> list[Line]:
     groups: list[tuple[list[str], pd.DataFrame]] = []
-    baseline = result.resolved.experiment.baseline
-    for scheme in result.resolved.schemes:
+    baseline = frames.experiment.baseline
+    for scheme in frames.schemes:
         own = rows[rows["scheme"] == scheme].sort_values(["parameters", "model"])
-        alone = len(result.resolved.schemes) == 1
+        alone = len(frames.schemes) == 1
         if ratios and baseline is not None and scheme == baseline.scheme and not alone and np.allclose(own[column], 1):
             continue
         same = [names for names, other in groups if np.allclose(other[column], own[column], rtol=1e-9, atol=0)]
@@ -123,14 +92,14 @@ def _lines(rows: pd.DataFrame, column: str, result: Result, ratios: bool, theme:
             same[0].append(scheme)
         else:
             groups.append(([scheme], own))
-    family_of = {name: model.family or name for name, model in result.resolved.models.items()}
+    family_of = {name: family or name for name, family in frames.models["family"].items()}
     families = list(dict.fromkeys(family_of.values()))
     if len(families) == len(family_of):  # nothing to join: one line through all
         family_of, families = dict.fromkeys(family_of, ""), [""]
     told_apart = 1 < len(families) <= MAX_FAMILIES
     lines = []
     for names, own in groups:
-        i = list(result.resolved.schemes).index(names[0])
+        i = list(frames.schemes).index(names[0])
         for j, family in enumerate(families):
             points = own[own["model"].map(family_of).astype(str) == family]
             line = Line(
@@ -147,21 +116,22 @@ def _lines(rows: pd.DataFrame, column: str, result: Result, ratios: bool, theme:
     return lines
 
 
-def _draw_printed(axes: Axes, result: Result, technology: str, ratios: bool, theme: Theme) -> None:
+def _draw_printed(axes: Axes, frames: Frames, technology: str, ratios: bool, theme: Theme) -> None:
     """Draw the papers' numbers as hollow markers: whole energies, or those whose parts are all printed."""
-    cells = result.comparison
+    cells = frames.comparison
     quantity = "ratio_to_baseline" if ratios else "energy_j"
     cells = cells[(cells["quantity"] == quantity) & (cells["technology"] == technology)]
     if cells.empty:
         return
+    parameters = frames.models["parameters"].to_dict()
     values = cells.assign(printed=cells["printed"].astype(float)).groupby(["model", "scheme"], sort=False)
     label: str | None = "as printed"
     for (model, _), group in values:
         if set(group["action"]) not in ({""}, {"add", "mul"}):
             continue
-        size = result.resolved.models[str(model)].parameters
         axes.plot(
-            [size], [group["printed"].sum()], marker="o", markersize=13, markerfacecolor="none", markeredgewidth=1.8,
+            [parameters[str(model)]], [group["printed"].sum()],
+            marker="o", markersize=13, markerfacecolor="none", markeredgewidth=1.8,
             color=theme.text, linestyle="none", label=label,
         )  # fmt: skip
         label = None
@@ -176,24 +146,9 @@ def _scale(axes: Axes, ratios: bool, models: int) -> None:
     log_ticks(axes.yaxis, "J")
 
 
-def _limits(lines: Sequence[Line], result: Result, panel: Panel) -> list[tuple[float, str]]:
-    """Return what each scheme tends to as the hidden size grows, the ratio of the prices of one MAC, and its colour.
-
-    On a platform it tends to no such thing: traffic does not vanish beside the MACs.
-    """
-    resolved = result.resolved
-    baseline = resolved.experiment.baseline
-    if baseline is None or baseline.scheme is None or baseline.model or baseline.technology:
-        return []
-    if resolved.experiment.accounting is Accounting.SYSTEM:
-        return []
-    at_node = resolved.technologies[panel.technology]
-
-    def mac_pj(name: str) -> float:
-        scheme = resolved.schemes[name]
-        operations = ("mul", "add") if scheme.multiplies else ("add",)
-        prices = (at_node.term_price(operation, scheme.weights, scheme.activations) for operation in operations)
-        return sum(price.nominal_pj for price in prices)
-
-    limits = {line.schemes[0]: (mac_pj(baseline.scheme) / mac_pj(line.schemes[0]), line.color) for line in lines}
-    return list(limits.values())
+def _limits(lines: Sequence[Line], frames: Frames, panel: Panel) -> list[tuple[float, str]]:
+    """Return what each drawn scheme tends to as the hidden size grows, and its colour."""
+    limits = frames.plots.limits
+    ratio = limits[limits["technology"] == panel.technology].set_index("scheme")["ratio"]
+    colors = {line.schemes[0]: line.color for line in lines}
+    return [(float(ratio[scheme]), color) for scheme, color in colors.items() if scheme in ratio]

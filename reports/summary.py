@@ -7,9 +7,8 @@ import pandas as pd
 
 from bitjoule.energy_models.arithmetic import Accounting
 from bitjoule.energy_models.published import decimals_of
-from bitjoule.experiments.result import Result
+from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.schema import swept
-from bitjoule.experiments.unmeasured import unmeasured
 from bitjoule.reports.digits import column_prefix, parameters, significant
 from bitjoule.reports.machines import bands_text, machines_line, memory_table, overhead_line, time_table
 from bitjoule.reports.markdown import cut, markdown, side_by_side
@@ -41,52 +40,52 @@ COUNTED = {
 }
 
 
-def summary_markdown(result: Result, max_rows: int = MAX_ROWS) -> str:
+def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
     """Return the whole summary as Markdown.
 
     Parameters
     ----------
-    result
-        A run.
+    frames
+        Of a run.
     max_rows
         Rows shown of each table; the CSV files hold all.
     """
-    experiment = result.resolved.experiment
-    parts = [f"# {experiment.name}", experiment.description, COUNTED[experiment.accounting], workload_line(result)]
-    parts += [energy_table(result, max_rows), unmeasured_line(result)]
+    experiment = frames.experiment
+    parts = [f"# {experiment.name}", experiment.description, COUNTED[experiment.accounting], workload_line(frames)]
+    parts += [energy_table(frames, max_rows), unmeasured_line(frames)]
     if experiment.accounting is Accounting.SYSTEM:
         parts += [
-            machines_line(result),
-            time_table(result, max_rows),
-            bands_text(result),
-            memory_table(result, max_rows),
+            machines_line(frames),
+            time_table(frames, max_rows),
+            bands_text(frames),
+            memory_table(frames, max_rows),
         ]
     if experiment.published is not None:
-        parts += [comparison_table(result.comparison, max_rows), overhead_line(result)]
+        parts += [comparison_table(frames.comparison, max_rows), overhead_line(frames)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def energy_table(result: Result, max_rows: int = MAX_ROWS) -> str:
+def energy_table(frames: Frames, max_rows: int = MAX_ROWS) -> str:
     """Return a table with a row for each model, technology and workload, and a column for each scheme.
 
     Parameters
     ----------
-    result
-        A run.
+    frames
+        Of a run.
     max_rows
         Rows shown.
     """
-    summary = result.summary
+    summary = frames.summary
     varied = [key for key in ROW_KEYS if (summary[key] != summary[key].iloc[0]).any()]
     keys = [key for key in ROW_KEYS if key in ("model", "parameters", "technology", *varied)]
-    models, schemes = len(result.resolved.models), list(result.resolved.schemes)
+    models, schemes = len(frames.models), list(frames.schemes)
     order = side_by_side(summary, models, len(schemes))
     factor, unit = column_prefix(summary["energy_j"].tolist())
     ratio = summary["ratio_to_baseline"].to_numpy()[order]
     compared = [i for i in range(len(schemes)) if not np.isnan(ratio[:, i]).any() and not np.allclose(ratio[:, i], 1)]
     headers = [HEADERS.get(key, key) for key in keys]
     headers += [f"{scheme} ({unit}J)" for scheme in schemes]
-    baseline = result.resolved.experiment.baseline
+    baseline = frames.experiment.baseline
     headers += [f"{baseline.name} / {schemes[i]}" for i in compared] if baseline is not None else []
     energy = summary["energy_j"].to_numpy()[order]
     rows = []
@@ -99,15 +98,15 @@ def energy_table(result: Result, max_rows: int = MAX_ROWS) -> str:
     return table + cut(len(order), max_rows, "summary.csv")
 
 
-def workload_line(result: Result) -> str:
+def workload_line(frames: Frames) -> str:
     """Return one sentence on what was run: tokens, batch, baseline.
 
     Parameters
     ----------
-    result
-        A run.
+    frames
+        Of a run.
     """
-    workload = result.resolved.experiment.workload
+    workload = frames.experiment.workload
     parts = []
     if workload is not None:
         named = (
@@ -119,21 +118,24 @@ def workload_line(result: Result) -> str:
             values = swept(value)
             text = str(values[0]) if len(values) == 1 else f"{len(values)} values from {min(values)} to {max(values)}"
             parts.append(f"{name}: {text}")
-    baseline = result.resolved.experiment.baseline
+    baseline = frames.experiment.baseline
     if baseline is not None:
         parts.append(f"baseline: {baseline.name}")
     return f"Run with {'; '.join(parts)}." if parts else ""
 
 
-def unmeasured_line(result: Result) -> str:
+def unmeasured_line(frames: Frames) -> str:
     """Return a sentence on what measured technologies price by single operators, or nothing.
 
     Parameters
     ----------
-    result
-        A run.
+    frames
+        Of a run.
     """
-    parts = [f"at {technology} {', '.join(kinds)}" for technology, kinds in unmeasured(result.resolved).items()]
+    parts = [
+        f"at {technology} {', '.join(kinds)}"
+        for technology, kinds in frames.unmeasured.groupby("technology", sort=False)["kind"]
+    ]
     if not parts:
         return ""
     told = "which have no registers, selection or clock, and look cheaper than measured arrays do"

@@ -7,13 +7,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import SweepPlot
-from bitjoule.experiments.result import Result
 from bitjoule.reports.bars import cut_text
 from bitjoule.reports.lines import Line, draw_lines, label_points, scale_ratios
 from bitjoule.reports.panels import draw_panels, left_panels, legend_below, panels_of
 from bitjoule.reports.style import DASHES, MARKERS, Theme, token_axis, unit_axis
-from bitjoule.reports.workloads import WORKLOAD_AXES, in_phase, set_title
+from bitjoule.reports.workloads import first_values, in_phase, set_title
 
 MAX_MODELS = 4
 CROWDED_POINTS = 80
@@ -35,29 +35,29 @@ QUANTITIES = {
 AXIS_NAMES = {"prompt_tokens": "prompt tokens", "new_tokens": "new tokens", "batch": "batch"}
 
 
-def draw_sweep(plot: SweepPlot, result: Result, theme: Theme) -> Figure:
+def draw_sweep(plot: SweepPlot, frames: Frames, theme: Theme) -> Figure:
     """Draw a quantity over the swept value.
 
     Parameters
     ----------
     plot
         Which quantity over which value. Other values of the workload are the first of theirs; the title names them.
-    result
-        A run.
+    frames
+        Of a run.
     theme
         Light or dark.
     """
-    rows, others = swept_rows(plot, result)
-    models = list(result.resolved.models)
+    rows, others = swept_rows(plot, frames)
+    models = list(frames.models.index)
     kept = [models[i] for i in np.linspace(0, len(models) - 1, min(MAX_MODELS, len(models))).astype(int)]
-    panels = panels_of(result)
+    panels = panels_of(frames)
     figure, drawn = draw_panels(panels)
-    lines_at = [_lines(plot, panel.of(rows), kept, result, theme) for panel in panels]
+    lines_at = [_lines(plot, panel.of(rows), kept, frames, theme) for panel in panels]
     values = [value for lines in lines_at for line in lines for value in line.value.tolist()]
     for axes, lines in zip(drawn, lines_at, strict=True):
         draw_lines(axes, lines, theme, CROWDED_POINTS)
         token_axis(axes, AXIS_NAMES[plot.over], sorted(set(rows[plot.over])))
-    baseline = result.resolved.experiment.baseline
+    baseline = frames.experiment.baseline
     if plot.quantity == "ratio_to_baseline":
         scale_ratios(drawn[0], values)
         label = f"{baseline.name} energy / energy" if baseline is not None else ""
@@ -66,7 +66,7 @@ def draw_sweep(plot: SweepPlot, result: Result, theme: Theme) -> Figure:
         label = QUANTITIES[plot.quantity].name
     for axes in left_panels(drawn):
         axes.set_ylabel(label)
-    set_title(figure, result, others + cut_text(len(kept), len(models)))
+    set_title(figure, frames, others + cut_text(len(kept), len(models)))
     drawn_lines = [line for lines in lines_at for line in lines]
     legend_below(figure, *_legend(drawn_lines, theme), None if len(panels) > 1 else 3)
     figure.draw_without_rendering()  # settles the layout, in which the labels then find their places
@@ -77,23 +77,23 @@ def draw_sweep(plot: SweepPlot, result: Result, theme: Theme) -> Figure:
     return figure
 
 
-def swept_rows(plot: SweepPlot, result: Result) -> tuple[pd.DataFrame, str]:
+def swept_rows(plot: SweepPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
     """Return the summary rows of a sweep over one value, the others at their first, and what the title says of them.
 
     Parameters
     ----------
     plot
         Over which value, in which phase.
-    result
-        A run.
+    frames
+        Of a run.
     """
-    rows = result.summary
-    first = dict(zip(WORKLOAD_AXES, result.grid.workload(np.array([0])), strict=True))
+    rows = frames.summary
+    first = first_values(frames)
     for axis, value in first.items():
         if axis != plot.over:
-            rows = rows[rows[axis] == value[0]]
+            rows = rows[rows[axis] == value]
     rows = rows[in_phase(rows, plot.phase)]
-    batch, prompt, new = (0 if axis == plot.over else int(value[0]) for axis, value in first.items())
+    batch, prompt, new = (0 if axis == plot.over else value for axis, value in first.items())
     whole = bool((rows["phase"] == "request").any())
     parts: list[str] = [plot.phase or ("request" if whole else "")]
     parts += [f"{prompt} prompt token{'s' * (prompt > 1)}"] * bool(prompt)
@@ -102,13 +102,13 @@ def swept_rows(plot: SweepPlot, result: Result) -> tuple[pd.DataFrame, str]:
     return rows, ", ".join(part for part in parts if part)
 
 
-def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], result: Result, theme: Theme) -> list[Line]:
-    baseline = result.resolved.experiment.baseline
+def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frames, theme: Theme) -> list[Line]:
+    baseline = frames.experiment.baseline
     found: list[Line] = []
-    for i, scheme in enumerate(result.resolved.schemes):
+    for i, scheme in enumerate(frames.schemes):
         own = rows[(rows["scheme"] == scheme) & rows["model"].isin(models)]
         its_own = plot.quantity == "ratio_to_baseline" and baseline is not None and scheme == baseline.scheme
-        if its_own and len(result.resolved.schemes) > 1 and np.allclose(own["ratio_to_baseline"], 1):
+        if its_own and len(frames.schemes) > 1 and np.allclose(own["ratio_to_baseline"], 1):
             continue
         for j, model in enumerate(models):
             points = own[own["model"] == model].sort_values(plot.over)

@@ -1,5 +1,6 @@
 """Which workload and which phase a picture shows, and how its title says so."""
 
+import math
 import textwrap
 
 import numpy as np
@@ -7,31 +8,39 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bitjoule.experiments.evaluation import REQUEST
+from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import PhaseName
-from bitjoule.experiments.result import Result
+from bitjoule.experiments.schema import swept
+from bitjoule.experiments.table_columns import REQUEST, WORKLOAD_AXES
 
 TITLE_IN_PER_CHARACTER = 0.125
-WORKLOAD_AXES = ("batch", "prompt_tokens", "new_tokens")
 
 
-def first_workload(result: Result) -> tuple[NDArray[np.intp], str]:
-    """Return the numbers of the cases of the sweep's first workload, and its description; of matmuls, all.
+def first_values(frames: Frames) -> dict[str, int]:
+    """Return batch, prompt tokens and new tokens of the sweep's first workload.
 
     Parameters
     ----------
-    result
-        A run.
+    frames
+        Of a run.
     """
-    cases = np.arange(len(result.grid))
-    if result.resolved.experiment.matmuls is not None:
-        return cases, "matrix products"
-    indices = np.stack(result.grid.axis_indices(cases)[-len(WORKLOAD_AXES) :])
-    cases = cases[(indices == 0).all(axis=0)]
-    workloads = len(result.grid) // len(cases)
-    batch, prompt, new = (int(values[0]) for values in result.grid.workload(cases[:1]))
+    return {axis: int(frames.summary[axis].iloc[0]) for axis in WORKLOAD_AXES}
+
+
+def first_workload(frames: Frames) -> tuple[dict[str, int], str]:
+    """Return the values of the sweep's first workload, and its description.
+
+    Parameters
+    ----------
+    frames
+        Of a run.
+    """
+    values, workload = first_values(frames), frames.experiment.workload
+    if workload is None:
+        return values, "matrix products"
+    workloads = math.prod(len(swept(getattr(workload, axis))) for axis in WORKLOAD_AXES)
     first = f" (first of {workloads} workloads)" if workloads > 1 else ""
-    return cases, workload_text(batch, prompt, new) + first
+    return values, workload_text(*values.values()) + first
 
 
 def workload_text(batch: int, prompt: int, new: int) -> str:
@@ -47,26 +56,23 @@ def workload_text(batch: int, prompt: int, new: int) -> str:
     return ", ".join([*parts, f"batch {batch}"] if batch > 1 else parts)
 
 
-def first_rows(result: Result, phase: PhaseName | None) -> tuple[pd.DataFrame, str]:
+def first_rows(frames: Frames, phase: PhaseName | None) -> tuple[pd.DataFrame, str]:
     """Return the summary rows of the first workload in one phase, and what the title says of them.
 
     Parameters
     ----------
-    result
-        A run.
+    frames
+        Of a run.
     phase
         None: the whole request where there are new tokens, else prefill.
     """
-    cases, text = first_workload(result)
-    summary = result.summary
-    if result.resolved.experiment.matmuls is not None:
-        return summary, text
-    first = [int(values[0]) for values in result.grid.workload(cases[:1])]
-    chosen = np.ones(len(summary), dtype=bool)
-    for axis, value in zip(WORKLOAD_AXES, first, strict=True):
-        chosen &= (summary[axis] == value).to_numpy()
-    rows = summary[chosen]
-    return rows[in_phase(rows, phase)], f"{phase_text(phase, first[2])}{text}"
+    first, text = first_workload(frames)
+    rows = frames.summary
+    if frames.experiment.matmuls is not None:
+        return rows, text
+    for axis, value in first.items():
+        rows = rows[rows[axis] == value]
+    return rows[in_phase(rows, phase)], f"{phase_text(phase, first['new_tokens'])}{text}"
 
 
 def in_phase(rows: pd.DataFrame, phase: PhaseName | None) -> NDArray[np.bool_]:
@@ -96,17 +102,17 @@ def phase_text(phase: PhaseName | None, new_tokens: int) -> str:
     return f"{phase or REQUEST}, " if new_tokens else ""
 
 
-def set_title(figure: Figure, result: Result, text: str) -> None:
+def set_title(figure: Figure, frames: Frames, text: str) -> None:
     """Put the experiment's name and a text over a figure, in as many lines as its width needs.
 
     Parameters
     ----------
     figure
         To change.
-    result
-        A run.
+    frames
+        Of a run.
     text
         What is drawn.
     """
     width = int(figure.get_figwidth() / TITLE_IN_PER_CHARACTER)
-    figure.suptitle(textwrap.fill(f"{result.resolved.experiment.name}: {text}", width), fontsize=14)
+    figure.suptitle(textwrap.fill(f"{frames.experiment.name}: {text}", width), fontsize=14)

@@ -12,9 +12,8 @@ import pytest
 import yaml
 
 from bitjoule.experiments import simulation
-from bitjoule.experiments.evaluation import RESULT_COLUMNS
 from bitjoule.experiments.reader import shipped_rtl_experiments
-from bitjoule.experiments.result import SUMMARY_COLUMNS
+from bitjoule.experiments.table_columns import RESULT_COLUMNS, SUMMARY_COLUMNS
 from bitjoule.reports.digits import with_unit
 from bitjoule.sim.configurations import read_configuration
 from bitjoule.sim.cycles import cycles

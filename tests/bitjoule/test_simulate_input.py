@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bitjoule.experiments.result import SUMMARY_COLUMNS
+from bitjoule.experiments.table_columns import SUMMARY_COLUMNS
 from bitjoule.sim.configurations import read_configuration
 from bitjoule.sim.cycles import cycles
 

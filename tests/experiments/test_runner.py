@@ -5,11 +5,10 @@ import pandas as pd
 import pytest
 
 from bitjoule.energy_models.models import presets
-from bitjoule.experiments import result as result_module
-from bitjoule.experiments.evaluation import RESULT_COLUMNS
+from bitjoule.experiments import sums
 from bitjoule.experiments.reader import read_experiment, shipped_experiments
-from bitjoule.experiments.result import SUMMARY_COLUMNS
 from bitjoule.experiments.runner import run
+from bitjoule.experiments.table_columns import RESULT_COLUMNS, SUMMARY_COLUMNS
 
 CASE = ["model", "scheme", "technology", "batch", "prompt_tokens", "new_tokens"]
 
@@ -108,7 +107,7 @@ def test_without_a_baseline_there_is_no_ratio(resolved, small):
 
 def test_the_block_size_changes_nothing(resolved, monkeypatch):
     whole = run(resolved())
-    monkeypatch.setattr(result_module, "BLOCK_CASES", 5)
+    monkeypatch.setattr(sums, "BLOCK_CASES", 5)
     parts = run(resolved())
     assert whole.results.equals(parts.results)
     assert whole.summary.equals(parts.summary)

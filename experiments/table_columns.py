@@ -1,0 +1,19 @@
+"""What the columns of an experiment's tables are named, and what their few texts can be."""
+
+from bitjoule.energy_models.arithmetic import Phase
+
+PJ_PER_J = 1e12
+REQUEST = "request"  # the sum of both phases
+PHASES = (*Phase, REQUEST)
+
+WORKLOAD_AXES = ("batch", "prompt_tokens", "new_tokens")
+CASE_COLUMNS = (
+    "experiment", "model", "parameters", "scheme", "technology", "platform", "phase", *WORKLOAD_AXES,
+)  # fmt: skip
+ACTION_COLUMNS = ("component", "operand", "action", "format")
+ENERGY_COLUMNS = ("energy_pj", "energy_low_pj", "energy_high_pj")
+RESULT_COLUMNS = (*CASE_COLUMNS, *ACTION_COLUMNS, "count", *ENERGY_COLUMNS)
+SUMMARY_COLUMNS = (
+    *CASE_COLUMNS, "energy_j", "energy_low_j", "energy_high_j", "energy_per_token_j", "latency_s", "tokens_per_s",
+    "memory_bytes", "ratio_to_baseline",
+)  # fmt: skip
