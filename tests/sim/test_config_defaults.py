@@ -1,0 +1,48 @@
+"""What a config.json leaves out is what transformers' configuration classes assume."""
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+
+from bitjoule.sim.model_config import read_model_config
+from tests.sim.folders import CONFIG
+from tests.sim.test_interop import needed
+
+# of the classes of transformers 5: BitNetConfig and LlamaConfig
+CLASSES = {"bitnet": ("BitNetConfig", 1e-5, 500_000.0), "llama": ("LlamaConfig", 1e-6, 10_000.0)}
+
+
+def read(folder: Path, model_type: str) -> tuple[float, float]:
+    """Return the norms' epsilon and the rotary base of a config.json that states neither."""
+    bare = {key: value for key, value in CONFIG.items() if key != "quantization_config"}
+    (folder / "config.json").write_text(json.dumps(bare | {"model_type": model_type}))
+    config = read_model_config(folder, "model")
+    return config.norm_epsilon, config.rope_theta
+
+
+@pytest.mark.parametrize("model_type", CLASSES)
+def test_epsilon_and_base_that_are_left_out_are_those_of_the_type(tmp_path: Path, model_type: str) -> None:
+    assert read(tmp_path, model_type) == CLASSES[model_type][1:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model_type", CLASSES)
+def test_transformers_assumes_the_same(tmp_path: Path, model_type: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        transformers = needed("transformers")
+    config = getattr(transformers, CLASSES[model_type][0])()
+    assert config.model_type == model_type
+    assert read(tmp_path, model_type) == (config.rms_norm_eps, config.rope_parameters["rope_theta"])
+
+
+def test_epsilon_and_base_that_are_written_are_taken(tmp_path: Path) -> None:
+    written = {"rms_norm_eps": 3e-4, "rope_theta": 1234.5, "quantization_config": None}
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | written))
+    config = read_model_config(tmp_path, "model")
+    assert (config.norm_epsilon, config.rope_theta) == (3e-4, 1234.5)
+    nested = {"rope_parameters": {"rope_type": "default", "rope_theta": 77.0}, "quantization_config": None}
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | nested))
+    assert read_model_config(tmp_path, "model").rope_theta == 77.0
