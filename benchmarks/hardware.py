@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from tabulate import tabulate
 
 from bitjoule.gates.energy import Energy, EnergyModel
@@ -25,6 +24,7 @@ from bitjoule.gates.stimulus import Stimulus, check
 from bitjoule.gates.synthesis import ADDERS, Options
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
+from bitjoule.sim.configurations import read_configuration
 
 WARM_UP_CYCLES = 24
 KINDS = ("register", "adder", "select", "buffer", "gating", "other")
@@ -56,7 +56,7 @@ def designs(arguments: argparse.Namespace) -> list[Design]:
     """Return what the command line asks for."""
     found = []
     for path in arguments.config:
-        config = AcceleratorConfig.from_mapping(yaml.safe_load(path.read_text()))
+        config = read_configuration(str(path))
         found.append(Design(path.stem, accelerator_verilog(config), TOP, config.lanes * config.columns, config))
     if arguments.verilog:
         trits = arguments.lanes * arguments.columns

@@ -109,10 +109,10 @@ def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
 
 
 def _write(measured: "MeasuredTechnology", path: Path) -> None:
-    import yaml
+    from bitjoule.energy_models.yaml_core import write_yaml
 
     text = "# Written by the command below; measure again rather than edit.\n"
-    text += yaml.safe_dump(measured.model_dump(mode="json", exclude_none=True), sort_keys=False, width=110)
+    text += write_yaml(measured.model_dump(mode="json", exclude_none=True), 110)
     beside = _beside(path)
     try:
         beside.write_text(text, encoding="utf-8")

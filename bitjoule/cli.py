@@ -284,11 +284,11 @@ def _list(options: argparse.Namespace, _: Sequence[str]) -> int:
 
 
 def _show(options: argparse.Namespace, _: Sequence[str]) -> int:
-    import yaml
     from tabulate import tabulate
 
     from bitjoule.energy_models.catalog import entry
     from bitjoule.energy_models.documents import read_text
+    from bitjoule.energy_models.yaml_core import write_yaml
     from bitjoule.experiments.reader import find_experiment
 
     if options.kind == "experiment":
@@ -310,7 +310,7 @@ def _show(options: argparse.Namespace, _: Sequence[str]) -> int:
     kind = next(many for many, one in KINDS.items() if one == options.kind)
     found = entry(kind, options.name)
     if found.fields:
-        print(yaml.safe_dump(dict(found.fields), sort_keys=False, allow_unicode=True, width=110))
+        print(write_yaml(dict(found.fields), 110))
     if found.table is not None:
         print(tabulate(found.table.rows, found.table.headers), end="\n\n")
     print("\n".join(["sources:", *found.references]))

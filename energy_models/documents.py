@@ -2,6 +2,7 @@
 
 PyYAML's own loader forgets where a value stood, lets a later duplicate key win and expands aliases without bound.
 This reader composes the node tree with PyYAML and builds the data itself, so that every later error can name a line.
+Scalars are read as YAML 1.2's core schema says, and ``<<`` merges mappings.
 """
 
 import hashlib
@@ -13,11 +14,14 @@ from typing import Any
 import yaml
 
 from bitjoule.energy_models.errors import InputError, Problem, brief, whole_file
+from bitjoule.energy_models.yaml_core import MERGE_TAG, CoreLoader
 
 Path_ = tuple[str | int, ...]
+_Entries = dict[str, tuple[yaml.Node, yaml.Node]]
 
 MAX_FILE_BYTES = 1_000_000
 MAX_VALUES = 100_000  # values after expanding aliases: a few nested anchors can otherwise stand for billions
+FEWER = "fewer anchors and aliases"
 
 
 @dataclass(frozen=True)
@@ -170,9 +174,9 @@ def parse_document(text: str, file: str) -> Document:
         The text is not the YAML that bitjoule accepts: syntax, duplicate or non-text keys, unbounded aliases.
     """
     # The pure-Python loader: the C one overflows the stack on deep nesting, and files are small.
-    loader = yaml.SafeLoader("")
+    loader = CoreLoader("")
     try:
-        loader = yaml.SafeLoader(text)
+        loader = CoreLoader(text)
         root = loader.get_single_node()
         if root is None:
             raise whole_file(file, "is empty", "a YAML mapping")
@@ -194,11 +198,13 @@ def parse_document(text: str, file: str) -> Document:
 class _Builder:
     """Turns a node tree into data, noting lines."""
 
-    def __init__(self, file: str, loader: yaml.SafeLoader) -> None:
+    def __init__(self, file: str, loader: CoreLoader) -> None:
         self.file = file
         self.loader = loader
         self.lines: dict[Path_, int] = {}
         self.open: set[int] = set()
+        self.merged: dict[int, _Entries] = {}
+        self.copied = 0
 
     def fail(self, node: yaml.Node, path: Path_, wrong: str, expected: str) -> InputError:
         return InputError([Problem(self.file, node.start_mark.line + 1, dotted(path), wrong, expected)])
@@ -206,7 +212,7 @@ class _Builder:
     def build(self, node: yaml.Node, path: Path_) -> Any:
         self.lines.setdefault(path, node.start_mark.line + 1)
         if len(self.lines) > MAX_VALUES:
-            raise self.fail(node, path[:1], f"stands for more than {MAX_VALUES} values", "fewer anchors and aliases")
+            raise self.fail(node, path[:1], f"stands for more than {MAX_VALUES} values", FEWER)
         if id(node) in self.open:
             raise self.fail(node, path[:1], "an alias contains itself", "an alias of something else")
         self.open.add(id(node))
@@ -221,16 +227,54 @@ class _Builder:
 
     def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
         data: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = self.scalar(key_node, path) if isinstance(key_node, yaml.ScalarNode) else None
-            if not isinstance(key, str):
-                raise self.fail(key_node, path, f"the key {brief(key_node.value)} is not text", "a name as key")
-            if key in data:
-                first = self.lines[(*path, key)]
-                raise self.fail(key_node, (*path, key), f"duplicate key, first on line {first}", "each key once")
+        for key, (key_node, value_node) in self.entries(node, path).items():
             self.lines[(*path, key)] = key_node.start_mark.line + 1
             data[key] = self.build(value_node, (*path, key))
         return data
+
+    def entries(self, node: yaml.MappingNode, path: Path_) -> _Entries:
+        """Return a mapping's keys and values as nodes, those that it merges first; its own keys win over them."""
+        if id(node) in self.merged:
+            return self.merged[id(node)]
+        own: _Entries = {}
+        merged: _Entries = {}
+        for key_node, value_node in node.value:
+            key = "<<" if key_node.tag == MERGE_TAG else self.key(key_node, path)
+            if key in own:
+                first = own[key][0].start_mark.line + 1
+                raise self.fail(key_node, (*path, key), f"duplicate key, first on line {first}", "each key once")
+            own[key] = key_node, value_node
+            if key_node.tag == MERGE_TAG:
+                merged = self.merge(key_node, value_node, (*path, key))
+        if any(key_node.tag == MERGE_TAG for key_node, _ in own.values()):
+            del own["<<"]
+        self.merged[id(node)] = {**merged, **own}
+        return self.merged[id(node)]
+
+    def merge(self, key: yaml.Node, node: yaml.Node, path: Path_) -> _Entries:
+        """Return the entries of a mapping to be merged, or of a list of them, of which the first has precedence."""
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        found: _Entries = {}
+        for source in sources:
+            if not isinstance(source, yaml.MappingNode):
+                wrong = f"{brief(source.value) if isinstance(source, yaml.ScalarNode) else 'a list'} cannot be merged"
+                raise self.fail(key, path, wrong, "an alias of a mapping, or a list of such")
+            if id(source) in self.open:
+                raise self.fail(key, path, "an alias contains itself", "an alias of something else")
+            self.open.add(id(source))
+            entries = self.entries(source, path)
+            self.open.discard(id(source))
+            self.copied += len(entries)
+            if self.copied > MAX_VALUES:
+                raise self.fail(key, path[:1], f"stands for more than {MAX_VALUES} values", FEWER)
+            found = {**entries, **found}
+        return found
+
+    def key(self, node: yaml.Node, path: Path_) -> str:
+        key = self.scalar(node, path) if isinstance(node, yaml.ScalarNode) else None
+        if not isinstance(key, str):
+            raise self.fail(node, path, f"the key {brief(node.value)} is not text", "a name as key")
+        return key
 
     def scalar(self, node: yaml.Node, path: Path_) -> Any:
         try:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field
 
 from bitjoule.energy_models.documents import read_document
@@ -11,6 +10,7 @@ from bitjoule.energy_models.errors import InputError, whole_file
 from bitjoule.energy_models.mapping import LOOPS, Mapping, Problem, Tiles, ceil, replay
 from bitjoule.energy_models.search import fits
 from bitjoule.energy_models.validation import Strict, validate
+from bitjoule.energy_models.yaml_core import write_yaml
 
 Loop = Literal["m", "k", "n"]
 
@@ -106,7 +106,7 @@ def save(path: Path, names: dict[str, str], problem: Problem, mapping: Mapping) 
         data[level] = {"tile": tile, "innermost": LOOPS[int(innermost)]}
     try:
         beside = path.with_name(f".{path.name}.part")
-        beside.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+        beside.write_text(write_yaml(data, 80), encoding="utf-8")
         beside.replace(path)
     except (OSError, ValueError) as error:  # ValueError: no name, or a null byte in it
         wrong = f"cannot be written: {getattr(error, 'strerror', None) or error}"

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-import yaml
 
 from bitjoule.energy_models.arithmetic import Phase
 from bitjoule.energy_models.facts import Price
 from bitjoule.energy_models.steps import Kind
+from bitjoule.energy_models.yaml_core import write_yaml
 from bitjoule.experiments.accelerator_costs import matmul_costs
 from bitjoule.experiments.manifest import write_run_manifest
 from bitjoule.experiments.preparation import Prepared
@@ -150,7 +150,7 @@ def write(
     for name, table in tables._asdict().items():
         write_csv([table], folder / f"{name}.csv")
     (folder / "summary.md").write_text(summary_text, encoding="utf-8")
-    whole = yaml.safe_dump(_written_out(prepared, found), sort_keys=False, allow_unicode=True, width=120)
+    whole = write_yaml(_written_out(prepared, found))
     (folder / "experiment.yaml").write_text(whole, encoding="utf-8")
     seeds = {"seed": prepared.experiment.rtl.seed}
     write_run_manifest(folder, found.inputs, command, seeds, found.versions)

@@ -7,11 +7,10 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
 from bitjoule.energy_models.documents import fingerprint
 from bitjoule.energy_models.sources import DATA
 from bitjoule.energy_models.validation import Strict
+from bitjoule.energy_models.yaml_core import write_yaml
 from bitjoule.experiments.folder import MANIFEST
 from bitjoule.experiments.reader import Resolved
 
@@ -33,7 +32,7 @@ def write_experiment(resolved: Resolved, path: Path) -> None:
 
 def _write_yaml(experiment: Strict, path: Path) -> None:
     data = experiment.model_dump(mode="json", exclude_none=True)
-    path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+    path.write_text(write_yaml(data), encoding="utf-8")
 
 
 def write_rest(

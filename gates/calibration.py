@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import yaml
-
 from bitjoule.energy_models.amounts import Band
+from bitjoule.energy_models.documents import read_document
 from bitjoule.energy_models.measured import (
     FEATURES,
     Conditions,
@@ -75,7 +74,7 @@ class Plan:
 
 def standard_plan() -> Plan:
     """Return what is measured unless something else is asked for: that of data/standard.yaml."""
-    data = yaml.safe_load(STANDARD.read_text(encoding="utf-8"))
+    data = read_document(STANDARD).data
     return Plan(
         configs=[AcceleratorConfig.from_mapping(config) for config in data["arrays"]],
         operators=[(text.split()[0], text.split()[1]) for text in data["operators"]],

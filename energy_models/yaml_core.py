@@ -1,0 +1,66 @@
+"""YAML 1.2's core schema on PyYAML, which reads YAML 1.1: ``010`` as 8, ``2:08`` as 128, ``4e0`` as text.
+
+ruamel.yaml 0.19 was tried: it reads ``1_000`` and ``0b11`` as numbers in its 1.2 mode, too, which the core schema does
+not. What follows is the table of https://yaml.org/spec/1.2.2/#103-core-schema, and the merge key ``<<``.
+"""
+
+import re
+from typing import Any
+
+import yaml
+
+MERGE_TAG = "tag:yaml.org,2002:merge"
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_CORE = (
+    ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    (_INT, r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    (
+        _FLOAT,
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+    (MERGE_TAG, r"<<", ["<"]),
+)
+_PREFIXES = {"0o": 8, "0x": 16}
+
+
+class CoreLoader(yaml.SafeLoader):
+    """PyYAML's pure-Python safe loader with the core schema's scalars."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own way
+
+
+class CoreDumper(yaml.SafeDumper):
+    """PyYAML's safe dumper that also quotes text which the core schema reads as something else, e.g. ``1e3``."""
+
+
+def _construct_int(loader: CoreLoader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    return int(text[2:], _PREFIXES[text[:2]]) if text[:2] in _PREFIXES else int(text)
+
+
+def _construct_float(loader: CoreLoader, node: yaml.ScalarNode) -> float:
+    text = str(loader.construct_scalar(node)).lower()
+    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+
+
+for _tag, _pattern, _first in _CORE:
+    CoreLoader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), _first)
+    CoreDumper.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), _first)
+CoreLoader.add_constructor(_INT, _construct_int)
+CoreLoader.add_constructor(_FLOAT, _construct_float)
+
+
+def write_yaml(data: Any, width: int = 120) -> str:
+    """Return data as YAML that reads the same by YAML 1.2 and by PyYAML's 1.1.
+
+    Parameters
+    ----------
+    data
+        Nested dicts, lists and scalars.
+    width
+        Where lines are folded.
+    """
+    text: str = yaml.dump(data, Dumper=CoreDumper, sort_keys=False, allow_unicode=True, width=width)
+    return text
