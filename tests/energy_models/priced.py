@@ -1,0 +1,117 @@
+"""What a scheme on a machine at a technology pays, from the YAML that says so; it imports nothing of ours."""
+
+ENDS = ("low", "nominal", "high")
+WIDTH = {"fp32": 32, "fp16": 16, "bf16": 16, "int8": 8, "int4": 4, "int3": 3, "int2": 2, "ternary": 2, "binary": 1}
+FLOATS = ("fp32", "fp16", "bf16")
+
+
+def band(amount, factor=1.0):
+    """Return low, nominal and high of a number, or of a mapping of the three."""
+    return tuple(factor * (amount[end] if isinstance(amount, dict) else amount) for end in ENDS)
+
+
+class Priced:
+    """A scheme on a machine at a technology.
+
+    Parameters
+    ----------
+    scheme, machine, technology
+        As their YAML writes them.
+    data
+        The data files: `storage`, `functions`, and `memories` as low, nominal and high of a bit.
+    """
+
+    def __init__(self, scheme, machine, technology, data):
+        self.scheme, self.machine, self.technology, self.data = scheme, machine, technology, data
+        self.node = machine["nodes"].get(technology["name"]) or machine["nodes"][f"{technology['node_nm']}nm"]
+        self.buffers = {operand: buffer for buffer in machine["buffers"].values() for operand in buffer["holds"]}
+        self.operations = {(o["operation"], o["format"]): o["energy_pj"] for o in technology["operations"]}
+
+    def facts(self):
+        """Return what a recount takes of data files and machine."""
+        packings, bits = self.data["storage"], {}
+        for name, packing in packings.items():
+            shared = packing["scale_bits"] / packing["group"] if "group" in packing else 0
+            bits[name] = packing["word_bits"] / packing.get("values", 1) + shared
+        held = self.buffers["activations"]
+        return {
+            "width": WIDTH,
+            "bits": bits,
+            "group": {name: packing.get("group", 0) for name, packing in packings.items()},
+            "holds": {name: packing["holds"] for name, packing in packings.items()},
+            "functions": self.data["functions"],
+            "buffered": "weights" in self.buffers,
+            "room_bits": held["size_bytes"] * 8,
+            "width_bits": held["width_bits"],
+            "edge": self.machine["off_chip"]["bandwidth_gb_per_s"] * 8e3 / self.node["clock_mhz"],  # bits a cycle
+            "array": self.array,
+            "unpack": self.unpack,
+        }
+
+    def array(self, weights, activations):
+        """Return the first array for the formats: name, keys, operations of a MAC, and whether that MAC is measured."""
+        for name, array in self.machine["arrays"].items():
+            for mac in array["macs"]:
+                if weights in mac["weights"] and activations in mac["activations"]:
+                    measured = self.measured(weights, activations) is not None
+                    whole = measured or "energy_pj" in mac
+                    actions = [f"mac {activations}"] if whole else mac["actions"]
+                    return name, array, [action.split() for action in actions], measured
+        raise LookupError(f"{weights} x {activations}")
+
+    def measured(self, weights, activations):
+        """Return the technology's MAC of the formats."""
+        macs = self.technology.get("macs", [])
+        return next((m for m in macs if (m["weights"], m["activations"]) == (weights, activations)), None)
+
+    def unpack(self, store, activations, component, vector):
+        """Return the operations for each weight between memory and array."""
+        packing = self.data["storage"][store]
+        found = [(*text.split(), often / packing.get("values", 1)) for text, often in packing.get("unpack", {}).items()]
+        integer = packing["holds"].startswith("int") and component.endswith(("scores", "values", "head", "router"))
+        if activations in FLOATS and ("group" in packing or integer):  # a linear's own scale is on its outputs
+            found.append(("mul", vector, 1.0))
+        return found
+
+    def price(self, action, form, tag):
+        """Return low, nominal and high of a row's price, and what moves it within its band."""
+        if tag == "leakage":
+            return band(self.node["leakage_w"], 1e6 / self.node["clock_mhz"]), tag
+        if tag == "off_chip":
+            edge = self.machine["off_chip"]
+            own = self.data["memories"].get(
+                edge.get("memory"), edge.get(action.removeprefix("off_chip_") + "_pj_per_bit")
+            )
+            return band(own), tag
+        if tag in ("weights", "activations"):
+            buffer = self.buffers[tag]
+            macro = (buffer.get("memory"), buffer["size_bytes"] / buffer.get("banks", 1), self.technology["node_nm"])
+            if macro in self.data["memories"]:
+                return band(self.data["memories"][macro]), "buffer"
+            return band(buffer[action.removeprefix("buffer_") + "_pj"], 1 / buffer["width_bits"]), "buffer"
+        if isinstance(tag, tuple) and tag[1] != "load":
+            store = {"weights": "weight_registers", "sums": "accumulators"}[tag[1]]
+            return band(self.machine["arrays"][tag[0]][store][action.removeprefix("register_") + "_pj_per_bit"]), store
+        if isinstance(tag, tuple):
+            return band(self.measured(form, self.scheme["activations"])["load_pj"]), "mac"
+        if action != "mac":
+            return band(self.operations[action, form]), f"{action} {form}"
+        return self.mac(tag, form)
+
+    def mac(self, name, activations):
+        """Return the price of a MAC of an array, and what moves it."""
+        array = self.machine["arrays"][name]
+        measured = self.measured(self.scheme["weights"], activations)
+        if measured is None:
+            own = next(m["energy_pj"] for m in array["macs"] if activations in m["activations"] and "energy_pj" in m)
+            return band(own), "own"
+        zeros = self.technology["zero_share"] if self.scheme["weights"] == "ternary" else 0
+        lanes, columns = array["lanes"], array["columns"]
+        shares = {
+            "nonzero": 1 - zeros,
+            "zero": zeros,
+            "column": 1 / lanes,
+            "lane": 1 / columns,
+            "cycle": 1 / lanes / columns,
+        }
+        return tuple(sum(measured[f"{n}_pj"][end] * share for n, share in shares.items()) for end in ENDS), "mac"

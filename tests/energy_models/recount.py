@@ -1,0 +1,88 @@
+"""The system accounting counted anew, in scalars and plain loops, from docs/accounting.md; it imports nothing of ours.
+
+A request is the mappings that its YAML writes; `facts` are those of the data files.
+"""
+
+from math import ceil
+from types import SimpleNamespace as Of
+
+from tests.energy_models.recount_matmul import FLOATS, Phase
+
+
+def recount(model, scheme, machine, batch, prompt, new, facts):
+    """Return [count, price] by (component, operand, action, format) of each phase, and the bytes that must be held."""
+    m, s, bits, width, phases = Of(**model), Of(**scheme), facts["bits"], facts["width"], {}
+    d, q, kv, used = m.hidden, m.heads * m.head_dim, m.kv_heads * m.head_dim, m.ffn * m.active_experts
+    v, asks, integers = width[s.vector], "int8" if s.attention == "binary" else s.attention, s.activations not in FLOATS
+    whole, branches, kept, room = max(m.sub_norm, integers), used * (1 + m.ffn_gated), s.kv_cache, facts["room_bits"]
+    linears = {"q_proj": (d, q, m.qkv_bias), "k_proj": (d, kv, m.qkv_bias), "v_proj": (d, kv, m.qkv_bias)}
+    linears |= {"o_proj": (q, d, m.output_bias), "ffn_up": (d, m.ffn, m.ffn_bias), "ffn_down": (m.ffn, d, m.ffn_bias)}
+    linears |= {"ffn_gate": linears["ffn_up"]} if m.ffn_gated else {}
+    gate, peak = max(whole, m.ffn_gated), batch * m.vocabulary
+    for phase, steps, tokens, context in (("prefill", 1, prompt, prompt), ("decode", new, 1, prompt + (new + 1) / 2)):
+        if not steps:
+            continue
+        at, each, counted = batch * tokens, batch * tokens * steps * m.layers, Phase(machine, s.vector, facts)
+        live = at * (2 * d + max(q + 2 * kv, branches))
+        peak, away = max(peak, live), live * v > room
+        asked = (prompt + 1) / 2 if machine["skips_masked_pairs"] and phase == "prefill" else tokens
+        for name, (k, n, bias) in linears.items():
+            asking = at * m.active_experts if name.startswith("ffn") else at
+            run = max(1, min(m.experts, asking)) if name.startswith("ffn") else 1  # experts, each for all its tokens
+            times, out = steps * m.layers * run, away and name not in ("k_proj", "v_proj")
+            formats = (s.weights, s.weight_storage, s.activations)
+            counted.matmul(name, asking / run, k, n, times, *formats, away, out, bias=bias)
+            scales = ceil(k / facts["group"][s.weight_storage]) if facts["group"][s.weight_storage] and integers else 1
+            counted.elements("output_rescale", "rescale", asking * n * times / run * scales * (s.weights not in FLOATS))
+        if m.experts > 1:
+            counted.matmul("ffn_router", at, d, m.experts, steps * m.layers, asks, s.embedding, asks, away, away)
+        group, pairs, formats = (
+            asked * m.heads / m.kv_heads,
+            steps * m.layers * batch * m.kv_heads,
+            (s.attention, kept, asks),
+        )
+        counted.matmul("attention_scores", group, m.head_dim, context, pairs, *formats, away, False, "keys")
+        counted.matmul("attention_values", group, context, m.head_dim, pairs, *formats, False, away, "values")
+        formats = (facts["holds"][s.lm_head], s.lm_head, s.vector)
+        counted.matmul("lm_head", batch, d, m.vocabulary, steps, *formats, batch * d * v > room, False)
+        scores, norms = pairs * group * context, 2 * d * (1 + m.post_norm) + (q + used) * m.sub_norm
+        counted.elements("embedding", "embedding", at * steps * d)
+        counted.elements("norm", m.norm, each * (norms + (q + kv) * m.qk_norm) + at * steps * d)
+        linear, queries = each * (2 * d + q + used) * integers, (each * q + scores) * (asks not in FLOATS)
+        counted.elements("activation_quantisation", "quantisation", linear, s.activations)
+        counted.elements("activation_quantisation", "quantisation", queries, asks)
+        counted.elements("rotary", "rotary", each * (q + kv) * (not m.learned_positions))
+        counted.elements("softmax", "softmax", scores)
+        counted.elements("activation_function", m.activation, each * used)
+        counted.elements("activation_function", "gate", each * used * m.ffn_gated)
+        counted.elements("residual", "residual", each * d * 2)
+        cached, carried = each * 2 * kv, counted.move
+        for verb in ("mul", "add"):
+            scaled = facts["functions"]["quantisation"][verb] * (facts["holds"][kept] not in FLOATS)
+            counted.put("kv_cache_write", "keys_values", verb, s.vector, cached * scaled)
+        carried("kv_cache_write", "keys_values", "buffer_read", s.vector, cached)
+        edge = carried("kv_cache_write", "keys_values", "off_chip_write", kept, cached, packed=True)
+        edge += carried("embedding", "weights", "off_chip_read", s.embedding, at * steps * d, packed=True)
+        back, values = each * (4 * d + q * whole + branches * gate), each * (2 * d + q * whole + used * gate)
+        edge += carried("spilled_activations", "outputs", "off_chip_read", s.vector, back * away)
+        edge += carried("spilled_activations", "outputs", "off_chip_write", s.vector, each * 2 * d * away)
+        edge += carried("spilled_activations", "activations", "off_chip_write", s.activations, values * away)
+        lanes, moved = machine["vector"]["lanes"], max(counted.spent["buffer_read"], counted.spent["buffer_write"])
+        slowest = [
+            counted.spent["operations"] / lanes,
+            edge / facts["edge"],
+            (moved + cached * v) / facts["width_bits"],
+        ]
+        counted.put("leakage", "chip", "leak", "", ceil(counted.cycles + max(slowest)), "leakage")
+        phases[phase] = counted.rows
+    experts = {name: m.experts if name.startswith("ffn") else 1 for name in linears}
+    stored = m.layers * sum(experts[name] * k * n for name, (k, n, _) in linears.items())
+    biases = m.layers * (sum(experts[name] * n * bias for name, (_, n, bias) in linears.items()))
+    gains = 2 * d * (1 + m.post_norm) + (q + m.ffn * m.experts) * m.sub_norm + 2 * m.head_dim * m.qk_norm
+    other = (m.layers * gains + d) * (1 + (m.norm == "layernorm")) + biases + m.learned_positions * d
+    other += m.layers * d * m.experts * (m.experts > 1)  # the router
+    table, head = m.vocabulary * d, 0 if m.tied_embedding else m.vocabulary * d
+    tables = table * bits[s.embedding] + head * bits[s.lm_head]
+    cache = batch * (prompt + new) * m.layers * 2 * kv * bits[kept]
+    held = (stored * bits[s.weight_storage] + other * v, tables, cache, peak * v)
+    return phases, [value / 8 for value in held], stored + other + table + head

@@ -1,0 +1,71 @@
+"""One phase of the system accounting counted anew, from docs/accounting.md; it imports nothing of ours.
+
+An array must hold all weights and sums of a matmul: then each value moves once, and no mapping is needed.
+"""
+
+from math import ceil
+
+FLOATS, ENDS = ("fp32", "fp16", "bf16"), ("read", "write")
+
+
+class Phase:
+    """[count, price] by (component, operand, action, format), and the cycles of the matmuls."""
+
+    def __init__(self, machine, vector, facts):
+        self.machine, self.vector, self.facts, self.rows, self.cycles = machine, vector, facts, {}, 0.0
+        self.spent = {"operations": 0, "buffer_read": 0, "buffer_write": 0}  # of element-wise parts
+
+    def put(self, component, operand, action, form, count, price="vector"):
+        if count:
+            self.rows.setdefault((component, operand, action, form), [0, price])[0] += count
+
+    def move(self, component, operand, action, form, values, buffer="activations", packed=False):
+        size = self.facts["bits" if packed else "width"][form]
+        self.put(component, operand, action, form, values * size, "off_chip" if action[0] == "o" else buffer)
+        return values * size
+
+    def elements(self, component, function, count, written=None):
+        for name, often in self.facts["functions"][function].items():
+            if name in ENDS:
+                form = written if written and name == "write" else self.vector
+                way = f"buffer_{name}"
+                self.spent[way] += self.move(component, "activations", way, form, count * often)
+            elif name in ("mul", "add"):
+                self.spent["operations"] += count * often
+                self.put(component, "activations", name, self.vector, count * often)
+
+    def matmul(self, part, m, k, n, times, holds, store, takes, into, out, weights="weights", bias=0):
+        """Count an (m, k) x (k, n) product; `into` and `out`: whether inputs and outputs cross the chip's edge."""
+        name, array, actions, measured = self.facts["array"](holds, takes)
+        width, bits, v, sums = self.facts["width"], self.facts["bits"], self.vector, array["accumulators"]
+        inputs, outputs, values, lanes = m * k * times, m * n * times, k * n * times, array["lanes"]
+        for verb, form in actions:
+            terms = k - 1 if verb == "add" else k  # the first term of a sum is no addition
+            self.put(part, "partial_sums" if verb == "add" else weights, verb, form, outputs * terms, name)
+        at, form = (name, "load" if measured else "weights"), v if takes in FLOATS else "int32"
+        self.put(part, weights, "register_write", holds, values * (1 if measured else width[holds]), at)
+        self.put(part, weights, "register_read", holds, outputs * k * width[holds] * (not measured), at)
+        updates = outputs * ceil(k if sums["per"] == "pe" else k / lanes) * sums["bits"]
+        for way in ENDS:
+            self.put(part, "partial_sums", f"register_{way}", form, updates, (name, "sums"))
+            self.move(part, weights, f"buffer_{way}", store, values * self.facts["buffered"], "weights", packed=True)
+            self.move(part, "activations", f"buffer_{way}", takes, inputs * (into or way == "read"))
+            self.move(part, "outputs", f"buffer_{way}", v, outputs * (out or way == "write"))
+        cached = weights != "weights"
+        self.move("kv_cache_read" if cached else part, weights, "off_chip_read", store, values, packed=True)
+        self.move(part, "activations", "off_chip_read", takes, inputs * into)
+        self.move(part, "outputs", "off_chip_write", v, outputs * out)
+        self.put(part, "biases", "add", v, outputs * bias)
+        for verb, form, often in self.facts["unpack"](store, takes, part, v):
+            self.put(part, "unpacking", verb, form, values * often)
+        fetched, brought, sent, edge = k * n * bits[store], m * k * width[takes], m * n * width[v], self.facts["edge"]
+        load = lanes * array["columns"] * bits[store] / array["weight_registers"]["load_bits_per_cycle"]
+        busy = [ceil(k / lanes) * ceil(n / array["columns"]) * max(m, load)]
+        busy.append((fetched + brought * into + sent * out) / edge)
+        for buffer in self.machine["buffers"].values():
+            read = {"weights": fetched, "activations": brought + sent * out}
+            written = {"weights": fetched, "activations": brought * into + sent}
+            busy += [sum(bits_[o] for o in buffer["holds"]) / buffer["width_bits"] for bits_ in (read, written)]
+        lanes, columns = min(lanes, k), min(array["columns"], n)  # what fills and drains the array
+        ends = bits[store] * lanes * columns + width[takes] * lanes * into + width[v] * columns * out
+        self.cycles += times * (max(busy) + load + array["pipeline_cycles"] + ends / edge)

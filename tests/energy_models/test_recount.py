@@ -1,0 +1,213 @@
+"""The whole system accounting, from YAML to the tables that a user gets, against a count that shares no code."""
+
+import csv
+import random
+from collections import defaultdict
+from contextlib import redirect_stdout
+from io import StringIO
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bitjoule import cli
+from bitjoule.energy_models.sources import DATA
+from tests.energy_models.priced import Priced
+from tests.energy_models.recount import recount
+
+UNEVEN = Path(__file__).with_name("uneven.yaml")
+CASE = ("model", "scheme", "technology", "platform", "batch", "prompt_tokens", "new_tokens")
+ENERGIES = ("energy_low_pj", "energy_pj", "energy_high_pj")
+HELD = ("weights_bytes", "tables_bytes", "kv_cache_bytes", "activations_bytes")
+CLOSE = 1e-9
+
+
+def data_files():
+    """Return the facts that are data, as a recount takes them."""
+    memories = {}
+    with (DATA / "memories.csv").open() as handle:
+        for row in csv.DictReader(handle):
+            ends = {"low": "energy_low_pj", "nominal": "energy_pj", "high": "energy_high_pj"}
+            a_bit = {end: float(row[name]) / float(row["access_bits"]) for end, name in ends.items()}
+            memories[row["memory"]] = a_bit
+            if row["capacity_bytes"] and row["node_nm"]:
+                memories[row["kind"], float(row["capacity_bytes"]), float(row["node_nm"])] = a_bit
+    read = {name: yaml.safe_load((DATA / f"{name}.yaml").read_text())[name] for name in ("storage", "functions")}
+    return {**read, "memories": memories}
+
+
+def table(path, keys=CASE):
+    """Return the rows of a CSV file by case."""
+    found = defaultdict(list)
+    with path.open() as handle:
+        for row in csv.DictReader(handle):
+            found[tuple(row[key] for key in keys)].append(row)
+    return found
+
+
+def requests(experiment):
+    """Yield each case of an experiment as its tables name it, what it is priced by, and its recount."""
+    known, workload = data_files(), experiment["workload"]
+    lists = [experiment[key] for key in ("models", "schemes", "technologies", "platforms")]
+    sizes = [workload[key] for key in ("batch", "prompt_tokens", "new_tokens")]
+    for model, scheme, technology, machine, *size in product(*lists, *sizes):
+        whole = {**scheme, "vector": scheme.get("rescale", scheme["activations"])}
+        priced = Priced(whole, machine, technology, known)
+        names = [entry["name"] for entry in (model, scheme, technology, machine)]
+        yield (*names, *map(str, size)), priced, recount(model, whole, machine, *size, priced.facts())
+
+
+def run(experiment, folder):
+    """Run an experiment as a user does and return the folder of its results."""
+    path = folder / "experiment.yaml"
+    path.write_text(yaml.safe_dump(experiment, sort_keys=False))
+    with redirect_stdout(StringIO()):
+        assert cli.main(["run", str(path), "--out", str(folder)]) == 0
+    return folder / experiment["name"]
+
+
+def check(experiment, folder):
+    """Compare every row of results.csv, summary.csv, memory.csv and bands.csv with the recount."""
+    results, summaries = table(folder / "results.csv"), table(folder / "summary.csv")
+    memories = table(folder / "memory.csv", (CASE[0], CASE[1], *CASE[4:]))
+    spent = {}
+    for case, priced, (phases, held, parameters) in requests(experiment):
+        ours = {
+            tuple(row[key] for key in ("phase", "component", "operand", "action", "format")): row
+            for row in results.pop(case)
+        }
+        for phase, rows in phases.items():
+            for key, (count, tag) in rows.items():
+                price, source = priced.price(*key[2:], tag)
+                row, at = ours.pop((phase, *key), None), (case, phase, *key)
+                assert row is not None, at
+                assert float(row["count"]) == pytest.approx(count, rel=CLOSE, abs=1), at  # whole numbers in the file
+                cycle = price[2] if source == "leakage" else 0  # cycles are rounded up from a sum of floats
+                for name, end in zip(ENERGIES, price, strict=True):
+                    assert float(row[name]) == pytest.approx(count * end, rel=CLOSE, abs=cycle), (*at, name)
+                by_source = spent.setdefault((*case, phase), defaultdict(lambda: [0.0, 0.0, 0.0]))
+                for i, end in enumerate(price):
+                    by_source[source, price[0] != price[2]][i] += count * end / 1e12
+        assert not ours, (case, list(ours))
+        if len(phases) == 2:
+            request = spent[*case, "request"] = defaultdict(lambda: [0.0, 0.0, 0.0])
+            for phase in phases:
+                for source, ends in spent[*case, phase].items():
+                    request[source] = [a + b for a, b in zip(request[source], ends, strict=True)]
+        seconds = {
+            phase: rows["leakage", "chip", "leak", ""][0] / priced.node["clock_mhz"] / 1e6
+            for phase, rows in phases.items()
+        }
+        seconds["request"] = sum(seconds.values())
+        batch, prompt, new = map(int, case[4:])
+        tokens = {"prefill": batch * prompt, "decode": batch * new, "request": batch * (prompt + new)}
+        summary = {row["phase"]: row for row in summaries.pop(case)}
+        assert set(summary) == {*phases, *(("request",) if len(phases) == 2 else ())}
+        for phase, row in summary.items():
+            low, nominal, high = (sum(ends) for ends in zip(*spent[*case, phase].values(), strict=True))
+            expected = {"energy_low_j": low, "energy_j": nominal, "energy_high_j": high, "parameters": parameters}
+            expected |= {"energy_per_token_j": nominal / tokens[phase], "tokens_per_s": tokens[phase] / seconds[phase]}
+            expected |= {"latency_s": seconds[phase], "memory_bytes": sum(held)}
+            for name, value in expected.items():
+                assert float(row[name]) == pytest.approx(value, rel=1e-6), (case, phase, name)
+        (memory,) = memories[case[0], case[1], *case[4:]]
+        for name, value in zip(HELD, held, strict=True):
+            assert float(memory[name]) == pytest.approx(value, rel=CLOSE), (case, name)
+    assert not results
+    assert not summaries
+    return spent
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory):
+    """Return the experiment, the folder of its results, and the joules by what moves their price."""
+    experiment = yaml.safe_load(UNEVEN.read_text())
+    folder = run(experiment, tmp_path_factory.mktemp("uneven"))
+    return experiment, folder, check(experiment, folder)
+
+
+def test_every_row_of_the_tables_is_counted_and_priced_as_by_hand(uneven):
+    experiment, _, spent = uneven
+    cases = [len(experiment[key]) for key in ("models", "schemes", "technologies", "platforms")]
+    assert len(spent) == cases[0] * cases[1] * cases[2] * cases[3] * 2 * 3  # batches, phases and their sum
+
+
+def test_ratios_and_bands_are_those_of_prices_that_move_for_both_sides_at_once(uneven):
+    experiment, folder, spent = uneven
+    summaries, bands = table(folder / "summary.csv"), table(folder / "bands.csv")
+    flips = set()
+    for (*case, phase), mine in spent.items():
+        base = spent[case[0], experiment["baseline"]["scheme"], *case[2:], phase]
+        totals = [sum(ends[1] for ends in joules.values()) for joules in (base, mine)]
+        row = next(row for row in summaries[tuple(case)] if row["phase"] == phase)
+        assert float(row["ratio_to_baseline"]) == pytest.approx(totals[0] / totals[1], rel=1e-6)
+        if base is mine:
+            continue
+        row = next(row for row in bands[tuple(case)] if row["phase"] == phase)
+        saved = defaultdict(lambda: [0.0, 0.0, 0.0])
+        for sign, joules in ((1, base), (-1, mine)):
+            for (source, _), ends in joules.items():
+                saved[source] = [a + sign * b for a, b in zip(saved[source], ends, strict=True)]
+        least, most = (sum(end(ends) for ends in saved.values()) for end in (min, max))
+        nominal = sum(ends[1] for ends in saved.values())
+        near = max(totals) * CLOSE
+        assert float(row["saving_low_j"]) == pytest.approx(least, rel=1e-6, abs=near), (case, phase)
+        assert float(row["saving_j"]) == pytest.approx(nominal, rel=1e-6, abs=near), (case, phase)
+        assert float(row["saving_high_j"]) == pytest.approx(most, rel=1e-6, abs=near), (case, phase)
+        assert row["flips"] == str(least < 0 < most)
+        banded = sum(ends[1] for (_, moves), ends in mine.items() if moves)
+        assert float(row["banded_share"]) == pytest.approx(banded / totals[1], rel=1e-6)
+        flips.add((least < 0, nominal < 0, most < 0))
+    assert {(True, False, False), (True, True, False), (True, True, True), (False, False, False)} <= flips
+
+
+def shaken(draw, experiment):
+    """Return the experiment with one case of each list, its numbers drawn anew."""
+
+    def price():
+        return dict(zip(("low", "nominal", "high"), sorted(draw.uniform(0.001, 2) for _ in range(3)), strict=True))
+
+    model, scheme, technology, machine = (
+        yaml.safe_load(yaml.safe_dump(draw.choice(experiment[key])))  # a copy without shared parts
+        for key in ("models", "schemes", "technologies", "platforms")
+    )
+    kv_heads, heads_each = draw.randint(1, 4), draw.randint(1, 4)
+    model |= {"heads": kv_heads * heads_each, "kv_heads": kv_heads, "experts": draw.randint(1, 6)}
+    model["active_experts"] = draw.randint(1, model["experts"])
+    for key, most in (("layers", 4), ("hidden", 120), ("head_dim", 24), ("ffn", 160), ("vocabulary", 300)):
+        model[key] = draw.randint(1, most)
+    for key, value in model.items():
+        model[key] = draw.random() < 0.5 if isinstance(value, bool) else value
+    model |= {
+        "norm": draw.choice(["rmsnorm", "layernorm"]),
+        "activation": draw.choice(["relu", "relu2", "gelu", "silu"]),
+    }
+    model["learned_positions"] = draw.choice([0, 50])
+    scheme |= {key: draw.choice(["fp16", "int8", "int4", "ternary3", "bf16"]) for key in ("embedding", "lm_head")}
+    for operation in technology["operations"]:
+        operation["energy_pj"] = price()
+    for array in machine["arrays"].values():
+        array |= {"lanes": draw.randint(1, 20), "columns": draw.randint(1, 20), "pipeline_cycles": draw.randint(0, 9)}
+        array["accumulators"]["per"] = draw.choice(["pe", "column"])
+        for store in ("weight_registers", "accumulators"):
+            for way in ("read", "write"):
+                array[store][f"{way}_pj_per_bit"] = price()
+        array["weight_registers"]["load_bits_per_cycle"] = draw.randint(1, 200)
+    for buffer in machine["buffers"].values():
+        buffer["width_bits"] = draw.randint(1, 200)
+    machine["off_chip"]["bandwidth_gb_per_s"] = draw.uniform(0.5, 200)
+    machine |= {"vector": {"lanes": draw.randint(1, 40)}, "skips_masked_pairs": draw.random() < 0.5}
+    workload = {
+        "batch": [draw.randint(1, 9)],
+        "prompt_tokens": [draw.randint(1, 40)],
+        "new_tokens": [draw.randint(0, 3)],
+    }
+    lists = {"models": [model], "schemes": [scheme], "technologies": [technology], "platforms": [machine]}
+    return {"name": "shaken", "accounting": "system", **lists, "workload": workload}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_so_are_random_machines_models_and_requests(seed, tmp_path):
+    experiment = shaken(random.Random(seed), yaml.safe_load(UNEVEN.read_text()))
+    check(experiment, run(experiment, tmp_path))
