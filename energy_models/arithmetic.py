@@ -28,8 +28,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bitjoule.energy_models.formats.formats import add_only
 from bitjoule.energy_models.models import Linear
-from bitjoule.energy_models.schemes import ADD_ONLY, Scheme
+from bitjoule.energy_models.schemes import Scheme
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -216,7 +217,7 @@ class _Counter:
         self.weight_formats = tuple(s.weights for s in schemes)
         self.key_formats = tuple(s.attention_operands[0] for s in schemes)
         self.attention_formats = tuple(s.attention_operands[1] for s in schemes)
-        self.attention_multiplies = _gather([s.attention not in ADD_ONLY for s in schemes], scheme)
+        self.attention_multiplies = _gather([not add_only(s.attention) for s in schemes], scheme)
         self.product_formats = tuple(s.activations for s in schemes)
         self.rescale_formats = tuple(s.rescale or s.activations for s in schemes)
         self.multiplies = _gather([s.multiplies for s in schemes], scheme)

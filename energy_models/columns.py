@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.arithmetic import Floats, Phase
+from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.steps import ABSENT, NOTHING, STEPS, Kind, Line
-from bitjoule.energy_models.storage import WIDTH_BITS
+from bitjoule.energy_models.storage import counted_formats
 from bitjoule.energy_models.workload import MATMULS, PHASES
 
 QUANTITIES = (
@@ -73,10 +74,6 @@ def _columns() -> tuple[Column, ...]:
 
 
 COLUMNS = _columns()
-FORMAT_NAMES = (
-    "fp32", "fp16", "bf16", "int32", "int16", "int8", "int4", "int3", "int2", "int1", "ternary", "binary", "ternary2",
-    "ternary3", "ternary5", "binary1", "",
-)  # fmt: skip
 
 
 class Setup(NamedTuple):
@@ -89,7 +86,8 @@ class Setup(NamedTuple):
     bits
         Of the values that each step of an element-wise part moves, 1 for operations; shape (parts, part steps).
     formats, keys
-        Index into `FORMAT_NAMES`, and number of the price's row, of each column of a phase.
+        Index into `bitjoule.energy_models.storage.counted_formats`, and number of the price's row, of each column of a
+        phase.
     prices
         Low, nominal and high, in pJ; shape (3, columns of a phase).
     margin_bits
@@ -149,7 +147,7 @@ def tables(machine: Machine, kinds: Sequence[Kind], numbers: dict[str, int]) -> 
     bits[:, 2:] = machine.vector_bits
     for part in PARTS:
         written = scheme.activations if part == "activation_quantisation" else vector
-        bits[PARTS.index(part), 3] = WIDTH_BITS[written]
+        bits[PARTS.index(part), 3] = width_bits(written)
         per_column += [
             operation("mul"),
             operation("add"),
@@ -173,7 +171,7 @@ def tables(machine: Machine, kinds: Sequence[Kind], numbers: dict[str, int]) -> 
     return Setup(
         factors=factors,
         bits=bits,
-        formats=np.array([FORMAT_NAMES.index(line.format) for line in per_column], dtype=np.int16),
+        formats=np.array([counted_formats().index(line.format) for line in per_column], dtype=np.int16),
         prices=np.array([line.price for line in per_column]).T,
         keys=np.array([numbers.setdefault(line.key, len(numbers)) for line in per_column], dtype=np.int32),
         margin_bits=max((machine.least_bits(kind) for kind in models), default=0.0),

@@ -7,11 +7,12 @@ from functools import cached_property
 from bitjoule.energy_models.accesses import UnpricedError, buffer_price, off_chip_price
 from bitjoule.energy_models.amounts import price_of
 from bitjoule.energy_models.facts import Price
+from bitjoule.energy_models.formats.formats import add_only, formats, scaled, width_bits
 from bitjoule.energy_models.mapping import ArrayShape, Costs, Fixed, Place, Problem
 from bitjoule.energy_models.platforms import Array, Macs, Node, Platform
-from bitjoule.energy_models.schemes import ADD_ONLY, FLOATS, Scheme
+from bitjoule.energy_models.schemes import Scheme
 from bitjoule.energy_models.steps import ABSENT, LINEARS, NOTHING, STEPS, Kind, Line, Step
-from bitjoule.energy_models.storage import WIDTH_BITS, Storage
+from bitjoule.energy_models.storage import Storage
 from bitjoule.energy_models.technology import Technology
 
 PJ_PER_W_US = 1e6  # a watt for a microsecond is 1e6 pJ
@@ -81,7 +82,7 @@ class Machine:
     @cached_property
     def vector_bits(self) -> int:
         """Bits of a value between the linears."""
-        return WIDTH_BITS[self.scheme.vector]
+        return width_bits(self.scheme.vector)
 
     def buffer(self, operand: str) -> int:
         """Return the index of the buffer that holds an operand, -1 if none does.
@@ -212,7 +213,7 @@ class Machine:
 
         measured = self.technology.mac_of_actions(wanted.weights, macs.actions or ())
         if measured is not None:
-            zero_share = self.technology.zero_share if wanted.weights == "ternary" else 0.0
+            zero_share = self.technology.zero_share if formats()[wanted.weights].kind == "ternary" else 0.0
             price = measured.price(array.lanes, array.columns, zero_share)
             put("weights", "mac", Line(1.0, wanted.activations, price, f"{measured.name} {at}"))
             loaded = Line(1.0, wanted.weights, price_of(measured.load_pj), f"{measured.name} {at}")
@@ -238,7 +239,7 @@ class Machine:
             ("register_write", price_of(registers.write_pj_per_bit)),
         ):
             if per_bit.high_pj and measured is None:
-                put("weights", action, Line(WIDTH_BITS[wanted.weights], wanted.weights, per_bit, "registers"))
+                put("weights", action, Line(width_bits(wanted.weights), wanted.weights, per_bit, "registers"))
         for action, per_bit in (
             ("register_read", price_of(sums.read_pj_per_bit)),
             ("register_write", price_of(sums.write_pj_per_bit)),
@@ -247,9 +248,9 @@ class Machine:
                 put("partial_sums", action, Line(sums.bits, _sum_format(wanted), per_bit, "accumulators"))
         stored = {
             "weights": (wanted.storage.bits, wanted.storage_name),
-            "activations": (WIDTH_BITS[wanted.activations], wanted.activations),
+            "activations": (width_bits(wanted.activations), wanted.activations),
             "partial_sums": (sums.bits, _sum_format(wanted)),
-            "outputs": (WIDTH_BITS[wanted.outputs], wanted.outputs),
+            "outputs": (width_bits(wanted.outputs), wanted.outputs),
         }
         for operand, (bits, name) in stored.items():
             for step in STEPS:
@@ -288,9 +289,9 @@ class Machine:
         for text, times in wanted.storage.unpack.items():
             action, number_format = text.split()
             found[action, number_format] = times / wanted.storage.values
-        integers = wanted.storage.holds not in FLOATS | ADD_ONLY
-        scaled = wanted.storage.group > 0 or (integers and kind not in LINEARS)
-        if scaled and wanted.activations in FLOATS:  # otherwise the scales are the outputs'
+        holds = wanted.storage.holds
+        multiplied = wanted.storage.group > 0 or (scaled(holds) and not add_only(holds) and kind not in LINEARS)
+        if multiplied and not scaled(wanted.activations):  # otherwise the scales are the outputs'
             found["mul", self.scheme.vector] = 1.0
         return found
 
@@ -361,8 +362,8 @@ class Machine:
             m=1, k=1, n=1,
             array=ArrayShape(*shape),
             weights=Place(inner, True, True, wanted.storage.bits),
-            activations=Place(outer, spilled and not fused_in, spilled or fused_in, WIDTH_BITS[wanted.activations]),
-            outputs=Place(outer, spilled and not fused_out, spilled or fused_out, WIDTH_BITS[wanted.outputs]),
+            activations=Place(outer, spilled and not fused_in, spilled or fused_in, width_bits(wanted.activations)),
+            outputs=Place(outer, spilled and not fused_out, spilled or fused_out, width_bits(wanted.outputs)),
             sum_bits=sums.bits,
             capacity_bits=tuple(buffer.size_bytes * 8.0 for buffer in buffers),
             width_bits=tuple(float(buffer.width_bits) for buffer in buffers),
@@ -381,12 +382,12 @@ class Machine:
         """
         array, _ = self.array(kind)
         wanted = self.formats(kind)
-        bits = float(array.lanes * WIDTH_BITS[wanted.activations])
-        bits += array.columns * max(array.accumulators.bits, WIDTH_BITS[wanted.outputs])
+        bits = float(array.lanes * width_bits(wanted.activations))
+        bits += array.columns * max(array.accumulators.bits, width_bits(wanted.outputs))
         if self.buffer("weights") == self.buffer("activations"):
             bits += array.lanes * array.columns * wanted.storage.bits
         return bits
 
 
 def _sum_format(wanted: Formats) -> str:
-    return wanted.outputs if wanted.activations in FLOATS else "int32"
+    return wanted.outputs if formats()[wanted.activations].kind == "float" else "int32"

@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from bitjoule.energy_models.amounts import MAX_PRICE, Band, price_of
 from bitjoule.energy_models.documents import read_document
 from bitjoule.energy_models.facts import Price
-from bitjoule.energy_models.storage import WIDTH_BITS
-from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
+from bitjoule.energy_models.formats.formats import check_format
+from bitjoule.energy_models.validation import Strict, validate, wrong_value
 
 SOURCE = "bitjoule2026"
 FEATURES = ("nonzero", "zero", "load", "column", "lane", "cycle")
@@ -27,8 +27,7 @@ class MeasuredOperation(Strict):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        if self.format not in WIDTH_BITS:
-            raise wrong_value(*unknown_name("format", self.format, WIDTH_BITS), "format")
+        check_format(self.format, "format")
         if not self.energy_pj.low > 0:
             raise wrong_value("an operation without energy", "more than 0 pJ", "energy_pj", "low")
         return self
@@ -76,8 +75,7 @@ class MeasuredMac(Strict):
     @model_validator(mode="after")
     def _known(self) -> Self:
         for key in ("weights", "activations", "accumulation"):
-            if getattr(self, key) not in WIDTH_BITS:
-                raise wrong_value(*unknown_name("format", getattr(self, key), WIDTH_BITS), key)
+            check_format(getattr(self, key), key)
         if not self.nonzero_pj.low > 0:
             raise wrong_value("a MAC without energy", "more than 0 pJ", "nonzero_pj", "low")
         return self

@@ -11,9 +11,9 @@ from pydantic import Field, model_validator
 from bitjoule.energy_models.amounts import MAX_PRICE, Amount
 from bitjoule.energy_models.documents import Document, read_document
 from bitjoule.energy_models.errors import InputError, brief, choices
+from bitjoule.energy_models.formats.formats import check_format, formats, width_bits
 from bitjoule.energy_models.memories import memories
 from bitjoule.energy_models.sources import DATA
-from bitjoule.energy_models.storage import WIDTH_BITS
 from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
 
 FOLDER = DATA / "platforms"
@@ -34,14 +34,12 @@ class Macs(Strict):
             raise wrong_value("needs one of actions and energy_pj", "exactly one of them")
         for key in ("weights", "activations"):
             for i, name in enumerate(getattr(self, key)):
-                if name not in WIDTH_BITS:
-                    raise wrong_value(*unknown_name("format", name, WIDTH_BITS), key, i)
+                check_format(name, key, i)
         for i, action in enumerate(self.actions or ()):
             if not re.fullmatch(r"(mul|add) \w+", action):
                 raise wrong_value(f"got {brief(action)}", "an operation and a format, e.g. add int8", "actions", i)
             operation, number_format = action.split()
-            if number_format not in WIDTH_BITS:
-                raise wrong_value(*unknown_name("format", number_format, WIDTH_BITS), "actions", i)
+            check_format(number_format, "actions", i)
             if any(other.startswith(operation) for other in (self.actions or ())[:i]):
                 raise wrong_value(f"a second {operation} for one MAC", "each operation once", "actions", i)
         if self.actions is not None and not any(action.startswith("add") for action in self.actions):
@@ -51,10 +49,10 @@ class Macs(Strict):
     @property
     def term_bits(self) -> int:
         """Bits of what is added up: of a product of integers, or of one operand."""
-        weights = max(WIDTH_BITS[name] for name in self.weights)
-        activations = max(WIDTH_BITS[name] for name in self.activations)
+        weights = max(width_bits(name) for name in self.weights)
+        activations = max(width_bits(name) for name in self.activations)
         multiplies = self.actions is None or any(action.startswith("mul") for action in self.actions)
-        integers = all(name.startswith("int") for name in self.activations)
+        integers = all(formats()[name].kind == "integer" for name in self.activations)
         return activations + weights if integers and multiplies else activations
 
 
@@ -203,8 +201,8 @@ class Platform(Strict):
         for key, buffer in self.buffers.items():
             need_bits = 0
             for macs in array.macs:
-                weights = max(WIDTH_BITS[f] for f in macs.weights) * array.lanes * array.columns
-                inputs = max(WIDTH_BITS[f] for f in macs.activations) * array.lanes
+                weights = max(width_bits(f) for f in macs.weights) * array.lanes * array.columns
+                inputs = max(width_bits(f) for f in macs.activations) * array.lanes
                 sums = max(array.accumulators.bits, 32) * array.columns
                 parts = {"weights": weights, "activations": inputs + sums}
                 need_bits = max(need_bits, sum(parts[operand] for operand in buffer.holds))

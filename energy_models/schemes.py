@@ -1,20 +1,20 @@
 """Schemes: the number formats of one way to run a model."""
 
 from functools import cache
-from typing import Literal, Self
+from typing import Annotated, Self
 
 from pydantic import model_validator
 
 from bitjoule.energy_models.documents import read_document
 from bitjoule.energy_models.errors import choices, suggestion
+from bitjoule.energy_models.formats.formats import FormatName, add_only, computed, formats, scaled
 from bitjoule.energy_models.sources import DATA
 from bitjoule.energy_models.storage import Storage, plain_storage, storages
 from bitjoule.energy_models.validation import Strict, validate, wrong_value
 
-Format = Literal["fp32", "fp16", "bf16", "int32", "int8", "int4", "int2", "int1"]
-FORMATS: tuple[Format, ...] = ("fp32", "fp16", "bf16", "int32", "int8", "int4", "int2", "int1")
-FLOATS = frozenset({"fp32", "fp16", "bf16"})
-ADD_ONLY = frozenset({"binary", "ternary"})
+Computed = Annotated[str, FormatName(computed)]
+Weights = Annotated[str, FormatName(lambda one: one.in_schemes)]
+Attention = Annotated[str, FormatName(lambda one: computed(one) or one.kind == "binary")]
 
 
 class Scheme(Strict):
@@ -41,10 +41,10 @@ class Scheme(Strict):
     """
 
     description: str = ""
-    weights: Format | Literal["binary", "ternary"]
-    activations: Format
-    attention: Format | Literal["binary"]
-    rescale: Format | None = None
+    weights: Weights
+    activations: Computed
+    attention: Attention
+    rescale: Computed | None = None
     weight_storage: str | None = None
     kv_cache: str | None = None
     embedding: str | None = None
@@ -58,8 +58,9 @@ class Scheme(Strict):
             raise wrong_value(f"{self.weights} weights without rescale", "`rescale`, the format of the scales")
         if not self.quantised and self.rescale is not None:
             raise wrong_value(f"rescale with {self.weights} weights", "no `rescale`: they have no scales")
-        if not self.quantised and self.activations not in FLOATS:
-            raise wrong_value(f"{self.weights} weights with {self.activations} activations", choices(sorted(FLOATS)))
+        if not self.quantised and scaled(self.activations):
+            floats = sorted(name for name, one in formats().items() if computed(one) and not one.scaled)
+            raise wrong_value(f"{self.weights} weights with {self.activations} activations", choices(floats))
         for key in ("weight_storage", "kv_cache", "embedding", "lm_head"):
             name = getattr(self, key)
             if name is not None and name not in storages():
@@ -76,17 +77,17 @@ class Scheme(Strict):
     @property
     def quantised(self) -> bool:
         """Whether the linears' inputs and outputs are rescaled."""
-        return self.weights not in FLOATS
+        return scaled(self.weights)
 
     @property
     def quantises_activations(self) -> bool:
         """Whether the linears' inputs are scaled to integers first."""
-        return self.activations not in FLOATS
+        return scaled(self.activations)
 
     @property
     def multiplies(self) -> bool:
         """Whether a linear needs multiplications besides its scales."""
-        return self.weights not in ADD_ONLY
+        return not add_only(self.weights)
 
     @property
     def vector(self) -> str:
@@ -96,7 +97,7 @@ class Scheme(Strict):
     @property
     def attention_operands(self) -> tuple[str, str]:
         """Formats of keys and values, and of queries and probabilities."""
-        return (self.attention, "int8" if self.attention in ADD_ONLY else self.attention)
+        return (self.attention, "int8" if add_only(self.attention) else self.attention)
 
     @property
     def router(self) -> str:
@@ -131,7 +132,7 @@ class Scheme(Strict):
         """The (operation, format) pairs that a technology must price to run this scheme."""
         attention = self.attention_operands[1]
         pairs = {("add", name) for name in (self.activations, attention, self.vector)} | {("mul", self.vector)}
-        pairs |= set() if self.attention in ADD_ONLY else {("mul", attention)}
+        pairs |= set() if add_only(self.attention) else {("mul", attention)}
         return frozenset(pairs | ({("mul", self.activations)} if self.multiplies else set()))
 
 

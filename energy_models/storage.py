@@ -6,13 +6,9 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from bitjoule.energy_models.documents import read_document
+from bitjoule.energy_models.formats.formats import formats, width_bits
 from bitjoule.energy_models.sources import DATA
 from bitjoule.energy_models.validation import Strict, validate, wrong_value
-
-WIDTH_BITS = {
-    "fp32": 32, "fp16": 16, "bf16": 16, "int32": 32, "int16": 16, "int8": 8, "int4": 4, "int3": 3, "int2": 2, "int1": 1,
-    "ternary": 2, "binary": 1,
-}  # fmt: skip
 
 
 class Storage(Strict):
@@ -44,8 +40,8 @@ class Storage(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.holds not in WIDTH_BITS:
-            raise wrong_value(f"unknown format {self.holds!r}", ", ".join(WIDTH_BITS), "holds")
+        if self.holds not in formats():
+            raise wrong_value(f"unknown format {self.holds!r}", ", ".join(formats()), "holds")
         if (self.group == 0) != (self.scale_bits == 0):
             raise wrong_value("one of group and scale_bits", "both or neither", "group")
         return self
@@ -58,7 +54,7 @@ class Storage(Strict):
     @property
     def width_bits(self) -> int:
         """Bits of a value once unpacked."""
-        return WIDTH_BITS[self.holds]
+        return width_bits(self.holds)
 
 
 class _Storages(Strict):
@@ -77,6 +73,12 @@ def storages() -> dict[str, Storage]:
         data/storage.yaml is wrong.
     """
     return validate(_Storages, read_document(DATA / "storage.yaml")).storage
+
+
+@cache
+def counted_formats() -> tuple[str, ...]:
+    """Return what a count of the long table can be of: every number format, every packing, and nothing (cycles)."""
+    return (*dict.fromkeys((*formats(), *storages())), "")
 
 
 @cache

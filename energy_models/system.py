@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.arithmetic import Cases, Floats, Indices, Matmul
 from bitjoule.energy_models.columns import KIND_OF, OTHERS, PART_STEPS, PARTS, QUANTITIES, STEP_QUANTITY, Setup, tables
+from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.mapping import Objective
 from bitjoule.energy_models.models import ModelShape
 from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.pricing import Energies
 from bitjoule.energy_models.quantities import quantities
-from bitjoule.energy_models.schemes import FLOATS, Scheme
+from bitjoule.energy_models.schemes import Scheme
 from bitjoule.energy_models.search import search
 from bitjoule.energy_models.steps import Kind
-from bitjoule.energy_models.storage import WIDTH_BITS
 from bitjoule.energy_models.technology import Technology
 from bitjoule.energy_models.workload import (
     PHASES,
@@ -44,7 +44,7 @@ class Evaluated(NamedTuple):
     counts
         Operations, bits moved, cycles of leakage; shape (cases, columns), see `bitjoule.energy_models.columns`.
     formats
-        Index into its `FORMAT_NAMES` of each count.
+        Index into `bitjoule.energy_models.storage.counted_formats` of each count.
     energies
         Low, nominal and high, shape (cases, columns) each.
     price_keys
@@ -258,7 +258,7 @@ class System:
         table_bits = values["embedding"] * table + values["lm_head"] * head
         models = np.array([isinstance(model, ModelShape) for model in self.models])[cases.model]
         bare = asked.sizes.m * (asked.sizes.k + asked.sizes.n) * ~models[:, None, None]
-        width = np.array([WIDTH_BITS[machine.scheme.activations] for machine in machines], dtype=np.float64)[which]
+        width = np.array([width_bits(machine.scheme.activations) for machine in machines], dtype=np.float64)[which]
         live_bits = np.maximum(asked.live.max(axis=1), asked.logits) * vector_bits + bare.sum(axis=(1, 2)) * width
         held = (stored_bits, table_bits, asked.cached.sum(axis=1) * cached, live_bits)
         return Bytes(*(bits / BITS_PER_BYTE for bits in held))
@@ -292,7 +292,7 @@ def _switches(machines: Sequence[Machine], which: Indices) -> Switches:
             (
                 float(machine.platform.skips_masked_pairs),
                 float(scheme.quantised and scheme.quantises_activations),
-                float(scheme.attention_operands[1] not in FLOATS),
+                float(scaled(scheme.attention_operands[1])),
                 float(scheme.quantised),
                 float(grouped),
             )
@@ -308,10 +308,10 @@ def _others(
     for machine in machines:
         scheme = machine.scheme
         cache = scheme.stored("kv_cache")
-        quantises = cache.holds not in FLOATS
+        quantises = scaled(cache.holds)
         rows.append(
             (
-                scheme.stored("embedding").bits, machine.vector_bits, WIDTH_BITS[scheme.activations], 1.0 * quantises,
+                scheme.stored("embedding").bits, machine.vector_bits, width_bits(scheme.activations), 1.0 * quantises,
                 2.0 * quantises, cache.bits,
             )
         )  # fmt: skip

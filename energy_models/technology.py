@@ -8,9 +8,9 @@ from functools import cache
 from bitjoule.energy_models.amounts import price_of
 from bitjoule.energy_models.errors import InputError, Problem
 from bitjoule.energy_models.facts import Price, positive, price, read_facts
+from bitjoule.energy_models.formats.formats import add_only, formats, width_bits
 from bitjoule.energy_models.measured import SOURCE, MeasuredMac, MeasuredTechnology, read_measured
 from bitjoule.energy_models.sources import DATA
-from bitjoule.energy_models.storage import WIDTH_BITS
 
 OPERATIONS_FILE = DATA / "operations.csv"
 MEASURED_FOLDER = DATA / "technologies"
@@ -18,7 +18,6 @@ ARRAYS = "-arrays"
 COLUMNS = (
     "operation", "format", "node_nm", "energy_pj", "energy_low_pj", "energy_high_pj", "source", "where", "note",
 )  # fmt: skip
-DERIVED = frozenset({"int16", "int4", "int3", "int2", "int1"})
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,8 @@ class Technology:
         number_format
             Of the activations, products and sums.
         """
-        add_only = weights in ("ternary", "binary")
-        sums = None if add_only else "int32" if number_format == "int8" else number_format
+        integer = formats()[number_format].kind == "integer"
+        sums = None if add_only(weights) else "int32" if integer else number_format
         return self.mac(weights, number_format, sums) if self.by_arrays else None
 
     def term_price(self, operation: str, weights: str, number_format: str) -> Price:
@@ -141,9 +140,9 @@ class Technology:
         found = self.term_mac(weights, number_format)
         if found is None:
             return self.price(operation, number_format)
-        if operation == "add" and weights not in ("ternary", "binary"):
+        if operation == "add" and not add_only(weights):
             return Price(0.0, 0.0, 0.0)
-        return found.price(self.lanes, self.columns, self.zero_share if weights == "ternary" else 0.0)
+        return found.price(self.lanes, self.columns, self.zero_share if formats()[weights].kind == "ternary" else 0.0)
 
     def has_price(self, operation: str, number_format: str) -> bool:
         """Return whether `price` knows an operation.
@@ -153,15 +152,19 @@ class Technology:
         operation, number_format
             As for `price`.
         """
-        known = (operation, number_format) in self.rows
-        return known or (number_format in DERIVED and {(operation, "int8"), (operation, "int32")} <= self.rows.keys())
+        if (operation, number_format) in self.rows:
+            return True
+        known = formats().get(number_format)
+        ends = known.priced_between if known else None
+        return ends is not None and all((operation, end) in self.rows for end in ends)
 
     def price(self, operation: str, number_format: str) -> Price:
         """Return what one operation costs.
 
-        No table prices INT16 and integers below 8 bits. They lie on the line through INT8 and INT32, log-log over the
-        width. INT16 may cost as little as INT8 and as much as INT32; of the narrow ones, low is at least in proportion
-        to the width (an adder) or to its square (a multiplier), high is INT8's own price.
+        No table prices INT16 and integers below 8 bits. They lie on the line through the two formats that they are
+        `priced_between`, INT8 and INT32, log-log over the width. INT16 may cost as little as INT8 and as much as INT32;
+        of the narrow ones, low is at least in proportion to the width (an adder) or to its square (a multiplier), high
+        is INT8's own price.
 
         Parameters
         ----------
@@ -177,9 +180,10 @@ class Technology:
         """
         if (operation, number_format) in self.rows or not self.has_price(operation, number_format):
             return self.rows[operation, number_format].energy
-        wide, narrow = self.rows[operation, "int32"].energy, self.rows[operation, "int8"].energy
-        share = WIDTH_BITS[number_format] / WIDTH_BITS["int8"]
-        exponent = math.log(wide.nominal_pj / narrow.nominal_pj, WIDTH_BITS["int32"] / WIDTH_BITS["int8"])
+        below, above = formats()[number_format].priced_between or ("", "")
+        wide, narrow = self.rows[operation, above].energy, self.rows[operation, below].energy
+        share = width_bits(number_format) / width_bits(below)
+        exponent = math.log(wide.nominal_pj / narrow.nominal_pj, width_bits(above) / width_bits(below))
         if share > 1:
             return Price(narrow.low_pj, narrow.nominal_pj * share**exponent, wide.high_pj)
         least = min(share**exponent, share ** (2 if operation == "mul" else 1))

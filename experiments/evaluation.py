@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.arithmetic import Accounting, Action, Cases, Floats, Indices, count
-from bitjoule.energy_models.columns import ACTIONS, COLUMNS, COMPONENTS, FORMAT_NAMES, OPERANDS, Column
+from bitjoule.energy_models.columns import ACTIONS, COLUMNS, COMPONENTS, OPERANDS, Column
 from bitjoule.energy_models.pricing import Energies, price_actions
+from bitjoule.energy_models.storage import counted_formats
 from bitjoule.energy_models.system import Evaluated
 from bitjoule.experiments.grid import Grid
 from bitjoule.experiments.table_columns import ACTION_COLUMNS, ENERGY_COLUMNS, PHASES, RESULT_COLUMNS
@@ -20,7 +21,6 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "component": COMPONENTS,
     "operand": OPERANDS,
     "action": ACTIONS,
-    "format": FORMAT_NAMES,
 }
 
 
@@ -56,7 +56,7 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> Block:
     models, schemes = list(resolved.models.values()), list(resolved.schemes.values())
     counts = count(models, schemes, asked, resolved.experiment.accounting)
     energies = price_actions(counts, list(resolved.technologies.values()), asked.scheme, technology)
-    names = CATEGORIES["format"]
+    names = counted_formats()
     formats = np.array([[names.index(f) for f in action.formats] for action in counts.actions], dtype=np.int8)
     of_scheme = formats.reshape(-1, len(schemes)).T[asked.scheme]
     return _nonzero(cases, _codes(counts.actions), counts.count, of_scheme, energies)
@@ -136,8 +136,9 @@ def long_table(grid: Grid, block: Block) -> pd.DataFrame:
         From `evaluate`.
     """
     columns = case_columns(grid, block.case, block.phase)
-    for name in ACTION_COLUMNS:
+    for name in ACTION_COLUMNS[:-1]:
         columns[name] = categorical(getattr(block, name), CATEGORIES[name])
+    columns["format"] = categorical(block.format, counted_formats())
     columns["count"] = block.times
     columns |= {name: getattr(block, name) for name in ENERGY_COLUMNS}
     return pd.DataFrame(columns, columns=list(RESULT_COLUMNS), copy=False)

@@ -5,9 +5,9 @@ from typing import NamedTuple
 from bitjoule.energy_models.accesses import UnpricedError
 from bitjoule.energy_models.documents import Document
 from bitjoule.energy_models.errors import InputError
+from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.schemes import schemes
-from bitjoule.energy_models.storage import WIDTH_BITS
 from bitjoule.energy_models.technology import technologies
 from bitjoule.experiments.accelerator_costs import accelerator_machine
 from bitjoule.experiments.hardware_model import SCHEMES, Chosen, choose_model
@@ -88,7 +88,7 @@ def _check_fit(prepared: Prepared) -> None:
     widest = max(sizes + [matmul.k for matmul in run.matmuls or ()])
     if widest > config.max_k:
         raise refuse(f"max_k {config.max_k}, too small for K {widest}", f"max_k of at least {widest}")
-    bits = WIDTH_BITS[schemes()[prepared.scheme].activations]
+    bits = width_bits(schemes()[prepared.scheme].activations)
     if config.activation_bits < bits:
         wrong = f"activation_bits {config.activation_bits}, too few for the activations' {bits}"
         raise refuse(wrong, f"activation_bits: {bits}")

@@ -6,15 +6,14 @@ import pandas as pd
 
 from bitjoule.energy_models.amounts import price_of
 from bitjoule.energy_models.facts import Price
+from bitjoule.energy_models.formats.formats import add_only, formats
 from bitjoule.energy_models.measured import MeasuredMac
-from bitjoule.energy_models.schemes import ADD_ONLY
-from bitjoule.energy_models.technology import Technology
+from bitjoule.energy_models.technology import Technology, technologies
 from bitjoule.experiments.prices_schema import PricesInput
 
 MULTIPLY_ADD = "mac"
 LOADED = "mac, new weight"
 MEASURED = "measured"
-FORMATS = ("int8", "int16", "int32", "fp16", "bf16", "fp32")
 
 
 def prices_table(given: PricesInput) -> pd.DataFrame:
@@ -51,13 +50,23 @@ def prices_table(given: PricesInput) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def formats_in_order() -> list[str]:
+    """Return the formats as the table lists them: integers before floating-point ones, narrow before wide."""
+    known = formats()
+    return sorted(known, key=lambda name: (known[name].kind == "float", known[name].bits))
+
+
 def _operations(first: Technology, second: Technology) -> Iterator[tuple[str, str, str, tuple[Price, Price]]]:
     """Yield operation, format, what the first's price is, and both prices."""
-    for name in FORMATS:
+    printed = {key for technology in (*technologies().values(), first, second) for key in technology.rows}
+    for name in formats_in_order():
         for operation in ("add", "mul"):
+            if (operation, name) not in printed:  # derived everywhere: nothing to compare
+                continue
             if first.has_price(operation, name) and second.has_price(operation, name):
                 own = (operation, name) in first.rows
-                made_of = f"{operation} {name}" if own else f"between {operation} int8 and {operation} int32"
+                ends = [f"{operation} {end}" for end in formats()[name].priced_between or ()]
+                made_of = f"{operation} {name}" if own else f"between {' and '.join(ends)}"
                 yield operation, name, made_of, (first.price(operation, name), second.price(operation, name))
     for mac in second.macs:
         name = f"{mac.weights} x {mac.activations} + {mac.accumulation}"
@@ -83,7 +92,7 @@ def _mac(mac: MeasuredMac, technology: Technology) -> tuple[Price, Price]:
 
 def _operations_of(mac: MeasuredMac) -> list[tuple[str, str]]:
     """Return the operations that the papers count for a MAC."""
-    if mac.weights in ADD_ONLY:
+    if add_only(mac.weights):
         return [("add", mac.activations)]
     return [("mul", mac.activations), ("add", mac.accumulation)]
 

@@ -15,6 +15,7 @@ from bitjoule.energy_models.measured import (
     MeasuredOperation,
     MeasuredTechnology,
 )
+from bitjoule.energy_models.storage import storages
 from bitjoule.gates.fit import nonnegative_fit, relative_errors, table, told_apart
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.libraries import fingerprints, short_name
@@ -31,7 +32,6 @@ FLOAT_STIMULUS = "gaussian:1"  # the same numbers as those of the integers, befo
 # What the accumulators of several tokens add beside those of one: platforms price that store themselves.
 TERMS = (*FEATURES, "stored")
 NEEDED = ("nonzero", "load", "column", "lane")
-WEIGHTS = {"ternary2": "ternary", "ternary5": "ternary", "binary1": "binary"}
 PJ_PER_FJ = 1e-3
 DIGITS = 6
 MISSING = (
@@ -93,7 +93,7 @@ def weight_format(config: AcceleratorConfig) -> str:
     config
         The configuration.
     """
-    return WEIGHTS.get(config.weight_encoding, config.weight_encoding)
+    return storages()[config.weight_encoding].holds
 
 
 def activation_format(config: AcceleratorConfig) -> str:

@@ -33,7 +33,6 @@ _TYPES: dict[str, np.dtype[Any]] = {
     "fp16": np.dtype(np.float16),
     "fp32": np.dtype(np.float32),
 }
-FORMATS = (*_TYPES, "bf16")
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def measure_operator(operation: str, number_format: str, library: Library, effor
     Parameters
     ----------
     operation, number_format
-        ``add`` or ``mul``, and one of `FORMATS`.
+        ``add`` or ``mul``, and one of `bitjoule.rtl.operators.FORMATS`.
     library
         The cells.
     effort
@@ -134,7 +133,7 @@ def operands(number_format: str, count: int, random: np.random.Generator) -> Num
     Parameters
     ----------
     number_format
-        One of `FORMATS`.
+        One of `bitjoule.rtl.operators.FORMATS`.
     count
         How many.
     random

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from bitjoule.experiments.prices import FORMATS
+from bitjoule.experiments.prices import formats_in_order
 from bitjoule.experiments.prices_schema import PricesInput
 from bitjoule.reports.digits import significant
 from bitjoule.reports.markdown import markdown
@@ -96,7 +96,7 @@ def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
 def _in_order(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Return operations and formats, operators before MACs, in the order of formats whichever pair has them."""
     found = dict.fromkeys(zip(table["operation"], table["format"], strict=True))
-    alone = [(operation, name) for name in FORMATS for operation in ("add", "mul")]
+    alone = [(operation, name) for name in formats_in_order() for operation in ("add", "mul")]
     return [*(key for key in alone if key in found), *(key for key in found if key not in alone)]
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from bitjoule.energy_models.documents import parse_document
 from bitjoule.energy_models.errors import InputError
-from bitjoule.energy_models.schemes import FORMATS
+from bitjoule.energy_models.formats.formats import formats
 from bitjoule.energy_models.sources import keys, sources
-from bitjoule.energy_models.storage import WIDTH_BITS, Storage, plain_storage, storages
+from bitjoule.energy_models.storage import Storage, plain_storage, storages
 from bitjoule.energy_models.technology import technologies
 from bitjoule.energy_models.validation import validate
 
@@ -40,23 +40,23 @@ def test_the_densest_packing_of_a_byte_holds_five_trits():
 
 def test_every_storage_holds_a_format_with_a_width_and_takes_no_less_without_packing():
     for name, storage in storages().items():
-        assert storage.holds in WIDTH_BITS, name
+        assert storage.holds in formats(), name
         if storage.values == 1:
             assert storage.word_bits == storage.width_bits, name
 
 
 def test_every_format_of_a_scheme_has_a_width_and_a_plain_storage_of_that_width():
-    for number_format in (*FORMATS, "ternary", "binary"):
+    for number_format in (name for name, one in formats().items() if one.in_schemes):
         plain = storages()[plain_storage(number_format)]
         assert plain.holds == number_format
-        assert plain.word_bits == WIDTH_BITS[number_format]
+        assert plain.word_bits == formats()[number_format].bits
         assert not plain.unpack
 
 
 def test_the_width_of_a_number_is_in_its_name():
-    named = {name: int("".join(c for c in name if c.isdigit())) for name in WIDTH_BITS if name[-1].isdigit()}
-    assert named == {name: bits for name, bits in WIDTH_BITS.items() if name in named}
-    assert set(WIDTH_BITS) - set(named) == {"ternary", "binary"}
+    named = {name: int("".join(c for c in name if c.isdigit())) for name in formats() if name[-1].isdigit()}
+    assert named == {name: one.bits for name, one in formats().items() if name in named}
+    assert set(formats()) - set(named) == {"ternary", "binary"}
 
 
 @pytest.mark.parametrize("technology", technologies().values(), ids=lambda technology: technology.name)

@@ -6,8 +6,8 @@ import math
 import pytest
 
 from bitjoule.energy_models import technology as module
+from bitjoule.energy_models.formats.formats import formats
 from bitjoule.energy_models.sources import keys, sources
-from bitjoule.energy_models.storage import WIDTH_BITS
 from bitjoule.energy_models.technology import COLUMNS, technologies
 
 # BitNet Table 2 and TPUv4i Table 2, in pJ: (add, mul) at 45 nm and at 7 nm
@@ -116,7 +116,7 @@ def test_prices_rise_with_the_width_and_every_band_is_in_order(node, operation):
 def test_has_price_tells_whether_price_knows_an_operation(technology):
     known = 0
     for operation in ("add", "mul", "div"):
-        for number_format in (*WIDTH_BITS, "fp8"):
+        for number_format in (*formats(), "fp8"):
             if technology.has_price(operation, number_format):
                 assert technology.price(operation, number_format).nominal_pj > 0
                 known += 1

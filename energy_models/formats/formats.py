@@ -1,0 +1,170 @@
+"""Number formats: how wide a value is, whether it needs a multiplier, what its price follows where none is printed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, Self
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema, core_schema
+
+from bitjoule.energy_models.documents import read_document
+from bitjoule.energy_models.errors import brief, choices, suggestion
+from bitjoule.energy_models.sources import DATA
+from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
+
+
+class NumberFormat(Strict):
+    """One number format.
+
+    Parameters
+    ----------
+    bits
+        Of a value once unpacked.
+    kind
+        ``ternary`` is −1, 0, +1; ``binary`` is ±1.
+    priced_between
+        Two formats through whose prices, log-log over the bits, this one's lies where no row prices it.
+    scales
+        Whether values share a scale; default: all but floating-point ones.
+    in_schemes
+        Whether a scheme may compute in it.
+    """
+
+    bits: int = Field(gt=0, le=64)
+    kind: Literal["float", "integer", "ternary", "binary"]
+    priced_between: list[str] | None = Field(default=None, min_length=2, max_length=2)
+    scales: bool | None = None
+    in_schemes: bool = True
+
+    @property
+    def add_only(self) -> bool:
+        """Whether products with weights of this format need no multiplication."""
+        return self.kind in ("ternary", "binary")
+
+    @property
+    def scaled(self) -> bool:
+        """Whether values share a scale, so that sums of products are multiplied by scales."""
+        return self.kind != "float" if self.scales is None else self.scales
+
+
+class _Formats(Strict):
+    """The file data/formats.yaml."""
+
+    formats: dict[str, NumberFormat]
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name, number_format in self.formats.items():
+            for i, other in enumerate(number_format.priced_between or ()):
+                if other not in self.formats:
+                    raise wrong_value(
+                        *unknown_name("format", other, self.formats), "formats", name, "priced_between", i
+                    )
+            narrow, wide = number_format.priced_between or ("", "")
+            if narrow and self.formats[narrow].bits >= self.formats[wide].bits:
+                wrong = f"{narrow} is not narrower than {wide}"
+                raise wrong_value(wrong, "the narrower format first", "formats", name, "priced_between")
+        return self
+
+
+@cache
+def formats() -> dict[str, NumberFormat]:
+    """Return every number format, by name.
+
+    Raises
+    ------
+    InputError
+        data/formats.yaml is wrong.
+    """
+    return validate(_Formats, read_document(DATA / "formats.yaml")).formats
+
+
+def width_bits(name: str) -> int:
+    """Return the bits of a value once unpacked.
+
+    Parameters
+    ----------
+    name
+        A format.
+    """
+    return formats()[name].bits
+
+
+def scaled(name: str) -> bool:
+    """Return whether values of a format share a scale.
+
+    Parameters
+    ----------
+    name
+        A format.
+    """
+    return formats()[name].scaled
+
+
+def add_only(name: str) -> bool:
+    """Return whether products with weights of a format need no multiplication.
+
+    Parameters
+    ----------
+    name
+        A format.
+    """
+    return formats()[name].add_only
+
+
+def check_format(name: str, *at: str | int) -> None:
+    """Raise the error of a validator if no format has this name.
+
+    Parameters
+    ----------
+    name
+        What the user wrote.
+    at
+        Keys that lead from the validated value to it.
+    """
+    if name not in formats():
+        raise wrong_value(*unknown_name("format", name, formats()), *at)
+
+
+def computed(number_format: NumberFormat) -> bool:
+    """Return whether a scheme may compute sums and products in a format.
+
+    Parameters
+    ----------
+    number_format
+        The format.
+    """
+    return number_format.in_schemes and not number_format.add_only
+
+
+@dataclass(frozen=True)
+class FormatName:
+    """Annotates a text that must name one of some formats; its JSON Schema lists them.
+
+    Parameters
+    ----------
+    accepts
+        Tells which.
+    """
+
+    accepts: Callable[[NumberFormat], bool]
+
+    @property
+    def names(self) -> list[str]:
+        """The formats."""
+        return [name for name, number_format in formats().items() if self.accepts(number_format)]
+
+    def _check(self, value: Any) -> str:
+        if not isinstance(value, str) or value not in self.names:
+            wrong = f"{brief(value)} is unknown{suggestion(value, self.names)}"
+            raise wrong_value(wrong, choices(self.names))
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the name only when a value comes: the table is not read for a definition."""
+        return core_schema.no_info_plain_validator_function(self._check)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """List the names, for editors."""
+        return {"enum": self.names, "type": "string"}
