@@ -2,9 +2,10 @@
 
 A map of the code; imports run from the top of this list to its bottom, never back::
 
-    cli             the command line; its parts are rtl_commands (`bitjoule rtl`), simulate_command (`rtl simulate`),
-                    synthesize_command (`rtl synthesize`), mapping_command (`show mapping`), calibrate_command
-                    (`calibrate`) and other_runs (experiments on the hardware, on netlists and of prices)
+    cli             the command line; its parts are commands, rtl_commands (`bitjoule rtl`), simulate_command
+                    (`rtl simulate`), synthesize_command, mapping_command (`show mapping`) and calibrate_command
+    execution       the one path of an experiment: read, checked, run, written
+    kinds           the kinds of experiment, a module each: energy, hardware, netlists, prices
     reports         tables and pictures of a result
     experiments     experiment files: read, checked, run; the output folder
     gates           the accelerator's netlist in a library's cells: area, timing, energy measured
@@ -16,39 +17,71 @@ Use from Python::
 
     import bitjoule
 
-    result = bitjoule.run_experiment("bitnet_table1")   # a shipped name or a path to a YAML file
-    result.summary                                      # pandas, a row for each case and phase
-    result.results                                      # pandas, a row for each case, component and action
+    result = bitjoule.run("bitnet_table1")   # a shipped name, a path to a YAML file, or what one says as a mapping
+    result.summary                           # pandas, a row for each case and phase
+    result.results                           # pandas, a row for each case, component and action
+    bitjoule.run("batch_sweep", {"workload": {"batch": [1, 8]}, "technologies": ["7nm"]})
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bitjoule.experiments.result import Result
+    import os
+    from collections.abc import Mapping, Sequence
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "run_experiment"]
+__all__ = ["__version__", "run", "run_experiment"]
 
 
-def run_experiment(experiment: str, overrides: "Sequence[str]" = ()) -> "Result":
-    """Run an experiment and return its tables; nothing is written.
+def run(
+    experiment: "str | os.PathLike[str] | Mapping[str, Any]",
+    overrides: "Sequence[str] | Mapping[str, Any]" = (),
+    *,
+    out: "str | os.PathLike[str] | None" = None,
+    plots: bool = True,
+    jobs: int = 1,
+) -> Any:
+    """Run an experiment of any kind and return its tables.
 
     Parameters
     ----------
     experiment
-        A YAML file, or the name of a shipped experiment.
+        The name of a shipped experiment, a YAML file, or a mapping that says what a file would.
     overrides
-        ``key=value`` texts, as of ``bitjoule run --set``.
+        ``key=value`` texts, as of ``bitjoule run --set``, or a mapping of dotted keys to values; a mapping inside it
+        changes the keys below.
+    out
+        Folder in which the experiment gets its own, with tables, pictures and manifest, as of ``bitjoule run``;
+        default: nothing is written.
+    plots, jobs
+        Whether to draw, and processes that write tables; with `out` alone.
+
+    Returns
+    -------
+    object
+        The result of the experiment's kind, with a pandas table as `summary`; those of an energy experiment, of the
+        hardware and of netlists have a long table as `results` too.
 
     Raises
     ------
     bitjoule.energy_models.errors.InputError
         The experiment is wrong; each problem names file, line and key.
+    bitjoule.energy_models.errors.PluginError
+        Something that another package contributes fails.
+    bitjoule.sim.simulators.SimulatorError
+        The hardware's packages are missing, or the hardware is wrong.
     """
     # pandas and pydantic take most of a second: `import bitjoule` does not pay for them
-    from bitjoule.experiments.reader import find_experiment, read_experiment
-    from bitjoule.experiments.runner import run
+    from pathlib import Path
 
-    return run(read_experiment(find_experiment(experiment), overrides))
+    from bitjoule import execution
+    from bitjoule.kinds.kind import Silent
+
+    task = execution.read(experiment, overrides)
+    if out is None:
+        return execution.run(task, Silent()).result
+    writing = execution.Writing(Path(out), ["bitjoule.run"], plots, jobs)
+    return execution.run_and_write(task, writing, Silent())[0].result
+
+
+run_experiment = run

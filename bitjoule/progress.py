@@ -25,3 +25,23 @@ class Progress:
         if sys.stderr.isatty():
             text = f"{done}/{steps} {time.monotonic() - self._begun:.0f} s {step}"[:WIDTH]
             print(f"\r{text:<{WIDTH}}", end="" if step else "\n", file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """Print text that the run produces.
+
+        Parameters
+        ----------
+        text
+            A piece of it.
+        """
+        print(text, end="", flush=True)
+
+    def warn(self, text: str) -> None:
+        """Print what the user should know.
+
+        Parameters
+        ----------
+        text
+            One line.
+        """
+        print(f"bitjoule: {text}", file=sys.stderr)

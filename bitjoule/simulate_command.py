@@ -2,17 +2,12 @@
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from bitjoule.experiments.preparation import Prepared
-    from bitjoule.experiments.simulation import Simulated
+from bitjoule.commands.experiments import report
+from bitjoule.commands.status import OK
 
-OK = 0
-SHOWN_ROWS = 1000
 KEYS = ("config", "engine", "model", "weights", "random_weights", "prompt", "new_tokens", "temperature", "seed",
         "clock_mhz", "toggles")  # fmt: skip
 
@@ -92,79 +87,13 @@ def _share(text: str) -> float:
 
 
 def _simulate(options: argparse.Namespace, given: Sequence[str]) -> int:
-    from bitjoule.energy_models.documents import Document
-    from bitjoule.energy_models.validation import validate
-    from bitjoule.experiments.preparation import prepare
-    from bitjoule.experiments.rtl_schema import DEFAULT_MODEL, RtlExperiment
+    from bitjoule.execution import Writing, read_all, run_all
+    from bitjoule.experiments.rtl_schema import DEFAULT_MODEL
+    from bitjoule.progress import Progress
 
     run = {key: getattr(options, key) for key in KEYS if getattr(options, key) is not None}
     called = re.sub(r"[^a-z0-9_]", "_", Path(options.model or DEFAULT_MODEL).name.lower())[:90]
-    data: dict[str, Any] = {"name": f"rtl_{called}", "technology": options.technology}
-    data |= {"platform": options.platform, "rtl": run}
-    document = Document("rtl simulate", data, {(): 1})
-    prepared = prepare(validate(RtlExperiment, document), document)
-    run_hardware(prepared, options.out, ["bitjoule", *given])
+    experiment = {"name": f"rtl_{called}", "technology": options.technology, "platform": options.platform, "rtl": run}
+    tasks = read_all([experiment], file="rtl simulate")
+    report(run_all(tasks, Writing(options.out, ["bitjoule", *given]), Progress()), 1)
     return OK
-
-
-def run_hardware(prepared: "Prepared", out: Path, command: Sequence[str]) -> None:
-    """Run a hardware experiment; print its text and what was measured; write its tables.
-
-    Parameters
-    ----------
-    prepared
-        What to run.
-    out
-        The folder in which the experiment gets its own.
-    command
-        The command line.
-
-    Raises
-    ------
-    InputError
-        The model's weights are wrong, or the folder cannot be written.
-    """
-    from bitjoule.experiments.folder import replacing
-    from bitjoule.experiments.hardware_tables import hardware_tables, write
-    from bitjoule.reports.hardware import hardware_markdown
-    from bitjoule.reports.summary import MAX_ROWS
-
-    if prepared.machine is None:
-        print("no integer matmul will be run: this model's weights are floating-point; `--weights ternary` (in YAML")
-        print("rtl.weights) quantises them. No tables are written.\n")
-        _generate(prepared)
-        return
-    experiment = prepared.experiment
-    target = out / experiment.name
-    with replacing(target) as folder:  # what cannot be written is told before the run
-        found = _generate(prepared)
-        tables = hardware_tables(experiment, found)
-        write(prepared, found, tables, folder, command, hardware_markdown(experiment, found, tables, MAX_ROWS))
-    print(hardware_markdown(experiment, found, tables, SHOWN_ROWS))
-    print(_speed(found))
-    print(f"Tables in {target}/")
-
-
-def _generate(prepared: "Prepared") -> "Simulated":
-    from bitjoule.experiments.simulation import simulate
-
-    chosen = prepared.chosen
-    tokens = len(chosen.prompt) + prepared.experiment.rtl.new_tokens if chosen else 0
-    if chosen and chosen.positions and tokens > chosen.positions:
-        print(f"bitjoule: {tokens} tokens, but {chosen.name} was made for {chosen.positions}", file=sys.stderr)
-    found = simulate(prepared, lambda text: print(text, end="", flush=True))
-    if not found.bare:
-        print("\n")
-    return found
-
-
-def _speed(found: "Simulated") -> str:
-    """Return how long the run took, and of it the simulated hardware."""
-    tokens = "" if found.bare else f": {found.new_tokens} tokens, {found.new_tokens / found.seconds:.2f} tokens/s"
-    told = f"Ran in {found.seconds:.1f} s{tokens}."
-    if found.hardware_seconds is None:
-        return told
-    cycles = sum(row.cycles for row in found.rows)
-    trits = sum(row.tokens * row.k * row.n for row in found.rows)
-    rates = f"{cycles / found.hardware_seconds / 1e3:.0f} k cycles/s, {trits / found.hardware_seconds / 1e9:.3f}"
-    return f"{told} Of it {found.hardware_seconds:.1f} s in the simulated hardware: {rates} G trits/s."

@@ -7,7 +7,7 @@ Scalars are read as YAML 1.2's core schema says, and ``<<`` merges mappings.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,15 @@ class Document:
         Line of each value, by its path of keys and indices; the root is ``()``.
     origins
         Paths whose value did not come from the file, and the name of where it did.
+    path
+        The file; none for data that came from no file.
     """
 
     file: str
     data: Any
     lines: Mapping[Path_, int]
     origins: Mapping[Path_, str] = field(default_factory=dict)
+    path: Path | None = None
 
     def line(self, path: Path_) -> int:
         """Return the line of the nearest enclosing value that was written in the file.
@@ -82,6 +85,21 @@ class Document:
             Keys and indices from the root.
         """
         return any(path[: len(place)] == place for place in self.origins)
+
+    def folder(self, path: Path_) -> Path:
+        """Return the folder in which a relative path starts: the file's, or the current one for a changed value.
+
+        Parameters
+        ----------
+        path
+            Where the relative path is written: keys and indices from the root.
+        """
+        return Path() if self.path is None or self.set_by_hand(path) else self.path.parent
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """SHA-256 of the file, by its name; nothing for data that came from no file."""
+        return {} if self.path is None else {self.path.name: fingerprint(self.path)}
 
 
 def dotted(path: Path_) -> str:
@@ -155,7 +173,7 @@ def read_document(path: Path, file: str | None = None) -> Document:
         The file cannot be read or is not the YAML that bitjoule accepts.
     """
     name = str(path) if file is None else file
-    return parse_document(read_text(path, name), name)
+    return replace(parse_document(read_text(path, name), name), path=path)
 
 
 def parse_document(text: str, file: str) -> Document:

@@ -39,6 +39,10 @@ class InputError(Exception):
         return "\n".join(map(str, self.problems))
 
 
+class PluginError(Exception):
+    """Something that another package contributes cannot be used: exit status 1, the package named."""
+
+
 def whole_file(file: str, wrong: str, expected: str) -> InputError:
     """Return the error for a file that is wrong as a whole.
 

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 from bitjoule.energy_models.documents import Document, Path_, fingerprint
 from bitjoule.energy_models.errors import InputError, Problem, brief, suggestion, told
 from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
+from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.schema import named_or_written
 from bitjoule.gates.libraries import FREEPDK45
 from bitjoule.gates.operands import StimulusError, parse_operands
@@ -104,15 +105,21 @@ class GatesPlot(Strict):
         return self
 
 
-class GatesExperiment(Strict):
+class GatesExperiment(ExperimentFile):
     """An experiment on netlists."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule gates experiment")
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100, description="the output folder")
-    description: str = Field(default="", description="a paragraph for the reader")
     gates: GatesRun = Field(description="what is measured")
     plots: list[GatesPlot] = Field(default_factory=list, max_length=8, description="what to draw")
+
+    @property
+    def size(self) -> str:
+        """How many measurements are made."""
+        run = self.gates
+        of_arrays = [run.stimuli if isinstance(array, str) else array.stimuli or run.stimuli for array in run.arrays]
+        many = len(run.libraries) * sum(map(len, of_arrays))
+        return f"{many} measurement{'s' * (many > 1)} on netlists"
 
 
 class Array(NamedTuple):
@@ -163,13 +170,13 @@ class GatesInput:
         return len(self.libraries) * sum(len(array.stimuli) for array in self.arrays)
 
 
-def read_gates_experiment(document: Document, source: Path) -> GatesInput:
+def read_gates_experiment(document: Document) -> GatesInput:
     """Return a checked gates experiment.
 
     Parameters
     ----------
-    document, source
-        Where it was written, and its file; paths in it are relative to this file's folder.
+    document
+        Where it was written; paths in it are relative to its folder.
 
     Raises
     ------
@@ -179,21 +186,21 @@ def read_gates_experiment(document: Document, source: Path) -> GatesInput:
     experiment = validate(GatesExperiment, document)
     run = experiment.gates
     problems: list[Problem] = []
-    inputs = {source.name: fingerprint(source)}
+    inputs = document.inputs
     stimuli = _stimuli(run.stimuli, ("gates", "stimuli"), document, problems)
     arrays: list[Array] = []
     for i, entry in enumerate(run.arrays):
         at: Path_ = ("gates", "arrays", i)
         name, given = (entry, entry) if isinstance(entry, str) else (entry.name, entry.config)
         config_at = at if isinstance(entry, str) else (*at, "config")
-        config = _config(given, config_at, document, source, problems, inputs)
+        config = _config(given, config_at, document, problems, inputs)
         own = stimuli
         if isinstance(entry, NamedArray) and entry.stimuli is not None:
             own = _stimuli(entry.stimuli, (*at, "stimuli"), document, problems)
         if config is not None:
             arrays.append(Array(Path(name).stem if "/" in name else name, config, own))
     libraries = [
-        _files([entry] if isinstance(entry, str) else entry, ("gates", "libraries", i), document, source, problems)
+        _files([entry] if isinstance(entry, str) else entry, ("gates", "libraries", i), document, problems)
         for i, entry in enumerate(run.libraries)
     ]
     for i, files in enumerate(libraries):
@@ -236,7 +243,6 @@ def _config(
     given: str | Mapping[str, Any],
     at: Path_,
     document: Document,
-    source: Path,
     problems: list[Problem],
     inputs: dict[str, str],
 ) -> AcceleratorConfig | None:
@@ -248,7 +254,7 @@ def _config(
             config = read_configuration(given)
             inputs[given] = fingerprint(shipped_configurations()[given])
         elif "/" in given or given.endswith((".yaml", ".yml")):
-            file = (Path() if document.set_by_hand(at) else source.parent) / given
+            file = document.folder(at) / given
             config = read_configuration(str(file))
             inputs[given] = fingerprint(file)
         else:
@@ -270,11 +276,11 @@ def _config(
     return config
 
 
-def _files(names: Sequence[str], at: Path_, document: Document, source: Path, problems: list[Problem]) -> list[str]:
+def _files(names: Sequence[str], at: Path_, document: Document, problems: list[Problem]) -> list[str]:
     """Return a library's files, or its name."""
     if list(names) == [FREEPDK45]:
         return [FREEPDK45]
-    folder = Path() if document.set_by_hand(at) else source.parent
+    folder = document.folder(at)
     files: list[str] = []
     for name in names:
         path = folder / name

@@ -1,57 +1,75 @@
-"""The tables and the folder of a hardware run."""
+"""The tables of a hardware run."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import pandas as pd
 
 from bitjoule.energy_models.arithmetic import Phase
 from bitjoule.energy_models.facts import Price
 from bitjoule.energy_models.steps import Kind
-from bitjoule.energy_models.yaml_core import write_yaml
 from bitjoule.experiments.accelerator_costs import matmul_costs
-from bitjoule.experiments.manifest import write_run_manifest
 from bitjoule.experiments.preparation import Prepared
 from bitjoule.experiments.rtl_schema import DEFAULT_IDS, DEFAULT_MODEL, DEFAULT_PROMPT, OF_MODELS, RtlExperiment
 from bitjoule.experiments.simulation import Call, Simulated
 from bitjoule.experiments.table_columns import ENERGY_COLUMNS, PJ_PER_J, REQUEST, RESULT_COLUMNS, SUMMARY_COLUMNS
-from bitjoule.experiments.tables import write_csv
 from bitjoule.sim.tokenizer import IdTokenizer
 
 BARE = "matmul"
 ENDS = ("energy_low_pj", "energy_pj", "energy_high_pj")  # in a price's order
 
 
-class HardwareTables(NamedTuple):
-    """The tables that a hardware run shares with energy experiments.
+@dataclass(frozen=True)
+class HardwareResult:
+    """What a hardware run gave.
 
     Parameters
     ----------
+    name, description
+        Of the experiment.
+    engine, config
+        What multiplied, and the accelerator as the experiment names it.
+    technology
+        Whose prices.
+    simulated
+        The run.
+    matmuls
+        A row for each layer, matmul and phase.
     results
         A row for each case, phase, matmul and action; columns `RESULT_COLUMNS`. Leakage is a component of its own.
+        Empty for a model without integer matmuls.
     summary
         A row for each case and phase, and for both where there are two; columns `SUMMARY_COLUMNS`, without memory and
         ratios.
     """
 
+    name: str
+    description: str
+    engine: str
+    config: str
+    technology: str
+    simulated: Simulated
+    matmuls: pd.DataFrame
     results: pd.DataFrame
     summary: pd.DataFrame
 
 
-def hardware_tables(experiment: RtlExperiment, found: Simulated) -> HardwareTables:
+def hardware_result(experiment: RtlExperiment, found: Simulated) -> HardwareResult:
     """Return what a run counts, costs and takes.
 
     Parameters
     ----------
     experiment, found
         What was run, and what it gave.
-
-    Raises
-    ------
-    ValueError
-        There is no machine: see `bitjoule.experiments.simulation.Simulated`.
     """
+    results, summary = _energies(experiment, found) if found.built else (pd.DataFrame(), pd.DataFrame())
+    run = experiment.rtl
+    return HardwareResult(
+        experiment.name, experiment.description, run.engine, run.config, experiment.technology, found,
+        pd.DataFrame(found.rows), results, summary,
+    )  # fmt: skip
+
+
+def _energies(experiment: RtlExperiment, found: Simulated) -> tuple[pd.DataFrame, pd.DataFrame]:
     counts: dict[tuple[str, ...], tuple[float, Price]] = {}
     cycles: dict[tuple[str, str], int] = {}
     cases: dict[str, dict[str, object]] = {}
@@ -74,7 +92,7 @@ def hardware_tables(experiment: RtlExperiment, found: Simulated) -> HardwareTabl
         )
     ]  # fmt: skip
     results = pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
-    return HardwareTables(results, _summary(cases, found, results, cycles))
+    return results, _summary(cases, found, results, cycles)
 
 
 def _summary(
@@ -113,7 +131,14 @@ def _case(experiment: RtlExperiment, found: Simulated, call: Call) -> dict[str, 
     }  # fmt: skip
 
 
-def _written_out(prepared: Prepared, found: Simulated) -> dict[str, object]:
+def written_out(prepared: Prepared, found: Simulated) -> dict[str, object]:
+    """Return the experiment with every default written out: running it again gives the same tables.
+
+    Parameters
+    ----------
+    prepared, found
+        What was run, and what it gave.
+    """
     experiment, run = prepared.experiment, prepared.experiment.rtl
     if prepared.chosen:
         default = DEFAULT_IDS if isinstance(prepared.chosen.tokenizer, IdTokenizer) else DEFAULT_PROMPT
@@ -123,34 +148,3 @@ def _written_out(prepared: Prepared, found: Simulated) -> dict[str, object]:
     whole = experiment.model_copy(update={"rtl": run, "platform": prepared.platform.whole})
     unsaid = {"rtl": set(OF_MODELS)} if found.bare else None
     return whole.model_dump(mode="json", exclude_none=True, exclude=unsaid)
-
-
-def write(
-    prepared: Prepared,
-    found: Simulated,
-    tables: HardwareTables,
-    folder: Path,
-    command: Sequence[str],
-    summary_text: str,
-) -> None:
-    """Fill the folder of a run: tables, summary.md, the experiment with every default written out, and the manifest.
-
-    Parameters
-    ----------
-    prepared, found, tables
-        What was run, and what it gave.
-    folder
-        Empty.
-    command
-        The command line.
-    summary_text
-        For summary.md.
-    """
-    write_csv([pd.DataFrame(found.rows)], folder / "matmuls.csv")
-    for name, table in tables._asdict().items():
-        write_csv([table], folder / f"{name}.csv")
-    (folder / "summary.md").write_text(summary_text, encoding="utf-8")
-    whole = write_yaml(_written_out(prepared, found))
-    (folder / "experiment.yaml").write_text(whole, encoding="utf-8")
-    seeds = {"seed": prepared.experiment.rtl.seed}
-    write_run_manifest(folder, found.inputs, command, seeds, found.versions)

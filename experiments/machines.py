@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from bitjoule.energy_models.accesses import UnpricedError
 from bitjoule.energy_models.arithmetic import Matmul
@@ -30,14 +29,13 @@ class PlatformReader:
 
     Parameters
     ----------
-    document, source
-        The experiment, and its file.
+    document
+        The experiment.
     problems, inputs
         Where problems, and the fingerprints of files, are added.
     """
 
     document: Document
-    source: Path
     problems: list[Problem]
     inputs: dict[str, str]
 
@@ -98,7 +96,7 @@ class PlatformReader:
         if isinstance(entry, NamedPlatform):
             return entry.name, entry
         if "/" in entry or entry.endswith((".yaml", ".yml")):
-            path = (Path() if self.document.set_by_hand(at) else self.source.parent) / entry
+            path = self.document.folder(at) / entry
             if not os.path.exists(path):  # noqa: PTH110 (never raises, whatever the name)
                 self.problems.append(self.document.problem(at, f"{brief(entry)} does not exist", "a platform's YAML"))
                 return None

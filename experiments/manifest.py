@@ -4,83 +4,17 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bitjoule.energy_models.documents import fingerprint
 from bitjoule.energy_models.sources import DATA
-from bitjoule.energy_models.validation import Strict
-from bitjoule.energy_models.yaml_core import write_yaml
 from bitjoule.experiments.folder import MANIFEST
-from bitjoule.experiments.reader import Resolved
 
 LIBRARIES = ("bitjoule", "numpy", "pandas", "matplotlib", "pyyaml", "pydantic")
 
 
-def write_experiment(resolved: Resolved, path: Path) -> None:
-    """Write an experiment with every default filled in; running the file gives the same tables.
-
-    Parameters
-    ----------
-    resolved
-        The experiment.
-    path
-        The file.
-    """
-    _write_yaml(resolved.experiment, path)
-
-
-def _write_yaml(experiment: Strict, path: Path) -> None:
-    data = experiment.model_dump(mode="json", exclude_none=True)
-    path.write_text(write_yaml(data), encoding="utf-8")
-
-
-def write_rest(
-    folder: Path,
-    experiment: Strict,
-    inputs: Mapping[str, str],
-    command: Sequence[str],
-    seeds: Mapping[str, int],
-    summary: str,
-    draw: Callable[[Path], None],
-) -> None:
-    """Write what stands beside the tables of a run: summary.md, experiment.yaml, pictures and the manifest.
-
-    Parameters
-    ----------
-    folder
-        The result, with its tables.
-    experiment
-        With every default filled in.
-    inputs, command, seeds
-        As for `write_run_manifest`.
-    summary
-        Text of summary.md.
-    draw
-        Draws the pictures into a folder.
-    """
-    (folder / "summary.md").write_text(summary, encoding="utf-8")
-    _write_yaml(experiment, folder / "experiment.yaml")
-    draw(folder)
-    write_run_manifest(folder, inputs, command, seeds)
-
-
-def write_manifest(folder: Path, resolved: Resolved, command: Sequence[str]) -> None:
-    """Write manifest.json: versions, commit, command, and the SHA-256 of every input, data file and output.
-
-    Parameters
-    ----------
-    folder
-        The result, complete but for the manifest.
-    resolved
-        What was run.
-    command
-        The command line.
-    """
-    write_run_manifest(folder, resolved.inputs, command, {})  # nothing in these accountings is drawn at random
-
-
-def write_run_manifest(
+def write_manifest(
     folder: Path,
     inputs: Mapping[str, str],
     command: Sequence[str],

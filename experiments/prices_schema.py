@@ -2,33 +2,36 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field, field_validator
 
-from bitjoule.energy_models.documents import Document, fingerprint
+from bitjoule.energy_models.documents import Document
 from bitjoule.energy_models.errors import InputError, Problem
 from bitjoule.energy_models.technology import Technology
-from bitjoule.energy_models.validation import Strict, validate, wrong_value
+from bitjoule.energy_models.validation import validate, wrong_value
+from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.schema import NamedTechnology, NameOrTechnology
 from bitjoule.experiments.technologies import read_technology, technology_of
 
 Pair = Annotated[list[NameOrTechnology], Field(json_schema_extra={"minItems": 2, "maxItems": 2})]
 
 
-class PricesExperiment(Strict):
+class PricesExperiment(ExperimentFile):
     """An experiment that compares prices; nothing is synthesised and nothing counted."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule price experiment")
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100, description="the output folder")
-    description: str = Field(default="", description="a paragraph for the reader")
     compare: list[Pair] = Field(
         min_length=1, max_length=8,
         description="pairs of technologies, the first the one that the second is divided by: names, paths to a "
         "technology of `bitjoule calibrate`, or such written out",
     )  # fmt: skip
+
+    @property
+    def size(self) -> str:
+        """How many pairs are compared."""
+        return f"{len(self.compare)} pair{'s' * (len(self.compare) > 1)} of technologies"
 
     @field_validator("compare")
     @classmethod
@@ -58,13 +61,13 @@ class PricesInput:
     inputs: Mapping[str, str]
 
 
-def read_prices_experiment(document: Document, source: Path) -> PricesInput:
+def read_prices_experiment(document: Document) -> PricesInput:
     """Return a checked price experiment.
 
     Parameters
     ----------
-    document, source
-        Where it was written, and its file; paths in it are relative to this file's folder.
+    document
+        Where it was written; paths in it are relative to its folder.
 
     Raises
     ------
@@ -72,22 +75,22 @@ def read_prices_experiment(document: Document, source: Path) -> PricesInput:
         With one problem for each thing wrong.
     """
     experiment = validate(PricesExperiment, document)
-    inputs = {source.name: fingerprint(source)}
-    pairs = _pairs(experiment, document, source, inputs)
+    inputs = document.inputs
+    pairs = _pairs(experiment, document, inputs)
     written = experiment.model_copy(update={"compare": [list(pair) for pair in pairs]})
     found = [(technology_of(first), technology_of(second)) for first, second in pairs]
     return PricesInput(written, found, inputs)
 
 
 def _pairs(
-    experiment: PricesExperiment, document: Document, source: Path, inputs: dict[str, str]
+    experiment: PricesExperiment, document: Document, inputs: dict[str, str]
 ) -> list[tuple[str | NamedTechnology, str | NamedTechnology]]:
     """Return the pairs as an experiment that no other file belongs to names them."""
     problems: list[Problem] = []
     pairs = []
     for i, entries in enumerate(experiment.compare):
         found = [
-            read_technology(entry, ("compare", i, side), document, source, problems, inputs)
+            read_technology(entry, ("compare", i, side), document, problems, inputs)
             for side, entry in enumerate(entries)
         ]
         names = [whole if isinstance(whole, str) else whole.name for whole in found if whole is not None]

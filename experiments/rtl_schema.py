@@ -1,6 +1,5 @@
 """What the file of a hardware experiment may say: the key ``rtl`` instead of models and schemes."""
 
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -11,6 +10,7 @@ from bitjoule.energy_models.errors import InputError, Problem
 from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.technology import technologies
 from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
+from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.machines import PlatformReader
 from bitjoule.experiments.schema import MatmulSize, NamedPlatform, OnePlatform
 from bitjoule.rtl.config import COMMAND_M_BITS, COMMAND_N_BITS, MAX_K
@@ -103,13 +103,11 @@ class RtlRun(Strict):
         return self
 
 
-class RtlExperiment(Strict):
+class RtlExperiment(ExperimentFile):
     """An experiment on the hardware: what is simulated, and the machine whose time and energy it stands for."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule hardware experiment")
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100, description="the output folder")
-    description: str = Field(default="", description="a paragraph for the reader")
     technology: str = Field(
         default="7nm",
         description="whose prices",
@@ -119,6 +117,13 @@ class RtlExperiment(Strict):
         default=DEFAULT_PLATFORM, description="the machine around the accelerator: a name, a path, or written out"
     )
     rtl: RtlRun = Field(description="what is simulated")
+
+    @property
+    def size(self) -> str:
+        """A model's run, or how many matmuls."""
+        if self.rtl.matmuls is None:
+            return "1 run on the accelerator"
+        return f"{len(self.rtl.matmuls)} matmul{'s' * (len(self.rtl.matmuls) > 1)} on the accelerator"
 
     @model_validator(mode="after")
     def _known_technology(self) -> Self:
@@ -178,7 +183,7 @@ def read_machine(experiment: RtlExperiment, document: Document) -> MachineRead:
         There is no such platform, or its file is wrong.
     """
     problems: list[Problem] = []
-    reader = PlatformReader(document, Path(document.file), problems, {})
+    reader = PlatformReader(document, problems, {})
     found = reader.machine(experiment.platform, ("platform",))
     if found is None:
         raise InputError(problems)

@@ -13,6 +13,7 @@ from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.scaling import laws
 from bitjoule.energy_models.schemes import Scheme, schemes
 from bitjoule.energy_models.validation import Strict, wrong_value
+from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.plot_schema import SYSTEM_PLOTS, LossPlot, MemoryPlot, Plot, RatioPlot, SweepPlot
 
 MAX_VALUE = 10**9  # tokens, batch, matmul sizes: keeps every count of operations a finite float64
@@ -212,7 +213,7 @@ NameOrPlatform = Annotated[
 ]
 
 
-class Experiment(Strict):
+class Experiment(ExperimentFile):
     """One experiment: what is run, how it is counted and priced, what is drawn."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -220,8 +221,6 @@ class Experiment(Strict):
         json_schema_extra={"oneOf": [{"required": ["models"]}, {"required": ["matmuls"]}]},
     )
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100, description="the output folder")
-    description: str = ""
     accounting: Accounting = Field(
         default=Accounting.ARITHMETIC,
         strict=False,
@@ -331,6 +330,11 @@ class Experiment(Strict):
         """Return whether a scheme's weights have a scaling law; a name that nothing has is reported elsewhere."""
         known = [schemes().get(entry) if isinstance(entry, str) else entry for entry in self.schemes]
         return any(scheme is None or scheme.weights in laws() for scheme in known)
+
+    @property
+    def size(self) -> str:
+        """How many cases are run."""
+        return f"{self.cases} case{'s' * (self.cases > 1)}"
 
     @property
     def cases(self) -> int:

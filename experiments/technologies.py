@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from bitjoule.energy_models.documents import Document, Path_, fingerprint
 from bitjoule.energy_models.errors import InputError, Problem, brief
@@ -14,7 +13,7 @@ from bitjoule.experiments.schema import Experiment, NamedTechnology
 
 
 def read_technologies(
-    experiment: Experiment, document: Document, source: Path, problems: list[Problem], inputs: dict[str, str]
+    experiment: Experiment, document: Document, problems: list[Problem], inputs: dict[str, str]
 ) -> tuple[Mapping[str, Technology], list[str | NamedTechnology]]:
     """Return an experiment's technologies by name, and its list of them with those of files in full.
 
@@ -22,8 +21,8 @@ def read_technologies(
     ----------
     experiment
         The experiment.
-    document, source
-        Where it was written, and its file.
+    document
+        Where it was written.
     problems, inputs
         Where problems, and the fingerprints of files, are added.
     """
@@ -31,7 +30,7 @@ def read_technologies(
     written: list[str | NamedTechnology] = []
     for i, entry in enumerate(experiment.technologies):
         at: Path_ = ("technologies", i)
-        whole = read_technology(entry, at, document, source, problems, inputs)
+        whole = read_technology(entry, at, document, problems, inputs)
         if whole is None:
             continue
         name = whole if isinstance(whole, str) else whole.name
@@ -57,7 +56,6 @@ def read_technology(
     entry: str | NamedTechnology,
     at: Path_,
     document: Document,
-    source: Path,
     problems: list[Problem],
     inputs: dict[str, str],
 ) -> str | NamedTechnology | None:
@@ -69,8 +67,8 @@ def read_technology(
         A name, a path, or written out.
     at
         Its place in the document.
-    document, source
-        Where it was written, and its file.
+    document
+        Where it was written.
     problems, inputs
         Where problems, and the fingerprints of files, are added.
     """
@@ -81,7 +79,7 @@ def read_technology(
             return entry
         problems.append(document.problem(at, *unknown_name("technology", entry, technologies())))
         return None
-    path = (Path() if document.set_by_hand(at) else source.parent) / entry
+    path = document.folder(at) / entry
     if not os.path.exists(path):  # noqa: PTH110 (never raises, whatever the name)
         expected = "a technology that `bitjoule calibrate` wrote"
         problems.append(document.problem(at, f"{brief(entry)} does not exist", expected))

@@ -1,7 +1,7 @@
 """The summary and the pictures of an experiment on netlists."""
 
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -13,7 +13,7 @@ from bitjoule.reports.digits import significant
 from bitjoule.reports.markdown import cut, markdown
 from bitjoule.reports.measured_lines import draw_bits, draw_zeros
 from bitjoule.reports.measured_parts import draw_parts
-from bitjoule.reports.pictures import save, stems
+from bitjoule.reports.pictures import stems
 from bitjoule.reports.style import Theme
 
 HEADERS = (
@@ -110,22 +110,19 @@ def _parts(results: pd.DataFrame, summary: pd.DataFrame, max_rows: int) -> str:
     return markdown(["library", "array", "operands", *(f"{part} (fJ)" for part in table.columns)], rows, [0, 1, 2])
 
 
-def draw_gates(found: GatesResult, folder: Path, plots: bool = True) -> None:
-    """Write the pictures that an experiment asks for; none of zeros where no array was run with several shares.
+def drawings(found: GatesResult) -> dict[str, Callable[[Theme], Figure]]:
+    """Return what draws each plot that an experiment asks for, by file name.
+
+    A plot over zeros is left out where no array was run with several shares.
 
     Parameters
     ----------
     found
         The measurements.
-    folder
-        Where.
-    plots
-        Whether pictures are wanted at all.
     """
-    names = stems([plot.kind for plot in found.plots])
-    for name, plot in zip(names, found.plots if plots else (), strict=plots):
-        if plot.kind != "energy_vs_zeros" or not swept(found.summary).empty:
-            save(partial(_draw, plot, found), folder, name)
+    plots = zip(stems([plot.kind for plot in found.plots]), found.plots, strict=True)
+    swept_zeros = not swept(found.summary).empty
+    return {name: partial(_draw, plot, found) for name, plot in plots if plot.kind != "energy_vs_zeros" or swept_zeros}
 
 
 def _draw(plot: GatesPlot, found: GatesResult, theme: Theme) -> Figure:

@@ -4,8 +4,7 @@ import math
 
 import pandas as pd
 
-from bitjoule.experiments.hardware_tables import HardwareTables
-from bitjoule.experiments.rtl_schema import RtlExperiment
+from bitjoule.experiments.hardware_tables import HardwareResult
 from bitjoule.experiments.simulation import Simulated
 from bitjoule.experiments.table_columns import PJ_PER_J, REQUEST
 from bitjoule.reports.digits import prefix, significant, with_unit
@@ -31,28 +30,47 @@ PARTS = {  # by operand and the action's first word
 }
 
 
-def hardware_markdown(experiment: RtlExperiment, found: Simulated, tables: HardwareTables, max_rows: int) -> str:
+def hardware_markdown(result: HardwareResult, max_rows: int) -> str:
     """Return what was run and measured as Markdown; nothing in it depends on the machine that simulated.
 
     Parameters
     ----------
-    experiment, found, tables
-        What was run, and what it gave.
+    result
+        A run.
     max_rows
         Rows of matmuls shown.
     """
+    found = result.simulated
     matmuls = len({(row.layer, row.name) for row in found.rows})
     cycles, clock_mhz = sum(row.cycles for row in found.rows), found.machine.node.clock_mhz
     told = [
-        f"{found.name}: {matmuls} integer matmuls, {ON[experiment.rtl.engine]} ({experiment.rtl.config}).",
+        f"{found.name}: {matmuls} integer matmuls, {ON[result.engine]} ({result.config}).",
         f"{cycles} cycles, {with_unit(cycles / clock_mhz / 1e6, 's')} at {clock_mhz:g} MHz if operands never wait.",
     ]
-    parts = [f"# {experiment.name}", experiment.description, " ".join(told), _table(found, max_rows)]
-    at = f"On {found.machine.name} at {experiment.technology}, its memories feeding this accelerator"
+    parts = [f"# {result.name}", result.description, " ".join(told), _table(found, max_rows)]
+    at = f"On {found.machine.name} at {result.technology}, its memories feeding this accelerator"
     counted = "norms, attention, softmax, scales, embedding and LM head are not counted"
     parts += [f"{at}; {counted}:" if not found.bare else f"{at}, operands and results off-chip:"]
-    parts += [_times(found, tables.summary, max_rows), _parts(tables, max_rows), _additions(found)]
+    parts += [_times(found, result.summary, max_rows), _parts(result, max_rows), _additions(found)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def speed_line(found: Simulated) -> str:
+    """Return how long the run took, and of it the simulated hardware.
+
+    Parameters
+    ----------
+    found
+        A run.
+    """
+    tokens = "" if found.bare else f": {found.new_tokens} tokens, {found.new_tokens / found.seconds:.2f} tokens/s"
+    told = f"Ran in {found.seconds:.1f} s{tokens}."
+    if found.hardware_seconds is None:
+        return told
+    cycles = sum(row.cycles for row in found.rows)
+    trits = sum(row.tokens * row.k * row.n for row in found.rows)
+    rates = f"{cycles / found.hardware_seconds / 1e3:.0f} k cycles/s, {trits / found.hardware_seconds / 1e9:.3f}"
+    return f"{told} Of it {found.hardware_seconds:.1f} s in the simulated hardware: {rates} G trits/s."
 
 
 def _times(found: Simulated, summary: pd.DataFrame, max_rows: int) -> str:
@@ -75,7 +93,7 @@ def _times(found: Simulated, summary: pd.DataFrame, max_rows: int) -> str:
     return markdown(headers, rows, [0, 1]) + cut(len(summary), max_rows, "summary.csv")
 
 
-def _parts(tables: HardwareTables, max_rows: int) -> str:
+def _parts(tables: HardwareResult, max_rows: int) -> str:
     """Return the parts of a token's energy, a column a case and phase."""
     results = tables.results
     part = [PARTS[operand, action.split("_")[0]] for operand, action in results[["operand", "action"]].to_numpy()]

@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from tabulate import tabulate
 
+MAX_ROWS = 200  # of a table of summary.md: the CSV files hold all
+
 
 def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int]) -> str:
     """Return a Markdown table.

@@ -101,10 +101,23 @@ def save(drawn: Callable[[Theme], Figure], folder: Path, stem: str) -> None:
             figure.savefig(folder / f"{stem}{theme.suffix}.svg", metadata={"Date": None, "Creator": None})
 
 
-def draw_all(frames: Frames, folder: Path) -> None:
-    """Write every plot of an experiment as ``KIND.png``, ``KIND.svg`` and the same with ``_dark``.
+def drawings(frames: Frames) -> dict[str, Callable[[Theme], Figure]]:
+    """Return what draws each plot that an experiment asks for, by file name without theme and suffix.
 
     A plot of printed numbers is left out where no case that was run has one.
+
+    Parameters
+    ----------
+    frames
+        Of a run.
+    """
+    plots = zip(file_stems(frames), frames.experiment.plots, strict=True)
+    drawn = [(stem, plot) for stem, plot in plots if not (isinstance(plot, PublishedPlot) and frames.comparison.empty)]
+    return {stem: partial(draw, plot, frames) for stem, plot in drawn}
+
+
+def draw_all(frames: Frames, folder: Path) -> None:
+    """Write every plot of an experiment.
 
     Parameters
     ----------
@@ -113,7 +126,5 @@ def draw_all(frames: Frames, folder: Path) -> None:
     folder
         Where to write.
     """
-    for stem, plot in zip(file_stems(frames), frames.experiment.plots, strict=True):
-        if isinstance(plot, PublishedPlot) and frames.comparison.empty:
-            continue
-        save(partial(draw, plot, frames), folder, stem)
+    for stem, drawn in drawings(frames).items():
+        save(drawn, folder, stem)

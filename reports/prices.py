@@ -1,19 +1,14 @@
 """The summary and the picture of prices beside each other."""
 
-from functools import partial
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from bitjoule.experiments.prices import formats_in_order
-from bitjoule.experiments.prices_schema import PricesInput
 from bitjoule.reports.digits import significant
 from bitjoule.reports.markdown import markdown
 from bitjoule.reports.panels import legend_below
-from bitjoule.reports.pictures import save
 from bitjoule.reports.style import MARKERS, Theme, log_ticks, new_figure
 
 ROW_IN, REST_IN, WIDTH_IN = 0.4, 1.9, 10.5
@@ -27,17 +22,17 @@ EXPLAINED = (
 )
 
 
-def prices_markdown(given: PricesInput, table: pd.DataFrame) -> str:
+def prices_markdown(name: str, description: str, table: pd.DataFrame) -> str:
     """Return prices beside each other as Markdown.
 
     Parameters
     ----------
-    given
-        The experiment.
+    name, description
+        Of the experiment.
     table
         Its table.
     """
-    parts = [f"# {given.experiment.name}", given.experiment.description]
+    parts = [f"# {name}", description]
     for (first, second), own in table.groupby(["first", "second"], sort=False):
         names = [header.format(first=first, second=second) for header in HEADERS]
         rows = [
@@ -98,19 +93,3 @@ def _in_order(table: pd.DataFrame) -> list[tuple[str, str]]:
     found = dict.fromkeys(zip(table["operation"], table["format"], strict=True))
     alone = [(operation, name) for name in formats_in_order() for operation in ("add", "mul")]
     return [*(key for key in alone if key in found), *(key for key in found if key not in alone)]
-
-
-def draw_prices(table: pd.DataFrame, folder: Path, plots: bool = True) -> None:
-    """Write the picture of a comparison, if it has rows.
-
-    Parameters
-    ----------
-    table
-        From `bitjoule.experiments.prices`.
-    folder
-        Where.
-    plots
-        Whether it is wanted.
-    """
-    if plots and not table.empty:
-        save(partial(draw_ratios, table), folder, "ratios")

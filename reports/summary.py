@@ -11,9 +11,8 @@ from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.schema import swept
 from bitjoule.reports.digits import column_prefix, parameters, significant
 from bitjoule.reports.machines import bands_text, machines_line, memory_table, overhead_line, time_table
-from bitjoule.reports.markdown import cut, markdown, side_by_side
+from bitjoule.reports.markdown import MAX_ROWS, cut, markdown, side_by_side
 
-MAX_ROWS = 200
 ROW_KEYS = ("model", "parameters", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens")
 TEXT = ("model", "technology", "platform", "phase")
 HEADERS = {"prompt_tokens": "prompt (tokens)", "new_tokens": "new (tokens)", "batch": "batch (sequences)"}

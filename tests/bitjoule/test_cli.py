@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bitjoule import cli, doctor
-from bitjoule.experiments.reader import shipped_experiments
+from bitjoule import doctor
+from bitjoule.commands import catalogue
+from bitjoule.experiments.files import shipped_experiments
 from bitjoule.sim.trained import shipped_models
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +42,7 @@ def test_no_plots_draws_none(tmp_path, bitjoule):
     assert not list(tmp_path.rglob("*.png")) + list(tmp_path.rglob("*.svg"))
 
 
-@pytest.mark.parametrize("kind", cli.KINDS)
+@pytest.mark.parametrize("kind", catalogue.KINDS)
 def test_every_kind_can_be_listed(bitjoule, kind):
     status, out, _ = bitjoule("list", kind)
     assert status == 0
@@ -64,7 +65,7 @@ def test_an_entry_is_shown(bitjoule, kind, name, says):
     assert says in out
 
 
-@pytest.mark.parametrize("kind", cli.KINDS.values())
+@pytest.mark.parametrize("kind", catalogue.KINDS.values())
 def test_an_unknown_entry_is_wrong_input(bitjoule, kind):
     status, out, err = bitjoule("show", kind, "nothing")
     assert (status, out) == (2, "")

@@ -12,7 +12,7 @@ from bitjoule import cli
 from bitjoule.energy_models.errors import InputError
 from bitjoule.energy_models.huggingface import read_config
 from bitjoule.energy_models.platforms import FOLDER
-from bitjoule.experiments.reader import shipped_experiments
+from bitjoule.experiments.files import shipped_experiments
 
 # all but the largest, which takes longest to run
 SHIPPED = [path.read_text() for name, path in shipped_experiments().items() if name != "model_size_curve"]

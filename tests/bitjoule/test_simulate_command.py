@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from bitjoule.experiments import simulation
-from bitjoule.experiments.reader import shipped_rtl_experiments
+from bitjoule.experiments.files import shipped_rtl_experiments
 from bitjoule.experiments.table_columns import RESULT_COLUMNS, SUMMARY_COLUMNS
 from bitjoule.reports.digits import with_unit
 from bitjoule.sim.configurations import read_configuration

@@ -60,7 +60,7 @@ rtl: {engine: numpy, matmuls: [{m: 2, k: 100, n: 40}, {m: 1, k: 64, n: 16}], ran
 def test_an_experiment_from_yaml_gives_the_same_tables(bitjoule, tmp_path):
     (tmp_path / "mine.yaml").write_text(YAML)
     status, out, err = bitjoule("check", tmp_path / "mine.yaml")
-    assert (status, out, err) == (0, f"{tmp_path}/mine.yaml: ok, a run on the hardware\n", "")
+    assert (status, out, err) == (0, f"{tmp_path}/mine.yaml: ok, 2 matmuls on the accelerator\n", "")
     assert bitjoule("run", tmp_path / "mine.yaml", "--out", tmp_path / "out")[0] == 0
     folder = tmp_path / "out" / "mine"
     matmuls, results, summary = (pd.read_csv(folder / f"{name}.csv") for name in ("matmuls", "results", "summary"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bitjoule.experiments.reader import open_experiment
+from bitjoule.experiments.files import open_experiment
 from bitjoule.experiments.rtl_schema import RtlExperiment, RtlRun, read_rtl_experiment
 from bitjoule.sim.trained import shipped_models
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bitjoule.energy_models.documents import Document
-from bitjoule.experiments.reader import open_experiment
+from bitjoule.experiments.files import open_experiment
 
 
-def opened(path: Path, overrides: Sequence[str] = ()) -> tuple[Document, Path]:
-    """Return an experiment's document and file."""
-    return open_experiment(path, overrides), path
+def opened(path: Path, overrides: Sequence[str] = ()) -> Document:
+    """Return an experiment's document."""
+    return open_experiment(path, overrides)

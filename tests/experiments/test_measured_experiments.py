@@ -3,9 +3,10 @@
 import pytest
 
 from bitjoule.energy_models import technology
+from bitjoule.experiments.files import shipped_experiments, shipped_other_experiments
 from bitjoule.experiments.prices import prices_table
 from bitjoule.experiments.prices_schema import read_prices_experiment
-from bitjoule.experiments.reader import read_experiment, shipped_experiments, shipped_other_experiments
+from bitjoule.experiments.reader import read_experiment
 from bitjoule.experiments.runner import run
 from tests.experiments.opened import opened
 from tests.experiments.technology_files import OPERATIONS, mac_pj, write_technology
@@ -68,7 +69,7 @@ def test_only_measured_prices_move_the_whole_request_and_the_table_gives_what_it
 
 
 def test_every_operation_of_the_tables_is_compared_at_both_nodes():
-    table = prices_table(read_prices_experiment(*opened(shipped_other_experiments()["measured_vs_table"])))
+    table = prices_table(read_prices_experiment(opened(shipped_other_experiments()["measured_vs_table"])))
     for first, rows in technology.technologies().items():
         if first in ("45nm", "7nm"):
             own = table[table["first"] == first]

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from bitjoule.experiments import measuring
+from bitjoule.experiments.files import shipped_other_experiments
 from bitjoule.experiments.gates_schema import GatesEffort, read_gates_experiment
 from bitjoule.experiments.measuring import by_part, run_gates, shown_cases
-from bitjoule.experiments.reader import shipped_other_experiments
 from bitjoule.experiments.sparsity import beside_sweeps, savings, swept
 from bitjoule.gates.libraries import find_library
 from bitjoule.gates.measurement import Effort
@@ -38,7 +38,7 @@ def run(tmp_path, monkeypatch):
         path = tmp_path / "mine.yaml"
         path.write_text(text)
         steps = []
-        found = run_gates(read_gates_experiment(*opened(path, overrides)), lambda *step: steps.append(step))
+        found = run_gates(read_gates_experiment(opened(path, overrides)), lambda *step: steps.append(step))
         return found, steps
 
     return ran
@@ -147,10 +147,10 @@ def test_shipped_and_written_configurations_may_be_named(run, tmp_path):
 def test_the_experiment_written_out_needs_no_other_file_and_says_the_same(tmp_path):
     (tmp_path / "own.yaml").write_text("{lanes: 8, columns: 2, max_k: 64, weight_bus_bits: 32}")
     (tmp_path / "first.yaml").write_text(TEXT.replace(ARRAYS, "    - own.yaml\n"))
-    given = read_gates_experiment(*opened(tmp_path / "first.yaml"))
+    given = read_gates_experiment(opened(tmp_path / "first.yaml"))
     (tmp_path / "own.yaml").unlink()
     (tmp_path / "again.yaml").write_text(yaml.safe_dump(given.experiment.model_dump(mode="json", exclude_none=True)))
-    again = read_gates_experiment(*opened(tmp_path / "again.yaml"))
+    again = read_gates_experiment(opened(tmp_path / "again.yaml"))
     assert again.experiment == given.experiment
     assert [array.config for array in again.arrays] == [array.config for array in given.arrays]
 
@@ -163,6 +163,6 @@ def test_the_default_effort_is_that_of_a_measurement():
     "name", [name for name, path in shipped_other_experiments().items() if "gates:" in path.read_text()]
 )
 def test_shipped_experiments_keep_every_array_busy_and_have_readable_stimuli(name):
-    given = read_gates_experiment(*opened(shipped_other_experiments()[name]))
+    given = read_gates_experiment(opened(shipped_other_experiments()[name]))
     assert given.measurements >= 5
     assert all(array.config.tile_beats == 1 for array in given.arrays)

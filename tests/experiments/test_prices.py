@@ -23,7 +23,7 @@ def compared(tmp_path):
 
     def table(pairs):
         (tmp_path / "x.yaml").write_text(f"name: x\ncompare: {pairs}\n")
-        return prices_table(read_prices_experiment(*opened(tmp_path / "x.yaml")))
+        return prices_table(read_prices_experiment(opened(tmp_path / "x.yaml")))
 
     return table
 
@@ -71,6 +71,6 @@ def test_two_measured_technologies_are_compared_mac_by_mac(compared):
 def test_every_pair_is_compared_and_the_experiment_written_out_needs_no_file(compared, tmp_path):
     table = compared("[[45nm, made.yaml], [7nm, made.yaml]]")
     assert table[["first", "second"]].drop_duplicates().to_numpy().tolist() == [["45nm", "made"], ["7nm", "made"]]
-    given = read_prices_experiment(*opened(tmp_path / "x.yaml"))
+    given = read_prices_experiment(opened(tmp_path / "x.yaml"))
     assert [pair[1].name for pair in given.experiment.compare] == ["made", "made"]
     assert set(given.inputs) == {"x.yaml", "made.yaml"}

@@ -7,7 +7,8 @@ import pytest
 
 from bitjoule.energy_models.errors import InputError
 from bitjoule.energy_models.models import presets
-from bitjoule.experiments.reader import find_experiment, read_experiment, shipped_experiments
+from bitjoule.experiments.files import find_experiment, shipped_experiments
+from bitjoule.experiments.reader import read_experiment
 from bitjoule.experiments.runner import run
 
 CONFIGS = Path(__file__).parents[1] / "energy_models" / "configs"

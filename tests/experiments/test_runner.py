@@ -6,7 +6,8 @@ import pytest
 
 from bitjoule.energy_models.models import presets
 from bitjoule.experiments import sums
-from bitjoule.experiments.reader import read_experiment, shipped_experiments
+from bitjoule.experiments.files import shipped_experiments
+from bitjoule.experiments.reader import read_experiment
 from bitjoule.experiments.runner import run
 from bitjoule.experiments.table_columns import RESULT_COLUMNS, SUMMARY_COLUMNS
 

@@ -11,6 +11,8 @@ from yaml import safe_load
 from bitjoule.energy_models.documents import parse_document
 from bitjoule.energy_models.errors import InputError
 from bitjoule.energy_models.validation import validate
+from bitjoule.execution import json_schema
+from bitjoule.experiments.files import open_experiment, shipped_experiments, shipped_other_experiments
 from bitjoule.experiments.gates_schema import (
     GatesEffort,
     GatesExperiment,
@@ -19,9 +21,7 @@ from bitjoule.experiments.gates_schema import (
     NamedArray,
     read_gates_experiment,
 )
-from bitjoule.experiments.json_schema import json_schema
 from bitjoule.experiments.prices_schema import PricesExperiment, read_prices_experiment
-from bitjoule.experiments.reader import open_experiment, shipped_experiments, shipped_other_experiments
 from bitjoule.experiments.rtl_schema import RtlExperiment, RtlRun, read_rtl_experiment
 from bitjoule.experiments.schema import Experiment, Range, swept
 from tests.experiments.opened import opened
@@ -239,7 +239,7 @@ def test_the_json_schema_and_the_readers_agree_about_experiments_on_netlists_and
     assert SCHEMA.is_valid(safe_load(text)) is valid
     read = read_gates_experiment if "gates:" in text else read_prices_experiment
     if valid:
-        assert read(*opened(tmp_path / "x.yaml")).experiment.name == safe_load(text)["name"]
+        assert read(opened(tmp_path / "x.yaml")).experiment.name == safe_load(text)["name"]
     else:
         with pytest.raises(InputError):
-            read(*opened(tmp_path / "x.yaml"))
+            read(opened(tmp_path / "x.yaml"))

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from bitjoule.experiments.files import shipped_experiments, shipped_other_experiments
 from bitjoule.experiments.prices import prices_table
 from bitjoule.experiments.prices_schema import read_prices_experiment
-from bitjoule.experiments.reader import read_experiment, shipped_experiments, shipped_other_experiments
+from bitjoule.experiments.reader import read_experiment
 from bitjoule.experiments.runner import run
 from bitjoule.experiments.tables import write_csv
 from bitjoule.reports.pictures import file_stems
@@ -36,10 +37,10 @@ def test_a_fresh_run_gives_the_committed_tables(tmp_path, name):
 
 
 def test_a_fresh_comparison_of_prices_gives_the_committed_tables(tmp_path):
-    given = read_prices_experiment(*opened(shipped_other_experiments()[PRICES]))
+    given = read_prices_experiment(opened(shipped_other_experiments()[PRICES]))
     table = prices_table(given)
     write_csv([table], tmp_path / "summary.csv")
-    (tmp_path / "summary.md").write_text(prices_markdown(given, table))
+    (tmp_path / "summary.md").write_text(prices_markdown(given.experiment.name, given.experiment.description, table))
     for name in ("summary.csv", "summary.md"):
         assert (tmp_path / name).read_text() == (GALLERY / PRICES / name).read_text(), f"{name}: run `make gallery`"
     assert {path.name for path in (GALLERY / PRICES).glob("*.png")} == {"ratios.png", "ratios_dark.png"}

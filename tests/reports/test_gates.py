@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 from bitjoule.experiments import measuring
+from bitjoule.experiments.files import shipped_other_experiments
 from bitjoule.experiments.gates_schema import read_gates_experiment
 from bitjoule.experiments.measuring import run_gates
 from bitjoule.experiments.prices import prices_table
 from bitjoule.experiments.prices_schema import read_prices_experiment
-from bitjoule.experiments.reader import shipped_other_experiments
 from bitjoule.gates.libraries import find_library
-from bitjoule.reports.gates import draw_gates, gates_markdown
+from bitjoule.reports.gates import drawings as pictures
+from bitjoule.reports.gates import gates_markdown
 from bitjoule.reports.measured_lines import BARE, IDEAL, draw_bits, draw_zeros
 from bitjoule.reports.measured_parts import draw_parts
-from bitjoule.reports.prices import draw_prices, draw_ratios, prices_markdown
+from bitjoule.reports.prices import draw_ratios, prices_markdown
 from bitjoule.reports.style import THEMES, settings
 from tests.experiments import measured
 from tests.experiments.opened import opened
@@ -64,7 +65,7 @@ def run(tmp_path, monkeypatch):
 
     def ran(overrides=(), text=SWEEP):
         (tmp_path / "mine.yaml").write_text(text)
-        return run_gates(read_gates_experiment(*opened(tmp_path / "mine.yaml", overrides)), lambda *_: None)
+        return run_gates(read_gates_experiment(opened(tmp_path / "mine.yaml", overrides)), lambda *_: None)
 
     return ran
 
@@ -162,12 +163,8 @@ def test_shares_end_at_a_hundred_per_cent_and_the_energies_are_written_all_the_s
     assert [text.get_text() for text in axes.texts] == ["100 fJ", "50.0 fJ", "100 fJ"]
 
 
-def test_a_picture_asked_for_twice_gets_two_files(run, tmp_path):
-    (tmp_path / "out").mkdir()
-    draw_gates(run(["plots=[{kind: parts}, {kind: parts, share: true}]"]), tmp_path / "out")
-    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {
-        "parts.png", "parts_dark.png", "parts_2.png", "parts_2_dark.png",
-    }  # fmt: skip
+def test_a_picture_asked_for_twice_gets_two_files(run):
+    assert list(pictures(run(["plots=[{kind: parts}, {kind: parts, share: true}]"]))) == ["parts", "parts_2"]
 
 
 def test_points_over_bits_carry_how_many_times_less_they_take(run):
@@ -204,22 +201,10 @@ def test_a_summary_shows_as_many_rows_as_it_may(run):
     assert "The first 2 of 15 rows; all are in summary.csv." in text
 
 
-def test_every_picture_is_written_for_both_backgrounds_and_none_when_none_is_wanted(run, tmp_path):
-    found = run()
-    for name in ("with", "without"):
-        (tmp_path / name).mkdir()
-        draw_gates(found, tmp_path / name, name == "with")
-    kinds = ("energy_vs_zeros", "parts", "energy_vs_bits")
-    expected = {f"{kind}{theme}.{end}" for kind in kinds for theme in ("", "_dark") for end in ("png", "svg")}
-    assert {path.name for path in (tmp_path / "with").iterdir()} == expected
-    assert not list((tmp_path / "without").iterdir())
-
-
-def test_without_a_sweep_nothing_is_drawn_over_zeros(run, tmp_path):
-    (tmp_path / "out").mkdir()
+def test_without_a_sweep_nothing_is_drawn_over_zeros(run):
+    assert list(pictures(run())) == ["energy_vs_zeros", "parts", "energy_vs_bits"]
     found = run(["gates.stimuli=[worst]", "plots=[{kind: energy_vs_zeros}]"])
-    draw_gates(found, tmp_path / "out")
-    assert not list((tmp_path / "out").iterdir())
+    assert pictures(found) == {}
     assert "sparsity" not in gates_markdown(found, 9)
 
 
@@ -231,7 +216,7 @@ def prices(tmp_path):
 
     def compared(pairs):
         (tmp_path / "x.yaml").write_text(f"name: x\ndescription: some words\ncompare: {pairs}\n")
-        given = read_prices_experiment(*opened(tmp_path / "x.yaml"))
+        given = read_prices_experiment(opened(tmp_path / "x.yaml"))
         return given, prices_table(given)
 
     return compared
@@ -257,16 +242,8 @@ def test_each_ratio_is_drawn_at_its_value_with_its_band(prices):
 
 def test_the_summary_has_a_table_for_each_pair(prices):
     given, table = prices(PAIRS[1])
-    text = prices_markdown(given, table)
+    text = prices_markdown(given.experiment.name, given.experiment.description, table)
     assert "45nm (pJ) |" in text
     assert re.search(r"\| add +\| int8 +\| +0.0300 \| +0.0600 \| +2.00 \| +1.00 to 4.00 \|", text)
     assert text.count("|:---") >= 2
     assert "some words" in text
-
-
-def test_no_picture_of_no_rows(prices, tmp_path):
-    (tmp_path / "out").mkdir()
-    draw_prices(prices(PAIRS[0])[1].head(0), tmp_path / "out")
-    assert not list((tmp_path / "out").iterdir())
-    draw_prices(prices(PAIRS[0])[1], tmp_path / "out")
-    assert len(list((tmp_path / "out").iterdir())) == 4

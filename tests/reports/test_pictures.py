@@ -8,7 +8,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from bitjoule.energy_models.scaling import laws
-from bitjoule.experiments.reader import read_experiment, shipped_experiments
+from bitjoule.experiments.files import shipped_experiments
+from bitjoule.experiments.reader import read_experiment
 from bitjoule.experiments.runner import run
 from bitjoule.reports.digits import PREFIXES, with_unit
 from bitjoule.reports.losses import Curve, curves

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bitjoule.experiments.reader import read_experiment, shipped_experiments
+from bitjoule.experiments.files import shipped_experiments
+from bitjoule.experiments.reader import read_experiment
 from bitjoule.experiments.runner import run
 from bitjoule.reports.summary import comparison_table, energy_table, summary_markdown
 from tests.experiments.technology_files import write_technology

@@ -89,7 +89,7 @@ def test_without_the_packages_of_synthesis_the_command_says_how_to_get_them(tmp_
     monkeypatch.setattr(measuring, "measure", missing)
     status, out, err = bitjoule("run", mine, "--out", tmp_path / "results")
     assert (status, out) == (1, "")
-    assert err == "bitjoule: pyosys is missing: pip install 'bitjoule[gates]'\n"
+    assert err == "bitjoule: pyosys is not installed: pip install 'bitjoule[gates]'\n"
 
 
 def test_energy_experiments_and_others_run_side_by_side(tmp_path, bitjoule, mine, small):
@@ -101,14 +101,14 @@ def test_energy_experiments_and_others_run_side_by_side(tmp_path, bitjoule, mine
 
 
 def test_check_says_how_many_measurements_there_are(bitjoule, mine):
-    assert bitjoule("check", mine) == (0, f"{mine}: ok, 4 measurements on gates\n", "")
-    assert bitjoule("check", mine, "--set", "gates.stimuli=[worst]")[1].endswith("ok, 2 measurements on gates\n")
+    assert bitjoule("check", mine) == (0, f"{mine}: ok, 4 measurements on netlists\n", "")
+    assert bitjoule("check", mine, "--set", "gates.stimuli=[worst]")[1].endswith("ok, 2 measurements on netlists\n")
 
 
 def test_shipped_experiments_on_netlists_are_listed_and_shown(bitjoule):
     listed = bitjoule("list", "experiments")[1]
     for name in ("sparsity", "array_activation_bits", "datapath", "baseline_arrays"):
-        assert any(line.split()[:2] == [name, "gates"] for line in listed.splitlines()), name
+        assert any(line.split()[:2] == [name, "netlists"] for line in listed.splitlines()), name
         assert bitjoule("show", "experiment", name)[1].startswith(f"name: {name}\n")
 
 
@@ -116,7 +116,7 @@ def test_prices_are_compared_with_a_file_of_ones_own(tmp_path, bitjoule):
     write_technology(tmp_path / "made.yaml")
     path = tmp_path / "mine.yaml"
     path.write_text("name: mine\ncompare: [[45nm, 7nm]]\n")
-    assert bitjoule("check", path)[1] == f"{path}: ok, a comparison of prices\n"
+    assert bitjoule("check", path)[1] == f"{path}: ok, 1 pair of technologies\n"
     change = f"compare=[[45nm, {tmp_path / 'made.yaml'}]]"
     status, out, err = bitjoule("run", path, "--set", change, "--out", tmp_path / "out")
     assert (status, err) == (0, "")

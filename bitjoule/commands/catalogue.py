@@ -1,0 +1,122 @@
+"""``bitjoule list``, ``show`` and ``schema``: what there is, and what experiment files may say."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from bitjoule.commands.status import OK
+from bitjoule.mapping_command import add_options, show_mapping
+
+if TYPE_CHECKING:
+    from bitjoule.energy_models.catalog import Table
+
+KINDS = {
+    "models": "model",
+    "schemes": "scheme",
+    "technologies": "technology",
+    "memories": "memory",
+    "storages": "storage",
+    "platforms": "platform",
+    "accelerators": "accelerator",
+    "checkpoints": "checkpoint",
+    "experiments": "experiment",
+}
+
+
+def add_catalogue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``list``, ``show`` and ``schema``.
+
+    Parameters
+    ----------
+    commands
+        The parser's commands.
+    """
+    listing = commands.add_parser("list", help="what ships", description="List what ships.")
+    listing.add_argument("kind", choices=KINDS, help="what to list")
+    listing.set_defaults(command=_list)
+
+    show = commands.add_parser("show", help="one entry, with its sources", description="Show one entry.")
+    show.add_argument("kind", choices=[*KINDS.values(), "mapping"], help="what it is")
+    show.add_argument("name", metavar="NAME", help="as `bitjoule list` prints it; of a mapping, the platform")
+    add_options(show)
+    show.set_defaults(command=_show)
+
+    schema = commands.add_parser("schema", help="JSON Schema of experiment files, for editors", description="Print it.")
+    schema.set_defaults(command=_schema)
+
+
+def _list(options: argparse.Namespace, _: object) -> int:
+    from tabulate import tabulate
+
+    from bitjoule.energy_models.catalog import Table, listing
+
+    if options.kind == "experiments":
+        table = _experiments()
+    elif options.kind == "accelerators":
+        from bitjoule.sim.configurations import read_configuration, shipped_configurations
+
+        configs = {name: read_configuration(name).as_mapping() for name in shipped_configurations()}
+        headers = ("accelerator", *next(iter(configs.values())))
+        table = Table(headers, [(name, *config.values()) for name, config in configs.items()])
+    elif options.kind == "checkpoints":
+        from bitjoule.sim.trained import described_models
+
+        table = Table(("checkpoint", "weights", "parameters", "nats per byte, held out"), described_models())
+    else:
+        table = listing(options.kind)
+    print(tabulate(table.rows, table.headers, maxcolwidths=[None] * (len(table.headers) - 1) + [70]))
+    return OK
+
+
+def _experiments() -> "Table":
+    from bitjoule.energy_models.catalog import Table
+    from bitjoule.execution import described
+    from bitjoule.experiments.files import shipped_experiments, shipped_other_experiments
+    from bitjoule.kinds import kinds
+
+    found = [described(name) for name in shipped_experiments() | shipped_other_experiments()]
+    found.sort(key=lambda pair: list(kinds()).index(pair[0]))
+    rows = [(file.name, kind, file.size, file.description) for kind, file in found]
+    return Table(("experiment", "kind", "size", "description"), rows)
+
+
+def _show(options: argparse.Namespace, _: object) -> int:
+    from tabulate import tabulate
+
+    from bitjoule.energy_models.catalog import entry
+    from bitjoule.energy_models.documents import read_text
+    from bitjoule.energy_models.yaml_core import write_yaml
+    from bitjoule.experiments.files import find_experiment
+
+    if options.kind == "experiment":
+        print(read_text(find_experiment(options.name), options.name), end="")
+        return OK
+    if options.kind == "mapping":
+        print(show_mapping(options))
+        return OK
+    if options.kind == "accelerator":
+        from bitjoule.sim.configurations import find_configuration
+
+        print(read_text(find_configuration(options.name), options.name), end="")
+        return OK
+    if options.kind == "checkpoint":
+        from bitjoule.sim.trained import find_model
+
+        print(read_text(find_model(options.name) / "README.md", options.name), end="")
+        return OK
+    kind = next(many for many, one in KINDS.items() if one == options.kind)
+    found = entry(kind, options.name)
+    if found.fields:
+        print(write_yaml(dict(found.fields), 110))
+    if found.table is not None:
+        print(tabulate(found.table.rows, found.table.headers), end="\n\n")
+    print("\n".join(["sources:", *found.references]))
+    return OK
+
+
+def _schema(_: argparse.Namespace, __: object) -> int:
+    import json
+
+    from bitjoule.execution import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return OK

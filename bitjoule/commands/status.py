@@ -1,0 +1,3 @@
+"""Exit statuses."""
+
+OK, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130

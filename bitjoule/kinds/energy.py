@@ -1,0 +1,60 @@
+"""Energy experiments: what a model's operations and accesses take."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from bitjoule.kinds.kind import Outcome, Progress, Ready
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bitjoule.energy_models.documents import Document
+    from bitjoule.experiments.reader import Resolved
+    from bitjoule.experiments.result import Result
+    from bitjoule.experiments.schema import Experiment
+    from bitjoule.reports.style import Theme
+
+KEY = ""
+PARALLEL = True
+
+
+def schema() -> "type[Experiment]":
+    """Return the schema of its files."""
+    from bitjoule.experiments.schema import Experiment
+
+    return Experiment
+
+
+def resolve(document: "Document") -> "Ready[Resolved]":
+    """Check an experiment and look up its names."""
+    from bitjoule.experiments import reader
+
+    resolved = reader.resolve(document)
+    return Ready(resolved.experiment, resolved)
+
+
+def run(ready: "Ready[Resolved]", _: Progress) -> "Outcome[Result]":
+    """Count and price every case."""
+    from bitjoule.experiments import runner
+
+    resolved = ready.work
+    result = runner.run(resolved)
+    tables = {"results": result.results_in_blocks(), "summary": [result.summary]}
+    tables |= {name: [table] for name, table in (("memory", result.memory), ("bands", result.bands)) if len(table)}
+    if resolved.printed:
+        tables["published"] = [result.comparison]
+    return Outcome(result, tables, ready.experiment.model_dump(mode="json", exclude_none=True), resolved.inputs)
+
+
+def summary(outcome: "Outcome[Result]", max_rows: int) -> str:
+    """Return the summary as Markdown."""
+    from bitjoule.reports.summary import summary_markdown
+
+    return summary_markdown(outcome.result, max_rows)
+
+
+def pictures(outcome: "Outcome[Result]") -> "Mapping[str, Callable[[Theme], Figure]]":
+    """Return what draws each plot; none of printed numbers where no case that was run has one."""
+    from bitjoule.reports.pictures import drawings
+
+    return drawings(outcome.result)

@@ -1,0 +1,81 @@
+"""Experiments on the simulated hardware: a model that generates text, or bare matmuls."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from bitjoule.kinds.kind import Outcome, Progress, Ready
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bitjoule.energy_models.documents import Document
+    from bitjoule.experiments.hardware_tables import HardwareResult
+    from bitjoule.experiments.preparation import Prepared
+    from bitjoule.experiments.rtl_schema import RtlExperiment
+    from bitjoule.reports.style import Theme
+
+KEY = "rtl"
+INSTALL = "bitjoule[rtl]"
+SHOWN_ROWS = 1000  # a model's matmuls are what the user asked for
+FLOATING_POINT = (
+    "no integer matmul will be run: this model's weights are floating-point; `--weights ternary` (in YAML\n"
+    "rtl.weights) quantises them. No tables are written.\n\n"
+)
+
+
+def schema() -> "type[RtlExperiment]":
+    """Return the schema of its files."""
+    from bitjoule.experiments.rtl_schema import RtlExperiment
+
+    return RtlExperiment
+
+
+def resolve(document: "Document") -> "Ready[Prepared]":
+    """Check an experiment and look up its names; nothing is built and no weight read."""
+    from bitjoule.energy_models.validation import validate
+
+    experiment = validate(schema(), document)
+    from bitjoule.experiments.preparation import prepare
+
+    prepared = prepare(experiment, document)
+    return Ready(experiment, prepared, writes=prepared.machine is not None)
+
+
+def run(ready: "Ready[Prepared]", progress: Progress) -> "Outcome[HardwareResult]":
+    """Run the matmuls on the accelerator; the generated text is said as it comes."""
+    from bitjoule.experiments.hardware_tables import hardware_result, written_out
+    from bitjoule.experiments.simulation import simulate
+    from bitjoule.reports.hardware import speed_line
+
+    prepared = ready.work
+    chosen = prepared.chosen
+    tokens = len(chosen.prompt) + prepared.experiment.rtl.new_tokens if chosen else 0
+    if not ready.writes:
+        progress.say(FLOATING_POINT)
+    if chosen and chosen.positions and tokens > chosen.positions:
+        progress.warn(f"{tokens} tokens, but {chosen.name} was made for {chosen.positions}")
+    simulated = simulate(prepared, progress.say)
+    if not simulated.bare:
+        progress.say("\n\n")
+    result = hardware_result(prepared.experiment, simulated)
+    return Outcome(
+        result,
+        {name: [getattr(result, name)] for name in ("matmuls", "results", "summary")} if ready.writes else {},
+        written_out(prepared, simulated) if ready.writes else {},
+        simulated.inputs,
+        {"seed": prepared.experiment.rtl.seed},
+        simulated.versions,
+        speed_line(simulated),
+    )
+
+
+def summary(outcome: "Outcome[HardwareResult]", max_rows: int) -> str:
+    """Return the summary as Markdown."""
+    from bitjoule.reports.hardware import hardware_markdown
+
+    return hardware_markdown(outcome.result, max_rows)
+
+
+def pictures(_: "Outcome[HardwareResult]") -> "Mapping[str, Callable[[Theme], Figure]]":
+    """Return nothing: these runs have tables alone."""
+    return {}

@@ -1,0 +1,77 @@
+"""Comparisons of prices: each operation in two technologies."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from bitjoule.kinds.kind import Outcome, Progress, Ready
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from bitjoule.energy_models.documents import Document
+    from bitjoule.experiments.prices_schema import PricesExperiment, PricesInput
+    from bitjoule.reports.style import Theme
+
+KEY = "compare"
+
+
+@dataclass(frozen=True)
+class PricesResult:
+    """What a comparison gives.
+
+    Parameters
+    ----------
+    name, description
+        Of the experiment.
+    summary
+        See `bitjoule.experiments.prices.prices_table`.
+    """
+
+    name: str
+    description: str
+    summary: "pd.DataFrame"
+
+
+def schema() -> "type[PricesExperiment]":
+    """Return the schema of its files."""
+    from bitjoule.experiments.prices_schema import PricesExperiment
+
+    return PricesExperiment
+
+
+def resolve(document: "Document") -> "Ready[PricesInput]":
+    """Check an experiment and look up its technologies."""
+    from bitjoule.experiments.prices_schema import read_prices_experiment
+
+    work = read_prices_experiment(document)
+    return Ready(work.experiment, work)
+
+
+def run(ready: "Ready[PricesInput]", _: Progress) -> Outcome[PricesResult]:
+    """Set the prices beside each other."""
+    from bitjoule.experiments.prices import prices_table
+
+    experiment = ready.work.experiment
+    table = prices_table(ready.work)
+    written = experiment.model_dump(mode="json", exclude_none=True)
+    result = PricesResult(experiment.name, experiment.description, table)
+    return Outcome(result, {"summary": [table]}, written, ready.work.inputs)
+
+
+def summary(outcome: Outcome[PricesResult], _: int) -> str:
+    """Return the summary as Markdown, all rows."""
+    from bitjoule.reports.prices import prices_markdown
+
+    result = outcome.result
+    return prices_markdown(result.name, result.description, result.summary)
+
+
+def pictures(outcome: Outcome[PricesResult]) -> "Mapping[str, Callable[[Theme], Figure]]":
+    """Return what draws the ratios, if there are any."""
+    from bitjoule.reports.prices import draw_ratios
+
+    table = outcome.result.summary
+    return {} if table.empty else {"ratios": partial(draw_ratios, table)}

@@ -1,0 +1,169 @@
+"""Experiment files: those that ship, those that a user names, and values changed in them."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from bitjoule.energy_models.documents import Document, Path_, dotted, parse_document, read_document
+from bitjoule.energy_models.errors import InputError, Problem, brief, whole_file
+from bitjoule.energy_models.validation import Strict, unknown_name
+
+FOLDER = Path(__file__).parent
+Overrides = Sequence[str] | Mapping[str, Any]
+
+
+class ExperimentFile(Strict):
+    """What an experiment file of any kind says; a kind's schema adds its own keys."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100, description="the output folder")
+    description: str = Field(default="", description="a paragraph for the reader")
+
+    @property
+    def size(self) -> str:
+        """How much is run, e.g. ``36 cases``: for ``bitjoule check`` and ``bitjoule list experiments``."""
+        raise NotImplementedError
+
+
+def shipped_experiments() -> dict[str, Path]:
+    """Return the energy experiments that come with bitjoule, by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+def shipped_rtl_experiments() -> dict[str, Path]:
+    """Return the hardware experiments that come with bitjoule, by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("rtl/*.yaml"))}
+
+
+def shipped_other_experiments() -> dict[str, Path]:
+    """Return all but the energy experiments that come with bitjoule, by name: on hardware, netlists and prices."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*/*.yaml"))}
+
+
+def find_experiment(argument: str) -> Path:
+    """Return the file that a command-line argument names.
+
+    Parameters
+    ----------
+    argument
+        A file, or the name of a shipped experiment.
+
+    Raises
+    ------
+    InputError
+        It is neither.
+    """
+    shipped = shipped_experiments() | shipped_other_experiments()
+    if "/" in argument or argument.endswith((".yaml", ".yml")) or os.path.isfile(argument):  # noqa: PTH113 (never raises)
+        return Path(argument)
+    if argument not in shipped:
+        wrong, expected = unknown_name("experiment", argument, shipped)
+        raise whole_file(argument or "''", wrong, f"a YAML file or {expected}")
+    return shipped[argument]
+
+
+def open_experiment(
+    experiment: "str | os.PathLike[str] | Mapping[str, Any]", overrides: Overrides = (), file: str = "experiment"
+) -> Document:
+    """Return an experiment, of whatever kind, with values changed.
+
+    Parameters
+    ----------
+    experiment
+        A shipped name, a YAML file, or a mapping that says what a file would.
+    overrides
+        ``key=value`` texts, as of ``--set`` (dotted key, value in YAML), or a mapping of dotted keys to values; a
+        mapping inside it changes the keys below.
+    file
+        What messages call a mapping.
+
+    Raises
+    ------
+    InputError
+        There is no such experiment, the file is not YAML, a text is not ``key=value``, or a key leads nowhere.
+    """
+    if isinstance(experiment, Mapping):
+        document = Document(file, _plain(experiment), {(): 1})
+    else:
+        path = find_experiment(experiment) if isinstance(experiment, str) else Path(experiment)
+        document = read_document(path)
+    return overridden(document, overrides)
+
+
+def overridden(document: Document, overrides: Overrides) -> Document:
+    """Return a document with values changed.
+
+    Parameters
+    ----------
+    document
+        As written.
+    overrides
+        As for `open_experiment`.
+
+    Raises
+    ------
+    InputError
+        A text is not ``key=value``, or its key leads to nothing.
+    """
+    if isinstance(overrides, Mapping):
+        for key, value in _leaves(overrides):
+            if not _parts(key):
+                raise InputError([Problem("overrides", 1, "key", f"got {brief(key)}", "a dotted key")])
+            document = _override(document, key, _plain(value), f"override of {dotted(_parts(key))}")
+        return document
+    for text in overrides:
+        origin = f"--set {brief(text)[1:-1]}"
+        key, equals, value = text.partition("=")
+        if not equals or not _parts(key):
+            raise InputError([Problem(origin, 1, key or "key", "is not key=value", "e.g. workload.prompt_tokens=1024")])
+        document = _override(document, key, parse_document(value, origin).data if value.strip() else None, origin)
+    return document
+
+
+def _parts(key: str) -> Path_:
+    """Return a dotted key as the path that it stands for."""
+    parts = [part for part in re.split(r"[.\[\]]+", key) if part]
+    return tuple(int(part) if re.fullmatch(r"[0-9]{1,9}", part) else part for part in parts)
+
+
+def _leaves(overrides: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted keys and values of nested mappings."""
+    for key, value in overrides.items():
+        name = f"{above}.{key}" if above else str(key)
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, name)
+        else:
+            yield name, value
+
+
+def _plain(value: Any) -> Any:
+    """Return Python data as YAML would have given it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value
+
+
+def _override(document: Document, key: str, value: Any, origin: str) -> Document:
+    """Return the document with one value set."""
+    at = _parts(key)
+
+    def replaced(data: Any, path: Path_) -> Any:
+        if not path:
+            return value
+        head, rest = path[0], path[1:]
+        if isinstance(data, list) and isinstance(head, int) and head < len(data):
+            return [replaced(item, rest) if i == head else item for i, item in enumerate(data)]
+        if isinstance(data, dict) and isinstance(head, str):
+            return {**data, head: replaced(data.get(head, {} if rest else None), rest)}
+        raise InputError([Problem(origin, 1, key or "key", "does not lead to a value", "a key of the experiment")])
+
+    origins = {place: earlier for place, earlier in document.origins.items() if place[: len(at)] != at}
+    return replace(document, data=replaced(document.data, at), origins={**origins, at: origin})
