@@ -1,11 +1,10 @@
 """The output folder: replaced as a whole or left as it was.
 
-A run writes into a hidden folder beside the target, holds a lock on it while it lives, and renames it at the end.
+A run writes into a hidden folder beside the target, holds its lock while it lives, and renames it at the end.
 Whatever a killed run left behind is unlocked, so that the next run recognises it: an unfinished folder is removed, and
-an earlier result that was already moved aside is moved back.
+an earlier result that was already moved aside is moved back. A lock is a hidden file beside the folder, gone with it.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -14,10 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import BaseFileLock
+
 from bitjoule.energy_models.errors import InputError, whole_file
+from bitjoule.sim.locks import acquire, locked, release
 
 MANIFEST = "manifest.json"
 NEW, OLD = ".bitjoule-new-", ".bitjoule-old-"
+_LOCK, _EXCHANGE = ".lock", ".bitjoule.lock"
 
 
 @contextmanager
@@ -39,11 +42,12 @@ def replacing(target: Path) -> Iterator[Path]:
     InputError
         `target` cannot be made, or holds something that is no earlier result.
     """
+    staging_lock: BaseFileLock | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _exclusive(target.parent):
             _check_replaceable(target)
-            recover(target.parent)
+            _recover(target.parent)
             staging = Path(tempfile.mkdtemp(prefix=f".{target.name}{NEW}", dir=target.parent))
             staging_lock = _lock(staging)
     except OSError as error:
@@ -55,7 +59,7 @@ def replacing(target: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         if staging_lock is not None:
-            os.close(staging_lock)
+            release(staging_lock)
 
 
 def recover(parent: Path) -> None:
@@ -66,6 +70,11 @@ def recover(parent: Path) -> None:
     parent
         The folder of results.
     """
+    with _exclusive(parent):
+        _recover(parent)
+
+
+def _recover(parent: Path) -> None:
     for aside in sorted(parent.glob(f".*{OLD}*")):
         if _abandoned(aside):
             target = parent / aside.name[1:].partition(OLD)[0]
@@ -73,7 +82,7 @@ def recover(parent: Path) -> None:
                 shutil.rmtree(aside, ignore_errors=True)
             else:
                 aside.rename(target)
-    for staging in parent.glob(f".*{NEW}*"):
+    for staging in sorted(parent.glob(f".*{NEW}*")):
         if _abandoned(staging):
             shutil.rmtree(staging, ignore_errors=True)
 
@@ -105,33 +114,24 @@ def _unwritable(target: Path, error: OSError) -> InputError:
 @contextmanager
 def _exclusive(folder: Path) -> Iterator[None]:
     """Wait for, and hold, the lock on a folder in which results are exchanged; the system frees it if we die."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(folder / _EXCHANGE):
         yield
-    finally:
-        os.close(descriptor)
 
 
-def _lock(folder: Path) -> int | None:
-    """Lock a folder until the returned descriptor is closed, or return none if it is locked or gone."""
+def _lock(folder: Path) -> BaseFileLock | None:
+    """Lock a folder, or return none if it is locked or cannot be."""
     with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-        else:
-            return descriptor
+        return acquire(folder.with_name(folder.name + _LOCK), wait=False)
     return None
 
 
 def _abandoned(folder: Path) -> bool:
-    lock = _lock(folder)
+    """Tell whether nobody holds a folder; of a lock's file without its folder, remove it."""
+    lock = _lock(folder.with_name(folder.name.removesuffix(_LOCK)))
     if lock is None:
         return False
-    os.close(lock)
-    return True
+    release(lock)
+    return folder.is_dir()
 
 
 def _check_replaceable(target: Path) -> None:

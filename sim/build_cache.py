@@ -1,7 +1,6 @@
 """Folders of compiled things by the hash of what they are made from: built once, also by processes at the same time."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -9,19 +8,21 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import platformdirs
+
+from bitjoule.sim.locks import locked
 from bitjoule.sim.simulators import SimulatorError
 
 
 def cache_folder() -> Path:
     """Return where builds are kept.
 
-    The environment's BITJOULE_CACHE, or else bitjoule below XDG_CACHE_HOME, or else ~/.cache/bitjoule.
+    The environment's BITJOULE_CACHE, or else bitjoule in the user's cache: XDG_CACHE_HOME or ~/.cache on Linux.
     """
     given = os.environ.get("BITJOULE_CACHE")
     if given:
         return Path(given).expanduser().absolute()
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home and Path(home).is_absolute() else Path.home() / ".cache") / "bitjoule"
+    return platformdirs.user_cache_path("bitjoule", appauthor=False)
 
 
 def content_hash(*parts: str | bytes) -> str:
@@ -96,19 +97,9 @@ def _writing(root: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[bool]:
     """Wait for the lock on a file; tell whether there is one: some file systems have none."""
-    while True:
-        with _writing(path.parent):
-            file = path.open("w", encoding="ascii")
-        with file:
-            alone = False
-            with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
-                alone = True
-            # Who had it before has removed the file: then nobody else would wait for this one.
-            if alone and not (path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())):
-                continue
-            try:
-                yield alone
-            finally:
-                path.unlink(missing_ok=True)
-            return
+    with contextlib.ExitStack() as held:
+        alone = False
+        with contextlib.suppress(OSError):
+            held.enter_context(locked(path))
+            alone = True
+        yield alone

@@ -12,6 +12,7 @@ from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP
 from bitjoule.sim.build_cache import cached, content_hash
 from bitjoule.sim.generated import generated_verilog
+from bitjoule.sim.processors import usable_processors
 from bitjoule.sim.simulators import SimulatorError, find_compiler, verilator_root
 
 Variant = Literal["fast", "saif", "vcd"]
@@ -122,7 +123,7 @@ def _compile_all(compiler: str, jobs: list[tuple[Path, tuple[str, ...]]], folder
         source, flags = job
         _call([compiler, *flags, "-c", str(source), "-o", f"{source.stem}.o"], folder, "the C++ compiler")
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(usable_processors()) as pool:
         for _ in pool.map(compile_one, jobs):
             pass
 

