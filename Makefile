@@ -7,7 +7,7 @@ EXPERIMENTS = bitnet_table1 bitnet_energy_vs_size b158_mac_energy b158_energy_vs
   activation_bits memory_footprint tpu32_cross_check papers_with_measured_prices mac_with_measured_prices \
   full_model_measured measured_vs_table
 
-.PHONY: run test lint types contracts gallery benchmark clean
+.PHONY: run test lint types contracts gallery benchmark mutants mutants-sample clean
 
 run: $(VENV)/.rtl
 	$(BIN)/bitjoule run $(EXPERIMENTS)
@@ -42,6 +42,13 @@ benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/hardware.py --config benchmarks/configs/*.yaml rtl/configs/decode_64x5.yaml
+
+# Faults put into the code by a seed: which of them no test sees. The sample is the size for CI; it takes two minutes.
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutation.run --sample 400
+
+mutants-sample: $(VENV)/.dev
+	$(BIN)/python -m tests.mutation.run --sample 40 --budget 20 --limit 90
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -36,11 +36,8 @@ def recount(model, scheme, machine, batch, prompt, new, facts):
             counted.elements("output_rescale", "rescale", asking * n * times / run * scales * (s.weights not in FLOATS))
         if m.experts > 1:
             counted.matmul("ffn_router", at, d, m.experts, steps * m.layers, asks, s.embedding, asks, away, away)
-        group, pairs, formats = (
-            asked * m.heads / m.kv_heads,
-            steps * m.layers * batch * m.kv_heads,
-            (s.attention, kept, asks),
-        )
+        group, pairs = asked * m.heads / m.kv_heads, steps * m.layers * batch * m.kv_heads
+        formats = (s.attention, kept, asks)
         counted.matmul("attention_scores", group, m.head_dim, context, pairs, *formats, away, False, "keys")
         counted.matmul("attention_values", group, context, m.head_dim, pairs, *formats, False, away, "values")
         formats = (facts["holds"][s.lm_head], s.lm_head, s.vector)
@@ -67,20 +64,20 @@ def recount(model, scheme, machine, batch, prompt, new, facts):
         edge += carried("spilled_activations", "outputs", "off_chip_read", s.vector, back * away)
         edge += carried("spilled_activations", "outputs", "off_chip_write", s.vector, each * 2 * d * away)
         edge += carried("spilled_activations", "activations", "off_chip_write", s.activations, values * away)
-        lanes, moved = machine["vector"]["lanes"], max(counted.spent["buffer_read"], counted.spent["buffer_write"])
-        slowest = [
-            counted.spent["operations"] / lanes,
-            edge / facts["edge"],
-            (moved + cached * v) / facts["width_bits"],
-        ]
-        counted.put("leakage", "chip", "leak", "", ceil(counted.cycles + max(slowest)), "leakage")
+        moved = (max(counted.spent["buffer_read"], counted.spent["buffer_write"]) + cached * v) / facts["width_bits"]
+        slowest = max(counted.spent["operations"] / machine["vector"]["lanes"], edge / facts["edge"], moved)
+        counted.put("leakage", "chip", "leak", "", ceil(counted.cycles + slowest), "leakage")
         phases[phase] = counted.rows
     experts = {name: m.experts if name.startswith("ffn") else 1 for name in linears}
     stored = m.layers * sum(experts[name] * k * n for name, (k, n, _) in linears.items())
-    biases = m.layers * (sum(experts[name] * n * bias for name, (_, n, bias) in linears.items()))
+    router, biases = (
+        d * m.experts * (m.experts > 1),
+        sum(experts[at] * n * bias for at, (_, n, bias) in linears.items()),
+    )
     gains = 2 * d * (1 + m.post_norm) + (q + m.ffn * m.experts) * m.sub_norm + 2 * m.head_dim * m.qk_norm
-    other = (m.layers * gains + d) * (1 + (m.norm == "layernorm")) + biases + m.learned_positions * d
-    other += m.layers * d * m.experts * (m.experts > 1)  # the router
+    other = (
+        (m.layers * gains + d) * (1 + (m.norm == "layernorm")) + m.layers * (router + biases) + m.learned_positions * d
+    )
     table, head = m.vocabulary * d, 0 if m.tied_embedding else m.vocabulary * d
     tables = table * bits[s.embedding] + head * bits[s.lm_head]
     cache = batch * (prompt + new) * m.layers * 2 * kv * bits[kept]

@@ -1,0 +1,238 @@
+"""Mutation testing: ``python -m tests.mutation.run --sample 400``; see docs/development.md.
+
+Each mutant is put into a copy of the tree and the tests that can see its module run until one fails. What no test
+fails within the budget counts as survived, so the share given is a lower bound. A test that fails on the mutant must
+pass on the code as it is.
+"""
+
+import argparse
+import csv
+import difflib
+import json
+import math
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.mutation.mutants import PACKAGES, Mutant, sample
+from tests.mutation.selection import Imports
+
+HERE = Path(__file__).parent
+TREE = HERE.parents[1]
+EQUIVALENT = HERE / "equivalent.csv"
+SILENT_S = 60  # a test that says nothing for so long hangs
+
+
+class Verdict(NamedTuple):
+    """What became of a mutant; `by` is the test that failed."""
+
+    mutant: Mutant
+    line: str
+    changed: str
+    outcome: str
+    by: str
+    seconds: float
+
+
+def wilson(killed: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the 95 % interval of a share [1]_.
+
+    References
+    ----------
+    .. [1] Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
+    """
+    if count == 0:
+        return 0.0, 1.0
+    share, spread = killed / count, z * z / count
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / 4 / count)
+    return middle - half, middle + half
+
+
+def equivalents() -> set[tuple[str, str]]:
+    """Return the known changes that change nothing: a line, and what it becomes. Named without paths, which move."""
+    with EQUIVALENT.open(encoding="utf-8", newline="") as handle:
+        return {(row["line"], row["becomes"]) for row in csv.DictReader(handle)}
+
+
+class Copy:
+    """A copy of the tree in which one mutant at a time lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.clock = folder, time.time()
+        names = subprocess.run(["git", "ls-files", "-z"], cwd=TREE, check=True, capture_output=True, text=True).stdout
+        for name in filter(None, names.split("\0")):
+            source, target = TREE / name, folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_symlink():
+                target.symlink_to(source.readlink())
+            elif source.exists():
+                shutil.copy2(source, target)
+
+    def write(self, path: Path, code: str) -> None:
+        """Write a module so that no compiled one of another text is taken for it."""
+        (self.folder / path).write_text(code, encoding="utf-8")
+        self.clock += 2
+        os.utime(self.folder / path, (self.clock, self.clock))
+
+    def test(self, selected: list[str], budget_s: float) -> tuple[str, str]:
+        """Run tests until one fails; return ``passed``, ``failed``, ``hung`` or ``budget``, and the test."""
+        options = ["-v", "-x", "-n", "0", "-p", "no:cacheprovider", "--tb=no", "-m", "not slow"]
+        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
+        child = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *options, *selected], cwd=self.folder, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=_read, args=(child, lines), daemon=True).start()
+        end, last = time.monotonic() + budget_s, "import"
+        try:
+            while True:
+                wait = min(SILENT_S, end - time.monotonic())
+                try:
+                    line = lines.get(timeout=max(wait, 0.01))
+                except queue.Empty:
+                    return ("hung", last) if wait == SILENT_S else ("budget", last)
+                if line is None:
+                    break
+                last = line.split()[0] if "::" in line else last
+                if "FAILED" in line or "ERROR" in line:
+                    return "failed", last if "::" in line else "import"
+        finally:
+            _end(child)
+        return ("passed", "") if child.returncode in (0, 5) else ("failed", last)
+
+
+def _read(child: "subprocess.Popen[str]", lines: "queue.Queue[str | None]") -> None:
+    for line in child.stdout or ():
+        lines.put(line)
+    lines.put(None)
+
+
+def _end(child: "subprocess.Popen[str]") -> None:
+    """End the tests and what they started."""
+    try:
+        if child.poll() is None:
+            os.killpg(child.pid, 9)
+    except ProcessLookupError:
+        pass
+    child.wait()
+
+
+class Runner:
+    """Judges mutants, each worker in a copy of its own."""
+
+    def __init__(self, budget_s: float) -> None:
+        self.budget_s, self.imports, self.known = budget_s, Imports(TREE), equivalents()
+        self.sound: dict[str, bool] = {}
+
+    def judge(self, copy: Copy, mutant: Mutant) -> Verdict:
+        """Return what becomes of a mutant."""
+        start, code = time.monotonic(), (TREE / mutant.path).read_text(encoding="utf-8")
+        changed = mutant.apply(code)
+        before, after = _difference(code, changed)
+        if (before, after) in self.known:
+            return Verdict(mutant, before, after, "equivalent", "", 0.0)
+        selected = [str(path) for path in self.imports.tests_of(mutant.path)]
+        copy.write(mutant.path, changed)
+        try:
+            outcome, by = copy.test(selected, self.budget_s) if selected else ("untested", "")
+        finally:
+            copy.write(mutant.path, code)
+        if outcome == "failed" and by != "import" and not self._passes(copy, by):
+            outcome = "broken test"
+        outcome = {"failed": "killed", "hung": "killed", "passed": "survived", "budget": "survived"}.get(
+            outcome, outcome
+        )
+        return Verdict(mutant, before, after, outcome, by, time.monotonic() - start)
+
+    def _passes(self, copy: Copy, test: str) -> bool:
+        if test not in self.sound:
+            self.sound[test] = copy.test([test], 600)[0] == "passed"
+        return self.sound[test]
+
+
+def _difference(code: str, changed: str) -> tuple[str, str]:
+    """Return the lines that differ, as they were and as they are."""
+    lines, others = code.splitlines(), changed.splitlines()
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, lines, others, autojunk=False).get_opcodes():
+        if tag != "equal":
+            return " ".join(" ".join(lines[a:b]).split()), " ".join(" ".join(others[c:d]).split())
+    return "", ""
+
+
+def judged(mutants: list[Mutant], budget_s: float, jobs: int, limit_s: float) -> Iterator[Verdict]:
+    """Yield verdicts as they come, until all are judged or time is over."""
+    runner, waiting, done = Runner(budget_s), queue.SimpleQueue[Mutant](), queue.Queue[Verdict | None]()
+    for mutant in mutants:
+        waiting.put(mutant)
+    end = time.monotonic() + limit_s
+
+    def work(folder: Path) -> None:
+        try:
+            copy = Copy(folder)
+            while time.monotonic() < end:
+                done.put(runner.judge(copy, waiting.get_nowait()))
+        except queue.Empty:
+            pass
+        finally:
+            done.put(None)
+
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(jobs):
+            threading.Thread(target=work, args=(Path(folder) / str(i),), daemon=True).start()
+        left = jobs
+        while left:
+            verdict = done.get()
+            left -= verdict is None
+            if verdict is not None:
+                yield verdict
+
+
+def main() -> int:
+    """Sample, judge, print; 1 if the share that is killed is below the goal beyond what chance explains."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sample", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=14)
+    parser.add_argument("--packages", nargs="+", default=list(PACKAGES))
+    parser.add_argument("--budget", type=float, default=300, metavar="SECONDS", help="of the tests of one mutant")
+    parser.add_argument("--limit", type=float, default=math.inf, metavar="SECONDS", help="start no mutant after it")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--goal", type=float, default=0.95)
+    parser.add_argument("--out", type=Path, help="JSON lines, a line a mutant")
+    arguments = parser.parse_args()
+    mutants = sample(TREE, arguments.sample, arguments.seed, tuple(arguments.packages))
+    outcomes: Counter[tuple[str, str]] = Counter()
+    for verdict in judged(mutants, arguments.budget, arguments.jobs, arguments.limit):
+        outcomes[verdict.mutant.path.parts[0], verdict.outcome] += 1
+        place = f"{verdict.mutant.path}:{verdict.mutant.line}"
+        print(f"{verdict.outcome:10} {verdict.seconds:5.0f} s  {place}  {verdict.by}", flush=True)
+        if verdict.outcome not in ("killed", "equivalent"):
+            print(f"    - {verdict.line}\n    + {verdict.changed}", flush=True)
+        if arguments.out is not None:
+            record = {**verdict._asdict(), "mutant": [str(value) for value in verdict.mutant]}
+            with arguments.out.open("a", encoding="utf-8") as handle:
+                handle.write(json.dumps(record) + "\n")
+    upper = 0.0
+    for package in (*arguments.packages, ""):
+        mine = Counter[str]()
+        for (name, outcome), count in outcomes.items():
+            mine[outcome] += count if package in ("", name) else 0
+        count = sum(mine.values()) - mine["equivalent"] - mine["broken test"]
+        low, upper = wilson(mine["killed"], count)
+        share = f"{mine['killed']} of {count} killed, 95 % interval {low:.1%} to {upper:.1%}"
+        print(f"{package or 'all'}: {share}; {mine['equivalent']} equivalent, {mine['broken test']} not judged")
+    return int(upper < arguments.goal)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
