@@ -14,7 +14,7 @@ import numpy as np
 
 from bitjoule import cli
 from bitjoule.experiments.evaluation import evaluate
-from bitjoule.experiments.grid import Grid
+from bitjoule.experiments.grid import grid_of
 from bitjoule.experiments.reader import Resolved, read_experiment
 from bitjoule.experiments.runner import run
 from bitjoule.experiments.tables import format_rows
@@ -52,11 +52,12 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        one = Grid(read(folder, ONE))
+        experiment = read(folder, ONE)
+        one = grid_of(experiment)
         one_s = median_s(lambda: evaluate(one, np.array([0])), 200)
-        one_run_s = median_s(lambda: run(one.resolved), 20)
+        one_run_s = median_s(lambda: run(experiment), 20)
         sweep = read(folder, SWEEP.replace("NEW", "0"))
-        cases = len(Grid(sweep))
+        cases = len(grid_of(sweep))
         compute_s = median_s(lambda: run(sweep), 3)
         begun = time.perf_counter()
         arguments = ["run", str(folder / "experiment.yaml"), "--out", name, "--no-plots", "--jobs", "1"]

@@ -20,7 +20,7 @@ from bitjoule.energy_models.search import candidates, search
 from bitjoule.energy_models.steps import Kind
 from bitjoule.energy_models.technology import technologies
 from bitjoule.experiments.evaluation import evaluate
-from bitjoule.experiments.grid import Grid
+from bitjoule.experiments.grid import grid_of
 from bitjoule.experiments.reader import Resolved, read_experiment
 from bitjoule.experiments.runner import run
 
@@ -82,13 +82,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         search.cache_clear()
-        one = Grid(read(folder, ONE))
+        one = grid_of(read(folder, ONE))
         cold_s = seconds(lambda: evaluate(one, np.array([0])))
         warm_s = statistics.median(seconds(lambda: evaluate(one, np.array([0]))) for _ in range(200))
         print(f"| prefill and decode of llama-3-8b, cold | {1e3 * cold_s:.0f} ms | <= 500 ms |")
         print(f"| the same, mappings known | {1e3 * warm_s:.2f} ms | <= 1 ms |")
         sweep = read(folder, SWEEP)
-        cases = len(Grid(sweep))
+        cases = len(grid_of(sweep))
         search.cache_clear()
         cold_s = seconds(lambda: run(sweep))
         warm_s = seconds(lambda: run(sweep))

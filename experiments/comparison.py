@@ -12,7 +12,6 @@ from bitjoule.energy_models.published import PrintedNumber
 from bitjoule.energy_models.system import Bytes
 from bitjoule.experiments.evaluation import CATEGORIES, evaluate
 from bitjoule.experiments.grid import Grid
-from bitjoule.experiments.schema import Baseline
 from bitjoule.experiments.table_columns import PHASES, PJ_PER_J
 
 COMPARISON_COLUMNS = (
@@ -27,7 +26,7 @@ def compare(printed: Sequence[PrintedNumber], grid: Grid, memory: Floats) -> tup
     Parameters
     ----------
     printed
-        The papers' cells.
+        The papers' cells that the experiment counts as the paper did.
     grid
         The cases that are run.
     memory
@@ -45,7 +44,7 @@ def compare(printed: Sequence[PrintedNumber], grid: Grid, memory: Floats) -> tup
     baselines = grid.baseline()
     rows = []
     found = [(cell, grid.find(cell.model, cell.scheme, cell.technology, cell.prompt_tokens)) for cell in printed]
-    cases = [(cell, case) for cell, case in found if case is not None and _comparable(cell, grid)]
+    cases = [(cell, case) for cell, case in found if case is not None]
     overhead = _overhead(cases, grid, memory)
     for cell, case in cases:
         other = None if baselines is None else int(baselines[case])
@@ -82,16 +81,8 @@ def _stored_bytes(memory: Floats, case: int) -> float:
 
 
 def _cached_values(grid: Grid, cell: PrintedNumber) -> float:
-    model = grid.resolved.models[cell.model]
+    model = grid.models[cell.model]
     return float(model.layers * model.hidden) if isinstance(model, ModelShape) else 0.0
-
-
-def _comparable(cell: PrintedNumber, grid: Grid) -> bool:
-    experiment = grid.resolved.experiment
-    written_out = experiment.models is not None and cell.model not in experiment.models
-    written_out |= any(name not in experiment.schemes for name in (cell.scheme, cell.baseline or cell.scheme))
-    baseline = Baseline(scheme=cell.baseline) if cell.baseline else experiment.baseline
-    return not written_out and cell.accounting == experiment.accounting and experiment.baseline == baseline
 
 
 def _energy_j(grid: Grid, case: int, action: str) -> float:

@@ -49,13 +49,12 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> Block:
     cases
         Numbers of those to evaluate, shape (cases,).
     """
-    resolved = grid.resolved
-    if resolved.experiment.accounting is Accounting.SYSTEM:
+    if grid.accounting is Accounting.SYSTEM:
         return system_block(cases, evaluate_system(grid, cases))
     asked, technology, _ = _asked(grid, cases)
-    models, schemes = list(resolved.models.values()), list(resolved.schemes.values())
-    counts = count(models, schemes, asked, resolved.experiment.accounting)
-    energies = price_actions(counts, list(resolved.technologies.values()), asked.scheme, technology)
+    models, schemes = list(grid.models.values()), list(grid.schemes.values())
+    counts = count(models, schemes, asked, grid.accounting)
+    energies = price_actions(counts, list(grid.technologies.values()), asked.scheme, technology)
     names = counted_formats()
     formats = np.array([[names.index(f) for f in action.formats] for action in counts.actions], dtype=np.int8)
     of_scheme = formats.reshape(-1, len(schemes)).T[asked.scheme]
@@ -154,17 +153,16 @@ def case_columns(grid: Grid, cases: NDArray[np.integer[Any]], phase: NDArray[np.
     cases, phase
         Case number and index into `PHASES` of each row, shape (rows,).
     """
-    resolved = grid.resolved
     model, scheme, technology, platform, *_ = grid.axis_indices(cases)
     batch, prompt, new = grid.workload(cases)
-    parameters = np.array([m.parameters for m in resolved.models.values()], dtype=np.int64)
+    parameters = np.array([m.parameters for m in grid.models.values()], dtype=np.int64)
     zeros = np.zeros(len(cases), dtype=np.int8)
     return {
-        "experiment": categorical(zeros, [resolved.experiment.name]),
-        "model": categorical(model, list(resolved.models)),
+        "experiment": categorical(zeros, [grid.name]),
+        "model": categorical(model, list(grid.models)),
         "parameters": parameters[model],
-        "scheme": categorical(scheme, list(resolved.schemes)),
-        "technology": categorical(technology, list(resolved.technologies)),
+        "scheme": categorical(scheme, list(grid.schemes)),
+        "technology": categorical(technology, list(grid.technologies)),
         "platform": categorical(platform, grid.names[3]),  # empty: the papers' accounting knows no machine
         "phase": categorical(phase, PHASES),
         "batch": batch,

@@ -1,11 +1,14 @@
 """What a run gives to those who write about it and draw it: tables, and the names in them. Nothing here computes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from bitjoule.energy_models.arithmetic import Accounting
 from bitjoule.energy_models.footprint import Overhead
-from bitjoule.experiments.schema import Experiment
+from bitjoule.experiments.plot_schema import Plot
+from bitjoule.experiments.schema import Baseline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +45,20 @@ class Frames:
 
     Parameters
     ----------
-    experiment
-        With every default filled in.
+    name, description
+        Of the experiment.
+    accounting
+        How it counts.
+    bare
+        Whether its models are bare matmuls.
+    baseline
+        What ratios are to.
+    workload
+        Values of batch, prompt tokens and new tokens; none of bare matmuls.
+    compared
+        Whether it names printed numbers to compare with.
+    requested
+        The plots that it asks for.
     models
         Column family and parameters, by name, in the experiment's order.
     schemes, technologies, platforms
@@ -68,7 +83,14 @@ class Frames:
         What the plots show beside these.
     """
 
-    experiment: Experiment
+    name: str
+    description: str
+    accounting: Accounting
+    bare: bool
+    baseline: Baseline | None
+    workload: Mapping[str, Sequence[int]] | None
+    compared: bool
+    requested: tuple[Plot, ...]
     models: pd.DataFrame
     schemes: tuple[str, ...]
     technologies: tuple[str, ...]

@@ -1,5 +1,6 @@
 """The cases of an experiment: the cross product of its lists, numbered."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -7,10 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import Indices, Matmul
+from bitjoule.energy_models.arithmetic import Accounting, Indices, Matmul
+from bitjoule.energy_models.mapping import Objective
+from bitjoule.energy_models.models import ModelShape
+from bitjoule.energy_models.platforms import Platform
+from bitjoule.energy_models.schemes import Scheme
 from bitjoule.energy_models.system import System
+from bitjoule.energy_models.technology import Technology
 from bitjoule.experiments.reader import Resolved
-from bitjoule.experiments.schema import swept
+from bitjoule.experiments.schema import Baseline, swept
 
 AXES = ("model", "scheme", "technology", "platform", "batch", "prompt_tokens", "new_tokens")
 NAMED_AXES = AXES[:4]
@@ -18,17 +24,40 @@ NAMED_AXES = AXES[:4]
 
 @dataclass(frozen=True)
 class Grid:
-    """The cross product of an experiment's lists; case number -> index on each axis."""
+    """The cross product of an experiment's lists; case number -> index on each axis.
 
-    resolved: Resolved
+    Parameters
+    ----------
+    name
+        Of the experiment.
+    accounting, objective
+        How cases are counted, and what mappings are chosen for.
+    models, schemes, technologies
+        By name, in the experiment's order.
+    platforms
+        By name, for each scheme the name and the machine it runs on; empty but with the system accounting.
+    sizes
+        Values of batch, prompt tokens and new tokens.
+    bare
+        Whether the models are bare matmuls.
+    fixed
+        What every case is compared with.
+    """
+
+    name: str
+    accounting: Accounting
+    objective: Objective
+    models: Mapping[str, ModelShape | Matmul]
+    schemes: Mapping[str, Scheme]
+    technologies: Mapping[str, Technology]
+    platforms: Mapping[str, Mapping[str, tuple[str, Platform]]]
+    sizes: tuple[Sequence[int], Sequence[int], Sequence[int]]
+    bare: bool
+    fixed: Baseline | None
 
     @cached_property
     def _workload(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        workload = self.resolved.experiment.workload
-        sizes = [[1], [1], [0]] if workload is None else [
-            swept(workload.batch), swept(workload.prompt_tokens), swept(workload.new_tokens)
-        ]  # fmt: skip
-        batch, prompt, new = (np.array(size, dtype=np.int64) for size in sizes)
+        batch, prompt, new = (np.array(size, dtype=np.int64) for size in self.sizes)
         return batch, prompt, new
 
     @cached_property
@@ -39,23 +68,19 @@ class Grid:
     @cached_property
     def names(self) -> tuple[list[str], ...]:
         """Names on the axes `NAMED_AXES`; without platforms, one empty name."""
-        resolved = self.resolved
-        found = (resolved.models, resolved.schemes, resolved.technologies, resolved.platforms or ("",))
+        found = (self.models, self.schemes, self.technologies, self.platforms or ("",))
         return tuple(list(names) for names in found)
 
     @cached_property
     def system(self) -> System:
         """The machines, and every mapping found so far."""
-        resolved = self.resolved
-        machines = [
-            [by_scheme[scheme] for scheme in resolved.schemes] for by_scheme in (resolved.platforms or {}).values()
-        ]
+        machines = [[by_scheme[scheme] for scheme in self.schemes] for by_scheme in self.platforms.values()]
         return System(
-            list(resolved.models.values()),
-            list(resolved.schemes.values()),
-            list(resolved.technologies.values()),
+            list(self.models.values()),
+            list(self.schemes.values()),
+            list(self.technologies.values()),
             machines,
-            resolved.experiment.objective,
+            self.objective,
         )
 
     def __len__(self) -> int:
@@ -83,19 +108,18 @@ class Grid:
         """
         model, _, _, _, *indices = self.axis_indices(cases)
         batch, prompt, new = (values[index] for values, index in zip(self._workload, indices, strict=True))
-        if self.resolved.experiment.matmuls is not None:
-            rows = [m.m for m in self.resolved.models.values() if isinstance(m, Matmul)]
+        if self.bare:
+            rows = [m.m for m in self.models.values() if isinstance(m, Matmul)]
             prompt = np.array(rows, dtype=np.int64)[model]
         return batch, prompt, new
 
     def baseline(self) -> Indices | None:
         """Return the number of every case's baseline case, or none without a baseline."""
-        baseline = self.resolved.experiment.baseline
-        if baseline is None:
+        if self.fixed is None:
             return None
         indices = list(self.axis_indices(np.arange(len(self))))
         for axis, key in enumerate(NAMED_AXES):
-            chosen = getattr(baseline, key)
+            chosen = getattr(self.fixed, key)
             if chosen is not None:
                 indices[axis] = np.full_like(indices[axis], self.names[axis].index(chosen))
         return np.ravel_multi_index(tuple(indices), self.shape)
@@ -108,9 +132,8 @@ class Grid:
         model, scheme, technology, prompt_tokens
             Of the case.
         """
-        resolved = self.resolved
         batch, prompts, new = self._workload
-        if resolved.experiment.matmuls is not None:
+        if self.bare:
             prompts = np.array([prompt_tokens])  # stands in the model's name
         axes = (*self.names, batch, prompts, new)
         wanted = (model, scheme, technology, self.names[3][0], 1, prompt_tokens, new.min())
@@ -118,3 +141,22 @@ class Grid:
         if any(len(found) == 0 for found in index):
             return None
         return int(np.ravel_multi_index(tuple(int(found[0]) for found in index), self.shape))
+
+
+def grid_of(resolved: Resolved) -> Grid:
+    """Return the cases of an experiment.
+
+    Parameters
+    ----------
+    resolved
+        From `bitjoule.experiments.reader`.
+    """
+    experiment = resolved.experiment
+    workload = experiment.workload
+    sizes: tuple[Sequence[int], Sequence[int], Sequence[int]] = ([1], [1], [0])
+    if workload is not None:
+        sizes = (swept(workload.batch), swept(workload.prompt_tokens), swept(workload.new_tokens))
+    return Grid(
+        experiment.name, experiment.accounting, experiment.objective, resolved.models, resolved.schemes,
+        resolved.technologies, resolved.platforms, sizes, experiment.matmuls is not None, experiment.baseline,
+    )  # fmt: skip

@@ -17,7 +17,7 @@ from bitjoule.energy_models.technology import Technology
 from bitjoule.energy_models.validation import unknown_name, validate
 from bitjoule.experiments.files import Overrides, open_experiment
 from bitjoule.experiments.machines import PlatformReader, cannot_run, name_of
-from bitjoule.experiments.schema import Experiment, NamedShape
+from bitjoule.experiments.schema import Baseline, Experiment, NamedShape
 from bitjoule.experiments.technologies import read_technologies
 
 
@@ -34,7 +34,7 @@ class Resolved:
     platforms
         By name, for each scheme the name and the machine it runs on; empty but with the system accounting.
     printed
-        The papers' numbers to set beside ours.
+        The papers' numbers to set beside ours: those that the experiment counts as the paper did.
     inputs
         SHA-256 of its file and of each file that it names, by name as written.
     """
@@ -93,7 +93,7 @@ def resolve(document: Document) -> Resolved:
     printed: tuple[PrintedNumber, ...] = ()
     name = experiment.published
     if name is not None and _known("published table", name, published_names(), document, ("published",), problems):
-        printed = published(name)
+        printed = tuple(cell for cell in published(name) if _comparable(cell, experiment))
     machines = PlatformReader(document, problems, inputs)
     found_platforms = machines.read(experiment, list(found_schemes))
     if not problems:
@@ -170,6 +170,14 @@ def _known(kind: str, name: str, known: Iterable[str], document: Document, at: P
         return True
     problems.append(document.problem(at, *unknown_name(kind, name, names)))
     return False
+
+
+def _comparable(cell: PrintedNumber, experiment: Experiment) -> bool:
+    """Return whether an experiment runs what a paper printed: the shipped model and scheme, counted as it counts."""
+    written_out = experiment.models is not None and cell.model not in experiment.models
+    written_out |= any(name not in experiment.schemes for name in (cell.scheme, cell.baseline or cell.scheme))
+    baseline = Baseline(scheme=cell.baseline) if cell.baseline else experiment.baseline
+    return not written_out and cell.accounting == experiment.accounting and experiment.baseline == baseline
 
 
 def _missing_prices(

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from bitjoule.experiments.evaluation import evaluate, long_table
 from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.grid import Grid
-from bitjoule.experiments.reader import Resolved
 from bitjoule.experiments.sums import blocks
 
 
@@ -27,11 +26,6 @@ class Result(Frames):
     """
 
     grid: Grid
-
-    @property
-    def resolved(self) -> Resolved:
-        """What was run."""
-        return self.grid.resolved
 
     @cached_property
     def results(self) -> pd.DataFrame:

@@ -9,7 +9,6 @@ from bitjoule.energy_models.system import BITS_PER_BYTE
 from bitjoule.energy_models.workload import MATMULS
 from bitjoule.experiments.evaluation import evaluate, long_table
 from bitjoule.experiments.grid import Grid
-from bitjoule.experiments.reader import Resolved
 from bitjoule.experiments.table_columns import REQUEST
 
 OPERATIONS_A_MAC = 2
@@ -54,13 +53,13 @@ def points(grid: Grid, summary: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def roofs(resolved: Resolved) -> pd.DataFrame:
+def roofs(grid: Grid) -> pd.DataFrame:
     """Return what each machine can reach at most.
 
     Parameters
     ----------
-    resolved
-        An experiment with the system accounting.
+    grid
+        The cases of an experiment with the system accounting.
 
     Returns
     -------
@@ -68,12 +67,12 @@ def roofs(resolved: Resolved) -> pd.DataFrame:
         Columns technology, platform, scheme, machine, bytes_per_s (of off-chip memory) and operations_per_s (of the
         array that runs the linears).
     """
-    kind = Kind.LINEAR if resolved.experiment.matmuls is None else Kind.BARE
+    kind = Kind.BARE if grid.bare else Kind.LINEAR
     rows = []
-    for at, technology in resolved.technologies.items():
-        for place, machines in resolved.platforms.items():
+    for at, technology in grid.technologies.items():
+        for place, machines in grid.platforms.items():
             for scheme, (name, platform) in machines.items():
-                machine = Machine(resolved.schemes[scheme], platform, technology, name)
+                machine = Machine(grid.schemes[scheme], platform, technology, name)
                 array, _ = machine.array(kind)
                 peak = OPERATIONS_A_MAC * array.lanes * array.columns * machine.node.clock_mhz * 1e6
                 rows.append((at, place, scheme, name, platform.off_chip.bandwidth_gb_per_s * 1e9, peak))

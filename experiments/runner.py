@@ -1,5 +1,7 @@
 """Runs an experiment: counts and prices every case, sums, compares, and makes what its plots show."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -8,10 +10,10 @@ from bitjoule.energy_models.system import Bytes
 from bitjoule.experiments.comparison import compare
 from bitjoule.experiments.evaluation import case_columns, evaluate, long_table
 from bitjoule.experiments.frames import PlotFrames
-from bitjoule.experiments.grid import Grid
+from bitjoule.experiments.grid import Grid, grid_of
 from bitjoule.experiments.losses import losses
 from bitjoule.experiments.papers import arithmetic, limits
-from bitjoule.experiments.plot_schema import ComponentsPlot, LossPlot, RatioPlot, RooflinePlot
+from bitjoule.experiments.plot_schema import ComponentsPlot, LossPlot, Plot, RatioPlot, RooflinePlot
 from bitjoule.experiments.reader import Resolved
 from bitjoule.experiments.result import Result
 from bitjoule.experiments.rooflines import points, roofs
@@ -30,7 +32,7 @@ def run(resolved: Resolved) -> Result:
     resolved
         From `bitjoule.experiments.reader`.
     """
-    grid, experiment = Grid(resolved), resolved.experiment
+    grid, experiment = grid_of(resolved), resolved.experiment
     summary, memory, bands = summarise(grid)
     system = experiment.accounting is Accounting.SYSTEM
     comparison, overhead = compare(resolved.printed, grid, memory)
@@ -40,11 +42,18 @@ def run(resolved: Resolved) -> Result:
         for platform, by_scheme in resolved.platforms.items()
         for scheme, (machine, _) in by_scheme.items()
     ]
-    kinds = [(technology, kind) for technology, found in unmeasured(resolved).items() for kind in found]
+    kinds = [(technology, kind) for technology, found in unmeasured(grid).items() for kind in found]
     _, schemes, technologies, platforms = map(tuple, grid.names)
     return Result(
         grid=grid,
-        experiment=experiment,
+        name=experiment.name,
+        description=experiment.description,
+        accounting=experiment.accounting,
+        bare=grid.bare,
+        baseline=experiment.baseline,
+        workload=None if experiment.workload is None else dict(zip(WORKLOAD_AXES, grid.sizes, strict=True)),
+        compared=experiment.published is not None,
+        requested=tuple(experiment.plots),
         models=pd.DataFrame(models, columns=["model", "family", "parameters"]).set_index("model"),
         schemes=schemes,
         technologies=technologies,
@@ -56,22 +65,23 @@ def run(resolved: Resolved) -> Result:
         overhead=overhead,
         memory=memory_table(grid, memory) if system else pd.DataFrame(),
         bands=bands.table() if system and experiment.baseline is not None else pd.DataFrame(),
-        plots=plot_frames(grid, summary),
+        plots=plot_frames(experiment.plots, grid, summary),
     )
 
 
-def plot_frames(grid: Grid, summary: pd.DataFrame) -> PlotFrames:
-    """Return what the experiment's plots show beside its summary.
+def plot_frames(plots: Sequence[Plot], grid: Grid, summary: pd.DataFrame) -> PlotFrames:
+    """Return what plots show beside the summary.
 
     Parameters
     ----------
+    plots
+        That the experiment asks for.
     grid
         Every case.
     summary
         Of the run.
     """
-    resolved, none = grid.resolved, pd.DataFrame()
-    plots = resolved.experiment.plots
+    none = pd.DataFrame()
 
     def asks(*kinds: type) -> bool:
         return any(isinstance(plot, kinds) for plot in plots)
@@ -79,11 +89,11 @@ def plot_frames(grid: Grid, summary: pd.DataFrame) -> PlotFrames:
     beside = any(isinstance(plot, RatioPlot) and plot.arithmetic for plot in plots)
     return PlotFrames(
         actions=long_table(grid, evaluate(grid, first_cases(grid))) if asks(ComponentsPlot) else none,
-        papers=arithmetic(resolved) if beside else none,
-        limits=limits(resolved) if asks(RatioPlot) else none,
+        papers=arithmetic(grid) if beside else none,
+        limits=limits(grid) if asks(RatioPlot) else none,
         roofline=points(grid, summary) if asks(RooflinePlot) else none,
-        roofs=roofs(resolved) if asks(RooflinePlot) else none,
-        losses=losses(resolved) if asks(LossPlot) else none,
+        roofs=roofs(grid) if asks(RooflinePlot) else none,
+        losses=losses(grid) if asks(LossPlot) else none,
     )
 
 

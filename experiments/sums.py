@@ -44,7 +44,7 @@ def blocks(grid: Grid) -> Iterator[NDArray[np.intp]]:
     grid
         The cases.
     """
-    size = BLOCK_CASES // 4 if grid.resolved.experiment.accounting is Accounting.SYSTEM else BLOCK_CASES
+    size = BLOCK_CASES // 4 if grid.accounting is Accounting.SYSTEM else BLOCK_CASES
     for start in range(0, len(grid), size):
         yield np.arange(start, min(start + size, len(grid)))
 
@@ -62,7 +62,7 @@ def summarise(grid: Grid) -> Sums:
     size = (len(grid), len(PHASES))
     energy_j = {f"{end}_j": np.zeros(size) for end in ENDS}
     latency_s = np.full(size, np.nan)
-    system = grid.resolved.experiment.accounting is Accounting.SYSTEM
+    system = grid.accounting is Accounting.SYSTEM
     for cases in blocks(grid):
         if system:
             found = evaluate_system(grid, cases)

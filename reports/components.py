@@ -58,7 +58,7 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
     kept = kept_models(models, len(frames.schemes) * len(platforms))
     shown = bars[[bar[0] in kept for bar in bars]]
     names = [bar_name(bar if len(platforms) > 1 else bar[:2]) for bar in shown]
-    system = frames.experiment.accounting is Accounting.SYSTEM
+    system = frames.accounting is Accounting.SYSTEM
     colors = (_system_colors if system else _colors)(list(energy_j.columns), theme)
     columns = min(len(technologies), PANELS_A_ROW)
     lines = math.ceil(len(technologies) / columns)
@@ -91,7 +91,7 @@ def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
         results = results[results["phase"] == plot.phase]
     if plot.phase is not None:
         text = phase_text(plot.phase, first["new_tokens"]) + text
-    system = frames.experiment.accounting is Accounting.SYSTEM
+    system = frames.accounting is Accounting.SYSTEM
     part = _parts(plot, results, system)
     names = [results[key].astype(str) for key in ("model", "scheme", "platform", "technology")]
     energy_j = (results["energy_pj"] / PJ_PER_J).groupby([*names, part.rename("part")], sort=False).sum()

@@ -95,7 +95,7 @@ def reference(own: Sequence[Curve], frames: Frames) -> Curve:
     frames
         Of a run.
     """
-    baseline = frames.experiment.baseline
+    baseline = frames.baseline
     wanted = baseline.scheme if baseline is not None else None
     return next((curve for curve in own if curve.scheme == wanted), own[0])
 

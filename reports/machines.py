@@ -89,7 +89,7 @@ def memory_table(frames: Frames, max_rows: int) -> str:
         Rows shown.
     """
     memory = frames.memory
-    if frames.experiment.matmuls is not None or memory["memory_bytes"].nunique() == 1:
+    if frames.bare or memory["memory_bytes"].nunique() == 1:
         return ""
     keys = [key for key in ("batch", "prompt_tokens", "new_tokens") if (memory[key] != memory[key].iloc[0]).any()]
     parts = {"weights": "weights_bytes", "embedding and head": "tables_bytes", "KV cache": "kv_cache_bytes",

@@ -67,7 +67,7 @@ def file_stems(frames: Frames) -> list[str]:
     frames
         Of a run.
     """
-    return stems([plot.kind for plot in frames.experiment.plots])
+    return stems([plot.kind for plot in frames.requested])
 
 
 def stems(kinds: Sequence[str]) -> list[str]:
@@ -111,7 +111,7 @@ def drawings(frames: Frames) -> dict[str, Callable[[Theme], Figure]]:
     frames
         Of a run.
     """
-    plots = zip(file_stems(frames), frames.experiment.plots, strict=True)
+    plots = zip(file_stems(frames), frames.requested, strict=True)
     drawn = [(stem, plot) for stem, plot in plots if not (isinstance(plot, PublishedPlot) and frames.comparison.empty)]
     return {stem: partial(draw, plot, frames) for stem, plot in drawn}
 

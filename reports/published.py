@@ -67,7 +67,7 @@ def draw_published(plot: PublishedPlot, frames: Frames, theme: Theme) -> Figure:
         axis.set_major_formatter(FuncFormatter(lambda value, _: significant(value, 1)))
         axis.set_minor_formatter(NullFormatter())
     agree = int(cells["agrees"].sum())
-    title = f"{frames.experiment.name}: {agree} of {len(cells)} agree at the printed precision"
+    title = f"{frames.name}: {agree} of {len(cells)} agree at the printed precision"
     figure.suptitle(title + ("" if agree == len(cells) else " (hollow: not)"), fontsize=14)
     figure.legend(*top.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

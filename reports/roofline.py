@@ -65,7 +65,7 @@ def draw_roofline(plot: RooflinePlot, frames: Frames, theme: Theme) -> Figure:
     points = roofline_points(plot, frames)
     models = list(frames.models.index)
     kept = [models[i] for i in np.linspace(0, len(models) - 1, min(MAX_MODELS, len(models))).astype(int)]
-    if frames.experiment.matmuls is not None:
+    if frames.bare:
         kept = models
     points = points[points["model"].isin(kept)]
     panels = panels_of(frames)
@@ -246,7 +246,7 @@ def _color(scheme: str, frames: Frames, theme: Theme) -> str:
 
 
 def _title(plot: RooflinePlot, frames: Frames) -> str:
-    if frames.experiment.matmuls is not None:
+    if frames.bare:
         return "matrix products"
     _, prompt, new = first_values(frames).values()
     phase = plot.phase or ("prefill and decode" if new else "prefill")

@@ -61,7 +61,7 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, frames: Frames, theme: Theme) -> Fi
         beside = any(line.thin for lines in lines_at for line in lines)
         scale_ratios(drawn[0], values, WIDE_BESIDE if beside else WIDE_RATIOS)
         drawn[0].set_ylim(top=1.1 * max([drawn[0].get_ylim()[1] / 1.1, *(v for at in limits_at for v, _ in at)]))
-    baseline = frames.experiment.baseline
+    baseline = frames.baseline
     label = "energy per token" if per_token else "energy"
     for axes in left_panels(drawn):
         axes.set_ylabel(f"{baseline.name} energy / energy" if ratios and baseline is not None else label)
@@ -81,7 +81,7 @@ def _as_papers(line: Line) -> Line:
 
 def _lines(rows: pd.DataFrame, column: str, frames: Frames, ratios: bool, theme: Theme) -> list[Line]:
     groups: list[tuple[list[str], pd.DataFrame]] = []
-    baseline = frames.experiment.baseline
+    baseline = frames.baseline
     for scheme in frames.schemes:
         own = rows[rows["scheme"] == scheme].sort_values(["parameters", "model"])
         alone = len(frames.schemes) == 1

@@ -8,7 +8,6 @@ import pandas as pd
 from bitjoule.energy_models.arithmetic import Accounting
 from bitjoule.energy_models.published import decimals_of
 from bitjoule.experiments.frames import Frames
-from bitjoule.experiments.schema import swept
 from bitjoule.reports.digits import column_prefix, parameters, significant
 from bitjoule.reports.machines import bands_text, machines_line, memory_table, overhead_line, time_table
 from bitjoule.reports.markdown import MAX_ROWS, cut, markdown, side_by_side
@@ -49,17 +48,16 @@ def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
     max_rows
         Rows shown of each table; the CSV files hold all.
     """
-    experiment = frames.experiment
-    parts = [f"# {experiment.name}", experiment.description, COUNTED[experiment.accounting], workload_line(frames)]
+    parts = [f"# {frames.name}", frames.description, COUNTED[frames.accounting], workload_line(frames)]
     parts += [energy_table(frames, max_rows), unmeasured_line(frames)]
-    if experiment.accounting is Accounting.SYSTEM:
+    if frames.accounting is Accounting.SYSTEM:
         parts += [
             machines_line(frames),
             time_table(frames, max_rows),
             bands_text(frames),
             memory_table(frames, max_rows),
         ]
-    if experiment.published is not None:
+    if frames.compared:
         parts += [comparison_table(frames.comparison, max_rows), overhead_line(frames)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -84,7 +82,7 @@ def energy_table(frames: Frames, max_rows: int = MAX_ROWS) -> str:
     compared = [i for i in range(len(schemes)) if not np.isnan(ratio[:, i]).any() and not np.allclose(ratio[:, i], 1)]
     headers = [HEADERS.get(key, key) for key in keys]
     headers += [f"{scheme} ({unit}J)" for scheme in schemes]
-    baseline = frames.experiment.baseline
+    baseline = frames.baseline
     headers += [f"{baseline.name} / {schemes[i]}" for i in compared] if baseline is not None else []
     energy = summary["energy_j"].to_numpy()[order]
     rows = []
@@ -105,19 +103,14 @@ def workload_line(frames: Frames) -> str:
     frames
         Of a run.
     """
-    workload = frames.experiment.workload
+    workload = frames.workload
     parts = []
     if workload is not None:
-        named = (
-            ("prompt tokens", workload.prompt_tokens),
-            ("new tokens", workload.new_tokens),
-            ("batch", workload.batch),
-        )
-        for name, value in named:
-            values = swept(value)
+        for axis in ("prompt_tokens", "new_tokens", "batch"):
+            values = workload[axis]
             text = str(values[0]) if len(values) == 1 else f"{len(values)} values from {min(values)} to {max(values)}"
-            parts.append(f"{name}: {text}")
-    baseline = frames.experiment.baseline
+            parts.append(f"{axis.replace('_', ' ')}: {text}")
+    baseline = frames.baseline
     if baseline is not None:
         parts.append(f"baseline: {baseline.name}")
     return f"Run with {'; '.join(parts)}." if parts else ""

@@ -57,7 +57,7 @@ def draw_sweep(plot: SweepPlot, frames: Frames, theme: Theme) -> Figure:
     for axes, lines in zip(drawn, lines_at, strict=True):
         draw_lines(axes, lines, theme, CROWDED_POINTS)
         token_axis(axes, AXIS_NAMES[plot.over], sorted(set(rows[plot.over])))
-    baseline = frames.experiment.baseline
+    baseline = frames.baseline
     if plot.quantity == "ratio_to_baseline":
         scale_ratios(drawn[0], values)
         label = f"{baseline.name} energy / energy" if baseline is not None else ""
@@ -103,7 +103,7 @@ def swept_rows(plot: SweepPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
 
 
 def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frames, theme: Theme) -> list[Line]:
-    baseline = frames.experiment.baseline
+    baseline = frames.baseline
     found: list[Line] = []
     for i, scheme in enumerate(frames.schemes):
         own = rows[(rows["scheme"] == scheme) & rows["model"].isin(models)]

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import PhaseName
-from bitjoule.experiments.schema import swept
 from bitjoule.experiments.table_columns import REQUEST, WORKLOAD_AXES
 
 TITLE_IN_PER_CHARACTER = 0.125
@@ -35,10 +34,10 @@ def first_workload(frames: Frames) -> tuple[dict[str, int], str]:
     frames
         Of a run.
     """
-    values, workload = first_values(frames), frames.experiment.workload
+    values, workload = first_values(frames), frames.workload
     if workload is None:
         return values, "matrix products"
-    workloads = math.prod(len(swept(getattr(workload, axis))) for axis in WORKLOAD_AXES)
+    workloads = math.prod(map(len, workload.values()))
     first = f" (first of {workloads} workloads)" if workloads > 1 else ""
     return values, workload_text(*values.values()) + first
 
@@ -68,7 +67,7 @@ def first_rows(frames: Frames, phase: PhaseName | None) -> tuple[pd.DataFrame, s
     """
     first, text = first_workload(frames)
     rows = frames.summary
-    if frames.experiment.matmuls is not None:
+    if frames.bare:
         return rows, text
     for axis, value in first.items():
         rows = rows[rows[axis] == value]
@@ -115,4 +114,4 @@ def set_title(figure: Figure, frames: Frames, text: str) -> None:
         What is drawn.
     """
     width = int(figure.get_figwidth() / TITLE_IN_PER_CHARACTER)
-    figure.suptitle(textwrap.fill(f"{frames.experiment.name}: {text}", width), fontsize=14)
+    figure.suptitle(textwrap.fill(f"{frames.name}: {text}", width), fontsize=14)

@@ -41,7 +41,7 @@ def run(ready: "Ready[Resolved]", _: Progress) -> "Outcome[Result]":
     result = runner.run(resolved)
     tables = {"results": result.results_in_blocks(), "summary": [result.summary]}
     tables |= {name: [table] for name, table in (("memory", result.memory), ("bands", result.bands)) if len(table)}
-    if resolved.printed:
+    if result.compared:
         tables["published"] = [result.comparison]
     return Outcome(result, tables, ready.experiment.model_dump(mode="json", exclude_none=True), resolved.inputs)
 

@@ -47,7 +47,7 @@ def test_figure_3_of_b158_comes_from_the_first_papers_shapes():
 
 def test_the_curve_has_every_dense_preset_and_the_ratio_rises_along_the_bitnet_family():
     result = shipped("model_size_curve")
-    assert set(result.resolved.models) == {name for name, shape in presets().items() if shape.experts == 1}
+    assert set(result.grid.models) == {name for name, shape in presets().items() if shape.experts == 1}
     rows = result.summary[(result.summary["scheme"] == "bitnet") & (result.summary["technology"] == "7nm")]
     family = rows[rows["model"].str.match(r"bitnet-\d")].sort_values("parameters")
     assert len(family) == 9
@@ -72,13 +72,13 @@ def test_a_summary_row_is_the_sum_of_its_rows_and_a_request_of_its_phases(resolv
     np.testing.assert_allclose(phases, sums[phases.index], rtol=1e-12)
     requests = result.summary[result.summary["phase"] == "request"].set_index(CASE)["energy_j"]
     whole = phases.groupby(level=CASE, observed=True).sum()
-    assert len(requests) == result.resolved.experiment.cases / 2  # those with new tokens
+    assert len(requests) == len(result.grid) / 2  # those with new tokens
     np.testing.assert_allclose(requests, whole[requests.index], rtol=1e-12)
 
 
 def test_energy_is_count_times_price(resolved):
     result = run(resolved())
-    technologies = result.resolved.technologies
+    technologies = result.grid.technologies
     for row in result.results.itertuples():
         price = technologies[row.technology].price(row.action, row.format)
         assert row.energy_pj == pytest.approx(row[15] * price.nominal_pj, rel=1e-15)
@@ -135,7 +135,7 @@ def test_the_long_table_of_some_cases_is_a_part_of_the_whole(resolved):
     some = result.results_of(np.array([3, 17]))
     rows = [result.results_of(np.array([case])) for case in (3, 17)]
     assert some.equals(pd.concat(rows, ignore_index=True))
-    assert len(result.results_of(np.arange(result.resolved.experiment.cases))) == len(result.results)
+    assert len(result.results_of(np.arange(len(result.grid)))) == len(result.results)
 
 
 @pytest.mark.parametrize("change", ["baseline.scheme=bitnet", "accounting=mac", "baseline.technology=7nm"])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bitjoule.experiments.grid import grid_of
 from bitjoule.experiments.unmeasured import unmeasured
 from tests.experiments.technology_files import write_technology
 
@@ -24,7 +25,7 @@ def found(tmp_path, resolved):
     def kinds(*overrides, more="", by_arrays=True):
         path = write_technology(tmp_path / "made.yaml")
         path.write_text(path.read_text() + f"by_arrays: {str(by_arrays).lower()}\n")
-        return unmeasured(resolved(TEXT + more, *overrides))
+        return unmeasured(grid_of(resolved(TEXT + more, *overrides)))
 
     return kinds
 

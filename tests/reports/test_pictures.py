@@ -38,7 +38,7 @@ def result_of(name):
 @pytest.mark.parametrize(("name", "plot"), PLOTS)
 def test_no_text_lies_on_another_or_leaves_the_page(name, plot, theme):
     result = result_of(name)
-    figure = draw(result.resolved.experiment.plots[plot], result, theme)
+    figure = draw(result.requested[plot], result, theme)
     with mpl.rc_context(settings(theme)):
         assert_clean(figure)
 
@@ -65,7 +65,7 @@ ODD = {
 def test_pictures_of_odd_experiments_are_as_clean(resolved, what, kind, theme):
     plots = f"plots: [{{kind: {kind}}}]\nbaseline: {{scheme: fp16}}\n"
     result = run(resolved(f"name: x\ntechnologies: [7nm]\n{ODD[what]}\n{plots}"))
-    figure = draw(result.resolved.experiment.plots[0], result, theme)
+    figure = draw(result.requested[0], result, theme)
     with mpl.rc_context(settings(theme)):
         assert_clean(figure)
         ticks = [label.get_text() for label in drawn_ticks(figure.axes[0].xaxis)]
@@ -114,7 +114,7 @@ def system_result(resolved, what):
 
 
 def plot_of(result, kind):
-    return result.resolved.experiment.plots[list(SYSTEM_KINDS).index(kind)]
+    return result.requested[list(SYSTEM_KINDS).index(kind)]
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
@@ -134,7 +134,7 @@ def test_the_pictures_of_matmuls_on_platforms_are_as_clean(resolved, theme):
     plots = "plots: [{kind: energy_vs_size}, {kind: components}, {kind: components, by: action}, {kind: roofline}]\n"
     rest = "technologies: [7nm]\nplatforms: [ternary-edge]\n"
     result = run(resolved(f"name: x\naccounting: system\n{ODD['matmuls']}\n{rest}{plots}"))
-    for plot in result.resolved.experiment.plots:
+    for plot in result.requested:
         figure = draw(plot, result, theme)
         with mpl.rc_context(settings(theme)):
             assert_clean(figure)
@@ -182,7 +182,7 @@ def test_lines_of_a_sweep_are_the_values_of_the_summary(resolved, what, kind, ov
         drawn = np.concatenate([line.get_xydata() for line in axes.lines if line.get_label()[0] != "_"])
         own = panel_rows(axes, rows)[[over, column]].to_numpy(float)
         assert set(map(tuple, drawn.tolist())) <= set(map(tuple, own.tolist()))
-        if len(result.resolved.models) <= 4:
+        if len(result.grid.models) <= 4:
             assert len(drawn) == len(own)
 
 
@@ -236,8 +236,8 @@ def test_losses_are_those_of_the_laws_and_hollow_beyond_their_sizes(resolved):
     rows, _ = first_rows(result, None)
     for panel in panels_of(result):
         for curve in curves(panel.of(rows), result):
-            law = laws()[result.resolved.schemes[curve.scheme].weights]
-            sizes = sorted(model.parameters for model in result.resolved.models.values())
+            law = laws()[result.grid.schemes[curve.scheme].weights]
+            sizes = sorted(model.parameters for model in result.grid.models.values())
             np.testing.assert_allclose(curve.loss, [law.a * (size / 1e9) ** law.b + law.c for size in sizes])
             assert curve.fitted[0] == (sizes[0] >= 0.75e9 * law.smallest_b)
             assert curve.fitted[-1] == (sizes[-1] <= 1e9 * law.largest_b)
@@ -255,7 +255,7 @@ def test_a_phase_draws_its_energy_alone(resolved):
         f"{{kind: components, share: false, phase: {phase}}}" for phase in ("prefill", "decode", "request")
     )
     result = run(resolved(f"{text}plots: [{plots}, {{kind: components, share: false}}]\n"))
-    for plot in result.resolved.experiment.plots:
+    for plot in result.requested:
         figure = draw(plot, result, THEMES[0])
         own = result.summary[result.summary["phase"] == (plot.phase or "request")]["energy_j"]
         written = [text.get_text() for text in figure.axes[0].texts]
@@ -264,7 +264,7 @@ def test_a_phase_draws_its_energy_alone(resolved):
 
 def test_the_ratio_to_the_baseline_is_written_at_points():
     result = result_of("bitnet_energy_vs_size")
-    figure = draw(result.resolved.experiment.plots[0], result, THEMES[0])
+    figure = draw(result.requested[0], result, THEMES[0])
     written = {text.get_text() for text in figure.axes[1].texts}
     assert {"29.1×", "21.7×"} <= written  # BitNet Figure 1, 7 nm: 6.7B and 2.7B
 
@@ -273,7 +273,7 @@ def test_the_ratio_to_the_baseline_is_written_at_points():
 def test_ratios_that_differ_much_are_drawn_on_a_logarithmic_axis(resolved, baseline, scale):
     text = "name: x\nmodels: [bitnet-125m, bitnet-70b]\nschemes: [fp16, bitnet]\ntechnologies: [45nm, 7nm]\n"
     result = run(resolved(f"{text}baseline: {baseline}\nplots: [{{kind: ratio_vs_size}}]\n"))
-    figure = draw(result.resolved.experiment.plots[0], result, THEMES[0])
+    figure = draw(result.requested[0], result, THEMES[0])
     assert {axes.get_yscale() for axes in figure.axes} == {scale}
     lowest = figure.axes[0].get_ylim()[0]
     assert lowest == 0 if scale == "linear" else lowest > 0
@@ -281,21 +281,21 @@ def test_ratios_that_differ_much_are_drawn_on_a_logarithmic_axis(resolved, basel
 
 def test_printed_numbers_are_hollow_markers_at_their_values():
     result = result_of("bitnet_energy_vs_size")
-    figure = draw(result.resolved.experiment.plots[1], result, THEMES[0])
+    figure = draw(result.requested[1], result, THEMES[0])
     hollow = [line for line in figure.axes[1].lines if line.get_markerfacecolor() == "none"]
     assert sorted(line.get_ydata()[0] for line in hollow) == [11.0, 18.6, 21.7, 29.1, 32.9]
 
 
 def test_schemes_that_coincide_share_a_line_and_a_name():
     result = result_of("model_size_curve")
-    figure = draw(result.resolved.experiment.plots[0], result, THEMES[0])
+    figure = draw(result.requested[0], result, THEMES[0])
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["fp16", "int8", "bitnet = bitnet-b1.58"]
 
 
 def test_stacked_shares_end_at_a_hundred_per_cent():
     result = result_of("bitnet_energy_vs_size")
-    figure = draw(result.resolved.experiment.plots[2], result, THEMES[0])
+    figure = draw(result.requested[2], result, THEMES[0])
     ends = [
         container[i].get_x() + container[i].get_width()
         for container in figure.axes[0].containers[-1:]
@@ -306,7 +306,7 @@ def test_stacked_shares_end_at_a_hundred_per_cent():
 
 def test_stacked_joules_are_the_prices_of_one_mac():
     result = result_of("b158_mac_energy")
-    figure = draw(result.resolved.experiment.plots[0], result, THEMES[0])
+    figure = draw(result.requested[0], result, THEMES[0])
     widths = sorted(bar.get_width() for bar in figure.axes[0].patches if bar.get_width() > 0)
     np.testing.assert_allclose(widths, [7, 160, 340])  # fJ at 7 nm: INT8 add, FP16 add, FP16 multiplication
 
