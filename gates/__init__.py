@@ -2,6 +2,7 @@
 
 ``liberty_file`` Liberty as text, its units, and what is wrong with it; ``liberty`` the cells; ``tables`` look-ups
 ``libraries``    where a library is to be had
+``constants``    numbers that are measured or assumed, from data/
 ``requirements`` what a library must have
 ``boolean``      functions as Liberty writes them
 ``netlist``      a mapped netlist

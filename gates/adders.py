@@ -11,12 +11,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from bitjoule.gates.constants import constant
 from bitjoule.gates.liberty import Cell, Library
 from bitjoule.gates.netlist import MAJORITY3, PARITY3, is_full_adder
 
 TYPES = ("bitjoule_fa_plain", "bitjoule_fa_inverted")
 _SWEEPS = 40
-_SIDEWAYS = 0.3  # how often a change that neither gains nor loses is made
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,14 @@ def _inverted(cells: dict[str, Any], names: list[str], outputs_inverted: bool) -
     choice = [outputs_inverted and depths[cells[name]["connections"]["Y"][0]] // 2 % 2 == 1 for name in names]
     shuffled = random.Random(0)  # noqa: S311
     order = list(range(len(names)))
+    sideways = constant("sideways-chance")
     for _ in range(_SWEEPS):
         shuffled.shuffle(order)
         changed = 0
         for node in order:
             unmet = sum(choice[node] ^ (other >= 0 and choice[other]) ^ parity for other, parity in wishes[node])
             gain = 2 * unmet - len(wishes[node])
-            if gain > 0 or (gain == 0 and shuffled.random() < _SIDEWAYS):
+            if gain > 0 or (gain == 0 and shuffled.random() < sideways):
                 choice[node] = not choice[node]
                 changed += gain > 0
         if not changed:

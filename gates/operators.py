@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.gates.boolean import Words
+from bitjoule.gates.constants import constant
 from bitjoule.gates.energy import EnergyModel
 from bitjoule.gates.flow import Goals, timing_of
 from bitjoule.gates.liberty import Library
@@ -25,7 +26,6 @@ from bitjoule.sim.build_cache import cached, content_hash
 Numbers = NDArray[Any]
 _FILE = "operator.json"
 _WARM_UP_CYCLES = 2
-FLOAT_SIGMA = 1.0
 _TYPES: dict[str, np.dtype[Any]] = {
     "int8": np.dtype(np.int8),
     "int16": np.dtype(np.int16),
@@ -64,7 +64,8 @@ class OperatorMeasurement:
     @property
     def band_fj(self) -> tuple[float, float, float]:
         """Energy of an operation, low, nominal and high; see `bitjoule.gates.measurement.Measurement.band_fj`."""
-        return self.settled_fj, self.settled_fj + self.wire_settled_fj, self.total_fj + 2.0 * self.wire_fj
+        high = self.total_fj + constant("high-wire-length") * self.wire_fj
+        return self.settled_fj, self.settled_fj + self.wire_settled_fj, high
 
 
 def measure_operator(operation: str, number_format: str, library: Library, effort: Effort) -> OperatorMeasurement:
@@ -91,7 +92,12 @@ def measure_operator(operation: str, number_format: str, library: Library, effor
 
     def build(folder: Path) -> None:
         netlist = stored_netlist(
-            verilog, f"{operation}_{number_format}", None, library, Options(), Goals(float("nan"), 0.5)
+            verilog,
+            f"{operation}_{number_format}",
+            None,
+            library,
+            Options(),
+            Goals(float("nan"), constant("load-share")),
         )
         simulator = Simulator(netlist, None, effort.words)
         random = np.random.default_rng(effort.seed)
@@ -140,9 +146,9 @@ def operands(number_format: str, count: int, random: np.random.Generator) -> Num
         What they are drawn with.
     """
     if number_format in ("fp16", "fp32"):
-        return random.normal(0.0, FLOAT_SIGMA, count).astype(_TYPES[number_format])
+        return random.normal(0.0, constant("float-sigma"), count).astype(_TYPES[number_format])
     if number_format == "bf16":
-        return rounded_to_bf16(random.normal(0.0, FLOAT_SIGMA, count).astype(np.float32))
+        return rounded_to_bf16(random.normal(0.0, constant("float-sigma"), count).astype(np.float32))
     limits = np.iinfo(_TYPES[number_format])
     return random.integers(limits.min, limits.max, count, endpoint=True).astype(_TYPES[number_format])
 

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from bitjoule.gates.constants import constant
 from bitjoule.gates.operands import Source, StimulusError, Values
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.engines import Int32s, MatmulWeights, NumpyEngine
@@ -14,8 +15,6 @@ from bitjoule.sim.matmul import Codes
 from bitjoule.sim.trained import shipped_models
 
 PROMPT = "Return the "
-TOKENS = 128  # half of the context that the models were trained with
-TEMPERATURE = 0.6
 SEED = 1
 
 
@@ -43,7 +42,7 @@ class Recorder:
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """What a model multiplied while it continued `PROMPT` to `TOKENS` tokens, one by one.
+    """What a model multiplied while it continued `PROMPT` one by one, to ``recorded-tokens`` of constants.csv.
 
     Parameters
     ----------
@@ -174,8 +173,8 @@ def recorded_operands(name: str) -> Recorded:
     recorder = Recorder()
     prompt = loaded.tokenizer.encode(PROMPT)
     # The last token that comes out has not gone in.
-    new_tokens = TOKENS - len(prompt) + 1
-    for _ in loaded.model.generate(prompt, new_tokens, recorder, TEMPERATURE, SEED):
+    new_tokens = int(constant("recorded-tokens")) - len(prompt) + 1
+    for _ in loaded.model.generate(prompt, new_tokens, recorder, constant("recorded-temperature"), SEED):
         pass
     if not recorder.weights:
         raise StimulusError(f"stimulus model:{name}: its weights are floats; expected trits")

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from bitjoule.gates.constants import constant, constants
 from bitjoule.gates.liberty import Cell, Library
 from bitjoule.gates.netlist import Instance, Netlist, is_full_adder
 from bitjoule.gates.sta import Timing
 
 _BUFFER, _INVERTER = 0b10, 0b01
 _ROUNDS = 10
-_SHARES = (0.3, 0.15, 0.07, 0.03)
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _bound(
         driver.cell = stronger
         return
     groups = _groups(sinks, leaves)
-    if len(groups) < 2 and stronger is None and load_ff / now_ff < 1.5:
+    if len(groups) < 2 and stronger is None and load_ff / now_ff < constant("overload"):
         return
     new_sinks = []
     for group in groups:
@@ -208,7 +208,7 @@ def speed_up(netlist: Netlist, sizes: Sizes, analyse: Callable[[], Timing], peri
         Of the netlist as it is then.
     """
     timing = analyse()
-    shares = list(_SHARES)
+    shares = list(constants("speed-up-share"))
     for _ in range(_ROUNDS):
         if not timing.period_ns > period_ns or not shares:
             return timing

@@ -57,7 +57,7 @@ def stored_netlist(
 def tool_fingerprint() -> str:
     """Return a hash of everything that decides a netlist but the design and the library: our code and Yosys."""
     here = Path(__file__).parent
-    ours = [path.read_bytes() for path in (*sorted(here.glob("*.py")), here / "data" / "wires.csv")]
+    ours = [path.read_bytes() for path in (*sorted(here.glob("*.py")), *sorted((here / "data").glob("*.csv")))]
     return content_hash(importlib.metadata.version("pyosys"), *ours)
 
 

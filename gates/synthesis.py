@@ -8,10 +8,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bitjoule.gates import adders
+from bitjoule.gates.constants import constant
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.liberty_file import read_text, without_comments
 from bitjoule.gates.netlist import Netlist, read_netlist
@@ -77,7 +78,7 @@ class Options:
     """
 
     adder: str = "sklansky"
-    gating: int = 8
+    gating: int = field(default_factory=lambda: int(constant("gating-registers")))
     tries: int = 3
 
 

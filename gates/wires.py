@@ -5,13 +5,13 @@ first sink and for each further one, the pitch being the root of the mean cell a
 `data/wires.csv` has these numbers and where they are from.
 """
 
-import csv
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from bitjoule.gates.constants import quantities
 from bitjoule.gates.liberty_file import Group, LibertyError, Units
 from bitjoule.gates.tables import Floats
 
@@ -105,5 +105,4 @@ def default_wire_load(mean_cell_um2: float) -> WireLoad:
 
 @cache
 def _values() -> dict[str, float]:
-    with DATA.open(newline="") as file:
-        return {row["quantity"]: float(row["value"]) for row in csv.DictReader(file)}
+    return {quantity: value for quantity, (value,) in quantities(DATA).items()}

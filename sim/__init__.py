@@ -19,7 +19,7 @@
     native_build      Verilog and native/*.cpp to a shared library
     native_machine    that library's interface
     generated         the Verilog, generated once
-    build_cache       builds that are kept
+    build_cache       builds that are kept; locks of files that any system has
     saif              counts of toggles
     engines         who multiplies for a model: NumPy, both with comparison, and
     rtl_engine      the compiled hardware, and what it measured
@@ -28,7 +28,7 @@
     layers            norms, attention, FFN of a block
     loading           from a Hugging Face folder, by
     checkpoint        safetensors, tensor by tensor
-    model_config      config.json
+    model_config      config.json, and defaults where it says nothing
     tokenizer         text to ids and back
     synthetic         random weights of any preset's shape
     trained           the models that ship

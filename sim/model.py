@@ -123,8 +123,8 @@ class Model:
     blocks: Callable[[int], Block]
     embedding: Table
     norm: Norm
-    head: Table | Linear | None = None
-    rope_theta: float = 10000.0
+    head: Table | Linear | None
+    rope_theta: float
     positions: Table | None = None
 
     def new_cache(self) -> list[LayerCache]:

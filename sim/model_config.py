@@ -11,13 +11,12 @@ from bitjoule.energy_models.errors import InputError, brief, choices
 from bitjoule.energy_models.huggingface import read_config, read_json
 from bitjoule.energy_models.models import ModelShape
 from bitjoule.energy_models.validation import unknown_name
+from bitjoule.sim.defaults import model_types
 from bitjoule.sim.quantisation import Kind
 
 Weights = Literal["ternary", "binary", "float"]
 Activations = Literal["absmax", "absmax_binary"]
 Stored = Literal["packed", "offline", "online", "any"]
-_THETA = {"bitnet": 500000.0, "llama": 10000.0}
-_EPSILON = {"bitnet": 1e-5, "llama": 1e-6}
 _ACTIVATIONS = ("relu", "relu2", "silu")  # of gelu there are several
 
 
@@ -123,8 +122,9 @@ def read_model_config(folder: Path, file: str, weights: Weights | None = None) -
     document = read_json(folder / "config.json", f"{file}/config.json")
     config: Mapping[str, Any] = document.data
     model_type = config.get("model_type")
-    if not isinstance(model_type, str) or model_type not in _THETA:
-        raise _error(document, "model_type", *unknown_name("model_type", model_type, _THETA))
+    types = model_types().types
+    if not isinstance(model_type, str) or model_type not in types:
+        raise _error(document, "model_type", *unknown_name("model_type", model_type, types))
     shape = read_config(folder, file)
     if shape.activation not in _ACTIVATIONS:
         raise _error(document, "hidden_act", brief(config.get("hidden_act")), choices(_ACTIVATIONS))
@@ -137,8 +137,8 @@ def read_model_config(folder: Path, file: str, weights: Weights | None = None) -
     own = _mapping(document, config, "bitjoule")
     return ModelConfig(
         shape,
-        _positive(document, config, "rms_norm_eps", _EPSILON[model_type]),
-        _theta(document, config, _THETA[model_type]),
+        _positive(document, config, "rms_norm_eps", types[model_type].norm_epsilon),
+        _theta(document, config, types[model_type].rope_theta),
         found,
         scheme,
         ("inner_attn_ln", "ffn_layernorm") if reproduction else ("attn_sub_norm", "ffn_sub_norm"),
@@ -190,7 +190,8 @@ def _scheme(document: Document, reproduction: bool, wanted: Weights | None) -> t
     stored: Stored = ("online" if online else "offline") if automatic else "packed"
     epsilon = None
     if picked.get("use_rms_norm"):
-        epsilon = _positive(document, quantisation, "rms_norm_eps", 1e-6, "quantization_config")
+        default = model_types().quantisation_norm_epsilon.value
+        epsilon = _positive(document, quantisation, "rms_norm_eps", default, "quantization_config")
     skipped = picked.get("modules_to_not_convert")
     return weights, Scheme(
         kind,

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.models import ModelShape
 from bitjoule.sim.checks import Float32s
+from bitjoule.sim.defaults import model_types
 from bitjoule.sim.engines import MatmulWeights
 from bitjoule.sim.layers import Block, Linear, Norm
 from bitjoule.sim.matmul import Codes
 from bitjoule.sim.model import RESIDENT_TRITS, Blocks, Model, Table
 from bitjoule.sim.quantisation import Kind, QuantisedWeights
 
-_EPSILON = 1e-5
 _CHUNK = 2**18  # codes made at a time, so that they stay in the cache
 _EMBEDDING, _HEAD, _POSITIONS, _BLOCKS = range(4)  # streams of the seed
 
@@ -86,6 +86,7 @@ def random_model(
         _random_table(shape.vocabulary, shape.hidden, [seed, _EMBEDDING]),
         _norm(shape, shape.hidden),
         None if shape.tied_embedding else _random_table(shape.vocabulary, shape.hidden, [seed, _HEAD]),
+        rope_theta=model_types().random.rope_theta,
         positions=_random_table(shape.learned_positions, shape.hidden, [seed, _POSITIONS])
         if shape.learned_positions
         else None,
@@ -152,7 +153,7 @@ def _random_bytes(rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
 
 
 def _norm(shape: ModelShape, width: int) -> Norm:
-    return Norm(np.ones(width, np.float32), _EPSILON, shape.norm)
+    return Norm(np.ones(width, np.float32), model_types().random.norm_epsilon, shape.norm)
 
 
 def _norms(shape: ModelShape) -> dict[str, Norm]:

@@ -7,7 +7,6 @@ import yaml
 from bitjoule.energy_models.measured import FEATURES
 from bitjoule.energy_models.technology import MEASURED_FOLDER, technologies
 from bitjoule.gates.calibration import (
-    HELD_TOKENS,
     TERMS,
     Plan,
     calibrate,
@@ -19,6 +18,7 @@ from bitjoule.gates.calibration import (
     standard_plan,
     stimuli,
 )
+from bitjoule.gates.constants import constant
 from bitjoule.gates.fit import nonnegative_fit, table
 from bitjoule.gates.measurement import Effort, Measurement, measure
 from bitjoule.rtl.config import AcceleratorConfig
@@ -65,7 +65,7 @@ def test_the_arrays_of_a_kind_tell_all_terms_apart_that_it_has(config):
     used = [i for i in range(len(TERMS)) if features[:, i].any()]
     assert len(rows) > len(used)
     assert np.linalg.matrix_rank(features[:, used]) == len(used)
-    assert {size.tokens for size in fitted_configs(config)} == {1, HELD_TOKENS}
+    assert {size.tokens for size in fitted_configs(config)} == {1, int(constant("held-tokens"))}
 
 
 @pytest.mark.slow
@@ -83,7 +83,7 @@ def test_a_model_fitted_to_some_arrays_and_operands_predicts_others_within_5_per
         (resized(config, lanes, columns, tokens), text)
         for lanes, columns, tokens, text in (
             (24, 4, 1, "gaussian:32,zeros:0.3"), (16, 8, 1, "gaussian:32,zeros:0.45"),
-            (64, 4, 1, "gaussian:32,zeros:0.6"), (24, 6, HELD_TOKENS, "gaussian:32,zeros:0.45"),
+            (64, 4, 1, "gaussian:32,zeros:0.6"), (24, 6, int(constant("held-tokens")), "gaussian:32,zeros:0.45"),
             (48, 8, 1, "gaussian:32"),
         )
     ]  # fmt: skip

@@ -5,7 +5,6 @@ import csv
 import numpy as np
 import pytest
 
-from bitjoule.energy_models.sources import keys, sources
 from bitjoule.gates.wires import DATA, default_wire_load
 from tests.gates import hand_made as hand
 
@@ -42,10 +41,3 @@ def test_without_a_rule_wires_are_cell_pitches_long(tmp_path):
     first, further = rows["first-sink"] * pitch_um, rows["further-sink"] * pitch_um
     expected = rows["capacitance"] * np.array([0.0, first, first + further, first + 4 * further])
     assert rule.capacitance_ff(np.array([0.0, 1.0, 2.0, 5.0])) == pytest.approx(expected)
-
-
-def test_every_number_cites_a_source():
-    with DATA.open(newline="") as file:
-        for row in csv.DictReader(file):
-            assert keys(row["source"])
-            assert set(keys(row["source"])) <= set(sources())

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bitjoule.energy_models.sources import keys, sources
+from bitjoule.sim.defaults import model_types
 from bitjoule.sim.model_config import read_model_config
 from tests.sim.folders import CONFIG
 from tests.sim.test_interop import needed
@@ -46,3 +48,26 @@ def test_epsilon_and_base_that_are_written_are_taken(tmp_path: Path) -> None:
     nested = {"rope_parameters": {"rope_type": "default", "rope_theta": 77.0}, "quantization_config": None}
     (tmp_path / "config.json").write_text(json.dumps(CONFIG | nested))
     assert read_model_config(tmp_path, "model").rope_theta == 77.0
+
+
+def test_every_type_that_runs_has_its_defaults_and_their_source() -> None:
+    assert set(model_types().types) == set(CLASSES)
+    assert {found.configuration_class for found in model_types().types.values()} == {row[0] for row in CLASSES.values()}
+    assert set(keys(model_types().source)) <= set(sources())
+    assert "5.24.0" in model_types().where
+
+
+@pytest.mark.slow
+def test_a_quantisation_norms_epsilon_is_that_of_transformers() -> None:
+    module = needed("transformers.utils.quantization_config")
+    default = model_types().quantisation_norm_epsilon
+    assert getattr(module, default.configuration_class)().rms_norm_eps == default.value
+
+
+def test_a_quantisation_norm_takes_its_own_epsilon(tmp_path: Path) -> None:
+    quantisation = CONFIG["quantization_config"] | {"use_rms_norm": True}
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"quantization_config": quantisation}))
+    assert read_model_config(tmp_path, "model").scheme.norm_epsilon == 1e-6
+    written = quantisation | {"rms_norm_eps": 2e-3}
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"quantization_config": written}))
+    assert read_model_config(tmp_path, "model").scheme.norm_epsilon == 2e-3
