@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import pandas as pd
-from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from bitjoule.energy_models.arithmetic import COMPONENTS, Accounting
@@ -14,7 +13,7 @@ from bitjoule.experiments.table_columns import PJ_PER_J, REQUEST
 from bitjoule.reports.bars import bar_name, cut_text, draw_bars, kept_models, names_in
 from bitjoule.reports.digits import prefix, with_unit
 from bitjoule.reports.panels import PANELS_A_ROW, legend_below, legend_in
-from bitjoule.reports.style import Theme, new_figure
+from bitjoule.reports.style import Theme, new_figure, shades
 from bitjoule.reports.workloads import first_workload, phase_text, set_title
 
 FAMILIES = (
@@ -29,7 +28,6 @@ ELEMENT_WISE = (
     "norm", "activation_quantisation", "rotary", "softmax", "activation_function", "residual", "output_rescale",
 )  # fmt: skip
 OPERATIONS = ("mul", "add", "mac")
-PALER = 0.45  # of a hue is kept
 STORES = ("registers", "buffers", "off-chip memory")
 STORE_OF = {
     f"{level}_{way}": store
@@ -135,13 +133,5 @@ def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
         hues |= dict(zip(names, family, strict=False))
     for action, family in zip(OPERATIONS, (blue, orange, purple), strict=True):
         own = [part for part in parts if part.split()[0] == action]
-        hues |= dict(zip(own, _shades(family, len(own)), strict=True))
+        hues |= dict(zip(own, shades(family, len(own)), strict=True))
     return {part: hues[part] for part in parts}
-
-
-def _shades(family: Sequence[str], count: int) -> list[str]:
-    """Return as many hues as asked for, from a family's darkest to its lightest, or paler where there are many."""
-    red, green, blue = (1 - (1 - part) * PALER for part in to_rgb(family[-1]))
-    paler = [to_hex((red, green, blue))] if count > len(family) else []
-    between = LinearSegmentedColormap.from_list("", [*family, *paler])
-    return [to_hex(between(i / max(count - 1, 1))) for i in range(count)]

@@ -2,22 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import textalloc
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from bitjoule.reports.digits import significant
+from bitjoule.reports.labels import Label, place_labels
 from bitjoule.reports.style import Theme, log_ticks
 
 LABELS_A_LINE = 7
 CROWDED_POINTS = 40
 MARKER_RADIUS_PT = 4.0
+MAX_DISTANCE = 0.05  # of the panel, between a point and its label
 WIDE_RATIOS = 200  # quotient of the largest and the smallest
 
 
@@ -122,7 +121,8 @@ def label_points(
     """
     edges = list(axes.get_xlim())
     wanted = [
-        (edges[0] * (edges[1] / edges[0]) ** 0.25, limit, f"{significant(limit)}×", color) for limit, color in limits
+        Label(edges[0] * (edges[1] / edges[0]) ** 0.25, limit, f"{significant(limit)}×", color)
+        for limit, color in limits
     ]
     for key in dict.fromkeys((line.schemes, line.note) for line in lines):
         own = [line for line in lines if (line.schemes, line.note) == key]
@@ -130,27 +130,15 @@ def label_points(
         if np.isnan(ratio).all() or np.allclose(ratio, 1):
             continue
         if ratio.max() < 1.02 * ratio.min():  # one number says it all
-            wanted.append((x[-1], value[-1], f"{significant(ratio[-1])}×", own[0].color))
+            wanted.append(Label(x[-1], value[-1], f"{significant(ratio[-1])}×", own[0].color))
         else:
-            wanted += [(x[i], value[i], f"{significant(ratio[i])}×", own[0].color) for i in _spread(x, labels)]
+            wanted += [Label(x[i], value[i], f"{significant(ratio[i])}×", own[0].color) for i in _spread(x, labels)]
     if not wanted:
         return
-    at_x, at_y, text, colors = (list(column) for column in zip(*wanted, strict=True))
-    markers = _markers(axes, lines)
-    axes.autoscale(enable=False)  # the lines that lead to labels do not widen the axes
-    _, _, texts, leaders = textalloc.allocate(
-        axes, at_x, at_y, text,
-        x_scatter=markers[:, 0],
-        y_scatter=markers[:, 1],
-        x_lines=[line.x for line in lines] + [edges] * len(limits),
-        y_lines=[line.value for line in lines] + [[limit, limit] for limit, _ in limits],
-        textsize=11, textcolor=colors, linecolor=colors, linewidth=0.8, draw_all=False,
-        min_distance=0.015, max_distance=0.05, avoid_label_lines_overlap=True, priority_strategy="largest",
-    )  # fmt: skip
+    drawn = [(line.x, line.value) for line in lines]
+    drawn += [(np.array(edges), np.array([limit, limit])) for limit, _ in limits]
     inside = axes.get_window_extent()
-    for label, leader in zip(cast("list[Text | None]", texts), cast("list[Line2D | None]", leaders), strict=True):
-        if label is None:
-            continue
+    for label, leader in place_labels(axes, wanted, _markers(axes, lines), drawn, MAX_DISTANCE):
         box = label.get_window_extent()
         if not (inside.x0 < box.x0 and box.x1 < inside.x1 and inside.y0 < box.y0 and box.y1 < inside.y1):
             label.remove()

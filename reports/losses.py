@@ -14,7 +14,7 @@ from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import LossPlot
 from bitjoule.reports.digits import significant
 from bitjoule.reports.panels import draw_panels, left_panels, legend_below, named_handles, panels_of
-from bitjoule.reports.style import DASHES, MARKERS, Theme, log_ticks
+from bitjoule.reports.style import DASHES, MARKERS, Theme, log_ticks, settle
 from bitjoule.reports.workloads import first_rows, set_title
 
 COMPARED_AT = (0.12, 0.5, 0.88)  # of the losses that both curves reach
@@ -144,8 +144,7 @@ def draw_losses(plot: LossPlot, frames: Frames, theme: Theme) -> Figure:
         named[f"joules at equal loss, against {scheme}"] = Line2D([], [], color=theme.text, linewidth=1,
                                                                   linestyle=EQUAL_DASHES)  # fmt: skip
     legend_below(figure, named.values(), named.keys(), 3)
-    figure.draw_without_rendering()  # settles the layout, in which the comparisons then find their places
-    figure.set_layout_engine("none")
+    settle(figure)  # the comparisons find their places in it
     for axes, own in zip(drawn, curves_at, strict=True):
         _compare(axes, own, frames, theme)
     return figure

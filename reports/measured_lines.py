@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from bitjoule.experiments.sparsity import SWEPT, savings, swept
 from bitjoule.reports.lines import Line, draw_lines, label_points
 from bitjoule.reports.panels import Panel, draw_panels, legend_below
-from bitjoule.reports.style import DASHES, MARKERS, Theme, token_axis, unit_axis
+from bitjoule.reports.style import DASHES, MARKERS, Theme, settle, token_axis, unit_axis
 
 J_PER_FJ = 1e-15
 BARE = "no glitches, no wires"
@@ -156,8 +156,7 @@ def draw_bits(summary: pd.DataFrame, theme: Theme) -> Figure:
     legend_below(
         figure, [*handles, Line2D([], [], color=theme.text, linestyle=DASHES[1], linewidth=1)], [*labels, BARE]
     )
-    figure.draw_without_rendering()  # settles the layout, in which the labels then find their places
-    figure.set_layout_engine("none")
+    settle(figure)  # the labels find their places in it
     for axes, lines in zip(drawn, lines_at, strict=True):
         label_points(axes, lines)
     return figure

@@ -23,9 +23,10 @@ from bitjoule.reports.components import draw_components
 from bitjoule.reports.losses import draw_losses
 from bitjoule.reports.memory import draw_memory
 from bitjoule.reports.published import draw_published
+from bitjoule.reports.recolour import recolour
 from bitjoule.reports.roofline import draw_roofline
 from bitjoule.reports.sizes import draw_sizes
-from bitjoule.reports.style import PNG_DPI, THEMES, Theme, settings
+from bitjoule.reports.style import DARK, LIGHT, PNG_DPI, Theme, settings, settle
 from bitjoule.reports.sweeps import draw_sweep
 
 
@@ -89,13 +90,18 @@ def save(drawn: Callable[[Theme], Figure], folder: Path, stem: str) -> None:
     Parameters
     ----------
     drawn
-        Draws it for a theme, in whose settings it is called.
+        Draws it for the light theme, in whose settings it is called; the dark picture is the same, recoloured.
     folder, stem
         Where to write.
     """
-    for theme in THEMES:
+    for theme in (LIGHT, DARK):
         with mpl.rc_context(settings(theme)):
-            figure = drawn(theme)
+            if theme is LIGHT:
+                figure = drawn(LIGHT)
+                figure.set_dpi(PNG_DPI)
+                settle(figure)  # else each file is laid out anew
+            else:
+                recolour(figure)
             # no date and no version inside: the same drawing gives the same bytes
             figure.savefig(folder / f"{stem}{theme.suffix}.png", dpi=PNG_DPI, metadata={"Software": None})
             figure.savefig(folder / f"{stem}{theme.suffix}.svg", metadata={"Date": None, "Creator": None})

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import textalloc
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -17,14 +16,16 @@ from bitjoule.experiments.plot_schema import RooflinePlot
 from bitjoule.experiments.table_columns import REQUEST
 from bitjoule.reports.bars import cut_text
 from bitjoule.reports.digits import with_unit
+from bitjoule.reports.labels import Label, place_labels
 from bitjoule.reports.panels import Panel, draw_panels, left_panels, legend_below, panels_of
-from bitjoule.reports.style import MARKERS, Theme, log_ticks, token_tick
+from bitjoule.reports.style import MARKERS, Theme, log_ticks, settle, token_tick
 from bitjoule.reports.workloads import first_values, set_title, workload_text
 
 MAX_MODELS = 4
 PHASE_NAMES = ("prefill", "decode", REQUEST)
 ROOF_DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 SLOPE_LABEL_AT = (0.24, 0.05)  # of the axes, at least
+MAX_DISTANCE = 0.12  # of the panel, between a point and its label
 LABEL_ROOM = 0.075  # of the axis, that a roof's number takes
 
 
@@ -82,8 +83,7 @@ def draw_roofline(plot: RooflinePlot, frames: Frames, theme: Theme) -> Figure:
     set_title(figure, frames, _title(plot, frames) + cut_text(len(kept), len(models)))
     legend = _legend(points, kept, frames, theme) | handles
     legend_below(figure, legend.values(), legend.keys(), None if len(panels) > 1 else 3)
-    figure.draw_without_rendering()  # settles the layout, in which the labels then find their places
-    figure.set_layout_engine("none")
+    settle(figure)  # the labels find their places in it
     for axes, panel, own in zip(drawn, panels, roofs_at, strict=True):
         _label_roofs(axes, own, theme)
         _label_batches(axes, panel.of(points), frames, theme)
@@ -191,7 +191,7 @@ def _from_axes(axes: Axes, axis: int, fraction: float) -> float:
 
 def _label_batches(axes: Axes, points: pd.DataFrame, frames: Frames, theme: Theme) -> None:
     """Write the batch at both ends of one line of each phase, that which spans most."""
-    wanted: list[tuple[float, float, str, str]] = []
+    wanted: list[Label] = []
     for _, of_phase in points.groupby("phase", observed=True, sort=False):
         lines = [
             own.sort_values("batch") for _, own in of_phase.groupby(["model", "scheme"], observed=True, sort=False)
@@ -200,20 +200,13 @@ def _label_batches(axes: Axes, points: pd.DataFrame, frames: Frames, theme: Them
         if len(line) > 1:
             color = _color(str(line["scheme"].iloc[0]), frames, theme)
             for x, y, batch in line[["intensity", "operations_per_s", "batch"]].iloc[[0, -1]].itertuples(index=False):
-                wanted.append((x, y, f"batch {token_tick(int(batch))}", color))
+                wanted.append(Label(x, y, f"batch {token_tick(int(batch))}", color))
     if not wanted:
         return
-    x, y, text, colors = (list(column) for column in zip(*wanted, strict=True))
     drawn = [np.asarray(line.get_xydata()) for line in axes.lines]
-    taken = _inside([label.get_window_extent() for label in axes.texts], axes)
-    axes.autoscale(enable=False)
-    textalloc.allocate(
-        axes, x, y, text,
-        x_scatter=[*points["intensity"], *taken[:, 0]], y_scatter=[*points["operations_per_s"], *taken[:, 1]],
-        x_lines=[line[:, 0] for line in drawn], y_lines=[line[:, 1] for line in drawn],
-        textsize=11, textcolor=colors, linecolor=colors, linewidth=0.8, draw_all=False,
-        min_distance=0.015, max_distance=0.12, avoid_label_lines_overlap=True, priority_strategy="largest",
-    )  # fmt: skip
+    texts = _inside([label.get_window_extent() for label in axes.texts], axes)
+    taken = np.concatenate([points[["intensity", "operations_per_s"]].to_numpy(float), texts])
+    place_labels(axes, wanted, taken, [(line[:, 0], line[:, 1]) for line in drawn], MAX_DISTANCE)
 
 
 def _inside(boxes: Sequence[Bbox], axes: Axes) -> NDArray[np.float64]:

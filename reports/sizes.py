@@ -12,7 +12,7 @@ from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import EnergyPlot, RatioPlot
 from bitjoule.reports.lines import WIDE_RATIOS, Line, draw_lines, label_points, scale_ratios
 from bitjoule.reports.panels import Panel, draw_panels, left_panels, legend_below, named_handles, panels_of
-from bitjoule.reports.style import DASHES, MARKERS, Theme, log_ticks, size_axis
+from bitjoule.reports.style import DASHES, MARKERS, Theme, log_ticks, settle, size_axis
 from bitjoule.reports.workloads import first_rows, in_phase, set_title
 
 MAX_FAMILIES = 4  # more are drawn alike
@@ -68,8 +68,7 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, frames: Frames, theme: Theme) -> Fi
     set_title(figure, frames, text)
     named = named_handles(drawn)
     legend_below(figure, named.values(), named.keys(), None if len(panels) > 1 else 2)
-    figure.draw_without_rendering()  # settles the layout, in which the labels then find their places
-    figure.set_layout_engine("none")
+    settle(figure)  # the labels find their places in it
     for axes, lines, limits in zip(drawn, lines_at, limits_at, strict=True):
         label_points(axes, lines, limits, labels=4 if any(line.thin for line in lines) else 7)
     return figure

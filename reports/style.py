@@ -8,6 +8,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
@@ -16,6 +18,7 @@ from bitjoule.reports.digits import parameters, prefix
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1, 1)), (0, (8, 2, 2, 2, 2, 2)))
 PNG_DPI = 150
+PALER = 0.45  # of a hue is kept
 WIDE = 10  # beyond this quotient of its ends an axis of a quantity is logarithmic
 TICK_FRACTION = 0.022  # of an axis, a character of a tick's label takes
 LOG_DIGITS = ((100, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))  # of ticks, up to such quotients of an axis's ends
@@ -134,7 +137,39 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     width_in, height_in
         Size in inches.
     """
-    return Figure(figsize=(width_in, height_in), layout="constrained")
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasAgg(figure)  # without it each text that is measured gets a renderer, a page of pixels, of its own
+    return figure
+
+
+def settle(figure: Figure) -> None:
+    """Lay a figure out, once and for all: what is put into it then moves nothing.
+
+    Parameters
+    ----------
+    figure
+        From `new_figure`.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine(None)
+
+
+def shades(family: Sequence[str], count: int) -> list[str]:
+    """Return as many hues as asked for, from a family's darkest to its lightest, or paler where there are many.
+
+    Parameters
+    ----------
+    family
+        Hues of a theme, from dark to light.
+    count
+        How many.
+    """
+    red, green, blue = (1 - (1 - part) * PALER for part in to_rgb(family[-1]))
+    paler = [to_hex((red, green, blue))] if count > len(family) else []
+    between = LinearSegmentedColormap.from_list("", [*family, *paler])
+    return [to_hex(between(i / max(count - 1, 1))) for i in range(count)]
 
 
 def size_axis(axes: Axes, label: str = "parameters") -> None:

@@ -12,7 +12,7 @@ from bitjoule.experiments.plot_schema import SweepPlot
 from bitjoule.reports.bars import cut_text
 from bitjoule.reports.lines import Line, draw_lines, label_points, scale_ratios
 from bitjoule.reports.panels import draw_panels, left_panels, legend_below, panels_of
-from bitjoule.reports.style import DASHES, MARKERS, Theme, token_axis, unit_axis
+from bitjoule.reports.style import DASHES, MARKERS, Theme, settle, token_axis, unit_axis
 from bitjoule.reports.workloads import first_values, in_phase, set_title
 
 MAX_MODELS = 4
@@ -69,8 +69,7 @@ def draw_sweep(plot: SweepPlot, frames: Frames, theme: Theme) -> Figure:
     set_title(figure, frames, others + cut_text(len(kept), len(models)))
     drawn_lines = [line for lines in lines_at for line in lines]
     legend_below(figure, *_legend(drawn_lines, theme), None if len(panels) > 1 else 3)
-    figure.draw_without_rendering()  # settles the layout, in which the labels then find their places
-    figure.set_layout_engine("none")
+    settle(figure)  # the labels find their places in it
     if plot.quantity in ("energy_per_token_j", "ratio_to_baseline") and len(kept) == 1:
         for axes, lines in zip(drawn, lines_at, strict=True):
             label_points(axes, lines, labels=3)

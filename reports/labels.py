@@ -1,0 +1,71 @@
+"""Texts beside points, placed so that none lies on another, on a line or on a marker."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+import textalloc
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from matplotlib.transforms import Transform
+from numpy.typing import ArrayLike, NDArray
+
+MIN_DISTANCE = 0.015  # of the panel, between a point and its text
+
+
+class Label(NamedTuple):
+    """A text that is wanted at a point, in data."""
+
+    x: float
+    y: float
+    text: str
+    color: str
+
+
+class _InData:
+    """The axes' own coordinates. textalloc draws the whole figure, to settle it, unless it is told the coordinates."""
+
+    def _as_mpl_transform(self, axes: Axes) -> Transform:
+        return axes.transData
+
+
+def place_labels(
+    axes: Axes,
+    wanted: Sequence[Label],
+    points: NDArray[np.float64],
+    lines: Sequence[tuple[ArrayLike, ArrayLike]],
+    max_distance: float,
+) -> list[tuple[Text, Line2D | None]]:
+    """Write labels where there is room, each with a line to its point where it is not beside it.
+
+    Parameters
+    ----------
+    axes
+        Where; its layout is settled.
+    wanted
+        The labels, at least one.
+    points
+        What must not be written on, in data, shape (points, 2).
+    lines
+        What must not be crossed: x and y of each.
+    max_distance
+        Between a point and its text, as a fraction of the panel.
+
+    Returns
+    -------
+    list
+        The labels that found room, and their lines.
+    """
+    x, y, text, colors = (list(column) for column in zip(*wanted, strict=True))
+    axes.autoscale(enable=False)  # the lines that lead to labels do not widen the axes
+    _, _, texts, leaders = textalloc.allocate(
+        axes, x, y, text,
+        x_scatter=points[:, 0], y_scatter=points[:, 1],
+        x_lines=[np.asarray(line[0]) for line in lines], y_lines=[np.asarray(line[1]) for line in lines],
+        textsize=11, textcolor=colors, linecolor=colors, linewidth=0.8, draw_all=False,
+        min_distance=MIN_DISTANCE, max_distance=max_distance, avoid_label_lines_overlap=True,
+        priority_strategy="largest", transform=_InData(),
+    )  # fmt: skip
+    pairs = zip(cast("list[Text | None]", texts), cast("list[Line2D | None]", leaders), strict=True)
+    return [(label, leader) for label, leader in pairs if label is not None]
