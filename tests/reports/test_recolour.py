@@ -33,7 +33,7 @@ def picture(figure, **kind):
 @pytest.mark.parametrize(("name", "plot"), [(name, plot) for name, plots in EACH_KIND.items() for plot in plots])
 def test_a_recoloured_figure_is_that_of_the_dark_page(name, plot):
     result = run(read_experiment(shipped_experiments()[name]))
-    wanted = result.experiment.plots[plot]
+    wanted = result.requested[plot]
     with mpl.rc_context(settings(LIGHT)):
         figure = draw(wanted, result, LIGHT)
         figure.savefig(BytesIO(), format="svg")  # as `save` does: what a first drawing settles is settled
