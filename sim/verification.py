@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
 from bitjoule.sim.cases import Case
+from bitjoule.sim.cocotb_build import build, run
 from bitjoule.sim.cycles import Shape
-from bitjoule.sim.simulators import SimulatorError, build, run
+from bitjoule.sim.simulators import SimulatorError
 
 Progress = Callable[[int, int], None]
 
@@ -60,7 +61,7 @@ class Hardware:
     simulator
         ``verilator`` or ``icarus``.
     waves, coverage, optimise
-        As for `bitjoule.sim.simulators.build`.
+        As for `bitjoule.sim.cocotb_build.build`.
     verilog
         Other text than the generator's, for faults put in by hand.
 

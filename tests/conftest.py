@@ -1,5 +1,8 @@
 """What several tests need: small experiments and the command line in this process."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +10,10 @@ import pytest
 
 from bitjoule import cli
 from bitjoule.experiments.reader import Resolved, read_experiment
+from tests.sampling import SEED
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]  # hooks, which pytest finds by name
 
 SMALL = """\
 name: small
@@ -16,6 +23,23 @@ technologies: [45nm, 7nm]
 workload: {prompt_tokens: [1, 512], new_tokens: [0, 3], batch: 2}
 baseline: {scheme: fp16}
 """
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give all workers of this run one cache, empty at its start unless the user names one.
+
+    What is built once is then built for all; what was built before the run, perhaps from other code, hides nothing.
+    """
+    if "BITJOULE_CACHE" not in os.environ:
+        cache = tempfile.mkdtemp(prefix="bitjoule-tests-")
+        os.environ["BITJOULE_CACHE"] = cache  # workers of pytest-xdist, which start later, inherit it
+        config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))
+        config.add_cleanup(lambda: os.environ.pop("BITJOULE_CACHE"))
+
+
+def pytest_report_header() -> str:
+    """Say which seed draws the samples of tests that are too dear to run all."""
+    return f"samples drawn by BITJOULE_SAMPLE_SEED={SEED}"
 
 
 @pytest.fixture

@@ -13,12 +13,14 @@ from bitjoule.gates.flow import Goals, Mapped, map_design
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.libraries import default_liberty
 from bitjoule.gates.netlist import Netlist
+from bitjoule.gates.store import stored_netlist
 from bitjoule.gates.synthesis import Options
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
 from bitjoule.sim.configurations import read_configuration
 
 ASAP7 = "BITJOULE_ASAP7"  # names a folder with ASAP7's asap7sc7p5t_*_RVT_TT.lib, plain or gzipped
+BESIDE = Path(__file__).parents[3] / "shared" / "pdk" / "asap7"  # where continuous integration has them
 
 
 @cache
@@ -26,9 +28,12 @@ def open_library(node: str) -> Library:
     """Return the library of a node, or skip the test."""
     if node == "45nm":
         return Library([default_liberty()])
-    files = sorted(Path(os.environ.get(ASAP7, "nowhere")).glob("asap7sc7p5t_*_RVT_TT.lib*"))
+    files = sorted(Path(os.environ.get(ASAP7, BESIDE)).glob("asap7sc7p5t_*_RVT_TT.lib*"))
     if not files:
-        pytest.skip(f"no ASAP7 library: {ASAP7} names no folder of one")
+        pytest.skip(
+            f"no ASAP7 library in {BESIDE}: set {ASAP7} to a folder with asap7sc7p5t_*_RVT_TT.lib, e.g. "
+            "flow/platforms/asap7/lib/NLDM of OpenROAD-flow-scripts"
+        )
     return Library(files)
 
 
@@ -60,15 +65,13 @@ def library(request: pytest.FixtureRequest) -> Library:
 
 
 @pytest.fixture(scope="session")
-def synthesised(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Callable[[AcceleratorConfig], Netlist]:
-    """Return a function that synthesises any accelerator, or gives the netlist that it made before."""
+def synthesised(library: Library) -> Callable[[AcceleratorConfig], Netlist]:
+    """Return a function that synthesises any accelerator, or gives the netlist that this run made before."""
 
     @cache
     def netlist(config: AcceleratorConfig) -> Netlist:
-        folder = tmp_path_factory.mktemp("netlist")
-        source = folder / "design.v"
-        source.write_text(accelerator_verilog(config))
-        return map_design(source, TOP, "clk", library, folder, Options(), Goals(math.nan, 0.5)).netlist
+        goals = Goals(math.nan, 0.5)
+        return stored_netlist(accelerator_verilog(config), TOP, "clk", library, Options(), goals)
 
     return netlist
 

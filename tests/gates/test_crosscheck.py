@@ -17,7 +17,7 @@ CASES = [
     pytest.param("decode_64x5", "7nm", marks=pytest.mark.slow),
 ]
 
-pytestmark = pytest.mark.skipif(shutil.which("sta") is None, reason="OpenSTA (sta) is not installed")
+pytestmark = pytest.mark.skipif(shutil.which("sta") is None, reason="no OpenSTA (sta): apt-get install opensta")
 
 
 def prepared(configuration, node, open_node, mapped):

@@ -11,11 +11,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.operators import FLOATS, FORMATS, INTEGERS, OPERATIONS, operator, operator_verilog
-from bitjoule.sim.simulators import build, run
+from bitjoule.sim.cocotb_build import build, run
 from tests.rtl.test_verilog import operators
+from tests.sampling import drawing_seed
 
 PARALLEL = 16
-PAIRS = 1 << 17
+PAIRS, FEW = 1 << 17, 1 << 13  # random pairs of operands beside the corners
 
 
 class Parallel(wiring.Component):
@@ -50,26 +51,26 @@ def corners(form):
     return np.array([sign << (form.bits - 1) | value for sign in (0, 1) for value in magnitudes], np.uint64)
 
 
-def float_pairs(form, seed):
+def float_pairs(form, seed, pairs):
     """Return corners against each other, any bits, and numbers of near exponents or near magnitudes."""
     random = np.random.default_rng(seed)
     edges = corners(form)
     a, b = (part.ravel() for part in np.meshgrid(edges, edges))
-    any_a, any_b = random.integers(0, 1 << form.bits, (2, PAIRS), dtype=np.uint64)
-    near_a = random.integers(0, 1 << form.bits, PAIRS, dtype=np.uint64)
-    shift = random.integers(0, form.fraction_bits + 5, PAIRS).astype(np.uint64) << np.uint64(form.fraction_bits)
-    near_b = ((near_a ^ random.integers(0, 1 << form.fraction_bits, PAIRS, dtype=np.uint64)) - shift) % np.uint64(
+    any_a, any_b = random.integers(0, 1 << form.bits, (2, pairs), dtype=np.uint64)
+    near_a = random.integers(0, 1 << form.bits, pairs, dtype=np.uint64)
+    shift = random.integers(0, form.fraction_bits + 5, pairs).astype(np.uint64) << np.uint64(form.fraction_bits)
+    near_b = ((near_a ^ random.integers(0, 1 << form.fraction_bits, pairs, dtype=np.uint64)) - shift) % np.uint64(
         1 << form.bits
     )
-    near_b ^= random.integers(0, 2, PAIRS).astype(np.uint64) << np.uint64(form.bits - 1)
+    near_b ^= random.integers(0, 2, pairs).astype(np.uint64) << np.uint64(form.bits - 1)
     short = np.uint64(
         (1 << form.bits) - (1 << (form.fraction_bits // 2))
     )  # sums and products halfway between two numbers
     # Products around the least normal: exponents that add up to about the bias.
-    low_a, low_b = random.integers(0, 1 << form.bits, (2, PAIRS), dtype=np.uint64)
+    low_a, low_b = random.integers(0, 1 << form.bits, (2, pairs), dtype=np.uint64)
     mask = np.uint64((1 << form.fraction_bits) - 1 | 1 << (form.bits - 1))
-    exponent = random.integers(0, form.bias + 3, PAIRS)
-    other = np.clip(form.bias - exponent + random.integers(-form.fraction_bits - 3, 4, PAIRS), 0, 2 * form.bias)
+    exponent = random.integers(0, form.bias + 3, pairs)
+    other = np.clip(form.bias - exponent + random.integers(-form.fraction_bits - 3, 4, pairs), 0, 2 * form.bias)
     low_a = low_a & mask | exponent.astype(np.uint64) << np.uint64(form.fraction_bits)
     low_b = low_b & mask | other.astype(np.uint64) << np.uint64(form.fraction_bits)
     return (
@@ -115,11 +116,15 @@ def as_floats(bits, name):
     return bits.astype(f"u{form.bits // 8}").view(f"f{form.bits // 8}")
 
 
+HOW_MANY = pytest.mark.parametrize("pairs", [FEW, pytest.param(PAIRS, marks=pytest.mark.dear)])
+
+
 @pytest.mark.slow
+@HOW_MANY
 @pytest.mark.parametrize("name", FLOATS)
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_float_operators_round_as_numpy_does(operation, name, tmp_path):
-    a, b = float_pairs(FLOATS[name], seed=7)
+def test_float_operators_round_as_numpy_does(operation, name, pairs, tmp_path):
+    a, b = float_pairs(FLOATS[name], 7 if pairs == PAIRS else drawing_seed("floats"), pairs)
     x, y = as_floats(a, name), as_floats(b, name)
     with np.errstate(all="ignore"):
         if name == "bf16":
@@ -133,18 +138,19 @@ def test_float_operators_round_as_numpy_does(operation, name, tmp_path):
 
 
 @pytest.mark.slow
+@HOW_MANY
 @pytest.mark.parametrize("name", INTEGERS)
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_integer_operators_are_exact(operation, name, tmp_path):
+def test_integer_operators_are_exact(operation, name, pairs, tmp_path):
     """A product has twice the bits; a sum wraps."""
     bits = INTEGERS[name]
-    random = np.random.default_rng(3)
+    random = np.random.default_rng(3 if pairs == PAIRS else drawing_seed("integers"))
     edges = np.array([0, 1, -1, 2, -2, (1 << (bits - 1)) - 1, -(1 << (bits - 1)), 1 - (1 << (bits - 1))])
     a, b = (part.ravel() for part in np.meshgrid(edges, edges))
     if bits == 8:
         any_a, any_b = (part.ravel() for part in np.meshgrid(np.arange(-128, 128), np.arange(-128, 128)))
     else:
-        any_a, any_b = random.integers(-(1 << (bits - 1)), 1 << (bits - 1), (2, PAIRS))
+        any_a, any_b = random.integers(-(1 << (bits - 1)), 1 << (bits - 1), (2, pairs))
     a, b = np.concatenate([a, any_a]), np.concatenate([b, any_b])
     y_type = np.dtype(f"i{bits // 8 * (1 if operation == 'add' else 2)}")
     expected = (a + b if operation == "add" else a * b).astype(y_type)

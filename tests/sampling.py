@@ -1,0 +1,60 @@
+"""Of checks that are dear and many of a kind, a seeded sample: `make slow` runs all."""
+
+import os
+import random
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+SEED = os.environ.get("BITJOULE_SAMPLE_SEED", "0")  # continuous integration draws another sample for each commit
+
+
+def drawing_seed(what: str) -> int:
+    """Return a seed of its own for each thing that is drawn, the same for all of a run.
+
+    Parameters
+    ----------
+    what
+        Names the draw, so that two draws of one run are independent.
+    """
+    return zlib.crc32(f"{SEED} {what}".encode())
+
+
+def drawn(values: Iterable[Any], count: int, what: str) -> set[int]:
+    """Return the places of a sample.
+
+    Parameters
+    ----------
+    values
+        All values, always in the same order.
+    count
+        How many to draw.
+    what
+        Names the draw.
+    """
+    places = range(len(list(values)))
+    return set(random.Random(drawing_seed(what)).sample(places, min(count, len(places))))
+
+
+def sampled(values: Iterable[Any], count: int, what: str, always: Iterable[Any] = ()) -> list[Any]:
+    """Return parameters of a test of which those outside a seeded sample are marked ``dear``.
+
+    Parameters
+    ----------
+    values
+        All parameters.
+    count
+        How many to draw.
+    what
+        Names the draw.
+    always
+        Parameters that always run, besides those drawn.
+    """
+    every, kept = list(values), list(always)
+    rest = [value for value in every if value not in kept]
+    chosen = [rest[place] for place in drawn(rest, count, what)]
+    return [
+        value if value in kept or value in chosen else pytest.param(value, marks=pytest.mark.dear) for value in every
+    ]
