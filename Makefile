@@ -2,20 +2,30 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-EXPERIMENTS = bitnet_table1 bitnet_energy_vs_size b158_mac_energy b158_energy_vs_size b158_2b4t_energy model_size_curve \
-  full_model_vs_size full_model_components context_sweep batch_sweep roofline technology_compare loss_vs_energy \
-  activation_bits memory_footprint tpu32_cross_check papers_with_measured_prices mac_with_measured_prices \
-  full_model_measured measured_vs_table
+# The experiments that tell the story: the papers' numbers, what is left of them in a whole model, measured prices.
+STORY = full_model_vs_size full_model_measured context_sweep model_size_curve papers_with_measured_prices \
+  full_model_components memory_footprint loss_vs_energy bitnet_table1 b158_mac_energy measured_vs_table
+EXPERIMENTS = $(STORY) bitnet_energy_vs_size b158_energy_vs_size b158_2b4t_energy batch_sweep roofline \
+  technology_compare activation_bits tpu32_cross_check mac_with_measured_prices
+QUICK = tests/energy_models tests/experiments tests/reports tests/rtl tests/bitjoule/test_wrong_input.py
 
-.PHONY: run test lint types contracts gallery benchmark mutants mutants-sample clean
+.PHONY: run test quick slow lint types contracts gallery benchmark mutants mutants-sample clean
 
 run: $(VENV)/.rtl
-	$(BIN)/bitjoule run $(EXPERIMENTS)
+	$(BIN)/bitjoule run $(STORY)
 	$(BIN)/bitjoule rtl generate tiny_8x4 -o results/tiny_8x4.v
 	$(BIN)/bitjoule rtl verify tiny_8x4
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto
+
+# While you work: within a minute, what most changes break.
+quick: lint types
+	$(BIN)/python -m pytest -n auto -m 'not slow and not dear' $(QUICK)
+
+# All that there is; of what is dear and many of a kind, `make test` runs a sample.
+slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto -m ''
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
