@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from bitjoule import doctor
 from bitjoule.commands import catalogue
 from bitjoule.experiments.files import shipped_experiments
 from bitjoule.sim.trained import shipped_models
+from tests.sampling import drawn
 
 ROOT = Path(__file__).parents[2]
 TABLES = ("results.csv", "summary.csv", "summary.md", "experiment.yaml")
@@ -147,8 +147,10 @@ def test_help_and_import_load_no_heavy_library():
 
 
 @pytest.mark.slow
-def test_two_runs_and_any_number_of_jobs_give_the_same_bytes(tmp_path):
-    names = list(shipped_experiments())
+@pytest.mark.parametrize("names", [pytest.param(None, id="all", marks=pytest.mark.dear), "sample"])
+def test_two_runs_and_any_number_of_jobs_give_the_same_bytes(tmp_path, names):
+    every = list(shipped_experiments())
+    names = every if names is None else [every[place] for place in sorted(drawn(every, 3, "runs that are compared"))]
     for folder, jobs in (("a", 1), ("b", 2), ("c", 2)):
         process = start(
             "run", *names, "--out", tmp_path / folder, "--jobs", jobs, *(["--no-plots"] if jobs == 1 else [])
@@ -162,28 +164,51 @@ def test_two_runs_and_any_number_of_jobs_give_the_same_bytes(tmp_path):
                 assert path.read_bytes() == (tmp_path / "a" / name / path.name).read_bytes(), path
 
 
+# Runs a command line that sends itself a signal when it is about to open, make, rename or remove the n-th of the files
+# and folders whose path matches; counts them if it is never sent.
+END_AT = """
+import os, re, sys
+from bitjoule import cli
+how, at, pattern, *arguments = sys.argv[1:]
+changes = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
+count = 0
+def watch(event, values):
+    global count
+    if event in changes and re.search(pattern, str(values[0])):
+        count += 1
+        if count == int(at):
+            os.kill(os.getpid(), int(how))
+sys.addaudithook(watch)
+status = cli.main(arguments)
+print("changes:", count)
+sys.exit(status)
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_run_ended_at_any_moment_leaves_the_earlier_result_whole(tmp_path, how):
     out = tmp_path / "results"
     target = out / "bitnet_table1"
-    begun = time.monotonic()
-    assert start("run", "bitnet_table1", "--out", out).wait() == 0
-    duration_s = time.monotonic() - begun
+    # Signals come while a result is written; a kill also while it takes the earlier one's place.
+    where = re.escape(str(out)) if how == signal.SIGKILL else r"\.bitjoule-new-[^/]*/"
+
+    def run(moment):
+        command = [sys.executable, "-c", END_AT, str(int(how)), str(moment), where, "run", "bitnet_table1"]
+        return subprocess.run([*command, "--out", str(out), "--no-plots"], capture_output=True, text=True, check=False)
+
+    first = run(0)
+    changes = int(re.search(r"^changes: (\d+)$", first.stdout, re.MULTILINE)[1])
+    assert changes > len(TABLES)
     before = {path.name: path.read_bytes() for path in target.iterdir()}
-    moments = random.Random(int(how))
-    for _ in range(5):
-        process = start("run", "bitnet_table1", "--out", out)
-        time.sleep(moments.uniform(0.2, 1.0) * duration_s)
-        process.send_signal(how)
-        process.wait()
+    for moment in sorted(random.Random(int(how)).sample(range(1, changes), 4)):
+        assert run(moment).returncode != 0
         if how != signal.SIGKILL:
             assert [path.name for path in out.iterdir()] == [target.name]
         if target.exists():
             assert {path.name: path.read_bytes() for path in target.iterdir()} == before
-    assert start("run", "bitnet_table1", "--out", out).wait() == 0
+    assert run(0).returncode == 0
     assert [path.name for path in out.iterdir()] == [target.name]
-    assert {path.name: path.read_bytes() for path in target.iterdir()} == before
 
 
 @pytest.mark.slow
@@ -192,15 +217,16 @@ def test_the_workers_of_an_ended_run_end_too_and_leave_whole_results(tmp_path, h
     names = ["bitnet_table1", "bitnet_energy_vs_size", "model_size_curve"]
     command = [sys.executable, "-m", "bitjoule", "run", *names, "--out", str(tmp_path), "--jobs", "2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        time.sleep(2)
+        assert process.stdout is not None
+        assert process.stdout.read(1)  # the first experiment is written, the others are at work
         process.send_signal(how)
-        process.communicate(timeout=30)  # returns when every process that holds the pipe is gone
+        process.stdout.read()  # returns when every process that holds the pipe is gone
     for name in names:
         manifest = tmp_path / name / "manifest.json"
         if manifest.parent.exists():
             outputs = json.loads(manifest.read_text())["outputs"]
             assert {path.name for path in manifest.parent.iterdir()} == {*outputs, "manifest.json"}
-    assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    assert subprocess.run([*command, "--no-plots"], stdout=subprocess.DEVNULL, check=False).returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == set(names)
 
 

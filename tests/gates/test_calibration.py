@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
-from bitjoule.energy_models.measured import FEATURES
+from bitjoule.energy_models.measured import FEATURES, MeasuredMac
 from bitjoule.energy_models.technology import MEASURED_FOLDER, technologies
 from bitjoule.gates.calibration import (
     TERMS,
@@ -22,6 +22,7 @@ from bitjoule.gates.constants import constant
 from bitjoule.gates.fit import nonnegative_fit, table
 from bitjoule.gates.measurement import Effort, Measurement, measure
 from bitjoule.rtl.config import AcceleratorConfig
+from tests.sampling import drawn, sampled
 
 SMALL = AcceleratorConfig(lanes=16, columns=4, max_k=256, weight_bus_bits=128)
 EFFORT = Effort(cycles=8)
@@ -68,8 +69,16 @@ def test_the_arrays_of_a_kind_tell_all_terms_apart_that_it_has(config):
     assert {size.tokens for size in fitted_configs(config)} == {1, int(constant("held-tokens"))}
 
 
+OTHERS = (
+    (24, 4, 1, "gaussian:32,zeros:0.3"), (16, 8, 1, "gaussian:32,zeros:0.45"),
+    (64, 4, 1, "gaussian:32,zeros:0.6"), (24, 6, int(constant("held-tokens")), "gaussian:32,zeros:0.45"),
+    (48, 8, 1, "gaussian:32"),
+)  # fmt: skip
+
+
 @pytest.mark.slow
-def test_a_model_fitted_to_some_arrays_and_operands_predicts_others_within_5_percent(freepdk45):
+@pytest.mark.parametrize("predicted", [2, pytest.param(len(OTHERS), marks=pytest.mark.dear)])
+def test_a_model_fitted_to_some_arrays_and_operands_predicts_others_within_5_percent(freepdk45, predicted):
     config = AcceleratorConfig(lanes=32, columns=8, max_k=8192, weight_bus_bits=512)
     fitted = [
         measure(size, freepdk45, text, EFFORT)
@@ -80,13 +89,9 @@ def test_a_model_fitted_to_some_arrays_and_operands_predicts_others_within_5_per
         table([counts(found) for found in fitted], TERMS), table([{"e": m.band_fj[1]} for m in fitted], "e")[:, 0]
     )
     others = [
-        (resized(config, lanes, columns, tokens), text)
-        for lanes, columns, tokens, text in (
-            (24, 4, 1, "gaussian:32,zeros:0.3"), (16, 8, 1, "gaussian:32,zeros:0.45"),
-            (64, 4, 1, "gaussian:32,zeros:0.6"), (24, 6, int(constant("held-tokens")), "gaussian:32,zeros:0.45"),
-            (48, 8, 1, "gaussian:32"),
-        )
-    ]  # fmt: skip
+        (resized(config, *OTHERS[place][:3]), OTHERS[place][3])
+        for place in sorted(drawn(OTHERS, predicted, "arrays that are predicted"))
+    ]
     errors = {}
     for other, text in others:
         found = measure(other, freepdk45, text, EFFORT)
@@ -96,27 +101,55 @@ def test_a_model_fitted_to_some_arrays_and_operands_predicts_others_within_5_per
     assert max(map(abs, errors.values())) < 0.05, errors
 
 
+OPERATORS = [("add", "int8"), ("mul", "int8"), ("add", "fp16")]
+
+
 @pytest.mark.slow
-def test_measuring_again_gives_the_shipped_prices_within_1_percent(freepdk45):
-    shipped = technologies()["45nm-measured"]
+@pytest.mark.parametrize(("operation", "number_format"), sampled(OPERATORS, 1, "operators"))
+def test_measuring_an_operator_again_gives_the_shipped_price_within_1_percent(freepdk45, operation, number_format):
+    again = measured_operation(operation, number_format, freepdk45, standard_plan().effort)
+    price = technologies()["45nm-measured"].price(operation, number_format)
+    assert (again.energy_pj.low, again.energy_pj.nominal, again.energy_pj.high) == pytest.approx(price, rel=0.01)
+
+
+def one_bit() -> tuple[AcceleratorConfig, MeasuredMac]:
+    config = next(config for config in standard_plan().configs if config.activation_bits == 1)
+    shipped = technologies()["45nm-measured"].mac("ternary", "int1", None)
+    assert shipped is not None
+    return config, shipped
+
+
+@pytest.mark.slow
+def test_the_largest_array_has_the_shipped_area_leakage_and_period_and_saves_as_much_by_zeros(freepdk45):
+    config, shipped = one_bit()
     plan = standard_plan()
-    for operation, number_format in (("add", "int8"), ("mul", "int8"), ("add", "fp16")):
-        again = measured_operation(operation, number_format, freepdk45, plan.effort)
-        price = shipped.price(operation, number_format)
-        assert (again.energy_pj.low, again.energy_pj.nominal, again.energy_pj.high) == pytest.approx(price, rel=0.01)
-    config = next(config for config in plan.configs if config.activation_bits == 1)
+    found = [measure(config, freepdk45, text, plan.effort) for text in stimuli(config, plan.stimulus)]
+    for again in found:
+        assert again.area_um2 / again.macs == pytest.approx(shipped.area_um2, rel=0.01)
+        assert again.leakage_nw / again.macs == pytest.approx(shipped.leakage_nw, rel=0.01)
+        assert again.period_ns == pytest.approx(shipped.period_ns, rel=0.01)
+    few, many = (min(found, key=lambda m: m.zero_share), max(found, key=lambda m: m.zero_share))
+    saved_fj = (
+        (many.zero_share - few.zero_share) * few.macs * 1e3 * (shipped.nonzero_pj.nominal - shipped.zero_pj.nominal)
+    )
+    assert few.band_fj[1] - many.band_fj[1] == pytest.approx(saved_fj, rel=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.dear
+def test_measuring_all_arrays_of_a_kind_again_gives_the_shipped_prices_within_1_percent(freepdk45):
+    config, shipped = one_bit()
+    plan = standard_plan()
     measurements = [
         measure(size, freepdk45, text, plan.effort)
         for size in fitted_configs(config)
         for text in stimuli(size, plan.stimulus)
     ]
-    again_mac = measured_mac(config, measurements)
-    shipped_mac = shipped.mac("ternary", "int1", None)
-    assert shipped_mac is not None
+    again = measured_mac(config, measurements)
     for name in ("area_um2", "leakage_nw", "period_ns"):
-        assert getattr(again_mac, name) == pytest.approx(getattr(shipped_mac, name), rel=0.01)
+        assert getattr(again, name) == pytest.approx(getattr(shipped, name), rel=0.01)
     for lanes, columns, zero_share in ((32, 8, 0.0), (64, 16, 0.5)):
-        prices = [mac.price(lanes, columns, zero_share) for mac in (again_mac, shipped_mac)]
+        prices = [mac.price(lanes, columns, zero_share) for mac in (again, shipped)]
         assert prices[0] == pytest.approx(prices[1], rel=0.01)
 
 

@@ -23,7 +23,6 @@ from bitjoule.sim.matmul import integer_matmul
 from bitjoule.sim.native_machine import Window
 from bitjoule.sim.streams import activation_stream, element_type, weight_stream
 
-pytestmark = pytest.mark.usefixtures("empty_cache")
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
 CONFIGS = {
     "tiny": TINY,

@@ -24,7 +24,7 @@ def test_every_shipped_experiment_is_in_the_gallery_and_nothing_else():
 
 
 @pytest.mark.parametrize("name", shipped_experiments())
-def test_a_fresh_run_gives_the_committed_tables(tmp_path, name):
+def test_a_fresh_run_gives_the_committed_tables_and_every_picture_is_there_for_both_backgrounds(tmp_path, name):
     result = run(read_experiment(shipped_experiments()[name]))
     write_csv([result.summary], tmp_path / "summary.csv")
     (tmp_path / "summary.md").write_text(summary_markdown(result))
@@ -34,6 +34,8 @@ def test_a_fresh_run_gives_the_committed_tables(tmp_path, name):
     assert committed == {path.name for path in tmp_path.iterdir()}
     for path in tmp_path.iterdir():
         assert path.read_text() == (GALLERY / name / path.name).read_text(), f"{path.name}: run `make gallery`"
+    pictures = {f"{stem}{theme}.png" for stem in file_stems(result) for theme in ("", "_dark")}
+    assert {path.name for path in (GALLERY / name).glob("*.png")} == pictures, "run `make gallery`"
 
 
 def test_a_fresh_comparison_of_prices_gives_the_committed_tables(tmp_path):
@@ -44,10 +46,3 @@ def test_a_fresh_comparison_of_prices_gives_the_committed_tables(tmp_path):
     for name in ("summary.csv", "summary.md"):
         assert (tmp_path / name).read_text() == (GALLERY / PRICES / name).read_text(), f"{name}: run `make gallery`"
     assert {path.name for path in (GALLERY / PRICES).glob("*.png")} == {"ratios.png", "ratios_dark.png"}
-
-
-@pytest.mark.parametrize("name", shipped_experiments())
-def test_every_picture_is_there_for_both_backgrounds(name):
-    result = run(read_experiment(shipped_experiments()[name]))
-    expected = {f"{stem}{theme}.png" for stem in file_stems(result) for theme in ("", "_dark")}
-    assert {path.name for path in (GALLERY / name).glob("*.png")} == expected

@@ -8,6 +8,7 @@ from bitjoule.rtl.config import DATAPATHS
 from bitjoule.rtl.encodings import ENCODINGS
 from tests.rtl.claims import decoder, dot, one_column, small
 from tests.rtl.streams import Streams
+from tests.sampling import sampled
 
 
 def sizes(*cases: tuple[str, int, int], slow: tuple[tuple[str, int, int], ...] = ()) -> Any:
@@ -65,17 +66,22 @@ def test_column_adds_the_dot_product_to_the_sum(datapath: str, lanes: int, bits:
 
 @pytest.mark.parametrize(
     "values",
-    [
-        {},
-        {"pipeline": 2, "datapath": "carry_chain", "lanes": 3},
-        {"weight_bus_bits": 4},
-        {"weight_bus_bits": 2, "lanes": 3, "columns": 2, "weight_encoding": "binary1", "pipeline": 1},
-        {"weight_bus_bits": 16, "columns": 5, "weight_encoding": "ternary5", "pipeline": 2},
-        {"tokens": 2},
-        {"tokens": 2, "weight_bus_bits": 4, "pipeline": 2},
-        {"tokens": 3, "weight_bus_bits": 2, "lanes": 3, "pipeline": 1, "datapath": "multiplexer"},
-        {"tokens": 2, "weight_bus_bits": 8, "columns": 5, "weight_encoding": "ternary5"},
-    ],
+    sampled(
+        [
+            {},
+            {"pipeline": 2, "datapath": "carry_chain", "lanes": 3},
+            {"weight_bus_bits": 4},
+            {"weight_bus_bits": 2, "lanes": 3, "columns": 2, "weight_encoding": "binary1", "pipeline": 1},
+            {"weight_bus_bits": 16, "columns": 5, "weight_encoding": "ternary5", "pipeline": 2},
+            {"tokens": 2},
+            {"tokens": 2, "weight_bus_bits": 4, "pipeline": 2},
+            {"tokens": 3, "weight_bus_bits": 2, "lanes": 3, "pipeline": 1, "datapath": "multiplexer"},
+            {"tokens": 2, "weight_bus_bits": 8, "columns": 5, "weight_encoding": "ternary5"},
+        ],
+        3,
+        "accelerators that are proved",
+        always=[{}],
+    ),
     ids=lambda values: ",".join(f"{key}={value}" for key, value in values.items()) or "smallest",
 )
 @pytest.mark.slow

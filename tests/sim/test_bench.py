@@ -8,15 +8,14 @@ from bitjoule.sim.cases import Case, directed_cases, random_cases
 from bitjoule.sim.configurations import read_configuration
 from bitjoule.sim.cycles import Shape
 from bitjoule.sim.reference import bitlinear
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.slow
 
+SHIPPED = ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16",
+           "int8_8x4", "fp16_8x4", "fp16_fp16_8x4")  # fmt: skip
 CONFIGURATIONS = {
-    **{
-        name: read_configuration(name)
-        for name in ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16")
-    },
-    **{name: read_configuration(name) for name in ("int8_8x4", "fp16_8x4", "fp16_fp16_8x4")},
+    **{name: read_configuration(name) for name in SHIPPED},
     "no_pipeline": AcceleratorConfig(8, 4, 100, 64, tokens=2, pipeline=0),
     "deep_pipeline": AcceleratorConfig(32, 3, 200, 96, tokens=5, pipeline=4),
     "odd_lanes": AcceleratorConfig(11, 2, 60, 48, tokens=3, activation_bits=5),
@@ -46,7 +45,7 @@ def passes(hardware, cases):
     return report
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", sampled(CONFIGURATIONS, 6, "configurations of the bench", always=SHIPPED))
 def test_corners_and_random_matmuls_are_bit_exact_with_the_cycles_of_the_closed_form(name, hardware):
     config = CONFIGURATIONS[name]
     random = random_cases(config, matmuls=80, seed=sorted(CONFIGURATIONS).index(name))
@@ -63,10 +62,16 @@ def test_a_second_simulator_agrees(name, hardware, icarus):
     assert report.exact_cycles >= 60
 
 
-@pytest.mark.parametrize("m", [1, 4])
-@pytest.mark.parametrize(("k", "n"), [(2560, 6912), (6912, 2560)])
-@pytest.mark.parametrize("name", ["edge_64x16", "decode_64x5"])
-def test_layers_of_real_shapes_are_those_of_bitlinear(name, m, k, n, hardware):
+REAL = [
+    f"{name} {m}x{k}x{n}"
+    for name in ("edge_64x16", "decode_64x5") for m in (1, 4) for k, n in ((2560, 6912), (6912, 2560))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", sampled(REAL, 2, "real shapes"))
+def test_layers_of_real_shapes_are_those_of_bitlinear(case, hardware):
+    name, shape = case.split()
+    m, k, n = map(int, shape.split("x"))
     random = np.random.default_rng(m + k)
     x = random.normal(size=(m, k)).astype(np.float32)
     w = random.normal(scale=0.02, size=(k, n)).astype(np.float32)

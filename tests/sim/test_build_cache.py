@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from bitjoule.sim import build_cache
 from bitjoule.sim.build_cache import cache_folder, cached, content_hash
 from bitjoule.sim.simulators import SimulatorError
 
 fcntl = pytest.importorskip("fcntl")  # what other processes lock with here
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
+PROCESSES = 3
 
 
 def test_what_a_killed_build_left_behind_is_removed_by_the_next() -> None:
@@ -27,20 +29,28 @@ def test_what_a_killed_build_left_behind_is_removed_by_the_next() -> None:
     other.rmdir()
 
 
-def test_who_waited_for_a_lock_that_is_gone_waits_for_the_new_one() -> None:
+def test_who_waited_for_a_lock_that_is_gone_waits_for_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
     path = cache_folder() / "waited-for.lock"
-    built = threading.Event()
+    built, asked = threading.Event(), threading.Semaphore(0)
+    lock = build_cache.fcntl.flock
+
+    def flock(file: object, operation: int) -> None:
+        asked.release()
+        lock(file, operation)
+
     with path.open("w") as gone:
-        fcntl.flock(gone, fcntl.LOCK_EX)
+        lock(gone, fcntl.LOCK_EX)
+        monkeypatch.setattr(build_cache.fcntl, "flock", flock)
         waiting = threading.Thread(target=cached, args=("waited-for", lambda _: built.set()))
         waiting.start()
-        time.sleep(0.2)
+        asked.acquire()  # it waits, or is about to, for the lock that goes
         path.unlink()
         with path.open("w") as new:
-            fcntl.flock(new, fcntl.LOCK_EX)
-            fcntl.flock(gone, fcntl.LOCK_UN)
-            assert not built.wait(0.3)
-        waiting.join(10)
+            lock(new, fcntl.LOCK_EX)
+            lock(gone, fcntl.LOCK_UN)
+            asked.acquire()  # it has the lock that is gone and asks again: for the new one
+            assert not built.is_set()
+        waiting.join()
     assert built.is_set()
 
 
@@ -53,21 +63,32 @@ def test_a_cache_that_cannot_be_written_is_named_with_the_way_out(
         cached("thing", lambda _: None)
 
 
-def _build_slowly(log: Path) -> str:
-    def build(folder: Path) -> None:
+def _build_once_all_have_come(log: Path) -> str:
+    """Build, but not before every process asks for it: each writes a line when it does."""
+
+    def written(word: str) -> int:
+        return log.read_text(encoding="ascii").splitlines().count(word)
+
+    def write(word: str) -> None:
         with log.open("a", encoding="ascii") as file:
-            file.write("built\n")
-        time.sleep(0.3)
+            file.write(f"{word}\n")
+
+    def build(folder: Path) -> None:
+        write("built")
+        while written("came") < PROCESSES:
+            time.sleep(0.01)
         (folder / "thing").write_text("made", encoding="ascii")
 
+    write("came")
     return (cached("slow-thing", build) / "thing").read_text(encoding="ascii")
 
 
 def test_processes_that_build_at_once_build_once(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert pool.map(_build_slowly, [log] * 3, chunksize=1) == ["made"] * 3
-    assert log.read_text(encoding="ascii") == "built\n"
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        # A process that has begun is blocked until all have: none takes two.
+        assert pool.map(_build_once_all_have_come, [log] * PROCESSES, chunksize=1) == ["made"] * PROCESSES
+    assert sorted(log.read_text(encoding="ascii").split()) == ["built", *["came"] * PROCESSES]
     assert sorted(path.name for path in cache_folder().glob("*slow-thing*")) == ["slow-thing"]
 
 

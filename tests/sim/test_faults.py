@@ -7,6 +7,7 @@ import pytest
 from bitjoule.rtl.verilog import accelerator_verilog
 from bitjoule.sim.cases import directed_cases, random_cases
 from bitjoule.sim.configurations import read_configuration
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.slow
 
@@ -65,13 +66,27 @@ def with_fault(verilog, module, there, fault):
     return "".join(parts)
 
 
+@pytest.fixture(scope="module")
+def right():
+    """Return the Verilog without a fault."""
+    return accelerator_verilog(CONFIG)
+
+
+def failure(hardware, simulator, verilog):
+    cases = [*directed_cases(CONFIG), *random_cases(CONFIG, matmuls=50, seed=1)]
+    return hardware(CONFIG, simulator, verilog=verilog).verify(cases).failure
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_bench_finds(fault, hardware):
-    verilog = with_fault(accelerator_verilog(CONFIG), *FAULTS[fault])
-    cases = [*directed_cases(CONFIG), *random_cases(CONFIG, matmuls=50, seed=1)]
-    assert hardware(CONFIG, verilog=verilog).verify(cases).failure is not None
+def test_the_bench_finds(fault, hardware, right, fast_build):
+    """The bench is the same in both simulators: here in the one that builds faster."""
+    assert failure(hardware, fast_build, with_fault(right, *FAULTS[fault])) is not None
 
 
-def test_the_bench_finds_nothing_where_nothing_is(hardware):
-    cases = [*directed_cases(CONFIG), *random_cases(CONFIG, matmuls=50, seed=1)]
-    assert hardware(CONFIG, verilog=accelerator_verilog(CONFIG)).verify(cases).failure is None
+@pytest.mark.parametrize("fault", sampled(FAULTS, 2, "faults in Verilator"))
+def test_the_bench_finds_in_verilator(fault, hardware, right):
+    assert failure(hardware, "verilator", with_fault(right, *FAULTS[fault])) is not None
+
+
+def test_the_bench_finds_nothing_where_nothing_is(hardware, right, fast_build):
+    assert failure(hardware, fast_build, right) is None

@@ -22,7 +22,6 @@ from bitjoule.sim.simulators import SimulatorError
 from bitjoule.sim.streams import weight_stream
 from bitjoule.sim.verilated import PackedWeights, Verilated
 
-pytestmark = pytest.mark.usefixtures("empty_cache")
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
 CONFIGS = {
     "tiny": TINY,
@@ -92,6 +91,7 @@ def test_packing_in_parts_equals_packing_whole() -> None:
         np.testing.assert_array_equal(hardware.pack(w.T.copy().T).tiles, tiles)
 
 
+@pytest.mark.usefixtures("empty_cache")
 def test_a_build_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first = native_build.native_library(TINY)
     made = first.stat().st_mtime_ns
@@ -107,6 +107,7 @@ def test_a_build_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [path.name for path in cache_folder().iterdir() if "." in path.name] == []
 
 
+@pytest.mark.usefixtures("empty_cache")
 def test_verilog_is_generated_once_for_each_configuration_and_generator(monkeypatch: pytest.MonkeyPatch) -> None:
     text = generated.generated_verilog(TINY)
     assert text == accelerator_verilog(TINY)
@@ -142,6 +143,7 @@ def test_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         Verilated(TINY)
 
 
+@pytest.mark.usefixtures("empty_cache")
 def test_failing_compiler_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     compiler = tmp_path / "c++"
     compiler.write_text("#!/bin/sh\ncase \"$*\" in *-dM*) echo 1;; *) echo 'it is broken' >&2; exit 1;; esac\n")
