@@ -1,13 +1,14 @@
 """The cache of builds: one build of each content, whoever else builds, and nothing half-made."""
 
 import multiprocessing
+import os
 import threading
 import time
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
-from bitjoule.sim import build_cache
 from bitjoule.sim.build_cache import cache_folder, cached, content_hash
 from bitjoule.sim.simulators import SimulatorError
 
@@ -15,6 +16,7 @@ fcntl = pytest.importorskip("fcntl")  # what other processes lock with here
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 PROCESSES = 3
+HANGS_S = 600  # no machine is so busy
 
 
 def test_what_a_killed_build_left_behind_is_removed_by_the_next() -> None:
@@ -31,26 +33,33 @@ def test_what_a_killed_build_left_behind_is_removed_by_the_next() -> None:
 
 def test_who_waited_for_a_lock_that_is_gone_waits_for_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
     path = cache_folder() / "waited-for.lock"
-    built, asked = threading.Event(), threading.Semaphore(0)
-    lock = build_cache.fcntl.flock
+    built, tried = threading.Event(), {}
+    lock = fcntl.flock
 
-    def flock(file: object, operation: int) -> None:
-        asked.release()
-        lock(file, operation)
+    def flock(file: int, operation: int) -> None:
+        try:
+            lock(file, operation)
+        finally:
+            tried[os.fstat(file).st_ino].release()
+
+    def wait_until_tried(file: TextIO) -> None:
+        assert tried[os.fstat(file.fileno()).st_ino].acquire(timeout=HANGS_S)
 
     with path.open("w") as gone:
         lock(gone, fcntl.LOCK_EX)
-        monkeypatch.setattr(build_cache.fcntl, "flock", flock)
+        tried[os.fstat(gone.fileno()).st_ino] = threading.Semaphore(0)
+        monkeypatch.setattr(fcntl, "flock", flock)
         waiting = threading.Thread(target=cached, args=("waited-for", lambda _: built.set()))
         waiting.start()
-        asked.acquire()  # it waits, or is about to, for the lock that goes
+        wait_until_tried(gone)
         path.unlink()
         with path.open("w") as new:
+            tried[os.fstat(new.fileno()).st_ino] = threading.Semaphore(0)
             lock(new, fcntl.LOCK_EX)
             lock(gone, fcntl.LOCK_UN)
-            asked.acquire()  # it has the lock that is gone and asks again: for the new one
+            wait_until_tried(new)
             assert not built.is_set()
-        waiting.join()
+        waiting.join(HANGS_S)
     assert built.is_set()
 
 
