@@ -18,6 +18,8 @@ _ONE = np.uint64(1)
 class States:
     """All states of a cell: the values of its inputs, of a flip-flop's state, and of its outputs.
 
+    Resets and presets are tied off: they have one value.
+
     Parameters
     ----------
     cell : Cell
@@ -40,7 +42,9 @@ class States:
         for pin in self.cell.outputs:
             if self.cell.pins[pin].function is not None:
                 names.pop(pin, None)
-        rows = np.array(list(itertools.product((0, 1), repeat=len(names))), dtype=np.uint64)
+        tied = state.idle if state is not None else {}
+        choices = [(tied[name],) if name in tied else (0, 1) for name in names]
+        rows = np.array(list(itertools.product(*choices)), dtype=np.uint64)
         values = {name: rows[:, column] for column, name in enumerate(names)}
         if state is not None and state.inverse:
             values[state.inverse] = values[state.state] ^ _ONE

@@ -13,23 +13,27 @@ from pathlib import Path
 import numpy as np
 
 from bitjoule.gates.boolean import Function
+from bitjoule.gates.flip_flops import FlipFlop, read_flip_flop
 from bitjoule.gates.liberty_file import (
     Group,
     LibertyError,
     Units,
     cell_texts,
-    numbers,
     parse,
     parse_cell,
-    read_text,
     read_units,
     volts,
-    without_comments,
 )
+from bitjoule.gates.liberty_source import read_source
+from bitjoule.gates.liberty_tables import TableReader
 from bitjoule.gates.tables import Table
 from bitjoule.gates.wires import WireLoad, default_wire_load, read_wire_load
 
 EDGES = ("rise", "fall")
+_TIMING = {f"{name}_{edge}" for name in ("cell",) for edge in EDGES}
+_TIMING |= {f"{edge}_{name}" for name in ("transition", "constraint") for edge in EDGES}
+_UNITS = {"ff": "capacitive_load_unit", "ns": "time_unit", "fj": "voltage_unit", "nw": "leakage_power_unit"}
+_VECTORS = ("bus", "bundle", "ff_bank", "latch_bank")
 
 
 @dataclass(frozen=True)
@@ -76,17 +80,6 @@ class Pin:
     is_clock: bool
 
 
-@dataclass(frozen=True)
-class FlipFlop:
-    """State of a flip-flop: names of the state and its inverse, next state and clock."""
-
-    state: str
-    inverse: str
-    next_state: Function
-    clock: Function
-    asynchronous: bool
-
-
 @dataclass(frozen=True, eq=False)
 class Cell:
     """A library cell."""
@@ -104,7 +97,7 @@ class Cell:
 
     @cached_property
     def _tables(self) -> dict[str, tuple[tuple[Power, ...], tuple[Arc, ...]]]:
-        found = self.reader.tables(self.name, self.source)
+        found = self.reader.pin_tables(self.name, self.source)
         if not set(self.pins) <= set(found):
             raise LibertyError(f"{self.reader.path}: cell {self.name}: braces that do not match in its tables")
         return found
@@ -193,11 +186,13 @@ class Library:
         self.cells: dict[str, Cell] = {}
         self.name = ""
         self.voltage_v = 0.0
+        self.files: tuple[Path, ...] = ()
         self._header = Group("library", "")
         for path in paths:
-            text = without_comments(read_text(path))
+            source = read_source(path)
+            self.files = tuple(dict.fromkeys([*self.files, *source.files]))
             try:
-                self._read(text, path)
+                self._read(source.text, path)
             except ValueError as error:
                 raise LibertyError(f"{path}: {error}") from None
         if not self.cells:
@@ -219,22 +214,35 @@ class Library:
         if not self._header.arguments:
             self._header = library
             read_wire_load(library, units)
-        if self.cells and (units, voltage_v) != (self.units, self.voltage_v):
-            raise LibertyError(
-                f"{voltage_v:g} V and {units}, but the files before it {self.voltage_v:g} V and {self.units}; "
-                "expected files of one library and corner"
-            )
+        if self.cells:
+            self._check_corner(library, voltage_v, path)
         self.name = self.name or library.arguments
         self.voltage_v = voltage_v
         rails = [arguments.replace('"', "").split(",") for name, arguments in library.several if name == "voltage_map"]
         grounds = {name.strip() for name, value in rails if float(value) == 0.0}
         templates = {group.arguments: group for group in library.groups if group.kind.endswith("_template")}
-        reader = _CellReader(path, units, templates, grounds, library.number("default_max_capacitance", 0.0))
+        reader = _CellReader(path, units, TableReader(units, templates), grounds, library)
         texts = cell_texts(text)
         for group in library.of("cell"):
             if group.arguments not in texts:
                 raise LibertyError(f"cell ({group.arguments}): not a name of a cell")
             self.cells[group.arguments] = reader.cell(group, texts[group.arguments])
+
+    def _check_corner(self, library: Group, voltage_v: float, path: Path) -> None:
+        """Refuse a file of other units or another voltage than the files before it."""
+        first = self.paths[0].name
+        units = read_units(library)
+        for unit, name in _UNITS.items():
+            if getattr(units, unit) != getattr(self.units, unit):
+                written, before = (group.text(name).replace('"', "") for group in (library, self._header))
+                raise LibertyError(
+                    f"{name} is {written}, but {before} in {first}; expected files of one library and corner"
+                )
+        if voltage_v != self.voltage_v:
+            raise LibertyError(
+                f"states {voltage_v:g} V, but {first} states {self.voltage_v:g} V; expected files of one library and "
+                f"corner: leave {path.name} out, or, if its nom_voltage is a slip, correct that in a copy"
+            )
 
     def wire_load(self, area_um2: float, cells: int) -> WireLoad:
         """Return the rule for wires: the library's own if it has one, else that of `gates/data/wires.csv`.
@@ -270,9 +278,9 @@ class Library:
 class _CellReader:
     path: Path
     units: Units
-    templates: dict[str, Group]
+    tables: TableReader
     grounds: set[str]
-    default_max_capacitance: float
+    defaults: Group
 
     def cell(self, group: Group, source: str) -> Cell:
         pins = {pin.arguments: self.pin(pin) for pin in group.of("pin")}
@@ -283,25 +291,15 @@ class _CellReader:
             if key.startswith("clock_gate_") and pin.attributes[key] == "true"
         }
         state = next(group.of("ff"), None)
-        flip_flop = None
-        if state is not None:
-            names = [name.strip().strip('"') for name in [*state.arguments.split(","), ""]]
-            flip_flop = FlipFlop(
-                names[0].strip(' "'),
-                names[1].strip(' "'),
-                Function(state.text("next_state")),
-                Function(state.text("clocked_on")),
-                bool({"clear", "preset"} & set(state.attributes)),
-            )
         return Cell(
             group.arguments,
             group.number("area"),
             self.leakage(group),
             pins,
-            flip_flop,
+            read_flip_flop(state) if state is not None else None,
             group.attributes.get("clock_gating_integrated_cell", ""),
             roles,
-            group.attributes.get("dont_use") == "true",
+            group.attributes.get("dont_use") == "true" or any(item.kind in _VECTORS for item in group.groups),
             self,
             source,
         )
@@ -314,12 +312,17 @@ class _CellReader:
         ]
         overall = [entry for entry in entries if "when" not in entry.attributes] or entries
         values = [entry.number("value") for entry in overall]
-        return float(np.mean(values)) * self.units.nw if values else 0.0
+        if values:
+            return float(np.mean(values)) * self.units.nw
+        density = self.defaults.number("default_leakage_power_density", 0.0)
+        default = self.defaults.number("default_cell_leakage_power", density * group.number("area", 0.0))
+        return default * self.units.nw
 
     def pin(self, group: Group) -> Pin:
         direction = group.text("direction")
         function = group.attributes.get("function")
-        capacitance_ff = group.number("capacitance", 0.0) * self.units.ff
+        default = self.defaults.number(f"default_{direction}_pin_cap", 0.0)
+        capacitance_ff = group.number("capacitance", default) * self.units.ff
         rise_ff, fall_ff = (
             group.number(f"{edge}_capacitance", capacitance_ff / self.units.ff) * self.units.ff for edge in EDGES
         )
@@ -329,11 +332,11 @@ class _CellReader:
             Function(function).checked() if function and direction == "output" else None,
             capacitance_ff,
             (rise_ff, fall_ff),
-            group.number("max_capacitance", self.default_max_capacitance) * self.units.ff,
+            group.number("max_capacitance", self.defaults.number("default_max_capacitance", 0.0)) * self.units.ff,
             group.attributes.get("clock") == "true",
         )
 
-    def tables(self, name: str, source: str) -> dict[str, tuple[tuple[Power, ...], tuple[Arc, ...]]]:
+    def pin_tables(self, name: str, source: str) -> dict[str, tuple[tuple[Power, ...], tuple[Arc, ...]]]:
         try:
             return {
                 pin.arguments: (
@@ -353,8 +356,8 @@ class _CellReader:
             tuple(group.attributes.get("related_pin", "").split()),
             Function(when).checked() if when else None,
             group.attributes.get("related_pg_pin", ""),
-            self.table(rise, self.units.fj) if rise else None,
-            self.table(fall, self.units.fj) if fall else None,
+            self.tables.table(rise, self.units.fj) if rise else None,
+            self.tables.table(fall, self.units.fj) if fall else None,
         )
 
     def arc(self, group: Group) -> Arc:
@@ -363,27 +366,5 @@ class _CellReader:
             tuple(attributes.get("related_pin", "").split()),
             attributes.get("timing_sense", "non_unate"),
             attributes.get("timing_type", "combinational"),
-            {table.kind: self.table(table, self.units.ns) for table in group.groups if "values" in table.tuples},
+            {table.kind: self.tables.table(table, self.units.ns) for table in group.groups if table.kind in _TIMING},
         )
-
-    def table(self, group: Group, unit: float) -> Table:
-        values = numbers(group.text("values")) * unit
-        if values.size == 1:
-            return Table(np.zeros(1), np.zeros(1), values.reshape(1, 1))
-        template = self.templates.get(group.arguments, Group("lu_table_template", group.arguments))
-        axes = []
-        for axis in (1, 2, 3):
-            text = group.tuples.get(f"index_{axis}", template.tuples.get(f"index_{axis}"))
-            if text is not None:
-                of_load = "capacitance" in template.attributes.get(f"variable_{axis}", "")
-                axes.append((of_load, numbers(text) * (self.units.ff if of_load else self.units.ns)))
-        sizes = [len(points) for _, points in axes]
-        if not 1 <= len(sizes) <= 2 or values.size != np.prod(sizes) or any((np.diff(p) <= 0).any() for _, p in axes):
-            raise LibertyError(f"{group.kind} ({group.arguments}): {values.size} values over axes of {sizes} points")
-        values = values.reshape(sizes)
-        if len(axes) == 1:
-            axes.append((not axes[0][0], np.zeros(1)))
-            values = values[:, None]
-        if axes[0][0]:
-            axes, values = axes[::-1], values.T
-        return Table(axes[0][1], axes[1][1], values)

@@ -1,17 +1,14 @@
 """Liberty files as text: groups, attributes and units, and what is wrong with a file that is none."""
 
-import gzip
+import math
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _INNER = r"[^{}]*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}[^{}]*)*"
 _LARGE = re.compile(r"\b(?:timing|internal_power)\s*\([^()]*\)\s*\{" + _INNER + r"\}")
 _CELL = re.compile(r"\bcell\s*\(\s*\"?([^()\"]+?)\"?\s*\)\s*\{")
@@ -64,9 +61,12 @@ class Group:
             return default
         text = self.text(name)
         try:
-            return float(text)
+            value = float(text)
         except ValueError:
-            raise LibertyError(f"{self.kind} ({self.arguments}): {name} is no number: {text!r}") from None
+            value = math.nan
+        if math.isfinite(value):
+            return value
+        raise LibertyError(f"{self.kind} ({self.arguments}): {name} is no number: {text!r}")
 
 
 @dataclass(frozen=True)
@@ -77,31 +77,6 @@ class Units:
     ns: float
     fj: float
     nw: float
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a Liberty file, gzipped or not.
-
-    Raises
-    ------
-    LibertyError
-        The file cannot be read or is not text.
-    """
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
-    except (OSError, EOFError, zlib.error) as error:
-        raise LibertyError(f"{path}: cannot be read: {error}") from None
-    except UnicodeDecodeError:
-        raise LibertyError(f"{path}: not text; expected a Liberty file, plain or gzipped") from None
-    if not text.strip():
-        raise LibertyError(f"{path}: empty; expected a Liberty file")
-    return text
-
-
-def without_comments(text: str) -> str:
-    """Return a Liberty text with its comments removed and its continued lines joined."""
-    return _COMMENT.sub("", text).replace("\\\n", "")
 
 
 def cell_texts(text: str) -> dict[str, str]:
@@ -169,9 +144,12 @@ def numbers(text: str) -> NDArray[np.float64]:
         Something in it is no number.
     """
     try:
-        return np.array([float(item) for item in text.replace('"', " ").replace(",", " ").split()])
+        found = np.array([float(item) for item in text.replace('"', " ").replace(",", " ").split()])
     except ValueError as error:
         raise LibertyError(f"not a list of numbers: {error}") from None
+    if not np.isfinite(found).all():
+        raise LibertyError(f"not a list of finite numbers: {text.strip()[:40]}")
+    return found
 
 
 def read_units(library: Group) -> Units:

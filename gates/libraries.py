@@ -78,11 +78,12 @@ def node_nm(library: Library) -> float | None:
 
 
 def fingerprints(library: Library) -> dict[str, str]:
-    """Return the SHA-256 of each of a library's files, by its name.
+    """Return the SHA-256 of each of a library's files and of those that they include, by its name.
 
     Parameters
     ----------
     library
         The library.
     """
-    return {path.name: fingerprint(path) for path in library.paths}
+    names = [path.name for path in library.files]
+    return {path.name if names.count(path.name) == 1 else str(path): fingerprint(path) for path in library.files}

@@ -1,7 +1,8 @@
 """Internal energy of the cells of one type: their tables, read at each instance's slews and load, and weighed.
 
 A toggle of an output is priced by the tables of the inputs that toggle, in proportion to how often they do and to how
-likely each table's condition is among the states in which that input toggles that output. Toggles of inputs that
+likely each table's condition is among the states in which that input toggles that output; an output's tables without a
+related pin are added to that, whichever input is the cause. Toggles of inputs that
 toggle no output are priced by the input's own tables, in proportion to how likely their conditions are among those
 other states. A toggle is a rise as often as a fall.
 """
@@ -62,6 +63,7 @@ class Prices:
         self._load_ff = load_ff
         self._data = [pin for pin in self.cell.inputs if not clock_nets & set(members.nets[pin].tolist())]
         self._outputs = {} if self.cell.clock_gate else {pin: self._output(pin) for pin in self.cell.outputs}
+        self._always = {} if self.cell.clock_gate else {pin: self._unrelated(pin) for pin in self.cell.outputs}
         self._hidden = {pin: self._input(pin) for pin in self._data}
 
     def edges_fj(self, power: Power, pin: str, related: str, follows: bool = True) -> Floats:
@@ -90,16 +92,29 @@ class Prices:
         found = []
         for related in dict.fromkeys(name for power in self.cell.powers(pin) for name in power.related):
             powers = tuple(power for power in self.cell.powers(pin) if related in power.related)
-            if self.cell.is_combinational:
-                toggles, same = self.states.flipped(pin, related)
-            else:
-                toggles = self.states.holds(None)
-                same = toggles
-            for power, share in zip(powers, self.states.selects(powers, toggles), strict=True):
-                if share > 0.0:
-                    within = toggles & self.states.holds(power.when)
-                    follows = bool((same & within).sum() * 2 >= within.sum())
-                    found.append((related, float(share), self.edges_fj(power, pin, related, follows).mean(axis=0)))
+            found += self._caused(pin, related, powers)
+        return found
+
+    def _unrelated(self, pin: str) -> list[tuple[str, float, Floats]]:
+        """Return the same of an output's tables without a related pin: they apply whichever input is the cause."""
+        powers = tuple(power for power in self.cell.powers(pin) if not power.related)
+        if not powers:
+            return []
+        causes = self.cell.function(pin).pins if self.cell.is_combinational else (self.cell.clock_pin(),)
+        return [item for related in causes for item in self._caused(pin, related, powers)]
+
+    def _caused(self, pin: str, related: str, powers: tuple[Power, ...]) -> list[tuple[str, float, Floats]]:
+        if self.cell.is_combinational:
+            toggles, same = self.states.flipped(pin, related)
+        else:
+            toggles = self.states.holds(None)
+            same = toggles
+        found = []
+        for power, share in zip(powers, self.states.selects(powers, toggles), strict=True):
+            if share > 0.0:
+                within = toggles & self.states.holds(power.when)
+                follows = bool((same & within).sum() * 2 >= within.sum())
+                found.append((related, float(share), self.edges_fj(power, pin, related, follows).mean(axis=0)))
         return found
 
     def _input(self, pin: str) -> Floats:
@@ -130,7 +145,9 @@ class Prices:
         toggles : array
             Toggles of each net, which say how likely each input is the cause.
         """
-        tables = self._outputs.get(pin, [])
+        return self._mean_fj(self._outputs.get(pin, []), toggles) + self._mean_fj(self._always.get(pin, []), toggles)
+
+    def _mean_fj(self, tables: Sequence[tuple[str, float, Floats]], toggles: Floats) -> Floats:
         if not tables:
             return np.zeros(len(self.members.numbers))
         energies = np.stack([energy for _, _, energy in tables])

@@ -49,7 +49,7 @@ def _gates(library: Library, inputs: int, tables: set[int]) -> Iterable[Cell]:
 
 
 def smallest_flip_flop(library: Library) -> Cell:
-    """Return the smallest flip-flop with data, rising clock and nothing else.
+    """Return the smallest flip-flop with data and rising clock, or else of those with a reset or preset to be tied off.
 
     Yosys would take one without an inversion if there is any, however large.
 
@@ -58,19 +58,20 @@ def smallest_flip_flop(library: Library) -> Cell:
     LibertyError
         There is none.
     """
-    plain = (
+    usable = [
         cell
         for cell in library.cells.values()
         if (state := cell.flip_flop) is not None
-        and not state.asynchronous
-        and len(cell.inputs) == 2
-        and state.clock.text.strip("() ") in cell.inputs
-    )
-    found = library.smallest(plain)
+        and bool(state.idle) == state.asynchronous
+        and set(cell.inputs) == {*state.next_state.pins, state.clock.text.strip("() "), *state.idle}
+        and len(cell.inputs) == 2 + len(state.idle)
+    ]
+    plain = library.smallest(cell for cell in usable if not cell.state.asynchronous)
+    found = plain or library.smallest(usable)
     if found is None:
         raise LibertyError(
-            f"{_files(library)}: no plain flip-flop; expected a cell with ff (...), a data pin, a rising clock, no "
-            "other input and no dont_use"
+            f"{_files(library)}: no usable flip-flop; expected a cell with ff (...), a data pin, a rising clock, no "
+            "other input but resets and presets that a constant turns off, and no dont_use"
         )
     return found
 

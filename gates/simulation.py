@@ -66,7 +66,7 @@ class Simulator:
     Parameters
     ----------
     netlist : Netlist
-        Flip-flops without asynchronous inputs, combinational cells and clock gates, all on one rising clock.
+        Flip-flops (resets and presets tied off), combinational cells and clock gates, all on one rising clock.
     clock : str or None
         The clock's port; None for a combinational netlist.
     words : int
@@ -107,8 +107,10 @@ class Simulator:
             if state is None:
                 continue
             pin = state.clock.text.strip("() ")
-            if state.asynchronous or pin not in instance.nets or instance.nets[pin] not in self.clock_nets:
-                raise ValueError(f"{instance.cell.name} has an asynchronous input or is not on the rising clock")
+            if not state.is_plain(instance.nets):
+                raise ValueError(f"{instance.cell.name} has a reset or preset that is not tied off")
+            if pin not in instance.nets or instance.nets[pin] not in self.clock_nets:
+                raise ValueError(f"{instance.cell.name} is not on the rising clock")
             found[instance.cell.name, instance.nets[pin]].append((number, instance))
         groups = []
         for (_, clock), members in sorted(found.items()):

@@ -14,7 +14,7 @@ from pathlib import Path
 from bitjoule.gates import adders
 from bitjoule.gates.constants import constant
 from bitjoule.gates.liberty import Library
-from bitjoule.gates.liberty_file import read_text, without_comments
+from bitjoule.gates.liberty_source import read_source
 from bitjoule.gates.netlist import Netlist, read_netlist
 from bitjoule.gates.requirements import check_cells, check_library, smallest_flip_flop
 
@@ -96,7 +96,7 @@ def merged_liberty(library: Library, path: Path, power: bool = False) -> None:
     """
     bodies = []
     for source in library.paths:
-        text = without_comments(read_text(source))
+        text = read_source(source).text
         text = text if power else _POWER.sub("", text)
         bodies.append(text[text.index("{") + 1 : text.rindex("}")])
     path.write_text("library (merged) {\n" + "\n".join(bodies) + "\n}\n")

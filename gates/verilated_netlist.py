@@ -55,6 +55,9 @@ def simulation_verilog(netlist: Netlist) -> str:
     LibertyError
         The library does not say what a cell does.
     """
+    for instance in netlist.instances:
+        if instance.cell.flip_flop is not None and not instance.cell.state.is_plain(instance.nets):
+            raise LibertyError(f"cell {instance.cell.name}: its reset or preset is in use; expected it tied off")
     cells = {instance.cell.name: instance.cell for instance in netlist.instances}
     models = "".join(cell_model(cells[name]) for name in sorted(cells))
     # What is recorded are the netlist's own nets: the pins of its cells would be the same again.
@@ -69,7 +72,7 @@ def cell_model(cell: Cell) -> str:
     Parameters
     ----------
     cell
-        Combinational, a flip-flop without asynchronous inputs, or a clock gate with a latch on the rising edge.
+        Combinational, a flip-flop, its resets and presets tied off, or a clock gate with a latch on the rising edge.
 
     Raises
     ------
@@ -96,8 +99,8 @@ def _outputs(cell: Cell) -> list[str]:
 
 def _flip_flop(cell: Cell) -> list[str]:
     state = cell.state
-    if state.asynchronous:
-        raise LibertyError(f"cell {cell.name} has an asynchronous input; expected a plain flip-flop")
+    if state.asynchronous and not state.idle:
+        raise LibertyError(f"cell {cell.name} has a reset or preset that no constant turns off; expected one that does")
     return [
         f"reg {state.state};",
         f"wire {state.inverse} = ~{state.state};",

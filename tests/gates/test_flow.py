@@ -8,7 +8,8 @@ import pytest
 
 from bitjoule.gates.flow import Goals, map_design
 from bitjoule.gates.liberty import Library
-from bitjoule.gates.liberty_file import LibertyError, cell_texts, read_text, without_comments
+from bitjoule.gates.liberty_file import LibertyError, cell_texts
+from bitjoule.gates.liberty_source import read_text, without_comments
 from bitjoule.gates.libraries import default_liberty
 from bitjoule.gates.netlist import kind
 from bitjoule.gates.simulation import Simulator

@@ -114,7 +114,7 @@ def test_a_table_of_another_size_than_its_axes_is_named(tmp_path):
 )
 def test_a_library_that_lacks_a_cell_the_flow_needs_says_which(tmp_path, cell, named):
     said = refusal(tmp_path, hand.text(leave_out=(cell,)))
-    assert (f"no {named}" if cell != "DFF" else "no plain flip-flop") in said
+    assert (f"no {named}" if cell != "DFF" else "no usable flip-flop") in said
     assert "expected" in said
     kept = TEXT.replace(f"cell ({cell}) {{", f"cell ({cell}) {{ dont_use : true;")
     assert named in refusal(tmp_path, kept)
@@ -148,7 +148,10 @@ def test_files_of_different_voltages_are_refused(tmp_path):
     first, second = tmp_path / "first.lib", tmp_path / "second.lib"
     first.write_text(TEXT)
     second.write_text(TEXT.replace("nom_voltage : 2;", "nom_voltage : 1.1;"))
-    with pytest.raises(LibertyError, match=r"second\.lib: 1\.1 V .*expected files of one library"):
+    with pytest.raises(
+        LibertyError,
+        match=r"second\.lib: states 1\.1 V, but first\.lib states 2 V; expected files of one library and corner: ",
+    ):
         Library([first, second])
 
 

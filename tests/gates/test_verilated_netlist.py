@@ -157,9 +157,9 @@ def _cell(folder: Path, body: str) -> Cell:
             "cell odd: a function of IQ, which is no input",
         ),
         (
-            f'ff (IQ, IQN) {{ next_state : "D"; clocked_on : "C"; clear : "R"; }} pin (D) {{ {INPUT} }} '
+            f'ff (IQ, IQN) {{ next_state : "D"; clocked_on : "C"; clear : "R"; preset : "!R"; }} pin (D) {{ {INPUT} }} '
             f'pin (C) {{ {INPUT} }} pin (R) {{ {INPUT} }} pin (Q) {{ direction : output; function : "IQ"; }}',
-            "cell odd has an asynchronous input",
+            "cell odd has a reset or preset that no constant turns off; expected one that does",
         ),
         (f"clock_gating_integrated_cell : latch_negedge; {GATE}", "cell odd is a clock gate of kind latch_negedge"),
     ],
