@@ -1,6 +1,7 @@
 """``bitjoule rtl synthesize``: an array's netlist in a library's cells: area, delay, and what operands take."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,24 +65,40 @@ def add_library(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _check_output(path: Path) -> None:
+    """Refuse a file that cannot be written, before minutes of work."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise whole_file(str(path), "its folder does not exist", "a file in a folder that exists")
+    if path.is_dir():
+        raise whole_file(str(path), "is a folder", "a file")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise whole_file(str(path), "cannot be written", "a writable place")
+
+
 def _synthesize(options: argparse.Namespace, _: object) -> int:
     from tabulate import tabulate
 
     from bitjoule.gates.liberty_file import LibertyError
     from bitjoule.gates.libraries import find_library, short_name
     from bitjoule.gates.measurement import measure, netlist_of
-    from bitjoule.gates.operands import StimulusError
+    from bitjoule.gates.operands import StimulusError, check_operands
+    from bitjoule.gates.requirements import check_library
     from bitjoule.gates.stimulus import NetlistError
     from bitjoule.sim.configurations import read_configuration
 
     config = read_configuration(options.configuration)
     default = "gaussian:1" if config.floating_point else "gaussian:32"
-    if options.output is not None and not options.output.absolute().parent.is_dir():
-        raise whole_file(str(options.output), "its folder does not exist", "a file in a folder that exists")
+    texts = options.stimulus or [default]
+    if options.output is not None:
+        _check_output(options.output)
     try:
         library = find_library(options.liberty)
+        check_library(library)
+        for text in texts:
+            check_operands(text, config)
         netlist = netlist_of(config, library)
-        found = [measure(config, library, text) for text in options.stimulus or [default]]
+        found = [measure(config, library, text) for text in texts]
     except LibertyError as error:
         raise library_error(options.liberty, error) from error
     except StimulusError as error:

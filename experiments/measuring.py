@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from bitjoule.energy_models.documents import Document
-from bitjoule.energy_models.errors import InputError, told
+from bitjoule.energy_models.errors import InputError, Problem, told
 from bitjoule.experiments.gates_schema import LIBERTY, Array, GatesInput, GatesPlot
 from bitjoule.gates.calibration import activation_format, weight_format
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.liberty_file import LibertyError
 from bitjoule.gates.libraries import find_library, fingerprints, node_nm, short_name
 from bitjoule.gates.measurement import Effort, Measurement, measure
-from bitjoule.gates.operands import StimulusError
+from bitjoule.gates.operands import StimulusError, check_operands
 from bitjoule.gates.parts import PARTS
+from bitjoule.gates.requirements import check_library
 
 Progress = Callable[[int, int, str], None]
 
@@ -63,7 +63,60 @@ class GatesResult:
     inputs: Mapping[str, str]
 
 
-def run_gates(given: GatesInput, progress: Progress) -> GatesResult:
+def open_libraries(given: GatesInput) -> dict[str, Library]:
+    """Return an experiment's libraries by the names that its tables give them.
+
+    Parameters
+    ----------
+    given
+        The experiment.
+
+    Raises
+    ------
+    InputError
+        Files are not Liberty, are of several corners, or lack a kind of cell; with a problem for each library.
+    """
+    libraries: dict[str, Library] = {}
+    problems: list[Problem] = []
+    for i, files in enumerate(given.libraries):
+        try:
+            library = find_library(files)
+            check_library(library)
+        except LibertyError as error:
+            problems.append(given.document.problem(("gates", "libraries", i), *told(error, LIBERTY)))
+            continue
+        same = sum(short_name(other) == short_name(library) for other in libraries.values())
+        libraries[short_name(library) + (f" ({same + 1})" if same else "")] = library
+    if problems:
+        raise InputError(problems)
+    return libraries
+
+
+def check_stimuli(given: GatesInput) -> None:
+    """Refuse operands that an array cannot take.
+
+    Parameters
+    ----------
+    given
+        The experiment.
+
+    Raises
+    ------
+    InputError
+        With a problem for each stimulus and array that do not fit.
+    """
+    problems: list[Problem] = []
+    for array in given.arrays:
+        for stimulus, at in array.stimuli:
+            try:
+                check_operands(stimulus, array.config)
+            except StimulusError as error:
+                problems.append(given.document.problem(at, *told(error, "operands")))
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+
+
+def run_gates(given: GatesInput, progress: Progress, opened: Mapping[str, Library] | None = None) -> GatesResult:
     """Measure all that an experiment asks for.
 
     Parameters
@@ -72,6 +125,8 @@ def run_gates(given: GatesInput, progress: Progress) -> GatesResult:
         The experiment.
     progress
         Called with measurements done, measurements in all and the next one.
+    opened
+        Its libraries, if they are open already.
 
     Raises
     ------
@@ -80,11 +135,7 @@ def run_gates(given: GatesInput, progress: Progress) -> GatesResult:
     NetlistError
         A netlist computes something else than NumPy.
     """
-    libraries: dict[str, Library] = {}
-    for i, files in enumerate(given.libraries):
-        library = _library(files, i, given.document)
-        same = sum(short_name(other) == short_name(library) for other in libraries.values())
-        libraries[short_name(library) + (f" ({same + 1})" if same else "")] = library
+    libraries = open_libraries(given) if opened is None else opened
     effort = Effort(**given.experiment.gates.effort.model_dump())
     found: list[Measured] = []
     for name, library in libraries.items():
@@ -109,13 +160,6 @@ def run_gates(given: GatesInput, progress: Progress) -> GatesResult:
         summary_table(experiment.name, found),
         inputs,
     )
-
-
-def _library(files: Sequence[str], i: int, document: Document) -> Library:
-    try:
-        return find_library(files)
-    except LibertyError as error:
-        raise InputError([document.problem(("gates", "libraries", i), *told(error, LIBERTY))]) from None
 
 
 def summary_table(experiment: str, found: Sequence[Measured]) -> pd.DataFrame:

@@ -17,12 +17,13 @@ from bitjoule.energy_models.measured import (
 )
 from bitjoule.energy_models.storage import storages
 from bitjoule.gates.constants import constant, constants
-from bitjoule.gates.fit import nonnegative_fit, relative_errors, table, told_apart
+from bitjoule.gates.fit import Floats, nonnegative_fit, relative_errors, table, told_apart
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.libraries import fingerprints, short_name
 from bitjoule.gates.measurement import Effort, Measurement, measure
-from bitjoule.gates.operands import StimulusError, parse_operands
+from bitjoule.gates.operands import StimulusError, check_operands, parse_operands
 from bitjoule.gates.operators import measure_operator
+from bitjoule.gates.requirements import check_library
 from bitjoule.rtl.config import AcceleratorConfig
 
 STANDARD = Path(__file__).parent / "data" / "standard.yaml"
@@ -148,12 +149,16 @@ def counts(measurement: Measurement) -> dict[str, float]:
         Of the array.
     """
     config = AcceleratorConfig.from_mapping(dict(measurement.config))
+    return _counts(config, measurement.held, measurement.zero_share)
+
+
+def _counts(config: AcceleratorConfig, held: bool, zero_share: float) -> dict[str, float]:
     macs = float(config.lanes * config.columns)
-    zeros = measurement.zero_share if weight_format(config) == "ternary" else 0.0
+    zeros = zero_share if weight_format(config) == "ternary" else 0.0
     return {
         "nonzero": macs * (1.0 - zeros),
         "zero": macs * zeros,
-        "load": macs / (config.tokens if measurement.held else 1),
+        "load": macs / (config.tokens if held else 1),
         "column": config.columns,
         "lane": config.lanes,
         "cycle": 1.0,
@@ -178,6 +183,32 @@ def stimuli(config: AcceleratorConfig, stimulus: str) -> list[str]:
     return [f"{stimulus},zeros:{share:g}" for share in constants("zero-share")]
 
 
+def check_sizes(config: AcceleratorConfig) -> None:
+    """Refuse an array whose terms its smaller sizes could not tell apart, before anything is measured.
+
+    Parameters
+    ----------
+    config
+        The largest array.
+
+    Raises
+    ------
+    CalibrationError
+        It is too small.
+    """
+    cases = [(size, share) for size in fitted_configs(config) for share in constants("zero-share")]
+    _check_terms(config, table([_counts(size, size.tokens > 1, share) for size, share in cases], TERMS))
+
+
+def _check_terms(config: AcceleratorConfig, features: Floats) -> None:
+    lost = [name for i, name in enumerate(TERMS) if name in NEEDED and i not in told_apart(features)]
+    if lost:
+        raise CalibrationError(
+            f"arrays up to {config.lanes} lanes x {config.columns} columns do not tell the energy of each "
+            f"{', '.join(lost)} from the rest; expected 16 lanes and 2 columns at least"
+        )
+
+
 def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement]) -> MeasuredMac:
     """Return the terms of an array's energy.
 
@@ -195,12 +226,7 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
     """
     features = table([counts(found) for found in measurements], TERMS)
     energies = table([dict(zip("lnh", found.band_fj, strict=True)) for found in measurements], "lnh")
-    lost = [name for i, name in enumerate(TERMS) if name in NEEDED and i not in told_apart(features)]
-    if lost:
-        raise CalibrationError(
-            f"arrays up to {config.lanes} lanes x {config.columns} columns do not tell the energy of each "
-            f"{', '.join(lost)} from the rest; expected 16 lanes and 2 columns at least"
-        )
+    _check_terms(config, features)
     nominal = nonnegative_fit(features, energies[:, 1])
     low, high = (energies[:, end].sum() / energies[:, 1].sum() for end in (0, 2))
     terms = dict(zip(TERMS, nominal * PJ_PER_FJ, strict=True))
@@ -258,6 +284,11 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
     parse_operands(plan.stimulus)
     if "zeros:" in plan.stimulus:
         raise StimulusError(f"stimulus {plan.stimulus!r}: the shares of zeros are chosen here; expected none")
+    check_library(library)
+    for config in plan.configs:
+        check_sizes(config)
+        for stimulus in stimuli(config, plan.stimulus):
+            check_operands(stimulus, config)
     jobs = [
         (config, size, stimulus)
         for config in plan.configs

@@ -215,6 +215,24 @@ def parse_operands(text: str) -> Operands:
     raise StimulusError(f"stimulus {text!r}: {first!r} names no operands; expected {KINDS}")
 
 
+def check_operands(text: str, config: AcceleratorConfig) -> None:
+    """Refuse operands that a configuration cannot take, before its netlist is made.
+
+    Parameters
+    ----------
+    text
+        As of `parse_operands`.
+    config
+        The configuration.
+
+    Raises
+    ------
+    StimulusError
+        The text names no operands, or none of this configuration.
+    """
+    parse_operands(text).source(config, 1, 1, np.random.default_rng(0))
+
+
 def _zero_share(text: str, options: list[str]) -> float | None:
     if not options:
         return None

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from bitjoule.energy_models.documents import Document
     from bitjoule.experiments.gates_schema import GatesExperiment, GatesInput
     from bitjoule.experiments.measuring import GatesResult
+    from bitjoule.gates.liberty import Library
     from bitjoule.reports.style import Theme
+
+    Work = tuple[GatesInput, Mapping[str, Library]]
 
 KEY = "gates"
 INSTALL = "bitjoule[gates]"
@@ -24,20 +27,24 @@ def schema() -> "type[GatesExperiment]":
     return GatesExperiment
 
 
-def resolve(document: "Document") -> "Ready[GatesInput]":
-    """Check an experiment and look up its names."""
+def resolve(document: "Document") -> "Ready[Work]":
+    """Check an experiment, look up its names and open its libraries."""
     from bitjoule.experiments.gates_schema import read_gates_experiment
+    from bitjoule.experiments.measuring import check_stimuli, open_libraries
 
     work = read_gates_experiment(document)
-    return Ready(work.experiment, work)
+    libraries = open_libraries(work)
+    check_stimuli(work)
+    return Ready(work.experiment, (work, libraries))
 
 
-def run(ready: "Ready[GatesInput]", progress: Progress) -> "Outcome[GatesResult]":
+def run(ready: "Ready[Work]", progress: Progress) -> "Outcome[GatesResult]":
     """Measure each array in each library's cells."""
     from bitjoule.experiments.measuring import run_gates
 
-    experiment = ready.work.experiment
-    result = run_gates(ready.work, progress)
+    given, libraries = ready.work
+    experiment = given.experiment
+    result = run_gates(given, progress, libraries)
     tables = {"results": [result.results], "summary": [result.summary]}
     written = experiment.model_dump(mode="json", exclude_none=True)
     return Outcome(result, tables, written, result.inputs, {"operands": experiment.gates.effort.seed})

@@ -29,7 +29,7 @@ WRONG = {
     "an unknown stimulus": ("uniform,zeros:0.5", "unifrom", "mine.yaml:6: gates.stimuli[1]: stimulus 'unifrom': 'unifrom' names no operands; expected gaussian:SIGMA"),
     "a stimulus twice": ("uniform,zeros:0.5", "uniform,zeros:0", "mine.yaml:6: gates.stimuli: a stimulus stands twice; expected each once"),
     "too many zeros": ("zeros:0.5", "zeros:1.5", "mine.yaml:6: gates.stimuli[1]: stimulus 'uniform,zeros:1.5': SHARE is 1.5; expected 0 to 1"),
-    "a model that nobody has": ("model:tiny-b158", "model:nobody", "mine.yaml:6: gates.stimuli[3]: no model 'nobody'; expected one that ships"),
+    "a model that nobody has": ("model:tiny-b158", "model:nobody", "mine.yaml:6: gates.stimuli[3]: stimulus model:nobody: there is no such model; expected one of tiny-b158, tiny-bitnet, tiny-fp16"),
     "no library": ("gates:\n", "gates:\n  libraries: [nothing.lib]\n", "mine.yaml:3: gates.libraries[0]: 'nothing.lib' is no file; expected freepdk45, or Liberty files"),
     "no library of a pattern": ("gates:\n", "gates:\n  libraries: [['nothing*.lib']]\n", "mine.yaml:3: gates.libraries[0]: 'nothing*.lib' is no file; expected freepdk45"),
     "a library that is not Liberty": ("gates:\n", "gates:\n  libraries: [mine.yaml]\n", "mine.yaml:3: gates.libraries[0]: "),
