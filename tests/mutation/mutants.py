@@ -2,7 +2,8 @@
 
 cosmic-ray has ten replacements for a `+` and two for a number, so its list is mostly arithmetic replaced in odd ways.
 Here a place in the code is drawn first, then what it becomes. Annotations are left out: changing one changes nothing,
-or fails on import. Modules are found in the tree, so that they may move.
+or fails on import. So is `strict=True` of a zip: it changes nothing unless there is another fault. Modules are found in
+the tree, so that they may move.
 """
 
 import ast
@@ -42,7 +43,7 @@ def modules(tree: Path, package: str) -> list[Path]:
 def places(tree: Path, path: Path) -> dict[tuple[int, int], list[Mutant]]:
     """Return every mutant of a module, by line and column."""
     found = defaultdict(list)
-    annotations = set(_annotated((tree / path).read_text(encoding="utf-8")))
+    left_out = set(_left_out((tree / path).read_text(encoding="utf-8")))
     nodes = list(ast_nodes(get_ast_from_path(tree / path)))
     for name in operator_names():
         operator_class = get_operator(name)
@@ -51,7 +52,7 @@ def places(tree: Path, path: Path) -> dict[tuple[int, int], list[Mutant]]:
         operator = operator_class()
         spots = (start for node in nodes for start, _ in operator.mutation_positions(node))
         for occurrence, (line, column) in enumerate(spots):
-            if (line, column) not in annotations:
+            if (line, column) not in left_out:
                 found[line, column].append(Mutant(path, name, occurrence, line, column))
     return found
 
@@ -62,10 +63,11 @@ def _likely(operator: str) -> bool:
     return name != "ReplaceBinaryOperator" or len(ARITHMETIC & set(pair)) in (0, 2)
 
 
-def _annotated(code: str) -> Iterator[tuple[int, int]]:
+def _left_out(code: str) -> Iterator[tuple[int, int]]:
     lines = code.splitlines()
     for node in ast.walk(ast.parse(code)):
-        for part in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+        strict = node.value if isinstance(node, ast.keyword) and node.arg == "strict" else None
+        for part in (getattr(node, "annotation", None), getattr(node, "returns", None), strict):
             for line in range(part.lineno, part.end_lineno + 1) if part is not None else ():
                 start = part.col_offset if line == part.lineno else 0
                 stop = part.end_col_offset if line == part.end_lineno else len(lines[line - 1])

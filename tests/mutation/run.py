@@ -12,6 +12,7 @@ import json
 import math
 import os
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from tests.mutation.selection import Imports
 HERE = Path(__file__).parent
 TREE = HERE.parents[1]
 EQUIVALENT = HERE / "equivalent.csv"
+RESULT = re.compile(r"(?P<test>\S+\.py::.+) (?P<result>PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b")
 SILENT_S = 60  # a test that says nothing for so long hangs
 
 
@@ -69,6 +71,7 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.clock = folder, time.time()
+        self.seconds: Counter[str] = Counter()  # the most that each test file has taken so far
         names = subprocess.run(["git", "ls-files", "-z"], cwd=TREE, check=True, capture_output=True, text=True).stdout
         for name in filter(None, names.split("\0")):
             source, target = TREE / name, folder / name
@@ -94,7 +97,8 @@ class Copy:
         )  # fmt: skip
         lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=_read, args=(child, lines), daemon=True).start()
-        end, last = time.monotonic() + budget_s, "import"
+        then, seconds = time.monotonic(), Counter[str]()
+        end, last = then + budget_s, "import"
         try:
             while True:
                 wait = min(SILENT_S, end - time.monotonic())
@@ -104,11 +108,18 @@ class Copy:
                     return ("hung", last) if wait == SILENT_S else ("budget", last)
                 if line is None:
                     break
-                last = line.split()[0] if "::" in line else last
-                if "FAILED" in line or "ERROR" in line:
-                    return "failed", last if "::" in line else "import"
+                if (found := RESULT.match(line)) is None:
+                    if line.startswith("ERROR"):
+                        return "failed", "import"
+                    continue
+                last, now = found["test"], time.monotonic()
+                seconds[last.split("::")[0]] += now - then
+                then = now
+                if found["result"] in ("FAILED", "ERROR"):
+                    return "failed", last
         finally:
             _end(child)
+            self.seconds |= seconds
         return ("passed", "") if child.returncode in (0, 5) else ("failed", last)
 
 
@@ -142,7 +153,8 @@ class Runner:
         before, after = _difference(code, changed)
         if (before, after) in self.known:
             return Verdict(mutant, before, after, "equivalent", "", 0.0)
-        selected = [str(path) for path in self.imports.tests_of(mutant.path)]
+        own, *others = [str(path) for path in self.imports.tests_of(mutant.path)] or [""]
+        selected = [own, *sorted(others, key=lambda path: copy.seconds[path])] if own else []  # quick ones first
         copy.write(mutant.path, changed)
         try:
             outcome, by = copy.test(selected, self.budget_s) if selected else ("untested", "")
