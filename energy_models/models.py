@@ -1,11 +1,13 @@
 """The shape of a transformer: what decides how many operations and bytes a pass takes."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Field, PositiveInt, model_validator
 
 from bitjoule.energy_models.documents import Document, read_document
+from bitjoule.energy_models.plugins import with_contributed
 from bitjoule.energy_models.sources import DATA
 from bitjoule.energy_models.validation import Strict, validate, wrong_value
 
@@ -161,21 +163,30 @@ class _Family(Strict):
 
 @cache
 def presets() -> dict[str, ModelShape]:
-    """Return every shipped model, by name.
+    """Return every model that ships or that a package contributes (entry points ``bitjoule.models``), by name.
 
     Raises
     ------
     InputError
         A file of data/models is wrong.
+    PluginError
+        What a package contributes is wrong.
     """
     shapes: dict[str, ModelShape] = {}
     for path in sorted((DATA / "models").glob("*.yaml")):
-        document = read_document(path)
-        family = validate(_Family, document)
-        for name, own in family.models.items():
-            cited = {"family": family.family, "source": family.source, "where": family.where, "note": family.note}
-            shapes[name] = shape_from(document, {**cited, **family.defaults, **own}, ("models", name))
-    return shapes
+        shapes |= _family(path)
+    return with_contributed("bitjoule.models", "model", shapes, _family)
+
+
+def _family(path: Path) -> dict[str, ModelShape]:
+    """Return the models of a file, by name."""
+    document = read_document(path)
+    family = validate(_Family, document)
+    cited = {"family": family.family, "source": family.source, "where": family.where, "note": family.note}
+    return {
+        name: shape_from(document, {**cited, **family.defaults, **own}, ("models", name))
+        for name, own in family.models.items()
+    }
 
 
 def shape_from(document: Document, data: Any, at: tuple[str | int, ...]) -> ModelShape:

@@ -13,6 +13,7 @@ from bitjoule.energy_models.documents import Document, read_document
 from bitjoule.energy_models.errors import InputError, brief, choices
 from bitjoule.energy_models.formats.formats import check_format, formats, width_bits
 from bitjoule.energy_models.memories import memories
+from bitjoule.energy_models.plugins import with_contributed
 from bitjoule.energy_models.sources import DATA
 from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
 
@@ -245,14 +246,21 @@ def _check_price(name: str, buffer: Buffer) -> None:
 
 @cache
 def platforms() -> dict[str, Platform]:
-    """Return every shipped platform, by name.
+    """Return every platform that ships or that a package contributes (entry points ``bitjoule.platforms``), by name.
 
     Raises
     ------
     InputError
         A file of data/platforms is wrong.
+    PluginError
+        What a package contributes is wrong.
     """
-    return {path.stem: read_platform(path) for path in sorted(FOLDER.glob("*.yaml"))}
+
+    def read(path: Path) -> dict[str, Platform]:
+        return {path.stem: read_platform(path)}
+
+    ours = {name: one for path in sorted(FOLDER.glob("*.yaml")) for name, one in read(path).items()}
+    return with_contributed("bitjoule.platforms", "platform", ours, read)
 
 
 def read_platform(path: Path) -> Platform:

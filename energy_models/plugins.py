@@ -8,16 +8,20 @@ A package adds a kind of experiment, a plot, a scheme, ... by an entry point in 
 
 import importlib
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
-from bitjoule.energy_models.errors import PluginError
+from bitjoule.energy_models.errors import InputError, PluginError
 
-OURS = "bitjoule"
+OURS, UNKNOWN = "bitjoule", "unknown package"
+GROUPS = tuple(
+    f"bitjoule.{what}" for what in ("kinds", "plots", "models", "schemes", "technologies", "platforms", "libraries")
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def plugins(group: str) -> Mapping[str, Plugin]:
     """
     found: dict[str, Plugin] = {}
     for entry in sorted(importlib.metadata.entry_points(group=group), key=lambda entry: entry.name):
-        package = entry.dist.name if entry.dist is not None else "unknown package"
+        package = entry.dist.name if entry.dist is not None else UNKNOWN
         plugin = Plugin(group, entry.name, entry.value, package)
         if package == OURS:  # known without its metadata: these may be older than the source, or missing
             continue
@@ -122,36 +126,85 @@ def with_ours(group: str, ours: Mapping[str, str]) -> Mapping[str, Plugin]:
 
 
 FILES = "a YAML file, a folder of YAML files, a package that holds them, or a function that returns such a path"
+Value = TypeVar("Value")
 
 
-def contributed_files(group: str) -> Iterator[tuple[Plugin, Path]]:
-    """Yield the YAML files that packages contribute to a group.
+def files_of(plugin: Plugin, pattern: str = "*.yaml", expected: str = FILES) -> list[Path]:
+    """Return the files that an entry point names.
+
+    Parameters
+    ----------
+    plugin
+        What it names is a path or several, a package, or a function that returns such.
+    pattern
+        Which files of a folder are meant.
+    expected
+        What it should name, for messages.
+
+    Raises
+    ------
+    PluginError
+        There are no such files.
+    """
+    loaded = plugin.load(expected)
+    if isinstance(loaded, ModuleType):
+        loaded = list(getattr(loaded, "__path__", ()))[:1]
+    elif callable(loaded):
+        try:
+            loaded = loaded()
+        except Exception as error:
+            raise plugin.error(f"{plugin.value}() fails ({type(error).__name__}: {error})", expected) from error
+    try:
+        paths = [Path(loaded)] if isinstance(loaded, str | os.PathLike) else [Path(path) for path in loaded]
+    except TypeError:
+        raise plugin.error(f"{plugin.value} gives {type(loaded).__name__}", expected) from None
+    files = [file for path in paths for file in (sorted(path.glob(pattern)) if path.is_dir() else [path])]
+    missing = [str(file) for file in files if not file.is_file()]
+    if not files or missing:
+        raise plugin.error(f"no file at {', '.join(missing or map(str, paths)) or plugin.value}", expected)
+    return files
+
+
+def with_contributed(
+    group: str, kind: str, ours: Mapping[str, Value], read: Callable[[Path], Mapping[str, Value]]
+) -> dict[str, Value]:
+    """Return our entries of a kind and those that packages contribute, by name.
 
     Parameters
     ----------
     group
         E.g. ``bitjoule.platforms``.
+    kind
+        What an entry is, for messages.
+    ours
+        Our own.
+    read
+        Reads the entries of a YAML file.
 
     Raises
     ------
     PluginError
-        An entry point names no such files.
+        A file is missing or wrong, or uses a name that is taken.
     """
+    entries = dict(ours)
     for plugin in plugins(group).values():
-        loaded = plugin.load(FILES)
-        if isinstance(loaded, ModuleType):
-            loaded = next(iter(getattr(loaded, "__path__", ())), None)
-        elif callable(loaded):
+        for file in files_of(plugin):
             try:
-                loaded = loaded()
-            except Exception as error:
-                raise plugin.error(f"{plugin.value}() fails ({type(error).__name__}: {error})", FILES) from error
-        try:
-            path = Path(loaded)
-        except TypeError:
-            raise plugin.error(f"{plugin.value} gives {type(loaded).__name__}", FILES) from None
-        files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-        if not files or not files[0].is_file():
-            raise plugin.error(f"no YAML file at {path}", FILES)
-        for file in files:
-            yield plugin, file
+                contributed = read(file)
+            except InputError as error:
+                raise plugin.error(f"{error.problems[0].wrong} ({_place(error)})", error.problems[0].expected) from None
+            for name in contributed.keys() & entries.keys():
+                raise plugin.error(f"{file.name}: there is a {kind} {name!r} already", "a name of its own")
+            entries |= contributed
+    return entries
+
+
+def _place(error: InputError) -> str:
+    problem = error.problems[0]
+    return f"{problem.file}:{problem.line}: {problem.key}"
+
+
+def contributing_packages() -> dict[str, str]:
+    """Return the version of each package that contributes something, by name."""
+    names = {plugin.package for group in GROUPS for plugin in plugins(group).values()}
+    return {name: importlib.metadata.version(name) for name in sorted(names - {UNKNOWN})}

@@ -1,6 +1,7 @@
 """Schemes: the number formats of one way to run a model."""
 
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import model_validator
@@ -8,6 +9,7 @@ from pydantic import model_validator
 from bitjoule.energy_models.documents import read_document
 from bitjoule.energy_models.errors import choices, suggestion
 from bitjoule.energy_models.formats.formats import FormatName, add_only, computed, formats, scaled
+from bitjoule.energy_models.plugins import with_contributed
 from bitjoule.energy_models.sources import DATA
 from bitjoule.energy_models.storage import Storage, plain_storage, storages
 from bitjoule.energy_models.validation import Strict, validate, wrong_value
@@ -144,11 +146,17 @@ class _Schemes(Strict):
 
 @cache
 def schemes() -> dict[str, Scheme]:
-    """Return every shipped scheme, by name.
+    """Return every scheme that ships or that a package contributes (entry points ``bitjoule.schemes``), by name.
 
     Raises
     ------
     InputError
         data/schemes.yaml is wrong.
+    PluginError
+        What a package contributes is wrong.
     """
-    return validate(_Schemes, read_document(DATA / "schemes.yaml")).schemes
+
+    def read(path: Path) -> dict[str, Scheme]:
+        return validate(_Schemes, read_document(path)).schemes
+
+    return with_contributed("bitjoule.schemes", "scheme", read(DATA / "schemes.yaml"), read)

