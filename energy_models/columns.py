@@ -145,8 +145,10 @@ def tables(machine: Machine, kinds: Sequence[Kind], numbers: dict[str, int]) -> 
 
     bits = np.ones((len(PARTS), len(PART_STEPS)))
     bits[:, 2:] = machine.vector_bits
+    # Where the linears take floating point, only queries and probabilities are quantised.
+    quantised = scheme.activations if scheme.quantises_activations else scheme.attention_operands[1]
     for part in PARTS:
-        written = scheme.activations if part == "activation_quantisation" else vector
+        written = quantised if part == "activation_quantisation" else vector
         bits[PARTS.index(part), 3] = width_bits(written)
         per_column += [
             operation("mul"),

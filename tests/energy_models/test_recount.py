@@ -211,3 +211,13 @@ def shaken(draw, experiment):
 def test_so_are_random_machines_models_and_requests(seed, tmp_path):
     experiment = shaken(random.Random(seed), yaml.safe_load(UNEVEN.read_text()))
     check(experiment, run(experiment, tmp_path))
+
+
+def test_queries_are_written_in_their_own_format_where_linears_take_floats(tmp_path):
+    experiment = yaml.safe_load(UNEVEN.read_text())
+    formats = {"weights": "int4", "activations": "fp16", "attention": "int8", "rescale": "fp16"}
+    stored = {"weight_storage": "int4", "kv_cache": "int4", "embedding": "bf16", "lm_head": "int8"}
+    experiment["schemes"] = [{"name": "queries", **formats, **stored}]
+    experiment["models"], experiment["platforms"] = experiment["models"][1:], experiment["platforms"][:1]
+    experiment["baseline"] = {"technology": "arrays"}
+    check(experiment, run(experiment, tmp_path))
