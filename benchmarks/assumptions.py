@@ -13,6 +13,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from bitjoule.energy_models.amounts import Band, price_of
+from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.memories import memories
 from bitjoule.energy_models.platforms import Platform
@@ -31,9 +32,7 @@ technologies: [7nm]
 platforms: [{name: edge, by_scheme: {fp16: fp16-edge, bitnet-b1.58: ternary-edge}}]
 workload: {prompt_tokens: 512, new_tokens: 128}
 """
-ELEMENT_WISE = (
-    "norm", "activation_quantisation", "rotary", "softmax", "activation_function", "residual", "output_rescale",
-)  # fmt: skip
+ELEMENT_WISE = names(hue="element-wise")
 Change = Callable[[Platform], Platform]
 
 
@@ -164,7 +163,7 @@ def main() -> None:
         ("leakage left out", share(base, ("leakage",))),
         ("leakage at the high end", over(with_platform(resolved, leakage("high")))),
         ("LM head left out", share(base, ("lm_head",))),
-        ("KV cache traffic left out", share(base, ("kv_cache_read", "kv_cache_write"))),
+        ("KV cache traffic left out", share(base, names(hue="cache"))),
         (
             "only the pairs that the causal mask leaves",
             over(with_platform(resolved, masked)),

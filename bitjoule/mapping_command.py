@@ -80,7 +80,7 @@ def show_mapping(options: argparse.Namespace) -> str:
     scheme = known("scheme", options.scheme, schemes())
     machine = Machine(scheme, platform, known("technology", options.technology, technologies()), name)
     try:
-        problem = machine.problem(Kind.BARE, m, k, n, resident=False, reserved_bits=0.0)
+        problem = machine.problem(Kind.STANDALONE, m, k, n, resident=False, reserved_bits=0.0)
     except UnpricedError as error:
         raise InputError([Problem("show mapping", 1, "platform", *error.args)]) from None
     if options.replay:

@@ -8,6 +8,8 @@ The bottom of bitjoule; it imports nothing of ours. Reading order:
 ``sources``      the bibliography that every number cites
 ``models``       the shape of a transformer, and the shapes that ship
 ``huggingface``  the same shape from a ``config.json``
+``architecture`` a model as blocks and parts, a request as phases
+``formats``      number formats, one table
 ``schemes``      number formats of one way to run a model
 ``technology``   what an operation costs at a process node
 ``memories``     what an access costs

@@ -20,20 +20,19 @@ References
 .. [2] Ma et al., "The Era of 1-bit LLMs: All Large Language Models are in 1.58 Bits", arXiv:2402.17764, Figure 3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bitjoule.energy_models.architecture.block import At, Block, Described, Linear, Part, Product, all_matmuls
+from bitjoule.energy_models.architecture.components import names
+from bitjoule.energy_models.architecture.phases import PHASES, Cases, Floats, Indices, Phase, Steps
 from bitjoule.energy_models.formats.formats import add_only
-from bitjoule.energy_models.models import Linear
 from bitjoule.energy_models.schemes import Scheme
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.intp]
+from bitjoule.energy_models.steps import Kind
 
 
 class Accounting(StrEnum):
@@ -42,40 +41,6 @@ class Accounting(StrEnum):
     ARITHMETIC = "arithmetic"
     MAC = "mac"
     SYSTEM = "system"
-
-
-LINEARS = ("matmul", "q_proj", "k_proj", "v_proj", "o_proj", "ffn_router", "ffn_gate", "ffn_up", "ffn_down")
-ATTENTION = (("attention_scores", "keys"), ("attention_values", "values"))
-COMPONENTS = (*LINEARS[:4], "attention_scores", "attention_values", *LINEARS[4:])  # in the order a block runs them
-OPERANDS = ("weights", "keys", "values", "partial_sums", "biases", "activations", "outputs")
-OPERATIONS = ("mul", "add")
-
-
-class Phase(StrEnum):
-    """The whole prompt at once, or one token at a time."""
-
-    PREFILL = "prefill"
-    DECODE = "decode"
-
-
-class Countable(Protocol):
-    """What counting needs to know of a model; `ModelShape` and `Matmul` have it."""
-
-    @property
-    def linears(self) -> tuple[Linear, ...]:
-        """The weight matrices of one block."""
-
-    @property
-    def layers(self) -> int:
-        """Blocks."""
-
-    @property
-    def heads(self) -> int:
-        """Query heads; 0 for no attention."""
-
-    @property
-    def head_dim(self) -> int:
-        """Width of one head."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +56,12 @@ class Matmul:
     m: int
     k: int
     n: int
-    layers: int = 1
-    heads: int = 0
-    head_dim: int = 0
     family: str = ""
 
     @property
-    def linears(self) -> tuple[Linear, ...]:
+    def blocks(self) -> tuple[Block, ...]:
         """The one product."""
-        return (Linear("matmul", self.k, self.n, bias=False, uses=1),)
+        return (Block((Part((Linear("matmul", self.k, self.n, bias=False, uses=1, kind=Kind.STANDALONE),)),)),)
 
     @property
     def parameters(self) -> int:
@@ -107,20 +69,10 @@ class Matmul:
         return self.k * self.n
 
 
-class Cases(NamedTuple):
-    """What to count, one entry a case: indices into the models and schemes, and the workload."""
-
-    model: Indices
-    scheme: Indices
-    batch: Floats
-    prompt_tokens: Floats
-    new_tokens: Floats
-
-
 class Action(NamedTuple):
     """One kind of operation in one place; its number format, and the weights', depend on the scheme."""
 
-    phase: Phase
+    phase: str
     component: str
     operand: str
     action: str
@@ -145,7 +97,7 @@ class Counts:
 
 
 class _Dimensions(NamedTuple):
-    """One linear of every model; zeros where a model has none. Shape (models,) each."""
+    """One linear of every model; zeros where a model has none. Shape (models,) each, then (cases,)."""
 
     in_features: Floats
     out_features: Floats
@@ -154,7 +106,11 @@ class _Dimensions(NamedTuple):
 
 
 def count(
-    models: Sequence[Countable], schemes: Sequence[Scheme], cases: Cases, accounting: Accounting = Accounting.ARITHMETIC
+    models: Sequence[Described],
+    schemes: Sequence[Scheme],
+    cases: Cases,
+    accounting: Accounting = Accounting.ARITHMETIC,
+    phases: Sequence[Phase] = PHASES,
 ) -> Counts:
     """Count the operations of every case, by component and operand.
 
@@ -166,6 +122,8 @@ def count(
         Arrays of shape (cases,).
     accounting
         ``arithmetic`` or ``mac``.
+    phases
+        What a request consists of.
 
     Returns
     -------
@@ -173,39 +131,72 @@ def count(
         Actions that are zero in every case are left out.
     """
     counter = _Counter(tuple(schemes), cases.scheme, accounting)
-    layers = _gather([m.layers for m in models], cases.model)
-    heads = _gather([m.heads for m in models], cases.model)
-    head_dim = _gather([m.head_dim for m in models], cases.model)
-    linears = {name: _Dimensions(*(v[cases.model] for v in values)) for name, values in _by_component(models).items()}
-    batch, prompt, new = cases.batch, cases.prompt_tokens, cases.new_tokens
-
-    for phase in Phase:
-        if phase is Phase.PREFILL:
-            rows, pairs = batch * prompt, batch * prompt * prompt
-        else:
-            rows, pairs = batch * new, batch * (new * prompt + new * (new + 1) / 2)
-        if not rows.any():
+    found = [_by_component(model.blocks) for model in models]
+    for phase in phases:
+        steps = phase.steps(cases)
+        at = _at(cases, steps)
+        if not at.tokens.any():
             continue
-        for component, linear in linears.items():
-            if component == "o_proj" and heads.any():
-                for product, operand in ATTENTION:
-                    counter.attention(phase, product, operand, pairs * heads * layers, head_dim)
-            counter.linear(phase, component, rows * layers * linear.uses, linear)
+        for component in _in_order(found):
+            at_most = max(len(one.get(component, ())) for one in found)
+            for i in range(at_most):  # blocks that differ
+                entries = [one[component][i] if i < len(one.get(component, ())) else None for one in found]
+                kind = next(entry[0].kind for entry in entries if entry is not None)
+                if any(entry is not None and isinstance(entry[0], Product) for entry in entries):
+                    counter.product(phase.name, component, kind, *_pairs(entries, at, cases.model))
+                else:
+                    linear = _Dimensions(*(values[cases.model] for values in _dimensions(entries)))
+                    counter.linear(phase.name, component, kind, at.tokens[:, 0] * linear.uses, linear)
     return counter.counts()
 
 
-def _gather(values: Sequence[int], index: Indices) -> Floats:
-    return np.array(values, dtype=np.float64)[index]
+def _at(cases: Cases, steps: Steps) -> At:
+    """Return where the papers take closed forms: over every pair, without scales of their own; shape (cases, 1)."""
+    batch = cases.batch
+    rows, none = batch * steps.tokens, np.zeros_like(batch)
+    values = (batch, rows, steps.context, steps.tokens, steps.repeats, rows * steps.repeats, none, none, none)
+    return At(*(column[:, None] for column in values))
 
 
-def _by_component(models: Sequence[Countable]) -> dict[str, _Dimensions]:
-    """Return each linear's dimensions over all models, in the order a block runs them."""
-    table = np.zeros((len(LINEARS), 4, len(models)))
-    for i, model in enumerate(models):
-        for linear in model.linears:
-            values = (linear.in_features, linear.out_features, linear.bias, linear.uses)
-            table[LINEARS.index(linear.component), :, i] = values
-    return {name: _Dimensions(*row) for name, row in zip(LINEARS, table, strict=True) if row.any()}
+_Entry = tuple[Linear | Product, int]
+
+
+def _by_component(blocks: Sequence[Block]) -> dict[str, list[_Entry]]:
+    """Return what the papers count of a model, by component: the LM head is not among it."""
+    found: dict[str, list[_Entry]] = {}
+    for matmul, repeats in all_matmuls(blocks):
+        if matmul.kind.role != "head":
+            found.setdefault(matmul.component, []).append((matmul, repeats))
+    return found
+
+
+def _in_order(found: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the components of some models, in the order a block runs them."""
+    own = dict.fromkeys(component for model in found for component in model)
+    known = names("matmul")
+    return [*(name for name in known if name in own), *(name for name in own if name not in known)]
+
+
+def _dimensions(entries: Sequence[_Entry | None]) -> _Dimensions:
+    table = np.zeros((4, len(entries)))
+    for i, entry in enumerate(entries):
+        if entry is not None and isinstance(entry[0], Linear):
+            _, k, n, bias, uses, *_ = entry[0]
+            table[:, i] = k, n, bias, uses * entry[1]
+    return _Dimensions(*table)
+
+
+def _pairs(entries: Sequence[_Entry | None], at: At, model: Indices) -> tuple[Floats, Floats]:
+    """Return how many dot products are counted, one a query-key pair and head, and their terms; shape (cases,) each."""
+    outputs, terms = np.zeros(len(model)), np.zeros(len(model))
+    for i in np.unique(model).tolist():
+        entry = entries[i]
+        if entry is not None and isinstance(entry[0], Product):
+            chosen = np.flatnonzero(model == i)
+            m, k, n, times = (v[:, 0] for v in entry[0].sizes(At(*(column[chosen] for column in at))))
+            context, terms[chosen] = (k, n) if entry[0].over_context else (n, k)
+            outputs[chosen] = m * context * (times * entry[1])
+    return outputs, terms
 
 
 class _Counter:
@@ -223,11 +214,11 @@ class _Counter:
         self.multiplies = _gather([s.multiplies for s in schemes], scheme)
         self.quantises = _gather([s.quantised and s.quantises_activations for s in schemes], scheme)
         self.rescales = _gather([s.quantised for s in schemes], scheme)
-        self.columns: list[tuple[Action, Floats]] = []
+        self.columns: dict[Action, Floats] = {}
 
     def add(self, action: Action, count: Floats) -> None:
         if count.any():
-            self.columns.append((action, count))
+            self.columns[action] = self.columns[action] + count if action in self.columns else count
 
     def dot_products(self, action: Action, outputs: Floats, terms: Floats, multiplies: Floats | int) -> None:
         """Count `outputs` dot products of `terms` terms; `action` is the multiplication."""
@@ -235,13 +226,13 @@ class _Counter:
         additions = outputs * (terms if self.mac_only else np.maximum(terms - 1, 0))
         self.add(action._replace(operand="partial_sums", action="add"), additions)
 
-    def attention(self, phase: Phase, component: str, operand: str, outputs: Floats, head_dim: Floats) -> None:
+    def product(self, phase: str, component: str, kind: Kind, outputs: Floats, terms: Floats) -> None:
         # BitNet's table prices both products alike, with head_dim - 1 additions for each query-key pair.
-        action = Action(phase, component, operand, "mul", self.attention_formats, self.key_formats)
-        self.dot_products(action, outputs, head_dim, self.attention_multiplies)
+        action = Action(phase, component, kind.operand, "mul", self.attention_formats, self.key_formats)
+        self.dot_products(action, outputs, terms, self.attention_multiplies)
 
-    def linear(self, phase: Phase, component: str, rows: Floats, linear: _Dimensions) -> None:
-        router = component == "ffn_router"  # stays in high precision, as the attention does
+    def linear(self, phase: str, component: str, kind: Kind, rows: Floats, linear: _Dimensions) -> None:
+        router = kind.role == "router"  # stays in high precision, as the attention does
         formats = self.attention_formats if router else self.product_formats
         of_weights = formats if router else self.weight_formats
         weights = Action(phase, component, "weights", "mul", formats, of_weights)
@@ -256,6 +247,9 @@ class _Counter:
         self.add(rescale._replace(operand="outputs"), outputs * self.rescales)
 
     def counts(self) -> Counts:
-        values = [column for _, column in self.columns]
-        table = np.stack(values, axis=1) if values else np.zeros((len(self.scheme), 0))
-        return Counts(tuple(action for action, _ in self.columns), table)
+        table = np.stack(list(self.columns.values()), axis=1) if self.columns else np.zeros((len(self.scheme), 0))
+        return Counts(tuple(self.columns), table)
+
+
+def _gather(values: Sequence[int], index: Indices) -> Floats:
+    return np.array(values, dtype=np.float64)[index]

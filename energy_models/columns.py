@@ -6,20 +6,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import Floats, Phase
+from bitjoule.energy_models.architecture.layout import Layout
+from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.steps import ABSENT, NOTHING, STEPS, Kind, Line
 from bitjoule.energy_models.storage import counted_formats
-from bitjoule.energy_models.workload import MATMULS, PHASES
 
 QUANTITIES = (
     "products", "sums", "biases", "fills", "updates", "buffered_fills", "loads", "weights_in", "reads",
     "activations_in", "buffered_sums", "unloads", "outputs", "outputs_out",
-)  # fmt: skip
-PARTS = (
-    "embedding", "norm", "activation_quantisation", "rotary", "softmax", "activation_function", "residual",
-    "output_rescale",
 )  # fmt: skip
 PART_STEPS = ("mul", "add", "buffer_read", "buffer_write")
 OTHERS = (
@@ -33,12 +29,6 @@ OTHERS = (
     ("kv_cache_write", "keys_values", "off_chip_write"),
     ("leakage", "chip", "leak"),
 )
-COMPONENTS = (
-    "embedding", "norm", "activation_quantisation", "matmul", "q_proj", "k_proj", "v_proj", "rotary", "kv_cache_write",
-    "attention_scores", "softmax", "attention_values", "kv_cache_read", "o_proj", "ffn_router", "ffn_gate", "ffn_up",
-    "ffn_down", "activation_function", "residual", "output_rescale",
-    "spilled_activations", "lm_head", "leakage",
-)  # fmt: skip
 OPERANDS = (
     "weights", "keys", "values", "keys_values", "partial_sums", "biases", "activations", "outputs", "unpacking", "chip",
 )  # fmt: skip
@@ -46,34 +36,37 @@ ACTIONS = (
     "mul", "add", "mac", "register_read", "register_write", "buffer_read", "buffer_write", "off_chip_read",
     "off_chip_write", "leak",
 )  # fmt: skip
-NAMED = {"attention_scores": "keys", "attention_values": "values"}
 STEP_QUANTITY = np.array([QUANTITIES.index(step.quantity) for step in STEPS])
-KIND_OF = np.array(list(MATMULS.values()))
 
 
 class Column(NamedTuple):
     """One kind of action in one place."""
 
-    phase: Phase
+    phase: str
     component: str
     operand: str
     action: str
 
 
-def _columns() -> tuple[Column, ...]:
-    found = []
-    for phase in PHASES:
-        for component in MATMULS:
-            for step in STEPS:
-                own = NAMED.get(component, step.operand) if step.operand == "weights" else step.operand
-                cached = component in NAMED and (step.operand, step.action) == ("weights", "off_chip_read")
-                found.append(Column(phase, "kv_cache_read" if cached else component, own, step.action))
-        found += [Column(phase, part, "activations", action) for part in PARTS for action in PART_STEPS]
-        found += [Column(phase, *other) for other in OTHERS]
-    return tuple(found)
+def columns(layout: Layout, phases: Sequence[str]) -> tuple[Column, ...]:
+    """Return the columns of every phase.
 
-
-COLUMNS = _columns()
+    Parameters
+    ----------
+    layout
+        Of the models.
+    phases
+        Their names.
+    """
+    result = []
+    for component in layout.matmuls:
+        operand = layout.kind_of.get(component, Kind.LINEAR).operand
+        for step in STEPS:
+            cached = operand != "weights" and (step.operand, step.action) == ("weights", "off_chip_read")
+            named = operand if step.operand == "weights" else step.operand
+            result.append(("kv_cache_read" if cached else component, named, step.action))
+    result += [(part, "activations", action) for part in layout.elementwise for action in PART_STEPS]
+    return tuple(Column(phase, *column) for phase in phases for column in (*result, *OTHERS))
 
 
 class Setup(NamedTuple):
@@ -82,7 +75,7 @@ class Setup(NamedTuple):
     Parameters
     ----------
     factors
-        Of each step of each kind of matmul, shape (kinds, steps); see `bitjoule.energy_models.steps.Line`.
+        Of each step of each matmul, shape (slots, steps); see `bitjoule.energy_models.steps.Line`.
     bits
         Of the values that each step of an element-wise part moves, 1 for operations; shape (parts, part steps).
     formats, keys
@@ -108,15 +101,15 @@ class Setup(NamedTuple):
     shared: bool
 
 
-def tables(machine: Machine, kinds: Sequence[Kind], numbers: dict[str, int]) -> Setup:
+def tables(machine: Machine, layout: Layout, numbers: dict[str, int]) -> Setup:
     """Return a machine's tables.
 
     Parameters
     ----------
     machine
         The machine.
-    kinds
-        Kinds of matmul that it is asked for.
+    layout
+        Of the models that it is asked for.
     numbers
         The number of each price key; those that are new are added.
 
@@ -126,15 +119,14 @@ def tables(machine: Machine, kinds: Sequence[Kind], numbers: dict[str, int]) -> 
         A price is missing.
     """
     scheme = machine.scheme
-    lines = {kind: machine.lines(kind) for kind in kinds}
-    factors = np.zeros((len(Kind), len(STEPS)))
-    for kind in kinds:
-        factors[kind] = [lines[kind][step].factor for step in STEPS]
+    lines = {kind: machine.lines(kind) for kind in layout.kinds}
+    factors = np.array([[lines[kind][step].factor for step in STEPS] for kind in layout.kinds])[layout.kind]
     per_column: list[Line] = []
-    for kind in MATMULS.values():
-        per_column += [lines[kind][step] if kind in lines else ABSENT for step in STEPS]
+    for component in layout.matmuls:
+        kind = layout.kind_of.get(component)
+        per_column += [lines[kind][step] if kind else ABSENT for step in STEPS]
     vector, at = scheme.vector, machine.technology.name
-    whole_model = Kind.LINEAR in kinds
+    whole_model = any(kind.rescaled for kind in layout.kinds)
 
     def operation(action: str) -> Line:
         price = machine.operation(action, vector) if whole_model else NOTHING
@@ -143,13 +135,13 @@ def tables(machine: Machine, kinds: Sequence[Kind], numbers: dict[str, int]) -> 
     def access(action: str, name: str, operand: str = "activations") -> Line:
         return Line(1.0, name, *machine.access(action, operand))
 
-    bits = np.ones((len(PARTS), len(PART_STEPS)))
+    bits = np.ones((len(layout.elementwise), len(PART_STEPS)))
     bits[:, 2:] = machine.vector_bits
     # Where the linears take floating point, only queries and probabilities are quantised.
     quantised = scheme.activations if scheme.quantises_activations else scheme.attention_operands[1]
-    for part in PARTS:
+    for i, part in enumerate(layout.elementwise):
         written = quantised if part == "activation_quantisation" else vector
-        bits[PARTS.index(part), 3] = width_bits(written)
+        bits[i, 3] = width_bits(written)
         per_column += [
             operation("mul"),
             operation("add"),
@@ -169,7 +161,7 @@ def tables(machine: Machine, kinds: Sequence[Kind], numbers: dict[str, int]) -> 
     ]
     buffers = list(machine.platform.buffers.values())
     held = buffers[machine.buffer("activations")]
-    models = [kind for kind in kinds if kind is not Kind.BARE]
+    models = [kind for kind in layout.kinds if not kind.standalone]
     return Setup(
         factors=factors,
         bits=bits,

@@ -2,6 +2,8 @@
 
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from bitjoule.energy_models.documents import read_document
@@ -27,6 +29,11 @@ class Function(Strict):
     read: float = Field(default=0, ge=0)
     write: float = Field(default=0, ge=0)
     note: str = ""
+
+    @property
+    def each(self) -> NDArray[np.float64]:
+        """What an element takes: mul, add, read and write."""
+        return np.array([self.mul, self.add, self.read, self.write], dtype=np.float64)
 
 
 class _Functions(Strict):

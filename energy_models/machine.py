@@ -11,7 +11,7 @@ from bitjoule.energy_models.formats.formats import add_only, formats, scaled, wi
 from bitjoule.energy_models.mapping import ArrayShape, Costs, Fixed, Place, Problem
 from bitjoule.energy_models.platforms import Array, Macs, Node, Platform
 from bitjoule.energy_models.schemes import Scheme
-from bitjoule.energy_models.steps import ABSENT, LINEARS, NOTHING, STEPS, Kind, Line, Step
+from bitjoule.energy_models.steps import ABSENT, NOTHING, STEPS, Kind, Line, Step
 from bitjoule.energy_models.storage import Storage
 from bitjoule.energy_models.technology import Technology
 
@@ -105,17 +105,13 @@ class Machine:
         """
         scheme = self.scheme
         cached, queried = scheme.attention_operands
-        of_weights = (scheme.weights, "weight_storage", scheme.activations)
         weights, part, activations = {
-            Kind.BARE: of_weights,
-            Kind.LINEAR: of_weights,
-            Kind.CACHED: of_weights,
-            Kind.ROUTER: (scheme.router, "embedding", scheme.router),
-            Kind.SCORES: (cached, "kv_cache", queried),
-            Kind.VALUES: (cached, "kv_cache", queried),
-            Kind.HEAD: (scheme.stored("lm_head").holds, "lm_head", scheme.vector),
-        }[kind]
-        outputs = scheme.activations if kind is Kind.BARE else scheme.vector
+            "linear": (scheme.weights, "weight_storage", scheme.activations),
+            "router": (scheme.router, "embedding", scheme.router),
+            "attention": (cached, "kv_cache", queried),
+            "head": (scheme.stored("lm_head").holds, "lm_head", scheme.vector),
+        }[kind.role]
+        outputs = scheme.activations if kind.standalone else scheme.vector
         return Formats(weights, scheme.storage_name(part), scheme.stored(part), activations, outputs)
 
     def array(self, kind: Kind) -> tuple[Array, Macs]:
@@ -153,9 +149,9 @@ class Machine:
             for a in macs.activations
         )
         pair = f"{wanted.weights} x {wanted.activations}"
-        part = {Kind.SCORES: "attention", Kind.VALUES: "attention", Kind.HEAD: "LM head", Kind.ROUTER: "router"}
+        part = {"linear": "linears", "head": "LM head"}.get(kind.role, kind.role)
         raise UnpricedError(
-            f"no array of platform {self.name} computes {pair}, the {part.get(kind, 'linears')} of the scheme",
+            f"no array of platform {self.name} computes {pair}, the {part} of the scheme",
             f"{', '.join(has)}; or a line in `macs` of one of its arrays",
         )
 
@@ -226,7 +222,7 @@ class Machine:
             price = self.operation(action, number_format)
             operand = "weights" if action == "mul" else "partial_sums"
             put(operand, action, Line(1.0, number_format, price, f"{text} {at}"))
-        if kind in LINEARS:
+        if kind.rescaled:
             vector = self.scheme.vector
             put("biases", "add", Line(1.0, vector, self.operation("add", vector), f"add {vector} {at}"))
         for (action, number_format), times in self._unpacking(kind).items():
@@ -290,7 +286,7 @@ class Machine:
             action, number_format = text.split()
             found[action, number_format] = times / wanted.storage.values
         holds = wanted.storage.holds
-        multiplied = wanted.storage.group > 0 or (scaled(holds) and not add_only(holds) and kind not in LINEARS)
+        multiplied = wanted.storage.group > 0 or (scaled(holds) and not add_only(holds) and not kind.rescaled)
         if multiplied and not scaled(wanted.activations):  # otherwise the scales are the outputs'
             found["mul", self.scheme.vector] = 1.0
         return found
@@ -329,7 +325,7 @@ class Machine:
         lines = {(step.operand, step.action): line for step, line in self.lines(kind).items()}
         sums, registers = array.accumulators, array.weight_registers
         inner, outer = self.buffer("weights"), self.buffer("activations")
-        fused_in, fused_out = kind is Kind.VALUES, kind in (Kind.SCORES, Kind.HEAD, Kind.CACHED)
+        fused_in, fused_out = kind.inputs_on_chip, kind.outputs_on_chip
         spilled = not resident
 
         def pj(operand: str, *actions: str) -> float:

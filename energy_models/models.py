@@ -2,10 +2,12 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, PositiveInt, model_validator
 
+from bitjoule.energy_models.architecture import transformer
+from bitjoule.energy_models.architecture.block import Block, Linear, stored_values
 from bitjoule.energy_models.documents import Document, read_document
 from bitjoule.energy_models.plugins import with_contributed
 from bitjoule.energy_models.sources import DATA
@@ -14,16 +16,6 @@ from bitjoule.energy_models.validation import Strict, validate, wrong_value
 Dimension = PositiveInt
 MAX_DIMENSION = 10**7
 MAX_PARAMETERS = 10**18  # below 2**63, and every count of operations a finite float64
-
-
-class Linear(NamedTuple):
-    """One weight matrix's place in a transformer block: out_features x in_features, used `uses` times a token."""
-
-    component: str
-    in_features: int
-    out_features: int
-    bias: bool
-    uses: int
 
 
 def _defaults_are_optional(schema: dict[str, Any]) -> None:
@@ -118,36 +110,31 @@ class ModelShape(Strict):
         return self
 
     @property
+    def blocks(self) -> tuple[Block, ...]:
+        """What the model consists of, in the order it runs."""
+        first = transformer.embedding(self.hidden, self.vocabulary, self.learned_positions)
+        attention = transformer.attention(
+            self.hidden, self.heads, self.kv_heads, self.head_dim, norm=self.norm, qkv_bias=self.qkv_bias,
+            output_bias=self.output_bias, sub_norm=self.sub_norm, post_norm=self.post_norm, qk_norm=self.qk_norm,
+            rotary=not self.learned_positions,
+        )  # fmt: skip
+        ffn = transformer.feed_forward(
+            self.hidden, self.ffn, self.activation, gated=self.ffn_gated, norm=self.norm, bias=self.ffn_bias,
+            sub_norm=self.sub_norm, post_norm=self.post_norm, experts=self.experts, active=self.active_experts,
+        )  # fmt: skip
+        last = transformer.head(self.hidden, self.vocabulary, norm=self.norm, tied=self.tied_embedding)
+        return Block((first,)), Block((attention, ffn), self.layers), Block((last,))
+
+    @property
     def linears(self) -> tuple[Linear, ...]:
-        """The weight matrices of one block, in the order they run."""
-        d, q, kv, f = self.hidden, self.heads * self.head_dim, self.kv_heads * self.head_dim, self.ffn
-        used = self.active_experts
-        matrices = [
-            Linear("q_proj", d, q, self.qkv_bias, 1),
-            Linear("k_proj", d, kv, self.qkv_bias, 1),
-            Linear("v_proj", d, kv, self.qkv_bias, 1),
-            Linear("o_proj", q, d, self.output_bias, 1),
-        ]
-        if self.experts > 1:
-            matrices.append(Linear("ffn_router", d, self.experts, bias=False, uses=1))
-        if self.ffn_gated:
-            matrices.append(Linear("ffn_gate", d, f, self.ffn_bias, used))
-        matrices += [Linear("ffn_up", d, f, self.ffn_bias, used), Linear("ffn_down", f, d, self.ffn_bias, used)]
-        return tuple(matrices)
+        """The weight matrices of one layer, in the order they run."""
+        layer = self.blocks[1]
+        return tuple(one for part in layer.parts for one in part.matmuls if isinstance(one, Linear))
 
     @property
     def parameters(self) -> int:
         """All trainable values: linears, biases, norms, positions, embedding, and the head unless it is tied."""
-        block = 0
-        for linear in self.linears:
-            stored = self.experts if linear.component in ("ffn_gate", "ffn_up", "ffn_down") else 1
-            block += stored * linear.out_features * (linear.in_features + linear.bias)
-        per_width = 2 if self.norm == "layernorm" else 1
-        norms = self.hidden * (4 if self.post_norm else 2)
-        norms += (self.heads * self.head_dim + self.ffn * self.experts) * self.sub_norm
-        norms += 2 * self.head_dim * self.qk_norm
-        tables = self.vocabulary * (1 if self.tied_embedding else 2) + self.learned_positions
-        return self.layers * (block + norms * per_width) + self.hidden * (tables + per_width)
+        return sum(stored_values(self.blocks).values())
 
 
 class _Family(Strict):

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bitjoule.energy_models.arithmetic import Counts, Floats, Indices
+from bitjoule.energy_models.architecture.phases import Floats, Indices
+from bitjoule.energy_models.arithmetic import Counts
 from bitjoule.energy_models.technology import Technology
 
 TERMS = frozenset({"weights", "keys", "values", "partial_sums"})  # operands of sums of products

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bitjoule.energy_models.arithmetic import Floats
+from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.columns import QUANTITIES
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.mapping import Mapping, Problem
@@ -76,9 +76,11 @@ def matmul_energies(machine: Machine, problem: Problem, mapping: Mapping) -> lis
     problem, mapping
         The matmul, and how it runs.
     """
-    counted = dict(zip(QUANTITIES, quantities(machine.array(Kind.BARE)[0], problem, mapping).tolist(), strict=False))
+    counted = dict(
+        zip(QUANTITIES, quantities(machine.array(Kind.STANDALONE)[0], problem, mapping).tolist(), strict=False)
+    )
     rows = []
-    for step, line in machine.lines(Kind.BARE).items():
+    for step, line in machine.lines(Kind.STANDALONE).items():
         count = counted[step.quantity] * line.factor
         if count:
             unit = line.format if step.action in ("mul", "add", "mac") else f"bits ({line.format})"

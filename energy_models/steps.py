@@ -1,26 +1,66 @@
 """What a matmul does, step by step: the vocabulary of counting and pricing it."""
 
-from enum import IntEnum
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple
 
 from bitjoule.energy_models.facts import Price
 
 NOTHING = Price(0.0, 0.0, 0.0)
 
 
-class Kind(IntEnum):
-    """What a matmul is for; that decides its formats and where its operands are."""
+@dataclass(frozen=True)
+class Kind:
+    """What a matmul is for; that decides its formats and where its operands are.
 
-    BARE = 0
-    LINEAR = 1
-    ROUTER = 2
-    SCORES = 3
-    VALUES = 4
-    HEAD = 5
-    CACHED = 6  # a linear whose outputs go to the KV cache
+    Parameters
+    ----------
+    name
+        For messages.
+    role
+        Which of a scheme's formats it computes in.
+    operand
+        What stands in the place of its weights: ``weights`` from off-chip memory, or ``keys`` or ``values`` from the KV
+        cache.
+    inputs_on_chip, outputs_on_chip
+        Whether its activations, or its outputs, never cross the chip's edge for it.
+    standalone
+        Whether it belongs to no model: inputs and outputs are off-chip, nothing is rescaled.
+    """
+
+    name: str
+    role: Literal["linear", "router", "attention", "head"]
+    operand: Literal["weights", "keys", "values"] = "weights"
+    inputs_on_chip: bool = False
+    outputs_on_chip: bool = False
+    standalone: bool = False
+
+    STANDALONE: ClassVar["Kind"]
+    LINEAR: ClassVar["Kind"]
+    KV_PROJECTION: ClassVar["Kind"]
+    ROUTER: ClassVar["Kind"]
+    SCORES: ClassVar["Kind"]
+    VALUES: ClassVar["Kind"]
+    HEAD: ClassVar["Kind"]
+
+    @property
+    def rescaled(self) -> bool:
+        """Whether it is one of a model's linears: outputs are multiplied by scales, biases are added."""
+        return self.role == "linear" and not self.standalone
+
+    @property
+    def fused(self) -> bool:
+        """Whether activations or outputs stay on chip even where those of the linears do not."""
+        return self.inputs_on_chip or self.outputs_on_chip
 
 
-LINEARS = frozenset({Kind.LINEAR, Kind.CACHED})
+Kind.STANDALONE = Kind("standalone", "linear", standalone=True)
+Kind.LINEAR = Kind("linear", "linear")
+Kind.KV_PROJECTION = Kind("KV projection", "linear", outputs_on_chip=True)  # they go to the KV cache
+Kind.ROUTER = Kind("router", "router")
+Kind.SCORES = Kind("scores", "attention", "keys", outputs_on_chip=True)
+Kind.VALUES = Kind("values", "attention", "values", inputs_on_chip=True)
+Kind.HEAD = Kind("LM head", "head", outputs_on_chip=True)
+KINDS = (Kind.STANDALONE, Kind.LINEAR, Kind.KV_PROJECTION, Kind.ROUTER, Kind.SCORES, Kind.VALUES, Kind.HEAD)
 
 
 class Step(NamedTuple):

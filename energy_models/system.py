@@ -11,27 +11,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import Cases, Floats, Indices, Matmul
-from bitjoule.energy_models.columns import KIND_OF, OTHERS, PART_STEPS, PARTS, QUANTITIES, STEP_QUANTITY, Setup, tables
+from bitjoule.energy_models.architecture.block import Described
+from bitjoule.energy_models.architecture.layout import Layout
+from bitjoule.energy_models.architecture.phases import PHASES, Cases, Floats, Indices, Phase, all_steps
+from bitjoule.energy_models.columns import OTHERS, QUANTITIES, STEP_QUANTITY, Column, Setup, columns, tables
 from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.mapping import Objective
-from bitjoule.energy_models.models import ModelShape
 from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.pricing import Energies
 from bitjoule.energy_models.quantities import quantities
 from bitjoule.energy_models.schemes import Scheme
 from bitjoule.energy_models.search import search
-from bitjoule.energy_models.steps import Kind
 from bitjoule.energy_models.technology import Technology
-from bitjoule.energy_models.workload import (
-    PHASES,
-    Dimensions,
-    Switches,
-    Workload,
-    stored_values,
-    workload,
-)  # fmt: skip
+from bitjoule.energy_models.workload import Switches, Workload, workload
 
 BITS_PER_BYTE = 8
 
@@ -42,7 +35,7 @@ class Evaluated(NamedTuple):
     Parameters
     ----------
     counts
-        Operations, bits moved, cycles of leakage; shape (cases, columns), see `bitjoule.energy_models.columns`.
+        Operations, bits moved, cycles of leakage; shape (cases, phases x columns), see `System.columns`.
     formats
         Index into `bitjoule.energy_models.storage.counted_formats` of each count.
     energies
@@ -100,19 +93,22 @@ class System:
         For each platform of the experiment, the machine that each scheme runs on, by scheme.
     objective
         What mappings are chosen for.
+    phases
+        What a request consists of.
     """
 
     def __init__(
         self,
-        models: Sequence[ModelShape | Matmul],
+        models: Sequence[Described],
         schemes: Sequence[Scheme],
         technologies: Sequence[Technology],
         platforms: Sequence[Sequence[tuple[str, Platform]]],
         objective: Objective = Objective.ENERGY,
+        phases: Sequence[Phase] = PHASES,
     ) -> None:
         self.models, self.schemes, self.technologies, self.platforms = models, schemes, technologies, platforms
-        self.objective = objective
-        self.dimensions = Dimensions(models)
+        self.objective, self.phases = objective, phases
+        self.layout = Layout(models)
         self._machines: dict[tuple[int, int, int], Machine] = {}
         self._setups: dict[tuple[int, int, int], Setup] = {}
         self._mapped: dict[tuple[float, ...], Floats] = {}
@@ -132,16 +128,10 @@ class System:
             self._machines[at] = Machine(self.schemes[scheme], found, self.technologies[technology], name)
         return self._machines[at]
 
-    def needed_kinds(self) -> tuple[Kind, ...]:
-        """Return the kinds of matmul that the models have."""
-        kinds: dict[Kind, None] = {}
-        for model in self.models:
-            if isinstance(model, ModelShape):
-                kinds |= dict.fromkeys((Kind.LINEAR, Kind.CACHED, Kind.SCORES, Kind.VALUES, Kind.HEAD))
-                kinds |= {Kind.ROUTER: None} if model.experts > 1 else {}
-            else:
-                kinds[Kind.BARE] = None
-        return tuple(kinds)
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of every phase."""
+        return columns(self.layout, [phase.name for phase in self.phases])
 
     def evaluate(self, cases: Cases, technology: Indices, platform: Indices) -> Evaluated:
         """Count, price and time cases.
@@ -166,20 +156,23 @@ class System:
         ]
         setups = [self._setup((s, t, p)) for s, t, p in at]
         machines = [self.machine(s, t, p) for s, t, p in at]
-        asked = workload(self.dimensions, cases, _switches(machines, which))
+        layout = self.layout
+        asked = workload(layout, cases, all_steps(self.phases, cases), _switches(machines, which))
         vector_bits = np.array([machine.vector_bits for machine in machines], dtype=np.float64)[which]
-        held_bits = np.repeat((asked.live * vector_bits[:, None])[:, :, None], len(KIND_OF), axis=2)
-        head = KIND_OF == Kind.HEAD  # takes each sequence's last token only
+        held_bits = np.repeat((asked.live * vector_bits[:, None])[:, :, None], len(layout.kind), axis=2)
+        head = self._head  # takes each sequence's last token only
         held_bits[:, :, head] = (asked.sizes.m * asked.sizes.k)[:, :, head] * vector_bits[:, None, None]
         room = np.array([setup.capacity_bits - setup.margin_bits for setup in setups])[which]
-        models = np.array([isinstance(model, ModelShape) for model in self.models])[cases.model]
+        models = ~layout.standalone[cases.model]
         resident = (held_bits <= room[:, None, None]) & models[:, None, None]
+        spilled = (asked.live * vector_bits[:, None] > room[:, None]) & models[:, None]
 
         moved, cycles = self._matmuls(asked, used, which, setups, machines, resident, held_bits)
         factors = np.stack([setup.factors for setup in setups])[which]
-        matmul_counts = moved[..., STEP_QUANTITY] * factors[:, None, KIND_OF, :]
-        part_counts, operations = _parts(asked, cases.model, np.stack([setup.bits for setup in setups])[which])
-        other_counts, off_chip_bits = _others(asked, machines, which, ~resident[:, :, 0] & models[:, None])
+        matmul_counts = self._by_component(moved[..., STEP_QUANTITY] * factors[:, None])
+        part_counts = asked.parts * np.stack([setup.bits for setup in setups])[which][:, None]
+        operations = asked.parts[..., :2].sum(axis=(2, 3))
+        other_counts, off_chip_bits = _others(asked, machines, which, spilled)
         lanes, a_cycle, width = (
             np.array(column)[which][:, None]
             for column in zip(
@@ -191,7 +184,7 @@ class System:
         slowest = np.maximum(np.maximum(operations / lanes, off_chip_bits / a_cycle), moved_bits / width)
         cycles = np.ceil(cycles + slowest)
         other_counts = np.concatenate([other_counts, cycles[..., None]], axis=2)
-        size = (len(cases.model), len(PHASES), -1)
+        size = (len(cases.model), len(self.phases), -1)
         count = np.concatenate(
             [matmul_counts.reshape(size), part_counts.reshape(size), other_counts.reshape(size)], axis=2
         )
@@ -199,12 +192,12 @@ class System:
         energies = Energies(*((count * end[:, None, :]).reshape(len(count), -1) for end in prices))
         clock_mhz = np.array([machine.node.clock_mhz for machine in machines])[which]
         numbers = np.stack([setup.keys for setup in setups])[which]
-        twice = (1, len(PHASES))
+        each = (1, len(self.phases))
         return Evaluated(
             count.reshape(len(count), -1),
-            np.tile(np.stack([setup.formats for setup in setups])[which], twice),
+            np.tile(np.stack([setup.formats for setup in setups])[which], each),
             energies,
-            np.tile(numbers, twice),
+            np.tile(numbers, each),
             cycles / clock_mhz[:, None] / 1e6,
             self._bytes(cases, asked, machines, which, vector_bits),
         )
@@ -219,10 +212,9 @@ class System:
         """
         sizes = asked.sizes
         shared = np.array([setup.shared for setup in setups])[which]
-        fused = np.isin(KIND_OF, (Kind.SCORES, Kind.VALUES, Kind.HEAD, Kind.CACHED))
-        reserves = resident & (shared[:, None, None] | fused)
+        reserves = resident & (shared[:, None, None] | self._fused)
         there = sizes.m > 0
-        kinds = np.broadcast_to(KIND_OF, there.shape)
+        kinds = np.broadcast_to(self.layout.kind, there.shape)
         rows = np.stack(
             [
                 np.broadcast_to(used[which][:, None, None], there.shape)[there], kinds[there], sizes.m[there],
@@ -235,7 +227,7 @@ class System:
         found = np.empty((len(unique), len(QUANTITIES) + 1))
         for i, row in enumerate(map(tuple, unique.tolist())):
             if row not in self._mapped:
-                self._mapped[row] = _quantities(own[int(row[0])], row, self.objective)
+                self._mapped[row] = self._quantities(own[int(row[0])], row)
             found[i] = self._mapped[row]
         moved = np.zeros((*there.shape, len(QUANTITIES)))
         moved[there] = found[inverse.reshape(-1), :-1]
@@ -245,10 +237,20 @@ class System:
         cycles[there] = found[inverse.reshape(-1), -1]
         return moved, (cycles * sizes.times).sum(axis=2)
 
+    def _quantities(self, machine: Machine, row: tuple[float, ...]) -> Floats:
+        """Return the quantities of one matmul and its cycles."""
+        _, index, m, k, n, resident, reserved_bits = row
+        kind = self.layout.kinds[int(index)]
+        problem = machine.problem(kind, m, k, n, bool(resident), reserved_bits)
+        mapping = search(problem, self.objective)
+        if mapping is None:  # the platform's own check and `resident` keep this from happening
+            raise ValueError(f"no tile of {m:g} x {k:g} x {n:g} fits platform {machine.name}")
+        return quantities(machine.array(kind)[0], problem, mapping)
+
     def _bytes(
         self, cases: Cases, asked: Workload, machines: Sequence[Machine], which: Indices, vector_bits: Floats
     ) -> Bytes:
-        values = {name: stored[cases.model] for name, stored in self._stored.items()}
+        values = {name: stored[cases.model] for name, stored in self.layout.stored.items()}
         bits = [
             tuple(machine.scheme.stored(part).bits for part in ("weight_storage", "embedding", "lm_head", "kv_cache"))
             for machine in machines
@@ -256,31 +258,35 @@ class System:
         weights, table, head, cached = (np.array(column)[which] for column in zip(*bits, strict=True))
         stored_bits = values["weights"] * weights + values["other"] * vector_bits
         table_bits = values["embedding"] * table + values["lm_head"] * head
-        models = np.array([isinstance(model, ModelShape) for model in self.models])[cases.model]
-        bare = asked.sizes.m * (asked.sizes.k + asked.sizes.n) * ~models[:, None, None]
+        standalone = self.layout.standalone[cases.model]
+        bare = asked.sizes.m * (asked.sizes.k + asked.sizes.n) * standalone[:, None, None]
         width = np.array([width_bits(machine.scheme.activations) for machine in machines], dtype=np.float64)[which]
         live_bits = np.maximum(asked.live.max(axis=1), asked.logits) * vector_bits + bare.sum(axis=(1, 2)) * width
         held = (stored_bits, table_bits, asked.cached.sum(axis=1) * cached, live_bits)
         return Bytes(*(bits / BITS_PER_BYTE for bits in held))
 
     @cached_property
-    def _stored(self) -> dict[str, Floats]:
-        return stored_values(self.dimensions)
+    def _head(self) -> NDArray[np.bool_]:
+        return self.layout.of_kind("head")
+
+    @cached_property
+    def _fused(self) -> NDArray[np.bool_]:
+        return self.layout.flag("fused")
+
+    def _by_component(self, slots: Floats) -> Floats:
+        """Return the counts of each component's matmuls; shape (cases, phases, components, steps)."""
+        component = self.layout.component
+        if len(component) == len(self.layout.matmuls):
+            return slots
+        counts = np.zeros((*slots.shape[:2], len(self.layout.matmuls), slots.shape[3]))
+        for slot, at in enumerate(component.tolist()):
+            counts[:, :, at] += slots[:, :, slot]
+        return counts
 
     def _setup(self, at: tuple[int, int, int]) -> Setup:
         if at not in self._setups:
-            self._setups[at] = tables(self.machine(*at), self.needed_kinds(), self._keys)
+            self._setups[at] = tables(self.machine(*at), self.layout, self._keys)
         return self._setups[at]
-
-
-def _quantities(machine: Machine, row: tuple[float, ...], objective: Objective) -> Floats:
-    """Return the quantities of one matmul and its cycles."""
-    _, kind, m, k, n, resident, reserved_bits = row
-    problem = machine.problem(Kind(int(kind)), m, k, n, bool(resident), reserved_bits)
-    mapping = search(problem, objective)
-    if mapping is None:  # the platform's own check and `resident` keep this from happening
-        raise ValueError(f"no tile of {m:g} x {k:g} x {n:g} fits platform {machine.name}")
-    return quantities(machine.array(Kind(int(kind)))[0], problem, mapping)
 
 
 def _switches(machines: Sequence[Machine], which: Indices) -> Switches:
@@ -317,16 +323,10 @@ def _others(
         )  # fmt: skip
     table, vector, width, mul, add, cached = (np.array(column)[which][:, None] for column in zip(*rows, strict=True))
     embedded, written = asked.embedded * table, asked.cached * cached
-    between = [asked.returned * vector * spilled, asked.kept * vector * spilled, asked.derived * width * spilled]
+    between = [
+        asked.activations_read * vector * spilled,
+        asked.residual_written * vector * spilled,
+        asked.inputs_written * width * spilled,
+    ]
     counts = [embedded, *between, asked.cached * mul, asked.cached * add, asked.cached * vector, written]
     return np.stack(counts, axis=2), embedded + sum(between) + written
-
-
-def _parts(asked: Workload, model: Indices, bits: Floats) -> tuple[Floats, Floats]:
-    """Return the counts of `PARTS`, shape (cases, phases, parts, part steps), and the operations of each phase."""
-    counts = np.zeros((*asked.embedded.shape, len(PARTS), len(PART_STEPS)))
-    for part in asked.parts:
-        each = np.array([(f.mul, f.add, f.read, f.write) for f in part.function])[model]
-        counts[:, :, PARTS.index(part.component)] += part.elements[:, :, None] * each[:, None, :]
-    operations = counts[..., :2].sum(axis=(2, 3))
-    return counts * bits[:, None], operations

@@ -1,32 +1,18 @@
-"""What a request asks of a model: sizes of every matmul, elements of every element-wise part, bytes that must be held.
+"""What a request asks of a model: sizes of every matmul, elements of element-wise work, values that must be held."""
 
-Prefill takes the whole prompt of all sequences at once; its LM head runs for each sequence's last token. Each of
-`new_tokens` steps of decode takes one token a sequence and attends to all before it: sizes that grow with the context
-are those of the mean step, prompt + (new + 1) / 2, times the steps; sums over the steps are exact.
-"""
-
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import Cases, Matmul, Phase
-from bitjoule.energy_models.functions import Function, functions
-from bitjoule.energy_models.models import ModelShape
-from bitjoule.energy_models.steps import LINEARS, Kind
-
-Floats = NDArray[np.float64]
-MATMULS: dict[str, Kind] = {
-    "matmul": Kind.BARE, "q_proj": Kind.LINEAR, "k_proj": Kind.CACHED, "v_proj": Kind.CACHED,
-    "attention_scores": Kind.SCORES, "attention_values": Kind.VALUES, "o_proj": Kind.LINEAR, "ffn_router": Kind.ROUTER,
-    "ffn_gate": Kind.LINEAR, "ffn_up": Kind.LINEAR, "ffn_down": Kind.LINEAR, "lm_head": Kind.HEAD,
-}  # fmt: skip
-PHASES = tuple(Phase)
+from bitjoule.energy_models.architecture.block import At
+from bitjoule.energy_models.architecture.layout import LaidOut, Layout
+from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, Steps
+from bitjoule.energy_models.functions import functions
 
 
 class Sizes(NamedTuple):
-    """Matmuls of cases, shape (cases, phases, matmuls) each.
+    """Matmuls of cases, shape (cases, phases, slots) each; see `Layout`.
 
     Parameters
     ----------
@@ -45,24 +31,6 @@ class Sizes(NamedTuple):
     bias: Floats
 
 
-class Part(NamedTuple):
-    """One element-wise part of a model.
-
-    Parameters
-    ----------
-    component
-        Its name.
-    function
-        What each element takes, for each model.
-    elements
-        How many, shape (cases, phases).
-    """
-
-    component: str
-    function: Sequence[Function]
-    elements: Floats
-
-
 class Workload(NamedTuple):
     """What cases ask for.
 
@@ -71,12 +39,13 @@ class Workload(NamedTuple):
     sizes
         Their matmuls.
     parts
-        Their element-wise parts.
+        Operations and values of their element-wise components: mul, add, read and write, shape (cases, phases,
+        components, 4).
     embedded
         Values of embedding rows that are read, shape (cases, phases).
     cached
         Keys and values written, shape (cases, phases).
-    returned, kept, derived
+    activations_read, residual_written, inputs_written
         What crosses the chip's edge between the linears if activations do not stay on chip, shape (cases, phases): the
         residual stream and the outputs that come back for norms and activation functions, the residual stream that is
         written, and the inputs of the next linears that are written.
@@ -87,35 +56,14 @@ class Workload(NamedTuple):
     """
 
     sizes: Sizes
-    parts: tuple[Part, ...]
+    parts: Floats
     embedded: Floats
     cached: Floats
-    returned: Floats
-    kept: Floats
-    derived: Floats
+    activations_read: Floats
+    residual_written: Floats
+    inputs_written: Floats
     live: Floats
     logits: Floats
-
-
-class Dimensions:
-    """Every model's dimensions as arrays, to be gathered by cases."""
-
-    def __init__(self, models: Sequence[ModelShape | Matmul]) -> None:
-        self.models = models
-        self.linears = np.zeros((len(models), len(MATMULS), 4))  # in, out, bias, uses
-        for i, model in enumerate(models):
-            for linear in model.linears:
-                self.linears[i, list(MATMULS).index(linear.component)] = linear[1:]
-
-    def of(self, value: Callable[[ModelShape], float]) -> Floats:
-        """Return a dimension of every model, 0 for a bare matmul.
-
-        Parameters
-        ----------
-        value
-            Takes it from a shape.
-        """
-        return np.array([value(m) if isinstance(m, ModelShape) else 0.0 for m in self.models], dtype=np.float64)
 
 
 class Switches(NamedTuple):
@@ -124,7 +72,7 @@ class Switches(NamedTuple):
     Parameters
     ----------
     skips_masked
-        1 where prefill leaves out what the causal mask hides.
+        1 where attention leaves out what the causal mask hides.
     quantises, queries
         1 where the linears' inputs, and where queries and probabilities, are scaled to integers.
     rescales
@@ -140,165 +88,84 @@ class Switches(NamedTuple):
     scale_group: Floats
 
 
-def workload(dimensions: Dimensions, cases: Cases, switches: Switches) -> Workload:
+def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> Workload:
     """Return what cases ask for.
 
     Parameters
     ----------
-    dimensions
+    layout
         Of the models that `cases` indexes.
     cases
         Arrays of shape (cases,).
+    steps
+        Of their phases, shape (cases, phases).
     switches
         What their schemes and platforms decide.
     """
-    of = {name: dimensions.of(value)[cases.model] for name, value in _DIMENSIONS.items()}
-    batch, prompt, new = cases.batch, cases.prompt_tokens, cases.new_tokens
-    rows = np.stack([batch * prompt, batch * (new > 0)], axis=1)  # tokens of one step
-    steps = np.stack([np.ones_like(new), new], axis=1)
-    context = np.stack([prompt, prompt + (new + 1) / 2], axis=1)
-    asking = np.where(switches.skips_masked > 0, (prompt + 1) / 2, prompt)  # queries that meet all keys, in effect
-    queries = np.stack([asking, (new > 0).astype(np.float64)], axis=1)
-    tokens = rows * steps
+    everywhere = _everywhere(cases, steps, switches)
+    shape = everywhere.rows.shape
+    sizes = Sizes(*np.zeros((5, *shape, len(layout.component))))
+    parts = np.zeros((*shape, len(layout.elementwise), 4))
+    embedded, cached, read, residual, written, live = totals = np.zeros((6, *shape))
+    logits = np.zeros(len(cases.model))
+    for model, chosen in layout.groups(cases.model):
+        at = At(*(values[chosen] for values in everywhere))
+        _add_linears(sizes, model, chosen, at)
+        for slot, product, repeats in model.products:
+            m, k, n, times = product.sizes(at)
+            for values, size in zip(sizes, (m, k, n, times * repeats), strict=False):
+                values[chosen, :, slot] = size
+        for component, each, elements, repeats in model.elementwise:
+            parts[chosen, :, component] += np.asarray(elements(at) * repeats)[..., None] * each
+        between: list[Floats | float] = [0.0] * 5
+        for part, repeats in model.parts:
+            forms = (part.activations_read, part.residual_written, part.inputs_written)
+            widths = (part.embedded, part.kept, *(form(at) for form in forms))
+            between = [total + width * repeats for total, width in zip(between, widths, strict=True)]
+        for total, width in zip(totals, between, strict=False):
+            total[chosen] = at.tokens * width
+        live[chosen] = at.rows * model.live
+        logits[chosen] = at.outputs.max(axis=1) * model.logits
+    there = sizes.m > 0
+    sizes = Sizes(sizes.m, *(values * there for values in sizes[1:]))
+    scaled = _scales(sizes, switches.scale_group, layout.flag("rescaled")) * switches.rescales[:, None]
+    parts[:, :, layout.elementwise.index("output_rescale")] += scaled[..., None] * functions()["rescale"].each
+    return Workload(sizes, parts, embedded, cached, read, residual, written, live, logits)
 
-    def each(name: str) -> Floats:
-        return of[name][:, None]
 
-    layers = each("layers")
-    sizes = _sizes(dimensions, cases, of, rows, steps, queries, context)
-    scores = batch[:, None] * queries * steps * context * each("heads") * layers
-    wide = each("q") + 2 * each("kv")
-    in_ffn = each("ffn") * each("active")
-    inputs = each("hidden") * 2 + each("q") + in_ffn
-    norms = each("hidden") * (2 + 2 * each("post_norm")) + (each("q") + in_ffn) * each("sub_norm")
-    norms = norms + (each("q") + each("kv")) * each("qk_norm")
-    branches = in_ffn * (1 + each("gated"))
-    outputs = _scales(sizes, switches.scale_group) * switches.rescales[:, None]
-    known = functions()
-    models = [model if isinstance(model, ModelShape) else None for model in dimensions.models]
-
-    def alike(name: str) -> Sequence[Function]:
-        return [known[name]] * len(models)
-
-    plain = [known[model.activation if model else "relu"] for model in models]
-    parts = (
-        Part("embedding", alike("embedding"), tokens * each("hidden")),
-        Part("norm", [known[model.norm if model else "rmsnorm"] for model in models],
-             tokens * layers * norms + tokens * each("hidden")),
-        Part("activation_quantisation", alike("quantisation"),
-             tokens * layers * inputs * switches.quantises[:, None]
-             + (tokens * layers * each("q") + scores) * switches.queries[:, None]),
-        Part("rotary", alike("rotary"), tokens * layers * (each("q") + each("kv")) * (1 - each("learned"))),
-        Part("softmax", alike("softmax"), scores),
-        Part("activation_function", plain, tokens * layers * in_ffn),
-        Part("activation_function", alike("gate"), tokens * layers * in_ffn * each("gated")),
-        Part("residual", alike("residual"), tokens * layers * each("hidden") * 2),
-        Part("output_rescale", alike("rescale"), outputs),
-    )  # fmt: skip
-    attention = 2 * each("hidden") + wide
-    ffn = 2 * each("hidden") + branches
-    # Rows that are normed, activated or quantised as a whole before the next linear takes them.
-    whole = np.maximum(each("sub_norm"), switches.quantises[:, None])
-    values, activated = each("q") * whole, np.maximum(whole, each("gated"))
-    return Workload(
-        sizes=sizes,
-        parts=parts,
-        embedded=tokens * each("hidden"),
-        cached=tokens * layers * 2 * each("kv"),
-        returned=tokens * layers * (4 * each("hidden") + values + branches * activated),
-        kept=tokens * layers * 2 * each("hidden"),
-        derived=tokens * layers * (2 * each("hidden") + values + in_ffn * activated),
-        live=rows * np.maximum(attention, ffn),
-        logits=np.where(rows.max(axis=1) > 0, batch * of["vocabulary"], 0.0),
+def _everywhere(cases: Cases, steps: Steps, switches: Switches) -> At:
+    batch = cases.batch[:, None]
+    rows = batch * steps.tokens
+    return At(
+        batch=batch,
+        rows=rows,
+        context=steps.context,
+        queries=np.where(switches.skips_masked[:, None] > 0, steps.queries, steps.tokens),
+        repeats=steps.repeats,
+        tokens=rows * steps.repeats,
+        outputs=batch * steps.outputs,
+        quantises=switches.quantises[:, None],
+        quantises_queries=switches.queries[:, None],
     )
 
 
-def _scales(sizes: Sizes, group: Floats) -> Floats:
+def _add_linears(sizes: Sizes, model: LaidOut, chosen: Indices | slice, at: At) -> None:
+    """Fill in a model's linears: constant matrices, a row for each token or for each output of the model."""
+    m = np.where(model.on_outputs, at.outputs[..., None], at.rows[..., None])
+    times = at.repeats[..., None] * model.repeats
+    if model.mixes:  # tokens spread evenly over experts; each that is asked is run once, for all of its tokens
+        asked = m * model.uses
+        run = np.maximum(1, np.minimum(model.copies, asked))
+        m = np.where(model.copies > 1, asked / run, m)
+        times = times * np.where(model.copies > 1, run, 1.0)
+    for values, size in zip(sizes, (m, model.k, model.n, times, model.bias), strict=True):
+        if isinstance(chosen, slice):
+            values[chosen][:, :, model.slot] = size
+        else:
+            values[chosen[:, None, None], np.arange(values.shape[1])[:, None], model.slot] = size
+
+
+def _scales(sizes: Sizes, group: Floats, rescaled: NDArray[np.bool_]) -> Floats:
     """Return the products with scales that the linears' outputs take, shape (cases, phases)."""
-    linear = np.array([kind in LINEARS for kind in MATMULS.values()])
     groups = np.where(group[:, None, None] > 0, np.ceil(sizes.k / np.maximum(group, 1)[:, None, None]), 1.0)
-    return np.asarray((sizes.m * sizes.n * sizes.times * groups * linear).sum(axis=2))
-
-
-_DIMENSIONS: dict[str, Callable[[ModelShape], float]] = {
-    "layers": lambda m: m.layers,
-    "hidden": lambda m: m.hidden,
-    "heads": lambda m: m.heads,
-    "kv_heads": lambda m: m.kv_heads,
-    "head_dim": lambda m: m.head_dim,
-    "q": lambda m: m.heads * m.head_dim,
-    "kv": lambda m: m.kv_heads * m.head_dim,
-    "ffn": lambda m: m.ffn,
-    "gated": lambda m: m.ffn_gated,
-    "vocabulary": lambda m: m.vocabulary,
-    "experts": lambda m: m.experts,
-    "active": lambda m: m.active_experts,
-    "sub_norm": lambda m: m.sub_norm,
-    "post_norm": lambda m: m.post_norm,
-    "qk_norm": lambda m: m.qk_norm,
-    "learned": lambda m: m.learned_positions > 0,
-}
-
-
-def _sizes(
-    dimensions: Dimensions,
-    cases: Cases,
-    of: dict[str, Floats],
-    rows: Floats,
-    steps: Floats,
-    queries: Floats,
-    context: Floats,
-) -> Sizes:
-    shape = (*rows.shape, len(MATMULS))
-    linears = dimensions.linears[cases.model][:, None]
-    k, n, bias, uses = (np.broadcast_to(linears[..., i], shape).copy() for i in range(4))
-    m = np.repeat(rows[:, :, None], len(MATMULS), axis=2) * (k > 0)
-    layers = np.where(of["layers"] > 0, of["layers"], 1)[:, None]
-    times = np.repeat((steps * layers)[:, :, None], len(MATMULS), axis=2)
-    index = {name: i for i, name in enumerate(MATMULS)}
-    mixture = of["experts"] > 1
-    if mixture.any():  # tokens spread evenly over experts; each that is asked is run once, for all of its tokens
-        for name in ("ffn_gate", "ffn_up", "ffn_down"):
-            at = index[name]
-            asked = m[:, :, at] * uses[:, :, at]
-            run = np.maximum(1, np.minimum(of["experts"][:, None], asked))
-            m[:, :, at] = np.where(mixture[:, None], asked / run, m[:, :, at])
-            times[:, :, at] *= np.where(mixture[:, None], run, 1.0)
-
-    group = (of["heads"] / np.maximum(of["kv_heads"], 1))[:, None]
-    width = np.broadcast_to(of["head_dim"][:, None], rows.shape)
-    queries = queries * group
-    pairs = steps * layers * (cases.batch * of["kv_heads"])[:, None]
-    for name, inner, outer in (("attention_scores", width, context), ("attention_values", context, width)):
-        at = index[name]
-        there = (queries > 0) & (width > 0)
-        m[:, :, at], k[:, :, at], n[:, :, at] = queries * there, inner * there, outer * there
-        times[:, :, at] = pairs
-    at = index["lm_head"]
-    there = (rows > 0) & (of["vocabulary"] > 0)[:, None]
-    m[:, :, at] = cases.batch[:, None] * there
-    k[:, :, at], n[:, :, at] = of["hidden"][:, None] * there, of["vocabulary"][:, None] * there
-    times[:, :, at] = steps
-    there = m > 0
-    return Sizes(m, k * there, n * there, times * there, bias * there)
-
-
-def stored_values(dimensions: Dimensions) -> dict[str, Floats]:
-    """Return the values that each model stores, by part: ``weights``, ``other``, ``embedding``, ``lm_head``.
-
-    Parameters
-    ----------
-    dimensions
-        Of the models. A tied LM head is its embedding: it is stored once, and counted as ``embedding``.
-    """
-    weights = np.zeros(len(dimensions.models))
-    parameters = np.array([float(m.parameters) for m in dimensions.models])
-    for i, model in enumerate(dimensions.models):
-        for linear in model.linears:
-            expert = isinstance(model, ModelShape) and linear.component in ("ffn_gate", "ffn_up", "ffn_down")
-            stored = model.experts if expert and isinstance(model, ModelShape) else 1
-            if linear.component != "ffn_router":
-                weights[i] += model.layers * stored * linear.in_features * linear.out_features
-    table = dimensions.of(lambda m: m.vocabulary * m.hidden)
-    head = dimensions.of(lambda m: 0 if m.tied_embedding else m.vocabulary * m.hidden)
-    return {"weights": weights, "embedding": table, "lm_head": head, "other": parameters - weights - table - head}
+    return np.asarray((sizes.m * sizes.n * sizes.times * groups * rescaled).sum(axis=2))

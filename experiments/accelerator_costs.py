@@ -107,7 +107,7 @@ def accelerator_machine(
     node = machine.node if clock_mhz is None else machine.node.model_copy(update={"clock_mhz": clock_mhz})
     nodes = {**platform.nodes, technology.name: node}
     machine = Machine(stored, platform.model_copy(update={"arrays": arrays, "nodes": nodes}), technology, name)
-    for kind in (Kind.BARE, Kind.LINEAR):
+    for kind in (Kind.STANDALONE, Kind.LINEAR):
         machine.lines(kind)
     return machine
 
@@ -126,7 +126,7 @@ def matmul_costs(machine: Machine, config: AcceleratorConfig, kind: Kind, shape:
     config
         The accelerator.
     kind
-        ``BARE``, or ``LINEAR`` for one of a model.
+        ``STANDALONE``, or ``LINEAR`` for one of a model.
     shape, cycles
         The matmul, and the cycles that the accelerator took.
     """
@@ -162,7 +162,7 @@ def _moved(machine: Machine, config: AcceleratorConfig, kind: Kind, shape: Shape
     inner, outer = machine.buffer("weights"), machine.buffer("activations")
     size_bits = [buffer.size_bytes * 8 for buffer in machine.platform.buffers.values()]
     held_bits = m * (k * input_bits + n * result_bits)
-    resident = kind is not Kind.BARE and held_bits <= size_bits[outer]
+    resident = kind is not Kind.STANDALONE and held_bits <= size_bits[outer]
     block_bits = min(m, config.tokens) * (k * input_bits + config.columns * config.result_bits)
     taken_bits = held_bits if resident else block_bits
     room_bits = size_bits[inner] - (taken_bits if inner == outer else 0)

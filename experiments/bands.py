@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import Floats, Phase
+from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Floats
 from bitjoule.energy_models.system import Evaluated
 from bitjoule.experiments.evaluation import case_columns
 from bitjoule.experiments.grid import Grid
@@ -31,7 +31,7 @@ class Bands:
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
-        self.certain: Floats = np.zeros((len(grid), len(Phase)))
+        self.certain: Floats = np.zeros((len(grid), len(PHASE_NAMES)))
         self.uncertain: dict[int, Floats] = {}  # by row: (ends, cases, phases)
 
     def add(self, cases: NDArray[np.integer[Any]], found: Evaluated) -> None:
@@ -44,7 +44,7 @@ class Bands:
         found
             From `bitjoule.experiments.evaluation.evaluate_system`.
         """
-        low, nominal, high = (end.reshape(len(cases), len(Phase), -1) for end in found.energies)
+        low, nominal, high = (end.reshape(len(cases), len(PHASE_NAMES), -1) for end in found.energies)
         keys = found.price_keys.reshape(nominal.shape)
         banded = low != high
         self.certain[cases] = np.where(banded, 0.0, nominal).sum(axis=2)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bitjoule.energy_models.arithmetic import Floats, Phase
+from bitjoule.energy_models.architecture.phases import PREFILL, Floats
 from bitjoule.energy_models.footprint import BYTES_PER_GB, MEMORY_GB, MEMORY_RATIO, Overhead, Sample, fit
 from bitjoule.energy_models.models import ModelShape
 from bitjoule.energy_models.published import PrintedNumber
@@ -88,7 +88,7 @@ def _cached_values(grid: Grid, cell: PrintedNumber) -> float:
 def _energy_j(grid: Grid, case: int, action: str) -> float:
     """Return the energy of a case's prompt, of all actions or of one."""
     block = evaluate(grid, np.array([case]))
-    chosen = block.phase == PHASES.index(Phase.PREFILL)
+    chosen = block.phase == PHASES.index(PREFILL)
     if action:
         chosen &= block.action == CATEGORIES["action"].index(action)
     # bincount adds in the order of the rows, as the summary does

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import Accounting, Action, Cases, Floats, Indices, count
-from bitjoule.energy_models.columns import ACTIONS, COLUMNS, COMPONENTS, OPERANDS, Column
+from bitjoule.energy_models.architecture.components import names
+from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices
+from bitjoule.energy_models.arithmetic import Accounting, Action, count
+from bitjoule.energy_models.columns import ACTIONS, OPERANDS, Column
 from bitjoule.energy_models.pricing import Energies, price_actions
 from bitjoule.energy_models.storage import counted_formats
 from bitjoule.energy_models.system import Evaluated
@@ -18,7 +20,7 @@ from bitjoule.experiments.table_columns import ACTION_COLUMNS, ENERGY_COLUMNS, P
 
 CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "phase": PHASES,
-    "component": COMPONENTS,
+    "component": names(),
     "operand": OPERANDS,
     "action": ACTIONS,
 }
@@ -50,13 +52,13 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> Block:
         Numbers of those to evaluate, shape (cases,).
     """
     if grid.accounting is Accounting.SYSTEM:
-        return system_block(cases, evaluate_system(grid, cases))
+        return system_block(grid, cases, evaluate_system(grid, cases))
     asked, technology, _ = _asked(grid, cases)
     models, schemes = list(grid.models.values()), list(grid.schemes.values())
     counts = count(models, schemes, asked, grid.accounting)
     energies = price_actions(counts, list(grid.technologies.values()), asked.scheme, technology)
-    names = counted_formats()
-    formats = np.array([[names.index(f) for f in action.formats] for action in counts.actions], dtype=np.int8)
+    known = counted_formats()
+    formats = np.array([[known.index(f) for f in action.formats] for action in counts.actions], dtype=np.int8)
     of_scheme = formats.reshape(-1, len(schemes)).T[asked.scheme]
     return _nonzero(cases, _codes(counts.actions), counts.count, of_scheme, energies)
 
@@ -81,17 +83,19 @@ def _asked(grid: Grid, cases: NDArray[np.integer[Any]]) -> tuple[Cases, Indices,
     return Cases(model, scheme, batch, prompt, new), technology, platform
 
 
-def system_block(cases: NDArray[np.integer[Any]], found: Evaluated) -> Block:
+def system_block(grid: Grid, cases: NDArray[np.integer[Any]], found: Evaluated) -> Block:
     """Return the nonzero entries of evaluated cases.
 
     Parameters
     ----------
+    grid
+        Every case.
     cases
         Their numbers, shape (cases,).
     found
         From `evaluate_system`.
     """
-    return _nonzero(cases, _COLUMN_CODES, found.counts, found.formats, found.energies)
+    return _nonzero(cases, _system_codes(grid.system.columns), found.counts, found.formats, found.energies)
 
 
 def _nonzero(
@@ -121,7 +125,7 @@ def _codes(columns: Sequence[Column | Action]) -> dict[str, NDArray[np.int8]]:
     }
 
 
-_COLUMN_CODES = _codes(COLUMNS)
+_system_codes = lru_cache(maxsize=8)(_codes)
 
 
 def long_table(grid: Grid, block: Block) -> pd.DataFrame:

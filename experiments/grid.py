@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import Accounting, Indices, Matmul
+from bitjoule.energy_models.architecture.phases import Indices
+from bitjoule.energy_models.arithmetic import Accounting, Matmul
 from bitjoule.energy_models.mapping import Objective
 from bitjoule.energy_models.models import ModelShape
 from bitjoule.energy_models.platforms import Platform

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bitjoule.energy_models.arithmetic import Phase
+from bitjoule.energy_models.architecture.phases import PREFILL
 from bitjoule.energy_models.facts import Price
 from bitjoule.energy_models.steps import Kind
 from bitjoule.experiments.accelerator_costs import matmul_costs
@@ -121,13 +121,13 @@ def _tokens(found: Simulated, model: str, phase: str) -> int:
 
 
 def _case(experiment: RtlExperiment, found: Simulated, call: Call) -> dict[str, object]:
-    bare = call.kind is Kind.BARE
+    bare = call.kind is Kind.STANDALONE
     model = call.name if bare else found.name
     return {
         "experiment": experiment.name, "model": model,
         "parameters": call.shape.k * call.shape.n if bare else found.parameters, "scheme": found.scheme,
         "technology": experiment.technology, "platform": found.machine.name, "batch": 1,
-        "prompt_tokens": _tokens(found, model, Phase.PREFILL), "new_tokens": found.new_tokens,
+        "prompt_tokens": _tokens(found, model, PREFILL), "new_tokens": found.new_tokens,
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bitjoule.energy_models.accesses import UnpricedError
+from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.arithmetic import Matmul
 from bitjoule.energy_models.documents import Document, Path_, fingerprint
 from bitjoule.energy_models.errors import InputError, Problem, brief, choices, suggestion
@@ -15,7 +16,6 @@ from bitjoule.energy_models.platforms import Platform, platforms, read_platform
 from bitjoule.energy_models.schemes import Scheme
 from bitjoule.energy_models.search import search
 from bitjoule.energy_models.steps import Kind
-from bitjoule.energy_models.system import System
 from bitjoule.energy_models.technology import Technology
 from bitjoule.energy_models.validation import unknown_name
 from bitjoule.experiments.schema import Experiment, NamedPlatform, PlatformSet
@@ -180,7 +180,7 @@ def cannot_run(
     document
         Names file and lines.
     """
-    kinds = System(list(models.values()), [], [], []).needed_kinds()
+    kinds = Layout(list(models.values())).kinds
     problems: dict[Problem, None] = {}
     for i, machines in enumerate(found.values()):
         for scheme, (name, platform) in machines.items():
@@ -190,7 +190,7 @@ def cannot_run(
                     for kind in kinds:
                         machine.lines(kind)
                         _check_tiles(machine, kind)
-                    for action in ("mul", "add") if Kind.LINEAR in kinds else ():
+                    for action in ("mul", "add") if any(kind.rescaled for kind in kinds) else ():
                         machine.operation(action, schemes[scheme].vector)
                 except UnpricedError as error:
                     wrong, expected = error.args

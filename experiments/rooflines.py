@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.steps import Kind
 from bitjoule.energy_models.system import BITS_PER_BYTE
-from bitjoule.energy_models.workload import MATMULS
 from bitjoule.experiments.evaluation import evaluate, long_table
 from bitjoule.experiments.grid import Grid
 from bitjoule.experiments.table_columns import REQUEST
@@ -37,7 +37,7 @@ def points(grid: Grid, summary: pd.DataFrame) -> pd.DataFrame:
     operand, action = table["operand"].astype(str), table["action"].astype(str)
     adds, macs = (operand == "partial_sums") & (action == "add"), action == "mac"
     table = table.assign(
-        operations=table["count"] * (table["component"].isin(list(MATMULS)) & (adds | macs)) * OPERATIONS_A_MAC,
+        operations=table["count"] * (table["component"].isin(names("matmul")) & (adds | macs)) * OPERATIONS_A_MAC,
         bytes=table["count"] * action.str.startswith("off_chip") / BITS_PER_BYTE,
         phase=table["phase"].astype(str),
     )
@@ -67,7 +67,7 @@ def roofs(grid: Grid) -> pd.DataFrame:
         Columns technology, platform, scheme, machine, bytes_per_s (of off-chip memory) and operations_per_s (of the
         array that runs the linears).
     """
-    kind = Kind.BARE if grid.bare else Kind.LINEAR
+    kind = Kind.STANDALONE if grid.bare else Kind.LINEAR
     rows = []
     for at, technology in grid.technologies.items():
         for place, machines in grid.platforms.items():

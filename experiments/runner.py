@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from bitjoule.energy_models.arithmetic import Accounting, Floats, Indices
+from bitjoule.energy_models.architecture.phases import Floats, Indices
+from bitjoule.energy_models.arithmetic import Accounting
 from bitjoule.energy_models.system import Bytes
 from bitjoule.experiments.comparison import compare
 from bitjoule.experiments.evaluation import case_columns, evaluate, long_table

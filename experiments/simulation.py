@@ -167,7 +167,7 @@ def simulate(prepared: Prepared, say: Callable[[str], None]) -> Simulated:
         except OverflowInModelError as error:
             raise InputError([_overflow(experiment.rtl, chosen, error)]) from None
     seconds = time.perf_counter() - begun
-    kind = Kind.LINEAR if chosen else Kind.BARE
+    kind = Kind.LINEAR if chosen else Kind.STANDALONE
     calls = Counter(
         Call(one.phase, one.record.name, kind, Shape(one.record.m, one.record.k, one.record.n), one.cycles)
         for one in run.measured

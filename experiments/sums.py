@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.arithmetic import Accounting, Floats
+from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.arithmetic import Accounting
 from bitjoule.energy_models.system import Bytes
 from bitjoule.experiments.bands import Bands
 from bitjoule.experiments.evaluation import case_columns, evaluate, evaluate_system, system_block
@@ -69,7 +70,7 @@ def summarise(grid: Grid) -> Sums:
             latency_s[cases, :request] = found.latency_s
             memory[cases] = np.stack(found.memory_bytes, axis=1)
             bands.add(cases, found)
-            block = system_block(cases, found)
+            block = system_block(grid, cases, found)
         else:
             block = evaluate(grid, cases)
         key = (block.case - cases[0]).astype(np.int64) * len(PHASES) + block.phase

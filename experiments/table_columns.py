@@ -1,10 +1,10 @@
 """What the columns of an experiment's tables are named, and what their few texts can be."""
 
-from bitjoule.energy_models.arithmetic import Phase
+from bitjoule.energy_models.architecture.phases import PHASE_NAMES
 
 PJ_PER_J = 1e12
-REQUEST = "request"  # the sum of both phases
-PHASES = (*Phase, REQUEST)
+REQUEST = "request"  # the sum of all phases
+PHASES = (*PHASE_NAMES, REQUEST)
 
 WORKLOAD_AXES = ("batch", "prompt_tokens", "new_tokens")
 CASE_COLUMNS = (

@@ -1,9 +1,9 @@
 """What measured technologies price by single operators, for want of a measured MAC."""
 
+from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.arithmetic import Accounting
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.models import ModelShape
-from bitjoule.energy_models.system import System
 from bitjoule.experiments.grid import Grid
 
 _OPERATORS = frozenset({("weights", "mul"), ("partial_sums", "add")})
@@ -39,7 +39,7 @@ def _by_terms(grid: Grid, technology: str) -> dict[str, None]:
 
 def _by_machines(grid: Grid, technology: str) -> dict[str, None]:
     kinds: dict[str, None] = {}
-    needed = System(list(grid.models.values()), [], [], []).needed_kinds()
+    needed = Layout(list(grid.models.values())).kinds
     for machines in grid.platforms.values():
         for scheme, (name, platform) in machines.items():
             machine = Machine(grid.schemes[scheme], platform, grid.technologies[technology], name)

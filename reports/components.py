@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bitjoule.energy_models.arithmetic import COMPONENTS, Accounting
+from bitjoule.energy_models.architecture.components import names as component_names
+from bitjoule.energy_models.architecture.components import of_hue
+from bitjoule.energy_models.arithmetic import Accounting
 from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import ComponentsPlot
 from bitjoule.experiments.table_columns import PJ_PER_J, REQUEST
@@ -16,17 +18,9 @@ from bitjoule.reports.panels import PANELS_A_ROW, legend_below, legend_in
 from bitjoule.reports.style import Theme, new_figure, shades
 from bitjoule.reports.workloads import first_workload, phase_text, set_title
 
-FAMILIES = (
-    ("q_proj", "k_proj", "v_proj", "o_proj"),
-    ("attention_scores", "attention_values"),
-    ("ffn_gate", "ffn_up", "ffn_down", "ffn_router"),
-)  # parts of one family share a hue
-TABLES = ("embedding", "lm_head")
-CACHE = ("kv_cache_read", "kv_cache_write")
+FAMILIES = tuple(of_hue(hue) for hue in ("projections", "attention", "ffn"))
+TABLES, CACHE, ELEMENT_WISE = of_hue("tables"), of_hue("cache"), of_hue("element-wise")
 SMALL, SPILLED, IDLE = "element-wise", "spilled_activations", "leakage"
-ELEMENT_WISE = (
-    "norm", "activation_quantisation", "rotary", "softmax", "activation_function", "residual", "output_rescale",
-)  # fmt: skip
 OPERATIONS = ("mul", "add", "mac")
 STORES = ("registers", "buffers", "off-chip memory")
 STORE_OF = {
@@ -95,7 +89,7 @@ def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
     energy_j = (results["energy_pj"] / PJ_PER_J).groupby([*names, part.rename("part")], sort=False).sum()
     table = energy_j.unstack("part").fillna(0.0)
     table = table[table.columns[table.sum() > 0]]
-    order = (*SYSTEM_ORDER, *STORES, IDLE) if system else COMPONENTS
+    order = (*SYSTEM_ORDER, *STORES, IDLE) if system else component_names("matmul")
     known = [name for name in order if name in table.columns]
     others = [name for name in table.columns if name not in known]
     if system:

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bitjoule.energy_models.architecture.block import Linear as LinearShape
 from bitjoule.energy_models.errors import whole_file
-from bitjoule.energy_models.models import Linear as LinearShape
 from bitjoule.sim.checkpoint import BYTES, FLOATS, Checkpoint
 from bitjoule.sim.checks import Float32s
 from bitjoule.sim.engines import MatmulWeights

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from bitjoule.energy_models.arithmetic import Cases
-from bitjoule.energy_models.columns import COLUMNS
+from bitjoule.energy_models.architecture.layout import Layout
+from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Cases
+from bitjoule.energy_models.columns import columns
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.models import presets
 from bitjoule.energy_models.platforms import platforms
@@ -11,6 +12,7 @@ from bitjoule.energy_models.schemes import schemes
 from bitjoule.energy_models.system import System
 from bitjoule.energy_models.technology import technologies
 
+COLUMNS = columns(Layout([presets()["llama-3-8b"]]), PHASE_NAMES)
 PHASE = np.array([list(dict.fromkeys(c.phase for c in COLUMNS)).index(column.phase) for column in COLUMNS])
 EDGE = {"fp16": "fp16-edge", "int8": "int8-edge", "bitnet": "ternary-edge", "bitnet-b1.58": "ternary-edge"}
 

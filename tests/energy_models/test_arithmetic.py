@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitjoule.energy_models.arithmetic import Accounting, Cases, Matmul, Phase, count
+from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Cases
+from bitjoule.energy_models.arithmetic import Accounting, Matmul, count
 from bitjoule.energy_models.models import ModelShape, presets
 from bitjoule.energy_models.pricing import price_actions
 from bitjoule.energy_models.schemes import schemes
@@ -198,7 +199,7 @@ def test_components_come_in_the_order_a_block_runs_them():
     order = list(dict.fromkeys((action.phase, action.component) for action in counts.actions))
     block = ["q_proj", "k_proj", "v_proj", "attention_scores", "attention_values", "o_proj"]
     block += ["ffn_router", "ffn_gate", "ffn_up", "ffn_down"]
-    assert order == [(phase, component) for phase in Phase for component in block]
+    assert order == [(phase, component) for phase in PHASE_NAMES for component in block]
 
 
 def ratio(hidden: int, tokens: int) -> float:

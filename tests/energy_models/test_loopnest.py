@@ -25,7 +25,7 @@ SIZES = [(1, 1, 1), (1, 3200, 8640), (512, 3200, 8640), (7, 65, 17), (100, 4097,
 
 def problem(platform: str, scheme: str, m: int, k: int, n: int) -> Problem:
     machine = Machine(schemes()[scheme], platforms()[platform], technologies()["45nm"], platform)
-    return machine.problem(Kind.BARE, m, k, n, resident=False, reserved_bits=0.0)
+    return machine.problem(Kind.STANDALONE, m, k, n, resident=False, reserved_bits=0.0)
 
 
 def best(of: Problem, objective: Objective = Objective.ENERGY) -> Mapping:

@@ -12,7 +12,7 @@ from bitjoule.energy_models.mapping import Tiles, replay
 from bitjoule.energy_models.platforms import platforms
 from bitjoule.energy_models.schemes import schemes
 from bitjoule.energy_models.search import search
-from bitjoule.energy_models.steps import STEPS, Kind
+from bitjoule.energy_models.steps import KINDS, STEPS, Kind
 from bitjoule.energy_models.technology import technologies
 from bitjoule.sim.configurations import read_configuration
 from bitjoule.sim.cycles import cycles
@@ -105,7 +105,7 @@ def test_cycles_of_ternary_edge_are_those_of_the_accelerator(m, k, n):
     the mapping takes loads to be spread over the whole matmul.
     """
     config = read_configuration("edge_64x16")
-    problem = machine().problem(Kind.BARE, m, k, n, resident=False, reserved_bits=0)
+    problem = machine().problem(Kind.STANDALONE, m, k, n, resident=False, reserved_bits=0)
     problem = problem._replace(off_chip_bits=UNBOUNDED, width_bits=(UNBOUNDED, UNBOUNDED))
     blocks = (-(-k // config.lanes), -(-n // config.columns))
     as_built = replay(problem, Tiles(m, *blocks, min(m, config.tokens), 1, 1, 0, 1))  # tokens, then K, then N
@@ -117,7 +117,7 @@ def test_cycles_of_ternary_edge_are_those_of_the_accelerator(m, k, n):
 
 
 def test_the_best_mapping_of_a_prefill_on_ternary_edge_keeps_the_array_busy():
-    problem = machine().problem(Kind.BARE, 512, 2560, 6912, resident=False, reserved_bits=0)
+    problem = machine().problem(Kind.STANDALONE, 512, 2560, 6912, resident=False, reserved_bits=0)
     found = search(problem)
     busy = 512 * 2560 * 6912 / (64 * 16)
     assert busy <= found.traffic.compute_cycles <= 1.01 * busy
@@ -134,7 +134,7 @@ def test_a_platform_without_a_clock_at_a_node_says_which_it_has():
         _ = machine(technology="7nm", nodes={"45nm": platforms()["ternary-edge"].nodes["45nm"]}).node
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.ROUTER])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not Kind.ROUTER])
 def test_every_step_that_counts_has_a_price_and_a_row_it_hangs_on(kind):
     for step, found in machine().lines(kind).items():
         assert step in STEPS

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import yaml
 
-from bitjoule.energy_models.arithmetic import Accounting, Cases, Matmul, count
+from bitjoule.energy_models.architecture.phases import Cases
+from bitjoule.energy_models.arithmetic import Accounting, Matmul, count
 from bitjoule.energy_models.errors import InputError
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.measured import read_measured

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bitjoule.energy_models.arithmetic import Action, Counts, Phase
+from bitjoule.energy_models.architecture.phases import PREFILL
+from bitjoule.energy_models.arithmetic import Action, Counts
 from bitjoule.energy_models.facts import Price
 from bitjoule.energy_models.pricing import price_actions
 from bitjoule.energy_models.technology import OperationRow, Technology
@@ -18,8 +19,8 @@ def technology(name: str, **prices: tuple[float, float, float]) -> Technology:
 
 
 ACTIONS = (
-    Action(Phase.PREFILL, "q_proj", "weights", "mul", ("fp16", "int8"), ("fp16", "int8")),
-    Action(Phase.PREFILL, "q_proj", "partial_sums", "add", ("fp16", "int8"), ("fp16", "int8")),
+    Action(PREFILL, "q_proj", "weights", "mul", ("fp16", "int8"), ("fp16", "int8")),
+    Action(PREFILL, "q_proj", "partial_sums", "add", ("fp16", "int8"), ("fp16", "int8")),
 )
 FIRST = technology("first", mul_fp16=(1, 2, 3), add_fp16=(4, 5, 6), add_int8=(7, 8, 9))
 SECOND = technology("second", mul_fp16=(10, 20, 30), add_fp16=(40, 50, 60), add_int8=(70, 80, 90))

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitjoule.energy_models.arithmetic import Accounting, Cases, Matmul, count
-from bitjoule.energy_models.columns import COLUMNS, COMPONENTS, QUANTITIES
+from bitjoule.energy_models.architecture.components import names as component_names
+from bitjoule.energy_models.architecture.phases import Cases
+from bitjoule.energy_models.arithmetic import Accounting, Matmul, count
+from bitjoule.energy_models.columns import QUANTITIES
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.models import presets
 from bitjoule.energy_models.platforms import platforms
@@ -16,7 +18,7 @@ from bitjoule.energy_models.pricing import price_actions
 from bitjoule.energy_models.schemes import schemes
 from bitjoule.energy_models.steps import Kind
 from bitjoule.energy_models.technology import technologies
-from tests.energy_models.requests import EDGE, PHASE, evaluate, picked, resized, system
+from tests.energy_models.requests import COLUMNS, EDGE, PHASE, evaluate, picked, resized, system
 
 
 class TestCrossCheck:
@@ -168,7 +170,7 @@ workloads = st.tuples(st.integers(1, 40), st.integers(1, 600), st.integers(0, 60
 def test_every_joule_is_in_a_component_and_every_band_holds_its_nominal(workload, scheme, technology):
     found = evaluate(system(scheme=scheme, technology=technology), *workload)
     energies = found.energies
-    parts = sum(picked(energies.nominal_pj, component=component) for component in COMPONENTS)
+    parts = sum(picked(energies.nominal_pj, component=component) for component in component_names())
     np.testing.assert_allclose(parts, energies.nominal_pj.sum(axis=1), rtol=1e-12)
     assert (energies.low_pj <= energies.nominal_pj).all()
     assert (energies.nominal_pj <= energies.high_pj).all()

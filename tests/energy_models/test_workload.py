@@ -51,7 +51,7 @@ def test_what_the_search_weighs_is_what_is_reported(factor):
     found = system(Matmul(*size), "bitnet-b1.58", machine=platform)
     reported_pj = evaluate(found, 1, 128, 0).energies.nominal_pj
     problem = Machine(schemes()["bitnet-b1.58"], platform, technologies()["7nm"], name).problem(
-        Kind.BARE, *size, resident=False, reserved_bits=0
+        Kind.STANDALONE, *size, resident=False, reserved_bits=0
     )
     weighed_pj = energy_pj(problem, search(problem).traffic)
     np.testing.assert_allclose(reported_pj.sum(), weighed_pj, rtol=1e-6)  # leakage counts whole cycles

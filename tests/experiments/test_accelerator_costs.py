@@ -27,7 +27,7 @@ def machine(config, technology="45nm", name="ternary-edge", clock_mhz=None, **ch
     return accelerator_machine(config, schemes()["bitnet-b1.58"], platform, technologies()[technology], name, clock_mhz)
 
 
-def costs(config_name, m, k, n, kind=Kind.BARE, **changes):
+def costs(config_name, m, k, n, kind=Kind.STANDALONE, **changes):
     config = read_configuration(config_name)
     found = matmul_costs(machine(config, **changes), config, kind, Shape(m, k, n), cycles(config, m, k, n))
     times = {(cost.operand, cost.action): cost.times for cost in found.actions}
@@ -73,11 +73,11 @@ def test_whole_tiles_move_what_the_system_accounting_counts_for_this_loop_order(
     config = read_configuration(name)
     m, k, n = blocks * config.tokens, k * config.lanes, n * config.columns
     own = machine(config, technology)
-    problem = own.problem(Kind.BARE, m, k, n, resident=False, reserved_bits=0)
+    problem = own.problem(Kind.STANDALONE, m, k, n, resident=False, reserved_bits=0)
     mapped = replay(problem, Tiles(m, k / config.lanes, n / config.columns, config.tokens, 1, 1, 0, 1))
-    counted = quantities(own.array(Kind.BARE)[0], problem, mapped)
+    counted = quantities(own.array(Kind.STANDALONE)[0], problem, mapped)
     _, times = costs(name, m, k, n, technology=technology)
-    lines = own.lines(Kind.BARE)
+    lines = own.lines(Kind.STANDALONE)
     for step in STEPS:
         expected = counted[QUANTITIES.index(step.quantity)] * lines[step].factor
         if step.operand == "outputs":  # sums leave as they are, not requantised

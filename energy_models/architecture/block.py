@@ -1,0 +1,205 @@
+"""What a part of a model states: closed forms over arrays of cases, from which everything else is counted.
+
+A model is blocks with repeat counts; a block is a list of parts. Of each part the papers' and the system accounting,
+parameter counts, memory and columns are derived: nothing else lists what a model consists of.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitjoule.energy_models.steps import Kind
+
+Floats = NDArray[np.float64]
+
+
+class At(NamedTuple):
+    """Where a closed form is taken: every phase of some cases, shape (cases, phases), or (cases, 1) where marked.
+
+    Parameters
+    ----------
+    batch
+        Sequences, (cases, 1).
+    rows
+        Tokens of one step, of all sequences.
+    context, queries
+        Keys that each sequence attends to, and queries that meet all of them.
+    repeats
+        Steps.
+    tokens
+        Of all steps and sequences.
+    outputs
+        Rows of one step that the LM head takes, of all sequences.
+    quantises, quantises_queries
+        1 where the linears' inputs, and where queries and probabilities, are scaled to integers, (cases, 1).
+    """
+
+    batch: Floats
+    rows: Floats
+    context: Floats
+    queries: Floats
+    repeats: Floats
+    tokens: Floats
+    outputs: Floats
+    quantises: Floats
+    quantises_queries: Floats
+
+
+Form = Callable[[At], Floats | float]
+
+
+class Linear(NamedTuple):
+    """One weight matrix: out_features x in_features, used `uses` times a token.
+
+    Parameters
+    ----------
+    component
+        In the long table.
+    in_features, out_features, bias
+        Its size; whether its outputs get a bias.
+    uses
+        How many of `copies` a token uses.
+    kind
+        Formats of its operands, and where they are.
+    copies
+        Stored matrices of this size, experts; tokens spread evenly over them.
+    stored_as
+        What of a scheme says how it is stored; empty where another part stores it.
+    """
+
+    component: str
+    in_features: int
+    out_features: int
+    bias: bool
+    uses: int
+    kind: Kind = Kind.LINEAR
+    copies: int = 1
+    stored_as: str = "weights"
+
+
+class MatmulSizes(NamedTuple):
+    """Sizes of a matmul and how often it is run in all steps, each shape (cases, phases)."""
+
+    m: Floats
+    k: Floats
+    n: Floats
+    times: Floats
+
+
+class Product(NamedTuple):
+    """A matmul of activations with what is kept between tokens.
+
+    Parameters
+    ----------
+    component, kind
+        As for `Linear`.
+    sizes
+        Its sizes.
+    over_context
+        Whether its sum runs over the context. The papers count a product of head_dim terms for each pair either way.
+    """
+
+    component: str
+    kind: Kind
+    sizes: Callable[[At], MatmulSizes]
+    over_context: bool
+
+
+class Elementwise(NamedTuple):
+    """Element-wise work: `elements` of a function of data/functions.yaml."""
+
+    component: str
+    function: str
+    elements: Form
+
+
+def nothing(at: At) -> float:  # noqa: ARG001 (a closed form)
+    """Return zero, the closed form of what a part does not do."""
+    return 0.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a block.
+
+    Parameters
+    ----------
+    matmuls
+        In the order they run.
+    elementwise
+        The rest of its work.
+    stored
+        Values beside the matmuls' own, by what stores them: ``other`` for norms and positions, ``embedding``.
+    kept
+        Keys and values that each token adds to the KV cache.
+    embedded
+        Values of table rows read from off-chip memory for each token.
+    activations_read, residual_written, inputs_written
+        What crosses the chip's edge for each token if activations do not stay on chip: residual stream and outputs that
+        come back for norms and activation functions, residual stream written, inputs of the next linears written.
+    live
+        Values for each token that must be held at once.
+    """
+
+    matmuls: tuple[Linear | Product, ...] = ()
+    elementwise: tuple[Elementwise, ...] = ()
+    stored: tuple[tuple[str, int], ...] = ()
+    kept: int = 0
+    embedded: int = 0
+    activations_read: Form = nothing
+    residual_written: Form = nothing
+    inputs_written: Form = nothing
+    live: int = 0
+
+
+class Block(NamedTuple):
+    """Parts that run one after the other, `repeats` times in a model."""
+
+    parts: tuple[Part, ...]
+    repeats: int = 1
+
+
+class Described(Protocol):
+    """What counting needs to know of a model; `ModelShape` and `Matmul` have it."""
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The model."""
+
+
+def all_matmuls(blocks: Sequence[Block]) -> Iterator[tuple[Linear | Product, int]]:
+    """Yield every matmul of a model and how often its block is repeated.
+
+    Parameters
+    ----------
+    blocks
+        The model.
+    """
+    for block in blocks:
+        for part in block.parts:
+            for matmul in part.matmuls:
+                yield matmul, block.repeats
+
+
+def stored_values(blocks: Sequence[Block]) -> dict[str, int]:
+    """Return the values that a model stores: ``weights``, ``embedding``, ``lm_head`` and ``other``.
+
+    Parameters
+    ----------
+    blocks
+        The model. A tied LM head is its embedding: it is stored once, and counted as ``embedding``.
+    """
+    values = {"weights": 0, "embedding": 0, "lm_head": 0, "other": 0}
+    for matmul, repeats in all_matmuls(blocks):
+        if isinstance(matmul, Linear) and matmul.stored_as:
+            copies = repeats * matmul.copies
+            values[matmul.stored_as] += copies * matmul.in_features * matmul.out_features
+            values["other"] += copies * matmul.out_features * matmul.bias
+    for block in blocks:
+        for part in block.parts:
+            for name, count in part.stored:
+                values[name] += block.repeats * count
+    return values

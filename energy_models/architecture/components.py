@@ -1,0 +1,76 @@
+"""The components of an energy, by name: the one table from which columns, categories and plots are derived.
+
+A part of a model may name a component that is not listed: it is counted after these, in the order of its model.
+"""
+
+from typing import Literal, NamedTuple
+
+
+class Component(NamedTuple):
+    """One component of an energy.
+
+    Parameters
+    ----------
+    name
+        In the long table.
+    does
+        What its energy is spent on.
+    hue, shade
+        Components of one hue share a family of colours in plots, in which each has its place.
+    """
+
+    name: str
+    does: Literal["matmul", "element-wise", "traffic", "time"]
+    hue: Literal["", "projections", "attention", "ffn", "tables", "cache", "element-wise"] = ""
+    shade: int = 0
+
+
+# In the order a block runs them.
+COMPONENTS = (
+    Component("embedding", "element-wise", "tables"),
+    Component("norm", "element-wise", "element-wise"),
+    Component("activation_quantisation", "element-wise", "element-wise"),
+    Component("matmul", "matmul"),
+    Component("q_proj", "matmul", "projections"),
+    Component("k_proj", "matmul", "projections", 1),
+    Component("v_proj", "matmul", "projections", 2),
+    Component("rotary", "element-wise", "element-wise"),
+    Component("kv_cache_write", "traffic", "cache", 1),
+    Component("attention_scores", "matmul", "attention"),
+    Component("softmax", "element-wise", "element-wise"),
+    Component("attention_values", "matmul", "attention", 1),
+    Component("kv_cache_read", "traffic", "cache"),
+    Component("o_proj", "matmul", "projections", 3),
+    Component("ffn_router", "matmul", "ffn", 3),
+    Component("ffn_gate", "matmul", "ffn"),
+    Component("ffn_up", "matmul", "ffn", 1),
+    Component("ffn_down", "matmul", "ffn", 2),
+    Component("activation_function", "element-wise", "element-wise"),
+    Component("residual", "element-wise", "element-wise"),
+    Component("output_rescale", "element-wise", "element-wise"),
+    Component("spilled_activations", "traffic"),
+    Component("lm_head", "matmul", "tables", 1),
+    Component("leakage", "time"),
+)
+
+
+def names(does: str | None = None, hue: str | None = None) -> tuple[str, ...]:
+    """Return the names of some components, in order.
+
+    Parameters
+    ----------
+    does, hue
+        Of the components; none for any.
+    """
+    return tuple(c.name for c in COMPONENTS if does in (None, c.does) and hue in (None, c.hue))
+
+
+def of_hue(hue: str) -> tuple[str, ...]:
+    """Return the components of a hue, in the order of its colours.
+
+    Parameters
+    ----------
+    hue
+        As of `Component`.
+    """
+    return tuple(c.name for c in sorted(COMPONENTS, key=lambda c: c.shade) if c.hue == hue)

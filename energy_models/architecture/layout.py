@@ -1,0 +1,172 @@
+"""Where the matmuls and the element-wise work of some models stand in arrays over cases."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitjoule.energy_models.architecture.block import (
+    Described,
+    Form,
+    Linear,
+    Part,
+    Product,
+    all_matmuls,
+    stored_values,
+)
+from bitjoule.energy_models.architecture.components import names
+from bitjoule.energy_models.architecture.phases import Floats, Indices
+from bitjoule.energy_models.functions import functions
+from bitjoule.energy_models.steps import Kind
+
+
+class LaidOut(NamedTuple):
+    """A model's matmuls in their slots, and its parts.
+
+    Parameters
+    ----------
+    slot, k, n, bias, uses, copies, repeats, on_outputs
+        Of its linears, shape (linears,) each; see `Linear`. `on_outputs`: whether it runs for the model's outputs only.
+    mixes
+        Whether any has several copies.
+    products
+        Slot, matmul and repeats of the others.
+    parts
+        Parts and repeats.
+    elementwise
+        Component, operations and values of an element, elements, and repeats.
+    live, logits
+        Values that must be held for each token, and for each output.
+    """
+
+    slot: Indices
+    k: Floats
+    n: Floats
+    bias: Floats
+    uses: Floats
+    copies: Floats
+    repeats: Floats
+    on_outputs: NDArray[np.bool_]
+    mixes: bool
+    products: tuple[tuple[int, Product, int], ...]
+    parts: tuple[tuple[Part, int], ...]
+    elementwise: tuple[tuple[int, Floats, Form, int], ...]
+    live: float
+    logits: float
+
+
+class Layout:
+    """The components of some models, and the slots that their matmuls stand in.
+
+    Parameters
+    ----------
+    models
+        The models. Those of one component in different blocks stand in different slots.
+
+    Attributes
+    ----------
+    matmuls, elementwise
+        Components: those of `bitjoule.energy_models.architecture.components`, then the models' own.
+    component, kind
+        Of each slot: index into `matmuls`, and into `kinds`.
+    kinds
+        Of the models' matmuls, in the order they run.
+    kind_of
+        By component.
+    """
+
+    def __init__(self, models: Sequence[Described]) -> None:
+        self.kind_of: dict[str, Kind] = {}
+        slots = dict.fromkeys(names("matmul"), 1)
+        elementwise = dict.fromkeys(names("element-wise"))
+        self.standalone = np.zeros(len(models), dtype=np.bool_)
+        for i, model in enumerate(models):
+            counts: dict[str, int] = {}
+            for matmul, _ in all_matmuls(model.blocks):
+                counts[matmul.component] = counts.get(matmul.component, 0) + 1
+                if self.kind_of.setdefault(matmul.component, matmul.kind) != matmul.kind:
+                    kinds = f"{self.kind_of[matmul.component].name} and {matmul.kind.name}"
+                    raise ValueError(f"component {matmul.component!r} is of two kinds, {kinds}; expected one")
+                self.standalone[i] |= matmul.kind.standalone
+            slots |= {name: max(count, slots.get(name, 1)) for name, count in counts.items()}
+            for block in model.blocks:
+                elementwise |= {work.component: None for part in block.parts for work in part.elementwise}
+        self.matmuls, self.elementwise = tuple(slots), tuple(elementwise)
+        self.kinds = tuple(dict.fromkeys(self.kind_of.values()))
+        each = [(name, i) for name, count in slots.items() for i in range(count)]
+        self.component = np.array([self.matmuls.index(name) for name, _ in each])
+        self.kind = np.array([self.kinds.index(self.kind_of[name]) if name in self.kind_of else 0 for name, _ in each])
+        self._slots = {at: slot for slot, at in enumerate(each)}
+        self._models = [self._compiled(model) for model in models]
+        values = [stored_values(model.blocks) for model in models]
+        self.stored = {key: np.array([float(v[key]) for v in values]) for key in values[0]} if values else {}
+
+    def of_kind(self, role: str) -> NDArray[np.bool_]:
+        """Return which slots hold matmuls of a role.
+
+        Parameters
+        ----------
+        role
+            As of `Kind`.
+        """
+        return np.array([self.kinds[i].role == role for i in self.kind], dtype=np.bool_)
+
+    def flag(self, name: str) -> NDArray[np.bool_]:
+        """Return which slots hold matmuls whose kind has an attribute that is true.
+
+        Parameters
+        ----------
+        name
+            Of the attribute.
+        """
+        return np.array([getattr(self.kinds[i], name) for i in self.kind], dtype=np.bool_)
+
+    def _compiled(self, model: Described) -> LaidOut:
+        seen: dict[str, int] = {}
+        linears: list[tuple[float, ...]] = []
+        products: list[tuple[int, Product, int]] = []
+        for matmul, repeats in all_matmuls(model.blocks):
+            at = seen[matmul.component] = seen.get(matmul.component, -1) + 1
+            slot = self._slots[matmul.component, at]
+            if isinstance(matmul, Linear):
+                size = (matmul.in_features, matmul.out_features, matmul.bias, matmul.uses, matmul.copies)
+                linears.append((slot, *size, repeats, matmul.kind.role == "head"))
+            else:
+                products.append((slot, matmul, repeats))
+        table = np.array(linears, dtype=np.float64).reshape(-1, 8).T
+        parts = tuple((part, block.repeats) for block in model.blocks for part in block.parts)
+        work = [(part, count, one) for part, count in parts for one in part.elementwise]
+        return LaidOut(
+            slot=table[0].astype(np.intp),
+            k=table[1],
+            n=table[2],
+            bias=table[3],
+            uses=table[4],
+            copies=table[5],
+            repeats=table[6],
+            on_outputs=table[7] > 0,
+            mixes=bool((table[5] > 1).any()),
+            products=tuple(products),
+            parts=parts,
+            elementwise=tuple(
+                (self.elementwise.index(one.component), functions()[one.function].each, one.elements, count)
+                for _, count, one in work
+            ),
+            live=max((part.live for part, _ in parts), default=0),
+            logits=max(table[2] * table[7], default=0.0),
+        )
+
+    def groups(self, model: Indices) -> Iterator[tuple[LaidOut, Indices | slice]]:
+        """Yield each model of some cases and which of the cases are its.
+
+        Parameters
+        ----------
+        model
+            Index of each case's, shape (cases,).
+        """
+        for i in np.unique(model).tolist() if len(model) > 1 else model.tolist():
+            cases = np.flatnonzero(model == i)
+            first, last = int(cases[0]), int(cases[-1])
+            # a sweep's neighbouring cases are of one model: views of arrays instead of copies
+            yield self._models[i], slice(first, last + 1) if last - first + 1 == len(cases) else cases
