@@ -1,6 +1,7 @@
 """Which test files can see a module: those that import it, its own first, then by how many imports lie between."""
 
 import ast
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,11 @@ class Imports:
         # The links in bitjoule/ are not followed by rglob: bitjoule.sim.x is sim/x.py.
         self.files = {path.relative_to(tree): path for path in files}
         self.seen_from = {path: self._imported(path) for path in self.files}
+        project = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        for group, entries in project.get("entry-points", {}).items():  # a package finds its plug-ins by these
+            if (finder := self._file(group)) is not None:
+                named = (self._file(value.split(":")[0]) for value in entries.values())
+                self.seen_from[finder] |= {file for file in named if file is not None}
 
     def _imported(self, path: Path) -> set[Path]:
         found = set()
@@ -24,6 +30,8 @@ class Imports:
                 names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
             elif isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names = [node.value.split(":")[0]] if node.value.startswith(f"{ROOT}.") else []  # for another process
             else:
                 continue
             found |= {file for name in names if (file := self._file(name)) is not None}
