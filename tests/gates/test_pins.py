@@ -1,0 +1,88 @@
+"""What a Liberty file says of pins and tables in less usual ways, by hand."""
+
+import numpy as np
+import pytest
+
+from bitjoule.gates.energy import EnergyModel
+from bitjoule.gates.netlist import Instance, Netlist
+from bitjoule.gates.simulation import Activity
+from bitjoule.gates.sta import analyse, edge_loads_ff
+from tests.gates import hand_made as hand
+
+A, B, Y, Z = 2, 3, 4, 5
+SLEW_NS = 0.02
+FF, PF = hand.USUAL, hand.Units("1, pf", "1ns", "1V", "1nW")
+
+
+def changed(tmp_path, old, new, units=FF):
+    """Return the library with a part of its text replaced."""
+    text = hand.text(units)
+    assert text.count(old) >= 1
+    return hand.library(tmp_path, units, text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(("units", "ff"), [(FF, 1.0), (PF, 0.001)])
+def test_a_net_loads_each_edge_by_its_own_capacitance_and_cells_by_the_greater(tmp_path, units, ff):
+    edges = f"rise_capacitance : {3.5 * ff}; fall_capacitance : {4.25 * ff};"
+    library = changed(tmp_path, f"capacitance : {2 * ff:.12g};", f"capacitance : {5 * ff:.12g}; {edges}", units)
+    pin = library.cells["NAND"].pins["A"]
+    assert pin.capacitance_ff == pytest.approx(5.0)
+    assert pin.edge_capacitance_ff == pytest.approx((3.5, 4.25))
+    assert library.cells["NAND"].pins["B"].edge_capacitance_ff == pytest.approx((3.0, 3.0))
+    netlist = Netlist(
+        "top", {"a": [A]}, {"y": [Y]}, [Instance("nand", library.cells["NAND"], {"A": A, "B": A, "Y": Y})]
+    )
+    assert edge_loads_ff(netlist, None)[:, A] == pytest.approx([6.5, 7.25])
+    assert analyse(netlist, library, set()).load_ff[A] == pytest.approx(7.25)
+
+
+@pytest.mark.parametrize("units", [FF, PF])
+def test_a_library_states_the_greatest_load_of_outputs_that_state_none(tmp_path, units):
+    text = hand.text(units)
+    limit = f"max_capacitance : {60 * units.farad:.12g};"
+    text = text.replace(limit, "", 1).replace("  nom_voltage", f"  default_{limit.replace('60', '45')} nom_voltage")
+    text = text.replace(f"default_{limit}", f"default_max_capacitance : {45 * units.farad:.12g};")
+    library = hand.library(tmp_path, units, text)
+    loads = {name: cell.pins[cell.outputs[0]].max_capacitance_ff for name, cell in library.cells.items()}
+    assert loads == pytest.approx({"INV": 45.0, "BUF": 60.0, "NAND": 60.0, "DFF": 60.0})
+
+
+def test_tables_of_the_ground_rail_are_the_same_charge_again(tmp_path):
+    text = hand.text().replace("  nom_voltage", '  voltage_map ("VDD", 2); voltage_map ("VSS", 0); nom_voltage')
+    power = hand._power(FF, (4.0, 2.0), "A")
+    rails = [power.replace("{", f"{{ related_pg_pin : {rail};", 1) for rail in ("VDD", "VSS")]
+    assert power in text
+    cell = hand.library(tmp_path, content=text.replace(power, "".join(rails), 1)).cells["INV"]
+    assert [found.rail for found in cell.powers("Y")] == ["VDD"]
+    assert [found.rail for found in cell.powers("Y", grounds=True)] == ["VDD", "VSS"]
+
+
+def test_a_table_whose_first_axis_is_the_load_is_read_at_the_same_slew_and_load(tmp_path):
+    other = (
+        "lu_table_template (turned) { variable_1 : total_output_net_capacitance; variable_2 : input_net_transition; }"
+    )
+    slews, loads = (0.01, 0.03), (1.0, 6.0, 11.0)
+    rows = ", ".join('"' + ", ".join(f"{4 + 20 * slew + 0.25 * load:g}" for slew in slews) + '"' for load in loads)
+    axes = f'index_1 ("{", ".join(map(str, loads))}"); index_2 ("{", ".join(map(str, slews))}");'
+    turned = f"rise_power (turned) {{ {axes} values ({rows}); }}"
+    usual = hand._table("rise_power", FF, 1.0, hand.RISE_FJ["INV/Y"], hand.SLEW_FJ, hand.LOAD_FJ)
+    text = hand.text().replace("  lu_table_template", f"  {other}\n  lu_table_template", 1)
+    assert usual in text
+    table = hand.library(tmp_path, content=text.replace(usual, turned, 1)).cells["INV"].powers("Y")[0].rise
+    for slew_ns, load_ff in ((0.01, 1.0), (0.02, 4.0), (0.05, 20.0)):
+        assert table.at(slew_ns, load_ff) == pytest.approx(4 + 20 * slew_ns + 0.25 * load_ff)
+
+
+def test_a_cell_of_two_outputs_that_toggle_together_hides_what_neither_shows(tmp_path):
+    both = 'pin (Z) { direction : output; function : "A & B"; max_capacitance : 60; }'
+    start = hand.text().index("cell (NAND)")
+    text = hand.text()
+    place = text.index("pin (Y)", start)
+    library = hand.library(tmp_path, content=text[:place] + both + text[place:])
+    nets = {"A": A, "B": B, "Y": Y, "Z": Z}
+    netlist = Netlist("top", {"a": [A], "b": [B]}, {}, [Instance("nand", library.cells["NAND"], nets)])
+    toggles = np.zeros(Z + 1)
+    toggles[[A, B, Y, Z]] = 0.8, 0.4, 0.3, 0.3
+    energy = EnergyModel(netlist, library, set(), SLEW_NS).energy(Activity(toggles, toggles, np.zeros(1), []))
+    each_fj = sum(hand.HIDDEN_FJ) / 2 + hand.SLEW_FJ * SLEW_NS
+    assert energy.parts_fj["hidden"] == pytest.approx((1 - 0.3 / (0.8 + 0.4)) * 0.8 * each_fj)
