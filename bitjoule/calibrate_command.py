@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bitjoule.energy_models.errors import told, whole_file
 from bitjoule.progress import Progress
 from bitjoule.sim.simulators import SimulatorError
-from bitjoule.synthesize_command import add_library, library_error
+from bitjoule.synthesize_command import add_library, library_error, warn_of_unread
 
 if TYPE_CHECKING:
     from bitjoule.energy_models.measured import MeasuredTechnology
@@ -94,6 +94,7 @@ def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
         node = options.node_nm or node_nm(library)
         if node is None:
             raise whole_file(", ".join(options.liberty), "the process node is not known", "--node-nm NM")
+        warn_of_unread(library)
         measured = calibrate(plan, library, node, command, Progress())
     except LibertyError as error:
         raise library_error(options.liberty, error) from error

@@ -2,11 +2,17 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bitjoule.energy_models.errors import InputError, told, whole_file
 from bitjoule.sim.simulators import SimulatorError
+
+if TYPE_CHECKING:
+    from bitjoule.gates.liberty import Library
+    from bitjoule.gates.netlist import Netlist
 
 OK = 0
 
@@ -65,6 +71,26 @@ def add_library(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def warn_of_unread(library: "Library") -> None:
+    """Name on standard error what of a library is not read."""
+    from bitjoule.gates.libraries import short_name
+
+    for text in library.unread:
+        print(f"bitjoule: warning: {short_name(library)}: {text}", file=sys.stderr)
+
+
+def _resistance(netlist: "Netlist", library: "Library") -> str:
+    from bitjoule.gates.flow import resistance_ns
+    from bitjoule.gates.measurement import CLOCK
+    from bitjoule.gates.simulation import clock_tree
+
+    added_ns = resistance_ns(netlist, library, set(clock_tree(netlist, set(netlist.inputs[CLOCK]))))
+    ohm_per_um = library.ohm_per_um(netlist.area_um2)[0]
+    if not ohm_per_um:
+        return ""
+    return f"; the wires' resistance, {ohm_per_um:.3g} ohm/um, is not in it and would add up to {added_ns:.2g} ns"
+
+
 def _check_output(path: Path) -> None:
     """Refuse a file that cannot be written, before minutes of work."""
     folder = path.absolute().parent
@@ -109,13 +135,14 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
         options.output.write_text(netlist.verilog(), encoding="utf-8")
     first = found[0]
     facts = [
-        ("library", f"{short_name(library)}, {library.voltage_v:g} V"),
+        ("library", f"{short_name(library)}, {library.conditions}"),
         ("cells", f"{first.cells}"),
         ("area", f"{first.area_um2:.5g} um2, {first.area_um2 / first.macs:.4g} a MAC"),
-        ("critical path", f"{first.period_ns:.3g} ns"),
+        ("critical path", f"{first.period_ns:.3g} ns{_resistance(netlist, library)}"),
         ("leakage", f"{first.leakage_nw * 1e-3:.4g} uW"),
     ]
     print(tabulate(facts, tablefmt="plain"))
+    warn_of_unread(library)
     headers = ("fJ a MAC", *(one.stimulus for one in found))
     rows: list[tuple[str, ...]] = [
         ("settled, pins only", *(f"{one.settled_fj / one.macs:.4g}" for one in found)),

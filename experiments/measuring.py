@@ -53,6 +53,8 @@ class GatesResult:
         A row for each measurement; energies, area and leakage for each MAC.
     inputs
         SHA-256 of the experiment's, the configurations' and the libraries' files.
+    unread
+        What of the libraries is not read.
     """
 
     name: str
@@ -61,6 +63,7 @@ class GatesResult:
     results: pd.DataFrame
     summary: pd.DataFrame
     inputs: Mapping[str, str]
+    unread: tuple[str, ...] = ()
 
 
 def open_libraries(given: GatesInput) -> dict[str, Library]:
@@ -159,6 +162,7 @@ def run_gates(given: GatesInput, progress: Progress, opened: Mapping[str, Librar
         results_table(experiment.name, found),
         summary_table(experiment.name, found),
         inputs,
+        tuple(f"{name}: {text}" for name, library in libraries.items() for text in library.unread),
     )
 
 

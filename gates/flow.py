@@ -106,6 +106,27 @@ def timing_of(netlist: Netlist, library: Library, clock_nets: set[int], wired: b
     return sta.analyse(netlist, library, clock_nets, wires).timing
 
 
+def resistance_ns(netlist: Netlist, library: Library, clock_nets: set[int]) -> float:
+    """Return what the resistance of the library's own wires would add to the critical path in ns.
+
+    Parameters
+    ----------
+    netlist : Netlist
+        The netlist.
+    library : Library
+        Where its cells are.
+    clock_nets : set of int
+        Nets that carry the clock.
+    """
+    ohm_per_um, tree = library.ohm_per_um(netlist.area_um2)
+    if not ohm_per_um:
+        return 0.0
+    wires = library.wire_load(netlist.area_um2, max(len(netlist.instances), 1))
+    resistance = sta.Resistance(ohm_per_um, tree)
+    with_ns = sta.analyse(netlist, library, clock_nets, wires, resistance=resistance).timing.period_ns
+    return with_ns - timing_of(netlist, library, clock_nets).period_ns
+
+
 def _meets(mapped: Mapped, period_ns: float) -> bool:
     return not mapped.timing.period_ns > period_ns
 

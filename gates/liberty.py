@@ -27,13 +27,13 @@ from bitjoule.gates.liberty_file import (
 from bitjoule.gates.liberty_source import read_source
 from bitjoule.gates.liberty_tables import TableReader
 from bitjoule.gates.tables import Table
-from bitjoule.gates.wires import WireLoad, default_wire_load, read_wire_load
+from bitjoule.gates.unread import VECTORS, unread
+from bitjoule.gates.wires import WireLoad, default_wire_load, read_resistance, read_wire_load
 
 EDGES = ("rise", "fall")
 _TIMING = {f"{name}_{edge}" for name in ("cell",) for edge in EDGES}
 _TIMING |= {f"{edge}_{name}" for name in ("transition", "constraint") for edge in EDGES}
 _UNITS = {"ff": "capacitive_load_unit", "ns": "time_unit", "fj": "voltage_unit", "nw": "leakage_power_unit"}
-_VECTORS = ("bus", "bundle", "ff_bank", "latch_bank")
 
 
 @dataclass(frozen=True)
@@ -187,6 +187,7 @@ class Library:
         self.name = ""
         self.voltage_v = 0.0
         self.files: tuple[Path, ...] = ()
+        self.unread: tuple[str, ...] = ()
         self._header = Group("library", "")
         for path in paths:
             source = read_source(path)
@@ -197,6 +198,15 @@ class Library:
                 raise LibertyError(f"{path}: {error}") from None
         if not self.cells:
             raise LibertyError(f"{', '.join(map(str, paths))}: no cell (name) {{ ... }} in it")
+
+    @property
+    def conditions(self) -> str:
+        """The operating conditions that the tables are for, as the first file states them."""
+        name = self._header.attributes.get("default_operating_conditions", "")
+        values = {"V": f"{self.voltage_v:g}", "C": self._header.attributes.get("nom_temperature", "")}
+        process = self._header.attributes.get("nom_process", "")
+        parts = [name, *(f"{value} {unit}" for unit, value in values.items() if value)]
+        return ", ".join(part for part in [*parts, f"process {process}" if process else ""] if part)
 
     @property
     def units(self) -> Units:
@@ -227,6 +237,7 @@ class Library:
             if group.arguments not in texts:
                 raise LibertyError(f"cell ({group.arguments}): not a name of a cell")
             self.cells[group.arguments] = reader.cell(group, texts[group.arguments])
+        self.unread = tuple(dict.fromkeys([*self.unread, *unread(library, texts.values())]))
 
     def _check_corner(self, library: Group, voltage_v: float, path: Path) -> None:
         """Refuse a file of other units or another voltage than the files before it."""
@@ -255,6 +266,13 @@ class Library:
             Its number of cells.
         """
         return self.own_wire_load(area_um2) or default_wire_load(area_um2 / cells)
+
+    def ohm_per_um(self, area_um2: float) -> tuple[float, str]:
+        """Return the resistance of its own wires in ohm per um, and the operating conditions' ``tree_type``."""
+        name = self._header.attributes.get("default_operating_conditions", "")
+        trees = [group.attributes.get("tree_type", "") for group in self._header.of("operating_conditions")
+                 if group.arguments == name]  # fmt: skip
+        return read_resistance(self._header, area_um2), next(iter(trees), "")
 
     def own_wire_load(self, area_um2: float) -> WireLoad | None:
         """Return the library's own rule for wires in a design of an area in um2, or None."""
@@ -299,7 +317,7 @@ class _CellReader:
             read_flip_flop(state) if state is not None else None,
             group.attributes.get("clock_gating_integrated_cell", ""),
             roles,
-            group.attributes.get("dont_use") == "true" or any(item.kind in _VECTORS for item in group.groups),
+            group.attributes.get("dont_use") == "true" or any(item.kind in VECTORS for item in group.groups),
             self,
             source,
         )

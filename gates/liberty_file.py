@@ -15,6 +15,7 @@ _CELL = re.compile(r"\bcell\s*\(\s*\"?([^()\"]+?)\"?\s*\)\s*\{")
 _TOKEN = re.compile(r'(\w+)\s*(?:\(([^()]*)\)\s*(\{)?|:\s*("[^"]*"|[^;\n}]*))\s*;?|(\})')
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*,?\s*([a-zA-Z]+)\s*")
 _PREFIX = {"a": 1e-18, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
+NS_PER_OHM_FF = 1e-6
 
 
 class LibertyError(ValueError):
@@ -166,6 +167,12 @@ def read_units(library: Group) -> Units:
     watt = _unit(library, "leakage_power_unit", "w")
     # Liberty: the unit of internal energy is the unit of capacitance times the square of the unit of voltage.
     return Units(farad * 1e15, second * 1e9, farad * volt**2 * 1e15, watt * 1e9)
+
+
+def ohms(library: Group) -> float:
+    """Return the unit of resistance in ohm: Liberty's 1 kohm unless the file states another."""
+    name = "pulling_resistance_unit"
+    return _unit(library, name, "ohm") if name in library.attributes else 1e3
 
 
 def volts(library: Group) -> float:

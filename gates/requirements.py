@@ -5,6 +5,7 @@ A full adder and a clock gate are used where there are any; without them a netli
 
 from collections.abc import Iterable
 
+from bitjoule.gates.constants import constant
 from bitjoule.gates.liberty import Cell, Library
 from bitjoule.gates.liberty_file import LibertyError
 
@@ -108,6 +109,22 @@ def check_cells(library: Library, cells: Iterable[Cell]) -> None:
             lacking.append("timing () of type setup_rising")
         if lacking:
             raise LibertyError(f"{_files(library)}: cell {cell.name} has no {', no '.join(lacking)}")
+        _check_energies(library, cell)
+
+
+def _check_energies(library: Library, cell: Cell) -> None:
+    """Refuse energies that are out of all proportion to the cell: a unit is wrong, or a number is."""
+    times = constant("largest-internal-energy")
+    bound_fj = times * library.voltage_v**2 * sum(cell.pins[pin].capacitance_ff for pin in cell.inputs)
+    for pin in (*cell.inputs, *cell.outputs):
+        tables = [table for power in cell.powers(pin) for table in (power.rise, power.fall) if table is not None]
+        largest_fj = max((float(abs(table.values).max()) for table in tables), default=0.0)
+        if cell.inputs and largest_fj > bound_fj:
+            raise LibertyError(
+                f"{_files(library)}: cell {cell.name}: an internal energy of {largest_fj:.3g} fJ at pin {pin}; "
+                f"expected at most {bound_fj:.3g} fJ, {times:g} times the charge of its input pins times "
+                f"{library.voltage_v:g} V: capacitive_load_unit and voltage_unit set the unit of energy"
+            )
 
 
 def _files(library: Library) -> str:

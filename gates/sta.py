@@ -2,18 +2,21 @@
 
 The clock is ideal: it reaches every register at once. It and the primary inputs have one slew, the library's typical
 one. Of all arcs into a net the slowest slew and the latest arrival count, as is usual, rise and fall apart. Wires add
-capacitance if a rule is given, no resistance.
+capacitance if a rule is given. Their resistance is left out, too little to matter in most libraries, unless asked for:
+`Resistance` says what it would add.
 """
 
 import math
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.gates.liberty import EDGES, Arc, Cell, Library
+from bitjoule.gates.liberty_file import NS_PER_OHM_FF
 from bitjoule.gates.netlist import Instance, Netlist
 from bitjoule.gates.tables import Floats, Stack, Table
 from bitjoule.gates.wires import WireLoad
@@ -51,6 +54,43 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Resistance:
+    """Resistance of wires, for their Elmore delay; slews and the load of a driver stay as without it.
+
+    Parameters
+    ----------
+    ohm_per_um : float
+        Of the wire-load rule.
+    tree : str
+        Liberty's ``tree_type``: in a ``worst_case_tree`` all sinks are at the far end, in a ``best_case_tree`` at the
+        driver; else each has a branch of its own, an equal share of the wire.
+    """
+
+    ohm_per_um: float
+    tree: str = ""
+
+    def delay_ns(self, wires: WireLoad, fanout: Floats, pins_ff: Floats, pin_ff: float) -> Floats:
+        """Return the delay in ns from drivers to a pin of some capacitance.
+
+        Parameters
+        ----------
+        wires : WireLoad
+            The rule.
+        fanout, pins_ff : array
+            Of each net: sinks, and the capacitance of their pins.
+        pin_ff : float
+            Capacitance of the pin.
+        """
+        ohm, wire_ff = self.ohm_per_um * wires.length_um(fanout), wires.capacitance_ff(fanout)
+        if self.tree == "best_case_tree":
+            ohm = np.zeros_like(ohm)
+        share = np.ones_like(fanout) if self.tree == "worst_case_tree" else np.maximum(fanout, 1.0)
+        load_ff = wire_ff + pins_ff if self.tree == "worst_case_tree" else wire_ff / share + pin_ff
+        delay: Floats = ohm / share * load_ff * NS_PER_OHM_FF
+        return delay
+
+
+@dataclass(frozen=True)
 class Analysis:
     """What static timing found.
 
@@ -73,7 +113,7 @@ class Analysis:
 class _Edges:
     """Arcs of all instances, from an edge of a net to an edge of another, by level and there by target.
 
-    Each names its first table, its delay; its slew is the next.
+    Each names its first table, its delay; its slew is the next. The wire to it takes `wire_ns`.
     """
 
     instance: Places
@@ -82,6 +122,23 @@ class _Edges:
     target: Places
     target_edge: Places
     table: Places
+    wire_ns: Floats
+
+
+@dataclass(frozen=True)
+class _Wiring:
+    """What a wire's delay to a pin follows from: the rule, its resistance, and each net's sinks and their pins."""
+
+    wires: WireLoad | None
+    resistance: Resistance | None
+    fanout: Floats
+    pins_ff: Floats
+
+    def delay_ns(self, nets: Places, edge: int, cell: Cell, pin: str) -> Floats:
+        if self.wires is None or self.resistance is None or pin not in cell.inputs:
+            return np.zeros(len(nets))
+        pin_ff = cell.pins[pin].edge_capacitance_ff[edge]
+        return self.resistance.delay_ns(self.wires, self.fanout[nets], self.pins_ff[edge, nets], pin_ff)
 
 
 @dataclass(frozen=True)
@@ -99,7 +156,7 @@ class _Sweep:
         edges = self.edges
         source, table = (edges.source_edge[part], edges.source[part]), edges.table[part]
         slew, load = self.slews_ns[source], self.loads_ff[edges.target_edge[part], edges.target[part]]
-        later = self.arrivals_ns[:, source[0], source[1]] + self.stack.at(table, slew, load)
+        later = self.arrivals_ns[:, source[0], source[1]] + edges.wire_ns[part] + self.stack.at(table, slew, load)
         return self.stack.at(table + 1, slew, load), later
 
     def propagate(self, part: slice) -> None:
@@ -129,6 +186,7 @@ def analyse(
     clock_nets: set[int],
     wires: WireLoad | None = None,
     slew_ns: float | None = None,
+    resistance: Resistance | None = None,
 ) -> Analysis:
     """Return slews, loads and longest delays of a netlist.
 
@@ -144,6 +202,8 @@ def analyse(
         Wire capacitance; none is pins only.
     slew_ns : float or None
         Slew of the clock and of primary inputs in ns, instead of the library's typical one.
+    resistance : Resistance or None
+        Of the wires; none leaves it out.
 
     Raises
     ------
@@ -152,28 +212,35 @@ def analyse(
     """
     start_ns = library.slew_ns if slew_ns is None else slew_ns
     tables: list[Table] = []
-    edges = _find_edges(netlist, tables)
+    pins_ff, fanout = edge_loads_ff(netlist, None), _fanout(netlist)
+    wiring = _Wiring(wires, resistance, fanout, pins_ff)
+    edges = _find_edges(netlist, tables, wiring, clock_nets)
     level = _levels(edges, netlist.nets)[edges.target]
     order = np.lexsort((edges.target_edge, edges.target, level))
     edges = _Edges(**{name: values[order] for name, values in vars(edges).items()})
-    loads = edge_loads_ff(netlist, wires)
+    loads = pins_ff if wires is None else pins_ff + wires.capacitance_ff(fanout)
     sweep = _Sweep(edges, Stack(tables), loads, np.full_like(loads, start_ns), np.full((2, 2, netlist.nets), -np.inf))
     for port in netlist.inputs.values():
         sweep.arrivals_ns[_INPUTS][:, [net for net in port if net not in clock_nets]] = 0.0
     sweep.arrivals_ns[_REGISTERS][:, sorted(clock_nets)] = 0.0
     for first, last in pairwise(np.flatnonzero(np.diff(level[order], prepend=-1, append=-1)).tolist()):
         sweep.propagate(slice(first, last))
-    return Analysis(_timing(netlist, bool(clock_nets), start_ns, sweep), sweep.slews_ns, loads.max(axis=0))
+    return Analysis(_timing(netlist, bool(clock_nets), start_ns, sweep, wiring), sweep.slews_ns, loads.max(axis=0))
 
 
 def edge_loads_ff(netlist: Netlist, wires: WireLoad | None) -> Floats:
     """Return the capacitance in fF of each net when it rises and when it falls: 2 x nets."""
     loads = np.zeros((2, netlist.nets))
-    fanout = np.zeros(netlist.nets)
     for instance, pin in netlist.pins("input"):
         loads[:, instance.nets[pin]] += instance.cell.pins[pin].edge_capacitance_ff
+    return loads if wires is None else loads + wires.capacitance_ff(_fanout(netlist))
+
+
+def _fanout(netlist: Netlist) -> Floats:
+    fanout = np.zeros(netlist.nets)
+    for instance, pin in netlist.pins("input"):
         fanout[instance.nets[pin]] += 1.0
-    return loads if wires is None else loads + wires.capacitance_ff(fanout)
+    return fanout
 
 
 def by_cell(netlist: Netlist) -> list[tuple[Cell, Places, dict[str, Places]]]:
@@ -191,9 +258,10 @@ def by_cell(netlist: Netlist) -> list[tuple[Cell, Places, dict[str, Places]]]:
     return groups
 
 
-def _find_edges(netlist: Netlist, tables: list[Table]) -> _Edges:
+def _find_edges(netlist: Netlist, tables: list[Table], wiring: _Wiring, clock_nets: set[int]) -> _Edges:
     """Return all arcs, and append their tables."""
-    rows: list[tuple[Places, ...]] = [(np.zeros(0, dtype=np.intp),) * 6]
+    rows: list[tuple[NDArray[Any], ...]] = [(*(np.zeros(0, dtype=np.intp),) * 6, np.zeros(0))]
+    clocks = np.array(sorted(clock_nets), dtype=np.intp)  # the clock is ideal
     for cell, numbers, nets in by_cell(netlist):
         if cell.clock_gate:
             continue
@@ -205,7 +273,9 @@ def _find_edges(netlist: Netlist, tables: list[Table]) -> _Edges:
                         if related in nets and {f"cell_{edge}", f"{edge}_transition"} <= set(arc.tables):
                             same = np.full((3, len(numbers)), [[source_edge], [target_edge], [len(tables)]])
                             tables += [arc.tables[f"cell_{edge}"], arc.tables[f"{edge}_transition"]]
-                            rows.append((numbers, nets[related], same[0], nets[pin], same[1], same[2]))
+                            delay_ns = wiring.delay_ns(nets[related], source_edge, cell, related)
+                            wire_ns = np.where(np.isin(nets[related], clocks), 0.0, delay_ns)
+                            rows.append((numbers, nets[related], same[0], nets[pin], same[1], same[2], wire_ns))
     return _Edges(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
 
@@ -229,8 +299,8 @@ def _levels(edges: _Edges, nets: int) -> Places:
     raise ValueError("the netlist has a combinational loop")
 
 
-def _timing(netlist: Netlist, clocked: bool, clock_ns: float, sweep: _Sweep) -> Timing:
-    ends_ns, ends = _ends(netlist, clock_ns, sweep)
+def _timing(netlist: Netlist, clocked: bool, clock_ns: float, sweep: _Sweep, wiring: _Wiring) -> Timing:
+    ends_ns, ends = _ends(netlist, clock_ns, sweep, wiring)
     outputs = [net for bits in netlist.outputs.values() for net in bits]
     leaving = sweep.arrivals_ns[:, :, outputs]
     leaving_ns = [_finite(leaving[origin].max(initial=-np.inf)) for origin in (_REGISTERS, _INPUTS)]
@@ -249,10 +319,11 @@ def _timing(netlist: Netlist, clocked: bool, clock_ns: float, sweep: _Sweep) -> 
     return Timing(period_ns, input_ns, leaving_ns[0], leaving_ns[1], tuple(names), tuple(number for number, _ in path))
 
 
-def _ends(netlist: Netlist, clock_ns: float, sweep: _Sweep) -> tuple[Floats, list[tuple[int, int]]]:
+def _ends(netlist: Netlist, clock_ns: float, sweep: _Sweep, wiring: _Wiring) -> tuple[Floats, list[tuple[int, int]]]:
     """Return when each edge at a register's input has been there for its set-up time, by where from, and the edges."""
     tables: list[Table] = []
     rows: list[tuple[Places, ...]] = [(np.zeros(0, dtype=np.intp),) * 3]
+    wire_ns = [np.zeros(0)]
     for cell, numbers, nets in by_cell(netlist):
         for pin in cell.inputs if cell.flip_flop is not None or cell.clock_gate else ():
             for arc in (arc for arc in cell.arcs(pin) if arc.type == "setup_rising"):
@@ -261,9 +332,12 @@ def _ends(netlist: Netlist, clock_ns: float, sweep: _Sweep) -> tuple[Floats, lis
                         same = np.full((2, len(numbers)), [[edge], [len(tables)]])
                         tables.append(arc.tables[f"{name}_constraint"])
                         rows.append((nets[pin], same[0], same[1]))
+                        wire_ns.append(wiring.delay_ns(nets[pin], edge, cell, pin))
     net, edges, number = (np.concatenate(column) for column in zip(*rows, strict=True))
     setup = Stack(tables).at(number, sweep.slews_ns[edges, net], np.full(len(net), clock_ns))
-    return sweep.arrivals_ns[:, edges, net] + setup, list(zip(net.tolist(), edges.tolist(), strict=True))
+    return sweep.arrivals_ns[:, edges, net] + np.concatenate(wire_ns) + setup, list(
+        zip(net.tolist(), edges.tolist(), strict=True)
+    )
 
 
 def _finite(value: float) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bitjoule.gates.constants import quantities
-from bitjoule.gates.liberty_file import Group, LibertyError, Units
+from bitjoule.gates.liberty_file import Group, LibertyError, Units, ohms
 from bitjoule.gates.tables import Floats
 
 DATA = Path(__file__).parent / "data" / "wires.csv"
@@ -42,9 +42,13 @@ class WireLoad:
 
     def capacitance_ff(self, fanout: Floats) -> Floats:
         """Return the capacitance in fF of wires with so many sinks; none without a sink."""
+        result: Floats = self.ff_per_um * self.length_um(fanout)
+        return result
+
+    def length_um(self, fanout: Floats) -> Floats:
+        """Return the length in um of wires with so many sinks; none without a sink."""
         beyond = np.maximum(fanout - self.fanouts[-1], 0.0) * self.slope_um
-        lengths = np.interp(fanout, (0.0, *self.fanouts), (0.0, *self.lengths_um)) + beyond
-        result: Floats = self.ff_per_um * lengths
+        result: Floats = np.interp(fanout, (0.0, *self.fanouts), (0.0, *self.lengths_um)) + beyond
         return result
 
 
@@ -65,6 +69,36 @@ def read_wire_load(library: Group, units: Units, area_um2: float = 0.0) -> WireL
     LibertyError
         The one selected is not there or has no points.
     """
+    rule = _selected(library, area_um2)
+    if rule is None:
+        return None
+    name = rule.arguments
+    points = sorted(
+        tuple(float(part) for part in arguments.split(",")[:2])
+        for key, arguments in rule.several
+        if key == "fanout_length"
+    )
+    if not points:
+        raise LibertyError(f"wire_load ({name}) has no fanout_length")
+    fanouts, lengths = zip(*points, strict=True)
+    return WireLoad(name, rule.number("capacitance") * units.ff, fanouts, lengths, rule.number("slope"))
+
+
+def read_resistance(library: Group, area_um2: float) -> float:
+    """Return the resistance in ohm per um of the ``wire_load`` that a Liberty file selects; 0 if it states none.
+
+    Parameters
+    ----------
+    library : Group
+        The file.
+    area_um2 : float
+        Area of the design in um2.
+    """
+    rule = _selected(library, area_um2)
+    return 0.0 if rule is None else rule.number("resistance", 0.0) * ohms(library)
+
+
+def _selected(library: Group, area_um2: float) -> Group | None:
     rules = {group.arguments: group for group in library.of("wire_load")}
     name = library.attributes.get("default_wire_load", "")
     for selection in library.of("wire_load_selection"):
@@ -76,16 +110,7 @@ def read_wire_load(library: Group, units: Units, area_um2: float = 0.0) -> WireL
         return None
     if name not in rules:
         raise LibertyError(f"no wire_load ({name}), which the library selects")
-    rule = rules[name]
-    points = sorted(
-        tuple(float(part) for part in arguments.split(",")[:2])
-        for key, arguments in rule.several
-        if key == "fanout_length"
-    )
-    if not points:
-        raise LibertyError(f"wire_load ({name}) has no fanout_length")
-    fanouts, lengths = zip(*points, strict=True)
-    return WireLoad(name, rule.number("capacitance") * units.ff, fanouts, lengths, rule.number("slope"))
+    return rules[name]
 
 
 def default_wire_load(mean_cell_um2: float) -> WireLoad:

@@ -45,7 +45,11 @@ def gates_markdown(found: GatesResult, max_rows: int) -> str:
     """
     told = _sparsity(found.summary, max_rows)
     parts = [f"# {found.name}", found.description, _table(found.summary, max_rows), *told]
-    parts += [_parts(found.results, found.summary, max_rows), COUNTED]
+    parts += [
+        _parts(found.results, found.summary, max_rows),
+        COUNTED,
+        *(f"Not read of {text}." for text in found.unread),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
