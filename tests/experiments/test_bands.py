@@ -3,6 +3,7 @@
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bitjoule.experiments.runner import run
@@ -55,8 +56,12 @@ def test_the_least_and_the_most_saving_are_at_corners_that_both_sides_share(reso
         assert not row["flips"]
 
 
-def test_a_comparison_that_hangs_on_a_band_flips(resolved):
-    """A chip that leaks more and computes for less is the better one only while leakage is low."""
+@pytest.mark.parametrize(("nominal_w", "saves"), [(0.01, True), (900, False)])
+def test_a_comparison_that_hangs_on_a_band_flips(resolved, nominal_w, saves):
+    """A chip that leaks more and computes for less is the better one only while leakage is low.
+
+    Whether it is at nominal prices does not matter: the ends of the bands decide.
+    """
     text = HBM.replace("bitnet-b1.58: ternary-hbm", "bitnet-b1.58: leaky").replace(
         "name: x", "name: x\ndescription: a machine that leaks"
     )
@@ -69,10 +74,13 @@ def test_a_comparison_that_hangs_on_a_band_flips(resolved):
         "off_chip: {memory: hbm2, bandwidth_gb_per_s: 256}, "
         "nodes: {7nm: {clock_mhz: 1000, leakage_w: {low: 0.001, nominal: 0.01, high: 1000}}}}"
     )
+    leaky = leaky.replace("nominal: 0.01", f"nominal: {nominal_w}")
     result = run(resolved(text.replace("leaky", leaky)))
     bands = result.bands
     assert bands["flips"].all()
-    assert (bands["saving_j"] > 0).all()
+    assert (bands["saving_j"] > 0).eq(saves).all()
+    assert (bands["saving_low_j"] < 0).all()
+    assert (bands["saving_high_j"] > 0).all()
 
 
 def test_a_case_is_not_compared_with_itself_and_without_a_baseline_there_is_no_table(resolved):
@@ -84,3 +92,20 @@ def test_the_papers_accounting_has_no_bands_and_no_memory(resolved, small):
     result = run(resolved(small))
     assert result.bands.empty
     assert result.memory.empty
+
+
+def test_the_written_tables_give_low_nominal_and_high_in_this_order(bitjoule, tmp_path):
+    """HBM2's and the others' bands of the data: the low end of a price is never above its nominal or high one."""
+    (tmp_path / "x.yaml").write_text(HBM)
+    assert bitjoule("run", tmp_path / "x.yaml", "--out", tmp_path)[0] == 0
+    table, summary = (pd.read_csv(tmp_path / "x" / f"{name}.csv") for name in ("results", "summary"))
+    low, nominal, high = (table[end] for end in ("energy_low_pj", "energy_pj", "energy_high_pj"))
+    assert ((low <= nominal) & (nominal <= high)).all()
+    off_chip = table["action"].str.startswith("off_chip")
+    hbm2 = {"low": 249.6, "nominal": 350, "high": 838.4}  # pJ for 64 bits: Accelergy, Jouppi et al., an A100
+    for end, row_end in (("low", low), ("high", high)):
+        np.testing.assert_allclose(row_end[off_chip] / nominal[off_chip], hbm2[end] / hbm2["nominal"])
+    for end, row_end in (("energy_low_j", low), ("energy_j", nominal), ("energy_high_j", high)):
+        for row in summary.to_dict("records"):
+            here = (table["scheme"] == row["scheme"]) & ((table["phase"] == row["phase"]) | (row["phase"] == "request"))
+            assert row[end] == pytest.approx(row_end[here].sum() / 1e12)
