@@ -53,6 +53,7 @@ def show_mapping(options: argparse.Namespace) -> str:
     from bitjoule.energy_models.steps import Kind
     from bitjoule.energy_models.technology import technologies
     from bitjoule.energy_models.validation import unknown_name
+    from bitjoule.experiments.names.lookup import is_path
 
     def known(kind: str, name: str | None, entries: dict[str, Any]) -> Any:
         if name not in entries:
@@ -60,7 +61,7 @@ def show_mapping(options: argparse.Namespace) -> str:
             raise InputError([Problem("show mapping", 1, kind, wrong, expected)])
         return entries[name]
 
-    is_file = "/" in options.name or options.name.endswith((".yaml", ".yml"))
+    is_file = is_path(options.name)
     platform = read_platform(Path(options.name)) if is_file else known("platform", options.name, platforms())
     size = SIZE.fullmatch(options.matmul or "")
     if size is None:

@@ -12,6 +12,7 @@ from pydantic import Field
 from bitjoule.energy_models.documents import Document, Path_, dotted, parse_document, read_document
 from bitjoule.energy_models.errors import InputError, Problem, brief, whole_file
 from bitjoule.energy_models.validation import Strict, unknown_name
+from bitjoule.experiments.names.lookup import is_path
 
 FOLDER = Path(__file__).parent
 Overrides = Sequence[str] | Mapping[str, Any]
@@ -58,7 +59,7 @@ def find_experiment(argument: str) -> Path:
         It is neither.
     """
     shipped = shipped_experiments() | shipped_other_experiments()
-    if "/" in argument or argument.endswith((".yaml", ".yml")) or os.path.isfile(argument):  # noqa: PTH113 (never raises)
+    if is_path(argument) or os.path.isfile(argument):  # noqa: PTH113 (never raises)
         return Path(argument)
     if argument not in shipped:
         wrong, expected = unknown_name("experiment", argument, shipped)

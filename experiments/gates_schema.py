@@ -7,20 +7,21 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from bitjoule.energy_models.documents import Document, Path_, fingerprint
-from bitjoule.energy_models.errors import InputError, Problem, brief, suggestion, told
-from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
+from bitjoule.energy_models.documents import Document, Path_
+from bitjoule.energy_models.errors import InputError, Problem, told
+from bitjoule.energy_models.validation import Strict, validate, wrong_value
 from bitjoule.experiments.files import ExperimentFile
-from bitjoule.experiments.schema import named_or_written
+from bitjoule.experiments.names.arrays import read_array
+from bitjoule.experiments.names.entries import named_or_written
+from bitjoule.experiments.names.libraries import read_library
+from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.gates.libraries import FREEPDK45, named_libraries
 from bitjoule.gates.operands import StimulusError, parse_operands
-from bitjoule.rtl.config import AcceleratorConfig, ConfigError
-from bitjoule.sim.configurations import read_configuration, shipped_configurations
+from bitjoule.rtl.config import AcceleratorConfig
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.,+-]*$"
 MAX_NAME = 30
 MAX_ENTRIES = 64
-LIBERTY = f"{FREEPDK45}, or Liberty files of one library and corner"
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Config = Annotated[
@@ -185,22 +186,22 @@ def read_gates_experiment(document: Document) -> GatesInput:
     """
     experiment = validate(GatesExperiment, document)
     run = experiment.gates
-    problems: list[Problem] = []
-    inputs = document.inputs
+    lookup = Lookup(document, [], document.inputs)
+    problems = lookup.problems
     stimuli = _stimuli(run.stimuli, ("gates", "stimuli"), document, problems)
     arrays: list[Array] = []
     for i, entry in enumerate(run.arrays):
         at: Path_ = ("gates", "arrays", i)
         name, given = (entry, entry) if isinstance(entry, str) else (entry.name, entry.config)
         config_at = at if isinstance(entry, str) else (*at, "config")
-        config = _config(given, config_at, document, problems, inputs)
+        config = read_array(lookup, given, config_at)
         own = stimuli
         if isinstance(entry, NamedArray) and entry.stimuli is not None:
             own = _stimuli(entry.stimuli, (*at, "stimuli"), document, problems)
         if config is not None:
             arrays.append(Array(Path(name).stem if "/" in name else name, config, own))
     libraries = [
-        _files([entry] if isinstance(entry, str) else entry, ("gates", "libraries", i), document, problems)
+        read_library(lookup, [entry] if isinstance(entry, str) else entry, ("gates", "libraries", i))
         for i, entry in enumerate(run.libraries)
     ]
     for i, files in enumerate(libraries):
@@ -223,7 +224,7 @@ def read_gates_experiment(document: Document) -> GatesInput:
             ],
         }
     )
-    return GatesInput(experiment.model_copy(update={"gates": written}), document, arrays, libraries, inputs)
+    return GatesInput(experiment.model_copy(update={"gates": written}), document, arrays, libraries, lookup.inputs)
 
 
 def _stimuli(
@@ -237,58 +238,3 @@ def _stimuli(
         except StimulusError as error:
             problems.append(document.problem(place, *told(error, "operands")))
     return found
-
-
-def _config(
-    given: str | Mapping[str, Any],
-    at: Path_,
-    document: Document,
-    problems: list[Problem],
-    inputs: dict[str, str],
-) -> AcceleratorConfig | None:
-    """Return a configuration that keeps its array busy in each cycle; else add problems."""
-    try:
-        if isinstance(given, Mapping):
-            config = AcceleratorConfig.from_mapping(dict(given))
-        elif given in shipped_configurations():
-            config = read_configuration(given)
-            inputs[given] = fingerprint(shipped_configurations()[given])
-        elif "/" in given or given.endswith((".yaml", ".yml")):
-            file = document.folder(at) / given
-            config = read_configuration(str(file))
-            inputs[given] = fingerprint(file)
-        else:
-            problems.append(document.problem(at, *unknown_name("accelerator", given, shipped_configurations())))
-            return None
-    except ConfigError as error:
-        known = list(AcceleratorConfig.__dataclass_fields__)
-        for fault in error.faults:
-            hint = suggestion(fault.key, known) if fault.key not in known else ""
-            problems.append(document.problem((*at, fault.key), fault.wrong + hint, fault.expected))
-        return None
-    except InputError as error:
-        problems.extend(error.problems)
-        return None
-    if config.tile_beats > config.tokens:
-        wrong = f"a weight tile of {config.tile_bits} bits on a bus of {config.weight_bus_bits}: the array would wait"
-        expected = f"weight_bus_bits: {config.tile_bits}, or tokens of at least {config.tile_beats}"
-        problems.append(document.problem(at, wrong, expected))
-    return config
-
-
-def _files(names: Sequence[str], at: Path_, document: Document, problems: list[Problem]) -> list[str]:
-    """Return a library's files, or its name."""
-    if len(names) == 1 and names[0] in named_libraries():
-        return list(names)
-    folder = document.folder(at)
-    files: list[str] = []
-    for name in names:
-        path = folder / name
-        try:
-            found = sorted(path.parent.glob(path.name)) if set("*?[") & set(name) else [path] * path.is_file()
-        except (OSError, ValueError):
-            found = []
-        if not found:
-            problems.append(document.problem(at, f"{brief(name)} is no file", LIBERTY))
-        files += [str(file.absolute()) for file in found]
-    return files

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from bitjoule.energy_models.errors import InputError, Problem, told
-from bitjoule.experiments.gates_schema import LIBERTY, Array, GatesInput, GatesPlot
+from bitjoule.experiments.gates_schema import Array, GatesInput, GatesPlot
+from bitjoule.experiments.names.libraries import LIBERTY
 from bitjoule.gates.calibration import activation_format, weight_format
 from bitjoule.gates.liberty import Library
 from bitjoule.gates.liberty_file import LibertyError

@@ -1,5 +1,6 @@
 """Everything that can be wrong with a hardware experiment, found before anything runs."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from bitjoule.energy_models.accesses import UnpricedError
@@ -11,7 +12,8 @@ from bitjoule.energy_models.schemes import schemes
 from bitjoule.energy_models.technology import technologies
 from bitjoule.experiments.accelerator_costs import accelerator_machine
 from bitjoule.experiments.hardware_model import SCHEMES, Chosen, choose_model
-from bitjoule.experiments.rtl_schema import MachineRead, RtlExperiment, read_machine
+from bitjoule.experiments.names.platforms import MachineRead
+from bitjoule.experiments.rtl_schema import RtlExperiment, read_machine
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.encodings import ENCODINGS
 from bitjoule.sim.configurations import read_configuration
@@ -32,6 +34,8 @@ class Prepared(NamedTuple):
         The model; none for bare matmuls.
     platform
         The platform as the experiment names it.
+    inputs
+        SHA-256 of its file, if it has one, by its name.
     machine
         The machine around the accelerator; none for a model without integer matmuls.
     """
@@ -41,6 +45,7 @@ class Prepared(NamedTuple):
     config: AcceleratorConfig
     chosen: Chosen | None
     platform: MachineRead
+    inputs: Mapping[str, str]
     machine: Machine | None
 
     @property
@@ -62,10 +67,10 @@ def prepare(experiment: RtlExperiment, document: Document) -> Prepared:
     InputError
         A model, configuration, platform or prompt is wrong, or they do not fit each other.
     """
-    platform = read_machine(experiment, document)
+    platform, inputs = read_machine(experiment, document)
     config = read_configuration(experiment.rtl.config)
     chosen = None if experiment.rtl.matmuls is not None else choose_model(experiment, document)
-    prepared = Prepared(experiment, document, config, chosen, platform, None)
+    prepared = Prepared(experiment, document, config, chosen, platform, inputs, None)
     if chosen and not chosen.multiplies_integers:
         return prepared
     _check_fit(prepared)

@@ -7,12 +7,13 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field, field_validator
 
 from bitjoule.energy_models.documents import Document
-from bitjoule.energy_models.errors import InputError, Problem
+from bitjoule.energy_models.errors import InputError
 from bitjoule.energy_models.technology import Technology
 from bitjoule.energy_models.validation import validate, wrong_value
 from bitjoule.experiments.files import ExperimentFile
-from bitjoule.experiments.schema import NamedTechnology, NameOrTechnology
-from bitjoule.experiments.technologies import read_technology, technology_of
+from bitjoule.experiments.names.entries import NamedTechnology, NameOrTechnology
+from bitjoule.experiments.names.lookup import Lookup
+from bitjoule.experiments.names.technologies import read_technology, technology_of
 
 Pair = Annotated[list[NameOrTechnology], Field(json_schema_extra={"minItems": 2, "maxItems": 2})]
 
@@ -75,27 +76,22 @@ def read_prices_experiment(document: Document) -> PricesInput:
         With one problem for each thing wrong.
     """
     experiment = validate(PricesExperiment, document)
-    inputs = document.inputs
-    pairs = _pairs(experiment, document, inputs)
+    lookup = Lookup(document, [], document.inputs)
+    pairs = _pairs(experiment, lookup)
     written = experiment.model_copy(update={"compare": [list(pair) for pair in pairs]})
     found = [(technology_of(first), technology_of(second)) for first, second in pairs]
-    return PricesInput(written, found, inputs)
+    return PricesInput(written, found, lookup.inputs)
 
 
-def _pairs(
-    experiment: PricesExperiment, document: Document, inputs: dict[str, str]
-) -> list[tuple[str | NamedTechnology, str | NamedTechnology]]:
+def _pairs(experiment: PricesExperiment, lookup: Lookup) -> list[tuple[str | NamedTechnology, str | NamedTechnology]]:
     """Return the pairs as an experiment that no other file belongs to names them."""
-    problems: list[Problem] = []
+    problems = lookup.problems
     pairs = []
     for i, entries in enumerate(experiment.compare):
-        found = [
-            read_technology(entry, ("compare", i, side), document, problems, inputs)
-            for side, entry in enumerate(entries)
-        ]
+        found = [read_technology(lookup, entry, ("compare", i, side)) for side, entry in enumerate(entries)]
         names = [whole if isinstance(whole, str) else whole.name for whole in found if whole is not None]
         if len(names) == 2 and names[0] == names[1]:
-            problems.append(document.problem(("compare", i), f"{names[0]!r} beside itself", "two technologies"))
+            problems.append(lookup.document.problem(("compare", i), f"{names[0]!r} beside itself", "two technologies"))
         pairs.append((found[0], found[1]))
     if problems:
         raise InputError(dict.fromkeys(problems))

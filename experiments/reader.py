@@ -1,24 +1,25 @@
 """An experiment file into a checked experiment with its models, schemes and technologies at hand."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bitjoule.energy_models.arithmetic import Accounting, Matmul
-from bitjoule.energy_models.documents import Document, Path_, fingerprint
-from bitjoule.energy_models.errors import InputError, Problem, brief, choices, suggestion
-from bitjoule.energy_models.huggingface import read_config
-from bitjoule.energy_models.models import ModelShape, presets
+from bitjoule.energy_models.documents import Document
+from bitjoule.energy_models.errors import InputError, Problem, choices, suggestion
+from bitjoule.energy_models.models import ModelShape
 from bitjoule.energy_models.platforms import Platform
 from bitjoule.energy_models.published import PrintedNumber, published, published_names
-from bitjoule.energy_models.schemes import Scheme, schemes
+from bitjoule.energy_models.schemes import Scheme
 from bitjoule.energy_models.technology import Technology
-from bitjoule.energy_models.validation import unknown_name, validate
+from bitjoule.energy_models.validation import validate
 from bitjoule.experiments.files import Overrides, open_experiment
-from bitjoule.experiments.machines import PlatformReader, cannot_run, name_of
-from bitjoule.experiments.schema import Baseline, Experiment, NamedShape
-from bitjoule.experiments.technologies import read_technologies
+from bitjoule.experiments.names.lookup import Lookup
+from bitjoule.experiments.names.models import inlined_models, read_models
+from bitjoule.experiments.names.platforms import cannot_run, read_platforms
+from bitjoule.experiments.names.schemes import read_schemes
+from bitjoule.experiments.names.technologies import read_technologies
+from bitjoule.experiments.schema import Baseline, Experiment
 
 
 @dataclass(frozen=True)
@@ -80,22 +81,16 @@ def resolve(document: Document) -> Resolved:
         A name is unknown, a config.json is wrong, or a technology lacks a price that a scheme needs.
     """
     experiment = validate(Experiment, document)
-    problems: list[Problem] = []
-    inputs = document.inputs
-    models = _models(experiment, document, problems, inputs)
-    found_schemes: dict[str, Scheme] = {}
-    for i, entry in enumerate(experiment.schemes):
-        if not isinstance(entry, str):
-            found_schemes[entry.name] = entry
-        elif _known("scheme", entry, schemes(), document, ("schemes", i), problems):
-            found_schemes[entry] = schemes()[entry]
-    found_technologies, of_files = read_technologies(experiment, document, problems, inputs)
+    lookup = Lookup(document, [], document.inputs)
+    problems = lookup.problems
+    models = read_models(lookup, experiment.models, experiment.matmuls)
+    found_schemes = read_schemes(lookup, experiment.schemes)
+    found_technologies, inlined_technologies = read_technologies(lookup, experiment.technologies)
     printed: tuple[PrintedNumber, ...] = ()
     name = experiment.published
-    if name is not None and _known("published table", name, published_names(), document, ("published",), problems):
+    if name is not None and lookup.known("published table", name, published_names(), ("published",)):
         printed = tuple(cell for cell in published(name) if _comparable(cell, experiment))
-    machines = PlatformReader(document, problems, inputs)
-    found_platforms = machines.read(experiment, list(found_schemes))
+    found_platforms, inlined_platforms = read_platforms(lookup, experiment.platforms or (), list(found_schemes))
     if not problems:
         if experiment.accounting is Accounting.SYSTEM:
             problems += cannot_run(found_platforms, found_schemes, found_technologies, models, document)
@@ -105,71 +100,12 @@ def resolve(document: Document) -> Resolved:
     if problems:
         raise InputError(dict.fromkeys(problems))
     written = {
-        "models": _written_out(experiment, models),
-        "technologies": of_files,
-        "platforms": machines.written_out(experiment),
+        "models": inlined_models(experiment.models, models),
+        "technologies": inlined_technologies,
+        "platforms": None if experiment.platforms is None else inlined_platforms,
     }
     experiment = experiment.model_copy(update=written)
-    return Resolved(experiment, models, found_schemes, found_technologies, found_platforms, printed, inputs)
-
-
-def _models(
-    experiment: Experiment, document: Document, problems: list[Problem], inputs: dict[str, str]
-) -> dict[str, ModelShape | Matmul]:
-    found: dict[str, ModelShape | Matmul] = {}
-    for matmul in experiment.matmuls or ():
-        found[f"{matmul.m}x{matmul.k}x{matmul.n}"] = Matmul(matmul.m, matmul.k, matmul.n)
-    for i, entry in enumerate(experiment.models or ()):
-        at: Path_ = ("models", i)
-        if not isinstance(entry, str):
-            name, shape = entry.name, entry.shape()
-        elif "/" in entry or entry.endswith(".json"):
-            path = document.folder(at) / entry
-            path = path / "config.json" if path.is_dir() else path
-            if not os.path.exists(path):  # noqa: PTH110 (never raises, whatever the name)
-                problems.append(document.problem(at, f"{brief(entry)} does not exist", "a config.json or its folder"))
-                continue
-            try:
-                name, shape = _config_name(path), read_config(path)
-                inputs[entry] = fingerprint(path)
-            except InputError as error:
-                problems += error.problems
-                continue
-        elif _known("model", entry, presets(), document, at, problems):
-            name, shape = entry, presets()[entry]
-        else:
-            continue
-        if name in found:
-            problems.append(document.problem(at, f"a second model is named {name!r}", "each name once"))
-        found[name] = shape
-    if experiment.matmuls is not None and len(found) < len(experiment.matmuls):
-        problems.append(document.problem(("matmuls",), "a size stands twice", "each size once"))
-    return found
-
-
-def _config_name(path: Path) -> str:
-    """Return a model's name from where its config.json lies: the folder that Hugging Face names after it."""
-    stem = path.parent.resolve().name if path.name == "config.json" else path.stem
-    return name_of(stem, "model")
-
-
-def _written_out(experiment: Experiment, models: Mapping[str, ModelShape | Matmul]) -> list[str | NamedShape] | None:
-    """Return the models with those of a config.json as shapes: the experiment can be run again without that file."""
-    if experiment.models is None:
-        return None
-    return [
-        entry if entry == name else NamedShape.model_validate({"name": name, **shape.with_defaults()})
-        for entry, (name, shape) in zip(experiment.models, models.items(), strict=True)
-        if isinstance(shape, ModelShape)
-    ]
-
-
-def _known(kind: str, name: str, known: Iterable[str], document: Document, at: Path_, problems: list[Problem]) -> bool:
-    names = list(known)
-    if name in names:
-        return True
-    problems.append(document.problem(at, *unknown_name(kind, name, names)))
-    return False
+    return Resolved(experiment, models, found_schemes, found_technologies, found_platforms, printed, lookup.inputs)
 
 
 def _comparable(cell: PrintedNumber, experiment: Experiment) -> bool:

@@ -1,18 +1,18 @@
 """What the file of a hardware experiment may say: the key ``rtl`` instead of models and schemes."""
 
-from typing import Annotated, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from bitjoule.energy_models.documents import Document
-from bitjoule.energy_models.errors import InputError, Problem
-from bitjoule.energy_models.platforms import Platform
+from bitjoule.energy_models.errors import InputError
 from bitjoule.energy_models.technology import technologies
 from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.experiments.files import ExperimentFile
-from bitjoule.experiments.machines import PlatformReader
-from bitjoule.experiments.schema import MatmulSize, NamedPlatform, OnePlatform
+from bitjoule.experiments.names import platforms
+from bitjoule.experiments.names.entries import MatmulSize, OnePlatform
+from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.rtl.config import COMMAND_M_BITS, COMMAND_N_BITS, MAX_K
 
 DEFAULT_CONFIG = "simulate_64x16"
@@ -150,27 +150,8 @@ def read_rtl_experiment(document: Document) -> RtlExperiment:
     return experiment
 
 
-class MachineRead(NamedTuple):
-    """A platform as an experiment names it.
-
-    Parameters
-    ----------
-    name, platform
-        The platform.
-    whole
-        What stands for it in an experiment that no other file belongs to.
-    inputs
-        SHA-256 of its file, if it has one.
-    """
-
-    name: str
-    platform: Platform
-    whole: str | NamedPlatform
-    inputs: dict[str, str]
-
-
-def read_machine(experiment: RtlExperiment, document: Document) -> MachineRead:
-    """Return the platform of a hardware experiment.
+def read_machine(experiment: RtlExperiment, document: Document) -> tuple[platforms.MachineRead, dict[str, str]]:
+    """Return the platform of a hardware experiment, and the SHA-256 of its file, if it has one, by its name.
 
     Parameters
     ----------
@@ -182,9 +163,8 @@ def read_machine(experiment: RtlExperiment, document: Document) -> MachineRead:
     InputError
         There is no such platform, or its file is wrong.
     """
-    problems: list[Problem] = []
-    reader = PlatformReader(document, problems, {})
-    found = reader.machine(experiment.platform, ("platform",))
+    lookup = Lookup(document, [], {})
+    found = platforms.read_machine(lookup, experiment.platform, ("platform",))
     if found is None:
-        raise InputError(problems)
-    return MachineRead(*found, reader.whole(experiment.platform, ("platform",)), reader.inputs)
+        raise InputError(lookup.problems)
+    return found, lookup.inputs

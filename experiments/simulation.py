@@ -184,7 +184,7 @@ def simulate(prepared: Prepared, say: Callable[[str], None]) -> Simulated:
         new_tokens=run.new_tokens,
         seconds=seconds,
         hardware_seconds=run.hardware.seconds if run.hardware else None,
-        inputs=_inputs(prepared) | prepared.platform.inputs,
+        inputs={**_inputs(prepared), **prepared.inputs},
         versions=_versions(run),
     )
 

@@ -137,7 +137,7 @@ def test_a_library_of_another_package_is_named_by_experiments_on_netlists(chips)
     code = "from bitjoule.gates.libraries import find_library\nprint(find_library(['cells']).paths[0])"
     assert packages.python(chips, "-c", code).stdout == f"{default_liberty()}\n"
     (chips / "gates.yaml").write_text(gates.replace("cells", "cell"))
-    assert "gates.libraries[0]: 'cell' is no file" in packages.bitjoule(chips, "check", "gates.yaml").stderr
+    assert "gates.libraries[0]: 'cell' not found" in packages.bitjoule(chips, "check", "gates.yaml").stderr
 
 
 FILES = "a YAML file, a folder of YAML files, a package that holds them, or a function that returns such a path"

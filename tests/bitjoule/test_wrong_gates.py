@@ -25,13 +25,13 @@ WRONG = {
     "an array that would wait": ("weight_bus_bits: 128", "weight_bus_bits: 64", "mine.yaml:4: gates.arrays[0].config: a weight tile of 128 bits on a bus of 64: the array would wait; expected weight_bus_bits: 128, or tokens of at least 2"),
     "an array that is a number": ("    - {name: ternary", "    - 5\n    - {name: ternary", "mine.yaml:4: gates.arrays[0]: got 5; expected a shipped configuration, a YAML file, or a mapping with the keys name, config"),
     "an array twice": ("name: binary", "name: ternary", "mine.yaml:5: gates.arrays[1]: a second array is named 'ternary'; expected each name once"),
-    "a missing configuration": ("config: {lanes: 16, columns: 4, max_k: 64, weight_bus_bits: 128}", "config: no/such.yaml", "no/such.yaml:1: file: does not exist"),
+    "a missing configuration": ("config: {lanes: 16, columns: 4, max_k: 64, weight_bus_bits: 128}", "config: no/such.yaml", "gates.arrays[0].config: 'no/such.yaml' not found; expected an accelerator's YAML"),
     "an unknown stimulus": ("uniform,zeros:0.5", "unifrom", "mine.yaml:6: gates.stimuli[1]: stimulus 'unifrom': 'unifrom' names no operands; expected gaussian:SIGMA"),
     "a stimulus twice": ("uniform,zeros:0.5", "uniform,zeros:0", "mine.yaml:6: gates.stimuli: a stimulus stands twice; expected each once"),
     "too many zeros": ("zeros:0.5", "zeros:1.5", "mine.yaml:6: gates.stimuli[1]: stimulus 'uniform,zeros:1.5': SHARE is 1.5; expected 0 to 1"),
     "a model that nobody has": ("model:tiny-b158", "model:nobody", "mine.yaml:6: gates.stimuli[3]: stimulus model:nobody: there is no such model; expected one of tiny-b158, tiny-bitnet, tiny-fp16"),
-    "no library": ("gates:\n", "gates:\n  libraries: [nothing.lib]\n", "mine.yaml:3: gates.libraries[0]: 'nothing.lib' is no file; expected freepdk45, or Liberty files"),
-    "no library of a pattern": ("gates:\n", "gates:\n  libraries: [['nothing*.lib']]\n", "mine.yaml:3: gates.libraries[0]: 'nothing*.lib' is no file; expected freepdk45"),
+    "no library": ("gates:\n", "gates:\n  libraries: [nothing.lib]\n", "mine.yaml:3: gates.libraries[0]: 'nothing.lib' not found; expected freepdk45, or Liberty files"),
+    "no library of a pattern": ("gates:\n", "gates:\n  libraries: [['nothing*.lib']]\n", "mine.yaml:3: gates.libraries[0]: 'nothing*.lib' not found; expected freepdk45"),
     "a library that is not Liberty": ("gates:\n", "gates:\n  libraries: [mine.yaml]\n", "mine.yaml:3: gates.libraries[0]: "),
     "a library twice": ("gates:\n", "gates:\n  libraries: [freepdk45, [freepdk45]]\n", "mine.yaml:3: gates.libraries[1]: a library stands twice; expected each once"),
     "no cycles": ("gates:\n", "gates:\n  effort: {cycles: 0}\n", "mine.yaml:3: gates.effort.cycles: got 0"),
@@ -46,7 +46,7 @@ compare:
 """
 WRONG_PRICES = {
     "an unknown technology": ("45nm", "46nm", "mine.yaml:3: compare[0][0]: unknown technology '46nm' (did you mean '45nm'?)"),
-    "a missing file": ("made.yaml", "none.yaml", "mine.yaml:3: compare[0][1]: 'none.yaml' does not exist; expected a technology that `bitjoule calibrate` wrote"),
+    "a missing file": ("made.yaml", "none.yaml", "mine.yaml:3: compare[0][1]: 'none.yaml' not found; expected a technology that `bitjoule calibrate` wrote"),
     "one technology": (", made.yaml", "", "mine.yaml:3: compare[0]: holds 1; expected two technologies"),
     "a technology beside itself": ("made.yaml", "45nm", "mine.yaml:3: compare[0]: '45nm' beside itself; expected two technologies"),
     "three technologies": ("made.yaml", "made.yaml, 7nm", "mine.yaml:3: compare[0]: holds 3; expected two technologies"),
@@ -79,4 +79,6 @@ def test_what_the_command_line_sets_is_told_as_such(tmp_path, bitjoule):
     (tmp_path / "mine.yaml").write_text(TEXT)
     status, _, err = bitjoule("run", tmp_path / "mine.yaml", "--set", "gates.libraries=[no.lib]")
     assert status == 2
-    assert err.startswith("--set gates.libraries=[no.lib]:1: gates.libraries[0]: 'no.lib' is no file; expected free")
+    assert err.startswith(
+        "--set gates.libraries=[no.lib]:1: gates.libraries[0]: 'no.lib' not found; expected freepdk45"
+    )

@@ -46,7 +46,7 @@ CASES = {
         "10: platforms[1]: unknown platform 'ternary-egde' (did you mean 'ternary-edge'?)",
     ),
     "a path that is not there": (
-        ENTRY, "- nope.yaml", "9: platforms[0]: 'nope.yaml' does not exist; expected a platform's YAML",
+        ENTRY, "- nope.yaml", "9: platforms[0]: 'nope.yaml' not found; expected a platform's YAML",
     ),
     "a scheme in FP32": (
         "[fp16, bitnet-b1.58]", "[fp16, fp32]",
@@ -115,7 +115,7 @@ CASES = {
     "one name twice": (ENTRY, f"{ENTRY}\n  {ENTRY}", "8: platforms: 'ternary-edge' stands twice; expected each"),
     "a file named as a platform": (
         ENTRY, f"{ENTRY}\n  - ./ternary-edge.yaml",
-        "10: platforms[1]: a second platform is named 'ternary-edge'; expected each name once",
+        "10: platforms[1]: duplicate platform 'ternary-edge'; expected each name once",
     ),
     "a baseline on no platform": (
         "{scheme: fp16}", "{platform: ternary-egde}",

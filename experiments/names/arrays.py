@@ -1,0 +1,56 @@
+"""The arrays of an experiment: shipped configurations of the accelerator, files, or written out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bitjoule.energy_models.documents import Path_, fingerprint
+from bitjoule.energy_models.errors import suggestion
+from bitjoule.experiments.names.lookup import Entries, Lookup, is_path
+from bitjoule.rtl.config import AcceleratorConfig, ConfigError
+from bitjoule.sim.configurations import read_configuration, shipped_configurations
+
+
+def _read(path: Path) -> AcceleratorConfig:
+    return read_configuration(str(path))
+
+
+def _shipped() -> dict[str, AcceleratorConfig]:
+    return {name: read_configuration(name) for name in shipped_configurations()}
+
+
+ARRAYS = Entries("accelerator", _shipped, _read, "an accelerator's YAML")
+
+
+def read_array(lookup: Lookup, entry: str | Mapping[str, Any], at: Path_) -> AcceleratorConfig | None:
+    """Return a configuration that keeps its array busy in each cycle, or none if there is a problem with it.
+
+    Parameters
+    ----------
+    lookup
+        Of the experiment.
+    entry, at
+        A name, a path, or a configuration's keys, and its place.
+    """
+    document, problems = lookup.document, lookup.problems
+    if isinstance(entry, str):
+        found = lookup.find(ARRAYS, entry, at)
+        if found is None:
+            return None
+        config = found.value
+        if not is_path(entry):
+            lookup.inputs[entry] = fingerprint(shipped_configurations()[entry])
+    else:
+        try:
+            config = AcceleratorConfig.from_mapping(dict(entry))
+        except ConfigError as error:
+            known = list(AcceleratorConfig.__dataclass_fields__)
+            for fault in error.faults:
+                hint = suggestion(fault.key, known) if fault.key not in known else ""
+                problems.append(document.problem((*at, fault.key), fault.wrong + hint, fault.expected))
+            return None
+    if config.tile_beats > config.tokens:
+        wrong = f"a weight tile of {config.tile_bits} bits on a bus of {config.weight_bus_bits}: the array would wait"
+        expected = f"weight_bus_bits: {config.tile_bits}, or tokens of at least {config.tile_beats}"
+        problems.append(document.problem(at, wrong, expected))
+    return config

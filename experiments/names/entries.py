@@ -1,0 +1,105 @@
+"""What may stand in an experiment for a model, scheme, technology or platform: a name, a path, or all of it."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Discriminator, Field, Tag
+
+from bitjoule.energy_models.measured import MeasuredTechnology
+from bitjoule.energy_models.models import ModelShape
+from bitjoule.energy_models.platforms import Platform
+from bitjoule.energy_models.schemes import Scheme
+from bitjoule.energy_models.validation import Strict
+
+MAX_VALUE = 10**9  # tokens, batch, matmul sizes: keeps every count of operations a finite float64
+Count = Annotated[int, Field(ge=1, le=MAX_VALUE)]
+CountOrNone = Annotated[int, Field(ge=0, le=MAX_VALUE)]
+
+
+def named_or_written(value: Any) -> str:
+    """Return the tag of what is named, or else of what is written out.
+
+    Parameters
+    ----------
+    value
+        Of an experiment.
+    """
+    return "named" if isinstance(value, str) else "written"
+
+
+class NamedShape(ModelShape):
+    """A model written out in the experiment instead of named."""
+
+    instead: ClassVar[str] = "a name, a path to a config.json, or "
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+
+    def shape(self) -> ModelShape:
+        """Return the shape without the name."""
+        return ModelShape.model_validate(self.model_dump(exclude={"name"}))
+
+
+class NamedScheme(Scheme):
+    """A scheme written out in the experiment instead of named."""
+
+    instead: ClassVar[str] = "a name, or "
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+
+
+class NamedPlatform(Platform):
+    """A platform written out in the experiment instead of named."""
+
+    instead: ClassVar[str] = "a name, a path to a platform's YAML, or "
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+
+
+OnePlatform = Annotated[
+    Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")], Discriminator(named_or_written)
+]
+
+
+class NamedTechnology(MeasuredTechnology):
+    """A measured technology written out in the experiment instead of named."""
+
+    instead: ClassVar[str] = "a name, a path to a technology's YAML, or "
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+
+
+class PlatformSet(Strict):
+    """Machines that are compared as one: each scheme runs on its own."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+    by_scheme: dict[str, OnePlatform] = Field(
+        min_length=1, description="platform (a name, a path, or written out) of each scheme"
+    )
+
+
+def _platform_kind(value: Any) -> str:
+    if isinstance(value, PlatformSet) or (isinstance(value, dict) and "by_scheme" in value):
+        return "set"
+    return named_or_written(value)
+
+
+class MatmulSize(Strict):
+    """A bare matrix product (M, K) @ (K, N)."""
+
+    m: Count = Field(description="tokens")
+    k: Count = Field(description="in_features")
+    n: Count = Field(description="out_features")
+
+
+NameOrShape = Annotated[
+    Annotated[str, Tag("named")] | Annotated[NamedShape, Tag("written")], Discriminator(named_or_written)
+]
+NameOrScheme = Annotated[
+    Annotated[str, Tag("named")] | Annotated[NamedScheme, Tag("written")], Discriminator(named_or_written)
+]
+NameOrTechnology = Annotated[
+    Annotated[str, Tag("named")] | Annotated[NamedTechnology, Tag("written")], Discriminator(named_or_written)
+]
+NameOrPlatform = Annotated[
+    Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")] | Annotated[PlatformSet, Tag("set")],
+    Discriminator(_platform_kind),
+]

@@ -1,0 +1,36 @@
+"""The libraries of an experiment: names, or Liberty files."""
+
+from collections.abc import Sequence
+
+from bitjoule.energy_models.documents import Path_
+from bitjoule.energy_models.errors import brief
+from bitjoule.experiments.names.lookup import Lookup
+from bitjoule.gates.libraries import FREEPDK45, named_libraries
+
+LIBERTY = f"{FREEPDK45}, or Liberty files of one library and corner"
+
+
+def read_library(lookup: Lookup, names: Sequence[str], at: Path_) -> list[str]:
+    """Return a library's files, or its name alone; nothing if there is a problem with it.
+
+    Parameters
+    ----------
+    lookup
+        Of the experiment.
+    names, at
+        A name, or paths in which * and ? stand for any, and their place.
+    """
+    if len(names) == 1 and names[0] in named_libraries():
+        return list(names)
+    folder = lookup.document.folder(at)
+    files: list[str] = []
+    for name in names:
+        path = folder / name
+        try:
+            found = sorted(path.parent.glob(path.name)) if set("*?[") & set(name) else [path] * path.is_file()
+        except (OSError, ValueError):
+            found = []
+        if not found:
+            lookup.problems.append(lookup.document.problem(at, f"{brief(name)} not found", LIBERTY))
+        files += [str(file.absolute()) for file in found]
+    return files

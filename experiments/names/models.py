@@ -1,0 +1,64 @@
+"""The models of an experiment: presets, files of Hugging Face, shapes written out, or bare matmuls."""
+
+from collections.abc import Mapping, Sequence
+
+from bitjoule.energy_models.arithmetic import Matmul
+from bitjoule.energy_models.documents import Path_
+from bitjoule.energy_models.huggingface import read_config
+from bitjoule.energy_models.models import ModelShape, presets
+from bitjoule.experiments.names.entries import MatmulSize, NamedShape
+from bitjoule.experiments.names.lookup import Entries, Lookup
+
+MODELS = Entries("model", presets, read_config, "a config.json or its folder", (".json",), "config.json")
+
+
+def read_models(
+    lookup: Lookup, models: Sequence[str | NamedShape] | None, matmuls: Sequence[MatmulSize] | None
+) -> dict[str, ModelShape | Matmul]:
+    """Return models and bare matmuls by name.
+
+    Parameters
+    ----------
+    lookup
+        Of the experiment.
+    models, matmuls
+        As the experiment lists them.
+    """
+    found: dict[str, ModelShape | Matmul] = {}
+    for matmul in matmuls or ():
+        found[f"{matmul.m}x{matmul.k}x{matmul.n}"] = Matmul(matmul.m, matmul.k, matmul.n)
+    if len(found) < len(matmuls or ()):
+        lookup.problems.append(lookup.document.problem(("matmuls",), "a size stands twice", "each size once"))
+    for i, entry in enumerate(models or ()):
+        at: Path_ = ("models", i)
+        if isinstance(entry, str):
+            named = lookup.find(MODELS, entry, at)
+            if named is None:
+                continue
+            name, shape = named.name, named.value
+        else:
+            name, shape = entry.name, entry.shape()
+        lookup.once("model", name, found, at)
+        found[name] = shape
+    return found
+
+
+def inlined_models(
+    entries: Sequence[str | NamedShape] | None, models: Mapping[str, ModelShape | Matmul]
+) -> list[str | NamedShape] | None:
+    """Return the models with those of files as shapes: the experiment can be run again without these files.
+
+    Parameters
+    ----------
+    entries
+        As the experiment lists them.
+    models
+        From `read_models`.
+    """
+    if entries is None:
+        return None
+    return [
+        entry if entry == name else NamedShape.model_validate({"name": name, **shape.with_defaults()})
+        for entry, (name, shape) in zip(entries, models.items(), strict=True)
+        if isinstance(shape, ModelShape)
+    ]

@@ -1,0 +1,26 @@
+"""The schemes of an experiment: names, or written out."""
+
+from collections.abc import Sequence
+
+from bitjoule.energy_models.schemes import Scheme, schemes
+from bitjoule.experiments.names.entries import NamedScheme
+from bitjoule.experiments.names.lookup import Lookup
+
+
+def read_schemes(lookup: Lookup, entries: Sequence[str | NamedScheme]) -> dict[str, Scheme]:
+    """Return schemes by name.
+
+    Parameters
+    ----------
+    lookup
+        Of the experiment.
+    entries
+        As the experiment lists them.
+    """
+    found: dict[str, Scheme] = {}
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, str):
+            found[entry.name] = entry
+        elif lookup.known("scheme", entry, schemes(), ("schemes", i)):
+            found[entry] = schemes()[entry]
+    return found
