@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bitjoule.energy_models.models import presets
+from bitjoule.sim.engines import NumpyEngine
 from bitjoule.sim.layers import Norm, activate, attend
 from bitjoule.sim.synthetic import RandomTable, random_model
 
@@ -55,3 +56,12 @@ def test_random_linears_keep_the_variance_whatever_their_zeros(zero_share: float
     weights = random_model(shape, zero_share, seed=1).blocks(0).linears["ffn_down"].weights
     codes, scale = weights.quantised.codes, float(weights.quantised.scale[0])  # type: ignore[union-attr]
     assert len(codes) * np.mean(np.square(codes[:, :64], dtype=float)) * scale**2 == pytest.approx(1.0, rel=0.02)
+
+
+def test_learned_positions_go_on_where_the_cache_ends() -> None:
+    style = {"layers": 1, "hidden": 16, "heads": 2, "kv_heads": 2, "head_dim": 8, "ffn": 24, "vocabulary": 8}
+    shape = presets()["opt-125m"].model_copy(update={**style, "learned_positions": 6})
+    model, engine = random_model(shape, seed=2), NumpyEngine()
+    cache = model.new_cache()
+    parts = [model.forward([token], engine, cache) for token in (1, 2, 3, 3)]
+    np.testing.assert_allclose(np.concatenate(parts), model.forward([1, 2, 3, 3], engine), atol=1e-4)
