@@ -176,7 +176,7 @@ def shaken(draw, experiment):
     model |= {"heads": kv_heads * heads_each, "kv_heads": kv_heads, "experts": draw.randint(1, 6)}
     model["active_experts"] = draw.randint(1, model["experts"])
     for key, most in (("layers", 4), ("hidden", 120), ("head_dim", 24), ("ffn", 160), ("vocabulary", 300)):
-        model[key] = draw.randint(1, most)
+        model[key] = draw.choice([1, draw.randint(1, most), draw.randint(1, most), draw.randint(1, most)])
     for key, value in model.items():
         model[key] = draw.random() < 0.5 if isinstance(value, bool) else value
     model |= {
