@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bitjoule import cli
 from bitjoule.experiments.reader import Resolved, read_experiment
@@ -23,6 +24,11 @@ technologies: [45nm, 7nm]
 workload: {prompt_tokens: [1, 512], new_tokens: [0, 3], batch: 2}
 baseline: {scheme: fp16}
 """
+
+
+# A busy machine is no fault: no example has to end in time.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:

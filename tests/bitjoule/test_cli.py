@@ -1,5 +1,6 @@
 """The command line, as a user meets it."""
 
+import contextlib
 import json
 import os
 import random
@@ -19,6 +20,7 @@ from bitjoule.sim.trained import shipped_models
 from tests.sampling import drawn
 
 ROOT = Path(__file__).parents[2]
+HANGS_S = 600  # no machine is so busy
 TABLES = ("results.csv", "summary.csv", "summary.md", "experiment.yaml")
 
 
@@ -216,11 +218,17 @@ def test_a_run_ended_at_any_moment_leaves_the_earlier_result_whole(tmp_path, how
 def test_the_workers_of_an_ended_run_end_too_and_leave_whole_results(tmp_path, how):
     names = ["bitnet_table1", "bitnet_energy_vs_size", "model_size_curve"]
     command = [sys.executable, "-m", "bitjoule", "run", *names, "--out", str(tmp_path), "--jobs", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.read(1)  # the first experiment is written, the others are at work
         process.send_signal(how)
-        process.stdout.read()  # returns when every process that holds the pipe is gone
+        try:
+            process.communicate(timeout=HANGS_S)  # returns when every process that holds the pipe is gone
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     for name in names:
         manifest = tmp_path / name / "manifest.json"
         if manifest.parent.exists():

@@ -254,7 +254,7 @@ def test_a_run_that_is_told_to_end_leaves_nothing_behind(tmp_path):
         assert list(tmp_path.iterdir())
         run.terminate()
         run.stdout.read()
-        assert run.wait(20) == 128 + signal.SIGTERM
+        assert run.wait(600) == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
 
 

@@ -101,12 +101,13 @@ def test_a_model_fitted_to_some_arrays_and_operands_predicts_others_within_5_per
     assert max(map(abs, errors.values())) < 0.05, errors
 
 
-OPERATORS = [("add", "int8"), ("mul", "int8"), ("add", "fp16")]
+OPERATORS = ["add int8", "mul int8", "add fp16"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("operation", "number_format"), sampled(OPERATORS, 1, "operators"))
-def test_measuring_an_operator_again_gives_the_shipped_price_within_1_percent(freepdk45, operation, number_format):
+@pytest.mark.parametrize("operator", sampled(OPERATORS, 1, "operators"))
+def test_measuring_an_operator_again_gives_the_shipped_price_within_1_percent(freepdk45, operator):
+    operation, number_format = operator.split()
     again = measured_operation(operation, number_format, freepdk45, standard_plan().effort)
     price = technologies()["45nm-measured"].price(operation, number_format)
     assert (again.energy_pj.low, again.energy_pj.nominal, again.energy_pj.high) == pytest.approx(price, rel=0.01)

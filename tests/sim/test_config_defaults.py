@@ -10,7 +10,6 @@ from bitjoule.energy_models.sources import keys, sources
 from bitjoule.sim.defaults import model_types
 from bitjoule.sim.model_config import read_model_config
 from tests.sim.folders import CONFIG
-from tests.sim.test_interop import needed
 
 # of the classes of transformers 5: BitNetConfig and LlamaConfig
 CLASSES = {"bitnet": ("BitNetConfig", 1e-5, 500_000.0), "llama": ("LlamaConfig", 1e-6, 10_000.0)}
@@ -34,7 +33,7 @@ def test_epsilon_and_base_that_are_left_out_are_those_of_the_type(tmp_path: Path
 def test_transformers_assumes_the_same(tmp_path: Path, model_type: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        transformers = needed("transformers")
+        transformers = pytest.importorskip("transformers")
     config = getattr(transformers, CLASSES[model_type][0])()
     assert config.model_type == model_type
     assert read(tmp_path, model_type) == (config.rms_norm_eps, config.rope_parameters["rope_theta"])
@@ -59,7 +58,7 @@ def test_every_type_that_runs_has_its_defaults_and_their_source() -> None:
 
 @pytest.mark.slow
 def test_a_quantisation_norms_epsilon_is_that_of_transformers() -> None:
-    module = needed("transformers.utils.quantization_config")
+    module = pytest.importorskip("transformers.utils.quantization_config")
     default = model_types().quantisation_norm_epsilon
     assert getattr(module, default.configuration_class)().rms_norm_eps == default.value
 

@@ -15,7 +15,6 @@ from bitjoule.sim.engines import MatmulRecord, NumpyEngine
 from bitjoule.sim.loading import load_model
 from bitjoule.sim.model import Model
 from bitjoule.sim.quantisation import QuantisedActivations, absmax
-from tests.sim.test_interop import needed
 
 TOKENS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5]
 TOLERANCE = 1e-4
@@ -38,12 +37,12 @@ ENGINE = NumpyEngine()
 @pytest.fixture(scope="module")
 def hf() -> Iterator[Any]:
     """transformers, run as written and without `accelerate`, which it asks for but does not use on a CPU."""
-    torch = needed("torch")
+    torch = pytest.importorskip("torch")
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
-        transformers = needed("transformers")
-        quantizer = needed("transformers.quantizers.quantizer_bitnet")
-        needed("transformers.integrations.bitnet")
+        transformers = pytest.importorskip("transformers")
+        quantizer = pytest.importorskip("transformers.quantizers.quantizer_bitnet")
+        pytest.importorskip("transformers.integrations.bitnet")
         patch.setattr(quantizer, "is_accelerate_available", lambda: True)
         with torch.compiler.set_stance("force_eager"), torch.no_grad():
             yield transformers

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from bitjoule.sim.model import sample
-from tests.sim.test_interop import needed
 
 DRAWS = 20_000
 
@@ -45,10 +44,10 @@ def test_logits_far_beyond_the_range_of_an_exponential_are_drawn_all_the_same() 
 @pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.4, 2.5])
 def test_the_distribution_is_that_of_transformers(temperature: float) -> None:
-    torch = needed("torch")
+    torch = pytest.importorskip("torch")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warper = needed("transformers").TemperatureLogitsWarper(temperature)
+        warper = pytest.importorskip("transformers").TemperatureLogitsWarper(temperature)
     logits = np.random.default_rng(3).normal(0, 2, 12).astype(np.float32)
     expected = torch.softmax(warper(None, torch.from_numpy(logits)[None])[0].double(), -1).numpy()
     np.testing.assert_allclose(shares(logits, temperature), expected, atol=1.01 / DRAWS + 1e-6)
