@@ -10,13 +10,10 @@ from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.machine import Machine
-from bitjoule.energy_models.steps import ABSENT, NOTHING, STEPS, Kind, Line
+from bitjoule.energy_models.steps import ABSENT, KINDS, NOTHING, STEPS, Kind, Line
 from bitjoule.energy_models.storage import counted_formats
 
-QUANTITIES = (
-    "products", "sums", "biases", "fills", "updates", "buffered_fills", "loads", "weights_in", "reads",
-    "activations_in", "buffered_sums", "unloads", "outputs", "outputs_out",
-)  # fmt: skip
+QUANTITIES = tuple(dict.fromkeys(step.quantity for step in STEPS))
 PART_STEPS = ("mul", "add", "buffer_read", "buffer_write")
 OTHERS = (
     ("embedding", "weights", "off_chip_read"),
@@ -29,13 +26,10 @@ OTHERS = (
     ("kv_cache_write", "keys_values", "off_chip_write"),
     ("leakage", "chip", "leak"),
 )
-OPERANDS = (
-    "weights", "keys", "values", "keys_values", "partial_sums", "biases", "activations", "outputs", "unpacking", "chip",
-)  # fmt: skip
-ACTIONS = (
-    "mul", "add", "mac", "register_read", "register_write", "buffer_read", "buffer_write", "off_chip_read",
-    "off_chip_write", "leak",
-)  # fmt: skip
+OPERANDS = tuple(
+    dict.fromkeys((*(k.operand for k in KINDS), *(s.operand for s in STEPS), *(operand for _, operand, _ in OTHERS)))
+)
+ACTIONS = tuple(dict.fromkeys((*(s.action for s in STEPS), *(action for *_, action in OTHERS))))
 STEP_QUANTITY = np.array([QUANTITIES.index(step.quantity) for step in STEPS])
 
 

@@ -8,15 +8,15 @@ from pydantic import model_validator
 
 from bitjoule.energy_models.documents import read_document
 from bitjoule.energy_models.errors import choices, suggestion
-from bitjoule.energy_models.formats.formats import FormatName, add_only, computed, formats, scaled
+from bitjoule.energy_models.formats.formats import add_only, computed, format_name, formats, scaled
 from bitjoule.energy_models.plugins import with_contributed
 from bitjoule.energy_models.sources import DATA
 from bitjoule.energy_models.storage import Storage, plain_storage, storages
 from bitjoule.energy_models.validation import Strict, validate, wrong_value
 
-Computed = Annotated[str, FormatName(computed)]
-Weights = Annotated[str, FormatName(lambda one: one.in_schemes)]
-Attention = Annotated[str, FormatName(lambda one: computed(one) or one.kind == "binary")]
+Computed = Annotated[str, format_name(computed)]
+Weights = Annotated[str, format_name(lambda one: one.in_schemes)]
+Attention = Annotated[str, format_name(lambda one: computed(one) or one.kind == "binary")]
 
 
 class Scheme(Strict):

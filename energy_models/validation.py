@@ -1,10 +1,11 @@
 """A document against a pydantic model, every complaint with its line and, for a misspelt name, the likely right one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from bitjoule.energy_models.documents import Document, Path_
 from bitjoule.energy_models.errors import InputError, Problem, brief, choices, suggestion
@@ -33,6 +34,33 @@ class Strict(BaseModel):
     def with_defaults(self) -> dict[str, Any]:
         """Return the data with every default written out, as plain types."""
         return self.model_dump(mode="json")
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Annotates a text that must be one of some names; its JSON Schema lists them.
+
+    Parameters
+    ----------
+    names
+        Returns them when a value is checked: a definition reads no table.
+    """
+
+    names: Callable[[], Sequence[str]]
+
+    def _check(self, value: Any) -> str:
+        names = self.names()
+        if not isinstance(value, str) or value not in names:
+            raise wrong_value(f"{brief(value)} is unknown{suggestion(value, names)}", choices(names))
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the name."""
+        return core_schema.no_info_plain_validator_function(self._check)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """List the names, for editors."""
+        return {"enum": list(self.names()), "type": "string"}
 
 
 Schema = TypeVar("Schema", bound=Strict)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Floats
 from bitjoule.energy_models.system import Evaluated
-from bitjoule.experiments.evaluation import case_columns
+from bitjoule.experiments.evaluation import case_columns, tokens_of
 from bitjoule.experiments.grid import Grid
 from bitjoule.experiments.table_columns import PHASES, PJ_PER_J
 
@@ -77,8 +77,7 @@ class Bands:
         least = certain + sum((np.min(end, axis=0) for end in ends), np.zeros_like(certain))
         most = certain + sum((np.max(end, axis=0) for end in ends), np.zeros_like(certain))
         nominal = certain + sum((end[1] for end in ends), np.zeros_like(certain))
-        _, prompt, new = self.grid.workload(cases)
-        happened = np.stack([prompt > 0, new > 0, (prompt > 0) & (new > 0)], axis=1) & (other != cases)[:, None]
+        happened = (tokens_of(self.grid, cases) > 0) & (other != cases)[:, None]
         case, phase = np.nonzero(happened)
         columns = case_columns(self.grid, case, phase.astype(np.int8))
         for name, values in zip(BAND_COLUMNS, (least, nominal, most), strict=False):

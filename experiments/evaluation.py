@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.components import names
-from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices
+from bitjoule.energy_models.architecture.phases import PHASES as STEPS_OF
+from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, all_steps
 from bitjoule.energy_models.arithmetic import Accounting, Action, count
 from bitjoule.energy_models.columns import ACTIONS, OPERANDS, Column
 from bitjoule.energy_models.pricing import Energies, price_actions
@@ -81,6 +82,25 @@ def _asked(grid: Grid, cases: NDArray[np.integer[Any]]) -> tuple[Cases, Indices,
     model, scheme, technology, platform, *_ = grid.axis_indices(cases)
     batch, prompt, new = (values.astype(np.float64) for values in grid.workload(cases))
     return Cases(model, scheme, batch, prompt, new), technology, platform
+
+
+def tokens_of(grid: Grid, cases: NDArray[np.integer[Any]]) -> Floats:
+    """Return the tokens of each phase of cases, and of all their phases; shape (cases, phases + 1), as `PHASES`.
+
+    Those of a request are 0 unless it has several phases: it would repeat the one.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    cases
+        Their numbers, shape (cases,).
+    """
+    asked, _, _ = _asked(grid, cases)
+    steps = all_steps(STEPS_OF, asked)
+    tokens = asked.batch[:, None] * steps.tokens * steps.repeats
+    together = np.where((tokens > 0).sum(axis=1) > 1, tokens.sum(axis=1), 0.0)
+    return np.concatenate([tokens, together[:, None]], axis=1)
 
 
 def system_block(grid: Grid, cases: NDArray[np.integer[Any]], found: Evaluated) -> Block:

@@ -8,9 +8,10 @@ from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 from bitjoule.energy_models.plugins import Plugin, plugins
-from bitjoule.energy_models.validation import Strict
+from bitjoule.energy_models.validation import OneOf, Strict
+from bitjoule.experiments.table_columns import PHASES
 
-PhaseName = Literal["prefill", "decode", "request"]
+PhaseName = Annotated[str, OneOf(lambda: PHASES)]
 
 
 class AnyPlot(Strict):

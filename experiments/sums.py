@@ -11,7 +11,7 @@ from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.arithmetic import Accounting
 from bitjoule.energy_models.system import Bytes
 from bitjoule.experiments.bands import Bands
-from bitjoule.experiments.evaluation import case_columns, evaluate, evaluate_system, system_block
+from bitjoule.experiments.evaluation import case_columns, evaluate, evaluate_system, system_block, tokens_of
 from bitjoule.experiments.grid import Grid
 from bitjoule.experiments.table_columns import PHASES, PJ_PER_J, REQUEST, SUMMARY_COLUMNS
 
@@ -81,10 +81,8 @@ def summarise(grid: Grid) -> Sums:
     for total in (*energy_j.values(), latency_s):
         total[:, request] = total[:, :request].sum(axis=1)
 
-    batch, prompt, new = grid.workload(np.arange(len(grid)))
-    tokens = np.stack([batch * prompt, batch * new, batch * (prompt + new)], axis=1)
+    tokens = tokens_of(grid, np.arange(len(grid)))
     happened = tokens > 0
-    happened[:, request] = (prompt > 0) & (new > 0)
     nominal = energy_j["energy_j"]
     baseline = grid.baseline()
     ratio = np.full(size, np.nan) if baseline is None else nominal[baseline] / np.where(happened, nominal, 1)

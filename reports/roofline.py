@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bitjoule.experiments.frames import Frames
 from bitjoule.experiments.plot_schema import RooflinePlot
-from bitjoule.experiments.table_columns import REQUEST
+from bitjoule.experiments.table_columns import PHASES, REQUEST
 from bitjoule.reports.bars import cut_text
 from bitjoule.reports.digits import with_unit
 from bitjoule.reports.labels import Label, place_labels
@@ -22,7 +22,6 @@ from bitjoule.reports.style import MARKERS, Theme, log_ticks, settle, token_tick
 from bitjoule.reports.workloads import first_values, set_title, workload_text
 
 MAX_MODELS = 4
-PHASE_NAMES = ("prefill", "decode", REQUEST)
 ROOF_DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 SLOPE_LABEL_AT = (0.24, 0.05)  # of the axes, at least
 MAX_DISTANCE = 0.12  # of the panel, between a point and its label
@@ -223,7 +222,7 @@ def _inside(boxes: Sequence[Bbox], axes: Axes) -> NDArray[np.float64]:
 def _legend(points: pd.DataFrame, models: Sequence[str], frames: Frames, theme: Theme) -> dict[str, Line2D]:
     """Return a handle a scheme, a phase and, where there are several, a model."""
     found = {scheme: Line2D([], [], color=_color(scheme, frames, theme), linewidth=5) for scheme in frames.schemes}
-    for phase in [name for name in PHASE_NAMES if (points["phase"] == name).any()]:
+    for phase in [name for name in PHASES if (points["phase"] == name).any()]:
         face = theme.background if phase == "decode" else theme.text
         found[phase] = Line2D([], [], color=theme.text, marker="o", markersize=8, linestyle="none", markeredgewidth=1.6,
                               markerfacecolor=face)  # fmt: skip

@@ -1,17 +1,14 @@
 """Number formats: how wide a value is, whether it needs a multiplier, what its price follows where none is printed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field, model_validator
 
 from bitjoule.energy_models.documents import read_document
-from bitjoule.energy_models.errors import brief, choices, suggestion
 from bitjoule.energy_models.sources import DATA
-from bitjoule.energy_models.validation import Strict, unknown_name, validate, wrong_value
+from bitjoule.energy_models.validation import OneOf, Strict, unknown_name, validate, wrong_value
 
 
 class NumberFormat(Strict):
@@ -138,33 +135,12 @@ def computed(number_format: NumberFormat) -> bool:
     return number_format.in_schemes and not number_format.add_only
 
 
-@dataclass(frozen=True)
-class FormatName:
-    """Annotates a text that must name one of some formats; its JSON Schema lists them.
+def format_name(accepts: Callable[[NumberFormat], bool]) -> OneOf:
+    """Return what annotates a text that must name one of some formats.
 
     Parameters
     ----------
     accepts
         Tells which.
     """
-
-    accepts: Callable[[NumberFormat], bool]
-
-    @property
-    def names(self) -> list[str]:
-        """The formats."""
-        return [name for name, number_format in formats().items() if self.accepts(number_format)]
-
-    def _check(self, value: Any) -> str:
-        if not isinstance(value, str) or value not in self.names:
-            wrong = f"{brief(value)} is unknown{suggestion(value, self.names)}"
-            raise wrong_value(wrong, choices(self.names))
-        return value
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Check the name only when a value comes: the table is not read for a definition."""
-        return core_schema.no_info_plain_validator_function(self._check)
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """List the names, for editors."""
-        return {"enum": self.names, "type": "string"}
+    return OneOf(lambda: [name for name, number_format in formats().items() if accepts(number_format)])

@@ -98,7 +98,7 @@ def test_a_mixture_stores_every_expert_and_uses_some():
             "parameters; expected at most 1000000000000000000",
         ),
         (("layers: 2", "layers: 2.5"), "f.yaml:1: layers: got 2.5; expected a valid integer"),
-        (("layers: 2", "layers: yes"), "f.yaml:1: layers: got True; expected a valid integer"),
+        (("layers: 2", "layers: yes"), "f.yaml:1: layers: got 'yes'; expected a valid integer"),
         (("layers: 2, ", ""), "f.yaml:1: layers: is missing; expected a value"),
         (("layers:", "layres:"), "f.yaml:1: layres: unknown key (did you mean 'layers'?)"),
         (("silu", "slu"), "f.yaml:1: activation: 'slu' is unknown (did you mean 'silu'?)"),
