@@ -344,3 +344,24 @@ def test_time_and_energy_of_a_hardware_run_are_per_token():
     share, of = re.search(r"there are ([\d.]+) % of these (\d+)", text).groups()
     assert int(of) == every
     assert 55 < float(share) < 65  # 40 % of the trits are zero
+
+
+def test_small_energies_are_shown_in_the_unit_that_header_and_axis_name():
+    found = run_experiment(
+        {
+            "name": "x",
+            "models": ["bitnet-125m"],
+            "schemes": ["fp16", "bitnet"],
+            "technologies": ["7nm"],
+            "workload": {"prompt_tokens": 4, "new_tokens": 0},
+            "plots": [{"kind": "components", "share": False}],
+        }
+    )
+    joules = found.summary["energy_j"].tolist()
+    (row,) = table(summary_markdown(found), ["model", "parameters", "technology"])
+    shown = [(unit_in(header, "J"), float(cell)) for header, cell in row.items() if header.endswith("J)")]
+    assert [factor * value for factor, value in shown] == pytest.approx(joules, rel=THREE_DIGITS)
+    assert all(factor < 1 for factor, _ in shown)
+    (axes,) = draw(found.requested[0], found, THEMES[0]).axes
+    ends = [(bar.get_x() + bar.get_width()) * unit_in(axes.get_xlabel(), "J") for bar in axes.containers[-1]]
+    assert ends == pytest.approx(joules)
