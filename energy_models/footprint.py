@@ -4,6 +4,7 @@ b1.58's Table 1 prints gigabytes that weights, embedding and LM head do not reac
 and a part in proportion to layers x hidden, as a KV cache is, alike for every format.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -70,6 +71,10 @@ def fit(samples: Sequence[Sample]) -> Overhead:
     values = np.array([sample.cached_values for sample in samples])
     missing = np.array([sample.printed_bytes - sample.stored_bytes for sample in samples])
     if len(set(values.tolist())) < 2:
-        return Overhead(float(missing.mean()), 0.0, len(samples))
-    slope, fixed = np.polyfit(values, missing, 1)
-    return Overhead(float(fixed), float(slope), len(samples))
+        return Overhead(math.fsum(missing) / len(samples), 0.0, len(samples))
+    # Exactly rounded sums: numpy.polyfit goes through LAPACK, whose last digits depend on the processor.
+    count = len(samples)
+    centre, mean = math.fsum(values) / count, math.fsum(missing) / count
+    away = values - centre
+    slope = math.fsum(away * (missing - mean)) / math.fsum(away * away)
+    return Overhead(mean - slope * centre, slope, count)

@@ -1,5 +1,7 @@
 """The overhead of printed memories: what it was made with comes back."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -61,3 +63,16 @@ def test_what_the_paper_prints_is_more_than_weights_and_tables_alone():
         weight_bits = 16 if row.scheme == "fp16" else 2
         stored_gb = ((shape.parameters - tables) * weight_bits + tables * 16) / 8 / BYTES_PER_GB
         assert float(row.printed) > stored_gb, row
+
+
+def test_the_fit_is_the_exact_least_squares_solution_whatever_the_processor():
+    """Rational arithmetic has no rounding; a linear-algebra library's last digits depend on its kernels."""
+    rows = [(36864.0, 1.9e9), (49152.0, 2.7e9), (83200.0, 6.05e9), (83200.0, 8.9e9), (655360.0, 3.3e10)]
+    fitted = fit([Sample(printed_bytes=b, stored_bytes=0.5 * b, cached_values=v) for v, b in rows])
+    values, bytes_ = [Fraction(v) for v, _ in rows], [Fraction(b) / 2 for _, b in rows]
+    n = len(rows)
+    square = n * sum(v * v for v in values) - sum(values) ** 2
+    slope = (n * sum(v * b for v, b in zip(values, bytes_, strict=True)) - sum(values) * sum(bytes_)) / square
+    fixed = (sum(bytes_) - slope * sum(values)) / n
+    assert fitted.bytes_per_value == pytest.approx(float(slope), rel=1e-15)
+    assert fitted.fixed_bytes == pytest.approx(float(fixed), rel=4e-15)
