@@ -60,7 +60,7 @@ def run(ready: "Ready[Prepared]", progress: Progress) -> "Outcome[HardwareResult
     result = hardware_result(prepared.experiment, simulated)
     return Outcome(
         result,
-        {name: [getattr(result, name)] for name in ("matmuls", "results", "summary")} if ready.writes else {},
+        {name: [getattr(result, name)] for name in ("matmuls", "results", "summary")},
         written_out(prepared, simulated) if ready.writes else {},
         simulated.inputs,
         {"seed": prepared.experiment.rtl.seed},

@@ -33,6 +33,13 @@ def test_values_are_changed_by_texts_by_dotted_keys_and_by_nested_mappings_alike
         bitjoule.run("bitnet_table1", changes[2])
 
 
+def test_a_nested_mapping_changes_its_own_keys_alone():
+    experiment = {"name": "x", "models": ["bitnet-125m"], "schemes": ["fp16"], "technologies": ["7nm"]}
+    experiment["workload"] = {"prompt_tokens": 4, "new_tokens": 3, "batch": 2}
+    summary = bitjoule.run(experiment, {"workload": {"prompt_tokens": 5}}).summary
+    assert set(zip(summary["prompt_tokens"], summary["new_tokens"], summary["batch"], strict=True)) == {(5, 3, 2)}
+
+
 def test_an_experiment_is_a_mapping_too_and_its_faults_have_keys():
     experiment = {"name": "x", "models": ("bitnet-125m",), "schemes": ["fp16", "bitnet"], "technologies": ["7nm"]}
     assert bitjoule.run(experiment).summary["scheme"].tolist() == ["fp16", "bitnet"]

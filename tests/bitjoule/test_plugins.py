@@ -174,11 +174,16 @@ def test_what_is_wrong_in_another_package_is_said_in_one_line_that_names_it(chip
     assert ran.stderr.count("\n") == 1
 
 
-def test_a_plot_that_fails_is_named_and_leaves_no_folder(chips):
-    totals = chips / "chips" / "totals.py"
-    totals.write_text(TOTALS.replace("    return figure\n", "    return 1 / 0\n"))
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        ("1 / 0", "drawing fails with ZeroDivisionError: division by zero; expected a figure"),
+        ("axes", "draw gives Axes; expected a matplotlib Figure"),
+    ],
+)
+def test_a_plot_that_fails_is_named_and_leaves_no_folder(chips, returned, says):
+    (chips / "chips" / "totals.py").write_text(TOTALS.replace("    return figure\n", f"    return {returned}\n"))
     ran = packages.bitjoule(chips, "run", "mine.yaml", "--out", "out")
-    says = "drawing fails with ZeroDivisionError: division by zero; expected a figure"
     assert (ran.returncode, ran.stderr) == (1, f"bitjoule: our-chips: entry point 'totals' of bitjoule.plots: {says}\n")
     assert not list((chips / "out").iterdir())
 
