@@ -73,8 +73,7 @@ class Setup(NamedTuple):
     bits
         Of the values that each step of an element-wise part moves, 1 for operations; shape (parts, part steps).
     formats, keys
-        Index into `bitjoule.energy_models.storage.counted_formats`, and number of the price's row, of each column of a
-        phase.
+        Index into `bitjoule.energy_models.storage.counted_formats`, and price key, of each column of a phase.
     prices
         Low, nominal and high, in pJ; shape (3, columns of a phase).
     margin_bits
@@ -89,13 +88,13 @@ class Setup(NamedTuple):
     bits: Floats
     formats: NDArray[np.int16]
     prices: Floats
-    keys: NDArray[np.int32]
+    keys: tuple[str, ...]
     margin_bits: float
     capacity_bits: float
     shared: bool
 
 
-def tables(machine: Machine, layout: Layout, numbers: dict[str, int]) -> Setup:
+def tables(machine: Machine, layout: Layout) -> Setup:
     """Return a machine's tables.
 
     Parameters
@@ -104,8 +103,6 @@ def tables(machine: Machine, layout: Layout, numbers: dict[str, int]) -> Setup:
         The machine.
     layout
         Of the models that it is asked for.
-    numbers
-        The number of each price key; those that are new are added.
 
     Raises
     ------
@@ -119,12 +116,12 @@ def tables(machine: Machine, layout: Layout, numbers: dict[str, int]) -> Setup:
     for component in layout.matmuls:
         kind = layout.kind_of.get(component)
         per_column += [lines[kind][step] if kind else ABSENT for step in STEPS]
-    vector, at = scheme.vector, machine.technology.name
+    vector = scheme.vector
     whole_model = any(kind.rescaled for kind in layout.kinds)
 
     def operation(action: str) -> Line:
         price = machine.operation(action, vector) if whole_model else NOTHING
-        return Line(1.0, vector, price, f"{action} {vector} {at}")
+        return Line(1.0, vector, price, machine.technology.price_key(action, vector))
 
     def access(action: str, name: str, operand: str = "activations") -> Line:
         return Line(1.0, name, *machine.access(action, operand))
@@ -151,7 +148,7 @@ def tables(machine: Machine, layout: Layout, numbers: dict[str, int]) -> Setup:
         operation("add"),
         access("buffer_read", vector),
         access("off_chip_write", scheme.storage_name("kv_cache")),
-        Line(1.0, "", machine.cycle_pj, f"leakage {at}"),
+        Line(1.0, "", machine.cycle_pj, machine.cycle_key),
     ]
     buffers = list(machine.platform.buffers.values())
     held = buffers[machine.buffer("activations")]
@@ -161,7 +158,7 @@ def tables(machine: Machine, layout: Layout, numbers: dict[str, int]) -> Setup:
         bits=bits,
         formats=np.array([counted_formats().index(line.format) for line in per_column], dtype=np.int16),
         prices=np.array([line.price for line in per_column]).T,
-        keys=np.array([numbers.setdefault(line.key, len(numbers)) for line in per_column], dtype=np.int32),
+        keys=tuple(line.key for line in per_column),
         margin_bits=max((machine.least_bits(kind) for kind in models), default=0.0),
         capacity_bits=held.size_bytes * 8.0,
         shared=machine.buffer("weights") == machine.buffer("activations"),

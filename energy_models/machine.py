@@ -69,6 +69,23 @@ class Machine:
         """Leakage of the chip in a cycle."""
         return price_of(self.node.leakage_w, PJ_PER_W_US / self.node.clock_mhz)
 
+    @property
+    def cycle_key(self) -> str:
+        """Where the leakage stands, and the clock that it is taken at."""
+        nodes, node = self.platform.nodes, self.technology.node
+        shared = node in nodes and nodes[node].leakage_w == self.node.leakage_w
+        return f"{self.key('nodes', node if shared else self.technology.name, 'leakage_w')}@{self.node.clock_mhz:g}MHz"
+
+    def key(self, *place: str | int) -> str:
+        """Return the price key of an amount in the platform's file.
+
+        Parameters
+        ----------
+        place
+            Keys and indices from the root.
+        """
+        return f"platforms/{self.name}.yaml:{'.'.join(map(str, place))}"
+
     @cached_property
     def off_chip_bits(self) -> float:
         """Bits that off-chip memory moves a cycle."""
@@ -201,7 +218,8 @@ class Machine:
         array, macs = self.array(kind)
         wanted = self.formats(kind)
         lines = dict.fromkeys(STEPS, ABSENT)
-        at = self.technology.name
+        technology = self.technology
+        name = next(key for key, own in self.platform.arrays.items() if own is array)
 
         def put(operand: str, action: str, line: Line) -> None:
             step = next(s for s in STEPS if (s.operand, s.action) == (operand, action))
@@ -209,39 +227,40 @@ class Machine:
 
         measured = self.technology.mac_of_actions(wanted.weights, macs.actions or ())
         if measured is not None:
-            zero_share = self.technology.zero_share if formats()[wanted.weights].kind == "ternary" else 0.0
+            trits = formats()[wanted.weights].kind == "ternary"
+            zero_share = technology.zero_share if trits else 0.0
             price = measured.price(array.lanes, array.columns, zero_share)
-            put("weights", "mac", Line(1.0, wanted.activations, price, f"{measured.name} {at}"))
-            loaded = Line(1.0, wanted.weights, price_of(measured.load_pj), f"{measured.name} {at}")
+            key = technology.mac_key(measured, array.lanes, array.columns, trits)
+            put("weights", "mac", Line(1.0, wanted.activations, price, key))
+            loaded = Line(1.0, wanted.weights, price_of(measured.load_pj), technology.load_key(measured))
             put("weights", "register_write", loaded)
         elif macs.energy_pj is not None:
             price = Price(macs.energy_pj, macs.energy_pj, macs.energy_pj)
-            put("weights", "mac", Line(1.0, wanted.activations, price, f"mac {self.name}"))
+            key = self.key("arrays", name, "macs", array.macs.index(macs), "energy_pj")
+            put("weights", "mac", Line(1.0, wanted.activations, price, key))
         for text in (macs.actions or ()) if measured is None else ():
             action, number_format = text.split()
             price = self.operation(action, number_format)
             operand = "weights" if action == "mul" else "partial_sums"
-            put(operand, action, Line(1.0, number_format, price, f"{text} {at}"))
+            put(operand, action, Line(1.0, number_format, price, technology.price_key(action, number_format)))
         if kind.rescaled:
             vector = self.scheme.vector
-            put("biases", "add", Line(1.0, vector, self.operation("add", vector), f"add {vector} {at}"))
+            put("biases", "add", Line(1.0, vector, self.operation("add", vector), technology.price_key("add", vector)))
         for (action, number_format), times in self._unpacking(kind).items():
             price = self.operation(action, number_format)
-            put("unpacking", action, Line(times, number_format, price, f"{action} {number_format} {at}"))
+            put("unpacking", action, Line(times, number_format, price, technology.price_key(action, number_format)))
 
         registers, sums = array.weight_registers, array.accumulators
-        for action, per_bit in (
-            ("register_read", price_of(registers.read_pj_per_bit)),
-            ("register_write", price_of(registers.write_pj_per_bit)),
-        ):
+        for way in ("read", "write"):
+            amount = f"{way}_pj_per_bit"
+            per_bit = price_of(getattr(registers, amount))
             if per_bit.high_pj and measured is None:
-                put("weights", action, Line(width_bits(wanted.weights), wanted.weights, per_bit, "registers"))
-        for action, per_bit in (
-            ("register_read", price_of(sums.read_pj_per_bit)),
-            ("register_write", price_of(sums.write_pj_per_bit)),
-        ):
+                key = self.key("arrays", name, "weight_registers", amount)
+                put("weights", f"register_{way}", Line(width_bits(wanted.weights), wanted.weights, per_bit, key))
+            per_bit = price_of(getattr(sums, amount))
             if per_bit.high_pj:
-                put("partial_sums", action, Line(sums.bits, _sum_format(wanted), per_bit, "accumulators"))
+                key = self.key("arrays", name, "accumulators", amount)
+                put("partial_sums", f"register_{way}", Line(sums.bits, _sum_format(wanted), per_bit, key))
         stored = {
             "weights": (wanted.storage.bits, wanted.storage_name),
             "activations": (width_bits(wanted.activations), wanted.activations),
@@ -271,12 +290,16 @@ class Machine:
             The technology does not price the buffer's memory.
         """
         if action.startswith("off_chip"):
-            return off_chip_price(self.platform.off_chip, action.endswith("read"), self.name)
+            reads = action.endswith("read")
+            own = self.key("off_chip", "read_pj_per_bit" if reads else "write_pj_per_bit")
+            return off_chip_price(self.platform.off_chip, reads, own)
         index = self.buffer(operand)
         if index < 0:
             return NOTHING, ""
-        buffer = list(self.platform.buffers.values())[index]
-        return buffer_price(buffer, action.endswith("read"), self.technology, self.name)
+        place, buffer = list(self.platform.buffers.items())[index]
+        reads = action.endswith("read")
+        own = self.key("buffers", place, "read_pj" if reads else "write_pj")
+        return buffer_price(buffer, reads, self.technology, own)
 
     def _unpacking(self, kind: Kind) -> dict[tuple[str, str], float]:
         """Return the operations for each weight between memory and array."""

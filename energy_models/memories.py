@@ -31,6 +31,8 @@ class Memory:
         Of one access.
     source, where, note
         Citation keys, the place in them, remarks.
+    line
+        Of memories.csv.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Memory:
     source: str
     where: str
     note: str
+    line: int
 
 
 @cache
@@ -66,6 +69,7 @@ def memories() -> tuple[Memory, ...]:
                 source=cells["source"],
                 where=cells["where"],
                 note=cells["note"],
+                line=line,
             )
         )
     return tuple(rows)

@@ -20,6 +20,30 @@ class Energies(NamedTuple):
     high_pj: Floats
 
 
+def price_keys(counts: Counts, technologies: Sequence[Technology]) -> list[list[list[str]]]:
+    """Return the key of each action's price, by technology, scheme and action; see `bitjoule.energy_models.price_keys`.
+
+    Parameters
+    ----------
+    counts
+        Counted actions.
+    technologies
+        Those that price them.
+    """
+    return [
+        [
+            [
+                at_node.term_key(action.action, action.weights[s], action.formats[s])
+                if action.operand in TERMS
+                else at_node.price_key(action.action, action.formats[s])
+                for action in counts.actions
+            ]
+            for s in range(len(counts.actions[0].formats) if counts.actions else 0)
+        ]
+        for at_node in technologies
+    ]
+
+
 def price_actions(counts: Counts, technologies: Sequence[Technology], scheme: Indices, technology: Indices) -> Energies:
     """Price counted actions.
 

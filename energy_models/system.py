@@ -19,6 +19,7 @@ from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.mapping import Objective
 from bitjoule.energy_models.platforms import Platform
+from bitjoule.energy_models.price_keys import shared_row
 from bitjoule.energy_models.pricing import Energies
 from bitjoule.energy_models.quantities import quantities
 from bitjoule.energy_models.schemes import Scheme
@@ -41,6 +42,8 @@ class Evaluated(NamedTuple):
     energies
         Low, nominal and high, shape (cases, columns) each.
     price_keys
+        Index into `System.price_keys` of each price.
+    price_rows
         Number of the row that each price hangs on, for comparing within the bands.
     latency_s
         Shape (cases, phases).
@@ -52,6 +55,7 @@ class Evaluated(NamedTuple):
     formats: NDArray[np.int16]
     energies: Energies
     price_keys: NDArray[np.int32]
+    price_rows: NDArray[np.int32]
     latency_s: Floats
     memory_bytes: "Bytes"
 
@@ -112,7 +116,7 @@ class System:
         self._machines: dict[tuple[int, int, int], Machine] = {}
         self._setups: dict[tuple[int, int, int], Setup] = {}
         self._mapped: dict[tuple[float, ...], Floats] = {}
-        self._keys: dict[str, int] = {"": 0}
+        self._row_numbers: dict[str, int] = {"": 0}
 
     def machine(self, scheme: int, technology: int, platform: int) -> Machine:
         """Return a machine.
@@ -155,6 +159,8 @@ class System:
             )
         ]
         setups = [self._setup((s, t, p)) for s, t, p in at]
+        rows = [self._rows(setup, self.technologies[t].name) for setup, (_, t, _) in zip(setups, at, strict=True)]
+        keys = [np.array([self.price_keys[key] for key in setup.keys], dtype=np.int32) for setup in setups]
         machines = [self.machine(s, t, p) for s, t, p in at]
         layout = self.layout
         asked = workload(layout, cases, all_steps(self.phases, cases), _switches(machines, which))
@@ -191,13 +197,13 @@ class System:
         prices = np.stack([setup.prices for setup in setups], axis=1)[:, which]
         energies = Energies(*((count * end[:, None, :]).reshape(len(count), -1) for end in prices))
         clock_mhz = np.array([machine.node.clock_mhz for machine in machines])[which]
-        numbers = np.stack([setup.keys for setup in setups])[which]
         each = (1, len(self.phases))
         return Evaluated(
             count.reshape(len(count), -1),
             np.tile(np.stack([setup.formats for setup in setups])[which], each),
             energies,
-            np.tile(numbers, each),
+            np.tile(np.stack(keys)[which], each),
+            np.tile(np.stack(rows)[which], each),
             cycles / clock_mhz[:, None] / 1e6,
             self._bytes(cases, asked, machines, which, vector_bits),
         )
@@ -283,9 +289,21 @@ class System:
             counts[:, :, at] += slots[:, :, slot]
         return counts
 
+    @cached_property
+    def price_keys(self) -> dict[str, int]:
+        """The number of every price key of every machine, in order."""
+        every = np.ndindex(len(self.schemes), len(self.technologies), len(self.platforms))
+        keys = dict.fromkeys(key for s, t, p in every for key in self._setup((s, t, p)).keys)
+        return {key: number for number, key in enumerate(keys)}
+
+    def _rows(self, setup: Setup, technology: str) -> NDArray[np.int32]:
+        numbers = self._row_numbers
+        rows = (shared_row(key, technology) for key in setup.keys)
+        return np.array([numbers.setdefault(row, len(numbers)) for row in rows], dtype=np.int32)
+
     def _setup(self, at: tuple[int, int, int]) -> Setup:
         if at not in self._setups:
-            self._setups[at] = tables(self.machine(*at), self.layout, self._keys)
+            self._setups[at] = tables(self.machine(*at), self.layout)
         return self._setups[at]
 
 

@@ -33,6 +33,7 @@ class OperationRow:
     source: str
     where: str
     note: str
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Technology:
         Whether sums of products are priced as those MACs also where only operations are counted.
     lanes, columns
         Of the array whose MACs those are then.
+    file
+        Where its prices stand, as price keys begin; by default a file of its name among the measured technologies.
     """
 
     name: str
@@ -65,6 +68,60 @@ class Technology:
     by_arrays: bool = False
     lanes: int = 64
     columns: int = 16
+    file: str = ""
+
+    def price_key(self, operation: str, number_format: str) -> str:
+        """Return the key of an operation's price; see `bitjoule.energy_models.price_keys`.
+
+        Parameters
+        ----------
+        operation, number_format
+            As for `price`.
+        """
+        return f"{self._place}:{operation}:{number_format}"
+
+    def mac_key(self, mac: MeasuredMac, lanes: int, columns: int, trits: bool) -> str:
+        """Return the key of a measured MAC's price.
+
+        Parameters
+        ----------
+        mac
+            The MAC.
+        lanes, columns
+            Of the full array.
+        trits
+            Whether weights are trits, of which a share is zero.
+        """
+        return f"{self._place}:mac:{mac.name}:{lanes}x{columns}{':zeros' * trits}"
+
+    def load_key(self, mac: MeasuredMac) -> str:
+        """Return the key of the price of a weight that enters an array.
+
+        Parameters
+        ----------
+        mac
+            What the array computes.
+        """
+        return f"{self._place}:load:{mac.name}"
+
+    def term_key(self, operation: str, weights: str, number_format: str) -> str:
+        """Return the key of `term_price`.
+
+        Parameters
+        ----------
+        operation, weights, number_format
+            As for `term_price`.
+        """
+        found = self.term_mac(weights, number_format)
+        if found is None:
+            return self.price_key(operation, number_format)
+        if operation == "add" and not add_only(weights):
+            return f"{self._place}:in-mac:{found.name}"
+        return self.mac_key(found, self.lanes, self.columns, formats()[weights].kind == "ternary")
+
+    @property
+    def _place(self) -> str:
+        return self.file or f"technologies/{self.name.removesuffix(ARRAYS)}.yaml"
 
     @property
     def node(self) -> str:
@@ -208,7 +265,7 @@ def technologies() -> dict[str, Technology]:
         node_nm = positive(OPERATIONS_FILE, line, cells, "node_nm")
         energy = price(OPERATIONS_FILE, line, cells)
         row = OperationRow(
-            cells["operation"], cells["format"], node_nm, energy, cells["source"], cells["where"], cells["note"]
+            cells["operation"], cells["format"], node_nm, energy, cells["source"], cells["where"], cells["note"], line
         )
         at_node = rows.setdefault(node_nm, {})
         key = (row.operation, row.format)
@@ -216,7 +273,10 @@ def technologies() -> dict[str, Technology]:
             problem = Problem(str(OPERATIONS_FILE), line, "operation", f"{' '.join(key)} stands twice", "one row")
             raise InputError([problem])
         at_node[key] = row
-    found = {f"{node_nm:g}nm": Technology(f"{node_nm:g}nm", node_nm, rows[node_nm]) for node_nm in rows}
+    found = {}
+    for node_nm, of_node in rows.items():
+        name = f"{node_nm:g}nm"
+        found[name] = Technology(name, node_nm, of_node, file=f"{OPERATIONS_FILE.name}:{name}")
     for path in sorted(MEASURED_FOLDER.glob("*.yaml")):
         found |= _both_ways(path)
     return with_contributed("bitjoule.technologies", "technology", found, _both_ways)

@@ -31,8 +31,8 @@ class Cost(NamedTuple):
         For the long table.
     times
         Operations, bits moved, or cycles of leakage.
-    price
-        Of one, in pJ.
+    price, key
+        Of one, in pJ; see `bitjoule.energy_models.price_keys`.
     """
 
     operand: str
@@ -40,6 +40,7 @@ class Cost(NamedTuple):
     format: str
     times: float
     price: Price
+    key: str
 
 
 class Costs(NamedTuple):
@@ -146,8 +147,8 @@ def matmul_costs(machine: Machine, config: AcceleratorConfig, kind: Kind, shape:
             times = float(round(found[step.quantity] * streamed_bits[step.operand]))
             held = f"int{config.result_bits}" if step.operand == "outputs" else held
         if times:
-            actions.append(Cost(step.operand, step.action, held, times, line.price))
-    actions.append(Cost("chip", "leak", "", float(taken), machine.cycle_pj))
+            actions.append(Cost(step.operand, step.action, held, times, line.price, line.key))
+    actions.append(Cost("chip", "leak", "", float(taken), machine.cycle_pj, machine.cycle_key))
     return Costs(actions, taken)
 
 

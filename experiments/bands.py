@@ -45,7 +45,7 @@ class Bands:
             From `bitjoule.experiments.evaluation.evaluate_system`.
         """
         low, nominal, high = (end.reshape(len(cases), len(PHASE_NAMES), -1) for end in found.energies)
-        keys = found.price_keys.reshape(nominal.shape)
+        keys = found.price_rows.reshape(nominal.shape)
         banded = low != high
         self.certain[cases] = np.where(banded, 0.0, nominal).sum(axis=2)
         for key in np.unique(keys[banded]).tolist():

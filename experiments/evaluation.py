@@ -13,7 +13,7 @@ from bitjoule.energy_models.architecture.phases import PHASES as STEPS_OF
 from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, all_steps
 from bitjoule.energy_models.arithmetic import Accounting, Action, count
 from bitjoule.energy_models.columns import ACTIONS, OPERANDS, Column
-from bitjoule.energy_models.pricing import Energies, price_actions
+from bitjoule.energy_models.pricing import Energies, price_actions, price_keys
 from bitjoule.energy_models.storage import counted_formats
 from bitjoule.energy_models.system import Evaluated
 from bitjoule.experiments.grid import Grid
@@ -40,6 +40,7 @@ class Block(NamedTuple):
     energy_pj: Floats
     energy_low_pj: Floats
     energy_high_pj: Floats
+    price: NDArray[np.int32]
 
 
 def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> Block:
@@ -56,12 +57,17 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> Block:
         return system_block(grid, cases, evaluate_system(grid, cases))
     asked, technology, _ = _asked(grid, cases)
     models, schemes = list(grid.models.values()), list(grid.schemes.values())
+    technologies = list(grid.technologies.values())
     counts = count(models, schemes, asked, grid.accounting)
-    energies = price_actions(counts, list(grid.technologies.values()), asked.scheme, technology)
+    energies = price_actions(counts, technologies, asked.scheme, technology)
     known = counted_formats()
     formats = np.array([[known.index(f) for f in action.formats] for action in counts.actions], dtype=np.int8)
     of_scheme = formats.reshape(-1, len(schemes)).T[asked.scheme]
-    return _nonzero(cases, _codes(counts.actions), counts.count, of_scheme, energies)
+    numbers = grid.price_keys
+    keys = [[[numbers[key] for key in row] for row in rows] for rows in price_keys(counts, technologies)]
+    shape = (len(technologies), len(schemes), len(counts.actions))
+    of_case = np.array(keys, dtype=np.int32).reshape(shape)[technology, asked.scheme]
+    return _nonzero(cases, _codes(counts.actions), counts.count, of_scheme, energies, of_case)
 
 
 def evaluate_system(grid: Grid, cases: NDArray[np.integer[Any]]) -> Evaluated:
@@ -115,7 +121,8 @@ def system_block(grid: Grid, cases: NDArray[np.integer[Any]], found: Evaluated) 
     found
         From `evaluate_system`.
     """
-    return _nonzero(cases, _system_codes(grid.system.columns), found.counts, found.formats, found.energies)
+    codes = _system_codes(grid.system.columns)
+    return _nonzero(cases, codes, found.counts, found.formats, found.energies, found.price_keys)
 
 
 def _nonzero(
@@ -124,6 +131,7 @@ def _nonzero(
     counts: Floats,
     formats: NDArray[np.integer[Any]],
     energies: Energies,
+    prices: NDArray[np.int32],
 ) -> Block:
     row, column = np.nonzero(counts)
     return Block(
@@ -134,6 +142,7 @@ def _nonzero(
         energy_pj=energies.nominal_pj[row, column],
         energy_low_pj=energies.low_pj[row, column],
         energy_high_pj=energies.high_pj[row, column],
+        price=prices[row, column],
     )
 
 
@@ -164,6 +173,7 @@ def long_table(grid: Grid, block: Block) -> pd.DataFrame:
     columns["format"] = categorical(block.format, counted_formats())
     columns["count"] = block.times
     columns |= {name: getattr(block, name) for name in ENERGY_COLUMNS}
+    columns["price"] = categorical(block.price, list(grid.price_keys))
     return pd.DataFrame(columns, columns=list(RESULT_COLUMNS), copy=False)
 
 

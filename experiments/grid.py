@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.architecture.phases import Indices
-from bitjoule.energy_models.arithmetic import Accounting, Matmul
+from bitjoule.energy_models.architecture.phases import Cases, Indices
+from bitjoule.energy_models.arithmetic import Accounting, Matmul, count
 from bitjoule.energy_models.mapping import Objective
 from bitjoule.energy_models.models import ModelShape
 from bitjoule.energy_models.platforms import Platform
+from bitjoule.energy_models.pricing import price_keys
 from bitjoule.energy_models.schemes import Scheme
 from bitjoule.energy_models.system import System
 from bitjoule.energy_models.technology import Technology
@@ -71,6 +72,19 @@ class Grid:
         """Names on the axes `NAMED_AXES`; without platforms, one empty name."""
         found = (self.models, self.schemes, self.technologies, self.platforms or ("",))
         return tuple(list(names) for names in found)
+
+    @cached_property
+    def price_keys(self) -> dict[str, int]:
+        """The number of every price key that the long table can have."""
+        if self.accounting is Accounting.SYSTEM:
+            return self.system.price_keys
+        one = np.ones(len(self.models) * len(self.schemes))
+        model, scheme = np.divmod(np.arange(len(one)), len(self.schemes))
+        asked = Cases(model, scheme, one, 2 * one, one)  # both phases: whatever can happen does
+        counts = count(list(self.models.values()), list(self.schemes.values()), asked, self.accounting)
+        keys = price_keys(counts, list(self.technologies.values()))
+        flat = dict.fromkeys(key for of_technology in keys for of_scheme in of_technology for key in of_scheme)
+        return {key: number for number, key in enumerate(flat)}
 
     @cached_property
     def system(self) -> System:

@@ -70,7 +70,7 @@ def hardware_result(experiment: RtlExperiment, found: Simulated) -> HardwareResu
 
 
 def _energies(experiment: RtlExperiment, found: Simulated) -> tuple[pd.DataFrame, pd.DataFrame]:
-    counts: dict[tuple[str, ...], tuple[float, Price]] = {}
+    counts: dict[tuple[str, ...], tuple[float, Price, str]] = {}
     cycles: dict[tuple[str, str], int] = {}
     cases: dict[str, dict[str, object]] = {}
     for call, times in found.calls.items():
@@ -81,13 +81,14 @@ def _energies(experiment: RtlExperiment, found: Simulated) -> tuple[pd.DataFrame
         cycles[model, call.phase] = cycles.get((model, call.phase), 0) + times * costs.cycles
         for cost in costs.actions:
             key = (model, call.phase, "leakage" if cost.action == "leak" else component, *cost[:3])
-            counts[key] = (counts.get(key, (0.0, cost.price))[0] + times * cost.times, cost.price)
+            before = counts[key][0] if key in counts else 0.0
+            counts[key] = (before + times * cost.times, cost.price, cost.key)
     names = ("phase", "component", "operand", "action", "format")
     order = list(cycles)
     rows = [
         {**cases[key[0]], **dict(zip(names, key[1:], strict=True)), "count": count,
-         **{column: count * end for column, end in zip(ENDS, price, strict=True)}}
-        for key, (count, price) in sorted(
+         **{column: count * end for column, end in zip(ENDS, price, strict=True)}, "price": price_key}
+        for key, (count, price, price_key) in sorted(
             counts.items(), key=lambda one: (order.index((one[0][0], one[0][1])), one[0][2] == "leakage")
         )
     ]  # fmt: skip

@@ -12,7 +12,7 @@ CASE_COLUMNS = (
 )  # fmt: skip
 ACTION_COLUMNS = ("component", "operand", "action", "format")
 ENERGY_COLUMNS = ("energy_pj", "energy_low_pj", "energy_high_pj")
-RESULT_COLUMNS = (*CASE_COLUMNS, *ACTION_COLUMNS, "count", *ENERGY_COLUMNS)
+RESULT_COLUMNS = (*CASE_COLUMNS, *ACTION_COLUMNS, "count", *ENERGY_COLUMNS, "price")
 SUMMARY_COLUMNS = (
     *CASE_COLUMNS, "energy_j", "energy_low_j", "energy_high_j", "energy_per_token_j", "latency_s", "tokens_per_s",
     "memory_bytes", "ratio_to_baseline",

@@ -35,8 +35,8 @@ def add_catalogue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     listing.set_defaults(command=_list)
 
     show = commands.add_parser("show", help="one entry, with its sources", description="Show one entry.")
-    show.add_argument("kind", choices=[*KINDS.values(), "mapping"], help="what it is")
-    show.add_argument("name", metavar="NAME", help="as `bitjoule list` prints it; of a mapping, the platform")
+    show.add_argument("kind", choices=[*KINDS.values(), "mapping", "price"], help="what it is")
+    show.add_argument("name", metavar="NAME", help="as `bitjoule list` prints it; a mapping's platform; a price's key")
     add_options(show)
     show.set_defaults(command=_show)
 
@@ -93,6 +93,9 @@ def _show(options: argparse.Namespace, _: object) -> int:
     if options.kind == "mapping":
         print(show_mapping(options))
         return OK
+    if options.kind == "price":
+        print(_price(options.name))
+        return OK
     if options.kind == "accelerator":
         from bitjoule.sim.configurations import find_configuration
 
@@ -111,6 +114,22 @@ def _show(options: argparse.Namespace, _: object) -> int:
         print(tabulate(found.table.rows, found.table.headers), end="\n\n")
     print("\n".join(["sources:", *found.references]))
     return OK
+
+
+def _price(key: str) -> str:
+    from bitjoule.energy_models.price_rows import price_row
+    from bitjoule.energy_models.sources import references
+    from bitjoule.energy_models.yaml_core import write_yaml
+
+    row = price_row(key)
+    low, nominal, high = row.price
+    band = {"low_pj": low, "high_pj": high} if low != high else {}
+    fields = {
+        "price": row.key, "energy_pj": nominal, **band, "for one": row.unit, "read from": ", ".join(row.places),
+        "derived": row.derived, "where": row.where,
+    }  # fmt: skip
+    text = write_yaml({name: value for name, value in fields.items() if value != ""}, 110)
+    return "\n".join([text, "sources:", *references([row.source])])
 
 
 def _schema(_: argparse.Namespace, __: object) -> int:
