@@ -8,6 +8,7 @@ import csv
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from io import StringIO
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -84,23 +85,15 @@ def format_rows(frame: pd.DataFrame) -> str:
     return "".join([f"{heads[i]},{tail}\n" for i, tail in zip(case, tails, strict=True)])
 
 
-class _Sink(list[str]):
-    """Takes each line that a CSV writer writes."""
-
-    write = list.append
-
-
 def _lines(frame: pd.DataFrame) -> list[str]:
     """Return each row as a line without its end."""
-    columns: list[list[Any]] = []
+    columns: list[list[str]] = []
     for i, name in enumerate(frame.columns):
         column = frame[name]
         # low, nominal and high are one column of numbers wherever no sources disagree: format it once
         twin = i > 0 and column.dtype.kind == "f" and column.equals(frame[frame.columns[i - 1]])
         columns.append(columns[-1] if twin else _cells(column))
-    lines = _Sink()
-    csv.writer(lines, lineterminator="").writerows(zip(*columns, strict=True))
-    return lines
+    return [",".join(cells) for cells in zip(*columns, strict=True)]
 
 
 def _changes(column: "pd.Series[Any]") -> NDArray[np.bool_]:
@@ -111,14 +104,21 @@ def _changes(column: "pd.Series[Any]") -> NDArray[np.bool_]:
     return changes
 
 
-def _cells(column: "pd.Series[Any]") -> list[Any]:
-    """Return a column as Python values whose text is what the file shall hold."""
+def _cells(column: "pd.Series[Any]") -> list[str]:
+    """Return the text of each value of a column."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        names = column.cat.categories.tolist()
+        names = [_quoted(name) for name in column.cat.categories.tolist()]
         return [names[code] for code in column.cat.codes.tolist()]
     values = column.to_numpy()
     if column.name == "count":
-        return [int(value) for value in values.tolist()]
+        return [str(int(value)) for value in values.tolist()]
     if values.dtype.kind == "f":
         return ["" if cell != cell else repr(cell) for cell in values.tolist()]
-    return values.tolist()
+    return list(map(str if values.dtype.kind in "iub" else _quoted, values.tolist()))
+
+
+def _quoted(value: object) -> str:
+    """Return a value as a cell, in quotes where it needs them."""
+    written = StringIO()
+    csv.writer(written, lineterminator="").writerow([value, ""])  # a lone empty cell would be put in quotes
+    return written.getvalue()[:-1]
