@@ -23,11 +23,11 @@ def macro(size_bytes, banks=1):
 
 def test_reads_and_writes_have_prices_of_their_own():
     buffer = Buffer(holds=["weights"], size_bytes=KIB, width_bits=32, read_pj=8.0, write_pj=16.0)
-    assert buffer_price(buffer, True, SEVEN, "x") == (Price(0.25, 0.25, 0.25), "buffer x")
-    assert buffer_price(buffer, False, SEVEN, "x") == (Price(0.5, 0.5, 0.5), "buffer x")
+    assert buffer_price(buffer, True, SEVEN, "x") == (Price(0.25, 0.25, 0.25), "x")
+    assert buffer_price(buffer, False, SEVEN, "x") == (Price(0.5, 0.5, 0.5), "x")
     edge = OffChip(read_pj_per_bit=3.0, write_pj_per_bit=5.0, bandwidth_gb_per_s=1.0)
-    assert off_chip_price(edge, True, "x") == (Price(3, 3, 3), "off-chip x")
-    assert off_chip_price(edge, False, "x") == (Price(5, 5, 5), "off-chip x")
+    assert off_chip_price(edge, True, "x") == (Price(3, 3, 3), "x")
+    assert off_chip_price(edge, False, "x") == (Price(5, 5, 5), "x")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_reads_and_writes_have_prices_of_their_own():
 def test_a_macro_lies_on_the_line_between_two_rows_of_tpuv4i(bank_bytes, pj, high_pj, banks):
     price, key = buffer_price(macro(bank_bytes * banks, banks), True, SEVEN, "x")
     assert price == pytest.approx((pj / 64, pj / 64, high_pj / 64))
-    assert key == "memory sram 7nm"
+    assert key == f"memories.csv:7nm:sram:{bank_bytes:.16g}"
 
 
 @pytest.mark.parametrize("bank_bytes", [8 * KIB - 1, 1024 * KIB + 1])

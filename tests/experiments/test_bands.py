@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bitjoule.energy_models.price_keys import shared_row
 from bitjoule.experiments.runner import run
 
 HBM = """\
@@ -109,3 +110,24 @@ def test_the_written_tables_give_low_nominal_and_high_in_this_order(bitjoule, tm
         for row in summary.to_dict("records"):
             here = (table["scheme"] == row["scheme"]) & ((table["phase"] == row["phase"]) | (row["phase"] == "request"))
             assert row[end] == pytest.approx(row_end[here].sum() / 1e12)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("memories.csv:7nm:sram:65536", "memories.csv:7nm:sram:131072", True),
+        ("memories.csv:lpddr4", "memories.csv:hbm2", False),
+        ("operations.csv:7nm:add:int8", "operations.csv:7nm:add:int4", False),
+        ("platforms/a.yaml:arrays.x.accumulators.read_pj_per_bit",
+         "platforms/b.yaml:arrays.y.accumulators.write_pj_per_bit", True),
+        ("platforms/a.yaml:arrays.x.accumulators.read_pj_per_bit",
+         "platforms/a.yaml:arrays.x.weight_registers.read_pj_per_bit", False),
+        ("platforms/a.yaml:nodes.7nm.leakage_w@500MHz", "platforms/b.yaml:nodes.7nm.leakage_w@1000MHz", True),
+        ("platforms/a.yaml:buffers.x.read_pj", "platforms/a.yaml:buffers.y.write_pj", True),
+        ("platforms/a.yaml:buffers.x.read_pj", "platforms/b.yaml:buffers.x.read_pj", False),
+        ("technologies/t.yaml:mac:m:64x16", "technologies/t.yaml:load:m", True),
+        ("technologies/t.yaml:mac:m:64x16", "technologies/t.yaml:mac:n:64x16", False),
+    ],
+)  # fmt: skip
+def test_prices_that_hang_on_one_row_move_together(one, other, together):
+    assert (shared_row(one, "7nm") == shared_row(other, "7nm")) == together

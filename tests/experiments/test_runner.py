@@ -59,7 +59,7 @@ def test_columns_are_the_documented_ones_in_their_order(resolved):
     assert tuple(result.results.columns) == RESULT_COLUMNS == (
         "experiment", "model", "parameters", "scheme", "technology", "platform", "phase", "batch", "prompt_tokens",
         "new_tokens", "component", "operand", "action", "format", "count", "energy_pj", "energy_low_pj",
-        "energy_high_pj",
+        "energy_high_pj", "price",
     )  # fmt: skip
     assert tuple(result.summary.columns) == SUMMARY_COLUMNS
 
