@@ -16,6 +16,7 @@ from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import PHASES, Cases, Floats, Indices, Phase, all_steps
 from bitjoule.energy_models.columns import OTHERS, QUANTITIES, STEP_QUANTITY, Column, Setup, columns, tables
 from bitjoule.energy_models.formats.formats import scaled, width_bits
+from bitjoule.energy_models.functions import functions
 from bitjoule.energy_models.machine import Machine
 from bitjoule.energy_models.mapping import Objective
 from bitjoule.energy_models.platforms import Platform
@@ -329,14 +330,15 @@ def _others(
 ) -> tuple[Floats, Floats]:
     """Return the counts of `OTHERS` but leakage, shape (cases, phases, others), and the bits off-chip of each phase."""
     rows = []
+    each = functions()["quantisation"]
     for machine in machines:
         scheme = machine.scheme
         cache = scheme.stored("kv_cache")
         quantises = scaled(cache.holds)
         rows.append(
             (
-                scheme.stored("embedding").bits, machine.vector_bits, width_bits(scheme.activations), 1.0 * quantises,
-                2.0 * quantises, cache.bits,
+                scheme.stored("embedding").bits, machine.vector_bits, width_bits(scheme.activations),
+                each.mul * quantises, each.add * quantises, cache.bits,
             )
         )  # fmt: skip
     table, vector, width, mul, add, cached = (np.array(column)[which][:, None] for column in zip(*rows, strict=True))

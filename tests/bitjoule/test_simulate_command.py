@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from bitjoule.energy_models.price_rows import price_row
 from bitjoule.experiments import simulation
 from bitjoule.experiments.files import shipped_rtl_experiments
 from bitjoule.experiments.table_columns import RESULT_COLUMNS, SUMMARY_COLUMNS
@@ -36,6 +37,8 @@ def test_the_tables_are_those_of_a_run_and_the_cycles_those_of_the_closed_form(b
         pd.read_csv(tmp_path / "rtl_tiny_b158" / f"{name}.csv") for name in ("matmuls", "results", "summary")
     )
     assert tuple(results.columns) == RESULT_COLUMNS
+    for row in results.itertuples():
+        assert row.count * price_row(row.price).price.nominal_pj == pytest.approx(row.energy_pj)
     assert tuple(summary.columns) == SUMMARY_COLUMNS
     assert len(matmuls) == 2 * 7 * matmuls["layer"].nunique()  # two phases, seven linears a layer
     for row in matmuls.itertuples():

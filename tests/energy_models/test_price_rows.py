@@ -111,3 +111,22 @@ def test_leakage_is_at_the_line_of_the_file_that_it_is_written_in(platform):
 def test_a_key_that_leads_nowhere_is_an_error_that_shows_one(key):
     with pytest.raises(InputError, match=SHOWN):
         price_row(key)
+
+
+def test_the_command_shows_price_unit_place_and_source(bitjoule):
+    status, out, err = bitjoule("show", "price", "operations.csv:7nm:add:int8")
+    assert (status, err) == (0, "")
+    shown = yaml.safe_load(out.partition("sources:")[0])
+    row = row_at(shown["read from"])
+    assert (shown["energy_pj"], shown["for one"], shown["where"]) == (
+        float(row["energy_pj"]),
+        "operation",
+        row["where"],
+    )
+    assert all(f"[{key}]" in out for key in row["source"].split(";"))
+
+
+def test_the_command_refuses_a_key_that_leads_nowhere(bitjoule):
+    status, out, err = bitjoule("show", "price", "7nm:add")
+    assert (status, out) == (2, "")
+    assert err.startswith("show:1: price: unknown price '7nm:add'; expected a value of the column `price`")
