@@ -143,7 +143,7 @@ class MeasuredTechnology(Strict):
         How.
     operations, macs
         Operators alone, and MACs of whole arrays.
-    by_arrays
+    priced_as_macs
         Whether sums of products are priced as the arrays' MACs also where only operations are counted.
     lanes, columns
         Of the array, the same for all formats, whose MACs those are.
@@ -156,7 +156,7 @@ class MeasuredTechnology(Strict):
     measured: Conditions
     operations: list[MeasuredOperation] = Field(min_length=1)
     macs: list[MeasuredMac] = Field(default_factory=list)
-    by_arrays: bool = False
+    priced_as_macs: bool = False
     lanes: int = Field(default=64, gt=0, le=1 << 20)
     columns: int = Field(default=16, gt=0, le=1 << 20)
 

@@ -52,7 +52,7 @@ class Technology:
         MACs of whole arrays, where they were measured.
     zero_share
         Share of ternary weights that are zero, for the price of such MACs.
-    by_arrays
+    priced_as_macs
         Whether sums of products are priced as those MACs also where only operations are counted.
     lanes, columns
         Of the array whose MACs those are then.
@@ -65,7 +65,7 @@ class Technology:
     rows: Mapping[tuple[str, str], OperationRow]
     macs: tuple[MeasuredMac, ...] = ()
     zero_share: float = 0.0
-    by_arrays: bool = False
+    priced_as_macs: bool = False
     lanes: int = 64
     columns: int = 16
     file: str = ""
@@ -163,7 +163,7 @@ class Technology:
         return self.mac(formats["mul"], formats["mul"], sums)
 
     def term_mac(self, weights: str, number_format: str) -> MeasuredMac | None:
-        """Return the measured MAC by which a term of a sum of products is priced; none without `by_arrays`.
+        """Return the measured MAC by which a term of a sum of products is priced; none without `priced_as_macs`.
 
         Parameters
         ----------
@@ -174,13 +174,13 @@ class Technology:
         """
         integer = formats()[number_format].kind == "integer"
         sums = None if add_only(weights) else "int32" if integer else number_format
-        return self.mac(weights, number_format, sums) if self.by_arrays else None
+        return self.mac(weights, number_format, sums) if self.priced_as_macs else None
 
     def term_price(self, operation: str, weights: str, number_format: str) -> Price:
         """Return what multiplying, or adding up, a term of a sum of products costs.
 
-        An operation; with `by_arrays`, the whole MAC of a full array of `lanes` x `columns` for the multiplication, or
-        where there is none for the addition, and nothing for the other.
+        An operation; with `priced_as_macs`, the whole MAC of a full array of `lanes` x `columns` for the
+        multiplication, or where there is none for the addition, and nothing for the other.
 
         Parameters
         ----------
@@ -285,8 +285,8 @@ def technologies() -> dict[str, Technology]:
 def _both_ways(path: Path) -> dict[str, Technology]:
     """Return a measured technology priced by operators, and by arrays, by name."""
     measured = measured_technology(path.stem, read_measured(path))
-    by_arrays = replace(measured, name=measured.name + ARRAYS, by_arrays=True)
-    return {measured.name: measured, by_arrays.name: by_arrays}
+    arrays = replace(measured, name=measured.name + ARRAYS, priced_as_macs=True)
+    return {measured.name: measured, arrays.name: arrays}
 
 
 def measured_technology(name: str, measured: MeasuredTechnology) -> Technology:
@@ -307,6 +307,6 @@ def measured_technology(name: str, measured: MeasuredTechnology) -> Technology:
         for row in measured.operations
     }
     return Technology(
-        name, measured.node_nm, rows, tuple(measured.macs), measured.zero_share, measured.by_arrays,
+        name, measured.node_nm, rows, tuple(measured.macs), measured.zero_share, measured.priced_as_macs,
         measured.lanes, measured.columns,
     )  # fmt: skip

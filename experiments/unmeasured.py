@@ -20,7 +20,7 @@ def unmeasured(grid: Grid) -> dict[str, list[str]]:
     found: dict[str, dict[str, None]] = {}
     system = grid.accounting is Accounting.SYSTEM
     for name, technology in grid.technologies.items():
-        if technology.macs and (system or technology.by_arrays):
+        if technology.macs and (system or technology.priced_as_macs):
             kinds = _by_machines(grid, name) if system else _by_terms(grid, name)
             found |= {name: kinds} if kinds else {}
     return {name: list(kinds) for name, kinds in found.items()}

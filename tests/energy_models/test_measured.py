@@ -88,11 +88,13 @@ def test_a_mac_that_was_not_measured_is_priced_by_its_operations(written, tmp_pa
     assert lines["partial_sums", "add"].price.nominal_pj == 7.0
 
 
-@pytest.mark.parametrize(("by_arrays", "fp16_pj", "ternary_pj"), [
+@pytest.mark.parametrize(("priced_as_macs", "fp16_pj", "ternary_pj"), [
     (False, 18.0, 1.0), (True, 10 * (8 + 1 + 8 + 1), 7 + 1 + 8 + 1),
 ])  # fmt: skip
-def test_the_papers_accounting_prices_sums_by_operators_or_by_arrays(written, tmp_path, by_arrays, fp16_pj, ternary_pj):
-    found = technology(written | {"by_arrays": by_arrays, "lanes": 16, "columns": 4}, tmp_path)
+def test_the_papers_accounting_prices_sums_by_operators_or_by_arrays(
+    written, tmp_path, priced_as_macs, fp16_pj, ternary_pj
+):
+    found = technology(written | {"priced_as_macs": priced_as_macs, "lanes": 16, "columns": 4}, tmp_path)
     zeros, ones = np.zeros(2, dtype=np.intp), np.ones(2)
     cases = Cases(zeros, np.array([0, 1]), ones, ones, 0 * ones)
     counts = count([Matmul(1, 128, 64)], [schemes()["fp16"], schemes()["bitnet-b1.58"]], cases, Accounting.MAC)

@@ -9,6 +9,8 @@ from bitjoule.energy_models.sources import keys, sources
 from bitjoule.energy_models.technology import technologies
 from bitjoule.energy_models.validation import validate
 
+COMPUTED = "fp32, fp16, bf16, int32, int8, int4, int2, int1"
+
 
 def scheme(text: str) -> Scheme:
     return validate(Scheme, parse_document(text, "f.yaml"))
@@ -120,9 +122,24 @@ def test_int8_weights_need_int8_products():
             "f.yaml:1: lm_head: unknown storage 'ternary' (did you mean 'ternary",
         ),
         ("{weights: ternery, activations: int8, attention: fp16}", "did you mean 'ternary'?"),
+        (
+            "{weights: int3, activations: int16, attention: 4}",
+            f"f.yaml:1: weights: 'int3' is unknown (did you mean 'int32'?); expected one of {COMPUTED}, "
+            "ternary, binary\n"
+            f"f.yaml:1: activations: 'int16' is unknown (did you mean 'int1'?); expected one of {COMPUTED}\n"
+            f"f.yaml:1: attention: 4 is unknown; expected one of {COMPUTED}, binary",
+        ),
     ],
 )
 def test_an_impossible_scheme_is_refused(text, message):
     with pytest.raises(InputError) as error:
         scheme(text)
     assert message in str(error.value)
+
+
+def test_editors_are_offered_the_formats_of_the_table():
+    computed = COMPUTED.split(", ")
+    offered = Scheme.model_json_schema()["properties"]
+    assert offered["weights"]["enum"] == [*computed, "ternary", "binary"]
+    assert offered["activations"]["enum"] == computed
+    assert offered["attention"]["enum"] == [*computed, "binary"]

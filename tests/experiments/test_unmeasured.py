@@ -22,9 +22,9 @@ platforms: [{name: own, by_scheme: {SCHEME: ternary-edge, fp16: fp16-edge}}]
 def found(tmp_path, resolved):
     """Return a function that gives what an experiment does not find measured."""
 
-    def kinds(*overrides, more="", by_arrays=True):
+    def kinds(*overrides, more="", priced_as_macs=True):
         path = write_technology(tmp_path / "made.yaml")
-        path.write_text(path.read_text() + f"by_arrays: {str(by_arrays).lower()}\n")
+        path.write_text(path.read_text() + f"priced_as_macs: {str(priced_as_macs).lower()}\n")
         return unmeasured(grid_of(resolved(TEXT + more, *overrides)))
 
     return kinds
@@ -40,7 +40,7 @@ def test_macs_that_were_not_measured_are_told_for_linears_and_attention(found):
 
 
 def test_only_a_technology_that_prices_by_arrays_misses_some_in_the_papers_accounting(found):
-    assert found("schemes=[fp32]", by_arrays=False) == {}
+    assert found("schemes=[fp32]", priced_as_macs=False) == {}
     assert found("schemes=[fp32]", "technologies=[45nm]") == {}
 
 
@@ -50,7 +50,7 @@ def test_a_bare_matmul_has_no_attention(found):
 
 
 @pytest.mark.parametrize(("scheme", "told"), [("bitnet-b1.58", {}), ("bitnet-b1.58-a1", {"made": ["ternary x int1"]})])
-@pytest.mark.parametrize("by_arrays", [True, False])
-def test_whole_requests_tell_what_their_machines_compute_by_operators(found, scheme, told, by_arrays):
+@pytest.mark.parametrize("priced_as_macs", [True, False])
+def test_whole_requests_tell_what_their_machines_compute_by_operators(found, scheme, told, priced_as_macs):
     more = SYSTEM.replace("SCHEME", scheme)
-    assert found(f"schemes=[fp16, {scheme}]", more=more, by_arrays=by_arrays) == told
+    assert found(f"schemes=[fp16, {scheme}]", more=more, priced_as_macs=priced_as_macs) == told

@@ -78,7 +78,7 @@ def test_the_summary_says_what_is_counted(resolved, small, accounting, says):
 def test_macs_that_measured_technologies_lack_are_named(tmp_path, resolved):
     text = "name: mine\nmodels: [bitnet-125m]\nschemes: [fp16, bitnet-b1.58]\ntechnologies: [made.yaml]\n"
     path = write_technology(tmp_path / "made.yaml")
-    path.write_text(path.read_text() + "by_arrays: true\n")
+    path.write_text(path.read_text() + "priced_as_macs: true\n")
     lacking = summary_markdown(run(resolved(text, "schemes=[fp32, bitnet-b1.58-a1]")))
     assert ": at made fp32 x fp32, ternary x int1.\n" in lacking
     assert "Not measured" not in summary_markdown(run(resolved(text)))
