@@ -28,7 +28,8 @@ def library_panels(table: pd.DataFrame) -> list[Panel]:
     table
         Of a gates experiment.
     """
-    pairs = dict.fromkeys(zip(table["library"], table["node_nm"], strict=True))
+    libraries = table.drop_duplicates("library")  # not by node as well: an unknown one, NaN, equals no other
+    pairs = zip(libraries["library"], libraries["node_nm"], strict=True)
     return [Panel(library, "" if np.isnan(node_nm) else f"{node_nm:g} nm") for library, node_nm in pairs]
 
 

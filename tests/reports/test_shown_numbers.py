@@ -11,9 +11,16 @@ from bitjoule.reports.hardware import hardware_markdown
 from bitjoule.reports.pictures import draw
 from bitjoule.reports.style import THEMES
 from bitjoule.reports.summary import summary_markdown
+from tests.reports.shown import (
+    THREE_DIGITS,
+    TWO_DIGITS,
+    points_of,
+    quantity,
+    table,
+    ticks_are_their_values,
+    unit_in,
+)  # fmt: skip
 
-SI = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
-TWO_DIGITS, THREE_DIGITS = 0.051, 0.0051  # 1.04 is written 1.0, 1.004 is written 1.00
 PLOTS = {
     "memory": {"kind": "memory"},
     "joules": {"kind": "components", "share": False, "phase": "decode"},
@@ -26,25 +33,6 @@ PLOTS = {
     "held": {"kind": "sweep", "over": "batch", "quantity": "memory_bytes"},
     "roofline": {"kind": "roofline"},
 }
-
-
-def quantity(text, unit):
-    """Return the value of a text such as ``57.9 mJ`` in its unit."""
-    value, prefix = re.fullmatch(rf"(-?[\d.]+(?:e-?\d+)?) ([TGMkmµnpf]?){re.escape(unit)}", text).groups()
-    return float(value) * SI[prefix]
-
-
-def table(text, first):
-    """Return the rows of the Markdown table whose header starts with a cell, by the cells of the header."""
-    blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
-    cells = [[[cell.strip() for cell in line.strip("|").split("|")] for line in block] for block in blocks]
-    header, _, *rows = next(found for found in cells if found[0][: len(first)] == list(first))
-    return [dict(zip(header, row, strict=True)) for row in rows]
-
-
-def unit_in(header, unit):
-    """Return the factor of a header such as ``fp16 (mJ)``."""
-    return SI[re.search(rf"\((.?){unit}(?: a token)?\)", header).group(1)]
 
 
 def system(schemes):
@@ -85,11 +73,6 @@ def found(request):
 
 def figure_of(found, name):
     return draw(found.requested[list(PLOTS).index(name)], found, THEMES[0])
-
-
-def points_of(axes):
-    """Return the points of the lines that the legend names; the others lead to labels."""
-    return [tuple(point) for line in axes.lines if line.get_label()[0] != "_" for point in line.get_xydata()]
 
 
 def first_workload(rows):
@@ -175,15 +158,6 @@ def test_bars_of_energy_say_their_joules_and_their_axis_its_unit(found, what, ph
             assert end == pytest.approx(100)
         else:
             assert end * unit_in(axes.get_xlabel(), "J") == pytest.approx(joules)
-
-
-def ticks_are_their_values(axis, unit):
-    shown = [(tick.get_text(), tick.get_position()) for tick in axis.get_ticklabels()]
-    read = [(text.replace("$", ""), place) for text, place in shown if text]
-    assert read
-    vertical = axis.axis_name == "y"
-    for text, place in read:
-        assert quantity(text if " " in text else f"{text} ", unit) == pytest.approx(place[vertical], rel=THREE_DIGITS)
 
 
 @pytest.mark.parametrize(
