@@ -38,6 +38,7 @@ def compare(printed: Sequence[PrintedNumber], grid: Grid, memory: Floats) -> tup
         A row for each printed number whose case is run as the paper ran it (the shipped model and scheme, one
         sequence's prompt, the same accounting and baseline); columns `COMPARISON_COLUMNS`. ``agrees`` tells whether
         ours, rounded to the printed digits, is the printed number; ``relative_error`` is ours over printed, less one.
+        A ratio of memories has a row only beside memories in bytes: to these the overhead is fitted.
     Overhead or None
         What was added to weights and tables, where memory is compared.
     """
@@ -47,13 +48,15 @@ def compare(printed: Sequence[PrintedNumber], grid: Grid, memory: Floats) -> tup
     cases = [(cell, case) for cell, case in found if case is not None]
     overhead = _overhead(cases, grid, memory)
     for cell, case in cases:
-        other = None if baselines is None else int(baselines[case])
-        if cell.quantity in (MEMORY_GB, MEMORY_RATIO) and overhead is not None:
-            held = [_stored_bytes(memory, i) + overhead.of(_cached_values(grid, cell)) for i in (case, other or case)]
+        other = case if baselines is None else int(baselines[case])
+        if cell.quantity in (MEMORY_GB, MEMORY_RATIO):
+            if overhead is None:
+                continue
+            held = [_stored_bytes(memory, i) + overhead.of(_cached_values(grid, cell)) for i in (case, other)]
             ours = held[0] / BYTES_PER_GB if cell.quantity == MEMORY_GB else held[1] / held[0]
         else:
             ours = _energy_j(grid, case, cell.action)
-        if cell.quantity == "ratio_to_baseline" and other is not None:
+        if cell.quantity == "ratio_to_baseline":
             ours = _energy_j(grid, other, cell.action) / ours
         cells = {
             **vars(cell),
