@@ -1,0 +1,107 @@
+"""What is said of a run on the hardware: speeds, and a request beside its two phases."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from bitjoule import run_experiment
+from bitjoule.reports.hardware import hardware_markdown, speed_line
+from tests.reports.shown import THREE_DIGITS, quantity, table, unit_in
+
+PROMPT, NEW = "To be", 4  # a byte is a token
+ROWS = [SimpleNamespace(cycles=3_000_000, tokens=7, k=2000, n=90_000), SimpleNamespace(cycles=500, tokens=3, k=5, n=2)]
+
+
+def said(**changes):
+    whole = {"rows": ROWS, "seconds": 12.5, "hardware_seconds": 8.0, "bare": False, "new_tokens": 30}
+    return speed_line(SimpleNamespace(**whole | changes))
+
+
+def test_speeds_are_of_all_seconds_or_of_those_in_the_hardware():
+    cycles, trits = 3_000_000 + 500, 7 * 2000 * 90_000 + 3 * 5 * 2
+    told = re.search(r"in ([\d.]+) s: (\d+) tokens, ([\d.]+) tokens/s.* ([\d.]+) s in the simulated hardware: "
+                     r"(\d+) k cycles/s, ([\d.]+) G trits/s", said())  # fmt: skip
+    seconds, tokens, speed, hardware_seconds, k_cycles, g_trits = map(float, told.groups())
+    assert (seconds, tokens, hardware_seconds) == (12.5, 30, 8)
+    assert speed == pytest.approx(30 / 12.5)
+    assert k_cycles * 1e3 == pytest.approx(cycles / 8.0, abs=510)
+    assert g_trits * 1e9 == pytest.approx(trits / 8.0, abs=510_000)
+
+
+def test_what_did_not_happen_has_no_speed():
+    assert "tokens" not in said(bare=True)
+    assert "12.5 s" in said(bare=True)
+    assert "hardware" not in said(hardware_seconds=None)
+    assert "30 tokens, 2.40 tokens/s" in said(hardware_seconds=None)
+
+
+@pytest.fixture(scope="module")
+def found():
+    rtl = {"engine": "numpy", "model": "tiny-b158", "prompt": PROMPT, "new_tokens": NEW}
+    return run_experiment({"name": "x", "technology": "7nm", "platform": "ternary-edge", "rtl": rtl})
+
+
+def test_a_request_is_its_prompt_and_the_tokens_that_came_back(found):
+    """The first new token comes of the prompt: each but the last comes back."""
+    tokens = {"prefill": len(PROMPT), "decode": NEW - 1, "request": len(PROMPT) + NEW - 1}
+    shown = {row["phase"]: row for row in table(hardware_markdown(found, 200), ["model", "phase", "tokens"])}
+    assert list(shown) == list(tokens)
+    simulated = found.simulated
+    long = found.results
+    latency_s = found.summary.set_index("phase")["latency_s"]
+    clock_hz = simulated.machine.node.clock_mhz * 1e6
+    for phase, row in shown.items():
+        own = ["prefill", "decode"] if phase == "request" else [phase]
+        assert int(row["tokens"]) == tokens[phase]
+        assert latency_s[phase] == pytest.approx(sum(latency_s[name] for name in own))
+        assert quantity(row["time a token"], "s") == pytest.approx(latency_s[phase] / tokens[phase], rel=THREE_DIGITS)
+        cycles = sum(ran.cycles for ran in simulated.rows if ran.phase in own)
+        computing_s = cycles / clock_hz / tokens[phase]
+        assert quantity(row["of it computing"], "s") == pytest.approx(computing_s, rel=THREE_DIGITS)
+        joules = long[long["phase"].isin(own)][["energy_pj", "energy_low_pj", "energy_high_pj"]].sum() / 1e12
+        texts = [row["energy a token"], *row["band"].split(" to ")]
+        assert [quantity(text, "J") for text in texts] == pytest.approx(joules / tokens[phase], rel=THREE_DIGITS)
+
+
+def test_the_parts_of_each_phase_are_of_its_own_tokens(found):
+    """Bits of off-chip memory and the operations are read by their action; the rest adds up to the whole."""
+    parts = table(hardware_markdown(found, 200), ["part"])
+    header = list(parts[0])
+    assert [name.split(" (")[0] for name in header[1:]] == ["tiny-b158 prefill", "tiny-b158 decode"]
+    long = found.results
+    picked = {
+        "additions": (long["operand"] == "partial_sums") & (long["action"] == "add"),
+        "accumulators": (long["operand"] == "partial_sums") & long["action"].str.startswith("register"),
+        "weight registers": (long["operand"] == "weights") & long["action"].str.startswith("register"),
+        "weights, buffer": (long["operand"] == "weights") & long["action"].str.startswith("buffer"),
+        "weights, off-chip memory": (long["operand"] == "weights") & long["action"].str.startswith("off_chip"),
+        "activations, buffer": (long["operand"] == "activations") & long["action"].str.startswith("buffer"),
+        "results, buffer": (long["operand"] == "outputs") & long["action"].str.startswith("buffer"),
+        "leakage": long["action"] == "leak",
+    }
+    assert np.sum([chosen.to_numpy() for chosen in picked.values()], axis=0).tolist() == [1] * len(long)
+    assert [row["part"] for row in parts] == list(picked)
+    for name, phase, tokens in zip(header[1:], ("prefill", "decode"), (len(PROMPT), NEW - 1), strict=True):
+        for row in parts:
+            joules = long[picked[row["part"]] & (long["phase"] == phase)]["energy_pj"].sum() / 1e12 / tokens
+            assert float(row[name]) * unit_in(name, "J") == pytest.approx(joules, rel=THREE_DIGITS)
+
+
+def test_each_matmuls_row_and_the_additions_that_zeros_save(found):
+    text = hardware_markdown(found, 200)
+    rows = table(text, ["phase", "layer", "matmul"])
+    every = nonzero = 0
+    for shown, ran in zip(rows, found.simulated.rows, strict=True):
+        assert (shown["phase"], int(shown["layer"]), shown["matmul"]) == (ran.phase, ran.layer, ran.name)
+        assert (shown["tokens x K x N"], int(shown["cycles"])) == (f"{ran.tokens}x{ran.k}x{ran.n}", ran.cycles)
+        every += ran.tokens * (ran.k - 1) * ran.n
+        nonzero += ran.tokens * (round((1 - ran.weight_zero_share) * ran.k * ran.n) - ran.n)
+    share, of = re.search(r"there are ([\d.]+) % of these (\d+)", text).groups()
+    assert int(of) == every
+    assert float(share) == pytest.approx(100 * nonzero / every, abs=0.051)
+    assert f"{len({(ran.layer, ran.name) for ran in found.simulated.rows})} integer matmuls" in text
+    cut = hardware_markdown(found, 2)
+    assert f"The first 2 of {len(rows)} rows; all are in matmuls.csv." in cut
+    assert "The first 2 of 3 rows; all are in summary.csv." in cut
