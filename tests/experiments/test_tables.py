@@ -5,6 +5,8 @@ import csv
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bitjoule.experiments import tables
 from bitjoule.experiments.runner import run
@@ -29,6 +31,34 @@ def test_missing_values_are_empty_and_text_is_quoted_where_it_must_be(tmp_path):
     frame = pd.DataFrame({"note": ['a,"b"', "", "x"], "x_j": [1.0, float("nan"), 0.1], "n": [1, 2, 3]})
     write_csv([frame], tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text() == 'note,x_j,n\n"a,""b""",1.0,1\n,,2\nx,0.1,3\n'
+
+
+CELL = {
+    "name": st.sampled_from(["fp16", 'a "b"', "c, d", "µ"]),
+    "number": st.sampled_from([0.0, 1.0, 2.0, 0.1, 1e-300, float("nan")]) | st.floats(allow_infinity=False),
+    "whole": st.integers(-3, 3),
+    "flag": st.booleans(),
+}
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_any_table_is_written_as_pandas_writes_it(tmp_path_factory, data):
+    """Columns repeat, equal each other and miss values: what is formatted once serves only where it is the same."""
+    kinds = data.draw(st.lists(st.sampled_from(list(CELL)), min_size=2, max_size=5))
+    rows = data.draw(st.integers(1, 8))
+    columns = {}
+    for i, kind in enumerate(kinds):
+        one = data.draw(st.lists(CELL[kind], min_size=rows, max_size=rows))
+        twin = data.draw(st.booleans()) and i > 0 and kinds[i - 1] == kind
+        columns[f"{kind}_{i}"] = columns[f"{kind}_{i - 1}"] if twin else sorted(one, key=repr)
+    frame = pd.DataFrame(columns)
+    for name in frame.columns:
+        if name.startswith("name") and data.draw(st.booleans()):
+            frame[name] = frame[name].astype("category")
+    path = tmp_path_factory.mktemp("tables") / "t.csv"
+    write_csv([frame[: rows // 2], frame[rows // 2 :]], path)
+    assert path.read_bytes().decode() == frame.to_csv(index=False, lineterminator="\n")
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 3, 7])
