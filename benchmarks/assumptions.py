@@ -12,16 +12,16 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from bitjoule.energy_models.amounts import Band, price_of
 from bitjoule.energy_models.architecture.components import names
-from bitjoule.energy_models.machine import Machine
-from bitjoule.energy_models.memories import memories
-from bitjoule.energy_models.platforms import Platform
-from bitjoule.energy_models.schemes import schemes
-from bitjoule.energy_models.technology import technologies
-from bitjoule.experiments.reader import Resolved, read_experiment
-from bitjoule.experiments.result import Result
-from bitjoule.experiments.runner import run
+from bitjoule.energy_models.formats.schemes import schemes
+from bitjoule.energy_models.inputs.amounts import Band, price_of
+from bitjoule.energy_models.prices.memories import memories
+from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.experiments.energy.resolve import Resolved, read_experiment
+from bitjoule.experiments.energy.result import Result
+from bitjoule.experiments.energy.runner import run
 
 REQUEST = """\
 name: assumptions

@@ -14,17 +14,17 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from bitjoule.gates.energy import Energy, EnergyModel
-from bitjoule.gates.flow import Goals, Mapped, map_design, timing_of
-from bitjoule.gates.liberty import Library
-from bitjoule.gates.libraries import FREEPDK45, find_library, short_name
-from bitjoule.gates.operands import parse_operands
-from bitjoule.gates.simulation import Simulator, clock_tree
-from bitjoule.gates.stimulus import Stimulus, check
-from bitjoule.gates.synthesis import ADDERS, Options
+from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.libraries import FREEPDK45, find_library, short_name
+from bitjoule.gates.power.activity import Simulator, clock_tree
+from bitjoule.gates.power.energy import Energy, EnergyModel
+from bitjoule.gates.stimuli.operands import parse_operands
+from bitjoule.gates.stimuli.stimulus import Stimulus, check
+from bitjoule.gates.synthesis.flow import Goals, Mapped, map_design, timing_of
+from bitjoule.gates.synthesis.yosys import ADDERS, Options
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
-from bitjoule.sim.configurations import read_configuration
+from bitjoule.sim.accelerator.configurations import read_configuration
 
 WARM_UP_CYCLES = 24
 KINDS = ("register", "adder", "select", "buffer", "gating", "other")
@@ -141,7 +141,9 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.5, help="of its greatest load, how much a cell may drive")
     parser.add_argument("--adder", choices=ADDERS, default="sklansky", help="carry network of additions")
     parser.add_argument("--gating", type=int, default=8, help="registers worth a clock gate; 0: multiplexers")
-    parser.add_argument("--stimulus", default="gaussian:32,zeros:0.45", help="the operands, see gates/operands.py")
+    parser.add_argument(
+        "--stimulus", default="gaussian:32,zeros:0.45", help="the operands, see gates/stimuli/operands.py"
+    )
     parser.add_argument("--cycles", type=int, default=24, help="clock cycles measured")
     parser.add_argument("--words", type=int, default=2, help="words of 64 trials")
     parser.add_argument("--seed", type=int, default=1, help="of the random operands")

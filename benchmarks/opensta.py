@@ -12,18 +12,19 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
-from bitjoule.gates import sta, timing
-from bitjoule.gates.crosscheck import Watts, as_opensta, opensta_power
-from bitjoule.gates.energy import Meter
-from bitjoule.gates.flow import Goals, map_design
-from bitjoule.gates.liberty import Library
-from bitjoule.gates.libraries import default_liberty
+from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.libraries import default_liberty
+from bitjoule.gates.liberty.wires import WireLoad
 from bitjoule.gates.netlist import Netlist
-from bitjoule.gates.simulation import Activity, clock_tree
-from bitjoule.gates.synthesis import Options
-from bitjoule.gates.wires import WireLoad
+from bitjoule.gates.power.activity import Activity, clock_tree
+from bitjoule.gates.power.crosscheck import Watts, as_opensta, opensta_power
+from bitjoule.gates.power.energy import Meter
+from bitjoule.gates.synthesis.flow import Goals, map_design
+from bitjoule.gates.synthesis.yosys import Options
+from bitjoule.gates.timing import opensta as timing
+from bitjoule.gates.timing import sta
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
-from bitjoule.sim.configurations import read_configuration
+from bitjoule.sim.accelerator.configurations import read_configuration
 
 
 def ours(

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from bitjoule.sim.cases import Case, directed_cases, random_cases
-from bitjoule.sim.configurations import read_configuration
-from bitjoule.sim.cycles import Shape
-from bitjoule.sim.verification import Hardware
+from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.accelerator.cycles import Shape
+from bitjoule.sim.bench.cases import Case, directed_cases, random_cases
+from bitjoule.sim.bench.verification import Hardware
 
 RUNS = 3
 

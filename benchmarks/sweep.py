@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from bitjoule import cli
-from bitjoule.experiments.evaluation import evaluate
-from bitjoule.experiments.grid import grid_of
-from bitjoule.experiments.reader import Resolved, read_experiment
-from bitjoule.experiments.runner import run
-from bitjoule.experiments.tables import format_rows
+from bitjoule.experiments.energy.evaluation import evaluate
+from bitjoule.experiments.energy.grid import grid_of
+from bitjoule.experiments.energy.resolve import Resolved, read_experiment
+from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.output.tables import format_rows
 
 SWEEP = """\
 name: sweep

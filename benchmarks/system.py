@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from bitjoule import cli
-from bitjoule.energy_models.machine import Machine
-from bitjoule.energy_models.platforms import platforms
-from bitjoule.energy_models.schemes import schemes
-from bitjoule.energy_models.search import candidates, search
-from bitjoule.energy_models.steps import Kind
-from bitjoule.energy_models.technology import technologies
-from bitjoule.experiments.evaluation import evaluate
-from bitjoule.experiments.grid import grid_of
-from bitjoule.experiments.reader import Resolved, read_experiment
-from bitjoule.experiments.runner import run
+from bitjoule.energy_models.formats.schemes import schemes
+from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.search import candidates, search
+from bitjoule.energy_models.system.steps import Kind
+from bitjoule.experiments.energy.evaluation import evaluate
+from bitjoule.experiments.energy.grid import grid_of
+from bitjoule.experiments.energy.resolve import Resolved, read_experiment
+from bitjoule.experiments.energy.runner import run
 
 ONE = """\
 name: one

@@ -17,11 +17,11 @@ import numpy as np
 from tabulate import tabulate
 
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.sim import build_cache
-from bitjoule.sim.configurations import read_configuration
-from bitjoule.sim.cycles import cycles
-from bitjoule.sim.matmul import integer_matmul
-from bitjoule.sim.verilated import Verilated
+from bitjoule.sim.accelerator import build_cache
+from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.accelerator.cycles import cycles
+from bitjoule.sim.accelerator.verilated import Verilated
+from bitjoule.sim.reference.matmul import integer_matmul
 
 RUNS = 5
 SHAPES = ((1, 2560, 2560), (1, 3200, 8640), (16, 2560, 640))

@@ -2,8 +2,7 @@
 
 A map of the code; imports run from the top of this list to its bottom, never back::
 
-    cli             the command line; its parts are commands, rtl_commands (`bitjoule rtl`), simulate_command
-                    (`rtl simulate`), synthesize_command, mapping_command (`show mapping`) and calibrate_command
+    cli             the command line; commands/ holds its subcommands
     execution       the one path of an experiment: read, checked, run, written
     kinds           the kinds of experiment, a module each: energy, hardware, netlists, prices
     reports         tables and pictures of a result
@@ -64,11 +63,11 @@ def run(
 
     Raises
     ------
-    bitjoule.energy_models.errors.InputError
+    bitjoule.energy_models.inputs.errors.InputError
         The experiment is wrong; each problem names file, line and key.
-    bitjoule.energy_models.errors.PluginError
+    bitjoule.energy_models.inputs.errors.PluginError
         Something that another package contributes fails.
-    bitjoule.sim.simulators.SimulatorError
+    bitjoule.sim.bench.simulators.SimulatorError
         The hardware's packages are missing, or the hardware is wrong.
     """
     # pandas and pydantic take most of a second: `import bitjoule` does not pay for them

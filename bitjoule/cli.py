@@ -9,13 +9,13 @@ import traceback
 from collections.abc import Sequence
 
 from bitjoule import __version__
-from bitjoule.calibrate_command import add_calibrate
+from bitjoule.commands.calibrate import add_calibrate
 from bitjoule.commands.catalogue import add_catalogue
 from bitjoule.commands.experiments import add_run_and_check, discard_output
+from bitjoule.commands.rtl import add_commands
 from bitjoule.commands.status import FAILURE, INTERRUPTED, OK, WRONG_INPUT
-from bitjoule.energy_models.errors import InputError, PluginError
-from bitjoule.rtl_commands import add_commands
-from bitjoule.sim.simulators import SimulatorError
+from bitjoule.energy_models.inputs.errors import InputError, PluginError
+from bitjoule.sim.bench.simulators import SimulatorError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _doctor(_: argparse.Namespace, __: Sequence[str]) -> int:
-    from bitjoule.doctor import examine
+    from bitjoule.commands.doctor import examine
 
     findings = examine()
     for finding in findings:

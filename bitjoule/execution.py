@@ -7,16 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bitjoule.energy_models.errors import InputError, whole_file
+from bitjoule.energy_models.inputs.errors import InputError, whole_file
 from bitjoule.kinds import kind_of, kinds
 from bitjoule.kinds.kind import Outcome, Progress, Ready, Silent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bitjoule.energy_models.errors import Problem
+    from bitjoule.energy_models.inputs.errors import Problem
     from bitjoule.experiments.files import ExperimentFile, Overrides
-    from bitjoule.reports.style import Theme
+    from bitjoule.reports.figures.style import Theme
 
 Named = str | os.PathLike[str] | Mapping[str, Any]
 SHOWN_ROWS = 40
@@ -132,7 +132,7 @@ def described(experiment: Named) -> "tuple[str, ExperimentFile]":
     experiment
         As for `read`.
     """
-    from bitjoule.energy_models.validation import validate
+    from bitjoule.energy_models.inputs.validation import validate
     from bitjoule.experiments.files import open_experiment
 
     document = open_experiment(experiment)
@@ -185,7 +185,7 @@ def run_and_write(task: Task, writing: Writing, progress: Progress) -> tuple[Out
     tuple of Outcome and str
         What the run gave, and the text for a terminal.
     """
-    from bitjoule.experiments.folder import replacing
+    from bitjoule.experiments.output.folder import replacing
 
     if not task.ready.writes:
         return run(task, progress), ""
@@ -204,9 +204,9 @@ def run_and_write(task: Task, writing: Writing, progress: Progress) -> tuple[Out
 
 
 def _write(outcome: Outcome[Any], summary: Callable[[int], str], folder: Path, jobs: int) -> None:
-    from bitjoule.energy_models.yaml_core import write_yaml
-    from bitjoule.experiments.tables import write_csv
-    from bitjoule.reports.markdown import MAX_ROWS
+    from bitjoule.energy_models.inputs.yaml_core import write_yaml
+    from bitjoule.experiments.output.tables import write_csv
+    from bitjoule.reports.figures.markdown import MAX_ROWS
 
     for name, pieces in outcome.tables.items():
         write_csv(pieces, folder / f"{name}.csv", jobs)
@@ -216,14 +216,14 @@ def _write(outcome: Outcome[Any], summary: Callable[[int], str], folder: Path, j
 
 def _draw(pictures: "Mapping[str, Callable[[Theme], Figure]]", folder: Path) -> None:
     if pictures:
-        from bitjoule.reports.pictures import save
+        from bitjoule.reports.energy.pictures import save
 
         for stem, drawn in pictures.items():
             save(drawn, folder, stem)
 
 
 def _write_manifest(outcome: Outcome[Any], folder: Path, command: Sequence[str]) -> None:
-    from bitjoule.experiments.manifest import write_manifest
+    from bitjoule.experiments.output.manifest import write_manifest
 
     write_manifest(folder, outcome.inputs, command, outcome.seeds, outcome.versions)
 
@@ -250,7 +250,7 @@ def run_all(tasks: Sequence[Task], writing: Writing, progress: Progress) -> Iter
 
 
 def _run_together(tasks: Sequence[Task], writing: Writing) -> Iterator[str]:
-    from bitjoule.experiments.workers import pool
+    from bitjoule.experiments.output.workers import pool
 
     jobs = min(writing.jobs, len(tasks))
     each = Writing(writing.out, writing.command, writing.plots, max(1, writing.jobs // len(tasks)))

@@ -9,10 +9,10 @@ import wavedrom
 from vcdvcd import VCDVCD
 
 from bitjoule.rtl.verilog import TOP
-from bitjoule.sim.cases import Case
-from bitjoule.sim.configurations import read_configuration
-from bitjoule.sim.cycles import Shape
-from bitjoule.sim.verification import Hardware
+from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.accelerator.cycles import Shape
+from bitjoule.sim.bench.cases import Case
+from bitjoule.sim.bench.verification import Hardware
 
 CONFIGURATION = "tiny_8x4"
 SHAPES = (Shape(2, 16, 4), Shape(1, 8, 4))

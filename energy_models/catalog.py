@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bitjoule.energy_models.errors import InputError, Problem, brief, choices, suggestion
-from bitjoule.energy_models.memories import Memory, memories
-from bitjoule.energy_models.models import presets
-from bitjoule.energy_models.platforms import platforms
-from bitjoule.energy_models.schemes import schemes
-from bitjoule.energy_models.sources import references
-from bitjoule.energy_models.storage import storages
-from bitjoule.energy_models.technology import technologies
+from bitjoule.energy_models.architecture.shape import presets
+from bitjoule.energy_models.formats.schemes import schemes
+from bitjoule.energy_models.formats.storage import storages
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion
+from bitjoule.energy_models.inputs.sources import references
+from bitjoule.energy_models.prices.memories import Memory, memories
+from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.platforms import platforms
 
 
 class Table(NamedTuple):

@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import Field
 
-from bitjoule.energy_models.documents import Document, Path_, dotted, parse_document, read_document
-from bitjoule.energy_models.errors import InputError, Problem, brief, whole_file
-from bitjoule.energy_models.validation import Strict, unknown_name
+from bitjoule.energy_models.inputs.documents import Document, Path_, dotted, parse_document, read_document
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
+from bitjoule.energy_models.inputs.validation import Strict, unknown_name
 from bitjoule.experiments.names.lookup import is_path
 
-FOLDER = Path(__file__).parent
+SHIPPED = Path(__file__).parent / "shipped"
 Overrides = Sequence[str] | Mapping[str, Any]
 
 
@@ -30,19 +30,15 @@ class ExperimentFile(Strict):
         raise NotImplementedError
 
 
-def shipped_experiments() -> dict[str, Path]:
-    """Return the energy experiments that come with bitjoule, by name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+def shipped_experiments(kind: str = "*") -> dict[str, Path]:
+    """Return the experiments that come with bitjoule, by name.
 
-
-def shipped_rtl_experiments() -> dict[str, Path]:
-    """Return the hardware experiments that come with bitjoule, by name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("rtl/*.yaml"))}
-
-
-def shipped_other_experiments() -> dict[str, Path]:
-    """Return all but the energy experiments that come with bitjoule, by name: on hardware, netlists and prices."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*/*.yaml"))}
+    Parameters
+    ----------
+    kind
+        ``energy``, ``hardware``, ``netlists`` or ``prices``; default: all.
+    """
+    return {path.stem: path for path in sorted(SHIPPED.glob(f"{kind}/*.yaml"))}
 
 
 def find_experiment(argument: str) -> Path:
@@ -58,7 +54,7 @@ def find_experiment(argument: str) -> Path:
     InputError
         It is neither.
     """
-    shipped = shipped_experiments() | shipped_other_experiments()
+    shipped = shipped_experiments()
     if is_path(argument) or os.path.isfile(argument):  # noqa: PTH113 (never raises)
         return Path(argument)
     if argument not in shipped:

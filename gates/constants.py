@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from bitjoule.energy_models.facts import positive, read_facts
+from bitjoule.energy_models.inputs.facts import positive, read_facts
 
 DATA = Path(__file__).parent / "data"
 CONSTANTS_FILE = DATA / "constants.csv"

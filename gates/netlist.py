@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bitjoule.gates.liberty import Cell, Library
+from bitjoule.gates.liberty.cells import Cell, Library
 
 CONSTANTS = {"0": 0, "1": 1}
 

@@ -4,11 +4,11 @@ import math
 
 import pandas as pd
 
-from bitjoule.experiments.hardware_tables import HardwareResult
-from bitjoule.experiments.simulation import Simulated
-from bitjoule.experiments.table_columns import PJ_PER_J, REQUEST
-from bitjoule.reports.digits import prefix, significant, with_unit
-from bitjoule.reports.markdown import cut, markdown
+from bitjoule.experiments.hardware.run import Simulated
+from bitjoule.experiments.hardware.tables import HardwareResult
+from bitjoule.experiments.output.columns import PJ_PER_J, REQUEST
+from bitjoule.reports.figures.digits import prefix, significant, with_unit
+from bitjoule.reports.figures.markdown import cut, markdown
 
 ON = {"rtl": "on the RTL", "check": "on the RTL, every product equal to NumPy's", "numpy": "in NumPy"}
 HEADERS = ("phase", "layer", "matmul", "tokens x K x N", "cycles", "utilisation (%)", "zero trits (%)",

@@ -5,11 +5,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from bitjoule.experiments.prices import formats_in_order
-from bitjoule.reports.digits import significant
-from bitjoule.reports.markdown import markdown
-from bitjoule.reports.panels import legend_below
-from bitjoule.reports.style import MARKERS, Theme, log_ticks, new_figure
+from bitjoule.experiments.prices.table import formats_in_order
+from bitjoule.reports.figures.digits import significant
+from bitjoule.reports.figures.markdown import markdown
+from bitjoule.reports.figures.panels import legend_below
+from bitjoule.reports.figures.style import MARKERS, Theme, log_ticks, new_figure
 
 ROW_IN, REST_IN, WIDTH_IN = 0.4, 1.9, 10.5
 APART = 0.22  # of a row, between the pairs' markers
@@ -57,7 +57,7 @@ def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
     Parameters
     ----------
     table
-        From `bitjoule.experiments.prices`.
+        From `bitjoule.experiments.prices.table`.
     theme
         Light or dark.
     """

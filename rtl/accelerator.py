@@ -7,9 +7,9 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.accumulators import Accumulators, sums_layout
-from bitjoule.rtl.column import Column
+from bitjoule.rtl.arithmetic.column import Column
+from bitjoule.rtl.arithmetic.float_column import FloatColumn
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.rtl.float_column import FloatColumn
 from bitjoule.rtl.operands import prepared_activation, weight_lines
 from bitjoule.rtl.sequencer import COMMAND, Sequencer, step_layout
 from bitjoule.rtl.weights import WeightLoader, holds_operands

@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from bitjoule.rtl.arithmetic.floating_point import FP16, multiplier, multiplier_bits, normalised, normalised_bits
+from bitjoule.rtl.arithmetic.multiplication import DIGIT_BITS, digits_of, recode
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.rtl.floating_point import FP16, multiplier, multiplier_bits, normalised, normalised_bits
-from bitjoule.rtl.multiplication import DIGIT_BITS, digits_of, recode
 
 
 def weight_lines(config: AcceleratorConfig) -> dict[str, int]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bitjoule import cli
-from bitjoule.experiments.reader import Resolved, read_experiment
+from bitjoule.experiments.energy.resolve import Resolved, read_experiment
 from tests.sampling import SEED
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
 

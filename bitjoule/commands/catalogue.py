@@ -3,8 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from bitjoule.commands.show_mapping import add_options, show_mapping
 from bitjoule.commands.status import OK
-from bitjoule.mapping_command import add_options, show_mapping
 
 if TYPE_CHECKING:
     from bitjoule.energy_models.catalog import Table
@@ -52,13 +52,13 @@ def _list(options: argparse.Namespace, _: object) -> int:
     if options.kind == "experiments":
         table = _experiments()
     elif options.kind == "accelerators":
-        from bitjoule.sim.configurations import read_configuration, shipped_configurations
+        from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
 
         configs = {name: read_configuration(name).as_mapping() for name in shipped_configurations()}
         headers = ("accelerator", *next(iter(configs.values())))
         table = Table(headers, [(name, *config.values()) for name, config in configs.items()])
     elif options.kind == "checkpoints":
-        from bitjoule.sim.trained import described_models
+        from bitjoule.sim.llm.trained import described_models
 
         table = Table(("checkpoint", "weights", "parameters", "nats per byte, held out"), described_models())
     else:
@@ -70,10 +70,10 @@ def _list(options: argparse.Namespace, _: object) -> int:
 def _experiments() -> "Table":
     from bitjoule.energy_models.catalog import Table
     from bitjoule.execution import described
-    from bitjoule.experiments.files import shipped_experiments, shipped_other_experiments
+    from bitjoule.experiments.files import shipped_experiments
     from bitjoule.kinds import kinds
 
-    found = [described(name) for name in shipped_experiments() | shipped_other_experiments()]
+    found = [described(name) for name in shipped_experiments()]
     found.sort(key=lambda pair: list(kinds()).index(pair[0]))
     rows = [(file.name, kind, file.size, file.description) for kind, file in found]
     return Table(("experiment", "kind", "size", "description"), rows)
@@ -83,8 +83,8 @@ def _show(options: argparse.Namespace, _: object) -> int:
     from tabulate import tabulate
 
     from bitjoule.energy_models.catalog import entry
-    from bitjoule.energy_models.documents import read_text
-    from bitjoule.energy_models.yaml_core import write_yaml
+    from bitjoule.energy_models.inputs.documents import read_text
+    from bitjoule.energy_models.inputs.yaml_core import write_yaml
     from bitjoule.experiments.files import find_experiment
 
     if options.kind == "experiment":
@@ -97,12 +97,12 @@ def _show(options: argparse.Namespace, _: object) -> int:
         print(_price(options.name))
         return OK
     if options.kind == "accelerator":
-        from bitjoule.sim.configurations import find_configuration
+        from bitjoule.sim.accelerator.configurations import find_configuration
 
         print(read_text(find_configuration(options.name), options.name), end="")
         return OK
     if options.kind == "checkpoint":
-        from bitjoule.sim.trained import find_model
+        from bitjoule.sim.llm.trained import find_model
 
         print(read_text(find_model(options.name) / "README.md", options.name), end="")
         return OK
@@ -117,9 +117,9 @@ def _show(options: argparse.Namespace, _: object) -> int:
 
 
 def _price(key: str) -> str:
-    from bitjoule.energy_models.price_rows import price_row
-    from bitjoule.energy_models.sources import references
-    from bitjoule.energy_models.yaml_core import write_yaml
+    from bitjoule.energy_models.inputs.sources import references
+    from bitjoule.energy_models.inputs.yaml_core import write_yaml
+    from bitjoule.energy_models.prices.rows import price_row
 
     row = price_row(key)
     low, nominal, high = row.price

@@ -34,8 +34,8 @@ def add_run_and_check(commands: "argparse._SubParsersAction[argparse.ArgumentPar
 
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
+    from bitjoule.commands.progress import Progress
     from bitjoule.execution import Writing, read_all, run_all
-    from bitjoule.progress import Progress
 
     tasks = read_all(options.experiments, options.overrides)
     writing = Writing(options.out, ["bitjoule", *given], not options.no_plots, options.jobs)

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from bitjoule.energy_models.errors import InputError, PluginError
-from bitjoule.energy_models.plugins import OURS, Plugin, with_ours
+from bitjoule.energy_models.inputs.errors import InputError, PluginError
+from bitjoule.energy_models.inputs.plugins import OURS, Plugin, with_ours
 from bitjoule.kinds.kind import NAMES, Kind
-from bitjoule.sim.simulators import SimulatorError
+from bitjoule.sim.bench.simulators import SimulatorError
 
 if TYPE_CHECKING:
-    from bitjoule.energy_models.documents import Document
+    from bitjoule.energy_models.inputs.documents import Document
 
 GROUP = "bitjoule.kinds"
 BUILT_IN = {name: f"bitjoule.kinds.{name}" for name in ("energy", "hardware", "netlists", "prices")}

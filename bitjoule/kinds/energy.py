@@ -8,11 +8,11 @@ from bitjoule.kinds.kind import Outcome, Progress, Ready
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bitjoule.energy_models.documents import Document
-    from bitjoule.experiments.reader import Resolved
-    from bitjoule.experiments.result import Result
-    from bitjoule.experiments.schema import Experiment
-    from bitjoule.reports.style import Theme
+    from bitjoule.energy_models.inputs.documents import Document
+    from bitjoule.experiments.energy.resolve import Resolved
+    from bitjoule.experiments.energy.result import Result
+    from bitjoule.experiments.energy.schema import Experiment
+    from bitjoule.reports.figures.style import Theme
 
 KEY = ""
 PARALLEL = True
@@ -20,14 +20,14 @@ PARALLEL = True
 
 def schema() -> "type[Experiment]":
     """Return the schema of its files."""
-    from bitjoule.experiments.schema import Experiment
+    from bitjoule.experiments.energy.schema import Experiment
 
     return Experiment
 
 
 def resolve(document: "Document") -> "Ready[Resolved]":
     """Check an experiment and look up its names."""
-    from bitjoule.experiments import reader
+    from bitjoule.experiments.energy import resolve as reader
 
     resolved = reader.resolve(document)
     return Ready(resolved.experiment, resolved)
@@ -35,7 +35,7 @@ def resolve(document: "Document") -> "Ready[Resolved]":
 
 def run(ready: "Ready[Resolved]", _: Progress) -> "Outcome[Result]":
     """Count and price every case."""
-    from bitjoule.experiments import runner
+    from bitjoule.experiments.energy import runner
 
     resolved = ready.work
     result = runner.run(resolved)
@@ -48,13 +48,13 @@ def run(ready: "Ready[Resolved]", _: Progress) -> "Outcome[Result]":
 
 def summary(outcome: "Outcome[Result]", max_rows: int) -> str:
     """Return the summary as Markdown."""
-    from bitjoule.reports.summary import summary_markdown
+    from bitjoule.reports.energy.summary import summary_markdown
 
     return summary_markdown(outcome.result, max_rows)
 
 
 def pictures(outcome: "Outcome[Result]") -> "Mapping[str, Callable[[Theme], Figure]]":
     """Return what draws each plot; none of printed numbers where no case that was run has one."""
-    from bitjoule.reports.pictures import drawings
+    from bitjoule.reports.energy.pictures import drawings
 
     return drawings(outcome.result)

@@ -8,11 +8,11 @@ from bitjoule.kinds.kind import Outcome, Progress, Ready
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bitjoule.energy_models.documents import Document
-    from bitjoule.experiments.hardware_tables import HardwareResult
-    from bitjoule.experiments.preparation import Prepared
-    from bitjoule.experiments.rtl_schema import RtlExperiment
-    from bitjoule.reports.style import Theme
+    from bitjoule.energy_models.inputs.documents import Document
+    from bitjoule.experiments.hardware.resolve import Prepared
+    from bitjoule.experiments.hardware.schema import RtlExperiment
+    from bitjoule.experiments.hardware.tables import HardwareResult
+    from bitjoule.reports.figures.style import Theme
 
 KEY = "rtl"
 INSTALL = "bitjoule[rtl]"
@@ -25,17 +25,17 @@ FLOATING_POINT = (
 
 def schema() -> "type[RtlExperiment]":
     """Return the schema of its files."""
-    from bitjoule.experiments.rtl_schema import RtlExperiment
+    from bitjoule.experiments.hardware.schema import RtlExperiment
 
     return RtlExperiment
 
 
 def resolve(document: "Document") -> "Ready[Prepared]":
     """Check an experiment and look up its names; nothing is built and no weight read."""
-    from bitjoule.energy_models.validation import validate
+    from bitjoule.energy_models.inputs.validation import validate
 
     experiment = validate(schema(), document)
-    from bitjoule.experiments.preparation import prepare
+    from bitjoule.experiments.hardware.resolve import prepare
 
     prepared = prepare(experiment, document)
     return Ready(experiment, prepared, writes=prepared.machine is not None)
@@ -43,8 +43,8 @@ def resolve(document: "Document") -> "Ready[Prepared]":
 
 def run(ready: "Ready[Prepared]", progress: Progress) -> "Outcome[HardwareResult]":
     """Run the matmuls on the accelerator; the generated text is said as it comes."""
-    from bitjoule.experiments.hardware_tables import hardware_result, written_out
-    from bitjoule.experiments.simulation import simulate
+    from bitjoule.experiments.hardware.run import simulate
+    from bitjoule.experiments.hardware.tables import hardware_result, written_out
     from bitjoule.reports.hardware import speed_line
 
     prepared = ready.work

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from bitjoule.energy_models.documents import Document
+    from bitjoule.energy_models.inputs.documents import Document
     from bitjoule.experiments.files import ExperimentFile
-    from bitjoule.reports.style import Theme
+    from bitjoule.reports.figures.style import Theme
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")

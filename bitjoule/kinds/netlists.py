@@ -8,11 +8,11 @@ from bitjoule.kinds.kind import Outcome, Progress, Ready
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bitjoule.energy_models.documents import Document
-    from bitjoule.experiments.gates_schema import GatesExperiment, GatesInput
-    from bitjoule.experiments.measuring import GatesResult
-    from bitjoule.gates.liberty import Library
-    from bitjoule.reports.style import Theme
+    from bitjoule.energy_models.inputs.documents import Document
+    from bitjoule.experiments.netlists.run import GatesResult
+    from bitjoule.experiments.netlists.schema import GatesExperiment, GatesInput
+    from bitjoule.gates.liberty.cells import Library
+    from bitjoule.reports.figures.style import Theme
 
     Work = tuple[GatesInput, Mapping[str, Library]]
 
@@ -22,15 +22,15 @@ INSTALL = "bitjoule[gates]"
 
 def schema() -> "type[GatesExperiment]":
     """Return the schema of its files."""
-    from bitjoule.experiments.gates_schema import GatesExperiment
+    from bitjoule.experiments.netlists.schema import GatesExperiment
 
     return GatesExperiment
 
 
 def resolve(document: "Document") -> "Ready[Work]":
     """Check an experiment, look up its names and open its libraries."""
-    from bitjoule.experiments.gates_schema import read_gates_experiment
-    from bitjoule.experiments.measuring import check_stimuli, open_libraries
+    from bitjoule.experiments.netlists.run import check_stimuli, open_libraries
+    from bitjoule.experiments.netlists.schema import read_gates_experiment
 
     work = read_gates_experiment(document)
     libraries = open_libraries(work)
@@ -40,7 +40,7 @@ def resolve(document: "Document") -> "Ready[Work]":
 
 def run(ready: "Ready[Work]", progress: Progress) -> "Outcome[GatesResult]":
     """Measure each array in each library's cells."""
-    from bitjoule.experiments.measuring import run_gates
+    from bitjoule.experiments.netlists.run import run_gates
 
     given, libraries = ready.work
     experiment = given.experiment
@@ -52,13 +52,13 @@ def run(ready: "Ready[Work]", progress: Progress) -> "Outcome[GatesResult]":
 
 def summary(outcome: "Outcome[GatesResult]", max_rows: int) -> str:
     """Return the summary as Markdown."""
-    from bitjoule.reports.gates import gates_markdown
+    from bitjoule.reports.netlists.summary import gates_markdown
 
     return gates_markdown(outcome.result, max_rows)
 
 
 def pictures(outcome: "Outcome[GatesResult]") -> "Mapping[str, Callable[[Theme], Figure]]":
     """Return what draws each plot; none of zeros where no array was run with several shares."""
-    from bitjoule.reports.gates import drawings
+    from bitjoule.reports.netlists.summary import drawings
 
     return drawings(outcome.result)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from bitjoule.energy_models.documents import Document
-    from bitjoule.experiments.prices_schema import PricesExperiment, PricesInput
-    from bitjoule.reports.style import Theme
+    from bitjoule.energy_models.inputs.documents import Document
+    from bitjoule.experiments.prices.schema import PricesExperiment, PricesInput
+    from bitjoule.reports.figures.style import Theme
 
 KEY = "compare"
 
@@ -27,7 +27,7 @@ class PricesResult:
     name, description
         Of the experiment.
     summary
-        See `bitjoule.experiments.prices.prices_table`.
+        See `bitjoule.experiments.prices.table.prices_table`.
     """
 
     name: str
@@ -37,14 +37,14 @@ class PricesResult:
 
 def schema() -> "type[PricesExperiment]":
     """Return the schema of its files."""
-    from bitjoule.experiments.prices_schema import PricesExperiment
+    from bitjoule.experiments.prices.schema import PricesExperiment
 
     return PricesExperiment
 
 
 def resolve(document: "Document") -> "Ready[PricesInput]":
     """Check an experiment and look up its technologies."""
-    from bitjoule.experiments.prices_schema import read_prices_experiment
+    from bitjoule.experiments.prices.schema import read_prices_experiment
 
     work = read_prices_experiment(document)
     return Ready(work.experiment, work)
@@ -52,7 +52,7 @@ def resolve(document: "Document") -> "Ready[PricesInput]":
 
 def run(ready: "Ready[PricesInput]", _: Progress) -> Outcome[PricesResult]:
     """Set the prices beside each other."""
-    from bitjoule.experiments.prices import prices_table
+    from bitjoule.experiments.prices.table import prices_table
 
     experiment = ready.work.experiment
     table = prices_table(ready.work)

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.steps import Kind
+from bitjoule.energy_models.system.steps import Kind
 
 Floats = NDArray[np.float64]
 

@@ -17,8 +17,8 @@ from bitjoule.energy_models.architecture.block import (
 )
 from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.architecture.phases import Floats, Indices
-from bitjoule.energy_models.functions import functions
-from bitjoule.energy_models.steps import Kind
+from bitjoule.energy_models.prices.functions import functions
+from bitjoule.energy_models.system.steps import Kind
 
 
 class LaidOut(NamedTuple):

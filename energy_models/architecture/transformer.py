@@ -3,7 +3,7 @@
 import numpy as np
 
 from bitjoule.energy_models.architecture.block import At, Elementwise, Floats, Linear, MatmulSizes, Part, Product
-from bitjoule.energy_models.steps import Kind
+from bitjoule.energy_models.system.steps import Kind
 
 
 def embedding(hidden: int, vocabulary: int, learned_positions: int = 0) -> Part:

@@ -6,9 +6,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from bitjoule.energy_models.documents import read_document
-from bitjoule.energy_models.sources import DATA
-from bitjoule.energy_models.validation import OneOf, Strict, unknown_name, validate, wrong_value
+from bitjoule.energy_models.inputs.documents import read_document
+from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.inputs.validation import OneOf, Strict, unknown_name, validate, wrong_value
 
 
 class NumberFormat(Strict):

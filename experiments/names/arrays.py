@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bitjoule.energy_models.documents import Path_, fingerprint
-from bitjoule.energy_models.errors import suggestion
+from bitjoule.energy_models.inputs.documents import Path_, fingerprint
+from bitjoule.energy_models.inputs.errors import suggestion
 from bitjoule.experiments.names.lookup import Entries, Lookup, is_path
 from bitjoule.rtl.config import AcceleratorConfig, ConfigError
-from bitjoule.sim.configurations import read_configuration, shipped_configurations
+from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
 
 
 def _read(path: Path) -> AcceleratorConfig:

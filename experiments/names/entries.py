@@ -4,11 +4,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Discriminator, Field, Tag
 
-from bitjoule.energy_models.measured import MeasuredTechnology
-from bitjoule.energy_models.models import ModelShape
-from bitjoule.energy_models.platforms import Platform
-from bitjoule.energy_models.schemes import Scheme
-from bitjoule.energy_models.validation import Strict
+from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.formats.schemes import Scheme
+from bitjoule.energy_models.inputs.validation import Strict
+from bitjoule.energy_models.prices.measured import MeasuredTechnology
+from bitjoule.energy_models.system.platforms import Platform
 
 MAX_VALUE = 10**9  # tokens, batch, matmul sizes: keeps every count of operations a finite float64
 Count = Annotated[int, Field(ge=1, le=MAX_VALUE)]

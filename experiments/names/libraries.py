@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from bitjoule.energy_models.documents import Path_
-from bitjoule.energy_models.errors import brief
+from bitjoule.energy_models.inputs.documents import Path_
+from bitjoule.energy_models.inputs.errors import brief
 from bitjoule.experiments.names.lookup import Lookup
-from bitjoule.gates.libraries import FREEPDK45, named_libraries
+from bitjoule.gates.liberty.libraries import FREEPDK45, named_libraries
 
 LIBERTY = f"{FREEPDK45}, or Liberty files of one library and corner"
 

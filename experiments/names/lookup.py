@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from bitjoule.energy_models.documents import Document, Path_, fingerprint
-from bitjoule.energy_models.errors import InputError, Problem, brief
-from bitjoule.energy_models.validation import unknown_name
+from bitjoule.energy_models.inputs.documents import Document, Path_, fingerprint
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
+from bitjoule.energy_models.inputs.validation import unknown_name
 
 Value = TypeVar("Value")
 YAML = (".yaml", ".yml")

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from bitjoule.energy_models.arithmetic import Matmul
-from bitjoule.energy_models.documents import Path_
-from bitjoule.energy_models.huggingface import read_config
-from bitjoule.energy_models.models import ModelShape, presets
+from bitjoule.energy_models.architecture.huggingface import read_config
+from bitjoule.energy_models.architecture.shape import ModelShape, presets
+from bitjoule.energy_models.inputs.documents import Path_
+from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.experiments.names.entries import MatmulSize, NamedShape
 from bitjoule.experiments.names.lookup import Entries, Lookup
 

@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bitjoule.energy_models.accesses import UnpricedError
 from bitjoule.energy_models.architecture.layout import Layout
-from bitjoule.energy_models.arithmetic import Matmul
-from bitjoule.energy_models.documents import Document, Path_
-from bitjoule.energy_models.errors import Problem, choices, suggestion
-from bitjoule.energy_models.machine import Machine
-from bitjoule.energy_models.models import ModelShape
-from bitjoule.energy_models.platforms import Platform, platforms, read_platform
-from bitjoule.energy_models.schemes import Scheme
-from bitjoule.energy_models.search import search
-from bitjoule.energy_models.steps import Kind
-from bitjoule.energy_models.technology import Technology
+from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.formats.schemes import Scheme
+from bitjoule.energy_models.inputs.documents import Document, Path_
+from bitjoule.energy_models.inputs.errors import Problem, choices, suggestion
+from bitjoule.energy_models.papers.arithmetic import Matmul
+from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.system.accesses import UnpricedError
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.platforms import Platform, platforms, read_platform
+from bitjoule.energy_models.system.search import search
+from bitjoule.energy_models.system.steps import Kind
 from bitjoule.experiments.names.entries import NamedPlatform, PlatformSet
 from bitjoule.experiments.names.lookup import Entries, Lookup
 

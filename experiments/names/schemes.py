@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bitjoule.energy_models.schemes import Scheme, schemes
+from bitjoule.energy_models.formats.schemes import Scheme, schemes
 from bitjoule.experiments.names.entries import NamedScheme
 from bitjoule.experiments.names.lookup import Lookup
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bitjoule.energy_models.documents import Path_
-from bitjoule.energy_models.measured import MeasuredTechnology, read_measured
-from bitjoule.energy_models.technology import Technology, measured_technology, technologies
+from bitjoule.energy_models.inputs.documents import Path_
+from bitjoule.energy_models.prices.measured import MeasuredTechnology, read_measured
+from bitjoule.energy_models.prices.technology import Technology, measured_technology, technologies
 from bitjoule.experiments.names.entries import NamedTechnology
 from bitjoule.experiments.names.lookup import Entries, Lookup
 

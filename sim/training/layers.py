@@ -1,7 +1,7 @@
 """Linear layers that train through their quantisation, with the straight-through estimator.
 
 The forward pass is that of inference on integers: `absmean_ternary`, `sign_binary` and `absmax` of
-`bitjoule.sim.quantisation`, here on torch's tensors; the backward pass takes every rounding for the identity.
+`bitjoule.sim.reference.quantisation`, here on torch's tensors; the backward pass takes every rounding for the identity.
 Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons", arXiv:1308.3432.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-EPSILON = 1e-5  # as in bitjoule.sim.checks
+EPSILON = 1e-5  # as in bitjoule.sim.reference.checks
 Weights = Literal["ternary", "binary", "float"]
 
 

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bitjoule import doctor
-from bitjoule.commands import catalogue
+from bitjoule.commands import catalogue, doctor
 from bitjoule.experiments.files import shipped_experiments
-from bitjoule.sim.trained import shipped_models
+from bitjoule.sim.llm.trained import shipped_models
 from tests.sampling import drawn
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +83,7 @@ def test_the_doctor_finds_what_is_needed_and_misses_what_is_not_there(bitjoule, 
     status, out, _ = bitjoule("doctor")
     assert status == 0
     assert "everything that energy experiments need is there" in out
-    monkeypatch.setattr("bitjoule.doctor._version", lambda name: "" if name == "numpy" else "1")
+    monkeypatch.setattr("bitjoule.commands.doctor._version", lambda name: "" if name == "numpy" else "1")
     status, out, _ = bitjoule("doctor")
     assert status == 1
     assert "MISSING: pip install numpy" in out
@@ -130,7 +129,7 @@ def test_a_fault_of_the_tool_is_status_1(tmp_path, bitjoule, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("bitjoule.experiments.runner.run", broken)
+    monkeypatch.setattr("bitjoule.experiments.energy.runner.run", broken)
     status, _, err = bitjoule("run", "bitnet_table1", "--out", tmp_path)
     assert status == 1
     assert "this is a fault of bitjoule" in err
@@ -151,7 +150,7 @@ def test_help_and_import_load_no_heavy_library():
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [3, pytest.param(1000, id="all", marks=pytest.mark.dear)])
 def test_two_runs_and_any_number_of_jobs_give_the_same_bytes(tmp_path, count):
-    every = list(shipped_experiments())
+    every = list(shipped_experiments("energy"))
     names = [every[place] for place in sorted(drawn(every, count, "runs that are compared"))]
     for folder, jobs in (("a", 1), ("b", 2), ("c", 2)):
         process = start(

@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bitjoule import cli
-from bitjoule.energy_models.errors import InputError
-from bitjoule.energy_models.huggingface import read_config
-from bitjoule.energy_models.platforms import FOLDER
+from bitjoule.energy_models.architecture.huggingface import read_config
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.system.platforms import FOLDER
 from bitjoule.experiments.files import shipped_experiments
 
 # all but the largest, which takes longest to run
-SHIPPED = [path.read_text() for name, path in shipped_experiments().items() if name != "model_size_curve"]
+SHIPPED = [path.read_text() for name, path in shipped_experiments("energy").items() if name != "model_size_curve"]
 CONFIGS = [path.read_text() for path in (Path(__file__).parents[1] / "energy_models" / "configs").glob("*/config.json")]
 SMALL = """\
 name: small

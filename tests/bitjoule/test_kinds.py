@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 ENTRY = "[bitjoule.kinds]\ndice = dice\n"
 DICE = '''\
 """Sums of dice, to show what a kind is."""
-from bitjoule.energy_models.validation import validate
+from bitjoule.energy_models.inputs.validation import validate
 from bitjoule.experiments.files import ExperimentFile
 from bitjoule.kinds.kind import Outcome, Ready
 
@@ -121,7 +121,9 @@ def test_the_schema_knows_it(dice):
     schema = Draft202012Validator(json.loads(packages.bitjoule(dice, "schema").stdout))
     assert schema.is_valid(yaml.safe_load(MINE))
     assert not schema.is_valid({"name": "mine", "dice": ["six"]})
-    assert schema.is_valid(yaml.safe_load((ROOT / "experiments" / "bitnet_table1.yaml").read_text()))
+    assert schema.is_valid(
+        yaml.safe_load((ROOT / "experiments" / "shipped" / "energy" / "bitnet_table1.yaml").read_text())
+    )
 
 
 def test_python_runs_it_from_a_file_and_from_a_mapping_and_changes_values(dice):

@@ -7,8 +7,8 @@ import pytest
 
 import bitjoule
 from bitjoule import cli
-from bitjoule.energy_models.errors import InputError
-from bitjoule.experiments import measuring
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.experiments.netlists import run as measuring
 from tests.experiments import measured
 
 

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from bitjoule.gates.libraries import default_liberty
+from bitjoule.gates.liberty.libraries import default_liberty
 from tests.bitjoule import packages
 from tests.experiments.technology_files import write_technology
 
@@ -41,8 +41,8 @@ from typing import Literal
 
 from matplotlib.figure import Figure
 
-from bitjoule.experiments.plot_schema import PhasePlot
-from bitjoule.reports.style import new_figure
+from bitjoule.experiments.energy.plots import PhasePlot
+from bitjoule.reports.figures.style import new_figure
 
 
 class Plot(PhasePlot):
@@ -113,8 +113,8 @@ def test_the_names_of_another_package_are_listed_shown_and_run(chips):
     title = f"{len(pd.read_csv(folder / 'results.csv'))} rows"
     drawn = (
         "import bitjoule\n"
-        "from bitjoule.reports.pictures import drawings\n"
-        "from bitjoule.reports.style import THEMES\n"
+        "from bitjoule.reports.energy.pictures import drawings\n"
+        "from bitjoule.reports.figures.style import THEMES\n"
         "figure = drawings(bitjoule.run('mine.yaml'))['totals'](THEMES[0])\n"
         "print(figure.axes[0].get_title(), figure.get_figwidth())\n"
     )
@@ -134,7 +134,7 @@ def test_a_library_of_another_package_is_named_by_experiments_on_netlists(chips)
     gates = "name: g\ngates: {libraries: [cells], arrays: [tiny_8x4], stimuli: [worst]}\n"
     (chips / "gates.yaml").write_text(gates)
     assert packages.bitjoule(chips, "check", "gates.yaml").stdout == "gates.yaml: ok, 1 measurement on netlists\n"
-    code = "from bitjoule.gates.libraries import find_library\nprint(find_library(['cells']).paths[0])"
+    code = "from bitjoule.gates.liberty.libraries import find_library\nprint(find_library(['cells']).paths[0])"
     assert packages.python(chips, "-c", code).stdout == f"{default_liberty()}\n"
     (chips / "gates.yaml").write_text(gates.replace("cells", "cell"))
     assert "gates.libraries[0]: 'cell' not found" in packages.bitjoule(chips, "check", "gates.yaml").stderr

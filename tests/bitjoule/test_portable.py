@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from bitjoule.sim import simulators
-from bitjoule.sim.configurations import read_configuration
-from bitjoule.sim.native_build import native_library
+from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.accelerator.native_build import native_library
+from bitjoule.sim.bench import simulators
 
 # asyncio and what imports it need fcntl on Linux, but not where there is none: their modules are loaded before.
 IMPORT_ALL = """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bitjoule.gates import calibration, measurement, operators
+from bitjoule.gates.calibration import calibration, measurement, operators
 
 CASES = Path(__file__).parents[1] / "gates" / "liberty_cases"
 EXPERIMENT = "name: x\ngates:\n  libraries: [{library}]\n  arrays: [tiny_8x4]\n  stimuli: [uniform]\n"

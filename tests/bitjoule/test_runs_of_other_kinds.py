@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from bitjoule.experiments import measuring
-from bitjoule.progress import Progress
+from bitjoule.commands.progress import Progress
+from bitjoule.experiments.netlists import run as measuring
 from tests.experiments import measured
 from tests.experiments.technology_files import write_technology
 

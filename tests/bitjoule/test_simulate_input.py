@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bitjoule.experiments.table_columns import SUMMARY_COLUMNS
-from bitjoule.sim.configurations import read_configuration
-from bitjoule.sim.cycles import cycles
+from bitjoule.experiments.output.columns import SUMMARY_COLUMNS
+from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.accelerator.cycles import cycles
 
 CONFIG = read_configuration("simulate_64x16")
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bitjoule.experiments import measuring
+from bitjoule.experiments.netlists import run as measuring
 from tests.experiments import measured
 from tests.experiments.technology_files import write_technology
 

@@ -11,8 +11,8 @@ import pytest
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.encodings import ENCODINGS
 from bitjoule.rtl.verilog import accelerator_verilog
-from bitjoule.sim.cocotb_build import verilator_environment
-from bitjoule.sim.configurations import read_configuration, shipped_configurations
+from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
+from bitjoule.sim.bench.cocotb_build import verilator_environment
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "hardware.md").read_text()

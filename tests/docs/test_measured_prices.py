@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitjoule.energy_models.technology import technologies
-from bitjoule.gates.energy import EnergyModel
-from bitjoule.gates.liberty import Library
-from bitjoule.gates.libraries import default_liberty
+from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.libraries import default_liberty
 from bitjoule.gates.netlist import Instance, Netlist
-from bitjoule.gates.simulation import Activity
+from bitjoule.gates.power.activity import Activity
+from bitjoule.gates.power.energy import EnergyModel
 
 PAGE = (Path(__file__).parents[2] / "docs" / "measured-prices.md").read_text()
 CLK, A, B, Z, Q, QN = range(2, 8)

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from bitjoule.experiments.files import open_experiment
-from bitjoule.experiments.rtl_schema import RtlExperiment, RtlRun, read_rtl_experiment
-from bitjoule.sim.trained import shipped_models
+from bitjoule.experiments.hardware.schema import RtlExperiment, RtlRun, read_rtl_experiment
+from bitjoule.sim.llm.trained import shipped_models
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "models.md").read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bitjoule.energy_models.platforms import Array, Buffer, OffChip, Platform, platforms, read_platform
+from bitjoule.energy_models.system.platforms import Array, Buffer, OffChip, Platform, platforms, read_platform
 
 PAGE = (Path(__file__).parents[2] / "docs" / "platforms.md").read_text()
 

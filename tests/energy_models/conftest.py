@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bitjoule.energy_models.errors import InputError
+from bitjoule.energy_models.inputs.errors import InputError
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from itertools import product
 import numpy as np
 from hypothesis import strategies as st
 
-from bitjoule.energy_models.mapping import ArrayShape, Costs, Objective, Place, Problem, Tiles, energy_pj
-from bitjoule.energy_models.search import search
+from bitjoule.energy_models.system.mapping import ArrayShape, Costs, Objective, Place, Problem, Tiles, energy_pj
+from bitjoule.energy_models.system.search import search
 from tests.energy_models.loop_walk import ORDERS
 
 STREAMED, RESIDENT, FUSED = (True, True), (False, False), (False, True)  # off-chip, tiled

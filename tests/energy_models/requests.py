@@ -4,13 +4,13 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Cases
-from bitjoule.energy_models.columns import columns
-from bitjoule.energy_models.machine import Machine
-from bitjoule.energy_models.models import presets
-from bitjoule.energy_models.platforms import platforms
-from bitjoule.energy_models.schemes import schemes
-from bitjoule.energy_models.system import System
-from bitjoule.energy_models.technology import technologies
+from bitjoule.energy_models.architecture.shape import presets
+from bitjoule.energy_models.formats.schemes import schemes
+from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.columns import columns
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.system import System
 
 COLUMNS = columns(Layout([presets()["llama-3-8b"]]), PHASE_NAMES)
 PHASE = np.array([list(dict.fromkeys(c.phase for c in COLUMNS)).index(column.phase) for column in COLUMNS])

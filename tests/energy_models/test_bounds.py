@@ -6,12 +6,12 @@ from typing import Annotated
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bitjoule.energy_models.amounts import Band
-from bitjoule.energy_models.functions import Function
-from bitjoule.energy_models.measured import Conditions, MeasuredMac, MeasuredOperation, MeasuredTechnology
-from bitjoule.energy_models.models import ModelShape
-from bitjoule.energy_models.platforms import Accumulators, Array, Buffer, Macs, Node, OffChip, Registers, Vector
-from bitjoule.energy_models.storage import Storage
+from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.formats.storage import Storage
+from bitjoule.energy_models.inputs.amounts import Band
+from bitjoule.energy_models.prices.functions import Function
+from bitjoule.energy_models.prices.measured import Conditions, MeasuredMac, MeasuredOperation, MeasuredTechnology
+from bitjoule.energy_models.system.platforms import Accumulators, Array, Buffer, Macs, Node, OffChip, Registers, Vector
 
 SMALL, MANY, SIZE = 1 << 20, 10**7, 1 << 40
 PRICE = 1e9

@@ -3,8 +3,8 @@
 import pytest
 
 from bitjoule.energy_models.catalog import KINDS, entry, listing
-from bitjoule.energy_models.errors import InputError
-from bitjoule.energy_models.storage import storages
+from bitjoule.energy_models.formats.storage import storages
+from bitjoule.energy_models.inputs.errors import InputError
 
 
 @pytest.mark.parametrize("kind", KINDS)

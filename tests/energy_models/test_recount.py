@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from bitjoule import cli
-from bitjoule.energy_models.sources import DATA
+from bitjoule.energy_models.inputs.sources import DATA
 from tests.energy_models.priced import Priced
 from tests.energy_models.recount import recount
 

@@ -1,8 +1,8 @@
 """Measurements made up by a closed form, in place of those of netlists."""
 
-from bitjoule.gates.liberty import Library
-from bitjoule.gates.measurement import Effort, Measurement
-from bitjoule.gates.operands import StimulusError
+from bitjoule.gates.calibration.measurement import Effort, Measurement
+from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.stimuli.operands import StimulusError
 from bitjoule.rtl.config import AcceleratorConfig
 
 NONZERO_FJ, ZERO_FJ = 80.0, 20.0  # of a MAC with 8 bits

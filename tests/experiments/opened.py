@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bitjoule.energy_models.documents import Document
+from bitjoule.energy_models.inputs.documents import Document
 from bitjoule.experiments.files import open_experiment
 
 

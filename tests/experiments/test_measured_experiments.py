@@ -2,12 +2,12 @@
 
 import pytest
 
-from bitjoule.energy_models import technology
-from bitjoule.experiments.files import shipped_experiments, shipped_other_experiments
-from bitjoule.experiments.prices import prices_table
-from bitjoule.experiments.prices_schema import read_prices_experiment
-from bitjoule.experiments.reader import read_experiment
-from bitjoule.experiments.runner import run
+from bitjoule.energy_models.prices import technology
+from bitjoule.experiments.energy.resolve import read_experiment
+from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.files import shipped_experiments
+from bitjoule.experiments.prices.schema import read_prices_experiment
+from bitjoule.experiments.prices.table import prices_table
 from tests.experiments.opened import opened
 from tests.experiments.technology_files import OPERATIONS, mac_pj, write_technology
 
@@ -24,7 +24,7 @@ def made_up(tmp_path, monkeypatch):
 
 
 def ratios(name, *overrides):
-    summary = run(read_experiment(shipped_experiments()[name], overrides)).summary
+    summary = run(read_experiment(shipped_experiments("energy")[name], overrides)).summary
     return summary.set_index(["model", "technology", "scheme", "phase"])["ratio_to_baseline"]
 
 
@@ -43,14 +43,14 @@ def test_the_ratio_of_one_mac_by_the_table_by_operators_and_by_arrays():
 
 
 def test_the_table_still_gives_figure_1_beside_the_measured_prices():
-    result = run(read_experiment(shipped_experiments()["papers_with_measured_prices"]))
+    result = run(read_experiment(shipped_experiments("energy")["papers_with_measured_prices"]))
     assert len(result.comparison) == 5
     assert result.comparison["agrees"].all()
     found = result.summary.set_index(["model", "technology", "scheme"])["ratio_to_baseline"]
     for kind in ("", "-measured", "-measured-arrays"):
         small, large = (found[f"bitnet-{size}", f"7nm{kind}", "bitnet"] for size in ("125m", "70b"))
         assert 1 < small < large  # what stays in FP16, attention, loses weight
-    limits = run(read_experiment(shipped_experiments()["mac_with_measured_prices"])).summary
+    limits = run(read_experiment(shipped_experiments("energy")["mac_with_measured_prices"])).summary
     limits = limits.set_index(["technology", "scheme"])["ratio_to_baseline"]
     for name in limits.index.levels[0]:
         assert found["bitnet-70b", name, "bitnet"] < limits[name, "bitnet"]
@@ -59,7 +59,7 @@ def test_the_table_still_gives_figure_1_beside_the_measured_prices():
 def test_only_measured_prices_move_the_whole_request_and_the_table_gives_what_it_gave():
     change = "models=[bitnet-125m, bitnet-6.7b]"
     found = ratios("full_model_measured", change)
-    before = run(read_experiment(shipped_experiments()["full_model_vs_size"], [change])).summary
+    before = run(read_experiment(shipped_experiments("energy")["full_model_vs_size"], [change])).summary
     before = before[before["platform"] == "same-area"].set_index(["model", "technology", "scheme", "phase"])
     for name in ("45nm", "7nm"):
         own = found[found.index.get_level_values("technology") == name]
@@ -69,7 +69,7 @@ def test_only_measured_prices_move_the_whole_request_and_the_table_gives_what_it
 
 
 def test_every_operation_of_the_tables_is_compared_at_both_nodes():
-    table = prices_table(read_prices_experiment(opened(shipped_other_experiments()["measured_vs_table"])))
+    table = prices_table(read_prices_experiment(opened(shipped_experiments()["measured_vs_table"])))
     for first, rows in technology.technologies().items():
         if first in ("45nm", "7nm"):
             own = table[table["first"] == first]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bitjoule.energy_models.errors import InputError
+from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.execution import read
 from tests.experiments.technology_files import write_technology
 

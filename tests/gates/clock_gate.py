@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bitjoule.gates.liberty import Library
+from bitjoule.gates.liberty.cells import Library
 from tests.gates import hand_made as hand
 
 CLOCK_FF, ENABLE_FF = 2.25, 1.25

@@ -9,15 +9,15 @@ from tempfile import mkdtemp
 
 import pytest
 
-from bitjoule.gates.flow import Goals, Mapped, map_design
-from bitjoule.gates.liberty import Library
-from bitjoule.gates.libraries import default_liberty
+from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.libraries import default_liberty
 from bitjoule.gates.netlist import Netlist
-from bitjoule.gates.store import stored_netlist
-from bitjoule.gates.synthesis import Options
+from bitjoule.gates.synthesis.flow import Goals, Mapped, map_design
+from bitjoule.gates.synthesis.store import stored_netlist
+from bitjoule.gates.synthesis.yosys import Options
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
-from bitjoule.sim.configurations import read_configuration
+from bitjoule.sim.accelerator.configurations import read_configuration
 
 ASAP7 = "BITJOULE_ASAP7"  # names a folder with ASAP7's asap7sc7p5t_*_RVT_TT.lib, plain or gzipped
 BESIDE = Path(__file__).parents[3] / "shared" / "pdk" / "asap7"  # where continuous integration has them

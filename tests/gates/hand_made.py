@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bitjoule.gates.liberty import Library
+from bitjoule.gates.liberty.cells import Library
 
 VOLTAGE_V = 2.0
 CAPACITANCE_FF = {"INV/A": 1.0, "BUF/A": 1.0, "NAND/A": 2.0, "NAND/B": 3.0, "DFF/D": 1.5, "DFF/CK": 2.5}

@@ -6,20 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from bitjoule import experiments, gates
-from bitjoule.energy_models.errors import InputError
-from bitjoule.energy_models.sources import keys, sources
-from bitjoule.gates import wires
+from bitjoule import gates
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.sources import keys, sources
+from bitjoule.experiments import hardware
+from bitjoule.gates.calibration.operators import OperatorMeasurement
 from bitjoule.gates.constants import COLUMNS, CONSTANTS_FILE, LIBRARIES_FILE, constant, constants, quantities
-from bitjoule.gates.operators import OperatorMeasurement
+from bitjoule.gates.liberty import wires
 
 FILES = (CONSTANTS_FILE, LIBRARIES_FILE, wires.DATA)
 # A half of C V squared, of a carry's chance, of a probability; prefixes of units; what keeps from a division by zero;
 # OpenSTA's own rules and units; a period longer than any path.
 MATHEMATICS = {
-    "accelerator_costs": set(), "crosscheck": {0.5, 2.0, 1e-6, 1e-9}, "energy": {0.5}, "fit": {1e-300},
-    "liberty_file": {1e-18, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1e3, 1e9, 1e15}, "operands": {0.5},
-    "timing": {100.0}, "wires": {0.5}, "calibration": {1e-3},
+    "crosscheck": {0.5, 2.0, 1e-6, 1e-9}, "energy": {0.5}, "fit": {1e-300},
+    "text": {1e-18, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1e3, 1e9, 1e15}, "operands": {0.5},
+    "opensta": {100.0}, "wires": {0.5}, "calibration": {1e-3},
 }  # fmt: skip
 
 
@@ -40,8 +41,8 @@ def test_every_row_has_a_unit_and_a_source_or_a_reason(path):
 
 @pytest.mark.parametrize(
     "path",
-    sorted([*Path(gates.__file__).parent.glob("*.py"), Path(experiments.__file__).parent / "accelerator_costs.py"]),
-    ids=lambda path: path.stem,
+    sorted([*Path(gates.__file__).parent.rglob("*.py"), *Path(hardware.__file__).parent.glob("costs.py")]),
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
 )
 def test_no_number_that_is_not_mathematics_stands_in_code(path):
     numbers = {

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from bitjoule.gates.calibration import counts, fitted_configs, measured_mac
-from bitjoule.gates.measurement import Measurement
+from bitjoule.gates.calibration.calibration import counts, fitted_configs, measured_mac
+from bitjoule.gates.calibration.measurement import Measurement
 from bitjoule.rtl.config import AcceleratorConfig
 
 LANES, COLUMNS = 16, 4

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from bitjoule.gates.energy import EnergyModel
 from bitjoule.gates.netlist import Instance, Netlist
-from bitjoule.gates.parts import energy_by_part_fj
-from bitjoule.gates.simulation import Activity, Simulator
+from bitjoule.gates.power.activity import Activity, Simulator
+from bitjoule.gates.power.energy import EnergyModel
+from bitjoule.gates.power.parts import energy_by_part_fj
 from tests.gates import clock_gate
 from tests.gates import hand_made as hand
 

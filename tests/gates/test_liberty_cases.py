@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitjoule.gates.conditions import States
-from bitjoule.gates.liberty import Library
-from bitjoule.gates.liberty_file import LibertyError
-from bitjoule.gates.libraries import fingerprints
-from bitjoule.gates.prices import Members, Prices
-from bitjoule.gates.requirements import check_cells, check_library, smallest_flip_flop
+from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.conditions import States
+from bitjoule.gates.liberty.libraries import fingerprints
+from bitjoule.gates.liberty.requirements import check_cells, check_library, smallest_flip_flop
+from bitjoule.gates.liberty.text import LibertyError
+from bitjoule.gates.power.internal import Members, Prices
 from tests.gates import hand_made as hand
 
 CASES = Path(__file__).parent / "liberty_cases"

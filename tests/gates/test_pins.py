@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from bitjoule.gates.energy import EnergyModel
 from bitjoule.gates.netlist import Instance, Netlist
-from bitjoule.gates.simulation import Activity
-from bitjoule.gates.sta import analyse, edge_loads_ff
+from bitjoule.gates.power.activity import Activity
+from bitjoule.gates.power.energy import EnergyModel
+from bitjoule.gates.timing.sta import analyse, edge_loads_ff
 from tests.gates import hand_made as hand
 
 A, B, Y, Z = 2, 3, 4, 5

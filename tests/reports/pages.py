@@ -4,7 +4,7 @@ import itertools
 
 from matplotlib.text import Text
 
-from bitjoule.reports.style import PNG_DPI
+from bitjoule.reports.figures.style import PNG_DPI
 
 
 def drawn_ticks(axis):

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from bitjoule.experiments.files import shipped_experiments, shipped_other_experiments
-from bitjoule.experiments.prices import prices_table
-from bitjoule.experiments.prices_schema import read_prices_experiment
-from bitjoule.experiments.reader import read_experiment
-from bitjoule.experiments.runner import run
-from bitjoule.experiments.tables import write_csv
-from bitjoule.reports.pictures import file_stems
+from bitjoule.experiments.energy.resolve import read_experiment
+from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.files import shipped_experiments
+from bitjoule.experiments.output.tables import write_csv
+from bitjoule.experiments.prices.schema import read_prices_experiment
+from bitjoule.experiments.prices.table import prices_table
+from bitjoule.reports.energy.pictures import file_stems
+from bitjoule.reports.energy.summary import summary_markdown
 from bitjoule.reports.prices import prices_markdown
-from bitjoule.reports.summary import summary_markdown
 from tests.experiments.opened import opened
 
 PRICES = "measured_vs_table"
@@ -20,12 +20,12 @@ GALLERY = Path(__file__).parents[2] / "reports" / "gallery"
 
 
 def test_every_shipped_experiment_is_in_the_gallery_and_nothing_else():
-    assert {path.name for path in GALLERY.iterdir()} == {*shipped_experiments(), PRICES}
+    assert {path.name for path in GALLERY.iterdir()} == {*shipped_experiments("energy"), PRICES}
 
 
-@pytest.mark.parametrize("name", shipped_experiments())
+@pytest.mark.parametrize("name", shipped_experiments("energy"))
 def test_a_fresh_run_gives_the_committed_tables_and_every_picture_is_there_for_both_backgrounds(tmp_path, name):
-    result = run(read_experiment(shipped_experiments()[name]))
+    result = run(read_experiment(shipped_experiments("energy")[name]))
     write_csv([result.summary], tmp_path / "summary.csv")
     (tmp_path / "summary.md").write_text(summary_markdown(result))
     if result.compared:
@@ -39,7 +39,7 @@ def test_a_fresh_run_gives_the_committed_tables_and_every_picture_is_there_for_b
 
 
 def test_a_fresh_comparison_of_prices_gives_the_committed_tables(tmp_path):
-    given = read_prices_experiment(opened(shipped_other_experiments()[PRICES]))
+    given = read_prices_experiment(opened(shipped_experiments()[PRICES]))
     table = prices_table(given)
     write_csv([table], tmp_path / "summary.csv")
     (tmp_path / "summary.md").write_text(prices_markdown(given.experiment.name, given.experiment.description, table))

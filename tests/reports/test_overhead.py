@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from bitjoule import run_experiment
-from bitjoule.energy_models.footprint import Overhead
-from bitjoule.energy_models.models import presets
-from bitjoule.energy_models.published import published
-from bitjoule.reports.machines import overhead_line
+from bitjoule.energy_models.architecture.shape import presets
+from bitjoule.energy_models.papers.footprint import Overhead
+from bitjoule.energy_models.papers.published import published
+from bitjoule.reports.energy.machines import overhead_line
 
 
 def test_the_line_says_how_many_tokens_of_an_fp16_kv_cache_it_is():

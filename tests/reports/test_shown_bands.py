@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from bitjoule.reports.machines import bands_text, machines_line
-from bitjoule.reports.summary import unmeasured_line
+from bitjoule.reports.energy.machines import bands_text, machines_line
+from bitjoule.reports.energy.summary import unmeasured_line
 from tests.reports.shown import THREE_DIGITS, quantity
 
 CASES = ("model", "scheme", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens")

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bitjoule.experiments.gates_schema import GatesPlot
-from bitjoule.experiments.measuring import GatesResult
-from bitjoule.reports.gates import drawings, gates_markdown
-from bitjoule.reports.measured_lines import draw_bits, draw_zeros
-from bitjoule.reports.measured_parts import draw_parts
-from bitjoule.reports.style import THEMES
+from bitjoule.experiments.netlists.run import GatesResult
+from bitjoule.experiments.netlists.schema import GatesPlot
+from bitjoule.reports.figures.style import THEMES
+from bitjoule.reports.netlists.lines import draw_bits, draw_zeros
+from bitjoule.reports.netlists.parts import draw_parts
+from bitjoule.reports.netlists.summary import drawings, gates_markdown
 from tests.reports.shown import SI, THREE_DIGITS, header_and_rows, quantity, table, ticks_are_their_values, unit_in
 
 CASE = ["library", "array", "stimulus"]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
 from bitjoule import run_experiment
-from bitjoule.reports.pictures import draw
-from bitjoule.reports.style import THEMES, settings, size_tick, token_tick, unit_tick
-from bitjoule.reports.workloads import workload_text
+from bitjoule.reports.energy.pictures import draw
+from bitjoule.reports.energy.workloads import workload_text
+from bitjoule.reports.figures.style import THEMES, settings, size_tick, token_tick, unit_tick
 from tests.reports.shown import THREE_DIGITS, quantity, unit_in
 
 PROMPT, NEW, BATCH = [300, 2048], [20, 6], [3, 1]

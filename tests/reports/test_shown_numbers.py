@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from bitjoule import run_experiment
-from bitjoule.energy_models.scaling import laws
+from bitjoule.energy_models.papers.scaling import laws
+from bitjoule.reports.energy.pictures import draw
+from bitjoule.reports.energy.summary import summary_markdown
+from bitjoule.reports.figures.style import THEMES
 from bitjoule.reports.hardware import hardware_markdown
-from bitjoule.reports.pictures import draw
-from bitjoule.reports.style import THEMES
-from bitjoule.reports.summary import summary_markdown
 from tests.reports.shown import (
     THREE_DIGITS,
     TWO_DIGITS,

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bitjoule.reports.figures.style import THEMES
 from bitjoule.reports.prices import draw_ratios, prices_markdown
-from bitjoule.reports.style import THEMES
 from tests.reports.shown import THREE_DIGITS, table
 
 ROWS = [

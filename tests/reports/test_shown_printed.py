@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bitjoule.reports.published import draw_published
-from bitjoule.reports.style import THEMES
-from bitjoule.reports.summary import comparison_table
+from bitjoule.reports.energy.published import draw_published
+from bitjoule.reports.energy.summary import comparison_table
+from bitjoule.reports.figures.style import THEMES
 from tests.reports.shown import table
 
 CELLS = pd.DataFrame(

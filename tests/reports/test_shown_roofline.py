@@ -7,8 +7,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from bitjoule import run_experiment
-from bitjoule.reports.pictures import draw
-from bitjoule.reports.style import THEMES
+from bitjoule.reports.energy.pictures import draw
+from bitjoule.reports.figures.style import THEMES
 from tests.reports.shown import THREE_DIGITS, quantity
 
 MODELS = ["bitnet-b1.58-700m", "bitnet-b1.58-3b"]

@@ -4,7 +4,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-from bitjoule.rtl import column
+from bitjoule.rtl.arithmetic import column
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.encodings import ENCODINGS, Encoding
 from bitjoule.rtl.weights import decode

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from amaranth.hdl import Cat, Const, Module, Value
 
-from bitjoule.rtl import accelerator, column, dot_product, reduction, weights
+from bitjoule.rtl import accelerator, weights
+from bitjoule.rtl.arithmetic import column, dot_product, reduction
 from bitjoule.rtl.config import DATAPATHS, AcceleratorConfig
 from tests.rtl.claims import decoder, dot, one_column, small
 from tests.rtl.formal import Proof, RefutedError

@@ -7,7 +7,7 @@ import pytest
 
 from bitjoule.rtl.config import DATAPATHS, AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog, description
-from bitjoule.sim.configurations import read_configuration, shipped_configurations
+from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
 
 SHIPPED = sorted(shipped_configurations())
 SMALL = AcceleratorConfig(8, 4, 64, 32, tokens=3)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.sim.simulators import SimulatorError, check_simulator
-from bitjoule.sim.verification import Hardware
+from bitjoule.sim.bench.simulators import SimulatorError, check_simulator
+from bitjoule.sim.bench.verification import Hardware
 
 
 @pytest.fixture(scope="session")

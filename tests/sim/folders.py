@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from bitjoule.energy_models.errors import InputError, Problem
-from bitjoule.sim.loading import load_model
+from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.sim.llm.loading import load_model
 
 UP = "model.layers.1.mlp.up_proj.weight"
 SCALE = "model.layers.1.mlp.up_proj.weight_scale"

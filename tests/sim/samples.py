@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from bitjoule.sim.quantisation import absmean_ternary, sign_binary
+from bitjoule.sim.reference.quantisation import absmean_ternary, sign_binary
 
 BITS = range(1, 9)
 

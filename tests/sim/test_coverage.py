@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from bitjoule.rtl.verilog import accelerator_verilog
-from bitjoule.sim.cases import directed_cases, random_cases
-from bitjoule.sim.configurations import read_configuration
+from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.bench.cases import directed_cases, random_cases
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from bitjoule.rtl.verilog import accelerator_verilog
-from bitjoule.sim.cases import directed_cases, random_cases
-from bitjoule.sim.configurations import read_configuration
+from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.bench.cases import directed_cases, random_cases
 from tests.sampling import sampled
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from bitjoule.sim.reference import absmax, absmean_ternary, bitlinear, bitlinear_quantised, rms_norm
+from bitjoule.sim.reference.bitlinear import absmax, absmean_ternary, bitlinear, bitlinear_quantised, rms_norm
 
 pytestmark = pytest.mark.slow  # the imports take seconds
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.sim.cycles import cycles
-from bitjoule.sim.engines import MatmulRecord, MatmulWeights
-from bitjoule.sim.matmul import integer_matmul
-from bitjoule.sim.quantisation import QuantisedWeights
-from bitjoule.sim.rtl_engine import Measured, RtlEngine, summed
-from bitjoule.sim.saif import Toggles
-from bitjoule.sim.verilated import Outcome, PackedWeights
+from bitjoule.sim.accelerator.cycles import cycles
+from bitjoule.sim.accelerator.rtl_engine import Measured, RtlEngine, summed
+from bitjoule.sim.accelerator.saif import Toggles
+from bitjoule.sim.accelerator.verilated import Outcome, PackedWeights
+from bitjoule.sim.llm.engines import MatmulRecord, MatmulWeights
+from bitjoule.sim.reference.matmul import integer_matmul
+from bitjoule.sim.reference.quantisation import QuantisedWeights
 
 CONFIG = AcceleratorConfig(lanes=8, columns=2, max_k=64, weight_bus_bits=32)
 M, K, N = 40, 64, 20
@@ -40,7 +40,7 @@ class Hardware:
 
 @pytest.mark.parametrize("m", [1, M])
 def test_toggles_of_a_window_are_scaled_to_the_trits_that_the_window_saw(monkeypatch, m):
-    monkeypatch.setattr("bitjoule.sim.rtl_engine.native_library", lambda *_: None)
+    monkeypatch.setattr("bitjoule.sim.accelerator.rtl_engine.native_library", lambda *_: None)
     taken = cycles(CONFIG, m, K, N)
     assert (taken > 1000) == (m == M)  # only one of the two is longer than the window
     engine = RtlEngine(Hardware(), counts_toggles=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitjoule.sim.model import sample
+from bitjoule.sim.llm.model import sample
 
 DRAWS = 20_000
 

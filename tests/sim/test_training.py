@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bitjoule.sim.quantisation import absmean_ternary, sign_binary
+from bitjoule.sim.reference.quantisation import absmean_ternary, sign_binary
 from bitjoule.sim.training.corpus import paragraphs, read_corpus
 
 MODELS = Path(__file__).parents[2] / "sim" / "models"

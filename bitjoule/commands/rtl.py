@@ -1,0 +1,283 @@
+"""``bitjoule rtl``: the accelerator as Verilog, and its verification in a simulator."""
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bitjoule.commands.rtl_simulate import add_simulate
+from bitjoule.commands.rtl_synthesize import add_synthesize
+from bitjoule.energy_models.inputs.errors import InputError, Problem, whole_file
+from bitjoule.sim.bench.simulators import SimulatorError, check_simulator
+
+if TYPE_CHECKING:
+    from bitjoule.rtl.config import AcceleratorConfig
+    from bitjoule.sim.accelerator.cycles import Shape
+    from bitjoule.sim.bench.cases import Case
+    from bitjoule.sim.bench.verification import Report
+
+OK, FAILURE = 0, 1
+LARGEST_STEPS = 2_000_000  # cycles of one matmul at full rate: about a minute of simulation
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``rtl`` and what stands below it.
+
+    Parameters
+    ----------
+    commands
+        The parser's commands.
+    """
+    rtl = commands.add_parser("rtl", help="the accelerator: Verilog, verification", description="The accelerator.")
+    below = rtl.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    generate = below.add_parser(
+        "generate", help="write Verilog and its description", description="Write Verilog, and a JSON file beside it."
+    )
+    _add_configuration(generate)
+    generate.add_argument("-o", "--output", metavar="FILE.v", help="default: the configuration's name in this folder")
+    generate.set_defaults(command=_generate)
+
+    verify = below.add_parser(
+        "verify",
+        help="prove the hardware equal to NumPy in a simulator",
+        description="Run directed corners and random matmuls in a simulator; compare all results and cycle counts.",
+    )
+    _add_configuration(verify)
+    verify.add_argument(
+        "--cases",
+        type=_count,
+        default=100,
+        metavar="N",
+        help="random matmuls beside the corners (default: %(default)s)",
+    )
+    verify.add_argument(
+        "--seed", type=_seed, default=0, metavar="S", help="of the random matmuls (default: %(default)s)"
+    )
+    verify.add_argument(
+        "--matmul", type=_matmul, action="append", default=[], metavar="MxKxN", help="also this one; may be given again"
+    )
+    verify.add_argument(
+        "--simulator", choices=("verilator", "icarus"), default="verilator", help="default: %(default)s"
+    )
+    verify.add_argument("--verilog", metavar="FILE.v", help="verify this text instead of what the generator writes")
+    verify.add_argument("--waves", action="store_true", help="write a waveform also when all is well")
+    verify.add_argument(
+        "--out", type=Path, default=Path("results"), metavar="DIR", help="where waveforms go (default: %(default)s)"
+    )
+    verify.set_defaults(command=_verify)
+    add_simulate(below)
+    add_synthesize(below)
+
+
+def _add_configuration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("configuration", metavar="CONFIG.yaml|NAME", help="a file, or a shipped configuration")
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,6}", text):
+        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a whole number from 0 to 999999")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a whole number, not negative")
+    return int(text)
+
+
+def _matmul(text: str) -> tuple[int, int, int]:
+    found = re.fullmatch("([1-9][0-9]{0,7})x([1-9][0-9]{0,7})x([1-9][0-9]{0,7})", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"got {text[:30]!r}; expected MxKxN, e.g. 1x2560x6912")
+    return int(found[1]), int(found[2]), int(found[3])
+
+
+def _needs_packages(*names: str) -> None:
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SimulatorError(f"{', '.join(missing)} not installed: pip install 'bitjoule[rtl]'")
+
+
+def _name(given: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", Path(given).stem) or "accelerator"
+
+
+def _generate(options: argparse.Namespace, _: Sequence[str]) -> int:
+    from bitjoule.sim.accelerator.configurations import read_configuration
+
+    _needs_packages("amaranth")
+    config = read_configuration(options.configuration)
+    target = Path(options.output) if options.output is not None else Path(f"{_name(options.configuration)}.v")
+    beside = target.with_suffix(".json") if target.name else target
+    if target.is_dir() or not target.name or beside == target:
+        raise whole_file(str(target), "cannot be the Verilog file", "a file name such as accelerator.v")
+    if not target.parent.is_dir():
+        raise whole_file(str(target.parent), "is not a folder", "an existing folder for the Verilog file")
+
+    from bitjoule.rtl.verilog import accelerator_verilog, description
+
+    text = json.dumps(description(config), indent=1) + "\n"
+    text = re.sub(r"\[\s+((?:-?\d+,\s+)*-?\d+)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+    try:
+        _write(target, accelerator_verilog(config))
+        _write(beside, text)
+    except OSError as error:
+        raise whole_file(str(target), f"cannot be written: {error.strerror}", "a place to write to") from None
+    print(f"{target}: {config.lanes} lanes x {config.columns} columns, {config.weight_encoding}; {beside} describes it")
+    return OK
+
+
+def _write(target: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
+    from tabulate import tabulate
+
+    from bitjoule.energy_models.inputs.documents import read_text
+    from bitjoule.sim.accelerator.configurations import read_configuration
+
+    config = read_configuration(options.configuration)
+    shapes = _fitting(config, options.matmul)
+    verilog = None if options.verilog is None else _verilog(options.verilog, read_text)
+    _needs_packages("amaranth", "cocotb", "cocotbext")
+    check_simulator(options.simulator)
+
+    from bitjoule.sim.bench.cases import Case, directed_cases, random_cases
+    from bitjoule.sim.bench.verification import Hardware
+
+    directed = directed_cases(config)
+    random = random_cases(config, options.cases, options.seed)
+    given = [Case(f"{s.m}x{s.k}x{s.n}", (s,), seed=options.seed) for s in shapes]
+    cases = [*directed, *given, *random]
+    name = _name(options.configuration)
+    with tempfile.TemporaryDirectory(prefix="bitjoule-") as scratch:
+        _say(f"building {name} for {options.simulator}")
+        hardware = Hardware(
+            config, Path(scratch), options.simulator, waves=options.waves, verilog=verilog,
+        )  # fmt: skip
+        report = hardware.verify(cases, progress=_progress if sys.stderr.isatty() else None)
+        _say("")
+        waveform = _keep(hardware.waveform(), options.out, name) if options.waves else None
+        if report.failure and not options.waves:
+            waveform = _waveform_of(report, cases, config, Path(scratch) / "again", options, verilog)
+    rows = [
+        ("configuration", f"{name}: {config.lanes} x {config.columns}, {config.weight_encoding}, {config.datapath}"),
+        ("simulator", options.simulator),
+        ("cases", f"{report.cases} of {len(cases)} passed ({len(directed)} directed, {len(random)} random)"),
+        ("matmuls", f"{report.matmuls}, bit for bit"),
+        ("cycle counts", f"{report.exact_cycles} known beforehand, all met"),
+        ("simulated", f"{report.cycles} cycles in {report.seconds:.1f} s, {report.cycles_per_s / 1000:.1f} k cycles/s"),
+        ("seed", options.seed),
+    ]
+    if waveform:
+        rows.append(("waveform", waveform))
+    print(tabulate(rows, tablefmt="plain"))
+    if report.failure:
+        print(_told(report.failure, options.seed, waveform), file=sys.stderr)
+        return FAILURE
+    return OK
+
+
+def _fitting(config: "AcceleratorConfig", matmuls: Sequence[tuple[int, int, int]]) -> "list[Shape]":
+    from bitjoule.sim.accelerator.cycles import Shape, cycles
+
+    problems: list[Problem] = []
+    for m, k, n in matmuls:
+        told = f"{m}x{k}x{n}"
+        if k > config.max_k:
+            wrong = f"max_k {config.max_k} is too small for K {k}"
+            problems.append(Problem("--matmul", 1, told, wrong, f"K from 1 to {config.max_k}, or a larger max_k"))
+        elif m >= 1 << 16 or n >= 1 << 24:
+            problems.append(
+                Problem("--matmul", 1, told, "is too large", f"M up to {(1 << 16) - 1}, N up to {(1 << 24) - 1}")
+            )
+        elif cycles(config, m, k, n) > LARGEST_STEPS:
+            wrong = f"takes {cycles(config, m, k, n)} cycles"
+            problems.append(Problem("--matmul", 1, told, wrong, f"at most {LARGEST_STEPS}, a minute of simulation"))
+    if problems:
+        raise InputError(problems)
+    return [Shape(*matmul) for matmul in matmuls]
+
+
+def _verilog(file: str, read_text: Any) -> str:
+    text: str = read_text(Path(file), file)
+    if not re.search(r"^\s*module\s+bitjoule_accelerator\b", text, re.MULTILINE):
+        raise whole_file(
+            file, "holds no module bitjoule_accelerator", "Verilog with the ports of `bitjoule rtl generate`"
+        )
+    return text
+
+
+def _waveform_of(
+    report: "Report",
+    cases: "Sequence[Case]",
+    config: "AcceleratorConfig",
+    folder: Path,
+    options: argparse.Namespace,
+    verilog: str | None,
+) -> Path | None:
+    """Run the case that failed, and the one before it, again with a waveform."""
+    from bitjoule.sim.bench.verification import Hardware
+
+    _say("building again, for a waveform of the case that failed")
+    again: Hardware = Hardware(config, folder, options.simulator, waves=True, verilog=verilog)
+    again.verify(cases[max(0, report.cases - 1) : report.cases + 1])
+    return _keep(again.waveform(), options.out, _name(options.configuration))
+
+
+def _keep(waveform: Path | None, out: Path, name: str) -> Path | None:
+    if waveform is None:
+        return None
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / f"{name}{waveform.suffix}"
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(waveform, temporary)
+    temporary.replace(target)
+    return target
+
+
+def _told(failure: dict[str, Any], seed: int, waveform: Path | None) -> str:
+    case = failure["case"]
+    lines = [f"bitjoule: the hardware is wrong in case {case['name']!r} (its seed {case['seed']}, --seed {seed})"]
+    if "matmul" in failure:
+        m, k, n = failure["shape"]
+        lines.append(f"  matmul {failure['matmul'] + 1} of {len(case['shapes'])}: M {m}, K {k}, N {n}")
+    element = f" [{failure['element'][0]}, {failure['element'][1]}]" if "element" in failure else ""
+    lines.append(f"  wrong: {failure['what']}{element}")
+    lines += [f"  {key}: {failure[key]}" for key in ("expected", "got") if key in failure]
+    if "wrong_elements" in failure:
+        lines.append(f"  wrong elements: {failure['wrong_elements']}")
+    if waveform:
+        lines.append(f"  waveform: {waveform}")
+    return "\n".join(lines)
+
+
+def _say(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def _progress(done: int, total: int) -> None:
+    with contextlib.suppress(OSError):
+        _say(f"case {done} of {total}")

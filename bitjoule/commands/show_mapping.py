@@ -1,0 +1,116 @@
+"""``bitjoule show mapping``: the best mapping of one matmul, printed, saved, replayed."""
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+from bitjoule.energy_models.inputs.errors import InputError, Problem, whole_file
+
+HEADERS = ("operand", "action", "count", "of", "energy (uJ)")
+SIZE = re.compile(r"([1-9]\d{0,8})x([1-9]\d{0,6})x([1-9]\d{0,6})")
+
+
+def add_options(show: argparse.ArgumentParser) -> None:
+    """Add what ``show mapping`` takes.
+
+    Parameters
+    ----------
+    show
+        The parser of ``bitjoule show``.
+    """
+    show.add_argument("matmul", nargs="?", metavar="MxKxN", help="of a mapping, e.g. 512x3200x8640")
+    show.add_argument("--scheme", help="of a mapping; its weights and activations")
+    show.add_argument("--technology", default="45nm", help="of a mapping; default: %(default)s")
+    show.add_argument("--objective", default="energy", choices=("energy", "latency", "edp"), help="of a mapping")
+    show.add_argument("--save", type=Path, metavar="FILE", help="write the mapping")
+    show.add_argument("--replay", type=Path, metavar="FILE", help="a mapping that was saved, instead of the best")
+
+
+def show_mapping(options: argparse.Namespace) -> str:
+    """Return a mapping's loop nest, and what it moves and costs.
+
+    Parameters
+    ----------
+    options
+        Of the command line; ``name`` is the platform.
+
+    Raises
+    ------
+    InputError
+        A name is unknown, or the platform cannot run the matmul.
+    """
+    from tabulate import tabulate
+
+    from bitjoule.energy_models.formats.schemes import schemes
+    from bitjoule.energy_models.inputs.validation import unknown_name
+    from bitjoule.energy_models.prices.technology import technologies
+    from bitjoule.energy_models.system import loopnest
+    from bitjoule.energy_models.system.accesses import UnpricedError
+    from bitjoule.energy_models.system.machine import Machine
+    from bitjoule.energy_models.system.mapping import Objective
+    from bitjoule.energy_models.system.platforms import platforms, read_platform
+    from bitjoule.energy_models.system.quantities import matmul_energies
+    from bitjoule.energy_models.system.search import search
+    from bitjoule.energy_models.system.steps import Kind
+    from bitjoule.experiments.names.lookup import is_path
+
+    def known(kind: str, name: str | None, entries: dict[str, Any]) -> Any:
+        if name not in entries:
+            wrong, expected = unknown_name(kind, name, entries) if name else (f"no {kind}", f"--{kind} NAME")
+            raise InputError([Problem("show mapping", 1, kind, wrong, expected)])
+        return entries[name]
+
+    is_file = is_path(options.name)
+    platform = read_platform(Path(options.name)) if is_file else known("platform", options.name, platforms())
+    size = SIZE.fullmatch(options.matmul or "")
+    if size is None:
+        raise InputError(
+            [
+                Problem(
+                    "show mapping",
+                    1,
+                    "matmul",
+                    f"got {options.matmul!r}",
+                    "MxKxN, e.g. 512x3200x8640, K and N below 10000000",
+                )
+            ]
+        )
+    m, k, n = map(int, size.groups())
+    name = Path(options.name).stem if is_file else options.name
+    scheme = known("scheme", options.scheme, schemes())
+    machine = Machine(scheme, platform, known("technology", options.technology, technologies()), name)
+    try:
+        problem = machine.problem(Kind.STANDALONE, m, k, n, resident=False, reserved_bits=0.0)
+    except UnpricedError as error:
+        raise InputError([Problem("show mapping", 1, "platform", *error.args)]) from None
+    if options.replay:
+        found = loopnest.replayed(options.replay, loopnest.read(options.replay), problem)
+    else:
+        best = search(problem, Objective(options.objective))
+        if best is None:
+            raise whole_file(options.name, "no tile of this matmul fits its buffers", "larger buffers")
+        found = best
+    names = {"platform": name, "scheme": options.scheme, "technology": options.technology}
+    if options.save:
+        loopnest.save(options.save, names, problem, found)
+    chosen = f"replayed from {options.replay}" if options.replay else f"least {options.objective}"
+    rows = [
+        (row.operand, row.action, f"{row.times:.6g}", row.unit, f"{row.energy_pj / 1e6:.6g}")
+        for row in matmul_energies(machine, problem, found)
+    ]
+    total_uj = sum(row.energy_pj for row in matmul_energies(machine, problem, found)) / 1e6
+    moved = found.traffic
+    peak = m * k * n / (problem.array.lanes * problem.array.columns)
+    return "\n".join(
+        [
+            f"({m}, {k}) @ ({k}, {n}) on {name}, {options.scheme}, {options.technology}: {chosen}",
+            "",
+            loopnest.loop_nest(problem, found),
+            "",
+            tabulate(rows, HEADERS, colalign=("left", "left", "right", "left", "right"), disable_numparse=True),
+            "",
+            f"total {total_uj:.6g} uJ; {moved.cycles:.0f} cycles, {moved.compute_cycles:.0f} of them computing, "
+            f"{peak:.0f} at least; {1e3 * moved.cycles / machine.node.clock_mhz / 1e6:.4g} ms",
+        ]
+    )

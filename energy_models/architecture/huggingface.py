@@ -1,0 +1,151 @@
+"""The shape of a model from its Hugging Face ``config.json``.
+
+A config file leaves out what equals the default of its model type: data/huggingface.yaml holds each type's defaults.
+"""
+
+import json
+import re
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bitjoule.energy_models.architecture.shape import ModelShape, shape_from
+from bitjoule.energy_models.inputs.documents import Document, Path_, read_document, read_text
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, whole_file
+from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate
+
+ACTIVATIONS = {
+    "relu": "relu", "relu2": "relu2", "silu": "silu", "swish": "silu",
+    "gelu": "gelu", "gelu_new": "gelu", "gelu_fast": "gelu", "gelu_pytorch_tanh": "gelu",
+}  # fmt: skip
+
+
+class _ModelType(Strict):
+    """How one ``model_type`` writes its shape."""
+
+    keys: dict[str, str]  # our name -> the config's
+    defaults: dict[str, Any]  # the config's keys, where the file leaves them out
+    shape: dict[str, Any]  # ours, the same for every model of this type
+    extra_positions: int = 0  # rows of a learned position table beyond the config's positions
+
+
+class _ModelTypes(Strict):
+    """The file data/huggingface.yaml."""
+
+    source: str
+    where: str
+    types: dict[str, _ModelType]
+
+
+@cache
+def _model_types() -> dict[str, _ModelType]:
+    return validate(_ModelTypes, read_document(DATA / "huggingface.yaml")).types
+
+
+def supported_types() -> list[str]:
+    """Return the values of ``model_type`` that can be read."""
+    return sorted(_model_types())
+
+
+def read_config(path: Path, file: str | None = None) -> ModelShape:
+    """Read a Hugging Face ``config.json``.
+
+    Parameters
+    ----------
+    path
+        The file, or the folder that holds it.
+    file
+        Its name in messages; default: `path`.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is no JSON object, has an unknown ``model_type`` or an impossible shape.
+    """
+    if path.is_dir():
+        path, file = path / "config.json", f"{file or path}/config.json"
+    document = read_json(path, file or str(path))
+    config = document.data
+    name = config.get("model_type")
+    if not isinstance(name, str) or name not in _model_types():
+        wrong, expected = unknown_name("model_type", name, supported_types())
+        raise InputError([document.problem(("model_type",), wrong, expected)])
+    model_type = _model_types()[name]
+    # a key that is null has its type's default like a missing one, but for the two that are derived from others
+    derived = {model_type.keys.get(ours) for ours in ("kv_heads", "head_dim")}
+    defaults = {key: value for key, value in model_type.defaults.items() if key not in derived or key not in config}
+    written = defaults | {key: value for key, value in config.items() if value is not None}
+    shape: dict[str, Any] = dict(model_type.shape)
+    lines = dict(document.lines)
+    for ours, theirs in model_type.keys.items():
+        lines[(ours,)] = document.line((theirs,))
+        if theirs in written:
+            shape[ours] = written[theirs]
+    shape["activation"] = _activation(document, shape.get("activation"), model_type.keys["activation"])
+    if type(shape.get("learned_positions")) is int:
+        shape["learned_positions"] += model_type.extra_positions
+    narrow = written.get("word_embed_proj_dim")
+    if narrow is not None and narrow != written.get("hidden_size"):
+        wrong = f"{brief(narrow)} differs from hidden_size"
+        raise InputError([document.problem(("word_embed_proj_dim",), wrong, "an embedding as wide as the model")])
+    shape["note"] = f"read from a Hugging Face config.json of type {name}"
+    try:
+        return shape_from(Document(document.file, shape, lines), shape, ())
+    except InputError as error:
+        raise InputError(
+            replace(problem, key=model_type.keys.get(problem.key, problem.key)) for problem in error.problems
+        ) from None
+
+
+def _activation(document: Document, name: object, key: str) -> str:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        problem = document.problem((key,), f"unknown activation {brief(name)}", choices(ACTIVATIONS))
+        raise InputError([problem])
+    return ACTIVATIONS[name]
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        names = [key for key, _ in pairs]
+        raise ValueError(f"duplicate key {next(name for name in names if names.count(name) > 1)!r}")
+    return data
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"holds {name}, which is no JSON number")
+
+
+def read_json(path: Path, file: str) -> Document:
+    """Read a JSON object.
+
+    Parameters
+    ----------
+    path
+        The file.
+    file
+        Its name in messages.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or is no JSON object.
+    """
+    text = read_text(path, file)
+    try:
+        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise InputError([Problem(file, error.lineno, "file", f"JSON: {error.msg}", "valid JSON")]) from None
+    except RecursionError:
+        raise whole_file(file, "is nested too deeply", "a config.json") from None
+    except ValueError as error:  # of ours below, or a number of over 4300 digits
+        raise whole_file(file, brief(str(error))[1:-1], "a config.json") from None
+    if not isinstance(data, dict):
+        raise whole_file(file, f"got {brief(data)}", "a JSON object")
+    lines: dict[Path_, int] = {(): 1}
+    for key in data:
+        found = re.search(re.escape(json.dumps(key)) + r"\s*:", text)
+        lines[(key,)] = text.count("\n", 0, found.start()) + 1 if found else 1
+    return Document(file, data, lines)

@@ -1,0 +1,162 @@
+"""Schemes: the number formats of one way to run a model."""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import model_validator
+
+from bitjoule.energy_models.formats.formats import add_only, computed, format_name, formats, scaled
+from bitjoule.energy_models.formats.storage import Storage, plain_storage, storages
+from bitjoule.energy_models.inputs.documents import read_document
+from bitjoule.energy_models.inputs.errors import choices, suggestion
+from bitjoule.energy_models.inputs.plugins import with_contributed
+from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
+
+Computed = Annotated[str, format_name(computed)]
+Weights = Annotated[str, format_name(lambda one: one.in_schemes)]
+Attention = Annotated[str, format_name(lambda one: computed(one) or one.kind == "binary")]
+
+
+class Scheme(Strict):
+    """The number formats of one way to run a model.
+
+    Parameters
+    ----------
+    description
+        One line for a reader.
+    weights
+        Format of the linears' weights; ``binary`` (±1) and ``ternary`` (−1, 0, +1) need no multiplication.
+    activations
+        Format of the linears' inputs, in which products and sums are priced.
+    attention
+        Format of both attention products and of an expert router; ``binary`` stands for keys and values of ±1 with INT8
+        queries and probabilities.
+    rescale
+        Format of the scales and biases of a quantised linear; none for floating-point weights.
+    weight_storage, kv_cache, embedding, lm_head
+        How weights, keys and values, and both vocabulary tables are stored (`bitjoule.energy_models.formats.storage`).
+        Default: as the weights' and the attention's format say, and the tables in the format of the scales.
+    source, where
+        Citation key and the place in it.
+    """
+
+    description: str = ""
+    weights: Weights
+    activations: Computed
+    attention: Attention
+    rescale: Computed | None = None
+    weight_storage: str | None = None
+    kv_cache: str | None = None
+    embedding: str | None = None
+    lm_head: str | None = None
+    source: str = ""
+    where: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.quantised and self.rescale is None:
+            raise wrong_value(f"{self.weights} weights without rescale", "`rescale`, the format of the scales")
+        if not self.quantised and self.rescale is not None:
+            raise wrong_value(f"rescale with {self.weights} weights", "no `rescale`: they have no scales")
+        if not self.quantised and scaled(self.activations):
+            floats = sorted(name for name, one in formats().items() if computed(one) and not one.scaled)
+            raise wrong_value(f"{self.weights} weights with {self.activations} activations", choices(floats))
+        for key in ("weight_storage", "kv_cache", "embedding", "lm_head"):
+            name = getattr(self, key)
+            if name is not None and name not in storages():
+                raise wrong_value(
+                    f"unknown storage {name!r}{suggestion(name, storages())}", choices(storages(), 20), key
+                )
+        if self.stored("weight_storage").holds != self.weights:
+            fitting = [name for name, storage in storages().items() if storage.holds == self.weights]
+            raise wrong_value(
+                f"{self.weight_storage} holds no {self.weights} weights", choices(fitting), "weight_storage"
+            )
+        return self
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the linears' inputs and outputs are rescaled."""
+        return scaled(self.weights)
+
+    @property
+    def quantises_activations(self) -> bool:
+        """Whether the linears' inputs are scaled to integers first."""
+        return scaled(self.activations)
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether a linear needs multiplications besides its scales."""
+        return not add_only(self.weights)
+
+    @property
+    def vector(self) -> str:
+        """Format of everything that is no matrix product, and of what lies between the linears."""
+        return self.rescale or self.activations
+
+    @property
+    def attention_operands(self) -> tuple[str, str]:
+        """Formats of keys and values, and of queries and probabilities."""
+        return (self.attention, "int8" if add_only(self.attention) else self.attention)
+
+    @property
+    def router(self) -> str:
+        """Format of an expert router's product."""
+        return self.attention_operands[1]
+
+    def storage_name(self, part: str) -> str:
+        """Return how a part is stored, by name.
+
+        Parameters
+        ----------
+        part
+            ``weight_storage``, ``kv_cache``, ``embedding`` or ``lm_head``.
+        """
+        if part == "lm_head":
+            return self.lm_head or self.storage_name("embedding")
+        default = {"weight_storage": self.weights, "kv_cache": self.attention, "embedding": self.vector}[part]
+        return str(getattr(self, part) or plain_storage(default))
+
+    def stored(self, part: str) -> Storage:
+        """Return how a part is stored.
+
+        Parameters
+        ----------
+        part
+            As for `storage_name`.
+        """
+        return storages()[self.storage_name(part)]
+
+    @property
+    def priced(self) -> frozenset[tuple[str, str]]:
+        """The (operation, format) pairs that a technology must price to run this scheme."""
+        attention = self.attention_operands[1]
+        pairs = {("add", name) for name in (self.activations, attention, self.vector)} | {("mul", self.vector)}
+        pairs |= set() if add_only(self.attention) else {("mul", attention)}
+        return frozenset(pairs | ({("mul", self.activations)} if self.multiplies else set()))
+
+
+class _Schemes(Strict):
+    """The file data/schemes.yaml."""
+
+    schemes: dict[str, Scheme]
+
+
+@cache
+def schemes() -> dict[str, Scheme]:
+    """Return every scheme that ships or that a package contributes (entry points ``bitjoule.schemes``), by name.
+
+    Raises
+    ------
+    InputError
+        data/schemes.yaml is wrong.
+    PluginError
+        What a package contributes is wrong.
+    """
+
+    def read(path: Path) -> dict[str, Scheme]:
+        return validate(_Schemes, read_document(path)).schemes
+
+    return with_contributed("bitjoule.schemes", "scheme", read(DATA / "schemes.yaml"), read)

@@ -1,0 +1,93 @@
+"""Storage: how many bits a value takes in memory, and what it costs to get it out of its packing."""
+
+from functools import cache
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from bitjoule.energy_models.formats.formats import formats, width_bits
+from bitjoule.energy_models.inputs.documents import read_document
+from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
+
+
+class Storage(Strict):
+    """One way to store values.
+
+    Parameters
+    ----------
+    holds
+        Format of the values.
+    word_bits, values
+        Bits of a word, and values in it.
+    group, scale_bits
+        Values that share a scale, and its bits; 0 without scales.
+    unpack
+        Operations for each word between memory and array, e.g. ``{add int8: 4}``.
+    source, where, note
+        Citation key, the place in it, what was assumed.
+    """
+
+    holds: str
+    word_bits: int = Field(gt=0)
+    values: int = Field(default=1, gt=0)
+    group: int = Field(default=0, ge=0)
+    scale_bits: int = Field(default=0, ge=0)
+    unpack: dict[str, float] = Field(default_factory=dict)
+    source: str = ""
+    where: str = ""
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.holds not in formats():
+            raise wrong_value(f"unknown format {self.holds!r}", ", ".join(formats()), "holds")
+        if (self.group == 0) != (self.scale_bits == 0):
+            raise wrong_value("one of group and scale_bits", "both or neither", "group")
+        return self
+
+    @property
+    def bits(self) -> float:
+        """Bits of a value, its share of the scales included."""
+        return self.word_bits / self.values + (self.scale_bits / self.group if self.group else 0.0)
+
+    @property
+    def width_bits(self) -> int:
+        """Bits of a value once unpacked."""
+        return width_bits(self.holds)
+
+
+class _Storages(Strict):
+    """The file data/storage.yaml."""
+
+    storage: dict[str, Storage]
+
+
+@cache
+def storages() -> dict[str, Storage]:
+    """Return every way to store values, by name.
+
+    Raises
+    ------
+    InputError
+        data/storage.yaml is wrong.
+    """
+    return validate(_Storages, read_document(DATA / "storage.yaml")).storage
+
+
+@cache
+def counted_formats() -> tuple[str, ...]:
+    """Return what a count of the long table can be of: every number format, every packing, and nothing (cycles)."""
+    return (*dict.fromkeys((*formats(), *storages())), "")
+
+
+@cache
+def plain_storage(number_format: str) -> str:
+    """Return the storage that a format has unless a scheme says otherwise.
+
+    Parameters
+    ----------
+    number_format
+        E.g. ``ternary``.
+    """
+    return next(name for name, storage in storages().items() if storage.holds == number_format)

@@ -1,0 +1,304 @@
+"""YAML as plain data that remembers the line of every key.
+
+PyYAML's own loader forgets where a value stood, lets a later duplicate key win and expands aliases without bound.
+This reader composes the node tree with PyYAML and builds the data itself, so that every later error can name a line.
+Scalars are read as YAML 1.2's core schema says, and ``<<`` merges mappings.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
+from bitjoule.energy_models.inputs.yaml_core import MERGE_TAG, CoreLoader
+
+Path_ = tuple[str | int, ...]
+_Entries = dict[str, tuple[yaml.Node, yaml.Node]]
+
+MAX_FILE_BYTES = 1_000_000
+MAX_VALUES = 100_000  # values after expanding aliases: a few nested anchors can otherwise stand for billions
+FEWER = "fewer anchors and aliases"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file's data and where each part of it stood.
+
+    Parameters
+    ----------
+    file
+        The file as the user named it.
+    data
+        Nested dicts, lists and scalars.
+    lines
+        Line of each value, by its path of keys and indices; the root is ``()``.
+    origins
+        Paths whose value did not come from the file, and the name of where it did.
+    path
+        The file; none for data that came from no file.
+    """
+
+    file: str
+    data: Any
+    lines: Mapping[Path_, int]
+    origins: Mapping[Path_, str] = field(default_factory=dict)
+    path: Path | None = None
+
+    def line(self, path: Path_) -> int:
+        """Return the line of the nearest enclosing value that was written in the file.
+
+        Parameters
+        ----------
+        path
+            Keys and indices from the root.
+        """
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.lines:
+                return self.lines[path[:length]]
+        return 1
+
+    def problem(self, path: Path_, wrong: str, expected: str) -> Problem:
+        """Return a problem at `path`.
+
+        Parameters
+        ----------
+        path
+            Keys and indices from the root.
+        wrong, expected
+            As for `Problem`.
+        """
+        for place, origin in self.origins.items():
+            if path and (path[: len(place)] == place or place[: len(path)] == path):
+                return Problem(origin, 1, dotted(path), wrong, expected)
+        return Problem(self.file, self.line(path), dotted(path), wrong, expected)
+
+    def set_by_hand(self, path: Path_) -> bool:
+        """Return whether a value, or one around it, did not come from the file.
+
+        Parameters
+        ----------
+        path
+            Keys and indices from the root.
+        """
+        return any(path[: len(place)] == place for place in self.origins)
+
+    def folder(self, path: Path_) -> Path:
+        """Return the folder in which a relative path starts: the file's, or the current one for a changed value.
+
+        Parameters
+        ----------
+        path
+            Where the relative path is written: keys and indices from the root.
+        """
+        return Path() if self.path is None or self.set_by_hand(path) else self.path.parent
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """SHA-256 of the file, by its name; nothing for data that came from no file."""
+        return {} if self.path is None else {self.path.name: fingerprint(self.path)}
+
+
+def dotted(path: Path_) -> str:
+    """Return a path as ``models[2].layers``.
+
+    Parameters
+    ----------
+    path
+        Keys and indices from the root; the root itself is called ``file``.
+    """
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.lstrip(".") or "file"
+
+
+def read_text(path: Path, file: str) -> str:
+    """Return a text file's contents.
+
+    Parameters
+    ----------
+    path
+        The file.
+    file
+        Its name in messages.
+
+    Raises
+    ------
+    InputError
+        It does not exist, is a directory, is too large or is not UTF-8.
+    """
+    try:
+        if path.is_dir():
+            raise whole_file(file, "is a directory", "a file")
+        with path.open("rb") as handle:
+            content = handle.read(MAX_FILE_BYTES + 1)  # of a device, too
+        if len(content) > MAX_FILE_BYTES:
+            raise whole_file(file, f"is larger than {MAX_FILE_BYTES} bytes", "a text file written by hand")
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        raise whole_file(file, "does not exist", "a file that can be read") from None
+    except UnicodeDecodeError as error:
+        raise whole_file(file, f"is not UTF-8 text (byte {error.start})", "a UTF-8 text file") from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise whole_file(file, f"cannot be read: {error}", "a file that can be read") from None
+
+
+def fingerprint(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def read_document(path: Path, file: str | None = None) -> Document:
+    """Read a YAML file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    file
+        Its name in messages; default: `path`.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or is not the YAML that bitjoule accepts.
+    """
+    name = str(path) if file is None else file
+    return replace(parse_document(read_text(path, name), name), path=path)
+
+
+def parse_document(text: str, file: str) -> Document:
+    """Parse YAML text; see `read_document`.
+
+    Parameters
+    ----------
+    text
+        The YAML.
+    file
+        The name used in messages.
+
+    Raises
+    ------
+    InputError
+        The text is not the YAML that bitjoule accepts: syntax, duplicate or non-text keys, unbounded aliases.
+    """
+    # The pure-Python loader: the C one overflows the stack on deep nesting, and files are small.
+    loader = CoreLoader("")
+    try:
+        loader = CoreLoader(text)
+        root = loader.get_single_node()
+        if root is None:
+            raise whole_file(file, "is empty", "a YAML mapping")
+        builder = _Builder(file, loader)
+        return Document(file, builder.build(root, ()), builder.lines)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise InputError([Problem(file, line, "file", f"YAML: {error.problem or error}", "valid YAML")]) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, max(error.position, 0)) + 1
+        raise InputError([Problem(file, line, "file", "holds a character YAML does not allow", "plain text")]) from None
+    except RecursionError:
+        raise whole_file(file, "is nested too deeply", "a few levels of keys") from None
+    finally:
+        loader.dispose()
+
+
+class _Builder:
+    """Turns a node tree into data, noting lines."""
+
+    def __init__(self, file: str, loader: CoreLoader) -> None:
+        self.file = file
+        self.loader = loader
+        self.lines: dict[Path_, int] = {}
+        self.open: set[int] = set()
+        self.merged: dict[int, _Entries] = {}
+        self.copied = 0
+
+    def fail(self, node: yaml.Node, path: Path_, wrong: str, expected: str) -> InputError:
+        return InputError([Problem(self.file, node.start_mark.line + 1, dotted(path), wrong, expected)])
+
+    def build(self, node: yaml.Node, path: Path_) -> Any:
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if len(self.lines) > MAX_VALUES:
+            raise self.fail(node, path[:1], f"stands for more than {MAX_VALUES} values", FEWER)
+        if id(node) in self.open:
+            raise self.fail(node, path[:1], "an alias contains itself", "an alias of something else")
+        self.open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self.mapping(node, path)
+            if isinstance(node, yaml.SequenceNode):
+                return [self.build(item, (*path, i)) for i, item in enumerate(node.value)]
+            return self.scalar(node, path)
+        finally:
+            self.open.discard(id(node))
+
+    def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for key, (key_node, value_node) in self.entries(node, path).items():
+            self.lines[(*path, key)] = key_node.start_mark.line + 1
+            data[key] = self.build(value_node, (*path, key))
+        return data
+
+    def entries(self, node: yaml.MappingNode, path: Path_) -> _Entries:
+        """Return a mapping's keys and values as nodes, those that it merges first; its own keys win over them."""
+        if id(node) in self.merged:
+            return self.merged[id(node)]
+        own: _Entries = {}
+        merged: _Entries = {}
+        for key_node, value_node in node.value:
+            key = "<<" if key_node.tag == MERGE_TAG else self.key(key_node, path)
+            if key in own:
+                first = own[key][0].start_mark.line + 1
+                raise self.fail(key_node, (*path, key), f"duplicate key, first on line {first}", "each key once")
+            own[key] = key_node, value_node
+            if key_node.tag == MERGE_TAG:
+                merged = self.merge(key_node, value_node, (*path, key))
+        if any(key_node.tag == MERGE_TAG for key_node, _ in own.values()):
+            del own["<<"]
+        self.merged[id(node)] = {**merged, **own}
+        return self.merged[id(node)]
+
+    def merge(self, key: yaml.Node, node: yaml.Node, path: Path_) -> _Entries:
+        """Return the entries of a mapping to be merged, or of a list of them, of which the first has precedence."""
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        found: _Entries = {}
+        for source in sources:
+            if not isinstance(source, yaml.MappingNode):
+                wrong = f"{brief(source.value) if isinstance(source, yaml.ScalarNode) else 'a list'} cannot be merged"
+                raise self.fail(key, path, wrong, "an alias of a mapping, or a list of such")
+            if id(source) in self.open:
+                raise self.fail(key, path, "an alias contains itself", "an alias of something else")
+            self.open.add(id(source))
+            entries = self.entries(source, path)
+            self.open.discard(id(source))
+            self.copied += len(entries)
+            if self.copied > MAX_VALUES:
+                raise self.fail(key, path[:1], f"stands for more than {MAX_VALUES} values", FEWER)
+            found = {**entries, **found}
+        return found
+
+    def key(self, node: yaml.Node, path: Path_) -> str:
+        key = self.scalar(node, path) if isinstance(node, yaml.ScalarNode) else None
+        if not isinstance(key, str):
+            raise self.fail(node, path, f"the key {brief(node.value)} is not text", "a name as key")
+        return key
+
+    def scalar(self, node: yaml.Node, path: Path_) -> Any:
+        try:
+            value = self.loader.construct_object(node)
+            if isinstance(value, str):
+                value.encode()  # an escape can stand for half a character
+        except (ValueError, OverflowError, KeyError, AttributeError, yaml.constructor.ConstructorError):
+            raise self.fail(node, path, f"{brief(node.value)} is not a valid value", "text or a number") from None
+        return value

@@ -1,0 +1,1 @@
+"""What the papers count: arithmetic operations, memory footprints, scaling laws, published numbers."""

@@ -1,0 +1,54 @@
+"""What the element-wise parts of a model take for each element; all of it assumptions, in one data file."""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from bitjoule.energy_models.inputs.documents import read_document
+from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.inputs.validation import Strict, validate
+
+
+class Function(Strict):
+    """One element-wise function.
+
+    Parameters
+    ----------
+    mul, add
+        Operations an element.
+    read, write
+        Values moved between buffer and vector unit for each element.
+    note
+        What they are.
+    """
+
+    mul: float = Field(default=0, ge=0)
+    add: float = Field(default=0, ge=0)
+    read: float = Field(default=0, ge=0)
+    write: float = Field(default=0, ge=0)
+    note: str = ""
+
+    @property
+    def each(self) -> NDArray[np.float64]:
+        """What an element takes: mul, add, read and write."""
+        return np.array([self.mul, self.add, self.read, self.write], dtype=np.float64)
+
+
+class _Functions(Strict):
+    """The file data/functions.yaml."""
+
+    functions: dict[str, Function]
+
+
+@cache
+def functions() -> dict[str, Function]:
+    """Return every function, by name.
+
+    Raises
+    ------
+    InputError
+        data/functions.yaml is wrong.
+    """
+    return validate(_Functions, read_document(DATA / "functions.yaml")).functions

@@ -1,0 +1,189 @@
+"""Technologies whose prices were measured on netlists: the files that ``bitjoule calibrate`` writes."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from bitjoule.energy_models.formats.formats import check_format
+from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Band, price_of
+from bitjoule.energy_models.inputs.documents import read_document
+from bitjoule.energy_models.inputs.facts import Price
+from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
+
+SOURCE = "bitjoule2026"
+FEATURES = ("nonzero", "zero", "load", "column", "lane", "cycle")
+
+
+class MeasuredOperation(Strict):
+    """One operator alone: new operands each cycle, no registers."""
+
+    operation: Literal["add", "mul"]
+    format: str
+    energy_pj: Band
+    area_um2: float = Field(gt=0, le=MAX_PRICE)
+    leakage_nw: float = Field(ge=0, le=MAX_PRICE)
+    delay_ns: float | None = Field(default=None, gt=0, le=MAX_PRICE)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        check_format(self.format, "format")
+        if not self.energy_pj.low > 0:
+            raise wrong_value("an operation without energy", "more than 0 pJ", "energy_pj", "low")
+        return self
+
+
+class MeasuredMac(Strict):
+    """The multiply-accumulates of one kind of array: the terms that its energy is a sum of.
+
+    Parameters
+    ----------
+    weights, activations, accumulation
+        Formats: of both operands, and in which the products are added up.
+    nonzero_pj, zero_pj
+        A MAC whose weight stays: its weight not zero, zero.
+    load_pj
+        Beside them, for each weight that enters the array.
+    column_pj, lane_pj, cycle_pj
+        In each cycle, for each column (accumulator), for each lane (activation) and for the rest (control).
+    lanes, columns
+        The largest array measured; area, leakage and period are its.
+    area_um2, leakage_nw
+        Of one MAC: the array, registers and control included, over lanes x columns.
+    period_ns
+        Critical path.
+    worst_fit
+        How far the sum is from the farthest of the measurements that it was fitted to, relative.
+    """
+
+    weights: str
+    activations: str
+    accumulation: str
+    nonzero_pj: Band
+    zero_pj: Band
+    load_pj: Band
+    column_pj: Band
+    lane_pj: Band
+    cycle_pj: Band
+    lanes: int = Field(gt=0, le=1 << 20)
+    columns: int = Field(gt=0, le=1 << 20)
+    area_um2: float = Field(gt=0, le=MAX_PRICE)
+    leakage_nw: float = Field(ge=0, le=MAX_PRICE)
+    period_ns: float | None = Field(default=None, gt=0, le=MAX_PRICE)
+    worst_fit: float = Field(ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for key in ("weights", "activations", "accumulation"):
+            check_format(getattr(self, key), key)
+        if not self.nonzero_pj.low > 0:
+            raise wrong_value("a MAC without energy", "more than 0 pJ", "nonzero_pj", "low")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Its formats as one word."""
+        return f"{self.weights}x{self.activations}+{self.accumulation}"
+
+    def price(self, lanes: int, columns: int, zero_share: float) -> Price:
+        """Return what a MAC costs in a full array whose weights stay.
+
+        Parameters
+        ----------
+        lanes, columns
+            Of that array.
+        zero_share
+            Of the weights.
+        """
+        shares = {
+            "nonzero": 1.0 - zero_share,
+            "zero": zero_share,
+            "column": 1.0 / lanes,
+            "lane": 1.0 / columns,
+            "cycle": 1.0 / (lanes * columns),
+        }
+        terms = [price_of(getattr(self, f"{name}_pj"), share) for name, share in shares.items()]
+        return Price(*(sum(ends) for ends in zip(*terms, strict=True)))
+
+
+class LibertyFile(Strict):
+    """A file of the library."""
+
+    file: str
+    sha256: str
+
+
+class Conditions(Strict):
+    """How the prices were measured."""
+
+    command: str
+    library: str
+    liberty: list[LibertyFile] = Field(min_length=1)
+    voltage_v: float = Field(gt=0, le=100)
+    stimulus: str
+    wires: str
+    missing: str
+    versions: dict[str, str]
+
+
+class MeasuredTechnology(Strict):
+    """A technology measured on netlists.
+
+    Parameters
+    ----------
+    description
+        One line for a reader.
+    node_nm
+        Process node: memories are priced at its table.
+    zero_share
+        Share of ternary weights that are zero, with which MACs of trits are priced.
+    zero_share_source
+        Where it comes from.
+    measured
+        How.
+    operations, macs
+        Operators alone, and MACs of whole arrays.
+    priced_as_macs
+        Whether sums of products are priced as the arrays' MACs also where only operations are counted.
+    lanes, columns
+        Of the array, the same for all formats, whose MACs those are.
+    """
+
+    description: str
+    node_nm: float = Field(gt=0, le=1e4)
+    zero_share: float = Field(ge=0, le=1)
+    zero_share_source: str
+    measured: Conditions
+    operations: list[MeasuredOperation] = Field(min_length=1)
+    macs: list[MeasuredMac] = Field(default_factory=list)
+    priced_as_macs: bool = False
+    lanes: int = Field(default=64, gt=0, le=1 << 20)
+    columns: int = Field(default=16, gt=0, le=1 << 20)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        operations = [(row.operation, row.format) for row in self.operations]
+        for i, pair in enumerate(operations):
+            if pair in operations[:i]:
+                raise wrong_value(f"{' '.join(pair)} stands twice", "one row", "operations", i)
+        names = [mac.name for mac in self.macs]
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                raise wrong_value(f"{name} stands twice", "one row", "macs", i)
+        return self
+
+
+def read_measured(path: Path) -> MeasuredTechnology:
+    """Read a technology file.
+
+    Parameters
+    ----------
+    path
+        YAML, as ``bitjoule calibrate`` writes it.
+
+    Raises
+    ------
+    InputError
+        With a problem for each thing wrong.
+    """
+    return validate(MeasuredTechnology, read_document(path))

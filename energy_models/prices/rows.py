@@ -1,0 +1,183 @@
+"""From a price key to its price, and to the source and the place in the data that it comes from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bitjoule.energy_models.inputs.amounts import price_of
+from bitjoule.energy_models.inputs.documents import Document, Path_, read_document
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
+from bitjoule.energy_models.inputs.facts import Price
+from bitjoule.energy_models.prices.measured import SOURCE
+from bitjoule.energy_models.prices.memories import MEMORIES_FILE, Memory, memories
+from bitjoule.energy_models.prices.technology import MEASURED_FOLDER, OPERATIONS_FILE, Technology, technologies
+from bitjoule.energy_models.system.accesses import UnpricedError, macro_price, macro_rows
+from bitjoule.energy_models.system.machine import PJ_PER_W_US
+from bitjoule.energy_models.system.platforms import FOLDER as PLATFORMS
+from bitjoule.energy_models.system.platforms import Platform, platforms
+
+EXPECTED = "a value of the column `price` of a results.csv, e.g. operations.csv:45nm:add:int8"
+INTEGERS = ("int8", "int32")  # between and below which an operation's price is derived
+
+
+@dataclass(frozen=True)
+class PriceRow:
+    """A price, and where it comes from.
+
+    Parameters
+    ----------
+    key
+        What leads here.
+    price
+        Low, nominal and high, in pJ.
+    unit
+        What one of is priced.
+    source, where
+        Citation keys or a sentence, and the place in them.
+    places
+        File and line of each row that the price is read from, relative to the data.
+    derived
+        How the price follows from the rows; empty where it is a row's own.
+    """
+
+    key: str
+    price: Price
+    unit: str
+    source: str
+    where: str
+    places: tuple[str, ...]
+    derived: str = ""
+
+
+def price_row(key: str) -> PriceRow:
+    """Return what a price key leads to.
+
+    Parameters
+    ----------
+    key
+        As in the column ``price`` of the long table; see `bitjoule.energy_models.prices.keys`.
+
+    Raises
+    ------
+    InputError
+        The key leads to nothing in the data that ships.
+    """
+    file, _, place = key.partition(":")
+    name = file.partition("/")[2].removesuffix(".yaml")
+    try:
+        if file == OPERATIONS_FILE.name:
+            return _operation(key, *place.split(":"))
+        if file == MEMORIES_FILE.name:
+            return _memory(key, place.split(":"))
+        if file.startswith("technologies/") and name in technologies():
+            return _measured(key, technologies()[name], place.split(":"))
+        if file.startswith("platforms/") and name in platforms():
+            return _amount(key, name, place)
+    except (LookupError, ValueError, TypeError, AttributeError, StopIteration, UnpricedError):
+        pass  # a malformed place: answered below
+    raise InputError([Problem("show", 1, "price", f"unknown price {brief(key)}", EXPECTED)])
+
+
+def _operation(key: str, name: str, operation: str, number_format: str) -> PriceRow:
+    technology = technologies()[name]
+    own = technology.rows.get((operation, number_format))
+    rows = [own] if own else [technology.rows[operation, known] for known in INTEGERS]
+    derived = "" if own else _derived(number_format)
+    return PriceRow(
+        key, technology.price(operation, number_format), "operation", _each(row.source for row in rows),
+        _each(row.where for row in rows), tuple(f"{OPERATIONS_FILE.name}:{row.line}" for row in rows), derived,
+    )  # fmt: skip
+
+
+def _derived(number_format: str) -> str:
+    return f"{number_format} has no row: log-log over the width through {' and '.join(INTEGERS)}"
+
+
+def _each(texts: Any) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))
+
+
+def _memory(key: str, place: list[str]) -> PriceRow:
+    rows: tuple[Memory, ...]
+    if len(place) == 1:
+        rows = (next(memory for memory in memories() if memory.name == place[0]),)
+        price = Price(*(value / rows[0].access_bits for value in rows[0].energy))
+        bits = rows[0].access_bits
+        derived = f"the row's access over its {bits} bits" if bits > 1 else ""
+    else:
+        node, kind, size = place
+        technology, bank_bytes = technologies()[node], float(size)
+        rows = tuple(dict.fromkeys(macro_rows(kind, bank_bytes, technology)))
+        price = macro_price(kind, bank_bytes, technology)
+        between = " and ".join(f"{row.name} ({row.access_bits} bits an access)" for row in rows)
+        derived = f"{bank_bytes:g} bytes a bank: a bit's price, log-log in the size through {between}"
+    return PriceRow(
+        key, price, "bit", _each(row.source for row in rows), _each(row.where for row in rows),
+        tuple(f"{MEMORIES_FILE.name}:{row.line}" for row in rows), derived,
+    )  # fmt: skip
+
+
+def _measured(key: str, technology: Technology, place: list[str]) -> PriceRow:
+    path = MEASURED_FOLDER / f"{technology.name}.yaml"
+    document = read_document(path)
+    measured = document.data
+    what, name, *rest = place
+    where = str(measured["measured"]["command"])
+
+    def row(price: Price, unit: str, paths: list[Path_], derived: str = "") -> PriceRow:
+        places = tuple(f"technologies/{path.name}:{document.line(at)}" for at in paths)
+        return PriceRow(key, price, unit, SOURCE, where, places, derived)
+
+    if what in ("mac", "load", "in-mac"):
+        mac = next(mac for mac in technology.macs if mac.name == name)
+        at: Path_ = ("macs", technology.macs.index(mac))
+        if what == "load":
+            return row(price_of(mac.load_pj), "weight", [(*at, "load_pj")])
+        if what == "in-mac":
+            return row(Price(0.0, 0.0, 0.0), "operation", [at], "part of the MAC, priced at its multiplication")
+        lanes, columns = map(int, rest[0].split("x"))
+        zero_share = technology.zero_share if rest[1:] == ["zeros"] else 0.0
+        told = f"sum of the terms of a full array of {lanes} lanes x {columns} columns"
+        told += f" with {100 * zero_share:g} % of the weights zero" if zero_share else ""
+        return row(mac.price(lanes, columns, zero_share), "MAC", [at], told)
+    listed = [(one["operation"], one["format"]) for one in measured["operations"]]
+    own = (what, name) in listed
+    rows: list[Path_] = [("operations", listed.index((what, known))) for known in ((name,) if own else INTEGERS)]
+    return row(technology.price(what, name), "operation", rows, "" if own else _derived(name))
+
+
+def _amount(key: str, name: str, place: str) -> PriceRow:
+    platform = platforms()[name]
+    dotted, _, clock = place.partition("@")
+    path: Path_ = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
+    value: Any = platform
+    for part in path:
+        value = value[part] if isinstance(value, dict | list) else getattr(value, str(part))  # type: ignore[index]
+    factor, unit, derived = 1.0, "bit", ""
+    if clock:
+        clock_mhz = float(clock.removesuffix("MHz"))
+        factor, unit = PJ_PER_W_US / clock_mhz, "cycle"
+        derived = f"{dotted} in W, for a cycle at {clock_mhz:g} MHz"
+    elif path[0] == "buffers":
+        width_bits = platform.buffers[str(path[1])].width_bits
+        factor, derived = 1.0 / width_bits, f"an access over its {width_bits} bits"
+    elif path[-1] == "energy_pj":
+        unit = "MAC"
+    written, line = _written(name, path)
+    return PriceRow(
+        key, price_of(value, factor), unit, platform.references, _said(platform, dotted),
+        (f"platforms/{written}.yaml:{line}",), derived,
+    )  # fmt: skip
+
+
+def _said(platform: Platform, dotted: str) -> str:
+    """Return what a platform says of the source of an amount, or of the nearest thing around it."""
+    told = [part for part in platform.sources if f"{dotted}.".startswith(f"{part}.")]
+    return platform.sources[max(told, key=len)] if told else ""
+
+
+def _written(name: str, path: Path_) -> tuple[str, int]:
+    """Return the platform whose file an amount is written in, this one or one that it is like, and the line."""
+    document: Document = read_document(PLATFORMS / f"{name}.yaml")
+    if path in document.lines or "like" not in document.data:
+        return name, document.line(path)
+    return _written(document.data["like"], path)

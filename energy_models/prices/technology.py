@@ -1,0 +1,312 @@
+"""Technologies: a process node and what an operation costs there."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from bitjoule.energy_models.formats.formats import add_only, formats, width_bits
+from bitjoule.energy_models.inputs.amounts import price_of
+from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.energy_models.inputs.facts import Price, positive, price, read_facts
+from bitjoule.energy_models.inputs.plugins import with_contributed
+from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.prices.measured import SOURCE, MeasuredMac, MeasuredTechnology, read_measured
+
+OPERATIONS_FILE = DATA / "operations.csv"
+MEASURED_FOLDER = DATA / "technologies"
+ARRAYS = "-arrays"
+COLUMNS = (
+    "operation", "format", "node_nm", "energy_pj", "energy_low_pj", "energy_high_pj", "source", "where", "note",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OperationRow:
+    """One priced operation, with the place its price was printed."""
+
+    operation: str
+    format: str
+    node_nm: float
+    energy: Price
+    source: str
+    where: str
+    note: str
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Technology:
+    """A process node and its prices.
+
+    Parameters
+    ----------
+    name
+        As experiments name it: ``45nm``, the node with unit, or ``45nm-measured``.
+    node_nm
+        Process node.
+    rows
+        Priced operations, by (operation, format).
+    macs
+        MACs of whole arrays, where they were measured.
+    zero_share
+        Share of ternary weights that are zero, for the price of such MACs.
+    priced_as_macs
+        Whether sums of products are priced as those MACs also where only operations are counted.
+    lanes, columns
+        Of the array whose MACs those are then.
+    file
+        Where its prices stand, as price keys begin; by default a file of its name among the measured technologies.
+    """
+
+    name: str
+    node_nm: float
+    rows: Mapping[tuple[str, str], OperationRow]
+    macs: tuple[MeasuredMac, ...] = ()
+    zero_share: float = 0.0
+    priced_as_macs: bool = False
+    lanes: int = 64
+    columns: int = 16
+    file: str = ""
+
+    def price_key(self, operation: str, number_format: str) -> str:
+        """Return the key of an operation's price; see `bitjoule.energy_models.prices.keys`.
+
+        Parameters
+        ----------
+        operation, number_format
+            As for `price`.
+        """
+        return f"{self._place}:{operation}:{number_format}"
+
+    def mac_key(self, mac: MeasuredMac, lanes: int, columns: int, trits: bool) -> str:
+        """Return the key of a measured MAC's price.
+
+        Parameters
+        ----------
+        mac
+            The MAC.
+        lanes, columns
+            Of the full array.
+        trits
+            Whether weights are trits, of which a share is zero.
+        """
+        return f"{self._place}:mac:{mac.name}:{lanes}x{columns}{':zeros' * trits}"
+
+    def load_key(self, mac: MeasuredMac) -> str:
+        """Return the key of the price of a weight that enters an array.
+
+        Parameters
+        ----------
+        mac
+            What the array computes.
+        """
+        return f"{self._place}:load:{mac.name}"
+
+    def term_key(self, operation: str, weights: str, number_format: str) -> str:
+        """Return the key of `term_price`.
+
+        Parameters
+        ----------
+        operation, weights, number_format
+            As for `term_price`.
+        """
+        found = self.term_mac(weights, number_format)
+        if found is None:
+            return self.price_key(operation, number_format)
+        if operation == "add" and not add_only(weights):
+            return f"{self._place}:in-mac:{found.name}"
+        return self.mac_key(found, self.lanes, self.columns, formats()[weights].kind == "ternary")
+
+    @property
+    def _place(self) -> str:
+        return self.file or f"technologies/{self.name.removesuffix(ARRAYS)}.yaml"
+
+    @property
+    def node(self) -> str:
+        """The node's own technology, at which memories, clocks and leakage stand."""
+        return f"{self.node_nm:g}nm"
+
+    def mac(self, weights: str, activations: str, accumulation: str | None) -> MeasuredMac | None:
+        """Return a measured MAC, or none.
+
+        Parameters
+        ----------
+        weights, activations
+            Formats.
+        accumulation
+            The sums' format; none for whatever trits are added up in.
+        """
+        wanted = (weights, activations)
+        return next(
+            (m for m in self.macs if (m.weights, m.activations) == wanted and accumulation in (None, m.accumulation)),
+            None,
+        )
+
+    def mac_of_actions(self, weights: str, actions: Sequence[str]) -> MeasuredMac | None:
+        """Return the measured MAC that does what a platform's actions do, or none.
+
+        Parameters
+        ----------
+        weights
+            Their format, where nothing is multiplied.
+        actions
+            Operation and format of each, e.g. ``mul int8``; none where the platform gives a price of its own.
+        """
+        formats = dict(text.split() for text in actions)
+        if not formats:
+            return None
+        if "mul" not in formats:
+            return self.mac(weights, formats["add"], None)
+        sums = "int32" if formats["add"] == "int16" else formats["add"]  # a narrow name for integer sums in general
+        return self.mac(formats["mul"], formats["mul"], sums)
+
+    def term_mac(self, weights: str, number_format: str) -> MeasuredMac | None:
+        """Return the measured MAC by which a term of a sum of products is priced; none without `priced_as_macs`.
+
+        Parameters
+        ----------
+        weights
+            Format of the weights.
+        number_format
+            Of the activations, products and sums.
+        """
+        integer = formats()[number_format].kind == "integer"
+        sums = None if add_only(weights) else "int32" if integer else number_format
+        return self.mac(weights, number_format, sums) if self.priced_as_macs else None
+
+    def term_price(self, operation: str, weights: str, number_format: str) -> Price:
+        """Return what multiplying, or adding up, a term of a sum of products costs.
+
+        An operation; with `priced_as_macs`, the whole MAC of a full array of `lanes` x `columns` for the
+        multiplication, or where there is none for the addition, and nothing for the other.
+
+        Parameters
+        ----------
+        operation
+            ``add`` or ``mul``.
+        weights
+            Format of the weights.
+        number_format
+            Of the activations, products and sums.
+
+        Raises
+        ------
+        KeyError
+            As for `price`.
+        """
+        found = self.term_mac(weights, number_format)
+        if found is None:
+            return self.price(operation, number_format)
+        if operation == "add" and not add_only(weights):
+            return Price(0.0, 0.0, 0.0)
+        return found.price(self.lanes, self.columns, self.zero_share if formats()[weights].kind == "ternary" else 0.0)
+
+    def has_price(self, operation: str, number_format: str) -> bool:
+        """Return whether `price` knows an operation.
+
+        Parameters
+        ----------
+        operation, number_format
+            As for `price`.
+        """
+        if (operation, number_format) in self.rows:
+            return True
+        known = formats().get(number_format)
+        ends = known.priced_between if known else None
+        return ends is not None and all((operation, end) in self.rows for end in ends)
+
+    def price(self, operation: str, number_format: str) -> Price:
+        """Return what one operation costs.
+
+        No table prices INT16 and integers below 8 bits. They lie on the line through the two formats that they are
+        `priced_between`, INT8 and INT32, log-log over the width. INT16 may cost as little as INT8 and as much as INT32;
+        of the narrow ones, low is at least in proportion to the width (an adder) or to its square (a multiplier), high
+        is INT8's own price.
+
+        Parameters
+        ----------
+        operation
+            ``add`` or ``mul``.
+        number_format
+            E.g. ``int8``.
+
+        Raises
+        ------
+        KeyError
+            No row prices it at this node.
+        """
+        if (operation, number_format) in self.rows or not self.has_price(operation, number_format):
+            return self.rows[operation, number_format].energy
+        below, above = formats()[number_format].priced_between or ("", "")
+        wide, narrow = self.rows[operation, above].energy, self.rows[operation, below].energy
+        share = width_bits(number_format) / width_bits(below)
+        exponent = math.log(wide.nominal_pj / narrow.nominal_pj, width_bits(above) / width_bits(below))
+        if share > 1:
+            return Price(narrow.low_pj, narrow.nominal_pj * share**exponent, wide.high_pj)
+        least = min(share**exponent, share ** (2 if operation == "mul" else 1))
+        return Price(narrow.low_pj * least, narrow.nominal_pj * share**exponent, narrow.high_pj)
+
+
+@cache
+def technologies() -> dict[str, Technology]:
+    """Return every technology by name: those of operations.csv, the measured ones that ship, and contributed ones.
+
+    A package contributes technology files of ``bitjoule calibrate`` by entry points ``bitjoule.technologies``.
+
+    Raises
+    ------
+    InputError
+        A row of operations.csv is wrong or stands twice, or a file of data/technologies is wrong.
+    """
+    rows: dict[float, dict[tuple[str, str], OperationRow]] = {}
+    for line, cells in read_facts(OPERATIONS_FILE, COLUMNS):
+        node_nm = positive(OPERATIONS_FILE, line, cells, "node_nm")
+        energy = price(OPERATIONS_FILE, line, cells)
+        row = OperationRow(
+            cells["operation"], cells["format"], node_nm, energy, cells["source"], cells["where"], cells["note"], line
+        )
+        at_node = rows.setdefault(node_nm, {})
+        key = (row.operation, row.format)
+        if key in at_node:
+            problem = Problem(str(OPERATIONS_FILE), line, "operation", f"{' '.join(key)} stands twice", "one row")
+            raise InputError([problem])
+        at_node[key] = row
+    found = {}
+    for node_nm, of_node in rows.items():
+        name = f"{node_nm:g}nm"
+        found[name] = Technology(name, node_nm, of_node, file=f"{OPERATIONS_FILE.name}:{name}")
+    for path in sorted(MEASURED_FOLDER.glob("*.yaml")):
+        found |= _both_ways(path)
+    return with_contributed("bitjoule.technologies", "technology", found, _both_ways)
+
+
+def _both_ways(path: Path) -> dict[str, Technology]:
+    """Return a measured technology priced by operators, and by arrays, by name."""
+    measured = measured_technology(path.stem, read_measured(path))
+    arrays = replace(measured, name=measured.name + ARRAYS, priced_as_macs=True)
+    return {measured.name: measured, arrays.name: arrays}
+
+
+def measured_technology(name: str, measured: MeasuredTechnology) -> Technology:
+    """Return a measured technology.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    measured
+        Its prices.
+    """
+    where = measured.measured.command
+    rows: dict[tuple[str, str], OperationRow] = {
+        (row.operation, row.format): OperationRow(
+            row.operation, row.format, measured.node_nm, price_of(row.energy_pj), SOURCE, where, "measured"
+        )
+        for row in measured.operations
+    }
+    return Technology(
+        name, measured.node_nm, rows, tuple(measured.macs), measured.zero_share, measured.priced_as_macs,
+        measured.lanes, measured.columns,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The system accounting: requests on a platform, mapped, counted and priced."""

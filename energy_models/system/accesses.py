@@ -1,0 +1,115 @@
+"""What it costs to move one bit in or out of a buffer or of off-chip memory."""
+
+import math
+
+from bitjoule.energy_models.inputs.amounts import price_of
+from bitjoule.energy_models.inputs.facts import Price
+from bitjoule.energy_models.prices.memories import MEMORIES_FILE, Memory, memories
+from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.system.platforms import Buffer, OffChip
+
+
+class UnpricedError(LookupError):
+    """A platform or technology cannot run or price what a scheme needs; the message says what to change."""
+
+
+def off_chip_price(off_chip: OffChip, reads: bool, own_key: str) -> tuple[Price, str]:
+    """Return the price of a bit that crosses the chip's edge, and the key of its source.
+
+    Parameters
+    ----------
+    off_chip
+        The memory.
+    reads
+        Whether the bit is read.
+    own_key
+        Price key of a price of the platform's own.
+    """
+    if off_chip.memory is not None:
+        row = next(memory for memory in memories() if memory.name == off_chip.memory)
+        return Price(*(value / row.access_bits for value in row.energy)), f"{MEMORIES_FILE.name}:{row.name}"
+    own = off_chip.read_pj_per_bit if reads else off_chip.write_pj_per_bit
+    return price_of(own or 0.0), own_key
+
+
+def buffer_price(buffer: Buffer, reads: bool, technology: Technology, own_key: str) -> tuple[Price, str]:
+    """Return the price of a bit of a buffer, and the key of its source.
+
+    Parameters
+    ----------
+    buffer
+        The buffer; a memory macro is priced log-log in its size between the rows of memories.csv.
+    reads
+        Whether the bit is read.
+    technology
+        Where it is built.
+    own_key
+        Price key of a price of the platform's own.
+
+    Raises
+    ------
+    UnpricedError
+        The technology does not price a macro of this size.
+    """
+    if buffer.memory is not None:
+        bank_bytes = buffer.size_bytes / buffer.banks
+        key = f"{MEMORIES_FILE.name}:{technology.node}:{buffer.memory}:{bank_bytes:.16g}"
+        return macro_price(buffer.memory, bank_bytes, technology), key
+    own = buffer.read_pj if reads else buffer.write_pj
+    return price_of((own or 0.0) / buffer.width_bits), own_key
+
+
+def macro_price(kind: str, bank_bytes: float, technology: Technology) -> Price:
+    """Return the price of a bit of a memory macro, log-log in its size between the rows of memories.csv.
+
+    Parameters
+    ----------
+    kind
+        Of the rows, e.g. ``sram``.
+    bank_bytes
+        Its size.
+    technology
+        Where it is built.
+
+    Raises
+    ------
+    UnpricedError
+        The technology does not price a macro of this size.
+    """
+    first, second = macro_rows(kind, bank_bytes, technology)
+    small, large = float(first.capacity_bytes or 0), float(second.capacity_bytes or 0)
+    share = math.log(bank_bytes / small) / math.log(large / small) if large > small else 0.0
+    return Price(
+        *(
+            (one / first.access_bits) ** (1 - share) * (two / second.access_bits) ** share
+            for one, two in zip(first.energy, second.energy, strict=True)
+        )
+    )
+
+
+def macro_rows(kind: str, bank_bytes: float, technology: Technology) -> tuple[Memory, Memory]:
+    """Return the rows of memories.csv between whose sizes a macro lies.
+
+    Parameters
+    ----------
+    kind, bank_bytes, technology
+        As for `macro_price`.
+
+    Raises
+    ------
+    UnpricedError
+        The technology does not price a macro of this size.
+    """
+    rows = sorted(
+        (memory.capacity_bytes, memory.name, memory)
+        for memory in memories()
+        if memory.kind == kind and memory.capacity_bytes and memory.node_nm == technology.node_nm
+    )
+    above = next((i for i, (size, *_) in enumerate(rows) if size >= bank_bytes), None)
+    if above is None or rows[0][0] > bank_bytes:
+        priced = sorted({f"{memory.node_nm:g}nm" for memory in memories() if memory.node_nm})
+        raise UnpricedError(
+            f"{technology.name} has no price for {kind} of {bank_bytes:g} bytes a bank",
+            f"a technology out of {', '.join(priced)}",
+        )
+    return rows[max(above - 1, 0)][2], rows[above][2]

@@ -1,0 +1,165 @@
+"""The columns of the system accounting, and what a machine pays in each of them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitjoule.energy_models.architecture.layout import Layout
+from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.formats.formats import width_bits
+from bitjoule.energy_models.formats.storage import counted_formats
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.steps import ABSENT, KINDS, NOTHING, STEPS, Kind, Line
+
+QUANTITIES = tuple(dict.fromkeys(step.quantity for step in STEPS))
+PART_STEPS = ("mul", "add", "buffer_read", "buffer_write")
+OTHERS = (
+    ("embedding", "weights", "off_chip_read"),
+    ("spilled_activations", "outputs", "off_chip_read"),
+    ("spilled_activations", "outputs", "off_chip_write"),
+    ("spilled_activations", "activations", "off_chip_write"),
+    ("kv_cache_write", "keys_values", "mul"),
+    ("kv_cache_write", "keys_values", "add"),
+    ("kv_cache_write", "keys_values", "buffer_read"),
+    ("kv_cache_write", "keys_values", "off_chip_write"),
+    ("leakage", "chip", "leak"),
+)
+OPERANDS = tuple(
+    dict.fromkeys((*(k.operand for k in KINDS), *(s.operand for s in STEPS), *(operand for _, operand, _ in OTHERS)))
+)
+ACTIONS = tuple(dict.fromkeys((*(s.action for s in STEPS), *(action for *_, action in OTHERS))))
+STEP_QUANTITY = np.array([QUANTITIES.index(step.quantity) for step in STEPS])
+
+
+class Column(NamedTuple):
+    """One kind of action in one place."""
+
+    phase: str
+    component: str
+    operand: str
+    action: str
+
+
+def columns(layout: Layout, phases: Sequence[str]) -> tuple[Column, ...]:
+    """Return the columns of every phase.
+
+    Parameters
+    ----------
+    layout
+        Of the models.
+    phases
+        Their names.
+    """
+    result = []
+    for component in layout.matmuls:
+        operand = layout.kind_of.get(component, Kind.LINEAR).operand
+        for step in STEPS:
+            cached = operand != "weights" and (step.operand, step.action) == ("weights", "off_chip_read")
+            named = operand if step.operand == "weights" else step.operand
+            result.append(("kv_cache_read" if cached else component, named, step.action))
+    result += [(part, "activations", action) for part in layout.elementwise for action in PART_STEPS]
+    return tuple(Column(phase, *column) for phase in phases for column in (*result, *OTHERS))
+
+
+class Setup(NamedTuple):
+    """What a machine pays, as tables.
+
+    Parameters
+    ----------
+    factors
+        Of each step of each matmul, shape (slots, steps); see `bitjoule.energy_models.system.steps.Line`.
+    bits
+        Of the values that each step of an element-wise part moves, 1 for operations; shape (parts, part steps).
+    formats, keys
+        Index into `bitjoule.energy_models.formats.storage.counted_formats`, and price key, of each column of a phase.
+    prices
+        Low, nominal and high, in pJ; shape (3, columns of a phase).
+    margin_bits
+        Room that the smallest tiles need beside what stays in the activations' buffer.
+    capacity_bits
+        Of that buffer.
+    shared
+        Whether it holds weights, too.
+    """
+
+    factors: Floats
+    bits: Floats
+    formats: NDArray[np.int16]
+    prices: Floats
+    keys: tuple[str, ...]
+    margin_bits: float
+    capacity_bits: float
+    shared: bool
+
+
+def tables(machine: Machine, layout: Layout) -> Setup:
+    """Return a machine's tables.
+
+    Parameters
+    ----------
+    machine
+        The machine.
+    layout
+        Of the models that it is asked for.
+
+    Raises
+    ------
+    UnpricedError
+        A price is missing.
+    """
+    scheme = machine.scheme
+    lines = {kind: machine.lines(kind) for kind in layout.kinds}
+    factors = np.array([[lines[kind][step].factor for step in STEPS] for kind in layout.kinds])[layout.kind]
+    per_column: list[Line] = []
+    for component in layout.matmuls:
+        kind = layout.kind_of.get(component)
+        per_column += [lines[kind][step] if kind else ABSENT for step in STEPS]
+    vector = scheme.vector
+    whole_model = any(kind.rescaled for kind in layout.kinds)
+
+    def operation(action: str) -> Line:
+        price = machine.operation(action, vector) if whole_model else NOTHING
+        return Line(1.0, vector, price, machine.technology.price_key(action, vector))
+
+    def access(action: str, name: str, operand: str = "activations") -> Line:
+        return Line(1.0, name, *machine.access(action, operand))
+
+    bits = np.ones((len(layout.elementwise), len(PART_STEPS)))
+    bits[:, 2:] = machine.vector_bits
+    # Where the linears take floating point, only queries and probabilities are quantised.
+    quantised = scheme.activations if scheme.quantises_activations else scheme.attention_operands[1]
+    for i, part in enumerate(layout.elementwise):
+        written = quantised if part == "activation_quantisation" else vector
+        bits[i, 3] = width_bits(written)
+        per_column += [
+            operation("mul"),
+            operation("add"),
+            access("buffer_read", vector),
+            access("buffer_write", written),
+        ]
+    per_column += [
+        access("off_chip_read", scheme.storage_name("embedding")),
+        access("off_chip_read", vector),
+        access("off_chip_write", vector),
+        access("off_chip_write", scheme.activations),
+        operation("mul"),
+        operation("add"),
+        access("buffer_read", vector),
+        access("off_chip_write", scheme.storage_name("kv_cache")),
+        Line(1.0, "", machine.cycle_pj, machine.cycle_key),
+    ]
+    buffers = list(machine.platform.buffers.values())
+    held = buffers[machine.buffer("activations")]
+    models = [kind for kind in layout.kinds if not kind.standalone]
+    return Setup(
+        factors=factors,
+        bits=bits,
+        formats=np.array([counted_formats().index(line.format) for line in per_column], dtype=np.int16),
+        prices=np.array([line.price for line in per_column]).T,
+        keys=tuple(line.key for line in per_column),
+        margin_bits=max((machine.least_bits(kind) for kind in models), default=0.0),
+        capacity_bits=held.size_bytes * 8.0,
+        shared=machine.buffer("weights") == machine.buffer("activations"),
+    )

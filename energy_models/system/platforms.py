@@ -1,0 +1,314 @@
+"""Platforms: a machine's arrays, buffers, off-chip memory, clock and leakage."""
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from bitjoule.energy_models.formats.formats import check_format, formats, width_bits
+from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Amount
+from bitjoule.energy_models.inputs.documents import Document, read_document
+from bitjoule.energy_models.inputs.errors import InputError, brief, choices
+from bitjoule.energy_models.inputs.plugins import with_contributed
+from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
+from bitjoule.energy_models.prices.memories import memories
+
+FOLDER = DATA / "platforms"
+MAX_SIZE = 1 << 40
+
+
+class Macs(Strict):
+    """What a multiply-accumulate of some formats costs: operations at the technology's prices, or its own price."""
+
+    weights: list[str] = Field(min_length=1)
+    activations: list[str] = Field(min_length=1)
+    actions: list[str] | None = Field(default=None, min_length=1, description="e.g. [mul int8, add int32]")
+    energy_pj: float | None = Field(default=None, gt=0, le=MAX_PRICE, description="instead of actions")
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if (self.actions is None) == (self.energy_pj is None):
+            raise wrong_value("needs one of actions and energy_pj", "exactly one of them")
+        for key in ("weights", "activations"):
+            for i, name in enumerate(getattr(self, key)):
+                check_format(name, key, i)
+        for i, action in enumerate(self.actions or ()):
+            if not re.fullmatch(r"(mul|add) \w+", action):
+                raise wrong_value(f"got {brief(action)}", "an operation and a format, e.g. add int8", "actions", i)
+            operation, number_format = action.split()
+            check_format(number_format, "actions", i)
+            if any(other.startswith(operation) for other in (self.actions or ())[:i]):
+                raise wrong_value(f"a second {operation} for one MAC", "each operation once", "actions", i)
+        if self.actions is not None and not any(action.startswith("add") for action in self.actions):
+            raise wrong_value("a MAC without an addition", "an addition, e.g. add int32", "actions")
+        return self
+
+    @property
+    def term_bits(self) -> int:
+        """Bits of what is added up: of a product of integers, or of one operand."""
+        weights = max(width_bits(name) for name in self.weights)
+        activations = max(width_bits(name) for name in self.activations)
+        multiplies = self.actions is None or any(action.startswith("mul") for action in self.actions)
+        integers = all(formats()[name].kind == "integer" for name in self.activations)
+        return activations + weights if integers and multiplies else activations
+
+
+class Registers(Strict):
+    """Weight registers of each PE."""
+
+    weights: int = Field(default=1, ge=1, le=MAX_SIZE, description="weights that a PE holds")
+    read_pj_per_bit: Amount = Field(default=0.0, description="for each MAC")
+    write_pj_per_bit: Amount = Field(default=0.0)
+    load_bits_per_cycle: float = Field(ge=1e-6, le=MAX_PRICE, description="of the path that fills them")
+
+
+class Accumulators(Strict):
+    """Where partial sums grow."""
+
+    per: Literal["column", "pe"] = Field(description="pe: each PE adds to a register of its own")
+    depth: int = Field(ge=1, le=MAX_SIZE, description="partial sums that each holds")
+    bits: int = Field(ge=1, le=64)
+    read_pj_per_bit: Amount = Field(default=0.0)
+    write_pj_per_bit: Amount = Field(default=0.0)
+
+
+class Array(Strict):
+    """A weight-stationary array: `lanes` products of each of `columns` outputs a cycle."""
+
+    lanes: int = Field(ge=1, le=1 << 20)
+    columns: int = Field(ge=1, le=1 << 20)
+    macs: list[Macs] = Field(min_length=1)
+    weight_registers: Registers
+    accumulators: Accumulators
+    pipeline_cycles: int = Field(default=0, ge=0, le=MAX_SIZE)
+
+    def macs_for(self, weights: str, activations: str) -> Macs | None:
+        """Return what a MAC of two formats costs, or none if the array does not compute it.
+
+        Parameters
+        ----------
+        weights, activations
+            Formats.
+        """
+        return next((m for m in self.macs if weights in m.weights and activations in m.activations), None)
+
+
+class Buffer(Strict):
+    """An on-chip memory between off-chip memory and arrays."""
+
+    holds: list[Literal["weights", "activations"]] = Field(
+        min_length=1, description="activations: inputs, outputs, partial sums and what lies between the matmuls"
+    )
+    size_bytes: int = Field(gt=0, le=MAX_SIZE)
+    width_bits: int = Field(
+        gt=0, le=MAX_SIZE, description="read, and written, a cycle; also one access of read_pj and write_pj"
+    )
+    memory: str | None = Field(default=None, description="rows of memories.csv, log-log between their sizes, e.g. sram")
+    banks: int = Field(default=1, gt=0, le=MAX_SIZE, description="of `memory`: each is priced at size_bytes / banks")
+    read_pj: float | None = Field(default=None, ge=0, le=MAX_PRICE, description="of an access, instead of memory")
+    write_pj: float | None = Field(default=None, ge=0, le=MAX_PRICE)
+
+
+class OffChip(Strict):
+    """The memory that holds the model."""
+
+    memory: str | None = Field(default=None, description="a row of memories.csv")
+    read_pj_per_bit: float | None = Field(default=None, ge=0, le=MAX_PRICE, description="instead of memory")
+    write_pj_per_bit: float | None = Field(default=None, ge=0, le=MAX_PRICE)
+    bandwidth_gb_per_s: float = Field(ge=1e-6, le=1e9)
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        own = {self.read_pj_per_bit is None, self.write_pj_per_bit is None}
+        if own != {self.memory is not None}:
+            raise wrong_value("needs memory, or read_pj_per_bit and write_pj_per_bit", "one of the two ways")
+        names = [memory.name for memory in memories() if memory.kind == "dram"]
+        if self.memory is not None and self.memory not in names:
+            raise wrong_value(*unknown_name("memory", self.memory, dict.fromkeys(names)), "memory")
+        return self
+
+
+class Vector(Strict):
+    """The unit for everything that is no matrix product."""
+
+    lanes: int = Field(ge=1, le=MAX_SIZE, description="operations a cycle")
+
+
+class Node(Strict):
+    """What depends on the technology."""
+
+    clock_mhz: float = Field(ge=1e-3, le=1e6)
+    leakage_w: Amount = Field(default=0.0, description="of the whole chip")
+
+
+class Platform(Strict):
+    """A machine.
+
+    Parameters
+    ----------
+    description
+        One line for a reader.
+    arrays
+        By name; a matmul runs on the first that computes its formats.
+    vector, buffers, off_chip
+        The rest of the machine.
+    nodes
+        Clock and leakage at each technology it can be built in.
+    skips_masked_pairs
+        Whether prefill leaves out the half of attention that the causal mask hides.
+    sources
+        Where each value comes from, by dotted key or the beginning of one; ``assumption`` where nobody printed it.
+    references
+        Citation keys, separated by semicolons.
+    """
+
+    description: str
+    arrays: dict[str, Array] = Field(min_length=1)
+    vector: Vector
+    buffers: dict[str, Buffer] = Field(min_length=1)
+    off_chip: OffChip
+    nodes: dict[str, Node] = Field(min_length=1)
+    skips_masked_pairs: bool = False
+    sources: dict[str, str] = Field(default_factory=dict)
+    references: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        held = [operand for buffer in self.buffers.values() for operand in buffer.holds]
+        for operand in ("weights", "activations"):
+            if held.count(operand) > 1:
+                raise wrong_value(f"{held.count(operand)} buffers hold {operand}", "at most one", "buffers")
+        if "activations" not in held:
+            raise wrong_value("no buffer holds activations", "one with `holds: [activations]`", "buffers")
+        for name, buffer in self.buffers.items():
+            _check_price(name, buffer)
+        for name, array in self.arrays.items():
+            self._check_tiles(name, array)
+            for i, macs in enumerate(array.macs):
+                if array.accumulators.bits < macs.term_bits:
+                    wrong = f"{array.accumulators.bits} bits hold no term of {macs.term_bits} bits (macs[{i}])"
+                    raise wrong_value(wrong, f"at least {macs.term_bits}", "arrays", name, "accumulators", "bits")
+        for key in self.sources:
+            if not _leads_somewhere(self, key):
+                raise wrong_value("leads to nothing in this platform", "a key, e.g. off_chip.memory", "sources", key)
+        return self
+
+    def _check_tiles(self, name: str, array: Array) -> None:
+        """Refuse buffers that cannot hold what an array takes in one step."""
+        for key, buffer in self.buffers.items():
+            need_bits = 0
+            for macs in array.macs:
+                weights = max(width_bits(f) for f in macs.weights) * array.lanes * array.columns
+                inputs = max(width_bits(f) for f in macs.activations) * array.lanes
+                sums = max(array.accumulators.bits, 32) * array.columns
+                parts = {"weights": weights, "activations": inputs + sums}
+                need_bits = max(need_bits, sum(parts[operand] for operand in buffer.holds))
+            need_bytes = -(-need_bits // 8)
+            if buffer.size_bytes < need_bytes:
+                wrong = f"{buffer.size_bytes} bytes hold no tile of array {name!r}"
+                raise wrong_value(wrong, f"at least {need_bytes} bytes, or fewer lanes and columns",
+                                  "buffers", key, "size_bytes")  # fmt: skip
+
+
+def _leads_somewhere(value: Any, key: str) -> bool:
+    """Return whether a dotted key leads into nested mappings or models."""
+    for part in key.split("."):
+        if isinstance(value, dict):
+            found = part in value
+            value = value.get(part)
+        else:
+            found = part in getattr(type(value), "model_fields", ())
+            value = getattr(value, part, None)
+        if not found:
+            return False
+    return True
+
+
+def _check_price(name: str, buffer: Buffer) -> None:
+    own = {buffer.read_pj is None, buffer.write_pj is None}
+    if own != {buffer.memory is not None}:
+        raise wrong_value("needs memory, or read_pj and write_pj", "one of the two ways", "buffers", name)
+    kinds = dict.fromkeys(memory.kind for memory in memories() if memory.capacity_bytes)
+    if buffer.memory is not None and buffer.memory not in kinds:
+        raise wrong_value(*unknown_name("memory", buffer.memory, kinds), "buffers", name, "memory")
+    if buffer.memory is not None:
+        sizes = [m.capacity_bytes for m in memories() if m.kind == buffer.memory and m.capacity_bytes]
+        bank_bytes = buffer.size_bytes / buffer.banks
+        if not min(sizes) <= bank_bytes <= max(sizes):
+            wrong = f"banks of {bank_bytes:g} bytes are outside the sizes that {buffer.memory} is priced at"
+            raise wrong_value(wrong, f"{min(sizes)} to {max(sizes)} bytes a bank: change banks, or give read_pj and "
+                              "write_pj", "buffers", name, "banks")  # fmt: skip
+
+
+@cache
+def platforms() -> dict[str, Platform]:
+    """Return every platform that ships or that a package contributes (entry points ``bitjoule.platforms``), by name.
+
+    Raises
+    ------
+    InputError
+        A file of data/platforms is wrong.
+    PluginError
+        What a package contributes is wrong.
+    """
+
+    def read(path: Path) -> dict[str, Platform]:
+        return {path.stem: read_platform(path)}
+
+    ours = {name: one for path in sorted(FOLDER.glob("*.yaml")) for name, one in read(path).items()}
+    return with_contributed("bitjoule.platforms", "platform", ours, read)
+
+
+def read_platform(path: Path) -> Platform:
+    """Read a platform file.
+
+    Parameters
+    ----------
+    path
+        YAML; with ``like: NAME`` it holds the differences from a platform in its folder, or a shipped one.
+
+    Raises
+    ------
+    InputError
+        With a problem for each thing wrong.
+    """
+    document = read_document(path)
+    return validate(Platform, _with_base(document, path, ()))
+
+
+def _with_base(document: Document, path: Path, seen: tuple[Path, ...]) -> Document:
+    if not isinstance(document.data, dict) or "like" not in document.data:
+        return document
+    name = document.data["like"]
+    places = [folder / f"{name}.yaml" for folder in (path.parent, FOLDER)]
+    isfile = os.path.isfile  # never raises, whatever the name
+    base = next((place for place in places if isfile(place)), None) if isinstance(name, str) else None
+    known = sorted(place.stem for place in FOLDER.glob("*.yaml") if place.stem != path.stem)
+    if base is None:
+        raise InputError([document.problem(("like",), *unknown_name("platform", name, known))])
+    files = (*seen, path.resolve())
+    if base.resolve() in files:
+        wrong = f"{name!r} leads back to this file"
+        raise InputError([document.problem(("like",), wrong, f"another platform, {choices(known)}")])
+    data = _with_base(read_document(base), base, files).data
+    changes = {key: value for key, value in document.data.items() if key != "like"}
+    merged = _merged(data, changes)
+    own, inherited = changes.get("sources", {}), merged.get("sources")
+    if isinstance(own, dict) and isinstance(inherited, dict):  # of what a null has taken away, no source is left
+        kept = {key: text for key, text in inherited.items() if key in own or _leads_somewhere(merged, key)}
+        merged = {**merged, "sources": kept}
+    return Document(document.file, merged, document.lines, document.origins)
+
+
+def _merged(base: Any, changes: Any) -> Any:
+    """Return a mapping with another's keys put over its own; null takes a key away."""
+    if not (isinstance(base, dict) and isinstance(changes, dict)):
+        return changes
+    merged = {key: _merged(base.get(key), value) for key, value in changes.items() if value is not None}
+    return {key: merged.get(key, value) for key, value in base.items() if changes.get(key, 0) is not None} | {
+        key: value for key, value in merged.items() if key not in base
+    }

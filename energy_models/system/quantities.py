@@ -1,0 +1,88 @@
+"""What one mapped matmul counts, and what that costs."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.system.columns import QUANTITIES
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.mapping import Mapping, Problem
+from bitjoule.energy_models.system.platforms import Array
+from bitjoule.energy_models.system.steps import Kind
+
+
+def quantities(array: Array, problem: Problem, mapping: Mapping) -> Floats:
+    """Return what one matmul counts, in the order of `QUANTITIES`, and its cycles.
+
+    Parameters
+    ----------
+    array
+        Where it runs.
+    problem, mapping
+        The matmul, and how it runs.
+    """
+    m, k, n = problem.m, problem.k, problem.n
+    moved = mapping.traffic
+    lanes = 1 if array.accumulators.per == "pe" else array.lanes
+    buffered = problem.weights.buffer >= 0
+    outputs = m * n
+    found = {
+        "products": m * k * n,
+        "sums": m * max(k - 1, 0) * n,
+        "biases": 0.0,
+        "fills": moved.weight_fills,
+        "updates": m * np.ceil(k / lanes) * n + moved.sum_spills,
+        "buffered_fills": moved.weight_fills * buffered,
+        "loads": moved.weight_loads,
+        "weights_in": moved.weight_loads if buffered else moved.weight_fills,
+        "reads": moved.activation_reads,
+        "activations_in": moved.activation_loads,
+        "buffered_sums": moved.sum_spills + moved.sum_unloads,
+        "unloads": moved.sum_unloads,
+        "outputs": outputs,
+        "outputs_out": outputs * problem.outputs.off_chip,
+    }
+    return np.array([*(found[name] for name in QUANTITIES), moved.cycles])
+
+
+class MatmulEnergy(NamedTuple):
+    """One step of a matmul: how often, and its energy.
+
+    Parameters
+    ----------
+    operand, action, unit
+        What happens, and the format of what is counted.
+    times
+        Operations, or bits moved.
+    energy_pj
+        At nominal prices.
+    """
+
+    operand: str
+    action: str
+    unit: str
+    times: float
+    energy_pj: float
+
+
+def matmul_energies(machine: Machine, problem: Problem, mapping: Mapping) -> list[MatmulEnergy]:
+    """Return what the steps of a bare matmul cost.
+
+    Parameters
+    ----------
+    machine
+        Where it runs.
+    problem, mapping
+        The matmul, and how it runs.
+    """
+    counted = dict(
+        zip(QUANTITIES, quantities(machine.array(Kind.STANDALONE)[0], problem, mapping).tolist(), strict=False)
+    )
+    rows = []
+    for step, line in machine.lines(Kind.STANDALONE).items():
+        count = counted[step.quantity] * line.factor
+        if count:
+            unit = line.format if step.action in ("mul", "add", "mac") else f"bits ({line.format})"
+            rows.append(MatmulEnergy(step.operand, step.action, unit, count, count * line.price.nominal_pj))
+    return rows

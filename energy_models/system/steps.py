@@ -1,0 +1,131 @@
+"""What a matmul does, step by step: the vocabulary of counting and pricing it."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple
+
+from bitjoule.energy_models.inputs.facts import Price
+
+NOTHING = Price(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a matmul is for; that decides its formats and where its operands are.
+
+    Parameters
+    ----------
+    name
+        For messages.
+    role
+        Which of a scheme's formats it computes in.
+    operand
+        What stands in the place of its weights: ``weights`` from off-chip memory, or ``keys`` or ``values`` from the KV
+        cache.
+    inputs_on_chip, outputs_on_chip
+        Whether its activations, or its outputs, never cross the chip's edge for it.
+    standalone
+        Whether it belongs to no model: inputs and outputs are off-chip, nothing is rescaled.
+    """
+
+    name: str
+    role: Literal["linear", "router", "attention", "head"]
+    operand: Literal["weights", "keys", "values"] = "weights"
+    inputs_on_chip: bool = False
+    outputs_on_chip: bool = False
+    standalone: bool = False
+
+    STANDALONE: ClassVar["Kind"]
+    LINEAR: ClassVar["Kind"]
+    KV_PROJECTION: ClassVar["Kind"]
+    ROUTER: ClassVar["Kind"]
+    SCORES: ClassVar["Kind"]
+    VALUES: ClassVar["Kind"]
+    HEAD: ClassVar["Kind"]
+
+    @property
+    def rescaled(self) -> bool:
+        """Whether it is one of a model's linears: outputs are multiplied by scales, biases are added."""
+        return self.role == "linear" and not self.standalone
+
+    @property
+    def fused(self) -> bool:
+        """Whether activations or outputs stay on chip even where those of the linears do not."""
+        return self.inputs_on_chip or self.outputs_on_chip
+
+
+Kind.STANDALONE = Kind("standalone", "linear", standalone=True)
+Kind.LINEAR = Kind("linear", "linear")
+Kind.KV_PROJECTION = Kind("KV projection", "linear", outputs_on_chip=True)  # they go to the KV cache
+Kind.ROUTER = Kind("router", "router")
+Kind.SCORES = Kind("scores", "attention", "keys", outputs_on_chip=True)
+Kind.VALUES = Kind("values", "attention", "values", inputs_on_chip=True)
+Kind.HEAD = Kind("LM head", "head", outputs_on_chip=True)
+KINDS = (Kind.STANDALONE, Kind.LINEAR, Kind.KV_PROJECTION, Kind.ROUTER, Kind.SCORES, Kind.VALUES, Kind.HEAD)
+
+
+class Step(NamedTuple):
+    """One thing that a matmul does again and again.
+
+    Parameters
+    ----------
+    operand, action
+        For the long table.
+    quantity
+        Which count of `bitjoule.energy_models.system.system` it follows.
+    """
+
+    operand: str
+    action: str
+    quantity: str
+
+
+# Operand "weights" stands for keys and values, too.
+STEPS = (
+    Step("weights", "mul", "products"),
+    Step("partial_sums", "add", "sums"),
+    Step("weights", "mac", "products"),
+    Step("biases", "add", "biases"),
+    Step("unpacking", "mul", "fills"),
+    Step("unpacking", "add", "fills"),
+    Step("weights", "register_write", "fills"),
+    Step("weights", "register_read", "products"),
+    Step("partial_sums", "register_read", "updates"),
+    Step("partial_sums", "register_write", "updates"),
+    Step("weights", "buffer_read", "buffered_fills"),
+    Step("weights", "buffer_write", "loads"),
+    Step("weights", "off_chip_read", "weights_in"),
+    Step("activations", "buffer_read", "reads"),
+    Step("activations", "buffer_write", "activations_in"),
+    Step("activations", "off_chip_read", "activations_in"),
+    Step("partial_sums", "buffer_write", "buffered_sums"),
+    Step("partial_sums", "buffer_read", "buffered_sums"),
+    Step("partial_sums", "off_chip_write", "unloads"),
+    Step("partial_sums", "off_chip_read", "unloads"),
+    Step("outputs", "buffer_write", "outputs"),
+    Step("outputs", "buffer_read", "outputs_out"),
+    Step("outputs", "off_chip_write", "outputs_out"),
+)
+
+
+class Line(NamedTuple):
+    """What one step costs and what it counts.
+
+    Parameters
+    ----------
+    factor
+        Counted units (operations, bits) for each of its quantity; 0 if it does not happen.
+    format
+        Number format or storage.
+    price
+        Of a counted unit, in pJ.
+    key
+        What the price hangs on: two lines with one key have their price from one row.
+    """
+
+    factor: float
+    format: str
+    price: Price
+    key: str
+
+
+ABSENT = Line(0.0, "fp16", NOTHING, "")

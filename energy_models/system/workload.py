@@ -1,0 +1,171 @@
+"""What a request asks of a model: sizes of every matmul, elements of element-wise work, values that must be held."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitjoule.energy_models.architecture.block import At
+from bitjoule.energy_models.architecture.layout import LaidOut, Layout
+from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, Steps
+from bitjoule.energy_models.prices.functions import functions
+
+
+class Sizes(NamedTuple):
+    """Matmuls of cases, shape (cases, phases, slots) each; see `Layout`.
+
+    Parameters
+    ----------
+    m, k, n
+        Tokens, in_features, out_features; zeros where a model or phase has none.
+    times
+        How often it is run.
+    bias
+        1 where its outputs get a bias.
+    """
+
+    m: Floats
+    k: Floats
+    n: Floats
+    times: Floats
+    bias: Floats
+
+
+class Workload(NamedTuple):
+    """What cases ask for.
+
+    Parameters
+    ----------
+    sizes
+        Their matmuls.
+    parts
+        Operations and values of their element-wise components: mul, add, read and write, shape (cases, phases,
+        components, 4).
+    embedded
+        Values of embedding rows that are read, shape (cases, phases).
+    cached
+        Keys and values written, shape (cases, phases).
+    activations_read, residual_written, inputs_written
+        What crosses the chip's edge between the linears if activations do not stay on chip, shape (cases, phases): the
+        residual stream and the outputs that come back for norms and activation functions, the residual stream that is
+        written, and the inputs of the next linears that are written.
+    live
+        Values between the matmuls that must be held at once, shape (cases, phases).
+    logits
+        Values of the LM head's output, shape (cases,).
+    """
+
+    sizes: Sizes
+    parts: Floats
+    embedded: Floats
+    cached: Floats
+    activations_read: Floats
+    residual_written: Floats
+    inputs_written: Floats
+    live: Floats
+    logits: Floats
+
+
+class Switches(NamedTuple):
+    """What schemes and platforms decide, shape (cases,) each.
+
+    Parameters
+    ----------
+    skips_masked
+        1 where attention leaves out what the causal mask hides.
+    quantises, queries
+        1 where the linears' inputs, and where queries and probabilities, are scaled to integers.
+    rescales
+        1 where the linears' outputs are scaled.
+    scale_group
+        Values of a sum that share a scale, where partial sums are scaled; 0 for one scale an output.
+    """
+
+    skips_masked: Floats
+    quantises: Floats
+    queries: Floats
+    rescales: Floats
+    scale_group: Floats
+
+
+def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> Workload:
+    """Return what cases ask for.
+
+    Parameters
+    ----------
+    layout
+        Of the models that `cases` indexes.
+    cases
+        Arrays of shape (cases,).
+    steps
+        Of their phases, shape (cases, phases).
+    switches
+        What their schemes and platforms decide.
+    """
+    everywhere = _everywhere(cases, steps, switches)
+    shape = everywhere.rows.shape
+    sizes = Sizes(*np.zeros((5, *shape, len(layout.component))))
+    parts = np.zeros((*shape, len(layout.elementwise), 4))
+    embedded, cached, read, residual, written, live = totals = np.zeros((6, *shape))
+    logits = np.zeros(len(cases.model))
+    for model, chosen in layout.groups(cases.model):
+        at = At(*(values[chosen] for values in everywhere))
+        _add_linears(sizes, model, chosen, at)
+        for slot, product, repeats in model.products:
+            m, k, n, times = product.sizes(at)
+            for values, size in zip(sizes, (m, k, n, times * repeats), strict=False):
+                values[chosen, :, slot] = size
+        for component, each, elements, repeats in model.elementwise:
+            parts[chosen, :, component] += np.asarray(elements(at) * repeats)[..., None] * each
+        between: list[Floats | float] = [0.0] * 5
+        for part, repeats in model.parts:
+            forms = (part.activations_read, part.residual_written, part.inputs_written)
+            widths = (part.embedded, part.kept, *(form(at) for form in forms))
+            between = [total + width * repeats for total, width in zip(between, widths, strict=True)]
+        for total, width in zip(totals, between, strict=False):
+            total[chosen] = at.tokens * width
+        live[chosen] = at.rows * model.live
+        logits[chosen] = at.outputs.max(axis=1) * model.logits
+    there = sizes.m > 0
+    sizes = Sizes(sizes.m, *(values * there for values in sizes[1:]))
+    scaled = _scales(sizes, switches.scale_group, layout.flag("rescaled")) * switches.rescales[:, None]
+    parts[:, :, layout.elementwise.index("output_rescale")] += scaled[..., None] * functions()["rescale"].each
+    return Workload(sizes, parts, embedded, cached, read, residual, written, live, logits)
+
+
+def _everywhere(cases: Cases, steps: Steps, switches: Switches) -> At:
+    batch = cases.batch[:, None]
+    rows = batch * steps.tokens
+    return At(
+        batch=batch,
+        rows=rows,
+        context=steps.context,
+        queries=np.where(switches.skips_masked[:, None] > 0, steps.queries, steps.tokens),
+        repeats=steps.repeats,
+        tokens=rows * steps.repeats,
+        outputs=batch * steps.outputs,
+        quantises=switches.quantises[:, None],
+        quantises_queries=switches.queries[:, None],
+    )
+
+
+def _add_linears(sizes: Sizes, model: LaidOut, chosen: Indices | slice, at: At) -> None:
+    """Fill in a model's linears: constant matrices, a row for each token or for each output of the model."""
+    m = np.where(model.on_outputs, at.outputs[..., None], at.rows[..., None])
+    times = at.repeats[..., None] * model.repeats
+    if model.mixes:  # tokens spread evenly over experts; each that is asked is run once, for all of its tokens
+        asked = m * model.uses
+        run = np.maximum(1, np.minimum(model.copies, asked))
+        m = np.where(model.copies > 1, asked / run, m)
+        times = times * np.where(model.copies > 1, run, 1.0)
+    for values, size in zip(sizes, (m, model.k, model.n, times, model.bias), strict=True):
+        if isinstance(chosen, slice):
+            values[chosen][:, :, model.slot] = size
+        else:
+            values[chosen[:, None, None], np.arange(values.shape[1])[:, None], model.slot] = size
+
+
+def _scales(sizes: Sizes, group: Floats, rescaled: NDArray[np.bool_]) -> Floats:
+    """Return the products with scales that the linears' outputs take, shape (cases, phases)."""
+    groups = np.where(group[:, None, None] > 0, np.ceil(sizes.k / np.maximum(group, 1)[:, None, None]), 1.0)
+    return np.asarray((sizes.m * sizes.n * sizes.times * groups * rescaled).sum(axis=2))

@@ -1,0 +1,1 @@
+"""Experiments that count and price whole models."""

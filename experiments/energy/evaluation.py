@@ -1,0 +1,224 @@
+"""Counts and prices cases: the rows of the long table."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bitjoule.energy_models.architecture.components import names
+from bitjoule.energy_models.architecture.phases import PHASES as STEPS_OF
+from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, all_steps
+from bitjoule.energy_models.formats.storage import counted_formats
+from bitjoule.energy_models.papers.arithmetic import Accounting, Action, count
+from bitjoule.energy_models.papers.pricing import Energies, price_actions, price_keys
+from bitjoule.energy_models.system.columns import ACTIONS, OPERANDS, Column
+from bitjoule.energy_models.system.system import Evaluated
+from bitjoule.experiments.energy.grid import Grid
+from bitjoule.experiments.output.columns import ACTION_COLUMNS, ENERGY_COLUMNS, PHASES, RESULT_COLUMNS
+
+CATEGORIES: Mapping[str, tuple[str, ...]] = {
+    "phase": PHASES,
+    "component": names(),
+    "operand": OPERANDS,
+    "action": ACTIONS,
+}
+
+
+class Block(NamedTuple):
+    """The nonzero entries of some neighbouring cases: shape (rows,) each."""
+
+    case: NDArray[np.int32]
+    phase: NDArray[np.int8]
+    component: NDArray[np.int8]
+    operand: NDArray[np.int8]
+    action: NDArray[np.int8]
+    format: NDArray[np.int8]
+    times: Floats
+    energy_pj: Floats
+    energy_low_pj: Floats
+    energy_high_pj: Floats
+    price: NDArray[np.int32]
+
+
+def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> Block:
+    """Count and price cases.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    cases
+        Numbers of those to evaluate, shape (cases,).
+    """
+    if grid.accounting is Accounting.SYSTEM:
+        return system_block(grid, cases, evaluate_system(grid, cases))
+    asked, technology, _ = _asked(grid, cases)
+    models, schemes = list(grid.models.values()), list(grid.schemes.values())
+    technologies = list(grid.technologies.values())
+    counts = count(models, schemes, asked, grid.accounting)
+    energies = price_actions(counts, technologies, asked.scheme, technology)
+    known = counted_formats()
+    formats = np.array([[known.index(f) for f in action.formats] for action in counts.actions], dtype=np.int8)
+    of_scheme = formats.reshape(-1, len(schemes)).T[asked.scheme]
+    numbers = grid.price_keys
+    keys = [[[numbers[key] for key in row] for row in rows] for rows in price_keys(counts, technologies)]
+    shape = (len(technologies), len(schemes), len(counts.actions))
+    of_case = np.array(keys, dtype=np.int32).reshape(shape)[technology, asked.scheme]
+    return _nonzero(cases, _codes(counts.actions), counts.count, of_scheme, energies, of_case)
+
+
+def evaluate_system(grid: Grid, cases: NDArray[np.integer[Any]]) -> Evaluated:
+    """Count, price and time cases of the system accounting.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    cases
+        Numbers of those to evaluate, shape (cases,).
+    """
+    return grid.system.evaluate(*_asked(grid, cases))
+
+
+def _asked(grid: Grid, cases: NDArray[np.integer[Any]]) -> tuple[Cases, Indices, Indices]:
+    """Return what cases ask for, and the indices of their technologies and platforms."""
+    model, scheme, technology, platform, *_ = grid.axis_indices(cases)
+    batch, prompt, new = (values.astype(np.float64) for values in grid.workload(cases))
+    return Cases(model, scheme, batch, prompt, new), technology, platform
+
+
+def tokens_of(grid: Grid, cases: NDArray[np.integer[Any]]) -> Floats:
+    """Return the tokens of each phase of cases, and of all their phases; shape (cases, phases + 1), as `PHASES`.
+
+    Those of a request are 0 unless it has several phases: it would repeat the one.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    cases
+        Their numbers, shape (cases,).
+    """
+    asked, _, _ = _asked(grid, cases)
+    steps = all_steps(STEPS_OF, asked)
+    tokens = asked.batch[:, None] * steps.tokens * steps.repeats
+    together = np.where((tokens > 0).sum(axis=1) > 1, tokens.sum(axis=1), 0.0)
+    return np.concatenate([tokens, together[:, None]], axis=1)
+
+
+def system_block(grid: Grid, cases: NDArray[np.integer[Any]], found: Evaluated) -> Block:
+    """Return the nonzero entries of evaluated cases.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    cases
+        Their numbers, shape (cases,).
+    found
+        From `evaluate_system`.
+    """
+    codes = _system_codes(grid.system.columns)
+    return _nonzero(cases, codes, found.counts, found.formats, found.energies, found.price_keys)
+
+
+def _nonzero(
+    cases: NDArray[np.integer[Any]],
+    codes: Mapping[str, NDArray[np.int8]],
+    counts: Floats,
+    formats: NDArray[np.integer[Any]],
+    energies: Energies,
+    prices: NDArray[np.int32],
+) -> Block:
+    row, column = np.nonzero(counts)
+    return Block(
+        case=cases[row].astype(np.int32),
+        **{name: of_column[column] for name, of_column in codes.items()},
+        format=formats[row, column].astype(np.int8),
+        times=counts[row, column],
+        energy_pj=energies.nominal_pj[row, column],
+        energy_low_pj=energies.low_pj[row, column],
+        energy_high_pj=energies.high_pj[row, column],
+        price=prices[row, column],
+    )
+
+
+def _codes(columns: Sequence[Column | Action]) -> dict[str, NDArray[np.int8]]:
+    """Return each column's phase, component, operand and action as indices into `CATEGORIES`."""
+    return {
+        name: np.array([CATEGORIES[name].index(getattr(column, name)) for column in columns], dtype=np.int8)
+        for name in ("phase", "component", "operand", "action")
+    }
+
+
+_system_codes = lru_cache(maxsize=8)(_codes)
+
+
+def long_table(grid: Grid, block: Block) -> pd.DataFrame:
+    """Return evaluated cases as rows of the long table, columns `RESULT_COLUMNS`.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    block
+        From `evaluate`.
+    """
+    columns = case_columns(grid, block.case, block.phase)
+    for name in ACTION_COLUMNS[:-1]:
+        columns[name] = categorical(getattr(block, name), CATEGORIES[name])
+    columns["format"] = categorical(block.format, counted_formats())
+    columns["count"] = block.times
+    columns |= {name: getattr(block, name) for name in ENERGY_COLUMNS}
+    columns["price"] = categorical(block.price, list(grid.price_keys))
+    return pd.DataFrame(columns, columns=list(RESULT_COLUMNS), copy=False)
+
+
+def case_columns(grid: Grid, cases: NDArray[np.integer[Any]], phase: NDArray[np.int8]) -> dict[str, object]:
+    """Return the columns that name a case.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    cases, phase
+        Case number and index into `PHASES` of each row, shape (rows,).
+    """
+    model, scheme, technology, platform, *_ = grid.axis_indices(cases)
+    batch, prompt, new = grid.workload(cases)
+    parameters = np.array([m.parameters for m in grid.models.values()], dtype=np.int64)
+    zeros = np.zeros(len(cases), dtype=np.int8)
+    return {
+        "experiment": categorical(zeros, [grid.name]),
+        "model": categorical(model, list(grid.models)),
+        "parameters": parameters[model],
+        "scheme": categorical(scheme, list(grid.schemes)),
+        "technology": categorical(technology, list(grid.technologies)),
+        "platform": categorical(platform, grid.names[3]),  # empty: the papers' accounting knows no machine
+        "phase": categorical(phase, PHASES),
+        "batch": batch,
+        "prompt_tokens": prompt,
+        "new_tokens": new,
+    }
+
+
+def categorical(codes: "NDArray[np.integer[Any]]", names: Sequence[str]) -> pd.Categorical:
+    """Return a text column from indices into its few values.
+
+    Parameters
+    ----------
+    codes
+        Indices, shape (rows,).
+    names
+        The values.
+    """
+    small = codes.astype(np.int8) if len(names) < 127 else codes.astype(np.int32)
+    return pd.Categorical.from_codes(small, dtype=_dtype(tuple(names)), validate=False)
+
+
+@lru_cache(maxsize=64)
+def _dtype(names: tuple[str, ...]) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(pd.Index(names, dtype=object))

@@ -1,0 +1,105 @@
+"""What a run gives to those who write about it and draw it: tables, and the names in them. Nothing here computes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bitjoule.energy_models.papers.arithmetic import Accounting
+from bitjoule.energy_models.papers.footprint import Overhead
+from bitjoule.experiments.energy.plots import Plot
+from bitjoule.experiments.energy.schema import Baseline
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlotFrames:
+    """What plots show beside the summary; each is empty where no plot of the experiment needs it.
+
+    Parameters
+    ----------
+    actions
+        The long table of the first workload.
+    papers
+        The summary of the first workload, counted as the papers count.
+    limits
+        For each technology and scheme the ratio to the baseline that remains of one MAC: what a growing model tends to.
+    roofline
+        For each case and phase, `bitjoule.experiments.energy.rooflines.points`.
+    roofs
+        For each technology, platform and scheme, `bitjoule.experiments.energy.rooflines.roofs`.
+    losses
+        For each model and scheme with a scaling law, `bitjoule.experiments.energy.losses.losses`.
+    """
+
+    actions: pd.DataFrame
+    papers: pd.DataFrame
+    limits: pd.DataFrame
+    roofline: pd.DataFrame
+    roofs: pd.DataFrame
+    losses: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """The tables of one run.
+
+    Parameters
+    ----------
+    name, description
+        Of the experiment.
+    accounting
+        How it counts.
+    bare
+        Whether its models are bare matmuls.
+    baseline
+        What ratios are to.
+    workload
+        Values of batch, prompt tokens and new tokens; none of bare matmuls.
+    compared
+        Whether it names printed numbers to compare with.
+    requested
+        The plots that it asks for.
+    models
+        Column family and parameters, by name, in the experiment's order.
+    schemes, technologies, platforms
+        Names, in the experiment's order; without platforms, one empty name.
+    machines
+        Which machine, by name, runs each scheme on each platform: columns platform, scheme, machine.
+    unmeasured
+        Kinds of MAC that a measured technology prices by operators: columns technology, kind.
+    summary
+        A row for each case and phase; columns `SUMMARY_COLUMNS`. A case with both phases has a third row, ``request``,
+        their sum. Columns that the accounting does not know are empty.
+    comparison
+        Ours beside the printed numbers; empty without them. See `bitjoule.experiments.energy.comparison`.
+    overhead
+        What was added to weights and tables to compare with printed memories; none where none are.
+    memory
+        Bytes that each case must hold, by what they are; empty but with the system accounting.
+    bands
+        Whether each comparison holds within the prices' bands; see `bitjoule.experiments.energy.bands`. Empty without a
+        baseline or the system accounting.
+    plots
+        What the plots show beside these.
+    """
+
+    name: str
+    description: str
+    accounting: Accounting
+    bare: bool
+    baseline: Baseline | None
+    workload: Mapping[str, Sequence[int]] | None
+    compared: bool
+    requested: tuple[Plot, ...]
+    models: pd.DataFrame
+    schemes: tuple[str, ...]
+    technologies: tuple[str, ...]
+    platforms: tuple[str, ...]
+    machines: pd.DataFrame
+    unmeasured: pd.DataFrame
+    summary: pd.DataFrame
+    comparison: pd.DataFrame
+    overhead: Overhead | None
+    memory: pd.DataFrame
+    bands: pd.DataFrame
+    plots: PlotFrames

@@ -1,0 +1,177 @@
+"""The cases of an experiment: the cross product of its lists, numbered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitjoule.energy_models.architecture.phases import Cases, Indices
+from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.formats.schemes import Scheme
+from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul, count
+from bitjoule.energy_models.papers.pricing import price_keys
+from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.system.mapping import Objective
+from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.system import System
+from bitjoule.experiments.energy.resolve import Resolved
+from bitjoule.experiments.energy.schema import Baseline, swept
+
+AXES = ("model", "scheme", "technology", "platform", "batch", "prompt_tokens", "new_tokens")
+NAMED_AXES = AXES[:4]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cross product of an experiment's lists; case number -> index on each axis.
+
+    Parameters
+    ----------
+    name
+        Of the experiment.
+    accounting, objective
+        How cases are counted, and what mappings are chosen for.
+    models, schemes, technologies
+        By name, in the experiment's order.
+    platforms
+        By name, for each scheme the name and the machine it runs on; empty but with the system accounting.
+    sizes
+        Values of batch, prompt tokens and new tokens.
+    bare
+        Whether the models are bare matmuls.
+    fixed
+        What every case is compared with.
+    """
+
+    name: str
+    accounting: Accounting
+    objective: Objective
+    models: Mapping[str, ModelShape | Matmul]
+    schemes: Mapping[str, Scheme]
+    technologies: Mapping[str, Technology]
+    platforms: Mapping[str, Mapping[str, tuple[str, Platform]]]
+    sizes: tuple[Sequence[int], Sequence[int], Sequence[int]]
+    bare: bool
+    fixed: Baseline | None
+
+    @cached_property
+    def _workload(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        batch, prompt, new = (np.array(size, dtype=np.int64) for size in self.sizes)
+        return batch, prompt, new
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis, in the order of `AXES`."""
+        return (*map(len, self.names), *map(len, self._workload))
+
+    @cached_property
+    def names(self) -> tuple[list[str], ...]:
+        """Names on the axes `NAMED_AXES`; without platforms, one empty name."""
+        found = (self.models, self.schemes, self.technologies, self.platforms or ("",))
+        return tuple(list(names) for names in found)
+
+    @cached_property
+    def price_keys(self) -> dict[str, int]:
+        """The number of every price key that the long table can have."""
+        if self.accounting is Accounting.SYSTEM:
+            return self.system.price_keys
+        one = np.ones(len(self.models) * len(self.schemes))
+        model, scheme = np.divmod(np.arange(len(one)), len(self.schemes))
+        asked = Cases(model, scheme, one, 2 * one, one)  # both phases: whatever can happen does
+        counts = count(list(self.models.values()), list(self.schemes.values()), asked, self.accounting)
+        keys = price_keys(counts, list(self.technologies.values()))
+        flat = dict.fromkeys(key for of_technology in keys for of_scheme in of_technology for key in of_scheme)
+        return {key: number for number, key in enumerate(flat)}
+
+    @cached_property
+    def system(self) -> System:
+        """The machines, and every mapping found so far."""
+        machines = [[by_scheme[scheme] for scheme in self.schemes] for by_scheme in self.platforms.values()]
+        return System(
+            list(self.models.values()),
+            list(self.schemes.values()),
+            list(self.technologies.values()),
+            machines,
+            self.objective,
+        )
+
+    def __len__(self) -> int:
+        return int(np.prod(self.shape))
+
+    def axis_indices(self, cases: NDArray[np.integer[Any]]) -> tuple[Indices, ...]:
+        """Return each case's index on every axis.
+
+        Parameters
+        ----------
+        cases
+            Case numbers.
+        """
+        return tuple(np.unravel_index(cases, self.shape))
+
+    def workload(
+        self, cases: NDArray[np.integer[Any]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return batch, prompt tokens and new tokens of each case; a bare matmul's m stands as its prompt.
+
+        Parameters
+        ----------
+        cases
+            Case numbers.
+        """
+        model, _, _, _, *indices = self.axis_indices(cases)
+        batch, prompt, new = (values[index] for values, index in zip(self._workload, indices, strict=True))
+        if self.bare:
+            rows = [m.m for m in self.models.values() if isinstance(m, Matmul)]
+            prompt = np.array(rows, dtype=np.int64)[model]
+        return batch, prompt, new
+
+    def baseline(self) -> Indices | None:
+        """Return the number of every case's baseline case, or none without a baseline."""
+        if self.fixed is None:
+            return None
+        indices = list(self.axis_indices(np.arange(len(self))))
+        for axis, key in enumerate(NAMED_AXES):
+            chosen = getattr(self.fixed, key)
+            if chosen is not None:
+                indices[axis] = np.full_like(indices[axis], self.names[axis].index(chosen))
+        return np.ravel_multi_index(tuple(indices), self.shape)
+
+    def find(self, model: str, scheme: str, technology: str, prompt_tokens: int) -> int | None:
+        """Return the number of the case of one sequence and the fewest new tokens, or none if it is not run.
+
+        Parameters
+        ----------
+        model, scheme, technology, prompt_tokens
+            Of the case.
+        """
+        batch, prompts, new = self._workload
+        if self.bare:
+            prompts = np.array([prompt_tokens])  # stands in the model's name
+        axes = (*self.names, batch, prompts, new)
+        wanted = (model, scheme, technology, self.names[3][0], 1, prompt_tokens, new.min())
+        index = [np.flatnonzero(np.array(values) == value) for values, value in zip(axes, wanted, strict=True)]
+        if any(len(found) == 0 for found in index):
+            return None
+        return int(np.ravel_multi_index(tuple(int(found[0]) for found in index), self.shape))
+
+
+def grid_of(resolved: Resolved) -> Grid:
+    """Return the cases of an experiment.
+
+    Parameters
+    ----------
+    resolved
+        From `bitjoule.experiments.energy.resolve`.
+    """
+    experiment = resolved.experiment
+    workload = experiment.workload
+    sizes: tuple[Sequence[int], Sequence[int], Sequence[int]] = ([1], [1], [0])
+    if workload is not None:
+        sizes = (swept(workload.batch), swept(workload.prompt_tokens), swept(workload.new_tokens))
+    return Grid(
+        experiment.name, experiment.accounting, experiment.objective, resolved.models, resolved.schemes,
+        resolved.technologies, resolved.platforms, sizes, experiment.matmuls is not None, experiment.baseline,
+    )  # fmt: skip

@@ -1,0 +1,61 @@
+"""An experiment's first workload as the papers count it, and what their ratios tend to."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from bitjoule.energy_models.papers.arithmetic import Accounting
+from bitjoule.experiments.energy.grid import Grid
+from bitjoule.experiments.energy.schema import Baseline
+from bitjoule.experiments.energy.sums import summarise
+
+
+def arithmetic(grid: Grid) -> pd.DataFrame:
+    """Return the summary of the first workload with the papers' accounting.
+
+    Parameters
+    ----------
+    grid
+        The cases of an experiment of any accounting.
+    """
+    batch, prompt, new = (values[:1] for values in grid.sizes)
+    fixed = None if grid.fixed is None else grid.fixed.model_dump(exclude={"platform"}, exclude_none=True)
+    papers = replace(
+        grid, accounting=Accounting.ARITHMETIC, platforms={}, sizes=(batch, prompt, new),
+        fixed=Baseline(**fixed) if fixed else None,
+    )  # fmt: skip
+    return summarise(papers).summary
+
+
+def limits(grid: Grid) -> pd.DataFrame:
+    """Return what each scheme tends to as the hidden size grows: the ratio of the prices of one MAC.
+
+    Parameters
+    ----------
+    grid
+        The cases of an experiment.
+
+    Returns
+    -------
+    DataFrame
+        Columns technology, scheme, ratio. Empty where the baseline fixes more than a scheme, and on a platform: traffic
+        does not vanish beside the MACs.
+    """
+    rows = []
+    baseline = grid.fixed
+    tends = baseline is not None and not (baseline.model or baseline.technology)
+    if baseline is not None and baseline.scheme and tends and grid.accounting is not Accounting.SYSTEM:
+        for technology in grid.technologies:
+            of_baseline = _mac_pj(grid, technology, baseline.scheme)
+            rows += [(technology, scheme, of_baseline / _mac_pj(grid, technology, scheme)) for scheme in grid.schemes]
+    return pd.DataFrame(rows, columns=["technology", "scheme", "ratio"])
+
+
+def _mac_pj(grid: Grid, technology: str, name: str) -> float:
+    scheme = grid.schemes[name]
+    operations = ("mul", "add") if scheme.multiplies else ("add",)
+    prices = (
+        grid.technologies[technology].term_price(operation, scheme.weights, scheme.activations)
+        for operation in operations
+    )
+    return sum(price.nominal_pj for price in prices)

@@ -1,0 +1,154 @@
+"""An experiment file into a checked experiment with its models, schemes and technologies at hand."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.formats.schemes import Scheme
+from bitjoule.energy_models.inputs.documents import Document
+from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, suggestion
+from bitjoule.energy_models.inputs.validation import validate
+from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul
+from bitjoule.energy_models.papers.published import PrintedNumber, published, published_names
+from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.experiments.energy.schema import Baseline, Experiment
+from bitjoule.experiments.files import Overrides, open_experiment
+from bitjoule.experiments.names.lookup import Lookup
+from bitjoule.experiments.names.models import inlined_models, read_models
+from bitjoule.experiments.names.platforms import cannot_run, read_platforms
+from bitjoule.experiments.names.schemes import read_schemes
+from bitjoule.experiments.names.technologies import read_technologies
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """An experiment and everything its names stand for.
+
+    Parameters
+    ----------
+    experiment
+        As written, defaults filled in, models of a config.json written out.
+    models, schemes, technologies
+        By name, in the experiment's order.
+    platforms
+        By name, for each scheme the name and the machine it runs on; empty but with the system accounting.
+    printed
+        The papers' numbers to set beside ours: those that the experiment counts as the paper did.
+    inputs
+        SHA-256 of its file and of each file that it names, by name as written.
+    """
+
+    experiment: Experiment
+    models: Mapping[str, ModelShape | Matmul]
+    schemes: Mapping[str, Scheme]
+    technologies: Mapping[str, Technology]
+    platforms: Mapping[str, Mapping[str, tuple[str, Platform]]]
+    printed: tuple[PrintedNumber, ...]
+    inputs: Mapping[str, str]
+
+
+def read_experiment(path: Path, overrides: Overrides = ()) -> Resolved:
+    """Read, check and resolve an experiment file.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+    overrides
+        As for `bitjoule.experiments.files.open_experiment`.
+
+    Raises
+    ------
+    InputError
+        With one problem for each thing wrong.
+    """
+    return resolve(open_experiment(path, overrides))
+
+
+def resolve(document: Document) -> Resolved:
+    """Check an experiment that counts a model's operations, and look up every name in it.
+
+    Parameters
+    ----------
+    document
+        Where it was written: names file and lines. Paths in it are relative to its folder.
+
+    Raises
+    ------
+    InputError
+        A name is unknown, a config.json is wrong, or a technology lacks a price that a scheme needs.
+    """
+    experiment = validate(Experiment, document)
+    lookup = Lookup(document, [], document.inputs)
+    problems = lookup.problems
+    models = read_models(lookup, experiment.models, experiment.matmuls)
+    found_schemes = read_schemes(lookup, experiment.schemes)
+    found_technologies, inlined_technologies = read_technologies(lookup, experiment.technologies)
+    printed: tuple[PrintedNumber, ...] = ()
+    name = experiment.published
+    if name is not None and lookup.known("published table", name, published_names(), ("published",)):
+        printed = tuple(cell for cell in published(name) if _comparable(cell, experiment))
+    found_platforms, inlined_platforms = read_platforms(lookup, experiment.platforms or (), list(found_schemes))
+    if not problems:
+        if experiment.accounting is Accounting.SYSTEM:
+            problems += cannot_run(found_platforms, found_schemes, found_technologies, models, document)
+        else:
+            problems += _missing_prices(found_schemes, found_technologies, document)
+        problems += _baseline_problems(experiment, models, found_technologies, found_platforms, document)
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+    written = {
+        "models": inlined_models(experiment.models, models),
+        "technologies": inlined_technologies,
+        "platforms": None if experiment.platforms is None else inlined_platforms,
+    }
+    experiment = experiment.model_copy(update=written)
+    return Resolved(experiment, models, found_schemes, found_technologies, found_platforms, printed, lookup.inputs)
+
+
+def _comparable(cell: PrintedNumber, experiment: Experiment) -> bool:
+    """Return whether an experiment runs what a paper printed: the shipped model and scheme, counted as it counts."""
+    written_out = experiment.models is not None and cell.model not in experiment.models
+    written_out |= any(name not in experiment.schemes for name in (cell.scheme, cell.baseline or cell.scheme))
+    baseline = Baseline(scheme=cell.baseline) if cell.baseline else experiment.baseline
+    return not written_out and cell.accounting == experiment.accounting and experiment.baseline == baseline
+
+
+def _missing_prices(
+    found_schemes: Mapping[str, Scheme], found_technologies: Mapping[str, Technology], document: Document
+) -> list[Problem]:
+    problems = []
+    for i, (name, scheme) in enumerate(found_schemes.items()):
+        for technology in found_technologies.values():
+            missing = sorted(pair for pair in scheme.priced if not technology.has_price(*pair))
+            if missing:
+                wrong = f"{technology.name} has no price for {', '.join(map(' '.join, missing))}, which {name} needs"
+                formats = {number_format for _, number_format in technology.rows}
+                problems.append(document.problem(("schemes", i), wrong, f"formats out of {', '.join(sorted(formats))}"))
+    return problems
+
+
+def _baseline_problems(
+    experiment: Experiment,
+    models: Iterable[str],
+    found_technologies: Iterable[str],
+    machines: Iterable[str],
+    document: Document,
+) -> list[Problem]:
+    if experiment.baseline is None:
+        return []
+    run = {
+        "model": list(models),
+        "scheme": [entry if isinstance(entry, str) else entry.name for entry in experiment.schemes],
+        "technology": list(found_technologies),
+        "platform": list(machines),
+    }
+    problems = []
+    for key, names in run.items():
+        name = getattr(experiment.baseline, key)
+        if name is not None and name not in names:
+            wrong = f"{name!r} is not in this experiment{suggestion(name, names)}"
+            problems.append(document.problem(("baseline", key), wrong, choices(names)))
+    return problems

@@ -1,0 +1,51 @@
+"""What a run yields: its tables, and the long table of energies, which is counted anew for whoever needs rows of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bitjoule.experiments.energy.evaluation import evaluate, long_table
+from bitjoule.experiments.energy.frames import Frames
+from bitjoule.experiments.energy.grid import Grid
+from bitjoule.experiments.energy.sums import blocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(Frames):
+    """The outcome of one experiment.
+
+    Parameters
+    ----------
+    grid
+        The cases.
+    """
+
+    grid: Grid
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """The long table: a row for each case, component and action; columns `RESULT_COLUMNS`."""
+        return pd.concat(list(self.results_in_blocks()), ignore_index=True)
+
+    def results_in_blocks(self) -> Iterator[pd.DataFrame]:
+        """Yield the long table piece by piece.
+
+        Counting a case takes microseconds, holding it kilobytes: a large sweep is counted anew rather than kept.
+        """
+        for cases in blocks(self.grid):
+            yield long_table(self.grid, evaluate(self.grid, cases))
+
+    def results_of(self, cases: NDArray[np.integer[Any]]) -> pd.DataFrame:
+        """Return the long table of some cases.
+
+        Parameters
+        ----------
+        cases
+            Their numbers; see `bitjoule.experiments.energy.grid.Grid`.
+        """
+        return long_table(self.grid, evaluate(self.grid, cases))

@@ -1,0 +1,80 @@
+"""Where each case lies under the roof of its machine, and how high the roofs are."""
+
+import numpy as np
+import pandas as pd
+
+from bitjoule.energy_models.architecture.components import names
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.system import BITS_PER_BYTE
+from bitjoule.experiments.energy.evaluation import evaluate, long_table
+from bitjoule.experiments.energy.grid import Grid
+from bitjoule.experiments.output.columns import REQUEST
+
+OPERATIONS_A_MAC = 2
+KEYS = ["model", "scheme", "technology", "platform", "phase", "batch"]
+
+
+def points(grid: Grid, summary: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each model, scheme, technology, platform, phase and batch, at the first prompt and new tokens.
+
+    Parameters
+    ----------
+    grid
+        Every case, of the system accounting.
+    summary
+        Of the run.
+
+    Returns
+    -------
+    DataFrame
+        Columns `KEYS`, operations (twice the MACs of the matmuls), bytes (off-chip), latency_s, intensity (operations a
+        byte), operations_per_s; the rows of whole requests stand behind those of the phases.
+    """
+    cases = np.arange(len(grid))
+    *_, prompt, new = grid.axis_indices(cases)
+    table = long_table(grid, evaluate(grid, cases[(prompt == 0) & (new == 0)]))
+    operand, action = table["operand"].astype(str), table["action"].astype(str)
+    adds, macs = (operand == "partial_sums") & (action == "add"), action == "mac"
+    table = table.assign(
+        operations=table["count"] * (table["component"].isin(names("matmul")) & (adds | macs)) * OPERATIONS_A_MAC,
+        bytes=table["count"] * action.str.startswith("off_chip") / BITS_PER_BYTE,
+        phase=table["phase"].astype(str),
+    )
+    keys = [*KEYS, "prompt_tokens", "new_tokens"]
+    found = pd.concat(
+        table.assign(**phase).groupby(keys, observed=True, sort=False)[["operations", "bytes"]].sum().reset_index()
+        for phase in ({}, {"phase": REQUEST})
+    )
+    times = summary[[*keys, "latency_s"]].assign(phase=summary["phase"].astype(str))
+    found = found.merge(times, on=keys, validate="one_to_one")  # without new tokens there is no whole request
+    found["intensity"] = found["operations"] / found["bytes"]
+    found["operations_per_s"] = found["operations"] / found["latency_s"]
+    return found
+
+
+def roofs(grid: Grid) -> pd.DataFrame:
+    """Return what each machine can reach at most.
+
+    Parameters
+    ----------
+    grid
+        The cases of an experiment with the system accounting.
+
+    Returns
+    -------
+    DataFrame
+        Columns technology, platform, scheme, machine, bytes_per_s (of off-chip memory) and operations_per_s (of the
+        array that runs the linears).
+    """
+    kind = Kind.STANDALONE if grid.bare else Kind.LINEAR
+    rows = []
+    for at, technology in grid.technologies.items():
+        for place, machines in grid.platforms.items():
+            for scheme, (name, platform) in machines.items():
+                machine = Machine(grid.schemes[scheme], platform, technology, name)
+                array, _ = machine.array(kind)
+                peak = OPERATIONS_A_MAC * array.lanes * array.columns * machine.node.clock_mhz * 1e6
+                rows.append((at, place, scheme, name, platform.off_chip.bandwidth_gb_per_s * 1e9, peak))
+    columns = ["technology", "platform", "scheme", "machine", "bytes_per_s", "operations_per_s"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,127 @@
+"""Runs an experiment: counts and prices every case, sums, compares, and makes what its plots show."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bitjoule.energy_models.architecture.phases import Floats, Indices
+from bitjoule.energy_models.papers.arithmetic import Accounting
+from bitjoule.energy_models.system.system import Bytes
+from bitjoule.experiments.energy.comparison import compare
+from bitjoule.experiments.energy.evaluation import case_columns, evaluate, long_table
+from bitjoule.experiments.energy.frames import PlotFrames
+from bitjoule.experiments.energy.grid import Grid, grid_of
+from bitjoule.experiments.energy.losses import losses
+from bitjoule.experiments.energy.papers import arithmetic, limits
+from bitjoule.experiments.energy.plots import Plot
+from bitjoule.experiments.energy.resolve import Resolved
+from bitjoule.experiments.energy.result import Result
+from bitjoule.experiments.energy.rooflines import points, roofs
+from bitjoule.experiments.energy.sums import summarise
+from bitjoule.experiments.energy.unmeasured import unmeasured
+from bitjoule.experiments.output.columns import WORKLOAD_AXES
+
+MEMORY_CASE_COLUMNS = ("experiment", "model", "parameters", "scheme", *WORKLOAD_AXES)
+
+
+def run(resolved: Resolved) -> Result:
+    """Run an experiment.
+
+    Parameters
+    ----------
+    resolved
+        From `bitjoule.experiments.energy.resolve`.
+    """
+    grid, experiment = grid_of(resolved), resolved.experiment
+    summary, memory, bands = summarise(grid)
+    system = experiment.accounting is Accounting.SYSTEM
+    comparison, overhead = compare(resolved.printed, grid, memory)
+    models = [(name, model.family, model.parameters) for name, model in resolved.models.items()]
+    machines = [
+        (platform, scheme, machine)
+        for platform, by_scheme in resolved.platforms.items()
+        for scheme, (machine, _) in by_scheme.items()
+    ]
+    kinds = [(technology, kind) for technology, found in unmeasured(grid).items() for kind in found]
+    _, schemes, technologies, platforms = map(tuple, grid.names)
+    return Result(
+        grid=grid,
+        name=experiment.name,
+        description=experiment.description,
+        accounting=experiment.accounting,
+        bare=grid.bare,
+        baseline=experiment.baseline,
+        workload=None if experiment.workload is None else dict(zip(WORKLOAD_AXES, grid.sizes, strict=True)),
+        compared=experiment.published is not None,
+        requested=tuple(experiment.plots),
+        models=pd.DataFrame(models, columns=["model", "family", "parameters"]).set_index("model"),
+        schemes=schemes,
+        technologies=technologies,
+        platforms=platforms,
+        machines=pd.DataFrame(machines, columns=["platform", "scheme", "machine"]),
+        unmeasured=pd.DataFrame(kinds, columns=["technology", "kind"]),
+        summary=summary,
+        comparison=comparison,
+        overhead=overhead,
+        memory=memory_table(grid, memory) if system else pd.DataFrame(),
+        bands=bands.table() if system and experiment.baseline is not None else pd.DataFrame(),
+        plots=plot_frames(experiment.plots, grid, summary),
+    )
+
+
+def plot_frames(plots: Sequence[Plot], grid: Grid, summary: pd.DataFrame) -> PlotFrames:
+    """Return what plots show beside the summary.
+
+    Parameters
+    ----------
+    plots
+        That the experiment asks for.
+    grid
+        Every case.
+    summary
+        Of the run.
+    """
+    makers: dict[str, Callable[[], pd.DataFrame]] = {
+        "actions": lambda: long_table(grid, evaluate(grid, first_cases(grid))),
+        "papers": lambda: arithmetic(grid),
+        "limits": lambda: limits(grid),
+        "roofline": lambda: points(grid, summary),
+        "roofs": lambda: roofs(grid),
+        "losses": lambda: losses(grid),
+    }
+    needed = frozenset[str]().union(*(plot.needs() for plot in plots))
+    return PlotFrames(**{name: make() if name in needed else pd.DataFrame() for name, make in makers.items()})
+
+
+def first_cases(grid: Grid) -> Indices:
+    """Return the numbers of the cases of the sweep's first workload; of matmuls, all.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    """
+    cases = np.arange(len(grid))
+    indices = np.stack(grid.axis_indices(cases)[-len(WORKLOAD_AXES) :])
+    return np.flatnonzero((indices == 0).all(axis=0))
+
+
+def memory_table(grid: Grid, memory: Floats) -> pd.DataFrame:
+    """Return what each model, scheme and workload must hold, a row for each; technologies and platforms do not matter.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    memory
+        The fields of `Bytes` of each, shape (cases, fields).
+    """
+    cases = np.arange(len(grid))
+    _, _, technology, platform, *_ = grid.axis_indices(cases)
+    first = (technology == 0) & (platform == 0)
+    columns = case_columns(grid, cases[first], np.zeros(first.sum(), dtype=np.int8))
+    columns = {name: columns[name] for name in MEMORY_CASE_COLUMNS}
+    columns |= dict(zip(Bytes._fields, memory[first].T, strict=True))
+    columns["memory_bytes"] = memory[first].sum(axis=1)
+    return pd.DataFrame(columns)

@@ -1,0 +1,51 @@
+"""What measured technologies price by single operators, for want of a measured MAC."""
+
+from bitjoule.energy_models.architecture.layout import Layout
+from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.papers.arithmetic import Accounting
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.experiments.energy.grid import Grid
+
+_OPERATORS = frozenset({("weights", "mul"), ("partial_sums", "add")})
+
+
+def unmeasured(grid: Grid) -> dict[str, list[str]]:
+    """Return the kinds of MAC, weights x activations, that a technology with measured MACs prices otherwise.
+
+    Parameters
+    ----------
+    grid
+        The cases of an experiment. Only technologies whose measured MACs its accounting uses are looked at.
+    """
+    found: dict[str, dict[str, None]] = {}
+    system = grid.accounting is Accounting.SYSTEM
+    for name, technology in grid.technologies.items():
+        if technology.macs and (system or technology.priced_as_macs):
+            kinds = _by_machines(grid, name) if system else _by_terms(grid, name)
+            found |= {name: kinds} if kinds else {}
+    return {name: list(kinds) for name, kinds in found.items()}
+
+
+def _by_terms(grid: Grid, technology: str) -> dict[str, None]:
+    kinds: dict[str, None] = {}
+    attends = any(isinstance(model, ModelShape) for model in grid.models.values())
+    for scheme in grid.schemes.values():
+        pairs = [(scheme.weights, scheme.activations), *([scheme.attention_operands] if attends else [])]
+        for weights, activations in pairs:
+            if grid.technologies[technology].term_mac(weights, activations) is None:
+                kinds[f"{weights} x {activations}"] = None
+    return kinds
+
+
+def _by_machines(grid: Grid, technology: str) -> dict[str, None]:
+    kinds: dict[str, None] = {}
+    needed = Layout(list(grid.models.values())).kinds
+    for machines in grid.platforms.values():
+        for scheme, (name, platform) in machines.items():
+            machine = Machine(grid.schemes[scheme], platform, grid.technologies[technology], name)
+            for kind in needed:
+                lines = machine.lines(kind).items()
+                if any(line.factor and (step.operand, step.action) in _OPERATORS for step, line in lines):
+                    formats = machine.formats(kind)
+                    kinds[f"{formats.weights} x {formats.activations}"] = None
+    return kinds

@@ -1,0 +1,185 @@
+"""What the matmuls of a hardware run cost on a machine: the system accounting, with the run's cycles and streams.
+
+The platform's array becomes the accelerator that ran. Its cycles and the beats of its streams stand where the system
+accounting has those of the best mapping; prices, memories, clock and leakage are the platform's.
+"""
+
+import math
+from typing import NamedTuple
+
+from bitjoule.energy_models.formats.schemes import Scheme
+from bitjoule.energy_models.inputs.facts import Price
+from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.system.accesses import UnpricedError
+from bitjoule.energy_models.system.columns import QUANTITIES
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.mapping import K, M, Mapping, Moved, Problem, Tiles, Traffic, memory_time
+from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.quantities import quantities
+from bitjoule.energy_models.system.steps import Kind
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.sim.accelerator.cycles import Shape
+from bitjoule.sim.accelerator.rtl_engine import streams
+
+
+class Cost(NamedTuple):
+    """One kind of action of a matmul.
+
+    Parameters
+    ----------
+    operand, action, format
+        For the long table.
+    times
+        Operations, bits moved, or cycles of leakage.
+    price, key
+        Of one, in pJ; see `bitjoule.energy_models.prices.keys`.
+    """
+
+    operand: str
+    action: str
+    format: str
+    times: float
+    price: Price
+    key: str
+
+
+class Costs(NamedTuple):
+    """What a matmul costs.
+
+    Parameters
+    ----------
+    actions
+        Everything that happens.
+    cycles
+        Of the machine: the accelerator's own, or those of the slowest memory.
+    """
+
+    actions: list[Cost]
+    cycles: int
+
+
+def accelerator_machine(
+    config: AcceleratorConfig,
+    scheme: Scheme,
+    platform: Platform,
+    technology: Technology,
+    name: str,
+    clock_mhz: float | None = None,
+) -> Machine:
+    """Return a platform with the accelerator in place of the array that runs the scheme's linears.
+
+    Parameters
+    ----------
+    config
+        The accelerator.
+    scheme
+        The weights' scheme; they are stored as the accelerator's stream encodes them.
+    platform, technology, name
+        The machine; its name, for messages.
+    clock_mhz
+        Instead of the platform's.
+
+    Raises
+    ------
+    UnpricedError
+        The platform is not built at this technology, has no array for these formats, or one that multiplies.
+    """
+    held = "ternary" if config.encoding.zero else "binary"
+    stored = scheme.model_copy(update={"weights": held, "weight_storage": config.weight_encoding})
+    machine = Machine(stored, platform, technology, name)
+    array, macs = machine.array(Kind.LINEAR)
+    if any(action.startswith("mul") for action in macs.actions or ()):
+        wrong = f"platform {name} multiplies {held} x {stored.activations}; the accelerator has no multiplier"
+        raise UnpricedError(wrong, f"a platform with a line in `macs` that only adds {held} x {stored.activations}")
+    built = array.model_copy(
+        update={
+            "lanes": config.lanes,
+            "columns": config.columns,
+            "weight_registers": array.weight_registers.model_copy(
+                update={"weights": 1, "load_bits_per_cycle": float(config.weight_bus_bits)}
+            ),
+            "accumulators": array.accumulators.model_copy(
+                update={"per": "column", "depth": config.tokens, "bits": config.accumulator_bits}
+            ),
+            "pipeline_cycles": config.latency_cycles,
+        }
+    )
+    arrays = {key: built if one is array else one for key, one in platform.arrays.items()}
+    node = machine.node if clock_mhz is None else machine.node.model_copy(update={"clock_mhz": clock_mhz})
+    nodes = {**platform.nodes, technology.name: node}
+    machine = Machine(stored, platform.model_copy(update={"arrays": arrays, "nodes": nodes}), technology, name)
+    for kind in (Kind.STANDALONE, Kind.LINEAR):
+        machine.lines(kind)
+    return machine
+
+
+def matmul_costs(machine: Machine, config: AcceleratorConfig, kind: Kind, shape: Shape, cycles: int) -> Costs:
+    """Return what one matmul costs.
+
+    Weights come from off-chip memory, once if the matmul's fit their buffer, else for each block of tokens. Inputs
+    and results of a model's linear stay in the activations' buffer if they fit together; those of a bare matmul, and
+    of a larger linear, cross the chip's edge.
+
+    Parameters
+    ----------
+    machine
+        From `accelerator_machine`.
+    config
+        The accelerator.
+    kind
+        ``STANDALONE``, or ``LINEAR`` for one of a model.
+    shape, cycles
+        The matmul, and the cycles that the accelerator took.
+    """
+    problem, moved = _moved(machine, config, kind, shape)
+    off_chip_bits, slowest = memory_time(problem, moved)
+    taken = math.ceil(max(cycles, round(float(slowest), 6)))  # bits a value, times values, are whole but for rounding
+    blocks = (-(-shape.k // config.lanes), -(-shape.n // config.columns))
+    tiles = Tiles(shape.m, *blocks, min(shape.m, config.tokens), 1, 1, M, K)  # tokens, then K, then N
+    array, _ = machine.array(kind)
+    mapping = Mapping(tiles, Traffic(*moved, off_chip_bits, cycles, taken))
+    found = dict(zip(QUANTITIES, quantities(array, problem, mapping).tolist(), strict=False))
+    streamed_bits = {place: getattr(problem, place).bits for place in ("weights", "activations", "outputs")}
+    actions = []
+    for step, line in machine.lines(kind).items():
+        times, held = found[step.quantity] * line.factor, line.format
+        if step.operand in streamed_bits and step.action.startswith(("buffer", "off_chip")):
+            times = float(round(found[step.quantity] * streamed_bits[step.operand]))
+            held = f"int{config.result_bits}" if step.operand == "outputs" else held
+        if times:
+            actions.append(Cost(step.operand, step.action, held, times, line.price, line.key))
+    actions.append(Cost("chip", "leak", "", float(taken), machine.cycle_pj, machine.cycle_key))
+    return Costs(actions, taken)
+
+
+def _moved(machine: Machine, config: AcceleratorConfig, kind: Kind, shape: Shape) -> tuple[Problem, Moved]:
+    """Return the matmul, its values as wide as they are in the streams, and the values that move."""
+    m, k, n = shape
+    streamed = streams(config, *shape)
+    blocks, n_tiles = -(-m // config.tokens), -(-n // config.columns)
+    weight_bits = streamed.weight_bits / (blocks * k * n)
+    input_bits = streamed.activation_bits / (m * k * n_tiles)
+    result_bits = streamed.result_bits / (m * n)
+    inner, outer = machine.buffer("weights"), machine.buffer("activations")
+    size_bits = [buffer.size_bytes * 8 for buffer in machine.platform.buffers.values()]
+    held_bits = m * (k * input_bits + n * result_bits)
+    resident = kind is not Kind.STANDALONE and held_bits <= size_bits[outer]
+    block_bits = min(m, config.tokens) * (k * input_bits + config.columns * config.result_bits)
+    taken_bits = held_bits if resident else block_bits
+    room_bits = size_bits[inner] - (taken_bits if inner == outer else 0)
+    problem = machine.problem(kind, m, k, n, resident, 0.0)
+    problem = problem._replace(
+        weights=problem.weights._replace(bits=weight_bits),
+        activations=problem.activations._replace(bits=input_bits),
+        outputs=problem.outputs._replace(bits=result_bits),
+    )
+    loads = 1 if k * n * weight_bits <= room_bits else blocks
+    input_loads = 1 if block_bits <= size_bits[outer] else n_tiles
+    return problem, Moved(
+        weight_fills=k * n * blocks,
+        weight_loads=k * n * loads * (inner >= 0),
+        activation_reads=m * k * n_tiles,
+        activation_loads=m * k * input_loads * problem.activations.off_chip,
+        sum_spills=0,
+        sum_unloads=0,
+    )

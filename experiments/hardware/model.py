@@ -1,0 +1,130 @@
+"""The model of a hardware experiment: looked up, opened and held against the experiment before any weight is read."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from bitjoule.energy_models.architecture.huggingface import read_config
+from bitjoule.energy_models.architecture.shape import ModelShape, presets
+from bitjoule.energy_models.inputs.documents import Document
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.validation import unknown_name
+from bitjoule.experiments.hardware.schema import DEFAULT_IDS, DEFAULT_MODEL, DEFAULT_PROMPT, RtlExperiment
+from bitjoule.rtl.config import COMMAND_M_BITS
+from bitjoule.sim.llm.loading import open_model
+from bitjoule.sim.llm.model import Model, check_positions, checked_ids
+from bitjoule.sim.llm.synthetic import check_random, random_model
+from bitjoule.sim.llm.tokenizer import IdTokenizer, Tokenizer, UnknownTextError
+from bitjoule.sim.llm.trained import shipped_models
+
+SCHEMES = {"ternary": "bitnet-b1.58", "binary": "bitnet", "float": "fp16"}
+MAX_PROMPT = (1 << COMMAND_M_BITS) - 1  # tokens of one matmul
+
+
+class Chosen(NamedTuple):
+    """The model of a run.
+
+    Parameters
+    ----------
+    name, scheme, shape
+        What it is called, the scheme that its weights belong to, its dimensions.
+    tokenizer, stop
+        Text to ids and back; the ids that end a text.
+    prompt
+        The ids that are run first.
+    positions
+        Tokens that the model was made for, if it says so.
+    read
+        Makes the model, or reads its weights.
+    files
+        What it is read from, by name in the manifest.
+    """
+
+    name: str
+    scheme: str
+    shape: ModelShape
+    tokenizer: Tokenizer
+    stop: tuple[int, ...]
+    prompt: list[int]
+    positions: int | None
+    read: Callable[[], Model]
+    files: Mapping[str, Path]
+
+    @property
+    def multiplies_integers(self) -> bool:
+        """Whether any matmul is one for the hardware."""
+        return self.scheme != SCHEMES["float"]
+
+
+def choose_model(experiment: RtlExperiment, document: Document) -> Chosen:
+    """Return the model that an experiment names, with its prompt.
+
+    Parameters
+    ----------
+    experiment, document
+        The experiment, and where it is written.
+
+    Raises
+    ------
+    InputError
+        There is no such model, its files but for the weights' values are wrong, or it cannot run the prompt.
+    """
+    run = experiment.rtl
+    name = run.model or DEFAULT_MODEL
+    shipped = shipped_models()
+    if run.random_weights is not None:
+        return _random(experiment, document, name)
+    folder = shipped.get(name, Path(name))
+    if name not in shipped and "/" not in name and not folder.exists():
+        raise InputError([document.problem(("rtl", "model"), *unknown_name("model", name, shipped))])
+    opened = open_model(folder, name, run.weights)
+    files = sorted(path for path in folder.iterdir() if path.suffix in {".json", ".safetensors"})
+    return Chosen(
+        name if name in shipped else folder.resolve().name,
+        SCHEMES[opened.config.weights],
+        opened.config.shape,
+        opened.tokenizer,
+        opened.config.stop,
+        _prompt(experiment, document, opened.tokenizer, opened.config.shape),
+        opened.config.positions,
+        opened.read,
+        {f"{name}/{path.name}": path for path in files},
+    )
+
+
+def _random(experiment: RtlExperiment, document: Document, name: str) -> Chosen:
+    """Return a model with random weights of a preset's shape, or of that of a model that ships."""
+    shipped = shipped_models()
+    zero_share = experiment.rtl.random_weights or 0.0
+    at = ("rtl", "model")
+    if name not in presets() and name not in shipped:
+        raise InputError([document.problem(at, *unknown_name("model", name, [*presets(), *shipped]))])
+    shape = presets()[name] if name in presets() else read_config(shipped[name])
+    try:
+        check_random(shape, zero_share)
+    except ValueError as error:
+        raise InputError([document.problem(at, str(error), "a dense model's shape")]) from None
+    tokenizer = IdTokenizer("random weights know no words")
+    prompt = _prompt(experiment, document, tokenizer, shape)
+
+    def make() -> Model:
+        return random_model(shape, zero_share, experiment.rtl.seed)
+
+    return Chosen(name, SCHEMES["ternary"], shape, tokenizer, (), prompt, None, make, {})
+
+
+def _prompt(experiment: RtlExperiment, document: Document, tokenizer: Tokenizer, shape: ModelShape) -> list[int]:
+    run = experiment.rtl
+    default = DEFAULT_IDS if isinstance(tokenizer, IdTokenizer) else DEFAULT_PROMPT
+    expected = "text or ids that the model's vocabulary holds"
+    try:
+        ids = checked_ids(shape, tokenizer.encode(default if run.prompt is None else run.prompt))
+        expected = "fewer tokens"
+        check_positions(shape, len(ids), run.new_tokens)
+        if len(ids) > MAX_PROMPT:
+            raise ValueError(f"is {len(ids)} tokens long, the hardware takes {MAX_PROMPT}")
+    except UnknownTextError as error:
+        raise InputError([document.problem(("rtl", "prompt"), *error.args)]) from None
+    except ValueError as error:
+        raise InputError([document.problem(("rtl", "prompt"), str(error), expected)]) from None
+    return ids

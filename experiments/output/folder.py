@@ -1,0 +1,154 @@
+"""The output folder: replaced as a whole or left as it was.
+
+A run writes into a hidden folder beside the target, holds its lock while it lives, and renames it at the end.
+Whatever a killed run left behind is unlocked, so that the next run recognises it: an unfinished folder is removed, and
+an earlier result that was already moved aside is moved back. A lock is a hidden file beside the folder, gone with it.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import BaseFileLock
+
+from bitjoule.energy_models.inputs.errors import InputError, whole_file
+from bitjoule.sim.locks import acquire, locked, release
+
+MANIFEST = "manifest.json"
+NEW, OLD = ".bitjoule-new-", ".bitjoule-old-"
+_LOCK, _EXCHANGE = ".lock", ".bitjoule.lock"
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, which takes the place of `target` if the block ends well.
+
+    Parameters
+    ----------
+    target
+        The folder to make or to replace.
+
+    Yields
+    ------
+    Path
+        The folder to write into.
+
+    Raises
+    ------
+    InputError
+        `target` cannot be made, or holds something that is no earlier result.
+    """
+    staging_lock: BaseFileLock | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _exclusive(target.parent):
+            _check_replaceable(target)
+            _recover(target.parent)
+            staging = Path(tempfile.mkdtemp(prefix=f".{target.name}{NEW}", dir=target.parent))
+            staging_lock = _lock(staging)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    try:
+        staging.chmod(0o755)
+        yield staging
+        _swap(staging, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if staging_lock is not None:
+            release(staging_lock)
+
+
+def recover(parent: Path) -> None:
+    """Clean up after runs that were killed.
+
+    Parameters
+    ----------
+    parent
+        The folder of results.
+    """
+    with _exclusive(parent):
+        _recover(parent)
+
+
+def _recover(parent: Path) -> None:
+    for aside in sorted(parent.glob(f".*{OLD}*")):
+        if _abandoned(aside):
+            target = parent / aside.name[1:].partition(OLD)[0]
+            if target.exists():
+                shutil.rmtree(aside, ignore_errors=True)
+            else:
+                aside.rename(target)
+    for staging in sorted(parent.glob(f".*{NEW}*")):
+        if _abandoned(staging):
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _swap(staging: Path, target: Path) -> None:
+    try:
+        with _exclusive(target.parent):
+            _check_replaceable(target)
+            if not target.exists():
+                staging.rename(target)
+                return
+            aside = target.parent / staging.name.replace(NEW, OLD)
+            target.rename(aside)
+            try:
+                staging.rename(target)
+            except OSError:
+                aside.rename(target)
+                raise
+            # under a staging name a half-deleted result is never taken for one to move back
+            aside.rename(staging)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+
+
+def _unwritable(target: Path, error: OSError) -> InputError:
+    return whole_file(str(target), f"cannot be written: {error.strerror}", "a folder that can be written")
+
+
+@contextmanager
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Wait for, and hold, the lock on a folder in which results are exchanged; the system frees it if we die."""
+    with locked(folder / _EXCHANGE):
+        yield
+
+
+def _lock(folder: Path) -> BaseFileLock | None:
+    """Lock a folder, or return none if it is locked or cannot be."""
+    with suppress(OSError):
+        return acquire(folder.with_name(folder.name + _LOCK), wait=False)
+    return None
+
+
+def _abandoned(folder: Path) -> bool:
+    """Tell whether nobody holds a folder; of a lock's file without its folder, remove it."""
+    lock = _lock(folder.with_name(folder.name.removesuffix(_LOCK)))
+    if lock is None:
+        return False
+    release(lock)
+    return folder.is_dir()
+
+
+def _check_replaceable(target: Path) -> None:
+    """Refuse to delete what is not ours: in a result, only hidden files may stand beside what the manifest lists."""
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise whole_file(str(target), "is in the way", "a folder of an earlier run, or nothing")
+    if target.exists() and not os.access(target, os.W_OK | os.X_OK):
+        raise whole_file(str(target), "cannot be written", "a folder that can be written")
+    if not target.is_dir() or not any(target.iterdir()):
+        return
+    try:
+        manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+        known = {MANIFEST, *manifest["outputs"]} if "bitjoule" in manifest["versions"] else set()
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        known = set()
+    foreign = sorted(path.name for path in target.iterdir() if path.name not in known and path.name[0] != ".")
+    if foreign:
+        raise whole_file(
+            str(target), f"holds {foreign[0]!r}, which no run wrote", "an earlier result, or another --out"
+        )

@@ -1,0 +1,98 @@
+"""What the file of a price experiment may say: the key ``compare``, pairs of technologies."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field, field_validator
+
+from bitjoule.energy_models.inputs.documents import Document
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.validation import validate, wrong_value
+from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.experiments.files import ExperimentFile
+from bitjoule.experiments.names.entries import NamedTechnology, NameOrTechnology
+from bitjoule.experiments.names.lookup import Lookup
+from bitjoule.experiments.names.technologies import read_technology, technology_of
+
+Pair = Annotated[list[NameOrTechnology], Field(json_schema_extra={"minItems": 2, "maxItems": 2})]
+
+
+class PricesExperiment(ExperimentFile):
+    """An experiment that compares prices; nothing is synthesised and nothing counted."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule price experiment")
+
+    compare: list[Pair] = Field(
+        min_length=1, max_length=8,
+        description="pairs of technologies, the first the one that the second is divided by: names, paths to a "
+        "technology of `bitjoule calibrate`, or such written out",
+    )  # fmt: skip
+
+    @property
+    def size(self) -> str:
+        """How many pairs are compared."""
+        return f"{len(self.compare)} pair{'s' * (len(self.compare) > 1)} of technologies"
+
+    @field_validator("compare")
+    @classmethod
+    def _two_each(cls, pairs: list[Pair]) -> list[Pair]:
+        for i, pair in enumerate(pairs):
+            if len(pair) != 2:
+                raise wrong_value(f"holds {len(pair)}", "two technologies", i)
+        return pairs
+
+
+@dataclass(frozen=True)
+class PricesInput:
+    """A price experiment with its technologies.
+
+    Parameters
+    ----------
+    experiment
+        With technologies of files written out.
+    pairs
+        The technologies that are compared.
+    inputs
+        SHA-256 of the experiment's file and of those that it names, by name as written.
+    """
+
+    experiment: PricesExperiment
+    pairs: Sequence[tuple[Technology, Technology]]
+    inputs: Mapping[str, str]
+
+
+def read_prices_experiment(document: Document) -> PricesInput:
+    """Return a checked price experiment.
+
+    Parameters
+    ----------
+    document
+        Where it was written; paths in it are relative to its folder.
+
+    Raises
+    ------
+    InputError
+        With one problem for each thing wrong.
+    """
+    experiment = validate(PricesExperiment, document)
+    lookup = Lookup(document, [], document.inputs)
+    pairs = _pairs(experiment, lookup)
+    written = experiment.model_copy(update={"compare": [list(pair) for pair in pairs]})
+    found = [(technology_of(first), technology_of(second)) for first, second in pairs]
+    return PricesInput(written, found, lookup.inputs)
+
+
+def _pairs(experiment: PricesExperiment, lookup: Lookup) -> list[tuple[str | NamedTechnology, str | NamedTechnology]]:
+    """Return the pairs as an experiment that no other file belongs to names them."""
+    problems = lookup.problems
+    pairs = []
+    for i, entries in enumerate(experiment.compare):
+        found = [read_technology(lookup, entry, ("compare", i, side)) for side, entry in enumerate(entries)]
+        names = [whole if isinstance(whole, str) else whole.name for whole in found if whole is not None]
+        if len(names) == 2 and names[0] == names[1]:
+            problems.append(lookup.document.problem(("compare", i), f"{names[0]!r} beside itself", "two technologies"))
+        pairs.append((found[0], found[1]))
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+    return [(first, second) for first, second in pairs if first is not None and second is not None]

@@ -1,0 +1,1 @@
+"""From measurements of many arrays to the prices of a technology."""

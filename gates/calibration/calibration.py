@@ -1,0 +1,388 @@
+"""A technology from measurements: operators alone, and the terms of each array's energy."""
+
+import importlib.metadata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from bitjoule.energy_models.formats.storage import storages
+from bitjoule.energy_models.inputs.amounts import Band
+from bitjoule.energy_models.inputs.documents import read_document
+from bitjoule.energy_models.prices.measured import (
+    FEATURES,
+    Conditions,
+    LibertyFile,
+    MeasuredMac,
+    MeasuredOperation,
+    MeasuredTechnology,
+)
+from bitjoule.gates.calibration.fit import Floats, nonnegative_fit, relative_errors, table, told_apart
+from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
+from bitjoule.gates.calibration.operators import measure_operator
+from bitjoule.gates.constants import constant, constants
+from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.libraries import fingerprints, short_name
+from bitjoule.gates.liberty.requirements import check_library
+from bitjoule.gates.stimuli.operands import StimulusError, check_operands, parse_operands
+from bitjoule.rtl.config import AcceleratorConfig
+
+STANDARD = Path(__file__).parents[1] / "data" / "standard.yaml"
+# What the accumulators of several tokens add beside those of one: platforms price that store themselves.
+TERMS = (*FEATURES, "stored")
+NEEDED = ("nonzero", "load", "column", "lane")
+PJ_PER_FJ = 1e-3
+DIGITS = 6
+MISSING = (
+    "placement and wiring (wires by a rule of thumb), the clock's tree, SRAM; docs/measured-prices.md says how large "
+    "each could be"
+)
+
+Progress = Callable[[int, int, str], None]
+
+
+class CalibrationError(ValueError):
+    """Measurements that no prices follow from."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured.
+
+    Parameters
+    ----------
+    configs
+        The largest array of each kind.
+    operators
+        Operation and format of each operator.
+    stimulus
+        Operands without a share of zeros, e.g. ``gaussian:32``.
+    zero_share, zero_share_source
+        Of the ternary weights that the technology is for, and where it is from.
+    effort
+        How long each is run.
+    """
+
+    configs: Sequence[AcceleratorConfig]
+    operators: Sequence[tuple[str, str]]
+    stimulus: str
+    zero_share: float
+    zero_share_source: str
+    effort: Effort
+
+
+def float_stimulus() -> str:
+    """Return the operands of floating-point arrays: those of the integers, before they are scaled to them."""
+    return f"gaussian:{constant('float-sigma'):g}"
+
+
+def standard_plan() -> Plan:
+    """Return what is measured unless something else is asked for: that of data/standard.yaml."""
+    data = read_document(STANDARD).data
+    return Plan(
+        configs=[AcceleratorConfig.from_mapping(config) for config in data["arrays"]],
+        operators=[(text.split()[0], text.split()[1]) for text in data["operators"]],
+        stimulus=data["stimulus"],
+        zero_share=data["zero_share"],
+        zero_share_source=data["zero_share_source"],
+        effort=Effort(),
+    )
+
+
+def weight_format(config: AcceleratorConfig) -> str:
+    """Return the format of a configuration's weights, as schemes name it.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    """
+    return storages()[config.weight_encoding].holds
+
+
+def activation_format(config: AcceleratorConfig) -> str:
+    """Return the format of a configuration's activations, as schemes name it.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    """
+    return "fp16" if config.weight_encoding == "fp16" else f"int{config.activation_bits}"
+
+
+def fitted_configs(config: AcceleratorConfig) -> list[AcceleratorConfig]:
+    """Return the arrays that an array's terms are told apart with: other lanes, other columns, weights that stay.
+
+    Parameters
+    ----------
+    config
+        The largest.
+    """
+    lanes = max(8, config.lanes // 4)
+    columns = max(1, config.columns // 4)
+    smaller = [(lanes, columns), (config.lanes, columns), (lanes, config.columns)]
+    sizes = [(config.lanes, config.columns, 1)]
+    sizes += [(*shape, tokens) for tokens in (1, int(constant("held-tokens"))) for shape in smaller]
+    return list(dict.fromkeys(resized(config, *size) for size in sizes))
+
+
+def resized(config: AcceleratorConfig, lanes: int, columns: int, tokens: int) -> AcceleratorConfig:
+    """Return a configuration of another size whose bus brings a whole tile in each cycle.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    lanes, columns, tokens
+        Its new size.
+    """
+    tile_bits = -(-lanes * config.encoding.row_bits(columns) // 8) * 8
+    return replace(config, lanes=lanes, columns=columns, tokens=tokens, weight_bus_bits=tile_bits)
+
+
+def counts(measurement: Measurement) -> dict[str, float]:
+    """Return how often each term of an array's energy occurs in a cycle.
+
+    Parameters
+    ----------
+    measurement
+        Of the array.
+    """
+    config = AcceleratorConfig.from_mapping(dict(measurement.config))
+    return _counts(config, measurement.held, measurement.zero_share)
+
+
+def _counts(config: AcceleratorConfig, held: bool, zero_share: float) -> dict[str, float]:
+    macs = float(config.lanes * config.columns)
+    zeros = zero_share if weight_format(config) == "ternary" else 0.0
+    return {
+        "nonzero": macs * (1.0 - zeros),
+        "zero": macs * zeros,
+        "load": macs / (config.tokens if held else 1),
+        "column": config.columns,
+        "lane": config.lanes,
+        "cycle": 1.0,
+        "stored": float(config.columns * config.tokens) if config.tokens > 1 else 0.0,
+    }
+
+
+def stimuli(config: AcceleratorConfig, stimulus: str) -> list[str]:
+    """Return the operands that an array is measured with: for trits several shares of zeros.
+
+    Parameters
+    ----------
+    config
+        The array.
+    stimulus
+        Without a share of zeros.
+    """
+    if config.floating_point and stimulus.startswith("gaussian"):
+        return [float_stimulus()]
+    if weight_format(config) != "ternary" or not stimulus.startswith(("gaussian", "uniform")):
+        return [stimulus]
+    return [f"{stimulus},zeros:{share:g}" for share in constants("zero-share")]
+
+
+def check_sizes(config: AcceleratorConfig) -> None:
+    """Refuse an array whose terms its smaller sizes could not tell apart, before anything is measured.
+
+    Parameters
+    ----------
+    config
+        The largest array.
+
+    Raises
+    ------
+    CalibrationError
+        It is too small.
+    """
+    cases = [(size, share) for size in fitted_configs(config) for share in constants("zero-share")]
+    _check_terms(config, table([_counts(size, size.tokens > 1, share) for size, share in cases], TERMS))
+
+
+def _check_terms(config: AcceleratorConfig, features: Floats) -> None:
+    lost = [name for i, name in enumerate(TERMS) if name in NEEDED and i not in told_apart(features)]
+    if lost:
+        raise CalibrationError(
+            f"arrays up to {config.lanes} lanes x {config.columns} columns do not tell the energy of each "
+            f"{', '.join(lost)} from the rest; expected 16 lanes and 2 columns at least"
+        )
+
+
+def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement]) -> MeasuredMac:
+    """Return the terms of an array's energy.
+
+    Parameters
+    ----------
+    config
+        The largest array.
+    measurements
+        Of arrays of its kind, the largest among them.
+
+    Raises
+    ------
+    CalibrationError
+        The arrays are too small.
+    """
+    features = table([counts(found) for found in measurements], TERMS)
+    energies = table([dict(zip("lnh", found.band_fj, strict=True)) for found in measurements], "lnh")
+    _check_terms(config, features)
+    nominal = nonnegative_fit(features, energies[:, 1])
+    low, high = (energies[:, end].sum() / energies[:, 1].sum() for end in (0, 2))
+    terms = dict(zip(TERMS, nominal * PJ_PER_FJ, strict=True))
+    if TERMS.index("zero") not in told_apart(features):  # no zeros, or as many in all measurements
+        terms["zero"] = terms["nonzero"]
+    if not terms["nonzero"]:
+        raise CalibrationError(
+            f"{config.lanes} lanes x {config.columns} columns are too few to tell the MACs from what is around them"
+        )
+    largest = max(measurements, key=lambda found: (not found.held, found.macs))
+    size = AcceleratorConfig.from_mapping(dict(largest.config))
+    return MeasuredMac(
+        weights=weight_format(config),
+        activations=activation_format(config),
+        accumulation=config.accumulation if config.accumulation.startswith("fp") else "int32",
+        **{f"{name}_pj": band(terms[name] * low, terms[name], terms[name] * high) for name in FEATURES},
+        lanes=size.lanes,
+        columns=size.columns,
+        area_um2=rounded(largest.area_um2 / largest.macs),
+        leakage_nw=rounded(largest.leakage_nw / largest.macs),
+        period_ns=rounded(largest.period_ns),
+        worst_fit=rounded(float(abs(relative_errors(features, energies[:, 1], nominal)).max())),
+    )
+
+
+def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progress: Progress) -> MeasuredTechnology:
+    """Measure operators and arrays in a library's cells.
+
+    Parameters
+    ----------
+    plan
+        What.
+    library
+        The cells.
+    node_nm
+        Their process node.
+    command
+        What measures it again.
+    progress
+        Called with steps done, steps in all and the next step.
+
+    Raises
+    ------
+    LibertyError, StimulusError
+        Something is wrong with the library or the operands' text.
+    NetlistError
+        A netlist computes something else than NumPy.
+    CalibrationError
+        An array is too small.
+    """
+    kinds = [(weight_format(one), activation_format(one), one.accumulation) for one in plan.configs]
+    twice = next((one for one in kinds if kinds.count(one) > 1), None)
+    if twice is not None:
+        raise CalibrationError(f"two arrays of one kind, {' x '.join(twice[:2])}; expected one of each")
+    parse_operands(plan.stimulus)
+    if "zeros:" in plan.stimulus:
+        raise StimulusError(f"stimulus {plan.stimulus!r}: the shares of zeros are chosen here; expected none")
+    check_library(library)
+    for config in plan.configs:
+        check_sizes(config)
+        for stimulus in stimuli(config, plan.stimulus):
+            check_operands(stimulus, config)
+    jobs = [
+        (config, size, stimulus)
+        for config in plan.configs
+        for size in fitted_configs(config)
+        for stimulus in stimuli(config, plan.stimulus)
+    ]
+    steps = len(plan.operators) + len(jobs)
+    operations = []
+    for done, (operation, number_format) in enumerate(plan.operators):
+        progress(done, steps, f"{operation} {number_format}")
+        operations.append(measured_operation(operation, number_format, library, plan.effort))
+    found: dict[AcceleratorConfig, list[Measurement]] = {config: [] for config in plan.configs}
+    for done, (config, size, stimulus) in enumerate(jobs, len(plan.operators)):
+        kind = f"{weight_format(config)} x {activation_format(config)}"
+        progress(done, steps, f"{kind}, {size.lanes} x {size.columns}, {stimulus}")
+        found[config].append(measure(size, library, stimulus, plan.effort))
+    progress(steps, steps, "")
+    return MeasuredTechnology(
+        description=f"Measured on our netlists in the cells of {short_name(library)}",
+        node_nm=node_nm,
+        zero_share=plan.zero_share,
+        zero_share_source=plan.zero_share_source,
+        measured=Conditions(
+            command=command,
+            library=short_name(library),
+            liberty=[LibertyFile(file=name, sha256=sha256) for name, sha256 in fingerprints(library).items()],
+            voltage_v=library.voltage_v,
+            stimulus=_stimulus(plan),
+            wires=_wires(library, (one for several in found.values() for one in several)),
+            missing=MISSING,
+            versions={name: importlib.metadata.version(name) for name in ("amaranth", "bitjoule", "numpy", "pyosys")},
+        ),
+        operations=operations,
+        macs=[measured_mac(config, measurements) for config, measurements in found.items()],
+    )
+
+
+def _stimulus(plan: Plan) -> str:
+    """Return all that was run, in words."""
+    zeros = " and ".join(f"{share:g}" for share in constants("zero-share"))
+    effort = ", ".join(f"{name} {value}" for name, value in asdict(plan.effort).items())
+    return (
+        f"arrays {plan.stimulus}, trits with {zeros} zeros, floating-point arrays {float_stimulus()} in place of any "
+        f"gaussian; operators uniform integers, {float_stimulus()} floats; {effort}"
+    )
+
+
+def _wires(library: Library, measurements: Iterable[Measurement]) -> str:
+    rules = [library.wire_load(found.area_um2, found.cells) for found in measurements]
+    names = sorted({rule.name for rule in rules})
+    several = f"{names[0]}, or by other pitches" if len(names) > 1 else names[0]
+    return f"{several}; {rules[0].ff_per_um:g} fF/um"
+
+
+def measured_operation(operation: str, number_format: str, library: Library, effort: Effort) -> MeasuredOperation:
+    """Return what one operator takes alone.
+
+    Parameters
+    ----------
+    operation, number_format
+        Which.
+    library
+        The cells.
+    effort
+        How long it is run.
+    """
+    found = measure_operator(operation, number_format, library, effort)
+    return MeasuredOperation(
+        operation="add" if operation == "add" else "mul",
+        format=number_format,
+        energy_pj=band(*(energy_fj * PJ_PER_FJ for energy_fj in found.band_fj)),
+        area_um2=rounded(found.area_um2),
+        leakage_nw=rounded(found.leakage_nw),
+        delay_ns=rounded(found.delay_ns),
+    )
+
+
+def band(low: float, nominal: float, high: float) -> Band:
+    """Return a band with as many digits as the measurements are worth.
+
+    Parameters
+    ----------
+    low, nominal, high
+        In pJ.
+    """
+    return Band(low=rounded(low), nominal=rounded(nominal), high=rounded(high))
+
+
+def rounded(value: float) -> float:
+    """Return a number with six digits.
+
+    Parameters
+    ----------
+    value
+        The number.
+    """
+    return float(f"{value:.{DIGITS}g}")

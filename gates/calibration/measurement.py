@@ -1,0 +1,236 @@
+"""One measurement: an array's netlist, run on operands, priced; from the cache if it was made before."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bitjoule.gates.constants import constant
+from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.libraries import fingerprints
+from bitjoule.gates.netlist import Netlist
+from bitjoule.gates.power.activity import Simulator
+from bitjoule.gates.power.energy import EnergyModel
+from bitjoule.gates.power.parts import by_part, energy_by_part_fj, parts_of
+from bitjoule.gates.stimuli.operands import Source, Values, parse_operands
+from bitjoule.gates.stimuli.stimulus import Stimulus, check
+from bitjoule.gates.synthesis.flow import Goals, timing_of
+from bitjoule.gates.synthesis.store import stored_netlist, tool_fingerprint
+from bitjoule.gates.synthesis.yosys import Options
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.verilog import TOP, accelerator_verilog
+from bitjoule.sim.accelerator.build_cache import cached, content_hash
+
+CLOCK = "clk"
+WARM_UP_CYCLES = 12
+_CHECKED_TILES = 3
+_FILE = "measurement.json"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long operands are run: more of them make a smaller standard error.
+
+    Parameters
+    ----------
+    cycles
+        Clock cycles that are counted; where weights stay for several tokens, whole numbers of those.
+    words
+        Words of 64 independent sequences.
+    seed
+        Of the random operands.
+    """
+
+    cycles: int = 8
+    words: int = 1
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """An array's energy in a cycle, and what it is made of.
+
+    Parameters
+    ----------
+    config
+        The configuration, as its YAML file holds it.
+    stimulus
+        The operands' text.
+    held
+        Whether a weight tile served `tokens` tokens.
+    zero_share
+        Of the weights that were run.
+    settled_fj, total_fj
+        Without and with glitches, pins only, clock included.
+    wire_settled_fj, wire_fj
+        Of wires, by the wire-load rule, without and with glitches.
+    clock_fj
+        The clock pins' share of `settled_fj` and `total_fj`.
+    error_fj
+        Standard error of `total_fj`.
+    leakage_nw, area_um2, cells, period_ns
+        Of the netlist.
+    parts_fj, parts_settled_fj, parts_um2
+        Energy with and without glitches, wires and primary inputs included, and area, by part; see
+        `bitjoule.gates.power.parts`.
+    """
+
+    config: Mapping[str, object]
+    stimulus: str
+    held: bool
+    zero_share: float
+    settled_fj: float
+    total_fj: float
+    wire_settled_fj: float
+    wire_fj: float
+    clock_fj: float
+    error_fj: float
+    leakage_nw: float
+    area_um2: float
+    cells: int
+    period_ns: float
+    parts_fj: Mapping[str, float] = field(default_factory=dict)
+    parts_settled_fj: Mapping[str, float] = field(default_factory=dict)
+    parts_um2: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def macs(self) -> int:
+        """MACs in a cycle."""
+        accelerator = AcceleratorConfig.from_mapping(dict(self.config))
+        return accelerator.lanes * accelerator.columns
+
+    @property
+    def counted_fj(self) -> float:
+        """All that was counted in a cycle: pins and wires, with every glitch."""
+        return self.total_fj + self.wire_fj
+
+    @property
+    def band_fj(self) -> tuple[float, float, float]:
+        """Energy of a cycle: low, nominal and high.
+
+        Low: pins alone. Nominal: with wires. High: every glitch that gates of one delay all would pass on, longer wires
+        and a clock tree (constants.csv: ``high-wire-length``, ``high-clock-tree``). Gates swallow pulses shorter than
+        their own delay: what glitches really add lies in between, and adds most to multipliers and floating point.
+        """
+        nominal = self.settled_fj + self.wire_settled_fj
+        high = self.total_fj + constant("high-wire-length") * self.wire_fj + constant("high-clock-tree") * self.clock_fj
+        return self.settled_fj, nominal, high
+
+
+def netlist_of(config: AcceleratorConfig, library: Library, options: Options | None = None) -> Netlist:
+    """Return a configuration's netlist.
+
+    Parameters
+    ----------
+    config
+        The accelerator.
+    library
+        The cells.
+    options
+        How to synthesise.
+
+    Raises
+    ------
+    RuntimeError
+        Yosys failed.
+    ValueError
+        Something could not be mapped.
+    """
+    goals = Goals(float("nan"), constant("load-share"))
+    if options is None:
+        # Floating-point arrays are so large that the one way through ABC that is best for most has to do.
+        options = Options(tries=1) if config.floating_point else Options()
+    return stored_netlist(accelerator_verilog(config), TOP, CLOCK, library, options, goals)
+
+
+def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: Effort | None = None) -> Measurement:
+    """Return what an array takes in a cycle at full rate, after its netlist has been checked against NumPy.
+
+    A configuration for several tokens reuses each weight tile for all of them.
+
+    Parameters
+    ----------
+    config
+        The accelerator.
+    library
+        The cells.
+    stimulus
+        The operands; see `bitjoule.gates.stimuli.operands`.
+    effort
+        How long.
+
+    Raises
+    ------
+    StimulusError
+        The text names no operands of this configuration.
+    NetlistError
+        The netlist computes something else than NumPy.
+    """
+    effort = effort or Effort()
+    operands = parse_operands(stimulus)
+    verilog = accelerator_verilog(config)
+    key = content_hash(
+        verilog,
+        stimulus,
+        json.dumps(asdict(effort)),
+        *fingerprints(library).values(),
+        tool_fingerprint(),
+        np.__version__,
+    )
+
+    def build(folder: Path) -> None:
+        netlist = netlist_of(config, library)
+        held = config.tokens > 1
+        tiles = min(_CHECKED_TILES, max(1, config.max_k // config.lanes))
+        checked = Simulator(netlist, CLOCK, effort.words)
+        check(checked, Stimulus(config, operands, effort.words, effort.seed, held), tiles)
+        simulator = Simulator(netlist, CLOCK, effort.words)
+        source = Stimulus(config, operands, effort.words, effort.seed, held)
+        counted = _Counted(source.source)
+        source.source = counted
+        cycles = WARM_UP_CYCLES + effort.cycles
+        activity = simulator.measure(source.steady(simulator, cycles), WARM_UP_CYCLES)
+        energy = EnergyModel(netlist, library, simulator.clock_nets).energy(activity)
+        parts = parts_of(netlist, config)
+        found = Measurement(
+            config=config.as_mapping(),
+            stimulus=stimulus,
+            held=held,
+            zero_share=counted.zeros / counted.drawn,
+            settled_fj=energy.settled_fj,
+            total_fj=energy.total_fj,
+            wire_settled_fj=energy.wire_fj[0],
+            wire_fj=energy.wire_fj[1],
+            clock_fj=energy.clock_fj,
+            error_fj=energy.error_fj,
+            leakage_nw=energy.leakage_nw,
+            area_um2=netlist.area_um2,
+            cells=len(netlist.instances),
+            period_ns=timing_of(netlist, library, set(simulator.clock_nets)).period_ns,
+            parts_fj=energy_by_part_fj(energy, parts),
+            parts_settled_fj=energy_by_part_fj(energy, parts, settled=True),
+            parts_um2=by_part((instance.cell.area_um2 for instance in netlist.instances), parts),
+        )
+        (folder / _FILE).write_text(json.dumps(asdict(found)), encoding="utf-8")
+
+    stored = json.loads((cached(f"measurement-{key}", build) / _FILE).read_text(encoding="utf-8"))
+    return Measurement(**stored)
+
+
+class _Counted:
+    """Operands, and how many of the weights were zero."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.zeros = self.drawn = 0
+
+    def weights(self) -> Values:
+        values = self._source.weights()
+        self.zeros += int(np.count_nonzero(values == 0))
+        self.drawn += values.size
+        return values
+
+    def activations(self) -> Values:
+        return self._source.activations()

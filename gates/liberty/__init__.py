@@ -1,0 +1,1 @@
+"""Liberty files: text, cells, tables, conditions, wires, and what a library must contain."""

@@ -1,0 +1,242 @@
+"""Energy of a netlist from its toggles and the library's capacitances and power tables.
+
+Counted are, in a cycle: half C V squared for each toggle of a net, C being the input pins on it; the internal energy
+of its driver and of inputs that toggle without effect, the tables read at each pin's own slew and load (`prices`); and
+for each flip-flop or clock gate that gets a clock edge the clock pin's capacitance and internal energy. What wires add
+by the wire-load rule, in charge, slews and internal energy, is a part of its own. The clock's own tree is not there
+before layout and not counted, nor the clock's wires.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.tables import Floats
+from bitjoule.gates.liberty.wires import WireLoad
+from bitjoule.gates.netlist import Instance, Netlist, kind
+from bitjoule.gates.power.activity import Activity
+from bitjoule.gates.power.internal import Members, Prices
+from bitjoule.gates.timing.sta import analyse, by_cell
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Energy of a cycle.
+
+    Parameters
+    ----------
+    settled_fj, total_fj : float
+        Without and with glitches, in fJ, clock pins included, leakage and wires not.
+    wire_fj : tuple of float
+        What wires add to each.
+    clock_fj : float
+        The part of the clock pins, in fJ.
+    error_fj : float
+        Standard error of `total_fj`.
+    leakage_nw : float
+        Leakage in nW.
+    parts_fj : dict of str to float
+        `total_fj` by the kind of the driving cell; ``input`` is what the primary inputs charge, ``hidden`` is of input
+        toggles that toggle no output.
+    by_instance_fj : tuple of array
+        `settled_fj` and `total_fj` of each instance by its number: its internal energy, its clock pin and the nets it
+        drives. What primary inputs charge belongs to none.
+    wire_by_instance_fj : tuple of array
+        `wire_fj` of each instance.
+    clock_by_instance_fj : array
+        The part of `by_instance_fj` that is `clock_fj`.
+    """
+
+    settled_fj: float
+    total_fj: float
+    wire_fj: tuple[float, float]
+    clock_fj: float
+    error_fj: float
+    leakage_nw: float
+    parts_fj: dict[str, float]
+    by_instance_fj: tuple[Floats, Floats]
+    wire_by_instance_fj: tuple[Floats, Floats]
+    clock_by_instance_fj: Floats
+
+
+@dataclass(frozen=True)
+class Bill:
+    """Energy in fJ of a cycle by what it is spent on.
+
+    Parameters
+    ----------
+    switching, internal : array
+        Of each net: half C V squared, and its driver's internal energy.
+    hidden, clock : array
+        Of each instance: inputs that toggle without effect, and the clock pin.
+    """
+
+    switching: Floats
+    internal: Floats
+    hidden: Floats
+    clock: Floats
+
+    @property
+    def total_fj(self) -> float:
+        """The sum."""
+        return float(self.switching.sum() + self.internal.sum() + self.hidden.sum() + self.clock.sum())
+
+
+class EnergyModel:
+    """Prices toggles.
+
+    Parameters
+    ----------
+    netlist : Netlist
+        The netlist.
+    library : Library
+        Where its cells are.
+    clock_nets : iterable of int
+        Nets that carry the clock: priced by clock edges, not by toggles.
+    slew_ns : float or None
+        Slew of the clock and of primary inputs in ns, instead of the library's typical one.
+    """
+
+    def __init__(
+        self, netlist: Netlist, library: Library, clock_nets: Iterable[int], slew_ns: float | None = None
+    ) -> None:
+        self.netlist = netlist
+        nets = set(clock_nets)
+        self.wires = library.wire_load(netlist.area_um2, max(len(netlist.instances), 1))
+        self.pins = Meter(netlist, library, nets, None, slew_ns)
+        self.wired = Meter(netlist, library, nets, self.wires, slew_ns)
+        self._driver = {net: number for number, item in enumerate(netlist.instances) for net in outputs(item)}
+        self._kinds = ["input"] * netlist.nets
+        for net, number in self._driver.items():
+            self._kinds[net] = kind(netlist.instances[number].cell)
+
+    def energy(self, activity: Activity) -> Energy:
+        """Price what was counted.
+
+        Parameters
+        ----------
+        activity : Activity
+            Of the same netlist.
+
+        Returns
+        -------
+        Energy
+            Of a cycle.
+        """
+        bills = [self.pins.bill(toggles, activity) for toggles in (activity.settled, activity.total)]
+        wired = [self.wired.bill(toggles, activity) for toggles in (activity.settled, activity.total)]
+        total = bills[1]
+        of_nets = total.switching + total.internal
+        each = np.divide(of_nets, activity.total, out=np.zeros_like(of_nets), where=activity.total > 0.0)
+        by_cycle = np.array([float(toggles @ each) for _, toggles in activity.by_cycle])
+        parts: dict[str, float] = defaultdict(float)
+        for name, energy in zip(self._kinds, of_nets, strict=True):
+            parts[name] += float(energy)
+        parts["clock"] = float(total.clock.sum())
+        parts["hidden"] = float(total.hidden.sum())
+        by_instance = [self._by_instance(bill) for bill in bills]
+        with_wires = [self._by_instance(bill) for bill in wired]
+        return Energy(
+            bills[0].total_fj,
+            bills[1].total_fj,
+            (wired[0].total_fj - bills[0].total_fj, wired[1].total_fj - bills[1].total_fj),
+            parts["clock"],
+            float(by_cycle.std(ddof=1) / np.sqrt(len(by_cycle))) if len(by_cycle) > 1 else 0.0,
+            sum(instance.cell.leakage_nw for instance in self.netlist.instances),
+            dict(parts),
+            (by_instance[0], by_instance[1]),
+            (with_wires[0] - by_instance[0], with_wires[1] - by_instance[1]),
+            total.clock,
+        )
+
+    def _by_instance(self, bill: Bill) -> Floats:
+        result: Floats = bill.hidden + bill.clock
+        of_nets = bill.switching + bill.internal
+        for net, number in self._driver.items():
+            result[number] += of_nets[net]
+        return result
+
+
+class Meter:
+    """Prices toggles under one wire-load rule, or without wires.
+
+    Parameters
+    ----------
+    netlist, library, clock_nets, slew_ns
+        As of `EnergyModel`.
+    wires : WireLoad or None
+        The rule.
+    """
+
+    def __init__(
+        self, netlist: Netlist, library: Library, clock_nets: set[int], wires: WireLoad | None, slew_ns: float | None
+    ) -> None:
+        self.netlist = netlist
+        self.volt_squared = library.voltage_v**2
+        self.analysis = analyse(netlist, library, clock_nets, wires, slew_ns)
+        self.clock_nets = np.array(sorted(clock_nets), dtype=np.intp)
+        self.prices = [
+            Prices(Members(cell, numbers, nets), self.analysis.slew_ns, self.analysis.load_ff, clock_nets)
+            for cell, numbers, nets in by_cell(netlist)
+        ]
+
+    def bill(self, toggles: Floats, activity: Activity) -> Bill:
+        """Price toggles.
+
+        Parameters
+        ----------
+        toggles : array
+            Of each net in a cycle, with or without glitches.
+        activity : Activity
+            Where they are from: which flip-flops got a clock edge, and how often their state changed.
+        """
+        switching = 0.5 * self.volt_squared * self.analysis.load_ff * toggles
+        switching[self.clock_nets] = 0.0
+        internal = np.zeros_like(switching)
+        hidden, clock = np.zeros(len(self.netlist.instances)), np.zeros(len(self.netlist.instances))
+        for prices in self.prices:
+            members = prices.members
+            for pin in members.cell.outputs:
+                internal[members.nets[pin]] = toggles[members.nets[pin]] * prices.output_fj(pin, toggles)
+            hidden[members.numbers] = prices.hidden_fj(toggles)
+            if members.cell.flip_flop is not None:
+                clock[members.numbers] = self._register_fj(prices, activity)
+            elif members.cell.clock_gate:
+                clock[members.numbers] = self._gate_fj(prices, activity)
+        internal[self.clock_nets] = 0.0
+        return Bill(switching, internal, hidden, clock)
+
+    def _register_fj(self, prices: Prices, activity: Activity) -> Floats:
+        cell, members = prices.cell, prices.members
+        edges = activity.clocked[members.numbers]
+        changed = np.minimum(edges, activity.settled[members.nets[cell.outputs[0]]])
+        kept_fj, changed_fj = prices.clock_pin_fj()
+        charge_fj = cell.pins[cell.clock_pin()].capacitance_ff * self.volt_squared
+        result: Floats = edges * charge_fj + (edges - changed) * kept_fj + changed * changed_fj
+        return result
+
+    def _gate_fj(self, prices: Prices, activity: Activity) -> Floats:
+        """Energy of clock gates: their clock pins in every cycle, their outputs when their registers get an edge."""
+        cell, members = prices.cell, prices.members
+        output = members.nets[cell.roles["clock_gate_out_pin"]]
+        open_share = np.array([self._open_share(net, activity) for net in output.tolist()])
+        shut_fj, open_fj = prices.gate_fj()
+        charge_fj = cell.pins[cell.clock_pin()].capacitance_ff * self.volt_squared
+        result: Floats = charge_fj + (1.0 - open_share) * shut_fj + open_share * open_fj
+        return result
+
+    def _open_share(self, net: int, activity: Activity) -> float:
+        for prices in self.prices:
+            if prices.cell.flip_flop is not None:
+                gated = prices.members.nets[prices.cell.clock_pin()] == net
+                if gated.any():
+                    return float(activity.clocked[prices.members.numbers[gated][0]])
+        return 0.0
+
+
+def outputs(instance: Instance) -> list[int]:
+    """Return the nets an instance drives."""
+    return [instance.nets[pin] for pin in instance.cell.outputs]

@@ -1,0 +1,232 @@
+"""Which part of the accelerator each cell of its netlist is: what the energy of a multiply-accumulate is spent on.
+
+The netlist is flat and the names of its gates are gone; flip-flops keep the names of the registers they are. A gate's
+part follows from what it sees (the registers and inputs from which there is a way to it through gates) and what it
+feeds. The first of these rules that holds decides:
+
+1. A clock gate is ``clock``, and so is what clock pins take. A flip-flop is ``registers``.
+2. What sees the operands' inputs, or the beats gathered of a tile, is ``unpack``: it prepares operands for their
+   registers.
+3. What sees the running sums or the queue of results is ``accumulate``: the adder with all its carries, the selection
+   of a token's sums, the queue's output.
+4. What sees operand registers, of one lane only, is ``select``; in an array that multiplies, ``multiply``. What sees
+   those of two lanes or more is ``tree``. A full adder of the first level may count to either: it sees three lanes,
+   but where constants made its operands simpler, gates before it can have been drawn into it.
+5. What sees registers in the column is ``tree`` if it feeds others of these, and ``accumulate`` if it does not.
+6. All else is ``control``: sequencer, handshakes, counters, enables, addresses.
+
+Without a register in the tree, rule 3 begins where the running sum comes in.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from enum import IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitjoule.gates.netlist import Instance, Netlist
+from bitjoule.gates.power.energy import Energy
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.operands import activation_bits, weight_lines
+
+PARTS = ("unpack", "select", "multiply", "tree", "accumulate", "registers", "clock", "control")
+_REGISTER = re.compile(r"(?P<path>.*?)(?P<name>[^.]*?)(?:\$\d+)?(?:\[(?P<index>\d+)\].*)?(?:\$_\w+_)?")
+_COLUMN = re.compile(r"\bcolumn\d+\.")
+_OPERANDS = {"plus", "minus", "weights", "activations"}
+
+
+class Bank(IntFlag):
+    """Registers and inputs by what they hold."""
+
+    CONTROL = 1
+    INPUT = 2
+    OPERANDS = 4
+    COLUMN = 8
+    SUMS = 16
+
+
+def bank(name: str) -> Bank:
+    """Return what a flip-flop holds.
+
+    Parameters
+    ----------
+    name
+        Of the instance: the register's, as Yosys writes it, and the kind of flip-flop.
+    """
+    match = _REGISTER.fullmatch(name)
+    path, register = (match["path"], match["name"]) if match else ("", name)
+    if register.removeprefix("held_") in _OPERANDS:
+        return Bank.OPERANDS
+    if "accumulators." in path or (path.endswith("queue.") and register == "storage"):
+        return Bank.SUMS
+    if _COLUMN.search(path):
+        return Bank.COLUMN
+    if path.endswith("loader.") and register.startswith("early"):
+        return Bank.INPUT
+    return Bank.CONTROL
+
+
+def parts_of(netlist: Netlist, config: AcceleratorConfig) -> list[str]:
+    """Return the part of each instance, in their order.
+
+    Parameters
+    ----------
+    netlist
+        Of the accelerator; its flip-flops have the names that `bitjoule.gates.synthesis.yosys` gives them.
+    config
+        What it was synthesised from.
+    """
+    banks = {
+        number: bank(instance.name)
+        for number, instance in enumerate(netlist.instances)
+        if instance.cell.flip_flop is not None
+    }
+    seen, lanes = _sources(netlist, config, banks)
+    feeds = _sinks(netlist, banks)
+    order = _ordered(netlist)
+    for instance in order:
+        source, lane = Bank(0), 0
+        for pin in instance.cell.inputs:
+            source |= seen[instance.nets[pin]]
+            lane |= lanes[instance.nets[pin]]
+        for pin in instance.cell.outputs:
+            seen[instance.nets[pin]], lanes[instance.nets[pin]] = source, lane
+    for instance in reversed(order):
+        fed = any(feeds[instance.nets[pin]] for pin in instance.cell.outputs)
+        for pin in instance.cell.inputs:
+            feeds[instance.nets[pin]] |= fed
+    select = "multiply" if config.multiplies else "select"
+    found = []
+    for instance in netlist.instances:
+        if instance.cell.clock_gate:
+            found.append("clock")
+        elif instance.cell.flip_flop is not None:
+            found.append("registers")
+        else:
+            out = [instance.nets[pin] for pin in instance.cell.outputs]
+            one_lane = lanes[out[0]].bit_count() < 2
+            found.append(_part(seen[out[0]], one_lane, any(feeds[net] for net in out), select))
+    return found
+
+
+def _part(seen: Bank, one_lane: bool, feeds_column: bool, select: str) -> str:
+    if seen & Bank.INPUT:
+        return "unpack"
+    if seen & Bank.SUMS:
+        return "accumulate"
+    if seen & Bank.OPERANDS:
+        return select if one_lane else "tree"
+    if seen & Bank.COLUMN:
+        return "tree" if feeds_column else "accumulate"
+    return "control"
+
+
+def _sources(
+    netlist: Netlist, config: AcceleratorConfig, banks: dict[int, Bank]
+) -> tuple[dict[int, Bank], dict[int, int]]:
+    """Return, of each net that a register or input drives, what it holds, and of operands the lane, as a bit."""
+    seen: dict[int, Bank] = defaultdict(lambda: Bank(0))
+    lanes: dict[int, int] = defaultdict(int)
+    for port, nets in netlist.inputs.items():
+        data = port in ("s_axis_weights_tdata", "s_axis_activations_tdata")
+        seen.update(dict.fromkeys(nets, Bank.INPUT if data else Bank.CONTROL))
+    operands = {number for number, held in banks.items() if held == Bank.OPERANDS}
+    places = {number: _place(netlist.instances[number].name) for number in operands}
+    bits = {**weight_lines(config), "activations": activation_bits(config)}
+    for number, held in banks.items():
+        instance = netlist.instances[number]
+        lane = 0
+        if number in operands:
+            name, index = places[number]
+            # Yosys calls a column's weights by its port, or by the vector of all columns, one after the other.
+            lane = 1 << (index // bits[name.removeprefix("held_")] % config.lanes)
+        for pin in instance.cell.outputs:
+            seen[instance.nets[pin]], lanes[instance.nets[pin]] = held, lane
+    seen[0] = seen[1] = Bank(0)
+    return seen, lanes
+
+
+def _place(name: str) -> tuple[str, int]:
+    """Return the name of a flip-flop's register, which columns share, and the place of its bit."""
+    match = _REGISTER.fullmatch(name)
+    if match is None:
+        return name, 0
+    return match["name"], int(match["index"] or 0)
+
+
+def _sinks(netlist: Netlist, banks: dict[int, Bank]) -> dict[int, bool]:
+    """Return the nets that a register in the column takes."""
+    feeds: dict[int, bool] = defaultdict(bool)
+    for number, held in banks.items():
+        instance = netlist.instances[number]
+        if held == Bank.COLUMN:
+            feeds.update(dict.fromkeys((instance.nets[pin] for pin in instance.cell.inputs), True))
+    return feeds
+
+
+def _ordered(netlist: Netlist) -> list[Instance]:
+    """Return the gates, each behind all that it reads."""
+    gates = [item for item in netlist.instances if item.cell.flip_flop is None and not item.cell.clock_gate]
+    driver = {item.nets[pin]: number for number, item in enumerate(gates) for pin in item.cell.outputs}
+    readers: dict[int, list[int]] = defaultdict(list)
+    waiting = [0] * len(gates)
+    for number, item in enumerate(gates):
+        for pin in item.cell.inputs:
+            if item.nets[pin] in driver:
+                readers[driver[item.nets[pin]]].append(number)
+                waiting[number] += 1
+    ready = [number for number, count in enumerate(waiting) if not count]
+    order = []
+    while ready:
+        number = ready.pop()
+        order.append(gates[number])
+        for reader in readers[number]:
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                ready.append(reader)
+    return order
+
+
+def by_part(values: Iterable[float], parts: Sequence[str]) -> dict[str, float]:
+    """Return sums over the instances of each part, of the parts that there are.
+
+    Parameters
+    ----------
+    values
+        Of each instance: area, leakage, energy.
+    parts
+        From `parts_of`.
+    """
+    found: dict[str, float] = {part: 0.0 for part in PARTS if part in parts}
+    for part, value in zip(parts, values, strict=True):
+        found[part] += float(value)
+    return found
+
+
+def energy_by_part_fj(energy: Energy, parts: Sequence[str], settled: bool = False) -> dict[str, float]:
+    """Return the energy of a cycle by part; it adds up to `energy`'s total and its wires.
+
+    Parameters
+    ----------
+    energy
+        Of the netlist.
+    parts
+        From `parts_of`.
+    settled
+        Without glitches.
+
+    Returns
+    -------
+    dict of str to float
+        In fJ. Clock pins of flip-flops count to ``clock``; ``input`` is what primary inputs charge, ``wires`` what
+        wires add in all parts.
+    """
+    kind = 0 if settled else 1
+    each = energy.by_instance_fj[kind]
+    clocks: NDArray[np.float64] = energy.clock_by_instance_fj
+    found = by_part(each - clocks, parts)
+    found["clock"] = found.get("clock", 0.0) + float(clocks.sum())
+    total_fj = energy.settled_fj if settled else energy.total_fj
+    return found | {"input": total_fj - float(each.sum()), "wires": energy.wire_fj[kind]}

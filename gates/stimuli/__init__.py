@@ -1,0 +1,1 @@
+"""Operands that an array is measured with."""

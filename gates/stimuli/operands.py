@@ -1,0 +1,256 @@
+"""Operands of a stimulus: random ones, worst ones, and by name those recorded from a trained model.
+
+A text says which: ``gaussian:32``, ``gaussian:32,zeros:0.45``, ``uniform,zeros:0.3``, ``worst``, ``model:tiny-b158``.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitjoule.rtl.config import AcceleratorConfig
+
+Values = NDArray[Any]
+KINDS = "gaussian:SIGMA, uniform, worst or model:NAME"
+
+
+class StimulusError(ValueError):
+    """A text names no operands, or such that a configuration cannot take."""
+
+
+class Source(Protocol):
+    """Operands in the order of the streams, as many trials side by side."""
+
+    def weights(self) -> Values:
+        """Return the next weight tile: lanes x columns x trials; trits, int8 or float16."""
+        ...
+
+    def activations(self) -> Values:
+        """Return the next token's activations for a tile: lanes x trials; integers, or float16."""
+        ...
+
+
+class Operands(Protocol):
+    """What the operands are, whatever the configuration."""
+
+    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> Source:
+        """Return where a configuration's operands come from.
+
+        Parameters
+        ----------
+        config
+            The configuration.
+        trials
+            Independent sequences.
+        tokens
+            That a weight tile serves.
+        random
+            What the sequences are drawn with.
+
+        Raises
+        ------
+        StimulusError
+            There are none for this configuration.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Gaussian operands, independent, rounded and clipped to what the configuration can say.
+
+    Weights: trits are a Gaussian matrix quantised by its mean magnitude, as BitNet b1.58 does, which makes a share of
+    0.31 zeros. Integers have the activations' distribution; floating-point operands are not rounded but to FP16.
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation.
+    zero_share
+        Of the weights, those that are zero, the others distributed as without it; None for what the distribution gives.
+    """
+
+    sigma: float
+    zero_share: float | None = None
+
+    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> Source:  # noqa: ARG002
+        """Return independent operands; see `Operands.source`."""
+        half_mean = math.erf(0.5 / math.sqrt(math.pi))  # P(|w| < mean|w| / 2)
+        share = half_mean if self.zero_share is None else self.zero_share
+        return _Random(config, trials, random, self, share, self.sigma)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Operands of which each value is as likely as any other, independent; floating-point ones from -1 to 1.
+
+    Parameters
+    ----------
+    zero_share
+        As of `Gaussian`.
+    """
+
+    zero_share: float | None = None
+
+    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> Source:  # noqa: ARG002
+        """Return independent operands; see `Operands.source`."""
+        return _Random(config, trials, random, self, 1 / 3 if self.zero_share is None else self.zero_share, None)
+
+
+@dataclass(frozen=True, eq=False)
+class _Random:
+    """Independent operands: `trit_zeros` is the share of zero trits; no `sigma`: uniform."""
+
+    config: AcceleratorConfig
+    trials: int
+    random: np.random.Generator
+    operands: Gaussian | Uniform
+    trit_zeros: float
+    sigma: float | None
+
+    def weights(self) -> Values:
+        config = self.config
+        shape = (config.lanes, config.columns, self.trials)
+        if config.multiplies:
+            drawn = self._numbers(shape, 8)
+            share = self.operands.zero_share
+            if share is None:
+                return drawn
+            return np.where(self.random.random(shape) < share, drawn.dtype.type(0), drawn)
+        signs = (self.random.integers(0, 2, shape) * 2 - 1).astype(np.int8)
+        if not config.encoding.zero:
+            return signs
+        return np.where(self.random.random(shape) < self.trit_zeros, np.int8(0), signs)
+
+    def activations(self) -> Values:
+        return self._numbers((self.config.lanes, self.trials), self.config.activation_bits)
+
+    def _numbers(self, shape: tuple[int, ...], bits: int) -> Values:
+        if self.config.floating_point:
+            floats = (
+                self.random.uniform(-1, 1, shape) if self.sigma is None else self.random.normal(0, self.sigma, shape)
+            )
+            return floats.astype(np.float16)
+        limit = 1 << (bits - 1)
+        if self.sigma is None:
+            return self.random.integers(-limit, limit, shape).astype(np.int8)
+        return np.clip(np.rint(self.random.normal(0.0, self.sigma, shape)), -limit, limit - 1).astype(np.int8)
+
+
+@dataclass(frozen=True)
+class Worst:
+    """Operands that make as many bits toggle as they can.
+
+    Every bit of every activation flips from each token to the next: -128 and 127, or the two like it. Weights change
+    their sign (trits; all bits of integers and floats) in every second tile only: a product of two operands that change
+    together stays about what it is, and the adders see nothing. All lanes and columns do the same, as then all
+    operands of an adder change at once. In a trial the phase of weights and activations is random.
+    """
+
+    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> Source:  # noqa: ARG002
+        """Return operands that alternate; see `Operands.source`."""
+        return _Alternating(config, random.integers(0, 4, trials), random.integers(0, 2, trials))
+
+
+@dataclass(eq=False)
+class _Alternating:
+    config: AcceleratorConfig
+    weight_phase: Values
+    activation_phase: Values
+    tile: int = 0
+    token: int = 0
+
+    def weights(self) -> Values:
+        phase = (self.tile + self.weight_phase) // 2 % 2
+        self.tile += 1
+        pair = np.array([1, -1], np.int8)
+        if self.config.multiplies:
+            pair = self._extremes(8)
+        return np.broadcast_to(pair[phase], (self.config.lanes, self.config.columns, len(phase)))
+
+    def activations(self) -> Values:
+        phase = (self.token + self.activation_phase) % 2
+        self.token += 1
+        return np.broadcast_to(self._extremes(self.config.activation_bits)[phase], (self.config.lanes, len(phase)))
+
+    def _extremes(self, bits: int) -> Values:
+        if self.config.floating_point:
+            # 1.33 and -3.33, each the other with every bit inverted: sums of their products stay finite.
+            return np.array([0x3D55, 0xC2AA], np.uint16).view(np.float16)
+        return np.array([-(1 << (bits - 1)), (1 << (bits - 1)) - 1], np.int8)
+
+
+def parse_operands(text: str) -> Operands:
+    """Return the operands that a text names.
+
+    Parameters
+    ----------
+    text
+        ``gaussian:SIGMA`` or ``uniform``, each with or without ``,zeros:SHARE``; ``worst``; ``model:NAME``.
+
+    Raises
+    ------
+    StimulusError
+        It names none: says what was found and what was expected.
+    """
+    first, *options = (part.strip() for part in text.split(","))
+    kind, colon, value = first.partition(":")
+    if kind == "model" and colon and not options:
+        # Only who names a model has to have it, and what runs it.
+        from bitjoule.gates.stimuli.recorded import recorded_operands
+
+        return recorded_operands(value)
+    if first == "worst" and not options:
+        return Worst()
+    zero_share = _zero_share(text, options)
+    if first == "uniform":
+        return Uniform(zero_share)
+    if kind == "gaussian" and colon:
+        sigma = _number(text, "SIGMA", value)
+        if not 0 < sigma < math.inf:
+            raise StimulusError(f"stimulus {text!r}: SIGMA is {value}; expected more than 0")
+        return Gaussian(sigma, zero_share)
+    raise StimulusError(f"stimulus {text!r}: {first!r} names no operands; expected {KINDS}")
+
+
+def check_operands(text: str, config: AcceleratorConfig) -> None:
+    """Refuse operands that a configuration cannot take, before its netlist is made.
+
+    Parameters
+    ----------
+    text
+        As of `parse_operands`.
+    config
+        The configuration.
+
+    Raises
+    ------
+    StimulusError
+        The text names no operands, or none of this configuration.
+    """
+    parse_operands(text).source(config, 1, 1, np.random.default_rng(0))
+
+
+def _zero_share(text: str, options: list[str]) -> float | None:
+    if not options:
+        return None
+    key, _, value = options[0].partition(":")
+    if key != "zeros" or len(options) > 1 or text.startswith(("worst", "model:")):
+        wrong = options[1] if key == "zeros" and len(options) > 1 else options[0]
+        raise StimulusError(
+            f"stimulus {text!r}: {wrong!r} is not understood; expected {KINDS}, "
+            "the first two with or without ,zeros:SHARE"
+        )
+    share = _number(text, "SHARE", value)
+    if not 0 <= share <= 1:
+        raise StimulusError(f"stimulus {text!r}: SHARE is {value}; expected 0 to 1")
+    return share
+
+
+def _number(text: str, name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise StimulusError(f"stimulus {text!r}: {name} is {value!r}; expected a number") from None

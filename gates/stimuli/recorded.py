@@ -1,0 +1,181 @@
+"""Operands recorded from a trained model that ships: its trits, and the activations that meet them."""
+
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitjoule.gates.constants import constant
+from bitjoule.gates.stimuli.operands import Source, StimulusError, Values
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.sim.llm.engines import Int32s, MatmulWeights, NumpyEngine
+from bitjoule.sim.llm.loading import load_model
+from bitjoule.sim.llm.trained import shipped_models
+from bitjoule.sim.reference.matmul import Codes
+
+PROMPT = "Return the "
+SEED = 1
+
+
+@dataclass(eq=False)
+class Recorder:
+    """An engine that keeps the operands of each matmul.
+
+    Attributes
+    ----------
+    weights
+        Codes of each matmul by its name, (K, N).
+    activations
+        Its activations, call by call, (M, K) each.
+    """
+
+    weights: dict[str, Codes] = field(default_factory=dict)
+    activations: dict[str, list[Codes]] = field(default_factory=dict)
+
+    def matmul(self, name: str, activations: Codes, weights: MatmulWeights) -> Int32s:
+        """Return the product; see `bitjoule.sim.llm.engines.Engine.matmul`."""
+        self.weights[name] = weights.codes
+        self.activations.setdefault(name, []).append(activations.copy())
+        return NumpyEngine().matmul(name, activations, weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """What a model multiplied while it continued `PROMPT` one by one, to ``recorded-tokens`` of constants.csv.
+
+    Parameters
+    ----------
+    model
+        Its name.
+    layers
+        Of each linear: codes (K, N) and activations (tokens, K), int8.
+    """
+
+    model: str
+    layers: tuple[tuple[Codes, Codes], ...]
+
+    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> Source:
+        """Return sequences of tiles as the accelerator takes them.
+
+        A trial begins at a random token and tile of columns of a random linear, and walks on as a matmul does: K, N,
+        then the next tokens. Linears are drawn by the number of their weights, as the array's time goes to them.
+
+        Parameters
+        ----------
+        config, trials, tokens, random
+            As for `Operands.source`.
+
+        Raises
+        ------
+        StimulusError
+            The configuration takes other weights or narrower activations.
+        """
+        needed = {int(value) for codes, _ in self.layers for value in np.unique(codes)}
+        if config.multiplies or (0 in needed and not config.encoding.zero):
+            kind = "trits" if 0 in needed else "-1 and +1"
+            raise StimulusError(
+                f"stimulus model:{self.model}: its weights are {kind}, which is not what weight_encoding "
+                f"{config.weight_encoding} is for"
+            )
+        limit = 1 << (config.activation_bits - 1)
+        least, most = (int(edge([edge(x) for _, x in self.layers])) for edge in (np.min, np.max))
+        if least < -limit or most >= limit:
+            raise StimulusError(
+                f"stimulus model:{self.model}: its activations are {least} to {most}; activation_bits "
+                f"{config.activation_bits} holds {-limit} to {limit - 1}"
+            )
+        return _Walk(config, tokens, _starts(config, self.layers, trials, random))
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    weights: NDArray[np.int8]  # (tiles of N, tiles of K, lanes, columns)
+    activations: NDArray[np.int8]  # (tokens, tiles of K, lanes)
+    first_tile: int
+    first_token: int
+
+
+@dataclass(eq=False)
+class _Walk:
+    config: AcceleratorConfig
+    tokens: int
+    trials: list[_Trial]
+    tile: int = 0
+    token: int = 0
+
+    def weights(self) -> Values:
+        tiles = [self._place(trial, self.tile) for trial in self.trials]
+        self.tile += 1
+        pairs = zip(self.trials, tiles, strict=True)
+        return np.stack([trial.weights[n, k] for trial, (_, n, k) in pairs], axis=-1)
+
+    def activations(self) -> Values:
+        tile, place = divmod(self.token, self.tokens)
+        self.token += 1
+        columns = []
+        for trial in self.trials:
+            block, _, k = self._place(trial, tile)
+            token = (trial.first_token + block * self.tokens + place) % len(trial.activations)
+            columns.append(trial.activations[token, k])
+        return np.stack(columns, axis=-1)
+
+    def _place(self, trial: _Trial, tile: int) -> tuple[int, int, int]:
+        """Return which block of tokens, which tile of N and which of K."""
+        n_tiles, k_tiles = trial.weights.shape[:2]
+        n, k = divmod(trial.first_tile + tile, k_tiles)
+        return n // n_tiles, n % n_tiles, k
+
+
+def _starts(
+    config: AcceleratorConfig, layers: tuple[tuple[Codes, Codes], ...], trials: int, random: np.random.Generator
+) -> list[_Trial]:
+    tiled = [_tiled(config, *layer) for layer in layers]
+    sizes = np.array([codes.size for codes, _ in layers])
+    found = []
+    for layer in random.choice(len(layers), trials, p=sizes / sizes.sum()):
+        weights, activations = tiled[layer]
+        n_tiles, k_tiles = weights.shape[:2]
+        first_tile = int(random.integers(n_tiles)) * k_tiles
+        found.append(_Trial(weights, activations, first_tile, int(random.integers(len(activations)))))
+    return found
+
+
+def _tiled(config: AcceleratorConfig, codes: Codes, x: Codes) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    k, n = codes.shape
+    k_tiles, n_tiles = -(-k // config.lanes), -(-n // config.columns)
+    weights = np.full((k_tiles * config.lanes, n_tiles * config.columns), config.encoding.padding(), np.int8)
+    weights[:k, :n] = codes
+    activations = np.zeros((len(x), k_tiles * config.lanes), np.int8)
+    activations[:, :k] = x
+    tiles = weights.reshape(k_tiles, config.lanes, n_tiles, config.columns).transpose(2, 0, 1, 3)
+    return tiles, activations.reshape(len(x), k_tiles, config.lanes)
+
+
+@cache
+def recorded_operands(name: str) -> Recorded:
+    """Run a shipped model and return its operands.
+
+    Parameters
+    ----------
+    name
+        ``tiny-b158`` or ``tiny-bitnet``.
+
+    Raises
+    ------
+    StimulusError
+        There is no such model, or its weights are no trits.
+    """
+    models = shipped_models()
+    if name not in models:
+        raise StimulusError(f"stimulus model:{name}: there is no such model; expected one of {', '.join(models)}")
+    loaded = load_model(models[name])
+    recorder = Recorder()
+    prompt = loaded.tokenizer.encode(PROMPT)
+    # The last token that comes out has not gone in.
+    new_tokens = int(constant("recorded-tokens")) - len(prompt) + 1
+    for _ in loaded.model.generate(prompt, new_tokens, recorder, constant("recorded-temperature"), SEED):
+        pass
+    if not recorder.weights:
+        raise StimulusError(f"stimulus model:{name}: its weights are floats; expected trits")
+    return Recorded(name, tuple((recorder.weights[key], np.concatenate(x)) for key, x in recorder.activations.items()))

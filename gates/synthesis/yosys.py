@@ -1,0 +1,215 @@
+"""Verilog to a netlist of library cells, with Yosys and ABC.
+
+Yosys runs in a process of its own: it keeps its designs in global state and writes to the standard output.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bitjoule.gates.constants import constant
+from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.requirements import check_cells, check_library, smallest_flip_flop
+from bitjoule.gates.liberty.source import read_source
+from bitjoule.gates.netlist import Netlist, read_netlist
+from bitjoule.gates.synthesis import adders
+
+_POWER = re.compile(r"\b(?:internal_power|leakage_power)\s*\(\s*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
+_PREFIX_ADDERS = {
+    "brent-kung": "",
+    "kogge-stone": "-map +/choices/kogge-stone.v ",
+    "han-carlson": "-map +/choices/han-carlson.v ",
+    "sklansky": "-map +/choices/sklansky.v ",
+}
+ADDERS = ("ripple", *_PREFIX_ADDERS)
+# One adder for each addition as written: a plain `alumacc` would turn a tree of additions into one carry-save array.
+_SINGLE = """
+(* techmap_wrap = "alumacc" *)
+(* techmap_celltype = "$lt $le $ge $gt $add $sub $neg" *)
+module single; endmodule
+"""
+_RIPPLE = r"""
+(* techmap_celltype = "$lcu" *)
+module ripple_lcu (P, G, CI, CO);
+parameter WIDTH = 1;
+input [WIDTH-1:0] P, G; input CI; output [WIDTH-1:0] CO;
+genvar i;
+generate for (i = 0; i < WIDTH; i = i + 1) begin : bits
+  if (i == 0) assign CO[0] = G[0] | (P[0] & CI);
+  else assign CO[i] = G[i] | (P[i] & CO[i-1]);
+end endgenerate
+endmodule
+(* techmap_celltype = "$alu" *)
+module ripple_alu (A, B, CI, BI, X, Y, CO);
+parameter A_SIGNED = 0; parameter B_SIGNED = 0;
+parameter A_WIDTH = 1; parameter B_WIDTH = 1; parameter Y_WIDTH = 1;
+input [A_WIDTH-1:0] A; input [B_WIDTH-1:0] B; input CI, BI;
+output [Y_WIDTH-1:0] X, Y, CO;
+wire [Y_WIDTH-1:0] a, b, bb;
+\$pos #(.A_SIGNED(A_SIGNED), .A_WIDTH(A_WIDTH), .Y_WIDTH(Y_WIDTH)) ca (.A(A), .Y(a));
+\$pos #(.A_SIGNED(B_SIGNED), .A_WIDTH(B_WIDTH), .Y_WIDTH(Y_WIDTH)) cb (.A(B), .Y(b));
+assign bb = BI ? ~b : b;
+assign X = a ^ bb;
+genvar i;
+generate for (i = 0; i < Y_WIDTH; i = i + 1) begin : bits
+  if (i == 0) \$fa #(.WIDTH(1)) fa (.A(a[0]), .B(bb[0]), .C(CI), .X(CO[0]), .Y(Y[0]));
+  else \$fa #(.WIDTH(1)) fa (.A(a[i]), .B(bb[i]), .C(CO[i-1]), .X(CO[i]), .Y(Y[i]));
+end endgenerate
+endmodule
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to synthesise.
+
+    Parameters
+    ----------
+    adder : str
+        Carry network of behavioural additions: one of `ADDERS`.
+    gating : int
+        Registers that share an enable for it to become a clock gate; 0 for multiplexers.
+    tries : int
+        Ways through ABC, of which the best is kept.
+    """
+
+    adder: str = "sklansky"
+    gating: int = field(default_factory=lambda: int(constant("gating-registers")))
+    tries: int = 3
+
+
+def merged_liberty(library: Library, path: Path, power: bool = False) -> None:
+    """Write the library's files as one, without power: Yosys takes one, and OpenSTA reads what is left faster.
+
+    Parameters
+    ----------
+    library : Library
+        The library.
+    path : Path
+        Where to write.
+    power : bool
+        Keep the power tables.
+    """
+    bodies = []
+    for source in library.paths:
+        text = read_source(source).text
+        text = text if power else _POWER.sub("", text)
+        bodies.append(text[text.index("{") + 1 : text.rindex("}")])
+    path.write_text("library (merged) {\n" + "\n".join(bodies) + "\n}\n")
+
+
+def synthesise(
+    verilog: Path, top: str, library: Library, folder: Path, options: Options, script: str, again: bool = False
+) -> Netlist:
+    """Map a synchronous Verilog design to a library.
+
+    Parameters
+    ----------
+    verilog : Path
+        The design.
+    top : str
+        Its top module.
+    library : Library
+        The cells.
+    folder : Path
+        Where intermediate files, ``yosys.log`` among them, go.
+    options : Options
+        How.
+    script : str
+        Commands of ABC.
+    again : bool
+        Only the script of ABC differs from the call before: begin with what that left in the folder.
+
+    Raises
+    ------
+    RuntimeError
+        Yosys failed, or a multiplier was found.
+    ValueError
+        Something could not be mapped.
+    LibertyError
+        The library lacks something.
+    """
+    liberty = folder / "merged.lib"
+    if not again:
+        check_library(library)
+        _front(verilog, top, library, folder, options)
+    maps = [f"techmap -map {folder / 'adders.v'}"] if (folder / "adders.v").exists() else []
+    prefix = _PREFIX_ADDERS.get(options.adder, "")
+    unused = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.avoid)
+    flip_flop = smallest_flip_flop(library)
+    others = " ".join(
+        f"-dont_use {cell.name}" for cell in library.cells.values() if cell.flip_flop and cell != flip_flop
+    )
+    gating = [f"clockgate -liberty {liberty} -min_net_size {options.gating}"] if options.gating else []
+    _yosys(
+        folder,
+        "back",
+        [
+            f"read_liberty -lib -ignore_miss_func {liberty}",
+            f"read_json {folder / 'prepared.json'}",
+            f"hierarchy -top {top}",
+            *maps,
+            f"techmap -map +/techmap.v {prefix}t:$alu t:$lcu",
+            "techmap; simplemap; opt -nodffe -nosdff",
+            *gating,
+            "rename -wire t:$_*DFF*",  # names of registers, as `bitjoule.gates.power.parts` reads them
+            f"dfflibmap {others} -liberty {liberty}",
+            "opt_expr; opt_merge; opt_clean",
+            f"abc -liberty {liberty} {unused} -script {folder / 'abc.script'}",
+            "opt_clean -purge",
+            "select -assert-none t:$mul t:$_*",
+            f"write_json {folder / 'mapped.json'}",
+        ],
+        abc=script,
+    )
+    netlist = read_netlist(folder / "mapped.json", top, library)
+    check_cells(library, (instance.cell for instance in netlist.instances))
+    return netlist
+
+
+def _front(verilog: Path, top: str, library: Library, folder: Path, options: Options) -> None:
+    """Read the design, reduce it to gates and full adders, and prepare those for the library."""
+    merged_liberty(library, folder / "merged.lib")
+    (folder / "ripple.v").write_text(_RIPPLE)
+    (folder / "single.v").write_text(_SINGLE)
+    ripple = [f"techmap -map {folder / 'ripple.v'} t:$alu"] if options.adder == "ripple" else []
+    _yosys(
+        folder,
+        "front",
+        [
+            f"read_verilog -sv {verilog}",
+            f"hierarchy -check -top {top}",
+            "proc; flatten; opt_expr; opt_clean; check",
+            "opt -nodffe -nosdff; wreduce; peepopt; opt_clean",
+            "memory -nomap; opt_clean; memory_map; opt_clean",
+            f"opt_dff -nosdff{'' if options.gating else ' -nodffe'}; opt_clean",
+            "select -assert-none t:$mul t:$macc t:$macc_v2",
+            f"techmap -map {folder / 'single.v'}; opt_clean",
+            *ripple,
+            "simplemap; opt_expr; opt_merge; opt_clean",
+            "extract_fa -d 5 -b 4 -fa; opt_clean",
+            f"write_json {folder / 'front.json'}",
+        ],
+    )
+    design = json.loads((folder / "front.json").read_text())
+    adder = adders.find_full_adder(library)
+    if adder is not None:
+        adders.prepare(design["modules"][top], adder)
+        (folder / "adders.v").write_text(adders.techmap(adder))
+    (folder / "prepared.json").write_text(json.dumps(design))
+
+
+def _yosys(folder: Path, name: str, commands: Sequence[str], abc: str = "") -> None:
+    if abc:
+        (folder / "abc.script").write_text(abc.replace(";", "\n") + "\n")
+    script, log = folder / f"{name}.ys", folder / f"{name}.log"
+    script.write_text("\n".join(commands) + "\n")
+    program = f"from pyosys import libyosys; libyosys.run_pass('script {script}')"
+    with log.open("w") as out:
+        process = subprocess.run([sys.executable, "-c", program], stdout=out, stderr=subprocess.STDOUT, check=False)
+    if process.returncode:
+        raise RuntimeError(f"Yosys failed:\n{log.read_text()[-2000:]}")

@@ -1,0 +1,1 @@
+"""Static timing analysis: ours, and OpenSTA's for comparison."""

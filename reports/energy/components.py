@@ -1,0 +1,131 @@
+"""The stacked plot: what an energy is made of."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bitjoule.energy_models.architecture.components import names as component_names
+from bitjoule.energy_models.architecture.components import of_hue
+from bitjoule.energy_models.papers.arithmetic import Accounting
+from bitjoule.experiments.energy.frames import Frames
+from bitjoule.experiments.energy.plots import ComponentsPlot
+from bitjoule.experiments.output.columns import PJ_PER_J, REQUEST
+from bitjoule.reports.energy.workloads import first_workload, phase_text, set_title
+from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, kept_models, names_in
+from bitjoule.reports.figures.digits import prefix, with_unit
+from bitjoule.reports.figures.panels import PANELS_A_ROW, legend_below, legend_in
+from bitjoule.reports.figures.style import Theme, new_figure, shades
+
+FAMILIES = tuple(of_hue(hue) for hue in ("projections", "attention", "ffn"))
+TABLES, CACHE, ELEMENT_WISE = of_hue("tables"), of_hue("cache"), of_hue("element-wise")
+SMALL, SPILLED, IDLE = "element-wise", "spilled_activations", "leakage"
+OPERATIONS = ("mul", "add", "mac")
+STORES = ("registers", "buffers", "off-chip memory")
+STORE_OF = {
+    f"{level}_{way}": store
+    for level, store in zip(("register", "buffer", "off_chip"), STORES, strict=True)
+    for way in ("read", "write")
+}
+SYSTEM_ORDER = ("matmul", *FAMILIES[0], *FAMILIES[1], *CACHE, *FAMILIES[2], *TABLES, SMALL, SPILLED)
+
+
+def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figure:
+    """Draw a bar for each model and scheme, stacked by component or by action.
+
+    Parameters
+    ----------
+    plot
+        What is stacked, and whether in per cent or joules.
+    frames
+        Of a run. Of a sweep over workloads the first is drawn; the title names it.
+    theme
+        Light or dark.
+    """
+    energy_j, text = _energies(plot, frames)
+    technologies, platforms = frames.technologies, frames.platforms
+    bars = energy_j.reset_index("technology").index.unique()
+    models = list(dict.fromkeys(model for model, *_ in bars))
+    kept = kept_models(models, len(frames.schemes) * len(platforms))
+    shown = bars[[bar[0] in kept for bar in bars]]
+    names = [bar_name(bar if len(platforms) > 1 else bar[:2]) for bar in shown]
+    system = frames.accounting is Accounting.SYSTEM
+    colors = (_system_colors if system else _colors)(list(energy_j.columns), theme)
+    columns = min(len(technologies), PANELS_A_ROW)
+    lines = math.ceil(len(technologies) / columns)
+    width_in = 5.6 * columns + names_in(names)
+    figure = new_figure(width_in, 0.6 + lines * (1.0 + 0.42 * len(shown)) + legend_in(list(colors), width_in))
+    panels = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
+    for unused in panels[len(technologies) :]:
+        unused.remove()
+    for axes, technology in zip(panels, technologies, strict=False):
+        rows = energy_j.xs(technology, level="technology").reindex(shown).fillna(0.0)
+        total = rows.to_numpy().sum(axis=1)
+        factor, unit = prefix(float(total.max()))
+        drawn = pd.DataFrame(rows.div(total, axis="index") * 100 if plot.share else rows / factor)
+        draw_bars(axes, drawn, [with_unit(joules, "J") for joules in total], names, colors, theme)
+        axes.set_xlabel("share of the energy (%)" if plot.share else f"energy ({unit}J)")
+        if plot.share:
+            axes.set_xticks(range(0, 101, 20))
+        one = platforms[0] if len(platforms) == 1 else ""
+        axes.set_title(", ".join(name for name in (technology, one) if name))
+    set_title(figure, frames, text + cut_text(len(kept), len(models)))
+    legend_below(figure, *panels[0].get_legend_handles_labels())
+    return figure
+
+
+def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
+    """Return joules with a row for each model, scheme, platform and technology and a column for each stacked part."""
+    first, text = first_workload(frames)
+    results = frames.plots.actions
+    if plot.phase not in (None, REQUEST):
+        results = results[results["phase"] == plot.phase]
+    if plot.phase is not None:
+        text = phase_text(plot.phase, first["new_tokens"]) + text
+    system = frames.accounting is Accounting.SYSTEM
+    part = _parts(plot, results, system)
+    names = [results[key].astype(str) for key in ("model", "scheme", "platform", "technology")]
+    energy_j = (results["energy_pj"] / PJ_PER_J).groupby([*names, part.rename("part")], sort=False).sum()
+    table = energy_j.unstack("part").fillna(0.0)
+    table = table[table.columns[table.sum() > 0]]
+    order = (*SYSTEM_ORDER, *STORES, IDLE) if system else component_names("matmul")
+    known = [name for name in order if name in table.columns]
+    others = [name for name in table.columns if name not in known]
+    if system:
+        return table[[*sorted(others, key=lambda name: OPERATIONS.index(name.split()[0])), *known]], text
+    return table[[*known, *others]], text
+
+
+def _parts(plot: ComponentsPlot, results: pd.DataFrame, system: bool) -> "pd.Series[str]":
+    """Return what each row of the long table is stacked as."""
+    if plot.by == "component":
+        component = results["component"].astype(str)
+        return component.where(~component.isin(ELEMENT_WISE), SMALL) if system else component
+    action = results["action"].astype(str)
+    operation = action.str.cat(results["format"].astype(str), sep=" ")
+    return operation.where(~action.isin([*STORE_OF, "leak"]), action.map(STORE_OF).fillna(IDLE))
+
+
+def _colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
+    colors: dict[str, str] = {}
+    others = [hue for family in zip(*(f[:2] for f in theme.families), strict=True) for hue in family]
+    for part in parts:
+        family = next((i for i, names in enumerate(FAMILIES) if part in names), None)
+        if family is not None:
+            colors[part] = theme.families[family][FAMILIES[family].index(part)]
+        else:
+            colors[part] = others[len(colors) % len(others)]
+    return colors
+
+
+def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
+    blue, orange, green, purple = theme.families
+    hues = {SMALL: theme.small, SPILLED: theme.spilled, IDLE: theme.idle, "matmul": blue[0]}
+    groups = [*zip(FAMILIES, theme.families, strict=False), (TABLES, purple), (CACHE, theme.cache), (STORES, green)]
+    for names, family in groups:
+        hues |= dict(zip(names, family, strict=False))
+    for action, family in zip(OPERATIONS, (blue, orange, purple), strict=True):
+        own = [part for part in parts if part.split()[0] == action]
+        hues |= dict(zip(own, shades(family, len(own)), strict=True))
+    return {part: hues[part] for part in parts}

@@ -1,0 +1,72 @@
+"""What must be held: weights, tables, KV cache and activations, in bytes."""
+
+from matplotlib.figure import Figure
+
+from bitjoule.experiments.energy.frames import Frames
+from bitjoule.experiments.energy.plots import MemoryPlot
+from bitjoule.reports.energy.workloads import first_workload, set_title
+from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, kept_models, names_in
+from bitjoule.reports.figures.digits import prefix, significant, with_unit
+from bitjoule.reports.figures.panels import legend_below, legend_in
+from bitjoule.reports.figures.style import Theme, new_figure
+
+FAR_APART = 12  # quotient of the models' memories beyond which each has an axis of its own
+BAR_IN, AXIS_IN = 0.42, 0.6
+PARTS = {
+    "weights_bytes": "weights",
+    "tables_bytes": "embedding and LM head",
+    "kv_cache_bytes": "KV cache",
+    "activations_bytes": "activations",
+}
+
+
+def draw_memory(plot: MemoryPlot, frames: Frames, theme: Theme) -> Figure:
+    """Draw a bar for each model and scheme, stacked by what is held.
+
+    Parameters
+    ----------
+    plot
+        Has no settings.
+    frames
+        Of a run with the system accounting. Of a sweep over workloads the first is drawn; the title names it.
+    theme
+        Light or dark.
+    """
+    del plot
+    first_of, text = first_workload(frames)
+    held = frames.memory
+    for axis, value in first_of.items():
+        held = held[held[axis] == value]
+    models, schemes = list(frames.models.index), list(frames.schemes)
+    kept = kept_models(models, len(schemes))
+    held = held[held["model"].isin(kept)]
+    first = held.loc[held["scheme"] == schemes[0]].set_index("model")["memory_bytes"]
+    shown = [model for model in models if model in kept]
+    groups = [shown] if first.max() <= FAR_APART * first.min() else [[model] for model in shown]
+    names = [bar_name(names) for names in zip(held["model"], held["scheme"], strict=True)]
+    blue, orange, _, purple = theme.families
+    colors = dict(zip(PARTS.values(), (blue[1], purple[1], theme.cache[0], orange[1]), strict=True))
+    width_in = 6.6 + names_in(names)
+    rows = [len(group) * len(schemes) for group in groups]
+    height_in = 1.0 + BAR_IN * sum(rows) + AXIS_IN * len(rows) + legend_in(list(colors), width_in)
+    figure = new_figure(width_in, height_in)
+    panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=rows)[:, 0]
+    for axes, group in zip(panels, groups, strict=True):
+        own = held[held["model"].isin(group)]
+        total = own["memory_bytes"]
+        factor, unit = prefix(float(total.max()))
+        ends = [
+            with_unit(size, "B") + ("" if scheme == schemes[0] else f", {_quotient(first[model] / size)}")
+            for model, scheme, size in zip(own["model"], own["scheme"], total, strict=True)
+        ]
+        names = [bar_name(names) for names in zip(own["model"], own["scheme"], strict=True)]
+        draw_bars(axes, own[list(PARTS)].rename(columns=PARTS) / factor, ends, names, colors, theme)
+        axes.set_xlabel(f"memory ({unit}B)")
+    set_title(figure, frames, text + cut_text(len(kept), len(models)))
+    legend_below(figure, *panels[0].get_legend_handles_labels())
+    return figure
+
+
+def _quotient(ratio: float) -> str:
+    """Return how much less, or more, than the first scheme a scheme holds."""
+    return f"{significant(ratio, 2)}× less" if ratio >= 1 else f"{significant(1 / ratio, 2)}× more"

@@ -1,0 +1,168 @@
+"""The Markdown tables of a result: energies and ratios, and ours beside the printed numbers."""
+
+from itertools import takewhile
+
+import numpy as np
+import pandas as pd
+
+from bitjoule.energy_models.papers.arithmetic import Accounting
+from bitjoule.energy_models.papers.published import decimals_of
+from bitjoule.experiments.energy.frames import Frames
+from bitjoule.reports.energy.machines import bands_text, machines_line, memory_table, overhead_line, time_table
+from bitjoule.reports.figures.digits import column_prefix, parameters, significant
+from bitjoule.reports.figures.markdown import MAX_ROWS, cut, markdown, side_by_side
+
+ROW_KEYS = ("model", "parameters", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens")
+TEXT = ("model", "technology", "platform", "phase")
+HEADERS = {"prompt_tokens": "prompt (tokens)", "new_tokens": "new (tokens)", "batch": "batch (sequences)"}
+QUANTITIES = {
+    "energy_j": "{action}energy (J)",
+    "ratio_to_baseline": "ratio to baseline",
+    "memory_gb": "memory (GB)",
+    "memory_ratio": "memory, FP16 over this",
+}
+COUNTED = {
+    "arithmetic": (
+        "Counted as the papers count: the multiplications and additions of the linear layers and of attention. Memory, "
+        "embedding, LM head, softmax, norms and leakage are not in these joules."
+    ),
+    "system": (
+        "Counted: the whole request on a machine. Every matrix product with each operand's traffic between registers, "
+        "buffers and off-chip memory, KV cache, embedding, LM head, norms, softmax, quantisation, and leakage for as "
+        "long as it takes."
+    ),
+    "mac": (
+        "Counted: one multiplication and one addition for every multiply-accumulate of the linear layers and of "
+        "attention, the addition alone for ±1 and ternary weights. Nothing else is in these joules."
+    ),
+}
+
+
+def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
+    """Return the whole summary as Markdown.
+
+    Parameters
+    ----------
+    frames
+        Of a run.
+    max_rows
+        Rows shown of each table; the CSV files hold all.
+    """
+    parts = [f"# {frames.name}", frames.description, COUNTED[frames.accounting], workload_line(frames)]
+    parts += [energy_table(frames, max_rows), unmeasured_line(frames)]
+    if frames.accounting is Accounting.SYSTEM:
+        parts += [
+            machines_line(frames),
+            time_table(frames, max_rows),
+            bands_text(frames),
+            memory_table(frames, max_rows),
+        ]
+    if frames.compared:
+        parts += [comparison_table(frames.comparison, max_rows), overhead_line(frames)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def energy_table(frames: Frames, max_rows: int = MAX_ROWS) -> str:
+    """Return a table with a row for each model, technology and workload, and a column for each scheme.
+
+    Parameters
+    ----------
+    frames
+        Of a run.
+    max_rows
+        Rows shown.
+    """
+    summary = frames.summary
+    varied = [key for key in ROW_KEYS if (summary[key] != summary[key].iloc[0]).any()]
+    keys = [key for key in ROW_KEYS if key in ("model", "parameters", "technology", *varied)]
+    models, schemes = len(frames.models), list(frames.schemes)
+    order = side_by_side(summary, models, len(schemes))
+    factor, unit = column_prefix(summary["energy_j"].tolist())
+    ratio = summary["ratio_to_baseline"].to_numpy()[order]
+    compared = [i for i in range(len(schemes)) if not np.isnan(ratio[:, i]).any() and not np.allclose(ratio[:, i], 1)]
+    headers = [HEADERS.get(key, key) for key in keys]
+    headers += [f"{scheme} ({unit}J)" for scheme in schemes]
+    baseline = frames.baseline
+    headers += [f"{baseline.name} / {schemes[i]}" for i in compared] if baseline is not None else []
+    energy = summary["energy_j"].to_numpy()[order]
+    rows = []
+    for row, case in enumerate(summary[keys].iloc[order[:max_rows, 0]].to_dict("records")):
+        cells = [parameters(value) if key == "parameters" else str(value) for key, value in case.items()]
+        cells += [significant(value / factor) for value in energy[row]]
+        cells += [significant(ratio[row, i]) for i in compared]
+        rows.append(cells)
+    table = markdown(headers, rows, text=[i for i, key in enumerate(keys) if key in TEXT])
+    return table + cut(len(order), max_rows, "summary.csv")
+
+
+def workload_line(frames: Frames) -> str:
+    """Return one sentence on what was run: tokens, batch, baseline.
+
+    Parameters
+    ----------
+    frames
+        Of a run.
+    """
+    workload = frames.workload
+    parts = []
+    if workload is not None:
+        for axis in ("prompt_tokens", "new_tokens", "batch"):
+            values = workload[axis]
+            text = str(values[0]) if len(values) == 1 else f"{len(values)} values from {min(values)} to {max(values)}"
+            parts.append(f"{axis.replace('_', ' ')}: {text}")
+    baseline = frames.baseline
+    if baseline is not None:
+        parts.append(f"baseline: {baseline.name}")
+    return f"Run with {'; '.join(parts)}." if parts else ""
+
+
+def unmeasured_line(frames: Frames) -> str:
+    """Return a sentence on what measured technologies price by single operators, or nothing.
+
+    Parameters
+    ----------
+    frames
+        Of a run.
+    """
+    parts = [
+        f"at {technology} {', '.join(kinds)}"
+        for technology, kinds in frames.unmeasured.groupby("technology", sort=False)["kind"]
+    ]
+    if not parts:
+        return ""
+    told = "which have no registers, selection or clock, and look cheaper than measured arrays do"
+    return f"Not measured, and priced by operators alone, {told}: {'; '.join(parts)}."
+
+
+def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
+    """Return ours beside the printed numbers, how many agree, and what is known of those that do not.
+
+    Parameters
+    ----------
+    comparison
+        See `bitjoule.experiments.energy.comparison.compare`.
+    max_rows
+        Rows shown.
+    """
+    title = "## Against the printed numbers"
+    if comparison.empty:
+        return f"{title}\n\nNone of the cases that were run has a printed number."
+    rows: list[list[str]] = []
+    differing: list[str] = []
+    for cell in comparison.to_dict("records"):
+        ours = f"{cell['ours']:.{decimals_of(cell['printed']) + 2}f}"
+        quantity = QUANTITIES[cell["quantity"]].format(action=f"{cell['action']} " if cell["action"] else "")
+        case = [cell["model"], cell["scheme"], cell["technology"], quantity]
+        agrees = "yes" if cell["agrees"] else "**no**"
+        rows.append([*case, cell["printed"], ours, f"{100 * cell['relative_error']:+.2f}", agrees])
+        if not cell["agrees"] and (cell["note"] or not cell["quantity"].startswith("memory")):  # a model's residuals
+            why = f": {cell['note']}" if cell["note"] else ""
+            differing.append(f"- {', '.join(case)}: printed {cell['printed']}, ours {ours}{why}.")
+    headers = ["model", "scheme", "technology", "quantity", "printed", "ours", "relative error (%)", "agrees"]
+    parts = zip(*(where.split(", ") for where in comparison["where"]), strict=False)
+    place = ", ".join(part[0] for part in takewhile(lambda part: len(set(part)) == 1, parts))
+    table = markdown(headers, rows[:max_rows], text=[0, 1, 2, 3, 7]) + cut(len(rows), max_rows, "published.csv")
+    agree = int(comparison["agrees"].sum())
+    source = ", ".join(filter(None, [comparison["source"].iloc[0], place]))
+    counted = f"{agree} of {len(comparison)} agree at the printed precision ({source})."
+    return "\n\n".join([title, table, "\n".join([counted, *([""] if differing else []), *differing])])

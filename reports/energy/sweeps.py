@@ -1,0 +1,141 @@
+"""One quantity over a value of the workload: one line a scheme, one panel a technology and platform."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from bitjoule.experiments.energy.frames import Frames
+from bitjoule.experiments.energy.plots import SweepPlot
+from bitjoule.reports.energy.workloads import first_values, in_phase, set_title
+from bitjoule.reports.figures.bars import cut_text
+from bitjoule.reports.figures.lines import Line, draw_lines, label_points, scale_ratios
+from bitjoule.reports.figures.panels import draw_panels, left_panels, legend_below, panels_of
+from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, settle, token_axis, unit_axis
+
+MAX_MODELS = 4
+CROWDED_POINTS = 80
+
+
+class Quantity(NamedTuple):
+    """How a column of the summary is named on an axis, and its unit."""
+
+    name: str
+    unit: str
+
+
+QUANTITIES = {
+    "energy_per_token_j": Quantity("energy per token", "J"),
+    "latency_s": Quantity("latency", "s"),
+    "tokens_per_s": Quantity("tokens per second", ""),
+    "memory_bytes": Quantity("memory", "B"),
+}
+AXIS_NAMES = {"prompt_tokens": "prompt tokens", "new_tokens": "new tokens", "batch": "batch"}
+
+
+def draw_sweep(plot: SweepPlot, frames: Frames, theme: Theme) -> Figure:
+    """Draw a quantity over the swept value.
+
+    Parameters
+    ----------
+    plot
+        Which quantity over which value. Other values of the workload are the first of theirs; the title names them.
+    frames
+        Of a run.
+    theme
+        Light or dark.
+    """
+    rows, others = swept_rows(plot, frames)
+    models = list(frames.models.index)
+    kept = [models[i] for i in np.linspace(0, len(models) - 1, min(MAX_MODELS, len(models))).astype(int)]
+    panels = panels_of(frames)
+    figure, drawn = draw_panels(panels)
+    lines_at = [_lines(plot, panel.of(rows), kept, frames, theme) for panel in panels]
+    values = [value for lines in lines_at for line in lines for value in line.value.tolist()]
+    for axes, lines in zip(drawn, lines_at, strict=True):
+        draw_lines(axes, lines, theme, CROWDED_POINTS)
+        token_axis(axes, AXIS_NAMES[plot.over], sorted(set(rows[plot.over])))
+    baseline = frames.baseline
+    if plot.quantity == "ratio_to_baseline":
+        scale_ratios(drawn[0], values)
+        label = f"{baseline.name} energy / energy" if baseline is not None else ""
+    else:
+        unit_axis(drawn[0], QUANTITIES[plot.quantity].unit, min(values), max(values))
+        label = QUANTITIES[plot.quantity].name
+    for axes in left_panels(drawn):
+        axes.set_ylabel(label)
+    set_title(figure, frames, others + cut_text(len(kept), len(models)))
+    drawn_lines = [line for lines in lines_at for line in lines]
+    legend_below(figure, *_legend(drawn_lines, theme), None if len(panels) > 1 else 3)
+    settle(figure)  # the labels find their places in it
+    if plot.quantity in ("energy_per_token_j", "ratio_to_baseline") and len(kept) == 1:
+        for axes, lines in zip(drawn, lines_at, strict=True):
+            label_points(axes, lines, labels=3)
+    return figure
+
+
+def swept_rows(plot: SweepPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
+    """Return the summary rows of a sweep over one value, the others at their first, and what the title says of them.
+
+    Parameters
+    ----------
+    plot
+        Over which value, in which phase.
+    frames
+        Of a run.
+    """
+    rows = frames.summary
+    first = first_values(frames)
+    for axis, value in first.items():
+        if axis != plot.over:
+            rows = rows[rows[axis] == value]
+    rows = rows[in_phase(rows, plot.phase)]
+    batch, prompt, new = (0 if axis == plot.over else value for axis, value in first.items())
+    whole = bool((rows["phase"] == "request").any())
+    parts: list[str] = [plot.phase or ("request" if whole else "")]
+    parts += [f"{prompt} prompt token{'s' * (prompt > 1)}"] * bool(prompt)
+    parts += [f"{new} new token{'s' * (new > 1)}"] * bool(new)
+    parts += [f"batch {batch}"] * (batch > 0 and (batch > 1 or not prompt))
+    return rows, ", ".join(part for part in parts if part)
+
+
+def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frames, theme: Theme) -> list[Line]:
+    baseline = frames.baseline
+    found: list[Line] = []
+    for i, scheme in enumerate(frames.schemes):
+        own = rows[(rows["scheme"] == scheme) & rows["model"].isin(models)]
+        its_own = plot.quantity == "ratio_to_baseline" and baseline is not None and scheme == baseline.scheme
+        if its_own and len(frames.schemes) > 1 and np.allclose(own["ratio_to_baseline"], 1):
+            continue
+        for j, model in enumerate(models):
+            points = own[own["model"] == model].sort_values(plot.over)
+            style = j if len(models) > 1 else i
+            found.append(
+                Line(
+                    schemes=(scheme,),
+                    family=model if len(models) > 1 else "",
+                    x=points[plot.over].to_numpy(float),
+                    value=points[plot.quantity].to_numpy(float),
+                    ratio=points["ratio_to_baseline"].to_numpy(float),
+                    color=theme.series[i % len(theme.series)],
+                    marker=MARKERS[style % len(MARKERS)],
+                    dashes=DASHES[style % len(DASHES)],
+                )
+            )
+    return found
+
+
+def _legend(lines: list[Line], theme: Theme) -> tuple[list[Line2D], list[str]]:
+    """Return a handle a scheme and, where there are several, a handle a model."""
+    handles: dict[str, Line2D] = {}
+    for line in lines:
+        if not line.family:
+            handles[line.schemes[0]] = Line2D([], [], color=line.color, linestyle=line.dashes, marker=line.marker)
+        else:
+            handles[line.schemes[0]] = Line2D([], [], color=line.color, linewidth=5)
+    for line in lines:
+        if line.family:
+            handles[line.family] = Line2D([], [], color=theme.text, linestyle=line.dashes, marker=line.marker)
+    return list(handles.values()), list(handles)

@@ -1,0 +1,1 @@
+"""What plots share: style, axes, labels, panels, number formatting."""

@@ -1,0 +1,97 @@
+"""Stacked horizontal bars, one a model and scheme."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from bitjoule.reports.figures.style import Theme
+
+MAX_BARS = 24
+LONGEST_NAME = 24
+NAMES_IN = 2.4  # what the names of the bars take of a figure's width
+IN_PER_CHARACTER = 0.105
+END_FRACTION = 0.02  # of an axis, a character of the text behind a bar takes
+
+
+def kept_models(models: Sequence[str], bars_each: int) -> set[str]:
+    """Return the models that are shown: all, or as many as fit, evenly spread.
+
+    Parameters
+    ----------
+    models
+        Names, in order.
+    bars_each
+        Bars of a model.
+    """
+    most = max(1, MAX_BARS // bars_each)
+    return {models[i] for i in np.linspace(0, len(models) - 1, min(most, len(models))).astype(int)}
+
+
+def cut_text(kept: int, models: int) -> str:
+    """Return what a title says of models left out.
+
+    Parameters
+    ----------
+    kept, models
+        How many are shown, of how many.
+    """
+    return f", {kept} of {models} models" if kept < models else ""
+
+
+def bar_name(parts: Sequence[str]) -> str:
+    """Return the name of a bar.
+
+    Parameters
+    ----------
+    parts
+        Model, scheme and, where there are several, platform.
+    """
+    return "  ".join(part if len(part) <= LONGEST_NAME else part[: LONGEST_NAME - 1] + "…" for part in parts)
+
+
+def names_in(names: Sequence[str]) -> float:
+    """Return the width that the names of bars take, in inches.
+
+    Parameters
+    ----------
+    names
+        From `bar_name`.
+    """
+    return max(NAMES_IN, IN_PER_CHARACTER * max(map(len, names)))
+
+
+def draw_bars(
+    axes: Axes, drawn: pd.DataFrame, ends: Sequence[str], names: Sequence[str], colors: Mapping[str, str], theme: Theme
+) -> None:
+    """Draw stacked bars from the top down.
+
+    Parameters
+    ----------
+    axes
+        Where.
+    drawn
+        Lengths, a row for each bar, a column for each part.
+    ends
+        Text at the end of each bar.
+    names
+        Of the bars.
+    colors
+        Of the parts.
+    theme
+        Light or dark.
+    """
+    left = np.zeros(len(drawn))
+    for part in drawn.columns:
+        width = drawn[part].to_numpy()
+        axes.barh(range(len(drawn)), width, left=left, height=0.72, color=colors[part], label=part,
+                  edgecolor=theme.background, linewidth=0.6)  # fmt: skip
+        left += width
+    for y, (end, text) in enumerate(zip(left, ends, strict=True)):
+        axes.annotate(text, (end, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=12)
+    axes.set_yticks(range(len(drawn)), names)
+    axes.set_ylim(len(drawn) - 0.5, -0.5)
+    reach = max(end / (1 - END_FRACTION * (len(text) + 2)) for end, text in zip(left, ends, strict=True))
+    axes.set_xlim(0, max(float(left.max()) * 1.05, reach))
+    axes.grid(visible=False, axis="y")

@@ -1,0 +1,173 @@
+"""One panel for each technology and platform, and the legend under them."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bitjoule.experiments.energy.frames import Frames
+from bitjoule.reports.figures.style import new_figure
+
+PANELS_A_ROW = 3
+HANDLE_IN, IN_PER_CHARACTER = 0.8, 0.1
+LEGEND_COLUMNS, LEGEND_ROW_IN = 4, 0.26
+
+
+class Panel(NamedTuple):
+    """What one panel shows.
+
+    Parameters
+    ----------
+    technology, platform
+        Names; the platform's is empty with the papers' accountings.
+    """
+
+    technology: str
+    platform: str
+
+    @property
+    def title(self) -> str:
+        """For over the panel."""
+        return ", ".join(name for name in self if name)
+
+    def of(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows that belong here.
+
+        Parameters
+        ----------
+        rows
+            Of a table with columns technology and platform.
+        """
+        return rows[(rows["technology"] == self.technology) & (rows["platform"] == self.platform)]
+
+
+def panels_of(frames: Frames) -> list[Panel]:
+    """Return the panels of a run, row by row.
+
+    Parameters
+    ----------
+    frames
+        Of a run.
+    """
+    technologies, platforms = frames.technologies, frames.platforms
+    if len(technologies) < len(platforms) <= PANELS_A_ROW:
+        return [Panel(technology, platform) for technology in technologies for platform in platforms]
+    return [Panel(technology, platform) for platform in platforms for technology in technologies]
+
+
+def draw_panels(
+    panels: Sequence[Panel], width_in: float = 5.4, height_in: float = 5.8, shared: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with one titled panel each, and the panels' axes.
+
+    Parameters
+    ----------
+    panels
+        What they show.
+    width_in, height_in
+        Of one panel.
+    shared
+        Whether they share y.
+    """
+    columns = _columns(panels)
+    rows = math.ceil(len(panels) / columns)
+    figure = new_figure(width_in * columns + (0.6 if columns > 1 else 2.6), height_in + (height_in - 1.2) * (rows - 1))
+    grid = figure.subplots(rows, columns, sharey=shared, squeeze=False)
+    every = list(grid.flat)
+    for axes, panel in zip(every, panels, strict=False):
+        axes.set_title(panel.title)
+    for unused in every[len(panels) :]:
+        unused.remove()
+    return figure, every[: len(panels)]
+
+
+def _columns(panels: Sequence[Panel]) -> int:
+    """Return how many panels a row has: technologies or platforms, or what leaves few places empty."""
+    if len(panels) <= PANELS_A_ROW:
+        return len(panels)
+    counts = {len({panel.technology for panel in panels}), len({panel.platform for panel in panels})}
+    named = [count for count in counts if 1 < count <= PANELS_A_ROW]
+    return max(named, default=2 if len(panels) == 4 else PANELS_A_ROW)
+
+
+def left_panels(axes: Iterable[Axes]) -> list[Axes]:
+    """Return the panels at the left edge: those that name the y axis.
+
+    Parameters
+    ----------
+    axes
+        Of a figure.
+    """
+    found = []
+    for one in axes:
+        spec = one.get_subplotspec()
+        if spec is None or spec.is_first_col():
+            found.append(one)
+    return found
+
+
+def legend_below(figure: Figure, handles: Iterable[Artist], labels: Iterable[str], columns: int | None = None) -> None:
+    """Put a legend under a figure, in as many columns as its width holds.
+
+    Parameters
+    ----------
+    figure
+        To change.
+    handles, labels
+        What it shows.
+    columns
+        At most.
+    """
+    entries = list(zip(handles, labels, strict=True))
+    if not entries:
+        return
+    names = [label for _, label in entries]
+    ncols = min(legend_columns(names, figure.get_figwidth()), columns or LEGEND_COLUMNS)
+    figure.legend([handle for handle, _ in entries], names, loc="outside lower center", ncols=ncols)
+
+
+def legend_columns(labels: Sequence[str], width_in: float) -> int:
+    """Return how many columns of a legend fit.
+
+    Parameters
+    ----------
+    labels
+        What it says.
+    width_in
+        Its room in inches.
+    """
+
+    def needed_in(columns: int) -> float:
+        own = np.array_split(list(map(len, labels)), columns)  # as matplotlib fills them
+        return sum(HANDLE_IN + IN_PER_CHARACTER * float(column.max()) for column in own)
+
+    return next((n for n in range(min(len(labels), LEGEND_COLUMNS), 1, -1) if needed_in(n) <= width_in), 1)
+
+
+def legend_in(labels: Sequence[str], width_in: float) -> float:
+    """Return the height of a legend in inches.
+
+    Parameters
+    ----------
+    labels
+        What it says.
+    width_in
+        Its room in inches.
+    """
+    return LEGEND_ROW_IN * math.ceil(len(labels) / legend_columns(labels, width_in))
+
+
+def named_handles(axes: Iterable[Axes]) -> dict[str, Artist]:
+    """Return what carries each label on some panels, each label once.
+
+    Parameters
+    ----------
+    axes
+        The panels.
+    """
+    return {label: handle for one in axes for handle, label in zip(*one.get_legend_handles_labels(), strict=True)}

@@ -1,0 +1,76 @@
+"""A figure in another theme's colours: what is laid out once need not be laid out again for the dark page."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from matplotlib.collections import Collection
+from matplotlib.colors import to_hex, to_rgb, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Text
+
+from bitjoule.reports.figures.style import DARK, LIGHT, Theme, shades
+
+MOST_SHADES = 24  # of one family, that a picture stacks
+SAME = 2.5 / 255
+
+
+def recolour(figure: Figure) -> None:
+    """Turn a figure that was drawn for a light page into the one for a dark page.
+
+    Parameters
+    ----------
+    figure
+        Drawn with `LIGHT`, to change. Colours that are not the theme's stay.
+    """
+    for artist in figure.findobj():
+        if isinstance(artist, Text):
+            artist.set_color(_dark(artist.get_color()))
+        elif isinstance(artist, Line2D):
+            face, edge = artist.get_markerfacecolor(), artist.get_markeredgecolor()
+            artist.set_color(_dark(artist.get_color()))
+            artist.set_markerfacecolor(_dark(face))
+            artist.set_markeredgecolor(_dark(edge))
+        elif isinstance(artist, Patch):
+            face, edge = artist.get_facecolor(), artist.get_edgecolor()
+            artist.set_facecolor(_dark(face))
+            artist.set_edgecolor(_dark(edge))
+        elif isinstance(artist, Collection):
+            faces, edges = artist.get_facecolor(), artist.get_edgecolor()
+            artist.set_facecolor([_dark(color) for color in faces])
+            artist.set_edgecolor([_dark(color) for color in edges])
+
+
+@cache
+def dark_colors() -> dict[str, str]:
+    """Return the colour of the dark theme that stands for each of the light one.
+
+    Raises
+    ------
+    ValueError
+        Two colours of the dark theme stand for one of the light theme.
+    """
+    found: dict[str, str] = {}
+    for light, dark in zip(_colors(LIGHT), _colors(DARK), strict=True):
+        apart = np.abs(np.subtract(to_rgb(found.setdefault(light, dark)), to_rgb(dark))).max()
+        if apart > SAME:  # shades between hues can round to one light colour and to neighbouring dark ones
+            raise ValueError(f"{light} is {found[light]} and {dark} on a dark page")
+    return found
+
+
+def _colors(theme: Theme) -> list[str]:
+    """Return every colour of a theme, in an order that is the same for all."""
+    whole = [theme.background, theme.text, theme.grid, *theme.series, theme.small, theme.spilled, theme.idle]
+    families = [color for family in (*theme.families, theme.cache) for color in family]
+    between = [color for family in theme.families for count in range(1, MOST_SHADES) for color in shades(family, count)]
+    return [to_hex(color) for color in (*whole, *families, *between)]
+
+
+def _dark(color: Any) -> Any:
+    if isinstance(color, str) and color == "none":
+        return color
+    *_, alpha = to_rgba(color)
+    name = to_hex(color)
+    return to_rgba(dark_colors().get(name, name), alpha)

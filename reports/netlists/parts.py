@@ -1,0 +1,84 @@
+"""What the measured energy of a MAC is made of: stacked bars of an array's parts, what is glitches hatched."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from bitjoule.experiments.netlists.run import by_part, shown_cases
+from bitjoule.gates.power.parts import PARTS
+from bitjoule.reports.figures.bars import MAX_BARS, draw_bars
+from bitjoule.reports.figures.digits import prefix, with_unit
+from bitjoule.reports.figures.panels import legend_below, named_handles
+from bitjoule.reports.figures.style import Theme, new_figure
+from bitjoule.reports.netlists.lines import J_PER_FJ, library_panels, of_library
+
+BAR_IN, REST_IN, WIDTH_IN = 0.55, 1.9, 7.4
+REST = ("input", "wires")  # what is no part of the array
+GLITCHES, HATCH = "of it glitches", "//////"
+
+
+def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme, share: bool = False) -> Figure:
+    """Draw a bar for each array or stimulus, a panel for each library; in each part, what glitches add is hatched.
+
+    Of several arrays that were measured with several stimuli, the first of these is shown; of one array all are.
+
+    Parameters
+    ----------
+    results, summary
+        Of a gates experiment.
+    theme
+        Light or dark.
+    share
+        Whether bars are per cent; their energies stand behind them all the same.
+    """
+    cases = shown_cases(summary)
+    bars = _with_glitches(by_part(results, cases), by_part(results, cases, "settled_fj"))
+    panels = library_panels(cases)
+    shown = min(MAX_BARS, len(cases) // len(panels))
+    figure = new_figure(WIDTH_IN * len(panels) + 2.0, REST_IN + BAR_IN * shown)
+    drawn = list(figure.subplots(1, len(panels), squeeze=False).flat)
+    for axes, panel in zip(drawn, panels, strict=True):
+        own = of_library(panel, cases).head(MAX_BARS)
+        factor, unit = prefix(float(own["energy_fj"].max()) * J_PER_FJ)
+        ends = [with_unit(value * J_PER_FJ, "J") for value in own["energy_fj"]]
+        drawn_bars = bars.loc[[panel.technology]].head(MAX_BARS)
+        whole = 100 / drawn_bars.sum(axis=1) if share else pd.Series(J_PER_FJ / factor, drawn_bars.index)
+        draw_bars(axes, drawn_bars.mul(whole, axis="index"), ends, _names(own), _colors(theme), theme)
+        for glitches in axes.containers[1::2]:
+            for bar in glitches:
+                bar.set_hatch(HATCH)
+        if share:
+            axes.set_xticks(range(0, 101, 20))
+        axes.set_title(panel.title)
+        axes.set_xlabel("share of a MAC's energy (%)" if share else f"energy of a MAC ({unit}J)")
+    stimuli = set(cases["stimulus"])
+    figure.suptitle(f"What a MAC's energy is made of{f', {stimuli.pop()}' if len(stimuli) == 1 else ''}")
+    hatched = Patch(facecolor=theme.text, edgecolor=theme.background, hatch=HATCH)
+    named = {**named_handles(drawn), GLITCHES: hatched}
+    legend_below(figure, named.values(), named)
+    return figure
+
+
+def _names(own: pd.DataFrame) -> list[str]:
+    """Return the bars' names: arrays or stimuli, or both where both differ."""
+    arrays, stimuli = (own[column].tolist() for column in ("array", "stimulus"))
+    if len(set(stimuli)) == 1:
+        return arrays
+    return stimuli if len(set(arrays)) == 1 else [f"{pair[0]}\n{pair[1]}" for pair in zip(arrays, stimuli, strict=True)]
+
+
+def _with_glitches(total: pd.DataFrame, settled: pd.DataFrame) -> pd.DataFrame:
+    """Return each part without glitches and, in a column whose name no legend shows, what these add to it."""
+    columns = {}
+    for part in total.columns:
+        columns[part] = settled[part].clip(upper=total[part])
+        columns[f"_{part}"] = total[part] - columns[part]
+    return pd.DataFrame(columns, index=total.index)
+
+
+def _colors(theme: Theme) -> dict[str, str]:
+    """Return the colours of parts, neighbours unlike each other, and of what glitches add to them."""
+    one, two, three, four = theme.families
+    hues = (theme.cache[0], one[0], four[0], one[2], three[1], two[1], theme.small, theme.spilled, theme.idle, three[3])
+    own = dict(zip((*PARTS, *REST), hues, strict=True))
+    return own | {f"_{part}": color for part, color in own.items()}

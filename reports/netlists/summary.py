@@ -1,0 +1,139 @@
+"""The summary and the pictures of an experiment on netlists."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bitjoule.experiments.netlists.run import GatesResult, by_part, shown_cases
+from bitjoule.experiments.netlists.schema import GatesPlot
+from bitjoule.experiments.netlists.sparsity import SWEPT, beside_sweeps, savings, swept
+from bitjoule.reports.energy.pictures import stems
+from bitjoule.reports.figures.digits import significant
+from bitjoule.reports.figures.markdown import cut, markdown
+from bitjoule.reports.figures.style import Theme
+from bitjoule.reports.netlists.lines import draw_bits, draw_zeros
+from bitjoule.reports.netlists.parts import draw_parts
+
+HEADERS = (
+    "library", "array", "weights x activations, sums", "lanes x columns", "operands", "zeros (%)", "energy (fJ)",
+    "over the first", "without glitches (fJ)", "over the first", "band", "glitches (%)", "wires (%)", "area (µm²)",
+    "leakage (nW)", "period (ns)",
+)  # fmt: skip
+TEXT = (0, 1, 2, 3, 4, 10)
+SHARES = ("zero_share", "saving", "ideal", "paid")
+COUNTED = (
+    "Measured on the netlist: its gates' toggles with these operands, priced in the library's cells. For each MAC "
+    "of a cycle, zeros included: energy, area and leakage of the whole array with its registers, control and clock "
+    "pins. The energy has every glitch that gates of one delay all pass on, more than real ones do; the one without "
+    "glitches is what measured technologies take as their price. Over the first: in multiples of the library's first "
+    "row. Glitches: their share of the energy without wires. Band: neither glitches nor wires, to wires twice as long "
+    "and a clock tree that takes as much as the pins it drives. Placement, clock tree and SRAM are not measured."
+)
+
+
+def gates_markdown(found: GatesResult, max_rows: int) -> str:
+    """Return what was measured as Markdown.
+
+    Parameters
+    ----------
+    found
+        The measurements.
+    max_rows
+        Rows shown.
+    """
+    told = _sparsity(found.summary, max_rows)
+    parts = [f"# {found.name}", found.description, _table(found.summary, max_rows), *told]
+    parts += [
+        _parts(found.results, found.summary, max_rows),
+        COUNTED,
+        *(f"Not read of {text}." for text in found.unread),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(summary: pd.DataFrame, max_rows: int) -> str:
+    first = summary.groupby("library", sort=False)[["energy_fj", "nominal_fj"]].first()
+    rows = [
+        [
+            row["library"],
+            row["array"],
+            f"{row['weights']} x {row['activations']}, {row['accumulation']}",
+            f"{row['lanes']} x {row['columns']}",
+            row["stimulus"],
+            f"{100 * row['zero_share']:.1f}",
+            significant(row["energy_fj"]),
+            f"{significant(row['energy_fj'] / first['energy_fj'][row['library']])}×",
+            significant(row["nominal_fj"]),
+            f"{significant(row['nominal_fj'] / first['nominal_fj'][row['library']])}×",
+            f"{significant(row['energy_low_fj'])} to {significant(row['energy_high_fj'])}",
+            f"{100 * (1 - row['settled_fj'] / row['total_fj']):.0f}",
+            f"{100 * row['wire_fj'] / row['energy_fj']:.0f}",
+            *(significant(row[name]) for name in ("area_um2", "leakage_nw", "period_ns")),
+        ]
+        for row in summary.head(max_rows).to_dict("records")
+    ]
+    return markdown(HEADERS, rows, TEXT) + cut(len(summary), max_rows, "summary.csv")
+
+
+def _sparsity(summary: pd.DataFrame, max_rows: int) -> list[str]:
+    """Return what zeros save, and what other operands take beside a sweep."""
+    found = savings(summary)
+    if found.empty:
+        return []
+    told = []
+    for row in found.groupby(["library", "array", SWEPT], sort=False).tail(1).to_dict("records"):
+        shares, energies = ([row[f"{name}{end}"] for end in ("_first", "")] for name in ("zero_share", "energy_fj"))
+        told.append(
+            f"Does sparsity pay? {row['array']} in {row['library']}, {row[SWEPT]}: from {100 * shares[0]:.0f} to "
+            f"{100 * shares[1]:.0f} % zeros a MAC goes from {significant(energies[0])} to {significant(energies[1])} "
+            f"fJ, {100 * row['saving']:.0f} % less. If zeros took nothing it would be {100 * row['ideal']:.0f} % "
+            f"less: {100 * row['paid']:.0f} % of the ideal."
+        )
+    rows = [
+        [row["library"], row["array"], row[SWEPT], *(f"{100 * row[key]:.1f}" for key in SHARES)]
+        for row in found.head(max_rows).to_dict("records")
+    ]
+    headers = ["library", "array", "operands", "zeros (%)", "saved (%)", "ideal (%)", "saved of the ideal (%)"]
+    told.append(markdown(headers, rows, [0, 1, 2]) + cut(len(found), max_rows, "summary.csv"))
+    for row in beside_sweeps(summary).to_dict("records"):
+        change = row["energy_fj"] / row["sweep_fj"] - 1
+        told.append(
+            f"{row['array']} in {row['library']} with {row['stimulus']}: {100 * row['zero_share']:.1f} % zeros, "
+            f"{significant(row['energy_fj'])} fJ, {100 * abs(change):.0f} % {'more' if change > 0 else 'less'} than "
+            f"{row[SWEPT]} at the same share ({significant(row['sweep_fj'])} fJ)."
+        )
+    return told
+
+
+def _parts(results: pd.DataFrame, summary: pd.DataFrame, max_rows: int) -> str:
+    """Return the parts of a MAC's energy."""
+    table = by_part(results, shown_cases(summary)).head(max_rows)
+    rows = [[*case, *map(significant, energies)] for case, energies in zip(table.index, table.to_numpy(), strict=True)]
+    return markdown(["library", "array", "operands", *(f"{part} (fJ)" for part in table.columns)], rows, [0, 1, 2])
+
+
+def drawings(found: GatesResult) -> dict[str, Callable[[Theme], Figure]]:
+    """Return what draws each plot that an experiment asks for, by file name.
+
+    A plot over zeros is left out where no array was run with several shares.
+
+    Parameters
+    ----------
+    found
+        The measurements.
+    """
+    plots = zip(stems([plot.kind for plot in found.plots]), found.plots, strict=True)
+    swept_zeros = not swept(found.summary).empty
+    return {name: partial(_draw, plot, found) for name, plot in plots if plot.kind != "energy_vs_zeros" or swept_zeros}
+
+
+def _draw(plot: GatesPlot, found: GatesResult, theme: Theme) -> Figure:
+    match plot.kind:
+        case "energy_vs_zeros":
+            return draw_zeros(found.summary, theme)
+        case "energy_vs_bits":
+            return draw_bits(found.summary, theme)
+        case "parts":
+            return draw_parts(found.results, found.summary, theme, plot.share)

@@ -1,0 +1,12 @@
+"""Adders, multipliers and the columns built from them.
+
+::
+
+    reduction       sums of many words: carry-save compression, trees of adders
+    dot_product     one column's trits times the activations, in three styles
+    column          a dot product and the adder that takes it into a running sum
+    multiplication  products as rows to be added, for the baselines
+    floating_point  adders and multipliers of any IEEE 754 format
+    float_column    one column of the FP16 baselines
+    operators       single additions and multiplications, to compare with tables of costs
+"""

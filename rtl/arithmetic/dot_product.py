@@ -1,0 +1,167 @@
+"""One column of the array: the dot product of its trits with the activations in three styles, or of its integers."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from bitjoule.rtl.arithmetic.multiplication import DIGIT_BITS, booth_rows, digits, digits_of
+from bitjoule.rtl.arithmetic.reduction import carry_chain_sum, carry_save_sum
+from bitjoule.rtl.config import AcceleratorConfig
+
+
+class DotProduct(wiring.Component):
+    """Sum over the lanes of trit times activation, as words still to be added.
+
+    What the words and units add up to is the dot product plus `offset`. Latency: `pipeline` cycles. Throughput: one
+    a cycle.
+
+    In ``carry_save``, a lane of b bits gives the word ``x + 2**(b-1)`` for +1, ``-x - 1 + 2**(b-1)`` for -1 and
+    ``-1 + 2**(b-1)`` for 0, where both -x - 1 = ~x and the sign bit's inversion are free and one and-or gate a bit
+    selects; each lane but those of a +1 still owes a one. These units fill the lowest bits of shifted carries, which
+    are free. The sum of the 2**(b-1) is `offset`, known when the hardware is built, so that no lane extends a sign.
+
+    Parameters
+    ----------
+    config
+        Lanes, activation bits, pipeline and datapath.
+
+    Ports
+    -----
+    plus, minus : In(lanes)
+        Bit l: lane l's trit is +1, is -1. Neither or both: zero.
+    activations : In(lanes * activation_bits)
+        Lane l at bits l * activation_bits.
+    word0, word1, ... : Out
+        Words to be added: two unsigned ones (carry_save) or a signed one.
+    units : Out
+        Bits to be added at weight one; absent where there are none.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        lanes, bits = config.lanes, config.activation_bits
+        if config.datapath == "carry_save":
+            self.offset = lanes << (bits - 1)
+            largest = lanes * ((1 << bits) - 1) + lanes
+            words = [Out(largest.bit_length())] * 2
+            units = 2
+        else:
+            self.offset = 0
+            words = [Out(signed(((lanes << (bits - 1)) * 2).bit_length()))]
+            units = 1 if config.datapath == "carry_chain" else 0
+        ports = {"plus": In(lanes), "minus": In(lanes), "activations": In(lanes * bits)}
+        ports |= {f"word{i}": word for i, word in enumerate(words)}
+        if units:
+            ports["units"] = Out(units)
+        super().__init__(ports)
+        self.words: list[Value] = [getattr(self, f"word{i}") for i in range(len(words))]
+
+    @property
+    def unit_bits(self) -> list[Value]:
+        """The bits of `units`, none if there is no such port."""
+        return list(self.units) if hasattr(self, "units") else []
+
+    def elaborate(self, _: object) -> Module:
+        """Build the column."""
+        m = Module()
+        style = {"carry_save": self._carry_save, "carry_chain": self._carry_chain, "multiplexer": self._multiplexer}
+        words, units = style[self._config.datapath](m)
+        m.d.comb += [port.eq(word) for port, word in zip(self.words, words, strict=True)]
+        m.d.comb += [port.eq(unit) for port, unit in zip(self.unit_bits, units, strict=True)]
+        return m
+
+    def _lanes(self) -> list[tuple[Value, Value, Value]]:
+        bits = self._config.activation_bits
+        return [
+            (self.plus[lane], self.minus[lane], self.activations[lane * bits : (lane + 1) * bits])
+            for lane in range(self._config.lanes)
+        ]
+
+    def _carry_save(self, m: Module) -> tuple[list[Value], list[Value]]:
+        rows: list[Value] = []
+        for lane, (plus, minus, x) in enumerate(self._lanes()):
+            width = len(x)
+            chosen = Signal(width, name=f"chosen{lane}")
+            row = Signal(width, name=f"row{lane}")
+            m.d.comb += [
+                chosen.eq(Mux(minus, x, 0) | Mux(plus, ~x, 0)),
+                row.eq(Cat(~chosen[:-1], chosen[-1])),
+            ]
+            rows.append(row)
+        return carry_save_sum(m, rows, [~plus for plus in self.plus], self._config.pipeline)
+
+    def _carry_chain(self, m: Module) -> tuple[list[Value], list[Value]]:
+        rows: list[Value] = []
+        units: list[Value] = []
+        for lane, (plus, minus, x) in enumerate(self._lanes()):
+            row = Signal(signed(len(x)), name=f"row{lane}")
+            unit = Signal(name=f"unit{lane}")
+            m.d.comb += [unit.eq(minus & ~plus), row.eq(Mux(plus ^ minus, x ^ minus.replicate(len(x)), 0))]
+            rows.append(row)
+            units.append(unit)
+        return carry_chain_sum(m, rows, units, self._config.pipeline)
+
+    def _multiplexer(self, m: Module) -> tuple[list[Value], list[Value]]:
+        rows: list[Value] = []
+        for lane, (plus, minus, x) in enumerate(self._lanes()):
+            row = Signal(signed(len(x) + 1), name=f"row{lane}")
+            with m.Switch(Cat(plus, minus)):
+                with m.Case(0b01):
+                    m.d.comb += row.eq(x.as_signed())
+                with m.Case(0b10):
+                    m.d.comb += row.eq(-x.as_signed())
+            rows.append(row)
+        return carry_chain_sum(m, rows, [], self._config.pipeline)
+
+
+class IntegerDotProduct(wiring.Component):
+    """Sum over the lanes of integer times integer, as two words still to be added: the baseline of `DotProduct`.
+
+    The words add up to the dot product plus `offset`. Latency: `pipeline` cycles. Throughput: one a cycle. The rows of
+    all lanes' products (see `booth_rows`) go into one carry-save tree; only the accumulator's adder carries.
+
+    Parameters
+    ----------
+    config
+        Lanes and pipeline.
+
+    Ports
+    -----
+    weights : In(lanes * bits)
+        Lane l at bits l * bits, two's complement.
+    activations : In(lanes * digits * DIGIT_BITS)
+        The same, as `recode` makes them: once for all columns.
+    word0, word1 : Out
+        Unsigned words to be added.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        bits = config.encoding.bits
+        # Each row is unsigned and has the sign bit's weight on top of its largest magnitude.
+        self.offset = config.lanes * sum(1 << (bits + 2 * i) for i in range(digits_of(bits)))
+        largest = self.offset + (config.lanes << (2 * bits - 2))
+        super().__init__(
+            {
+                "weights": In(config.lanes * bits),
+                "activations": In(config.lanes * digits_of(bits) * DIGIT_BITS),
+                "word0": Out(largest.bit_length()),
+                "word1": Out(largest.bit_length()),
+            }
+        )
+        self.words: list[Value] = [self.word0, self.word1]
+        self.unit_bits: list[Value] = []
+
+    def elaborate(self, _: object) -> Module:
+        """Build the column."""
+        m = Module()
+        bits = self._config.encoding.bits
+        size = digits_of(bits) * DIGIT_BITS
+        rows: list[Value] = []
+        for lane in range(self._config.lanes):
+            word = self.weights[lane * bits : (lane + 1) * bits].as_signed()
+            multiplier = digits(self.activations[lane * size : (lane + 1) * size])
+            rows += booth_rows(m, f"lane{lane}", multiplier, word)[0]
+        words, _ = carry_save_sum(m, rows, [], self._config.pipeline)
+        m.d.comb += [port.eq(word) for port, word in zip(self.words, words, strict=True)]
+        return m

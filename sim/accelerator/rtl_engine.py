@@ -1,0 +1,232 @@
+"""The Verilated accelerator as a model's engine, and what it measured.
+
+Every matmul's cycles are the hardware's own and are held against `bitjoule.sim.accelerator.cycles`.
+"""
+
+import math
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.sim.accelerator.cycles import cycles as cycles_of_matmul
+from bitjoule.sim.accelerator.native_build import native_library
+from bitjoule.sim.accelerator.native_machine import Window
+from bitjoule.sim.accelerator.streams import result_beats
+from bitjoule.sim.accelerator.verilated import PackedWeights, Verilated
+from bitjoule.sim.bench.simulators import SimulatorError
+from bitjoule.sim.llm.engines import Int32s, MatmulRecord, MatmulWeights
+from bitjoule.sim.reference.matmul import Codes
+
+PACKED = "rtl"
+WINDOW_CYCLES = 1000  # of a matmul, in which toggles are counted
+# What the trees' adders put out; the other nets are the same bits under other names, or parts of one expression.
+_ADDED = re.compile(r"/column\d+/dot_product/level\d+_\d+(_sum|_carry)?$")
+
+
+@dataclass
+class RtlEngine:
+    """Multiplies on the simulated hardware.
+
+    Parameters
+    ----------
+    hardware
+        The accelerator.
+    keeps_packed
+        Whether packed weights are kept beside the codes: twice the memory, but packed once.
+    counts_toggles
+        Whether each matmul's first `WINDOW_CYCLES` cycles are run once more, once in each phase, in a slower build that
+        counts toggles; it is compiled here.
+
+    Attributes
+    ----------
+    phase
+        Of the run, set by whoever runs it.
+    seconds
+        All matmuls took on the hardware so far; packing and counting toggles not.
+    last_cycles
+        Of the latest matmul.
+    last_toggles_per_trit
+        Of the phase's first call of the latest matmul, if they are counted: bits of the sums and carries that the dot
+        products' adders put out, changed from the end of one cycle to the end of the next, over the trits that go
+        through them.
+    """
+
+    hardware: Verilated
+    keeps_packed: bool = True
+    counts_toggles: bool = False
+    phase: str = field(default="", init=False)
+    seconds: float = field(default=0.0, init=False)
+    last_cycles: int = field(default=0, init=False)
+    last_toggles_per_trit: float = field(default=math.nan, init=False)
+    _counted: dict[tuple[str, str], float] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if self.counts_toggles:
+            native_library(self.hardware.config, "saif")
+
+    def matmul(self, name: str, activations: Codes, weights: MatmulWeights) -> Int32s:
+        """Return the product that the hardware computes; see `bitjoule.sim.llm.engines.Engine.matmul`.
+
+        Raises
+        ------
+        SimulatorError
+            The hardware took another number of cycles than its closed form says.
+        """
+        packed = weights.packed.get(PACKED)
+        if packed is None:
+            packed = self.hardware.pack(weights.codes)
+            if self.keeps_packed:
+                weights.packed[PACKED] = packed
+        assert isinstance(packed, PackedWeights)  # noqa: S101 (nobody else uses this key)
+        begun = time.perf_counter()
+        outcome = self.hardware.matmul(activations, packed)
+        self.seconds += time.perf_counter() - begun
+        (m, k), n = activations.shape, packed.n
+        expected = cycles_of_matmul(self.hardware.config, m, k, n)
+        if outcome.cycles != expected:
+            raise SimulatorError(f"{name}: the hardware took {outcome.cycles} cycles, its closed form {expected}")
+        self.last_cycles = outcome.cycles
+        if self.counts_toggles:
+            key = (name, self.phase)
+            if key not in self._counted:
+                self._counted[key] = self._toggles_per_trit(activations, packed, outcome.cycles)
+            self.last_toggles_per_trit = self._counted[key]
+        return outcome.results
+
+    def _toggles_per_trit(self, activations: Codes, packed: PackedWeights, cycles: int) -> float:
+        window = Window(cycles=min(WINDOW_CYCLES, cycles))
+        toggles = self.hardware.toggles(activations, packed, window, whole=False).toggles
+        assert toggles is not None  # noqa: S101 (they were asked for)
+        changed = sum(count for net, count in toggles.nets.items() if _ADDED.search(net))
+        return float(changed / (activations.shape[0] * packed.k * packed.n * toggles.cycles / cycles))
+
+
+class Measured(NamedTuple):
+    """One matmul of a run.
+
+    Parameters
+    ----------
+    record
+        What the model asked for.
+    cycles
+        That the accelerator takes for it.
+    new_token
+        0 for the prompt's pass, then 1, 2, ...
+    toggles_per_trit
+        As of `RtlEngine`; not a number where they were not counted.
+    """
+
+    record: MatmulRecord
+    cycles: int
+    new_token: int
+    toggles_per_trit: float = math.nan
+
+    @property
+    def phase(self) -> str:
+        """``prefill`` or ``decode``."""
+        return "decode" if self.new_token else "prefill"
+
+
+class Streams(NamedTuple):
+    """Bits of whole beats that cross the accelerator's ports in a matmul, the padding of tiles included.
+
+    Parameters
+    ----------
+    weight_bits
+        Each block of `tokens` tokens takes all weights.
+    activation_bits
+        Each tile of `columns` outputs takes all activations.
+    result_bits
+        Each once.
+    """
+
+    weight_bits: int
+    activation_bits: int
+    result_bits: int
+
+
+def streams(config: AcceleratorConfig, m: int, k: int, n: int) -> Streams:
+    """Return what a matmul streams.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    m, k, n
+        The matmul's sizes.
+    """
+    k_tiles, blocks = -(-k // config.lanes), -(-m // config.tokens)
+    results = result_beats(config, m, n)
+    tiles = k_tiles * result_beats(config, 1, n)
+    return Streams(
+        weight_bits=blocks * tiles * config.tile_beats * config.weight_bus_bits,
+        activation_bits=results * k_tiles * config.activation_bus_bits,
+        result_bits=results * config.result_bus_bits,
+    )
+
+
+class Row(NamedTuple):
+    """The matmuls of one layer and name in one phase, added up.
+
+    Parameters
+    ----------
+    phase
+        ``prefill`` or ``decode``.
+    layer, name, k, n
+        As of `MatmulRecord`.
+    tokens, cycles
+        Over all calls.
+    utilisation
+        Share of the array's trits over all cycles that are the matmuls' own, 0 to 1.
+    weight_zero_share, activation_zero_share
+        The weights', and the mean of the activations'.
+    toggles_per_trit
+        Of the first call.
+    weight_bits, activation_bits, result_bits
+        What all calls streamed.
+    """
+
+    phase: str
+    layer: int
+    name: str
+    k: int
+    n: int
+    tokens: int
+    cycles: int
+    utilisation: float
+    weight_zero_share: float
+    activation_zero_share: float
+    toggles_per_trit: float
+    weight_bits: int
+    activation_bits: int
+    result_bits: int
+
+
+def summed(measured: Iterable[Measured], config: AcceleratorConfig) -> list[Row]:
+    """Return one row for each layer, name and phase, in the order they were first run.
+
+    Parameters
+    ----------
+    measured
+        A run's matmuls.
+    config
+        The accelerator.
+    """
+    groups: dict[tuple[str, int, str], list[Measured]] = {}
+    for one in measured:
+        groups.setdefault((one.phase, one.record.layer, one.record.name), []).append(one)
+    rows = []
+    for (phase, layer, name), own in groups.items():
+        first = own[0].record
+        tokens, cycles = sum(one.record.m for one in own), sum(one.cycles for one in own)
+        zeros = sum(one.record.activation_zero_share * one.record.m for one in own) / tokens
+        used = tokens * first.k * first.n / (cycles * config.lanes * config.columns)
+        shares = (used, first.weight_zero_share, zeros, own[0].toggles_per_trit)
+        streamed = Streams(
+            *map(sum, zip(*(streams(config, one.record.m, first.k, first.n) for one in own), strict=True))
+        )
+        rows.append(Row(phase, layer, name, first.k, first.n, tokens, cycles, *shares, *streamed))
+    return rows

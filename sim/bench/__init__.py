@@ -1,0 +1,1 @@
+"""The cocotb bench: cases, simulators, verification against NumPy."""

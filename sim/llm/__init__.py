@@ -1,0 +1,1 @@
+"""BitNet transformers in NumPy, read from Hugging Face folders, their integer matmuls on a chosen engine."""

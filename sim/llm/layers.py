@@ -1,0 +1,336 @@
+"""The parts of a transformer block in NumPy: linears, norms, attention with a cache, FFN. Floats are float32.
+
+One sequence at a time: activations have shape (T, features), T new tokens.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from bitjoule.sim.llm.engines import Engine, Int32s, MatmulRecord, MatmulWeights, zero_share
+from bitjoule.sim.reference.bitlinear import bitlinear_quantised
+from bitjoule.sim.reference.checks import Float32s
+from bitjoule.sim.reference.matmul import Codes
+from bitjoule.sim.reference.norms import rms_norm, sub_ln
+
+Observer = Callable[[MatmulRecord], None]
+
+
+class OverflowInModelError(ArithmeticError):
+    """Activations left the range of float32: the weights are no working model's.
+
+    Parameters
+    ----------
+    part
+        Where: a linear's full name, a norm, or ``lm_head``.
+    """
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+        super().__init__(f"{part}: activations are not finite in float32")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one pass is run with.
+
+    Parameters
+    ----------
+    engine
+        Multiplies the integers.
+    observe
+        Called with the record of each integer matmul right after it.
+    """
+
+    engine: Engine
+    observe: Observer | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Norm:
+    """A norm over the features of each token.
+
+    Parameters
+    ----------
+    gain
+        float32, shape (features,).
+    epsilon
+        Added to the mean square.
+    kind
+        ``rmsnorm`` or ``layernorm`` (without a bias).
+    """
+
+    gain: Float32s
+    epsilon: float
+    kind: Literal["rmsnorm", "layernorm"] = "rmsnorm"
+
+    def __call__(self, x: Float32s) -> Float32s:
+        """Return the normed tokens, shape of `x`."""
+        return (rms_norm if self.kind == "rmsnorm" else sub_ln)(x, self.gain, epsilon=self.epsilon)
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A linear layer: quantised ones go through the engine, float ones do not.
+
+    Parameters
+    ----------
+    layer, name
+        As in `MatmulRecord`.
+    weights
+        Quantised, or float32 of shape (K, N).
+    bias
+        float32, shape (N,).
+    norm
+        Run on the input, if the linear has a norm of its own.
+    """
+
+    layer: int
+    name: str
+    weights: MatmulWeights | Float32s
+    bias: Float32s | None = None
+    norm: Norm | None = None
+
+    @property
+    def full_name(self) -> str:
+        """``layers.3.q_proj``, or the name alone outside the blocks."""
+        return self.name if self.layer < 0 else f"layers.{self.layer}.{self.name}"
+
+    def __call__(self, x: Float32s, run: Run) -> Float32s:
+        """Return x (T, K) times the weights: float32, shape (T, N).
+
+        Raises
+        ------
+        OverflowInModelError
+            `x` or the result is not finite.
+        """
+        x = finite(self.full_name, x if self.norm is None else self.norm(x))
+        weights = self.weights
+        if isinstance(weights, MatmulWeights):
+            held = weights
+
+            def multiply(codes: Codes, _: Codes) -> Int32s:
+                product = run.engine.matmul(self.full_name, codes, held)
+                if run.observe is not None:
+                    shares = held.zero_share, zero_share(codes)
+                    k, n = held.codes.shape
+                    run.observe(MatmulRecord(self.layer, self.name, len(codes), k, n, *shares))
+                return product
+
+            with np.errstate(over="ignore"):
+                y = bitlinear_quantised(x, held.quantised, norm="none", matmul=multiply)
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                y = x @ weights
+        return finite(self.full_name, y if self.bias is None else y + self.bias)
+
+
+def finite(name: str, values: Float32s) -> Float32s:
+    """Return `values` unless one is not finite.
+
+    Parameters
+    ----------
+    name
+        Of the part, for the message.
+    values
+        Its inputs or outputs.
+
+    Raises
+    ------
+    OverflowInModelError
+        Some are not.
+    """
+    if not np.isfinite(values).all():
+        raise OverflowInModelError(name)
+    return values
+
+
+def activate(kind: str, x: Float32s) -> Float32s:
+    """Return the FFN's function of `x`: float32, shape of `x`.
+
+    Parameters
+    ----------
+    kind
+        ``relu``, ``relu2``, ``silu`` or ``gelu`` (its tanh form).
+    x
+        float32.
+    """
+    with np.errstate(over="ignore", under="ignore"):  # exp(88) and beyond: the quotient is 0, as it should be
+        if kind == "silu":
+            divisor: Float32s = np.exp(-x) + 1
+            return x / divisor
+        if kind == "gelu":
+            bend: Float32s = np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))
+            return 0.5 * x * (1 + bend)
+        positive: Float32s = np.maximum(x, 0)
+        return positive * positive if kind == "relu2" else positive
+
+
+class LayerCache:
+    """The keys and values of one block, for every token so far; grows by doubling.
+
+    Parameters
+    ----------
+    kv_heads, head_dim
+        Of the model.
+    """
+
+    def __init__(self, kv_heads: int, head_dim: int) -> None:
+        self.length = 0
+        self._held = np.empty((2, kv_heads, 0, head_dim), np.float32)
+
+    def append(self, keys: Float32s, values: Float32s) -> tuple[Float32s, Float32s]:
+        """Add tokens and return all keys and values, each of shape (kv_heads, tokens so far, head_dim).
+
+        Parameters
+        ----------
+        keys, values
+            float32, shape (kv_heads, T, head_dim).
+        """
+        end = self.length + keys.shape[1]
+        if end > self._held.shape[2]:
+            grown = np.empty((*self._held.shape[:2], max(end, 2 * self.length), self._held.shape[3]), np.float32)
+            grown[:, :, : self.length] = self._held[:, :, : self.length]
+            self._held = grown
+        self._held[0, :, self.length : end] = keys
+        self._held[1, :, self.length : end] = values
+        self.length = end
+        return self._held[0, :, :end], self._held[1, :, :end]
+
+
+def rotary(positions: int, start: int, head_dim: int, theta: float) -> tuple[Float32s, Float32s]:
+    """Return cosines and sines of the rotary angles: float32, shape (positions, head_dim) each.
+
+    Parameters
+    ----------
+    positions, start
+        How many, and the first one.
+    head_dim
+        Even.
+    theta
+        The base.
+    """
+    exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
+    frequencies = np.float32(1) / np.float32(theta) ** exponents
+    angles = np.arange(start, start + positions, dtype=np.float32)[:, np.newaxis] * frequencies
+    angles = np.concatenate([angles, angles], axis=-1)
+    return np.cos(angles), np.sin(angles)
+
+
+def rotate(x: Float32s, cosines: Float32s, sines: Float32s) -> Float32s:
+    """Return heads turned by their position's angles: shape (heads, T, head_dim) as `x`.
+
+    Parameters
+    ----------
+    x
+        float32, shape (heads, T, head_dim); the pair of feature i is i + head_dim / 2.
+    cosines, sines
+        From `rotary`.
+    """
+    half = x.shape[-1] // 2
+    turned: Float32s = np.concatenate([-x[..., half:], x[..., :half]], axis=-1)
+    turned *= sines
+    turned += x * cosines
+    return turned
+
+
+def attend(queries: Float32s, keys: Float32s, values: Float32s) -> Float32s:
+    """Return causal attention's output: float32, shape (T, heads * head_dim).
+
+    Parameters
+    ----------
+    queries
+        float32, shape (heads, T, head_dim): the last T of S tokens.
+    keys, values
+        float32, shape (kv_heads, S, head_dim); kv_heads divides heads, neighbours share one.
+    """
+    heads, new, head_dim = queries.shape
+    shared = queries.reshape(len(keys), -1, head_dim)  # (kv_heads, heads / kv_heads * T, head_dim)
+    scores = shared @ keys.transpose(0, 2, 1) * head_dim**-0.5
+    scores = scores.reshape(heads, new, keys.shape[1])
+    if new > 1:
+        future = np.triu(np.ones((new, keys.shape[1]), bool), keys.shape[1] - new + 1)
+        scores[:, future] = -np.inf
+    scores -= scores.max(axis=-1, keepdims=True)
+    with np.errstate(under="ignore"):
+        np.exp(scores, out=scores)
+    scores /= scores.sum(axis=-1, keepdims=True)
+    mixed = scores.reshape(len(keys), -1, keys.shape[1]) @ values
+    return np.ascontiguousarray(mixed.reshape(heads, new, head_dim).transpose(1, 0, 2)).reshape(new, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One transformer block.
+
+    Parameters
+    ----------
+    linears
+        By name, as `MatmulRecord` has them; ``ffn_gate`` only if gated.
+    norms
+        By place: ``attention`` and ``ffn`` before their halves, and, if the model has them, ``attention_sub`` before
+        the output and ``ffn_sub`` before the down projection, ``attention_post`` and ``ffn_post`` after the halves,
+        ``query`` and ``key`` on the heads.
+    heads, kv_heads, head_dim
+        Of the model.
+    activation
+        As for `activate`.
+    """
+
+    linears: dict[str, Linear]
+    norms: dict[str, Norm] = field(repr=False)
+    heads: int
+    kv_heads: int
+    head_dim: int
+    activation: str
+
+    def __call__(self, x: Float32s, cache: LayerCache, turns: tuple[Float32s, Float32s] | None, run: Run) -> Float32s:
+        """Return the residual stream after this block: float32, shape (T, hidden) as `x`.
+
+        Parameters
+        ----------
+        x
+            The residual stream.
+        cache
+            Of this block; is extended.
+        turns
+            From `rotary`; None if positions are learned.
+        run
+            The pass.
+
+        Raises
+        ------
+        OverflowInModelError
+            Activations left the range of float32.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # told by name where the next linear takes it
+            x = x + self._post("attention", self._attention(self._norm("attention", x), cache, turns, run))
+            return x + self._post("ffn", self._ffn(self._norm("ffn", x), run))
+
+    def _norm(self, place: str, x: Float32s) -> Float32s:
+        return self.norms[place](finite(f"norm of {place}", x)) if place in self.norms else x
+
+    def _post(self, half: str, x: Float32s) -> Float32s:
+        return self._norm(f"{half}_post", x)
+
+    def _heads(self, name: str, count: int, x: Float32s, run: Run) -> Float32s:
+        return self.linears[name](x, run).reshape(len(x), count, self.head_dim).transpose(1, 0, 2)
+
+    def _attention(self, x: Float32s, cache: LayerCache, turns: tuple[Float32s, Float32s] | None, run: Run) -> Float32s:
+        queries = self._norm("query", self._heads("q_proj", self.heads, x, run))
+        keys = self._norm("key", self._heads("k_proj", self.kv_heads, x, run))
+        values = self._heads("v_proj", self.kv_heads, x, run)
+        if turns is not None:
+            queries, keys = rotate(queries, *turns), rotate(keys, *turns)
+        mixed = attend(queries, *cache.append(keys, values))
+        return self.linears["o_proj"](self._norm("attention_sub", mixed), run)
+
+    def _ffn(self, x: Float32s, run: Run) -> Float32s:
+        inner = self.linears["ffn_gate" if "ffn_gate" in self.linears else "ffn_up"](x, run)
+        inner = activate(self.activation, inner)
+        if "ffn_gate" in self.linears:
+            inner = inner * self.linears["ffn_up"](x, run)
+        return self.linears["ffn_down"](self._norm("ffn_sub", inner), run)

@@ -1,0 +1,1 @@
+"""The NumPy reference of a BitNet layer and of floating-point matmuls."""

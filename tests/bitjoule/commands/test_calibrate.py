@@ -1,0 +1,87 @@
+import gzip
+
+import pytest
+import yaml
+
+from bitjoule.gates.liberty.libraries import default_liberty
+
+CONFIG = "lanes: 16\ncolumns: 2\nmax_k: 256\nweight_bus_bits: 32\nweight_encoding: binary1\nactivation_bits: 4\n"
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "array.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+def test_calibrate_writes_a_technology_that_an_experiment_can_name(bitjoule, config, tmp_path, monkeypatch):
+    from bitjoule.gates.calibration import calibration
+
+    plan = calibration.standard_plan()
+    few = [pair for pair in plan.operators if pair[1] in ("int8", "int32")]
+    monkeypatch.setattr(calibration, "standard_plan", lambda: calibration.replace(plan, operators=few))
+    out = tmp_path / "mine.yaml"
+    assert bitjoule("calibrate", config, "--stimulus", "uniform", "-o", out)[0] == 0
+    assert yaml.safe_load(out.read_text())["measured"]["command"].startswith("bitjoule calibrate")
+    experiment = tmp_path / "x.yaml"
+    experiment.write_text(
+        "name: x\naccounting: mac\nmatmuls: [{m: 1, k: 64, n: 8}]\ntechnologies: [mine.yaml, 45nm]\n"
+        "schemes: [{name: b, weights: int8, activations: int8, attention: int8, rescale: int8}]\n"
+    )
+    assert bitjoule("run", experiment, "--out", tmp_path / "results", "--no-plots")[0] == 0
+    assert "mine" in (tmp_path / "results" / "x" / "summary.csv").read_text()
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    (["--liberty", "nowhere.lib"], "nowhere.lib is no file"),
+    (["--stimulus", "gauss"], "gauss"),
+    (["--stimulus", "gaussian:32,zeros:0.3"], "zeros"),
+    (["-o", "x.txt"], "ends in .yaml"),
+    (["-o", "nowhere/x.yaml"], "its folder does not exist"),
+    (["nothing_like_this"], "neither a file nor a shipped configuration"),
+])  # fmt: skip
+def test_wrong_input_of_calibrate_is_told_with_status_2(bitjoule, config, tmp_path, arguments, told):
+    out = [] if "-o" in arguments else ["-o", tmp_path / "x.yaml"]
+    status, _, errors = bitjoule("calibrate", config, *arguments, *out)
+    assert status == 2
+    assert told in errors
+    assert not list(tmp_path.glob("*x.yaml*"))
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("", "empty"),
+    ("hello", "library"),
+    ("library (a) { time_unit : \"1ns\"; }", "capacitive_load_unit"),
+])  # fmt: skip
+def test_a_file_that_is_no_usable_library_is_told_with_status_2(bitjoule, config, tmp_path, text, told):
+    (tmp_path / "cells.lib").write_text(text)
+    out = tmp_path / "x.yaml"
+    status, _, errors = bitjoule("calibrate", config, "--liberty", tmp_path / "cells.lib", "-o", out)
+    assert status == 2
+    assert told in errors
+    assert errors.count("cells.lib") == errors.count("; expected ") == 1
+    assert not out.exists()
+
+
+def test_a_library_without_flip_flops_is_told_with_status_2(bitjoule, config, tmp_path):
+    library = tmp_path / "cells.lib.gz"
+    library.write_bytes(gzip.compress(default_liberty().read_bytes().replace(b"ff (", b"nothing (")))
+    status, _, errors = bitjoule("calibrate", config, "--liberty", library, "-o", tmp_path / "x.yaml")
+    assert status == 2
+    assert "flip-flop" in errors
+
+
+def test_two_arrays_of_one_kind_are_refused_before_anything_is_measured(bitjoule, config, tmp_path):
+    status, _, errors = bitjoule("calibrate", config, config, "-o", tmp_path / "x.yaml")
+    assert status == 2
+    assert "two arrays of one kind" in errors
+
+
+def test_synthesize_prints_parts_that_add_up_to_the_total(bitjoule, config):
+    status, out, _ = bitjoule("rtl", "synthesize", config, "--stimulus", "uniform")
+    assert status == 0
+    rows = {line.rsplit(maxsplit=1)[0].strip(): line.split()[-1] for line in out.splitlines() if line.strip()}
+    parts = ("unpack", "select", "tree", "accumulate", "registers", "clock", "control", "input", "wires")
+    total = sum(float(rows[part]) for part in parts if part in rows)
+    assert total == pytest.approx(float(rows["every glitch, with wires"]), rel=0.01)

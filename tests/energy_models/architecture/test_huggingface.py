@@ -1,0 +1,112 @@
+"""Hugging Face config files against the presets of the same models."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bitjoule.energy_models.architecture.huggingface import read_config, supported_types
+from bitjoule.energy_models.architecture.shape import presets
+from bitjoule.energy_models.inputs.errors import InputError
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").iterdir())
+CITATION = {"family", "source", "where", "note"}
+
+
+@pytest.mark.parametrize("folder", CONFIGS, ids=lambda folder: folder.name)
+def test_a_config_gives_the_shape_of_its_preset(folder):
+    read = read_config(folder).model_dump(exclude=CITATION)
+    assert read == presets()[folder.name].model_dump(exclude=CITATION)
+
+
+def test_a_config_is_read_from_its_folder_or_its_file():
+    assert read_config(CONFIGS[0]) == read_config(CONFIGS[0] / "config.json")
+
+
+@pytest.fixture
+def llama(tmp_path):
+    """Write a changed llama config."""
+
+    def write(**changes: object) -> Path:
+        source = next(folder for folder in CONFIGS if folder.name == "llama-7b")
+        config = json.loads((source / "config.json").read_text()) | changes
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps({key: value for key, value in config.items() if value != "drop"}, indent=2))
+        return path
+
+    return write
+
+
+def test_an_unknown_type_is_refused_and_the_supported_ones_are_named(llama):
+    with pytest.raises(InputError) as error:
+        read_config(llama(model_type="lama"))
+    assert "unknown model_type 'lama' (did you mean 'llama'?)" in str(error.value)
+    assert ", ".join(supported_types()) in str(error.value)
+    assert {"llama", "mistral", "qwen2", "gemma", "opt", "bitnet"} <= set(supported_types())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_type": "drop"}, "model_type: unknown model_type None"),
+        ({"hidden_size": "drop"}, "hidden_size: is missing"),
+        ({"num_hidden_layers": -1}, "num_hidden_layers: got -1; expected greater than 0"),
+        ({"num_hidden_layers": "32"}, "num_hidden_layers: got '32'; expected a valid integer"),
+        ({"hidden_act": "tanh"}, "hidden_act: unknown activation 'tanh'"),
+        ({"num_key_value_heads": 5}, "num_key_value_heads: heads 32 is no multiple of kv_heads 5"),
+        ({"num_attention_heads": 3}, "num_attention_heads: hidden 4096 is no multiple of heads 3"),
+        ({"hidden_size": True}, "hidden_size: got True; expected a valid integer"),
+        ({"hidden_size": None}, "hidden_size: is missing"),
+    ],
+)
+def test_a_wrong_config_is_refused_with_its_line(llama, changes, message):
+    path = llama(**changes)
+    with pytest.raises(InputError) as error:
+        read_config(path)
+    (problem,) = error.value.problems
+    assert message in str(problem)
+    assert problem.file == str(path)
+    for key in changes:
+        if f'"{key}"' in path.read_text():
+            assert f'"{key}"' in path.read_text().splitlines()[problem.line - 1]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", "nul", '{"a": NaN}', '{"a": 1, "a": 2}', '{"a": ' + "9" * 5000 + "}", "[" * 20000]
+)
+def test_what_is_no_json_object_is_refused(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(InputError):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mistral", "qwen2", "bitnet", "llama"])
+def test_null_means_derived_from_the_others_where_missing_means_the_types_default(llama, name):
+    config = {"model_type": name, "num_attention_heads": 40, "hidden_size": 5120, "head_dim": None}
+    assert read_config(llama(**config, num_key_value_heads=None)).kv_heads == 40
+    assert read_config(llama(**config, num_key_value_heads=None)).head_dim == 128
+    default = {"mistral": 8, "bitnet": 5, "llama": 40}  # transformers' configuration classes; qwen2's 32 divides no 40
+    if name in default:
+        assert read_config(llama(**config)).kv_heads == default[name]
+
+
+def test_a_null_activation_is_the_types_default(tmp_path):
+    source = next(folder for folder in CONFIGS if folder.name == "gemma-3-1b")
+    config = json.loads((source / "config.json").read_text()) | {"hidden_activation": None}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert read_config(tmp_path).activation == "gelu"
+
+
+@pytest.mark.parametrize("positions", ["2048", True, -3])
+def test_positions_that_are_no_number_are_refused(tmp_path, positions):
+    source = next(folder for folder in CONFIGS if folder.name == "opt-1.3b")
+    config = json.loads((source / "config.json").read_text()) | {"max_position_embeddings": positions}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="max_position_embeddings: got"):
+        read_config(tmp_path)
+
+
+def test_an_embedding_narrower_than_the_model_is_refused(llama):
+    opt = {"model_type": "opt", "word_embed_proj_dim": 512, "ffn_dim": 4096, "hidden_size": 1024}
+    with pytest.raises(InputError, match="word_embed_proj_dim: 512 differs from hidden_size"):
+        read_config(llama(**opt))

@@ -1,0 +1,110 @@
+"""Model shapes against published parameter counts."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from bitjoule.energy_models.architecture.shape import ModelShape, presets, shape_from
+from bitjoule.energy_models.inputs.documents import parse_document
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.sources import keys, sources
+
+TINY = "{layers: 2, hidden: 8, heads: 2, ffn: 16, ffn_gated: true, activation: silu, vocabulary: 10}"
+
+with (Path(__file__).parents[1] / "parameter_counts.csv").open(newline="") as handle:
+    PUBLISHED_COUNTS = [(row["model"], int(row["parameters"])) for row in csv.DictReader(handle)]
+
+
+def shape(text: str) -> ModelShape:
+    document = parse_document(text, "f.yaml")
+    return shape_from(document, document.data, ())
+
+
+@pytest.mark.parametrize(("name", "parameters"), PUBLISHED_COUNTS)
+def test_parameters_are_the_published_count(name, parameters):
+    assert presets()[name].parameters == parameters
+
+
+def test_2b4t_has_the_published_linear_and_embedding_parameters():
+    model = presets()["bitnet-b1.58-2b-4t"]
+    linear = model.layers * sum(matrix.in_features * matrix.out_features for matrix in model.linears)
+    assert linear == 2_084_044_800  # Ma et al. 2025, model card
+    assert model.vocabulary * model.hidden == 328_335_360
+
+
+def test_every_family_and_size_of_the_papers_ships():
+    expected = {
+        "bitnet": "125m 350m 760m 1.3b 2.7b 6.7b 13b 30b 70b",
+        "bitnet-b1.58": "700m 1.3b 3b 3.9b 2b-4t",
+        "falcon3": "1b 3b 7b 10b",
+        "gemma-3": "1b",
+        "llama": "7b 13b 33b 65b",
+        "llama-2": "70b",
+        "llama-3": "8b 70b",
+        "llama-3.1": "405b",
+        "llama-3.2": "1b 3b",
+        "minicpm": "2b",
+        "mistral": "7b",
+        "mixtral": "8x7b",
+        "opt": "125m 1.3b 2.7b 6.7b 13b 30b 66b 175b",
+        "qwen2.5": "0.5b 1.5b 3b 7b 14b 32b 72b",
+        "smollm2": "1.7b",
+    }
+    assert set(presets()) == {f"{family}-{size}" for family, sizes in expected.items() for size in sizes.split()}
+
+
+def test_every_shape_cites_a_source_and_a_place():
+    for name, model in presets().items():
+        assert model.where, name
+        assert keys(model.source), name
+        assert all(key in sources() for key in keys(model.source)), name
+
+
+def test_heads_default_to_multi_head_attention():
+    model = shape(TINY)
+    assert (model.kv_heads, model.head_dim) == (2, 4)
+
+
+def test_grouped_query_attention_narrows_keys_and_values_only():
+    model = shape(TINY.replace("heads: 2", "heads: 4, kv_heads: 1, head_dim: 3"))
+    widths = {matrix.component: (matrix.in_features, matrix.out_features) for matrix in model.linears}
+    assert widths["q_proj"] == (8, 12)
+    assert widths["k_proj"] == widths["v_proj"] == (8, 3)
+    assert widths["o_proj"] == (12, 8)
+
+
+def test_a_mixture_stores_every_expert_and_uses_some():
+    model = shape(TINY.replace("ffn: 16", "ffn: 16, experts: 4, active_experts: 2"))
+    dense = shape(TINY)
+    ffn = 3 * 8 * 16
+    assert model.parameters - dense.parameters == model.layers * (3 * ffn + 8 * 4)
+    assert {m.component: m.uses for m in model.linears}["ffn_up"] == 2
+    assert {m.component: m.uses for m in model.linears}["ffn_router"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            ("heads: 2", "heads: 3"),
+            "f.yaml:1: heads: hidden 8 is no multiple of heads 3; expected a multiple, or head_dim",
+        ),
+        (("heads: 2", "heads: 2, kv_heads: 3"), "f.yaml:1: kv_heads: heads 2 is no multiple of kv_heads 3"),
+        (("ffn: 16", "ffn: 16, active_experts: 2"), "f.yaml:1: active_experts: 2 of 1 experts are active"),
+        (("layers: 2", "layers: 0"), "f.yaml:1: layers: got 0; expected greater than 0"),
+        (
+            ("layers: 2, hidden: 8", "layers: 10000000, experts: 10000000, hidden: 100000"),
+            "parameters; expected at most 1000000000000000000",
+        ),
+        (("layers: 2", "layers: 2.5"), "f.yaml:1: layers: got 2.5; expected a valid integer"),
+        (("layers: 2", "layers: yes"), "f.yaml:1: layers: got 'yes'; expected a valid integer"),
+        (("layers: 2, ", ""), "f.yaml:1: layers: is missing; expected a value"),
+        (("layers:", "layres:"), "f.yaml:1: layres: unknown key (did you mean 'layers'?)"),
+        (("silu", "slu"), "f.yaml:1: activation: 'slu' is unknown (did you mean 'silu'?)"),
+    ],
+)
+def test_an_impossible_shape_is_refused(change, message):
+    with pytest.raises(InputError) as error:
+        shape(TINY.replace(*change))
+    assert message in str(error.value)

@@ -1,0 +1,99 @@
+"""YAML with lines: what is read, and what is refused with which line."""
+
+from pathlib import Path
+
+import pytest
+
+from bitjoule.energy_models.inputs.documents import MAX_FILE_BYTES, dotted, parse_document, read_document
+from bitjoule.energy_models.inputs.errors import InputError
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join(f'*{a}' for _ in range(10))}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+def only_problem(error: pytest.ExceptionInfo[InputError]) -> str:
+    (problem,) = error.value.problems
+    return str(problem)
+
+
+def test_data_and_lines_of_nested_values():
+    document = parse_document("a: 1\nb:\n  c: [x, 2.5]\n  d: true\n", "f.yaml")
+    assert document.data == {"a": 1, "b": {"c": ["x", 2.5], "d": True}}
+    assert document.line(("b", "c")) == 3
+    assert document.line(("b", "d")) == 4
+    assert document.line(("b", "nowhere")) == 2  # the nearest enclosing value
+
+
+def test_an_alias_stands_for_its_anchor():
+    assert parse_document("a: &x [1, 2]\nb: *x\n", "f").data == {"a": [1, 2], "b": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "f:3: a: duplicate key, first on line 1; expected each key once"),
+        ("x:\n  a: 1\n  a: 3\n", "f:3: x.a: duplicate key, first on line 2; expected each key once"),
+        ("a: 1\n1: 2\n", "f:2: file: the key '1' is not text; expected a name as key"),
+        ("a: [1\n", "f:2: file: YAML: did not find expected ',' or ']'; expected valid YAML"),
+        ("", "f:1: file: is empty; expected a YAML mapping"),
+        ("# only a comment\n", "f:1: file: is empty; expected a YAML mapping"),
+        ("a: 1\n---\nb: 2\n", "f:2: file: YAML: but found another document; expected valid YAML"),
+        ("a: 1\nb: \x07\n", "f:2: file: holds a character YAML does not allow; expected plain text"),
+        ("a: &x [*x]\n", "f:1: a: an alias contains itself; expected an alias of something else"),
+        ('a: "\\ud800"\n', "f:1: a: '\\ud800' is not a valid value; expected text or a number"),
+        ('"\\ud800": 1\n', "f:1: file: '\\ud800' is not a valid value; expected text or a number"),
+        ("a: *nowhere\n", "f:1: file: YAML: found undefined alias 'nowhere'; expected valid YAML"),
+        ("a: 1\nb: !!int x\n", "f:2: b: 'x' is not a valid value; expected text or a number"),
+        ("a: !!python/object:os.system x\n", "f:1: a: 'x' is not a valid value; expected text or a number"),
+        ("[" * 5000, "f:1: file: is nested too deeply; expected a few levels of keys"),
+    ],
+)
+def test_refused_with_line_and_key(text, message):
+    with pytest.raises(InputError) as error:
+        parse_document(text, "f")
+    got = only_problem(error)
+    if "expected ',' or ']'" in message:  # the parser's own wording differs between versions of PyYAML
+        assert got.startswith("f:2: file: YAML: ")
+    else:
+        assert got == message
+
+
+def test_an_anchor_bomb_is_refused_at_once():
+    with pytest.raises(InputError) as error:
+        parse_document(BOMB, "f")
+    assert "stands for more than 100000 values; expected fewer anchors" in only_problem(error)
+
+
+def test_an_integer_beyond_pythons_limit_is_refused():
+    with pytest.raises(InputError) as error:
+        parse_document(f"a: {'9' * 5000}\n", "f")
+    assert only_problem(error).startswith("f:1: a: ")
+
+
+def test_a_directory_a_missing_file_and_a_large_file_are_refused(tmp_path):
+    (tmp_path / "large.yaml").write_text("#" * (MAX_FILE_BYTES + 1))
+    (tmp_path / "latin.yaml").write_bytes(b"a: \xe9\n")
+    for name, wrong in {
+        ".": "is a directory",
+        "missing.yaml": "does not exist",
+        "large.yaml": "is larger than",
+        "latin.yaml": "is not UTF-8",
+    }.items():
+        with pytest.raises(InputError, match=wrong):
+            read_document(tmp_path / name)
+
+
+def test_a_device_that_never_ends_is_refused():
+    with pytest.raises(InputError, match="is larger than"):
+        read_document(Path("/dev/zero"))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
+    (tmp_path / "bom.yaml").write_bytes(b"\xef\xbb\xbfa: 1\n")
+    assert read_document(tmp_path / "bom.yaml").data == {"a": 1}
+
+
+def test_dotted_path():
+    assert dotted(("models", 2, "layers")) == "models[2].layers"
+    assert dotted(()) == "file"

@@ -1,0 +1,65 @@
+"""Element-wise functions: every one that a workload needs is there, and none is free or negative."""
+
+from typing import get_args
+
+import pytest
+
+from bitjoule.energy_models.architecture.shape import ModelShape, presets
+from bitjoule.energy_models.prices.functions import functions
+
+SCALES = {"quantisation", "rescale"}  # what formats add to the work of the architecture
+
+
+def named_functions() -> set[str]:
+    """Return the functions of all element-wise work of every preset."""
+    return {
+        work.function
+        for shape in presets().values()
+        for block in shape.blocks
+        for part in block.parts
+        for work in part.elementwise
+    }
+
+
+def test_every_function_of_every_part_exists():
+    assert {"softmax", "rotary", "residual", "embedding"} <= named_functions()
+    assert named_functions() | SCALES <= functions().keys()
+
+
+@pytest.mark.parametrize("key", ["activation", "norm"])
+def test_every_activation_and_norm_that_a_model_may_have_exists(key):
+    allowed = get_args(ModelShape.model_fields[key].annotation)
+    assert allowed
+    assert set(allowed) <= functions().keys()
+    assert {getattr(shape, key) for shape in presets().values()} <= set(allowed)
+
+
+def test_no_function_is_left_over():
+    allowed = {name for key in ("activation", "norm") for name in get_args(ModelShape.model_fields[key].annotation)}
+    assert set(functions()) == named_functions() | allowed | SCALES
+
+
+def test_every_function_takes_something_and_nothing_negative():
+    for name, function in functions().items():
+        quantities = (function.mul, function.add, function.read, function.write)
+        assert min(quantities) >= 0, name
+        assert sum(quantities) > 0, name
+
+
+def test_functions_read_their_operands_and_write_their_result():
+    for name, function in functions().items():
+        operands = {"embedding": 0, "rescale": 0, "residual": 2}.get(name, 1)
+        assert function.read == operands, name
+        assert function.write == (0 if name in ("gate", "rescale") else 1), name  # these follow another that writes
+
+
+def test_a_norm_with_a_mean_takes_more_than_one_without():
+    rms, layer = functions()["rmsnorm"], functions()["layernorm"]
+    assert layer.mul == rms.mul
+    assert layer.add - rms.add == 2  # the mean's sum and its subtraction
+
+
+def test_silu_and_gelu_cost_at_least_the_exponential_that_softmax_takes():
+    exponential_mul = functions()["softmax"].mul - 2  # without scale and division
+    for name in ("silu", "gelu"):
+        assert functions()[name].mul > exponential_mul > functions()["relu2"].mul

@@ -1,0 +1,122 @@
+import copy
+
+import numpy as np
+import pytest
+import yaml
+
+from bitjoule.energy_models.architecture.phases import Cases
+from bitjoule.energy_models.formats.schemes import schemes
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul, count
+from bitjoule.energy_models.papers.pricing import price_actions
+from bitjoule.energy_models.prices.measured import read_measured
+from bitjoule.energy_models.prices.technology import measured_technology
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.steps import Kind
+
+
+def band(nominal: float) -> dict[str, float]:
+    return {"low": nominal / 2, "nominal": nominal, "high": nominal * 2}
+
+
+def mac(weights: str, activations: str, accumulation: str, scale: float) -> dict:
+    terms = {"nonzero_pj": 8.0, "zero_pj": 4.0, "load_pj": 2.0, "column_pj": 16.0, "lane_pj": 32.0, "cycle_pj": 64.0}
+    return {
+        "weights": weights, "activations": activations, "accumulation": accumulation,
+        **{name: band(value * scale) for name, value in terms.items()},
+        "lanes": 16, "columns": 4, "area_um2": 50.0, "leakage_nw": 900.0, "period_ns": 1.5, "worst_fit": 0.01,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def written() -> dict:
+    return {
+        "description": "made up",
+        "node_nm": 45.0,
+        "zero_share": 0.25,
+        "zero_share_source": "made up",
+        "measured": {
+            "command": "bitjoule calibrate", "library": "made_up", "liberty": [{"file": "a.lib", "sha256": "00"}],
+            "voltage_v": 1.1, "stimulus": "uniform", "wires": "none", "missing": "everything", "versions": {},
+        },
+        "operations": [
+            {"operation": operation, "format": name, "energy_pj": band(value), "area_um2": 1.0, "leakage_nw": 1.0}
+            for operation, name, value in (
+                ("add", "int8", 1.0), ("add", "int32", 3.0), ("mul", "int8", 5.0), ("mul", "int32", 50.0),
+                ("add", "fp16", 7.0), ("mul", "fp16", 11.0),
+            )
+        ],
+        "macs": [mac("ternary", "int8", "int32", 1.0), mac("fp16", "fp16", "fp16", 10.0)],
+    }  # fmt: skip
+
+
+def technology(written: dict, folder):
+    path = folder / "made.yaml"
+    path.write_text(yaml.safe_dump(written))
+    return measured_technology("made", read_measured(path))
+
+
+# (1 - 0.25) * 8 + 0.25 * 4 + 16 / lanes + 32 / columns + 64 / (lanes * columns)
+@pytest.mark.parametrize(
+    ("lanes", "columns", "expected"), [(16, 4, 7.0 + 1 + 8 + 1), (64, 16, 7.0 + 0.25 + 2 + 0.0625)]
+)
+def test_a_mac_costs_its_terms_shared_by_the_array(written, tmp_path, lanes, columns, expected):
+    found = technology(written, tmp_path)
+    price = found.mac("ternary", "int8", None).price(lanes, columns, found.zero_share)
+    assert price == pytest.approx((expected / 2, expected, expected * 2))
+
+
+def test_a_machine_pays_for_measured_macs_and_loads_in_place_of_additions_and_registers(written, tmp_path):
+    found = technology(written, tmp_path)
+    machine = Machine(schemes()["bitnet-b1.58"], platforms()["ternary-edge"], found, "ternary-edge")
+    lines = {(step.operand, step.action): line for step, line in machine.lines(Kind.LINEAR).items() if line.factor}
+    assert ("partial_sums", "add") not in lines
+    assert lines["weights", "mac"].price.nominal_pj == pytest.approx(7.0 + 0.25 + 2 + 0.0625)
+    assert lines["weights", "register_write"].price.nominal_pj == 2.0
+    assert lines["weights", "register_write"].factor == 1.0
+    assert machine.node == platforms()["ternary-edge"].nodes["45nm"]
+
+
+def test_a_mac_that_was_not_measured_is_priced_by_its_operations(written, tmp_path):
+    del written["macs"][1]
+    found = technology(written, tmp_path)
+    machine = Machine(schemes()["fp16"], platforms()["fp16-edge"], found, "fp16-edge")
+    lines = {(step.operand, step.action): line for step, line in machine.lines(Kind.LINEAR).items() if line.factor}
+    assert ("weights", "mac") not in lines
+    assert lines["weights", "mul"].price.nominal_pj == 11.0
+    assert lines["partial_sums", "add"].price.nominal_pj == 7.0
+
+
+@pytest.mark.parametrize(("priced_as_macs", "fp16_pj", "ternary_pj"), [
+    (False, 18.0, 1.0), (True, 10 * (8 + 1 + 8 + 1), 7 + 1 + 8 + 1),
+])  # fmt: skip
+def test_the_papers_accounting_prices_sums_by_operators_or_by_arrays(
+    written, tmp_path, priced_as_macs, fp16_pj, ternary_pj
+):
+    found = technology(written | {"priced_as_macs": priced_as_macs, "lanes": 16, "columns": 4}, tmp_path)
+    zeros, ones = np.zeros(2, dtype=np.intp), np.ones(2)
+    cases = Cases(zeros, np.array([0, 1]), ones, ones, 0 * ones)
+    counts = count([Matmul(1, 128, 64)], [schemes()["fp16"], schemes()["bitnet-b1.58"]], cases, Accounting.MAC)
+    energy_pj = price_actions(counts, [found], cases.scheme, zeros).nominal_pj.sum(axis=1)
+    assert energy_pj == pytest.approx([128 * 64 * fp16_pj, 128 * 64 * ternary_pj])
+
+
+@pytest.mark.parametrize(("change", "told"), [
+    (lambda d: d["macs"].append(copy.deepcopy(d["macs"][0])), "stands twice"),
+    (lambda d: d["operations"].append(copy.deepcopy(d["operations"][0])), "add int8 stands twice"),
+    (lambda d: d["macs"][0].update(weights="trits"), "unknown format 'trits'"),
+    (lambda d: d["macs"][0]["nonzero_pj"].update(low=0.0), "a MAC without energy"),
+    (lambda d: d["operations"][0]["energy_pj"].update(low=9.0), "nominal outside low..high"),
+    (lambda d: d.pop("measured"), "measured"),
+    (lambda d: d.update(node_nm=-1.0), "node_nm"),
+    (lambda d: d.update(node=45.0), "node: unknown key"),
+])  # fmt: skip
+def test_a_wrong_file_is_refused_with_its_name_and_what_is_wrong(written, tmp_path, change, told):
+    change(written)
+    path = tmp_path / "wrong.yaml"
+    path.write_text(yaml.safe_dump(written))
+    with pytest.raises(InputError) as error:
+        read_measured(path)
+    assert told in str(error.value)
+    assert "wrong.yaml:" in str(error.value)

@@ -1,0 +1,132 @@
+"""Every price key of a result leads to the price, source and place that its energy comes from."""
+
+import csv
+
+import numpy as np
+import pytest
+import yaml
+
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.sources import DATA, keys, sources
+from bitjoule.energy_models.prices.rows import price_row
+from bitjoule.experiments.energy.resolve import read_experiment
+from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.files import shipped_experiments
+
+SAMPLE = 24  # cases of each experiment
+ENDS = ("energy_low_pj", "energy_pj", "energy_high_pj")
+SHOWN = "unknown price .*; expected a value of the column `price`"
+
+
+@pytest.mark.parametrize("name", shipped_experiments("energy"))
+def test_every_price_of_a_sample_of_cases_leads_to_what_was_paid(name):
+    result = run(read_experiment(shipped_experiments("energy")[name], ["plots=[]"]))
+    cases = np.random.default_rng(0).choice(len(result.grid), min(SAMPLE, len(result.grid)), replace=False)
+    table = result.results_of(np.sort(cases))
+    assert len(table) > 0
+    for key, rows in table.groupby("price", observed=True):
+        found = price_row(str(key))
+        for end, price_pj in zip(ENDS, found.price, strict=True):
+            np.testing.assert_allclose(rows["count"] * price_pj, rows[end], rtol=1e-12)
+        assert found.unit
+        assert found.where
+        assert keys(found.source)
+        assert found.places
+        for place in found.places:
+            file, _, line = place.rpartition(":")
+            assert (DATA / file).read_text().splitlines()[int(line) - 1].strip()
+
+
+def row_at(place):
+    """Return the cells of a CSV row by its file and line, without a reader of ours."""
+    file, _, line = place.rpartition(":")
+    lines = (DATA / file).read_text().splitlines()
+    return next(csv.DictReader([lines[0], lines[int(line) - 1]]))
+
+
+@pytest.mark.parametrize(
+    ("key", "cells"),
+    [
+        ("operations.csv:45nm:mul:fp16", {"operation": "mul", "format": "fp16", "node_nm": "45"}),
+        ("operations.csv:7nm:add:int8", {"operation": "add", "format": "int8", "node_nm": "7"}),
+        ("memories.csv:lpddr4", {"memory": "lpddr4"}),
+    ],
+)
+def test_a_rows_own_price_is_the_row_at_its_place(key, cells):
+    found = price_row(key)
+    (place,) = found.places
+    row = row_at(place)
+    assert {name: row[name] for name in cells} == cells
+    bits = int(row.get("access_bits", 1))
+    assert found.price.nominal_pj == pytest.approx(float(row["energy_pj"]) / bits, rel=1e-15)
+    assert (found.source, found.where) == (row["source"], row["where"])
+    assert set(keys(found.source)) <= set(sources())
+    assert ("bits" in found.derived) == (bits > 1)
+
+
+def test_a_bank_between_two_sizes_says_which_rows_its_price_lies_between():
+    found = price_row("memories.csv:45nm:sram:131072")
+    rows = [row_at(place) for place in found.places]
+    small, large = (float(row["capacity_bytes"]) for row in rows)
+    assert small < 131072 < large
+    low, high = (float(row["energy_pj"]) / float(row["access_bits"]) for row in rows)
+    share = np.log(131072 / small) / np.log(large / small)
+    assert found.price.nominal_pj == pytest.approx(low * (high / low) ** share)
+    assert all(row["memory"] in found.derived for row in rows)
+
+
+def test_a_price_on_the_line_through_two_formats_says_so():
+    found = price_row("operations.csv:45nm:add:int4")
+    assert [row_at(place)["format"] for place in found.places] == ["int8", "int32"]
+    assert "int4 has no row" in found.derived
+
+
+@pytest.mark.parametrize("platform", sorted(path.stem for path in (DATA / "platforms").glob("*.yaml")))
+def test_leakage_is_at_the_line_of_the_file_that_it_is_written_in(platform):
+    written = platform
+    while "7nm" not in (data := yaml.safe_load((DATA / "platforms" / f"{written}.yaml").read_text())).get("nodes", {}):
+        if "like" not in data:
+            pytest.skip("not built at 7 nm")
+        written = data["like"]
+    found = price_row(f"platforms/{platform}.yaml:nodes.7nm.leakage_w@250MHz")
+    (place,) = found.places
+    file, _, line = place.rpartition(":")
+    assert file == f"platforms/{written}.yaml"
+    text = (DATA / file).read_text().splitlines()[int(line) - 1]
+    assert text.strip().startswith("7nm:")
+    watts = data["nodes"]["7nm"].get("leakage_w", 0.0)
+    assert ("leakage_w" in text) == bool(watts)
+    nominal_w = watts["nominal"] if isinstance(watts, dict) else watts
+    assert found.price.nominal_pj == pytest.approx(nominal_w / 250e6 * 1e12)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "", "x", "operations.csv", "operations.csv:45nm:add", "operations.csv:45nm:add:int9", "memories.csv:sram",
+        "memories.csv:45nm:sram:1", "platforms/ternary-edge.yaml:arrays.none", "platforms/none.yaml:off_chip",
+        "platforms/ternary-edge.yaml:nodes.7nm.leakage_w@fast", "technologies/7nm-measured.yaml:mac:none:1x1",
+    ],
+)  # fmt: skip
+def test_a_key_that_leads_nowhere_is_an_error_that_shows_one(key):
+    with pytest.raises(InputError, match=SHOWN):
+        price_row(key)
+
+
+def test_the_command_shows_price_unit_place_and_source(bitjoule):
+    status, out, err = bitjoule("show", "price", "operations.csv:7nm:add:int8")
+    assert (status, err) == (0, "")
+    shown = yaml.safe_load(out.partition("sources:")[0])
+    row = row_at(shown["read from"])
+    assert (shown["energy_pj"], shown["for one"], shown["where"]) == (
+        float(row["energy_pj"]),
+        "operation",
+        row["where"],
+    )
+    assert all(f"[{key}]" in out for key in row["source"].split(";"))
+
+
+def test_the_command_refuses_a_key_that_leads_nowhere(bitjoule):
+    status, out, err = bitjoule("show", "price", "7nm:add")
+    assert (status, out) == (2, "")
+    assert err.startswith("show:1: price: unknown price '7nm:add'; expected a value of the column `price`")

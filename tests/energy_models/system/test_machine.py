@@ -1,0 +1,142 @@
+"""Machines: which array runs what, what a bit costs, and cycles that are the accelerator's."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bitjoule.energy_models.formats.schemes import schemes
+from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.accesses import UnpricedError
+from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.mapping import Tiles, replay
+from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.search import search
+from bitjoule.energy_models.system.steps import KINDS, STEPS, Kind
+from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.accelerator.cycles import cycles
+
+UNBOUNDED = 1e18
+
+
+def machine(scheme="bitnet-b1.58", platform="ternary-edge", technology="45nm", **changes):
+    found = platforms()[platform].model_copy(update=changes)
+    return Machine(schemes()[scheme], found, technologies()[technology], platform)
+
+
+def line(found, kind, operand, action):
+    return next(v for step, v in found.lines(kind).items() if (step.operand, step.action) == (operand, action))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "platform", "kind", "formats"),
+    [
+        ("bitnet-b1.58", "ternary-edge", Kind.LINEAR, ("ternary", "int8")),
+        ("bitnet-b1.58", "ternary-edge", Kind.SCORES, ("fp16", "fp16")),
+        ("bitnet-b1.58", "ternary-edge", Kind.HEAD, ("fp16", "fp16")),
+        ("bitnet-b1.58-binary-attention", "ternary-edge", Kind.VALUES, ("binary", "int8")),
+        ("int8", "int8-edge", Kind.LINEAR, ("int8", "int8")),
+        ("w4a16", "fp16-edge", Kind.LINEAR, ("int4", "fp16")),
+    ],
+)
+def test_a_matmul_has_the_formats_of_its_scheme_and_an_array_that_computes_them(scheme, platform, kind, formats):
+    found = machine(scheme, platform)
+    wanted = found.formats(kind)
+    assert (wanted.weights, wanted.activations) == formats
+    assert found.array(kind)[0].macs_for(*formats) is not None
+
+
+def test_adders_need_no_multiplication_and_an_int8_product_is_added_at_its_width():
+    assert line(machine(), Kind.LINEAR, "weights", "mul").factor == 0
+    assert line(machine(), Kind.LINEAR, "partial_sums", "add").format == "int8"
+    assert line(machine("int8", "int8-edge"), Kind.LINEAR, "weights", "mul").format == "int8"
+    assert line(machine("int8", "int8-edge"), Kind.LINEAR, "partial_sums", "add").format == "int16"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "times"), [("bitnet-b1.58", 0), ("bitnet-b1.58-5in8", 4 / 5), ("bitnet-b1.58-3in5", 1 / 3)]
+)
+def test_unpacking_costs_what_the_packing_needs(scheme, times):
+    assert line(machine(scheme), Kind.LINEAR, "unpacking", "add").factor == pytest.approx(times)
+
+
+def test_int4_weights_are_scaled_on_their_way_to_a_floating_point_array():
+    found = line(machine("w4a16", "fp16-edge"), Kind.LINEAR, "unpacking", "mul")
+    assert (found.factor, found.format) == (1, "fp16")
+
+
+@pytest.mark.parametrize(("technology", "anchors"), [("45nm", (10, 20, 100)), ("7nm", (7.5, 8.5, 14))])
+def test_a_buffers_price_is_the_tables_at_its_sizes_and_log_log_between(technology, anchors):
+    """Anchors: TPUv4i Table 2, pJ for 64 bits of 8 KiB, 32 KiB and 1 MiB."""
+    sizes = (8192, 32768, 1 << 20)
+
+    def price_pj(size, banks=1):
+        buffers = platforms()["ternary-edge"].buffers
+        held = buffers["activations"].model_copy(update={"size_bytes": size, "banks": banks})
+        found = machine(technology=technology, buffers={**buffers, "activations": held})
+        return found.access("buffer_read", "activations")[0].nominal_pj * 64
+
+    for size, anchor in zip(sizes, anchors, strict=True):
+        assert price_pj(size) == pytest.approx(anchor)
+        assert price_pj(4 * size, 4) == pytest.approx(anchor)
+    between = math.isqrt(sizes[0] * sizes[1])
+    assert price_pj(between) == pytest.approx(math.sqrt(anchors[0] * anchors[1]))
+    between = sizes[1] * (sizes[2] / sizes[1]) ** 0.25
+    assert price_pj(int(between)) == pytest.approx(anchors[1] * (anchors[2] / anchors[1]) ** 0.25, rel=1e-4)
+
+
+def test_leakage_of_a_cycle_is_watts_over_the_clock():
+    found = machine()
+    node = found.platform.nodes["45nm"]
+    assert found.cycle_pj.nominal_pj == pytest.approx(node.leakage_w.nominal / (node.clock_mhz * 1e6) * 1e12)
+
+
+def test_bandwidth_in_bits_a_cycle():
+    assert machine().off_chip_bits == pytest.approx(12.8e9 * 8 / 500e6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 1000), st.integers(1, 200))
+def test_cycles_of_ternary_edge_are_those_of_the_accelerator(m, k, n):
+    """On unbounded memories. The closed form counts filling and draining to the cycle, the mapping rounds them up.
+
+    The accelerator holds one tile ahead, so that a last block of fewer tokens than a load takes cycles waits for it;
+    the mapping takes loads to be spread over the whole matmul.
+    """
+    config = read_configuration("edge_64x16")
+    problem = machine().problem(Kind.STANDALONE, m, k, n, resident=False, reserved_bits=0)
+    problem = problem._replace(off_chip_bits=UNBOUNDED, width_bits=(UNBOUNDED, UNBOUNDED))
+    blocks = (-(-k // config.lanes), -(-n // config.columns))
+    as_built = replay(problem, Tiles(m, *blocks, min(m, config.tokens), 1, 1, 0, 1))  # tokens, then K, then N
+    rest = m % config.tokens
+    waits = max(0, config.tile_beats - rest) if rest and m > config.tokens else 0
+    exact = cycles(config, m, k, n) - waits * math.prod(blocks)
+    assert -waits <= as_built.traffic.cycles - exact <= 2 * config.tile_beats
+    assert as_built.traffic.sum_spills == 0
+
+
+def test_the_best_mapping_of_a_prefill_on_ternary_edge_keeps_the_array_busy():
+    problem = machine().problem(Kind.STANDALONE, 512, 2560, 6912, resident=False, reserved_bits=0)
+    found = search(problem)
+    busy = 512 * 2560 * 6912 / (64 * 16)
+    assert busy <= found.traffic.compute_cycles <= 1.01 * busy
+
+
+def test_what_no_array_computes_is_told_with_what_is_computed():
+    with pytest.raises(UnpricedError, match="no array of platform tpu32 computes fp16 x fp16, the LM head") as error:
+        machine("int8", "tpu32").array(Kind.HEAD)
+    assert error.value.args[1] == "int8 x int8; or a line in `macs` of one of its arrays"
+
+
+def test_a_platform_without_a_clock_at_a_node_says_which_it_has():
+    with pytest.raises(UnpricedError, match=r"no clock at 7nm \(nodes: 45nm\)"):
+        _ = machine(technology="7nm", nodes={"45nm": platforms()["ternary-edge"].nodes["45nm"]}).node
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not Kind.ROUTER])
+def test_every_step_that_counts_has_a_price_and_a_row_it_hangs_on(kind):
+    for step, found in machine().lines(kind).items():
+        assert step in STEPS
+        if found.factor and found.key:
+            assert 0 < found.price.low_pj <= found.price.nominal_pj <= found.price.high_pj

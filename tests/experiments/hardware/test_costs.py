@@ -1,0 +1,156 @@
+"""What matmuls on the accelerator cost: by hand, against the system accounting, and where operands stay on chip."""
+
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bitjoule.energy_models.formats.schemes import schemes
+from bitjoule.energy_models.inputs.amounts import Band
+from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.accesses import UnpricedError
+from bitjoule.energy_models.system.columns import QUANTITIES
+from bitjoule.energy_models.system.mapping import Tiles, replay
+from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.quantities import quantities
+from bitjoule.energy_models.system.steps import STEPS, Kind
+from bitjoule.experiments.hardware.costs import accelerator_machine, matmul_costs
+from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.accelerator.cycles import Shape, cycles
+from bitjoule.sim.accelerator.rtl_engine import streams
+
+
+def machine(config, technology="45nm", name="ternary-edge", clock_mhz=None, **changes):
+    platform = platforms()[name].model_copy(update=changes)
+    return accelerator_machine(config, schemes()["bitnet-b1.58"], platform, technologies()[technology], name, clock_mhz)
+
+
+def costs(config_name, m, k, n, kind=Kind.STANDALONE, **changes):
+    config = read_configuration(config_name)
+    found = matmul_costs(machine(config, **changes), config, kind, Shape(m, k, n), cycles(config, m, k, n))
+    times = {(cost.operand, cost.action): cost.times for cost in found.actions}
+    assert len(times) == len(found.actions)
+    return found, times
+
+
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("check", marks=pytest.mark.slow)])
+def test_a_hardware_run_of_a_small_matmul_costs_the_sum_of_counts_times_prices(bitjoule, tmp_path, engine):
+    """(2, 100) @ (100, 40) on simulate_64x16: 2 tiles of K, 3 of N, each token takes all six tiles."""
+    run = f"rtl: {{engine: {engine}, matmuls: [{{m: 2, k: 100, n: 40}}], random_weights: 0.3}}"
+    (tmp_path / "x.yaml").write_text(f"name: x\ntechnology: 45nm\n{run}\n")
+    assert bitjoule("run", tmp_path / "x.yaml", "--out", tmp_path)[0] == 0
+    table, summary = (pd.read_csv(tmp_path / "x" / f"{name}.csv") for name in ("results", "summary"))
+    sram_pj = 20 / 64 * (100 / 20) ** (math.log(128 / 32) / math.log(1024 / 32))  # TPUv4i, banks of 128 KiB, a bit
+    lpddr4_pj, register_pj, accumulator_pj, add_pj = 8, 0.0013, 2 * 0.0119, 0.03
+    tile, inputs, outputs = 64 * 16 * 2, 64 * 8, 16 * 32  # bits of a beat
+    off_chip = 6 * tile + 2 * 2 * inputs + 2 * 3 * outputs
+    buffer = (6 + 2 * 6) * tile + (2 * 2 + 2 * 3 * 2) * inputs + (2 + 2) * 3 * outputs
+    taken = off_chip / (12.8e9 * 8 / 500e6)  # LPDDR4 is the slowest
+    expected = {
+        "additions": 2 * 99 * 40 * add_pj,
+        "off-chip": off_chip * lpddr4_pj,
+        "buffer": buffer * sram_pj,
+        "weight registers": 2 * 100 * 40 * 2 * register_pj,
+        "accumulators": 2 * 2 * 40 * 23 * accumulator_pj,  # an update for each tile of K
+        "leakage": taken * 0.0841 / 500e6 * 1e12,
+    }
+    assert summary["latency_s"][0] == pytest.approx(taken / 500e6)
+    assert table["energy_pj"].sum() == pytest.approx(sum(expected.values()))
+    assert summary["energy_per_token_j"][0] == pytest.approx(sum(expected.values()) / 2 / 1e12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from(["edge_64x16", "simulate_64x16", "decode_64x5"]),
+    st.sampled_from(["45nm", "7nm"]),
+    st.integers(1, 4),
+    st.integers(2, 4),  # the accelerator takes even a single tile anew for each block of tokens
+    st.integers(2, 4),
+)
+def test_whole_tiles_move_what_the_system_accounting_counts_for_this_loop_order(name, technology, blocks, k, n):
+    config = read_configuration(name)
+    m, k, n = blocks * config.tokens, k * config.lanes, n * config.columns
+    own = machine(config, technology)
+    problem = own.problem(Kind.STANDALONE, m, k, n, resident=False, reserved_bits=0)
+    mapped = replay(problem, Tiles(m, k / config.lanes, n / config.columns, config.tokens, 1, 1, 0, 1))
+    counted = quantities(own.array(Kind.STANDALONE)[0], problem, mapped)
+    _, times = costs(name, m, k, n, technology=technology)
+    lines = own.lines(Kind.STANDALONE)
+    for step in STEPS:
+        expected = counted[QUANTITIES.index(step.quantity)] * lines[step].factor
+        if step.operand == "outputs":  # sums leave as they are, not requantised
+            expected *= config.result_bits / 8
+        assert times.get((step.operand, step.action), 0) == pytest.approx(expected), step
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(["edge_64x16", "decode_64x5"]), st.integers(1, 130), st.integers(1, 300), st.integers(1, 99))
+def test_what_leaves_and_enters_the_buffers_is_what_the_accelerator_streams_to_the_bit(name, m, k, n):
+    _, times = costs(name, m, k, n)
+    streamed = streams(read_configuration(name), m, k, n)
+    assert times["weights", "buffer_read"] == streamed.weight_bits
+    assert times["activations", "buffer_read"] == streamed.activation_bits
+    assert times["outputs", "buffer_write"] == streamed.result_bits
+
+
+@pytest.mark.parametrize(("m", "stays"), [(1, True), (4, True), (400, False)])
+def test_inputs_and_results_of_a_linear_cross_the_chips_edge_if_the_buffer_cannot_hold_them(m, stays):
+    """512 KiB hold 512 inputs of 8 bits and 512 sums of 32 of no more than 204 tokens."""
+    _, times = costs("edge_64x16", m, 512, 512, Kind.LINEAR)
+    assert (("activations", "off_chip_read") not in times) is stays
+    assert (("outputs", "off_chip_write") not in times) is stays
+
+
+@pytest.mark.parametrize(("n", "loads"), [(2048, 1), (2064, 3)])
+def test_weights_that_fit_their_buffer_are_read_off_chip_once(n, loads):
+    """512 KiB are 1024 x 2048 trits of 2 bits. 192 tokens are three blocks."""
+    _, times = costs("edge_64x16", 192, 1024, n)
+    assert times["weights", "off_chip_read"] == times["weights", "buffer_write"] == loads * 1024 * n * 2
+    assert times["weights", "buffer_read"] == 3 * 1024 * n * 2
+
+
+def test_a_block_of_tokens_that_fits_no_buffer_is_read_off_chip_for_each_tile_of_outputs():
+    _, once = costs("edge_64x16", 64, 8128, 32)
+    _, again = costs("edge_64x16", 64, 8192, 32)
+    assert once["activations", "off_chip_read"] == 64 * 8128 * 8
+    assert again["activations", "off_chip_read"] == 2 * 64 * 8192 * 8
+
+
+def test_a_machine_is_never_faster_than_the_accelerator_or_its_memories():
+    fast = platforms()["ternary-edge"].off_chip.model_copy(update={"bandwidth_gb_per_s": 1e6})
+    config = read_configuration("edge_64x16")
+    bound, times = costs("edge_64x16", 1, 2560, 2560)
+    moved = times["weights", "off_chip_read"] + times["activations", "off_chip_read"] + 160 * 16 * 32
+    assert bound.cycles == math.ceil(moved / (12.8e9 * 8 / 500e6))
+    free, _ = costs("edge_64x16", 32, 2560, 2560, Kind.LINEAR, off_chip=fast)
+    assert free.cycles == cycles(config, 32, 2560, 2560)
+
+
+def test_leakage_follows_the_time_and_a_clock_of_ones_own_the_cycles():
+    """At a tenth of the clock off-chip memory moves ten times the bits a cycle; each cycle leaks ten times as long."""
+    slow, times = costs("simulate_64x16", 1, 2560, 2560, clock_mhz=50)
+    leak = next(cost for cost in slow.actions if cost.action == "leak")
+    watts = platforms()["ternary-edge"].nodes["45nm"].leakage_w
+    assert isinstance(watts, Band)
+    assert leak.times == slow.cycles == times["chip", "leak"]
+    for price_pj, end_w in zip(leak.price, (watts.low, watts.nominal, watts.high), strict=True):
+        assert price_pj == pytest.approx(end_w / 50e6 * 1e12)
+
+
+def test_signs_on_hardware_for_trits_are_moved_as_trits():
+    config = read_configuration("simulate_64x16")
+    signs = accelerator_machine(
+        config, schemes()["bitnet"], platforms()["ternary-edge"], technologies()["7nm"], "ternary-edge"
+    )
+    found = matmul_costs(signs, config, Kind.LINEAR, Shape(1, 64, 16), 4)
+    moved = {cost.action: (cost.times, cost.format) for cost in found.actions if cost.operand == "weights"}
+    assert moved["off_chip_read"] == (64 * 16 * 2, "ternary2")
+    assert moved["register_write"] == (64 * 16 * 2, "ternary")
+
+
+def test_a_platform_that_multiplies_is_no_platform_for_an_adder_array():
+    config = read_configuration("simulate_64x16")
+    with pytest.raises(UnpricedError, match="platform int8-edge multiplies ternary x int8"):
+        machine(config, name="int8-edge")

@@ -1,0 +1,53 @@
+"""A result tells what it was made from and can be made again."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bitjoule.experiments.energy.resolve import read_experiment
+from bitjoule.experiments.files import shipped_experiments
+
+CONFIGS = Path(__file__).parents[2] / "energy_models" / "configs"
+TABLES = ("results.csv", "summary.csv", "summary.md")
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_manifest_has_the_hash_of_every_output_and_input(tmp_path, small, bitjoule):
+    (tmp_path / "e.yaml").write_text(small)
+    assert bitjoule("run", tmp_path / "e.yaml", "--out", tmp_path)[0] == 0
+    folder = tmp_path / "small"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    outputs = {path.name: digest(path) for path in folder.iterdir() if path.name != "manifest.json"}
+    assert manifest["outputs"] == outputs
+    assert manifest["input"] == {"e.yaml": digest(tmp_path / "e.yaml")}
+    assert manifest["command"][:2] == ["bitjoule", "run"]
+    assert {"bitjoule", "numpy", "pandas"} <= manifest["versions"].keys()
+    assert {"operations.csv", "memories.csv", "schemes.yaml", "models/bitnet.yaml"} <= manifest["data"].keys()
+
+
+def test_running_the_written_experiment_again_gives_the_same_bytes(tmp_path, small, bitjoule):
+    (tmp_path / "llama-7b").mkdir()
+    (tmp_path / "llama-7b" / "config.json").write_bytes((CONFIGS / "llama-7b" / "config.json").read_bytes())
+    (tmp_path / "e.yaml").write_text(small.replace("llama-3-8b", "llama-7b/config.json"))
+    change = ["--set", "workload.batch={start: 1, stop: 8, factor: 2}"]
+    assert bitjoule("run", tmp_path / "e.yaml", "--out", tmp_path / "a", "--no-plots", *change)[0] == 0
+    inputs = json.loads((tmp_path / "a" / "small" / "manifest.json").read_text())["input"]
+    read = ("e.yaml", "llama-7b/config.json")
+    assert inputs == {name: digest(tmp_path / name) for name in read}
+    written = tmp_path / "a" / "small" / "experiment.yaml"
+    assert bitjoule("run", written, "--out", tmp_path / "b", "--no-plots")[0] == 0
+    for name in (*TABLES, "experiment.yaml"):
+        assert (tmp_path / "a" / "small" / name).read_bytes() == (tmp_path / "b" / "small" / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", shipped_experiments("energy"))
+def test_every_shipped_experiment_written_out_reads_back_as_itself(tmp_path, name):
+    first = read_experiment(shipped_experiments("energy")[name]).experiment
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(first.model_dump(mode="json", exclude_none=True)))
+    assert read_experiment(tmp_path / "x.yaml").experiment == first

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from bitjoule.gates.calibration.measurement import Effort, measure
+from bitjoule.gates.stimuli.operands import StimulusError
+from bitjoule.rtl.config import AcceleratorConfig
+
+SMALL = AcceleratorConfig(lanes=8, columns=2, max_k=256, weight_bus_bits=32)
+EFFORT = Effort(cycles=4)
+
+
+def test_measuring_again_from_nothing_gives_the_same_numbers(freepdk45, tmp_path, monkeypatch):
+    found = []
+    for folder in ("first", "second"):
+        monkeypatch.setenv("BITJOULE_CACHE", str(tmp_path / folder))
+        found.append(measure(SMALL, freepdk45, "gaussian:32,zeros:0.3", EFFORT))
+    assert found[0] == found[1]
+
+
+def test_a_band_is_ordered_and_made_of_its_parts(freepdk45):
+    found = measure(SMALL, freepdk45, "uniform", EFFORT)
+    low, nominal, high = found.band_fj
+    assert 0 < low <= nominal <= high
+    assert low == found.settled_fj < found.total_fj
+    assert nominal == found.settled_fj + found.wire_settled_fj
+    assert high == pytest.approx(found.total_fj + 2 * found.wire_fj + found.clock_fj)
+    assert found.macs == 16
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_the_share_of_zeros_is_counted_on_the_weights_that_were_run(freepdk45, share):
+    found = measure(SMALL, freepdk45, f"gaussian:32,zeros:{share:g}", EFFORT)
+    weights = 64 * found.macs * EFFORT.cycles  # at least as many were drawn
+    assert found.zero_share == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / weights))
+
+
+def test_energy_falls_with_the_share_of_zeros_and_rises_to_the_worst_case(freepdk45):
+    energies = [measure(SMALL, freepdk45, text, EFFORT).total_fj for text in (
+        "gaussian:32,zeros:1", "gaussian:32,zeros:0.5", "gaussian:32,zeros:0", "worst",
+    )]  # fmt: skip
+    assert energies == sorted(energies)
+
+
+def test_weights_that_stay_for_several_tokens_cost_less_than_new_ones_in_each_cycle(freepdk45):
+    many = AcceleratorConfig(lanes=32, columns=4, max_k=256, weight_bus_bits=256, tokens=8)
+    one = AcceleratorConfig(lanes=32, columns=4, max_k=256, weight_bus_bits=256)
+    effort = Effort(cycles=8)
+    held, new = (measure(config, freepdk45, "gaussian:32,zeros:0", effort) for config in (many, one))
+    assert held.held
+    assert not new.held
+    # The clock alone: weight registers that keep their value get no edge.
+    assert held.settled_fj < new.settled_fj
+
+
+def test_operands_that_nothing_names_are_refused(freepdk45):
+    with pytest.raises(StimulusError, match="gauss"):
+        measure(SMALL, freepdk45, "gauss", EFFORT)
+
+
+def test_a_measurement_is_kept(freepdk45, tmp_path, monkeypatch):
+    monkeypatch.setenv("BITJOULE_CACHE", str(tmp_path))
+    first = measure(SMALL, freepdk45, "uniform", EFFORT)
+    monkeypatch.setattr("bitjoule.gates.calibration.measurement.Simulator", None)  # would raise if it were used
+    assert measure(SMALL, freepdk45, "uniform", EFFORT) == first

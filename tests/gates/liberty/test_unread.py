@@ -1,0 +1,157 @@
+"""What of a Liberty file is not read is named, and energies that no cell can have are refused."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.libraries import default_liberty
+from bitjoule.gates.liberty.requirements import check_cells
+from bitjoule.gates.liberty.text import LibertyError
+from bitjoule.gates.netlist import Instance, Netlist
+from bitjoule.gates.synthesis.flow import resistance_ns
+from bitjoule.gates.synthesis.yosys import merged_liberty
+from bitjoule.gates.timing import opensta as timing
+from bitjoule.gates.timing.sta import Resistance, analyse
+from tests.gates import hand_made as hand
+from tests.gates.test_liberty_cases import PLAIN, written
+
+THREE_AXES = """power_lut_template (t3) {
+  variable_1 : input_transition_time; variable_2 : equal_or_opposite_output_net_capacitance;
+  variable_3 : total_output_net_capacitance; index_1 ("0.1, 0.2"); index_2 ("5, 6"); index_3 ("1, 2"); }"""
+CONDITIONS = """operating_conditions (slow) { process : 1; temperature : 125; voltage : 0.9; }
+  default_operating_conditions : slow;"""
+
+
+def inserted(tmp_path, header, *replacements):
+    text = PLAIN.replace(" cell (INV)", f" {header}\n cell (INV)", 1)
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new)
+    return written(tmp_path, text)
+
+
+def test_a_plain_file_leaves_nothing_unread(tmp_path):
+    assert written(tmp_path, PLAIN).unread == ()
+    assert hand.library(tmp_path).unread == ()
+
+
+@pytest.mark.parametrize(
+    ("header", "replacements", "said"),
+    [
+        (
+            THREE_AXES,
+            [('rise_power (scalar) { values ("1.0"); }', 'rise_power (t3) { values ("1,1,1,1,1,1,1,1"); }')],
+            "tables of template t3 are read at the first entry of equal_or_opposite_output_net_capacitance alone",
+        ),
+        (
+            "",
+            [("cell_rise (scalar)", "cell_rise (gone)")],
+            "no template names the axes of gone: taken for a transition, then a load",
+        ),
+        (
+            " ".join(f"cell (W{i}) {{ area : 1; bundle (D) {{ members (D0, D1); }} }}" for i in range(5)),
+            [],
+            "cells with buses, bundles or banks are not used: W0, W1, W2 and 2 more",
+        ),
+        (
+            CONDITIONS,
+            [],
+            "default_operating_conditions slow are at 0.9 V, the tables at nom_voltage 1 V: nothing is scaled, all "
+            "values are those of 1 V",
+        ),
+    ],
+)
+def test_what_is_not_read_is_named_once_for_a_library(tmp_path, header, replacements, said):
+    assert inserted(tmp_path, header, *replacements).unread == (said,)
+
+
+def test_the_operating_conditions_have_a_name(tmp_path):
+    assert inserted(tmp_path, CONDITIONS).conditions == "slow, 1 V, 25 C, process 1"
+    assert written(tmp_path, PLAIN).conditions == "1 V, 25 C, process 1"
+
+
+def test_energies_that_no_cell_can_have_are_refused(tmp_path):
+    library = inserted(tmp_path, "", ("capacitive_load_unit (1, ff)", "capacitive_load_unit (1, ff)"))
+    check_cells(library, library.cells.values())
+    # two input pins of 1 fF at 1 V: 200 x 2 fJ
+    wrong = inserted(tmp_path, "", ('values ("3.0")', 'values ("399")'))
+    check_cells(wrong, wrong.cells.values())
+    wrong = inserted(tmp_path, "", ('values ("3.0")', 'values ("-401")'))
+    with pytest.raises(LibertyError) as error:
+        check_cells(wrong, wrong.cells.values())
+    assert str(error.value) == (
+        f"{tmp_path}/cells.lib: cell DFF: an internal energy of 401 fJ at pin Q; expected at most 400 fJ, 200 "
+        "times the charge of its input pins times 1 V: capacitive_load_unit and voltage_unit set the unit of energy"
+    )
+
+
+def spare(cell, net):
+    """Return a net for the outputs of a register that nothing reads."""
+    return {pin: net for pin in cell.outputs if pin != "Q"}
+
+
+def chain(library, inverters, register="DFF", inverter="INV", output="Y"):
+    """Return a register, inverters one after the other and a register that takes the last's output; clock is net 2."""
+    dff, inv = library.cells[register], library.cells[inverter]
+    instances = [Instance("first", dff, {"D": 3, "CK": 2, "Q": 4, **spare(dff, 100)})]
+    instances += [Instance(f"i{i}", inv, {"A": 4 + i, output: 5 + i}) for i in range(inverters)]
+    last = 4 + inverters
+    instances.append(Instance("last", dff, {"D": last, "CK": 2, "Q": last + 1, **spare(dff, 101)}))
+    return Netlist("chain", {"clk": [2], "d": [3]}, {"q": [last + 1]}, instances)
+
+
+def with_resistance(tmp_path, kohm_per_um, tree):
+    conditions = f"operating_conditions (typical) {{ voltage : 2; tree_type : {tree}; }}"
+    text = hand.text().replace('wire_load ("short") {', f'wire_load ("short") {{ resistance : {kohm_per_um};')
+    conditions += " default_operating_conditions : typical;"
+    text = text.replace("  default_wire_load", f"  {conditions}\n  default_wire_load")
+    return hand.library(tmp_path, content=text)
+
+
+@pytest.mark.parametrize(("tree", "far"), [("balanced_tree", 1.0), ("worst_case_tree", 1.0), ("best_case_tree", 0.0)])
+def test_the_resistance_of_wires_adds_an_elmore_delay_to_each(tmp_path, tree, far):
+    library = with_resistance(tmp_path, 0.2, tree)
+    netlist = chain(library, 3)
+    ohm = 0.2e3 * hand.WIRE_UM
+    wire_ff = hand.WIRE_FF_PER_UM * hand.WIRE_UM
+    pins_ff = [hand.CAPACITANCE_FF["INV/A"]] * 3 + [hand.CAPACITANCE_FF["DFF/D"]]
+    expected_ns = far * sum(ohm * (wire_ff + pin_ff) * 1e-6 for pin_ff in pins_ff)  # one sink each
+    assert library.ohm_per_um(1.0) == (pytest.approx(200.0), tree)
+    assert resistance_ns(netlist, library, {2}) == pytest.approx(expected_ns, rel=1e-9, abs=1e-15)
+
+
+def test_a_wire_to_several_sinks_is_shared_in_a_balanced_tree_and_not_in_a_worst_case(tmp_path):
+    wires = with_resistance(tmp_path, 0.2, "balanced_tree").wire_load(1.0, 1)
+    um = hand.WIRE_UM + 2 * hand.WIRE_SLOPE_UM
+    ohm, wire_ff = 200.0 * um, hand.WIRE_FF_PER_UM * um
+    fanout, pins_ff = np.array([3.0]), np.array([6.0])
+    balanced = Resistance(200.0, "balanced_tree").delay_ns(wires, fanout, pins_ff, 1.5)
+    assert balanced == pytest.approx(ohm / 3 * (wire_ff / 3 + 1.5) * 1e-6)
+    worst = Resistance(200.0, "worst_case_tree").delay_ns(wires, fanout, pins_ff, 1.5)
+    assert worst == pytest.approx(ohm * (wire_ff + 6.0) * 1e-6)
+
+
+@pytest.mark.skipif(shutil.which("sta") is None, reason="OpenSTA is not installed")
+def test_opensta_adds_as_much_less_what_shielding_takes_off(tmp_path):
+    """OpenSTA's driver sees the resistance as well, which shields part of the load: there it takes a little off."""
+    text = default_liberty().read_text()
+    resistance = re.compile(r"resistance : 3\.571429e-03")
+    assert resistance.search(text)
+    periods = []
+    for kohm_per_um in (0.0, 0.3):
+        path = tmp_path / "cells.lib"
+        path.write_text(resistance.sub(f"resistance : {kohm_per_um}", text))
+        library = Library([path])
+        merged_liberty(library, tmp_path / "sta.lib")
+        netlist = chain(library, 6, "DFF_X1", "INV_X1", "ZN")
+        theirs = timing.analyse(netlist, tmp_path / "sta.lib", "clk", library, tmp_path)
+        wires = library.wire_load(netlist.area_um2, len(netlist.instances))
+        ours = analyse(netlist, library, {2}, wires, resistance=Resistance(*library.ohm_per_um(netlist.area_um2)))
+        periods.append((theirs.period_ns, ours.timing.period_ns))
+    (before, ours_before), (after, ours_after) = periods
+    assert ours_before == pytest.approx(before, rel=1e-3)
+    assert after - before > 0.002
+    assert 0.75 < (after - before) / (ours_after - ours_before) < 1.0

@@ -1,0 +1,118 @@
+"""A design is mapped to libraries with and without full adders and clock gates, and still computes."""
+
+import math
+import os
+
+import numpy as np
+import pytest
+
+from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.libraries import default_liberty
+from bitjoule.gates.liberty.source import read_text, without_comments
+from bitjoule.gates.liberty.text import LibertyError, cell_texts
+from bitjoule.gates.netlist import kind
+from bitjoule.gates.power.activity import Simulator
+from bitjoule.gates.synthesis.flow import Goals, map_design
+from bitjoule.gates.synthesis.yosys import Options
+from tests.gates import hand_made as hand
+
+ACCUMULATOR = """
+module top (input clk, input en, input [7:0] a, input [7:0] b, output reg [9:0] y);
+  always @(posedge clk) if (en) y <= a + b + y[7:0];
+endmodule
+"""
+WIDTH = 8
+
+
+def without(path, start):
+    """Write FreePDK45 without the cells whose names begin so."""
+    text = without_comments(read_text(default_liberty()))
+    cells = cell_texts(text)
+    head = text[: text.index(next(iter(cells.values())))]
+    last = list(cells)[-1]
+    cells[last] = cells[last][: cells[last].rindex("}")]
+    path.write_text(head + "".join(cell for name, cell in cells.items() if not name.startswith(start)) + "}\n")
+    return Library([path])
+
+
+def mapped(tmp_path, library, period_ns=math.nan, adder="ripple"):
+    source = tmp_path / "design.v"
+    source.write_text(ACCUMULATOR)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return map_design(source, "top", "clk", library, folder, Options(adder), Goals(period_ns, 0.5))
+
+
+def accumulates(netlist):
+    """Run random operands and compare with integers."""
+    simulator = Simulator(netlist, "clk", 1)
+    simulator.settle()
+    rng = np.random.default_rng(0)
+    expected = np.zeros(64, dtype=np.int64)
+
+    def words(values, bits):
+        found = [sum(int(value >> bit & 1) << trial for trial, value in enumerate(values)) for bit in range(bits)]
+        return np.array(found, dtype=np.uint64)[:, None]
+
+    previous = None
+    for _ in range(20):
+        operands = [rng.integers(0, 2**WIDTH, 64) for _ in "ab"]
+        enable = rng.integers(0, 2, 64)
+        inputs = {"a": words(operands[0], WIDTH), "b": words(operands[1], WIDTH), "en": words(enable, 1)}
+        simulator.cycle(inputs)
+        if previous is not None:
+            a, b, on = previous
+            expected = np.where(on, a + b + expected % 256, expected)
+        assert (simulator.output("y") == words(expected, 10)).all()
+        previous = (*operands, enable)
+
+
+def kinds(netlist):
+    return {kind(instance.cell) for instance in netlist.instances}
+
+
+def test_full_adders_and_clock_gates_are_used_where_there_are_any(tmp_path):
+    design = mapped(tmp_path, Library([default_liberty()]))
+    accumulates(design.netlist)
+    assert {"adder", "gating"} <= kinds(design.netlist)
+
+
+@pytest.mark.parametrize(("start", "lost"), [("FA_", "adder"), ("CLKGATE", "gating")])
+def test_a_library_without_them_gives_a_netlist_without_them_that_computes(tmp_path, start, lost):
+    design = mapped(tmp_path, without(tmp_path / "less.lib", start))
+    accumulates(design.netlist)
+    assert lost not in kinds(design.netlist)
+
+
+def test_four_cells_are_enough(tmp_path):
+    design = mapped(tmp_path, hand.library(tmp_path))
+    accumulates(design.netlist)
+    assert {instance.cell.name for instance in design.netlist.instances} <= {"INV", "BUF", "NAND", "DFF"}
+    assert design.timing.period_ns > 0.0
+
+
+def test_a_library_without_a_flip_flop_is_refused_before_synthesis(tmp_path):
+    with pytest.raises(LibertyError, match="no usable flip-flop; expected a cell with ff"):
+        mapped(tmp_path, without(tmp_path / "less.lib", ("DFF", "SDFF")))
+
+
+def test_netlist_and_timing_are_the_same_without_opensta(tmp_path, monkeypatch):
+    library = Library([default_liberty()])
+    found = []
+    for name, path in (("with", os.environ["PATH"]), ("without", str(tmp_path))):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv("PATH", path)
+        found.append(mapped(tmp_path / name, library, period_ns=0.3))
+    assert found[0].netlist.verilog() == found[1].netlist.verilog()
+    assert found[0].timing == found[1].timing
+    assert not math.isnan(found[0].timing.period_ns)
+
+
+def test_a_period_asked_for_makes_the_netlist_faster(tmp_path):
+    library = Library([default_liberty()])
+    (tmp_path / "any").mkdir()
+    (tmp_path / "fast").mkdir()
+    relaxed = mapped(tmp_path / "any", library, adder="sklansky")
+    fast = mapped(tmp_path / "fast", library, 0.8 * relaxed.timing.period_ns, "sklansky")
+    accumulates(fast.netlist)
+    assert fast.timing.period_ns < relaxed.timing.period_ns

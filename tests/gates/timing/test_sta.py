@@ -1,0 +1,96 @@
+"""Static timing by hand: slews, arrivals and the critical path of a hand-made library."""
+
+import numpy as np
+import pytest
+
+from bitjoule.gates.netlist import Instance, Netlist
+from bitjoule.gates.timing.sta import analyse
+from tests.gates import hand_made as hand
+
+CLK, A, N, M, Q, OUT = 2, 3, 4, 5, 6, 7
+CLOCK_NS = 0.02
+
+
+@pytest.fixture
+def library(tmp_path):
+    return hand.library(tmp_path)
+
+
+def circuit(library):
+    """NAND(A=a, B=q) -> n -> INV -> m -> DFF -> q, and a buffer from n to the output."""
+    cells = library.cells
+    instances = [
+        Instance("buf", cells["BUF"], {"A": N, "Y": OUT}),
+        Instance("dff", cells["DFF"], {"D": M, "CK": CLK, "Q": Q}),
+        Instance("inv", cells["INV"], {"A": N, "Y": M}),
+        Instance("nand", cells["NAND"], {"A": A, "B": Q, "Y": N}),
+    ]
+    return Netlist("top", {"clk": [CLK], "a": [A]}, {"y": [OUT]}, instances)
+
+
+def delay_ns(edge, load_ff, slew_ns):
+    return hand.DELAY_NS[edge] + hand.DELAY_NS_PER_FF * load_ff + hand.DELAY_NS_PER_NS * slew_ns
+
+
+def slew_ns(edge, load_ff):
+    return hand.SLEW_NS[edge] + hand.SLEW_NS_PER_FF * load_ff
+
+
+def from_q_or_a(loads, start, start_slews):
+    """Arrival of each edge at n and m, given those before the NAND."""
+    opposite = {"rise": "fall", "fall": "rise"}
+    n = {edge: start[opposite[edge]] + delay_ns(edge, loads[N], start_slews[opposite[edge]]) for edge in opposite}
+    m = {edge: n[opposite[edge]] + delay_ns(edge, loads[M], slew_ns(opposite[edge], loads[N])) for edge in opposite}
+    return n, m
+
+
+@pytest.mark.parametrize("wired", [False, True])
+def test_delays_are_what_is_worked_out_by_hand(library, wired):
+    wires = library.wire_load(100.0, 10) if wired else None
+    loads = {Q: 3.0, N: 2.0, M: 1.5, OUT: 0.0}
+    if wired:  # n has two sinks, the output none
+        one = hand.WIRE_FF_PER_UM * hand.WIRE_UM
+        loads = {Q: 3.0 + one, N: 2.0 + one + hand.WIRE_FF_PER_UM * hand.WIRE_SLOPE_UM, M: 1.5 + one, OUT: 0.0}
+    q = {edge: delay_ns(edge, loads[Q], CLOCK_NS) for edge in ("rise", "fall")}
+    q_slews = {edge: slew_ns(edge, loads[Q]) for edge in q}
+    n, m = from_q_or_a(loads, q, q_slews)
+    inputs, clock = dict.fromkeys(q, 0.0), dict.fromkeys(q, CLOCK_NS)
+    n_in, m_in = from_q_or_a(loads, inputs, clock)
+    analysis = analyse(circuit(library), library, {CLK}, wires, CLOCK_NS)
+    timing = analysis.timing
+    assert timing.period_ns == pytest.approx(max(m[edge] + hand.SETUP_NS[edge] for edge in m))
+    assert timing.input_ns == pytest.approx(max(m_in[edge] + hand.SETUP_NS[edge] for edge in m))
+
+    def leaves(n):
+        return max(n[edge] + delay_ns(edge, 0.0, slew_ns(edge, loads[N])) for edge in n)
+
+    assert timing.output_ns == pytest.approx(leaves(n))
+    assert timing.through_ns == pytest.approx(leaves(n_in))
+    assert timing.path == ("DFF/Q", "NAND/Y", "INV/Y")
+    assert timing.instances == (1, 3, 2)
+    for net, load in loads.items():
+        assert analysis.load_ff[net] == pytest.approx(load)
+        assert analysis.slew_ns[:, net] == pytest.approx([slew_ns("rise", load), slew_ns("fall", load)])
+    assert analysis.slew_ns[:, A] == pytest.approx([CLOCK_NS] * 2)
+
+
+def test_the_typical_slew_is_the_third_of_the_library_s_axis(library):
+    assert library.slew_ns == pytest.approx(hand.SLEWS_NS[2])
+
+
+def test_a_netlist_without_registers_has_a_path_through_and_no_period(library):
+    cells = library.cells
+    chain = [Instance("one", cells["INV"], {"A": A, "Y": N}), Instance("two", cells["BUF"], {"A": N, "Y": OUT})]
+    timing = analyse(Netlist("top", {"a": [A]}, {"y": [OUT]}, chain), library, set(), None, CLOCK_NS).timing
+    assert np.isnan(timing.period_ns)
+    assert np.isnan(timing.output_ns)
+    falls = delay_ns("rise", 1.0, CLOCK_NS) + delay_ns("rise", 0.0, slew_ns("rise", 1.0))
+    assert timing.through_ns == pytest.approx(falls)
+    assert timing.path == ("INV/Y", "BUF/Y")
+
+
+def test_a_combinational_loop_is_refused(library):
+    inverter = library.cells["INV"]
+    ring = [Instance("one", inverter, {"A": N, "Y": M}), Instance("two", inverter, {"A": M, "Y": N})]
+    with pytest.raises(ValueError, match="loop"):
+        analyse(Netlist("top", {}, {}, ring), library, set())

@@ -1,0 +1,84 @@
+"""The Markdown summary."""
+
+import pytest
+
+from bitjoule.experiments.energy.resolve import read_experiment
+from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.files import shipped_experiments
+from bitjoule.reports.energy.summary import comparison_table, energy_table, summary_markdown
+from tests.experiments.technology_files import write_technology
+
+
+def rows(table):
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")
+    ]
+
+
+def test_a_row_a_model_and_technology_a_column_a_scheme_the_unit_in_the_header(resolved):
+    text = "name: x\nmodels: [bitnet-6.7b]\nschemes: [fp16, bitnet]\ntechnologies: [7nm]\nbaseline: {scheme: fp16}\n"
+    header, _, row = rows(energy_table(run(resolved(text))))
+    assert header == ["model", "parameters", "technology", "fp16 (J)", "bitnet (J)", "fp16 / bitnet"]
+    # BitNet Table 1 at 7 nm: 1.14 + 0.54 J in FP16; Figure 1: 29.1 times less
+    assert row == ["bitnet-6.7b", "6.51B", "7nm", "1.68", "0.0579", "29.1"]
+
+
+def test_columns_appear_for_what_the_sweep_varies(resolved, small):
+    header = rows(energy_table(run(resolved(small))))[0]
+    assert header[:6] == ["model", "parameters", "technology", "phase", "prompt (tokens)", "new (tokens)"]
+
+
+def test_schemes_stand_side_by_side_in_the_row_of_their_case(resolved, small):
+    result = run(resolved(small))
+    header, _, *table = rows(energy_table(result))
+    factor = {"(J)": 1, "(mJ)": 1e-3, "(µJ)": 1e-6}[header[-3].split()[-1]]
+    summary = result.summary
+    for model, _, technology, phase, prompt, new, *values in table:
+        case = (summary["model"] == model) & (summary["technology"] == technology) & (summary["phase"] == phase)
+        case &= (summary["prompt_tokens"] == int(prompt)) & (summary["new_tokens"] == int(new))
+        for scheme, value in zip(("fp16", "bitnet"), values, strict=False):
+            (joules,) = summary[case & (summary["scheme"] == scheme)]["energy_j"]
+            assert float(value) * factor == pytest.approx(joules, rel=0.006)
+        assert float(values[2]) == pytest.approx(float(values[0]) / float(values[1]), rel=0.02)
+
+
+def test_the_summary_says_what_was_run(resolved, small):
+    text = summary_markdown(run(resolved(small, "workload.prompt_tokens=7")))
+    assert "\nRun with prompt tokens: 7; new tokens: 2 values from 0 to 3; batch: 2; baseline: fp16.\n" in text
+
+
+def test_every_case_has_its_row(resolved, small):
+    result = run(resolved(small))
+    assert len(rows(energy_table(result))) - 2 == len(result.summary) / 2  # two schemes side by side
+
+
+def test_a_long_table_is_cut_and_says_so(resolved, small):
+    table = energy_table(run(resolved(small)), max_rows=3)
+    assert len(rows(table)) == 2 + 3
+    assert table.endswith("The first 3 of 32 rows; all are in summary.csv.")
+
+
+def test_the_disagreement_of_bitnet_table_1_is_explained():
+    text = summary_markdown(run(read_experiment(shipped_experiments("energy")["bitnet_table1"])))
+    assert "34 of 36 agree at the printed precision (wang2023bitnet, Table 1)." in text
+    for ours in ("printed 0.04, ours 0.0341", "printed 0.14, ours 0.1349"):
+        assert f"{ours}: the paper contradicts itself" in text
+
+
+def test_a_run_without_printed_cases_says_so():
+    changed = read_experiment(shipped_experiments("energy")["bitnet_table1"], ["workload.prompt_tokens=9"])
+    assert "None of the cases" in comparison_table(run(changed).comparison)
+
+
+@pytest.mark.parametrize(("accounting", "says"), [("arithmetic", "Memory, embedding"), ("mac", "Nothing else")])
+def test_the_summary_says_what_is_counted(resolved, small, accounting, says):
+    assert says in summary_markdown(run(resolved(small, f"accounting={accounting}")))
+
+
+def test_macs_that_measured_technologies_lack_are_named(tmp_path, resolved):
+    text = "name: mine\nmodels: [bitnet-125m]\nschemes: [fp16, bitnet-b1.58]\ntechnologies: [made.yaml]\n"
+    path = write_technology(tmp_path / "made.yaml")
+    path.write_text(path.read_text() + "priced_as_macs: true\n")
+    lacking = summary_markdown(run(resolved(text, "schemes=[fp32, bitnet-b1.58-a1]")))
+    assert ": at made fp32 x fp32, ternary x int1.\n" in lacking
+    assert "Not measured" not in summary_markdown(run(resolved(text)))

@@ -1,0 +1,46 @@
+"""Numbers as a person reads them."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bitjoule.reports.figures.digits import parameters, prefix, significant, with_unit
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0578667, "0.0579"), (29.0934, "29.1"), (1234.5, "1230"), (0.9999, "1.00"), (0.00012345, "0.000123"),
+        (2.79e-6, "2.79e-6"), (1.16e12, "1.16e12"),
+        (123456789.0, "123000000"), (0.0, "0"), (float("nan"), ""), (-0.25, "-0.250"),
+    ],
+)  # fmt: skip
+def test_three_significant_digits(value, text):
+    assert significant(value) == text
+
+
+@given(st.floats(1e-30, 1e30), st.integers(1, 6))
+def test_the_text_is_within_half_a_unit_of_the_last_digit(value, digits):
+    assert math.isclose(float(significant(value, digits)), value, rel_tol=0.51 * 10 ** (1 - digits))
+
+
+@pytest.mark.parametrize(
+    ("joules", "text"),
+    [(0.0578667, "57.9 mJ"), (5e-13, "500 fJ"), (0.9999, "1.00 J"), (70.5, "70.5 J"), (1234, "1.23 kJ")],
+)
+def test_a_value_gets_the_prefix_that_brings_it_to_one_to_a_thousand(joules, text):
+    assert with_unit(joules, "J") == text
+
+
+def test_the_smallest_prefix_serves_all_below():
+    assert prefix(1e-18) == (1e-15, "f")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(97731072, "97.7M"), (6512582656, "6.51B"), (999885952, "1.00B"), (405853388800, "406B"), (1, "1")],
+)
+def test_parameters_as_the_field_writes_them(count, text):
+    assert parameters(count) == text

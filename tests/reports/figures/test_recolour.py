@@ -1,0 +1,43 @@
+"""The dark picture is the light one recoloured: the same as one that is drawn for the dark page."""
+
+from io import BytesIO
+
+import matplotlib as mpl
+import pytest
+from matplotlib.image import imread
+
+from bitjoule.experiments.energy.resolve import read_experiment
+from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.files import shipped_experiments
+from bitjoule.reports.energy.pictures import draw
+from bitjoule.reports.figures.recolour import recolour
+from bitjoule.reports.figures.style import DARK, LIGHT, settings
+
+EACH_KIND = {
+    "bitnet_energy_vs_size": (0, 1, 2, 3),  # energy, ratio with limits, components, printed numbers with error bars
+    "batch_sweep": (1,),
+    "loss_vs_energy": (0,),
+    "memory_footprint": (0,),
+    "roofline": (0,),
+    "full_model_components": (2,),  # shades between the theme's hues
+}
+
+
+def picture(figure, **kind):
+    written = BytesIO()
+    figure.savefig(written, **kind)
+    written.seek(0)
+    return written
+
+
+@pytest.mark.parametrize(("name", "plot"), [(name, plot) for name, plots in EACH_KIND.items() for plot in plots])
+def test_a_recoloured_figure_is_that_of_the_dark_page(name, plot):
+    result = run(read_experiment(shipped_experiments("energy")[name]))
+    wanted = result.requested[plot]
+    with mpl.rc_context(settings(LIGHT)):
+        figure = draw(wanted, result, LIGHT)
+        figure.savefig(BytesIO(), format="svg")  # as `save` does: what a first drawing settles is settled
+    with mpl.rc_context(settings(DARK)):
+        recolour(figure)
+        ours, drawn = (picture(page, format="png", dpi=60) for page in (figure, draw(wanted, result, DARK)))
+        assert abs(imread(ours) - imread(drawn)).max() < 4 / 255

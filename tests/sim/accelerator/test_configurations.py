@@ -1,0 +1,37 @@
+import pytest
+
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
+
+
+@pytest.mark.parametrize("name", sorted(shipped_configurations()))
+def test_shipped_configurations_are_what_their_names_say(name):
+    config = read_configuration(name)
+    assert name.endswith(f"_{config.lanes}x{config.columns}")
+
+
+def test_decode_64x5_eats_one_64_byte_beat_a_cycle():
+    config = read_configuration("decode_64x5")
+    assert (config.tile_bits, config.weight_bus_bits, config.tile_beats) == (512, 512, 1)
+
+
+def test_faults_stand_at_their_lines(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("lanes: 0\ncolumns: 4\nmax_k: 8\nlane: 4\nweight_bus_bits: 64\n")
+    with pytest.raises(InputError) as raised:
+        read_configuration(str(file))
+    assert {(problem.line, problem.key) for problem in raised.value.problems} == {(1, "lanes"), (4, "lane")}
+    assert "did you mean 'lanes'?" in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["", "- 1\n", "lanes\n", "lanes: [\n"])
+def test_a_file_that_holds_no_mapping_is_refused(text, tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError):
+        read_configuration(str(file))
+
+
+def test_an_unknown_name_gets_the_shipped_ones():
+    with pytest.raises(InputError, match="did you mean 'tiny_8x4'"):
+        read_configuration("tiny_8x3")

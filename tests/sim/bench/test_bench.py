@@ -1,0 +1,98 @@
+"""The hardware against NumPy, in Verilator and in Icarus."""
+
+import numpy as np
+import pytest
+
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.accelerator.cycles import Shape
+from bitjoule.sim.bench.cases import Case, directed_cases, random_cases
+from bitjoule.sim.reference.bitlinear import bitlinear
+from tests.sampling import sampled
+
+pytestmark = pytest.mark.slow
+
+SHIPPED = ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16",
+           "int8_8x4", "fp16_8x4", "fp16_fp16_8x4")  # fmt: skip
+CONFIGURATIONS = {
+    **{name: read_configuration(name) for name in SHIPPED},
+    "no_pipeline": AcceleratorConfig(8, 4, 100, 64, tokens=2, pipeline=0),
+    "deep_pipeline": AcceleratorConfig(32, 3, 200, 96, tokens=5, pipeline=4),
+    "odd_lanes": AcceleratorConfig(11, 2, 60, 48, tokens=3, activation_bits=5),
+    "one_column_decode": AcceleratorConfig(16, 1, 100, 32, activation_bits=8),
+    "five_trits_tail": AcceleratorConfig(8, 7, 40, 64, tokens=5, weight_encoding="ternary5", activation_bits=3),
+    "binary_decode": AcceleratorConfig(16, 8, 64, 128, weight_encoding="binary1", activation_bits=4),
+    "one_bit_activations": AcceleratorConfig(24, 4, 72, 24, tokens=1, activation_bits=1),
+    "wide_bus": AcceleratorConfig(8, 2, 33, 256, tokens=4, activation_bits=2),
+    "carry_chain": AcceleratorConfig(12, 3, 64, 24, tokens=2, datapath="carry_chain", pipeline=2, activation_bits=4),
+    "multiplexer": AcceleratorConfig(9, 4, 64, 72, tokens=7, datapath="multiplexer", activation_bits=8),
+    "max_k_below_lanes": AcceleratorConfig(16, 4, 5, 128, tokens=2, activation_bits=8),
+    "int8_decode": AcceleratorConfig(11, 3, 40, 264, weight_encoding="int8", pipeline=3),
+    "int8_largest_k": AcceleratorConfig(64, 1, 131071, 512, weight_encoding="int8", pipeline=0),
+    "fp16_decode": AcceleratorConfig(9, 2, 50, 288, weight_encoding="fp16", pipeline=0),
+    "fp16_fp16_tokens": AcceleratorConfig(
+        11, 1, 64, 88, weight_encoding="fp16", accumulation="fp16", tokens=3, pipeline=2
+    ),
+    "fp16_deepest_pipeline": AcceleratorConfig(8, 1, 40, 256, weight_encoding="fp16", tokens=2, pipeline=9),
+    "many_beats": AcceleratorConfig(16, 8, 64, 8, tokens=3),
+}
+
+
+def passes(hardware, cases):
+    report = hardware.verify(cases)
+    assert report.failure is None, report.failure
+    assert report.cases == len(cases)
+    return report
+
+
+@pytest.mark.parametrize("name", sampled(CONFIGURATIONS, 6, "configurations of the bench", always=SHIPPED))
+def test_corners_and_random_matmuls_are_bit_exact_with_the_cycles_of_the_closed_form(name, hardware):
+    config = CONFIGURATIONS[name]
+    random = random_cases(config, matmuls=80, seed=sorted(CONFIGURATIONS).index(name))
+    report = passes(hardware(config), [*directed_cases(config), *random])
+    assert report.matmuls >= 80
+    assert report.exact_cycles >= 60
+
+
+@pytest.mark.parametrize("name", ["tiny_8x4", "five_trits_tail"])
+def test_a_second_simulator_agrees(name, hardware, icarus):
+    config = CONFIGURATIONS[name]
+    report = passes(hardware(config, icarus), [*directed_cases(config), *random_cases(config, matmuls=40, seed=99)])
+    assert report.matmuls >= 40
+    assert report.exact_cycles >= 60
+
+
+REAL = [
+    f"{name} {m}x{k}x{n}"
+    for name in ("edge_64x16", "decode_64x5") for m in (1, 4) for k, n in ((2560, 6912), (6912, 2560))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", sampled(REAL, 2, "real shapes"))
+def test_layers_of_real_shapes_are_those_of_bitlinear(case, hardware):
+    name, shape = case.split()
+    m, k, n = map(int, shape.split("x"))
+    random = np.random.default_rng(m + k)
+    x = random.normal(size=(m, k)).astype(np.float32)
+    w = random.normal(scale=0.02, size=(k, n)).astype(np.float32)
+    array = hardware(CONFIGURATIONS[name])
+    np.testing.assert_array_equal(bitlinear(x, w, matmul=array.matmul), bitlinear(x, w))
+
+
+def test_a_binary_layer_is_that_of_bitlinear(hardware):
+    random = np.random.default_rng(5)
+    x, w = random.normal(size=(3, 2560)).astype(np.float32), random.normal(size=(2560, 100)).astype(np.float32)
+    array = hardware(CONFIGURATIONS["binary_64x16"])
+    np.testing.assert_array_equal(bitlinear(x, w, kind="binary", matmul=array.matmul), bitlinear(x, w, kind="binary"))
+
+
+def test_a_build_runs_again_and_gives_the_same(hardware):
+    config = CONFIGURATIONS["tiny_8x4"]
+    cases = random_cases(config, matmuls=20, seed=3)
+    first, second = (passes(hardware(config), cases) for _ in range(2))
+    assert first.cycles == second.cycles
+
+
+def test_prefill_of_a_whole_layer_takes_the_cycles_of_the_closed_form(hardware):
+    config = CONFIGURATIONS["edge_64x16"]
+    assert passes(hardware(config), [Case("prefill", (Shape(64, 1024, 1024),))]).exact_cycles == 1

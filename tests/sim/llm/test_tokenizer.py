@@ -1,0 +1,76 @@
+"""Text to tokens and back, for every kind of tokenizer that a model's folder may have."""
+
+from pathlib import Path
+
+import pytest
+
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.sim.llm import tokenizer as module
+from bitjoule.sim.llm.loading import load_model
+from bitjoule.sim.llm.tokenizer import ByteTokenizer, CharacterTokenizer, IdTokenizer, UnknownTextError, read_tokenizer
+from tests.sim.folders import problem, write
+
+
+def test_bytes_and_characters_come_back_as_text(tmp_path: Path) -> None:
+    text = "Überall – 3 % 💡"
+    assert "".join(ByteTokenizer().stream(ByteTokenizer().encode(text))) == text
+    assert "".join(ByteTokenizer().stream([0xF0, 0x9F, 65])) == "\N{REPLACEMENT CHARACTER}A"
+    characters = CharacterTokenizer(sorted(set(text)))
+    assert "".join(characters.stream(characters.encode(text))) == text
+    with pytest.raises(UnknownTextError, match="has 'x'"):
+        characters.encode("x")
+    write(tmp_path, {"bitjoule": {"tokenizer": "bytes"}})
+    assert load_model(tmp_path).tokenizer.encode("ab") == [97, 98]
+
+
+def test_without_a_tokenizer_ids_are_taken(tmp_path: Path) -> None:
+    write(tmp_path)
+    tokenizer = load_model(tmp_path).tokenizer
+    assert isinstance(tokenizer, IdTokenizer)
+    assert tokenizer.encode("1, 20 3") == [1, 20, 3]
+    assert "".join(tokenizer.stream([1, 20])) == "1 20"
+    with pytest.raises(UnknownTextError, match=r"no tokenizer\.json"):
+        tokenizer.encode("Hello")
+
+
+@pytest.mark.parametrize("vocabulary", ["[", "{}", '["ab"]', '["a", "a"]', '["a", 3]', '["a", "b"]'])
+def test_a_wrong_vocabulary_is_refused(tmp_path: Path, vocabulary: str) -> None:
+    write(tmp_path, {"bitjoule": {"tokenizer": "characters"}})
+    (tmp_path / "vocabulary.json").write_text(vocabulary)
+    assert problem(tmp_path).file == "model/vocabulary.json"
+
+
+def test_a_tokenizer_of_hugging_face_is_run_by_its_library(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    vocabulary = {character: index for index, character in enumerate(tokenizers.pre_tokenizers.ByteLevel.alphabet())}
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, []))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = tokenizers.decoders.ByteLevel()
+    write(tmp_path)
+    made.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = load_model(tmp_path).tokenizer
+    text = "Grüße 💡!"
+    pieces = list(tokenizer.stream(tokenizer.encode(text)))
+    assert "".join(pieces) == text
+    assert "💡" in pieces
+    (tmp_path / "tokenizer.json").write_text("{}")
+    assert problem(tmp_path).file == "model/tokenizer.json"
+
+
+def test_a_tokenizer_that_the_embedding_is_too_small_for_is_refused(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    with pytest.raises(InputError, match="256 for a tokenizer of bytes"):
+        read_tokenizer(tmp_path, "bytes", 255)
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "b": 1}, "a"))
+    made.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(InputError, match="has 2 tokens; expected at most 1"):
+        read_tokenizer(tmp_path, None, 1)
+
+
+def test_without_the_library_ids_are_taken_and_the_message_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tokenizer.json").write_text("{}")
+    monkeypatch.setattr(module, "find_spec", lambda _: None)
+    with pytest.raises(UnknownTextError, match=r"not installed \(pip install 'bitjoule\[models\]'"):
+        read_tokenizer(tmp_path, None, 10).encode("Hello")
