@@ -255,3 +255,41 @@ def test_ticks_of_tokens_are_at_the_swept_values(found):
     assert "1k = 1024" in axes.get_xlabel()
     (other,) = figure_of(found, "speed").axes
     assert other.get_xlabel() == "batch"
+
+
+def test_a_title_says_how_many_of_the_models_are_drawn():
+    models = ["bitnet-125m", "bitnet-350m", "bitnet-760m", "bitnet-1.3b", "bitnet-2.7b", "bitnet-6.7b"]
+    found = run_experiment(
+        {
+            "name": "x",
+            "models": models,
+            "schemes": ["fp16", "bitnet"],
+            "technologies": ["7nm"],
+            "workload": {"prompt_tokens": [8, 16], "new_tokens": 0},
+            "plots": [{"kind": "sweep", "over": "prompt_tokens"}, {"kind": "components"}],
+        }
+    )
+    sweep, bars = (draw(plot, found, THEMES[0]) for plot in found.requested)
+    assert sweep.get_suptitle().endswith(", 4 of 6 models")
+    drawn = [name for name, _ in legend_of(sweep) if name in models]
+    assert drawn == ["bitnet-125m", "bitnet-350m", "bitnet-1.3b", "bitnet-6.7b"]  # evenly spread, both ends
+    assert "models" not in bars.get_suptitle()
+    assert len(bars.axes[0].get_yticklabels()) == 12
+
+
+def test_the_title_of_bare_products_names_no_tokens():
+    found = run_experiment(
+        {
+            "name": "x",
+            "matmuls": [{"m": 7, "k": 64, "n": 32}, {"m": 3, "k": 128, "n": 64}],
+            "schemes": ["fp16", "bitnet"],
+            "technologies": ["7nm"],
+            "plots": [{"kind": "energy_vs_size"}],
+        }
+    )
+    figure = draw(found.requested[0], found, THEMES[0])
+    assert figure.get_suptitle() == "x: matrix products"
+    assert {line.get_label(): line.get_xdata().tolist() for line in figure.axes[0].lines} == {
+        "fp16": [64 * 32, 128 * 64],
+        "bitnet": [64 * 32, 128 * 64],
+    }
