@@ -44,9 +44,16 @@ def test_only_a_technology_that_prices_by_arrays_misses_some_in_the_papers_accou
     assert found("schemes=[fp32]", "technologies=[45nm]") == {}
 
 
+ATTENDS = "{name: attends, weights: ternary, activations: int8, attention: fp32, rescale: fp16}"  # linears are measured
+
+
+def test_attention_is_told_beside_measured_linears(found):
+    assert found(f"schemes=[fp16, {ATTENDS}]") == {"made": ["fp32 x fp32"]}
+
+
 def test_a_bare_matmul_has_no_attention(found):
     bare = ("models=null", "matmuls=[{m: 1, k: 8, n: 8}]", "workload=null")
-    assert found("schemes=[bitnet-b1.58-binary-attention]", *bare) == {}
+    assert found(f"schemes=[{ATTENDS}]", *bare) == {}
 
 
 @pytest.mark.parametrize(("scheme", "told"), [("bitnet-b1.58", {}), ("bitnet-b1.58-a1", {"made": ["ternary x int1"]})])

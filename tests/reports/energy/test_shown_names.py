@@ -122,6 +122,7 @@ def test_each_line_over_size_is_of_the_scheme_that_the_legend_gives_its_colour(f
         assert line.get_label() == scheme
         own = at(found.summary, scheme=scheme, phase=phase).sort_values("parameters")
         np.testing.assert_allclose(line.get_xydata(), own[["parameters", column]].to_numpy(float))
+    assert axes.get_ylabel() == ("energy" if plot == "energy" else f"{found.schemes[0]} energy / energy")
 
 
 @pytest.mark.parametrize(
@@ -148,6 +149,8 @@ def test_each_line_of_a_sweep_is_of_the_scheme_and_model_that_colour_and_marker_
         own = at(found.summary, **case, **{over: None}).sort_values(over)
         assert len(own) == 2
         np.testing.assert_allclose(line.get_xydata(), own[[over, column]].to_numpy(float))
+    names = {"latency": "latency", "speed": "tokens per second", "ratios": f"{found.schemes[0]} energy / energy"}
+    assert axes.get_ylabel() == names[plot]
 
 
 @pytest.mark.parametrize(("plot", "phase", "by"), [("components", "prefill", "component"), ("actions", None, "action")])
