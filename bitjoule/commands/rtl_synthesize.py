@@ -109,8 +109,9 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
     from bitjoule.gates.liberty.libraries import find_library, short_name
     from bitjoule.gates.liberty.requirements import check_library
     from bitjoule.gates.liberty.text import LibertyError
-    from bitjoule.gates.stimuli.operands import StimulusError, check_operands
+    from bitjoule.gates.stimuli.operands import StimulusError
     from bitjoule.gates.stimuli.stimulus import NetlistError
+    from bitjoule.gates.stimuli.texts import check_operands
     from bitjoule.sim.accelerator.configurations import read_configuration
 
     config = read_configuration(options.configuration)

@@ -16,7 +16,8 @@ from bitjoule.gates.liberty.libraries import find_library, fingerprints, node_nm
 from bitjoule.gates.liberty.requirements import check_library
 from bitjoule.gates.liberty.text import LibertyError
 from bitjoule.gates.power.parts import PARTS
-from bitjoule.gates.stimuli.operands import StimulusError, check_operands
+from bitjoule.gates.stimuli.operands import StimulusError
+from bitjoule.gates.stimuli.texts import check_operands
 
 Progress = Callable[[int, int, str], None]
 

@@ -16,7 +16,8 @@ from bitjoule.experiments.names.entries import named_or_written
 from bitjoule.experiments.names.libraries import read_library
 from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.gates.liberty.libraries import FREEPDK45, named_libraries
-from bitjoule.gates.stimuli.operands import StimulusError, parse_operands
+from bitjoule.gates.stimuli.operands import StimulusError
+from bitjoule.gates.stimuli.texts import parse_operands
 from bitjoule.rtl.config import AcceleratorConfig
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.,+-]*$"

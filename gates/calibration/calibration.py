@@ -23,7 +23,8 @@ from bitjoule.gates.constants import constant, constants
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import fingerprints, short_name
 from bitjoule.gates.liberty.requirements import check_library
-from bitjoule.gates.stimuli.operands import StimulusError, check_operands, parse_operands
+from bitjoule.gates.stimuli.operands import StimulusError
+from bitjoule.gates.stimuli.texts import check_operands, parse_operands
 from bitjoule.rtl.config import AcceleratorConfig
 
 STANDARD = Path(__file__).parents[1] / "data" / "standard.yaml"

@@ -14,8 +14,9 @@ from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.power.activity import Simulator
 from bitjoule.gates.power.energy import EnergyModel
 from bitjoule.gates.power.parts import by_part, energy_by_part_fj, parts_of
-from bitjoule.gates.stimuli.operands import Source, Values, parse_operands
+from bitjoule.gates.stimuli.operands import Source, Values
 from bitjoule.gates.stimuli.stimulus import Stimulus, check
+from bitjoule.gates.stimuli.texts import parse_operands
 from bitjoule.gates.synthesis.flow import Goals, timing_of
 from bitjoule.gates.synthesis.store import stored_netlist, tool_fingerprint
 from bitjoule.gates.synthesis.yosys import Options

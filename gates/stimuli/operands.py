@@ -1,6 +1,6 @@
-"""Operands of a stimulus: random ones, worst ones, and by name those recorded from a trained model.
+"""Operands of a stimulus: random ones and worst ones.
 
-A text says which: ``gaussian:32``, ``gaussian:32,zeros:0.45``, ``uniform,zeros:0.3``, ``worst``, ``model:tiny-b158``.
+`bitjoule.gates.stimuli.texts` reads the texts that name them.
 """
 
 import math
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from bitjoule.rtl.config import AcceleratorConfig
 
 Values = NDArray[Any]
-KINDS = "gaussian:SIGMA, uniform, worst or model:NAME"
 
 
 class StimulusError(ValueError):
@@ -180,77 +179,3 @@ class _Alternating:
             # 1.33 and -3.33, each the other with every bit inverted: sums of their products stay finite.
             return np.array([0x3D55, 0xC2AA], np.uint16).view(np.float16)
         return np.array([-(1 << (bits - 1)), (1 << (bits - 1)) - 1], np.int8)
-
-
-def parse_operands(text: str) -> Operands:
-    """Return the operands that a text names.
-
-    Parameters
-    ----------
-    text
-        ``gaussian:SIGMA`` or ``uniform``, each with or without ``,zeros:SHARE``; ``worst``; ``model:NAME``.
-
-    Raises
-    ------
-    StimulusError
-        It names none: says what was found and what was expected.
-    """
-    first, *options = (part.strip() for part in text.split(","))
-    kind, colon, value = first.partition(":")
-    if kind == "model" and colon and not options:
-        # Only who names a model has to have it, and what runs it.
-        from bitjoule.gates.stimuli.recorded import recorded_operands
-
-        return recorded_operands(value)
-    if first == "worst" and not options:
-        return Worst()
-    zero_share = _zero_share(text, options)
-    if first == "uniform":
-        return Uniform(zero_share)
-    if kind == "gaussian" and colon:
-        sigma = _number(text, "SIGMA", value)
-        if not 0 < sigma < math.inf:
-            raise StimulusError(f"stimulus {text!r}: SIGMA is {value}; expected more than 0")
-        return Gaussian(sigma, zero_share)
-    raise StimulusError(f"stimulus {text!r}: {first!r} names no operands; expected {KINDS}")
-
-
-def check_operands(text: str, config: AcceleratorConfig) -> None:
-    """Refuse operands that a configuration cannot take, before its netlist is made.
-
-    Parameters
-    ----------
-    text
-        As of `parse_operands`.
-    config
-        The configuration.
-
-    Raises
-    ------
-    StimulusError
-        The text names no operands, or none of this configuration.
-    """
-    parse_operands(text).source(config, 1, 1, np.random.default_rng(0))
-
-
-def _zero_share(text: str, options: list[str]) -> float | None:
-    if not options:
-        return None
-    key, _, value = options[0].partition(":")
-    if key != "zeros" or len(options) > 1 or text.startswith(("worst", "model:")):
-        wrong = options[1] if key == "zeros" and len(options) > 1 else options[0]
-        raise StimulusError(
-            f"stimulus {text!r}: {wrong!r} is not understood; expected {KINDS}, "
-            "the first two with or without ,zeros:SHARE"
-        )
-    share = _number(text, "SHARE", value)
-    if not 0 <= share <= 1:
-        raise StimulusError(f"stimulus {text!r}: SHARE is {value}; expected 0 to 1")
-    return share
-
-
-def _number(text: str, name: str, value: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise StimulusError(f"stimulus {text!r}: {name} is {value!r}; expected a number") from None

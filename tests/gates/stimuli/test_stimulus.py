@@ -9,9 +9,10 @@ import pytest
 
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.power.activity import WORD_BITS, Simulator
-from bitjoule.gates.stimuli.operands import Gaussian, StimulusError, Uniform, Worst, parse_operands
+from bitjoule.gates.stimuli.operands import Gaussian, StimulusError, Uniform, Worst
 from bitjoule.gates.stimuli.recorded import recorded_operands
 from bitjoule.gates.stimuli.stimulus import NetlistError, Stimulus, check, constant, from_words, to_words
+from bitjoule.gates.stimuli.texts import parse_operands
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import activation_beat, weight_beats
 from bitjoule.sim.reference.matmul import integer_matmul
