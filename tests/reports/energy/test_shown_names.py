@@ -235,6 +235,9 @@ def test_ticks_of_ratios_and_parameters_are_at_the_values_they_name(models, sche
         figure = draw(found.requested[0], found, THEMES[0])
         figure.draw_without_rendering()
     (axes,) = figure.axes
+    low, high = axes.get_ylim()
+    assert low == 0 if axes.get_yscale() == "linear" else low > 0
+    assert high > found.summary["ratio_to_baseline"].max()
     read = 0
     for tick in axes.get_yticklabels():
         if text := tick.get_text().replace("$", ""):
