@@ -138,7 +138,7 @@ def test_roofs_are_the_bandwidth_of_memory_and_the_peak_of_the_array(found, figu
     assert [name for name, _ in named] == ["roof of fp16-edge (fp16)", "roof of ternary-hbm (bitnet-b1.58)"]
     for line, (_, handle), scheme in zip(dashed, named, found.schemes, strict=True):
         assert line.get_linestyle() == handle.get_linestyle()
-        assert line.get_color() == handle.get_color()
+        assert line.get_color() == handle.get_color() == dict(legend_of(figure))[scheme].get_color()
         bandwidth, peak = roofs.loc[scheme, ["bytes_per_s", "operations_per_s"]]
         x, y = line.get_data()
         np.testing.assert_allclose(y, np.minimum(x * bandwidth, peak))
