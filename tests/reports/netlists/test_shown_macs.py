@@ -16,7 +16,8 @@ from bitjoule.reports.netlists.summary import drawings, gates_markdown
 from tests.reports.shown import SI, THREE_DIGITS, header_and_rows, quantity, table, ticks_are_their_values, unit_in
 
 CASE = ["library", "array", "stimulus"]
-ZEROS = {"uniform,zeros:0.1": 0.1, "uniform,zeros:0.5": 0.5, "uniform,zeros:0.8": 0.8, "model:m": 0.6, "worst": 0.0}
+# by text, 1e-1 comes last: points are sorted by their share
+ZEROS = {"uniform,zeros:1e-1": 0.1, "uniform,zeros:0.5": 0.5, "uniform,zeros:0.8": 0.8, "model:m": 0.6, "worst": 0.0}
 PARTS = ("tree", "registers", "wires")
 FJ = 1e-15
 
@@ -145,7 +146,7 @@ def test_the_table_of_parts_is_the_first_stimulus_of_each_array(tables):
     rows = table(told(tables), ["library", "array", "operands", "tree (fJ)"])
     assert len(rows) == 6
     for row in rows:
-        assert row["operands"] == "uniform,zeros:0.1"
+        assert row["operands"] == "uniform,zeros:1e-1"
         own = results[(results[CASE] == [row["library"], row["array"], row["operands"]]).all(axis=1)]
         wanted = own.set_index("part")["energy_fj"]
         assert {part: float(row[f"{part} (fJ)"]) for part in PARTS} == pytest.approx(wanted.to_dict(), rel=THREE_DIGITS)
@@ -191,7 +192,7 @@ def test_lines_over_bits_and_how_many_times_less_than_with_the_most_bits(tables)
     figure.draw_without_rendering()
     written = 0
     for axes, library in zip(figure.axes, ("one", "two"), strict=True):
-        own = summary[(summary["library"] == library) & (summary["stimulus"] == "uniform,zeros:0.1")]
+        own = summary[(summary["library"] == library) & (summary["stimulus"] == "uniform,zeros:1e-1")]
         own = own.sort_values("activation_bits")
         line, bare = (next(line for line in axes.lines if line.get_label() == name) for name in ("ternary", "_ternary"))
         np.testing.assert_allclose(line.get_xydata(), [*zip([3, 5, 8], own["energy_fj"] * FJ, strict=True)])
@@ -214,12 +215,12 @@ def test_bars_of_parts_are_in_the_unit_of_their_axis_and_say_the_energy(share):
     summary.loc[summary["library"] == "two", energies] *= 100
     results.loc[results["library"] == "two", ["energy_fj", "settled_fj"]] *= 100
     figure = draw_parts(results, summary, THEMES[0], share)
-    assert "uniform,zeros:0.1" in figure.get_suptitle()
+    assert "uniform,zeros:1e-1" in figure.get_suptitle()
     units = set()
     for axes, library in zip(figure.axes, ("one", "two"), strict=True):
         names = [label.get_text() for label in axes.get_yticklabels()]
         assert names == ["wide", "narrow", "middle"]
-        rows = results[(results["library"] == library) & (results["stimulus"] == "uniform,zeros:0.1")]
+        rows = results[(results["library"] == library) & (results["stimulus"] == "uniform,zeros:1e-1")]
         by_part = rows.pivot_table(index="array", columns="part", values=["energy_fj", "settled_fj"]).loc[names]
         joules = by_part["energy_fj"].sum(axis=1).to_numpy() * FJ
         texts = [quantity(text.get_text(), "J") for text in axes.texts]
