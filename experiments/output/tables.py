@@ -107,7 +107,7 @@ def _changes(column: "pd.Series[Any]") -> NDArray[np.bool_]:
 def _cells(column: "pd.Series[Any]") -> list[str]:
     """Return the text of each value of a column."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        names = [_quoted(name) for name in column.cat.categories.tolist()]
+        names = [*map(_quoted, column.cat.categories.tolist()), ""]  # a missing value's code is -1
         return [names[code] for code in column.cat.codes.tolist()]
     values = column.to_numpy()
     if column.name == "count":
@@ -120,5 +120,6 @@ def _cells(column: "pd.Series[Any]") -> list[str]:
 def _quoted(value: object) -> str:
     """Return a value as a cell, in quotes where it needs them."""
     written = StringIO()
-    csv.writer(written, lineterminator="").writerow([value, ""])  # a lone empty cell would be put in quotes
-    return written.getvalue()[:-1]
+    # A lone empty cell would be quoted; of line ends, the writer quotes only those in its own terminator.
+    csv.writer(written, lineterminator="\r\n").writerow([value, ""])
+    return written.getvalue()[:-3]

@@ -93,3 +93,11 @@ def test_any_number_of_processes_writes_the_same_bytes(tmp_path, resolved, monke
     write_csv([results], tmp_path / "one.csv", jobs=1)
     write_csv([results[:70], results[70:]], tmp_path / "two.csv", jobs=2)
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+
+
+def test_line_ends_and_missing_categories_survive_reading_back(tmp_path):
+    names = pd.Categorical.from_codes([0, -1, 1], ["two\nlines", "a\rb"])
+    frame = pd.DataFrame({"name": names, "text": ["x\r\ny", "", "plain"]})
+    write_csv([frame], tmp_path / "x.csv")
+    with (tmp_path / "x.csv").open(newline="") as file:
+        assert list(csv.reader(file))[1:] == [["two\nlines", "x\r\ny"], ["", ""], ["a\rb", "plain"]]
