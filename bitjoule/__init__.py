@@ -4,6 +4,7 @@ A map of the code; imports run from the top of this list to its bottom, never ba
 
     cli             the command line; commands/ holds its subcommands
     execution       the one path of an experiment: read, checked, run, written
+    writing         its end: into a folder, here or in several processes
     kinds           the kinds of experiment, a module each: energy, hardware, netlists, prices
     reports         tables and pictures of a result
     experiments     experiment files: read, checked, run; the output folder
@@ -53,7 +54,7 @@ def run(
         Folder in which the experiment gets its own, with tables, pictures and manifest, as of ``bitjoule run``;
         default: nothing is written.
     plots, jobs
-        Whether to draw, and processes that write tables; with `out` alone.
+        Whether to draw, and processes that write tables and draw; with `out` alone.
 
     Returns
     -------
@@ -73,14 +74,15 @@ def run(
     # pandas and pydantic take most of a second: `import bitjoule` does not pay for them
     from pathlib import Path
 
-    from bitjoule import execution
+    from bitjoule import writing
+    from bitjoule.execution import read
     from bitjoule.kinds.kind import Silent
 
-    task = execution.read(experiment, overrides)
+    task = read(experiment, overrides)
     if out is None:
-        return execution.run(task, Silent()).result
-    writing = execution.Writing(Path(out), ["bitjoule.run"], plots, jobs)
-    return execution.run_and_write(task, writing, Silent())[0].result
+        return writing.run(task, Silent()).result
+    how = writing.Writing(Path(out), ["bitjoule.run"], plots, jobs)
+    return writing.run_and_write(task, how, Silent())[0].result
 
 
 run_experiment = run

@@ -23,7 +23,7 @@ def add_run_and_check(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     run.add_argument("--out", type=folder, default=Path("results"), metavar="DIR", help="default: %(default)s")
     run.add_argument(
         "--jobs", type=jobs, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
-        metavar="N", help="processes; the tables are the same for any number (default: the processors, %(default)s)",
+        metavar="N", help="processes; the files are the same for any number (default: the processors, %(default)s)",
     )  # fmt: skip
     run.add_argument("--no-plots", action="store_true", help="tables only")
     run.set_defaults(command=_run)
@@ -35,7 +35,8 @@ def add_run_and_check(commands: "argparse._SubParsersAction[argparse.ArgumentPar
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     from bitjoule.commands.progress import Progress
-    from bitjoule.execution import Writing, read_all, run_all
+    from bitjoule.execution import read_all, run_all
+    from bitjoule.writing import Writing
 
     tasks = read_all(options.experiments, options.overrides)
     writing = Writing(options.out, ["bitjoule", *given], not options.no_plots, options.jobs)

@@ -88,8 +88,9 @@ def _share(text: str) -> float:
 
 def _simulate(options: argparse.Namespace, given: Sequence[str]) -> int:
     from bitjoule.commands.progress import Progress
-    from bitjoule.execution import Writing, read_all, run_all
+    from bitjoule.execution import read_all, run_all
     from bitjoule.experiments.hardware.schema import DEFAULT_MODEL
+    from bitjoule.writing import Writing
 
     run = {key: getattr(options, key) for key in KEYS if getattr(options, key) is not None}
     called = re.sub(r"[^a-z0-9_]", "_", Path(options.model or DEFAULT_MODEL).name.lower())[:90]

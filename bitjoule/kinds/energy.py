@@ -57,4 +57,4 @@ def pictures(outcome: "Outcome[Result]") -> "Mapping[str, Callable[[Theme], Figu
     """Return what draws each plot; none of printed numbers where no case that was run has one."""
     from bitjoule.reports.energy.pictures import drawings
 
-    return drawings(outcome.result)
+    return drawings(outcome.result.frames)

@@ -96,8 +96,9 @@ class Kind(Protocol):
     """A module that knows one kind of experiment.
 
     It imports what is heavy inside its functions: commands load every kind to tell experiments apart. It may also say
-    ``INSTALL``, what ``pip install`` brings the packages that it needs; ``PARALLEL``, true if a `Ready` can be pickled
-    and run in another process, where nobody reads its progress; and ``SHOWN_ROWS``, rows of each table on a terminal.
+    ``INSTALL``, what ``pip install`` brings the packages that it needs; ``PARALLEL``, true if a `Ready` and what draws
+    a picture can be pickled, so that other processes run and draw, where nobody reads the progress; and
+    ``SHOWN_ROWS``, rows of each table on a terminal.
     """
 
     KEY: str

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bitjoule.reports.figures.style import Theme
 
 KEY = "compare"
+PARALLEL = True
 
 
 @dataclass(frozen=True)

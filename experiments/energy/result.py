@@ -1,7 +1,7 @@
 """What a run yields: its tables, and the long table of energies, which is counted anew for whoever needs rows of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,11 @@ class Result(Frames):
     """
 
     grid: Grid
+
+    @property
+    def frames(self) -> Frames:
+        """The tables alone, which another process can take; a grid holds what cannot be pickled."""
+        return Frames(**{field.name: getattr(self, field.name) for field in fields(Frames)})
 
     @cached_property
     def results(self) -> pd.DataFrame:

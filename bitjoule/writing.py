@@ -1,0 +1,247 @@
+"""From experiments that can run to their folders: here, or in as many processes as the user gives."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bitjoule.kinds import kinds
+from bitjoule.kinds.kind import Outcome, Progress, Ready, Silent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bitjoule.reports.figures.style import Theme
+
+SHOWN_ROWS = 40
+OPEN_PER_JOB = 2  # experiments whose pictures can fill the processes while others run
+
+
+@dataclass(frozen=True)
+class Task:
+    """An experiment that can run.
+
+    Parameters
+    ----------
+    kind
+        Its kind's name.
+    file
+        As the user named it.
+    ready
+        What the kind made of it.
+    """
+
+    kind: str
+    file: str
+    ready: Ready[Any]
+
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return self.ready.experiment.name
+
+    @property
+    def parallel(self) -> bool:
+        """Whether other processes can run and draw it."""
+        return bool(getattr(kinds()[self.kind].kind, "PARALLEL", False))
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How experiments are written.
+
+    Parameters
+    ----------
+    out
+        The folder in which each experiment gets its own.
+    command
+        What the manifest calls the command.
+    plots
+        Whether to draw.
+    jobs
+        Processes at once, over all experiments.
+    """
+
+    out: Path
+    command: Sequence[str]
+    plots: bool = True
+    jobs: int = 1
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """An experiment whose tables are written: what is left to draw, and what its manifest and the terminal say."""
+
+    pictures: "list[tuple[str, Callable[[Theme], Figure]]]"
+    inputs: Mapping[str, str]
+    seeds: Mapping[str, int]
+    versions: Mapping[str, str]
+    text: str
+
+
+def run(task: Task, progress: Progress) -> Outcome[Any]:
+    """Run an experiment; nothing is written.
+
+    Parameters
+    ----------
+    task
+        From `bitjoule.execution.read`.
+    progress
+        Where the run tells how far it is.
+    """
+    found = kinds()[task.kind]
+    with found.blamed():
+        return found.kind.run(task.ready, progress)
+
+
+def run_and_write(task: Task, writing: Writing, progress: Progress) -> tuple[Outcome[Any], str]:
+    """Run an experiment into its folder, which is replaced as a whole or left as it was.
+
+    Parameters
+    ----------
+    task, progress
+        As for `run`.
+    writing
+        Where and how.
+
+    Returns
+    -------
+    tuple of Outcome and str
+        What the run gave, and the text for a terminal.
+    """
+    from bitjoule.experiments.output.folder import replacing
+    from bitjoule.experiments.output.workers import pool
+
+    if not task.ready.writes:
+        return run(task, progress), ""
+    target = writing.out / task.name
+    with replacing(target) as folder:  # a folder that cannot be written is found before the run
+        outcome = run(task, progress)
+        tables = _write(task.kind, outcome, folder, writing)
+        jobs = min(writing.jobs, len(tables.pictures)) if task.parallel else 1
+        if jobs > 1:
+            with pool(jobs) as workers:
+                for drawing in _submit_pictures(workers, task.kind, tables, folder):
+                    drawing.result()
+        else:
+            for stem, drawn in tables.pictures:
+                _draw(task.kind, drawn, folder, stem)
+        _finish(tables, folder, writing.command)
+    return outcome, f"{tables.text}\n{written_files(target)}"
+
+
+@dataclass
+class _Open:
+    """An experiment of `run_together` that has its folder: first it runs, then it is drawn, then it takes its place."""
+
+    task: Task
+    target: Path
+    folder: Path
+    placing: ExitStack
+    running: "Future[_Tables]"
+    drawing: "list[Future[None]] | None" = None
+    text: str = ""
+
+    def go_on(self, workers: ProcessPoolExecutor, command: Sequence[str]) -> "set[Future[Any]]":
+        """Begin what can be begun, and return what has to end before more can."""
+        current: list[Future[Any]] = [self.running] if self.drawing is None else [*self.drawing]
+        waiting = {work for work in current if not work.done()}
+        if self.text or waiting:
+            return waiting
+        tables = self.running.result()
+        if self.drawing is None:
+            self.drawing = _submit_pictures(workers, self.task.kind, tables, self.folder)
+            if self.drawing:
+                return {*self.drawing}
+        for drawing in self.drawing:
+            drawing.result()
+        _finish(tables, self.folder, command)
+        self.placing.close()
+        self.text = f"{tables.text}\n{written_files(self.target)}"
+        return set()
+
+
+def run_together(tasks: Sequence[Task], writing: Writing) -> Iterator[str]:
+    """Run experiments in processes, which draw too: each plot is work for any of them. Yield the texts in order.
+
+    Parameters
+    ----------
+    tasks
+        Of kinds that are `Task.parallel`.
+    writing
+        Where and how.
+    """
+    from bitjoule.experiments.output.folder import replacing
+    from bitjoule.experiments.output.workers import pool
+
+    jobs = min(writing.jobs, 2 * len(tasks))
+    each = Writing(writing.out, writing.command, writing.plots, max(1, writing.jobs // len(tasks)))
+    left = deque(tasks)
+    begun: deque[_Open] = deque()
+    with ExitStack() as folders, pool(jobs) as workers:  # the workers stop before unfinished folders are removed
+        while left or begun:
+            while left and len(begun) < OPEN_PER_JOB * jobs:
+                task = left.popleft()
+                target, placing = writing.out / task.name, ExitStack()
+                folder = placing.enter_context(replacing(target))
+                folders.push(placing)  # an error removes the folder; once placed, nothing is left to do
+                running = workers.submit(_run_into, task, folder, each)
+                begun.append(_Open(task, target, folder, placing, running))
+            waiting = {work for experiment in begun for work in experiment.go_on(workers, writing.command)}
+            while begun and begun[0].text:
+                yield begun.popleft().text
+            wait(waiting, return_when=FIRST_COMPLETED)
+
+
+def _run_into(task: Task, folder: Path, writing: Writing) -> _Tables:
+    return _write(task.kind, run(task, Silent()), folder, writing)
+
+
+def _write(name: str, outcome: Outcome[Any], folder: Path, writing: Writing) -> _Tables:
+    from bitjoule.energy_models.inputs.yaml_core import write_yaml
+    from bitjoule.experiments.output.tables import write_csv
+    from bitjoule.reports.figures.markdown import MAX_ROWS
+
+    found = kinds()[name]
+    with found.blamed():
+        for table, pieces in outcome.tables.items():
+            write_csv(pieces, folder / f"{table}.csv", writing.jobs)
+        (folder / "summary.md").write_text(found.kind.summary(outcome, MAX_ROWS), encoding="utf-8")
+        (folder / "experiment.yaml").write_text(write_yaml(dict(outcome.experiment)), encoding="utf-8")
+        pictures = list(found.kind.pictures(outcome).items()) if writing.plots else []
+        shown = found.kind.summary(outcome, getattr(found.kind, "SHOWN_ROWS", SHOWN_ROWS))
+    text = "\n".join([shown, *([outcome.closing] if outcome.closing else [])])
+    return _Tables(pictures, outcome.inputs, outcome.seeds, outcome.versions, text)
+
+
+def _finish(tables: _Tables, folder: Path, command: Sequence[str]) -> None:
+    from bitjoule.experiments.output.manifest import write_manifest
+
+    write_manifest(folder, tables.inputs, command, tables.seeds, tables.versions)
+
+
+def _submit_pictures(workers: ProcessPoolExecutor, kind: str, tables: _Tables, folder: Path) -> "list[Future[None]]":
+    return [workers.submit(_draw, kind, drawn, folder, stem) for stem, drawn in tables.pictures]
+
+
+def _draw(kind: str, drawn: "Callable[[Theme], Figure]", folder: Path, stem: str) -> None:
+    from bitjoule.reports.energy.pictures import save
+
+    with kinds()[kind].blamed():
+        save(drawn, folder, stem)
+
+
+def written_files(target: Path) -> str:
+    """Return where the tables and pictures of a run are.
+
+    Parameters
+    ----------
+    target
+        The output folder.
+    """
+    pictures = sorted(path.name for path in target.glob("*.png") if not path.stem.endswith("_dark"))
+    drawn = f"; pictures: {', '.join(pictures)} (also _dark and .svg)" if pictures else ""
+    return f"Tables in {target}/{drawn}"
