@@ -7,8 +7,8 @@ an earlier result that was already moved aside is moved back. A lock is a hidden
 
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,17 +43,19 @@ def replacing(target: Path) -> Iterator[Path]:
         `target` cannot be made, or holds something that is no earlier result.
     """
     staging_lock: BaseFileLock | None = None
+    # The name is known before the folder is made: an interrupt at any moment finds it to remove.
+    staging = target.with_name(f".{target.name}{NEW}{secrets.token_hex(8)}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _exclusive(target.parent):
-            _check_replaceable(target)
-            _recover(target.parent)
-            staging = Path(tempfile.mkdtemp(prefix=f".{target.name}{NEW}", dir=target.parent))
-            staging_lock = _lock(staging)
-    except OSError as error:
-        raise _unwritable(target, error) from None
-    try:
-        staging.chmod(0o755)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _exclusive(target.parent):
+                _check_replaceable(target)
+                _recover(target.parent)
+                staging.mkdir()
+                staging.chmod(0o755)
+                staging_lock = _lock(staging)
+        except OSError as error:
+            raise _unwritable(target, error) from None
         yield staging
         _swap(staging, target)
     finally:

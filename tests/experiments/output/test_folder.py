@@ -1,5 +1,6 @@
 """The output folder: replaced whole or not at all, whatever happens."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def deadly(function):
         return function(*arguments, **options)
     return wrapped
 for owner, name in ((pathlib.Path, "rename"), (pathlib.Path, "write_text"), (pathlib.Path, "mkdir"),
-                    (folder.tempfile, "mkdtemp"), (os, "unlink"), (os, "rmdir")):
+                    (os, "unlink"), (os, "rmdir")):
     setattr(owner, name, deadly(getattr(owner, name)))
 with folder.replacing(target) as new:
     (new / "a.txt").write_text("new")
@@ -126,6 +127,37 @@ def test_a_run_cleans_up_after_every_killed_one_beside_it(tmp_path):
     fill(tmp_path / "z", "new")
     assert {path.name for path in tmp_path.iterdir()} == {"y", "z", ".vim.new-3"}
     assert (tmp_path / "y" / MANIFEST).read_text() == "whole"
+
+
+def begin_interrupted(target, at):
+    """Begin a result, interrupted just before the line number `at` of `replacing` that runs; return whether it was."""
+    lines = itertools.count()
+
+    def trace(frame, event, _):
+        if frame.f_code is not replacing.__wrapped__.__code__:
+            return None
+        if event == "line" and next(lines) == at:
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with replacing(target):
+            sys.settrace(before)
+            raise RuntimeError
+    except KeyboardInterrupt:
+        return True
+    except RuntimeError:
+        return False
+    finally:
+        sys.settrace(before)
+
+
+def test_interrupted_anywhere_before_the_run_it_leaves_nothing(tmp_path):
+    lines = next(at for at in itertools.count() if not begin_interrupted(tmp_path / str(at) / "x", at))
+    assert lines > 5
+    assert [path for path in tmp_path.glob("*/*") if path.name != ".bitjoule.lock"] == []
 
 
 def test_what_is_not_ours_is_not_deleted(tmp_path):
