@@ -1,25 +1,25 @@
 """bitjoule: energy and hardware co-design simulator for 1-bit and ternary LLMs.
 
-A map of the code; imports run from the top of this list to its bottom, never back::
+A map of the code. Each entry may import those below it, never those above::
 
     cli             the command line; commands/ holds its subcommands
-    execution       the one path of an experiment: read, checked, run, written
-    writing         its end: into a folder, here or in several processes
-    kinds           the kinds of experiment, a module each: energy, hardware, netlists, prices
-    reports         tables and pictures of a result
-    experiments     experiment files: read, checked, run; the output folder
-    gates           the accelerator's netlist in a library's cells: area, timing, energy measured
+    execution       reads, checks and runs experiments of every kind
+    writing         writes the output directories, in this process or in several
+    kinds           the kinds of experiment, one module each: energy, hardware, netlists, prices
+    reports         tables and pictures of results
+    experiments     reads, checks and runs experiment files; writes the output directory
+    gates           area, timing and energy of the accelerator's netlist in the cells of a library
     sim             NumPy reference, cycle model, the simulated hardware and its verification
     rtl             the adder-only accelerator, in Amaranth
-    energy_models   what operations, accesses and whole models cost, with their sources
+    energy_models   costs of operations, memory accesses and whole models, with their sources
 
 Use from Python::
 
     import bitjoule
 
-    result = bitjoule.run("bitnet_table1")   # a shipped name, a path to a YAML file, or what one says as a mapping
-    result.summary                           # pandas, a row for each case and phase
-    result.results                           # pandas, a row for each case, component and action
+    result = bitjoule.run("bitnet_table1")   # a shipped name, the path of a YAML file, or its contents as a mapping
+    result.summary                           # pandas, one row per case and phase
+    result.results                           # pandas, one row per case, component and action
     bitjoule.run("batch_sweep", {"workload": {"batch": [1, 8]}, "technologies": ["7nm"]})
 """
 
@@ -46,32 +46,32 @@ def run(
     Parameters
     ----------
     experiment
-        The name of a shipped experiment, a YAML file, or a mapping that says what a file would.
+        The name of a shipped experiment, the path of a YAML file, or a mapping with the same keys as such a file.
     overrides
-        ``key=value`` texts, as of ``bitjoule run --set``, or a mapping of dotted keys to values; a mapping inside it
-        changes the keys below.
+        Values to change: ``key=value`` texts, as for ``bitjoule run --set``, or a mapping of dotted keys to values. A
+        nested mapping changes the keys below.
     out
-        Folder in which the experiment gets its own, with tables, pictures and manifest, as of ``bitjoule run``;
+        Parent of the output directory, in which tables, pictures and the manifest are written, as by ``bitjoule run``;
         default: nothing is written.
     plots, jobs
-        Whether to draw, and processes that write tables and draw; with `out` alone.
+        Whether to draw plots, and the number of processes that write tables and plots; used only with `out`.
 
     Returns
     -------
     object
-        The result of the experiment's kind, with a pandas table as `summary`; those of an energy experiment, of the
-        hardware and of netlists have a long table as `results` too.
+        The result of the experiment, with a pandas table as `summary`. Results of energy, hardware and netlist
+        experiments also have a long table as `results`.
 
     Raises
     ------
     bitjoule.energy_models.inputs.errors.InputError
-        The experiment is wrong; each problem names file, line and key.
+        The experiment is invalid; each problem names file, line and key.
     bitjoule.energy_models.inputs.errors.PluginError
-        Something that another package contributes fails.
+        A plug-in of another package fails.
     bitjoule.sim.bench.simulators.SimulatorError
-        The hardware's packages are missing, or the hardware is wrong.
+        Packages that the simulated hardware needs are missing, or the hardware computes a wrong result.
     """
-    # pandas and pydantic take most of a second: `import bitjoule` does not pay for them
+    # importing pandas and pydantic takes most of a second, which `import bitjoule` must not
     from pathlib import Path
 
     from bitjoule import writing

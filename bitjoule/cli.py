@@ -1,4 +1,4 @@
-"""The command line. Heavy imports stand inside the commands, so that ``--help`` answers at once."""
+"""The command line. Heavy imports are inside the commands, so that ``--help`` answers at once."""
 
 import argparse
 import io
@@ -24,29 +24,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments
-        Default: the process's own.
+        Command-line arguments; default: those of the process.
 
     Returns
     -------
     int
-        0 when all is well, 2 for wrong input, 1 for a failure of the tool.
+        Exit status: 0 for success, 2 for wrong input, 1 for a failure of bitjoule, 130 for an interrupt.
     """
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show × shows its code
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show × shows its code point
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(given)
+    options = _parser().parse_args(words)
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds: nothing stays behind
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds: temporary files go
     try:
-        return int(options.command(options, given))
+        return int(options.command(options, words))
     except InputError as error:
         print(error, file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
-        print("bitjoule: interrupted; earlier results are as they were", file=sys.stderr)
+        print("bitjoule: interrupted; existing results are unchanged", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe, as `head` does
         discard_output()
         return OK
     except (SimulatorError, PluginError) as error:
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILURE
     except Exception:
         traceback.print_exc()
-        print("bitjoule: this is a fault of bitjoule; please report it with the lines above", file=sys.stderr)
+        print("bitjoule: internal error; please report it with the traceback above", file=sys.stderr)
         return FAILURE
 
 
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bitjoule",
         description="Energy and hardware co-design simulator for 1-bit and ternary LLMs.",
-        epilog="Exit status: 0 all is well, 2 wrong input, 1 a failure of the tool.",
+        epilog="Exit status: 0 for success, 2 for wrong input, 1 for a failure of bitjoule.",
     )
     parser.add_argument("--version", action="version", version=f"bitjoule {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -72,8 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     add_commands(commands)
     add_calibrate(commands)
     doctor = commands.add_parser(
-        "doctor", help="what is installed, what is missing, how to get it", description="Look."
-    )
+        "doctor", help="check the installation",
+        description="List the packages and programs that bitjoule uses, with their versions, and how to install those "
+        "that are missing. The exit status is 1 if energy experiments cannot run.",
+    )  # fmt: skip
     doctor.set_defaults(command=_doctor)
     return parser
 
@@ -83,8 +85,8 @@ def _doctor(_: argparse.Namespace, __: Sequence[str]) -> int:
 
     findings = examine()
     for finding in findings:
-        remedy = "" if finding.found else f"MISSING: {finding.remedy}"
-        print(f"{finding.item:18} {finding.found or '-':24} {finding.needed_for:30} {remedy}".rstrip())
-    missing = [finding.item for finding in findings if finding.required and not finding.found]
-    print(f"\nmissing: {', '.join(missing)}" if missing else "\neverything that energy experiments need is there")
+        remedy = "" if finding.version else f"MISSING: {finding.remedy}"
+        print(f"{finding.item:18} {finding.version or '-':24} {finding.needed_for:30} {remedy}".rstrip())
+    missing = [finding.item for finding in findings if finding.required and not finding.version]
+    print(f"\nmissing: {', '.join(missing)}" if missing else "\neverything that energy experiments need is installed")
     return FAILURE if missing else OK

@@ -1,4 +1,4 @@
-"""The one path of an experiment of any kind: read, checked, run, written. Used by the command line and by Python."""
+"""Reads, checks and runs experiments of any kind, for the command line and for Python."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,28 +23,28 @@ def read(experiment: Named, overrides: "Overrides" = (), file: str = "experiment
     Parameters
     ----------
     experiment
-        A shipped name, a YAML file, or a mapping that says what a file would.
+        The name of a shipped experiment, the path of a YAML file, or a mapping with the same keys.
     overrides
         ``key=value`` texts, or a mapping of dotted keys to values.
     file
-        What messages call a mapping.
+        Name of a mapping in error messages.
 
     Raises
     ------
     InputError
-        With one problem for each thing wrong.
+        With one problem per error in the experiment.
     """
     from bitjoule.experiments.files import open_experiment
 
     document = open_experiment(experiment, overrides, file)
     kind = kind_of(document)
-    found = kinds()[kind]
-    with found.blamed():
-        return Task(kind, document.file, found.kind.resolve(document))
+    registered = kinds()[kind]
+    with registered.translated_errors():
+        return Task(kind, document.file, registered.kind.resolve(document))
 
 
 def read_all(experiments: Iterable[Named], overrides: "Overrides" = (), file: str = "experiment") -> list[Task]:
-    """Read every experiment before any runs.
+    """Read and check every experiment before any of them runs.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def read_all(experiments: Iterable[Named], overrides: "Overrides" = (), file: st
     Raises
     ------
     InputError
-        With everything wrong in all of them.
+        With the problems of all experiments.
     """
     tasks: list[Task] = []
     problems: list[Problem] = []
@@ -62,8 +62,8 @@ def read_all(experiments: Iterable[Named], overrides: "Overrides" = (), file: st
         try:
             task = read(experiment, overrides, file)
             if task.name in {other.name for other in tasks}:
-                wrong = f"a second experiment is named {task.name!r}"
-                raise whole_file(str(experiment), wrong, "another name: it is the output folder")
+                wrong = f"duplicate experiment name {task.name!r}"
+                raise whole_file(str(experiment), wrong, "a unique name, since it names the output directory")
             tasks.append(task)
         except InputError as error:
             problems += error.problems
@@ -73,7 +73,7 @@ def read_all(experiments: Iterable[Named], overrides: "Overrides" = (), file: st
 
 
 def described(experiment: Named) -> "tuple[str, ExperimentFile]":
-    """Return the kind and the contents of an experiment, without what its names stand for.
+    """Return the kind and the contents of an experiment, with its names not looked up.
 
     Parameters
     ----------
@@ -85,16 +85,16 @@ def described(experiment: Named) -> "tuple[str, ExperimentFile]":
 
     document = open_experiment(experiment)
     kind = kind_of(document)
-    found = kinds()[kind]
-    with found.blamed():
-        return kind, validate(found.kind.schema(), document)
+    registered = kinds()[kind]
+    with registered.translated_errors():
+        return kind, validate(registered.kind.schema(), document)
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of every experiment file; the key of each kind decides of which kind one is."""
+    """Return the JSON Schema of experiment files of every kind; the distinguishing key selects the kind's schema."""
     from pydantic.json_schema import models_json_schema
 
-    schemas = {found.kind.KEY: found.kind.schema() for found in kinds().values()}
+    schemas = {registered.kind.KEY: registered.kind.schema() for registered in kinds().values()}
     refs, schema = models_json_schema([(of_kind, "validation") for of_kind in schemas.values()])
     decided: dict[str, Any] = dict(refs[schemas[""], "validation"])
     for key, of_kind in reversed(schemas.items()):
@@ -104,16 +104,16 @@ def json_schema() -> dict[str, Any]:
 
 
 def run_all(tasks: Sequence[Task], writing: Writing, progress: Progress) -> Iterator[str]:
-    """Run experiments into their folders, those that can in parallel, then the others; yield each one's text.
+    """Run and write experiments, first those that can run in parallel; yield the summary of each for a terminal.
 
     Parameters
     ----------
     tasks
         From `read_all`.
     writing
-        Where and how; the files have the same bytes for any number of jobs.
+        Where and how; the files are identical for any number of jobs.
     progress
-        Where those that run in this process tell how far they are.
+        Receives the progress of the experiments that run in this process.
     """
     together = [task for task in tasks if task.parallel]
     if writing.jobs == 1 or len(together) < 2:

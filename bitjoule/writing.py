@@ -1,4 +1,4 @@
-"""From experiments that can run to their folders: here, or in as many processes as the user gives."""
+"""Runs checked experiments and writes their output directories, in this process or in several."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,16 +22,16 @@ OPEN_PER_JOB = 2  # experiments whose pictures can fill the processes while othe
 
 @dataclass(frozen=True)
 class Task:
-    """An experiment that can run.
+    """A checked experiment and its kind.
 
     Parameters
     ----------
     kind
-        Its kind's name.
+        Name of the kind.
     file
-        As the user named it.
+        The file, as the user named it.
     ready
-        What the kind made of it.
+        The checked experiment.
     """
 
     kind: str
@@ -51,18 +51,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Writing:
-    """How experiments are written.
+    """Where and how experiments are written.
 
     Parameters
     ----------
     out
-        The folder in which each experiment gets its own.
+        Parent of the output directories, one per experiment.
     command
-        What the manifest calls the command.
+        The command line that the manifest records.
     plots
-        Whether to draw.
+        Whether to draw plots.
     jobs
-        Processes at once, over all experiments.
+        Maximum number of processes, over all experiments.
     """
 
     out: Path
@@ -73,7 +73,7 @@ class Writing:
 
 @dataclass(frozen=True)
 class _Tables:
-    """An experiment whose tables are written: what is left to draw, and what its manifest and the terminal say."""
+    """An experiment whose tables are written: remaining pictures, contents of the manifest, text for a terminal."""
 
     pictures: "list[tuple[str, Callable[[Theme], Figure]]]"
     inputs: Mapping[str, str]
@@ -83,22 +83,22 @@ class _Tables:
 
 
 def run(task: Task, progress: Progress) -> Outcome[Any]:
-    """Run an experiment; nothing is written.
+    """Run an experiment without writing files.
 
     Parameters
     ----------
     task
         From `bitjoule.execution.read`.
     progress
-        Where the run tells how far it is.
+        Receives the progress of the run.
     """
-    found = kinds()[task.kind]
-    with found.blamed():
-        return found.kind.run(task.ready, progress)
+    registered = kinds()[task.kind]
+    with registered.translated_errors():
+        return registered.kind.run(task.ready, progress)
 
 
 def run_and_write(task: Task, writing: Writing, progress: Progress) -> tuple[Outcome[Any], str]:
-    """Run an experiment into its folder, which is replaced as a whole or left as it was.
+    """Run an experiment and write its output directory, which is replaced as a whole or left unchanged.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def run_and_write(task: Task, writing: Writing, progress: Progress) -> tuple[Out
     Returns
     -------
     tuple of Outcome and str
-        What the run gave, and the text for a terminal.
+        The outcome of the run, and its summary for a terminal.
     """
     from bitjoule.experiments.output.folder import replacing
     from bitjoule.experiments.output.workers import pool
@@ -118,7 +118,7 @@ def run_and_write(task: Task, writing: Writing, progress: Progress) -> tuple[Out
     if not task.ready.writes:
         return run(task, progress), ""
     target = writing.out / task.name
-    with replacing(target) as folder:  # a folder that cannot be written is found before the run
+    with replacing(target) as folder:  # a directory that cannot be written is reported before the run
         outcome = run(task, progress)
         tables = _write(task.kind, outcome, folder, writing)
         jobs = min(writing.jobs, len(tables.pictures)) if task.parallel else 1
@@ -135,7 +135,7 @@ def run_and_write(task: Task, writing: Writing, progress: Progress) -> tuple[Out
 
 @dataclass
 class _Open:
-    """An experiment of `run_together` that has its folder: first it runs, then it is drawn, then it takes its place."""
+    """An experiment of `run_together` in progress: it runs, its pictures are drawn, and its directory is placed."""
 
     task: Task
     target: Path
@@ -146,7 +146,7 @@ class _Open:
     text: str = ""
 
     def go_on(self, workers: ProcessPoolExecutor, command: Sequence[str]) -> "set[Future[Any]]":
-        """Begin what can be begun, and return what has to end before more can."""
+        """Submit the work that is possible now, and return the work that must end before more is possible."""
         current: list[Future[Any]] = [self.running] if self.drawing is None else [*self.drawing]
         waiting = {work for work in current if not work.done()}
         if self.text or waiting:
@@ -165,12 +165,12 @@ class _Open:
 
 
 def run_together(tasks: Sequence[Task], writing: Writing) -> Iterator[str]:
-    """Run experiments in processes, which draw too: each plot is work for any of them. Yield the texts in order.
+    """Run experiments and draw their plots in a pool of processes; yield the summaries in order.
 
     Parameters
     ----------
     tasks
-        Of kinds that are `Task.parallel`.
+        Experiments that are `Task.parallel`.
     writing
         Where and how.
     """
@@ -205,14 +205,14 @@ def _write(name: str, outcome: Outcome[Any], folder: Path, writing: Writing) -> 
     from bitjoule.experiments.output.tables import write_csv
     from bitjoule.reports.figures.markdown import MAX_ROWS
 
-    found = kinds()[name]
-    with found.blamed():
+    registered = kinds()[name]
+    with registered.translated_errors():
         for table, pieces in outcome.tables.items():
             write_csv(pieces, folder / f"{table}.csv", writing.jobs)
-        (folder / "summary.md").write_text(found.kind.summary(outcome, MAX_ROWS), encoding="utf-8")
+        (folder / "summary.md").write_text(registered.kind.summary(outcome, MAX_ROWS), encoding="utf-8")
         (folder / "experiment.yaml").write_text(write_yaml(dict(outcome.experiment)), encoding="utf-8")
-        pictures = list(found.kind.pictures(outcome).items()) if writing.plots else []
-        shown = found.kind.summary(outcome, getattr(found.kind, "SHOWN_ROWS", SHOWN_ROWS))
+        pictures = list(registered.kind.pictures(outcome).items()) if writing.plots else []
+        shown = registered.kind.summary(outcome, getattr(registered.kind, "SHOWN_ROWS", SHOWN_ROWS))
     text = "\n".join([shown, *([outcome.closing] if outcome.closing else [])])
     return _Tables(pictures, outcome.inputs, outcome.seeds, outcome.versions, text)
 
@@ -230,17 +230,17 @@ def _submit_pictures(workers: ProcessPoolExecutor, kind: str, tables: _Tables, f
 def _draw(kind: str, drawn: "Callable[[Theme], Figure]", folder: Path, stem: str) -> None:
     from bitjoule.reports.energy.pictures import save
 
-    with kinds()[kind].blamed():
+    with kinds()[kind].translated_errors():
         save(drawn, folder, stem)
 
 
 def written_files(target: Path) -> str:
-    """Return where the tables and pictures of a run are.
+    """Return a line that names the tables and pictures of a run.
 
     Parameters
     ----------
     target
-        The output folder.
+        The output directory.
     """
     pictures = sorted(path.name for path in target.glob("*.png") if not path.stem.endswith("_dark"))
     drawn = f"; pictures: {', '.join(pictures)} (also _dark and .svg)" if pictures else ""

@@ -1,1 +1,1 @@
-"""The parts of the command line. What is heavy is imported inside the commands, so that ``--help`` answers at once."""
+"""The commands. Heavy imports are inside the functions that need them, so that ``--help`` answers at once."""

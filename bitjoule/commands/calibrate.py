@@ -1,4 +1,4 @@
-"""``bitjoule calibrate``: prices measured on netlists, written as a technology."""
+"""``bitjoule calibrate``: measures prices on netlists and writes them as a technology file."""
 
 import argparse
 import os
@@ -27,23 +27,31 @@ def add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     Parameters
     ----------
     commands
-        The parser's commands.
+        Subparsers of the command line.
     """
     parser = commands.add_parser(
         "calibrate",
-        help="prices measured on netlists, written as a technology",
-        description="Synthesise arrays and operators in a library's cells, run operands through the netlists, and "
-        "write what they take as a technology, which experiments name by its path. Without CONFIG: standard arrays.",
+        help="measure prices on netlists and write them as a technology file",
+        description="Synthesise arrays and operators in the cells of a library, simulate the netlists with operands, "
+        "and write the measured prices as a technology file. Experiments refer to it by its path.",
     )
-    parser.add_argument("configurations", nargs="*", metavar="CONFIG.yaml|NAME", help="arrays to be measured")
+    parser.add_argument(
+        "configurations", nargs="*", metavar="CONFIG.yaml|NAME",
+        help="arrays to measure: files, or built-in configurations (default: a standard set)",
+    )  # fmt: skip
     add_library(parser)
-    parser.add_argument("--node-nm", type=_node, metavar="NM", help="process node, where the library is not known")
+    parser.add_argument("--node-nm", type=_node, metavar="NM", help="process node of an unknown library, in nm")
     parser.add_argument(
         "--stimulus", metavar="TEXT",
-        help="gaussian:SIGMA (default: gaussian:32), uniform, worst or model:NAME, a trained model's operands",
+        help="distribution of the operands: gaussian:SIGMA (default: gaussian:32), uniform, worst, or model:NAME for "
+        "the operands of a trained model",
     )  # fmt: skip
-    parser.add_argument("--zero-share", type=_share, metavar="SHARE", help="of ternary weights (default: a third)")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="TECHNOLOGY.yaml", help="what to write")
+    parser.add_argument(
+        "--zero-share", type=_share, metavar="SHARE", help="share of zeros among ternary weights (default: a third)"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="TECHNOLOGY.yaml", help="technology file to write"
+    )
     parser.set_defaults(command=_calibrate)
 
 
@@ -68,7 +76,7 @@ def _number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a number") from None
 
 
-def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
+def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bitjoule.gates.calibration.calibration import CalibrationError, calibrate, standard_plan
     from bitjoule.gates.liberty.libraries import find_library, node_nm
     from bitjoule.gates.liberty.text import LibertyError
@@ -84,16 +92,16 @@ def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
     if options.zero_share is not None:
         plan = replace(plan, zero_share=options.zero_share, zero_share_source="given on the command line")
     if options.output.suffix not in (".yaml", ".yml"):
-        raise whole_file(str(options.output), "no YAML file", "a name that ends in .yaml")
+        raise whole_file(str(options.output), "is not a .yaml file", "a name that ends in .yaml")
     if not options.output.absolute().parent.is_dir():
-        raise whole_file(str(options.output), "its folder does not exist", "a file in a folder that exists")
-    _beside(options.output).unlink()  # before minutes of work
-    command = shlex.join(["bitjoule", *given])
+        raise whole_file(str(options.output), "directory does not exist", "a file in an existing directory")
+    _temporary_for(options.output).unlink()  # a file that cannot be written is reported before minutes of work
+    command = shlex.join(["bitjoule", *words])
     try:
         library = find_library(options.liberty)
         node = options.node_nm or node_nm(library)
         if node is None:
-            raise whole_file(", ".join(options.liberty), "the process node is not known", "--node-nm NM")
+            raise whole_file(", ".join(options.liberty), "unknown process node", "--node-nm NM")
         warn_of_unread(library)
         measured = calibrate(plan, library, node, command, Progress())
     except LibertyError as error:
@@ -112,32 +120,32 @@ def _calibrate(options: argparse.Namespace, given: Sequence[str]) -> int:
 def _write(measured: "MeasuredTechnology", path: Path) -> None:
     from bitjoule.energy_models.inputs.yaml_core import write_yaml
 
-    text = "# Written by the command below; measure again rather than edit.\n"
+    text = "# Written by the command below; measure again instead of editing.\n"
     text += write_yaml(measured.model_dump(mode="json", exclude_none=True), 110)
-    beside = _beside(path)
+    temporary = _temporary_for(path)
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.chmod(0o644)
-        beside.replace(path)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except OSError as error:
-        raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable place") from error
+        raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable path") from error
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def _beside(path: Path) -> Path:
-    """Return a new file beside another.
+def _temporary_for(path: Path) -> Path:
+    """Return a new temporary file in the directory of a file.
 
     Raises
     ------
     InputError
-        None can be made there, or the other is no file.
+        The directory is not writable, or the path is a directory.
     """
     if path.is_dir():
-        raise whole_file(str(path), "is a folder", "a file")
+        raise whole_file(str(path), "is a directory", "a file")
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
     except OSError as error:
-        raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable place") from error
+        raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable path") from error
     os.close(handle)
     return Path(name)

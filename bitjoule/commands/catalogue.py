@@ -1,4 +1,4 @@
-"""``bitjoule list``, ``show`` and ``schema``: what there is, and what experiment files may say."""
+"""``bitjoule list``, ``show`` and ``schema``: the built-in entries, and the schema of experiment files."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -28,19 +28,33 @@ def add_catalogue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     Parameters
     ----------
     commands
-        The parser's commands.
+        Subparsers of the command line.
     """
-    listing = commands.add_parser("list", help="what ships", description="List what ships.")
-    listing.add_argument("kind", choices=KINDS, help="what to list")
+    listing = commands.add_parser(
+        "list", help="list built-in models, schemes, technologies, ...",
+        description="List the built-in entries of one kind: models, schemes, technologies, and so on.",
+    )  # fmt: skip
+    listing.add_argument("kind", choices=KINDS, help="kind of entry to list")
     listing.set_defaults(command=_list)
 
-    show = commands.add_parser("show", help="one entry, with its sources", description="Show one entry.")
-    show.add_argument("kind", choices=[*KINDS.values(), "mapping", "price"], help="what it is")
-    show.add_argument("name", metavar="NAME", help="as `bitjoule list` prints it; a mapping's platform; a price's key")
+    show = commands.add_parser(
+        "show", help="show one entry with its sources",
+        description="Show one entry with its sources, the best mapping of a matmul on a platform, or the data row from "
+        "which a price was read.",
+    )  # fmt: skip
+    show.add_argument("kind", choices=[*KINDS.values(), "mapping", "price"], help="kind of entry")
+    show.add_argument(
+        "name", metavar="NAME",
+        help="name as printed by `bitjoule list`; for a mapping the platform (a name or a .yaml file), for a price its "
+        "key as in the column `price` of results.csv",
+    )  # fmt: skip
     add_options(show)
     show.set_defaults(command=_show)
 
-    schema = commands.add_parser("schema", help="JSON Schema of experiment files, for editors", description="Print it.")
+    schema = commands.add_parser(
+        "schema", help="print the JSON Schema of experiment files",
+        description="Print the JSON Schema of experiment files, with which editors complete and check them.",
+    )  # fmt: skip
     schema.set_defaults(command=_schema)
 
 
@@ -73,9 +87,9 @@ def _experiments() -> "Table":
     from bitjoule.experiments.files import shipped_experiments
     from bitjoule.kinds import kinds
 
-    found = [described(name) for name in shipped_experiments()]
-    found.sort(key=lambda pair: list(kinds()).index(pair[0]))
-    rows = [(file.name, kind, file.size, file.description) for kind, file in found]
+    pairs = [described(name) for name in shipped_experiments()]
+    pairs.sort(key=lambda pair: list(kinds()).index(pair[0]))
+    rows = [(file.name, kind, file.size, file.description) for kind, file in pairs]
     return Table(("experiment", "kind", "size", "description"), rows)
 
 
@@ -106,13 +120,13 @@ def _show(options: argparse.Namespace, _: object) -> int:
 
         print(read_text(find_model(options.name) / "README.md", options.name), end="")
         return OK
-    kind = next(many for many, one in KINDS.items() if one == options.kind)
-    found = entry(kind, options.name)
-    if found.fields:
-        print(write_yaml(dict(found.fields), 110))
-    if found.table is not None:
-        print(tabulate(found.table.rows, found.table.headers), end="\n\n")
-    print("\n".join(["sources:", *found.references]))
+    kind = next(plural for plural, singular in KINDS.items() if singular == options.kind)
+    shown = entry(kind, options.name)
+    if shown.fields:
+        print(write_yaml(dict(shown.fields), 110))
+    if shown.table is not None:
+        print(tabulate(shown.table.rows, shown.table.headers), end="\n\n")
+    print("\n".join(["sources:", *shown.references]))
     return OK
 
 

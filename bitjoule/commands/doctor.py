@@ -1,4 +1,4 @@
-"""What is installed, what is missing, how to get it."""
+"""``bitjoule doctor``: which packages and programs are installed, and how to install the missing ones."""
 
 import importlib.metadata
 import platform
@@ -20,30 +20,30 @@ NEEDED_FOR = {
 
 
 class Finding(NamedTuple):
-    """One thing looked for.
+    """A package or program that bitjoule uses.
 
     Parameters
     ----------
-    item, found
-        What, and its version; empty if it is missing.
+    item, version
+        Its name, and its version; empty if it is missing.
     needed_for, remedy
-        Why, and how to get it.
+        Commands that use it, and how to install it.
     """
 
     item: str
-    found: str
+    version: str
     needed_for: str
     remedy: str
 
     @property
     def required(self) -> bool:
-        """Whether bitjoule's main job fails without it."""
+        """Whether energy experiments fail without it."""
         return self.needed_for == "energy experiments"
 
 
 def examine() -> list[Finding]:
-    """Look for everything that bitjoule uses."""
-    found = [Finding("python", platform.python_version(), "energy experiments", "Python >= 3.11")]
+    """Return the packages and programs that bitjoule uses, installed or not."""
+    findings = [Finding("python", platform.python_version(), "energy experiments", "Python >= 3.11")]
     for requirement in importlib.metadata.requires("bitjoule") or ():
         name = re.split(r"[^A-Za-z0-9_.-]", requirement, maxsplit=1)[0]
         if name == "bitjoule":
@@ -51,16 +51,16 @@ def examine() -> list[Finding]:
         extra = re.search(r"extra == \W(\w+)", requirement)
         need = NEEDED_FOR[extra[1]] if extra else "energy experiments"
         remedy = f"pip install 'bitjoule[{extra[1]}]'" if extra else f"pip install {name}"
-        found.append(Finding(name, _version(name), need, remedy))
+        findings.append(Finding(name, _version(name), need, remedy))
     packages = "your system's package manager"
-    found += [
+    findings += [
         Finding("c++", _compiler(), "bitjoule rtl verify, simulate", packages),
         Finding("make", _program("make"), "bitjoule rtl verify", packages),
         Finding("perl", _perl(), "bitjoule rtl verify", packages),
         Finding("iverilog", _program("iverilog", "-V"), "bitjoule rtl verify --simulator icarus", packages),
     ]
-    found.append(Finding("git", _program("git"), "the commit in manifest.json", "your system's package manager"))
-    return found
+    findings.append(Finding("git", _program("git"), "the commit in manifest.json", packages))
+    return findings
 
 
 def _version(name: str) -> str:
@@ -71,7 +71,7 @@ def _version(name: str) -> str:
 
 
 def _compiler() -> str:
-    """Return the version of the compiler that the native simulation would take: CXX counts."""
+    """Return the version of the compiler that the native simulation uses, which CXX may name."""
     try:
         return _program(find_compiler())
     except SimulatorError:
@@ -79,8 +79,8 @@ def _compiler() -> str:
 
 
 def _perl() -> str:
-    found = re.search(r"\((v[^)]*)\)", _program("perl", "-v"))
-    return found[1] if found else ""
+    match = re.search(r"\((v[^)]*)\)", _program("perl", "-v"))
+    return match[1] if match else ""
 
 
 def _program(name: str, ask: str = "--version") -> str:

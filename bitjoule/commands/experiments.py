@@ -1,4 +1,4 @@
-"""``bitjoule run`` and ``check``."""
+"""``bitjoule run`` and ``bitjoule check``."""
 
 import argparse
 import os
@@ -16,55 +16,65 @@ def add_run_and_check(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     Parameters
     ----------
     commands
-        The parser's commands.
+        Subparsers of the command line.
     """
-    run = commands.add_parser("run", help="run experiments: tables and pictures", description="Run experiments.")
+    run = commands.add_parser(
+        "run", help="run experiments and write tables and plots",
+        description="Run experiments. Each writes tables, plots and a manifest to a directory of its own.",
+    )  # fmt: skip
     add_experiments(run)
-    run.add_argument("--out", type=folder, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    run.add_argument(
+        "--out", type=folder, default=Path("results"), metavar="DIR",
+        help="parent of the output directories (default: %(default)s)",
+    )  # fmt: skip
     run.add_argument(
         "--jobs", type=jobs, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
-        metavar="N", help="processes; the files are the same for any number (default: the processors, %(default)s)",
+        metavar="N", help="maximum number of processes, which does not change the results (default: number of "
+        "processors, %(default)s)",
     )  # fmt: skip
-    run.add_argument("--no-plots", action="store_true", help="tables only")
+    run.add_argument("--no-plots", action="store_true", help="write tables only")
     run.set_defaults(command=_run)
 
-    check = commands.add_parser("check", help="validate experiments, run nothing", description="Validate experiments.")
+    check = commands.add_parser(
+        "check", help="validate experiments without running them",
+        description="Validate experiments without running them, and print the number of cases of each.",
+    )  # fmt: skip
     add_experiments(check)
     check.set_defaults(command=_check)
 
 
-def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
+def _run(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bitjoule.commands.progress import Progress
     from bitjoule.execution import read_all, run_all
     from bitjoule.writing import Writing
 
     tasks = read_all(options.experiments, options.overrides)
-    writing = Writing(options.out, ["bitjoule", *given], not options.no_plots, options.jobs)
+    writing = Writing(options.out, ["bitjoule", *words], not options.no_plots, options.jobs)
     report(run_all(tasks, writing, Progress()), len(tasks))
     return OK
 
 
 def report(texts: Iterable[str], total: int) -> None:
-    """Print what each run says as it ends.
+    """Print the summary of each run as it ends.
 
     Parameters
     ----------
     texts
-        Of the runs.
+        Summaries of the runs.
     total
-        How many there are.
+        Number of runs.
     """
     for i, text in enumerate(texts, 1):
         try:
             print(f"{text}\n" if text else "", end="\n" if text else "", flush=True)
-        except BrokenPipeError:  # nobody reads any more, but the results are still wanted
+        except BrokenPipeError:  # the reader is gone, but the remaining results are still to be written
             discard_output()
         if sys.stderr.isatty():
             print(f"[{i}/{total}]", file=sys.stderr)
 
 
 def discard_output() -> None:
-    """Send what is printed from now on nowhere."""
+    """Redirect standard output to the null device."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -6,30 +6,32 @@ from pathlib import Path
 
 
 def add_experiments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of a command that takes experiments.
+    """Add the arguments of a command that reads experiments.
 
     Parameters
     ----------
     parser
-        A command's.
+        Parser of the command.
     """
-    parser.add_argument("experiments", nargs="+", metavar="FILE.yaml|NAME", help="a file, or a shipped experiment")
+    parser.add_argument(
+        "experiments", nargs="+", metavar="FILE.yaml|NAME", help="experiment file, or name of a shipped experiment"
+    )
     parser.add_argument(
         "--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE",
-        help="change a value, e.g. workload.prompt_tokens=1024; may be given again",
+        help="change a value of the experiments, e.g. workload.prompt_tokens=1024; may be repeated",
     )  # fmt: skip
 
 
 def folder(text: str) -> Path:
-    """Return a folder's path.
+    """Return the path of a directory.
 
     Parameters
     ----------
     text
-        Of the command line.
+        Value on the command line.
     """
     if not text:
-        raise argparse.ArgumentTypeError("is empty; expected a folder")
+        raise argparse.ArgumentTypeError("is empty; expected a directory")
     return Path(text)
 
 
@@ -39,7 +41,7 @@ def jobs(text: str) -> int:
     Parameters
     ----------
     text
-        Of the command line.
+        Value on the command line.
     """
     if not re.fullmatch("[1-9][0-9]{0,2}", text):
         raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a whole number from 1 to 999")

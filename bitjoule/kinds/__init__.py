@@ -1,6 +1,6 @@
-"""The kinds of experiment: one module each, found by the entry-point group ``bitjoule.kinds``.
+"""The kinds of experiment: one module each, registered in the entry-point group ``bitjoule.kinds``.
 
-A package of the user's own adds a kind by a module with the names of `bitjoule.kinds.kind.Kind` and an entry point::
+Another package adds a kind with a module that has the attributes of `bitjoule.kinds.kind.Kind`, and an entry point::
 
     [project.entry-points."bitjoule.kinds"]
     mine = "my_package.my_kind"
@@ -27,23 +27,23 @@ BUILT_IN = {name: f"bitjoule.kinds.{name}" for name in ("energy", "hardware", "n
 
 
 @dataclass(frozen=True)
-class Found:
-    """A kind, and where it comes from.
+class RegisteredKind:
+    """A kind and the entry point that registers it.
 
     Parameters
     ----------
     kind
-        Its module.
+        The module of the kind.
     plugin
-        Its entry point.
+        The entry point.
     """
 
     kind: Kind
     plugin: Plugin
 
     @contextmanager
-    def blamed(self) -> Iterator[None]:
-        """Turn what the kind's own code may raise into errors that name who must mend it.
+    def translated_errors(self) -> Iterator[None]:
+        """Translate exceptions of the kind's code into errors that name the package at fault.
 
         Raises
         ------
@@ -68,16 +68,16 @@ class Found:
 
 
 @cache
-def kinds() -> Mapping[str, Found]:
-    """Return every kind by name, ours first.
+def kinds() -> Mapping[str, RegisteredKind]:
+    """Return every kind by name, built-in kinds first.
 
     Raises
     ------
     PluginError
-        A plug-in is not a kind, or uses a name or a key that is taken.
+        A plug-in is not a kind, or its name or key is already in use.
     """
     expected = f"a module with {', '.join(NAMES)}"
-    found: dict[str, Found] = {}
+    registered: dict[str, RegisteredKind] = {}
     of_key: dict[str, str] = {}
     for name, plugin in with_ours(GROUP, BUILT_IN).items():
         module: Any = plugin.load(expected)
@@ -85,10 +85,10 @@ def kinds() -> Mapping[str, Found]:
         if missing:
             raise plugin.error(f"{plugin.value} has no {', '.join(missing)}", expected)
         if module.KEY in of_key:
-            raise plugin.error(f"its KEY {module.KEY!r} is that of {of_key[module.KEY]}", "a key of its own")
+            raise plugin.error(f"its KEY {module.KEY!r} is already used by {of_key[module.KEY]}", "a unique KEY")
         of_key[module.KEY] = name
-        found[name] = Found(module, plugin)
-    return found
+        registered[name] = RegisteredKind(module, plugin)
+    return registered
 
 
 def kind_of(document: "Document") -> str:
@@ -97,8 +97,8 @@ def kind_of(document: "Document") -> str:
     Parameters
     ----------
     document
-        As written; only its keys are looked at.
+        The experiment as written; only its top-level keys are read.
     """
     keys = document.data if isinstance(document.data, dict) else {}
-    claimed = [name for name, found in kinds().items() if found.kind.KEY and found.kind.KEY in keys]
+    claimed = [name for name, registered in kinds().items() if registered.kind.KEY and registered.kind.KEY in keys]
     return claimed[0] if claimed else "energy"

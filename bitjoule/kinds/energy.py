@@ -1,4 +1,4 @@
-"""Energy experiments: what a model's operations and accesses take."""
+"""Energy experiments: the energy of a model's operations and memory accesses."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -19,14 +19,14 @@ PARALLEL = True
 
 
 def schema() -> "type[Experiment]":
-    """Return the schema of its files."""
+    """Return the schema of energy experiments."""
     from bitjoule.experiments.energy.schema import Experiment
 
     return Experiment
 
 
 def resolve(document: "Document") -> "Ready[Resolved]":
-    """Check an experiment and look up its names."""
+    """Check an experiment and resolve its names."""
     from bitjoule.experiments.energy import resolve as reader
 
     resolved = reader.resolve(document)
@@ -54,7 +54,7 @@ def summary(outcome: "Outcome[Result]", max_rows: int) -> str:
 
 
 def pictures(outcome: "Outcome[Result]") -> "Mapping[str, Callable[[Theme], Figure]]":
-    """Return what draws each plot; none of printed numbers where no case that was run has one."""
+    """Return a drawing function per plot; plots of published values are left out where no case has one."""
     from bitjoule.reports.energy.pictures import drawings
 
     return drawings(outcome.result.frames)

@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 KEY = "rtl"
 INSTALL = "bitjoule[rtl]"
-SHOWN_ROWS = 1000  # a model's matmuls are what the user asked for
+SHOWN_ROWS = 1000  # the table of matmuls is the result, so a terminal shows it whole
 FLOATING_POINT = (
-    "no integer matmul will be run: this model's weights are floating-point; `--weights ternary` (in YAML\n"
-    "rtl.weights) quantises them. No tables are written.\n\n"
+    "this model has no quantised layers; nothing runs on the accelerator, and no tables are written.\n"
+    "`--weights ternary` (in YAML rtl.weights) quantises its floating-point weights.\n\n"
 )
 
 
 def schema() -> "type[RtlExperiment]":
-    """Return the schema of its files."""
+    """Return the schema of hardware experiments."""
     from bitjoule.experiments.hardware.schema import RtlExperiment
 
     return RtlExperiment
 
 
 def resolve(document: "Document") -> "Ready[Prepared]":
-    """Check an experiment and look up its names; nothing is built and no weight read."""
+    """Check an experiment and resolve its names, without building hardware or reading weights."""
     from bitjoule.energy_models.inputs.validation import validate
 
     experiment = validate(schema(), document)
@@ -42,7 +42,7 @@ def resolve(document: "Document") -> "Ready[Prepared]":
 
 
 def run(ready: "Ready[Prepared]", progress: Progress) -> "Outcome[HardwareResult]":
-    """Run the matmuls on the accelerator; the generated text is said as it comes."""
+    """Run the matmuls on the accelerator and report generated text as it is produced."""
     from bitjoule.experiments.hardware.run import simulate
     from bitjoule.experiments.hardware.tables import hardware_result, written_out
     from bitjoule.reports.hardware import speed_line
@@ -53,7 +53,7 @@ def run(ready: "Ready[Prepared]", progress: Progress) -> "Outcome[HardwareResult
     if not ready.writes:
         progress.say(FLOATING_POINT)
     if chosen and chosen.positions and tokens > chosen.positions:
-        progress.warn(f"{tokens} tokens, but {chosen.name} was made for {chosen.positions}")
+        progress.warn(f"{tokens} tokens exceed {chosen.name}'s context length of {chosen.positions}")
     simulated = simulate(prepared, progress.say)
     if not simulated.bare:
         progress.say("\n\n")
@@ -77,5 +77,5 @@ def summary(outcome: "Outcome[HardwareResult]", max_rows: int) -> str:
 
 
 def pictures(_: "Outcome[HardwareResult]") -> "Mapping[str, Callable[[Theme], Figure]]":
-    """Return nothing: these runs have tables alone."""
+    """Return no pictures: hardware experiments write only tables."""
     return {}

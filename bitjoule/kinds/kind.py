@@ -1,4 +1,4 @@
-"""What a kind of experiment is: one module with the names of `Kind`, found by an entry point."""
+"""The interface of a kind of experiment: a module with the attributes of `Kind`, registered by an entry point."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,20 +17,20 @@ Result = TypeVar("Result")
 
 
 class Progress(Protocol):
-    """Where a run tells how far it is; `Silent` for nobody."""
+    """Receives the progress of a run; `Silent` discards it."""
 
     def __call__(self, done: int, steps: int, step: str) -> None:
-        """Take how many steps are done, of how many, and the next one (empty at the end)."""
+        """Report the number of steps done, their total, and the next step (empty at the end)."""
 
     def say(self, text: str) -> None:
-        """Take text that the run produces, piece by piece."""
+        """Report a piece of the text that the run produces."""
 
     def warn(self, text: str) -> None:
-        """Take what the user should know."""
+        """Report a warning."""
 
 
 class Silent:
-    """Progress for nobody."""
+    """Discards progress."""
 
     def __call__(self, done: int, steps: int, step: str) -> None:
         """Ignore a step."""
@@ -44,16 +44,16 @@ class Silent:
 
 @dataclass(frozen=True)
 class Ready(Generic[Work]):
-    """A checked experiment: nothing that its file decides can fail any more.
+    """A checked experiment, in which no error of the experiment file remains.
 
     Parameters
     ----------
     experiment
-        As its file says, defaults filled in.
+        Contents of the file, with defaults filled in.
     work
-        What the kind runs.
+        Input of the kind's `run`.
     writes
-        Whether running it gives tables.
+        Whether running it writes tables.
     """
 
     experiment: "ExperimentFile"
@@ -63,24 +63,24 @@ class Ready(Generic[Work]):
 
 @dataclass(frozen=True)
 class Outcome(Generic[Result]):
-    """What a run gave.
+    """The outcome of a run.
 
     Parameters
     ----------
     result
-        What `bitjoule.run` returns, with its tables as attributes; `summary` of each kind.
+        Return value of `bitjoule.run`, with the tables as attributes; every kind has `summary`.
     tables
-        Pieces of each table by the name of its CSV file.
+        Pieces of each table, by the name of its CSV file.
     experiment
-        Written as experiment.yaml: running it again gives the same tables.
+        Contents of experiment.yaml, which reproduces the same tables.
     inputs
-        SHA-256 of each input file, by name as written.
+        SHA-256 of each input file, by its name in the experiment.
     seeds
-        Of what was drawn at random.
+        Seeds of the random numbers.
     versions
-        Of tools that not every run uses.
+        Versions of tools that only some runs use.
     closing
-        A line for the terminal, after the summary.
+        A line that follows the summary on a terminal.
     """
 
     result: Result
@@ -93,31 +93,31 @@ class Outcome(Generic[Result]):
 
 
 class Kind(Protocol):
-    """A module that knows one kind of experiment.
+    """A module that implements one kind of experiment.
 
-    It imports what is heavy inside its functions: commands load every kind to tell experiments apart. It may also say
-    ``INSTALL``, what ``pip install`` brings the packages that it needs; ``PARALLEL``, true if a `Ready` and what draws
-    a picture can be pickled, so that other processes run and draw, where nobody reads the progress; and
-    ``SHOWN_ROWS``, rows of each table on a terminal.
+    Heavy imports belong inside its functions, since commands load every kind to recognise experiments. Optional
+    attributes are ``INSTALL``, the requirement that ``pip install`` needs for its packages; ``PARALLEL``, true if a
+    `Ready` and the drawing functions can be pickled and run in other processes, where progress is discarded; and
+    ``SHOWN_ROWS``, the maximum number of rows of each table on a terminal.
     """
 
     KEY: str
-    """The key that tells its files apart; empty: any file that no other kind claims."""
+    """Top-level key that identifies its files; empty for the kind of all other files."""
 
     def schema(self) -> "type[ExperimentFile]":
-        """Return what its files may say."""
+        """Return the schema of its files."""
 
     def resolve(self, document: "Document") -> Ready[Any]:
-        """Return a checked experiment, everything that it names looked up; raise `InputError`."""
+        """Return a checked experiment with all its names resolved; raise `InputError`."""
 
     def run(self, ready: Ready[Any], progress: Progress) -> Outcome[Any]:
-        """Run it."""
+        """Run a checked experiment."""
 
     def summary(self, outcome: Outcome[Any], max_rows: int) -> str:
-        """Return the summary as Markdown, each table cut after some rows."""
+        """Return the summary as Markdown, each table cut after `max_rows` rows."""
 
     def pictures(self, outcome: Outcome[Any]) -> "Mapping[str, Callable[[Theme], Figure]]":
-        """Return what draws each picture, by file name."""
+        """Return a drawing function per picture, by file name."""
 
 
 NAMES = ("KEY", "schema", "resolve", "run", "summary", "pictures")

@@ -1,4 +1,4 @@
-"""Experiments on netlists: what arrays take in a library's cells."""
+"""Netlist experiments: energy, area and timing of arrays in the cells of a library."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -21,14 +21,14 @@ INSTALL = "bitjoule[gates]"
 
 
 def schema() -> "type[GatesExperiment]":
-    """Return the schema of its files."""
+    """Return the schema of netlist experiments."""
     from bitjoule.experiments.netlists.schema import GatesExperiment
 
     return GatesExperiment
 
 
 def resolve(document: "Document") -> "Ready[Work]":
-    """Check an experiment, look up its names and open its libraries."""
+    """Check an experiment, resolve its names and open its libraries."""
     from bitjoule.experiments.netlists.run import check_stimuli, open_libraries
     from bitjoule.experiments.netlists.schema import read_gates_experiment
 
@@ -39,12 +39,12 @@ def resolve(document: "Document") -> "Ready[Work]":
 
 
 def run(ready: "Ready[Work]", progress: Progress) -> "Outcome[GatesResult]":
-    """Measure each array in each library's cells."""
+    """Measure each array in the cells of each library."""
     from bitjoule.experiments.netlists.run import run_gates
 
-    given, libraries = ready.work
-    experiment = given.experiment
-    result = run_gates(given, progress, libraries)
+    work, libraries = ready.work
+    experiment = work.experiment
+    result = run_gates(work, progress, libraries)
     tables = {"results": [result.results], "summary": [result.summary]}
     written = experiment.model_dump(mode="json", exclude_none=True)
     return Outcome(result, tables, written, result.inputs, {"operands": experiment.gates.effort.seed})
@@ -58,7 +58,7 @@ def summary(outcome: "Outcome[GatesResult]", max_rows: int) -> str:
 
 
 def pictures(outcome: "Outcome[GatesResult]") -> "Mapping[str, Callable[[Theme], Figure]]":
-    """Return what draws each plot; none of zeros where no array was run with several shares."""
+    """Return a drawing function per plot; plots over zeros are left out without a sweep of their share."""
     from bitjoule.reports.netlists.summary import drawings
 
     return drawings(outcome.result)

@@ -1,4 +1,4 @@
-"""Comparisons of prices: each operation in two technologies."""
+"""Price comparisons: the energy of each operation in two technologies."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ PARALLEL = True
 
 @dataclass(frozen=True)
 class PricesResult:
-    """What a comparison gives.
+    """The result of a price comparison.
 
     Parameters
     ----------
     name, description
-        Of the experiment.
+        Name and description of the experiment.
     summary
         See `bitjoule.experiments.prices.table.prices_table`.
     """
@@ -37,14 +37,14 @@ class PricesResult:
 
 
 def schema() -> "type[PricesExperiment]":
-    """Return the schema of its files."""
+    """Return the schema of price comparisons."""
     from bitjoule.experiments.prices.schema import PricesExperiment
 
     return PricesExperiment
 
 
 def resolve(document: "Document") -> "Ready[PricesInput]":
-    """Check an experiment and look up its technologies."""
+    """Check an experiment and resolve its technologies."""
     from bitjoule.experiments.prices.schema import read_prices_experiment
 
     work = read_prices_experiment(document)
@@ -52,7 +52,7 @@ def resolve(document: "Document") -> "Ready[PricesInput]":
 
 
 def run(ready: "Ready[PricesInput]", _: Progress) -> Outcome[PricesResult]:
-    """Set the prices beside each other."""
+    """Compare the prices."""
     from bitjoule.experiments.prices.table import prices_table
 
     experiment = ready.work.experiment
@@ -63,7 +63,7 @@ def run(ready: "Ready[PricesInput]", _: Progress) -> Outcome[PricesResult]:
 
 
 def summary(outcome: Outcome[PricesResult], _: int) -> str:
-    """Return the summary as Markdown, all rows."""
+    """Return the summary as Markdown, with all rows."""
     from bitjoule.reports.prices import prices_markdown
 
     result = outcome.result
@@ -71,7 +71,7 @@ def summary(outcome: Outcome[PricesResult], _: int) -> str:
 
 
 def pictures(outcome: Outcome[PricesResult]) -> "Mapping[str, Callable[[Theme], Figure]]":
-    """Return what draws the ratios, if there are any."""
+    """Return the drawing function of the ratios, if there are any."""
     from bitjoule.reports.prices import draw_ratios
 
     table = outcome.result.summary

@@ -82,7 +82,7 @@ def test_the_schema_is_json_schema(bitjoule):
 def test_the_doctor_finds_what_is_needed_and_misses_what_is_not_there(bitjoule, monkeypatch):
     status, out, _ = bitjoule("doctor")
     assert status == 0
-    assert "everything that energy experiments need is there" in out
+    assert "everything that energy experiments need is installed" in out
     monkeypatch.setattr("bitjoule.commands.doctor._version", lambda name: "" if name == "numpy" else "1")
     status, out, _ = bitjoule("doctor")
     assert status == 1
@@ -104,10 +104,10 @@ def test_the_doctor_looks_at_the_compiler_that_is_taken(monkeypatch, tmp_path):
     own.write_text("#!/bin/sh\necho mine 1.2\n")
     own.chmod(0o755)
     monkeypatch.setenv("CXX", str(own))
-    assert {finding.item: finding.found for finding in doctor.examine()}["c++"] == "mine 1.2"
+    assert {finding.item: finding.version for finding in doctor.examine()}["c++"] == "mine 1.2"
     monkeypatch.delenv("CXX")
     monkeypatch.setenv("PATH", "/nowhere")
-    assert {finding.item: finding.found for finding in doctor.examine()}["c++"] == ""
+    assert {finding.item: finding.version for finding in doctor.examine()}["c++"] == ""
 
 
 def test_the_trained_models_that_ship_are_listed_and_shown(bitjoule):
@@ -132,7 +132,7 @@ def test_a_fault_of_the_tool_is_status_1(tmp_path, bitjoule, monkeypatch):
     monkeypatch.setattr("bitjoule.experiments.energy.runner.run", broken)
     status, _, err = bitjoule("run", "bitnet_table1", "--out", tmp_path)
     assert status == 1
-    assert "this is a fault of bitjoule" in err
+    assert err.endswith("\nbitjoule: internal error; please report it with the traceback above\n")
     assert list(tmp_path.iterdir()) == []
 
 

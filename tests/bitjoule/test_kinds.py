@@ -143,7 +143,7 @@ def test_python_runs_it_from_a_file_and_from_a_mapping_and_changes_values(dice):
         ("def summary", "def summarised", "dice has no summary; expected a module with KEY, schema, resolve, run, "
          "summary, pictures"),
         ("import validate", "import validated", "importing dice fails (ImportError: cannot import name 'validated'"),
-        ('KEY = "dice"', 'KEY = "gates"', "its KEY 'gates' is that of netlists; expected a key of its own"),
+        ('KEY = "dice"', 'KEY = "gates"', "its KEY 'gates' is already used by netlists; expected a unique KEY"),
         ("(1 + sides) / 2", "1 / (sides - sides)", "fails with ZeroDivisionError: division by zero; expected a run, or "
          "InputError"),
     ],

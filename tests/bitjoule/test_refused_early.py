@@ -37,7 +37,7 @@ def test_calibrate_refuses_an_array_whose_size_alone_decides(bitjoule, tmp_path)
 def test_synthesize_refuses_a_folder_as_its_output(bitjoule, tmp_path):
     status, _, errors = bitjoule("rtl", "synthesize", "tiny_8x4", "-o", tmp_path)
     assert status == 2
-    assert errors == f"{tmp_path}:1: file: is a folder; expected a file\n"
+    assert errors == f"{tmp_path}:1: file: is a directory; expected a file\n"
 
 
 def test_synthesize_refuses_operands_before_it_makes_a_netlist(bitjoule):

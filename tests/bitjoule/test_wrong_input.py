@@ -146,7 +146,8 @@ def test_two_experiments_of_one_name_are_refused(tmp_path, bitjoule):
     (tmp_path / "good.yaml").write_text(GOOD)
     status, _, err = bitjoule("run", tmp_path / "good.yaml", tmp_path / "good.yaml", "--out", tmp_path / "results")
     assert status == 2
-    assert "a second experiment is named 'good'" in err
+    wrong = "duplicate experiment name 'good'; expected a unique name, since it names the output directory"
+    assert err == f"{tmp_path}/good.yaml:1: file: {wrong}\n"
 
 
 def test_check_says_the_same_as_run(tmp_path, bitjoule):

@@ -124,7 +124,10 @@ def test_a_floating_point_model_has_nothing_to_run_on_the_hardware_which_is_not_
     monkeypatch.setattr(simulation, "Verilated", lambda _: pytest.fail("built"))
     status, out, _ = simulate(bitjoule, tmp_path, "tiny-fp16", "--new-tokens", "2")
     assert status == 0
-    assert out.startswith("no integer matmul will be run: this model's weights are floating-point; `--weights ternary`")
+    assert out.startswith(
+        "this model has no quantised layers; nothing runs on the accelerator, and no tables are written.\n"
+        "`--weights ternary` (in YAML rtl.weights) quantises its floating-point weights.\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -172,10 +175,10 @@ def test_a_text_ends_with_the_models_own_end_token(bitjoule, tmp_path):
 
 def test_more_tokens_than_the_model_was_made_for_are_told(bitjoule, tmp_path):
     folder = folder_model(tmp_path / "short", max_position_embeddings=8)
-    for tokens, told in ((5, ""), (6, "bitjoule: 9 tokens, but short was made for 8\n")):
+    for tokens, warning in ((5, ""), (6, "bitjoule: 9 tokens exceed short's context length of 8\n")):
         arguments = ("--engine", "numpy", "--prompt", "1 2 3", "--new-tokens", tokens)
         status, _, err = simulate(bitjoule, tmp_path / "out", folder, *arguments)
-        assert (status, err) == (0, told)
+        assert (status, err) == (0, warning)
 
 
 def test_weights_of_no_working_model_are_told_with_folder_and_layer(bitjoule, tmp_path):
