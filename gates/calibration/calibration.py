@@ -205,8 +205,8 @@ def _check_terms(config: AcceleratorConfig, features: Floats) -> None:
     lost = [name for i, name in enumerate(TERMS) if name in NEEDED and i not in told_apart(features)]
     if lost:
         raise CalibrationError(
-            f"arrays up to {config.lanes} lanes x {config.columns} columns do not tell the energy of each "
-            f"{', '.join(lost)} from the rest; expected 16 lanes and 2 columns at least"
+            f"arrays up to {config.lanes} lanes x {config.columns} columns cannot separate the energy per "
+            f"{', '.join(lost)} from the rest; expected at least 16 lanes and 2 columns"
         )
 
 
@@ -235,7 +235,7 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
         terms["zero"] = terms["nonzero"]
     if not terms["nonzero"]:
         raise CalibrationError(
-            f"{config.lanes} lanes x {config.columns} columns are too few to tell the MACs from what is around them"
+            f"{config.lanes} lanes x {config.columns} columns are too few to separate the MACs from the rest"
         )
     largest = max(measurements, key=lambda found: (not found.held, found.macs))
     size = AcceleratorConfig.from_mapping(dict(largest.config))
@@ -274,17 +274,19 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
     LibertyError, StimulusError
         Something is wrong with the library or the operands' text.
     NetlistError
-        A netlist computes something else than NumPy.
+        A netlist does not compute what NumPy computes.
     CalibrationError
         An array is too small.
     """
     kinds = [(weight_format(one), activation_format(one), one.accumulation) for one in plan.configs]
     twice = next((one for one in kinds if kinds.count(one) > 1), None)
     if twice is not None:
-        raise CalibrationError(f"two arrays of one kind, {' x '.join(twice[:2])}; expected one of each")
+        raise CalibrationError(f"duplicate kind of array {' x '.join(twice[:2])}; expected one array per kind")
     parse_operands(plan.stimulus)
     if "zeros:" in plan.stimulus:
-        raise StimulusError(f"stimulus {plan.stimulus!r}: the shares of zeros are chosen here; expected none")
+        raise StimulusError(
+            f"stimulus {plan.stimulus!r}: the calibration sets the share of zeros; expected no zeros:SHARE"
+        )
     check_library(library)
     for config in plan.configs:
         check_sizes(config)

@@ -167,7 +167,7 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
     StimulusError
         The text names no operands of this configuration.
     NetlistError
-        The netlist computes something else than NumPy.
+        The netlist does not compute what NumPy computes.
     """
     effort = effort or Effort()
     operands = parse_operands(stimulus)

@@ -85,7 +85,7 @@ def measure_operator(operation: str, number_format: str, library: Library, effor
     Raises
     ------
     NetlistError
-        The netlist computes something else than NumPy.
+        The netlist does not compute what NumPy computes.
     """
     verilog = operator_verilog(operation, number_format)
     key = content_hash(verilog, json.dumps(asdict(effort)), *fingerprints(library).values(), tool_fingerprint())
@@ -130,7 +130,7 @@ def _checked(
         yield {"a": to_words(_bytes(a, number_format)), "b": to_words(_bytes(b, number_format))}
         expected = expected_bits(operation, number_format, a, b)
         if not np.array_equal(from_words(simulator.output("y")), _bytes(expected, number_format)):
-            raise NetlistError(f"the netlist of {operation} {number_format} computes something else than NumPy")
+            raise NetlistError(f"the netlist of {operation} {number_format} does not compute what NumPy computes")
 
 
 def operands(number_format: str, count: int, random: np.random.Generator) -> Numbers:

@@ -73,7 +73,9 @@ class TableReader:
         second = [axis.points for axis in axes if axis.name not in _SLEWS]
         if len(first) > 1 or len(second) > 1:
             names = " and ".join(axis.name for axis in axes)
-            raise LibertyError(f"{group.kind} ({group.arguments}): axes {names}; expected a transition and another")
+            raise LibertyError(
+                f"{group.kind} ({group.arguments}): axes {names}; expected a transition time and one other axis at most"
+            )
         if axes and axes[0].name not in _SLEWS:
             values = values.T
         slew_ns, load_ff = (first or [np.zeros(1)])[0], (second or [np.zeros(1)])[0]

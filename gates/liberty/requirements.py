@@ -30,8 +30,8 @@ def check_library(library: Library) -> None:
     smallest_flip_flop(library)
     needed = {
         "inverter": (1, _INVERTER),
-        "buffer (function equal to its one input)": (1, _BUFFER),
-        "gate of two inputs (NAND, NOR, AND or OR)": (2, _TWO_INPUTS),
+        "buffer (output equal to its only input)": (1, _BUFFER),
+        "two-input gate (NAND, NOR, AND or OR)": (2, _TWO_INPUTS),
     }
     for name, (inputs, tables) in needed.items():
         if library.smallest(_gates(library, inputs, tables)) is None:
@@ -72,7 +72,7 @@ def smallest_flip_flop(library: Library) -> Cell:
     if found is None:
         raise LibertyError(
             f"{_files(library)}: no usable flip-flop; expected a cell with ff (...), a data pin, a rising clock, no "
-            "other input but resets and presets that a constant turns off, and no dont_use"
+            "other input except resets and presets that can be tied off, and no dont_use"
         )
     return found
 

@@ -46,9 +46,11 @@ def _included(path: Path, outer: tuple[Path, ...]) -> tuple[str, tuple[Path, ...
     for match in _INCLUDE.finditer(text):
         inner = path.parent / match[1].strip()
         if inner.resolve() in chain:
-            raise LibertyError(f"{path}: include_file ({match[1]}) leads back to {inner.name}; expected another file")
+            raise LibertyError(
+                f"{path}: include_file ({match[1]}) includes {inner.name} recursively; expected another file"
+            )
         if not inner.is_file():
-            raise LibertyError(f"{path}: include_file ({match[1]}): {inner} does not exist; expected a Liberty text")
+            raise LibertyError(f"{path}: include_file ({match[1]}): {inner}: file not found; expected a Liberty file")
         included, further = _included(inner, chain)
         pieces += [text[end : match.start()], included]
         files += further
@@ -74,9 +76,9 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     if _BINARY.search(text):
-        raise LibertyError(f"{path}: not text; expected a Liberty file, plain or gzipped")
+        raise LibertyError(f"{path}: is not text; expected a Liberty file, plain or gzipped")
     if not text.strip():
-        raise LibertyError(f"{path}: empty; expected a Liberty file")
+        raise LibertyError(f"{path}: is empty; expected a Liberty file")
     return text.replace("\r\n", "\n")
 
 

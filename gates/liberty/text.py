@@ -67,7 +67,7 @@ class Group:
             value = math.nan
         if math.isfinite(value):
             return value
-        raise LibertyError(f"{self.kind} ({self.arguments}): {name} is no number: {text!r}")
+        raise LibertyError(f"{self.kind} ({self.arguments}): {name} is not a number: {text!r}")
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,15 @@ def parse(text: str) -> Group:
     stack = [root]
     for match in _TOKEN.finditer(text):
         if match[5] and len(stack) == 1:
-            raise LibertyError("a closing brace too many: not Liberty, or damaged")
+            raise LibertyError("unmatched closing brace: not a Liberty file, or damaged")
         _take(match, stack)
     if len(stack) != 1:
-        raise LibertyError(f"ends within {stack[-1].kind} ({stack[-1].arguments}): truncated, or a brace is missing")
+        raise LibertyError(
+            f"file ends inside {stack[-1].kind} ({stack[-1].arguments}): truncated, or a brace is missing"
+        )
     library = next(root.of("library"), None)
     if library is None:
-        raise LibertyError("no library (name) { ... } in it; expected a Liberty file")
+        raise LibertyError("no library (name) { ... } found; expected a Liberty file")
     return library
 
 

@@ -34,7 +34,7 @@ def _conditions(library: Group) -> list[str]:
         if group.arguments == name and float(voltage) != float(nominal):
             return [
                 f"default_operating_conditions {name} are at {float(voltage):g} V, the tables at nom_voltage "
-                f"{float(nominal):g} V: nothing is scaled, all values are those of {float(nominal):g} V"
+                f"{float(nominal):g} V: values are not scaled, all are those at {float(nominal):g} V"
             ]
     return []
 
@@ -50,10 +50,10 @@ def _tables(library: Group, texts: Iterable[str]) -> list[str]:
     found = []
     for name in used:
         axes = read_at_first_entry(templates[name]) if name in templates else []
-        found += [f"tables of template {name} are read at the first entry of {axis} alone" for axis in axes]
+        found += [f"tables of template {name} are read only at the first entry of {axis}" for axis in axes]
     missing = [name for name in used if name not in templates and name != "scalar"]
     if missing:
-        found.append(f"no template names the axes of {_some(missing)}: taken for a transition, then a load")
+        found.append(f"no template names the axes of {_some(missing)}: assumed to be a transition time, then a load")
     return found
 
 

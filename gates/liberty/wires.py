@@ -109,7 +109,7 @@ def _selected(library: Group, area_um2: float) -> Group | None:
     if not name:
         return None
     if name not in rules:
-        raise LibertyError(f"no wire_load ({name}), which the library selects")
+        raise LibertyError(f"the library selects wire_load ({name}) but does not define it")
     return rules[name]
 
 

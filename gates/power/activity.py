@@ -110,7 +110,7 @@ class Simulator:
             if not state.is_plain(instance.nets):
                 raise ValueError(f"{instance.cell.name} has a reset or preset that is not tied off")
             if pin not in instance.nets or instance.nets[pin] not in self.clock_nets:
-                raise ValueError(f"{instance.cell.name} is not on the rising clock")
+                raise ValueError(f"{instance.cell.name} is not clocked by the rising edge")
             found[instance.cell.name, instance.nets[pin]].append((number, instance))
         groups = []
         for (_, clock), members in sorted(found.items()):

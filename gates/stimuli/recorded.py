@@ -75,8 +75,8 @@ class Recorded:
         if config.multiplies or (0 in needed and not config.encoding.zero):
             kind = "trits" if 0 in needed else "-1 and +1"
             raise StimulusError(
-                f"stimulus model:{self.model}: its weights are {kind}, which is not what weight_encoding "
-                f"{config.weight_encoding} is for"
+                f"stimulus model:{self.model}: its weights are {kind}, which weight_encoding "
+                f"{config.weight_encoding} cannot encode"
             )
         limit = 1 << (config.activation_bits - 1)
         least, most = (int(edge([edge(x) for _, x in self.layers])) for edge in (np.min, np.max))
@@ -168,7 +168,7 @@ def recorded_operands(name: str) -> Recorded:
     """
     models = shipped_models()
     if name not in models:
-        raise StimulusError(f"stimulus model:{name}: there is no such model; expected one of {', '.join(models)}")
+        raise StimulusError(f"stimulus model:{name}: unknown model; expected one of {', '.join(models)}")
     loaded = load_model(models[name])
     recorder = Recorder()
     prompt = loaded.tokenizer.encode(PROMPT)

@@ -180,19 +180,19 @@ def check(simulator: Simulator, stimulus: Stimulus, tiles: int) -> None:
         # What registers hold before the reset is anything: zeros, or where they store the inverse, ones.
         if cycle >= _RESET_CYCLES and simulator.output("m_axis_results_tvalid")[0, 0] & 1:
             if simulator.output("m_axis_results_tuser")[0, 0] & 1:
-                raise NetlistError("the netlist calls the command malformed")
+                raise NetlistError("the netlist rejected a valid command as malformed")
             beats = from_words(simulator.output("m_axis_results_tdata"))
             found.append(product_of_results(config, beats, stimulus.trials, config.columns))
             if len(found) == tokens:
                 break
     if len(found) < tokens:
-        raise NetlistError("the netlist gives no result")
+        raise NetlistError("the netlist returned no result")
     for token, sums in enumerate(found):
         x = np.concatenate([block[token] for block in activations])
         w = np.concatenate(weights)
         for trial in range(stimulus.trials):
             if not _equal(config, sums[trial], x[:, trial], w[:, :, trial]):
-                raise NetlistError("the netlist computes a wrong sum")
+                raise NetlistError("the netlist computed a wrong sum")
 
 
 def _equal(config: AcceleratorConfig, sums: Values, x: Values, w: Values) -> bool:

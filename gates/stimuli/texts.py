@@ -41,9 +41,9 @@ def parse_operands(text: str) -> Operands:
     if kind == "gaussian" and colon:
         sigma = _number(text, "SIGMA", value)
         if not 0 < sigma < math.inf:
-            raise StimulusError(f"stimulus {text!r}: SIGMA is {value}; expected more than 0")
+            raise StimulusError(f"stimulus {text!r}: SIGMA is {value}; expected a finite number above 0")
         return Gaussian(sigma, zero_share)
-    raise StimulusError(f"stimulus {text!r}: {first!r} names no operands; expected {KINDS}")
+    raise StimulusError(f"stimulus {text!r}: unknown operands {first!r}; expected {KINDS}")
 
 
 def check_operands(text: str, config: AcceleratorConfig) -> None:
@@ -71,12 +71,12 @@ def _zero_share(text: str, options: list[str]) -> float | None:
     if key != "zeros" or len(options) > 1 or text.startswith(("worst", "model:")):
         wrong = options[1] if key == "zeros" and len(options) > 1 else options[0]
         raise StimulusError(
-            f"stimulus {text!r}: {wrong!r} is not understood; expected {KINDS}, "
-            "the first two with or without ,zeros:SHARE"
+            f"stimulus {text!r}: invalid option {wrong!r}; expected {KINDS}, "
+            "the first two optionally followed by ,zeros:SHARE"
         )
     share = _number(text, "SHARE", value)
     if not 0 <= share <= 1:
-        raise StimulusError(f"stimulus {text!r}: SHARE is {value}; expected 0 to 1")
+        raise StimulusError(f"stimulus {text!r}: SHARE is {value}; expected a number from 0 to 1")
     return share
 
 

@@ -87,7 +87,9 @@ def cell_model(cell: Cell) -> str:
     else:
         unknown = [pin for name in cell.outputs for pin in cell.function(name).pins if pin not in cell.inputs]
         if unknown:
-            raise LibertyError(f"cell {cell.name}: a function of {unknown[0]}, which is no input; expected no latch")
+            raise LibertyError(
+                f"cell {cell.name}: the function reads {unknown[0]}, which is not an input; latches are not supported"
+            )
         body = _outputs(cell)
     lines = [f"module {cell.name} ({', '.join(ports)});", *body, "endmodule", ""]
     return "\n".join(lines)
@@ -100,7 +102,7 @@ def _outputs(cell: Cell) -> list[str]:
 def _flip_flop(cell: Cell) -> list[str]:
     state = cell.state
     if state.asynchronous and not state.idle:
-        raise LibertyError(f"cell {cell.name} has a reset or preset that no constant turns off; expected one that does")
+        raise LibertyError(f"cell {cell.name} has a reset or preset that cannot be tied off; expected one that can")
     return [
         f"reg {state.state};",
         f"wire {state.inverse} = ~{state.state};",

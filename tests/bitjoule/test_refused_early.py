@@ -9,8 +9,8 @@ from bitjoule.gates.calibration import calibration, measurement, operators
 CASES = Path(__file__).parents[1] / "gates" / "liberty_cases"
 EXPERIMENT = "name: x\ngates:\n  libraries: [{library}]\n  arrays: [tiny_8x4]\n  stimuli: [uniform]\n"
 NO_FLIP_FLOP = (
-    "no usable flip-flop; expected a cell with ff (...), a data pin, a rising clock, no other input but resets and "
-    "presets that a constant turns off, and no dont_use"
+    "no usable flip-flop; expected a cell with ff (...), a data pin, a rising clock, no other input except resets and "
+    "presets that can be tied off, and no dont_use"
 )
 
 
@@ -28,8 +28,8 @@ def test_calibrate_refuses_an_array_whose_size_alone_decides(bitjoule, tmp_path)
     status, _, errors = bitjoule("calibrate", "tiny_8x4", "--node-nm", "130", "-o", tmp_path / "x.yaml")
     assert status == 2
     assert errors == (
-        "tiny_8x4:1: file: arrays up to 8 lanes x 4 columns do not tell the energy of each column "
-        "from the rest; expected 16 lanes and 2 columns at least\n"
+        "tiny_8x4:1: file: arrays up to 8 lanes x 4 columns cannot separate the energy per column "
+        "from the rest; expected at least 16 lanes and 2 columns\n"
     )
     assert not list(tmp_path.iterdir())
 
@@ -44,7 +44,7 @@ def test_synthesize_refuses_operands_before_it_makes_a_netlist(bitjoule):
     status, _, errors = bitjoule("rtl", "synthesize", "tiny_8x4", "--stimulus", "uniform", "--stimulus", "unifrom")
     assert status == 2
     assert errors == (
-        "--stimulus:1: file: stimulus 'unifrom': 'unifrom' names no operands; expected "
+        "--stimulus:1: file: stimulus 'unifrom': unknown operands 'unifrom'; expected "
         "gaussian:SIGMA, uniform, worst or model:NAME\n"
     )
 

@@ -34,7 +34,7 @@ def test_calibrate_writes_a_technology_that_an_experiment_can_name(bitjoule, con
 
 
 @pytest.mark.parametrize(("arguments", "told"), [
-    (["--liberty", "nowhere.lib"], "nowhere.lib is no file"),
+    (["--liberty", "nowhere.lib"], "nowhere.lib: file not found"),
     (["--stimulus", "gauss"], "gauss"),
     (["--stimulus", "gaussian:32,zeros:0.3"], "zeros"),
     (["-o", "x.txt"], "ends in .yaml"),
@@ -75,7 +75,7 @@ def test_a_library_without_flip_flops_is_told_with_status_2(bitjoule, config, tm
 def test_two_arrays_of_one_kind_are_refused_before_anything_is_measured(bitjoule, config, tmp_path):
     status, _, errors = bitjoule("calibrate", config, config, "-o", tmp_path / "x.yaml")
     assert status == 2
-    assert "two arrays of one kind" in errors
+    assert "duplicate kind of array" in errors
 
 
 def test_synthesize_prints_parts_that_add_up_to_the_total(bitjoule, config):

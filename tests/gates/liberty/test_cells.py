@@ -40,8 +40,8 @@ def refusal(tmp_path, content):
         (gzip.compress(TEXT.encode())[:-30], "cannot be read"),
         (TEXT[: TEXT.index("cell (NAND)") + 200], "truncated"),
         (TEXT[: len(TEXT) // 2], "truncated"),
-        (TEXT.rstrip().removesuffix("}"), "ends within library (hand_made)"),
-        (TEXT + "}\n", "brace too many"),
+        (TEXT.rstrip().removesuffix("}"), "file ends inside library (hand_made)"),
+        (TEXT + "}\n", "unmatched closing brace: not a Liberty file, or damaged"),
         (hand.head() + "}\n", "no cell"),
     ],
 )
@@ -80,15 +80,19 @@ def test_a_unit_that_is_missing_or_none_is_named(tmp_path, name, wrong):
     ("old", "new", "named"),
     [
         ("nom_voltage : 2;", "", "nom_voltage"),
-        ("nom_voltage : 2;", "nom_voltage : two;", "no number: 'two'"),
+        ("nom_voltage : 2;", "nom_voltage : two;", "nom_voltage is not a number: 'two'"),
         ("area : 1.5;", "", "cell (NAND) has no area"),
         ("area : 1.5;", "area : 0;", "cell NAND has no area above zero"),
         ("direction : input; capacitance : 2;", "capacitance : 2;", "pin (A) has no direction"),
         ("capacitance : 3;", "", "cell NAND has no capacitance of pin B"),
         ("max_capacitance : 60;", "", "no max_capacitance"),
         ('function : "!(A & B)"', 'function : "!(A & B"', "unbalanced parentheses"),
-        ('function : "!(A & B)"', 'function : "A ? B"', "no Boolean function"),
-        ('default_wire_load : "short";', 'default_wire_load : "long";', "no wire_load (long)"),
+        ('function : "!(A & B)"', 'function : "A ? B"', "'A ? B' is not a Boolean function in Liberty syntax"),
+        (
+            'default_wire_load : "short";',
+            'default_wire_load : "long";',
+            "the library selects wire_load (long) but does not define it",
+        ),
     ],
 )
 def test_what_a_file_lacks_is_named(tmp_path, old, new, named):
@@ -110,7 +114,8 @@ def test_a_table_of_another_size_than_its_axes_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("cell", "named"), [("DFF", "flip-flop"), ("INV", "inverter"), ("BUF", "buffer"), ("NAND", "gate")]
+    ("cell", "named"),
+    [("DFF", "flip-flop"), ("INV", "inverter"), ("BUF", "buffer"), ("NAND", "two-input gate (NAND, NOR, AND or OR)")],
 )
 def test_a_library_that_lacks_a_cell_the_flow_needs_says_which(tmp_path, cell, named):
     said = refusal(tmp_path, hand.text(leave_out=(cell,)))

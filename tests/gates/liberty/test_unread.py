@@ -44,12 +44,12 @@ def test_a_plain_file_leaves_nothing_unread(tmp_path):
         (
             THREE_AXES,
             [('rise_power (scalar) { values ("1.0"); }', 'rise_power (t3) { values ("1,1,1,1,1,1,1,1"); }')],
-            "tables of template t3 are read at the first entry of equal_or_opposite_output_net_capacitance alone",
+            "tables of template t3 are read only at the first entry of equal_or_opposite_output_net_capacitance",
         ),
         (
             "",
             [("cell_rise (scalar)", "cell_rise (gone)")],
-            "no template names the axes of gone: taken for a transition, then a load",
+            "no template names the axes of gone: assumed to be a transition time, then a load",
         ),
         (
             " ".join(f"cell (W{i}) {{ area : 1; bundle (D) {{ members (D0, D1); }} }}" for i in range(5)),
@@ -59,8 +59,8 @@ def test_a_plain_file_leaves_nothing_unread(tmp_path):
         (
             CONDITIONS,
             [],
-            "default_operating_conditions slow are at 0.9 V, the tables at nom_voltage 1 V: nothing is scaled, all "
-            "values are those of 1 V",
+            "default_operating_conditions slow are at 0.9 V, the tables at nom_voltage 1 V: values are not scaled, "
+            "all are those at 1 V",
         ),
     ],
 )

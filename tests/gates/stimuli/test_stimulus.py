@@ -42,19 +42,19 @@ def test_a_text_names_operands(text: str, operands: object) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "'' names no operands; expected gaussian:SIGMA, uniform, worst or model:NAME"),
-        ("gauss:3", "'gauss:3' names no operands; expected gaussian:SIGMA"),
-        ("gaussian", "'gaussian' names no operands; expected gaussian:SIGMA"),
+        ("", "unknown operands ''; expected gaussian:SIGMA, uniform, worst or model:NAME"),
+        ("gauss:3", "unknown operands 'gauss:3'; expected gaussian:SIGMA"),
+        ("gaussian", "unknown operands 'gaussian'; expected gaussian:SIGMA"),
         ("gaussian:wide", "SIGMA is 'wide'; expected a number"),
-        ("gaussian:0", "SIGMA is 0; expected more than 0"),
-        ("gaussian:nan", "SIGMA is nan; expected more than 0"),
-        ("uniform,zeros:1.5", "SHARE is 1.5; expected 0 to 1"),
+        ("gaussian:0", "SIGMA is 0; expected a finite number above 0"),
+        ("gaussian:nan", "SIGMA is nan; expected a finite number above 0"),
+        ("uniform,zeros:1.5", "SHARE is 1.5; expected a number from 0 to 1"),
         ("uniform,zeros:half", "SHARE is 'half'; expected a number"),
-        ("uniform,ones:0.5", "'ones:0.5' is not understood"),
-        ("uniform,zeros:0.5,zeros:0.4", "'zeros:0.4' is not understood"),
-        ("worst,zeros:0.5", "'zeros:0.5' is not understood"),
-        ("model:tiny-b158,zeros:0.5", "'zeros:0.5' is not understood"),
-        ("model:gpt", "there is no such model; expected one of tiny-b158, tiny-bitnet"),
+        ("uniform,ones:0.5", "invalid option 'ones:0.5'"),
+        ("uniform,zeros:0.5,zeros:0.4", "invalid option 'zeros:0.4'"),
+        ("worst,zeros:0.5", "invalid option 'zeros:0.5'"),
+        ("model:tiny-b158,zeros:0.5", "invalid option 'zeros:0.5'"),
+        ("model:gpt", "unknown model; expected one of tiny-b158, tiny-bitnet"),
         ("model:tiny-fp16", "its weights are floats; expected trits"),
     ],
 )
@@ -117,7 +117,7 @@ def test_a_binary_array_gets_no_zeros() -> None:
 @pytest.mark.parametrize(
     ("model", "config", "message"),
     [
-        ("tiny-b158", BINARY, "its weights are trits, which is not what weight_encoding binary1 is for"),
+        ("tiny-b158", BINARY, "its weights are trits, which weight_encoding binary1 cannot encode"),
         ("tiny-b158", AcceleratorConfig(8, 4, 64, 32, activation_bits=4), "activation_bits 4 holds -8 to 7"),
     ],
 )

@@ -154,12 +154,12 @@ def _cell(folder: Path, body: str) -> Cell:
         (
             f'latch (IQ, IQN) {{ enable : "D"; }} pin (D) {{ {INPUT} }} '
             'pin (Q) { direction : output; function : "IQ"; }',
-            "cell odd: a function of IQ, which is no input",
+            "cell odd: the function reads IQ, which is not an input; latches are not supported",
         ),
         (
             f'ff (IQ, IQN) {{ next_state : "D"; clocked_on : "C"; clear : "R"; preset : "!R"; }} pin (D) {{ {INPUT} }} '
             f'pin (C) {{ {INPUT} }} pin (R) {{ {INPUT} }} pin (Q) {{ direction : output; function : "IQ"; }}',
-            "cell odd has a reset or preset that no constant turns off; expected one that does",
+            "cell odd has a reset or preset that cannot be tied off; expected one that can",
         ),
         (f"clock_gating_integrated_cell : latch_negedge; {GATE}", "cell odd is a clock gate of kind latch_negedge"),
     ],
