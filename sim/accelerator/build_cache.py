@@ -90,8 +90,8 @@ def _writing(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        wrong = f"builds cannot be kept in {root}: {error.strerror}"
-        raise SimulatorError(f"{wrong}; name a folder that can be written in BITJOULE_CACHE") from None
+        wrong = f"cannot write builds to {root}: {error.strerror}"
+        raise SimulatorError(f"{wrong}; set BITJOULE_CACHE to a writable directory") from None
 
 
 @contextlib.contextmanager

@@ -92,7 +92,7 @@ def utilisation(config: AcceleratorConfig, m: int, k: int, n: int) -> float:
 
 def _check(config: AcceleratorConfig, m: int, k: int, n: int) -> None:
     if not (m > 0 and n > 0 and 0 < k <= config.max_k):
-        raise ValueError(f"no matmul of M {m}, K {k}, N {n}: M and N are positive, K is 1 to {config.max_k}")
+        raise ValueError(f"M {m}, K {k}, N {n}: expected positive M and N, and K from 1 to {config.max_k}")
 
 
 Pause = Callable[[int], bool]

@@ -170,7 +170,7 @@ def _call(command: list[str], folder: Path, who: str, environment: dict[str, str
             errors="replace", check=False,
         )  # fmt: skip
     except OSError as error:
-        raise SimulatorError(f"{who} did not start: {error}") from None
+        raise SimulatorError(f"{who} cannot be started: {error}") from None
     if done.returncode:
         tail = "\n".join((done.stderr or done.stdout).splitlines()[-25:])
         raise SimulatorError(f"{who} failed ({' '.join(command[:2])} ...):\n{tail}")

@@ -44,7 +44,9 @@ class Window:
 
     def __post_init__(self) -> None:
         if self.first < 0 or self.cycles < 1:
-            raise ValueError(f"no window of {self.cycles} cycles from cycle {self.first} on")
+            raise ValueError(
+                f"window of {self.cycles} cycles from cycle {self.first}: expected at least 1 cycle, from 0 on"
+            )
 
 
 class _Job(ctypes.Structure):
@@ -136,11 +138,11 @@ class Machine:
             if left <= 0 and until is not None:
                 break
             if left <= 0:
-                raise SimulatorError("the simulated hardware does not finish its matmuls")
+                raise SimulatorError("the simulated accelerator did not finish its matmuls")
             status = self._library.bitjoule_run(self._handle, min(left, _SLICE_CYCLES))
             left -= _SLICE_CYCLES
         if status < 0:
-            raise SimulatorError("the simulated hardware calls a good command malformed")
+            raise SimulatorError("the accelerator rejected a valid command")
         self.idle = status > 0
         return [job.last_cycle + 1 for job in jobs]
 
@@ -187,7 +189,7 @@ def load_library(path: Path, variant: Variant) -> ctypes.CDLL:
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
-        raise SimulatorError(f"{path} cannot be loaded: {error}; delete it to have it built again") from None
+        raise SimulatorError(f"{path} cannot be loaded: {error}; delete it to rebuild it") from None
     pointer, count, text = ctypes.c_void_p, ctypes.c_int64, ctypes.c_char_p
     signatures: dict[str, tuple[type | None, tuple[type, ...]]] = {
         "open": (pointer, ()),
@@ -239,7 +241,7 @@ def activation_beats(config: AcceleratorConfig, activations: NDArray[Any]) -> ND
     bits = config.activation_bits
     limit = 1 << (bits - 1)
     if bits < 8 and (activations.min() < -limit or activations.max() >= limit):
-        raise ValueError(f"an activation is not -{limit} to {limit - 1}, the values of {bits} bits")
+        raise ValueError(f"an activation is outside -{limit} to {limit - 1}, the range of {bits} bits")
     k_tiles = -(-k // config.lanes)
     padded = np.zeros((m, k_tiles * config.lanes), element_type(config))
     padded[:, :k] = activations

@@ -87,7 +87,7 @@ class RtlEngine:
         (m, k), n = activations.shape, packed.n
         expected = cycles_of_matmul(self.hardware.config, m, k, n)
         if outcome.cycles != expected:
-            raise SimulatorError(f"{name}: the hardware took {outcome.cycles} cycles, its closed form {expected}")
+            raise SimulatorError(f"{name}: the hardware took {outcome.cycles} cycles, the closed form gives {expected}")
         self.last_cycles = outcome.cycles
         if self.counts_toggles:
             key = (name, self.phase)

@@ -117,7 +117,7 @@ class Verilated:
 
     def __init__(self, config: AcceleratorConfig, workers: int | None = None, verilog: str | None = None) -> None:
         if workers is not None and workers < 1:
-            raise ValueError(f"{workers} workers: there must be one at least")
+            raise ValueError(f"workers is {workers}, expected at least 1")
         self.config = config
         self.workers = workers or usable_processors()
         self._verilog = verilog
@@ -180,7 +180,7 @@ class Verilated:
         done = [pack_part(0)] if parts == 1 else list(self._threads().map(pack_part, range(parts)))
         if not all(done):
             allowed = "-1, 0 or +1" if config.encoding.zero else "-1 or +1"
-            raise ValueError(f"a weight is not {allowed}, which is all that {config.encoding.name} can encode")
+            raise ValueError(f"a weight is not {allowed}; {config.encoding.name} encodes no other values")
         return PackedWeights(config, k, n, tiles)
 
     def matmul(self, activations: Elements, weights: Weights) -> Outcome:
@@ -304,7 +304,7 @@ class Verilated:
         last = cycles_of(self.config, [task.shape])[-1]
         cycles = min(window.cycles, last - window.first)
         if cycles < 1:
-            raise ValueError(f"the window begins with cycle {window.first} of a run of {last}")
+            raise ValueError(f"the window begins at cycle {window.first}, but the run has {last} cycles")
         machine = Machine(self.config, self._library(variant))
         try:
             machine.record(path, before, Window(window.first, cycles))
@@ -364,7 +364,7 @@ class Verilated:
         if not isinstance(weights, PackedWeights):
             weights = self.pack(weights)
         elif _packing(weights.config) != _packing(config):
-            raise ValueError("the weights are packed for another configuration")
+            raise ValueError("the weights are packed for a different configuration")
         results = np.zeros((shape.m, shape.n), np.int32)
         return Task(shape, activation_beats(config, activations), weights.tiles, results)
 
@@ -383,4 +383,4 @@ def _check_matrix(config: AcceleratorConfig, name: str, values: Elements) -> Non
         held = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
         raise TypeError(f"{name} holds {held}, expected an array of {expected}")
     if values.ndim != 2 or not values.size:
-        raise ValueError(f"{name} of shape {values.shape}: expected two dimensions, neither empty")
+        raise ValueError(f"{name} has shape {values.shape}, expected two dimensions, neither empty")

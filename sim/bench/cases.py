@@ -226,11 +226,11 @@ def _sequences(config: AcceleratorConfig) -> list[Case]:
     mixed = tuple(shape for pair in zip(wrong, good, strict=False) for shape in pair)
     halting = {"command": "011", "weights": "0010111", "activations": "01101", "results": "00111"}
     cases = [
-        Case("matmuls that follow each other", good, seed=1),
-        Case("decode layers that follow each other", (wide,) * 5, seed=2),
+        Case("back-to-back matmuls", good, seed=1),
+        Case("back-to-back decode layers", (wide,) * 5, seed=2),
         Case("malformed commands", wrong, seed=3),
-        Case("malformed commands between others", mixed, seed=4),
-        Case("malformed commands between others, stalled", mixed, seed=5, stalls=halting),
+        Case("malformed commands among valid ones", mixed, seed=4),
+        Case("malformed commands among valid ones, stalled", mixed, seed=5, stalls=halting),
         Case("everything stalls", good, seed=6, stalls=halting),
     ]
     cases += [

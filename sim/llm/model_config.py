@@ -129,7 +129,7 @@ def read_model_config(folder: Path, file: str, weights: Weights | None = None) -
     if shape.activation not in _ACTIVATIONS:
         raise _error(document, "hidden_act", brief(config.get("hidden_act")), choices(_ACTIVATIONS))
     if shape.head_dim % 2:
-        raise _error(document, "head_dim", f"is {shape.head_dim}", "an even number: positions are rotary")
+        raise _error(document, "head_dim", f"is {shape.head_dim}", "an even number, as positions are rotary")
     reproduction = model_type == "llama" and config.get("weight_bits") == 1
     if reproduction:
         shape = shape.model_copy(update={"sub_norm": True})
@@ -230,7 +230,7 @@ def _theta(document: Document, config: Mapping[str, Any], default: float) -> flo
         if kind != "default":
             raise _error(document, key, f"rope_type is {brief(kind)}", choices(["default"]))
         if rope.get("partial_rotary_factor", 1) != 1:
-            raise _error(document, key, "turns a part of each head", "partial_rotary_factor 1")
+            raise _error(document, key, "rotates only part of each head", "partial_rotary_factor 1")
         theta = _positive(document, rope, "rope_theta", theta, key)
     return theta
 

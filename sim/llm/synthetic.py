@@ -113,7 +113,7 @@ def check_random(shape: ModelShape, zero_share: float, kind: Kind = "ternary") -
     if shape.experts > 1:
         raise ValueError(f"the model has {shape.experts} experts, expected a dense model")
     if shape.head_dim % 2 and not shape.learned_positions:
-        raise ValueError(f"head_dim is {shape.head_dim}, expected an even number: positions are rotary")
+        raise ValueError(f"head_dim is {shape.head_dim}, expected an even number, as positions are rotary")
 
 
 def random_codes(k: int, n: int, zero_share: float, seed: Sequence[int]) -> Codes:

@@ -80,7 +80,7 @@ class CharacterTokenizer:
         unknown = next((character for character in text if character not in self._ids), None)
         if unknown is not None:
             known = brief("".join(self.characters), 200)
-            raise UnknownTextError(f"has {unknown!r}", f"characters of {known}")
+            raise UnknownTextError(f"has {unknown!r}", f"only characters of {known}")
         return [self._ids[character] for character in text]
 
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
@@ -187,9 +187,9 @@ def _characters(path: Path, file: str, vocabulary: int) -> Tokenizer:
         raise whole_file(file, f"JSON: {brief(str(error))[1:-1]}", "valid JSON") from None
     whole = isinstance(characters, list) and all(isinstance(one, str) and len(one) == 1 for one in characters)
     if not whole or len(set(characters)) < len(characters):
-        raise whole_file(file, "is no such list", "a list of single characters, each once")
+        raise whole_file(file, "is not a list of distinct single characters", "a JSON array of distinct characters")
     if len(characters) != vocabulary:
-        raise whole_file(file, f"has {len(characters)} characters", f"{vocabulary}, as config.json says")
+        raise whole_file(file, f"has {len(characters)} characters", f"{vocabulary}, the vocabulary size in config.json")
     return CharacterTokenizer(characters)
 
 
@@ -201,5 +201,9 @@ def _library(path: Path, file: str, vocabulary: int) -> Tokenizer:
     except Exception as error:  # the library raises Exception itself
         raise whole_file(file, brief(str(error), 200)[1:-1], "a tokenizer.json") from None
     if tokenizer.get_vocab_size() > vocabulary:
-        raise whole_file(file, f"has {tokenizer.get_vocab_size()} tokens", f"at most {vocabulary}, as config.json says")
+        raise whole_file(
+            file,
+            f"has {tokenizer.get_vocab_size()} tokens",
+            f"at most {vocabulary}, the vocabulary size in config.json",
+        )
     return LibraryTokenizer(tokenizer)

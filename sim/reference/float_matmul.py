@@ -53,7 +53,7 @@ def float_matmul(
     if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
         raise ValueError(f"shapes {x.shape} and {w.shape} are not (M, K) and (K, N)")
     if lanes < 1:
-        raise ValueError(f"{lanes} lanes: there must be one at least")
+        raise ValueError(f"lanes is {lanes}, expected at least 1")
     if accumulation not in ("fp32", "fp16"):
         raise ValueError(f"accumulation is {accumulation!r}, expected fp32 or fp16")
     dtype = np.float32 if accumulation == "fp32" else np.float16

@@ -16,14 +16,14 @@ CONFIG = read_configuration("simulate_64x16")
     ("arguments", "message"),
     [
         (("tiny-b159",), "rtl simulate:1: rtl.model: unknown model 'tiny-b159' (did you mean 'tiny-b158'?)"),
-        (("./nowhere",), "./nowhere:1: file: is no folder"),
+        (("./nowhere",), "./nowhere:1: file: is not a directory"),
         (("lama-7b", "--random-weights", "0.3"), "rtl simulate:1: rtl.model: unknown model 'lama-7b'"),
         (("--technology", "7mm"), "rtl simulate:1: technology: unknown technology '7mm'"),
         (("--clock-mhz", "0"), "rtl simulate:1: rtl.clock_mhz: got 0"),
         (("--config", "tiny_8x4"), "rtl simulate:1: rtl.config: tiny_8x4 has max_k 64"),
         (("--config", "tiny_8x4", "--engine", "numpy"), "rtl simulate:1: rtl.config: tiny_8x4 has max_k 64"),
         (("--config", "int8_8x4"), "rtl simulate:1: rtl.config: int8_8x4 has weight_encoding int8, an array that mult"),
-        (("--prompt", ""), "rtl simulate:1: rtl.prompt: there are no tokens"),
+        (("--prompt", ""), "rtl simulate:1: rtl.prompt: no tokens"),
         (("--prompt", "a" * 70_000), "rtl simulate:1: rtl.prompt: is 70000 tokens long, the hardware takes 65535"),
         (
             ("--random-weights", "0.3", "--prompt", "Hi"),

@@ -68,7 +68,9 @@ def test_a_cache_that_cannot_be_written_is_named_with_the_way_out(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("BITJOULE_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(SimulatorError, match=r"cannot be kept in .*/file/cache: .*BITJOULE_CACHE"):
+    with pytest.raises(
+        SimulatorError, match=r"cannot write builds to .*/file/cache: .*; set BITJOULE_CACHE to a writable directory"
+    ):
         cached("thing", lambda _: None)
 
 

@@ -66,7 +66,9 @@ def test_weights_are_packed_once_and_cycles_are_remembered():
 
 def test_hardware_that_takes_a_cycle_too_many_is_refused_by_name():
     activations, weights = operands()
-    with pytest.raises(SimulatorError, match=r"layers\.1\.q_proj: the hardware took \d+ cycles, its closed form \d+"):
+    with pytest.raises(
+        SimulatorError, match=r"layers\.1\.q_proj: the hardware took \d+ cycles, the closed form gives \d+"
+    ):
         RtlEngine(Hardware(late=1)).matmul("layers.1.q_proj", activations, weights)
 
 

@@ -39,7 +39,7 @@ def test_a_file_cut_short_while_the_model_runs_is_told(tmp_path: Path) -> None:
     model = load_model(tmp_path, resident=0).model
     file = tmp_path / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-2000])
-    with pytest.raises(InputError, match="is cut short"):
+    with pytest.raises(InputError, match="is truncated"):
         model.forward([1], NumpyEngine())
 
 
@@ -91,8 +91,8 @@ def test_a_folder_without_weights_or_no_folder_is_refused(tmp_path: Path) -> Non
     write(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     assert problem(tmp_path).file == "model/model.safetensors"
-    assert problem(tmp_path / "nothing").wrong == "is no folder"
-    assert problem(tmp_path / "config.json").wrong == "is no folder"
+    assert problem(tmp_path / "nothing").wrong == "is not a directory"
+    assert problem(tmp_path / "config.json").wrong == "is not a directory"
 
 
 def test_bfloat16_is_the_upper_half_of_float32(tmp_path: Path) -> None:
