@@ -44,7 +44,7 @@ def find_library(names: Sequence[str]) -> Library:
         paths = [Path(name) for name in names]
     for path in paths:
         if not path.is_file():
-            raise LibertyError(f"{path}: file not found; expected a Liberty file, or {FREEPDK45}")
+            raise LibertyError(f"{path}: not found; expected a Liberty file, or {FREEPDK45}")
     return Library(paths)
 
 

@@ -34,7 +34,7 @@ def test_calibrate_writes_a_technology_that_an_experiment_can_name(bitjoule, con
 
 
 @pytest.mark.parametrize(("arguments", "told"), [
-    (["--liberty", "nowhere.lib"], "nowhere.lib: file not found"),
+    (["--liberty", "nowhere.lib"], "nowhere.lib:1: file: not found; expected a Liberty file, or freepdk45"),
     (["--stimulus", "gauss"], "gauss"),
     (["--stimulus", "gaussian:32,zeros:0.3"], "zeros"),
     (["-o", "x.txt"], "ends in .yaml"),
