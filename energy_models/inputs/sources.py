@@ -40,13 +40,15 @@ def keys(source: str) -> tuple[str, ...]:
 def references(cells: Iterable[str]) -> list[str]:
     """Return ``[key] reference`` for every source that the cells cite, each once, in order.
 
+    A user's own file may name its source in words; these stand alone.
+
     Parameters
     ----------
     cells
         Cells of `source` columns.
     """
     cited = dict.fromkeys(key for cell in cells for key in keys(cell))
-    return [f"[{key}] {sources()[key]}" for key in cited]
+    return [f"[{key}] {sources()[key]}" if key in sources() else key for key in cited]
 
 
 def _reference(fields: dict[str, str]) -> str:

@@ -17,3 +17,7 @@ def test_semicolons_separate_citations():
 def test_references_name_each_source_once():
     lines = references(["wang2023bitnet;jouppi2021ten", "jouppi2021ten"])
     assert [line.split("]")[0] for line in lines] == ["[wang2023bitnet", "[jouppi2021ten"]
+
+
+def test_a_source_in_words_stands_alone():
+    assert references(["Our report on small models"]) == ["Our report on small models"]
