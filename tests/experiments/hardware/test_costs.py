@@ -118,6 +118,12 @@ def test_a_block_of_tokens_that_fits_no_buffer_is_read_off_chip_for_each_tile_of
     assert again["activations", "off_chip_read"] == 2 * 64 * 8192 * 8
 
 
+def test_fewer_tokens_than_a_block_take_only_their_own_room():
+    """One token's 8192 inputs of 8 bits take 8 of the 512 KiB; those of a whole block of 64 would fill them all."""
+    _, once = costs("edge_64x16", 1, 8192, 32)
+    assert once["activations", "off_chip_read"] == 8192 * 8
+
+
 def test_a_machine_is_never_faster_than_the_accelerator_or_its_memories():
     fast = platforms()["ternary-edge"].off_chip.model_copy(update={"bandwidth_gb_per_s": 1e6})
     config = read_configuration("edge_64x16")
