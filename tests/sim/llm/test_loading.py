@@ -150,6 +150,29 @@ def test_activations_beside_binary_weights_are_quantised_as_stated(
     assert codes[0][0].tolist() == [127] + 15 * [round(63.2 * largest / 127)]
 
 
+@pytest.mark.parametrize(
+    ("config", "factor"),
+    [({}, 0.5), (BITLINEAR, 1), (ONLINE, 1), (FLOAT, 1)],
+    ids=["packed", "bitlinear", "unpacked", "float"],
+)
+def test_the_stored_scale_is_the_biases_too_where_transformers_multiplies_the_whole_output(
+    tmp_path: Path, config: dict[str, Any], factor: float
+) -> None:
+    """AutoBitLinear scales `linear(x, weight, bias)`; BitLinear divides before it adds the bias. The scale is 0.5."""
+    tensors = tensors_of(packed=config not in (ONLINE, FLOAT))
+    biases = {}
+    for letter, width in {"q": 16, "k": 8, "v": 8, "o": 16}.items():
+        biases[f"{letter}_proj"] = np.arange(width, dtype=np.float32) - 3
+        for layer in range(2):
+            tensors[f"model.layers.{layer}.self_attn.{letter}_proj.bias"] = biases[f"{letter}_proj"]
+    write(tmp_path, {"attention_bias": True, **config}, tensors)
+    linears = load_model(tmp_path).model.blocks(1).linears
+    for name, bias in biases.items():
+        found = linears[name].bias
+        assert found is not None
+        np.testing.assert_array_equal(found, bias * np.float32(factor))
+
+
 def test_packed_binary_weights_have_no_zeros(tmp_path: Path) -> None:
     write(tmp_path, {**FLOAT, "bitjoule": {"weights": "binary"}})
     assert problem(tmp_path).wrong.startswith("has a zero at")
