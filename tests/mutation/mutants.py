@@ -8,7 +8,7 @@ the tree, so that they may move.
 
 import ast
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -75,11 +75,25 @@ def _left_out(code: str) -> Iterator[tuple[int, int]]:
 
 
 def sample(tree: Path, count: int, seed: int, packages: tuple[str, ...] = PACKAGES) -> list[Mutant]:
-    """Return mutants, as many of each package as of any other, in an order that mixes the packages."""
+    """Return mutants, as many of each package as of any other, in an order that mixes the packages.
+
+    Modules are drawn by their length, so that only those drawn are read.
+    """
     draw, drawn = random.Random(seed), []
     for i, package in enumerate(packages):
         share = count // len(packages) + (i < count % len(packages))
-        spots = [mutants for path in modules(tree, package) for _, mutants in sorted(places(tree, path).items())]
-        drawn += [draw.choice(mutants) for mutants in draw.sample(spots, min(share, len(spots)))]
+        paths = modules(tree, package)
+        lengths = [len((tree / path).read_text(encoding="utf-8").splitlines()) for path in paths]
+        for path, times in sorted(Counter(draw.choices(paths, lengths, k=share)).items()):
+            spots = [mutants for _, mutants in sorted(places(tree, path).items())]
+            drawn += [draw.choice(mutants) for mutants in draw.sample(spots, min(times, len(spots)))]
+    draw.shuffle(drawn)
+    return drawn
+
+
+def every_place(tree: Path, paths: list[Path], seed: int) -> list[Mutant]:
+    """Return a mutant of each place of some modules, in an order that mixes them."""
+    draw = random.Random(seed)
+    drawn = [draw.choice(mutants) for path in paths for _, mutants in sorted(places(tree, path).items())]
     draw.shuffle(drawn)
     return drawn

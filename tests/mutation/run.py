@@ -1,8 +1,8 @@
 """Mutation testing: ``python -m tests.mutation.run --sample 400``; see docs/development.md.
 
-Each mutant is put into a copy of the tree and the tests that can see its module run until one fails. What no test
-fails within the budget counts as survived, so the share given is a lower bound. A test that fails on the mutant must
-pass on the code as it is.
+Each mutant is put into a copy of the tree and the tests that can see its module run until one fails; such a test must
+pass on the code as it is. A mutant whose tests do not end within the budget is not judged. Two shares are given: of
+those judged, and of all, as if what is not judged had survived (a lower bound).
 """
 
 import argparse
@@ -14,6 +14,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.mutation.mutants import PACKAGES, Mutant, sample
+from tests.mutation.mutants import PACKAGES, Mutant, every_place, sample
 from tests.mutation.selection import Imports
 
 HERE = Path(__file__).parent
@@ -32,6 +33,9 @@ TREE = HERE.parents[1]
 EQUIVALENT = HERE / "equivalent.csv"
 RESULT = re.compile(r"(?P<test>\S+\.py::.+) (?P<result>PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b")
 SILENT_S = 60  # a test that says nothing for so long hangs
+NEAR = 8  # test files that come before the rest
+LONG_S = 5  # test files that take so long come later
+QUICK, SLOW = "not slow and not dear", "slow and not dear"
 
 
 class Verdict(NamedTuple):
@@ -67,19 +71,31 @@ def equivalents() -> set[tuple[str, str]]:
 
 
 class Copy:
-    """A copy of the tree in which one mutant at a time lives."""
+    """A copy of the tree in which one mutant at a time lives, with a cache of its own and a process that runs tests."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.clock = folder, time.time()
+        self.folder, self.clock = folder / "tree", time.time()
         self.seconds: Counter[str] = Counter()  # the most that each test file has taken so far
+        self.lines: queue.Queue[str] = queue.Queue()
         names = subprocess.run(["git", "ls-files", "-z"], cwd=TREE, check=True, capture_output=True, text=True).stdout
         for name in filter(None, names.split("\0")):
-            source, target = TREE / name, folder / name
+            source, target = TREE / name, self.folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_symlink():
                 target.symlink_to(source.readlink())
             elif source.exists():
                 shutil.copy2(source, target)
+        cache = os.environ.get("BITJOULE_CACHE")
+        if cache is not None and Path(cache).is_dir():
+            shutil.copytree(cache, folder / "cache", ignore=shutil.ignore_patterns("*.lock"))
+        # Compiled modules are kept: most of what a mutant's tests import is the same for all.
+        environment = {**os.environ, "BITJOULE_CACHE": str(folder / "cache")}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        self.server = subprocess.Popen(
+            [sys.executable, str(HERE / "serve.py")], cwd=self.folder, env=environment, text=True, errors="replace",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        threading.Thread(target=_read, args=(self.server, self.lines), daemon=True).start()
 
     def write(self, path: Path, code: str) -> None:
         """Write a module so that no compiled one of another text is taken for it."""
@@ -87,56 +103,73 @@ class Copy:
         self.clock += 2
         os.utime(self.folder / path, (self.clock, self.clock))
 
-    def test(self, selected: list[str], budget_s: float) -> tuple[str, str]:
+    def test(self, selected: list[str], marks: str, budget_s: float) -> tuple[str, str]:
         """Run tests until one fails; return ``passed``, ``failed``, ``hung`` or ``budget``, and the test."""
-        options = ["-v", "-x", "-n", "0", "-p", "no:cacheprovider", "--tb=no", "-m", "not slow"]
-        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
-        child = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *options, *selected], cwd=self.folder, env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=_read, args=(child, lines), daemon=True).start()
+        options = [
+            "-v",
+            "-x",
+            "-n",
+            "0",
+            "-p",
+            "no:cacheprovider",
+            "--tb=no",
+            "-m",
+            marks,
+            "--basetemp",
+            f"{self.folder}-tmp",
+        ]
+        stdin = self.server.stdin
+        assert stdin is not None
+        print(json.dumps([str(self.folder), [*options, *selected]]), file=stdin, flush=True)
         then, seconds = time.monotonic(), Counter[str]()
-        end, last = then + budget_s, "import"
-        try:
-            while True:
-                wait = min(SILENT_S, end - time.monotonic())
-                try:
-                    line = lines.get(timeout=max(wait, 0.01))
-                except queue.Empty:
-                    return ("hung", last) if wait == SILENT_S else ("budget", last)
-                if line is None:
-                    break
-                if (found := RESULT.match(line)) is None:
-                    if line.startswith("ERROR"):
-                        return "failed", "import"
-                    continue
+        end, last, outcome, process = then + budget_s, "import", "", 0
+        while True:
+            wait = min(SILENT_S, max(end - time.monotonic(), 0.01))
+            try:
+                line = self.lines.get(timeout=wait if not outcome else SILENT_S)
+            except queue.Empty:
+                if outcome:
+                    raise TimeoutError(f"tests do not end: {selected}") from None
+                outcome = "hung" if wait == SILENT_S else "budget"
+                _end(process)
+                continue
+            word, _, rest = line.rstrip().partition(" ")
+            if word == "PID":
+                process = int(rest)
+            elif word == "EXIT":
+                break
+            elif outcome:
+                continue
+            elif (found := RESULT.match(line)) is not None:
                 last, now = found["test"], time.monotonic()
                 seconds[last.split("::")[0]] += now - then
                 then = now
                 if found["result"] in ("FAILED", "ERROR"):
-                    return "failed", last
-        finally:
-            _end(child)
-            self.seconds |= seconds
-        return ("passed", "") if child.returncode in (0, 5) else ("failed", last)
+                    outcome = "failed"
+                    _end(process)
+            elif word == "ERROR":
+                outcome, last = "failed", "import"
+        self.seconds |= seconds
+        _end(process)  # what the tests started and left
+        return (outcome, last) if outcome else ("passed", "") if rest in ("0", "5") else ("failed", last)
+
+    def close(self) -> None:
+        """End the process that runs tests."""
+        self.server.kill()
+        self.server.wait()
 
 
-def _read(child: "subprocess.Popen[str]", lines: "queue.Queue[str | None]") -> None:
-    for line in child.stdout or ():
+def _read(server: "subprocess.Popen[str]", lines: "queue.Queue[str]") -> None:
+    for line in server.stdout or ():
         lines.put(line)
-    lines.put(None)
 
 
-def _end(child: "subprocess.Popen[str]") -> None:
-    """End the tests and what they started."""
+def _end(group: int) -> None:
     try:
-        if child.poll() is None:
-            os.killpg(child.pid, 9)
+        if group:
+            os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         pass
-    child.wait()
 
 
 class Runner:
@@ -153,24 +186,33 @@ class Runner:
         before, after = _difference(code, changed)
         if (before, after) in self.known:
             return Verdict(mutant, before, after, "equivalent", "", 0.0)
-        own, *others = [str(path) for path in self.imports.tests_of(mutant.path)] or [""]
-        selected = [own, *sorted(others, key=lambda path: copy.seconds[path])] if own else []  # quick ones first
         copy.write(mutant.path, changed)
         try:
-            outcome, by = copy.test(selected, self.budget_s) if selected else ("untested", "")
+            outcome, by = self._tested(copy, mutant.path)
         finally:
             copy.write(mutant.path, code)
         if outcome == "failed" and by != "import" and not self._passes(copy, by):
             outcome = "broken test"
-        outcome = {"failed": "killed", "hung": "killed", "passed": "survived", "budget": "survived"}.get(
-            outcome, outcome
-        )
+        outcome = {"failed": "killed", "hung": "killed", "passed": "survived"}.get(outcome, outcome)
         return Verdict(mutant, before, after, outcome, by, time.monotonic() - start)
+
+    def _tested(self, copy: Copy, path: Path) -> tuple[str, str]:
+        """Run the tests that can see a module: its own, those near to it, the rest, then what takes long."""
+        tests = [str(test) for test in self.imports.tests_of(path)]
+        order = sorted(tests[1:], key=lambda test: copy.seconds[test] // LONG_S)  # of the first run, by nearness
+        end = time.monotonic() + self.budget_s
+        stages = [(tests[:1], QUICK), (order[:NEAR], QUICK), (order[NEAR:], QUICK), (tests[:NEAR], SLOW)]
+        for selected, marks in stages:
+            if selected:
+                outcome, by = copy.test(selected, marks, end - time.monotonic())
+                if outcome != "passed":
+                    return outcome, by
+        return "passed", ""
 
     def _passes(self, copy: Copy, case: str) -> bool:
         test = case.split("[")[0]  # pytest does not find every case again by its name
         if test not in self.sound:
-            self.sound[test] = copy.test([test], 600)[0] == "passed"
+            self.sound[test] = copy.test([test], "not dear", 600)[0] == "passed"
         return self.sound[test]
 
 
@@ -191,13 +233,14 @@ def judged(mutants: list[Mutant], budget_s: float, jobs: int, limit_s: float) ->
     end = time.monotonic() + limit_s
 
     def work(folder: Path) -> None:
+        copy = Copy(folder)
         try:
-            copy = Copy(folder)
             while time.monotonic() < end:
                 done.put(runner.judge(copy, waiting.get_nowait()))
         except queue.Empty:
             pass
         finally:
+            copy.close()
             done.put(None)
 
     with tempfile.TemporaryDirectory() as folder:
@@ -217,13 +260,17 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=400)
     parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--packages", nargs="+", default=list(PACKAGES))
+    parser.add_argument("--every", nargs="+", type=Path, metavar="PATH", help="a mutant of each place of these modules")
     parser.add_argument("--budget", type=float, default=300, metavar="SECONDS", help="of the tests of one mutant")
     parser.add_argument("--limit", type=float, default=math.inf, metavar="SECONDS", help="start no mutant after it")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--goal", type=float, default=0.95)
     parser.add_argument("--out", type=Path, help="JSON lines, a line a mutant")
     arguments = parser.parse_args()
-    mutants = sample(TREE, arguments.sample, arguments.seed, tuple(arguments.packages))
+    if arguments.every:
+        mutants = every_place(TREE, arguments.every, arguments.seed)
+    else:
+        mutants = sample(TREE, arguments.sample, arguments.seed, tuple(arguments.packages))
     outcomes: Counter[tuple[str, str]] = Counter()
     for verdict in judged(mutants, arguments.budget, arguments.jobs, arguments.limit):
         outcomes[verdict.mutant.path.parts[0], verdict.outcome] += 1
@@ -240,11 +287,22 @@ def main() -> int:
         mine = Counter[str]()
         for (name, outcome), count in outcomes.items():
             mine[outcome] += count if package in ("", name) else 0
-        count = sum(mine.values()) - mine["equivalent"] - mine["broken test"]
-        low, upper = wilson(mine["killed"], count)
-        share = f"{mine['killed']} of {count} killed, 95 % interval {low:.1%} to {upper:.1%}"
-        print(f"{package or 'all'}: {share}; {mine['equivalent']} equivalent, {mine['broken test']} not judged")
+        upper = _print_shares(package or "all", mine)
     return int(upper < arguments.goal)
+
+
+def _print_shares(name: str, outcomes: Counter[str]) -> float:
+    """Print what became of some mutants; return the upper end of the share of those judged."""
+    unjudged = outcomes["budget"] + outcomes["broken test"]
+    every = outcomes.total() - outcomes["equivalent"]
+    low, high = wilson(outcomes["killed"], every - unjudged)
+    bound = wilson(outcomes["killed"], every)
+    print(
+        f"{name}: {outcomes['killed']} of {every - unjudged} killed, 95 % interval {low:.1%} to {high:.1%}; "
+        f"{unjudged} not judged (of all {every}: {bound[0]:.1%} to {bound[1]:.1%}); "
+        f"{outcomes['equivalent']} equivalent"
+    )
+    return high
 
 
 if __name__ == "__main__":

@@ -31,11 +31,20 @@ class Imports:
             elif isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                names = [node.value.split(":")[0]] if node.value.startswith(f"{ROOT}.") else []  # for another process
+                names = self._named(node.value)
             else:
                 continue
             found |= {file for name in names if (file := self._file(name)) is not None}
         return found
+
+    def _named(self, text: str) -> list[str]:
+        """Return the modules that a string names, for another process or to import them by name."""
+        if not text.startswith(f"{ROOT}."):
+            return []
+        if not text.endswith("."):
+            return [text.split(":")[0]]
+        folder = Path(*text.split(".")[1:-1])  # the beginning of an f-string
+        return [".".join((ROOT, *path.with_suffix("").parts)) for path in self.files if path.parent == folder]
 
     def _file(self, name: str) -> Path | None:
         parts = name.split(".")
@@ -54,6 +63,6 @@ class Imports:
             layer = {path for path, seen in self.seen_from.items() if seen & layer and path not in distance}
             distance |= dict.fromkeys(layer, max(distance.values()) + 1)
         tests = [path for path in distance if path.name.startswith("test_") and path.parts[0] == "tests"]
-        mirror = f"test_{module.name}"
+        mirror = Path("tests", module.parent, f"test_{module.name}")
         near = {path: len(set(path.parts) & set(module.parts)) for path in tests}
-        return tuple(sorted(tests, key=lambda path: (path.name != mirror, -near[path], distance[path], path)))
+        return tuple(sorted(tests, key=lambda path: (path != mirror, -near[path], distance[path], path)))

@@ -17,7 +17,7 @@ CELLS = pd.DataFrame(
         ("a", "fp16", "7nm", "mul", "energy_j", "4.41", 4.4149, True),
         ("b", "fp16", "7nm", "mul", "energy_j", "0.50", 0.47, False),
         ("a", "fp16", "7nm", "add", "energy_j", "12", 12.4, True),
-        ("a", "bitnet", "45nm", "", "energy_j", "31.5", 38.0, False),
+        ("a", "bitnet", "45nm", "mul", "energy_j", "31.5", 38.0, False),
         ("b", "bitnet", "45nm", "", "energy_j", "0.040", 0.0398, True),
     ],
     columns=["model", "scheme", "technology", "action", "quantity", "printed", "ours", "agrees"],
@@ -42,12 +42,17 @@ def figure():
 
 def test_points_are_ours_over_printed_and_hollow_where_they_disagree(figure):
     top, _ = figure.axes
-    found = {}
+    found = []
     for line in top.lines:
         if line.get_linestyle() == "None":
-            found |= dict.fromkeys(map(tuple, line.get_xydata()), line.get_markerfacecolor())
-    wanted = {(float(cell.printed), cell.ours): cell.agrees for cell in CELLS.itertuples()}
-    assert {point: color != THEMES[0].background for point, color in found.items()} == wanted
+            filled = line.get_markerfacecolor() != THEMES[0].background
+            found += [(*point, filled, line.get_marker(), line.get_color()) for point in line.get_xydata()]
+    looks = {line.get_label(): (line.get_marker(), line.get_color()) for line in top.lines}
+    wanted = [
+        (float(cell.printed), cell.ours, cell.agrees, *looks[f"{cell.scheme} {cell.action}".strip()])
+        for cell in CELLS.itertuples()
+    ]
+    assert sorted(found) == sorted(wanted)  # each once
     (diagonal,) = [line for line in top.lines if line.get_linestyle() == "-"]
     np.testing.assert_array_equal(diagonal.get_xdata(), diagonal.get_ydata())
     assert top.get_xlim() == top.get_ylim()
@@ -82,7 +87,9 @@ def test_title_axes_and_legend_name_what_is_drawn(figure):
     top, bottom = figure.axes
     assert "energy (J)" in top.get_ylabel()
     assert "energy (J)" in bottom.get_xlabel()
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["fp16 mul", "fp16 add", "bitnet"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "fp16 mul", "fp16 add", "bitnet mul", "bitnet",
+    ]  # fmt: skip
     for axis, where in ((top.yaxis, 1), (bottom.xaxis, 0)):
         ticks = [(tick.get_text(), tick.get_position()[where]) for tick in axis.get_ticklabels() if tick.get_text()]
         assert ticks
@@ -117,5 +124,5 @@ def test_the_table_says_printed_ours_and_the_difference_in_per_cent_of_the_print
     differing = re.findall(r"^- (.*): printed ([\d.]+), ours ([\d.]+)(?:: (.*))?\.$", text, re.MULTILINE)
     assert differing == [
         ("b, fp16, 7nm, mul energy (J)", "0.50", "0.4700", "a reason"),
-        ("a, bitnet, 45nm, energy (J)", "31.5", "38.000", ""),
+        ("a, bitnet, 45nm, mul energy (J)", "31.5", "38.000", ""),
     ]
