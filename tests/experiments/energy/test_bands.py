@@ -1,12 +1,15 @@
 """Comparisons inside the prices' bands."""
 
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from bitjoule.energy_models.prices.keys import shared_row
+from bitjoule.experiments.energy.bands import Bands
+from bitjoule.experiments.energy.grid import grid_of
 from bitjoule.experiments.energy.runner import run
 
 HBM = """\
@@ -55,6 +58,36 @@ def test_the_least_and_the_most_saving_are_at_corners_that_both_sides_share(reso
         assert row["saving_high_j"] == pytest.approx(max(savings))
         assert row["saving_j"] == pytest.approx(fixed + sum(saved(source, "energy_pj") for source in BANDED))
         assert not row["flips"]
+
+
+def test_energies_of_any_size_are_summed_by_row_at_the_ends_that_save_least_and_most(resolved):
+    """Cases come in blocks, and one of the three rows of prices has no band; some picojoules hide nothing."""
+    draw = np.random.default_rng(3)
+    bands = Bands(grid_of(resolved(HBM.replace("prompt_tokens: 300", "prompt_tokens: 1"))))  # one token is a phase, too
+    widths = (2, 2, 5)  # cases, phases, actions
+    nominal = draw.integers(20, 90, widths).astype(float)
+    rows = draw.choice([11, 12, 13], widths)
+    less, more = (draw.integers(1, 9, widths) * (rows != 13) for _ in range(2))  # row 13 has no band
+    ends = np.array([nominal - less, nominal, nominal + more])
+    for case in (1, 0):
+        energies = [end[case].reshape(1, -1) for end in ends]
+        bands.add(np.array([case]), SimpleNamespace(energies=energies, price_rows=rows[case].reshape(1, -1)))
+    table = bands.table().set_index("phase")
+    assert sorted(table.index) == ["decode", "prefill", "request"]
+    for phase, chosen in (("prefill", [0]), ("decode", [1]), ("request", [0, 1])):
+        corners = []
+        for end_11, end_12 in product(range(3), repeat=2):
+            priced = ends[1].copy()
+            for row, end in ((11, end_11), (12, end_12)):
+                priced[rows == row] = ends[end][rows == row]
+            fp16, bitnet = priced[:, chosen].sum(axis=(1, 2))
+            corners.append(fp16 - bitnet)
+        own = table.loc[phase]
+        found = [1e12 * own[column] for column in ("saving_low_j", "saving_j", "saving_high_j")]
+        assert found == pytest.approx([min(corners), corners[4], max(corners)])
+        assert own["flips"] == (min(corners) < 0 < max(corners))
+        of_bitnet = nominal[1, chosen]
+        assert own["banded_share"] == pytest.approx(of_bitnet[rows[1, chosen] != 13].sum() / of_bitnet.sum())
 
 
 @pytest.mark.parametrize(("nominal_w", "saves"), [(0.01, True), (900, False)])
