@@ -7,8 +7,9 @@ the tree, so that they may move.
 """
 
 import ast
+import itertools
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -74,26 +75,28 @@ def _left_out(code: str) -> Iterator[tuple[int, int]]:
                 yield from ((line, column) for column in range(start, stop))
 
 
-def sample(tree: Path, count: int, seed: int, packages: tuple[str, ...] = PACKAGES) -> list[Mutant]:
-    """Return mutants, as many of each package as of any other, in an order that mixes the packages.
+def sample(tree: Path, count: int, seed: int, packages: tuple[str, ...] = PACKAGES) -> Iterator[Mutant]:
+    """Yield mutants, as many of each package as of any other, in an order that mixes the packages.
 
-    Modules are drawn by their length, so that only those drawn are read.
+    Modules are drawn by their length, so that only those drawn are read, and only when it is their turn.
     """
     draw, drawn = random.Random(seed), []
     for i, package in enumerate(packages):
         share = count // len(packages) + (i < count % len(packages))
         paths = modules(tree, package)
         lengths = [len((tree / path).read_text(encoding="utf-8").splitlines()) for path in paths]
-        for path, times in sorted(Counter(draw.choices(paths, lengths, k=share)).items()):
-            spots = [mutants for _, mutants in sorted(places(tree, path).items())]
-            drawn += [draw.choice(mutants) for mutants in draw.sample(spots, min(times, len(spots)))]
+        drawn += draw.choices(paths, lengths, k=share)
     draw.shuffle(drawn)
-    return drawn
+    left: dict[Path, Iterator[Mutant]] = {}
+    for path in drawn:
+        if path not in left:
+            left[path] = every_place(tree, [path], draw.randrange(2**32))
+        yield from itertools.islice(left[path], 1)
 
 
-def every_place(tree: Path, paths: list[Path], seed: int) -> list[Mutant]:
-    """Return a mutant of each place of some modules, in an order that mixes them."""
+def every_place(tree: Path, paths: list[Path], seed: int) -> Iterator[Mutant]:
+    """Yield a mutant of each place of some modules, in an order that mixes them."""
     draw = random.Random(seed)
     drawn = [draw.choice(mutants) for path in paths for _, mutants in sorted(places(tree, path).items())]
     draw.shuffle(drawn)
-    return drawn
+    yield from drawn

@@ -34,7 +34,8 @@ EQUIVALENT = HERE / "equivalent.csv"
 RESULT = re.compile(r"(?P<test>\S+\.py::.+) (?P<result>PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b")
 SILENT_S = 60  # a test that says nothing for so long hangs
 NEAR = 8  # test files that come before the rest
-LONG_S = 5  # test files that take so long come later
+LONG_S = 5  # test files that take so long come later, and so do these, which draw pages and run whole experiments
+LONG = ("tests/bitjoule/", "tests/docs/", "tests/reports/figures/test_recolour", "tests/reports/energy/test_pictures")
 QUICK, SLOW = "not slow and not dear", "slow and not dear"
 
 
@@ -199,9 +200,10 @@ class Runner:
     def _tested(self, copy: Copy, path: Path) -> tuple[str, str]:
         """Run the tests that can see a module: its own, those near to it, the rest, then what takes long."""
         tests = [str(test) for test in self.imports.tests_of(path)]
-        order = sorted(tests[1:], key=lambda test: copy.seconds[test] // LONG_S)  # of the first run, by nearness
+        mirror = [test for test in tests[:1] if Path(test).name == f"test_{path.name}"]
+        order = sorted(tests[len(mirror) :], key=lambda test: test.startswith(LONG) or copy.seconds[test] >= LONG_S)
         end = time.monotonic() + self.budget_s
-        stages = [(tests[:1], QUICK), (order[:NEAR], QUICK), (order[NEAR:], QUICK), (tests[:NEAR], SLOW)]
+        stages = [(mirror, QUICK), (order[:NEAR], QUICK), (order[NEAR:], QUICK), (tests[:NEAR], SLOW)]
         for selected, marks in stages:
             if selected:
                 outcome, by = copy.test(selected, marks, end - time.monotonic())
@@ -212,7 +214,7 @@ class Runner:
     def _passes(self, copy: Copy, case: str) -> bool:
         test = case.split("[")[0]  # pytest does not find every case again by its name
         if test not in self.sound:
-            self.sound[test] = copy.test([test], "not dear", 600)[0] == "passed"
+            self.sound[test] = copy.test([test], "not dear", 2 * SILENT_S)[0] == "passed"
         return self.sound[test]
 
 
@@ -225,22 +227,24 @@ def _difference(code: str, changed: str) -> tuple[str, str]:
     return "", ""
 
 
-def judged(mutants: list[Mutant], budget_s: float, jobs: int, limit_s: float) -> Iterator[Verdict]:
+def judged(mutants: Iterator[Mutant], budget_s: float, jobs: int, limit_s: float) -> Iterator[Verdict]:
     """Yield verdicts as they come, until all are judged or time is over."""
-    runner, waiting, done = Runner(budget_s), queue.SimpleQueue[Mutant](), queue.Queue[Verdict | None]()
-    for mutant in mutants:
-        waiting.put(mutant)
+    runner, one_draws, done = Runner(budget_s), threading.Lock(), queue.Queue[Verdict | None]()
     end = time.monotonic() + limit_s
 
     def work(folder: Path) -> None:
-        copy = Copy(folder)
+        copy: Copy | None = None
         try:
+            copy = Copy(folder)
             while time.monotonic() < end:
-                done.put(runner.judge(copy, waiting.get_nowait()))
-        except queue.Empty:
+                with one_draws:
+                    mutant = next(mutants)
+                done.put(runner.judge(copy, mutant))
+        except StopIteration:
             pass
         finally:
-            copy.close()
+            if copy is not None:
+                copy.close()
             done.put(None)
 
     with tempfile.TemporaryDirectory() as folder:
