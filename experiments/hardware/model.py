@@ -74,7 +74,7 @@ def choose_model(experiment: RtlExperiment, document: Document) -> Chosen:
     shipped = shipped_models()
     if run.random_weights is not None:
         return _random(experiment, document, name)
-    folder = shipped.get(name, Path(name))
+    folder = shipped[name] if name in shipped else document.folder(("rtl", "model")) / name
     if name not in shipped and "/" not in name and not folder.exists():
         raise InputError([document.problem(("rtl", "model"), *unknown_name("model", name, shipped))])
     opened = open_model(folder, name, run.weights)

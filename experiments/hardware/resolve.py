@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.formats.schemes import schemes
-from bitjoule.energy_models.inputs.documents import Document
+from bitjoule.energy_models.inputs.documents import Document, fingerprint
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.accesses import UnpricedError
@@ -13,10 +13,12 @@ from bitjoule.energy_models.system.machine import Machine
 from bitjoule.experiments.hardware.costs import accelerator_machine
 from bitjoule.experiments.hardware.model import SCHEMES, Chosen, choose_model
 from bitjoule.experiments.hardware.schema import RtlExperiment, read_machine
+from bitjoule.experiments.names.arrays import ARRAYS
+from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.experiments.names.platforms import MachineRead
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.encodings import ENCODINGS
-from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.accelerator.configurations import shipped_configurations
 
 MAX_OPERAND_BYTES = 4 << 30  # of one bare matmul, its results included
 
@@ -35,7 +37,7 @@ class Prepared(NamedTuple):
     platform
         The platform as the experiment names it.
     inputs
-        SHA-256 of its file, if it has one, by its name.
+        SHA-256 of the files of configuration and platform, by name.
     machine
         The machine around the accelerator; none for a model without integer matmuls.
     """
@@ -68,14 +70,23 @@ def prepare(experiment: RtlExperiment, document: Document) -> Prepared:
         A model, configuration, platform or prompt is wrong, or they do not fit each other.
     """
     platform, inputs = read_machine(experiment, document)
-    config = read_configuration(experiment.rtl.config)
+    config, config_inputs = _configuration(experiment, document)
     chosen = None if experiment.rtl.matmuls is not None else choose_model(experiment, document)
-    prepared = Prepared(experiment, document, config, chosen, platform, inputs, None)
+    prepared = Prepared(experiment, document, config, chosen, platform, config_inputs | inputs, None)
     if chosen and not chosen.multiplies_integers:
         return prepared
     _check_fit(prepared)
     _check_sizes(prepared)
     return prepared._replace(machine=_machine(prepared))
+
+
+def _configuration(experiment: RtlExperiment, document: Document) -> tuple[AcceleratorConfig, dict[str, str]]:
+    """Return the accelerator's configuration, and the SHA-256 of its file by its name."""
+    lookup, name = Lookup(document, [], {}), experiment.rtl.config
+    found = lookup.find(ARRAYS, name, ("rtl", "config"))
+    if found is None:
+        raise InputError(lookup.problems)
+    return found.value, lookup.inputs or {name: fingerprint(shipped_configurations()[name])}
 
 
 def _check_fit(prepared: Prepared) -> None:

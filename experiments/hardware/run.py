@@ -17,7 +17,6 @@ from bitjoule.experiments.hardware.model import Chosen
 from bitjoule.experiments.hardware.resolve import Prepared
 from bitjoule.experiments.hardware.schema import DEFAULT_MODEL, RtlRun
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.sim.accelerator.configurations import find_configuration
 from bitjoule.sim.accelerator.cycles import Shape, cycles
 from bitjoule.sim.accelerator.native_build import compiler_version
 from bitjoule.sim.accelerator.rtl_engine import Measured, Row, RtlEngine, summed
@@ -208,8 +207,7 @@ def _multiply(settings: RtlRun, run: _Run) -> None:
 
 
 def _inputs(prepared: Prepared) -> dict[str, str]:
-    config = prepared.experiment.rtl.config
-    files = {config: find_configuration(config), **(prepared.chosen.files if prepared.chosen else {})}
+    files = prepared.chosen.files if prepared.chosen else {}
     return {name: fingerprint(path) for name, path in files.items()}
 
 

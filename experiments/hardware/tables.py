@@ -11,8 +11,10 @@ from bitjoule.experiments.hardware.costs import matmul_costs
 from bitjoule.experiments.hardware.resolve import Prepared
 from bitjoule.experiments.hardware.run import Call, Simulated
 from bitjoule.experiments.hardware.schema import DEFAULT_IDS, DEFAULT_MODEL, DEFAULT_PROMPT, OF_MODELS, RtlExperiment
+from bitjoule.experiments.names.lookup import is_path
 from bitjoule.experiments.output.columns import ENERGY_COLUMNS, PJ_PER_J, REQUEST, RESULT_COLUMNS, SUMMARY_COLUMNS
 from bitjoule.sim.llm.tokenizer import IdTokenizer
+from bitjoule.sim.llm.trained import shipped_models
 
 BARE = "matmul"
 ENDS = ("energy_low_pj", "energy_pj", "energy_high_pj")  # in a price's order
@@ -144,8 +146,17 @@ def written_out(prepared: Prepared, found: Simulated) -> dict[str, object]:
     if prepared.chosen:
         default = DEFAULT_IDS if isinstance(prepared.chosen.tokenizer, IdTokenizer) else DEFAULT_PROMPT
         prompt = default if run.prompt is None else run.prompt
-        run = run.model_copy(update={"model": run.model or DEFAULT_MODEL, "prompt": prompt})
-    run = run.model_copy(update={"clock_mhz": found.machine.node.clock_mhz})
+        model = run.model or DEFAULT_MODEL
+        if prepared.chosen.files and model not in shipped_models():
+            model = _from_anywhere(prepared, model, "model")
+        run = run.model_copy(update={"model": model, "prompt": prompt})
+    config = _from_anywhere(prepared, run.config, "config") if is_path(run.config) else run.config
+    run = run.model_copy(update={"config": config, "clock_mhz": found.machine.node.clock_mhz})
     whole = experiment.model_copy(update={"rtl": run, "platform": prepared.platform.whole})
     unsaid = {"rtl": set(OF_MODELS)} if found.bare else None
     return whole.model_dump(mode="json", exclude_none=True, exclude=unsaid)
+
+
+def _from_anywhere(prepared: Prepared, path: str, key: str) -> str:
+    """Return a path of the experiment as one that leads there from the folder of results, too."""
+    return str((prepared.document.folder(("rtl", key)) / path).resolve())

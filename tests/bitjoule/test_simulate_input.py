@@ -1,13 +1,16 @@
 """What `bitjoule rtl simulate`, and an experiment with the key ``rtl``, refuse before anything runs."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from bitjoule.experiments.output.columns import SUMMARY_COLUMNS
+from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.accelerator.configurations import read_configuration
 from bitjoule.sim.accelerator.cycles import cycles
+from bitjoule.sim.llm.trained import shipped_models
 
 CONFIG = read_configuration("simulate_64x16")
 
@@ -92,7 +95,12 @@ def test_an_experiment_from_yaml_gives_the_same_tables(bitjoule, tmp_path):
         ("random_weights: 0.5", "random_weights: 0.5, new_tokens: 9", "3: rtl: new_tokens and matmuls are both given"),
         ("m: 2, k: 100, n: 40", "m: 65535, k: 1, n: 16777215", "3: rtl.matmuls[0]: 65535x1x16777215 has operands and"),
         ("engine: numpy", "config: binary_64x16", "3: rtl.config: binary_64x16 has weight_encoding binary1, which"),
-        ("engine: numpy", "config: nowhere", "nowhere:1: file: is neither a file nor a shipped configuration"),
+        ("engine: numpy", "config: nowhere", "3: rtl.config: unknown accelerator 'nowhere'; expected "),
+        (
+            "engine: numpy",
+            "config: ./nowhere.yaml",
+            "3: rtl.config: './nowhere.yaml' not found; expected an accelerator's",
+        ),
         ("engine: numpy", "config: ./a4.yaml", "3: rtl.config: ./a4.yaml has activation_bits 4, too few for the"),
         (YAML[YAML.index("{") :], "5\n", "3: rtl: got 5; expected a mapping with keys of config, engine, model,"),
         (YAML[YAML.index("{") :], "{model: tiny-b159}\n", "3: rtl.model: unknown model 'tiny-b159'"),
@@ -111,5 +119,35 @@ def test_a_wrong_hardware_experiment_is_refused(bitjoule, tmp_path, monkeypatch,
     for command in ("check", "run"):
         status, out, err = bitjoule(command, tmp_path / "bad.yaml", *(["--out", "out"] if command == "run" else []))
         assert (status, out) == (2, "")
-        assert err.startswith(message if message.startswith("nowhere") else f"{tmp_path}/bad.yaml:{message}")
+        assert err.startswith(f"{tmp_path}/bad.yaml:{message}")
     assert not (tmp_path / "out").exists()
+
+
+def test_paths_in_an_experiment_start_at_its_folder_and_those_of_a_command_at_the_current_one(
+    bitjoule, tmp_path, monkeypatch
+):
+    folder, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
+    for place, lanes in ((folder, 16), (elsewhere, 8)):
+        place.mkdir()
+        config = f"lanes: {lanes}\ncolumns: 4\nmax_k: 1024\nweight_bus_bits: {8 * lanes}\n"
+        (place / "small.yaml").write_text(config, encoding="utf-8")
+    shutil.copytree(shipped_models()["tiny-b158"], folder / "llm")
+    monkeypatch.chdir(elsewhere)
+    run = "rtl: {engine: numpy, config: ./small.yaml, model: ./llm, new_tokens: 1}\n"
+    (folder / "mine.yaml").write_text(f"name: mine\ntechnology: 45nm\n{run}", encoding="utf-8")
+
+    def widths(*arguments):
+        status, _, err = bitjoule("run", *arguments, "--out", tmp_path / "out")
+        assert (status, err) == (0, "")
+        (q, *_) = pd.read_csv(tmp_path / "out" / "mine" / "matmuls.csv").to_dict("records")
+        return {lanes for lanes in (8, 16) if q["cycles"] == cycles(array(lanes), q["tokens"], q["k"], q["n"])}
+
+    def array(lanes):
+        return AcceleratorConfig(lanes=lanes, columns=4, max_k=1024, weight_bus_bits=8 * lanes)
+
+    assert widths(folder / "mine.yaml") == {16}
+    assert widths(folder / "mine.yaml", "--set", "rtl.config=./small.yaml") == {8}
+    assert bitjoule("run", folder / "mine.yaml", "--out", tmp_path / "out")[0] == 0
+    again = tmp_path / "again.yaml"
+    again.write_text((tmp_path / "out" / "mine" / "experiment.yaml").read_text(), encoding="utf-8")
+    assert widths(again) == {16}
