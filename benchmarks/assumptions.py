@@ -1,7 +1,7 @@
-"""How much each assumption of the system accounting is worth, on one request.
+"""Effect of each assumption of the system accounting on the energy of one request.
 
-Run: ``python benchmarks/assumptions.py`` (seconds). Prints the table of docs/accounting.md: what the energy of prefill
-and of decode would be without, or with another, assumption, over what it is.
+Run: ``python benchmarks/assumptions.py`` (seconds). Prints the table of docs/accounting.md: the energy of prefill and
+of decode without an assumption, or with another, relative to the nominal energy.
 """
 
 import re

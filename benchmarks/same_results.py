@@ -1,13 +1,13 @@
-"""Are the tables of two versions the same? Every column of the old ones is compared as text, to the last digit.
+"""Compares the tables of two versions: every column of the old ones, as text, to the last digit.
 
-Make results with each version, then compare the folders::
+Write results with each version, then compare the folders::
 
     git worktree add /tmp/old 6b6e0c0
     (cd /tmp/old && python -m bitjoule run NAME... --no-plots --out /tmp/old-results)
     python -m bitjoule run NAME... --no-plots --out /tmp/new-results
     python benchmarks/same_results.py /tmp/old-results /tmp/new-results
 
-Columns that only the new tables have are listed, not compared; texts and pictures are not looked at. Exit status 1 if a
+Columns that only the new tables have are listed, not compared; texts and pictures are not compared. Exit status 1 if a
 value, a row or a table differs.
 """
 

@@ -1,4 +1,4 @@
-"""How long a user waits for nothing, and how much disk an installation takes.
+"""Start-up time of Python, the import and the command line, and the disk space of an installation.
 
 Run: ``python benchmarks/startup.py`` (about a minute; installs bitjoule into a temporary environment). Prints Markdown;
 docs/performance.md quotes it.

@@ -1,4 +1,4 @@
-"""How fast and how large a sweep of 100 000 cases is, in one process.
+"""Speed and memory of a sweep of 100 000 cases in one process.
 
 Run: ``python benchmarks/sweep.py`` (under a minute). Prints Markdown; docs/performance.md quotes it.
 """
@@ -77,11 +77,12 @@ def main() -> None:
     print(f"| one warm case, counted and priced | {1e3 * one_s:.2f} ms | <= 1 ms |")
     print(f"| the same as pandas tables, summary included | {1e3 * one_run_s:.1f} ms | |")
     print(f"| sweep of {cases:,} cases, summary in memory | {cases / compute_s:,.0f} cases/s | |")
-    written = f"the same with every file written ({table_bytes / 1e6:.0f} MB)"
+    written = f"the same, with every file written ({table_bytes / 1e6:.0f} MB)"
     print(f"| {written} | {cases / whole_s:,.0f} cases/s | >= 10,000 cases/s |")
-    print(f"| as many, half of them with decode ({decode_bytes / 1e6:.0f} MB) | {cases / decode_s:,.0f} cases/s | |")
+    decode = f"the same number of cases, half of them with decode ({decode_bytes / 1e6:.0f} MB)"
+    print(f"| {decode} | {cases / decode_s:,.0f} cases/s | |")
     print(f"| peak memory of all this | {peak_mb:.0f} MB | < 1,000 MB |")
-    print(f"| time of a case alone / in the sweep | {one_s / (compute_s / cases):.0f} x | |")
+    print(f"| time of a single case / time per case in the sweep | {one_s / (compute_s / cases):.0f} x | |")
     print(f"| pandas' CSV writer / ours | {pandas_s / ours_s:.2f} x | |")
 
 

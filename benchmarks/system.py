@@ -1,4 +1,4 @@
-"""How fast the system accounting is: one matmul, one request, a sweep.
+"""Speed of the system accounting for one matmul, one request and a sweep.
 
 Run: ``python benchmarks/system.py`` (half a minute). Prints Markdown; docs/performance.md quotes it.
 """
