@@ -16,7 +16,7 @@ from bitjoule.energy_models.prices.measured import (
     MeasuredOperation,
     MeasuredTechnology,
 )
-from bitjoule.gates.calibration.fit import Floats, nonnegative_fit, relative_errors, table, told_apart
+from bitjoule.gates.calibration.fit import Floats, identifiable, nonnegative_fit, relative_errors, table
 from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
 from bitjoule.gates.calibration.operators import measure_operator
 from bitjoule.gates.constants import constant, constants
@@ -202,7 +202,7 @@ def check_sizes(config: AcceleratorConfig) -> None:
 
 
 def _check_terms(config: AcceleratorConfig, features: Floats) -> None:
-    lost = [name for i, name in enumerate(TERMS) if name in NEEDED and i not in told_apart(features)]
+    lost = [name for i, name in enumerate(TERMS) if name in NEEDED and i not in identifiable(features)]
     if lost:
         raise CalibrationError(
             f"arrays up to {config.lanes} lanes x {config.columns} columns cannot separate the energy per "
@@ -231,7 +231,7 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
     nominal = nonnegative_fit(features, energies[:, 1])
     low, high = (energies[:, end].sum() / energies[:, 1].sum() for end in (0, 2))
     terms = dict(zip(TERMS, nominal * PJ_PER_FJ, strict=True))
-    if TERMS.index("zero") not in told_apart(features):  # no zeros, or as many in all measurements
+    if TERMS.index("zero") not in identifiable(features):  # no zeros, or as many in all measurements
         terms["zero"] = terms["nonzero"]
     if not terms["nonzero"]:
         raise CalibrationError(

@@ -32,7 +32,7 @@ def nonnegative_fit(features: Floats, energies: Floats) -> Floats:
         raise ValueError("an energy is not positive")
     scaled = features / energies[:, np.newaxis]
     coefficients = np.zeros(terms)
-    kept = told_apart(features)
+    kept = identifiable(features)
     while kept:
         found = np.linalg.lstsq(scaled[:, kept], np.ones(count), rcond=None)[0]
         if (found >= 0).all():
@@ -42,8 +42,8 @@ def nonnegative_fit(features: Floats, energies: Floats) -> Floats:
     return coefficients
 
 
-def told_apart(features: Floats) -> list[int]:
-    """Return the terms that the measurements tell from those before them.
+def identifiable(features: Floats) -> list[int]:
+    """Return the terms that the measurements determine independently of those before them.
 
     Parameters
     ----------

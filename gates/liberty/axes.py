@@ -86,7 +86,7 @@ class TableReader:
         by_place = (_RELATED if group.kind.endswith("_constraint") else _LOAD), ""
         axes = []
         for place, default in enumerate(("input_net_transition", *by_place), 1):
-            text = group.tuples.get(f"index_{place}", template.tuples.get(f"index_{place}"))
+            text = group.complex_attributes.get(f"index_{place}", template.complex_attributes.get(f"index_{place}"))
             if text is None:
                 continue
             name = template.attributes.get(f"variable_{place}", default)

@@ -228,7 +228,7 @@ class Library:
             self._check_corner(library, voltage_v, path)
         self.name = self.name or library.arguments
         self.voltage_v = voltage_v
-        rails = [arguments.replace('"', "").split(",") for name, arguments in library.several if name == "voltage_map"]
+        rails = [arguments.replace('"', "").split(",") for name, arguments in library.repeated if name == "voltage_map"]
         grounds = {name.strip() for name, value in rails if float(value) == 0.0}
         templates = {group.arguments: group for group in library.groups if group.kind.endswith("_template")}
         reader = _CellReader(path, units, TableReader(units, templates), grounds, library)

@@ -29,8 +29,8 @@ class Group:
     kind: str
     arguments: str
     attributes: dict[str, str] = field(default_factory=dict)
-    tuples: dict[str, str] = field(default_factory=dict)
-    several: list[tuple[str, str]] = field(default_factory=list)
+    complex_attributes: dict[str, str] = field(default_factory=dict)
+    repeated: list[tuple[str, str]] = field(default_factory=list)
     groups: list["Group"] = field(default_factory=list)
 
     def of(self, kind: str) -> Iterator["Group"]:
@@ -45,7 +45,7 @@ class Group:
         LibertyError
             There is none.
         """
-        found = self.attributes.get(name, self.tuples.get(name))
+        found = self.attributes.get(name, self.complex_attributes.get(name))
         if found is None:
             raise LibertyError(f"{self.kind} ({self.arguments}) has no {name}")
         return found
@@ -132,8 +132,8 @@ def _take(match: re.Match[str], stack: list[Group]) -> None:
         stack[-1].groups.append(group)
         stack.append(group)
     elif arguments is not None:
-        stack[-1].tuples[name] = arguments
-        stack[-1].several.append((name, arguments))
+        stack[-1].complex_attributes[name] = arguments
+        stack[-1].repeated.append((name, arguments))
     else:
         stack[-1].attributes[name] = value.strip().strip('"').strip()
 

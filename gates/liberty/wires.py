@@ -75,7 +75,7 @@ def read_wire_load(library: Group, units: Units, area_um2: float = 0.0) -> WireL
     name = rule.arguments
     points = sorted(
         tuple(float(part) for part in arguments.split(",")[:2])
-        for key, arguments in rule.several
+        for key, arguments in rule.repeated
         if key == "fanout_length"
     )
     if not points:
@@ -102,7 +102,7 @@ def _selected(library: Group, area_um2: float) -> Group | None:
     rules = {group.arguments: group for group in library.of("wire_load")}
     name = library.attributes.get("default_wire_load", "")
     for selection in library.of("wire_load_selection"):
-        for key, arguments in selection.several:
+        for key, arguments in selection.repeated:
             least, most, selected = (part.strip(' "') for part in arguments.split(","))
             if key == "wire_load_from_area" and float(least) <= area_um2 < float(most):
                 name = selected

@@ -96,7 +96,14 @@ def test_a_nan_has_one_pattern():
         (np.ones((1, 2), np.float32), np.ones((2, 1), np.float16), 8, "fp32", TypeError, "x holds float32"),
         (np.ones((1, 2), np.float16), [[1.0]], 8, "fp32", TypeError, "w holds list"),
         (np.ones((1, 2), np.float16), np.ones((3, 1), np.float16), 8, "fp32", ValueError, "not \\(M, K\\)"),
-        (np.ones((1, 2), np.float16), np.ones((2, 1), np.float16), 0, "fp32", ValueError, "one at least"),
+        (
+            np.ones((1, 2), np.float16),
+            np.ones((2, 1), np.float16),
+            0,
+            "fp32",
+            ValueError,
+            "lanes is 0, expected at least 1",
+        ),
         (np.ones((1, 2), np.float16), np.ones((2, 1), np.float16), 8, "fp64", ValueError, "expected fp32 or fp16"),
     ],
 )
