@@ -120,3 +120,21 @@ def test_a_wrong_file_is_refused_with_its_name_and_what_is_wrong(written, tmp_pa
         read_measured(path)
     assert told in str(error.value)
     assert "wrong.yaml:" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("weights", "actions", "expected"),
+    [
+        ("fp16", ["mul fp16", "add fp16"], ("fp16", "fp16")),
+        ("fp16", ["mul fp16", "add int32"], None),
+        ("int8", ["mul int8", "add int32"], ("int8", "int32")),
+        ("int8", ["mul int8", "add int16"], ("int8", "int32")),  # a narrow name for integer sums in general
+        ("ternary", ["add int8"], ("ternary", "int32")),
+        ("ternary", ["mul int8", "add int32"], ("int8", "int32")),
+        ("fp16", [], None),
+    ],
+)
+def test_a_platforms_actions_find_the_mac_of_their_formats(written, tmp_path, weights, actions, expected):
+    written["macs"].append(mac("int8", "int8", "int32", 5.0))
+    found = technology(written, tmp_path).mac_of_actions(weights, actions)
+    assert (found and (found.weights, found.accumulation)) == expected
