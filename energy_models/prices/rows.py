@@ -74,6 +74,12 @@ def price_row(key: str) -> PriceRow:
             return _amount(key, name, place)
     except (LookupError, ValueError, TypeError, AttributeError, StopIteration, UnpricedError):
         pass  # a malformed place: answered below
+    folder, _, own = file.partition("/")
+    shipped = {"platforms": [*platforms()], "technologies": [*technologies()]}
+    if place and own.endswith(".yaml") and name not in shipped.get(folder, [name]):
+        wrong = f"{brief(name)} is not among the {folder} that ship"
+        expected = f"the price at {brief(place)} in the file or experiment of yours that describes {brief(name)}"
+        raise InputError([Problem("show", 1, "price", wrong, expected)])
     raise InputError([Problem("show", 1, "price", f"unknown price {brief(key)}", EXPECTED)])
 
 

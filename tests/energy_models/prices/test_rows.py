@@ -130,3 +130,17 @@ def test_the_command_refuses_a_key_that_leads_nowhere(bitjoule):
     status, out, err = bitjoule("show", "price", "7nm:add")
     assert (status, out) == (2, "")
     assert err.startswith("show:1: price: unknown price '7nm:add'; expected a value of the column `price`")
+
+
+@pytest.mark.parametrize(
+    ("key", "folder", "place"),
+    [
+        ("platforms/mine.yaml:nodes.7nm.leakage_w@500MHz", "platforms", "nodes.7nm.leakage_w@500MHz"),
+        ("technologies/mine.yaml:add:int8", "technologies", "add:int8"),
+    ],
+)
+def test_a_price_of_a_users_own_file_is_said_to_be_there(bitjoule, key, folder, place):
+    status, out, err = bitjoule("show", "price", key)
+    assert (status, out) == (2, "")
+    expected = f"the price at '{place}' in the file or experiment of yours that describes 'mine'"
+    assert err == f"show:1: price: 'mine' is not among the {folder} that ship; expected {expected}\n"
