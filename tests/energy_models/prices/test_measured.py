@@ -98,8 +98,10 @@ def test_the_papers_accounting_prices_sums_by_operators_or_by_arrays(
     zeros, ones = np.zeros(2, dtype=np.intp), np.ones(2)
     cases = Cases(zeros, np.array([0, 1]), ones, ones, 0 * ones)
     counts = count([Matmul(1, 128, 64)], [schemes()["fp16"], schemes()["bitnet-b1.58"]], cases, Accounting.MAC)
-    energy_pj = price_actions(counts, [found], cases.scheme, zeros).nominal_pj.sum(axis=1)
-    assert energy_pj == pytest.approx([128 * 64 * fp16_pj, 128 * 64 * ternary_pj])
+    energies = price_actions(counts, [found], cases.scheme, zeros)
+    ends = (energies.low_pj, energies.nominal_pj, energies.high_pj)
+    for energy_pj, end in zip(ends, (0.5, 1.0, 2.0), strict=True):
+        assert energy_pj.sum(axis=1) == pytest.approx([128 * 64 * fp16_pj * end, 128 * 64 * ternary_pj * end])
 
 
 @pytest.mark.parametrize(("change", "told"), [
@@ -107,6 +109,7 @@ def test_the_papers_accounting_prices_sums_by_operators_or_by_arrays(
     (lambda d: d["operations"].append(copy.deepcopy(d["operations"][0])), "add int8 stands twice"),
     (lambda d: d["macs"][0].update(weights="trits"), "unknown format 'trits'"),
     (lambda d: d["macs"][0]["nonzero_pj"].update(low=0.0), "a MAC without energy"),
+    (lambda d: d["operations"][0]["energy_pj"].update(low=0.0), "an operation without energy"),
     (lambda d: d["operations"][0]["energy_pj"].update(low=9.0), "nominal outside low..high"),
     (lambda d: d.pop("measured"), "measured"),
     (lambda d: d.update(node_nm=-1.0), "node_nm"),
