@@ -104,7 +104,7 @@ def test_leakage_is_at_the_line_of_the_file_that_it_is_written_in(platform):
     "key",
     [
         "", "x", "operations.csv", "operations.csv:45nm:add", "operations.csv:45nm:add:int9", "memories.csv:sram",
-        "memories.csv:45nm:sram:1", "platforms/ternary-edge.yaml:arrays.none", "platforms/none.yaml:off_chip",
+        "memories.csv:45nm:sram:1", "platforms/ternary-edge.yaml:arrays.none", "platforms/tpu32.yaml:none",
         "platforms/ternary-edge.yaml:nodes.7nm.leakage_w@fast", "technologies/7nm-measured.yaml:mac:none:1x1",
     ],
 )  # fmt: skip
