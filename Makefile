@@ -53,7 +53,7 @@ benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/hardware.py --config benchmarks/configs/*.yaml rtl/configs/decode_64x5.yaml
 
-# Faults put into the code by a seed: which of them no test sees. The sample is the size for CI; it takes two minutes.
+# Faults put into the code by a seed, and which of them no test sees. The sample starts no fault after 90 s.
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.mutation.run --sample 400
 
