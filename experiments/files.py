@@ -21,8 +21,8 @@ Overrides = Sequence[str] | Mapping[str, Any]
 class ExperimentFile(Strict):
     """What an experiment file of any kind says; a kind's schema adds its own keys."""
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100, description="the output folder")
-    description: str = Field(default="", description="a paragraph for the reader")
+    name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100, description="name of the output directory")
+    description: str = Field(default="", description="description of the experiment")
 
     @property
     def size(self) -> str:

@@ -62,7 +62,7 @@ def read_config(path: Path, file: str | None = None) -> ModelShape:
     Raises
     ------
     InputError
-        The file cannot be read, is no JSON object, has an unknown ``model_type`` or an impossible shape.
+        The file cannot be read, is not a JSON object, has an unknown ``model_type`` or an impossible shape.
     """
     if path.is_dir():
         path, file = path / "config.json", f"{file or path}/config.json"
@@ -115,7 +115,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"holds {name}, which is no JSON number")
+    raise ValueError(f"contains {name}, which is not a JSON number")
 
 
 def read_json(path: Path, file: str) -> Document:
@@ -131,7 +131,7 @@ def read_json(path: Path, file: str) -> Document:
     Raises
     ------
     InputError
-        The file cannot be read, or is no JSON object.
+        The file cannot be read, or is not a JSON object.
     """
     text = read_text(path, file)
     try:

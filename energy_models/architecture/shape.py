@@ -91,7 +91,9 @@ class ModelShape(Strict):
         if "head_dim" not in data and type(hidden) is int and type(heads) is int and heads > 0:
             if hidden % heads:
                 raise wrong_value(
-                    f"hidden {hidden} is no multiple of heads {heads}", "a multiple, or head_dim", "heads"
+                    f"hidden ({hidden}) is not a multiple of heads ({heads})",
+                    "a divisor of hidden, or head_dim",
+                    "heads",
                 )
             data["head_dim"] = hidden // heads
         data.setdefault("head_dim", 1)  # hidden or heads is wrong: that is the one thing to report
@@ -100,7 +102,11 @@ class ModelShape(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.heads % self.kv_heads:
-            raise wrong_value(f"heads {self.heads} is no multiple of kv_heads {self.kv_heads}", "a divisor", "kv_heads")
+            raise wrong_value(
+                f"heads ({self.heads}) is not a multiple of kv_heads ({self.kv_heads})",
+                "a divisor of heads",
+                "kv_heads",
+            )
         if self.active_experts > self.experts:
             raise wrong_value(
                 f"{self.active_experts} of {self.experts} experts are active", "at most all", "active_experts"

@@ -72,7 +72,7 @@ class Scheme(Strict):
         if self.stored("weight_storage").holds != self.weights:
             fitting = [name for name, storage in storages().items() if storage.holds == self.weights]
             raise wrong_value(
-                f"{self.weight_storage} holds no {self.weights} weights", choices(fitting), "weight_storage"
+                f"{self.weight_storage} cannot store {self.weights} weights", choices(fitting), "weight_storage"
             )
         return self
 

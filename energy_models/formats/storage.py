@@ -43,7 +43,7 @@ class Storage(Strict):
         if self.holds not in formats():
             raise wrong_value(f"unknown format {self.holds!r}", ", ".join(formats()), "holds")
         if (self.group == 0) != (self.scale_bits == 0):
-            raise wrong_value("one of group and scale_bits", "both or neither", "group")
+            raise wrong_value("only one of group and scale_bits is set", "both or neither", "group")
         return self
 
     @property

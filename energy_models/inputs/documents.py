@@ -140,7 +140,7 @@ def read_text(path: Path, file: str) -> str:
     except FileNotFoundError:
         raise whole_file(file, "does not exist", "a file that can be read") from None
     except UnicodeDecodeError as error:
-        raise whole_file(file, f"is not UTF-8 text (byte {error.start})", "a UTF-8 text file") from None
+        raise whole_file(file, f"is not valid UTF-8 (byte {error.start})", "a UTF-8 text file") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise whole_file(file, f"cannot be read: {error}", "a file that can be read") from None
 
@@ -206,7 +206,9 @@ def parse_document(text: str, file: str) -> Document:
         raise InputError([Problem(file, line, "file", f"YAML: {error.problem or error}", "valid YAML")]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, max(error.position, 0)) + 1
-        raise InputError([Problem(file, line, "file", "holds a character YAML does not allow", "plain text")]) from None
+        raise InputError(
+            [Problem(file, line, "file", "contains a character that YAML does not allow", "plain text")]
+        ) from None
     except RecursionError:
         raise whole_file(file, "is nested too deeply", "a few levels of keys") from None
     finally:
@@ -230,7 +232,7 @@ class _Builder:
     def build(self, node: yaml.Node, path: Path_) -> Any:
         self.lines.setdefault(path, node.start_mark.line + 1)
         if len(self.lines) > MAX_VALUES:
-            raise self.fail(node, path[:1], f"stands for more than {MAX_VALUES} values", FEWER)
+            raise self.fail(node, path[:1], f"expands to more than {MAX_VALUES} values", FEWER)
         if id(node) in self.open:
             raise self.fail(node, path[:1], "an alias contains itself", "an alias of something else")
         self.open.add(id(node))
@@ -284,7 +286,7 @@ class _Builder:
             self.open.discard(id(source))
             self.copied += len(entries)
             if self.copied > MAX_VALUES:
-                raise self.fail(key, path[:1], f"stands for more than {MAX_VALUES} values", FEWER)
+                raise self.fail(key, path[:1], f"expands to more than {MAX_VALUES} values", FEWER)
             found = {**entries, **found}
         return found
 

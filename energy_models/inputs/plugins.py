@@ -99,7 +99,7 @@ def plugins(group: str) -> Mapping[str, Plugin]:
         if package == OURS:  # known without its metadata: these may be older than the source, or missing
             continue
         if found.get(entry.name, plugin) != plugin:
-            raise plugin.error(f"{found[entry.name].package} has one of this name", "a name of its own")
+            raise plugin.error(f"the name is already used by {found[entry.name].package}", "a unique name")
         found[entry.name] = plugin
     return found
 
@@ -121,7 +121,7 @@ def with_ours(group: str, ours: Mapping[str, str]) -> Mapping[str, Plugin]:
     """
     for name, plugin in plugins(group).items():
         if name in ours:
-            raise plugin.error("bitjoule has one of this name", "a name of its own")
+            raise plugin.error("the name is already used by bitjoule", "a unique name")
     return {name: Plugin(group, name, value, OURS) for name, value in ours.items()} | dict(plugins(group))
 
 
@@ -157,11 +157,11 @@ def files_of(plugin: Plugin, pattern: str = "*.yaml", expected: str = FILES) -> 
     try:
         paths = [Path(loaded)] if isinstance(loaded, str | os.PathLike) else [Path(path) for path in loaded]
     except TypeError:
-        raise plugin.error(f"{plugin.value} gives {type(loaded).__name__}", expected) from None
+        raise plugin.error(f"{plugin.value} is of type {type(loaded).__name__}", expected) from None
     files = [file for path in paths for file in (sorted(path.glob(pattern)) if path.is_dir() else [path])]
     missing = [str(file) for file in files if not file.is_file()]
     if not files or missing:
-        raise plugin.error(f"no file at {', '.join(missing or map(str, paths)) or plugin.value}", expected)
+        raise plugin.error(f"file not found: {', '.join(missing or map(str, paths)) or plugin.value}", expected)
     return files
 
 
@@ -194,7 +194,7 @@ def with_contributed(
             except InputError as error:
                 raise plugin.error(f"{error.problems[0].wrong} ({_place(error)})", error.problems[0].expected) from None
             for name in contributed.keys() & entries.keys():
-                raise plugin.error(f"{file.name}: there is a {kind} {name!r} already", "a name of its own")
+                raise plugin.error(f"{file.name}: duplicate {kind} {name!r}", "a unique name")
             entries |= contributed
     return entries
 

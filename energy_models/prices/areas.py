@@ -39,13 +39,13 @@ def areas() -> Mapping[tuple[str, str, float], AreaRow]:
     Raises
     ------
     InputError
-        A row is wrong or stands twice.
+        A row is wrong or duplicated.
     """
     found: dict[tuple[str, str, float], AreaRow] = {}
     for line, cells in read_facts(AREAS_FILE, AREA_COLUMNS):
         key = (cells["operation"], cells["format"], positive(AREAS_FILE, line, cells, "node_nm"))
         if key in found:
-            wrong = f"{key[0]} {key[1]} at {key[2]:g} nm stands twice"
+            wrong = f"duplicate {key[0]} {key[1]} at {key[2]:g} nm"
             raise InputError([Problem(str(AREAS_FILE), line, "operation", wrong, "one row")])
         area_um2 = positive(AREAS_FILE, line, cells, "area_um2")
         found[key] = AreaRow(area_um2, cells["source"], cells["where"], cells["note"])
@@ -59,12 +59,12 @@ def leakage_nw_per_um2() -> Mapping[float, float]:
     Raises
     ------
     InputError
-        A row of leakage.csv is wrong or stands twice.
+        A row of leakage.csv is wrong or duplicated.
     """
     found: dict[float, float] = {}
     for line, cells in read_facts(LEAKAGE_FILE, LEAKAGE_COLUMNS):
         node_nm = positive(LEAKAGE_FILE, line, cells, "node_nm")
         if node_nm in found:
-            raise InputError([Problem(str(LEAKAGE_FILE), line, "node_nm", f"{node_nm:g} nm stands twice", "one row")])
+            raise InputError([Problem(str(LEAKAGE_FILE), line, "node_nm", f"duplicate {node_nm:g} nm", "one row")])
         found[node_nm] = positive(LEAKAGE_FILE, line, cells, "leakage_nw_per_um2")
     return found

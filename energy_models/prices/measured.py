@@ -165,11 +165,11 @@ class MeasuredTechnology(Strict):
         operations = [(row.operation, row.format) for row in self.operations]
         for i, pair in enumerate(operations):
             if pair in operations[:i]:
-                raise wrong_value(f"{' '.join(pair)} stands twice", "one row", "operations", i)
+                raise wrong_value(f"duplicate {' '.join(pair)}", "one row", "operations", i)
         names = [mac.name for mac in self.macs]
         for i, name in enumerate(names):
             if name in names[:i]:
-                raise wrong_value(f"{name} stands twice", "one row", "macs", i)
+                raise wrong_value(f"duplicate {name}", "one row", "macs", i)
         return self
 
 

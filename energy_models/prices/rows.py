@@ -115,7 +115,7 @@ def _memory(key: str, place: list[str]) -> PriceRow:
         rows = tuple(dict.fromkeys(macro_rows(kind, bank_bytes, technology)))
         price = macro_price(kind, bank_bytes, technology)
         between = " and ".join(f"{row.name} ({row.access_bits} bits an access)" for row in rows)
-        derived = f"{bank_bytes:g} bytes a bank: a bit's price, log-log in the size through {between}"
+        derived = f"{bank_bytes:g} bytes per bank: a bit's price, log-log in the size through {between}"
     return PriceRow(
         key, price, "bit", _each(row.source for row in rows), _each(row.where for row in rows),
         tuple(f"{MEMORIES_FILE.name}:{row.line}" for row in rows), derived,

@@ -258,7 +258,7 @@ def technologies() -> dict[str, Technology]:
     Raises
     ------
     InputError
-        A row of operations.csv is wrong or stands twice, or a file of data/technologies is wrong.
+        A row of operations.csv is wrong or duplicated, or a file of data/technologies is wrong.
     """
     rows: dict[float, dict[tuple[str, str], OperationRow]] = {}
     for line, cells in read_facts(OPERATIONS_FILE, COLUMNS):
@@ -270,7 +270,7 @@ def technologies() -> dict[str, Technology]:
         at_node = rows.setdefault(node_nm, {})
         key = (row.operation, row.format)
         if key in at_node:
-            problem = Problem(str(OPERATIONS_FILE), line, "operation", f"{' '.join(key)} stands twice", "one row")
+            problem = Problem(str(OPERATIONS_FILE), line, "operation", f"duplicate {' '.join(key)}", "one row")
             raise InputError([problem])
         at_node[key] = row
     found = {}

@@ -109,7 +109,7 @@ def macro_rows(kind: str, bank_bytes: float, technology: Technology) -> tuple[Me
     if above is None or rows[0][0] > bank_bytes:
         priced = sorted({f"{memory.node_nm:g}nm" for memory in memories() if memory.node_nm})
         raise UnpricedError(
-            f"{technology.name} has no price for {kind} of {bank_bytes:g} bytes a bank",
-            f"a technology out of {', '.join(priced)}",
+            f"{technology.name} has no price for {kind} of {bank_bytes:g} bytes per bank",
+            f"one of the technologies {', '.join(priced)}",
         )
     return rows[max(above - 1, 0)][2], rows[above][2]

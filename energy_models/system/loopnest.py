@@ -147,8 +147,8 @@ def replayed(path: Path, saved: SavedMapping, problem: Problem) -> Mapping:
     array = problem.array
     wanted = TileSize(m=int(problem.m), k=int(problem.k), n=int(problem.n))
     if saved.matmul != wanted:
-        wrong = f"is a mapping of {saved.matmul.m}x{saved.matmul.k}x{saved.matmul.n}"
-        expected = f"one of {wanted.m}x{wanted.k}x{wanted.n}"
+        wrong = f"is a mapping for {saved.matmul.m}x{saved.matmul.k}x{saved.matmul.n}"
+        expected = f"a mapping for {wanted.m}x{wanted.k}x{wanted.n}"
         raise InputError([read_document(path).problem(("matmul",), wrong, expected)])
 
     def blocks(tile: TileSize) -> tuple[float, float, float]:

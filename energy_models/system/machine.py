@@ -190,7 +190,7 @@ class Machine:
                 f"{self.technology.name} has no price for {action} {number_format}, which platform {self.name} needs"
             )
             known = dict.fromkeys(f for _, f in self.technology.rows)
-            raise UnpricedError(wrong, f"formats out of {', '.join(known)}")
+            raise UnpricedError(wrong, f"one of the formats {', '.join(known)}")
         return self.technology.price(action, number_format)
 
     @cached_property

@@ -26,13 +26,15 @@ class Macs(Strict):
 
     weights: list[str] = Field(min_length=1)
     activations: list[str] = Field(min_length=1)
-    actions: list[str] | None = Field(default=None, min_length=1, description="e.g. [mul int8, add int32]")
-    energy_pj: float | None = Field(default=None, gt=0, le=MAX_PRICE, description="instead of actions")
+    actions: list[str] | None = Field(
+        default=None, min_length=1, description="operations of a MAC, e.g. [mul int8, add int32]"
+    )
+    energy_pj: float | None = Field(default=None, gt=0, le=MAX_PRICE, description="energy of a MAC, instead of actions")
 
     @model_validator(mode="after")
     def _priced(self) -> Self:
         if (self.actions is None) == (self.energy_pj is None):
-            raise wrong_value("needs one of actions and energy_pj", "exactly one of them")
+            raise wrong_value("requires one of actions and energy_pj", "exactly one of them")
         for key in ("weights", "activations"):
             for i, name in enumerate(getattr(self, key)):
                 check_format(name, key, i)
@@ -42,7 +44,7 @@ class Macs(Strict):
             operation, number_format = action.split()
             check_format(number_format, "actions", i)
             if any(other.startswith(operation) for other in (self.actions or ())[:i]):
-                raise wrong_value(f"a second {operation} for one MAC", "each operation once", "actions", i)
+                raise wrong_value(f"duplicate operation {operation}", "each operation once", "actions", i)
         if self.actions is not None and not any(action.startswith("add") for action in self.actions):
             raise wrong_value("a MAC without an addition", "an addition, e.g. add int32", "actions")
         return self
@@ -60,17 +62,17 @@ class Macs(Strict):
 class Registers(Strict):
     """Weight registers of each PE."""
 
-    weights: int = Field(default=1, ge=1, le=MAX_SIZE, description="weights that a PE holds")
-    read_pj_per_bit: Amount = Field(default=0.0, description="for each MAC")
+    weights: int = Field(default=1, ge=1, le=MAX_SIZE, description="number of weights stored per PE")
+    read_pj_per_bit: Amount = Field(default=0.0, description="energy per bit read, for each MAC")
     write_pj_per_bit: Amount = Field(default=0.0)
-    load_bits_per_cycle: float = Field(ge=1e-6, le=MAX_PRICE, description="of the path that fills them")
+    load_bits_per_cycle: float = Field(ge=1e-6, le=MAX_PRICE, description="bandwidth of the path that loads them")
 
 
 class Accumulators(Strict):
     """Where partial sums grow."""
 
-    per: Literal["column", "pe"] = Field(description="pe: each PE adds to a register of its own")
-    depth: int = Field(ge=1, le=MAX_SIZE, description="partial sums that each holds")
+    per: Literal["column", "pe"] = Field(description="column: one accumulator per column; pe: one per PE")
+    depth: int = Field(ge=1, le=MAX_SIZE, description="number of partial sums stored in each")
     bits: int = Field(ge=1, le=64)
     read_pj_per_bit: Amount = Field(default=0.0)
     write_pj_per_bit: Amount = Field(default=0.0)
@@ -101,23 +103,29 @@ class Buffer(Strict):
     """An on-chip memory between off-chip memory and arrays."""
 
     holds: list[Literal["weights", "activations"]] = Field(
-        min_length=1, description="activations: inputs, outputs, partial sums and what lies between the matmuls"
+        min_length=1, description="activations: inputs, outputs, partial sums and intermediate activations"
     )
     size_bytes: int = Field(gt=0, le=MAX_SIZE)
     width_bits: int = Field(
-        gt=0, le=MAX_SIZE, description="read, and written, a cycle; also one access of read_pj and write_pj"
+        gt=0, le=MAX_SIZE, description="bits read, and written, per cycle; also the width of an access"
     )
-    memory: str | None = Field(default=None, description="rows of memories.csv, log-log between their sizes, e.g. sram")
-    banks: int = Field(default=1, gt=0, le=MAX_SIZE, description="of `memory`: each is priced at size_bytes / banks")
-    read_pj: float | None = Field(default=None, ge=0, le=MAX_PRICE, description="of an access, instead of memory")
+    memory: str | None = Field(
+        default=None, description="memory kind, e.g. sram; prices are interpolated log-log over size"
+    )
+    banks: int = Field(default=1, gt=0, le=MAX_SIZE, description="number of banks, each priced at size_bytes / banks")
+    read_pj: float | None = Field(
+        default=None, ge=0, le=MAX_PRICE, description="energy of an access, instead of memory"
+    )
     write_pj: float | None = Field(default=None, ge=0, le=MAX_PRICE)
 
 
 class OffChip(Strict):
     """The memory that holds the model."""
 
-    memory: str | None = Field(default=None, description="a row of memories.csv")
-    read_pj_per_bit: float | None = Field(default=None, ge=0, le=MAX_PRICE, description="instead of memory")
+    memory: str | None = Field(default=None, description="name of a memory in memories.csv")
+    read_pj_per_bit: float | None = Field(
+        default=None, ge=0, le=MAX_PRICE, description="energy per bit, instead of memory"
+    )
     write_pj_per_bit: float | None = Field(default=None, ge=0, le=MAX_PRICE)
     bandwidth_gb_per_s: float = Field(ge=1e-6, le=1e9)
 
@@ -125,7 +133,7 @@ class OffChip(Strict):
     def _priced(self) -> Self:
         own = {self.read_pj_per_bit is None, self.write_pj_per_bit is None}
         if own != {self.memory is not None}:
-            raise wrong_value("needs memory, or read_pj_per_bit and write_pj_per_bit", "one of the two ways")
+            raise wrong_value("requires memory, or read_pj_per_bit and write_pj_per_bit", "one of the two ways")
         names = [memory.name for memory in memories() if memory.kind == "dram"]
         if self.memory is not None and self.memory not in names:
             raise wrong_value(*unknown_name("memory", self.memory, dict.fromkeys(names)), "memory")
@@ -135,14 +143,14 @@ class OffChip(Strict):
 class Vector(Strict):
     """The unit for everything that is no matrix product."""
 
-    lanes: int = Field(ge=1, le=MAX_SIZE, description="operations a cycle")
+    lanes: int = Field(ge=1, le=MAX_SIZE, description="operations per cycle")
 
 
 class Node(Strict):
     """What depends on the technology."""
 
     clock_mhz: float = Field(ge=1e-3, le=1e6)
-    leakage_w: Amount = Field(default=0.0, description="of the whole chip")
+    leakage_w: Amount = Field(default=0.0, description="leakage power of the whole chip")
 
 
 class Platform(Strict):
@@ -190,11 +198,11 @@ class Platform(Strict):
             self._check_tiles(name, array)
             for i, macs in enumerate(array.macs):
                 if array.accumulators.bits < macs.term_bits:
-                    wrong = f"{array.accumulators.bits} bits hold no term of {macs.term_bits} bits (macs[{i}])"
+                    wrong = f"{array.accumulators.bits} bits cannot hold a term of {macs.term_bits} bits (macs[{i}])"
                     raise wrong_value(wrong, f"at least {macs.term_bits}", "arrays", name, "accumulators", "bits")
         for key in self.sources:
             if not _leads_somewhere(self, key):
-                raise wrong_value("leads to nothing in this platform", "a key, e.g. off_chip.memory", "sources", key)
+                raise wrong_value("is not a key of this platform", "a key, e.g. off_chip.memory", "sources", key)
         return self
 
     def _check_tiles(self, name: str, array: Array) -> None:
@@ -209,7 +217,7 @@ class Platform(Strict):
                 need_bits = max(need_bits, sum(parts[operand] for operand in buffer.holds))
             need_bytes = -(-need_bits // 8)
             if buffer.size_bytes < need_bytes:
-                wrong = f"{buffer.size_bytes} bytes hold no tile of array {name!r}"
+                wrong = f"{buffer.size_bytes} bytes cannot hold a tile of array {name!r}"
                 raise wrong_value(wrong, f"at least {need_bytes} bytes, or fewer lanes and columns",
                                   "buffers", key, "size_bytes")  # fmt: skip
 
@@ -231,7 +239,7 @@ def _leads_somewhere(value: Any, key: str) -> bool:
 def _check_price(name: str, buffer: Buffer) -> None:
     own = {buffer.read_pj is None, buffer.write_pj is None}
     if own != {buffer.memory is not None}:
-        raise wrong_value("needs memory, or read_pj and write_pj", "one of the two ways", "buffers", name)
+        raise wrong_value("requires memory, or read_pj and write_pj", "one of the two ways", "buffers", name)
     kinds = dict.fromkeys(memory.kind for memory in memories() if memory.capacity_bytes)
     if buffer.memory is not None and buffer.memory not in kinds:
         raise wrong_value(*unknown_name("memory", buffer.memory, kinds), "buffers", name, "memory")
@@ -239,8 +247,8 @@ def _check_price(name: str, buffer: Buffer) -> None:
         sizes = [m.capacity_bytes for m in memories() if m.kind == buffer.memory and m.capacity_bytes]
         bank_bytes = buffer.size_bytes / buffer.banks
         if not min(sizes) <= bank_bytes <= max(sizes):
-            wrong = f"banks of {bank_bytes:g} bytes are outside the sizes that {buffer.memory} is priced at"
-            raise wrong_value(wrong, f"{min(sizes)} to {max(sizes)} bytes a bank: change banks, or give read_pj and "
+            wrong = f"banks of {bank_bytes:g} bytes are outside the sizes for which {buffer.memory} has a price"
+            raise wrong_value(wrong, f"{min(sizes)} to {max(sizes)} bytes per bank: change banks, or give read_pj and "
                               "write_pj", "buffers", name, "banks")  # fmt: skip
 
 
@@ -292,7 +300,7 @@ def _with_base(document: Document, path: Path, seen: tuple[Path, ...]) -> Docume
         raise InputError([document.problem(("like",), *unknown_name("platform", name, known))])
     files = (*seen, path.resolve())
     if base.resolve() in files:
-        wrong = f"{name!r} leads back to this file"
+        wrong = f"circular inheritance: {name!r} is derived from this file"
         raise InputError([document.problem(("like",), wrong, f"another platform, {choices(known)}")])
     data = _with_base(read_document(base), base, files).data
     changes = {key: value for key, value in document.data.items() if key != "like"}

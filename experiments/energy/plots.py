@@ -29,7 +29,7 @@ class PhasePlot(AnyPlot):
     """What plots of one phase share."""
 
     phase: PhaseName | None = Field(
-        default=None, description="default: request where there are new tokens, else prefill"
+        default=None, description="phase; default: request if there are new tokens, otherwise prefill"
     )
 
 
@@ -37,14 +37,14 @@ class EnergyPlot(PhasePlot):
     """Energy over parameters, log-log, one line a scheme, one panel a technology and platform."""
 
     kind: Literal["energy_vs_size"]
-    per_token: bool = Field(default=False, description="energy of a token instead of the whole phase")
+    per_token: bool = Field(default=False, description="energy per token instead of per phase")
 
 
 class RatioPlot(PhasePlot):
     """Baseline energy over ours, one line a scheme, one panel a technology and platform."""
 
     kind: Literal["ratio_vs_size"]
-    arithmetic: bool = Field(default=False, description="beside it, the ratio that the papers' accounting gives")
+    arithmetic: bool = Field(default=False, description="also draw the ratio given by the papers' accounting")
 
     def needs(self) -> frozenset[str]:
         """Return the tables of limits, and of the papers' accounting."""
@@ -55,8 +55,10 @@ class ComponentsPlot(PhasePlot):
     """Stacked energy of each model and scheme."""
 
     kind: Literal["components"]
-    by: Literal["component", "action"] = Field(default="component", description="what is stacked")
-    share: bool = Field(default=True, description="per cent of the total instead of joules")
+    by: Literal["component", "action"] = Field(
+        default="component", description="quantity by which the bars are stacked"
+    )
+    share: bool = Field(default=True, description="percentage of the total instead of joules")
 
     def needs(self) -> frozenset[str]:
         """Return the long table."""
@@ -75,7 +77,7 @@ class SweepPlot(PhasePlot):
     kind: Literal["sweep"]
     over: Literal["prompt_tokens", "new_tokens", "batch"]
     quantity: Literal["energy_per_token_j", "ratio_to_baseline", "latency_s", "tokens_per_s", "memory_bytes"] = Field(
-        default="energy_per_token_j", description="a column of summary.csv"
+        default="energy_per_token_j", description="column of summary.csv"
     )
 
 

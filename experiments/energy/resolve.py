@@ -126,7 +126,9 @@ def _missing_prices(
             if missing:
                 wrong = f"{technology.name} has no price for {', '.join(map(' '.join, missing))}, which {name} needs"
                 formats = {number_format for _, number_format in technology.rows}
-                problems.append(document.problem(("schemes", i), wrong, f"formats out of {', '.join(sorted(formats))}"))
+                problems.append(
+                    document.problem(("schemes", i), wrong, f"one of the formats {', '.join(sorted(formats))}")
+                )
     return problems
 
 

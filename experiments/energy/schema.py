@@ -32,13 +32,13 @@ class Range(Strict):
 
     start: CountOrNone
     stop: CountOrNone
-    step: Count | None = Field(default=None, description="difference of neighbours")
-    factor: int | None = Field(default=None, ge=2, le=MAX_VALUE, description="quotient of neighbours")
+    step: Count | None = Field(default=None, description="difference between consecutive values")
+    factor: int | None = Field(default=None, ge=2, le=MAX_VALUE, description="ratio of consecutive values")
 
     @model_validator(mode="after")
     def _one_spacing(self) -> Self:
         if (self.step is None) == (self.factor is None):
-            raise wrong_value("a range needs one of step and factor", "exactly one of them")
+            raise wrong_value("a range requires one of step and factor", "exactly one of them")
         if self.stop < self.start:
             raise wrong_value(f"stop {self.stop} is below start {self.start}: an empty sweep", "stop >= start")
         if self.factor is not None and self.start == 0:
@@ -81,9 +81,9 @@ SweepOrNone = Annotated[
 class Workload(Strict):
     """What is asked of the model. Each value may be a list or a range: a sweep."""
 
-    prompt_tokens: Sweep = Field(default=512, description="tokens of the prompt, processed at once")
-    new_tokens: SweepOrNone = Field(default=0, description="tokens generated after it, one at a time")
-    batch: Sweep = Field(default=1, description="sequences processed together")
+    prompt_tokens: Sweep = Field(default=512, description="number of prompt tokens, processed in one pass")
+    new_tokens: SweepOrNone = Field(default=0, description="number of generated tokens")
+    batch: Sweep = Field(default=1, description="number of sequences processed together")
 
     @model_validator(mode="after")
     def _not_from_zero(self) -> Self:
@@ -138,26 +138,28 @@ class Experiment(ExperimentFile):
     accounting: Accounting = Field(
         default=Accounting.ARITHMETIC,
         strict=False,
-        description="arithmetic: as the papers count; mac: multiplications and additions of the MACs alone; system: "
+        description="arithmetic: the papers' accounting; mac: the multiplications and additions of MACs only; system: "
         "the whole request on a platform",
     )
     models: list[NameOrShape] | None = Field(
-        default=None, min_length=1, description="preset names, paths to a Hugging Face config.json, or shapes"
+        default=None, min_length=1, description="preset names, paths to a Hugging Face config.json, or inline shapes"
     )
     matmuls: list[MatmulSize] | None = Field(default=None, min_length=1, description="instead of models")
     schemes: list[NameOrScheme] = Field(min_length=1)
     technologies: list[NameOrTechnology] = Field(
-        min_length=1, description="names, paths to a technology of `bitjoule calibrate`, or such written out"
+        min_length=1, description="names, paths to a file written by `bitjoule calibrate`, or inline technologies"
     )
     platforms: list[NameOrPlatform] | None = Field(
-        default=None, min_length=1, description="machines, with `accounting: system`: names, paths, sets or written out"
+        default=None, min_length=1, description="with `accounting: system`: names, paths, sets or inline platforms"
     )
     objective: Objective = Field(
-        default=Objective.ENERGY, strict=False, description="what mappings are chosen for, with `accounting: system`"
+        default=Objective.ENERGY, strict=False, description="objective of the mapping search, with `accounting: system`"
     )
-    workload: Workload | None = Field(default=None, description="not with matmuls, which carry their tokens as m")
+    workload: Workload | None = Field(
+        default=None, description="workload; not with matmuls, which give their tokens as m"
+    )
     baseline: Baseline | None = None
-    published: str | None = Field(default=None, description="printed numbers to set beside ours")
+    published: str | None = Field(default=None, description="name of a table of published values to compare with")
     plots: list[Plot] = Field(default_factory=list)
 
     @model_validator(mode="before")
@@ -173,7 +175,7 @@ class Experiment(ExperimentFile):
         names = [value if isinstance(value, str) else value.name for value in values or []]
         repeated = _repeated(names)
         if repeated is not None:
-            raise wrong_value(f"{repeated!r} stands twice", "each name once")
+            raise wrong_value(f"duplicate {repeated!r}", "each name once")
         return values
 
     @model_validator(mode="after")
@@ -194,7 +196,7 @@ class Experiment(ExperimentFile):
             sizes = (self.workload.prompt_tokens, self.workload.new_tokens, self.workload.batch)
             for key, values in zip(("prompt_tokens", "new_tokens", "batch"), map(swept, sizes), strict=True):
                 if _repeated(values) is not None:
-                    raise wrong_value(f"holds {_repeated(values)} twice", "each value once", "workload", key)
+                    raise wrong_value(f"duplicate value {_repeated(values)}", "each value once", "workload", key)
         if self.cases > MAX_CASES:
             raise wrong_value(f"the sweep has {self.cases} cases", f"at most {MAX_CASES}", "workload")
         return self
@@ -227,10 +229,10 @@ class Experiment(ExperimentFile):
                 )
             timed = isinstance(plot, SweepPlot) and plot.quantity in ("latency_s", "tokens_per_s", "memory_bytes")
             if (plot.kind in SYSTEM_PLOTS or timed) and not system:
-                wrong = f"a plot of kind {plot.kind!r} of what {self.accounting.value} does not know"
+                wrong = f"a plot of kind {plot.kind!r} requires values that accounting {self.accounting.value} lacks"
                 raise wrong_value(wrong, "accounting: system", "plots", i)
             if isinstance(plot, LossPlot | SweepPlot | MemoryPlot) and self.matmuls is not None:
-                raise wrong_value(f"a plot of kind {plot.kind!r} of bare matmuls", "models", "plots", i)
+                raise wrong_value(f"a plot of kind {plot.kind!r} does not support matmuls", "models", "plots", i)
             if isinstance(plot, LossPlot) and not self._has_law():
                 expected = "a scheme with FP16 or binary weights: theirs are the papers' scaling laws"
                 raise wrong_value("a plot of kind 'loss_vs_energy' without a scaling law", expected, "plots", i)

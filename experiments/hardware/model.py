@@ -122,7 +122,7 @@ def _prompt(experiment: RtlExperiment, document: Document, tokenizer: Tokenizer,
         expected = "fewer tokens"
         check_positions(shape, len(ids), run.new_tokens)
         if len(ids) > MAX_PROMPT:
-            raise ValueError(f"is {len(ids)} tokens long, the hardware takes {MAX_PROMPT}")
+            raise ValueError(f"is {len(ids)} tokens long, more than the hardware's limit of {MAX_PROMPT}")
     except UnknownTextError as error:
         raise InputError([document.problem(("rtl", "prompt"), *error.args)]) from None
     except ValueError as error:

@@ -99,7 +99,7 @@ def _check_fit(prepared: Prepared) -> None:
     encoding = f"weight_encoding {config.weight_encoding}"
     zeros = ", ".join(name for name, encoding in ENCODINGS.items() if encoding.zero)
     if config.multiplies:
-        raise refuse(f"{encoding}, an array that multiplies", f"one of trits: {', '.join(ENCODINGS)}")
+        raise refuse(f"{encoding}, an array with multipliers", f"a multiplier-free array: {', '.join(ENCODINGS)}")
     sizes = [linear.in_features for linear in chosen.shape.linears] if chosen else []
     widest = max(sizes + [matmul.k for matmul in run.matmuls or ()])
     if widest > config.max_k:
@@ -109,7 +109,7 @@ def _check_fit(prepared: Prepared) -> None:
         wrong = f"activation_bits {config.activation_bits}, too few for the activations' {bits}"
         raise refuse(wrong, f"activation_bits: {bits}")
     if prepared.scheme == SCHEMES["ternary"] and run.random_weights != 0 and not config.encoding.zero:
-        raise refuse(f"{encoding}, which cannot say the zeros of these weights", f"one of {zeros}")
+        raise refuse(f"{encoding}, which cannot encode zero weights", f"one of {zeros}")
 
 
 def _check_sizes(prepared: Prepared) -> None:

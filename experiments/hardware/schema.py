@@ -26,7 +26,7 @@ OF_MODELS = ("model", "weights", "prompt", "new_tokens", "temperature")  # keys 
 class RtlMatmul(MatmulSize):
     """A bare matrix product (M, K) @ (K, N) that one command can ask for."""
 
-    m: int = Field(ge=1, le=(1 << COMMAND_M_BITS) - 1, description="tokens")
+    m: int = Field(ge=1, le=(1 << COMMAND_M_BITS) - 1, description="number of tokens")
     k: int = Field(ge=1, le=MAX_K[-1], description="in_features; at most the configuration's max_k")
     n: int = Field(ge=1, le=(1 << COMMAND_N_BITS) - 1, description="out_features")
 
@@ -55,35 +55,33 @@ class RtlRun(Strict):
         }
     )
 
-    config: str = Field(default=DEFAULT_CONFIG, description="accelerator: a YAML file, or a shipped configuration")
+    config: str = Field(default=DEFAULT_CONFIG, description="accelerator configuration: a YAML file or a bundled one")
     engine: Literal["rtl", "numpy", "check"] = Field(
-        default="rtl", description="who multiplies; check: both, every product compared"
+        default="rtl", description="matmul backend; check: run both and compare every product"
     )
     model: str | None = Field(
         default=None,
-        description=f"a Hugging Face folder, a model that ships (default: {DEFAULT_MODEL}), or with random_weights "
+        description=f"a Hugging Face directory, a bundled model (default: {DEFAULT_MODEL}), or with random_weights "
         "a preset too",
     )
     weights: Literal["ternary", "binary"] | None = Field(
-        default=None, description="quantise a folder's floating-point weights so"
+        default=None, description="quantise the model's floating-point weights to this format"
     )
     matmuls: Annotated[list[RtlMatmul], Field(min_length=1, json_schema_extra={"uniqueItems": True})] | None = Field(
-        default=None, description="instead of a model, on operands that are drawn; each size once"
+        default=None, description="matmul sizes to run on random operands, instead of a model"
     )
-    random_weights: float | None = Field(default=None, ge=0, le=1, description="share of zeros of trits that are drawn")
+    random_weights: float | None = Field(default=None, ge=0, le=1, description="share of zeros among random weights")
     prompt: str | None = Field(
         default=None,
         description=f"text (default: {DEFAULT_PROMPT!r}), or ids for a model without tokenizer "
         f"(default: {DEFAULT_IDS!r})",
     )
-    new_tokens: int = Field(
-        default=32, ge=1, le=999_999, description="generated after the prompt; fewer if the model ends its text"
-    )
-    temperature: float = Field(default=0.6, ge=0, le=1000, description="0: the likeliest token")
-    seed: int = Field(default=0, ge=0, le=10**18, description="of what is drawn")
-    toggles: bool = Field(default=False, description="count toggles in each matmul's first cycles; a slower build")
+    new_tokens: int = Field(default=32, ge=1, le=999_999, description="maximum number of generated tokens")
+    temperature: float = Field(default=0.6, ge=0, le=1000, description="sampling temperature; 0: greedy")
+    seed: int = Field(default=0, ge=0, le=10**18, description="random seed")
+    toggles: bool = Field(default=False, description="count toggles in the first cycles of each matmul (slower)")
     clock_mhz: float | None = Field(
-        default=None, ge=1e-3, le=1e6, description="of the accelerator; default: the platform's at the technology"
+        default=None, ge=1e-3, le=1e6, description="clock of the accelerator; default: the platform's"
     )
 
     @model_validator(mode="after")
@@ -95,11 +93,11 @@ class RtlRun(Strict):
         if self.weights is not None and self.random_weights is not None:
             raise wrong_value("weights and random_weights are both given", "one of them")
         if self.toggles and self.engine == "numpy":
-            raise wrong_value("NumPy has no toggles to count", "engine rtl or check", "toggles")
+            raise wrong_value("engine numpy cannot count toggles", "engine rtl or check", "toggles")
         if self.matmuls is not None and self.random_weights is None:
             raise wrong_value("matmuls without random_weights", "random_weights, the share of zero trits")
         if len({(size.m, size.k, size.n) for size in self.matmuls or ()}) < len(self.matmuls or ()):
-            raise wrong_value("a size stands twice", "each size once", "matmuls")
+            raise wrong_value("duplicate size", "each size once", "matmuls")
         return self
 
 
@@ -110,13 +108,13 @@ class RtlExperiment(ExperimentFile):
 
     technology: str = Field(
         default="7nm",
-        description="whose prices",
+        description="technology whose prices are used",
         json_schema_extra=lambda schema: schema.update(enum=[*technologies()]),
     )
     platform: OnePlatform = Field(
-        default=DEFAULT_PLATFORM, description="the machine around the accelerator: a name, a path, or written out"
+        default=DEFAULT_PLATFORM, description="platform around the accelerator: a name, a path, or inline"
     )
-    rtl: RtlRun = Field(description="what is simulated")
+    rtl: RtlRun = Field(description="hardware simulation")
 
     @property
     def size(self) -> str:

@@ -50,7 +50,7 @@ def read_array(lookup: Lookup, entry: str | Mapping[str, Any], at: Path_) -> Acc
                 problems.append(document.problem((*at, fault.key), fault.wrong + hint, fault.expected))
             return None
     if config.tile_beats > config.tokens:
-        wrong = f"a weight tile of {config.tile_bits} bits on a bus of {config.weight_bus_bits}: the array would wait"
+        wrong = f"a weight tile of {config.tile_bits} bits stalls on a bus of {config.weight_bus_bits}"
         expected = f"weight_bus_bits: {config.tile_bits}, or tokens of at least {config.tile_beats}"
         problems.append(document.problem(at, wrong, expected))
     return config

@@ -72,7 +72,7 @@ class PlatformSet(Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
     by_scheme: dict[str, OnePlatform] = Field(
-        min_length=1, description="platform (a name, a path, or written out) of each scheme"
+        min_length=1, description="platform of each scheme: a name, a path, or an inline platform"
     )
 
 
@@ -85,7 +85,7 @@ def _platform_kind(value: Any) -> str:
 class MatmulSize(Strict):
     """A bare matrix product (M, K) @ (K, N)."""
 
-    m: Count = Field(description="tokens")
+    m: Count = Field(description="number of tokens")
     k: Count = Field(description="in_features")
     n: Count = Field(description="out_features")
 

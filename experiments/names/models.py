@@ -28,7 +28,7 @@ def read_models(
     for matmul in matmuls or ():
         found[f"{matmul.m}x{matmul.k}x{matmul.n}"] = Matmul(matmul.m, matmul.k, matmul.n)
     if len(found) < len(matmuls or ()):
-        lookup.problems.append(lookup.document.problem(("matmuls",), "a size stands twice", "each size once"))
+        lookup.problems.append(lookup.document.problem(("matmuls",), "duplicate size", "each size once"))
     for i, entry in enumerate(models or ()):
         at: Path_ = ("models", i)
         if isinstance(entry, str):

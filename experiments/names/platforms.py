@@ -99,7 +99,7 @@ def _members(lookup: Lookup, entry: PlatformSet, schemes: Sequence[str], at: Pat
     for scheme, machine in entry.by_scheme.items():
         where = (*at, "by_scheme", scheme)
         if scheme not in schemes:
-            wrong = f"{scheme!r} is no scheme of this experiment{suggestion(scheme, schemes)}"
+            wrong = f"{scheme!r} is not a scheme of this experiment{suggestion(scheme, schemes)}"
             lookup.problems.append(lookup.document.problem(where, wrong, choices(schemes)))
         one = read_machine(lookup, machine, where)
         if one is not None:
@@ -151,5 +151,5 @@ def _check_tiles(machine: Machine, kind: Kind) -> None:
     """Refuse buffers without room for the smallest tile: a scheme may store values wider than their format."""
     array, _ = machine.array(kind)
     if search(machine.problem(kind, 1, array.lanes, array.columns, False, 0.0)) is None:
-        wrong = f"the buffers of platform {machine.name} hold no tile of {array.lanes} x {array.columns}"
+        wrong = f"the buffers of platform {machine.name} cannot hold a tile of {array.lanes} x {array.columns}"
         raise UnpricedError(wrong, "larger buffers, or fewer lanes and columns")

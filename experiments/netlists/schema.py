@@ -35,9 +35,11 @@ class NamedArray(Strict):
 
     instead: ClassVar[str] = "a shipped configuration, a YAML file, or "
 
-    name: str = Field(pattern=NAME, max_length=MAX_NAME, description="on lines and bars")
-    config: Config = Field(description="a shipped configuration, a YAML file, or its keys")
-    stimuli: list[Text] | None = Field(default=None, min_length=1, description="operands of this array instead")
+    name: str = Field(pattern=NAME, max_length=MAX_NAME, description="label in plots")
+    config: Config = Field(description="a bundled configuration, a YAML file, or inline keys")
+    stimuli: list[Text] | None = Field(
+        default=None, min_length=1, description="stimuli of this array, instead of the common ones"
+    )
 
 
 def _library_kind(value: Any) -> str:
@@ -56,9 +58,9 @@ ArrayEntry = Annotated[
 class GatesEffort(Strict):
     """How long operands are run."""
 
-    cycles: int = Field(default=8, ge=2, le=100_000, description="clock cycles that are counted")
-    words: int = Field(default=1, ge=1, le=1024, description="words of 64 independent sequences")
-    seed: int = Field(default=1, ge=0, le=10**18, description="of random operands")
+    cycles: int = Field(default=8, ge=2, le=100_000, description="number of clock cycles measured")
+    words: int = Field(default=1, ge=1, le=1024, description="number of 64-bit words of independent sequences")
+    seed: int = Field(default=1, ge=0, le=10**18, description="random seed of the operands")
 
 
 class GatesRun(Strict):
@@ -66,17 +68,17 @@ class GatesRun(Strict):
 
     libraries: list[Library] = Field(
         default=[FREEPDK45], min_length=1, max_length=MAX_ENTRIES,
-        description=f"{FREEPDK45}, a Liberty file, or a list of those of one library and corner; * and ? stand for any",
+        description=f"{FREEPDK45}, a Liberty file, or a list of files of one library and corner; * and ? are wildcards",
     )  # fmt: skip
     arrays: list[ArrayEntry] = Field(
         min_length=1, max_length=MAX_ENTRIES,
-        description="shipped configurations, YAML files, or a name with a configuration",
+        description="bundled configurations, YAML files, or a name with a configuration",
     )  # fmt: skip
     stimuli: list[Text] = Field(
         min_length=1, max_length=MAX_ENTRIES,
-        description="gaussian:SIGMA or uniform, both with or without ,zeros:SHARE; worst; model:NAME",
+        description="gaussian:SIGMA or uniform, optionally followed by ,zeros:SHARE; worst; model:NAME",
     )  # fmt: skip
-    effort: GatesEffort = Field(default_factory=GatesEffort, description="how long operands are run")
+    effort: GatesEffort = Field(default_factory=GatesEffort, description="length of the simulation")
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
@@ -84,11 +86,11 @@ class GatesRun(Strict):
                  if isinstance(entry, NamedArray) and entry.stimuli]  # fmt: skip
         for _, stimuli, at in [(0, self.stimuli, ("stimuli",)), *named]:
             if len(set(stimuli)) < len(stimuli):
-                raise wrong_value("a stimulus stands twice", "each once", *at)
+                raise wrong_value("duplicate stimulus", "each once", *at)
         names = [entry if isinstance(entry, str) else entry.name for entry in self.arrays]
         for i, name in enumerate(names):
             if name in names[:i]:
-                raise wrong_value(f"a second array is named {name!r}", "each name once", "arrays", i)
+                raise wrong_value(f"duplicate array name {name!r}", "each name once", "arrays", i)
         return self
 
 
@@ -96,14 +98,14 @@ class GatesPlot(Strict):
     """A picture of what was measured."""
 
     kind: Literal["energy_vs_zeros", "parts", "energy_vs_bits"] = Field(
-        description="energy over the share of zero weights; what it is made of; energy over the bits of activations"
+        description="energy over the share of zero weights; energy by part; energy over activation bits"
     )
-    share: bool = Field(default=False, description="of kind parts: in per cent instead of joules")
+    share: bool = Field(default=False, description="kind parts only: percentage instead of joules")
 
     @model_validator(mode="after")
     def _share_of_parts(self) -> Self:
         if self.share and self.kind != "parts":
-            raise wrong_value(f"a plot of kind {self.kind!r} in per cent", "kind: parts", "share")
+            raise wrong_value(f"a plot of kind {self.kind!r} does not support share", "kind: parts", "share")
         return self
 
 
@@ -112,8 +114,8 @@ class GatesExperiment(ExperimentFile):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule gates experiment")
 
-    gates: GatesRun = Field(description="what is measured")
-    plots: list[GatesPlot] = Field(default_factory=list, max_length=8, description="what to draw")
+    gates: GatesRun = Field(description="gate-level measurement")
+    plots: list[GatesPlot] = Field(default_factory=list, max_length=8, description="plots to draw")
 
     @property
     def size(self) -> str:
@@ -207,10 +209,10 @@ def read_gates_experiment(document: Document) -> GatesInput:
     ]
     for i, files in enumerate(libraries):
         if files and files in libraries[:i]:
-            problems.append(document.problem(("gates", "libraries", i), "a library stands twice", "each once"))
+            problems.append(document.problem(("gates", "libraries", i), "duplicate library", "each once"))
     over_bits = any(plot.kind == "energy_vs_bits" for plot in experiment.plots)
     if over_bits and not problems and len({array.config.activation_bits for array in arrays}) < 2:
-        wrong = "a plot over the bits of activations of arrays that have the same"
+        wrong = "a plot of kind 'energy_vs_bits' of arrays with equal activation_bits"
         problems.append(document.problem(("plots",), wrong, "arrays with several activation_bits"))
     if problems:
         raise InputError(dict.fromkeys(problems))

@@ -25,7 +25,7 @@ class PricesExperiment(ExperimentFile):
 
     compare: list[Pair] = Field(
         min_length=1, max_length=8,
-        description="pairs of technologies, the first the one that the second is divided by: names, paths to a "
+        description="pairs of technologies, the second relative to the first: names, paths to a "
         "technology of `bitjoule calibrate`, or such written out",
     )  # fmt: skip
 
@@ -39,7 +39,7 @@ class PricesExperiment(ExperimentFile):
     def _two_each(cls, pairs: list[Pair]) -> list[Pair]:
         for i, pair in enumerate(pairs):
             if len(pair) != 2:
-                raise wrong_value(f"holds {len(pair)}", "two technologies", i)
+                raise wrong_value(f"has length {len(pair)}", "two technologies", i)
         return pairs
 
 
@@ -91,7 +91,9 @@ def _pairs(experiment: PricesExperiment, lookup: Lookup) -> list[tuple[str | Nam
         found = [read_technology(lookup, entry, ("compare", i, side)) for side, entry in enumerate(entries)]
         names = [whole if isinstance(whole, str) else whole.name for whole in found if whole is not None]
         if len(names) == 2 and names[0] == names[1]:
-            problems.append(lookup.document.problem(("compare", i), f"{names[0]!r} beside itself", "two technologies"))
+            problems.append(
+                lookup.document.problem(("compare", i), f"{names[0]!r} is compared with itself", "two technologies")
+            )
         pairs.append((found[0], found[1]))
     if problems:
         raise InputError(dict.fromkeys(problems))

@@ -162,8 +162,8 @@ def test_a_plug_in_with_a_fault_is_named_and_nothing_is_left_behind(tmp_path, wa
 def test_two_packages_cannot_add_the_same_name_and_nobody_adds_one_of_ours(dice):
     packages.install(dice, "energetic", "[bitjoule.kinds]\nenergy = dice\n", {})
     ran = packages.bitjoule(dice, "check", "mine.yaml")
-    taken = "has one of this name; expected a name of its own"
-    says = f"bitjoule: energetic: entry point 'energy' of bitjoule.kinds: bitjoule {taken}\n"
+    taken = "the name is already used by "
+    says = f"bitjoule: energetic: entry point 'energy' of bitjoule.kinds: {taken}bitjoule; expected a unique name\n"
     assert (ran.returncode, ran.stderr) == (1, says)
     (dice / "energetic-1.0.dist-info" / "entry_points.txt").write_text("[bitjoule.kinds]\ndice = energetic\n")
     ran = packages.bitjoule(dice, "check", "mine.yaml")

@@ -147,15 +147,15 @@ FILES = "a YAML file, a folder of YAML files, a package that holds them, or a fu
     ("where", "text", "says"),
     [
         ("data.py", "def schemes():\n    return 3\n",
-         f"ours' of bitjoule.schemes: chips.data:schemes gives int; expected {FILES}"),
+         f"ours' of bitjoule.schemes: chips.data:schemes is of type int; expected {FILES}"),
         ("data.py", "def schemes():\n    return 'nowhere.yaml'\n",
-         f"ours' of bitjoule.schemes: no file at nowhere.yaml; expected {FILES}"),
+         f"ours' of bitjoule.schemes: file not found: nowhere.yaml; expected {FILES}"),
         ("data.py", "def schemes():\n    raise KeyError('HOME')\n",
          f"ours' of bitjoule.schemes: chips.data:schemes() fails (KeyError: 'HOME'); expected {FILES}"),
         ("data.py", "", f"ours' of bitjoule.schemes: importing chips.data:schemes fails (AttributeError: module "
          f"'chips.data' has no attribute 'schemes'); expected {FILES}"),
         ("schemes.yaml", SCHEMES.replace("w1a16", "fp16"),
-         "ours' of bitjoule.schemes: schemes.yaml: there is a scheme 'fp16' already; expected a name of its own"),
+         "ours' of bitjoule.schemes: schemes.yaml: duplicate scheme 'fp16'; expected a unique name"),
         ("schemes.yaml", SCHEMES.replace("rescale:", "recsale:"),
          "ours' of bitjoule.schemes: unknown key (did you mean 'rescale'?) (CHIPS/schemes.yaml:2: "
          "schemes.w1a16.recsale); expected one of description, weights"),

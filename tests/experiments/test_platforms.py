@@ -80,7 +80,7 @@ CASES = {
     ),
     "a set with an unknown scheme": (
         ENTRY, "- name: s\n    by_scheme:\n      fp16: fp16-edge\n      bitnet-b1.58: ternary-edge\n      fp61: fp16-e",
-        "13: platforms[0].by_scheme.fp61: 'fp61' is no scheme of this experiment (did you mean 'fp16'?); expected one ",
+        "13: platforms[0].by_scheme.fp61: 'fp61' is not a scheme of this experiment (did you mean 'fp16'?); expected ",
     ),
     "a set with an unknown platform": (
         ENTRY, "- name: s\n    by_scheme:\n      fp16: fp16-egde\n      bitnet-b1.58: ternary-edge",
@@ -104,7 +104,7 @@ CASES = {
     ),
     "a platform written out with too small a buffer": (
         f"{ENTRY}\n", INLINE.replace("size_bytes: 1000", "size_bytes: 47"),
-        "19: platforms[0].buffers.a.size_bytes: 47 bytes hold no tile of array 'a'; expected at least 48 bytes, or few",
+        "19: platforms[0].buffers.a.size_bytes: 47 bytes cannot hold a tile of array 'a'; expected at least 48 bytes",
     ),
     "a platform of a file with a mistake": (
         ENTRY, "- broken.yaml", "BROKEN:2: vector.lanes: got 0; expected greater than or equal to 1",
@@ -112,7 +112,7 @@ CASES = {
     "a number for a platform": (
         ENTRY, "- 5", "9: platforms[0]: got 5; expected a name, a path to a platform's YAML, or a mapping",
     ),
-    "one name twice": (ENTRY, f"{ENTRY}\n  {ENTRY}", "8: platforms: 'ternary-edge' stands twice; expected each"),
+    "one name twice": (ENTRY, f"{ENTRY}\n  {ENTRY}", "8: platforms: duplicate 'ternary-edge'; expected each"),
     "a file named as a platform": (
         ENTRY, f"{ENTRY}\n  - ./ternary-edge.yaml",
         "10: platforms[1]: duplicate platform 'ternary-edge'; expected each name once",
@@ -253,4 +253,7 @@ def test_a_cache_wider_than_the_buffer_is_refused_before_anything_runs(tmp_path,
     path = experiment(tmp_path, text.replace(BARE, small))
     status, out, err = bitjoule("check", path)
     assert (status, out) == (2, "")
-    assert "the buffers of platform mine hold no tile of 8 x 8 (wide); expected larger buffers, or fewer lanes" in err
+    assert (
+        "the buffers of platform mine cannot hold a tile of 8 x 8 (wide); expected larger buffers, or fewer lanes"
+        in err
+    )

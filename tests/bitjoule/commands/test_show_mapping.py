@@ -149,4 +149,4 @@ def test_a_mapping_of_another_matmul_is_not_replayed(tmp_path, bitjoule):
     bitjoule("show", "mapping", "tpu32", "64x320x640", "--scheme", "int8", "--save", file)
     status, out, err = bitjoule("show", "mapping", "tpu32", "64x320x641", "--scheme", "int8", "--replay", file)
     assert (status, out) == (2, "")
-    assert err == f"{file}:4: matmul: is a mapping of 64x320x640; expected one of 64x320x641\n"
+    assert err == f"{file}:4: matmul: is a mapping for 64x320x640; expected a mapping for 64x320x641\n"

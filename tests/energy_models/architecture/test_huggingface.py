@@ -53,8 +53,14 @@ def test_an_unknown_type_is_refused_and_the_supported_ones_are_named(llama):
         ({"num_hidden_layers": -1}, "num_hidden_layers: got -1; expected greater than 0"),
         ({"num_hidden_layers": "32"}, "num_hidden_layers: got '32'; expected a valid integer"),
         ({"hidden_act": "tanh"}, "hidden_act: unknown activation 'tanh'"),
-        ({"num_key_value_heads": 5}, "num_key_value_heads: heads 32 is no multiple of kv_heads 5"),
-        ({"num_attention_heads": 3}, "num_attention_heads: hidden 4096 is no multiple of heads 3"),
+        (
+            {"num_key_value_heads": 5},
+            "num_key_value_heads: heads (32) is not a multiple of kv_heads (5); expected a divisor of heads",
+        ),
+        (
+            {"num_attention_heads": 3},
+            "num_attention_heads: hidden (4096) is not a multiple of heads (3)",
+        ),
         ({"hidden_size": True}, "hidden_size: got True; expected a valid integer"),
         ({"hidden_size": None}, "hidden_size: is missing"),
     ],

@@ -88,9 +88,12 @@ def test_a_mixture_stores_every_expert_and_uses_some():
     [
         (
             ("heads: 2", "heads: 3"),
-            "f.yaml:1: heads: hidden 8 is no multiple of heads 3; expected a multiple, or head_dim",
+            "f.yaml:1: heads: hidden (8) is not a multiple of heads (3); expected a divisor of hidden, or head_dim",
         ),
-        (("heads: 2", "heads: 2, kv_heads: 3"), "f.yaml:1: kv_heads: heads 2 is no multiple of kv_heads 3"),
+        (
+            ("heads: 2", "heads: 2, kv_heads: 3"),
+            "f.yaml:1: kv_heads: heads (2) is not a multiple of kv_heads (3); expected a divisor of heads",
+        ),
         (("ffn: 16", "ffn: 16, active_experts: 2"), "f.yaml:1: active_experts: 2 of 1 experts are active"),
         (("layers: 2", "layers: 0"), "f.yaml:1: layers: got 0; expected greater than 0"),
         (

@@ -107,11 +107,11 @@ def test_int8_weights_need_int8_products():
         ("{weights: fp16, activations: fp16, attention: ternary}", "'ternary' is unknown"),
         (
             "{weights: ternary, activations: int8, attention: fp16, rescale: fp16, weight_storage: int8}",
-            "f.yaml:1: weight_storage: int8 holds no ternary weights; expected one of ternary2, ternary3, ternary5",
+            "f.yaml:1: weight_storage: int8 cannot store ternary weights; expected one of ternary2, ternary3, ternary5",
         ),
         (
             "{weights: fp16, activations: fp16, attention: fp16, weight_storage: fp32}",
-            "f.yaml:1: weight_storage: fp32 holds no fp16 weights; expected one of fp16",
+            "f.yaml:1: weight_storage: fp32 cannot store fp16 weights; expected one of fp16",
         ),
         (
             "{weights: fp16, activations: fp16, attention: fp16, kv_cache: int5}",

@@ -39,7 +39,7 @@ def test_an_alias_stands_for_its_anchor():
         ("", "f:1: file: is empty; expected a YAML mapping"),
         ("# only a comment\n", "f:1: file: is empty; expected a YAML mapping"),
         ("a: 1\n---\nb: 2\n", "f:2: file: YAML: but found another document; expected valid YAML"),
-        ("a: 1\nb: \x07\n", "f:2: file: holds a character YAML does not allow; expected plain text"),
+        ("a: 1\nb: \x07\n", "f:2: file: contains a character that YAML does not allow; expected plain text"),
         ("a: &x [*x]\n", "f:1: a: an alias contains itself; expected an alias of something else"),
         ('a: "\\ud800"\n', "f:1: a: '\\ud800' is not a valid value; expected text or a number"),
         ('"\\ud800": 1\n', "f:1: file: '\\ud800' is not a valid value; expected text or a number"),
@@ -62,7 +62,7 @@ def test_refused_with_line_and_key(text, message):
 def test_an_anchor_bomb_is_refused_at_once():
     with pytest.raises(InputError) as error:
         parse_document(BOMB, "f")
-    assert "stands for more than 100000 values; expected fewer anchors" in only_problem(error)
+    assert "expands to more than 100000 values; expected fewer anchors" in only_problem(error)
 
 
 def test_an_integer_beyond_pythons_limit_is_refused():
@@ -78,7 +78,7 @@ def test_a_directory_a_missing_file_and_a_large_file_are_refused(tmp_path):
         ".": "is a directory",
         "missing.yaml": "does not exist",
         "large.yaml": "is larger than",
-        "latin.yaml": "is not UTF-8",
+        "latin.yaml": "is not valid UTF-8",
     }.items():
         with pytest.raises(InputError, match=wrong):
             read_document(tmp_path / name)

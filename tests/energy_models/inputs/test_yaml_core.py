@@ -120,7 +120,7 @@ def test_merges_that_stand_for_many_values_are_refused_at_once():
     lines = ["a0: &a0 {" + ", ".join(f"k{i}: 1" for i in range(400)) + "}"]
     lines += [f"a{i}: &a{i} {{<<: *a{i - 1}}}" for i in range(1, 400)]
     message = refusal("\n".join(lines) + "\n")
-    assert message.endswith("stands for more than 100000 values; expected fewer anchors and aliases")
+    assert message.endswith("expands to more than 100000 values; expected fewer anchors and aliases")
 
 
 @pytest.mark.parametrize("value", ["4e0", "1e3", "0o10", "010", "2:08", "yes", "null", "~", "<<", "1_000", ".5", "x"])

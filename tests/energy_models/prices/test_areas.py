@@ -48,7 +48,7 @@ def test_every_area_cites_a_source_and_a_place():
         ("add,int8,45,0,s,w,", "2: area_um2: got '0'; expected a positive number"),
         ("add,int8,x,1,s,w,", "2: node_nm: got 'x'; expected a positive number"),
         ("add,int8,45,1,s,w", "2: row: 6 cells; expected 7 cells"),
-        ("add,int8,45,1,s,w,\nadd,int8,45,2,s,w,", "3: operation: add int8 at 45 nm stands twice; expected one row"),
+        ("add,int8,45,1,s,w,\nadd,int8,45,2,s,w,", "3: operation: duplicate add int8 at 45 nm; expected one row"),
     ],
 )
 def test_a_wrong_area_is_refused_with_its_line(refusal, row, message):
@@ -59,7 +59,7 @@ def test_a_wrong_area_is_refused_with_its_line(refusal, row, message):
     ("row", "message"),
     [
         ("logic,45,-1,s,w,", "2: leakage_nw_per_um2: got '-1'; expected a positive number"),
-        ("logic,45,1,s,w,\nlogic,45,1,s,w,", "3: node_nm: 45 nm stands twice; expected one row"),
+        ("logic,45,1,s,w,\nlogic,45,1,s,w,", "3: node_nm: duplicate 45 nm; expected one row"),
     ],
 )
 def test_a_wrong_leakage_is_refused_with_its_line(refusal, row, message):

@@ -49,7 +49,7 @@ def test_every_price_cites_a_source_and_a_place():
         ("add,int8,45,5,1,2,s,w,", "2: energy_pj: outside low..high; expected low <= energy_pj <= high"),
         ("add,int8,45 nm,1,1,1,s,w,", "2: node_nm: got '45 nm'; expected a positive number"),
         ("add,int8,45,1,1,1,s,w", "2: row: 8 cells; expected 9 cells"),
-        ("add,int8,45,1,1,1,s,w,\nadd,int8,45,1,1,1,s,w,", "3: operation: add int8 stands twice; expected one row"),
+        ("add,int8,45,1,1,1,s,w,\nadd,int8,45,1,1,1,s,w,", "3: operation: duplicate add int8; expected one row"),
     ],
 )
 def test_a_wrong_row_is_refused_with_its_line(refusal, row, message):

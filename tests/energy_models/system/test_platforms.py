@@ -232,9 +232,21 @@ def test_a_neighbour_comes_before_a_shipped_platform_and_may_be_like_another_its
         ({"a": "like: ternary-egde"}, "a", "unknown platform 'ternary-egde' (did you mean 'ternary-edge'?); expected"),
         ({"a": "like: 5"}, "a", "unknown platform 5; expected one of fp16-edge, "),
         ({"a": "like: " + "x" * 5000}, "a", "unknown platform 'xxx"),
-        ({"a": "like: a"}, "a", "'a' leads back to this file; expected another platform, one of fp16-edge, "),
-        ({"a": "like: b", "b": "like: a"}, "b", "'a' leads back to this file; expected another platform"),
-        ({"a": "like: b", "b": "like: c", "c": "like: b"}, "c", "'b' leads back to this file; expected another"),
+        (
+            {"a": "like: a"},
+            "a",
+            "circular inheritance: 'a' is derived from this file; expected another platform, one of fp16-edge, ",
+        ),
+        (
+            {"a": "like: b", "b": "like: a"},
+            "b",
+            "circular inheritance: 'a' is derived from this file; expected another platform",
+        ),
+        (
+            {"a": "like: b", "b": "like: c", "c": "like: b"},
+            "c",
+            "circular inheritance: 'b' is derived from this file; expected another",
+        ),
     ],
 )
 def test_a_base_that_does_not_exist_or_is_the_file_itself_is_refused(tmp_path, files, where, message):
@@ -250,11 +262,11 @@ FLOAT = "arrays:\n  float:\n    macs:\n      - "
 BAD = {
     "a buffer too small for any tile": (
         "buffers:\n  activations: {size_bytes: 127, memory: null, read_pj: 1, write_pj: 1}",
-        "3: buffers.activations.size_bytes: 127 bytes hold no tile of array 'adders'; expected at least 128 bytes, or",
+        "3: buffers.activations.size_bytes: 127 bytes cannot hold a tile of array 'adders'; expected at least 128",
     ),
     "a buffer too small for a tile of the adders": (
         "buffers:\n  weights: {size_bytes: 255, memory: null, read_pj: 1, write_pj: 1}\narrays: {float: null}",
-        "3: buffers.weights.size_bytes: 255 bytes hold no tile of array 'adders'; expected at least 256 bytes, or",
+        "3: buffers.weights.size_bytes: 255 bytes cannot hold a tile of array 'adders'; expected at least 256 bytes",
     ),
     "an on-chip memory as off-chip memory": (
         "off_chip: {memory: a100-l2}",
@@ -262,7 +274,7 @@ BAD = {
     ),
     "a source of nothing": (
         "sources: {foo.bar: x}",
-        "2: sources.foo.bar: leads to nothing in this platform; expected a key, e.g. off_chip.memory",
+        "2: sources.foo.bar: is not a key of this platform; expected a key, e.g. off_chip.memory",
     ),
     "a MAC that adds nothing": (
         "arrays:\n  adders:\n    macs: [{weights: [ternary], activations: [int8], actions: [mul int8]}]",
@@ -270,7 +282,7 @@ BAD = {
     ),
     "accumulators narrower than a product": (
         "arrays:\n  float:\n    accumulators: {bits: 15}",
-        "4: arrays.float.accumulators.bits: 15 bits hold no term of 16 bits (macs[0]); expected at least 16",
+        "4: arrays.float.accumulators.bits: 15 bits cannot hold a term of 16 bits (macs[0]); expected at least 16",
     ),
     "no bandwidth": (
         "off_chip:\n  bandwidth_gb_per_s: 0",
@@ -278,8 +290,8 @@ BAD = {
     ),
     "a bank smaller than any priced": (
         "buffers:\n  weights:\n    banks: 128",
-        "4: buffers.weights.banks: banks of 4096 bytes are outside the sizes that sram is priced at; "
-        "expected 8192 to 1048576 bytes a bank: change banks, or give read_pj and write_pj",
+        "4: buffers.weights.banks: banks of 4096 bytes are outside the sizes for which sram has a price; "
+        "expected 8192 to 1048576 bytes per bank: change banks, or give read_pj and write_pj",
     ),
     "a bank larger than any priced": (
         "buffers:\n  weights: {size_bytes: 8388608}",
@@ -287,19 +299,19 @@ BAD = {
     ),
     "two prices of a buffer": (
         "buffers:\n  weights: {read_pj: 1, write_pj: 1}",
-        "3: buffers.weights: needs memory, or read_pj and write_pj; expected one of the two ways",
+        "3: buffers.weights: requires memory, or read_pj and write_pj; expected one of the two ways",
     ),
     "no price of a buffer": (
         "buffers:\n  weights: {memory: null}",
-        "3: buffers.weights: needs memory, or read_pj and write_pj; expected one of the two ways",
+        "3: buffers.weights: requires memory, or read_pj and write_pj; expected one of the two ways",
     ),
     "half a price of a buffer": (
         "buffers:\n  weights: {memory: null, read_pj: 1}",
-        "3: buffers.weights: needs memory, or read_pj and write_pj; expected one of the two ways",
+        "3: buffers.weights: requires memory, or read_pj and write_pj; expected one of the two ways",
     ),
     "no price of the memory": (
         "off_chip: {memory: null}",
-        "2: off_chip: needs memory, or read_pj_per_bit and write_pj_per_bit; expected one of the two ways",
+        "2: off_chip: requires memory, or read_pj_per_bit and write_pj_per_bit; expected one of the two ways",
     ),
     "an unknown memory": (
         "off_chip: {memory: lpddr5}",
@@ -324,11 +336,11 @@ BAD = {
     ),
     "an action twice": (
         FLOAT + "{weights: [fp16], activations: [fp16], actions: [add fp16, add fp32]}",
-        "5: arrays.float.macs[0].actions[1]: a second add for one MAC; expected each operation once",
+        "5: arrays.float.macs[0].actions[1]: duplicate operation add; expected each operation once",
     ),
     "two prices of a MAC": (
         FLOAT + "{weights: [fp16], activations: [fp16], actions: [add fp16], energy_pj: 1}",
-        "5: arrays.float.macs[0]: needs one of actions and energy_pj; expected exactly one of them",
+        "5: arrays.float.macs[0]: requires one of actions and energy_pj; expected exactly one of them",
     ),
     "two buffers of weights": (
         "buffers: {activations: {holds: [weights, activations]}}",
