@@ -81,11 +81,11 @@ def test_citations_exist_and_what_cites_nothing_says_what_it_is():
         ("{holds: trit, word_bits: 2}", "1: holds: unknown format 'trit'"),
         (
             "{holds: int4, word_bits: 4, group: 128}",
-            "1: group: only only one of group and scale_bits is set is set; expected both or neither",
+            "1: group: only one of group and scale_bits is set; expected both or neither",
         ),
         (
             "{holds: int4, word_bits: 4, scale_bits: 16}",
-            "1: file: only only one of group and scale_bits is set is set; expected both",
+            "1: file: only one of group and scale_bits is set; expected both",
         ),
         ("{holds: int4, word_bits: 0}", "1: word_bits: got 0; expected greater than 0"),
         ("{holds: int4, bits: 4}", "1: bits: unknown key (did you mean"),
