@@ -74,7 +74,7 @@ def speed_line(found: Simulated) -> str:
 
 
 def _times(found: Simulated, summary: pd.DataFrame, max_rows: int) -> str:
-    """Return time and energy a token of each case and phase."""
+    """Return time and energy per token of each case and phase."""
     own: dict[tuple[str, str], int] = {}  # the accelerator's cycles
     for row in found.rows:
         for phase in (row.phase, REQUEST):
@@ -89,7 +89,7 @@ def _times(found: Simulated, summary: pd.DataFrame, max_rows: int) -> str:
         rows.append(
             [*cells, with_unit(computing_s, "s"), with_unit(case["energy_per_token_j"], "J"), " to ".join(ends)]
         )
-    headers = ("model", "phase", "tokens", "time a token", "of it computing", "energy a token", "band")
+    headers = ("model", "phase", "tokens", "time per token", "compute time", "energy per token", "band")
     return markdown(headers, rows, [0, 1]) + cut(len(summary), max_rows, "summary.csv")
 
 
@@ -109,7 +109,7 @@ def _parts(tables: HardwareResult, max_rows: int) -> str:
     table = [[name] for name in names]
     for i, column in enumerate(columns):
         factor, unit = prefix(column.max())
-        headers[i] += f" ({unit}J a token)"
+        headers[i] += f" ({unit}J per token)"
         for cells in table:
             cells.append(significant(column[cells[0]] / factor))
     return markdown(["part", *headers], table, [0])

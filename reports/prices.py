@@ -82,7 +82,7 @@ def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axes.set_yticks(range(len(operations)), [f"{operation} {name}" for operation, name in operations])
     axes.set_ylim(len(operations) - 0.4, -0.6)
-    axes.set_xlabel("energy, in multiples of the first technology's price")
+    axes.set_xlabel("energy relative to the first technology")
     figure.suptitle("Each operation's price in two technologies")
     legend_below(figure, *axes.get_legend_handles_labels())
     return figure

@@ -20,7 +20,7 @@ from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, log_ticks, se
 COMPARED_AT = (0.12, 0.5, 0.88)  # of the losses that both curves reach
 LEAST_LOSSES = 0.2  # that the axis spans
 EQUAL_DASHES = (0, (2, 2))
-OUTSIDE = "size outside those the law was fitted on"
+OUTSIDE = "extrapolated beyond fitted sizes"
 
 
 class Curve(NamedTuple):
@@ -141,7 +141,7 @@ def draw_losses(plot: LossPlot, frames: Frames, theme: Theme) -> Figure:
                                 markerfacecolor=theme.background)  # fmt: skip
     against = {reference(own, frames).scheme for own in curves_at if len(own) > 1}
     for scheme in against:
-        named[f"joules at equal loss, against {scheme}"] = Line2D([], [], color=theme.text, linewidth=1,
+        named[f"energy at equal loss, relative to {scheme}"] = Line2D([], [], color=theme.text, linewidth=1,
                                                                   linestyle=EQUAL_DASHES)  # fmt: skip
     legend_below(figure, named.values(), named.keys(), 3)
     settle(figure)  # the comparisons find their places in it

@@ -59,7 +59,7 @@ def bands_text(frames: Frames) -> str:
     bands = frames.bands
     if bands.empty:
         return ""
-    title = "## Inside the prices' bands\n\n"
+    title = "## Sensitivity to price uncertainty\n\n"
     flips = bands[bands["flips"]]
     low, high = (f"{100 * bands['banded_share'].agg(end):.0f} %" for end in ("min", "max"))
     share = f"{low} to {high}" if low != high else low

@@ -54,7 +54,7 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, frames: Frames, theme: Theme) -> Fi
         for limit, color in limits:
             axes.axhline(limit, color=color, linestyle=":", linewidth=1.4)
         if limits:
-            axes.plot([], [], color=theme.text, linestyle=":", linewidth=1.4, label="the same for one MAC")
+            axes.plot([], [], color=theme.text, linestyle=":", linewidth=1.4, label="limit: one MAC")
         _scale(axes, ratios, len(frames.models))
     if ratios:
         values = [value for lines in lines_at for line in lines for value in line.value.tolist()]

@@ -24,7 +24,7 @@ QUANTITIES = {
 COUNTED = {
     "arithmetic": (
         "Counted as the papers count: the multiplications and additions of the linear layers and of attention. Memory, "
-        "embedding, LM head, softmax, norms and leakage are not in these joules."
+        "embedding, LM head, softmax, norms and leakage are excluded."
     ),
     "system": (
         "Counted: the whole request on a machine. Every matrix product with each operand's traffic between registers, "
@@ -144,9 +144,9 @@ def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
     max_rows
         Rows shown.
     """
-    title = "## Against the printed numbers"
+    title = "## Comparison with published values"
     if comparison.empty:
-        return f"{title}\n\nNone of the cases that were run has a printed number."
+        return f"{title}\n\nNo case of this run has a published value."
     rows: list[list[str]] = []
     differing: list[str] = []
     for cell in comparison.to_dict("records"):

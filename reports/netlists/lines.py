@@ -16,8 +16,8 @@ from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, settle, token
 
 J_PER_FJ = 1e-15
 BARE = "no glitches, no wires"
-IDEAL = "ideal: a zero takes nothing"
-Y_LABEL = "energy of a MAC"
+IDEAL = "ideal: zero weights cost nothing"
+Y_LABEL = "energy per MAC"
 
 
 def library_panels(table: pd.DataFrame) -> list[Panel]:

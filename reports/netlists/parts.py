@@ -50,7 +50,7 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme, share
         if share:
             axes.set_xticks(range(0, 101, 20))
         axes.set_title(panel.title)
-        axes.set_xlabel("share of a MAC's energy (%)" if share else f"energy of a MAC ({unit}J)")
+        axes.set_xlabel("share of the energy per MAC (%)" if share else f"energy per MAC ({unit}J)")
     stimuli = set(cases["stimulus"])
     figure.suptitle(f"What a MAC's energy is made of{f', {stimuli.pop()}' if len(stimuli) == 1 else ''}")
     hatched = Patch(facecolor=theme.text, edgecolor=theme.background, hatch=HATCH)

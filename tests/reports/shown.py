@@ -30,7 +30,7 @@ def table(text, first):
 
 def unit_in(header, unit):
     """Return the factor of a header such as ``fp16 (mJ)``."""
-    return SI[re.search(rf"\((.?){unit}(?: a token)?\)", header).group(1)]
+    return SI[re.search(rf"\((.?){unit}(?: per token)?\)", header).group(1)]
 
 
 def points_of(axes):

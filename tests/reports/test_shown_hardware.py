@@ -56,12 +56,12 @@ def test_a_request_is_its_prompt_and_the_tokens_that_came_back(found):
         own = ["prefill", "decode"] if phase == "request" else [phase]
         assert int(row["tokens"]) == tokens[phase]
         assert latency_s[phase] == pytest.approx(sum(latency_s[name] for name in own))
-        assert quantity(row["time a token"], "s") == pytest.approx(latency_s[phase] / tokens[phase], rel=THREE_DIGITS)
+        assert quantity(row["time per token"], "s") == pytest.approx(latency_s[phase] / tokens[phase], rel=THREE_DIGITS)
         cycles = sum(ran.cycles for ran in simulated.rows if ran.phase in own)
         computing_s = cycles / clock_hz / tokens[phase]
-        assert quantity(row["of it computing"], "s") == pytest.approx(computing_s, rel=THREE_DIGITS)
+        assert quantity(row["compute time"], "s") == pytest.approx(computing_s, rel=THREE_DIGITS)
         joules = long[long["phase"].isin(own)][["energy_pj", "energy_low_pj", "energy_high_pj"]].sum() / 1e12
-        texts = [row["energy a token"], *row["band"].split(" to ")]
+        texts = [row["energy per token"], *row["band"].split(" to ")]
         assert [quantity(text, "J") for text in texts] == pytest.approx(joules / tokens[phase], rel=THREE_DIGITS)
 
 

@@ -293,9 +293,9 @@ def test_time_and_energy_of_a_hardware_run_are_per_token():
     for row, own, ran in zip(shown, found.summary.to_dict("records"), found.simulated.rows, strict=True):
         tokens = ran.tokens
         assert (row["model"], int(row["tokens"])) == (own["model"], tokens)
-        assert quantity(row["time a token"], "s") == pytest.approx(own["latency_s"] / tokens, rel=THREE_DIGITS)
-        assert quantity(row["of it computing"], "s") == pytest.approx(ran.cycles / clock_hz / tokens, rel=THREE_DIGITS)
-        assert quantity(row["energy a token"], "J") == pytest.approx(own["energy_j"] / tokens, rel=THREE_DIGITS)
+        assert quantity(row["time per token"], "s") == pytest.approx(own["latency_s"] / tokens, rel=THREE_DIGITS)
+        assert quantity(row["compute time"], "s") == pytest.approx(ran.cycles / clock_hz / tokens, rel=THREE_DIGITS)
+        assert quantity(row["energy per token"], "J") == pytest.approx(own["energy_j"] / tokens, rel=THREE_DIGITS)
         low, high = (quantity(end, "J") for end in row["band"].split(" to "))
         assert low == pytest.approx(own["energy_low_j"] / tokens, rel=THREE_DIGITS)
         assert high == pytest.approx(own["energy_high_j"] / tokens, rel=THREE_DIGITS)

@@ -87,4 +87,4 @@ def test_the_axis_of_ratios_holds_every_band_and_names_its_values():
         number = text.replace("$", "")
         assert number.endswith("×")
         assert float(number.removesuffix("×")) == pytest.approx(place, rel=THREE_DIGITS)
-    assert "first technology's price" in axes.get_xlabel()
+    assert axes.get_xlabel() == "energy relative to the first technology"
