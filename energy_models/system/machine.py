@@ -6,27 +6,16 @@ from functools import cached_property
 
 from bitjoule.energy_models.formats.formats import add_only, formats, scaled, width_bits
 from bitjoule.energy_models.formats.schemes import Scheme
-from bitjoule.energy_models.formats.storage import Storage
 from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.accesses import UnpricedError, buffer_price, off_chip_price
-from bitjoule.energy_models.system.mapping import ArrayShape, Costs, Fixed, Place, Problem
+from bitjoule.energy_models.system.mapping import Fixed, Problem
 from bitjoule.energy_models.system.platforms import Array, Macs, Node, Platform
 from bitjoule.energy_models.system.steps import ABSENT, NOTHING, STEPS, Kind, Line, Step
+from bitjoule.energy_models.system.templates import Chip, Formats, template
 
 PJ_PER_W_US = 1e6  # a watt for a microsecond is 1e6 pJ
-
-
-@dataclass(frozen=True)
-class Formats:
-    """Formats of one kind of matmul: weights and how they are stored, activations, outputs."""
-
-    weights: str
-    storage_name: str
-    storage: Storage
-    activations: str
-    outputs: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,11 +249,11 @@ class Machine:
             per_bit = price_of(getattr(sums, amount))
             if per_bit.high_pj:
                 key = self.key("arrays", name, "accumulators", amount)
-                put("partial_sums", f"register_{way}", Line(sums.bits, _sum_format(wanted), per_bit, key))
+                put("partial_sums", f"register_{way}", Line(sums.bits, wanted.sums, per_bit, key))
         stored = {
             "weights": (wanted.storage.bits, wanted.storage_name),
             "activations": (width_bits(wanted.activations), wanted.activations),
-            "partial_sums": (sums.bits, _sum_format(wanted)),
+            "partial_sums": (sums.bits, wanted.sums),
             "outputs": (width_bits(wanted.outputs), wanted.outputs),
         }
         for operand, (bits, name) in stored.items():
@@ -342,54 +331,12 @@ class Machine:
         return known._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs)
 
     def _template(self, kind: Kind, resident: bool) -> tuple[Problem, Fixed]:
-        """Return the problem of one MAC, in buffers as large as they are, and what every mapping of it spends."""
         array, _ = self.array(kind)
-        wanted = self.formats(kind)
-        lines = {(step.operand, step.action): line for step, line in self.lines(kind).items()}
-        sums, registers = array.accumulators, array.weight_registers
-        inner, outer = self.buffer("weights"), self.buffer("activations")
-        fused_in, fused_out = kind.inputs_on_chip, kind.outputs_on_chip
-        spilled = not resident
-
-        def pj(operand: str, *actions: str) -> float:
-            found = (lines.get((operand, action), ABSENT) for action in actions)
-            return sum(line.factor * line.price.nominal_pj for line in found)
-
-        leaves = not (resident or fused_out)
-        fixed = Fixed(
-            product_pj=pj("weights", "mul", "mac", "register_read"),
-            sum_pj=pj("partial_sums", "add"),
-            update_pj=pj("partial_sums", "register_read", "register_write"),
-            output_pj=pj("outputs", "buffer_write", *(("buffer_read", "off_chip_write") if leaves else ())),
-            terms=1 if sums.per == "pe" else array.lanes,
-        )
-        costs = Costs(
-            weight_fill_pj=pj("weights", "buffer_read" if inner >= 0 else "off_chip_read", "register_write")
-            + pj("unpacking", "mul", "add"),
-            weight_load_pj=pj("weights", "off_chip_read", "buffer_write"),
-            activation_read_pj=pj("activations", "buffer_read"),
-            activation_load_pj=pj("activations", "off_chip_read", "buffer_write"),
-            sum_spill_pj=pj("partial_sums", "buffer_write", "buffer_read", "register_read", "register_write"),
-            sum_unload_pj=pj("partial_sums", "buffer_read", "buffer_write", "off_chip_read", "off_chip_write"),
-            cycle_pj=self.cycle_pj.nominal_pj,
-            fixed_pj=fixed.energy_pj(1, 1, 1),
-        )
-        load_cycles = array.lanes * array.columns * wanted.storage.bits / registers.load_bits_per_cycle
-        shape = (array.lanes, array.columns, registers.weights, sums.depth, load_cycles, array.pipeline_cycles)
-        buffers = self.platform.buffers.values()
-        problem = Problem(
-            m=1, k=1, n=1,
-            array=ArrayShape(*shape),
-            weights=Place(inner, True, True, wanted.storage.bits),
-            activations=Place(outer, spilled and not fused_in, spilled or fused_in, width_bits(wanted.activations)),
-            outputs=Place(outer, spilled and not fused_out, spilled or fused_out, width_bits(wanted.outputs)),
-            sum_bits=sums.bits,
-            capacity_bits=tuple(buffer.size_bytes * 8.0 for buffer in buffers),
-            width_bits=tuple(float(buffer.width_bits) for buffer in buffers),
-            off_chip_bits=self.off_chip_bits,
-            costs=costs,
+        chip = Chip(
+            array, tuple(self.platform.buffers.values()), self.buffer("weights"), self.buffer("activations"),
+            self.off_chip_bits, self.cycle_pj.nominal_pj,
         )  # fmt: skip
-        return problem, fixed
+        return template(kind, resident, chip, self.formats(kind), self.lines(kind))
 
     def least_bits(self, kind: Kind) -> float:
         """Return the room that the smallest tiles of a matmul need beside what stays in the activations' buffer.
@@ -406,7 +353,3 @@ class Machine:
         if self.buffer("weights") == self.buffer("activations"):
             bits += array.lanes * array.columns * wanted.storage.bits
         return bits
-
-
-def _sum_format(wanted: Formats) -> str:
-    return wanted.outputs if formats()[wanted.activations].kind == "float" else "int32"
