@@ -105,8 +105,8 @@ def test_the_papers_accounting_prices_sums_by_operators_or_by_arrays(
 
 
 @pytest.mark.parametrize(("change", "told"), [
-    (lambda d: d["macs"].append(copy.deepcopy(d["macs"][0])), "duplicate "),
-    (lambda d: d["operations"].append(copy.deepcopy(d["operations"][0])), "duplicate add int8"),
+    (lambda d: d["macs"].append(copy.deepcopy(d["macs"][0])), "duplicate ternaryxint8+int32; expected one row"),
+    (lambda d: d["operations"].append(copy.deepcopy(d["operations"][0])), "duplicate add int8; expected one row"),
     (lambda d: d["macs"][0].update(weights="trits"), "unknown format 'trits'"),
     (lambda d: d["macs"][0]["nonzero_pj"].update(low=0.0), "a MAC without energy"),
     (lambda d: d["operations"][0]["energy_pj"].update(low=0.0), "an operation without energy"),

@@ -262,11 +262,13 @@ FLOAT = "arrays:\n  float:\n    macs:\n      - "
 BAD = {
     "a buffer too small for any tile": (
         "buffers:\n  activations: {size_bytes: 127, memory: null, read_pj: 1, write_pj: 1}",
-        "3: buffers.activations.size_bytes: 127 bytes cannot hold a tile of array 'adders'; expected at least 128",
+        "3: buffers.activations.size_bytes: 127 bytes cannot hold a tile of array 'adders'; "
+        "expected at least 128 bytes, or",
     ),
     "a buffer too small for a tile of the adders": (
         "buffers:\n  weights: {size_bytes: 255, memory: null, read_pj: 1, write_pj: 1}\narrays: {float: null}",
-        "3: buffers.weights.size_bytes: 255 bytes cannot hold a tile of array 'adders'; expected at least 256 bytes",
+        "3: buffers.weights.size_bytes: 255 bytes cannot hold a tile of array 'adders'; "
+        "expected at least 256 bytes, or",
     ),
     "an on-chip memory as off-chip memory": (
         "off_chip: {memory: a100-l2}",
