@@ -174,7 +174,7 @@ def ones(*shape: int) -> NDArray[np.int8]:
     ("x", "w", "what"),
     [
         (ones(1, 8), ones(9, 4), "not \\(M, K\\)"),
-        (ones(1, 65), ones(65, 4), "K is 1 to 64"),
+        (ones(1, 65), ones(65, 4), "M 1, K 65, N 4: expected positive M and N, and K from 1 to 64"),
         (ones(0, 8), ones(8, 4), "neither empty"),
         (ones(1, 0), ones(0, 4), "neither empty"),
         (ones(8), ones(8, 4), "two dimensions"),
@@ -247,7 +247,7 @@ def test_a_stopped_run_is_followed_by_a_good_one(monkeypatch: pytest.MonkeyPatch
 
 def test_hardware_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_machine, "cycles_of", lambda *_: [-native_machine._OVERDUE_CYCLES])
-    with Verilated(TINY, workers=1) as hardware, pytest.raises(SimulatorError, match="does not finish"):
+    with Verilated(TINY, workers=1) as hardware, pytest.raises(SimulatorError, match="did not finish its matmuls"):
         hardware.matmul(ones(1, 8), ones(8, 4))
 
 
