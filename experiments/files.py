@@ -2,6 +2,7 @@
 
 import os
 import re
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +26,9 @@ class ExperimentFile(Strict):
     description: str = Field(default="", description="description of the experiment")
 
     @property
+    @abstractmethod
     def size(self) -> str:
         """How much is run, e.g. ``36 cases``: for ``bitjoule check`` and ``bitjoule list experiments``."""
-        raise NotImplementedError
 
 
 def shipped_experiments(kind: str = "*") -> dict[str, Path]:
