@@ -18,8 +18,8 @@ from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import FREEPDK45, find_library, short_name
 from bitjoule.gates.power.activity import Simulator, clock_tree
 from bitjoule.gates.power.energy import Energy, EnergyModel
-from bitjoule.gates.stimuli.operands import parse_operands
 from bitjoule.gates.stimuli.stimulus import Stimulus, check
+from bitjoule.gates.stimuli.texts import parse_operands
 from bitjoule.gates.synthesis.flow import Goals, Mapped, map_design, timing_of
 from bitjoule.gates.synthesis.yosys import ADDERS, Options
 from bitjoule.rtl.config import AcceleratorConfig
