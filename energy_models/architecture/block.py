@@ -109,11 +109,15 @@ class Product(NamedTuple):
 
 
 class Elementwise(NamedTuple):
-    """Element-wise work: `elements` of a function of data/functions.yaml."""
+    """Element-wise work: `elements` of a function of data/functions.yaml.
+
+    With `of_queries` its results are written in the format of queries and probabilities.
+    """
 
     component: str
     function: str
     elements: Form
+    of_queries: bool = False
 
 
 def nothing(at: At) -> float:  # noqa: ARG001 (a closed form)

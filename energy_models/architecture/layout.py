@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.block import (
     Described,
-    Form,
+    Elementwise,
     Linear,
     Part,
     Product,
@@ -35,7 +35,7 @@ class LaidOut(NamedTuple):
     parts
         Parts and repeats.
     elementwise
-        Component, operations and values of an element, elements, and repeats.
+        Component, operations and values of an element, the work, and repeats.
     live, logits
         Values that must be held for each token, and for each output.
     """
@@ -51,7 +51,7 @@ class LaidOut(NamedTuple):
     mixes: bool
     products: tuple[tuple[int, Product, int], ...]
     parts: tuple[tuple[Part, int], ...]
-    elementwise: tuple[tuple[int, Floats, Form, int], ...]
+    elementwise: tuple[tuple[int, Floats, Elementwise, int], ...]
     live: float
     logits: float
 
@@ -150,7 +150,7 @@ class Layout:
             products=tuple(products),
             parts=parts,
             elementwise=tuple(
-                (self.elementwise.index(one.component), functions()[one.function].each, one.elements, count)
+                (self.elementwise.index(one.component), functions()[one.function].each, one, count)
                 for _, count, one in work
             ),
             live=max((part.live for part, _ in parts), default=0),

@@ -65,10 +65,12 @@ def attention(
     normed = hidden * (1 + post_norm) + q * sub_norm + (q + kv) * qk_norm
     work = [
         Elementwise("norm", norm, lambda at: at.tokens * normed),
+        Elementwise("activation_quantisation", "quantisation", lambda at: at.tokens * (hidden + q) * at.quantises),
         Elementwise(
             "activation_quantisation",
             "quantisation",
-            lambda at: at.tokens * (hidden + q) * at.quantises + (at.tokens * q + pairs(at)) * at.quantises_queries,
+            lambda at: (at.tokens * q + pairs(at)) * at.quantises_queries,
+            of_queries=True,
         ),
         Elementwise("softmax", "softmax", pairs),
         Elementwise("residual", "residual", lambda at: at.tokens * hidden),

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import Floats
-from bitjoule.energy_models.formats.formats import width_bits
+from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.formats.storage import counted_formats
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.steps import ABSENT, KINDS, NOTHING, STEPS, Kind, Line
 
 QUANTITIES = tuple(dict.fromkeys(step.quantity for step in STEPS))
 PART_STEPS = ("mul", "add", "buffer_read", "buffer_write")
+QUANTISATION = "activation_quantisation"
 OTHERS = (
     ("embedding", "weights", "off_chip_read"),
     ("spilled_activations", "outputs", "off_chip_read"),
@@ -24,6 +25,7 @@ OTHERS = (
     ("kv_cache_write", "keys_values", "add"),
     ("kv_cache_write", "keys_values", "buffer_read"),
     ("kv_cache_write", "keys_values", "off_chip_write"),
+    (QUANTISATION, "activations", "buffer_write"),
     ("leakage", "chip", "leak"),
 )
 OPERANDS = tuple(
@@ -72,6 +74,8 @@ class Setup(NamedTuple):
         Of each step of each matmul, shape (slots, steps); see `bitjoule.energy_models.system.steps.Line`.
     bits
         Of the values that each step of an element-wise part moves, 1 for operations; shape (parts, part steps).
+    query_bits
+        Of a written query or probability, where it has another format than the linears' inputs; otherwise 0.
     formats, keys
         Index into `bitjoule.energy_models.formats.storage.counted_formats`, and price key, of each column of a phase.
     prices
@@ -86,6 +90,7 @@ class Setup(NamedTuple):
 
     factors: Floats
     bits: Floats
+    query_bits: int
     formats: NDArray[np.int16]
     prices: Floats
     keys: tuple[str, ...]
@@ -129,9 +134,10 @@ def tables(machine: Machine, layout: Layout) -> Setup:
     bits = np.ones((len(layout.elementwise), len(PART_STEPS)))
     bits[:, 2:] = machine.vector_bits
     # Where the linears take floating point, only queries and probabilities are quantised.
-    quantised = scheme.activations if scheme.quantises_activations else scheme.attention_operands[1]
+    queries = scheme.attention_operands[1]
+    quantised = scheme.activations if scheme.quantises_activations else queries
     for i, part in enumerate(layout.elementwise):
-        written = quantised if part == "activation_quantisation" else vector
+        written = quantised if part == QUANTISATION else vector
         bits[i, 3] = width_bits(written)
         per_column += [
             operation("mul"),
@@ -148,6 +154,7 @@ def tables(machine: Machine, layout: Layout) -> Setup:
         operation("add"),
         access("buffer_read", vector),
         access("off_chip_write", scheme.storage_name("kv_cache")),
+        access("buffer_write", queries),
         Line(1.0, "", machine.cycle_pj, machine.cycle_key),
     ]
     buffers = list(machine.platform.buffers.values())
@@ -156,6 +163,7 @@ def tables(machine: Machine, layout: Layout) -> Setup:
     return Setup(
         factors=factors,
         bits=bits,
+        query_bits=width_bits(queries) if scaled(queries) and queries != quantised else 0,
         formats=np.array([counted_formats().index(line.format) for line in per_column], dtype=np.int16),
         prices=np.array([line.price for line in per_column]).T,
         keys=tuple(line.key for line in per_column),

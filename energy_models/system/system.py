@@ -20,7 +20,17 @@ from bitjoule.energy_models.papers.pricing import Energies
 from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.energy_models.prices.technology import Technology
-from bitjoule.energy_models.system.columns import OTHERS, QUANTITIES, STEP_QUANTITY, Column, Setup, columns, tables
+from bitjoule.energy_models.system.columns import (
+    OTHERS,
+    PART_STEPS,
+    QUANTISATION,
+    QUANTITIES,
+    STEP_QUANTITY,
+    Column,
+    Setup,
+    columns,
+    tables,
+)
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import Objective
 from bitjoule.energy_models.system.platforms import Platform
@@ -177,7 +187,7 @@ class System:
         moved, cycles = self._matmuls(asked, used, which, setups, machines, resident, held_bits)
         factors = np.stack([setup.factors for setup in setups])[which]
         matmul_counts = self._by_component(moved[..., STEP_QUANTITY] * factors[:, None])
-        part_counts = asked.parts * np.stack([setup.bits for setup in setups])[which][:, None]
+        part_counts, query_counts = self._elementwise(asked, setups, which)
         operations = asked.parts[..., :2].sum(axis=(2, 3))
         other_counts, off_chip_bits = _others(asked, machines, which, spilled)
         lanes, a_cycle, width = (
@@ -186,11 +196,11 @@ class System:
                 *((m.platform.vector.lanes, m.off_chip_bits, m.width_bits) for m in machines), strict=True
             )
         )
-        moved_bits = np.maximum(part_counts[..., 2].sum(axis=2), part_counts[..., 3].sum(axis=2))
+        moved_bits = np.maximum(part_counts[..., 2].sum(axis=2), part_counts[..., 3].sum(axis=2) + query_counts)
         moved_bits = moved_bits + other_counts[..., OTHERS.index(("kv_cache_write", "keys_values", "buffer_read"))]
         slowest = np.maximum(np.maximum(operations / lanes, off_chip_bits / a_cycle), moved_bits / width)
         cycles = np.ceil(cycles + slowest)
-        other_counts = np.concatenate([other_counts, cycles[..., None]], axis=2)
+        other_counts = np.concatenate([other_counts, query_counts[..., None], cycles[..., None]], axis=2)
         size = (len(cases.model), len(self.phases), -1)
         count = np.concatenate(
             [matmul_counts.reshape(size), part_counts.reshape(size), other_counts.reshape(size)], axis=2
@@ -243,6 +253,15 @@ class System:
         cycles = np.zeros(there.shape)
         cycles[there] = found[inverse.reshape(-1), -1]
         return moved, (cycles * sizes.times).sum(axis=2)
+
+    def _elementwise(self, asked: Workload, setups: Sequence[Setup], which: Indices) -> tuple[Floats, Floats]:
+        """Return operations and bits of the element-wise parts, and the bits of queries written in another format."""
+        bits = np.stack([setup.bits for setup in setups])[which][:, None]
+        query_bits = np.array([setup.query_bits for setup in setups])[which][:, None]
+        counts = asked.parts * bits
+        apart = (self.layout.elementwise.index(QUANTISATION), PART_STEPS.index("buffer_write"))
+        counts[(..., *apart)] -= asked.queries_written * (query_bits > 0) * bits[(..., *apart)]
+        return counts, asked.queries_written * query_bits
 
     def _quantities(self, machine: Machine, row: tuple[float, ...]) -> Floats:
         """Return the quantities of one matmul and its cycles."""
@@ -328,7 +347,7 @@ def _switches(machines: Sequence[Machine], which: Indices) -> Switches:
 def _others(
     asked: Workload, machines: Sequence[Machine], which: Indices, spilled: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
-    """Return the counts of `OTHERS` but leakage, shape (cases, phases, others), and the bits off-chip of each phase."""
+    """Return the counts of `OTHERS` but the last two, shape (cases, phases, others), and each phase's bits off-chip."""
     rows = []
     each = functions()["quantisation"]
     for machine in machines:

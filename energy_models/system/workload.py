@@ -10,6 +10,8 @@ from bitjoule.energy_models.architecture.layout import LaidOut, Layout
 from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, Steps
 from bitjoule.energy_models.prices.functions import functions
 
+WRITTEN = -1  # among an element's mul, add, read and write
+
 
 class Sizes(NamedTuple):
     """Matmuls of cases, shape (cases, phases, slots) each; see `Layout`.
@@ -41,6 +43,8 @@ class Workload(NamedTuple):
     parts
         Operations and values of their element-wise components: mul, add, read and write, shape (cases, phases,
         components, 4).
+    queries_written
+        Values of queries and probabilities that are written, shape (cases, phases); `parts` has them, too.
     embedded
         Values of embedding rows that are read, shape (cases, phases).
     cached
@@ -57,6 +61,7 @@ class Workload(NamedTuple):
 
     sizes: Sizes
     parts: Floats
+    queries_written: Floats
     embedded: Floats
     cached: Floats
     activations_read: Floats
@@ -107,6 +112,7 @@ def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> 
     sizes = Sizes(*np.zeros((5, *shape, len(layout.component))))
     parts = np.zeros((*shape, len(layout.elementwise), 4))
     embedded, cached, read, residual, written, live = totals = np.zeros((6, *shape))
+    queries = np.zeros(shape)
     logits = np.zeros(len(cases.model))
     for model, chosen in layout.groups(cases.model):
         at = At(*(values[chosen] for values in everywhere))
@@ -115,8 +121,11 @@ def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> 
             m, k, n, times = product.sizes(at)
             for values, size in zip(sizes, (m, k, n, times * repeats), strict=False):
                 values[chosen, :, slot] = size
-        for component, each, elements, repeats in model.elementwise:
-            parts[chosen, :, component] += np.asarray(elements(at) * repeats)[..., None] * each
+        for component, each, work, repeats in model.elementwise:
+            counts = np.asarray(work.elements(at) * repeats)[..., None] * each
+            parts[chosen, :, component] += counts
+            if work.of_queries:
+                queries[chosen] += counts[..., WRITTEN]
         between: list[Floats | float] = [0.0] * 5
         for part, repeats in model.parts:
             forms = (part.activations_read, part.residual_written, part.inputs_written)
@@ -130,7 +139,7 @@ def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> 
     sizes = Sizes(sizes.m, *(values * there for values in sizes[1:]))
     scaled = _scales(sizes, switches.scale_group, layout.flag("rescaled")) * switches.rescales[:, None]
     parts[:, :, layout.elementwise.index("output_rescale")] += scaled[..., None] * functions()["rescale"].each
-    return Workload(sizes, parts, embedded, cached, read, residual, written, live, logits)
+    return Workload(sizes, parts, queries, embedded, cached, read, residual, written, live, logits)
 
 
 def _everywhere(cases: Cases, steps: Steps, switches: Switches) -> At:
