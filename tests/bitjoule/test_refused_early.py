@@ -6,7 +6,7 @@ import pytest
 
 from bitjoule.gates.calibration import calibration, measurement, operators
 
-CASES = Path(__file__).parents[1] / "gates" / "liberty_cases"
+CASES = Path(__file__).parents[1] / "gates" / "liberty" / "cases"
 EXPERIMENT = "name: x\ngates:\n  libraries: [{library}]\n  arrays: [tiny_8x4]\n  stimuli: [uniform]\n"
 NO_FLIP_FLOP = (
     "no usable flip-flop; expected a cell with ff (...), a data pin, a rising clock, no other input except resets and "

@@ -16,7 +16,7 @@ from bitjoule.gates.synthesis.yosys import merged_liberty
 from bitjoule.gates.timing import opensta as timing
 from bitjoule.gates.timing.sta import Resistance, analyse
 from tests.gates import hand_made as hand
-from tests.gates.test_liberty_cases import PLAIN, written
+from tests.gates.liberty.test_liberty_cases import PLAIN, written
 
 THREE_AXES = """power_lut_template (t3) {
   variable_1 : input_transition_time; variable_2 : equal_or_opposite_output_net_capacitance;

@@ -14,7 +14,7 @@ from bitjoule.gates.liberty.text import LibertyError
 from bitjoule.gates.power.internal import Members, Prices
 from tests.gates import hand_made as hand
 
-CASES = Path(__file__).parent / "liberty_cases"
+CASES = Path(__file__).parent / "cases"
 PLAIN = (CASES / "plain.lib").read_text()
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bitjoule.sim.reference.quantisation import absmean_ternary, sign_binary
 from bitjoule.sim.training.corpus import paragraphs, read_corpus
 
-MODELS = Path(__file__).parents[2] / "sim" / "models"
+MODELS = Path(__file__).parents[3] / "sim" / "models"
 NAMES = {"tiny-b158": "ternary", "tiny-bitnet": "binary", "tiny-fp16": "float"}
 CODES = {"ternary": {-1, 0, 1}, "binary": {-1, 1}}
 # (out_features, in_features) of a layer
