@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from bitjoule.energy_models.inputs.documents import Document, Path_, dotted, parse_document, read_document
+from bitjoule.energy_models.inputs.documents import Document, KeyPath, dotted, parse_document, read_document
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name
 from bitjoule.experiments.names.lookup import is_path
@@ -122,7 +122,7 @@ def overridden(document: Document, overrides: Overrides) -> Document:
     return document
 
 
-def _parts(key: str) -> Path_:
+def _parts(key: str) -> KeyPath:
     """Return a dotted key as the path that it stands for."""
     parts = [part for part in re.split(r"[.\[\]]+", key) if part]
     return tuple(int(part) if re.fullmatch(r"[0-9]{1,9}", part) else part for part in parts)
@@ -153,7 +153,7 @@ def _override(document: Document, key: str, value: Any, origin: str) -> Document
     """Return the document with one value set."""
     at = _parts(key)
 
-    def replaced(data: Any, path: Path_) -> Any:
+    def replaced(data: Any, path: KeyPath) -> Any:
         if not path:
             return value
         head, rest = path[0], path[1:]

@@ -13,7 +13,7 @@ from bitjoule.reports.figures.style import MARKERS, Theme, log_ticks, new_figure
 
 ROW_IN, REST_IN, WIDTH_IN = 0.4, 1.9, 10.5
 APART = 0.22  # of a row, between the pairs' markers
-HEADERS = ("operation", "format", "{first} (pJ)", "{second} (pJ)", "ratio", "band", "{first} is")
+HEADERS = ("operation", "format", "{first} (pJ)", "{second} (pJ)", "ratio", "band", "{first} derived from")
 EXPLAINED = (
     "An operator alone gets new operands in each cycle and has no registers. A MAC is one of a full array, its share "
     "of adders, accumulators, registers, control and clock pins included; its weight stays, or is a new one in each "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bitjoule.commands.progress import Progress
 from bitjoule.commands.rtl_synthesize import add_library, library_error, warn_of_unread
-from bitjoule.energy_models.inputs.errors import told, whole_file
+from bitjoule.energy_models.inputs.errors import split_message, whole_file
 from bitjoule.sim.bench.simulators import SimulatorError
 
 if TYPE_CHECKING:
@@ -107,9 +107,9 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
     except LibertyError as error:
         raise library_error(options.liberty, error) from error
     except CalibrationError as error:
-        raise whole_file(", ".join(options.configurations), *told(error, "a larger array")) from error
+        raise whole_file(", ".join(options.configurations), *split_message(error, "a larger array")) from error
     except StimulusError as error:
-        raise whole_file("--stimulus", *told(error, "operands")) from error
+        raise whole_file("--stimulus", *split_message(error, "operands")) from error
     except (NetlistError, RuntimeError) as error:
         raise SimulatorError(f"the array cannot be measured: {error}") from error
     _write(measured, options.output)

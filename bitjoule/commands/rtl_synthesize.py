@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bitjoule.energy_models.inputs.errors import InputError, told, whole_file
+from bitjoule.energy_models.inputs.errors import InputError, split_message, whole_file
 from bitjoule.sim.bench.simulators import SimulatorError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def library_error(files: Sequence[str], error: Exception) -> InputError:
         The error that they cause.
     """
     named = ", ".join(files)
-    wrong, expected = told(error, "Liberty files of one library and corner")
+    wrong, expected = split_message(error, "Liberty files of one library and corner")
     return whole_file(named, wrong.removeprefix(f"{named}: "), expected)
 
 
@@ -132,7 +132,7 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
     except LibertyError as error:
         raise library_error(options.liberty, error) from error
     except StimulusError as error:
-        raise whole_file("--stimulus", *told(error, "operands")) from error
+        raise whole_file("--stimulus", *split_message(error, "operands")) from error
     except (NetlistError, RuntimeError) as error:
         raise SimulatorError(f"the array cannot be measured: {error}") from error
     if options.output is not None:

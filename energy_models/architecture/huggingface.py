@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bitjoule.energy_models.architecture.shape import ModelShape, shape_from
-from bitjoule.energy_models.inputs.documents import Document, Path_, read_document, read_text
+from bitjoule.energy_models.inputs.documents import Document, KeyPath, read_document, read_text
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, whole_file
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate
@@ -144,7 +144,7 @@ def read_json(path: Path, file: str) -> Document:
         raise whole_file(file, brief(str(error))[1:-1], "a config.json") from None
     if not isinstance(data, dict):
         raise whole_file(file, f"got {brief(data)}", "a JSON object")
-    lines: dict[Path_, int] = {(): 1}
+    lines: dict[KeyPath, int] = {(): 1}
     for key in data:
         found = re.search(re.escape(json.dumps(key)) + r"\s*:", text)
         lines[(key,)] = text.count("\n", 0, found.start()) + 1 if found else 1

@@ -16,7 +16,7 @@ import yaml
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
 from bitjoule.energy_models.inputs.yaml_core import MERGE_TAG, CoreLoader
 
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 _Entries = dict[str, tuple[yaml.Node, yaml.Node]]
 
 MAX_FILE_BYTES = 1_000_000
@@ -44,11 +44,11 @@ class Document:
 
     file: str
     data: Any
-    lines: Mapping[Path_, int]
-    origins: Mapping[Path_, str] = field(default_factory=dict)
+    lines: Mapping[KeyPath, int]
+    origins: Mapping[KeyPath, str] = field(default_factory=dict)
     path: Path | None = None
 
-    def line(self, path: Path_) -> int:
+    def line(self, path: KeyPath) -> int:
         """Return the line of the nearest enclosing value that was written in the file.
 
         Parameters
@@ -61,7 +61,7 @@ class Document:
                 return self.lines[path[:length]]
         return 1
 
-    def problem(self, path: Path_, wrong: str, expected: str) -> Problem:
+    def problem(self, path: KeyPath, wrong: str, expected: str) -> Problem:
         """Return a problem at `path`.
 
         Parameters
@@ -76,7 +76,7 @@ class Document:
                 return Problem(origin, 1, dotted(path), wrong, expected)
         return Problem(self.file, self.line(path), dotted(path), wrong, expected)
 
-    def set_by_hand(self, path: Path_) -> bool:
+    def is_override(self, path: KeyPath) -> bool:
         """Return whether a value, or one around it, did not come from the file.
 
         Parameters
@@ -86,7 +86,7 @@ class Document:
         """
         return any(path[: len(place)] == place for place in self.origins)
 
-    def folder(self, path: Path_) -> Path:
+    def folder(self, path: KeyPath) -> Path:
         """Return the folder in which a relative path starts: the file's, or the current one for a changed value.
 
         Parameters
@@ -94,7 +94,7 @@ class Document:
         path
             Where the relative path is written: keys and indices from the root.
         """
-        return Path() if self.path is None or self.set_by_hand(path) else self.path.parent
+        return Path() if self.path is None or self.is_override(path) else self.path.parent
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -102,7 +102,7 @@ class Document:
         return {} if self.path is None else {self.path.name: fingerprint(self.path)}
 
 
-def dotted(path: Path_) -> str:
+def dotted(path: KeyPath) -> str:
     """Return a path as ``models[2].layers``.
 
     Parameters
@@ -221,15 +221,15 @@ class _Builder:
     def __init__(self, file: str, loader: CoreLoader) -> None:
         self.file = file
         self.loader = loader
-        self.lines: dict[Path_, int] = {}
+        self.lines: dict[KeyPath, int] = {}
         self.open: set[int] = set()
         self.merged: dict[int, _Entries] = {}
         self.copied = 0
 
-    def fail(self, node: yaml.Node, path: Path_, wrong: str, expected: str) -> InputError:
+    def fail(self, node: yaml.Node, path: KeyPath, wrong: str, expected: str) -> InputError:
         return InputError([Problem(self.file, node.start_mark.line + 1, dotted(path), wrong, expected)])
 
-    def build(self, node: yaml.Node, path: Path_) -> Any:
+    def build(self, node: yaml.Node, path: KeyPath) -> Any:
         self.lines.setdefault(path, node.start_mark.line + 1)
         if len(self.lines) > MAX_VALUES:
             raise self.fail(node, path[:1], f"expands to more than {MAX_VALUES} values", FEWER)
@@ -245,14 +245,14 @@ class _Builder:
         finally:
             self.open.discard(id(node))
 
-    def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
+    def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key, (key_node, value_node) in self.entries(node, path).items():
             self.lines[(*path, key)] = key_node.start_mark.line + 1
             data[key] = self.build(value_node, (*path, key))
         return data
 
-    def entries(self, node: yaml.MappingNode, path: Path_) -> _Entries:
+    def entries(self, node: yaml.MappingNode, path: KeyPath) -> _Entries:
         """Return a mapping's keys and values as nodes, those that it merges first; its own keys win over them."""
         if id(node) in self.merged:
             return self.merged[id(node)]
@@ -271,7 +271,7 @@ class _Builder:
         self.merged[id(node)] = {**merged, **own}
         return self.merged[id(node)]
 
-    def merge(self, key: yaml.Node, node: yaml.Node, path: Path_) -> _Entries:
+    def merge(self, key: yaml.Node, node: yaml.Node, path: KeyPath) -> _Entries:
         """Return the entries of a mapping to be merged, or of a list of them, of which the first has precedence."""
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         found: _Entries = {}
@@ -290,13 +290,13 @@ class _Builder:
             found = {**entries, **found}
         return found
 
-    def key(self, node: yaml.Node, path: Path_) -> str:
+    def key(self, node: yaml.Node, path: KeyPath) -> str:
         key = self.scalar(node, path) if isinstance(node, yaml.ScalarNode) else None
         if not isinstance(key, str):
             raise self.fail(node, path, f"the key {brief(node.value)} is not text", "a name as key")
         return key
 
-    def scalar(self, node: yaml.Node, path: Path_) -> Any:
+    def scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         try:
             value = self.loader.construct_object(node)
             if isinstance(value, str):

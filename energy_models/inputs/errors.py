@@ -1,4 +1,4 @@
-"""A problem in a user's input, told so that it can be mended without reading our code."""
+"""A problem in a user's input: what is wrong, where, and what was expected."""
 
 import difflib
 from collections.abc import Iterable
@@ -54,7 +54,7 @@ def whole_file(file: str, wrong: str, expected: str) -> InputError:
     return InputError([Problem(file, 1, "file", wrong, expected)])
 
 
-def told(error: Exception, expected: str) -> tuple[str, str]:
+def split_message(error: Exception, expected: str) -> tuple[str, str]:
     """Return what is wrong and what was expected, from an error's message that may say both.
 
     Parameters

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from bitjoule.energy_models.inputs.documents import Document, Path_
+from bitjoule.energy_models.inputs.documents import Document, KeyPath
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion
 
 
@@ -96,7 +96,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> tuple[str, st
     return f"unknown {kind} {brief(name)}{suggestion(name, names)}", choices(names)
 
 
-def validate(schema: type[Schema], document: Document, data: Any = None, at: Path_ = ()) -> Schema:
+def validate(schema: type[Schema], document: Document, data: Any = None, at: KeyPath = ()) -> Schema:
     """Return `data` as an instance of `schema`.
 
     Parameters
@@ -123,7 +123,7 @@ def validate(schema: type[Schema], document: Document, data: Any = None, at: Pat
         raise InputError(dict.fromkeys(problems)) from None
 
 
-def _problems(item: Any, document: Document, data: Any, at: Path_) -> list[Problem]:
+def _problems(item: Any, document: Document, data: Any, at: KeyPath) -> list[Problem]:
     path = (*at, *_written(item["loc"], data, absent=item["type"] == "missing"))
     context = item.get("ctx", {})
     match item["type"]:
@@ -158,7 +158,7 @@ def _problems(item: Any, document: Document, data: Any, at: Path_) -> list[Probl
             return [document.problem(path, f"got {brief(item['input'])}", expected)]
 
 
-def _written(location: tuple[str | int, ...], data: Any, absent: bool) -> Path_:
+def _written(location: tuple[str | int, ...], data: Any, absent: bool) -> KeyPath:
     """Return pydantic's location without the names of union members, which are in no file.
 
     The last part of a location is in no file either if it is the key that is `absent`.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bitjoule.energy_models.inputs.amounts import price_of
-from bitjoule.energy_models.inputs.documents import Document, Path_, read_document
+from bitjoule.energy_models.inputs.documents import Document, KeyPath, read_document
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.measured import SOURCE
@@ -129,13 +129,13 @@ def _measured(key: str, technology: Technology, place: list[str]) -> PriceRow:
     what, name, *rest = place
     where = str(measured["measured"]["command"])
 
-    def row(price: Price, unit: str, paths: list[Path_], derived: str = "") -> PriceRow:
+    def row(price: Price, unit: str, paths: list[KeyPath], derived: str = "") -> PriceRow:
         places = tuple(f"technologies/{path.name}:{document.line(at)}" for at in paths)
         return PriceRow(key, price, unit, SOURCE, where, places, derived)
 
     if what in ("mac", "load", "in-mac"):
         mac = next(mac for mac in technology.macs if mac.name == name)
-        at: Path_ = ("macs", technology.macs.index(mac))
+        at: KeyPath = ("macs", technology.macs.index(mac))
         if what == "load":
             return row(price_of(mac.load_pj), "weight", [(*at, "load_pj")])
         if what == "in-mac":
@@ -147,14 +147,14 @@ def _measured(key: str, technology: Technology, place: list[str]) -> PriceRow:
         return row(mac.price(lanes, columns, zero_share), "MAC", [at], told)
     listed = [(one["operation"], one["format"]) for one in measured["operations"]]
     own = (what, name) in listed
-    rows: list[Path_] = [("operations", listed.index((what, known))) for known in ((name,) if own else INTEGERS)]
+    rows: list[KeyPath] = [("operations", listed.index((what, known))) for known in ((name,) if own else INTEGERS)]
     return row(technology.price(what, name), "operation", rows, "" if own else _derived(name))
 
 
 def _amount(key: str, name: str, place: str) -> PriceRow:
     platform = platforms()[name]
     dotted, _, clock = place.partition("@")
-    path: Path_ = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
+    path: KeyPath = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
     value: Any = platform
     for part in path:
         value = value[part] if isinstance(value, dict | list) else getattr(value, str(part))  # type: ignore[index]
@@ -181,7 +181,7 @@ def _said(platform: Platform, dotted: str) -> str:
     return platform.sources[max(told, key=len)] if told else ""
 
 
-def _written(name: str, path: Path_) -> tuple[str, int]:
+def _written(name: str, path: KeyPath) -> tuple[str, int]:
     """Return the platform whose file an amount is written in, this one or one that it is like, and the line."""
     document: Document = read_document(PLATFORMS / f"{name}.yaml")
     if path in document.lines or "like" not in document.data:

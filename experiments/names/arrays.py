@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bitjoule.energy_models.inputs.documents import Path_, fingerprint
+from bitjoule.energy_models.inputs.documents import KeyPath, fingerprint
 from bitjoule.energy_models.inputs.errors import suggestion
 from bitjoule.experiments.names.lookup import Entries, Lookup, is_path
 from bitjoule.rtl.config import AcceleratorConfig, ConfigError
@@ -22,7 +22,7 @@ def _shipped() -> dict[str, AcceleratorConfig]:
 ARRAYS = Entries("accelerator", _shipped, _read, "an accelerator's YAML")
 
 
-def read_array(lookup: Lookup, entry: str | Mapping[str, Any], at: Path_) -> AcceleratorConfig | None:
+def read_array(lookup: Lookup, entry: str | Mapping[str, Any], at: KeyPath) -> AcceleratorConfig | None:
     """Return a configuration that keeps its array busy in each cycle, or none if there is a problem with it.
 
     Parameters

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bitjoule.energy_models.inputs.documents import Path_
+from bitjoule.energy_models.inputs.documents import KeyPath
 from bitjoule.energy_models.inputs.errors import brief
 from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.gates.liberty.libraries import FREEPDK45, named_libraries
@@ -10,7 +10,7 @@ from bitjoule.gates.liberty.libraries import FREEPDK45, named_libraries
 LIBERTY = f"{FREEPDK45}, or Liberty files of one library and corner"
 
 
-def read_library(lookup: Lookup, names: Sequence[str], at: Path_) -> list[str]:
+def read_library(lookup: Lookup, names: Sequence[str], at: KeyPath) -> list[str]:
     """Return a library's files, or its name alone; nothing if there is a problem with it.
 
     Parameters

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from bitjoule.energy_models.inputs.documents import Document, Path_, fingerprint
+from bitjoule.energy_models.inputs.documents import Document, KeyPath, fingerprint
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
 from bitjoule.energy_models.inputs.validation import unknown_name
 
@@ -112,7 +112,7 @@ class Lookup:
     problems: list[Problem]
     inputs: dict[str, str]
 
-    def find(self, entries: Entries[Value], text: str, at: Path_) -> Found[Value] | None:
+    def find(self, entries: Entries[Value], text: str, at: KeyPath) -> Found[Value] | None:
         """Return what a text stands for, or none if there is a problem with it.
 
         Parameters
@@ -140,7 +140,7 @@ class Lookup:
             return None
         return Found(entries.name(path), value, of_file=True)
 
-    def known(self, kind: str, name: str, known: Iterable[str], at: Path_) -> bool:
+    def known(self, kind: str, name: str, known: Iterable[str], at: KeyPath) -> bool:
         """Return whether a name is known; if not, add the problem.
 
         Parameters
@@ -157,7 +157,7 @@ class Lookup:
             self.problems.append(self.document.problem(at, *unknown_name(kind, name, names)))
         return name in names
 
-    def once(self, kind: str, name: str, earlier: Container[str], at: Path_) -> None:
+    def once(self, kind: str, name: str, earlier: Container[str], at: KeyPath) -> None:
         """Add a problem if there is one of that name already.
 
         Parameters

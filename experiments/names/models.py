@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from bitjoule.energy_models.architecture.huggingface import read_config
 from bitjoule.energy_models.architecture.shape import ModelShape, presets
-from bitjoule.energy_models.inputs.documents import Path_
+from bitjoule.energy_models.inputs.documents import KeyPath
 from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.experiments.names.entries import MatmulSize, NamedShape
 from bitjoule.experiments.names.lookup import Entries, Lookup
@@ -30,7 +30,7 @@ def read_models(
     if len(found) < len(matmuls or ()):
         lookup.problems.append(lookup.document.problem(("matmuls",), "duplicate size", "each size once"))
     for i, entry in enumerate(models or ()):
-        at: Path_ = ("models", i)
+        at: KeyPath = ("models", i)
         if isinstance(entry, str):
             named = lookup.find(MODELS, entry, at)
             if named is None:

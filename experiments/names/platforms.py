@@ -6,7 +6,7 @@ from typing import NamedTuple
 from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.formats.schemes import Scheme
-from bitjoule.energy_models.inputs.documents import Document, Path_
+from bitjoule.energy_models.inputs.documents import Document, KeyPath
 from bitjoule.energy_models.inputs.errors import Problem, choices, suggestion
 from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.energy_models.prices.technology import Technology
@@ -40,7 +40,7 @@ def read_platforms(lookup: Lookup, entries: Sequence[Entry], schemes: Sequence[s
     found: dict[str, dict[str, tuple[str, Platform]]] = {}
     inlined: list[Entry] = []
     for i, entry in enumerate(entries):
-        at: Path_ = ("platforms", i)
+        at: KeyPath = ("platforms", i)
         if isinstance(entry, PlatformSet):
             members = _members(lookup, entry, schemes, at)
             name, machines = entry.name, {scheme: one[:2] for scheme, one in members.items()}
@@ -74,7 +74,7 @@ class MachineRead(NamedTuple):
     whole: str | NamedPlatform
 
 
-def read_machine(lookup: Lookup, entry: str | NamedPlatform, at: Path_) -> MachineRead | None:
+def read_machine(lookup: Lookup, entry: str | NamedPlatform, at: KeyPath) -> MachineRead | None:
     """Return a platform, or none if there is a problem with it.
 
     Parameters
@@ -94,7 +94,7 @@ def read_machine(lookup: Lookup, entry: str | NamedPlatform, at: Path_) -> Machi
     return MachineRead(name, platform, whole)
 
 
-def _members(lookup: Lookup, entry: PlatformSet, schemes: Sequence[str], at: Path_) -> dict[str, MachineRead]:
+def _members(lookup: Lookup, entry: PlatformSet, schemes: Sequence[str], at: KeyPath) -> dict[str, MachineRead]:
     members = {}
     for scheme, machine in entry.by_scheme.items():
         where = (*at, "by_scheme", scheme)

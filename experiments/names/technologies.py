@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bitjoule.energy_models.inputs.documents import Path_
+from bitjoule.energy_models.inputs.documents import KeyPath
 from bitjoule.energy_models.prices.measured import MeasuredTechnology, read_measured
 from bitjoule.energy_models.prices.technology import Technology, measured_technology, technologies
 from bitjoule.experiments.names.entries import NamedTechnology
@@ -34,7 +34,7 @@ def read_technologies(
     found: dict[str, Technology] = {}
     inlined: list[str | NamedTechnology] = []
     for i, entry in enumerate(entries):
-        at: Path_ = ("technologies", i)
+        at: KeyPath = ("technologies", i)
         whole = read_technology(lookup, entry, at)
         if whole is None:
             continue
@@ -56,7 +56,7 @@ def technology_of(whole: str | NamedTechnology) -> Technology:
     return technologies()[whole] if isinstance(whole, str) else measured_technology(whole.name, whole)
 
 
-def read_technology(lookup: Lookup, entry: str | NamedTechnology, at: Path_) -> str | NamedTechnology | None:
+def read_technology(lookup: Lookup, entry: str | NamedTechnology, at: KeyPath) -> str | NamedTechnology | None:
     """Return a technology as it is written in an experiment that no other file belongs to; none with a problem.
 
     Parameters

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from bitjoule.energy_models.inputs.errors import InputError, Problem, told
+from bitjoule.energy_models.inputs.errors import InputError, Problem, split_message
 from bitjoule.experiments.names.libraries import LIBERTY
 from bitjoule.experiments.netlists.schema import Array, GatesInput, GatesPlot
 from bitjoule.gates.calibration.calibration import activation_format, weight_format
@@ -88,7 +88,7 @@ def open_libraries(given: GatesInput) -> dict[str, Library]:
             library = find_library(files)
             check_library(library)
         except LibertyError as error:
-            problems.append(given.document.problem(("gates", "libraries", i), *told(error, LIBERTY)))
+            problems.append(given.document.problem(("gates", "libraries", i), *split_message(error, LIBERTY)))
             continue
         same = sum(short_name(other) == short_name(library) for other in libraries.values())
         libraries[short_name(library) + (f" ({same + 1})" if same else "")] = library
@@ -116,7 +116,7 @@ def check_stimuli(given: GatesInput) -> None:
             try:
                 check_operands(stimulus, array.config)
             except StimulusError as error:
-                problems.append(given.document.problem(at, *told(error, "operands")))
+                problems.append(given.document.problem(at, *split_message(error, "operands")))
     if problems:
         raise InputError(dict.fromkeys(problems))
 
@@ -150,7 +150,7 @@ def run_gates(given: GatesInput, progress: Progress, opened: Mapping[str, Librar
                 try:
                     measurement = measure(array.config, library, stimulus, effort)
                 except StimulusError as error:
-                    raise InputError([given.document.problem(at, *told(error, "operands"))]) from None
+                    raise InputError([given.document.problem(at, *split_message(error, "operands"))]) from None
                 found.append(Measured(name, node_nm(library), array, measurement))
     progress(len(found), given.measurements, "")
     inputs = dict(given.inputs)

@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from bitjoule.energy_models.inputs.documents import Document, Path_
-from bitjoule.energy_models.inputs.errors import InputError, Problem, told
+from bitjoule.energy_models.inputs.documents import Document, KeyPath
+from bitjoule.energy_models.inputs.errors import InputError, Problem, split_message
 from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
 from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.names.arrays import read_array
@@ -141,7 +141,7 @@ class Array(NamedTuple):
 
     name: str
     config: AcceleratorConfig
-    stimuli: tuple[tuple[str, Path_], ...]
+    stimuli: tuple[tuple[str, KeyPath], ...]
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def read_gates_experiment(document: Document) -> GatesInput:
     stimuli = _stimuli(run.stimuli, ("gates", "stimuli"), document, problems)
     arrays: list[Array] = []
     for i, entry in enumerate(run.arrays):
-        at: Path_ = ("gates", "arrays", i)
+        at: KeyPath = ("gates", "arrays", i)
         name, given = (entry, entry) if isinstance(entry, str) else (entry.name, entry.config)
         config_at = at if isinstance(entry, str) else (*at, "config")
         config = read_array(lookup, given, config_at)
@@ -231,13 +231,13 @@ def read_gates_experiment(document: Document) -> GatesInput:
 
 
 def _stimuli(
-    texts: Sequence[str], at: Path_, document: Document, problems: list[Problem]
-) -> tuple[tuple[str, Path_], ...]:
+    texts: Sequence[str], at: KeyPath, document: Document, problems: list[Problem]
+) -> tuple[tuple[str, KeyPath], ...]:
     found = tuple((text, (*at, i)) for i, text in enumerate(texts))
     for text, place in found:
         try:
             if not text.startswith("model:"):  # a model's operands are recorded when they are needed
                 parse_operands(text)
         except StimulusError as error:
-            problems.append(document.problem(place, *told(error, "operands")))
+            problems.append(document.problem(place, *split_message(error, "operands")))
     return found

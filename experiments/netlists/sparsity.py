@@ -1,4 +1,4 @@
-"""What zeros among the weights save: how much of the ideal, in which a zero takes nothing."""
+"""What zeros among the weights save, and which fraction of the ideal saving that is."""
 
 import numpy as np
 import pandas as pd
@@ -33,8 +33,8 @@ def savings(summary: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row for each point of a sweep but its first: `zero_share` and `energy_fj` (with glitches and wires) of a MAC
-        there and, with ``_first``, where the sweep begins; the shares `saving` and `ideal`, what is saved and what
-        would be if a zero took nothing; their quotient, `paid`.
+        there and, with ``_first``, where the sweep begins; the fractions `saving` and `ideal`, what is saved and
+        what would be if zero weights cost nothing; their quotient, `effectiveness`.
     """
     rows = []
     for key, points in swept(summary).groupby(_KEYS, sort=False):
@@ -43,9 +43,8 @@ def savings(summary: pd.DataFrame) -> pd.DataFrame:
             saving = 1 - point["energy_fj"] / first["energy_fj"]
             ideal = 1 - (1 - point["zero_share"]) / (1 - first["zero_share"])
             kept = {f"{name}{end}": one[name] for end, one in (("_first", first), ("", point)) for name in _SHOWN}
-            rows.append(
-                {**dict(zip(_KEYS, key, strict=True)), **kept, "saving": saving, "ideal": ideal, "paid": saving / ideal}
-            )
+            shares = {"saving": saving, "ideal": ideal, "effectiveness": saving / ideal}
+            rows.append({**dict(zip(_KEYS, key, strict=True)), **kept, **shares})
     return pd.DataFrame(rows)
 
 

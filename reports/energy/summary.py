@@ -23,17 +23,17 @@ QUANTITIES = {
 }
 COUNTED = {
     "arithmetic": (
-        "Counted as the papers count: the multiplications and additions of the linear layers and of attention. Memory, "
+        "Counted as in the papers: the multiplications and additions of the linear layers and of attention. Memory, "
         "embedding, LM head, softmax, norms and leakage are excluded."
     ),
     "system": (
         "Counted: the whole request on a machine. Every matrix product with each operand's traffic between registers, "
-        "buffers and off-chip memory, KV cache, embedding, LM head, norms, softmax, quantisation, and leakage for as "
-        "long as it takes."
+        "buffers and off-chip memory, KV cache, embedding, LM head, norms, softmax, quantisation, and leakage over the "
+        "latency."
     ),
     "mac": (
         "Counted: one multiplication and one addition for every multiply-accumulate of the linear layers and of "
-        "attention, the addition alone for ±1 and ternary weights. Nothing else is in these joules."
+        "attention, the addition alone for ±1 and ternary weights. Everything else is excluded."
     ),
 }
 

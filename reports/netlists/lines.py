@@ -47,7 +47,7 @@ def of_library(panel: Panel, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_zeros(summary: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw the energy of a MAC over the share of zeros, with the line on which a zero would take nothing.
+    """Draw the energy of a MAC over the share of zeros, with the line on which zero weights cost nothing.
 
     Parameters
     ----------
@@ -68,8 +68,10 @@ def draw_zeros(summary: pd.DataFrame, theme: Theme) -> Figure:
         lines, own = [], of_library(panel, sweeps)
         for i, (array, sweep) in enumerate(names):
             points = own[(own["array"] == array) & (own[SWEPT] == sweep)]
-            paid = saved[(saved["library"] == panel.technology) & (saved["array"] == array) & (saved[SWEPT] == sweep)]
-            note = f"{100 * paid['paid'].iloc[-1]:.0f} % of the ideal saving" if len(panels) == 1 else ""
+            own_saving = saved[
+                (saved["library"] == panel.technology) & (saved["array"] == array) & (saved[SWEPT] == sweep)
+            ]
+            note = f"{100 * own_saving['effectiveness'].iloc[-1]:.0f} % of the ideal saving" if len(panels) == 1 else ""
             name = f"{array}, {sweep}" if several else array
             lines += _sweep(points, i, name, note, theme)
         draw_lines(axes, lines, theme)
@@ -80,7 +82,7 @@ def draw_zeros(summary: pd.DataFrame, theme: Theme) -> Figure:
         highest = max([own["energy_fj"].max(), *beside["energy_fj"]]) * J_PER_FJ
         unit_axis(axes, "J", 0.0, highest)
     drawn[0].set_ylabel(Y_LABEL)
-    figure.suptitle("Energy of a MAC over the zeros among its weights")
+    figure.suptitle("Energy per MAC against the fraction of zero weights")
     legend_below(figure, *_zeros_legend(drawn, stimuli, theme))
     return figure
 
@@ -125,8 +127,8 @@ def _zeros_legend(drawn: Sequence[Axes], stimuli: Sequence[str], theme: Theme) -
 def draw_bits(summary: pd.DataFrame, theme: Theme) -> Figure:
     """Draw the energy of a MAC over the bits of activations, a line for each kind of weights.
 
-    At points stands how many times less a MAC takes than with the most bits. Arrays that have no other beside them
-    that differs in its activations alone are left out.
+    Each point is labelled with its energy relative to that of the widest activations. Arrays without another that
+    differs in its activations alone are left out.
 
     Parameters
     ----------
@@ -146,13 +148,13 @@ def draw_bits(summary: pd.DataFrame, theme: Theme) -> Figure:
         own, lines = of_library(panel, first), []
         for i, kind in enumerate(names):
             points = own[(own[kinds] == list(kind)).all(axis=1)].sort_values("activation_bits")
-            lines += _bits_lines(points, i, _told_apart(kind, names), theme)
+            lines += _bits_lines(points, i, _label(kind, names), theme)
         draw_lines(axes, lines, theme)
         lines_at.append(lines)
-        token_axis(axes, "bits of activations", sorted(set(own["activation_bits"])))
+        token_axis(axes, "activation width (bits)", sorted(set(own["activation_bits"])))
         unit_axis(axes, "J", 0.0, own["energy_fj"].max() * J_PER_FJ)
     drawn[0].set_ylabel(Y_LABEL)
-    figure.suptitle("Energy of a MAC over the bits of its activations")
+    figure.suptitle("Energy per MAC against the activation width")
     handles, labels = drawn[0].get_legend_handles_labels()
     legend_below(
         figure, [*handles, Line2D([], [], color=theme.text, linestyle=DASHES[1], linewidth=1)], [*labels, BARE]
@@ -174,7 +176,7 @@ def _bits_lines(points: pd.DataFrame, i: int, name: str, theme: Theme) -> list[L
     ]
 
 
-def _told_apart(kind: tuple[str, str, int, int, int], names: Sequence[tuple[str, str, int, int, int]]) -> str:
+def _label(kind: tuple[str, str, int, int, int], names: Sequence[tuple[str, str, int, int, int]]) -> str:
     """Return a kind's name: its weights, and whatever else differs among the kinds."""
     weights, datapath, lanes, columns, tokens = kind
     others = list(zip(*names, strict=True))

@@ -1,4 +1,4 @@
-"""What the measured energy of a MAC is made of: stacked bars of an array's parts, what is glitches hatched."""
+"""Measured energy per MAC by part of the array: stacked bars, the glitches of each part hatched."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -13,8 +13,8 @@ from bitjoule.reports.figures.style import Theme, new_figure
 from bitjoule.reports.netlists.lines import J_PER_FJ, library_panels, of_library
 
 BAR_IN, REST_IN, WIDTH_IN = 0.55, 1.9, 7.4
-REST = ("input", "wires")  # what is no part of the array
-GLITCHES, HATCH = "of it glitches", "//////"
+REST = ("input", "wires")  # not parts of the array
+GLITCHES, HATCH = "glitches", "//////"
 
 
 def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme, share: bool = False) -> Figure:
@@ -29,7 +29,7 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme, share
     theme
         Light or dark.
     share
-        Whether bars are per cent; their energies stand behind them all the same.
+        Whether bars are in per cent; their ends are labelled with energies in both cases.
     """
     cases = shown_cases(summary)
     bars = _with_glitches(by_part(results, cases), by_part(results, cases, "settled_fj"))
@@ -52,7 +52,7 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme, share
         axes.set_title(panel.title)
         axes.set_xlabel("share of the energy per MAC (%)" if share else f"energy per MAC ({unit}J)")
     stimuli = set(cases["stimulus"])
-    figure.suptitle(f"What a MAC's energy is made of{f', {stimuli.pop()}' if len(stimuli) == 1 else ''}")
+    figure.suptitle(f"Energy per MAC by part{f', {stimuli.pop()}' if len(stimuli) == 1 else ''}")
     hatched = Patch(facecolor=theme.text, edgecolor=theme.background, hatch=HATCH)
     named = {**named_handles(drawn), GLITCHES: hatched}
     legend_below(figure, named.values(), named)

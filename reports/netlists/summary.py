@@ -18,18 +18,19 @@ from bitjoule.reports.netlists.parts import draw_parts
 
 HEADERS = (
     "library", "array", "weights x activations, sums", "lanes x columns", "operands", "zeros (%)", "energy (fJ)",
-    "over the first", "without glitches (fJ)", "over the first", "band", "glitches (%)", "wires (%)", "area (µm²)",
-    "leakage (nW)", "period (ns)",
+    "relative to first row", "without glitches (fJ)", "relative to first row", "band", "glitches (%)",
+    "wires (%)", "area (µm²)", "leakage (nW)", "period (ns)",
 )  # fmt: skip
 TEXT = (0, 1, 2, 3, 4, 10)
-SHARES = ("zero_share", "saving", "ideal", "paid")
+SHARES = ("zero_share", "saving", "ideal", "effectiveness")
 COUNTED = (
-    "Measured on the netlist: its gates' toggles with these operands, priced in the library's cells. For each MAC "
-    "of a cycle, zeros included: energy, area and leakage of the whole array with its registers, control and clock "
-    "pins. The energy has every glitch that gates of one delay all pass on, more than real ones do; the one without "
-    "glitches is what measured technologies take as their price. Over the first: in multiples of the library's first "
-    "row. Glitches: their share of the energy without wires. Band: neither glitches nor wires, to wires twice as long "
-    "and a clock tree that takes as much as the pins it drives. Placement, clock tree and SRAM are not measured."
+    "Measured on the netlist: the toggles of its gates with these operands, priced with the cells of the library. "
+    "Energy, area and leakage are those of the whole array (registers, control and clock pins included) divided by the "
+    "MACs of a cycle, zero weights included. The energy includes glitches under a unit-delay model, an upper bound: "
+    "real gates filter some of them. The energy without glitches is the price in measured technologies. Relative to "
+    "first row: to the first row of the same library. Glitches: fraction of the energy without wires. Band: from "
+    "neither glitches nor wires to wires of twice the length and a clock tree that takes as much as the pins it "
+    "drives. Placement, clock tree and SRAM are not measured."
 )
 
 
@@ -48,7 +49,7 @@ def gates_markdown(found: GatesResult, max_rows: int) -> str:
     parts += [
         _parts(found.results, found.summary, max_rows),
         COUNTED,
-        *(f"Not read of {text}." for text in found.unread),
+        *(f"Not read: {text}." for text in found.unread),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -88,14 +89,14 @@ def _sparsity(summary: pd.DataFrame, max_rows: int) -> list[str]:
         told.append(
             f"Does sparsity pay? {row['array']} in {row['library']}, {row[SWEPT]}: from {100 * shares[0]:.0f} to "
             f"{100 * shares[1]:.0f} % zeros a MAC goes from {significant(energies[0])} to {significant(energies[1])} "
-            f"fJ, {100 * row['saving']:.0f} % less. If zeros took nothing it would be {100 * row['ideal']:.0f} % "
-            f"less: {100 * row['paid']:.0f} % of the ideal."
+            f"fJ, {100 * row['saving']:.0f} % less. If zero weights cost nothing it would be "
+            f"{100 * row['ideal']:.0f} % less: an effectiveness of {100 * row['effectiveness']:.0f} %."
         )
     rows = [
         [row["library"], row["array"], row[SWEPT], *(f"{100 * row[key]:.1f}" for key in SHARES)]
         for row in found.head(max_rows).to_dict("records")
     ]
-    headers = ["library", "array", "operands", "zeros (%)", "saved (%)", "ideal (%)", "saved of the ideal (%)"]
+    headers = ["library", "array", "operands", "zeros (%)", "saved (%)", "ideal (%)", "effectiveness (%)"]
     told.append(markdown(headers, rows, [0, 1, 2]) + cut(len(found), max_rows, "summary.csv"))
     for row in beside_sweeps(summary).to_dict("records"):
         change = row["energy_fj"] / row["sweep_fj"] - 1
