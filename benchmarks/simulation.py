@@ -13,7 +13,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from bitjoule.sim.accelerator.configurations import read_configuration
-from bitjoule.sim.accelerator.cycles import Shape
+from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.bench.cases import Case, directed_cases, random_cases
 from bitjoule.sim.bench.verification import Hardware
 
@@ -28,7 +28,7 @@ def main() -> None:
         k = min(config.max_k, 16 * config.lanes)
         plans = {
             "corners and random": [*directed_cases(config), *random_cases(config, 300, seed=1)],
-            "prefill": [Case("prefill", (Shape(config.tokens, k, 40 * config.columns),) * 4)],
+            "prefill": [Case("prefill", (MatmulShape(config.tokens, k, 40 * config.columns),) * 4)],
         }
         for optimise in ("-O1", "-O3"):
             with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,7 @@ from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.search import candidates, search
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.experiments.energy.evaluation import evaluate
 from bitjoule.experiments.energy.grid import grid_of
 from bitjoule.experiments.energy.resolve import Resolved, read_experiment
@@ -70,7 +70,7 @@ def main() -> None:
     print("| what | measured | goal |\n|---|---:|---:|")
     for name, scheme, m, k, n in MATMULS:
         machine = Machine(schemes()[scheme], platforms()[name], technologies()["45nm"], name)
-        problem = machine.problem(Kind.STANDALONE, m, k, n, resident=False, reserved_bits=0.0)
+        problem = machine.problem(MatmulKind.STANDALONE, m, k, n, resident=False, reserved_bits=0.0)
         times = []
         for _ in range(21):
             search.cache_clear()

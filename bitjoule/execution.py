@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bitjoule.energy_models.inputs.errors import InputError, whole_file
 from bitjoule.kinds import kind_of, kinds
 from bitjoule.kinds.kind import Progress
-from bitjoule.writing import Task, Writing, run_and_write, run_together
+from bitjoule.writing import RunTask, Writing, run_and_write, run_together
 
 if TYPE_CHECKING:
     from bitjoule.energy_models.inputs.errors import Problem
@@ -17,7 +17,7 @@ Named = str | os.PathLike[str] | Mapping[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def read(experiment: Named, overrides: "Overrides" = (), file: str = "experiment") -> Task:
+def read(experiment: Named, overrides: "Overrides" = (), file: str = "experiment") -> RunTask:
     """Read and check an experiment.
 
     Parameters
@@ -40,10 +40,10 @@ def read(experiment: Named, overrides: "Overrides" = (), file: str = "experiment
     kind = kind_of(document)
     registered = kinds()[kind]
     with registered.translated_errors():
-        return Task(kind, document.file, registered.kind.resolve(document))
+        return RunTask(kind, document.file, registered.kind.resolve(document))
 
 
-def read_all(experiments: Iterable[Named], overrides: "Overrides" = (), file: str = "experiment") -> list[Task]:
+def read_all(experiments: Iterable[Named], overrides: "Overrides" = (), file: str = "experiment") -> list[RunTask]:
     """Read and check every experiment before any of them runs.
 
     Parameters
@@ -56,7 +56,7 @@ def read_all(experiments: Iterable[Named], overrides: "Overrides" = (), file: st
     InputError
         With the problems of all experiments.
     """
-    tasks: list[Task] = []
+    tasks: list[RunTask] = []
     problems: list[Problem] = []
     for experiment in experiments:
         try:
@@ -103,7 +103,7 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": "bitjoule experiment", "type": "object", **decided, **schema}
 
 
-def run_all(tasks: Sequence[Task], writing: Writing, progress: Progress) -> Iterator[str]:
+def run_all(tasks: Sequence[RunTask], writing: Writing, progress: Progress) -> Iterator[str]:
     """Run and write experiments, first those that can run in parallel; yield the summary of each for a terminal.
 
     Parameters

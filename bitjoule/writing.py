@@ -21,7 +21,7 @@ OPEN_PER_JOB = 2  # experiments whose pictures can fill the processes while othe
 
 
 @dataclass(frozen=True)
-class Task:
+class RunTask:
     """A checked experiment and its kind.
 
     Parameters
@@ -82,7 +82,7 @@ class _Tables:
     text: str
 
 
-def run(task: Task, progress: Progress) -> Outcome[Any]:
+def run(task: RunTask, progress: Progress) -> Outcome[Any]:
     """Run an experiment without writing files.
 
     Parameters
@@ -97,7 +97,7 @@ def run(task: Task, progress: Progress) -> Outcome[Any]:
         return registered.kind.run(task.ready, progress)
 
 
-def run_and_write(task: Task, writing: Writing, progress: Progress) -> tuple[Outcome[Any], str]:
+def run_and_write(task: RunTask, writing: Writing, progress: Progress) -> tuple[Outcome[Any], str]:
     """Run an experiment and write its output directory, which is replaced as a whole or left unchanged.
 
     Parameters
@@ -137,7 +137,7 @@ def run_and_write(task: Task, writing: Writing, progress: Progress) -> tuple[Out
 class _Open:
     """An experiment of `run_together` in progress: it runs, its pictures are drawn, and its directory is placed."""
 
-    task: Task
+    task: RunTask
     target: Path
     folder: Path
     placing: ExitStack
@@ -164,7 +164,7 @@ class _Open:
         return set()
 
 
-def run_together(tasks: Sequence[Task], writing: Writing) -> Iterator[str]:
+def run_together(tasks: Sequence[RunTask], writing: Writing) -> Iterator[str]:
     """Run experiments and draw their plots in a pool of processes; yield the summaries in order.
 
     Parameters
@@ -196,7 +196,7 @@ def run_together(tasks: Sequence[Task], writing: Writing) -> Iterator[str]:
             wait(waiting, return_when=FIRST_COMPLETED)
 
 
-def _run_into(task: Task, folder: Path, writing: Writing) -> _Tables:
+def _run_into(task: RunTask, folder: Path, writing: Writing) -> _Tables:
     return _write(task.kind, run(task, Silent()), folder, writing)
 
 

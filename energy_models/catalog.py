@@ -13,7 +13,7 @@ from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.platforms import platforms
 
 
-class Table(NamedTuple):
+class Listing(NamedTuple):
     """Headers and rows of text or numbers."""
 
     headers: Sequence[str]
@@ -24,11 +24,11 @@ class Entry(NamedTuple):
     """One entry: its fields, a table if it has one, the references it cites."""
 
     fields: Mapping[str, Any]
-    table: Table | None
+    table: Listing | None
     references: Sequence[str]
 
 
-def listing(kind: str) -> Table:
+def listing(kind: str) -> Listing:
     """Return every entry of a kind, a row each.
 
     Parameters
@@ -61,7 +61,7 @@ def entry(kind: str, name: str) -> Entry:
     return _ENTRIES[kind](name)
 
 
-def _models() -> Table:
+def _models() -> Listing:
     headers = (
         "model",
         "parameters",
@@ -80,19 +80,19 @@ def _models() -> Table:
          m.vocabulary, m.experts)
         for name, m in presets().items()
     ]  # fmt: skip
-    return Table(headers, rows)
+    return Listing(headers, rows)
 
 
-def _schemes() -> Table:
+def _schemes() -> Listing:
     rows = [
         (name, s.weights, s.activations, s.attention, s.rescale or "", s.description) for name, s in schemes().items()
     ]
-    return Table(("scheme", "weights", "activations", "attention", "rescale", "description"), rows)
+    return Listing(("scheme", "weights", "activations", "attention", "rescale", "description"), rows)
 
 
-def _technologies() -> Table:
+def _technologies() -> Listing:
     rows = [(t.name, f"{t.node_nm:g}", ", ".join(dict.fromkeys(f for _, f in t.rows))) for t in technologies().values()]
-    return Table(("technology", "node_nm", "priced formats"), rows)
+    return Listing(("technology", "node_nm", "priced formats"), rows)
 
 
 def _memory_row(memory: Memory) -> tuple[object, ...]:
@@ -106,26 +106,26 @@ MEMORY_HEADERS = (
 )  # fmt: skip
 
 
-def _memories() -> Table:
-    return Table(MEMORY_HEADERS, [_memory_row(memory) for memory in memories()])
+def _memories() -> Listing:
+    return Listing(MEMORY_HEADERS, [_memory_row(memory) for memory in memories()])
 
 
-def _storages() -> Table:
+def _storages() -> Listing:
     rows = [
         (name, s.holds, f"{s.bits:.4g}", ", ".join(f"{times:g} {text}" for text, times in s.unpack.items()), s.note)
         for name, s in storages().items()
     ]
-    return Table(("storage", "holds", "bits a value", "unpacking a word", "note"), rows)
+    return Listing(("storage", "holds", "bits a value", "unpacking a word", "note"), rows)
 
 
-def _platforms() -> Table:
+def _platforms() -> Listing:
     rows = []
     for name, p in platforms().items():
         arrays = ", ".join(f"{key} {array.lanes} x {array.columns}" for key, array in p.arrays.items())
         buffers = sum(buffer.size_bytes for buffer in p.buffers.values()) // 1024
         memory = p.off_chip.memory or "own prices"
         rows.append((name, arrays, buffers, memory, p.off_chip.bandwidth_gb_per_s, p.description))
-    return Table(("platform", "arrays", "buffers (KiB)", "off-chip", "GB/s", "description"), rows)
+    return Listing(("platform", "arrays", "buffers (KiB)", "off-chip", "GB/s", "description"), rows)
 
 
 def _storage_entry(name: str) -> Entry:
@@ -164,17 +164,17 @@ def _technology_entry(name: str) -> Entry:
         for r in technology.rows.values()
     ]
     cited = references(r.source for r in technology.rows.values())
-    return Entry({"node_nm": technology.node_nm}, Table(headers, rows), cited)
+    return Entry({"node_nm": technology.node_nm}, Listing(headers, rows), cited)
 
 
 def _memory_entry(name: str) -> Entry:
     found = [memory for memory in memories() if memory.name == name]
     headers = (*MEMORY_HEADERS, "where", "note")
     rows = [(*_memory_row(memory), memory.where, memory.note) for memory in found]
-    return Entry({}, Table(headers, rows), references(memory.source for memory in found))
+    return Entry({}, Listing(headers, rows), references(memory.source for memory in found))
 
 
-_LISTINGS: Mapping[str, Callable[[], Table]] = {
+_LISTINGS: Mapping[str, Callable[[], Listing]] = {
     "models": _models,
     "schemes": _schemes,
     "technologies": _technologies,

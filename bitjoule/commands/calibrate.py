@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bitjoule.commands.progress import Progress
+from bitjoule.commands.progress import ProgressLine
 from bitjoule.commands.rtl_synthesize import add_library, library_error, warn_of_unread
 from bitjoule.energy_models.inputs.errors import split_message, whole_file
 from bitjoule.sim.bench.simulators import SimulatorError
@@ -103,7 +103,7 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
         if node is None:
             raise whole_file(", ".join(options.liberty), "unknown process node", "--node-nm NM")
         warn_of_unread(library)
-        measured = calibrate(plan, library, node, command, Progress())
+        measured = calibrate(plan, library, node, command, ProgressLine())
     except LibertyError as error:
         raise library_error(options.liberty, error) from error
     except CalibrationError as error:

@@ -7,7 +7,7 @@ from bitjoule.commands.show_mapping import add_options, show_mapping
 from bitjoule.commands.status import OK
 
 if TYPE_CHECKING:
-    from bitjoule.energy_models.catalog import Table
+    from bitjoule.energy_models.catalog import Listing
 
 KINDS = {
     "models": "model",
@@ -61,7 +61,7 @@ def add_catalogue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 def _list(options: argparse.Namespace, _: object) -> int:
     from tabulate import tabulate
 
-    from bitjoule.energy_models.catalog import Table, listing
+    from bitjoule.energy_models.catalog import Listing, listing
 
     if options.kind == "experiments":
         table = _experiments()
@@ -70,19 +70,19 @@ def _list(options: argparse.Namespace, _: object) -> int:
 
         configs = {name: read_configuration(name).as_mapping() for name in shipped_configurations()}
         headers = ("accelerator", *next(iter(configs.values())))
-        table = Table(headers, [(name, *config.values()) for name, config in configs.items()])
+        table = Listing(headers, [(name, *config.values()) for name, config in configs.items()])
     elif options.kind == "checkpoints":
         from bitjoule.sim.llm.trained import described_models
 
-        table = Table(("checkpoint", "weights", "parameters", "nats per byte, held out"), described_models())
+        table = Listing(("checkpoint", "weights", "parameters", "nats per byte, held out"), described_models())
     else:
         table = listing(options.kind)
     print(tabulate(table.rows, table.headers, maxcolwidths=[None] * (len(table.headers) - 1) + [70]))
     return OK
 
 
-def _experiments() -> "Table":
-    from bitjoule.energy_models.catalog import Table
+def _experiments() -> "Listing":
+    from bitjoule.energy_models.catalog import Listing
     from bitjoule.execution import described
     from bitjoule.experiments.files import shipped_experiments
     from bitjoule.kinds import kinds
@@ -90,7 +90,7 @@ def _experiments() -> "Table":
     pairs = [described(name) for name in shipped_experiments()]
     pairs.sort(key=lambda pair: list(kinds()).index(pair[0]))
     rows = [(file.name, kind, file.size, file.description) for kind, file in pairs]
-    return Table(("experiment", "kind", "size", "description"), rows)
+    return Listing(("experiment", "kind", "size", "description"), rows)
 
 
 def _show(options: argparse.Namespace, _: object) -> int:

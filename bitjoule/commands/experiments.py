@@ -44,13 +44,13 @@ def add_run_and_check(commands: "argparse._SubParsersAction[argparse.ArgumentPar
 
 
 def _run(options: argparse.Namespace, words: Sequence[str]) -> int:
-    from bitjoule.commands.progress import Progress
+    from bitjoule.commands.progress import ProgressLine
     from bitjoule.execution import read_all, run_all
     from bitjoule.writing import Writing
 
     tasks = read_all(options.experiments, options.overrides)
     writing = Writing(options.out, ["bitjoule", *words], not options.no_plots, options.jobs)
-    report(run_all(tasks, writing, Progress()), len(tasks))
+    report(run_all(tasks, writing, ProgressLine()), len(tasks))
     return OK
 
 

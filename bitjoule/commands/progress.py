@@ -6,7 +6,7 @@ import time
 WIDTH = 78
 
 
-class Progress:
+class ProgressLine:
     """A line on standard error that shows the steps done and the time elapsed."""
 
     def __init__(self) -> None:

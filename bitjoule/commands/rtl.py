@@ -20,9 +20,9 @@ from bitjoule.sim.bench.simulators import SimulatorError, check_simulator
 
 if TYPE_CHECKING:
     from bitjoule.rtl.config import AcceleratorConfig
-    from bitjoule.sim.accelerator.cycles import Shape
+    from bitjoule.sim.accelerator.cycles import MatmulShape
     from bitjoule.sim.bench.cases import Case
-    from bitjoule.sim.bench.verification import Report
+    from bitjoule.sim.bench.verification import VerificationReport
 
 OK, FAILURE = 0, 1
 LARGEST_STEPS = 2_000_000  # cycles of one matmul at full rate: about a minute of simulation
@@ -216,8 +216,8 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
     return OK
 
 
-def _fitting(config: "AcceleratorConfig", matmuls: Sequence[tuple[int, int, int]]) -> "list[Shape]":
-    from bitjoule.sim.accelerator.cycles import Shape, cycles
+def _fitting(config: "AcceleratorConfig", matmuls: Sequence[tuple[int, int, int]]) -> "list[MatmulShape]":
+    from bitjoule.sim.accelerator.cycles import MatmulShape, cycles
 
     problems: list[Problem] = []
     for m, k, n in matmuls:
@@ -234,7 +234,7 @@ def _fitting(config: "AcceleratorConfig", matmuls: Sequence[tuple[int, int, int]
             problems.append(Problem("--matmul", 1, text, wrong, f"at most {LARGEST_STEPS}, a minute of simulation"))
     if problems:
         raise InputError(problems)
-    return [Shape(*matmul) for matmul in matmuls]
+    return [MatmulShape(*matmul) for matmul in matmuls]
 
 
 def _verilog(file: str, read_text: Any) -> str:
@@ -247,7 +247,7 @@ def _verilog(file: str, read_text: Any) -> str:
 
 
 def _waveform_of(
-    report: "Report",
+    report: "VerificationReport",
     cases: "Sequence[Case]",
     config: "AcceleratorConfig",
     folder: Path,

@@ -100,7 +100,7 @@ def _share(text: str) -> float:
 
 
 def _simulate(options: argparse.Namespace, words: Sequence[str]) -> int:
-    from bitjoule.commands.progress import Progress
+    from bitjoule.commands.progress import ProgressLine
     from bitjoule.execution import read_all, run_all
     from bitjoule.experiments.hardware.schema import DEFAULT_MODEL
     from bitjoule.writing import Writing
@@ -109,5 +109,5 @@ def _simulate(options: argparse.Namespace, words: Sequence[str]) -> int:
     model = re.sub(r"[^a-z0-9_]", "_", Path(options.model or DEFAULT_MODEL).name.lower())[:90]
     experiment = {"name": f"rtl_{model}", "technology": options.technology, "platform": options.platform, "rtl": run}
     tasks = read_all([experiment], file="rtl simulate")
-    report(run_all(tasks, Writing(options.out, ["bitjoule", *words]), Progress()), 1)
+    report(run_all(tasks, Writing(options.out, ["bitjoule", *words]), ProgressLine()), 1)
     return OK

@@ -59,7 +59,7 @@ def show_mapping(options: argparse.Namespace) -> str:
     from bitjoule.energy_models.system.platforms import platforms, read_platform
     from bitjoule.energy_models.system.quantities import matmul_energies
     from bitjoule.energy_models.system.search import search
-    from bitjoule.energy_models.system.steps import Kind
+    from bitjoule.energy_models.system.steps import MatmulKind
     from bitjoule.experiments.names.lookup import is_path
 
     def known(kind: str, name: str | None, entries: dict[str, Any]) -> Any:
@@ -88,7 +88,7 @@ def show_mapping(options: argparse.Namespace) -> str:
     scheme = known("scheme", options.scheme, schemes())
     machine = Machine(scheme, platform, known("technology", options.technology, technologies()), name)
     try:
-        problem = machine.problem(Kind.STANDALONE, m, k, n, resident=False, reserved_bits=0.0)
+        problem = machine.problem(MatmulKind.STANDALONE, m, k, n, resident=False, reserved_bits=0.0)
     except UnpricedError as error:
         raise InputError([Problem("show mapping", 1, "platform", *error.args)]) from None
     if options.replay:

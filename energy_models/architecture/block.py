@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 
 Floats = NDArray[np.float64]
 
@@ -75,7 +75,7 @@ class Linear(NamedTuple):
     out_features: int
     bias: bool
     uses: int
-    kind: Kind = Kind.LINEAR
+    kind: MatmulKind = MatmulKind.LINEAR
     copies: int = 1
     stored_as: str = "weights"
 
@@ -103,7 +103,7 @@ class Product(NamedTuple):
     """
 
     component: str
-    kind: Kind
+    kind: MatmulKind
     sizes: Callable[[At], MatmulSizes]
     over_context: bool
 

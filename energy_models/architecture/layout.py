@@ -18,7 +18,7 @@ from bitjoule.energy_models.architecture.block import (
 from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.prices.functions import functions
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 
 
 class LaidOut(NamedTuple):
@@ -77,7 +77,7 @@ class Layout:
     """
 
     def __init__(self, models: Sequence[Described]) -> None:
-        self.kind_of: dict[str, Kind] = {}
+        self.kind_of: dict[str, MatmulKind] = {}
         slots = dict.fromkeys(names("matmul"), 1)
         elementwise = dict.fromkeys(names("element-wise"))
         self.standalone = np.zeros(len(models), dtype=np.bool_)
@@ -108,7 +108,7 @@ class Layout:
         Parameters
         ----------
         role
-            As of `Kind`.
+            As of `MatmulKind`.
         """
         return np.array([self.kinds[i].role == role for i in self.kind], dtype=np.bool_)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bitjoule.energy_models.architecture.block import At, Elementwise, Floats, Linear, MatmulSizes, Part, Product
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 
 
 def embedding(hidden: int, vocabulary: int, learned_positions: int = 0) -> Part:
@@ -80,10 +80,10 @@ def attention(
     return Part(
         matmuls=(
             Linear("q_proj", hidden, q, qkv_bias, 1),
-            Linear("k_proj", hidden, kv, qkv_bias, 1, Kind.KV_PROJECTION),
-            Linear("v_proj", hidden, kv, qkv_bias, 1, Kind.KV_PROJECTION),
-            Product("attention_scores", Kind.SCORES, scores, over_context=False),
-            Product("attention_values", Kind.VALUES, values, over_context=True),
+            Linear("k_proj", hidden, kv, qkv_bias, 1, MatmulKind.KV_PROJECTION),
+            Linear("v_proj", hidden, kv, qkv_bias, 1, MatmulKind.KV_PROJECTION),
+            Product("attention_scores", MatmulKind.SCORES, scores, over_context=False),
+            Product("attention_values", MatmulKind.VALUES, values, over_context=True),
             Linear("o_proj", q, hidden, output_bias, 1),
         ),
         elementwise=tuple(work),
@@ -122,13 +122,13 @@ def feed_forward(
         return np.maximum(np.maximum(at.quantises, sub_norm), gated)
 
     def expert(component: str, k: int, n: int) -> Linear:
-        return Linear(component, k, n, bias, active, Kind.LINEAR, experts)
+        return Linear(component, k, n, bias, active, MatmulKind.LINEAR, experts)
 
     matmuls = [expert("ffn_up", hidden, inner), expert("ffn_down", inner, hidden)]
     if gated:
         matmuls.insert(0, expert("ffn_gate", hidden, inner))
     if experts > 1:
-        router = Linear("ffn_router", hidden, experts, bias=False, uses=1, kind=Kind.ROUTER, stored_as="other")
+        router = Linear("ffn_router", hidden, experts, bias=False, uses=1, kind=MatmulKind.ROUTER, stored_as="other")
         matmuls.insert(0, router)
     work = [
         Elementwise("norm", norm, lambda at: at.tokens * (hidden * (1 + post_norm) + used * sub_norm)),
@@ -161,7 +161,7 @@ def head(hidden: int, vocabulary: int, *, norm: str = "rmsnorm", tied: bool = Fa
     tied
         Whether its matrix is the embedding.
     """
-    matrix = Linear("lm_head", hidden, vocabulary, False, 1, Kind.HEAD, stored_as="" if tied else "lm_head")
+    matrix = Linear("lm_head", hidden, vocabulary, False, 1, MatmulKind.HEAD, stored_as="" if tied else "lm_head")
     return Part(
         matmuls=(matrix,),
         elementwise=(Elementwise("norm", norm, lambda at: at.tokens * hidden),),

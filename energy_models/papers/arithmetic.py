@@ -32,7 +32,7 @@ from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.architecture.phases import PHASES, Cases, Floats, Indices, Phase, Steps
 from bitjoule.energy_models.formats.formats import add_only
 from bitjoule.energy_models.formats.schemes import Scheme
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 
 
 class Accounting(StrEnum):
@@ -61,7 +61,7 @@ class Matmul:
     @property
     def blocks(self) -> tuple[Block, ...]:
         """The one product."""
-        return (Block((Part((Linear("matmul", self.k, self.n, bias=False, uses=1, kind=Kind.STANDALONE),)),)),)
+        return (Block((Part((Linear("matmul", self.k, self.n, bias=False, uses=1, kind=MatmulKind.STANDALONE),)),)),)
 
     @property
     def parameters(self) -> int:
@@ -226,12 +226,12 @@ class _Counter:
         additions = outputs * (terms if self.mac_only else np.maximum(terms - 1, 0))
         self.add(action._replace(operand="partial_sums", action="add"), additions)
 
-    def product(self, phase: str, component: str, kind: Kind, outputs: Floats, terms: Floats) -> None:
+    def product(self, phase: str, component: str, kind: MatmulKind, outputs: Floats, terms: Floats) -> None:
         # BitNet's table prices both products alike, with head_dim - 1 additions for each query-key pair.
         action = Action(phase, component, kind.operand, "mul", self.attention_formats, self.key_formats)
         self.dot_products(action, outputs, terms, self.attention_multiplies)
 
-    def linear(self, phase: str, component: str, kind: Kind, rows: Floats, linear: _Dimensions) -> None:
+    def linear(self, phase: str, component: str, kind: MatmulKind, rows: Floats, linear: _Dimensions) -> None:
         router = kind.role == "router"  # stays in high precision, as the attention does
         formats = self.attention_formats if router else self.product_formats
         of_weights = formats if router else self.weight_formats

@@ -11,7 +11,7 @@ from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.formats.storage import counted_formats
 from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.steps import ABSENT, KINDS, NOTHING, STEPS, Kind, Line
+from bitjoule.energy_models.system.steps import ABSENT, KINDS, NOTHING, STEPS, MatmulKind, StepPrice
 
 QUANTITIES = tuple(dict.fromkeys(step.quantity for step in STEPS))
 PART_STEPS = ("mul", "add", "buffer_read", "buffer_write")
@@ -35,7 +35,7 @@ ACTIONS = tuple(dict.fromkeys((*(s.action for s in STEPS), *(action for *_, acti
 STEP_QUANTITY = np.array([QUANTITIES.index(step.quantity) for step in STEPS])
 
 
-class Column(NamedTuple):
+class CountColumn(NamedTuple):
     """One kind of action in one place."""
 
     phase: str
@@ -44,7 +44,7 @@ class Column(NamedTuple):
     action: str
 
 
-def columns(layout: Layout, phases: Sequence[str]) -> tuple[Column, ...]:
+def columns(layout: Layout, phases: Sequence[str]) -> tuple[CountColumn, ...]:
     """Return the columns of every phase.
 
     Parameters
@@ -56,13 +56,13 @@ def columns(layout: Layout, phases: Sequence[str]) -> tuple[Column, ...]:
     """
     result = []
     for component in layout.matmuls:
-        operand = layout.kind_of.get(component, Kind.LINEAR).operand
+        operand = layout.kind_of.get(component, MatmulKind.LINEAR).operand
         for step in STEPS:
             cached = operand != "weights" and (step.operand, step.action) == ("weights", "off_chip_read")
             named = operand if step.operand == "weights" else step.operand
             result.append(("kv_cache_read" if cached else component, named, step.action))
     result += [(part, "activations", action) for part in layout.elementwise for action in PART_STEPS]
-    return tuple(Column(phase, *column) for phase in phases for column in (*result, *OTHERS))
+    return tuple(CountColumn(phase, *column) for phase in phases for column in (*result, *OTHERS))
 
 
 class Setup(NamedTuple):
@@ -71,7 +71,7 @@ class Setup(NamedTuple):
     Parameters
     ----------
     factors
-        Of each step of each matmul, shape (slots, steps); see `bitjoule.energy_models.system.steps.Line`.
+        Of each step of each matmul, shape (slots, steps); see `bitjoule.energy_models.system.steps.StepPrice`.
     bits
         Of the values that each step of an element-wise part moves, 1 for operations; shape (parts, part steps).
     query_bits
@@ -117,19 +117,19 @@ def tables(machine: Machine, layout: Layout) -> Setup:
     scheme = machine.scheme
     lines = {kind: machine.lines(kind) for kind in layout.kinds}
     factors = np.array([[lines[kind][step].factor for step in STEPS] for kind in layout.kinds])[layout.kind]
-    per_column: list[Line] = []
+    per_column: list[StepPrice] = []
     for component in layout.matmuls:
         kind = layout.kind_of.get(component)
         per_column += [lines[kind][step] if kind else ABSENT for step in STEPS]
     vector = scheme.vector
     whole_model = any(kind.rescaled for kind in layout.kinds)
 
-    def operation(action: str) -> Line:
+    def operation(action: str) -> StepPrice:
         price = machine.operation(action, vector) if whole_model else NOTHING
-        return Line(1.0, vector, price, machine.technology.price_key(action, vector))
+        return StepPrice(1.0, vector, price, machine.technology.price_key(action, vector))
 
-    def access(action: str, name: str, operand: str = "activations") -> Line:
-        return Line(1.0, name, *machine.access(action, operand))
+    def access(action: str, name: str, operand: str = "activations") -> StepPrice:
+        return StepPrice(1.0, name, *machine.access(action, operand))
 
     bits = np.ones((len(layout.elementwise), len(PART_STEPS)))
     bits[:, 2:] = machine.vector_bits
@@ -155,7 +155,7 @@ def tables(machine: Machine, layout: Layout) -> Setup:
         access("buffer_read", vector),
         access("off_chip_write", scheme.storage_name("kv_cache")),
         access("buffer_write", queries),
-        Line(1.0, "", machine.cycle_pj, machine.cycle_key),
+        StepPrice(1.0, "", machine.cycle_pj, machine.cycle_key),
     ]
     buffers = list(machine.platform.buffers.values())
     held = buffers[machine.buffer("activations")]

@@ -9,7 +9,7 @@ from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.errors import InputError, whole_file
 from bitjoule.energy_models.inputs.validation import Strict, validate
 from bitjoule.energy_models.inputs.yaml_core import write_yaml
-from bitjoule.energy_models.system.mapping import LOOPS, Mapping, Problem, Tiles, ceil, replay
+from bitjoule.energy_models.system.mapping import LOOPS, Mapping, MatmulProblem, Tiles, ceil, replay
 from bitjoule.energy_models.system.search import fits
 
 Loop = Literal["m", "k", "n"]
@@ -41,7 +41,7 @@ class SavedMapping(Strict):
     array: SavedLevel
 
 
-def loop_nest(problem: Problem, mapping: Mapping) -> str:
+def loop_nest(problem: MatmulProblem, mapping: Mapping) -> str:
     """Return the loops of a mapping, outermost first.
 
     Parameters
@@ -72,7 +72,7 @@ def loop_nest(problem: Problem, mapping: Mapping) -> str:
     return "\n".join(lines)
 
 
-def _sizes(problem: Problem, tiles: Tiles) -> tuple[dict[str, dict[str, float]], Tiles]:
+def _sizes(problem: MatmulProblem, tiles: Tiles) -> tuple[dict[str, dict[str, float]], Tiles]:
     """Return the tile of each level in tokens and features."""
     array = problem.array
 
@@ -82,7 +82,7 @@ def _sizes(problem: Problem, tiles: Tiles) -> tuple[dict[str, dict[str, float]],
     return {"buffer": level(*tiles[:3]), "array": level(*tiles[3:6])}, tiles
 
 
-def save(path: Path, names: dict[str, str], problem: Problem, mapping: Mapping) -> None:
+def save(path: Path, names: dict[str, str], problem: MatmulProblem, mapping: Mapping) -> None:
     """Write a mapping to a file.
 
     Parameters
@@ -129,7 +129,7 @@ def read(path: Path) -> SavedMapping:
     return validate(SavedMapping, read_document(path))
 
 
-def replayed(path: Path, saved: SavedMapping, problem: Problem) -> Mapping:
+def replayed(path: Path, saved: SavedMapping, problem: MatmulProblem) -> Mapping:
     """Return a saved mapping with what it moves.
 
     Parameters

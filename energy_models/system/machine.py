@@ -10,9 +10,9 @@ from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.accesses import UnpricedError, buffer_price, off_chip_price
-from bitjoule.energy_models.system.mapping import Fixed, Problem
+from bitjoule.energy_models.system.mapping import Fixed, MatmulProblem
 from bitjoule.energy_models.system.platforms import Array, Macs, Node, Platform
-from bitjoule.energy_models.system.steps import ABSENT, NOTHING, STEPS, Kind, Line, Step
+from bitjoule.energy_models.system.steps import ABSENT, NOTHING, STEPS, MatmulKind, Step, StepPrice
 from bitjoule.energy_models.system.templates import Chip, Formats, template
 
 PJ_PER_W_US = 1e6  # a watt for a microsecond is 1e6 pJ
@@ -101,7 +101,7 @@ class Machine:
         buffers = list(self.platform.buffers.values())
         return next((i for i, buffer in enumerate(buffers) if operand in buffer.holds), -1)
 
-    def formats(self, kind: Kind) -> Formats:
+    def formats(self, kind: MatmulKind) -> Formats:
         """Return the formats of a matmul.
 
         Parameters
@@ -120,7 +120,7 @@ class Machine:
         outputs = scheme.activations if kind.standalone else scheme.vector
         return Formats(weights, scheme.storage_name(part), scheme.stored(part), activations, outputs)
 
-    def array(self, kind: Kind) -> tuple[Array, Macs]:
+    def array(self, kind: MatmulKind) -> tuple[Array, Macs]:
         """Return the array that runs a matmul, and what a MAC costs there.
 
         Parameters
@@ -138,10 +138,10 @@ class Machine:
         return self._known_arrays[kind]
 
     @cached_property
-    def _known_arrays(self) -> dict[Kind, tuple[Array, Macs]]:
+    def _known_arrays(self) -> dict[MatmulKind, tuple[Array, Macs]]:
         return {}
 
-    def _first_array(self, kind: Kind) -> tuple[Array, Macs]:
+    def _first_array(self, kind: MatmulKind) -> tuple[Array, Macs]:
         wanted = self.formats(kind)
         for array in self.platform.arrays.values():
             macs = array.macs_for(wanted.weights, wanted.activations)
@@ -183,10 +183,10 @@ class Machine:
         return self.technology.price(action, number_format)
 
     @cached_property
-    def _known_lines(self) -> dict[Kind, Mapping[Step, Line]]:
+    def _known_lines(self) -> dict[MatmulKind, Mapping[Step, StepPrice]]:
         return {}
 
-    def lines(self, kind: Kind) -> Mapping[Step, Line]:
+    def lines(self, kind: MatmulKind) -> Mapping[Step, StepPrice]:
         """Return what each step of a matmul costs.
 
         Parameters
@@ -203,14 +203,14 @@ class Machine:
             self._known_lines[kind] = self._lines(kind)
         return self._known_lines[kind]
 
-    def _lines(self, kind: Kind) -> Mapping[Step, Line]:
+    def _lines(self, kind: MatmulKind) -> Mapping[Step, StepPrice]:
         array, macs = self.array(kind)
         wanted = self.formats(kind)
         lines = dict.fromkeys(STEPS, ABSENT)
         technology = self.technology
         name = next(key for key, own in self.platform.arrays.items() if own is array)
 
-        def put(operand: str, action: str, line: Line) -> None:
+        def put(operand: str, action: str, line: StepPrice) -> None:
             step = next(s for s in STEPS if (s.operand, s.action) == (operand, action))
             lines[step] = line
 
@@ -220,24 +220,30 @@ class Machine:
             zero_share = technology.zero_share if trits else 0.0
             price = measured.price(array.lanes, array.columns, zero_share)
             key = technology.mac_key(measured, array.lanes, array.columns, trits)
-            put("weights", "mac", Line(1.0, wanted.activations, price, key))
-            loaded = Line(1.0, wanted.weights, price_of(measured.load_pj), technology.load_key(measured))
+            put("weights", "mac", StepPrice(1.0, wanted.activations, price, key))
+            loaded = StepPrice(1.0, wanted.weights, price_of(measured.load_pj), technology.load_key(measured))
             put("weights", "register_write", loaded)
         elif macs.energy_pj is not None:
             price = Price(macs.energy_pj, macs.energy_pj, macs.energy_pj)
             key = self.key("arrays", name, "macs", array.macs.index(macs), "energy_pj")
-            put("weights", "mac", Line(1.0, wanted.activations, price, key))
+            put("weights", "mac", StepPrice(1.0, wanted.activations, price, key))
         for text in (macs.actions or ()) if measured is None else ():
             action, number_format = text.split()
             price = self.operation(action, number_format)
             operand = "weights" if action == "mul" else "partial_sums"
-            put(operand, action, Line(1.0, number_format, price, technology.price_key(action, number_format)))
+            put(operand, action, StepPrice(1.0, number_format, price, technology.price_key(action, number_format)))
         if kind.rescaled:
             vector = self.scheme.vector
-            put("biases", "add", Line(1.0, vector, self.operation("add", vector), technology.price_key("add", vector)))
+            put(
+                "biases",
+                "add",
+                StepPrice(1.0, vector, self.operation("add", vector), technology.price_key("add", vector)),
+            )
         for (action, number_format), times in self._unpacking(kind).items():
             price = self.operation(action, number_format)
-            put("unpacking", action, Line(times, number_format, price, technology.price_key(action, number_format)))
+            put(
+                "unpacking", action, StepPrice(times, number_format, price, technology.price_key(action, number_format))
+            )
 
         registers, sums = array.weight_registers, array.accumulators
         for way in ("read", "write"):
@@ -245,11 +251,11 @@ class Machine:
             per_bit = price_of(getattr(registers, amount))
             if per_bit.high_pj and measured is None:
                 key = self.key("arrays", name, "weight_registers", amount)
-                put("weights", f"register_{way}", Line(width_bits(wanted.weights), wanted.weights, per_bit, key))
+                put("weights", f"register_{way}", StepPrice(width_bits(wanted.weights), wanted.weights, per_bit, key))
             per_bit = price_of(getattr(sums, amount))
             if per_bit.high_pj:
                 key = self.key("arrays", name, "accumulators", amount)
-                put("partial_sums", f"register_{way}", Line(sums.bits, wanted.sums, per_bit, key))
+                put("partial_sums", f"register_{way}", StepPrice(sums.bits, wanted.sums, per_bit, key))
         stored = {
             "weights": (wanted.storage.bits, wanted.storage_name),
             "activations": (width_bits(wanted.activations), wanted.activations),
@@ -260,7 +266,7 @@ class Machine:
             for step in STEPS:
                 if step.operand == operand and step.action.startswith(("buffer", "off_chip")):
                     price, key = self.access(step.action, "weights" if operand == "weights" else "activations")
-                    lines[step] = Line(bits, name, price, key)
+                    lines[step] = StepPrice(bits, name, price, key)
         return lines
 
     def access(self, action: str, operand: str) -> tuple[Price, str]:
@@ -290,7 +296,7 @@ class Machine:
         own = self.key("buffers", place, "read_pj" if reads else "write_pj")
         return buffer_price(buffer, reads, self.technology, own)
 
-    def _unpacking(self, kind: Kind) -> dict[tuple[str, str], float]:
+    def _unpacking(self, kind: MatmulKind) -> dict[tuple[str, str], float]:
         """Return the operations for each weight between memory and array."""
         wanted = self.formats(kind)
         found: dict[tuple[str, str], float] = {}
@@ -304,10 +310,12 @@ class Machine:
         return found
 
     @cached_property
-    def _templates(self) -> dict[tuple[Kind, bool], tuple[Problem, Fixed]]:
+    def _templates(self) -> dict[tuple[MatmulKind, bool], tuple[MatmulProblem, Fixed]]:
         return {}
 
-    def problem(self, kind: Kind, m: float, k: float, n: float, resident: bool, reserved_bits: float) -> Problem:
+    def problem(
+        self, kind: MatmulKind, m: float, k: float, n: float, resident: bool, reserved_bits: float
+    ) -> MatmulProblem:
         """Return a matmul for the mapping search.
 
         Parameters
@@ -330,7 +338,7 @@ class Machine:
         costs = known.costs._replace(fixed_pj=fixed.energy_pj(m, k, n))
         return known._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs)
 
-    def _template(self, kind: Kind, resident: bool) -> tuple[Problem, Fixed]:
+    def _template(self, kind: MatmulKind, resident: bool) -> tuple[MatmulProblem, Fixed]:
         array, _ = self.array(kind)
         chip = Chip(
             array, tuple(self.platform.buffers.values()), self.buffer("weights"), self.buffer("activations"),
@@ -338,7 +346,7 @@ class Machine:
         )  # fmt: skip
         return template(kind, resident, chip, self.formats(kind), self.lines(kind))
 
-    def least_bits(self, kind: Kind) -> float:
+    def least_bits(self, kind: MatmulKind) -> float:
         """Return the room that the smallest tiles of a matmul need beside what stays in the activations' buffer.
 
         Parameters

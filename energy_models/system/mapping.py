@@ -74,7 +74,7 @@ class Place(NamedTuple):
     bits: float
 
 
-class Costs(NamedTuple):
+class MappingCosts(NamedTuple):
     """Energy of moving one value, and of a cycle, in pJ.
 
     Parameters
@@ -134,7 +134,7 @@ class Fixed(NamedTuple):
         return m * n * (of_output + self.output_pj)
 
 
-class Problem(NamedTuple):
+class MatmulProblem(NamedTuple):
     """One matmul on one machine.
 
     Parameters
@@ -168,7 +168,7 @@ class Problem(NamedTuple):
     capacity_bits: tuple[float, ...]
     width_bits: tuple[float, ...]
     off_chip_bits: float
-    costs: Costs
+    costs: MappingCosts
 
 
 class Tiles(NamedTuple):
@@ -251,7 +251,7 @@ def ceil(value: Any, by: Any) -> Any:
     return np.ceil(value / by)
 
 
-def blocks_of(problem: Problem) -> tuple[float, Any, Any]:
+def blocks_of(problem: MatmulProblem) -> tuple[float, Any, Any]:
     """Return the matmul in tokens and in blocks of lanes and columns.
 
     Parameters
@@ -268,13 +268,13 @@ def _kept(own: int, innermost: Any, counts: list[Any]) -> Any:
     return (innermost == own) | ((others[0] == 1) & (others[1] == 1))
 
 
-def _into_buffer(problem: Problem, tiles: Tiles) -> list[Any]:
+def _into_buffer(problem: MatmulProblem, tiles: Tiles) -> list[Any]:
     """Return how often an operand enters the buffer, by the dimension that is not its own."""
     outer = [ceil(size, tile) for size, tile in zip(blocks_of(problem), tiles[:3], strict=True)]
     return [np.where(_kept(own, tiles.inner1, outer), 1.0, outer[own]) for own in range(3)]
 
 
-def traffic(problem: Problem, tiles: Tiles) -> Traffic:
+def traffic(problem: MatmulProblem, tiles: Tiles) -> Traffic:
     """Return what mappings move.
 
     Parameters
@@ -320,7 +320,7 @@ def traffic(problem: Problem, tiles: Tiles) -> Traffic:
     return Traffic(*moved, off_chip, compute, cycles + (first_bits + last_bits) / problem.off_chip_bits)
 
 
-def memory_time(problem: Problem, moved: Moved) -> tuple[Any, Any]:
+def memory_time(problem: MatmulProblem, moved: Moved) -> tuple[Any, Any]:
     """Return the bits that cross the chip's edge, and the cycles that the slowest memory needs.
 
     Parameters
@@ -350,7 +350,7 @@ def memory_time(problem: Problem, moved: Moved) -> tuple[Any, Any]:
     return off_chip, cycles
 
 
-def energy_pj(problem: Problem, moved: Traffic) -> Any:
+def energy_pj(problem: MatmulProblem, moved: Traffic) -> Any:
     """Return the energy of mappings at the problem's costs.
 
     Parameters
@@ -371,7 +371,7 @@ def energy_pj(problem: Problem, moved: Traffic) -> Any:
     )
 
 
-def forbidden(problem: Problem, tiles: Tiles) -> Any:
+def forbidden(problem: MatmulProblem, tiles: Tiles) -> Any:
     """Return in which mappings a tile that never goes off-chip leaves the buffer unfinished: it would be computed anew.
 
     Parameters
@@ -387,7 +387,7 @@ def forbidden(problem: Problem, tiles: Tiles) -> Any:
     return wrong
 
 
-def replay(problem: Problem, tiles: Tiles) -> Mapping:
+def replay(problem: MatmulProblem, tiles: Tiles) -> Mapping:
     """Return a given mapping with what it moves.
 
     Parameters

@@ -7,12 +7,12 @@ import numpy as np
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.system.columns import QUANTITIES
 from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.mapping import Mapping, Problem
+from bitjoule.energy_models.system.mapping import Mapping, MatmulProblem
 from bitjoule.energy_models.system.platforms import Array
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 
 
-def quantities(array: Array, problem: Problem, mapping: Mapping) -> Floats:
+def quantities(array: Array, problem: MatmulProblem, mapping: Mapping) -> Floats:
     """Return what one matmul counts, in the order of `QUANTITIES`, and its cycles.
 
     Parameters
@@ -66,7 +66,7 @@ class MatmulEnergy(NamedTuple):
     energy_pj: float
 
 
-def matmul_energies(machine: Machine, problem: Problem, mapping: Mapping) -> list[MatmulEnergy]:
+def matmul_energies(machine: Machine, problem: MatmulProblem, mapping: Mapping) -> list[MatmulEnergy]:
     """Return what the steps of a bare matmul cost.
 
     Parameters
@@ -77,10 +77,10 @@ def matmul_energies(machine: Machine, problem: Problem, mapping: Mapping) -> lis
         The matmul, and how it runs.
     """
     counted = dict(
-        zip(QUANTITIES, quantities(machine.array(Kind.STANDALONE)[0], problem, mapping).tolist(), strict=False)
+        zip(QUANTITIES, quantities(machine.array(MatmulKind.STANDALONE)[0], problem, mapping).tolist(), strict=False)
     )
     rows = []
-    for step, line in machine.lines(Kind.STANDALONE).items():
+    for step, line in machine.lines(MatmulKind.STANDALONE).items():
         count = counted[step.quantity] * line.factor
         if count:
             unit = line.format if step.action in ("mul", "add", "mac") else f"bits ({line.format})"

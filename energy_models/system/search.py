@@ -17,9 +17,9 @@ from bitjoule.energy_models.system.mapping import (
     K,
     M,
     Mapping,
+    MatmulProblem,
     N,
     Objective,
-    Problem,
     Tiles,
     blocks_of,
     energy_pj,
@@ -35,7 +35,7 @@ CHUNK = 1 << 14  # tiles weighed at once: bounds the memory of the largest searc
 
 
 @lru_cache(maxsize=1 << 16)
-def search(problem: Problem, objective: Objective = Objective.ENERGY) -> Mapping | None:
+def search(problem: MatmulProblem, objective: Objective = Objective.ENERGY) -> Mapping | None:
     """Return the best mapping; ties go to the other of energy and latency, then to the first tried.
 
     Parameters
@@ -64,7 +64,7 @@ def search(problem: Problem, objective: Objective = Objective.ENERGY) -> Mapping
     return replay(problem, found[min(ties)[1]][2])
 
 
-def _best(problem: Problem, tiles: Tiles, objective: Objective) -> tuple[float, float, Tiles]:
+def _best(problem: MatmulProblem, tiles: Tiles, objective: Objective) -> tuple[float, float, Tiles]:
     """Return the least value, its mapping's value of the other kind, and the mapping."""
     moved = traffic(problem, tiles)
     energy, cycles = energy_pj(problem, moved), moved.cycles
@@ -83,7 +83,7 @@ def _best(problem: Problem, tiles: Tiles, objective: Objective) -> tuple[float, 
     )
 
 
-def candidates(problem: Problem) -> Tiles | None:
+def candidates(problem: MatmulProblem) -> Tiles | None:
     """Return the mappings that `search` tries, shape (tiles, orders, orders), or None if no tile fits.
 
     Parameters
@@ -111,7 +111,7 @@ def candidates(problem: Problem) -> Tiles | None:
     return Tiles(m1, k1, n1, m0, k0, n0, inner1, inner0)
 
 
-def _largest_m1(problem: Problem, k1: Values, n1: Values) -> Values:
+def _largest_m1(problem: MatmulProblem, k1: Values, n1: Values) -> Values:
     """Return the most tokens whose tiles fit every buffer, capped at M; below 1 if none fits."""
     array = problem.array
     k, n = np.minimum(k1 * array.lanes, problem.k), np.minimum(n1 * array.columns, problem.n)
@@ -130,7 +130,7 @@ def _largest_m1(problem: Problem, k1: Values, n1: Values) -> Values:
     return most
 
 
-def fits(problem: Problem, tiles: Tiles) -> bool:
+def fits(problem: MatmulProblem, tiles: Tiles) -> bool:
     """Return whether a mapping's tiles fit registers, accumulators and buffers, and none is forbidden.
 
     Parameters

@@ -9,7 +9,7 @@ NOTHING = Price(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Kind:
+class MatmulKind:
     """What a matmul is for; that decides its formats and where its operands are.
 
     Parameters
@@ -34,13 +34,13 @@ class Kind:
     outputs_on_chip: bool = False
     standalone: bool = False
 
-    STANDALONE: ClassVar["Kind"]
-    LINEAR: ClassVar["Kind"]
-    KV_PROJECTION: ClassVar["Kind"]
-    ROUTER: ClassVar["Kind"]
-    SCORES: ClassVar["Kind"]
-    VALUES: ClassVar["Kind"]
-    HEAD: ClassVar["Kind"]
+    STANDALONE: ClassVar["MatmulKind"]
+    LINEAR: ClassVar["MatmulKind"]
+    KV_PROJECTION: ClassVar["MatmulKind"]
+    ROUTER: ClassVar["MatmulKind"]
+    SCORES: ClassVar["MatmulKind"]
+    VALUES: ClassVar["MatmulKind"]
+    HEAD: ClassVar["MatmulKind"]
 
     @property
     def rescaled(self) -> bool:
@@ -53,14 +53,22 @@ class Kind:
         return self.inputs_on_chip or self.outputs_on_chip
 
 
-Kind.STANDALONE = Kind("standalone", "linear", standalone=True)
-Kind.LINEAR = Kind("linear", "linear")
-Kind.KV_PROJECTION = Kind("KV projection", "linear", outputs_on_chip=True)  # they go to the KV cache
-Kind.ROUTER = Kind("router", "router")
-Kind.SCORES = Kind("scores", "attention", "keys", outputs_on_chip=True)
-Kind.VALUES = Kind("values", "attention", "values", inputs_on_chip=True)
-Kind.HEAD = Kind("LM head", "head", outputs_on_chip=True)
-KINDS = (Kind.STANDALONE, Kind.LINEAR, Kind.KV_PROJECTION, Kind.ROUTER, Kind.SCORES, Kind.VALUES, Kind.HEAD)
+MatmulKind.STANDALONE = MatmulKind("standalone", "linear", standalone=True)
+MatmulKind.LINEAR = MatmulKind("linear", "linear")
+MatmulKind.KV_PROJECTION = MatmulKind("KV projection", "linear", outputs_on_chip=True)  # they go to the KV cache
+MatmulKind.ROUTER = MatmulKind("router", "router")
+MatmulKind.SCORES = MatmulKind("scores", "attention", "keys", outputs_on_chip=True)
+MatmulKind.VALUES = MatmulKind("values", "attention", "values", inputs_on_chip=True)
+MatmulKind.HEAD = MatmulKind("LM head", "head", outputs_on_chip=True)
+KINDS = (
+    MatmulKind.STANDALONE,
+    MatmulKind.LINEAR,
+    MatmulKind.KV_PROJECTION,
+    MatmulKind.ROUTER,
+    MatmulKind.SCORES,
+    MatmulKind.VALUES,
+    MatmulKind.HEAD,
+)
 
 
 class Step(NamedTuple):
@@ -107,7 +115,7 @@ STEPS = (
 )
 
 
-class Line(NamedTuple):
+class StepPrice(NamedTuple):
     """What one step costs and what it counts.
 
     Parameters
@@ -128,4 +136,4 @@ class Line(NamedTuple):
     key: str
 
 
-ABSENT = Line(0.0, "fp16", NOTHING, "")
+ABSENT = StepPrice(0.0, "fp16", NOTHING, "")

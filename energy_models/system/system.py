@@ -26,7 +26,7 @@ from bitjoule.energy_models.system.columns import (
     QUANTISATION,
     QUANTITIES,
     STEP_QUANTITY,
-    Column,
+    CountColumn,
     Setup,
     columns,
     tables,
@@ -36,7 +36,7 @@ from bitjoule.energy_models.system.mapping import Objective
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.quantities import quantities
 from bitjoule.energy_models.system.search import search
-from bitjoule.energy_models.system.workload import Switches, Workload, workload
+from bitjoule.energy_models.system.workload import RequestWork, Switches, workload
 
 BITS_PER_BYTE = 8
 
@@ -144,7 +144,7 @@ class System:
         return self._machines[at]
 
     @cached_property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[CountColumn, ...]:
         """The columns of every phase."""
         return columns(self.layout, [phase.name for phase in self.phases])
 
@@ -220,7 +220,7 @@ class System:
         )
 
     def _matmuls(
-        self, asked: Workload, used: Indices, which: Indices, setups: Sequence[Setup], machines: Sequence[Machine],
+        self, asked: RequestWork, used: Indices, which: Indices, setups: Sequence[Setup], machines: Sequence[Machine],
         resident: NDArray[np.bool_], held_bits: Floats,
     ) -> tuple[Floats, Floats]:  # fmt: skip
         """Return the quantities of every matmul, times included, and the cycles of each phase.
@@ -254,7 +254,7 @@ class System:
         cycles[there] = found[inverse.reshape(-1), -1]
         return moved, (cycles * sizes.times).sum(axis=2)
 
-    def _elementwise(self, asked: Workload, setups: Sequence[Setup], which: Indices) -> tuple[Floats, Floats]:
+    def _elementwise(self, asked: RequestWork, setups: Sequence[Setup], which: Indices) -> tuple[Floats, Floats]:
         """Return operations and bits of the element-wise parts, and the bits of queries written in another format."""
         bits = np.stack([setup.bits for setup in setups])[which][:, None]
         query_bits = np.array([setup.query_bits for setup in setups])[which][:, None]
@@ -274,7 +274,7 @@ class System:
         return quantities(machine.array(kind)[0], problem, mapping)
 
     def _bytes(
-        self, cases: Cases, asked: Workload, machines: Sequence[Machine], which: Indices, vector_bits: Floats
+        self, cases: Cases, asked: RequestWork, machines: Sequence[Machine], which: Indices, vector_bits: Floats
     ) -> Bytes:
         values = {name: stored[cases.model] for name, stored in self.layout.stored.items()}
         bits = [
@@ -345,7 +345,7 @@ def _switches(machines: Sequence[Machine], which: Indices) -> Switches:
 
 
 def _others(
-    asked: Workload, machines: Sequence[Machine], which: Indices, spilled: NDArray[np.bool_]
+    asked: RequestWork, machines: Sequence[Machine], which: Indices, spilled: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
     """Return the counts of `OTHERS` but the last two, shape (cases, phases, others), and each phase's bits off-chip."""
     rows = []

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from bitjoule.energy_models.formats.formats import formats, width_bits
 from bitjoule.energy_models.formats.storage import Storage
-from bitjoule.energy_models.system.mapping import ArrayShape, Costs, Fixed, Place, Problem
+from bitjoule.energy_models.system.mapping import ArrayShape, Fixed, MappingCosts, MatmulProblem, Place
 from bitjoule.energy_models.system.platforms import Array, Buffer
-from bitjoule.energy_models.system.steps import ABSENT, Kind, Line, Step
+from bitjoule.energy_models.system.steps import ABSENT, MatmulKind, Step, StepPrice
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Chip(NamedTuple):
 
 
 def template(
-    kind: Kind, resident: bool, chip: Chip, stored: Formats, priced: Mapping[Step, Line]
-) -> tuple[Problem, Fixed]:
+    kind: MatmulKind, resident: bool, chip: Chip, stored: Formats, priced: Mapping[Step, StepPrice]
+) -> tuple[MatmulProblem, Fixed]:
     """Return the problem of one MAC with buffers at their full size, and the energy that every mapping of it spends.
 
     Parameters
@@ -87,7 +87,7 @@ def template(
         output_pj=pj("outputs", "buffer_write", *(("buffer_read", "off_chip_write") if leaves else ())),
         terms=1 if sums.per == "pe" else array.lanes,
     )
-    costs = Costs(
+    costs = MappingCosts(
         weight_fill_pj=pj("weights", "buffer_read" if inner >= 0 else "off_chip_read", "register_write")
         + pj("unpacking", "mul", "add"),
         weight_load_pj=pj("weights", "off_chip_read", "buffer_write"),
@@ -100,7 +100,7 @@ def template(
     )
     load_cycles = array.lanes * array.columns * stored.storage.bits / registers.load_bits_per_cycle
     shape = (array.lanes, array.columns, registers.weights, sums.depth, load_cycles, array.pipeline_cycles)
-    problem = Problem(
+    problem = MatmulProblem(
         m=1, k=1, n=1,
         array=ArrayShape(*shape),
         weights=Place(inner, True, True, stored.storage.bits),

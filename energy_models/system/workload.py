@@ -13,7 +13,7 @@ from bitjoule.energy_models.prices.functions import functions
 WRITTEN = -1  # among an element's mul, add, read and write
 
 
-class Sizes(NamedTuple):
+class SlotSizes(NamedTuple):
     """Matmuls of cases, shape (cases, phases, slots) each; see `Layout`.
 
     Parameters
@@ -33,7 +33,7 @@ class Sizes(NamedTuple):
     bias: Floats
 
 
-class Workload(NamedTuple):
+class RequestWork(NamedTuple):
     """What cases ask for.
 
     Parameters
@@ -59,7 +59,7 @@ class Workload(NamedTuple):
         Values of the LM head's output, shape (cases,).
     """
 
-    sizes: Sizes
+    sizes: SlotSizes
     parts: Floats
     queries_written: Floats
     embedded: Floats
@@ -93,7 +93,7 @@ class Switches(NamedTuple):
     scale_group: Floats
 
 
-def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> Workload:
+def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> RequestWork:
     """Return what cases ask for.
 
     Parameters
@@ -109,7 +109,7 @@ def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> 
     """
     everywhere = _everywhere(cases, steps, switches)
     shape = everywhere.rows.shape
-    sizes = Sizes(*np.zeros((5, *shape, len(layout.component))))
+    sizes = SlotSizes(*np.zeros((5, *shape, len(layout.component))))
     parts = np.zeros((*shape, len(layout.elementwise), 4))
     embedded, cached, read, residual, written, live = totals = np.zeros((6, *shape))
     queries = np.zeros(shape)
@@ -136,10 +136,10 @@ def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> 
         live[chosen] = at.rows * model.live
         logits[chosen] = at.outputs.max(axis=1) * model.logits
     there = sizes.m > 0
-    sizes = Sizes(sizes.m, *(values * there for values in sizes[1:]))
+    sizes = SlotSizes(sizes.m, *(values * there for values in sizes[1:]))
     scaled = _scales(sizes, switches.scale_group, layout.flag("rescaled")) * switches.rescales[:, None]
     parts[:, :, layout.elementwise.index("output_rescale")] += scaled[..., None] * functions()["rescale"].each
-    return Workload(sizes, parts, queries, embedded, cached, read, residual, written, live, logits)
+    return RequestWork(sizes, parts, queries, embedded, cached, read, residual, written, live, logits)
 
 
 def _everywhere(cases: Cases, steps: Steps, switches: Switches) -> At:
@@ -158,7 +158,7 @@ def _everywhere(cases: Cases, steps: Steps, switches: Switches) -> At:
     )
 
 
-def _add_linears(sizes: Sizes, model: LaidOut, chosen: Indices | slice, at: At) -> None:
+def _add_linears(sizes: SlotSizes, model: LaidOut, chosen: Indices | slice, at: At) -> None:
     """Fill in a model's linears: constant matrices, a row for each token or for each output of the model."""
     m = np.where(model.on_outputs, at.outputs[..., None], at.rows[..., None])
     times = at.repeats[..., None] * model.repeats
@@ -174,7 +174,7 @@ def _add_linears(sizes: Sizes, model: LaidOut, chosen: Indices | slice, at: At) 
             values[chosen[:, None, None], np.arange(values.shape[1])[:, None], model.slot] = size
 
 
-def _scales(sizes: Sizes, group: Floats, rescaled: NDArray[np.bool_]) -> Floats:
+def _scales(sizes: SlotSizes, group: Floats, rescaled: NDArray[np.bool_]) -> Floats:
     """Return the products with scales that the linears' outputs take, shape (cases, phases)."""
     groups = np.where(group[:, None, None] > 0, np.ceil(sizes.k / np.maximum(group, 1)[:, None, None]), 1.0)
     return np.asarray((sizes.m * sizes.n * sizes.times * groups * rescaled).sum(axis=2))

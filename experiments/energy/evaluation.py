@@ -14,7 +14,7 @@ from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, a
 from bitjoule.energy_models.formats.storage import counted_formats
 from bitjoule.energy_models.papers.arithmetic import Accounting, Action, count
 from bitjoule.energy_models.papers.pricing import Energies, price_actions, price_keys
-from bitjoule.energy_models.system.columns import ACTIONS, OPERANDS, Column
+from bitjoule.energy_models.system.columns import ACTIONS, OPERANDS, CountColumn
 from bitjoule.energy_models.system.system import Evaluated
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import ACTION_COLUMNS, ENERGY_COLUMNS, PHASES, RESULT_COLUMNS
@@ -27,7 +27,7 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class Block(NamedTuple):
+class CaseBlock(NamedTuple):
     """The nonzero entries of some neighbouring cases: shape (rows,) each."""
 
     case: NDArray[np.int32]
@@ -43,7 +43,7 @@ class Block(NamedTuple):
     price: NDArray[np.int32]
 
 
-def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> Block:
+def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> CaseBlock:
     """Count and price cases.
 
     Parameters
@@ -109,7 +109,7 @@ def tokens_of(grid: Grid, cases: NDArray[np.integer[Any]]) -> Floats:
     return np.concatenate([tokens, together[:, None]], axis=1)
 
 
-def system_block(grid: Grid, cases: NDArray[np.integer[Any]], found: Evaluated) -> Block:
+def system_block(grid: Grid, cases: NDArray[np.integer[Any]], found: Evaluated) -> CaseBlock:
     """Return the nonzero entries of evaluated cases.
 
     Parameters
@@ -132,9 +132,9 @@ def _nonzero(
     formats: NDArray[np.integer[Any]],
     energies: Energies,
     prices: NDArray[np.int32],
-) -> Block:
+) -> CaseBlock:
     row, column = np.nonzero(counts)
-    return Block(
+    return CaseBlock(
         case=cases[row].astype(np.int32),
         **{name: of_column[column] for name, of_column in codes.items()},
         format=formats[row, column].astype(np.int8),
@@ -146,7 +146,7 @@ def _nonzero(
     )
 
 
-def _codes(columns: Sequence[Column | Action]) -> dict[str, NDArray[np.int8]]:
+def _codes(columns: Sequence[CountColumn | Action]) -> dict[str, NDArray[np.int8]]:
     """Return each column's phase, component, operand and action as indices into `CATEGORIES`."""
     return {
         name: np.array([CATEGORIES[name].index(getattr(column, name)) for column in columns], dtype=np.int8)
@@ -157,7 +157,7 @@ def _codes(columns: Sequence[Column | Action]) -> dict[str, NDArray[np.int8]]:
 _system_codes = lru_cache(maxsize=8)(_codes)
 
 
-def long_table(grid: Grid, block: Block) -> pd.DataFrame:
+def long_table(grid: Grid, block: CaseBlock) -> pd.DataFrame:
     """Return evaluated cases as rows of the long table, columns `RESULT_COLUMNS`.
 
     Parameters

@@ -5,7 +5,7 @@ import pandas as pd
 
 from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.energy_models.system.system import BITS_PER_BYTE
 from bitjoule.experiments.energy.evaluation import evaluate, long_table
 from bitjoule.experiments.energy.grid import Grid
@@ -67,7 +67,7 @@ def roofs(grid: Grid) -> pd.DataFrame:
         Columns technology, platform, scheme, machine, bytes_per_s (of off-chip memory) and operations_per_s (of the
         array that runs the linears).
     """
-    kind = Kind.STANDALONE if grid.bare else Kind.LINEAR
+    kind = MatmulKind.STANDALONE if grid.bare else MatmulKind.LINEAR
     rows = []
     for at, technology in grid.technologies.items():
         for place, machines in grid.platforms.items():

@@ -78,7 +78,7 @@ SweepOrNone = Annotated[
 ]
 
 
-class Workload(Strict):
+class RequestSizes(Strict):
     """What is asked of the model. Each value may be a list or a range: a sweep."""
 
     prompt_tokens: Sweep = Field(default=512, description="number of prompt tokens, processed in one pass")
@@ -155,7 +155,7 @@ class Experiment(ExperimentFile):
     objective: Objective = Field(
         default=Objective.ENERGY, strict=False, description="objective of the mapping search, with `accounting: system`"
     )
-    workload: Workload | None = Field(
+    workload: RequestSizes | None = Field(
         default=None, description="workload; not with matmuls, which give their tokens as m"
     )
     baseline: Baseline | None = None
@@ -210,7 +210,7 @@ class Experiment(ExperimentFile):
             for key in ("k", "n"):
                 if getattr(matmul, key) > MAX_MAPPED:
                     raise wrong_value(f"got {getattr(matmul, key)}", expected, "matmuls", i, key)
-        workload = self.workload or Workload()
+        workload = self.workload or RequestSizes()
         context = max(swept(workload.prompt_tokens)) + max(swept(workload.new_tokens))
         if context > MAX_MAPPED:
             raise wrong_value(f"a context of {context} tokens", expected, "workload")
@@ -218,7 +218,7 @@ class Experiment(ExperimentFile):
     def _check_plots(self) -> None:
         """Refuse plots of what the experiment does not have."""
         system = self.accounting is Accounting.SYSTEM
-        workload = self.workload or Workload()
+        workload = self.workload or RequestSizes()
         for i, plot in enumerate(self.plots):
             ratio = isinstance(plot, RatioPlot) or (
                 isinstance(plot, SweepPlot) and plot.quantity == "ratio_to_baseline"
@@ -258,7 +258,7 @@ class Experiment(ExperimentFile):
         count = len(self.models or self.matmuls or ()) * len(self.schemes) * len(self.technologies)
         count *= len(self.platforms or [""])
         if self.matmuls is None:
-            workload = self.workload or Workload()
+            workload = self.workload or RequestSizes()
             for value in (workload.prompt_tokens, workload.new_tokens, workload.batch):
                 count *= len(swept(value))
         return count

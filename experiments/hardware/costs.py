@@ -13,12 +13,12 @@ from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.accesses import UnpricedError
 from bitjoule.energy_models.system.columns import QUANTITIES
 from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.mapping import K, M, Mapping, Moved, Problem, Tiles, Traffic, memory_time
+from bitjoule.energy_models.system.mapping import K, M, Mapping, MatmulProblem, Moved, Tiles, Traffic, memory_time
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.quantities import quantities
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.sim.accelerator.cycles import Shape
+from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.accelerator.rtl_engine import streams
 
 
@@ -43,7 +43,7 @@ class Cost(NamedTuple):
     key: str
 
 
-class Costs(NamedTuple):
+class RunCosts(NamedTuple):
     """What a matmul costs.
 
     Parameters
@@ -87,7 +87,7 @@ def accelerator_machine(
     held = "ternary" if config.encoding.zero else "binary"
     stored = scheme.model_copy(update={"weights": held, "weight_storage": config.weight_encoding})
     machine = Machine(stored, platform, technology, name)
-    array, macs = machine.array(Kind.LINEAR)
+    array, macs = machine.array(MatmulKind.LINEAR)
     if any(action.startswith("mul") for action in macs.actions or ()):
         wrong = f"platform {name} multiplies {held} x {stored.activations}; the accelerator has no multiplier"
         raise UnpricedError(wrong, f"a platform with a line in `macs` that only adds {held} x {stored.activations}")
@@ -108,12 +108,14 @@ def accelerator_machine(
     node = machine.node if clock_mhz is None else machine.node.model_copy(update={"clock_mhz": clock_mhz})
     nodes = {**platform.nodes, technology.name: node}
     machine = Machine(stored, platform.model_copy(update={"arrays": arrays, "nodes": nodes}), technology, name)
-    for kind in (Kind.STANDALONE, Kind.LINEAR):
+    for kind in (MatmulKind.STANDALONE, MatmulKind.LINEAR):
         machine.lines(kind)
     return machine
 
 
-def matmul_costs(machine: Machine, config: AcceleratorConfig, kind: Kind, shape: Shape, cycles: int) -> Costs:
+def matmul_costs(
+    machine: Machine, config: AcceleratorConfig, kind: MatmulKind, shape: MatmulShape, cycles: int
+) -> RunCosts:
     """Return what one matmul costs.
 
     Weights come from off-chip memory, once if the matmul's fit their buffer, else for each block of tokens. Inputs
@@ -149,10 +151,12 @@ def matmul_costs(machine: Machine, config: AcceleratorConfig, kind: Kind, shape:
         if times:
             actions.append(Cost(step.operand, step.action, held, times, line.price, line.key))
     actions.append(Cost("chip", "leak", "", float(taken), machine.cycle_pj, machine.cycle_key))
-    return Costs(actions, taken)
+    return RunCosts(actions, taken)
 
 
-def _moved(machine: Machine, config: AcceleratorConfig, kind: Kind, shape: Shape) -> tuple[Problem, Moved]:
+def _moved(
+    machine: Machine, config: AcceleratorConfig, kind: MatmulKind, shape: MatmulShape
+) -> tuple[MatmulProblem, Moved]:
     """Return the matmul, its values as wide as they are in the streams, and the values that move."""
     m, k, n = shape
     streamed = streams(config, *shape)
@@ -163,7 +167,7 @@ def _moved(machine: Machine, config: AcceleratorConfig, kind: Kind, shape: Shape
     inner, outer = machine.buffer("weights"), machine.buffer("activations")
     size_bits = [buffer.size_bytes * 8 for buffer in machine.platform.buffers.values()]
     held_bits = m * (k * input_bits + n * result_bits)
-    resident = kind is not Kind.STANDALONE and held_bits <= size_bits[outer]
+    resident = kind is not MatmulKind.STANDALONE and held_bits <= size_bits[outer]
     block_bits = min(m, config.tokens) * (k * input_bits + config.columns * config.result_bits)
     taken_bits = held_bits if resident else block_bits
     room_bits = size_bits[inner] - (taken_bits if inner == outer else 0)

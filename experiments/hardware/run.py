@@ -12,14 +12,14 @@ import numpy as np
 from bitjoule.energy_models.inputs.documents import fingerprint
 from bitjoule.energy_models.inputs.errors import InputError, Problem
 from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.experiments.hardware.model import Chosen
 from bitjoule.experiments.hardware.resolve import Prepared
 from bitjoule.experiments.hardware.schema import DEFAULT_MODEL, RtlRun
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.sim.accelerator.cycles import Shape, cycles
+from bitjoule.sim.accelerator.cycles import MatmulShape, cycles
 from bitjoule.sim.accelerator.native_build import compiler_version
-from bitjoule.sim.accelerator.rtl_engine import Measured, Row, RtlEngine, summed
+from bitjoule.sim.accelerator.rtl_engine import MeasuredMatmul, Row, RtlEngine, summed
 from bitjoule.sim.accelerator.verilated import Verilated
 from bitjoule.sim.llm.engines import CheckEngine, Engine, MatmulRecord, MatmulWeights, NumpyEngine, zero_share
 from bitjoule.sim.llm.layers import OverflowInModelError
@@ -42,8 +42,8 @@ class Call(NamedTuple):
 
     phase: str
     name: str
-    kind: Kind
-    shape: Shape
+    kind: MatmulKind
+    shape: MatmulShape
     cycles: int
 
 
@@ -110,7 +110,7 @@ class _Run:
     def __init__(self, prepared: Prepared) -> None:
         run, config = prepared.experiment.rtl, prepared.config
         self.config = config
-        self.measured: list[Measured] = []
+        self.measured: list[MeasuredMatmul] = []
         self.new_tokens = 0
         self.hardware: RtlEngine | None = None
         self.engine: Engine = NumpyEngine()
@@ -122,7 +122,7 @@ class _Run:
         taken, toggles = cycles(self.config, record.m, record.k, record.n), math.nan
         if self.hardware is not None:
             taken, toggles = self.hardware.last_cycles, self.hardware.last_toggles_per_trit
-        self.measured.append(Measured(record, taken, self.new_tokens, toggles))
+        self.measured.append(MeasuredMatmul(record, taken, self.new_tokens, toggles))
 
     def counted(self, tokens: Iterator[int]) -> Iterator[int]:
         for token in tokens:
@@ -166,9 +166,9 @@ def simulate(prepared: Prepared, say: Callable[[str], None]) -> Simulated:
         except OverflowInModelError as error:
             raise InputError([_overflow(experiment.rtl, chosen, error)]) from None
     seconds = time.perf_counter() - begun
-    kind = Kind.LINEAR if chosen else Kind.STANDALONE
+    kind = MatmulKind.LINEAR if chosen else MatmulKind.STANDALONE
     calls = Counter(
-        Call(one.phase, one.record.name, kind, Shape(one.record.m, one.record.k, one.record.n), one.cycles)
+        Call(one.phase, one.record.name, kind, MatmulShape(one.record.m, one.record.k, one.record.n), one.cycles)
         for one in run.measured
     )
     return Simulated(

@@ -6,7 +6,7 @@ import pandas as pd
 
 from bitjoule.energy_models.architecture.phases import PREFILL
 from bitjoule.energy_models.inputs.facts import Price
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.experiments.hardware.costs import matmul_costs
 from bitjoule.experiments.hardware.resolve import Prepared
 from bitjoule.experiments.hardware.run import Call, Simulated
@@ -78,7 +78,7 @@ def _energies(experiment: RtlExperiment, found: Simulated) -> tuple[pd.DataFrame
     for call, times in found.calls.items():
         costs = matmul_costs(found.machine, found.config, call.kind, call.shape, call.cycles)
         case = _case(experiment, found, call)
-        model, component = str(case["model"]), call.name if call.kind is Kind.LINEAR else BARE
+        model, component = str(case["model"]), call.name if call.kind is MatmulKind.LINEAR else BARE
         cases.setdefault(model, case)
         cycles[model, call.phase] = cycles.get((model, call.phase), 0) + times * costs.cycles
         for cost in costs.actions:
@@ -124,7 +124,7 @@ def _tokens(found: Simulated, model: str, phase: str) -> int:
 
 
 def _case(experiment: RtlExperiment, found: Simulated, call: Call) -> dict[str, object]:
-    bare = call.kind is Kind.STANDALONE
+    bare = call.kind is MatmulKind.STANDALONE
     model = call.name if bare else found.name
     return {
         "experiment": experiment.name, "model": model,

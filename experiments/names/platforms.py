@@ -14,7 +14,7 @@ from bitjoule.energy_models.system.accesses import UnpricedError
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import Platform, platforms, read_platform
 from bitjoule.energy_models.system.search import search
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.experiments.names.entries import NamedPlatform, PlatformSet
 from bitjoule.experiments.names.lookup import Entries, Lookup
 
@@ -147,7 +147,7 @@ def cannot_run(
     return list(problems)
 
 
-def _check_tiles(machine: Machine, kind: Kind) -> None:
+def _check_tiles(machine: Machine, kind: MatmulKind) -> None:
     """Refuse buffers without room for the smallest tile: a scheme may store values wider than their format."""
     array, _ = machine.array(kind)
     if search(machine.problem(kind, 1, array.lanes, array.columns, False, 0.0)) is None:

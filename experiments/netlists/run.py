@@ -8,7 +8,7 @@ import pandas as pd
 
 from bitjoule.energy_models.inputs.errors import InputError, Problem, split_message
 from bitjoule.experiments.names.libraries import LIBERTY
-from bitjoule.experiments.netlists.schema import Array, GatesInput, GatesPlot
+from bitjoule.experiments.netlists.schema import ArrayDesign, GatesInput, GatesPlot
 from bitjoule.gates.calibration.calibration import activation_format, weight_format
 from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
 from bitjoule.gates.liberty.cells import Library
@@ -22,7 +22,7 @@ from bitjoule.gates.stimuli.texts import check_operands
 Progress = Callable[[int, int, str], None]
 
 
-class Measured(NamedTuple):
+class MeasuredCase(NamedTuple):
     """A measurement and what it is of.
 
     Parameters
@@ -37,7 +37,7 @@ class Measured(NamedTuple):
 
     library: str
     node_nm: float | None
-    array: Array
+    array: ArrayDesign
     measurement: Measurement
 
 
@@ -142,7 +142,7 @@ def run_gates(given: GatesInput, progress: Progress, opened: Mapping[str, Librar
     """
     libraries = open_libraries(given) if opened is None else opened
     effort = Effort(**given.experiment.gates.effort.model_dump())
-    found: list[Measured] = []
+    found: list[MeasuredCase] = []
     for name, library in libraries.items():
         for array in given.arrays:
             for stimulus, at in array.stimuli:
@@ -151,7 +151,7 @@ def run_gates(given: GatesInput, progress: Progress, opened: Mapping[str, Librar
                     measurement = measure(array.config, library, stimulus, effort)
                 except StimulusError as error:
                     raise InputError([given.document.problem(at, *split_message(error, "operands"))]) from None
-                found.append(Measured(name, node_nm(library), array, measurement))
+                found.append(MeasuredCase(name, node_nm(library), array, measurement))
     progress(len(found), given.measurements, "")
     inputs = dict(given.inputs)
     for library in libraries.values():
@@ -168,7 +168,7 @@ def run_gates(given: GatesInput, progress: Progress, opened: Mapping[str, Librar
     )
 
 
-def summary_table(experiment: str, found: Sequence[Measured]) -> pd.DataFrame:
+def summary_table(experiment: str, found: Sequence[MeasuredCase]) -> pd.DataFrame:
     """Return a row for each measurement.
 
     Parameters
@@ -208,7 +208,7 @@ def summary_table(experiment: str, found: Sequence[Measured]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def results_table(experiment: str, found: Sequence[Measured]) -> pd.DataFrame:
+def results_table(experiment: str, found: Sequence[MeasuredCase]) -> pd.DataFrame:
     """Return a row for each measurement and part; the energies of a measurement add up to its `energy_fj`.
 
     Parameters
@@ -270,7 +270,7 @@ def by_part(results: pd.DataFrame, cases: pd.DataFrame, column: str = "energy_fj
     return pd.DataFrame(table, index=pd.MultiIndex.from_tuples(wanted, names=keys), columns=parts)
 
 
-def _case(experiment: str, one: Measured) -> dict[str, object]:
+def _case(experiment: str, one: MeasuredCase) -> dict[str, object]:
     return {
         "experiment": experiment,
         "library": one.library,

@@ -126,7 +126,7 @@ class GatesExperiment(ExperimentFile):
         return f"{many} measurement{'s' * (many > 1)} on netlists"
 
 
-class Array(NamedTuple):
+class ArrayDesign(NamedTuple):
     """An array that is measured.
 
     Parameters
@@ -164,7 +164,7 @@ class GatesInput:
 
     experiment: GatesExperiment
     document: Document
-    arrays: Sequence[Array]
+    arrays: Sequence[ArrayDesign]
     libraries: Sequence[Sequence[str]]
     inputs: Mapping[str, str]
 
@@ -192,7 +192,7 @@ def read_gates_experiment(document: Document) -> GatesInput:
     lookup = Lookup(document, [], document.inputs)
     problems = lookup.problems
     stimuli = _stimuli(run.stimuli, ("gates", "stimuli"), document, problems)
-    arrays: list[Array] = []
+    arrays: list[ArrayDesign] = []
     for i, entry in enumerate(run.arrays):
         at: KeyPath = ("gates", "arrays", i)
         name, given = (entry, entry) if isinstance(entry, str) else (entry.name, entry.config)
@@ -202,7 +202,7 @@ def read_gates_experiment(document: Document) -> GatesInput:
         if isinstance(entry, NamedArray) and entry.stimuli is not None:
             own = _stimuli(entry.stimuli, (*at, "stimuli"), document, problems)
         if config is not None:
-            arrays.append(Array(Path(name).stem if "/" in name else name, config, own))
+            arrays.append(ArrayDesign(Path(name).stem if "/" in name else name, config, own))
     libraries = [
         read_library(lookup, [entry] if isinstance(entry, str) else entry, ("gates", "libraries", i))
         for i, entry in enumerate(run.libraries)

@@ -14,7 +14,7 @@ from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.power.activity import Simulator
 from bitjoule.gates.power.energy import EnergyModel
 from bitjoule.gates.power.parts import by_part, energy_by_part_fj, parts_of
-from bitjoule.gates.stimuli.operands import Source, Values
+from bitjoule.gates.stimuli.operands import OperandSource, Values
 from bitjoule.gates.stimuli.stimulus import Stimulus, check
 from bitjoule.gates.stimuli.texts import parse_operands
 from bitjoule.gates.synthesis.flow import Goals, timing_of
@@ -223,7 +223,7 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
 class _Counted:
     """Operands, and how many of the weights were zero."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: OperandSource) -> None:
         self._source = source
         self.zeros = self.drawn = 0
 

@@ -1,11 +1,11 @@
-"""Tables of Liberty as written, made `Table`: each axis is known by the name that the table's template gives it."""
+"""Tables of Liberty made `LookupTable`: each axis is known by the name that the table's template gives it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from bitjoule.gates.liberty.tables import Floats, Table
+from bitjoule.gates.liberty.tables import Floats, LookupTable
 from bitjoule.gates.liberty.text import Group, LibertyError, Units, numbers
 
 # What varies along a table's first axis in ours: the slew of the input, or of the data in a constraint.
@@ -43,7 +43,7 @@ class TableReader:
     units: Units
     templates: Mapping[str, Group]
 
-    def table(self, group: Group, unit: float) -> Table:
+    def table(self, group: Group, unit: float) -> LookupTable:
         """Return a table.
 
         Parameters
@@ -60,7 +60,7 @@ class TableReader:
         """
         values = numbers(group.text("values")) * unit
         if values.size == 1:
-            return Table(np.zeros(1), np.zeros(1), values.reshape(1, 1))
+            return LookupTable(np.zeros(1), np.zeros(1), values.reshape(1, 1))
         axes = self._axes(group)
         sizes = [len(axis.points) for axis in axes]
         if not axes or values.size != np.prod(sizes) or any((np.diff(axis.points) <= 0).any() for axis in axes):
@@ -79,7 +79,7 @@ class TableReader:
         if axes and axes[0].name not in _SLEWS:
             values = values.T
         slew_ns, load_ff = (first or [np.zeros(1)])[0], (second or [np.zeros(1)])[0]
-        return Table(slew_ns, load_ff, values.reshape(len(slew_ns), len(load_ff)))
+        return LookupTable(slew_ns, load_ff, values.reshape(len(slew_ns), len(load_ff)))
 
     def _axes(self, group: Group) -> list[_Axis]:
         template = self.templates.get(group.arguments, _NAMELESS)

@@ -74,7 +74,7 @@ class _Parser:
 
 
 @dataclass(frozen=True)
-class Function:
+class BooleanFunction:
     """A Boolean function of named pins.
 
     Parameters
@@ -96,7 +96,7 @@ class Function:
         """The function as a Verilog expression of one bit."""
         return _Parser(self.text, "{}", "1'b0").either()
 
-    def checked(self) -> "Function":
+    def checked(self) -> "BooleanFunction":
         """Return this function.
 
         Raises
@@ -153,6 +153,6 @@ class Function:
         return sum(int(bit) << row for row, bit in enumerate(bits))
 
 
-def parity(pins: Sequence[str]) -> Function:
+def parity(pins: Sequence[str]) -> BooleanFunction:
     """Return the exclusive or of some pins, which libraries often write as a long sum of products."""
-    return Function(" ^ ".join(pins))
+    return BooleanFunction(" ^ ".join(pins))

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from bitjoule.gates.liberty.axes import TableReader
-from bitjoule.gates.liberty.boolean import Function
+from bitjoule.gates.liberty.boolean import BooleanFunction
 from bitjoule.gates.liberty.flip_flops import FlipFlop, read_flip_flop
 from bitjoule.gates.liberty.source import read_source
-from bitjoule.gates.liberty.tables import Table
+from bitjoule.gates.liberty.tables import LookupTable
 from bitjoule.gates.liberty.text import (
     Group,
     LibertyError,
@@ -41,10 +41,10 @@ class Power:
     """One ``internal_power`` group: the input it is about, its condition, its rail and each edge's energy, if given."""
 
     related: tuple[str, ...]
-    when: Function | None
+    when: BooleanFunction | None
     rail: str
-    rise: Table | None
-    fall: Table | None
+    rise: LookupTable | None
+    fall: LookupTable | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Arc:
     related: tuple[str, ...]
     sense: str
     type: str
-    tables: dict[str, Table]
+    tables: dict[str, LookupTable]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Pin:
 
     name: str
     direction: str
-    function: Function | None
+    function: BooleanFunction | None
     capacitance_ff: float
     edge_capacitance_ff: tuple[float, float]
     max_capacitance_ff: float
@@ -136,7 +136,7 @@ class Cell:
         """Return the truth table of an output over the inputs in their order."""
         return self.function(output).table(self.inputs)
 
-    def function(self, output: str) -> Function:
+    def function(self, output: str) -> BooleanFunction:
         """Return the function of an output.
 
         Raises
@@ -347,7 +347,7 @@ class _CellReader:
         return Pin(
             group.arguments,
             direction,
-            Function(function).checked() if function and direction == "output" else None,
+            BooleanFunction(function).checked() if function and direction == "output" else None,
             capacitance_ff,
             (rise_ff, fall_ff),
             group.number("max_capacitance", self.defaults.number("default_max_capacitance", 0.0)) * self.units.ff,
@@ -372,7 +372,7 @@ class _CellReader:
         rise, fall = (tables[kind] or tables["power"] for kind in ("rise_power", "fall_power"))
         return Power(
             tuple(group.attributes.get("related_pin", "").split()),
-            Function(when).checked() if when else None,
+            BooleanFunction(when).checked() if when else None,
             group.attributes.get("related_pg_pin", ""),
             self.tables.table(rise, self.units.fj) if rise else None,
             self.tables.table(fall, self.units.fj) if fall else None,

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.gates.liberty.boolean import Function
+from bitjoule.gates.liberty.boolean import BooleanFunction
 from bitjoule.gates.liberty.cells import Cell, Power
 
 Mask = NDArray[np.bool_]
@@ -59,7 +59,7 @@ class States:
         pins = (*self.cell.inputs, *self.cell.outputs)
         return [power.when.pins for pin in pins for power in self.cell.powers(pin) if power.when]
 
-    def holds(self, function: Function | None) -> Mask:
+    def holds(self, function: BooleanFunction | None) -> Mask:
         """Return in which states a condition holds; everywhere if there is none."""
         size = len(next(iter(self.values.values())))
         if function is None:

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from bitjoule.gates.liberty.boolean import Function
+from bitjoule.gates.liberty.boolean import BooleanFunction
 from bitjoule.gates.liberty.text import Group
 
 _RESETS = ("clear", "preset")
@@ -30,8 +30,8 @@ class FlipFlop:
 
     state: str
     inverse: str
-    next_state: Function
-    clock: Function
+    next_state: BooleanFunction
+    clock: BooleanFunction
     asynchronous: bool
     idle: dict[str, int] = field(default_factory=dict, hash=False)
 
@@ -47,7 +47,7 @@ class FlipFlop:
         return tied or not self.asynchronous
 
 
-def _idle(functions: Sequence[Function]) -> dict[str, int]:
+def _idle(functions: Sequence[BooleanFunction]) -> dict[str, int]:
     """Return values of pins that make all functions false, or none."""
     pins = list(dict.fromkeys(pin for function in functions for pin in function.pins))
     for values in product((0, 1), repeat=len(pins)):
@@ -71,6 +71,6 @@ def read_flip_flop(group: Group) -> FlipFlop:
         A function is none, or missing.
     """
     names = [name.strip(' "') for name in [*group.arguments.split(","), ""]]
-    resets = [Function(group.attributes[key]).checked() for key in _RESETS if key in group.attributes]
-    next_state, clock = Function(group.text("next_state")), Function(group.text("clocked_on"))
+    resets = [BooleanFunction(group.attributes[key]).checked() for key in _RESETS if key in group.attributes]
+    next_state, clock = BooleanFunction(group.text("next_state")), BooleanFunction(group.text("clocked_on"))
     return FlipFlop(names[0], names[1], next_state, clock, bool(resets), _idle(resets))

@@ -18,14 +18,14 @@ _BINARY = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
 @dataclass(frozen=True)
-class Source:
+class LibertyText:
     """A Liberty file's text, and the files that it was read from: itself first, then those that it includes."""
 
     text: str
     files: tuple[Path, ...]
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path) -> LibertyText:
     """Return the text of a Liberty file and of all that it includes.
 
     Raises
@@ -34,7 +34,7 @@ def read_source(path: Path) -> Source:
         A file cannot be read, is not text or includes itself.
     """
     text, files = _included(path, ())
-    return Source(_single_pins(text), files)
+    return LibertyText(_single_pins(text), files)
 
 
 def _included(path: Path, outer: tuple[Path, ...]) -> tuple[str, tuple[Path, ...]]:

@@ -10,7 +10,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class LookupTable:
     """A table over one or two axes.
 
     Parameters
@@ -41,7 +41,7 @@ class Stack:
         The tables; they are referred to by their place.
     """
 
-    def __init__(self, tables: Sequence[Table]) -> None:
+    def __init__(self, tables: Sequence[LookupTable]) -> None:
         rows = max((len(table.slew_ns) for table in tables), default=2)
         columns = max((len(table.load_ff) for table in tables), default=2)
         shape = max(rows, 2), max(columns, 2)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.gates.liberty.boolean import Function, Words, parity
+from bitjoule.gates.liberty.boolean import BooleanFunction, Words, parity
 from bitjoule.gates.liberty.cells import Cell
 from bitjoule.gates.netlist import PARITY3, Instance, Netlist
 
@@ -25,7 +25,7 @@ class _Group:
     """Cells of one type to be evaluated together: a row of nets for each pin."""
 
     inputs: dict[str, NDArray[np.intp]]
-    outputs: tuple[tuple[Function, NDArray[np.intp]], ...]
+    outputs: tuple[tuple[BooleanFunction, NDArray[np.intp]], ...]
 
 
 @dataclass
@@ -34,7 +34,7 @@ class _Registers:
 
     cell: Cell
     inputs: dict[str, NDArray[np.intp]]
-    outputs: tuple[tuple[Function, NDArray[np.intp]], ...]
+    outputs: tuple[tuple[BooleanFunction, NDArray[np.intp]], ...]
     enable: int | None
     state: Words
     numbers: NDArray[np.intp]
@@ -248,7 +248,7 @@ def _grouped(instances: Sequence[Instance]) -> list[_Group]:
 
 def _pin_nets(
     cell: Cell, instances: Sequence[Instance]
-) -> tuple[dict[str, NDArray[np.intp]], tuple[tuple[Function, NDArray[np.intp]], ...]]:
+) -> tuple[dict[str, NDArray[np.intp]], tuple[tuple[BooleanFunction, NDArray[np.intp]], ...]]:
     """Return the nets of each input and output, cell by cell."""
     inputs = {pin: np.array([instance.nets[pin] for instance in instances], dtype=np.intp) for pin in cell.inputs}
     outputs = []
@@ -260,14 +260,14 @@ def _pin_nets(
     return inputs, tuple(outputs)
 
 
-def _short(function: Function) -> Function:
+def _short(function: BooleanFunction) -> BooleanFunction:
     """Return a function of three inputs as exclusive or, if it is one: libraries write long sums of products."""
     if len(function.pins) == 3:
         table = function.table(function.pins)
         if table == PARITY3:
             return parity(function.pins)
         if table == PARITY3 ^ 0xFF:
-            return Function(f"!({parity(function.pins).text})")
+            return BooleanFunction(f"!({parity(function.pins).text})")
     return function
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bitjoule.gates.liberty.boolean import Function
+from bitjoule.gates.liberty.boolean import BooleanFunction
 from bitjoule.gates.liberty.cells import EDGES, Cell, Library, Power
 from bitjoule.gates.liberty.tables import Floats
 from bitjoule.gates.netlist import Netlist
@@ -184,7 +184,7 @@ def _weight(cell: Cell, pin: str, related: str, power: Power, clocks: set[str], 
     return 1.0 if (related or pin) in clocks else 0.5
 
 
-def _tree(function: Function) -> ast.expr:
+def _tree(function: BooleanFunction) -> ast.expr:
     return ast.parse(function.expression, mode="eval").body
 
 

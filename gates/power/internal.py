@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from bitjoule.gates.liberty.cells import Cell, Power
 from bitjoule.gates.liberty.conditions import Mask, States
-from bitjoule.gates.liberty.tables import Floats, Stack, Table
+from bitjoule.gates.liberty.tables import Floats, LookupTable, Stack
 
 Places = NDArray[np.intp]
-_NOTHING = Table(np.zeros(1), np.zeros(1), np.zeros((1, 1)))
+_NOTHING = LookupTable(np.zeros(1), np.zeros(1), np.zeros((1, 1)))
 
 
 @dataclass(frozen=True)

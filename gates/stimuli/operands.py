@@ -19,7 +19,7 @@ class StimulusError(ValueError):
     """A text names no operands, or such that a configuration cannot take."""
 
 
-class Source(Protocol):
+class OperandSource(Protocol):
     """Operands in the order of the streams, as many trials side by side."""
 
     def weights(self) -> Values:
@@ -34,7 +34,7 @@ class Source(Protocol):
 class Operands(Protocol):
     """What the operands are, whatever the configuration."""
 
-    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> Source:
+    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> OperandSource:
         """Return where a configuration's operands come from.
 
         Parameters
@@ -74,7 +74,7 @@ class Gaussian:
     sigma: float
     zero_share: float | None = None
 
-    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> Source:  # noqa: ARG002
+    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> OperandSource:  # noqa: ARG002
         """Return independent operands; see `Operands.source`."""
         half_mean = math.erf(0.5 / math.sqrt(math.pi))  # P(|w| < mean|w| / 2)
         share = half_mean if self.zero_share is None else self.zero_share
@@ -93,7 +93,7 @@ class Uniform:
 
     zero_share: float | None = None
 
-    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> Source:  # noqa: ARG002
+    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> OperandSource:  # noqa: ARG002
         """Return independent operands; see `Operands.source`."""
         return _Random(config, trials, random, self, 1 / 3 if self.zero_share is None else self.zero_share, None)
 
@@ -148,7 +148,7 @@ class Worst:
     operands of an adder change at once. In a trial the phase of weights and activations is random.
     """
 
-    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> Source:  # noqa: ARG002
+    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> OperandSource:  # noqa: ARG002
         """Return operands that alternate; see `Operands.source`."""
         return _Alternating(config, random.integers(0, 4, trials), random.integers(0, 2, trials))
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.gates.constants import constant
-from bitjoule.gates.stimuli.operands import Source, StimulusError, Values
+from bitjoule.gates.stimuli.operands import OperandSource, StimulusError, Values
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.llm.engines import Int32s, MatmulWeights, NumpyEngine
 from bitjoule.sim.llm.loading import load_model
@@ -55,7 +55,7 @@ class Recorded:
     model: str
     layers: tuple[tuple[Codes, Codes], ...]
 
-    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> Source:
+    def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> OperandSource:
         """Return sequences of tiles as the accelerator takes them.
 
         A trial begins at a random token and tile of columns of a random linear, and walks on as a matmul does: K, N,

@@ -21,7 +21,7 @@ _ROUNDS = 10
 
 
 @dataclass(frozen=True)
-class Sizes:
+class CellSizes:
     """The drive strengths of a library.
 
     Parameters
@@ -36,7 +36,7 @@ class Sizes:
     buffers: tuple[Cell, ...]
 
 
-def find_sizes(library: Library) -> Sizes:
+def find_sizes(library: Library) -> CellSizes:
     """Return the drive strengths of a library."""
     alike: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
     for cell in library.cells.values():
@@ -53,7 +53,7 @@ def find_sizes(library: Library) -> Sizes:
     best: dict[float, Cell] = {}
     for cell in sorted(buffers, key=lambda cell: cell.area_um2):
         best.setdefault(_drive_ff(cell), cell)
-    return Sizes(variants, tuple(best[drive] for drive in sorted(best)))
+    return CellSizes(variants, tuple(best[drive] for drive in sorted(best)))
 
 
 def _signature(cell: Cell) -> tuple[object, ...]:
@@ -101,7 +101,7 @@ def _opposite(cell: Cell, first: str, second: str) -> bool:
     return {cell.function(pin).text for pin in (first, second)} == {cell.state.state, cell.state.inverse}
 
 
-def bound_loads(netlist: Netlist, sizes: Sizes, clock_nets: set[int], share: float) -> None:
+def bound_loads(netlist: Netlist, sizes: CellSizes, clock_nets: set[int], share: float) -> None:
     """Strengthen or buffer drivers of more than a share of their greatest load, in place.
 
     Parameters
@@ -127,7 +127,7 @@ def bound_loads(netlist: Netlist, sizes: Sizes, clock_nets: set[int], share: flo
 
 def _bound(
     netlist: Netlist,
-    sizes: Sizes,
+    sizes: CellSizes,
     driver: Instance,
     pin: str,
     sinks: Sequence[tuple[Instance, str]],
@@ -160,7 +160,7 @@ def _bound(
     _bound(netlist, sizes, driver, pin, new_sinks, share, numbers)
 
 
-def _tree(sizes: Sizes, load_ff: float, share: float) -> tuple[Cell, int]:
+def _tree(sizes: CellSizes, load_ff: float, share: float) -> tuple[Cell, int]:
     """Return the buffer and how many of them drive a load with least area, their own input counted as load."""
 
     def price(buffer: Cell) -> tuple[float, int]:
@@ -188,7 +188,7 @@ def _load_ff(sinks: Sequence[tuple[Instance, str]]) -> float:
     return sum(instance.cell.pins[pin].capacitance_ff for instance, pin in sinks)
 
 
-def speed_up(netlist: Netlist, sizes: Sizes, analyse: Callable[[], Timing], period_ns: float) -> Timing:
+def speed_up(netlist: Netlist, sizes: CellSizes, analyse: Callable[[], Timing], period_ns: float) -> Timing:
     """Strengthen cells on the worst path until the period is reached or nothing helps, in place.
 
     Parameters
@@ -223,7 +223,9 @@ def speed_up(netlist: Netlist, sizes: Sizes, analyse: Callable[[], Timing], peri
     return timing
 
 
-def _strengthen(netlist: Netlist, sizes: Sizes, numbers: Sequence[int], share: float) -> list[tuple[Instance, Cell]]:
+def _strengthen(
+    netlist: Netlist, sizes: CellSizes, numbers: Sequence[int], share: float
+) -> list[tuple[Instance, Cell]]:
     """Make the cells of a path stronger whose load is more than a share; return what they were."""
     sinks = netlist.sinks()
     changed = []

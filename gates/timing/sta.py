@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.gates.liberty.cells import EDGES, Arc, Cell, Library
-from bitjoule.gates.liberty.tables import Floats, Stack, Table
+from bitjoule.gates.liberty.tables import Floats, LookupTable, Stack
 from bitjoule.gates.liberty.text import NS_PER_OHM_FF
 from bitjoule.gates.liberty.wires import WireLoad
 from bitjoule.gates.netlist import Instance, Netlist
@@ -211,7 +211,7 @@ def analyse(
         The netlist has a combinational loop.
     """
     start_ns = library.slew_ns if slew_ns is None else slew_ns
-    tables: list[Table] = []
+    tables: list[LookupTable] = []
     pins_ff, fanout = edge_loads_ff(netlist, None), _fanout(netlist)
     wiring = _Wiring(wires, resistance, fanout, pins_ff)
     edges = _find_edges(netlist, tables, wiring, clock_nets)
@@ -258,7 +258,7 @@ def by_cell(netlist: Netlist) -> list[tuple[Cell, Places, dict[str, Places]]]:
     return groups
 
 
-def _find_edges(netlist: Netlist, tables: list[Table], wiring: _Wiring, clock_nets: set[int]) -> _Edges:
+def _find_edges(netlist: Netlist, tables: list[LookupTable], wiring: _Wiring, clock_nets: set[int]) -> _Edges:
     """Return all arcs, and append their tables."""
     rows: list[tuple[NDArray[Any], ...]] = [(*(np.zeros(0, dtype=np.intp),) * 6, np.zeros(0))]
     clocks = np.array(sorted(clock_nets), dtype=np.intp)  # the clock is ideal
@@ -321,7 +321,7 @@ def _timing(netlist: Netlist, clocked: bool, clock_ns: float, sweep: _Sweep, wir
 
 def _ends(netlist: Netlist, clock_ns: float, sweep: _Sweep, wiring: _Wiring) -> tuple[Floats, list[tuple[int, int]]]:
     """Return when each edge at a register's input has been there for its set-up time, by where from, and the edges."""
-    tables: list[Table] = []
+    tables: list[LookupTable] = []
     rows: list[tuple[Places, ...]] = [(np.zeros(0, dtype=np.intp),) * 3]
     wire_ns = [np.zeros(0)]
     for cell, numbers, nets in by_cell(netlist):

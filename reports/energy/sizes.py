@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import EnergyPlot, RatioPlot
 from bitjoule.reports.energy.workloads import first_rows, in_phase, set_title
-from bitjoule.reports.figures.lines import WIDE_RATIOS, Line, draw_lines, label_points, scale_ratios
+from bitjoule.reports.figures.lines import WIDE_RATIOS, PlotLine, draw_lines, label_points, scale_ratios
 from bitjoule.reports.figures.panels import Panel, draw_panels, left_panels, legend_below, named_handles, panels_of
 from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, log_ticks, settle, size_axis
 
@@ -74,11 +74,11 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, frames: Frames, theme: Theme) -> Fi
     return figure
 
 
-def _as_papers(line: Line) -> Line:
+def _as_papers(line: PlotLine) -> PlotLine:
     return replace(line, note=AS_THE_PAPERS, thin=True, dashes=THIN_DASHES)
 
 
-def _lines(rows: pd.DataFrame, column: str, frames: Frames, ratios: bool, theme: Theme) -> list[Line]:
+def _lines(rows: pd.DataFrame, column: str, frames: Frames, ratios: bool, theme: Theme) -> list[PlotLine]:
     groups: list[tuple[list[str], pd.DataFrame]] = []
     baseline = frames.baseline
     for scheme in frames.schemes:
@@ -101,7 +101,7 @@ def _lines(rows: pd.DataFrame, column: str, frames: Frames, ratios: bool, theme:
         i = list(frames.schemes).index(names[0])
         for j, family in enumerate(families):
             points = own[own["model"].map(family_of).astype(str) == family]
-            line = Line(
+            line = PlotLine(
                 schemes=tuple(names),
                 family=f"{family} shapes" if told_apart else "",
                 x=points["parameters"].to_numpy(float),
@@ -145,7 +145,7 @@ def _scale(axes: Axes, ratios: bool, models: int) -> None:
     log_ticks(axes.yaxis, "J")
 
 
-def _limits(lines: Sequence[Line], frames: Frames, panel: Panel) -> list[tuple[float, str]]:
+def _limits(lines: Sequence[PlotLine], frames: Frames, panel: Panel) -> list[tuple[float, str]]:
     """Return what each drawn scheme tends to as the hidden size grows, and its colour."""
     limits = frames.plots.limits
     ratio = limits[limits["technology"] == panel.technology].set_index("scheme")["ratio"]

@@ -11,7 +11,7 @@ from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import SweepPlot
 from bitjoule.reports.energy.workloads import first_values, in_phase, set_title
 from bitjoule.reports.figures.bars import cut_text
-from bitjoule.reports.figures.lines import Line, draw_lines, label_points, scale_ratios
+from bitjoule.reports.figures.lines import PlotLine, draw_lines, label_points, scale_ratios
 from bitjoule.reports.figures.panels import draw_panels, left_panels, legend_below, panels_of
 from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, settle, token_axis, unit_axis
 
@@ -101,9 +101,9 @@ def swept_rows(plot: SweepPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
     return rows, ", ".join(part for part in parts if part)
 
 
-def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frames, theme: Theme) -> list[Line]:
+def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frames, theme: Theme) -> list[PlotLine]:
     baseline = frames.baseline
-    found: list[Line] = []
+    found: list[PlotLine] = []
     for i, scheme in enumerate(frames.schemes):
         own = rows[(rows["scheme"] == scheme) & rows["model"].isin(models)]
         its_own = plot.quantity == "ratio_to_baseline" and baseline is not None and scheme == baseline.scheme
@@ -113,7 +113,7 @@ def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frame
             points = own[own["model"] == model].sort_values(plot.over)
             style = j if len(models) > 1 else i
             found.append(
-                Line(
+                PlotLine(
                     schemes=(scheme,),
                     family=model if len(models) > 1 else "",
                     x=points[plot.over].to_numpy(float),
@@ -127,7 +127,7 @@ def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frame
     return found
 
 
-def _legend(lines: list[Line], theme: Theme) -> tuple[list[Line2D], list[str]]:
+def _legend(lines: list[PlotLine], theme: Theme) -> tuple[list[Line2D], list[str]]:
     """Return a handle a scheme and, where there are several, a handle a model."""
     handles: dict[str, Line2D] = {}
     for line in lines:

@@ -21,7 +21,7 @@ WIDE_RATIOS = 200  # quotient of the largest and the smallest
 
 
 @dataclass(frozen=True)
-class Line:
+class PlotLine:
     """One scheme's points of one family of models in one panel, by rising x.
 
     Parameters
@@ -57,7 +57,7 @@ class Line:
         return ", ".join(part for part in (" = ".join(self.schemes), self.family, self.note) if part)
 
 
-def draw_lines(axes: Axes, lines: Sequence[Line], theme: Theme, many: int = CROWDED_POINTS) -> None:
+def draw_lines(axes: Axes, lines: Sequence[PlotLine], theme: Theme, many: int = CROWDED_POINTS) -> None:
     """Draw lines, thinner where there are many points.
 
     Parameters
@@ -104,7 +104,7 @@ def scale_ratios(axes: Axes, values: Sequence[float], wide: float = WIDE_RATIOS)
 
 
 def label_points(
-    axes: Axes, lines: Sequence[Line], limits: Sequence[tuple[float, str]] = (), labels: int = LABELS_A_LINE
+    axes: Axes, lines: Sequence[PlotLine], limits: Sequence[tuple[float, str]] = (), labels: int = LABELS_A_LINE
 ) -> None:
     """Write the ratio to the baseline at points and limits, where there is room; never one over another.
 
@@ -146,7 +146,7 @@ def label_points(
                 leader.remove()
 
 
-def _markers(axes: Axes, lines: Sequence[Line]) -> NDArray[np.float64]:
+def _markers(axes: Axes, lines: Sequence[PlotLine]) -> NDArray[np.float64]:
     """Return points, in data, at the middles and edges of the markers, shape (points, 2)."""
     middles = np.concatenate([np.stack([line.x, line.value], axis=1) for line in lines])
     around = MARKER_RADIUS_PT * axes.figure.dpi / 72 * np.array(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bitjoule.experiments.netlists.sparsity import SWEPT, savings, swept
-from bitjoule.reports.figures.lines import Line, draw_lines, label_points
+from bitjoule.reports.figures.lines import PlotLine, draw_lines, label_points
 from bitjoule.reports.figures.panels import Panel, draw_panels, legend_below
 from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, settle, token_axis, unit_axis
 
@@ -87,7 +87,7 @@ def draw_zeros(summary: pd.DataFrame, theme: Theme) -> Figure:
     return figure
 
 
-def _sweep(points: pd.DataFrame, i: int, name: str, note: str, theme: Theme) -> list[Line]:
+def _sweep(points: pd.DataFrame, i: int, name: str, note: str, theme: Theme) -> list[PlotLine]:
     """Return the line of a sweep, the one without glitches and wires, and the ideal one."""
     x = 100 * points["zero_share"].to_numpy(float)
     nothing = np.full(len(points), np.nan)
@@ -95,9 +95,9 @@ def _sweep(points: pd.DataFrame, i: int, name: str, note: str, theme: Theme) -> 
     energy, low = (points[column].to_numpy(float) * J_PER_FJ for column in ("energy_fj", "energy_low_fj"))
     ideal = energy[0] * (100 - np.array([x[0], 100.0])) / (100 - x[0])
     return [
-        Line((name,), "", x, energy, nothing, color, marker, "-", note),
-        Line((f"_{name}",), "", x, low, nothing, color, marker, DASHES[1], thin=True),
-        Line((f"_{name} ideal",), "", np.array([x[0], 100.0]), ideal, nothing[:2], color, "", DASHES[2], thin=True),
+        PlotLine((name,), "", x, energy, nothing, color, marker, "-", note),
+        PlotLine((f"_{name}",), "", x, low, nothing, color, marker, DASHES[1], thin=True),
+        PlotLine((f"_{name} ideal",), "", np.array([x[0], 100.0]), ideal, nothing[:2], color, "", DASHES[2], thin=True),
     ]
 
 
@@ -165,14 +165,14 @@ def draw_bits(summary: pd.DataFrame, theme: Theme) -> Figure:
     return figure
 
 
-def _bits_lines(points: pd.DataFrame, i: int, name: str, theme: Theme) -> list[Line]:
+def _bits_lines(points: pd.DataFrame, i: int, name: str, theme: Theme) -> list[PlotLine]:
     x = points["activation_bits"].to_numpy(float)
     energy, low = (points[column].to_numpy(float) * J_PER_FJ for column in ("energy_fj", "energy_low_fj"))
     ratio = energy[-1:] / energy
     color, marker = theme.series[i % len(theme.series)], MARKERS[i % len(MARKERS)]
     return [
-        Line((name,), "", x, energy, ratio, color, marker, "-"),
-        Line((f"_{name}",), "", x, low, np.full(len(x), np.nan), color, marker, DASHES[1], thin=True),
+        PlotLine((name,), "", x, energy, ratio, color, marker, "-"),
+        PlotLine((f"_{name}",), "", x, low, np.full(len(x), np.nan), color, marker, DASHES[1], thin=True),
     ]
 
 

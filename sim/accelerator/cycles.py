@@ -6,7 +6,7 @@ from typing import NamedTuple
 from bitjoule.rtl.config import AcceleratorConfig
 
 
-class Shape(NamedTuple):
+class MatmulShape(NamedTuple):
     """Sizes of one matmul, (M, K) @ (K, N).
 
     Parameters
@@ -40,7 +40,7 @@ def cycles(config: AcceleratorConfig, m: int, k: int, n: int) -> int:
     ValueError
         The command would be malformed.
     """
-    return cycles_of(config, [Shape(m, k, n)])[-1]
+    return cycles_of(config, [MatmulShape(m, k, n)])[-1]
 
 
 def cycles_of(config: AcceleratorConfig, shapes: Iterable[tuple[int, int, int]]) -> list[int]:

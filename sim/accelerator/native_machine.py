@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import command_beat
-from bitjoule.sim.accelerator.cycles import Shape, cycles_of
+from bitjoule.sim.accelerator.cycles import MatmulShape, cycles_of
 from bitjoule.sim.accelerator.native_build import Variant
 from bitjoule.sim.accelerator.streams import element_type, result_type
 from bitjoule.sim.bench.simulators import SimulatorError
@@ -64,7 +64,7 @@ class _Job(ctypes.Structure):
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class MachineTask:
     """One command: arrays that outlive the run, and where its results go.
 
     Parameters
@@ -79,7 +79,7 @@ class Task:
         (M, N); may be a view whose rows lie further apart.
     """
 
-    shape: Shape
+    shape: MatmulShape
     activations: NDArray[np.uint8]
     weights: NDArray[np.uint8]
     results: NDArray[np.int32]
@@ -93,7 +93,7 @@ class Task:
         )  # fmt: skip
 
 
-class Machine:
+class NativeMachine:
     """One instance of the model; one thread may use it at a time.
 
     Parameters
@@ -110,7 +110,7 @@ class Machine:
         self._handle = ctypes.c_void_p(library.bitjoule_open())
         self.idle = True
 
-    def run(self, tasks: Sequence[Task], stop: threading.Event, until: int | None = None) -> list[int]:
+    def run(self, tasks: Sequence[MachineTask], stop: threading.Event, until: int | None = None) -> list[int]:
         """Return the cycle of each task's last results, counted from 1; 0 if it has none.
 
         Parameters

@@ -104,7 +104,7 @@ class RtlEngine:
         return float(changed / (activations.shape[0] * packed.k * packed.n * toggles.cycles / cycles))
 
 
-class Measured(NamedTuple):
+class MeasuredMatmul(NamedTuple):
     """One matmul of a run.
 
     Parameters
@@ -205,7 +205,7 @@ class Row(NamedTuple):
     result_bits: int
 
 
-def summed(measured: Iterable[Measured], config: AcceleratorConfig) -> list[Row]:
+def summed(measured: Iterable[MeasuredMatmul], config: AcceleratorConfig) -> list[Row]:
     """Return one row for each layer, name and phase, in the order they were first run.
 
     Parameters
@@ -215,7 +215,7 @@ def summed(measured: Iterable[Measured], config: AcceleratorConfig) -> list[Row]
     config
         The accelerator.
     """
-    groups: dict[tuple[str, int, str], list[Measured]] = {}
+    groups: dict[tuple[str, int, str], list[MeasuredMatmul]] = {}
     for one in measured:
         groups.setdefault((one.phase, one.record.layer, one.record.name), []).append(one)
     rows = []

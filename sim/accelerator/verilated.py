@@ -20,9 +20,16 @@ from numpy.typing import NDArray
 
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import command_beat
-from bitjoule.sim.accelerator.cycles import Shape, cycles_of
+from bitjoule.sim.accelerator.cycles import MatmulShape, cycles_of
 from bitjoule.sim.accelerator.native_build import Variant, native_library
-from bitjoule.sim.accelerator.native_machine import Machine, Task, Window, activation_beats, in_their_type, load_library
+from bitjoule.sim.accelerator.native_machine import (
+    MachineTask,
+    NativeMachine,
+    Window,
+    activation_beats,
+    in_their_type,
+    load_library,
+)
 from bitjoule.sim.accelerator.saif import Toggles, read_toggles
 from bitjoule.sim.accelerator.streams import code_table, element_type, weight_stream
 from bitjoule.sim.processors import usable_processors
@@ -68,7 +75,7 @@ Weights = Elements | PackedWeights
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class MatmulOutcome:
     """What a matmul gave.
 
     Parameters
@@ -122,7 +129,7 @@ class Verilated:
         self.workers = workers or usable_processors()
         self._verilog = verilog
         self._libraries: dict[Variant, ctypes.CDLL] = {}
-        self._machines: list[Machine | None] = [None] * self.workers
+        self._machines: list[NativeMachine | None] = [None] * self.workers
         self._pool: ThreadPoolExecutor | None = None
         self._library("fast")
 
@@ -183,7 +190,7 @@ class Verilated:
             raise ValueError(f"a weight is not {allowed}; {config.encoding.name} encodes no other values")
         return PackedWeights(config, k, n, tiles)
 
-    def matmul(self, activations: Elements, weights: Weights) -> Outcome:
+    def matmul(self, activations: Elements, weights: Weights) -> MatmulOutcome:
         """Return the product that the hardware computes.
 
         Parameters
@@ -207,22 +214,22 @@ class Verilated:
         parts = min(self.workers, n_tiles) if task.shape.m * task.weights.size >= _PARALLEL_TRITS // 4 else 1
         if parts == 1:
             counted_alone = self._run_one([task])[0]
-            return Outcome(in_their_type(self.config, task.results), counted_alone)
+            return MatmulOutcome(in_their_type(self.config, task.results), counted_alone)
         columns = self.config.columns
         bounds = [n_tiles * i // parts for i in range(parts + 1)]
         tasks = []
         for first, last in pairwise(bounds):
             results = task.results[:, first * columns : last * columns]
-            shape = Shape(task.shape.m, task.shape.k, results.shape[1])
-            tasks.append(Task(shape, task.activations, task.weights[first:last], results))
+            shape = MatmulShape(task.shape.m, task.shape.k, results.shape[1])
+            tasks.append(MachineTask(shape, task.activations, task.weights[first:last], results))
         counted = self._run_all(tasks)
         shapes = [part.shape for part in tasks]
         alone = sum(cycles_of(self.config, [shape])[-1] for shape in shapes)
-        return Outcome(
+        return MatmulOutcome(
             in_their_type(self.config, task.results), sum(counted) - alone + cycles_of(self.config, shapes)[-1]
         )
 
-    def sequence(self, operands: Sequence[tuple[Elements, Weights]]) -> list[Outcome]:
+    def sequence(self, operands: Sequence[tuple[Elements, Weights]]) -> list[MatmulOutcome]:
         """Return the products of matmuls that follow each other without a pause, on one instance.
 
         Parameters
@@ -242,11 +249,13 @@ class Verilated:
         """
         tasks = [self._task(*pair) for pair in operands]
         ends = self._run_one(tasks) if tasks else []
-        return [Outcome(in_their_type(self.config, task.results), end) for task, end in zip(tasks, ends, strict=True)]
+        return [
+            MatmulOutcome(in_their_type(self.config, task.results), end) for task, end in zip(tasks, ends, strict=True)
+        ]
 
     def toggles(
         self, activations: Elements, weights: Weights, window: Window | None = None, whole: bool = True
-    ) -> Outcome:
+    ) -> MatmulOutcome:
         """Return the product, and how often each net toggled; compiles a slower variant on first use.
 
         Parameters
@@ -266,9 +275,11 @@ class Verilated:
         with tempfile.TemporaryDirectory() as folder:
             path, before = Path(folder) / "window.saif", Path(folder) / "before.saif"
             outcome, cycles = self._record("saif", activations, weights, window or Window(), path, before, whole)
-            return Outcome(outcome.results, outcome.cycles, read_toggles(path, before, cycles))
+            return MatmulOutcome(outcome.results, outcome.cycles, read_toggles(path, before, cycles))
 
-    def waveform(self, path: Path, activations: Elements, weights: Weights, window: Window | None = None) -> Outcome:
+    def waveform(
+        self, path: Path, activations: Elements, weights: Weights, window: Window | None = None
+    ) -> MatmulOutcome:
         """Return the product, and write the waveform; compiles a slower variant on first use.
 
         Parameters
@@ -299,33 +310,33 @@ class Verilated:
         path: Path,
         before: Path | None,
         whole: bool = True,
-    ) -> tuple[Outcome, int]:
+    ) -> tuple[MatmulOutcome, int]:
         task = self._task(activations, weights)
         last = cycles_of(self.config, [task.shape])[-1]
         cycles = min(window.cycles, last - window.first)
         if cycles < 1:
             raise ValueError(f"the window begins at cycle {window.first}, but the run has {last} cycles")
-        machine = Machine(self.config, self._library(variant))
+        machine = NativeMachine(self.config, self._library(variant))
         try:
             machine.record(path, before, Window(window.first, cycles))
             counted = machine.run([task], threading.Event(), None if whole else window.first + cycles)[0]
             machine.end_record()
         finally:
             machine.close()
-        return Outcome(in_their_type(self.config, task.results), counted), cycles
+        return MatmulOutcome(in_their_type(self.config, task.results), counted), cycles
 
     def _library(self, variant: Variant) -> ctypes.CDLL:
         if variant not in self._libraries:
             self._libraries[variant] = load_library(native_library(self.config, variant, self._verilog), variant)
         return self._libraries[variant]
 
-    def _machine(self, place: int) -> Machine:
+    def _machine(self, place: int) -> NativeMachine:
         machine = self._machines[place]
         if machine and not machine.idle:  # a run was broken off
             machine.close()
             machine = None
         if machine is None:
-            machine = self._machines[place] = Machine(self.config, self._library("fast"))
+            machine = self._machines[place] = NativeMachine(self.config, self._library("fast"))
         return machine
 
     def _threads(self) -> ThreadPoolExecutor:
@@ -333,10 +344,10 @@ class Verilated:
             self._pool = ThreadPoolExecutor(self.workers, "verilated")
         return self._pool
 
-    def _run_one(self, tasks: Sequence[Task]) -> list[int]:
+    def _run_one(self, tasks: Sequence[MachineTask]) -> list[int]:
         return self._machine(0).run(tasks, threading.Event())
 
-    def _run_all(self, tasks: Sequence[Task]) -> list[int]:
+    def _run_all(self, tasks: Sequence[MachineTask]) -> list[int]:
         stop = threading.Event()
         machines = [self._machine(place) for place in range(len(tasks))]
         futures = [
@@ -350,7 +361,7 @@ class Verilated:
             wait(futures)
             raise
 
-    def _task(self, activations: Elements, weights: Weights) -> Task:
+    def _task(self, activations: Elements, weights: Weights) -> MachineTask:
         config = self.config
         _check_matrix(config, "activations", activations)
         if not isinstance(weights, PackedWeights):
@@ -358,7 +369,7 @@ class Verilated:
         k, n = (weights.k, weights.n) if isinstance(weights, PackedWeights) else weights.shape
         if activations.shape[1] != k:
             raise ValueError(f"shapes {activations.shape} and {(k, n)} are not (M, K) and (K, N)")
-        shape = Shape(activations.shape[0], k, n)
+        shape = MatmulShape(activations.shape[0], k, n)
         cycles_of(config, [shape])
         command_beat(*shape)
         if not isinstance(weights, PackedWeights):
@@ -366,7 +377,7 @@ class Verilated:
         elif _packing(weights.config) != _packing(config):
             raise ValueError("the weights are packed for a different configuration")
         results = np.zeros((shape.m, shape.n), np.int32)
-        return Task(shape, activation_beats(config, activations), weights.tiles, results)
+        return MachineTask(shape, activation_beats(config, activations), weights.tiles, results)
 
 
 def _packing(config: AcceleratorConfig) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.rtl.config import COMMAND_K_BITS, COMMAND_M_BITS, COMMAND_N_BITS, AcceleratorConfig
-from bitjoule.sim.accelerator.cycles import Shape
+from bitjoule.sim.accelerator.cycles import MatmulShape
 
 STREAMS = ("command", "weights", "activations", "results")
 ACTIVATIONS = ("random", "minimum", "maximum", "alternating", "zero")
@@ -40,7 +40,7 @@ class Case:
     """
 
     name: str
-    shapes: tuple[Shape, ...]
+    shapes: tuple[MatmulShape, ...]
     seed: int = 0
     activations: str = "random"
     weights: str = "random"
@@ -61,7 +61,7 @@ class Case:
         given
             From `as_mapping`.
         """
-        return cls(**{**given, "shapes": tuple(Shape(*shape) for shape in given["shapes"])})
+        return cls(**{**given, "shapes": tuple(MatmulShape(*shape) for shape in given["shapes"])})
 
     @property
     def steady(self) -> bool:
@@ -96,7 +96,7 @@ class Case:
         return lambda at: pattern[at % len(pattern)] == "1"
 
 
-def is_malformed(config: AcceleratorConfig, shape: Shape) -> bool:
+def is_malformed(config: AcceleratorConfig, shape: MatmulShape) -> bool:
     """Return whether the hardware must refuse a matmul.
 
     Parameters
@@ -185,17 +185,20 @@ def directed_cases(config: AcceleratorConfig) -> list[Case]:
 def _extremes(config: AcceleratorConfig) -> list[Case]:
     k = min(config.max_k, 2 * config.lanes)
     cases = [
-        Case(f"all {x}, all {w}", (Shape(min(config.tokens, 2), k, config.columns),), activations=x, weights=w)
+        Case(f"all {x}, all {w}", (MatmulShape(min(config.tokens, 2), k, config.columns),), activations=x, weights=w)
         for x, w in product(ACTIVATIONS[1:], WEIGHTS[1:])
     ]
     cases += [
         Case(
-            f"accumulators at their bound, weights {w}", (Shape(1, config.max_k, 1),), activations="minimum", weights=w
+            f"accumulators at their bound, weights {w}",
+            (MatmulShape(1, config.max_k, 1),),
+            activations="minimum",
+            weights=w,
         )
         for w in ("plus", "minus")
     ]
     if config.floating_point:
-        shape = Shape(min(config.tokens, 2), k, config.columns)
+        shape = MatmulShape(min(config.tokens, 2), k, config.columns)
         cases += [
             Case(f"activations {x}, weights {w}", (shape,) * 4, seed=i, activations=x, weights=w)
             for i, (x, w) in enumerate(product(FLOATS, FLOATS))
@@ -211,18 +214,25 @@ def _sizes(config: AcceleratorConfig) -> list[Case]:
     sizes = product(
         _around(config.tokens, 1 << 16), _around(config.lanes, config.max_k), _around(config.columns, 1 << 24)
     )
-    return [Case(f"M {m}, K {k}, N {n}", (Shape(m, k, n),), seed=i) for i, (m, k, n) in enumerate(sizes)]
+    return [Case(f"M {m}, K {k}, N {n}", (MatmulShape(m, k, n),), seed=i) for i, (m, k, n) in enumerate(sizes)]
 
 
 def _sequences(config: AcceleratorConfig) -> list[Case]:
-    small = Shape(1, 1, 1)
-    tall = Shape(config.tokens + 1, min(config.max_k, config.lanes + 1), config.columns)
-    wide = Shape(1, min(config.max_k, 2 * config.lanes), 3 * config.columns)
-    results = Shape(2 * config.tokens, 1, 3 * config.columns)
+    small = MatmulShape(1, 1, 1)
+    tall = MatmulShape(config.tokens + 1, min(config.max_k, config.lanes + 1), config.columns)
+    wide = MatmulShape(1, min(config.max_k, 2 * config.lanes), 3 * config.columns)
+    results = MatmulShape(2 * config.tokens, 1, 3 * config.columns)
     good = (small, tall, small, small, wide, results, wide, tall)
     k = config.max_k
-    huge = Shape((1 << COMMAND_M_BITS) - 1, (1 << COMMAND_K_BITS) - 1, (1 << COMMAND_N_BITS) - 1)
-    wrong = (Shape(0, k, 1), Shape(1, 0, 1), huge, Shape(1, k + 1, 1), Shape(1, k, 0), Shape(0, huge.k, 0))
+    huge = MatmulShape((1 << COMMAND_M_BITS) - 1, (1 << COMMAND_K_BITS) - 1, (1 << COMMAND_N_BITS) - 1)
+    wrong = (
+        MatmulShape(0, k, 1),
+        MatmulShape(1, 0, 1),
+        huge,
+        MatmulShape(1, k + 1, 1),
+        MatmulShape(1, k, 0),
+        MatmulShape(0, huge.k, 0),
+    )
     mixed = tuple(shape for pair in zip(wrong, good, strict=False) for shape in pair)
     halting = {"command": "011", "weights": "0010111", "activations": "01101", "results": "00111"}
     cases = [
@@ -241,7 +251,7 @@ def _sequences(config: AcceleratorConfig) -> list[Case]:
 
 
 def _resets(config: AcceleratorConfig) -> list[Case]:
-    shape = Shape(config.tokens + 1, min(config.max_k, 2 * config.lanes), 2 * config.columns)
+    shape = MatmulShape(config.tokens + 1, min(config.max_k, 2 * config.lanes), 2 * config.columns)
     cases = []
     for after in (1, 2, 3, 4, 5, 7, config.tokens + 2 * config.tile_beats):
         stalls = {"results": "1"} if after % 2 else {}
@@ -287,7 +297,7 @@ def random_cases(config: AcceleratorConfig, matmuls: int, seed: int, steps: int 
     return cases
 
 
-def random_shape(config: AcceleratorConfig, random: np.random.Generator, steps: int) -> Shape:
+def random_shape(config: AcceleratorConfig, random: np.random.Generator, steps: int) -> MatmulShape:
     """Return a shape of at most about `steps` steps of the array, small and large ones alike.
 
     Parameters
@@ -307,7 +317,7 @@ def random_shape(config: AcceleratorConfig, random: np.random.Generator, steps: 
     k = size(min(config.max_k, 6 * config.lanes, max(1, steps // m) * config.lanes))
     used = -(-m // config.tokens) * max(config.tile_beats, min(m, config.tokens)) * -(-k // config.lanes)
     n = size(min(6, max(1, steps // used)) * config.columns)
-    return Shape(m, k, n)
+    return MatmulShape(m, k, n)
 
 
 def _random_stalls(random: np.random.Generator, *, known: bool) -> dict[str, str | float]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
-from bitjoule.sim.accelerator.cycles import Shape
+from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.bench.cases import Case
 from bitjoule.sim.bench.cocotb_build import build, run
 from bitjoule.sim.bench.simulators import SimulatorError
@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Report:
+class VerificationReport:
     """What a run of the bench found.
 
     Parameters
@@ -92,7 +92,7 @@ class Hardware:
             source, TOP, folder / "build", simulator, waves=waves, coverage=coverage, optimise=optimise
         )
 
-    def verify(self, cases: Sequence[Case], name: str = "run", progress: Progress | None = None) -> Report:
+    def verify(self, cases: Sequence[Case], name: str = "run", progress: Progress | None = None) -> VerificationReport:
         """Run cases, up to the first that fails.
 
         Parameters
@@ -128,7 +128,7 @@ class Hardware:
             run(self._runner, TOP, folder, "bitjoule.sim.bench.bench", {"BITJOULE_PLAN": str(plan)}, waves=self._waves)
         found = json.loads(report.read_text(encoding="utf-8"))
         finished = found["done"]
-        return Report(
+        return VerificationReport(
             cases=len(finished),
             matmuls=sum(len(case.shapes) for case in cases[: len(finished)]),
             exact_cycles=sum(bool(case.get("cycles_known")) for case in finished),
@@ -152,7 +152,7 @@ class Hardware:
         """
         operands = self._folder / "operands.npz"
         np.savez(operands, x=x, w=w)
-        shape = Shape(x.shape[0], x.shape[1], w.shape[1])
+        shape = MatmulShape(x.shape[0], x.shape[1], w.shape[1])
         report = self.verify([Case("given operands", (shape,), given=str(operands))], "matmul")
         if report.failure:
             raise SimulatorError(f"the hardware's product is wrong: {report.failure}")

@@ -73,7 +73,7 @@ class Norm:
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
+class LinearLayer:
     """A linear layer: quantised ones go through the engine, float ones do not.
 
     Parameters
@@ -263,7 +263,7 @@ def attend(queries: Float32s, keys: Float32s, values: Float32s) -> Float32s:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class DecoderLayer:
     """One transformer block.
 
     Parameters
@@ -280,7 +280,7 @@ class Block:
         As for `activate`.
     """
 
-    linears: dict[str, Linear]
+    linears: dict[str, LinearLayer]
     norms: dict[str, Norm] = field(repr=False)
     heads: int
     kv_heads: int

@@ -22,8 +22,8 @@ from bitjoule.energy_models.architecture.block import Linear as LinearShape
 from bitjoule.energy_models.inputs.errors import whole_file
 from bitjoule.sim.llm.checkpoint import BYTES, FLOATS, Checkpoint
 from bitjoule.sim.llm.engines import MatmulWeights
-from bitjoule.sim.llm.layers import Block, Linear, Norm
-from bitjoule.sim.llm.model import RESIDENT_TRITS, ArrayTable, Blocks, Model, Table
+from bitjoule.sim.llm.layers import DecoderLayer, LinearLayer, Norm
+from bitjoule.sim.llm.model import RESIDENT_TRITS, ArrayTable, Blocks, EmbeddingTable, Model
 from bitjoule.sim.llm.model_config import ModelConfig, Weights, read_model_config
 from bitjoule.sim.llm.tokenizer import Tokenizer, read_tokenizer
 from bitjoule.sim.reference.checks import Float32s
@@ -215,16 +215,16 @@ class _Reader:
             self.checkpoint.check("lm_head.weight", (shape.vocabulary, shape.hidden), FLOATS)
         self.checkpoint.refuse_others(_IGNORED_TIED if shape.tied_embedding else _IGNORED)
 
-    def block(self, index: int) -> Block:
+    def block(self, index: int) -> DecoderLayer:
         shape = self.config.shape
         linears = {
             linear.component: self.linear(index, linear, f"model.layers.{index}.{_PLACES[linear.component]}")
             for linear in shape.linears
         }
         norms = {place: self.norm(*named) for place, named in self._norm_names(index).items()}
-        return Block(linears, norms, shape.heads, shape.kv_heads, shape.head_dim, shape.activation)
+        return DecoderLayer(linears, norms, shape.heads, shape.kv_heads, shape.head_dim, shape.activation)
 
-    def head(self) -> Table | Linear | None:
+    def head(self) -> EmbeddingTable | LinearLayer | None:
         shape = self.config.shape
         if self.config.quantised("lm_head"):
             return self.linear(-1, self._head_shape, "lm_head")
@@ -232,7 +232,7 @@ class _Reader:
             return None
         return self.table("lm_head.weight")
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> EmbeddingTable:
         """Return a table, all of which has been read once."""
         rows, width = self.config.shape.vocabulary, self.config.shape.hidden
         self.checkpoint.check(name, (rows, width), FLOATS)
@@ -245,7 +245,7 @@ class _Reader:
     def norm(self, name: str, width: int, epsilon: float | None = None) -> Norm:
         return Norm(self.checkpoint.floats(f"{name}.weight", (width,)), epsilon or self.config.norm_epsilon)
 
-    def linear(self, layer: int, linear: LinearShape, name: str) -> Linear:
+    def linear(self, layer: int, linear: LinearShape, name: str) -> LinearLayer:
         self._check_linear(name, linear)
         quantised = self.config.quantised(name)
         factor = np.float32(1)
@@ -262,7 +262,7 @@ class _Reader:
         norm = None
         if quantised and self.config.scheme.norm_epsilon is not None:
             norm = self.norm(f"{name}.rms_norm", linear.in_features, self.config.scheme.norm_epsilon)
-        return Linear(layer, linear.component, weights, bias, norm)
+        return LinearLayer(layer, linear.component, weights, bias, norm)
 
     @property
     def _kind(self) -> Kind:

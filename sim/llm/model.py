@@ -14,14 +14,24 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.sim.llm.engines import Engine
-from bitjoule.sim.llm.layers import Block, LayerCache, Linear, Norm, Observer, OverflowInModelError, Run, finite, rotary
+from bitjoule.sim.llm.layers import (
+    DecoderLayer,
+    LayerCache,
+    LinearLayer,
+    Norm,
+    Observer,
+    OverflowInModelError,
+    Run,
+    finite,
+    rotary,
+)
 from bitjoule.sim.reference.checks import Float32s
 
 RESIDENT_TRITS = 2**28  # int8 codes that a model keeps: 256 MiB; of larger ones each block is made anew for each pass
 _ROWS = 4096  # of a table at a time
 
 
-class Table(Protocol):
+class EmbeddingTable(Protocol):
     """An embedding matrix, (vocabulary, hidden), which need not be in memory."""
 
     @property
@@ -75,13 +85,13 @@ class Blocks:
         How many weights of blocks may be kept; default: `RESIDENT_TRITS`.
     """
 
-    def __init__(self, make: Callable[[int], Block], shape: ModelShape, resident: int = RESIDENT_TRITS) -> None:
+    def __init__(self, make: Callable[[int], DecoderLayer], shape: ModelShape, resident: int = RESIDENT_TRITS) -> None:
         self._make = make
-        self._kept: dict[int, Block] = {}
+        self._kept: dict[int, DecoderLayer] = {}
         weights = shape.layers * sum(linear.in_features * linear.out_features for linear in shape.linears)
         self.resident = weights <= resident
 
-    def __call__(self, index: int) -> Block:
+    def __call__(self, index: int) -> DecoderLayer:
         """Return one block.
 
         Parameters
@@ -120,12 +130,12 @@ class Model:
     """
 
     shape: ModelShape
-    blocks: Callable[[int], Block]
-    embedding: Table
+    blocks: Callable[[int], DecoderLayer]
+    embedding: EmbeddingTable
     norm: Norm
-    head: Table | Linear | None
+    head: EmbeddingTable | LinearLayer | None
     rope_theta: float
-    positions: Table | None = None
+    positions: EmbeddingTable | None = None
 
     def new_cache(self) -> list[LayerCache]:
         """Return an empty KV cache, one part a block."""
@@ -250,7 +260,7 @@ class Model:
             ids = [token]
 
     def _logits(self, hidden: Float32s, run: Run) -> Float32s:
-        if isinstance(self.head, Linear):
+        if isinstance(self.head, LinearLayer):
             return self.head(hidden, run)
         table = self.embedding if self.head is None else self.head
         logits = np.empty((len(hidden), table.rows), np.float32)
@@ -327,4 +337,13 @@ def sample(logits: Float32s, temperature: float, rng: np.random.Generator) -> in
     return min(int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right")), len(bounds) - 1)
 
 
-__all__ = ["ArrayTable", "Blocks", "Model", "OverflowInModelError", "Table", "check_positions", "checked_ids", "sample"]
+__all__ = [
+    "ArrayTable",
+    "Blocks",
+    "EmbeddingTable",
+    "Model",
+    "OverflowInModelError",
+    "check_positions",
+    "checked_ids",
+    "sample",
+]

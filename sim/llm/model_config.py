@@ -21,7 +21,7 @@ _ACTIVATIONS = ("relu", "relu2", "silu")  # of gelu there are several
 
 
 @dataclass(frozen=True)
-class Scheme:
+class QuantisationScheme:
     """How linears are quantised, and what of that is in the file.
 
     Parameters
@@ -80,7 +80,7 @@ class ModelConfig:
     norm_epsilon: float
     rope_theta: float
     weights: Weights
-    scheme: Scheme
+    scheme: QuantisationScheme
     sub_norms: tuple[str, str]
     tokenizer: str | None
     stop: tuple[int, ...]
@@ -161,7 +161,7 @@ def _stop(document: Document, folder: Path, file: str) -> tuple[int, ...]:
     return tuple(ids)
 
 
-def _scheme(document: Document, reproduction: bool, wanted: Weights | None) -> tuple[Weights, Scheme]:
+def _scheme(document: Document, reproduction: bool, wanted: Weights | None) -> tuple[Weights, QuantisationScheme]:
     config = document.data
     own = _mapping(document, config, "bitjoule").get("weights")
     if own is not None and own not in get_args(Weights):
@@ -172,11 +172,11 @@ def _scheme(document: Document, reproduction: bool, wanted: Weights | None) -> t
     if weights == "float":
         if quantisation or written != "float":
             raise _error(document, "quantization_config", f"has {written} weights", "no quantisation for float weights")
-        return weights, Scheme()
+        return weights, QuantisationScheme()
     kind: Kind = weights
     activations = _activations(document, kind, bool(quantisation))
     if not quantisation:
-        return weights, Scheme(kind, activations, "online" if reproduction else "any")
+        return weights, QuantisationScheme(kind, activations, "online" if reproduction else "any")
     known: dict[str, tuple[str, ...]] = {
         "quant_method": ("bitnet",),
         "linear_class": ("bitlinear", "autobitlinear"),
@@ -193,7 +193,7 @@ def _scheme(document: Document, reproduction: bool, wanted: Weights | None) -> t
         default = model_types().quantisation_norm_epsilon.value
         epsilon = _positive(document, quantisation, "rms_norm_eps", default, "quantization_config")
     skipped = picked.get("modules_to_not_convert")
-    return weights, Scheme(
+    return weights, QuantisationScheme(
         kind,
         activations,
         stored,

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.sim.llm.defaults import model_types
 from bitjoule.sim.llm.engines import MatmulWeights
-from bitjoule.sim.llm.layers import Block, Linear, Norm
-from bitjoule.sim.llm.model import RESIDENT_TRITS, Blocks, Model, Table
+from bitjoule.sim.llm.layers import DecoderLayer, LinearLayer, Norm
+from bitjoule.sim.llm.model import RESIDENT_TRITS, Blocks, EmbeddingTable, Model
 from bitjoule.sim.reference.checks import Float32s
 from bitjoule.sim.reference.matmul import Codes
 from bitjoule.sim.reference.quantisation import Kind, QuantisedWeights
@@ -70,15 +70,15 @@ def random_model(
     """
     check_random(shape, zero_share, kind)
 
-    def make(index: int) -> Block:
+    def make(index: int) -> DecoderLayer:
         linears = {}
         for place, linear in enumerate(shape.linears):
             k, n = linear.in_features, linear.out_features
             codes = random_codes(k, n, zero_share, [seed, _BLOCKS, index, place])
             scale = np.array([1 / np.sqrt(k * max(1 - zero_share, 1 / k))], np.float32)  # keeps the variance
             weights = MatmulWeights(QuantisedWeights(codes, scale, kind))
-            linears[linear.component] = Linear(index, linear.component, weights)
-        return Block(linears, _norms(shape), shape.heads, shape.kv_heads, shape.head_dim, shape.activation)
+            linears[linear.component] = LinearLayer(index, linear.component, weights)
+        return DecoderLayer(linears, _norms(shape), shape.heads, shape.kv_heads, shape.head_dim, shape.activation)
 
     return Model(
         shape,
@@ -141,7 +141,7 @@ def random_codes(k: int, n: int, zero_share: float, seed: Sequence[int]) -> Code
     return codes.reshape(k, n)
 
 
-def _random_table(rows: int, width: int, seed: list[int]) -> Table:
+def _random_table(rows: int, width: int, seed: list[int]) -> EmbeddingTable:
     drawn = _random_bytes(np.random.default_rng(seed), rows * width)
     return RandomTable(drawn.view(np.int8).reshape(rows, width))
 

@@ -40,7 +40,7 @@ _FROM_CONFIG = (
 
 
 @dataclass(frozen=True)
-class Report:
+class ExportReport:
     """What came out of a training.
 
     Parameters
@@ -107,7 +107,7 @@ def packed(codes: Tensor) -> Tensor:
     return result
 
 
-def save_model(model: Any, folder: Path, corpus: Corpus, report: Report) -> None:
+def save_model(model: Any, folder: Path, corpus: Corpus, report: ExportReport) -> None:
     """Write a model's folder, over files of the same names.
 
     Parameters
@@ -155,7 +155,7 @@ _HOW = {
 }
 
 
-def _readme(name: str, config: dict[str, Any], corpus: Corpus, report: Report) -> str:
+def _readme(name: str, config: dict[str, Any], corpus: Corpus, report: ExportReport) -> str:
     kind, how = _HOW[report.weights]
     schedule = report.schedule
     python = platform.python_version()

@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from transformers import BitNetConfig, BitNetForCausalLM
 
 from bitjoule.sim.training.corpus import read_corpus
-from bitjoule.sim.training.export import Report, round_to_file, save_model
+from bitjoule.sim.training.export import ExportReport, round_to_file, save_model
 from bitjoule.sim.training.layers import BitLinear, Weights
 
 MAX_POSITIONS = 1024  # rotary positions have no end; what lies beyond the context of the training is a guess
 
 
 @dataclass(frozen=True)
-class Shape:
+class TrainedShape:
     """Of a model: what config.json calls the same.
 
     Parameters
@@ -79,7 +79,7 @@ class Schedule:
         return self.peak * (0.55 + 0.45 * math.cos(math.pi * done))
 
 
-def build_model(weights: Weights, shape: Shape, seed: int) -> BitNetForCausalLM:
+def build_model(weights: Weights, shape: TrainedShape, seed: int) -> BitNetForCausalLM:
     """Return a model with random weights, the same ones for every kind."""
     torch.manual_seed(seed)
     config = BitNetConfig(
@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     parser.add_argument("--steps", type=int, default=Schedule.steps)
     parser.add_argument("--seed", type=int, default=Schedule.seed)
-    parser.add_argument("--layers", type=int, default=Shape.num_hidden_layers)
+    parser.add_argument("--layers", type=int, default=TrainedShape.num_hidden_layers)
     options = parser.parse_args(arguments)
     if options.steps < 1 or options.layers < 1:
         parser.error("--steps and --layers are at least 1")
@@ -182,12 +182,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.use_deterministic_algorithms(True)
     corpus = read_corpus()
     schedule = Schedule(steps=options.steps, warm_up=min(Schedule.warm_up, options.steps), seed=options.seed)
-    model = build_model(options.weights, Shape(num_hidden_layers=options.layers), schedule.seed)
+    model = build_model(options.weights, TrainedShape(num_hidden_layers=options.layers), schedule.seed)
     started = time.process_time()
     train(model, corpus.train, schedule)
     minutes = (time.process_time() - started) / 60
     round_to_file(model)
-    report = Report(
+    report = ExportReport(
         weights=options.weights,
         train_loss=held_out_loss(model, corpus.train[: len(corpus.held_out)], schedule.context),
         held_out_loss=held_out_loss(model, corpus.held_out, schedule.context),

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from bitjoule.commands.progress import Progress
+from bitjoule.commands.progress import ProgressLine
 from bitjoule.experiments.netlists import run as measuring
 from tests.experiments import measured
 from tests.experiments.technology_files import write_technology
@@ -130,10 +130,10 @@ def test_prices_are_compared_with_a_file_of_ones_own(tmp_path, bitjoule):
 
 
 def test_progress_is_a_line_on_a_terminal_and_nothing_elsewhere(capsys, monkeypatch):
-    Progress()(0, 2, "first")
+    ProgressLine()(0, 2, "first")
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    show = Progress()
+    show = ProgressLine()
     show(1, 2, "x" * 200)
     show(2, 2, "")
     shown = capsys.readouterr().err

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import permutations, product
 from typing import NamedTuple
 
-from bitjoule.energy_models.system.mapping import Problem, Tiles, Traffic
+from bitjoule.energy_models.system.mapping import MatmulProblem, Tiles, Traffic
 
 Order = tuple[int, int, int]  # dimensions, outermost loop first
 ORDERS: tuple[Order, ...] = tuple(permutations((0, 1, 2)))
@@ -39,7 +39,7 @@ def steps(parts: list[list[range]], order: Order) -> Iterator[tuple[tuple[int, .
         yield at, tuple(parts[d][i] for d, i in enumerate(at))
 
 
-def walk(problem: Problem, tiles: Tiles, order1: Order, order0: Order, skip: bool = False) -> Walk:
+def walk(problem: MatmulProblem, tiles: Tiles, order1: Order, order0: Order, skip: bool = False) -> Walk:
     """Walk a mapping of whole numbers.
 
     Parameters
@@ -111,7 +111,7 @@ def walk(problem: Problem, tiles: Tiles, order1: Order, order0: Order, skip: boo
     return Walk(fills, loads, count["read"], brought, spills, unloads, bits, ahead, in_step)
 
 
-def cycles(problem: Problem, moved: Walk) -> float:
+def cycles(problem: MatmulProblem, moved: Walk) -> float:
     """Return how long a walked mapping takes: its slowest resource, and fill and drain."""
     array, outputs = problem.array, problem.m * problem.n
     weights, activations, sums = problem.weights, problem.activations, problem.outputs
@@ -132,12 +132,12 @@ def cycles(problem: Problem, moved: Walk) -> float:
     return max(busy) + array.load_cycles + array.pipeline_cycles + ends / problem.off_chip_bits
 
 
-def as_traffic(problem: Problem, moved: Walk) -> Traffic:
+def as_traffic(problem: MatmulProblem, moved: Walk) -> Traffic:
     """Return a walk as the traffic that is priced."""
     return Traffic(*moved[:8], cycles(problem, moved))
 
 
-def effective(problem: Problem, tiles: Tiles, order1: Order, order0: Order) -> Tiles:
+def effective(problem: MatmulProblem, tiles: Tiles, order1: Order, order0: Order) -> Tiles:
     """Return tiles with the innermost loop of more than one turn at each level."""
     array = problem.array
     sizes = (problem.m, math.ceil(problem.k / array.lanes), math.ceil(problem.n / array.columns))

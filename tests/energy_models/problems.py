@@ -6,15 +6,23 @@ from itertools import product
 import numpy as np
 from hypothesis import strategies as st
 
-from bitjoule.energy_models.system.mapping import ArrayShape, Costs, Objective, Place, Problem, Tiles, energy_pj
+from bitjoule.energy_models.system.mapping import (
+    ArrayShape,
+    MappingCosts,
+    MatmulProblem,
+    Objective,
+    Place,
+    Tiles,
+    energy_pj,
+)
 from bitjoule.energy_models.system.search import search
 from tests.energy_models.loop_walk import ORDERS
 
 STREAMED, RESIDENT, FUSED = (True, True), (False, False), (False, True)  # off-chip, tiled
-FREE = Costs(0, 0, 0, 0, 0, 0, 0, 0)
+FREE = MappingCosts(0, 0, 0, 0, 0, 0, 0, 0)
 LARGE = 1e9
 # M 6, K 4, N 4 on one MAC with a weight register and an accumulator.
-SMALL = Problem(
+SMALL = MatmulProblem(
     6, 4, 4,
     ArrayShape(1, 1, 1, 1, 1.0, 0),
     weights=Place(0, True, True, 2),
@@ -24,7 +32,7 @@ SMALL = Problem(
     capacity_bits=(LARGE,),
     width_bits=(64,),
     off_chip_bits=8,
-    costs=Costs(1, 10, 1, 10, 2, 20, 0.1, 0),
+    costs=MappingCosts(1, 10, 1, 10, 2, 20, 0.1, 0),
 )  # fmt: skip
 
 
@@ -44,7 +52,7 @@ def problems(draw, most=12, fractions=False, capacity=(8, 600)):
     weights, others, buffers = draw(st.sampled_from([(-1, 0, 1), (0, 0, 1), (0, 1, 2)]))
     bits = st.sampled_from([1.0, 2.0, 8.0])
     between = draw(st.sampled_from([(STREAMED, STREAMED), (RESIDENT, RESIDENT), (STREAMED, FUSED), (FUSED, STREAMED)]))
-    return Problem(
+    return MatmulProblem(
         m, k, n, array,
         weights=Place(weights, True, True, draw(bits)),
         activations=Place(others, *between[0], draw(bits)),
@@ -53,7 +61,7 @@ def problems(draw, most=12, fractions=False, capacity=(8, 600)):
         capacity_bits=tuple(float(draw(st.integers(*capacity))) for _ in range(buffers)),
         width_bits=tuple(draw(st.sampled_from([1.0, 8.0, 64.0])) for _ in range(buffers)),
         off_chip_bits=draw(st.sampled_from([0.5, 2.0, 50.0])),
-        costs=Costs(*(draw(st.sampled_from([0.0, 0.1, 0.7, 1.0, 10.0])) for _ in Costs._fields)),
+        costs=MappingCosts(*(draw(st.sampled_from([0.0, 0.1, 0.7, 1.0, 10.0])) for _ in MappingCosts._fields)),
     )  # fmt: skip
 
 

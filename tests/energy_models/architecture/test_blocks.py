@@ -12,7 +12,7 @@ from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.papers.arithmetic import Accounting, count
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.platforms import platforms
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.energy_models.system.system import System
 
 HIDDEN, HEADS, KV_HEADS, HEAD_DIM, FFN, VOCABULARY = 48, 6, 2, 8, 80, 100
@@ -152,7 +152,7 @@ def adapter():
     return Part(
         matmuls=(
             Linear("adapter_down", HIDDEN, RANK, bias=True, uses=1),
-            Linear("adapter_up", RANK, HIDDEN, bias=False, uses=1, kind=Kind.LINEAR),
+            Linear("adapter_up", RANK, HIDDEN, bias=False, uses=1, kind=MatmulKind.LINEAR),
         ),
         elementwise=(Elementwise("adapter_function", "relu2", lambda at: at.tokens * RANK),),
         stored=(("other", HIDDEN),),
@@ -182,6 +182,6 @@ def test_a_part_of_a_new_kind_is_counted_and_stored_without_being_listed_anywher
 
 
 def test_a_component_of_two_kinds_is_refused():
-    router = Part((Linear("q_proj", HIDDEN, 4, bias=False, uses=1, kind=Kind.ROUTER),))
+    router = Part((Linear("q_proj", HIDDEN, 4, bias=False, uses=1, kind=MatmulKind.ROUTER),))
     with pytest.raises(ValueError, match=r"'q_proj' is of two kinds, linear and router; expected one"):
         counted(model(Block((*layer(), router), 1)))

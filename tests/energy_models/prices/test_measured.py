@@ -13,7 +13,7 @@ from bitjoule.energy_models.prices.measured import read_measured
 from bitjoule.energy_models.prices.technology import measured_technology
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import platforms
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 
 
 def band(nominal: float) -> dict[str, float]:
@@ -70,7 +70,9 @@ def test_a_mac_costs_its_terms_shared_by_the_array(written, tmp_path, lanes, col
 def test_a_machine_pays_for_measured_macs_and_loads_in_place_of_additions_and_registers(written, tmp_path):
     found = technology(written, tmp_path)
     machine = Machine(schemes()["bitnet-b1.58"], platforms()["ternary-edge"], found, "ternary-edge")
-    lines = {(step.operand, step.action): line for step, line in machine.lines(Kind.LINEAR).items() if line.factor}
+    lines = {
+        (step.operand, step.action): line for step, line in machine.lines(MatmulKind.LINEAR).items() if line.factor
+    }
     assert ("partial_sums", "add") not in lines
     assert lines["weights", "mac"].price.nominal_pj == pytest.approx(7.0 + 0.25 + 2 + 0.0625)
     assert lines["weights", "register_write"].price.nominal_pj == 2.0
@@ -82,7 +84,9 @@ def test_a_mac_that_was_not_measured_is_priced_by_its_operations(written, tmp_pa
     del written["macs"][1]
     found = technology(written, tmp_path)
     machine = Machine(schemes()["fp16"], platforms()["fp16-edge"], found, "fp16-edge")
-    lines = {(step.operand, step.action): line for step, line in machine.lines(Kind.LINEAR).items() if line.factor}
+    lines = {
+        (step.operand, step.action): line for step, line in machine.lines(MatmulKind.LINEAR).items() if line.factor
+    }
     assert ("weights", "mac") not in lines
     assert lines["weights", "mul"].price.nominal_pj == 11.0
     assert lines["partial_sums", "add"].price.nominal_pj == 7.0

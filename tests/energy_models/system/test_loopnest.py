@@ -12,10 +12,10 @@ from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.loopnest import loop_nest, read, replayed, save
 from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.mapping import Mapping, Objective, Problem, Tiles, replay
+from bitjoule.energy_models.system.mapping import Mapping, MatmulProblem, Objective, Tiles, replay
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.search import search
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 
 NAMES = {"platform": "tpu32", "scheme": "int8", "technology": "45nm"}
 SETUPS = [("tpu32", "int8"), ("ternary-edge", "bitnet-b1.58"), ("ternary-edge", "bitnet-b1.58-5in8"),
@@ -23,12 +23,12 @@ SETUPS = [("tpu32", "int8"), ("ternary-edge", "bitnet-b1.58"), ("ternary-edge", 
 SIZES = [(1, 1, 1), (1, 3200, 8640), (512, 3200, 8640), (7, 65, 17), (100, 4097, 31), (4096, 64, 1024)]
 
 
-def problem(platform: str, scheme: str, m: int, k: int, n: int) -> Problem:
+def problem(platform: str, scheme: str, m: int, k: int, n: int) -> MatmulProblem:
     machine = Machine(schemes()[scheme], platforms()[platform], technologies()["45nm"], platform)
-    return machine.problem(Kind.STANDALONE, m, k, n, resident=False, reserved_bits=0.0)
+    return machine.problem(MatmulKind.STANDALONE, m, k, n, resident=False, reserved_bits=0.0)
 
 
-def best(of: Problem, objective: Objective = Objective.ENERGY) -> Mapping:
+def best(of: MatmulProblem, objective: Objective = Objective.ENERGY) -> Mapping:
     found = search(of, objective)
     assert found is not None
     return found

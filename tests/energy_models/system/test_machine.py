@@ -13,7 +13,7 @@ from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import Tiles, replay
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.search import search
-from bitjoule.energy_models.system.steps import KINDS, STEPS, Kind
+from bitjoule.energy_models.system.steps import KINDS, STEPS, MatmulKind
 from bitjoule.sim.accelerator.configurations import read_configuration
 from bitjoule.sim.accelerator.cycles import cycles
 
@@ -32,12 +32,12 @@ def line(found, kind, operand, action):
 @pytest.mark.parametrize(
     ("scheme", "platform", "kind", "formats"),
     [
-        ("bitnet-b1.58", "ternary-edge", Kind.LINEAR, ("ternary", "int8")),
-        ("bitnet-b1.58", "ternary-edge", Kind.SCORES, ("fp16", "fp16")),
-        ("bitnet-b1.58", "ternary-edge", Kind.HEAD, ("fp16", "fp16")),
-        ("bitnet-b1.58-binary-attention", "ternary-edge", Kind.VALUES, ("binary", "int8")),
-        ("int8", "int8-edge", Kind.LINEAR, ("int8", "int8")),
-        ("w4a16", "fp16-edge", Kind.LINEAR, ("int4", "fp16")),
+        ("bitnet-b1.58", "ternary-edge", MatmulKind.LINEAR, ("ternary", "int8")),
+        ("bitnet-b1.58", "ternary-edge", MatmulKind.SCORES, ("fp16", "fp16")),
+        ("bitnet-b1.58", "ternary-edge", MatmulKind.HEAD, ("fp16", "fp16")),
+        ("bitnet-b1.58-binary-attention", "ternary-edge", MatmulKind.VALUES, ("binary", "int8")),
+        ("int8", "int8-edge", MatmulKind.LINEAR, ("int8", "int8")),
+        ("w4a16", "fp16-edge", MatmulKind.LINEAR, ("int4", "fp16")),
     ],
 )
 def test_a_matmul_has_the_formats_of_its_scheme_and_an_array_that_computes_them(scheme, platform, kind, formats):
@@ -48,21 +48,21 @@ def test_a_matmul_has_the_formats_of_its_scheme_and_an_array_that_computes_them(
 
 
 def test_adders_need_no_multiplication_and_an_int8_product_is_added_at_its_width():
-    assert line(machine(), Kind.LINEAR, "weights", "mul").factor == 0
-    assert line(machine(), Kind.LINEAR, "partial_sums", "add").format == "int8"
-    assert line(machine("int8", "int8-edge"), Kind.LINEAR, "weights", "mul").format == "int8"
-    assert line(machine("int8", "int8-edge"), Kind.LINEAR, "partial_sums", "add").format == "int16"
+    assert line(machine(), MatmulKind.LINEAR, "weights", "mul").factor == 0
+    assert line(machine(), MatmulKind.LINEAR, "partial_sums", "add").format == "int8"
+    assert line(machine("int8", "int8-edge"), MatmulKind.LINEAR, "weights", "mul").format == "int8"
+    assert line(machine("int8", "int8-edge"), MatmulKind.LINEAR, "partial_sums", "add").format == "int16"
 
 
 @pytest.mark.parametrize(
     ("scheme", "times"), [("bitnet-b1.58", 0), ("bitnet-b1.58-5in8", 4 / 5), ("bitnet-b1.58-3in5", 1 / 3)]
 )
 def test_unpacking_costs_what_the_packing_needs(scheme, times):
-    assert line(machine(scheme), Kind.LINEAR, "unpacking", "add").factor == pytest.approx(times)
+    assert line(machine(scheme), MatmulKind.LINEAR, "unpacking", "add").factor == pytest.approx(times)
 
 
 def test_int4_weights_are_scaled_on_their_way_to_a_floating_point_array():
-    found = line(machine("w4a16", "fp16-edge"), Kind.LINEAR, "unpacking", "mul")
+    found = line(machine("w4a16", "fp16-edge"), MatmulKind.LINEAR, "unpacking", "mul")
     assert (found.factor, found.format) == (1, "fp16")
 
 
@@ -105,7 +105,7 @@ def test_cycles_of_ternary_edge_are_those_of_the_accelerator(m, k, n):
     the mapping takes loads to be spread over the whole matmul.
     """
     config = read_configuration("edge_64x16")
-    problem = machine().problem(Kind.STANDALONE, m, k, n, resident=False, reserved_bits=0)
+    problem = machine().problem(MatmulKind.STANDALONE, m, k, n, resident=False, reserved_bits=0)
     problem = problem._replace(off_chip_bits=UNBOUNDED, width_bits=(UNBOUNDED, UNBOUNDED))
     blocks = (-(-k // config.lanes), -(-n // config.columns))
     as_built = replay(problem, Tiles(m, *blocks, min(m, config.tokens), 1, 1, 0, 1))  # tokens, then K, then N
@@ -117,7 +117,7 @@ def test_cycles_of_ternary_edge_are_those_of_the_accelerator(m, k, n):
 
 
 def test_the_best_mapping_of_a_prefill_on_ternary_edge_keeps_the_array_busy():
-    problem = machine().problem(Kind.STANDALONE, 512, 2560, 6912, resident=False, reserved_bits=0)
+    problem = machine().problem(MatmulKind.STANDALONE, 512, 2560, 6912, resident=False, reserved_bits=0)
     found = search(problem)
     busy = 512 * 2560 * 6912 / (64 * 16)
     assert busy <= found.traffic.compute_cycles <= 1.01 * busy
@@ -125,7 +125,7 @@ def test_the_best_mapping_of_a_prefill_on_ternary_edge_keeps_the_array_busy():
 
 def test_what_no_array_computes_is_told_with_what_is_computed():
     with pytest.raises(UnpricedError, match="no array of platform tpu32 computes fp16 x fp16, the LM head") as error:
-        machine("int8", "tpu32").array(Kind.HEAD)
+        machine("int8", "tpu32").array(MatmulKind.HEAD)
     assert error.value.args[1] == "int8 x int8; or a line in `macs` of one of its arrays"
 
 
@@ -134,7 +134,7 @@ def test_a_platform_without_a_clock_at_a_node_says_which_it_has():
         _ = machine(technology="7nm", nodes={"45nm": platforms()["ternary-edge"].nodes["45nm"]}).node
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not Kind.ROUTER])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not MatmulKind.ROUTER])
 def test_every_step_that_counts_has_a_price_and_a_row_it_hangs_on(kind):
     for step, found in machine().lines(kind).items():
         assert step in STEPS

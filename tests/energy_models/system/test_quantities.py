@@ -9,14 +9,14 @@ from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.quantities import matmul_energies
 from bitjoule.energy_models.system.search import search
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 from tests.energy_models.requests import evaluate, picked, system
 
 
 def test_a_matmul_of_one_tile_is_counted_as_by_hand():
     """8 x 64 x 16 on 64 lanes x 16 columns: every weight, input and output moves once, each sum is updated once."""
     machine = Machine(schemes()["bitnet-b1.58"], platforms()["ternary-edge"], technologies()["7nm"], "ternary-edge")
-    problem = machine.problem(Kind.STANDALONE, 8, 64, 16, False, 0.0)
+    problem = machine.problem(MatmulKind.STANDALONE, 8, 64, 16, False, 0.0)
     rows = matmul_energies(machine, problem, search(problem))
     m, k, n, trit, byte, sums = 8, 64, 16, 2, 8, 23
     assert {(row.operand, row.action): (row.times, row.unit) for row in rows} == {
@@ -39,7 +39,7 @@ def test_a_matmul_of_one_tile_is_counted_as_by_hand():
 @pytest.mark.parametrize(("scheme", "platform"), [("bitnet-b1.58", "ternary-edge"), ("fp16", "fp16-edge")])
 def test_the_list_of_a_mapping_adds_up_to_the_energy_of_the_experiment(scheme, platform):
     machine = Machine(schemes()[scheme], platforms()[platform], technologies()["7nm"], platform)
-    problem = machine.problem(Kind.STANDALONE, 300, 700, 500, False, 0.0)
+    problem = machine.problem(MatmulKind.STANDALONE, 300, 700, 500, False, 0.0)
     rows = matmul_energies(machine, problem, search(problem))
     found = evaluate(system(Matmul(300, 700, 500), scheme, platform), 1, 300, 0)
     for row in rows:

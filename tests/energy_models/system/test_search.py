@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from bitjoule.energy_models.system.mapping import (
     ArrayShape,
-    Costs,
+    MappingCosts,
+    MatmulProblem,
     Objective,
     Place,
-    Problem,
     Tiles,
     energy_pj,
     forbidden,
@@ -155,7 +155,7 @@ def test_a_buffer_without_room_for_one_of_each_has_no_mapping():
 def test_a_large_layer_keeps_its_weights():
     """On 32 x 32 MACs with 128 weights each and one accumulator, as ZigZag's tpu_like."""
     m, k, n = 512, 3200, 8640
-    problem = Problem(
+    problem = MatmulProblem(
         m, k, n,
         ArrayShape(32, 32, 128, 1, 128.0, 0),
         weights=Place(-1, True, True, 8),
@@ -165,7 +165,7 @@ def test_a_large_layer_keeps_its_weights():
         capacity_bits=(2 * 1024 * 1024 * 8.0,),
         width_bits=(2048.0,),
         off_chip_bits=64.0,
-        costs=Costs(8 * 12, 0, 0.2 * 8, 8 * 12, 0.4 * 16, 2 * 12 * 16, 0, 0),
+        costs=MappingCosts(8 * 12, 0, 0.2 * 8, 8 * 12, 0.4 * 16, 2 * 12 * 16, 0, 0),
     )  # fmt: skip
     moved = search(problem).traffic
     assert moved.weight_fills == k * n

@@ -17,7 +17,7 @@ from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.columns import QUANTITIES
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import platforms
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 from tests.energy_models.requests import COLUMNS, EDGE, PHASE, evaluate, picked, resized, system
 
 
@@ -220,15 +220,15 @@ def test_latency_is_never_below_the_arrays_or_the_memorys_bound(workload, scheme
     result = evaluate(found, *workload)
     machine = found.machine(0, 0, 0)
     seconds = 1 / (machine.node.clock_mhz * 1e6)
-    arrays = {kind: machine.array(kind)[0] for kind in (Kind.LINEAR, Kind.SCORES, Kind.HEAD)}
+    arrays = {kind: machine.array(kind)[0] for kind in (MatmulKind.LINEAR, MatmulKind.SCORES, MatmulKind.HEAD)}
     for phase in (0, 1):
         own = np.where(phase == PHASE, result.counts, 0.0)
         off_chip_bits = picked(own, action=("off_chip_read", "off_chip_write"))[0]
         slower = 0.0
         for kind, components in (
-            (Kind.LINEAR, ("q_proj", "k_proj", "v_proj", "o_proj", "ffn_gate", "ffn_up", "ffn_down")),
-            (Kind.SCORES, ("attention_scores", "attention_values")),
-            (Kind.HEAD, ("lm_head",)),
+            (MatmulKind.LINEAR, ("q_proj", "k_proj", "v_proj", "o_proj", "ffn_gate", "ffn_up", "ffn_down")),
+            (MatmulKind.SCORES, ("attention_scores", "attention_values")),
+            (MatmulKind.HEAD, ("lm_head",)),
         ):
             sums = picked(own, component=components, operand="partial_sums", action="add")[0]
             slower += sums / (arrays[kind].lanes * arrays[kind].columns) * seconds

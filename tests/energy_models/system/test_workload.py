@@ -13,7 +13,7 @@ from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import energy_pj
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.search import search
-from bitjoule.energy_models.system.steps import Kind
+from bitjoule.energy_models.system.steps import MatmulKind
 from tests.energy_models.requests import EDGE, PHASE, evaluate, picked, resized, system
 
 
@@ -51,7 +51,7 @@ def test_what_the_search_weighs_is_what_is_reported(factor):
     found = system(Matmul(*size), "bitnet-b1.58", machine=platform)
     reported_pj = evaluate(found, 1, 128, 0).energies.nominal_pj
     problem = Machine(schemes()["bitnet-b1.58"], platform, technologies()["7nm"], name).problem(
-        Kind.STANDALONE, *size, resident=False, reserved_bits=0
+        MatmulKind.STANDALONE, *size, resident=False, reserved_bits=0
     )
     weighed_pj = energy_pj(problem, search(problem).traffic)
     np.testing.assert_allclose(reported_pj.sum(), weighed_pj, rtol=1e-6)  # leakage counts whole cycles

@@ -15,10 +15,10 @@ from bitjoule.energy_models.system.columns import QUANTITIES
 from bitjoule.energy_models.system.mapping import Tiles, replay
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.quantities import quantities
-from bitjoule.energy_models.system.steps import STEPS, Kind
+from bitjoule.energy_models.system.steps import STEPS, MatmulKind
 from bitjoule.experiments.hardware.costs import accelerator_machine, matmul_costs
 from bitjoule.sim.accelerator.configurations import read_configuration
-from bitjoule.sim.accelerator.cycles import Shape, cycles
+from bitjoule.sim.accelerator.cycles import MatmulShape, cycles
 from bitjoule.sim.accelerator.rtl_engine import streams
 
 
@@ -27,9 +27,9 @@ def machine(config, technology="45nm", name="ternary-edge", clock_mhz=None, **ch
     return accelerator_machine(config, schemes()["bitnet-b1.58"], platform, technologies()[technology], name, clock_mhz)
 
 
-def costs(config_name, m, k, n, kind=Kind.STANDALONE, **changes):
+def costs(config_name, m, k, n, kind=MatmulKind.STANDALONE, **changes):
     config = read_configuration(config_name)
-    found = matmul_costs(machine(config, **changes), config, kind, Shape(m, k, n), cycles(config, m, k, n))
+    found = matmul_costs(machine(config, **changes), config, kind, MatmulShape(m, k, n), cycles(config, m, k, n))
     times = {(cost.operand, cost.action): cost.times for cost in found.actions}
     assert len(times) == len(found.actions)
     return found, times
@@ -73,11 +73,11 @@ def test_whole_tiles_move_what_the_system_accounting_counts_for_this_loop_order(
     config = read_configuration(name)
     m, k, n = blocks * config.tokens, k * config.lanes, n * config.columns
     own = machine(config, technology)
-    problem = own.problem(Kind.STANDALONE, m, k, n, resident=False, reserved_bits=0)
+    problem = own.problem(MatmulKind.STANDALONE, m, k, n, resident=False, reserved_bits=0)
     mapped = replay(problem, Tiles(m, k / config.lanes, n / config.columns, config.tokens, 1, 1, 0, 1))
-    counted = quantities(own.array(Kind.STANDALONE)[0], problem, mapped)
+    counted = quantities(own.array(MatmulKind.STANDALONE)[0], problem, mapped)
     _, times = costs(name, m, k, n, technology=technology)
-    lines = own.lines(Kind.STANDALONE)
+    lines = own.lines(MatmulKind.STANDALONE)
     for step in STEPS:
         expected = counted[QUANTITIES.index(step.quantity)] * lines[step].factor
         if step.operand == "outputs":  # sums leave as they are, not requantised
@@ -98,7 +98,7 @@ def test_what_leaves_and_enters_the_buffers_is_what_the_accelerator_streams_to_t
 @pytest.mark.parametrize(("m", "stays"), [(1, True), (4, True), (400, False)])
 def test_inputs_and_results_of_a_linear_cross_the_chips_edge_if_the_buffer_cannot_hold_them(m, stays):
     """512 KiB hold 512 inputs of 8 bits and 512 sums of 32 of no more than 204 tokens."""
-    _, times = costs("edge_64x16", m, 512, 512, Kind.LINEAR)
+    _, times = costs("edge_64x16", m, 512, 512, MatmulKind.LINEAR)
     assert (("activations", "off_chip_read") not in times) is stays
     assert (("outputs", "off_chip_write") not in times) is stays
 
@@ -130,7 +130,7 @@ def test_a_machine_is_never_faster_than_the_accelerator_or_its_memories():
     bound, times = costs("edge_64x16", 1, 2560, 2560)
     moved = times["weights", "off_chip_read"] + times["activations", "off_chip_read"] + 160 * 16 * 32
     assert bound.cycles == math.ceil(moved / (12.8e9 * 8 / 500e6))
-    free, _ = costs("edge_64x16", 32, 2560, 2560, Kind.LINEAR, off_chip=fast)
+    free, _ = costs("edge_64x16", 32, 2560, 2560, MatmulKind.LINEAR, off_chip=fast)
     assert free.cycles == cycles(config, 32, 2560, 2560)
 
 
@@ -150,7 +150,7 @@ def test_signs_on_hardware_for_trits_are_moved_as_trits():
     signs = accelerator_machine(
         config, schemes()["bitnet"], platforms()["ternary-edge"], technologies()["7nm"], "ternary-edge"
     )
-    found = matmul_costs(signs, config, Kind.LINEAR, Shape(1, 64, 16), 4)
+    found = matmul_costs(signs, config, MatmulKind.LINEAR, MatmulShape(1, 64, 16), 4)
     moved = {cost.action: (cost.times, cost.format) for cost in found.actions if cost.operand == "weights"}
     assert moved["off_chip_read"] == (64 * 16 * 2, "ternary2")
     assert moved["register_write"] == (64 * 16 * 2, "ternary")

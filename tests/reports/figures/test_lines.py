@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from bitjoule.reports.figures import lines
-from bitjoule.reports.figures.lines import MARKER_RADIUS_PT, Line
+from bitjoule.reports.figures.lines import MARKER_RADIUS_PT, PlotLine
 
 
 @pytest.mark.parametrize("dpi", [72, 144])
@@ -22,7 +22,7 @@ def test_labels_keep_clear_of_whole_markers_at_any_resolution(monkeypatch, dpi):
 
     monkeypatch.setattr(lines, "place_labels", place_labels)
     x, y = np.array([60.0, 200.0]), np.array([100.0, 30.0])
-    lines.label_points(axes, [Line(("bitnet",), "", x, y, np.array([2.0, 3.0]), "black", "o", "-")])
+    lines.label_points(axes, [PlotLine(("bitnet",), "", x, y, np.array([2.0, 3.0]), "black", "o", "-")])
     (points,) = taken
     middles = np.stack([x, y], axis=1)
     for i, middle in enumerate(middles):

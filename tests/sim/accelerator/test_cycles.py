@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.accelerator.configurations import read_configuration
-from bitjoule.sim.accelerator.cycles import Shape, cycles, cycles_of, stalled_cycles, utilisation
+from bitjoule.sim.accelerator.cycles import MatmulShape, cycles, cycles_of, stalled_cycles, utilisation
 
-sizes = st.builds(Shape, st.integers(1, 9), st.integers(1, 64), st.integers(1, 20))
+sizes = st.builds(MatmulShape, st.integers(1, 9), st.integers(1, 64), st.integers(1, 20))
 configs = st.builds(
     lambda tokens, bus, pipeline: AcceleratorConfig(8, 4, 64, bus, tokens=tokens, pipeline=pipeline),
     st.integers(1, 6), st.sampled_from([8, 16, 32, 64, 128]), st.integers(0, 4),
@@ -44,7 +44,7 @@ def test_decode_runs_at_the_full_rate_of_the_weight_stream(k, n):
 
 def test_matmuls_that_follow_each_other_leave_no_bubble():
     config = read_configuration("decode_64x5")
-    ends = cycles_of(config, [Shape(1, 2560, 6912)] * 4)
+    ends = cycles_of(config, [MatmulShape(1, 2560, 6912)] * 4)
     assert set(np.diff(ends)) == {-(-6912 // 5) * 40}
 
 
@@ -54,4 +54,4 @@ def test_a_malformed_matmul_has_no_cycles(shape):
     with pytest.raises(ValueError, match="expected positive M and N, and K from 1 to 64"):
         cycles(config, *shape)
     with pytest.raises(ValueError, match="expected positive M and N, and K from 1 to 64"):
-        stalled_cycles(config, [Shape(*shape)])
+        stalled_cycles(config, [MatmulShape(*shape)])

@@ -14,9 +14,9 @@ from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.accelerator import native_machine
 from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
 from bitjoule.sim.accelerator.cycles import cycles
-from bitjoule.sim.accelerator.rtl_engine import PACKED, WINDOW_CYCLES, Measured, RtlEngine, streams, summed
+from bitjoule.sim.accelerator.rtl_engine import PACKED, WINDOW_CYCLES, MeasuredMatmul, RtlEngine, streams, summed
 from bitjoule.sim.accelerator.streams import activation_stream, result_beats, weight_stream
-from bitjoule.sim.accelerator.verilated import Outcome, PackedWeights, Verilated
+from bitjoule.sim.accelerator.verilated import MatmulOutcome, PackedWeights, Verilated
 from bitjoule.sim.bench.simulators import SimulatorError
 from bitjoule.sim.llm.engines import CheckEngine, MatmulRecord, MatmulWeights, NumpyEngine
 from bitjoule.sim.llm.synthetic import random_model
@@ -42,7 +42,7 @@ class Hardware:
 
     def matmul(self, activations, packed):
         taken = cycles(CONFIG, activations.shape[0], packed.k, packed.n) + self.late
-        return Outcome(integer_matmul(activations, self.weights), taken)
+        return MatmulOutcome(integer_matmul(activations, self.weights), taken)
 
 
 def operands(k=100, n=40, m=3):
@@ -74,7 +74,7 @@ def test_hardware_that_takes_a_cycle_too_many_is_refused_by_name():
 
 def test_rows_add_up_the_calls_of_a_layer_and_phase():
     def measured(layer, m, taken, zeros, new_token):
-        return Measured(MatmulRecord(layer, "q_proj", m, 64, 16, 0.5, zeros), taken, new_token)
+        return MeasuredMatmul(MatmulRecord(layer, "q_proj", m, 64, 16, 0.5, zeros), taken, new_token)
 
     calls = [measured(0, 4, 10, 0.5, 0), measured(0, 1, 4, 0.2, 1), measured(0, 1, 4, 0.6, 2), measured(1, 4, 9, 0, 0)]
     rows = summed(calls, CONFIG)
@@ -196,8 +196,8 @@ def test_toggles_are_counted_in_each_phase_and_no_further_than_the_window(monkey
     with Verilated(config, workers=1) as hardware:
         engine = RtlEngine(hardware, counts_toggles=True)
         monkeypatch.setattr(
-            native_machine.Machine, "run",
-            lambda self, tasks, stop, until=None, run_=native_machine.Machine.run: run.append(until)
+            native_machine.NativeMachine, "run",
+            lambda self, tasks, stop, until=None, run_=native_machine.NativeMachine.run: run.append(until)
             or run_(self, tasks, stop, until),
         )  # fmt: skip
         found = {}

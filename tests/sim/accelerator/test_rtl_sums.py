@@ -7,9 +7,9 @@ import pytest
 
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.accelerator.cycles import cycles
-from bitjoule.sim.accelerator.rtl_engine import Measured, RtlEngine, summed
+from bitjoule.sim.accelerator.rtl_engine import MeasuredMatmul, RtlEngine, summed
 from bitjoule.sim.accelerator.saif import Toggles
-from bitjoule.sim.accelerator.verilated import Outcome, PackedWeights
+from bitjoule.sim.accelerator.verilated import MatmulOutcome, PackedWeights
 from bitjoule.sim.llm.engines import MatmulRecord, MatmulWeights
 from bitjoule.sim.reference.matmul import integer_matmul
 from bitjoule.sim.reference.quantisation import QuantisedWeights
@@ -32,7 +32,9 @@ class Hardware:
         return PackedWeights(CONFIG, *weights.shape, np.zeros((10, 8, 1, 4), np.uint8))
 
     def matmul(self, activations, packed):
-        return Outcome(integer_matmul(activations, self.weights), cycles(CONFIG, len(activations), packed.k, packed.n))
+        return MatmulOutcome(
+            integer_matmul(activations, self.weights), cycles(CONFIG, len(activations), packed.k, packed.n)
+        )
 
     def toggles(self, activations, packed, window, whole):  # noqa: ARG002
         return SimpleNamespace(toggles=Toggles(window.cycles, NETS))
@@ -52,7 +54,7 @@ def test_toggles_of_a_window_are_scaled_to_the_trits_that_the_window_saw(monkeyp
 
 def test_a_row_weighs_its_calls_by_their_tokens():
     def call(m, taken, zeros, new_token, toggles):
-        return Measured(MatmulRecord(3, "ffn_up", m, 64, 20, 0.25, zeros), taken, new_token, toggles)
+        return MeasuredMatmul(MatmulRecord(3, "ffn_up", m, 64, 20, 0.25, zeros), taken, new_token, toggles)
 
     row, decode = summed([call(6, 100, 0.5, 0, 1.5), call(2, 20, 0.1, 0, 9.0), call(1, 7, 0.9, 1, 4.0)], CONFIG)
     assert (row.phase, row.layer, row.name, row.k, row.n) == ("prefill", 3, "ffn_up", 64, 20)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from bitjoule.rtl import packing
 from bitjoule.rtl.config import AcceleratorConfig, ConfigError
 from bitjoule.sim.accelerator import streams
-from bitjoule.sim.accelerator.cycles import Shape
+from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.bench.cases import Case, operands
 
 ENCODINGS = ("binary1", "ternary2", "ternary5", "int8", "fp16")
@@ -36,7 +36,7 @@ sizes = st.tuples(st.integers(1, 5), st.integers(1, 40), st.integers(1, 15))
 @given(configurations(), sizes, st.integers(0, 1 << 30))
 def test_arrays_of_beats_are_the_beats_of_packing(config, sizes, seed):
     m, k, n = sizes
-    x, w = operands(config, Case("any", (Shape(m, k, n),), seed=seed), 0)
+    x, w = operands(config, Case("any", (MatmulShape(m, k, n),), seed=seed), 0)
     plain = [values.view(np.uint16) if config.floating_point else values for values in (x, w)]
     weights = streams.beats_as_integers(streams.weight_stream(config, w, m))
     assert weights == list(packing.matmul_weight_beats(config, m, plain[1].tolist()))

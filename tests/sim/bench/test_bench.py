@@ -5,7 +5,7 @@ import pytest
 
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.accelerator.configurations import read_configuration
-from bitjoule.sim.accelerator.cycles import Shape
+from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.bench.cases import Case, directed_cases, random_cases
 from bitjoule.sim.reference.bitlinear import bitlinear
 from tests.sampling import sampled
@@ -95,4 +95,4 @@ def test_a_build_runs_again_and_gives_the_same(hardware):
 
 def test_prefill_of_a_whole_layer_takes_the_cycles_of_the_closed_form(hardware):
     config = CONFIGURATIONS["edge_64x16"]
-    assert passes(hardware(config), [Case("prefill", (Shape(64, 1024, 1024),))]).exact_cycles == 1
+    assert passes(hardware(config), [Case("prefill", (MatmulShape(64, 1024, 1024),))]).exact_cycles == 1
