@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from bitjoule.energy_models.formats.formats import formats
 from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.documents import Document, KeyPath, read_document
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
@@ -16,7 +17,6 @@ from bitjoule.energy_models.system.platforms import FOLDER as PLATFORMS
 from bitjoule.energy_models.system.platforms import Platform, platforms
 
 EXPECTED = "a value of the column `price` of a results.csv, e.g. operations.csv:45nm:add:int8"
-INTEGERS = ("int8", "int32")  # between and below which an operation's price is derived
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def price_row(key: str) -> PriceRow:
 def _operation(key: str, name: str, operation: str, number_format: str) -> PriceRow:
     technology = technologies()[name]
     own = technology.rows.get((operation, number_format))
-    rows = [own] if own else [technology.rows[operation, known] for known in INTEGERS]
+    rows = [own] if own else [technology.rows[operation, known] for known in _known(number_format)]
     derived = "" if own else _derived(number_format)
     return PriceRow(
         key, technology.price(operation, number_format), "operation", _each(row.source for row in rows),
@@ -94,8 +94,13 @@ def _operation(key: str, name: str, operation: str, number_format: str) -> Price
     )  # fmt: skip
 
 
+def _known(number_format: str) -> tuple[str, ...]:
+    """Return the formats whose prices one without a row is derived from."""
+    return formats()[number_format].priced_between or ()
+
+
 def _derived(number_format: str) -> str:
-    return f"{number_format} has no row: log-log over the width through {' and '.join(INTEGERS)}"
+    return f"{number_format} has no row: log-log over the width through {' and '.join(_known(number_format))}"
 
 
 def _each(texts: Any) -> str:
@@ -147,7 +152,7 @@ def _measured(key: str, technology: Technology, place: list[str]) -> PriceRow:
         return row(mac.price(lanes, columns, zero_share), "MAC", [at], told)
     listed = [(one["operation"], one["format"]) for one in measured["operations"]]
     own = (what, name) in listed
-    rows: list[KeyPath] = [("operations", listed.index((what, known))) for known in ((name,) if own else INTEGERS)]
+    rows: list[KeyPath] = [("operations", listed.index((what, known))) for known in ((name,) if own else _known(name))]
     return row(technology.price(what, name), "operation", rows, "" if own else _derived(name))
 
 
