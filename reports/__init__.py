@@ -6,6 +6,6 @@
     energy/    summaries and plots of energy experiments
     netlists/  of arrays measured on netlists
     hardware   of runs on the simulated hardware
-    prices     of prices beside each other
+    prices     of comparisons of prices
     gallery/   committed tables and pictures of the shipped experiments
 """

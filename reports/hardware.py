@@ -40,51 +40,51 @@ def hardware_markdown(result: HardwareResult, max_rows: int) -> str:
     max_rows
         Rows of matmuls shown.
     """
-    found = result.simulated
-    matmuls = len({(row.layer, row.name) for row in found.rows})
-    cycles, clock_mhz = sum(row.cycles for row in found.rows), found.machine.node.clock_mhz
-    told = [
-        f"{found.name}: {matmuls} integer matmuls, {ON[result.engine]} ({result.config}).",
+    run = result.simulated
+    matmuls = len({(row.layer, row.name) for row in run.rows})
+    cycles, clock_mhz = sum(row.cycles for row in run.rows), run.machine.node.clock_mhz
+    sentences = [
+        f"{run.name}: {matmuls} integer matmuls, {ON[result.engine]} ({result.config}).",
         f"{cycles} cycles, {with_unit(cycles / clock_mhz / 1e6, 's')} at {clock_mhz:g} MHz if operands never wait.",
     ]
-    parts = [f"# {result.name}", result.description, " ".join(told), _table(found, max_rows)]
-    at = f"On {found.machine.name} at {result.technology}, its memories feeding this accelerator"
+    parts = [f"# {result.name}", result.description, " ".join(sentences), _table(run, max_rows)]
+    at = f"On {run.machine.name} at {result.technology}, its memories feeding this accelerator"
     counted = "norms, attention, softmax, scales, embedding and LM head are not counted"
-    parts += [f"{at}; {counted}:" if not found.bare else f"{at}, operands and results off-chip:"]
-    parts += [_times(found, result.summary, max_rows), _parts(result, max_rows), _additions(found)]
+    parts += [f"{at}; {counted}:" if not run.bare else f"{at}, operands and results off-chip:"]
+    parts += [_times(run, result.summary, max_rows), _parts(result, max_rows), _additions(run)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def speed_line(found: Simulated) -> str:
-    """Return how long the run took, and of it the simulated hardware.
+def speed_line(run: Simulated) -> str:
+    """Return how long the run took, and how long the simulated hardware took in it.
 
     Parameters
     ----------
-    found
+    run
         A run.
     """
-    tokens = "" if found.bare else f": {found.new_tokens} tokens, {found.new_tokens / found.seconds:.2f} tokens/s"
-    told = f"Ran in {found.seconds:.1f} s{tokens}."
-    if found.hardware_seconds is None:
-        return told
-    cycles = sum(row.cycles for row in found.rows)
-    trits = sum(row.tokens * row.k * row.n for row in found.rows)
-    rates = f"{cycles / found.hardware_seconds / 1e3:.0f} k cycles/s, {trits / found.hardware_seconds / 1e9:.3f}"
-    return f"{told} Of it {found.hardware_seconds:.1f} s in the simulated hardware: {rates} G trits/s."
+    tokens = "" if run.bare else f": {run.new_tokens} tokens, {run.new_tokens / run.seconds:.2f} tokens/s"
+    duration = f"Ran in {run.seconds:.1f} s{tokens}."
+    if run.hardware_seconds is None:
+        return duration
+    cycles = sum(row.cycles for row in run.rows)
+    trits = sum(row.tokens * row.k * row.n for row in run.rows)
+    rates = f"{cycles / run.hardware_seconds / 1e3:.0f} k cycles/s, {trits / run.hardware_seconds / 1e9:.3f}"
+    return f"{duration} Of it {run.hardware_seconds:.1f} s in the simulated hardware: {rates} G trits/s."
 
 
-def _times(found: Simulated, summary: pd.DataFrame, max_rows: int) -> str:
+def _times(run: Simulated, summary: pd.DataFrame, max_rows: int) -> str:
     """Return time and energy per token of each case and phase."""
-    own: dict[tuple[str, str], int] = {}  # the accelerator's cycles
-    for row in found.rows:
+    cycles_by_case: dict[tuple[str, str], int] = {}  # the accelerator's cycles
+    for row in run.rows:
         for phase in (row.phase, REQUEST):
-            key = (row.name if found.bare else found.name, phase)
-            own[key] = own.get(key, 0) + row.cycles
+            key = (row.name if run.bare else run.name, phase)
+            cycles_by_case[key] = cycles_by_case.get(key, 0) + row.cycles
     rows = []
     for case in summary.head(max_rows).to_dict("records"):
         tokens = case["energy_j"] / case["energy_per_token_j"]
         ends = [with_unit(case[f"energy_{end}_j"] / tokens, "J") for end in ("low", "high")]
-        computing_s = own[case["model"], case["phase"]] / (found.machine.node.clock_mhz * 1e6) / tokens
+        computing_s = cycles_by_case[case["model"], case["phase"]] / (run.machine.node.clock_mhz * 1e6) / tokens
         cells = [case["model"], case["phase"], f"{tokens:.0f}", with_unit(1 / case["tokens_per_s"], "s")]
         rows.append(
             [*cells, with_unit(computing_s, "s"), with_unit(case["energy_per_token_j"], "J"), " to ".join(ends)]
@@ -94,16 +94,16 @@ def _times(found: Simulated, summary: pd.DataFrame, max_rows: int) -> str:
 
 
 def _parts(tables: HardwareResult, max_rows: int) -> str:
-    """Return the parts of a token's energy, a column a case and phase."""
+    """Return the parts of a token's energy, with a column for each case and phase."""
     results = tables.results
     part = [PARTS[operand, action.split("_")[0]] for operand, action in results[["operand", "action"]].to_numpy()]
     columns, headers = [], []
     for row in tables.summary.to_dict("records")[:max_rows]:
-        here = (results["model"] == row["model"]) & (results["phase"] == row["phase"])
-        if not here.any():
+        in_case = (results["model"] == row["model"]) & (results["phase"] == row["phase"])
+        if not in_case.any():
             continue
         tokens = row["energy_j"] / row["energy_per_token_j"]
-        columns.append(results["energy_pj"].where(here, 0.0).groupby(part).sum() / tokens / PJ_PER_J)
+        columns.append(results["energy_pj"].where(in_case, 0.0).groupby(part).sum() / tokens / PJ_PER_J)
         headers.append(f"{row['model']} {row['phase']}")
     names = [name for name in dict.fromkeys(PARTS.values()) if name in columns[0].index]
     table = [[name] for name in names]
@@ -115,23 +115,23 @@ def _parts(tables: HardwareResult, max_rows: int) -> str:
     return markdown(["part", *headers], table, [0])
 
 
-def _additions(found: Simulated) -> str:
+def _additions(run: Simulated) -> str:
     """Return how many additions zero trits would save."""
-    every = sum(row.tokens * (row.k - 1) * row.n for row in found.rows)
+    every = sum(row.tokens * (row.k - 1) * row.n for row in run.rows)
     nonzero = 0
-    for row in found.rows:
+    for row in run.rows:
         trits = round((1 - row.weight_zero_share) * row.k * row.n)
         nonzero += row.tokens * max(trits - row.n, 0)
     share = f"; of nonzero trits alone there are {100 * nonzero / every:.1f} % of these {every}" if every else ""
     return f"Additions are counted as the papers count them, all trits but the first of each sum{share}."
 
 
-def _table(found: Simulated, max_rows: int) -> str:
-    counted = any(not math.isnan(row.toggles_per_trit) for row in found.rows)
+def _table(run: Simulated, max_rows: int) -> str:
+    counted = any(not math.isnan(row.toggles_per_trit) for row in run.rows)
     rows = []
-    for row in found.rows[:max_rows]:
+    for row in run.rows[:max_rows]:
         cells = [row.phase, str(row.layer), row.name, f"{row.tokens}x{row.k}x{row.n}", str(row.cycles)]
         cells += [f"{100 * share:.1f}" for share in (row.utilisation, row.weight_zero_share, row.activation_zero_share)]
         rows.append([*cells, significant(row.toggles_per_trit)] if counted else cells)
     headers = [*HEADERS, "toggles per trit"] if counted else HEADERS
-    return markdown(headers, rows, [0, 2]) + cut(len(found.rows), max_rows, "matmuls.csv")
+    return markdown(headers, rows, [0, 2]) + cut(len(run.rows), max_rows, "matmuls.csv")

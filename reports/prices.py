@@ -1,4 +1,4 @@
-"""The summary and the picture of prices beside each other."""
+"""The summary and the picture of a comparison of prices."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from bitjoule.reports.figures.panels import legend_below
 from bitjoule.reports.figures.style import MARKERS, Theme, log_ticks, new_figure
 
 ROW_IN, REST_IN, WIDTH_IN = 0.4, 1.9, 10.5
-APART = 0.22  # of a row, between the pairs' markers
+APART = 0.22  # distance between the pairs' markers, in rows
 HEADERS = ("operation", "format", "{first} (pJ)", "{second} (pJ)", "ratio", "band", "{first} derived from")
 EXPLAINED = (
     "An operator alone gets new operands in each cycle and has no registers. A MAC is one of a full array, its share "
@@ -23,7 +23,7 @@ EXPLAINED = (
 
 
 def prices_markdown(name: str, description: str, table: pd.DataFrame) -> str:
-    """Return prices beside each other as Markdown.
+    """Return a comparison of prices as Markdown.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def prices_markdown(name: str, description: str, table: pd.DataFrame) -> str:
         Its table.
     """
     parts = [f"# {name}", description]
-    for (first, second), own in table.groupby(["first", "second"], sort=False):
+    for (first, second), pair in table.groupby(["first", "second"], sort=False):
         names = [header.format(first=first, second=second) for header in HEADERS]
         rows = [
             [
@@ -45,7 +45,7 @@ def prices_markdown(name: str, description: str, table: pd.DataFrame) -> str:
                 f"{significant(row['ratio_low'])} to {significant(row['ratio_high'])}",
                 row["first_is"],
             ]
-            for row in own.to_dict("records")
+            for row in pair.to_dict("records")
         ]
         parts.append(markdown(names, rows, [0, 1, 6]))
     return "\n\n".join([*(part for part in parts if part), EXPLAINED]) + "\n"
@@ -67,10 +67,10 @@ def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
     axes = figure.subplots()
     axes.axvline(1.0, color=theme.text, linewidth=1, zorder=1.5)
     for i, (first, second) in enumerate(pairs):
-        own = table[(table["first"] == first) & (table["second"] == second)]
-        rows = [operations.index(key) for key in zip(own["operation"], own["format"], strict=True)]
+        pair_rows = table[(table["first"] == first) & (table["second"] == second)]
+        rows = [operations.index(key) for key in zip(pair_rows["operation"], pair_rows["format"], strict=True)]
         y = np.array(rows) + APART * (i - (len(pairs) - 1) / 2)
-        ratio, low, high = (own[column].to_numpy(float) for column in ("ratio", "ratio_low", "ratio_high"))
+        ratio, low, high = (pair_rows[column].to_numpy(float) for column in ("ratio", "ratio_low", "ratio_high"))
         axes.errorbar(
             ratio, y, xerr=[ratio - low, high - ratio], color=theme.series[i % len(theme.series)], linestyle="none",
             marker=MARKERS[i % len(MARKERS)], markersize=7, elinewidth=1.5, label=f"{second} / {first}",
@@ -89,7 +89,7 @@ def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def _in_order(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return operations and formats, operators before MACs, in the order of formats whichever pair has them."""
-    found = dict.fromkeys(zip(table["operation"], table["format"], strict=True))
+    """Return operations and formats, operators before MACs, in the order of the formats for every pair."""
+    operations = dict.fromkeys(zip(table["operation"], table["format"], strict=True))
     alone = [(operation, name) for name in formats_in_order() for operation in ("add", "mul")]
-    return [*(key for key in alone if key in found), *(key for key in found if key not in alone)]
+    return [*(key for key in alone if key in operations), *(key for key in operations if key not in alone)]

@@ -13,7 +13,7 @@ from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import ComponentsPlot
 from bitjoule.experiments.output.columns import PJ_PER_J, REQUEST
 from bitjoule.reports.energy.workloads import first_workload, phase_text, set_title
-from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, kept_models, names_in
+from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, names_in, shown_models
 from bitjoule.reports.figures.digits import prefix, with_unit
 from bitjoule.reports.figures.panels import PANELS_A_ROW, legend_below, legend_in
 from bitjoule.reports.figures.style import Theme, new_figure, shades
@@ -47,8 +47,8 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
     technologies, platforms = frames.technologies, frames.platforms
     bars = energy_j.reset_index("technology").index.unique()
     models = list(dict.fromkeys(model for model, *_ in bars))
-    kept = kept_models(models, len(frames.schemes) * len(platforms))
-    shown = bars[[bar[0] in kept for bar in bars]]
+    selected = shown_models(models, len(frames.schemes) * len(platforms))
+    shown = bars[[bar[0] in selected for bar in bars]]
     names = [bar_name(bar if len(platforms) > 1 else bar[:2]) for bar in shown]
     system = frames.accounting is Accounting.SYSTEM
     colors = (_system_colors if system else _colors)(list(energy_j.columns), theme)
@@ -68,9 +68,9 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
         axes.set_xlabel("share of the energy (%)" if plot.share else f"energy ({unit}J)")
         if plot.share:
             axes.set_xticks(range(0, 101, 20))
-        one = platforms[0] if len(platforms) == 1 else ""
-        axes.set_title(", ".join(name for name in (technology, one) if name))
-    set_title(figure, frames, text + cut_text(len(kept), len(models)))
+        only_platform = platforms[0] if len(platforms) == 1 else ""
+        axes.set_title(", ".join(name for name in (technology, only_platform) if name))
+    set_title(figure, frames, text + cut_text(len(selected), len(models)))
     legend_below(figure, *panels[0].get_legend_handles_labels())
     return figure
 
@@ -90,15 +90,15 @@ def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
     table = energy_j.unstack("part").fillna(0.0)
     table = table[table.columns[table.sum() > 0]]
     order = (*SYSTEM_ORDER, *STORES, IDLE) if system else component_names("matmul")
-    known = [name for name in order if name in table.columns]
-    others = [name for name in table.columns if name not in known]
+    ordered = [name for name in order if name in table.columns]
+    others = [name for name in table.columns if name not in ordered]
     if system:
-        return table[[*sorted(others, key=lambda name: OPERATIONS.index(name.split()[0])), *known]], text
-    return table[[*known, *others]], text
+        return table[[*sorted(others, key=lambda name: OPERATIONS.index(name.split()[0])), *ordered]], text
+    return table[[*ordered, *others]], text
 
 
 def _parts(plot: ComponentsPlot, results: pd.DataFrame, system: bool) -> "pd.Series[str]":
-    """Return what each row of the long table is stacked as."""
+    """Return the stacked part to which each row of the long table belongs."""
     if plot.by == "component":
         component = results["component"].astype(str)
         return component.where(~component.isin(ELEMENT_WISE), SMALL) if system else component
@@ -126,6 +126,6 @@ def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
     for names, family in groups:
         hues |= dict(zip(names, family, strict=False))
     for action, family in zip(OPERATIONS, (blue, orange, purple), strict=True):
-        own = [part for part in parts if part.split()[0] == action]
-        hues |= dict(zip(own, shades(family, len(own)), strict=True))
+        operations = [part for part in parts if part.split()[0] == action]
+        hues |= dict(zip(operations, shades(family, len(operations)), strict=True))
     return {part: hues[part] for part in parts}

@@ -17,8 +17,8 @@ from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.panels import draw_panels, left_panels, legend_below, named_handles, panels_of
 from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, log_ticks, settle
 
-COMPARED_AT = (0.12, 0.5, 0.88)  # of the losses that both curves reach
-LEAST_LOSSES = 0.2  # that the axis spans
+COMPARED_AT = (0.12, 0.5, 0.88)  # fractions of the range of losses that both curves reach
+LEAST_LOSSES = 0.2  # least span of the loss axis
 EQUAL_DASHES = (0, (2, 2))
 OUTSIDE = "extrapolated beyond fitted sizes"
 
@@ -31,7 +31,7 @@ class Curve(NamedTuple):
     scheme
         Its name.
     energy_j, loss, fitted
-        Of a token; of the model; whether the law was fitted on such sizes. Shape (models,).
+        Energy of a token; loss of the model; whether the law was fitted on models of this size. Shape (models,).
     """
 
     scheme: str
@@ -39,15 +39,15 @@ class Curve(NamedTuple):
     loss: NDArray[np.float64]
     fitted: NDArray[np.bool_]
 
-    def energy_at(self, wanted: float) -> float:
+    def energy_at(self, loss: float) -> float:
         """Return the energy at a loss, log-linear between the points.
 
         Parameters
         ----------
-        wanted
+        loss
             A loss that the curve reaches.
         """
-        return float(np.exp(np.interp(wanted, self.loss[::-1], np.log(self.energy_j[::-1]))))
+        return float(np.exp(np.interp(loss, self.loss[::-1], np.log(self.energy_j[::-1]))))
 
 
 def curves(rows: pd.DataFrame, frames: Frames) -> list[Curve]:
@@ -60,44 +60,44 @@ def curves(rows: pd.DataFrame, frames: Frames) -> list[Curve]:
     frames
         Of a run.
     """
-    known = frames.plots.losses.set_index(["scheme", "model"])
-    found = []
+    losses = frames.plots.losses.set_index(["scheme", "model"])
+    scheme_curves = []
     for scheme in dict.fromkeys(frames.plots.losses["scheme"]):
-        own = rows[rows["scheme"] == scheme].sort_values(["parameters", "model"])
-        at = known.loc[scheme].reindex(own["model"].astype(str))
-        energy_j = own["energy_per_token_j"].to_numpy(float)
-        found.append(Curve(scheme, energy_j, at["loss"].to_numpy(float), at["fitted"].to_numpy(bool)))
-    return found
+        points = rows[rows["scheme"] == scheme].sort_values(["parameters", "model"])
+        at = losses.loc[scheme].reindex(points["model"].astype(str))
+        energy_j = points["energy_per_token_j"].to_numpy(float)
+        scheme_curves.append(Curve(scheme, energy_j, at["loss"].to_numpy(float), at["fitted"].to_numpy(bool)))
+    return scheme_curves
 
 
-def equal_losses(one: Curve, other: Curve) -> list[float]:
+def equal_losses(first: Curve, second: Curve) -> list[float]:
     """Return some losses, in two decimals, that both curves reach.
 
     Parameters
     ----------
-    one, other
+    first, second
         Two curves.
     """
-    low, high = max(one.loss.min(), other.loss.min()), min(one.loss.max(), other.loss.max())
+    low, high = max(first.loss.min(), second.loss.min()), min(first.loss.max(), second.loss.max())
     if high <= low:
         return []
     chosen = [round(float(low + (high - low) * part), 2) for part in COMPARED_AT]
     return [value for value in dict.fromkeys(chosen) if low <= value <= high]
 
 
-def reference(own: Sequence[Curve], frames: Frames) -> Curve:
+def reference(panel_curves: Sequence[Curve], frames: Frames) -> Curve:
     """Return the curve that others are compared with: the baseline's, or the first.
 
     Parameters
     ----------
-    own
+    panel_curves
         Curves of one panel.
     frames
         Of a run.
     """
     baseline = frames.baseline
-    wanted = baseline.scheme if baseline is not None else None
-    return next((curve for curve in own if curve.scheme == wanted), own[0])
+    baseline_scheme = baseline.scheme if baseline is not None else None
+    return next((curve for curve in panel_curves if curve.scheme == baseline_scheme), panel_curves[0])
 
 
 def draw_losses(plot: LossPlot, frames: Frames, theme: Theme) -> Figure:
@@ -117,8 +117,8 @@ def draw_losses(plot: LossPlot, frames: Frames, theme: Theme) -> Figure:
     figure, drawn = draw_panels(panels)
     schemes = list(frames.schemes)
     curves_at = [curves(panel.of(rows), frames) for panel in panels]
-    for axes, own in zip(drawn, curves_at, strict=True):
-        for curve in own:
+    for axes, panel_curves in zip(drawn, curves_at, strict=True):
+        for curve in panel_curves:
             i = schemes.index(curve.scheme)
             color, marker = theme.series[i % len(theme.series)], MARKERS[i % len(MARKERS)]
             axes.plot(curve.energy_j, curve.loss, color=color, linestyle=DASHES[i % len(DASHES)])
@@ -129,36 +129,36 @@ def draw_losses(plot: LossPlot, frames: Frames, theme: Theme) -> Figure:
             axes.plot([], [], color=color, linestyle=DASHES[i % len(DASHES)], marker=marker, label=curve.scheme)
         axes.set_xscale("log")
         axes.set_xlabel("energy per token")
-        if not own:
+        if not panel_curves:
             axes.text(0.5, 0.5, "no scheme with a scaling law", transform=axes.transAxes, ha="center", va="center")
     for axes in left_panels(drawn):
         axes.set_ylabel("loss")
     _limits(drawn, curves_at)
     set_title(figure, frames, text)
-    named = named_handles(drawn)
-    if any(not curve.fitted.all() for own in curves_at for curve in own):
-        named[OUTSIDE] = Line2D([], [], color=theme.text, marker="o", linestyle="none",
+    handles = named_handles(drawn)
+    if any(not curve.fitted.all() for panel_curves in curves_at for curve in panel_curves):
+        handles[OUTSIDE] = Line2D([], [], color=theme.text, marker="o", linestyle="none",
                                 markerfacecolor=theme.background)  # fmt: skip
-    against = {reference(own, frames).scheme for own in curves_at if len(own) > 1}
+    against = {reference(panel_curves, frames).scheme for panel_curves in curves_at if len(panel_curves) > 1}
     for scheme in against:
-        named[f"energy at equal loss, relative to {scheme}"] = Line2D([], [], color=theme.text, linewidth=1,
+        handles[f"energy at equal loss, relative to {scheme}"] = Line2D([], [], color=theme.text, linewidth=1,
                                                                   linestyle=EQUAL_DASHES)  # fmt: skip
-    legend_below(figure, named.values(), named.keys(), 3)
+    legend_below(figure, handles.values(), handles.keys(), 3)
     settle(figure)  # the comparisons find their places in it
-    for axes, own in zip(drawn, curves_at, strict=True):
-        _compare(axes, own, frames, theme)
+    for axes, panel_curves in zip(drawn, curves_at, strict=True):
+        _compare(axes, panel_curves, frames, theme)
     return figure
 
 
 def _limits(drawn: Sequence[Axes], curves_at: Sequence[Sequence[Curve]]) -> None:
     """Scale every panel, with room for comparisons at the right."""
-    losses = [value for own in curves_at for curve in own for value in curve.loss.tolist()]
+    losses = [value for panel_curves in curves_at for curve in panel_curves for value in curve.loss.tolist()]
     if losses:
         room = max(max(losses) - min(losses), LEAST_LOSSES)
         middle = (max(losses) + min(losses)) / 2
         drawn[0].set_ylim(middle - 0.58 * room, middle + 0.58 * room)
-    for axes, own in zip(drawn, curves_at, strict=True):
-        energies = [value for curve in own for value in curve.energy_j.tolist()]
+    for axes, panel_curves in zip(drawn, curves_at, strict=True):
+        energies = [value for curve in panel_curves for value in curve.energy_j.tolist()]
         if not energies:
             continue
         low, high = min(energies), max(energies)
@@ -167,26 +167,26 @@ def _limits(drawn: Sequence[Axes], curves_at: Sequence[Sequence[Curve]]) -> None
         log_ticks(axes.xaxis, "J")
 
 
-def _compare(axes: Axes, own: Sequence[Curve], frames: Frames, theme: Theme) -> None:
-    """Join the baseline's curve, or the first, with each other at equal losses; write the ratio of joules beside."""
-    if len(own) < 2:
+def _compare(axes: Axes, panel_curves: Sequence[Curve], frames: Frames, theme: Theme) -> None:
+    """Join the reference curve with each of the others at equal losses, and write the ratio of the energies."""
+    if len(panel_curves) < 2:
         return
-    first = reference(own, frames)
-    others = [curve for curve in own if curve is not first]
-    taken: list[float] = []
+    first = reference(panel_curves, frames)
+    others = [curve for curve in panel_curves if curve is not first]
+    labelled: list[float] = []
     apart = 0.06 * float(np.diff(axes.get_ylim())[0])
     for level, other in [(level, curve) for curve in others for level in equal_losses(first, curve)]:
-        if any(abs(level - before) < apart for before in taken):
+        if any(abs(level - before) < apart for before in labelled):
             continue
         ends = [first.energy_at(level), other.energy_at(level)]
         ratio = ends[0] / ends[1]
         color = theme.series[list(frames.schemes).index(other.scheme) % len(theme.series)]
         axes.plot(ends, [level, level], color=theme.text, linewidth=1, linestyle=EQUAL_DASHES, zorder=1.5)
-        right = max(curve.energy_at(level) for curve in own if curve.loss.min() <= level <= curve.loss.max())
+        right = max(curve.energy_at(level) for curve in panel_curves if curve.loss.min() <= level <= curve.loss.max())
         amount = f"{significant(ratio, 2)}× less" if ratio >= 1 else f"{significant(1 / ratio, 2)}× more"
         label = axes.annotate(f"{amount} at loss {level:g}", (right, level), xytext=(10, 3), textcoords="offset points",
                               color=color, fontsize=11, va="bottom")  # fmt: skip
         if label.get_window_extent().x1 > axes.get_window_extent().x1:
             label.remove()
             continue
-        taken.append(level)
+        labelled.append(level)

@@ -79,7 +79,7 @@ def bands_text(frames: Frames) -> str:
 
 
 def memory_table(frames: Frames, max_rows: int) -> str:
-    """Return the bytes that must be held, and how many times less they are than the first scheme's.
+    """Return the memory of each model and scheme, and the first scheme's memory relative to it.
 
     Parameters
     ----------

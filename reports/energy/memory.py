@@ -1,11 +1,11 @@
-"""What must be held: weights, tables, KV cache and activations, in bytes."""
+"""Memory that a model needs: weights, tables, KV cache and activations, in bytes."""
 
 from matplotlib.figure import Figure
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import MemoryPlot
 from bitjoule.reports.energy.workloads import first_workload, set_title
-from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, kept_models, names_in
+from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, names_in, shown_models
 from bitjoule.reports.figures.digits import prefix, significant, with_unit
 from bitjoule.reports.figures.panels import legend_below, legend_in
 from bitjoule.reports.figures.style import Theme, new_figure
@@ -21,7 +21,7 @@ PARTS = {
 
 
 def draw_memory(plot: MemoryPlot, frames: Frames, theme: Theme) -> Figure:
-    """Draw a bar for each model and scheme, stacked by what is held.
+    """Draw a bar for each model and scheme, stacked by what the memory holds.
 
     Parameters
     ----------
@@ -33,17 +33,17 @@ def draw_memory(plot: MemoryPlot, frames: Frames, theme: Theme) -> Figure:
         Light or dark.
     """
     del plot
-    first_of, text = first_workload(frames)
-    held = frames.memory
-    for axis, value in first_of.items():
-        held = held[held[axis] == value]
+    workload, text = first_workload(frames)
+    memory = frames.memory
+    for axis, value in workload.items():
+        memory = memory[memory[axis] == value]
     models, schemes = list(frames.models.index), list(frames.schemes)
-    kept = kept_models(models, len(schemes))
-    held = held[held["model"].isin(kept)]
-    first = held.loc[held["scheme"] == schemes[0]].set_index("model")["memory_bytes"]
-    shown = [model for model in models if model in kept]
+    selected = shown_models(models, len(schemes))
+    memory = memory[memory["model"].isin(selected)]
+    first = memory.loc[memory["scheme"] == schemes[0]].set_index("model")["memory_bytes"]
+    shown = [model for model in models if model in selected]
     groups = [shown] if first.max() <= FAR_APART * first.min() else [[model] for model in shown]
-    names = [bar_name(names) for names in zip(held["model"], held["scheme"], strict=True)]
+    names = [bar_name(names) for names in zip(memory["model"], memory["scheme"], strict=True)]
     blue, orange, _, purple = theme.families
     colors = dict(zip(PARTS.values(), (blue[1], purple[1], theme.cache[0], orange[1]), strict=True))
     width_in = 6.6 + names_in(names)
@@ -52,21 +52,21 @@ def draw_memory(plot: MemoryPlot, frames: Frames, theme: Theme) -> Figure:
     figure = new_figure(width_in, height_in)
     panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=rows)[:, 0]
     for axes, group in zip(panels, groups, strict=True):
-        own = held[held["model"].isin(group)]
-        total = own["memory_bytes"]
+        group_rows = memory[memory["model"].isin(group)]
+        total = group_rows["memory_bytes"]
         factor, unit = prefix(float(total.max()))
         ends = [
             with_unit(size, "B") + ("" if scheme == schemes[0] else f", {_quotient(first[model] / size)}")
-            for model, scheme, size in zip(own["model"], own["scheme"], total, strict=True)
+            for model, scheme, size in zip(group_rows["model"], group_rows["scheme"], total, strict=True)
         ]
-        names = [bar_name(names) for names in zip(own["model"], own["scheme"], strict=True)]
-        draw_bars(axes, own[list(PARTS)].rename(columns=PARTS) / factor, ends, names, colors, theme)
+        names = [bar_name(names) for names in zip(group_rows["model"], group_rows["scheme"], strict=True)]
+        draw_bars(axes, group_rows[list(PARTS)].rename(columns=PARTS) / factor, ends, names, colors, theme)
         axes.set_xlabel(f"memory ({unit}B)")
-    set_title(figure, frames, text + cut_text(len(kept), len(models)))
+    set_title(figure, frames, text + cut_text(len(selected), len(models)))
     legend_below(figure, *panels[0].get_legend_handles_labels())
     return figure
 
 
 def _quotient(ratio: float) -> str:
-    """Return how much less, or more, than the first scheme a scheme holds."""
+    """Return how much less, or more, memory a scheme needs than the first one."""
     return f"{significant(ratio, 2)}× less" if ratio >= 1 else f"{significant(1 / ratio, 2)}× more"

@@ -135,8 +135,10 @@ def drawings(frames: Frames) -> dict[str, Callable[[Theme], Figure]]:
         Of a run.
     """
     plots = zip(file_stems(frames), frames.requested, strict=True)
-    drawn = [(stem, plot) for stem, plot in plots if not (isinstance(plot, PublishedPlot) and frames.comparison.empty)]
-    return {stem: partial(draw, plot, frames) for stem, plot in drawn}
+    included = [
+        (stem, plot) for stem, plot in plots if not (isinstance(plot, PublishedPlot) and frames.comparison.empty)
+    ]
+    return {stem: partial(draw, plot, frames) for stem, plot in included}
 
 
 def draw_all(frames: Frames, folder: Path) -> None:

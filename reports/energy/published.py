@@ -1,4 +1,4 @@
-"""Ours against the printed numbers: one dot a printed cell, the residuals beneath."""
+"""Ours against the printed numbers: a dot for each printed cell, the residuals below."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -40,10 +40,10 @@ def draw_published(plot: PublishedPlot, frames: Frames, theme: Theme) -> Figure:
     groups = list(dict.fromkeys(zip(cells["scheme"], cells["action"], strict=True)))
     schemes = list(frames.schemes)
     for i, (scheme, action) in enumerate(groups):
-        own = ((cells["scheme"] == scheme) & (cells["action"] == action)).to_numpy()
+        in_group = ((cells["scheme"] == scheme) & (cells["action"] == action)).to_numpy()
         color = theme.series[schemes.index(scheme) % len(theme.series)]
         for agrees in (True, False):
-            chosen = own & (cells["agrees"].to_numpy(bool) == agrees)
+            chosen = in_group & (cells["agrees"].to_numpy(bool) == agrees)
             style = {"marker": MARKERS[i % len(MARKERS)], "color": color, "linestyle": "none"}
             style["markerfacecolor"] = color if agrees else theme.background
             label = f"{scheme} {action}".strip() if agrees else None

@@ -1,4 +1,4 @@
-"""Operations a second over operations a byte of off-chip traffic, under each machine's roof."""
+"""Operations per second over operations per byte of off-chip traffic, under each machine's roof."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,20 +23,20 @@ from bitjoule.reports.figures.style import MARKERS, Theme, log_ticks, settle, to
 
 MAX_MODELS = 4
 ROOF_DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
-SLOPE_LABEL_AT = (0.24, 0.05)  # of the axes, at least
+SLOPE_LABEL_AT = (0.24, 0.05)  # least position of a bandwidth's label, as fractions of the axes
 MAX_DISTANCE = 0.12  # of the panel, between a point and its label
-LABEL_ROOM = 0.075  # of the axis, that a roof's number takes
+LABEL_ROOM = 0.075  # height of a peak's label, as a fraction of the axis
 
 
 class Roof(NamedTuple):
-    """What machines can reach at most.
+    """Upper bounds on the throughput of machines.
 
     Parameters
     ----------
     bytes_per_s, operations_per_s
-        Of off-chip memory; of the array that runs the linears.
+        Bandwidth of off-chip memory; peak of the array that runs the linear layers.
     machines, schemes
-        Names of those that reach it, and of the schemes on them.
+        Names of the machines with these bounds, and of the schemes that run on them.
     """
 
     bytes_per_s: float
@@ -46,7 +46,7 @@ class Roof(NamedTuple):
 
     @property
     def ridge(self) -> float:
-        """Operations a byte from which on the array is the limit."""
+        """Operations per byte above which the array is the limit."""
         return self.operations_per_s / self.bytes_per_s
 
 
@@ -64,27 +64,27 @@ def draw_roofline(plot: RooflinePlot, frames: Frames, theme: Theme) -> Figure:
     """
     points = roofline_points(plot, frames)
     models = list(frames.models.index)
-    kept = [models[i] for i in np.linspace(0, len(models) - 1, min(MAX_MODELS, len(models))).astype(int)]
+    selected = [models[i] for i in np.linspace(0, len(models) - 1, min(MAX_MODELS, len(models))).astype(int)]
     if frames.bare:
-        kept = models
-    points = points[points["model"].isin(kept)]
+        selected = models
+    points = points[points["model"].isin(selected)]
     panels = panels_of(frames)
     figure, drawn = draw_panels(panels, width_in=6.2, height_in=6.0)
     roofs_at = [roofs(frames, panel) for panel in panels]
     for axes, panel in zip(drawn, panels, strict=True):
-        _draw_points(axes, panel.of(points), kept, frames, theme)
+        _draw_points(axes, panel.of(points), selected, frames, theme)
     handles: dict[str, Line2D] = {}
     _scale(drawn, points, roofs_at)
-    for axes, own in zip(drawn, roofs_at, strict=True):
-        _draw_roofs(axes, own, frames, theme, handles)
+    for axes, panel_roofs in zip(drawn, roofs_at, strict=True):
+        _draw_roofs(axes, panel_roofs, frames, theme, handles)
     for axes in left_panels(drawn):
         axes.set_ylabel("operations per second")
-    set_title(figure, frames, _title(plot, frames) + cut_text(len(kept), len(models)))
-    legend = _legend(points, kept, frames, theme) | handles
+    set_title(figure, frames, _title(plot, frames) + cut_text(len(selected), len(models)))
+    legend = _legend(points, selected, frames, theme) | handles
     legend_below(figure, legend.values(), legend.keys(), None if len(panels) > 1 else 3)
     settle(figure)  # the labels find their places in it
-    for axes, panel, own in zip(drawn, panels, roofs_at, strict=True):
-        _label_roofs(axes, own, theme)
+    for axes, panel, panel_roofs in zip(drawn, panels, roofs_at, strict=True):
+        _label_roofs(axes, panel_roofs, theme)
         _label_batches(axes, panel.of(points), frames, theme)
     return figure
 
@@ -113,28 +113,28 @@ def roofs(frames: Frames, panel: Panel) -> list[Roof]:
     panel
         Technology and platform.
     """
-    found: dict[tuple[float, float], tuple[dict[str, None], list[str]]] = {}
+    by_limits: dict[tuple[float, float], tuple[dict[str, None], list[str]]] = {}
     rows = panel.of(frames.plots.roofs)[["bytes_per_s", "operations_per_s", "machine", "scheme"]]
     for *limits, machine, scheme in rows.itertuples(index=False):
-        machines, schemes = found.setdefault((limits[0], limits[1]), ({}, []))
+        machines, schemes = by_limits.setdefault((limits[0], limits[1]), ({}, []))
         machines[machine] = None
         schemes.append(scheme)
-    return [Roof(*limits, tuple(machines), tuple(schemes)) for limits, (machines, schemes) in found.items()]
+    return [Roof(*limits, tuple(machines), tuple(schemes)) for limits, (machines, schemes) in by_limits.items()]
 
 
 def _draw_points(axes: Axes, points: pd.DataFrame, models: Sequence[str], frames: Frames, theme: Theme) -> None:
-    for (model, scheme, phase), own in points.groupby(["model", "scheme", "phase"], observed=True, sort=False):
+    for (model, scheme, phase), group in points.groupby(["model", "scheme", "phase"], observed=True, sort=False):
         color = _color(str(scheme), frames, theme)
-        own = own.sort_values("batch")
+        group = group.sort_values("batch")
         axes.plot(
-            own["intensity"], own["operations_per_s"], color=color, linewidth=1.2, markersize=8, markeredgewidth=1.6,
-            marker=MARKERS[models.index(model) % len(MARKERS)], linestyle="-" if len(own) > 1 else "none",
-            markerfacecolor=theme.background if phase == "decode" else color, zorder=2.5,
+            group["intensity"], group["operations_per_s"], color=color, linewidth=1.2, markersize=8,
+            marker=MARKERS[models.index(model) % len(MARKERS)], linestyle="-" if len(group) > 1 else "none",
+            markerfacecolor=theme.background if phase == "decode" else color, markeredgewidth=1.6, zorder=2.5,
         )  # fmt: skip
 
 
 def _scale(drawn: Sequence[Axes], points: pd.DataFrame, roofs_at: Sequence[Sequence[Roof]]) -> None:
-    every = [roof for own in roofs_at for roof in own]
+    every = [roof for panel_roofs in roofs_at for roof in panel_roofs]
     intensity, speed = points["intensity"], points["operations_per_s"]
     x_low = min(intensity.min(), *(roof.ridge for roof in every)) / 3
     x_high = max(intensity.max(), *(roof.ridge for roof in every)) * 4
@@ -149,20 +149,23 @@ def _scale(drawn: Sequence[Axes], points: pd.DataFrame, roofs_at: Sequence[Seque
     log_ticks(drawn[0].yaxis, "")
 
 
-def _draw_roofs(axes: Axes, own: Sequence[Roof], frames: Frames, theme: Theme, handles: dict[str, Line2D]) -> None:
+def _draw_roofs(
+    axes: Axes, panel_roofs: Sequence[Roof], frames: Frames, theme: Theme, handles: dict[str, Line2D]
+) -> None:
     x_low, x_high = axes.get_xlim()
-    for i, roof in enumerate(own):
-        several = len(own) > 1 and len(roof.schemes) == 1
-        color = _color(roof.schemes[0], frames, theme) if several else theme.text
+    for i, roof in enumerate(panel_roofs):
+        by_scheme = len(panel_roofs) > 1 and len(roof.schemes) == 1
+        color = _color(roof.schemes[0], frames, theme) if by_scheme else theme.text
         x = np.array([x_low, roof.ridge, x_high])
         y = np.minimum(x * roof.bytes_per_s, roof.operations_per_s)
         dashes = ROOF_DASHES[i % len(ROOF_DASHES)]
         axes.plot(x, y, color=color, linewidth=1.6, linestyle=dashes, zorder=1.8)
-        label = f"roof of {' = '.join(roof.machines)}" + (f" ({' = '.join(roof.schemes)})" if len(own) > 1 else "")
+        schemes = f" ({' = '.join(roof.schemes)})" if len(panel_roofs) > 1 else ""
+        label = f"roof of {' = '.join(roof.machines)}{schemes}"
         handles.setdefault(label, Line2D([], [], color=color, linewidth=1.6, linestyle=dashes))
 
 
-def _label_roofs(axes: Axes, own: Sequence[Roof], theme: Theme) -> None:
+def _label_roofs(axes: Axes, panel_roofs: Sequence[Roof], theme: Theme) -> None:
     """Write the peak over the right end of each roof, and each bandwidth at the foot of its slope."""
     to_axes = axes.transScale + axes.transLimits
 
@@ -170,13 +173,13 @@ def _label_roofs(axes: Axes, own: Sequence[Roof], theme: Theme) -> None:
         return float(to_axes.transform((1.0, value))[1])
 
     above = 2.0
-    for peak in sorted({roof.operations_per_s for roof in own}, reverse=True):
+    for peak in sorted({roof.operations_per_s for roof in panel_roofs}, reverse=True):
         over = above - height(peak) > LABEL_ROOM
         axes.annotate(f"{with_unit(peak, '')}op/s", (1, peak), xycoords=("axes fraction", "data"), fontsize=11,
                       xytext=(-4, 4 if over else -4), textcoords="offset points", ha="right",
                       va="bottom" if over else "top", color=theme.text)  # fmt: skip
         above = height(peak)
-    for bandwidth in sorted({roof.bytes_per_s for roof in own}):
+    for bandwidth in sorted({roof.bytes_per_s for roof in panel_roofs}):
         x = max(_from_axes(axes, 0, SLOPE_LABEL_AT[0]), _from_axes(axes, 1, SLOPE_LABEL_AT[1]) / bandwidth)
         axes.annotate(f"{with_unit(bandwidth, 'B')}/s", (x, x * bandwidth), xytext=(-7, 0), textcoords="offset points",
                       ha="right", va="bottom", fontsize=11, color=theme.text)  # fmt: skip
@@ -189,27 +192,28 @@ def _from_axes(axes: Axes, axis: int, fraction: float) -> float:
 
 
 def _label_batches(axes: Axes, points: pd.DataFrame, frames: Frames, theme: Theme) -> None:
-    """Write the batch at both ends of one line of each phase, that which spans most."""
-    wanted: list[Label] = []
-    for _, of_phase in points.groupby("phase", observed=True, sort=False):
+    """Write the batch at both ends of the line of each phase that spans the widest range of intensities."""
+    labels: list[Label] = []
+    for _, phase_points in points.groupby("phase", observed=True, sort=False):
         lines = [
-            own.sort_values("batch") for _, own in of_phase.groupby(["model", "scheme"], observed=True, sort=False)
+            line.sort_values("batch")
+            for _, line in phase_points.groupby(["model", "scheme"], observed=True, sort=False)
         ]
-        line = max(lines, key=lambda own: own["intensity"].max() / own["intensity"].min())
+        line = max(lines, key=lambda line: line["intensity"].max() / line["intensity"].min())
         if len(line) > 1:
             color = _color(str(line["scheme"].iloc[0]), frames, theme)
             for x, y, batch in line[["intensity", "operations_per_s", "batch"]].iloc[[0, -1]].itertuples(index=False):
-                wanted.append(Label(x, y, f"batch {token_tick(int(batch))}", color))
-    if not wanted:
+                labels.append(Label(x, y, f"batch {token_tick(int(batch))}", color))
+    if not labels:
         return
     drawn = [np.asarray(line.get_xydata()) for line in axes.lines]
     texts = _inside([label.get_window_extent() for label in axes.texts], axes)
-    taken = np.concatenate([points[["intensity", "operations_per_s"]].to_numpy(float), texts])
-    place_labels(axes, wanted, taken, [(line[:, 0], line[:, 1]) for line in drawn], MAX_DISTANCE)
+    occupied = np.concatenate([points[["intensity", "operations_per_s"]].to_numpy(float), texts])
+    place_labels(axes, labels, occupied, [(line[:, 0], line[:, 1]) for line in drawn], MAX_DISTANCE)
 
 
 def _inside(boxes: Sequence[Bbox], axes: Axes) -> NDArray[np.float64]:
-    """Return points, in data, that fill what other texts take, shape (points, 2)."""
+    """Return points, in data coordinates, that cover the boxes of other texts, shape (points, 2)."""
     pixels = [
         (box.x0 + across * box.width, box.y0 + up * box.height)
         for box in boxes
@@ -220,17 +224,17 @@ def _inside(boxes: Sequence[Bbox], axes: Axes) -> NDArray[np.float64]:
 
 
 def _legend(points: pd.DataFrame, models: Sequence[str], frames: Frames, theme: Theme) -> dict[str, Line2D]:
-    """Return a handle a scheme, a phase and, where there are several, a model."""
-    found = {scheme: Line2D([], [], color=_color(scheme, frames, theme), linewidth=5) for scheme in frames.schemes}
+    """Return a handle for each scheme, each phase and, where there are several, each model."""
+    handles = {scheme: Line2D([], [], color=_color(scheme, frames, theme), linewidth=5) for scheme in frames.schemes}
     for phase in [name for name in PHASES if (points["phase"] == name).any()]:
         face = theme.background if phase == "decode" else theme.text
-        found[phase] = Line2D([], [], color=theme.text, marker="o", markersize=8, linestyle="none", markeredgewidth=1.6,
-                              markerfacecolor=face)  # fmt: skip
+        handles[phase] = Line2D([], [], color=theme.text, marker="o", markersize=8, linestyle="none",
+                                markeredgewidth=1.6, markerfacecolor=face)  # fmt: skip
     if len(models) > 1:
         for i, model in enumerate(models):
-            found[model] = Line2D([], [], color=theme.text, marker=MARKERS[i % len(MARKERS)], markersize=8,
-                                  linestyle="none")  # fmt: skip
-    return found
+            handles[model] = Line2D([], [], color=theme.text, marker=MARKERS[i % len(MARKERS)], markersize=8,
+                                    linestyle="none")  # fmt: skip
+    return handles
 
 
 def _color(scheme: str, frames: Frames, theme: Theme) -> str:

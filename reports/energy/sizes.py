@@ -1,4 +1,4 @@
-"""Plots over model size: one line a scheme, one panel a technology and platform."""
+"""Plots over model size: a line for each scheme, a panel for each technology and platform."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,10 +42,10 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, frames: Frames, theme: Theme) -> Fi
     lines_at = [_lines(panel.of(rows), column, frames, ratios, theme) for panel in panels]
     if isinstance(plot, RatioPlot) and plot.arithmetic:
         papers = frames.plots.papers[in_phase(frames.plots.papers, plot.phase)]
-        papers = papers.fillna({column: 1.0})  # of a comparison of platforms alone, which the papers do not tell apart
+        papers = papers.fillna({column: 1.0})  # where only platforms are compared: the papers know none
         for lines, panel in zip(lines_at, panels, strict=True):
-            own = Panel(panel.technology, "").of(papers)
-            lines += [_as_papers(line) for line in _lines(own, column, frames, ratios, theme)]
+            unplaced = Panel(panel.technology, "").of(papers)
+            lines += [_as_papers(line) for line in _lines(unplaced, column, frames, ratios, theme)]
     limits_at = [_limits(lines, frames, panel) if ratios else [] for lines, panel in zip(lines_at, panels, strict=True)]
     for axes, panel, lines, limits in zip(drawn, panels, lines_at, limits_at, strict=True):
         draw_lines(axes, lines, theme)
@@ -58,16 +58,16 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, frames: Frames, theme: Theme) -> Fi
         _scale(axes, ratios, len(frames.models))
     if ratios:
         values = [value for lines in lines_at for line in lines for value in line.value.tolist()]
-        beside = any(line.thin for lines in lines_at for line in lines)
-        scale_ratios(drawn[0], values, WIDE_BESIDE if beside else WIDE_RATIOS)
+        two_accountings = any(line.thin for lines in lines_at for line in lines)
+        scale_ratios(drawn[0], values, WIDE_BESIDE if two_accountings else WIDE_RATIOS)
         drawn[0].set_ylim(top=1.1 * max([drawn[0].get_ylim()[1] / 1.1, *(v for at in limits_at for v, _ in at)]))
     baseline = frames.baseline
     label = "energy per token" if per_token else "energy"
     for axes in left_panels(drawn):
         axes.set_ylabel(f"{baseline.name} energy / energy" if ratios and baseline is not None else label)
     set_title(figure, frames, text)
-    named = named_handles(drawn)
-    legend_below(figure, named.values(), named.keys(), None if len(panels) > 1 else 2)
+    handles = named_handles(drawn)
+    legend_below(figure, handles.values(), handles.keys(), None if len(panels) > 1 else 2)
     settle(figure)  # the labels find their places in it
     for axes, lines, limits in zip(drawn, lines_at, limits_at, strict=True):
         label_points(axes, lines, limits, labels=4 if any(line.thin for line in lines) else 7)
@@ -82,33 +82,39 @@ def _lines(rows: pd.DataFrame, column: str, frames: Frames, ratios: bool, theme:
     groups: list[tuple[list[str], pd.DataFrame]] = []
     baseline = frames.baseline
     for scheme in frames.schemes:
-        own = rows[rows["scheme"] == scheme].sort_values(["parameters", "model"])
+        cases = rows[rows["scheme"] == scheme].sort_values(["parameters", "model"])
         alone = len(frames.schemes) == 1
-        if ratios and baseline is not None and scheme == baseline.scheme and not alone and np.allclose(own[column], 1):
+        if (
+            ratios
+            and baseline is not None
+            and scheme == baseline.scheme
+            and not alone
+            and np.allclose(cases[column], 1)
+        ):
             continue
-        same = [names for names, other in groups if np.allclose(other[column], own[column], rtol=1e-9, atol=0)]
+        same = [names for names, other in groups if np.allclose(other[column], cases[column], rtol=1e-9, atol=0)]
         if same:
             same[0].append(scheme)
         else:
-            groups.append(([scheme], own))
+            groups.append(([scheme], cases))
     family_of = {name: family or name for name, family in frames.models["family"].items()}
     families = list(dict.fromkeys(family_of.values()))
     if len(families) == len(family_of):  # nothing to join: one line through all
         family_of, families = dict.fromkeys(family_of, ""), [""]
-    told_apart = 1 < len(families) <= MAX_FAMILIES
+    by_family = 1 < len(families) <= MAX_FAMILIES
     lines = []
-    for names, own in groups:
+    for names, cases in groups:
         i = list(frames.schemes).index(names[0])
         for j, family in enumerate(families):
-            points = own[own["model"].map(family_of).astype(str) == family]
+            points = cases[cases["model"].map(family_of).astype(str) == family]
             line = PlotLine(
                 schemes=tuple(names),
-                family=f"{family} shapes" if told_apart else "",
+                family=f"{family} shapes" if by_family else "",
                 x=points["parameters"].to_numpy(float),
                 value=points[column].to_numpy(float),
                 ratio=points["ratio_to_baseline"].to_numpy(float),
                 color=theme.series[i % len(theme.series)],
-                marker=MARKERS[(j if told_apart else i) % len(MARKERS)],
+                marker=MARKERS[(j if by_family else i) % len(MARKERS)],
                 dashes=DASHES[i % len(DASHES)],
             )
             lines.append(line)
@@ -146,7 +152,7 @@ def _scale(axes: Axes, ratios: bool, models: int) -> None:
 
 
 def _limits(lines: Sequence[PlotLine], frames: Frames, panel: Panel) -> list[tuple[float, str]]:
-    """Return what each drawn scheme tends to as the hidden size grows, and its colour."""
+    """Return the limit of each drawn scheme's ratio as the hidden size grows, and its colour."""
     limits = frames.plots.limits
     ratio = limits[limits["technology"] == panel.technology].set_index("scheme")["ratio"]
     colors = {line.schemes[0]: line.color for line in lines}

@@ -130,8 +130,8 @@ def unmeasured_line(frames: Frames) -> str:
     ]
     if not parts:
         return ""
-    told = "which have no registers, selection or clock, and look cheaper than measured arrays do"
-    return f"Not measured, and priced by operators alone, {told}: {'; '.join(parts)}."
+    remark = "which have no registers, selection or clock, and look cheaper than measured arrays do"
+    return f"Not measured, and priced by operators alone, {remark}: {'; '.join(parts)}."
 
 
 def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:

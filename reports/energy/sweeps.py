@@ -1,4 +1,4 @@
-"""One quantity over a value of the workload: one line a scheme, one panel a technology and platform."""
+"""One quantity over an axis of the workload: a line for each scheme, a panel for each technology and platform."""
 
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ def draw_sweep(plot: SweepPlot, frames: Frames, theme: Theme) -> Figure:
     Parameters
     ----------
     plot
-        Which quantity over which value. Other values of the workload are the first of theirs; the title names them.
+        Which quantity over which axis. Other axes of the workload are at their first value; the title names them.
     frames
         Of a run.
     theme
@@ -49,10 +49,10 @@ def draw_sweep(plot: SweepPlot, frames: Frames, theme: Theme) -> Figure:
     """
     rows, others = swept_rows(plot, frames)
     models = list(frames.models.index)
-    kept = [models[i] for i in np.linspace(0, len(models) - 1, min(MAX_MODELS, len(models))).astype(int)]
+    selected = [models[i] for i in np.linspace(0, len(models) - 1, min(MAX_MODELS, len(models))).astype(int)]
     panels = panels_of(frames)
     figure, drawn = draw_panels(panels)
-    lines_at = [_lines(plot, panel.of(rows), kept, frames, theme) for panel in panels]
+    lines_at = [_lines(plot, panel.of(rows), selected, frames, theme) for panel in panels]
     values = [value for lines in lines_at for line in lines for value in line.value.tolist()]
     for axes, lines in zip(drawn, lines_at, strict=True):
         draw_lines(axes, lines, theme, CROWDED_POINTS)
@@ -66,23 +66,23 @@ def draw_sweep(plot: SweepPlot, frames: Frames, theme: Theme) -> Figure:
         label = QUANTITIES[plot.quantity].name
     for axes in left_panels(drawn):
         axes.set_ylabel(label)
-    set_title(figure, frames, others + cut_text(len(kept), len(models)))
+    set_title(figure, frames, others + cut_text(len(selected), len(models)))
     drawn_lines = [line for lines in lines_at for line in lines]
     legend_below(figure, *_legend(drawn_lines, theme), None if len(panels) > 1 else 3)
     settle(figure)  # the labels find their places in it
-    if plot.quantity in ("energy_per_token_j", "ratio_to_baseline") and len(kept) == 1:
+    if plot.quantity in ("energy_per_token_j", "ratio_to_baseline") and len(selected) == 1:
         for axes, lines in zip(drawn, lines_at, strict=True):
             label_points(axes, lines, labels=3)
     return figure
 
 
 def swept_rows(plot: SweepPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
-    """Return the summary rows of a sweep over one value, the others at their first, and what the title says of them.
+    """Return the summary rows of a sweep over one axis, the others at their first value, and a text for the title.
 
     Parameters
     ----------
     plot
-        Over which value, in which phase.
+        Over which axis, in which phase.
     frames
         Of a run.
     """
@@ -93,8 +93,8 @@ def swept_rows(plot: SweepPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
             rows = rows[rows[axis] == value]
     rows = rows[in_phase(rows, plot.phase)]
     batch, prompt, new = (0 if axis == plot.over else value for axis, value in first.items())
-    whole = bool((rows["phase"] == "request").any())
-    parts: list[str] = [plot.phase or ("request" if whole else "")]
+    has_request = bool((rows["phase"] == "request").any())
+    parts: list[str] = [plot.phase or ("request" if has_request else "")]
     parts += [f"{prompt} prompt token{'s' * (prompt > 1)}"] * bool(prompt)
     parts += [f"{new} new token{'s' * (new > 1)}"] * bool(new)
     parts += [f"batch {batch}"] * (batch > 0 and (batch > 1 or not prompt))
@@ -103,16 +103,16 @@ def swept_rows(plot: SweepPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
 
 def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frames, theme: Theme) -> list[PlotLine]:
     baseline = frames.baseline
-    found: list[PlotLine] = []
+    lines: list[PlotLine] = []
     for i, scheme in enumerate(frames.schemes):
-        own = rows[(rows["scheme"] == scheme) & rows["model"].isin(models)]
-        its_own = plot.quantity == "ratio_to_baseline" and baseline is not None and scheme == baseline.scheme
-        if its_own and len(frames.schemes) > 1 and np.allclose(own["ratio_to_baseline"], 1):
+        scheme_rows = rows[(rows["scheme"] == scheme) & rows["model"].isin(models)]
+        is_baseline = plot.quantity == "ratio_to_baseline" and baseline is not None and scheme == baseline.scheme
+        if is_baseline and len(frames.schemes) > 1 and np.allclose(scheme_rows["ratio_to_baseline"], 1):
             continue
         for j, model in enumerate(models):
-            points = own[own["model"] == model].sort_values(plot.over)
+            points = scheme_rows[scheme_rows["model"] == model].sort_values(plot.over)
             style = j if len(models) > 1 else i
-            found.append(
+            lines.append(
                 PlotLine(
                     schemes=(scheme,),
                     family=model if len(models) > 1 else "",
@@ -124,11 +124,11 @@ def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frame
                     dashes=DASHES[style % len(DASHES)],
                 )
             )
-    return found
+    return lines
 
 
 def _legend(lines: list[PlotLine], theme: Theme) -> tuple[list[Line2D], list[str]]:
-    """Return a handle a scheme and, where there are several, a handle a model."""
+    """Return a handle for each scheme and, where there are several, each model."""
     handles: dict[str, Line2D] = {}
     for line in lines:
         if not line.family:

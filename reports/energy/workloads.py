@@ -1,4 +1,4 @@
-"""Which workload and which phase a picture shows, and how its title says so."""
+"""Which workload and which phase a picture shows, and its title."""
 
 import math
 import textwrap
@@ -56,7 +56,7 @@ def workload_text(batch: int, prompt: int, new: int) -> str:
 
 
 def first_rows(frames: Frames, phase: PhaseName | None) -> tuple[pd.DataFrame, str]:
-    """Return the summary rows of the first workload in one phase, and what the title says of them.
+    """Return the summary rows of the first workload in one phase, and a text for the title.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ def in_phase(rows: pd.DataFrame, phase: PhaseName | None) -> NDArray[np.bool_]:
     phase
         None: the whole request where there are new tokens, else prefill.
     """
-    wanted = phase or np.where(rows["new_tokens"] > 0, REQUEST, "prefill")
-    return np.asarray(rows["phase"].astype(str) == wanted, dtype=bool)
+    selected = phase or np.where(rows["new_tokens"] > 0, REQUEST, "prefill")
+    return np.asarray(rows["phase"].astype(str) == selected, dtype=bool)
 
 
 def phase_text(phase: PhaseName | None, new_tokens: int) -> str:

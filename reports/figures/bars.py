@@ -1,4 +1,4 @@
-"""Stacked horizontal bars, one a model and scheme."""
+"""Stacked horizontal bars, one for each model and scheme."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,12 +10,12 @@ from bitjoule.reports.figures.style import Theme
 
 MAX_BARS = 24
 LONGEST_NAME = 24
-NAMES_IN = 2.4  # what the names of the bars take of a figure's width
+NAMES_IN = 2.4  # least width of the bars' names
 IN_PER_CHARACTER = 0.105
-END_FRACTION = 0.02  # of an axis, a character of the text behind a bar takes
+END_FRACTION = 0.02  # width of a character behind a bar, as a fraction of the axis
 
 
-def kept_models(models: Sequence[str], bars_each: int) -> set[str]:
+def shown_models(models: Sequence[str], bars_each: int) -> set[str]:
     """Return the models that are shown: all, or as many as fit, evenly spread.
 
     Parameters
@@ -29,15 +29,15 @@ def kept_models(models: Sequence[str], bars_each: int) -> set[str]:
     return {models[i] for i in np.linspace(0, len(models) - 1, min(most, len(models))).astype(int)}
 
 
-def cut_text(kept: int, models: int) -> str:
-    """Return what a title says of models left out.
+def cut_text(shown: int, models: int) -> str:
+    """Return a remark for a title on models that are not drawn, or nothing.
 
     Parameters
     ----------
-    kept, models
-        How many are shown, of how many.
+    shown, models
+        Number of models drawn, and of all.
     """
-    return f", {kept} of {models} models" if kept < models else ""
+    return f", {shown} of {models} models" if shown < models else ""
 
 
 def bar_name(parts: Sequence[str]) -> str:

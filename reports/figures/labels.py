@@ -15,7 +15,7 @@ MIN_DISTANCE = 0.015  # of the panel, between a point and its text
 
 
 class Label(NamedTuple):
-    """A text that is wanted at a point, in data."""
+    """A text for a point, in data coordinates."""
 
     x: float
     y: float
@@ -24,7 +24,7 @@ class Label(NamedTuple):
 
 
 class _InData:
-    """The axes' own coordinates. textalloc draws the whole figure, to settle it, unless it is told the coordinates."""
+    """The axes' own coordinates. Without a transform textalloc draws the whole figure to settle it."""
 
     def _as_mpl_transform(self, axes: Axes) -> Transform:
         return axes.transData
@@ -32,18 +32,18 @@ class _InData:
 
 def place_labels(
     axes: Axes,
-    wanted: Sequence[Label],
+    labels: Sequence[Label],
     points: NDArray[np.float64],
     lines: Sequence[tuple[ArrayLike, ArrayLike]],
     max_distance: float,
 ) -> list[tuple[Text, Line2D | None]]:
-    """Write labels where there is room, each with a line to its point where it is not beside it.
+    """Write labels where there is room, with a line to the point of a label that does not lie next to it.
 
     Parameters
     ----------
     axes
         Where; its layout is settled.
-    wanted
+    labels
         The labels, at least one.
     points
         What must not be written on, in data, shape (points, 2).
@@ -57,7 +57,7 @@ def place_labels(
     list
         The labels that found room, and their lines.
     """
-    x, y, text, colors = (list(column) for column in zip(*wanted, strict=True))
+    x, y, text, colors = (list(column) for column in zip(*labels, strict=True))
     axes.autoscale(enable=False)  # the lines that lead to labels do not widen the axes
     _, _, texts, leaders = textalloc.allocate(
         axes, x, y, text,

@@ -29,13 +29,13 @@ class PlotLine:
     schemes
         Names of the schemes whose values these are: those that coincide share a line.
     family
-        Of the models, for the legend; empty where families are not told apart.
+        Of the models, for the legend; empty where families share a marker.
     x, value, ratio
         Where its points lie, and their ratio to the baseline; shape (points,).
     color, marker, dashes
         How it is drawn.
     note
-        Put behind its name.
+        Appended to its name.
     thin
         Whether it is drawn thin with hollow markers, for comparison with the others.
     """
@@ -57,7 +57,7 @@ class PlotLine:
         return ", ".join(part for part in (" = ".join(self.schemes), self.family, self.note) if part)
 
 
-def draw_lines(axes: Axes, lines: Sequence[PlotLine], theme: Theme, many: int = CROWDED_POINTS) -> None:
+def draw_lines(axes: Axes, lines: Sequence[PlotLine], theme: Theme, crowded_from: int = CROWDED_POINTS) -> None:
     """Draw lines, thinner where there are many points.
 
     Parameters
@@ -68,12 +68,12 @@ def draw_lines(axes: Axes, lines: Sequence[PlotLine], theme: Theme, many: int = 
         Which.
     theme
         Light or dark.
-    many
+    crowded_from
         Points beyond which lines are thinner.
     """
-    crowded = sum(len(line.x) for line in lines if not line.thin) > many
+    crowded = sum(len(line.x) for line in lines if not line.thin) > crowded_from
     for line in lines:
-        joined = len(np.unique(line.x)) == len(line.x)  # different things of one size are no curve
+        joined = len(np.unique(line.x)) == len(line.x)  # models of one size do not form a curve
         axes.plot(
             line.x, line.value, color=line.color, linestyle=line.dashes if joined else "none", marker=line.marker,
             markersize=5 if crowded or line.thin else 7, linewidth=1 if crowded or line.thin else 2, label=line.label,
@@ -120,25 +120,25 @@ def label_points(
         At most, of one line.
     """
     edges = list(axes.get_xlim())
-    wanted = [
+    texts = [
         Label(edges[0] * (edges[1] / edges[0]) ** 0.25, limit, f"{significant(limit)}×", color)
         for limit, color in limits
     ]
     for key in dict.fromkeys((line.schemes, line.note) for line in lines):
-        own = [line for line in lines if (line.schemes, line.note) == key]
-        x, value, ratio = (np.concatenate([getattr(line, name) for line in own]) for name in ("x", "value", "ratio"))
+        group = [line for line in lines if (line.schemes, line.note) == key]
+        x, value, ratio = (np.concatenate([getattr(line, name) for line in group]) for name in ("x", "value", "ratio"))
         if np.isnan(ratio).all() or np.allclose(ratio, 1):
             continue
-        if ratio.max() < 1.02 * ratio.min():  # one number says it all
-            wanted.append(Label(x[-1], value[-1], f"{significant(ratio[-1])}×", own[0].color))
+        if ratio.max() < 1.02 * ratio.min():  # a constant ratio is written once
+            texts.append(Label(x[-1], value[-1], f"{significant(ratio[-1])}×", group[0].color))
         else:
-            wanted += [Label(x[i], value[i], f"{significant(ratio[i])}×", own[0].color) for i in _spread(x, labels)]
-    if not wanted:
+            texts += [Label(x[i], value[i], f"{significant(ratio[i])}×", group[0].color) for i in _spread(x, labels)]
+    if not texts:
         return
     drawn = [(line.x, line.value) for line in lines]
     drawn += [(np.array(edges), np.array([limit, limit])) for limit, _ in limits]
     inside = axes.get_window_extent()
-    for label, leader in place_labels(axes, wanted, _markers(axes, lines), drawn, MAX_DISTANCE):
+    for label, leader in place_labels(axes, texts, _markers(axes, lines), drawn, MAX_DISTANCE):
         box = label.get_window_extent()
         if not (inside.x0 < box.x0 and box.x1 < inside.x1 and inside.y0 < box.y0 and box.y1 < inside.y1):
             label.remove()

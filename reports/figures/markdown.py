@@ -25,14 +25,14 @@ def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]], text: Sequen
 
 
 def side_by_side(summary: pd.DataFrame, models: int, schemes: int) -> NDArray[np.intp]:
-    """Return the rows of a summary that differ in their scheme alone, beside each other.
+    """Return the rows of a summary, those that differ in their scheme alone in one line.
 
     Parameters
     ----------
     summary
         Or a part of it that holds the same phases of every case.
     models, schemes
-        How many it is of.
+        Number of models and of schemes in it.
 
     Returns
     -------
@@ -49,8 +49,8 @@ def cut(rows: int, max_rows: int, file: str) -> str:
     Parameters
     ----------
     rows, max_rows
-        How many there are, and are shown.
+        Number of rows, and of those shown.
     file
-        Which holds all.
+        Name of the file with all rows.
     """
     return f"\n\nThe first {max_rows} of {rows} rows; all are in {file}." if rows > max_rows else ""

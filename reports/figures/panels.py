@@ -87,12 +87,12 @@ def draw_panels(
 
 
 def _columns(panels: Sequence[Panel]) -> int:
-    """Return how many panels a row has: technologies or platforms, or what leaves few places empty."""
+    """Return how many panels a row has: technologies or platforms, or a number that leaves few places empty."""
     if len(panels) <= PANELS_A_ROW:
         return len(panels)
     counts = {len({panel.technology for panel in panels}), len({panel.platform for panel in panels})}
-    named = [count for count in counts if 1 < count <= PANELS_A_ROW]
-    return max(named, default=2 if len(panels) == 4 else PANELS_A_ROW)
+    fitting = [count for count in counts if 1 < count <= PANELS_A_ROW]
+    return max(fitting, default=2 if len(panels) == 4 else PANELS_A_ROW)
 
 
 def left_panels(axes: Iterable[Axes]) -> list[Axes]:
@@ -103,12 +103,12 @@ def left_panels(axes: Iterable[Axes]) -> list[Axes]:
     axes
         Of a figure.
     """
-    found = []
-    for one in axes:
-        spec = one.get_subplotspec()
+    left = []
+    for panel in axes:
+        spec = panel.get_subplotspec()
         if spec is None or spec.is_first_col():
-            found.append(one)
-    return found
+            left.append(panel)
+    return left
 
 
 def legend_below(figure: Figure, handles: Iterable[Artist], labels: Iterable[str], columns: int | None = None) -> None:
@@ -137,14 +137,14 @@ def legend_columns(labels: Sequence[str], width_in: float) -> int:
     Parameters
     ----------
     labels
-        What it says.
+        Of its entries.
     width_in
         Its room in inches.
     """
 
     def needed_in(columns: int) -> float:
-        own = np.array_split(list(map(len, labels)), columns)  # as matplotlib fills them
-        return sum(HANDLE_IN + IN_PER_CHARACTER * float(column.max()) for column in own)
+        label_columns = np.array_split(list(map(len, labels)), columns)  # as matplotlib fills them
+        return sum(HANDLE_IN + IN_PER_CHARACTER * float(column.max()) for column in label_columns)
 
     return next((n for n in range(min(len(labels), LEGEND_COLUMNS), 1, -1) if needed_in(n) <= width_in), 1)
 
@@ -155,7 +155,7 @@ def legend_in(labels: Sequence[str], width_in: float) -> float:
     Parameters
     ----------
     labels
-        What it says.
+        Of its entries.
     width_in
         Its room in inches.
     """
@@ -163,11 +163,11 @@ def legend_in(labels: Sequence[str], width_in: float) -> float:
 
 
 def named_handles(axes: Iterable[Axes]) -> dict[str, Artist]:
-    """Return what carries each label on some panels, each label once.
+    """Return the legend handle of each label on some panels, each label once.
 
     Parameters
     ----------
     axes
         The panels.
     """
-    return {label: handle for one in axes for handle, label in zip(*one.get_legend_handles_labels(), strict=True)}
+    return {label: handle for panel in axes for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}

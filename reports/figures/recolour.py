@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 from bitjoule.reports.figures.style import DARK, LIGHT, Theme, shades
 
-MOST_SHADES = 24  # of one family, that a picture stacks
+MOST_SHADES = 24  # most parts of one family in a picture
 SAME = 2.5 / 255
 
 
@@ -45,27 +45,27 @@ def recolour(figure: Figure) -> None:
 
 @cache
 def dark_colors() -> dict[str, str]:
-    """Return the colour of the dark theme that stands for each of the light one.
+    """Return the colour of the dark theme that replaces each of the light one.
 
     Raises
     ------
     ValueError
-        Two colours of the dark theme stand for one of the light theme.
+        Two colours of the dark theme replace one of the light theme.
     """
-    found: dict[str, str] = {}
+    dark_of: dict[str, str] = {}
     for light, dark in zip(_colors(LIGHT), _colors(DARK), strict=True):
-        apart = np.abs(np.subtract(to_rgb(found.setdefault(light, dark)), to_rgb(dark))).max()
+        apart = np.abs(np.subtract(to_rgb(dark_of.setdefault(light, dark)), to_rgb(dark))).max()
         if apart > SAME:  # shades between hues can round to one light colour and to neighbouring dark ones
-            raise ValueError(f"{light} is {found[light]} and {dark} on a dark page")
-    return found
+            raise ValueError(f"{light} is {dark_of[light]} and {dark} on a dark page")
+    return dark_of
 
 
 def _colors(theme: Theme) -> list[str]:
     """Return every colour of a theme, in an order that is the same for all."""
-    whole = [theme.background, theme.text, theme.grid, *theme.series, theme.small, theme.spilled, theme.idle]
+    plain = [theme.background, theme.text, theme.grid, *theme.series, theme.small, theme.spilled, theme.idle]
     families = [color for family in (*theme.families, theme.cache) for color in family]
     between = [color for family in theme.families for count in range(1, MOST_SHADES) for color in shades(family, count)]
-    return [to_hex(color) for color in (*whole, *families, *between)]
+    return [to_hex(color) for color in (*plain, *families, *between)]
 
 
 def _dark(color: Any) -> Any:

@@ -18,10 +18,10 @@ from bitjoule.reports.figures.digits import parameters, prefix
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1, 1)), (0, (8, 2, 2, 2, 2, 2)))
 PNG_DPI = 150
-PALER = 0.45  # of a hue is kept
+PALER = 0.45  # fraction of a hue in its paler shade
 WIDE = 10  # beyond this quotient of its ends an axis of a quantity is logarithmic
-TICK_FRACTION = 0.022  # of an axis, a character of a tick's label takes
-LOG_DIGITS = ((100, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))  # of ticks, up to such quotients of an axis's ends
+TICK_FRACTION = 0.022  # width of a character of a tick's label, as a fraction of the axis
+LOG_DIGITS = ((100, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))  # of ticks, below these quotients of an axis's ends
 NARROW = 8  # below this quotient of its ends an axis has too few round numbers for logarithmic ticks
 
 
@@ -32,7 +32,7 @@ class Theme:
     Parameters
     ----------
     suffix
-        Put behind the file's name.
+        Appended to the file's stem.
     background, text, grid
         Of the page.
     series
@@ -157,7 +157,7 @@ def settle(figure: Figure) -> None:
 
 
 def shades(family: Sequence[str], count: int) -> list[str]:
-    """Return as many hues as asked for, from a family's darkest to its lightest, or paler where there are many.
+    """Return `count` hues, from a family's darkest to its lightest, or paler where there are many.
 
     Parameters
     ----------
@@ -217,9 +217,9 @@ def token_axis(axes: Axes, label: str, values: Sequence[int]) -> None:
     ordered = sorted(values)
     position = {value: float(to_axes.transform((value, 1.0))[0]) for value in ordered}
 
-    def fit(one: int, other: int) -> bool:
-        room = TICK_FRACTION * (len(token_tick(one)) + len(token_tick(other)) + 3) / 2
-        return position[other] - position[one] > room
+    def fit(left: int, right: int) -> bool:
+        room = TICK_FRACTION * (len(token_tick(left)) + len(token_tick(right)) + 3) / 2
+        return position[right] - position[left] > room
 
     steps = (ordered[::step] for step in range(1, len(ordered)))
     shown = next((ticks for ticks in steps if all(fit(*pair) for pair in pairwise(ticks))), ordered[-1:])

@@ -28,12 +28,12 @@ def library_panels(table: pd.DataFrame) -> list[Panel]:
     table
         Of a gates experiment.
     """
-    libraries = table.drop_duplicates("library")  # not by node as well: an unknown one, NaN, equals no other
+    libraries = table.drop_duplicates("library")  # the node is no key: an unknown one is NaN, which equals no other
     pairs = zip(libraries["library"], libraries["node_nm"], strict=True)
     return [Panel(library, "" if np.isnan(node_nm) else f"{node_nm:g} nm") for library, node_nm in pairs]
 
 
-def of_library(panel: Panel, table: pd.DataFrame) -> pd.DataFrame:
+def library_rows(panel: Panel, table: pd.DataFrame) -> pd.DataFrame:
     """Return a panel's rows.
 
     Parameters
@@ -58,28 +58,26 @@ def draw_zeros(summary: pd.DataFrame, theme: Theme) -> Figure:
     """
     sweeps, saved = swept(summary), savings(summary)
     names = list(dict.fromkeys(zip(sweeps["array"], sweeps[SWEPT], strict=True)))
-    several = len({sweep for _, sweep in names}) > 1
+    many_sweeps = len({sweep for _, sweep in names}) > 1
     panels = library_panels(sweeps)
     figure, drawn = draw_panels(panels, shared=False)
     others = summary.drop(sweeps.index)
     others = others[others["array"].isin(sweeps["array"])]
     stimuli = list(dict.fromkeys(others["stimulus"]))
     for axes, panel in zip(drawn, panels, strict=True):
-        lines, own = [], of_library(panel, sweeps)
+        lines, panel_rows = [], library_rows(panel, sweeps)
         for i, (array, sweep) in enumerate(names):
-            points = own[(own["array"] == array) & (own[SWEPT] == sweep)]
-            own_saving = saved[
-                (saved["library"] == panel.technology) & (saved["array"] == array) & (saved[SWEPT] == sweep)
-            ]
-            note = f"{100 * own_saving['effectiveness'].iloc[-1]:.0f} % of the ideal saving" if len(panels) == 1 else ""
-            name = f"{array}, {sweep}" if several else array
+            points = panel_rows[(panel_rows["array"] == array) & (panel_rows[SWEPT] == sweep)]
+            saving = saved[(saved["library"] == panel.technology) & (saved["array"] == array) & (saved[SWEPT] == sweep)]
+            note = f"{100 * saving['effectiveness'].iloc[-1]:.0f} % of the ideal saving" if len(panels) == 1 else ""
+            name = f"{array}, {sweep}" if many_sweeps else array
             lines += _sweep(points, i, name, note, theme)
         draw_lines(axes, lines, theme)
-        beside = of_library(panel, others)
-        _draw_others(axes, beside, [array for array, _ in names], stimuli, theme)
+        other_rows = library_rows(panel, others)
+        _draw_others(axes, other_rows, [array for array, _ in names], stimuli, theme)
         axes.set_xlabel("zero weights (%)")
         axes.set_xlim(-3, 103)
-        highest = max([own["energy_fj"].max(), *beside["energy_fj"]]) * J_PER_FJ
+        highest = max([panel_rows["energy_fj"].max(), *other_rows["energy_fj"]]) * J_PER_FJ
         unit_axis(axes, "J", 0.0, highest)
     drawn[0].set_ylabel(Y_LABEL)
     figure.suptitle("Energy per MAC against the fraction of zero weights")
@@ -145,14 +143,14 @@ def draw_bits(summary: pd.DataFrame, theme: Theme) -> Figure:
     figure, drawn = draw_panels(panels, shared=False)
     lines_at = []
     for axes, panel in zip(drawn, panels, strict=True):
-        own, lines = of_library(panel, first), []
+        panel_rows, lines = library_rows(panel, first), []
         for i, kind in enumerate(names):
-            points = own[(own[kinds] == list(kind)).all(axis=1)].sort_values("activation_bits")
+            points = panel_rows[(panel_rows[kinds] == list(kind)).all(axis=1)].sort_values("activation_bits")
             lines += _bits_lines(points, i, _label(kind, names), theme)
         draw_lines(axes, lines, theme)
         lines_at.append(lines)
-        token_axis(axes, "activation width (bits)", sorted(set(own["activation_bits"])))
-        unit_axis(axes, "J", 0.0, own["energy_fj"].max() * J_PER_FJ)
+        token_axis(axes, "activation width (bits)", sorted(set(panel_rows["activation_bits"])))
+        unit_axis(axes, "J", 0.0, panel_rows["energy_fj"].max() * J_PER_FJ)
     drawn[0].set_ylabel(Y_LABEL)
     figure.suptitle("Energy per MAC against the activation width")
     handles, labels = drawn[0].get_legend_handles_labels()

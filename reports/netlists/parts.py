@@ -10,7 +10,7 @@ from bitjoule.reports.figures.bars import MAX_BARS, draw_bars
 from bitjoule.reports.figures.digits import prefix, with_unit
 from bitjoule.reports.figures.panels import legend_below, named_handles
 from bitjoule.reports.figures.style import Theme, new_figure
-from bitjoule.reports.netlists.lines import J_PER_FJ, library_panels, of_library
+from bitjoule.reports.netlists.lines import J_PER_FJ, library_panels, library_rows
 
 BAR_IN, REST_IN, WIDTH_IN = 0.55, 1.9, 7.4
 REST = ("input", "wires")  # not parts of the array
@@ -38,12 +38,12 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme, share
     figure = new_figure(WIDTH_IN * len(panels) + 2.0, REST_IN + BAR_IN * shown)
     drawn = list(figure.subplots(1, len(panels), squeeze=False).flat)
     for axes, panel in zip(drawn, panels, strict=True):
-        own = of_library(panel, cases).head(MAX_BARS)
-        factor, unit = prefix(float(own["energy_fj"].max()) * J_PER_FJ)
-        ends = [with_unit(value * J_PER_FJ, "J") for value in own["energy_fj"]]
+        panel_cases = library_rows(panel, cases).head(MAX_BARS)
+        factor, unit = prefix(float(panel_cases["energy_fj"].max()) * J_PER_FJ)
+        ends = [with_unit(value * J_PER_FJ, "J") for value in panel_cases["energy_fj"]]
         drawn_bars = bars.loc[[panel.technology]].head(MAX_BARS)
-        whole = 100 / drawn_bars.sum(axis=1) if share else pd.Series(J_PER_FJ / factor, drawn_bars.index)
-        draw_bars(axes, drawn_bars.mul(whole, axis="index"), ends, _names(own), _colors(theme), theme)
+        scale = 100 / drawn_bars.sum(axis=1) if share else pd.Series(J_PER_FJ / factor, drawn_bars.index)
+        draw_bars(axes, drawn_bars.mul(scale, axis="index"), ends, _names(panel_cases), _colors(theme), theme)
         for glitches in axes.containers[1::2]:
             for bar in glitches:
                 bar.set_hatch(HATCH)
@@ -54,14 +54,14 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme, share
     stimuli = set(cases["stimulus"])
     figure.suptitle(f"Energy per MAC by part{f', {stimuli.pop()}' if len(stimuli) == 1 else ''}")
     hatched = Patch(facecolor=theme.text, edgecolor=theme.background, hatch=HATCH)
-    named = {**named_handles(drawn), GLITCHES: hatched}
-    legend_below(figure, named.values(), named)
+    handles = {**named_handles(drawn), GLITCHES: hatched}
+    legend_below(figure, handles.values(), handles)
     return figure
 
 
-def _names(own: pd.DataFrame) -> list[str]:
+def _names(cases: pd.DataFrame) -> list[str]:
     """Return the bars' names: arrays or stimuli, or both where both differ."""
-    arrays, stimuli = (own[column].tolist() for column in ("array", "stimulus"))
+    arrays, stimuli = (cases[column].tolist() for column in ("array", "stimulus"))
     if len(set(stimuli)) == 1:
         return arrays
     return stimuli if len(set(arrays)) == 1 else [f"{pair[0]}\n{pair[1]}" for pair in zip(arrays, stimuli, strict=True)]
@@ -78,7 +78,8 @@ def _with_glitches(total: pd.DataFrame, settled: pd.DataFrame) -> pd.DataFrame:
 
 def _colors(theme: Theme) -> dict[str, str]:
     """Return the colours of parts, neighbours unlike each other, and of what glitches add to them."""
-    one, two, three, four = theme.families
-    hues = (theme.cache[0], one[0], four[0], one[2], three[1], two[1], theme.small, theme.spilled, theme.idle, three[3])
-    own = dict(zip((*PARTS, *REST), hues, strict=True))
-    return own | {f"_{part}": color for part, color in own.items()}
+    blue, orange, green, purple = theme.families
+    hues = [theme.cache[0], blue[0], purple[0], blue[2], green[1], orange[1]]
+    hues += [theme.small, theme.spilled, theme.idle, green[3]]
+    colors = dict(zip((*PARTS, *REST), hues, strict=True))
+    return colors | {f"_{part}": color for part, color in colors.items()}

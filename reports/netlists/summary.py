@@ -34,22 +34,22 @@ COUNTED = (
 )
 
 
-def gates_markdown(found: GatesResult, max_rows: int) -> str:
+def gates_markdown(result: GatesResult, max_rows: int) -> str:
     """Return what was measured as Markdown.
 
     Parameters
     ----------
-    found
+    result
         The measurements.
     max_rows
         Rows shown.
     """
-    told = _sparsity(found.summary, max_rows)
-    parts = [f"# {found.name}", found.description, _table(found.summary, max_rows), *told]
+    sparsity = _sparsity(result.summary, max_rows)
+    parts = [f"# {result.name}", result.description, _table(result.summary, max_rows), *sparsity]
     parts += [
-        _parts(found.results, found.summary, max_rows),
+        _parts(result.results, result.summary, max_rows),
         COUNTED,
-        *(f"Not read: {text}." for text in found.unread),
+        *(f"Not read: {text}." for text in result.unread),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -79,14 +79,14 @@ def _table(summary: pd.DataFrame, max_rows: int) -> str:
 
 
 def _sparsity(summary: pd.DataFrame, max_rows: int) -> list[str]:
-    """Return what zeros save, and what other operands take beside a sweep."""
-    found = savings(summary)
-    if found.empty:
+    """Return what zeros save, and the energies of other operands relative to a sweep."""
+    saved = savings(summary)
+    if saved.empty:
         return []
-    told = []
-    for row in found.groupby(["library", "array", SWEPT], sort=False).tail(1).to_dict("records"):
+    parts = []
+    for row in saved.groupby(["library", "array", SWEPT], sort=False).tail(1).to_dict("records"):
         shares, energies = ([row[f"{name}{end}"] for end in ("_first", "")] for name in ("zero_share", "energy_fj"))
-        told.append(
+        parts.append(
             f"Does sparsity pay? {row['array']} in {row['library']}, {row[SWEPT]}: from {100 * shares[0]:.0f} to "
             f"{100 * shares[1]:.0f} % zeros a MAC goes from {significant(energies[0])} to {significant(energies[1])} "
             f"fJ, {100 * row['saving']:.0f} % less. If zero weights cost nothing it would be "
@@ -94,18 +94,18 @@ def _sparsity(summary: pd.DataFrame, max_rows: int) -> list[str]:
         )
     rows = [
         [row["library"], row["array"], row[SWEPT], *(f"{100 * row[key]:.1f}" for key in SHARES)]
-        for row in found.head(max_rows).to_dict("records")
+        for row in saved.head(max_rows).to_dict("records")
     ]
     headers = ["library", "array", "operands", "zeros (%)", "saved (%)", "ideal (%)", "effectiveness (%)"]
-    told.append(markdown(headers, rows, [0, 1, 2]) + cut(len(found), max_rows, "summary.csv"))
+    parts.append(markdown(headers, rows, [0, 1, 2]) + cut(len(saved), max_rows, "summary.csv"))
     for row in beside_sweeps(summary).to_dict("records"):
         change = row["energy_fj"] / row["sweep_fj"] - 1
-        told.append(
+        parts.append(
             f"{row['array']} in {row['library']} with {row['stimulus']}: {100 * row['zero_share']:.1f} % zeros, "
             f"{significant(row['energy_fj'])} fJ, {100 * abs(change):.0f} % {'more' if change > 0 else 'less'} than "
             f"{row[SWEPT]} at the same share ({significant(row['sweep_fj'])} fJ)."
         )
-    return told
+    return parts
 
 
 def _parts(results: pd.DataFrame, summary: pd.DataFrame, max_rows: int) -> str:
@@ -115,26 +115,26 @@ def _parts(results: pd.DataFrame, summary: pd.DataFrame, max_rows: int) -> str:
     return markdown(["library", "array", "operands", *(f"{part} (fJ)" for part in table.columns)], rows, [0, 1, 2])
 
 
-def drawings(found: GatesResult) -> dict[str, Callable[[Theme], Figure]]:
+def drawings(result: GatesResult) -> dict[str, Callable[[Theme], Figure]]:
     """Return what draws each plot that an experiment asks for, by file name.
 
     A plot over zeros is left out where no array was run with several shares.
 
     Parameters
     ----------
-    found
+    result
         The measurements.
     """
-    plots = zip(stems([plot.kind for plot in found.plots]), found.plots, strict=True)
-    swept_zeros = not swept(found.summary).empty
-    return {name: partial(_draw, plot, found) for name, plot in plots if plot.kind != "energy_vs_zeros" or swept_zeros}
+    plots = zip(stems([plot.kind for plot in result.plots]), result.plots, strict=True)
+    swept_zeros = not swept(result.summary).empty
+    return {name: partial(_draw, plot, result) for name, plot in plots if plot.kind != "energy_vs_zeros" or swept_zeros}
 
 
-def _draw(plot: GatesPlot, found: GatesResult, theme: Theme) -> Figure:
+def _draw(plot: GatesPlot, result: GatesResult, theme: Theme) -> Figure:
     match plot.kind:
         case "energy_vs_zeros":
-            return draw_zeros(found.summary, theme)
+            return draw_zeros(result.summary, theme)
         case "energy_vs_bits":
-            return draw_bits(found.summary, theme)
+            return draw_bits(result.summary, theme)
         case "parts":
-            return draw_parts(found.results, found.summary, theme, plot.share)
+            return draw_parts(result.results, result.summary, theme, plot.share)
