@@ -8,6 +8,6 @@ The bottom of bitjoule; it imports nothing of ours. Reading order::
     prices/        what operations, accesses and areas cost at a technology, and the key of each price
     papers/        the papers' accounting, their printed numbers, scaling laws
     system/        whole requests on a platform: mapped, counted, priced
-    catalog        what ships, for ``bitjoule list`` and ``bitjoule show``
+    catalog        the built-in entries, for ``bitjoule list`` and ``bitjoule show``
     data/          every number, with its source
 """

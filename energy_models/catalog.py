@@ -1,4 +1,4 @@
-"""What ships, as tables and as single entries with their sources: for ``bitjoule list`` and ``bitjoule show``."""
+"""Built-in entries, as tables and one by one with their sources: for ``bitjoule list`` and ``bitjoule show``."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 
 
 def listing(kind: str) -> Listing:
-    """Return every entry of a kind, a row each.
+    """Return every entry of a kind, one per row.
 
     Parameters
     ----------
@@ -168,10 +168,10 @@ def _technology_entry(name: str) -> Entry:
 
 
 def _memory_entry(name: str) -> Entry:
-    found = [memory for memory in memories() if memory.name == name]
+    matches = [memory for memory in memories() if memory.name == name]
     headers = (*MEMORY_HEADERS, "where", "note")
-    rows = [(*_memory_row(memory), memory.where, memory.note) for memory in found]
-    return Entry({}, Listing(headers, rows), references(memory.source for memory in found))
+    rows = [(*_memory_row(memory), memory.where, memory.note) for memory in matches]
+    return Entry({}, Listing(headers, rows), references(memory.source for memory in matches))
 
 
 _LISTINGS: Mapping[str, Callable[[], Listing]] = {

@@ -2,6 +2,6 @@
 
 ``components``   the parts of an energy by name, in order, with the hues that plots give them
 ``phases``       a request as a list of steps: prefill, decode, or any other
-``block``        what a part states: matmuls, element-wise work, stored values, values kept between tokens
+``block``        what a part states: matmuls, element-wise work, stored values, values cached between tokens
 ``transformer``  the parts of a decoder-only transformer
 """

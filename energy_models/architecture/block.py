@@ -67,7 +67,7 @@ class Linear(NamedTuple):
     copies
         Stored matrices of this size, experts; tokens spread evenly over them.
     stored_as
-        What of a scheme says how it is stored; empty where another part stores it.
+        The scheme's entry that gives its storage; empty where another part stores it.
     """
 
     component: str
@@ -90,7 +90,7 @@ class MatmulSizes(NamedTuple):
 
 
 class Product(NamedTuple):
-    """A matmul of activations with what is kept between tokens.
+    """A matmul of activations with cached keys or values.
 
     Parameters
     ----------
@@ -136,22 +136,22 @@ class Part:
     elementwise
         The rest of its work.
     stored
-        Values beside the matmuls' own, by what stores them: ``other`` for norms and positions, ``embedding``.
-    kept
+        Values besides the matmuls' own, by what stores them: ``other`` for norms and positions, ``embedding``.
+    cached
         Keys and values that each token adds to the KV cache.
     embedded
         Values of table rows read from off-chip memory for each token.
     activations_read, residual_written, inputs_written
-        What crosses the chip's edge for each token if activations do not stay on chip: residual stream and outputs that
-        come back for norms and activation functions, residual stream written, inputs of the next linears written.
+        Values that cross the chip's edge for each token if activations do not stay on chip: residual stream and outputs
+        read for norms and activation functions, residual stream written, inputs of the next linears written.
     live
-        Values for each token that must be held at once.
+        Values for each token that must be stored at the same time.
     """
 
     matmuls: tuple[Linear | Product, ...] = ()
     elementwise: tuple[Elementwise, ...] = ()
     stored: tuple[tuple[str, int], ...] = ()
-    kept: int = 0
+    cached: int = 0
     embedded: int = 0
     activations_read: Form = nothing
     residual_written: Form = nothing
@@ -167,7 +167,7 @@ class Block(NamedTuple):
 
 
 class Described(Protocol):
-    """What counting needs to know of a model; `ModelShape` and `Matmul` have it."""
+    """What counting needs of a model; `ModelShape` and `Matmul` provide it."""
 
     @property
     def blocks(self) -> tuple[Block, ...]:

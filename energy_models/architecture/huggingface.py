@@ -1,6 +1,6 @@
 """The shape of a model from its Hugging Face ``config.json``.
 
-A config file leaves out what equals the default of its model type: data/huggingface.yaml holds each type's defaults.
+A config file omits what equals the default of its model type: data/huggingface.yaml holds each type's defaults.
 """
 
 import json
@@ -25,9 +25,9 @@ ACTIVATIONS = {
 class _ModelType(Strict):
     """How one ``model_type`` writes its shape."""
 
-    keys: dict[str, str]  # our name -> the config's
-    defaults: dict[str, Any]  # the config's keys, where the file leaves them out
-    shape: dict[str, Any]  # ours, the same for every model of this type
+    keys: dict[str, str]  # ModelShape's key -> the config's
+    defaults: dict[str, Any]  # of the config's keys, where the file omits them
+    shape: dict[str, Any]  # ModelShape's keys, the same for every model of this type
     extra_positions: int = 0  # rows of a learned position table beyond the config's positions
 
 
@@ -73,21 +73,21 @@ def read_config(path: Path, file: str | None = None) -> ModelShape:
         wrong, expected = unknown_name("model_type", name, supported_types())
         raise InputError([document.problem(("model_type",), wrong, expected)])
     model_type = _model_types()[name]
-    # a key that is null has its type's default like a missing one, but for the two that are derived from others
-    derived = {model_type.keys.get(ours) for ours in ("kv_heads", "head_dim")}
+    # a null key takes its type's default, as a missing one does, except for the two that are derived from others
+    derived = {model_type.keys.get(field) for field in ("kv_heads", "head_dim")}
     defaults = {key: value for key, value in model_type.defaults.items() if key not in derived or key not in config}
-    written = defaults | {key: value for key, value in config.items() if value is not None}
+    config_values = defaults | {key: value for key, value in config.items() if value is not None}
     shape: dict[str, Any] = dict(model_type.shape)
     lines = dict(document.lines)
-    for ours, theirs in model_type.keys.items():
-        lines[(ours,)] = document.line((theirs,))
-        if theirs in written:
-            shape[ours] = written[theirs]
+    for field, config_key in model_type.keys.items():
+        lines[(field,)] = document.line((config_key,))
+        if config_key in config_values:
+            shape[field] = config_values[config_key]
     shape["activation"] = _activation(document, shape.get("activation"), model_type.keys["activation"])
     if type(shape.get("learned_positions")) is int:
         shape["learned_positions"] += model_type.extra_positions
-    narrow = written.get("word_embed_proj_dim")
-    if narrow is not None and narrow != written.get("hidden_size"):
+    narrow = config_values.get("word_embed_proj_dim")
+    if narrow is not None and narrow != config_values.get("hidden_size"):
         wrong = f"{brief(narrow)} differs from hidden_size"
         raise InputError([document.problem(("word_embed_proj_dim",), wrong, "an embedding as wide as the model")])
     shape["note"] = f"read from a Hugging Face config.json of type {name}"
@@ -140,12 +140,12 @@ def read_json(path: Path, file: str) -> Document:
         raise InputError([Problem(file, error.lineno, "file", f"JSON: {error.msg}", "valid JSON")]) from None
     except RecursionError:
         raise whole_file(file, "is nested too deeply", "a config.json") from None
-    except ValueError as error:  # of ours below, or a number of over 4300 digits
+    except ValueError as error:  # from the two hooks, or a number of over 4300 digits
         raise whole_file(file, brief(str(error))[1:-1], "a config.json") from None
     if not isinstance(data, dict):
         raise whole_file(file, f"got {brief(data)}", "a JSON object")
     lines: dict[KeyPath, int] = {(): 1}
     for key in data:
-        found = re.search(re.escape(json.dumps(key)) + r"\s*:", text)
-        lines[(key,)] = text.count("\n", 0, found.start()) + 1 if found else 1
+        match = re.search(re.escape(json.dumps(key)) + r"\s*:", text)
+        lines[(key,)] = text.count("\n", 0, match.start()) + 1 if match else 1
     return Document(file, data, lines)

@@ -1,4 +1,4 @@
-"""Where the matmuls and the element-wise work of some models stand in arrays over cases."""
+"""Positions of the matmuls and the element-wise work of models in arrays over cases."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -37,7 +37,7 @@ class LaidOut(NamedTuple):
     elementwise
         Component, operations and values of an element, the work, and repeats.
     live, logits
-        Values that must be held for each token, and for each output.
+        Values that must be stored for each token, and for each output.
     """
 
     slot: Indices
@@ -57,12 +57,12 @@ class LaidOut(NamedTuple):
 
 
 class Layout:
-    """The components of some models, and the slots that their matmuls stand in.
+    """The components of some models, and the slots of their matmuls.
 
     Parameters
     ----------
     models
-        The models. Those of one component in different blocks stand in different slots.
+        The models. Matmuls of one component in different blocks have different slots.
 
     Attributes
     ----------
@@ -94,10 +94,12 @@ class Layout:
                 elementwise |= {work.component: None for part in block.parts for work in part.elementwise}
         self.matmuls, self.elementwise = tuple(slots), tuple(elementwise)
         self.kinds = tuple(dict.fromkeys(self.kind_of.values()))
-        each = [(name, i) for name, count in slots.items() for i in range(count)]
-        self.component = np.array([self.matmuls.index(name) for name, _ in each])
-        self.kind = np.array([self.kinds.index(self.kind_of[name]) if name in self.kind_of else 0 for name, _ in each])
-        self._slots = {at: slot for slot, at in enumerate(each)}
+        slot_keys = [(name, i) for name, count in slots.items() for i in range(count)]
+        self.component = np.array([self.matmuls.index(name) for name, _ in slot_keys])
+        self.kind = np.array(
+            [self.kinds.index(self.kind_of[name]) if name in self.kind_of else 0 for name, _ in slot_keys]
+        )
+        self._slots = {key: slot for slot, key in enumerate(slot_keys)}
         self._models = [self._compiled(model) for model in models]
         values = [stored_values(model.blocks) for model in models]
         self.stored = {key: np.array([float(v[key]) for v in values]) for key in values[0]} if values else {}
@@ -123,12 +125,12 @@ class Layout:
         return np.array([getattr(self.kinds[i], name) for i in self.kind], dtype=np.bool_)
 
     def _compiled(self, model: Described) -> LaidOut:
-        seen: dict[str, int] = {}
+        occurrences: dict[str, int] = {}
         linears: list[tuple[float, ...]] = []
         products: list[tuple[int, Product, int]] = []
         for matmul, repeats in all_matmuls(model.blocks):
-            at = seen[matmul.component] = seen.get(matmul.component, -1) + 1
-            slot = self._slots[matmul.component, at]
+            index = occurrences[matmul.component] = occurrences.get(matmul.component, -1) + 1
+            slot = self._slots[matmul.component, index]
             if isinstance(matmul, Linear):
                 size = (matmul.in_features, matmul.out_features, matmul.bias, matmul.uses, matmul.copies)
                 linears.append((slot, *size, repeats, matmul.kind.role == "head"))
@@ -136,7 +138,7 @@ class Layout:
                 products.append((slot, matmul, repeats))
         table = np.array(linears, dtype=np.float64).reshape(-1, 8).T
         parts = tuple((part, block.repeats) for block in model.blocks for part in block.parts)
-        work = [(part, count, one) for part, count in parts for one in part.elementwise]
+        work = [(part, count, operation) for part, count in parts for operation in part.elementwise]
         return LaidOut(
             slot=table[0].astype(np.intp),
             k=table[1],
@@ -150,15 +152,20 @@ class Layout:
             products=tuple(products),
             parts=parts,
             elementwise=tuple(
-                (self.elementwise.index(one.component), functions()[one.function].each, one, count)
-                for _, count, one in work
+                (
+                    self.elementwise.index(operation.component),
+                    functions()[operation.function].per_element,
+                    operation,
+                    count,
+                )
+                for _, count, operation in work
             ),
             live=max((part.live for part, _ in parts), default=0),
             logits=max(table[2] * table[7], default=0.0),
         )
 
     def groups(self, model: Indices) -> Iterator[tuple[LaidOut, Indices | slice]]:
-        """Yield each model of some cases and which of the cases are its.
+        """Yield each model of some cases, and which of the cases it has.
 
         Parameters
         ----------
@@ -168,5 +175,5 @@ class Layout:
         for i in np.unique(model).tolist() if len(model) > 1 else model.tolist():
             cases = np.flatnonzero(model == i)
             first, last = int(cases[0]), int(cases[-1])
-            # a sweep's neighbouring cases are of one model: views of arrays instead of copies
+            # neighbouring cases of a sweep have one model: views of arrays instead of copies
             yield self._models[i], slice(first, last + 1) if last - first + 1 == len(cases) else cases

@@ -91,9 +91,9 @@ def _prefill(cases: Cases) -> Steps:
 
 
 def _decode(cases: Cases) -> Steps:
-    new = cases.new_tokens
-    happens = (new > 0).astype(np.float64)
-    return Steps(happens, cases.prompt_tokens + (new + 1) / 2, happens, new, happens)
+    new_tokens = cases.new_tokens
+    happens = (new_tokens > 0).astype(np.float64)
+    return Steps(happens, cases.prompt_tokens + (new_tokens + 1) / 2, happens, new_tokens, happens)
 
 
 PHASES = (Phase(PREFILL, _prefill), Phase(DECODE, _decode))

@@ -19,7 +19,7 @@ MAX_PARAMETERS = 10**18  # below 2**63, and every count of operations a finite f
 
 
 def _defaults_are_optional(schema: dict[str, Any]) -> None:
-    """Tell the JSON Schema of the two keys whose default depends on others."""
+    """Mark the two keys whose default depends on others as optional in the JSON Schema."""
     schema["required"] = [key for key in schema["required"] if key not in ("kv_heads", "head_dim")]
 
 
@@ -48,7 +48,7 @@ class ModelShape(Strict):
     experts, active_experts
         FFNs in a block, and how many of them a token uses.
     family
-        Models of one style and training; plots join their points.
+        Models of one style and training; plots connect their points.
     source, where, note
         Citation key, the place in it, and what was inferred.
     """
@@ -96,7 +96,7 @@ class ModelShape(Strict):
                     "heads",
                 )
             data["head_dim"] = hidden // heads
-        data.setdefault("head_dim", 1)  # hidden or heads is wrong: that is the one thing to report
+        data.setdefault("head_dim", 1)  # hidden or heads is wrong: report only that
         return data
 
     @model_validator(mode="after")
@@ -118,7 +118,7 @@ class ModelShape(Strict):
     @property
     def blocks(self) -> tuple[Block, ...]:
         """What the model consists of, in the order it runs."""
-        first = transformer.embedding(self.hidden, self.vocabulary, self.learned_positions)
+        embedding = transformer.embedding(self.hidden, self.vocabulary, self.learned_positions)
         attention = transformer.attention(
             self.hidden, self.heads, self.kv_heads, self.head_dim, norm=self.norm, qkv_bias=self.qkv_bias,
             output_bias=self.output_bias, sub_norm=self.sub_norm, post_norm=self.post_norm, qk_norm=self.qk_norm,
@@ -128,14 +128,14 @@ class ModelShape(Strict):
             self.hidden, self.ffn, self.activation, gated=self.ffn_gated, norm=self.norm, bias=self.ffn_bias,
             sub_norm=self.sub_norm, post_norm=self.post_norm, experts=self.experts, active=self.active_experts,
         )  # fmt: skip
-        last = transformer.head(self.hidden, self.vocabulary, norm=self.norm, tied=self.tied_embedding)
-        return Block((first,)), Block((attention, ffn), self.layers), Block((last,))
+        head = transformer.head(self.hidden, self.vocabulary, norm=self.norm, tied=self.tied_embedding)
+        return Block((embedding,)), Block((attention, ffn), self.layers), Block((head,))
 
     @property
     def linears(self) -> tuple[Linear, ...]:
         """The weight matrices of one layer, in the order they run."""
         layer = self.blocks[1]
-        return tuple(one for part in layer.parts for one in part.matmuls if isinstance(one, Linear))
+        return tuple(matmul for part in layer.parts for matmul in part.matmuls if isinstance(matmul, Linear))
 
     @property
     def parameters(self) -> int:
@@ -177,8 +177,8 @@ def _family(path: Path) -> dict[str, ModelShape]:
     family = validate(_Family, document)
     cited = {"family": family.family, "source": family.source, "where": family.where, "note": family.note}
     return {
-        name: shape_from(document, {**cited, **family.defaults, **own}, ("models", name))
-        for name, own in family.models.items()
+        name: shape_from(document, {**cited, **family.defaults, **dimensions}, ("models", name))
+        for name, dimensions in family.models.items()
     }
 
 

@@ -45,21 +45,21 @@ def attention(
     """
     q, kv, group = heads * head_dim, kv_heads * head_dim, heads // kv_heads
 
-    def each_kv_head(at: At) -> tuple[Floats, Floats]:
+    def per_kv_head(at: At) -> tuple[Floats, Floats]:
         return at.queries * group, at.repeats * (at.batch * kv_heads)
 
     def scores(at: At) -> MatmulSizes:
-        m, times = each_kv_head(at)
+        m, times = per_kv_head(at)
         return MatmulSizes(m, np.full_like(m, head_dim), at.context, times)
 
     def values(at: At) -> MatmulSizes:
-        m, times = each_kv_head(at)
+        m, times = per_kv_head(at)
         return MatmulSizes(m, at.context, np.full_like(m, head_dim), times)
 
     def pairs(at: At) -> Floats:
         return at.batch * at.queries * at.repeats * at.context * heads
 
-    def whole(at: At) -> Floats:  # 1 where rows are normed or quantised as a whole before the output projection
+    def whole_rows(at: At) -> Floats:  # 1 where rows are normed or quantised as a whole before the output projection
         return np.maximum(at.quantises, sub_norm)
 
     normed = hidden * (1 + post_norm) + q * sub_norm + (q + kv) * qk_norm
@@ -88,10 +88,10 @@ def attention(
         ),
         elementwise=tuple(work),
         stored=(("other", norm_values(norm, hidden * (1 + post_norm) + q * sub_norm + 2 * head_dim * qk_norm)),),
-        kept=2 * kv,
-        activations_read=lambda at: 2 * hidden + q * whole(at),
+        cached=2 * kv,
+        activations_read=lambda at: 2 * hidden + q * whole_rows(at),
         residual_written=lambda _: hidden,
-        inputs_written=lambda at: hidden + q * whole(at),
+        inputs_written=lambda at: hidden + q * whole_rows(at),
         live=2 * hidden + q + 2 * kv,
     )
 
@@ -115,8 +115,8 @@ def feed_forward(
     experts, active
         Networks, and how many of them a token uses; a router chooses if there are several.
     """
-    used = inner * active
-    branches = used * (1 + gated)
+    active_width = inner * active
+    branches = active_width * (1 + gated)
 
     def activated(at: At) -> Floats:  # 1 where the outputs come back before the down projection
         return np.maximum(np.maximum(at.quantises, sub_norm), gated)
@@ -131,20 +131,22 @@ def feed_forward(
         router = Linear("ffn_router", hidden, experts, bias=False, uses=1, kind=MatmulKind.ROUTER, stored_as="other")
         matmuls.insert(0, router)
     work = [
-        Elementwise("norm", norm, lambda at: at.tokens * (hidden * (1 + post_norm) + used * sub_norm)),
-        Elementwise("activation_quantisation", "quantisation", lambda at: at.tokens * (hidden + used) * at.quantises),
-        Elementwise("activation_function", activation, lambda at: at.tokens * used),
+        Elementwise("norm", norm, lambda at: at.tokens * (hidden * (1 + post_norm) + active_width * sub_norm)),
+        Elementwise(
+            "activation_quantisation", "quantisation", lambda at: at.tokens * (hidden + active_width) * at.quantises
+        ),
+        Elementwise("activation_function", activation, lambda at: at.tokens * active_width),
         Elementwise("residual", "residual", lambda at: at.tokens * hidden),
     ]
     if gated:
-        work.append(Elementwise("activation_function", "gate", lambda at: at.tokens * used))
+        work.append(Elementwise("activation_function", "gate", lambda at: at.tokens * active_width))
     return Part(
         matmuls=tuple(matmuls),
         elementwise=tuple(work),
         stored=(("other", norm_values(norm, hidden * (1 + post_norm) + inner * experts * sub_norm)),),
         activations_read=lambda at: 2 * hidden + branches * activated(at),
         residual_written=lambda _: hidden,
-        inputs_written=lambda at: hidden + used * activated(at),
+        inputs_written=lambda at: hidden + active_width * activated(at),
         live=2 * hidden + branches,
     )
 

@@ -1,4 +1,4 @@
-"""Number formats: how wide a value is, whether it needs a multiplier, what its price follows where none is printed."""
+"""Number formats: how wide a value is, whether it needs a multiplier, how unprinted prices are derived."""
 
 from collections.abc import Callable
 from functools import cache
@@ -21,7 +21,7 @@ class NumberFormat(Strict):
     kind
         ``ternary`` is −1, 0, +1; ``binary`` is ±1.
     priced_between
-        Two formats through whose prices, log-log over the bits, this one's lies where no row prices it.
+        Two formats; where no row prices this one, its price lies on the log-log line over the bits through theirs.
     scales
         Whether values share a scale; default: all but floating-point ones.
     in_schemes
@@ -51,12 +51,12 @@ class _Formats(Strict):
     formats: dict[str, NumberFormat]
 
     @model_validator(mode="after")
-    def _known(self) -> Self:
+    def _bounds_exist(self) -> Self:
         for name, number_format in self.formats.items():
-            for i, other in enumerate(number_format.priced_between or ()):
-                if other not in self.formats:
+            for i, bound in enumerate(number_format.priced_between or ()):
+                if bound not in self.formats:
                     raise wrong_value(
-                        *unknown_name("format", other, self.formats), "formats", name, "priced_between", i
+                        *unknown_name("format", bound, self.formats), "formats", name, "priced_between", i
                     )
             narrow, wide = number_format.priced_between or ("", "")
             if narrow and self.formats[narrow].bits >= self.formats[wide].bits:
@@ -136,11 +136,11 @@ def computed(number_format: NumberFormat) -> bool:
 
 
 def format_name(accepts: Callable[[NumberFormat], bool]) -> OneOf:
-    """Return what annotates a text that must name one of some formats.
+    """Return the annotation of a text that must name one of some formats.
 
     Parameters
     ----------
     accepts
-        Tells which.
+        Whether a format may be named.
     """
     return OneOf(lambda: [name for name, number_format in formats().items() if accepts(number_format)])

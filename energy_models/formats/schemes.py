@@ -15,8 +15,8 @@ from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
 
 Computed = Annotated[str, format_name(computed)]
-Weights = Annotated[str, format_name(lambda one: one.in_schemes)]
-Attention = Annotated[str, format_name(lambda one: computed(one) or one.kind == "binary")]
+Weights = Annotated[str, format_name(lambda number_format: number_format.in_schemes)]
+Attention = Annotated[str, format_name(lambda number_format: computed(number_format) or number_format.kind == "binary")]
 
 
 class Scheme(Strict):
@@ -31,13 +31,13 @@ class Scheme(Strict):
     activations
         Format of the linears' inputs, in which products and sums are priced.
     attention
-        Format of both attention products and of an expert router; ``binary`` stands for keys and values of ±1 with INT8
+        Format of both attention products and of an expert router; ``binary`` means keys and values of ±1 with INT8
         queries and probabilities.
     rescale
         Format of the scales and biases of a quantised linear; none for floating-point weights.
     weight_storage, kv_cache, embedding, lm_head
         How weights, keys and values, and both vocabulary tables are stored (`bitjoule.energy_models.formats.storage`).
-        Default: as the weights' and the attention's format say, and the tables in the format of the scales.
+        Default: the formats of the weights and of the attention; for the tables, the format of the scales.
     source, where
         Citation key and the place in it.
     """
@@ -61,7 +61,11 @@ class Scheme(Strict):
         if not self.quantised and self.rescale is not None:
             raise wrong_value(f"rescale with {self.weights} weights", "no `rescale`: they have no scales")
         if not self.quantised and scaled(self.activations):
-            floats = sorted(name for name, one in formats().items() if computed(one) and not one.scaled)
+            floats = sorted(
+                name
+                for name, number_format in formats().items()
+                if computed(number_format) and not number_format.scaled
+            )
             raise wrong_value(f"{self.weights} weights with {self.activations} activations", choices(floats))
         for key in ("weight_storage", "kv_cache", "embedding", "lm_head"):
             name = getattr(self, key)
@@ -93,7 +97,7 @@ class Scheme(Strict):
 
     @property
     def vector(self) -> str:
-        """Format of everything that is no matrix product, and of what lies between the linears."""
+        """Format of everything but matrix products, and of the values between the linears."""
         return self.rescale or self.activations
 
     @property
@@ -156,7 +160,7 @@ def schemes() -> dict[str, Scheme]:
         What a package contributes is wrong.
     """
 
-    def read(path: Path) -> dict[str, Scheme]:
+    def read_file(path: Path) -> dict[str, Scheme]:
         return validate(_Schemes, read_document(path)).schemes
 
-    return with_contributed("bitjoule.schemes", "scheme", read(DATA / "schemes.yaml"), read)
+    return with_contributed("bitjoule.schemes", "scheme", read_file(DATA / "schemes.yaml"), read_file)

@@ -77,13 +77,13 @@ def storages() -> dict[str, Storage]:
 
 @cache
 def counted_formats() -> tuple[str, ...]:
-    """Return what a count of the long table can be of: every number format, every packing, and nothing (cycles)."""
+    """Return the formats that the long table counts in: every number format, every packing, and none (cycles)."""
     return (*dict.fromkeys((*formats(), *storages())), "")
 
 
 @cache
 def plain_storage(number_format: str) -> str:
-    """Return the storage that a format has unless a scheme says otherwise.
+    """Return the default storage of a format.
 
     Parameters
     ----------

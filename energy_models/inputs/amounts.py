@@ -42,7 +42,7 @@ def price_of(amount: Amount, factor: float = 1.0) -> Price:
     amount
         A number, or a band.
     factor
-        What it is multiplied with.
+        Multiplies the amount.
     """
     if isinstance(amount, Band):
         return Price(amount.low * factor, amount.nominal * factor, amount.high * factor)

@@ -1,8 +1,8 @@
 """YAML as plain data that remembers the line of every key.
 
-PyYAML's own loader forgets where a value stood, lets a later duplicate key win and expands aliases without bound.
+PyYAML's own loader discards the position of a value, lets a later duplicate key win and expands aliases without bound.
 This reader composes the node tree with PyYAML and builds the data itself, so that every later error can name a line.
-Scalars are read as YAML 1.2's core schema says, and ``<<`` merges mappings.
+Scalars follow YAML 1.2's core schema, and ``<<`` merges mappings.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ FEWER = "fewer anchors and aliases"
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file's data and where each part of it stood.
+    """A YAML file's data and the line of each value.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Document:
     lines
         Line of each value, by its path of keys and indices; the root is ``()``.
     origins
-        Paths whose value did not come from the file, and the name of where it did.
+        Paths of values that did not come from the file, each with the name of its origin.
     path
         The file; none for data that came from no file.
     """
@@ -77,7 +77,7 @@ class Document:
         return Problem(self.file, self.line(path), dotted(path), wrong, expected)
 
     def is_override(self, path: KeyPath) -> bool:
-        """Return whether a value, or one around it, did not come from the file.
+        """Return whether a value, or one that encloses it, did not come from the file.
 
         Parameters
         ----------
@@ -110,7 +110,7 @@ def dotted(path: KeyPath) -> str:
     path
         Keys and indices from the root; the root itself is called ``file``.
     """
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
     return text.lstrip(".") or "file"
 
 
@@ -133,7 +133,7 @@ def read_text(path: Path, file: str) -> str:
         if path.is_dir():
             raise whole_file(file, "is a directory", "a file")
         with path.open("rb") as handle:
-            content = handle.read(MAX_FILE_BYTES + 1)  # of a device, too
+            content = handle.read(MAX_FILE_BYTES + 1)  # bounded: the path may be a device
         if len(content) > MAX_FILE_BYTES:
             raise whole_file(file, f"is larger than {MAX_FILE_BYTES} bytes", "a text file written by hand")
         return content.decode("utf-8-sig").replace("\r\n", "\n")
@@ -253,28 +253,28 @@ class _Builder:
         return data
 
     def entries(self, node: yaml.MappingNode, path: KeyPath) -> _Entries:
-        """Return a mapping's keys and values as nodes, those that it merges first; its own keys win over them."""
+        """Return a mapping's keys and values as nodes: the merged ones first, overridden by the explicit ones."""
         if id(node) in self.merged:
             return self.merged[id(node)]
-        own: _Entries = {}
+        explicit: _Entries = {}
         merged: _Entries = {}
         for key_node, value_node in node.value:
             key = "<<" if key_node.tag == MERGE_TAG else self.key(key_node, path)
-            if key in own:
-                first = own[key][0].start_mark.line + 1
-                raise self.fail(key_node, (*path, key), f"duplicate key, first on line {first}", "each key once")
-            own[key] = key_node, value_node
+            if key in explicit:
+                first_line = explicit[key][0].start_mark.line + 1
+                raise self.fail(key_node, (*path, key), f"duplicate key, first on line {first_line}", "each key once")
+            explicit[key] = key_node, value_node
             if key_node.tag == MERGE_TAG:
                 merged = self.merge(key_node, value_node, (*path, key))
-        if any(key_node.tag == MERGE_TAG for key_node, _ in own.values()):
-            del own["<<"]
-        self.merged[id(node)] = {**merged, **own}
+        if any(key_node.tag == MERGE_TAG for key_node, _ in explicit.values()):
+            del explicit["<<"]
+        self.merged[id(node)] = {**merged, **explicit}
         return self.merged[id(node)]
 
     def merge(self, key: yaml.Node, node: yaml.Node, path: KeyPath) -> _Entries:
-        """Return the entries of a mapping to be merged, or of a list of them, of which the first has precedence."""
+        """Return the entries of a mapping to be merged, or of a list of them; earlier ones have precedence."""
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        found: _Entries = {}
+        merged: _Entries = {}
         for source in sources:
             if not isinstance(source, yaml.MappingNode):
                 wrong = f"{brief(source.value) if isinstance(source, yaml.ScalarNode) else 'a list'} cannot be merged"
@@ -287,8 +287,8 @@ class _Builder:
             self.copied += len(entries)
             if self.copied > MAX_VALUES:
                 raise self.fail(key, path[:1], f"expands to more than {MAX_VALUES} values", FEWER)
-            found = {**entries, **found}
-        return found
+            merged = {**entries, **merged}
+        return merged
 
     def key(self, node: yaml.Node, path: KeyPath) -> str:
         key = self.scalar(node, path) if isinstance(node, yaml.ScalarNode) else None

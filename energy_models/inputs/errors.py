@@ -14,7 +14,7 @@ class Problem:
     file, line, key
         Where: the file as the user named it, its line (1 where the file as a whole is meant) and the dotted key.
     wrong, expected
-        What was found there and what would have been right.
+        What is wrong there, and what was expected.
     """
 
     file: str
@@ -29,18 +29,18 @@ class Problem:
 
 
 class InputError(Exception):
-    """The user's input is wrong: exit status 2, one line a problem."""
+    """The user's input is wrong: exit status 2, one line per problem."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__(self.problems)  # the argument that pickling hands to a new one
+        super().__init__(self.problems)  # pickling passes this argument to the copy
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))
 
 
 class PluginError(Exception):
-    """Something that another package contributes cannot be used: exit status 1, the package named."""
+    """A contribution of another package cannot be used: exit status 1; the message names the package."""
 
 
 def whole_file(file: str, wrong: str, expected: str) -> InputError:
@@ -55,17 +55,17 @@ def whole_file(file: str, wrong: str, expected: str) -> InputError:
 
 
 def split_message(error: Exception, expected: str) -> tuple[str, str]:
-    """Return what is wrong and what was expected, from an error's message that may say both.
+    """Return what is wrong and what was expected, from an error's message that may contain both.
 
     Parameters
     ----------
     error
         The error.
     expected
-        Where its message does not say.
+        What was expected if its message does not say so.
     """
-    wrong, _, own = str(error).partition("; expected ")
-    return wrong, own or expected
+    wrong, _, expectation = str(error).partition("; expected ")
+    return wrong, expectation or expected
 
 
 def brief(value: object, limit: int = 60) -> str:
@@ -94,7 +94,7 @@ def choices(known: Iterable[str], limit: int = 12) -> str:
     known
         The allowed names.
     limit
-        How many are written out.
+        How many are listed.
     """
     names = list(known)
     more = f", ... ({len(names)} in all)" if len(names) > limit else ""

@@ -1,4 +1,4 @@
-"""CSV files of facts: one a row, with its unit in the column's name and its source beside it."""
+"""CSV files of facts: one per row, with its unit in the column's name and its source in a further column."""
 
 import csv
 import math
@@ -10,7 +10,7 @@ from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
 
 
 class Price(NamedTuple):
-    """Energy of one operation or access: as the sources that disagree bound it, and the one we use, in pJ."""
+    """Energy of one operation or access in pJ: the value that we use, and the bounds that its sources give."""
 
     low_pj: float
     nominal_pj: float
@@ -30,7 +30,7 @@ def read_facts(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Mapp
     Raises
     ------
     InputError
-        The header differs, or a row has another number of cells.
+        The header differs, or a row has the wrong number of cells.
     """
     with path.open(newline="", encoding="utf-8") as handle:
         rows = csv.reader(handle)
@@ -50,14 +50,14 @@ def price(path: Path, line: int, row: Mapping[str, str]) -> Price:
     Parameters
     ----------
     path, line
-        Where the row stands.
+        Position of the row.
     row
         With ``energy_pj``, ``energy_low_pj`` and ``energy_high_pj``.
 
     Raises
     ------
     InputError
-        A value is no positive number, or low, nominal and high are not in order.
+        A value is not a positive number, or low, nominal and high are not in order.
     """
     values = Price(*(positive(path, line, row, f"energy_{end}pj") for end in ("low_", "", "high_")))
     if not values.low_pj <= values.nominal_pj <= values.high_pj:
@@ -71,14 +71,14 @@ def positive(path: Path, line: int, row: Mapping[str, str], column: str) -> floa
     Parameters
     ----------
     path, line
-        Where the row stands.
+        Position of the row.
     row, column
         The row and the cell's column.
 
     Raises
     ------
     InputError
-        It is no positive finite number.
+        It is not a positive finite number.
     """
     try:
         value = float(row[column])

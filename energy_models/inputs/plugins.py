@@ -1,4 +1,4 @@
-"""What other packages contribute: found by entry points, named when they are wrong.
+"""Contributions of other packages, found by entry points; an error names the package.
 
 A package adds a kind of experiment, a plot, a scheme, ... by an entry point in its pyproject.toml, for instance::
 
@@ -20,7 +20,7 @@ from bitjoule.energy_models.inputs.errors import InputError, PluginError
 
 OURS, UNKNOWN = "bitjoule", "unknown package"
 GROUPS = tuple(
-    f"bitjoule.{what}" for what in ("kinds", "plots", "models", "schemes", "technologies", "platforms", "libraries")
+    f"bitjoule.{kind}" for kind in ("kinds", "plots", "models", "schemes", "technologies", "platforms", "libraries")
 )
 
 
@@ -33,7 +33,7 @@ class Plugin:
     group, name
         Of the entry point.
     value
-        What it names: ``module`` or ``module:attribute``.
+        What it refers to: ``module`` or ``module:attribute``.
     package
         The package that declares it.
     """
@@ -54,7 +54,7 @@ class Plugin:
         return PluginError(f"{self.package}: entry point {self.name!r} of {self.group}: {wrong}; expected {expected}")
 
     def load(self, expected: str) -> Any:
-        """Return what the entry point names.
+        """Return the object that the entry point refers to.
 
         Parameters
         ----------
@@ -69,8 +69,8 @@ class Plugin:
         module, _, attribute = self.value.partition(":")
         try:
             loaded: Any = importlib.import_module(module)
-            for part in filter(None, attribute.split(".")):
-                loaded = getattr(loaded, part)
+            for name in filter(None, attribute.split(".")):
+                loaded = getattr(loaded, name)
         except Exception as error:
             if self.package == OURS:
                 raise
@@ -92,16 +92,16 @@ def plugins(group: str) -> Mapping[str, Plugin]:
     PluginError
         Two packages use the same name.
     """
-    found: dict[str, Plugin] = {}
+    by_name: dict[str, Plugin] = {}
     for entry in sorted(importlib.metadata.entry_points(group=group), key=lambda entry: entry.name):
         package = entry.dist.name if entry.dist is not None else UNKNOWN
         plugin = Plugin(group, entry.name, entry.value, package)
-        if package == OURS:  # known without its metadata: these may be older than the source, or missing
+        if package == OURS:  # read from the source: its metadata may be outdated or missing
             continue
-        if found.get(entry.name, plugin) != plugin:
-            raise plugin.error(f"the name is already used by {found[entry.name].package}", "a unique name")
-        found[entry.name] = plugin
-    return found
+        if by_name.get(entry.name, plugin) != plugin:
+            raise plugin.error(f"the name is already used by {by_name[entry.name].package}", "a unique name")
+        by_name[entry.name] = plugin
+    return by_name
 
 
 def with_ours(group: str, ours: Mapping[str, str]) -> Mapping[str, Plugin]:
@@ -112,7 +112,7 @@ def with_ours(group: str, ours: Mapping[str, str]) -> Mapping[str, Plugin]:
     group
         E.g. ``bitjoule.kinds``.
     ours
-        What each of ours names, by name; pyproject.toml declares the same.
+        What each of ours refers to, by name; pyproject.toml declares the same.
 
     Raises
     ------
@@ -135,11 +135,11 @@ def files_of(plugin: Plugin, pattern: str = "*.yaml", expected: str = FILES) -> 
     Parameters
     ----------
     plugin
-        What it names is a path or several, a package, or a function that returns such.
+        It refers to a path, several paths, a package, or a function that returns one of these.
     pattern
-        Which files of a folder are meant.
+        Selects files of a folder.
     expected
-        What it should name, for messages.
+        What it should refer to, for messages.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def files_of(plugin: Plugin, pattern: str = "*.yaml", expected: str = FILES) -> 
 def with_contributed(
     group: str, kind: str, ours: Mapping[str, Value], read: Callable[[Path], Mapping[str, Value]]
 ) -> dict[str, Value]:
-    """Return our entries of a kind and those that packages contribute, by name.
+    """Return our entries of a kind and those of other packages, by name.
 
     Parameters
     ----------
@@ -205,6 +205,6 @@ def _place(error: InputError) -> str:
 
 
 def contributing_packages() -> dict[str, str]:
-    """Return the version of each package that contributes something, by name."""
+    """Return the version of each contributing package, by name."""
     names = {plugin.package for group in GROUPS for plugin in plugins(group).values()}
     return {name: importlib.metadata.version(name) for name in sorted(names - {UNKNOWN})}

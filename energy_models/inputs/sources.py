@@ -27,7 +27,7 @@ def sources() -> dict[str, str]:
 
 
 def keys(source: str) -> tuple[str, ...]:
-    """Return the citation keys of a `source` cell, which separates several by a semicolon.
+    """Return the citation keys of a `source` cell, separated by semicolons.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def keys(source: str) -> tuple[str, ...]:
 def references(cells: Iterable[str]) -> list[str]:
     """Return ``[key] reference`` for every source that the cells cite, each once, in order.
 
-    A user's own file may name its source in words; these stand alone.
+    A user's file may name its source in words; they are returned as they are.
 
     Parameters
     ----------
@@ -53,12 +53,12 @@ def references(cells: Iterable[str]) -> list[str]:
 
 def _reference(fields: dict[str, str]) -> str:
     authors = fields.get("author", "").split(" and ")
-    who = authors[0] + (" et al." if len(authors) > 1 else "")
+    first_author = authors[0] + (" et al." if len(authors) > 1 else "")
     venue = fields.get("booktitle") or fields.get("journal") or fields.get("howpublished", "")
     link = fields.get("url", "")
     if "doi" in fields:
         link = f"doi:{fields['doi']}"
     elif "eprint" in fields:
         link = f"arXiv:{fields['eprint']}"
-    parts = [who, fields.get("title", ""), venue, fields.get("year", ""), link]
-    return ", ".join(part.replace("{", "").replace("}", "") for part in parts if part)
+    elements = [first_author, fields.get("title", ""), venue, fields.get("year", ""), link]
+    return ", ".join(element.replace("{", "").replace("}", "") for element in elements if element)

@@ -1,4 +1,4 @@
-"""A document against a pydantic model, every complaint with its line and, for a misspelt name, the likely right one."""
+"""Validation of a document against a pydantic model: errors have lines, and suggestions for misspelt names."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, cho
 class Strict(BaseModel):
     """Base of every schema: frozen, no coercion between types, an unknown key is an error."""
 
-    instead: ClassVar[str] = ""  # what else may stand in its place, for messages
+    instead: ClassVar[str] = ""  # alternatives to a mapping, for messages
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
-        """Reject unknown keys before anything else: the missing keys they cause would only be noise."""
+        """Reject unknown keys first: the missing keys that they cause would only be noise."""
         if not isinstance(data, dict):
             keys = ", ".join(key for key, field in cls.model_fields.items() if field.is_required())
             keys = f"the keys {keys}" if keys else f"keys of {', '.join(cls.model_fields)}"
@@ -32,7 +32,7 @@ class Strict(BaseModel):
         return data
 
     def with_defaults(self) -> dict[str, Any]:
-        """Return the data with every default written out, as plain types."""
+        """Return the data with every default filled in, as plain types."""
         return self.model_dump(mode="json")
 
 
@@ -43,7 +43,7 @@ class OneOf:
     Parameters
     ----------
     names
-        Returns them when a value is checked: a definition reads no table.
+        Returns them; called when a value is checked, so that a definition reads no table.
     """
 
     names: Callable[[], Sequence[str]]
@@ -81,12 +81,12 @@ def wrong_value(wrong: str, expected: str, *at: str | int) -> PydanticCustomErro
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> tuple[str, str]:
-    """Return what is wrong and what was expected of a name that nothing has.
+    """Return what is wrong and what was expected for an unknown name.
 
     Parameters
     ----------
     kind
-        What the name should name, e.g. ``model``.
+        What the name should refer to, e.g. ``model``.
     name
         What the user wrote.
     known
@@ -124,7 +124,7 @@ def validate(schema: type[Schema], document: Document, data: Any = None, at: Key
 
 
 def _problems(item: Any, document: Document, data: Any, at: KeyPath) -> list[Problem]:
-    path = (*at, *_written(item["loc"], data, absent=item["type"] == "missing"))
+    path = (*at, *_document_path(item["loc"], data, absent=item["type"] == "missing"))
     context = item.get("ctx", {})
     match item["type"]:
         case "unknown_keys":
@@ -142,14 +142,14 @@ def _problems(item: Any, document: Document, data: Any, at: KeyPath) -> list[Pro
         case "dict_type" | "model_type" | "model_attributes_type":
             return [document.problem(path, f"got {brief(item['input'])}", "a mapping")]
         case "literal_error" | "enum":
-            known = [part.strip(" '") for part in context["expected"].replace(" or ", ", ").split(",")]
+            known = [name.strip(" '") for name in context["expected"].replace(" or ", ", ").split(",")]
             wrong = f"{brief(item['input'])} is unknown{suggestion(item['input'], known)}"
             return [document.problem(path, wrong, choices(known))]
         case "union_tag_invalid" | "union_tag_not_found":
-            known = [part.strip(" '") for part in context.get("expected_tags", "").split(",") if part]
+            known = [name.strip(" '") for name in context.get("expected_tags", "").split(",") if name]
             key = context["discriminator"].strip("'")
-            given = item["input"].get(key) if isinstance(item["input"], dict) else item["input"]
-            wrong = f"{brief(given)} is unknown{suggestion(given, known)}" if known else f"key {key!r} is missing"
+            tag = item["input"].get(key) if isinstance(item["input"], dict) else item["input"]
+            wrong = f"{brief(tag)} is unknown{suggestion(tag, known)}" if known else f"key {key!r} is missing"
             at = (*path, key) if known else path
             return [document.problem(at, wrong, choices(known) if known else f"a mapping with {key!r}")]
         case _:
@@ -158,17 +158,17 @@ def _problems(item: Any, document: Document, data: Any, at: KeyPath) -> list[Pro
             return [document.problem(path, f"got {brief(item['input'])}", expected)]
 
 
-def _written(location: tuple[str | int, ...], data: Any, absent: bool) -> KeyPath:
-    """Return pydantic's location without the names of union members, which are in no file.
+def _document_path(location: tuple[str | int, ...], data: Any, absent: bool) -> KeyPath:
+    """Return pydantic's location without the names of union members, which are not keys of the document.
 
-    The last part of a location is in no file either if it is the key that is `absent`.
+    The last key of a location is not in the document either if it is `absent`.
     """
     path: list[str | int] = []
-    for i, part in enumerate(location):
-        if isinstance(data, dict) and (part in data or (absent and i == len(location) - 1)):
-            path.append(part)
-            data = data.get(part)
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            path.append(part)
-            data = data[part]
+    for i, key in enumerate(location):
+        if isinstance(data, dict) and (key in data or (absent and i == len(location) - 1)):
+            path.append(key)
+            data = data.get(key)
+        elif isinstance(data, list) and isinstance(key, int) and key < len(data):
+            path.append(key)
+            data = data[key]
     return tuple(path)

@@ -70,7 +70,7 @@ class Matmul:
 
 
 class Action(NamedTuple):
-    """One kind of operation in one place; its number format, and the weights', depend on the scheme."""
+    """One kind of operation in one place; its number format and that of the weights depend on the scheme."""
 
     phase: str
     component: str
@@ -131,16 +131,19 @@ def count(
         Actions that are zero in every case are left out.
     """
     counter = _Counter(tuple(schemes), cases.scheme, accounting)
-    found = [_by_component(model.blocks) for model in models]
+    matmuls = [_by_component(model.blocks) for model in models]
     for phase in phases:
         steps = phase.steps(cases)
         at = _at(cases, steps)
         if not at.tokens.any():
             continue
-        for component in _in_order(found):
-            at_most = max(len(one.get(component, ())) for one in found)
-            for i in range(at_most):  # blocks that differ
-                entries = [one[component][i] if i < len(one.get(component, ())) else None for one in found]
+        for component in _in_order(matmuls):
+            occurrences = max(len(by_component.get(component, ())) for by_component in matmuls)
+            for i in range(occurrences):  # blocks that differ
+                entries = [
+                    by_component[component][i] if i < len(by_component.get(component, ())) else None
+                    for by_component in matmuls
+                ]
                 kind = next(entry[0].kind for entry in entries if entry is not None)
                 if any(entry is not None and isinstance(entry[0], Product) for entry in entries):
                     counter.product(phase.name, component, kind, *_pairs(entries, at, cases.model))
@@ -153,8 +156,8 @@ def count(
 def _at(cases: Cases, steps: Steps) -> At:
     """Return where the papers take closed forms: over every pair, without scales of their own; shape (cases, 1)."""
     batch = cases.batch
-    rows, none = batch * steps.tokens, np.zeros_like(batch)
-    values = (batch, rows, steps.context, steps.tokens, steps.repeats, rows * steps.repeats, none, none, none)
+    rows, zeros = batch * steps.tokens, np.zeros_like(batch)
+    values = (batch, rows, steps.context, steps.tokens, steps.repeats, rows * steps.repeats, zeros, zeros, zeros)
     return At(*(column[:, None] for column in values))
 
 
@@ -162,19 +165,19 @@ _Entry = tuple[Linear | Product, int]
 
 
 def _by_component(blocks: Sequence[Block]) -> dict[str, list[_Entry]]:
-    """Return what the papers count of a model, by component: the LM head is not among it."""
-    found: dict[str, list[_Entry]] = {}
+    """Return the matmuls that the papers count, by component: all but the LM head."""
+    entries: dict[str, list[_Entry]] = {}
     for matmul, repeats in all_matmuls(blocks):
         if matmul.kind.role != "head":
-            found.setdefault(matmul.component, []).append((matmul, repeats))
-    return found
+            entries.setdefault(matmul.component, []).append((matmul, repeats))
+    return entries
 
 
-def _in_order(found: Sequence[Mapping[str, object]]) -> list[str]:
+def _in_order(models: Sequence[Mapping[str, object]]) -> list[str]:
     """Return the components of some models, in the order a block runs them."""
-    own = dict.fromkeys(component for model in found for component in model)
-    known = names("matmul")
-    return [*(name for name in known if name in own), *(name for name in own if name not in known)]
+    present = dict.fromkeys(component for model in models for component in model)
+    listed = names("matmul")
+    return [*(name for name in listed if name in present), *(name for name in present if name not in listed)]
 
 
 def _dimensions(entries: Sequence[_Entry | None]) -> _Dimensions:
@@ -234,8 +237,8 @@ class _Counter:
     def linear(self, phase: str, component: str, kind: MatmulKind, rows: Floats, linear: _Dimensions) -> None:
         router = kind.role == "router"  # stays in high precision, as the attention does
         formats = self.attention_formats if router else self.product_formats
-        of_weights = formats if router else self.weight_formats
-        weights = Action(phase, component, "weights", "mul", formats, of_weights)
+        weight_formats = formats if router else self.weight_formats
+        weights = Action(phase, component, "weights", "mul", formats, weight_formats)
         outputs = rows * linear.out_features
         self.dot_products(weights, outputs, linear.in_features, 1 if router else self.multiplies)
         if router or self.mac_only:

@@ -1,4 +1,4 @@
-"""What the papers' printed memory holds beside weights and tables: an overhead, fitted to their own numbers.
+"""The overhead of the papers' printed memory over weights and tables, fitted to their numbers.
 
 b1.58's Table 1 prints gigabytes that weights, embedding and LM head do not reach. The overhead is taken as a constant
 and a part in proportion to layers x hidden, as a KV cache is, alike for every format.
@@ -15,7 +15,7 @@ BYTES_PER_GB = 1e9
 
 
 class Sample(NamedTuple):
-    """One printed memory, and what of it is known.
+    """A printed memory, and its known contributions.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Sample(NamedTuple):
 
 
 class Overhead(NamedTuple):
-    """What is held beside weights and tables.
+    """Memory besides weights and tables.
 
     Parameters
     ----------
@@ -75,6 +75,6 @@ def fit(samples: Sequence[Sample]) -> Overhead:
     # Exactly rounded sums: numpy.polyfit goes through LAPACK, whose last digits depend on the processor.
     count = len(samples)
     centre, mean = math.fsum(values) / count, math.fsum(missing) / count
-    away = values - centre
-    slope = math.fsum(away * (missing - mean)) / math.fsum(away * away)
+    deviations = values - centre
+    slope = math.fsum(deviations * (missing - mean)) / math.fsum(deviations * deviations)
     return Overhead(mean - slope * centre, slope, count)

@@ -35,14 +35,14 @@ def price_keys(counts: Counts, technologies: Sequence[Technology]) -> list[list[
     return [
         [
             [
-                at_node.term_key(action.action, action.weights[s], action.formats[s])
+                technology.term_key(action.action, action.weights[s], action.formats[s])
                 if action.operand in TERMS
-                else at_node.price_key(action.action, action.formats[s])
+                else technology.price_key(action.action, action.formats[s])
                 for action in counts.actions
             ]
             for s in range(len(counts.actions[0].formats) if counts.actions else 0)
         ]
-        for at_node in technologies
+        for technology in technologies
     ]
 
 
@@ -75,10 +75,10 @@ def price_actions(counts: Counts, technologies: Sequence[Technology], scheme: In
                 else:
                     prices[:, t, s, a] = at_node.price(action.action, number_format)
     energies = []
-    for end in prices:
-        of_case = end[technology, scheme] if len(counts.actions) else counts.count
+    for bound in prices:
+        case_prices = bound[technology, scheme] if len(counts.actions) else counts.count
         # a price may be missing for an action that does not happen: BitNet needs no INT8 product
-        energies.append(np.where(counts.count > 0, counts.count * of_case, 0.0))
+        energies.append(np.where(counts.count > 0, counts.count * case_prices, 0.0))
     if np.isnan(energies[1]).any():
         case, column = np.argwhere(np.isnan(energies[1]))[0]
         missing = counts.actions[column]

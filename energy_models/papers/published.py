@@ -1,4 +1,4 @@
-"""Numbers as printed in the papers, to be set beside ours."""
+"""Numbers as printed in the papers, for comparison with ours."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -28,9 +28,9 @@ class PrintedNumber:
     quantity
         The summary column it is compared with: ``energy_j`` or ``ratio_to_baseline``.
     printed
-        As printed, so that its digits tell the precision.
+        As printed, so that its digits show the precision.
     source, where, note
-        Citation key, place, and what a reader must know if it disagrees.
+        Citation key, place, and the cause of a disagreement.
     """
 
     model: str

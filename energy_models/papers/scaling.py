@@ -41,12 +41,12 @@ def laws() -> dict[str, Law]:
     InputError
         A row of scaling_laws.csv is wrong.
     """
-    found = {}
+    by_weights = {}
     for line, cells in read_facts(SCALING_FILE, COLUMNS):
-        ends = (positive(SCALING_FILE, line, cells, column) for column in ("smallest_b", "largest_b"))
+        sizes_b = (positive(SCALING_FILE, line, cells, column) for column in ("smallest_b", "largest_b"))
         coefficients = (float(cells[column]) for column in ("a", "b", "c"))
-        found[cells["weights"]] = Law(cells["weights"], *coefficients, *ends)
-    return found
+        by_weights[cells["weights"]] = Law(cells["weights"], *coefficients, *sizes_b)
+    return by_weights
 
 
 def loss(law: Law, parameters: float) -> float:

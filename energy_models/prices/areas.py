@@ -1,4 +1,4 @@
-"""Areas of operations and leakage of logic: what the shipped platforms' sizes and leakage are taken from."""
+"""Areas of operations and leakage of logic: the basis of the built-in platforms' sizes and leakage."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -19,7 +19,7 @@ class AreaRow(NamedTuple):
     Parameters
     ----------
     area_um2
-        Of the circuit that does one a cycle.
+        Of the circuit that performs one per cycle.
     source, where, note
         Citation keys, the place in them, remarks.
     """
@@ -41,15 +41,15 @@ def areas() -> Mapping[tuple[str, str, float], AreaRow]:
     InputError
         A row is wrong or duplicated.
     """
-    found: dict[tuple[str, str, float], AreaRow] = {}
+    by_operation: dict[tuple[str, str, float], AreaRow] = {}
     for line, cells in read_facts(AREAS_FILE, AREA_COLUMNS):
         key = (cells["operation"], cells["format"], positive(AREAS_FILE, line, cells, "node_nm"))
-        if key in found:
+        if key in by_operation:
             wrong = f"duplicate {key[0]} {key[1]} at {key[2]:g} nm"
             raise InputError([Problem(str(AREAS_FILE), line, "operation", wrong, "one row")])
         area_um2 = positive(AREAS_FILE, line, cells, "area_um2")
-        found[key] = AreaRow(area_um2, cells["source"], cells["where"], cells["note"])
-    return found
+        by_operation[key] = AreaRow(area_um2, cells["source"], cells["where"], cells["note"])
+    return by_operation
 
 
 @cache
@@ -61,10 +61,10 @@ def leakage_nw_per_um2() -> Mapping[float, float]:
     InputError
         A row of leakage.csv is wrong or duplicated.
     """
-    found: dict[float, float] = {}
+    by_node: dict[float, float] = {}
     for line, cells in read_facts(LEAKAGE_FILE, LEAKAGE_COLUMNS):
         node_nm = positive(LEAKAGE_FILE, line, cells, "node_nm")
-        if node_nm in found:
+        if node_nm in by_node:
             raise InputError([Problem(str(LEAKAGE_FILE), line, "node_nm", f"duplicate {node_nm:g} nm", "one row")])
-        found[node_nm] = positive(LEAKAGE_FILE, line, cells, "leakage_nw_per_um2")
-    return found
+        by_node[node_nm] = positive(LEAKAGE_FILE, line, cells, "leakage_nw_per_um2")
+    return by_node

@@ -1,4 +1,4 @@
-"""What the element-wise parts of a model take for each element; all of it assumptions, in one data file."""
+"""Operations and traffic per element of the element-wise functions; all assumptions, in one data file."""
 
 from functools import cache
 
@@ -17,11 +17,11 @@ class Function(Strict):
     Parameters
     ----------
     mul, add
-        Operations an element.
+        Operations per element.
     read, write
         Values moved between buffer and vector unit for each element.
     note
-        What they are.
+        What the operations are.
     """
 
     mul: float = Field(default=0, ge=0)
@@ -31,8 +31,8 @@ class Function(Strict):
     note: str = ""
 
     @property
-    def each(self) -> NDArray[np.float64]:
-        """What an element takes: mul, add, read and write."""
+    def per_element(self) -> NDArray[np.float64]:
+        """The four amounts per element: mul, add, read and write."""
         return np.array([self.mul, self.add, self.read, self.write], dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Price keys: what leads from an energy to the row that prices it, as ``FILE:PLACE`` in the data.
+"""Price keys: the path from an energy to the row that prices it, as ``FILE:PLACE`` in the data.
 
 =============================================  ========================================================================
 key                                            price of
@@ -7,7 +7,7 @@ key                                            price of
 ``technologies/T.yaml:add:int8``               an operation of a measured technology
 ``technologies/T.yaml:mac:M:64x16:zeros``      a MAC of a full array of 64 x 16; ``zeros``: with its share of zero trits
 ``technologies/T.yaml:load:M``                 a weight that enters such an array
-``technologies/T.yaml:in-mac:M``               an addition that the price of a MAC holds: nothing
+``technologies/T.yaml:in-mac:M``               an addition that the price of a MAC includes: zero
 ``memories.csv:lpddr4``                        a bit of off-chip memory
 ``memories.csv:7nm:sram:131072``               a bit of a bank of so many bytes, between two rows
 ``platforms/P.yaml:arrays.A.accumulators...``  an amount of a platform's own, by its keys; of a buffer, of a bit
@@ -17,10 +17,10 @@ key                                            price of
 
 
 def shared_row(key: str, technology: str) -> str:
-    """Return what a price hangs on: prices with one such row move together within their bands.
+    """Return the row that a price depends on: prices of one row move together within their bands.
 
-    The sizes of a memory of one technology have their prices from the same rows; the registers and accumulators of all
-    machines, and their leakage at one technology, rest on one assumption each.
+    All sizes of a memory of one technology are priced from the same rows; the registers and accumulators of all
+    machines, and their leakage at one technology, are based on one assumption each.
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ def shared_row(key: str, technology: str) -> str:
     """
     file, _, place = key.partition(":")
     if file.startswith("platforms/"):
-        first, *rest = place.split(".")
-        if first == "nodes":
+        section, *names = place.split(".")
+        if section == "nodes":
             return f"leakage:{technology}"
-        part = rest[1] if first == "arrays" else first
-        return part if part in ("weight_registers", "accumulators") else f"{file}:{part}"
+        amount = names[1] if section == "arrays" else section
+        return amount if amount in ("weight_registers", "accumulators") else f"{file}:{amount}"
     if file == "memories.csv":
         _, _, kind = place.rpartition(":")[0].rpartition(":")
         return f"{file}:{kind}:{technology}" if kind else key

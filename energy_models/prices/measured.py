@@ -34,26 +34,26 @@ class MeasuredOperation(Strict):
 
 
 class MeasuredMac(Strict):
-    """The multiply-accumulates of one kind of array: the terms that its energy is a sum of.
+    """The multiply-accumulates of one kind of array: the terms of its energy.
 
     Parameters
     ----------
     weights, activations, accumulation
-        Formats: of both operands, and in which the products are added up.
+        Formats of both operands and of the sums.
     nonzero_pj, zero_pj
         A MAC whose weight stays: its weight not zero, zero.
     load_pj
-        Beside them, for each weight that enters the array.
+        In addition, for each weight that enters the array.
     column_pj, lane_pj, cycle_pj
         In each cycle, for each column (accumulator), for each lane (activation) and for the rest (control).
     lanes, columns
-        The largest array measured; area, leakage and period are its.
+        The largest array measured; area, leakage and period are those of this array.
     area_um2, leakage_nw
         Of one MAC: the array, registers and control included, over lanes x columns.
     period_ns
         Critical path.
     worst_fit
-        How far the sum is from the farthest of the measurements that it was fitted to, relative.
+        Largest relative error of the fit over its measurements.
     """
 
     weights: str
@@ -140,7 +140,7 @@ class MeasuredTechnology(Strict):
     zero_share_source
         Where it comes from.
     measured
-        How.
+        Conditions of the measurement.
     operations, macs
         Operators alone, and MACs of whole arrays.
     priced_as_macs
@@ -161,7 +161,7 @@ class MeasuredTechnology(Strict):
     columns: int = Field(default=16, gt=0, le=1 << 20)
 
     @model_validator(mode="after")
-    def _each_once(self) -> Self:
+    def _no_duplicates(self) -> Self:
         operations = [(row.operation, row.format) for row in self.operations]
         for i, pair in enumerate(operations):
             if pair in operations[:i]:

@@ -1,4 +1,4 @@
-"""From a price key to its price, and to the source and the place in the data that it comes from."""
+"""The price of a price key, with its source and its place in the data."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,17 +26,17 @@ class PriceRow:
     Parameters
     ----------
     key
-        What leads here.
+        The price key.
     price
         Low, nominal and high, in pJ.
     unit
-        What one of is priced.
+        What the price is per.
     source, where
         Citation keys or a sentence, and the place in them.
     places
         File and line of each row that the price is read from, relative to the data.
     derived
-        How the price follows from the rows; empty where it is a row's own.
+        How the price follows from the rows; empty where a row gives it directly.
     """
 
     key: str
@@ -49,7 +49,7 @@ class PriceRow:
 
 
 def price_row(key: str) -> PriceRow:
-    """Return what a price key leads to.
+    """Return the price of a price key.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def price_row(key: str) -> PriceRow:
     Raises
     ------
     InputError
-        The key leads to nothing in the data that ships.
+        The key has no price in the built-in data.
     """
     file, _, place = key.partition(":")
     name = file.partition("/")[2].removesuffix(".yaml")
@@ -73,10 +73,10 @@ def price_row(key: str) -> PriceRow:
         if file.startswith("platforms/") and name in platforms():
             return _amount(key, name, place)
     except (LookupError, ValueError, TypeError, AttributeError, StopIteration, UnpricedError):
-        pass  # a malformed place: answered below
-    folder, _, own = file.partition("/")
+        pass  # a malformed place: reported below
+    folder, _, file_name = file.partition("/")
     shipped = {"platforms": [*platforms()], "technologies": [*technologies()]}
-    if place and own.endswith(".yaml") and name not in shipped.get(folder, [name]):
+    if place and file_name.endswith(".yaml") and name not in shipped.get(folder, [name]):
         wrong = f"{brief(name)} is not among the {folder} that ship"
         expected = f"the price at {brief(place)} in the file or experiment of yours that describes {brief(name)}"
         raise InputError([Problem("show", 1, "price", wrong, expected)])
@@ -85,25 +85,25 @@ def price_row(key: str) -> PriceRow:
 
 def _operation(key: str, name: str, operation: str, number_format: str) -> PriceRow:
     technology = technologies()[name]
-    own = technology.rows.get((operation, number_format))
-    rows = [own] if own else [technology.rows[operation, known] for known in _known(number_format)]
-    derived = "" if own else _derived(number_format)
+    direct = technology.rows.get((operation, number_format))
+    rows = [direct] if direct else [technology.rows[operation, bound] for bound in _price_bounds(number_format)]
+    derived = "" if direct else _derived(number_format)
     return PriceRow(
-        key, technology.price(operation, number_format), "operation", _each(row.source for row in rows),
-        _each(row.where for row in rows), tuple(f"{OPERATIONS_FILE.name}:{row.line}" for row in rows), derived,
+        key, technology.price(operation, number_format), "operation", _joined(row.source for row in rows),
+        _joined(row.where for row in rows), tuple(f"{OPERATIONS_FILE.name}:{row.line}" for row in rows), derived,
     )  # fmt: skip
 
 
-def _known(number_format: str) -> tuple[str, ...]:
+def _price_bounds(number_format: str) -> tuple[str, ...]:
     """Return the formats whose prices one without a row is derived from."""
     return formats()[number_format].priced_between or ()
 
 
 def _derived(number_format: str) -> str:
-    return f"{number_format} has no row: log-log over the width through {' and '.join(_known(number_format))}"
+    return f"{number_format} has no row: log-log over the width through {' and '.join(_price_bounds(number_format))}"
 
 
-def _each(texts: Any) -> str:
+def _joined(texts: Any) -> str:
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
@@ -122,7 +122,7 @@ def _memory(key: str, place: list[str]) -> PriceRow:
         between = " and ".join(f"{row.name} ({row.access_bits} bits an access)" for row in rows)
         derived = f"{bank_bytes:g} bytes per bank: a bit's price, log-log in the size through {between}"
     return PriceRow(
-        key, price, "bit", _each(row.source for row in rows), _each(row.where for row in rows),
+        key, price, "bit", _joined(row.source for row in rows), _joined(row.where for row in rows),
         tuple(f"{MEMORIES_FILE.name}:{row.line}" for row in rows), derived,
     )  # fmt: skip
 
@@ -131,29 +131,31 @@ def _measured(key: str, technology: Technology, place: list[str]) -> PriceRow:
     path = MEASURED_FOLDER / f"{technology.name}.yaml"
     document = read_document(path)
     measured = document.data
-    what, name, *rest = place
+    kind, name, *array = place
     where = str(measured["measured"]["command"])
 
     def row(price: Price, unit: str, paths: list[KeyPath], derived: str = "") -> PriceRow:
         places = tuple(f"technologies/{path.name}:{document.line(at)}" for at in paths)
         return PriceRow(key, price, unit, SOURCE, where, places, derived)
 
-    if what in ("mac", "load", "in-mac"):
+    if kind in ("mac", "load", "in-mac"):
         mac = next(mac for mac in technology.macs if mac.name == name)
         at: KeyPath = ("macs", technology.macs.index(mac))
-        if what == "load":
+        if kind == "load":
             return row(price_of(mac.load_pj), "weight", [(*at, "load_pj")])
-        if what == "in-mac":
+        if kind == "in-mac":
             return row(Price(0.0, 0.0, 0.0), "operation", [at], "part of the MAC, priced at its multiplication")
-        lanes, columns = map(int, rest[0].split("x"))
-        zero_share = technology.zero_share if rest[1:] == ["zeros"] else 0.0
-        told = f"sum of the terms of a full array of {lanes} lanes x {columns} columns"
-        told += f" with {100 * zero_share:g} % of the weights zero" if zero_share else ""
-        return row(mac.price(lanes, columns, zero_share), "MAC", [at], told)
-    listed = [(one["operation"], one["format"]) for one in measured["operations"]]
-    own = (what, name) in listed
-    rows: list[KeyPath] = [("operations", listed.index((what, known))) for known in ((name,) if own else _known(name))]
-    return row(technology.price(what, name), "operation", rows, "" if own else _derived(name))
+        lanes, columns = map(int, array[0].split("x"))
+        zero_share = technology.zero_share if array[1:] == ["zeros"] else 0.0
+        derivation = f"sum of the terms of a full array of {lanes} lanes x {columns} columns"
+        derivation += f" with {100 * zero_share:g} % of the weights zero" if zero_share else ""
+        return row(mac.price(lanes, columns, zero_share), "MAC", [at], derivation)
+    listed = [(operation["operation"], operation["format"]) for operation in measured["operations"]]
+    direct = (kind, name) in listed
+    rows: list[KeyPath] = [
+        ("operations", listed.index((kind, bound))) for bound in ((name,) if direct else _price_bounds(name))
+    ]
+    return row(technology.price(kind, name), "operation", rows, "" if direct else _derived(name))
 
 
 def _amount(key: str, name: str, place: str) -> PriceRow:
@@ -173,22 +175,22 @@ def _amount(key: str, name: str, place: str) -> PriceRow:
         factor, derived = 1.0 / width_bits, f"an access over its {width_bits} bits"
     elif path[-1] == "energy_pj":
         unit = "MAC"
-    written, line = _written(name, path)
+    origin, line = _origin(name, path)
     return PriceRow(
-        key, price_of(value, factor), unit, platform.references, _said(platform, dotted),
-        (f"platforms/{written}.yaml:{line}",), derived,
+        key, price_of(value, factor), unit, platform.references, _source_of(platform, dotted),
+        (f"platforms/{origin}.yaml:{line}",), derived,
     )  # fmt: skip
 
 
-def _said(platform: Platform, dotted: str) -> str:
-    """Return what a platform says of the source of an amount, or of the nearest thing around it."""
-    told = [part for part in platform.sources if f"{dotted}.".startswith(f"{part}.")]
-    return platform.sources[max(told, key=len)] if told else ""
+def _source_of(platform: Platform, dotted: str) -> str:
+    """Return the source that a platform gives for an amount, or for the closest enclosing key."""
+    prefixes = [prefix for prefix in platform.sources if f"{dotted}.".startswith(f"{prefix}.")]
+    return platform.sources[max(prefixes, key=len)] if prefixes else ""
 
 
-def _written(name: str, path: KeyPath) -> tuple[str, int]:
-    """Return the platform whose file an amount is written in, this one or one that it is like, and the line."""
+def _origin(name: str, path: KeyPath) -> tuple[str, int]:
+    """Return the platform whose file contains an amount, this one or a base of it, and the line."""
     document: Document = read_document(PLATFORMS / f"{name}.yaml")
     if path in document.lines or "like" not in document.data:
         return name, document.line(path)
-    return _written(document.data["like"], path)
+    return _origin(document.data["like"], path)

@@ -57,7 +57,7 @@ class Technology:
     lanes, columns
         Of the array whose MACs those are then.
     file
-        Where its prices stand, as price keys begin; by default a file of its name among the measured technologies.
+        File of its prices, as price keys begin; by default the measured technology's file of this name.
     """
 
     name: str
@@ -112,12 +112,12 @@ class Technology:
         operation, weights, number_format
             As for `term_price`.
         """
-        found = self.term_mac(weights, number_format)
-        if found is None:
+        mac = self.term_mac(weights, number_format)
+        if mac is None:
             return self.price_key(operation, number_format)
         if operation == "add" and not add_only(weights):
-            return f"{self._place}:in-mac:{found.name}"
-        return self.mac_key(found, self.lanes, self.columns, formats()[weights].kind == "ternary")
+            return f"{self._place}:in-mac:{mac.name}"
+        return self.mac_key(mac, self.lanes, self.columns, formats()[weights].kind == "ternary")
 
     @property
     def _place(self) -> str:
@@ -125,7 +125,7 @@ class Technology:
 
     @property
     def node(self) -> str:
-        """The node's own technology, at which memories, clocks and leakage stand."""
+        """The node's own technology, for which memories, clocks and leakage are given."""
         return f"{self.node_nm:g}nm"
 
     def mac(self, weights: str, activations: str, accumulation: str | None) -> MeasuredMac | None:
@@ -136,16 +136,20 @@ class Technology:
         weights, activations
             Formats.
         accumulation
-            The sums' format; none for whatever trits are added up in.
+        The sums' format; none for any, as with trits.
         """
-        wanted = (weights, activations)
+        operands = (weights, activations)
         return next(
-            (m for m in self.macs if (m.weights, m.activations) == wanted and accumulation in (None, m.accumulation)),
+            (
+                mac
+                for mac in self.macs
+                if (mac.weights, mac.activations) == operands and accumulation in (None, mac.accumulation)
+            ),
             None,
         )
 
     def mac_of_actions(self, weights: str, actions: Sequence[str]) -> MeasuredMac | None:
-        """Return the measured MAC that does what a platform's actions do, or none.
+        """Return the measured MAC that performs a platform's actions, or none.
 
         Parameters
         ----------
@@ -196,15 +200,15 @@ class Technology:
         KeyError
             As for `price`.
         """
-        found = self.term_mac(weights, number_format)
-        if found is None:
+        mac = self.term_mac(weights, number_format)
+        if mac is None:
             return self.price(operation, number_format)
         if operation == "add" and not add_only(weights):
             return Price(0.0, 0.0, 0.0)
-        return found.price(self.lanes, self.columns, self.zero_share if formats()[weights].kind == "ternary" else 0.0)
+        return mac.price(self.lanes, self.columns, self.zero_share if formats()[weights].kind == "ternary" else 0.0)
 
     def has_price(self, operation: str, number_format: str) -> bool:
-        """Return whether `price` knows an operation.
+        """Return whether `price` returns a price for an operation.
 
         Parameters
         ----------
@@ -213,8 +217,8 @@ class Technology:
         """
         if (operation, number_format) in self.rows:
             return True
-        known = formats().get(number_format)
-        ends = known.priced_between if known else None
+        described = formats().get(number_format)
+        ends = described.priced_between if described else None
         return ends is not None and all((operation, end) in self.rows for end in ends)
 
     def price(self, operation: str, number_format: str) -> Price:
@@ -267,22 +271,22 @@ def technologies() -> dict[str, Technology]:
         row = OperationRow(
             cells["operation"], cells["format"], node_nm, energy, cells["source"], cells["where"], cells["note"], line
         )
-        at_node = rows.setdefault(node_nm, {})
+        known_rows = rows.setdefault(node_nm, {})
         key = (row.operation, row.format)
-        if key in at_node:
+        if key in known_rows:
             problem = Problem(str(OPERATIONS_FILE), line, "operation", f"duplicate {' '.join(key)}", "one row")
             raise InputError([problem])
-        at_node[key] = row
-    found = {}
-    for node_nm, of_node in rows.items():
+        known_rows[key] = row
+    by_name = {}
+    for node_nm, node_rows in rows.items():
         name = f"{node_nm:g}nm"
-        found[name] = Technology(name, node_nm, of_node, file=f"{OPERATIONS_FILE.name}:{name}")
+        by_name[name] = Technology(name, node_nm, node_rows, file=f"{OPERATIONS_FILE.name}:{name}")
     for path in sorted(MEASURED_FOLDER.glob("*.yaml")):
-        found |= _both_ways(path)
-    return with_contributed("bitjoule.technologies", "technology", found, _both_ways)
+        by_name |= _by_operators_and_by_arrays(path)
+    return with_contributed("bitjoule.technologies", "technology", by_name, _by_operators_and_by_arrays)
 
 
-def _both_ways(path: Path) -> dict[str, Technology]:
+def _by_operators_and_by_arrays(path: Path) -> dict[str, Technology]:
     """Return a measured technology priced by operators, and by arrays, by name."""
     measured = measured_technology(path.stem, read_measured(path))
     arrays = replace(measured, name=measured.name + ARRAYS, priced_as_macs=True)
@@ -299,10 +303,10 @@ def measured_technology(name: str, measured: MeasuredTechnology) -> Technology:
     measured
         Its prices.
     """
-    where = measured.measured.command
+    command = measured.measured.command
     rows: dict[tuple[str, str], OperationRow] = {
         (row.operation, row.format): OperationRow(
-            row.operation, row.format, measured.node_nm, price_of(row.energy_pj), SOURCE, where, "measured"
+            row.operation, row.format, measured.node_nm, price_of(row.energy_pj), SOURCE, command, "measured"
         )
         for row in measured.operations
     }

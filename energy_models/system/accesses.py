@@ -13,7 +13,7 @@ class UnpricedError(LookupError):
     """A platform or technology cannot run or price what a scheme needs; the message says what to change."""
 
 
-def off_chip_price(off_chip: OffChip, reads: bool, own_key: str) -> tuple[Price, str]:
+def off_chip_price(off_chip: OffChip, reads: bool, platform_key: str) -> tuple[Price, str]:
     """Return the price of a bit that crosses the chip's edge, and the key of its source.
 
     Parameters
@@ -23,16 +23,16 @@ def off_chip_price(off_chip: OffChip, reads: bool, own_key: str) -> tuple[Price,
     reads
         Whether the bit is read.
     own_key
-        Price key of a price of the platform's own.
+        Price key of the amount in the platform's file, where it gives one.
     """
     if off_chip.memory is not None:
         row = next(memory for memory in memories() if memory.name == off_chip.memory)
         return Price(*(value / row.access_bits for value in row.energy)), f"{MEMORIES_FILE.name}:{row.name}"
-    own = off_chip.read_pj_per_bit if reads else off_chip.write_pj_per_bit
-    return price_of(own or 0.0), own_key
+    amount = off_chip.read_pj_per_bit if reads else off_chip.write_pj_per_bit
+    return price_of(amount or 0.0), platform_key
 
 
-def buffer_price(buffer: Buffer, reads: bool, technology: Technology, own_key: str) -> tuple[Price, str]:
+def buffer_price(buffer: Buffer, reads: bool, technology: Technology, platform_key: str) -> tuple[Price, str]:
     """Return the price of a bit of a buffer, and the key of its source.
 
     Parameters
@@ -44,7 +44,7 @@ def buffer_price(buffer: Buffer, reads: bool, technology: Technology, own_key: s
     technology
         Where it is built.
     own_key
-        Price key of a price of the platform's own.
+        Price key of the amount in the platform's file, where it gives one.
 
     Raises
     ------
@@ -55,8 +55,8 @@ def buffer_price(buffer: Buffer, reads: bool, technology: Technology, own_key: s
         bank_bytes = buffer.size_bytes / buffer.banks
         key = f"{MEMORIES_FILE.name}:{technology.node}:{buffer.memory}:{bank_bytes:.16g}"
         return macro_price(buffer.memory, bank_bytes, technology), key
-    own = buffer.read_pj if reads else buffer.write_pj
-    return price_of((own or 0.0) / buffer.width_bits), own_key
+    amount = buffer.read_pj if reads else buffer.write_pj
+    return price_of((amount or 0.0) / buffer.width_bits), platform_key
 
 
 def macro_price(kind: str, bank_bytes: float, technology: Technology) -> Price:
@@ -76,13 +76,15 @@ def macro_price(kind: str, bank_bytes: float, technology: Technology) -> Price:
     UnpricedError
         The technology does not price a macro of this size.
     """
-    first, second = macro_rows(kind, bank_bytes, technology)
-    small, large = float(first.capacity_bytes or 0), float(second.capacity_bytes or 0)
-    share = math.log(bank_bytes / small) / math.log(large / small) if large > small else 0.0
+    smaller, larger = macro_rows(kind, bank_bytes, technology)
+    small_bytes, large_bytes = float(smaller.capacity_bytes or 0), float(larger.capacity_bytes or 0)
+    share = (
+        math.log(bank_bytes / small_bytes) / math.log(large_bytes / small_bytes) if large_bytes > small_bytes else 0.0
+    )
     return Price(
         *(
-            (one / first.access_bits) ** (1 - share) * (two / second.access_bits) ** share
-            for one, two in zip(first.energy, second.energy, strict=True)
+            (small_pj / smaller.access_bits) ** (1 - share) * (large_pj / larger.access_bits) ** share
+            for small_pj, large_pj in zip(smaller.energy, larger.energy, strict=True)
         )
     )
 

@@ -1,4 +1,4 @@
-"""The columns of the system accounting, and what a machine pays in each of them."""
+"""The columns of the system accounting, and a machine's price in each of them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -59,14 +59,14 @@ def columns(layout: Layout, phases: Sequence[str]) -> tuple[CountColumn, ...]:
         operand = layout.kind_of.get(component, MatmulKind.LINEAR).operand
         for step in STEPS:
             cached = operand != "weights" and (step.operand, step.action) == ("weights", "off_chip_read")
-            named = operand if step.operand == "weights" else step.operand
-            result.append(("kv_cache_read" if cached else component, named, step.action))
+            operand_name = operand if step.operand == "weights" else step.operand
+            result.append(("kv_cache_read" if cached else component, operand_name, step.action))
     result += [(part, "activations", action) for part in layout.elementwise for action in PART_STEPS]
     return tuple(CountColumn(phase, *column) for phase in phases for column in (*result, *OTHERS))
 
 
 class Setup(NamedTuple):
-    """What a machine pays, as tables.
+    """A machine's prices, as tables.
 
     Parameters
     ----------
@@ -75,17 +75,17 @@ class Setup(NamedTuple):
     bits
         Of the values that each step of an element-wise part moves, 1 for operations; shape (parts, part steps).
     query_bits
-        Of a written query or probability, where it has another format than the linears' inputs; otherwise 0.
+        Of a written query or probability, where its format is not that of the linears' inputs; otherwise 0.
     formats, keys
         Index into `bitjoule.energy_models.formats.storage.counted_formats`, and price key, of each column of a phase.
     prices
         Low, nominal and high, in pJ; shape (3, columns of a phase).
     margin_bits
-        Room that the smallest tiles need beside what stays in the activations' buffer.
+        Room that the smallest tiles need in the activations' buffer besides its resident values.
     capacity_bits
         Of that buffer.
     shared
-        Whether it holds weights, too.
+        Whether it also holds weights.
     """
 
     factors: Floats
@@ -107,7 +107,7 @@ def tables(machine: Machine, layout: Layout) -> Setup:
     machine
         The machine.
     layout
-        Of the models that it is asked for.
+        Of the models that it runs.
 
     Raises
     ------
@@ -122,10 +122,10 @@ def tables(machine: Machine, layout: Layout) -> Setup:
         kind = layout.kind_of.get(component)
         per_column += [lines[kind][step] if kind else ABSENT for step in STEPS]
     vector = scheme.vector
-    whole_model = any(kind.rescaled for kind in layout.kinds)
+    rescales = any(kind.rescaled for kind in layout.kinds)
 
     def operation(action: str) -> StepPrice:
-        price = machine.operation(action, vector) if whole_model else NOTHING
+        price = machine.operation(action, vector) if rescales else NOTHING
         return StepPrice(1.0, vector, price, machine.technology.price_key(action, vector))
 
     def access(action: str, name: str, operand: str = "activations") -> StepPrice:
@@ -137,13 +137,13 @@ def tables(machine: Machine, layout: Layout) -> Setup:
     queries = scheme.attention_operands[1]
     quantised = scheme.activations if scheme.quantises_activations else queries
     for i, part in enumerate(layout.elementwise):
-        written = quantised if part == QUANTISATION else vector
-        bits[i, 3] = width_bits(written)
+        written_format = quantised if part == QUANTISATION else vector
+        bits[i, 3] = width_bits(written_format)
         per_column += [
             operation("mul"),
             operation("add"),
             access("buffer_read", vector),
-            access("buffer_write", written),
+            access("buffer_write", written_format),
         ]
     per_column += [
         access("off_chip_read", scheme.storage_name("embedding")),
@@ -158,8 +158,8 @@ def tables(machine: Machine, layout: Layout) -> Setup:
         StepPrice(1.0, "", machine.cycle_pj, machine.cycle_key),
     ]
     buffers = list(machine.platform.buffers.values())
-    held = buffers[machine.buffer("activations")]
-    models = [kind for kind in layout.kinds if not kind.standalone]
+    buffer = buffers[machine.buffer("activations")]
+    model_kinds = [kind for kind in layout.kinds if not kind.standalone]
     return Setup(
         factors=factors,
         bits=bits,
@@ -167,7 +167,7 @@ def tables(machine: Machine, layout: Layout) -> Setup:
         formats=np.array([counted_formats().index(line.format) for line in per_column], dtype=np.int16),
         prices=np.array([line.price for line in per_column]).T,
         keys=tuple(line.key for line in per_column),
-        margin_bits=max((machine.least_bits(kind) for kind in models), default=0.0),
-        capacity_bits=held.size_bytes * 8.0,
+        margin_bits=max((machine.least_bits(kind) for kind in model_kinds), default=0.0),
+        capacity_bits=buffer.size_bytes * 8.0,
         shared=machine.buffer("weights") == machine.buffer("activations"),
     )

@@ -1,4 +1,4 @@
-"""A mapping as text: the loop nest for a reader, and a YAML file that can be replayed."""
+"""A mapping as text: as a loop nest, and as a YAML file that can be replayed."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -50,25 +50,25 @@ def loop_nest(problem: MatmulProblem, mapping: Mapping) -> str:
         The matmul, and how it runs.
     """
     sizes, tiles = _sizes(problem, mapping.tiles)
-    whole = dict(zip(LOOPS, (problem.m, problem.k, problem.n), strict=True))
+    outer = dict(zip(LOOPS, (problem.m, problem.k, problem.n), strict=True))
     lines = []
     depth = 0
     for name, inside, innermost in (("buffer", sizes["buffer"], tiles.inner1), ("array", sizes["array"], tiles.inner0)):
-        last = LOOPS[int(innermost)]
-        for loop in (*(loop for loop in ("n", "m", "k") if loop != last), last):
-            count = ceil(whole[loop], inside[loop])
+        innermost_loop = LOOPS[int(innermost)]
+        for loop in (*(loop for loop in ("n", "m", "k") if loop != innermost_loop), innermost_loop):
+            count = ceil(outer[loop], inside[loop])
             if count > 1:
-                lines.append(f"{'  ' * depth}for {loop} in 0..{whole[loop]:g} by {inside[loop]:g}  # {count:g} times")
+                lines.append(f"{'  ' * depth}for {loop} in 0..{outer[loop]:g} by {inside[loop]:g}  # {count:g} times")
                 depth += 1
         tokens = "token" if inside["m"] == 1 else "tokens"
         shape = f"{inside['m']:g} {tokens} x {inside['k']:g} in x {inside['n']:g} out"
         lines.append(f"{'  ' * depth}{name}: a tile of {shape}")
         depth += 1
-        whole = inside
+        outer = inside
     array = problem.array
     blocks = tiles.k0 * tiles.n0
-    what = "block" if blocks == 1 else "blocks"
-    lines.append(f"{'  ' * depth}array: {blocks:g} {what} of {array.lanes} x {array.columns}, one token a cycle")
+    noun = "block" if blocks == 1 else "blocks"
+    lines.append(f"{'  ' * depth}array: {blocks:g} {noun} of {array.lanes} x {array.columns}, one token a cycle")
     return "\n".join(lines)
 
 
@@ -88,7 +88,7 @@ def save(path: Path, names: dict[str, str], problem: MatmulProblem, mapping: Map
     Parameters
     ----------
     path
-        The file; it is replaced whole.
+        The file; it is replaced atomically.
     names
         Platform, scheme and technology.
     problem, mapping
@@ -105,9 +105,9 @@ def save(path: Path, names: dict[str, str], problem: MatmulProblem, mapping: Map
         tile = {loop: int(size) for loop, size in sizes[level].items()}
         data[level] = {"tile": tile, "innermost": LOOPS[int(innermost)]}
     try:
-        beside = path.with_name(f".{path.name}.part")
-        beside.write_text(write_yaml(data, 80), encoding="utf-8")
-        beside.replace(path)
+        temporary = path.with_name(f".{path.name}.part")
+        temporary.write_text(write_yaml(data, 80), encoding="utf-8")
+        temporary.replace(path)
     except (OSError, ValueError) as error:  # ValueError: no name, or a null byte in it
         wrong = f"cannot be written: {getattr(error, 'strerror', None) or error}"
         raise whole_file(str(path), wrong, "a file that can be written") from None
@@ -124,7 +124,7 @@ def read(path: Path) -> SavedMapping:
     Raises
     ------
     InputError
-        It is no saved mapping.
+        It is not a saved mapping.
     """
     return validate(SavedMapping, read_document(path))
 
@@ -135,20 +135,20 @@ def replayed(path: Path, saved: SavedMapping, problem: MatmulProblem) -> Mapping
     Parameters
     ----------
     path, saved
-        The file, and what it holds.
+        The file, and its content.
     problem
         Its matmul on its machine.
 
     Raises
     ------
     InputError
-        It is of another matmul, or its tiles do not fit the machine.
+        It is a mapping of another matmul, or its tiles do not fit the machine.
     """
     array = problem.array
-    wanted = TileSize(m=int(problem.m), k=int(problem.k), n=int(problem.n))
-    if saved.matmul != wanted:
+    matmul = TileSize(m=int(problem.m), k=int(problem.k), n=int(problem.n))
+    if saved.matmul != matmul:
         wrong = f"is a mapping for {saved.matmul.m}x{saved.matmul.k}x{saved.matmul.n}"
-        expected = f"a mapping for {wanted.m}x{wanted.k}x{wanted.n}"
+        expected = f"a mapping for {matmul.m}x{matmul.k}x{matmul.n}"
         raise InputError([read_document(path).problem(("matmul",), wrong, expected)])
 
     def blocks(tile: TileSize) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""A scheme on a platform at a technology: which array runs a matmul, and what each thing it does costs."""
+"""A scheme on a platform at a technology: which array runs a matmul, and what each of its steps costs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Machine:
     Parameters
     ----------
     scheme, platform, technology
-        Which.
+        What it runs, on what hardware, at which prices.
     name
         The platform's, for messages.
     """
@@ -60,7 +60,7 @@ class Machine:
 
     @property
     def cycle_key(self) -> str:
-        """Where the leakage stands, and the clock that it is taken at."""
+        """Key of the leakage in the platform's file, and the clock that a cycle has."""
         nodes, node = self.platform.nodes, self.technology.node
         shared = node in nodes and nodes[node].leakage_w == self.node.leakage_w
         return f"{self.key('nodes', node if shared else self.technology.name, 'leakage_w')}@{self.node.clock_mhz:g}MHz"
@@ -77,12 +77,12 @@ class Machine:
 
     @cached_property
     def off_chip_bits(self) -> float:
-        """Bits that off-chip memory moves a cycle."""
+        """Bits per cycle that off-chip memory moves."""
         return self.platform.off_chip.bandwidth_gb_per_s * 8e3 / self.node.clock_mhz
 
     @cached_property
     def width_bits(self) -> int:
-        """Bits that the activations' buffer reads, and that it writes, a cycle."""
+        """Bits per cycle that the activations' buffer reads, and also writes."""
         return list(self.platform.buffers.values())[self.buffer("activations")].width_bits
 
     @cached_property
@@ -142,23 +142,23 @@ class Machine:
         return {}
 
     def _first_array(self, kind: MatmulKind) -> tuple[Array, Macs]:
-        wanted = self.formats(kind)
+        required = self.formats(kind)
         for array in self.platform.arrays.values():
-            macs = array.macs_for(wanted.weights, wanted.activations)
+            macs = array.macs_for(required.weights, required.activations)
             if macs is not None:
                 return array, macs
-        has = dict.fromkeys(
+        computed = dict.fromkeys(
             f"{w} x {a}"
             for array in self.platform.arrays.values()
             for macs in array.macs
             for w in macs.weights
             for a in macs.activations
         )
-        pair = f"{wanted.weights} x {wanted.activations}"
+        pair = f"{required.weights} x {required.activations}"
         part = {"linear": "linears", "head": "LM head"}.get(kind.role, kind.role)
         raise UnpricedError(
             f"no array of platform {self.name} computes {pair}, the {part} of the scheme",
-            f"{', '.join(has)}; or a line in `macs` of one of its arrays",
+            f"{', '.join(computed)}; or a line in `macs` of one of its arrays",
         )
 
     def operation(self, action: str, number_format: str) -> Price:
@@ -178,8 +178,8 @@ class Machine:
             wrong = (
                 f"{self.technology.name} has no price for {action} {number_format}, which platform {self.name} needs"
             )
-            known = dict.fromkeys(f for _, f in self.technology.rows)
-            raise UnpricedError(wrong, f"one of the formats {', '.join(known)}")
+            priced = dict.fromkeys(f for _, f in self.technology.rows)
+            raise UnpricedError(wrong, f"one of the formats {', '.join(priced)}")
         return self.technology.price(action, number_format)
 
     @cached_property
@@ -205,62 +205,66 @@ class Machine:
 
     def _lines(self, kind: MatmulKind) -> Mapping[Step, StepPrice]:
         array, macs = self.array(kind)
-        wanted = self.formats(kind)
+        required = self.formats(kind)
         lines = dict.fromkeys(STEPS, ABSENT)
         technology = self.technology
-        name = next(key for key, own in self.platform.arrays.items() if own is array)
+        name = next(key for key, candidate in self.platform.arrays.items() if candidate is array)
 
-        def put(operand: str, action: str, line: StepPrice) -> None:
+        def set_line(operand: str, action: str, line: StepPrice) -> None:
             step = next(s for s in STEPS if (s.operand, s.action) == (operand, action))
             lines[step] = line
 
-        measured = self.technology.mac_of_actions(wanted.weights, macs.actions or ())
+        measured = self.technology.mac_of_actions(required.weights, macs.actions or ())
         if measured is not None:
-            trits = formats()[wanted.weights].kind == "ternary"
+            trits = formats()[required.weights].kind == "ternary"
             zero_share = technology.zero_share if trits else 0.0
             price = measured.price(array.lanes, array.columns, zero_share)
             key = technology.mac_key(measured, array.lanes, array.columns, trits)
-            put("weights", "mac", StepPrice(1.0, wanted.activations, price, key))
-            loaded = StepPrice(1.0, wanted.weights, price_of(measured.load_pj), technology.load_key(measured))
-            put("weights", "register_write", loaded)
+            set_line("weights", "mac", StepPrice(1.0, required.activations, price, key))
+            loaded = StepPrice(1.0, required.weights, price_of(measured.load_pj), technology.load_key(measured))
+            set_line("weights", "register_write", loaded)
         elif macs.energy_pj is not None:
             price = Price(macs.energy_pj, macs.energy_pj, macs.energy_pj)
             key = self.key("arrays", name, "macs", array.macs.index(macs), "energy_pj")
-            put("weights", "mac", StepPrice(1.0, wanted.activations, price, key))
+            set_line("weights", "mac", StepPrice(1.0, required.activations, price, key))
         for text in (macs.actions or ()) if measured is None else ():
             action, number_format = text.split()
             price = self.operation(action, number_format)
             operand = "weights" if action == "mul" else "partial_sums"
-            put(operand, action, StepPrice(1.0, number_format, price, technology.price_key(action, number_format)))
+            set_line(operand, action, StepPrice(1.0, number_format, price, technology.price_key(action, number_format)))
         if kind.rescaled:
             vector = self.scheme.vector
-            put(
+            set_line(
                 "biases",
                 "add",
                 StepPrice(1.0, vector, self.operation("add", vector), technology.price_key("add", vector)),
             )
         for (action, number_format), times in self._unpacking(kind).items():
             price = self.operation(action, number_format)
-            put(
+            set_line(
                 "unpacking", action, StepPrice(times, number_format, price, technology.price_key(action, number_format))
             )
 
         registers, sums = array.weight_registers, array.accumulators
-        for way in ("read", "write"):
-            amount = f"{way}_pj_per_bit"
+        for direction in ("read", "write"):
+            amount = f"{direction}_pj_per_bit"
             per_bit = price_of(getattr(registers, amount))
             if per_bit.high_pj and measured is None:
                 key = self.key("arrays", name, "weight_registers", amount)
-                put("weights", f"register_{way}", StepPrice(width_bits(wanted.weights), wanted.weights, per_bit, key))
+                set_line(
+                    "weights",
+                    f"register_{direction}",
+                    StepPrice(width_bits(required.weights), required.weights, per_bit, key),
+                )
             per_bit = price_of(getattr(sums, amount))
             if per_bit.high_pj:
                 key = self.key("arrays", name, "accumulators", amount)
-                put("partial_sums", f"register_{way}", StepPrice(sums.bits, wanted.sums, per_bit, key))
+                set_line("partial_sums", f"register_{direction}", StepPrice(sums.bits, required.sums, per_bit, key))
         stored = {
-            "weights": (wanted.storage.bits, wanted.storage_name),
-            "activations": (width_bits(wanted.activations), wanted.activations),
-            "partial_sums": (sums.bits, wanted.sums),
-            "outputs": (width_bits(wanted.outputs), wanted.outputs),
+            "weights": (required.storage.bits, required.storage_name),
+            "activations": (width_bits(required.activations), required.activations),
+            "partial_sums": (sums.bits, required.sums),
+            "outputs": (width_bits(required.outputs), required.outputs),
         }
         for operand, (bits, name) in stored.items():
             for step in STEPS:
@@ -286,28 +290,28 @@ class Machine:
         """
         if action.startswith("off_chip"):
             reads = action.endswith("read")
-            own = self.key("off_chip", "read_pj_per_bit" if reads else "write_pj_per_bit")
-            return off_chip_price(self.platform.off_chip, reads, own)
+            platform_key = self.key("off_chip", "read_pj_per_bit" if reads else "write_pj_per_bit")
+            return off_chip_price(self.platform.off_chip, reads, platform_key)
         index = self.buffer(operand)
         if index < 0:
             return NOTHING, ""
         place, buffer = list(self.platform.buffers.items())[index]
         reads = action.endswith("read")
-        own = self.key("buffers", place, "read_pj" if reads else "write_pj")
-        return buffer_price(buffer, reads, self.technology, own)
+        platform_key = self.key("buffers", place, "read_pj" if reads else "write_pj")
+        return buffer_price(buffer, reads, self.technology, platform_key)
 
     def _unpacking(self, kind: MatmulKind) -> dict[tuple[str, str], float]:
         """Return the operations for each weight between memory and array."""
-        wanted = self.formats(kind)
-        found: dict[tuple[str, str], float] = {}
-        for text, times in wanted.storage.unpack.items():
+        required = self.formats(kind)
+        operations: dict[tuple[str, str], float] = {}
+        for text, times in required.storage.unpack.items():
             action, number_format = text.split()
-            found[action, number_format] = times / wanted.storage.values
-        holds = wanted.storage.holds
-        multiplied = wanted.storage.group > 0 or (scaled(holds) and not add_only(holds) and not kind.rescaled)
-        if multiplied and not scaled(wanted.activations):  # otherwise the scales are the outputs'
-            found["mul", self.scheme.vector] = 1.0
-        return found
+            operations[action, number_format] = times / required.storage.values
+        holds = required.storage.holds
+        multiplied = required.storage.group > 0 or (scaled(holds) and not add_only(holds) and not kind.rescaled)
+        if multiplied and not scaled(required.activations):  # otherwise the scales are the outputs'
+            operations["mul", self.scheme.vector] = 1.0
+        return operations
 
     @cached_property
     def _templates(self) -> dict[tuple[MatmulKind, bool], tuple[MatmulProblem, Fixed]]:
@@ -325,18 +329,18 @@ class Machine:
         m, k, n
             Its sizes.
         resident
-            Whether what lies between the matmuls stays in the buffer as a whole.
+        Whether the values between the matmuls all stay in the buffer.
         reserved_bits
-            Its room there.
+        Bits of the buffer that they take.
         """
         if (kind, resident) not in self._templates:
             self._templates[kind, resident] = self._template(kind, resident)
-        known, fixed = self._templates[kind, resident]
+        base, fixed = self._templates[kind, resident]
         capacity = tuple(
-            bits - (reserved_bits if i == known.outputs.buffer else 0.0) for i, bits in enumerate(known.capacity_bits)
+            bits - (reserved_bits if i == base.outputs.buffer else 0.0) for i, bits in enumerate(base.capacity_bits)
         )
-        costs = known.costs._replace(fixed_pj=fixed.energy_pj(m, k, n))
-        return known._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs)
+        costs = base.costs._replace(fixed_pj=fixed.energy_pj(m, k, n))
+        return base._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs)
 
     def _template(self, kind: MatmulKind, resident: bool) -> tuple[MatmulProblem, Fixed]:
         array, _ = self.array(kind)
@@ -347,7 +351,7 @@ class Machine:
         return template(kind, resident, chip, self.formats(kind), self.lines(kind))
 
     def least_bits(self, kind: MatmulKind) -> float:
-        """Return the room that the smallest tiles of a matmul need beside what stays in the activations' buffer.
+        """Return the room that the smallest tiles of a matmul need in the activations' buffer besides resident values.
 
         Parameters
         ----------
@@ -355,9 +359,9 @@ class Machine:
             What the matmul is for.
         """
         array, _ = self.array(kind)
-        wanted = self.formats(kind)
-        bits = float(array.lanes * width_bits(wanted.activations))
-        bits += array.columns * max(array.accumulators.bits, width_bits(wanted.outputs))
+        required = self.formats(kind)
+        bits = float(array.lanes * width_bits(required.activations))
+        bits += array.columns * max(array.accumulators.bits, width_bits(required.outputs))
         if self.buffer("weights") == self.buffer("activations"):
-            bits += array.lanes * array.columns * wanted.storage.bits
+            bits += array.lanes * array.columns * required.storage.bits
         return bits

@@ -29,18 +29,18 @@ class Objective(StrEnum):
 
 
 class ArrayShape(NamedTuple):
-    """What of an array decides its mappings.
+    """The properties of an array that its mappings depend on.
 
     Parameters
     ----------
     lanes, columns
-        K values taken, outputs computed a cycle.
+        K values taken, and outputs computed, per cycle.
     weights_per_pe
         Weights that a PE holds.
     depth
-        Accumulators a column (or a PE, where each PE has its own).
+        Accumulators per column (or per PE, where each PE has its own).
     load_cycles
-        Cycles in which the weight path brings lanes x columns weights.
+        Cycles in which the weight path loads lanes x columns weights.
     pipeline_cycles
         From the last operands to the result.
     """
@@ -63,7 +63,7 @@ class Place(NamedTuple):
     off_chip
         Whether it comes from, or goes to, off-chip memory.
     tiled
-        Whether its tile takes room in the buffer; what stays there as a whole is in `Problem.capacity_bits` already.
+        Whether its tile takes room in the buffer; `MatmulProblem.capacity_bits` already excludes resident values.
     bits
         A value's bits in the buffer and off-chip.
     """
@@ -109,7 +109,7 @@ class Fixed(NamedTuple):
     product_pj, sum_pj
         For a product, and for an addition.
     update_pj
-        For an accumulator's update, which takes up `terms` products.
+        For an accumulator's update, which adds `terms` products.
     output_pj
         For an output, once it is finished.
     terms
@@ -123,15 +123,15 @@ class Fixed(NamedTuple):
     terms: int
 
     def energy_pj(self, m: float, k: float, n: float) -> float:
-        """Return it for a matmul; its biases are left out.
+        """Return the fixed energy of a matmul without its biases.
 
         Parameters
         ----------
         m, k, n
             Tokens, in_features, out_features.
         """
-        of_output = k * self.product_pj + max(k - 1, 0) * self.sum_pj + math.ceil(k / self.terms) * self.update_pj
-        return m * n * (of_output + self.output_pj)
+        sums_pj = k * self.product_pj + max(k - 1, 0) * self.sum_pj + math.ceil(k / self.terms) * self.update_pj
+        return m * n * (sums_pj + self.output_pj)
 
 
 class MatmulProblem(NamedTuple):
@@ -140,7 +140,7 @@ class MatmulProblem(NamedTuple):
     Parameters
     ----------
     m, k, n
-        Tokens, in_features, out_features; the last two may be a mean context, which may be no whole number.
+        Tokens, in_features, out_features; the last two may be a mean context, which need not be an integer.
     array
         The array.
     weights, activations, outputs
@@ -150,11 +150,11 @@ class MatmulProblem(NamedTuple):
     capacity_bits
         Room for tiles in each buffer.
     width_bits
-        Bits that each buffer reads, and bits that it writes, a cycle.
+        Bits per cycle that each buffer reads, and also writes.
     off_chip_bits
-        Bits that off-chip memory moves a cycle.
+        Bits per cycle that off-chip memory moves.
     costs
-        What the search weighs.
+        Energies that the search minimises.
     """
 
     m: float
@@ -179,7 +179,7 @@ class Tiles(NamedTuple):
     m1, k1, n1
         Tokens, and blocks of lanes and of columns, that the buffers hold.
     m0, k0, n0
-        The same of the array.
+        The same for the array.
     inner1, inner0
         Innermost loop over buffer tiles, and over the array's tiles of one buffer tile.
     """
@@ -262,16 +262,16 @@ def blocks_of(problem: MatmulProblem) -> tuple[float, Any, Any]:
     return problem.m, ceil(problem.k, problem.array.lanes), ceil(problem.n, problem.array.columns)
 
 
-def _kept(own: int, innermost: Any, counts: list[Any]) -> Any:
-    """Return whether an operand stays while the loop over the dimension that is not its own runs."""
-    others = [counts[d] for d in range(3) if d != own]
-    return (innermost == own) | ((others[0] == 1) & (others[1] == 1))
+def _stays(dimension: int, innermost: Any, counts: list[Any]) -> Any:
+    """Return whether an operand stays while the loop over `dimension`, which does not index it, runs."""
+    other_counts = [counts[d] for d in range(3) if d != dimension]
+    return (innermost == dimension) | ((other_counts[0] == 1) & (other_counts[1] == 1))
 
 
 def _into_buffer(problem: MatmulProblem, tiles: Tiles) -> list[Any]:
-    """Return how often an operand enters the buffer, by the dimension that is not its own."""
+    """Return how often an operand enters the buffer, by the dimension that does not index it."""
     outer = [ceil(size, tile) for size, tile in zip(blocks_of(problem), tiles[:3], strict=True)]
-    return [np.where(_kept(own, tiles.inner1, outer), 1.0, outer[own]) for own in range(3)]
+    return [np.where(_stays(dimension, tiles.inner1, outer), 1.0, outer[dimension]) for dimension in range(3)]
 
 
 def traffic(problem: MatmulProblem, tiles: Tiles) -> Traffic:
@@ -293,12 +293,12 @@ def traffic(problem: MatmulProblem, tiles: Tiles) -> Traffic:
     inner = [ceil(tile, inside) for tile, inside in zip(tiles[:3], tiles[3:6], strict=True)]
     into_buffer = _into_buffer(problem, tiles)
 
-    def into_array(own: int) -> Any:
-        """How often an operand enters the array, for each step of the dimension that is not its own."""
-        others = [inner[d] for d in range(3) if d != own]
-        still = (others[0] == 1) & (others[1] == 1)  # one tile of the array is all of its part of a buffer tile
-        within = np.where(still, into_buffer[own], outer[own])
-        return np.where(_kept(own, tiles.inner0, inner), within, total[own])
+    def into_array(dimension: int) -> Any:
+        """How often an operand enters the array, for each step of the dimension that does not index it."""
+        other_counts = [inner[d] for d in range(3) if d != dimension]
+        single_tile = (other_counts[0] == 1) & (other_counts[1] == 1)  # one array tile covers the operand's buffer tile
+        within = np.where(single_tile, into_buffer[dimension], outer[dimension])
+        return np.where(_stays(dimension, tiles.inner0, inner), within, total[dimension])
 
     m, k, n = problem.m, problem.k, problem.n
     weight_times, sum_times = into_array(M), into_array(K)
@@ -339,8 +339,8 @@ def memory_time(problem: MatmulProblem, moved: Moved) -> tuple[Any, Any]:
     )
     cycles = off_chip / problem.off_chip_bits
     for i, width_bits in enumerate(problem.width_bits):
-        held = weights.buffer == i
-        reads, writes = (weight_fills * weights.bits, weight_loads * weights.bits) if held else (0.0, 0.0)
+        holds_weights = weights.buffer == i
+        reads, writes = (weight_fills * weights.bits, weight_loads * weights.bits) if holds_weights else (0.0, 0.0)
         if activations.buffer == i:
             reads, writes = reads + activation_reads * activations.bits, writes + activation_loads * activations.bits
         if outputs.buffer == i:
@@ -372,7 +372,7 @@ def energy_pj(problem: MatmulProblem, moved: Traffic) -> Any:
 
 
 def forbidden(problem: MatmulProblem, tiles: Tiles) -> Any:
-    """Return in which mappings a tile that never goes off-chip leaves the buffer unfinished: it would be computed anew.
+    """Return in which mappings a tile that never goes off-chip leaves the buffer unfinished and is computed again.
 
     Parameters
     ----------
@@ -380,11 +380,11 @@ def forbidden(problem: MatmulProblem, tiles: Tiles) -> Any:
         The matmul, and the mappings.
     """
     times = _into_buffer(problem, tiles)
-    wrong = np.zeros(np.broadcast(*times).shape, dtype=bool)
-    for own, place in ((K, problem.outputs), (N, problem.activations)):
+    recomputed = np.zeros(np.broadcast(*times).shape, dtype=bool)
+    for dimension, place in ((K, problem.outputs), (N, problem.activations)):
         if place.tiled and not place.off_chip:
-            wrong |= times[own] > 1
-    return wrong
+            recomputed |= times[dimension] > 1
+    return recomputed
 
 
 def replay(problem: MatmulProblem, tiles: Tiles) -> Mapping:

@@ -43,7 +43,7 @@ class Macs(Strict):
                 raise wrong_value(f"got {brief(action)}", "an operation and a format, e.g. add int8", "actions", i)
             operation, number_format = action.split()
             check_format(number_format, "actions", i)
-            if any(other.startswith(operation) for other in (self.actions or ())[:i]):
+            if any(earlier.startswith(operation) for earlier in (self.actions or ())[:i]):
                 raise wrong_value(f"duplicate operation {operation}", "each operation once", "actions", i)
         if self.actions is not None and not any(action.startswith("add") for action in self.actions):
             raise wrong_value("a MAC without an addition", "an addition, e.g. add int32", "actions")
@@ -131,8 +131,8 @@ class OffChip(Strict):
 
     @model_validator(mode="after")
     def _priced(self) -> Self:
-        own = {self.read_pj_per_bit is None, self.write_pj_per_bit is None}
-        if own != {self.memory is not None}:
+        missing = {self.read_pj_per_bit is None, self.write_pj_per_bit is None}
+        if missing != {self.memory is not None}:
             raise wrong_value("requires memory, or read_pj_per_bit and write_pj_per_bit", "one of the two ways")
         names = [memory.name for memory in memories() if memory.kind == "dram"]
         if self.memory is not None and self.memory not in names:
@@ -141,7 +141,7 @@ class OffChip(Strict):
 
 
 class Vector(Strict):
-    """The unit for everything that is no matrix product."""
+    """The unit for everything but matrix products."""
 
     lanes: int = Field(ge=1, le=MAX_SIZE, description="operations per cycle")
 
@@ -169,7 +169,7 @@ class Platform(Strict):
     skips_masked_pairs
         Whether prefill leaves out the half of attention that the causal mask hides.
     sources
-        Where each value comes from, by dotted key or the beginning of one; ``assumption`` where nobody printed it.
+        Where each value comes from, by dotted key or the beginning of one; ``assumption`` if it is not published.
     references
         Citation keys, separated by semicolons.
     """
@@ -186,11 +186,11 @@ class Platform(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        held = [operand for buffer in self.buffers.values() for operand in buffer.holds]
+        operands = [operand for buffer in self.buffers.values() for operand in buffer.holds]
         for operand in ("weights", "activations"):
-            if held.count(operand) > 1:
-                raise wrong_value(f"{held.count(operand)} buffers hold {operand}", "at most one", "buffers")
-        if "activations" not in held:
+            if operands.count(operand) > 1:
+                raise wrong_value(f"{operands.count(operand)} buffers hold {operand}", "at most one", "buffers")
+        if "activations" not in operands:
             raise wrong_value("no buffer holds activations", "one with `holds: [activations]`", "buffers")
         for name, buffer in self.buffers.items():
             _check_price(name, buffer)
@@ -201,20 +201,20 @@ class Platform(Strict):
                     wrong = f"{array.accumulators.bits} bits cannot hold a term of {macs.term_bits} bits (macs[{i}])"
                     raise wrong_value(wrong, f"at least {macs.term_bits}", "arrays", name, "accumulators", "bits")
         for key in self.sources:
-            if not _leads_somewhere(self, key):
+            if not _key_exists(self, key):
                 raise wrong_value("is not a key of this platform", "a key, e.g. off_chip.memory", "sources", key)
         return self
 
     def _check_tiles(self, name: str, array: Array) -> None:
-        """Refuse buffers that cannot hold what an array takes in one step."""
+        """Reject buffers that cannot hold the operands of one step of an array."""
         for key, buffer in self.buffers.items():
             need_bits = 0
             for macs in array.macs:
                 weights = max(width_bits(f) for f in macs.weights) * array.lanes * array.columns
                 inputs = max(width_bits(f) for f in macs.activations) * array.lanes
                 sums = max(array.accumulators.bits, 32) * array.columns
-                parts = {"weights": weights, "activations": inputs + sums}
-                need_bits = max(need_bits, sum(parts[operand] for operand in buffer.holds))
+                bits_of = {"weights": weights, "activations": inputs + sums}
+                need_bits = max(need_bits, sum(bits_of[operand] for operand in buffer.holds))
             need_bytes = -(-need_bits // 8)
             if buffer.size_bytes < need_bytes:
                 wrong = f"{buffer.size_bytes} bytes cannot hold a tile of array {name!r}"
@@ -222,23 +222,23 @@ class Platform(Strict):
                                   "buffers", key, "size_bytes")  # fmt: skip
 
 
-def _leads_somewhere(value: Any, key: str) -> bool:
-    """Return whether a dotted key leads into nested mappings or models."""
-    for part in key.split("."):
+def _key_exists(value: Any, key: str) -> bool:
+    """Return whether a dotted key exists in nested mappings or models."""
+    for name in key.split("."):
         if isinstance(value, dict):
-            found = part in value
-            value = value.get(part)
+            exists = name in value
+            value = value.get(name)
         else:
-            found = part in getattr(type(value), "model_fields", ())
-            value = getattr(value, part, None)
-        if not found:
+            exists = name in getattr(type(value), "model_fields", ())
+            value = getattr(value, name, None)
+        if not exists:
             return False
     return True
 
 
 def _check_price(name: str, buffer: Buffer) -> None:
-    own = {buffer.read_pj is None, buffer.write_pj is None}
-    if own != {buffer.memory is not None}:
+    missing = {buffer.read_pj is None, buffer.write_pj is None}
+    if missing != {buffer.memory is not None}:
         raise wrong_value("requires memory, or read_pj and write_pj", "one of the two ways", "buffers", name)
     kinds = dict.fromkeys(memory.kind for memory in memories() if memory.capacity_bytes)
     if buffer.memory is not None and buffer.memory not in kinds:
@@ -264,11 +264,11 @@ def platforms() -> dict[str, Platform]:
         What a package contributes is wrong.
     """
 
-    def read(path: Path) -> dict[str, Platform]:
+    def read_file(path: Path) -> dict[str, Platform]:
         return {path.stem: read_platform(path)}
 
-    ours = {name: one for path in sorted(FOLDER.glob("*.yaml")) for name, one in read(path).items()}
-    return with_contributed("bitjoule.platforms", "platform", ours, read)
+    ours = {name: platform for path in sorted(FOLDER.glob("*.yaml")) for name, platform in read_file(path).items()}
+    return with_contributed("bitjoule.platforms", "platform", ours, read_file)
 
 
 def read_platform(path: Path) -> Platform:
@@ -288,32 +288,34 @@ def read_platform(path: Path) -> Platform:
     return validate(Platform, _with_base(document, path, ()))
 
 
-def _with_base(document: Document, path: Path, seen: tuple[Path, ...]) -> Document:
+def _with_base(document: Document, path: Path, visited: tuple[Path, ...]) -> Document:
     if not isinstance(document.data, dict) or "like" not in document.data:
         return document
     name = document.data["like"]
     places = [folder / f"{name}.yaml" for folder in (path.parent, FOLDER)]
     isfile = os.path.isfile  # never raises, whatever the name
     base = next((place for place in places if isfile(place)), None) if isinstance(name, str) else None
-    known = sorted(place.stem for place in FOLDER.glob("*.yaml") if place.stem != path.stem)
+    names = sorted(place.stem for place in FOLDER.glob("*.yaml") if place.stem != path.stem)
     if base is None:
-        raise InputError([document.problem(("like",), *unknown_name("platform", name, known))])
-    files = (*seen, path.resolve())
+        raise InputError([document.problem(("like",), *unknown_name("platform", name, names))])
+    files = (*visited, path.resolve())
     if base.resolve() in files:
         wrong = f"circular inheritance: {name!r} is derived from this file"
-        raise InputError([document.problem(("like",), wrong, f"another platform, {choices(known)}")])
+        raise InputError([document.problem(("like",), wrong, f"another platform, {choices(names)}")])
     data = _with_base(read_document(base), base, files).data
     changes = {key: value for key, value in document.data.items() if key != "like"}
     merged = _merged(data, changes)
-    own, inherited = changes.get("sources", {}), merged.get("sources")
-    if isinstance(own, dict) and isinstance(inherited, dict):  # of what a null has taken away, no source is left
-        kept = {key: text for key, text in inherited.items() if key in own or _leads_somewhere(merged, key)}
-        merged = {**merged, "sources": kept}
+    changed_sources, merged_sources = changes.get("sources", {}), merged.get("sources")
+    if isinstance(changed_sources, dict) and isinstance(merged_sources, dict):
+        sources = {  # a key that a null removed keeps no source
+            key: text for key, text in merged_sources.items() if key in changed_sources or _key_exists(merged, key)
+        }
+        merged = {**merged, "sources": sources}
     return Document(document.file, merged, document.lines, document.origins)
 
 
 def _merged(base: Any, changes: Any) -> Any:
-    """Return a mapping with another's keys put over its own; null takes a key away."""
+    """Return a mapping updated recursively with another; null removes a key."""
     if not (isinstance(base, dict) and isinstance(changes, dict)):
         return changes
     merged = {key: _merged(base.get(key), value) for key, value in changes.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What one mapped matmul counts, and what that costs."""
+"""The counts of one mapped matmul, and their energies."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from bitjoule.energy_models.system.steps import MatmulKind
 
 
 def quantities(array: Array, problem: MatmulProblem, mapping: Mapping) -> Floats:
-    """Return what one matmul counts, in the order of `QUANTITIES`, and its cycles.
+    """Return the counts of one matmul, in the order of `QUANTITIES`, and its cycles.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def quantities(array: Array, problem: MatmulProblem, mapping: Mapping) -> Floats
     lanes = 1 if array.accumulators.per == "pe" else array.lanes
     buffered = problem.weights.buffer >= 0
     outputs = m * n
-    found = {
+    by_name = {
         "products": m * k * n,
         "sums": m * max(k - 1, 0) * n,
         "biases": 0.0,
@@ -43,11 +43,11 @@ def quantities(array: Array, problem: MatmulProblem, mapping: Mapping) -> Floats
         "outputs": outputs,
         "outputs_out": outputs * problem.outputs.off_chip,
     }
-    return np.array([*(found[name] for name in QUANTITIES), moved.cycles])
+    return np.array([*(by_name[name] for name in QUANTITIES), moved.cycles])
 
 
 class MatmulEnergy(NamedTuple):
-    """One step of a matmul: how often, and its energy.
+    """One step of a matmul: its count and its energy.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a matmul does, step by step: the vocabulary of counting and pricing it."""
+"""The steps of a matmul: the vocabulary for counting and pricing it."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
@@ -10,7 +10,7 @@ NOTHING = Price(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class MatmulKind:
-    """What a matmul is for; that decides its formats and where its operands are.
+    """The use of a matmul, which decides its formats and where its operands are.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class MatmulKind:
     role
         Which of a scheme's formats it computes in.
     operand
-        What stands in the place of its weights: ``weights`` from off-chip memory, or ``keys`` or ``values`` from the KV
+        What takes the place of its weights: ``weights`` from off-chip memory, or ``keys`` or ``values`` from the KV
         cache.
     inputs_on_chip, outputs_on_chip
         Whether its activations, or its outputs, never cross the chip's edge for it.
@@ -72,14 +72,14 @@ KINDS = (
 
 
 class Step(NamedTuple):
-    """One thing that a matmul does again and again.
+    """One repeated action of a matmul.
 
     Parameters
     ----------
     operand, action
         For the long table.
     quantity
-        Which count of `bitjoule.energy_models.system.system` it follows.
+        The count of `bitjoule.energy_models.system.quantities` that it is proportional to.
     """
 
     operand: str
@@ -87,7 +87,7 @@ class Step(NamedTuple):
     quantity: str
 
 
-# Operand "weights" stands for keys and values, too.
+# Operand "weights" also covers keys and values.
 STEPS = (
     Step("weights", "mul", "products"),
     Step("partial_sums", "add", "sums"),
@@ -127,7 +127,7 @@ class StepPrice(NamedTuple):
     price
         Of a counted unit, in pJ.
     key
-        What the price hangs on: two lines with one key have their price from one row.
+        Price key: steps with the same key take their price from the same row.
     """
 
     factor: float

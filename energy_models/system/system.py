@@ -1,6 +1,6 @@
 """What whole requests cost on machines: every component, every operand's traffic at each level, time and bytes.
 
-`System` holds the lists that cases index and remembers every mapping it has found; `System.evaluate` counts, prices and
+`System` holds the lists that cases index and caches the mappings; `System.evaluate` counts, prices and
 times any number of cases as arrays. A case's matmuls run one after the other, its element-wise parts after them.
 """
 
@@ -55,7 +55,7 @@ class Evaluated(NamedTuple):
     price_keys
         Index into `System.price_keys` of each price.
     price_rows
-        Number of the row that each price hangs on, for comparing within the bands.
+        Number of the row that each price depends on, for comparing within the bands.
     latency_s
         Shape (cases, phases).
     memory_bytes
@@ -72,7 +72,7 @@ class Evaluated(NamedTuple):
 
 
 class Bytes(NamedTuple):
-    """What must be held, by what it is; shape (cases,) each.
+    """Memory that a request needs, by content; shape (cases,) each.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Bytes(NamedTuple):
 
 
 class System:
-    """Everything that cases index, and what was found out about it.
+    """The lists that cases index, with a cache of their machines, prices and mappings.
 
     Parameters
     ----------
@@ -137,11 +137,11 @@ class System:
         scheme, technology, platform
             Indices into the lists.
         """
-        at = (scheme, technology, platform)
-        if at not in self._machines:
-            name, found = self.platforms[platform][scheme]
-            self._machines[at] = Machine(self.schemes[scheme], found, self.technologies[technology], name)
-        return self._machines[at]
+        key = (scheme, technology, platform)
+        if key not in self._machines:
+            name, hardware = self.platforms[platform][scheme]
+            self._machines[key] = Machine(self.schemes[scheme], hardware, self.technologies[technology], name)
+        return self._machines[key]
 
     @cached_property
     def columns(self) -> tuple[CountColumn, ...]:
@@ -162,106 +162,107 @@ class System:
             (cases.scheme, technology, platform),
             (len(self.schemes), len(self.technologies), len(self.platforms)),
         )
-        used, which = np.unique(code, return_inverse=True)
-        at = [
+        codes, machine_index = np.unique(code, return_inverse=True)
+        indices = [
             tuple(int(i) for i in index)
             for index in zip(
-                *np.unravel_index(used, (len(self.schemes), len(self.technologies), len(self.platforms))), strict=True
+                *np.unravel_index(codes, (len(self.schemes), len(self.technologies), len(self.platforms))), strict=True
             )
         ]
-        setups = [self._setup((s, t, p)) for s, t, p in at]
-        rows = [self._rows(setup, self.technologies[t].name) for setup, (_, t, _) in zip(setups, at, strict=True)]
+        setups = [self._setup((s, t, p)) for s, t, p in indices]
+        rows = [self._rows(setup, self.technologies[t].name) for setup, (_, t, _) in zip(setups, indices, strict=True)]
         keys = [np.array([self.price_keys[key] for key in setup.keys], dtype=np.int32) for setup in setups]
-        machines = [self.machine(s, t, p) for s, t, p in at]
+        machines = [self.machine(s, t, p) for s, t, p in indices]
         layout = self.layout
-        asked = workload(layout, cases, all_steps(self.phases, cases), _switches(machines, which))
-        vector_bits = np.array([machine.vector_bits for machine in machines], dtype=np.float64)[which]
-        held_bits = np.repeat((asked.live * vector_bits[:, None])[:, :, None], len(layout.kind), axis=2)
+        work = workload(layout, cases, all_steps(self.phases, cases), _switches(machines, machine_index))
+        vector_bits = np.array([machine.vector_bits for machine in machines], dtype=np.float64)[machine_index]
+        held_bits = np.repeat((work.live * vector_bits[:, None])[:, :, None], len(layout.kind), axis=2)
         head = self._head  # takes each sequence's last token only
-        held_bits[:, :, head] = (asked.sizes.m * asked.sizes.k)[:, :, head] * vector_bits[:, None, None]
-        room = np.array([setup.capacity_bits - setup.margin_bits for setup in setups])[which]
+        held_bits[:, :, head] = (work.sizes.m * work.sizes.k)[:, :, head] * vector_bits[:, None, None]
+        room = np.array([setup.capacity_bits - setup.margin_bits for setup in setups])[machine_index]
         models = ~layout.standalone[cases.model]
         resident = (held_bits <= room[:, None, None]) & models[:, None, None]
-        spilled = (asked.live * vector_bits[:, None] > room[:, None]) & models[:, None]
+        spilled = (work.live * vector_bits[:, None] > room[:, None]) & models[:, None]
 
-        moved, cycles = self._matmuls(asked, used, which, setups, machines, resident, held_bits)
-        factors = np.stack([setup.factors for setup in setups])[which]
+        moved, cycles = self._matmuls(work, codes, machine_index, setups, machines, resident, held_bits)
+        factors = np.stack([setup.factors for setup in setups])[machine_index]
         matmul_counts = self._by_component(moved[..., STEP_QUANTITY] * factors[:, None])
-        part_counts, query_counts = self._elementwise(asked, setups, which)
-        operations = asked.parts[..., :2].sum(axis=(2, 3))
-        other_counts, off_chip_bits = _others(asked, machines, which, spilled)
-        lanes, a_cycle, width = (
-            np.array(column)[which][:, None]
+        part_counts, query_counts = self._elementwise(work, setups, machine_index)
+        operations = work.parts[..., :2].sum(axis=(2, 3))
+        other_counts, off_chip_bits = _others(work, machines, machine_index, spilled)
+        lanes, bits_per_cycle, width = (
+            np.array(column)[machine_index][:, None]
             for column in zip(
                 *((m.platform.vector.lanes, m.off_chip_bits, m.width_bits) for m in machines), strict=True
             )
         )
         moved_bits = np.maximum(part_counts[..., 2].sum(axis=2), part_counts[..., 3].sum(axis=2) + query_counts)
         moved_bits = moved_bits + other_counts[..., OTHERS.index(("kv_cache_write", "keys_values", "buffer_read"))]
-        slowest = np.maximum(np.maximum(operations / lanes, off_chip_bits / a_cycle), moved_bits / width)
+        slowest = np.maximum(np.maximum(operations / lanes, off_chip_bits / bits_per_cycle), moved_bits / width)
         cycles = np.ceil(cycles + slowest)
         other_counts = np.concatenate([other_counts, query_counts[..., None], cycles[..., None]], axis=2)
         size = (len(cases.model), len(self.phases), -1)
         count = np.concatenate(
             [matmul_counts.reshape(size), part_counts.reshape(size), other_counts.reshape(size)], axis=2
         )
-        prices = np.stack([setup.prices for setup in setups], axis=1)[:, which]
+        prices = np.stack([setup.prices for setup in setups], axis=1)[:, machine_index]
         energies = Energies(*((count * end[:, None, :]).reshape(len(count), -1) for end in prices))
-        clock_mhz = np.array([machine.node.clock_mhz for machine in machines])[which]
-        each = (1, len(self.phases))
+        clock_mhz = np.array([machine.node.clock_mhz for machine in machines])[machine_index]
+        repeats = (1, len(self.phases))
         return Evaluated(
             count.reshape(len(count), -1),
-            np.tile(np.stack([setup.formats for setup in setups])[which], each),
+            np.tile(np.stack([setup.formats for setup in setups])[machine_index], repeats),
             energies,
-            np.tile(np.stack(keys)[which], each),
-            np.tile(np.stack(rows)[which], each),
+            np.tile(np.stack(keys)[machine_index], repeats),
+            np.tile(np.stack(rows)[machine_index], repeats),
             cycles / clock_mhz[:, None] / 1e6,
-            self._bytes(cases, asked, machines, which, vector_bits),
+            self._bytes(cases, work, machines, machine_index, vector_bits),
         )
 
     def _matmuls(
-        self, asked: RequestWork, used: Indices, which: Indices, setups: Sequence[Setup], machines: Sequence[Machine],
-        resident: NDArray[np.bool_], held_bits: Floats,
+        self, work: RequestWork, codes: Indices, machine_index: Indices, setups: Sequence[Setup],
+        machines: Sequence[Machine], resident: NDArray[np.bool_], held_bits: Floats,
     ) -> tuple[Floats, Floats]:  # fmt: skip
         """Return the quantities of every matmul, times included, and the cycles of each phase.
 
-        What stays on chip beside a matmul is `held_bits` where it is `resident`; the matmul has the rest of the buffer.
+        Where the activations are `resident`, `held_bits` of the buffer are theirs; the matmul's tiles use the rest.
         """
-        sizes = asked.sizes
-        shared = np.array([setup.shared for setup in setups])[which]
+        sizes = work.sizes
+        shared = np.array([setup.shared for setup in setups])[machine_index]
         reserves = resident & (shared[:, None, None] | self._fused)
-        there = sizes.m > 0
-        kinds = np.broadcast_to(self.layout.kind, there.shape)
+        present = sizes.m > 0
+        kinds = np.broadcast_to(self.layout.kind, present.shape)
         rows = np.stack(
             [
-                np.broadcast_to(used[which][:, None, None], there.shape)[there], kinds[there], sizes.m[there],
-                sizes.k[there], sizes.n[there], resident[there], (held_bits * reserves)[there],
+                np.broadcast_to(codes[machine_index][:, None, None], present.shape)[present], kinds[present],
+                sizes.m[present], sizes.k[present], sizes.n[present], resident[present],
+                (held_bits * reserves)[present],
             ],
             axis=1,
         )  # fmt: skip
         unique, inverse = np.unique(rows, axis=0, return_inverse=True)
-        own = dict(zip(used.tolist(), machines, strict=True))
-        found = np.empty((len(unique), len(QUANTITIES) + 1))
+        by_code = dict(zip(codes.tolist(), machines, strict=True))
+        mapped = np.empty((len(unique), len(QUANTITIES) + 1))
         for i, row in enumerate(map(tuple, unique.tolist())):
             if row not in self._mapped:
-                self._mapped[row] = self._quantities(own[int(row[0])], row)
-            found[i] = self._mapped[row]
-        moved = np.zeros((*there.shape, len(QUANTITIES)))
-        moved[there] = found[inverse.reshape(-1), :-1]
+                self._mapped[row] = self._quantities(by_code[int(row[0])], row)
+            mapped[i] = self._mapped[row]
+        moved = np.zeros((*present.shape, len(QUANTITIES)))
+        moved[present] = mapped[inverse.reshape(-1), :-1]
         moved[..., QUANTITIES.index("biases")] = sizes.m * sizes.n * sizes.bias
         moved *= sizes.times[..., None]
-        cycles = np.zeros(there.shape)
-        cycles[there] = found[inverse.reshape(-1), -1]
+        cycles = np.zeros(present.shape)
+        cycles[present] = mapped[inverse.reshape(-1), -1]
         return moved, (cycles * sizes.times).sum(axis=2)
 
-    def _elementwise(self, asked: RequestWork, setups: Sequence[Setup], which: Indices) -> tuple[Floats, Floats]:
+    def _elementwise(self, work: RequestWork, setups: Sequence[Setup], machine_index: Indices) -> tuple[Floats, Floats]:
         """Return operations and bits of the element-wise parts, and the bits of queries written in another format."""
-        bits = np.stack([setup.bits for setup in setups])[which][:, None]
-        query_bits = np.array([setup.query_bits for setup in setups])[which][:, None]
-        counts = asked.parts * bits
-        apart = (self.layout.elementwise.index(QUANTISATION), PART_STEPS.index("buffer_write"))
-        counts[(..., *apart)] -= asked.queries_written * (query_bits > 0) * bits[(..., *apart)]
-        return counts, asked.queries_written * query_bits
+        bits = np.stack([setup.bits for setup in setups])[machine_index][:, None]
+        query_bits = np.array([setup.query_bits for setup in setups])[machine_index][:, None]
+        counts = work.parts * bits
+        quantised_writes = (self.layout.elementwise.index(QUANTISATION), PART_STEPS.index("buffer_write"))
+        counts[(..., *quantised_writes)] -= work.queries_written * (query_bits > 0) * bits[(..., *quantised_writes)]
+        return counts, work.queries_written * query_bits
 
     def _quantities(self, machine: Machine, row: tuple[float, ...]) -> Floats:
         """Return the quantities of one matmul and its cycles."""
@@ -274,22 +275,26 @@ class System:
         return quantities(machine.array(kind)[0], problem, mapping)
 
     def _bytes(
-        self, cases: Cases, asked: RequestWork, machines: Sequence[Machine], which: Indices, vector_bits: Floats
+        self, cases: Cases, work: RequestWork, machines: Sequence[Machine], machine_index: Indices, vector_bits: Floats
     ) -> Bytes:
         values = {name: stored[cases.model] for name, stored in self.layout.stored.items()}
         bits = [
             tuple(machine.scheme.stored(part).bits for part in ("weight_storage", "embedding", "lm_head", "kv_cache"))
             for machine in machines
         ]
-        weights, table, head, cached = (np.array(column)[which] for column in zip(*bits, strict=True))
+        weights, table, head, cached = (np.array(column)[machine_index] for column in zip(*bits, strict=True))
         stored_bits = values["weights"] * weights + values["other"] * vector_bits
         table_bits = values["embedding"] * table + values["lm_head"] * head
         standalone = self.layout.standalone[cases.model]
-        bare = asked.sizes.m * (asked.sizes.k + asked.sizes.n) * standalone[:, None, None]
-        width = np.array([width_bits(machine.scheme.activations) for machine in machines], dtype=np.float64)[which]
-        live_bits = np.maximum(asked.live.max(axis=1), asked.logits) * vector_bits + bare.sum(axis=(1, 2)) * width
-        held = (stored_bits, table_bits, asked.cached.sum(axis=1) * cached, live_bits)
-        return Bytes(*(bits / BITS_PER_BYTE for bits in held))
+        standalone_values = work.sizes.m * (work.sizes.k + work.sizes.n) * standalone[:, None, None]
+        width = np.array([width_bits(machine.scheme.activations) for machine in machines], dtype=np.float64)[
+            machine_index
+        ]
+        live_bits = (
+            np.maximum(work.live.max(axis=1), work.logits) * vector_bits + standalone_values.sum(axis=(1, 2)) * width
+        )
+        total_bits = (stored_bits, table_bits, work.cached.sum(axis=1) * cached, live_bits)
+        return Bytes(*(bits / BITS_PER_BYTE for bits in total_bits))
 
     @cached_property
     def _head(self) -> NDArray[np.bool_]:
@@ -312,8 +317,8 @@ class System:
     @cached_property
     def price_keys(self) -> dict[str, int]:
         """The number of every price key of every machine, in order."""
-        every = np.ndindex(len(self.schemes), len(self.technologies), len(self.platforms))
-        keys = dict.fromkeys(key for s, t, p in every for key in self._setup((s, t, p)).keys)
+        combinations = np.ndindex(len(self.schemes), len(self.technologies), len(self.platforms))
+        keys = dict.fromkeys(key for s, t, p in combinations for key in self._setup((s, t, p)).keys)
         return {key: number for number, key in enumerate(keys)}
 
     def _rows(self, setup: Setup, technology: str) -> NDArray[np.int32]:
@@ -321,13 +326,13 @@ class System:
         rows = (shared_row(key, technology) for key in setup.keys)
         return np.array([numbers.setdefault(row, len(numbers)) for row in rows], dtype=np.int32)
 
-    def _setup(self, at: tuple[int, int, int]) -> Setup:
-        if at not in self._setups:
-            self._setups[at] = tables(self.machine(*at), self.layout)
-        return self._setups[at]
+    def _setup(self, key: tuple[int, int, int]) -> Setup:
+        if key not in self._setups:
+            self._setups[key] = tables(self.machine(*key), self.layout)
+        return self._setups[key]
 
 
-def _switches(machines: Sequence[Machine], which: Indices) -> Switches:
+def _switches(machines: Sequence[Machine], machine_index: Indices) -> Switches:
     rows = []
     for machine in machines:
         scheme = machine.scheme
@@ -341,15 +346,15 @@ def _switches(machines: Sequence[Machine], which: Indices) -> Switches:
                 float(grouped),
             )
         )
-    return Switches(*(np.array(column)[which] for column in zip(*rows, strict=True)))
+    return Switches(*(np.array(column)[machine_index] for column in zip(*rows, strict=True)))
 
 
 def _others(
-    asked: RequestWork, machines: Sequence[Machine], which: Indices, spilled: NDArray[np.bool_]
+    work: RequestWork, machines: Sequence[Machine], machine_index: Indices, spilled: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
-    """Return the counts of `OTHERS` but the last two, shape (cases, phases, others), and each phase's bits off-chip."""
+    """Return the counts of `OTHERS` but its last two, shape (cases, phases, others), and off-chip bits per phase."""
     rows = []
-    each = functions()["quantisation"]
+    quantisation = functions()["quantisation"]
     for machine in machines:
         scheme = machine.scheme
         cache = scheme.stored("kv_cache")
@@ -357,15 +362,17 @@ def _others(
         rows.append(
             (
                 scheme.stored("embedding").bits, machine.vector_bits, width_bits(scheme.activations),
-                each.mul * quantises, each.add * quantises, cache.bits,
+                quantisation.mul * quantises, quantisation.add * quantises, cache.bits,
             )
         )  # fmt: skip
-    table, vector, width, mul, add, cached = (np.array(column)[which][:, None] for column in zip(*rows, strict=True))
-    embedded, written = asked.embedded * table, asked.cached * cached
+    table, vector, width, mul, add, cached = (
+        np.array(column)[machine_index][:, None] for column in zip(*rows, strict=True)
+    )
+    embedded, cache_written = work.embedded * table, work.cached * cached
     between = [
-        asked.activations_read * vector * spilled,
-        asked.residual_written * vector * spilled,
-        asked.inputs_written * width * spilled,
+        work.activations_read * vector * spilled,
+        work.residual_written * vector * spilled,
+        work.inputs_written * width * spilled,
     ]
-    counts = [embedded, *between, asked.cached * mul, asked.cached * add, asked.cached * vector, written]
-    return np.stack(counts, axis=2), embedded + sum(between) + written
+    counts = [embedded, *between, work.cached * mul, work.cached * add, work.cached * vector, cache_written]
+    return np.stack(counts, axis=2), embedded + sum(between) + cache_written

@@ -1,4 +1,4 @@
-"""A matmul of one kind as the mapping search takes it, but for its sizes: prices of each movement, buffers, array."""
+"""The input of the mapping search for one kind of matmul, without its sizes: array, buffers, prices of movements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def template(
     kind
         What the matmul is for.
     resident
-        Whether the values between matmuls stay in the buffer as a whole.
+        Whether the values between the matmuls all stay in the buffer.
     chip
         The machine.
     stored
@@ -76,15 +76,15 @@ def template(
     spilled = not resident
 
     def pj(operand: str, *actions: str) -> float:
-        found = (lines.get((operand, action), ABSENT) for action in actions)
-        return sum(line.factor * line.price.nominal_pj for line in found)
+        step_prices = (lines.get((operand, action), ABSENT) for action in actions)
+        return sum(line.factor * line.price.nominal_pj for line in step_prices)
 
-    leaves = not (resident or fused_out)
+    goes_off_chip = not (resident or fused_out)
     fixed = Fixed(
         product_pj=pj("weights", "mul", "mac", "register_read"),
         sum_pj=pj("partial_sums", "add"),
         update_pj=pj("partial_sums", "register_read", "register_write"),
-        output_pj=pj("outputs", "buffer_write", *(("buffer_read", "off_chip_write") if leaves else ())),
+        output_pj=pj("outputs", "buffer_write", *(("buffer_read", "off_chip_write") if goes_off_chip else ())),
         terms=1 if sums.per == "pe" else array.lanes,
     )
     costs = MappingCosts(

@@ -1,4 +1,4 @@
-"""What a request asks of a model: sizes of every matmul, elements of element-wise work, values that must be held."""
+"""The work of a request: sizes of every matmul, elements of element-wise work, values that must be stored."""
 
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ class SlotSizes(NamedTuple):
 
 
 class RequestWork(NamedTuple):
-    """What cases ask for.
+    """The work of cases.
 
     Parameters
     ----------
@@ -44,17 +44,17 @@ class RequestWork(NamedTuple):
         Operations and values of their element-wise components: mul, add, read and write, shape (cases, phases,
         components, 4).
     queries_written
-        Values of queries and probabilities that are written, shape (cases, phases); `parts` has them, too.
+        Values of queries and probabilities that are written, shape (cases, phases); `parts` includes them.
     embedded
         Values of embedding rows that are read, shape (cases, phases).
     cached
         Keys and values written, shape (cases, phases).
     activations_read, residual_written, inputs_written
-        What crosses the chip's edge between the linears if activations do not stay on chip, shape (cases, phases): the
-        residual stream and the outputs that come back for norms and activation functions, the residual stream that is
-        written, and the inputs of the next linears that are written.
+        Values that cross the chip's edge between the linears if activations do not stay on chip, shape (cases, phases):
+        the residual stream and the outputs that are read for norms and activation functions, the residual stream that
+        is written, and the inputs of the next linears that are written.
     live
-        Values between the matmuls that must be held at once, shape (cases, phases).
+        Values between the matmuls that must be stored at the same time, shape (cases, phases).
     logits
         Values of the LM head's output, shape (cases,).
     """
@@ -72,7 +72,7 @@ class RequestWork(NamedTuple):
 
 
 class Switches(NamedTuple):
-    """What schemes and platforms decide, shape (cases,) each.
+    """Properties of schemes and platforms, shape (cases,) each.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Switches(NamedTuple):
 
 
 def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> RequestWork:
-    """Return what cases ask for.
+    """Return the work of cases.
 
     Parameters
     ----------
@@ -105,44 +105,46 @@ def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> 
     steps
         Of their phases, shape (cases, phases).
     switches
-        What their schemes and platforms decide.
+        Properties of their schemes and platforms.
     """
-    everywhere = _everywhere(cases, steps, switches)
-    shape = everywhere.rows.shape
+    points = _points(cases, steps, switches)
+    shape = points.rows.shape
     sizes = SlotSizes(*np.zeros((5, *shape, len(layout.component))))
     parts = np.zeros((*shape, len(layout.elementwise), 4))
-    embedded, cached, read, residual, written, live = totals = np.zeros((6, *shape))
+    embedded, cached, activations_read, residual_written, inputs_written, live = totals = np.zeros((6, *shape))
     queries = np.zeros(shape)
     logits = np.zeros(len(cases.model))
     for model, chosen in layout.groups(cases.model):
-        at = At(*(values[chosen] for values in everywhere))
+        at = At(*(values[chosen] for values in points))
         _add_linears(sizes, model, chosen, at)
         for slot, product, repeats in model.products:
             m, k, n, times = product.sizes(at)
             for values, size in zip(sizes, (m, k, n, times * repeats), strict=False):
                 values[chosen, :, slot] = size
-        for component, each, work, repeats in model.elementwise:
-            counts = np.asarray(work.elements(at) * repeats)[..., None] * each
+        for component, per_element, work, repeats in model.elementwise:
+            counts = np.asarray(work.elements(at) * repeats)[..., None] * per_element
             parts[chosen, :, component] += counts
             if work.of_queries:
                 queries[chosen] += counts[..., WRITTEN]
         between: list[Floats | float] = [0.0] * 5
         for part, repeats in model.parts:
             forms = (part.activations_read, part.residual_written, part.inputs_written)
-            widths = (part.embedded, part.kept, *(form(at) for form in forms))
+            widths = (part.embedded, part.cached, *(form(at) for form in forms))
             between = [total + width * repeats for total, width in zip(between, widths, strict=True)]
         for total, width in zip(totals, between, strict=False):
             total[chosen] = at.tokens * width
         live[chosen] = at.rows * model.live
         logits[chosen] = at.outputs.max(axis=1) * model.logits
-    there = sizes.m > 0
-    sizes = SlotSizes(sizes.m, *(values * there for values in sizes[1:]))
+    present = sizes.m > 0
+    sizes = SlotSizes(sizes.m, *(values * present for values in sizes[1:]))
     scaled = _scales(sizes, switches.scale_group, layout.flag("rescaled")) * switches.rescales[:, None]
-    parts[:, :, layout.elementwise.index("output_rescale")] += scaled[..., None] * functions()["rescale"].each
-    return RequestWork(sizes, parts, queries, embedded, cached, read, residual, written, live, logits)
+    parts[:, :, layout.elementwise.index("output_rescale")] += scaled[..., None] * functions()["rescale"].per_element
+    return RequestWork(
+        sizes, parts, queries, embedded, cached, activations_read, residual_written, inputs_written, live, logits
+    )
 
 
-def _everywhere(cases: Cases, steps: Steps, switches: Switches) -> At:
+def _points(cases: Cases, steps: Steps, switches: Switches) -> At:
     batch = cases.batch[:, None]
     rows = batch * steps.tokens
     return At(
@@ -162,11 +164,11 @@ def _add_linears(sizes: SlotSizes, model: LaidOut, chosen: Indices | slice, at: 
     """Fill in a model's linears: constant matrices, a row for each token or for each output of the model."""
     m = np.where(model.on_outputs, at.outputs[..., None], at.rows[..., None])
     times = at.repeats[..., None] * model.repeats
-    if model.mixes:  # tokens spread evenly over experts; each that is asked is run once, for all of its tokens
-        asked = m * model.uses
-        run = np.maximum(1, np.minimum(model.copies, asked))
-        m = np.where(model.copies > 1, asked / run, m)
-        times = times * np.where(model.copies > 1, run, 1.0)
+    if model.mixes:  # tokens spread evenly over experts; each expert with tokens runs once, for all of them
+        expert_tokens = m * model.uses
+        experts_run = np.maximum(1, np.minimum(model.copies, expert_tokens))
+        m = np.where(model.copies > 1, expert_tokens / experts_run, m)
+        times = times * np.where(model.copies > 1, experts_run, 1.0)
     for values, size in zip(sizes, (m, model.k, model.n, times, model.bias), strict=True):
         if isinstance(chosen, slice):
             values[chosen][:, :, model.slot] = size
