@@ -3,11 +3,11 @@
 ::
 
     files      shipped experiments, files, overrides
-    names/     what an experiment names: a built-in entry, a file, or an inline definition
+    names/     resolves the names in an experiment: a built-in entry, a file, or an inline definition
     energy/    counting and pricing models: schema, resolve, grid, evaluation, runner, result, frames
     hardware/  runs on the simulated accelerator
     netlists/  measurements of arrays on their netlists
-    prices/    prices compared
+    prices/    comparisons of prices
     output/    the output folder, its tables and its manifest
-    shipped/   the YAML files that come with bitjoule, one folder a kind
+    shipped/   the bundled YAML files, one folder per kind
 """

@@ -1,4 +1,4 @@
-"""Experiment files: those that ship, those that a user names, and values changed in them."""
+"""Experiment files: built-in ones, a user's own, and overrides of their values."""
 
 import os
 import re
@@ -20,7 +20,7 @@ Overrides = Sequence[str] | Mapping[str, Any]
 
 
 class ExperimentFile(Strict):
-    """What an experiment file of any kind says; a kind's schema adds its own keys."""
+    """Keys of an experiment file of any kind; a kind's schema adds its own."""
 
     name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100, description="name of the output directory")
     description: str = Field(default="", description="description of the experiment")
@@ -28,11 +28,11 @@ class ExperimentFile(Strict):
     @property
     @abstractmethod
     def size(self) -> str:
-        """How much is run, e.g. ``36 cases``: for ``bitjoule check`` and ``bitjoule list experiments``."""
+        """Size of the run, e.g. ``36 cases``: for ``bitjoule check`` and ``bitjoule list experiments``."""
 
 
 def shipped_experiments(kind: str = "*") -> dict[str, Path]:
-    """Return the experiments that come with bitjoule, by name.
+    """Return the built-in experiments, by name.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def shipped_experiments(kind: str = "*") -> dict[str, Path]:
 
 
 def find_experiment(argument: str) -> Path:
-    """Return the file that a command-line argument names.
+    """Return the file that a command-line argument refers to.
 
     Parameters
     ----------
@@ -67,22 +67,22 @@ def find_experiment(argument: str) -> Path:
 def open_experiment(
     experiment: "str | os.PathLike[str] | Mapping[str, Any]", overrides: Overrides = (), file: str = "experiment"
 ) -> Document:
-    """Return an experiment, of whatever kind, with values changed.
+    """Return an experiment of any kind with values changed.
 
     Parameters
     ----------
     experiment
-        A shipped name, a YAML file, or a mapping that says what a file would.
+        A shipped name, a YAML file, or a mapping with the contents of a file.
     overrides
         ``key=value`` texts, as of ``--set`` (dotted key, value in YAML), or a mapping of dotted keys to values; a
         mapping inside it changes the keys below.
     file
-        What messages call a mapping.
+        Name of a mapping in messages.
 
     Raises
     ------
     InputError
-        There is no such experiment, the file is not YAML, a text is not ``key=value``, or a key leads nowhere.
+        There is no such experiment, the file is not YAML, a text is not ``key=value``, or a key does not exist.
     """
     if isinstance(experiment, Mapping):
         document = Document(file, _plain(experiment), {(): 1})
@@ -105,41 +105,41 @@ def overridden(document: Document, overrides: Overrides) -> Document:
     Raises
     ------
     InputError
-        A text is not ``key=value``, or its key leads to nothing.
+        A text is not ``key=value``, or its key does not exist.
     """
     if isinstance(overrides, Mapping):
         for key, value in _leaves(overrides):
-            if not _parts(key):
+            if not _key_path(key):
                 raise InputError([Problem("overrides", 1, "key", f"got {brief(key)}", "a dotted key")])
-            document = _override(document, key, _plain(value), f"override of {dotted(_parts(key))}")
+            document = _override(document, key, _plain(value), f"override of {dotted(_key_path(key))}")
         return document
     for text in overrides:
         origin = f"--set {brief(text)[1:-1]}"
         key, equals, value = text.partition("=")
-        if not equals or not _parts(key):
+        if not equals or not _key_path(key):
             raise InputError([Problem(origin, 1, key or "key", "is not key=value", "e.g. workload.prompt_tokens=1024")])
         document = _override(document, key, parse_document(value, origin).data if value.strip() else None, origin)
     return document
 
 
-def _parts(key: str) -> KeyPath:
-    """Return a dotted key as the path that it stands for."""
-    parts = [part for part in re.split(r"[.\[\]]+", key) if part]
-    return tuple(int(part) if re.fullmatch(r"[0-9]{1,9}", part) else part for part in parts)
+def _key_path(key: str) -> KeyPath:
+    """Return a dotted key as a path."""
+    names = [name for name in re.split(r"[.\[\]]+", key) if name]
+    return tuple(int(name) if re.fullmatch(r"[0-9]{1,9}", name) else name for name in names)
 
 
-def _leaves(overrides: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield dotted keys and values of nested mappings."""
     for key, value in overrides.items():
-        name = f"{above}.{key}" if above else str(key)
+        dotted_key = f"{prefix}.{key}" if prefix else str(key)
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, name)
+            yield from _leaves(value, dotted_key)
         else:
-            yield name, value
+            yield dotted_key, value
 
 
 def _plain(value: Any) -> Any:
-    """Return Python data as YAML would have given it."""
+    """Return Python data in the types that YAML has."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -151,7 +151,7 @@ def _plain(value: Any) -> Any:
 
 def _override(document: Document, key: str, value: Any, origin: str) -> Document:
     """Return the document with one value set."""
-    at = _parts(key)
+    key_path = _key_path(key)
 
     def replaced(data: Any, path: KeyPath) -> Any:
         if not path:
@@ -163,5 +163,5 @@ def _override(document: Document, key: str, value: Any, origin: str) -> Document
             return {**data, head: replaced(data.get(head, {} if rest else None), rest)}
         raise InputError([Problem(origin, 1, key or "key", "does not lead to a value", "a key of the experiment")])
 
-    origins = {place: earlier for place, earlier in document.origins.items() if place[: len(at)] != at}
-    return replace(document, data=replaced(document.data, at), origins={**origins, at: origin})
+    origins = {place: earlier for place, earlier in document.origins.items() if place[: len(key_path)] != key_path}
+    return replace(document, data=replaced(document.data, key_path), origins={**origins, key_path: origin})

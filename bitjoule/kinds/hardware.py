@@ -44,16 +44,16 @@ def resolve(document: "Document") -> "Ready[Prepared]":
 def run(ready: "Ready[Prepared]", progress: Progress) -> "Outcome[HardwareResult]":
     """Run the matmuls on the accelerator and report generated text as it is produced."""
     from bitjoule.experiments.hardware.run import simulate
-    from bitjoule.experiments.hardware.tables import hardware_result, written_out
+    from bitjoule.experiments.hardware.tables import hardware_result, inlined_experiment
     from bitjoule.reports.hardware import speed_line
 
     prepared = ready.work
-    chosen = prepared.chosen
-    tokens = len(chosen.prompt) + prepared.experiment.rtl.new_tokens if chosen else 0
+    selected = prepared.selected
+    tokens = len(selected.prompt) + prepared.experiment.rtl.new_tokens if selected else 0
     if not ready.writes:
         progress.say(FLOATING_POINT)
-    if chosen and chosen.positions and tokens > chosen.positions:
-        progress.warn(f"{tokens} tokens exceed {chosen.name}'s context length of {chosen.positions}")
+    if selected and selected.positions and tokens > selected.positions:
+        progress.warn(f"{tokens} tokens exceed {selected.name}'s context length of {selected.positions}")
     simulated = simulate(prepared, progress.say)
     if not simulated.bare:
         progress.say("\n\n")
@@ -61,7 +61,7 @@ def run(ready: "Ready[Prepared]", progress: Progress) -> "Outcome[HardwareResult
     return Outcome(
         result,
         {name: [getattr(result, name)] for name in ("matmuls", "results", "summary")},
-        written_out(prepared, simulated) if ready.writes else {},
+        inlined_experiment(prepared, simulated) if ready.writes else {},
         simulated.inputs,
         {"seed": prepared.experiment.rtl.seed},
         simulated.versions,

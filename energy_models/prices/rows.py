@@ -96,7 +96,7 @@ def _operation(key: str, name: str, operation: str, number_format: str) -> Price
 
 def _price_bounds(number_format: str) -> tuple[str, ...]:
     """Return the formats whose prices one without a row is derived from."""
-    return formats()[number_format].priced_between or ()
+    return tuple(formats()[number_format].priced_between or ())
 
 
 def _derived(number_format: str) -> str:

@@ -136,7 +136,7 @@ class Technology:
         weights, activations
             Formats.
         accumulation
-        The sums' format; none for any, as with trits.
+            The sums' format; none for any, as with trits.
         """
         operands = (weights, activations)
         return next(

@@ -22,7 +22,7 @@ def off_chip_price(off_chip: OffChip, reads: bool, platform_key: str) -> tuple[P
         The memory.
     reads
         Whether the bit is read.
-    own_key
+    platform_key
         Price key of the amount in the platform's file, where it gives one.
     """
     if off_chip.memory is not None:
@@ -43,7 +43,7 @@ def buffer_price(buffer: Buffer, reads: bool, technology: Technology, platform_k
         Whether the bit is read.
     technology
         Where it is built.
-    own_key
+    platform_key
         Price key of the amount in the platform's file, where it gives one.
 
     Raises

@@ -329,9 +329,9 @@ class Machine:
         m, k, n
             Its sizes.
         resident
-        Whether the values between the matmuls all stay in the buffer.
+            Whether the values between the matmuls all stay in the buffer.
         reserved_bits
-        Bits of the buffer that they take.
+            Bits of the buffer that they take.
         """
         if (kind, resident) not in self._templates:
             self._templates[kind, resident] = self._template(kind, resident)

@@ -1,7 +1,7 @@
-"""Whether a comparison holds wherever the prices lie in their bands.
+"""Whether a comparison holds for all prices within their bands.
 
-A price moves for both sides of a comparison at once: baseline and case share the rows they are priced by. So the saving
-is a sum over rows, each at the end of its own band where the sum is least, or greatest.
+Baseline and case share the rows that price them, so a price changes on both sides of a comparison. The bounds of the
+saving are sums over rows, each at the end of its band where the sum is least, or greatest.
 """
 
 from typing import Any
@@ -34,25 +34,25 @@ class Bands:
         self.certain: Floats = np.zeros((len(grid), len(PHASE_NAMES)))
         self.uncertain: dict[int, Floats] = {}  # by row: (ends, cases, phases)
 
-    def add(self, cases: NDArray[np.integer[Any]], found: Evaluated) -> None:
+    def add(self, cases: NDArray[np.integer[Any]], evaluated: Evaluated) -> None:
         """Add evaluated cases.
 
         Parameters
         ----------
         cases
             Their numbers.
-        found
+        evaluated
             From `bitjoule.experiments.energy.evaluation.evaluate_system`.
         """
-        low, nominal, high = (end.reshape(len(cases), len(PHASE_NAMES), -1) for end in found.energies)
-        keys = found.price_rows.reshape(nominal.shape)
+        low, nominal, high = (end.reshape(len(cases), len(PHASE_NAMES), -1) for end in evaluated.energies)
+        keys = evaluated.price_rows.reshape(nominal.shape)
         banded = low != high
         self.certain[cases] = np.where(banded, 0.0, nominal).sum(axis=2)
         for key in np.unique(keys[banded]).tolist():
-            own = banded & (keys == key)
+            of_row = banded & (keys == key)
             table = self.uncertain.setdefault(key, np.zeros((3, *self.certain.shape)))
             for end, values in enumerate((low, nominal, high)):
-                table[end, cases] = np.where(own, values, 0.0).sum(axis=2)
+                table[end, cases] = np.where(of_row, values, 0.0).sum(axis=2)
 
     def table(self) -> pd.DataFrame:
         """Return a row for each case and phase that is compared with another case.
@@ -66,24 +66,26 @@ class Bands:
         """
         baseline = self.grid.baseline()
         cases = np.arange(len(self.grid))
-        other = cases if baseline is None else baseline
+        reference = cases if baseline is None else baseline
 
         def saved(values: Floats) -> Floats:
-            both = values[..., other, :] - values
-            return np.concatenate([both, both.sum(axis=-1, keepdims=True)], axis=-1)
+            saving = values[..., reference, :] - values
+            return np.concatenate([saving, saving.sum(axis=-1, keepdims=True)], axis=-1)
 
         certain = saved(self.certain)
         ends = [saved(table) for table in self.uncertain.values()]
         least = certain + sum((np.min(end, axis=0) for end in ends), np.zeros_like(certain))
         most = certain + sum((np.max(end, axis=0) for end in ends), np.zeros_like(certain))
         nominal = certain + sum((end[1] for end in ends), np.zeros_like(certain))
-        happened = (tokens_of(self.grid, cases) > 0) & (other != cases)[:, None]
+        happened = (tokens_of(self.grid, cases) > 0) & (reference != cases)[:, None]
         case, phase = np.nonzero(happened)
         columns = case_columns(self.grid, case, phase.astype(np.int8))
         for name, values in zip(BAND_COLUMNS, (least, nominal, most), strict=False):
             columns[name] = values[case, phase] / PJ_PER_J
         columns["flips"] = ((least < 0) & (most > 0))[case, phase]
-        banded = sum((own[1] for own in self.uncertain.values()), np.zeros_like(self.certain))
-        parts = [np.concatenate([part, part.sum(axis=1, keepdims=True)], axis=1) for part in (banded, self.certain)]
-        columns["banded_share"] = parts[0][case, phase] / (parts[0] + parts[1])[case, phase]
+        banded = sum((table[1] for table in self.uncertain.values()), np.zeros_like(self.certain))
+        energies = [
+            np.concatenate([energy, energy.sum(axis=1, keepdims=True)], axis=1) for energy in (banded, self.certain)
+        ]
+        columns["banded_share"] = energies[0][case, phase] / (energies[0] + energies[1])[case, phase]
         return pd.DataFrame(columns)

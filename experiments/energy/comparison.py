@@ -1,4 +1,4 @@
-"""Ours beside the papers' printed numbers."""
+"""Comparison of our numbers with the papers' printed ones."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ COMPARISON_COLUMNS = (
 
 
 def compare(printed: Sequence[PrintedNumber], grid: Grid, memory: Floats) -> tuple[pd.DataFrame, Overhead | None]:
-    """Set our numbers beside printed ones.
+    """Compare our numbers with printed ones.
 
     Parameters
     ----------
@@ -30,34 +30,34 @@ def compare(printed: Sequence[PrintedNumber], grid: Grid, memory: Floats) -> tup
     grid
         The cases that are run.
     memory
-        What each case must hold: the fields of `Bytes`, shape (cases, fields).
+        Memory that each case needs: the fields of `Bytes`, shape (cases, fields).
 
     Returns
     -------
     DataFrame
         A row for each printed number whose case is run as the paper ran it (the shipped model and scheme, one
-        sequence's prompt, the same accounting and baseline); columns `COMPARISON_COLUMNS`. ``agrees`` tells whether
-        ours, rounded to the printed digits, is the printed number; ``relative_error`` is ours over printed, less one.
-        A ratio of memories has a row only beside memories in bytes: to these the overhead is fitted.
+        sequence's prompt, the same accounting and baseline); columns `COMPARISON_COLUMNS`. ``agrees`` is true where
+        ours, rounded to the printed digits, equals the printed number; ``relative_error`` is ours over printed, less 1.
+        A ratio of memories has a row only where memories in bytes are printed too: the overhead is fitted to these.
     Overhead or None
-        What was added to weights and tables, where memory is compared.
+        Overhead that was added to weights and tables, where memory is compared.
     """
     baselines = grid.baseline()
     rows = []
-    found = [(cell, grid.find(cell.model, cell.scheme, cell.technology, cell.prompt_tokens)) for cell in printed]
-    cases = [(cell, case) for cell, case in found if case is not None]
+    matched = [(cell, grid.find(cell.model, cell.scheme, cell.technology, cell.prompt_tokens)) for cell in printed]
+    cases = [(cell, case) for cell, case in matched if case is not None]
     overhead = _overhead(cases, grid, memory)
     for cell, case in cases:
-        other = case if baselines is None else int(baselines[case])
+        reference = case if baselines is None else int(baselines[case])
         if cell.quantity in (MEMORY_GB, MEMORY_RATIO):
             if overhead is None:
                 continue
-            held = [_stored_bytes(memory, i) + overhead.of(_cached_values(grid, cell)) for i in (case, other)]
-            ours = held[0] / BYTES_PER_GB if cell.quantity == MEMORY_GB else held[1] / held[0]
+            case_bytes = [_stored_bytes(memory, i) + overhead.of(_cached_values(grid, cell)) for i in (case, reference)]
+            ours = case_bytes[0] / BYTES_PER_GB if cell.quantity == MEMORY_GB else case_bytes[1] / case_bytes[0]
         else:
             ours = _energy_j(grid, case, cell.action)
         if cell.quantity == "ratio_to_baseline":
-            ours = _energy_j(grid, other, cell.action) / ours
+            ours = _energy_j(grid, reference, cell.action) / ours
         cells = {
             **vars(cell),
             "ours": ours,
@@ -79,8 +79,8 @@ def _overhead(cases: Sequence[tuple[PrintedNumber, int]], grid: Grid, memory: Fl
 
 
 def _stored_bytes(memory: Floats, case: int) -> float:
-    held = Bytes(*memory[case])
-    return float(held.weights_bytes + held.tables_bytes)
+    content = Bytes(*memory[case])
+    return float(content.weights_bytes + content.tables_bytes)
 
 
 def _cached_values(grid: Grid, cell: PrintedNumber) -> float:
@@ -91,8 +91,8 @@ def _cached_values(grid: Grid, cell: PrintedNumber) -> float:
 def _energy_j(grid: Grid, case: int, action: str) -> float:
     """Return the energy of a case's prompt, of all actions or of one."""
     block = evaluate(grid, np.array([case]))
-    chosen = block.phase == PHASES.index(PREFILL)
+    rows = block.phase == PHASES.index(PREFILL)
     if action:
-        chosen &= block.action == CATEGORIES["action"].index(action)
+        rows &= block.action == CATEGORIES["action"].index(action)
     # bincount adds in the order of the rows, as the summary does
-    return float(np.bincount(np.zeros(chosen.sum(), dtype=np.intp), block.energy_pj[chosen], minlength=1)[0] / PJ_PER_J)
+    return float(np.bincount(np.zeros(rows.sum(), dtype=np.intp), block.energy_pj[rows], minlength=1)[0] / PJ_PER_J)

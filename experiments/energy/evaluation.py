@@ -28,7 +28,7 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = {
 
 
 class CaseBlock(NamedTuple):
-    """The nonzero entries of some neighbouring cases: shape (rows,) each."""
+    """The nonzero entries of consecutive cases: shape (rows,) each."""
 
     case: NDArray[np.int32]
     phase: NDArray[np.int8]
@@ -55,19 +55,19 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> CaseBlock:
     """
     if grid.accounting is Accounting.SYSTEM:
         return system_block(grid, cases, evaluate_system(grid, cases))
-    asked, technology, _ = _asked(grid, cases)
+    requests, technology, _ = _requests(grid, cases)
     models, schemes = list(grid.models.values()), list(grid.schemes.values())
     technologies = list(grid.technologies.values())
-    counts = count(models, schemes, asked, grid.accounting)
-    energies = price_actions(counts, technologies, asked.scheme, technology)
-    known = counted_formats()
-    formats = np.array([[known.index(f) for f in action.formats] for action in counts.actions], dtype=np.int8)
-    of_scheme = formats.reshape(-1, len(schemes)).T[asked.scheme]
+    counts = count(models, schemes, requests, grid.accounting)
+    energies = price_actions(counts, technologies, requests.scheme, technology)
+    all_formats = counted_formats()
+    formats = np.array([[all_formats.index(f) for f in action.formats] for action in counts.actions], dtype=np.int8)
+    scheme_formats = formats.reshape(-1, len(schemes)).T[requests.scheme]
     numbers = grid.price_keys
     keys = [[[numbers[key] for key in row] for row in rows] for rows in price_keys(counts, technologies)]
     shape = (len(technologies), len(schemes), len(counts.actions))
-    of_case = np.array(keys, dtype=np.int32).reshape(shape)[technology, asked.scheme]
-    return _nonzero(cases, _codes(counts.actions), counts.count, of_scheme, energies, of_case)
+    case_keys = np.array(keys, dtype=np.int32).reshape(shape)[technology, requests.scheme]
+    return _nonzero(cases, _codes(counts.actions), counts.count, scheme_formats, energies, case_keys)
 
 
 def evaluate_system(grid: Grid, cases: NDArray[np.integer[Any]]) -> Evaluated:
@@ -80,20 +80,20 @@ def evaluate_system(grid: Grid, cases: NDArray[np.integer[Any]]) -> Evaluated:
     cases
         Numbers of those to evaluate, shape (cases,).
     """
-    return grid.system.evaluate(*_asked(grid, cases))
+    return grid.system.evaluate(*_requests(grid, cases))
 
 
-def _asked(grid: Grid, cases: NDArray[np.integer[Any]]) -> tuple[Cases, Indices, Indices]:
-    """Return what cases ask for, and the indices of their technologies and platforms."""
+def _requests(grid: Grid, cases: NDArray[np.integer[Any]]) -> tuple[Cases, Indices, Indices]:
+    """Return the requests of cases, and the indices of their technologies and platforms."""
     model, scheme, technology, platform, *_ = grid.axis_indices(cases)
-    batch, prompt, new = (values.astype(np.float64) for values in grid.workload(cases))
-    return Cases(model, scheme, batch, prompt, new), technology, platform
+    batch, prompt_tokens, new_tokens = (values.astype(np.float64) for values in grid.workload(cases))
+    return Cases(model, scheme, batch, prompt_tokens, new_tokens), technology, platform
 
 
 def tokens_of(grid: Grid, cases: NDArray[np.integer[Any]]) -> Floats:
     """Return the tokens of each phase of cases, and of all their phases; shape (cases, phases + 1), as `PHASES`.
 
-    Those of a request are 0 unless it has several phases: it would repeat the one.
+    The tokens of a request are 0 unless it has several phases; otherwise it would repeat its only phase.
 
     Parameters
     ----------
@@ -102,14 +102,14 @@ def tokens_of(grid: Grid, cases: NDArray[np.integer[Any]]) -> Floats:
     cases
         Their numbers, shape (cases,).
     """
-    asked, _, _ = _asked(grid, cases)
-    steps = all_steps(STEPS_OF, asked)
-    tokens = asked.batch[:, None] * steps.tokens * steps.repeats
-    together = np.where((tokens > 0).sum(axis=1) > 1, tokens.sum(axis=1), 0.0)
-    return np.concatenate([tokens, together[:, None]], axis=1)
+    requests, _, _ = _requests(grid, cases)
+    steps = all_steps(STEPS_OF, requests)
+    tokens = requests.batch[:, None] * steps.tokens * steps.repeats
+    request_tokens = np.where((tokens > 0).sum(axis=1) > 1, tokens.sum(axis=1), 0.0)
+    return np.concatenate([tokens, request_tokens[:, None]], axis=1)
 
 
-def system_block(grid: Grid, cases: NDArray[np.integer[Any]], found: Evaluated) -> CaseBlock:
+def system_block(grid: Grid, cases: NDArray[np.integer[Any]], evaluated: Evaluated) -> CaseBlock:
     """Return the nonzero entries of evaluated cases.
 
     Parameters
@@ -118,11 +118,11 @@ def system_block(grid: Grid, cases: NDArray[np.integer[Any]], found: Evaluated) 
         Every case.
     cases
         Their numbers, shape (cases,).
-    found
+    evaluated
         From `evaluate_system`.
     """
     codes = _system_codes(grid.system.columns)
-    return _nonzero(cases, codes, found.counts, found.formats, found.energies, found.price_keys)
+    return _nonzero(cases, codes, evaluated.counts, evaluated.formats, evaluated.energies, evaluated.price_keys)
 
 
 def _nonzero(
@@ -136,7 +136,7 @@ def _nonzero(
     row, column = np.nonzero(counts)
     return CaseBlock(
         case=cases[row].astype(np.int32),
-        **{name: of_column[column] for name, of_column in codes.items()},
+        **{name: column_codes[column] for name, column_codes in codes.items()},
         format=formats[row, column].astype(np.int8),
         times=counts[row, column],
         energy_pj=energies.nominal_pj[row, column],
@@ -178,7 +178,7 @@ def long_table(grid: Grid, block: CaseBlock) -> pd.DataFrame:
 
 
 def case_columns(grid: Grid, cases: NDArray[np.integer[Any]], phase: NDArray[np.int8]) -> dict[str, object]:
-    """Return the columns that name a case.
+    """Return the columns that identify a case.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def case_columns(grid: Grid, cases: NDArray[np.integer[Any]], phase: NDArray[np.
         Case number and index into `PHASES` of each row, shape (rows,).
     """
     model, scheme, technology, platform, *_ = grid.axis_indices(cases)
-    batch, prompt, new = grid.workload(cases)
+    batch, prompt_tokens, new_tokens = grid.workload(cases)
     parameters = np.array([m.parameters for m in grid.models.values()], dtype=np.int64)
     zeros = np.zeros(len(cases), dtype=np.int8)
     return {
@@ -197,11 +197,11 @@ def case_columns(grid: Grid, cases: NDArray[np.integer[Any]], phase: NDArray[np.
         "parameters": parameters[model],
         "scheme": categorical(scheme, list(grid.schemes)),
         "technology": categorical(technology, list(grid.technologies)),
-        "platform": categorical(platform, grid.names[3]),  # empty: the papers' accounting knows no machine
+        "platform": categorical(platform, grid.names[3]),  # empty with the papers' accounting
         "phase": categorical(phase, PHASES),
         "batch": batch,
-        "prompt_tokens": prompt,
-        "new_tokens": new,
+        "prompt_tokens": prompt_tokens,
+        "new_tokens": new_tokens,
     }
 
 

@@ -1,4 +1,4 @@
-"""What a run gives to those who write about it and draw it: tables, and the names in them. Nothing here computes."""
+"""The output of a run that reports and plots read: tables, and the names in them. Nothing is computed here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from bitjoule.experiments.energy.schema import Baseline
 
 @dataclass(frozen=True, kw_only=True)
 class PlotFrames:
-    """What plots show beside the summary; each is empty where no plot of the experiment needs it.
+    """Tables that plots show in addition to the summary; empty where no plot of the experiment needs them.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class PlotFrames:
     papers
         The summary of the first workload, counted as the papers count.
     limits
-        For each technology and scheme the ratio to the baseline that remains of one MAC: what a growing model tends to.
+        For each technology and scheme the ratio to the baseline of one MAC, the limit for large models.
     roofline
         For each case and phase, `bitjoule.experiments.energy.rooflines.points`.
     roofs
@@ -48,39 +48,39 @@ class Frames:
     name, description
         Of the experiment.
     accounting
-        How it counts.
+        Its accounting.
     bare
         Whether its models are bare matmuls.
     baseline
-        What ratios are to.
+        Denominator of the ratios.
     workload
         Values of batch, prompt tokens and new tokens; none of bare matmuls.
     compared
-        Whether it names printed numbers to compare with.
+        Whether it is compared with printed numbers.
     requested
-        The plots that it asks for.
+        The plots that it requests.
     models
         Column family and parameters, by name, in the experiment's order.
     schemes, technologies, platforms
         Names, in the experiment's order; without platforms, one empty name.
     machines
-        Which machine, by name, runs each scheme on each platform: columns platform, scheme, machine.
+        Name of the machine that runs each scheme on each platform: columns platform, scheme, machine.
     unmeasured
         Kinds of MAC that a measured technology prices by operators: columns technology, kind.
     summary
         A row for each case and phase; columns `SUMMARY_COLUMNS`. A case with both phases has a third row, ``request``,
-        their sum. Columns that the accounting does not know are empty.
+        their sum. Columns that the accounting does not compute are empty.
     comparison
-        Ours beside the printed numbers; empty without them. See `bitjoule.experiments.energy.comparison`.
+        Comparison with printed numbers; empty without them. See `bitjoule.experiments.energy.comparison`.
     overhead
-        What was added to weights and tables to compare with printed memories; none where none are.
+        Overhead added to weights and tables for the comparison with printed memories; none without these.
     memory
-        Bytes that each case must hold, by what they are; empty but with the system accounting.
+        Bytes that each case needs, by content; empty unless the system accounting is used.
     bands
         Whether each comparison holds within the prices' bands; see `bitjoule.experiments.energy.bands`. Empty without a
         baseline or the system accounting.
     plots
-        What the plots show beside these.
+        Further tables that the plots show.
     """
 
     name: str

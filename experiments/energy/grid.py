@@ -37,13 +37,13 @@ class Grid:
     models, schemes, technologies
         By name, in the experiment's order.
     platforms
-        By name, for each scheme the name and the machine it runs on; empty but with the system accounting.
+        By name, for each scheme the name and the machine it runs on; empty unless the system accounting is used.
     sizes
         Values of batch, prompt tokens and new tokens.
     bare
         Whether the models are bare matmuls.
     fixed
-        What every case is compared with.
+        Baseline of every case.
     """
 
     name: str
@@ -59,8 +59,8 @@ class Grid:
 
     @cached_property
     def _workload(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        batch, prompt, new = (np.array(size, dtype=np.int64) for size in self.sizes)
-        return batch, prompt, new
+        batch, prompt_tokens, new_tokens = (np.array(size, dtype=np.int64) for size in self.sizes)
+        return batch, prompt_tokens, new_tokens
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -70,20 +70,20 @@ class Grid:
     @cached_property
     def names(self) -> tuple[list[str], ...]:
         """Names on the axes `NAMED_AXES`; without platforms, one empty name."""
-        found = (self.models, self.schemes, self.technologies, self.platforms or ("",))
-        return tuple(list(names) for names in found)
+        entries = (self.models, self.schemes, self.technologies, self.platforms or ("",))
+        return tuple(list(names) for names in entries)
 
     @cached_property
     def price_keys(self) -> dict[str, int]:
-        """The number of every price key that the long table can have."""
+        """The number of every price key that can occur in the long table."""
         if self.accounting is Accounting.SYSTEM:
             return self.system.price_keys
-        one = np.ones(len(self.models) * len(self.schemes))
-        model, scheme = np.divmod(np.arange(len(one)), len(self.schemes))
-        asked = Cases(model, scheme, one, 2 * one, one)  # both phases: whatever can happen does
-        counts = count(list(self.models.values()), list(self.schemes.values()), asked, self.accounting)
+        ones = np.ones(len(self.models) * len(self.schemes))
+        model, scheme = np.divmod(np.arange(len(ones)), len(self.schemes))
+        cases = Cases(model, scheme, ones, 2 * ones, ones)  # both phases: every action that can happen
+        counts = count(list(self.models.values()), list(self.schemes.values()), cases, self.accounting)
         keys = price_keys(counts, list(self.technologies.values()))
-        flat = dict.fromkeys(key for of_technology in keys for of_scheme in of_technology for key in of_scheme)
+        flat = dict.fromkeys(key for technology_keys in keys for scheme_keys in technology_keys for key in scheme_keys)
         return {key: number for number, key in enumerate(flat)}
 
     @cached_property
@@ -114,7 +114,7 @@ class Grid:
     def workload(
         self, cases: NDArray[np.integer[Any]]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return batch, prompt tokens and new tokens of each case; a bare matmul's m stands as its prompt.
+        """Return batch, prompt tokens and new tokens of each case; the prompt of a bare matmul is its m.
 
         Parameters
         ----------
@@ -122,11 +122,13 @@ class Grid:
             Case numbers.
         """
         model, _, _, _, *indices = self.axis_indices(cases)
-        batch, prompt, new = (values[index] for values, index in zip(self._workload, indices, strict=True))
+        batch, prompt_tokens, new_tokens = (
+            values[index] for values, index in zip(self._workload, indices, strict=True)
+        )
         if self.bare:
             rows = [m.m for m in self.models.values() if isinstance(m, Matmul)]
-            prompt = np.array(rows, dtype=np.int64)[model]
-        return batch, prompt, new
+            prompt_tokens = np.array(rows, dtype=np.int64)[model]
+        return batch, prompt_tokens, new_tokens
 
     def baseline(self) -> Indices | None:
         """Return the number of every case's baseline case, or none without a baseline."""
@@ -147,15 +149,15 @@ class Grid:
         model, scheme, technology, prompt_tokens
             Of the case.
         """
-        batch, prompts, new = self._workload
+        batch, prompts, new_tokens = self._workload
         if self.bare:
-            prompts = np.array([prompt_tokens])  # stands in the model's name
-        axes = (*self.names, batch, prompts, new)
-        wanted = (model, scheme, technology, self.names[3][0], 1, prompt_tokens, new.min())
-        index = [np.flatnonzero(np.array(values) == value) for values, value in zip(axes, wanted, strict=True)]
-        if any(len(found) == 0 for found in index):
+            prompts = np.array([prompt_tokens])  # part of the model's name
+        axes = (*self.names, batch, prompts, new_tokens)
+        position = (model, scheme, technology, self.names[3][0], 1, prompt_tokens, new_tokens.min())
+        index = [np.flatnonzero(np.array(values) == value) for values, value in zip(axes, position, strict=True)]
+        if any(len(matches) == 0 for matches in index):
             return None
-        return int(np.ravel_multi_index(tuple(int(found[0]) for found in index), self.shape))
+        return int(np.ravel_multi_index(tuple(int(matches[0]) for matches in index), self.shape))
 
 
 def grid_of(resolved: Resolved) -> Grid:

@@ -1,4 +1,4 @@
-"""The loss that the papers' scaling laws give each model in each scheme."""
+"""The loss of each model in each scheme by the papers' scaling laws."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""An experiment's first workload as the papers count it, and what their ratios tend to."""
+"""An experiment's first workload with the papers' accounting, and the limits of the ratios."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def arithmetic(grid: Grid) -> pd.DataFrame:
 
 
 def limits(grid: Grid) -> pd.DataFrame:
-    """Return what each scheme tends to as the hidden size grows: the ratio of the prices of one MAC.
+    """Return the limit of each scheme's ratio as the hidden size grows: the ratio of the prices of one MAC.
 
     Parameters
     ----------
@@ -38,16 +38,16 @@ def limits(grid: Grid) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns technology, scheme, ratio. Empty where the baseline fixes more than a scheme, and on a platform: traffic
-        does not vanish beside the MACs.
+        Columns technology, scheme, ratio. Empty where the baseline fixes more than a scheme, and on a platform, where
+        the traffic does not become negligible.
     """
     rows = []
     baseline = grid.fixed
-    tends = baseline is not None and not (baseline.model or baseline.technology)
-    if baseline is not None and baseline.scheme and tends and grid.accounting is not Accounting.SYSTEM:
+    has_limit = baseline is not None and not (baseline.model or baseline.technology)
+    if baseline is not None and baseline.scheme and has_limit and grid.accounting is not Accounting.SYSTEM:
         for technology in grid.technologies:
-            of_baseline = _mac_pj(grid, technology, baseline.scheme)
-            rows += [(technology, scheme, of_baseline / _mac_pj(grid, technology, scheme)) for scheme in grid.schemes]
+            baseline_pj = _mac_pj(grid, technology, baseline.scheme)
+            rows += [(technology, scheme, baseline_pj / _mac_pj(grid, technology, scheme)) for scheme in grid.schemes]
     return pd.DataFrame(rows, columns=["technology", "scheme", "ratio"])
 
 

@@ -1,4 +1,4 @@
-"""What the file of an energy experiment may say about its plots."""
+"""The schema of plots in the file of an energy experiment."""
 
 from functools import reduce
 from operator import or_
@@ -15,18 +15,18 @@ PhaseName = Annotated[str, OneOf(lambda: PHASES)]
 
 
 class AnyPlot(Strict):
-    """What every plot has: its kind, a text that no other has."""
+    """Base of every plot; the text `kind` identifies it."""
 
-    if TYPE_CHECKING:  # each plot's own field, in its place in an experiment that is written out
+    if TYPE_CHECKING:  # a field of each plot, so that it keeps its position in an inlined experiment
         kind: str
 
     def needs(self) -> frozenset[str]:
-        """Return what is drawn beside the summary: fields of `bitjoule.experiments.energy.frames.PlotFrames`."""
+        """Return the tables that it draws besides the summary: fields of `frames.PlotFrames`."""
         return frozenset()
 
 
 class PhasePlot(AnyPlot):
-    """What plots of one phase share."""
+    """Base of plots of one phase."""
 
     phase: PhaseName | None = Field(
         default=None, description="phase; default: request if there are new tokens, otherwise prefill"
@@ -34,14 +34,14 @@ class PhasePlot(AnyPlot):
 
 
 class EnergyPlot(PhasePlot):
-    """Energy over parameters, log-log, one line a scheme, one panel a technology and platform."""
+    """Energy over parameters, log-log, one line per scheme, one panel per technology and platform."""
 
     kind: Literal["energy_vs_size"]
     per_token: bool = Field(default=False, description="energy per token instead of per phase")
 
 
 class RatioPlot(PhasePlot):
-    """Baseline energy over ours, one line a scheme, one panel a technology and platform."""
+    """Baseline energy over ours, one line per scheme, one panel per technology and platform."""
 
     kind: Literal["ratio_vs_size"]
     arithmetic: bool = Field(default=False, description="also draw the ratio given by the papers' accounting")
@@ -72,7 +72,7 @@ class PublishedPlot(AnyPlot):
 
 
 class SweepPlot(PhasePlot):
-    """One quantity over a value of the workload, one line a scheme, one panel a technology and platform."""
+    """One quantity over a value of the workload, one line per scheme, one panel per technology and platform."""
 
     kind: Literal["sweep"]
     over: Literal["prompt_tokens", "new_tokens", "batch"]
@@ -82,7 +82,7 @@ class SweepPlot(PhasePlot):
 
 
 class RooflinePlot(PhasePlot):
-    """Operations a second over operations a byte of off-chip traffic, under each platform's roof."""
+    """Operations per second over operations per byte of off-chip traffic, under each platform's roof."""
 
     kind: Literal["roofline"]
 
@@ -92,7 +92,7 @@ class RooflinePlot(PhasePlot):
 
 
 class LossPlot(PhasePlot):
-    """The loss that the papers' scaling laws give over the energy of a token, one line a scheme that has a law."""
+    """The loss by the papers' scaling laws over the energy per token, one line per scheme that has a law."""
 
     kind: Literal["loss_vs_energy"]
 
@@ -102,7 +102,7 @@ class LossPlot(PhasePlot):
 
 
 class MemoryPlot(AnyPlot):
-    """Stacked bytes that must be held: weights, embedding and head, KV cache, activations."""
+    """Stacked bytes that must be stored: weights, embedding and head, KV cache, activations."""
 
     kind: Literal["memory"]
 
@@ -136,13 +136,13 @@ def plot_module(plugin: Plugin) -> Any:
 
 
 class _EveryPlot:
-    """Stands for our plots and those of other packages, which are looked up when the first experiment is read."""
+    """Annotates any of our plots and those of other packages, which are looked up when the first experiment is read."""
 
     def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         contributed = [plot_module(plugin).Plot for plugin in plugins(GROUP).values()]
-        every = reduce(or_, [*OURS, *contributed])
-        return handler.generate_schema(Annotated[every, Field(discriminator="kind")])
+        union = reduce(or_, [*OURS, *contributed])
+        return handler.generate_schema(Annotated[union, Field(discriminator="kind")])
 
 
 Plot = Annotated[AnyPlot, _EveryPlot()]
-SYSTEM_PLOTS = frozenset({"roofline", "memory"})  # time, traffic and bytes: only the system accounting knows them
+SYSTEM_PLOTS = frozenset({"roofline", "memory"})  # time, traffic and bytes: only the system accounting has them

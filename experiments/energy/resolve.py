@@ -1,4 +1,4 @@
-"""An experiment file into a checked experiment with its models, schemes and technologies at hand."""
+"""From an experiment file to a checked experiment with its models, schemes and technologies."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,18 +24,18 @@ from bitjoule.experiments.names.technologies import read_technologies
 
 @dataclass(frozen=True)
 class Resolved:
-    """An experiment and everything its names stand for.
+    """An experiment and everything that its names refer to.
 
     Parameters
     ----------
     experiment
-        As written, defaults filled in, models of a config.json written out.
+        As written, with defaults filled in and the models of a config.json inlined.
     models, schemes, technologies
         By name, in the experiment's order.
     platforms
-        By name, for each scheme the name and the machine it runs on; empty but with the system accounting.
+        By name, for each scheme the name and the machine it runs on; empty unless the system accounting is used.
     printed
-        The papers' numbers to set beside ours: those that the experiment counts as the paper did.
+        The papers' numbers to compare with: those that the experiment counts as the paper did.
     inputs
         SHA-256 of its file and of each file that it names, by name as written.
     """
@@ -73,7 +73,7 @@ def resolve(document: Document) -> Resolved:
     Parameters
     ----------
     document
-        Where it was written: names file and lines. Paths in it are relative to its folder.
+        The experiment as written, with file and lines. Paths in it are relative to its folder.
 
     Raises
     ------
@@ -84,44 +84,44 @@ def resolve(document: Document) -> Resolved:
     lookup = Lookup(document, [], document.inputs)
     problems = lookup.problems
     models = read_models(lookup, experiment.models, experiment.matmuls)
-    found_schemes = read_schemes(lookup, experiment.schemes)
-    found_technologies, inlined_technologies = read_technologies(lookup, experiment.technologies)
+    schemes = read_schemes(lookup, experiment.schemes)
+    technologies, inlined_technologies = read_technologies(lookup, experiment.technologies)
     printed: tuple[PrintedNumber, ...] = ()
     name = experiment.published
     if name is not None and lookup.known("published table", name, published_names(), ("published",)):
         printed = tuple(cell for cell in published(name) if _comparable(cell, experiment))
-    found_platforms, inlined_platforms = read_platforms(lookup, experiment.platforms or (), list(found_schemes))
+    platforms, inlined_platforms = read_platforms(lookup, experiment.platforms or (), list(schemes))
     if not problems:
         if experiment.accounting is Accounting.SYSTEM:
-            problems += cannot_run(found_platforms, found_schemes, found_technologies, models, document)
+            problems += cannot_run(platforms, schemes, technologies, models, document)
         else:
-            problems += _missing_prices(found_schemes, found_technologies, document)
-        problems += _baseline_problems(experiment, models, found_technologies, found_platforms, document)
+            problems += _missing_prices(schemes, technologies, document)
+        problems += _baseline_problems(experiment, models, technologies, platforms, document)
     if problems:
         raise InputError(dict.fromkeys(problems))
-    written = {
+    inlined = {
         "models": inlined_models(experiment.models, models),
         "technologies": inlined_technologies,
         "platforms": None if experiment.platforms is None else inlined_platforms,
     }
-    experiment = experiment.model_copy(update=written)
-    return Resolved(experiment, models, found_schemes, found_technologies, found_platforms, printed, lookup.inputs)
+    experiment = experiment.model_copy(update=inlined)
+    return Resolved(experiment, models, schemes, technologies, platforms, printed, lookup.inputs)
 
 
 def _comparable(cell: PrintedNumber, experiment: Experiment) -> bool:
-    """Return whether an experiment runs what a paper printed: the shipped model and scheme, counted as it counts."""
-    written_out = experiment.models is not None and cell.model not in experiment.models
-    written_out |= any(name not in experiment.schemes for name in (cell.scheme, cell.baseline or cell.scheme))
+    """Return whether an experiment runs a paper's case: the shipped model and scheme, with the paper's accounting."""
+    inlined = experiment.models is not None and cell.model not in experiment.models
+    inlined |= any(name not in experiment.schemes for name in (cell.scheme, cell.baseline or cell.scheme))
     baseline = Baseline(scheme=cell.baseline) if cell.baseline else experiment.baseline
-    return not written_out and cell.accounting == experiment.accounting and experiment.baseline == baseline
+    return not inlined and cell.accounting == experiment.accounting and experiment.baseline == baseline
 
 
 def _missing_prices(
-    found_schemes: Mapping[str, Scheme], found_technologies: Mapping[str, Technology], document: Document
+    schemes: Mapping[str, Scheme], technologies: Mapping[str, Technology], document: Document
 ) -> list[Problem]:
     problems = []
-    for i, (name, scheme) in enumerate(found_schemes.items()):
-        for technology in found_technologies.values():
+    for i, (name, scheme) in enumerate(schemes.items()):
+        for technology in technologies.values():
             missing = sorted(pair for pair in scheme.priced if not technology.has_price(*pair))
             if missing:
                 wrong = f"{technology.name} has no price for {', '.join(map(' '.join, missing))}, which {name} needs"
@@ -135,20 +135,20 @@ def _missing_prices(
 def _baseline_problems(
     experiment: Experiment,
     models: Iterable[str],
-    found_technologies: Iterable[str],
+    technologies: Iterable[str],
     machines: Iterable[str],
     document: Document,
 ) -> list[Problem]:
     if experiment.baseline is None:
         return []
-    run = {
+    listed = {
         "model": list(models),
         "scheme": [entry if isinstance(entry, str) else entry.name for entry in experiment.schemes],
-        "technology": list(found_technologies),
+        "technology": list(technologies),
         "platform": list(machines),
     }
     problems = []
-    for key, names in run.items():
+    for key, names in listed.items():
         name = getattr(experiment.baseline, key)
         if name is not None and name not in names:
             wrong = f"{name!r} is not in this experiment{suggestion(name, names)}"

@@ -1,4 +1,4 @@
-"""What a run yields: its tables, and the long table of energies, which is counted anew for whoever needs rows of it."""
+"""The result of a run: its tables, and the long table of energies, which is recomputed on demand."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -29,7 +29,7 @@ class Result(Frames):
 
     @property
     def frames(self) -> Frames:
-        """The tables alone, which another process can take; a grid holds what cannot be pickled."""
+        """The tables alone, for another process; a grid cannot be pickled."""
         return Frames(**{field.name: getattr(self, field.name) for field in fields(Frames)})
 
     @cached_property
@@ -40,7 +40,7 @@ class Result(Frames):
     def results_in_blocks(self) -> Iterator[pd.DataFrame]:
         """Yield the long table piece by piece.
 
-        Counting a case takes microseconds, holding it kilobytes: a large sweep is counted anew rather than kept.
+        Counting a case takes microseconds, storing it kilobytes: a large sweep is recomputed rather than stored.
         """
         for cases in blocks(self.grid):
             yield long_table(self.grid, evaluate(self.grid, cases))

@@ -1,4 +1,4 @@
-"""Where each case lies under the roof of its machine, and how high the roofs are."""
+"""The position of each case under the roof of its machine, and the height of the roofs."""
 
 import numpy as np
 import pandas as pd
@@ -29,11 +29,11 @@ def points(grid: Grid, summary: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns `KEYS`, operations (twice the MACs of the matmuls), bytes (off-chip), latency_s, intensity (operations a
-        byte), operations_per_s; the rows of whole requests stand behind those of the phases.
+        byte), operations_per_s; the rows of whole requests follow those of the phases.
     """
     cases = np.arange(len(grid))
-    *_, prompt, new = grid.axis_indices(cases)
-    table = long_table(grid, evaluate(grid, cases[(prompt == 0) & (new == 0)]))
+    *_, prompt_tokens, new_tokens = grid.axis_indices(cases)
+    table = long_table(grid, evaluate(grid, cases[(prompt_tokens == 0) & (new_tokens == 0)]))
     operand, action = table["operand"].astype(str), table["action"].astype(str)
     adds, macs = (operand == "partial_sums") & (action == "add"), action == "mac"
     table = table.assign(
@@ -42,19 +42,19 @@ def points(grid: Grid, summary: pd.DataFrame) -> pd.DataFrame:
         phase=table["phase"].astype(str),
     )
     keys = [*KEYS, "prompt_tokens", "new_tokens"]
-    found = pd.concat(
+    rows = pd.concat(
         table.assign(**phase).groupby(keys, observed=True, sort=False)[["operations", "bytes"]].sum().reset_index()
         for phase in ({}, {"phase": REQUEST})
     )
     times = summary[[*keys, "latency_s"]].assign(phase=summary["phase"].astype(str))
-    found = found.merge(times, on=keys, validate="one_to_one")  # without new tokens there is no whole request
-    found["intensity"] = found["operations"] / found["bytes"]
-    found["operations_per_s"] = found["operations"] / found["latency_s"]
-    return found
+    rows = rows.merge(times, on=keys, validate="one_to_one")  # drops requests without new tokens, which have no row
+    rows["intensity"] = rows["operations"] / rows["bytes"]
+    rows["operations_per_s"] = rows["operations"] / rows["latency_s"]
+    return rows
 
 
 def roofs(grid: Grid) -> pd.DataFrame:
-    """Return what each machine can reach at most.
+    """Return the peak performance of each machine.
 
     Parameters
     ----------
@@ -69,12 +69,14 @@ def roofs(grid: Grid) -> pd.DataFrame:
     """
     kind = MatmulKind.STANDALONE if grid.bare else MatmulKind.LINEAR
     rows = []
-    for at, technology in grid.technologies.items():
-        for place, machines in grid.platforms.items():
+    for technology_name, technology in grid.technologies.items():
+        for platform_name, machines in grid.platforms.items():
             for scheme, (name, platform) in machines.items():
                 machine = Machine(grid.schemes[scheme], platform, technology, name)
                 array, _ = machine.array(kind)
                 peak = OPERATIONS_A_MAC * array.lanes * array.columns * machine.node.clock_mhz * 1e6
-                rows.append((at, place, scheme, name, platform.off_chip.bandwidth_gb_per_s * 1e9, peak))
+                rows.append(
+                    (technology_name, platform_name, scheme, name, platform.off_chip.bandwidth_gb_per_s * 1e9, peak)
+                )
     columns = ["technology", "platform", "scheme", "machine", "bytes_per_s", "operations_per_s"]
     return pd.DataFrame(rows, columns=columns)

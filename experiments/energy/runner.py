@@ -1,4 +1,4 @@
-"""Runs an experiment: counts and prices every case, sums, compares, and makes what its plots show."""
+"""Runs an experiment: counts and prices every case, sums, compares, and makes the tables of its plots."""
 
 from collections.abc import Callable, Sequence
 
@@ -43,7 +43,7 @@ def run(resolved: Resolved) -> Result:
         for platform, by_scheme in resolved.platforms.items()
         for scheme, (machine, _) in by_scheme.items()
     ]
-    kinds = [(technology, kind) for technology, found in unmeasured(grid).items() for kind in found]
+    kinds = [(technology, kind) for technology, mac_kinds in unmeasured(grid).items() for kind in mac_kinds]
     _, schemes, technologies, platforms = map(tuple, grid.names)
     return Result(
         grid=grid,
@@ -71,12 +71,12 @@ def run(resolved: Resolved) -> Result:
 
 
 def plot_frames(plots: Sequence[Plot], grid: Grid, summary: pd.DataFrame) -> PlotFrames:
-    """Return what plots show beside the summary.
+    """Return the tables that plots show besides the summary.
 
     Parameters
     ----------
     plots
-        That the experiment asks for.
+        Plots that the experiment requests.
     grid
         Every case.
     summary
@@ -108,7 +108,7 @@ def first_cases(grid: Grid) -> Indices:
 
 
 def memory_table(grid: Grid, memory: Floats) -> pd.DataFrame:
-    """Return what each model, scheme and workload must hold, a row for each; technologies and platforms do not matter.
+    """Return the memory of each model, scheme and workload, one row each; it is the same on all platforms.
 
     Parameters
     ----------
@@ -119,9 +119,9 @@ def memory_table(grid: Grid, memory: Floats) -> pd.DataFrame:
     """
     cases = np.arange(len(grid))
     _, _, technology, platform, *_ = grid.axis_indices(cases)
-    first = (technology == 0) & (platform == 0)
-    columns = case_columns(grid, cases[first], np.zeros(first.sum(), dtype=np.int8))
+    selected = (technology == 0) & (platform == 0)
+    columns = case_columns(grid, cases[selected], np.zeros(selected.sum(), dtype=np.int8))
     columns = {name: columns[name] for name in MEMORY_CASE_COLUMNS}
-    columns |= dict(zip(Bytes._fields, memory[first].T, strict=True))
-    columns["memory_bytes"] = memory[first].sum(axis=1)
+    columns |= dict(zip(Bytes._fields, memory[selected].T, strict=True))
+    columns["memory_bytes"] = memory[selected].sum(axis=1)
     return pd.DataFrame(columns)

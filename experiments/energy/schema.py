@@ -1,4 +1,4 @@
-"""What the file of an energy experiment may say; ``bitjoule schema`` prints it as JSON Schema."""
+"""The schema of the file of an energy experiment; ``bitjoule schema`` prints it as JSON Schema."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Self
@@ -79,7 +79,7 @@ SweepOrNone = Annotated[
 
 
 class RequestSizes(Strict):
-    """What is asked of the model. Each value may be a list or a range: a sweep."""
+    """The workload. Each value may be a list or a range: a sweep."""
 
     prompt_tokens: Sweep = Field(default=512, description="number of prompt tokens, processed in one pass")
     new_tokens: SweepOrNone = Field(default=0, description="number of generated tokens")
@@ -107,7 +107,7 @@ def swept(value: int | list[int] | Range) -> list[int]:
 
 
 class Baseline(Strict):
-    """The case that others are compared with: the same case but for the keys given here."""
+    """The case that others are compared with: the same case with the keys given here replaced."""
 
     model: str | None = None
     scheme: str | None = None
@@ -115,23 +115,23 @@ class Baseline(Strict):
     platform: str | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _not_empty(self) -> Self:
         if (self.model, self.scheme, self.technology, self.platform) == (None, None, None, None):
             raise wrong_value("an empty baseline", "at least one of model, scheme, technology, platform")
         return self
 
     @property
     def name(self) -> str:
-        """What it fixes, for headers and axes, e.g. ``fp16 45nm``."""
-        return " ".join(part for part in (self.model, self.scheme, self.technology, self.platform) if part)
+        """The names that it fixes, for headers and axes, e.g. ``fp16 45nm``."""
+        return " ".join(name for name in (self.model, self.scheme, self.technology, self.platform) if name)
 
 
 class Experiment(ExperimentFile):
-    """One experiment: what is run, how it is counted and priced, what is drawn."""
+    """One experiment: its cases, their accounting and prices, and its plots."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         title="bitjoule experiment",
-        defer_build=True,  # until plots of other packages can be imported, which import this module
+        defer_build=True,  # plots of other packages import this module
         json_schema_extra={"oneOf": [{"required": ["models"]}, {"required": ["matmuls"]}]},
     )
 
@@ -164,14 +164,14 @@ class Experiment(ExperimentFile):
 
     @model_validator(mode="before")
     @classmethod
-    def _workload_written_out(cls, data: Any) -> Any:
+    def _default_workload(cls, data: Any) -> Any:
         if isinstance(data, dict) and "workload" not in data and "matmuls" not in data:
             return {**data, "workload": {}}
         return data
 
     @field_validator("schemes", "technologies", "models", "platforms")
     @classmethod
-    def _each_once(cls, values: list[Any] | None) -> list[Any] | None:
+    def _no_duplicates(cls, values: list[Any] | None) -> list[Any] | None:
         names = [value if isinstance(value, str) else value.name for value in values or []]
         repeated = _repeated(names)
         if repeated is not None:
@@ -181,8 +181,8 @@ class Experiment(ExperimentFile):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.models is None) == (self.matmuls is None):
-            both = "models and matmuls are both given" if self.models else "neither models nor matmuls is given"
-            raise wrong_value(both, "one of them")
+            wrong = "models and matmuls are both given" if self.models else "neither models nor matmuls is given"
+            raise wrong_value(wrong, "one of them")
         if self.matmuls is not None and self.workload is not None:
             raise wrong_value("workload with matmuls", "the tokens as `m` of each matmul", "workload")
         if (self.accounting is Accounting.SYSTEM) != (self.platforms is not None):
@@ -202,7 +202,7 @@ class Experiment(ExperimentFile):
         return self
 
     def _check_mapped(self) -> None:
-        """Refuse sizes that no mapping is searched for."""
+        """Reject sizes beyond the mapping search."""
         if self.accounting is not Accounting.SYSTEM:
             return
         expected = f"at most {MAX_MAPPED} with accounting: system"
@@ -216,7 +216,7 @@ class Experiment(ExperimentFile):
             raise wrong_value(f"a context of {context} tokens", expected, "workload")
 
     def _check_plots(self) -> None:
-        """Refuse plots of what the experiment does not have."""
+        """Reject plots of values that the experiment does not have."""
         system = self.accounting is Accounting.SYSTEM
         workload = self.workload or RequestSizes()
         for i, plot in enumerate(self.plots):
@@ -243,18 +243,18 @@ class Experiment(ExperimentFile):
                 )
 
     def _has_law(self) -> bool:
-        """Return whether a scheme's weights have a scaling law; a name that nothing has is reported elsewhere."""
-        known = [schemes().get(entry) if isinstance(entry, str) else entry for entry in self.schemes]
-        return any(scheme is None or scheme.weights in laws() for scheme in known)
+        """Return whether a scheme's weights have a scaling law; an unknown name is reported elsewhere."""
+        resolved = [schemes().get(entry) if isinstance(entry, str) else entry for entry in self.schemes]
+        return any(scheme is None or scheme.weights in laws() for scheme in resolved)
 
     @property
     def size(self) -> str:
-        """How many cases are run."""
+        """Number of cases, as text."""
         return f"{self.cases} case{'s' * (self.cases > 1)}"
 
     @property
     def cases(self) -> int:
-        """How many cases the sweep has."""
+        """Number of cases of the sweep."""
         count = len(self.models or self.matmuls or ()) * len(self.schemes) * len(self.technologies)
         count *= len(self.platforms or [""])
         if self.matmuls is None:

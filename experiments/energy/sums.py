@@ -1,4 +1,4 @@
-"""Counts and prices every case of an experiment, and sums: one row a case and phase."""
+"""Counts and prices every case of an experiment, and sums: one row per case and phase."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -20,14 +20,14 @@ ENDS = ("energy", "energy_low", "energy_high")
 
 
 class Sums(NamedTuple):
-    """What is added up while the cases are counted.
+    """Sums over the counted cases.
 
     Parameters
     ----------
     summary
         A row for each case and phase; columns `SUMMARY_COLUMNS`.
     memory
-        The fields of `Bytes` of each case, shape (cases, fields); not a number but with the system accounting.
+        The fields of `Bytes` of each case, shape (cases, fields); NaN unless the system accounting is used.
     bands
         The energies by the row that prices them, of the system accounting.
     """
@@ -66,11 +66,11 @@ def summarise(grid: Grid) -> Sums:
     system = grid.accounting is Accounting.SYSTEM
     for cases in blocks(grid):
         if system:
-            found = evaluate_system(grid, cases)
-            latency_s[cases, :request] = found.latency_s
-            memory[cases] = np.stack(found.memory_bytes, axis=1)
-            bands.add(cases, found)
-            block = system_block(grid, cases, found)
+            evaluated = evaluate_system(grid, cases)
+            latency_s[cases, :request] = evaluated.latency_s
+            memory[cases] = np.stack(evaluated.memory_bytes, axis=1)
+            bands.add(cases, evaluated)
+            block = system_block(grid, cases, evaluated)
         else:
             block = evaluate(grid, cases)
         key = (block.case - cases[0]).astype(np.int64) * len(PHASES) + block.phase

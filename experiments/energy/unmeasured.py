@@ -1,4 +1,4 @@
-"""What measured technologies price by single operators, for want of a measured MAC."""
+"""MACs that measured technologies price by single operators, because no MAC of these formats was measured."""
 
 from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.shape import ModelShape
@@ -15,15 +15,15 @@ def unmeasured(grid: Grid) -> dict[str, list[str]]:
     Parameters
     ----------
     grid
-        The cases of an experiment. Only technologies whose measured MACs its accounting uses are looked at.
+        The cases of an experiment. Only technologies whose measured MACs its accounting uses are included.
     """
-    found: dict[str, dict[str, None]] = {}
+    by_technology: dict[str, dict[str, None]] = {}
     system = grid.accounting is Accounting.SYSTEM
     for name, technology in grid.technologies.items():
         if technology.macs and (system or technology.priced_as_macs):
             kinds = _by_machines(grid, name) if system else _by_terms(grid, name)
-            found |= {name: kinds} if kinds else {}
-    return {name: list(kinds) for name, kinds in found.items()}
+            by_technology |= {name: kinds} if kinds else {}
+    return {name: list(kinds) for name, kinds in by_technology.items()}
 
 
 def _by_terms(grid: Grid, technology: str) -> dict[str, None]:

@@ -1,7 +1,7 @@
-"""What the matmuls of a hardware run cost on a machine: the system accounting, with the run's cycles and streams.
+"""Costs of the matmuls of a hardware run on a machine: the system accounting, with the run's cycles and streams.
 
-The platform's array becomes the accelerator that ran. Its cycles and the beats of its streams stand where the system
-accounting has those of the best mapping; prices, memories, clock and leakage are the platform's.
+The accelerator replaces the platform's array. Its cycles and the beats of its streams replace those of the best mapping
+in the system accounting; prices, memories, clock and leakage are the platform's.
 """
 
 import math
@@ -44,12 +44,12 @@ class Cost(NamedTuple):
 
 
 class RunCosts(NamedTuple):
-    """What a matmul costs.
+    """Costs of a matmul.
 
     Parameters
     ----------
     actions
-        Everything that happens.
+        Its actions.
     cycles
         Of the machine: the accelerator's own, or those of the slowest memory.
     """
@@ -77,20 +77,22 @@ def accelerator_machine(
     platform, technology, name
         The machine; its name, for messages.
     clock_mhz
-        Instead of the platform's.
+        Clock of the accelerator; default: the platform's.
 
     Raises
     ------
     UnpricedError
         The platform is not built at this technology, has no array for these formats, or one that multiplies.
     """
-    held = "ternary" if config.encoding.zero else "binary"
-    stored = scheme.model_copy(update={"weights": held, "weight_storage": config.weight_encoding})
+    weight_format = "ternary" if config.encoding.zero else "binary"
+    stored = scheme.model_copy(update={"weights": weight_format, "weight_storage": config.weight_encoding})
     machine = Machine(stored, platform, technology, name)
     array, macs = machine.array(MatmulKind.LINEAR)
     if any(action.startswith("mul") for action in macs.actions or ()):
-        wrong = f"platform {name} multiplies {held} x {stored.activations}; the accelerator has no multiplier"
-        raise UnpricedError(wrong, f"a platform with a line in `macs` that only adds {held} x {stored.activations}")
+        wrong = f"platform {name} multiplies {weight_format} x {stored.activations}; the accelerator has no multiplier"
+        raise UnpricedError(
+            wrong, f"a platform with a line in `macs` that only adds {weight_format} x {stored.activations}"
+        )
     built = array.model_copy(
         update={
             "lanes": config.lanes,
@@ -104,7 +106,7 @@ def accelerator_machine(
             "pipeline_cycles": config.latency_cycles,
         }
     )
-    arrays = {key: built if one is array else one for key, one in platform.arrays.items()}
+    arrays = {key: built if candidate is array else candidate for key, candidate in platform.arrays.items()}
     node = machine.node if clock_mhz is None else machine.node.model_copy(update={"clock_mhz": clock_mhz})
     nodes = {**platform.nodes, technology.name: node}
     machine = Machine(stored, platform.model_copy(update={"arrays": arrays, "nodes": nodes}), technology, name)
@@ -116,7 +118,7 @@ def accelerator_machine(
 def matmul_costs(
     machine: Machine, config: AcceleratorConfig, kind: MatmulKind, shape: MatmulShape, cycles: int
 ) -> RunCosts:
-    """Return what one matmul costs.
+    """Return the costs of one matmul.
 
     Weights come from off-chip memory, once if the matmul's fit their buffer, else for each block of tokens. Inputs
     and results of a model's linear stay in the activations' buffer if they fit together; those of a bare matmul, and
@@ -135,23 +137,25 @@ def matmul_costs(
     """
     problem, moved = _moved(machine, config, kind, shape)
     off_chip_bits, slowest = memory_time(problem, moved)
-    taken = math.ceil(max(cycles, round(float(slowest), 6)))  # bits a value, times values, are whole but for rounding
+    machine_cycles = math.ceil(
+        max(cycles, round(float(slowest), 6))
+    )  # the product of bits per value and values is an integer up to rounding
     blocks = (-(-shape.k // config.lanes), -(-shape.n // config.columns))
     tiles = Tiles(shape.m, *blocks, min(shape.m, config.tokens), 1, 1, M, K)  # tokens, then K, then N
     array, _ = machine.array(kind)
-    mapping = Mapping(tiles, Traffic(*moved, off_chip_bits, cycles, taken))
-    found = dict(zip(QUANTITIES, quantities(array, problem, mapping).tolist(), strict=False))
+    mapping = Mapping(tiles, Traffic(*moved, off_chip_bits, cycles, machine_cycles))
+    counts = dict(zip(QUANTITIES, quantities(array, problem, mapping).tolist(), strict=False))
     streamed_bits = {place: getattr(problem, place).bits for place in ("weights", "activations", "outputs")}
     actions = []
     for step, line in machine.lines(kind).items():
-        times, held = found[step.quantity] * line.factor, line.format
+        times, number_format = counts[step.quantity] * line.factor, line.format
         if step.operand in streamed_bits and step.action.startswith(("buffer", "off_chip")):
-            times = float(round(found[step.quantity] * streamed_bits[step.operand]))
-            held = f"int{config.result_bits}" if step.operand == "outputs" else held
+            times = float(round(counts[step.quantity] * streamed_bits[step.operand]))
+            number_format = f"int{config.result_bits}" if step.operand == "outputs" else number_format
         if times:
-            actions.append(Cost(step.operand, step.action, held, times, line.price, line.key))
-    actions.append(Cost("chip", "leak", "", float(taken), machine.cycle_pj, machine.cycle_key))
-    return RunCosts(actions, taken)
+            actions.append(Cost(step.operand, step.action, number_format, times, line.price, line.key))
+    actions.append(Cost("chip", "leak", "", float(machine_cycles), machine.cycle_pj, machine.cycle_key))
+    return RunCosts(actions, machine_cycles)
 
 
 def _moved(
@@ -166,11 +170,11 @@ def _moved(
     result_bits = streamed.result_bits / (m * n)
     inner, outer = machine.buffer("weights"), machine.buffer("activations")
     size_bits = [buffer.size_bytes * 8 for buffer in machine.platform.buffers.values()]
-    held_bits = m * (k * input_bits + n * result_bits)
-    resident = kind is not MatmulKind.STANDALONE and held_bits <= size_bits[outer]
+    operand_bits = m * (k * input_bits + n * result_bits)
+    resident = kind is not MatmulKind.STANDALONE and operand_bits <= size_bits[outer]
     block_bits = min(m, config.tokens) * (k * input_bits + config.columns * config.result_bits)
-    taken_bits = held_bits if resident else block_bits
-    room_bits = size_bits[inner] - (taken_bits if inner == outer else 0)
+    reserved_bits = operand_bits if resident else block_bits
+    room_bits = size_bits[inner] - (reserved_bits if inner == outer else 0)
     problem = machine.problem(kind, m, k, n, resident, 0.0)
     problem = problem._replace(
         weights=problem.weights._replace(bits=weight_bits),

@@ -1,4 +1,4 @@
-"""The model of a hardware experiment: looked up, opened and held against the experiment before any weight is read."""
+"""The model of a hardware experiment: looked up, opened and checked before any weight is read."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,23 +21,23 @@ SCHEMES = {"ternary": "bitnet-b1.58", "binary": "bitnet", "float": "fp16"}
 MAX_PROMPT = (1 << COMMAND_M_BITS) - 1  # tokens of one matmul
 
 
-class Chosen(NamedTuple):
+class SelectedModel(NamedTuple):
     """The model of a run.
 
     Parameters
     ----------
     name, scheme, shape
-        What it is called, the scheme that its weights belong to, its dimensions.
+        Its name, the scheme of its weights, its dimensions.
     tokenizer, stop
         Text to ids and back; the ids that end a text.
     prompt
         The ids that are run first.
     positions
-        Tokens that the model was made for, if it says so.
+        Context length of the model, if its configuration has one.
     read
         Makes the model, or reads its weights.
     files
-        What it is read from, by name in the manifest.
+        Its files, by name in the manifest.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Chosen(NamedTuple):
 
     @property
     def multiplies_integers(self) -> bool:
-        """Whether any matmul is one for the hardware."""
+        """Whether any of its matmuls runs on the hardware."""
         return self.scheme != SCHEMES["float"]
 
 
-def choose_model(experiment: RtlExperiment, document: Document) -> Chosen:
-    """Return the model that an experiment names, with its prompt.
+def select_model(experiment: RtlExperiment, document: Document) -> SelectedModel:
+    """Return the model of an experiment, with its prompt.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def choose_model(experiment: RtlExperiment, document: Document) -> Chosen:
     Raises
     ------
     InputError
-        There is no such model, its files but for the weights' values are wrong, or it cannot run the prompt.
+        There is no such model, a file is wrong (weights apart, which are read later), or it cannot run the prompt.
     """
     run = experiment.rtl
     name = run.model or DEFAULT_MODEL
@@ -79,7 +79,7 @@ def choose_model(experiment: RtlExperiment, document: Document) -> Chosen:
         raise InputError([document.problem(("rtl", "model"), *unknown_name("model", name, shipped))])
     opened = open_model(folder, name, run.weights)
     files = sorted(path for path in folder.iterdir() if path.suffix in {".json", ".safetensors"})
-    return Chosen(
+    return SelectedModel(
         name if name in shipped else folder.resolve().name,
         SCHEMES[opened.config.weights],
         opened.config.shape,
@@ -92,8 +92,8 @@ def choose_model(experiment: RtlExperiment, document: Document) -> Chosen:
     )
 
 
-def _random(experiment: RtlExperiment, document: Document, name: str) -> Chosen:
-    """Return a model with random weights of a preset's shape, or of that of a model that ships."""
+def _random(experiment: RtlExperiment, document: Document, name: str) -> SelectedModel:
+    """Return a model with random weights in the shape of a preset or of a bundled model."""
     shipped = shipped_models()
     zero_share = experiment.rtl.random_weights or 0.0
     at = ("rtl", "model")
@@ -110,7 +110,7 @@ def _random(experiment: RtlExperiment, document: Document, name: str) -> Chosen:
     def make() -> Model:
         return random_model(shape, zero_share, experiment.rtl.seed)
 
-    return Chosen(name, SCHEMES["ternary"], shape, tokenizer, (), prompt, None, make, {})
+    return SelectedModel(name, SCHEMES["ternary"], shape, tokenizer, (), prompt, None, make, {})
 
 
 def _prompt(experiment: RtlExperiment, document: Document, tokenizer: Tokenizer, shape: ModelShape) -> list[int]:

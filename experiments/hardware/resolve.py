@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a hardware experiment, found before anything runs."""
+"""Checks of a hardware experiment before anything runs."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.accesses import UnpricedError
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.experiments.hardware.costs import accelerator_machine
-from bitjoule.experiments.hardware.model import SCHEMES, Chosen, choose_model
+from bitjoule.experiments.hardware.model import SCHEMES, SelectedModel, select_model
 from bitjoule.experiments.hardware.schema import RtlExperiment, read_machine
 from bitjoule.experiments.names.arrays import ARRAYS
 from bitjoule.experiments.names.lookup import Lookup
@@ -32,10 +32,10 @@ class Prepared(NamedTuple):
         The experiment, and where it is written.
     config
         The accelerator.
-    chosen
+    selected
         The model; none for bare matmuls.
     platform
-        The platform as the experiment names it.
+        The platform of the experiment.
     inputs
         SHA-256 of the files of configuration and platform, by name.
     machine
@@ -45,19 +45,19 @@ class Prepared(NamedTuple):
     experiment: RtlExperiment
     document: Document
     config: AcceleratorConfig
-    chosen: Chosen | None
+    selected: SelectedModel | None
     platform: MachineRead
     inputs: Mapping[str, str]
     machine: Machine | None
 
     @property
     def scheme(self) -> str:
-        """The scheme of what is run."""
-        return self.chosen.scheme if self.chosen else SCHEMES["ternary"]
+        """The scheme of the model or the matmuls."""
+        return self.selected.scheme if self.selected else SCHEMES["ternary"]
 
 
 def prepare(experiment: RtlExperiment, document: Document) -> Prepared:
-    """Return an experiment with all that it names; nothing is built and no weight read.
+    """Return an experiment with its names resolved; nothing is built and no weight is read.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ def prepare(experiment: RtlExperiment, document: Document) -> Prepared:
     """
     platform, inputs = read_machine(experiment, document)
     config, config_inputs = _configuration(experiment, document)
-    chosen = None if experiment.rtl.matmuls is not None else choose_model(experiment, document)
-    prepared = Prepared(experiment, document, config, chosen, platform, config_inputs | inputs, None)
-    if chosen and not chosen.multiplies_integers:
+    selected = None if experiment.rtl.matmuls is not None else select_model(experiment, document)
+    prepared = Prepared(experiment, document, config, selected, platform, config_inputs | inputs, None)
+    if selected and not selected.multiplies_integers:
         return prepared
     _check_fit(prepared)
     _check_sizes(prepared)
@@ -83,15 +83,15 @@ def prepare(experiment: RtlExperiment, document: Document) -> Prepared:
 def _configuration(experiment: RtlExperiment, document: Document) -> tuple[AcceleratorConfig, dict[str, str]]:
     """Return the accelerator's configuration, and the SHA-256 of its file by its name."""
     lookup, name = Lookup(document, [], {}), experiment.rtl.config
-    found = lookup.find(ARRAYS, name, ("rtl", "config"))
-    if found is None:
+    result = lookup.find(ARRAYS, name, ("rtl", "config"))
+    if result is None:
         raise InputError(lookup.problems)
-    return found.value, lookup.inputs or {name: fingerprint(shipped_configurations()[name])}
+    return result.value, lookup.inputs or {name: fingerprint(shipped_configurations()[name])}
 
 
 def _check_fit(prepared: Prepared) -> None:
-    """Refuse an accelerator that cannot run the matmuls, whoever multiplies."""
-    run, config, chosen = prepared.experiment.rtl, prepared.config, prepared.chosen
+    """Reject an accelerator that cannot run the matmuls, whatever the engine."""
+    run, config, selected = prepared.experiment.rtl, prepared.config, prepared.selected
 
     def refuse(wrong: str, expected: str) -> InputError:
         return InputError([prepared.document.problem(("rtl", "config"), f"{run.config} has {wrong}", expected)])
@@ -100,7 +100,7 @@ def _check_fit(prepared: Prepared) -> None:
     zeros = ", ".join(name for name, encoding in ENCODINGS.items() if encoding.zero)
     if config.multiplies:
         raise refuse(f"{encoding}, an array with multipliers", f"a multiplier-free array: {', '.join(ENCODINGS)}")
-    sizes = [linear.in_features for linear in chosen.shape.linears] if chosen else []
+    sizes = [linear.in_features for linear in selected.shape.linears] if selected else []
     widest = max(sizes + [matmul.k for matmul in run.matmuls or ()])
     if widest > config.max_k:
         raise refuse(f"max_k {config.max_k}, too small for K {widest}", f"max_k of at least {widest}")
@@ -114,20 +114,20 @@ def _check_fit(prepared: Prepared) -> None:
 
 def _check_sizes(prepared: Prepared) -> None:
     for i, (m, k, n) in enumerate((size.m, size.k, size.n) for size in prepared.experiment.rtl.matmuls or ()):
-        held = m * k + k * n + 4 * m * n
-        if held > MAX_OPERAND_BYTES:
-            wrong = f"{m}x{k}x{n} has operands and results of {held / 2**30:.1f} GiB"
+        size_bytes = m * k + k * n + 4 * m * n
+        if size_bytes > MAX_OPERAND_BYTES:
+            wrong = f"{m}x{k}x{n} has operands and results of {size_bytes / 2**30:.1f} GiB"
             expected = f"at most {MAX_OPERAND_BYTES >> 30} GiB"
             raise InputError([prepared.document.problem(("rtl", "matmuls", i), wrong, expected)])
 
 
 def _machine(prepared: Prepared) -> Machine:
     scheme = schemes()[prepared.scheme]
-    experiment, found = prepared.experiment, prepared.platform
+    experiment, platform = prepared.experiment, prepared.platform
     technology = technologies()[experiment.technology]
     try:
         return accelerator_machine(
-            prepared.config, scheme, found.platform, technology, found.name, experiment.rtl.clock_mhz
+            prepared.config, scheme, platform.platform, technology, platform.name, experiment.rtl.clock_mhz
         )
     except UnpricedError as error:
         raise InputError([prepared.document.problem(("platform",), *error.args)]) from None

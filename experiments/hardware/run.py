@@ -13,7 +13,7 @@ from bitjoule.energy_models.inputs.documents import fingerprint
 from bitjoule.energy_models.inputs.errors import InputError, Problem
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.steps import MatmulKind
-from bitjoule.experiments.hardware.model import Chosen
+from bitjoule.experiments.hardware.model import SelectedModel
 from bitjoule.experiments.hardware.resolve import Prepared
 from bitjoule.experiments.hardware.schema import DEFAULT_MODEL, RtlRun
 from bitjoule.rtl.config import AcceleratorConfig
@@ -28,7 +28,7 @@ from bitjoule.sim.reference.quantisation import QuantisedWeights
 
 
 class Call(NamedTuple):
-    """A matmul with all that decides what it costs.
+    """A matmul with everything that its cost depends on.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Call(NamedTuple):
 
 
 class Simulated(NamedTuple):
-    """What a run gave.
+    """The outcome of a run.
 
     Parameters
     ----------
@@ -63,17 +63,17 @@ class Simulated(NamedTuple):
     rows
         The matmuls of each layer, name and phase.
     calls
-        How often each distinct one was run.
+        Number of runs of each distinct matmul.
     new_tokens
         Generated.
     seconds
-        The run took; compiling, reading and making the model not.
+        Duration of the run, without compiling, reading and making the model.
     hardware_seconds
-        Of these on the simulated hardware; none without it.
+        The share of it on the simulated hardware; none without it.
     inputs
         SHA-256 of the model's and the accelerator's files.
     versions
-        Of what the run was made with, for the manifest.
+        Versions of the tools of the run, for the manifest.
     """
 
     name: str
@@ -105,7 +105,7 @@ class Simulated(NamedTuple):
 
 
 class _Run:
-    """The engine of a run, and what was measured so far."""
+    """The engine of a run, and its measurements so far."""
 
     def __init__(self, prepared: Prepared) -> None:
         run, config = prepared.experiment.rtl, prepared.config
@@ -119,10 +119,10 @@ class _Run:
             self.engine = CheckEngine(self.hardware, self.engine) if run.engine == "check" else self.hardware
 
     def observe(self, record: MatmulRecord) -> None:
-        taken, toggles = cycles(self.config, record.m, record.k, record.n), math.nan
+        cycle_count, toggles = cycles(self.config, record.m, record.k, record.n), math.nan
         if self.hardware is not None:
-            taken, toggles = self.hardware.last_cycles, self.hardware.last_toggles_per_trit
-        self.measured.append(MeasuredMatmul(record, taken, self.new_tokens, toggles))
+            cycle_count, toggles = self.hardware.last_cycles, self.hardware.last_toggles_per_trit
+        self.measured.append(MeasuredMatmul(record, cycle_count, self.new_tokens, toggles))
 
     def counted(self, tokens: Iterator[int]) -> Iterator[int]:
         for token in tokens:
@@ -140,42 +140,48 @@ def simulate(prepared: Prepared, say: Callable[[str], None]) -> Simulated:
     prepared
         What to run.
     say
-        Takes the generated text, piece by piece.
+        Receives the generated text, piece by piece.
 
     Raises
     ------
     InputError
-        The model's weights are damaged, or no working model's.
+        The model's weights are damaged, or not those of a working model.
     SimulatorError
         The hardware cannot be built, is wrong, or differs from NumPy.
     """
-    experiment, chosen, config = prepared.experiment, prepared.chosen, prepared.config
-    model = chosen.read() if chosen else None
+    experiment, selected, config = prepared.experiment, prepared.selected, prepared.config
+    model = selected.read() if selected else None
     run = _Run(prepared)
     begun = time.perf_counter()
-    if chosen is None or model is None:
+    if selected is None or model is None:
         _multiply(experiment.rtl, run)
     else:
         tokens = model.generate(
-            chosen.prompt, experiment.rtl.new_tokens, run.engine, experiment.rtl.temperature, experiment.rtl.seed,
-            chosen.stop, run.observe,
+            selected.prompt, experiment.rtl.new_tokens, run.engine, experiment.rtl.temperature, experiment.rtl.seed,
+            selected.stop, run.observe,
         )  # fmt: skip
         try:
-            for text in chosen.tokenizer.stream(run.counted(tokens)):
+            for text in selected.tokenizer.stream(run.counted(tokens)):
                 say(text)
         except OverflowInModelError as error:
-            raise InputError([_overflow(experiment.rtl, chosen, error)]) from None
+            raise InputError([_overflow(experiment.rtl, selected, error)]) from None
     seconds = time.perf_counter() - begun
-    kind = MatmulKind.LINEAR if chosen else MatmulKind.STANDALONE
+    kind = MatmulKind.LINEAR if selected else MatmulKind.STANDALONE
     calls = Counter(
-        Call(one.phase, one.record.name, kind, MatmulShape(one.record.m, one.record.k, one.record.n), one.cycles)
-        for one in run.measured
+        Call(
+            measured.phase,
+            measured.record.name,
+            kind,
+            MatmulShape(measured.record.m, measured.record.k, measured.record.n),
+            measured.cycles,
+        )
+        for measured in run.measured
     )
     return Simulated(
-        name=chosen.name if chosen else "matmuls",
+        name=selected.name if selected else "matmuls",
         scheme=prepared.scheme,
-        parameters=chosen.shape.parameters if chosen else sum(m.k * m.n for m in experiment.rtl.matmuls or ()),
-        bare=chosen is None,
+        parameters=selected.shape.parameters if selected else sum(m.k * m.n for m in experiment.rtl.matmuls or ()),
+        bare=selected is None,
         config=config,
         built=prepared.machine,
         rows=summed(run.measured, config),
@@ -188,8 +194,8 @@ def simulate(prepared: Prepared, say: Callable[[str], None]) -> Simulated:
     )
 
 
-def _overflow(run: RtlRun, chosen: Chosen, error: OverflowInModelError) -> Problem:
-    file = (run.model or DEFAULT_MODEL) if chosen.files else chosen.name
+def _overflow(run: RtlRun, selected: SelectedModel, error: OverflowInModelError) -> Problem:
+    file = (run.model or DEFAULT_MODEL) if selected.files else selected.name
     return Problem(file, 1, error.part, "activations are not finite in float32", "weights of a working model")
 
 
@@ -207,7 +213,7 @@ def _multiply(settings: RtlRun, run: _Run) -> None:
 
 
 def _inputs(prepared: Prepared) -> dict[str, str]:
-    files = prepared.chosen.files if prepared.chosen else {}
+    files = prepared.selected.files if prepared.selected else {}
     return {name: fingerprint(path) for name, path in files.items()}
 
 

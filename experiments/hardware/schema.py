@@ -1,4 +1,4 @@
-"""What the file of a hardware experiment may say: the key ``rtl`` instead of models and schemes."""
+"""The schema of the file of a hardware experiment: the key ``rtl`` instead of models and schemes."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -20,32 +20,32 @@ DEFAULT_MODEL = "tiny-b158"
 DEFAULT_PLATFORM = "ternary-edge"
 DEFAULT_PROMPT = "The sum of "
 DEFAULT_IDS = "0 1 2"  # of a model without tokenizer
-OF_MODELS = ("model", "weights", "prompt", "new_tokens", "temperature")  # keys that say nothing about bare matmuls
+OF_MODELS = ("model", "weights", "prompt", "new_tokens", "temperature")  # keys that do not apply to bare matmuls
 
 
 class RtlMatmul(MatmulSize):
-    """A bare matrix product (M, K) @ (K, N) that one command can ask for."""
+    """A bare matrix product (M, K) @ (K, N) that fits in one command."""
 
     m: int = Field(ge=1, le=(1 << COMMAND_M_BITS) - 1, description="number of tokens")
     k: int = Field(ge=1, le=MAX_K[-1], description="in_features; at most the configuration's max_k")
     n: int = Field(ge=1, le=(1 << COMMAND_N_BITS) - 1, description="out_features")
 
 
-def _given(key: str) -> JsonDict:
-    """Return the JSON Schema of a mapping that holds a key, and not null there."""
+def _has_key(key: str) -> JsonDict:
+    """Return the JSON Schema of a mapping that has a key with a value other than null."""
     return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
 
 
 class RtlRun(Strict):
-    """What is simulated: a model that generates text, or bare matmuls."""
+    """The simulation: a model that generates text, or bare matmuls."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
-            "if": _given("matmuls"),
-            "then": {"allOf": [_given("random_weights"), {"not": {"anyOf": [_given(key) for key in OF_MODELS]}}]},
+            "if": _has_key("matmuls"),
+            "then": {"allOf": [_has_key("random_weights"), {"not": {"anyOf": [_has_key(key) for key in OF_MODELS]}}]},
             "not": {
                 "anyOf": [
-                    {"allOf": [_given("weights"), _given("random_weights")]},
+                    {"allOf": [_has_key("weights"), _has_key("random_weights")]},
                     {
                         "required": ["engine", "toggles"],
                         "properties": {"engine": {"const": "numpy"}, "toggles": {"const": True}},
@@ -86,9 +86,9 @@ class RtlRun(Strict):
 
     @model_validator(mode="after")
     def _model_or_matmuls(self) -> Self:
-        given = [key for key in self.model_fields_set if getattr(self, key) is not None]
+        set_keys = [key for key in self.model_fields_set if getattr(self, key) is not None]
         for key in OF_MODELS:
-            if self.matmuls is not None and key in given:
+            if self.matmuls is not None and key in set_keys:
                 raise wrong_value(f"{key} and matmuls are both given", "one of them")
         if self.weights is not None and self.random_weights is not None:
             raise wrong_value("weights and random_weights are both given", "one of them")
@@ -102,7 +102,7 @@ class RtlRun(Strict):
 
 
 class RtlExperiment(ExperimentFile):
-    """An experiment on the hardware: what is simulated, and the machine whose time and energy it stands for."""
+    """An experiment on the hardware: the simulation, and the machine whose time and energy are reported."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule hardware experiment")
 
@@ -118,7 +118,7 @@ class RtlExperiment(ExperimentFile):
 
     @property
     def size(self) -> str:
-        """A model's run, or how many matmuls."""
+        """A model's run, or the number of matmuls."""
         if self.rtl.matmuls is None:
             return "1 run on the accelerator"
         return f"{len(self.rtl.matmuls)} matmul{'s' * (len(self.rtl.matmuls) > 1)} on the accelerator"
@@ -162,7 +162,7 @@ def read_machine(experiment: RtlExperiment, document: Document) -> tuple[platfor
         There is no such platform, or its file is wrong.
     """
     lookup = Lookup(document, [], {})
-    found = platforms.read_machine(lookup, experiment.platform, ("platform",))
-    if found is None:
+    machine = platforms.read_machine(lookup, experiment.platform, ("platform",))
+    if machine is None:
         raise InputError(lookup.problems)
-    return found, lookup.inputs
+    return machine, lookup.inputs

@@ -1,5 +1,5 @@
-"""What an experiment names: by a name, by a path, or written out. One resolver (`lookup`) for all kinds of things.
+"""The entries of an experiment: a name, a path, or an inline definition. One resolver (`lookup`) for all kinds.
 
-``entries`` says what may stand in a file; ``models``, ``schemes``, ``platforms``, ``technologies``, ``arrays`` and
-``libraries`` return what is meant.
+``entries`` has the schemas of entries; ``models``, ``schemes``, ``platforms``, ``technologies``, ``arrays`` and
+``libraries`` return what they refer to.
 """

@@ -1,4 +1,4 @@
-"""The arrays of an experiment: shipped configurations of the accelerator, files, or written out."""
+"""The arrays of an experiment: shipped configurations of the accelerator, files, or inline ones."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,19 +34,19 @@ def read_array(lookup: Lookup, entry: str | Mapping[str, Any], at: KeyPath) -> A
     """
     document, problems = lookup.document, lookup.problems
     if isinstance(entry, str):
-        found = lookup.find(ARRAYS, entry, at)
-        if found is None:
+        result = lookup.find(ARRAYS, entry, at)
+        if result is None:
             return None
-        config = found.value
+        config = result.value
         if not is_path(entry):
             lookup.inputs[entry] = fingerprint(shipped_configurations()[entry])
     else:
         try:
             config = AcceleratorConfig.from_mapping(dict(entry))
         except ConfigError as error:
-            known = list(AcceleratorConfig.__dataclass_fields__)
+            keys = list(AcceleratorConfig.__dataclass_fields__)
             for fault in error.faults:
-                hint = suggestion(fault.key, known) if fault.key not in known else ""
+                hint = suggestion(fault.key, keys) if fault.key not in keys else ""
                 problems.append(document.problem((*at, fault.key), fault.wrong + hint, fault.expected))
             return None
     if config.tile_beats > config.tokens:

@@ -1,4 +1,4 @@
-"""What may stand in an experiment for a model, scheme, technology or platform: a name, a path, or all of it."""
+"""Entries of an experiment for a model, scheme, technology or platform: a name, a path, or an inline definition."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -15,19 +15,19 @@ Count = Annotated[int, Field(ge=1, le=MAX_VALUE)]
 CountOrNone = Annotated[int, Field(ge=0, le=MAX_VALUE)]
 
 
-def named_or_written(value: Any) -> str:
-    """Return the tag of what is named, or else of what is written out.
+def entry_tag(value: Any) -> str:
+    """Return the tag of an entry: ``named`` for a text, ``written`` for an inline definition.
 
     Parameters
     ----------
     value
-        Of an experiment.
+        The entry.
     """
     return "named" if isinstance(value, str) else "written"
 
 
 class NamedShape(ModelShape):
-    """A model written out in the experiment instead of named."""
+    """A model defined in the experiment."""
 
     instead: ClassVar[str] = "a name, a path to a config.json, or "
 
@@ -39,7 +39,7 @@ class NamedShape(ModelShape):
 
 
 class NamedScheme(Scheme):
-    """A scheme written out in the experiment instead of named."""
+    """A scheme defined in the experiment."""
 
     instead: ClassVar[str] = "a name, or "
 
@@ -47,7 +47,7 @@ class NamedScheme(Scheme):
 
 
 class NamedPlatform(Platform):
-    """A platform written out in the experiment instead of named."""
+    """A platform defined in the experiment."""
 
     instead: ClassVar[str] = "a name, a path to a platform's YAML, or "
 
@@ -55,12 +55,12 @@ class NamedPlatform(Platform):
 
 
 OnePlatform = Annotated[
-    Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")], Discriminator(named_or_written)
+    Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")], Discriminator(entry_tag)
 ]
 
 
 class NamedTechnology(MeasuredTechnology):
-    """A measured technology written out in the experiment instead of named."""
+    """A measured technology defined in the experiment."""
 
     instead: ClassVar[str] = "a name, a path to a technology's YAML, or "
 
@@ -68,7 +68,7 @@ class NamedTechnology(MeasuredTechnology):
 
 
 class PlatformSet(Strict):
-    """Machines that are compared as one: each scheme runs on its own."""
+    """Machines that are compared as one platform: each scheme runs on its own machine."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
     by_scheme: dict[str, OnePlatform] = Field(
@@ -79,7 +79,7 @@ class PlatformSet(Strict):
 def _platform_kind(value: Any) -> str:
     if isinstance(value, PlatformSet) or (isinstance(value, dict) and "by_scheme" in value):
         return "set"
-    return named_or_written(value)
+    return entry_tag(value)
 
 
 class MatmulSize(Strict):
@@ -90,14 +90,12 @@ class MatmulSize(Strict):
     n: Count = Field(description="out_features")
 
 
-NameOrShape = Annotated[
-    Annotated[str, Tag("named")] | Annotated[NamedShape, Tag("written")], Discriminator(named_or_written)
-]
+NameOrShape = Annotated[Annotated[str, Tag("named")] | Annotated[NamedShape, Tag("written")], Discriminator(entry_tag)]
 NameOrScheme = Annotated[
-    Annotated[str, Tag("named")] | Annotated[NamedScheme, Tag("written")], Discriminator(named_or_written)
+    Annotated[str, Tag("named")] | Annotated[NamedScheme, Tag("written")], Discriminator(entry_tag)
 ]
 NameOrTechnology = Annotated[
-    Annotated[str, Tag("named")] | Annotated[NamedTechnology, Tag("written")], Discriminator(named_or_written)
+    Annotated[str, Tag("named")] | Annotated[NamedTechnology, Tag("written")], Discriminator(entry_tag)
 ]
 NameOrPlatform = Annotated[
     Annotated[str, Tag("named")] | Annotated[NamedPlatform, Tag("written")] | Annotated[PlatformSet, Tag("set")],

@@ -18,7 +18,7 @@ def read_library(lookup: Lookup, names: Sequence[str], at: KeyPath) -> list[str]
     lookup
         Of the experiment.
     names, at
-        A name, or paths in which * and ? stand for any, and their place.
+        A name, or paths with the wildcards * and ?, and their place.
     """
     if len(names) == 1 and names[0] in named_libraries():
         return list(names)
@@ -27,10 +27,10 @@ def read_library(lookup: Lookup, names: Sequence[str], at: KeyPath) -> list[str]
     for name in names:
         path = folder / name
         try:
-            found = sorted(path.parent.glob(path.name)) if set("*?[") & set(name) else [path] * path.is_file()
+            matches = sorted(path.parent.glob(path.name)) if set("*?[") & set(name) else [path] * path.is_file()
         except (OSError, ValueError):
-            found = []
-        if not found:
+            matches = []
+        if not matches:
             lookup.problems.append(lookup.document.problem(at, f"{brief(name)} not found", LIBERTY))
-        files += [str(file.absolute()) for file in found]
+        files += [str(file.absolute()) for file in matches]
     return files

@@ -1,4 +1,4 @@
-"""The one resolver of names and paths, with one text for each thing that can be wrong with them."""
+"""The resolver of names and paths, with one message for each error."""
 
 import os
 import re
@@ -16,14 +16,14 @@ YAML = (".yaml", ".yml")
 
 
 def is_path(text: str, suffixes: tuple[str, ...] = YAML) -> bool:
-    """Return whether a text is meant as a path rather than as a name.
+    """Return whether a text is a path rather than a name.
 
     Parameters
     ----------
     text
         Of an experiment or a command line.
     suffixes
-        Of the files that are meant.
+        Of the files that a path may refer to.
     """
     return "/" in text or text.endswith(suffixes)
 
@@ -36,29 +36,29 @@ def name_of(stem: str, otherwise: str) -> str:
     stem
         Of the file, or its folder.
     otherwise
-        Where nothing of it can stand in a name.
+        The name if no character of the stem is allowed in one.
     """
     return re.sub(r"[^A-Za-z0-9_.+-]", "-", stem).lstrip("_.+-")[:100] or otherwise
 
 
 @dataclass(frozen=True)
 class Entries(Generic[Value]):
-    """One kind of thing that has a name or a file.
+    """A kind of entry that has a name or a file.
 
     Parameters
     ----------
     kind
-        What it is called, e.g. ``platform``.
+        Name of the kind, e.g. ``platform``.
     known
-        Returns those that have a name.
+        Returns the built-in entries, by name.
     read
         Reads a file.
     file
-        What a path should lead to, for messages.
+        What a path should refer to, for messages.
     suffixes
-        Of such files.
+        Suffixes of such files.
     in_folder
-        The file that a path to a folder stands for.
+        The file that a path to a folder refers to.
     """
 
     kind: str
@@ -69,7 +69,7 @@ class Entries(Generic[Value]):
     in_folder: str = ""
 
     def name(self, path: Path) -> str:
-        """Return the name of what a file holds: its own, or its folder's where all such files are called alike.
+        """Return the name of a file's entry: the file's, or its folder's where all such files have the same name.
 
         Parameters
         ----------
@@ -80,53 +80,57 @@ class Entries(Generic[Value]):
         return name_of(stem, self.kind)
 
 
-class Found(NamedTuple, Generic[Value]):
-    """What a name or a path stands for.
+class LookupResult(NamedTuple, Generic[Value]):
+    """The result of a lookup.
 
     Parameters
     ----------
     name, value
-        The thing.
-    of_file
-        Whether it was read from a file, which an experiment that is written out cannot rely on.
+        Name and value of the entry.
+    from_file
+        Whether it was read from a file, on which an inlined experiment must not depend.
     """
 
     name: str
     value: Value
-    of_file: bool
+    from_file: bool
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """Resolves what one document names.
+    """Resolves the names in a document.
 
     Parameters
     ----------
     document
-        Names file and lines; paths in it are relative to its folder.
+        The document, with file and lines; paths in it are relative to its folder.
     problems, inputs
-        Where problems, and the fingerprints of files by name as written, are added.
+        Problems, and the fingerprints of files by name as written, are added to these.
     """
 
     document: Document
     problems: list[Problem]
     inputs: dict[str, str]
 
-    def find(self, entries: Entries[Value], text: str, at: KeyPath) -> Found[Value] | None:
-        """Return what a text stands for, or none if there is a problem with it.
+    def find(self, entries: Entries[Value], text: str, at: KeyPath) -> LookupResult[Value] | None:
+        """Return what a text refers to, or none if there is a problem with it.
 
         Parameters
         ----------
         entries
-            The kind of thing.
+            The kind of entry.
         text
             A name or a path.
         at
             Its place in the document.
         """
         if not is_path(text, entries.suffixes):
-            known = entries.known()
-            return Found(text, known[text], of_file=False) if self.known(entries.kind, text, known, at) else None
+            by_name = entries.known()
+            return (
+                LookupResult(text, by_name[text], from_file=False)
+                if self.known(entries.kind, text, by_name, at)
+                else None
+            )
         path = self.document.folder(at) / text
         path = path / entries.in_folder if entries.in_folder and os.path.isdir(path) else path  # noqa: PTH112
         if not os.path.exists(path):  # noqa: PTH110 (never raises, whatever the name)
@@ -138,7 +142,7 @@ class Lookup:
         except InputError as error:
             self.problems.extend(error.problems)
             return None
-        return Found(entries.name(path), value, of_file=True)
+        return LookupResult(entries.name(path), value, from_file=True)
 
     def known(self, kind: str, name: str, known: Iterable[str], at: KeyPath) -> bool:
         """Return whether a name is known; if not, add the problem.
@@ -146,7 +150,7 @@ class Lookup:
         Parameters
         ----------
         kind
-            What it should name.
+            The kind of entry that it should refer to.
         name, at
             The name and its place in the document.
         known
@@ -158,12 +162,12 @@ class Lookup:
         return name in names
 
     def once(self, kind: str, name: str, earlier: Container[str], at: KeyPath) -> None:
-        """Add a problem if there is one of that name already.
+        """Add a problem if a name is already in use.
 
         Parameters
         ----------
         kind
-            What it is.
+            Kind of the entry.
         name, at
             Its name and its place in the document.
         earlier

@@ -1,4 +1,4 @@
-"""The models of an experiment: presets, files of Hugging Face, shapes written out, or bare matmuls."""
+"""The models of an experiment: presets, files of Hugging Face, inline shapes, or bare matmuls."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,29 +24,29 @@ def read_models(
     models, matmuls
         As the experiment lists them.
     """
-    found: dict[str, ModelShape | Matmul] = {}
+    by_name: dict[str, ModelShape | Matmul] = {}
     for matmul in matmuls or ():
-        found[f"{matmul.m}x{matmul.k}x{matmul.n}"] = Matmul(matmul.m, matmul.k, matmul.n)
-    if len(found) < len(matmuls or ()):
+        by_name[f"{matmul.m}x{matmul.k}x{matmul.n}"] = Matmul(matmul.m, matmul.k, matmul.n)
+    if len(by_name) < len(matmuls or ()):
         lookup.problems.append(lookup.document.problem(("matmuls",), "duplicate size", "each size once"))
     for i, entry in enumerate(models or ()):
         at: KeyPath = ("models", i)
         if isinstance(entry, str):
-            named = lookup.find(MODELS, entry, at)
-            if named is None:
+            result = lookup.find(MODELS, entry, at)
+            if result is None:
                 continue
-            name, shape = named.name, named.value
+            name, shape = result.name, result.value
         else:
             name, shape = entry.name, entry.shape()
-        lookup.once("model", name, found, at)
-        found[name] = shape
-    return found
+        lookup.once("model", name, by_name, at)
+        by_name[name] = shape
+    return by_name
 
 
 def inlined_models(
     entries: Sequence[str | NamedShape] | None, models: Mapping[str, ModelShape | Matmul]
 ) -> list[str | NamedShape] | None:
-    """Return the models with those of files as shapes: the experiment can be run again without these files.
+    """Return the models with those of files inlined: the experiment can be run again without these files.
 
     Parameters
     ----------

@@ -18,15 +18,15 @@ from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.experiments.names.entries import NamedPlatform, PlatformSet
 from bitjoule.experiments.names.lookup import Entries, Lookup
 
-Found = Mapping[str, Mapping[str, tuple[str, Platform]]]
-
-
+MachinesByPlatform = Mapping[str, Mapping[str, tuple[str, Platform]]]
 PLATFORMS = Entries("platform", platforms, read_platform, "a platform's YAML")
 Entry = str | NamedPlatform | PlatformSet
 
 
-def read_platforms(lookup: Lookup, entries: Sequence[Entry], schemes: Sequence[str]) -> tuple[Found, list[Entry]]:
-    """Return for each platform, by name, the machine of each scheme, and the list of them with those of files in full.
+def read_platforms(
+    lookup: Lookup, entries: Sequence[Entry], schemes: Sequence[str]
+) -> tuple[MachinesByPlatform, list[Entry]]:
+    """Return for each platform, by name, the machine of each scheme, and the list of entries with files inlined.
 
     Parameters
     ----------
@@ -37,41 +37,41 @@ def read_platforms(lookup: Lookup, entries: Sequence[Entry], schemes: Sequence[s
     schemes
         Names of its schemes.
     """
-    found: dict[str, dict[str, tuple[str, Platform]]] = {}
+    by_name: dict[str, dict[str, tuple[str, Platform]]] = {}
     inlined: list[Entry] = []
     for i, entry in enumerate(entries):
         at: KeyPath = ("platforms", i)
         if isinstance(entry, PlatformSet):
             members = _members(lookup, entry, schemes, at)
-            name, machines = entry.name, {scheme: one[:2] for scheme, one in members.items()}
+            name, machines = entry.name, {scheme: member[:2] for scheme, member in members.items()}
             inlined.append(
-                entry.model_copy(update={"by_scheme": {scheme: one.whole for scheme, one in members.items()}})
+                entry.model_copy(update={"by_scheme": {scheme: member.inlined for scheme, member in members.items()}})
             )
         else:
-            one = read_machine(lookup, entry, at)
-            if one is None:
+            member = read_machine(lookup, entry, at)
+            if member is None:
                 continue
-            name, machines = one.name, dict.fromkeys(schemes, one[:2])
-            inlined.append(one.whole)
-        lookup.once("platform", name, found, at)
-        found[name] = machines
-    return found, inlined
+            name, machines = member.name, dict.fromkeys(schemes, member[:2])
+            inlined.append(member.inlined)
+        lookup.once("platform", name, by_name, at)
+        by_name[name] = machines
+    return by_name, inlined
 
 
 class MachineRead(NamedTuple):
-    """A platform as an experiment names it.
+    """The platform of an entry.
 
     Parameters
     ----------
     name, platform
         The platform.
-    whole
-        What stands for it in an experiment that no other file belongs to.
+    inlined
+        Its entry in an experiment that depends on no other file.
     """
 
     name: str
     platform: Platform
-    whole: str | NamedPlatform
+    inlined: str | NamedPlatform
 
 
 def read_machine(lookup: Lookup, entry: str | NamedPlatform, at: KeyPath) -> MachineRead | None:
@@ -82,28 +82,28 @@ def read_machine(lookup: Lookup, entry: str | NamedPlatform, at: KeyPath) -> Mac
     lookup
         Of the experiment.
     entry, at
-        A name, a path, or written out, and its place.
+        A name, a path, or an inline platform, and its place.
     """
     if isinstance(entry, NamedPlatform):
         return MachineRead(entry.name, entry, entry)
-    found = lookup.find(PLATFORMS, entry, at)
-    if found is None:
+    result = lookup.find(PLATFORMS, entry, at)
+    if result is None:
         return None
-    name, platform, of_file = found
-    whole = NamedPlatform.model_validate({"name": name, **platform.with_defaults()}) if of_file else name
-    return MachineRead(name, platform, whole)
+    name, platform, from_file = result
+    inlined = NamedPlatform.model_validate({"name": name, **platform.with_defaults()}) if from_file else name
+    return MachineRead(name, platform, inlined)
 
 
 def _members(lookup: Lookup, entry: PlatformSet, schemes: Sequence[str], at: KeyPath) -> dict[str, MachineRead]:
     members = {}
-    for scheme, machine in entry.by_scheme.items():
-        where = (*at, "by_scheme", scheme)
+    for scheme, member_entry in entry.by_scheme.items():
+        place = (*at, "by_scheme", scheme)
         if scheme not in schemes:
             wrong = f"{scheme!r} is not a scheme of this experiment{suggestion(scheme, schemes)}"
-            lookup.problems.append(lookup.document.problem(where, wrong, choices(schemes)))
-        one = read_machine(lookup, machine, where)
-        if one is not None:
-            members[scheme] = one
+            lookup.problems.append(lookup.document.problem(place, wrong, choices(schemes)))
+        member = read_machine(lookup, member_entry, place)
+        if member is not None:
+            members[scheme] = member
     missing = [scheme for scheme in schemes if scheme not in entry.by_scheme]
     if missing:
         wrong = f"no platform for {', '.join(missing)}"
@@ -112,7 +112,7 @@ def _members(lookup: Lookup, entry: PlatformSet, schemes: Sequence[str], at: Key
 
 
 def cannot_run(
-    found: Found,
+    by_platform: MachinesByPlatform,
     schemes: Mapping[str, Scheme],
     technologies: Mapping[str, Technology],
     models: Mapping[str, ModelShape | Matmul],
@@ -122,16 +122,16 @@ def cannot_run(
 
     Parameters
     ----------
-    found
+    by_platform
         From `read_platforms`.
     schemes, technologies, models
         Of the experiment.
     document
-        Names file and lines.
+        The experiment as written, with file and lines.
     """
     kinds = Layout(list(models.values())).kinds
     problems: dict[Problem, None] = {}
-    for i, machines in enumerate(found.values()):
+    for i, machines in enumerate(by_platform.values()):
         for scheme, (name, platform) in machines.items():
             for technology in technologies.values():
                 machine = Machine(schemes[scheme], platform, technology, name)
@@ -148,7 +148,7 @@ def cannot_run(
 
 
 def _check_tiles(machine: Machine, kind: MatmulKind) -> None:
-    """Refuse buffers without room for the smallest tile: a scheme may store values wider than their format."""
+    """Reject buffers without room for the smallest tile: a scheme may store values wider than their format."""
     array, _ = machine.array(kind)
     if search(machine.problem(kind, 1, array.lanes, array.columns, False, 0.0)) is None:
         wrong = f"the buffers of platform {machine.name} cannot hold a tile of {array.lanes} x {array.columns}"

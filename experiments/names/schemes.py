@@ -1,4 +1,4 @@
-"""The schemes of an experiment: names, or written out."""
+"""The schemes of an experiment: names, or inline ones."""
 
 from collections.abc import Sequence
 
@@ -17,10 +17,10 @@ def read_schemes(lookup: Lookup, entries: Sequence[str | NamedScheme]) -> dict[s
     entries
         As the experiment lists them.
     """
-    found: dict[str, Scheme] = {}
+    by_name: dict[str, Scheme] = {}
     for i, entry in enumerate(entries):
         if not isinstance(entry, str):
-            found[entry.name] = entry
+            by_name[entry.name] = entry
         elif lookup.known("scheme", entry, schemes(), ("schemes", i)):
-            found[entry] = schemes()[entry]
-    return found
+            by_name[entry] = schemes()[entry]
+    return by_name

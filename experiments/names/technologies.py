@@ -1,4 +1,4 @@
-"""The technologies of an experiment: names, files of ``bitjoule calibrate``, or written out."""
+"""The technologies of an experiment: names, files of ``bitjoule calibrate``, or inline ones."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ TECHNOLOGIES: Entries[Technology | MeasuredTechnology] = Entries(
 def read_technologies(
     lookup: Lookup, entries: Sequence[str | NamedTechnology]
 ) -> tuple[Mapping[str, Technology], list[str | NamedTechnology]]:
-    """Return an experiment's technologies by name, and its list of them with those of files in full.
+    """Return an experiment's technologies by name, and its list of entries with files inlined.
 
     Parameters
     ----------
@@ -31,44 +31,44 @@ def read_technologies(
     entries
         As the experiment lists them.
     """
-    found: dict[str, Technology] = {}
+    by_name: dict[str, Technology] = {}
     inlined: list[str | NamedTechnology] = []
     for i, entry in enumerate(entries):
         at: KeyPath = ("technologies", i)
-        whole = read_technology(lookup, entry, at)
-        if whole is None:
+        technology = read_technology(lookup, entry, at)
+        if technology is None:
             continue
-        name = whole if isinstance(whole, str) else whole.name
-        lookup.once("technology", name, found, at)
-        found[name] = technology_of(whole)
-        inlined.append(whole)
-    return found, inlined
+        name = technology if isinstance(technology, str) else technology.name
+        lookup.once("technology", name, by_name, at)
+        by_name[name] = technology_of(technology)
+        inlined.append(technology)
+    return by_name, inlined
 
 
-def technology_of(whole: str | NamedTechnology) -> Technology:
-    """Return the technology that a name, or one written out, stands for.
+def technology_of(entry: str | NamedTechnology) -> Technology:
+    """Return the technology of a name or of an inline definition.
 
     Parameters
     ----------
-    whole
+    entry
         From `read_technology`.
     """
-    return technologies()[whole] if isinstance(whole, str) else measured_technology(whole.name, whole)
+    return technologies()[entry] if isinstance(entry, str) else measured_technology(entry.name, entry)
 
 
 def read_technology(lookup: Lookup, entry: str | NamedTechnology, at: KeyPath) -> str | NamedTechnology | None:
-    """Return a technology as it is written in an experiment that no other file belongs to; none with a problem.
+    """Return a technology's entry in an experiment that depends on no other file; none if there is a problem.
 
     Parameters
     ----------
     lookup
         Of the experiment.
     entry, at
-        A name, a path, or written out, and its place.
+        A name, a path, or an inline technology, and its place.
     """
     if isinstance(entry, NamedTechnology):
         return entry
-    found = lookup.find(TECHNOLOGIES, entry, at)
-    if found is None or not isinstance(found.value, MeasuredTechnology):
-        return None if found is None else found.name
-    return NamedTechnology.model_validate({"name": found.name, **found.value.with_defaults()})
+    result = lookup.find(TECHNOLOGIES, entry, at)
+    if result is None or not isinstance(result.value, MeasuredTechnology):
+        return None if result is None else result.name
+    return NamedTechnology.model_validate({"name": result.name, **result.value.with_defaults()})

@@ -23,7 +23,7 @@ Progress = Callable[[int, int, str], None]
 
 
 class MeasuredCase(NamedTuple):
-    """A measurement and what it is of.
+    """A measurement and its subject.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class MeasuredCase(NamedTuple):
     array
         The array.
     measurement
-        What it takes.
+        The measurement.
     """
 
     library: str
@@ -43,7 +43,7 @@ class MeasuredCase(NamedTuple):
 
 @dataclass(frozen=True)
 class GatesResult:
-    """What a gates experiment gave.
+    """The outcome of a gates experiment.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class GatesResult:
     inputs
         SHA-256 of the experiment's, the configurations' and the libraries' files.
     unread
-        What of the libraries is not read.
+        Parts of the libraries that are not read.
     """
 
     name: str
@@ -68,12 +68,12 @@ class GatesResult:
     unread: tuple[str, ...] = ()
 
 
-def open_libraries(given: GatesInput) -> dict[str, Library]:
-    """Return an experiment's libraries by the names that its tables give them.
+def open_libraries(resolved: GatesInput) -> dict[str, Library]:
+    """Return an experiment's libraries, by their names in its tables.
 
     Parameters
     ----------
-    given
+    resolved
         The experiment.
 
     Raises
@@ -83,26 +83,26 @@ def open_libraries(given: GatesInput) -> dict[str, Library]:
     """
     libraries: dict[str, Library] = {}
     problems: list[Problem] = []
-    for i, files in enumerate(given.libraries):
+    for i, files in enumerate(resolved.libraries):
         try:
             library = find_library(files)
             check_library(library)
         except LibertyError as error:
-            problems.append(given.document.problem(("gates", "libraries", i), *split_message(error, LIBERTY)))
+            problems.append(resolved.document.problem(("gates", "libraries", i), *split_message(error, LIBERTY)))
             continue
-        same = sum(short_name(other) == short_name(library) for other in libraries.values())
-        libraries[short_name(library) + (f" ({same + 1})" if same else "")] = library
+        namesakes = sum(short_name(other) == short_name(library) for other in libraries.values())
+        libraries[short_name(library) + (f" ({namesakes + 1})" if namesakes else "")] = library
     if problems:
         raise InputError(problems)
     return libraries
 
 
-def check_stimuli(given: GatesInput) -> None:
-    """Refuse operands that an array cannot take.
+def check_stimuli(resolved: GatesInput) -> None:
+    """Reject operands that an array cannot take.
 
     Parameters
     ----------
-    given
+    resolved
         The experiment.
 
     Raises
@@ -111,76 +111,76 @@ def check_stimuli(given: GatesInput) -> None:
         With a problem for each stimulus and array that do not fit.
     """
     problems: list[Problem] = []
-    for array in given.arrays:
+    for array in resolved.arrays:
         for stimulus, at in array.stimuli:
             try:
                 check_operands(stimulus, array.config)
             except StimulusError as error:
-                problems.append(given.document.problem(at, *split_message(error, "operands")))
+                problems.append(resolved.document.problem(at, *split_message(error, "operands")))
     if problems:
         raise InputError(dict.fromkeys(problems))
 
 
-def run_gates(given: GatesInput, progress: Progress, opened: Mapping[str, Library] | None = None) -> GatesResult:
-    """Measure all that an experiment asks for.
+def run_gates(resolved: GatesInput, progress: Progress, opened: Mapping[str, Library] | None = None) -> GatesResult:
+    """Make all measurements of an experiment.
 
     Parameters
     ----------
-    given
+    resolved
         The experiment.
     progress
         Called with measurements done, measurements in all and the next one.
     opened
-        Its libraries, if they are open already.
+        Its libraries, if they are already open.
 
     Raises
     ------
     InputError
         A library's files are not Liberty, or a stimulus does not suit an array.
     NetlistError
-        A netlist computes something else than NumPy.
+        A netlist differs from NumPy.
     """
-    libraries = open_libraries(given) if opened is None else opened
-    effort = Effort(**given.experiment.gates.effort.model_dump())
-    found: list[MeasuredCase] = []
+    libraries = open_libraries(resolved) if opened is None else opened
+    effort = Effort(**resolved.experiment.gates.effort.model_dump())
+    cases: list[MeasuredCase] = []
     for name, library in libraries.items():
-        for array in given.arrays:
+        for array in resolved.arrays:
             for stimulus, at in array.stimuli:
-                progress(len(found), given.measurements, f"{name}, {array.name}, {stimulus}")
+                progress(len(cases), resolved.measurements, f"{name}, {array.name}, {stimulus}")
                 try:
                     measurement = measure(array.config, library, stimulus, effort)
                 except StimulusError as error:
-                    raise InputError([given.document.problem(at, *split_message(error, "operands"))]) from None
-                found.append(MeasuredCase(name, node_nm(library), array, measurement))
-    progress(len(found), given.measurements, "")
-    inputs = dict(given.inputs)
+                    raise InputError([resolved.document.problem(at, *split_message(error, "operands"))]) from None
+                cases.append(MeasuredCase(name, node_nm(library), array, measurement))
+    progress(len(cases), resolved.measurements, "")
+    inputs = dict(resolved.inputs)
     for library in libraries.values():
         inputs |= fingerprints(library)
-    experiment = given.experiment
+    experiment = resolved.experiment
     return GatesResult(
         experiment.name,
         experiment.description,
         tuple(experiment.plots),
-        results_table(experiment.name, found),
-        summary_table(experiment.name, found),
+        results_table(experiment.name, cases),
+        summary_table(experiment.name, cases),
         inputs,
         tuple(f"{name}: {text}" for name, library in libraries.items() for text in library.unread),
     )
 
 
-def summary_table(experiment: str, found: Sequence[MeasuredCase]) -> pd.DataFrame:
+def summary_table(experiment: str, cases: Sequence[MeasuredCase]) -> pd.DataFrame:
     """Return a row for each measurement.
 
     Parameters
     ----------
     experiment
         Its name.
-    found
+    cases
         The measurements.
     """
     rows = []
-    for one in found:
-        measurement, config = one.measurement, one.array.config
+    for case in cases:
+        measurement, config = case.measurement, case.array.config
         low, nominal, high = measurement.band_fj
         per_mac = {
             "energy_fj": measurement.counted_fj, "energy_low_fj": low, "energy_high_fj": high, "nominal_fj": nominal,
@@ -190,7 +190,7 @@ def summary_table(experiment: str, found: Sequence[MeasuredCase]) -> pd.DataFram
         }  # fmt: skip
         rows.append(
             {
-                **_case(experiment, one),
+                **_case(experiment, case),
                 "weights": weight_format(config),
                 "activations": activation_format(config),
                 "accumulation": config.accumulation,
@@ -208,39 +208,39 @@ def summary_table(experiment: str, found: Sequence[MeasuredCase]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def results_table(experiment: str, found: Sequence[MeasuredCase]) -> pd.DataFrame:
+def results_table(experiment: str, cases: Sequence[MeasuredCase]) -> pd.DataFrame:
     """Return a row for each measurement and part; the energies of a measurement add up to its `energy_fj`.
 
     Parameters
     ----------
     experiment
         Its name.
-    found
+    cases
         The measurements.
     """
     return pd.DataFrame(
         {
-            **_case(experiment, one),
+            **_case(experiment, case),
             "part": part,
-            "energy_fj": energy_fj / one.measurement.macs,
-            "settled_fj": one.measurement.parts_settled_fj.get(part, 0.0) / one.measurement.macs,
-            "area_um2": one.measurement.parts_um2.get(part, 0.0) / one.measurement.macs,
+            "energy_fj": energy_fj / case.measurement.macs,
+            "settled_fj": case.measurement.parts_settled_fj.get(part, 0.0) / case.measurement.macs,
+            "area_um2": case.measurement.parts_um2.get(part, 0.0) / case.measurement.macs,
         }
-        for one in found
-        for part, energy_fj in one.measurement.parts_fj.items()
+        for case in cases
+        for part, energy_fj in case.measurement.parts_fj.items()
     )
 
 
 def shown_cases(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the measurements whose parts are shown: of one array all, of several arrays each with its first stimulus.
+    """Return the measurements whose parts are shown: all of a single array, the first stimulus of each of several.
 
     Parameters
     ----------
     summary
         Of an experiment.
     """
-    one = len(set(summary["array"])) == 1
-    return summary if one else summary.groupby(["library", "array"], sort=False).head(1)
+    single_array = len(set(summary["array"])) == 1
+    return summary if single_array else summary.groupby(["library", "array"], sort=False).head(1)
 
 
 def by_part(results: pd.DataFrame, cases: pd.DataFrame, column: str = "energy_fj") -> pd.DataFrame:
@@ -258,23 +258,23 @@ def by_part(results: pd.DataFrame, cases: pd.DataFrame, column: str = "energy_fj
     Returns
     -------
     DataFrame
-        Indexed by library, array and stimulus, in the order of `cases`; a column for each part that takes anything.
+        Indexed by library, array and stimulus, in the order of `cases`; a column for each part with any energy.
     """
     keys = ["library", "array", "stimulus"]
-    wanted = list(cases[keys].itertuples(index=False, name=None))
-    taking = results[results["energy_fj"] != 0]
-    known = dict.fromkeys([*PARTS, *taking["part"]])
-    values = {tuple(row[:4]): row[4] for row in taking[[*keys, "part", column]].itertuples(index=False, name=None)}
-    parts = [part for part in known if part in set(taking["part"])]
-    table = [[values.get((*case, part), 0.0) for part in parts] for case in wanted]
-    return pd.DataFrame(table, index=pd.MultiIndex.from_tuples(wanted, names=keys), columns=parts)
+    case_keys = list(cases[keys].itertuples(index=False, name=None))
+    nonzero = results[results["energy_fj"] != 0]
+    part_names = dict.fromkeys([*PARTS, *nonzero["part"]])
+    values = {tuple(row[:4]): row[4] for row in nonzero[[*keys, "part", column]].itertuples(index=False, name=None)}
+    parts = [part for part in part_names if part in set(nonzero["part"])]
+    table = [[values.get((*case, part), 0.0) for part in parts] for case in case_keys]
+    return pd.DataFrame(table, index=pd.MultiIndex.from_tuples(case_keys, names=keys), columns=parts)
 
 
-def _case(experiment: str, one: MeasuredCase) -> dict[str, object]:
+def _case(experiment: str, case: MeasuredCase) -> dict[str, object]:
     return {
         "experiment": experiment,
-        "library": one.library,
-        "node_nm": float("nan") if one.node_nm is None else one.node_nm,
-        "array": one.array.name,
-        "stimulus": one.measurement.stimulus,
+        "library": case.library,
+        "node_nm": float("nan") if case.node_nm is None else case.node_nm,
+        "array": case.array.name,
+        "stimulus": case.measurement.stimulus,
     }

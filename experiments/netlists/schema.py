@@ -1,4 +1,4 @@
-"""What the file of a gates experiment may say: the key ``gates``, arrays that are measured on their netlists."""
+"""The schema of the file of a gates experiment: the key ``gates``, arrays that are measured on their netlists."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from bitjoule.energy_models.inputs.errors import InputError, Problem, split_mess
 from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
 from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.names.arrays import read_array
-from bitjoule.experiments.names.entries import named_or_written
+from bitjoule.experiments.names.entries import entry_tag
 from bitjoule.experiments.names.libraries import read_library
 from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.gates.liberty.libraries import FREEPDK45, named_libraries
@@ -26,7 +26,7 @@ MAX_ENTRIES = 64
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Config = Annotated[
-    Annotated[Text, Tag("named")] | Annotated[dict[str, int | str], Tag("written")], Discriminator(named_or_written)
+    Annotated[Text, Tag("named")] | Annotated[dict[str, int | str], Tag("written")], Discriminator(entry_tag)
 ]
 
 
@@ -50,13 +50,11 @@ Library = Annotated[
     Annotated[Text, Tag("named")] | Annotated[list[Text], Field(min_length=1), Tag("files")],
     Discriminator(_library_kind),
 ]
-ArrayEntry = Annotated[
-    Annotated[Text, Tag("named")] | Annotated[NamedArray, Tag("written")], Discriminator(named_or_written)
-]
+ArrayEntry = Annotated[Annotated[Text, Tag("named")] | Annotated[NamedArray, Tag("written")], Discriminator(entry_tag)]
 
 
 class GatesEffort(Strict):
-    """How long operands are run."""
+    """Length of the simulation."""
 
     cycles: int = Field(default=8, ge=2, le=100_000, description="number of clock cycles measured")
     words: int = Field(default=1, ge=1, le=1024, description="number of 64-bit words of independent sequences")
@@ -64,7 +62,7 @@ class GatesEffort(Strict):
 
 
 class GatesRun(Strict):
-    """What is measured: each array in each library's cells with each stimulus."""
+    """The measurements: each array in each library's cells with each stimulus."""
 
     libraries: list[Library] = Field(
         default=[FREEPDK45], min_length=1, max_length=MAX_ENTRIES,
@@ -81,10 +79,10 @@ class GatesRun(Strict):
     effort: GatesEffort = Field(default_factory=GatesEffort, description="length of the simulation")
 
     @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        named = [(i, entry.stimuli, ("arrays", i, "stimuli")) for i, entry in enumerate(self.arrays)
+    def _no_duplicates(self) -> Self:
+        array_stimuli = [(i, entry.stimuli, ("arrays", i, "stimuli")) for i, entry in enumerate(self.arrays)
                  if isinstance(entry, NamedArray) and entry.stimuli]  # fmt: skip
-        for _, stimuli, at in [(0, self.stimuli, ("stimuli",)), *named]:
+        for _, stimuli, at in [(0, self.stimuli, ("stimuli",)), *array_stimuli]:
             if len(set(stimuli)) < len(stimuli):
                 raise wrong_value("duplicate stimulus", "each once", *at)
         names = [entry if isinstance(entry, str) else entry.name for entry in self.arrays]
@@ -95,7 +93,7 @@ class GatesRun(Strict):
 
 
 class GatesPlot(Strict):
-    """A picture of what was measured."""
+    """A plot of the measurements."""
 
     kind: Literal["energy_vs_zeros", "parts", "energy_vs_bits"] = Field(
         description="energy over the share of zero weights; energy by part; energy over activation bits"
@@ -121,9 +119,9 @@ class GatesExperiment(ExperimentFile):
     def size(self) -> str:
         """How many measurements are made."""
         run = self.gates
-        of_arrays = [run.stimuli if isinstance(array, str) else array.stimuli or run.stimuli for array in run.arrays]
-        many = len(run.libraries) * sum(map(len, of_arrays))
-        return f"{many} measurement{'s' * (many > 1)} on netlists"
+        stimuli = [run.stimuli if isinstance(array, str) else array.stimuli or run.stimuli for array in run.arrays]
+        count = len(run.libraries) * sum(map(len, stimuli))
+        return f"{count} measurement{'s' * (count > 1)} on netlists"
 
 
 class ArrayDesign(NamedTuple):
@@ -134,9 +132,9 @@ class ArrayDesign(NamedTuple):
     name
         For tables and pictures.
     config
-        What it is built from.
+        Its configuration.
     stimuli
-        The operands' texts, and where each was written.
+        The operands' texts, and the place of each in the document.
     """
 
     name: str
@@ -151,7 +149,7 @@ class GatesInput:
     Parameters
     ----------
     experiment
-        With all that it names written out: running it again needs Liberty files alone.
+        With its names inlined: running it again needs only Liberty files.
     document
         Where it was written.
     arrays
@@ -195,14 +193,14 @@ def read_gates_experiment(document: Document) -> GatesInput:
     arrays: list[ArrayDesign] = []
     for i, entry in enumerate(run.arrays):
         at: KeyPath = ("gates", "arrays", i)
-        name, given = (entry, entry) if isinstance(entry, str) else (entry.name, entry.config)
+        name, configuration = (entry, entry) if isinstance(entry, str) else (entry.name, entry.config)
         config_at = at if isinstance(entry, str) else (*at, "config")
-        config = read_array(lookup, given, config_at)
-        own = stimuli
+        config = read_array(lookup, configuration, config_at)
+        array_stimuli = stimuli
         if isinstance(entry, NamedArray) and entry.stimuli is not None:
-            own = _stimuli(entry.stimuli, (*at, "stimuli"), document, problems)
+            array_stimuli = _stimuli(entry.stimuli, (*at, "stimuli"), document, problems)
         if config is not None:
-            arrays.append(ArrayDesign(Path(name).stem if "/" in name else name, config, own))
+            arrays.append(ArrayDesign(Path(name).stem if "/" in name else name, config, array_stimuli))
     libraries = [
         read_library(lookup, [entry] if isinstance(entry, str) else entry, ("gates", "libraries", i))
         for i, entry in enumerate(run.libraries)
@@ -216,7 +214,7 @@ def read_gates_experiment(document: Document) -> GatesInput:
         problems.append(document.problem(("plots",), wrong, "arrays with several activation_bits"))
     if problems:
         raise InputError(dict.fromkeys(problems))
-    written = run.model_copy(
+    inlined = run.model_copy(
         update={
             "libraries": [files[0] if files[0] in named_libraries() else files for files in libraries],
             "arrays": [
@@ -227,17 +225,17 @@ def read_gates_experiment(document: Document) -> GatesInput:
             ],
         }
     )
-    return GatesInput(experiment.model_copy(update={"gates": written}), document, arrays, libraries, lookup.inputs)
+    return GatesInput(experiment.model_copy(update={"gates": inlined}), document, arrays, libraries, lookup.inputs)
 
 
 def _stimuli(
     texts: Sequence[str], at: KeyPath, document: Document, problems: list[Problem]
 ) -> tuple[tuple[str, KeyPath], ...]:
-    found = tuple((text, (*at, i)) for i, text in enumerate(texts))
-    for text, place in found:
+    placed = tuple((text, (*at, i)) for i, text in enumerate(texts))
+    for text, place in placed:
         try:
             if not text.startswith("model:"):  # a model's operands are recorded when they are needed
                 parse_operands(text)
         except StimulusError as error:
             problems.append(document.problem(place, *split_message(error, "operands")))
-    return found
+    return placed

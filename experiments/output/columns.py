@@ -1,4 +1,4 @@
-"""What the columns of an experiment's tables are named, and what their few texts can be."""
+"""Names of the columns of an experiment's tables, and the values of their text columns."""
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES
 

@@ -25,7 +25,7 @@ _LOCK, _EXCHANGE = ".lock", ".bitjoule.lock"
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give an empty folder to fill, which takes the place of `target` if the block ends well.
+    """Yield an empty folder, which replaces `target` if the block ends without an exception.
 
     Parameters
     ----------
@@ -40,10 +40,10 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        `target` cannot be made, or holds something that is no earlier result.
+        `target` cannot be made, or contains something that is not an earlier result.
     """
     staging_lock: BaseFileLock | None = None
-    # The name is known before the folder is made: an interrupt at any moment finds it to remove.
+    # The name is chosen before the folder is made, so that an interrupt at any moment can remove it.
     staging = target.with_name(f".{target.name}{NEW}{secrets.token_hex(8)}")
     try:
         try:
@@ -103,7 +103,7 @@ def _swap(staging: Path, target: Path) -> None:
             except OSError:
                 aside.rename(target)
                 raise
-            # under a staging name a half-deleted result is never taken for one to move back
+            # under a staging name a partly deleted result is never moved back
             aside.rename(staging)
     except OSError as error:
         raise _unwritable(target, error) from None
@@ -115,20 +115,20 @@ def _unwritable(target: Path, error: OSError) -> InputError:
 
 @contextmanager
 def _exclusive(folder: Path) -> Iterator[None]:
-    """Wait for, and hold, the lock on a folder in which results are exchanged; the system frees it if we die."""
+    """Hold the lock on a folder in which results are exchanged; the system releases it if this process dies."""
     with locked(folder / _EXCHANGE):
         yield
 
 
 def _lock(folder: Path) -> BaseFileLock | None:
-    """Lock a folder, or return none if it is locked or cannot be."""
+    """Lock a folder, or return none if it is locked or cannot be locked."""
     with suppress(OSError):
         return acquire(folder.with_name(folder.name + _LOCK), wait=False)
     return None
 
 
 def _abandoned(folder: Path) -> bool:
-    """Tell whether nobody holds a folder; of a lock's file without its folder, remove it."""
+    """Return whether no process holds a folder; remove a lock file without its folder."""
     lock = _lock(folder.with_name(folder.name.removesuffix(_LOCK)))
     if lock is None:
         return False
@@ -137,7 +137,7 @@ def _abandoned(folder: Path) -> bool:
 
 
 def _check_replaceable(target: Path) -> None:
-    """Refuse to delete what is not ours: in a result, only hidden files may stand beside what the manifest lists."""
+    """Refuse to delete files that are not ours: besides those in the manifest, a result may have only hidden files."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise whole_file(str(target), "is in the way", "a folder of an earlier run, or nothing")
     if target.exists() and not os.access(target, os.W_OK | os.X_OK):
@@ -146,10 +146,10 @@ def _check_replaceable(target: Path) -> None:
         return
     try:
         manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
-        known = {MANIFEST, *manifest["outputs"]} if "bitjoule" in manifest["versions"] else set()
+        listed = {MANIFEST, *manifest["outputs"]} if "bitjoule" in manifest["versions"] else set()
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        known = set()
-    foreign = sorted(path.name for path in target.iterdir() if path.name not in known and path.name[0] != ".")
+        listed = set()
+    foreign = sorted(path.name for path in target.iterdir() if path.name not in listed and path.name[0] != ".")
     if foreign:
         raise whole_file(
             str(target), f"holds {foreign[0]!r}, which no run wrote", "an earlier result, or another --out"

@@ -1,4 +1,4 @@
-"""What a result was made from: enough to make it again and to see that it is whole."""
+"""The manifest of a result: everything that is needed to reproduce it and to check that it is complete."""
 
 import importlib.metadata
 import json
@@ -28,17 +28,17 @@ def write_manifest(
     Parameters
     ----------
     folder
-        The result, complete but for the manifest.
+        The result, complete except for the manifest.
     inputs
         SHA-256 of each input file, by name as written.
     command
         The command line.
     seeds
-        Of what was drawn at random.
+        Seeds of the random numbers.
     versions
-        Of tools that not every run uses.
+        Versions of tools that not every run uses.
     """
-    used = sorted(path for path in DATA.rglob("*") if path.suffix in {".csv", ".yaml", ".bib"})
+    data_files = sorted(path for path in DATA.rglob("*") if path.suffix in {".csv", ".yaml", ".bib"})
     manifest = {
         "command": list(command),
         "python": platform.python_version(),
@@ -46,7 +46,7 @@ def write_manifest(
         "git_commit": _git_commit(),
         "seeds": dict(seeds),
         "input": dict(inputs),
-        "data": {path.relative_to(DATA).as_posix(): fingerprint(path) for path in used},
+        "data": {path.relative_to(DATA).as_posix(): fingerprint(path) for path in data_files},
         "outputs": {path.name: fingerprint(path) for path in sorted(folder.iterdir())},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -54,21 +54,21 @@ def write_manifest(
 
 def _versions() -> dict[str, str]:
     """Return the versions of bitjoule, of the libraries that it uses, and of packages that contribute to it."""
-    found = {"bitjoule": str(sys.modules["bitjoule"].__version__)}  # known also without the package's metadata
-    return found | {name: importlib.metadata.version(name) for name in LIBRARIES} | contributing_packages()
+    ours = {"bitjoule": str(sys.modules["bitjoule"].__version__)}  # available even without the package's metadata
+    return ours | {name: importlib.metadata.version(name) for name in LIBRARIES} | contributing_packages()
 
 
 def _git_commit() -> str | None:
-    """Return the commit of the checkout that runs, with ``+`` if it has changes; none for an installed copy."""
-    here = Path(__file__).resolve().parents[1]
+    """Return the commit of this checkout, with ``+`` if it has changes; none for an installed copy."""
+    folder = Path(__file__).resolve().parents[1]
 
     def git(*words: str) -> str | None:
         try:
-            done = subprocess.run(["git", "-C", here, *words], capture_output=True, text=True, timeout=10, check=True)
+            done = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, timeout=10, check=True)
         except (OSError, subprocess.SubprocessError):
             return None
         return done.stdout.strip()
 
     commit = git("rev-parse", "HEAD")
-    tracked = git("ls-files", Path(__file__).name)  # a site-packages inside someone else's checkout is not ours
+    tracked = git("ls-files", Path(__file__).name)  # __file__ may lie in another project's checkout
     return f"{commit}{'+' if git('status', '--porcelain') else ''}" if commit and tracked else None

@@ -32,7 +32,7 @@ def write_csv(frames: Iterable[pd.DataFrame], path: Path, jobs: int = 1) -> None
     path
         The file.
     jobs
-        Processes that format it; the bytes are the same for any number.
+        Number of processes that format it; the bytes do not depend on it.
     """
     pieces = iter(frames)
     first = next(pieces)
@@ -51,13 +51,13 @@ def _formatted(blocks: Iterable[pd.DataFrame], jobs: int) -> Iterator[str]:
         yield from map(format_rows, blocks)
         return
     with pool(jobs) as workers:
-        waiting: deque[Future[str]] = deque()
+        pending: deque[Future[str]] = deque()
         for block in blocks:
-            waiting.append(workers.submit(format_rows, block))
-            if len(waiting) > 2 * jobs:  # bounds the blocks in memory
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(workers.submit(format_rows, block))
+            if len(pending) > 2 * jobs:  # bounds the blocks in memory
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def format_rows(frame: pd.DataFrame) -> str:
@@ -68,7 +68,7 @@ def format_rows(frame: pd.DataFrame) -> str:
     frame
         The table.
     """
-    # The columns of a case stand in front and are the same for all its rows: their text is made once a case.
+    # The leading columns, those of the case, are equal in all its rows: they are formatted once per case.
     begins = np.zeros(len(frame), dtype=bool)
     begins[:1] = True
     leading = 0
@@ -119,7 +119,7 @@ def _cells(column: "pd.Series[Any]") -> list[str]:
 
 def _quoted(value: object) -> str:
     """Return a value as a cell, in quotes where it needs them."""
-    written = StringIO()
+    buffer = StringIO()
     # A lone empty cell would be quoted; of line ends, the writer quotes only those in its own terminator.
-    csv.writer(written, lineterminator="\r\n").writerow([value, ""])
-    return written.getvalue()[:-3]
+    csv.writer(buffer, lineterminator="\r\n").writerow([value, ""])
+    return buffer.getvalue()[:-3]

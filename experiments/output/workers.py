@@ -1,4 +1,4 @@
-"""Processes that work for this one and end with it, however it ends."""
+"""Worker processes that end with this process, however it ends."""
 
 import os
 import threading
@@ -10,12 +10,12 @@ from multiprocessing import get_context, parent_process
 
 @contextmanager
 def pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Give a pool of processes; leaving the block early drops the work that has not begun.
+    """Yield a pool of processes; an exception in the block cancels the work that has not begun.
 
     Parameters
     ----------
     jobs
-        How many.
+        Number of processes.
 
     Yields
     ------
@@ -31,7 +31,7 @@ def pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _end_with_parent() -> None:
-    """Watch the parent: after a SIGKILL of it, a pool's worker would wait for work for ever."""
+    """Watch the parent: if it is killed, a pool's worker would otherwise wait for work forever."""
     parent = parent_process()
     assert parent is not None  # noqa: S101 (a pool's worker always has one)
 

@@ -50,7 +50,7 @@ class PricesInput:
     Parameters
     ----------
     experiment
-        With technologies of files written out.
+        With the technologies of files inlined.
     pairs
         The technologies that are compared.
     inputs
@@ -78,23 +78,27 @@ def read_prices_experiment(document: Document) -> PricesInput:
     experiment = validate(PricesExperiment, document)
     lookup = Lookup(document, [], document.inputs)
     pairs = _pairs(experiment, lookup)
-    written = experiment.model_copy(update={"compare": [list(pair) for pair in pairs]})
-    found = [(technology_of(first), technology_of(second)) for first, second in pairs]
-    return PricesInput(written, found, lookup.inputs)
+    inlined = experiment.model_copy(update={"compare": [list(pair) for pair in pairs]})
+    technologies = [(technology_of(first), technology_of(second)) for first, second in pairs]
+    return PricesInput(inlined, technologies, lookup.inputs)
 
 
 def _pairs(experiment: PricesExperiment, lookup: Lookup) -> list[tuple[str | NamedTechnology, str | NamedTechnology]]:
-    """Return the pairs as an experiment that no other file belongs to names them."""
+    """Return the pairs with the technologies of files inlined."""
     problems = lookup.problems
     pairs = []
     for i, entries in enumerate(experiment.compare):
-        found = [read_technology(lookup, entry, ("compare", i, side)) for side, entry in enumerate(entries)]
-        names = [whole if isinstance(whole, str) else whole.name for whole in found if whole is not None]
+        technologies = [read_technology(lookup, entry, ("compare", i, side)) for side, entry in enumerate(entries)]
+        names = [
+            technology if isinstance(technology, str) else technology.name
+            for technology in technologies
+            if technology is not None
+        ]
         if len(names) == 2 and names[0] == names[1]:
             problems.append(
                 lookup.document.problem(("compare", i), f"{names[0]!r} is compared with itself", "two technologies")
             )
-        pairs.append((found[0], found[1]))
+        pairs.append((technologies[0], technologies[1]))
     if problems:
         raise InputError(dict.fromkeys(problems))
     return [(first, second) for first, second in pairs if first is not None and second is not None]

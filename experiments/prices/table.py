@@ -1,4 +1,4 @@
-"""Prices of each operation in two technologies beside each other."""
+"""Comparison of the prices of each operation in two technologies."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ LOADED = "mac, new weight"
 MEASURED = "measured"
 
 
-def prices_table(given: PricesInput) -> pd.DataFrame:
+def prices_table(resolved: PricesInput) -> pd.DataFrame:
     """Return a row for each pair of technologies and each operation that both can price.
 
     A MAC that the first technology did not measure is priced from its operations, as the papers do: an addition of
@@ -24,27 +24,27 @@ def prices_table(given: PricesInput) -> pd.DataFrame:
 
     Parameters
     ----------
-    given
+    resolved
         The experiment.
 
     Returns
     -------
     DataFrame
         ``operation`` and ``format``; each technology's price in pJ with its band; the ratio of the second's to the
-        first's, with the least and the most within the bands; ``first_is``, what the first's price is made of.
+        first's, with its least and greatest value within the bands; ``first_is``, the terms of the first's price.
     """
     rows = []
-    for first, second in given.pairs:
-        for operation, name, made_of, prices in _operations(first, second):
-            one, other = prices
+    for first, second in resolved.pairs:
+        for operation, name, composition, prices in _operations(first, second):
+            price, other = prices
             rows.append(
                 {
-                    "experiment": given.experiment.name, "first": first.name, "second": second.name,
+                    "experiment": resolved.experiment.name, "first": first.name, "second": second.name,
                     "operation": operation, "format": name,
-                    "first_pj": one.nominal_pj, "first_low_pj": one.low_pj, "first_high_pj": one.high_pj,
+                    "first_pj": price.nominal_pj, "first_low_pj": price.low_pj, "first_high_pj": price.high_pj,
                     "second_pj": other.nominal_pj, "second_low_pj": other.low_pj, "second_high_pj": other.high_pj,
-                    "ratio": other.nominal_pj / one.nominal_pj, "ratio_low": other.low_pj / one.high_pj,
-                    "ratio_high": other.high_pj / one.low_pj, "first_is": made_of,
+                    "ratio": other.nominal_pj / price.nominal_pj, "ratio_low": other.low_pj / price.high_pj,
+                    "ratio_high": other.high_pj / price.low_pj, "first_is": composition,
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
@@ -52,42 +52,42 @@ def prices_table(given: PricesInput) -> pd.DataFrame:
 
 def formats_in_order() -> list[str]:
     """Return the formats as the table lists them: integers before floating-point ones, narrow before wide."""
-    known = formats()
-    return sorted(known, key=lambda name: (known[name].kind == "float", known[name].bits))
+    by_name = formats()
+    return sorted(by_name, key=lambda name: (by_name[name].kind == "float", by_name[name].bits))
 
 
 def _operations(first: Technology, second: Technology) -> Iterator[tuple[str, str, str, tuple[Price, Price]]]:
-    """Yield operation, format, what the first's price is, and both prices."""
+    """Yield operation, format, the terms of the first's price, and both prices."""
     printed = {key for technology in (*technologies().values(), first, second) for key in technology.rows}
     for name in formats_in_order():
         for operation in ("add", "mul"):
             if (operation, name) not in printed:  # derived everywhere: nothing to compare
                 continue
             if first.has_price(operation, name) and second.has_price(operation, name):
-                own = (operation, name) in first.rows
+                has_row = (operation, name) in first.rows
                 ends = [f"{operation} {end}" for end in formats()[name].priced_between or ()]
-                made_of = f"{operation} {name}" if own else f"between {' and '.join(ends)}"
-                yield operation, name, made_of, (first.price(operation, name), second.price(operation, name))
+                composition = f"{operation} {name}" if has_row else f"between {' and '.join(ends)}"
+                yield operation, name, composition, (first.price(operation, name), second.price(operation, name))
     for mac in second.macs:
         name = f"{mac.weights} x {mac.activations} + {mac.accumulation}"
-        kept, loaded = _mac(mac, second)
-        same = first.mac(mac.weights, mac.activations, mac.accumulation)
-        if same is not None:
-            prices = _mac(same, first)
-            yield MULTIPLY_ADD, name, MEASURED, (prices[0], kept)
+        stationary, loaded = _mac(mac, second)
+        first_mac = first.mac(mac.weights, mac.activations, mac.accumulation)
+        if first_mac is not None:
+            prices = _mac(first_mac, first)
+            yield MULTIPLY_ADD, name, MEASURED, (prices[0], stationary)
             yield LOADED, name, MEASURED, (prices[1], loaded)
             continue
-        parts = _operations_of(mac)
-        if all(first.has_price(*part) for part in parts):
-            price, made_of = added(*(first.price(*part) for part in parts)), " + ".join(map(" ".join, parts))
-            yield MULTIPLY_ADD, name, made_of, (price, kept)
-            yield LOADED, name, made_of, (price, loaded)
+        terms = _operations_of(mac)
+        if all(first.has_price(*term) for term in terms):
+            price, composition = added(*(first.price(*term) for term in terms)), " + ".join(map(" ".join, terms))
+            yield MULTIPLY_ADD, name, composition, (price, stationary)
+            yield LOADED, name, composition, (price, loaded)
 
 
 def _mac(mac: MeasuredMac, technology: Technology) -> tuple[Price, Price]:
-    """Return what a MAC of the measured array takes with a weight that stays, and with a new one."""
-    kept = mac.price(mac.lanes, mac.columns, technology.zero_share if mac.weights == "ternary" else 0.0)
-    return kept, added(kept, price_of(mac.load_pj))
+    """Return the price of a MAC of the measured array with a stationary weight, and with a new one."""
+    stationary = mac.price(mac.lanes, mac.columns, technology.zero_share if mac.weights == "ternary" else 0.0)
+    return stationary, added(stationary, price_of(mac.load_pj))
 
 
 def _operations_of(mac: MeasuredMac) -> list[tuple[str, str]]:
@@ -103,6 +103,6 @@ def added(*prices: Price) -> Price:
     Parameters
     ----------
     prices
-        To be added, end by end.
+        Prices to add, bound by bound.
     """
     return Price(*(sum(ends) for ends in zip(*prices, strict=True)))

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from bitjoule.experiments.netlists.run import GatesResult, by_part, shown_cases
 from bitjoule.experiments.netlists.schema import GatesPlot
-from bitjoule.experiments.netlists.sparsity import SWEPT, beside_sweeps, savings, swept
+from bitjoule.experiments.netlists.sparsity import SWEPT, outside_sweeps, savings, swept
 from bitjoule.reports.energy.pictures import stems
 from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.markdown import cut, markdown
@@ -98,7 +98,7 @@ def _sparsity(summary: pd.DataFrame, max_rows: int) -> list[str]:
     ]
     headers = ["library", "array", "operands", "zeros (%)", "saved (%)", "ideal (%)", "effectiveness (%)"]
     parts.append(markdown(headers, rows, [0, 1, 2]) + cut(len(saved), max_rows, "summary.csv"))
-    for row in beside_sweeps(summary).to_dict("records"):
+    for row in outside_sweeps(summary).to_dict("records"):
         change = row["energy_fj"] / row["sweep_fj"] - 1
         parts.append(
             f"{row['array']} in {row['library']} with {row['stimulus']}: {100 * row['zero_share']:.1f} % zeros, "

@@ -11,7 +11,7 @@ from bitjoule.experiments.files import shipped_experiments
 from bitjoule.experiments.netlists import run as measuring
 from bitjoule.experiments.netlists.run import by_part, run_gates, shown_cases
 from bitjoule.experiments.netlists.schema import GatesEffort, read_gates_experiment
-from bitjoule.experiments.netlists.sparsity import beside_sweeps, savings, swept
+from bitjoule.experiments.netlists.sparsity import outside_sweeps, savings, swept
 from bitjoule.gates.calibration.measurement import Effort
 from bitjoule.gates.liberty.libraries import find_library
 from tests.experiments import measured
@@ -113,11 +113,11 @@ def test_other_operands_and_one_share_make_no_sweep(second):
     )  # fmt: skip
     assert swept(summary).empty
     assert savings(summary).empty
-    assert beside_sweeps(summary).empty
+    assert outside_sweeps(summary).empty
 
 
 def test_recorded_operands_stand_beside_the_sweep_at_their_share_of_zeros(run):
-    found = beside_sweeps(run(TEXT)[0].summary).to_dict("records")
+    found = outside_sweeps(run(TEXT)[0].summary).to_dict("records")
     assert len(found) == 1
     assert found[0]["energy_fj"] == pytest.approx(1.25 * 0.5 * (80 - 60 * 0.4))
     assert found[0]["sweep_fj"] == pytest.approx(1.25 * (80 - 60 * 0.4))  # a straight line between 0 and 50 %
