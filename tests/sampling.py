@@ -38,6 +38,22 @@ def drawn(values: Iterable[Any], count: int, what: str) -> set[int]:
     return set(random.Random(drawing_seed(what)).sample(places, min(count, len(places))))
 
 
+def seldom(values: Iterable[Any], one_in: int, what: str) -> list[Any]:
+    """Return parameters of a test that are all marked ``dear`` but in one of `one_in` samples.
+
+    Parameters
+    ----------
+    values
+        All parameters.
+    one_in
+        Of how many samples one runs them.
+    what
+        Names the draw.
+    """
+    marks = () if drawing_seed(what) % one_in == 0 else pytest.mark.dear
+    return [pytest.param(value, marks=marks) for value in values]
+
+
 def sampled(values: Iterable[Any], count: int, what: str, always: Iterable[Any] = ()) -> list[Any]:
     """Return parameters of a test of which those outside a seeded sample are marked ``dear``.
 

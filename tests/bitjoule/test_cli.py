@@ -178,8 +178,9 @@ def test_one_experiment_is_drawn_by_several_processes_with_the_same_bytes(tmp_pa
 # Runs a command line that sends itself a signal when it is about to open, make, rename or remove the n-th of the files
 # and folders whose path matches; counts them if it is never sent.
 END_AT = """
-import os, re, sys
+import os, re, signal, sys
 from bitjoule import cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 how, at, pattern, *arguments = sys.argv[1:]
 changes = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 count = 0

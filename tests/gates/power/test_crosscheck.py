@@ -8,13 +8,14 @@ from bitjoule.gates.power.activity import clock_tree
 from bitjoule.gates.power.crosscheck import as_opensta, opensta_power
 from bitjoule.gates.timing.opensta import analyse as opensta_timing
 from bitjoule.gates.timing.sta import analyse
+from tests.sampling import drawing_seed
 
 ACTIVITY, PERIOD_NS = 0.2, 10.0
+LARGE = () if drawing_seed("netlists of OpenSTA") % 4 == 0 else (pytest.mark.dear,)
 CASES = [
     ("tiny_8x4", "45nm"),
-    pytest.param("decode_64x5", "45nm", marks=pytest.mark.slow),
     pytest.param("tiny_8x4", "7nm", marks=pytest.mark.slow),
-    pytest.param("decode_64x5", "7nm", marks=pytest.mark.slow),
+    *(pytest.param("decode_64x5", node, marks=[pytest.mark.slow, *LARGE]) for node in ("45nm", "7nm")),
 ]
 
 pytestmark = pytest.mark.skipif(shutil.which("sta") is None, reason="no OpenSTA (sta): apt-get install opensta")

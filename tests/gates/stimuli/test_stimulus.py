@@ -16,6 +16,7 @@ from bitjoule.gates.stimuli.texts import parse_operands
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import activation_beat, weight_beats
 from bitjoule.sim.reference.matmul import integer_matmul
+from tests.sampling import seldom
 
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
 WIDE = AcceleratorConfig(64, 5, 1024, 512, weight_encoding="ternary5")
@@ -193,7 +194,7 @@ def test_the_netlist_computes_right_sums_with_any_operands(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["gaussian:20,zeros:0.2", "uniform", "worst"])
-@pytest.mark.parametrize("config", [INT8, FP16])
+@pytest.mark.parametrize("config", [INT8, *seldom([FP16], 3, "netlists that multiply")])
 def test_netlists_that_multiply_compute_right_sums(
     config: AcceleratorConfig, text: str, synthesised: Callable[[AcceleratorConfig], Netlist]
 ) -> None:

@@ -22,6 +22,7 @@ from bitjoule.sim.accelerator.native_machine import Window
 from bitjoule.sim.accelerator.streams import activation_stream, element_type, weight_stream
 from bitjoule.sim.reference.float_matmul import canonical_bits, float_matmul
 from bitjoule.sim.reference.matmul import integer_matmul
+from tests.sampling import sampled
 
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
 CONFIGS = {
@@ -63,7 +64,7 @@ def products(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", sampled(CONFIGS, 1, "netlists in Verilator", always=["tiny"]))
 def test_the_netlist_computes_matmuls_as_numpy_does_and_in_the_closed_forms_cycles(
     name: str, synthesised: Callable[[AcceleratorConfig], Netlist]
 ) -> None:

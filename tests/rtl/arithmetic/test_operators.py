@@ -15,17 +15,17 @@ from bitjoule.sim.bench.cocotb_build import build, run
 from tests.rtl.test_verilog import operators
 from tests.sampling import drawing_seed
 
-PARALLEL = 16
 PAIRS, FEW = 1 << 17, 1 << 13  # random pairs of operands beside the corners
+PARALLEL = {PAIRS: 16, FEW: 2}  # copies of an operator: fewer steps of the simulator, but longer compilation
 
 
 class Parallel(wiring.Component):
     """Copies of an operator side by side: a simulator then needs fewer steps."""
 
-    def __init__(self, operation, name):
-        self.operators = [operator(operation, name) for _ in range(PARALLEL)]
+    def __init__(self, operation, name, copies):
+        self.operators = [operator(operation, name) for _ in range(copies)]
         one = self.operators[0]
-        widths = {port: len(getattr(one, port)) * PARALLEL for port in "aby"}
+        widths = {port: len(getattr(one, port)) * copies for port in "aby"}
         # The simulator shows the ports of streams only.
         super().__init__({"s_axis_a": In(widths["a"]), "s_axis_b": In(widths["b"]), "m_axis_y": Out(widths["y"])})
 
@@ -79,12 +79,12 @@ def float_pairs(form, seed, pairs):
     )
 
 
-def simulated(operation, name, a, b, y_type, folder):
-    padding = -len(a) % PARALLEL
-    rows = [np.pad(values, (0, padding)).reshape(-1, PARALLEL) for values in (a, b)]
+def simulated(operation, name, a, b, y_type, folder, copies):
+    padding = -len(a) % copies
+    rows = [np.pad(values, (0, padding)).reshape(-1, copies) for values in (a, b)]
     np.savez(folder / "operands.npz", a=rows[0], b=rows[1])
     source = folder / "parallel.v"
-    source.write_text(verilog.convert(Parallel(operation, name), name="parallel", emit_src=False))
+    source.write_text(verilog.convert(Parallel(operation, name, copies), name="parallel", emit_src=False))
     built = build(source, "parallel", folder / "build")
     run(built, "parallel", folder / "run", "tests.rtl.operators_bench", {"BITJOULE_FOLDER": str(folder)})
     return np.frombuffer((folder / "results.bin").read_bytes(), y_type)[: len(a)]
@@ -132,7 +132,8 @@ def test_float_operators_round_as_numpy_does(operation, name, pairs, tmp_path):
         exact = x + y if operation == "add" else x * y
         bits = bfloat(exact) if name == "bf16" else exact.view(f"u{exact.itemsize}")
     expected = canonical(bits, exact, name)
-    got = simulated(operation, name, a.astype(expected.dtype), b.astype(expected.dtype), expected.dtype, tmp_path)
+    a, b = a.astype(expected.dtype), b.astype(expected.dtype)
+    got = simulated(operation, name, a, b, expected.dtype, tmp_path, PARALLEL[pairs])
     wrong = np.flatnonzero(got != expected)
     assert not len(wrong), [f"{a[i]:x} {b[i]:x}: expected {expected[i]:x}, got {got[i]:x}" for i in wrong[:5]]
 
@@ -154,7 +155,9 @@ def test_integer_operators_are_exact(operation, name, pairs, tmp_path):
     a, b = np.concatenate([a, any_a]), np.concatenate([b, any_b])
     y_type = np.dtype(f"i{bits // 8 * (1 if operation == 'add' else 2)}")
     expected = (a + b if operation == "add" else a * b).astype(y_type)
-    got = simulated(operation, name, a.astype(f"i{bits // 8}"), b.astype(f"i{bits // 8}"), y_type, tmp_path)
+    got = simulated(
+        operation, name, a.astype(f"i{bits // 8}"), b.astype(f"i{bits // 8}"), y_type, tmp_path, PARALLEL[pairs]
+    )
     np.testing.assert_array_equal(got, expected)
 
 

@@ -21,6 +21,7 @@ from bitjoule.sim.accelerator.verilated import PackedWeights, Verilated
 from bitjoule.sim.bench.simulators import SimulatorError
 from bitjoule.sim.reference.float_matmul import float_matmul
 from bitjoule.sim.reference.matmul import integer_matmul
+from tests.sampling import sampled
 
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
 CONFIGS = {
@@ -284,7 +285,7 @@ def test_toggles_are_those_of_the_waveform(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["int8_8x4", "fp16_8x4", "fp16_fp16_8x4"])
+@pytest.mark.parametrize("name", sampled(["int8_8x4", "fp16_8x4", "fp16_fp16_8x4"], 1, "arrays that multiply"))
 def test_arrays_that_multiply_give_numpys_products_after_the_closed_forms_cycles(name: str) -> None:
     config = read_configuration(name)
     rng = np.random.default_rng(5)
@@ -307,7 +308,7 @@ def test_windows_are_checked() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["edge_64x16", "simulate_64x16"])
+@pytest.mark.parametrize("name", sampled(["edge_64x16", "simulate_64x16"], 1, "layers"))
 def test_shipped_arrays_multiply_layers(name: str) -> None:
     config = read_configuration(name)
     rng = np.random.default_rng(3)

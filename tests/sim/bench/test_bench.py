@@ -45,7 +45,7 @@ def passes(hardware, cases):
     return report
 
 
-@pytest.mark.parametrize("name", sampled(CONFIGURATIONS, 6, "configurations of the bench", always=SHIPPED))
+@pytest.mark.parametrize("name", sampled(CONFIGURATIONS, 5, "configurations of the bench", always=["tiny_8x4"]))
 def test_corners_and_random_matmuls_are_bit_exact_with_the_cycles_of_the_closed_form(name, hardware):
     config = CONFIGURATIONS[name]
     random = random_cases(config, matmuls=80, seed=sorted(CONFIGURATIONS).index(name))
@@ -68,7 +68,7 @@ REAL = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("case", sampled(REAL, 2, "real shapes"))
+@pytest.mark.parametrize("case", sampled(REAL, 1, "real shapes"))
 def test_layers_of_real_shapes_are_those_of_bitlinear(case, hardware):
     name, shape = case.split()
     m, k, n = map(int, shape.split("x"))

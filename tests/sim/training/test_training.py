@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bitjoule.sim.reference.quantisation import absmean_ternary, sign_binary
 from bitjoule.sim.training.corpus import paragraphs, read_corpus
+from tests.sampling import sampled
 
 MODELS = Path(__file__).parents[3] / "sim" / "models"
 NAMES = {"tiny-b158": "ternary", "tiny-bitnet": "binary", "tiny-fp16": "float"}
@@ -221,7 +222,7 @@ def test_a_short_training_lowers_the_loss_and_its_folder_loads_in_transformers(t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sampled(NAMES, 1, "losses"))
 def test_a_shipped_model_has_its_stated_loss_and_generates(training, name):
     model = load(training, MODELS / name)
     told = json.loads((MODELS / name / "config.json").read_text())["bitjoule"]
