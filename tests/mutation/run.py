@@ -269,13 +269,17 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=math.inf, metavar="SECONDS", help="start no mutant after it")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--goal", type=float, default=0.95)
-    parser.add_argument("--out", type=Path, help="JSON lines, a line a mutant")
+    parser.add_argument(
+        "--out", type=Path, help="JSON lines, one for each mutant; those already there are not judged again"
+    )
     arguments = parser.parse_args()
     if arguments.every:
         mutants = every_place(TREE, arguments.every, arguments.seed)
     else:
         mutants = sample(TREE, arguments.sample, arguments.seed, tuple(arguments.packages))
-    outcomes: Counter[tuple[str, str]] = Counter()
+    earlier = _recorded(arguments.out)
+    mutants = (mutant for mutant in mutants if tuple(map(str, mutant)) not in earlier)
+    outcomes = Counter((Path(path).parts[0], outcome) for (path, *_), outcome in earlier.items())
     for verdict in judged(mutants, arguments.budget, arguments.jobs, arguments.limit):
         outcomes[verdict.mutant.path.parts[0], verdict.outcome] += 1
         place = f"{verdict.mutant.path}:{verdict.mutant.line}"
@@ -293,6 +297,14 @@ def main() -> int:
             mine[outcome] += count if package in ("", name) else 0
         upper = _print_shares(package or "all", mine)
     return int(upper < arguments.goal)
+
+
+def _recorded(file: Path | None) -> dict[tuple[str, ...], str]:
+    """Return the outcomes of the mutants that a file holds; those that ran out of time are tried again."""
+    if file is None or not file.exists():
+        return {}
+    records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return {tuple(record["mutant"]): record["outcome"] for record in records if record["outcome"] != "budget"}
 
 
 def _print_shares(name: str, outcomes: Counter[str]) -> float:
