@@ -93,7 +93,7 @@ def test_savings_are_those_of_the_closed_form(run):
     # a MAC takes 80 (1 - z) + 20 z: of the ideal saving z, 3/4 is left
     assert found["saving"].tolist() == pytest.approx([0.375, 0.5625])
     assert found["ideal"].tolist() == pytest.approx([0.5, 0.75])
-    assert found["paid"].tolist() == pytest.approx([0.75, 0.75])
+    assert found["effectiveness"].tolist() == pytest.approx([0.75, 0.75])
 
 
 def test_a_sweep_that_begins_with_zeros_is_compared_with_its_beginning():

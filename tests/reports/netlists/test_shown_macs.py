@@ -89,7 +89,7 @@ def test_each_cell_of_the_table_is_its_row_of_the_summary(tables):
         ):  # fmt: skip
             assert float(shown[name]) == pytest.approx(own[column], rel=THREE_DIGITS)
         # two columns bear this name: each follows the energy whose multiple it is
-        times = [float(cells[i].removesuffix("×")) for i, name in enumerate(header) if name == "over the first"]
+        times = [float(cells[i].removesuffix("×")) for i, name in enumerate(header) if name == "relative to first row"]
         wanted = [own[column] / first[column] for column in ("energy_fj", "nominal_fj")]
         assert times == pytest.approx(wanted, rel=THREE_DIGITS)
         band = [float(end) for end in shown["band"].split(" to ")]
@@ -121,7 +121,7 @@ def test_rows_on_sparsity_say_what_each_point_saves_of_the_first(tables):
         saved, ideal = 100 * (first - own) / first, 100 * (zeros - 0.1) / (1 - 0.1)
         assert float(row["saved (%)"]) == pytest.approx(saved, abs=0.051)
         assert float(row["ideal (%)"]) == pytest.approx(ideal, abs=0.051)
-        assert float(row["saved of the ideal (%)"]) == pytest.approx(100 * saved / ideal, abs=0.051)
+        assert float(row["effectiveness (%)"]) == pytest.approx(100 * saved / ideal, abs=0.051)
 
 
 @pytest.mark.parametrize(("factor", "word"), [(0.7, "less"), (1.3, "more")])

@@ -180,7 +180,7 @@ def test_the_summary_says_how_much_of_the_ideal_sparsity_pays(run):
     text = gates_markdown(run(), 200)
     assert (
         "Does sparsity pay? ternary in NangateOpenCellLibrary, uniform: from 0 to 75 % zeros a MAC goes from 100 to "
-        "43.8 fJ, 56 % less. If zeros took nothing it would be 75 % less: 75 % of the ideal."
+        "43.8 fJ, 56 % less. If zero weights cost nothing it would be 75 % less: an effectiveness of 75 %."
     ) in text
     assert "ternary in NangateOpenCellLibrary with model:tiny-b158: 40.0 % zeros, 35.0 fJ, 50 % less than" in text
     assert "binary in" not in text.partition("## ")[0].partition("Does sparsity pay?")[2].partition("\n")[0]
