@@ -1,4 +1,4 @@
-"""A lock with a name in a folder: held while the process lives, freed by the system however it ends."""
+"""A named lock in a folder: kept while the process lives, and freed by the system however it ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,14 +10,14 @@ _POLL_S = 0.01
 
 
 def acquire(path: Path, wait: bool = True) -> BaseFileLock | None:
-    """Return the lock of a file, which is made for it, or None if another holds it and one is not to wait.
+    """Return the lock of a file, which it creates, or None if another process has it and `wait` is false.
 
     Parameters
     ----------
     path
         The lock's file; `release` removes it.
     wait
-        Whether to wait for whoever holds it.
+        Whether to wait until another process releases it.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def release(lock: BaseFileLock) -> None:
     lock
         From `acquire`.
     """
-    # Removed while it is held: whoever waits for this file then sees that it is gone and takes the next one.
+    # Removed before it is released: a process that waits for this file then sees that it is gone and takes the next.
     # On other systems filelock removes it, which there is impossible while it is open.
     if isinstance(lock, UnixFileLock):
         with suppress(OSError):
@@ -51,7 +51,7 @@ def release(lock: BaseFileLock) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Wait for the lock of a file and hold it in a block.
+    """Wait for the lock of a file and keep it for a block.
 
     Parameters
     ----------

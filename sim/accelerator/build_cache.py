@@ -1,4 +1,4 @@
-"""Folders of compiled things by the hash of what they are made from: built once, also by processes at the same time."""
+"""Folders of build results by the hash of their inputs: each is built once, even by concurrent processes."""
 
 import contextlib
 import hashlib
@@ -19,19 +19,19 @@ def cache_folder() -> Path:
 
     The environment's BITJOULE_CACHE, or else bitjoule in the user's cache: XDG_CACHE_HOME or ~/.cache on Linux.
     """
-    given = os.environ.get("BITJOULE_CACHE")
-    if given:
-        return Path(given).expanduser().absolute()
+    override = os.environ.get("BITJOULE_CACHE")
+    if override:
+        return Path(override).expanduser().absolute()
     return platformdirs.user_cache_path("bitjoule", appauthor=False)
 
 
 def content_hash(*parts: str | bytes) -> str:
-    """Return a name for what these texts lead to.
+    """Return a name for the result of a build.
 
     Parameters
     ----------
     *parts
-        Everything that decides the build's result; their borders count.
+        Everything that decides the build's result; where one part ends and the next begins counts too.
     """
     digest = hashlib.sha256()
     for part in parts:
@@ -41,9 +41,9 @@ def content_hash(*parts: str | bytes) -> str:
 
 
 def cached(name: str, build: Callable[[Path], None]) -> Path:
-    """Return the folder of a build; it is built if it is not there.
+    """Return the folder of a build, after building it if the cache has none.
 
-    A folder appears whole or not at all. Processes that want the same one wait for the first.
+    A folder appears complete or not at all. Processes that need the same one wait for the first.
 
     Parameters
     ----------
@@ -67,21 +67,21 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
         if target.is_dir():
             return target
         if alone:  # what a killed build left behind
-            for left in root.glob(f".{name}.*"):
-                shutil.rmtree(left, ignore_errors=True)
+            for stale in root.glob(f".{name}.*"):
+                shutil.rmtree(stale, ignore_errors=True)
         with _writing(root):
-            made = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
+            scratch = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
         try:
-            build(made)
-            made.chmod(0o755)
+            build(scratch)
+            scratch.chmod(0o755)
             try:
-                made.rename(target)
+                scratch.rename(target)
             except OSError:
                 # On a file system without locks another process may have been first: its build is the same.
                 if not target.is_dir():
                     raise
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(scratch, ignore_errors=True)
     return target
 
 
@@ -96,10 +96,10 @@ def _writing(root: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[bool]:
-    """Wait for the lock on a file; tell whether there is one: some file systems have none."""
-    with contextlib.ExitStack() as held:
+    """Wait for the lock on a file; yield whether it was taken: some file systems have no locks."""
+    with contextlib.ExitStack() as stack:
         alone = False
         with contextlib.suppress(OSError):
-            held.enter_context(locked(path))
+            stack.enter_context(locked(path))
             alone = True
         yield alone

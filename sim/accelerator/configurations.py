@@ -14,12 +14,12 @@ def shipped_configurations() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def find_configuration(given: str) -> Path:
+def find_configuration(source: str) -> Path:
     """Return a configuration's file.
 
     Parameters
     ----------
-    given
+    source
         A YAML file, or the name of a shipped configuration.
 
     Raises
@@ -28,21 +28,21 @@ def find_configuration(given: str) -> Path:
         It is neither.
     """
     shipped = shipped_configurations()
-    path = Path(given)
-    if given in shipped and not path.is_file():
-        return shipped[given]
+    path = Path(source)
+    if source in shipped and not path.is_file():
+        return shipped[source]
     if not path.suffix and not path.exists():
-        expected = choices(shipped) + suggestion(given, shipped)
-        raise whole_file(given, "is neither a file nor a shipped configuration", expected)
+        expected = choices(shipped) + suggestion(source, shipped)
+        raise whole_file(source, "is neither a file nor a shipped configuration", expected)
     return path
 
 
-def read_configuration(given: str) -> AcceleratorConfig:
+def read_configuration(source: str) -> AcceleratorConfig:
     """Read a configuration.
 
     Parameters
     ----------
-    given
+    source
         A YAML file, or the name of a shipped configuration.
 
     Raises
@@ -50,8 +50,8 @@ def read_configuration(given: str) -> AcceleratorConfig:
     InputError
         There is no such file or name, or a value is not allowed; each problem names line and key.
     """
-    path = find_configuration(given)
-    document = read_document(path, given)
+    path = find_configuration(source)
+    document = read_document(path, source)
     if not isinstance(document.data, dict):
         raise InputError(
             [
@@ -63,12 +63,12 @@ def read_configuration(given: str) -> AcceleratorConfig:
     try:
         return AcceleratorConfig.from_mapping(document.data)
     except ConfigError as error:
-        known = list(AcceleratorConfig.__dataclass_fields__)
+        fields = list(AcceleratorConfig.__dataclass_fields__)
         raise InputError(
             document.problem(
                 (fault.key,),
                 fault.wrong,
-                fault.expected + (suggestion(fault.key, known) if fault.key not in known else ""),
+                fault.expected + (suggestion(fault.key, fields) if fault.key not in fields else ""),
             )
             for fault in error.faults
         ) from None

@@ -1,4 +1,4 @@
-"""How many cycles the accelerator takes: a closed form, equal to the hardware's count, and a model of given stalls."""
+"""How many cycles the accelerator takes: a closed form, equal to the hardware's count, and a model of known stalls."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -69,9 +69,9 @@ def cycles_of(config: AcceleratorConfig, shapes: Iterable[tuple[int, int, int]])
     for m, k, n in shapes:
         _check(config, m, k, n)
         tiles = -(-k // config.lanes) * -(-n // config.columns)
-        blocks, rest = divmod(m, config.tokens)
-        last = rest or config.tokens
-        total = tiles * (blocks * max(config.tokens, beats) + (max(rest, beats) if rest else 0))
+        blocks, remainder = divmod(m, config.tokens)
+        last = remainder or config.tokens
+        total = tiles * (blocks * max(config.tokens, beats) + (max(remainder, beats) if remainder else 0))
         ends.append(start + total - max(last, beats) + last + config.latency_cycles)
         start += total
     return ends
@@ -137,7 +137,7 @@ def stalled_cycles(
     weights = _Source(weights_idle)
     activations = _Source(activations_idle)
     depth = config.latency_cycles
-    taken: list[int] = []  # when each result was taken; a place is free again in that very cycle
+    taken_at: list[int] = []  # when each result was taken; a place is free again in that very cycle
     now = -1
     early_end = -1  # the cycle in which the latest of a tile's early beats was taken
     free = 0  # the first cycle in which the next command can be taken
@@ -154,18 +154,18 @@ def stalled_cycles(
                         now = max(now, early_end + 1, weights.offered())
                     now = max(now, activations.offered())
                     if tile % k_tiles == k_tiles - 1:
-                        if len(taken) >= depth:
-                            now = max(now, taken[len(taken) - depth])
-                        earliest = max(now + depth, taken[-1] + 1 if taken else 0)
+                        if len(taken_at) >= depth:
+                            now = max(now, taken_at[len(taken_at) - depth])
+                        earliest = max(now + depth, taken_at[-1] + 1 if taken_at else 0)
                         while results_busy(earliest):
                             earliest += 1
-                        taken.append(earliest)
+                        taken_at.append(earliest)
                     if token == 0:
                         weights.take(now)
                         early_end = now
                     activations.take(now)
         free = now
-    return taken[-1]
+    return taken_at[-1]
 
 
 class _Source:

@@ -95,12 +95,12 @@ class _Sources(NamedTuple):
 
 
 def _build(
-    folder: Path, root: Path, compiler: str, given: _Sources, variant: Variant, flags: tuple[str, ...], runtime: Path
+    folder: Path, root: Path, compiler: str, inputs: _Sources, variant: Variant, flags: tuple[str, ...], runtime: Path
 ) -> None:
     work = folder / "work"
     work.mkdir()
-    (work / "accelerator.v").write_text(given.verilog, encoding="utf-8")
-    (work / "apart.vlt").write_text(given.directives or "`verilator_config\n", encoding="utf-8")
+    (work / "accelerator.v").write_text(inputs.verilog, encoding="utf-8")
+    (work / "apart.vlt").write_text(inputs.directives or "`verilator_config\n", encoding="utf-8")
     _call(
         [
             str(root / "bin" / "verilator_bin"), "--cc", "apart.vlt", "accelerator.v", "--top-module", TOP,
@@ -110,8 +110,8 @@ def _build(
     )  # fmt: skip
     flags = (*flags, *_includes(root), "-I.", f"-I{NATIVE}")
     sources = sorted(work.glob("*.cpp"), key=lambda path: -path.stat().st_size)
-    jobs = [(path, (*flags, *given.level)) for path in sorted(NATIVE.glob("*.cpp"))]
-    jobs += [(path, (*flags, *(_SLOW if path.stem.endswith("Slow") else given.level))) for path in sources]
+    jobs = [(path, (*flags, *inputs.level)) for path in sorted(NATIVE.glob("*.cpp"))]
+    jobs += [(path, (*flags, *(_SLOW if path.stem.endswith("Slow") else inputs.level))) for path in sources]
     _compile_all(compiler, jobs, work)
     objects = [*sorted(work.glob("*.o")), *sorted(runtime.glob("*.o"))]
     _call([compiler, "-shared", "-o", f"../{LIBRARY}", *map(str, objects), "-pthread"], work, "the C++ compiler")
@@ -119,12 +119,12 @@ def _build(
 
 
 def _compile_all(compiler: str, jobs: list[tuple[Path, tuple[str, ...]]], folder: Path) -> None:
-    def compile_one(job: tuple[Path, tuple[str, ...]]) -> None:
+    def compile_source(job: tuple[Path, tuple[str, ...]]) -> None:
         source, flags = job
         _call([compiler, *flags, "-c", str(source), "-o", f"{source.stem}.o"], folder, "the C++ compiler")
 
     with ThreadPoolExecutor(usable_processors()) as pool:
-        for _ in pool.map(compile_one, jobs):
+        for _ in pool.map(compile_source, jobs):
             pass
 
 

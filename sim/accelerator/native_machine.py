@@ -120,7 +120,7 @@ class NativeMachine:
         stop
             Set by another thread to have the run broken off.
         until
-            Leave it after so many cycles, done or not.
+            Return after so many cycles, done or not.
 
         Raises
         ------
@@ -128,19 +128,21 @@ class NativeMachine:
             The hardware is wrong, or the run was broken off.
         """
         jobs = (_Job * len(tasks))(*(task.job() for task in tasks))
-        left = cycles_of(self._config, [task.shape for task in tasks])[-1] + _OVERDUE_CYCLES if until is None else until
+        remaining = (
+            cycles_of(self._config, [task.shape for task in tasks])[-1] + _OVERDUE_CYCLES if until is None else until
+        )
         self.idle = False
         self._library.bitjoule_load(self._handle, ctypes.byref(jobs), len(jobs))
         status = 0
         while status == 0:
             if stop.is_set():
                 raise SimulatorError("the simulation was stopped")
-            if left <= 0 and until is not None:
+            if remaining <= 0 and until is not None:
                 break
-            if left <= 0:
+            if remaining <= 0:
                 raise SimulatorError("the simulated accelerator did not finish its matmuls")
-            status = self._library.bitjoule_run(self._handle, min(left, _SLICE_CYCLES))
-            left -= _SLICE_CYCLES
+            status = self._library.bitjoule_run(self._handle, min(remaining, _SLICE_CYCLES))
+            remaining -= _SLICE_CYCLES
         if status < 0:
             raise SimulatorError("the accelerator rejected a valid command")
         self.idle = status > 0
@@ -208,7 +210,7 @@ def load_library(path: Path, variant: Variant) -> ctypes.CDLL:
 
 
 def in_their_type(config: AcceleratorConfig, results: NDArray[np.int32]) -> NDArray[Any]:
-    """Return results in the array's own type: int32, or floats, whose bits the driver takes for integers and widens.
+    """Return results in the array's own type: int32, or floats, whose bits the driver widens as if they were integers.
 
     Parameters
     ----------

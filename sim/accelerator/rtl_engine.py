@@ -1,6 +1,6 @@
 """The Verilated accelerator as a model's engine, and what it measured.
 
-Every matmul's cycles are the hardware's own and are held against `bitjoule.sim.accelerator.cycles`.
+The cycles of every matmul are counted by the hardware and compared with `bitjoule.sim.accelerator.cycles`.
 """
 
 import math
@@ -22,7 +22,7 @@ from bitjoule.sim.reference.matmul import Codes
 
 PACKED = "rtl"
 WINDOW_CYCLES = 1000  # of a matmul, in which toggles are counted
-# What the trees' adders put out; the other nets are the same bits under other names, or parts of one expression.
+# Outputs of the trees' adders; the other nets are the same bits under other names, or parts of one expression.
 _ADDED = re.compile(r"/column\d+/dot_product/level\d+_\d+(_sum|_carry)?$")
 
 
@@ -35,7 +35,7 @@ class RtlEngine:
     hardware
         The accelerator.
     keeps_packed
-        Whether packed weights are kept beside the codes: twice the memory, but packed once.
+        Whether packed weights are kept in addition to the codes: twice the memory, but packed once.
     counts_toggles
         Whether each matmul's first `WINDOW_CYCLES` cycles are run once more, once in each phase, in a slower build that
         counts toggles; it is compiled here.
@@ -45,7 +45,7 @@ class RtlEngine:
     phase
         Of the run, set by whoever runs it.
     seconds
-        All matmuls took on the hardware so far; packing and counting toggles not.
+        Time of all matmuls on the hardware so far, without packing and counting toggles.
     last_cycles
         Of the latest matmul.
     last_toggles_per_trit
@@ -98,8 +98,8 @@ class RtlEngine:
 
     def _toggles_per_trit(self, activations: Codes, packed: PackedWeights, cycles: int) -> float:
         window = Window(cycles=min(WINDOW_CYCLES, cycles))
-        toggles = self.hardware.toggles(activations, packed, window, whole=False).toggles
-        assert toggles is not None  # noqa: S101 (they were asked for)
+        toggles = self.hardware.toggles(activations, packed, window, complete=False).toggles
+        assert toggles is not None  # noqa: S101 (toggles() counts them)
         changed = sum(count for net, count in toggles.nets.items() if _ADDED.search(net))
         return float(changed / (activations.shape[0] * packed.k * packed.n * toggles.cycles / cycles))
 
@@ -110,9 +110,9 @@ class MeasuredMatmul(NamedTuple):
     Parameters
     ----------
     record
-        What the model asked for.
+        What the model multiplied.
     cycles
-        That the accelerator takes for it.
+        What the accelerator takes for it.
     new_token
         0 for the prompt's pass, then 1, 2, ...
     toggles_per_trit
@@ -216,17 +216,17 @@ def summed(measured: Iterable[MeasuredMatmul], config: AcceleratorConfig) -> lis
         The accelerator.
     """
     groups: dict[tuple[str, int, str], list[MeasuredMatmul]] = {}
-    for one in measured:
-        groups.setdefault((one.phase, one.record.layer, one.record.name), []).append(one)
+    for matmul in measured:
+        groups.setdefault((matmul.phase, matmul.record.layer, matmul.record.name), []).append(matmul)
     rows = []
-    for (phase, layer, name), own in groups.items():
-        first = own[0].record
-        tokens, cycles = sum(one.record.m for one in own), sum(one.cycles for one in own)
-        zeros = sum(one.record.activation_zero_share * one.record.m for one in own) / tokens
+    for (phase, layer, name), group in groups.items():
+        first = group[0].record
+        tokens, cycles = sum(matmul.record.m for matmul in group), sum(matmul.cycles for matmul in group)
+        zeros = sum(matmul.record.activation_zero_share * matmul.record.m for matmul in group) / tokens
         used = tokens * first.k * first.n / (cycles * config.lanes * config.columns)
-        shares = (used, first.weight_zero_share, zeros, own[0].toggles_per_trit)
+        shares = (used, first.weight_zero_share, zeros, group[0].toggles_per_trit)
         streamed = Streams(
-            *map(sum, zip(*(streams(config, one.record.m, first.k, first.n) for one in own), strict=True))
+            *map(sum, zip(*(streams(config, matmul.record.m, first.k, first.n) for matmul in group), strict=True))
         )
         rows.append(Row(phase, layer, name, first.k, first.n, tokens, cycles, *shares, *streamed))
     return rows

@@ -23,8 +23,8 @@ class Toggles:
         Of the window; the first one's changes are not known, so that changes are between ``cycles - 1`` pairs.
     nets
         Changes of each net, all its bits together, by its path: names of instances and of the net, with ``/`` between.
-        A net that passes through ports stands in each instance that sees it; fields and elements of one that is there
-        as a whole are left out.
+        A net that passes through ports is listed in each instance that sees it; fields and elements of a net that is
+        listed as a whole are left out.
     """
 
     cycles: int
@@ -41,13 +41,13 @@ class Toggles:
         Parameters
         ----------
         depth
-            Levels of the hierarchy to tell apart; what is deeper counts to the instance that holds it.
+            Levels of the hierarchy; what lies deeper counts towards the instance that contains it.
         """
-        found: dict[str, int] = {}
+        changes: dict[str, int] = {}
         for path, count in self.nets.items():
             instance = "/".join(path.split("/")[:-1][:depth])
-            found[instance] = found.get(instance, 0) + count
-        return found
+            changes[instance] = changes.get(instance, 0) + count
+        return changes
 
 
 def read_toggles(path: Path, before: Path, cycles: int) -> Toggles:
@@ -74,8 +74,8 @@ def read_toggles(path: Path, before: Path, cycles: int) -> Toggles:
             into[net] = into.get(net, 0) + count
     if first.keys() != nets.keys():
         raise ValueError(f"{path} and {before} name different nets")
-    whole = {net: count - first[net] for net, count in nets.items() if not _is_part(net, nets)}
-    return Toggles(cycles, whole)
+    changes = {net: count - first[net] for net, count in nets.items() if not _is_part(net, nets)}
+    return Toggles(cycles, changes)
 
 
 def _is_part(net: str, nets: dict[str, int]) -> bool:
@@ -85,7 +85,7 @@ def _is_part(net: str, nets: dict[str, int]) -> bool:
 
 
 def _counts(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the path and changes of each bit; the file opens and closes each level, and tells each bit, on one line."""
+    """Yield the path and changes of each bit; each opening, each closing and each bit has a line of its own."""
     levels = [""]
     for bit in _LINE.finditer(text):
         net, count, instance, closed = bit.groups()

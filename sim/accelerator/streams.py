@@ -57,7 +57,7 @@ def weight_stream(config: AcceleratorConfig, weights: NDArray[Any], m: int = 1) 
     Raises
     ------
     ValueError
-        A value is not one that the encoding can say.
+        The encoding has no code for a value.
     """
     k, n = weights.shape
     encoding = config.encoding

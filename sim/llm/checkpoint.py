@@ -1,6 +1,6 @@
 """The tensors of a Hugging Face folder, read one by one: ``model.safetensors``, or shards with an index.
 
-Nothing is held but the headers. A tensor is read when it is asked for, checked, and widened to float32 on the way:
+Only the headers stay in memory. A tensor is read when it is requested, checked, and widened to float32 on the way:
 NumPy has no bfloat16, whose 16 bits are the upper half of a float32.
 """
 
@@ -32,7 +32,7 @@ _MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 
 @dataclass(frozen=True)
 class _Tensor:
-    """Where a tensor stands: its file, type, shape and first byte."""
+    """A tensor's place: its file, type, shape and first byte."""
 
     path: Path
     file: str
@@ -65,7 +65,7 @@ class Checkpoint:
         else:
             self._main = f"{self.file}/{INDEX}"
             self._tensors = _read_index(folder, self.file)
-        self._wanted: set[str] = set()
+        self._checked: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
@@ -130,7 +130,7 @@ class Checkpoint:
         InputError
             Names the file and the tensor.
         """
-        self._wanted.add(name)
+        self._checked.add(name)
         tensor = self._tensor(name)
         if tensor.dtype not in dtypes:
             raise self.error(name, f"holds {tensor.dtype}", choices(dtypes))
@@ -138,12 +138,12 @@ class Checkpoint:
             raise self.error(name, f"has shape {list(tensor.shape)}", f"{list(shape)}, according to config.json")
 
     def refuse_others(self, ignored: re.Pattern[str]) -> None:
-        """Refuse a tensor that nobody has checked: the model would run without it.
+        """Refuse a tensor that `check` has not seen: the model would run without it.
 
         Parameters
         ----------
         ignored
-            Names that may stand there all the same, whole.
+            Names of tensors that are allowed nevertheless, matched in full.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class Checkpoint:
             Names the first one.
         """
         for name in self._tensors:
-            if name not in self._wanted and not ignored.fullmatch(name):
+            if name not in self._checked and not ignored.fullmatch(name):
                 raise self.error(name, "is not used by this model", "tensors that config.json requires")
 
     def floats(self, name: str, shape: tuple[int, ...]) -> Float32s:
@@ -232,7 +232,7 @@ class Checkpoint:
         if self._tensors[name].dtype == "BF16":
             wide = (values.astype("<u4") << np.uint32(16)).view("<f4")
         else:
-            with np.errstate(over="ignore"):  # becomes inf, told below
+            with np.errstate(over="ignore"):  # becomes inf, refused below
                 wide = values.astype(np.float32, copy=False)
         if not np.isfinite(wide).all():
             at = int(np.flatnonzero(~np.isfinite(wide))[0])

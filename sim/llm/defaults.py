@@ -1,4 +1,4 @@
-"""What a model takes where its config.json says nothing: `data/model_types.yaml`."""
+"""Defaults for what a model's config.json leaves out: `data/model_types.yaml`."""
 
 from functools import cache
 from pathlib import Path
@@ -37,7 +37,7 @@ class QuantisationNorm(Strict):
 
 
 class RandomModel(Strict):
-    """What models with random weights take, and why."""
+    """Settings of models with random weights, and why."""
 
     norm_epsilon: float = Field(gt=0)
     rope_theta: float = Field(gt=0)

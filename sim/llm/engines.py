@@ -1,4 +1,4 @@
-"""Who multiplies: the one interface that every integer matmul of a model goes through.
+"""Matmul backends: the one interface that every integer matmul of a model goes through.
 
 An engine gets int8 activations (M, K) and the weights' int8 codes (K, N) and returns the exact int32 product. It may
 keep its own packing of the weights in `MatmulWeights.packed`, which lives as long as the model holds these weights.
@@ -38,7 +38,7 @@ class MatmulWeights:
     quantised
         Codes of shape (K, N) = (in_features, out_features) and their scale.
     packed
-        What engines remember about these weights, by a key of their own, e.g. the packed stream.
+        What an engine stores with these weights, by a key of its own, e.g. the packed stream.
     """
 
     quantised: QuantisedWeights
@@ -57,7 +57,7 @@ class MatmulWeights:
 
 @dataclass(frozen=True)
 class MatmulRecord:
-    """One integer matmul that a model asked for: x (M, K) @ w (K, N).
+    """One integer matmul of a model: x (M, K) @ w (K, N).
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class MatmulRecord:
 
 
 class Engine(Protocol):
-    """What multiplies integers."""
+    """A backend that multiplies integers."""
 
     def matmul(self, name: str, activations: Codes, weights: MatmulWeights) -> Int32s:
         """Return ``activations @ weights.codes``, exactly.
@@ -122,7 +122,7 @@ class CheckEngine:
     Parameters
     ----------
     first
-        Whose product is handed on.
+        Whose product is returned.
     second
         Whose product must equal it.
     """

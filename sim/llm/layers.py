@@ -110,18 +110,18 @@ class LinearLayer:
         x = finite(self.full_name, x if self.norm is None else self.norm(x))
         weights = self.weights
         if isinstance(weights, MatmulWeights):
-            held = weights
+            matmul_weights = weights
 
             def multiply(codes: Codes, _: Codes) -> Int32s:
-                product = run.engine.matmul(self.full_name, codes, held)
+                product = run.engine.matmul(self.full_name, codes, matmul_weights)
                 if run.observe is not None:
-                    shares = held.zero_share, zero_share(codes)
-                    k, n = held.codes.shape
+                    shares = matmul_weights.zero_share, zero_share(codes)
+                    k, n = matmul_weights.codes.shape
                     run.observe(MatmulRecord(self.layer, self.name, len(codes), k, n, *shares))
                 return product
 
             with np.errstate(over="ignore"):
-                y = bitlinear_quantised(x, held.quantised, norm="none", matmul=multiply)
+                y = bitlinear_quantised(x, matmul_weights.quantised, norm="none", matmul=multiply)
         else:
             with np.errstate(over="ignore", invalid="ignore"):
                 y = x @ weights
@@ -180,7 +180,7 @@ class LayerCache:
 
     def __init__(self, kv_heads: int, head_dim: int) -> None:
         self.length = 0
-        self._held = np.empty((2, kv_heads, 0, head_dim), np.float32)
+        self._buffer = np.empty((2, kv_heads, 0, head_dim), np.float32)
 
     def append(self, keys: Float32s, values: Float32s) -> tuple[Float32s, Float32s]:
         """Add tokens and return all keys and values, each of shape (kv_heads, tokens so far, head_dim).
@@ -191,14 +191,14 @@ class LayerCache:
             float32, shape (kv_heads, T, head_dim).
         """
         end = self.length + keys.shape[1]
-        if end > self._held.shape[2]:
-            grown = np.empty((*self._held.shape[:2], max(end, 2 * self.length), self._held.shape[3]), np.float32)
-            grown[:, :, : self.length] = self._held[:, :, : self.length]
-            self._held = grown
-        self._held[0, :, self.length : end] = keys
-        self._held[1, :, self.length : end] = values
+        if end > self._buffer.shape[2]:
+            grown = np.empty((*self._buffer.shape[:2], max(end, 2 * self.length), self._buffer.shape[3]), np.float32)
+            grown[:, :, : self.length] = self._buffer[:, :, : self.length]
+            self._buffer = grown
+        self._buffer[0, :, self.length : end] = keys
+        self._buffer[1, :, self.length : end] = values
         self.length = end
-        return self._held[0, :, :end], self._held[1, :, :end]
+        return self._buffer[0, :, :end], self._buffer[1, :, :end]
 
 
 def rotary(positions: int, start: int, head_dim: int, theta: float) -> tuple[Float32s, Float32s]:
@@ -306,7 +306,7 @@ class DecoderLayer:
         OverflowInModelError
             Activations left the range of float32.
         """
-        with np.errstate(over="ignore", invalid="ignore"):  # told by name where the next linear takes it
+        with np.errstate(over="ignore", invalid="ignore"):  # the next linear refuses it by name
             x = x + self._post("attention", self._attention(self._norm("attention", x), cache, turns, run))
             return x + self._post("ffn", self._ffn(self._norm("ffn", x), run))
 

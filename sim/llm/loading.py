@@ -8,7 +8,7 @@ What is read, as transformers 5 means it:
   (``autobitlinear`` alone), with a ``weight_scale``, which ``autobitlinear`` multiplies and ``bitlinear`` divides by.
   ``online`` (``autobitlinear``): float weights, quantised on load. ``use_rms_norm``: a norm before each linear.
 * None of these: float weights, which no engine multiplies, unless ``"bitjoule": {"weights": "ternary" | "binary"}``
-  stands in the file, or `load_model` is told so: packed uint8 with a factor, or floats, quantised on load.
+  is in the file, or `load_model` is called with it: packed uint8 with a factor, or floats, quantised on load.
 """
 
 import re
@@ -43,7 +43,7 @@ _PLACES = {
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A model and what belongs to it.
+    """A model with its tokenizer and configuration.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class StoredTable:
         return self.checkpoint.shape(self.name)[0]
 
     def block(self, start: int, stop: int) -> Float32s:
-        """Return rows `start` to `stop`; see `Table.block`."""
+        """Return rows `start` to `stop`; see `EmbeddingTable.block`."""
         return self.checkpoint.float_rows(self.name, start, stop)
 
 
@@ -124,7 +124,7 @@ class OpenedModel:
 
 
 def open_model(folder: Path, file: str | None = None, weights: Weights | None = None) -> OpenedModel:
-    """Read a model's folder but for the tensors' values.
+    """Read a model's folder without the tensors' values.
 
     Parameters
     ----------
@@ -133,8 +133,8 @@ def open_model(folder: Path, file: str | None = None, weights: Weights | None = 
     file
         Its name in messages; default: `folder`.
     weights
-        Quantise float weights so, whatever config.json says; its packed ones must be of this kind. ``float`` is refused
-        for a quantised model.
+        How to quantise float weights, whatever config.json says; packed weights must be of this kind. ``float`` is
+        refused for a quantised model.
 
     Raises
     ------
@@ -221,7 +221,7 @@ class _Reader:
             linear.component: self.linear(index, linear, f"model.layers.{index}.{_PLACES[linear.component]}")
             for linear in shape.linears
         }
-        norms = {place: self.norm(*named) for place, named in self._norm_names(index).items()}
+        norms = {place: self.norm(*name_and_width) for place, name_and_width in self._norm_names(index).items()}
         return DecoderLayer(linears, norms, shape.heads, shape.kv_heads, shape.head_dim, shape.activation)
 
     def head(self) -> EmbeddingTable | LinearLayer | None:
@@ -233,7 +233,7 @@ class _Reader:
         return self.table("lm_head.weight")
 
     def table(self, name: str) -> EmbeddingTable:
-        """Return a table, all of which has been read once."""
+        """Return a table after reading all of it once."""
         rows, width = self.config.shape.vocabulary, self.config.shape.hidden
         self.checkpoint.check(name, (rows, width), FLOATS)
         if rows * width <= _RESIDENT_VALUES:
@@ -254,10 +254,10 @@ class _Reader:
             values = self.checkpoint.floats(f"{name}.weight", (linear.out_features, linear.in_features))
             weights = np.ascontiguousarray(values.T)
         else:
-            found = self._quantised(linear, name)
-            weights = MatmulWeights(found)
+            matrix = self._quantised(linear, name)
+            weights = MatmulWeights(matrix)
             # transformers' AutoBitLinear multiplies the bias, too, by the stored scale
-            factor = found.scale[0] if self.config.scheme.bias_is_scaled else factor
+            factor = matrix.scale[0] if self.config.scheme.bias_is_scaled else factor
         bias = self.checkpoint.floats(f"{name}.bias", (linear.out_features,)) * factor if linear.bias else None
         norm = None
         if quantised and self.config.scheme.norm_epsilon is not None:
@@ -266,7 +266,7 @@ class _Reader:
 
     @property
     def _kind(self) -> Kind:
-        """What the layers take the codes for: ±1 are trits, too, where activations are quantised as beside trits."""
+        """The codes' kind for the layers: ±1 count as trits where activations are quantised as with ternary weights."""
         return "binary" if self.config.scheme.activations == "absmax_binary" else "ternary"
 
     @property
@@ -317,8 +317,8 @@ class _Reader:
         weight, shape = f"{name}.weight", (linear.out_features, linear.in_features)
         if not self._has_scale(name):
             quantise = absmean_ternary if kind == "ternary" else sign_binary
-            found = quantise(self.checkpoint.floats(weight, shape).T)
-            return QuantisedWeights(found.codes, found.scale, self._kind)
+            matrix = quantise(self.checkpoint.floats(weight, shape).T)
+            return QuantisedWeights(matrix.codes, matrix.scale, self._kind)
         scale = self._scale(f"{name}.weight_scale")
         if self._is_packed(name, self._dtypes()):
             codes = unpack(self.checkpoint.bytes(weight, (-(-shape[0] // 4), shape[1])), shape[0])

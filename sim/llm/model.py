@@ -1,7 +1,7 @@
 """A decoder-only transformer in NumPy: prefill, token-by-token decode with a KV cache, sampling.
 
-The integer matmuls of its BitNet linears go through an `Engine`; all else is float32 here. Blocks are asked for one by
-one: a model larger than its budget is never held whole. `bitjoule.sim.llm.loading` reads models,
+The integer matmuls of its BitNet linears go through an `Engine`; all else is float32 here. Blocks are requested one by
+one: a model larger than its budget is never in memory as a whole. `bitjoule.sim.llm.loading` reads models,
 `bitjoule.sim.llm.synthetic` makes random ones.
 """
 
@@ -68,7 +68,7 @@ class ArrayTable:
         return len(self.values)
 
     def block(self, start: int, stop: int) -> Float32s:
-        """Return rows `start` to `stop`; see `Table.block`."""
+        """Return rows `start` to `stop`; see `EmbeddingTable.block`."""
         return self.values[start:stop]
 
 
@@ -87,7 +87,7 @@ class Blocks:
 
     def __init__(self, make: Callable[[int], DecoderLayer], shape: ModelShape, resident: int = RESIDENT_TRITS) -> None:
         self._make = make
-        self._kept: dict[int, DecoderLayer] = {}
+        self._blocks: dict[int, DecoderLayer] = {}
         weights = shape.layers * sum(linear.in_features * linear.out_features for linear in shape.linears)
         self.resident = weights <= resident
 
@@ -99,11 +99,11 @@ class Blocks:
         index
             0 to layers − 1.
         """
-        if index in self._kept:
-            return self._kept[index]
+        if index in self._blocks:
+            return self._blocks[index]
         block = self._make(index)
         if self.resident:
-            self._kept[index] = block
+            self._blocks[index] = block
         return block
 
 
@@ -188,7 +188,7 @@ class Model:
         else:
             turns = rotary(len(ids), start, self.shape.head_dim, self.rope_theta)
         for index in range(self.shape.layers):
-            # no name for the block: two would be held while the next is made
+            # no name for the block: two would be in memory while the next is made
             hidden = self.blocks(index)(hidden, cache[index], turns, run)
         hidden = self.norm(finite("the final norm", hidden[-1:] if last_only else hidden))
         return self._logits(hidden, run)

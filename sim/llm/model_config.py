@@ -1,4 +1,4 @@
-"""What a model's config.json says beyond its shape: norms, positions, how weights are stored and quantised."""
+"""A model's config.json beyond its shape: norms, positions, how weights are stored and quantised."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _ACTIVATIONS = ("relu", "relu2", "silu")  # of gelu there are several
 
 @dataclass(frozen=True)
 class QuantisationScheme:
-    """How linears are quantised, and what of that is in the file.
+    """How linears are quantised, and how the file stores it.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ class ModelConfig:
     norm_epsilon, rope_theta
         Of every norm of the blocks; base of the rotary angles.
     weights
-        What the linears hold.
+        Kind of the linears' weights.
     scheme
-        How, unless they are floats.
+        How they are quantised, unless they are floats.
     sub_norms
         Names of the norms before the output and the down projection, if the shape has them.
     tokenizer
@@ -73,7 +73,7 @@ class ModelConfig:
     stop
         Ids that end a text.
     positions
-        Tokens that the model was made for, if the file says so; more are run all the same.
+        Context length, if the file states one; longer texts run nevertheless.
     """
 
     shape: ModelShape
@@ -112,7 +112,7 @@ def read_model_config(folder: Path, file: str, weights: Weights | None = None) -
     file
         Its name in messages.
     weights
-        Overrides what the file says of float weights.
+        Overrides the file's kind for float weights.
 
     Raises
     ------
@@ -133,16 +133,16 @@ def read_model_config(folder: Path, file: str, weights: Weights | None = None) -
     reproduction = model_type == "llama" and config.get("weight_bits") == 1
     if reproduction:
         shape = shape.model_copy(update={"sub_norm": True})
-    found, scheme = _scheme(document, reproduction, weights)
-    own = _mapping(document, config, "bitjoule")
+    weight_kind, scheme = _scheme(document, reproduction, weights)
+    extension = _mapping(document, config, "bitjoule")
     return ModelConfig(
         shape,
         _positive(document, config, "rms_norm_eps", types[model_type].norm_epsilon),
         _theta(document, config, types[model_type].rope_theta),
-        found,
+        weight_kind,
         scheme,
         ("inner_attn_ln", "ffn_layernorm") if reproduction else ("attn_sub_norm", "ffn_sub_norm"),
-        own.get("tokenizer"),
+        extension.get("tokenizer"),
         _stop(document, folder, file),
         positions if type(positions := config.get("max_position_embeddings")) is int else None,
     )
@@ -154,21 +154,21 @@ def _stop(document: Document, folder: Path, file: str) -> tuple[int, ...]:
     if (folder / name).is_file():
         generation = read_json(folder / name, f"{file}/{name}")
         document = generation if generation.data.get("eos_token_id") is not None else document
-    given = document.data.get("eos_token_id")
-    ids = given if isinstance(given, list) else [] if given is None else [given]
-    if not all(type(one) is int for one in ids):
-        raise _error(document, "eos_token_id", f"is {brief(given)}", "an id, or a list of ids")
+    eos = document.data.get("eos_token_id")
+    ids = eos if isinstance(eos, list) else [] if eos is None else [eos]
+    if not all(type(value) is int for value in ids):
+        raise _error(document, "eos_token_id", f"is {brief(eos)}", "an id, or a list of ids")
     return tuple(ids)
 
 
-def _scheme(document: Document, reproduction: bool, wanted: Weights | None) -> tuple[Weights, QuantisationScheme]:
+def _scheme(document: Document, reproduction: bool, requested: Weights | None) -> tuple[Weights, QuantisationScheme]:
     config = document.data
-    own = _mapping(document, config, "bitjoule").get("weights")
-    if own is not None and own not in get_args(Weights):
-        raise _error(document, "bitjoule", f"weights is {brief(own)}", choices(get_args(Weights)))
+    stated = _mapping(document, config, "bitjoule").get("weights")
+    if stated is not None and stated not in get_args(Weights):
+        raise _error(document, "bitjoule", f"weights is {brief(stated)}", choices(get_args(Weights)))
     quantisation = _mapping(document, config, "quantization_config")
-    written: Weights = own or ("ternary" if quantisation or reproduction else "float")
-    weights: Weights = wanted or written
+    written: Weights = stated or ("ternary" if quantisation or reproduction else "float")
+    weights: Weights = requested or written
     if weights == "float":
         if quantisation or written != "float":
             raise _error(document, "quantization_config", f"has {written} weights", "no quantisation for float weights")
@@ -177,13 +177,13 @@ def _scheme(document: Document, reproduction: bool, wanted: Weights | None) -> t
     activations = _activations(document, kind, bool(quantisation))
     if not quantisation:
         return weights, QuantisationScheme(kind, activations, "online" if reproduction else "any")
-    known: dict[str, tuple[str, ...]] = {
+    supported: dict[str, tuple[str, ...]] = {
         "quant_method": ("bitnet",),
         "linear_class": ("bitlinear", "autobitlinear"),
         "quantization_mode": ("offline", "online"),
     }
     picked = {"linear_class": "bitlinear", "quantization_mode": "offline", **quantisation}
-    for key, names in known.items():
+    for key, names in supported.items():
         if picked.get(key) not in names:
             raise _error(document, "quantization_config", f"{key} is {brief(picked.get(key))}", choices(names))
     automatic, online = picked["linear_class"] == "autobitlinear", picked["quantization_mode"] == "online"
@@ -205,13 +205,13 @@ def _scheme(document: Document, reproduction: bool, wanted: Weights | None) -> t
 
 
 def _activations(document: Document, kind: Kind, transformers: bool) -> Activations:
-    own = _mapping(document, document.data, "bitjoule").get("activations")
-    if own is None or own == "float":  # of a float model that is quantised on load
+    stated = _mapping(document, document.data, "bitjoule").get("activations")
+    if stated is None or stated == "float":  # of a float model that is quantised on load
         return "absmax" if kind == "ternary" or transformers else "absmax_binary"
     allowed = get_args(Activations) if kind == "binary" else ("absmax",)
-    if own not in allowed:
-        raise _error(document, "bitjoule", f"activations is {brief(own)}", choices(allowed))
-    return "absmax" if own == "absmax" else "absmax_binary"
+    if stated not in allowed:
+        raise _error(document, "bitjoule", f"activations is {brief(stated)}", choices(allowed))
+    return "absmax" if stated == "absmax" else "absmax_binary"
 
 
 def _patterns(document: Document, patterns: Any) -> tuple[str, ...]:

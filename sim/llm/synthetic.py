@@ -37,7 +37,7 @@ class RandomTable:
         return len(self.codes)
 
     def block(self, start: int, stop: int) -> Float32s:
-        """Return rows `start` to `stop`, of about unit variance; see `Table.block`."""
+        """Return rows `start` to `stop`, of about unit variance; see `EmbeddingTable.block`."""
         return self.codes[start:stop] * np.float32(1 / 74)  # of all bytes the standard deviation is 74
 
 

@@ -15,7 +15,7 @@ KINDS = ("bytes", "characters")
 
 
 class UnknownTextError(ValueError):
-    """A tokenizer cannot write a text; the arguments are what is wrong with it, and what was expected."""
+    """A tokenizer cannot encode a text; the arguments are what is wrong with it, and what was expected."""
 
 
 class Tokenizer(Protocol):
@@ -32,7 +32,7 @@ class Tokenizer(Protocol):
         Raises
         ------
         UnknownTextError
-            The vocabulary cannot write it.
+            The vocabulary cannot encode it.
         """
         ...
 
@@ -79,8 +79,8 @@ class CharacterTokenizer:
         """Return the ids; see `Tokenizer.encode`."""
         unknown = next((character for character in text if character not in self._ids), None)
         if unknown is not None:
-            known = brief("".join(self.characters), 200)
-            raise UnknownTextError(f"has {unknown!r}", f"only characters of {known}")
+            allowed = brief("".join(self.characters), 200)
+            raise UnknownTextError(f"has {unknown!r}", f"only characters of {allowed}")
         return [self._ids[character] for character in text]
 
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
@@ -95,7 +95,7 @@ class IdTokenizer:
     Parameters
     ----------
     why
-        For the message when a prompt is something else.
+        Reason, for the message when a prompt is something else.
     """
 
     def __init__(self, why: str) -> None:
@@ -185,8 +185,8 @@ def _characters(path: Path, file: str, vocabulary: int) -> Tokenizer:
         characters = json.loads(read_text(path, file))
     except (ValueError, RecursionError) as error:
         raise whole_file(file, f"JSON: {brief(str(error))[1:-1]}", "valid JSON") from None
-    whole = isinstance(characters, list) and all(isinstance(one, str) and len(one) == 1 for one in characters)
-    if not whole or len(set(characters)) < len(characters):
+    valid = isinstance(characters, list) and all(isinstance(item, str) and len(item) == 1 for item in characters)
+    if not valid or len(set(characters)) < len(characters):
         raise whole_file(file, "is not a list of distinct single characters", "a JSON array of distinct characters")
     if len(characters) != vocabulary:
         raise whole_file(file, f"has {len(characters)} characters", f"{vocabulary}, the vocabulary size in config.json")

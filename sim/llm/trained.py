@@ -37,7 +37,7 @@ def described_models() -> list[tuple[str, str, int, float]]:
     """Return name, weights, parameters and held-out loss (nats a byte) of every shipped model."""
     rows = []
     for name, folder in shipped_models().items():
-        own = read_json(folder / "config.json", name).data["bitjoule"]
-        weights, loss = str(own["weights"]), float(own["held_out_nats_per_byte"])
+        extension = read_json(folder / "config.json", name).data["bitjoule"]
+        weights, loss = str(extension["weights"]), float(extension["held_out_nats_per_byte"])
         rows.append((name, weights, read_config(folder).parameters, loss))
     return rows

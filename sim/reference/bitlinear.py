@@ -1,8 +1,8 @@
-"""The NumPy truth of BitNet's layers: what every simulated and every real result is held to.
+"""The NumPy reference of BitNet's layers, with which every simulated and every real result is compared.
 
 **Weights are (in_features, out_features) = (K, N)**, as in ``Matmul(m, k, n)``: ``x (M, K) @ w (K, N) = y (M, N)``. A
-torch ``nn.Linear`` keeps the transpose, (N, K): pass ``linear.weight.T``. What a layer is made of stands in
-`quantisation`, `norms` and `matmul`, and can be had from here too.
+torch ``nn.Linear`` keeps the transpose, (N, K): pass ``linear.weight.T``. The parts of a layer are in
+`quantisation`, `norms` and `matmul`, and are exported here too.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""What the NumPy layers take: checks of their arguments, with the type or value that was expected."""
+"""Checks of the NumPy layers' arguments, with the type or value that was expected."""
 
 import operator
 from typing import Any, get_args
@@ -12,11 +12,11 @@ EPSILON = 1e-5  # the FAQ code's least mean|W| and max|x|; also the norms' defau
 
 
 def floats(name: str, values: ArrayLike) -> Float32s:
-    """Return values as float32, which they must be finite in."""
+    """Return values as float32, in which they must be finite."""
     array = np.asarray(values)
     if not np.issubdtype(array.dtype, np.floating):
         raise TypeError(f"{name} holds {array.dtype}, expected floats")
-    with np.errstate(over="ignore"):  # becomes inf, told below
+    with np.errstate(over="ignore"):  # becomes inf, refused below
         array = array.astype(np.float32, copy=False)
     if not np.isfinite(array).all():
         raise ValueError(f"{name} has values that are not finite in float32")
@@ -41,12 +41,12 @@ def grouped(values: NDArray[Any], groups: int) -> NDArray[Any]:
 def whole_number(name: str, value: int, lowest: int, highest: int) -> int:
     """Return a whole number within bounds."""
     try:
-        whole = operator.index(value)
+        number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} is {value!r}, expected a whole number") from None
-    if not lowest <= whole <= highest:
-        raise ValueError(f"{name} is {whole}, expected {lowest} to {highest}")
-    return whole
+    if not lowest <= number <= highest:
+        raise ValueError(f"{name} is {number}, expected {lowest} to {highest}")
+    return number
 
 
 def check_groups(groups: int, size: int) -> None:
@@ -64,7 +64,7 @@ def check_choice(name: str, value: str, choices: object) -> None:
 def check_array(name: str, values: NDArray[Any], dtype: type, shape: str, dimensions: int) -> None:
     """Refuse another type, dimension or an empty array."""
     if not isinstance(values, np.ndarray) or values.dtype != dtype:
-        held = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
-        raise TypeError(f"{name} holds {held}, expected an array of {np.dtype(dtype)}")
+        actual = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise TypeError(f"{name} holds {actual}, expected an array of {np.dtype(dtype)}")
     if values.ndim != dimensions or not values.size:
         raise ValueError(f"{name} has shape {values.shape}, expected {shape}, not empty")

@@ -44,12 +44,12 @@ def integer_matmul(x: Integers, w: Integers) -> NDArray[np.int32]:
     if bound > _FLOAT64_EXACT:
         raise ValueError(f"K max|x| max|w| = {bound} exceeds 2^53: the product may not be exact")
     dtype = np.float32 if bound <= _FLOAT32_EXACT else np.float64
-    left = x.astype(dtype)
+    x_floats = x.astype(dtype)
     result = np.empty((x.shape[0], w.shape[1]), np.int32)
     columns = max(_BLOCK_VALUES // max(w.shape[0], 1), 1)
     for start in range(0, w.shape[1], columns):
         block = slice(start, start + columns)
-        product = left @ w[:, block].astype(dtype)
+        product = x_floats @ w[:, block].astype(dtype)
         if bound > _INT32.max and not _INT32.min <= product.min() <= product.max() <= _INT32.max:
             raise ValueError("the product does not fit int32")
         result[:, block] = product
@@ -62,7 +62,7 @@ def largest_magnitude(values: Integers) -> int:
 
 
 def check_integers(name: str, values: Integers) -> None:
-    """Refuse what is no array of integers."""
+    """Refuse anything but an array of integers."""
     if not isinstance(values, np.ndarray) or not np.issubdtype(values.dtype, np.integer):
-        held = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
-        raise TypeError(f"{name} holds {held}, expected an array of integers")
+        actual = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise TypeError(f"{name} holds {actual}, expected an array of integers")

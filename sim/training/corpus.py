@@ -18,7 +18,7 @@ PACKAGES = ("numpy", "pandas")
 HELD_OUT_SHARE = 20  # one file in so many
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _MARKUP = re.compile(r":[a-z:]+:`~?([^`<>]*)(?: <[^`]*>)?`_*|`+([^`]*)`+_*|\*\*([^*]+)\*\*")
-_PROSE = re.compile(r"[A-Z][A-Za-z0-9 ,.;:()'\"/=_-]{30,}\.")  # a sentence, and nothing that is a table or code
+_PROSE = re.compile(r"[A-Z][A-Za-z0-9 ,.;:()'\"/=_-]{30,}\.")  # a sentence, not a table or code
 _SHORTEST_WORDS = 6
 
 
@@ -73,6 +73,6 @@ def paragraphs(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         text = ast.get_docstring(node) if isinstance(node, _DOCUMENTED) else None
         for block in re.split(r"\n\s*\n|\n(?=\S.* : )|(?<= : ).*\n", inspect.cleandoc(text)) if text else ():
-            line = " ".join(_MARKUP.sub(lambda found: next(filter(None, found.groups()), ""), block).split())
+            line = " ".join(_MARKUP.sub(lambda match: next(filter(None, match.groups()), ""), block).split())
             if "--" not in line and _PROSE.fullmatch(line) and len(line.split()) >= _SHORTEST_WORDS:
                 yield line

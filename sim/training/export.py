@@ -41,7 +41,7 @@ _FROM_CONFIG = (
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What came out of a training.
+    """The result of a training.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def save_model(model: Any, folder: Path, corpus: Corpus, report: ExportReport) -
     folder
         Made where there is none.
     corpus, report
-        What the README tells.
+        Contents of the README.
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors_of(model), folder / "model.safetensors", {"format": "pt"})

@@ -36,7 +36,7 @@ class Hardware:
             integer_matmul(activations, self.weights), cycles(CONFIG, len(activations), packed.k, packed.n)
         )
 
-    def toggles(self, activations, packed, window, whole):  # noqa: ARG002
+    def toggles(self, activations, packed, window, complete):  # noqa: ARG002
         return SimpleNamespace(toggles=Toggles(window.cycles, NETS))
 
 
