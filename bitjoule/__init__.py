@@ -81,8 +81,8 @@ def run(
     task = read(experiment, overrides)
     if out is None:
         return writing.run(task, Silent()).result
-    how = writing.Writing(Path(out), ["bitjoule.run"], plots, jobs)
-    return writing.run_and_write(task, how, Silent())[0].result
+    settings = writing.Writing(Path(out), ["bitjoule.run"], plots, jobs)
+    return writing.run_and_write(task, settings, Silent())[0].result
 
 
 run_experiment = run

@@ -61,7 +61,7 @@ def read_all(experiments: Iterable[Named], overrides: "Overrides" = (), file: st
     for experiment in experiments:
         try:
             task = read(experiment, overrides, file)
-            if task.name in {other.name for other in tasks}:
+            if task.name in {earlier.name for earlier in tasks}:
                 wrong = f"duplicate experiment name {task.name!r}"
                 raise whole_file(str(experiment), wrong, "a unique name, since it names the output directory")
             tasks.append(task)
@@ -95,12 +95,12 @@ def json_schema() -> dict[str, Any]:
     from pydantic.json_schema import models_json_schema
 
     schemas = {registered.kind.KEY: registered.kind.schema() for registered in kinds().values()}
-    refs, schema = models_json_schema([(of_kind, "validation") for of_kind in schemas.values()])
-    decided: dict[str, Any] = dict(refs[schemas[""], "validation"])
-    for key, of_kind in reversed(schemas.items()):
+    refs, schema = models_json_schema([(kind_schema, "validation") for kind_schema in schemas.values()])
+    selector: dict[str, Any] = dict(refs[schemas[""], "validation"])
+    for key, kind_schema in reversed(schemas.items()):
         if key:
-            decided = {"if": {"required": [key]}, "then": refs[of_kind, "validation"], "else": decided}
-    return {"$schema": DIALECT, "title": "bitjoule experiment", "type": "object", **decided, **schema}
+            selector = {"if": {"required": [key]}, "then": refs[kind_schema, "validation"], "else": selector}
+    return {"$schema": DIALECT, "title": "bitjoule experiment", "type": "object", **selector, **schema}
 
 
 def run_all(tasks: Sequence[RunTask], writing: Writing, progress: Progress) -> Iterator[str]:

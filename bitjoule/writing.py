@@ -145,12 +145,12 @@ class _Open:
     drawing: "list[Future[None]] | None" = None
     text: str = ""
 
-    def go_on(self, workers: ProcessPoolExecutor, command: Sequence[str]) -> "set[Future[Any]]":
+    def advance(self, workers: ProcessPoolExecutor, command: Sequence[str]) -> "set[Future[Any]]":
         """Submit the work that is possible now, and return the work that must end before more is possible."""
         current: list[Future[Any]] = [self.running] if self.drawing is None else [*self.drawing]
-        waiting = {work for work in current if not work.done()}
-        if self.text or waiting:
-            return waiting
+        unfinished = {work for work in current if not work.done()}
+        if self.text or unfinished:
+            return unfinished
         tables = self.running.result()
         if self.drawing is None:
             self.drawing = _submit_pictures(workers, self.task.kind, tables, self.folder)
@@ -178,21 +178,21 @@ def run_together(tasks: Sequence[RunTask], writing: Writing) -> Iterator[str]:
     from bitjoule.experiments.output.workers import pool
 
     jobs = min(writing.jobs, 2 * len(tasks))
-    each = Writing(writing.out, writing.command, writing.plots, max(1, writing.jobs // len(tasks)))
-    left = deque(tasks)
-    begun: deque[_Open] = deque()
+    per_task = Writing(writing.out, writing.command, writing.plots, max(1, writing.jobs // len(tasks)))
+    remaining = deque(tasks)
+    started: deque[_Open] = deque()
     with ExitStack() as folders, pool(jobs) as workers:  # the workers stop before unfinished folders are removed
-        while left or begun:
-            while left and len(begun) < OPEN_PER_JOB * jobs:
-                task = left.popleft()
+        while remaining or started:
+            while remaining and len(started) < OPEN_PER_JOB * jobs:
+                task = remaining.popleft()
                 target, placing = writing.out / task.name, ExitStack()
                 folder = placing.enter_context(replacing(target))
                 folders.push(placing)  # an error removes the folder; once placed, nothing is left to do
-                running = workers.submit(_run_into, task, folder, each)
-                begun.append(_Open(task, target, folder, placing, running))
-            waiting = {work for experiment in begun for work in experiment.go_on(workers, writing.command)}
-            while begun and begun[0].text:
-                yield begun.popleft().text
+                running = workers.submit(_run_into, task, folder, per_task)
+                started.append(_Open(task, target, folder, placing, running))
+            waiting = {work for experiment in started for work in experiment.advance(workers, writing.command)}
+            while started and started[0].text:
+                yield started.popleft().text
             wait(waiting, return_when=FIRST_COMPLETED)
 
 
@@ -212,8 +212,8 @@ def _write(name: str, outcome: Outcome[Any], folder: Path, writing: Writing) -> 
         (folder / "summary.md").write_text(registered.kind.summary(outcome, MAX_ROWS), encoding="utf-8")
         (folder / "experiment.yaml").write_text(write_yaml(dict(outcome.experiment)), encoding="utf-8")
         pictures = list(registered.kind.pictures(outcome).items()) if writing.plots else []
-        shown = registered.kind.summary(outcome, getattr(registered.kind, "SHOWN_ROWS", SHOWN_ROWS))
-    text = "\n".join([shown, *([outcome.closing] if outcome.closing else [])])
+        summary = registered.kind.summary(outcome, getattr(registered.kind, "SHOWN_ROWS", SHOWN_ROWS))
+    text = "\n".join([summary, *([outcome.closing] if outcome.closing else [])])
     return _Tables(pictures, outcome.inputs, outcome.seeds, outcome.versions, text)
 
 

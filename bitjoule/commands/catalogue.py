@@ -121,12 +121,12 @@ def _show(options: argparse.Namespace, _: object) -> int:
         print(read_text(find_model(options.name) / "README.md", options.name), end="")
         return OK
     kind = next(plural for plural, singular in KINDS.items() if singular == options.kind)
-    shown = entry(kind, options.name)
-    if shown.fields:
-        print(write_yaml(dict(shown.fields), 110))
-    if shown.table is not None:
-        print(tabulate(shown.table.rows, shown.table.headers), end="\n\n")
-    print("\n".join(["sources:", *shown.references]))
+    result = entry(kind, options.name)
+    if result.fields:
+        print(write_yaml(dict(result.fields), 110))
+    if result.table is not None:
+        print(tabulate(result.table.rows, result.table.headers), end="\n\n")
+    print("\n".join(["sources:", *result.references]))
     return OK
 
 

@@ -49,9 +49,9 @@ def examine() -> list[Finding]:
         if name == "bitjoule":
             continue
         extra = re.search(r"extra == \W(\w+)", requirement)
-        need = NEEDED_FOR[extra[1]] if extra else "energy experiments"
+        needed_for = NEEDED_FOR[extra[1]] if extra else "energy experiments"
         remedy = f"pip install 'bitjoule[{extra[1]}]'" if extra else f"pip install {name}"
-        findings.append(Finding(name, _version(name), need, remedy))
+        findings.append(Finding(name, _version(name), needed_for, remedy))
     packages = "your system's package manager"
     findings += [
         Finding("c++", _compiler(), "bitjoule rtl verify, simulate", packages),
@@ -83,8 +83,8 @@ def _perl() -> str:
     return match[1] if match else ""
 
 
-def _program(name: str, ask: str = "--version") -> str:
+def _program(name: str, option: str = "--version") -> str:
     if shutil.which(name) is None:
         return ""
-    done = subprocess.run([name, ask], capture_output=True, text=True, timeout=10, check=False)
-    return next((line.strip() for line in done.stdout.split("\n") if line.strip()), "")
+    process = subprocess.run([name, option], capture_output=True, text=True, timeout=10, check=False)
+    return next((line.strip() for line in process.stdout.split("\n") if line.strip()), "")

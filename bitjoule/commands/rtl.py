@@ -40,9 +40,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "rtl", help="generate, verify, simulate or synthesise the accelerator",
         description="Generate the accelerator as Verilog, verify it, run models on it, or synthesise it.",
     )  # fmt: skip
-    below = rtl.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    subcommands = rtl.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    generate = below.add_parser(
+    generate = subcommands.add_parser(
         "generate", help="write the accelerator as Verilog",
         description="Write the accelerator as Verilog, and a JSON file of the same name that describes its ports, "
         "packing and parameters.",
@@ -54,7 +54,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )  # fmt: skip
     generate.set_defaults(command=_generate)
 
-    verify = below.add_parser(
+    verify = subcommands.add_parser(
         "verify",
         help="compare the accelerator with NumPy in a simulator",
         description="Run directed corner cases and random matmuls in a simulator, and compare every result and cycle "
@@ -88,8 +88,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="directory for waveforms (default: %(default)s)",
     )
     verify.set_defaults(command=_verify)
-    add_simulate(below)
-    add_synthesize(below)
+    add_simulate(subcommands)
+    add_synthesize(subcommands)
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
@@ -133,8 +133,8 @@ def _generate(options: argparse.Namespace, _: Sequence[str]) -> int:
     _needs_packages("amaranth")
     config = read_configuration(options.configuration)
     target = Path(options.output) if options.output is not None else Path(f"{_name(options.configuration)}.v")
-    described = target.with_suffix(".json") if target.name else target
-    if target.is_dir() or not target.name or described == target:
+    description_file = target.with_suffix(".json") if target.name else target
+    if target.is_dir() or not target.name or description_file == target:
         raise whole_file(str(target), "is not a file name for Verilog", "a file name such as accelerator.v")
     if not target.parent.is_dir():
         raise whole_file(str(target.parent), "is not a directory", "an existing directory for the Verilog file")
@@ -145,11 +145,11 @@ def _generate(options: argparse.Namespace, _: Sequence[str]) -> int:
     text = re.sub(r"\[\s+((?:-?\d+,\s+)*-?\d+)\s+\]", lambda match: f"[{' '.join(match[1].split())}]", text)
     try:
         _write(target, accelerator_verilog(config))
-        _write(described, text)
+        _write(description_file, text)
     except OSError as error:
         raise whole_file(str(target), f"cannot be written ({error.strerror})", "a writable path") from None
     size = f"{config.lanes} lanes x {config.columns} columns, {config.weight_encoding}"
-    print(f"{target}: {size}; described by {described}")
+    print(f"{target}: {size}; described by {description_file}")
     return OK
 
 
@@ -189,13 +189,13 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
     cases = [*directed, *requested, *random]
     name = _name(options.configuration)
     with tempfile.TemporaryDirectory(prefix="bitjoule-") as scratch:
-        _say(f"building {name} for {options.simulator}")
+        _show_status(f"building {name} for {options.simulator}")
         hardware = Hardware(
             config, Path(scratch), options.simulator, waves=options.waves, verilog=verilog,
         )  # fmt: skip
         report = hardware.verify(cases, progress=_progress if sys.stderr.isatty() else None)
-        _say("")
-        waveform = _keep(hardware.waveform(), options.out, name) if options.waves else None
+        _show_status("")
+        waveform = _copy_waveform(hardware.waveform(), options.out, name) if options.waves else None
         if report.failure and not options.waves:
             waveform = _waveform_of(report, cases, config, Path(scratch) / "again", options, verilog)
     rows = [
@@ -257,13 +257,13 @@ def _waveform_of(
     """Repeat the failing case and the one before it with a waveform."""
     from bitjoule.sim.bench.verification import Hardware
 
-    _say("building again for a waveform of the failing case")
-    again: Hardware = Hardware(config, folder, options.simulator, waves=True, verilog=verilog)
-    again.verify(cases[max(0, report.cases - 1) : report.cases + 1])
-    return _keep(again.waveform(), options.out, _name(options.configuration))
+    _show_status("building again for a waveform of the failing case")
+    hardware: Hardware = Hardware(config, folder, options.simulator, waves=True, verilog=verilog)
+    hardware.verify(cases[max(0, report.cases - 1) : report.cases + 1])
+    return _copy_waveform(hardware.waveform(), options.out, _name(options.configuration))
 
 
-def _keep(waveform: Path | None, out: Path, name: str) -> Path | None:
+def _copy_waveform(waveform: Path | None, out: Path, name: str) -> Path | None:
     if waveform is None:
         return None
     out.mkdir(parents=True, exist_ok=True)
@@ -290,11 +290,11 @@ def _mismatch(failure: dict[str, Any], seed: int, waveform: Path | None) -> str:
     return "\n".join(lines)
 
 
-def _say(text: str) -> None:
+def _show_status(text: str) -> None:
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def _progress(done: int, total: int) -> None:
     with contextlib.suppress(OSError):
-        _say(f"case {done} of {total}")
+        _show_status(f"case {done} of {total}")

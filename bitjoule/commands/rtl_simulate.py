@@ -12,15 +12,15 @@ KEYS = ("config", "engine", "model", "weights", "random_weights", "prompt", "new
         "clock_mhz", "toggles")  # fmt: skip
 
 
-def add_simulate(below: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_simulate(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``rtl simulate``.
 
     Parameters
     ----------
-    below
+    subcommands
         Subparsers of ``rtl``.
     """
-    command = below.add_parser(
+    command = subcommands.add_parser(
         "simulate",
         help="run a BitNet model with its integer matmuls on the simulated accelerator",
         description="Generate text with a BitNet model. The integer matmuls of its linear layers run on the Verilated "

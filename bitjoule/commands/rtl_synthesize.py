@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 OK = 0
 
 
-def add_synthesize(below: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_synthesize(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``rtl synthesize``.
 
     Parameters
     ----------
-    below
+    subcommands
         Subparsers of ``rtl``.
     """
-    parser = below.add_parser(
+    parser = subcommands.add_parser(
         "synthesize",
         help="print area, delay and energy of the accelerator in the cells of a library",
         description="Synthesise an array in the cells of a library, check the netlist against NumPy, and print its "
@@ -54,9 +54,9 @@ def library_error(files: Sequence[str], error: Exception) -> InputError:
     error
         The error that they cause.
     """
-    named = ", ".join(files)
+    names = ", ".join(files)
     wrong, expected = split_message(error, "Liberty files of one library and corner")
-    return whole_file(named, wrong.removeprefix(f"{named}: "), expected)
+    return whole_file(names, wrong.removeprefix(f"{names}: "), expected)
 
 
 def add_library(parser: argparse.ArgumentParser) -> None:

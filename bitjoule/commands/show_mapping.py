@@ -62,14 +62,14 @@ def show_mapping(options: argparse.Namespace) -> str:
     from bitjoule.energy_models.system.steps import MatmulKind
     from bitjoule.experiments.names.lookup import is_path
 
-    def known(kind: str, name: str | None, entries: dict[str, Any]) -> Any:
+    def entry_named(kind: str, name: str | None, entries: dict[str, Any]) -> Any:
         if name not in entries:
             wrong, expected = unknown_name(kind, name, entries) if name else (f"no {kind}", f"--{kind} NAME")
             raise InputError([Problem("show mapping", 1, kind, wrong, expected)])
         return entries[name]
 
     is_file = is_path(options.name)
-    platform = read_platform(Path(options.name)) if is_file else known("platform", options.name, platforms())
+    platform = read_platform(Path(options.name)) if is_file else entry_named("platform", options.name, platforms())
     size = SIZE.fullmatch(options.matmul or "")
     if size is None:
         raise InputError(
@@ -85,8 +85,8 @@ def show_mapping(options: argparse.Namespace) -> str:
         )
     m, k, n = map(int, size.groups())
     name = Path(options.name).stem if is_file else options.name
-    scheme = known("scheme", options.scheme, schemes())
-    machine = Machine(scheme, platform, known("technology", options.technology, technologies()), name)
+    scheme = entry_named("scheme", options.scheme, schemes())
+    machine = Machine(scheme, platform, entry_named("technology", options.technology, technologies()), name)
     try:
         problem = machine.problem(MatmulKind.STANDALONE, m, k, n, resident=False, reserved_bits=0.0)
     except UnpricedError as error:

@@ -78,15 +78,15 @@ def kinds() -> Mapping[str, RegisteredKind]:
     """
     expected = f"a module with {', '.join(NAMES)}"
     registered: dict[str, RegisteredKind] = {}
-    of_key: dict[str, str] = {}
+    name_of_key: dict[str, str] = {}
     for name, plugin in with_ours(GROUP, BUILT_IN).items():
         module: Any = plugin.load(expected)
         missing = [attribute for attribute in NAMES if not hasattr(module, attribute)]
         if missing:
             raise plugin.error(f"{plugin.value} has no {', '.join(missing)}", expected)
-        if module.KEY in of_key:
-            raise plugin.error(f"its KEY {module.KEY!r} is already used by {of_key[module.KEY]}", "a unique KEY")
-        of_key[module.KEY] = name
+        if module.KEY in name_of_key:
+            raise plugin.error(f"its KEY {module.KEY!r} is already used by {name_of_key[module.KEY]}", "a unique KEY")
+        name_of_key[module.KEY] = name
         registered[name] = RegisteredKind(module, plugin)
     return registered
 

@@ -46,8 +46,8 @@ def run(ready: "Ready[Work]", progress: Progress) -> "Outcome[GatesResult]":
     experiment = work.experiment
     result = run_gates(work, progress, libraries)
     tables = {"results": [result.results], "summary": [result.summary]}
-    written = experiment.model_dump(mode="json", exclude_none=True)
-    return Outcome(result, tables, written, result.inputs, {"operands": experiment.gates.effort.seed})
+    inlined = experiment.model_dump(mode="json", exclude_none=True)
+    return Outcome(result, tables, inlined, result.inputs, {"operands": experiment.gates.effort.seed})
 
 
 def summary(outcome: "Outcome[GatesResult]", max_rows: int) -> str:

@@ -57,9 +57,9 @@ def run(ready: "Ready[PricesInput]", _: Progress) -> Outcome[PricesResult]:
 
     experiment = ready.work.experiment
     table = prices_table(ready.work)
-    written = experiment.model_dump(mode="json", exclude_none=True)
+    inlined = experiment.model_dump(mode="json", exclude_none=True)
     result = PricesResult(experiment.name, experiment.description, table)
-    return Outcome(result, {"summary": [table]}, written, ready.work.inputs)
+    return Outcome(result, {"summary": [table]}, inlined, ready.work.inputs)
 
 
 def summary(outcome: Outcome[PricesResult], _: int) -> str:
