@@ -1,4 +1,4 @@
-"""The whole accelerator: inside with Amaranth's streams, outside with AXI4-Stream ports."""
+"""The top level of the accelerator, with Amaranth's streams inside and AXI4-Stream ports outside."""
 
 from typing import Any
 
@@ -25,14 +25,14 @@ def result_layout(config: AcceleratorConfig) -> data.StructLayout:
 
     Notes
     -----
-    ``sums``: a token's sums, one a column. ``malformed``: no sums, but the answer to a malformed command. ``end``: the
-    last beat of the command.
+    ``sums``: a token's sums, one per column. ``malformed``: no sums, but the answer to a malformed command. ``end``:
+    the last beat of the command.
     """
     return data.StructLayout({"sums": sums_layout(config), "malformed": 1, "end": 1})
 
 
 class Accelerator(wiring.Component):
-    """Y = X W for trits W, by additions; or, to compare with, for numbers W, by multiplications.
+    """Y = X W for trits W, by additions; or, as a baseline, for numbers W, by multiplications.
 
     Latency: `config.latency_cycles` from a token's last activations to its sums. Throughput: lanes * columns weights a
     cycle while operands are offered and results taken.
@@ -199,7 +199,7 @@ class AxiAccelerator(wiring.Component):
     m_axis_results_tuser : Out(1)
         The command was malformed; tdata means nothing.
     *_tvalid, *_tready, *_tlast
-        As AXI4-Stream says. tlast of the results marks the last beat of a command; that of the inputs is not looked at.
+        As AXI4-Stream defines them. tlast of the results marks the last beat of a command; tlast of inputs is ignored.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

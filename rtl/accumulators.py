@@ -10,7 +10,7 @@ from bitjoule.rtl.config import AcceleratorConfig
 
 
 def sums_layout(config: AcceleratorConfig) -> data.ArrayLayout:
-    """Return the sums of one token, one a column, each two's complement.
+    """Return the sums of one token, one per column, each two's complement.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ class Accumulators(wiring.Component):
     Ports
     -----
     valid : In(1)
-        A token's dot products are there.
+        A token's dot products are valid.
     first, last : In(1)
-        They begin, complete its sums; complete ones are not kept.
+        They begin or complete its sums; complete sums are not stored.
     token : In
         The token's place in its block.
     previous : Out

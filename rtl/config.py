@@ -1,4 +1,4 @@
-"""What an accelerator is built from, checked, and every width that follows."""
+"""The parameters of an accelerator, checked, and every width that follows."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
@@ -75,10 +75,10 @@ class AcceleratorConfig:
         Bits of an activation. Of trits: two's complement, 1 to 8, by default 8. Activations are what the weights are
         with ``int8`` (8 bits) and ``fp16`` (16 bits).
     weight_encoding
-        How trits stand in the weight stream: ``binary1``, ``ternary2`` or ``ternary5``. Or weights that are
+        Code of the trits in the weight stream: ``binary1``, ``ternary2`` or ``ternary5``. Or weights that are
         multiplied, the baselines: ``int8`` or ``fp16``.
     pipeline
-        Registers inside the adder tree, 0 to 4; the first stands between the tree and the accumulators' adder. With
+        Registers inside the adder tree, 0 to 4; the first lies between the tree and the accumulators' adder. With
         ``fp16`` 0 to 9, also between the multipliers and the tree.
     datapath
         ``carry_save`` (compressors on whole words; least area and energy in cells), ``carry_chain`` (a tree of
@@ -133,7 +133,7 @@ class AcceleratorConfig:
     def _bus_faults(self) -> list[Fault]:
         bus = self.weight_bus_bits
         tile = self.tile_bits
-        if _whole(bus) and bus > 0 and bus % 8 == 0 and bus <= MAX_BUS_BITS and (bus >= tile or tile % bus == 0):
+        if _is_integer(bus) and bus > 0 and bus % 8 == 0 and bus <= MAX_BUS_BITS and (bus >= tile or tile % bus == 0):
             return []
         parts = [tile // beats for beats in range(1, tile // 8 + 1) if tile % (8 * beats) == 0]
         allowed = ", ".join(map(str, parts[:6])) + (", ..." if len(parts) > 6 else "")
@@ -147,12 +147,12 @@ class AcceleratorConfig:
         ]
 
     @classmethod
-    def from_mapping(cls, given: dict[str, Any]) -> "AcceleratorConfig":
+    def from_mapping(cls, mapping: dict[str, Any]) -> "AcceleratorConfig":
         """Return a configuration from keys and values, as a YAML file holds them.
 
         Parameters
         ----------
-        given
+        mapping
             Keys are the parameters of this class.
 
         Raises
@@ -160,14 +160,14 @@ class AcceleratorConfig:
         ConfigError
             A key is unknown or missing, or a value is not allowed.
         """
-        known = [field.name for field in fields(cls)]
+        keys = [field.name for field in fields(cls)]
         needed = ("lanes", "columns", "max_k", "weight_bus_bits")
-        faults = [Fault(key, "unknown key", "one of " + ", ".join(known)) for key in given if key not in known]
-        faults += [Fault(key, "is missing", "a whole number") for key in needed if key not in given]
+        faults = [Fault(key, "unknown key", "one of " + ", ".join(keys)) for key in mapping if key not in keys]
+        faults += [Fault(key, "is missing", "a whole number") for key in needed if key not in mapping]
         missing = [fault.key for fault in faults]
         filled = {"lanes": 8, "columns": 1, "max_k": 1, "weight_bus_bits": 8}
         try:
-            config = cls(**(filled | {key: value for key, value in given.items() if key in known}))
+            config = cls(**(filled | {key: value for key, value in mapping.items() if key in keys}))
         except ConfigError as error:
             guessed = {*missing, *(["weight_bus_bits"] if {"lanes", "columns"} & set(missing) else [])}
             faults += [fault for fault in error.faults if fault.key not in guessed]
@@ -181,7 +181,7 @@ class AcceleratorConfig:
 
     @property
     def encoding(self) -> Encoding:
-        """How weights stand in the weight stream."""
+        """The code of the weights in the weight stream."""
         return (ENCODINGS | WORDS)[self.weight_encoding]
 
     @property
@@ -232,7 +232,7 @@ class AcceleratorConfig:
         return 2 + self.pipeline
 
 
-def _whole(value: object) -> bool:
+def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -242,7 +242,7 @@ def _brief(value: object) -> str:
 
 
 def _outside(key: str, value: object, allowed: range) -> list[Fault]:
-    if _whole(value) and value in allowed:
+    if _is_integer(value) and value in allowed:
         return []
     span = f"a whole number from {allowed[0]} to {allowed[-1]}" if len(allowed) > 1 else f"{allowed[0]}"
     return [Fault(key, f"got {_brief(value)}", span)]

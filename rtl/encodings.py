@@ -13,8 +13,8 @@ A code word holds `trits` trits of neighbouring columns in `bits` bits.
     fifth trit (0, +1, -1) with both pairs present; h = 3 says that a pair is (0, 0) and the freed field holds the fifth
     trit. 13 of the 256 bytes are second names of trits that another byte names; they decode, but are never written.
 
-Weights that are multiplied need no code. ``int8`` is two's complement; ``fp16`` is IEEE 754's binary16, and stands here
-as the integer with its bits.
+Weights that are multiplied need no code. ``int8`` is two's complement; ``fp16`` is IEEE 754's binary16, given here as
+the integer with its bits.
 """
 
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ class Encoding:
         The trits of every code word, by its value; the first trit is the lowest column's. Empty: a code word is the
         weight.
     zero
-        Whether the code can say zero.
+        Whether the code can encode zero.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Encoding:
         Raises
         ------
         ValueError
-            A value is not one that the code can say.
+            The code cannot encode a value.
         """
         padded = [*trits, *[self.padding()] * (-len(trits) % self.trits)]
         row = 0

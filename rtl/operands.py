@@ -1,4 +1,4 @@
-"""Operands as the columns take them: prepared once, before their registers, so that no column has to."""
+"""Operands as the columns take them: prepared once, before their registers, instead of in every column."""
 
 from amaranth.hdl import Module, Signal, Value, unsigned
 from amaranth.lib import wiring

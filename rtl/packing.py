@@ -1,4 +1,4 @@
-"""What stands where in the beats of the four streams: the one definition, in plain Python.
+"""The layout of the beats of the four streams: the reference definition, in plain Python.
 
 A beat is an integer; bit i of it is bit i of ``tdata``, so byte j of memory is bits 8j+7..8j. A floating-point number
 is the integer with its bits.
@@ -73,7 +73,7 @@ def weight_beats(config: AcceleratorConfig, rows: Sequence[Sequence[int]]) -> li
     config
         The encoding, the tile and the bus.
     rows
-        One a lane, each with one trit or word a column; missing lanes and columns are padded.
+        One per lane, each with one trit or word per column; missing lanes and columns are padded.
     """
     encoding = config.encoding
     missing = [encoding.padding()] * config.columns
@@ -93,7 +93,7 @@ def activation_beat(config: AcceleratorConfig, values: Sequence[int]) -> int:
     config
         Lanes and activation bits.
     values
-        One a lane; missing lanes must be, and are, zero.
+        One per lane; missing lanes are zero, as they must be.
     """
     mask = (1 << config.activation_bits) - 1
     beat = 0
@@ -103,7 +103,7 @@ def activation_beat(config: AcceleratorConfig, values: Sequence[int]) -> int:
 
 
 def result_sums(config: AcceleratorConfig, beat: int) -> list[int]:
-    """Return the sums of one beat of results, one a column.
+    """Return the sums of one beat of results, one per column.
 
     Parameters
     ----------
@@ -164,8 +164,8 @@ def matmul_results(config: AcceleratorConfig, beats: Sequence[int], m: int, n: i
         The matmul's sizes.
     """
     product: list[list[int]] = [[] for _ in range(m)]
-    given = iter(beats)
+    stream = iter(beats)
     for tile in tiles(config, m, 1, n):
         for row in product[tile.m : tile.m + tile.tokens]:
-            row += result_sums(config, next(given))[: n - tile.n]
+            row += result_sums(config, next(stream))[: n - tile.n]
     return product

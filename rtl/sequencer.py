@@ -1,4 +1,4 @@
-"""Which tile, which token, which cycle: the loops of a matmul."""
+"""The loops of a matmul over tiles and tokens, cycle by cycle."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -10,7 +10,7 @@ COMMAND = data.StructLayout({"m": COMMAND_M_BITS, "k": COMMAND_K_BITS, "n": COMM
 
 
 def step_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """Return what travels down the pipeline beside the operands.
+    """Return the control signals that accompany the operands through the pipeline.
 
     Parameters
     ----------
@@ -73,15 +73,15 @@ class Sequencer(wiring.Component):
         """Build the sequencer."""
         m = Module()
         config = self._config
-        given = self.command.payload
+        command = self.command.payload
 
         active = Signal()
         malformed = Signal(reset_less=True)
         k = Signal(range(config.max_k + 1), reset_less=True)
-        n = Signal.like(given.n, reset_less=True)
+        n = Signal.like(command.n, reset_less=True)
         m_left, k_left, n_left = (
-            Signal.like(whole, name=name, reset_less=True)
-            for name, whole in (("m_left", given.m), ("k_left", k), ("n_left", n))
+            Signal.like(size, name=name, reset_less=True)
+            for name, size in (("m_left", command.m), ("k_left", k), ("n_left", n))
         )
         token = Signal(range(config.tokens))
 
@@ -131,12 +131,12 @@ class Sequencer(wiring.Component):
             m.d.sync += active.eq(self.command.valid)
             with m.If(self.command.valid):
                 m.d.sync += [
-                    malformed.eq((given.m == 0) | (given.k == 0) | (given.k > config.max_k) | (given.n == 0)),
-                    m_left.eq(given.m),
-                    k.eq(given.k),
-                    k_left.eq(given.k),
-                    n.eq(given.n),
-                    n_left.eq(given.n),
+                    malformed.eq((command.m == 0) | (command.k == 0) | (command.k > config.max_k) | (command.n == 0)),
+                    m_left.eq(command.m),
+                    k.eq(command.k),
+                    k_left.eq(command.k),
+                    n.eq(command.n),
+                    n_left.eq(command.n),
                     first_k.eq(1),
                 ]
         return m

@@ -32,7 +32,7 @@ def accelerator_verilog(config: AcceleratorConfig) -> str:
 
 
 _HEADER = """\
-// The {what} of bitjoule, generated with Amaranth {amaranth}. The JSON file beside it says from what.
+// The {kind} of bitjoule, generated with Amaranth {amaranth}. The JSON file beside it says from what.
 /* verilator lint_off WIDTHEXPAND */
 /* verilator lint_off WIDTHTRUNC */
 /* verilator lint_off UNUSEDSIGNAL */
@@ -40,8 +40,8 @@ _HEADER = """\
 
 
 def _header(config: AcceleratorConfig) -> str:
-    what = "baseline accelerator, with multipliers," if config.multiplies else "adder-only accelerator"
-    return _HEADER.format(what=what, amaranth=version("amaranth"))
+    kind = "baseline accelerator, with multipliers," if config.multiplies else "adder-only accelerator"
+    return _HEADER.format(kind=kind, amaranth=version("amaranth"))
 
 
 def _renumbered(module: re.Match[str]) -> str:
@@ -51,18 +51,18 @@ def _renumbered(module: re.Match[str]) -> str:
 
 
 def _share_modules(text: str) -> str:
-    """Write a module that stands several times under several names only once.
+    """Write a module that occurs under several names only once.
 
-    A column of the array stands once for each column: shared, the text shrinks, and a simulator compiles it once.
+    The columns of the array are alike: shared, the text shrinks, and a simulator compiles their module once.
     """
     first: dict[str, str] = {}
-    kept: dict[str, str] = {}
+    shared: dict[str, str] = {}
     for match in _MODULE.finditer(text):
-        kept[match[1]] = first.setdefault(match[2], match[1])
-    if len(first) == len(kept):
+        shared[match[1]] = first.setdefault(match[2], match[1])
+    if len(first) == len(shared):
         return text
-    once = _MODULE.sub(lambda match: match[0] if kept[match[1]] == match[1] else "", text)
-    return _share_modules(_INSTANCE.sub(lambda match: f"  {kept.get(match[1], match[1])} {match[2]} (\n", once))
+    once = _MODULE.sub(lambda match: match[0] if shared[match[1]] == match[1] else "", text)
+    return _share_modules(_INSTANCE.sub(lambda match: f"  {shared.get(match[1], match[1])} {match[2]} (\n", once))
 
 
 def description(config: AcceleratorConfig) -> dict[str, Any]:

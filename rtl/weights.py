@@ -32,7 +32,7 @@ def _decode_ternary5(byte: Value) -> tuple[list[Value], list[Value]]:
     full = ~h.all()
     a_zero = ~full & (~low[2] | (low[:2].all()))
     b_zero = ~full & low[2]
-    a = Mux(full, low, m)  # where h = 3 and a pair is left, it stands in m
+    a = Mux(full, low, m)  # with h = 3, the pair that is not (0, 0), if any, is in m
     fifth = Mux(full, h, Mux(low.all(), m[:2], low[:2]))
     pairs = [*_decode_pair(a, a_zero), *_decode_pair(m, b_zero)]
     return [*(plus for plus, _ in pairs), fifth[0]], [*(minus for _, minus in pairs), fifth[1]]
@@ -40,15 +40,15 @@ def _decode_ternary5(byte: Value) -> tuple[list[Value], list[Value]]:
 
 def _decode_pair(code: Value, zero: Value) -> list[tuple[Value, Value]]:
     c0, c1, c2 = code[0], code[1], code[2]
-    u_there, v_there = ~zero & ~(c2 & c1), ~zero & ~(c2 & ~c1)
+    u_nonzero, v_nonzero = ~zero & ~(c2 & c1), ~zero & ~(c2 & ~c1)
     u_negative = Mux(c2, c0, c1)
-    return [(u_there & ~u_negative, u_there & u_negative), (v_there & ~c0, v_there & c0)]
+    return [(u_nonzero & ~u_negative, u_nonzero & u_negative), (v_nonzero & ~c0, v_nonzero & c0)]
 
 
 class WeightLoader(wiring.Component):
     """Gathers the beats of the next tile behind the one in use, and holds the decoded one.
 
-    All beats of a tile but the last are taken as they come; the last is taken with `take`, and the tile stands at
+    All beats of a tile but the last are taken as they come; the last is taken with `take`, and the tile is at
     `plus` and `minus`, or at `weights`, in the cycle after. Throughput: a beat a cycle, as long as `take` does not come
     late.
 
@@ -114,12 +114,12 @@ class WeightLoader(wiring.Component):
 
     def _words(self, m: Module, tile: Value) -> list[Any]:
         config = self._config
-        held = Signal.like(self.weights, name="held_weights", reset_less=True)
-        m.d.comb += self.weights.eq(held)
+        held_weights = Signal.like(self.weights, name="held_weights", reset_less=True)
+        m.d.comb += self.weights.eq(held_weights)
         bits = config.encoding.bits
         places = (lane * config.columns + column for column in range(config.columns) for lane in range(config.lanes))
         words = (prepared_weight(m, f"weight{place}", config, tile.word_select(place, bits)) for place in places)
-        return [held.eq(Cat(*words))]
+        return [held_weights.eq(Cat(*words))]
 
     def _select_lines(self, m: Module, tile: Value) -> list[Any]:
         plus, minus = self._decoded(tile)

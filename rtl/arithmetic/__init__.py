@@ -8,5 +8,5 @@
     multiplication  products as rows to be added, for the baselines
     floating_point  adders and multipliers of any IEEE 754 format
     float_column    one column of the FP16 baselines
-    operators       single additions and multiplications, to compare with tables of costs
+    operators       single additions and multiplications, for comparison with tables of costs
 """

@@ -35,7 +35,7 @@ class Format:
 
     @property
     def bias(self) -> int:
-        """What the exponent field of a normal number holds more than its exponent."""
+        """The exponent field of a normal number minus its exponent."""
         return (1 << (self.exponent_bits - 1)) - 1
 
 
@@ -141,7 +141,7 @@ def multiplier(form: Format, word: Value) -> Value:
 
 
 def leading_zeros(m: Module, word: Value) -> Value:
-    """Return how many zeros stand above the highest one, or any number if there is none.
+    """Return how many zeros are above the highest one, or any number if there is none.
 
     Parameters
     ----------
@@ -279,8 +279,8 @@ def _packed(m: Module, form: Format, rounded: Value, sign: Value, zero: Value, s
     fraction, exponent = rounded[: form.fraction_bits], rounded[form.fraction_bits :]
     overflow = exponent[: form.exponent_bits].all() | exponent[form.exponent_bits :].any()
     ones = wire(m, "ones", special | (overflow & ~zero))
-    kept = ~(ones | zero).replicate(form.fraction_bits)
-    finite = Cat(fraction & kept, exponent[: form.exponent_bits] & ~zero.replicate(form.exponent_bits), sign & ~nan)
+    mask = ~(ones | zero).replicate(form.fraction_bits)
+    finite = Cat(fraction & mask, exponent[: form.exponent_bits] & ~zero.replicate(form.exponent_bits), sign & ~nan)
     return finite | Cat(Const(0, form.fraction_bits - 1), nan, ones.replicate(form.exponent_bits), Const(0, 1))
 
 
@@ -344,10 +344,10 @@ class Multiplier(wiring.Component):
         form = self._form
         places = form.fraction_bits + 1
         below = least[-1]  # subnormal: shifted right by one, and by as many places as the exponent is too small
-        exact, rest = significand[places - 1 :], significand[: places - 1].any()
-        half, lost_one = wire(m, "half", Mux(below, exact[1:], exact)), below & exact[0]
+        exact, sticky = significand[places - 1 :], significand[: places - 1].any()
+        half, lost_bit = wire(m, "half", Mux(below, exact[1:], exact)), below & exact[0]
         aligned, lost = shifted_right(m, half, ~least[:-1] & below.replicate(len(least) - 1))
         kept = Signal(places + 1)
         m.d.comb += kept.eq(aligned)
         base = least[: form.exponent_bits + 1] & ~below.replicate(form.exponent_bits + 1)
-        return _round(form, base, kept[1:], kept[0], rest | lost_one | lost)
+        return _round(form, base, kept[1:], kept[0], sticky | lost_bit | lost)

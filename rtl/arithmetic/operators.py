@@ -1,4 +1,4 @@
-"""Single operations on two numbers, combinational: what tables of operation costs price."""
+"""Single operations on two numbers, combinational: those that tables of operation costs price."""
 
 from amaranth.back import verilog
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Signal, Value
 
 
 def wire(m: Module, name: str, value: Value) -> Signal:
-    """Return a signal with a value: what is used often is then written once.
+    """Return a signal with a value, so that a value with many uses is written once.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def levels(operands: int, carry_save: bool) -> int:
 
 
 def cuts(count: int, pipeline: int) -> dict[int, int]:
-    """Return after which level how many registers stand.
+    """Return the number of registers after each level that has some.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def cuts(count: int, pipeline: int) -> dict[int, int]:
 def carry_save_sum(
     m: Module, rows: Sequence[Value], units: Sequence[Value], pipeline: int
 ) -> tuple[list[Value], list[Value]]:
-    """Reduce words to two whose sum is theirs.
+    """Reduce words to two with the same sum.
 
     Parameters
     ----------
@@ -193,14 +193,16 @@ def registered(
     name
         Names them.
     words, bits
-        What is registered.
+        Inputs of the registers.
     count
         Registers one behind the other; may be none.
     """
     for i in range(count):
         suffix = f"{name}_{i}" if count > 1 else name
-        held_words = [Signal.like(word, name=f"{suffix}_word{j}", reset_less=True) for j, word in enumerate(words)]
-        held_bits = [Signal(1, name=f"{suffix}_unit{j}", reset_less=True) for j in range(len(bits))]
-        m.d.sync += [held.eq(word) for held, word in zip([*held_words, *held_bits], [*words, *bits], strict=True)]
-        words, bits = held_words, held_bits
+        word_registers = [Signal.like(word, name=f"{suffix}_word{j}", reset_less=True) for j, word in enumerate(words)]
+        bit_registers = [Signal(1, name=f"{suffix}_unit{j}", reset_less=True) for j in range(len(bits))]
+        m.d.sync += [
+            register.eq(word) for register, word in zip([*word_registers, *bit_registers], [*words, *bits], strict=True)
+        ]
+        words, bits = word_registers, bit_registers
     return list(words), list(bits)
