@@ -46,7 +46,7 @@ def with_platform(resolved: Resolved, change: Change) -> Result:
 
 
 def registers(factor: float) -> Change:
-    """Return a change of what registers and accumulators cost."""
+    """Return a change of the energy of registers and accumulators."""
 
     def change(platform: Platform) -> Platform:
         arrays = {}
@@ -121,8 +121,8 @@ def wires(platform: Platform) -> Platform:
     changed = {}
     for name, buffer in platform.buffers.items():
         price = machine.access("buffer_read", buffer.holds[0])[0].nominal_pj + wire_pj
-        own = {"memory": None, "read_pj": price * buffer.width_bits, "write_pj": price * buffer.width_bits}
-        changed[name] = buffer.model_copy(update=own)
+        prices = {"memory": None, "read_pj": price * buffer.width_bits, "write_pj": price * buffer.width_bits}
+        changed[name] = buffer.model_copy(update=prices)
     return platform.model_copy(update={"buffers": changed})
 
 
@@ -133,12 +133,12 @@ def joules(result: Result) -> list[float]:
 
 
 def share(result: Result, components: tuple[str, ...]) -> list[float]:
-    """Return what is left of each scheme's and phase's energy without some components."""
+    """Return the fraction of each scheme's and phase's energy that remains without some components."""
     long = result.results
-    kept = long[~long["component"].isin(components)]
+    remaining = long[~long["component"].isin(components)]
     case = ["scheme", "phase"]
-    left, whole = (rows.groupby(case, observed=True, sort=False)["energy_pj"].sum() for rows in (kept, long))
-    return [float(value) for value in (left / whole)]
+    part, total = (rows.groupby(case, observed=True, sort=False)["energy_pj"].sum() for rows in (remaining, long))
+    return [float(value) for value in (part / total)]
 
 
 def main() -> None:

@@ -53,21 +53,21 @@ class Design:
 
 
 def designs(arguments: argparse.Namespace) -> list[Design]:
-    """Return what the command line asks for."""
-    found = []
+    """Return the designs that the command line requests."""
+    requested = []
     for path in arguments.config:
         config = read_configuration(str(path))
-        found.append(Design(path.stem, accelerator_verilog(config), TOP, config.lanes * config.columns, config))
+        requested.append(Design(path.stem, accelerator_verilog(config), TOP, config.lanes * config.columns, config))
     if arguments.verilog:
         trits = arguments.lanes * arguments.columns
-        found.append(Design(arguments.verilog.stem, arguments.verilog.read_text(), arguments.top, trits, None))
-    return found
+        requested.append(Design(arguments.verilog.stem, arguments.verilog.read_text(), arguments.top, trits, None))
+    return requested
 
 
 def measure(
     design: Design, mapped: Mapped, library: Library, arguments: argparse.Namespace, held: bool
 ) -> tuple[Energy, float]:
-    """Return the energy of a cycle and the part of it that its standard error is; check the sums first."""
+    """Return the energy of a cycle and its relative standard error; check the sums first."""
     assert design.config is not None
     words = arguments.words
     simulator = Simulator(mapped.netlist, "clk", words)

@@ -54,11 +54,11 @@ def rows(name: str, library: Library, activity: float, period_ns: float, folder:
     source.write_text(accelerator_verilog(read_configuration(name)))
     netlist = map_design(source, TOP, "clk", library, folder, Options(), Goals(math.nan, 0.5)).netlist
     clock_nets = set(clock_tree(netlist, set(netlist.inputs["clk"])))
-    # OpenSTA applies the wire load that a library selects; to a library without one it is told of none.
+    # OpenSTA applies the wire load that a library selects, and none for a library without one.
     wires = library.own_wire_load(netlist.area_um2)
     analysis = sta.analyse(netlist, library, clock_nets, wires)
     theirs = timing.analyse(netlist, folder / "merged.lib", "clk", library, folder)
-    found = {
+    results = {
         "OpenSTA": (theirs, opensta_power(netlist, library, "clk", activity, period_ns, folder)),
         "ours, its weights": (
             analysis.timing,
@@ -69,14 +69,14 @@ def rows(name: str, library: Library, activity: float, period_ns: float, folder:
     return [
         {
             "netlist": f"{name}, {library.voltage_v:g} V",
-            "by": by,
+            "by": method,
             "period ns": delays.period_ns if delays else math.nan,
             "internal": power.internal * 1e6,
             "switching": power.switching * 1e6,
             "leakage": power.leakage * 1e6,
             "total": power.total * 1e6,
         }
-        for by, (delays, power) in found.items()
+        for method, (delays, power) in results.items()
     ]
 
 
@@ -88,12 +88,12 @@ def main() -> None:
     parser.add_argument("--activity", type=float, default=0.2, help="toggles of each net in a period")
     parser.add_argument("--period-ns", type=float, default=10.0, help="clock period")
     arguments = parser.parse_args()
-    found: list[dict[str, object]] = []
+    table: list[dict[str, object]] = []
     for library in [Library(paths) for paths in arguments.liberty or [[default_liberty()]]]:
         for name in arguments.config:
             with tempfile.TemporaryDirectory() as folder:
-                found += rows(name, library, arguments.activity, arguments.period_ns, Path(folder))
-    print(tabulate(found, headers="keys", tablefmt="github", floatfmt=".5g"))
+                table += rows(name, library, arguments.activity, arguments.period_ns, Path(folder))
+    print(tabulate(table, headers="keys", tablefmt="github", floatfmt=".5g"))
 
 
 if __name__ == "__main__":

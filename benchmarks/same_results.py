@@ -21,7 +21,7 @@ SHOWN = 3  # differing rows printed for each table
 
 
 def differences(old: Path, new: Path) -> Iterator[str]:
-    """Yield what differs between two tables, at most `SHOWN` rows of it.
+    """Yield the differences of two tables, at most `SHOWN` rows.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ def main(old_folder: Path, new_folder: Path) -> int:
     differing = 0
     for table in tables:
         new = new_folder / table
-        found = list(differences(old_folder / table, new)) if new.is_file() else ["the new version wrote none"]
-        differing += bool(found)
-        for text in found:
+        lines = list(differences(old_folder / table, new)) if new.is_file() else ["the new version wrote none"]
+        differing += bool(lines)
+        for text in lines:
             print(f"{table}: {text}")
     print(f"{len(tables)} tables compared, {differing} differ")
     return int(differing > 0 or not tables)

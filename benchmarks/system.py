@@ -24,7 +24,7 @@ from bitjoule.experiments.energy.grid import grid_of
 from bitjoule.experiments.energy.resolve import Resolved, read_experiment
 from bitjoule.experiments.energy.runner import run
 
-ONE = """\
+SINGLE = """\
 name: one
 accounting: system
 models: [llama-3-8b]
@@ -58,7 +58,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def read(folder: Path, text: str) -> Resolved:
+def resolved_from(folder: Path, text: str) -> Resolved:
     """Read an experiment from text."""
     path = folder / "experiment.yaml"
     path.write_text(text)
@@ -77,17 +77,17 @@ def main() -> None:
             times.append(seconds(lambda problem=problem: search(problem)))  # type: ignore[misc]
         tiles = candidates(problem)
         tried = 0 if tiles is None else int(np.prod(np.broadcast_shapes(*(np.shape(size) for size in tiles))))
-        what = f"M {m}, K {k}, N {n} on {name}, mapping searched ({tried:,} tried)"
-        print(f"| {what} | {1e3 * statistics.median(times):.1f} ms | <= 20 ms |")
+        label = f"M {m}, K {k}, N {n} on {name}, mapping searched ({tried:,} tried)"
+        print(f"| {label} | {1e3 * statistics.median(times):.1f} ms | <= 20 ms |")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         search.cache_clear()
-        one = grid_of(read(folder, ONE))
-        cold_s = seconds(lambda: evaluate(one, np.array([0])))
-        warm_s = statistics.median(seconds(lambda: evaluate(one, np.array([0]))) for _ in range(200))
+        grid = grid_of(resolved_from(folder, SINGLE))
+        cold_s = seconds(lambda: evaluate(grid, np.array([0])))
+        warm_s = statistics.median(seconds(lambda: evaluate(grid, np.array([0]))) for _ in range(200))
         print(f"| prefill and decode of llama-3-8b, cold | {1e3 * cold_s:.0f} ms | <= 500 ms |")
         print(f"| the same, mappings known | {1e3 * warm_s:.2f} ms | <= 1 ms |")
-        sweep = read(folder, SWEEP)
+        sweep = resolved_from(folder, SWEEP)
         cases = len(grid_of(sweep))
         search.cache_clear()
         cold_s = seconds(lambda: run(sweep))
@@ -99,9 +99,9 @@ def main() -> None:
         arguments = ["run", str(folder / "experiment.yaml"), "--out", name, "--no-plots", "--jobs", "1"]
         begun = time.perf_counter()
         assert cli.main(arguments) == 0
-        whole_s = time.perf_counter() - begun
+        command_s = time.perf_counter() - begun
         megabytes = (folder / "sweep" / "results.csv").stat().st_size / 1e6
-        print(f"| the same with every file written ({megabytes:.0f} MB) | {cases / whole_s:,.0f} cases/s | |")
+        print(f"| the same with every file written ({megabytes:.0f} MB) | {cases / command_s:,.0f} cases/s | |")
     print(f"| peak memory of all this | {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB | |")
 
 

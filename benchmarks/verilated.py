@@ -106,7 +106,7 @@ def random_trits(rng: np.random.Generator, k: int, n: int) -> np.ndarray[tuple[i
 
 def build_s(config: AcceleratorConfig) -> float:
     """Return the seconds that a build takes where the cache is empty."""
-    kept = build_cache.cache_folder
+    cache_folder = build_cache.cache_folder
     with tempfile.TemporaryDirectory() as folder:
         build_cache.cache_folder = lambda: Path(folder)
         try:
@@ -114,7 +114,7 @@ def build_s(config: AcceleratorConfig) -> float:
             Verilated(config).close()
             return time.perf_counter() - begin_s
         finally:
-            build_cache.cache_folder = kept
+            build_cache.cache_folder = cache_folder
 
 
 if __name__ == "__main__":
