@@ -203,7 +203,7 @@ def _pairs(entries: Sequence[_Entry | None], at: At, model: Indices) -> tuple[Fl
 
 
 class _Counter:
-    """Collects actions; a scheme decides which of them happen and in which format."""
+    """Collects actions; the scheme decides which actions happen, and their formats."""
 
     def __init__(self, schemes: tuple[Scheme, ...], scheme: Indices, accounting: Accounting) -> None:
         self.scheme = scheme

@@ -1,7 +1,7 @@
 """The overhead of the papers' printed memory over weights and tables, fitted to their numbers.
 
 b1.58's Table 1 prints gigabytes that weights, embedding and LM head do not reach. The overhead is taken as a constant
-and a part in proportion to layers x hidden, as a KV cache is, alike for every format.
+and a part proportional to layers x hidden, as of a KV cache, the same for every format.
 """
 
 import math

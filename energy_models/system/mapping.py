@@ -3,9 +3,9 @@
 Three levels: off-chip memory, buffers, and the array with its weight registers and accumulators. Off-chip memory hands
 the buffers tiles of m1 x k1 x n1; of these the array takes tiles of m0 x k0 x n0, as large as its weight registers
 (k0 n0) and accumulators (m0 n0) allow; a block of lanes x columns weights serves one token a cycle. An operand is
-fetched anew whenever a loop of its own runs between two uses: of each level's loops, that depends on the innermost one
+fetched again whenever a loop over it runs between two uses: of each level's loops, that depends on the innermost one
 only, so three orders stand for all six. A last, smaller tile runs the loops of a whole one: what has to make room there
-makes room here. Weights are loaded ahead, beside the computing: the array waits if that path is the slower one overall.
+makes room here. Weights are loaded ahead, in parallel with computing: the array waits if that path is slower overall.
 """
 
 import math

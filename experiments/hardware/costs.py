@@ -161,7 +161,7 @@ def matmul_costs(
 def _moved(
     machine: Machine, config: AcceleratorConfig, kind: MatmulKind, shape: MatmulShape
 ) -> tuple[MatmulProblem, Moved]:
-    """Return the matmul, its values as wide as they are in the streams, and the values that move."""
+    """Return the matmul, with values of the streams' widths, and the values that move."""
     m, k, n = shape
     streamed = streams(config, *shape)
     blocks, n_tiles = -(-m // config.tokens), -(-n // config.columns)

@@ -1,8 +1,9 @@
-"""The output folder: replaced as a whole or left as it was.
+"""The output folder: replaced as a whole or left unchanged.
 
-A run writes into a hidden folder beside the target, holds its lock while it lives, and renames it at the end.
-Whatever a killed run left behind is unlocked, so that the next run recognises it: an unfinished folder is removed, and
-an earlier result that was already moved aside is moved back. A lock is a hidden file beside the folder, gone with it.
+A run writes into a hidden folder next to the target, holds its lock while it runs, and renames it at the end. The
+folders that a killed run left behind are unlocked, so that the next run recognises them: an unfinished folder is
+removed, and an earlier result that was already moved aside is moved back. A lock is a hidden file next to the folder,
+removed with it.
 """
 
 import json

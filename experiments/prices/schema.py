@@ -1,4 +1,4 @@
-"""What the file of a price experiment may say: the key ``compare``, pairs of technologies."""
+"""The schema of the file of a price experiment: the key ``compare``, pairs of technologies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
