@@ -59,10 +59,10 @@ def quantities(path: Path) -> Mapping[str, tuple[float, ...]]:
     InputError
         The header or a row is wrong.
     """
-    found: dict[str, tuple[float, ...]] = {}
+    numbers: dict[str, tuple[float, ...]] = {}
     for line, row in read_facts(path, COLUMNS):
-        found[row["quantity"]] = (*found.get(row["quantity"], ()), positive(path, line, row, "value"))
-    return found
+        numbers[row["quantity"]] = (*numbers.get(row["quantity"], ()), positive(path, line, row, "value"))
+    return numbers
 
 
 _numbers = cache(quantities)

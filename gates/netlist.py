@@ -56,10 +56,10 @@ class Netlist:
 
     def sinks(self) -> dict[int, list[tuple[Instance, str]]]:
         """Return which input pins each net drives."""
-        found: dict[int, list[tuple[Instance, str]]] = defaultdict(list)
+        by_net: dict[int, list[tuple[Instance, str]]] = defaultdict(list)
         for instance, pin in self.pins("input"):
-            found[instance.nets[pin]].append((instance, pin))
-        return found
+            by_net[instance.nets[pin]].append((instance, pin))
+        return by_net
 
     def pins(self, direction: str) -> Iterator[tuple[Instance, str]]:
         """Yield the pins of a direction."""
@@ -186,9 +186,9 @@ def read_netlist(path: Path, top: str, library: Library) -> Netlist:
 
 
 def _instance(name: str, cell: dict[str, Any], library: Library) -> Instance:
-    known = library.cells[cell["type"]]
+    library_cell = library.cells[cell["type"]]
     nets = {pin: _net(bits[0]) for pin, bits in cell["connections"].items() if bits}
-    return Instance(name, known, nets)
+    return Instance(name, library_cell, nets)
 
 
 def _net(bit: int | str) -> int:

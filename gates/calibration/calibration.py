@@ -225,8 +225,8 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
     CalibrationError
         The arrays are too small.
     """
-    features = table([counts(found) for found in measurements], TERMS)
-    energies = table([dict(zip("lnh", found.band_fj, strict=True)) for found in measurements], "lnh")
+    features = table([counts(measurement) for measurement in measurements], TERMS)
+    energies = table([dict(zip("lnh", measurement.band_fj, strict=True)) for measurement in measurements], "lnh")
     _check_terms(config, features)
     nominal = nonnegative_fit(features, energies[:, 1])
     low, high = (energies[:, end].sum() / energies[:, 1].sum() for end in (0, 2))
@@ -237,7 +237,7 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
         raise CalibrationError(
             f"{config.lanes} lanes x {config.columns} columns are too few to separate the MACs from the rest"
         )
-    largest = max(measurements, key=lambda found: (not found.held, found.macs))
+    largest = max(measurements, key=lambda measurement: (not measurement.held, measurement.macs))
     size = AcceleratorConfig.from_mapping(dict(largest.config))
     return MeasuredMac(
         weights=weight_format(config),
@@ -278,8 +278,8 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
     CalibrationError
         An array is too small.
     """
-    kinds = [(weight_format(one), activation_format(one), one.accumulation) for one in plan.configs]
-    twice = next((one for one in kinds if kinds.count(one) > 1), None)
+    kinds = [(weight_format(config), activation_format(config), config.accumulation) for config in plan.configs]
+    twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
     if twice is not None:
         raise CalibrationError(f"duplicate kind of array {' x '.join(twice[:2])}; expected one array per kind")
     parse_operands(plan.stimulus)
@@ -303,11 +303,11 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
     for done, (operation, number_format) in enumerate(plan.operators):
         progress(done, steps, f"{operation} {number_format}")
         operations.append(measured_operation(operation, number_format, library, plan.effort))
-    found: dict[AcceleratorConfig, list[Measurement]] = {config: [] for config in plan.configs}
+    by_config: dict[AcceleratorConfig, list[Measurement]] = {config: [] for config in plan.configs}
     for done, (config, size, stimulus) in enumerate(jobs, len(plan.operators)):
         kind = f"{weight_format(config)} x {activation_format(config)}"
         progress(done, steps, f"{kind}, {size.lanes} x {size.columns}, {stimulus}")
-        found[config].append(measure(size, library, stimulus, plan.effort))
+        by_config[config].append(measure(size, library, stimulus, plan.effort))
     progress(steps, steps, "")
     return MeasuredTechnology(
         description=f"Measured on our netlists in the cells of {short_name(library)}",
@@ -320,12 +320,12 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
             liberty=[LibertyFile(file=name, sha256=sha256) for name, sha256 in fingerprints(library).items()],
             voltage_v=library.voltage_v,
             stimulus=_stimulus(plan),
-            wires=_wires(library, (one for several in found.values() for one in several)),
+            wires=_wires(library, (measurement for group in by_config.values() for measurement in group)),
             missing=MISSING,
             versions={name: importlib.metadata.version(name) for name in ("amaranth", "bitjoule", "numpy", "pyosys")},
         ),
         operations=operations,
-        macs=[measured_mac(config, measurements) for config, measurements in found.items()],
+        macs=[measured_mac(config, measurements) for config, measurements in by_config.items()],
     )
 
 
@@ -340,10 +340,10 @@ def _stimulus(plan: Plan) -> str:
 
 
 def _wires(library: Library, measurements: Iterable[Measurement]) -> str:
-    rules = [library.wire_load(found.area_um2, found.cells) for found in measurements]
+    rules = [library.wire_load(measurement.area_um2, measurement.cells) for measurement in measurements]
     names = sorted({rule.name for rule in rules})
-    several = f"{names[0]}, or by other pitches" if len(names) > 1 else names[0]
-    return f"{several}; {rules[0].ff_per_um:g} fF/um"
+    rule_text = f"{names[0]}, or by other pitches" if len(names) > 1 else names[0]
+    return f"{rule_text}; {rules[0].ff_per_um:g} fF/um"
 
 
 def measured_operation(operation: str, number_format: str, library: Library, effort: Effort) -> MeasuredOperation:
@@ -358,14 +358,14 @@ def measured_operation(operation: str, number_format: str, library: Library, eff
     effort
         How long it is run.
     """
-    found = measure_operator(operation, number_format, library, effort)
+    measurement = measure_operator(operation, number_format, library, effort)
     return MeasuredOperation(
         operation="add" if operation == "add" else "mul",
         format=number_format,
-        energy_pj=band(*(energy_fj * PJ_PER_FJ for energy_fj in found.band_fj)),
-        area_um2=rounded(found.area_um2),
-        leakage_nw=rounded(found.leakage_nw),
-        delay_ns=rounded(found.delay_ns),
+        energy_pj=band(*(energy_fj * PJ_PER_FJ for energy_fj in measurement.band_fj)),
+        area_um2=rounded(measurement.area_um2),
+        leakage_nw=rounded(measurement.leakage_nw),
+        delay_ns=rounded(measurement.delay_ns),
     )
 
 

@@ -32,13 +32,13 @@ def nonnegative_fit(features: Floats, energies: Floats) -> Floats:
         raise ValueError("an energy is not positive")
     scaled = features / energies[:, np.newaxis]
     coefficients = np.zeros(terms)
-    kept = identifiable(features)
-    while kept:
-        found = np.linalg.lstsq(scaled[:, kept], np.ones(count), rcond=None)[0]
-        if (found >= 0).all():
-            coefficients[kept] = found
+    selected = identifiable(features)
+    while selected:
+        solution = np.linalg.lstsq(scaled[:, selected], np.ones(count), rcond=None)[0]
+        if (solution >= 0).all():
+            coefficients[selected] = solution
             break
-        kept.pop(int(np.argmin(found * np.abs(scaled[:, kept]).max(axis=0))))
+        selected.pop(int(np.argmin(solution * np.abs(scaled[:, selected]).max(axis=0))))
     return coefficients
 
 
@@ -50,12 +50,12 @@ def identifiable(features: Floats) -> list[int]:
     features
         As for `nonnegative_fit`.
     """
-    kept: list[int] = []
+    independent: list[int] = []
     scaled = features / np.maximum(features.max(axis=0), 1e-300)
     for term in range(features.shape[1]):
-        if np.linalg.matrix_rank(scaled[:, [*kept, term]]) > len(kept):
-            kept.append(term)
-    return kept
+        if np.linalg.matrix_rank(scaled[:, [*independent, term]]) > len(independent):
+            independent.append(term)
+    return independent
 
 
 def relative_errors(features: Floats, energies: Floats, coefficients: Floats) -> Floats:

@@ -195,7 +195,7 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
         activity = simulator.measure(source.steady(simulator, cycles), WARM_UP_CYCLES)
         energy = EnergyModel(netlist, library, simulator.clock_nets).energy(activity)
         parts = parts_of(netlist, config)
-        found = Measurement(
+        measurement = Measurement(
             config=config.as_mapping(),
             stimulus=stimulus,
             held=held,
@@ -214,7 +214,7 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
             parts_settled_fj=energy_by_part_fj(energy, parts, settled=True),
             parts_um2=by_part((instance.cell.area_um2 for instance in netlist.instances), parts),
         )
-        (folder / _FILE).write_text(json.dumps(asdict(found)), encoding="utf-8")
+        (folder / _FILE).write_text(json.dumps(asdict(measurement)), encoding="utf-8")
 
     stored = json.loads((cached(f"measurement-{key}", build) / _FILE).read_text(encoding="utf-8"))
     return Measurement(**stored)

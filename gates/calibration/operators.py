@@ -104,7 +104,7 @@ def measure_operator(operation: str, number_format: str, library: Library, effor
         cycles = _WARM_UP_CYCLES + effort.cycles
         activity = simulator.measure(_checked(simulator, operation, number_format, random, cycles), _WARM_UP_CYCLES)
         energy = EnergyModel(netlist, library, ()).energy(activity)
-        found = OperatorMeasurement(
+        measurement = OperatorMeasurement(
             settled_fj=energy.settled_fj,
             total_fj=energy.total_fj,
             wire_settled_fj=energy.wire_fj[0],
@@ -115,7 +115,7 @@ def measure_operator(operation: str, number_format: str, library: Library, effor
             delay_ns=timing_of(netlist, library, set()).through_ns,
             cells=len(netlist.instances),
         )
-        (folder / _FILE).write_text(json.dumps(asdict(found)), encoding="utf-8")
+        (folder / _FILE).write_text(json.dumps(asdict(measurement)), encoding="utf-8")
 
     stored = json.loads((cached(f"operator-{key}", build) / _FILE).read_text(encoding="utf-8"))
     return OperatorMeasurement(**stored)

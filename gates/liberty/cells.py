@@ -97,10 +97,10 @@ class Cell:
 
     @cached_property
     def _tables(self) -> dict[str, tuple[tuple[Power, ...], tuple[Arc, ...]]]:
-        found = self.reader.pin_tables(self.name, self.source)
-        if not set(self.pins) <= set(found):
+        tables = self.reader.pin_tables(self.name, self.source)
+        if not set(self.pins) <= set(tables):
             raise LibertyError(f"{self.reader.path}: cell {self.name}: unbalanced braces in its tables")
-        return found
+        return tables
 
     def powers(self, pin: str, grounds: bool = False) -> tuple[Power, ...]:
         """Return the ``internal_power`` groups of a pin, those of ground rails only if asked for.
@@ -126,11 +126,11 @@ class Cell:
     @cached_property
     def is_combinational(self) -> bool:
         """Whether each output is a function of the inputs."""
-        read = {pin for name in self.outputs if (function := self.pins[name].function) for pin in function.pins}
-        return bool(self.outputs) and self.flip_flop is None and not self.clock_gate and self._all_known(read)
+        read_pins = {pin for name in self.outputs if (function := self.pins[name].function) for pin in function.pins}
+        return bool(self.outputs) and self.flip_flop is None and not self.clock_gate and self._all_known(read_pins)
 
-    def _all_known(self, read: set[str]) -> bool:
-        return read <= set(self.inputs) and all(self.pins[name].function for name in self.outputs)
+    def _all_known(self, read_pins: set[str]) -> bool:
+        return read_pins <= set(self.inputs) and all(self.pins[name].function for name in self.outputs)
 
     def table(self, output: str) -> int:
         """Return the truth table of an output over the inputs in their order."""

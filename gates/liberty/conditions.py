@@ -32,9 +32,9 @@ class States:
     def values(self) -> dict[str, NDArray[np.uint64]]:
         """The value of each pin, 0 or 1, in each state."""
         state = self.cell.flip_flop
-        known = [function.pins for pin in self.cell.outputs if (function := self.cell.pins[pin].function)]
+        function_pins = [function.pins for pin in self.cell.outputs if (function := self.cell.pins[pin].function)]
         # A clock gate's output and latch are no function of its inputs: they are free here.
-        free = {pin for powers in self._conditions for pin in powers} | {pin for pins in known for pin in pins}
+        free = {pin for powers in self._conditions for pin in powers} | {pin for pins in function_pins for pin in pins}
         names = dict.fromkeys([*self.cell.inputs, *sorted(free)])
         if state is not None:
             names |= {state.state: None}

@@ -68,13 +68,13 @@ def smallest_flip_flop(library: Library) -> Cell:
         and len(cell.inputs) == 2 + len(state.idle)
     ]
     plain = library.smallest(cell for cell in usable if not cell.state.asynchronous)
-    found = plain or library.smallest(usable)
-    if found is None:
+    smallest = plain or library.smallest(usable)
+    if smallest is None:
         raise LibertyError(
             f"{_files(library)}: no usable flip-flop; expected a cell with ff (...), a data pin, a rising clock, no "
             "other input except resets and presets that can be tied off, and no dont_use"
         )
-    return found
+    return smallest
 
 
 def check_cells(library: Library, cells: Iterable[Cell]) -> None:

@@ -45,10 +45,10 @@ class Group:
         LibertyError
             There is none.
         """
-        found = self.attributes.get(name, self.complex_attributes.get(name))
-        if found is None:
+        value = self.attributes.get(name, self.complex_attributes.get(name))
+        if value is None:
             raise LibertyError(f"{self.kind} ({self.arguments}) has no {name}")
-        return found
+        return value
 
     def number(self, name: str, default: float | None = None) -> float:
         """Return an attribute that is a number.
@@ -147,12 +147,12 @@ def numbers(text: str) -> NDArray[np.float64]:
         Something in it is no number.
     """
     try:
-        found = np.array([float(item) for item in text.replace('"', " ").replace(",", " ").split()])
+        values = np.array([float(item) for item in text.replace('"', " ").replace(",", " ").split()])
     except ValueError as error:
         raise LibertyError(f"not a list of numbers: {error}") from None
-    if not np.isfinite(found).all():
+    if not np.isfinite(values).all():
         raise LibertyError(f"not a list of finite numbers: {text.strip()[:40]}")
-    return found
+    return values
 
 
 def read_units(library: Group) -> Units:

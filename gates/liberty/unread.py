@@ -7,7 +7,7 @@ from bitjoule.gates.liberty.axes import read_at_first_entry
 from bitjoule.gates.liberty.text import Group
 
 VECTORS = ("bus", "bundle", "ff_bank", "latch_bank")
-_NAMED = 3
+_SHOWN_NAMES = 3
 _TABLE = re.compile(
     r"\b(?:rise_power|fall_power|power|cell_rise|cell_fall|\w+_transition|\w+_constraint)\s*\(([^()]+)\)\s*\{"
 )
@@ -47,16 +47,16 @@ def _vectors(library: Group) -> list[str]:
 def _tables(library: Group, texts: Iterable[str]) -> list[str]:
     templates = {group.arguments: group for group in library.groups if group.kind.endswith("_template")}
     used = dict.fromkeys(name.strip(' "') for text in texts for name in _TABLE.findall(text))
-    found = []
+    remarks = []
     for name in used:
         axes = read_at_first_entry(templates[name]) if name in templates else []
-        found += [f"tables of template {name} are read only at the first entry of {axis}" for axis in axes]
+        remarks += [f"tables of template {name} are read only at the first entry of {axis}" for axis in axes]
     missing = [name for name in used if name not in templates and name != "scalar"]
     if missing:
-        found.append(f"no template names the axes of {_some(missing)}: assumed to be a transition time, then a load")
-    return found
+        remarks.append(f"no template names the axes of {_some(missing)}: assumed to be a transition time, then a load")
+    return remarks
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return ", ".join(names[:_SHOWN_NAMES]) + more

@@ -101,7 +101,7 @@ class Simulator:
         self._registers = self._find_registers()
 
     def _find_registers(self) -> list[_Registers]:
-        found: dict[tuple[str, int], list[tuple[int, Instance]]] = defaultdict(list)
+        by_clock: dict[tuple[str, int], list[tuple[int, Instance]]] = defaultdict(list)
         for number, instance in enumerate(self.netlist.instances):
             state = instance.cell.flip_flop
             if state is None:
@@ -111,9 +111,9 @@ class Simulator:
                 raise ValueError(f"{instance.cell.name} has a reset or preset that is not tied off")
             if pin not in instance.nets or instance.nets[pin] not in self.clock_nets:
                 raise ValueError(f"{instance.cell.name} is not clocked by the rising edge")
-            found[instance.cell.name, instance.nets[pin]].append((number, instance))
+            by_clock[instance.cell.name, instance.nets[pin]].append((number, instance))
         groups = []
-        for (_, clock), members in sorted(found.items()):
+        for (_, clock), members in sorted(by_clock.items()):
             instances = [instance for _, instance in members]
             cell = instances[0].cell
             inputs, outputs = _pin_nets(cell, instances)
@@ -240,10 +240,10 @@ def _evaluate(group: _Group, old: Words, new: Words) -> list[tuple[NDArray[np.in
 
 
 def _grouped(instances: Sequence[Instance]) -> list[_Group]:
-    found: dict[str, list[Instance]] = defaultdict(list)
+    by_type: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:
-        found[instance.cell.name].append(instance)
-    return [_Group(*_pin_nets(members[0].cell, members)) for _, members in sorted(found.items())]
+        by_type[instance.cell.name].append(instance)
+    return [_Group(*_pin_nets(members[0].cell, members)) for _, members in sorted(by_type.items())]
 
 
 def _pin_nets(
@@ -273,14 +273,14 @@ def _short(function: BooleanFunction) -> BooleanFunction:
 
 def clock_tree(netlist: Netlist, roots: set[int]) -> dict[int, int | None]:
     """Return the nets that carry the clock, and the net that enables each gated one."""
-    found: dict[int, int | None] = dict.fromkeys(roots)
+    enables: dict[int, int | None] = dict.fromkeys(roots)
     for instance in netlist.instances:
         if instance.cell.clock_gate:
             roles = instance.cell.roles
             if instance.nets[roles["clock_gate_clock_pin"]] not in roots:
                 raise ValueError("a clock gate is not on the clock itself")
-            found[instance.nets[roles["clock_gate_out_pin"]]] = instance.nets[roles["clock_gate_enable_pin"]]
-    return found
+            enables[instance.nets[roles["clock_gate_out_pin"]]] = instance.nets[roles["clock_gate_enable_pin"]]
+    return enables
 
 
 def _levels(netlist: Netlist, cells: Sequence[Instance], clock_nets: set[int]) -> tuple[dict[int, int], dict[int, int]]:

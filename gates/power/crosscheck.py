@@ -93,11 +93,11 @@ def opensta_power(
     )
     command = [program, "-no_splash", "-exit", str(script)]
     process = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    found = _TOTAL.search(process.stdout)
-    if found is None:
+    match = _TOTAL.search(process.stdout)
+    if match is None:
         raise RuntimeError(f"OpenSTA reported no power:\n{(process.stdout + process.stderr)[-2000:]}")
     # This OpenSTA prints watts, whatever the library's unit of power is.
-    return Watts(*(float(text) for text in found.groups()[:3]))
+    return Watts(*(float(text) for text in match.groups()[:3]))
 
 
 def as_opensta(
@@ -172,15 +172,15 @@ def _incomplete(powers: tuple[Power, ...], power: Power) -> bool:
 
 def _weight(cell: Cell, pin: str, related: str, power: Power, clocks: set[str], activity: float) -> float:
     """Return the weight that OpenSTA gives a table."""
-    known = {*cell.inputs, *cell.outputs}
+    pins = {*cell.inputs, *cell.outputs}
     if power.when is not None:
-        return _likely(_tree(power.when), known)
+        return _likely(_tree(power.when), pins)
     function = cell.pins[pin].function
     guessed = _guess(_tree(function), related) if related and function is not None else None
     if guessed is not None:
         causes = _CLOCK_ACTIVITY if related in clocks else activity
         effects = _CLOCK_ACTIVITY if pin in clocks else activity
-        return causes / effects * _likely(guessed, known)
+        return causes / effects * _likely(guessed, pins)
     return 1.0 if (related or pin) in clocks else 0.5
 
 
@@ -193,15 +193,15 @@ def _pin(tree: ast.expr) -> str:
     return str(ast.literal_eval(tree.slice)) if isinstance(tree, ast.Subscript) else ""
 
 
-def _likely(tree: ast.expr, known: set[str]) -> float:
+def _likely(tree: ast.expr, pins: set[str]) -> float:
     """Return how likely a function is to be true if its pins are independent and true half the time."""
     if isinstance(tree, ast.Subscript):
-        return 0.5 if _pin(tree) in known else 0.0
+        return 0.5 if _pin(tree) in pins else 0.0
     if isinstance(tree, ast.UnaryOp):
-        return 1.0 - _likely(tree.operand, known)
+        return 1.0 - _likely(tree.operand, pins)
     if not isinstance(tree, ast.BinOp):
         return 0.0
-    first, second = _likely(tree.left, known), _likely(tree.right, known)
+    first, second = _likely(tree.left, pins), _likely(tree.right, pins)
     if isinstance(tree.op, ast.BitAnd):
         return first * second
     both = first * second

@@ -129,11 +129,11 @@ class EnergyModel:
         bills = [self.pins.bill(toggles, activity) for toggles in (activity.settled, activity.total)]
         wired = [self.wired.bill(toggles, activity) for toggles in (activity.settled, activity.total)]
         total = bills[1]
-        of_nets = total.switching + total.internal
-        each = np.divide(of_nets, activity.total, out=np.zeros_like(of_nets), where=activity.total > 0.0)
+        net_fj = total.switching + total.internal
+        each = np.divide(net_fj, activity.total, out=np.zeros_like(net_fj), where=activity.total > 0.0)
         by_cycle = np.array([float(toggles @ each) for _, toggles in activity.by_cycle])
         parts: dict[str, float] = defaultdict(float)
-        for name, energy in zip(self._kinds, of_nets, strict=True):
+        for name, energy in zip(self._kinds, net_fj, strict=True):
             parts[name] += float(energy)
         parts["clock"] = float(total.clock.sum())
         parts["hidden"] = float(total.hidden.sum())
@@ -154,9 +154,9 @@ class EnergyModel:
 
     def _by_instance(self, bill: Bill) -> Floats:
         result: Floats = bill.hidden + bill.clock
-        of_nets = bill.switching + bill.internal
+        net_fj = bill.switching + bill.internal
         for net, number in self._driver.items():
-            result[number] += of_nets[net]
+            result[number] += net_fj[net]
         return result
 
 
@@ -213,9 +213,9 @@ class Meter:
         cell, members = prices.cell, prices.members
         edges = activity.clocked[members.numbers]
         changed = np.minimum(edges, activity.settled[members.nets[cell.outputs[0]]])
-        kept_fj, changed_fj = prices.clock_pin_fj()
+        unchanged_fj, changed_fj = prices.clock_pin_fj()
         charge_fj = cell.pins[cell.clock_pin()].capacitance_ff * self.volt_squared
-        result: Floats = edges * charge_fj + (edges - changed) * kept_fj + changed * changed_fj
+        result: Floats = edges * charge_fj + (edges - changed) * unchanged_fj + changed * changed_fj
         return result
 
     def _gate_fj(self, prices: Prices, activity: Activity) -> Floats:

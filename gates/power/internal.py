@@ -89,11 +89,11 @@ class Prices:
 
     def _output(self, pin: str) -> list[tuple[str, float, Floats]]:
         """Return for each table of an output its input, its likelihood and the energy of a toggle of each instance."""
-        found = []
+        tables = []
         for related in dict.fromkeys(name for power in self.cell.powers(pin) for name in power.related):
             powers = tuple(power for power in self.cell.powers(pin) if related in power.related)
-            found += self._caused(pin, related, powers)
-        return found
+            tables += self._caused(pin, related, powers)
+        return tables
 
     def _unrelated(self, pin: str) -> list[tuple[str, float, Floats]]:
         """Return the same of an output's tables without a related pin: they apply whichever input is the cause."""
@@ -109,13 +109,13 @@ class Prices:
         else:
             toggles = self.states.holds(None)
             same = toggles
-        found = []
+        tables = []
         for power, share in zip(powers, self.states.selects(powers, toggles), strict=True):
             if share > 0.0:
                 within = toggles & self.states.holds(power.when)
                 follows = bool((same & within).sum() * 2 >= within.sum())
-                found.append((related, float(share), self.edges_fj(power, pin, related, follows).mean(axis=0)))
-        return found
+                tables.append((related, float(share), self.edges_fj(power, pin, related, follows).mean(axis=0)))
+        return tables
 
     def _input(self, pin: str) -> Floats:
         """Return the energy of a toggle of an input that toggles no output, for each instance."""

@@ -83,42 +83,42 @@ def parts_of(netlist: Netlist, config: AcceleratorConfig) -> list[str]:
         for number, instance in enumerate(netlist.instances)
         if instance.cell.flip_flop is not None
     }
-    seen, lanes = _sources(netlist, config, banks)
+    sources, lanes = _sources(netlist, config, banks)
     feeds = _sinks(netlist, banks)
     order = _ordered(netlist)
     for instance in order:
         source, lane = Bank(0), 0
         for pin in instance.cell.inputs:
-            source |= seen[instance.nets[pin]]
+            source |= sources[instance.nets[pin]]
             lane |= lanes[instance.nets[pin]]
         for pin in instance.cell.outputs:
-            seen[instance.nets[pin]], lanes[instance.nets[pin]] = source, lane
+            sources[instance.nets[pin]], lanes[instance.nets[pin]] = source, lane
     for instance in reversed(order):
         fed = any(feeds[instance.nets[pin]] for pin in instance.cell.outputs)
         for pin in instance.cell.inputs:
             feeds[instance.nets[pin]] |= fed
     select = "multiply" if config.multiplies else "select"
-    found = []
+    parts = []
     for instance in netlist.instances:
         if instance.cell.clock_gate:
-            found.append("clock")
+            parts.append("clock")
         elif instance.cell.flip_flop is not None:
-            found.append("registers")
+            parts.append("registers")
         else:
             out = [instance.nets[pin] for pin in instance.cell.outputs]
-            one_lane = lanes[out[0]].bit_count() < 2
-            found.append(_part(seen[out[0]], one_lane, any(feeds[net] for net in out), select))
-    return found
+            in_one_lane = lanes[out[0]].bit_count() < 2
+            parts.append(_part(sources[out[0]], in_one_lane, any(feeds[net] for net in out), select))
+    return parts
 
 
-def _part(seen: Bank, one_lane: bool, feeds_column: bool, select: str) -> str:
-    if seen & Bank.INPUT:
+def _part(sources: Bank, in_one_lane: bool, feeds_column: bool, select: str) -> str:
+    if sources & Bank.INPUT:
         return "unpack"
-    if seen & Bank.SUMS:
+    if sources & Bank.SUMS:
         return "accumulate"
-    if seen & Bank.OPERANDS:
-        return select if one_lane else "tree"
-    if seen & Bank.COLUMN:
+    if sources & Bank.OPERANDS:
+        return select if in_one_lane else "tree"
+    if sources & Bank.COLUMN:
         return "tree" if feeds_column else "accumulate"
     return "control"
 
@@ -127,15 +127,15 @@ def _sources(
     netlist: Netlist, config: AcceleratorConfig, banks: dict[int, Bank]
 ) -> tuple[dict[int, Bank], dict[int, int]]:
     """Return, of each net that a register or input drives, what it holds, and of operands the lane, as a bit."""
-    seen: dict[int, Bank] = defaultdict(lambda: Bank(0))
+    sources: dict[int, Bank] = defaultdict(lambda: Bank(0))
     lanes: dict[int, int] = defaultdict(int)
     for port, nets in netlist.inputs.items():
         data = port in ("s_axis_weights_tdata", "s_axis_activations_tdata")
-        seen.update(dict.fromkeys(nets, Bank.INPUT if data else Bank.CONTROL))
-    operands = {number for number, held in banks.items() if held == Bank.OPERANDS}
+        sources.update(dict.fromkeys(nets, Bank.INPUT if data else Bank.CONTROL))
+    operands = {number for number, contents in banks.items() if contents == Bank.OPERANDS}
     places = {number: _place(netlist.instances[number].name) for number in operands}
     bits = {**weight_lines(config), "activations": activation_bits(config)}
-    for number, held in banks.items():
+    for number, contents in banks.items():
         instance = netlist.instances[number]
         lane = 0
         if number in operands:
@@ -143,9 +143,9 @@ def _sources(
             # Yosys calls a column's weights by its port, or by the vector of all columns, one after the other.
             lane = 1 << (index // bits[name.removeprefix("held_")] % config.lanes)
         for pin in instance.cell.outputs:
-            seen[instance.nets[pin]], lanes[instance.nets[pin]] = held, lane
-    seen[0] = seen[1] = Bank(0)
-    return seen, lanes
+            sources[instance.nets[pin]], lanes[instance.nets[pin]] = contents, lane
+    sources[0] = sources[1] = Bank(0)
+    return sources, lanes
 
 
 def _place(name: str) -> tuple[str, int]:
@@ -159,9 +159,9 @@ def _place(name: str) -> tuple[str, int]:
 def _sinks(netlist: Netlist, banks: dict[int, Bank]) -> dict[int, bool]:
     """Return the nets that a register in the column takes."""
     feeds: dict[int, bool] = defaultdict(bool)
-    for number, held in banks.items():
+    for number, contents in banks.items():
         instance = netlist.instances[number]
-        if held == Bank.COLUMN:
+        if contents == Bank.COLUMN:
             feeds.update(dict.fromkeys((instance.nets[pin] for pin in instance.cell.inputs), True))
     return feeds
 
@@ -199,10 +199,10 @@ def by_part(values: Iterable[float], parts: Sequence[str]) -> dict[str, float]:
     parts
         From `parts_of`.
     """
-    found: dict[str, float] = {part: 0.0 for part in PARTS if part in parts}
+    sums: dict[str, float] = {part: 0.0 for part in PARTS if part in parts}
     for part, value in zip(parts, values, strict=True):
-        found[part] += float(value)
-    return found
+        sums[part] += float(value)
+    return sums
 
 
 def energy_by_part_fj(energy: Energy, parts: Sequence[str], settled: bool = False) -> dict[str, float]:
@@ -226,7 +226,7 @@ def energy_by_part_fj(energy: Energy, parts: Sequence[str], settled: bool = Fals
     kind = 0 if settled else 1
     each = energy.by_instance_fj[kind]
     clocks: NDArray[np.float64] = energy.clock_by_instance_fj
-    found = by_part(each - clocks, parts)
-    found["clock"] = found.get("clock", 0.0) + float(clocks.sum())
+    by_part_fj = by_part(each - clocks, parts)
+    by_part_fj["clock"] = by_part_fj.get("clock", 0.0) + float(clocks.sum())
     total_fj = energy.settled_fj if settled else energy.total_fj
-    return found | {"input": total_fj - float(each.sum()), "wires": energy.wire_fj[kind]}
+    return by_part_fj | {"input": total_fj - float(each.sum()), "wires": energy.wire_fj[kind]}

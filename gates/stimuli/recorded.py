@@ -132,13 +132,13 @@ def _starts(
 ) -> list[_Trial]:
     tiled = [_tiled(config, *layer) for layer in layers]
     sizes = np.array([codes.size for codes, _ in layers])
-    found = []
+    starts = []
     for layer in random.choice(len(layers), trials, p=sizes / sizes.sum()):
         weights, activations = tiled[layer]
         n_tiles, k_tiles = weights.shape[:2]
         first_tile = int(random.integers(n_tiles)) * k_tiles
-        found.append(_Trial(weights, activations, first_tile, int(random.integers(len(activations)))))
-    return found
+        starts.append(_Trial(weights, activations, first_tile, int(random.integers(len(activations)))))
+    return starts
 
 
 def _tiled(config: AcceleratorConfig, codes: Codes, x: Codes) -> tuple[NDArray[np.int8], NDArray[np.int8]]:

@@ -54,10 +54,10 @@ def offered(simulator: Simulator, streams: Mapping[str, Iterable[Words]]) -> Ite
     streams
         The beats of each of `STREAMS`: bits x words.
     """
-    one, zero = constant(1, 1, simulator.words), constant(0, 1, simulator.words)
-    yield {"rst": one, "m_axis_results_tready": one}
+    high, low = constant(1, 1, simulator.words), constant(0, 1, simulator.words)
+    yield {"rst": high, "m_axis_results_tready": high}
     yield from repeat({}, _RESET_CYCLES - 1)
-    inputs = {"rst": zero}
+    inputs = {"rst": low}
     sources = {name: iter(beats) for name, beats in streams.items()}
     waiting = dict.fromkeys(sources, False)
     while True:
@@ -66,7 +66,7 @@ def offered(simulator: Simulator, streams: Mapping[str, Iterable[Words]]) -> Ite
                 continue
             beat = next(beats, None)
             waiting[name] = beat is not None
-            inputs[f"s_axis_{name}_tvalid"] = one if waiting[name] else zero
+            inputs[f"s_axis_{name}_tvalid"] = high if waiting[name] else low
             if beat is not None:
                 inputs[f"s_axis_{name}_tdata"] = beat
         yield inputs
@@ -171,7 +171,7 @@ def check(simulator: Simulator, stimulus: Stimulus, tiles: int) -> None:
         "weights": [beat for tile in weights for beat in stimulus.weight_beats(tile)],
         "activations": [stimulus.activation_beat(token) for block in activations for token in block],
     }
-    found: list[NDArray[np.generic]] = []
+    products: list[NDArray[np.generic]] = []
     simulator.settle()
     # Nothing waits for long: all beats are offered at once.
     limit = _RESET_CYCLES + tiles * max(tokens, config.tile_beats) + config.tile_beats + config.latency_cycles + 20
@@ -182,12 +182,12 @@ def check(simulator: Simulator, stimulus: Stimulus, tiles: int) -> None:
             if simulator.output("m_axis_results_tuser")[0, 0] & 1:
                 raise NetlistError("the netlist rejected a valid command as malformed")
             beats = from_words(simulator.output("m_axis_results_tdata"))
-            found.append(product_of_results(config, beats, stimulus.trials, config.columns))
-            if len(found) == tokens:
+            products.append(product_of_results(config, beats, stimulus.trials, config.columns))
+            if len(products) == tokens:
                 break
-    if len(found) < tokens:
+    if len(products) < tokens:
         raise NetlistError("the netlist returned no result")
-    for token, sums in enumerate(found):
+    for token, sums in enumerate(products):
         x = np.concatenate([block[token] for block in activations])
         w = np.concatenate(weights)
         for trial in range(stimulus.trials):

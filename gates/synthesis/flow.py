@@ -69,19 +69,19 @@ def map_design(
         What to reach.
     """
     sizes = sizing.find_sizes(library)
-    asked = not math.isnan(goals.period_ns)
-    found: list[Mapped] = []
+    has_goal = not math.isnan(goals.period_ns)
+    candidates: list[Mapped] = []
     for script in (*SMALL[: options.tries], FAST):
-        if script == FAST and (not asked or any(_meets(mapped, goals.period_ns) for mapped in found)):
+        if script == FAST and (not has_goal or any(_meets(mapped, goals.period_ns) for mapped in candidates)):
             continue
-        again = bool(found)
+        again = bool(candidates)
         netlist = synthesis.synthesise(verilog, top, library, folder, options, script, again)
         clock_nets = set(clock_tree(netlist, set(netlist.inputs[clock]) if clock else set()))
         sizing.use_inverse_outputs(netlist)
         sizing.bound_loads(netlist, sizes, clock_nets, goals.share)
-        found.append(Mapped(netlist, timing_of(netlist, library, clock_nets)))
-    best = min(found, key=lambda mapped: _order(mapped, goals.period_ns))
-    if _meets(best, goals.period_ns) or not asked:
+        candidates.append(Mapped(netlist, timing_of(netlist, library, clock_nets)))
+    best = min(candidates, key=lambda mapped: _order(mapped, goals.period_ns))
+    if _meets(best, goals.period_ns) or not has_goal:
         return best
     clock_nets = set(clock_tree(best.netlist, set(best.netlist.inputs[clock]) if clock else set()))
     return Mapped(

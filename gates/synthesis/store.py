@@ -56,8 +56,8 @@ def stored_netlist(
 @cache
 def tool_fingerprint() -> str:
     """Return a hash of everything that decides a netlist but the design and the library: our code and Yosys."""
-    here = Path(__file__).parents[1]
-    ours = [path.read_bytes() for path in (*sorted(here.rglob("*.py")), *sorted((here / "data").glob("*.csv")))]
+    folder = Path(__file__).parents[1]
+    ours = [path.read_bytes() for path in (*sorted(folder.rglob("*.py")), *sorted((folder / "data").glob("*.csv")))]
     return content_hash(importlib.metadata.version("pyosys"), *ours)
 
 
@@ -73,10 +73,10 @@ def write_netlist(netlist: Netlist, path: Path) -> None:
     """
     instances = [[instance.name, instance.cell.name, instance.nets] for instance in netlist.instances]
     names = {str(net): name for net, name in netlist.net_names.items()}
-    whole = {
+    document = {
         "top": netlist.top, "inputs": netlist.inputs, "outputs": netlist.outputs, "instances": instances, "names": names
     }  # fmt: skip
-    path.write_text(json.dumps(whole), encoding="utf-8")
+    path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def read_stored(path: Path, library: Library) -> Netlist:
@@ -89,7 +89,7 @@ def read_stored(path: Path, library: Library) -> Netlist:
     library
         Where its cells are.
     """
-    whole = json.loads(path.read_text(encoding="utf-8"))
-    instances = [Instance(name, library.cells[cell], nets) for name, cell, nets in whole["instances"]]
-    names = {int(net): name for net, name in whole["names"].items()}
-    return Netlist(whole["top"], whole["inputs"], whole["outputs"], instances, names)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    instances = [Instance(name, library.cells[cell], nets) for name, cell, nets in document["instances"]]
+    names = {int(net): name for net, name in document["names"].items()}
+    return Netlist(document["top"], document["inputs"], document["outputs"], instances, names)

@@ -73,11 +73,11 @@ def analyse(netlist: Netlist, liberty: Path, clock: str | None, library: Library
     process = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     (folder / "sta.log").write_text(process.stdout + process.stderr)
     pieces = _SECTION.split(process.stdout)
-    found = dict(zip(pieces[1::2], pieces[2::2], strict=True))
-    if not found:
+    sections = dict(zip(pieces[1::2], pieces[2::2], strict=True))
+    if not sections:
         raise RuntimeError(f"OpenSTA failed:\n{(process.stdout + process.stderr)[-2000:]}")
-    delays = {name: _delay(text, period) * library.time_unit_ns for name, text in found.items()}
-    cells = _CELL.findall(found.get("registers" if clock else "through", ""))
+    delays = {name: _delay(text, period) * library.time_unit_ns for name, text in sections.items()}
+    cells = _CELL.findall(sections.get("registers" if clock else "through", ""))
     period_ns, input_ns, output_ns, through_ns = (delays.get(name, math.nan) for name in reports)
     return Timing(
         period_ns,

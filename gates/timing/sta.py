@@ -245,11 +245,11 @@ def _fanout(netlist: Netlist) -> Floats:
 
 def by_cell(netlist: Netlist) -> list[tuple[Cell, Places, dict[str, Places]]]:
     """Return each cell type with the numbers of its instances and the nets at each of their pins."""
-    found: dict[str, list[int]] = defaultdict(list)
+    by_type: dict[str, list[int]] = defaultdict(list)
     for number, instance in enumerate(netlist.instances):
-        found[instance.cell.name].append(number)
+        by_type[instance.cell.name].append(number)
     groups = []
-    for numbers in found.values():
+    for numbers in by_type.values():
         members: list[Instance] = [netlist.instances[number] for number in numbers]
         cell = members[0].cell
         pins = (*cell.inputs, *cell.outputs)
