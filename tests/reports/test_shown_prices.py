@@ -39,7 +39,7 @@ def test_each_pair_has_a_table_of_both_prices_and_the_seconds_over_the_firsts():
         own = [row for row in ROWS if row[0] == pair]
         assert len(rows) == len(own)
         for shown, (first, second, operation, name, one, two, made_of) in zip(rows, own, strict=True):
-            assert (shown["operation"], shown["format"], shown[f"{first} is"]) == (operation, name, made_of)
+            assert (shown["operation"], shown["format"], shown[f"{first} derived from"]) == (operation, name, made_of)
             assert float(shown[f"{first} (pJ)"]) == pytest.approx(one[0], rel=THREE_DIGITS)
             assert float(shown[f"{second} (pJ)"]) == pytest.approx(two[0], rel=THREE_DIGITS)
             assert float(shown["ratio"]) == pytest.approx(two[0] / one[0], rel=THREE_DIGITS)
