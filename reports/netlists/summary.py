@@ -110,9 +110,10 @@ def _sparsity(summary: pd.DataFrame, max_rows: int) -> list[str]:
 
 def _parts(results: pd.DataFrame, summary: pd.DataFrame, max_rows: int) -> str:
     """Return the parts of a MAC's energy."""
-    table = by_part(results, shown_cases(summary)).head(max_rows)
+    table = by_part(results, shown_cases(summary))
     rows = [[*case, *map(significant, energies)] for case, energies in zip(table.index, table.to_numpy(), strict=True)]
-    return markdown(["library", "array", "operands", *(f"{part} (fJ)" for part in table.columns)], rows, [0, 1, 2])
+    headers = ["library", "array", "operands", *(f"{part} (fJ)" for part in table.columns)]
+    return markdown(headers, rows[:max_rows], [0, 1, 2]) + cut(len(rows), max_rows, "results.csv")
 
 
 def drawings(result: GatesResult) -> dict[str, Callable[[Theme], Figure]]:
