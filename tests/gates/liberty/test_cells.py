@@ -88,6 +88,9 @@ def test_a_unit_that_is_missing_or_none_is_named(tmp_path, name, wrong):
         ("max_capacitance : 60;", "", "no max_capacitance"),
         ('function : "!(A & B)"', 'function : "!(A & B"', "unbalanced parentheses"),
         ('function : "!(A & B)"', 'function : "A ? B"', "'A ? B' is not a Boolean function in Liberty syntax"),
+        ('function : "!(A & B)"', 'function : "A & & B"', "'A & & B': expected a pin, got &"),
+        ('function : "!(A & B)"', 'function : "A | "', "expected a pin, got the end of the function"),
+        ('function : "!(A & B)"', 'function : "(A & ) B"', "'(A & ) B': expected a pin, got )"),
         (
             'default_wire_load : "short";',
             'default_wire_load : "long";',

@@ -88,6 +88,17 @@ def test_energies_that_no_cell_can_have_are_refused(tmp_path):
     )
 
 
+@pytest.mark.parametrize("volts", [0.7, 1.8])
+def test_the_largest_energy_of_a_cell_goes_with_the_square_of_the_voltage(tmp_path, volts):
+    bound_fj = 200 * volts**2 * (1.0 + 1.0)  # of DFF, whose two input pins have 1 fF each
+    supply = ("nom_voltage : 1.0", f"nom_voltage : {volts}")
+    fine = inserted(tmp_path, "", supply, ('values ("3.0")', f'values ("{0.99 * bound_fj}")'))
+    check_cells(fine, fine.cells.values())
+    wrong = inserted(tmp_path, "", supply, ('values ("3.0")', f'values ("{1.01 * bound_fj}")'))
+    with pytest.raises(LibertyError, match=re.escape(f"expected at most {bound_fj:.3g} fJ, 200 times")):
+        check_cells(wrong, wrong.cells.values())
+
+
 def spare(cell, net):
     """Return a net for the outputs of a register that nothing reads."""
     return {pin: net for pin in cell.outputs if pin != "Q"}

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from bitjoule.gates.netlist import Instance, Netlist
 from bitjoule.gates.power.activity import clock_tree
 from bitjoule.gates.power.crosscheck import as_opensta, opensta_power
 from bitjoule.gates.timing.opensta import analyse as opensta_timing
@@ -49,3 +50,28 @@ def test_power_by_opensta_s_weights_is_opensta_s(configuration, node, open_node,
     assert ours.switching == pytest.approx(theirs.switching, rel=0.002)
     if node == "45nm":  # ASAP7 states no mean, and OpenSTA forgets a pin of each condition
         assert ours.leakage == pytest.approx(theirs.leakage, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("node", "register", "clock", "state", "inverter", "output"),
+    [
+        ("45nm", "DFF_X1", "CK", "Q", "INV_X1", "ZN"),
+        pytest.param("7nm", "DFFHQNx1_ASAP7_75t_R", "CLK", "QN", "INVx1_ASAP7_75t_R", "Y", marks=pytest.mark.slow),
+    ],
+)
+def test_cells_at_the_ports_are_read_at_the_slew_of_the_ports(
+    node, register, clock, state, inverter, output, open_node, tmp_path
+):
+    """Nothing is in front of them, so that the slew that OpenSTA is told counts in full."""
+    library = open_node(node)
+    register, inverter = library.cells[register], library.cells[inverter]
+    unused = {pin: 6 for pin in register.outputs if pin != state}
+    instances = [
+        Instance("inverter", inverter, {"A": 3, output: 5}),
+        Instance("register", register, {"D": 3, clock: 2, state: 4, **unused}),
+    ]
+    netlist = Netlist("top", {"clk": [2], "d": [3]}, {"q": [4], "n": [5]}, instances)
+    analysis = analyse(netlist, library, {2}, library.own_wire_load(netlist.area_um2))
+    theirs = opensta_power(netlist, library, "clk", ACTIVITY, PERIOD_NS, tmp_path)
+    ours = as_opensta(netlist, library, analysis, {2}, ACTIVITY, PERIOD_NS)
+    assert ours.internal == pytest.approx(theirs.internal, rel=0.001)

@@ -86,3 +86,27 @@ def test_a_cell_of_two_outputs_that_toggle_together_hides_what_neither_shows(tmp
     energy = EnergyModel(netlist, library, set(), SLEW_NS).energy(Activity(toggles, toggles, np.zeros(1), []))
     each_fj = sum(hand.HIDDEN_FJ) / 2 + hand.SLEW_FJ * SLEW_NS
     assert energy.parts_fj["hidden"] == pytest.approx((1 - 0.3 / (0.8 + 0.4)) * 0.8 * each_fj)
+
+
+@pytest.mark.parametrize("last", "YZ")
+def test_a_toggle_is_hidden_where_none_of_several_outputs_shows_it(tmp_path, last):
+    """Toggles of A show at Y where B is 1, at Z where C is 1: tables of those states are not the hidden toggle's."""
+    of_z = 'pin (C) { direction : input; capacitance : 1; } pin (Z) { direction : output; function : "A & C"; '
+    of_z += "max_capacitance : 60; }"
+    shown = hand._power(FF, (2.5, 4.5), when="B & !C") + hand._power(FF, (1.5, 3.5), when="!B & C")
+    cell = hand.cells(FF)["NAND"]
+    pin_a = "pin (A) { direction : input; capacitance : 2;\n"
+    assert pin_a in cell
+    cell = cell.replace(pin_a, pin_a + shown)
+    place = cell.index("pin (Y)") if last == "Y" else cell.rindex("}")
+    cell = cell[:place] + of_z + cell[place:]
+    library = hand.library(tmp_path, content=hand.text(FF, leave_out=("NAND",)).rstrip().removesuffix("}") + cell + "}")
+    assert library.cells["NAND"].outputs[-1] == last
+    c = Z + 1
+    nets = {"A": A, "B": B, "C": c, "Y": Y, "Z": Z}
+    netlist = Netlist("top", {"a": [A], "b": [B], "c": [c]}, {}, [Instance("nand", library.cells["NAND"], nets)])
+    toggles = np.zeros(c + 1)
+    toggles[A] = 0.8
+    energy = EnergyModel(netlist, library, set(), SLEW_NS).energy(Activity(toggles, toggles, np.zeros(1), []))
+    each_fj = sum(hand.HIDDEN_FJ) / 2 + hand.SLEW_FJ * SLEW_NS
+    assert energy.parts_fj["hidden"] == pytest.approx(0.8 * each_fj)
