@@ -154,6 +154,16 @@ def test_a_mistake_in_platforms_is_told_with_its_line(tmp_path, bitjoule, name):
     assert "''" not in err  # nothing is said of the name of what has none
 
 
+@pytest.mark.parametrize("member", ["fp16-egde", "nope.yaml", "broken.yaml"])
+def test_a_set_that_names_a_wrong_platform_for_a_scheme_does_not_lack_one(tmp_path, bitjoule, member):
+    write_files(tmp_path)
+    entry = f"- name: s\n    by_scheme:\n      bitnet-b1.58: ternary-edge\n      fp16: {member}"
+    status, out, err = bitjoule("check", experiment(tmp_path, GOOD.replace(ENTRY, entry)))
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1, err
+    assert "no platform" not in err
+
+
 def run(bitjoule, path: Path, out: Path, *more: str) -> Path:
     status, _, err = bitjoule("run", path, "--out", out, "--no-plots", *more)
     assert (status, err) == (0, "")
