@@ -70,7 +70,9 @@ def test_a_run_without_printed_cases_says_so():
     assert comparison_table(run(changed).comparison).endswith("\n\nNo case of this run has a published value.")
 
 
-@pytest.mark.parametrize(("accounting", "says"), [("arithmetic", "Memory, embedding"), ("mac", "Everything else is excluded")])
+@pytest.mark.parametrize(
+    ("accounting", "says"), [("arithmetic", "Memory, embedding"), ("mac", "Everything else is excluded")]
+)
 def test_the_summary_says_what_is_counted(resolved, small, accounting, says):
     assert says in summary_markdown(run(resolved(small, f"accounting={accounting}")))
 
