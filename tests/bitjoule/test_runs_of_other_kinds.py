@@ -1,13 +1,11 @@
 """`bitjoule run` and `check` of experiments on netlists and of prices: what is printed and what is written."""
 
 import json
-import re
 
 import pandas as pd
 import pytest
 import yaml
 
-from bitjoule import writing
 from bitjoule.commands.progress import ProgressLine
 from bitjoule.experiments.netlists import run as measuring
 from tests.experiments import measured
@@ -46,29 +44,6 @@ def test_a_run_on_netlists_prints_its_summary_and_writes_its_folder(tmp_path, bi
     assert summary["energy_fj"].tolist() == pytest.approx([100, 62.5, 50, 31.25])
     results = pd.read_csv(folder / "results.csv")
     assert results["energy_fj"].sum() == pytest.approx(summary["energy_fj"].sum())
-
-
-def test_a_terminal_shows_the_first_rows_of_each_table_and_summary_md_all(tmp_path, bitjoule, mine, small, monkeypatch):
-    monkeypatch.setattr(writing, "SHOWN_ROWS", 1)
-    (tmp_path / "small.yaml").write_text(small)
-    for path, long_tables in ((mine, 3), (tmp_path / "small.yaml", 1)):
-        status, shown, _ = bitjoule("run", path, "--out", tmp_path / "results", "--no-plots")
-        assert status == 0
-        whole = (tmp_path / "results" / path.stem / "summary.md").read_text()
-        assert "The first " not in whole
-        paragraphs = shown.split("\n\n")
-        places = [place for place, text in enumerate(paragraphs) if text.startswith("|")]
-        tables = [text.splitlines() for text in whole.split("\n\n") if text.startswith("|")]
-        cuts = 0
-        for place, lines in zip(places, tables, strict=True):
-            rows = len(lines) - 2
-            assert len(paragraphs[place].splitlines()) - 2 == min(rows, 1)
-            if rows > 1:
-                cuts += 1
-                assert re.fullmatch(
-                    rf"The first 1 of {rows} rows; all are in \w+\.csv\.", paragraphs[place + 1].strip()
-                )
-        assert cuts == long_tables
 
 
 def test_the_manifest_names_the_library_with_its_hash_the_command_and_the_seed(tmp_path, bitjoule, mine):
