@@ -5,7 +5,8 @@ BIN = $(VENV)/bin
 # The experiments that tell the story: the papers' numbers, what is left of them in a whole model, measured prices.
 STORY = full_model_vs_size full_model_measured context_sweep model_size_curve papers_with_measured_prices \
   full_model_components memory_footprint loss_vs_energy bitnet_table1 b158_mac_energy measured_vs_table
-QUICK = tests/energy_models tests/experiments tests/reports tests/rtl tests/bitjoule/test_wrong_input.py
+QUICK = tests/energy_models tests/experiments tests/reports tests/rtl/test_config.py tests/rtl/test_encodings.py \
+  tests/rtl/test_packing.py tests/bitjoule/test_wrong_input.py
 
 .PHONY: run test quick slow lint types contracts gallery benchmark mutants mutants-sample clean
 

@@ -29,6 +29,7 @@ def operators(verilog: str) -> str:
     return re.sub(r"@\s*(\*|\(\s*\*\s*\))", "", bare)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sampled(SHIPPED, 4, "searched for multiplications"))
 def test_no_shipped_configuration_multiplies(name, tmp_path):
     verilog = accelerator_verilog(read_configuration(name))

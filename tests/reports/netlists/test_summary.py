@@ -82,6 +82,7 @@ def drawings(found, theme):
         yield draw_bits(found.summary, theme)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
 @pytest.mark.parametrize("what", ODD)
 def test_no_text_lies_on_another_or_leaves_the_page(run, what, theme):
@@ -90,6 +91,7 @@ def test_no_text_lies_on_another_or_leaves_the_page(run, what, theme):
             assert_clean(figure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
 @pytest.mark.parametrize("name", shipped_experiments("netlists"))
 def test_the_pictures_of_shipped_experiments_are_as_clean(run, name, theme):
