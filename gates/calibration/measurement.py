@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bitjoule.gates.code_fingerprint import code_fingerprint
 from bitjoule.gates.constants import constant
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import fingerprints
@@ -18,7 +19,7 @@ from bitjoule.gates.stimuli.operands import OperandSource, Values
 from bitjoule.gates.stimuli.stimulus import Stimulus, check
 from bitjoule.gates.stimuli.texts import parse_operands
 from bitjoule.gates.synthesis.flow import Goals, timing_of
-from bitjoule.gates.synthesis.store import stored_netlist, tool_fingerprint
+from bitjoule.gates.synthesis.store import stored_netlist
 from bitjoule.gates.synthesis.yosys import Options
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
@@ -177,7 +178,7 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
         stimulus,
         json.dumps(asdict(effort)),
         *fingerprints(library).values(),
-        tool_fingerprint(),
+        code_fingerprint(__name__),
         np.__version__,
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.gates.calibration.measurement import Effort
+from bitjoule.gates.code_fingerprint import code_fingerprint
 from bitjoule.gates.constants import constant
 from bitjoule.gates.liberty.boolean import Words
 from bitjoule.gates.liberty.cells import Library
@@ -18,7 +19,7 @@ from bitjoule.gates.power.activity import WORD_BITS, Simulator
 from bitjoule.gates.power.energy import EnergyModel
 from bitjoule.gates.stimuli.stimulus import NetlistError, from_words, to_words
 from bitjoule.gates.synthesis.flow import Goals, timing_of
-from bitjoule.gates.synthesis.store import stored_netlist, tool_fingerprint
+from bitjoule.gates.synthesis.store import stored_netlist
 from bitjoule.gates.synthesis.yosys import Options
 from bitjoule.rtl.arithmetic.operators import operator_verilog
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
@@ -88,7 +89,7 @@ def measure_operator(operation: str, number_format: str, library: Library, effor
         The netlist does not compute what NumPy computes.
     """
     verilog = operator_verilog(operation, number_format)
-    key = content_hash(verilog, json.dumps(asdict(effort)), *fingerprints(library).values(), tool_fingerprint())
+    key = content_hash(verilog, json.dumps(asdict(effort)), *fingerprints(library).values(), code_fingerprint(__name__))
 
     def build(folder: Path) -> None:
         netlist = stored_netlist(

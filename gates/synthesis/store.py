@@ -1,12 +1,11 @@
 """Netlists in the cache: synthesising one takes seconds to minutes, and always gives the same."""
 
-import importlib.metadata
 import json
 import tempfile
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 
+from bitjoule.gates.code_fingerprint import code_fingerprint
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import fingerprints
 from bitjoule.gates.netlist import Instance, Netlist
@@ -15,6 +14,7 @@ from bitjoule.gates.synthesis.yosys import Options
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
 
 _FILE = "netlist.json"
+_FLOW = "bitjoule.gates.synthesis.flow"
 
 
 def stored_netlist(
@@ -41,7 +41,9 @@ def stored_netlist(
         Something could not be mapped.
     """
     settings = json.dumps([top, clock, asdict(options), asdict(goals)])
-    key = content_hash(verilog, settings, *fingerprints(library).values(), tool_fingerprint())
+    key = content_hash(
+        verilog, settings, *fingerprints(library).values(), code_fingerprint("bitjoule.gates.synthesis.flow")
+    )
 
     def build(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
@@ -51,14 +53,6 @@ def stored_netlist(
         write_netlist(mapped.netlist, folder / _FILE)
 
     return read_stored(cached(f"netlist-{key}", build) / _FILE, library)
-
-
-@cache
-def tool_fingerprint() -> str:
-    """Return a hash of everything that decides a netlist but the design and the library: our code and Yosys."""
-    folder = Path(__file__).parents[1]
-    ours = [path.read_bytes() for path in (*sorted(folder.rglob("*.py")), *sorted((folder / "data").glob("*.csv")))]
-    return content_hash(importlib.metadata.version("pyosys"), *ours)
 
 
 def write_netlist(netlist: Netlist, path: Path) -> None:
