@@ -1,8 +1,10 @@
 """The committed tables of the shipped experiments are those of a fresh run, and their pictures are there."""
 
+import csv
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bitjoule.execution import read
 from bitjoule.experiments.files import shipped_experiments
@@ -16,15 +18,19 @@ from tests.sampling import sampled
 GALLERY = Path(__file__).parents[2] / "reports" / "gallery"
 TABLES = ("summary", "published")
 QUICK = [name for kind in ("energy", "prices", "hardware") for name in shipped_experiments(kind)]
-# Minutes of synthesis each.
-NETLISTS = [name for name in shipped_experiments("netlists") if (GALLERY / name).is_dir()]
+NETLISTS = shipped_experiments("netlists")  # minutes of synthesis each
+ROWS = [
+    f"{name} {row}"
+    for name in NETLISTS
+    for row, _ in enumerate((GALLERY / name / "summary.csv").read_text().splitlines()[1:])
+]
 
 
 def test_every_shipped_experiment_is_in_the_gallery_and_nothing_else():
     assert {path.name for path in GALLERY.iterdir()} == {*QUICK, *NETLISTS}
 
 
-@pytest.mark.parametrize("name", [*QUICK, *sampled(NETLISTS, 1, "experiments on netlists that are run anew")])
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.dear) for name in NETLISTS)])
 def test_a_fresh_run_gives_the_committed_tables_and_every_picture_is_there_for_both_backgrounds(tmp_path, name):
     task = read(name)
     kind, outcome = kinds()[task.kind].kind, run(task, Silent())
@@ -38,3 +44,18 @@ def test_a_fresh_run_gives_the_committed_tables_and_every_picture_is_there_for_b
         assert path.read_text() == (GALLERY / name / path.name).read_text(), f"{path.name}: run `make gallery`"
     pictures = {f"{stem}{theme}.png" for stem in kind.pictures(outcome) for theme in ("", "_dark")}
     assert {path.name for path in (GALLERY / name).glob("*.png")} == pictures, "run `make gallery`"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", sampled(ROWS, 1, "netlists of the gallery"))
+def test_a_netlist_measured_anew_gives_the_committed_row(tmp_path, row):
+    name, place = row.split()
+    line = (GALLERY / name / "summary.csv").read_text().splitlines()[1 + int(place)]
+    with (GALLERY / name / "summary.csv").open() as handle:
+        committed = list(csv.DictReader(handle))[int(place)]
+    document = yaml.safe_load(NETLISTS[name].read_text())
+    (array,) = (array for array in document["gates"]["arrays"] if array["name"] == committed["array"])
+    document["gates"] |= {"arrays": [{**array, "stimuli": [committed["stimulus"]]}]}
+    del document["plots"], document["gates"]["stimuli"]
+    write_csv(run(read(document), Silent()).tables["summary"], tmp_path / "summary.csv")
+    assert (tmp_path / "summary.csv").read_text().splitlines()[1:] == [line], "run `make gallery`"
