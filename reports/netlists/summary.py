@@ -89,8 +89,9 @@ def _sparsity(summary: pd.DataFrame, max_rows: int) -> list[str]:
         parts.append(
             f"Does sparsity pay? {row['array']} in {row['library']}, {row[SWEPT]}: from {100 * shares[0]:.0f} to "
             f"{100 * shares[1]:.0f} % zeros a MAC goes from {significant(energies[0])} to {significant(energies[1])} "
-            f"fJ, {100 * row['saving']:.0f} % less. If zero weights cost nothing it would be "
-            f"{100 * row['ideal']:.0f} % less: an effectiveness of {100 * row['effectiveness']:.0f} %."
+            f"fJ, {100 * abs(row['saving']):.0f} % {'less' if row['saving'] >= 0 else 'more'}. If zero weights cost "
+            f"nothing it would be {100 * row['ideal']:.0f} % less: an effectiveness of "
+            f"{100 * row['effectiveness']:.0f} %."
         )
     rows = [
         [row["library"], row["array"], row[SWEPT], *(f"{100 * row[key]:.1f}" for key in SHARES)]

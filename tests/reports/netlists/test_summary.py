@@ -1,6 +1,7 @@
 """Summaries and pictures of experiments on netlists and of prices: values by a closed form, no text on another."""
 
 import re
+from dataclasses import replace
 from functools import cache
 
 import matplotlib as mpl
@@ -186,6 +187,13 @@ def test_the_summary_says_how_much_of_the_ideal_sparsity_pays(run):
     ) in text
     assert "ternary in NangateOpenCellLibrary with model:tiny-b158: 40.0 % zeros, 35.0 fJ, 50 % less than" in text
     assert "binary in" not in text.partition("## ")[0].partition("Does sparsity pay?")[2].partition("\n")[0]
+
+
+def test_a_sweep_in_which_zeros_cost_energy_says_more(run):
+    found = run()
+    dearer = found.summary.assign(energy_fj=np.where(found.summary["zero_share"] == 0.75, 120.0, 100.0))
+    text = gates_markdown(replace(found, summary=dearer), 200)
+    assert "goes from 100 to 120 fJ, 20 % more. If zero weights cost nothing it would be 75 % less" in text
 
 
 def test_every_row_says_how_many_times_the_first_rows_energy_it_takes(run):
