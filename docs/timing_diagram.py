@@ -10,12 +10,12 @@ from vcdvcd import VCDVCD
 
 from bitjoule.rtl.verilog import TOP
 from bitjoule.sim.accelerator.configurations import read_configuration
-from bitjoule.sim.accelerator.cycles import Shape
+from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.bench.cases import Case
 from bitjoule.sim.bench.verification import Hardware
 
 CONFIGURATION = "tiny_8x4"
-SHAPES = (Shape(2, 16, 4), Shape(1, 8, 4))
+SHAPES = (MatmulShape(2, 16, 4), MatmulShape(1, 8, 4))
 STREAMS = {"s_axis_command": "C", "s_axis_weights": "W", "s_axis_activations": "X", "m_axis_results": "Y"}
 
 
