@@ -202,7 +202,7 @@ def test_gradients_pass_straight_through(training):
 def test_a_short_training_lowers_the_loss_and_its_folder_loads_in_transformers(training, tmp_path, capsys, kind):
     torch, text = training.torch, (b"The sum of the elements over the axis. " * 200)
     schedule = training.train.Schedule(steps=40, batch=4, context=32, warm_up=10)
-    model = training.train.build_model(kind, training.train.Shape(num_hidden_layers=2), schedule.seed)
+    model = training.train.build_model(kind, training.train.TrainedShape(num_hidden_layers=2), schedule.seed)
     before = training.train.held_out_loss(model, text[:2000], 32)
     training.train.train(model, text, schedule)
     training.export.round_to_file(model)
@@ -212,7 +212,7 @@ def test_a_short_training_lowers_the_loss_and_its_folder_loads_in_transformers(t
     assert "step 40/40" in capsys.readouterr().err
     corpus = SimpleNamespace(train=text, held_out=text, versions={"numpy": "0"}, digest="0")
     values = {"batch": 4, "context": 32, "steps": 40, "seed": 1, "peak": 1.0}
-    report = training.export.Report(kind, after, after, 0.0, "The", values)
+    report = training.export.ExportReport(kind, after, after, 0.0, "The", values)
     training.export.save_model(model, tmp_path / "model", corpus, report)
     loaded = load(training, tmp_path / "model")
     tokens = training.train.bytes_of(text[:64])[None]
