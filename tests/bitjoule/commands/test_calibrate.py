@@ -15,6 +15,7 @@ def config(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_calibrate_writes_a_technology_that_an_experiment_can_name(bitjoule, config, tmp_path, monkeypatch):
     from bitjoule.gates.calibration import calibration
 

@@ -41,6 +41,7 @@ def test_energy_falls_with_the_share_of_zeros_and_rises_to_the_worst_case(freepd
     assert energies == sorted(energies)
 
 
+@pytest.mark.slow
 def test_weights_that_stay_for_several_tokens_cost_less_than_new_ones_in_each_cycle(freepdk45):
     many = AcceleratorConfig(lanes=32, columns=4, max_k=256, weight_bus_bits=256, tokens=8)
     one = AcceleratorConfig(lanes=32, columns=4, max_k=256, weight_bus_bits=256)
