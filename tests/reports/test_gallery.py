@@ -18,6 +18,7 @@ from tests.sampling import sampled
 GALLERY = Path(__file__).parents[2] / "reports" / "gallery"
 TABLES = ("summary", "published")
 QUICK = [name for kind in ("energy", "prices", "hardware") for name in shipped_experiments(kind)]
+COMPILED = shipped_experiments("hardware")  # a simulator is built
 NETLISTS = shipped_experiments("netlists")  # minutes of synthesis each
 ROWS = [
     f"{name} {row}"
@@ -30,7 +31,13 @@ def test_every_shipped_experiment_is_in_the_gallery_and_nothing_else():
     assert {path.name for path in GALLERY.iterdir()} == {*QUICK, *NETLISTS}
 
 
-@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.dear) for name in NETLISTS)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=[pytest.mark.slow] * (name in COMPILED)) for name in QUICK),
+        *(pytest.param(name, marks=pytest.mark.dear) for name in NETLISTS),
+    ],
+)
 def test_a_fresh_run_gives_the_committed_tables_and_every_picture_is_there_for_both_backgrounds(tmp_path, name):
     task = read(name)
     kind, outcome = kinds()[task.kind].kind, run(task, Silent())

@@ -21,6 +21,8 @@ from bitjoule.reports.figures.style import THEMES, settings
 from tests.reports.pages import assert_clean, drawn_ticks
 from tests.sampling import sampled
 
+pytestmark = pytest.mark.slow  # they draw
+
 PLOTS = [
     (name, i)
     for name, path in shipped_experiments("energy").items()
@@ -121,7 +123,6 @@ def plot_of(result, kind):
 CASES = [f"{what}, {kind}, {theme}" for what in SYSTEM_ODD for kind in SYSTEM_KINDS for theme in ("light", "dark")]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", sampled(CASES, 16, "pictures of odd systems"))
 def test_pictures_of_odd_systems_are_as_clean(resolved, case):
     what, kind, background = case.rsplit(", ", 2)

@@ -13,6 +13,8 @@ from bitjoule.reports.energy.pictures import draw
 from bitjoule.reports.figures.recolour import recolour
 from bitjoule.reports.figures.style import DARK, LIGHT, settings
 
+pytestmark = pytest.mark.slow  # they draw
+
 EACH_KIND = {
     "bitnet_energy_vs_size": (0, 1, 2, 3),  # energy, ratio with limits, components, printed numbers with error bars
     "batch_sweep": (1,),

@@ -26,6 +26,8 @@ from tests.experiments.opened import opened
 from tests.experiments.technology_files import write_technology
 from tests.reports.pages import assert_clean
 
+pytestmark = pytest.mark.slow  # they draw
+
 SWEEP = """\
 name: mine
 gates:
@@ -83,7 +85,6 @@ def drawings(found, theme):
         yield draw_bits(found.summary, theme)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
 @pytest.mark.parametrize("what", ODD)
 def test_no_text_lies_on_another_or_leaves_the_page(run, what, theme):
@@ -92,7 +93,6 @@ def test_no_text_lies_on_another_or_leaves_the_page(run, what, theme):
             assert_clean(figure)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
 @pytest.mark.parametrize("name", shipped_experiments("netlists"))
 def test_the_pictures_of_shipped_experiments_are_as_clean(run, name, theme):
