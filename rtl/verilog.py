@@ -1,7 +1,6 @@
 """The accelerator as Verilog text, and a description of it for programs."""
 
 import re
-from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -16,7 +15,6 @@ _ANONYMOUS = re.compile(r"\\\$auto\$\S+")
 _INSTANCE = re.compile(r"^  (\S+) +(\S+) +\(\n", re.MULTILINE)
 
 
-@lru_cache(maxsize=8)
 def accelerator_verilog(config: AcceleratorConfig) -> str:
     """Return the Verilog of the accelerator; the top module is `TOP`.
 

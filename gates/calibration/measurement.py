@@ -22,8 +22,9 @@ from bitjoule.gates.synthesis.flow import Goals, timing_of
 from bitjoule.gates.synthesis.store import stored_netlist
 from bitjoule.gates.synthesis.yosys import Options
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.rtl.verilog import TOP, accelerator_verilog
+from bitjoule.rtl.verilog import TOP
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
+from bitjoule.sim.accelerator.generated import generated_verilog
 
 CLOCK = "clk"
 WARM_UP_CYCLES = 12
@@ -144,7 +145,7 @@ def netlist_of(config: AcceleratorConfig, library: Library, options: Options | N
     if options is None:
         # Floating-point arrays are so large that the one way through ABC that is best for most has to do.
         options = Options(tries=1) if config.floating_point else Options()
-    return stored_netlist(accelerator_verilog(config), TOP, CLOCK, library, options, goals)
+    return stored_netlist(generated_verilog(config), TOP, CLOCK, library, options, goals)
 
 
 def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: Effort | None = None) -> Measurement:
@@ -172,7 +173,7 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
     """
     effort = effort or Effort()
     operands = parse_operands(stimulus)
-    verilog = accelerator_verilog(config)
+    verilog = generated_verilog(config)
     key = content_hash(
         verilog,
         stimulus,
