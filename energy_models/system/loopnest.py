@@ -8,6 +8,7 @@ from pydantic import Field
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.errors import InputError, whole_file
 from bitjoule.energy_models.inputs.validation import Strict, validate
+from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.inputs.yaml_core import write_yaml
 from bitjoule.energy_models.system.mapping import LOOPS, Mapping, MatmulProblem, Tiles, ceil, replay
 from bitjoule.energy_models.system.search import fits
@@ -60,15 +61,13 @@ def loop_nest(problem: MatmulProblem, mapping: Mapping) -> str:
             if count > 1:
                 lines.append(f"{'  ' * depth}for {loop} in 0..{outer[loop]:g} by {inside[loop]:g}  # {count:g} times")
                 depth += 1
-        tokens = "token" if inside["m"] == 1 else "tokens"
-        shape = f"{inside['m']:g} {tokens} x {inside['k']:g} in x {inside['n']:g} out"
+        shape = f"{counted(int(inside['m']), 'token')} x {inside['k']:g} in x {inside['n']:g} out"
         lines.append(f"{'  ' * depth}{name}: a tile of {shape}")
         depth += 1
         outer = inside
     array = problem.array
-    blocks = tiles.k0 * tiles.n0
-    noun = "block" if blocks == 1 else "blocks"
-    lines.append(f"{'  ' * depth}array: {blocks:g} {noun} of {array.lanes} x {array.columns}, one token a cycle")
+    blocks = counted(int(tiles.k0 * tiles.n0), "block")
+    lines.append(f"{'  ' * depth}array: {blocks} of {array.lanes} x {array.columns}, one token a cycle")
     return "\n".join(lines)
 
 

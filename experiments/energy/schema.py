@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, mod
 
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
+from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.papers.scaling import laws
 from bitjoule.energy_models.system.mapping import Objective
@@ -250,7 +251,7 @@ class Experiment(ExperimentFile):
     @property
     def size(self) -> str:
         """Number of cases, as text."""
-        return f"{self.cases} case{'s' * (self.cases > 1)}"
+        return counted(self.cases, "case")
 
     @property
     def cases(self) -> int:

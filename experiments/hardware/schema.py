@@ -8,6 +8,7 @@ from pydantic.config import JsonDict
 from bitjoule.energy_models.inputs.documents import Document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
+from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.names import platforms
@@ -121,7 +122,7 @@ class RtlExperiment(ExperimentFile):
         """A model's run, or the number of matmuls."""
         if self.rtl.matmuls is None:
             return "1 run on the accelerator"
-        return f"{len(self.rtl.matmuls)} matmul{'s' * (len(self.rtl.matmuls) > 1)} on the accelerator"
+        return f"{counted(len(self.rtl.matmuls), 'matmul')} on the accelerator"
 
     @model_validator(mode="after")
     def _known_technology(self) -> Self:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 from bitjoule.energy_models.inputs.documents import Document, KeyPath
 from bitjoule.energy_models.inputs.errors import InputError, Problem, split_message
 from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
+from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.names.arrays import read_array
 from bitjoule.experiments.names.entries import entry_tag
@@ -121,7 +122,7 @@ class GatesExperiment(ExperimentFile):
         run = self.gates
         stimuli = [run.stimuli if isinstance(array, str) else array.stimuli or run.stimuli for array in run.arrays]
         count = len(run.libraries) * sum(map(len, stimuli))
-        return f"{count} measurement{'s' * (count > 1)} on netlists"
+        return f"{counted(count, 'measurement')} on netlists"
 
 
 class ArrayDesign(NamedTuple):

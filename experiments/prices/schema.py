@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, field_validator
 from bitjoule.energy_models.inputs.documents import Document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.validation import validate, wrong_value
+from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.names.entries import NamedTechnology, NameOrTechnology
@@ -32,7 +33,7 @@ class PricesExperiment(ExperimentFile):
     @property
     def size(self) -> str:
         """How many pairs are compared."""
-        return f"{len(self.compare)} pair{'s' * (len(self.compare) > 1)} of technologies"
+        return f"{counted(len(self.compare), 'pair')} of technologies"
 
     @field_validator("compare")
     @classmethod

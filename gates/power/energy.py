@@ -105,7 +105,7 @@ class EnergyModel:
     ) -> None:
         self.netlist = netlist
         nets = set(clock_nets)
-        self.wires = library.wire_load(netlist.area_um2, max(len(netlist.instances), 1))
+        self.wires = library.wire_load(netlist.area_um2, len(netlist.instances))
         self.pins = Meter(netlist, library, nets, None, slew_ns)
         self.wired = Meter(netlist, library, nets, self.wires, slew_ns)
         self._driver = {net: number for number, item in enumerate(netlist.instances) for net in outputs(item)}

@@ -104,7 +104,7 @@ def timing_of(netlist: Netlist, library: Library, clock_nets: set[int], wired: b
     wired : bool
         With wires by the wire-load rule, or pins only.
     """
-    wires = library.wire_load(netlist.area_um2, max(len(netlist.instances), 1)) if wired else None
+    wires = library.wire_load(netlist.area_um2, len(netlist.instances)) if wired else None
     return sta.analyse(netlist, library, clock_nets, wires).timing
 
 
@@ -123,7 +123,7 @@ def resistance_ns(netlist: Netlist, library: Library, clock_nets: set[int]) -> f
     ohm_per_um, tree = library.ohm_per_um(netlist.area_um2)
     if not ohm_per_um:
         return 0.0
-    wires = library.wire_load(netlist.area_um2, max(len(netlist.instances), 1))
+    wires = library.wire_load(netlist.area_um2, len(netlist.instances))
     resistance = sta.Resistance(ohm_per_um, tree)
     with_ns = sta.analyse(netlist, library, clock_nets, wires, resistance=resistance).timing.period_ns
     return with_ns - timing_of(netlist, library, clock_nets).period_ns

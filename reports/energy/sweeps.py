@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import SweepPlot
 from bitjoule.reports.energy.workloads import first_values, in_phase, set_title
@@ -95,8 +96,8 @@ def swept_rows(plot: SweepPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
     batch, prompt, new = (0 if axis == plot.over else value for axis, value in first.items())
     has_request = bool((rows["phase"] == "request").any())
     parts: list[str] = [plot.phase or ("request" if has_request else "")]
-    parts += [f"{prompt} prompt token{'s' * (prompt > 1)}"] * bool(prompt)
-    parts += [f"{new} new token{'s' * (new > 1)}"] * bool(new)
+    parts += [counted(prompt, "prompt token")] * bool(prompt)
+    parts += [counted(new, "new token")] * bool(new)
     parts += [f"batch {batch}"] * (batch > 0 and (batch > 1 or not prompt))
     return rows, ", ".join(part for part in parts if part)
 

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import PhaseName
 from bitjoule.experiments.output.columns import REQUEST, WORKLOAD_AXES
@@ -50,8 +51,8 @@ def workload_text(batch: int, prompt: int, new: int) -> str:
     batch, prompt, new
         Sequences, tokens, tokens.
     """
-    parts = [f"{prompt} prompt token{'s' * (prompt > 1)}"]
-    parts += [f"{new} new token{'s' * (new > 1)}"] if new else []
+    parts = [counted(prompt, "prompt token")]
+    parts += [counted(new, "new token")] if new else []
     return ", ".join([*parts, f"batch {batch}"] if batch > 1 else parts)
 
 

@@ -74,7 +74,6 @@ def round_to_file(model: torch.nn.Module) -> None:
                 parameter.copy_(parameter.half())
 
 
-@torch.no_grad()
 def tensors_of(model: torch.nn.Module) -> dict[str, Tensor]:
     """Return what model.safetensors holds: packed codes and their scales or float16 matrices, the rest float32.
 

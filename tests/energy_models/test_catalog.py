@@ -38,6 +38,12 @@ def test_a_platform_is_shown_with_the_source_of_each_number():
     assert "282 + 67" in shown["sources"]["arrays.int8.lanes"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_an_entry_leaves_open_is_not_shown(kind):
+    for row in listing(kind).rows:
+        assert None not in entry(kind, str(row[0])).fields.values()
+
+
 def test_an_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(InputError, match="did you mean 'llama-7b'"):
         entry("models", "lama-7b")

@@ -17,6 +17,11 @@ class Imports:
         # The links in bitjoule/ are not followed by rglob: bitjoule.sim.x is sim/x.py.
         self.files = {path.relative_to(tree): path for path in files}
         self.seen_from = {path: self._imported(path) for path in self.files}
+        for conftest in [path for path in self.files if path.name == "conftest.py"]:
+            fixtures = _fixtures(self.files[conftest])
+            for path in self.files:  # a test that asks for a fixture runs what the fixture imports
+                if path.is_relative_to(conftest.parent) and fixtures & _arguments(self.files[path]):
+                    self.seen_from[path].add(conftest)
         project = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         for group, entries in project.get("entry-points", {}).items():  # a package finds its plug-ins by these
             if (finder := self._file(group)) is not None:
@@ -66,3 +71,16 @@ class Imports:
         mirror = Path("tests", module.parent, f"test_{module.name}")
         near = {path: len(set(path.parts) & set(module.parts)) for path in tests}
         return tuple(sorted(tests, key=lambda path: (path != mirror, -near[path], distance[path], path)))
+
+
+def _functions(path: Path) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.FunctionDef)]
+
+
+def _fixtures(path: Path) -> set[str]:
+    return {node.name for node in _functions(path) if any("fixture" in ast.dump(mark) for mark in node.decorator_list)}
+
+
+@cache
+def _arguments(path: Path) -> set[str]:
+    return {argument.arg for node in _functions(path) for argument in node.args.args}

@@ -72,6 +72,17 @@ def test_the_counts_of_the_printed_loops_multiply_to_the_blocks_of_the_matmul(ti
     assert prod(counts(text)) * int(tokens) * int(blocks) == 128 * 10 * 6
 
 
+def test_one_token_and_one_block_are_printed_in_the_singular():
+    of = problem("ternary-edge", "bitnet-b1.58", 2, 64, 32)
+    assert loop_nest(of, replay(of, Tiles(2, 1, 2, 1, 1, 1, 0, 0))).splitlines() == [
+        "buffer: a tile of 2 tokens x 64 in x 32 out",
+        "  for n in 0..32 by 16  # 2 times",
+        "    for m in 0..2 by 1  # 2 times",
+        "      array: a tile of 1 token x 64 in x 16 out",
+        "        array: 1 block of 64 x 16, one token a cycle",
+    ]
+
+
 def test_several_weights_a_pe_are_blocks_of_one_array_tile():
     of = problem("tpu32", "int8", 16, 128 * 32, 3 * 32)
     text = loop_nest(of, replay(of, Tiles(16, 128, 3, 1, 64, 1, 0, 0)))

@@ -1,0 +1,24 @@
+"""Figures of several panels: how large they are, and how the panels lie."""
+
+import pytest
+
+from bitjoule.reports.figures.panels import Panel, draw_panels
+
+WIDTH_IN, HEIGHT_IN = 5.0, 4.0
+
+
+def panels(technologies: int, platforms: int) -> list[Panel]:
+    return [Panel(f"{t}nm", f"machine {p}") for p in range(platforms) for t in range(technologies)]
+
+
+@pytest.mark.parametrize(
+    ("technologies", "platforms", "columns", "rows"), [(1, 1, 1, 1), (2, 1, 2, 1), (2, 2, 2, 2), (2, 3, 3, 2)]
+)
+def test_rows_below_the_first_need_no_room_for_title_and_legend(technologies, platforms, columns, rows):
+    figure, axes = draw_panels(panels(technologies, platforms), WIDTH_IN, HEIGHT_IN)
+    assert len(axes) == technologies * platforms
+    assert axes[0].get_gridspec().get_geometry() == (rows, columns)
+    width_in, height_in = figure.get_size_inches()
+    assert columns * WIDTH_IN < width_in < (columns + 1) * WIDTH_IN
+    assert (rows - 1) * HEIGHT_IN < height_in <= rows * HEIGHT_IN
+    assert (height_in == HEIGHT_IN) == (rows == 1)
