@@ -90,21 +90,45 @@ def test_an_experiment_from_yaml_gives_the_same_tables(bitjoule, tmp_path):
         ("engine: numpy", "engine: gpu", "3: rtl.engine: 'gpu' is unknown; expected one of rtl, numpy, check"),
         ("random_weights: 0.5, ", "", "3: rtl: matmuls without random_weights"),
         ("random_weights: 0.5", "model: tiny-b158", "3: rtl: model and matmuls are both given"),
-        ("k: 64", "k: 20000", "3: rtl.config: simulate_64x16 has max_k 16384, too small for K 20000"),
+        (
+            "k: 64",
+            "k: 20000",
+            "3: rtl.config: simulate_64x16 has max_k 16384, too small for K 20000; expected max_k of at least 20000\n",
+        ),
         ("m: 2", "m: 70000", "3: rtl.matmuls[0].m: got 70000; expected less than or equal to 65535"),
         ("m: 1, k: 64, n: 16", "m: 2, k: 100, n: 40", "3: rtl.matmuls: duplicate size; expected each size once"),
         ("45nm", "45nm\nplatform: x.yaml", "3: platform: 'x.yaml' not found; expected a platform's YAML"),
         ("random_weights: 0.5", "random_weights: 0.5, prompt: a", "3: rtl: prompt and matmuls are both given"),
         ("random_weights: 0.5", "random_weights: 0.5, new_tokens: 9", "3: rtl: new_tokens and matmuls are both given"),
-        ("m: 2, k: 100, n: 40", "m: 65535, k: 1, n: 16777215", "3: rtl.matmuls[0]: 65535x1x16777215 has operands and"),
-        ("engine: numpy", "config: binary_64x16", "3: rtl.config: binary_64x16 has weight_encoding binary1, which"),
+        (
+            "m: 2, k: 100, n: 40",
+            "m: 65535, k: 1, n: 16777215",
+            "3: rtl.matmuls[0]: 65535x1x16777215 has operands and results of 4096.0 GiB; expected at most 4 GiB\n",
+        ),
+        (
+            "engine: numpy",
+            "config: binary_64x16",
+            "3: rtl.config: binary_64x16 has weight_encoding binary1, "
+            "which cannot encode zero weights; expected one of ternary2, ternary5\n",
+        ),
+        (
+            "engine: numpy",
+            "config: int8_8x4",
+            "3: rtl.config: int8_8x4 has weight_encoding int8, an array with "
+            "multipliers; expected a multiplier-free array: binary1, ternary2, ternary5\n",
+        ),
         ("engine: numpy", "config: nowhere", "3: rtl.config: unknown accelerator 'nowhere'; expected "),
         (
             "engine: numpy",
             "config: ./nowhere.yaml",
             "3: rtl.config: './nowhere.yaml' not found; expected an accelerator's",
         ),
-        ("engine: numpy", "config: ./a4.yaml", "3: rtl.config: ./a4.yaml has activation_bits 4, too few for the"),
+        (
+            "engine: numpy",
+            "config: ./a4.yaml",
+            "3: rtl.config: ./a4.yaml has activation_bits 4, too few for the "
+            "activations' 8; expected activation_bits: 8\n",
+        ),
         (YAML[YAML.index("{") :], "5\n", "3: rtl: got 5; expected a mapping with keys of config, engine, model,"),
         (YAML[YAML.index("{") :], "{model: tiny-b159}\n", "3: rtl.model: unknown model 'tiny-b159'"),
         (YAML[YAML.index("{") :], "{model: lama-7b, random_weights: 0}\n", "3: rtl.model: unknown model 'lama-7b'"),

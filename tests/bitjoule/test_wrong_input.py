@@ -34,6 +34,11 @@ CASES = {
     "too large": ("512", "10000000000", "5: workload.prompt_tokens: got 10000000000; expected less than or equal to"),
     "beyond any integer": ("512", "9" * 5000, "5: workload.prompt_tokens: '9999"),
     "empty sweep": ("512", "[]", "5: workload.prompt_tokens: is empty; expected at least 1 item"),
+    "range of powers of nothing": (
+        "512",
+        "{start: 0, stop: 8, factor: 2}",
+        "5: workload.prompt_tokens: a range with a factor starts at 0; expected start >= 1",
+    ),
     "empty range": ("512", "{start: 8, stop: 4, step: 1}", "5: workload.prompt_tokens: stop 4 is below start 8: an empty"),
     "range without spacing": ("512", "{start: 1, stop: 4}", "5: workload.prompt_tokens: a range requires one of step and"),
     "range from zero": ("512", "{start: 0, stop: 4, step: 1}", "5: workload.prompt_tokens: starts at 0; expected at least 1"),

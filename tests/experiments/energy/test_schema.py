@@ -125,6 +125,7 @@ technology: 45nm
 platform: ternary-edge
 rtl: {engine: numpy, matmuls: [{m: 2, k: 100, n: 40}, {m: 1, k: 64, n: 16}], random_weights: 0.5, clock_mhz: 250}
 """
+MATMULS = "matmuls: [{m: 2, k: 100, n: 40}, {m: 1, k: 64, n: 16}], random_weights: 0.5"
 
 
 def hardware(text: str, tmp_path) -> RtlExperiment:
@@ -138,13 +139,17 @@ def hardware(text: str, tmp_path) -> RtlExperiment:
     [
         ("mine", "mine"),
         ("technology: 45nm\nplatform: ternary-edge\n", ""),
-        ("matmuls: [{m: 2, k: 100, n: 40}, {m: 1, k: 64, n: 16}], random_weights: 0.5", "model: tiny-b158"),
+        (MATMULS, "model: tiny-b158"),
         ("matmuls: [{m: 2, k: 100, n: 40}, {m: 1, k: 64, n: 16}], ", "model: x/y, matmuls: null, temperature: 0, "),
         ("random_weights: 0.5", "model: null, random_weights: 0, prompt: null, seed: 1"),
         ("engine: numpy", "toggles: true"),
         ("engine: numpy", "engine: numpy, toggles: false"),
-        ("matmuls: [{m: 2, k: 100, n: 40}, {m: 1, k: 64, n: 16}], random_weights: 0.5", "weights: binary"),
+        (MATMULS, "weights: binary"),
         ("m: 2, k: 100, n: 40", "m: 65535, k: 1048576, n: 16777215"),
+        ("clock_mhz: 250", "clock_mhz: 0.001"),
+        ("clock_mhz: 250", "clock_mhz: 1.0e+6"),
+        (MATMULS, "new_tokens: 1, temperature: 1000, seed: 0"),
+        (MATMULS, "new_tokens: 999999, temperature: 0, seed: 1000000000000000000"),
     ],
 )
 def test_the_json_schema_and_the_reader_accept_the_same_hardware_experiments(tmp_path, was, becomes):
@@ -180,6 +185,12 @@ def test_the_json_schema_and_the_reader_accept_the_same_hardware_experiments(tmp
         ("random_weights: 0.5", "random_weights: 0.5, temperature: hot"),
         ("random_weights: 0.5", "random_weights: 0.5, prompt: 5"),
         ("clock_mhz: 250", "clock_mhz: 0"),
+        ("clock_mhz: 250", "clock_mhz: 0.0009"),
+        ("clock_mhz: 250", "clock_mhz: 1000001"),
+        (MATMULS, "new_tokens: 1000000"),
+        (MATMULS, "temperature: 1000.1"),
+        (MATMULS, "temperature: -0.1"),
+        (MATMULS, "seed: 1000000000000000001"),
         ("m: 2", "m: 65536"),
         ("k: 100", "k: 1048577"),
         ("n: 40", "n: 16777216"),
