@@ -73,6 +73,16 @@ def test_the_parts_of_the_long_table_add_up_to_the_nominal_energy(run):
     np.testing.assert_allclose(settled, 0.75 * table)
 
 
+def test_a_part_without_any_energy_has_no_column_and_one_that_a_case_lacks_is_zero():
+    rows = [("ternary", "tree", 1.0), ("ternary", "select", 0.0), ("int8", "tree", 2.5), ("int8", "multiply", 1e-3)]
+    results = pd.DataFrame(
+        [{"library": "45nm", "array": name, "stimulus": "s", "part": part, "energy_fj": fj} for name, part, fj in rows]
+    )
+    table = by_part(results, results.drop_duplicates("array"))
+    assert list(table.columns) == ["multiply", "tree"]
+    assert table.to_numpy().tolist() == [[0.0, 1.0], [1e-3, 2.5]]
+
+
 def test_of_one_array_the_parts_with_every_stimulus_are_shown(run):
     found, _ = run(TEXT.replace(ARRAYS.splitlines()[1] + "\n", ""))
     assert len(shown_cases(found.summary)) == 4
