@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.system.platforms import FOLDER, platforms
 from bitjoule.execution import read
-from tests.experiments.technology_files import write_technology
+from bitjoule.experiments.energy.runner import run
+from tests.experiments.technology_files import OPERATIONS, write_technology
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,3 +58,31 @@ def test_two_of_one_name_are_told_where_the_second_stands(tmp_path, monkeypatch)
         "experiment:1: technologies[1]: duplicate technology '7nm'; expected each name once",
         "experiment:1: platforms[1]: duplicate platform 'fp16-edge'; expected each name once",
     ]
+
+
+def test_a_scheme_and_a_technology_written_out_are_run_and_not_those_shipped_under_their_names(resolved, tmp_path):
+    technology = {"name": "7nm", **yaml.safe_load(write_technology(tmp_path / "made_up.yaml").read_text())}
+    int8 = {"name": "fp16", "weights": "int8", "activations": "int8", "attention": "fp16", "rescale": "fp16"}
+    products = {"name": "x", "accounting": "mac", "matmuls": [{"m": 2, "k": 3, "n": 5}]}
+    experiment = {**products, "schemes": [int8], "technologies": [technology]}
+    (row,) = run(resolved(yaml.safe_dump(experiment))).summary.to_dict("records")
+    assert (row["scheme"], row["technology"]) == ("fp16", "7nm")
+    pj = 2 * 3 * 5 * (OPERATIONS["mul", "int8"] + OPERATIONS["add", "int8"])
+    assert row["energy_j"] == pytest.approx(pj / 1e12, rel=1e-12)
+
+
+def test_a_model_and_a_platform_written_out_are_run_and_not_those_shipped_under_their_names(resolved):
+    hidden, ffn, vocabulary = 4, 8, 5
+    shape = {"name": "bitnet-125m", "layers": 1, "hidden": hidden, "heads": 2, "ffn": ffn, "ffn_gated": True}
+    platform = {"name": "fp16-edge", **yaml.safe_load((FOLDER / "fp16-hbm.yaml").read_text())}
+    experiment = {
+        **SYSTEM, "models": [{**shape, "activation": "silu", "vocabulary": vocabulary}],
+        "platforms": [platform, {"name": "set", "by_scheme": {"fp16": platform}}],
+    }  # fmt: skip
+    read_in = resolved(yaml.safe_dump(experiment))
+    # Four projections of attention, three of a gated feed-forward part; both vocabulary tables; three norms.
+    by_hand = 4 * hidden**2 + 3 * hidden * ffn + 2 * vocabulary * hidden + 3 * hidden
+    assert read_in.models["bitnet-125m"].parameters == by_hand
+    for machines in read_in.platforms.values():
+        _, written = machines["fp16"]
+        assert written.off_chip == platforms()["fp16-hbm"].off_chip != platforms()["fp16-edge"].off_chip

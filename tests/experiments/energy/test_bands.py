@@ -122,6 +122,12 @@ def test_a_case_is_not_compared_with_itself_and_without_a_baseline_there_is_no_t
     assert run(resolved(HBM.replace("baseline: {scheme: fp16}\n", ""))).bands.empty
 
 
+def test_only_phases_that_run_are_compared(resolved):
+    bands = run(resolved(HBM.replace("new_tokens: 20", "new_tokens: [0, 20]"))).bands
+    phases = [tuple(phases) for _, phases in bands.groupby("new_tokens")["phase"]]
+    assert phases == [("prefill",), ("prefill", "decode", "request")]
+
+
 def test_the_papers_accounting_has_no_bands_and_no_memory(resolved, small):
     result = run(resolved(small))
     assert result.bands.empty

@@ -16,7 +16,7 @@ from bitjoule.reports.figures.style import THEMES, settings, size_tick, token_ti
 from tests.reports.shown import THREE_DIGITS, quantity, unit_in
 
 PROMPT, NEW, BATCH = [300, 2048], [20, 6], [3, 1]
-MODELS = ["bitnet-b1.58-700m", "bitnet-b1.58-1.3b", "bitnet-b1.58-3b"]
+MODELS = ["bitnet-b1.58-1.3b", "bitnet-b1.58-700m", "bitnet-b1.58-3b"]  # not by size: lines over size sort them
 PLOTS = {
     "energy": {"kind": "energy_vs_size"},
     "ratio": {"kind": "ratio_vs_size", "phase": "decode"},

@@ -5,7 +5,7 @@ import pytest
 from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.files import shipped_experiments
-from bitjoule.reports.energy.summary import comparison_table, energy_table, summary_markdown
+from bitjoule.reports.energy.summary import comparison_table, energy_table, summary_markdown, workload_line
 from tests.experiments.technology_files import write_technology
 
 
@@ -45,6 +45,11 @@ def test_schemes_stand_side_by_side_in_the_row_of_their_case(resolved, small):
 def test_the_summary_says_what_was_run(resolved, small):
     text = summary_markdown(run(resolved(small, "workload.prompt_tokens=7")))
     assert "\nRun with prompt tokens: 7; new tokens: 2 values from 0 to 3; batch: 2; baseline: fp16.\n" in text
+
+
+def test_a_sweep_written_in_any_order_is_said_from_its_least_to_its_most(resolved, small):
+    text = workload_line(run(resolved(small, "workload.prompt_tokens=[64, 512, 7]", "workload.new_tokens=[3, 0]")))
+    assert text.startswith("Run with prompt tokens: 3 values from 7 to 512; new tokens: 2 values from 0 to 3; ")
 
 
 def test_every_case_has_its_row(resolved, small):
