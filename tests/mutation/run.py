@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 TREE = HERE.parents[1]
 EQUIVALENT = HERE / "equivalent.csv"
 RESULT = re.compile(r"(?P<test>\S+\.py::.+) (?P<result>PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b")
-SILENT_S = 60  # a test that says nothing for so long hangs
+ENDED_S = 60  # within which tests that were ended have ended
 SOUND_S = 300  # of a test on the code as it is
 NEAR = 8  # test files that come before the rest
 LONG_S = 5  # test files that take so long come later, and so do these, which draw pages and run whole experiments
@@ -107,7 +107,7 @@ class Copy:
         os.utime(self.folder / path, (self.clock, self.clock))
 
     def test(self, selected: list[str], marks: str, budget_s: float) -> tuple[str, str]:
-        """Run tests until one fails; return ``passed``, ``failed``, ``hung`` or ``budget``, and the test."""
+        """Run tests until one fails; return ``passed``, ``failed`` or ``budget``, and the test."""
         options = [
             "-v",
             "-x",
@@ -127,13 +127,12 @@ class Copy:
         then, seconds = time.monotonic(), Counter[str]()
         end, last, outcome, process = then + budget_s, "import", "", 0
         while True:
-            wait = min(SILENT_S, max(end - time.monotonic(), 0.01))
             try:
-                line = self.lines.get(timeout=wait if not outcome else SILENT_S)
+                line = self.lines.get(timeout=max(end - time.monotonic(), 0.01) if not outcome else ENDED_S)
             except queue.Empty:
                 if outcome:
                     raise TimeoutError(f"tests do not end: {selected}") from None
-                outcome = "hung" if wait == SILENT_S else "budget"
+                outcome = "budget"
                 _end(process)
                 continue
             word, _, rest = line.rstrip().partition(" ")
@@ -197,7 +196,7 @@ class Runner:
         if outcome == "failed" and by != "import":
             sound = self._sound(copy, by)
             outcome = {"passed": outcome, "budget": "budget"}.get(sound, "broken test")
-        outcome = {"failed": "killed", "hung": "killed", "passed": "survived"}.get(outcome, outcome)
+        outcome = {"failed": "killed", "passed": "survived"}.get(outcome, outcome)
         return Verdict(mutant, before, after, outcome, by, time.monotonic() - start)
 
     def _tested(self, copy: Copy, path: Path) -> tuple[str, str]:
@@ -206,7 +205,8 @@ class Runner:
         mirror = [test for test in tests[:1] if Path(test).name == f"test_{path.name}"]
         order = sorted(tests[len(mirror) :], key=lambda test: _long(test) or copy.seconds[test] >= LONG_S)
         end = time.monotonic() + self.budget_s
-        stages = [(mirror, QUICK), (order[:NEAR], QUICK), (order[NEAR:], QUICK), (tests[:NEAR], SLOW)]
+        near, rest = order[:NEAR], order[NEAR:]
+        stages = [(mirror, QUICK), (near, QUICK), (mirror, SLOW), (near, SLOW), (rest, QUICK)]
         for selected, marks in stages:
             if selected:
                 outcome, by = copy.test(selected, marks, end - time.monotonic())
