@@ -68,12 +68,12 @@ def price_row(key: str) -> PriceRow:
             return _operation(key, *place.split(":"))
         if file == MEMORIES_FILE.name:
             return _memory(key, place.split(":"))
-        if file.startswith("technologies/") and name in technologies():
+        if file.startswith("technologies/"):
             return _measured(key, technologies()[name], place.split(":"))
-        if file.startswith("platforms/") and name in platforms():
+        if file.startswith("platforms/"):
             return _amount(key, name, place)
     except (LookupError, ValueError, TypeError, AttributeError, StopIteration, UnpricedError):
-        pass  # a malformed place: reported below
+        pass  # an unknown file or a malformed place: reported below
     folder, _, file_name = file.partition("/")
     shipped = {"platforms": [*platforms()], "technologies": [*technologies()]}
     if place and file_name.endswith(".yaml") and name not in shipped.get(folder, [name]):

@@ -1,10 +1,14 @@
 """Entries of several packages and of several files, read together."""
 
+import importlib.metadata
+from types import SimpleNamespace
+from typing import NamedTuple
+
 import pytest
 
 from bitjoule.energy_models.inputs import plugins as module
 from bitjoule.energy_models.inputs.errors import PluginError
-from bitjoule.energy_models.inputs.plugins import Plugin, with_contributed
+from bitjoule.energy_models.inputs.plugins import Plugin, plugins, with_contributed
 
 OURS = {"first": 1, "second": 2}
 
@@ -57,3 +61,26 @@ def test_entries_of_every_file_of_every_package_follow_ours(contributed):
 def test_a_name_is_given_once(contributed, packages, says):
     with pytest.raises(PluginError, match=says):
         contributed(packages)
+
+
+class Entry(NamedTuple):
+    """An entry point as importlib.metadata gives it."""
+
+    name: str
+    value: str
+    dist: SimpleNamespace
+
+
+@pytest.mark.parametrize("packages", [("alpha", "beta"), ("beta", "alpha")])
+def test_two_packages_do_not_share_a_name_whichever_is_found_first(monkeypatch, packages):
+    entries = [Entry("same", f"{package}.module", SimpleNamespace(name=package)) for package in packages]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: entries if group == "bitjoule.things" else [])
+    with pytest.raises(PluginError, match=f"the name is already used by {packages[0]}; expected a unique name"):
+        plugins("bitjoule.things")
+
+
+def test_one_entry_that_is_found_twice_is_one(monkeypatch):
+    """A folder that is on the path twice."""
+    entries = [Entry("same", "alpha.module", SimpleNamespace(name="alpha"))] * 2
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: entries if group == "bitjoule.things" else [])
+    assert plugins("bitjoule.things") == {"same": Plugin("bitjoule.things", "same", "alpha.module", "alpha")}

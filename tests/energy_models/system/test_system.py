@@ -143,6 +143,11 @@ def test_embedding_rows_are_read_for_every_token_and_a_tied_head_is_stored_once(
     assert twice.memory_bytes.tables_bytes[0] == 2 * found.memory_bytes.tables_bytes[0]
 
 
+def test_a_matmul_alone_holds_its_inputs_and_outputs_as_its_scheme_stores_activations():
+    held = evaluate(system(Matmul(512, 3200, 8640), "int8", "tpu32", "45nm"), 1, 512, 0).memory_bytes
+    assert held.activations_bytes[0] == 512 * (3200 + 8640) * 1
+
+
 def test_the_head_runs_for_the_last_token_of_each_sequence_and_for_every_new_one():
     shape = presets()["bitnet-b1.58-2b-4t"]
     found = evaluate(system("bitnet-b1.58-2b-4t"), 2, 10, 3)

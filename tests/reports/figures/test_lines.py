@@ -31,3 +31,20 @@ def test_labels_keep_clear_of_whole_markers_at_any_resolution(monkeypatch, dpi):
         np.testing.assert_allclose(own.min(axis=0), middle - radius, rtol=1e-9)
         np.testing.assert_allclose(own.max(axis=0), middle + radius, rtol=1e-9)
         assert np.isclose(own, middle).all(axis=1).any()
+
+
+@pytest.mark.parametrize(
+    ("values", "limits", "scale"),
+    [
+        ([], (0, 1.1), "linear"),
+        ([0.5, 2.0], (0, 2.2), "linear"),
+        ([0.5, 5.0], (0, 5.5), "linear"),  # not more than ten times
+        ([0.1, 10.0], (0.1 / 100**0.1, 10 * 100**0.1), "log"),
+    ],
+)
+def test_ratios_start_at_zero_unless_they_differ_by_more_than_the_quotient(values, limits, scale):
+    axes = Figure().subplots()
+    lines.scale_ratios(axes, values, wide=10)
+    assert axes.get_yscale() == scale
+    np.testing.assert_allclose(axes.get_ylim(), limits)
+    assert axes.yaxis.get_major_formatter()(2.5) == "2.5×"
