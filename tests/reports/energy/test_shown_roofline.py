@@ -146,6 +146,24 @@ def test_roofs_are_the_bandwidth_of_memory_and_the_peak_of_the_array(found, figu
         assert (bandwidth, peak) == pytest.approx(BY_FILE[scheme])
 
 
+def test_a_roof_of_all_schemes_is_named_by_its_machine_alone():
+    found = run_experiment(
+        {
+            "name": "x",
+            "accounting": "system",
+            "models": MODELS[:1],
+            "schemes": ["bitnet-b1.58", "bitnet-b1.58-kv8"],
+            "technologies": ["7nm"],
+            "platforms": ["ternary-edge"],
+            "workload": {"prompt_tokens": 30, "new_tokens": 20, "batch": [1, 4]},
+            "baseline": {"scheme": "bitnet-b1.58"},
+            "plots": [{"kind": "roofline"}],
+        }
+    )
+    figure = draw(found.requested[0], found, THEMES[0])
+    assert [name for name, _ in legend_of(figure) if name.startswith("roof")] == ["roof of ternary-edge"]
+
+
 def test_the_numbers_at_the_roofs_are_at_their_heights_and_slopes(found, figure):
     (axes,) = figure.axes
     roofs = found.plots.roofs
