@@ -72,14 +72,13 @@ def map_design(
     has_goal = not math.isnan(goals.period_ns)
     candidates: list[Mapped] = []
     for script in (*SMALL[: options.tries], FAST):
-        if script == FAST and (not has_goal or any(_meets(mapped, goals.period_ns) for mapped in candidates)):
-            continue
-        again = bool(candidates)
-        netlist = synthesis.synthesise(verilog, top, library, folder, options, script, again)
-        clock_nets = set(clock_tree(netlist, set(netlist.inputs[clock]) if clock else set()))
-        sizing.use_inverse_outputs(netlist)
-        sizing.bound_loads(netlist, sizes, clock_nets, goals.share)
-        candidates.append(Mapped(netlist, timing_of(netlist, library, clock_nets)))
+        if script != FAST or (has_goal and not any(_meets(mapped, goals.period_ns) for mapped in candidates)):
+            again = bool(candidates)
+            netlist = synthesis.synthesise(verilog, top, library, folder, options, script, again)
+            clock_nets = set(clock_tree(netlist, set(netlist.inputs[clock]) if clock else set()))
+            sizing.use_inverse_outputs(netlist)
+            sizing.bound_loads(netlist, sizes, clock_nets, goals.share)
+            candidates.append(Mapped(netlist, timing_of(netlist, library, clock_nets)))
     best = min(candidates, key=lambda mapped: _order(mapped, goals.period_ns))
     if _meets(best, goals.period_ns) or not has_goal:
         return best

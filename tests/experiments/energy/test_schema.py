@@ -47,6 +47,11 @@ def test_a_range_with_a_factor_multiplies_until_its_end(start, length, factor):
     assert values[-1] <= start + length < values[-1] * factor
 
 
+def test_a_range_with_a_factor_does_not_start_at_zero():
+    with pytest.raises(ValueError, match="a range with a factor starts at 0"):
+        Range(start=0, stop=4, factor=2)
+
+
 def test_a_number_and_a_list_are_swept_as_they_stand():
     assert swept(7) == [7]
     assert swept([3, 1]) == [3, 1]

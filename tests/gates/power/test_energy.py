@@ -103,6 +103,19 @@ def test_glitches_cost_in_total_only_and_no_clock_edges(library):
     assert glitching.total_fj - glitching.clock_fj == pytest.approx(2.0 * (quiet.total_fj - quiet.clock_fj))
 
 
+@pytest.mark.parametrize("shares", [(1.0,), (1.5, 0.5), (0.2, 1.0, 1.8), (1.0, 1.0, 1.0)])
+def test_the_standard_error_is_that_of_what_toggles_cost_in_each_cycle(library, shares):
+    """Cycles with shares of the mean's toggles cost these shares of what it does, clock and hidden parts apart."""
+    mean = activity()
+    cycles = [(share * mean.settled, share * mean.total) for share in shares]
+    energy = EnergyModel(circuit(library), library, {CLK}, SLEW_NS).energy(
+        Activity(mean.settled, mean.total, mean.clocked, cycles)
+    )
+    toggles_fj = energy.total_fj - energy.clock_fj - energy.parts_fj["hidden"]
+    error_fj = toggles_fj * np.std(shares, ddof=1) / len(shares) ** 0.5 if len(shares) > 1 else 0.0
+    assert energy.error_fj == pytest.approx(error_fj, abs=1e-12)
+
+
 def test_a_register_without_a_clock_edge_spends_nothing_at_its_clock_pin(library):
     still = activity(dict.fromkeys(TOGGLES, 0.0))
     gated = Activity(still.settled, still.total, np.zeros(3), [])
