@@ -207,7 +207,7 @@ def test_a_tick_of_a_quantity_is_within_four_digits(unit, value):
     text = unit_tick(value, unit)
     assert (" " in text) == bool(unit)
     spaced = text if unit else re.sub(r"([TGMkmµnpf]?)$", r" \1", text, count=1)
-    assert quantity(spaced, unit) == pytest.approx(value, rel=0.00051)
+    assert quantity(spaced, unit) == pytest.approx(value, rel=0.00051, abs=0)
 
 
 @pytest.mark.parametrize(

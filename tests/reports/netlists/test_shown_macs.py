@@ -169,7 +169,7 @@ def test_lines_over_zeros_are_measured_without_glitches_and_ideal(tables):
         points = [tuple(line.get_xydata()[0]) for line in axes.lines if len(line.get_xdata()) == 1]
         others = rows[~rows["stimulus"].str.startswith("uniform")]
         wanted = [(100 * row["zero_share"], row["energy_fj"] * FJ) for row in others.to_dict("records")]
-        assert points == [pytest.approx(point) for point in wanted]
+        assert points == [pytest.approx(point, abs=0) for point in wanted]
         ticks_are_their_values(axes.yaxis, "J")
         assert axes.get_ylim()[1] >= rows["energy_fj"].max() * FJ
     assert "%" in figure.axes[0].get_xlabel()
@@ -224,7 +224,7 @@ def test_bars_of_parts_are_in_the_unit_of_their_axis_and_say_the_energy(share):
         by_part = rows.pivot_table(index="array", columns="part", values=["energy_fj", "settled_fj"]).loc[names]
         joules = by_part["energy_fj"].sum(axis=1).to_numpy() * FJ
         texts = [quantity(text.get_text(), "J") for text in axes.texts]
-        assert texts == pytest.approx(joules, rel=THREE_DIGITS)
+        assert texts == pytest.approx(joules, rel=THREE_DIGITS, abs=0)
         if share:
             assert "(%)" in axes.get_xlabel()
             scale = 100 / joules
@@ -252,7 +252,7 @@ def test_of_one_array_each_stimulus_has_a_bar():
     axes = draw_parts(results, summary[wide], THEMES[0]).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == list(ZEROS)
     joules = summary[wide]["energy_fj"].to_numpy() * FJ
-    assert [quantity(text.get_text(), "J") for text in axes.texts] == pytest.approx(joules, rel=THREE_DIGITS)
+    assert [quantity(text.get_text(), "J") for text in axes.texts] == pytest.approx(joules, rel=THREE_DIGITS, abs=0)
 
 
 def test_each_kind_of_plot_is_drawn_as_asked(tables):

@@ -142,7 +142,7 @@ def test_recorded_operands_are_markers_at_their_share_of_zeros(run):
     axes = draw_zeros(run().summary, THEMES[0]).axes[0]
     points = [(*line.get_xdata(), *line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 1]
     recorded = [energy for zeros, energy in points if zeros == pytest.approx(40.0)]
-    assert recorded == pytest.approx([1.25e-15 * 0.5 * 56, 1.25e-15 * 0.25 * 56])
+    assert recorded == pytest.approx([1.25e-15 * 0.5 * 56, 1.25e-15 * 0.25 * 56], abs=0)
 
 
 def test_bars_end_at_the_energy_of_a_mac_and_what_glitches_add_to_each_part_is_hatched(run):
