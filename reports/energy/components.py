@@ -60,7 +60,7 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
     for unused in panels[len(technologies) :]:
         unused.remove()
     for axes, technology in zip(panels, technologies, strict=False):
-        rows = energy_j.xs(technology, level="technology").reindex(shown).fillna(0.0)
+        rows = energy_j.xs(technology, level="technology").reindex(shown)
         total = rows.to_numpy().sum(axis=1)
         factor, unit = prefix(float(total.max()))
         drawn = pd.DataFrame(rows.div(total, axis="index") * 100 if plot.share else rows / factor)
