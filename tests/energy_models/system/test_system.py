@@ -148,6 +148,15 @@ def test_a_matmul_alone_holds_its_inputs_and_outputs_as_its_scheme_stores_activa
     assert held.activations_bytes[0] == 512 * (3200 + 8640) * 1
 
 
+def test_the_most_that_lives_at_once_is_in_attention_where_heads_are_wide():
+    """The residual stream and its copy, queries, keys and values of every token, 16 bits each."""
+    shape = presets()["bitnet-b1.58-700m"].model_copy(
+        update={"head_dim": 512, "heads": 32, "kv_heads": 8, "vocabulary": 512, "intermediate": 256}
+    )
+    held = evaluate(system(shape), 3, 100, 1).memory_bytes
+    assert held.activations_bytes[0] == 3 * 100 * (2 * shape.hidden + (32 + 2 * 8) * 512) * 2
+
+
 def test_the_head_runs_for_the_last_token_of_each_sequence_and_for_every_new_one():
     shape = presets()["bitnet-b1.58-2b-4t"]
     found = evaluate(system("bitnet-b1.58-2b-4t"), 2, 10, 3)

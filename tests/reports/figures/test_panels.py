@@ -1,8 +1,10 @@
 """Figures of several panels: how large they are, and how the panels lie."""
 
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from bitjoule.reports.figures.panels import Panel, draw_panels
+from bitjoule.reports.figures.panels import Panel, draw_panels, legend_below
 
 WIDTH_IN, HEIGHT_IN = 5.0, 4.0
 
@@ -22,3 +24,19 @@ def test_rows_below_the_first_need_no_room_for_title_and_legend(technologies, pl
     assert columns * WIDTH_IN < width_in < (columns + 1) * WIDTH_IN
     assert (rows - 1) * HEIGHT_IN < height_in <= rows * HEIGHT_IN
     assert (height_in == HEIGHT_IN) == (rows == 1)
+
+
+@pytest.mark.parametrize(
+    ("width_in", "labels", "most", "columns"),
+    [
+        (20, ["a"] * 9, None, 4),  # however wide
+        (20, ["a"] * 9, 2, 2),
+        (20, ["a"] * 3, None, 3),
+        (20, ["a" * 200] * 9, None, 1),  # however long
+    ],
+)
+def test_a_legend_has_no_more_columns_than_fit(width_in, labels, most, columns):
+    figure = Figure(figsize=(width_in, 4))
+    legend_below(figure, [Line2D([], []) for _ in labels], labels, most)
+    (legend,) = figure.legends
+    assert legend._ncols == columns
