@@ -88,6 +88,8 @@ def test_several_weights_a_pe_are_blocks_of_one_array_tile():
     text = loop_nest(of, replay(of, Tiles(16, 128, 3, 1, 64, 1, 0, 0)))
     assert "array: 64 blocks of 32 x 32" in text
     assert prod(counts(text)) * 64 == 16 * 128 * 3
+    text = loop_nest(of, replay(of, Tiles(16, 128, 3, 1, 32, 3, 0, 0)))
+    assert "array: 96 blocks of 32 x 32" in text
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -119,6 +119,7 @@ def test_bare_matmuls_carry_their_tokens(resolved):
     result = run(resolved(text))
     assert result.summary["model"].tolist() == ["2x3x5", "7x11x13"]
     assert result.summary["prompt_tokens"].tolist() == [2, 7]
+    assert result.summary["parameters"].tolist() == [3 * 5, 11 * 13]
     products = result.results[result.results["action"] == "mul"]["count"]
     assert products.tolist() == [2 * 3 * 5, 7 * 11 * 13]
 

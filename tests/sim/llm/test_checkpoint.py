@@ -87,6 +87,15 @@ def test_an_index_that_is_no_json_object_is_refused(tmp_path: Path, text: str) -
     assert problem(tmp_path).file == "model/model.safetensors.index.json"
 
 
+def test_where_an_index_is_no_json_is_said(tmp_path: Path) -> None:
+    sharded(tmp_path)
+    (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {')
+    found = problem(tmp_path)
+    assert (found.line, found.expected) == (1, "valid JSON")
+    assert found.wrong.startswith("JSON: Expecting property name enclosed in double quotes")
+    assert found.wrong.endswith("(char 16)")
+
+
 def test_a_folder_without_weights_or_no_folder_is_refused(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "model.safetensors").unlink()
