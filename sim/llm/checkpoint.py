@@ -285,7 +285,7 @@ def _read_index(folder: Path, file: str) -> dict[str, _Tensor]:
     try:
         document = json.loads(read_text(folder / INDEX, index))
     except (ValueError, RecursionError) as error:
-        raise whole_file(index, f"JSON: {brief(str(error))[1:-1]}", "valid JSON") from None
+        raise whole_file(index, f"JSON: {brief(str(error), 200)[1:-1]}", "valid JSON") from None
     places = document.get("weight_map") if isinstance(document, dict) else None
     if not isinstance(places, dict) or not places or not all(isinstance(shard, str) for shard in places.values()):
         raise InputError([Problem(index, 1, "weight_map", "is missing or wrong", "the shard of every tensor")])
