@@ -89,6 +89,27 @@ def test_a_netlist_without_registers_has_a_path_through_and_no_period(library):
     assert timing.path == ("INV/Y", "BUF/Y")
 
 
+@pytest.mark.parametrize("first", ["rise", "fall"])
+@pytest.mark.parametrize(
+    ("sense", "turns"),
+    [
+        ("positive_unate", {("rise", "rise"), ("fall", "fall")}),
+        ("negative_unate", {("rise", "fall"), ("fall", "rise")}),
+        ("non_unate", {("rise", "rise"), ("rise", "fall"), ("fall", "rise"), ("fall", "fall")}),
+    ],
+)
+def test_edges_go_through_a_gate_as_its_sense_says(tmp_path, monkeypatch, sense, turns, first):
+    """An inverter whose one edge is late, then a gate of the sense, both of whose edges differ."""
+    monkeypatch.setitem(hand.DELAY_NS, first, 0.2)
+    library = hand.library(tmp_path, content=hand.text().replace("positive_unate", sense))
+    cells = library.cells
+    chain = [Instance("one", cells["INV"], {"A": A, "Y": N}), Instance("two", cells["BUF"], {"A": N, "Y": OUT})]
+    timing = analyse(Netlist("top", {"a": [A]}, {"y": [OUT]}, chain), library, set(), None, CLOCK_NS).timing
+    arrivals = {edge: delay_ns(edge, 1.0, CLOCK_NS) for edge in ("rise", "fall")}
+    leaves = [arrivals[edge] + delay_ns(after, 0.0, slew_ns(edge, 1.0)) for edge, after in turns]
+    assert timing.through_ns == pytest.approx(max(leaves))
+
+
 def test_a_combinational_loop_is_refused(library):
     inverter = library.cells["INV"]
     ring = [Instance("one", inverter, {"A": N, "Y": M}), Instance("two", inverter, {"A": M, "Y": N})]
