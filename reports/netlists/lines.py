@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.experiments.netlists.sparsity import SWEPT, savings, swept
 from bitjoule.reports.figures.lines import PlotLine, draw_lines, label_points
 from bitjoule.reports.figures.panels import Panel, draw_panels, legend_below
@@ -180,4 +181,4 @@ def _label(kind: tuple[str, str, int, int, int], names: Sequence[tuple[str, str,
     others = list(zip(*names, strict=True))
     parts = [weights] + [datapath] * (len(set(others[1])) > 1)
     parts += [f"{lanes} x {columns}"] * (len(set(zip(others[2], others[3], strict=True))) > 1)
-    return ", ".join(parts + [f"{tokens} tokens"] * (len(set(others[4])) > 1))
+    return ", ".join(parts + [counted(tokens, "token")] * (len(set(others[4])) > 1))

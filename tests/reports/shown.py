@@ -15,10 +15,18 @@ def quantity(text, unit):
 
 
 def header_and_rows(text, first):
-    """Return the cells of the Markdown table whose header starts with some cells: its header, its rows."""
+    """Return the cells of the Markdown table whose header starts with some cells: its header, its rows.
+
+    Numbers must be aligned right and words left.
+    """
     blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
     cells = [[[cell.strip() for cell in line.strip("|").split("|")] for line in block] for block in blocks]
-    header, _, *rows = next(found for found in cells if found[0][: len(first)] == list(first))
+    header, rule, *rows = next(found for found in cells if found[0][: len(first)] == list(first))
+    for name, align, *column in zip(header, rule, *rows, strict=True):
+        numbers = all(re.fullmatch(r"[+-]?[\d.]+(e-?\d+)?×?|", cell) for cell in column) and any(column)
+        words = not any(re.search(r"\d", cell) for cell in column) and any(column)
+        assert not (align.endswith("-") or align.startswith(":-")) or not numbers, f"{name}: {align}"
+        assert not align.endswith("-:") or not words, f"{name}: {align}"
     return header, rows
 
 

@@ -249,6 +249,15 @@ def test_losses_are_those_of_the_laws_and_hollow_beyond_their_sizes(resolved):
             assert curve.fitted[-1] == (sizes[-1] <= 1e9 * law.largest_b)
 
 
+def test_every_loss_lies_within_its_panel(resolved):
+    result = system_result(resolved, "three platforms at two nodes")
+    for axes in draw(plot_of(result, "loss"), result, THEMES[0]).axes:
+        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        points = np.concatenate([line.get_xydata() for line in axes.lines if line.get_marker() not in ("", "None")])
+        assert ((left < points[:, 0]) & (points[:, 0] < right)).all()
+        assert ((bottom < points[:, 1]) & (points[:, 1] < top)).all()
+
+
 def test_the_energy_at_a_loss_lies_on_the_line_between_two_points():
     curve = Curve("x", np.array([1.0, 4.0]), np.array([5.0, 4.0]), np.array([True, True]))
     assert [curve.energy_at(loss) for loss in (5.0, 4.5, 4.0)] == pytest.approx([1.0, 2.0, 4.0])

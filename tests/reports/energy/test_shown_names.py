@@ -263,6 +263,27 @@ def test_ticks_of_tokens_are_at_the_swept_values(found):
     assert other.get_xlabel() == "batch"
 
 
+@pytest.mark.parametrize("platforms", [["ternary-edge"], ["ternary-edge", "ternary-hbm"]])
+@pytest.mark.parametrize("technologies", [["7nm"], ["45nm", "7nm"]])
+def test_bars_are_as_wide_as_their_panels_whose_titles_name_the_platform_if_there_is_one(platforms, technologies):
+    result = run_experiment(
+        {
+            "name": "x",
+            "accounting": "system",
+            "models": MODELS[:1],
+            "schemes": ["bitnet-b1.58"],
+            "technologies": technologies,
+            "platforms": platforms,
+            "plots": [{"kind": "components"}],
+        }
+    )
+    figure = draw(result.requested[0], result, THEMES[0])
+    only = f", {platforms[0]}" if len(platforms) == 1 else ""
+    assert [axes.get_title() for axes in figure.axes] == [f"{technology}{only}" for technology in technologies]
+    room_in = figure.get_figwidth() - 5.6 * len(technologies)
+    assert 1 < room_in < 5  # for the names of the bars
+
+
 def test_a_title_says_how_many_of_the_models_are_drawn():
     models = ["bitnet-125m", "bitnet-350m", "bitnet-760m", "bitnet-1.3b", "bitnet-2.7b", "bitnet-6.7b"]
     found = run_experiment(

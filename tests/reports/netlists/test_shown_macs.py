@@ -207,6 +207,22 @@ def test_lines_over_bits_and_how_many_times_less_than_with_the_most_bits(tables)
     assert written > 2
 
 
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"lanes": 32}, ["ternary, 16 x 4", "ternary, 32 x 4"]),
+        ({"columns": 8}, ["ternary, 16 x 4", "ternary, 16 x 8"]),
+        ({"tokens": 7}, ["ternary, 1 token", "ternary, 7 tokens"]),
+        ({"weights": "int2"}, ["ternary", "int2"]),
+    ],
+)
+def test_kinds_are_named_by_what_differs_among_them(tables, changes, names):
+    summary, _ = tables
+    other = summary.assign(**changes, array=summary["array"] + "2")
+    figure = draw_bits(pd.concat([summary, other]), THEMES[0])
+    assert [text.get_text() for text in figure.legends[0].get_texts()][:-1] == names
+
+
 @pytest.mark.parametrize("share", [False, True])
 def test_bars_of_parts_are_in_the_unit_of_their_axis_and_say_the_energy(share):
     """In one library a MAC takes femtojoules, in the other picojoules."""

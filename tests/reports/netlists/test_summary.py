@@ -134,6 +134,10 @@ def test_the_legend_says_what_dashes_and_markers_mean(run):
     figure = draw_zeros(run().summary, THEMES[0])
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels[-2:] == [BARE, IDEAL]
+    drawn = {line.get_label(): line._unscaled_dash_pattern for line in figure.axes[0].lines}
+    bare, ideal = (handle._unscaled_dash_pattern for handle in figure.legends[0].legend_handles[-2:])
+    assert (bare, ideal) == (drawn["_ternary"], drawn["_ternary ideal"])
+    assert bare != ideal
     assert {"gaussian:3,zeros:0.2", "model:tiny-b158"} <= set(labels)
     assert len(labels) == 2 + 2 + 2
 
