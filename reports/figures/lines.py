@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.labels import Label, place_labels
-from bitjoule.reports.figures.style import Theme, log_ticks
+from bitjoule.reports.figures.style import Theme, log_scale
 
 LABELS_A_LINE = 7
 CROWDED_POINTS = 40
@@ -95,9 +95,7 @@ def scale_ratios(axes: Axes, values: Sequence[float], wide: float = WIDE_RATIOS)
     """
     low, high = min(values, default=1.0), max(values, default=1.0)
     if high > wide * low:
-        axes.set_yscale("log")
-        axes.set_ylim(low / (high / low) ** 0.1, high * (high / low) ** 0.1)
-        log_ticks(axes.yaxis, "")
+        log_scale(axes, "", low, high)
     else:
         axes.set_ylim(0, 1.1 * high)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))

@@ -258,12 +258,28 @@ def unit_axis(axes: Axes, unit: str, low: float, high: float) -> None:
         The least and the most that is drawn.
     """
     if high > WIDE * low > 0:
-        axes.set_yscale("log")
-        axes.set_ylim(low / (high / low) ** 0.1, high * (high / low) ** 0.1)
-        log_ticks(axes.yaxis, unit)
+        log_scale(axes, unit, low, high)
     else:
         axes.set_ylim(0, 1.15 * high)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: unit_tick(value, unit)))
+
+
+def log_scale(axes: Axes, unit: str, low: float, high: float) -> None:
+    """Make y a logarithmic axis with a tenth of its span above and below what is drawn.
+
+    Parameters
+    ----------
+    axes
+        To change.
+    unit
+        Of the quantity, without prefix; empty for none.
+    low, high
+        The least and the most that is drawn.
+    """
+    margin = (high / low) ** 0.1
+    axes.set_yscale("log")
+    axes.set_ylim(low / margin, high * margin)
+    log_ticks(axes.yaxis, unit)
 
 
 def log_ticks(axis: Axis, unit: str) -> None:

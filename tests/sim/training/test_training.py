@@ -214,6 +214,8 @@ def test_a_short_training_lowers_the_loss_and_its_folder_loads_in_transformers(t
     values = {"batch": 4, "context": 32, "steps": 40, "seed": 1, "peak": 1.0}
     report = training.export.ExportReport(kind, after, after, 0.0, "The", values)
     training.export.save_model(model, tmp_path / "model", corpus, report)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert ("straight-through estimator" in card) == (kind != "float")
     loaded = load(training, tmp_path / "model")
     tokens = training.train.bytes_of(text[:64])[None]
     with torch.no_grad():
