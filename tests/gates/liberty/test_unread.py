@@ -21,6 +21,11 @@ from tests.gates.liberty.test_liberty_cases import PLAIN, written
 THREE_AXES = """power_lut_template (t3) {
   variable_1 : input_transition_time; variable_2 : equal_or_opposite_output_net_capacitance;
   variable_3 : total_output_net_capacitance; index_1 ("0.1, 0.2"); index_2 ("5, 6"); index_3 ("1, 2"); }"""
+SWAPPED = (
+    THREE_AXES.replace("variable_2", "variable_4")
+    .replace("variable_3", "variable_2")
+    .replace("variable_4", "variable_3")
+)
 CONDITIONS = """operating_conditions (slow) { process : 1; temperature : 125; voltage : 0.9; }
   default_operating_conditions : slow;"""
 
@@ -43,6 +48,11 @@ def test_a_plain_file_leaves_nothing_unread(tmp_path):
     [
         (
             THREE_AXES,
+            [('rise_power (scalar) { values ("1.0"); }', 'rise_power (t3) { values ("1,1,1,1,1,1,1,1"); }')],
+            "tables of template t3 are read only at the first entry of equal_or_opposite_output_net_capacitance",
+        ),
+        (
+            SWAPPED,
             [('rise_power (scalar) { values ("1.0"); }', 'rise_power (t3) { values ("1,1,1,1,1,1,1,1"); }')],
             "tables of template t3 are read only at the first entry of equal_or_opposite_output_net_capacitance",
         ),

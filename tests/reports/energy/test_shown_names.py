@@ -280,6 +280,7 @@ def test_bars_are_as_wide_as_their_panels_whose_titles_name_the_platform_if_ther
     figure = draw(result.requested[0], result, THEMES[0])
     only = f", {platforms[0]}" if len(platforms) == 1 else ""
     assert [axes.get_title() for axes in figure.axes] == [f"{technology}{only}" for technology in technologies]
+    assert len(figure.axes[0].get_yticklabels()) == len(platforms)  # a bar each
     room_in = figure.get_figwidth() - 5.6 * len(technologies)
     assert 1 < room_in < 5  # for the names of the bars
 
