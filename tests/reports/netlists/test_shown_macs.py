@@ -175,6 +175,16 @@ def test_lines_over_zeros_are_measured_without_glitches_and_ideal(tables):
     assert "%" in figure.axes[0].get_xlabel()
 
 
+@pytest.mark.parametrize("sweeps", [1, 2, 3])
+def test_sweeps_of_one_array_are_named_by_their_operands_where_there_are_several(tables, sweeps):
+    one = tables[0][(tables[0]["array"] == "wide") & tables[0]["stimulus"].str.startswith("uniform")]
+    names = ["uniform", "gaussian:3", "gaussian:9"][:sweeps]
+    each = [one.assign(stimulus=one["stimulus"].str.replace("uniform", name)) for name in names]
+    axes = draw_zeros(pd.concat(each, ignore_index=True), THEMES[0]).axes[0]
+    labels = [line.get_label() for line in axes.lines if not line.get_label().startswith("_")]
+    assert labels == ([f"wide, {name}" for name in names] if sweeps > 1 else ["wide"])
+
+
 def test_of_one_library_the_legend_says_how_much_of_the_ideal_the_last_point_saves():
     summary, _ = made_by_hand(["two"])
     figure = draw_zeros(summary, THEMES[0])
