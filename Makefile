@@ -54,12 +54,14 @@ benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/hardware.py --config benchmarks/configs/*.yaml rtl/configs/decode_64x5.yaml
 
-# Faults put into the code by a seed, and which of them no test sees. The sample starts no fault after 90 s.
+# Faults put into the code by a seed, and which of them no test sees. The sample starts no fault after a minute; so few
+# faults tell 80 % from 95 % only.
+SEED = 14
 mutants: $(VENV)/.dev
-	$(BIN)/python -m tests.mutation.run --sample 400
+	$(BIN)/python -m tests.mutation.run --sample 400 --seed $(SEED)
 
 mutants-sample: $(VENV)/.dev
-	$(BIN)/python -m tests.mutation.run --sample 40 --budget 20 --limit 90
+	$(BIN)/python -m tests.mutation.run --sample 40 --seed $(SEED) --budget 20 --limit 60 --goal 0.8
 
 clean:
 	rm -rf $(VENV) build *.egg-info
