@@ -60,7 +60,7 @@ def _versions() -> dict[str, str]:
 
 def _git_commit() -> str | None:
     """Return the commit of this checkout, with ``+`` if it has changes; none for an installed copy."""
-    folder = Path(__file__).resolve().parents[1]
+    folder = Path(__file__).resolve().parent
 
     def git(*words: str) -> str | None:
         try:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 
 from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.files import shipped_experiments
+from bitjoule.experiments.output import manifest
 
 CONFIGS = Path(__file__).parents[2] / "energy_models" / "configs"
 TABLES = ("results.csv", "summary.csv", "summary.md")
@@ -22,13 +24,44 @@ def test_the_manifest_has_the_hash_of_every_output_and_input(tmp_path, small, bi
     (tmp_path / "e.yaml").write_text(small)
     assert bitjoule("run", tmp_path / "e.yaml", "--out", tmp_path)[0] == 0
     folder = tmp_path / "small"
-    manifest = json.loads((folder / "manifest.json").read_text())
+    written = json.loads((folder / "manifest.json").read_text())
     outputs = {path.name: digest(path) for path in folder.iterdir() if path.name != "manifest.json"}
-    assert manifest["outputs"] == outputs
-    assert manifest["input"] == {"e.yaml": digest(tmp_path / "e.yaml")}
-    assert manifest["command"][:2] == ["bitjoule", "run"]
-    assert {"bitjoule", "numpy", "pandas"} <= manifest["versions"].keys()
-    assert {"operations.csv", "memories.csv", "schemes.yaml", "models/bitnet.yaml"} <= manifest["data"].keys()
+    assert written["outputs"] == outputs
+    assert written["input"] == {"e.yaml": digest(tmp_path / "e.yaml")}
+    assert written["command"][:2] == ["bitjoule", "run"]
+    assert {"bitjoule", "numpy", "pandas"} <= written["versions"].keys()
+    assert {"operations.csv", "memories.csv", "schemes.yaml", "models/bitnet.yaml"} <= written["data"].keys()
+
+
+def test_the_manifest_names_the_commit_whose_code_ran(tmp_path, monkeypatch):
+    checkout = tmp_path / "checkout"
+    module = checkout / "experiments" / "output" / "manifest.py"
+    module.parent.mkdir(parents=True)
+    module.write_bytes(Path(manifest.__file__).read_bytes())
+    (checkout / "README.md").write_text("before")
+
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+        return subprocess.run(["git", "-C", checkout, *who, *words], capture_output=True, text=True, check=True).stdout
+
+    def named():
+        (tmp_path / "result").mkdir(exist_ok=True)
+        manifest.write_manifest(tmp_path / "result", {}, ["bitjoule"], {})
+        return json.loads((tmp_path / "result" / "manifest.json").read_text())["git_commit"]
+
+    monkeypatch.setattr(manifest, "__file__", str(module))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    assert named() is None  # an installed copy
+    git("init", "-q")
+    git("add", "README.md")
+    git("commit", "-q", "-m", "another project")
+    assert named() is None  # an installed copy below another project
+    git("add", ".")
+    git("commit", "-q", "-m", "ours")
+    commit = git("rev-parse", "HEAD").strip()
+    assert named() == commit
+    (checkout / "README.md").write_text("after")
+    assert named() == f"{commit}+"
 
 
 def test_running_the_written_experiment_again_gives_the_same_bytes(tmp_path, small, bitjoule):
