@@ -1,6 +1,7 @@
 """Losses by the scaling laws, as printed beside the curves of the first BitNet paper."""
 
 import math
+from itertools import permutations
 
 import pytest
 
@@ -37,6 +38,12 @@ def test_a_loss_is_that_of_the_law_at_the_models_parameters(found, hidden, ffn):
     assert set(table.index) == set(LAWS)  # no law of ternary weights
     for scheme, (a, b, c, _, _) in LAWS.items():
         assert table.loc[scheme, "loss"] == pytest.approx(a * math.exp(b * math.log(billions)) + c)
+
+
+@pytest.mark.parametrize("order", list(permutations(("fp16", "bitnet-b1.58", "bitnet"))), ids=" ".join)
+def test_a_scheme_without_a_law_takes_none_from_those_behind_it(resolved, order):
+    table = losses(grid_of(resolved(MODEL % (2048, 8192), f"schemes=[{', '.join(order)}]")))
+    assert table["scheme"].tolist() == [scheme for scheme in order if scheme in LAWS]
 
 
 @pytest.mark.parametrize(

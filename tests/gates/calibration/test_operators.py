@@ -1,9 +1,14 @@
 """What an operator's measurement tells of its wires, and the BF16 results that it is compared with."""
 
-import numpy as np
+from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from bitjoule.gates.calibration import operators
 from bitjoule.gates.calibration.measurement import Effort
 from bitjoule.gates.calibration.operators import measure_operator, rounded_to_bf16
+from tests.gates import hand_made as hand
 
 
 def test_wires_take_less_for_changes_that_settle_than_for_all_with_glitches(freepdk45):
@@ -20,3 +25,31 @@ def test_bf16_keeps_eight_digits_to_nearest_even():
     expected = np.ldexp(np.rint(digits * 256) / 256, exponents)
     np.testing.assert_array_equal(rounded_to_bf16(values).view(np.uint32), expected.astype(np.float32).view(np.uint32))
     assert rounded_to_bf16(ties)[:3].tolist() == [256, 260, 512]
+
+
+def test_whatever_decides_a_measurement_is_in_its_name_in_the_cache(monkeypatch, tmp_path):
+    def ask(name, _):
+        raise LookupError(name)
+
+    monkeypatch.setattr(operators, "cached", ask)
+
+    def name(*arguments):
+        with pytest.raises(LookupError) as asked:
+            measure_operator(*arguments)
+        return str(asked.value)
+
+    (tmp_path / "other").mkdir()
+    other = hand.library(tmp_path / "other", content=hand.text().replace("area : 1.5", "area : 1.6"))
+    library, effort = hand.library(tmp_path), Effort()
+    asked = [
+        ("add", "int8", library, effort),
+        ("mul", "int8", library, effort),
+        ("add", "int16", library, effort),
+        ("add", "int8", other, effort),
+        ("add", "int8", library, replace(effort, cycles=effort.cycles + 1)),
+        ("add", "int8", library, replace(effort, words=effort.words + 1)),
+        ("add", "int8", library, replace(effort, seed=effort.seed + 1)),
+    ]
+    names = [name(*arguments) for arguments in asked]
+    assert len(set(names)) == len(names)
+    assert name(*asked[0]) == names[0]

@@ -3,17 +3,19 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bitjoule.gates.liberty.cells import Library
-from bitjoule.gates.netlist import Netlist, kind
+from bitjoule.gates.netlist import Instance, Netlist, kind
 from bitjoule.gates.power.activity import Simulator
 from bitjoule.gates.power.energy import EnergyModel
 from bitjoule.gates.power.parts import Bank, bank, by_part, energy_by_part_fj, parts_of
 from bitjoule.gates.stimuli.operands import Gaussian
 from bitjoule.gates.stimuli.stimulus import Stimulus
 from bitjoule.rtl.config import AcceleratorConfig
+from tests.gates import hand_made as hand
 
 Mapped = Callable[[AcceleratorConfig], Netlist]
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
@@ -45,6 +47,23 @@ def areas_um2(netlist: Netlist, config: AcceleratorConfig) -> dict[str, float]:
 )
 def test_a_registers_name_says_what_it_holds(name: str, held: Bank) -> None:
     assert bank(name) == held
+
+
+def test_what_leaves_the_columns_last_registers_is_accumulated_and_what_goes_on_in_it_is_tree(tmp_path: Path) -> None:
+    """Registers of one column, a -> b -> sum, with an inverter before b and one before the sum."""
+    clock, data, a, inverted, b, ready, total = range(2, 9)
+    cells = hand.library(tmp_path).cells
+    instances = [
+        Instance(f"core.column0.{name}[0]$_DFF_P_", cells["DFF"], {"CK": clock, "D": taken, "Q": given})
+        for name, taken, given in (("dot_product.cut2_unit", data, a), ("word0", inverted, b))
+    ]
+    instances += [
+        Instance("core.accumulators.storage[0][0]$_DFF_P_", cells["DFF"], {"CK": clock, "D": ready, "Q": total}),
+        Instance("within", cells["INV"], {"A": a, "Y": inverted}),
+        Instance("behind", cells["INV"], {"A": b, "Y": ready}),
+    ]
+    netlist = Netlist("top", {"clk": [clock], "d": [data]}, {"q": [total]}, instances)
+    assert parts_of(netlist, TINY) == ["registers"] * 3 + ["tree", "accumulate"]
 
 
 @pytest.mark.slow

@@ -1,14 +1,18 @@
 import multiprocessing
 import re
+import shutil
+import subprocess
 import threading
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from vcdvcd import VCDVCD
 
+from bitjoule import rtl
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import accelerator_verilog
 from bitjoule.sim.accelerator import generated, native_build, native_machine
@@ -127,6 +131,50 @@ def test_verilog_is_generated_once_for_each_configuration_and_generator(monkeypa
     monkeypatch.setattr(generated.importlib.metadata, "version", lambda _: "another")
     with pytest.raises(AssertionError, match="generated again"):
         generated.generated_verilog(TINY)
+
+
+def test_a_change_anywhere_in_the_generator_generates_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def ask(name: str, _: object) -> Path:
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "accelerator.v").touch()
+        asked.append(name)
+        return tmp_path / name
+
+    asked: list[str] = []
+    monkeypatch.setattr(generated, "cached", ask)
+    copy = tmp_path / "rtl"
+    shutil.copytree(Path(rtl.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(rtl, "__file__", str(copy / "__init__.py"))
+    generated.generated_verilog(TINY)
+    modules = list(copy.rglob("*.py"))
+    assert {"arithmetic", "rtl"} <= {path.parent.name for path in modules}
+    for path in modules:
+        with path.open("a") as module:
+            module.write("# changed\n")
+        generated.generated_verilog(TINY)
+    assert len(set(asked)) == len(modules) + 1
+
+
+def test_verilator_takes_its_own_files_whatever_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """VERILATOR_ROOT of another installation would mix its headers with this Verilator's code."""
+    started = []
+
+    def start(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        started.append((Path(command[0]), options["env"]))
+        return subprocess.CompletedProcess(command, 0 if "-dM" in command else 1, "", "stopped")
+
+    monkeypatch.setenv("VERILATOR_ROOT", "/opt/another")
+    monkeypatch.setenv("KEPT", "kept")
+    monkeypatch.setattr(native_build.subprocess, "run", start)
+    monkeypatch.setattr(native_build, "cached", lambda _, build: build(tmp_path) or tmp_path)
+    monkeypatch.setattr(native_build, "_compile_all", lambda *_: None)
+    with pytest.raises(SimulatorError, match="Verilator failed"):
+        native_build.native_library(TINY, verilog="module top; endmodule")
+    program, environment = started[-1]
+    assert program == Path(environment["VERILATOR_ROOT"]) / "bin" / "verilator_bin"
+    assert environment["KEPT"] == "kept"
 
 
 def _cycles_of_new_build(_: int) -> int:
