@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from bitjoule.gates.calibration import measurement
 from bitjoule.gates.calibration.measurement import Effort, measure
 from bitjoule.gates.stimuli.operands import StimulusError
 from bitjoule.rtl.config import AcceleratorConfig
+from tests.gates import hand_made as hand
 
 SMALL = AcceleratorConfig(lanes=8, columns=2, max_k=256, weight_bus_bits=32)
 EFFORT = Effort(cycles=4)
@@ -25,6 +29,35 @@ def test_a_band_is_ordered_and_made_of_its_parts(freepdk45):
     assert nominal == found.settled_fj + found.wire_settled_fj
     assert high == pytest.approx(found.total_fj + 2 * found.wire_fj + found.clock_fj)
     assert found.macs == 16
+
+
+def test_whatever_decides_a_measurement_is_in_its_name_in_the_cache(monkeypatch, tmp_path):
+    def ask(name, _):
+        raise LookupError(name)
+
+    monkeypatch.setattr(measurement, "cached", ask)
+
+    def name(*arguments):
+        with pytest.raises(LookupError) as asked:
+            measure(*arguments)
+        return str(asked.value)
+
+    (tmp_path / "other").mkdir()
+    other = hand.library(tmp_path / "other", content=hand.text().replace("area : 1.5", "area : 1.6"))
+    library = hand.library(tmp_path)
+    asked = [
+        (SMALL, library, "uniform", EFFORT),
+        (replace(SMALL, max_k=512), library, "uniform", EFFORT),
+        (replace(SMALL, pipeline=2), library, "uniform", EFFORT),
+        (SMALL, other, "uniform", EFFORT),
+        (SMALL, library, "gaussian:32", EFFORT),
+        (SMALL, library, "uniform", replace(EFFORT, cycles=EFFORT.cycles + 1)),
+        (SMALL, library, "uniform", replace(EFFORT, words=EFFORT.words + 1)),
+        (SMALL, library, "uniform", replace(EFFORT, seed=EFFORT.seed + 1)),
+    ]
+    names = [name(*arguments) for arguments in asked]
+    assert len(set(names)) == len(names)
+    assert name(*asked[0]) == names[0]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])

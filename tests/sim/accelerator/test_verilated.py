@@ -116,6 +116,38 @@ def test_a_build_is_made_once_for_each_configuration(monkeypatch: pytest.MonkeyP
     assert [path.name for path in cache_folder().iterdir() if "." in path.name] == []
 
 
+def test_whatever_decides_a_build_makes_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(native_build, "cached", lambda name, _: Path(name))
+    monkeypatch.setattr(native_build, "generated_verilog", lambda _: "module top; endmodule")
+    monkeypatch.setattr(native_build, "find_compiler", lambda: "c++")
+    monkeypatch.setattr(native_build, "_identity", lambda _: "#define one")
+    usual = native_build.native_library(TINY)
+    found = {usual, *(native_build.native_library(TINY, variant) for variant in ("saif", "vcd"))}
+    for verilog in ("module top; endmodule", "module top; wire a; endmodule"):
+        found.add(native_build.native_library(TINY, verilog=verilog))  # of a netlist: not optimised
+    # The driver is compiled for the streams' widths.
+    found.add(native_build.native_library(AcceleratorConfig(8, 4, 64, 64, tokens=4)))
+    with monkeypatch.context() as patch:
+        patch.setattr(native_build, "find_compiler", lambda: "clang++")
+        found.add(native_build.native_library(TINY))
+    with monkeypatch.context() as patch:
+        patch.setattr(native_build, "_identity", lambda _: "#define two")  # of another machine, or version
+        found.add(native_build.native_library(TINY))
+    with monkeypatch.context() as patch:
+        patch.setattr(native_build.importlib.metadata, "version", lambda _: "another")
+        found.add(native_build.native_library(TINY))
+    driver = tmp_path / "native"
+    shutil.copytree(native_build.NATIVE, driver)
+    monkeypatch.setattr(native_build, "NATIVE", driver)
+    assert native_build.native_library(TINY) == usual
+    sources = [path for path in driver.iterdir() if path.suffix in {".cpp", ".h"}]
+    for path in sources:
+        with path.open("a") as source:
+            source.write("// changed\n")
+        found.add(native_build.native_library(TINY))
+    assert len(found) == 9 + len(sources)
+
+
 @pytest.mark.usefixtures("empty_cache")
 def test_verilog_is_generated_once_for_each_configuration_and_generator(monkeypatch: pytest.MonkeyPatch) -> None:
     text = generated.generated_verilog(TINY)
