@@ -34,7 +34,7 @@ def test_it_gets_the_plot_the_frames_and_the_theme(monkeypatch):
 
 
 def test_what_is_no_figure_is_refused(monkeypatch):
-    with pytest.raises(PluginError, match="our-chips.* draw gives str; expected a matplotlib Figure"):
+    with pytest.raises(PluginError, match=r"our-chips.* draw gives str; expected a matplotlib Figure"):
         drawn(monkeypatch, lambda *_: "picture")
 
 
