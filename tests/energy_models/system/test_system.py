@@ -18,6 +18,7 @@ from bitjoule.energy_models.system.columns import QUANTITIES
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.system import System
 from tests.energy_models.requests import COLUMNS, EDGE, PHASE, evaluate, picked, resized, system
 
 
@@ -155,6 +156,22 @@ def test_the_most_that_lives_at_once_is_in_attention_where_heads_are_wide():
     )
     held = evaluate(system(shape), 3, 100, 1).memory_bytes
     assert held.activations_bytes[0] == 3 * 100 * (2 * shape.hidden + (32 + 2 * 8) * 512) * 2
+
+
+def test_cases_of_models_in_any_order_are_those_of_each_model_alone():
+    """Two shapes whose matmuls differ in number: eight linears, or the nine of untied experts."""
+    shapes = [presets()["bitnet-b1.58-700m"], presets()["mixtral-8x7b"]]
+    name, prompts = "ternary-edge", np.array([5.0, 64.0, 5.0, 64.0, 7.0])
+    models = np.array([1, 0, 0, 1, 0])
+    both = System(shapes, [schemes()["bitnet-b1.58"]], [technologies()["7nm"]], [[(name, platforms()[name])]])
+    zeros = np.zeros(len(models), dtype=np.intp)
+    cases = Cases(models, zeros, np.full(len(models), 2.0), prompts, np.full(len(models), 3.0))
+    found = both.evaluate(cases, zeros, zeros)
+    for i, (model, prompt) in enumerate(zip(models, prompts, strict=True)):
+        alone = evaluate(system(shapes[model], "bitnet-b1.58", name), 2, prompt, 3)
+        np.testing.assert_allclose(found.energies.nominal_pj[i].sum(), alone.energies.nominal_pj.sum(), rtol=1e-12)
+        np.testing.assert_allclose(found.latency_s[i], alone.latency_s[0], rtol=1e-12)
+        assert found.memory_bytes.total[i] == alone.memory_bytes.total[0]
 
 
 def test_the_head_runs_for_the_last_token_of_each_sequence_and_for_every_new_one():

@@ -7,7 +7,7 @@ import pytest
 
 from bitjoule.gates.calibration import operators
 from bitjoule.gates.calibration.measurement import Effort
-from bitjoule.gates.calibration.operators import measure_operator, rounded_to_bf16
+from bitjoule.gates.calibration.operators import measure_operator, operands, rounded_to_bf16
 from tests.gates import hand_made as hand
 
 
@@ -53,3 +53,9 @@ def test_whatever_decides_a_measurement_is_in_its_name_in_the_cache(monkeypatch,
     names = [name(*arguments) for arguments in asked]
     assert len(set(names)) == len(names)
     assert name(*asked[0]) == names[0]
+
+
+@pytest.mark.parametrize("number_format", ["int8", "int16"])
+def test_integer_operands_are_all_that_the_format_holds(number_format):
+    found = operands(number_format, 1 << 20, np.random.default_rng(0))
+    assert len(np.unique(found)) == 1 << int(number_format.removeprefix("int"))

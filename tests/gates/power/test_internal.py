@@ -45,6 +45,23 @@ def test_a_table_without_a_condition_is_for_all_other_states(tmp_path):
         assert States(one).selects(one.powers("CK"), everywhere) == pytest.approx([0.5, 0.5])
 
 
+@pytest.mark.parametrize(
+    ("cell", "pin", "follows"),
+    [
+        ("BUF_X1", "A", lambda _: True),
+        ("INV_X1", "A", lambda _: False),
+        ("AND2_X1", "A1", lambda values: values["A2"] == 1),  # where A2 is 0 the output is 0, as A1 may be
+        ("XOR2_X1", "B", lambda values: values["A"] == 0),
+    ],
+)
+def test_an_output_follows_an_input_where_both_are_high_or_low_together(cell, pin, follows):
+    states = States(Library([default_liberty()]).cells[cell])
+    (output,) = states.cell.outputs
+    toggles, along = states.flipped(output, pin)
+    expected = np.broadcast_to(follows(states.values), toggles.shape)
+    np.testing.assert_array_equal(along[toggles], expected[toggles])
+
+
 def test_conditions_of_a_full_adder_are_as_likely_as_their_input_decides_the_output():
     cell = Library([default_liberty()]).cells["FA_X1"]
     states = States(cell)
