@@ -116,3 +116,12 @@ def test_a_period_asked_for_makes_the_netlist_faster(tmp_path):
     fast = mapped(tmp_path / "fast", library, 0.8 * relaxed.timing.period_ns, "sklansky")
     accumulates(fast.netlist)
     assert fast.timing.period_ns < relaxed.timing.period_ns
+
+
+def test_a_period_that_is_met_already_changes_nothing(tmp_path):
+    library = Library([default_liberty()])
+    (tmp_path / "any").mkdir()
+    (tmp_path / "met").mkdir()
+    relaxed = mapped(tmp_path / "any", library)
+    met = mapped(tmp_path / "met", library, 1.01 * relaxed.timing.period_ns)
+    assert met.netlist.verilog() == relaxed.netlist.verilog()
