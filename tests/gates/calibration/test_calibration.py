@@ -159,6 +159,7 @@ def test_measuring_all_arrays_of_a_kind_again_gives_the_shipped_prices_within_1_
         assert prices[0] == pytest.approx(prices[1], rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_calibration_is_a_technology_that_says_how_it_was_measured(freepdk45):
     tiny = AcceleratorConfig(
         lanes=32, columns=4, max_k=256, weight_bus_bits=128, weight_encoding="binary1", activation_bits=2
