@@ -256,6 +256,8 @@ def test_every_loss_lies_within_its_panel(resolved):
         points = np.concatenate([line.get_xydata() for line in axes.lines if line.get_marker() not in ("", "None")])
         assert ((left < points[:, 0]) & (points[:, 0] < right)).all()
         assert ((bottom < points[:, 1]) & (points[:, 1] < top)).all()
+        losses = np.concatenate([curve.loss for curve in curves(first_rows(result, None)[0], result)])
+        assert top - bottom == pytest.approx(1.16 * max(losses.max() - losses.min(), 0.2))
 
 
 def test_the_energy_at_a_loss_lies_on_the_line_between_two_points():
