@@ -155,7 +155,7 @@ def _markers(axes: Axes, lines: Sequence[PlotLine]) -> NDArray[np.float64]:
 
 
 def _spread(x: NDArray[np.float64], labels: int) -> list[int]:
-    """Return the indices of some points that are far enough apart to carry labels, the ends first."""
+    """Return the indices of some points that are far enough apart to carry labels, from the left."""
     shown = np.log(np.maximum(x, 0.5))
     low, high = shown.min(), shown.max()
     position = (shown - low) / max(high - low, 1e-9)

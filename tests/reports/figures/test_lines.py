@@ -48,3 +48,26 @@ def test_ratios_start_at_zero_unless_they_differ_by_more_than_the_quotient(value
     assert axes.get_yscale() == scale
     np.testing.assert_allclose(axes.get_ylim(), limits)
     assert axes.yaxis.get_major_formatter()(2.5) == "2.5×"
+
+
+@pytest.mark.parametrize(
+    ("x", "labels", "labelled"),
+    [
+        ([1, 1000], 5, [1, 1000]),  # fewer points than labels: each once
+        ([1, 10, 100, 1000], 3, [1, 10, 1000]),  # 10 and 100 are as near to the middle
+        ([1, 1.01, 999, 1000], 4, [1, 999]),  # neighbours would lie on each other
+    ],
+)
+def test_points_far_enough_apart_carry_a_label_each(monkeypatch, x, labels, labelled):
+    axes = Figure().subplots()
+    axes.set(xscale="log", xlim=(0.5, 2000), ylim=(0, 10))
+    wanted = []
+
+    def place_labels(_axes, asked, *_):
+        wanted.extend(asked)
+        return []
+
+    monkeypatch.setattr(lines, "place_labels", place_labels)
+    y = np.linspace(1, 9, len(x))
+    lines.label_points(axes, [PlotLine(("bitnet",), "", np.array(x, float), y, y, "black", "o", "-")], labels=labels)
+    assert sorted(label.x for label in wanted) == labelled
