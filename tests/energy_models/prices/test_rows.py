@@ -81,6 +81,24 @@ def test_a_price_on_the_line_through_two_formats_says_so():
     assert "int4 has no row" in found.derived
 
 
+@pytest.mark.parametrize(
+    ("key", "derived"),
+    [
+        (
+            "mac:ternaryxint8+int32:64x16:zeros",
+            "sum of the terms of a full array of 64 lanes x 16 columns with 33.33 % of the weights zero",
+        ),
+        ("mac:int8xint8+int32:32x8", "sum of the terms of a full array of 32 lanes x 8 columns"),
+        ("in-mac:int8xint8+int32", "part of the MAC, priced at its multiplication"),
+        ("load:int8xint8+int32", ""),
+        ("add:int4", "int4 has no row: log-log over the width through int8 and int32"),
+        ("add:int8", ""),
+    ],
+)
+def test_a_measured_price_says_how_it_follows_from_what_was_measured(key, derived):
+    assert price_row(f"technologies/45nm-measured.yaml:{key}").derived == derived
+
+
 @pytest.mark.parametrize("platform", sorted(path.stem for path in (DATA / "platforms").glob("*.yaml")))
 def test_leakage_is_at_the_line_of_the_file_that_it_is_written_in(platform):
     written = platform

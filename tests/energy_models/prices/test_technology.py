@@ -132,3 +132,20 @@ def test_a_node_without_int32_derives_nothing():
     rows = {key: row for key, row in of_45.rows.items() if key[1] != "int32"}
     assert not dataclasses.replace(of_45, rows=rows).has_price("add", "int4")
     assert dataclasses.replace(of_45, rows=rows).has_price("add", "int8")
+
+
+@pytest.mark.parametrize(
+    ("operation", "weights", "activations", "place"),
+    [
+        ("mul", "int8", "int8", "mac:int8xint8+int32:64x16"),
+        ("add", "int8", "int8", "in-mac:int8xint8+int32"),  # paid with the multiplication
+        ("mul", "fp16", "fp16", "mac:fp16xfp16+fp16:64x16"),
+        ("add", "fp16", "fp16", "in-mac:fp16xfp16+fp16"),
+        ("add", "ternary", "int8", "mac:ternaryxint8+int32:64x16:zeros"),  # additions alone
+        ("add", "binary", "int8", "mac:binaryxint8+int32:64x16"),
+        ("add", "fp32", "fp32", "add:fp32"),  # no array
+    ],
+)
+def test_a_term_of_a_sum_is_priced_once_by_the_array_that_has_it(operation, weights, activations, place):
+    found = technologies()["45nm-measured-arrays"].term_key(operation, weights, activations)
+    assert found == f"technologies/45nm-measured.yaml:{place}"
