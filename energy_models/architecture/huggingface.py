@@ -141,7 +141,7 @@ def read_json(path: Path, file: str) -> Document:
     except RecursionError:
         raise whole_file(file, "is nested too deeply", "a config.json") from None
     except ValueError as error:  # from the two hooks, or a number of over 4300 digits
-        raise whole_file(file, brief(str(error))[1:-1], "a config.json") from None
+        raise whole_file(file, brief(str(error), 200)[1:-1], "a config.json") from None
     if not isinstance(data, dict):
         raise whole_file(file, f"got {brief(data)}", "a JSON object")
     lines: dict[KeyPath, int] = {(): 1}

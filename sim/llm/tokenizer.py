@@ -184,7 +184,7 @@ def _characters(path: Path, file: str, vocabulary: int) -> Tokenizer:
     try:
         characters = json.loads(read_text(path, file))
     except (ValueError, RecursionError) as error:
-        raise whole_file(file, f"JSON: {brief(str(error))[1:-1]}", "valid JSON") from None
+        raise whole_file(file, f"JSON: {brief(str(error), 200)[1:-1]}", "valid JSON") from None
     valid = isinstance(characters, list) and all(isinstance(item, str) and len(item) == 1 for item in characters)
     if not valid or len(set(characters)) < len(characters):
         raise whole_file(file, "is not a list of distinct single characters", "a JSON array of distinct characters")
