@@ -7,7 +7,7 @@ from bitjoule.gates.calibration import measurement
 from bitjoule.gates.calibration.measurement import Effort, measure
 from bitjoule.gates.stimuli.operands import StimulusError
 from bitjoule.rtl.config import AcceleratorConfig
-from tests.gates import hand_made as hand
+from tests.gates.cache_names import namer, two_libraries
 
 SMALL = AcceleratorConfig(lanes=8, columns=2, max_k=256, weight_bus_bits=32)
 EFFORT = Effort(cycles=4)
@@ -32,19 +32,8 @@ def test_a_band_is_ordered_and_made_of_its_parts(freepdk45):
 
 
 def test_whatever_decides_a_measurement_is_in_its_name_in_the_cache(monkeypatch, tmp_path):
-    def ask(name, _):
-        raise LookupError(name)
-
-    monkeypatch.setattr(measurement, "cached", ask)
-
-    def name(*arguments):
-        with pytest.raises(LookupError) as asked:
-            measure(*arguments)
-        return str(asked.value)
-
-    (tmp_path / "other").mkdir()
-    other = hand.library(tmp_path / "other", content=hand.text().replace("area : 1.5", "area : 1.6"))
-    library = hand.library(tmp_path)
+    name = namer(monkeypatch, measurement, measure)
+    library, other = two_libraries(tmp_path)
     asked = [
         (SMALL, library, "uniform", EFFORT),
         (replace(SMALL, max_k=512), library, "uniform", EFFORT),

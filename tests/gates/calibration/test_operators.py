@@ -8,7 +8,7 @@ import pytest
 from bitjoule.gates.calibration import operators
 from bitjoule.gates.calibration.measurement import Effort
 from bitjoule.gates.calibration.operators import measure_operator, operands, rounded_to_bf16
-from tests.gates import hand_made as hand
+from tests.gates.cache_names import namer, two_libraries
 
 
 def test_wires_take_less_for_changes_that_settle_than_for_all_with_glitches(freepdk45):
@@ -28,19 +28,9 @@ def test_bf16_keeps_eight_digits_to_nearest_even():
 
 
 def test_whatever_decides_a_measurement_is_in_its_name_in_the_cache(monkeypatch, tmp_path):
-    def ask(name, _):
-        raise LookupError(name)
-
-    monkeypatch.setattr(operators, "cached", ask)
-
-    def name(*arguments):
-        with pytest.raises(LookupError) as asked:
-            measure_operator(*arguments)
-        return str(asked.value)
-
-    (tmp_path / "other").mkdir()
-    other = hand.library(tmp_path / "other", content=hand.text().replace("area : 1.5", "area : 1.6"))
-    library, effort = hand.library(tmp_path), Effort()
+    name = namer(monkeypatch, operators, measure_operator)
+    library, other = two_libraries(tmp_path)
+    effort = Effort()
     asked = [
         ("add", "int8", library, effort),
         ("mul", "int8", library, effort),
