@@ -5,9 +5,18 @@ from typing import Any, NamedTuple
 
 from bitjoule.rtl.encodings import ENCODINGS, WORDS, Encoding
 
-DATAPATHS = ("carry_save", "carry_chain", "multiplexer")
 # By weight encoding, the default first.
-ACCUMULATIONS = {**dict.fromkeys(ENCODINGS, ("exact",)), "int8": ("int32",), "fp16": ("fp32", "fp16")}
+DATAPATHS = {
+    **dict.fromkeys(ENCODINGS, ("carry_save", "carry_chain", "multiplexer")),
+    "int8": ("weight_digits", "activation_digits"),
+    **dict.fromkeys(("int4", "int2"), ("weight_digits",)),
+    "fp16": ("rounding_tree",),
+}
+ACCUMULATIONS = {
+    **dict.fromkeys(ENCODINGS, ("exact",)),
+    **dict.fromkeys(("int8", "int4", "int2"), ("int32",)),
+    "fp16": ("fp32", "fp16"),
+}
 ACCUMULATION_BITS = {"int32": 32, "fp32": 32, "fp16": 16}
 LANES = range(8, 257)
 COLUMNS = range(1, 65)
@@ -72,20 +81,23 @@ class AcceleratorConfig:
     tokens
         Tokens that reuse one weight tile (the accumulators' depth), 1 to 1024; 1 is for decode only.
     activation_bits
-        Bits of an activation. Of trits: two's complement, 1 to 8, by default 8. Activations are what the weights are
-        with ``int8`` (8 bits) and ``fp16`` (16 bits).
+        Bits of an activation: two's complement, 1 to 8, by default 8; 8 with ``activation_digits``, 16 (FP16) with
+        ``fp16``.
     weight_encoding
         Code of the trits in the weight stream: ``binary1``, ``ternary2`` or ``ternary5``. Or weights that are
-        multiplied, the baselines: ``int8`` or ``fp16``.
+        multiplied, the baselines: ``int8``, ``int4``, ``int2`` or ``fp16``.
     pipeline
         Registers inside the adder tree, 0 to 4; the first lies between the tree and the accumulators' adder. With
         ``fp16`` 0 to 9, also between the multipliers and the tree.
     datapath
         ``carry_save`` (compressors on whole words; least area and energy in cells), ``carry_chain`` (a tree of
-        adders with the negations as carries; for FPGAs) or ``multiplexer`` (x, 0 or -x into a tree of adders). The
-        last two are for trits.
+        adders with the negations as carries; for FPGAs) or ``multiplexer`` (x, 0 or -x into a tree of adders): those
+        of trits. Of integers: ``weight_digits`` (radix-4 digits of the weights select multiples of the activations;
+        they do not toggle while weights are held) or, ``int8`` alone, ``activation_digits`` (digits of the
+        activations, recoded once for all columns, select multiples of the weights). Of ``fp16``: ``rounding_tree``.
+        By default the first of the encoding.
     accumulation
-        ``exact`` (trits), ``int32`` (``int8``), ``fp32`` or ``fp16`` (``fp16``; by default ``fp32``).
+        ``exact`` (trits), ``int32`` (integers), ``fp32`` or ``fp16`` (``fp16``; by default ``fp32``).
 
     Raises
     ------
@@ -101,15 +113,16 @@ class AcceleratorConfig:
     activation_bits: int = None  # type: ignore[assignment]  # the encoding's
     weight_encoding: str = "ternary2"
     pipeline: int = 1
-    datapath: str = "carry_save"
+    datapath: str = None  # type: ignore[assignment]  # the encoding's
     accumulation: str = None  # type: ignore[assignment]  # the encoding's
 
     def __post_init__(self) -> None:
         unknown = _unknown("weight_encoding", self.weight_encoding, tuple(ACCUMULATIONS))
         name = "ternary2" if unknown else self.weight_encoding
-        word = WORDS.get(name)
         if self.activation_bits is None:
-            object.__setattr__(self, "activation_bits", word.bits if word else 8)
+            object.__setattr__(self, "activation_bits", 16 if name == "fp16" else 8)
+        if self.datapath is None:
+            object.__setattr__(self, "datapath", DATAPATHS[name][0])
         if self.accumulation is None:
             object.__setattr__(self, "accumulation", ACCUMULATIONS[name][0])
         faults = [
@@ -117,12 +130,10 @@ class AcceleratorConfig:
             *_outside("columns", self.columns, COLUMNS),
             *_outside("max_k", self.max_k, INT8_MAX_K if name == "int8" else MAX_K),
             *_outside("tokens", self.tokens, TOKENS),
-            *_outside(
-                "activation_bits", self.activation_bits, range(word.bits, word.bits + 1) if word else ACTIVATION_BITS
-            ),
+            *_outside("activation_bits", self.activation_bits, _activation_bits(name, self.datapath)),
             *_outside("pipeline", self.pipeline, FLOAT_PIPELINE if name == "fp16" else PIPELINE),
             *unknown,
-            *_unknown("datapath", self.datapath, DATAPATHS[:1] if word else DATAPATHS),
+            *_unknown("datapath", self.datapath, DATAPATHS[name]),
             *_unknown("accumulation", self.accumulation, ACCUMULATIONS[name]),
         ]
         if not {"lanes", "columns", "weight_encoding"} & {fault.key for fault in faults}:
@@ -230,6 +241,12 @@ class AcceleratorConfig:
     def latency_cycles(self) -> int:
         """Cycles from the one that takes a result's last activations to the one that offers the result."""
         return 2 + self.pipeline
+
+
+def _activation_bits(weight_encoding: str, datapath: str) -> range:
+    if weight_encoding == "fp16":
+        return range(16, 17)
+    return range(8, 9) if datapath == "activation_digits" else ACTIVATION_BITS
 
 
 def _is_integer(value: object) -> bool:

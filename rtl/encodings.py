@@ -13,8 +13,8 @@ A code word holds `trits` trits of neighbouring columns in `bits` bits.
     fifth trit (0, +1, -1) with both pairs present; h = 3 says that a pair is (0, 0) and the freed field holds the fifth
     trit. 13 of the 256 bytes are second names of trits that another byte names; they decode, but are never written.
 
-Weights that are multiplied need no code. ``int8`` is two's complement; ``fp16`` is IEEE 754's binary16, given here as
-the integer with its bits.
+Weights that are multiplied need no code. ``int8``, ``int4`` and ``int2`` are two's complement; ``fp16`` is IEEE 754's
+binary16, represented here as the integer with its bits.
 """
 
 from collections.abc import Sequence
@@ -143,4 +143,5 @@ def _encodings() -> dict[str, Encoding]:
 
 
 ENCODINGS = _encodings()
-WORDS = {name: Encoding(name, 1, bits, (), zero=True) for name, bits in (("int8", 8), ("fp16", 16))}
+_WORD_BITS = {"int8": 8, "int4": 4, "int2": 2, "fp16": 16}
+WORDS = {name: Encoding(name, 1, bits, (), zero=True) for name, bits in _WORD_BITS.items()}

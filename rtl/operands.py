@@ -32,7 +32,8 @@ def activation_bits(config: AcceleratorConfig) -> int:
     """
     if config.floating_point:
         return multiplier_bits(FP16)
-    return digits_of(config.activation_bits) * DIGIT_BITS if config.multiplies else config.activation_bits
+    recoded = config.datapath == "activation_digits"
+    return digits_of(config.activation_bits) * DIGIT_BITS if recoded else config.activation_bits
 
 
 class Normaliser(wiring.Component):
@@ -78,7 +79,9 @@ def prepared_weight(m: Module, name: str, config: AcceleratorConfig, word: Value
 
 
 def prepared_activation(m: Module, name: str, config: AcceleratorConfig, activation: Value) -> Value:
-    """Return a lane of the activation stream as the columns take it: integers and significands as digits of radix 4.
+    """Return a lane of the activation stream as the columns take it.
+
+    Significands, and integers with ``activation_digits``, become digits of radix 4.
 
     Parameters
     ----------
@@ -91,10 +94,8 @@ def prepared_activation(m: Module, name: str, config: AcceleratorConfig, activat
     activation
         The lane.
     """
-    if not config.multiplies:
-        return activation
     if not config.floating_point:
-        return recode(activation.as_signed())
+        return recode(activation.as_signed()) if config.datapath == "activation_digits" else activation
     word = Signal(unsigned(normalised_bits(FP16)), name=name)
     m.d.comb += word.eq(prepared_weight(m, f"{name}_normaliser", config, activation))
     return multiplier(FP16, word)

@@ -61,7 +61,8 @@ class Gaussian:
     """Gaussian operands, independent, rounded and clipped to what the configuration can say.
 
     Weights: trits are a Gaussian matrix quantised by its mean magnitude, as BitNet b1.58 does, which makes a share of
-    0.31 zeros. Integers have the activations' distribution; floating-point operands are not rounded but to FP16.
+    0.31 zeros. Integers have the activations' distribution, in their own range (INT4: a sixteenth of the deviation);
+    floating-point operands are not rounded but to FP16.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ class _Random:
         config = self.config
         shape = (config.lanes, config.columns, self.trials)
         if config.multiplies:
-            drawn = self._numbers(shape, 8)
+            drawn = self._numbers(shape, config.encoding.bits, scaled=True)
             share = self.operands.zero_share
             if share is None:
                 return drawn
@@ -126,7 +127,8 @@ class _Random:
     def activations(self) -> Values:
         return self._numbers((self.config.lanes, self.trials), self.config.activation_bits)
 
-    def _numbers(self, shape: tuple[int, ...], bits: int) -> Values:
+    def _numbers(self, shape: tuple[int, ...], bits: int, *, scaled: bool = False) -> Values:
+        """Return numbers; `scaled`: narrow integers have the deviation of 8-bit ones in their own range."""
         if self.config.floating_point:
             floats = (
                 self.random.uniform(-1, 1, shape) if self.sigma is None else self.random.normal(0, self.sigma, shape)
@@ -135,7 +137,8 @@ class _Random:
         limit = 1 << (bits - 1)
         if self.sigma is None:
             return self.random.integers(-limit, limit, shape).astype(np.int8)
-        return np.clip(np.rint(self.random.normal(0.0, self.sigma, shape)), -limit, limit - 1).astype(np.int8)
+        sigma = self.sigma * limit / 128 if scaled else self.sigma
+        return np.clip(np.rint(self.random.normal(0.0, sigma, shape)), -limit, limit - 1).astype(np.int8)
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ class _Alternating:
         self.tile += 1
         pair = np.array([1, -1], np.int8)
         if self.config.multiplies:
-            pair = self._extremes(8)
+            pair = self._extremes(self.config.encoding.bits)
         return np.broadcast_to(pair[phase], (self.config.lanes, self.config.columns, len(phase)))
 
     def activations(self) -> Values:

@@ -4,9 +4,10 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.multiplication import DIGIT_BITS, booth_rows, digits, digits_of
-from bitjoule.rtl.arithmetic.reduction import carry_chain_sum, carry_save_sum
+from bitjoule.rtl.arithmetic.multiplication import booth_rows, digits, digits_of, recode
+from bitjoule.rtl.arithmetic.reduction import carry_chain_sum, carry_save_sum, wire
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.operands import activation_bits
 
 
 class DotProduct(wiring.Component):
@@ -120,6 +121,9 @@ class IntegerDotProduct(wiring.Component):
     The words add up to the dot product plus `offset`. Latency: `pipeline` cycles. Throughput: one a cycle. The rows of
     all lanes' products (see `booth_rows`) go into one carry-save tree; only the accumulator's adder carries.
 
+    With ``weight_digits`` each lane recodes its weight behind the weight's register: the digits toggle with new weights
+    only, and the rows are as wide as activations. With ``activation_digits`` the digits are the activations'.
+
     Parameters
     ----------
     config
@@ -130,21 +134,21 @@ class IntegerDotProduct(wiring.Component):
     weights : In(lanes * bits)
         Lane l at bits l * bits, two's complement.
     activations : In(lanes * digits * DIGIT_BITS)
-        The same, as `recode` makes them: once for all columns.
+        The same; with ``activation_digits`` as `recode` makes them, once for all columns.
     word0, word1 : Out
         Unsigned words to be added.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
-        bits = config.encoding.bits
+        bits, recoded_bits, row_bits = config.encoding.bits, *_operand_bits(config)
         # Each row is unsigned and has the sign bit's weight on top of its largest magnitude.
-        self.offset = config.lanes * sum(1 << (bits + 2 * i) for i in range(digits_of(bits)))
-        largest = self.offset + (config.lanes << (2 * bits - 2))
+        self.offset = config.lanes * sum(1 << (row_bits + 2 * i) for i in range(digits_of(recoded_bits)))
+        largest = self.offset + (config.lanes << (recoded_bits + row_bits - 2))
         super().__init__(
             {
                 "weights": In(config.lanes * bits),
-                "activations": In(config.lanes * digits_of(bits) * DIGIT_BITS),
+                "activations": In(config.lanes * activation_bits(config)),
                 "word0": Out(largest.bit_length()),
                 "word1": Out(largest.bit_length()),
             }
@@ -155,13 +159,22 @@ class IntegerDotProduct(wiring.Component):
     def elaborate(self, _: object) -> Module:
         """Build the column."""
         m = Module()
-        bits = self._config.encoding.bits
-        size = digits_of(bits) * DIGIT_BITS
+        config = self._config
         rows: list[Value] = []
-        for lane in range(self._config.lanes):
-            word = self.weights[lane * bits : (lane + 1) * bits].as_signed()
-            multiplier = digits(self.activations[lane * size : (lane + 1) * size])
-            rows += booth_rows(m, f"lane{lane}", multiplier, word)[0]
+        for lane in range(config.lanes):
+            weight = self.weights.word_select(lane, config.encoding.bits)
+            activation = self.activations.word_select(lane, activation_bits(config))
+            if config.datapath == "weight_digits":
+                recoded = wire(m, f"lane{lane}_digits", recode(weight.as_signed()))
+                rows += booth_rows(m, f"lane{lane}", digits(recoded), activation.as_signed())[0]
+            else:
+                rows += booth_rows(m, f"lane{lane}", digits(activation), weight.as_signed())[0]
         words, _ = carry_save_sum(m, rows, [], self._config.pipeline)
         m.d.comb += [port.eq(word) for port, word in zip(self.words, words, strict=True)]
         return m
+
+
+def _operand_bits(config: AcceleratorConfig) -> tuple[int, int]:
+    """Return the bits of the operand that is recoded, and of the one that its digits select multiples of."""
+    pair = (config.encoding.bits, config.activation_bits)
+    return pair if config.datapath == "weight_digits" else pair[::-1]

@@ -74,6 +74,12 @@ def weight_stream(config: AcceleratorConfig, weights: NDArray[Any], m: int = 1) 
         tiles = np.pad(tiles, [(0, 0)] * 3 + [(0, -config.columns % trits)], constant_values=encoding.padding())
     if config.multiplies:
         plain = np.ascontiguousarray(tiles).reshape(-1, config.lanes * config.columns)
+        if encoding.bits < 8:
+            limit = 1 << (encoding.bits - 1)
+            if plain.size and (plain.min() < -limit or plain.max() >= limit):
+                raise ValueError(f"a weight is not -{limit} to {limit - 1}; {encoding.name} encodes no other values")
+            bits = _bits(plain.view(np.uint8), encoding.bits).reshape(len(plain), -1)
+            return _beats_of_tiles(config, np.packbits(bits, axis=1, bitorder="little"), m)
         return _beats_of_tiles(config, plain.astype(dtype.newbyteorder("<")).view(np.uint8), m)
     words = tiles.reshape(-1, config.lanes, groups, trits)
     if words.size and (words.min() < -1 or words.max() > 1):

@@ -132,12 +132,13 @@ def operands(config: AcceleratorConfig, case: Case, index: int) -> tuple[NDArray
     x = _filled((m, k), case.activations, {"minimum": low, "maximum": high, "zero": 0}, (low, high))
     if x is None:
         x = random.integers(low, high, (m, k), endpoint=True, dtype=np.int8)
-    minus, plus = (low, high) if config.multiplies else (-1, 1)
+    bits = config.encoding.bits
+    minus, plus = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if config.multiplies else (-1, 1)
     zero = 0 if config.encoding.zero else 1
     w = _filled((k, n), case.weights, {"plus": plus, "minus": minus, "zero": zero}, (plus, minus))
     if w is None:
         trits = [-1, 0, 1] if config.encoding.zero else [-1, 1]
-        values = np.array(range(low, high + 1) if config.multiplies else trits, np.int8)
+        values = np.array(range(minus, plus + 1) if config.multiplies else trits, np.int8)
         w = random.choice(values, (k, n))
     return x, w
 

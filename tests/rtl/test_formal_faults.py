@@ -126,7 +126,7 @@ def forget_the_last_lane(lanes: list[Any]) -> list[Any]:
 
 @pytest.mark.parametrize("proof", [dot, one_column])
 @pytest.mark.parametrize("change", [swap_signs, take_both_for_minus, forget_the_last_lane])
-@pytest.mark.parametrize("datapath", DATAPATHS)
+@pytest.mark.parametrize("datapath", DATAPATHS["ternary2"])
 def test_wrong_lanes_are_refuted(
     datapath: str,
     change: Callable[[list[Any]], list[Any]],
@@ -139,7 +139,7 @@ def test_wrong_lanes_are_refuted(
         proof(small(datapath=datapath, lanes=4, activation_bits=3)).check()
 
 
-@pytest.mark.parametrize("datapath", DATAPATHS)
+@pytest.mark.parametrize("datapath", DATAPATHS["ternary2"])
 def test_missing_pipeline_registers_are_refuted(datapath: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reduction, "cuts", lambda _count, _pipeline: {})
     with pytest.raises(RefutedError):
