@@ -9,7 +9,7 @@ from bitjoule.sim.accelerator import streams
 from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.bench.cases import Case, operands
 
-ENCODINGS = ("binary1", "ternary2", "ternary5", "int8", "fp16")
+ENCODINGS = ("binary1", "ternary2", "ternary5", "int8", "int4", "int2", "fp16")
 
 
 @st.composite
@@ -19,7 +19,7 @@ def configurations(draw):
     keys = {"tokens": draw(st.integers(1, 3)), "weight_encoding": encoding}
     if encoding == "fp16":
         keys["accumulation"] = draw(st.sampled_from(["fp32", "fp16"]))
-    elif encoding != "int8":
+    else:
         keys["activation_bits"] = draw(st.integers(1, 8))
     wide = AcceleratorConfig(lanes, columns, 64, 4096, **keys)
     bus = wide.tile_bits // draw(st.integers(1, 4))
@@ -64,9 +64,14 @@ def test_weights_that_the_encoding_cannot_say_are_refused():
         streams.weight_stream(AcceleratorConfig(8, 4, 64, 512, weight_encoding="fp16"), zero)
     with pytest.raises(ValueError, match="not -1, 0 or \\+1"):
         streams.weight_stream(AcceleratorConfig(8, 4, 64, 64), zero + 2)
+    for encoding, outside in (("int4", 8), ("int4", -9), ("int2", 2), ("int2", -3)):
+        with pytest.raises(ValueError, match=f"a weight is not -.*; {encoding} encodes no other values"):
+            streams.weight_stream(AcceleratorConfig(8, 4, 64, 512, weight_encoding=encoding), zero + np.int8(outside))
 
 
-@pytest.mark.parametrize(("encoding", "bits"), [("binary1", 1), ("ternary2", 2), ("ternary5", 1.6), ("int8", 8)])
+@pytest.mark.parametrize(
+    ("encoding", "bits"), [("binary1", 1), ("ternary2", 2), ("ternary5", 1.6), ("int2", 2), ("int4", 4), ("int8", 8)]
+)
 def test_a_layer_costs_the_bits_its_encoding_promises(encoding, bits):
     config = AcceleratorConfig(64, 5, 4096, 64, weight_encoding=encoding)  # 64 bits divide every tile
     w = np.ones((640, 50), np.int8)

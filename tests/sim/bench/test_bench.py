@@ -29,6 +29,13 @@ CONFIGURATIONS = {
     "max_k_below_lanes": AcceleratorConfig(16, 4, 5, 128, tokens=2, activation_bits=8),
     "int8_decode": AcceleratorConfig(11, 3, 40, 264, weight_encoding="int8", pipeline=3),
     "int8_largest_k": AcceleratorConfig(64, 1, 131071, 512, weight_encoding="int8", pipeline=0),
+    "int8_activation_digits": AcceleratorConfig(
+        11, 3, 40, 264, tokens=2, weight_encoding="int8", datapath="activation_digits", pipeline=2
+    ),
+    "int4_decode": AcceleratorConfig(12, 3, 60, 144, weight_encoding="int4", pipeline=2),
+    "int4_four_bit_activations": AcceleratorConfig(9, 2, 40, 72, tokens=3, weight_encoding="int4", activation_bits=4),
+    "int2_tokens": AcceleratorConfig(8, 5, 64, 16, tokens=4, weight_encoding="int2", pipeline=0),
+    "int2_one_bit_activations": AcceleratorConfig(16, 1, 64, 32, weight_encoding="int2", activation_bits=1),
     "fp16_decode": AcceleratorConfig(9, 2, 50, 288, weight_encoding="fp16", pipeline=0),
     "fp16_fp16_tokens": AcceleratorConfig(
         11, 1, 64, 88, weight_encoding="fp16", accumulation="fp16", tokens=3, pipeline=2
