@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from bitjoule.rtl.accumulators import Accumulators, sums_layout
 from bitjoule.rtl.arithmetic.column import Column
 from bitjoule.rtl.arithmetic.float_column import FloatColumn
+from bitjoule.rtl.arithmetic.fused_column import FusedColumn
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.operands import prepared_activation, weight_lines
 from bitjoule.rtl.sequencer import COMMAND, Sequencer, step_layout
@@ -143,7 +144,9 @@ def column_of(config: AcceleratorConfig) -> Any:
     config
         The configuration.
     """
-    return FloatColumn(config) if config.floating_point else Column(config)
+    if not config.floating_point:
+        return Column(config)
+    return FloatColumn(config) if config.rounding_tree else FusedColumn(config)
 
 
 def axi_ports(config: AcceleratorConfig) -> dict[str, Any]:

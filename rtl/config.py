@@ -10,7 +10,7 @@ DATAPATHS = {
     **dict.fromkeys(ENCODINGS, ("carry_save", "carry_chain", "multiplexer")),
     "int8": ("weight_digits", "activation_digits"),
     **dict.fromkeys(("int4", "int2"), ("weight_digits",)),
-    "fp16": ("rounding_tree",),
+    "fp16": ("fused", "rounding_tree"),
 }
 ACCUMULATIONS = {
     **dict.fromkeys(ENCODINGS, ("exact",)),
@@ -25,7 +25,7 @@ ACTIVATION_BITS = range(1, 9)
 MAX_K = range(1, (1 << 20) + 1)
 INT8_MAX_K = range(1, 1 << 17)  # 2**17 products of -128 and -128 are one more than INT32 holds
 PIPELINE = range(5)
-FLOAT_PIPELINE = range(10)  # after the multipliers and after each of the eight levels of 256 lanes
+ROUNDING_TREE_PIPELINE = range(10)  # after the multipliers and after each of the eight levels of 256 lanes
 MAX_BUS_BITS = 1 << 16
 
 COMMAND_M_BITS, COMMAND_K_BITS, COMMAND_N_BITS = 16, 24, 24
@@ -88,16 +88,17 @@ class AcceleratorConfig:
         multiplied, the baselines: ``int8``, ``int4``, ``int2`` or ``fp16``.
     pipeline
         Registers inside the adder tree, 0 to 4; the first lies between the tree and the accumulators' adder. With
-        ``fp16`` 0 to 9, also between the multipliers and the tree.
+        ``rounding_tree`` 0 to 9, also between the multipliers and the tree.
     datapath
         ``carry_save`` (compressors on whole words; least area and energy in cells), ``carry_chain`` (a tree of
         adders with the negations as carries; for FPGAs) or ``multiplexer`` (x, 0 or -x into a tree of adders): those
         of trits. Of integers: ``weight_digits`` (radix-4 digits of the weights select multiples of the activations;
         they do not toggle while weights are held) or, ``int8`` alone, ``activation_digits`` (digits of the
-        activations, recoded once for all columns, select multiples of the weights). Of ``fp16``: ``rounding_tree``.
-        By default the first of the encoding.
+        activations, recoded once for all columns, select multiples of the weights). Of ``fp16``: ``fused`` (products
+        aligned once, added exactly and rounded once) or ``rounding_tree`` (every product and sum is rounded). By
+        default the first of the encoding.
     accumulation
-        ``exact`` (trits), ``int32`` (integers), ``fp32`` or ``fp16`` (``fp16``; by default ``fp32``).
+        ``exact`` (trits), ``int32`` (integers), ``fp32`` (``fp16``) or, with ``rounding_tree``, ``fp16``.
 
     Raises
     ------
@@ -131,10 +132,10 @@ class AcceleratorConfig:
             *_outside("max_k", self.max_k, INT8_MAX_K if name == "int8" else MAX_K),
             *_outside("tokens", self.tokens, TOKENS),
             *_outside("activation_bits", self.activation_bits, _activation_bits(name, self.datapath)),
-            *_outside("pipeline", self.pipeline, FLOAT_PIPELINE if name == "fp16" else PIPELINE),
+            *_outside("pipeline", self.pipeline, ROUNDING_TREE_PIPELINE if self.rounding_tree else PIPELINE),
             *unknown,
             *_unknown("datapath", self.datapath, DATAPATHS[name]),
-            *_unknown("accumulation", self.accumulation, ACCUMULATIONS[name]),
+            *_unknown("accumulation", self.accumulation, ACCUMULATIONS[name][: 1 if self.datapath == "fused" else None]),
         ]
         if not {"lanes", "columns", "weight_encoding"} & {fault.key for fault in faults}:
             faults += self._bus_faults()
@@ -204,6 +205,11 @@ class AcceleratorConfig:
     def floating_point(self) -> bool:
         """Whether operands and results are floating-point numbers."""
         return self.weight_encoding == "fp16"
+
+    @property
+    def rounding_tree(self) -> bool:
+        """Whether every floating-point product and sum is rounded by itself."""
+        return self.datapath == "rounding_tree"
 
     @property
     def tile_bits(self) -> int:

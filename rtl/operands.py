@@ -4,8 +4,10 @@ from amaranth.hdl import Module, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from bitjoule.rtl.arithmetic import fused_product
 from bitjoule.rtl.arithmetic.floating_point import FP16, multiplier, multiplier_bits, normalised, normalised_bits
 from bitjoule.rtl.arithmetic.multiplication import DIGIT_BITS, digits_of, recode
+from bitjoule.rtl.arithmetic.reduction import wire
 from bitjoule.rtl.config import AcceleratorConfig
 
 
@@ -19,7 +21,7 @@ def weight_lines(config: AcceleratorConfig) -> dict[str, int]:
     """
     if not config.multiplies:
         return {"plus": 1, "minus": 1}
-    return {"weights": normalised_bits(FP16) if config.floating_point else config.encoding.bits}
+    return {"weights": normalised_bits(FP16) if config.rounding_tree else config.encoding.bits}
 
 
 def activation_bits(config: AcceleratorConfig) -> int:
@@ -31,13 +33,13 @@ def activation_bits(config: AcceleratorConfig) -> int:
         The encoding and the bits of an activation.
     """
     if config.floating_point:
-        return multiplier_bits(FP16)
+        return multiplier_bits(FP16) if config.rounding_tree else fused_product.ACTIVATION_BITS
     recoded = config.datapath == "activation_digits"
     return digits_of(config.activation_bits) * DIGIT_BITS if recoded else config.activation_bits
 
 
 class Normaliser(wiring.Component):
-    """Normalises an FP16 weight. Combinational.
+    """Normalises an FP16 operand of a rounding tree. Combinational.
 
     Ports
     -----
@@ -71,7 +73,7 @@ def prepared_weight(m: Module, name: str, config: AcceleratorConfig, word: Value
     word
         The word.
     """
-    if not config.floating_point:
+    if not config.rounding_tree:
         return word
     m.submodules[name] = normaliser = Normaliser()
     m.d.comb += normaliser.word.eq(word)
@@ -96,6 +98,8 @@ def prepared_activation(m: Module, name: str, config: AcceleratorConfig, activat
     """
     if not config.floating_point:
         return recode(activation.as_signed()) if config.datapath == "activation_digits" else activation
+    if not config.rounding_tree:
+        return wire(m, name, fused_product.fused_activation(activation))
     word = Signal(unsigned(normalised_bits(FP16)), name=name)
     m.d.comb += word.eq(prepared_weight(m, f"{name}_normaliser", config, activation))
     return multiplier(FP16, word)

@@ -11,9 +11,9 @@ from bitjoule.gates.power.activity import WORD_BITS, Simulator
 from bitjoule.gates.stimuli.operands import Operands, Values
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import command_beat
+from bitjoule.sim.accelerator.product import expected_product
 from bitjoule.sim.accelerator.streams import Bytes, activation_stream, product_of_results, weight_stream
-from bitjoule.sim.reference.float_matmul import canonical_bits, float_matmul
-from bitjoule.sim.reference.matmul import integer_matmul
+from bitjoule.sim.reference.float_matmul import canonical_bits
 
 STREAMS = ("command", "weights", "activations")
 _RESET_CYCLES = 2
@@ -196,7 +196,7 @@ def check(simulator: Simulator, stimulus: Stimulus, tiles: int) -> None:
 
 
 def _equal(config: AcceleratorConfig, sums: Values, x: Values, w: Values) -> bool:
-    if not config.floating_point:
-        return np.array_equal(sums, integer_matmul(x[np.newaxis], w)[0])
-    expected = float_matmul(x[np.newaxis], w, config.lanes, config.accumulation)[0]
-    return np.array_equal(canonical_bits(sums), canonical_bits(expected))
+    expected = expected_product(config, x[np.newaxis], w)[0]
+    if config.floating_point:
+        return np.array_equal(canonical_bits(sums), canonical_bits(expected))
+    return np.array_equal(sums, expected)

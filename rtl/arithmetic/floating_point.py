@@ -164,7 +164,7 @@ def _leading_zeros(m: Module, word: Value) -> tuple[Value, Value]:
     return wire(m, "count", Cat(Mux(none, low, high)[: len(low)], none)), none & none_low
 
 
-def shifted_left(m: Module, word: Value, count: Value) -> Value:
+def shifted_left(m: Module, word: Value, count: Value, fill: Value | None = None) -> Value:
     """Return a word shifted left, its own width.
 
     Parameters
@@ -173,10 +173,13 @@ def shifted_left(m: Module, word: Value, count: Value) -> Value:
         Where the logic goes; combinational.
     word, count
         The word, and by how much.
+    fill
+        The bit shifted in; by default zero.
     """
     for i in reversed(range(len(count))):
         step = min(1 << i, len(word))
-        word = wire(m, f"left{i}", Mux(count[i], Cat(Const(0, step), word[: len(word) - step]), word))
+        low = Const(0, step) if fill is None else fill.replicate(step)
+        word = wire(m, f"left{i}", Mux(count[i], Cat(low, word[: len(word) - step]), word))
     return word
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import command_beat
 from bitjoule.sim.accelerator.cycles import cycles_of, stalled_cycles
+from bitjoule.sim.accelerator.product import expected_product
 from bitjoule.sim.accelerator.streams import (
     activation_stream,
     beats_as_integers,
@@ -31,8 +32,7 @@ from bitjoule.sim.accelerator.streams import (
     weight_stream,
 )
 from bitjoule.sim.bench.cases import Case, is_malformed, operands
-from bitjoule.sim.reference.float_matmul import canonical_bits, float_matmul
-from bitjoule.sim.reference.matmul import integer_matmul
+from bitjoule.sim.reference.float_matmul import canonical_bits
 
 PERIOD_NS = 10
 PLAN = "BITJOULE_PLAN"
@@ -172,23 +172,18 @@ class Bench:
         got_product = product_of_results(self.config, np.frombuffer(raw, np.uint8).reshape(beats, width), m, n)
         if case.given is not None:
             np.save(Path(case.given).with_suffix(".npy"), got_product)
-        expected_product = self._product(*pair)
-        differs = got_product != expected_product
+        expected = expected_product(self.config, *pair)
+        differs = got_product != expected
         if self.config.floating_point:
-            differs = canonical_bits(got_product) != canonical_bits(expected_product)
+            differs = canonical_bits(got_product) != canonical_bits(expected)
         wrong = np.argwhere(differs)
         if len(wrong):
             place = tuple(wrong[0].tolist())
             raise MismatchError(
-                what="a result", element=list(place), expected=_readable(expected_product[place]),
+                what="a result", element=list(place), expected=_readable(expected[place]),
                 got=_readable(got_product[place]), wrong_elements=len(wrong), **where,
             )  # fmt: skip
         return float(get_time_from_sim_steps(frame.sim_time_end, "ns"))
-
-    def _product(self, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
-        if self.config.floating_point:
-            return float_matmul(x, w, self.config.lanes, self.config.accumulation)
-        return integer_matmul(x, w)
 
     def _expected_cycles(self, case: Case) -> list[int] | None:
         if not case.steady or any(is_malformed(self.config, shape) for shape in case.shapes):

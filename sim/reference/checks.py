@@ -68,3 +68,14 @@ def check_array(name: str, values: NDArray[Any], dtype: type, shape: str, dimens
         raise TypeError(f"{name} holds {actual}, expected an array of {np.dtype(dtype)}")
     if values.ndim != dimensions or not values.size:
         raise ValueError(f"{name} has shape {values.shape}, expected {shape}, not empty")
+
+
+def check_float16_matmul(x: NDArray[np.float16], w: NDArray[np.float16], lanes: int) -> None:
+    """Refuse operands of an FP16 matmul that are no float16, or whose shapes do not fit, and no lanes."""
+    for name, values in (("x", x), ("w", w)):
+        if not isinstance(values, np.ndarray) or values.dtype != np.float16:
+            raise TypeError(f"{name} holds {getattr(values, 'dtype', type(values).__name__)}, expected float16")
+    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
+        raise ValueError(f"shapes {x.shape} and {w.shape} are not (M, K) and (K, N)")
+    if lanes < 1:
+        raise ValueError(f"lanes is {lanes}, expected at least 1")

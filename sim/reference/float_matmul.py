@@ -1,4 +1,4 @@
-r"""The product of FP16 matrices as the hardware rounds it: every sum in a stated order, one rounding each.
+r"""The product of FP16 matrices as a rounding tree computes it: every sum in a stated order, one rounding each.
 
 The lanes' products are added in a binary tree: neighbours, level by level, a last one without a neighbour as it is.
 The tree's sum is then added to the sum so far, which starts as +0::
@@ -19,6 +19,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bitjoule.sim.reference.checks import check_float16_matmul
 
 Accumulation = Literal["fp32", "fp16"]
 Floats = NDArray[np.floating[Any]]
@@ -47,13 +49,7 @@ def float_matmul(
     ValueError
         Shapes that do not fit, no lanes, or an unknown accumulation.
     """
-    for name, values in (("x", x), ("w", w)):
-        if not isinstance(values, np.ndarray) or values.dtype != np.float16:
-            raise TypeError(f"{name} holds {getattr(values, 'dtype', type(values).__name__)}, expected float16")
-    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
-        raise ValueError(f"shapes {x.shape} and {w.shape} are not (M, K) and (K, N)")
-    if lanes < 1:
-        raise ValueError(f"lanes is {lanes}, expected at least 1")
+    check_float16_matmul(x, w, lanes)
     if accumulation not in ("fp32", "fp16"):
         raise ValueError(f"accumulation is {accumulation!r}, expected fp32 or fp16")
     dtype = np.float32 if accumulation == "fp32" else np.float16
