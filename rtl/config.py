@@ -135,12 +135,17 @@ class AcceleratorConfig:
             *_outside("pipeline", self.pipeline, ROUNDING_TREE_PIPELINE if self.rounding_tree else PIPELINE),
             *unknown,
             *_unknown("datapath", self.datapath, DATAPATHS[name]),
-            *_unknown("accumulation", self.accumulation, ACCUMULATIONS[name][: 1 if self.datapath == "fused" else None]),
+            *self._accumulation_faults(name),
         ]
         if not {"lanes", "columns", "weight_encoding"} & {fault.key for fault in faults}:
             faults += self._bus_faults()
         if faults:
             raise ConfigError(tuple(faults))
+
+    def _accumulation_faults(self, encoding: str) -> list[Fault]:
+        if (self.datapath, self.accumulation) == ("fused", "fp16"):
+            return [Fault("accumulation", "got 'fp16' with datapath fused", "fp32, or datapath: rounding_tree")]
+        return _unknown("accumulation", self.accumulation, ACCUMULATIONS[encoding])
 
     def _bus_faults(self) -> list[Fault]:
         bus = self.weight_bus_bits

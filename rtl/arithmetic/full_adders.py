@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Const, Module, Value
 
 from bitjoule.rtl.arithmetic.reduction import wire
 
@@ -52,7 +52,7 @@ def chained(m: Module, name: str, places: Sequence[Sequence[Value]], unit: Value
     bits = []
     carries = [] if unit is None else [unit]
     for place, column in enumerate(places):
-        total, *rest = [*column, *carries]
+        total, *rest = [*column, *carries] or [Const(0, 1)]
         carry: Value | None = None
         if rest:
             total, carry = _added(m, f"{name}{place}", [total, *rest])

@@ -18,7 +18,6 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge, SimTimeoutError, with_timeout
 from cocotb.utils import get_sim_time, get_time_from_sim_steps
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
-from numpy.typing import NDArray
 
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import command_beat

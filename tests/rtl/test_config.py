@@ -45,7 +45,10 @@ GOOD = {"lanes": 8, "columns": 4, "max_k": 64, "weight_bus_bits": 64}
         ({"weight_encoding": "int8", "pipeline": 5}, "pipeline", "from 0 to 4"),
         ({"weight_encoding": "fp16", "accumulation": "int32"}, "accumulation", "one of fp32, fp16"),
         ({"weight_encoding": "fp16", "activation_bits": 8}, "activation_bits", "16"),
-        ({"weight_encoding": "fp16", "pipeline": 10}, "pipeline", "from 0 to 9"),
+        ({"weight_encoding": "fp16", "pipeline": 5}, "pipeline", "from 0 to 4"),
+        ({"weight_encoding": "fp16", "datapath": "rounding_tree", "pipeline": 10}, "pipeline", "from 0 to 9"),
+        ({"weight_encoding": "fp16", "accumulation": "fp16"}, "accumulation", "fp32, or datapath: rounding_tree"),
+        ({"weight_encoding": "fp16", "datapath": "carry_save"}, "datapath", "one of fused, rounding_tree"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused_with_the_allowed_ones(changed, key, expected):
@@ -106,6 +109,7 @@ def test_a_tile_fills_whole_beats_or_less_than_one():
 )
 def test_numbers_that_are_multiplied_have_the_widths_of_their_formats(encoding, accumulation, activations, sums):
     given = {"weight_encoding": encoding} | ({"accumulation": accumulation} if accumulation else {})
+    given |= {"datapath": "rounding_tree"} if accumulation == "fp16" else {}
     config = AcceleratorConfig.from_mapping(GOOD | given)
     assert (config.activation_bits, config.accumulator_bits, config.result_bits) == (activations, sums, sums)
     assert config.tile_bits == 8 * 4 * activations

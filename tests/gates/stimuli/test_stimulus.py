@@ -21,7 +21,7 @@ from tests.sampling import seldom
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
 WIDE = AcceleratorConfig(64, 5, 1024, 512, weight_encoding="ternary5")
 INT8 = AcceleratorConfig(8, 2, 64, 128, weight_encoding="int8")
-FP16 = AcceleratorConfig(8, 1, 64, 128, weight_encoding="fp16", accumulation="fp16")
+FP16 = AcceleratorConfig(8, 1, 64, 128, weight_encoding="fp16", accumulation="fp16", datapath="rounding_tree")
 BINARY = AcceleratorConfig(8, 4, 64, 32, weight_encoding="binary1")
 TEXTS = ["gaussian:32,zeros:0.45", "gaussian:8", "uniform", "uniform,zeros:0.9", "worst", "model:tiny-b158"]
 

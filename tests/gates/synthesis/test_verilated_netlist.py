@@ -19,9 +19,9 @@ from bitjoule.gates.synthesis.verilated_netlist import cell_model, net_toggles, 
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.accelerator.cycles import cycles
 from bitjoule.sim.accelerator.native_machine import Window
+from bitjoule.sim.accelerator.product import expected_product
 from bitjoule.sim.accelerator.streams import activation_stream, element_type, weight_stream
-from bitjoule.sim.reference.float_matmul import canonical_bits, float_matmul
-from bitjoule.sim.reference.matmul import integer_matmul
+from bitjoule.sim.reference.float_matmul import canonical_bits
 from tests.sampling import sampled
 
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
@@ -32,8 +32,11 @@ CONFIGS = {
         8, 4, 30, 8, tokens=2, weight_encoding="binary1", pipeline=2, datapath="multiplexer", activation_bits=5
     ),
     "INT8": AcceleratorConfig(8, 2, 50, 128, tokens=2, weight_encoding="int8"),
-    "FP16": AcceleratorConfig(8, 1, 50, 64, weight_encoding="fp16", accumulation="fp16", pipeline=3),
-    "FP16 into FP32": AcceleratorConfig(8, 1, 50, 64, weight_encoding="fp16", accumulation="fp32"),
+    "FP16": AcceleratorConfig(
+        8, 1, 50, 64, weight_encoding="fp16", accumulation="fp16", pipeline=3, datapath="rounding_tree"
+    ),
+    "FP16 into FP32": AcceleratorConfig(8, 1, 50, 64, weight_encoding="fp16", datapath="rounding_tree"),
+    "FP16, fused": AcceleratorConfig(8, 1, 50, 64, weight_encoding="fp16"),
     "64 lanes": AcceleratorConfig(64, 5, 16384, 512, weight_encoding="ternary5"),
 }
 
@@ -56,9 +59,9 @@ def products(
     config: AcceleratorConfig, found: NDArray[Any], x: NDArray[Any], w: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the product found and NumPy's, of floats their bits."""
+    expected = expected_product(config, x, w)
     if not config.floating_point:
-        return found, integer_matmul(x, w)
-    expected = float_matmul(x, w, config.lanes, config.accumulation)
+        return found, expected
     assert found.dtype == expected.dtype
     return canonical_bits(found), canonical_bits(expected)
 

@@ -19,6 +19,7 @@ def configurations(draw):
     keys = {"tokens": draw(st.integers(1, 3)), "weight_encoding": encoding}
     if encoding == "fp16":
         keys["accumulation"] = draw(st.sampled_from(["fp32", "fp16"]))
+        keys["datapath"] = "rounding_tree"
     else:
         keys["activation_bits"] = draw(st.integers(1, 8))
     wide = AcceleratorConfig(lanes, columns, 64, 4096, **keys)

@@ -20,10 +20,10 @@ from bitjoule.sim.accelerator.build_cache import cache_folder
 from bitjoule.sim.accelerator.configurations import read_configuration
 from bitjoule.sim.accelerator.cycles import cycles, cycles_of
 from bitjoule.sim.accelerator.native_machine import Window
+from bitjoule.sim.accelerator.product import expected_product
 from bitjoule.sim.accelerator.streams import weight_stream
 from bitjoule.sim.accelerator.verilated import PackedWeights, Verilated
 from bitjoule.sim.bench.simulators import SimulatorError
-from bitjoule.sim.reference.float_matmul import float_matmul
 from bitjoule.sim.reference.matmul import integer_matmul
 from tests.sampling import sampled
 
@@ -365,7 +365,9 @@ def test_toggles_are_those_of_the_waveform(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sampled(["int8_8x4", "fp16_8x4", "fp16_fp16_8x4"], 1, "arrays that multiply"))
+@pytest.mark.parametrize(
+    "name", sampled(["int8_8x4", "fp16_fused_8x4", "fp16_8x4", "fp16_fp16_8x4"], 1, "arrays that multiply")
+)
 def test_arrays_that_multiply_give_numpys_products_after_the_closed_forms_cycles(name: str) -> None:
     config = read_configuration(name)
     rng = np.random.default_rng(5)
@@ -374,10 +376,7 @@ def test_arrays_that_multiply_give_numpys_products_after_the_closed_forms_cycles
     x, w = (values.astype(np.float16) if config.floating_point else (30 * values).astype(np.int8) for values in pair)
     with Verilated(config) as hardware:
         outcome = hardware.matmul(x, w)
-    if config.floating_point:
-        np.testing.assert_array_equal(outcome.results, float_matmul(x, w, config.lanes, config.accumulation))
-    else:
-        np.testing.assert_array_equal(outcome.results, integer_matmul(x, w))
+    np.testing.assert_array_equal(outcome.results, expected_product(config, x, w))
     assert outcome.cycles == cycles(config, *shape)
 
 

@@ -13,7 +13,7 @@ from tests.sampling import sampled
 pytestmark = pytest.mark.slow
 
 SHIPPED = ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16",
-           "int8_8x4", "fp16_8x4", "fp16_fp16_8x4")  # fmt: skip
+           "int8_8x4", "fp16_fused_8x4", "fp16_8x4", "fp16_fp16_8x4")  # fmt: skip
 CONFIGURATIONS = {
     **{name: read_configuration(name) for name in SHIPPED},
     "no_pipeline": AcceleratorConfig(8, 4, 100, 64, tokens=2, pipeline=0),
@@ -36,11 +36,16 @@ CONFIGURATIONS = {
     "int4_four_bit_activations": AcceleratorConfig(9, 2, 40, 72, tokens=3, weight_encoding="int4", activation_bits=4),
     "int2_tokens": AcceleratorConfig(8, 5, 64, 16, tokens=4, weight_encoding="int2", pipeline=0),
     "int2_one_bit_activations": AcceleratorConfig(16, 1, 64, 32, weight_encoding="int2", activation_bits=1),
-    "fp16_decode": AcceleratorConfig(9, 2, 50, 288, weight_encoding="fp16", pipeline=0),
+    "fp16_fused_decode": AcceleratorConfig(9, 2, 50, 288, weight_encoding="fp16", pipeline=0),
+    "fp16_fused_tokens": AcceleratorConfig(11, 3, 64, 88, weight_encoding="fp16", tokens=3, pipeline=2),
+    "fp16_fused_deepest_pipeline": AcceleratorConfig(16, 1, 64, 256, weight_encoding="fp16", tokens=2, pipeline=4),
+    "fp16_decode": AcceleratorConfig(9, 2, 50, 288, weight_encoding="fp16", pipeline=0, datapath="rounding_tree"),
     "fp16_fp16_tokens": AcceleratorConfig(
-        11, 1, 64, 88, weight_encoding="fp16", accumulation="fp16", tokens=3, pipeline=2
+        11, 1, 64, 88, weight_encoding="fp16", accumulation="fp16", tokens=3, pipeline=2, datapath="rounding_tree"
     ),
-    "fp16_deepest_pipeline": AcceleratorConfig(8, 1, 40, 256, weight_encoding="fp16", tokens=2, pipeline=9),
+    "fp16_deepest_pipeline": AcceleratorConfig(
+        8, 1, 40, 256, weight_encoding="fp16", tokens=2, pipeline=9, datapath="rounding_tree"
+    ),
     "many_beats": AcceleratorConfig(16, 8, 64, 8, tokens=3),
 }
 
