@@ -29,7 +29,7 @@ class FusedColumn(wiring.Component):
     Parameters
     ----------
     config
-        Lanes and pipeline. Registers are placed where they take the fewest bits first: before the adder that ends the
+        Lanes and pipeline. Registers are placed where they take the fewest bits first: after the adder that ends the
         tree, after the normalisation, between multipliers and alignment, before the tree.
 
     Ports
@@ -83,13 +83,11 @@ class FusedColumn(wiring.Component):
             m, "aligned", [exponent, special, *rows], [unit for _, unit in pairs], int(pipeline > 3)
         )
         sums, units = carry_save_sum(m, rows, units, 0)
-        (exponent, special, *sums), units = registered(
-            m, "reduced", [exponent, special, *sums], units, int(pipeline > 0)
-        )
         width = ALIGNED_BITS + (lanes - 1).bit_length()
         offset = Const(-(lanes << (ALIGNED_BITS - 1)) % (1 << width), width)
         low, high = (word[:width] for word in compress(m, "offset", [*sums, offset], units[0]))
         total = wire(m, "sum", add(low, high, units[1])[:width])
+        (exponent, special, total), _ = registered(m, "added", [exponent, special, total], [], int(pipeline > 0))
         number = _number(m, total, exponent, special)
         (number,), _ = registered(m, "normalised", [number], [], int(pipeline > 1))
         m.submodules.accumulate = adder = Adder(FP32)

@@ -1,4 +1,4 @@
-r"""The product of FP16 matrices as the fused array rounds it: all products of a tile are aligned once and added exactly.
+r"""The product of FP16 matrices as the fused array rounds it: a tile's products are aligned once and added exactly.
 
 With e the exponent of a number (of a subnormal one and of zero that of the least normal one, -14) and E the largest sum
 of two exponents in a tile, each exact product is rounded to a multiple of 2**(E - 23), halves upwards. Their sum is
