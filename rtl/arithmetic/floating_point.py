@@ -150,8 +150,8 @@ def leading_zeros(m: Module, word: Value) -> Value:
     word
         The word.
     """
-    width = 1 << (len(word) - 1).bit_length()
-    return wire(m, "count", _leading_zeros(m, Cat(Const(-1, width - len(word)), word))[0])
+    missing = (1 << (len(word) - 1).bit_length()) - len(word)
+    return wire(m, "count", _leading_zeros(m, Cat(Const(-1, missing), word) if missing else word)[0])
 
 
 def _leading_zeros(m: Module, word: Value) -> tuple[Value, Value]:

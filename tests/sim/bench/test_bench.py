@@ -37,7 +37,7 @@ CONFIGURATIONS = {
     "int2_tokens": AcceleratorConfig(8, 5, 64, 16, tokens=4, weight_encoding="int2", pipeline=0),
     "int2_one_bit_activations": AcceleratorConfig(16, 1, 64, 32, weight_encoding="int2", activation_bits=1),
     "fp16_fused_decode": AcceleratorConfig(9, 2, 50, 288, weight_encoding="fp16", pipeline=0),
-    "fp16_fused_tokens": AcceleratorConfig(11, 3, 64, 88, weight_encoding="fp16", tokens=3, pipeline=2),
+    "fp16_fused_tokens": AcceleratorConfig(33, 1, 99, 264, weight_encoding="fp16", tokens=3, pipeline=2),
     "fp16_fused_deepest_pipeline": AcceleratorConfig(16, 1, 64, 256, weight_encoding="fp16", tokens=2, pipeline=4),
     "fp16_decode": AcceleratorConfig(9, 2, 50, 288, weight_encoding="fp16", pipeline=0, datapath="rounding_tree"),
     "fp16_fp16_tokens": AcceleratorConfig(
