@@ -202,7 +202,7 @@ def _extremes(config: AcceleratorConfig) -> list[Case]:
         shape = MatmulShape(min(config.tokens, 2), k, config.columns)
         cases += [
             Case(f"activations {x}, weights {w}", (shape,) * 4, seed=i, activations=x, weights=w)
-            for i, (x, w) in enumerate(product(FLOATS, FLOATS))
+            for i, (x, w) in enumerate([*product(FLOATS, FLOATS), ("infinite", "zero"), ("zero", "infinite")])
         ]
     return cases
 
