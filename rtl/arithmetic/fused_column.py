@@ -67,18 +67,19 @@ class FusedColumn(wiring.Component):
                 product.activation.eq(self.activations.word_select(lane, ACTIVATION_BITS)),
             ]
             products.append(product)
-        exponent = wire(m, "exponent", largest(m, [product.exponent for product in products]))
+        exponent: Value = wire(m, "exponent", largest(m, [product.exponent for product in products]))
         distances = [
             distance(m, f"distance{lane}", exponent, product.exponent) for lane, product in enumerate(products)
         ]
         specials = [Cat(*(getattr(product, name) for product in products)).any() for name in ("nan", "plus", "minus")]
-        words = [exponent, Cat(*specials), *distances, *(product.significand for product in products)]
+        special: Value = Cat(*specials)
+        words = [exponent, special, *distances, *(product.significand for product in products)]
         (exponent, special, *words), _ = registered(m, "multiplied", words, [], int(pipeline > 2))
         pairs = [
             aligned(m, f"lane{lane}", significand, places)
             for lane, (places, significand) in enumerate(zip(words[:lanes], words[lanes:], strict=True))
         ]
-        rows = [Cat(word[:-1], ~word[-1]) for word, _ in pairs]
+        rows: list[Value] = [Cat(word[:-1], ~word[-1]) for word, _ in pairs]
         (exponent, special, *rows), units = registered(
             m, "aligned", [exponent, special, *rows], [unit for _, unit in pairs], int(pipeline > 3)
         )
@@ -86,7 +87,7 @@ class FusedColumn(wiring.Component):
         width = ALIGNED_BITS + (lanes - 1).bit_length()
         offset = Const(-(lanes << (ALIGNED_BITS - 1)) % (1 << width), width)
         low, high = (word[:width] for word in compress(m, "offset", [*sums, offset], units[0]))
-        total = wire(m, "sum", add(low, high, units[1])[:width])
+        total: Value = wire(m, "sum", add(low, high, units[1])[:width])
         (exponent, special, total), _ = registered(m, "added", [exponent, special, total], [], int(pipeline > 0))
         number = _number(m, total, exponent, special)
         (number,), _ = registered(m, "normalised", [number], [], int(pipeline > 1))

@@ -75,7 +75,8 @@ def fused_dot(x: NDArray[np.float16], w: NDArray[np.float16]) -> NDArray[np.floa
         special = ~np.isfinite(x[:, :, np.newaxis]) | ~np.isfinite(w[np.newaxis])
         # Infinities and NaN decide alone, and finite products change nothing about them.
         decided = np.where(special, x[:, :, np.newaxis].astype(np.float32) * w[np.newaxis], np.float32(0)).sum(axis=1)
-    return np.where(special.any(axis=1), decided, finite).astype(np.float32)
+    dots: NDArray[np.float32] = np.where(special.any(axis=1), decided, finite)
+    return dots
 
 
 def _integer_and_exponent(values: NDArray[np.float16]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
