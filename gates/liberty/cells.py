@@ -59,12 +59,15 @@ class Arc:
         ``timing_sense`` and ``timing_type``, as Liberty calls them.
     tables : dict of str to Table
         ``cell_rise``, ``rise_transition``, ``rise_constraint`` and the same of ``fall``, in ns.
+    when : BooleanFunction or None
+        The condition under which it applies.
     """
 
     related: tuple[str, ...]
     sense: str
     type: str
     tables: dict[str, LookupTable]
+    when: BooleanFunction | None = None
 
 
 @dataclass(frozen=True)
@@ -380,9 +383,11 @@ class _CellReader:
 
     def arc(self, group: Group) -> Arc:
         attributes = group.attributes
+        when = attributes.get("when")
         return Arc(
             tuple(attributes.get("related_pin", "").split()),
             attributes.get("timing_sense", "non_unate"),
             attributes.get("timing_type", "combinational"),
             {table.kind: self.tables.table(table, self.units.ns) for table in group.groups if table.kind in _TIMING},
+            BooleanFunction(when).checked() if when else None,
         )

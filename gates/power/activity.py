@@ -1,9 +1,8 @@
-"""Bit-parallel simulation of a netlist: 64 independent trials a word, zero-delay and unit-delay toggles in one run.
+"""Bit-parallel simulation of a netlist, 64 independent trials a word, and its toggles without and with glitches.
 
-Each clock cycle begins when registers and primary inputs change, all at once. Then time passes in steps of one gate
-delay, each gate reading what the step before left, until nothing can change. Every change of a net is a unit-delay
-toggle; a net that ends a cycle other than it began is a zero-delay toggle as well. The clock is ideal and never
-simulated: a gated one is the enable's value at the edge.
+Each clock cycle begins when registers and primary inputs change. A net that ends a cycle other than it began is a
+settled toggle. What else it does in between are glitches: `bitjoule.gates.power.events` counts them if the delays of
+gates are known. The clock is ideal and never simulated: a gated one is the enable's value at the edge.
 """
 
 from collections import defaultdict
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 from bitjoule.gates.liberty.boolean import BooleanFunction, Words, parity
 from bitjoule.gates.liberty.cells import Cell
 from bitjoule.gates.netlist import PARITY3, Instance, Netlist
+from bitjoule.gates.power.delays import OutputDelays
+from bitjoule.gates.power.events import EventCounter
 
 WORD_BITS = 64
 
@@ -47,7 +48,7 @@ class Activity:
     Parameters
     ----------
     settled, total : array
-        Toggles of each net: between settled states, and with glitches.
+        Toggles of each net: between settled states, and with glitches, if they were simulated.
     clocked : array
         How often each flip-flop (by its number among the instances) got a clock edge.
     by_cycle : list of tuple of array
@@ -71,9 +72,13 @@ class Simulator:
         The clock's port; None for a combinational netlist.
     words : int
         Words of 64 trials.
+    delays : sequence of OutputDelays or None
+        Of each gate, to count glitches with; without them toggles are between settled states.
     """
 
-    def __init__(self, netlist: Netlist, clock: str | None, words: int) -> None:
+    def __init__(
+        self, netlist: Netlist, clock: str | None, words: int, delays: Sequence[OutputDelays] | None = None
+    ) -> None:
         self.netlist = netlist
         self.words = words
         self.values: Words = np.zeros((netlist.nets, words), dtype=np.uint64)
@@ -84,20 +89,13 @@ class Simulator:
             (number, instance) for number, instance in enumerate(netlist.instances) if instance.cell.is_combinational
         ]
         combinational = [item for item in combinational if not set(item[1].nets.values()) & set(self.clock_nets)]
-        earliest, latest = _levels(netlist, [instance for _, instance in combinational], set(self.clock_nets))
-        self.depth = max(latest.values(), default=0)
-        numbered = list(
-            zip([instance for _, instance in combinational], earliest.values(), latest.values(), strict=True)
-        )
-        # A cell changes no sooner than its shortest, no later than its longest path from a register: else skip it.
-        self._steps = [
-            _grouped([instance for instance, first, last in numbered if first <= step <= last])
-            for step in range(1, self.depth + 1)
-        ]
+        level = _levels(netlist, [instance for _, instance in combinational])
         self._settle = [
-            _grouped([instance for instance, _, last in numbered if last == level])
-            for level in range(1, self.depth + 1)
+            _grouped([instance for number, instance in combinational if level[number] == depth])
+            for depth in range(1, max(level.values(), default=0) + 1)
         ]
+        order = sorted(level, key=level.__getitem__)
+        self._events = EventCounter(netlist, order, delays) if delays is not None else None
         self._registers = self._find_registers()
 
     def _find_registers(self) -> list[_Registers]:
@@ -125,9 +123,14 @@ class Simulator:
     def settle(self) -> None:
         """Let the values settle without counting."""
         self._drive()
+        self._propagate()
+
+    def _propagate(self) -> None:
         for level in self._settle:
             for group in level:
-                _evaluate(group, self.values, self.values)
+                pins = {pin: self.values[nets] for pin, nets in group.inputs.items()}
+                for function, nets in group.outputs:
+                    self.values[nets] = function(pins)
 
     def cycle(self, inputs: dict[str, Words], count: bool = True) -> tuple[Words, Words, dict[int, float]] | None:
         """Step one clock cycle: a clock edge, then the inputs of the new cycle and the settling.
@@ -142,34 +145,23 @@ class Simulator:
         Returns
         -------
         tuple or None
-            Settled and total toggles of each net over all trials, and the clock edges of each group of registers; None
-            if not counted.
+            Toggles of each net over all trials, settled and with glitches, and the clock edges of each group of
+            registers; None if not counted.
         """
         before = self.values.copy()
         clocked = self._clock_edge()
         for port, bits in inputs.items():
             self.values[self.netlist.inputs[port]] = bits
         self._drive()
+        total = None
+        if count and self._events is not None:
+            total = self._events.count(before, self.values)
+        else:
+            self._propagate()
         if not count:
-            for level in self._settle:
-                for group in level:
-                    _evaluate(group, self.values, self.values)
             return None
-        total = np.bitwise_count(before ^ self.values).sum(axis=1, dtype=np.uint64)
-        old = self.values
-        new = old.copy()
-        for groups in self._steps:
-            changes = []
-            for group in groups:
-                changes += _evaluate(group, old, new)
-            for nets, toggled in changes:
-                total[nets] += np.bitwise_count(toggled).sum(axis=1, dtype=np.uint64)
-            for group in groups:
-                for _, nets in group.outputs:
-                    old[nets] = new[nets]
-        self.values = old
         settled = np.bitwise_count(before ^ self.values).sum(axis=1, dtype=np.uint64)
-        return settled, total, clocked
+        return settled, settled if total is None else total, clocked
 
     def _clock_edge(self) -> dict[int, float]:
         clocked = {}
@@ -229,16 +221,6 @@ class Simulator:
         return self.values[self.netlist.outputs[port]]
 
 
-def _evaluate(group: _Group, old: Words, new: Words) -> list[tuple[NDArray[np.intp], Words]]:
-    pins = {pin: old[nets] for pin, nets in group.inputs.items()}
-    changes = []
-    for function, nets in group.outputs:
-        value = np.broadcast_to(function(pins), (len(nets), old.shape[1]))
-        changes.append((nets, old[nets] ^ value))
-        new[nets] = value
-    return changes
-
-
 def _grouped(instances: Sequence[Instance]) -> list[_Group]:
     by_type: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:
@@ -283,28 +265,20 @@ def clock_tree(netlist: Netlist, roots: set[int]) -> dict[int, int | None]:
     return enables
 
 
-def _levels(netlist: Netlist, cells: Sequence[Instance], clock_nets: set[int]) -> tuple[dict[int, int], dict[int, int]]:
-    """Return the fewest and most gates on a way from a register or input to each cell, itself included."""
+def _levels(netlist: Netlist, cells: Sequence[Instance]) -> dict[int, int]:
+    """Return the most gates on a way from a register or input to each cell, itself included, by its number."""
     numbers = {id(instance): number for number, instance in enumerate(netlist.instances)}
-    driver = {}
+    driven = {instance.nets[pin] for instance in cells for pin in instance.cell.outputs}
     readers: dict[int, list[Instance]] = defaultdict(list)
-    for instance in cells:
-        for pin in instance.cell.outputs:
-            driver[instance.nets[pin]] = instance
     waiting: dict[int, int] = {}
-    earliest: dict[int, int] = {}
-    latest: dict[int, int] = {}
+    level: dict[int, int] = {}
     ready = []
     for instance in cells:
-        number = numbers[id(instance)]
-        nets = [instance.nets[pin] for pin in instance.cell.inputs]
-        inner = [net for net in nets if net in driver]
+        inner = [net for pin in instance.cell.inputs if (net := instance.nets[pin]) in driven]
         for net in inner:
             readers[net].append(instance)
-        waiting[number] = len(inner)
-        starts = any(net not in driver and net > 1 and net not in clock_nets for net in nets)
-        earliest[number] = 1 if starts or not inner else len(cells)
-        latest[number] = 1
+        waiting[numbers[id(instance)]] = len(inner)
+        level[numbers[id(instance)]] = 1
         if not inner:
             ready.append(instance)
     done = 0
@@ -315,12 +289,10 @@ def _levels(netlist: Netlist, cells: Sequence[Instance], clock_nets: set[int]) -
         for pin in instance.cell.outputs:
             for reader in readers[instance.nets[pin]]:
                 other = numbers[id(reader)]
-                earliest[other] = min(earliest[other], earliest[number] + 1)
-                latest[other] = max(latest[other], latest[number] + 1)
+                level[other] = max(level[other], level[number] + 1)
                 waiting[other] -= 1
                 if not waiting[other]:
                     ready.append(reader)
     if done != len(cells):
         raise ValueError("the netlist has a combinational loop")
-    order = [numbers[id(instance)] for instance in cells]
-    return {number: earliest[number] for number in order}, {number: latest[number] for number in order}
+    return level

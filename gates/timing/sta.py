@@ -102,11 +102,14 @@ class Analysis:
         Slew in ns of the rising and of the falling edge of each net: 2 x nets.
     load_ff : array
         Capacitance in fF that the driver of each net sees.
+    edge_load_ff : array
+        The same when the net rises and when it falls: 2 x nets.
     """
 
     timing: Timing
     slew_ns: Floats
     load_ff: Floats
+    edge_load_ff: Floats
 
 
 @dataclass(frozen=True)
@@ -225,7 +228,8 @@ def analyse(
     sweep.arrivals_ns[_REGISTERS][:, sorted(clock_nets)] = 0.0
     for first, last in pairwise(np.flatnonzero(np.diff(level[order], prepend=-1, append=-1)).tolist()):
         sweep.propagate(slice(first, last))
-    return Analysis(_timing(netlist, bool(clock_nets), start_ns, sweep, wiring), sweep.slews_ns, loads.max(axis=0))
+    timing = _timing(netlist, bool(clock_nets), start_ns, sweep, wiring)
+    return Analysis(timing, sweep.slews_ns, loads.max(axis=0), loads)
 
 
 def edge_loads_ff(netlist: Netlist, wires: WireLoad | None) -> Floats:
@@ -268,7 +272,7 @@ def _find_edges(netlist: Netlist, tables: list[LookupTable], wiring: _Wiring, cl
         for pin in cell.outputs:
             for arc in cell.arcs(pin):
                 for related in arc.related:
-                    for source_edge, target_edge in _turns(cell, arc):
+                    for source_edge, target_edge in turns(cell, arc):
                         edge = EDGES[target_edge]
                         if related in nets and {f"cell_{edge}", f"{edge}_transition"} <= set(arc.tables):
                             same = np.full((3, len(numbers)), [[source_edge], [target_edge], [len(tables)]])
@@ -279,13 +283,21 @@ def _find_edges(netlist: Netlist, tables: list[LookupTable], wiring: _Wiring, cl
     return _Edges(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
 
-def _turns(cell: Cell, arc: Arc) -> tuple[tuple[int, int], ...]:
-    """Return which edge at the input may cause which at the output."""
+def turns(cell: Cell, arc: Arc) -> tuple[tuple[int, int], ...]:
+    """Return which edge at the input may cause which at the output, each by its place in `EDGES`.
+
+    Parameters
+    ----------
+    cell : Cell
+        The cell.
+    arc : Arc
+        One of its arcs.
+    """
     if cell.flip_flop is not None:
         return ((0, 0), (0, 1)) if arc.type == "rising_edge" else ()
-    turns = _FROM.get(arc.sense, _ANY)
+    unate = _FROM.get(arc.sense, _ANY)
     kinds = {"combinational": EDGES, "combinational_rise": EDGES[:1], "combinational_fall": EDGES[1:]}
-    return tuple(turn for turn in turns if EDGES[turn[1]] in kinds.get(arc.type, ()))
+    return tuple(turn for turn in unate if EDGES[turn[1]] in kinds.get(arc.type, ()))
 
 
 def _levels(edges: _Edges, nets: int) -> Places:

@@ -147,6 +147,30 @@ def _numbers(config: AcceleratorConfig) -> tuple[str, ...]:
     return tuple(f"-DBITJOULE_{name}={value}" for name, value in numbers.items())
 
 
+def compiled(source: Path) -> Path:
+    """Return the shared library of one C++ file that needs no other; it is compiled if the cache has none.
+
+    Parameters
+    ----------
+    source
+        The file.
+
+    Raises
+    ------
+    SimulatorError
+        The C++ compiler is missing or fails.
+    """
+    compiler = find_compiler()
+    flags = ("-std=c++17", "-fPIC", "-shared", *_FAST["fast"])
+    library = f"{source.stem}.so"
+
+    def build(folder: Path) -> None:
+        _call([compiler, *flags, str(source.resolve()), "-o", library], folder, "the C++ compiler")
+
+    key = content_hash(source.read_bytes(), compiler, _identity(compiler), *flags)
+    return cached(f"{source.stem}-{key}", build) / library
+
+
 def compiler_version() -> str:
     """Return what the C++ compiler calls itself.
 
