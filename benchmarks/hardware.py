@@ -17,6 +17,7 @@ from tabulate import tabulate
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import FREEPDK45, find_library, short_name
 from bitjoule.gates.power.activity import Simulator, clock_tree
+from bitjoule.gates.power.delays import arc_delays
 from bitjoule.gates.power.energy import Energy, EnergyModel
 from bitjoule.gates.stimuli.stimulus import Stimulus, check
 from bitjoule.gates.stimuli.texts import parse_operands
@@ -74,9 +75,10 @@ def measure(
     stimulus = Stimulus(design.config, parse_operands(arguments.stimulus), words, arguments.seed, held)
     check(simulator, stimulus, tiles=3)
     cycles = WARM_UP_CYCLES + arguments.cycles
-    simulator = Simulator(mapped.netlist, "clk", words)
+    model = EnergyModel(mapped.netlist, library, simulator.clock_nets)
+    simulator = Simulator(mapped.netlist, "clk", words, arc_delays(mapped.netlist, model.wired.analysis))
     activity = simulator.measure(stimulus.steady(simulator, cycles), WARM_UP_CYCLES)
-    energy = EnergyModel(mapped.netlist, library, simulator.clock_nets).energy(activity)
+    energy = model.energy(activity)
     return energy, energy.error_fj / energy.total_fj
 
 

@@ -21,7 +21,7 @@ def code_fingerprint(module: str) -> str:
         Dotted name of a module of `bitjoule.gates`.
     """
     modules = sorted(imported_modules(module))
-    data = sorted((_FOLDER / "data").glob("*.csv"))
+    data = [path for pattern in ("data/*.csv", "power/native/*") for path in sorted(_FOLDER.glob(pattern))]
     return content_hash(
         importlib.metadata.version("pyosys"), *(path.read_bytes() for path in (*map(_file, modules), *data))
     )

@@ -150,7 +150,7 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
     headers = ("fJ per MAC", *(result.stimulus for result in results))
     rows: list[tuple[str, ...]] = [
         ("without glitches and wires", *(f"{result.settled_fj / result.macs:.4g}" for result in results)),
-        ("without glitches, with wires", *(f"{result.band_fj[1] / result.macs:.4g}" for result in results)),
+        ("without glitches, with wires", *(f"{result.without_glitches_fj / result.macs:.4g}" for result in results)),
         ("with glitches and wires", *(f"{result.counted_fj / result.macs:.4g}" for result in results)),
     ]
     rows += [

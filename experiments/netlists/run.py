@@ -183,8 +183,8 @@ def summary_table(experiment: str, cases: Sequence[MeasuredCase]) -> pd.DataFram
         measurement, config = case.measurement, case.array.config
         low, nominal, high = measurement.band_fj
         per_mac = {
-            "energy_fj": measurement.counted_fj, "energy_low_fj": low, "energy_high_fj": high, "nominal_fj": nominal,
-            "settled_fj": measurement.settled_fj,
+            "energy_fj": nominal, "energy_low_fj": low, "energy_high_fj": high,
+            "without_glitches_fj": measurement.without_glitches_fj, "settled_fj": measurement.settled_fj,
             "total_fj": measurement.total_fj, "wire_fj": measurement.wire_fj, "clock_fj": measurement.clock_fj,
             "error_fj": measurement.error_fj, "area_um2": measurement.area_um2, "leakage_nw": measurement.leakage_nw,
         }  # fmt: skip

@@ -13,12 +13,13 @@ from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import fingerprints
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.power.activity import Simulator
+from bitjoule.gates.power.delays import arc_delays
 from bitjoule.gates.power.energy import EnergyModel
 from bitjoule.gates.power.parts import by_part, energy_by_part_fj, parts_of
 from bitjoule.gates.stimuli.operands import OperandSource, Values
 from bitjoule.gates.stimuli.stimulus import Stimulus, check
 from bitjoule.gates.stimuli.texts import parse_operands
-from bitjoule.gates.synthesis.flow import Goals, timing_of
+from bitjoule.gates.synthesis.flow import Goals
 from bitjoule.gates.synthesis.store import stored_netlist
 from bitjoule.gates.synthesis.yosys import Options
 from bitjoule.rtl.config import AcceleratorConfig
@@ -66,7 +67,7 @@ class Measurement:
     zero_share
         Of the weights that were run.
     settled_fj, total_fj
-        Without and with glitches, pins only, clock included.
+        Without glitches and with those that real delays leave, pins only, clock included.
     wire_settled_fj, wire_fj
         Of wires, by the wire-load rule, without and with glitches.
     clock_fj
@@ -106,20 +107,24 @@ class Measurement:
 
     @property
     def counted_fj(self) -> float:
-        """All that was counted in a cycle: pins and wires, with every glitch."""
+        """All that was counted in a cycle: pins and wires, with glitches."""
         return self.total_fj + self.wire_fj
+
+    @property
+    def without_glitches_fj(self) -> float:
+        """Pins and wires in a cycle if each net toggled once at most."""
+        return self.settled_fj + self.wire_settled_fj
 
     @property
     def band_fj(self) -> tuple[float, float, float]:
         """Energy of a cycle: low, nominal and high.
 
-        Low: pins alone. Nominal: with wires. High: every glitch that gates of one delay all would pass on, longer wires
-        and a clock tree (constants.csv: ``high-wire-length``, ``high-clock-tree``). Gates swallow pulses shorter than
-        their own delay: what glitches really add lies in between, and adds most to multipliers and floating point.
+        Low: pins alone, without glitches. Nominal: with wires and with the glitches that the delays of the library
+        leave (`bitjoule.gates.power.events`). High: longer wires and a clock tree (constants.csv: ``high-wire-length``,
+        ``high-clock-tree``).
         """
-        nominal = self.settled_fj + self.wire_settled_fj
         high = self.total_fj + constant("high-wire-length") * self.wire_fj + constant("high-clock-tree") * self.clock_fj
-        return self.settled_fj, nominal, high
+        return self.settled_fj, self.counted_fj, high
 
 
 def netlist_of(config: AcceleratorConfig, library: Library, options: Options | None = None) -> Netlist:
@@ -189,13 +194,14 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
         tiles = min(_CHECKED_TILES, max(1, config.max_k // config.lanes))
         checked = Simulator(netlist, CLOCK, effort.words)
         check(checked, Stimulus(config, operands, effort.words, effort.seed, held), tiles)
-        simulator = Simulator(netlist, CLOCK, effort.words)
+        model = EnergyModel(netlist, library, checked.clock_nets)
+        simulator = Simulator(netlist, CLOCK, effort.words, arc_delays(netlist, model.wired.analysis))
         source = Stimulus(config, operands, effort.words, effort.seed, held)
         counted = _Counted(source.source)
         source.source = counted
         cycles = WARM_UP_CYCLES + effort.cycles
         activity = simulator.measure(source.steady(simulator, cycles), WARM_UP_CYCLES)
-        energy = EnergyModel(netlist, library, simulator.clock_nets).energy(activity)
+        energy = model.energy(activity)
         parts = parts_of(netlist, config)
         measurement = Measurement(
             config=config.as_mapping(),
@@ -211,7 +217,7 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
             leakage_nw=energy.leakage_nw,
             area_um2=netlist.area_um2,
             cells=len(netlist.instances),
-            period_ns=timing_of(netlist, library, set(simulator.clock_nets)).period_ns,
+            period_ns=model.wired.analysis.timing.period_ns,
             parts_fj=energy_by_part_fj(energy, parts),
             parts_settled_fj=energy_by_part_fj(energy, parts, settled=True),
             parts_um2=by_part((instance.cell.area_um2 for instance in netlist.instances), parts),

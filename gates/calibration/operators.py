@@ -16,9 +16,10 @@ from bitjoule.gates.liberty.boolean import Words
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import fingerprints
 from bitjoule.gates.power.activity import WORD_BITS, Simulator
+from bitjoule.gates.power.delays import arc_delays
 from bitjoule.gates.power.energy import EnergyModel
 from bitjoule.gates.stimuli.stimulus import NetlistError, from_words, to_words
-from bitjoule.gates.synthesis.flow import Goals, timing_of
+from bitjoule.gates.synthesis.flow import Goals
 from bitjoule.gates.synthesis.store import stored_netlist
 from bitjoule.gates.synthesis.yosys import Options
 from bitjoule.rtl.arithmetic.operators import operator_verilog
@@ -43,7 +44,7 @@ class OperatorMeasurement:
     Parameters
     ----------
     settled_fj, total_fj
-        Without and with glitches, pins only.
+        Without glitches and with those that real delays leave, pins only.
     wire_settled_fj, wire_fj
         Of wires, without and with glitches.
     error_fj
@@ -66,7 +67,7 @@ class OperatorMeasurement:
     def band_fj(self) -> tuple[float, float, float]:
         """Energy of an operation: low, nominal and high, as `Measurement.band_fj` defines them."""
         high = self.total_fj + constant("high-wire-length") * self.wire_fj
-        return self.settled_fj, self.settled_fj + self.wire_settled_fj, high
+        return self.settled_fj, self.total_fj + self.wire_fj, high
 
 
 def measure_operator(operation: str, number_format: str, library: Library, effort: Effort) -> OperatorMeasurement:
@@ -100,11 +101,12 @@ def measure_operator(operation: str, number_format: str, library: Library, effor
             Options(),
             Goals(float("nan"), constant("load-share")),
         )
-        simulator = Simulator(netlist, None, effort.words)
+        model = EnergyModel(netlist, library, ())
+        simulator = Simulator(netlist, None, effort.words, arc_delays(netlist, model.wired.analysis))
         random = np.random.default_rng(effort.seed)
         cycles = _WARM_UP_CYCLES + effort.cycles
         activity = simulator.measure(_checked(simulator, operation, number_format, random, cycles), _WARM_UP_CYCLES)
-        energy = EnergyModel(netlist, library, ()).energy(activity)
+        energy = model.energy(activity)
         measurement = OperatorMeasurement(
             settled_fj=energy.settled_fj,
             total_fj=energy.total_fj,
@@ -113,7 +115,7 @@ def measure_operator(operation: str, number_format: str, library: Library, effor
             error_fj=energy.error_fj,
             area_um2=netlist.area_um2,
             leakage_nw=energy.leakage_nw,
-            delay_ns=timing_of(netlist, library, set()).through_ns,
+            delay_ns=model.wired.analysis.timing.through_ns,
             cells=len(netlist.instances),
         )
         (folder / _FILE).write_text(json.dumps(asdict(measurement)), encoding="utf-8")

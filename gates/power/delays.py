@@ -23,7 +23,7 @@ from bitjoule.gates.liberty.tables import Floats, LookupTable, Stack
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.timing.sta import Analysis, Places, by_cell, turns
 
-FS_PER_NS = 1e6
+FS_PER_NS = 1_000_000
 _LONGEST_FS = np.iinfo(np.uint32).max
 
 Choices = NDArray[np.uint16]
@@ -139,7 +139,8 @@ def _by_edge(rows: Sequence[_Row]) -> list[tuple[int, ...]]:
 def _slowest_fs(each_ns: Floats, fitting: Sequence[tuple[int, ...]]) -> NDArray[np.uint32]:
     """Return the largest of each group of delays; a gate takes no less than 1 fs, a library without an arc that."""
     slowest = [each_ns[list(places)].max(axis=0) if places else np.zeros(each_ns.shape[1]) for places in fitting]
-    return np.clip(np.rint(np.array(slowest) * FS_PER_NS), 1, _LONGEST_FS).astype(np.uint32)
+    slowest_fs: Floats = np.clip(np.rint(np.array(slowest) * FS_PER_NS), 1, _LONGEST_FS)
+    return slowest_fs.astype(np.uint32)
 
 
 @dataclass(frozen=True)

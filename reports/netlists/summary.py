@@ -26,9 +26,9 @@ SHARES = ("zero_share", "saving", "ideal", "effectiveness")
 COUNTED = (
     "Measured on the netlist: the toggles of its gates with these operands, priced with the cells of the library. "
     "Energy, area and leakage are those of the whole array (registers, control and clock pins included) divided by the "
-    "MACs of a cycle, zero weights included. The energy includes glitches under a unit-delay model, an upper bound: "
-    "real gates filter some of them. The energy without glitches is the price in measured technologies. Relative to "
-    "first row: to the first row of the same library. Glitches: fraction of the energy without wires. Band: from "
+    "MACs of a cycle, zero weights included. The energy includes wires and the glitches that the delays of the library "
+    "leave: it is the price in measured technologies. Relative to first row: to the first row of the same library. "
+    "Glitches: fraction of the energy without wires. Band: from "
     "neither glitches nor wires to wires of twice the length and a clock tree that takes as much as the pins it "
     "drives. Placement, clock tree and SRAM are not measured."
 )
@@ -55,7 +55,7 @@ def gates_markdown(result: GatesResult, max_rows: int) -> str:
 
 
 def _table(summary: pd.DataFrame, max_rows: int) -> str:
-    first = summary.groupby("library", sort=False)[["energy_fj", "nominal_fj"]].first()
+    first = summary.groupby("library", sort=False)[["energy_fj", "without_glitches_fj"]].first()
     rows = [
         [
             row["library"],
@@ -66,8 +66,8 @@ def _table(summary: pd.DataFrame, max_rows: int) -> str:
             f"{100 * row['zero_share']:.1f}",
             significant(row["energy_fj"]),
             f"{significant(row['energy_fj'] / first['energy_fj'][row['library']])}×",
-            significant(row["nominal_fj"]),
-            f"{significant(row['nominal_fj'] / first['nominal_fj'][row['library']])}×",
+            significant(row["without_glitches_fj"]),
+            f"{significant(row['without_glitches_fj'] / first['without_glitches_fj'][row['library']])}×",
             f"{significant(row['energy_low_fj'])} to {significant(row['energy_high_fj'])}",
             f"{100 * (1 - row['settled_fj'] / row['total_fj']):.0f}",
             f"{100 * row['wire_fj'] / row['energy_fj']:.0f}",

@@ -55,7 +55,7 @@ def test_no_number_that_is_not_mathematics_stands_in_code(path):
 
 def test_an_operators_band_has_the_wires_of_the_data_file_at_its_high_end():
     measured = OperatorMeasurement(3.0, 5.0, 0.25, 0.5, 0.0, 1.0, 1.0, 1.0, 1)
-    assert measured.band_fj == (3.0, 3.25, 6.0)  # wires twice as long
+    assert measured.band_fj == (3.0, 5.5, 6.0)  # wires twice as long
 
 
 def test_a_quantity_is_one_number_or_several():

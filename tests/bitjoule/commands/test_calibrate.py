@@ -5,7 +5,7 @@ import yaml
 
 from bitjoule.gates.liberty.libraries import default_liberty
 
-CONFIG = "lanes: 16\ncolumns: 2\nmax_k: 256\nweight_bus_bits: 32\nweight_encoding: binary1\nactivation_bits: 4\n"
+CONFIG = "lanes: 32\ncolumns: 4\nmax_k: 256\nweight_bus_bits: 128\nweight_encoding: binary1\nactivation_bits: 4\n"
 
 
 @pytest.fixture

@@ -35,5 +35,5 @@ def test_area_and_leakage_are_given_for_each_mac_and_the_band_by_its_ends():
     assert (found.area_um2, found.leakage_nw, found.period_ns) == (5.0, 3.0, 0.75)
     assert (found.lanes, found.columns) == (LANES, COLUMNS)
     nonzero = found.nonzero_pj
-    assert nonzero.low / nonzero.nominal == pytest.approx(100 / 160, rel=1e-5)
-    assert nonzero.high / nonzero.nominal == pytest.approx((200 + 2 * 80 + 20) / 160, rel=1e-5)
+    assert nonzero.low / nonzero.nominal == pytest.approx(100 / (200 + 80), rel=1e-5)
+    assert nonzero.high / nonzero.nominal == pytest.approx((200 + 2 * 80 + 20) / (200 + 80), rel=1e-5)

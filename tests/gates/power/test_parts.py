@@ -9,7 +9,8 @@ import pytest
 
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.netlist import Instance, Netlist, kind
-from bitjoule.gates.power.activity import Simulator
+from bitjoule.gates.power.activity import Simulator, clock_tree
+from bitjoule.gates.power.delays import arc_delays
 from bitjoule.gates.power.energy import EnergyModel
 from bitjoule.gates.power.parts import Bank, bank, by_part, energy_by_part_fj, parts_of
 from bitjoule.gates.stimuli.operands import Gaussian
@@ -86,10 +87,11 @@ def test_areas_and_energies_of_the_parts_add_up(
     parts = parts_of(netlist, config)
     assert len(parts) == len(netlist.instances)
     assert sum(areas_um2(netlist, config).values()) == pytest.approx(netlist.area_um2)
-    simulator = Simulator(netlist, "clk", words=1)
+    model = EnergyModel(netlist, library, clock_tree(netlist, set(netlist.inputs["clk"])))
+    simulator = Simulator(netlist, "clk", 1, arc_delays(netlist, model.wired.analysis))
     stimulus = Stimulus(config, Gaussian(32.0), words=1, seed=1, held=config.tokens > 1)
     activity = simulator.measure(stimulus.steady(simulator, cycles=20), warm_up=12)
-    energy = EnergyModel(netlist, library, simulator.clock_nets).energy(activity)
+    energy = model.energy(activity)
     for settled in (False, True):
         found = energy_by_part_fj(energy, parts, settled)
         whole = (energy.settled_fj if settled else energy.total_fj) + energy.wire_fj[0 if settled else 1]
