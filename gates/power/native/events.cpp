@@ -31,12 +31,24 @@ constexpr int most_inputs = 16;
 
 // The times at which each net toggles in this cycle, one net after the other, each list ended by `never`.
 struct Waveforms {
-    std::vector<uint64_t> times{never};
+    std::vector<uint64_t> times;  // `used` of them hold something
+    size_t used = 0;
     std::vector<size_t> first;    // of each net in `times`; 0 where it is quiet
     std::vector<uint32_t> count;
     std::vector<uint8_t> before;  // value of each net when the cycle begins
 
     explicit Waveforms(size_t nets) : first(nets), count(nets), before(nets) {}
+
+    void clear() {
+        used = 0;
+        room(1)[0] = never;
+        used = 1;
+    }
+
+    uint64_t* room(size_t more) {
+        if (used + more > times.size()) times.resize(2 * (used + more));
+        return times.data() + used;
+    }
 };
 
 // A change that the inputs take back before it has come out is swallowed: a gate has one change under way at most.
@@ -51,9 +63,7 @@ void evaluate(const Plan& plan, int64_t gate, int inputs, Waveforms& waveforms) 
     waveforms.first[output] = 0;
     if (!most) return;
 
-    const size_t begin = waveforms.times.size();
-    waveforms.times.resize(begin + most + 1);
-    uint64_t* const out = waveforms.times.data() + begin;
+    uint64_t* const out = waveforms.room(most + 1);
     uint64_t* next_out = out;
     const uint64_t* next[Inputs ? Inputs : most_inputs];
     uint32_t state = 0;
@@ -99,11 +109,11 @@ void evaluate(const Plan& plan, int64_t gate, int inputs, Waveforms& waveforms) 
     if (under_way != never) *next_out++ = under_way;
     const size_t toggles = static_cast<size_t>(next_out - out);
     if (toggles) {
-        *next_out++ = never;
-        waveforms.first[output] = begin;
+        *next_out = never;
+        waveforms.first[output] = waveforms.used;
         waveforms.count[output] = static_cast<uint32_t>(toggles);
+        waveforms.used += toggles + 1;
     }
-    waveforms.times.resize(begin + static_cast<size_t>(next_out - out));
 }
 
 void run_gates(const Plan& plan, Waveforms& waveforms) {
@@ -129,7 +139,7 @@ void count_toggles(const Plan* plan, const uint64_t* before, uint64_t* after, ui
     Waveforms waveforms(static_cast<size_t>(plan->nets));
     for (int64_t word = 0; word < words; ++word) {
         for (int bit = 0; bit < 64; ++bit) {
-            waveforms.times.resize(1);
+            waveforms.clear();
             for (int64_t net = 0; net < plan->nets; ++net)
                 waveforms.before[net] = before[net * words + word] >> bit & 1;
             for (int64_t source = 0; source < plan->sources; ++source) {
@@ -137,10 +147,12 @@ void count_toggles(const Plan* plan, const uint64_t* before, uint64_t* after, ui
                 const uint64_t value = after[net * words + word] >> bit & 1;
                 const bool toggled = value != waveforms.before[net];
                 waveforms.count[net] = toggled;
-                waveforms.first[net] = toggled ? waveforms.times.size() : 0;
+                waveforms.first[net] = toggled ? waveforms.used : 0;
                 if (!toggled) continue;
-                waveforms.times.push_back(plan->source_delay[2 * source + (value ? 0 : 1)]);
-                waveforms.times.push_back(never);
+                uint64_t* out = waveforms.room(2);
+                out[0] = plan->source_delay[2 * source + (value ? 0 : 1)];
+                out[1] = never;
+                waveforms.used += 2;
                 ++toggles[net];
             }
             run_gates(*plan, waveforms);
