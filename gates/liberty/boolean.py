@@ -94,7 +94,8 @@ class BooleanFunction:
     @property
     def verilog(self) -> str:
         """The function as a Verilog expression of one bit."""
-        return _Parser(self.text, "{}", "1'b0").either()
+        # Libraries write !(!(a)); in Verilog ~~a is a syntax error, of which Verilator says nothing.
+        return _Parser(self.text, "{}", "1'b0").either().replace("~~", "")
 
     def checked(self) -> "BooleanFunction":
         """Return this function.
@@ -147,7 +148,9 @@ class BooleanFunction:
 
     def table(self, pins: Sequence[str]) -> int:
         """Return the truth table as a number: bit i is the value at combination i, the last pin changing fastest."""
-        rows = np.array(list(itertools.product((0, 1), repeat=len(pins))), dtype=np.uint64).reshape(-1, len(pins))
+        rows = np.array(list(itertools.product((0, 1), repeat=len(pins))), dtype=np.uint64).reshape(
+            1 << len(pins), len(pins)
+        )
         value = self({pin: rows[:, column] for column, pin in enumerate(pins)}) & np.uint64(1)
         bits = np.broadcast_to(value, len(rows))
         return sum(int(bit) << row for row, bit in enumerate(bits))

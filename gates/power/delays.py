@@ -139,7 +139,8 @@ def _by_edge(rows: Sequence[_Row]) -> list[tuple[int, ...]]:
 def _slowest_fs(each_ns: Floats, fitting: Sequence[tuple[int, ...]]) -> NDArray[np.uint32]:
     """Return the largest of each group of delays; a gate takes no less than 1 fs, a library without an arc that."""
     slowest = [each_ns[list(places)].max(axis=0) if places else np.zeros(each_ns.shape[1]) for places in fitting]
-    slowest_fs: Floats = np.clip(np.rint(np.array(slowest) * FS_PER_NS), 1, _LONGEST_FS)
+    slowest_ns = np.array(slowest).reshape(-1, each_ns.shape[1])
+    slowest_fs: Floats = np.clip(np.rint(slowest_ns * FS_PER_NS), 1, _LONGEST_FS)
     return slowest_fs.astype(np.uint32)
 
 

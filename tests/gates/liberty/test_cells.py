@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitjoule.gates.liberty.boolean import BooleanFunction
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.requirements import check_cells, check_library
 from bitjoule.gates.liberty.text import LibertyError
@@ -186,3 +187,10 @@ def test_tables_are_linear_between_and_beyond_their_entries(tmp_path):
     for slew_ns, load_ff in ((0.01, 1.0), (0.02, 4.0), (0.0, 0.0), (0.2, 40.0)):
         expected = hand.RISE_FJ["INV/Y"] + hand.SLEW_FJ * slew_ns + hand.LOAD_FJ * load_ff
         assert table.at(slew_ns, load_ff) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("text", "verilog"), [
+    ("!(!(!A))", "~A"), ("(A B)''", "(A & B)"), ("!(!A' + 0)", "~(A | 1'b0)"),
+])  # fmt: skip
+def test_verilog_has_no_two_inversions_in_a_row_which_it_does_not_allow(text, verilog):
+    assert BooleanFunction(text).verilog == verilog

@@ -335,3 +335,14 @@ def test_an_output_may_toggle_as_often_as_all_inputs_together(cells):
     netlist = Netlist("parity", {"a": [2]}, {"y": [total]}, instances)
     delays = with_delays(netlist, [slow if instance.name == "slow" else fast for instance in instances])
     assert toggles(netlist, delays, [1])[total] == steps + 1
+
+
+def test_a_cell_without_inputs_never_toggles(freepdk45):
+    cells = freepdk45.cells
+    instances = [
+        Instance("one", cells["LOGIC1_X1"], {"Z": 3}),
+        Instance("nand", cells["NAND2_X1"], {"A1": 2, "A2": 3, "ZN": 4}),
+    ]
+    netlist = Netlist("tied", {"a": [2]}, {"y": [4]}, instances)
+    delays = arc_delays(netlist, analyse(netlist, freepdk45, set()))
+    assert toggles(netlist, delays, [1, 0, 1]).tolist()[2:] == [3, 0, 3]
