@@ -2,6 +2,7 @@
 
 import math
 import os
+import tempfile
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from bitjoule.gates.liberty.source import read_text, without_comments
 from bitjoule.gates.liberty.text import LibertyError, cell_texts
 from bitjoule.gates.netlist import kind
 from bitjoule.gates.power.activity import Simulator
-from bitjoule.gates.synthesis.flow import Goals, map_design
-from bitjoule.gates.synthesis.yosys import Options
+from bitjoule.gates.synthesis.flow import SMALL, Goals, map_design
+from bitjoule.gates.synthesis.yosys import Options, synthesise
 from tests.gates import hand_made as hand
 
 ACCUMULATOR = """
@@ -125,3 +126,39 @@ def test_a_period_that_is_met_already_changes_nothing(tmp_path):
     relaxed = mapped(tmp_path / "any", library)
     met = mapped(tmp_path / "met", library, 1.01 * relaxed.timing.period_ns)
     assert met.netlist.verilog() == relaxed.netlist.verilog()
+
+
+def test_synthesis_leaves_nothing_in_the_temporary_folder(tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    design = mapped(tmp_path, hand.library(tmp_path))
+    accumulates(design.netlist)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert list(temporary.iterdir()) == []
+    # Nor in the folder of the run, but for the files that it is made of.
+    assert {path.name for path in (tmp_path / "work").iterdir() if path.is_dir()} == set()
+
+
+def test_a_library_that_is_replaced_by_an_older_file_is_read_again(tmp_path, monkeypatch):
+    """ABC's own copy goes by path and age: it would map to the cells of the file that was there before."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    library = hand.library(tmp_path)
+    design = mapped(tmp_path, library)
+    assert "NAND" in {instance.cell.name for instance in design.netlist.instances}
+
+    def renamed(path):
+        path.write_text(path.read_text().replace("cell (NAND)", "cell (OTHER)"))
+        os.utime(path, (1e9, 1e9))
+        return path
+
+    (other,) = library.paths
+    merged = tmp_path / "work" / "merged.lib"
+    renamed(merged)
+    netlist = synthesise(
+        tmp_path / "design.v", "top", Library([renamed(other)]), merged.parent, Options("ripple"), SMALL[0], again=True
+    )
+    accumulates(netlist)
+    assert {instance.cell.name for instance in netlist.instances} <= {"INV", "BUF", "OTHER", "DFF"}
