@@ -39,7 +39,7 @@ def ours(
     for instance in netlist.instances:
         if instance.cell.flip_flop is not None or instance.cell.clock_gate:
             pin = instance.cell.clock_pin()
-            energy_fj = instance.cell.pins[pin].capacitance_ff * library.voltage_v**2
+            energy_fj = instance.cell.pins[pin].mean_capacitance_ff * library.voltage_v**2
             pins_fj += energy_fj
             gated_fj += energy_fj * (instance.nets[pin] in driven)
     internal_fj = bill.internal.sum() + bill.hidden.sum() + bill.clock.sum() - pins_fj

@@ -72,7 +72,10 @@ class Arc:
 
 @dataclass(frozen=True)
 class Pin:
-    """A pin: direction, function if an output, and capacitance in fF: the greatest, of each edge, and to be driven."""
+    """A pin: direction, function if an output, and capacitance in fF: the greatest, of each edge, and to be driven.
+
+    Libraries state the greater of the two edges' as ``capacitance``: right for what a driver must be able to drive.
+    """
 
     name: str
     direction: str
@@ -81,6 +84,11 @@ class Pin:
     edge_capacitance_ff: tuple[float, float]
     max_capacitance_ff: float
     is_clock: bool
+
+    @property
+    def mean_capacitance_ff(self) -> float:
+        """The mean of a rise's and a fall's: each is charged as often as the other."""
+        return sum(self.edge_capacitance_ff) / len(EDGES)
 
 
 @dataclass(frozen=True, eq=False)

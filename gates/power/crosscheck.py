@@ -5,9 +5,10 @@ them; it adds the tables of all inputs and conditions that a pin has by how like
 each is the cause, so that the weights of an exclusive or sum to two; it takes the pins of a condition for independent,
 outputs too, so that the four conditions on D, Q and QN of a flip-flop sum to a half; where a condition is left out, it
 guesses one from the function or takes a half; it counts the tables of the ground rail where they have conditions and
-belong to an output; and it reads the tables of gated registers at the slew that a bare clock gate gives. `as_opensta`
-follows these rules with our slews, loads, tables and units: these are what is compared. Of leakage OpenSTA forgets one
-pin of each condition: where a cell states no mean, it comes out two to four times too large. That is not followed.
+belong to an output; of a pin's capacitances for rise and fall it takes the greater; and it reads the tables of gated
+registers at the slew that a bare clock gate gives. `as_opensta` follows these rules with our slews, loads, tables and
+units: these are what is compared. Of leakage OpenSTA forgets one pin of each condition: where a cell states no mean, it
+comes out two to four times too large. That is not followed.
 """
 
 import ast
@@ -121,15 +122,15 @@ def as_opensta(
     """
     toggles = np.full(netlist.nets, activity)
     toggles[sorted(clock_nets)] = _CLOCK_ACTIVITY
-    slews = _with_gated_clocks(netlist, analysis)
+    slews, loads_ff = _with_gated_clocks(netlist, analysis), analysis.edge_load_ff.max(axis=0)
     internal_fj = switching_fj = leakage_nw = 0.0
     for cell, numbers, nets in by_cell(netlist):
-        prices = Prices(Members(cell, numbers, nets), slews, analysis.load_ff, clock_nets)
+        prices = Prices(Members(cell, numbers, nets), slews, loads_ff, clock_nets)
         clocks = {pin for pin in nets if set(nets[pin].tolist()) <= clock_nets}
         for pin in (*cell.inputs, *cell.outputs):
             internal_fj += float(_internal_fj(prices, pin, clocks, activity) @ toggles[nets[pin]])
         for pin in cell.outputs:
-            switching_fj += 0.5 * library.voltage_v**2 * float(analysis.load_ff[nets[pin]] @ toggles[nets[pin]])
+            switching_fj += 0.5 * library.voltage_v**2 * float(loads_ff[nets[pin]] @ toggles[nets[pin]])
         leakage_nw += cell.leakage_nw * len(numbers)
     return Watts(internal_fj / period_ns * 1e-6, switching_fj / period_ns * 1e-6, leakage_nw * 1e-9)
 
@@ -144,7 +145,7 @@ def _with_gated_clocks(netlist: Netlist, analysis: Analysis) -> Floats:
             net = instance.nets[output]
             for edge, name in enumerate(EDGES):
                 arcs = [arc.tables.get(f"{name}_transition") for arc in cell.arcs(output) if clock in arc.related]
-                slew, load = analysis.slew_ns[edge, instance.nets[clock]], analysis.load_ff[net]
+                slew, load = analysis.slew_ns[edge, instance.nets[clock]], analysis.edge_load_ff[edge, net]
                 slews[edge, net] = max(table.at(slew, load) for table in arcs if table is not None)
     return slews
 

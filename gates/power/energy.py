@@ -1,6 +1,7 @@
 """Energy of a netlist from its toggles and the library's capacitances and power tables.
 
-Counted are, in a cycle: half C V squared for each toggle of a net, C being the input pins on it; the internal energy
+Counted are, in a cycle: half C V squared for each toggle of a net, C being the input pins on it, each with the mean of
+its rise's and its fall's capacitance (as `capacitance` libraries state the greater); the internal energy
 of its driver and of inputs that toggle without effect, the tables read at each pin's own slew and load (`prices`); and
 for each flip-flop or clock gate that gets a clock edge the clock pin's capacitance and internal energy. What wires add
 by the wire-load rule, in charge, slews and internal energy, is a part of its own. The clock's own tree is not there
@@ -214,7 +215,7 @@ class Meter:
         edges = activity.clocked[members.numbers]
         changed = np.minimum(edges, activity.settled[members.nets[cell.outputs[0]]])
         unchanged_fj, changed_fj = prices.clock_pin_fj()
-        charge_fj = cell.pins[cell.clock_pin()].capacitance_ff * self.volt_squared
+        charge_fj = cell.pins[cell.clock_pin()].mean_capacitance_ff * self.volt_squared
         result: Floats = edges * charge_fj + (edges - changed) * unchanged_fj + changed * changed_fj
         return result
 
@@ -224,7 +225,7 @@ class Meter:
         output = members.nets[cell.roles["clock_gate_out_pin"]]
         open_share = np.array([self._open_share(net, activity) for net in output.tolist()])
         shut_fj, open_fj = prices.gate_fj()
-        charge_fj = cell.pins[cell.clock_pin()].capacitance_ff * self.volt_squared
+        charge_fj = cell.pins[cell.clock_pin()].mean_capacitance_ff * self.volt_squared
         result: Floats = charge_fj + (1.0 - open_share) * shut_fj + open_share * open_fj
         return result
 

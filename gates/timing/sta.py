@@ -101,9 +101,9 @@ class Analysis:
     slew_ns : array
         Slew in ns of the rising and of the falling edge of each net: 2 x nets.
     load_ff : array
-        Capacitance in fF that the driver of each net sees.
+        Capacitance in fF of each net, the mean of a rise and a fall: what energy goes by.
     edge_load_ff : array
-        The same when the net rises and when it falls: 2 x nets.
+        That of a rise and of a fall, 2 x nets: what delays and slews go by.
     """
 
     timing: Timing
@@ -229,7 +229,7 @@ def analyse(
     for first, last in pairwise(np.flatnonzero(np.diff(level[order], prepend=-1, append=-1)).tolist()):
         sweep.propagate(slice(first, last))
     timing = _timing(netlist, bool(clock_nets), start_ns, sweep, wiring)
-    return Analysis(timing, sweep.slews_ns, loads.max(axis=0), loads)
+    return Analysis(timing, sweep.slews_ns, loads.mean(axis=0), loads)
 
 
 def edge_loads_ff(netlist: Netlist, wires: WireLoad | None) -> Floats:

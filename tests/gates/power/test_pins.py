@@ -22,7 +22,7 @@ def changed(tmp_path, old, new, units=FF):
 
 
 @pytest.mark.parametrize(("units", "ff"), [(FF, 1.0), (PF, 0.001)])
-def test_a_net_loads_each_edge_by_its_own_capacitance_and_cells_by_the_greater(tmp_path, units, ff):
+def test_a_net_loads_each_edge_by_its_own_capacitance_energy_by_the_mean_and_cells_by_the_greater(tmp_path, units, ff):
     edges = f"rise_capacitance : {3.5 * ff}; fall_capacitance : {4.25 * ff};"
     library = changed(tmp_path, f"capacitance : {2 * ff:.12g};", f"capacitance : {5 * ff:.12g}; {edges}", units)
     pin = library.cells["NAND"].pins["A"]
@@ -33,7 +33,64 @@ def test_a_net_loads_each_edge_by_its_own_capacitance_and_cells_by_the_greater(t
         "top", {"a": [A]}, {"y": [Y]}, [Instance("nand", library.cells["NAND"], {"A": A, "B": A, "Y": Y})]
     )
     assert edge_loads_ff(netlist, None)[:, A] == pytest.approx([6.5, 7.25])
-    assert analyse(netlist, library, set()).load_ff[A] == pytest.approx(7.25)
+    assert analyse(netlist, library, set()).load_ff[A] == pytest.approx(6.875)
+
+
+RISE_FF, FALL_FF = 2.0, 5.0  # of the pins that follow; the stated ``capacitance`` is the greater
+
+
+def unequal(tmp_path, pin):
+    """Return the library with a pin whose rise and fall charge it differently."""
+    usual = f"capacitance : {hand.CAPACITANCE_FF[pin]:.12g};"
+    cell = hand.cells(FF)[pin.partition("/")[0]]
+    place = cell.index(usual, cell.index(f"pin ({pin.partition('/')[2]})"))
+    edges = f"capacitance : {FALL_FF}; rise_capacitance : {RISE_FF}; fall_capacitance : {FALL_FF};"
+    text = hand.text(FF)
+    assert text.count(cell) == 1
+    return hand.library(tmp_path, content=text.replace(cell, cell[:place] + edges + cell[place + len(usual) :]))
+
+
+def test_energy_goes_by_the_mean_of_rise_and_fall_and_delay_by_each_edge_s_own(tmp_path):
+    """An inverter drives a pin of 2 fF when it rises and 5 fF when it falls; its other pins are alike for both."""
+    library = unequal(tmp_path, "NAND/A")
+    cells = library.cells
+    instances = [
+        Instance("inv", cells["INV"], {"A": A, "Y": B}),
+        Instance("nand", cells["NAND"], {"A": B, "B": 1, "Y": Y}),
+    ]
+    netlist = Netlist("top", {"a": [A]}, {"y": [Y]}, instances)
+    model = EnergyModel(netlist, library, set(), SLEW_NS)
+
+    toggles = np.zeros(Y + 1)
+    toggles[B] = 0.5
+    bill = model.pins.bill(toggles, Activity(toggles, toggles, np.zeros(2), []))
+    # Half of the toggles are rises, 2 fF each, half falls of 5 fF: 3.5 fF, and 2 V.
+    assert bill.switching[B] == pytest.approx(0.5 * (0.5 * RISE_FF + 0.5 * FALL_FF) / 2 * 2.0**2)
+    internal = (hand.RISE_FJ["INV/Y"] + hand.FALL_FJ["INV/Y"]) / 2 + hand.SLEW_FJ * SLEW_NS
+    assert bill.internal[B] == pytest.approx(0.5 * (internal + hand.LOAD_FJ * (RISE_FF + FALL_FF) / 2))
+
+    # The inverter's fall is the slower though its table is the faster: it has 5 fF to discharge.
+    delays = dict(zip(("rise", "fall"), (RISE_FF, FALL_FF), strict=True))
+    falls_ns, rises_ns = (
+        hand.DELAY_NS[edge] + hand.DELAY_NS_PER_NS * SLEW_NS + hand.DELAY_NS_PER_FF * delays[edge]
+        for edge in ("fall", "rise")
+    )
+    nand_ns = {  # the NAND's output has no load, and its input the slew that the inverter gave
+        edge: hand.DELAY_NS[edge] + hand.DELAY_NS_PER_NS * (hand.SLEW_NS[source] + hand.SLEW_NS_PER_FF * delays[source])
+        for edge, source in (("rise", "fall"), ("fall", "rise"))
+    }
+    through = analyse(netlist, library, set(), slew_ns=SLEW_NS).timing.through_ns
+    assert through == pytest.approx(max(falls_ns + nand_ns["rise"], rises_ns + nand_ns["fall"]))
+
+
+def test_a_clock_pin_is_charged_by_the_mean_of_rise_and_fall(tmp_path):
+    library = unequal(tmp_path, "DFF/CK")
+    register = Instance("dff", library.cells["DFF"], {"D": A, "CK": B, "Q": Y})
+    model = EnergyModel(Netlist("top", {"clk": [B], "a": [A]}, {"q": [Y]}, [register]), library, {B}, SLEW_NS)
+    still = np.zeros(Y + 1)
+    kept_fj = sum(hand.CLOCK_KEEPS_FJ) + 2 * hand.SLEW_FJ * SLEW_NS
+    energy = model.energy(Activity(still, still, np.ones(1), []))
+    assert energy.clock_fj == pytest.approx((RISE_FF + FALL_FF) / 2 * 2.0**2 + kept_fj)
 
 
 @pytest.mark.parametrize("units", [FF, PF])
