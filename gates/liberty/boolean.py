@@ -14,11 +14,16 @@ Words = NDArray[np.uint64]
 _TOKEN = re.compile(r"[A-Za-z_]\w*(?:\[\d+\])?|[01!'^&*|+()]")
 
 
-class _Parser:
-    """Recursive descent: ``!`` and ``'`` bind tightest, then ``^``, then ``&``, ``*`` or a blank, then ``|``, ``+``."""
+# Operators that bind loosest first; each has other signs, and and's may be a blank.
+_SIGNS = {"|": {"|", "+"}, "&": {"&", "*"}, "^": {"^"}}
+_LIBERTY, _ABC = "|&^", "|^&"
 
-    def __init__(self, text: str, pin: str = "v[{!r}]", zero: str = "zero") -> None:
-        self.pin, self.zero = pin, zero
+
+class _Parser:
+    """Recursive descent: ``!`` and ``'`` bind tightest, then the operators in an order."""
+
+    def __init__(self, text: str, pin: str = "v[{!r}]", zero: str = "zero", order: str = _LIBERTY) -> None:
+        self.pin, self.zero, self.order = pin, zero, order
         self.tokens: list[str] = _TOKEN.findall(text)
         self.position = 0
 
@@ -31,34 +36,28 @@ class _Parser:
         self.position += 1
         return token
 
-    def either(self) -> str:
-        terms = [self.both()]
-        while self.next in {"|", "+"}:
-            self.take()
-            terms.append(self.both())
-        return terms[0] if len(terms) == 1 else f"({' | '.join(terms)})"
+    def parse(self, rank: int = 0) -> str:
+        if rank == len(self.order):
+            return self.unary()
+        operator = self.order[rank]
+        terms = [self.parse(rank + 1)]
+        while self.joins(operator):
+            terms.append(self.parse(rank + 1))
+        return terms[0] if len(terms) == 1 else f"({f' {operator} '.join(terms)})"
 
-    def both(self) -> str:
-        terms = [self.differ()]
-        while self.next and self.next not in {"|", "+", ")"}:
-            if self.next in {"&", "*"}:
-                self.take()
-            terms.append(self.differ())
-        return terms[0] if len(terms) == 1 else f"({' & '.join(terms)})"
-
-    def differ(self) -> str:
-        terms = [self.unary()]
-        while self.next == "^":
+    def joins(self, operator: str) -> bool:
+        """Take an operator's sign if it is next, or tell whether it is left out there, as and's may be."""
+        if self.next in _SIGNS[operator]:
             self.take()
-            terms.append(self.unary())
-        return terms[0] if len(terms) == 1 else f"({' ^ '.join(terms)})"
+            return True
+        return operator == "&" and self.next not in {"", "|", "+", "^", ")"}
 
     def unary(self) -> str:
         symbol = self.take()
         if symbol == "!":
             return f"~{self.unary()}"
         if symbol == "(":
-            inner = self.either()
+            inner = self.parse()
             if self.take() != ")":
                 raise ValueError("unbalanced parentheses")
         elif symbol in {"0", "1"}:
@@ -95,7 +94,16 @@ class BooleanFunction:
     def verilog(self) -> str:
         """The function as a Verilog expression of one bit."""
         # Libraries write !(!(a)); in Verilog ~~a is a syntax error, of which Verilator says nothing.
-        return _Parser(self.text, "{}", "1'b0").either().replace("~~", "")
+        return _Parser(self.text, "{}", "1'b0").parse().replace("~~", "")
+
+    @property
+    def unmistakable(self) -> str:
+        """The function in Liberty's own syntax, such that ABC reads the same.
+
+        For Liberty, as for Yosys, ``A & B ^ C`` is ``A & (B ^ C)``; for ABC it is ``(A & B) ^ C``.
+        """
+        ours, theirs = (_Parser(self.text, "{}", "0", order).parse() for order in (_LIBERTY, _ABC))
+        return self.text if ours == theirs else ours.replace("~", "!")
 
     def checked(self) -> "BooleanFunction":
         """Return this function.
@@ -119,7 +127,7 @@ class BooleanFunction:
         """
         parser = _Parser(self.text)
         try:
-            expression = parser.either()
+            expression = parser.parse()
         except ValueError as error:
             raise ValueError(f"{self.text!r}: {error}") from None
         if parser.next or _TOKEN.sub("", self.text).strip():

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bitjoule.gates.constants import constant
+from bitjoule.gates.liberty.boolean import BooleanFunction
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.requirements import check_cells, check_library, smallest_flip_flop
 from bitjoule.gates.liberty.source import read_source
@@ -23,6 +24,7 @@ from bitjoule.gates.netlist import Netlist, read_netlist
 from bitjoule.gates.synthesis import adders
 
 _POWER = re.compile(r"\b(?:internal_power|leakage_power)\s*\(\s*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
+_FUNCTION = re.compile(r'(\bfunction\s*:\s*)"([^"]*\^[^"]*)"')
 _PREFIX_ADDERS = {
     "brent-kung": "",
     "kogge-stone": "-map +/choices/kogge-stone.v ",
@@ -89,6 +91,8 @@ class Options:
 def merged_liberty(library: Library, path: Path, power: bool = False) -> None:
     """Write the library's files as one, without power: Yosys takes one, and OpenSTA reads what is left faster.
 
+    Functions that ABC would read as others get parentheses.
+
     Parameters
     ----------
     library : Library
@@ -102,6 +106,7 @@ def merged_liberty(library: Library, path: Path, power: bool = False) -> None:
     for source in library.paths:
         text = read_source(source).text
         text = text if power else _POWER.sub("", text)
+        text = _FUNCTION.sub(lambda match: f'{match[1]}"{BooleanFunction(match[2]).unmistakable}"', text)
         bodies.append(text[text.index("{") + 1 : text.rindex("}")])
     path.write_text("library (merged) {\n" + "\n".join(bodies) + "\n}\n")
 

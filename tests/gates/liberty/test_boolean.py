@@ -75,3 +75,31 @@ def test_a_function_is_what_its_operators_say_in_numpy_and_in_verilog(tree, data
 def test_operators_bind_as_in_liberty(text, pins, table):
     assert BooleanFunction(text).table(pins) == table
     assert BooleanFunction(text).pins == tuple(pins)
+
+
+@given(st.lists(st.sampled_from(["A", "!B1", "_c"]), min_size=1, max_size=6), st.data())
+def test_where_abc_ranks_operators_otherwise_a_function_gets_parentheses(operands, data):
+    """ABC's order, & before ^ before |, is Python's."""
+    signs = [data.draw(st.sampled_from([" & ", " ^ ", " | "])) for _ in operands[1:]]
+    text = "".join(itertools.chain(*zip(operands, [*signs, ""], strict=True)))
+    function = BooleanFunction(text)
+    read_by_abc = function.unmistakable.replace("!", "~")
+    for row in itertools.product((0, 1), repeat=3):
+        pins = dict(zip(("A", "B1", "_c"), row, strict=True))
+        words = {pin: np.array([bit], dtype=np.uint64) for pin, bit in pins.items()}
+        assert eval(read_by_abc, {}, pins) & 1 == int(function(words)[0]) & 1, text  # noqa: S307
+
+
+@pytest.mark.parametrize(
+    ("text", "unmistakable"),
+    [
+        ("A & B ^ C", "(A & (B ^ C))"),
+        ("C ^ B A'", "((C ^ B) & !A)"),
+        ("!(A * B ^ C) + D", "(!(A & (B ^ C)) | D)"),
+        ("A & (B ^ C)", "A & (B ^ C)"),
+        ("(A B) ^ C'", "(A B) ^ C'"),
+        ("!(A ^ B)", "!(A ^ B)"),
+    ],
+)
+def test_a_function_that_abc_reads_alike_stays_as_it_is(text, unmistakable):
+    assert BooleanFunction(text).unmistakable == unmistakable

@@ -16,6 +16,7 @@ from bitjoule.gates.power.activity import Simulator
 from bitjoule.gates.synthesis.flow import SMALL, Goals, map_design
 from bitjoule.gates.synthesis.yosys import Options, synthesise
 from tests.gates import hand_made as hand
+from tests.gates.liberty.test_liberty_cases import PLAIN, written
 
 ACCUMULATOR = """
 module top (input clk, input en, input [7:0] a, input [7:0] b, output reg [9:0] y);
@@ -162,3 +163,43 @@ def test_a_library_that_is_replaced_by_an_older_file_is_read_again(tmp_path, mon
     )
     accumulates(netlist)
     assert {instance.cell.name for instance in netlist.instances} <= {"INV", "BUF", "OTHER", "DFF"}
+
+
+def and_xor(function):
+    """Return a small cell of three inputs, as those of the plain library are written."""
+    delays = " ".join(
+        f'{kind}_{edge} (scalar) {{ values ("0.02"); }}'
+        if kind == "cell"
+        else f'{edge}_{kind} (scalar) {{ values ("0.02"); }}'
+        for kind in ("cell", "transition")
+        for edge in ("rise", "fall")
+    )
+    energies = 'rise_power (scalar) { values ("1.0"); } fall_power (scalar) { values ("1.0"); }'
+    inputs = " ".join(f"pin ({pin}) {{ direction : input; capacitance : 1.0; }}" for pin in "ABC")
+    arcs = " ".join(
+        f'timing () {{ related_pin : "{pin}"; {delays} }} internal_power () {{ related_pin : "{pin}"; {energies} }}'
+        for pin in "ABC"
+    )
+    output = f'pin (Y) {{ direction : output; function : "{function}"; max_capacitance : 60; {arcs} }}'
+    return f"cell (ANDXOR) {{ area : 0.5; cell_leakage_power : 2.0; {inputs} {output} }}\n"
+
+
+@pytest.mark.parametrize("function", ["A & B ^ C", "B ^ C A", "A*(B ^ C)"])
+def test_a_cell_whose_function_abc_reads_otherwise_is_used_for_what_the_library_says(tmp_path, function):
+    """For Liberty ^ binds tighter than &, for ABC looser."""
+    library = written(tmp_path, PLAIN.rstrip().removesuffix("}") + and_xor(function) + "}\n")
+    source = tmp_path / "design.v"
+    source.write_text(
+        "module top (input a, b, c, output y, z); assign y = a & (b ^ c); assign z = (a & b) ^ c; endmodule"
+    )
+    netlist = map_design(source, "top", None, library, tmp_path, Options("ripple"), Goals(math.nan, 0.5)).netlist
+    assert "ANDXOR" in {instance.cell.name for instance in netlist.instances}
+    simulator = Simulator(netlist, None, 1)
+    a, b, c = (np.arange(8) >> place & 1 for place in range(3))
+    words = {
+        name: np.array([[int((bits << np.arange(8)).sum())]], dtype=np.uint64)
+        for name, bits in zip("abc", (a, b, c), strict=True)
+    }
+    simulator.cycle(words)
+    for output, expected in (("y", a & (b ^ c)), ("z", (a & b) ^ c)):
+        assert (int(simulator.output(output)[0, 0]) >> np.arange(8) & 1).tolist() == expected.tolist()
