@@ -12,7 +12,7 @@ from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
 from bitjoule.sim.accelerator.generated import generated_verilog
-from bitjoule.sim.bench.simulators import SimulatorError, find_compiler, verilator_root
+from bitjoule.sim.bench.simulators import VERILATOR_GUARD, SimulatorError, find_compiler, verilator_root
 from bitjoule.sim.processors import usable_processors
 
 Variant = Literal["fast", "saif", "vcd"]
@@ -21,6 +21,7 @@ NATIVE = Path(__file__).parents[1] / "native"
 LIBRARY = "accelerator.so"
 
 _VERILATE = ("-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing")
+_VERILATE += VERILATOR_GUARD
 # Columns merged into one function run about 5 % slower, and take the C++ compiler longer.
 _COLUMNS_APART = '`verilator_config\nno_inline -module "{top}.core.column0"\n'
 _FAST = {"fast": ("-O2", "-march=native"), "saif": ("-O1",), "vcd": ("-O1",)}  # recording outweighs the model
@@ -28,7 +29,10 @@ _SLOW = ("-O0",)
 _RUNTIME_LEVEL = ("-O1",)
 _ALWAYS = ("-std=c++17", "-fPIC", "-w", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0")
 _RUNTIME = {"fast": (), "saif": ("verilated_saif_c",), "vcd": ("verilated_vcd_c",)}
-_TRACED = {"fast": (), "saif": ("--trace-saif",), "vcd": ("--trace-vcd",)}
+# Unless told, Verilator leaves out memories of more than 32 words, vectors of more than 4096 bits and names that begin
+# with an underscore, without a word. These limits are above what any configuration has.
+_WHOLE = ("--trace-max-array", f"{1 << 16}", "--trace-max-width", f"{1 << 20}", "--trace-underscore")
+_TRACED = {"fast": (), "saif": ("--trace-saif", *_WHOLE), "vcd": ("--trace-vcd", *_WHOLE)}
 _DEFINED = {
     "fast": ("-DVM_TRACE=0",),
     "saif": ("-DVM_TRACE=1", "-DVM_TRACE_SAIF=1", "-DBITJOULE_TRACE", "-DBITJOULE_SAIF"),

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
-from bitjoule.sim.bench.simulators import SimulatorError, check_simulator, find_compiler, verilator_root
+from bitjoule.sim.bench.simulators import (
+    VERILATOR_GUARD,
+    SimulatorError,
+    check_simulator,
+    find_compiler,
+    verilator_root,
+)
 
 # Only the ports are visible from outside: with every signal so, Verilator may optimise nothing away.
 _VISIBLE = """\
@@ -110,6 +116,7 @@ def build(
         visible.write_text(_VISIBLE.format(top=top), encoding="utf-8")
         sources.insert(0, visible)
         arguments = ["-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "0", "--x-initial", "0", "--no-timing"]
+        arguments += VERILATOR_GUARD
         arguments += ["--coverage-line", "--coverage-toggle", "--coverage-underscore"] if coverage else []
         runner: Any = PortsOnly()
     else:
