@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bitjoule.commands.progress import ProgressLine
-from bitjoule.commands.rtl_synthesize import add_library, library_error, warn_of_unread
+from bitjoule.commands.rtl_synthesize import add_library, library_error, warn_of_library
 from bitjoule.energy_models.inputs.errors import split_message, whole_file
 from bitjoule.sim.bench.simulators import SimulatorError
 
@@ -102,7 +102,7 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
         node = options.node_nm or node_nm(library)
         if node is None:
             raise whole_file(", ".join(options.liberty), "unknown process node", "--node-nm NM")
-        warn_of_unread(library)
+        warn_of_library(library)
         measured = calibrate(plan, library, node, command, ProgressLine())
     except LibertyError as error:
         raise library_error(options.liberty, error) from error

@@ -74,11 +74,12 @@ def add_library(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def warn_of_unread(library: "Library") -> None:
-    """Print warnings about the parts of a library that are not read."""
+def warn_of_library(library: "Library") -> None:
+    """Print warnings about the parts of a library that are not read, and about cells that it lacks."""
     from bitjoule.gates.liberty.libraries import short_name
+    from bitjoule.gates.liberty.requirements import lacking
 
-    for text in library.unread:
+    for text in (*library.unread, *lacking(library)):
         print(f"bitjoule: warning: {short_name(library)}: {text}", file=sys.stderr)
 
 
@@ -146,7 +147,7 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
         ("leakage", f"{first.leakage_nw * 1e-3:.4g} uW"),
     ]
     print(tabulate(facts, tablefmt="plain"))
-    warn_of_unread(library)
+    warn_of_library(library)
     headers = ("fJ per MAC", *(result.stimulus for result in results))
     rows: list[tuple[str, ...]] = [
         ("without glitches and wires", *(f"{result.settled_fj / result.macs:.4g}" for result in results)),

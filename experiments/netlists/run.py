@@ -13,7 +13,7 @@ from bitjoule.gates.calibration.calibration import activation_format, weight_for
 from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import find_library, fingerprints, node_nm, short_name
-from bitjoule.gates.liberty.requirements import check_library
+from bitjoule.gates.liberty.requirements import check_library, lacking
 from bitjoule.gates.liberty.text import LibertyError
 from bitjoule.gates.power.parts import PARTS
 from bitjoule.gates.stimuli.operands import StimulusError
@@ -55,8 +55,8 @@ class GatesResult:
         A row for each measurement; energies, area and leakage for each MAC.
     inputs
         SHA-256 of the experiment's, the configurations' and the libraries' files.
-    unread
-        Parts of the libraries that are not read.
+    unread, lacking
+        Parts of the libraries that are not read, and cells that they lack.
     """
 
     name: str
@@ -66,6 +66,7 @@ class GatesResult:
     summary: pd.DataFrame
     inputs: Mapping[str, str]
     unread: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 def open_libraries(resolved: GatesInput) -> dict[str, Library]:
@@ -165,6 +166,7 @@ def run_gates(resolved: GatesInput, progress: Progress, opened: Mapping[str, Lib
         summary_table(experiment.name, cases),
         inputs,
         tuple(f"{name}: {text}" for name, library in libraries.items() for text in library.unread),
+        tuple(f"{name}: {text}" for name, library in libraries.items() for text in lacking(library)),
     )
 
 

@@ -237,6 +237,12 @@ class Library:
             read_wire_load(library, units)
         if self.cells:
             self._check_corner(library, voltage_v, path)
+        already = next((group.arguments for group in library.of("cell") if group.arguments in self.cells), None)
+        if already is not None:
+            raise LibertyError(
+                f"cell {already} is in {self.cells[already].reader.path.name} too; expected each cell in one file: of "
+                "several corners or variants of a library, give one"
+            )
         self.name = self.name or library.arguments
         self.voltage_v = voltage_v
         rails = [arguments.replace('"', "").split(",") for name, arguments in library.repeated if name == "voltage_map"]

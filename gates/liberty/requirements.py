@@ -1,6 +1,7 @@
 """What a library must have for a design to be mapped to it, timed and priced.
 
-A full adder and a clock gate are used where there are any; without them a netlist is larger, not impossible.
+A full adder and a clock gate are used where there are any; without them a netlist is larger, not impossible
+(`lacking`).
 """
 
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from collections.abc import Iterable
 from bitjoule.gates.constants import constant
 from bitjoule.gates.liberty.cells import Cell, Library
 from bitjoule.gates.liberty.text import LibertyError
+from bitjoule.gates.netlist import is_full_adder
 
 _INVERTER, _BUFFER = {0b01}, {0b10}
 _TWO_INPUTS = {0b0001, 0b0111, 0b1000, 0b1110}
@@ -36,6 +38,29 @@ def check_library(library: Library) -> None:
     for name, (inputs, tables) in needed.items():
         if library.smallest(_gates(library, inputs, tables)) is None:
             raise LibertyError(f"{_files(library)}: no {name}; expected at least one that is not dont_use")
+
+
+def lacking(library: Library) -> tuple[str, ...]:
+    """Return what a library lacks that makes netlists smaller: a sentence each, with what would be used.
+
+    Parameters
+    ----------
+    library : Library
+        Already checked.
+    """
+    cells = [cell for cell in library.cells.values() if not cell.avoid]
+    lacks = []
+    if not any(is_full_adder(cell) for cell in cells):
+        lacks.append(
+            "no full adder, so additions are built of gates and are larger; expected a cell of three inputs whose two "
+            "outputs are their parity and their majority, plain or inverted, and no dont_use"
+        )
+    if not any(cell.clock_gate for cell in cells):
+        lacks.append(
+            "no clock gate, so registers that keep their values have multiplexers; expected a cell with "
+            "clock_gating_integrated_cell and no dont_use"
+        )
+    return tuple(lacks)
 
 
 def _gates(library: Library, inputs: int, tables: set[int]) -> Iterable[Cell]:

@@ -50,6 +50,7 @@ def gates_markdown(result: GatesResult, max_rows: int) -> str:
         _parts(result.results, result.summary, max_rows),
         COUNTED,
         *(f"Not read: {text}." for text in result.unread),
+        *(f"Lacking in {text}." for text in result.lacking),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -1,4 +1,6 @@
 import gzip
+import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -71,6 +73,33 @@ def test_a_library_without_flip_flops_is_told_with_status_2(bitjoule, config, tm
     status, _, errors = bitjoule("calibrate", config, "--liberty", library, "-o", tmp_path / "x.yaml")
     assert status == 2
     assert "flip-flop" in errors
+
+
+def test_files_of_two_voltages_or_with_the_same_cells_are_told_with_status_2(bitjoule, config, tmp_path):
+    text = default_liberty().read_text()
+    (tmp_path / "typical.lib").write_text(text)
+    (tmp_path / "slow.lib").write_text(text)
+    (tmp_path / "low.lib").write_text(re.sub(r"(nom_voltage\s*:) 1\.10", r"\1 0.95", text))
+    for name, wrong, expected in (
+        ("low.lib", "states 0.95 V, but typical.lib states 1.1 V", "leave low.lib out"),
+        ("slow.lib", "cell AND2_X1 is in typical.lib too", "each cell in one file"),
+    ):
+        files = [tmp_path / "typical.lib", tmp_path / name]
+        status, _, errors = bitjoule("calibrate", config, "--liberty", *files, "-o", tmp_path / "x.yaml")
+        assert status == 2
+        assert wrong in errors
+        assert expected in errors.partition("; expected ")[2]
+        assert not (tmp_path / "x.yaml").exists()
+
+
+def test_a_library_without_a_full_adder_is_used_with_a_warning_that_says_what_would_do(bitjoule, tmp_path):
+    cells = Path(__file__).parents[2] / "gates" / "liberty" / "cases" / "plain.lib"
+    (tmp_path / "small.yaml").write_text("lanes: 8\ncolumns: 1\nmax_k: 8\nweight_bus_bits: 16\nactivation_bits: 1\n")
+    status, out, errors = bitjoule("rtl", "synthesize", tmp_path / "small.yaml", "--liberty", cells)
+    assert status == 0
+    assert "critical path" in out
+    assert "warning: made_up: no full adder, so additions are built of gates" in errors
+    assert "whose two outputs are their parity and their majority" in errors
 
 
 def test_two_arrays_of_one_kind_are_refused_before_anything_is_measured(bitjoule, config, tmp_path):

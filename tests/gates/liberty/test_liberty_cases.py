@@ -1,6 +1,7 @@
 """Other ways to write a Liberty file: each reads as its twin in plain words does, or says what the format says."""
 
 import gzip
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.conditions import States
-from bitjoule.gates.liberty.libraries import fingerprints
-from bitjoule.gates.liberty.requirements import check_cells, check_library, smallest_flip_flop
+from bitjoule.gates.liberty.libraries import default_liberty, fingerprints
+from bitjoule.gates.liberty.requirements import check_cells, check_library, lacking, smallest_flip_flop
 from bitjoule.gates.liberty.text import LibertyError
 from bitjoule.gates.power.internal import Members, Prices
 from tests.gates import hand_made as hand
@@ -213,6 +214,39 @@ def test_files_of_two_voltages_are_told_apart_with_a_way_on(tmp_path):
         f"{tmp_path}/second.lib: capacitive_load_unit is 1, pf, but 1, ff in first.lib; expected files of one library "
         "and corner"
     )
+
+
+def test_a_cell_in_two_files_is_refused_by_name(tmp_path):
+    """Two corners at one voltage, or a file given twice: the last would count, in silence."""
+    for name in ("typical", "slow"):
+        (tmp_path / f"{name}.lib").write_text(hand.text())
+    with pytest.raises(LibertyError) as error:
+        Library([tmp_path / "typical.lib", tmp_path / "slow.lib"])
+    assert str(error.value) == (
+        f"{tmp_path}/slow.lib: cell INV is in typical.lib too; expected each cell in one file: of several corners or "
+        "variants of a library, give one"
+    )
+
+
+def test_what_a_library_lacks_for_smaller_netlists_is_named_with_what_would_do(tmp_path):
+    """Any cell whose outputs are parity and majority is a full adder, unless it is not to be used."""
+    adder, gate = lacking(written(tmp_path, PLAIN))
+    assert re.match("no full adder, .*; expected a cell of three inputs whose two outputs are their parity and", adder)
+    assert re.match("no clock gate, .*; expected a cell with clock_gating_integrated_cell", gate)
+    pins = " ".join(f"pin ({pin}) {{ direction : input; capacitance : 1.0; }}" for pin in "ABC")
+    outputs = (
+        'pin (S) { direction : output; function : "A ^ B ^ C"; } pin (CO) { direction : output; function : "%s"; }'
+    )
+    added = f"cell (FA) {{ area : 3; cell_leakage_power : 1; %s {pins} {outputs} }}\n cell (INV)"
+    for attribute, carry, count in (
+        ("", "A B + C (A + B)", 1),
+        ("dont_use : true;", "A B + C (A + B)", 2),
+        ("", "A B", 2),
+    ):
+        text = PLAIN.replace("cell (INV)", added % (attribute, carry), 1)
+        assert len(lacking(written(tmp_path, text))) == count
+    complete = Library([default_liberty()])
+    assert lacking(complete) == ()
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "1e999"])
