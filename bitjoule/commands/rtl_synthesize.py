@@ -11,10 +11,12 @@ from bitjoule.energy_models.inputs.errors import InputError, split_message, whol
 from bitjoule.sim.bench.simulators import SimulatorError
 
 if TYPE_CHECKING:
+    from bitjoule.gates.calibration.measurement import Measurement
     from bitjoule.gates.liberty.cells import Library
     from bitjoule.gates.netlist import Netlist
 
 OK = 0
+MAX_NETLISTS = 64
 
 
 def add_synthesize(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,8 +42,19 @@ def add_synthesize(subcommands: "argparse._SubParsersAction[argparse.ArgumentPar
         help="distribution of the operands: gaussian:SIGMA or uniform, optionally followed by ,zeros:SHARE; worst; or "
         "model:NAME; may be repeated (default: gaussian:32, for floating-point arrays gaussian:1)",
     )  # fmt: skip
+    parser.add_argument(
+        "--netlists", type=_count, default=1, metavar="N",
+        help="netlists that differ in names alone: the least and the greatest area and energy are printed (default: 1)",
+    )  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, metavar="NETLIST.v", help="also write the netlist to this file")
     parser.set_defaults(command=_synthesize)
+
+
+def _count(text: str) -> int:
+    value = int(text) if text.isdecimal() else 0
+    if not 1 <= value <= MAX_NETLISTS:
+        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a whole number from 1 to {MAX_NETLISTS}")
+    return value
 
 
 def library_error(files: Sequence[str], error: Exception) -> InputError:
@@ -95,6 +108,15 @@ def _resistance(netlist: "Netlist", library: "Library") -> str:
     return f"; excludes wire resistance, {ohm_per_um:.3g} ohm/um, which would add up to {added_ns:.2g} ns"
 
 
+def _area_spread(first: "Measurement", others: "Sequence[Sequence[Measurement]]") -> str:
+    """Return the least and the greatest area of netlists that differ in names alone, if there are several."""
+    if not others:
+        return ""
+    areas_um2 = [first.area_um2, *(results[0].area_um2 for results in others)]
+    each = [f"{area_um2 / first.macs:.4g}" for area_um2 in (min(areas_um2), max(areas_um2))]
+    return f" ({each[0]} to {each[1]} of {len(areas_um2)} netlists that differ in names alone)"
+
+
 def _check_output(path: Path) -> None:
     """Reject a file that cannot be written, before minutes of work."""
     folder = path.absolute().parent
@@ -130,6 +152,9 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
             check_operands(text, config)
         netlist = netlist_of(config, library)
         results = [measure(config, library, text) for text in texts]
+        others = [
+            [measure(config, library, text, names=names) for text in texts] for names in range(1, options.netlists)
+        ]
     except LibertyError as error:
         raise library_error(options.liberty, error) from error
     except StimulusError as error:
@@ -142,7 +167,10 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
     facts = [
         ("library", f"{short_name(library)}, {library.conditions}"),
         ("cells", f"{first.cells}"),
-        ("area", f"{first.area_um2:.5g} um2, {first.area_um2 / first.macs:.4g} um2 per MAC"),
+        (
+            "area",
+            f"{first.area_um2:.5g} um2, {first.area_um2 / first.macs:.4g} um2 per MAC{_area_spread(first, others)}",
+        ),
         ("critical path", f"{first.period_ns:.3g} ns{_resistance(netlist, library)}"),
         ("leakage", f"{first.leakage_nw * 1e-3:.4g} uW"),
     ]
@@ -154,6 +182,11 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
         ("without glitches, with wires", *(f"{result.without_glitches_fj / result.macs:.4g}" for result in results)),
         ("with glitches and wires", *(f"{result.counted_fj / result.macs:.4g}" for result in results)),
     ]
+    if others:
+        spreads = [[result.counted_fj / result.macs for result in same] for same in zip(results, *others, strict=True)]
+        rows.append(
+            (f"  of {options.netlists} netlists", *(f"{min(values):.4g} to {max(values):.4g}" for values in spreads))
+        )
     rows += [
         (f"  {part}", *(f"{result.parts_fj[part] / result.macs:.3g}" for result in results)) for part in first.parts_fj
     ]

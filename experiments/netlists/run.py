@@ -33,12 +33,26 @@ class MeasuredCase(NamedTuple):
         The array.
     measurement
         The measurement.
+    others
+        The same of other netlists of the array, which differ in names alone.
     """
 
     library: str
     node_nm: float | None
     array: ArrayDesign
     measurement: Measurement
+    others: tuple[Measurement, ...] = ()
+
+    def bounds(self, value: Callable[[Measurement], float]) -> tuple[float, float]:
+        """Return the least and the greatest of a quantity of all netlists, per MAC.
+
+        Parameters
+        ----------
+        value
+            Returns it.
+        """
+        values = [value(measurement) / measurement.macs for measurement in (self.measurement, *self.others)]
+        return min(values), max(values)
 
 
 @dataclass(frozen=True)
@@ -149,10 +163,13 @@ def run_gates(resolved: GatesInput, progress: Progress, opened: Mapping[str, Lib
             for stimulus, at in array.stimuli:
                 progress(len(cases), resolved.measurements, f"{name}, {array.name}, {stimulus}")
                 try:
-                    measurement = measure(array.config, library, stimulus, effort)
+                    measurement, *others = (
+                        measure(array.config, library, stimulus, effort, names)
+                        for names in range(resolved.experiment.gates.netlists)
+                    )
                 except StimulusError as error:
                     raise InputError([resolved.document.problem(at, *split_message(error, "operands"))]) from None
-                cases.append(MeasuredCase(name, node_nm(library), array, measurement))
+                cases.append(MeasuredCase(name, node_nm(library), array, measurement, tuple(others)))
     progress(len(cases), resolved.measurements, "")
     inputs = dict(resolved.inputs)
     for library in libraries.values():
@@ -205,9 +222,24 @@ def summary_table(experiment: str, cases: Sequence[MeasuredCase]) -> pd.DataFram
                 **{name: value / measurement.macs for name, value in per_mac.items()},
                 "cells": measurement.cells,
                 "period_ns": measurement.period_ns,
+                "netlists": 1 + len(case.others),
+                **_bounds(case),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _bounds(case: MeasuredCase) -> dict[str, float]:
+    """Return the least and the greatest of areas and energies, over netlists that differ in names alone."""
+    quantities: dict[tuple[str, str], Callable[[Measurement], float]] = {
+        ("energy", "fj"): lambda measurement: measurement.counted_fj,
+        ("without_glitches", "fj"): lambda measurement: measurement.without_glitches_fj,
+        ("area", "um2"): lambda measurement: measurement.area_um2,
+    }
+    bounds = {}
+    for (name, unit), value in quantities.items():
+        bounds[f"{name}_least_{unit}"], bounds[f"{name}_greatest_{unit}"] = case.bounds(value)
+    return bounds
 
 
 def results_table(experiment: str, cases: Sequence[MeasuredCase]) -> pd.DataFrame:

@@ -77,6 +77,9 @@ class GatesRun(Strict):
         min_length=1, max_length=MAX_ENTRIES,
         description="gaussian:SIGMA or uniform, optionally followed by ,zeros:SHARE; worst; model:NAME",
     )  # fmt: skip
+    netlists: int = Field(
+        default=1, ge=1, le=64, description="number of netlists of each array that differ in names alone"
+    )
     effort: GatesEffort = Field(default_factory=GatesEffort, description="length of the simulation")
 
     @model_validator(mode="after")

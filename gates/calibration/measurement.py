@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +127,7 @@ class Measurement:
         return self.settled_fj, self.counted_fj, high
 
 
-def netlist_of(config: AcceleratorConfig, library: Library, options: Options | None = None) -> Netlist:
+def netlist_of(config: AcceleratorConfig, library: Library, options: Options | None = None, names: int = 0) -> Netlist:
     """Return a configuration's netlist.
 
     Parameters
@@ -138,6 +138,8 @@ def netlist_of(config: AcceleratorConfig, library: Library, options: Options | N
         The cells.
     options
         How to synthesise.
+    names
+        As of `measure`.
 
     Raises
     ------
@@ -150,10 +152,12 @@ def netlist_of(config: AcceleratorConfig, library: Library, options: Options | N
     if options is None:
         # Floating-point arrays are so large that the one way through ABC that is best for most has to do.
         options = Options(tries=1) if config.floating_point else Options()
-    return stored_netlist(generated_verilog(config), TOP, CLOCK, library, options, goals)
+    return stored_netlist(generated_verilog(config), TOP, CLOCK, library, replace(options, names=names), goals)
 
 
-def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: Effort | None = None) -> Measurement:
+def measure(
+    config: AcceleratorConfig, library: Library, stimulus: str, effort: Effort | None = None, names: int = 0
+) -> Measurement:
     """Return what an array takes in a cycle at full rate, after its netlist has been checked against NumPy.
 
     A configuration for several tokens reuses each weight tile for all of them.
@@ -168,6 +172,9 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
         The operands; see `bitjoule.gates.stimuli.operands`.
     effort
         How long.
+    names
+        Which of several netlists that differ in names alone: they lie some percent apart. See
+        `bitjoule.gates.synthesis.names`.
 
     Raises
     ------
@@ -182,14 +189,14 @@ def measure(config: AcceleratorConfig, library: Library, stimulus: str, effort: 
     key = content_hash(
         verilog,
         stimulus,
-        json.dumps(asdict(effort)),
+        json.dumps([asdict(effort), names]),
         *fingerprints(library).values(),
         code_fingerprint(__name__),
         np.__version__,
     )
 
     def build(folder: Path) -> None:
-        netlist = netlist_of(config, library)
+        netlist = netlist_of(config, library, names=names)
         held = config.tokens > 1
         tiles = min(_CHECKED_TILES, max(1, config.max_k // config.lanes))
         checked = Simulator(netlist, CLOCK, effort.words)

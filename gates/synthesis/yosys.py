@@ -22,6 +22,7 @@ from bitjoule.gates.liberty.requirements import check_cells, check_library, smal
 from bitjoule.gates.liberty.source import read_source
 from bitjoule.gates.netlist import Netlist, read_netlist
 from bitjoule.gates.synthesis import adders
+from bitjoule.gates.synthesis.names import rename
 
 _POWER = re.compile(r"\b(?:internal_power|leakage_power)\s*\(\s*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 _FUNCTION = re.compile(r'(\bfunction\s*:\s*)"([^"]*\^[^"]*)"')
@@ -81,11 +82,14 @@ class Options:
         Registers that share an enable for it to become a clock gate; 0 for multiplexers.
     tries : int
         Ways through ABC, of which the best is kept.
+    names : int
+        A seed of other names for what the tools name; 0 for their own. See `bitjoule.gates.synthesis.names`.
     """
 
     adder: str = "sklansky"
     gating: int = field(default_factory=lambda: int(constant("gating-registers")))
     tries: int = 3
+    names: int = 0
 
 
 def merged_liberty(library: Library, path: Path, power: bool = False) -> None:
@@ -205,6 +209,7 @@ def _front(verilog: Path, top: str, library: Library, folder: Path, options: Opt
         ],
     )
     design = json.loads((folder / "front.json").read_text())
+    rename(design["modules"][top], options.names)
     adder = adders.find_full_adder(library)
     if adder is not None:
         adders.prepare(design["modules"][top], adder)

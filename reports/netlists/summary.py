@@ -1,7 +1,8 @@
 """The summary and the pictures of an experiment on netlists."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -34,6 +35,9 @@ COUNTED = (
 )
 
 
+SPREAD = ("energy", "without_glitches", "area")
+
+
 def gates_markdown(result: GatesResult, max_rows: int) -> str:
     """Return what was measured as Markdown.
 
@@ -49,6 +53,7 @@ def gates_markdown(result: GatesResult, max_rows: int) -> str:
     parts += [
         _parts(result.results, result.summary, max_rows),
         COUNTED,
+        _spread(result.summary),
         *(f"Not read: {text}." for text in result.unread),
         *(f"Lacking in {text}." for text in result.lacking),
     ]
@@ -56,7 +61,7 @@ def gates_markdown(result: GatesResult, max_rows: int) -> str:
 
 
 def _table(summary: pd.DataFrame, max_rows: int) -> str:
-    first = summary.groupby("library", sort=False)[["energy_fj", "without_glitches_fj"]].first()
+    first = {row["library"]: row for row in summary.drop_duplicates("library").to_dict("records")}
     rows = [
         [
             row["library"],
@@ -66,9 +71,9 @@ def _table(summary: pd.DataFrame, max_rows: int) -> str:
             row["stimulus"],
             f"{100 * row['zero_share']:.1f}",
             significant(row["energy_fj"]),
-            f"{significant(row['energy_fj'] / first['energy_fj'][row['library']])}×",
+            _relative(row, first[row["library"]], "energy"),
             significant(row["without_glitches_fj"]),
-            f"{significant(row['without_glitches_fj'] / first['without_glitches_fj'][row['library']])}×",
+            _relative(row, first[row["library"]], "without_glitches"),
             f"{significant(row['energy_low_fj'])} to {significant(row['energy_high_fj'])}",
             f"{100 * (1 - row['settled_fj'] / row['total_fj']):.0f}",
             f"{100 * row['wire_fj'] / row['energy_fj']:.0f}",
@@ -77,6 +82,35 @@ def _table(summary: pd.DataFrame, max_rows: int) -> str:
         for row in summary.head(max_rows).to_dict("records")
     ]
     return markdown(HEADERS, rows, TEXT) + cut(len(summary), max_rows, "summary.csv")
+
+
+def _relative(row: Mapping[Hashable, Any], first: Mapping[Hashable, Any], name: str) -> str:
+    """Return an energy relative to the first row's, marked where their netlists' spreads overlap."""
+    least, greatest = f"{name}_least_fj", f"{name}_greatest_fj"
+    another = row["array"] != first["array"] and row["netlists"] > 1
+    same = another and row[least] <= first[greatest] and first[least] <= row[greatest]
+    return f"{'≈ ' if same else ''}{significant(row[f'{name}_fj'] / first[f'{name}_fj'])}×"
+
+
+def _spread(summary: pd.DataFrame) -> str:
+    """Return how far netlists that differ in names alone lie apart, or that there is one of each array only."""
+    netlists = int(summary["netlists"].max())
+    if netlists < 2:
+        return (
+            "One netlist of each array: netlists that differ in names alone lie some percent apart, and so little is "
+            "no difference between arrays (`gates.netlists: 5` measures it)."
+        )
+    apart = []
+    for name in SPREAD:
+        unit = "um2" if name == "area" else "fj"
+        width = (summary[f"{name}_greatest_{unit}"] - summary[f"{name}_least_{unit}"]) / summary[f"{name}_{unit}"]
+        apart.append(f"{100 * width.max():.1f}")
+    return (
+        f"Values are those of the first of {netlists} netlists of each array, which differ in names alone. These lie "
+        f"up to {apart[0]} % apart in energy, {apart[1]} % without glitches and {apart[2]} % in area; summary.csv "
+        "lists the least and the greatest of each. ≈ marks arrays that this does not tell apart from that of the first "
+        "row."
+    )
 
 
 def _sparsity(summary: pd.DataFrame, max_rows: int) -> list[str]:

@@ -31,20 +31,25 @@ def mac_fj(config: AcceleratorConfig, stimulus: str) -> float:
     return energy * (RECORDED_FACTOR if stimulus.startswith("model:") else 1.0)
 
 
-def made_up(config: AcceleratorConfig, library: Library, stimulus: str, effort: Effort | None = None) -> Measurement:
+APART = 1 / 64  # of each netlist and the one before
+
+
+def made_up(
+    config: AcceleratorConfig, library: Library, stimulus: str, effort: Effort | None = None, names: int = 0
+) -> Measurement:
     """Return a measurement whose every number follows from the configuration and the stimulus; see `mac_fj`."""
     assert effort is not None
     assert library.cells
     if stimulus == "model:nobody":
         raise StimulusError("no model 'nobody'; expected one that ships")
     macs = config.lanes * config.columns
-    total = mac_fj(config, stimulus) * macs
+    total = mac_fj(config, stimulus) * macs * (1 + names * APART)
     return Measurement(
         config=config.as_mapping(), stimulus=stimulus, held=config.tokens > 1,
         zero_share=zero_share(stimulus, config.encoding.zero), settled_fj=SETTLED * total, total_fj=total,
         wire_settled_fj=SETTLED * WIRES * total, wire_fj=WIRES * total,
         clock_fj=CLOCK * total, error_fj=0.01 * total, leakage_nw=30.0 * macs,
-        area_um2=50.0 * macs, cells=10 * macs, period_ns=1.5,
+        area_um2=50.0 * macs * (1 - names * APART), cells=10 * macs, period_ns=1.5,
         parts_fj={part: share * total for part, share in PARTS.items()},
         parts_settled_fj={part: SETTLED * share * total for part, share in PARTS.items()},
         parts_um2={part: 50.0 * share * macs for part, share in PARTS.items() if part != "wires"},

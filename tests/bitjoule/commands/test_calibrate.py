@@ -115,3 +115,26 @@ def test_synthesize_prints_parts_that_add_up_to_the_total(bitjoule, config):
     parts = ("unpack", "select", "tree", "accumulate", "registers", "clock", "control", "input", "wires")
     total = sum(float(rows[part]) for part in parts if part in rows)
     assert total == pytest.approx(float(rows["with glitches and wires"]), rel=0.01)
+
+
+@pytest.mark.slow
+def test_synthesize_prints_the_spread_of_netlists_that_differ_in_names_alone(bitjoule, tmp_path):
+    (tmp_path / "small.yaml").write_text("lanes: 8\ncolumns: 1\nmax_k: 64\nweight_bus_bits: 16\nactivation_bits: 4\n")
+    status, out, _ = bitjoule("rtl", "synthesize", tmp_path / "small.yaml", "--stimulus", "uniform", "--netlists", "3")
+    assert status == 0
+    area, least, greatest = map(
+        float, re.search(r"([\d.]+) um2 per MAC \(([\d.]+) to ([\d.]+) of 3 netl", out).groups()
+    )
+    assert least <= area <= greatest
+    assert least < greatest
+    nominal = float(re.search(r"with glitches and wires +([\d.]+)\n", out)[1])
+    low, high = map(float, re.search(r"  of 3 netlists +([\d.]+) to ([\d.]+)", out).groups())
+    assert low <= nominal <= high
+    assert low < high
+
+
+@pytest.mark.parametrize("count", ["0", "65", "many"])
+def test_a_number_of_netlists_out_of_range_is_told_with_status_2(bitjoule, config, count):
+    status, _, errors = bitjoule("rtl", "synthesize", config, "--netlists", count)
+    assert status == 2
+    assert "expected a whole number from 1 to 64" in errors

@@ -174,3 +174,18 @@ def test_shipped_experiments_keep_every_array_busy_and_have_readable_stimuli(nam
     given = read_gates_experiment(opened(shipped_experiments()[name]))
     assert given.measurements >= 5
     assert all(array.config.tile_beats == 1 for array in given.arrays)
+
+
+def test_areas_and_energies_have_the_bounds_of_netlists_that_differ_in_names_alone(run):
+    one, several = run(TEXT)[0].summary, run(TEXT, "gates.netlists=5")[0].summary
+    assert set(one["netlists"]) == {1}
+    assert set(several["netlists"]) == {5}
+    for name, unit, least, greatest in (
+        ("energy", "fj", 1.0, 1 + 4 / 64), ("without_glitches", "fj", 1.0, 1 + 4 / 64), ("area", "um2", 1 - 4 / 64, 1.0)
+    ):  # fmt: skip
+        value = one[f"{name}_{unit}"]
+        pd.testing.assert_series_equal(several[f"{name}_{unit}"], value)  # the first netlist's
+        np.testing.assert_array_equal(one[f"{name}_least_{unit}"], value)
+        np.testing.assert_array_equal(one[f"{name}_greatest_{unit}"], value)
+        np.testing.assert_allclose(several[f"{name}_least_{unit}"], least * value)
+        np.testing.assert_allclose(several[f"{name}_greatest_{unit}"], greatest * value)

@@ -19,6 +19,7 @@ CASE = ["library", "array", "stimulus"]
 # by text, 1e-1 comes last: points are sorted by their share
 ZEROS = {"uniform,zeros:1e-1": 0.1, "uniform,zeros:0.5": 0.5, "uniform,zeros:0.8": 0.8, "model:m": 0.6, "worst": 0.0}
 PARTS = ("tree", "registers", "wires")
+NETLISTS = 6
 FJ = 1e-15
 
 
@@ -46,9 +47,16 @@ def made_by_hand(libraries=("one", "two")):
                 "energy_low_fj": low * taken, "energy_high_fj": high * taken, "without_glitches_fj": nominal * taken,
                 "settled_fj": settled * taken * 0.8, "total_fj": taken * 0.8, "wire_fj": wires * taken,
                 "area_um2": draws.uniform(10, 90), "leakage_nw": draws.uniform(100, 900),
-                "period_ns": draws.uniform(1, 9),
+                "period_ns": draws.uniform(1, 9), "netlists": NETLISTS,
             }
         )  # fmt: skip
+        for column in ("energy_fj", "without_glitches_fj", "area_um2"):
+            name, _, unit = column.rpartition("_")
+            less, more = draws.uniform(0.0, 0.2, 2)  # of netlists that differ in names alone
+            rows[-1] |= {
+                f"{name}_{end}_{unit}": rows[-1][column] * by
+                for end, by in (("least", 1 - less), ("greatest", 1 + more))
+            }
         shares = draws.dirichlet([3.0] * len(PARTS))
         of_it = draws.uniform(0.3, 0.9, len(PARTS))
         parts += [
@@ -76,6 +84,7 @@ def test_each_cell_of_the_table_is_its_row_of_the_summary(tables):
     summary, _ = tables
     header, rows = header_and_rows(told(tables), ["library", "array", "weights x activations, sums"])
     assert len(rows) == len(summary)
+    marked = 0
     for cells, own in zip(rows, summary.to_dict("records"), strict=True):
         first = summary[summary["library"] == own["library"]].iloc[0]
         shown = dict(zip(header, cells, strict=True))
@@ -89,14 +98,39 @@ def test_each_cell_of_the_table_is_its_row_of_the_summary(tables):
         ):  # fmt: skip
             assert float(shown[name]) == pytest.approx(own[column], rel=THREE_DIGITS)
         # two columns bear this name: each follows the energy whose multiple it is
-        times = [float(cells[i].removesuffix("×")) for i, name in enumerate(header) if name == "relative to first row"]
+        times = [cells[i].removesuffix("×") for i, name in enumerate(header) if name == "relative to first row"]
         wanted = [own[column] / first[column] for column in ("energy_fj", "without_glitches_fj")]
-        assert times == pytest.approx(wanted, rel=THREE_DIGITS)
+        assert [float(text.removeprefix("≈ ")) for text in times] == pytest.approx(wanted, rel=THREE_DIGITS)
+        # another array whose netlists are partly cheaper and partly dearer than those of the first is not told apart
+        for text, name in zip(times, ("energy", "without_glitches"), strict=True):
+            (least, greatest), (first_least, first_greatest) = (
+                [row[f"{name}_{end}_fj"] for end in ("least", "greatest")] for row in (own, first)
+            )
+            apart = least > first_greatest or greatest < first_least
+            assert text.startswith("≈ ") == (own["array"] != first["array"] and not apart)
+            marked += text.startswith("≈ ")
         band = [float(end) for end in shown["band"].split(" to ")]
         assert band == pytest.approx([own["energy_low_fj"], own["energy_high_fj"]], rel=THREE_DIGITS)
         glitches = 100 * (own["total_fj"] - own["settled_fj"]) / own["total_fj"]
         assert float(shown["glitches (%)"]) == pytest.approx(glitches, abs=0.51)
         assert float(shown["wires (%)"]) == pytest.approx(100 * own["wire_fj"] / own["energy_fj"], abs=0.51)
+    assert 0 < marked < len(summary)
+
+
+def test_the_spread_of_netlists_that_differ_in_names_alone_is_said(tables):
+    summary, _ = tables
+    text = told(tables)
+    said = re.search(r"of (\d+) netlists .* ([\d.]+) % apart in energy, ([\d.]+) % without .* ([\d.]+) % in area", text)
+    widest = [
+        max(100 * (row[f"{name}_greatest_{unit}"] - row[f"{name}_least_{unit}"]) / row[f"{name}_{unit}"]
+            for row in summary.to_dict("records"))
+        for name, unit in (("energy", "fj"), ("without_glitches", "fj"), ("area", "um2"))
+    ]  # fmt: skip
+    assert int(said[1]) == NETLISTS
+    assert [float(number) for number in said.groups()[1:]] == pytest.approx(widest, abs=0.051)
+    alone = summary.assign(netlists=1)
+    assert "One netlist of each array" in told((alone, tables[1]))
+    assert "≈" not in told((alone, tables[1]))
 
 
 def test_sentences_on_sparsity_say_what_the_last_point_saves_of_the_first(tables):
