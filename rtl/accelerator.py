@@ -10,8 +10,9 @@ from bitjoule.rtl.accumulators import Accumulators, sums_layout
 from bitjoule.rtl.arithmetic.column import Column
 from bitjoule.rtl.arithmetic.float_column import FloatColumn
 from bitjoule.rtl.arithmetic.fused_column import FusedColumn
+from bitjoule.rtl.arithmetic.scaled_column import ScaledColumn
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.rtl.operands import prepared_activation, weight_lines
+from bitjoule.rtl.operands import prepared_activations, weight_lines
 from bitjoule.rtl.sequencer import COMMAND, Sequencer, step_layout
 from bitjoule.rtl.weights import WeightLoader, holds_operands
 
@@ -76,7 +77,7 @@ class Accelerator(wiring.Component):
         wiring.connect(m, wiring.flipped(self.command), sequencer.command)
         wiring.connect(m, wiring.flipped(self.weights), loader.beats)
         lanes = [self.activations.payload.word_select(i, config.activation_bits) for i in range(config.lanes)]
-        offered = Cat(*(prepared_activation(m, f"activation{i}", config, lane) for i, lane in enumerate(lanes)))
+        offered = prepared_activations(m, config, lanes)
         activations = Signal(len(offered), reset_less=True)
         m.d.comb += [
             sequencer.tile_complete.eq(loader.complete),
@@ -94,6 +95,8 @@ class Accelerator(wiring.Component):
             for name in weight_lines(config):
                 lines, every = getattr(column, name), getattr(loader, name)
                 m.d.comb += lines.eq(every[i * len(lines) : (i + 1) * len(lines)])
+            if config.scaled:
+                m.d.comb += column.scale.eq(loader.scales.word_select(i, len(column.scale)))
             m.d.comb += [
                 column.activations.eq(activations),
                 column.previous.eq(accumulators.previous[i]),
@@ -144,6 +147,8 @@ def column_of(config: AcceleratorConfig) -> Any:
     config
         The configuration.
     """
+    if config.scaled:
+        return ScaledColumn(config)
     if not config.floating_point:
         return Column(config)
     return FloatColumn(config) if config.rounding_tree else FusedColumn(config)

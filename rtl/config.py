@@ -13,7 +13,7 @@ DATAPATHS = {
     "fp16": ("fused", "rounding_tree"),
 }
 ACCUMULATIONS = {
-    **dict.fromkeys(ENCODINGS, ("exact",)),
+    **dict.fromkeys(ENCODINGS, ("exact", "fp32")),
     **dict.fromkeys(("int8", "int4", "int2"), ("int32",)),
     "fp16": ("fp32", "fp16"),
 }
@@ -22,6 +22,8 @@ LANES = range(8, 257)
 COLUMNS = range(1, 65)
 TOKENS = range(1, 1025)
 ACTIVATION_BITS = range(1, 9)
+FP16_BITS = 16
+GROUP = 128  # weights along K that share a scale, where trits have scales
 MAX_K = range(1, (1 << 20) + 1)
 INT8_MAX_K = range(1, 1 << 17)  # 2**17 products of -128 and -128 are one more than INT32 holds
 PIPELINE = range(5)
@@ -71,7 +73,7 @@ class AcceleratorConfig:
     Parameters
     ----------
     lanes
-        Activations taken per cycle (K direction), 8 to 256.
+        Activations taken per cycle (K direction), 8 to 256; where trits have scales, a divisor of 128.
     columns
         Outputs computed per cycle (N direction), 1 to 64.
     max_k
@@ -82,7 +84,7 @@ class AcceleratorConfig:
         Tokens that reuse one weight tile (the accumulators' depth), 1 to 1024; 1 is for decode only.
     activation_bits
         Bits of an activation: two's complement, 1 to 8, by default 8; 8 with ``activation_digits``, 16 (FP16) with
-        ``fp16``.
+        ``fp16`` and where trits have scales.
     weight_encoding
         Code of the trits in the weight stream: ``binary1``, ``ternary2`` or ``ternary5``. Or weights that are
         multiplied, the baselines: ``int8``, ``int4``, ``int2`` or ``fp16``.
@@ -98,7 +100,9 @@ class AcceleratorConfig:
         aligned once, added exactly and rounded once) or ``rounding_tree`` (every product and sum is rounded). By
         default the first of the encoding.
     accumulation
-        ``exact`` (trits), ``int32`` (integers), ``fp32`` (``fp16``) or, with ``rounding_tree``, ``fp16``.
+        ``exact`` (trits), ``int32`` (integers), ``fp32`` (``fp16``) or, with ``rounding_tree``, ``fp16``. Trits with
+        ``fp32`` have scales: activations are FP16, each group of 128 weights along K shares an FP16 scale, which each
+        tile brings, and sums are FP32.
 
     Raises
     ------
@@ -120,18 +124,21 @@ class AcceleratorConfig:
     def __post_init__(self) -> None:
         unknown = _unknown("weight_encoding", self.weight_encoding, tuple(ACCUMULATIONS))
         name = "ternary2" if unknown else self.weight_encoding
-        if self.activation_bits is None:
-            object.__setattr__(self, "activation_bits", 16 if name == "fp16" else 8)
+        trits = name in ENCODINGS
         if self.datapath is None:
             object.__setattr__(self, "datapath", DATAPATHS[name][0])
         if self.accumulation is None:
-            object.__setattr__(self, "accumulation", ACCUMULATIONS[name][0])
+            scaled = trits and self.activation_bits == FP16_BITS
+            object.__setattr__(self, "accumulation", "fp32" if scaled else ACCUMULATIONS[name][0])
+        scaled = trits and self.accumulation == "fp32"
+        if self.activation_bits is None:
+            object.__setattr__(self, "activation_bits", FP16_BITS if name == "fp16" or scaled else 8)
         faults = [
-            *_outside("lanes", self.lanes, LANES),
+            *(self._scaled_lanes_faults() if scaled else _outside("lanes", self.lanes, LANES)),
             *_outside("columns", self.columns, COLUMNS),
             *_outside("max_k", self.max_k, INT8_MAX_K if name == "int8" else MAX_K),
             *_outside("tokens", self.tokens, TOKENS),
-            *_outside("activation_bits", self.activation_bits, _activation_bits(name, self.datapath)),
+            *self._activation_faults(name, scaled),
             *_outside("pipeline", self.pipeline, ROUNDING_TREE_PIPELINE if self.rounding_tree else PIPELINE),
             *unknown,
             *_unknown("datapath", self.datapath, DATAPATHS[name]),
@@ -141,6 +148,25 @@ class AcceleratorConfig:
             faults += self._bus_faults()
         if faults:
             raise ConfigError(tuple(faults))
+
+    def _scaled_lanes_faults(self) -> list[Fault]:
+        allowed = [lanes for lanes in LANES if GROUP % lanes == 0]
+        if _is_integer(self.lanes) and self.lanes in allowed:
+            return []
+        listed = ", ".join(map(str, allowed))
+        wrong = f"got {_brief(self.lanes)} with accumulation fp32"
+        return [Fault("lanes", wrong, f"one of {listed}: whole tiles fill a group of {GROUP} weights")]
+
+    def _activation_faults(self, encoding: str, scaled: bool) -> list[Fault]:
+        bits = self.activation_bits
+        if scaled:
+            wrong = f"got {_brief(bits)} with accumulation fp32"
+            fits = _is_integer(bits) and bits == FP16_BITS
+            return [] if fits else [Fault("activation_bits", wrong, f"{FP16_BITS} (FP16), or accumulation: exact")]
+        faults = _outside("activation_bits", bits, _activation_bits(encoding, self.datapath))
+        if encoding not in ENCODINGS:
+            return faults
+        return [fault._replace(expected=f"{fault.expected}; 16 (FP16) with accumulation: fp32") for fault in faults]
 
     def _accumulation_faults(self, encoding: str) -> list[Fault]:
         if (self.datapath, self.accumulation) == ("fused", "fp16"):
@@ -208,8 +234,13 @@ class AcceleratorConfig:
 
     @property
     def floating_point(self) -> bool:
-        """Whether operands and results are floating-point numbers."""
-        return self.weight_encoding == "fp16"
+        """Whether activations and results are floating-point numbers."""
+        return self.weight_encoding == "fp16" or self.scaled
+
+    @property
+    def scaled(self) -> bool:
+        """Whether weights are trits with a scale for each group, and activations FP16."""
+        return self.accumulation == "fp32" and not self.multiplies
 
     @property
     def rounding_tree(self) -> bool:
@@ -218,8 +249,13 @@ class AcceleratorConfig:
 
     @property
     def tile_bits(self) -> int:
-        """Bits of a weight tile, padded to whole bytes."""
-        return _whole_bytes(self.lanes * self.encoding.row_bits(self.columns))
+        """Bits of a weight tile, padded to whole bytes; scales follow the lanes."""
+        return _whole_bytes(self.scales_begin + (self.columns * FP16_BITS if self.scaled else 0))
+
+    @property
+    def scales_begin(self) -> int:
+        """The place in a tile of the first column's scale, if there are scales: behind all lanes."""
+        return self.lanes * self.encoding.row_bits(self.columns)
 
     @property
     def tile_beats(self) -> int:
@@ -234,7 +270,7 @@ class AcceleratorConfig:
     @property
     def accumulator_bits(self) -> int:
         """Bits of a sum; of exact ones the fewest that hold -K 2**(b-1) to K 2**(b-1), both included, K = `max_k`."""
-        if self.multiplies:
+        if self.accumulation in ACCUMULATION_BITS:
             return ACCUMULATION_BITS[self.accumulation]
         return (self.max_k << (self.activation_bits - 1)).bit_length() + 1
 

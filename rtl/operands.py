@@ -1,10 +1,12 @@
 """Operands as the columns take them: prepared once, before their registers, instead of in every column."""
 
-from amaranth.hdl import Module, Signal, Value, unsigned
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic import fused_product
+from bitjoule.rtl.arithmetic import alignment, fused_product
 from bitjoule.rtl.arithmetic.floating_point import FP16, multiplier, multiplier_bits, normalised, normalised_bits
 from bitjoule.rtl.arithmetic.multiplication import DIGIT_BITS, digits_of, recode
 from bitjoule.rtl.arithmetic.reduction import wire
@@ -32,10 +34,23 @@ def activation_bits(config: AcceleratorConfig) -> int:
     config
         The encoding and the bits of an activation.
     """
+    if config.scaled:
+        return alignment.ALIGNED_BITS
     if config.floating_point:
         return multiplier_bits(FP16) if config.rounding_tree else fused_product.ACTIVATION_BITS
     recoded = config.datapath == "activation_digits"
     return digits_of(config.activation_bits) * DIGIT_BITS if recoded else config.activation_bits
+
+
+def shared_bits(config: AcceleratorConfig) -> int:
+    """Return the bits that the columns take of a token behind those of its lanes.
+
+    Parameters
+    ----------
+    config
+        The encoding.
+    """
+    return alignment.SHARED_BITS if config.scaled else 0
 
 
 class Normaliser(wiring.Component):
@@ -80,8 +95,32 @@ def prepared_weight(m: Module, name: str, config: AcceleratorConfig, word: Value
     return Value.cast(normaliser.prepared)
 
 
+def prepared_activations(m: Module, config: AcceleratorConfig, activations: Sequence[Value]) -> Value:
+    """Return a beat of the activation stream as the columns take it.
+
+    FP16 activations of trits are aligned to the largest of them; others are prepared each by itself.
+
+    Parameters
+    ----------
+    m
+        Where the logic goes.
+    config
+        The encoding.
+    activations
+        The lanes.
+
+    Returns
+    -------
+    Value
+        `activation_bits` for each lane, and behind them `shared_bits`.
+    """
+    if config.scaled:
+        return alignment.aligned(m, activations)
+    return Cat(*(prepared_activation(m, f"activation{i}", config, lane) for i, lane in enumerate(activations)))
+
+
 def prepared_activation(m: Module, name: str, config: AcceleratorConfig, activation: Value) -> Value:
-    """Return a lane of the activation stream as the columns take it.
+    """Return a lane of the activation stream as the columns take it, where no other lane matters.
 
     Significands, and integers with ``activation_digits``, become digits of radix 4.
 

@@ -7,7 +7,7 @@ is the integer with its bits.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bitjoule.rtl.config import COMMAND_K_BITS, COMMAND_M_BITS, COMMAND_N_BITS, AcceleratorConfig
+from bitjoule.rtl.config import COMMAND_K_BITS, COMMAND_M_BITS, COMMAND_N_BITS, FP16_BITS, AcceleratorConfig
 
 
 class Tile(NamedTuple):
@@ -73,16 +73,37 @@ def weight_beats(config: AcceleratorConfig, rows: Sequence[Sequence[int]]) -> li
     config
         The encoding, the tile and the bus.
     rows
-        One per lane, each with one trit or word per column; missing lanes and columns are padded.
+        One per lane, each with one trit or word per column; missing lanes and columns are padded. Where trits have
+        scales: trit times scale, in FP16.
+
+    Raises
+    ------
+    ValueError
+        The encoding cannot encode a value, or a column of a tile has weights of several magnitudes.
     """
     encoding = config.encoding
     missing = [encoding.padding()] * config.columns
     tile = 0
+    if config.scaled:
+        columns = [_trits_and_scale(column, zero=encoding.zero) for column in zip(*rows, strict=True)]
+        rows = list(zip(*(trits for trits, _ in columns), strict=True))
+        for column, (_, scale) in enumerate(columns):
+            tile |= scale << (config.scales_begin + column * FP16_BITS)
     for lane in range(config.lanes):
         row = [*rows[lane], *missing][: config.columns] if lane < len(rows) else missing
         tile |= encoding.encode_row(row) << (lane * encoding.row_bits(config.columns))
     mask = (1 << config.weight_bus_bits) - 1
     return [tile >> (beat * config.weight_bus_bits) & mask for beat in range(config.tile_beats)]
+
+
+def _trits_and_scale(words: Sequence[int], *, zero: bool) -> tuple[list[int], int]:
+    """Return the trits and the scale, a magnitude, that are FP16 weights; without a zero, -0 is -1 times 0."""
+    sign = 1 << (FP16_BITS - 1)
+    magnitudes = {word & (sign - 1) for word in words} - ({0} if zero else set())
+    if len(magnitudes) > 1:
+        raise ValueError(f"a column of a tile has weights of {len(magnitudes)} magnitudes, expected one scale")
+    scale = magnitudes.pop() if magnitudes else 0
+    return [0 if zero and not word & (sign - 1) else -1 if word & sign else 1 for word in words], scale
 
 
 def activation_beat(config: AcceleratorConfig, values: Sequence[int]) -> int:
@@ -127,7 +148,7 @@ def matmul_weight_beats(config: AcceleratorConfig, m: int, weights: Sequence[Seq
     m
         Tokens.
     weights
-        Trits or words, K rows of N.
+        Trits or words, K rows of N; see `weight_beats`.
     """
     for tile in tiles(config, m, len(weights), len(weights[0])):
         rows = [row[tile.n : tile.n + config.columns] for row in weights[tile.k : tile.k + config.lanes]]

@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.config import FP16_BITS, AcceleratorConfig
 from bitjoule.rtl.operands import prepared_weight, weight_lines
 
 
@@ -67,6 +67,8 @@ class WeightLoader(wiring.Component):
         Take it; only while `complete`.
     plus, minus : Out(lanes * columns)
         Of trits: select lines, those of column c at bits c * lanes.
+    scales : Out(columns * 16)
+        Where trits have scales: the one of column c at bits c * 16.
     weights : Out(lanes * columns * bits)
         Of words, in place of those: the one of lane l in column c at bits (c * lanes + l) * bits, as prepared for
         the columns (`operands`).
@@ -81,6 +83,7 @@ class WeightLoader(wiring.Component):
                 "complete": Out(1),
                 "take": In(1),
                 **{name: Out(lines * bits) for name, bits in weight_lines(config).items()},
+                **({"scales": Out(config.columns * FP16_BITS)} if config.scaled else {}),
             }
         )
 
@@ -108,6 +111,10 @@ class WeightLoader(wiring.Component):
                 m.d.sync += beat.eq(0)
             tile = Cat(*early, self.beats.payload)
         loaded = self._words(m, tile) if config.multiplies else self._select_lines(m, tile)
+        if config.scaled:
+            held_scales = Signal.like(self.scales, name="held_scales", reset_less=True)
+            m.d.comb += self.scales.eq(held_scales)
+            loaded.append(held_scales.eq(tile[config.scales_begin : config.scales_begin + len(held_scales)]))
         with m.If(self.take if holds_operands(config) else 1):
             m.d.sync += loaded
         return m

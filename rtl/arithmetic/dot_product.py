@@ -24,23 +24,26 @@ class DotProduct(wiring.Component):
     Parameters
     ----------
     config
-        Lanes, activation bits, pipeline and datapath.
+        Lanes, activation bits (as the columns take them, see `operands`), pipeline and datapath.
+    pipeline
+        Registers in it; by default the configuration's.
 
     Ports
     -----
     plus, minus : In(lanes)
         Bit l: lane l's trit is +1, is -1. Neither or both: zero.
     activations : In(lanes * activation_bits)
-        Lane l at bits l * activation_bits.
+        Lane l at bits l * activation_bits, two's complement.
     word0, word1, ... : Out
         Words to be added: two unsigned ones (carry_save) or a signed one.
     units : Out
         Bits to be added at weight one; absent where there are none.
     """
 
-    def __init__(self, config: AcceleratorConfig) -> None:
+    def __init__(self, config: AcceleratorConfig, pipeline: int | None = None) -> None:
         self._config = config
-        lanes, bits = config.lanes, config.activation_bits
+        self._pipeline = config.pipeline if pipeline is None else pipeline
+        lanes, bits = config.lanes, activation_bits(config)
         if config.datapath == "carry_save":
             self.offset = lanes << (bits - 1)
             largest = lanes * ((1 << bits) - 1) + lanes
@@ -72,7 +75,7 @@ class DotProduct(wiring.Component):
         return m
 
     def _lanes(self) -> list[tuple[Value, Value, Value]]:
-        bits = self._config.activation_bits
+        bits = activation_bits(self._config)
         return [
             (self.plus[lane], self.minus[lane], self.activations[lane * bits : (lane + 1) * bits])
             for lane in range(self._config.lanes)
@@ -89,7 +92,7 @@ class DotProduct(wiring.Component):
                 row.eq(Cat(~chosen[:-1], chosen[-1])),
             ]
             rows.append(row)
-        return carry_save_sum(m, rows, [~plus for plus in self.plus], self._config.pipeline)
+        return carry_save_sum(m, rows, [~plus for plus in self.plus], self._pipeline)
 
     def _carry_chain(self, m: Module) -> tuple[list[Value], list[Value]]:
         rows: list[Value] = []
@@ -100,7 +103,7 @@ class DotProduct(wiring.Component):
             m.d.comb += [unit.eq(minus & ~plus), row.eq(Mux(plus ^ minus, x ^ minus.replicate(len(x)), 0))]
             rows.append(row)
             units.append(unit)
-        return carry_chain_sum(m, rows, units, self._config.pipeline)
+        return carry_chain_sum(m, rows, units, self._pipeline)
 
     def _multiplexer(self, m: Module) -> tuple[list[Value], list[Value]]:
         rows: list[Value] = []
@@ -112,7 +115,7 @@ class DotProduct(wiring.Component):
                 with m.Case(0b10):
                     m.d.comb += row.eq(-x.as_signed())
             rows.append(row)
-        return carry_chain_sum(m, rows, [], self._config.pipeline)
+        return carry_chain_sum(m, rows, [], self._pipeline)
 
 
 class IntegerDotProduct(wiring.Component):

@@ -17,6 +17,8 @@ from bitjoule.rtl.arithmetic.fused_product import (
 from bitjoule.rtl.arithmetic.reduction import add, carry_save_sum, compress, registered, wire
 from bitjoule.rtl.config import AcceleratorConfig
 
+LOWEST = 2 * (FP16.bias + FP16.fraction_bits) + GUARD_BITS  # an aligned product's lowest bit is 2**(exponent - LOWEST)
+
 
 class FusedColumn(wiring.Component):
     """Adds the dot product of a column's FP16 weights and the activations to a sum in FP32.
@@ -89,17 +91,28 @@ class FusedColumn(wiring.Component):
         low, high = (word[:width] for word in compress(m, "offset", [*sums, offset], units[0]))
         total: Value = wire(m, "sum", add(low, high, units[1])[:width])
         (exponent, special, total), _ = registered(m, "added", [exponent, special, total], [], int(pipeline > 0))
-        number = _number(m, total, exponent, special)
+        number = as_fp32(m, total, exponent, LOWEST, special)
         (number,), _ = registered(m, "normalised", [number], [], int(pipeline > 1))
         m.submodules.accumulate = adder = Adder(FP32)
         m.d.comb += [adder.a.eq(self.previous), adder.b.eq(number), self.total.eq(adder.y)]
         return m
 
 
-def _number(m: Module, total: Value, exponent: Value, special: Value) -> Value:
-    """Return an integer in two's complement, whose lowest bit weighs 2**(exponent - 53), as FP32, rounded once.
+def as_fp32(m: Module, total: Value, exponent: Value, lowest: int, special: Value) -> Value:
+    """Return an integer whose lowest bit weighs 2**(exponent - lowest) as FP32, rounded once; always a normal number.
 
     A negative number -n is normalised as ~n, ones shifted in behind it; the adder that rounds adds what is missing.
+
+    Parameters
+    ----------
+    m
+        Where the logic goes; combinational.
+    total
+        The integer, two's complement.
+    exponent, lowest
+        The weight of its lowest bit.
+    special
+        Three bits that decide alone if one is set: the number is NaN, infinite, minus infinite.
     """
     width, sign = len(total), total[-1]
     magnitude = wire(m, "magnitude", Cat(sign, total[:-1] ^ sign.replicate(width - 1)))
@@ -109,7 +122,7 @@ def _number(m: Module, total: Value, exponent: Value, special: Value) -> Value:
     kept, guard, rest = shifted[-places:], shifted[-places - 1], shifted[: -places - 1]
     up = Mux(sign, guard | (rest.all() & kept[0]), guard & (rest.any() | kept[0]))
     # One less than the exponent, as the leading one counts it up; and `magnitude` has a bit below the lowest.
-    least = FP32.bias - 2 * (FP16.bias + FP16.fraction_bits) - GUARD_BITS - 1 + width - 2
+    least = FP32.bias - lowest - 1 + width - 2
     base = (exponent + least - count)[: FP32.exponent_bits] & magnitude.any().replicate(FP32.exponent_bits)
     finite = add(Cat(Const(0, FP32.fraction_bits), base), kept, up)[: FP32.bits - 1]
     nan, plus, minus = special

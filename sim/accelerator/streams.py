@@ -18,6 +18,8 @@ Bytes = NDArray[np.uint8]
 def element_type(config: AcceleratorConfig) -> np.dtype[Any]:
     """Return the type of a configuration's activations, and of its weights: float16, or int8 also for trits.
 
+    Where trits have scales, a weight is trit times scale, which float16 holds exactly.
+
     Parameters
     ----------
     config
@@ -45,7 +47,7 @@ def weight_stream(config: AcceleratorConfig, weights: NDArray[Any], m: int = 1) 
     config
         The configuration.
     weights
-        Trits, int8 or float16, (K, N).
+        Trits, int8 or float16, (K, N). Where trits have scales: trit times scale, float16.
     m
         Tokens: each block of `tokens` streams the weights again.
 
@@ -57,14 +59,16 @@ def weight_stream(config: AcceleratorConfig, weights: NDArray[Any], m: int = 1) 
     Raises
     ------
     ValueError
-        The encoding has no code for a value.
+        The encoding has no code for a value, or a column of a tile has weights of several magnitudes.
     """
     k, n = weights.shape
+    if config.scaled:
+        weights, scales = trits_and_scales(config, weights)
     encoding = config.encoding
     trits = encoding.trits
     groups = -(-config.columns // trits)
     k_tiles, n_tiles = -(-k // config.lanes), -(-n // config.columns)
-    dtype = element_type(config)
+    dtype = element_type(config) if config.multiplies else np.dtype(np.int8)
     if config.multiplies and weights.dtype != dtype:
         raise ValueError(f"weights are {weights.dtype}; {encoding.name} encodes {dtype}")
     padded = np.full((k_tiles * config.lanes, n_tiles * config.columns), encoding.padding(), dtype)
@@ -89,7 +93,50 @@ def weight_stream(config: AcceleratorConfig, weights: NDArray[Any], m: int = 1) 
     if (codes > 255).any():
         raise ValueError(f"{encoding.name} cannot encode a zero")
     bits = _bits(codes.astype(np.uint8), encoding.bits).reshape(len(words), -1)
-    return _beats_of_tiles(config, np.packbits(bits, axis=1, bitorder="little"), m)
+    tile_bytes = np.packbits(bits, axis=1, bitorder="little")
+    if config.scaled:
+        all_columns = np.zeros((k_tiles, n_tiles * config.columns), "<f2")
+        all_columns[:, :n] = scales
+        in_order = np.ascontiguousarray(all_columns.reshape(k_tiles, n_tiles, config.columns).swapaxes(0, 1))
+        tile_bytes = np.concatenate([tile_bytes, in_order.reshape(len(tile_bytes), -1).view(np.uint8)], axis=1)
+    return _beats_of_tiles(config, tile_bytes, m)
+
+
+def trits_and_scales(
+    config: AcceleratorConfig, weights: NDArray[np.float16]
+) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
+    """Return the trits (K, N) and, for each tile of K, the scales (tiles, N) whose products are given weights.
+
+    A scale is a magnitude, zero where all weights are. Without a code for zero, -0 is -1 times 0.
+
+    Parameters
+    ----------
+    config
+        The lanes of a tile, and whether the encoding has a zero.
+    weights
+        float16, (K, N).
+
+    Raises
+    ------
+    ValueError
+        They are not float16, or a column of a tile has weights of several magnitudes.
+    """
+    if weights.dtype != np.float16:
+        raise ValueError(f"weights are {weights.dtype}; {config.encoding.name} with scales encodes float16")
+    bits = np.ascontiguousarray(weights).view(np.uint16)
+    magnitudes = bits & 0x7FFF
+    scales = np.maximum.reduceat(magnitudes, np.arange(0, len(bits), config.lanes), axis=0)
+    zero = (magnitudes == 0) & config.encoding.zero
+    wrong = np.argwhere(~zero & (magnitudes != np.repeat(scales, config.lanes, axis=0)[: len(bits)]))
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        first = row - row % config.lanes
+        raise ValueError(
+            f"column {column} has weights of several magnitudes in rows {first} to "
+            f"{min(first + config.lanes, len(bits)) - 1}, a tile; expected one scale"
+        )
+    trits = np.where(zero, np.int8(0), np.where(bits >> 15, np.int8(-1), np.int8(1)))
+    return trits, scales.view(np.float16)
 
 
 def _beats_of_tiles(config: AcceleratorConfig, tile_bytes: Bytes, m: int) -> Bytes:

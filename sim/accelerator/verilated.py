@@ -169,7 +169,7 @@ class Verilated:
         _check_matrix(config, "weights", weights)
         k, n = weights.shape
         shape = _tiles_shape(config, k, n)
-        if config.multiplies:
+        if config.multiplies or config.scaled:
             return PackedWeights(config, k, n, weight_stream(config, weights).reshape(shape))
         tiles = np.zeros(shape, np.uint8)
         values, codes = np.ascontiguousarray(weights), code_table(config)
@@ -381,7 +381,7 @@ class Verilated:
 
 
 def _packing(config: AcceleratorConfig) -> tuple[object, ...]:
-    return config.lanes, config.columns, config.weight_encoding, config.weight_bus_bits
+    return config.lanes, config.columns, config.weight_encoding, config.scaled, config.weight_bus_bits
 
 
 def _tiles_shape(config: AcceleratorConfig, k: int, n: int) -> tuple[int, int, int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.rtl.config import COMMAND_K_BITS, COMMAND_M_BITS, COMMAND_N_BITS, AcceleratorConfig
+from bitjoule.rtl.config import COMMAND_K_BITS, COMMAND_M_BITS, COMMAND_N_BITS, GROUP, AcceleratorConfig
 from bitjoule.sim.accelerator.cycles import MatmulShape
 
 STREAMS = ("command", "weights", "activations", "results")
@@ -30,7 +30,8 @@ class Case:
     seed
         Of the operands and the random stalls.
     activations, weights
-        What the operands are: ``random``, or the same extreme everywhere; for ``fp16`` also one of `FLOATS`.
+        What the operands are: ``random``, or the same extreme everywhere; of floats also one of `FLOATS`, and of trits
+        with scales that is what the scales are.
     stalls
         By stream: a pattern of 0 and 1 that repeats each cycle (1: idle or busy), or the probability to stall.
     reset_after
@@ -110,7 +111,10 @@ def is_malformed(config: AcceleratorConfig, shape: MatmulShape) -> bool:
 
 
 def operands(config: AcceleratorConfig, case: Case, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the activations (M, K) and weights (K, N) of one of a case's matmuls: float16 for ``fp16``, else int8.
+    """Return the activations (M, K) and weights (K, N) of one of a case's matmuls, float16 or int8.
+
+    Where trits have scales, a weight is trit times scale; in half the matmuls each tile has scales of its own, in the
+    others each group of `GROUP`.
 
     Parameters
     ----------
@@ -126,6 +130,8 @@ def operands(config: AcceleratorConfig, case: Case, index: int) -> tuple[NDArray
             return arrays["x"], arrays["w"]
     m, k, n = case.shapes[index]
     random = np.random.default_rng([case.seed, len(STREAMS), index])
+    if config.scaled:
+        return _floats(random, (m, k), case.activations), _scaled(random, config, (k, n), case.weights)
     if config.floating_point:
         return _floats(random, (m, k), case.activations), _floats(random, (k, n), case.weights)
     low, high = -(1 << (config.activation_bits - 1)), (1 << (config.activation_bits - 1)) - 1
@@ -141,6 +147,20 @@ def operands(config: AcceleratorConfig, case: Case, index: int) -> tuple[NDArray
         values = np.array(range(minus, plus + 1) if config.multiplies else trits, np.int8)
         w = random.choice(values, (k, n))
     return x, w
+
+
+def _scaled(
+    random: np.random.Generator, config: AcceleratorConfig, shape: tuple[int, int], kind: str
+) -> NDArray[np.float16]:
+    group = int(random.choice([config.lanes, GROUP]))
+    scales = np.abs(_floats(random, (-(-shape[0] // group), shape[1]), kind))
+    trits = _filled(shape, kind, {"plus": 1, "minus": -1, "zero": 1}, (1, -1)) if kind in WEIGHTS[1:] else None
+    if trits is None:
+        trits = random.choice(np.array([-1, 0, 1] if config.encoding.zero else [-1, 1], np.int8), shape)
+    if kind in ("infinite", "nan"):  # there are fewer scales than weights
+        scales = np.where(random.random(scales.shape) < 0.1, np.float16(kind[:3]), scales)
+    each = np.repeat(scales, group, axis=0)[: shape[0]]
+    return np.where(trits, np.copysign(each, trits), np.float16(0))
 
 
 def _floats(random: np.random.Generator, shape: tuple[int, int], kind: str) -> NDArray[np.float16]:

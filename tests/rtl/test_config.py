@@ -48,6 +48,18 @@ GOOD = {"lanes": 8, "columns": 4, "max_k": 64, "weight_bus_bits": 64}
         ({"weight_encoding": "fp16", "pipeline": 5}, "pipeline", "from 0 to 4"),
         ({"weight_encoding": "fp16", "datapath": "rounding_tree", "pipeline": 10}, "pipeline", "from 0 to 9"),
         ({"weight_encoding": "fp16", "accumulation": "fp16"}, "accumulation", "fp32, or datapath: rounding_tree"),
+        ({"activation_bits": 17}, "activation_bits", "from 1 to 8; 16 (FP16) with accumulation: fp32"),
+        ({"activation_bits": 16, "accumulation": "exact"}, "activation_bits", "16 (FP16) with accumulation: fp32"),
+        ({"activation_bits": 8, "accumulation": "fp32"}, "activation_bits", "16 (FP16), or accumulation: exact"),
+        ({"activation_bits": 16.0, "accumulation": "fp32"}, "activation_bits", "16 (FP16), or accumulation: exact"),
+        ({"accumulation": "fp16"}, "accumulation", "one of exact, fp32"),
+        ({"activation_bits": 16, "lanes": 24}, "lanes", "one of 8, 16, 32, 64, 128: whole tiles fill a group of 128"),
+        ({"activation_bits": 16, "lanes": 256}, "lanes", "one of 8, 16, 32, 64, 128"),
+        ({"activation_bits": 16, "lanes": None}, "lanes", "one of 8, 16, 32, 64, 128"),
+        ({"activation_bits": 16, "weight_bus_bits": 40}, "weight_bus_bits", "128, 64, 32, 16, 8"),
+        ({"activation_bits": 16, "datapath": "fused"}, "datapath", "one of carry_save, carry_chain, multiplexer"),
+        ({"activation_bits": 16, "pipeline": 5}, "pipeline", "from 0 to 4"),
+        ({"weight_encoding": "int4", "activation_bits": 16}, "activation_bits", "from 1 to 8"),
         ({"weight_encoding": "fp16", "datapath": "carry_save"}, "datapath", "one of fused, rounding_tree"),
     ],
 )
@@ -113,6 +125,19 @@ def test_numbers_that_are_multiplied_have_the_widths_of_their_formats(encoding, 
     config = AcceleratorConfig.from_mapping(GOOD | given)
     assert (config.activation_bits, config.accumulator_bits, config.result_bits) == (activations, sums, sums)
     assert config.tile_bits == 8 * 4 * activations
+    assert AcceleratorConfig.from_mapping(config.as_mapping()) == config
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("given", [{"activation_bits": 16}, {"accumulation": "fp32"}])
+def test_trits_with_scales_take_fp16_activations_and_a_scale_a_column(encoding, given):
+    config = AcceleratorConfig.from_mapping(GOOD | given | {"weight_encoding": encoding, "weight_bus_bits": 256})
+    plain = AcceleratorConfig.from_mapping(GOOD | {"weight_encoding": encoding})
+    assert (config.activation_bits, config.accumulation) == (16, "fp32")
+    assert (config.accumulator_bits, config.result_bits) == (32, 32)
+    assert config.tile_bits == plain.tile_bits + 4 * 16
+    assert (config.scaled, config.floating_point, config.multiplies) == (True, True, False)
+    assert (plain.scaled, plain.floating_point) == (False, False)
     assert AcceleratorConfig.from_mapping(config.as_mapping()) == config
 
 

@@ -9,7 +9,8 @@ from bitjoule.sim.accelerator import streams
 from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.bench.cases import Case, operands
 
-ENCODINGS = ("binary1", "ternary2", "ternary5", "int8", "int4", "int2", "fp16")
+TRITS = ("binary1", "ternary2", "ternary5")
+ENCODINGS = (*TRITS, "int8", "int4", "int2", "fp16")
 
 
 @st.composite
@@ -17,7 +18,9 @@ def configurations(draw):
     lanes, columns = draw(st.integers(8, 17)), draw(st.integers(1, 7))
     encoding = draw(st.sampled_from(ENCODINGS))
     keys = {"tokens": draw(st.integers(1, 3)), "weight_encoding": encoding}
-    if encoding == "fp16":
+    if encoding in TRITS and draw(st.booleans()):
+        lanes, keys["activation_bits"] = draw(st.sampled_from([8, 16])), 16
+    elif encoding == "fp16":
         keys["accumulation"] = draw(st.sampled_from(["fp32", "fp16"]))
         keys["datapath"] = "rounding_tree"
     else:
@@ -68,6 +71,38 @@ def test_weights_that_the_encoding_cannot_say_are_refused():
     for encoding, outside in (("int4", 8), ("int4", -9), ("int2", 2), ("int2", -3)):
         with pytest.raises(ValueError, match=f"a weight is not -.*; {encoding} encodes no other values"):
             streams.weight_stream(AcceleratorConfig(8, 4, 64, 512, weight_encoding=encoding), zero + np.int8(outside))
+
+
+def test_weights_that_no_scale_says_are_refused():
+    config = AcceleratorConfig(8, 2, 64, 64, activation_bits=16)
+    weights = np.where(np.arange(20)[:, np.newaxis] % 3, np.float16(0.5), np.float16(0)) * np.ones((1, 2), np.float16)
+    trits, scales = streams.trits_and_scales(config, -weights)
+    assert (trits == np.where(weights, -1, 0)).all()
+    assert scales.tolist() == [[0.5, 0.5]] * 3
+    weights[17, 1] = 0.25
+    with pytest.raises(ValueError, match="column 1 has weights of several magnitudes in rows 16 to 19, a tile"):
+        streams.weight_stream(config, weights)
+    with pytest.raises(ValueError, match="weights of 2 magnitudes, expected one scale"):
+        packing.weight_beats(config, weights[16:].view(np.uint16).tolist())
+    with pytest.raises(ValueError, match="weights are int8; ternary2 with scales encodes float16"):
+        streams.weight_stream(config, trits)
+    binary = AcceleratorConfig(8, 2, 64, 48, activation_bits=16, weight_encoding="binary1")
+    with pytest.raises(ValueError, match="several magnitudes in rows 0 to 7"):
+        streams.weight_stream(binary, np.where(weights == 0, np.float16(0), np.float16(1)))
+
+
+def test_a_scale_of_zero_keeps_the_signs_of_weights_that_have_no_zero():
+    config = AcceleratorConfig(8, 1, 64, 24, activation_bits=16, weight_encoding="binary1")
+    weights = np.array([[0.0], [-0.0]] * 4, np.float16)
+    trits, scales = streams.trits_and_scales(config, weights)
+    assert trits.ravel().tolist() == [1, -1] * 4
+    assert scales.tolist() == [[0.0]]
+
+
+@pytest.mark.parametrize(("lanes", "bits"), [(8, 2), (64, 0.25), (128, 0.125)])
+def test_scales_cost_sixteen_bits_a_tile_and_column(lanes, bits):
+    config = AcceleratorConfig(lanes, 4, 4096, 3 * 1024, activation_bits=16)
+    assert config.tile_bits == lanes * 4 * (2 + bits)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from tests.sampling import sampled
 pytestmark = pytest.mark.slow
 
 SHIPPED = ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16",
-           "int8_8x4", "fp16_fused_8x4", "fp16_8x4", "fp16_fp16_8x4")  # fmt: skip
+           "int8_8x4", "fp16_fused_8x4", "fp16_8x4", "fp16_fp16_8x4",
+           "ternary_fp16_8x4", "ternary5_fp16_8x4", "binary_fp16_8x4")  # fmt: skip
 CONFIGURATIONS = {
     **{name: read_configuration(name) for name in SHIPPED},
     "no_pipeline": AcceleratorConfig(8, 4, 100, 64, tokens=2, pipeline=0),
@@ -45,6 +46,19 @@ CONFIGURATIONS = {
     ),
     "fp16_deepest_pipeline": AcceleratorConfig(
         8, 1, 40, 256, weight_encoding="fp16", tokens=2, pipeline=9, datapath="rounding_tree"
+    ),
+    "scaled_decode": AcceleratorConfig(16, 2, 400, 96, activation_bits=16, pipeline=0),
+    "scaled_binary_group_a_tile": AcceleratorConfig(
+        128, 1, 300, 144, tokens=2, activation_bits=16, weight_encoding="binary1", pipeline=4
+    ),
+    "scaled_five_trits_tail": AcceleratorConfig(
+        8, 7, 300, 240, tokens=3, activation_bits=16, weight_encoding="ternary5", pipeline=1
+    ),
+    "scaled_carry_chain": AcceleratorConfig(
+        32, 1, 200, 40, tokens=2, activation_bits=16, datapath="carry_chain", pipeline=2
+    ),
+    "scaled_multiplexer": AcceleratorConfig(
+        8, 3, 150, 32, tokens=2, activation_bits=16, datapath="multiplexer", pipeline=4
     ),
     "many_beats": AcceleratorConfig(16, 8, 64, 8, tokens=3),
 }
