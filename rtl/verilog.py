@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.back import verilog
 
 from bitjoule.rtl.accelerator import AxiAccelerator, axi_ports
-from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.config import FP16_BITS, GROUP, AcceleratorConfig
 
 TOP = "bitjoule_accelerator"
 _MODULE = re.compile(r"^module (\S+) ?\((.*?)^endmodule\n", re.MULTILINE | re.DOTALL)
@@ -63,6 +63,10 @@ def _share_modules(text: str) -> str:
     return _share_modules(_INSTANCE.sub(lambda match: f"  {shared.get(match[1], match[1])} {match[2]} (\n", once))
 
 
+def _scales(config: AcceleratorConfig) -> dict[str, Any]:
+    return {"format": "fp16", "first_bit": config.scales_begin, "bits_per_column": FP16_BITS, "group": GROUP}
+
+
 def description(config: AcceleratorConfig) -> dict[str, Any]:
     """Return what a program needs to know to use the Verilog: configuration, ports, packing, timing, versions.
 
@@ -93,6 +97,7 @@ def description(config: AcceleratorConfig) -> dict[str, Any]:
                 "code_word_trits": encoding.trits,
                 "code": {str(code): list(trits) for code, trits in enumerate(encoding.decoded)},
                 "bits_per_lane": encoding.row_bits(config.columns),
+                **({"scales": _scales(config)} if config.scaled else {}),
                 "tile_bits": config.tile_bits,
                 "beats_per_tile": config.tile_beats,
             },

@@ -100,6 +100,8 @@ def _check_fit(prepared: Prepared) -> None:
     zeros = ", ".join(name for name, encoding in ENCODINGS.items() if encoding.zero)
     if config.multiplies:
         raise refuse(f"{encoding}, an array with multipliers", f"a multiplier-free array: {', '.join(ENCODINGS)}")
+    if config.scaled:
+        raise refuse("accumulation fp32, an array with FP16 activations", "accumulation: exact")
     sizes = [linear.in_features for linear in selected.shape.linears] if selected else []
     widest = max(sizes + [matmul.k for matmul in run.matmuls or ()])
     if widest > config.max_k:

@@ -25,7 +25,7 @@ from bitjoule.gates.liberty.libraries import fingerprints, short_name
 from bitjoule.gates.liberty.requirements import check_library
 from bitjoule.gates.stimuli.operands import StimulusError
 from bitjoule.gates.stimuli.texts import check_operands, parse_operands
-from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.config import MAX_BUS_BITS, AcceleratorConfig
 
 STANDARD = Path(__file__).parents[1] / "data" / "standard.yaml"
 # What the accumulators of several tokens add beside those of one: platforms price that store themselves.
@@ -108,7 +108,7 @@ def activation_format(config: AcceleratorConfig) -> str:
     config
         The configuration.
     """
-    return "fp16" if config.weight_encoding == "fp16" else f"int{config.activation_bits}"
+    return "fp16" if config.floating_point else f"int{config.activation_bits}"
 
 
 def fitted_configs(config: AcceleratorConfig) -> list[AcceleratorConfig]:
@@ -137,8 +137,8 @@ def resized(config: AcceleratorConfig, lanes: int, columns: int, tokens: int) ->
     lanes, columns, tokens
         Its new size.
     """
-    tile_bits = -(-lanes * config.encoding.row_bits(columns) // 8) * 8
-    return replace(config, lanes=lanes, columns=columns, tokens=tokens, weight_bus_bits=tile_bits)
+    wide = replace(config, lanes=lanes, columns=columns, tokens=tokens, weight_bus_bits=MAX_BUS_BITS)
+    return replace(wide, weight_bus_bits=wide.tile_bits)
 
 
 def counts(measurement: Measurement) -> dict[str, float]:
@@ -178,7 +178,7 @@ def stimuli(config: AcceleratorConfig, stimulus: str) -> list[str]:
         Without a share of zeros.
     """
     if config.floating_point and stimulus.startswith("gaussian"):
-        return [float_stimulus()]
+        stimulus = float_stimulus()
     if weight_format(config) != "ternary" or not stimulus.startswith(("gaussian", "uniform")):
         return [stimulus]
     return [f"{stimulus},zeros:{share:g}" for share in constants("zero-share")]

@@ -151,7 +151,7 @@ def netlist_of(config: AcceleratorConfig, library: Library, options: Options | N
     goals = Goals(float("nan"), constant("load-share"))
     if options is None:
         # Floating-point arrays are so large that the one way through ABC that is best for most has to do.
-        options = Options(tries=1) if config.floating_point else Options()
+        options = Options(tries=1) if config.weight_encoding == "fp16" else Options()
     return stored_netlist(generated_verilog(config), TOP, CLOCK, library, replace(options, names=names), goals)
 
 

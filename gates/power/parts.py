@@ -34,7 +34,8 @@ from bitjoule.rtl.operands import activation_bits, weight_lines
 PARTS = ("unpack", "select", "multiply", "tree", "accumulate", "registers", "clock", "control")
 _REGISTER = re.compile(r"(?P<path>.*?)(?P<name>[^.]*?)(?:\$\d+)?(?:\[(?P<index>\d+)\].*)?(?:\$_\w+_)?")
 _COLUMN = re.compile(r"\bcolumn\d+\.")
-_OPERANDS = {"plus", "minus", "weights", "activations"}
+_OPERANDS = {"plus", "minus", "weights", "activations", "scale", "scales"}
+_ALL_LANES = 0b11  # more than one
 
 
 class Bank(IntFlag):
@@ -140,12 +141,19 @@ def _sources(
         lane = 0
         if number in operands:
             name, index = places[number]
-            # Yosys calls a column's weights by its port, or by the vector of all columns, one after the other.
-            lane = 1 << (index // bits[name.removeprefix("held_")] % config.lanes)
+            lane = _lane(config, bits, name.removeprefix("held_"), index)
         for pin in instance.cell.outputs:
             sources[instance.nets[pin]], lanes[instance.nets[pin]] = contents, lane
     sources[0] = sources[1] = Bank(0)
     return sources, lanes
+
+
+def _lane(config: AcceleratorConfig, bits: dict[str, int], name: str, index: int) -> int:
+    """Return the lane that a bit of an operand register belongs to, as a bit; scales and exponents belong to all."""
+    if name not in bits or (name == "activations" and index >= config.lanes * bits[name]):
+        return _ALL_LANES
+    # Yosys calls a column's weights by its port, or by the vector of all columns, one after the other.
+    return 1 << (index // bits[name] % config.lanes)
 
 
 def _place(name: str) -> tuple[str, int]:

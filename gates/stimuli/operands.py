@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.config import GROUP, AcceleratorConfig
 
 Values = NDArray[Any]
 
@@ -23,7 +23,7 @@ class OperandSource(Protocol):
     """Operands in the order of the streams, as many trials side by side."""
 
     def weights(self) -> Values:
-        """Return the next weight tile: lanes x columns x trials; trits, int8 or float16."""
+        """Return the next weight tile: lanes x columns x trials; trits, int8 or float16, also trit times scale."""
         ...
 
     def activations(self) -> Values:
@@ -61,8 +61,9 @@ class Gaussian:
     """Gaussian operands, independent, rounded and clipped to what the configuration can say.
 
     Weights: trits are a Gaussian matrix quantised by its mean magnitude, as BitNet b1.58 does, which makes a share of
-    0.31 zeros. Integers have the activations' distribution, in their own range (INT4: a sixteenth of the deviation);
-    floating-point operands are not rounded but to FP16.
+    0.31 zeros. Scales of trits, new ones in each tile, are means of the magnitudes of a group of Gaussian weights.
+    Integers have the activations' distribution, in their own range (INT4: a sixteenth of the deviation); floating-point
+    operands are not rounded but to FP16.
 
     Parameters
     ----------
@@ -119,10 +120,16 @@ class _Random:
             if share is None:
                 return drawn
             return np.where(self.random.random(shape) < share, drawn.dtype.type(0), drawn)
-        signs = (self.random.integers(0, 2, shape) * 2 - 1).astype(np.int8)
-        if not config.encoding.zero:
-            return signs
-        return np.where(self.random.random(shape) < self.trit_zeros, np.int8(0), signs)
+        trits = (self.random.integers(0, 2, shape) * 2 - 1).astype(np.int8)
+        if config.encoding.zero:
+            trits = np.where(self.random.random(shape) < self.trit_zeros, np.int8(0), trits)
+        return self._scaled(trits) if config.scaled else trits
+
+    def _scaled(self, trits: Values) -> Values:
+        """Return trits times the mean magnitude of `GROUP` Gaussian weights, nearly Gaussian itself."""
+        mean = math.sqrt(2 / math.pi)
+        scales = self.random.normal(mean, math.sqrt((1 - mean**2) / GROUP), trits.shape[1:])
+        return trits * scales.astype(np.float16)
 
     def activations(self) -> Values:
         return self._numbers((self.config.lanes, self.trials), self.config.activation_bits)
@@ -146,9 +153,9 @@ class Worst:
     """Operands that make as many bits toggle as they can.
 
     Every bit of every activation flips from each token to the next: -128 and 127, or the two like it. Weights change
-    their sign (trits; all bits of integers and floats) in every second tile only: a product of two operands that change
-    together stays about what it is, and the adders see nothing. All lanes and columns do the same, as then all
-    operands of an adder change at once. In a trial the phase of weights and activations is random.
+    their sign (trits; all bits of integers, floats and scales) in every second tile only: a product of two operands
+    that change together stays about what it is, and the adders see nothing. All lanes and columns do the same, as then
+    all operands of an adder change at once. In a trial the phase of weights and activations is random.
     """
 
     def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> OperandSource:  # noqa: ARG002
@@ -168,7 +175,7 @@ class _Alternating:
         phase = (self.tile + self.weight_phase) // 2 % 2
         self.tile += 1
         pair = np.array([1, -1], np.int8)
-        if self.config.multiplies:
+        if self.config.multiplies or self.config.scaled:
             pair = self._extremes(self.config.encoding.bits)
         return np.broadcast_to(pair[phase], (self.config.lanes, self.config.columns, len(phase)))
 

@@ -71,6 +71,10 @@ class Recorded:
         StimulusError
             The configuration takes other weights or narrower activations.
         """
+        if config.scaled:
+            raise StimulusError(
+                f"stimulus model:{self.model}: its activations are integers; the array takes FP16 (accumulation fp32)"
+            )
         needed = {int(value) for codes, _ in self.layers for value in np.unique(codes)}
         if config.multiplies or (0 in needed and not config.encoding.zero):
             kind = "trits" if 0 in needed else "-1 and +1"

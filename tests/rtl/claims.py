@@ -4,7 +4,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-from bitjoule.rtl.arithmetic import column
+from bitjoule.rtl.arithmetic import alignment, column
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.encodings import ENCODINGS, Encoding
 from bitjoule.rtl.weights import decode
@@ -69,6 +69,28 @@ def dot(config: AcceleratorConfig) -> Proof:
     proof.show("product", product)
     begun = proof.past(1, config.pipeline)  # the registers start with zeros, not with a lane's words of zero
     proof.claim("the dot product", ~begun | (total == proof.past(product, config.pipeline) + dut.offset))
+    return proof
+
+
+def alignment_of(lanes: int) -> Proof:
+    """Activations aligned with shifts by variables, which the hardware does without."""
+    proof = Proof()
+    words = [proof.free(f"word{lane}", 16) for lane in range(lanes)]
+    aligned = alignment.aligned(proof.m, words)
+    fields = [Mux(word[10:15] == 0, 1, word[10:15]) for word in words]
+    largest: Value = Const(0, 5)
+    for field in fields:
+        largest = Mux(field > largest, field, largest)
+    for lane, (word, field) in enumerate(zip(words, fields, strict=True)):
+        significand = Cat(Const(0, 14), word[:10], word[10:15] != 0)  # 13 places below, and one that rounds
+        doubled = significand >> (largest - field).as_unsigned()
+        rounded = (doubled + 1) >> 1
+        expected = Mux(word[15], -rounded, rounded)[: alignment.ALIGNED_BITS]
+        bits = aligned[lane * alignment.ALIGNED_BITS : (lane + 1) * alignment.ALIGNED_BITS]
+        proof.claim(f"lane {lane}", bits == expected)
+    shared = aligned[lanes * alignment.ALIGNED_BITS :]
+    proof.claim("the largest exponent", shared[:-1] == largest)
+    proof.claim("infinite or NaN", shared[-1] == Cat(*(word[10:15] == 31 for word in words)).any())
     return proof
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bitjoule.rtl.config import DATAPATHS
 from bitjoule.rtl.encodings import ENCODINGS
-from tests.rtl.claims import decoder, dot, one_column, small
+from tests.rtl.claims import alignment_of, decoder, dot, one_column, small
 from tests.rtl.streams import Streams
 from tests.sampling import sampled
 
@@ -21,6 +21,12 @@ def sizes(*cases: tuple[str, int, int], slow: tuple[tuple[str, int, int], ...] =
 def test_decoder_equals_the_table_of_the_encoding(name: str) -> None:
     """For every code word."""
     assert decoder(name).check()
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_aligned_activations_are_the_nearest_multiples_of_one_power_of_two(lanes: int) -> None:
+    """For every FP16 number in every lane; combinational."""
+    assert alignment_of(lanes).check()
 
 
 @sizes(

@@ -7,9 +7,9 @@ import pytest
 from amaranth.hdl import Cat, Const, Module, Value
 
 from bitjoule.rtl import accelerator, weights
-from bitjoule.rtl.arithmetic import column, dot_product, reduction
+from bitjoule.rtl.arithmetic import alignment, column, dot_product, reduction
 from bitjoule.rtl.config import DATAPATHS, AcceleratorConfig
-from tests.rtl.claims import decoder, dot, one_column, small
+from tests.rtl.claims import alignment_of, decoder, dot, one_column, small
 from tests.rtl.formal import Proof, RefutedError
 from tests.rtl.streams import Streams
 
@@ -155,6 +155,21 @@ def test_wrong_offset_of_a_column_is_refuted(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(column, "DotProduct", Offset)
     with pytest.raises(RefutedError):
         one_column(small(lanes=3)).check()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("largest", lambda _, words: words[0]),
+        ("chained", lambda _m, _name, _places, _unit: Const(0, 5)),
+        ("shifted_right", lambda _m, word, _count: (word, Const(0, 1))),
+        ("GUARD_BITS", 12),
+    ],
+)
+def test_wrong_alignment_is_refuted(name: str, change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alignment, name, change)
+    with pytest.raises(RefutedError):
+        alignment_of(2).check()
 
 
 def test_wrong_sign_of_a_decoded_pair_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,16 @@ def test_words_that_are_multiplied_stand_column_by_column_low_lanes_first():
     assert packing.result_sums(config, 0xFF800000_3F800000) == [0x3F800000, 0xFF800000]  # the bits of FP32
 
 
+def test_scales_follow_the_lanes_of_a_tile():
+    config = AcceleratorConfig(8, 2, 64, 64, activation_bits=16)
+    half, one, minus = 0x3800, 0x3C00, 0x8000
+    rows = [[half, 0], [half | minus, one], [0, one | minus]]  # codes 01 and 00, 10 and 01, 00 and 10
+    assert packing.weight_beats(config, rows) == [one << 48 | half << 32 | 0b1000_0110_0001]
+    binary = AcceleratorConfig(8, 2, 64, 24, weight_encoding="binary1", activation_bits=16)
+    first, second = packing.weight_beats(binary, [[half, minus], [half | minus, 0]])
+    assert second << 24 | first == half << 16 | 0b1001  # the second column's scale is zero, which has a sign
+
+
 @pytest.mark.parametrize(("encoding", "word"), [("int8", 128), ("int8", -129), ("fp16", -1), ("fp16", 1 << 16)])
 def test_a_word_that_does_not_fit_is_refused(encoding, word):
     config = AcceleratorConfig(8, 1, 64, 128, weight_encoding=encoding)

@@ -22,6 +22,7 @@ TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, token
 WIDE = AcceleratorConfig(64, 5, 1024, 512, weight_encoding="ternary5")
 INT8 = AcceleratorConfig(8, 2, 64, 128, weight_encoding="int8")
 FP16 = AcceleratorConfig(8, 1, 64, 128, weight_encoding="fp16", accumulation="fp16", datapath="rounding_tree")
+SCALED = AcceleratorConfig(8, 1, 64, 32, activation_bits=16)
 BINARY = AcceleratorConfig(8, 4, 64, 32, weight_encoding="binary1")
 TEXTS = ["gaussian:32,zeros:0.45", "gaussian:8", "uniform", "uniform,zeros:0.9", "worst", "model:tiny-b158"]
 
@@ -107,6 +108,32 @@ def test_the_worst_operands_flip_every_activation_bit_each_token_and_every_sign_
     assert all((a == -b).all() for a, b in zip(tiles, tiles[2:], strict=False))
     for tile in tiles:  # all lanes and columns of a trial alike
         assert (tile == tile[:1, :1]).all()
+
+
+def test_scales_are_the_mean_magnitudes_of_groups_and_weights_trits_times_them() -> None:
+    source = Gaussian(1.0, 0.45).source(SCALED, 6400, 1, np.random.default_rng(7))
+    weights = source.weights()
+    assert weights.dtype == np.float16
+    scales = np.abs(weights).max(axis=0)
+    assert np.isin(np.abs(weights), 0).mean() == pytest.approx(0.45, abs=0.01)
+    assert (np.isin(weights, 0) | (np.abs(weights) == scales)).all()
+    drawn = np.abs(np.random.default_rng(8).normal(size=(20000, 128))).mean(axis=1)
+    assert scales.mean() == pytest.approx(drawn.mean(), rel=0.01)
+    assert scales.std() == pytest.approx(drawn.std(), rel=0.05)
+    assert source.activations().dtype == np.float16
+    assert (source.weights() != weights).any()
+
+
+def test_the_worst_scaled_weights_flip_every_bit_of_the_scale() -> None:
+    source = Worst().source(SCALED, 64, 1, np.random.default_rng(3))
+    tiles = [source.weights() for _ in range(5)]
+    for a, b in zip(tiles, tiles[2:], strict=False):
+        assert (a.view(np.uint16) ^ b.view(np.uint16) == 0xFFFF).all()
+
+
+def test_recorded_integers_are_no_fp16_activations() -> None:
+    with pytest.raises(StimulusError, match="its activations are integers; the array takes FP16"):
+        recorded_operands("tiny-b158").source(SCALED, 64, 1, np.random.default_rng(0))
 
 
 def test_a_binary_array_gets_no_zeros() -> None:

@@ -17,10 +17,12 @@ from bitjoule.gates.stimuli.operands import Uniform
 from bitjoule.gates.stimuli.stimulus import STREAMS, Stimulus, offered, to_words
 from bitjoule.gates.synthesis.verilated_netlist import cell_model, net_toggles, verilated_netlist
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.sim.accelerator.cycles import cycles
+from bitjoule.sim.accelerator.cycles import MatmulShape, cycles
 from bitjoule.sim.accelerator.native_machine import Window
 from bitjoule.sim.accelerator.product import expected_product
 from bitjoule.sim.accelerator.streams import activation_stream, element_type, weight_stream
+from bitjoule.sim.bench.cases import Case
+from bitjoule.sim.bench.cases import operands as case_operands
 from bitjoule.sim.reference.float_matmul import canonical_bits
 from tests.sampling import sampled
 
@@ -37,6 +39,7 @@ CONFIGS = {
     ),
     "FP16 into FP32": AcceleratorConfig(8, 1, 50, 64, weight_encoding="fp16", datapath="rounding_tree"),
     "FP16, fused": AcceleratorConfig(8, 1, 50, 64, weight_encoding="fp16"),
+    "ternary x FP16 with scales": AcceleratorConfig(8, 1, 50, 32, tokens=2, activation_bits=16, pipeline=2),
     "64 lanes": AcceleratorConfig(64, 5, 16384, 512, weight_encoding="ternary5"),
 }
 
@@ -44,6 +47,9 @@ CONFIGS = {
 def operands(
     config: AcceleratorConfig, random: np.random.Generator, m: int, k: int, n: int
 ) -> tuple[NDArray[Any], NDArray[Any]]:
+    if config.scaled:
+        case = Case("any", (MatmulShape(m, k, n),), int(random.integers(1 << 30)), "wide", "wide")
+        return case_operands(config, case, 0)
     if config.multiplies:
         # All bit patterns: subnormals, infinities and NaN among the floats.
         x, w = (random.integers(0, 256, 2 * rows * columns, dtype=np.uint8) for rows, columns in ((m, k), (k, n)))

@@ -366,7 +366,12 @@ def test_toggles_are_those_of_the_waveform(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", sampled(["int8_8x4", "fp16_fused_8x4", "fp16_8x4", "fp16_fp16_8x4"], 1, "arrays that multiply")
+    "name",
+    sampled(
+        ["int8_8x4", "fp16_fused_8x4", "fp16_8x4", "fp16_fp16_8x4", "ternary5_fp16_8x4", "binary_fp16_8x4"],
+        1,
+        "arrays that multiply",
+    ),
 )
 def test_arrays_that_multiply_give_numpys_products_after_the_closed_forms_cycles(name: str) -> None:
     config = read_configuration(name)
@@ -374,6 +379,8 @@ def test_arrays_that_multiply_give_numpys_products_after_the_closed_forms_cycles
     shape = (5, 50, 9)
     pair = (rng.normal(0, 1, shape[:2]), rng.normal(0, 1, shape[1:]))
     x, w = (values.astype(np.float16) if config.floating_point else (30 * values).astype(np.int8) for values in pair)
+    if config.scaled:
+        w = np.copysign(np.float16(0.3), w)
     with Verilated(config) as hardware:
         outcome = hardware.matmul(x, w)
     np.testing.assert_array_equal(outcome.results, expected_product(config, x, w))
