@@ -117,6 +117,11 @@ def test_an_experiment_from_yaml_gives_the_same_tables(bitjoule, tmp_path):
             "3: rtl.config: int8_8x4 has weight_encoding int8, an array with "
             "multipliers; expected a multiplier-free array: binary1, ternary2, ternary5\n",
         ),
+        (
+            "engine: numpy",
+            "config: ternary_fp16_8x4",
+            "3: rtl.config: ternary_fp16_8x4 has accumulation fp32, an array",
+        ),
         ("engine: numpy", "config: nowhere", "3: rtl.config: unknown accelerator 'nowhere'; expected "),
         (
             "engine: numpy",

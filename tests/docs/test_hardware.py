@@ -45,8 +45,9 @@ def test_the_instantiation_compiles_with_the_generated_verilog(tmp_path):
     assert "soc.v" not in done.stderr
 
 
-def test_the_python_example_runs():
-    subprocess.run([sys.executable, "-c", block("python")], check=True)
+@pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+def test_the_python_examples_run(example):
+    subprocess.run([sys.executable, "-c", example], check=True)
 
 
 def test_the_table_of_ternary5_is_the_code():

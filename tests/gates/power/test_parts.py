@@ -34,6 +34,8 @@ def areas_um2(netlist: Netlist, config: AcceleratorConfig) -> dict[str, float]:
         ("core.loader.held_minus[17]$_DFFE_PP_", Bank.OPERANDS),
         ("core.column0.dot_product.activations[63]$_DFF_P_", Bank.OPERANDS),
         ("core.weights$12[7]$_DFF_P_", Bank.OPERANDS),
+        ("core.loader.held_scales[17]$_DFFE_PP_", Bank.OPERANDS),
+        ("core.column3.scale[15]$_DFF_P_", Bank.OPERANDS),
         ("core.column3.word1[2]$_DFF_P_", Bank.COLUMN),
         ("core.column3.dot_product.cut2_unit0$_DFF_P_", Bank.COLUMN),
         ("core.accumulators.storage[3][59]$_DFF_P_", Bank.SUMS),
