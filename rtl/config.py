@@ -7,7 +7,7 @@ from bitjoule.rtl.encodings import ENCODINGS, WORDS, Encoding
 
 # By weight encoding, the default first.
 DATAPATHS = {
-    **dict.fromkeys(ENCODINGS, ("carry_save", "carry_chain", "multiplexer")),
+    **dict.fromkeys(ENCODINGS, ("carry_save", "carry_chain", "multiplexer", "lookup_table")),
     "int8": ("weight_digits", "activation_digits"),
     **dict.fromkeys(("int4", "int2"), ("weight_digits",)),
     "fp16": ("fused", "rounding_tree"),
@@ -19,6 +19,7 @@ ACCUMULATIONS = {
 }
 ACCUMULATION_BITS = {"int32": 32, "fp32": 32, "fp16": 16}
 LANES = range(8, 257)
+TABLE_LANES = range(2, 5)
 COLUMNS = range(1, 65)
 TOKENS = range(1, 1025)
 ACTIVATION_BITS = range(1, 9)
@@ -73,7 +74,8 @@ class AcceleratorConfig:
     Parameters
     ----------
     lanes
-        Activations taken per cycle (K direction), 8 to 256; where trits have scales, a divisor of 128.
+        Activations taken per cycle (K direction), 8 to 256; with ``lookup_table`` a multiple of `table_lanes`; where
+        trits have scales, a divisor of 128.
     columns
         Outputs computed per cycle (N direction), 1 to 64.
     max_k
@@ -93,16 +95,19 @@ class AcceleratorConfig:
         ``rounding_tree`` 0 to 9, also between the multipliers and the tree.
     datapath
         ``carry_save`` (compressors on whole words; least area and energy in cells), ``carry_chain`` (a tree of
-        adders with the negations as carries; for FPGAs) or ``multiplexer`` (x, 0 or -x into a tree of adders): those
-        of trits. Of integers: ``weight_digits`` (radix-4 digits of the weights select multiples of the activations;
-        they do not toggle while weights are held) or, ``int8`` alone, ``activation_digits`` (digits of the
-        activations, recoded once for all columns, select multiples of the weights). Of ``fp16``: ``fused`` (products
-        aligned once, added exactly and rounded once) or ``rounding_tree`` (every product and sum is rounded). By
-        default the first of the encoding.
+        adders with the negations as carries; for FPGAs), ``multiplexer`` (x, 0 or -x into a tree of adders) or
+        ``lookup_table`` (sums of a few activations, made once for all columns): those of trits. Of integers:
+        ``weight_digits`` (radix-4 digits of the weights select multiples of the activations; they do not toggle while
+        weights are held) or, ``int8`` alone, ``activation_digits`` (digits of the activations, recoded once for all
+        columns, select multiples of the weights). Of ``fp16``: ``fused`` (products aligned once, added exactly and
+        rounded once) or ``rounding_tree`` (every product and sum is rounded). By default the first of the encoding.
     accumulation
         ``exact`` (trits), ``int32`` (integers), ``fp32`` (``fp16``) or, with ``rounding_tree``, ``fp16``. Trits with
         ``fp32`` have scales: activations are FP16, each group of 128 weights along K shares an FP16 scale, which each
-        tile brings, and sums are FP32.
+        tile brings, and sums are FP32. They have no ``lookup_table``.
+    table_lanes
+        With ``lookup_table``, lanes whose activations share a table, 2 to 4, by default 2. Each lane more makes it
+        three times as large, with ``binary1`` twice.
 
     Raises
     ------
@@ -120,6 +125,7 @@ class AcceleratorConfig:
     pipeline: int = 1
     datapath: str = None  # type: ignore[assignment]  # the encoding's
     accumulation: str = None  # type: ignore[assignment]  # the encoding's
+    table_lanes: int | None = None
 
     def __post_init__(self) -> None:
         unknown = _unknown("weight_encoding", self.weight_encoding, tuple(ACCUMULATIONS))
@@ -133,8 +139,10 @@ class AcceleratorConfig:
         scaled = trits and self.accumulation == "fp32"
         if self.activation_bits is None:
             object.__setattr__(self, "activation_bits", FP16_BITS if name == "fp16" or scaled else 8)
+        if self.table_lanes is None and self.datapath == "lookup_table":
+            object.__setattr__(self, "table_lanes", TABLE_LANES[0])
         faults = [
-            *(self._scaled_lanes_faults() if scaled else _outside("lanes", self.lanes, LANES)),
+            *(self._scaled_lanes_faults() if scaled else self._lanes_faults()),
             *_outside("columns", self.columns, COLUMNS),
             *_outside("max_k", self.max_k, INT8_MAX_K if name == "int8" else MAX_K),
             *_outside("tokens", self.tokens, TOKENS),
@@ -168,9 +176,22 @@ class AcceleratorConfig:
             return faults
         return [fault._replace(expected=f"{fault.expected}; 16 (FP16) with accumulation: fp32") for fault in faults]
 
+    def _lanes_faults(self) -> list[Fault]:
+        lanes, shared = _outside("lanes", self.lanes, LANES), self.table_lanes
+        if self.datapath != "lookup_table":
+            unused = f"got {_brief(shared)} with datapath {_brief(self.datapath)}"
+            return lanes + ([] if shared is None else [Fault("table_lanes", unused, "datapath: lookup_table")])
+        lanes += _outside("table_lanes", shared, TABLE_LANES)
+        if not lanes and self.lanes % self.group_lanes:
+            span = f"a multiple of {shared} (table_lanes) from {LANES[0]} to {LANES[-1]}"
+            lanes.append(Fault("lanes", f"got {self.lanes} with datapath lookup_table", span))
+        return lanes
+
     def _accumulation_faults(self, encoding: str) -> list[Fault]:
         if (self.datapath, self.accumulation) == ("fused", "fp16"):
             return [Fault("accumulation", "got 'fp16' with datapath fused", "fp32, or datapath: rounding_tree")]
+        if (self.datapath, self.accumulation) == ("lookup_table", "fp32"):
+            return [Fault("accumulation", "got 'fp32' with datapath lookup_table", "exact, or another datapath")]
         return _unknown("accumulation", self.accumulation, ACCUMULATIONS[encoding])
 
     def _bus_faults(self) -> list[Fault]:
@@ -219,8 +240,8 @@ class AcceleratorConfig:
         return config
 
     def as_mapping(self) -> dict[str, Any]:
-        """Return keys and values, every default written out."""
-        return asdict(self)
+        """Return keys and values, every default written out; `table_lanes` only with look-up tables."""
+        return {key: value for key, value in asdict(self).items() if key != "table_lanes" or value is not None}
 
     @property
     def encoding(self) -> Encoding:
@@ -246,6 +267,11 @@ class AcceleratorConfig:
     def rounding_tree(self) -> bool:
         """Whether every floating-point product and sum is rounded by itself."""
         return self.datapath == "rounding_tree"
+
+    @property
+    def group_lanes(self) -> int:
+        """Lanes whose activations the columns take as one word: those of a look-up table, else one."""
+        return (self.table_lanes or TABLE_LANES[0]) if self.datapath == "lookup_table" else 1
 
     @property
     def tile_bits(self) -> int:

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic import alignment, fused_product
+from bitjoule.rtl.arithmetic import alignment, fused_product, lookup_table
 from bitjoule.rtl.arithmetic.floating_point import FP16, multiplier, multiplier_bits, normalised, normalised_bits
 from bitjoule.rtl.arithmetic.multiplication import DIGIT_BITS, digits_of, recode
 from bitjoule.rtl.arithmetic.reduction import wire
@@ -27,7 +27,7 @@ def weight_lines(config: AcceleratorConfig) -> dict[str, int]:
 
 
 def activation_bits(config: AcceleratorConfig) -> int:
-    """Return the bits of a lane's activation as the columns take it.
+    """Return the bits of the activations of `group_lanes` lanes as the columns take them.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ def activation_bits(config: AcceleratorConfig) -> int:
     """
     if config.scaled:
         return alignment.ALIGNED_BITS
+    if config.datapath == "lookup_table":
+        return lookup_table.table_bits(config)
     if config.floating_point:
         return multiplier_bits(FP16) if config.rounding_tree else fused_product.ACTIVATION_BITS
     recoded = config.datapath == "activation_digits"
@@ -98,7 +100,8 @@ def prepared_weight(m: Module, name: str, config: AcceleratorConfig, word: Value
 def prepared_activations(m: Module, config: AcceleratorConfig, activations: Sequence[Value]) -> Value:
     """Return a beat of the activation stream as the columns take it.
 
-    FP16 activations of trits are aligned to the largest of them; others are prepared each by itself.
+    FP16 activations of trits are aligned to the largest of them; those of look-up tables are added up in groups; others
+    are prepared each by itself.
 
     Parameters
     ----------
@@ -112,10 +115,15 @@ def prepared_activations(m: Module, config: AcceleratorConfig, activations: Sequ
     Returns
     -------
     Value
-        `activation_bits` for each lane, and behind them `shared_bits`.
+        `activation_bits` for each lane or group of lanes, and behind them `shared_bits`.
     """
     if config.scaled:
         return alignment.aligned(m, activations)
+    if config.datapath == "lookup_table":
+        signed = [lane.as_signed() for lane in activations]
+        groups = range(0, config.lanes, config.group_lanes)
+        tables = (lookup_table.table(m, f"table{i}", config, signed[i : i + config.group_lanes]) for i in groups)
+        return Cat(*tables)
     return Cat(*(prepared_activation(m, f"activation{i}", config, lane) for i, lane in enumerate(activations)))
 
 

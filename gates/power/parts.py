@@ -10,8 +10,9 @@ feeds. The first of these rules that holds decides:
 3. What sees the running sums or the queue of results is ``accumulate``: the adder with all its carries, the selection
    of a token's sums, the queue's output.
 4. What sees operand registers, of one lane only, is ``select``; in an array that multiplies, ``multiply``. What sees
-   those of two lanes or more is ``tree``. A full adder of the first level may count to either: it sees three lanes,
-   but where constants made its operands simpler, gates before it can have been drawn into it.
+   those of two lanes or more is ``tree``; lanes that share a look-up table count as one. A full adder of the first
+   level may count to either: it sees three lanes, but where constants made its operands simpler, gates before it can
+   have been drawn into it.
 5. What sees registers in the column is ``tree`` if it feeds others of these, and ``accumulate`` if it does not.
 6. All else is ``control``: sequencer, handshakes, counters, enables, addresses.
 
@@ -149,11 +150,12 @@ def _sources(
 
 
 def _lane(config: AcceleratorConfig, bits: dict[str, int], name: str, index: int) -> int:
-    """Return the lane that a bit of an operand register belongs to, as a bit; scales and exponents belong to all."""
+    """Return the lane, or the lanes of a table, of a bit of an operand register, as a bit; what is shared is of all."""
     if name not in bits or (name == "activations" and index >= config.lanes * bits[name]):
         return _ALL_LANES
     # Yosys calls a column's weights by its port, or by the vector of all columns, one after the other.
-    return 1 << (index // bits[name] % config.lanes)
+    place = index // bits[name] % config.lanes
+    return 1 << (place if name == "activations" else place // config.group_lanes)
 
 
 def _place(name: str) -> tuple[str, int]:

@@ -3,7 +3,8 @@
 ::
 
     reduction       sums of many words: carry-save compression, trees of adders
-    dot_product     one column's trits times the activations, in three styles
+    dot_product     one column's trits times the activations, in four styles
+    lookup_table    sums of a few activations for all columns, and what a column picks of them
     column          a dot product and the adder that takes it into a running sum
     multiplication  products as rows to be added, for the baselines
     floating_point  adders and multipliers of any IEEE 754 format

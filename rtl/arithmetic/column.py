@@ -35,7 +35,7 @@ class Column(wiring.Component):
         super().__init__(
             {
                 **{name: In(config.lanes * bits) for name, bits in weight_lines(config).items()},
-                "activations": In(config.lanes * activation_bits(config)),
+                "activations": In(config.lanes // config.group_lanes * activation_bits(config)),
                 "previous": In(config.accumulator_bits),
                 "total": Out(config.accumulator_bits),
             }

@@ -1,9 +1,10 @@
-"""One column of the array: the dot product of its trits with the activations in three styles, or of its integers."""
+"""One column of the array: the dot product of its trits with the activations in four styles, or of its integers."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from bitjoule.rtl.arithmetic import lookup_table
 from bitjoule.rtl.arithmetic.multiplication import booth_rows, digits, digits_of, recode
 from bitjoule.rtl.arithmetic.reduction import carry_chain_sum, carry_save_sum, wire
 from bitjoule.rtl.config import AcceleratorConfig
@@ -21,10 +22,12 @@ class DotProduct(wiring.Component):
     selects; each lane but those of a +1 still owes a one. These units fill the lowest bits of shifted carries, which
     are free. The sum of the 2**(b-1) is `offset`, known when the hardware is built, so that no lane extends a sign.
 
+    In ``lookup_table``, groups of lanes give such words instead of lanes; see `lookup_table`.
+
     Parameters
     ----------
     config
-        Lanes, activation bits (as the columns take them, see `operands`), pipeline and datapath.
+        Encoding, lanes, activation bits (as the columns take them, see `operands`), pipeline and datapath.
     pipeline
         Registers in it; by default the configuration's.
 
@@ -33,9 +36,10 @@ class DotProduct(wiring.Component):
     plus, minus : In(lanes)
         Bit l: lane l's trit is +1, is -1. Neither or both: zero.
     activations : In(lanes * activation_bits)
-        Lane l at bits l * activation_bits, two's complement.
+        Lane l at bits l * activation_bits, two's complement. With ``lookup_table`` the groups' tables, one after the
+        other.
     word0, word1, ... : Out
-        Words to be added: two unsigned ones (carry_save) or a signed one.
+        Words to be added: two unsigned ones (carry_save, lookup_table) or a signed one.
     units : Out
         Bits to be added at weight one; absent where there are none.
     """
@@ -43,17 +47,21 @@ class DotProduct(wiring.Component):
     def __init__(self, config: AcceleratorConfig, pipeline: int | None = None) -> None:
         self._config = config
         self._pipeline = config.pipeline if pipeline is None else pipeline
-        lanes, bits = config.lanes, activation_bits(config)
-        if config.datapath == "carry_save":
-            self.offset = lanes << (bits - 1)
-            largest = lanes * ((1 << bits) - 1) + lanes
+        lanes = config.lanes
+        bits = config.activation_bits if config.datapath == "lookup_table" else activation_bits(config)
+        if config.datapath in ("carry_save", "lookup_table"):
+            rows = lanes // config.group_lanes
+            row_bits = lookup_table.row_bits(config) if config.datapath == "lookup_table" else bits
+            self.offset = rows << (row_bits - 1)
+            largest = rows << row_bits
             words = [Out(largest.bit_length())] * 2
             units = 2
         else:
             self.offset = 0
             words = [Out(signed(((lanes << (bits - 1)) * 2).bit_length()))]
             units = 1 if config.datapath == "carry_chain" else 0
-        ports = {"plus": In(lanes), "minus": In(lanes), "activations": In(lanes * bits)}
+        operands = lanes // config.group_lanes * activation_bits(config)
+        ports = {"plus": In(lanes), "minus": In(lanes), "activations": In(operands)}
         ports |= {f"word{i}": word for i, word in enumerate(words)}
         if units:
             ports["units"] = Out(units)
@@ -68,18 +76,23 @@ class DotProduct(wiring.Component):
     def elaborate(self, _: object) -> Module:
         """Build the column."""
         m = Module()
-        style = {"carry_save": self._carry_save, "carry_chain": self._carry_chain, "multiplexer": self._multiplexer}
+        style = {
+            "carry_save": self._carry_save,
+            "carry_chain": self._carry_chain,
+            "multiplexer": self._multiplexer,
+            "lookup_table": self._lookup_table,
+        }
         words, units = style[self._config.datapath](m)
         m.d.comb += [port.eq(word) for port, word in zip(self.words, words, strict=True)]
         m.d.comb += [port.eq(unit) for port, unit in zip(self.unit_bits, units, strict=True)]
         return m
 
+    def _trits(self) -> list[tuple[Value, Value]]:
+        return list(zip(self.plus, self.minus, strict=True))
+
     def _lanes(self) -> list[tuple[Value, Value, Value]]:
         bits = activation_bits(self._config)
-        return [
-            (self.plus[lane], self.minus[lane], self.activations[lane * bits : (lane + 1) * bits])
-            for lane in range(self._config.lanes)
-        ]
+        return [(*trit, self.activations[lane * bits : (lane + 1) * bits]) for lane, trit in enumerate(self._trits())]
 
     def _carry_save(self, m: Module) -> tuple[list[Value], list[Value]]:
         rows: list[Value] = []
@@ -116,6 +129,18 @@ class DotProduct(wiring.Component):
                     m.d.comb += row.eq(-x.as_signed())
             rows.append(row)
         return carry_chain_sum(m, rows, [], self._pipeline)
+
+    def _lookup_table(self, m: Module) -> tuple[list[Value], list[Value]]:
+        config, trits = self._config, self._trits()
+        rows: list[Value] = []
+        units: list[Value] = []
+        for i in range(config.lanes // config.group_lanes):
+            sums = self.activations.word_select(i, activation_bits(config))
+            group = trits[i * config.group_lanes : (i + 1) * config.group_lanes]
+            row, unit = lookup_table.picked(m, f"group{i}", config, group, sums)
+            rows.append(row)
+            units.append(unit)
+        return carry_save_sum(m, rows, units, config.pipeline)
 
 
 class IntegerDotProduct(wiring.Component):

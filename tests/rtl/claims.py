@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from bitjoule.rtl.arithmetic import alignment, column
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.encodings import ENCODINGS, Encoding
+from bitjoule.rtl.operands import prepared_activations
 from bitjoule.rtl.weights import decode
 from tests.rtl.formal import Proof
 
@@ -22,15 +23,16 @@ def small(**values: Any) -> AcceleratorConfig:
 
 def specified(config: AcceleratorConfig, plus: Value, minus: Value, activations: Value) -> Value:
     """Return the sum of trit times activation; both select lines mean zero, as none does."""
-    bits, group = config.activation_bits, 3 if config.datapath == "carry_save" else 2
+    bits, group = config.activation_bits, 3 if config.datapath in ("carry_save", "lookup_table") else 2
+    first = config.group_lanes if config.group_lanes > 1 else group
     terms: list[Value] = []
     for lane in range(config.lanes):
         x = activations[lane * bits : (lane + 1) * bits].as_signed()
         terms.append(Mux(plus[lane] == minus[lane], 0, Mux(plus[lane], x, -x)))
     while len(terms) > 1:  # in any order; in the hardware's, the solver is several times faster
-        whole = len(terms) // group * group if len(terms) >= group else len(terms)
-        sums = [sum(terms[i + 1 : i + group], terms[i]) for i in range(0, whole, group)]
-        terms = sums + terms[whole:]
+        whole = len(terms) // first * first if len(terms) >= first else len(terms)
+        sums = [sum(terms[i + 1 : i + first], terms[i]) for i in range(0, whole, first)]
+        terms, first = sums + terms[whole:], group
     return terms[0]
 
 
@@ -56,13 +58,20 @@ def decoder(name: str) -> Proof:
     return proof
 
 
+def operands(proof: Proof, config: AcceleratorConfig, dut: Any) -> list[Value]:
+    """Return any trits that the encoding has, and any activations; `dut` gets the activations as columns take them."""
+    plus = proof.free("plus", config.lanes)
+    minus = proof.free("minus", config.lanes) if config.encoding.zero else ~plus
+    activations = proof.free("activations", config.lanes * config.activation_bits)
+    prepared = prepared_activations(proof.m, config, activations)
+    proof.m.d.comb += [dut.plus.eq(plus), dut.minus.eq(minus), dut.activations.eq(prepared)]
+    return [plus, minus, activations]
+
+
 def dot(config: AcceleratorConfig) -> Proof:
     proof = Proof()
     proof.m.submodules.dut = dut = column.DotProduct(config)
-    inputs = [proof.free(port, getattr(dut, port).shape()) for port in ("plus", "minus", "activations")]
-    proof.m.d.comb += [
-        port.eq(value) for port, value in zip((dut.plus, dut.minus, dut.activations), inputs, strict=True)
-    ]
+    inputs = operands(proof, config, dut)
     total = sum([*dut.words, *dut.unit_bits], Const(0))
     product = specified(config, *inputs)
     proof.show("total", total)
@@ -97,11 +106,8 @@ def alignment_of(lanes: int) -> Proof:
 def one_column(config: AcceleratorConfig) -> Proof:
     proof = Proof()
     proof.m.submodules.dut = dut = column.Column(config)
-    inputs = [proof.free(port, getattr(dut, port).shape()) for port in ("plus", "minus", "activations")]
+    inputs = operands(proof, config, dut)
     previous = proof.free("previous", config.accumulator_bits)
-    proof.m.d.comb += [
-        port.eq(value) for port, value in zip((dut.plus, dut.minus, dut.activations), inputs, strict=True)
-    ]
     proof.m.d.comb += dut.previous.eq(previous)
     product = specified(config, *inputs)
     proof.show("total", dut.total)

@@ -28,7 +28,19 @@ GOOD = {"lanes": 8, "columns": 4, "max_k": 64, "weight_bus_bits": 64}
         ({"pipeline": -1}, "pipeline", "from 0 to 4"),
         ({"weight_encoding": "ternary3"}, "weight_encoding", "binary1, ternary2, ternary5, int8, int4, int2, fp16"),
         ({"weight_encoding": []}, "weight_encoding", "binary1, ternary2, ternary5"),
-        ({"datapath": "wallace"}, "datapath", "carry_save, carry_chain, multiplexer"),
+        ({"datapath": "wallace"}, "datapath", "carry_save, carry_chain, multiplexer, lookup_table"),
+        ({"datapath": "lookup_table", "lanes": 9, "weight_bus_bits": 72}, "lanes", "a multiple of 2 (table"),
+        ({"datapath": "lookup_table", "table_lanes": 3}, "lanes", "a multiple of 3 (table_lanes) from 8 to 256"),
+        ({"datapath": "lookup_table", "table_lanes": 1}, "table_lanes", "from 2 to 4"),
+        ({"datapath": "lookup_table", "table_lanes": "2"}, "table_lanes", "a whole number from 2 to 4"),
+        ({"table_lanes": 2}, "table_lanes", "datapath: lookup_table"),
+        ({"datapath": "lookup_table", "lanes": 300}, "lanes", "from 8 to 256"),
+        (
+            {"datapath": "lookup_table", "weight_encoding": "binary1", "lanes": 255, "weight_bus_bits": 1024},
+            "lanes",
+            "a multiple of 2 (table_lanes) from 8 to 256",
+        ),
+        ({"weight_encoding": "int2", "datapath": "lookup_table"}, "datapath", "weight_digits"),
         ({"weight_bus_bits": 24}, "weight_bus_bits", "64, 32, 16, 8"),
         ({"weight_bus_bits": 68}, "weight_bus_bits", "multiple of 8 from 64"),
         ({"weight_bus_bits": 0}, "weight_bus_bits", "64, 32, 16, 8"),
@@ -148,5 +160,7 @@ def test_int32_holds_every_sum_of_the_largest_k_and_of_no_larger_one():
 
 def test_a_configuration_survives_its_own_mapping():
     for datapath in DATAPATHS["ternary2"]:
-        config = AcceleratorConfig.from_mapping(GOOD | {"datapath": datapath, "tokens": 3})
+        more = {"table_lanes": 4} if datapath == "lookup_table" else {}
+        config = AcceleratorConfig.from_mapping(GOOD | {"datapath": datapath, "tokens": 3} | more)
+        assert ("table_lanes" in config.as_mapping()) == (datapath == "lookup_table")
         assert AcceleratorConfig.from_mapping(config.as_mapping()) == config

@@ -112,16 +112,16 @@ def test_every_claim_about_the_streams_has_a_fault() -> None:
     assert {claim for claim in streams.claims if not claim.startswith("invariant")} == set(FAULTS)
 
 
-def swap_signs(lanes: list[Any]) -> list[Any]:
-    return [(minus, plus, x) for plus, minus, x in lanes]
+def swap_signs(trits: list[Any]) -> list[Any]:
+    return [(minus, plus) for plus, minus in trits]
 
 
-def take_both_for_minus(lanes: list[Any]) -> list[Any]:
-    return [(plus & ~minus, minus, x) for plus, minus, x in lanes]
+def take_both_for_minus(trits: list[Any]) -> list[Any]:
+    return [(plus & ~minus, minus) for plus, minus in trits]
 
 
-def forget_the_last_lane(lanes: list[Any]) -> list[Any]:
-    return [*lanes[:-1], (Const(0, 1), Const(0, 1), lanes[-1][2])]
+def forget_the_last_lane(trits: list[Any]) -> list[Any]:
+    return [*trits[:-1], (Const(0, 1), Const(0, 1))]
 
 
 @pytest.mark.parametrize("proof", [dot, one_column])
@@ -133,8 +133,8 @@ def test_wrong_lanes_are_refuted(
     proof: Callable[[AcceleratorConfig], Proof],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    right = dot_product.DotProduct._lanes
-    monkeypatch.setattr(dot_product.DotProduct, "_lanes", lambda self: change(right(self)))
+    right = dot_product.DotProduct._trits
+    monkeypatch.setattr(dot_product.DotProduct, "_trits", lambda self: change(right(self)))
     with pytest.raises(RefutedError):
         proof(small(datapath=datapath, lanes=4, activation_bits=3)).check()
 
@@ -143,7 +143,7 @@ def test_wrong_lanes_are_refuted(
 def test_missing_pipeline_registers_are_refuted(datapath: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reduction, "cuts", lambda _count, _pipeline: {})
     with pytest.raises(RefutedError):
-        dot(small(datapath=datapath, lanes=3, pipeline=1)).prove(2)
+        dot(small(datapath=datapath, lanes=4, pipeline=1)).prove(2)
 
 
 def test_wrong_offset_of_a_column_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,3 +144,20 @@ def test_an_array_that_multiplies_has_multipliers_where_others_select(synthesise
     areas = areas_um2(synthesised(config), config)
     assert "select" not in areas
     assert areas["multiply"] > areas["accumulate"]
+
+
+@pytest.mark.slow
+def test_look_up_tables_are_made_before_their_registers_and_halve_the_tree(synthesised: Mapped) -> None:
+    config = replace(TINY, datapath="lookup_table")
+    netlist = synthesised(config)
+    held = Counter(bank(item.name) for item in netlist.instances if item.cell.flip_flop is not None)
+    pairs = config.lanes // 2
+    # x0, x1, x1 + x0 and x1 - x0 of each pair of lanes; the last two share their lowest bit.
+    sums = 2 * config.activation_bits + 2 * (config.activation_bits + 1)
+    weights = 2 * config.lanes * config.columns
+    assert held[Bank.OPERANDS] - weights in (pairs * sums, pairs * (sums - 1))
+    # Of n rows, n - 2 compressors leave two words: 2 instead of 6 of them, one bit wider.
+    areas, plain = areas_um2(netlist, config), areas_um2(synthesised(TINY), TINY)
+    assert areas["tree"] < 0.5 * plain["tree"]
+    assert areas["select"] > plain["select"]
+    assert areas["unpack"] > 10 * plain.get("unpack", 0.0)

@@ -33,6 +33,7 @@ CONFIGS = {
     "binary, multiplexer": AcceleratorConfig(
         8, 4, 30, 8, tokens=2, weight_encoding="binary1", pipeline=2, datapath="multiplexer", activation_bits=5
     ),
+    "look-up tables": AcceleratorConfig(8, 3, 40, 24, tokens=2, datapath="lookup_table", activation_bits=5),
     "INT8": AcceleratorConfig(8, 2, 50, 128, tokens=2, weight_encoding="int8"),
     "FP16": AcceleratorConfig(
         8, 1, 50, 64, weight_encoding="fp16", accumulation="fp16", pipeline=3, datapath="rounding_tree"

@@ -12,7 +12,7 @@ from tests.sampling import sampled
 
 pytestmark = pytest.mark.slow
 
-SHIPPED = ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16",
+SHIPPED = ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16", "lookup_8x4",
            "int8_8x4", "fp16_fused_8x4", "fp16_8x4", "fp16_fp16_8x4",
            "ternary_fp16_8x4", "ternary5_fp16_8x4", "binary_fp16_8x4")  # fmt: skip
 CONFIGURATIONS = {
@@ -27,6 +27,18 @@ CONFIGURATIONS = {
     "wide_bus": AcceleratorConfig(8, 2, 33, 256, tokens=4, activation_bits=2),
     "carry_chain": AcceleratorConfig(12, 3, 64, 24, tokens=2, datapath="carry_chain", pipeline=2, activation_bits=4),
     "multiplexer": AcceleratorConfig(9, 4, 64, 72, tokens=7, datapath="multiplexer", activation_bits=8),
+    "lookup_decode": AcceleratorConfig(64, 2, 300, 256, datapath="lookup_table", pipeline=0),
+    "lookup_five_trits": AcceleratorConfig(
+        10, 3, 60, 40, tokens=3, weight_encoding="ternary5", datapath="lookup_table", pipeline=2, activation_bits=5
+    ),
+    "lookup_binary": AcceleratorConfig(10, 5, 96, 56, weight_encoding="binary1", datapath="lookup_table"),
+    "lookup_binary_of_four": AcceleratorConfig(
+        12, 3, 64, 40, tokens=2, weight_encoding="binary1", datapath="lookup_table", table_lanes=4, activation_bits=7
+    ),
+    "lookup_of_three": AcceleratorConfig(9, 2, 50, 40, tokens=3, datapath="lookup_table", table_lanes=3),
+    "lookup_one_bit_activations": AcceleratorConfig(
+        16, 1, 11, 16, tokens=4, weight_encoding="binary1", datapath="lookup_table", pipeline=4, activation_bits=1
+    ),
     "max_k_below_lanes": AcceleratorConfig(16, 4, 5, 128, tokens=2, activation_bits=8),
     "int8_decode": AcceleratorConfig(11, 3, 40, 264, weight_encoding="int8", pipeline=3),
     "int8_largest_k": AcceleratorConfig(64, 1, 131071, 512, weight_encoding="int8", pipeline=0),
