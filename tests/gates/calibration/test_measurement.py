@@ -92,9 +92,9 @@ def test_netlists_of_other_names_differ_by_some_percent_and_compute_the_same(fre
     tiny = AcceleratorConfig(lanes=8, columns=1, max_k=64, weight_bus_bits=16, activation_bits=4)
     found = [measure(tiny, freepdk45, "gaussian:3", EFFORT, names) for names in range(3)]
     assert len({measurement.area_um2 for measurement in found}) > 1
-    for measurement in found[1:]:
-        assert measurement.zero_share == found[0].zero_share  # the same operands
-        assert measurement.area_um2 == pytest.approx(found[0].area_um2, rel=0.08)
-        assert measurement.counted_fj == pytest.approx(found[0].counted_fj, rel=0.08)
-        assert set(measurement.parts_um2) == set(found[0].parts_um2)
-        assert measurement.parts_um2["registers"] == pytest.approx(found[0].parts_um2["registers"], rel=0.03)
+    for one in found[1:]:
+        assert one.zero_share == found[0].zero_share  # the same operands
+        assert one.area_um2 == pytest.approx(found[0].area_um2, rel=0.08)
+        assert one.counted_fj == pytest.approx(found[0].counted_fj, rel=0.08)
+        assert set(one.parts_um2) == set(found[0].parts_um2)
+        assert one.parts_um2["registers"] == pytest.approx(found[0].parts_um2["registers"], rel=0.03)
