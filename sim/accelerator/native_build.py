@@ -20,8 +20,10 @@ Variant = Literal["fast", "saif", "vcd"]
 NATIVE = Path(__file__).parents[1] / "native"
 LIBRARY = "accelerator.so"
 
-_VERILATE = ("-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing")
-_VERILATE += VERILATOR_GUARD
+_VERILATE = (
+    *("-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing"),
+    *VERILATOR_GUARD,
+)
 # Columns merged into one function run about 5 % slower, and take the C++ compiler longer.
 _COLUMNS_APART = '`verilator_config\nno_inline -module "{top}.core.column0"\n'
 _FAST = {"fast": ("-O2", "-march=native"), "saif": ("-O1",), "vcd": ("-O1",)}  # recording outweighs the model
