@@ -77,12 +77,14 @@ def _number(text: str) -> float:
 
 
 def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
+    from bitjoule.experiments.output.workers import pool
     from bitjoule.gates.calibration.calibration import CalibrationError, calibrate, standard_plan
     from bitjoule.gates.liberty.libraries import find_library, node_nm
     from bitjoule.gates.liberty.text import LibertyError
     from bitjoule.gates.stimuli.operands import StimulusError
     from bitjoule.gates.stimuli.stimulus import NetlistError
     from bitjoule.sim.accelerator.configurations import read_configuration
+    from bitjoule.sim.processors import usable_processors
 
     plan = standard_plan()
     if options.configurations:
@@ -103,7 +105,8 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
         if node is None:
             raise whole_file(", ".join(options.liberty), "unknown process node", "--node-nm NM")
         warn_of_library(library)
-        measured = calibrate(plan, library, node, command, ProgressLine())
+        with pool(usable_processors()) as executor:
+            measured = calibrate(plan, library, node, command, ProgressLine(), executor)
     except LibertyError as error:
         raise library_error(options.liberty, error) from error
     except CalibrationError as error:

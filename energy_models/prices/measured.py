@@ -40,6 +40,9 @@ class MeasuredMac(Strict):
     ----------
     weights, activations, accumulation
         Formats of both operands and of the sums.
+    datapath
+        What multiplies or selects; see `bitjoule.rtl.config.AcceleratorConfig`. Files may hold several for the same
+        formats; experiments charge the first.
     nonzero_pj, zero_pj
         A MAC whose weight stays: its weight not zero, zero.
     load_pj
@@ -59,6 +62,7 @@ class MeasuredMac(Strict):
     weights: str
     activations: str
     accumulation: str
+    datapath: str | None = Field(default=None, pattern=r"^[a-z0-9_]+$", max_length=40)
     nonzero_pj: Band
     zero_pj: Band
     load_pj: Band
@@ -82,8 +86,9 @@ class MeasuredMac(Strict):
 
     @property
     def name(self) -> str:
-        """Its formats as one word."""
-        return f"{self.weights}x{self.activations}+{self.accumulation}"
+        """Its formats and its datapath as one word."""
+        formats = f"{self.weights}x{self.activations}+{self.accumulation}"
+        return f"{formats}/{self.datapath}" if self.datapath else formats
 
     def price(self, lanes: int, columns: int, zero_share: float) -> Price:
         """Return what a MAC costs in a full array whose weights stay.

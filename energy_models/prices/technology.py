@@ -129,7 +129,10 @@ class Technology:
         return f"{self.node_nm:g}nm"
 
     def mac(self, weights: str, activations: str, accumulation: str | None) -> MeasuredMac | None:
-        """Return a measured MAC, or none.
+        """Return the first measured MAC of these formats, or none.
+
+        Sums that were not measured are those of the next wider format of their kind, which are at least as exact: the
+        fused FP16 array adds in FP32 alone, for less than an array that rounds each sum to FP16.
 
         Parameters
         ----------
@@ -138,15 +141,13 @@ class Technology:
         accumulation
             The sums' format; none for any, as with trits.
         """
-        operands = (weights, activations)
-        return next(
-            (
-                mac
-                for mac in self.macs
-                if (mac.weights, mac.activations) == operands and accumulation in (None, mac.accumulation)
-            ),
-            None,
-        )
+        macs = [mac for mac in self.macs if (mac.weights, mac.activations) == (weights, activations)]
+        if accumulation is None:
+            return next(iter(macs), None)
+        sums = formats()[accumulation]
+        wide = [mac for mac in macs if formats()[mac.accumulation].kind == sums.kind]
+        wide = [mac for mac in wide if mac.accumulation == accumulation or formats()[mac.accumulation].bits > sums.bits]
+        return min(wide, key=lambda mac: formats()[mac.accumulation].bits, default=None)
 
     def mac_of_actions(self, weights: str, actions: Sequence[str]) -> MeasuredMac | None:
         """Return the measured MAC that performs a platform's actions, or none.
@@ -154,7 +155,7 @@ class Technology:
         Parameters
         ----------
         weights
-            Their format, where nothing is multiplied.
+            Their format. Narrow integers are multiplied by an array of their own, or else by one of the wider format.
         actions
             Operation and format of each, e.g. ``mul int8``; none where the platform gives a price of its own.
         """
@@ -164,7 +165,9 @@ class Technology:
         if "mul" not in formats:
             return self.mac(weights, formats["add"], None)
         sums = "int32" if formats["add"] == "int16" else formats["add"]  # a narrow name for integer sums in general
-        return self.mac(formats["mul"], formats["mul"], sums)
+        operand = formats["mul"]
+        narrow = None if add_only(weights) else self.mac(weights, operand, sums)
+        return narrow or self.mac(operand, operand, sums)
 
     def term_mac(self, weights: str, number_format: str) -> MeasuredMac | None:
         """Return the measured MAC by which a term of a sum of products is priced; none without `priced_as_macs`.

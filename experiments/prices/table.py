@@ -68,10 +68,13 @@ def _operations(first: Technology, second: Technology) -> Iterator[tuple[str, st
                 ends = [f"{operation} {end}" for end in formats()[name].priced_between or ()]
                 composition = f"{operation} {name}" if has_row else f"between {' and '.join(ends)}"
                 yield operation, name, composition, (first.price(operation, name), second.price(operation, name))
-    for mac in second.macs:
-        name = f"{mac.weights} x {mac.activations} + {mac.accumulation}"
+    kinds = [_kind(mac) for mac in second.macs]
+    for mac, name in zip(second.macs, kinds, strict=True):
+        if kinds.count(name) > 1:
+            name = f"{name}, {mac.datapath}"
         stationary, loaded = _mac(mac, second)
-        first_mac = first.mac(mac.weights, mac.activations, mac.accumulation)
+        alike = (other for other in first.macs if _kind(other) == _kind(mac))
+        first_mac = next((other for other in alike if other.datapath in (None, mac.datapath)), None)
         if first_mac is not None:
             prices = _mac(first_mac, first)
             yield MULTIPLY_ADD, name, MEASURED, (prices[0], stationary)
@@ -82,6 +85,10 @@ def _operations(first: Technology, second: Technology) -> Iterator[tuple[str, st
             price, composition = added(*(first.price(*term) for term in terms)), " + ".join(map(" ".join, terms))
             yield MULTIPLY_ADD, name, composition, (price, stationary)
             yield LOADED, name, composition, (price, loaded)
+
+
+def _kind(mac: MeasuredMac) -> str:
+    return f"{mac.weights} x {mac.activations} + {mac.accumulation}"
 
 
 def _mac(mac: MeasuredMac, technology: Technology) -> tuple[Price, Price]:

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -243,6 +244,7 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
         weights=weight_format(config),
         activations=activation_format(config),
         accumulation=config.accumulation if config.accumulation.startswith("fp") else "int32",
+        datapath=config.datapath,
         **{f"{name}_pj": band(terms[name] * low, terms[name], terms[name] * high) for name in FEATURES},
         lanes=size.lanes,
         columns=size.columns,
@@ -253,7 +255,9 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
     )
 
 
-def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progress: Progress) -> MeasuredTechnology:
+def calibrate(
+    plan: Plan, library: Library, node_nm: float, command: str, progress: Progress, executor: Executor
+) -> MeasuredTechnology:
     """Measure operators and arrays in a library's cells.
 
     Parameters
@@ -267,7 +271,9 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
     command
         What measures it again.
     progress
-        Called with steps done, steps in all and the next step.
+        Called with steps done, steps in all and the step that is waited for.
+    executor
+        Measures; what is measured does not depend on it.
 
     Raises
     ------
@@ -278,10 +284,15 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
     CalibrationError
         An array is too small.
     """
-    kinds = [(weight_format(config), activation_format(config), config.accumulation) for config in plan.configs]
+    kinds = [
+        (weight_format(config), activation_format(config), config.datapath, config.accumulation)
+        for config in plan.configs
+    ]
     twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
     if twice is not None:
-        raise CalibrationError(f"duplicate kind of array {' x '.join(twice[:2])}; expected one array per kind")
+        raise CalibrationError(
+            f"duplicate kind of array {' x '.join(twice[:2])}, {twice[2]}; expected one array per kind"
+        )
     parse_operands(plan.stimulus)
     if "zeros:" in plan.stimulus:
         raise StimulusError(
@@ -298,16 +309,17 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
         for size in fitted_configs(config)
         for stimulus in stimuli(config, plan.stimulus)
     ]
-    steps = len(plan.operators) + len(jobs)
-    operations = []
-    for done, (operation, number_format) in enumerate(plan.operators):
-        progress(done, steps, f"{operation} {number_format}")
-        operations.append(measured_operation(operation, number_format, library, plan.effort))
+    arrays = [executor.submit(measure, size, library, stimulus, plan.effort) for _, size, stimulus in jobs]
+    operators = [executor.submit(measured_operation, *operator, library, plan.effort) for operator in plan.operators]
+    named = [f"{_kind(config)}, {size.lanes} x {size.columns}, {stimulus}" for config, size, stimulus in jobs]
+    named += [" ".join(operator) for operator in plan.operators]
+    steps = len(named)
+    for done, future in enumerate((*arrays, *operators)):
+        progress(done, steps, named[done])
+        future.result()
     by_config: dict[AcceleratorConfig, list[Measurement]] = {config: [] for config in plan.configs}
-    for done, (config, size, stimulus) in enumerate(jobs, len(plan.operators)):
-        kind = f"{weight_format(config)} x {activation_format(config)}"
-        progress(done, steps, f"{kind}, {size.lanes} x {size.columns}, {stimulus}")
-        by_config[config].append(measure(size, library, stimulus, plan.effort))
+    for (config, _, _), array in zip(jobs, arrays, strict=True):
+        by_config[config].append(array.result())
     progress(steps, steps, "")
     return MeasuredTechnology(
         description=f"Measured on our netlists in the cells of {short_name(library)}",
@@ -324,9 +336,13 @@ def calibrate(plan: Plan, library: Library, node_nm: float, command: str, progre
             missing=MISSING,
             versions={name: importlib.metadata.version(name) for name in ("amaranth", "bitjoule", "numpy", "pyosys")},
         ),
-        operations=operations,
+        operations=[operator.result() for operator in operators],
         macs=[measured_mac(config, measurements) for config, measurements in by_config.items()],
     )
+
+
+def _kind(config: AcceleratorConfig) -> str:
+    return f"{weight_format(config)} x {activation_format(config)}"
 
 
 def _stimulus(plan: Plan) -> str:
