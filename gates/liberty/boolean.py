@@ -84,6 +84,10 @@ class BooleanFunction:
 
     text: str
 
+    def __getstate__(self) -> dict[str, str]:
+        """Return what a process of its own needs; what is compiled cannot be pickled."""
+        return {"text": self.text}
+
     @cached_property
     def pins(self) -> tuple[str, ...]:
         """Names of the pins read, in order of appearance."""

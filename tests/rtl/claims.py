@@ -63,7 +63,8 @@ def operands(proof: Proof, config: AcceleratorConfig, dut: Any) -> list[Value]:
     plus = proof.free("plus", config.lanes)
     minus = proof.free("minus", config.lanes) if config.encoding.zero else ~plus
     activations = proof.free("activations", config.lanes * config.activation_bits)
-    prepared = prepared_activations(proof.m, config, activations)
+    lanes = [activations.word_select(lane, config.activation_bits) for lane in range(config.lanes)]
+    prepared = prepared_activations(proof.m, config, lanes)
     proof.m.d.comb += [dut.plus.eq(plus), dut.minus.eq(minus), dut.activations.eq(prepared)]
     return [plus, minus, activations]
 

@@ -128,7 +128,7 @@ def test_synthesize_prints_the_spread_of_netlists_that_differ_in_names_alone(bit
     assert least <= area <= greatest
     assert least < greatest
     nominal = float(re.search(r"with glitches and wires +([\d.]+)\n", out)[1])
-    low, high = map(float, re.search(r"  of 3 netlists +([\d.]+) to ([\d.]+)", out).groups())
+    low, high = map(float, re.search(r"of 3 netlists +([\d.]+) to ([\d.]+)", out).groups())
     assert low <= nominal <= high
     assert low < high
 

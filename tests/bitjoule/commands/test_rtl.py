@@ -40,7 +40,7 @@ def test_generate_replaces_what_it_wrote_before(bitjoule, config, tmp_path):
         ("columns: 65\n", "1: columns", "from 1 to 64"),
         ("weight_bus_bits: 12\n", "1: weight_bus_bits", "a tile of 32 bits fills in whole beats (32, 16, 8)"),
         ("lanez: 3\n", "1: lanez", "did you mean 'lanes'?"),
-        ("weight_encoding: int4\n", "1: weight_encoding", "one of binary1, ternary2, ternary5"),
+        ("weight_encoding: int3\n", "1: weight_encoding", "one of binary1, ternary2, ternary5, int8, int4, int2, fp16"),
         ("datapath: 3\n", "1: datapath", "one of carry_save, carry_chain, multiplexer"),
         ("max_k: 0.5\n", "1: max_k", "from 1 to 1048576"),
         ("lanes: [8]\n", "1: lanes", "from 8 to 256"),
