@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -314,7 +314,8 @@ def calibrate(
     named = [f"{_kind(config)}, {size.lanes} x {size.columns}, {stimulus}" for config, size, stimulus in jobs]
     named += [" ".join(operator) for operator in plan.operators]
     steps = len(named)
-    for done, future in enumerate((*arrays, *operators)):
+    waiting: list[Future[Measurement] | Future[MeasuredOperation]] = [*arrays, *operators]
+    for done, future in enumerate(waiting):
         progress(done, steps, named[done])
         future.result()
     by_config: dict[AcceleratorConfig, list[Measurement]] = {config: [] for config in plan.configs}

@@ -171,7 +171,8 @@ class Streams(Proof):
             )
             for i in range(config.columns)
         ]
-        prepared = prepared_activations(m, config, activations)
+        lanes = [activations.word_select(lane, config.activation_bits) for lane in range(config.lanes)]
+        prepared = prepared_activations(m, config, lanes)
         for i in range(config.columns):
             seen = self.inside(f"dut.column{i}.activations", len(prepared))
             self.claim("every column sees the activations taken", ~computed | (seen == prepared))

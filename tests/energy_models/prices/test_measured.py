@@ -129,6 +129,26 @@ def test_a_wrong_file_is_refused_with_its_name_and_what_is_wrong(written, tmp_pa
     assert "wrong.yaml:" in str(error.value)
 
 
+def test_sums_that_were_not_measured_are_those_of_a_wider_format(written, tmp_path):
+    written["macs"] = [mac("fp16", "fp16", "fp32", 20.0), mac("int8", "int8", "int32", 5.0)]
+    only_wide = technology(written, tmp_path)
+    assert only_wide.mac("fp16", "fp16", "fp16").accumulation == "fp32"
+    assert only_wide.mac("int8", "int8", "fp16") is None
+    written["macs"] = [mac("fp16", "fp16", "fp32", 20.0), mac("fp16", "fp16", "fp16", 10.0)]
+    both = technology(written, tmp_path)
+    assert [both.mac("fp16", "fp16", sums).accumulation for sums in ("fp16", "fp32")] == ["fp16", "fp32"]
+    del written["macs"][0]
+    assert technology(written, tmp_path).mac("fp16", "fp16", "fp32") is None  # FP16 sums are not as exact
+
+
+def test_of_arrays_for_the_same_formats_the_first_is_charged(written, tmp_path):
+    one, other = (mac("ternary", "int8", "int32", 1.0) | {"datapath": name} for name in ("carry_save", "lookup_table"))
+    written["macs"] = [other, one]
+    found = technology(written, tmp_path)
+    assert found.mac("ternary", "int8", None).datapath == "lookup_table"
+    assert [each.name for each in found.macs] == ["ternaryxint8+int32/lookup_table", "ternaryxint8+int32/carry_save"]
+
+
 @pytest.mark.parametrize(
     ("weights", "actions", "expected"),
     [
@@ -138,10 +158,12 @@ def test_a_wrong_file_is_refused_with_its_name_and_what_is_wrong(written, tmp_pa
         ("int8", ["mul int8", "add int16"], ("int8", "int32")),  # a narrow name for integer sums in general
         ("ternary", ["add int8"], ("ternary", "int32")),
         ("ternary", ["mul int8", "add int32"], ("int8", "int32")),
+        ("int4", ["mul int8", "add int32"], ("int4", "int32")),
+        ("int2", ["mul int8", "add int32"], ("int8", "int32")),  # not measured
         ("fp16", [], None),
     ],
 )
 def test_a_platforms_actions_find_the_mac_of_their_formats(written, tmp_path, weights, actions, expected):
-    written["macs"].append(mac("int8", "int8", "int32", 5.0))
+    written["macs"] += [mac("int8", "int8", "int32", 5.0), mac("int4", "int8", "int32", 2.0)]
     found = technology(written, tmp_path).mac_of_actions(weights, actions)
     assert (found and (found.weights, found.accumulation)) == expected

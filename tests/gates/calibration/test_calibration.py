@@ -1,4 +1,5 @@
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from bitjoule.energy_models.prices.technology import MEASURED_FOLDER, technologi
 from bitjoule.gates.calibration.calibration import (
     TERMS,
     Plan,
+    activation_format,
     calibrate,
     counts,
     fitted_configs,
@@ -17,6 +19,7 @@ from bitjoule.gates.calibration.calibration import (
     resized,
     standard_plan,
     stimuli,
+    weight_format,
 )
 from bitjoule.gates.calibration.fit import nonnegative_fit, table
 from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
@@ -26,6 +29,10 @@ from tests.sampling import drawn, sampled, seldom
 
 SMALL = AcceleratorConfig(lanes=16, columns=4, max_k=256, weight_bus_bits=128)
 EFFORT = Effort(cycles=8)
+
+
+def kind(config: AcceleratorConfig) -> str:
+    return f"{weight_format(config)}-{activation_format(config)}-{config.datapath}"
 
 
 def made_up(config: AcceleratorConfig, terms: dict[str, float], zero_share: float) -> Measurement:
@@ -55,7 +62,9 @@ def test_terms_that_energies_are_made_of_are_found_again():
     assert (found.weights, found.activations, found.accumulation) == ("ternary", "int8", "int32")
 
 
-@pytest.mark.parametrize("config", standard_plan().configs, ids=lambda c: f"{c.weight_encoding}-{c.activation_bits}")
+@pytest.mark.parametrize(
+    "config", standard_plan().configs, ids=lambda c: f"{c.weight_encoding}-{c.activation_bits}-{c.datapath}"
+)
 def test_the_arrays_of_a_kind_tell_all_terms_apart_that_it_has(config):
     rows = [
         counts(made_up(size, dict.fromkeys(TERMS, 1.0), share))
@@ -103,6 +112,24 @@ def test_a_model_fitted_to_some_arrays_and_operands_predicts_others_within_5_per
     assert max(map(abs, errors.values())) < 0.05, errors
 
 
+def of_kind(config: AcceleratorConfig, technology: str) -> MeasuredMac:
+    weights, activations = weight_format(config), activation_format(config)
+    shipped = (mac for mac in technologies()[technology].macs if mac.datapath == config.datapath)
+    return next(mac for mac in shipped if (mac.weights, mac.activations) == (weights, activations))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", sampled(standard_plan().configs, 1, "kinds of another size"), ids=kind)
+def test_the_shipped_terms_of_each_kind_predict_another_size_within_5_percent(freepdk45, config):
+    shipped = of_kind(config, "45nm-measured")
+    other = resized(config, config.lanes // 2, config.columns * 3 // 4, 1)
+    assert other not in fitted_configs(config)
+    text = stimuli(config, standard_plan().stimulus)[0].replace("zeros:0.2", "zeros:0.35")
+    found = measure(other, freepdk45, text, EFFORT)
+    predicted_fj = 1e3 * sum(getattr(shipped, f"{name}_pj").nominal * counts(found)[name] for name in FEATURES)
+    assert predicted_fj == pytest.approx(found.band_fj[1], rel=0.05)
+
+
 OPERATORS = ["add int8", "mul int8", "add fp16"]
 
 
@@ -117,9 +144,7 @@ def test_measuring_an_operator_again_gives_the_shipped_price_within_1_percent(fr
 
 def one_bit() -> tuple[AcceleratorConfig, MeasuredMac]:
     config = next(config for config in standard_plan().configs if config.activation_bits == 1)
-    shipped = technologies()["45nm-measured"].mac("ternary", "int1", None)
-    assert shipped is not None
-    return config, shipped
+    return config, of_kind(config, "45nm-measured")
 
 
 @pytest.mark.slow
@@ -166,9 +191,10 @@ def test_a_calibration_is_a_technology_that_says_how_it_was_measured(freepdk45):
     )
     plan = Plan([tiny], [("add", "int8")], "gaussian:1", 0.3, "a test", Effort(cycles=8))
     steps: list[tuple[int, int, str]] = []
-    found = calibrate(plan, freepdk45, 45.0, "bitjoule calibrate", lambda *step: steps.append(step))
+    with ThreadPoolExecutor(1) as executor:
+        found = calibrate(plan, freepdk45, 45.0, "bitjoule calibrate", lambda *step: steps.append(step), executor)
     assert [(row.operation, row.format) for row in found.operations] == [("add", "int8")]
-    assert [mac.name for mac in found.macs] == ["binaryxint2+int32"]
+    assert [mac.name for mac in found.macs] == ["binaryxint2+int32/carry_save"]
     assert found.measured.command == "bitjoule calibrate"
     assert [len(file.sha256) for file in found.measured.liberty] == [64]
     assert steps[-1][0] == steps[-1][1] == len(steps) - 1
