@@ -56,14 +56,19 @@ def test_a_fresh_run_gives_the_committed_tables_and_every_picture_is_there_for_b
 @pytest.mark.slow
 @pytest.mark.parametrize("row", sampled(ROWS, 1, "netlists of the gallery"))
 def test_a_netlist_measured_anew_gives_the_committed_row(tmp_path, row):
+    """Only the first of an array's netlists: the others differ in names alone and take as long."""
     name, place = row.split()
-    line = (GALLERY / name / "summary.csv").read_text().splitlines()[1 + int(place)]
     with (GALLERY / name / "summary.csv").open() as handle:
         committed = list(csv.DictReader(handle))[int(place)]
     document = yaml.safe_load(NETLISTS[name].read_text())
     (array,) = (array for array in document["gates"]["arrays"] if array["name"] == committed["array"])
     array.pop("stimuli", None)
-    document["gates"] |= {"arrays": [array], "stimuli": [committed["stimulus"]]}
+    document["gates"] |= {"arrays": [array], "stimuli": [committed["stimulus"]], "netlists": 1}
     del document["plots"]
     write_csv(run(read(document), Silent()).tables["summary"], tmp_path / "summary.csv")
-    assert (tmp_path / "summary.csv").read_text().splitlines()[1:] == [line], "run `make gallery`"
+    with (tmp_path / "summary.csv").open() as handle:
+        (found,) = csv.DictReader(handle)
+    spread = {"netlists", *(column for column in found if "_least_" in column or "_greatest_" in column)}
+    assert len(spread) == 7
+    expected = {column: value for column, value in committed.items() if column not in spread}
+    assert {column: value for column, value in found.items() if column not in spread} == expected, "run `make gallery`"
