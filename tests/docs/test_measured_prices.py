@@ -94,7 +94,7 @@ def test_the_terms_of_each_array_are_those_of_the_shipped_technology(node):
     }
     assert len(found) == len(technology.macs)
     for mac in technology.macs:
-        cells = found[f"{mac.weights} x {mac.activations} + {mac.accumulation}"]
+        cells = found[f"{mac.weights} x {mac.activations} + {mac.accumulation}, {mac.datapath}"]
         told = [float(cell) for cell in cells[2:8]]
         assert told == pytest.approx([1e3 * getattr(mac, f"{name}_pj").nominal for name in TERMS], rel=0.006)
         price = mac.price(64, 16, technology.zero_share if mac.weights == "ternary" else 0.0)
