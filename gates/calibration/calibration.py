@@ -6,6 +6,8 @@ from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.inputs.documents import read_document
@@ -31,6 +33,7 @@ from bitjoule.rtl.config import MAX_BUS_BITS, AcceleratorConfig
 STANDARD = Path(__file__).parents[1] / "data" / "standard.yaml"
 # What the accumulators of several tokens add beside those of one: platforms price that store themselves.
 TERMS = (*FEATURES, "stored")
+STORING = "accumulate"  # the part that selects a token's sum
 NEEDED = ("nonzero", "load", "column", "lane")
 PJ_PER_FJ = 1e-3
 DIGITS = 6
@@ -211,6 +214,34 @@ def _check_terms(config: AcceleratorConfig, features: Floats) -> None:
         )
 
 
+def charged_fj(measurement: Measurement, measurements: Sequence[Measurement]) -> tuple[float, float, float]:
+    """Return the low, nominal and high energy of a cycle that the terms are fitted to.
+
+    Where several tokens' sums are stored, the selection of one of them glitches with the delay of its address, which
+    follows from fanout and not from any number of MACs: up to half as much as all that does not glitch in an array of 8
+    x 8. That is part of the store, which platforms price themselves; so these glitches are those of a single sum.
+
+    Parameters
+    ----------
+    measurement
+        Of an array.
+    measurements
+        Of its kind; among them that of the same size and operands for one token.
+    """
+    low, nominal, high = measurement.band_fj
+    single = {**measurement.config, "tokens": 1}
+    for other in measurements:
+        same = {**other.config, "weight_bus_bits": single["weight_bus_bits"]} == single
+        if measurement.held and same and other.stimulus == measurement.stimulus:
+            more = _glitches_fj(measurement, STORING) - _glitches_fj(other, STORING)
+            return low, nominal - more, high - more
+    return low, nominal, high
+
+
+def _glitches_fj(measurement: Measurement, part: str) -> float:
+    return measurement.parts_fj.get(part, 0.0) - measurement.parts_settled_fj.get(part, 0.0)
+
+
 def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement]) -> MeasuredMac:
     """Return the terms of an array's energy.
 
@@ -227,7 +258,7 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
         The arrays are too small.
     """
     features = table([counts(measurement) for measurement in measurements], TERMS)
-    energies = table([dict(zip("lnh", measurement.band_fj, strict=True)) for measurement in measurements], "lnh")
+    energies = np.array([charged_fj(measurement, measurements) for measurement in measurements])
     _check_terms(config, features)
     nominal = nonnegative_fit(features, energies[:, 1])
     low, high = (energies[:, end].sum() / energies[:, 1].sum() for end in (0, 2))
