@@ -1,18 +1,22 @@
 """Prices beside each other: what each row divides, by hand."""
 
 import pytest
+import yaml
 
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.experiments.prices.schema import read_prices_experiment
-from bitjoule.experiments.prices.table import prices_table
+from bitjoule.experiments.prices.table import formats_in_order, prices_table
 from tests.experiments.opened import opened
-from tests.experiments.technology_files import MACS, OPERATIONS, TERMS, mac_pj, write_technology
+from tests.experiments.technology_files import MACS, OPERATIONS, TERMS, band, mac_pj, write_technology
 
 TABLE_45NM = {("add", "int8"): 0.03, ("mul", "int8"): 0.2, ("add", "int32"): 0.1, ("add", "fp16"): 0.4,
               ("mul", "fp16"): 1.1, ("add", "fp32"): 0.9, ("mul", "fp32"): 3.7, ("mul", "int32"): 3.1}  # fmt: skip
 # a MAC of the table: Horowitz's rows added up
 COMPOSED = {"ternary x int8 + int32": 0.03, "binary x int8 + int32": 0.03, "int8 x int8 + int32": 0.2 + 0.1,
             "fp16 x fp16 + fp32": 1.1 + 0.9, "fp16 x fp16 + fp16": 1.1 + 0.4}  # fmt: skip
+# the same of made.yaml, for those that a test takes out
+COMPOSED_MADE = {("binary", "int8", "int32"): OPERATIONS["add", "int8"],
+                 ("fp16", "fp16", "fp32"): OPERATIONS["mul", "fp16"] + OPERATIONS["add", "fp32"]}  # fmt: skip
 
 
 @pytest.fixture
@@ -65,7 +69,11 @@ def test_macs_stand_beside_the_operations_that_the_papers_count(compared):
 def test_two_measured_technologies_are_compared_mac_by_mac(compared):
     table = compared("[[made.yaml, twice.yaml]]")
     assert table["ratio"].to_numpy() == pytest.approx(2.0)
-    assert (table.loc[table["operation"].str.startswith("mac"), "first_is"] == "measured").all()
+    macs = table[table["operation"].str.startswith("mac")]
+    assert (macs["first_is"] == "measured").all()
+    names = ["{} x {} + {}".format(*key) for key in MACS]
+    both = [(operation, name) for name in names for operation in ("mac", "mac, new weight")]
+    assert [*zip(macs["operation"], macs["format"], strict=True)] == both
 
 
 def test_every_pair_is_compared_and_the_experiment_written_out_needs_no_file(compared, tmp_path):
@@ -74,3 +82,34 @@ def test_every_pair_is_compared_and_the_experiment_written_out_needs_no_file(com
     given = read_prices_experiment(opened(tmp_path / "x.yaml"))
     assert [pair[1].name for pair in given.experiment.compare] == ["made", "made"]
     assert set(given.inputs) == {"x.yaml", "made.yaml"}
+
+
+def test_integers_come_before_floats_and_narrow_formats_before_wide_ones():
+    order = formats_in_order()
+    assert sorted(order[:2]) == ["binary", "int1"]  # one bit
+    assert sorted(order[2:4]) == ["int2", "ternary"]
+    assert order[4:9] == ["int3", "int4", "int8", "int16", "int32"]
+    assert sorted(order[9:11]) == ["bf16", "fp16"]
+    assert order[11:] == ["fp32"]
+
+
+def test_an_operation_whose_format_has_no_row_for_the_other_one_is_compared(compared, tmp_path):
+    """Only made.yaml has a row for products of INT4, and none for their sums, which need no comparison."""
+    data = yaml.safe_load((tmp_path / "made.yaml").read_text())
+    row = {"operation": "mul", "format": "int4", "energy_pj": band(0.2), "area_um2": 1.0, "leakage_nw": 1.0}
+    (tmp_path / "made.yaml").write_text(yaml.safe_dump({**data, "operations": [*data["operations"], row]}))
+    found = compared("[[45nm, made.yaml], [made.yaml, 45nm]]").set_index(["first", "operation", "format"])
+    assert found.loc[("45nm", "mul", "int4"), "first_is"] == "between mul int8 and mul int32"
+    assert found.loc[("45nm", "mul", "int4"), "second_pj"] == 0.2
+    assert found.loc[("made", "mul", "int4"), "first_is"] == "mul int4"
+    assert ("45nm", "add", "int4") not in found.index
+
+
+def test_a_mac_that_only_the_second_measured_hides_none_of_those_behind_it(compared, tmp_path):
+    data = yaml.safe_load((tmp_path / "twice.yaml").read_text())
+    (tmp_path / "twice.yaml").write_text(yaml.safe_dump({**data, "macs": data["macs"][::2]}))  # all but every second
+    macs = compared("[[twice.yaml, made.yaml]]").query("operation == 'mac'")
+    assert macs["first_is"].tolist() == ["measured", "add int8", "measured", "mul fp16 + add fp32", "measured"]
+    assert macs["first_pj"].tolist() == pytest.approx(
+        [2 * pj for pj in (mac_pj(*key) if i % 2 == 0 else COMPOSED_MADE[key] for i, key in enumerate(MACS))]
+    )
