@@ -2,10 +2,12 @@
 
 from typing import get_args
 
+import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from bitjoule.energy_models.architecture.shape import ModelShape, presets
-from bitjoule.energy_models.prices.functions import functions
+from bitjoule.energy_models.prices.functions import Function, functions
 
 SCALES = {"quantisation", "rescale"}  # what formats add to the work of the architecture
 
@@ -63,3 +65,13 @@ def test_silu_and_gelu_cost_at_least_the_exponential_that_softmax_takes():
     exponential_mul = functions()["softmax"].mul - 2  # without scale and division
     for name in ("silu", "gelu"):
         assert functions()[name].mul > exponential_mul > functions()["relu2"].mul
+
+
+@pytest.mark.parametrize("amount", ["mul", "add", "read", "write"])
+def test_an_amount_is_none_unless_written_may_be_a_part_and_is_never_negative(amount):
+    order = ["mul", "add", "read", "write"]
+    np.testing.assert_array_equal(Function().per_element, [0, 0, 0, 0])
+    np.testing.assert_array_equal(Function(**{amount: 0.5}).per_element, [0.5 * (name == amount) for name in order])
+    assert getattr(Function(**{amount: 0.0}), amount) == 0
+    with pytest.raises(ValidationError, match=amount):
+        Function(**{amount: -0.5})

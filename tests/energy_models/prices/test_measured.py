@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul, count
 from bitjoule.energy_models.papers.pricing import price_actions
 from bitjoule.energy_models.prices.measured import read_measured
-from bitjoule.energy_models.prices.technology import measured_technology
+from bitjoule.energy_models.prices.technology import Technology, measured_technology
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.steps import MatmulKind
@@ -167,3 +168,112 @@ def test_a_platforms_actions_find_the_mac_of_their_formats(written, tmp_path, we
     written["macs"] += [mac("int8", "int8", "int32", 5.0), mac("int4", "int8", "int32", 2.0)]
     found = technology(written, tmp_path).mac_of_actions(weights, actions)
     assert (found and (found.weights, found.accumulation)) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed", "refused"),
+    [
+        (("operations", 0, "area_um2"), (0.5, 1e9), (0.0, -0.5, 1.1e9)),
+        (("operations", 0, "leakage_nw"), (0.0, 1e9), (-0.5, 1.1e9)),
+        (("operations", 0, "delay_ns"), (None, 0.5, 1e9), (0.0, -0.5, 1.1e9)),
+        (("operations", 0, "energy_pj", "low"), (0.5, 1e-9), (0.0,)),
+        (("macs", 0, "nonzero_pj", "low"), (0.5, 1e-9), (0.0,)),
+        (("macs", 0, "lanes"), (1, 1 << 20), (0, (1 << 20) + 1)),
+        (("macs", 0, "columns"), (1, 1 << 20), (0, (1 << 20) + 1)),
+        (("macs", 0, "area_um2"), (0.5, 1e9), (0.0, -0.5, 1.1e9)),
+        (("macs", 0, "leakage_nw"), (0.0, 1e9), (-0.5, 1.1e9)),
+        (("macs", 0, "period_ns"), (None, 0.5, 1e9), (0.0, -0.5, 1.1e9)),
+        (("macs", 0, "worst_fit"), (0.0, 1.0), (-0.5, 1.5)),
+        (("measured", "voltage_v"), (0.5, 100.0), (0.0, -0.5, 100.5)),
+        (("measured", "liberty"), (), ([],)),
+        (("node_nm",), (0.5, 1e4), (0.0, -0.5, 1e4 + 1)),
+        (("zero_share",), (0.0, 1.0), (-0.5, 1.5)),
+        (("operations",), (), ([],)),
+        (("macs",), ([],), ()),
+        (("lanes",), (1, 1 << 20), (0, (1 << 20) + 1)),
+        (("columns",), (1, 1 << 20), (0, (1 << 20) + 1)),
+    ],
+)  # fmt: skip
+def test_what_a_value_may_be(written, tmp_path, path, allowed, refused):
+    for value in (*allowed, *refused):
+        data = copy.deepcopy(written)
+        holder = data
+        for key in path[:-1]:
+            holder = holder[key]
+        holder[path[-1]] = value
+        (tmp_path / "made.yaml").write_text(yaml.safe_dump(data))
+        if value in refused:
+            with pytest.raises(InputError, match=str(path[-1])):
+                read_measured(tmp_path / "made.yaml")
+        else:
+            read_measured(tmp_path / "made.yaml")
+
+
+def test_one_operation_of_a_library_of_one_file_is_a_technology_and_what_it_does_not_say_is_the_usual(
+    written, tmp_path
+):
+    """The usual array is that of 64 x 16, whose MACs pay only where the file says so."""
+    del written["operations"][1:]
+    found = technology(written, tmp_path)
+    assert [*found.rows] == [("add", "int8")]
+    assert (found.lanes, found.columns, found.priced_as_macs) == (64, 16, False)
+    del written["macs"]
+    assert technology(written, tmp_path).macs == ()
+
+
+def test_what_a_technology_made_in_python_does_not_say_is_the_usual(written, tmp_path):
+    macs = technology(written, tmp_path).macs
+    found = Technology("made", 45.0, {}, macs)
+    assert found.term_mac("ternary", "int8") is None
+    arrays = Technology("made", 45.0, {}, macs, priced_as_macs=True)
+    assert arrays.term_key("add", "ternary", "int8") == "technologies/made.yaml:mac:ternaryxint8+int32:64x16:zeros"
+    # without a share of zeros every MAC has a weight that is not zero
+    assert arrays.term_price("add", "ternary", "int8").nominal_pj == pytest.approx(8 + 16 / 64 + 32 / 16 + 64 / 1024)
+
+
+@pytest.mark.parametrize(
+    ("operation", "weights", "number_format", "expected"),
+    [
+        ("mul", "int8", "int8", 5 * (8 + 1 + 8 + 1)),
+        ("add", "int8", "int8", 0.0),
+        ("add", "ternary", "int8", 7 + 1 + 8 + 1),  # a quarter of the weights is zero
+        ("add", "binary", "int8", 3 * (8 + 1 + 8 + 1)),
+        ("mul", "fp16", "fp16", 10 * (8 + 1 + 8 + 1)),
+        ("add", "fp16", "fp16", 0.0),
+        ("add", "ternary", "fp16", 7.0),  # no array of trits adds up FP16
+        ("mul", "int32", "int32", 50.0),
+        ("add", "int32", "int32", 3.0),
+    ],
+)
+def test_a_term_costs_what_its_array_takes_or_else_an_operator(
+    written, tmp_path, operation, weights, number_format, expected
+):
+    written["macs"] = [
+        mac("int8", "int8", "int16", 100.0), mac("fp16", "fp16", "fp32", 100.0), mac("int8", "int8", "int32", 5.0),
+        mac("binary", "int8", "int32", 3.0), *written["macs"],
+    ]  # fmt: skip
+    found = technology(written | {"priced_as_macs": True, "lanes": 16, "columns": 4}, tmp_path)
+    operation = "".join(list(operation))  # as from a file: equal to the constant of the code, another object
+    found_price = found.term_price(operation, weights, number_format)
+    assert found_price == pytest.approx((expected / 2, expected, expected * 2))
+    shared = "in-mac" if expected == 0 else "mac"
+    of_array = (weights, number_format) in [("int8", "int8"), ("fp16", "fp16"), ("ternary", "int8"), ("binary", "int8")]
+    place = shared if of_array else operation
+    assert found.term_key(operation, weights, number_format).split(":")[1] == place
+
+
+def test_a_mac_is_found_by_both_operands_and_the_sums(written, tmp_path):
+    written["macs"] += [mac("int8", "int8", "int16", 1.0), mac("int8", "int8", "int32", 1.0)]
+    found = technology(written, tmp_path)
+    for measured in found.macs:
+        assert found.mac(measured.weights, measured.activations, measured.accumulation) is measured
+    assert found.mac("int8", "int8", None).accumulation == "int16"  # the first
+    for absent in (
+        ("binary", "int8", None),
+        ("int8", "fp16", None),
+        ("ternary", "fp16", None),
+        ("fp16", "fp16", "fp32"),
+    ):
+        assert found.mac(*absent) is None
+    assert found.node == "45nm"
+    assert dataclasses.replace(found, node_nm=6.5).node == "6.5nm"
