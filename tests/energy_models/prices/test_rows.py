@@ -18,25 +18,6 @@ ENDS = ("energy_low_pj", "energy_pj", "energy_high_pj")
 SHOWN = "unknown price .*; expected a value of the column `price`"
 
 
-@pytest.mark.parametrize("name", shipped_experiments("energy"))
-def test_every_price_of_a_sample_of_cases_leads_to_what_was_paid(name):
-    result = run(read_experiment(shipped_experiments("energy")[name], ["plots=[]"]))
-    cases = np.random.default_rng(0).choice(len(result.grid), min(SAMPLE, len(result.grid)), replace=False)
-    table = result.results_of(np.sort(cases))
-    assert len(table) > 0
-    for key, rows in table.groupby("price", observed=True):
-        found = price_row(str(key))
-        for end, price_pj in zip(ENDS, found.price, strict=True):
-            np.testing.assert_allclose(rows["count"] * price_pj, rows[end], rtol=1e-12)
-        assert found.unit
-        assert found.where
-        assert keys(found.source)
-        assert found.places
-        for place in found.places:
-            file, _, line = place.rpartition(":")
-            assert (DATA / file).read_text().splitlines()[int(line) - 1].strip()
-
-
 def row_at(place):
     """Return the cells of a CSV row by its file and line, without a reader of ours."""
     file, _, line = place.rpartition(":")
@@ -50,6 +31,7 @@ def row_at(place):
         ("operations.csv:45nm:mul:fp16", {"operation": "mul", "format": "fp16", "node_nm": "45"}),
         ("operations.csv:7nm:add:int8", {"operation": "add", "format": "int8", "node_nm": "7"}),
         ("memories.csv:lpddr4", {"memory": "lpddr4"}),
+        ("memories.csv:hbm2", {"memory": "hbm2"}),
     ],
 )
 def test_a_rows_own_price_is_the_row_at_its_place(key, cells):
@@ -97,6 +79,94 @@ def test_a_price_on_the_line_through_two_formats_says_so():
 )
 def test_a_measured_price_says_how_it_follows_from_what_was_measured(key, derived):
     assert price_row(f"technologies/45nm-measured.yaml:{key}").derived == derived
+
+
+def measured_at(place):
+    """Return the mapping of a YAML file that begins at a line, by PyYAML's own marks, without a reader of ours."""
+    file, _, line = place.rpartition(":")
+
+    def below(node):
+        if isinstance(node, yaml.MappingNode) and node.start_mark.line == int(line) - 1:
+            yield node
+        children = node.value if isinstance(node.value, list) else []
+        for child in children:
+            for part in child if isinstance(child, tuple) else (child,):
+                yield from below(part)
+
+    loader = yaml.SafeLoader((DATA / file).read_text())
+    return loader.construct_object(max(below(loader.get_single_node()), key=lambda node: node.end_mark.line), deep=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "operations"),
+    [
+        ("mul:int8", [("mul", "int8")]),
+        ("add:int4", [("add", "int8"), ("add", "int32")]),
+        ("add:fp16", [("add", "fp16")]),
+    ],
+)
+def test_a_measured_operation_leads_to_the_rows_of_its_file(key, operations):
+    found = price_row(f"technologies/45nm-measured.yaml:{key}")
+    rows = [measured_at(place) for place in found.places]
+    assert [(row["operation"], row["format"]) for row in rows] == operations
+    assert found.unit == "operation"
+    if len(rows) == 1:
+        assert found.price == tuple(rows[0]["energy_pj"].values())
+
+
+def test_an_arrays_price_is_the_sum_of_its_terms_at_the_lines_of_its_mac():
+    key = "technologies/45nm-measured.yaml:{}:ternaryxint8+int32"
+    zeros, all_nonzero, free, load = (
+        price_row(key.format(kind) + shape)
+        for kind, shape in (("mac", ":64x16:zeros"), ("mac", ":32x8"), ("in-mac", ""), ("load", ""))
+    )
+    (place,) = zeros.places
+    written = measured_at(place)
+    share = yaml.safe_load((DATA / place.rpartition(":")[0]).read_text())["zero_share"]
+    names = ("nonzero_pj", "zero_pj", "column_pj", "lane_pj", "cycle_pj")
+    for found, shares in (
+        (zeros, (1 - share, share, 1 / 64, 1 / 16, 1 / 1024)),
+        (all_nonzero, (1, 0, 1 / 32, 1 / 8, 1 / 256)),
+    ):
+        for price_pj, end in zip(found.price, ("low", "nominal", "high"), strict=True):
+            assert price_pj == pytest.approx(
+                sum(part * written[name][end] for name, part in zip(names, shares, strict=True))
+            )
+    assert free.price == (0.0, 0.0, 0.0)
+    assert load.price == tuple(written["load_pj"].values())
+    assert [row.unit for row in (zeros, all_nonzero, free, load)] == ["MAC", "MAC", "operation", "weight"]
+    file, _, line = load.places[0].rpartition(":")
+    assert "load_pj:" in (DATA / file).read_text().splitlines()[int(line) - 1]
+
+
+TPU32 = {  # as written in the file: amount, bits of an access, unit, text on its line
+    "arrays.pes.macs.0.energy_pj": (0.04, 1, "MAC", "energy_pj: 0.04"),
+    "arrays.pes.accumulators.write_pj_per_bit": (0.0013125, 1, "bit", "accumulators:"),
+    "arrays.pes.weight_registers.read_pj_per_bit": (0.011875, 1, "bit", "weight_registers:"),
+    "buffers.shared.read_pj": (416.16, 2048, "bit", "width_bits: 2048"),
+    "buffers.shared.write_pj": (378.4, 2048, "bit", "width_bits: 2048"),
+    "off_chip.write_pj_per_bit": (11.71875, 1, "bit", "off_chip:"),
+}
+
+
+@pytest.mark.parametrize("place", TPU32)
+def test_an_amount_of_a_platform_is_the_one_in_its_file_and_a_buffers_is_shared_by_its_bits(place):
+    amount_pj, bits, unit, text = TPU32[place]
+    found = price_row(f"platforms/tpu32.yaml:{place}")
+    assert found.price == pytest.approx((amount_pj / bits,) * 3, rel=1e-15)
+    assert found.unit == unit
+    assert found.derived == (f"an access over its {bits} bits" if bits > 1 else "")
+    data = yaml.safe_load((DATA / "platforms" / "tpu32.yaml").read_text())
+    assert found.source == data["references"]
+    enclosing = [key for key in data["sources"] if f"{place}.".startswith(f"{key}.")]
+    assert found.where == data["sources"][max(enclosing, key=len)]
+    file, _, line = found.places[0].rpartition(":")
+    assert text in (DATA / file).read_text().splitlines()[int(line) - 1]
+
+
+def test_leakage_is_said_to_be_of_a_cycle_at_its_clock():
+    found = price_row("platforms/ternary-edge.yaml:nodes.7nm.leakage_w@250MHz")
+    assert (found.unit, found.derived) == ("cycle", "nodes.7nm.leakage_w in W, for a cycle at 250 MHz")
 
 
 @pytest.mark.parametrize("platform", sorted(path.stem for path in (DATA / "platforms").glob("*.yaml")))
@@ -162,3 +232,22 @@ def test_a_price_of_a_users_own_file_is_said_to_be_there(bitjoule, key, folder, 
     assert (status, out) == (2, "")
     expected = f"the price at '{place}' in the file or experiment of yours that describes 'mine'"
     assert err == f"show:1: price: 'mine' is not among the {folder} that ship; expected {expected}\n"
+
+
+@pytest.mark.parametrize("name", shipped_experiments("energy"))
+def test_every_price_of_a_sample_of_cases_leads_to_what_was_paid(name):
+    result = run(read_experiment(shipped_experiments("energy")[name], ["plots=[]"]))
+    cases = np.random.default_rng(0).choice(len(result.grid), min(SAMPLE, len(result.grid)), replace=False)
+    table = result.results_of(np.sort(cases))
+    assert len(table) > 0
+    for key, rows in table.groupby("price", observed=True):
+        found = price_row(str(key))
+        for end, price_pj in zip(ENDS, found.price, strict=True):
+            np.testing.assert_allclose(rows["count"] * price_pj, rows[end], rtol=1e-12)
+        assert found.unit
+        assert found.where
+        assert keys(found.source)
+        assert found.places
+        for place in found.places:
+            file, _, line = place.rpartition(":")
+            assert (DATA / file).read_text().splitlines()[int(line) - 1].strip()
