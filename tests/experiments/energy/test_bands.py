@@ -90,6 +90,32 @@ def test_energies_of_any_size_are_summed_by_row_at_the_ends_that_save_least_and_
         assert own["banded_share"] == pytest.approx(of_bitnet[rows[1, chosen] != 13].sum() / of_bitnet.sum())
 
 
+def test_a_baseline_may_be_the_last_of_the_cases(resolved):
+    first, last = (
+        run(resolved(HBM.replace("[fp16, bitnet-b1.58]", order))).bands.set_index("phase")
+        for order in ("[fp16, bitnet-b1.58]", "[bitnet-b1.58, fp16]")
+    )
+    assert set(last["scheme"]) == {"bitnet-b1.58"}
+    columns = ["saving_low_j", "saving_j", "saving_high_j", "banded_share"]
+    np.testing.assert_allclose(last.loc[first.index, columns], first[columns], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("fp16_pj", "flips"),
+    [((1.0, 2.0, 3.0), False), ((0.75, 2.0, 3.0), True), ((0.0, 0.25, 1.0), False), ((0.0, 0.25, 1.25), True)],
+    ids=["at least nothing", "at least a bit less", "at most nothing", "at most a bit more"],
+)
+def test_a_saving_of_nothing_at_the_end_of_a_band_does_not_flip(resolved, fp16_pj, flips):
+    """BitNet takes 1 pJ, which is certain; FP16 about 2 pJ, of one row with a band."""
+    bands = Bands(grid_of(resolved(HBM.replace("new_tokens: 20", "new_tokens: 0"))))
+    ends = [np.array([[end, 0.0], [1.0, 0.0]]) for end in fp16_pj]
+    bands.add(np.array([0, 1]), SimpleNamespace(energies=ends, price_rows=np.array([[7, 7], [8, 8]])))
+    (row,) = bands.table().to_dict("records")
+    found = [1e12 * row[column] for column in ("saving_low_j", "saving_j", "saving_high_j")]
+    assert found == pytest.approx([end - 1.0 for end in fp16_pj])
+    assert row["flips"] == flips
+
+
 @pytest.mark.parametrize(("nominal_w", "saves"), [(0.01, True), (900, False)])
 def test_a_comparison_that_hangs_on_a_band_flips(resolved, nominal_w, saves):
     """A chip that leaks more and computes for less is the better one only while leakage is low.
