@@ -162,6 +162,9 @@ def _amount(key: str, name: str, place: str) -> PriceRow:
     platform = platforms()[name]
     dotted, _, clock = place.partition("@")
     path: KeyPath = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
+    is_price = path[-1] == "leakage_w" if clock else "_pj" in str(path[-1])
+    if not is_price:
+        raise LookupError(place)
     value: Any = platform
     for part in path:
         value = value[part] if isinstance(value, dict | list) else getattr(value, str(part))  # type: ignore[index]

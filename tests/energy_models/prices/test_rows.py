@@ -164,6 +164,14 @@ def test_an_amount_of_a_platform_is_the_one_in_its_file_and_a_buffers_is_shared_
     assert text in (DATA / file).read_text().splitlines()[int(line) - 1]
 
 
+@pytest.mark.parametrize("part", ["weight_registers.write_pj_per_bit", "accumulators.read_pj_per_bit"])
+def test_a_price_is_where_the_source_closest_to_it_says(part):
+    sources_of = yaml.safe_load((DATA / "platforms" / "fp16-hbm.yaml").read_text())["sources"]
+    closest = {"weight_registers.write_pj_per_bit": part, "accumulators.read_pj_per_bit": "accumulators"}[part]
+    found = price_row(f"platforms/fp16-hbm.yaml:arrays.fp16.{part}")
+    assert found.where == sources_of[f"arrays.fp16.{closest}"] != sources_of["arrays.fp16"]
+
+
 def test_leakage_is_said_to_be_of_a_cycle_at_its_clock():
     found = price_row("platforms/ternary-edge.yaml:nodes.7nm.leakage_w@250MHz")
     assert (found.unit, found.derived) == ("cycle", "nodes.7nm.leakage_w in W, for a cycle at 250 MHz")
@@ -193,7 +201,10 @@ def test_leakage_is_at_the_line_of_the_file_that_it_is_written_in(platform):
     [
         "", "x", "operations.csv", "operations.csv:45nm:add", "operations.csv:45nm:add:int9", "memories.csv:sram",
         "memories.csv:45nm:sram:1", "platforms/ternary-edge.yaml:arrays.none", "platforms/tpu32.yaml:none",
-        "platforms/ternary-edge.yaml:nodes.7nm.leakage_w@fast", "technologies/7nm-measured.yaml:mac:none:1x1",
+        "platforms/ternary-edge.yaml:nodes.7nm.leakage_w@fast", "platforms/ternary-edge.yaml:nodes.7nm.leakage_w",
+        "platforms/tpu32.yaml:arrays.pes.lanes", "platforms/tpu32.yaml:nodes.7nm.clock_mhz",
+        "platforms/tpu32.yaml:nodes.7nm.clock_mhz@500MHz", "platforms/tpu32.yaml:buffers.shared.width_bits",
+        "platforms/tpu32.yaml:off_chip.read_pj_per_bit@500MHz", "technologies/7nm-measured.yaml:mac:none:1x1",
     ],
 )  # fmt: skip
 def test_a_key_that_leads_nowhere_is_an_error_that_shows_one(key):
