@@ -14,10 +14,9 @@ from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Floats
 from bitjoule.energy_models.system.system import Evaluated
 from bitjoule.experiments.energy.evaluation import case_columns, tokens_of
 from bitjoule.experiments.energy.grid import Grid
-from bitjoule.experiments.output.columns import PHASES, PJ_PER_J
+from bitjoule.experiments.output.columns import PJ_PER_J
 
 BAND_COLUMNS = ("saving_low_j", "saving_j", "saving_high_j", "flips", "banded_share")
-REQUEST = len(PHASES) - 1
 
 
 class Bands:
