@@ -12,7 +12,7 @@ from bitjoule.reports.figures.panels import legend_below
 from bitjoule.reports.figures.style import MARKERS, Theme, log_ticks, new_figure
 
 ROW_IN, REST_IN, WIDTH_IN = 0.4, 1.9, 10.5
-APART = 0.22  # distance between the pairs' markers, in rows
+APART, SPREAD = 0.22, 0.88  # the most between two pairs' markers, and what all pairs may take, in rows
 HEADERS = ("operation", "format", "{first} (pJ)", "{second} (pJ)", "ratio", "band", "{first} derived from")
 EXPLAINED = (
     "An operator alone gets new operands in each cycle and has no registers. A MAC is one of a full array, its share "
@@ -63,13 +63,14 @@ def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
     """
     operations = _in_order(table)
     pairs = list(dict.fromkeys(zip(table["first"], table["second"], strict=True)))
+    apart = min(APART, SPREAD / len(pairs))
     figure = new_figure(WIDTH_IN, REST_IN + ROW_IN * len(operations))
     axes = figure.subplots()
     axes.axvline(1.0, color=theme.text, linewidth=1, zorder=1.5)
     for i, (first, second) in enumerate(pairs):
         pair_rows = table[(table["first"] == first) & (table["second"] == second)]
         rows = [operations.index(key) for key in zip(pair_rows["operation"], pair_rows["format"], strict=True)]
-        y = np.array(rows) + APART * (i - (len(pairs) - 1) / 2)
+        y = np.array(rows) + apart * (i - (len(pairs) - 1) / 2)
         ratio, low, high = (pair_rows[column].to_numpy(float) for column in ("ratio", "ratio_low", "ratio_high"))
         axes.errorbar(
             ratio, y, xerr=[ratio - low, high - ratio], color=theme.series[i % len(theme.series)], linestyle="none",

@@ -119,7 +119,7 @@ def compared(operations, pairs, ratios=(2.0, 3.0)):
     return pd.DataFrame(rows)
 
 
-@pytest.mark.parametrize("pairs", [1, 2, 3, 4])
+@pytest.mark.parametrize("pairs", [1, 2, 3, 4, 6, 8])
 def test_the_points_of_an_operation_stand_apart_around_its_name(pairs):
     (axes,) = draw_ratios(compared(OPERATIONS, pairs), THEMES[0]).axes
     rows = np.array([drawn[0].get_ydata() for drawn in axes.containers])
