@@ -132,6 +132,18 @@ def test_the_points_of_an_operation_stand_apart_around_its_name(pairs):
     np.testing.assert_allclose(between, between[:1].repeat(pairs - 1, axis=0))
 
 
+def test_pairs_that_share_a_technology_keep_their_own_points():
+    pairs = [("a", "b"), ("a", "c"), ("b", "c"), ("c", "b"), ("b", "a")]
+    tables = []
+    for i, (first, second) in enumerate(pairs):
+        own = compared(OPERATIONS[:4], 1, (1.0 + i, 2.0 + i))
+        tables.append(own.assign(first=first, second=second))
+    (axes,) = draw_ratios(pd.concat(tables), THEMES[0]).axes
+    for drawn, table_of, (first, second) in zip(axes.containers, tables, pairs, strict=True):
+        assert drawn.get_label() == f"{second} / {first}"
+        np.testing.assert_array_equal(drawn[0].get_xdata(), table_of["ratio"])
+
+
 def test_as_many_pairs_as_an_experiment_may_compare_differ_in_marker_and_colour():
     figure = draw_ratios(compared(OPERATIONS, 8), THEMES[0])
     lines = [drawn[0] for drawn in figure.axes[0].containers]
@@ -167,6 +179,7 @@ def test_the_line_of_equality_lies_over_the_grid_and_under_the_points():
         (axes,) = draw_ratios(prices(), THEMES[0]).axes
     (one,) = [line for line in axes.lines if set(line.get_xdata()) == {1.0} and line.get_label().startswith("_")]
     drawn = [part for container in axes.containers for part in container.get_children()]
+    assert one.get_linewidth() > 0
     assert one.get_zorder() < min(part.get_zorder() for part in drawn)
     assert one.get_zorder() > axes.xaxis.get_zorder()  # an axis draws its grid
 

@@ -184,7 +184,7 @@ def test_leakage_is_at_the_line_of_the_file_that_it_is_written_in(platform):
         if "like" not in data:
             pytest.skip("not built at 7 nm")
         written = data["like"]
-    found = price_row(f"platforms/{platform}.yaml:nodes.7nm.leakage_w@250MHz")
+    found = price_row(f"platforms/{platform}.yaml:nodes.7nm.leakage_w@300MHz")
     (place,) = found.places
     file, _, line = place.rpartition(":")
     assert file == f"platforms/{written}.yaml"
@@ -193,7 +193,7 @@ def test_leakage_is_at_the_line_of_the_file_that_it_is_written_in(platform):
     watts = data["nodes"]["7nm"].get("leakage_w", 0.0)
     assert ("leakage_w" in text) == bool(watts)
     nominal_w = watts["nominal"] if isinstance(watts, dict) else watts
-    assert found.price.nominal_pj == pytest.approx(nominal_w / 250e6 * 1e12)
+    assert found.price.nominal_pj == pytest.approx(nominal_w / 300e6 * 1e12)
 
 
 @pytest.mark.parametrize(
