@@ -90,7 +90,7 @@ def test_terms_of_sums_are_priced_by_arrays_and_all_else_by_operators_and_the_ke
     own = [
         [f"technologies/45nm-measured.yaml:{place}" for place in places]
         for places in (
-            ["mac:int8xint8+int32:64x16", "in-mac:int8xint8+int32", "mul:int8", "add:int8"],
+            ["mac:int8xint8+int32/weight_digits:64x16", "in-mac:int8xint8+int32/weight_digits", "mul:int8", "add:int8"],
             ["mul:fp32", "add:fp32", "mul:fp32", "add:fp32"],
         )
     ]

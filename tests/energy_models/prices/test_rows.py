@@ -67,12 +67,12 @@ def test_a_price_on_the_line_through_two_formats_says_so():
     ("key", "derived"),
     [
         (
-            "mac:ternaryxint8+int32:64x16:zeros",
+            "mac:ternaryxint8+int32/carry_save:64x16:zeros",
             "sum of the terms of a full array of 64 lanes x 16 columns with 33.33 % of the weights zero",
         ),
-        ("mac:int8xint8+int32:32x8", "sum of the terms of a full array of 32 lanes x 8 columns"),
-        ("in-mac:int8xint8+int32", "part of the MAC, priced at its multiplication"),
-        ("load:int8xint8+int32", ""),
+        ("mac:int8xint8+int32/weight_digits:32x8", "sum of the terms of a full array of 32 lanes x 8 columns"),
+        ("in-mac:int8xint8+int32/weight_digits", "part of the MAC, priced at its multiplication"),
+        ("load:int8xint8+int32/weight_digits", ""),
         ("add:int4", "int4 has no row: log-log over the width through int8 and int32"),
         ("add:int8", ""),
     ],
@@ -115,7 +115,7 @@ def test_a_measured_operation_leads_to_the_rows_of_its_file(key, operations):
 
 
 def test_an_arrays_price_is_the_sum_of_its_terms_at_the_lines_of_its_mac():
-    key = "technologies/45nm-measured.yaml:{}:ternaryxint8+int32"
+    key = "technologies/45nm-measured.yaml:{}:ternaryxint8+int32/carry_save"
     zeros, all_nonzero, free, load = (
         price_row(key.format(kind) + shape)
         for kind, shape in (("mac", ":64x16:zeros"), ("mac", ":32x8"), ("in-mac", ""), ("load", ""))

@@ -137,12 +137,12 @@ def test_a_node_without_int32_derives_nothing():
 @pytest.mark.parametrize(
     ("operation", "weights", "activations", "place"),
     [
-        ("mul", "int8", "int8", "mac:int8xint8+int32:64x16"),
-        ("add", "int8", "int8", "in-mac:int8xint8+int32"),  # paid with the multiplication
-        ("mul", "fp16", "fp16", "mac:fp16xfp16+fp16:64x16"),
-        ("add", "fp16", "fp16", "in-mac:fp16xfp16+fp16"),
-        ("add", "ternary", "int8", "mac:ternaryxint8+int32:64x16:zeros"),  # additions alone
-        ("add", "binary", "int8", "mac:binaryxint8+int32:64x16"),
+        ("mul", "int8", "int8", "mac:int8xint8+int32/weight_digits:64x16"),
+        ("add", "int8", "int8", "in-mac:int8xint8+int32/weight_digits"),  # paid with the multiplication
+        ("mul", "fp16", "fp16", "mac:fp16xfp16+fp32/fused:64x16"),
+        ("add", "fp16", "fp16", "in-mac:fp16xfp16+fp32/fused"),
+        ("add", "ternary", "int8", "mac:ternaryxint8+int32/carry_save:64x16:zeros"),  # additions alone
+        ("add", "binary", "int8", "mac:binaryxint8+int32/carry_save:64x16"),
         ("add", "fp32", "fp32", "add:fp32"),  # no array
     ],
 )
