@@ -164,7 +164,7 @@ def test_the_largest_array_has_the_shipped_area_leakage_and_period_and_saves_as_
     # Of each energy the fit is off by `worst_fit` at most.
     off_fj = shipped.worst_fit * (few.band_fj[1] + many.band_fj[1])
     assert few.band_fj[1] - many.band_fj[1] == pytest.approx(saved_fj, abs=off_fj)
-    assert saved_fj > 2 * off_fj
+    assert saved_fj > off_fj  # or nothing is told
 
 
 @pytest.mark.slow
