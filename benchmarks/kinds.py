@@ -11,19 +11,10 @@ from multiprocessing import get_context
 import numpy as np
 from tabulate import tabulate
 
-from bitjoule.gates.calibration.calibration import (
-    TERMS,
-    activation_format,
-    charged_fj,
-    counts,
-    fitted_configs,
-    resized,
-    standard_plan,
-    stimuli,
-    weight_format,
-)
+from bitjoule.gates.calibration.calibration import fitted_configs, resized, standard_plan, stimuli
 from bitjoule.gates.calibration.fit import nonnegative_fit, table
 from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
+from bitjoule.gates.calibration.terms import TERMS, activation_format, charged_fj, counts, weight_format
 from bitjoule.gates.constants import constant
 from bitjoule.gates.liberty.libraries import FREEPDK45, find_library
 from bitjoule.rtl.config import AcceleratorConfig

@@ -9,8 +9,8 @@ import pandas as pd
 from bitjoule.energy_models.inputs.errors import InputError, Problem, split_message
 from bitjoule.experiments.names.libraries import LIBERTY
 from bitjoule.experiments.netlists.schema import ArrayDesign, GatesInput, GatesPlot
-from bitjoule.gates.calibration.calibration import activation_format, weight_format
 from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
+from bitjoule.gates.calibration.terms import activation_format, weight_format
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import find_library, fingerprints, node_nm, short_name
 from bitjoule.gates.liberty.requirements import check_library, lacking

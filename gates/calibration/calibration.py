@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.prices.measured import (
@@ -22,6 +21,14 @@ from bitjoule.energy_models.prices.measured import (
 from bitjoule.gates.calibration.fit import Floats, identifiable, nonnegative_fit, relative_errors, table
 from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
 from bitjoule.gates.calibration.operators import measure_operator
+from bitjoule.gates.calibration.terms import (
+    TERMS,
+    activation_format,
+    charged_fj,
+    counts,
+    counts_of,
+    weight_format,
+)
 from bitjoule.gates.constants import constant, constants
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import fingerprints, short_name
@@ -31,9 +38,6 @@ from bitjoule.gates.stimuli.texts import check_operands, parse_operands
 from bitjoule.rtl.config import MAX_BUS_BITS, AcceleratorConfig
 
 STANDARD = Path(__file__).parents[1] / "data" / "standard.yaml"
-# What the accumulators of several tokens add beside those of one: platforms price that store themselves.
-TERMS = (*FEATURES, "stored")
-STORING = "accumulate"  # the part that selects a token's sum
 NEEDED = ("nonzero", "load", "column", "lane")
 PJ_PER_FJ = 1e-3
 DIGITS = 6
@@ -93,28 +97,6 @@ def standard_plan() -> Plan:
     )
 
 
-def weight_format(config: AcceleratorConfig) -> str:
-    """Return the format of a configuration's weights, as schemes name it.
-
-    Parameters
-    ----------
-    config
-        The configuration.
-    """
-    return storages()[config.weight_encoding].holds
-
-
-def activation_format(config: AcceleratorConfig) -> str:
-    """Return the format of a configuration's activations, as schemes name it.
-
-    Parameters
-    ----------
-    config
-        The configuration.
-    """
-    return "fp16" if config.floating_point else f"int{config.activation_bits}"
-
-
 def fitted_configs(config: AcceleratorConfig) -> list[AcceleratorConfig]:
     """Return the arrays that an array's terms are told apart with: other lanes, other columns, weights that stay.
 
@@ -143,32 +125,6 @@ def resized(config: AcceleratorConfig, lanes: int, columns: int, tokens: int) ->
     """
     wide = replace(config, lanes=lanes, columns=columns, tokens=tokens, weight_bus_bits=MAX_BUS_BITS)
     return replace(wide, weight_bus_bits=wide.tile_bits)
-
-
-def counts(measurement: Measurement) -> dict[str, float]:
-    """Return how often each term of an array's energy occurs in a cycle.
-
-    Parameters
-    ----------
-    measurement
-        Of the array.
-    """
-    config = AcceleratorConfig.from_mapping(dict(measurement.config))
-    return _counts(config, measurement.held, measurement.zero_share)
-
-
-def _counts(config: AcceleratorConfig, held: bool, zero_share: float) -> dict[str, float]:
-    macs = float(config.lanes * config.columns)
-    zeros = zero_share if weight_format(config) == "ternary" else 0.0
-    return {
-        "nonzero": macs * (1.0 - zeros),
-        "zero": macs * zeros,
-        "load": macs / (config.tokens if held else 1),
-        "column": config.columns,
-        "lane": config.lanes,
-        "cycle": 1.0,
-        "stored": float(config.columns * config.tokens) if config.tokens > 1 else 0.0,
-    }
 
 
 def stimuli(config: AcceleratorConfig, stimulus: str) -> list[str]:
@@ -202,7 +158,7 @@ def check_sizes(config: AcceleratorConfig) -> None:
         It is too small.
     """
     cases = [(size, share) for size in fitted_configs(config) for share in constants("zero-share")]
-    _check_terms(config, table([_counts(size, size.tokens > 1, share) for size, share in cases], TERMS))
+    _check_terms(config, table([counts_of(size, size.tokens > 1, share) for size, share in cases], TERMS))
 
 
 def _check_terms(config: AcceleratorConfig, features: Floats) -> None:
@@ -212,34 +168,6 @@ def _check_terms(config: AcceleratorConfig, features: Floats) -> None:
             f"arrays up to {config.lanes} lanes x {config.columns} columns cannot separate the energy per "
             f"{', '.join(lost)} from the rest; expected at least 16 lanes and 2 columns"
         )
-
-
-def charged_fj(measurement: Measurement, measurements: Sequence[Measurement]) -> tuple[float, float, float]:
-    """Return the low, nominal and high energy of a cycle that the terms are fitted to.
-
-    Where several tokens' sums are stored, the selection of one of them glitches with the delay of its address, which
-    follows from fanout and not from any number of MACs: up to half as much as all that does not glitch in an array of 8
-    x 8. That is part of the store, which platforms price themselves; so these glitches are those of a single sum.
-
-    Parameters
-    ----------
-    measurement
-        Of an array.
-    measurements
-        Of its kind; among them that of the same size and operands for one token.
-    """
-    low, nominal, high = measurement.band_fj
-    single = {**measurement.config, "tokens": 1}
-    for other in measurements:
-        same = {**other.config, "weight_bus_bits": single["weight_bus_bits"]} == single
-        if measurement.held and same and other.stimulus == measurement.stimulus:
-            more = _glitches_fj(measurement, STORING) - _glitches_fj(other, STORING)
-            return low, nominal - more, high - more
-    return low, nominal, high
-
-
-def _glitches_fj(measurement: Measurement, part: str) -> float:
-    return measurement.parts_fj.get(part, 0.0) - measurement.parts_settled_fj.get(part, 0.0)
 
 
 def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement]) -> MeasuredMac:

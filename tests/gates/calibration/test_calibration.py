@@ -8,21 +8,18 @@ import yaml
 from bitjoule.energy_models.prices.measured import FEATURES, MeasuredMac
 from bitjoule.energy_models.prices.technology import MEASURED_FOLDER, technologies
 from bitjoule.gates.calibration.calibration import (
-    TERMS,
     Plan,
-    activation_format,
     calibrate,
-    counts,
     fitted_configs,
     measured_mac,
     measured_operation,
     resized,
     standard_plan,
     stimuli,
-    weight_format,
 )
 from bitjoule.gates.calibration.fit import nonnegative_fit, table
 from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
+from bitjoule.gates.calibration.terms import TERMS, activation_format, counts, weight_format
 from bitjoule.gates.constants import constant
 from bitjoule.rtl.config import AcceleratorConfig
 from tests.sampling import drawn, sampled, seldom

@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from bitjoule.gates.calibration.calibration import counts, fitted_configs, measured_mac
+from bitjoule.gates.calibration.calibration import fitted_configs, measured_mac
 from bitjoule.gates.calibration.measurement import Measurement
+from bitjoule.gates.calibration.terms import counts
 from bitjoule.rtl.config import AcceleratorConfig
 
 LANES, COLUMNS = 16, 4
