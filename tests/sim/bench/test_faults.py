@@ -6,8 +6,8 @@ import pytest
 
 from bitjoule.rtl.verilog import accelerator_verilog
 from bitjoule.sim.accelerator.configurations import read_configuration
-from bitjoule.sim.bench.cases import directed_cases, random_cases
 from tests.sampling import sampled
+from tests.sim.bench.faulty import failure
 
 pytestmark = pytest.mark.slow
 
@@ -72,21 +72,16 @@ def right():
     return accelerator_verilog(CONFIG)
 
 
-def failure(hardware, simulator, verilog):
-    cases = [*directed_cases(CONFIG), *random_cases(CONFIG, matmuls=50, seed=1)]
-    return hardware(CONFIG, simulator, verilog=verilog).verify(cases).failure
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_bench_finds(fault, hardware, right, fast_build):
     """The bench is the same in both simulators: here in the one that builds faster."""
-    assert failure(hardware, fast_build, with_fault(right, *FAULTS[fault])) is not None
+    assert failure(hardware, CONFIG, fast_build, with_fault(right, *FAULTS[fault])) is not None
 
 
 @pytest.mark.parametrize("fault", sampled(FAULTS, 2, "faults in Verilator"))
 def test_the_bench_finds_in_verilator(fault, hardware, right):
-    assert failure(hardware, "verilator", with_fault(right, *FAULTS[fault])) is not None
+    assert failure(hardware, CONFIG, "verilator", with_fault(right, *FAULTS[fault])) is not None
 
 
 def test_the_bench_finds_nothing_where_nothing_is(hardware, right, fast_build):
-    assert failure(hardware, fast_build, right) is None
+    assert failure(hardware, CONFIG, fast_build, right) is None

@@ -1,15 +1,12 @@
 """Faults put into the fused FP16 column: the bench must find each of them."""
 
-import inspect
-from types import ModuleType
-
 import pytest
 
 from bitjoule.rtl import accelerator
 from bitjoule.rtl.arithmetic import fused_column, fused_product
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import accelerator_verilog
-from bitjoule.sim.bench.cases import directed_cases, random_cases
+from tests.sim.bench.faulty import failure, faulty
 
 pytestmark = pytest.mark.slow
 
@@ -38,10 +35,7 @@ FAULTS = {
 
 def with_fault(monkeypatch, module, there, fault):
     """Return the Verilog of the configuration with a fault in a module's source."""
-    source = inspect.getsource(module)
-    assert source.count(there) == 1, f"{module.__name__} does not hold {there} once"
-    altered = ModuleType(module.__name__)
-    exec(compile(source.replace(there, fault), f"{module.__name__} with a fault", "exec"), altered.__dict__)  # noqa: S102
+    altered = faulty(module, there, fault)
     if module is fused_column:
         monkeypatch.setattr(accelerator, "FusedColumn", altered.FusedColumn)
     else:
@@ -51,15 +45,10 @@ def with_fault(monkeypatch, module, there, fault):
     return accelerator_verilog(CONFIG)
 
 
-def failure(hardware, simulator, verilog):
-    cases = [*directed_cases(CONFIG), *random_cases(CONFIG, matmuls=50, seed=1)]
-    return hardware(CONFIG, simulator, verilog=verilog).verify(cases).failure
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_bench_finds(fault, hardware, fast_build, monkeypatch):
-    assert failure(hardware, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
+    assert failure(hardware, CONFIG, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
 
 
 def test_the_bench_finds_nothing_where_nothing_is(hardware, fast_build):
-    assert failure(hardware, fast_build, accelerator_verilog(CONFIG)) is None
+    assert failure(hardware, CONFIG, fast_build, accelerator_verilog(CONFIG)) is None

@@ -1,15 +1,12 @@
 """Faults put into the look-up tables: the bench must find each of them."""
 
-import inspect
-from types import ModuleType
-
 import pytest
 
 from bitjoule.rtl import operands
 from bitjoule.rtl.arithmetic import dot_product, lookup_table
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import accelerator_verilog
-from bitjoule.sim.bench.cases import directed_cases, random_cases
+from tests.sim.bench.faulty import failure, faulty
 
 pytestmark = pytest.mark.slow
 
@@ -36,24 +33,16 @@ FAULTS = {
 
 def with_fault(monkeypatch, there, fault):
     """Return the Verilog of the configuration with a fault in the look-up tables' source."""
-    source = inspect.getsource(lookup_table)
-    assert source.count(there) == 1, f"lookup_table does not hold {there} once"
-    altered = ModuleType(lookup_table.__name__)
-    exec(compile(source.replace(there, fault), "lookup_table with a fault", "exec"), altered.__dict__)  # noqa: S102
+    altered = faulty(lookup_table, there, fault)
     for user in (operands, dot_product):
         monkeypatch.setattr(user, "lookup_table", altered)
     return accelerator_verilog(CONFIG)
 
 
-def failure(hardware, simulator, verilog):
-    cases = [*directed_cases(CONFIG), *random_cases(CONFIG, matmuls=50, seed=1)]
-    return hardware(CONFIG, simulator, verilog=verilog).verify(cases).failure
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_bench_finds(fault, hardware, fast_build, monkeypatch):
-    assert failure(hardware, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
+    assert failure(hardware, CONFIG, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
 
 
 def test_the_bench_finds_nothing_where_nothing_is(hardware, fast_build):
-    assert failure(hardware, fast_build, accelerator_verilog(CONFIG)) is None
+    assert failure(hardware, CONFIG, fast_build, accelerator_verilog(CONFIG)) is None
