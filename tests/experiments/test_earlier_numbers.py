@@ -1,0 +1,79 @@
+"""With every new key at its old value, earlier numbers come out as before.
+
+The tables in ``earlier`` are those of commit c91180c. `OLD` undoes what became the default after it: whoever changes a
+default, of the code or of a shipped file, adds the key with its old value here, and no table changes.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bitjoule.energy_models.formats.schemes import schemes
+from bitjoule.energy_models.inputs.documents import Document
+from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.experiments.energy.resolve import resolve
+from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.files import open_experiment, overridden
+
+EARLIER = Path(__file__).with_name("earlier")
+# By section, entry ("*" for all) and dotted key below the entry; an experiment's keys are at its root.
+OLD: dict[str, dict[str, dict[str, Any]]] = {
+    "experiment": {"*": {}},
+    "platforms": {"*": {}},
+    "schemes": {"*": {}},
+}
+# What keeps a run short: the smallest and the largest size, and one between.
+RUNS = {
+    "full_model_vs_size": {"models": ["bitnet-125m", "bitnet-6.7b", "bitnet-70b"]},
+    "context_sweep": {"workload.prompt_tokens": [128, 4096, 131072]},
+    "batch_sweep": {"workload.batch": [1, 8, 256]},
+    "full_model_components": {},
+}
+LONG = "full_model_components"  # whose long table is compared too, of two schemes
+LONG_COLUMNS = ["scheme", "phase", "component", "operand", "action", "format", "energy_pj", "energy_low_pj",
+                "energy_high_pj", "price"]  # fmt: skip
+SUM_ERROR = 1e-12  # of bands, which are sums in the order of the columns, and these may grow
+
+
+def with_old(section: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry with its old values."""
+    changes = {**OLD[section].get("*", {}), **OLD[section].get(name, {})}
+    return overridden(Document(name, data, {(): 1}), changes).data
+
+
+def written_out(name: str) -> dict[str, Any]:
+    """Return a shipped experiment in which every scheme and platform is written out with its old values."""
+    data = open_experiment(name, {**RUNS[name], "plots": []}).data
+    shipped = {"platforms": platforms(), "schemes": schemes()}
+
+    def entry(section: str, of_name: str) -> dict[str, Any]:
+        whole = shipped[section][of_name].model_dump(mode="json", exclude_none=True)
+        return {"name": of_name, **with_old(section, of_name, whole)}
+
+    data["schemes"] = [entry("schemes", scheme) for scheme in data["schemes"]]
+    for machines in data["platforms"]:
+        machines["by_scheme"] = {scheme: entry("platforms", at) for scheme, at in machines["by_scheme"].items()}
+    return with_old("experiment", name, data)
+
+
+def tables(name: str) -> dict[str, pd.DataFrame]:
+    """Return the tables of a run."""
+    result = run(resolve(Document(name, written_out(name), {(): 1})))
+    found = {"summary": result.summary, "bands": result.bands}
+    if name == LONG:
+        results = result.results
+        found["results"] = results.loc[results["scheme"].isin(["fp16", "bitnet-b1.58"]), LONG_COLUMNS]
+    return found
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_earlier_numbers_come_out_as_before(name, tmp_path):
+    for table, frame in tables(name).items():
+        frame.to_csv(tmp_path / "now.csv", index=False)
+        text = None if table == "bands" else str  # as text, to the last digit
+        now, before = (
+            pd.read_csv(path, dtype=text) for path in (tmp_path / "now.csv", EARLIER / f"{name}_{table}.csv")
+        )
+        pd.testing.assert_frame_equal(now[before.columns], before, rtol=SUM_ERROR, atol=0)
