@@ -45,6 +45,8 @@ class ModelShape(Strict):
         queries and keys.
     learned_positions
         Rows of a learned position table, 0 for rotary positions.
+    causal
+        Whether a token attends to those before it and itself only, so that machines may skip the other pairs.
     experts, active_experts
         FFNs in a block, and how many of them a token uses.
     family
@@ -73,6 +75,7 @@ class ModelShape(Strict):
     post_norm: bool = False
     qk_norm: bool = False
     learned_positions: int = Field(default=0, ge=0, le=MAX_DIMENSION)
+    causal: bool = True
     experts: Dimension = Field(default=1, le=MAX_DIMENSION)
     active_experts: Dimension = Field(default=1, le=MAX_DIMENSION)
     family: str = ""
@@ -122,7 +125,7 @@ class ModelShape(Strict):
         attention = transformer.attention(
             self.hidden, self.heads, self.kv_heads, self.head_dim, norm=self.norm, qkv_bias=self.qkv_bias,
             output_bias=self.output_bias, sub_norm=self.sub_norm, post_norm=self.post_norm, qk_norm=self.qk_norm,
-            rotary=not self.learned_positions,
+            rotary=not self.learned_positions, causal=self.causal,
         )  # fmt: skip
         ffn = transformer.feed_forward(
             self.hidden, self.ffn, self.activation, gated=self.ffn_gated, norm=self.norm, bias=self.ffn_bias,

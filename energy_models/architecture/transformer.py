@@ -26,9 +26,9 @@ def embedding(hidden: int, vocabulary: int, learned_positions: int = 0) -> Part:
 def attention(
     hidden: int, heads: int, kv_heads: int, head_dim: int, *, norm: str = "rmsnorm", qkv_bias: bool = False,
     output_bias: bool = False, sub_norm: bool = False, post_norm: bool = False, qk_norm: bool = False,
-    rotary: bool = True,
+    rotary: bool = True, causal: bool = True,
 ) -> Part:  # fmt: skip
-    """Return a norm and the causal attention after it.
+    """Return a norm and the attention after it.
 
     Parameters
     ----------
@@ -42,11 +42,16 @@ def attention(
         Further norms: before the output projection, after it, on queries and keys.
     rotary
         Whether positions are rotations of queries and keys.
+    causal
+        Whether a mask hides the tokens after a query's own.
     """
     q, kv, group = heads * head_dim, kv_heads * head_dim, heads // kv_heads
 
+    def queries(at: At) -> Floats:
+        return at.queries if causal else at.rows / at.batch
+
     def per_kv_head(at: At) -> tuple[Floats, Floats]:
-        return at.queries * group, at.repeats * (at.batch * kv_heads)
+        return queries(at) * group, at.repeats * (at.batch * kv_heads)
 
     def scores(at: At) -> MatmulSizes:
         m, times = per_kv_head(at)
@@ -57,7 +62,7 @@ def attention(
         return MatmulSizes(m, at.context, np.full_like(m, head_dim), times)
 
     def pairs(at: At) -> Floats:
-        return at.batch * at.queries * at.repeats * at.context * heads
+        return at.batch * queries(at) * at.repeats * at.context * heads
 
     def whole_rows(at: At) -> Floats:  # 1 where rows are normed or quantised as a whole before the output projection
         return np.maximum(at.quantises, sub_norm)

@@ -36,7 +36,7 @@ from bitjoule.energy_models.system.mapping import Objective
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.quantities import quantities
 from bitjoule.energy_models.system.search import search
-from bitjoule.energy_models.system.workload import RequestWork, Switches, workload
+from bitjoule.energy_models.system.workload import Experts, RequestWork, Switches, workload
 
 BITS_PER_BYTE = 8
 
@@ -110,6 +110,8 @@ class System:
         What mappings are chosen for.
     phases
         What a request consists of.
+    experts
+        How many experts of a mixture have tokens in a step.
     """
 
     def __init__(
@@ -120,9 +122,10 @@ class System:
         platforms: Sequence[Sequence[tuple[str, Platform]]],
         objective: Objective = Objective.ENERGY,
         phases: Sequence[Phase] = PHASES,
+        experts: Experts = Experts.BOUND,
     ) -> None:
         self.models, self.schemes, self.technologies, self.platforms = models, schemes, technologies, platforms
-        self.objective, self.phases = objective, phases
+        self.objective, self.phases, self.experts = objective, phases, experts
         self.layout = Layout(models)
         self._machines: dict[tuple[int, int, int], Machine] = {}
         self._setups: dict[tuple[int, int, int], Setup] = {}
@@ -174,7 +177,8 @@ class System:
         keys = [np.array([self.price_keys[key] for key in setup.keys], dtype=np.int32) for setup in setups]
         machines = [self.machine(s, t, p) for s, t, p in indices]
         layout = self.layout
-        work = workload(layout, cases, all_steps(self.phases, cases), _switches(machines, machine_index))
+        switches = _switches(machines, machine_index)
+        work = workload(layout, cases, all_steps(self.phases, cases), switches, self.experts)
         vector_bits = np.array([machine.vector_bits for machine in machines], dtype=np.float64)[machine_index]
         held_bits = np.repeat((work.live * vector_bits[:, None])[:, :, None], len(layout.kind), axis=2)
         head = self._head  # takes each sequence's last token only

@@ -1,5 +1,6 @@
 """The work of a request: sizes of every matmul, elements of element-wise work, values that must be stored."""
 
+from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,17 @@ from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, S
 from bitjoule.energy_models.prices.functions import functions
 
 WRITTEN = -1  # among an element's mul, add, read and write
+
+
+class Experts(StrEnum):
+    """How many experts of a mixture have tokens in a step of b tokens, each of which uses k of E.
+
+    ``expected``: E (1 - (1 - k / E)^b), the mean of a router that picks any k experts for each token. ``bound``:
+    min(E, k b), which no router exceeds.
+    """
+
+    EXPECTED = "expected"
+    BOUND = "bound"
 
 
 class SlotSizes(NamedTuple):
@@ -93,7 +105,9 @@ class Switches(NamedTuple):
     scale_group: Floats
 
 
-def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> RequestWork:
+def workload(
+    layout: Layout, cases: Cases, steps: Steps, switches: Switches, experts: Experts = Experts.BOUND
+) -> RequestWork:
     """Return the work of cases.
 
     Parameters
@@ -106,6 +120,8 @@ def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> 
         Of their phases, shape (cases, phases).
     switches
         Properties of their schemes and platforms.
+    experts
+        How many experts have tokens.
     """
     points = _points(cases, steps, switches)
     shape = points.rows.shape
@@ -116,7 +132,7 @@ def workload(layout: Layout, cases: Cases, steps: Steps, switches: Switches) -> 
     logits = np.zeros(len(cases.model))
     for model, chosen in layout.groups(cases.model):
         at = At(*(values[chosen] for values in points))
-        _add_linears(sizes, model, chosen, at)
+        _add_linears(sizes, model, chosen, at, experts)
         for slot, product, repeats in model.products:
             m, k, n, times = product.sizes(at)
             for values, size in zip(sizes, (m, k, n, times * repeats), strict=False):
@@ -160,14 +176,33 @@ def _points(cases: Cases, steps: Steps, switches: Switches) -> At:
     )
 
 
-def _add_linears(sizes: SlotSizes, model: LaidOut, chosen: Indices | slice, at: At) -> None:
+def experts_with_tokens(copies: Floats, uses: Floats, tokens: Floats, experts: Experts) -> Floats:
+    """Return the experts that have tokens, and whose weights a step therefore reads.
+
+    Parameters
+    ----------
+    copies, uses
+        Experts, and how many of them a token uses; 1 each where there is one matrix.
+    tokens
+        Of a step; the arrays must broadcast.
+    experts
+        The rule.
+    """
+    pairs = np.maximum(uses * tokens, 1)
+    bound = np.minimum(copies, pairs)
+    if experts is Experts.BOUND:
+        return bound
+    # at least `uses`, at most the bound: a rounding error would leave an expert less than a token
+    return np.clip(copies * (1 - (1 - uses / copies) ** tokens), np.minimum(uses, bound), bound)
+
+
+def _add_linears(sizes: SlotSizes, model: LaidOut, chosen: Indices | slice, at: At, experts: Experts) -> None:
     """Fill in a model's linears: constant matrices, a row for each token or for each output of the model."""
     m = np.where(model.on_outputs, at.outputs[..., None], at.rows[..., None])
     times = at.repeats[..., None] * model.repeats
-    if model.mixes:  # tokens spread evenly over experts; each expert with tokens runs once, for all of them
-        expert_tokens = m * model.uses
-        experts_run = np.maximum(1, np.minimum(model.copies, expert_tokens))
-        m = np.where(model.copies > 1, expert_tokens / experts_run, m)
+    if model.mixes:  # each expert with tokens runs once, for all of them; these have equal shares
+        experts_run = experts_with_tokens(model.copies, model.uses, m, experts)
+        m = np.where(model.copies > 1, m * model.uses / experts_run, m)
         times = times * np.where(model.copies > 1, experts_run, 1.0)
     for values, size in zip(sizes, (m, model.k, model.n, times, model.bias), strict=True):
         if isinstance(chosen, slice):

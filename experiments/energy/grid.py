@@ -17,6 +17,7 @@ from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.mapping import Objective
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.system import System
+from bitjoule.energy_models.system.workload import Experts
 from bitjoule.experiments.energy.resolve import Resolved
 from bitjoule.experiments.energy.schema import Baseline, swept
 
@@ -32,8 +33,8 @@ class Grid:
     ----------
     name
         Of the experiment.
-    accounting, objective
-        How cases are counted, and what mappings are chosen for.
+    accounting, objective, experts
+        How cases are counted, what mappings are chosen for, and how many experts of a mixture have tokens.
     models, schemes, technologies
         By name, in the experiment's order.
     platforms
@@ -49,6 +50,7 @@ class Grid:
     name: str
     accounting: Accounting
     objective: Objective
+    experts: Experts
     models: Mapping[str, ModelShape | Matmul]
     schemes: Mapping[str, Scheme]
     technologies: Mapping[str, Technology]
@@ -96,6 +98,7 @@ class Grid:
             list(self.technologies.values()),
             machines,
             self.objective,
+            experts=self.experts,
         )
 
     def __len__(self) -> int:
@@ -174,6 +177,7 @@ def grid_of(resolved: Resolved) -> Grid:
     if workload is not None:
         sizes = (swept(workload.batch), swept(workload.prompt_tokens), swept(workload.new_tokens))
     return Grid(
-        experiment.name, experiment.accounting, experiment.objective, resolved.models, resolved.schemes,
-        resolved.technologies, resolved.platforms, sizes, experiment.matmuls is not None, experiment.baseline,
+        experiment.name, experiment.accounting, experiment.objective, experiment.experts, resolved.models,
+        resolved.schemes, resolved.technologies, resolved.platforms, sizes, experiment.matmuls is not None,
+        experiment.baseline,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.papers.scaling import laws
 from bitjoule.energy_models.system.mapping import Objective
+from bitjoule.energy_models.system.workload import Experts
 from bitjoule.experiments.energy.plots import SYSTEM_PLOTS, LossPlot, MemoryPlot, Plot, RatioPlot, SweepPlot
 from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.names.entries import (
@@ -155,6 +156,12 @@ class Experiment(ExperimentFile):
     )
     objective: Objective = Field(
         default=Objective.ENERGY, strict=False, description="objective of the mapping search, with `accounting: system`"
+    )
+    experts: Experts = Field(
+        default=Experts.BOUND,
+        strict=False,
+        description="experts of a mixture whose weights a step reads, with `accounting: system`: the mean of a "
+        "uniform router, or the most that its tokens can use",
     )
     workload: RequestSizes | None = Field(
         default=None, description="workload; not with matmuls, which give their tokens as m"

@@ -9,6 +9,13 @@ from types import SimpleNamespace as Of
 from tests.energy_models.recount_matmul import FLOATS, Phase
 
 
+def asked_experts(m, tokens, rule):
+    """Return the experts that the tokens of a step ask: a uniform router's mean, or all they can ask."""
+    most = max(1, min(m.experts, tokens * m.active_experts))
+    mean = m.experts - m.experts * (1 - m.active_experts / m.experts) ** tokens
+    return most if rule == "bound" else min(most, max(m.active_experts, mean))
+
+
 def recount(model, scheme, machine, batch, prompt, new, facts):
     """Return [count, price] by (component, operand, action, format) of each phase, and the bytes that must be held."""
     m, s, bits, width, phases = Of(**model), Of(**scheme), facts["bits"], facts["width"], {}
@@ -25,10 +32,11 @@ def recount(model, scheme, machine, batch, prompt, new, facts):
         at, each, counted = batch * tokens, batch * tokens * steps * m.layers, Phase(machine, s.vector, facts)
         live = at * (2 * d + max(q + 2 * kv, branches))
         peak, away = max(peak, live), live * v > room
-        asked = (prompt + 1) / 2 if machine["skips_masked_pairs"] and phase == "prefill" else tokens
+        masked = machine["skips_masked_pairs"] and m.causal
+        asked = (prompt + 1) / 2 if masked and phase == "prefill" else tokens
         for name, (k, n, bias) in linears.items():
             asking = at * m.active_experts if name.startswith("ffn") else at
-            run = max(1, min(m.experts, asking)) if name.startswith("ffn") else 1  # experts, each for all its tokens
+            run = asked_experts(m, at, facts["experts"]) if name.startswith("ffn") else 1  # each for all its tokens
             times, out = steps * m.layers * run, away and name not in ("k_proj", "v_proj")
             formats = (s.weights, s.weight_storage, s.activations)
             counted.matmul(name, asking / run, k, n, times, *formats, away, out, bias=bias)

@@ -17,10 +17,11 @@ PHASE = np.array([list(dict.fromkeys(c.phase for c in COLUMNS)).index(column.pha
 EDGE = {"fp16": "fp16-edge", "int8": "int8-edge", "bitnet": "ternary-edge", "bitnet-b1.58": "ternary-edge"}
 
 
-def system(model="bitnet-b1.58-700m", scheme="bitnet-b1.58", platform=None, technology="7nm", machine=None):
+def system(model="bitnet-b1.58-700m", scheme="bitnet-b1.58", platform=None, technology="7nm", machine=None, **rules):
     name = platform or EDGE.get(scheme, "ternary-edge")
     shape = presets()[model] if isinstance(model, str) else model
-    return System([shape], [schemes()[scheme]], [technologies()[technology]], [[(name, machine or platforms()[name])]])
+    places = [[(name, machine or platforms()[name])]]
+    return System([shape], [schemes()[scheme]], [technologies()[technology]], places, **rules)
 
 
 def evaluate(found, batch=1, prompt=64, new=8):

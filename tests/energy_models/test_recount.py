@@ -55,7 +55,11 @@ def requests(experiment):
         whole = {**scheme, "vector": scheme.get("rescale", scheme["activations"])}
         priced = Priced(whole, machine, technology, known)
         names = [entry["name"] for entry in (model, scheme, technology, machine)]
-        yield (*names, *map(str, size)), priced, recount(model, whole, machine, *size, priced.facts())
+        yield (
+            (*names, *map(str, size)),
+            priced,
+            recount(model, whole, machine, *size, {**priced.facts(), "experts": experiment["experts"]}),
+        )
 
 
 def run(experiment, folder):
@@ -204,7 +208,8 @@ def shaken(draw, experiment):
         "new_tokens": [draw.randint(0, 3)],
     }
     lists = {"models": [model], "schemes": [scheme], "technologies": [technology], "platforms": [machine]}
-    return {"name": "shaken", "accounting": "system", **lists, "workload": workload}
+    rules = {"experts": draw.choice(["expected", "bound"])}
+    return {"name": "shaken", "accounting": "system", **rules, **lists, "workload": workload}
 
 
 @pytest.mark.parametrize("seed", range(12))

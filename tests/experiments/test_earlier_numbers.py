@@ -20,8 +20,8 @@ from bitjoule.experiments.files import open_experiment, overridden
 EARLIER = Path(__file__).with_name("earlier")
 # By section, entry ("*" for all) and dotted key below the entry; an experiment's keys are at its root.
 OLD: dict[str, dict[str, dict[str, Any]]] = {
-    "experiment": {"*": {}},
-    "platforms": {"*": {}},
+    "experiment": {"*": {"experts": "bound"}},
+    "platforms": {"*": {"skips_masked_pairs": False}},
     "schemes": {"*": {}},
 }
 # What keeps a run short: the smallest and the largest size, and one between.

@@ -5,33 +5,82 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from bitjoule.energy_models.architecture.phases import Cases
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.formats.schemes import schemes
-from bitjoule.energy_models.papers.arithmetic import Matmul
+from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul, count
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import energy_pj
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.search import search
 from bitjoule.energy_models.system.steps import MatmulKind
-from tests.energy_models.requests import EDGE, PHASE, evaluate, picked, resized, system
+from bitjoule.energy_models.system.workload import Experts, experts_with_tokens
+from tests.energy_models.requests import COLUMNS, EDGE, PHASE, evaluate, picked, resized, system
+
+STEP = np.array([column.action for column in COLUMNS])
 
 
+def bound(batch):
+    """Return the most of eight experts that tokens can ask, two each."""
+    return min(8, 2 * batch)
+
+
+def expected(batch):
+    """Return the mean: an expert is asked by none of the tokens with a probability of (6 / 8)^batch."""
+    return 8 * (1 - 0.75**batch)
+
+
+@pytest.mark.parametrize("rule", [bound, expected])
 @pytest.mark.parametrize("platform", ["ternary-edge", "ternary-hbm"])
-def test_a_mixture_reads_each_expert_that_is_asked_once_a_step(platform):
-    """Two of eight experts a token: tokens spread evenly, so four tokens ask all of them."""
+def test_a_mixture_reads_each_expert_that_is_asked_once_a_step(platform, rule):
+    """Mixtral, two of eight experts a token; whoever reads their weights, the products are the tokens'."""
     shape = presets()["mixtral-8x7b"]
-    found = system("mixtral-8x7b", platform=platform)
+    found = system("mixtral-8x7b", platform=platform, experts=Experts(rule.__name__))
     expert = 3 * shape.hidden * shape.ffn * shape.layers * 2
     components = ("ffn_gate", "ffn_up", "ffn_down")
     for batch in (1, 2, 3, 4, 5, 7, 8, 13, 64):
         result = evaluate(found, batch, 1, 1)
         decode = np.where(PHASE == 1, result.counts, 0.0)
         read = picked(decode, component=components, operand="weights", action="off_chip_read")
-        np.testing.assert_allclose(read, expert * min(8, 2 * batch), rtol=1e-12)
+        np.testing.assert_allclose(read, expert * rule(batch), rtol=1e-12)
         products = picked(decode, component=components, operand="partial_sums", action="add")
         sums = 2 * batch * shape.layers * (2 * (shape.hidden - 1) * shape.ffn + (shape.ffn - 1) * shape.hidden)
         np.testing.assert_allclose(products, sums, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("experts", "active"), [(8, 2), (8, 1), (60, 4), (128, 8), (5, 5)])
+def test_expected_experts_are_the_mean_of_a_router_without_preference(experts, active):
+    """A router that picks `active` different experts for each token, drawn many times."""
+    generator, draws = np.random.default_rng(16), 4000
+    for tokens in (1, 2, 4, 8, 33):
+        choices = generator.random((draws, tokens, experts)).argpartition(active - 1, axis=2)[..., :active]
+        asked = np.zeros((draws, experts), dtype=bool)
+        asked[np.arange(draws)[:, None, None], choices] = True
+        mean = experts_with_tokens(np.float64(experts), np.float64(active), np.float64(tokens), Experts.EXPECTED)
+        assert mean == pytest.approx(asked.sum(axis=1).mean(), rel=0.01)
+        assert active <= mean <= experts_with_tokens(experts, active, tokens, Experts.BOUND)
+
+
+def test_the_bound_reads_14_and_46_percent_more_of_mixtral_at_batch_2_and_4():
+    read = {}
+    for rule in Experts:
+        result = evaluate(system("mixtral-8x7b", experts=rule), (1, 2, 4), 1, 1)
+        decode = np.where(PHASE == 1, result.counts, 0.0)
+        read[rule] = picked(decode, component="ffn_down", operand="weights", action="off_chip_read")
+    more = read[Experts.BOUND] / read[Experts.EXPECTED]
+    np.testing.assert_allclose(more, [1, 4 / 3.5, 8 / 5.46875], rtol=1e-12)
+
+
+def test_one_token_at_a_time_asks_its_own_experts_to_the_last_digit():
+    """Less than a token of an expert would be less than a tile."""
+    experts = np.arange(1, 400, dtype=np.float64)
+    for active in (1.0, 2.0, 3.0, 7.0):
+        more = experts[experts >= active]
+        assert (experts_with_tokens(more, np.array(active), np.array(1.0), Experts.EXPECTED) == active).all()
+        for tokens in (2.0, 5.0, 1e6):
+            asked = experts_with_tokens(more, np.array(active), np.array(tokens), Experts.EXPECTED)
+            assert (active * tokens / asked >= 1).all()
 
 
 @pytest.mark.parametrize(("model", "scheme"), [("mixtral-8x7b", "bitnet-b1.58"), ("llama-3-8b", "fp16")])
@@ -101,6 +150,32 @@ def test_masked_pairs_take_half_the_products_and_all_keys_at_least_once():
     assert share == pytest.approx((prompt + 1) / 2 / prompt)
     cached = picked(half.counts, component="kv_cache_write", action="off_chip_write")[0]
     assert picked(half.counts, component="kv_cache_read")[0] >= cached
+
+
+def test_a_model_that_is_not_causal_computes_all_pairs_on_every_machine():
+    machine = platforms()["ternary-edge"].model_copy(update={"skips_masked_pairs": True})
+    shape = presets()["bitnet-b1.58-700m"].model_copy(update={"causal": False})
+    prompt = 301
+    causal, whole = (
+        evaluate(system(model, machine=machine), 3, prompt, 2).counts
+        for model in (presets()["bitnet-b1.58-700m"], shape)
+    )
+    for component, action in (("attention_scores", "mul"), ("softmax", "mul"), ("attention_values", "mul")):
+        prefill = np.where(PHASE == 0, [[1.0]], 0.0)
+        share = picked(causal * prefill, component=component, action=action)
+        share = share / picked(whole * prefill, component=component, action=action)
+        assert share[0] == pytest.approx((prompt + 1) / 2 / prompt)
+    decode = PHASE == 1
+    np.testing.assert_array_equal(causal[:, decode & (STEP != "leak")], whole[:, decode & (STEP != "leak")])
+
+
+@pytest.mark.parametrize("accounting", [Accounting.ARITHMETIC, Accounting.MAC])
+def test_the_papers_accountings_take_the_whole_square_of_every_model(accounting):
+    shape = presets()["bitnet-b1.58-700m"]
+    models = [shape, shape.model_copy(update={"causal": False})]
+    requests = Cases(np.arange(2), np.zeros(2, dtype=int), np.ones(2), np.full(2, 64.0), np.full(2, 3.0))
+    causal, whole = count(models, [schemes()["fp16"]], requests, accounting).count
+    np.testing.assert_array_equal(causal, whole)
 
 
 def test_element_wise_parts_are_never_faster_than_their_buffer():
