@@ -214,7 +214,8 @@ class Machine:
             step = next(s for s in STEPS if (s.operand, s.action) == (operand, action))
             lines[step] = line
 
-        measured = self.technology.mac_of_actions(required.weights, macs.actions or ())
+        actions = array.actions(macs, self.platform.accumulate)
+        measured = self.technology.mac_of_actions(required.weights, actions)
         if measured is not None:
             trits = formats()[required.weights].kind == "ternary"
             zero_share = technology.zero_share if trits else 0.0
@@ -227,7 +228,7 @@ class Machine:
             price = Price(macs.energy_pj, macs.energy_pj, macs.energy_pj)
             key = self.key("arrays", name, "macs", array.macs.index(macs), "energy_pj")
             set_line("weights", "mac", StepPrice(1.0, required.activations, price, key))
-        for text in (macs.actions or ()) if measured is None else ():
+        for text in actions if measured is None else ():
             action, number_format = text.split()
             price = self.operation(action, number_format)
             operand = "weights" if action == "mul" else "partial_sums"

@@ -19,6 +19,8 @@ from bitjoule.energy_models.prices.memories import memories
 
 FOLDER = DATA / "platforms"
 MAX_SIZE = 1 << 40
+WIDE_BITS = 32  # of FP32 and INT32
+Accumulate = Literal["paper", "accumulator"]
 
 
 class Macs(Strict):
@@ -87,6 +89,23 @@ class Array(Strict):
     weight_registers: Registers
     accumulators: Accumulators
     pipeline_cycles: int = Field(default=0, ge=0, le=MAX_SIZE)
+
+    def actions(self, macs: Macs, accumulate: Accumulate) -> tuple[str, ...]:
+        """Return the operations of a MAC; none where it has a price of its own.
+
+        Parameters
+        ----------
+        macs
+            One of the array's.
+        accumulate
+            What a product's addition is: with ``accumulator`` FP32 or INT32, where the accumulators have 32 bits.
+        """
+        written = tuple(macs.actions or ())
+        formats_of = dict(action.split() for action in written)
+        if accumulate == "paper" or "mul" not in formats_of or self.accumulators.bits != WIDE_BITS:
+            return written
+        wide = "fp32" if formats()[formats_of["mul"]].kind == "float" else "int32"
+        return tuple(f"add {wide}" if action.startswith("add ") else action for action in written)
 
     def macs_for(self, weights: str, activations: str) -> Macs | None:
         """Return what a MAC of two formats costs, or none if the array does not compute it.
@@ -168,6 +187,9 @@ class Platform(Strict):
         Clock and leakage at each technology it can be built in.
     skips_masked_pairs
         Whether prefill leaves out the half of attention that the causal mask hides.
+    accumulate
+        What the addition of a product is: ``paper``, as `actions` of its MAC write it; ``accumulator``, FP32 or INT32
+        in arrays that multiply and whose accumulators have 32 bits.
     sources
         Where each value comes from, by dotted key or the beginning of one; ``assumption`` if it is not published.
     references
@@ -181,6 +203,7 @@ class Platform(Strict):
     off_chip: OffChip
     nodes: dict[str, Node] = Field(min_length=1)
     skips_masked_pairs: bool = False
+    accumulate: Accumulate = "paper"
     sources: dict[str, str] = Field(default_factory=dict)
     references: str = ""
 

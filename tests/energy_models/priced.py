@@ -3,6 +3,7 @@
 ENDS = ("low", "nominal", "high")
 WIDTH = {"fp32": 32, "fp16": 16, "bf16": 16, "int8": 8, "int4": 4, "int3": 3, "int2": 2, "ternary": 2, "binary": 1}
 FLOATS = ("fp32", "fp16", "bf16")
+FLOAT_PRODUCTS = tuple(f"mul {form}" for form in FLOATS)
 
 
 def band(amount, factor=1.0):
@@ -56,6 +57,9 @@ class Priced:
                     measured = self.measured(weights, activations) is not None
                     whole = measured or "energy_pj" in mac
                     actions = [f"mac {activations}"] if whole else mac["actions"]
+                    wide = self.machine.get("accumulate") == "accumulator" and array["accumulators"]["bits"] == 32
+                    if wide and len(actions) == 2:
+                        actions = [actions[0], "add fp32" if actions[0] in FLOAT_PRODUCTS else "add int32"]
                     return name, array, [action.split() for action in actions], measured
         raise LookupError(f"{weights} x {activations}")
 

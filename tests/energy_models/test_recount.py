@@ -202,6 +202,8 @@ def shaken(draw, experiment):
         buffer["width_bits"] = draw.randint(1, 200)
     machine["off_chip"]["bandwidth_gb_per_s"] = draw.uniform(0.5, 200)
     machine |= {"vector": {"lanes": draw.randint(1, 40)}, "skips_masked_pairs": draw.random() < 0.5}
+    machine["arrays"]["integers"]["accumulators"]["bits"] = draw.choice([29, 32])
+    machine["accumulate"] = draw.choice(["paper", "accumulator"])
     workload = {
         "batch": [draw.randint(1, 9)],
         "prompt_tokens": [draw.randint(1, 40)],

@@ -54,6 +54,48 @@ def test_adders_need_no_multiplication_and_an_int8_product_is_added_at_its_width
     assert line(machine("int8", "int8-edge"), MatmulKind.LINEAR, "partial_sums", "add").format == "int16"
 
 
+@pytest.mark.parametrize("technology", ["45nm", "7nm"])
+@pytest.mark.parametrize(
+    ("scheme", "platform", "kind", "paper", "accumulator"),
+    [
+        ("fp16", "fp16-edge", MatmulKind.LINEAR, "fp16", "fp32"),
+        ("int8", "int8-edge", MatmulKind.LINEAR, "int16", "int32"),
+        ("int8", "int8-edge", MatmulKind.SCORES, "fp16", "fp32"),
+        ("bitnet-b1.58", "ternary-edge", MatmulKind.SCORES, "fp16", "fp32"),
+        ("bitnet-b1.58", "ternary-edge", MatmulKind.LINEAR, "int8", "int8"),
+    ],
+)
+def test_products_are_added_at_the_width_of_the_accumulators_where_asked(
+    technology, scheme, platform, kind, paper, accumulator
+):
+    """Prices: TPUv4i Table 2, pJ of an addition; an INT16's is theirs, log-log between INT8 and INT32."""
+    table = {"45nm": {"fp16": 0.4, "fp32": 0.9, "int8": 0.03, "int32": 0.1},
+             "7nm": {"fp16": 0.16, "fp32": 0.38, "int8": 0.007, "int32": 0.03}}[technology]  # fmt: skip
+    table["int16"] = math.sqrt(table["int8"] * table["int32"])
+    for rule, name in (("paper", paper), ("accumulator", accumulator)):
+        found = machine(scheme, platform, technology, accumulate=rule)
+        added = line(found, kind, "partial_sums", "add")
+        assert (added.format, added.factor) == (name, 1)
+        assert added.price.nominal_pj == pytest.approx(table[name], rel=1e-6)
+
+
+def test_narrow_accumulators_imply_no_wide_additions():
+    arrays = platforms()["int8-edge"].arrays
+    narrow = arrays["int8"].accumulators.model_copy(update={"bits": 24})
+    changed = {**arrays, "int8": arrays["int8"].model_copy(update={"accumulators": narrow})}
+    found = machine("int8", "int8-edge", accumulate="accumulator", arrays=changed)
+    assert line(found, MatmulKind.LINEAR, "partial_sums", "add").format == "int16"
+
+
+def test_a_measured_mac_of_that_width_is_taken():
+    for rule, sums in (("paper", "fp16"), ("accumulator", "fp32")):
+        found = machine("fp16", "fp16-edge", "7nm-measured", accumulate=rule)
+        array, _ = found.array(MatmulKind.LINEAR)
+        netlist = technologies()["7nm-measured"].mac("fp16", "fp16", sums)
+        price = netlist.price(array.lanes, array.columns, 0.0)
+        assert line(found, MatmulKind.LINEAR, "weights", "mac").price == price
+
+
 @pytest.mark.parametrize(
     ("scheme", "times"), [("bitnet-b1.58", 0), ("bitnet-b1.58-5in8", 4 / 5), ("bitnet-b1.58-3in5", 1 / 3)]
 )
