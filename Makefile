@@ -8,7 +8,7 @@ STORY = full_model_vs_size full_model_measured context_sweep model_size_curve pa
 QUICK = tests/energy_models tests/experiments tests/reports tests/rtl/test_config.py tests/rtl/test_encodings.py \
   tests/rtl/test_packing.py tests/bitjoule/test_wrong_input.py
 
-.PHONY: run test quick slow lint types contracts gallery benchmark mutants mutants-sample clean
+.PHONY: run test quick slow lint types contracts gallery docs-numbers benchmark mutants mutants-sample clean
 
 run: $(VENV)/.rtl
 	$(BIN)/bitjoule run $(STORY)
@@ -45,6 +45,10 @@ gallery: $(VENV)/.dev
 	$(BIN)/bitjoule run $(ONLY) --out build/gallery
 	for name in $(ONLY); do mkdir -p reports/gallery/$$name && cd build/gallery/$$name && \
 	  cp summary.md summary.csv $$(ls published.csv *.png 2>/dev/null) ../../../reports/gallery/$$name && cd ../../.. || exit 1; done
+
+# The numbers of README.md and docs/, from the committed tables; a test fails when one is stale.
+docs-numbers: $(VENV)/.dev
+	$(BIN)/python -m tests.docs.numbers
 
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/sweep.py

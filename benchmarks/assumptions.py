@@ -1,16 +1,18 @@
 """Effect of each assumption of the system accounting on the energy of one request.
 
-Run: ``python benchmarks/assumptions.py`` (seconds). Prints the table of docs/accounting.md: the energy of prefill and
-of decode without an assumption, or with another, relative to the nominal energy.
+Run: ``python benchmarks/assumptions.py [FILE]`` (seconds), then ``make docs-numbers``. Writes assumptions.csv, which
+docs/accounting.md shows: the energy of prefill and of decode without an assumption, or with another, in joules and
+relative to the energy with the defaults.
 """
 
 import re
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tabulate import tabulate
+import pandas as pd
 
 from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.formats.schemes import schemes
@@ -141,8 +143,8 @@ def share(result: Result, components: tuple[str, ...]) -> list[float]:
     return [float(value) for value in (part / total)]
 
 
-def main() -> None:
-    """Measure and print."""
+def main(file: Path) -> None:
+    """Run and write the table."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "experiment.yaml"
         path.write_text(REQUEST)
@@ -178,10 +180,17 @@ def main() -> None:
         ("no traffic of what lies between the linears", share(base, ("spilled_activations",))),
         ("trits five a byte", over(run(packed))),
     ]
-    headers = ["", "FP16 prefill", "FP16 decode", "b1.58 prefill", "b1.58 decode"]
-    print(f"energy: {', '.join(f'{value:.3g} J' for value in nominal)}\n")
-    print(tabulate([[name, *(f"{value:.3f}" for value in values)] for name, values in rows], headers, tablefmt="pipe"))
+    cases = [(scheme, phase) for scheme in ("FP16", "b1.58") for phase in ("prefill", "decode")]
+    table = pd.DataFrame(
+        [
+            (name, *case, value * joule, value)
+            for name, values in [("defaults", [1.0] * len(cases)), *rows]
+            for case, value, joule in zip(cases, values, nominal, strict=True)
+        ],
+        columns=["change", "scheme", "phase", "energy_j", "relative"],
+    )
+    table.to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_suffix(".csv"))
