@@ -11,9 +11,12 @@ key                                            price of
 ``memories.csv:lpddr4``                        a bit of off-chip memory
 ``memories.csv:7nm:sram:131072``               a bit of a bank of so many bytes, between two rows
 ``platforms/P.yaml:arrays.A.accumulators...``  an amount of a platform's own, by its keys; of a buffer, of a bit
+``platforms/P.yaml:nodes.N.accumulators...``    the same at one node, where the platform gives it
 ``platforms/P.yaml:nodes.N.leakage_w@500MHz``  a cycle of leakage at that clock
 =============================================  ========================================================================
 """
+
+STORES = ("weight_registers", "accumulators")
 
 
 def shared_row(key: str, technology: str) -> str:
@@ -33,9 +36,10 @@ def shared_row(key: str, technology: str) -> str:
     if file.startswith("platforms/"):
         section, *names = place.split(".")
         if section == "nodes":
-            return f"leakage:{technology}"
+            store = names[-2] if len(names) > 1 else ""
+            return f"{store if store in STORES else 'leakage'}:{technology}"
         amount = names[1] if section == "arrays" else section
-        return amount if amount in ("weight_registers", "accumulators") else f"{file}:{amount}"
+        return amount if amount in STORES else f"{file}:{amount}"
     if file == "memories.csv":
         _, _, kind = place.rpartition(":")[0].rpartition(":")
         return f"{file}:{kind}:{technology}" if kind else key

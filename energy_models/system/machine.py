@@ -44,14 +44,38 @@ class Machine:
         UnpricedError
             The platform is not built at this technology.
         """
-        for name in (self.technology.name, self.technology.node):
-            if name in self.platform.nodes:
-                return self.platform.nodes[name]
+        name = self._node_name
+        if name is not None:
+            return self.platform.nodes[name]
         nodes = ", ".join(self.platform.nodes)
         raise UnpricedError(
             f"platform {self.name} has no clock at {self.technology.name} (nodes: {nodes})",
             f"one of {nodes}, or a key nodes.{self.technology.node} in the platform's file",
         )
+
+    @cached_property
+    def _node_name(self) -> str | None:
+        names = (self.technology.name, self.technology.node)
+        return next((name for name in names if name in self.platform.nodes), None)
+
+    def register_price(self, array: str, part: str, direction: str) -> tuple[Price, str]:
+        """Return the price of a bit of a register, and its key: the node's where it gives one, or else the array's.
+
+        Parameters
+        ----------
+        array
+            Name of the array.
+        part
+            ``weight_registers`` or ``accumulators``.
+        direction
+            ``read`` or ``write``.
+        """
+        amount = f"{direction}_pj_per_bit"
+        value = getattr(getattr(self.node, part), amount, None)
+        if value is not None:
+            return price_of(value), self.key("nodes", str(self._node_name), part, amount)
+        value = getattr(getattr(self.platform.arrays[array], part), amount)
+        return price_of(value), self.key("arrays", array, part, amount)
 
     @cached_property
     def cycle_pj(self) -> Price:
@@ -246,20 +270,17 @@ class Machine:
                 "unpacking", action, StepPrice(times, number_format, price, technology.price_key(action, number_format))
             )
 
-        registers, sums = array.weight_registers, array.accumulators
+        sums = array.accumulators
         for direction in ("read", "write"):
-            amount = f"{direction}_pj_per_bit"
-            per_bit = price_of(getattr(registers, amount))
+            per_bit, key = self.register_price(name, "weight_registers", direction)
             if per_bit.high_pj and measured is None:
-                key = self.key("arrays", name, "weight_registers", amount)
                 set_line(
                     "weights",
                     f"register_{direction}",
                     StepPrice(width_bits(required.weights), required.weights, per_bit, key),
                 )
-            per_bit = price_of(getattr(sums, amount))
+            per_bit, key = self.register_price(name, "accumulators", direction)
             if per_bit.high_pj:
-                key = self.key("arrays", name, "accumulators", amount)
                 set_line("partial_sums", f"register_{direction}", StepPrice(sums.bits, required.sums, per_bit, key))
         stored = {
             "weights": (required.storage.bits, required.storage_name),

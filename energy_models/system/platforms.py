@@ -165,11 +165,22 @@ class Vector(Strict):
     lanes: int = Field(ge=1, le=MAX_SIZE, description="operations per cycle")
 
 
+class StorePrices(Strict):
+    """Prices of registers at one technology, instead of the arrays'."""
+
+    read_pj_per_bit: Amount | None = None
+    write_pj_per_bit: Amount | None = None
+
+
 class Node(Strict):
     """What depends on the technology."""
 
     clock_mhz: float = Field(ge=1e-3, le=1e6)
     leakage_w: Amount = Field(default=0.0, description="leakage power of the whole chip")
+    weight_registers: StorePrices | None = Field(
+        default=None, description="prices of all arrays' weight registers here"
+    )
+    accumulators: StorePrices | None = Field(default=None, description="prices of all arrays' accumulators here")
 
 
 class Platform(Strict):

@@ -95,7 +95,10 @@ class Priced:
             return band(buffer[action.removeprefix("buffer_") + "_pj"], 1 / buffer["width_bits"]), "buffer"
         if isinstance(tag, tuple) and tag[1] != "load":
             store = {"weights": "weight_registers", "sums": "accumulators"}[tag[1]]
-            return band(self.machine["arrays"][tag[0]][store][action.removeprefix("register_") + "_pj_per_bit"]), store
+            amount = action.removeprefix("register_") + "_pj_per_bit"
+            if amount in self.node.get(store, {}):
+                return band(self.node[store][amount]), f"{store} here"
+            return band(self.machine["arrays"][tag[0]][store][amount]), store
         if isinstance(tag, tuple):
             return band(self.measured(form, self.scheme["activations"])["load_pj"]), "mac"
         if action != "mac":

@@ -21,7 +21,14 @@ EARLIER = Path(__file__).with_name("earlier")
 # By section, entry ("*" for all) and dotted key below the entry; an experiment's keys are at its root.
 OLD: dict[str, dict[str, dict[str, Any]]] = {
     "experiment": {"*": {"experts": "bound"}},
-    "platforms": {"*": {"accumulate": "paper", "skips_masked_pairs": False}},
+    "platforms": {
+        "*": {
+            "accumulate": "paper",
+            "skips_masked_pairs": False,
+            "nodes.7nm.accumulators": None,
+            "nodes.7nm.weight_registers": None,
+        }
+    },
     "schemes": {"*": {}},
 }
 # What keeps a run short: the smallest and the largest size, and one between.

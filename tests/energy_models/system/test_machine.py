@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitjoule.energy_models.formats.schemes import schemes
+from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.accesses import UnpricedError
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import Tiles, replay
-from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.platforms import StorePrices, platforms
 from bitjoule.energy_models.system.search import search
 from bitjoule.energy_models.system.steps import KINDS, STEPS, MatmulKind
 from bitjoule.sim.accelerator.configurations import read_configuration
@@ -126,6 +127,31 @@ def test_a_buffers_price_is_the_tables_at_its_sizes_and_log_log_between(technolo
     assert price_pj(between) == pytest.approx(math.sqrt(anchors[0] * anchors[1]))
     between = sizes[1] * (sizes[2] / sizes[1]) ** 0.25
     assert price_pj(int(between)) == pytest.approx(anchors[1] * (anchors[2] / anchors[1]) ** 0.25, rel=1e-4)
+
+
+def test_a_node_may_price_registers_of_its_own():
+    """What it does not give is the array's; the other node is as it was."""
+    nodes = platforms()["ternary-edge"].nodes
+    own = nodes["7nm"].model_copy(
+        update={"accumulators": StorePrices(read_pj_per_bit=Band(low=0.001, nominal=0.002, high=0.004)),
+                "weight_registers": StorePrices(write_pj_per_bit=0.5)}
+    )  # fmt: skip
+    changed = {"nodes": {**nodes, "7nm": own}}
+    before, after, elsewhere = (
+        machine(technology=node, **keys) for node, keys in (("7nm", {}), ("7nm", changed), ("45nm", changed))
+    )
+    for kind in (MatmulKind.LINEAR, MatmulKind.SCORES):
+        read = line(after, kind, "partial_sums", "register_read")
+        assert read.price == (0.001, 0.002, 0.004)
+        assert read.key == "platforms/ternary-edge.yaml:nodes.7nm.accumulators.read_pj_per_bit"
+        written = line(after, kind, "weights", "register_write")
+        assert written.price == (0.5, 0.5, 0.5)
+        assert written.key == "platforms/ternary-edge.yaml:nodes.7nm.weight_registers.write_pj_per_bit"
+        for action in ("register_read", "register_write"):
+            assert line(elsewhere, kind, "partial_sums", action) == line(before, kind, "partial_sums", action)
+        assert line(after, kind, "partial_sums", "register_write") == line(
+            before, kind, "partial_sums", "register_write"
+        )
 
 
 def test_leakage_of_a_cycle_is_watts_over_the_clock():
