@@ -33,11 +33,16 @@ def resolve(document: "Document") -> "Ready[Resolved]":
     return Ready(resolved.experiment, resolved)
 
 
-def run(ready: "Ready[Resolved]", _: Progress) -> "Outcome[Result]":
+def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
     """Count and price every case."""
     from bitjoule.experiments.energy import runner
+    from bitjoule.experiments.names.buildable import unbuildable
 
     resolved = ready.work
+    machines = {name: machine for by_scheme in resolved.platforms.values() for name, machine in by_scheme.values()}
+    for name, machine in machines.items():
+        for line in unbuildable(machine):
+            progress.warn(f"platform {name}: {line}")
     result = runner.run(resolved)
     tables = {"results": result.results_in_blocks(), "summary": [result.summary]}
     tables |= {name: [table] for name, table in (("memory", result.memory), ("bands", result.bands)) if len(table)}

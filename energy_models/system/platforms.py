@@ -89,6 +89,16 @@ class Array(Strict):
     weight_registers: Registers
     accumulators: Accumulators
     pipeline_cycles: int = Field(default=0, ge=0, le=MAX_SIZE)
+    instances: int = Field(
+        default=1, ge=1, le=1 << 20, description="arrays side by side that have the columns together"
+    )
+
+    @model_validator(mode="after")
+    def _whole_columns(self) -> Self:
+        if self.columns % self.instances:
+            wrong = f"{self.columns} columns in {self.instances} instances"
+            raise wrong_value(wrong, "a divisor of columns", "instances")
+        return self
 
     def actions(self, macs: Macs, accumulate: Accumulate) -> tuple[str, ...]:
         """Return the operations of a MAC; none where it has a price of its own.

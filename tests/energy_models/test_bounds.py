@@ -34,6 +34,7 @@ BOUNDS = [
     (Array, "lanes", 1, SMALL),
     (Array, "columns", 1, SMALL),
     (Array, "pipeline_cycles", 0, SIZE),
+    (Array, "instances", 1, SMALL),
     *((Buffer, key, 1, SIZE) for key in ("size_bytes", "width_bits", "banks")),
     *((Buffer, key, 0, PRICE) for key in ("read_pj", "write_pj")),
     *((OffChip, key, 0, PRICE) for key in ("read_pj_per_bit", "write_pj_per_bit")),
