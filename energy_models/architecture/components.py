@@ -51,6 +51,7 @@ COMPONENTS = (
     Component("spilled_activations", "traffic"),
     Component("lm_head", "matmul", "tables", 1),
     Component("leakage", "time"),
+    Component("static", "time"),
 )
 
 

@@ -13,6 +13,7 @@ key                                            price of
 ``platforms/P.yaml:arrays.A.accumulators...``  an amount of a platform's own, by its keys; of a buffer, of a bit
 ``platforms/P.yaml:nodes.N.accumulators...``    the same at one node, where the platform gives it
 ``platforms/P.yaml:nodes.N.leakage_w@500MHz``  a cycle of leakage at that clock
+``platforms/P.yaml:static.dram.busy@500MHz``   a cycle of a part's static power at that clock
 =============================================  ========================================================================
 """
 
@@ -23,7 +24,7 @@ def shared_row(key: str, technology: str) -> str:
     """Return the row that a price depends on: prices of one row move together within their bands.
 
     All sizes of a memory of one technology are priced from the same rows; the registers and accumulators of all
-    machines, and their leakage at one technology, are based on one assumption each.
+    machines, their leakage at one technology, and the static power of each part are based on one assumption each.
 
     Parameters
     ----------
@@ -38,6 +39,8 @@ def shared_row(key: str, technology: str) -> str:
         if section == "nodes":
             store = names[-2] if len(names) > 1 else ""
             return f"{store if store in STORES else 'leakage'}:{technology}"
+        if section == "static":
+            return f"static:{names[0].partition('@')[0]}"
         amount = names[1] if section == "arrays" else section
         return amount if amount in STORES else f"{file}:{amount}"
     if file == "memories.csv":

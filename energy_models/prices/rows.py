@@ -12,9 +12,10 @@ from bitjoule.energy_models.prices.measured import SOURCE
 from bitjoule.energy_models.prices.memories import MEMORIES_FILE, Memory, memories
 from bitjoule.energy_models.prices.technology import MEASURED_FOLDER, OPERATIONS_FILE, Technology, technologies
 from bitjoule.energy_models.system.accesses import UnpricedError, macro_price, macro_rows
-from bitjoule.energy_models.system.machine import PJ_PER_W_US
 from bitjoule.energy_models.system.platforms import FOLDER as PLATFORMS
 from bitjoule.energy_models.system.platforms import Platform, platforms
+from bitjoule.energy_models.system.static_power import COMPONENT as STATIC
+from bitjoule.energy_models.system.static_power import PJ_PER_W_US
 
 EXPECTED = "a value of the column `price` of a results.csv, e.g. operations.csv:45nm:add:int8"
 
@@ -162,7 +163,7 @@ def _amount(key: str, name: str, place: str) -> PriceRow:
     platform = platforms()[name]
     dotted, _, clock = place.partition("@")
     path: KeyPath = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
-    is_price = path[-1] == "leakage_w" if clock else "_pj" in str(path[-1])
+    is_price = path[-1] == "leakage_w" or path[0] == STATIC if clock else "_pj" in str(path[-1])
     if not is_price:
         raise LookupError(place)
     value: Any = platform

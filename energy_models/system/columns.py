@@ -11,6 +11,8 @@ from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.formats.storage import counted_formats
 from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.static_power import COMPONENT as STATIC
+from bitjoule.energy_models.system.static_power import STATES
 from bitjoule.energy_models.system.steps import ABSENT, KINDS, NOTHING, STEPS, MatmulKind, StepPrice
 
 QUANTITIES = tuple(dict.fromkeys(step.quantity for step in STEPS))
@@ -27,6 +29,7 @@ OTHERS = (
     ("kv_cache_write", "keys_values", "off_chip_write"),
     (QUANTISATION, "activations", "buffer_write"),
     ("leakage", "chip", "leak"),
+    *((STATIC, state.part, state.state) for state in STATES),
 )
 OPERANDS = tuple(
     dict.fromkeys((*(k.operand for k in KINDS), *(s.operand for s in STEPS), *(operand for _, operand, _ in OTHERS)))
@@ -156,6 +159,7 @@ def tables(machine: Machine, layout: Layout) -> Setup:
         access("off_chip_write", scheme.storage_name("kv_cache")),
         access("buffer_write", queries),
         StepPrice(1.0, "", machine.cycle_pj, machine.cycle_key),
+        *machine.static,
     ]
     buffers = list(machine.platform.buffers.values())
     buffer = buffers[machine.buffer("activations")]

@@ -10,12 +10,12 @@ from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.accesses import UnpricedError, buffer_price, off_chip_price
-from bitjoule.energy_models.system.mapping import Fixed, MatmulProblem
+from bitjoule.energy_models.system.mapping import MatmulProblem
+from bitjoule.energy_models.system.mapping_costs import Fixed
 from bitjoule.energy_models.system.platforms import Array, Macs, Node, Platform
+from bitjoule.energy_models.system.static_power import PJ_PER_W_US, over_time, static_lines
 from bitjoule.energy_models.system.steps import ABSENT, NOTHING, STEPS, MatmulKind, Step, StepPrice
 from bitjoule.energy_models.system.templates import Chip, Formats, template
-
-PJ_PER_W_US = 1e6  # a watt for a microsecond is 1e6 pJ
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,12 @@ class Machine:
             return price_of(value), self.key("nodes", str(self._node_name), part, amount)
         value = getattr(getattr(self.platform.arrays[array], part), amount)
         return price_of(value), self.key("arrays", array, part, amount)
+
+    @cached_property
+    def static(self) -> tuple[StepPrice, ...]:
+        """What each of `STATES` costs in a cycle; all absent on a platform without static power."""
+        chip = StepPrice(1.0, "", self.cycle_pj, self.cycle_key)
+        return static_lines(self.platform.static, chip, self.node.clock_mhz, self.key)
 
     @cached_property
     def cycle_pj(self) -> Price:
@@ -368,7 +374,7 @@ class Machine:
         array, _ = self.array(kind)
         chip = Chip(
             array, tuple(self.platform.buffers.values()), self.buffer("weights"), self.buffer("activations"),
-            self.off_chip_bits, self.cycle_pj.nominal_pj,
+            self.off_chip_bits, over_time(self.static, self.cycle_pj),
         )  # fmt: skip
         return template(kind, resident, chip, self.formats(kind), self.lines(kind))
 

@@ -8,12 +8,13 @@ only, so three orders stand for all six. A last, smaller tile runs the loops of 
 makes room here. Weights are loaded ahead, in parallel with computing: the array waits if that path is slower overall.
 """
 
-import math
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bitjoule.energy_models.system.mapping_costs import MappingCosts
 
 Values = NDArray[Any]
 LOOPS = ("m", "k", "n")
@@ -72,66 +73,6 @@ class Place(NamedTuple):
     off_chip: bool
     tiled: bool
     bits: float
-
-
-class MappingCosts(NamedTuple):
-    """Energy of moving one value, and of a cycle, in pJ.
-
-    Parameters
-    ----------
-    weight_fill_pj, weight_load_pj
-        From its source into the registers, unpacked; from off-chip memory into the buffer.
-    activation_read_pj, activation_load_pj
-        From its source to the array; from off-chip memory into the buffer.
-    sum_spill_pj, sum_unload_pj
-        A partial sum out of the accumulators and back; out of the buffer to off-chip memory and back.
-    cycle_pj
-        Leakage of a cycle.
-    fixed_pj
-        What every mapping spends.
-    """
-
-    weight_fill_pj: float
-    weight_load_pj: float
-    activation_read_pj: float
-    activation_load_pj: float
-    sum_spill_pj: float
-    sum_unload_pj: float
-    cycle_pj: float
-    fixed_pj: float
-
-
-class Fixed(NamedTuple):
-    """What every mapping of a matmul spends, in pJ.
-
-    Parameters
-    ----------
-    product_pj, sum_pj
-        For a product, and for an addition.
-    update_pj
-        For an accumulator's update, which adds `terms` products.
-    output_pj
-        For an output, once it is finished.
-    terms
-        Products of an update.
-    """
-
-    product_pj: float
-    sum_pj: float
-    update_pj: float
-    output_pj: float
-    terms: int
-
-    def energy_pj(self, m: float, k: float, n: float) -> float:
-        """Return the fixed energy of a matmul without its biases.
-
-        Parameters
-        ----------
-        m, k, n
-            Tokens, in_features, out_features.
-        """
-        sums_pj = k * self.product_pj + max(k - 1, 0) * self.sum_pj + math.ceil(k / self.terms) * self.update_pj
-        return m * n * (sums_pj + self.output_pj)
 
 
 class MatmulProblem(NamedTuple):
@@ -367,6 +308,7 @@ def energy_pj(problem: MatmulProblem, moved: Traffic) -> Any:
         + moved.activation_loads * costs.activation_load_pj
         + spilled
         + moved.cycles * costs.cycle_pj
+        + (moved.compute_cycles * costs.computing_pj + moved.off_chip_bits * costs.off_chip_bit_pj)
         + costs.fixed_pj
     )
 

@@ -9,13 +9,14 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from bitjoule.energy_models.formats.formats import check_format, formats, width_bits
-from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Amount
+from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Amount, price_of
 from bitjoule.energy_models.inputs.documents import Document, read_document
 from bitjoule.energy_models.inputs.errors import InputError, brief, choices
 from bitjoule.energy_models.inputs.plugins import with_contributed
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.energy_models.prices.memories import memories
+from bitjoule.energy_models.system.static_power import StaticPower
 
 FOLDER = DATA / "platforms"
 MAX_SIZE = 1 << 40
@@ -206,6 +207,8 @@ class Platform(Strict):
         The rest of the machine.
     nodes
         Clock and leakage at each technology it can be built in.
+    static
+        Watts that flow when nothing toggles; without it, the component ``leakage`` counts the nodes' leakage.
     skips_masked_pairs
         Whether prefill leaves out the half of attention that the causal mask hides.
     accumulate
@@ -223,6 +226,7 @@ class Platform(Strict):
     buffers: dict[str, Buffer] = Field(min_length=1)
     off_chip: OffChip
     nodes: dict[str, Node] = Field(min_length=1)
+    static: StaticPower | None = None
     skips_masked_pairs: bool = False
     accumulate: Accumulate = "paper"
     sources: dict[str, str] = Field(default_factory=dict)
@@ -244,10 +248,19 @@ class Platform(Strict):
                 if array.accumulators.bits < macs.term_bits:
                     wrong = f"{array.accumulators.bits} bits cannot hold a term of {macs.term_bits} bits (macs[{i}])"
                     raise wrong_value(wrong, f"at least {macs.term_bits}", "arrays", name, "accumulators", "bits")
+        self._check_static()
         for key in self.sources:
             if not _key_exists(self, key):
                 raise wrong_value("is not a key of this platform", "a key, e.g. off_chip.memory", "sources", key)
         return self
+
+    def _check_static(self) -> None:
+        """Reject a leakage that is given both for the chip and for its parts."""
+        parts = [part for part in ("array", "sram") if getattr(self.static, part, None) is not None]
+        leaking = [name for name, node in self.nodes.items() if price_of(node.leakage_w).high_pj]
+        if parts and leaking:
+            wrong = f"counts the leakage of {' and '.join(parts)} twice: nodes.{leaking[0]}.leakage_w includes it"
+            raise wrong_value(wrong, "one of the two, e.g. `leakage_w: 0`", "static", parts[0])
 
     def _check_tiles(self, name: str, array: Array) -> None:
         """Reject buffers that cannot hold the operands of one step of an array."""

@@ -13,7 +13,7 @@ from bitjoule.energy_models.system.steps import MatmulKind
 
 
 def quantities(array: Array, problem: MatmulProblem, mapping: Mapping) -> Floats:
-    """Return the counts of one matmul, in the order of `QUANTITIES`, and its cycles.
+    """Return the counts of one matmul, in the order of `QUANTITIES`; its cycles, compute cycles and off-chip bits.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def quantities(array: Array, problem: MatmulProblem, mapping: Mapping) -> Floats
         "outputs": outputs,
         "outputs_out": outputs * problem.outputs.off_chip,
     }
-    return np.array([*(by_name[name] for name in QUANTITIES), moved.cycles])
+    return np.array([*(by_name[name] for name in QUANTITIES), moved.cycles, moved.compute_cycles, moved.off_chip_bits])
 
 
 class MatmulEnergy(NamedTuple):

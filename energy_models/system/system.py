@@ -36,9 +36,12 @@ from bitjoule.energy_models.system.mapping import Objective
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.quantities import quantities
 from bitjoule.energy_models.system.search import search
+from bitjoule.energy_models.system.static_power import STATES, state_cycles
+from bitjoule.energy_models.system.steps import ABSENT
 from bitjoule.energy_models.system.workload import Experts, RequestWork, Switches, workload
 
 BITS_PER_BYTE = 8
+TIMES = 3  # of a matmul: its cycles, compute cycles and off-chip bits
 
 
 class Evaluated(NamedTuple):
@@ -47,7 +50,8 @@ class Evaluated(NamedTuple):
     Parameters
     ----------
     counts
-        Operations, bits moved, cycles of leakage; shape (cases, phases x columns), see `System.columns`.
+        Operations, bits moved, cycles of leakage or static power; shape (cases, phases x columns), see
+        `System.columns`.
     formats
         Index into `bitjoule.energy_models.formats.storage.counted_formats` of each count.
     energies
@@ -188,7 +192,7 @@ class System:
         resident = (held_bits <= room[:, None, None]) & models[:, None, None]
         spilled = (work.live * vector_bits[:, None] > room[:, None]) & models[:, None]
 
-        moved, cycles = self._matmuls(work, codes, machine_index, setups, machines, resident, held_bits)
+        moved, times = self._matmuls(work, codes, machine_index, setups, machines, resident, held_bits)
         factors = np.stack([setup.factors for setup in setups])[machine_index]
         matmul_counts = self._by_component(moved[..., STEP_QUANTITY] * factors[:, None])
         part_counts, query_counts = self._elementwise(work, setups, machine_index)
@@ -203,8 +207,13 @@ class System:
         moved_bits = np.maximum(part_counts[..., 2].sum(axis=2), part_counts[..., 3].sum(axis=2) + query_counts)
         moved_bits = moved_bits + other_counts[..., OTHERS.index(("kv_cache_write", "keys_values", "buffer_read"))]
         slowest = np.maximum(np.maximum(operations / lanes, off_chip_bits / bits_per_cycle), moved_bits / width)
-        cycles = np.ceil(cycles + slowest)
-        other_counts = np.concatenate([other_counts, query_counts[..., None], cycles[..., None]], axis=2)
+        cycles = np.ceil(times[0] + slowest)
+        moving = (times[2] + off_chip_bits) / bits_per_cycle
+        leaking = cycles * np.array([machine.platform.static is None for machine in machines])[machine_index][:, None]
+        drawn = np.array([[line is not ABSENT for line in machine.static] for machine in machines])[machine_index]
+        by_kind = np.stack(state_cycles(cycles, times[1], moving), axis=2)
+        static = by_kind[..., [state.cycles for state in STATES]] * drawn[:, None]
+        other_counts = np.concatenate([other_counts, query_counts[..., None], leaking[..., None], static], axis=2)
         size = (len(cases.model), len(self.phases), -1)
         count = np.concatenate(
             [matmul_counts.reshape(size), part_counts.reshape(size), other_counts.reshape(size)], axis=2
@@ -227,7 +236,7 @@ class System:
         self, work: RequestWork, codes: Indices, machine_index: Indices, setups: Sequence[Setup],
         machines: Sequence[Machine], resident: NDArray[np.bool_], held_bits: Floats,
     ) -> tuple[Floats, Floats]:  # fmt: skip
-        """Return the quantities of every matmul, times included, and the cycles of each phase.
+        """Return the quantities of every matmul, times included; cycles, compute cycles and off-chip bits by phase.
 
         Where the activations are `resident`, `held_bits` of the buffer are theirs; the matmul's tiles use the rest.
         """
@@ -246,18 +255,21 @@ class System:
         )  # fmt: skip
         unique, inverse = np.unique(rows, axis=0, return_inverse=True)
         by_code = dict(zip(codes.tolist(), machines, strict=True))
-        mapped = np.empty((len(unique), len(QUANTITIES) + 1))
+        mapped = np.empty((len(unique), len(QUANTITIES) + TIMES))
         for i, row in enumerate(map(tuple, unique.tolist())):
             if row not in self._mapped:
                 self._mapped[row] = self._quantities(by_code[int(row[0])], row)
             mapped[i] = self._mapped[row]
         moved = np.zeros((*present.shape, len(QUANTITIES)))
-        moved[present] = mapped[inverse.reshape(-1), :-1]
+        moved[present] = mapped[inverse.reshape(-1), :-TIMES]
         moved[..., QUANTITIES.index("biases")] = sizes.m * sizes.n * sizes.bias
         moved *= sizes.times[..., None]
-        cycles = np.zeros(present.shape)
-        cycles[present] = mapped[inverse.reshape(-1), -1]
-        return moved, (cycles * sizes.times).sum(axis=2)
+        times = []
+        for column in range(-TIMES, 0):
+            time = np.zeros(present.shape)
+            time[present] = mapped[inverse.reshape(-1), column]
+            times.append((time * sizes.times).sum(axis=2))
+        return moved, np.stack(times)
 
     def _elementwise(self, work: RequestWork, setups: Sequence[Setup], machine_index: Indices) -> tuple[Floats, Floats]:
         """Return operations and bits of the element-wise parts, and the bits of queries written in another format."""
@@ -269,7 +281,7 @@ class System:
         return counts, work.queries_written * query_bits
 
     def _quantities(self, machine: Machine, row: tuple[float, ...]) -> Floats:
-        """Return the quantities of one matmul and its cycles."""
+        """Return the quantities of one matmul, its cycles, compute cycles and off-chip bits."""
         _, index, m, k, n, resident, reserved_bits = row
         kind = self.layout.kinds[int(index)]
         problem = machine.problem(kind, m, k, n, bool(resident), reserved_bits)
@@ -356,7 +368,7 @@ def _switches(machines: Sequence[Machine], machine_index: Indices) -> Switches:
 def _others(
     work: RequestWork, machines: Sequence[Machine], machine_index: Indices, spilled: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
-    """Return the counts of `OTHERS` but its last two, shape (cases, phases, others), and off-chip bits per phase."""
+    """Return the counts of `OTHERS` before the queries', shape (cases, phases, others), and off-chip bits per phase."""
     rows = []
     quantisation = functions()["quantisation"]
     for machine in machines:

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from bitjoule.energy_models.formats.formats import formats, width_bits
 from bitjoule.energy_models.formats.storage import Storage
-from bitjoule.energy_models.system.mapping import ArrayShape, Fixed, MappingCosts, MatmulProblem, Place
+from bitjoule.energy_models.system.mapping import ArrayShape, MatmulProblem, Place
+from bitjoule.energy_models.system.mapping_costs import Fixed, MappingCosts
 from bitjoule.energy_models.system.platforms import Array, Buffer
+from bitjoule.energy_models.system.static_power import OverTime
 from bitjoule.energy_models.system.steps import ABSENT, MatmulKind, Step, StepPrice
 
 
@@ -38,8 +40,8 @@ class Chip(NamedTuple):
         Index of the buffer that holds them, -1 if none does.
     off_chip_bits
         Bits that off-chip memory moves in a cycle.
-    cycle_pj
-        Leakage in a cycle.
+    over_time
+        Leakage or static power.
     """
 
     array: Array
@@ -47,7 +49,7 @@ class Chip(NamedTuple):
     weights_buffer: int
     activations_buffer: int
     off_chip_bits: float
-    cycle_pj: float
+    over_time: OverTime
 
 
 def template(
@@ -95,8 +97,10 @@ def template(
         activation_load_pj=pj("activations", "off_chip_read", "buffer_write"),
         sum_spill_pj=pj("partial_sums", "buffer_write", "buffer_read", "register_read", "register_write"),
         sum_unload_pj=pj("partial_sums", "buffer_read", "buffer_write", "off_chip_read", "off_chip_write"),
-        cycle_pj=chip.cycle_pj,
+        cycle_pj=chip.over_time.cycle_pj,
         fixed_pj=fixed.energy_pj(1, 1, 1),
+        computing_pj=chip.over_time.computing_pj,
+        off_chip_bit_pj=chip.over_time.moving_pj / chip.off_chip_bits,
     )
     load_cycles = array.lanes * array.columns * stored.storage.bits / registers.load_bits_per_cycle
     shape = (array.lanes, array.columns, registers.weights, sums.depth, load_cycles, array.pipeline_cycles)

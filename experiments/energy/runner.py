@@ -39,9 +39,9 @@ def run(resolved: Resolved) -> Result:
     comparison, overhead = compare(resolved.printed, grid, memory)
     models = [(name, model.family, model.parameters) for name, model in resolved.models.items()]
     machines = [
-        (platform, scheme, machine)
+        (platform, scheme, machine, hardware.static is not None)
         for platform, by_scheme in resolved.platforms.items()
-        for scheme, (machine, _) in by_scheme.items()
+        for scheme, (machine, hardware) in by_scheme.items()
     ]
     kinds = [(technology, kind) for technology, mac_kinds in unmeasured(grid).items() for kind in mac_kinds]
     _, schemes, technologies, platforms = map(tuple, grid.names)
@@ -59,7 +59,7 @@ def run(resolved: Resolved) -> Result:
         schemes=schemes,
         technologies=technologies,
         platforms=platforms,
-        machines=pd.DataFrame(machines, columns=["platform", "scheme", "machine"]),
+        machines=pd.DataFrame(machines, columns=["platform", "scheme", "machine", "static"]),
         unmeasured=pd.DataFrame(kinds, columns=["technology", "kind"]),
         summary=summary,
         comparison=comparison,

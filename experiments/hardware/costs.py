@@ -16,7 +16,8 @@ from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import K, M, Mapping, MatmulProblem, Moved, Tiles, Traffic, memory_time
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.quantities import quantities
-from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.static_power import STATES, state_cycles
+from bitjoule.energy_models.system.steps import ABSENT, MatmulKind
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.accelerator.rtl_engine import streams
@@ -30,7 +31,7 @@ class Cost(NamedTuple):
     operand, action, format
         For the long table.
     times
-        Operations, bits moved, or cycles of leakage.
+        Operations, bits moved, or cycles of leakage or static power.
     price, key
         Of one, in pJ; see `bitjoule.energy_models.prices.keys`.
     """
@@ -154,8 +155,18 @@ def matmul_costs(
             number_format = f"int{config.result_bits}" if step.operand == "outputs" else number_format
         if times:
             actions.append(Cost(step.operand, step.action, number_format, times, line.price, line.key))
-    actions.append(Cost("chip", "leak", "", float(machine_cycles), machine.cycle_pj, machine.cycle_key))
+    actions += _over_time(machine, cycles, off_chip_bits, machine_cycles)
     return RunCosts(actions, machine_cycles)
+
+
+def _over_time(machine: Machine, cycles: int, off_chip_bits: float, machine_cycles: int) -> list[Cost]:
+    """Return leakage, or static power, of a matmul that computes for `cycles` of the machine's."""
+    if machine.platform.static is None:
+        return [Cost("chip", "leak", "", float(machine_cycles), machine.cycle_pj, machine.cycle_key)]
+    kinds = state_cycles(machine_cycles, cycles, off_chip_bits / machine.off_chip_bits)
+    drawn = [(state, line) for state, line in zip(STATES, machine.static, strict=True) if line is not ABSENT]
+    costs = [Cost(s.part, s.state, "", float(kinds[s.cycles]), line.price, line.key) for s, line in drawn]
+    return [cost for cost in costs if cost.times]
 
 
 def _moved(

@@ -6,6 +6,8 @@ import pandas as pd
 
 from bitjoule.energy_models.architecture.phases import PREFILL
 from bitjoule.energy_models.inputs.facts import Price
+from bitjoule.energy_models.system.static_power import COMPONENT as STATIC
+from bitjoule.energy_models.system.static_power import STATES
 from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.experiments.hardware.costs import matmul_costs
 from bitjoule.experiments.hardware.resolve import Prepared
@@ -17,6 +19,7 @@ from bitjoule.sim.llm.tokenizer import IdTokenizer
 from bitjoule.sim.llm.trained import shipped_models
 
 BARE = "matmul"
+OF_TIME = {"leak": "leakage"} | dict.fromkeys((state.state for state in STATES), STATIC)  # components, by action
 ENDS = ("energy_low_pj", "energy_pj", "energy_high_pj")  # in a price's order
 
 
@@ -37,8 +40,8 @@ class HardwareResult:
     matmuls
         A row for each layer, matmul and phase.
     results
-        A row for each case, phase, matmul and action; columns `RESULT_COLUMNS`. Leakage is a component of its own.
-        Empty for a model without integer matmuls.
+        A row for each case, phase, matmul and action; columns `RESULT_COLUMNS`. Leakage and static power are
+        components of their own. Empty for a model without integer matmuls.
     summary
         A row for each case and phase, and for both where there are two; columns `SUMMARY_COLUMNS`, without memory and
         ratios.
@@ -82,7 +85,7 @@ def _energies(experiment: RtlExperiment, simulated: Simulated) -> tuple[pd.DataF
         cases.setdefault(model, case)
         cycles[model, call.phase] = cycles.get((model, call.phase), 0) + times * costs.cycles
         for cost in costs.actions:
-            key = (model, call.phase, "leakage" if cost.action == "leak" else component, *cost[:3])
+            key = (model, call.phase, OF_TIME.get(cost.action, component), *cost[:3])
             before = counts[key][0] if key in counts else 0.0
             counts[key] = (before + times * cost.times, cost.price, cost.key)
     names = ("phase", "component", "operand", "action", "format")
@@ -91,7 +94,7 @@ def _energies(experiment: RtlExperiment, simulated: Simulated) -> tuple[pd.DataF
         {**cases[key[0]], **dict(zip(names, key[1:], strict=True)), "count": count,
          **{column: count * end for column, end in zip(ENDS, price, strict=True)}, "price": price_key}
         for key, (count, price, price_key) in sorted(
-            counts.items(), key=lambda item: (order.index((item[0][0], item[0][1])), item[0][2] == "leakage")
+            counts.items(), key=lambda item: (order.index((item[0][0], item[0][1])), item[0][2] in OF_TIME.values())
         )
     ]  # fmt: skip
     results = pd.DataFrame(rows, columns=list(RESULT_COLUMNS))

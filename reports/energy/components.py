@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from bitjoule.energy_models.architecture.components import names as component_names
 from bitjoule.energy_models.architecture.components import of_hue
 from bitjoule.energy_models.papers.arithmetic import Accounting
+from bitjoule.energy_models.system.static_power import STATES
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import ComponentsPlot
 from bitjoule.experiments.output.columns import PJ_PER_J, REQUEST
@@ -20,7 +21,7 @@ from bitjoule.reports.figures.style import Theme, new_figure, shades
 
 FAMILIES = tuple(of_hue(hue) for hue in ("projections", "attention", "ffn"))
 TABLES, CACHE, ELEMENT_WISE = of_hue("tables"), of_hue("cache"), of_hue("element-wise")
-SMALL, SPILLED, IDLE = "element-wise", "spilled_activations", "leakage"
+SMALL, SPILLED, IDLE, STATIC = "element-wise", "spilled_activations", "leakage", "static"
 OPERATIONS = ("mul", "add", "mac")
 STORES = ("registers", "buffers", "off-chip memory")
 STORE_OF = {
@@ -89,7 +90,7 @@ def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
     energy_j = (results["energy_pj"] / PJ_PER_J).groupby([*names, part.rename("part")], sort=False).sum()
     table = energy_j.unstack("part").fillna(0.0)
     table = table[table.columns[table.sum() > 0]]
-    order = (*SYSTEM_ORDER, *STORES, IDLE) if system else component_names("matmul")
+    order = (*SYSTEM_ORDER, *STORES, IDLE, STATIC) if system else component_names("matmul")
     ordered = [name for name in order if name in table.columns]
     others = [name for name in table.columns if name not in ordered]
     if system:
@@ -104,7 +105,8 @@ def _parts(plot: ComponentsPlot, results: pd.DataFrame, system: bool) -> "pd.Ser
         return component.where(~component.isin(ELEMENT_WISE), SMALL) if system else component
     action = results["action"].astype(str)
     operation = action.str.cat(results["format"].astype(str), sep=" ")
-    return operation.where(~action.isin([*STORE_OF, "leak"]), action.map(STORE_OF).fillna(IDLE))
+    part_of = {**STORE_OF, "leak": IDLE, **{state.state: STATIC for state in STATES}}
+    return operation.where(~action.isin([*part_of]), action.map(part_of))
 
 
 def _colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
@@ -121,7 +123,7 @@ def _colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
 
 def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
     blue, orange, green, purple = theme.families
-    hues = {SMALL: theme.small, SPILLED: theme.spilled, IDLE: theme.idle, "matmul": blue[0]}
+    hues = {SMALL: theme.small, SPILLED: theme.spilled, IDLE: theme.idle, STATIC: theme.static, "matmul": blue[0]}
     groups = [*zip(FAMILIES, theme.families, strict=False), (TABLES, purple), (CACHE, theme.cache), (STORES, green)]
     for names, family in groups:
         hues |= dict(zip(names, family, strict=False))

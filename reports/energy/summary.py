@@ -38,6 +38,13 @@ COUNTED = {
 }
 
 
+def _counted(frames: Frames) -> str:
+    """Return what the experiment counts."""
+    static = frames.machines["static"]
+    flows = "leakage" if not static.any() else "static power" if static.all() else "leakage or static power"
+    return COUNTED[frames.accounting].replace("leakage over", f"{flows} over")
+
+
 def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
     """Return the whole summary as Markdown.
 
@@ -48,7 +55,7 @@ def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
     max_rows
         Rows shown of each table; the CSV files hold all.
     """
-    parts = [f"# {frames.name}", frames.description, COUNTED[frames.accounting], workload_line(frames)]
+    parts = [f"# {frames.name}", frames.description, _counted(frames), workload_line(frames)]
     parts += [energy_table(frames, max_rows), unmeasured_line(frames)]
     if frames.accounting is Accounting.SYSTEM:
         parts += [

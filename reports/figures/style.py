@@ -39,9 +39,9 @@ class Theme:
         For lines, in order; after Okabe and Ito's colour-blind safe set, lightened for the dark page.
     families
         Hues for stacked parts, each from dark to light: projections, attention products, FFN, other.
-    cache, small, spilled, idle
+    cache, small, spilled, idle, static
         Hues for what only the system accounting has: KV cache, from dark to light; element-wise parts; activations
-        that do not fit; leakage.
+        that do not fit; leakage; static power.
     """
 
     suffix: str
@@ -54,6 +54,7 @@ class Theme:
     small: str
     spilled: str
     idle: str
+    static: str
 
 
 LIGHT = Theme(
@@ -72,6 +73,7 @@ LIGHT = Theme(
     small="#e3c520",
     spilled="#7a4b2a",
     idle="#8c959f",
+    static="#424a53",
 )
 DARK = Theme(
     suffix="_dark",
@@ -89,6 +91,7 @@ DARK = Theme(
     small="#f0dc6a",
     spilled="#c8976b",
     idle="#6e7681",
+    static="#c9d1d9",
 )
 THEMES = (LIGHT, DARK)
 

@@ -81,6 +81,10 @@ class Priced:
         """Return low, nominal and high of a row's price, and what moves it within its band."""
         if tag == "leakage":
             return band(self.node["leakage_w"], 1e6 / self.node["clock_mhz"]), tag
+        if tag[0] == "static":
+            watts = self.machine["static"][tag[1]]
+            own = watts[tag[2]] if isinstance(watts, dict) and tag[2] in watts else watts
+            return band(own, 1e6 / self.node["clock_mhz"]), f"static {tag[1]}"
         if tag == "off_chip":
             edge = self.machine["off_chip"]
             own = self.data["memories"].get(

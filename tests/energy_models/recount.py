@@ -74,7 +74,7 @@ def recount(model, scheme, machine, batch, prompt, new, facts):
         edge += carried("spilled_activations", "activations", "off_chip_write", s.activations, values * away)
         moved = (max(counted.spent["buffer_read"], counted.spent["buffer_write"]) + cached * v) / facts["width_bits"]
         slowest = max(counted.spent["operations"] / machine["vector"]["lanes"], edge / facts["edge"], moved)
-        counted.put("leakage", "chip", "leak", "", ceil(counted.cycles + slowest), "leakage")
+        counted.pass_time(ceil(counted.cycles + slowest))
         phases[phase] = counted.rows
     experts = {name: m.experts if name.startswith("ffn") else 1 for name in linears}
     stored = m.layers * sum(experts[name] * k * n for name, (k, n, _) in linears.items())

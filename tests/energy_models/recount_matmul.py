@@ -9,10 +9,11 @@ FLOATS, ENDS = ("fp32", "fp16", "bf16"), ("read", "write")
 
 
 class Phase:
-    """[count, price] by (component, operand, action, format), and the cycles of the matmuls."""
+    """[count, price] by (component, operand, action, format), the cycles of the matmuls and those of their arrays."""
 
     def __init__(self, machine, vector, facts):
         self.machine, self.vector, self.facts, self.rows, self.cycles = machine, vector, facts, {}, 0.0
+        self.computing = 0.0
         self.spent = {"operations": 0, "buffer_read": 0, "buffer_write": 0}  # of element-wise parts
 
     def put(self, component, operand, action, form, count, price="vector"):
@@ -66,6 +67,24 @@ class Phase:
             read = {"weights": fetched, "activations": brought + sent * out}
             written = {"weights": fetched, "activations": brought * into + sent}
             busy += [sum(bits_[o] for o in buffer["holds"]) / buffer["width_bits"] for bits_ in (read, written)]
+        self.computing += times * busy[0]
         lanes, columns = min(lanes, k), min(array["columns"], n)  # what fills and drains the array
         ends = bits[store] * lanes * columns + width[takes] * lanes * into + width[v] * columns * out
         self.cycles += times * (max(busy) + load + array["pipeline_cycles"] + ends / edge)
+
+    def pass_time(self, cycles):
+        """Count leakage, or the static power of each part while it works and while it waits."""
+        static = self.machine.get("static")
+        if static is None:
+            self.put("leakage", "chip", "leak", "", cycles, "leakage")
+            return
+        moving = sum(count for (_, _, action, _), (count, _) in self.rows.items() if action.startswith("off_chip"))
+        self.put("static", "chip", "on", "", cycles, "leakage")
+        for part in static:
+            at = ("static", part, "on")
+            if part in ("sram", "host", "board"):
+                self.put(*at, "", cycles, at)
+                continue
+            busy = min(cycles, ceil(self.computing if part == "array" else moving / self.facts["edge"]))
+            for state, count in (("busy", busy), ("idle", cycles - busy)):
+                self.put("static", part, state, "", count, ("static", part, state))

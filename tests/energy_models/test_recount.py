@@ -21,6 +21,7 @@ CASE = ("model", "scheme", "technology", "platform", "batch", "prompt_tokens", "
 ENERGIES = ("energy_low_pj", "energy_pj", "energy_high_pj")
 HELD = ("weights_bytes", "tables_bytes", "kv_cache_bytes", "activations_bytes")
 CLOSE = 1e-9
+TIME = (("leakage", "chip", "leak", ""), ("static", "chip", "on", ""))
 
 
 def data_files():
@@ -87,7 +88,9 @@ def check(experiment, folder):
                 row, at = ours.pop((phase, *key), None), (case, phase, *key)
                 assert row is not None, at
                 assert float(row["count"]) == pytest.approx(count, rel=CLOSE, abs=1), at  # whole numbers in the file
-                cycle = price[2] if source == "leakage" else 0  # cycles are rounded up from a sum of floats
+                cycle = (
+                    price[2] if source.startswith(("leakage", "static")) else 0
+                )  # cycles are rounded up from a sum of floats
                 for name, end in zip(ENERGIES, price, strict=True):
                     assert float(row[name]) == pytest.approx(count * end, rel=CLOSE, abs=cycle), (*at, name)
                 by_source = spent.setdefault((*case, phase), defaultdict(lambda: [0.0, 0.0, 0.0]))
@@ -100,7 +103,7 @@ def check(experiment, folder):
                 for source, ends in spent[*case, phase].items():
                     request[source] = [a + b for a, b in zip(request[source], ends, strict=True)]
         seconds = {
-            phase: rows["leakage", "chip", "leak", ""][0] / priced.node["clock_mhz"] / 1e6
+            phase: next(rows[key][0] for key in TIME if key in rows) / priced.node["clock_mhz"] / 1e6
             for phase, rows in phases.items()
         }
         seconds["request"] = sum(seconds.values())
@@ -201,6 +204,10 @@ def shaken(draw, experiment):
     for buffer in machine["buffers"].values():
         buffer["width_bits"] = draw.randint(1, 200)
     machine["off_chip"]["bandwidth_gb_per_s"] = draw.uniform(0.5, 200)
+    if draw.random() < 0.7:
+        parts = [part for part in ("phy", "dram", "host", "board") if draw.random() < 0.7]
+        machine["static"] = {part: price() for part in parts}
+        machine["static"] |= {part: {"busy": price(), "idle": price()} for part in parts[:1] if part in ("phy", "dram")}
     machine |= {"vector": {"lanes": draw.randint(1, 40)}, "skips_masked_pairs": draw.random() < 0.5}
     machine["arrays"]["integers"]["accumulators"]["bits"] = draw.choice([29, 32])
     machine["accumulate"] = draw.choice(["paper", "accumulator"])
