@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 
+from bitjoule.energy_models.system.regulator import ACTION, OPERAND
 from bitjoule.energy_models.system.static_power import STATES
 from bitjoule.experiments.hardware.run import Simulated
 from bitjoule.experiments.hardware.tables import HardwareResult
@@ -29,6 +30,7 @@ PARTS = {  # by operand and the action's first word
     ("outputs", "off"): "results, off-chip memory",
     ("chip", "leak"): "leakage",
     **{(state.part, state.state): f"static power, {state.part}" for state in STATES},
+    (OPERAND, ACTION): "loss in regulators",
 }
 
 

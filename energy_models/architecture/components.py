@@ -52,6 +52,7 @@ COMPONENTS = (
     Component("lm_head", "matmul", "tables", 1),
     Component("leakage", "time"),
     Component("static", "time"),
+    Component("regulator", "time"),
 )
 
 

@@ -14,6 +14,7 @@ key                                            price of
 ``platforms/P.yaml:nodes.N.accumulators...``    the same at one node, where the platform gives it
 ``platforms/P.yaml:nodes.N.leakage_w@500MHz``  a cycle of leakage at that clock
 ``platforms/P.yaml:static.dram.busy@500MHz``   a cycle of a part's static power at that clock
+``platforms/P.yaml:regulator.efficiency``      what is lost for each pJ behind the regulators
 =============================================  ========================================================================
 """
 
@@ -24,7 +25,8 @@ def shared_row(key: str, technology: str) -> str:
     """Return the row that a price depends on: prices of one row move together within their bands.
 
     All sizes of a memory of one technology are priced from the same rows; the registers and accumulators of all
-    machines, their leakage at one technology, and the static power of each part are based on one assumption each.
+    machines, their leakage at one technology, the static power of each part, and their regulators are based on one
+    assumption each.
 
     Parameters
     ----------
@@ -39,6 +41,8 @@ def shared_row(key: str, technology: str) -> str:
         if section == "nodes":
             store = names[-2] if len(names) > 1 else ""
             return f"{store if store in STORES else 'leakage'}:{technology}"
+        if section == "regulator":
+            return section
         if section == "static":
             return f"static:{names[0].partition('@')[0]}"
         amount = names[1] if section == "arrays" else section

@@ -163,6 +163,8 @@ def _amount(key: str, name: str, place: str) -> PriceRow:
     platform = platforms()[name]
     dotted, _, clock = place.partition("@")
     path: KeyPath = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
+    if path == ("regulator", "efficiency"):
+        return _loss(key, name, platform)
     is_price = path[-1] == "leakage_w" or path[0] == STATIC if clock else "_pj" in str(path[-1])
     if not is_price:
         raise LookupError(place)
@@ -183,6 +185,17 @@ def _amount(key: str, name: str, place: str) -> PriceRow:
     return PriceRow(
         key, price_of(value, factor), unit, platform.references, _source_of(platform, dotted),
         (f"platforms/{origin}.yaml:{line}",), derived,
+    )  # fmt: skip
+
+
+def _loss(key: str, name: str, platform: Platform) -> PriceRow:
+    if platform.regulator is None:
+        raise LookupError(key)
+    path: KeyPath = ("regulator", "efficiency")
+    origin, line = _origin(name, path)
+    return PriceRow(
+        key, platform.regulator.loss, "pJ delivered", platform.references, _source_of(platform, "regulator.efficiency"),
+        (f"platforms/{origin}.yaml:{line}",), "1 / regulator.efficiency - 1",
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.formats.storage import counted_formats
 from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.regulator import ACTION, OPERAND, UNREGULATED
+from bitjoule.energy_models.system.regulator import COMPONENT as LOSS
 from bitjoule.energy_models.system.static_power import COMPONENT as STATIC
 from bitjoule.energy_models.system.static_power import STATES
 from bitjoule.energy_models.system.steps import ABSENT, KINDS, NOTHING, STEPS, MatmulKind, StepPrice
@@ -30,6 +32,7 @@ OTHERS = (
     (QUANTISATION, "activations", "buffer_write"),
     ("leakage", "chip", "leak"),
     *((STATIC, state.part, state.state) for state in STATES),
+    (LOSS, OPERAND, ACTION),
 )
 OPERANDS = tuple(
     dict.fromkeys((*(k.operand for k in KINDS), *(s.operand for s in STEPS), *(operand for _, operand, _ in OTHERS)))
@@ -66,6 +69,20 @@ def columns(layout: Layout, phases: Sequence[str]) -> tuple[CountColumn, ...]:
             result.append(("kv_cache_read" if cached else component, operand_name, step.action))
     result += [(part, "activations", action) for part in layout.elementwise for action in PART_STEPS]
     return tuple(CountColumn(phase, *column) for phase in phases for column in (*result, *OTHERS))
+
+
+def delivered(count: int) -> Floats:
+    """Return 1 for each column of a phase whose energy goes through the regulators, otherwise 0.
+
+    Parameters
+    ----------
+    count
+        Columns of a phase.
+    """
+    through = np.ones(count)
+    for i, (component, operand, _) in enumerate(reversed(OTHERS)):
+        through[-1 - i] = component != LOSS and not (component == STATIC and operand in UNREGULATED)
+    return through
 
 
 class Setup(NamedTuple):
@@ -160,6 +177,7 @@ def tables(machine: Machine, layout: Layout) -> Setup:
         access("buffer_write", queries),
         StepPrice(1.0, "", machine.cycle_pj, machine.cycle_key),
         *machine.static,
+        machine.regulator,
     ]
     buffers = list(machine.platform.buffers.values())
     buffer = buffers[machine.buffer("activations")]

@@ -83,6 +83,12 @@ class Machine:
         chip = StepPrice(1.0, "", self.cycle_pj, self.cycle_key)
         return static_lines(self.platform.static, chip, self.node.clock_mhz, self.key)
 
+    @property
+    def regulator(self) -> StepPrice:
+        """What a pJ that goes through the regulators loses there."""
+        part, key = self.platform.regulator, self.key("regulator", "efficiency")
+        return StepPrice(1.0, "", part.loss, key) if part else ABSENT
+
     @cached_property
     def cycle_pj(self) -> Price:
         """Leakage of the chip in a cycle."""
@@ -236,8 +242,7 @@ class Machine:
     def _lines(self, kind: MatmulKind) -> Mapping[Step, StepPrice]:
         array, macs = self.array(kind)
         required = self.formats(kind)
-        lines = dict.fromkeys(STEPS, ABSENT)
-        technology = self.technology
+        lines, technology = dict.fromkeys(STEPS, ABSENT), self.technology
         name = next(key for key, candidate in self.platform.arrays.items() if candidate is array)
 
         def set_line(operand: str, action: str, line: StepPrice) -> None:

@@ -16,6 +16,7 @@ from bitjoule.energy_models.inputs.plugins import with_contributed
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.energy_models.prices.memories import memories
+from bitjoule.energy_models.system.regulator import Regulator
 from bitjoule.energy_models.system.static_power import StaticPower
 
 FOLDER = DATA / "platforms"
@@ -209,6 +210,8 @@ class Platform(Strict):
         Clock and leakage at each technology it can be built in.
     static
         Watts that flow when nothing toggles; without it, the component ``leakage`` counts the nodes' leakage.
+    regulator
+        Efficiency of the regulators of chip and memory; without it, nothing is lost.
     skips_masked_pairs
         Whether prefill leaves out the half of attention that the causal mask hides.
     accumulate
@@ -227,6 +230,7 @@ class Platform(Strict):
     off_chip: OffChip
     nodes: dict[str, Node] = Field(min_length=1)
     static: StaticPower | None = None
+    regulator: Regulator | None = None
     skips_masked_pairs: bool = False
     accumulate: Accumulate = "paper"
     sources: dict[str, str] = Field(default_factory=dict)

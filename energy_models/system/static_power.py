@@ -21,6 +21,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import Discriminator, Field, Tag
 
+from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.inputs.amounts import Amount, price_of
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.inputs.validation import Strict
@@ -101,6 +102,23 @@ def state_cycles(cycles: Any, computing: Any, moving: Any) -> tuple[Any, ...]:
     """
     busy = [np.minimum(np.ceil(part), cycles) for part in (computing, moving)]
     return cycles, busy[0], cycles - busy[0], busy[1], cycles - busy[1]
+
+
+def static_cycles(
+    lines: Sequence[Sequence[StepPrice]], machine: Indices, cycles: Floats, computing: Floats, moving: Floats
+) -> Floats:
+    """Return the cycles of each of `STATES` that draws power; shape (cases, phases, states).
+
+    Parameters
+    ----------
+    lines, machine
+        Of each machine, from `static_lines`; the machine of each case.
+    cycles, computing, moving
+        As for `state_cycles`, shape (cases, phases).
+    """
+    drawn = np.array([[line is not ABSENT for line in of_machine] for of_machine in lines])[machine]
+    by_kind = np.stack(state_cycles(cycles, computing, moving), axis=2)
+    return np.asarray(by_kind[..., [state.cycles for state in STATES]] * drawn[:, None], dtype=np.float64)
 
 
 def static_lines(

@@ -29,15 +29,16 @@ from bitjoule.energy_models.system.columns import (
     CountColumn,
     Setup,
     columns,
+    delivered,
     tables,
 )
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import Objective
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.quantities import quantities
+from bitjoule.energy_models.system.regulator import price_counts
 from bitjoule.energy_models.system.search import search
-from bitjoule.energy_models.system.static_power import STATES, state_cycles
-from bitjoule.energy_models.system.steps import ABSENT
+from bitjoule.energy_models.system.static_power import static_cycles
 from bitjoule.energy_models.system.workload import Experts, RequestWork, Switches, workload
 
 BITS_PER_BYTE = 8
@@ -62,6 +63,8 @@ class Evaluated(NamedTuple):
         Number of the row that each price depends on, for comparing within the bands.
     latency_s
         Shape (cases, phases).
+    drawn
+        As of `bitjoule.energy_models.system.regulator.price_counts`.
     memory_bytes
         Weights, KV cache at its longest and activations at their peak, shape (cases,) each.
     """
@@ -72,6 +75,7 @@ class Evaluated(NamedTuple):
     price_keys: NDArray[np.int32]
     price_rows: NDArray[np.int32]
     latency_s: Floats
+    drawn: Floats
     memory_bytes: "Bytes"
 
 
@@ -210,16 +214,15 @@ class System:
         cycles = np.ceil(times[0] + slowest)
         moving = (times[2] + off_chip_bits) / bits_per_cycle
         leaking = cycles * np.array([machine.platform.static is None for machine in machines])[machine_index][:, None]
-        drawn = np.array([[line is not ABSENT for line in machine.static] for machine in machines])[machine_index]
-        by_kind = np.stack(state_cycles(cycles, times[1], moving), axis=2)
-        static = by_kind[..., [state.cycles for state in STATES]] * drawn[:, None]
-        other_counts = np.concatenate([other_counts, query_counts[..., None], leaking[..., None], static], axis=2)
+        static = static_cycles([machine.static for machine in machines], machine_index, cycles, times[1], moving)
+        over_time = [query_counts[..., None], leaking[..., None], static, np.zeros((*cycles.shape, 1))]
+        other_counts = np.concatenate([other_counts, *over_time], axis=2)
         size = (len(cases.model), len(self.phases), -1)
         count = np.concatenate(
             [matmul_counts.reshape(size), part_counts.reshape(size), other_counts.reshape(size)], axis=2
         )
         prices = np.stack([setup.prices for setup in setups], axis=1)[:, machine_index]
-        energies = Energies(*((count * end[:, None, :]).reshape(len(count), -1) for end in prices))
+        count, energies, drawn = price_counts(count, prices, delivered(count.shape[2]))
         clock_mhz = np.array([machine.node.clock_mhz for machine in machines])[machine_index]
         repeats = (1, len(self.phases))
         return Evaluated(
@@ -229,6 +232,7 @@ class System:
             np.tile(np.stack(keys)[machine_index], repeats),
             np.tile(np.stack(rows)[machine_index], repeats),
             cycles / clock_mhz[:, None] / 1e6,
+            drawn,
             self._bytes(cases, work, machines, machine_index, vector_bits),
         )
 

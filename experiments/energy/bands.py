@@ -1,7 +1,8 @@
 """Whether a comparison holds for all prices within their bands.
 
 Baseline and case share the rows that price them, so a price changes on both sides of a comparison. The bounds of the
-saving are sums over rows, each at the end of its band where the sum is least, or greatest.
+saving are sums over rows, each at the end of its band where the sum is least, or greatest. What regulators lose is in
+proportion to these energies: the sums are taken at each end of the regulators' band.
 """
 
 from typing import Any
@@ -16,6 +17,7 @@ from bitjoule.experiments.energy.evaluation import case_columns, tokens_of
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import PJ_PER_J
 
+ENDS = 3  # low, nominal, high
 BAND_COLUMNS = ("saving_low_j", "saving_j", "saving_high_j", "flips", "banded_share")
 
 
@@ -30,8 +32,10 @@ class Bands:
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
-        self.certain: Floats = np.zeros((len(grid), len(PHASE_NAMES)))
-        self.uncertain: dict[int, Floats] = {}  # by row: (ends, cases, phases)
+        machines = [hardware for by_scheme in grid.platforms.values() for _, hardware in by_scheme.values()]
+        self.levels = ENDS if any(machine.regulator for machine in machines) else 1  # of the regulators' efficiency
+        self.certain: Floats = np.zeros((self.levels, len(grid), len(PHASE_NAMES)))
+        self.uncertain: dict[int, Floats] = {}  # by row: (levels, ends, cases, phases)
 
     def add(self, cases: NDArray[np.integer[Any]], evaluated: Evaluated) -> None:
         """Add evaluated cases.
@@ -46,12 +50,15 @@ class Bands:
         low, nominal, high = (end.reshape(len(cases), len(PHASE_NAMES), -1) for end in evaluated.energies)
         keys = evaluated.price_rows.reshape(nominal.shape)
         banded = low != high
-        self.certain[cases] = np.where(banded, 0.0, nominal).sum(axis=2)
-        for key in np.unique(keys[banded]).tolist():
-            of_row = banded & (keys == key)
-            table = self.uncertain.setdefault(key, np.zeros((3, *self.certain.shape)))
-            for end, values in enumerate((low, nominal, high)):
-                table[end, cases] = np.where(of_row, values, 0.0).sum(axis=2)
+        for level in range(self.levels):
+            drawn = evaluated.drawn[level][:, None] if self.levels > 1 else 1.0
+            self.certain[level, cases] = np.where(banded, 0.0, nominal * drawn).sum(axis=2)
+            for key in np.unique(keys[banded]).tolist():
+                of_row = banded & (keys == key)
+                empty = np.zeros((self.levels, ENDS, *self.certain.shape[1:]))
+                table = self.uncertain.setdefault(key, empty)
+                for end, values in enumerate((low, nominal, high)):
+                    table[level, end, cases] = np.where(of_row, values * drawn, 0.0).sum(axis=2)
 
     def table(self) -> pd.DataFrame:
         """Return a row for each case and phase that is compared with another case.
@@ -61,7 +68,8 @@ class Bands:
         DataFrame
             The case's columns; ``saving_j`` is the baseline's energy less this one's, at nominal prices, the least and
             the most that the bands allow; ``flips`` tells whether its sign depends on them; ``banded_share`` is the
-            share of this case's energy whose price has a band at all. Empty without a baseline.
+            share of this case's energy whose price has a band at all, losses of regulators with what they are in
+            proportion to. Empty without a baseline.
         """
         baseline = self.grid.baseline()
         cases = np.arange(len(self.grid))
@@ -73,18 +81,19 @@ class Bands:
 
         certain = saved(self.certain)
         ends = [saved(table) for table in self.uncertain.values()]
-        least = certain + sum((np.min(end, axis=0) for end in ends), np.zeros_like(certain))
-        most = certain + sum((np.max(end, axis=0) for end in ends), np.zeros_like(certain))
-        nominal = certain + sum((end[1] for end in ends), np.zeros_like(certain))
+        zeros = np.zeros_like(certain)
+        least = (certain + sum((np.min(end, axis=1) for end in ends), zeros)).min(axis=0)
+        most = (certain + sum((np.max(end, axis=1) for end in ends), zeros)).max(axis=0)
+        nominal = (certain + sum((end[:, 1] for end in ends), zeros))[self.levels // 2]
         happened = (tokens_of(self.grid, cases) > 0) & (reference != cases)[:, None]
         case, phase = np.nonzero(happened)
         columns = case_columns(self.grid, case, phase.astype(np.int8))
         for name, values in zip(BAND_COLUMNS, (least, nominal, most), strict=False):
             columns[name] = values[case, phase] / PJ_PER_J
         columns["flips"] = ((least < 0) & (most > 0))[case, phase]
-        banded = sum((table[1] for table in self.uncertain.values()), np.zeros_like(self.certain))
-        energies = [
-            np.concatenate([energy, energy.sum(axis=1, keepdims=True)], axis=1) for energy in (banded, self.certain)
-        ]
+        middle = self.levels // 2
+        banded = sum((table[middle, 1] for table in self.uncertain.values()), np.zeros_like(self.certain[0]))
+        parts = (banded, self.certain[middle])
+        energies = [np.concatenate([energy, energy.sum(axis=1, keepdims=True)], axis=1) for energy in parts]
         columns["banded_share"] = energies[0][case, phase] / (energies[0] + energies[1])[case, phase]
         return pd.DataFrame(columns)

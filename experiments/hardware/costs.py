@@ -16,6 +16,7 @@ from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import K, M, Mapping, MatmulProblem, Moved, Tiles, Traffic, memory_time
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.quantities import quantities
+from bitjoule.energy_models.system.regulator import ACTION, OPERAND, UNREGULATED
 from bitjoule.energy_models.system.static_power import STATES, state_cycles
 from bitjoule.energy_models.system.steps import ABSENT, MatmulKind
 from bitjoule.rtl.config import AcceleratorConfig
@@ -156,6 +157,10 @@ def matmul_costs(
         if times:
             actions.append(Cost(step.operand, step.action, number_format, times, line.price, line.key))
     actions += _over_time(machine, cycles, off_chip_bits, machine_cycles)
+    if machine.regulator is not ABSENT:
+        through = [cost for cost in actions if cost.operand not in UNREGULATED]
+        delivered_pj = float(round(sum(cost.times * cost.price.nominal_pj for cost in through)))
+        actions.append(Cost(OPERAND, ACTION, "", delivered_pj, machine.regulator.price, machine.regulator.key))
     return RunCosts(actions, machine_cycles)
 
 

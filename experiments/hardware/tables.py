@@ -6,6 +6,8 @@ import pandas as pd
 
 from bitjoule.energy_models.architecture.phases import PREFILL
 from bitjoule.energy_models.inputs.facts import Price
+from bitjoule.energy_models.system.regulator import ACTION
+from bitjoule.energy_models.system.regulator import COMPONENT as LOSS
 from bitjoule.energy_models.system.static_power import COMPONENT as STATIC
 from bitjoule.energy_models.system.static_power import STATES
 from bitjoule.energy_models.system.steps import MatmulKind
@@ -19,7 +21,8 @@ from bitjoule.sim.llm.tokenizer import IdTokenizer
 from bitjoule.sim.llm.trained import shipped_models
 
 BARE = "matmul"
-OF_TIME = {"leak": "leakage"} | dict.fromkeys((state.state for state in STATES), STATIC)  # components, by action
+# Components of their own, by action; of the loss, low and high are those of what is delivered at nominal prices.
+OF_TIME = {"leak": "leakage", ACTION: LOSS, **dict.fromkeys((state.state for state in STATES), STATIC)}
 ENDS = ("energy_low_pj", "energy_pj", "energy_high_pj")  # in a price's order
 
 

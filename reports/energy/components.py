@@ -21,7 +21,9 @@ from bitjoule.reports.figures.style import Theme, new_figure, shades
 
 FAMILIES = tuple(of_hue(hue) for hue in ("projections", "attention", "ffn"))
 TABLES, CACHE, ELEMENT_WISE = of_hue("tables"), of_hue("cache"), of_hue("element-wise")
-SMALL, SPILLED, IDLE, STATIC = "element-wise", "spilled_activations", "leakage", "static"
+SMALL, SPILLED, IDLE, STATIC, LOSS = (
+    "element-wise", "spilled_activations", "leakage", "static", "regulator",
+)  # fmt: skip
 OPERATIONS = ("mul", "add", "mac")
 STORES = ("registers", "buffers", "off-chip memory")
 STORE_OF = {
@@ -90,7 +92,7 @@ def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
     energy_j = (results["energy_pj"] / PJ_PER_J).groupby([*names, part.rename("part")], sort=False).sum()
     table = energy_j.unstack("part").fillna(0.0)
     table = table[table.columns[table.sum() > 0]]
-    order = (*SYSTEM_ORDER, *STORES, IDLE, STATIC) if system else component_names("matmul")
+    order = (*SYSTEM_ORDER, *STORES, IDLE, STATIC, LOSS) if system else component_names("matmul")
     ordered = [name for name in order if name in table.columns]
     others = [name for name in table.columns if name not in ordered]
     if system:
@@ -105,7 +107,7 @@ def _parts(plot: ComponentsPlot, results: pd.DataFrame, system: bool) -> "pd.Ser
         return component.where(~component.isin(ELEMENT_WISE), SMALL) if system else component
     action = results["action"].astype(str)
     operation = action.str.cat(results["format"].astype(str), sep=" ")
-    part_of = {**STORE_OF, "leak": IDLE, **{state.state: STATIC for state in STATES}}
+    part_of = {**STORE_OF, "leak": IDLE, "loss": LOSS, **{state.state: STATIC for state in STATES}}
     return operation.where(~action.isin([*part_of]), action.map(part_of))
 
 
@@ -123,7 +125,14 @@ def _colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
 
 def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
     blue, orange, green, purple = theme.families
-    hues = {SMALL: theme.small, SPILLED: theme.spilled, IDLE: theme.idle, STATIC: theme.static, "matmul": blue[0]}
+    hues = {
+        SMALL: theme.small,
+        SPILLED: theme.spilled,
+        IDLE: theme.idle,
+        STATIC: theme.static,
+        LOSS: theme.loss,
+        "matmul": blue[0],
+    }
     groups = [*zip(FAMILIES, theme.families, strict=False), (TABLES, purple), (CACHE, theme.cache), (STORES, green)]
     for names, family in groups:
         hues |= dict(zip(names, family, strict=False))

@@ -63,7 +63,7 @@ def dark_colors() -> dict[str, str]:
 def _colors(theme: Theme) -> list[str]:
     """Return every colour of a theme, in an order that is the same for all."""
     plain = [theme.background, theme.text, theme.grid, *theme.series]
-    plain += [theme.small, theme.spilled, theme.idle, theme.static]
+    plain += [theme.small, theme.spilled, theme.idle, theme.static, theme.loss]
     families = [color for family in (*theme.families, theme.cache) for color in family]
     between = [color for family in theme.families for count in range(1, MOST_SHADES) for color in shades(family, count)]
     return [to_hex(color) for color in (*plain, *families, *between)]

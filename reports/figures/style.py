@@ -39,9 +39,9 @@ class Theme:
         For lines, in order; after Okabe and Ito's colour-blind safe set, lightened for the dark page.
     families
         Hues for stacked parts, each from dark to light: projections, attention products, FFN, other.
-    cache, small, spilled, idle, static
+    cache, small, spilled, idle, static, loss
         Hues for what only the system accounting has: KV cache, from dark to light; element-wise parts; activations
-        that do not fit; leakage; static power.
+        that do not fit; leakage; static power; regulators.
     """
 
     suffix: str
@@ -55,6 +55,7 @@ class Theme:
     spilled: str
     idle: str
     static: str
+    loss: str
 
 
 LIGHT = Theme(
@@ -74,6 +75,7 @@ LIGHT = Theme(
     spilled="#7a4b2a",
     idle="#8c959f",
     static="#424a53",
+    loss="#d0d7de",
 )
 DARK = Theme(
     suffix="_dark",
@@ -92,6 +94,7 @@ DARK = Theme(
     spilled="#c8976b",
     idle="#6e7681",
     static="#c9d1d9",
+    loss="#484f58",
 )
 THEMES = (LIGHT, DARK)
 

@@ -77,6 +77,12 @@ class Priced:
             found.append(("mul", vector, 1.0))
         return found
 
+    def loss(self):
+        """Return what regulators lose of each unit, low, nominal and high."""
+        if "regulator" not in self.machine:
+            return (0.0, 0.0, 0.0)
+        return tuple(1 / end - 1 for end in reversed(band(self.machine["regulator"]["efficiency"])))
+
     def price(self, action, form, tag):
         """Return low, nominal and high of a row's price, and what moves it within its band."""
         if tag == "leakage":

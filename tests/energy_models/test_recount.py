@@ -21,6 +21,8 @@ CASE = ("model", "scheme", "technology", "platform", "batch", "prompt_tokens", "
 ENERGIES = ("energy_low_pj", "energy_pj", "energy_high_pj")
 HELD = ("weights_bytes", "tables_bytes", "kv_cache_bytes", "activations_bytes")
 CLOSE = 1e-9
+UNREGULATED = ("static host", "static board")
+LOST = ("regulator", "delivered", "loss", "")
 TIME = (("leakage", "chip", "leak", ""), ("static", "chip", "on", ""))
 
 
@@ -72,6 +74,11 @@ def run(experiment, folder):
     return folder / experiment["name"]
 
 
+def drawn(spent, end, loss):
+    """Return joules from the supply at an end of each price's band, where regulators lose a share."""
+    return [joules[end] * (1 + loss * (source not in UNREGULATED)) for (source, _), joules in spent.items()]
+
+
 def check(experiment, folder):
     """Compare every row of results.csv, summary.csv, memory.csv and bands.csv with the recount."""
     results, summaries = table(folder / "results.csv"), table(folder / "summary.csv")
@@ -83,6 +90,7 @@ def check(experiment, folder):
             for row in results.pop(case)
         }
         for phase, rows in phases.items():
+            delivered = [0.0, 0.0, 0.0]
             for key, (count, tag) in rows.items():
                 price, source = priced.price(*key[2:], tag)
                 row, at = ours.pop((phase, *key), None), (case, phase, *key)
@@ -96,6 +104,12 @@ def check(experiment, folder):
                 by_source = spent.setdefault((*case, phase), defaultdict(lambda: [0.0, 0.0, 0.0]))
                 for i, end in enumerate(price):
                     by_source[source, price[0] != price[2]][i] += count * end / 1e12
+                    delivered[i] += count * end * (source not in UNREGULATED)
+            if any(priced.loss()):
+                row = ours.pop((phase, *LOST))
+                assert float(row["count"]) == pytest.approx(delivered[1], rel=1e-6)
+                for name, end, loss in zip(ENERGIES, delivered, priced.loss(), strict=True):
+                    assert float(row[name]) == pytest.approx(end * loss, rel=1e-6), (case, phase, name)
         assert not ours, (case, list(ours))
         if len(phases) == 2:
             request = spent[*case, "request"] = defaultdict(lambda: [0.0, 0.0, 0.0])
@@ -112,7 +126,7 @@ def check(experiment, folder):
         summary = {row["phase"]: row for row in summaries.pop(case)}
         assert set(summary) == {*phases, *(("request",) if len(phases) == 2 else ())}
         for phase, row in summary.items():
-            low, nominal, high = (sum(ends) for ends in zip(*spent[*case, phase].values(), strict=True))
+            low, nominal, high = (sum(drawn(spent[*case, phase], end, loss)) for end, loss in enumerate(priced.loss()))
             expected = {"energy_low_j": low, "energy_j": nominal, "energy_high_j": high, "parameters": parameters}
             expected |= {"energy_per_token_j": nominal / tokens[phase], "tokens_per_s": tokens[phase] / seconds[phase]}
             expected |= {"latency_s": seconds[phase], "memory_bytes": sum(held)}
@@ -144,26 +158,33 @@ def test_ratios_and_bands_are_those_of_prices_that_move_for_both_sides_at_once(u
     experiment, folder, spent = uneven
     summaries, bands = table(folder / "summary.csv"), table(folder / "bands.csv")
     flips = set()
+    loss_of = {machine["name"]: Priced(experiment["schemes"][0], machine, experiment["technologies"][0], None).loss()
+               for machine in experiment["platforms"]}  # fmt: skip
     for (*case, phase), mine in spent.items():
         base = spent[case[0], experiment["baseline"]["scheme"], *case[2:], phase]
-        totals = [sum(ends[1] for ends in joules.values()) for joules in (base, mine)]
+        losses = loss_of[case[3]]
+        totals = [sum(drawn(joules, 1, losses[1])) for joules in (base, mine)]
         row = next(row for row in summaries[tuple(case)] if row["phase"] == phase)
         assert float(row["ratio_to_baseline"]) == pytest.approx(totals[0] / totals[1], rel=1e-6)
         if base is mine:
             continue
         row = next(row for row in bands[tuple(case)] if row["phase"] == phase)
-        saved = defaultdict(lambda: [0.0, 0.0, 0.0])
-        for sign, joules in ((1, base), (-1, mine)):
-            for (source, _), ends in joules.items():
-                saved[source] = [a + sign * b for a, b in zip(saved[source], ends, strict=True)]
-        least, most = (sum(end(ends) for ends in saved.values()) for end in (min, max))
-        nominal = sum(ends[1] for ends in saved.values())
+        levels = []
+        for loss in losses:  # the regulators' efficiency moves for both sides, too
+            saved = defaultdict(lambda: [0.0, 0.0, 0.0])
+            for sign, joules in ((1, base), (-1, mine)):
+                for (source, _), ends in joules.items():
+                    factor = sign * (1 + loss * (source not in UNREGULATED))
+                    saved[source] = [a + factor * b for a, b in zip(saved[source], ends, strict=True)]
+            levels.append(saved)
+        least, most = (end(sum(end(ends) for ends in saved.values()) for saved in levels) for end in (min, max))
+        nominal = sum(ends[1] for ends in levels[1].values())
         near = max(totals) * CLOSE
         assert float(row["saving_low_j"]) == pytest.approx(least, rel=1e-6, abs=near), (case, phase)
         assert float(row["saving_j"]) == pytest.approx(nominal, rel=1e-6, abs=near), (case, phase)
         assert float(row["saving_high_j"]) == pytest.approx(most, rel=1e-6, abs=near), (case, phase)
         assert row["flips"] == str(least < 0 < most)
-        banded = sum(ends[1] for (_, moves), ends in mine.items() if moves)
+        banded = sum(drawn({key: ends for key, ends in mine.items() if key[1]}, 1, losses[1]))
         assert float(row["banded_share"]) == pytest.approx(banded / totals[1], rel=1e-6)
         flips.add((least < 0, nominal < 0, most < 0))
     assert {(True, False, False), (True, True, False), (True, True, True), (False, False, False)} <= flips
@@ -208,6 +229,8 @@ def shaken(draw, experiment):
         parts = [part for part in ("phy", "dram", "host", "board") if draw.random() < 0.7]
         machine["static"] = {part: price() for part in parts}
         machine["static"] |= {part: {"busy": price(), "idle": price()} for part in parts[:1] if part in ("phy", "dram")}
+    if draw.random() < 0.7:
+        machine["regulator"] = {"efficiency": dict(zip(("low", "nominal", "high"), (0.7, 0.8, 1.0), strict=True))}
     machine |= {"vector": {"lanes": draw.randint(1, 40)}, "skips_masked_pairs": draw.random() < 0.5}
     machine["arrays"]["integers"]["accumulators"]["bits"] = draw.choice([29, 32])
     machine["accumulate"] = draw.choice(["paper", "accumulator"])

@@ -10,6 +10,7 @@ from bitjoule.energy_models.prices import rows
 from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.energy_models.system.mapping import Objective
 from bitjoule.energy_models.system.platforms import platforms, read_platform
+from bitjoule.energy_models.system.regulator import Regulator
 from bitjoule.energy_models.system.static_power import StaticPower
 from bitjoule.energy_models.system.system import System
 from tests.energy_models.requests import EDGE, evaluate, picked, system
@@ -122,6 +123,7 @@ def test_a_comparison_moves_a_part_alike_on_all_machines():
         )
     ]
     assert [shared_row(key, "7nm") for key in found] == ["static:host", "static:host", "static:dram", "static:dram"]
+    assert {shared_row(f"platforms/{name}.yaml:regulator.efficiency", "7nm") for name in "ab"} == {"regulator"}
 
 
 def written(folder, text):
@@ -165,3 +167,32 @@ def test_wrong_static_power_is_refused_with_its_line(tmp_path, text, message):
     with pytest.raises(InputError) as refused:
         read_platform(written(tmp_path, text))
     assert str(refused.value).splitlines()[0].endswith(message)
+
+
+def test_regulators_lose_their_share_of_all_but_host_and_board():
+    machine = with_static(dram=0.035, host=0.3, board=0.2)
+    efficiency = {"low": 0.8, "nominal": 0.875, "high": 0.9}
+    regulated = machine.model_copy(update={"regulator": Regulator(efficiency=efficiency)})
+    without, found = (joules(evaluate(system(machine=hardware))) for hardware in (machine, regulated))
+    metered = joules(evaluate(system(machine=machine)), operand=("host", "board"))
+    shares = np.array([1 / 0.9 - 1, 1 / 0.875 - 1, 1 / 0.8 - 1])[:, None]
+    np.testing.assert_allclose(found - without, shares * (without - metered), rtol=1e-9)
+    lost = joules(evaluate(system(machine=regulated)), component="regulator")
+    np.testing.assert_allclose(lost, found - without, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("efficiency", "wrong"), [("0", "0"), ("{low: 0.5, nominal: 0.9, high: 1.1}", "1.1")])
+def test_an_efficiency_is_above_nothing_and_at_most_one(tmp_path, efficiency, wrong):
+    with pytest.raises(InputError) as refused:
+        read_platform(written(tmp_path, f"regulator: {{efficiency: {efficiency}}}"))
+    expected = f"2: regulator.efficiency: got {wrong}; expected above 0, and at most 1"
+    assert str(refused.value).endswith(expected)
+
+
+def test_the_price_of_a_loss_leads_to_the_efficiency(tmp_path, monkeypatch):
+    mine = read_platform(written(tmp_path, "regulator: {efficiency: {low: 0.8, nominal: 0.875, high: 0.9}}"))
+    monkeypatch.setattr(rows, "platforms", lambda: {"mine": mine})
+    monkeypatch.setattr(rows, "PLATFORMS", tmp_path)
+    found = rows.price_row("platforms/mine.yaml:regulator.efficiency")
+    assert tuple(found.price) == pytest.approx((1 / 0.9 - 1, 1 / 0.875 - 1, 0.25))
+    assert (found.unit, found.places) == ("pJ delivered", ("platforms/mine.yaml:2",))
