@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from itertools import permutations
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -122,6 +123,27 @@ def check_format(name: str, *at: str | int) -> None:
     """
     if name not in formats():
         raise wrong_value(*unknown_name("format", name, formats()), *at)
+
+
+def factors(operands: str) -> tuple[str, str]:
+    """Return the formats of the two factors of a product.
+
+    Parameters
+    ----------
+    operands
+        A format, which both have; or weights and activations, e.g. ``int4xint8``.
+    """
+    if operands not in mixed_products():  # a format's own name may contain an x
+        return operands, operands
+    weights, _, activations = operands.partition("x")
+    return weights, activations
+
+
+@cache
+def mixed_products() -> tuple[str, ...]:
+    """Return the names of products of two integer formats, weights first, e.g. ``int4xint8``."""
+    integers = [name for name, number_format in formats().items() if number_format.kind == "integer"]
+    return tuple(f"{weights}x{activations}" for weights, activations in permutations(integers, 2))
 
 
 def computed(number_format: NumberFormat) -> bool:

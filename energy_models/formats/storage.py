@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from bitjoule.energy_models.formats.formats import formats, width_bits
+from bitjoule.energy_models.formats.formats import formats, mixed_products, width_bits
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
@@ -77,8 +77,8 @@ def storages() -> dict[str, Storage]:
 
 @cache
 def counted_formats() -> tuple[str, ...]:
-    """Return the formats that the long table counts in: every number format, every packing, and none (cycles)."""
-    return (*dict.fromkeys((*formats(), *storages())), "")
+    """Return what the long table counts in: number formats, packings, mixed products, and none (cycles)."""
+    return (*dict.fromkeys((*formats(), *storages())), "", *mixed_products())
 
 
 @cache

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bitjoule.energy_models.formats.formats import formats
+from bitjoule.energy_models.formats.formats import factors, formats
 from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.documents import Document, KeyPath, read_document
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
@@ -87,21 +87,28 @@ def price_row(key: str) -> PriceRow:
 def _operation(key: str, name: str, operation: str, number_format: str) -> PriceRow:
     technology = technologies()[name]
     direct = technology.rows.get((operation, number_format))
-    rows = [direct] if direct else [technology.rows[operation, bound] for bound in _price_bounds(number_format)]
-    derived = "" if direct else _derived(number_format)
+    bounds = [number_format] if direct else _price_bounds(operation, number_format, technology)
+    rows = [technology.rows[operation, bound] for bound in bounds]
+    derived = "" if direct else _derived(number_format, bounds)
     return PriceRow(
         key, technology.price(operation, number_format), "operation", _joined(row.source for row in rows),
         _joined(row.where for row in rows), tuple(f"{OPERATIONS_FILE.name}:{row.line}" for row in rows), derived,
     )  # fmt: skip
 
 
-def _price_bounds(number_format: str) -> tuple[str, ...]:
-    """Return the formats whose prices one without a row is derived from."""
-    return tuple(formats()[number_format].priced_between or ())
+def _price_bounds(operation: str, operands: str, technology: Technology) -> list[str]:
+    """Return the formats whose prices the price of an operation without a row is derived from."""
+    bounds: dict[str, None] = {}
+    for factor in factors(operands):
+        has_row = (operation, factor) in technology.rows
+        bounds |= dict.fromkeys([factor] if has_row else formats()[factor].priced_between or ())
+    return list(bounds)
 
 
-def _derived(number_format: str) -> str:
-    return f"{number_format} has no row: log-log over the width through {' and '.join(_price_bounds(number_format))}"
+def _derived(operands: str, bounds: list[str]) -> str:
+    first, second = factors(operands)
+    width = "the width" if first == second else f"the mean width of {first} and {second} (geometric)"
+    return f"{operands} has no row: log-log over {width} through {' and '.join(bounds)}"
 
 
 def _joined(texts: Any) -> str:
@@ -153,10 +160,9 @@ def _measured(key: str, technology: Technology, place: list[str]) -> PriceRow:
         return row(mac.price(lanes, columns, zero_share), "MAC", [at], derivation)
     listed = [(operation["operation"], operation["format"]) for operation in measured["operations"]]
     direct = (kind, name) in listed
-    rows: list[KeyPath] = [
-        ("operations", listed.index((kind, bound))) for bound in ((name,) if direct else _price_bounds(name))
-    ]
-    return row(technology.price(kind, name), "operation", rows, "" if direct else _derived(name))
+    bounds = [name] if direct else _price_bounds(kind, name, technology)
+    rows: list[KeyPath] = [("operations", listed.index((kind, bound))) for bound in bounds]
+    return row(technology.price(kind, name), "operation", rows, "" if direct else _derived(name, bounds))
 
 
 def _amount(key: str, name: str, place: str) -> PriceRow:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from bitjoule.energy_models.formats.formats import add_only, formats, width_bits
+from bitjoule.energy_models.formats.formats import add_only, factors, formats, width_bits
 from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.errors import InputError, Problem
 from bitjoule.energy_models.inputs.facts import Price, positive, price, read_facts
@@ -165,9 +165,9 @@ class Technology:
         if "mul" not in formats:
             return self.mac(weights, formats["add"], None)
         sums = "int32" if formats["add"] == "int16" else formats["add"]  # a narrow name for integer sums in general
-        operand = formats["mul"]
+        multiplied, operand = factors(formats["mul"])
         narrow = None if add_only(weights) else self.mac(weights, operand, sums)
-        return narrow or self.mac(operand, operand, sums)
+        return narrow or self.mac(multiplied, operand, sums)
 
     def term_mac(self, weights: str, number_format: str) -> MeasuredMac | None:
         """Return the measured MAC by which a term of a sum of products is priced; none without `priced_as_macs`.
@@ -220,6 +220,9 @@ class Technology:
         """
         if (operation, number_format) in self.rows:
             return True
+        narrow, wide = factors(number_format)
+        if narrow != wide:
+            return operation == "mul" and all(self.has_price(operation, factor) for factor in (narrow, wide))
         described = formats().get(number_format)
         ends = described.priced_between if described else None
         return ends is not None and all((operation, end) in self.rows for end in ends)
@@ -230,14 +233,15 @@ class Technology:
         No table prices INT16 and integers below 8 bits. They lie on the line through the two formats that they are
         `priced_between`, INT8 and INT32, log-log over the width. INT16 may cost as little as INT8 and as much as INT32;
         of the narrow ones, low is at least in proportion to the width (an adder) or to its square (a multiplier), high
-        is INT8's own price.
+        is INT8's own price. A product of two widths lies on the same line: as many partial products as a square one
+        whose width is the geometric mean of the two, so its price is the geometric mean of theirs; high is the wider's.
 
         Parameters
         ----------
         operation
             ``add`` or ``mul``.
         number_format
-            E.g. ``int8``.
+            E.g. ``int8``; of a product also ``int4xint8``, weights and activations.
 
         Raises
         ------
@@ -246,6 +250,11 @@ class Technology:
         """
         if (operation, number_format) in self.rows or not self.has_price(operation, number_format):
             return self.rows[operation, number_format].energy
+        first, second = factors(number_format)
+        if first != second:
+            low, high = sorted(self.price(operation, factor) for factor in (first, second))
+            mean = (math.sqrt(low.low_pj * high.low_pj), math.sqrt(low.nominal_pj * high.nominal_pj))
+            return Price(*mean, high.high_pj)
         below, above = formats()[number_format].priced_between or ("", "")
         wide, narrow = self.rows[operation, above].energy, self.rows[operation, below].energy
         share = width_bits(number_format) / width_bits(below)

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bitjoule.energy_models.formats.formats import check_format, formats, width_bits
+from bitjoule.energy_models.formats.formats import check_format, factors, formats, mixed_products, width_bits
 from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Amount, price_of
 from bitjoule.energy_models.inputs.documents import Document, read_document
 from bitjoule.energy_models.inputs.errors import InputError, brief, choices
@@ -46,7 +46,8 @@ class Macs(Strict):
             if not re.fullmatch(r"(mul|add) \w+", action):
                 raise wrong_value(f"got {brief(action)}", "an operation and a format, e.g. add int8", "actions", i)
             operation, number_format = action.split()
-            check_format(number_format, "actions", i)
+            if operation == "add" or number_format not in mixed_products():
+                check_format(number_format, "actions", i)
             if any(earlier.startswith(operation) for earlier in (self.actions or ())[:i]):
                 raise wrong_value(f"duplicate operation {operation}", "each operation once", "actions", i)
         if self.actions is not None and not any(action.startswith("add") for action in self.actions):
@@ -116,7 +117,7 @@ class Array(Strict):
         formats_of = dict(action.split() for action in written)
         if accumulate == "paper" or "mul" not in formats_of or self.accumulators.bits != WIDE_BITS:
             return written
-        wide = "fp32" if formats()[formats_of["mul"]].kind == "float" else "int32"
+        wide = "fp32" if formats()[factors(formats_of["mul"])[1]].kind == "float" else "int32"
         return tuple(f"add {wide}" if action.startswith("add ") else action for action in written)
 
     def macs_for(self, weights: str, activations: str) -> Macs | None:

@@ -17,7 +17,7 @@ def scheme(text: str) -> Scheme:
 
 
 def test_the_papers_schemes_and_what_may_become_of_them_ship():
-    papers = ["fp32", "fp16", "bf16", "int8", "bitnet", "bitnet-b1.58", "w4a16", "w2a16"]
+    papers = ["fp32", "fp16", "bf16", "int8", "bitnet", "bitnet-b1.58", "w4a16", "w2a16", "w4a8"]
     variants = ["5in8", "3in5", "kv8", "kv4", "kv3", "int8-attention", "binary-attention", "a4", "a2", "a1"]
     assert list(schemes()) == papers + [f"bitnet-b1.58-{variant}" for variant in variants]
 

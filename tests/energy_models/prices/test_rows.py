@@ -57,6 +57,18 @@ def test_a_bank_between_two_sizes_says_which_rows_its_price_lies_between():
     assert all(row["memory"] in found.derived for row in rows)
 
 
+def test_a_product_of_two_formats_is_priced_from_the_rows_that_both_come_from():
+    found = price_row("operations.csv:7nm:mul:int4xint8")
+    rows = [row_at(place) for place in found.places]
+    assert [(row["operation"], row["format"], row["node_nm"]) for row in rows] == [
+        ("mul", "int8", "7"), ("mul", "int32", "7"),
+    ]  # fmt: skip
+    narrow, wide = (float(row["energy_pj"]) for row in rows)
+    slope = np.log(wide / narrow) / np.log(32 / 8)
+    assert found.price.nominal_pj == pytest.approx(narrow * (np.sqrt(4 * 8) / 8) ** slope)
+    assert "int4xint8 has no row" in found.derived
+
+
 def test_a_price_on_the_line_through_two_formats_says_so():
     found = price_row("operations.csv:45nm:add:int4")
     assert [row_at(place)["format"] for place in found.places] == ["int8", "int32"]
@@ -74,6 +86,10 @@ def test_a_price_on_the_line_through_two_formats_says_so():
         ("in-mac:int8xint8+int32/weight_digits", "part of the MAC, priced at its multiplication"),
         ("load:int8xint8+int32/weight_digits", ""),
         ("add:int4", "int4 has no row: log-log over the width through int8 and int32"),
+        (
+            "mul:int4xint8",
+            "int4xint8 has no row: log-log over the mean width of int4 and int8 (geometric) through int8 and int32",
+        ),
         ("add:int8", ""),
     ],
 )

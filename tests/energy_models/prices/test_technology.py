@@ -59,7 +59,7 @@ def test_a_wrong_row_is_refused_with_its_line(refusal, row, message):
 NARROW = ("int4", "int3", "int2", "int1")
 
 
-def on_the_line(node: str, operation: str, bits: int) -> float:
+def on_the_line(node: str, operation: str, bits: float) -> float:
     """Return the price at a width on the straight line through INT8 and INT32, both axes logarithmic."""
     narrow, wide = (PRINTED[name][("45nm", "7nm").index(node)][operation == "mul"] for name in ("int8", "int32"))
     return 2 ** (math.log2(narrow) + (math.log2(bits) - 3) / (5 - 3) * (math.log2(wide) - math.log2(narrow)))
@@ -85,6 +85,39 @@ def test_the_band_of_int16_spans_int8_to_int32(node, operation):
     band = technology.price(operation, "int16")
     assert band.low_pj == technology.price(operation, "int8").low_pj
     assert band.high_pj == technology.price(operation, "int32").high_pj
+
+
+@pytest.mark.parametrize("node", ["45nm", "7nm"])
+@pytest.mark.parametrize("operands", ["int4xint8", "int8xint4"])
+def test_a_product_of_two_widths_costs_what_one_of_as_many_partial_products_does(node, operands):
+    technology = technologies()[node]
+    price = technology.price("mul", operands)
+    assert price.nominal_pj == pytest.approx(on_the_line(node, "mul", math.sqrt(4 * 8)), rel=1e-12)
+    half = 4 / 8 * technology.price("mul", "int8").nominal_pj  # in proportion to the product of the widths
+    assert price.low_pj == pytest.approx(min(half, price.nominal_pj), rel=1e-12)
+    assert price.high_pj == technology.price("mul", "int8").high_pj
+    assert technology.has_price("mul", operands)
+    assert not technology.has_price("add", operands)
+    with pytest.raises(KeyError):
+        technology.price("add", operands)
+
+
+@pytest.mark.parametrize(
+    ("weights", "actions", "name"),
+    [
+        ("int4", ("mul int4xint8", "add int16"), "int4xint8+int32/weight_digits"),
+        ("int4", ("mul int4xint8", "add int32"), "int4xint8+int32/weight_digits"),
+        ("int2", ("mul int4xint8", "add int16"), "int2xint8+int32/weight_digits"),  # an array of its own
+        ("ternary", ("mul int4xint8", "add int16"), "int4xint8+int32/weight_digits"),  # multiplied, so not the adders
+        ("int4", ("mul int8", "add int16"), "int4xint8+int32/weight_digits"),
+        ("ternary", ("mul int8", "add int16"), "int8xint8+int32/weight_digits"),
+        ("ternary", ("add int8",), "ternaryxint8+int32/carry_save"),
+    ],
+)
+def test_the_actions_of_a_platform_lead_to_the_array_that_was_synthesised(weights, actions, name):
+    mac = technologies()["7nm-measured"].mac_of_actions(weights, actions)
+    assert mac is not None
+    assert mac.name == name
 
 
 @pytest.mark.parametrize(("operation", "power"), [("add", 1), ("mul", 2)])

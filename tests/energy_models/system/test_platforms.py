@@ -29,10 +29,19 @@ FP16_UM2 = area_um2("mul", "fp16") + area_um2("add", "fp16")
 FP32_UM2 = area_um2("mul", "fp32") + area_um2("add", "fp32")
 
 
+def synthesised_um2(weights: str, node_nm: int) -> float:
+    """Return the area of a MAC of some weights and INT8 activations in our array, registers and control included."""
+    macs = technologies()[f"{node_nm}nm-measured"].macs
+    return next(mac.area_um2 for mac in macs if (mac.weights, mac.activations) == (weights, "int8"))
+
+
 def mac_um2(array: Array) -> float:
     """Return the area of one MAC of an array: its widest multiplier and adder, or a trit."""
     done = {action for macs in array.macs for action in macs.actions or ()}
-    widest = {"mul fp32": FP32_UM2, "mul fp16": FP16_UM2, "mul int8": INT8_UM2, "add int8": TRIT_UM2}
+    widest = {
+        "mul fp32": FP32_UM2, "mul fp16": FP16_UM2, "mul int8": INT8_UM2, "mul int4xint8": synthesised_um2("int4", 45),
+        "add int8": TRIT_UM2,
+    }  # fmt: skip
     return next(area for action, area in widest.items() if action in done)
 
 
@@ -64,13 +73,21 @@ def written(name: str) -> dict[str, Any]:
 
 def test_every_file_is_a_platform():
     assert list(platforms()) == NAMES
-    assert len(NAMES) == 9
+    assert len(NAMES) == 10
 
 
 def test_int8_edge_puts_as_many_int8_macs_in_the_area_of_the_adder_array():
     adders, macs = platforms()["ternary-edge"].arrays["adders"], platforms()["int8-edge"].arrays["int8"]
     assert peak(macs) * INT8_UM2 == pytest.approx(peak(adders) * TRIT_UM2, rel=0.05)
     assert peak(platforms()["int8-edge"].arrays["fp16"]) == peak(platforms()["ternary-edge"].arrays["float"])
+
+
+@pytest.mark.parametrize(("node_nm", "spare"), [(7, 0.02), (45, 0.05)])
+def test_int4_edge_puts_as_many_int4_macs_in_the_area_of_the_adder_array(node_nm, spare):
+    adders, macs = platforms()["ternary-edge"].arrays["adders"], platforms()["int4-edge"].arrays["int4"]
+    fill = peak(macs) * synthesised_um2("int4", node_nm) / (peak(adders) * synthesised_um2("ternary", node_nm))
+    assert 1 - spare <= fill <= 1
+    assert peak(platforms()["int4-edge"].arrays["float"]) == peak(platforms()["ternary-edge"].arrays["float"])
 
 
 def test_fp16_edge_puts_as_many_fp16_macs_in_the_area_of_both_arrays():
@@ -83,7 +100,7 @@ def test_fp16_edge_puts_as_many_fp16_macs_in_the_area_of_both_arrays():
 
 def test_the_edge_devices_of_one_area_differ_in_nothing_but_their_arrays():
     ternary = written("ternary-edge")
-    for name in ("int8-edge", "fp16-edge"):
+    for name in ("int8-edge", "int4-edge", "fp16-edge"):
         other = written(name)
         assert {key for key in ternary if ternary[key] != other[key]} == {"description", "arrays"}
 
@@ -331,6 +348,14 @@ BAD = {
     "an action of an unknown format": (
         FLOAT + "{weights: [fp16], activations: [fp16], actions: [mul fp17]}",
         "5: arrays.float.macs[0].actions[0]: unknown format 'fp17' (did you mean 'fp16'?); expected one of fp32, ",
+    ),
+    "a product of an integer and a float": (
+        FLOAT + "{weights: [int4], activations: [fp16], actions: [mul int4xfp16, add fp16]}",
+        "5: arrays.float.macs[0].actions[0]: unknown format 'int4xfp16' (did you mean 'int16'?); expected one of ",
+    ),
+    "a sum of two formats": (
+        FLOAT + "{weights: [int4], activations: [int8], actions: [mul int4xint8, add int4xint8]}",
+        "5: arrays.float.macs[0].actions[1]: unknown format 'int4xint8'",
     ),
     "an unknown action": (
         FLOAT + "{weights: [fp16], activations: [fp16], actions: [div fp16]}",
