@@ -1,6 +1,7 @@
 """Positions of the matmuls and the element-wise work of models in arrays over cases."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -103,6 +104,17 @@ class Layout:
         self._models = [self._compiled(model) for model in models]
         values = [stored_values(model.blocks) for model in models]
         self.stored = {key: np.array([float(v[key]) for v in values]) for key in values[0]} if values else {}
+
+    @property
+    def attention_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Slots of scores and of values that follow them, whose probabilities never leave the chip."""
+        pairs: dict[tuple[int, int], None] = {}
+        for model in self._models:
+            for (first, scores, _), (second, values, _) in pairwise(model.products):
+                ends = (scores.kind.outputs_on_chip, values.kind.inputs_on_chip)
+                if all(ends) and (scores.kind.operand, values.kind.operand) == ("keys", "values"):
+                    pairs[first, second] = None
+        return tuple(pairs)
 
     def of_kind(self, role: str) -> NDArray[np.bool_]:
         """Return which slots hold matmuls of a role.

@@ -269,6 +269,21 @@ def memory_time(problem: MatmulProblem, moved: Moved) -> tuple[Any, Any]:
     problem, moved
         The matmul, and what its mappings move.
     """
+    off_chip, by_buffer = buffer_bits(problem, moved)
+    cycles = off_chip / problem.off_chip_bits
+    for (reads, writes), width_bits in zip(by_buffer, problem.width_bits, strict=True):
+        cycles = np.maximum(cycles, np.maximum(reads, writes) / width_bits)
+    return off_chip, cycles
+
+
+def buffer_bits(problem: MatmulProblem, moved: Moved) -> tuple[Any, list[tuple[Any, Any]]]:
+    """Return the bits that cross the chip's edge, and those read from and written to each buffer.
+
+    Parameters
+    ----------
+    problem, moved
+        The matmul, and what its mappings move.
+    """
     weight_fills, weight_loads, activation_reads, activation_loads, sum_spills, sum_unloads = moved
     weights, activations, outputs = problem.weights, problem.activations, problem.outputs
     result_bits = problem.m * problem.n * outputs.bits
@@ -278,8 +293,8 @@ def memory_time(problem: MatmulProblem, moved: Moved) -> tuple[Any, Any]:
         + outputs.off_chip * result_bits
         + 2 * (sum_unloads + (outputs.buffer < 0) * sum_spills) * problem.sum_bits
     )
-    cycles = off_chip / problem.off_chip_bits
-    for i, width_bits in enumerate(problem.width_bits):
+    by_buffer = []
+    for i in range(len(problem.width_bits)):
         holds_weights = weights.buffer == i
         reads, writes = (weight_fills * weights.bits, weight_loads * weights.bits) if holds_weights else (0.0, 0.0)
         if activations.buffer == i:
@@ -287,8 +302,8 @@ def memory_time(problem: MatmulProblem, moved: Moved) -> tuple[Any, Any]:
         if outputs.buffer == i:
             spilled = (sum_spills + sum_unloads) * problem.sum_bits
             reads, writes = reads + spilled + outputs.off_chip * result_bits, writes + spilled + result_bits
-        cycles = np.maximum(cycles, np.maximum(reads, writes) / width_bits)
-    return off_chip, cycles
+        by_buffer.append((reads, writes))
+    return off_chip, by_buffer
 
 
 def energy_pj(problem: MatmulProblem, moved: Traffic) -> Any:

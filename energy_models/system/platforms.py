@@ -215,6 +215,9 @@ class Platform(Strict):
         Efficiency of the regulators of chip and memory; without it, nothing is lost.
     skips_masked_pairs
         Whether prefill leaves out the half of attention that the causal mask hides.
+    attention
+        How scores and values run: ``separate``, one after the other, each with the whole buffer; ``fused``, as one loop
+        nest over tiles of queries and keys.
     accumulate
         What the addition of a product is: ``paper``, as `actions` of its MAC write it; ``accumulator``, FP32 or INT32
         in arrays that multiply and whose accumulators have 32 bits.
@@ -233,6 +236,7 @@ class Platform(Strict):
     static: StaticPower | None = None
     regulator: Regulator | None = None
     skips_masked_pairs: bool = False
+    attention: Literal["separate", "fused"] = "separate"
     accumulate: Accumulate = "paper"
     sources: dict[str, str] = Field(default_factory=dict)
     references: str = ""

@@ -34,6 +34,7 @@ from bitjoule.energy_models.system.columns import (
 )
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import Objective
+from bitjoule.energy_models.system.nests import fuse
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.quantities import quantities
 from bitjoule.energy_models.system.regulator import price_counts
@@ -196,7 +197,11 @@ class System:
         resident = (held_bits <= room[:, None, None]) & models[:, None, None]
         spilled = (work.live * vector_bits[:, None] > room[:, None]) & models[:, None]
 
-        moved, times = self._matmuls(work, codes, machine_index, setups, machines, resident, held_bits)
+        shared = np.array([setup.shared for setup in setups])[machine_index]
+        reserved_bits = held_bits * (resident & (shared[:, None, None] | self._fused))
+        moved, times = self._matmuls(work, codes, machine_index, machines, resident, reserved_bits)
+        work = fuse(layout, work, machines, machine_index, resident, reserved_bits, self.objective, moved, times)
+        times = (times * work.sizes.times).sum(axis=3)
         factors = np.stack([setup.factors for setup in setups])[machine_index]
         matmul_counts = self._by_component(moved[..., STEP_QUANTITY] * factors[:, None])
         part_counts, query_counts = self._elementwise(work, setups, machine_index)
@@ -237,23 +242,21 @@ class System:
         )
 
     def _matmuls(
-        self, work: RequestWork, codes: Indices, machine_index: Indices, setups: Sequence[Setup],
-        machines: Sequence[Machine], resident: NDArray[np.bool_], held_bits: Floats,
+        self, work: RequestWork, codes: Indices, machine_index: Indices, machines: Sequence[Machine],
+        resident: NDArray[np.bool_], reserved_bits: Floats,
     ) -> tuple[Floats, Floats]:  # fmt: skip
-        """Return the quantities of every matmul, times included; cycles, compute cycles and off-chip bits by phase.
+        """Return the quantities of every matmul, times included; cycles, compute cycles and off-chip bits of one.
 
-        Where the activations are `resident`, `held_bits` of the buffer are theirs; the matmul's tiles use the rest.
+        Where the activations are `resident`, they take `reserved_bits` of the buffer; the matmul's tiles use the rest.
         """
         sizes = work.sizes
-        shared = np.array([setup.shared for setup in setups])[machine_index]
-        reserves = resident & (shared[:, None, None] | self._fused)
         present = sizes.m > 0
         kinds = np.broadcast_to(self.layout.kind, present.shape)
         rows = np.stack(
             [
                 np.broadcast_to(codes[machine_index][:, None, None], present.shape)[present], kinds[present],
                 sizes.m[present], sizes.k[present], sizes.n[present], resident[present],
-                (held_bits * reserves)[present],
+                reserved_bits[present],
             ],
             axis=1,
         )  # fmt: skip
@@ -268,12 +271,9 @@ class System:
         moved[present] = mapped[inverse.reshape(-1), :-TIMES]
         moved[..., QUANTITIES.index("biases")] = sizes.m * sizes.n * sizes.bias
         moved *= sizes.times[..., None]
-        times = []
-        for column in range(-TIMES, 0):
-            time = np.zeros(present.shape)
-            time[present] = mapped[inverse.reshape(-1), column]
-            times.append((time * sizes.times).sum(axis=2))
-        return moved, np.stack(times)
+        times = np.zeros((TIMES, *present.shape))
+        times[:, present] = mapped[inverse.reshape(-1), -TIMES:].T
+        return moved, times
 
     def _elementwise(self, work: RequestWork, setups: Sequence[Setup], machine_index: Indices) -> tuple[Floats, Floats]:
         """Return operations and bits of the element-wise parts, and the bits of queries written in another format."""

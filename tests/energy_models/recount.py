@@ -46,7 +46,9 @@ def recount(model, scheme, machine, batch, prompt, new, facts):
             counted.matmul("ffn_router", at, d, m.experts, steps * m.layers, asks, s.embedding, asks, away, away)
         group, pairs = asked * m.heads / m.kv_heads, steps * m.layers * batch * m.kv_heads
         formats = (s.attention, kept, asks)
-        counted.matmul("attention_scores", group, m.head_dim, context, pairs, *formats, away, False, "keys")
+        fused = machine["attention"] == "fused"  # all queries and keys must be one tile
+        scored = ("attention_scores", group, m.head_dim, context, pairs, *formats, away, False, "keys")
+        counted.matmul(*scored, goes_on=fused)
         counted.matmul("attention_values", group, context, m.head_dim, pairs, *formats, False, away, "values")
         formats = (facts["holds"][s.lm_head], s.lm_head, s.vector)
         counted.matmul("lm_head", batch, d, m.vocabulary, steps, *formats, batch * d * v > room, False)

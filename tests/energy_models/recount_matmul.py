@@ -14,6 +14,7 @@ class Phase:
     def __init__(self, machine, vector, facts):
         self.machine, self.vector, self.facts, self.rows, self.cycles = machine, vector, facts, {}, 0.0
         self.computing = 0.0
+        self.nest = None  # what a nest needs besides its last product
         self.spent = {"operations": 0, "buffer_read": 0, "buffer_write": 0}  # of element-wise parts
 
     def put(self, component, operand, action, form, count, price="vector"):
@@ -35,8 +36,11 @@ class Phase:
                 self.spent["operations"] += count * often
                 self.put(component, "activations", name, self.vector, count * often)
 
-    def matmul(self, part, m, k, n, times, holds, store, takes, into, out, weights="weights", bias=0):
-        """Count an (m, k) x (k, n) product; `into` and `out`: whether inputs and outputs cross the chip's edge."""
+    def matmul(self, part, m, k, n, times, holds, store, takes, into, out, weights="weights", bias=0, goes_on=False):
+        """Count an (m, k) x (k, n) product; `into` and `out`: whether inputs and outputs cross the chip's edge.
+
+        With `goes_on` the next one is computed in the same loops: each resource is busy for the sum of both.
+        """
         name, array, actions, measured = self.facts["array"](holds, takes)
         width, bits, v, sums = self.facts["width"], self.facts["bits"], self.vector, array["accumulators"]
         inputs, outputs, values, lanes = m * k * times, m * n * times, k * n * times, array["lanes"]
@@ -69,8 +73,14 @@ class Phase:
             busy += [sum(bits_[o] for o in buffer["holds"]) / buffer["width_bits"] for bits_ in (read, written)]
         self.computing += times * busy[0]
         lanes, columns = min(lanes, k), min(array["columns"], n)  # what fills and drains the array
-        ends = bits[store] * lanes * columns + width[takes] * lanes * into + width[v] * columns * out
-        self.cycles += times * (max(busy) + load + array["pipeline_cycles"] + ends / edge)
+        ends = (
+            bits[store] * lanes * columns * (self.nest is None) + width[takes] * lanes * into + width[v] * columns * out
+        )
+        more, ends_before, pipeline = self.nest or ([0] * len(busy), 0, 0)
+        busy, ends = [a + b for a, b in zip(busy, more, strict=True)], ends + ends_before
+        pipeline += array["pipeline_cycles"]
+        self.nest = (busy, ends, pipeline) if goes_on else None
+        self.cycles += 0 if goes_on else times * (max(busy) + load + pipeline + ends / edge)
 
     def pass_time(self, cycles):
         """Count leakage, or the static power of each part while it works and while it waits."""

@@ -234,6 +234,7 @@ def shaken(draw, experiment):
     machine |= {"vector": {"lanes": draw.randint(1, 40)}, "skips_masked_pairs": draw.random() < 0.5}
     machine["arrays"]["integers"]["accumulators"]["bits"] = draw.choice([29, 32])
     machine["accumulate"] = draw.choice(["paper", "accumulator"])
+    machine["attention"] = draw.choice(["separate", "fused"])
     workload = {
         "batch": [draw.randint(1, 9)],
         "prompt_tokens": [draw.randint(1, 40)],

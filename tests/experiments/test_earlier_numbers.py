@@ -23,6 +23,7 @@ OLD: dict[str, dict[str, dict[str, Any]]] = {
     "experiment": {"*": {"experts": "bound"}},
     "platforms": {
         "*": {
+            "attention": "separate",
             "accumulate": "paper",
             "skips_masked_pairs": False,
             "nodes.7nm.accumulators": None,

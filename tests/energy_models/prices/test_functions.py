@@ -10,6 +10,7 @@ from bitjoule.energy_models.architecture.shape import ModelShape, presets
 from bitjoule.energy_models.prices.functions import Function, functions
 
 SCALES = {"quantisation", "rescale"}  # what formats add to the work of the architecture
+NESTS = {"softmax_row", "softmax_rescale"}  # what fused attention adds
 
 
 def named_functions() -> set[str]:
@@ -38,7 +39,7 @@ def test_every_activation_and_norm_that_a_model_may_have_exists(key):
 
 def test_no_function_is_left_over():
     allowed = {name for key in ("activation", "norm") for name in get_args(ModelShape.model_fields[key].annotation)}
-    assert set(functions()) == named_functions() | allowed | SCALES
+    assert set(functions()) == named_functions() | allowed | SCALES | NESTS
 
 
 def test_every_function_takes_something_and_nothing_negative():
@@ -50,9 +51,16 @@ def test_every_function_takes_something_and_nothing_negative():
 
 def test_functions_read_their_operands_and_write_their_result():
     for name, function in functions().items():
-        operands = {"embedding": 0, "rescale": 0, "residual": 2}.get(name, 1)
+        operands = {"embedding": 0, "rescale": 0, "residual": 2, "softmax_row": 2}.get(name, 1)
         assert function.read == operands, name
-        assert function.write == (0 if name in ("gate", "rescale") else 1), name  # these follow another that writes
+        results = {"gate": 0, "rescale": 0, "softmax_row": 2}.get(name, 1)  # the first two follow another that writes
+        assert function.write == results, name
+
+
+def test_a_query_of_a_further_tile_takes_a_softmax_without_its_scale_and_a_running_sum_instead_of_the_division():
+    """Maximum, exponential and sum as for a score; and the product of the denominator with the exponential."""
+    score, row = functions()["softmax"], functions()["softmax_row"]
+    assert (row.mul, row.add) == (score.mul - 2 + 1, score.add)
 
 
 def test_a_norm_with_a_mean_takes_more_than_one_without():

@@ -141,10 +141,12 @@ def test_spilled_activations_are_written_before_they_are_read_and_keys_and_value
 
 
 def test_masked_pairs_take_half_the_products_and_all_keys_at_least_once():
-    platform = platforms()["ternary-edge"]
-    masked = platform.model_copy(update={"skips_masked_pairs": True})
+    computes_all, masked = (
+        platforms()["ternary-edge"].model_copy(update={"skips_masked_pairs": skips, "attention": "separate"})
+        for skips in (False, True)
+    )
     prompt = 301
-    whole, half = (evaluate(system(machine=machine), 1, prompt, 0) for machine in (platform, masked))
+    whole, half = (evaluate(system(machine=machine), 1, prompt, 0) for machine in (computes_all, masked))
     attention = {"component": ("attention_scores", "attention_values"), "action": "mul"}
     share = picked(half.counts, **attention)[0] / picked(whole.counts, **attention)[0]
     assert share == pytest.approx((prompt + 1) / 2 / prompt)
