@@ -24,6 +24,12 @@ def system(model="bitnet-b1.58-700m", scheme="bitnet-b1.58", platform=None, tech
     return System([shape], [schemes()[scheme]], [technologies()[technology]], places, **rules)
 
 
+def as_papers(name):
+    """Return a platform that takes all pairs, runs scores and values apart and adds as `actions` say."""
+    counting = {"skips_masked_pairs": False, "attention": "separate", "accumulate": "paper"}
+    return platforms()[name].model_copy(update=counting)
+
+
 def evaluate(found, batch=1, prompt=64, new=8):
     sizes = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (batch, prompt, new)))
     zeros = np.zeros(len(sizes[0]), dtype=np.intp)

@@ -15,6 +15,7 @@ from bitjoule.energy_models.prices.technology import Technology, measured_techno
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.steps import MatmulKind
+from tests.energy_models.requests import as_papers
 
 
 def band(nominal: float) -> dict[str, float]:
@@ -84,7 +85,7 @@ def test_a_machine_pays_for_measured_macs_and_loads_in_place_of_additions_and_re
 def test_a_mac_that_was_not_measured_is_priced_by_its_operations(written, tmp_path):
     del written["macs"][1]
     found = technology(written, tmp_path)
-    machine = Machine(schemes()["fp16"], platforms()["fp16-edge"], found, "fp16-edge")
+    machine = Machine(schemes()["fp16"], as_papers("fp16-edge"), found, "fp16-edge")
     lines = {
         (step.operand, step.action): line for step, line in machine.lines(MatmulKind.LINEAR).items() if line.factor
     }

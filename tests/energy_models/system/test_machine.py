@@ -132,14 +132,16 @@ def test_a_buffers_price_is_the_tables_at_its_sizes_and_log_log_between(technolo
 
 def test_a_node_may_price_registers_of_its_own():
     """What it does not give is the array's; the other node is as it was."""
-    nodes = platforms()["ternary-edge"].nodes
+    none = {"accumulators": None, "weight_registers": None}
+    nodes = {name: node.model_copy(update=none) for name, node in platforms()["ternary-edge"].nodes.items()}
     own = nodes["7nm"].model_copy(
         update={"accumulators": StorePrices(read_pj_per_bit=Band(low=0.001, nominal=0.002, high=0.004)),
                 "weight_registers": StorePrices(write_pj_per_bit=0.5)}
     )  # fmt: skip
     changed = {"nodes": {**nodes, "7nm": own}}
     before, after, elsewhere = (
-        machine(technology=node, **keys) for node, keys in (("7nm", {}), ("7nm", changed), ("45nm", changed))
+        machine(technology=node, **keys)
+        for node, keys in (("7nm", {"nodes": nodes}), ("7nm", changed), ("45nm", changed))
     )
     for kind in (MatmulKind.LINEAR, MatmulKind.SCORES):
         read = line(after, kind, "partial_sums", "register_read")

@@ -19,7 +19,7 @@ from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.energy_models.system.system import System
-from tests.energy_models.requests import COLUMNS, EDGE, PHASE, evaluate, picked, resized, system
+from tests.energy_models.requests import COLUMNS, EDGE, PHASE, as_papers, evaluate, picked, resized, system
 
 
 class TestCrossCheck:
@@ -56,7 +56,7 @@ class TestCrossCheck:
 @pytest.mark.parametrize("scheme", EDGE)
 @pytest.mark.parametrize("model", ["bitnet-125m", "bitnet-b1.58-2b-4t", "mixtral-8x7b"])
 def test_products_and_sums_are_those_of_the_mac_and_the_arithmetic_accounting(model, scheme):
-    found = evaluate(system(model, scheme), 3, 40, 5)
+    found = evaluate(system(model, scheme, machine=as_papers(EDGE[scheme])), 3, 40, 5)
     zeros = np.zeros(1, dtype=np.intp)
     cases = Cases(zeros, zeros, np.array([3.0]), np.array([40.0]), np.array([5.0]))
     shapes, formats = [presets()[model]], [schemes()[scheme]]
@@ -78,7 +78,7 @@ def test_products_and_sums_are_those_of_the_mac_and_the_arithmetic_accounting(mo
 
 
 def test_the_sum_over_the_values_has_one_addition_less_than_the_context_is_long():
-    found = evaluate(system("bitnet-125m"), 3, 40, 5)
+    found = evaluate(system("bitnet-125m", machine=as_papers("ternary-edge")), 3, 40, 5)
     shape = presets()["bitnet-125m"]
     width = shape.layers * shape.heads * shape.head_dim
     sums = picked(found.counts, component="attention_values", operand="partial_sums", action="add")
@@ -87,7 +87,7 @@ def test_the_sum_over_the_values_has_one_addition_less_than_the_context_is_long(
 
 def test_the_arithmetic_total_is_the_arithmetic_part_of_the_system_total():
     """With FP16 throughout nothing is scaled, and both count products, sums and biases of linears and attention."""
-    found = evaluate(system("bitnet-1.3b", "fp16", technology="45nm"), 2, 100, 7)
+    found = evaluate(system("bitnet-1.3b", "fp16", technology="45nm", machine=as_papers("fp16-edge")), 2, 100, 7)
     zeros = np.zeros(1, dtype=np.intp)
     cases = Cases(zeros, zeros, np.array([2.0]), np.array([100.0]), np.array([7.0]))
     counts = count([presets()["bitnet-1.3b"]], [schemes()["fp16"]], cases)

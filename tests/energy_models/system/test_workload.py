@@ -16,7 +16,7 @@ from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.search import search
 from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.energy_models.system.workload import Experts, experts_with_tokens
-from tests.energy_models.requests import COLUMNS, EDGE, PHASE, evaluate, picked, resized, system
+from tests.energy_models.requests import COLUMNS, EDGE, PHASE, as_papers, evaluate, picked, resized, system
 
 STEP = np.array([column.action for column in COLUMNS])
 
@@ -118,7 +118,7 @@ def test_energy_never_rises_along_finely_growing_buffers(scheme):
 def test_spilled_activations_are_written_before_they_are_read_and_keys_and_values_once():
     shape = presets()["bitnet-b1.58-2b-4t"]
     tokens = 512
-    result = evaluate(system("bitnet-b1.58-2b-4t"), 1, tokens, 0)
+    result = evaluate(system("bitnet-b1.58-2b-4t", machine=as_papers("ternary-edge")), 1, tokens, 0)
 
     def bits(component, operand, action):
         return picked(result.counts, component=component, operand=operand, action=action)[0]
