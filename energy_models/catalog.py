@@ -9,8 +9,11 @@ from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion
 from bitjoule.energy_models.inputs.sources import references
 from bitjoule.energy_models.prices.memories import Memory, memories
+from bitjoule.energy_models.prices.silicon import silicon_rows
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.accesses import UnpricedError
+from bitjoule.energy_models.system.platforms import Platform, platforms
+from bitjoule.energy_models.system.silicon import clocks_mhz, silicon
 
 
 class Listing(NamedTuple):
@@ -135,7 +138,25 @@ def _storage_entry(name: str) -> Entry:
 
 def _platform_entry(name: str) -> Entry:
     platform = platforms()[name]
-    return Entry(platform.model_dump(mode="json", exclude_none=True), None, references([platform.references]))
+    headers = ("part", "node", "area (um2)", "leakage (W)", "low (W)", "high (W)", "clock up to (MHz)")
+    rows = [row for node in platform.nodes if node in technologies() for row in _silicon_rows(platform, node)]
+    cited = references([platform.references, *(row.source for row in silicon_rows().values() if rows)])
+    fields = platform.model_dump(mode="json", exclude_none=True)
+    return Entry(fields, Listing(headers, rows) if rows else None, cited)
+
+
+def _silicon_rows(platform: Platform, node: str) -> list[tuple[object, ...]]:
+    """Return what a platform's configuration says of its parts at a node; nothing where that is not known."""
+    technology = technologies()[node]
+    try:
+        parts, clocks = silicon(platform, technology), clocks_mhz(platform, technology)
+    except UnpricedError:
+        return []
+    return [
+        (name, node, f"{part.area_um2:.4g}", *(f"{watts:.3g}" for watts in (part.leakage_w[i] for i in (1, 0, 2))),
+         f"{clocks[name]:.4g}" if name in clocks else "")
+        for name, part in parts.items()
+    ]  # fmt: skip
 
 
 def _model_entry(name: str) -> Entry:

@@ -36,6 +36,7 @@ def resolve(document: "Document") -> "Ready[Resolved]":
 def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
     """Count and price every case."""
     from bitjoule.experiments.energy import runner
+    from bitjoule.experiments.energy.clocks import machines_of, too_fast
     from bitjoule.experiments.names.buildable import unbuildable
 
     resolved = ready.work
@@ -43,6 +44,8 @@ def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
     for name, machine in machines.items():
         for line in unbuildable(machine):
             progress.warn(f"platform {name}: {line}")
+    for line in too_fast(machines_of(resolved)):
+        progress.warn(line)
     result = runner.run(resolved)
     tables = {"results": result.results_in_blocks(), "summary": [result.summary]}
     tables |= {name: [table] for name, table in (("memory", result.memory), ("bands", result.bands)) if len(table)}

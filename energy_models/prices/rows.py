@@ -14,8 +14,9 @@ from bitjoule.energy_models.prices.technology import MEASURED_FOLDER, OPERATIONS
 from bitjoule.energy_models.system.accesses import UnpricedError, macro_price, macro_rows
 from bitjoule.energy_models.system.platforms import FOLDER as PLATFORMS
 from bitjoule.energy_models.system.platforms import Platform, platforms
+from bitjoule.energy_models.system.silicon import leakage_w
 from bitjoule.energy_models.system.static_power import COMPONENT as STATIC
-from bitjoule.energy_models.system.static_power import PJ_PER_W_US
+from bitjoule.energy_models.system.static_power import CONFIGURED, PJ_PER_W_US, per_cycle
 
 EXPECTED = "a value of the column `price` of a results.csv, e.g. operations.csv:45nm:add:int8"
 
@@ -187,9 +188,14 @@ def _amount(key: str, name: str, place: str) -> PriceRow:
         factor, derived = 1.0 / width_bits, f"an access over its {width_bits} bits"
     elif path[-1] == "energy_pj":
         unit = "MAC"
+    if value == CONFIGURED:
+        price = per_cycle(leakage_w(platform, technologies()[str(path[1])]), clock_mhz)
+        derived = f"leakage of arrays, vector unit and SRAM, from their sizes, for a cycle at {clock_mhz:g} MHz"
+    else:
+        price = price_of(value, factor)
     origin, line = _origin(name, path)
     return PriceRow(
-        key, price_of(value, factor), unit, platform.references, _source_of(platform, dotted),
+        key, price, unit, platform.references, _source_of(platform, dotted),
         (f"platforms/{origin}.yaml:{line}",), derived,
     )  # fmt: skip
 

@@ -13,7 +13,8 @@ from bitjoule.energy_models.system.accesses import UnpricedError, buffer_price, 
 from bitjoule.energy_models.system.mapping import MatmulProblem
 from bitjoule.energy_models.system.mapping_costs import Fixed
 from bitjoule.energy_models.system.platforms import Array, Macs, Node, Platform
-from bitjoule.energy_models.system.static_power import PJ_PER_W_US, over_time, static_lines
+from bitjoule.energy_models.system.silicon import leakage_w
+from bitjoule.energy_models.system.static_power import over_time, per_cycle, static_lines
 from bitjoule.energy_models.system.steps import ABSENT, NOTHING, STEPS, MatmulKind, Step, StepPrice
 from bitjoule.energy_models.system.templates import Chip, Formats, template
 
@@ -86,13 +87,13 @@ class Machine:
     @property
     def regulator(self) -> StepPrice:
         """What a pJ that goes through the regulators loses there."""
-        part, key = self.platform.regulator, self.key("regulator", "efficiency")
-        return StepPrice(1.0, "", part.loss, key) if part else ABSENT
+        part = self.platform.regulator
+        return StepPrice(1.0, "", part.loss, self.key("regulator", "efficiency")) if part else ABSENT
 
     @cached_property
     def cycle_pj(self) -> Price:
         """Leakage of the chip in a cycle."""
-        return price_of(self.node.leakage_w, PJ_PER_W_US / self.node.clock_mhz)
+        return per_cycle(leakage_w(self.platform, self.technology, self.node.leakage_w), self.node.clock_mhz)
 
     @property
     def cycle_key(self) -> str:
@@ -328,8 +329,7 @@ class Machine:
         index = self.buffer(operand)
         if index < 0:
             return NOTHING, ""
-        place, buffer = list(self.platform.buffers.items())[index]
-        reads = action.endswith("read")
+        (place, buffer), reads = list(self.platform.buffers.items())[index], action.endswith("read")
         platform_key = self.key("buffers", place, "read_pj" if reads else "write_pj")
         return buffer_price(buffer, reads, self.technology, platform_key)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from bitjoule.energy_models.formats.formats import check_format, factors, formats, mixed_products, width_bits
-from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Amount, price_of
+from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Amount
 from bitjoule.energy_models.inputs.documents import Document, read_document
 from bitjoule.energy_models.inputs.errors import InputError, brief, choices
 from bitjoule.energy_models.inputs.plugins import with_contributed
@@ -17,7 +17,7 @@ from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.system.regulator import Regulator
-from bitjoule.energy_models.system.static_power import StaticPower
+from bitjoule.energy_models.system.static_power import Leakage, StaticPower, leaks
 
 FOLDER = DATA / "platforms"
 MAX_SIZE = 1 << 40
@@ -189,7 +189,7 @@ class Node(Strict):
     """What depends on the technology."""
 
     clock_mhz: float = Field(ge=1e-3, le=1e6)
-    leakage_w: Amount = Field(default=0.0, description="leakage power of the whole chip")
+    leakage_w: Leakage = Field(default=0.0, description="leakage power of the chip, or from_configuration")
     weight_registers: StorePrices | None = Field(
         default=None, description="prices of all arrays' weight registers here"
     )
@@ -266,7 +266,7 @@ class Platform(Strict):
     def _check_static(self) -> None:
         """Reject a leakage that is given both for the chip and for its parts."""
         parts = [part for part in ("array", "sram") if getattr(self.static, part, None) is not None]
-        leaking = [name for name, node in self.nodes.items() if price_of(node.leakage_w).high_pj]
+        leaking = [name for name, node in self.nodes.items() if leaks(node.leakage_w)]
         if parts and leaking:
             wrong = f"counts the leakage of {' and '.join(parts)} twice: nodes.{leaking[0]}.leakage_w includes it"
             raise wrong_value(wrong, "one of the two, e.g. `leakage_w: 0`", "static", parts[0])

@@ -19,12 +19,13 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.inputs.amounts import Amount, price_of
+from bitjoule.energy_models.inputs.errors import brief
 from bitjoule.energy_models.inputs.facts import Price
-from bitjoule.energy_models.inputs.validation import Strict
+from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 from bitjoule.energy_models.system.steps import ABSENT, StepPrice
 
 PJ_PER_W_US = 1e6  # a watt for a microsecond is 1e6 pJ
@@ -36,6 +37,43 @@ class BusyIdle(Strict):
 
     busy: Amount
     idle: Amount
+
+
+CONFIGURED = "from_configuration"
+
+
+def _configured(value: str) -> str:
+    if value != CONFIGURED:
+        raise wrong_value(f"got {brief(value)}", f"watts, {{low, nominal, high}} in watts, or {CONFIGURED}")
+    return value
+
+
+Leakage = Annotated[
+    Annotated[Amount, Tag("amount")] | Annotated[str, AfterValidator(_configured), Tag("text")],
+    Discriminator(lambda value: "text" if isinstance(value, str) else "amount"),
+]
+
+
+def leaks(leakage: Leakage) -> bool:
+    """Return whether a node leaks.
+
+    Parameters
+    ----------
+    leakage
+        Its `leakage_w`.
+    """
+    return isinstance(leakage, str) or price_of(leakage).high_pj > 0
+
+
+def per_cycle(watts: Price, clock_mhz: float) -> Price:
+    """Return watts as pJ of a cycle.
+
+    Parameters
+    ----------
+    watts, clock_mhz
+        Low, nominal and high; the clock.
+    """
+    return Price(*(end * PJ_PER_W_US / clock_mhz for end in watts))
 
 
 def _power_kind(value: Any) -> str:

@@ -389,7 +389,10 @@ BAD = {
         "nodes:\n  7nm: {leakage_w: -1}",
         "3: nodes.7nm.leakage_w: got -1; expected greater than or equal to 0",
     ),
-    "leakage that is no number": ("nodes: {7nm: {leakage_w: x}}", "2: nodes.7nm.leakage_w: got 'x'; expected a valid"),
+    "leakage that is no number": (
+        "nodes: {7nm: {leakage_w: x}}",
+        "2: nodes.7nm.leakage_w: got 'x'; expected watts, {low, nominal, high} in watts, or from_configuration",
+    ),
     "no arrays": ("arrays: null", "2: arrays: is missing; expected a value"),
     "a number for a mapping": ("buffers: 5", "2: buffers: got 5; expected a mapping"),
 }
