@@ -18,9 +18,9 @@ class PlotFrames:
     Parameters
     ----------
     actions
-        The long table of the first workload.
+        The long table of the first workload, and of those that plots select by `at`.
     papers
-        The summary of the first workload, counted as the papers count.
+        The summary of these workloads, counted as the papers count.
     limits
         For each technology and scheme the ratio to the baseline of one MAC, the limit for large models.
     roofline
@@ -61,6 +61,8 @@ class Frames:
         The plots that it requests.
     models
         Column family and parameters, by name, in the experiment's order.
+    formats
+        Columns kind and variant, by scheme; see `bitjoule.experiments.energy.families`.
     schemes, technologies, platforms
         Names, in the experiment's order; without platforms, one empty name.
     machines
@@ -92,6 +94,7 @@ class Frames:
     compared: bool
     requested: tuple[Plot, ...]
     models: pd.DataFrame
+    formats: pd.DataFrame
     schemes: tuple[str, ...]
     technologies: tuple[str, ...]
     platforms: tuple[str, ...]

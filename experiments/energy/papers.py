@@ -1,5 +1,6 @@
 """An experiment's first workload with the papers' accounting, and the limits of the ratios."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -10,18 +11,19 @@ from bitjoule.experiments.energy.schema import Baseline
 from bitjoule.experiments.energy.sums import summarise
 
 
-def arithmetic(grid: Grid) -> pd.DataFrame:
-    """Return the summary of the first workload with the papers' accounting.
+def arithmetic(grid: Grid, sizes: tuple[Sequence[int], Sequence[int], Sequence[int]]) -> pd.DataFrame:
+    """Return the summary of some workloads with the papers' accounting.
 
     Parameters
     ----------
     grid
         The cases of an experiment of any accounting.
+    sizes
+        Values of batch, prompt tokens and new tokens.
     """
-    batch, prompt, new = (values[:1] for values in grid.sizes)
     fixed = None if grid.fixed is None else grid.fixed.model_dump(exclude={"platform"}, exclude_none=True)
     papers = replace(
-        grid, accounting=Accounting.ARITHMETIC, platforms={}, sizes=(batch, prompt, new),
+        grid, accounting=Accounting.ARITHMETIC, platforms={}, sizes=sizes,
         fixed=Baseline(**fixed) if fixed else None,
     )  # fmt: skip
     return summarise(papers).summary

@@ -9,9 +9,18 @@ from pydantic_core import CoreSchema
 
 from bitjoule.energy_models.inputs.plugins import Plugin, plugins
 from bitjoule.energy_models.inputs.validation import OneOf, Strict
+from bitjoule.experiments.names.entries import Count, CountOrNone
 from bitjoule.experiments.output.columns import PHASES
 
 PhaseName = Annotated[str, OneOf(lambda: PHASES)]
+
+
+class At(Strict):
+    """One workload of a sweep; what is not given is the first value of its list."""
+
+    batch: Count | None = Field(default=None, description="a value of `workload.batch`")
+    prompt_tokens: CountOrNone | None = Field(default=None, description="a value of `workload.prompt_tokens`")
+    new_tokens: CountOrNone | None = Field(default=None, description="a value of `workload.new_tokens`")
 
 
 class AnyPlot(Strict):
@@ -19,6 +28,13 @@ class AnyPlot(Strict):
 
     if TYPE_CHECKING:  # a field of each plot, so that it keeps its position in an inlined experiment
         kind: str
+    title: str | None = Field(
+        default=None, min_length=1, description="title of the picture; default: the experiment and what is drawn"
+    )
+    at: At | None = Field(default=None, description="workload that is drawn; default: the first of the sweep")
+    models: list[str] | None = Field(
+        default=None, min_length=1, description="names of the models that are drawn; default: all"
+    )
 
     def needs(self) -> frozenset[str]:
         """Return the tables that it draws besides the summary: fields of `frames.PlotFrames`."""

@@ -84,6 +84,9 @@ def resolve(document: Document) -> Resolved:
     lookup = Lookup(document, [], document.inputs)
     problems = lookup.problems
     models = read_models(lookup, experiment.models, experiment.matmuls)
+    for i, plot in enumerate(experiment.plots):
+        for j, drawn in enumerate(plot.models or ()):
+            lookup.known("model of this experiment", drawn, models, ("plots", i, "models", j))
     schemes = read_schemes(lookup, experiment.schemes)
     technologies, inlined_technologies = read_technologies(lookup, experiment.technologies)
     printed: tuple[PrintedNumber, ...] = ()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.system.machine import Machine
@@ -15,8 +16,8 @@ OPERATIONS_A_MAC = 2
 KEYS = ["model", "scheme", "technology", "platform", "phase", "batch"]
 
 
-def points(grid: Grid, summary: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each model, scheme, technology, platform, phase and batch, at the first prompt and new tokens.
+def points(grid: Grid, summary: pd.DataFrame, lengths: NDArray[np.intp]) -> pd.DataFrame:
+    """Return a row for each model, scheme, technology, platform, phase and batch, at some prompts and new tokens.
 
     Parameters
     ----------
@@ -24,6 +25,8 @@ def points(grid: Grid, summary: pd.DataFrame) -> pd.DataFrame:
         Every case, of the system accounting.
     summary
         Of the run.
+    lengths
+        Indices of prompt tokens and new tokens, shape (pairs, 2).
 
     Returns
     -------
@@ -32,8 +35,8 @@ def points(grid: Grid, summary: pd.DataFrame) -> pd.DataFrame:
         byte), operations_per_s; the rows of whole requests follow those of the phases.
     """
     cases = np.arange(len(grid))
-    *_, prompt_tokens, new_tokens = grid.axis_indices(cases)
-    table = long_table(grid, evaluate(grid, cases[(prompt_tokens == 0) & (new_tokens == 0)]))
+    own = np.stack(grid.axis_indices(cases)[-2:], axis=1)
+    table = long_table(grid, evaluate(grid, cases[(own[:, None, :] == lengths).all(axis=2).any(axis=1)]))
     operand, action = table["operand"].astype(str), table["action"].astype(str)
     adds, macs = (operand == "partial_sums") & (action == "add"), action == "mac"
     table = table.assign(

@@ -4,12 +4,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from bitjoule.energy_models.architecture.phases import Floats, Indices
+from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.system.system import Bytes
 from bitjoule.experiments.energy.comparison import compare
 from bitjoule.experiments.energy.evaluation import case_columns, evaluate, long_table
+from bitjoule.experiments.energy.families import families
 from bitjoule.experiments.energy.frames import PlotFrames
 from bitjoule.experiments.energy.grid import Grid, grid_of
 from bitjoule.experiments.energy.losses import losses
@@ -56,6 +58,7 @@ def run(resolved: Resolved) -> Result:
         compared=experiment.published is not None,
         requested=tuple(experiment.plots),
         models=pd.DataFrame(models, columns=["model", "family", "parameters"]).set_index("model"),
+        formats=families(grid.schemes),
         schemes=schemes,
         technologies=technologies,
         platforms=platforms,
@@ -83,28 +86,49 @@ def plot_frames(plots: Sequence[Plot], grid: Grid, summary: pd.DataFrame) -> Plo
         Of the run.
     """
     makers: dict[str, Callable[[], pd.DataFrame]] = {
-        "actions": lambda: long_table(grid, evaluate(grid, first_cases(grid))),
-        "papers": lambda: arithmetic(grid),
+        "actions": lambda: long_table(grid, evaluate(grid, np.flatnonzero(drawn))),
+        "papers": lambda: arithmetic(grid, sizes),
         "limits": lambda: limits(grid),
-        "roofline": lambda: points(grid, summary),
+        "roofline": lambda: points(grid, summary, workloads[:, 1:]),
         "roofs": lambda: roofs(grid),
         "losses": lambda: losses(grid),
     }
+    workloads = drawn_workloads(plots, grid)
+    indices = np.stack(grid.axis_indices(np.arange(len(grid)))[-len(WORKLOAD_AXES) :], axis=1)
+    drawn = (indices[:, None, :] == workloads).all(axis=2).any(axis=1)
+    batch, prompt, new = (
+        [values[index] for index in sorted(set(column))] for values, column in zip(grid.sizes, workloads.T, strict=True)
+    )
+    sizes = (batch, prompt, new)
     needed = frozenset[str]().union(*(plot.needs() for plot in plots))
     return PlotFrames(**{name: make() if name in needed else pd.DataFrame() for name, make in makers.items()})
 
 
-def first_cases(grid: Grid) -> Indices:
-    """Return the numbers of the cases of the sweep's first workload; of matmuls, all.
+def drawn_workloads(plots: Sequence[Plot], grid: Grid) -> NDArray[np.intp]:
+    """Return the workloads that plots of one workload draw: the sweep's first, and those that plots select by `at`.
 
     Parameters
     ----------
+    plots
+        Plots that the experiment requests.
     grid
         Every case.
+
+    Returns
+    -------
+    ndarray
+        Index on each axis of the workload, shape (workloads, axes).
     """
-    cases = np.arange(len(grid))
-    indices = np.stack(grid.axis_indices(cases)[-len(WORKLOAD_AXES) :])
-    return np.flatnonzero((indices == 0).all(axis=0))
+    first = (0,) * len(WORKLOAD_AXES)
+    workloads = {first: None}
+    for plot in plots:
+        at = {} if plot.at is None else plot.at.model_dump(exclude_none=True)
+        index = [
+            list(values).index(at[axis]) if axis in at else 0
+            for axis, values in zip(WORKLOAD_AXES, grid.sizes, strict=True)
+        ]
+        workloads[tuple(index)] = None
+    return np.array(list(workloads))
 
 
 def memory_table(grid: Grid, memory: Floats) -> pd.DataFrame:

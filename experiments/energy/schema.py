@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from bitjoule.energy_models.formats.schemes import schemes
+from bitjoule.energy_models.inputs.errors import choices
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.papers.arithmetic import Accounting
@@ -244,11 +245,25 @@ class Experiment(ExperimentFile):
             if isinstance(plot, LossPlot) and not self._has_law():
                 expected = "a scheme with FP16 or binary weights: theirs are the papers' scaling laws"
                 raise wrong_value("a plot of kind 'loss_vs_energy' without a scaling law", expected, "plots", i)
+            self._check_at(plot, i)
             phase = getattr(plot, "phase", None)
             if phase not in (None, "prefill") and 0 in swept(workload.new_tokens):
                 raise wrong_value(
                     f"a plot of {phase} without new tokens", "new_tokens >= 1 in the workload", "plots", i
                 )
+
+    def _check_at(self, plot: Plot, i: int) -> None:
+        """Reject a workload of a plot that is not run."""
+        if plot.at is None:
+            return
+        if self.workload is None:
+            raise wrong_value("a workload of matmuls", "a plot without `at`", "plots", i, "at")
+        for axis, value in plot.at.model_dump(exclude_none=True).items():
+            if isinstance(plot, SweepPlot) and plot.over == axis:
+                raise wrong_value(f"the plot is over {axis}", "another key", "plots", i, "at", axis)
+            values = swept(getattr(self.workload, axis))
+            if value not in values:
+                raise wrong_value(f"{value} is not in the workload", choices(map(str, values)), "plots", i, "at", axis)
 
     def _has_law(self) -> bool:
         """Return whether a scheme's weights have a scaling law; an unknown name is reported elsewhere."""

@@ -13,10 +13,11 @@ from bitjoule.energy_models.system.static_power import STATES
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import ComponentsPlot
 from bitjoule.experiments.output.columns import PJ_PER_J, REQUEST
-from bitjoule.reports.energy.workloads import first_workload, phase_text, set_title
+from bitjoule.reports.energy.workloads import first_of, first_workload, phase_text, set_title
 from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, names_in, shown_models
 from bitjoule.reports.figures.digits import prefix, with_unit
-from bitjoule.reports.figures.panels import PANELS_A_ROW, legend_below, legend_in
+from bitjoule.reports.figures.families import KINDS, kind_of
+from bitjoule.reports.figures.panels import columns_for, legend_below, legend_in, named_handles
 from bitjoule.reports.figures.style import Theme, new_figure, shades
 
 FAMILIES = tuple(of_hue(hue) for hue in ("projections", "attention", "ffn"))
@@ -25,6 +26,7 @@ SMALL, SPILLED, IDLE, STATIC, LOSS = (
     "element-wise", "spilled_activations", "leakage", "static", "regulator",
 )  # fmt: skip
 OPERATIONS = ("mul", "add", "mac")
+OF_ARRAY = r":mac:(?P<weights>\w+)x(?P<sums>\w+)\+"  # the key of a price that is a MAC's of a whole array
 STORES = ("registers", "buffers", "off-chip memory")
 STORE_OF = {
     f"{level}_{way}": store
@@ -46,7 +48,7 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
     theme
         Light or dark.
     """
-    energy_j, text = _energies(plot, frames)
+    energy_j, ends_j, text = _energies(plot, frames)
     technologies, platforms = frames.technologies, frames.platforms
     bars = energy_j.reset_index("technology").index.unique()
     models = list(dict.fromkeys(model for model, *_ in bars))
@@ -55,7 +57,7 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
     names = [bar_name(bar if len(platforms) > 1 else bar[:2]) for bar in shown]
     system = frames.accounting is Accounting.SYSTEM
     colors = (_system_colors if system else _colors)(list(energy_j.columns), theme)
-    columns = min(len(technologies), PANELS_A_ROW)
+    columns = columns_for(len(technologies))
     lines = math.ceil(len(technologies) / columns)
     width_in = 5.6 * columns + names_in(names)
     figure = new_figure(width_in, 0.6 + lines * (1.0 + 0.42 * len(shown)) + legend_in(list(colors), width_in))
@@ -67,21 +69,26 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
         total = rows.to_numpy().sum(axis=1)
         factor, unit = prefix(float(total.max()))
         drawn = pd.DataFrame(rows.div(total, axis="index") * 100 if plot.share else rows / factor)
-        draw_bars(axes, drawn, [with_unit(joules, "J") for joules in total], names, colors, theme)
+        bands = None if plot.share else ends_j.xs(technology, level="technology").reindex(shown).to_numpy().T / factor
+        draw_bars(axes, drawn, [with_unit(joules, "J") for joules in total], names, colors, theme, bands)
         axes.set_xlabel("share of the energy (%)" if plot.share else f"energy ({unit}J)")
         if plot.share:
             axes.set_xticks(range(0, 101, 20))
         only_platform = platforms[0] if len(platforms) == 1 else ""
         axes.set_title(", ".join(name for name in (technology, only_platform) if name))
-    set_title(figure, frames, text + cut_text(len(selected), len(models)))
-    legend_below(figure, *panels[0].get_legend_handles_labels())
+    set_title(figure, frames, plot, text + cut_text(len(selected), len(models)))
+    handles = named_handles(panels[: len(technologies)])
+    legend_below(figure, handles.values(), handles.keys())
     return figure
 
 
-def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
-    """Return joules with a row for each model, scheme, platform and technology and a column for each stacked part."""
+def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Return joules with a row for each model, scheme, platform and technology and a column for each stacked part.
+
+    Then the totals at the low and the high ends of the prices, and a text for the title.
+    """
     first, text = first_workload(frames)
-    results = frames.plots.actions
+    results = first_of(frames.plots.actions, frames)
     if plot.phase not in (None, REQUEST):
         results = results[results["phase"] == plot.phase]
     if plot.phase is not None:
@@ -90,14 +97,16 @@ def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
     part = _parts(plot, results, system)
     names = [results[key].astype(str) for key in ("model", "scheme", "platform", "technology")]
     energy_j = (results["energy_pj"] / PJ_PER_J).groupby([*names, part.rename("part")], sort=False).sum()
+    ends_j = (results[["energy_low_pj", "energy_high_pj"]] / PJ_PER_J).groupby(names, sort=False).sum()
     table = energy_j.unstack("part").fillna(0.0)
     table = table[table.columns[table.sum() > 0]]
     order = (*SYSTEM_ORDER, *STORES, IDLE, STATIC, LOSS) if system else component_names("matmul")
     ordered = [name for name in order if name in table.columns]
     others = [name for name in table.columns if name not in ordered]
     if system:
-        return table[[*sorted(others, key=lambda name: OPERATIONS.index(name.split()[0])), *ordered]], text
-    return table[[*ordered, *others]], text
+        operations = sorted(others, key=lambda name: OPERATIONS.index(name.split()[0]))
+        return table[[*operations, *ordered]], ends_j, text
+    return table[[*ordered, *others]], ends_j, text
 
 
 def _parts(plot: ComponentsPlot, results: pd.DataFrame, system: bool) -> "pd.Series[str]":
@@ -107,24 +116,37 @@ def _parts(plot: ComponentsPlot, results: pd.DataFrame, system: bool) -> "pd.Ser
         return component.where(~component.isin(ELEMENT_WISE), SMALL) if system else component
     action = results["action"].astype(str)
     operation = action.str.cat(results["format"].astype(str), sep=" ")
+    of_array = results["price"].astype(str).str.extract(OF_ARRAY)
+    operation = operation.where(of_array["weights"].isna(), "mac " + of_array["weights"] + " x " + of_array["sums"])
     part_of = {**STORE_OF, "leak": IDLE, "loss": LOSS, **{state.state: STATIC for state in STATES}}
     return operation.where(~action.isin([*part_of]), action.map(part_of))
 
 
 def _colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
-    colors: dict[str, str] = {}
+    operations = [part for part in parts if part.split()[0] in OPERATIONS]
+    colors = _operation_colors(operations, theme)
     others = [hue for family in zip(*(f[:2] for f in theme.families), strict=True) for hue in family]
     for part in parts:
         family = next((i for i, names in enumerate(FAMILIES) if part in names), None)
         if family is not None:
             colors[part] = theme.families[family][FAMILIES[family].index(part)]
-        else:
+        elif part not in colors:
             colors[part] = others[len(colors) % len(others)]
+    return {part: colors[part] for part in parts}
+
+
+def _operation_colors(operations: Sequence[str], theme: Theme) -> dict[str, str]:
+    """Return shades of the hue of each operation's family of formats."""
+    blue, orange, green, _ = theme.families
+    colors: dict[str, str] = {}
+    for kind, family in zip(KINDS, (blue, orange, green, theme.cache), strict=True):
+        of_kind = [part for part in operations if kind_of(part.split(maxsplit=1)[1]) == kind]
+        colors |= dict(zip(of_kind, shades(family, len(of_kind)), strict=True))
     return colors
 
 
 def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
-    blue, orange, green, purple = theme.families
+    blue, _, _, purple = theme.families
     hues = {
         SMALL: theme.small,
         SPILLED: theme.spilled,
@@ -133,10 +155,8 @@ def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
         LOSS: theme.loss,
         "matmul": blue[0],
     }
-    groups = [*zip(FAMILIES, theme.families, strict=False), (TABLES, purple), (CACHE, theme.cache), (STORES, green)]
-    for names, family in groups:
+    groups = [*zip(FAMILIES, theme.families, strict=False), (TABLES, purple), (CACHE, theme.cache)]
+    for names, family in [*groups, (STORES[::-1], shades(purple, len(STORES)))]:
         hues |= dict(zip(names, family, strict=False))
-    for action, family in zip(OPERATIONS, (blue, orange, purple), strict=True):
-        operations = [part for part in parts if part.split()[0] == action]
-        hues |= dict(zip(operations, shades(family, len(operations)), strict=True))
+    hues |= _operation_colors([part for part in parts if part.split()[0] in OPERATIONS], theme)
     return {part: hues[part] for part in parts}

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import LossPlot
-from bitjoule.reports.energy.workloads import first_rows, set_title
+from bitjoule.reports.energy.workloads import first_rows, scheme_look, set_title
 from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.panels import draw_panels, left_panels, legend_below, named_handles, panels_of
-from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, log_ticks, settle
+from bitjoule.reports.figures.style import Theme, log_ticks, settle
 
 COMPARED_AT = (0.12, 0.5, 0.88)  # fractions of the range of losses that both curves reach
 LEAST_LOSSES = 0.2  # least span of the loss axis
@@ -115,26 +115,26 @@ def draw_losses(plot: LossPlot, frames: Frames, theme: Theme) -> Figure:
     rows, text = first_rows(frames, plot.phase)
     panels = panels_of(frames)
     figure, drawn = draw_panels(panels)
-    schemes = list(frames.schemes)
     curves_at = [curves(panel.of(rows), frames) for panel in panels]
+    one_family = len(set(frames.models["family"])) == 1
     for axes, panel_curves in zip(drawn, curves_at, strict=True):
         for curve in panel_curves:
-            i = schemes.index(curve.scheme)
-            color, marker = theme.series[i % len(theme.series)], MARKERS[i % len(MARKERS)]
-            axes.plot(curve.energy_j, curve.loss, color=color, linestyle=DASHES[i % len(DASHES)])
+            color, marker, dashes = scheme_look(curve.scheme, frames, theme)
+            dashes = dashes if one_family else "none"
+            axes.plot(curve.energy_j, curve.loss, color=color, linestyle=dashes)
             for fitted, face in ((True, color), (False, theme.background)):
                 at = curve.fitted == fitted
                 axes.plot(curve.energy_j[at], curve.loss[at], marker, color=color, markerfacecolor=face,
                           markeredgewidth=1.6)  # fmt: skip
-            axes.plot([], [], color=color, linestyle=DASHES[i % len(DASHES)], marker=marker, label=curve.scheme)
+            axes.plot([], [], color=color, linestyle=dashes, marker=marker, label=curve.scheme)
         axes.set_xscale("log")
         axes.set_xlabel("energy per token")
         if not panel_curves:
             axes.text(0.5, 0.5, "no scheme with a scaling law", transform=axes.transAxes, ha="center", va="center")
     for axes in left_panels(drawn):
-        axes.set_ylabel("loss")
+        axes.set_ylabel("loss (nats per token)")
     _limits(drawn, curves_at)
-    set_title(figure, frames, text)
+    set_title(figure, frames, plot, text)
     handles = named_handles(drawn)
     if any(not curve.fitted.all() for panel_curves in curves_at for curve in panel_curves):
         handles[OUTSIDE] = Line2D([], [], color=theme.text, marker="o", linestyle="none",
@@ -180,7 +180,7 @@ def _compare(axes: Axes, panel_curves: Sequence[Curve], frames: Frames, theme: T
             continue
         ends = [first.energy_at(level), other.energy_at(level)]
         ratio = ends[0] / ends[1]
-        color = theme.series[list(frames.schemes).index(other.scheme) % len(theme.series)]
+        color = scheme_look(other.scheme, frames, theme).color
         axes.plot(ends, [level, level], color=theme.text, linewidth=1, linestyle=EQUAL_DASHES, zorder=1.5)
         right = max(curve.energy_at(level) for curve in panel_curves if curve.loss.min() <= level <= curve.loss.max())
         amount = f"{significant(ratio, 2)}× less" if ratio >= 1 else f"{significant(1 / ratio, 2)}× more"

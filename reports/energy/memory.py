@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import MemoryPlot
-from bitjoule.reports.energy.workloads import first_workload, set_title
+from bitjoule.reports.energy.workloads import first_of, first_workload, set_title
 from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, names_in, shown_models
 from bitjoule.reports.figures.digits import prefix, significant, with_unit
 from bitjoule.reports.figures.panels import legend_below, legend_in
@@ -26,17 +26,14 @@ def draw_memory(plot: MemoryPlot, frames: Frames, theme: Theme) -> Figure:
     Parameters
     ----------
     plot
-        Has no settings.
+        What of the run is drawn.
     frames
         Of a run with the system accounting. Of a sweep over workloads the first is drawn; the title names it.
     theme
         Light or dark.
     """
-    del plot
-    workload, text = first_workload(frames)
-    memory = frames.memory
-    for axis, value in workload.items():
-        memory = memory[memory[axis] == value]
+    _, text = first_workload(frames)
+    memory = first_of(frames.memory, frames)
     models, schemes = list(frames.models.index), list(frames.schemes)
     selected = shown_models(models, len(schemes))
     memory = memory[memory["model"].isin(selected)]
@@ -62,7 +59,7 @@ def draw_memory(plot: MemoryPlot, frames: Frames, theme: Theme) -> Figure:
         names = [bar_name(names) for names in zip(group_rows["model"], group_rows["scheme"], strict=True)]
         draw_bars(axes, group_rows[list(PARTS)].rename(columns=PARTS) / factor, ends, names, colors, theme)
         axes.set_xlabel(f"memory ({unit}B)")
-    set_title(figure, frames, text + cut_text(len(selected), len(models)))
+    set_title(figure, frames, plot, text + cut_text(len(selected), len(models)))
     legend_below(figure, *panels[0].get_legend_handles_labels())
     return figure
 

@@ -27,10 +27,11 @@ from bitjoule.reports.energy.losses import draw_losses
 from bitjoule.reports.energy.memory import draw_memory
 from bitjoule.reports.energy.published import draw_published
 from bitjoule.reports.energy.roofline import draw_roofline
+from bitjoule.reports.energy.selection import selected
 from bitjoule.reports.energy.sizes import draw_sizes
 from bitjoule.reports.energy.sweeps import draw_sweep
 from bitjoule.reports.figures.recolour import recolour
-from bitjoule.reports.figures.style import DARK, LIGHT, PNG_DPI, Theme, settings, settle
+from bitjoule.reports.figures.style import DARK, LIGHT, Theme, png_dpi, settings, settle
 
 
 def draw(plot: Plot, frames: Frames, theme: Theme) -> Figure:
@@ -45,6 +46,7 @@ def draw(plot: Plot, frames: Frames, theme: Theme) -> Figure:
     theme
         Light or dark.
     """
+    frames = selected(frames, plot)
     with mpl.rc_context(settings(theme)):
         match plot:
             case ComponentsPlot():
@@ -115,12 +117,12 @@ def save(drawn: Callable[[Theme], Figure], folder: Path, stem: str) -> None:
         with mpl.rc_context(settings(theme)):
             if theme is LIGHT:
                 figure = drawn(LIGHT)
-                figure.set_dpi(PNG_DPI)
+                figure.set_dpi(png_dpi(figure))
                 settle(figure)  # else each file is laid out anew
             else:
                 recolour(figure)
             # no date and no version inside: the same drawing gives the same bytes
-            figure.savefig(folder / f"{stem}{theme.suffix}.png", dpi=PNG_DPI, metadata={"Software": None})
+            figure.savefig(folder / f"{stem}{theme.suffix}.png", dpi=png_dpi(figure), metadata={"Software": None})
             figure.savefig(folder / f"{stem}{theme.suffix}.svg", metadata={"Date": None, "Creator": None})
 
 

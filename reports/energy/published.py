@@ -8,6 +8,7 @@ from bitjoule.energy_models.papers.footprint import MEMORY_GB, MEMORY_RATIO
 from bitjoule.energy_models.papers.published import decimals_of
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import PublishedPlot
+from bitjoule.reports.energy.workloads import scheme_look
 from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.style import MARKERS, Theme, new_figure
 
@@ -25,23 +26,21 @@ def draw_published(plot: PublishedPlot, frames: Frames, theme: Theme) -> Figure:
     Parameters
     ----------
     plot
-        Has no settings.
+        What of the run is drawn.
     frames
         Of a run with printed numbers.
     theme
         Light or dark.
     """
-    del plot
     cells = frames.comparison
     printed, ours = cells["printed"].astype(float).to_numpy(), cells["ours"].to_numpy(float)
     rounding = np.array([0.5 * 10.0 ** -decimals_of(text) for text in cells["printed"]])
     figure = new_figure(8.4, 7.6)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     groups = list(dict.fromkeys(zip(cells["scheme"], cells["action"], strict=True)))
-    schemes = list(frames.schemes)
     for i, (scheme, action) in enumerate(groups):
         in_group = ((cells["scheme"] == scheme) & (cells["action"] == action)).to_numpy()
-        color = theme.series[schemes.index(scheme) % len(theme.series)]
+        color = scheme_look(str(scheme), frames, theme).color
         for agrees in (True, False):
             chosen = in_group & (cells["agrees"].to_numpy(bool) == agrees)
             style = {"marker": MARKERS[i % len(MARKERS)], "color": color, "linestyle": "none"}
@@ -68,6 +67,6 @@ def draw_published(plot: PublishedPlot, frames: Frames, theme: Theme) -> Figure:
         axis.set_minor_formatter(NullFormatter())
     agree = int(cells["agrees"].sum())
     title = f"{frames.name}: {agree} of {len(cells)} agree at the printed precision"
-    figure.suptitle(title + ("" if agree == len(cells) else " (hollow: not)"), fontsize=14)
+    figure.suptitle(plot.title or title + ("" if agree == len(cells) else " (hollow: not)"), fontsize=14)
     figure.legend(*top.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

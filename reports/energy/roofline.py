@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import RooflinePlot
 from bitjoule.experiments.output.columns import PHASES, REQUEST
-from bitjoule.reports.energy.workloads import first_values, set_title, workload_text
+from bitjoule.reports.energy.workloads import first_values, scheme_look, set_title, workload_text
 from bitjoule.reports.figures.bars import cut_text
 from bitjoule.reports.figures.digits import with_unit
 from bitjoule.reports.figures.labels import Label, place_labels
@@ -78,8 +78,8 @@ def draw_roofline(plot: RooflinePlot, frames: Frames, theme: Theme) -> Figure:
     for axes, panel_roofs in zip(drawn, roofs_at, strict=True):
         _draw_roofs(axes, panel_roofs, frames, theme, handles)
     for axes in left_panels(drawn):
-        axes.set_ylabel("operations per second")
-    set_title(figure, frames, _title(plot, frames) + cut_text(len(selected), len(models)))
+        axes.set_ylabel("operations per second (op/s)")
+    set_title(figure, frames, plot, _title(plot, frames) + cut_text(len(selected), len(models)))
     legend = _legend(points, selected, frames, theme) | handles
     legend_below(figure, legend.values(), legend.keys(), None if len(panels) > 1 else 3)
     settle(figure)  # the labels find their places in it
@@ -100,6 +100,9 @@ def roofline_points(plot: RooflinePlot, frames: Frames) -> pd.DataFrame:
         Of a run with the system accounting.
     """
     points = frames.plots.roofline
+    if not frames.bare:
+        _, prompt, new = first_values(frames).values()
+        points = points[(points["prompt_tokens"] == prompt) & (points["new_tokens"] == new)]
     return points[points["phase"] == plot.phase if plot.phase is not None else points["phase"] != REQUEST]
 
 
@@ -124,11 +127,11 @@ def roofs(frames: Frames, panel: Panel) -> list[Roof]:
 
 def _draw_points(axes: Axes, points: pd.DataFrame, models: Sequence[str], frames: Frames, theme: Theme) -> None:
     for (model, scheme, phase), group in points.groupby(["model", "scheme", "phase"], observed=True, sort=False):
-        color = _color(str(scheme), frames, theme)
+        color, _, dashes = scheme_look(str(scheme), frames, theme)
         group = group.sort_values("batch")
         axes.plot(
             group["intensity"], group["operations_per_s"], color=color, linewidth=1.2, markersize=8,
-            marker=MARKERS[models.index(model) % len(MARKERS)], linestyle="-" if len(group) > 1 else "none",
+            marker=MARKERS[models.index(model) % len(MARKERS)], linestyle=dashes if len(group) > 1 else "none",
             markerfacecolor=theme.background if phase == "decode" else color, markeredgewidth=1.6, zorder=2.5,
         )  # fmt: skip
 
@@ -143,7 +146,7 @@ def _scale(drawn: Sequence[Axes], points: pd.DataFrame, roofs_at: Sequence[Seque
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlim(x_low, x_high)
-        axes.set_xlabel("operations per off-chip byte")
+        axes.set_xlabel("operations per off-chip byte (op/B)")
         log_ticks(axes.xaxis, "")
     drawn[0].set_ylim(y_low, y_high)
     log_ticks(drawn[0].yaxis, "")
@@ -225,7 +228,11 @@ def _inside(boxes: Sequence[Bbox], axes: Axes) -> NDArray[np.float64]:
 
 def _legend(points: pd.DataFrame, models: Sequence[str], frames: Frames, theme: Theme) -> dict[str, Line2D]:
     """Return a handle for each scheme, each phase and, where there are several, each model."""
-    handles = {scheme: Line2D([], [], color=_color(scheme, frames, theme), linewidth=5) for scheme in frames.schemes}
+    looks = {scheme: scheme_look(scheme, frames, theme) for scheme in frames.schemes}
+    handles = {
+        scheme: Line2D([], [], color=color, linestyle=dashes, linewidth=3)
+        for scheme, (color, _, dashes) in looks.items()
+    }
     for phase in [name for name in PHASES if (points["phase"] == name).any()]:
         face = theme.background if phase == "decode" else theme.text
         handles[phase] = Line2D([], [], color=theme.text, marker="o", markersize=8, linestyle="none",
@@ -238,7 +245,7 @@ def _legend(points: pd.DataFrame, models: Sequence[str], frames: Frames, theme: 
 
 
 def _color(scheme: str, frames: Frames, theme: Theme) -> str:
-    return theme.series[list(frames.schemes).index(scheme) % len(theme.series)]
+    return scheme_look(scheme, frames, theme).color
 
 
 def _title(plot: RooflinePlot, frames: Frames) -> str:

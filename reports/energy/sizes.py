@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import EnergyPlot, RatioPlot
-from bitjoule.reports.energy.workloads import first_rows, in_phase, set_title
-from bitjoule.reports.figures.lines import WIDE_RATIOS, PlotLine, draw_lines, label_points, scale_ratios
+from bitjoule.reports.energy.workloads import first_of, first_rows, in_phase, scheme_look, set_title
+from bitjoule.reports.figures.lines import WIDE_RATIOS, PlotLine, band_handle, draw_lines, label_points, scale_ratios
 from bitjoule.reports.figures.panels import Panel, draw_panels, left_panels, legend_below, named_handles, panels_of
-from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, log_ticks, settle, size_axis
+from bitjoule.reports.figures.style import MARKERS, Theme, log_ticks, settle, size_axis
 
 MAX_FAMILIES = 4  # more are drawn alike
 AS_THE_PAPERS = "arithmetic as the papers count"
@@ -41,7 +42,8 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, frames: Frames, theme: Theme) -> Fi
     column = "ratio_to_baseline" if ratios else "energy_per_token_j" if per_token else "energy_j"
     lines_at = [_lines(panel.of(rows), column, frames, ratios, theme) for panel in panels]
     if isinstance(plot, RatioPlot) and plot.arithmetic:
-        papers = frames.plots.papers[in_phase(frames.plots.papers, plot.phase)]
+        papers = first_of(frames.plots.papers, frames)
+        papers = papers[in_phase(papers, plot.phase)]
         papers = papers.fillna({column: 1.0})  # where only platforms are compared: the papers know none
         for lines, panel in zip(lines_at, panels, strict=True):
             unplaced = Panel(panel.technology, "").of(papers)
@@ -65,8 +67,8 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, frames: Frames, theme: Theme) -> Fi
     label = "energy per token" if per_token else "energy"
     for axes in left_panels(drawn):
         axes.set_ylabel(f"{baseline.name} energy / energy" if ratios and baseline is not None else label)
-    set_title(figure, frames, text)
-    handles = named_handles(drawn)
+    set_title(figure, frames, plot, text)
+    handles = named_handles(drawn) | band_handle([line for lines in lines_at for line in lines], theme)
     legend_below(figure, handles.values(), handles.keys(), None if len(panels) > 1 else 2)
     settle(figure)  # the labels find their places in it
     for axes, lines, limits in zip(drawn, lines_at, limits_at, strict=True):
@@ -99,12 +101,13 @@ def _lines(rows: pd.DataFrame, column: str, frames: Frames, ratios: bool, theme:
             groups.append(([scheme], cases))
     family_of = {name: family or name for name, family in frames.models["family"].items()}
     families = list(dict.fromkeys(family_of.values()))
-    if len(families) == len(family_of):  # nothing to join: one line through all
+    joined = len(families) == 1 or len(families) < len(family_of)
+    if len(families) == len(family_of):  # each model is a family: nothing to join
         family_of, families = dict.fromkeys(family_of, ""), [""]
     by_family = 1 < len(families) <= MAX_FAMILIES
     lines = []
     for names, cases in groups:
-        i = list(frames.schemes).index(names[0])
+        color, marker, dashes = scheme_look(names[0], frames, theme)
         for j, family in enumerate(families):
             points = cases[cases["model"].map(family_of).astype(str) == family]
             line = PlotLine(
@@ -113,12 +116,20 @@ def _lines(rows: pd.DataFrame, column: str, frames: Frames, ratios: bool, theme:
                 x=points["parameters"].to_numpy(float),
                 value=points[column].to_numpy(float),
                 ratio=points["ratio_to_baseline"].to_numpy(float),
-                color=theme.series[i % len(theme.series)],
-                marker=MARKERS[(j if by_family else i) % len(MARKERS)],
-                dashes=DASHES[i % len(DASHES)],
+                color=color,
+                marker=MARKERS[j % len(MARKERS)] if by_family else marker,
+                dashes=dashes,
+                band=None if ratios else _band(points, column),
+                joined=joined,
             )
             lines.append(line)
     return lines
+
+
+def _band(points: pd.DataFrame, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    scale = (points[column] / points["energy_j"]).to_numpy(float)  # from joules of the phase to those of a token
+    low, high = (scale * points[f"energy_{end}_j"].to_numpy(float) for end in ("low", "high"))
+    return low, high
 
 
 def _draw_printed(axes: Axes, frames: Frames, technology: str, ratios: bool, theme: Theme) -> None:

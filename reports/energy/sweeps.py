@@ -4,17 +4,19 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import SweepPlot
-from bitjoule.reports.energy.workloads import first_values, in_phase, set_title
+from bitjoule.reports.energy.workloads import first_values, in_phase, scheme_look, set_title
 from bitjoule.reports.figures.bars import cut_text
-from bitjoule.reports.figures.lines import PlotLine, draw_lines, label_points, scale_ratios
+from bitjoule.reports.figures.lines import PlotLine, band_handle, draw_lines, label_points, scale_ratios
 from bitjoule.reports.figures.panels import draw_panels, left_panels, legend_below, panels_of
-from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, settle, token_axis, unit_axis
+from bitjoule.reports.figures.style import MARKERS, Theme, settle, token_axis, unit_axis
 
 MAX_MODELS = 4
 CROWDED_POINTS = 80
@@ -54,7 +56,9 @@ def draw_sweep(plot: SweepPlot, frames: Frames, theme: Theme) -> Figure:
     panels = panels_of(frames)
     figure, drawn = draw_panels(panels)
     lines_at = [_lines(plot, panel.of(rows), selected, frames, theme) for panel in panels]
-    values = [value for lines in lines_at for line in lines for value in line.value.tolist()]
+    every = [line for lines in lines_at for line in lines]
+    drawn_values = [values for line in every for values in (line.value, *(line.band or ()))]
+    values = np.concatenate(drawn_values).tolist() if drawn_values else []
     for axes, lines in zip(drawn, lines_at, strict=True):
         draw_lines(axes, lines, theme, CROWDED_POINTS)
         token_axis(axes, AXIS_NAMES[plot.over], sorted(set(rows[plot.over])))
@@ -67,9 +71,8 @@ def draw_sweep(plot: SweepPlot, frames: Frames, theme: Theme) -> Figure:
         label = QUANTITIES[plot.quantity].name
     for axes in left_panels(drawn):
         axes.set_ylabel(label)
-    set_title(figure, frames, others + cut_text(len(selected), len(models)))
-    drawn_lines = [line for lines in lines_at for line in lines]
-    legend_below(figure, *_legend(drawn_lines, theme), None if len(panels) > 1 else 3)
+    set_title(figure, frames, plot, others + cut_text(len(selected), len(models)))
+    legend_below(figure, *_legend(every, theme), None if len(panels) > 1 else 3)
     settle(figure)  # the labels find their places in it
     if plot.quantity in ("energy_per_token_j", "ratio_to_baseline") and len(selected) == 1:
         for axes, lines in zip(drawn, lines_at, strict=True):
@@ -105,38 +108,47 @@ def swept_rows(plot: SweepPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
 def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frames, theme: Theme) -> list[PlotLine]:
     baseline = frames.baseline
     lines: list[PlotLine] = []
-    for i, scheme in enumerate(frames.schemes):
+    for scheme in frames.schemes:
         scheme_rows = rows[(rows["scheme"] == scheme) & rows["model"].isin(models)]
         is_baseline = plot.quantity == "ratio_to_baseline" and baseline is not None and scheme == baseline.scheme
         if is_baseline and len(frames.schemes) > 1 and np.allclose(scheme_rows["ratio_to_baseline"], 1):
             continue
+        color, marker, dashes = scheme_look(scheme, frames, theme)
         for j, model in enumerate(models):
             points = scheme_rows[scheme_rows["model"] == model].sort_values(plot.over)
-            style = j if len(models) > 1 else i
+            several = len(models) > 1
             lines.append(
                 PlotLine(
                     schemes=(scheme,),
-                    family=model if len(models) > 1 else "",
+                    family=model if several else "",
                     x=points[plot.over].to_numpy(float),
                     value=points[plot.quantity].to_numpy(float),
                     ratio=points["ratio_to_baseline"].to_numpy(float),
-                    color=theme.series[i % len(theme.series)],
-                    marker=MARKERS[style % len(MARKERS)],
-                    dashes=DASHES[style % len(DASHES)],
+                    color=color,
+                    marker=MARKERS[j % len(MARKERS)] if several else marker,
+                    dashes=dashes,
+                    band=_band(points) if plot.quantity == "energy_per_token_j" else None,
                 )
             )
     return lines
 
 
-def _legend(lines: list[PlotLine], theme: Theme) -> tuple[list[Line2D], list[str]]:
+def _band(points: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    scale = points["energy_per_token_j"] / points["energy_j"]
+    low, high = ((scale * points[f"energy_{end}_j"]).to_numpy(float) for end in ("low", "high"))
+    return low, high
+
+
+def _legend(lines: list[PlotLine], theme: Theme) -> tuple[list[Artist], list[str]]:
     """Return a handle for each scheme and, where there are several, each model."""
-    handles: dict[str, Line2D] = {}
+    handles: dict[str, Artist] = {}
     for line in lines:
         if not line.family:
             handles[line.schemes[0]] = Line2D([], [], color=line.color, linestyle=line.dashes, marker=line.marker)
         else:
-            handles[line.schemes[0]] = Line2D([], [], color=line.color, linewidth=5)
+            handles[line.schemes[0]] = Line2D([], [], color=line.color, linestyle=line.dashes, linewidth=3)
     for line in lines:
         if line.family:
-            handles[line.family] = Line2D([], [], color=theme.text, linestyle=line.dashes, marker=line.marker)
+            handles[line.family] = Line2D([], [], color=theme.text, linestyle="none", marker=line.marker)
+    handles |= band_handle(lines, theme)
     return list(handles.values()), list(handles)

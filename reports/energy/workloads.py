@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.experiments.energy.frames import Frames
-from bitjoule.experiments.energy.plots import PhaseName
+from bitjoule.experiments.energy.plots import AnyPlot, PhaseName
 from bitjoule.experiments.output.columns import REQUEST, WORKLOAD_AXES
+from bitjoule.reports.figures.families import Look, look
+from bitjoule.reports.figures.style import Theme
 
 TITLE_IN_PER_CHARACTER = 0.125
 
@@ -56,6 +58,22 @@ def workload_text(batch: int, prompt: int, new: int) -> str:
     return ", ".join([*parts, f"batch {batch}"] if batch > 1 else parts)
 
 
+def first_of(table: pd.DataFrame, frames: Frames) -> pd.DataFrame:
+    """Return the rows of the first workload; of bare matmuls, all.
+
+    Parameters
+    ----------
+    table
+        With the axes of the workload as columns.
+    frames
+        Of a run.
+    """
+    if not frames.bare:
+        for axis, value in first_values(frames).items():
+            table = table[table[axis] == value]
+    return table
+
+
 def first_rows(frames: Frames, phase: PhaseName | None) -> tuple[pd.DataFrame, str]:
     """Return the summary rows of the first workload in one phase, and a text for the title.
 
@@ -67,11 +85,9 @@ def first_rows(frames: Frames, phase: PhaseName | None) -> tuple[pd.DataFrame, s
         None: the whole request where there are new tokens, else prefill.
     """
     first, text = first_workload(frames)
-    rows = frames.summary
+    rows = first_of(frames.summary, frames)
     if frames.bare:
         return rows, text
-    for axis, value in first.items():
-        rows = rows[rows[axis] == value]
     return rows[in_phase(rows, phase)], f"{phase_text(phase, first['new_tokens'])}{text}"
 
 
@@ -102,8 +118,24 @@ def phase_text(phase: PhaseName | None, new_tokens: int) -> str:
     return f"{phase or REQUEST}, " if new_tokens else ""
 
 
-def set_title(figure: Figure, frames: Frames, text: str) -> None:
-    """Put the experiment's name and a text over a figure, in as many lines as its width needs.
+def scheme_look(scheme: str, frames: Frames, theme: Theme) -> Look:
+    """Return how a scheme is drawn.
+
+    Parameters
+    ----------
+    scheme
+        Its name.
+    frames
+        Of a run.
+    theme
+        Light or dark.
+    """
+    row = frames.formats.loc[[scheme]].to_dict("records")[0]
+    return look(row["kind"], row["variant"], theme)
+
+
+def set_title(figure: Figure, frames: Frames, plot: AnyPlot, text: str) -> None:
+    """Put the plot's title, or the experiment's name and a text, over a figure, in as many lines as its width needs.
 
     Parameters
     ----------
@@ -111,8 +143,10 @@ def set_title(figure: Figure, frames: Frames, text: str) -> None:
         To change.
     frames
         Of a run.
+    plot
+        Which may have a title of its own.
     text
         What is drawn.
     """
     width = int(figure.get_figwidth() / TITLE_IN_PER_CHARACTER)
-    figure.suptitle(textwrap.fill(f"{frames.name}: {text}", width), fontsize=14)
+    figure.suptitle(textwrap.fill(plot.title or f"{frames.name}: {text}", width), fontsize=14)

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
-from bitjoule.reports.figures.style import Theme
+from bitjoule.reports.figures.style import BAND_LABEL, Theme
 
 MAX_BARS = 24
 LONGEST_NAME = 24
@@ -63,7 +64,13 @@ def names_in(names: Sequence[str]) -> float:
 
 
 def draw_bars(
-    axes: Axes, drawn: pd.DataFrame, ends: Sequence[str], names: Sequence[str], colors: Mapping[str, str], theme: Theme
+    axes: Axes,
+    drawn: pd.DataFrame,
+    ends: Sequence[str],
+    names: Sequence[str],
+    colors: Mapping[str, str],
+    theme: Theme,
+    bands: NDArray[np.float64] | None = None,
 ) -> None:
     """Draw stacked bars from the top down.
 
@@ -81,6 +88,8 @@ def draw_bars(
         Of the parts.
     theme
         Light or dark.
+    bands
+        Lengths at the low and the high ends of the prices, shape (2, bars).
     """
     left = np.zeros(len(drawn))
     for part in drawn.columns:
@@ -88,10 +97,16 @@ def draw_bars(
         axes.barh(range(len(drawn)), width, left=left, height=0.72, color=colors[part], label=part,
                   edgecolor=theme.background, linewidth=0.6)  # fmt: skip
         left += width
-    for y, (end, text) in enumerate(zip(left, ends, strict=True)):
-        axes.annotate(text, (end, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=12)
+    tips = left
+    if bands is not None and np.any(bands[1] > bands[0]):
+        axes.errorbar(left, range(len(drawn)), xerr=np.abs(bands - left), color=theme.text, linestyle="none",
+                      elinewidth=1.4, capsize=4, label=BAND_LABEL)  # fmt: skip
+        tips = np.maximum(left, bands[1])
+    clear = {"boxstyle": "square,pad=0.15", "facecolor": theme.background, "edgecolor": "none"}
+    for y, (tip, text) in enumerate(zip(tips, ends, strict=True)):
+        axes.annotate(text, (tip, y), xytext=(7, 0), textcoords="offset points", va="center", fontsize=12, bbox=clear)
     axes.set_yticks(range(len(drawn)), names)
     axes.set_ylim(len(drawn) - 0.5, -0.5)
-    reach = max(end / (1 - END_FRACTION * (len(text) + 2)) for end, text in zip(left, ends, strict=True))
-    axes.set_xlim(0, max(float(left.max()) * 1.05, reach))
+    reach = max(tip / (1 - END_FRACTION * (len(text) + 2)) for tip, text in zip(tips, ends, strict=True))
+    axes.set_xlim(0, max(float(tips.max()) * 1.05, reach))
     axes.grid(visible=False, axis="y")

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.labels import Label, place_labels
-from bitjoule.reports.figures.style import Theme, log_scale
+from bitjoule.reports.figures.style import BAND_LABEL, Theme, log_scale
 
 LABELS_A_LINE = 7
 CROWDED_POINTS = 40
 MARKER_RADIUS_PT = 4.0
 MAX_DISTANCE = 0.05  # of the panel, between a point and its label
+BAND_ALPHA = 0.16
 WIDE_RATIOS = 200  # quotient of the largest and the smallest
 
 
@@ -38,6 +41,10 @@ class PlotLine:
         Appended to its name.
     thin
         Whether it is drawn thin with hollow markers, for comparison with the others.
+    band
+        The values at the low and at the high ends of the prices' bands, shape (points,) each.
+    joined
+        Whether its points are of one family, which a line may join.
     """
 
     schemes: tuple[str, ...]
@@ -50,6 +57,8 @@ class PlotLine:
     dashes: Any
     note: str = ""
     thin: bool = False
+    band: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    joined: bool = True
 
     @property
     def label(self) -> str:
@@ -73,12 +82,36 @@ def draw_lines(axes: Axes, lines: Sequence[PlotLine], theme: Theme, crowded_from
     """
     crowded = sum(len(line.x) for line in lines if not line.thin) > crowded_from
     for line in lines:
-        joined = len(np.unique(line.x)) == len(line.x)  # models of one size do not form a curve
+        joined = line.joined and len(np.unique(line.x)) == len(line.x)  # models of one size do not form a curve
+        if line.band is not None and np.any(line.band[1] > line.band[0]):
+            _draw_band(axes, line, *line.band, joined)
         axes.plot(
             line.x, line.value, color=line.color, linestyle=line.dashes if joined else "none", marker=line.marker,
             markersize=5 if crowded or line.thin else 7, linewidth=1 if crowded or line.thin else 2, label=line.label,
             markerfacecolor=theme.background if line.thin else line.color, zorder=1.9 if line.thin else 2,
         )  # fmt: skip
+
+
+def _draw_band(axes: Axes, line: PlotLine, low: NDArray[np.float64], high: NDArray[np.float64], joined: bool) -> None:
+    if joined and len(line.x) > 1:
+        axes.fill_between(line.x, low, high, color=line.color, alpha=BAND_ALPHA, linewidth=0, zorder=1.6)
+    else:
+        for x, *ends in zip(line.x, low, high, strict=True):
+            axes.plot([x, x], ends, color=line.color, linewidth=1.2, zorder=1.6)
+
+
+def band_handle(lines: Sequence[PlotLine], theme: Theme) -> dict[str, Artist]:
+    """Return what the legend says of bands, where there are any.
+
+    Parameters
+    ----------
+    lines
+        All that are drawn.
+    theme
+        Light or dark.
+    """
+    banded = any(line.band is not None and np.any(line.band[1] > line.band[0]) for line in lines)
+    return {BAND_LABEL: Patch(color=theme.text, alpha=BAND_ALPHA, linewidth=0)} if banded else {}
 
 
 def scale_ratios(axes: Axes, values: Sequence[float], wide: float = WIDE_RATIOS) -> None:

@@ -92,7 +92,18 @@ def _columns(panels: Sequence[Panel]) -> int:
         return len(panels)
     counts = {len({panel.technology for panel in panels}), len({panel.platform for panel in panels})}
     fitting = [count for count in counts if 1 < count <= PANELS_A_ROW]
-    return max(fitting, default=2 if len(panels) == 4 else PANELS_A_ROW)
+    return max(fitting, default=columns_for(len(panels)))
+
+
+def columns_for(panels: int) -> int:
+    """Return how many panels a row has where nothing else arranges them.
+
+    Parameters
+    ----------
+    panels
+        How many there are.
+    """
+    return 2 if panels == 4 else min(panels, PANELS_A_ROW)
 
 
 def left_panels(axes: Iterable[Axes]) -> list[Axes]:

@@ -25,7 +25,9 @@ def recolour(figure: Figure) -> None:
     figure
         Drawn with `LIGHT`, to change. Colours that are not the theme's stay.
     """
-    for artist in figure.findobj():
+    texts = [artist for artist in figure.findobj(Text) if isinstance(artist, Text)]
+    boxes = [box for text in texts if (box := text.get_bbox_patch()) is not None]  # not among a text's children
+    for artist in (*figure.findobj(), *boxes):
         if isinstance(artist, Text):
             artist.set_color(_dark(artist.get_color()))
         elif isinstance(artist, Line2D):
@@ -64,8 +66,9 @@ def _colors(theme: Theme) -> list[str]:
     """Return every colour of a theme, in an order that is the same for all."""
     plain = [theme.background, theme.text, theme.grid, *theme.series]
     plain += [theme.small, theme.spilled, theme.idle, theme.static, theme.loss]
-    families = [color for family in (*theme.families, theme.cache) for color in family]
-    between = [color for family in theme.families for count in range(1, MOST_SHADES) for color in shades(family, count)]
+    every = (*theme.families, theme.cache)
+    families = [color for family in every for color in family]
+    between = [color for family in every for count in range(1, MOST_SHADES) for color in shades(family, count)]
     return [to_hex(color) for color in (*plain, *families, *between)]
 
 

@@ -18,6 +18,8 @@ from bitjoule.reports.figures.digits import parameters, prefix
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1, 1)), (0, (8, 2, 2, 2, 2, 2)))
 PNG_DPI = 150
+MOST_PIXELS = 2000  # of a picture, in either direction
+BAND_LABEL = "low to high prices"
 PALER = 0.45  # fraction of a hue in its paler shade
 WIDE = 10  # beyond this quotient of its ends an axis of a quantity is logarithmic
 TICK_FRACTION = 0.022  # width of a character of a tick's label, as a fraction of the axis
@@ -36,7 +38,8 @@ class Theme:
     background, text, grid
         Of the page.
     series
-        For lines, in order; after Okabe and Ito's colour-blind safe set, lightened for the dark page.
+        For lines: of FP, INT, ternary and ±1 formats, then of what is no format; after Okabe and Ito's colour-blind
+        safe set, lightened for the dark page.
     families
         Hues for stacked parts, each from dark to light: projections, attention products, FFN, other.
     cache, small, spilled, idle, static, loss
@@ -63,7 +66,7 @@ LIGHT = Theme(
     background="#ffffff",
     text="#1f2328",
     grid="#d8dee4",
-    series=("#0072B2", "#D55E00", "#009E73", "#000000", "#332288", "#444444", "#117733", "#CC3377"),
+    series=("#0072B2", "#D55E00", "#009E73", "#882255", "#000000", "#332288", "#117733", "#CC3377"),
     families=(
         ("#08519c", "#3182bd", "#6baed6", "#9ecae1"),
         ("#b34700", "#fd9a4a"),
@@ -146,6 +149,17 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)  # without it each text that is measured gets a renderer, a page of pixels, of its own
     return figure
+
+
+def png_dpi(figure: Figure) -> float:
+    """Return the resolution of a figure's PNG: less for a large one.
+
+    Parameters
+    ----------
+    figure
+        From `new_figure`.
+    """
+    return min(PNG_DPI, MOST_PIXELS / float(max(figure.get_size_inches())))
 
 
 def settle(figure: Figure) -> None:

@@ -1,6 +1,6 @@
 """Energy of a MAC measured on netlists: over the share of zero weights, and over the bits of activations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.experiments.netlists.sparsity import SWEPT, savings, swept
+from bitjoule.reports.figures.families import Look, kind_of, look
 from bitjoule.reports.figures.lines import PlotLine, draw_lines, label_points
 from bitjoule.reports.figures.panels import Panel, draw_panels, legend_below
 from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, settle, token_axis, unit_axis
@@ -59,6 +60,9 @@ def draw_zeros(summary: pd.DataFrame, theme: Theme) -> Figure:
     """
     sweeps, saved = swept(summary), savings(summary)
     names = list(dict.fromkeys(zip(sweeps["array"], sweeps[SWEPT], strict=True)))
+    weights = sweeps.drop_duplicates("array").set_index("array")["weights"]
+    looks = weights_looks([weights[array] for array, _ in names], theme)
+    colors = {array: color for (array, _), (color, *_) in zip(names, looks, strict=True)}
     many_sweeps = len({sweep for _, sweep in names}) > 1
     panels = library_panels(sweeps)
     figure, drawn = draw_panels(panels, shared=False)
@@ -67,15 +71,15 @@ def draw_zeros(summary: pd.DataFrame, theme: Theme) -> Figure:
     stimuli = list(dict.fromkeys(others["stimulus"]))
     for axes, panel in zip(drawn, panels, strict=True):
         lines, panel_rows = [], library_rows(panel, sweeps)
-        for i, (array, sweep) in enumerate(names):
+        for (array, sweep), (color, marker, _) in zip(names, looks, strict=True):
             points = panel_rows[(panel_rows["array"] == array) & (panel_rows[SWEPT] == sweep)]
             saving = saved[(saved["library"] == panel.technology) & (saved["array"] == array) & (saved[SWEPT] == sweep)]
             note = f"{100 * saving['effectiveness'].iloc[-1]:.0f} % of the ideal saving" if len(panels) == 1 else ""
             name = f"{array}, {sweep}" if many_sweeps else array
-            lines += _sweep(points, i, name, note, theme)
+            lines += _sweep(points, color, marker, name, note)
         draw_lines(axes, lines, theme)
         other_rows = library_rows(panel, others)
-        _draw_others(axes, other_rows, [array for array, _ in names], stimuli, theme)
+        _draw_others(axes, other_rows, colors, stimuli, theme)
         axes.set_xlabel("zero weights (%)")
         axes.set_xlim(-3, 103)
         highest = max([panel_rows["energy_fj"].max(), *other_rows["energy_fj"]]) * J_PER_FJ
@@ -86,11 +90,24 @@ def draw_zeros(summary: pd.DataFrame, theme: Theme) -> Figure:
     return figure
 
 
-def _sweep(points: pd.DataFrame, i: int, name: str, note: str, theme: Theme) -> list[PlotLine]:
+def weights_looks(weights: Sequence[str], theme: Theme) -> list[Look]:
+    """Return how each array is drawn: the colour of its weights' family, a marker among the arrays of that family.
+
+    Parameters
+    ----------
+    weights
+        The format of each array's weights.
+    theme
+        Light or dark.
+    """
+    kinds = [kind_of(name) for name in weights]
+    return [look(kind, kinds[:i].count(kind), theme) for i, kind in enumerate(kinds)]
+
+
+def _sweep(points: pd.DataFrame, color: str, marker: str, name: str, note: str) -> list[PlotLine]:
     """Return the line of a sweep, the one without glitches and wires, and the ideal one."""
     x = 100 * points["zero_share"].to_numpy(float)
     nothing = np.full(len(points), np.nan)
-    color, marker = theme.series[i % len(theme.series)], MARKERS[i % len(MARKERS)]
     energy, low = (points[column].to_numpy(float) * J_PER_FJ for column in ("energy_fj", "energy_low_fj"))
     ideal = energy[0] * (100 - np.array([x[0], 100.0])) / (100 - x[0])
     return [
@@ -100,10 +117,12 @@ def _sweep(points: pd.DataFrame, i: int, name: str, note: str, theme: Theme) -> 
     ]
 
 
-def _draw_others(axes: Axes, rows: pd.DataFrame, arrays: Sequence[str], stimuli: Sequence[str], theme: Theme) -> None:
+def _draw_others(
+    axes: Axes, rows: pd.DataFrame, colors: Mapping[str, str], stimuli: Sequence[str], theme: Theme
+) -> None:
     """Draw the measurements with other operands as markers."""
     for row in rows.to_dict("records"):
-        color = theme.series[arrays.index(row["array"]) % len(theme.series)]
+        color = colors[row["array"]]
         x, y = 100 * row["zero_share"], row["energy_fj"] * J_PER_FJ
         axes.plot([x], [y], color=color, marker=_other_marker(stimuli.index(row["stimulus"])), linestyle="none",
                   markersize=12, markeredgecolor=theme.background)  # fmt: skip
@@ -142,12 +161,13 @@ def draw_bits(summary: pd.DataFrame, theme: Theme) -> Figure:
     names = list(dict.fromkeys(first[kinds].itertuples(index=False, name=None)))
     panels = library_panels(first)
     figure, drawn = draw_panels(panels, shared=False)
+    looks = weights_looks([weights for weights, *_ in names], theme)
     lines_at = []
     for axes, panel in zip(drawn, panels, strict=True):
         panel_rows, lines = library_rows(panel, first), []
-        for i, kind in enumerate(names):
+        for kind, (color, marker, _) in zip(names, looks, strict=True):
             points = panel_rows[(panel_rows[kinds] == list(kind)).all(axis=1)].sort_values("activation_bits")
-            lines += _bits_lines(points, i, _label(kind, names), theme)
+            lines += _bits_lines(points, color, marker, _label(kind, names))
         draw_lines(axes, lines, theme)
         lines_at.append(lines)
         token_axis(axes, "activation width (bits)", sorted(set(panel_rows["activation_bits"])))
@@ -164,11 +184,10 @@ def draw_bits(summary: pd.DataFrame, theme: Theme) -> Figure:
     return figure
 
 
-def _bits_lines(points: pd.DataFrame, i: int, name: str, theme: Theme) -> list[PlotLine]:
+def _bits_lines(points: pd.DataFrame, color: str, marker: str, name: str) -> list[PlotLine]:
     x = points["activation_bits"].to_numpy(float)
     energy, low = (points[column].to_numpy(float) * J_PER_FJ for column in ("energy_fj", "energy_low_fj"))
     ratio = energy[-1:] / energy
-    color, marker = theme.series[i % len(theme.series)], MARKERS[i % len(MARKERS)]
     return [
         PlotLine((name,), "", x, energy, ratio, color, marker, "-"),
         PlotLine((f"_{name}",), "", x, low, np.full(len(x), np.nan), color, marker, DASHES[1], thin=True),

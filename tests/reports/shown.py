@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from matplotlib.container import BarContainer
 
 SI = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
 TWO_DIGITS, THREE_DIGITS = 0.051, 0.0051  # 1.04 is written 1.0, 1.004 is written 1.00
@@ -39,6 +40,11 @@ def table(text, first):
 def unit_in(header, unit):
     """Return the factor of a header such as ``fp16 (mJ)``."""
     return SI[re.search(rf"\((.?){unit}(?: per token)?\)", header).group(1)]
+
+
+def bars_of(axes):
+    """Return the stacks of bars of a panel, without the whiskers of their totals."""
+    return [container for container in axes.containers if isinstance(container, BarContainer)]
 
 
 def points_of(axes):

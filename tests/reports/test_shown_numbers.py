@@ -14,6 +14,7 @@ from bitjoule.reports.hardware import hardware_markdown
 from tests.reports.shown import (
     THREE_DIGITS,
     TWO_DIGITS,
+    bars_of,
     points_of,
     quantity,
     table,
@@ -149,7 +150,7 @@ def test_bars_of_energy_say_their_joules_and_their_axis_its_unit(found, what, ph
     rows = first_workload(found.summary)
     (axes,) = figure_of(found, what).axes
     names = [label.get_text().split("  ") for label in axes.get_yticklabels()]
-    ends = [bar.get_x() + bar.get_width() for bar in axes.containers[-1]]
+    ends = [bar.get_x() + bar.get_width() for bar in bars_of(axes)[-1]]
     for (model, scheme), text, end in zip(names, axes.texts, ends, strict=True):
         joules = case(rows, phase or "request", model, scheme)["energy_j"]
         assert quantity(text.get_text(), "J") == pytest.approx(joules, rel=THREE_DIGITS)
@@ -337,5 +338,5 @@ def test_small_energies_are_shown_in_the_unit_that_header_and_axis_name():
     assert [factor * value for factor, value in shown] == pytest.approx(joules, rel=THREE_DIGITS)
     assert all(factor < 1 for factor, _ in shown)
     (axes,) = draw(found.requested[0], found, THEMES[0]).axes
-    ends = [(bar.get_x() + bar.get_width()) * unit_in(axes.get_xlabel(), "J") for bar in axes.containers[-1]]
+    ends = [(bar.get_x() + bar.get_width()) * unit_in(axes.get_xlabel(), "J") for bar in bars_of(axes)[-1]]
     assert ends == pytest.approx(joules)

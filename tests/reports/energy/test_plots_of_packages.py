@@ -18,7 +18,7 @@ def drawn(monkeypatch, gives):
     plugin = Plugin("bitjoule.plots", "totals", "chips.totals", "our-chips")
     monkeypatch.setattr(pictures, "plugins", lambda group: {"totals": plugin} if group == "bitjoule.plots" else {})
     monkeypatch.setattr(pictures, "plot_module", lambda found: SimpleNamespace(draw=gives) if found is plugin else None)
-    return pictures.draw(SimpleNamespace(kind="totals"), SimpleNamespace(), THEMES[0])
+    return pictures.draw(SimpleNamespace(kind="totals", at=None, models=None), SimpleNamespace(), THEMES[0])
 
 
 def test_a_figure_is_taken(monkeypatch):

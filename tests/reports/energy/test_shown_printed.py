@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bitjoule.experiments.energy.plots import PublishedPlot
 from bitjoule.reports.energy.published import draw_published
 from bitjoule.reports.energy.summary import comparison_table
 from bitjoule.reports.figures.style import THEMES
@@ -32,10 +33,17 @@ def cells(**changes):
     return whole.assign(source="someone", where="Table 1", note=["", "a reason", "", "", ""])
 
 
+FORMATS = pd.DataFrame({"kind": ["float", "binary"], "variant": 0}, index=["fp16", "bitnet"])
+
+
+def drawn_with(comparison, name):
+    frames = SimpleNamespace(comparison=comparison, formats=FORMATS, name=name)
+    return draw_published(PublishedPlot(kind="published"), frames, THEMES[0])
+
+
 @pytest.fixture(scope="module")
 def figure():
-    frames = SimpleNamespace(comparison=cells(), schemes=("fp16", "bitnet"), name="mine")
-    drawn = draw_published(None, frames, THEMES[0])
+    drawn = drawn_with(cells(), "mine")
     drawn.draw_without_rendering()
     return drawn
 
@@ -100,7 +108,7 @@ def test_title_axes_and_legend_name_what_is_drawn(figure):
                                                 ("ratio_to_baseline", "ratio to the baseline")])  # fmt: skip
 def test_other_quantities_are_named_and_nothing_is_hollow_where_all_agree(quantity, word):
     every = cells(quantity=quantity, agrees=True)
-    figure = draw_published(None, SimpleNamespace(comparison=every, schemes=("bitnet", "fp16"), name="x"), THEMES[0])
+    figure = drawn_with(every, "x")
     assert figure.get_suptitle().startswith("x: 5 of 5 agree")
     assert "hollow" not in figure.get_suptitle()
     assert word in figure.axes[0].get_ylabel()
