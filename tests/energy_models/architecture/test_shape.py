@@ -49,6 +49,7 @@ def test_every_family_and_size_of_the_papers_ships():
         "mixtral": "8x7b",
         "opt": "125m 1.3b 2.7b 6.7b 13b 30b 66b 175b",
         "qwen2.5": "0.5b 1.5b 3b 7b 14b 32b 72b",
+        "qwen3": "8b",
         "smollm2": "1.7b",
     }
     assert set(presets()) == {f"{family}-{size}" for family, sizes in expected.items() for size in sizes.split()}

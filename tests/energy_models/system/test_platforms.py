@@ -73,7 +73,7 @@ def written(name: str) -> dict[str, Any]:
 
 def test_every_file_is_a_platform():
     assert list(platforms()) == NAMES
-    assert len(NAMES) == 10
+    assert len(NAMES) == 12
 
 
 def test_int8_edge_puts_as_many_int8_macs_in_the_area_of_the_adder_array():
@@ -88,6 +88,14 @@ def test_int4_edge_puts_as_many_int4_macs_in_the_area_of_the_adder_array(node_nm
     fill = peak(macs) * synthesised_um2("int4", node_nm) / (peak(adders) * synthesised_um2("ternary", node_nm))
     assert 1 - spare <= fill <= 1
     assert peak(platforms()["int4-edge"].arrays["float"]) == peak(platforms()["ternary-edge"].arrays["float"])
+
+
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+def test_rivals_on_hbm_put_their_macs_in_the_area_of_the_adders_at_7_nm(weights):
+    ternary, rival = platforms()["ternary-hbm"].arrays, platforms()[f"{weights}-hbm"].arrays
+    fill = peak(rival[weights]) * synthesised_um2(weights, 7) / (peak(ternary["adders"]) * synthesised_um2("ternary", 7))
+    assert 0.99 <= fill <= 1
+    assert peak(rival["fp16"]) == peak(ternary["float"])
 
 
 def test_fp16_edge_puts_as_many_fp16_macs_in_the_area_of_both_arrays():
