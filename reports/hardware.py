@@ -28,6 +28,7 @@ PARTS = {  # by operand and the action's first word
     ("activations", "off"): "activations, off-chip memory",
     ("outputs", "buffer"): "results, buffer",
     ("outputs", "off"): "results, off-chip memory",
+    **{(operand, "wire"): "wires" for operand in ("weights", "activations", "partial_sums", "outputs")},
     ("chip", "leak"): "leakage",
     **{(state.part, state.state): f"static power, {state.part}" for state in STATES},
     (OPERAND, ACTION): "loss in regulators",

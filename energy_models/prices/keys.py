@@ -14,6 +14,7 @@ key                                            price of
 ``platforms/P.yaml:nodes.N.accumulators...``    the same at one node, where the platform gives it
 ``platforms/P.yaml:nodes.N.leakage_w@500MHz``  a cycle of leakage at that clock
 ``platforms/P.yaml:static.dram.busy@500MHz``   a cycle of a part's static power at that clock
+``platforms/P.yaml:buffers.B.wire_mm@7nm``     a bit on the wires between a buffer and the arrays
 ``platforms/P.yaml:regulator.efficiency``      what is lost for each pJ behind the regulators
 =============================================  ========================================================================
 """
@@ -25,8 +26,8 @@ def shared_row(key: str, technology: str) -> str:
     """Return the row that a price depends on: prices of one row move together within their bands.
 
     All sizes of a memory of one technology are priced from the same rows; the registers and accumulators of all
-    machines, their leakage at one technology, the static power of each part, and their regulators are based on one
-    assumption each.
+    machines, their leakage at one technology, the static power of each part, wires and
+    regulators are based on one assumption each.
 
     Parameters
     ----------
@@ -41,6 +42,8 @@ def shared_row(key: str, technology: str) -> str:
         if section == "nodes":
             store = names[-2] if len(names) > 1 else ""
             return f"{store if store in STORES else 'leakage'}:{technology}"
+        if place.partition("@")[0].endswith(".wire_mm"):
+            return f"wires:{technology}"
         if section == "regulator":
             return section
         if section == "static":

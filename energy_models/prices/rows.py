@@ -172,6 +172,8 @@ def _amount(key: str, name: str, place: str) -> PriceRow:
     path: KeyPath = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
     if path == ("regulator", "efficiency"):
         return _loss(key, name, platform)
+    if path[-1] == "wire_mm":
+        return _wire(key, name, platform, path, clock)
     is_price = path[-1] == "leakage_w" or path[0] == STATIC if clock else "_pj" in str(path[-1])
     if not is_price:
         raise LookupError(place)
@@ -208,6 +210,17 @@ def _loss(key: str, name: str, platform: Platform) -> PriceRow:
     return PriceRow(
         key, platform.regulator.loss, "pJ delivered", platform.references, _source_of(platform, "regulator.efficiency"),
         (f"platforms/{origin}.yaml:{line}",), "1 / regulator.efficiency - 1",
+    )  # fmt: skip
+
+
+def _wire(key: str, name: str, platform: Platform, path: KeyPath, node: str) -> PriceRow:
+    length_mm, at = platform.buffers[str(path[1])].wire_mm, ("nodes", node, "wire_pj_per_bit_mm")
+    places = (_origin(name, path), _origin(name, at))
+    return PriceRow(
+        key, price_of(platform.nodes[node].wire_pj_per_bit_mm, length_mm), "bit", platform.references,
+        _joined(_source_of(platform, ".".join(map(str, place))) for place in (path, at)),
+        tuple(f"platforms/{origin}.yaml:{line}" for origin, line in places),
+        f"nodes.{node}.wire_pj_per_bit_mm x {length_mm:g} mm",
     )  # fmt: skip
 
 

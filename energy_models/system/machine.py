@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from bitjoule.energy_models.formats.formats import add_only, formats, scaled, width_bits
+from bitjoule.energy_models.formats.formats import formats, width_bits
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
@@ -17,6 +17,7 @@ from bitjoule.energy_models.system.silicon import leakage_w
 from bitjoule.energy_models.system.static_power import over_time, per_cycle, static_lines
 from bitjoule.energy_models.system.steps import ABSENT, NOTHING, STEPS, MatmulKind, Step, StepPrice
 from bitjoule.energy_models.system.templates import Chip, Formats, template
+from bitjoule.energy_models.system.unpacking import unpacking
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,7 +277,7 @@ class Machine:
                 "add",
                 StepPrice(1.0, vector, self.operation("add", vector), technology.price_key("add", vector)),
             )
-        for (action, number_format), times in self._unpacking(kind).items():
+        for (action, number_format), times in unpacking(required, kind.rescaled, self.scheme.vector).items():
             price = self.operation(action, number_format)
             set_line(
                 "unpacking", action, StepPrice(times, number_format, price, technology.price_key(action, number_format))
@@ -305,6 +306,9 @@ class Machine:
                 if step.operand == operand and step.action.startswith(("buffer", "off_chip")):
                     price, key = self.access(step.action, "weights" if operand == "weights" else "activations")
                     lines[step] = StepPrice(bits, name, price, key)
+            price, key = self.access("wire", "weights" if operand == "weights" else "activations")
+            if price.high_pj:  # partial sums go both ways
+                set_line(operand, "wire", StepPrice(bits * (1 + (operand == "partial_sums")), name, price, key))
         return lines
 
     def access(self, action: str, operand: str) -> tuple[Price, str]:
@@ -313,7 +317,7 @@ class Machine:
         Parameters
         ----------
         action
-            ``buffer_read``, ``buffer_write``, ``off_chip_read`` or ``off_chip_write``.
+            ``buffer_read``, ``buffer_write``, ``off_chip_read``, ``off_chip_write``; ``wire``, to the arrays.
         operand
             ``weights`` or ``activations``: which buffer.
 
@@ -330,21 +334,11 @@ class Machine:
         if index < 0:
             return NOTHING, ""
         (place, buffer), reads = list(self.platform.buffers.items())[index], action.endswith("read")
+        if action == "wire":
+            key = self.key("buffers", place, f"wire_mm@{self._node_name}")
+            return price_of(self.node.wire_pj_per_bit_mm, buffer.wire_mm), key
         platform_key = self.key("buffers", place, "read_pj" if reads else "write_pj")
         return buffer_price(buffer, reads, self.technology, platform_key)
-
-    def _unpacking(self, kind: MatmulKind) -> dict[tuple[str, str], float]:
-        """Return the operations for each weight between memory and array."""
-        required = self.formats(kind)
-        operations: dict[tuple[str, str], float] = {}
-        for text, times in required.storage.unpack.items():
-            action, number_format = text.split()
-            operations[action, number_format] = times / required.storage.values
-        holds = required.storage.holds
-        multiplied = required.storage.group > 0 or (scaled(holds) and not add_only(holds) and not kind.rescaled)
-        if multiplied and not scaled(required.activations):  # otherwise the scales are the outputs'
-            operations["mul", self.scheme.vector] = 1.0
-        return operations
 
     @cached_property
     def _templates(self) -> dict[tuple[MatmulKind, bool], tuple[MatmulProblem, Fixed]]:

@@ -145,6 +145,7 @@ class Buffer(Strict):
         default=None, description="memory kind, e.g. sram; prices are interpolated log-log over size"
     )
     banks: int = Field(default=1, gt=0, le=MAX_SIZE, description="number of banks, each priced at size_bytes / banks")
+    wire_mm: float = Field(default=0.0, ge=0, le=MAX_PRICE, description="length of the wires to the arrays")
     read_pj: float | None = Field(
         default=None, ge=0, le=MAX_PRICE, description="energy of an access, instead of memory"
     )
@@ -194,6 +195,7 @@ class Node(Strict):
         default=None, description="prices of all arrays' weight registers here"
     )
     accumulators: StorePrices | None = Field(default=None, description="prices of all arrays' accumulators here")
+    wire_pj_per_bit_mm: Amount = Field(default=0.0, description="energy of a bit on a millimetre of wire")
 
 
 class Platform(Strict):

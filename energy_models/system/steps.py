@@ -112,6 +112,10 @@ STEPS = (
     Step("outputs", "buffer_write", "outputs"),
     Step("outputs", "buffer_read", "outputs_out"),
     Step("outputs", "off_chip_write", "outputs_out"),
+    Step("weights", "wire", "buffered_fills"),
+    Step("activations", "wire", "reads"),
+    Step("partial_sums", "wire", "buffered_sums"),
+    Step("outputs", "wire", "outputs"),
 )
 
 

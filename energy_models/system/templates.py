@@ -86,17 +86,17 @@ def template(
         product_pj=pj("weights", "mul", "mac", "register_read"),
         sum_pj=pj("partial_sums", "add"),
         update_pj=pj("partial_sums", "register_read", "register_write"),
-        output_pj=pj("outputs", "buffer_write", *(("buffer_read", "off_chip_write") if goes_off_chip else ())),
+        output_pj=pj("outputs", "buffer_write", "wire", *(("buffer_read", "off_chip_write") if goes_off_chip else ())),
         terms=1 if sums.per == "pe" else array.lanes,
     )
     costs = MappingCosts(
-        weight_fill_pj=pj("weights", "buffer_read" if inner >= 0 else "off_chip_read", "register_write")
+        weight_fill_pj=pj("weights", "buffer_read" if inner >= 0 else "off_chip_read", "register_write", "wire")
         + pj("unpacking", "mul", "add"),
         weight_load_pj=pj("weights", "off_chip_read", "buffer_write"),
-        activation_read_pj=pj("activations", "buffer_read"),
+        activation_read_pj=pj("activations", "buffer_read", "wire"),
         activation_load_pj=pj("activations", "off_chip_read", "buffer_write"),
-        sum_spill_pj=pj("partial_sums", "buffer_write", "buffer_read", "register_read", "register_write"),
-        sum_unload_pj=pj("partial_sums", "buffer_read", "buffer_write", "off_chip_read", "off_chip_write"),
+        sum_spill_pj=pj("partial_sums", "buffer_write", "buffer_read", "register_read", "register_write", "wire"),
+        sum_unload_pj=pj("partial_sums", "buffer_read", "buffer_write", "off_chip_read", "off_chip_write", "wire"),
         cycle_pj=chip.over_time.cycle_pj,
         fixed_pj=fixed.energy_pj(1, 1, 1),
         computing_pj=chip.over_time.computing_pj,

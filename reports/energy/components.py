@@ -27,10 +27,10 @@ SMALL, SPILLED, IDLE, STATIC, LOSS = (
 )  # fmt: skip
 OPERATIONS = ("mul", "add", "mac")
 OF_ARRAY = r":mac:(?P<weights>\w+)x(?P<sums>\w+)\+"  # the key of a price that is a MAC's of a whole array
-STORES = ("registers", "buffers", "off-chip memory")
+STORES = ("registers", "buffers", "off-chip memory", "wires")
 STORE_OF = {
     f"{level}_{way}": store
-    for level, store in zip(("register", "buffer", "off_chip"), STORES, strict=True)
+    for level, store in zip(("register", "buffer", "off_chip"), STORES, strict=False)
     for way in ("read", "write")
 }
 SYSTEM_ORDER = ("matmul", *FAMILIES[0], *FAMILIES[1], *CACHE, *FAMILIES[2], *TABLES, SMALL, SPILLED)
@@ -118,7 +118,7 @@ def _parts(plot: ComponentsPlot, results: pd.DataFrame, system: bool) -> "pd.Ser
     operation = action.str.cat(results["format"].astype(str), sep=" ")
     of_array = results["price"].astype(str).str.extract(OF_ARRAY)
     operation = operation.where(of_array["weights"].isna(), "mac " + of_array["weights"] + " x " + of_array["sums"])
-    part_of = {**STORE_OF, "leak": IDLE, "loss": LOSS, **{state.state: STATIC for state in STATES}}
+    part_of = {**STORE_OF, "leak": IDLE, "loss": LOSS, "wire": STORES[-1], **{state.state: STATIC for state in STATES}}
     return operation.where(~action.isin([*part_of]), action.map(part_of))
 
 

@@ -42,6 +42,7 @@ class Priced:
             "holds": {name: packing["holds"] for name, packing in packings.items()},
             "functions": self.data["functions"],
             "buffered": "weights" in self.buffers,
+            "wired": {o: {"wire_mm", "wire_pj_per_bit_mm"} <= {*b, *self.node} for o, b in self.buffers.items()},
             "room_bits": held["size_bytes"] * 8,
             "width_bits": held["width_bits"],
             "edge": self.machine["off_chip"]["bandwidth_gb_per_s"] * 8e3 / self.node["clock_mhz"],  # bits a cycle
@@ -87,6 +88,8 @@ class Priced:
         """Return low, nominal and high of a row's price, and what moves it within its band."""
         if tag == "leakage":
             return band(self.node["leakage_w"], 1e6 / self.node["clock_mhz"]), tag
+        if tag[0] == "wire":
+            return band(self.node["wire_pj_per_bit_mm"], self.buffers[tag[1]]["wire_mm"]), "wire"
         if tag[0] == "static":
             watts = self.machine["static"][tag[1]]
             own = watts[tag[2]] if isinstance(watts, dict) and tag[2] in watts else watts

@@ -56,6 +56,12 @@ class Phase:
             self.move(part, weights, f"buffer_{way}", store, values * self.facts["buffered"], "weights", packed=True)
             self.move(part, "activations", f"buffer_{way}", takes, inputs * (into or way == "read"))
             self.move(part, "outputs", f"buffer_{way}", v, outputs * (out or way == "write"))
+        crossing = {"weights": (store, values * bits[store]), "activations": (takes, inputs * width[takes]),
+                    "outputs": (v, outputs * width[v])}  # fmt: skip
+        for operand, (kind, moved) in crossing.items():
+            buffer = "weights" if operand == "weights" else "activations"
+            at = (part, weights if operand == "weights" else operand, "wire", kind)
+            self.put(*at, moved * self.facts["wired"].get(buffer, 0), ("wire", buffer))
         cached = weights != "weights"
         self.move("kv_cache_read" if cached else part, weights, "off_chip_read", store, values, packed=True)
         self.move(part, "activations", "off_chip_read", takes, inputs * into)

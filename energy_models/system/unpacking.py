@@ -1,0 +1,27 @@
+"""The operations that bring a stored weight into the form that an array takes."""
+
+from bitjoule.energy_models.formats.formats import add_only, scaled
+from bitjoule.energy_models.system.templates import Formats
+
+
+def unpacking(required: Formats, rescaled: bool, vector: str) -> dict[tuple[str, str], float]:
+    """Return the operations for each weight between memory and array, by operation and format.
+
+    Parameters
+    ----------
+    required
+        Formats of the matmul.
+    rescaled
+        Whether its outputs are multiplied by the weights' scale.
+    vector
+        Format of the scales.
+    """
+    operations: dict[tuple[str, str], float] = {}
+    for text, times in required.storage.unpack.items():
+        action, number_format = text.split()
+        operations[action, number_format] = times / required.storage.values
+    holds = required.storage.holds
+    multiplied = required.storage.group > 0 or (scaled(holds) and not add_only(holds) and not rescaled)
+    if multiplied and not scaled(required.activations):  # otherwise the scales are the outputs'
+        operations["mul", vector] = 1.0
+    return operations
