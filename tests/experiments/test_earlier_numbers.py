@@ -4,6 +4,7 @@ The tables in ``earlier`` are those of commit c91180c. `OLD` undoes what became 
 default, of the code or of a shipped file, adds the key with its old value here, and no table changes.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,19 @@ from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.files import open_experiment, overridden
 
 EARLIER = Path(__file__).with_name("earlier")
+LEAKAGE = {
+    name: {
+        f"nodes.{node}.leakage_w": dict(zip(("low", "nominal", "high"), ends, strict=True))
+        for node, ends in (("45nm", at_45), ("7nm", at_7))
+    }
+    for name, at_45, at_7 in (
+        ("edge", (0.042, 0.0841, 0.841), (0.000155, 0.000311, 0.00311)),
+        ("int8-edge-peak", (0.0448, 0.0895, 0.895), (0.000163, 0.000326, 0.00326)),
+        ("fp16-edge-peak", (0.0701, 0.1401, 1.401), (0.000232, 0.000464, 0.00464)),
+        ("fp16-hbm", (1.79, 3.57, 35.7), (0.0062, 0.0124, 0.124)),
+        ("ternary-hbm", (1.83, 3.66, 36.6), (0.0063, 0.0126, 0.126)),
+    )
+}
 # By section, entry ("*" for all) and dotted key below the entry; an experiment's keys are at its root.
 OLD: dict[str, dict[str, dict[str, Any]]] = {
     "experiment": {"*": {"experts": "bound"}},
@@ -28,7 +42,18 @@ OLD: dict[str, dict[str, dict[str, Any]]] = {
             "skips_masked_pairs": False,
             "nodes.7nm.accumulators": None,
             "nodes.7nm.weight_registers": None,
-        }
+            "static": None,
+            "regulator": None,
+            "nodes.45nm.wire_pj_per_bit_mm": 0.0,
+            "nodes.7nm.wire_pj_per_bit_mm": 0.0,
+        },
+        "ternary-edge": LEAKAGE["edge"],
+        "int8-edge": LEAKAGE["edge"] | {"arrays.int8.lanes": 13, "arrays.int8.columns": 16},
+        "fp16-edge": LEAKAGE["edge"] | {"arrays.fp16.lanes": 4, "arrays.fp16.columns": 12},
+        "int8-edge-peak": LEAKAGE["int8-edge-peak"],
+        "fp16-edge-peak": LEAKAGE["fp16-edge-peak"],
+        "fp16-hbm": LEAKAGE["fp16-hbm"],
+        "ternary-hbm": LEAKAGE["ternary-hbm"],
     },
     "schemes": {"*": {}},
 }
@@ -48,7 +73,8 @@ SUM_ERROR = 1e-12  # of bands, which are sums in the order of the columns, and t
 def with_old(section: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
     """Return an entry with its old values."""
     changes = {**OLD[section].get("*", {}), **OLD[section].get(name, {})}
-    return overridden(Document(name, data, {(): 1}), changes).data
+    texts = [f"{key}={json.dumps(value)}" for key, value in changes.items()]  # a text sets a mapping as a whole
+    return overridden(Document(name, data, {(): 1}), texts).data
 
 
 def written_out(name: str) -> dict[str, Any]:
