@@ -4,7 +4,7 @@
 
     figures/   style, axes, labels, panels, number formatting
     energy/    summaries and plots of energy experiments
-    netlists/  of arrays measured on netlists
+    netlists/  of the netlists of arrays
     hardware   of runs on the simulated hardware
     prices     of comparisons of prices
     gallery/   committed tables and pictures of the shipped experiments

@@ -15,10 +15,11 @@ ROW_IN, REST_IN, WIDTH_IN = 0.4, 1.9, 10.5
 APART, SPREAD = 0.22, 0.88  # the most between two pairs' markers, and what all pairs may take, in rows
 HEADERS = ("operation", "format", "{first} (pJ)", "{second} (pJ)", "ratio", "band", "{first} derived from")
 EXPLAINED = (
-    "An operator alone gets new operands in each cycle and has no registers. A MAC is one of a full array, its share "
-    "of adders, accumulators, registers, control and clock pins included; its weight stays, or is a new one in each "
-    "cycle. Where the first technology knows no MACs they are priced as the papers do, from its operations. "
-    "Band: the least and the most that both prices' bands allow."
+    "Prices of netlists are synthesised, with simulated switching; no chip was measured. An operator alone gets new "
+    "operands in each cycle and has no registers. A MAC is one of a full array, its share of adders, accumulators, "
+    "registers, control and clock pins included; its weight stays, or is a new one in each cycle. Where the first "
+    "technology knows no MACs they are priced as the papers do, from its operations. Band: the least and the most "
+    "that both prices' bands allow."
 )
 
 

@@ -1,4 +1,4 @@
-"""``bitjoule calibrate``: measures prices on netlists and writes them as a technology file."""
+"""``bitjoule calibrate``: simulates netlists and writes their prices them as a technology file."""
 
 import argparse
 import os
@@ -31,13 +31,13 @@ def add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     """
     parser = commands.add_parser(
         "calibrate",
-        help="measure prices on netlists and write them as a technology file",
+        help="simulate the switching of netlists and write their prices as a technology file",
         description="Synthesise arrays and operators in the cells of a library, simulate the netlists with operands, "
-        "and write the measured prices as a technology file. Experiments refer to it by its path.",
+        "and write their prices as a technology file; no chip is measured. Experiments refer to it by its path.",
     )
     parser.add_argument(
         "configurations", nargs="*", metavar="CONFIG.yaml|NAME",
-        help="arrays to measure: files, or built-in configurations (default: a standard set)",
+        help="arrays to synthesise: files, or built-in configurations (default: a standard set)",
     )  # fmt: skip
     add_library(parser)
     parser.add_argument("--node-nm", type=_node, metavar="NM", help="process node of an unknown library, in nm")
@@ -114,7 +114,7 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
     except StimulusError as error:
         raise whole_file("--stimulus", *split_message(error, "operands")) from error
     except (NetlistError, RuntimeError) as error:
-        raise SimulatorError(f"the array cannot be measured: {error}") from error
+        raise SimulatorError(f"the array cannot be simulated: {error}") from error
     _write(measured, options.output)
     print(f"{options.output}: {len(measured.operations)} operators, {len(measured.macs)} arrays")
     return OK
@@ -123,7 +123,7 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
 def _write(measured: "MeasuredTechnology", path: Path) -> None:
     from bitjoule.energy_models.inputs.yaml_core import write_yaml
 
-    text = "# Written by the command below; measure again instead of editing.\n"
+    text = "# Written by the command below; calibrate again instead of editing.\n"
     text += write_yaml(measured.model_dump(mode="json", exclude_none=True), 110)
     temporary = _temporary_for(path)
     try:

@@ -160,7 +160,7 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
     except StimulusError as error:
         raise whole_file("--stimulus", *split_message(error, "operands")) from error
     except (NetlistError, RuntimeError) as error:
-        raise SimulatorError(f"the array cannot be measured: {error}") from error
+        raise SimulatorError(f"the array cannot be simulated: {error}") from error
     if options.output is not None:
         options.output.write_text(netlist.verilog(), encoding="utf-8")
     first = results[0]

@@ -318,7 +318,13 @@ def measured_technology(name: str, measured: MeasuredTechnology) -> Technology:
     command = measured.measured.command
     rows: dict[tuple[str, str], OperationRow] = {
         (row.operation, row.format): OperationRow(
-            row.operation, row.format, measured.node_nm, price_of(row.energy_pj), SOURCE, command, "measured"
+            row.operation,
+            row.format,
+            measured.node_nm,
+            price_of(row.energy_pj),
+            SOURCE,
+            command,
+            "synthesised, switching simulated",
         )
         for row in measured.operations
     }

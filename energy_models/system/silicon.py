@@ -63,7 +63,9 @@ def silicon(platform: Platform, technology: Technology) -> Mapping[str, Part]:
         sram_bits += sums.depth * sums.bits * array.columns * (array.lanes if sums.per == "pe" else 1)
     vector = measured.mac(*VECTOR)
     if vector is None:
-        raise UnpricedError(f"{measured.name} has no MAC of {' x '.join(VECTOR[:2])}", "a measured technology with one")
+        raise UnpricedError(
+            f"{measured.name} has no MAC of {' x '.join(VECTOR[:2])}", "a technology of `bitjoule calibrate` with one"
+        )
     parts["vector"] = logic(vector, platform.vector.lanes)
     leakage = rows["sram_leakage", technology.node_nm].ends
     area_um2 = rows["sram_area", technology.node_nm].value
@@ -109,7 +111,7 @@ def measured_at(technology: Technology) -> Technology:
     same_node = (t for t in candidates if t.macs and t.node_nm == technology.node_nm)
     found = next(same_node, None)
     if found is None:
-        raise UnpricedError(f"no array was measured at {technology.node_nm:g} nm", "leakage_w in W")
+        raise UnpricedError(f"no array was synthesised at {technology.node_nm:g} nm", "leakage_w in W")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The schema of the file of a gates experiment: the key ``gates``, arrays that are measured on their netlists."""
+"""The schema of the file of a gates experiment: the key ``gates``, arrays whose netlists are simulated."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ ArrayEntry = Annotated[Annotated[Text, Tag("named")] | Annotated[NamedArray, Tag
 class GatesEffort(Strict):
     """Length of the simulation."""
 
-    cycles: int = Field(default=8, ge=2, le=100_000, description="number of clock cycles measured")
+    cycles: int = Field(default=8, ge=2, le=100_000, description="number of clock cycles simulated")
     words: int = Field(default=1, ge=1, le=1024, description="number of 64-bit words of independent sequences")
     seed: int = Field(default=1, ge=0, le=10**18, description="random seed of the operands")
 
@@ -116,7 +116,7 @@ class GatesExperiment(ExperimentFile):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule gates experiment")
 
-    gates: GatesRun = Field(description="gate-level measurement")
+    gates: GatesRun = Field(description="arrays that are synthesised and simulated at gate level")
     plots: list[GatesPlot] = Field(default_factory=list, max_length=8, description="plots to draw")
 
     @property
@@ -125,7 +125,7 @@ class GatesExperiment(ExperimentFile):
         run = self.gates
         stimuli = [run.stimuli if isinstance(array, str) else array.stimuli or run.stimuli for array in run.arrays]
         count = len(run.libraries) * sum(map(len, stimuli))
-        return f"{counted(count, 'measurement')} on netlists"
+        return f"{counted(count, 'simulation')} of netlists"
 
 
 class ArrayDesign(NamedTuple):

@@ -13,7 +13,7 @@ from bitjoule.experiments.prices.schema import PricesInput
 
 MULTIPLY_ADD = "mac"
 LOADED = "mac, new weight"
-MEASURED = "measured"
+MEASURED = "netlist"
 
 
 def prices_table(resolved: PricesInput) -> pd.DataFrame:

@@ -282,7 +282,7 @@ def calibrate(
         by_config[config].append(array.result())
     progress(steps, steps, "")
     return MeasuredTechnology(
-        description=f"Measured on our netlists in the cells of {short_name(library)}",
+        description=f"Synthesised in the cells of {short_name(library)}, switching simulated",
         node_nm=node_nm,
         zero_share=plan.zero_share,
         zero_share_source=plan.zero_share_source,

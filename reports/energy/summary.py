@@ -124,7 +124,7 @@ def workload_line(frames: Frames) -> str:
 
 
 def unmeasured_line(frames: Frames) -> str:
-    """Return a sentence on what measured technologies price by single operators, or nothing.
+    """Return a sentence on what technologies of netlists price by single operators, or nothing.
 
     Parameters
     ----------
@@ -137,8 +137,8 @@ def unmeasured_line(frames: Frames) -> str:
     ]
     if not parts:
         return ""
-    remark = "which have no registers, selection or clock, and look cheaper than measured arrays do"
-    return f"Not measured, and priced by operators alone, {remark}: {'; '.join(parts)}."
+    remark = "which have no registers, selection or clock, and look cheaper than synthesised arrays do"
+    return f"Without a netlist, and priced by operators alone, {remark}: {'; '.join(parts)}."
 
 
 def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:

@@ -1,4 +1,4 @@
-"""Energy of a MAC measured on netlists: over the share of zero weights, and over the bits of activations."""
+"""Energy of a MAC of netlists: over the share of zero weights, and over the bits of activations."""
 
 from collections.abc import Mapping, Sequence
 

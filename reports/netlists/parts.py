@@ -1,4 +1,4 @@
-"""Measured energy per MAC by part of the array: stacked bars, the glitches of each part hatched."""
+"""Simulated energy per MAC by part of the array: stacked bars, the glitches of each part hatched."""
 
 import pandas as pd
 from matplotlib.figure import Figure

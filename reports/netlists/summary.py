@@ -25,13 +25,13 @@ HEADERS = (
 TEXT = (0, 1, 2, 3, 4, 10)
 SHARES = ("zero_share", "saving", "ideal", "effectiveness")
 COUNTED = (
-    "Measured on the netlist: the toggles of its gates with these operands, priced with the cells of the library. "
-    "Energy, area and leakage are those of the whole array (registers, control and clock pins included) divided by the "
-    "MACs of a cycle, zero weights included. The energy includes wires and the glitches that the delays of the library "
-    "leave: it is the price in measured technologies. Relative to first row: to the first row of the same library. "
-    "Glitches: fraction of the energy without wires. Band: from "
-    "neither glitches nor wires to wires of twice the length and a clock tree that takes as much as the pins it "
-    "drives. Placement, clock tree and SRAM are not measured."
+    "Synthesised, switching simulated: the toggles of the netlist's gates with these operands, priced with the "
+    "cells of the library. Energy, area and leakage are those of the whole array (registers, control and clock pins "
+    "included) divided by the MACs of a cycle, zero weights included. The energy includes wires and the glitches "
+    "that the delays of the library leave: it is the price in the technologies of netlists. Relative to first row: "
+    "to the first row of the same library. Glitches: fraction of the energy without wires. Band: from neither "
+    "glitches nor wires to wires of twice the length and a clock tree that takes as much as the pins it drives. "
+    "Placement, clock tree and SRAM are not included."
 )
 
 
@@ -39,7 +39,7 @@ SPREAD = ("energy", "without_glitches", "area")
 
 
 def gates_markdown(result: GatesResult, max_rows: int) -> str:
-    """Return what was measured as Markdown.
+    """Return what was simulated as Markdown.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def _spread(summary: pd.DataFrame) -> str:
     if netlists < 2:
         return (
             "One netlist of each array: netlists that differ in names alone lie some percent apart, and so little is "
-            "no difference between arrays (`gates.netlists: 5` measures it)."
+            "no difference between arrays (`gates.netlists: 5` shows it)."
         )
     apart = []
     for name in SPREAD:

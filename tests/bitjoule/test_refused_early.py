@@ -66,4 +66,4 @@ def test_check_accepts_a_library_whose_flip_flops_have_resets_alone(bitjoule, tm
     experiment = tmp_path / "x.yaml"
     experiment.write_text(EXPERIMENT.format(library=CASES / "reset_only.lib"))
     status, out, errors = bitjoule("check", experiment)
-    assert (status, out, errors) == (0, f"{experiment}: ok, 1 measurement on netlists\n", "")
+    assert (status, out, errors) == (0, f"{experiment}: ok, 1 simulation of netlists\n", "")

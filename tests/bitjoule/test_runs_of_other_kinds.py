@@ -101,8 +101,8 @@ def test_energy_experiments_and_others_run_side_by_side(tmp_path, bitjoule, mine
 
 
 def test_check_says_how_many_measurements_there_are(bitjoule, mine):
-    assert bitjoule("check", mine) == (0, f"{mine}: ok, 4 measurements on netlists\n", "")
-    assert bitjoule("check", mine, "--set", "gates.stimuli=[worst]")[1].endswith("ok, 2 measurements on netlists\n")
+    assert bitjoule("check", mine) == (0, f"{mine}: ok, 4 simulations of netlists\n", "")
+    assert bitjoule("check", mine, "--set", "gates.stimuli=[worst]")[1].endswith("ok, 2 simulations of netlists\n")
 
 
 def test_shipped_experiments_on_netlists_are_listed_and_shown(bitjoule):

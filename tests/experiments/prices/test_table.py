@@ -70,7 +70,7 @@ def test_two_measured_technologies_are_compared_mac_by_mac(compared):
     table = compared("[[made.yaml, twice.yaml]]")
     assert table["ratio"].to_numpy() == pytest.approx(2.0)
     macs = table[table["operation"].str.startswith("mac")]
-    assert (macs["first_is"] == "measured").all()
+    assert (macs["first_is"] == "netlist").all()
     names = ["{} x {} + {}".format(*key) for key in MACS]
     both = [(operation, name) for name in names for operation in ("mac", "mac, new weight")]
     assert [*zip(macs["operation"], macs["format"], strict=True)] == both
@@ -109,7 +109,7 @@ def test_a_mac_that_only_the_second_measured_hides_none_of_those_behind_it(compa
     data = yaml.safe_load((tmp_path / "twice.yaml").read_text())
     (tmp_path / "twice.yaml").write_text(yaml.safe_dump({**data, "macs": data["macs"][::2]}))  # all but every second
     macs = compared("[[twice.yaml, made.yaml]]").query("operation == 'mac'")
-    assert macs["first_is"].tolist() == ["measured", "add int8", "measured", "mul fp16 + add fp32", "measured"]
+    assert macs["first_is"].tolist() == ["netlist", "add int8", "netlist", "mul fp16 + add fp32", "netlist"]
     assert macs["first_pj"].tolist() == pytest.approx(
         [2 * pj for pj in (mac_pj(*key) if i % 2 == 0 else COMPOSED_MADE[key] for i, key in enumerate(MACS))]
     )

@@ -88,4 +88,4 @@ def test_macs_that_measured_technologies_lack_are_named(tmp_path, resolved):
     path.write_text(path.read_text() + "priced_as_macs: true\n")
     lacking = summary_markdown(run(resolved(text, "schemes=[fp32, bitnet-b1.58-a1]")))
     assert ": at made fp32 x fp32, ternary x int1.\n" in lacking
-    assert "Not measured" not in summary_markdown(run(resolved(text)))
+    assert "Without a netlist" not in summary_markdown(run(resolved(text)))
