@@ -86,7 +86,6 @@ class OnArray(NamedTuple):
     compute: Any
 
 
-@lru_cache(maxsize=1 << 14)
 def best_nest(
     scores: MatmulProblem, values: MatmulProblem, costs: NestCosts, objective: Objective = Objective.ENERGY
 ) -> Nest | None:

@@ -59,7 +59,7 @@ def fuse(
         )[fits]  # fmt: skip
         unique, inverse = np.unique(rows, axis=0, return_inverse=True)
         kinds = (layout.kinds[layout.kind[first]], layout.kinds[layout.kind[second]])
-        nests = [_nest(machines[int(row[0])], kinds, row[1:], objective) for row in unique.tolist()]
+        nests = [_nest(machines[int(row[0])], kinds, tuple(row[1:]), objective) for row in unique.tolist()]
         fits[fits] = np.array([nest is not None for nest in nests], dtype=np.bool_)[inverse.reshape(-1)]
         found = np.array([nests[i] for i in inverse.reshape(-1) if nests[i] is not None])
         if not len(found):
@@ -80,8 +80,9 @@ def _rescaling() -> tuple[Function, Function]:
     return functions()["softmax_row"], functions()["softmax_rescale"]
 
 
+@lru_cache(maxsize=1 << 16)
 def _nest(
-    machine: Machine, kinds: tuple[MatmulKind, MatmulKind], row: Sequence[float], objective: Objective
+    machine: Machine, kinds: tuple[MatmulKind, MatmulKind], row: tuple[float, ...], objective: Objective
 ) -> Floats | None:
     """Return the best nest, or none if no tile fits."""
     m, d, context, v, resident, reserved_bits = row
