@@ -50,6 +50,7 @@ gallery: $(VENV)/.dev
 # The numbers of README.md and docs/, from the committed tables; a test fails when one is stale.
 docs-numbers: $(VENV)/.dev
 	$(BIN)/python benchmarks/headline.py
+	$(BIN)/python benchmarks/boards.py
 	$(BIN)/python -m tests.docs.numbers
 
 benchmark: $(VENV)/.dev
