@@ -108,6 +108,22 @@ CASES = {
         "19: platforms[0].buffers.a.size_bytes: 47 bytes cannot hold a tile of array 'a'; "
         "expected at least 48 bytes, or few",
     ),
+    "an attention that no platform runs": (
+        f"{ENTRY}\n", f"{INLINE}    attention: flash\n",
+        "22: platforms[0].attention: 'flash' is unknown; expected one of separate, fused",
+    ),
+    "a width of sums that no platform has": (
+        f"{ENTRY}\n", f"{INLINE}    accumulate: papers\n",
+        "22: platforms[0].accumulate: 'papers' is unknown (did you mean 'paper'?); expected one of paper, accumulator",
+    ),
+    "an array of unequal instances": (
+        f"{ENTRY}\n", INLINE.replace("columns: 8", "columns: 8\n        instances: 3"),
+        "15: platforms[0].arrays.a.instances: 8 columns in 3 instances; expected a divisor of columns",
+    ),
+    "a price at a node below nothing": (
+        f"{ENTRY}\n", INLINE.replace("clock_mhz: 500", "clock_mhz: 500, accumulators: {read_pj_per_bit: -1}"),
+        "21: platforms[0].nodes.7nm.accumulators.read_pj_per_bit: got -1; expected greater than or equal to 0",
+    ),
     "a platform of a file with a mistake": (
         ENTRY, "- broken.yaml", "BROKEN:2: vector.lanes: got 0; expected greater than or equal to 1",
     ),
