@@ -57,12 +57,14 @@ OLD: dict[str, dict[str, dict[str, Any]]] = {
     },
     "schemes": {"*": {}},
 }
-# What keeps a run short: the smallest and the largest size, and one between.
+# What keeps a run short: the smallest and the largest size, and one between. The schemes are those of the tables.
+FORMATS = ["fp16", "int8", "bitnet", "bitnet-b1.58"]
+ATTENTION = [f"bitnet-b1.58-{variant}" for variant in ("kv8", "int8-attention", "binary-attention")]
 RUNS = {
-    "full_model_vs_size": {"models": ["bitnet-125m", "bitnet-6.7b", "bitnet-70b"]},
-    "context_sweep": {"workload.prompt_tokens": [128, 4096, 131072]},
-    "batch_sweep": {"workload.batch": [1, 8, 256]},
-    "full_model_components": {},
+    "full_model_vs_size": {"models": ["bitnet-125m", "bitnet-6.7b", "bitnet-70b"], "schemes": FORMATS},
+    "context_sweep": {"workload.prompt_tokens": [128, 4096, 131072], "schemes": ["fp16", "bitnet-b1.58", *ATTENTION]},
+    "batch_sweep": {"workload.batch": [1, 8, 256], "schemes": ["fp16", "w4a16", "bitnet-b1.58", "bitnet-b1.58-kv4"]},
+    "full_model_components": {"schemes": FORMATS},
 }
 LONG = "full_model_components"  # whose long table is compared too, of two schemes
 LONG_COLUMNS = ["scheme", "phase", "component", "operand", "action", "format", "energy_pj", "energy_low_pj",
@@ -88,7 +90,8 @@ def written_out(name: str) -> dict[str, Any]:
 
     data["schemes"] = [entry("schemes", scheme) for scheme in data["schemes"]]
     for machines in data["platforms"]:
-        machines["by_scheme"] = {scheme: entry("platforms", at) for scheme, at in machines["by_scheme"].items()}
+        by_scheme = machines["by_scheme"]
+        machines["by_scheme"] = {scheme: entry("platforms", by_scheme[scheme]) for scheme in RUNS[name]["schemes"]}
     return with_old("experiment", name, data)
 
 

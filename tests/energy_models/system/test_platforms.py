@@ -73,7 +73,7 @@ def written(name: str) -> dict[str, Any]:
 
 def test_every_file_is_a_platform():
     assert list(platforms()) == NAMES
-    assert len(NAMES) == 13
+    assert len(NAMES) == 14
 
 
 def test_int8_edge_puts_as_many_int8_macs_in_the_area_of_the_adder_array():
@@ -118,15 +118,15 @@ def test_fp32_hbm_takes_the_area_of_fp16_hbm():
     assert logic[1] == pytest.approx(logic[0], rel=0.02)
 
 
-@pytest.mark.parametrize("name", ["int8-edge-peak", "fp16-edge-peak"])
+@pytest.mark.parametrize("name", ["int8-edge-peak", "int4-edge-peak", "fp16-edge-peak"])
 def test_a_peak_platform_has_the_peak_of_the_adder_array(name):
     assert max(map(peak, platforms()[name].arrays.values())) == peak(platforms()["ternary-edge"].arrays["adders"])
 
 
-@pytest.mark.parametrize("name", ["int8-edge-peak", "fp16-edge-peak", "ternary-edge"])
+@pytest.mark.parametrize("name", ["int8-edge-peak", "int4-edge-peak", "fp16-edge-peak", "ternary-edge"])
 def test_the_weight_path_brings_a_tile_in_four_cycles(name):
     array = next(iter(platforms()[name].arrays.values()))
-    weight_bits = {"int8": 8, "fp16": 16, "adders": 2}[next(iter(platforms()[name].arrays))]
+    weight_bits = {"int8": 8, "int4": 4, "fp16": 16, "adders": 2}[next(iter(platforms()[name].arrays))]
     assert peak(array) * weight_bits / array.weight_registers.load_bits_per_cycle == 4
 
 
