@@ -15,12 +15,14 @@ from pathlib import Path
 import pandas as pd
 
 from bitjoule.energy_models.architecture.components import names
+from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.amounts import Band, price_of
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.static_power import StaticPower
 from bitjoule.experiments.energy.resolve import Resolved, read_experiment
 from bitjoule.experiments.energy.result import Result
 from bitjoule.experiments.energy.runner import run
@@ -103,6 +105,49 @@ def array_shape(platform: Platform) -> Platform:
     return platform.model_copy(update={"arrays": arrays})
 
 
+def static_power(part: str, watts: float) -> Change:
+    """Return a change of the watts that flow when nothing toggles: one part alone beside the chip's leakage."""
+
+    def change(platform: Platform) -> Platform:
+        return platform.model_copy(update={"static": StaticPower.model_validate({part: watts})})
+
+    return change
+
+
+def clock(factor: float) -> Change:
+    """Return a change of the clock at every node."""
+
+    def change(platform: Platform) -> Platform:
+        nodes = {
+            name: node.model_copy(update={"clock_mhz": node.clock_mhz * factor})
+            for name, node in platform.nodes.items()
+        }
+        return platform.model_copy(update={"nodes": nodes})
+
+    return change
+
+
+def wide_sums(platform: Platform) -> Platform:
+    """Return a platform whose products are added at the width of their accumulators."""
+    return platform.model_copy(update={"accumulate": "accumulator"})
+
+
+def with_scheme(resolved: Resolved, **changes: str) -> Result:
+    """Run with every scheme changed."""
+    changed = {name: scheme.model_copy(update=changes) for name, scheme in resolved.schemes.items()}
+    return run(replace(resolved, schemes=changed))
+
+
+def with_vocabulary(resolved: Resolved, vocabulary: int) -> Result:
+    """Run with every model's vocabulary changed."""
+    changed = {
+        name: shape.model_copy(update={"vocabulary": vocabulary})
+        for name, shape in resolved.models.items()
+        if isinstance(shape, ModelShape)
+    }
+    return run(replace(resolved, models=changed))
+
+
 def off_chip(end: str) -> Change:
     """Return a change of the off-chip memory's price to one end of its band."""
     row = next(memory for memory in memories() if memory.name == "lpddr4")
@@ -164,7 +209,15 @@ def main(file: Path) -> None:
         ("element-wise parts left out", share(base, ELEMENT_WISE)),
         ("leakage left out", share(base, ("leakage",))),
         ("leakage at the high end", over(with_platform(resolved, leakage("high")))),
+        ("LPDDR4 in standby: 35 mW", over(with_platform(resolved, static_power("dram", 0.035)))),
+        ("static power of 0.1 W", over(with_platform(resolved, static_power("board", 0.1)))),
+        ("static power of 1 W", over(with_platform(resolved, static_power("board", 1)))),
+        ("a clock of half the frequency", over(with_platform(resolved, clock(0.5)))),
+        ("products added in FP32 and INT32", over(with_platform(resolved, wide_sums))),
         ("LM head left out", share(base, ("lm_head",))),
+        ("LM head in INT8", over(with_scheme(resolved, lm_head="int8"))),
+        ("LM head in INT4", over(with_scheme(resolved, lm_head="int4"))),
+        ("a vocabulary of 32000", over(with_vocabulary(resolved, 32000))),
         ("KV cache traffic left out", share(base, names(hue="cache"))),
         (
             "only the pairs that the causal mask leaves",
