@@ -1,7 +1,8 @@
 """Whether a comparison holds for all prices within their bands.
 
 Baseline and case share the rows that price them, so a price changes on both sides of a comparison. The bounds of the
-saving are sums over rows, each at the end of its band where the sum is least, or greatest. What regulators lose is in
+saving are sums over rows, each at the end of its band where the sum is least, or greatest. The bounds of the ratio are
+at such ends, too: which, Dinkelbach's iteration finds (Management Science 13(7), 1967). What regulators lose is in
 proportion to these energies: the sums are taken at each end of the regulators' band.
 """
 
@@ -18,7 +19,9 @@ from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import PJ_PER_J
 
 ENDS = 3  # low, nominal, high
-BAND_COLUMNS = ("saving_low_j", "saving_j", "saving_high_j", "flips", "banded_share")
+BAND_COLUMNS = ("saving_low_j", "saving_j", "saving_high_j", "flips", "banded_share", "ratio_low", "ratio_high")
+RELATIVE = 1e-12
+MOST_STEPS = 100  # it converges faster than linearly: a handful is enough
 
 
 class Bands:
@@ -69,7 +72,8 @@ class Bands:
             The case's columns; ``saving_j`` is the baseline's energy less this one's, at nominal prices, the least and
             the most that the bands allow; ``flips`` tells whether its sign depends on them; ``banded_share`` is the
             share of this case's energy whose price has a band at all, losses of regulators with what they are in
-            proportion to. Empty without a baseline.
+            proportion to; ``ratio_low`` and ``ratio_high`` are the least and the most of the baseline's energy over
+            this one's. Empty without a baseline.
         """
         baseline = self.grid.baseline()
         cases = np.arange(len(self.grid))
@@ -96,4 +100,30 @@ class Bands:
         parts = (banded, self.certain[middle])
         energies = [np.concatenate([energy, energy.sum(axis=1, keepdims=True)], axis=1) for energy in parts]
         columns["banded_share"] = energies[0][case, phase] / (energies[0] + energies[1])[case, phase]
+        for name, sign in (("ratio_low", -1), ("ratio_high", 1)):
+            columns[name] = self._ratio_end(reference, sign)[case, phase]
         return pd.DataFrame(columns)
+
+    def _ratio_end(self, reference: NDArray[np.integer[Any]], sign: int) -> Floats:
+        """Return the greatest (sign 1) or the least (−1) ratio that the bands allow, shape (cases, phases and all)."""
+
+        def both(values: Floats) -> tuple[Floats, Floats]:
+            energy = np.concatenate([values, values.sum(axis=-1, keepdims=True)], axis=-1)
+            return energy[..., reference, :], energy
+
+        certain = both(self.certain)
+        rows = [both(table) for table in self.uncertain.values()]
+        over, under = (
+            part + sum((row[i][:, 1] for row in rows), np.zeros_like(part)) for i, part in enumerate(certain)
+        )
+        for _ in range(MOST_STEPS):
+            ratio = np.divide(over, under, out=np.ones_like(over), where=under > 0)
+            over, under = (part.copy() for part in certain)
+            for base, own in rows:
+                end = np.argmax(sign * (base - ratio[:, None] * own), axis=1)[:, None]
+                over += np.take_along_axis(base, end, axis=1)[:, 0]
+                under += np.take_along_axis(own, end, axis=1)[:, 0]
+            improved = sign * (over - ratio * under) > RELATIVE * over
+            if not improved.any():
+                break
+        return np.asarray(sign * (sign * ratio).max(axis=0), dtype=np.float64)

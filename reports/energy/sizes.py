@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import EnergyPlot, RatioPlot
-from bitjoule.reports.energy.workloads import first_of, first_rows, in_phase, scheme_look, set_title
+from bitjoule.reports.energy.workloads import first_of, first_rows, in_phase, ratio_bands, scheme_look, set_title
 from bitjoule.reports.figures.lines import WIDE_RATIOS, PlotLine, band_handle, draw_lines, label_points, scale_ratios
 from bitjoule.reports.figures.panels import Panel, draw_panels, left_panels, legend_below, named_handles, panels_of
 from bitjoule.reports.figures.style import MARKERS, Theme, log_ticks, settle, size_axis
@@ -59,7 +59,8 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, frames: Frames, theme: Theme) -> Fi
             axes.plot([], [], color=theme.text, linestyle=":", linewidth=1.4, label="limit: one MAC")
         _scale(axes, ratios, len(frames.models))
     if ratios:
-        values = [value for lines in lines_at for line in lines for value in line.value.tolist()]
+        every = [line for lines in lines_at for line in lines]
+        values = [value for line in every for ends in (line.value, *(line.band or ())) for value in ends.tolist()]
         two_accountings = any(line.thin for lines in lines_at for line in lines)
         scale_ratios(drawn[0], values, WIDE_BESIDE if two_accountings else WIDE_RATIOS)
         drawn[0].set_ylim(top=1.1 * max([drawn[0].get_ylim()[1] / 1.1, *(v for at in limits_at for v, _ in at)]))
@@ -119,14 +120,16 @@ def _lines(rows: pd.DataFrame, column: str, frames: Frames, ratios: bool, theme:
                 color=color,
                 marker=MARKERS[j % len(MARKERS)] if by_family else marker,
                 dashes=dashes,
-                band=None if ratios else _band(points, column),
+                band=_band(points, column, frames),
                 joined=joined,
             )
             lines.append(line)
     return lines
 
 
-def _band(points: pd.DataFrame, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _band(points: pd.DataFrame, column: str, frames: Frames) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    if column == "ratio_to_baseline":
+        return ratio_bands(points, frames) if points["platform"].ne("").any() else None
     scale = (points[column] / points["energy_j"]).to_numpy(float)  # from joules of the phase to those of a token
     low, high = (scale * points[f"energy_{end}_j"].to_numpy(float) for end in ("low", "high"))
     return low, high

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import SweepPlot
-from bitjoule.reports.energy.workloads import first_values, in_phase, scheme_look, set_title
+from bitjoule.reports.energy.workloads import first_values, in_phase, ratio_bands, scheme_look, set_title
 from bitjoule.reports.figures.bars import cut_text
 from bitjoule.reports.figures.lines import PlotLine, band_handle, draw_lines, label_points, scale_ratios
 from bitjoule.reports.figures.panels import draw_panels, left_panels, legend_below, panels_of
@@ -127,13 +127,19 @@ def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frame
                     color=color,
                     marker=MARKERS[j % len(MARKERS)] if several else marker,
                     dashes=dashes,
-                    band=_band(points) if plot.quantity == "energy_per_token_j" else None,
+                    band=_band(points, plot, frames),
                 )
             )
     return lines
 
 
-def _band(points: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _band(
+    points: pd.DataFrame, plot: SweepPlot, frames: Frames
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    if plot.quantity == "ratio_to_baseline":
+        return ratio_bands(points, frames)
+    if plot.quantity != "energy_per_token_j":
+        return None
     scale = points["energy_per_token_j"] / points["energy_j"]
     low, high = ((scale * points[f"energy_{end}_j"]).to_numpy(float) for end in ("low", "high"))
     return low, high

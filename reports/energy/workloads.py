@@ -118,6 +118,26 @@ def phase_text(phase: PhaseName | None, new_tokens: int) -> str:
     return f"{phase or REQUEST}, " if new_tokens else ""
 
 
+def ratio_bands(points: pd.DataFrame, frames: Frames) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return the least and the most ratio to the baseline that the prices allow, shape (points,) each.
+
+    Parameters
+    ----------
+    points
+        Rows of the summary.
+    frames
+        Of a run.
+    """
+    if frames.bands.empty or points.empty:
+        return None
+    keys = ["model", "scheme", "technology", "platform", "phase", *WORKLOAD_AXES]
+    bands = frames.bands.astype(dict.fromkeys(keys[:5], str)).set_index(keys)[["ratio_low", "ratio_high"]]
+    found = bands.reindex(pd.MultiIndex.from_frame(points[keys].astype(dict.fromkeys(keys[:5], str)))).to_numpy(float)
+    ratio = points["ratio_to_baseline"].to_numpy(float)  # the baseline itself is not compared
+    low, high = (np.where(np.isnan(end), ratio, end) for end in found.T)
+    return low, high
+
+
 def scheme_look(scheme: str, frames: Frames, theme: Theme) -> Look:
     """Return how a scheme is drawn.
 

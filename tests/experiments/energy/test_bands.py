@@ -53,7 +53,19 @@ def test_the_least_and_the_most_saving_are_at_corners_that_both_sides_share(reso
             fixed + sum(saved(source, end) for source, end in zip(BANDED, ends, strict=True))
             for ends in product(ENDS, repeat=len(BANDED))
         ]
+
+        def both(source, end, joules=joules):
+            return np.array([joules.loc[(scheme, source), end] for scheme in ("fp16", "bitnet-b1.58")])
+
+        priced = [
+            sum((both(source, end) for source, end in zip(BANDED, ends, strict=True)), both("fixed", "energy_pj"))
+            for ends in product(ENDS, repeat=len(BANDED))
+        ]
+        ratios = [fp16 / bitnet for fp16, bitnet in priced]
         row = result.bands[result.bands["phase"] == phase].iloc[0]
+        # keys and values are loaded into weight registers, too, whose operand is not `weights`
+        assert row["ratio_low"] == pytest.approx(min(ratios), rel=1e-3)
+        assert row["ratio_high"] == pytest.approx(max(ratios), rel=1e-3)
         assert row["saving_low_j"] == pytest.approx(min(savings))
         assert row["saving_high_j"] == pytest.approx(max(savings))
         assert row["saving_j"] == pytest.approx(fixed + sum(saved(source, "energy_pj") for source in BANDED))
@@ -75,16 +87,18 @@ def test_energies_of_any_size_are_summed_by_row_at_the_ends_that_save_least_and_
     table = bands.table().set_index("phase")
     assert sorted(table.index) == ["decode", "prefill", "request"]
     for phase, chosen in (("prefill", [0]), ("decode", [1]), ("request", [0, 1])):
-        corners = []
+        corners, ratios = [], []
         for end_11, end_12 in product(range(3), repeat=2):
             priced = ends[1].copy()
             for row, end in ((11, end_11), (12, end_12)):
                 priced[rows == row] = ends[end][rows == row]
             fp16, bitnet = priced[:, chosen].sum(axis=(1, 2))
             corners.append(fp16 - bitnet)
+            ratios.append(fp16 / bitnet)
         own = table.loc[phase]
         found = [1e12 * own[column] for column in ("saving_low_j", "saving_j", "saving_high_j")]
         assert found == pytest.approx([min(corners), corners[4], max(corners)])
+        assert [own["ratio_low"], own["ratio_high"]] == pytest.approx([min(ratios), max(ratios)], rel=1e-12)
         assert own["flips"] == (min(corners) < 0 < max(corners))
         of_bitnet = nominal[1, chosen]
         assert own["banded_share"] == pytest.approx(of_bitnet[rows[1, chosen] != 13].sum() / of_bitnet.sum())

@@ -28,6 +28,14 @@ PLOTS = {
     "parts": {"kind": "components", "at": {"batch": 5}, "phase": "prefill"},
     "sweep": {"kind": "sweep", "over": "batch", "at": {"prompt_tokens": 300}, "models": ["llama-7b"]},
     "roofline": {"kind": "roofline", "at": {"prompt_tokens": 300}, "models": ["llama-7b", "bitnet-1.3b"]},
+    "gain": {
+        "kind": "sweep",
+        "over": "batch",
+        "at": {"prompt_tokens": 300},
+        "models": ["llama-7b"],
+        "quantity": "ratio_to_baseline",
+        "phase": "decode",
+    },
     "memory": {"kind": "memory", "at": {"prompt_tokens": 300}, "title": "Bytes of each model"},
     "loss": {"kind": "loss_vs_energy", "title": "Loss"},
 }
@@ -115,6 +123,31 @@ def test_the_band_of_a_line_reaches_from_the_low_to_the_high_prices(result):
     per_token = rows["energy_per_token_j"] / rows["energy_j"]
     assert low <= (rows["energy_low_j"] * per_token).min()
     assert high > (rows["energy_high_j"] * per_token).max()
+
+
+@pytest.mark.parametrize(("name", "phase"), [("ratio", "request"), ("gain", "decode")])
+def test_the_band_of_a_ratio_is_the_least_and_the_most_that_the_prices_allow(result, name, phase):
+    figure = figure_of(result, name)
+    (axes,) = figure.axes
+    if name == "gain":
+        rows = at(result.bands, prompt_tokens=300, batch=None, phase=phase, model="llama-7b", scheme="bitnet")
+        (band,) = [drawn for drawn in axes.collections if to_hex(drawn.get_facecolor()[0]) == LIGHT.series[3].lower()]
+        corners = band.get_paths()[0].vertices
+        ends = [
+            (corners[corners[:, 0] == x][:, 1].min(), corners[corners[:, 0] == x][:, 1].max()) for x in rows["batch"]
+        ]
+    else:  # models of several families: a bar at each
+        rows = at(result.bands, prompt_tokens=300, batch=5, phase=phase, scheme="bitnet").sort_values("parameters")
+        bars = [line for line in axes.lines if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2]
+        bars = [
+            line for line in bars if to_hex(line.get_color()) == LIGHT.series[3].lower() and line.get_linewidth() > 1
+        ]
+        ends = [tuple(line.get_ydata()) for line in bars if line.get_xdata()[0] in set(rows["parameters"])]
+    np.testing.assert_allclose(ends, rows[["ratio_low", "ratio_high"]])
+    assert (rows["ratio_low"] < rows["ratio_high"]).all()
+    low, high = axes.get_ylim()
+    assert low <= rows["ratio_low"].min()
+    assert high > rows["ratio_high"].max()
 
 
 def test_families_of_models_are_not_joined(result):
