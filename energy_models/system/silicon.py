@@ -1,6 +1,7 @@
 """Area, leakage and clock of a platform's chip, from its configuration: kinds of MACs, lanes, columns, bytes, node."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from bitjoule.energy_models.inputs.amounts import price_of
@@ -61,7 +62,7 @@ def silicon(platform: Platform, technology: Technology) -> Mapping[str, Part]:
         parts[name] = logic(max(macs, key=lambda mac: mac.area_um2), array.lanes * array.columns)
         sums = array.accumulators
         sram_bits += sums.depth * sums.bits * array.columns * (array.lanes if sums.per == "pe" else 1)
-    vector = measured.mac(*VECTOR)
+    vector = _first(measured, lambda at: at.mac(*VECTOR))
     if vector is None:
         raise UnpricedError(
             f"{measured.name} has no MAC of {' x '.join(VECTOR[:2])}", "a technology of `bitjoule calibrate` with one"
@@ -115,6 +116,12 @@ def measured_at(technology: Technology) -> Technology:
     return found
 
 
+def _first(measured: Technology, find: Callable[[Technology], MeasuredMac | None]) -> MeasuredMac | None:
+    """Return what a technology, or else one that ships at its node, has of a kind of MAC; none if no one has it."""
+    same_node = [t for t in technologies().values() if t.macs and t.node_nm == measured.node_nm]
+    return next((mac for mac in map(find, (measured, *same_node)) if mac is not None), None)
+
+
 def macs_of(name: str, array: Array, measured: Technology) -> Iterator[MeasuredMac]:
     """Yield the measured MAC of each entry of an array's `macs`.
 
@@ -123,7 +130,7 @@ def macs_of(name: str, array: Array, measured: Technology) -> Iterator[MeasuredM
     name, array
         The array.
     measured
-        From `measured_at`.
+        From `measured_at`; a MAC that it lacks is taken from those that ship at its node.
 
     Raises
     ------
@@ -131,7 +138,8 @@ def macs_of(name: str, array: Array, measured: Technology) -> Iterator[MeasuredM
         A MAC was not measured.
     """
     for macs in array.macs:
-        mac = measured.mac_of_actions(macs.weights[0], macs.actions or ())
+        weights, actions = macs.weights[0], macs.actions or ()
+        mac = _first(measured, partial(Technology.mac_of_actions, weights=weights, actions=actions))
         if mac is None:
             operations = ", ".join(macs.actions or ["energy_pj"])
             raise UnpricedError(f"{measured.name} has no MAC of array {name} ({operations})", "leakage_w in W")

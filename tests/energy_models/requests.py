@@ -46,7 +46,7 @@ def picked(values, **wanted):
 
 
 def resized(name, factor):
-    """Return a platform with larger buffers at the same prices of an access."""
+    """Return a platform with larger buffers at the same prices of an access, and the same leakage."""
     platform = platforms()[name]
     machine = Machine(schemes()["fp16"], platform, technologies()["7nm"], name)
     buffers = {}
@@ -56,4 +56,5 @@ def resized(name, factor):
         update = {f"{end}_pj": price * buffer.width_bits for end, price in prices.items()}
         update |= {"memory": None, "size_bytes": int(buffer.size_bytes * factor)}
         buffers[key] = buffer.model_copy(update=update)
-    return platform.model_copy(update={"buffers": buffers})
+    nodes = {key: node.model_copy(update={"leakage_w": 0.001}) for key, node in platform.nodes.items()}
+    return platform.model_copy(update={"buffers": buffers, "nodes": nodes, "static": None})

@@ -86,6 +86,8 @@ def written_out(name: str) -> dict[str, Any]:
 
     def entry(section: str, of_name: str) -> dict[str, Any]:
         whole = shipped[section][of_name].model_dump(mode="json", exclude_none=True)
+        if "sources" in whole:
+            whole["sources"] = {}  # of keys that the old values take away
         return {"name": of_name, **with_old(section, of_name, whole)}
 
     data["schemes"] = [entry("schemes", scheme) for scheme in data["schemes"]]

@@ -1,6 +1,7 @@
 """Area, leakage and clock from a configuration, against the data files read on their own."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -51,6 +52,15 @@ def test_parts_of_the_ternary_chip_are_macs_and_bits_times_what_each_takes(node)
     assert tuple(leakage_w(platforms()["ternary-edge"], technologies()[node])) == pytest.approx(expected)
 
 
+def test_a_mac_that_a_technology_of_ones_own_lacks_is_that_of_its_node():
+    own = technologies()["7nm-measured"]
+    larger = own.macs[0].model_copy(update={"area_um2": 2 * own.macs[0].area_um2})
+    partial = replace(own, macs=(larger,))  # trits alone
+    whole, found = (silicon(platforms()["ternary-edge"], technology) for technology in (own, partial))
+    assert found["float"] == whole["float"]
+    assert found["adders"].area_um2 == pytest.approx(2 * 1024 * own.macs[0].area_um2)
+
+
 def test_a_bit_of_sram_leaks_what_a_macro_of_its_node_leaks():
     """cell_leakage_power and area of fakeram45_512x64, in nW and um2."""
     assert facts("45nm")["sram_leakage"]["value"] == pytest.approx(823237 / (512 * 64), rel=1e-3)
@@ -85,7 +95,7 @@ def test_a_platform_is_shown_with_area_leakage_and_clock_of_its_parts():
 
 def written(folder, text="", like="ternary-edge"):
     path = folder / "mine.yaml"
-    path.write_text(f"like: {like}\nnodes:\n  7nm: {{leakage_w: from_configuration}}\n{text}")
+    path.write_text(f"like: {like}\nnodes:\n  7nm: {{leakage_w: from_configuration}}\nstatic: null\n{text}")
     return path
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES
+from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.energy_models.prices import rows
@@ -21,7 +22,9 @@ WATTS = (0.04, 0.1, 0.5, 1.0)
 def with_static(name="ternary-edge", **parts):
     """Return a shipped platform with the leakage of its nodes and these watts."""
     platform = platforms()[name]
-    return platform.model_copy(update={"static": StaticPower(**parts) if parts else None})
+    leak = Band(low=0.0002, nominal=0.0003, high=0.003)
+    nodes = {key: node.model_copy(update={"leakage_w": leak}) for key, node in platform.nodes.items()}
+    return platform.model_copy(update={"static": StaticPower(**parts) if parts else None, "nodes": nodes})
 
 
 def without_leakage(name, **parts):
@@ -127,9 +130,10 @@ def test_a_comparison_moves_a_part_alike_on_all_machines():
 
 
 def written(folder, text):
-    """Return a platform's file that builds on ternary-edge."""
+    """Return a platform's file that builds on ternary-edge without its static power."""
+    (folder / "base.yaml").write_text("like: ternary-edge\nstatic: null\n")
     path = folder / "mine.yaml"
-    path.write_text(f"like: ternary-edge\n{text}\n")
+    path.write_text(f"like: base\n{text}\n")
     return path
 
 

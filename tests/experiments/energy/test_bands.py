@@ -37,7 +37,7 @@ def test_the_least_and_the_most_saving_are_at_corners_that_both_sides_share(reso
                 rows["action"].str.startswith("buffer"),
                 rows["action"].str.startswith("register") & (rows["operand"] == "weights"),
                 rows["action"].str.startswith("register"),
-                rows["action"] == "leak",
+                rows["action"].isin(["leak", "on"]),  # of a chip, or of the board that it is on
             ],
             BANDED,
             "fixed",

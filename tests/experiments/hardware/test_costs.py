@@ -39,7 +39,9 @@ def costs(config_name, m, k, n, kind=MatmulKind.STANDALONE, **changes):
 def test_a_hardware_run_of_a_small_matmul_costs_the_sum_of_counts_times_prices(bitjoule, tmp_path, engine):
     """(2, 100) @ (100, 40) on simulate_64x16: 2 tiles of K, 3 of N, each token takes all six tiles."""
     run = f"rtl: {{engine: {engine}, matmuls: [{{m: 2, k: 100, n: 40}}], random_weights: 0.3}}"
-    (tmp_path / "x.yaml").write_text(f"name: x\ntechnology: 45nm\n{run}\n")
+    leaks = "nodes: {45nm: {leakage_w: 0.0841}}"
+    (tmp_path / "leaky.yaml").write_text(f"like: ternary-edge\nstatic: null\n{leaks}\n")
+    (tmp_path / "x.yaml").write_text(f"name: x\ntechnology: 45nm\nplatform: leaky.yaml\n{run}\n")
     assert bitjoule("run", tmp_path / "x.yaml", "--out", tmp_path)[0] == 0
     table, summary = (pd.read_csv(tmp_path / "x" / f"{name}.csv") for name in ("results", "summary"))
     sram_pj = 20 / 64 * (100 / 20) ** (math.log(128 / 32) / math.log(1024 / 32))  # TPUv4i, banks of 128 KiB, a bit
@@ -136,10 +138,10 @@ def test_a_machine_is_never_faster_than_the_accelerator_or_its_memories():
 
 def test_leakage_follows_the_time_and_a_clock_of_ones_own_the_cycles():
     """At a tenth of the clock off-chip memory moves ten times the bits a cycle; each cycle leaks ten times as long."""
-    slow, times = costs("simulate_64x16", 1, 2560, 2560, clock_mhz=50)
+    watts = Band(low=0.04, nominal=0.08, high=0.8)
+    node = platforms()["ternary-edge"].nodes["45nm"].model_copy(update={"leakage_w": watts})
+    slow, times = costs("simulate_64x16", 1, 2560, 2560, clock_mhz=50, static=None, nodes={"45nm": node})
     leak = next(cost for cost in slow.actions if cost.action == "leak")
-    watts = platforms()["ternary-edge"].nodes["45nm"].leakage_w
-    assert isinstance(watts, Band)
     assert leak.times == slow.cycles == times["chip", "leak"]
     for price_pj, end_w in zip(leak.price, (watts.low, watts.nominal, watts.high), strict=True):
         assert price_pj == pytest.approx(end_w / 50e6 * 1e12)
