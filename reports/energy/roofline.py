@@ -26,6 +26,7 @@ ROOF_DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5,
 SLOPE_LABEL_AT = (0.24, 0.05)  # least position of a bandwidth's label, as fractions of the axes
 MAX_DISTANCE = 0.12  # of the panel, between a point and its label
 LABEL_ROOM = 0.075  # height of a peak's label, as a fraction of the axis
+LABEL_WIDTH = 84  # of a peak's label, in points
 
 
 class Roof(NamedTuple):
@@ -169,17 +170,24 @@ def _draw_roofs(
 
 
 def _label_roofs(axes: Axes, panel_roofs: Sequence[Roof], theme: Theme) -> None:
-    """Write the peak over the right end of each roof, and each bandwidth at the foot of its slope."""
+    """Write the peak over the right end of each roof, and each bandwidth at the foot of its slope.
+
+    Where peaks are close, a label goes below its roof, and further left than one that it would cover.
+    """
     to_axes = axes.transScale + axes.transLimits
 
     def height(value: float) -> float:
         return float(to_axes.transform((1.0, value))[1])
 
     above = 2.0
+    columns: list[float] = []  # lowest end of the labels in each, from the right
     for peak in sorted({roof.operations_per_s for roof in panel_roofs}, reverse=True):
         over = above - height(peak) > LABEL_ROOM
+        low, high = (height(peak), height(peak) + LABEL_ROOM) if over else (height(peak) - LABEL_ROOM, height(peak))
+        column = next((i for i, lowest in enumerate(columns) if high <= lowest), len(columns))
+        columns[column : column + 1] = [low]
         axes.annotate(f"{with_unit(peak, '')}op/s", (1, peak), xycoords=("axes fraction", "data"), fontsize=11,
-                      xytext=(-4, 4 if over else -4), textcoords="offset points", ha="right",
+                      xytext=(-4 - column * LABEL_WIDTH, 4 if over else -4), textcoords="offset points", ha="right",
                       va="bottom" if over else "top", color=theme.text)  # fmt: skip
         above = height(peak)
     for bandwidth in sorted({roof.bytes_per_s for roof in panel_roofs}):

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from bitjoule.energy_models.formats.formats import formats
+from bitjoule.energy_models.formats.formats import factors, formats
 from bitjoule.reports.figures.style import DASHES, Theme
 
 KINDS = ("float", "integer", "ternary", "binary")  # in the order of the themes' series
@@ -47,11 +47,11 @@ def look(kind: str, variant: int, theme: Theme) -> Look:
 
 
 def kind_of(name: str) -> str:
-    """Return the kind of a number format, or of what begins with one such as ``ternary x int8``.
+    """Return the kind of a number format, or of what begins with one such as ``ternary x int8`` or ``int4xint8``.
 
     Parameters
     ----------
     name
         A format; of a MAC its weights come first.
     """
-    return formats()[name.split()[0]].kind
+    return formats()[factors(name.split()[0])[0]].kind

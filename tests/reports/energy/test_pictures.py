@@ -8,9 +8,9 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from bitjoule.energy_models.papers.scaling import laws
-from bitjoule.experiments.energy.resolve import read_experiment
+from bitjoule.experiments.energy.resolve import read_experiment, resolve
 from bitjoule.experiments.energy.runner import run
-from bitjoule.experiments.files import shipped_experiments
+from bitjoule.experiments.files import open_experiment, shipped_experiments
 from bitjoule.reports.energy.losses import Curve, curves
 from bitjoule.reports.energy.pictures import draw, draw_all, file_stems
 from bitjoule.reports.energy.roofline import roofline_points, roofs
@@ -41,6 +41,25 @@ def result_of(name):
 @pytest.mark.parametrize(("name", "plot"), PLOTS)
 def test_no_text_lies_on_another_or_leaves_the_page(name, plot, theme):
     result = result_of(name)
+    figure = draw(result.requested[plot], result, theme)
+    with mpl.rc_context(settings(theme)):
+        assert_clean(figure)
+
+
+MACHINES = {"fp16": "fp16", "int8": "int8", "w4a8": "int4", "bitnet-b1.58": "ternary"}
+RIVALS = {
+    "schemes": [*MACHINES],
+    "platforms": [
+        {"name": place, "by_scheme": {scheme: f"{machine}-{place}" for scheme, machine in MACHINES.items()}}
+        for place in ("edge", "hbm")
+    ],
+}
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
+@pytest.mark.parametrize(("name", "plot"), [("roofline", 0), ("technology_compare", 0), ("technology_compare", 1)])
+def test_four_machines_whose_peaks_are_close_and_products_of_two_formats_are_drawn(name, plot, theme):
+    result = run(resolve(open_experiment(name, RIVALS)))
     figure = draw(result.requested[plot], result, theme)
     with mpl.rc_context(settings(theme)):
         assert_clean(figure)
