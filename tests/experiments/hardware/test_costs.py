@@ -15,6 +15,8 @@ from bitjoule.energy_models.system.columns import QUANTITIES
 from bitjoule.energy_models.system.mapping import Tiles, replay
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.quantities import quantities
+from bitjoule.energy_models.system.regulator import Regulator
+from bitjoule.energy_models.system.static_power import BusyIdle, StaticPower
 from bitjoule.energy_models.system.steps import STEPS, MatmulKind
 from bitjoule.experiments.hardware.costs import accelerator_machine, matmul_costs
 from bitjoule.sim.accelerator.configurations import read_configuration
@@ -145,6 +147,29 @@ def test_leakage_follows_the_time_and_a_clock_of_ones_own_the_cycles():
     assert leak.times == slow.cycles == times["chip", "leak"]
     for price_pj, end_w in zip(leak.price, (watts.low, watts.nominal, watts.high), strict=True):
         assert price_pj == pytest.approx(end_w / 50e6 * 1e12)
+
+
+def test_static_power_of_a_hardware_run_is_watts_times_its_time_and_regulators_lose_their_share():
+    node = platforms()["ternary-edge"].nodes["45nm"].model_copy(update={"leakage_w": 0.07})
+    static = StaticPower(host=0.3, dram=BusyIdle(busy=0.05, idle=0.02), array=None)
+    keys = {"static": static, "nodes": {"45nm": node}, "regulator": Regulator(efficiency=0.8)}
+    found, times = costs("simulate_64x16", 1, 2560, 2560, **keys)
+    seconds = found.cycles / (node.clock_mhz * 1e6)
+    joules = {
+        (cost.operand, cost.action): cost.times * cost.price.nominal_pj / 1e12
+        for cost in found.actions
+        if cost.operand in ("chip", "host", "dram", "delivered")
+    }
+    moved_bits = sum(count for (_, action), count in times.items() if action.startswith("off_chip"))
+    busy_s = moved_bits / (platforms()["ternary-edge"].off_chip.bandwidth_gb_per_s * 8e9)
+    assert joules["chip", "on"] == pytest.approx(0.07 * seconds)
+    assert joules["host", "on"] == pytest.approx(0.3 * seconds)
+    assert joules["dram", "busy"] == pytest.approx(0.05 * busy_s, rel=1e-4)  # in whole cycles
+    idle_j = joules.get(("dram", "idle"), 0.0)
+    assert idle_j == pytest.approx(0.02 * (seconds - busy_s), abs=0.02 / (node.clock_mhz * 1e6))
+    assert ("chip", "leak") not in times
+    every = sum(cost.times * cost.price.nominal_pj for cost in found.actions if cost.operand != "delivered") / 1e12
+    assert joules["delivered", "loss"] == pytest.approx((1 / 0.8 - 1) * (every - joules["host", "on"]))
 
 
 def test_signs_on_hardware_for_trits_are_moved_as_trits():
