@@ -7,6 +7,7 @@ from matplotlib.ticker import FuncFormatter
 
 from bitjoule.experiments.prices.table import formats_in_order
 from bitjoule.reports.figures.digits import significant
+from bitjoule.reports.figures.families import KINDS
 from bitjoule.reports.figures.markdown import markdown
 from bitjoule.reports.figures.panels import legend_below
 from bitjoule.reports.figures.style import MARKERS, Theme, log_ticks, new_figure
@@ -67,6 +68,7 @@ def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
     apart = min(APART, SPREAD / len(pairs))
     figure = new_figure(WIDTH_IN, REST_IN + ROW_IN * len(operations))
     axes = figure.subplots()
+    colors = [*theme.series[len(KINDS) :], *theme.series[: len(KINDS)]]  # the first ones mean formats
     axes.axvline(1.0, color=theme.text, linewidth=1, zorder=1.5)
     for i, (first, second) in enumerate(pairs):
         pair_rows = table[(table["first"] == first) & (table["second"] == second)]
@@ -74,7 +76,7 @@ def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
         y = np.array(rows) + apart * (i - (len(pairs) - 1) / 2)
         ratio, low, high = (pair_rows[column].to_numpy(float) for column in ("ratio", "ratio_low", "ratio_high"))
         axes.errorbar(
-            ratio, y, xerr=[ratio - low, high - ratio], color=theme.series[i % len(theme.series)], linestyle="none",
+            ratio, y, xerr=[ratio - low, high - ratio], color=colors[i % len(colors)], linestyle="none",
             marker=MARKERS[i % len(MARKERS)], markersize=7, elinewidth=1.5, label=f"{second} / {first}",
         )  # fmt: skip
     ends = float(table["ratio_low"].min()), float(table["ratio_high"].max())
@@ -85,7 +87,7 @@ def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
     axes.set_yticks(range(len(operations)), [f"{operation} {name}" for operation, name in operations])
     axes.set_ylim(len(operations) - 0.4, -0.6)
     axes.set_xlabel("energy relative to the first technology")
-    figure.suptitle("Each operation's price in two technologies")
+    figure.suptitle("Each operation's price in two technologies (netlists: synthesised, switching simulated)")
     legend_below(figure, *axes.get_legend_handles_labels())
     return figure
 

@@ -17,7 +17,7 @@ from bitjoule.reports.energy.workloads import first_of, first_workload, phase_te
 from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, names_in, shown_models
 from bitjoule.reports.figures.digits import prefix, with_unit
 from bitjoule.reports.figures.families import KINDS, kind_of
-from bitjoule.reports.figures.panels import columns_for, legend_below, legend_in, named_handles
+from bitjoule.reports.figures.panels import columns_for, legend_below, legend_in, named_handles, technology_title
 from bitjoule.reports.figures.style import Theme, new_figure, shades
 
 FAMILIES = tuple(of_hue(hue) for hue in ("projections", "attention", "ffn"))
@@ -75,7 +75,7 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
         if plot.share:
             axes.set_xticks(range(0, 101, 20))
         only_platform = platforms[0] if len(platforms) == 1 else ""
-        axes.set_title(", ".join(name for name in (technology, only_platform) if name))
+        axes.set_title(", ".join(name for name in (technology_title(technology), only_platform) if name))
     set_title(figure, frames, plot, text + cut_text(len(selected), len(models)))
     handles = named_handles(panels[: len(technologies)])
     legend_below(figure, handles.values(), handles.keys())

@@ -18,6 +18,17 @@ HANDLE_IN, IN_PER_CHARACTER = 0.8, 0.1
 LEGEND_COLUMNS, LEGEND_ROW_IN = 4, 0.26
 
 
+def technology_title(name: str) -> str:
+    """Return a technology's name for over a panel; one that claims a measurement says what it is.
+
+    Parameters
+    ----------
+    name
+        Of the technology; those that ship were named before nothing was to be called measured but a chip.
+    """
+    return f"{name} (synthesised)" if name.endswith(("-measured", "-measured-arrays")) else name
+
+
 class Panel(NamedTuple):
     """What one panel shows.
 
@@ -33,7 +44,7 @@ class Panel(NamedTuple):
     @property
     def title(self) -> str:
         """For over the panel."""
-        return ", ".join(name for name in self if name)
+        return ", ".join(name for name in (technology_title(self.technology), self.platform) if name)
 
     def of(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return the rows that belong here.

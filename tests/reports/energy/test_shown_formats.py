@@ -250,6 +250,7 @@ def test_the_mac_of_a_whole_array_is_not_called_a_multiplication():
         }
     )
     table, arrays = draw(result.requested[0], result, LIGHT).axes
+    assert [axes.get_title() for axes in (table, arrays)] == ["7nm", "7nm-measured-arrays (synthesised)"]
     for axes, names in (
         (table, {"mul fp16", "add fp16", "mul int8", "add int8"}),
         (arrays, {"mac fp16 x fp16", "mac int8 x int8", "mac ternary x int8", "mac binary x int8"}),
