@@ -51,15 +51,15 @@ def price_counts(counts: Floats, prices: Floats, delivered: Floats) -> tuple[Flo
     Floats, Energies, Floats
         Counts; energies of shape (cases, phases x columns), a loss at its low and high ends being that of what is
         delivered at the same end; the energy from the supply for each pJ of a column, 0 for the loss itself, at low,
-        nominal and high loss, shape (3, cases, columns).
+        nominal and high loss, shape (3, cases, columns); ones where nothing is lost.
     """
-    ends = [counts * end[:, None, :] for end in prices]
+    ends, drawn = [counts * end[:, None, :] for end in prices], np.ones((len(prices), 1, 1))
     if prices[..., -1].any():
         through = [(end * delivered).sum(axis=2) for end in ends]
         counts = counts.copy()
         counts[..., -1] = np.round(through[1]) * (prices[2, :, -1:] > 0)
         for end, joules, price in zip(ends, through, prices, strict=True):
             end[..., -1] = joules * price[:, -1:]
-    drawn = 1 + prices[..., -1:] * delivered
-    drawn[..., -1] = 0.0
+        drawn = 1 + prices[..., -1:] * delivered
+        drawn[..., -1] = 0.0
     return counts, Energies(*(end.reshape(len(end), -1) for end in ends)), drawn
