@@ -70,8 +70,8 @@ def gpu() -> Rows:
     def machine(memory: str) -> dict[str, Any]:
         whole = platforms()["fp16-hbm"].model_dump(mode="json", exclude_none=True)
         whole["off_chip"]["memory"] = memory
-        whole.pop("static", None)
-        return {"name": memory, **whole}
+        left_out = ("static", "regulator", "sources")  # idle watts are added below
+        return {"name": memory, **{key: value for key, value in whole.items() if key not in left_out}}
 
     data = {
         "name": "gpu", "accounting": "system", "models": ["llama-3-8b"], "schemes": ["fp16"], "technologies": ["7nm"],
