@@ -17,11 +17,11 @@ import pandas as pd
 from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.formats.schemes import schemes
-from bitjoule.energy_models.inputs.amounts import Band, price_of
+from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.platforms import Platform, StorePrices
 from bitjoule.energy_models.system.static_power import StaticPower
 from bitjoule.experiments.energy.resolve import Resolved, read_experiment
 from bitjoule.experiments.energy.result import Result
@@ -50,32 +50,23 @@ def with_platform(resolved: Resolved, change: Change) -> Result:
 
 
 def registers(factor: float) -> Change:
-    """Return a change of the energy of registers and accumulators."""
+    """Return a change of the energy of registers and accumulators, which the platforms price at each node."""
+
+    def changed(part: StorePrices | None) -> StorePrices | None:
+        if part is None:
+            return None
+        ends = ("read_pj_per_bit", "write_pj_per_bit")
+        prices = {end: getattr(part, end) for end in ends}
+        scaled = {end: price_of(price, factor).nominal_pj for end, price in prices.items() if price is not None}
+        return part.model_copy(update=scaled)
 
     def change(platform: Platform) -> Platform:
-        arrays = {}
-        for name, array in platform.arrays.items():
-            parts = {}
-            for key in ("weight_registers", "accumulators"):
-                part = getattr(array, key)
-                ends = ("read_pj_per_bit", "write_pj_per_bit")
-                prices = {end: price_of(getattr(part, end), factor).nominal_pj for end in ends}
-                parts[key] = part.model_copy(update=prices)
-            arrays[name] = array.model_copy(update=parts)
-        return platform.model_copy(update={"arrays": arrays})
-
-    return change
-
-
-def leakage(end: str) -> Change:
-    """Return a change of leakage to one end of its band."""
-
-    def change(platform: Platform) -> Platform:
-        nodes = {}
-        for name, node in platform.nodes.items():
-            band = node.leakage_w
-            value = getattr(band, end) if isinstance(band, Band) else band
-            nodes[name] = node.model_copy(update={"leakage_w": value})
+        nodes = {
+            name: node.model_copy(
+                update={key: changed(getattr(node, key)) for key in ("weight_registers", "accumulators")}
+            )
+            for name, node in platform.nodes.items()
+        }
         return platform.model_copy(update={"nodes": nodes})
 
     return change
@@ -106,7 +97,7 @@ def array_shape(platform: Platform) -> Platform:
 
 
 def static_power(part: str, watts: float) -> Change:
-    """Return a change of the watts that flow when nothing toggles: one part alone beside the chip's leakage."""
+    """Return a change of the watts that flow when nothing toggles: one part in place of all but the chip's leakage."""
 
     def change(platform: Platform) -> Platform:
         return platform.model_copy(update={"static": StaticPower.model_validate({part: watts})})
@@ -127,9 +118,13 @@ def clock(factor: float) -> Change:
     return change
 
 
-def wide_sums(platform: Platform) -> Platform:
-    """Return a platform whose products are added at the width of their accumulators."""
-    return platform.model_copy(update={"accumulate": "accumulator"})
+def counting(**keys: object) -> Change:
+    """Return a change of what a platform counts."""
+
+    def change(platform: Platform) -> Platform:
+        return platform.model_copy(update=keys)
+
+    return change
 
 
 def with_scheme(resolved: Resolved, **changes: str) -> Result:
@@ -202,27 +197,22 @@ def main(file: Path) -> None:
     def over(result: Result) -> list[float]:
         return [value / was for value, was in zip(joules(result), nominal, strict=True)]
 
-    def masked(platform: Platform) -> Platform:
-        return platform.model_copy(update={"skips_masked_pairs": True})
-
     rows: list[tuple[str, list[float]]] = [
         ("element-wise parts left out", share(base, ELEMENT_WISE)),
-        ("leakage left out", share(base, ("leakage",))),
-        ("leakage at the high end", over(with_platform(resolved, leakage("high")))),
-        ("LPDDR4 in standby: 35 mW", over(with_platform(resolved, static_power("dram", 0.035)))),
+        ("static power left out", share(base, ("static",))),
+        ("LPDDR4 in standby alone: 35 mW", over(with_platform(resolved, static_power("dram", 0.035)))),
         ("static power of 0.1 W", over(with_platform(resolved, static_power("board", 0.1)))),
         ("static power of 1 W", over(with_platform(resolved, static_power("board", 1)))),
         ("a clock of half the frequency", over(with_platform(resolved, clock(0.5)))),
-        ("products added in FP32 and INT32", over(with_platform(resolved, wide_sums))),
+        ("products added at their own width", over(with_platform(resolved, counting(accumulate="paper")))),
+        ("products added in FP32 and INT32", over(with_platform(resolved, counting(accumulate="accumulator")))),
         ("LM head left out", share(base, ("lm_head",))),
         ("LM head in INT8", over(with_scheme(resolved, lm_head="int8"))),
         ("LM head in INT4", over(with_scheme(resolved, lm_head="int4"))),
         ("a vocabulary of 32000", over(with_vocabulary(resolved, 32000))),
         ("KV cache traffic left out", share(base, names(hue="cache"))),
-        (
-            "only the pairs that the causal mask leaves",
-            over(with_platform(resolved, masked)),
-        ),
+        ("all pairs of the prompt's square", over(with_platform(resolved, counting(skips_masked_pairs=False)))),
+        ("scores and values one after the other", over(with_platform(resolved, counting(attention="separate")))),
         ("registers and accumulators free", over(with_platform(resolved, registers(0)))),
         ("registers and accumulators three times as dear", over(with_platform(resolved, registers(3)))),
         ("buffers of half the size", over(with_platform(resolved, buffers(0.5)))),

@@ -22,7 +22,7 @@ from bitjoule.energy_models.system.static_power import Leakage, StaticPower, lea
 FOLDER = DATA / "platforms"
 MAX_SIZE = 1 << 40
 WIDE_BITS = 32  # of FP32 and INT32
-Accumulate = Literal["paper", "accumulator"]
+Accumulate = Literal["paper", "fp32", "accumulator"]
 
 
 class Macs(Strict):
@@ -111,13 +111,17 @@ class Array(Strict):
         macs
             One of the array's.
         accumulate
-            What a product's addition is: with ``accumulator`` FP32 or INT32, where the accumulators have 32 bits.
+            What a product's addition is: with ``fp32`` FP32 for floating-point products, with ``accumulator`` INT32 for
+            integer ones too, where the accumulators have 32 bits.
         """
         written = tuple(macs.actions or ())
         formats_of = dict(action.split() for action in written)
         if accumulate == "paper" or "mul" not in formats_of or self.accumulators.bits != WIDE_BITS:
             return written
-        wide = "fp32" if formats()[factors(formats_of["mul"])[1]].kind == "float" else "int32"
+        floats = formats()[factors(formats_of["mul"])[1]].kind == "float"
+        if accumulate == "fp32" and not floats:
+            return written
+        wide = "fp32" if floats else "int32"
         return tuple(f"add {wide}" if action.startswith("add ") else action for action in written)
 
     def macs_for(self, weights: str, activations: str) -> Macs | None:
@@ -221,8 +225,9 @@ class Platform(Strict):
         How scores and values run: ``separate``, one after the other, each with the whole buffer; ``fused``, as one loop
         nest over tiles of queries and keys.
     accumulate
-        What the addition of a product is: ``paper``, as `actions` of its MAC write it; ``accumulator``, FP32 or INT32
-        in arrays that multiply and whose accumulators have 32 bits.
+        What the addition of a product is in arrays that multiply and whose accumulators have 32 bits: ``paper``, as
+        `actions` of its MAC write it; ``fp32``, FP32 where products are floating-point; ``accumulator``, INT32 for
+        integer products too.
     sources
         Where each value comes from, by dotted key or the beginning of one; ``assumption`` if it is not published.
     references
@@ -237,7 +242,7 @@ class Platform(Strict):
     nodes: dict[str, Node] = Field(min_length=1)
     static: StaticPower | None = None
     regulator: Regulator | None = None
-    skips_masked_pairs: bool = False
+    skips_masked_pairs: bool = True
     attention: Literal["separate", "fused"] = "separate"
     accumulate: Accumulate = "paper"
     sources: dict[str, str] = Field(default_factory=dict)

@@ -123,7 +123,7 @@ def _first(measured: Technology, find: Callable[[Technology], MeasuredMac | None
 
 
 def macs_of(name: str, array: Array, measured: Technology) -> Iterator[MeasuredMac]:
-    """Yield the measured MAC of each entry of an array's `macs`.
+    """Yield the measured MAC of each entry of an array's `macs` that has one.
 
     Parameters
     ----------
@@ -135,15 +135,18 @@ def macs_of(name: str, array: Array, measured: Technology) -> Iterator[MeasuredM
     Raises
     ------
     UnpricedError
-        A MAC was not measured.
+        No MAC of the array was measured.
     """
+    missing = []
     for macs in array.macs:
         weights, actions = macs.weights[0], macs.actions or ()
         mac = _first(measured, partial(Technology.mac_of_actions, weights=weights, actions=actions))
-        if mac is None:
-            operations = ", ".join(macs.actions or ["energy_pj"])
-            raise UnpricedError(f"{measured.name} has no MAC of array {name} ({operations})", "leakage_w in W")
-        yield mac
+        if mac is not None:
+            yield mac
+        else:
+            missing.append(", ".join(macs.actions or ["energy_pj"]))
+    if len(missing) == len(array.macs):
+        raise UnpricedError(f"{measured.name} has no MAC of array {name} ({'; '.join(missing)})", "leakage_w in W")
 
 
 def clocks_mhz(platform: Platform, technology: Technology) -> Mapping[str, float]:

@@ -131,7 +131,7 @@ class System:
         platforms: Sequence[Sequence[tuple[str, Platform]]],
         objective: Objective = Objective.ENERGY,
         phases: Sequence[Phase] = PHASES,
-        experts: Experts = Experts.BOUND,
+        experts: Experts = Experts.EXPECTED,
     ) -> None:
         self.models, self.schemes, self.technologies, self.platforms = models, schemes, technologies, platforms
         self.objective, self.phases, self.experts = objective, phases, experts

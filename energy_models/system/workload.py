@@ -106,7 +106,7 @@ class Switches(NamedTuple):
 
 
 def workload(
-    layout: Layout, cases: Cases, steps: Steps, switches: Switches, experts: Experts = Experts.BOUND
+    layout: Layout, cases: Cases, steps: Steps, switches: Switches, experts: Experts = Experts.EXPECTED
 ) -> RequestWork:
     """Return the work of cases.
 

@@ -159,7 +159,7 @@ class Experiment(ExperimentFile):
         default=Objective.ENERGY, strict=False, description="objective of the mapping search, with `accounting: system`"
     )
     experts: Experts = Field(
-        default=Experts.BOUND,
+        default=Experts.EXPECTED,
         strict=False,
         description="experts of a mixture whose weights a step reads, with `accounting: system`: the mean of a "
         "uniform router, or the most that its tokens can use",

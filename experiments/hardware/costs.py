@@ -8,6 +8,7 @@ import math
 from typing import NamedTuple
 
 from bitjoule.energy_models.formats.schemes import Scheme
+from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.accesses import UnpricedError
@@ -17,6 +18,7 @@ from bitjoule.energy_models.system.mapping import K, M, Mapping, MatmulProblem, 
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.quantities import quantities
 from bitjoule.energy_models.system.regulator import ACTION, OPERAND, UNREGULATED
+from bitjoule.energy_models.system.silicon import leakage_w
 from bitjoule.energy_models.system.static_power import STATES, state_cycles
 from bitjoule.energy_models.system.steps import ABSENT, MatmulKind
 from bitjoule.rtl.config import AcceleratorConfig
@@ -109,8 +111,12 @@ def accelerator_machine(
         }
     )
     arrays = {key: built if candidate is array else candidate for key, candidate in platform.arrays.items()}
-    node = machine.node if clock_mhz is None else machine.node.model_copy(update={"clock_mhz": clock_mhz})
-    nodes = {**platform.nodes, technology.name: node}
+    low, nominal, high = leakage_w(platform, technology, machine.node.leakage_w)
+    leakage = {"leakage_w": Band(low=low, nominal=nominal, high=high)}
+    clock = {} if clock_mhz is None else {"clock_mhz": clock_mhz}
+    nodes = {**platform.nodes, technology.name: machine.node.model_copy(update={**leakage, **clock})}
+    if technology.node in nodes:  # the leakage's key is that of the node
+        nodes[technology.node] = nodes[technology.node].model_copy(update=leakage)
     machine = Machine(stored, platform.model_copy(update={"arrays": arrays, "nodes": nodes}), technology, name)
     for kind in (MatmulKind.STANDALONE, MatmulKind.LINEAR):
         machine.lines(kind)

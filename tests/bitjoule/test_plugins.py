@@ -133,7 +133,7 @@ def test_a_plot_of_another_package_is_checked_by_its_own_schema_and_is_in_the_js
 def test_a_library_of_another_package_is_named_by_experiments_on_netlists(chips):
     gates = "name: g\ngates: {libraries: [cells], arrays: [tiny_8x4], stimuli: [worst]}\n"
     (chips / "gates.yaml").write_text(gates)
-    assert packages.bitjoule(chips, "check", "gates.yaml").stdout == "gates.yaml: ok, 1 measurement on netlists\n"
+    assert packages.bitjoule(chips, "check", "gates.yaml").stdout == "gates.yaml: ok, 1 simulation of netlists\n"
     code = "from bitjoule.gates.liberty.libraries import find_library\nprint(find_library(['cells']).paths[0])"
     assert packages.python(chips, "-c", code).stdout == f"{default_liberty()}\n"
     (chips / "gates.yaml").write_text(gates.replace("cells", "cell"))

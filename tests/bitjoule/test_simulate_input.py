@@ -75,7 +75,7 @@ def test_an_experiment_from_yaml_gives_the_same_tables(bitjoule, tmp_path):
     assert tuple(summary.columns) == SUMMARY_COLUMNS
     assert summary["model"].tolist() == ["2x100x40", "1x64x16"]
     assert summary["prompt_tokens"].tolist() == [2, 1]
-    assert set(results["component"]) == {"matmul", "leakage"}
+    assert set(results["component"]) == {"matmul", "static"}
     again = folder.with_name("again")
     assert bitjoule("run", folder / "experiment.yaml", "--out", again)[0] == 0
     for name in ("matmuls.csv", "results.csv", "summary.csv", "summary.md", "experiment.yaml"):

@@ -58,7 +58,8 @@ class Priced:
                     measured = self.measured(weights, activations) is not None
                     whole = measured or "energy_pj" in mac
                     actions = [f"mac {activations}"] if whole else mac["actions"]
-                    wide = self.machine.get("accumulate") == "accumulator" and array["accumulators"]["bits"] == 32
+                    widens = {"accumulator"} | ({"fp32"} if actions[0] in FLOAT_PRODUCTS else set())
+                    wide = self.machine.get("accumulate") in widens and array["accumulators"]["bits"] == 32
                     if wide and len(actions) == 2:
                         actions = [actions[0], "add fp32" if actions[0] in FLOAT_PRODUCTS else "add int32"]
                     return name, array, [action.split() for action in actions], measured

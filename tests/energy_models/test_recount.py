@@ -233,7 +233,7 @@ def shaken(draw, experiment):
         machine["regulator"] = {"efficiency": dict(zip(("low", "nominal", "high"), (0.7, 0.8, 1.0), strict=True))}
     machine |= {"vector": {"lanes": draw.randint(1, 40)}, "skips_masked_pairs": draw.random() < 0.5}
     machine["arrays"]["integers"]["accumulators"]["bits"] = draw.choice([29, 32])
-    machine["accumulate"] = draw.choice(["paper", "accumulator"])
+    machine["accumulate"] = draw.choice(["paper", "fp32", "accumulator"])
     machine["attention"] = draw.choice(["separate", "fused"])
     workload = {
         "batch": [draw.randint(1, 9)],

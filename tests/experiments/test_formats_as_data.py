@@ -48,7 +48,8 @@ arrays:
     macs:
       - {weights: [fp16, ternary, fp8_e5m2], activations: [fp16], actions: [mul fp16, add fp16]}
       - {weights: [ternary], activations: [int8], actions: [add int8]}
-sources: {arrays.fp8: made up}
+nodes: {45nm: {leakage_w: 0.1}, 7nm: {leakage_w: 0.001}}
+sources: {arrays.fp8: made up, nodes: made up}
 """
 EXPERIMENT = """\
 name: added

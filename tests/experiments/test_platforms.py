@@ -114,7 +114,7 @@ CASES = {
     ),
     "a width of sums that no platform has": (
         f"{ENTRY}\n", f"{INLINE}    accumulate: papers\n",
-        "22: platforms[0].accumulate: 'papers' is unknown (did you mean 'paper'?); expected one of paper, accumulator",
+        "22: platforms[0].accumulate: 'papers' is unknown (did you mean 'paper'?); expected one of paper, fp32, ac",
     ),
     "an array of unequal instances": (
         f"{ENTRY}\n", INLINE.replace("columns: 8", "columns: 8\n        instances: 3"),

@@ -79,7 +79,7 @@ def test_the_parts_of_each_phase_are_of_its_own_tokens(found):
         "weights, off-chip memory": (long["operand"] == "weights") & long["action"].str.startswith("off_chip"),
         "activations, buffer": (long["operand"] == "activations") & long["action"].str.startswith("buffer"),
         "results, buffer": (long["operand"] == "outputs") & long["action"].str.startswith("buffer"),
-        "leakage": long["action"] == "leak",
+        **{f"static power, {part}": long["operand"] == part for part in ("chip", "phy", "dram", "host")},
     }
     assert np.sum([chosen.to_numpy() for chosen in picked.values()], axis=0).tolist() == [1] * len(long)
     assert [row["part"] for row in parts] == list(picked)

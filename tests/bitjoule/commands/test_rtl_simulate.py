@@ -52,8 +52,8 @@ def test_the_tables_are_those_of_a_run_and_the_cycles_those_of_the_closed_form(b
     seconds = summary.set_index("phase")["latency_s"]
     assert seconds["prefill"] + seconds["decode"] == pytest.approx(seconds["request"])
     assert seconds["request"] >= matmuls["cycles"].sum() / 500e6
-    leaked = results[results["component"] == "leakage"].set_index("phase")["count"]
-    for phase, cycles_ in leaked.items():
+    host = results[results["operand"] == "host"].set_index("phase")["count"]
+    for phase, cycles_ in host.items():
         assert seconds[phase] == pytest.approx(cycles_ / 500e6)
 
 
@@ -83,7 +83,7 @@ def test_the_text_tells_time_and_energy_of_a_token_and_its_parts(bitjoule, tmp_p
     assert with_unit(summary["latency_s"]["decode"], "s") in row[0]
     assert with_unit(summary["energy_per_token_j"]["decode"], "J") in row[0]
     for part in ("additions", "accumulators", "weight registers", "weights, buffer", "weights, off-chip memory",
-                 "activations, buffer", "results, buffer", "leakage"):  # fmt: skip
+                 "activations, buffer", "results, buffer", "static power, host"):  # fmt: skip
         assert f"| {part} " in out
 
 

@@ -58,23 +58,23 @@ def test_adders_need_no_multiplication_and_an_int8_product_is_added_at_its_width
 
 @pytest.mark.parametrize("technology", ["45nm", "7nm"])
 @pytest.mark.parametrize(
-    ("scheme", "platform", "kind", "paper", "accumulator"),
+    ("scheme", "platform", "kind", "paper", "fp32", "accumulator"),
     [
-        ("fp16", "fp16-edge", MatmulKind.LINEAR, "fp16", "fp32"),
-        ("int8", "int8-edge", MatmulKind.LINEAR, "int16", "int32"),
-        ("int8", "int8-edge", MatmulKind.SCORES, "fp16", "fp32"),
-        ("bitnet-b1.58", "ternary-edge", MatmulKind.SCORES, "fp16", "fp32"),
-        ("bitnet-b1.58", "ternary-edge", MatmulKind.LINEAR, "int8", "int8"),
+        ("fp16", "fp16-edge", MatmulKind.LINEAR, "fp16", "fp32", "fp32"),
+        ("int8", "int8-edge", MatmulKind.LINEAR, "int16", "int16", "int32"),
+        ("int8", "int8-edge", MatmulKind.SCORES, "fp16", "fp32", "fp32"),
+        ("bitnet-b1.58", "ternary-edge", MatmulKind.SCORES, "fp16", "fp32", "fp32"),
+        ("bitnet-b1.58", "ternary-edge", MatmulKind.LINEAR, "int8", "int8", "int8"),
     ],
 )
 def test_products_are_added_at_the_width_of_the_accumulators_where_asked(
-    technology, scheme, platform, kind, paper, accumulator
+    technology, scheme, platform, kind, paper, fp32, accumulator
 ):
     """Prices: TPUv4i Table 2, pJ of an addition; an INT16's is theirs, log-log between INT8 and INT32."""
     table = {"45nm": {"fp16": 0.4, "fp32": 0.9, "int8": 0.03, "int32": 0.1},
              "7nm": {"fp16": 0.16, "fp32": 0.38, "int8": 0.007, "int32": 0.03}}[technology]  # fmt: skip
     table["int16"] = math.sqrt(table["int8"] * table["int32"])
-    for rule, name in (("paper", paper), ("accumulator", accumulator)):
+    for rule, name in (("paper", paper), ("fp32", fp32), ("accumulator", accumulator)):
         found = machine(scheme, platform, technology, accumulate=rule)
         added = line(found, kind, "partial_sums", "add")
         assert (added.format, added.factor) == (name, 1)

@@ -9,7 +9,7 @@ import pytest
 from bitjoule.energy_models.inputs.amounts import Band, price_of
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.sources import keys, sources
-from bitjoule.energy_models.prices.areas import areas, leakage_nw_per_um2
+from bitjoule.energy_models.prices.areas import areas
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.platforms import FOLDER, Array, Platform, platforms, read_platform
 from bitjoule.sim.accelerator.configurations import read_configuration
@@ -19,7 +19,6 @@ WATTS = ("-100mw", "-1w", "-90w")  # of the headline: others with static power
 OF_AREA = [  # without one priced at no node, and an FPGA
     name for name in NAMES if name not in ("tpu32", "kv260-bitnet") and not name.endswith(WATTS)
 ]
-SRAM_UM2_PER_BIT = {45: 0.5, 7: 0.04}
 
 
 def area_um2(operation: str, number_format: str) -> float:
@@ -135,21 +134,6 @@ def test_the_weight_path_brings_a_tile_in_four_cycles(name):
     array = next(iter(platforms()[name].arrays.values()))
     weight_bits = {"int8": 8, "int4": 4, "fp16": 16, "adders": 2}[next(iter(platforms()[name].arrays))]
     assert peak(array) * weight_bits / array.weight_registers.load_bits_per_cycle == 4
-
-
-@pytest.mark.parametrize("node_nm", [45, 7])
-@pytest.mark.parametrize("name", OF_AREA)
-def test_leakage_is_area_times_leakage_density(name, node_nm):
-    platform = platforms()[name]
-    shrink = areas()["trit", "int8", node_nm].area_um2 / TRIT_UM2
-    sram_bits = 8 * sum(buffer.size_bytes for buffer in platform.buffers.values())
-    um2 = logic_um2(platform) * shrink + sram_bits * SRAM_UM2_PER_BIT[node_nm]
-    band = platform.nodes[f"{node_nm}nm"].leakage_w
-    if not isinstance(band, Band):
-        pytest.skip("given by its configuration, or part of the watts of a board")
-    assert band.nominal == pytest.approx(um2 * leakage_nw_per_um2()[node_nm] * 1e-9, rel=0.02)
-    assert band.low == pytest.approx(band.nominal / 2, rel=0.02)
-    assert band.high == pytest.approx(band.nominal * 10, rel=0.02)
 
 
 def test_ternary_edge_is_the_array_that_we_build():

@@ -188,6 +188,7 @@ def test_weight_bytes_are_parameters_as_they_are_packed(scheme):
     bits = bits or {"fp16": 16, "int8": 8, "int4": 4.125, "int2": 2.125}[schemes()[scheme].weights]
     bits = {"bitnet-b1.58-5in8": 1.6, "bitnet-b1.58-3in5": 5 / 3}.get(scheme, bits)
     platform = "fp16-edge" if schemes()[scheme].weights in ("fp16", "int8", "int4", "int2") else "ternary-edge"
+    platform = "int4-edge" if scheme == "w4a8" else platform
     found = evaluate(system("bitnet-b1.58-2b-4t", scheme, platform), 1, 1, 0)
     linears, norms = 2_084_044_800, shape.parameters - 2_084_044_800 - 328_335_360
     np.testing.assert_allclose(found.memory_bytes.weights_bytes, (linears * bits + norms * 16) / 8, rtol=1e-12)

@@ -181,7 +181,7 @@ def test_bars_are_of_the_models_and_the_workload_that_the_plot_selects(result):
     shares = long.groupby(long["component"].astype(str))["energy_pj"].sum() / long["energy_pj"].sum() * 100
     bar = [label.get_text().split("  ") for label in parts.get_yticklabels()].index(["bitnet-b1.58-3b", "fp16"])
     widths = {stack.get_label(): stack[bar].get_width() for stack in bars_of(parts)}
-    for name in ("q_proj", "ffn_down", "attention_scores", "leakage"):
+    for name in ("q_proj", "ffn_down", "attention_scores", "static"):
         assert widths[name] == pytest.approx(shares[name])
 
 

@@ -162,6 +162,7 @@ def test_each_part_of_a_bar_is_what_the_legend_gives_its_colour(found, plot, pha
     long = at(found.results)
     long = long if phase is None else long[long["phase"] == phase]
     stores = {"register": "registers", "buffer": "buffers", "off_chip": "off-chip memory", "leak": "leakage"}
+    stores |= dict.fromkeys(("busy", "idle", "on"), "static")
     if by == "component":
         parts = long["component"].astype(str)
     else:

@@ -14,7 +14,7 @@ from tests.reports.shown import THREE_DIGITS, quantity
 MODELS = ["bitnet-b1.58-700m", "bitnet-b1.58-3b"]
 BATCHES = [2048, 1, 16]
 # bytes and operations a second at 7 nm: bandwidth; 2 x lanes x columns x clock, as the platforms' files give them
-BY_FILE = {"fp16": (12.8e9, 2 * 4 * 12 * 500e6), "bitnet-b1.58": (1024e9, 2 * 256 * 256 * 1000e6)}
+BY_FILE = {"fp16": (12.8e9, 2 * 6 * 13 * 500e6), "bitnet-b1.58": (1024e9, 2 * 256 * 256 * 1000e6)}
 
 
 def ran(plots=({"kind": "roofline"},), machines=("fp16-edge", "ternary-hbm")):
