@@ -4,12 +4,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitjoule.kinds import kinds
-from bitjoule.kinds.kind import Outcome, Progress, Ready, Silent
+from bitjoule.kinds.kind import Kind, Outcome, Progress, Ready, Silent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,12 +63,15 @@ class Writing:
         Whether to draw plots.
     jobs
         Maximum number of processes, over all experiments.
+    whole
+        Whether the text for a terminal is the whole summary, or its headline alone.
     """
 
     out: Path
     command: Sequence[str]
     plots: bool = True
     jobs: int = 1
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ def run_together(tasks: Sequence[RunTask], writing: Writing) -> Iterator[str]:
     from bitjoule.experiments.output.workers import pool
 
     jobs = min(writing.jobs, 2 * len(tasks))
-    per_task = Writing(writing.out, writing.command, writing.plots, max(1, writing.jobs // len(tasks)))
+    per_task = replace(writing, jobs=max(1, writing.jobs // len(tasks)))
     remaining = deque(tasks)
     started: deque[_Open] = deque()
     with ExitStack() as folders, pool(jobs) as workers:  # the workers stop before unfinished folders are removed
@@ -212,9 +215,17 @@ def _write(name: str, outcome: Outcome[Any], folder: Path, writing: Writing) -> 
         (folder / "summary.md").write_text(registered.kind.summary(outcome, MAX_ROWS), encoding="utf-8")
         (folder / "experiment.yaml").write_text(write_yaml(dict(outcome.experiment)), encoding="utf-8")
         pictures = list(registered.kind.pictures(outcome).items()) if writing.plots else []
-        summary = registered.kind.summary(outcome, getattr(registered.kind, "SHOWN_ROWS", SHOWN_ROWS))
-    text = "\n".join([summary, *([outcome.closing] if outcome.closing else [])])
+        text = _terminal_text(registered.kind, outcome, writing.whole)
     return _Tables(pictures, outcome.inputs, outcome.seeds, outcome.versions, text)
+
+
+def _terminal_text(kind: Kind, outcome: Outcome[Any], whole: bool) -> str:
+    if whole:
+        summary = kind.summary(outcome, getattr(kind, "SHOWN_ROWS", SHOWN_ROWS))
+        return "\n".join([summary, *([outcome.closing] if outcome.closing else [])])
+    headline: Callable[[Outcome[Any]], str] | None = getattr(kind, "headline", None)
+    name = outcome.experiment["name"]
+    return f"{name}: {headline(outcome)}" if headline else f"{name}:"
 
 
 def _finish(tables: _Tables, folder: Path, command: Sequence[str]) -> None:

@@ -35,6 +35,22 @@ PARTS = {  # by operand and the action's first word
 }
 
 
+def headline(result: HardwareResult) -> str:
+    """Return cycles and energy in one line.
+
+    Parameters
+    ----------
+    result
+        A run.
+    """
+    run = result.simulated
+    cycles = sum(row.cycles for row in run.rows)
+    last = result.summary[result.summary["phase"] != REQUEST].iloc[-1]
+    energy = with_unit(float(last["energy_per_token_j"]), "J")
+    per_token = f"{energy} per token in {last['phase']} at {result.technology}"
+    return f"{run.name}, {cycles} cycles on {result.config}; {per_token}"
+
+
 def hardware_markdown(result: HardwareResult, max_rows: int) -> str:
     """Return what was run and measured as Markdown; nothing in it depends on the machine that simulated.
 

@@ -53,6 +53,21 @@ def prices_markdown(name: str, description: str, table: pd.DataFrame) -> str:
     return "\n\n".join([*(part for part in parts if part), EXPLAINED]) + "\n"
 
 
+def headline(table: pd.DataFrame) -> str:
+    """Return the ratios of each pair of technologies in one line.
+
+    Parameters
+    ----------
+    table
+        From `bitjoule.experiments.prices.table`.
+    """
+    parts = []
+    for (first, second), pair in table.groupby(["first", "second"], sort=False):
+        ends = " to ".join(significant(pair["ratio"].agg(end)) for end in ("min", "max"))
+        parts.append(f"{second} takes {ends} times the energy of {first}")
+    return "; ".join(parts) if parts else "no operation has a price in both technologies"
+
+
 def draw_ratios(table: pd.DataFrame, theme: Theme) -> Figure:
     """Draw how many times the first technology's price each operation takes in the second, with its band.
 

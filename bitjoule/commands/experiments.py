@@ -32,6 +32,10 @@ def add_run_and_check(commands: "argparse._SubParsersAction[argparse.ArgumentPar
         metavar="N", help="maximum number of processes, which does not change the results (default: number of "
         "processors, %(default)s)",
     )  # fmt: skip
+    run.add_argument(
+        "--tables", action="store_true", help="print the whole summary of each of several experiments; of one it is "
+        "always printed",
+    )  # fmt: skip
     run.add_argument("--no-plots", action="store_true", help="write tables only")
     run.set_defaults(command=_run)
 
@@ -49,7 +53,8 @@ def _run(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bitjoule.writing import Writing
 
     tasks = read_all(options.experiments, options.overrides)
-    writing = Writing(options.out, ["bitjoule", *words], not options.no_plots, options.jobs)
+    whole = options.tables or len(tasks) == 1
+    writing = Writing(options.out, ["bitjoule", *words], not options.no_plots, options.jobs, whole)
     report(run_all(tasks, writing, ProgressLine()), len(tasks))
     return OK
 

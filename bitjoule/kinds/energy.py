@@ -61,6 +61,13 @@ def summary(outcome: "Outcome[Result]", max_rows: int) -> str:
     return summary_markdown(outcome.result, max_rows)
 
 
+def headline(outcome: "Outcome[Result]") -> str:
+    """Return the outcome in one line."""
+    from bitjoule.reports.energy.lead import headline
+
+    return headline(outcome.result.frames)
+
+
 def pictures(outcome: "Outcome[Result]") -> "Mapping[str, Callable[[Theme], Figure]]":
     """Return a drawing function per plot; plots of published values are left out where no case has one."""
     from bitjoule.reports.energy.pictures import drawings

@@ -76,6 +76,13 @@ def summary(outcome: "Outcome[HardwareResult]", max_rows: int) -> str:
     return hardware_markdown(outcome.result, max_rows)
 
 
+def headline(outcome: "Outcome[HardwareResult]") -> str:
+    """Return the outcome in one line."""
+    from bitjoule.reports.hardware import headline
+
+    return headline(outcome.result)
+
+
 def pictures(_: "Outcome[HardwareResult]") -> "Mapping[str, Callable[[Theme], Figure]]":
     """Return no pictures: hardware experiments write only tables."""
     return {}

@@ -97,8 +97,9 @@ class Kind(Protocol):
 
     Heavy imports belong inside its functions, since commands load every kind to recognise experiments. Optional
     attributes are ``INSTALL``, the requirement that ``pip install`` needs for its packages; ``PARALLEL``, true if a
-    `Ready` and the drawing functions can be pickled and run in other processes, where progress is discarded; and
-    ``SHOWN_ROWS``, the maximum number of rows of each table on a terminal.
+    `Ready` and the drawing functions can be pickled and run in other processes, where progress is discarded;
+    ``SHOWN_ROWS``, the maximum number of rows of each table on a terminal; and ``headline``, which returns an outcome
+    in one line, printed where several experiments run.
     """
 
     KEY: str

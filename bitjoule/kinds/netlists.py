@@ -57,6 +57,13 @@ def summary(outcome: "Outcome[GatesResult]", max_rows: int) -> str:
     return gates_markdown(outcome.result, max_rows)
 
 
+def headline(outcome: "Outcome[GatesResult]") -> str:
+    """Return the outcome in one line."""
+    from bitjoule.reports.netlists.summary import headline
+
+    return headline(outcome.result.summary)
+
+
 def pictures(outcome: "Outcome[GatesResult]") -> "Mapping[str, Callable[[Theme], Figure]]":
     """Return a drawing function per plot; plots over zeros are left out without a sweep of their share."""
     from bitjoule.reports.netlists.summary import drawings

@@ -70,6 +70,13 @@ def summary(outcome: Outcome[PricesResult], _: int) -> str:
     return prices_markdown(result.name, result.description, result.summary)
 
 
+def headline(outcome: Outcome[PricesResult]) -> str:
+    """Return the outcome in one line."""
+    from bitjoule.reports.prices import headline
+
+    return headline(outcome.result.summary)
+
+
 def pictures(outcome: Outcome[PricesResult]) -> "Mapping[str, Callable[[Theme], Figure]]":
     """Return the drawing function of the ratios, if there are any."""
     from bitjoule.reports.prices import draw_ratios

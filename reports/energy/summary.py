@@ -8,6 +8,7 @@ import pandas as pd
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.papers.published import decimals_of
 from bitjoule.experiments.energy.frames import Frames
+from bitjoule.reports.energy.lead import headline, token_table
 from bitjoule.reports.energy.machines import bands_text, machines_line, memory_table, overhead_line, time_table
 from bitjoule.reports.figures.digits import column_prefix, parameters, significant
 from bitjoule.reports.figures.markdown import MAX_ROWS, cut, markdown, side_by_side
@@ -55,9 +56,11 @@ def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
     max_rows
         Rows shown of each table; the CSV files hold all.
     """
-    parts = [f"# {frames.name}", frames.description, _counted(frames), workload_line(frames)]
-    parts += [energy_table(frames, max_rows), unmeasured_line(frames)]
-    if frames.accounting is Accounting.SYSTEM:
+    system = frames.accounting is Accounting.SYSTEM
+    parts = [f"# {frames.name}", frames.description, f"{headline(frames)}."]
+    parts += [token_table(frames, max_rows)] if system else []
+    parts += [_counted(frames), workload_line(frames), energy_table(frames, max_rows), unmeasured_line(frames)]
+    if system:
         parts += [
             machines_line(frames),
             time_table(frames, max_rows),

@@ -38,6 +38,22 @@ COUNTED = (
 SPREAD = ("energy", "without_glitches", "area")
 
 
+def headline(summary: pd.DataFrame) -> str:
+    """Return the energy of a MAC of the first and last array in one line.
+
+    Parameters
+    ----------
+    summary
+        Of the simulated arrays.
+    """
+    parts = []
+    for library, rows in summary.groupby("library", sort=False):
+        ends = rows.iloc[[0, -1] if len(rows) > 1 else [0]].to_dict("records")
+        each = [f"{row['array']} ({row['stimulus']}) {significant(row['energy_fj'])} fJ" for row in ends]
+        parts.append(f"{library}, per MAC: {' to '.join(each)}")
+    return "; ".join(parts)
+
+
 def gates_markdown(result: GatesResult, max_rows: int) -> str:
     """Return what was simulated as Markdown.
 

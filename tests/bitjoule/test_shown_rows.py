@@ -43,7 +43,7 @@ PRICES = "name: prices\ncompare: [[45nm, 7nm]]\n"
     ("text", "files"),
     [
         (SMALL, ["summary.csv"]),
-        (SYSTEM, ["summary.csv", "summary.csv", "memory.csv"]),
+        (SYSTEM, ["summary.csv", "summary.csv", "summary.csv", "memory.csv"]),
         (PUBLISHED, ["summary.csv", "published.csv"]),
         (GATES, ["summary.csv", "summary.csv", "results.csv"]),
         (HARDWARE, ["matmuls.csv", "summary.csv"]),

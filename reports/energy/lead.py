@@ -1,0 +1,84 @@
+"""What a summary says first: energy of a token, and its one line."""
+
+import pandas as pd
+
+from bitjoule.energy_models.architecture.phases import DECODE, PREFILL
+from bitjoule.energy_models.papers.arithmetic import Accounting
+from bitjoule.experiments.energy.frames import Frames
+from bitjoule.experiments.output.columns import REQUEST
+from bitjoule.reports.figures.digits import significant, with_unit
+from bitjoule.reports.figures.markdown import cut, markdown
+
+CASE = ("model", "technology", "platform", "batch", "prompt_tokens", "new_tokens")
+TEXT = ("model", "technology", "platform", "scheme")
+NAMES = {"prompt_tokens": "prompt (tokens)", "new_tokens": "new (tokens)", "batch": "batch (sequences)"}
+
+
+def headline(frames: Frames) -> str:
+    """Return the outcome in one line: printed numbers that agree, and what a token of the last model takes.
+
+    Parameters
+    ----------
+    frames
+        Of a run.
+    """
+    parts = []
+    if frames.compared and not frames.comparison.empty:
+        agree = int(frames.comparison["agrees"].sum())
+        parts.append(f"{agree} of {len(frames.comparison)} published values agree")
+    last = frames.summary.iloc[-1]
+    same = frames.summary
+    for key in ("model", "technology"):
+        same = same[same[key] == last[key]]
+    for key in CASE[2:]:
+        same = same[same[key] == same[key].iloc[0]]
+    phase = next(phase for phase in (DECODE, PREFILL, REQUEST) if (same["phase"] == phase).any())
+    unit = {DECODE: "generated token", PREFILL: "prompt token", REQUEST: "token"}[phase]
+    unit, column = ("matmul", "energy_j") if frames.bare else (unit, "energy_per_token_j")
+    energies = []
+    for row in same[same["phase"] == phase].to_dict("records"):
+        ratio = row["ratio_to_baseline"]
+        own = pd.isna(ratio) or (frames.baseline is not None and row["scheme"] == frames.baseline.scheme)
+        energies.append(f"{row['scheme']} {with_unit(row[column], 'J')}{'' if own else f' ({significant(ratio)})'}")
+    where = [str(last["model"]), f"at {last['technology']}"]
+    where += [f"on {same['platform'].iloc[0]}"] if frames.accounting is Accounting.SYSTEM else []
+    prompt = int(same["prompt_tokens"].iloc[0])
+    where += [] if frames.bare or not prompt else [f"prompt of {prompt}"]
+    text = f"{', '.join(where)}: per {unit} {', '.join(energies)}"
+    parts.append(text + (f" (in brackets: {frames.baseline.name} over it)" if frames.baseline is not None else ""))
+    return "; ".join(parts)
+
+
+def token_table(frames: Frames, max_rows: int) -> str:
+    """Return energy of a generated token with its band, speed, power and gain, then of a prompt token, of a request.
+
+    Parameters
+    ----------
+    frames
+        Of a run of the system accounting.
+    max_rows
+        Rows shown.
+    """
+    summary = frames.summary
+    generating = summary[summary["phase"] == DECODE]
+    if generating.empty:
+        return ""
+    keys = [key for key in CASE if key == "model" or (summary[key] != summary[key].iloc[0]).any()]
+    place = [*CASE, "scheme"]
+    others = {phase: summary[summary["phase"] == phase].set_index(place) for phase in (PREFILL, REQUEST)}
+    rows = []
+    for row in generating.head(max_rows).to_dict("records"):
+        case = tuple(row[key] for key in place)
+        tokens = row["energy_j"] / row["energy_per_token_j"]
+        ends = [significant(row[f"energy_{end}_j"] / tokens) for end in ("low", "high")]
+        cells = [str(row[key]) for key in (*keys, "scheme")]
+        cells += [significant(row["energy_per_token_j"]), " to ".join(ends), significant(row["tokens_per_s"])]
+        cells += [significant(row["energy_j"] / row["latency_s"]), significant(row["ratio_to_baseline"])]
+        cells += [significant(others[PREFILL].loc[case, "energy_per_token_j"])]
+        cells += [significant(others[REQUEST].loc[case, "energy_j"])]
+        rows.append(cells)
+    baseline = f"{frames.baseline.name} / this" if frames.baseline is not None else "ratio to baseline"
+    headers = [*(NAMES.get(key, key) for key in keys), "scheme", "J per generated token", "low to high prices"]
+    headers += ["tokens/s", "W", baseline, "J per prompt token", "J per request"]
+    table = markdown(headers, rows, [i for i, key in enumerate((*keys, "scheme")) if key in TEXT])
+    return "## Energy of a token\n\n" + table + cut(len(generating), max_rows, "summary.csv")

@@ -1,0 +1,85 @@
+"""What a summary says first."""
+
+import re
+
+import pytest
+
+from bitjoule.experiments.energy.resolve import read_experiment
+from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.files import shipped_experiments
+from bitjoule.reports.energy.lead import headline, token_table
+from bitjoule.reports.energy.summary import summary_markdown
+
+THREE_DIGITS = 6e-3
+TEXT = """\
+name: x
+accounting: system
+models: [bitnet-125m, bitnet-2.7b]
+schemes: [fp16, bitnet-b1.58]
+technologies: [45nm, 7nm]
+platforms: [{name: edge, by_scheme: {fp16: fp16-edge, bitnet-b1.58: ternary-edge}}]
+workload: {prompt_tokens: 100, new_tokens: [20, 7], batch: 3}
+baseline: {scheme: fp16}
+"""
+UNITS = {"J": 1.0, "mJ": 1e-3, "µJ": 1e-6, "nJ": 1e-9, "pJ": 1e-12, "fJ": 1e-15}
+
+
+def rows(table):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if "|" in line]
+
+
+def test_each_row_is_energy_time_and_gain_of_the_tokens_of_its_case(resolved):
+    result = run(resolved(TEXT))
+    header, _, *table = rows(token_table(result, 200))
+    assert header == [
+        "model", "technology", "new (tokens)", "scheme", "J per generated token", "low to high prices", "tokens/s", "W",
+        "fp16 / this", "J per prompt token", "J per request",
+    ]  # fmt: skip
+    assert len(table) == 2 * 2 * 2 * 2
+    cases = result.summary.set_index(["model", "technology", "new_tokens", "scheme", "phase"])
+    for model, technology, new, scheme, *shown in table:
+        decode, prefill = (cases.loc[(model, technology, int(new), scheme, phase)] for phase in ("decode", "prefill"))
+        fp16 = cases.loc[(model, technology, int(new), "fp16", "decode")]
+        low, high = shown.pop(1).split(" to ")
+        tokens = 3 * int(new)
+        wanted = [
+            decode.energy_j / tokens, tokens / decode.latency_s, decode.energy_j / decode.latency_s,
+            fp16.energy_j / decode.energy_j, prefill.energy_j / (3 * 100), prefill.energy_j + decode.energy_j,
+            decode.energy_low_j / tokens, decode.energy_high_j / tokens,
+        ]  # fmt: skip
+        assert [float(text) for text in (*shown, low, high)] == pytest.approx(wanted, rel=THREE_DIGITS)
+
+
+def test_the_line_names_the_last_model_at_the_first_workload_and_what_a_token_takes(resolved):
+    result = run(resolved(TEXT))
+    line = headline(result)
+    start, energies = line.removesuffix(" (in brackets: fp16 over it)").split(": per generated token ")
+    assert start == "bitnet-2.7b, at 7nm, on edge, prompt of 100"
+    summary = result.summary.set_index(["model", "technology", "new_tokens", "scheme", "phase"])["energy_j"]
+    joules = {scheme: summary["bitnet-2.7b", "7nm", 20, scheme, "decode"] for scheme in ("fp16", "bitnet-b1.58")}
+    found = re.fullmatch(r"fp16 (\S+) (\S+), bitnet-b1.58 (\S+) (\S+) \((\S+)\)", energies)
+    assert found
+    for (value, unit), scheme in zip((found.group(1, 2), found.group(3, 4)), joules, strict=True):
+        assert float(value) * UNITS[unit] == pytest.approx(joules[scheme] / 60, rel=THREE_DIGITS)
+    assert float(found[5]) == pytest.approx(joules["fp16"] / joules["bitnet-b1.58"], rel=THREE_DIGITS)
+
+
+def test_without_new_tokens_a_prompt_token_leads_and_no_table_of_generated_ones_stands(resolved):
+    result = run(resolved(TEXT.replace("new_tokens: [20, 7]", "new_tokens: 0")))
+    assert token_table(result, 200) == ""
+    assert ": per prompt token fp16 " in headline(result)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        # BitNet, Table 1, and b1.58, Figure 3: (0.4 + 1.1) pJ and 0.03 pJ at 45 nm
+        ("bitnet_table1", r"34 of 36 published values agree; bitnet-30b, at 7nm, prompt of 512: per prompt token .*"),
+        ("b158_mac_energy", r"1 of 1 published values agree; 1x1x1, at 45nm: per matmul fp16 1.50 pJ, "
+         r"bitnet-b1.58 30.0 fJ \(50.0\) \(in brackets: fp16 over it\)"),
+    ],
+)  # fmt: skip
+def test_what_was_printed_is_said_first(name, says):
+    result = run(read_experiment(shipped_experiments("energy")[name]))
+    assert re.fullmatch(says, headline(result))
+    assert summary_markdown(result).split("\n\n")[2] == f"{headline(result)}."
