@@ -7,7 +7,9 @@ from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion
+from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.inputs.sources import references
+from bitjoule.energy_models.prices.drams import Dram, drams
 from bitjoule.energy_models.prices.memories import Memory, memories
 from bitjoule.energy_models.prices.silicon import silicon_rows
 from bitjoule.energy_models.prices.technology import technologies
@@ -110,7 +112,14 @@ MEMORY_HEADERS = (
 
 
 def _memories() -> Listing:
-    return Listing(MEMORY_HEADERS, [_memory_row(memory) for memory in memories()])
+    devices = [(name, "dram device", "", 1, "", *_read_pj(device)) for name, device in drams().items()]
+    return Listing(MEMORY_HEADERS, [*(_memory_row(memory) for memory in memories()), *devices])
+
+
+def _read_pj(device: Dram) -> tuple[float, float, float]:
+    price = device.pj_per_bit(reads=True, contiguous_bytes=device.row_bytes)
+    nominal, low, high = (float(f"{end:.4g}") for end in (price.nominal_pj, price.low_pj, price.high_pj))
+    return nominal, low, high
 
 
 def _storages() -> Listing:
@@ -189,10 +198,32 @@ def _technology_entry(name: str) -> Entry:
 
 
 def _memory_entry(name: str) -> Entry:
+    if name in drams():
+        return _device_entry(name)
     matches = [memory for memory in memories() if memory.name == name]
     headers = (*MEMORY_HEADERS, "where", "note")
     rows = [(*_memory_row(memory), memory.where, memory.note) for memory in matches]
     return Entry({}, Listing(headers, rows), references(memory.source for memory in matches))
+
+
+def _device_entry(name: str) -> Entry:
+    device = drams()[name]
+    parts: list[tuple[str, str, Price]] = [
+        (f"{command}, {part}", "pJ/bit", device.burst_pj_per_bit(command == "read", io=io))
+        for command in ("read", "write")
+        for part, io in (("core", False), ("I/O", True))
+    ]
+    parts += [
+        ("activation, whole rows", "pJ/bit", device.activate_pj_per_bit(device.row_bytes)),
+        ("activation, 64 bytes of a row", "pJ/bit", device.activate_pj_per_bit(64)),
+        ("standby, rows open", "W", device.standby_w(True)),
+        ("standby, rows closed", "W", device.standby_w(False)),
+        ("refresh", "W", device.refresh_w),
+    ]
+    rows = [(part, unit, *(f"{end:.4g}" for end in (p.nominal_pj, p.low_pj, p.high_pj))) for part, unit, p in parts]
+    fields = {"channel": f"{device.channel_bits} bits, {device.gb_per_s:g} GB/s, rows of {device.row_bytes} bytes"}
+    fields |= {"where": device.where, "note": device.note.strip()}
+    return Entry(fields, Listing(("of a channel", "unit", "nominal", "low", "high"), rows), references([device.source]))
 
 
 _LISTINGS: Mapping[str, Callable[[], Listing]] = {

@@ -9,6 +9,7 @@ key                                            price of
 ``technologies/T.yaml:load:M``                 a weight that enters such an array
 ``technologies/T.yaml:in-mac:M``               an addition that the price of a MAC includes: zero
 ``memories.csv:lpddr4``                        a bit of off-chip memory
+``drams.yaml:lpddr4-3200:read:2048``            a bit of a DRAM device, with so many bytes for each row that is opened
 ``memories.csv:7nm:sram:131072``               a bit of a bank of so many bytes, between two rows
 ``platforms/P.yaml:arrays.A.accumulators...``  an amount of a platform's own, by its keys; of a buffer, of a bit
 ``platforms/P.yaml:nodes.N.accumulators...``    the same at one node, where the platform gives it
@@ -50,6 +51,8 @@ def shared_row(key: str, technology: str) -> str:
             return f"static:{names[0].partition('@')[0]}"
         amount = names[1] if section == "arrays" else section
         return amount if amount in STORES else f"{file}:{amount}"
+    if file == "drams.yaml":
+        return f"{file}:{place.partition(':')[0]}"
     if file == "memories.csv":
         _, _, kind = place.rpartition(":")[0].rpartition(":")
         return f"{file}:{kind}:{technology}" if kind else key

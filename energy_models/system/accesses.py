@@ -4,6 +4,7 @@ import math
 
 from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
+from bitjoule.energy_models.prices.drams import DRAMS_FILE, drams
 from bitjoule.energy_models.prices.memories import MEMORIES_FILE, Memory, memories
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.platforms import Buffer, OffChip
@@ -25,6 +26,11 @@ def off_chip_price(off_chip: OffChip, reads: bool, platform_key: str) -> tuple[P
     platform_key
         Price key of the amount in the platform's file, where it gives one.
     """
+    if off_chip.memory in drams():
+        device = drams()[off_chip.memory]
+        contiguous_bytes = off_chip.contiguous_bytes or device.row_bytes
+        key = f"{DRAMS_FILE.name}:{off_chip.memory}:{'read' if reads else 'write'}:{contiguous_bytes:.16g}"
+        return device.pj_per_bit(reads, contiguous_bytes), key
     if off_chip.memory is not None:
         row = next(memory for memory in memories() if memory.name == off_chip.memory)
         return Price(*(value / row.access_bits for value in row.energy)), f"{MEMORIES_FILE.name}:{row.name}"

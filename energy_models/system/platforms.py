@@ -15,6 +15,7 @@ from bitjoule.energy_models.inputs.errors import InputError, brief, choices
 from bitjoule.energy_models.inputs.plugins import with_contributed
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
+from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.system.regulator import Regulator
 from bitjoule.energy_models.system.static_power import Leakage, StaticPower, leaks
@@ -159,7 +160,15 @@ class Buffer(Strict):
 class OffChip(Strict):
     """The memory that holds the model."""
 
-    memory: str | None = Field(default=None, description="name of a memory in memories.csv")
+    memory: str | None = Field(
+        default=None, description="name of a memory in memories.csv, or of a device in drams.yaml"
+    )
+    contiguous_bytes: float | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_PRICE,
+        description="bytes moved each time a device opens a row; default: a row",
+    )
     read_pj_per_bit: float | None = Field(
         default=None, ge=0, le=MAX_PRICE, description="energy per bit, instead of memory"
     )
@@ -172,8 +181,10 @@ class OffChip(Strict):
         if missing != {self.memory is not None}:
             raise wrong_value("requires memory, or read_pj_per_bit and write_pj_per_bit", "one of the two ways")
         names = [memory.name for memory in memories() if memory.kind == "dram"]
-        if self.memory is not None and self.memory not in names:
-            raise wrong_value(*unknown_name("memory", self.memory, dict.fromkeys(names)), "memory")
+        if self.memory is not None and self.memory not in (*names, *drams()):
+            raise wrong_value(*unknown_name("memory", self.memory, dict.fromkeys([*names, *drams()])), "memory")
+        if self.contiguous_bytes is not None and self.memory not in drams():
+            raise wrong_value("rows are known of devices alone", f"memory: {' or '.join(drams())}", "contiguous_bytes")
         return self
 
 
