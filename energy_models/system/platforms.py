@@ -22,6 +22,7 @@ from bitjoule.energy_models.system.static_power import Leakage, StaticPower, lea
 
 FOLDER = DATA / "platforms"
 MAX_SIZE = 1 << 40
+AMOUNTS = ({"low", "nominal", "high"}, {"busy", "idle"})  # mappings that are one amount
 WIDE_BITS = 32  # of FP32 and INT32
 Accumulate = Literal["paper", "fp32", "accumulator"]
 
@@ -399,8 +400,14 @@ def _with_base(document: Document, path: Path, visited: tuple[Path, ...]) -> Doc
 
 
 def _merged(base: Any, changes: Any) -> Any:
-    """Return a mapping updated recursively with another; null removes a key."""
+    """Return a mapping updated recursively with another; null removes a key, and another form of an amount replaces it.
+
+    A band and watts by activity are such forms: merged key by key they would be neither.
+    """
     if not (isinstance(base, dict) and isinstance(changes, dict)):
+        return changes
+    before, after = ([bool(mapping.keys() & form) for form in AMOUNTS] for mapping in (base, changes))
+    if any(before) and any(after) and before != after:
         return changes
     merged = {key: _merged(base.get(key), value) for key, value in changes.items() if value is not None}
     return {key: merged.get(key, value) for key, value in base.items() if changes.get(key, 0) is not None} | {

@@ -33,6 +33,14 @@ def test_the_platform_of_ones_own_is_the_other_with_its_changes(tmp_path):
     assert mine.arrays == platforms()["ternary-edge"].arrays
 
 
+def test_the_static_power_shown_is_that_of_the_file(tmp_path):
+    text = re.search(r"```yaml\n(# a phone-class device.*?)```", PAGE, re.DOTALL)[1]
+    (tmp_path / "phone.yaml").write_text(text)
+    static = read_platform(tmp_path / "phone.yaml").static
+    assert static is not None
+    assert (static.phy.busy, static.phy.idle, static.host.nominal) == (0.03, 0.01, 0.3)  # in place of the edge's band
+
+
 def test_the_mapping_shown_is_what_the_command_prints(bitjoule):
     command = shlex.split(re.search(r"^bitjoule (show mapping .*)$", PAGE, re.MULTILINE)[1])
     status, out, _ = bitjoule(*command)

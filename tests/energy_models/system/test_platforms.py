@@ -419,3 +419,16 @@ def test_the_least_buffer_that_is_asked_for_is_enough(tmp_path):
     path.write_text(f"{LIKE}buffers:\n  activations: {text % (need_bytes - 1)}\n")
     with pytest.raises(InputError, match=f"at least {need_bytes} bytes"):
         read_platform(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "becomes"),
+    [
+        ("{busy: 0.5, idle: 0.25}", {"busy": 0.5, "idle": 0.25}),
+        ("{high: 0.5}", {"low": 0.005, "nominal": 0.02, "high": 0.5}),
+        ("0.75", 0.75),
+    ],
+)
+def test_a_band_changes_by_its_keys_and_another_form_of_the_amount_replaces_it(tmp_path, change, becomes):
+    (tmp_path / "mine.yaml").write_text(f"like: ternary-edge\nstatic: {{phy: {change}}}\n")
+    assert read_platform(tmp_path / "mine.yaml").model_dump(mode="json")["static"]["phy"] == becomes
