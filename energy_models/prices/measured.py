@@ -16,14 +16,16 @@ FEATURES = ("nonzero", "zero", "load", "column", "lane", "cycle")
 
 
 class MeasuredOperation(Strict):
-    """One operator alone: new operands each cycle, no registers."""
+    """One operator alone: new operands each cycle, no registers; or a quoted price, with its source."""
 
     operation: Literal["add", "mul"]
     format: str
     energy_pj: Band
-    area_um2: float = Field(gt=0, le=MAX_PRICE)
-    leakage_nw: float = Field(ge=0, le=MAX_PRICE)
+    area_um2: float | None = Field(default=None, gt=0, le=MAX_PRICE)
+    leakage_nw: float | None = Field(default=None, ge=0, le=MAX_PRICE)
     delay_ns: float | None = Field(default=None, gt=0, le=MAX_PRICE)
+    source: str | None = None
+    where: str | None = None
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -145,7 +147,7 @@ class MeasuredTechnology(Strict):
     zero_share_source
         Where it comes from.
     measured
-        Conditions of the measurement.
+        Conditions of the measurement; none of quoted prices.
     operations, macs
         Operators alone, and MACs of whole arrays.
     priced_as_macs
@@ -156,9 +158,9 @@ class MeasuredTechnology(Strict):
 
     description: str
     node_nm: float = Field(gt=0, le=1e4)
-    zero_share: float = Field(ge=0, le=1)
-    zero_share_source: str
-    measured: Conditions
+    zero_share: float = Field(default=0.0, ge=0, le=1)
+    zero_share_source: str = ""
+    measured: Conditions | None = None
     operations: list[MeasuredOperation] = Field(min_length=1)
     macs: list[MeasuredMac] = Field(default_factory=list)
     priced_as_macs: bool = False
@@ -171,6 +173,8 @@ class MeasuredTechnology(Strict):
         for i, pair in enumerate(operations):
             if pair in operations[:i]:
                 raise wrong_value(f"duplicate {' '.join(pair)}", "one row", "operations", i)
+        if self.macs and "zero_share" not in self.model_fields_set:
+            raise wrong_value("MACs of arrays without a share of zeros", "zero_share, of the ternary weights", "macs")
         names = [mac.name for mac in self.macs]
         for i, name in enumerate(names):
             if name in names[:i]:

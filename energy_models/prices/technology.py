@@ -315,16 +315,17 @@ def measured_technology(name: str, measured: MeasuredTechnology) -> Technology:
     measured
         Its prices.
     """
-    command = measured.measured.command
+    command = measured.measured.command if measured.measured else ""
+    note = "synthesised, switching simulated" if measured.measured else ""
     rows: dict[tuple[str, str], OperationRow] = {
         (row.operation, row.format): OperationRow(
             row.operation,
             row.format,
             measured.node_nm,
             price_of(row.energy_pj),
-            SOURCE,
-            command,
-            "synthesised, switching simulated",
+            row.source or SOURCE,
+            row.where or command,
+            note,
         )
         for row in measured.operations
     }

@@ -5,17 +5,24 @@ from pathlib import Path
 
 from bitjoule.energy_models.inputs.documents import KeyPath
 from bitjoule.energy_models.prices.measured import MeasuredTechnology, read_measured
+from bitjoule.energy_models.prices.quoted import read_quoted
 from bitjoule.energy_models.prices.technology import Technology, measured_technology, technologies
 from bitjoule.experiments.names.entries import NamedTechnology
-from bitjoule.experiments.names.lookup import Entries, Lookup
+from bitjoule.experiments.names.lookup import YAML, Entries, Lookup
+
+CSV = ".csv"
 
 
 def _read(path: Path) -> Technology | MeasuredTechnology:
-    return read_measured(path)
+    return read_quoted(path) if path.suffix == CSV else read_measured(path)
 
 
 TECHNOLOGIES: Entries[Technology | MeasuredTechnology] = Entries(
-    "technology", technologies, _read, "a technology that `bitjoule calibrate` wrote"
+    "technology",
+    technologies,
+    _read,
+    "a technology that `bitjoule calibrate` wrote, or a table of prices (.csv)",
+    (*YAML, CSV),
 )
 
 

@@ -46,7 +46,7 @@ compare:
 """
 WRONG_PRICES = {
     "an unknown technology": ("45nm", "46nm", "mine.yaml:3: compare[0][0]: unknown technology '46nm' (did you mean '45nm'?)"),
-    "a missing file": ("made.yaml", "none.yaml", "mine.yaml:3: compare[0][1]: 'none.yaml' not found; expected a technology that `bitjoule calibrate` wrote"),
+    "a missing file": ("made.yaml", "none.yaml", "mine.yaml:3: compare[0][1]: 'none.yaml' not found; expected a technology that `bitjoule calibrate` wrote, or a table of prices (.csv)"),
     "one technology": (", made.yaml", "", "mine.yaml:3: compare[0]: has length 1; expected two technologies"),
     "a technology beside itself": ("made.yaml", "45nm", "mine.yaml:3: compare[0]: '45nm' is compared with itself; expected two technologies"),
     "three technologies": ("made.yaml", "made.yaml, 7nm", "mine.yaml:3: compare[0]: has length 3; expected two technologies"),

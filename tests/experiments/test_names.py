@@ -18,9 +18,10 @@ SYSTEM = {**ENERGY, "accounting": "system", "platforms": ["fp16-edge"]}
 GATES = {"name": "x", "gates": {"arrays": ["tiny_8x4"], "stimuli": ["worst"]}}
 ONES = {  # an experiment, the key of a list in it, what its entries are, and what a path should lead to
     "model": (ENERGY, "models", "model", "a config.json or its folder"),
-    "technology": (ENERGY, "technologies", "technology", "a technology that `bitjoule calibrate` wrote"),
+    "technology": (ENERGY, "technologies", "technology",
+                   "a technology that `bitjoule calibrate` wrote, or a table of prices (.csv)"),
     "other technology": ({"name": "x", "compare": [["45nm", "7nm"]]}, "compare[0]", "technology",
-                         "a technology that `bitjoule calibrate` wrote"),
+                         "a technology that `bitjoule calibrate` wrote, or a table of prices (.csv)"),
     "platform": (SYSTEM, "platforms", "platform", "a platform's YAML"),
     "array": (GATES, "gates.arrays", "accelerator", "an accelerator's YAML"),
 }  # fmt: skip
