@@ -48,7 +48,8 @@ def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
         progress.warn(line)
     result = runner.run(resolved)
     tables = {"results": result.results_in_blocks(), "summary": [result.summary]}
-    tables |= {name: [table] for name, table in (("memory", result.memory), ("bands", result.bands)) if len(table)}
+    others = {"memory": result.memory, "bands": result.bands, "sensitivity": result.sensitivity}
+    tables |= {name: [table] for name, table in others.items() if len(table)}
     if result.compared:
         tables["published"] = [result.comparison]
     return Outcome(result, tables, ready.experiment.model_dump(mode="json", exclude_none=True), resolved.inputs)

@@ -341,6 +341,11 @@ class System:
         keys = dict.fromkeys(key for s, t, p in combinations for key in self._setup((s, t, p)).keys)
         return {key: number for number, key in enumerate(keys)}
 
+    @property
+    def price_rows(self) -> list[str]:
+        """The rows that prices depend on, by number; complete once every case is evaluated."""
+        return list(self._row_numbers)
+
     def _rows(self, setup: Setup, technology: str) -> NDArray[np.int32]:
         numbers = self._row_numbers
         rows = (shared_row(key, technology) for key in setup.keys)

@@ -81,6 +81,8 @@ class Frames:
     bands
         Whether each comparison holds within the prices' bands; see `bitjoule.experiments.energy.bands`. Empty without a
         baseline or the system accounting.
+    sensitivity
+        Effect of each price with a band; see `bitjoule.experiments.energy.sensitivity`. Empty unless asked for.
     plots
         Further tables that the plots show.
     """
@@ -105,4 +107,5 @@ class Frames:
     overhead: Overhead | None
     memory: pd.DataFrame
     bands: pd.DataFrame
+    sensitivity: pd.DataFrame
     plots: PlotFrames

@@ -20,6 +20,7 @@ from bitjoule.experiments.energy.plots import Plot
 from bitjoule.experiments.energy.resolve import Resolved
 from bitjoule.experiments.energy.result import Result
 from bitjoule.experiments.energy.rooflines import points, roofs
+from bitjoule.experiments.energy.sensitivity import sensitivity
 from bitjoule.experiments.energy.sums import summarise
 from bitjoule.experiments.energy.unmeasured import unmeasured
 from bitjoule.experiments.output.columns import WORKLOAD_AXES
@@ -69,6 +70,7 @@ def run(resolved: Resolved) -> Result:
         overhead=overhead,
         memory=memory_table(grid, memory) if system else pd.DataFrame(),
         bands=bands.table() if system and experiment.baseline is not None else pd.DataFrame(),
+        sensitivity=sensitivity(bands, grid.system.price_rows) if experiment.sensitivity else pd.DataFrame(),
         plots=plot_frames(experiment.plots, grid, summary),
     )
 

@@ -168,6 +168,9 @@ class Experiment(ExperimentFile):
         default=None, description="workload; not with matmuls, which give their tokens as m"
     )
     baseline: Baseline | None = None
+    sensitivity: bool = Field(
+        default=False, description="with `accounting: system`: effect of each price with a band, one at a time"
+    )
     published: str | None = Field(default=None, description="name of a table of published values to compare with")
     plots: list[Plot] = Field(default_factory=list)
 
@@ -197,6 +200,9 @@ class Experiment(ExperimentFile):
         if (self.accounting is Accounting.SYSTEM) != (self.platforms is not None):
             wrong = "platforms without accounting: system" if self.platforms else "accounting: system without platforms"
             raise wrong_value(wrong, "both or neither", "platforms" if self.platforms else "accounting")
+        if self.sensitivity and self.accounting is not Accounting.SYSTEM:
+            wrong = "sensitivity of an accounting whose prices have no bands"
+            raise wrong_value(wrong, "accounting: system", "sensitivity")
         self._check_mapped()
         if any(plot.kind == "published" for plot in self.plots) and self.published is None:
             raise wrong_value("a plot of kind 'published' without `published`", "`published`, the table", "plots")

@@ -10,6 +10,7 @@ from bitjoule.energy_models.papers.published import decimals_of
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.reports.energy.lead import headline, token_table
 from bitjoule.reports.energy.machines import bands_text, machines_line, memory_table, overhead_line, time_table
+from bitjoule.reports.energy.sensitivity import sensitivity_text
 from bitjoule.reports.figures.digits import column_prefix, parameters, significant
 from bitjoule.reports.figures.markdown import MAX_ROWS, cut, markdown, side_by_side
 
@@ -65,6 +66,7 @@ def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
             machines_line(frames),
             time_table(frames, max_rows),
             bands_text(frames),
+            sensitivity_text(frames),
             memory_table(frames, max_rows),
         ]
     if frames.compared:
