@@ -123,7 +123,15 @@ class MemoryPlot(AnyPlot):
     kind: Literal["memory"]
 
 
-OURS = (EnergyPlot, RatioPlot, ComponentsPlot, PublishedPlot, SweepPlot, RooflinePlot, LossPlot, MemoryPlot)
+class TornadoPlot(PhasePlot):
+    """Energy and ratio with one price at a time at its low and its high end, the widest first."""
+
+    kind: Literal["tornado"]
+
+
+OURS = (
+    EnergyPlot, RatioPlot, ComponentsPlot, PublishedPlot, SweepPlot, RooflinePlot, LossPlot, MemoryPlot, TornadoPlot,
+)  # fmt: skip
 GROUP = "bitjoule.plots"
 MODULE = "a module with Plot, a class below bitjoule.experiments.energy.plots.AnyPlot whose kind is the entry point's "
 MODULE += "name, and draw(plot, frames, theme)"

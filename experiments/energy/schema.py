@@ -13,7 +13,15 @@ from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.papers.scaling import laws
 from bitjoule.energy_models.system.mapping import Objective
 from bitjoule.energy_models.system.workload import Experts
-from bitjoule.experiments.energy.plots import SYSTEM_PLOTS, LossPlot, MemoryPlot, Plot, RatioPlot, SweepPlot
+from bitjoule.experiments.energy.plots import (
+    SYSTEM_PLOTS,
+    LossPlot,
+    MemoryPlot,
+    Plot,
+    RatioPlot,
+    SweepPlot,
+    TornadoPlot,
+)
 from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.names.entries import (
     MAX_VALUE,
@@ -248,6 +256,8 @@ class Experiment(ExperimentFile):
                 raise wrong_value(wrong, "accounting: system", "plots", i)
             if isinstance(plot, LossPlot | SweepPlot | MemoryPlot) and self.matmuls is not None:
                 raise wrong_value(f"a plot of kind {plot.kind!r} does not support matmuls", "models", "plots", i)
+            if isinstance(plot, TornadoPlot) and not self.sensitivity:
+                raise wrong_value("a plot of kind 'tornado' without `sensitivity`", "sensitivity: true", "plots", i)
             if isinstance(plot, LossPlot) and not self._has_law():
                 expected = "a scheme with FP16 or binary weights: theirs are the papers' scaling laws"
                 raise wrong_value("a plot of kind 'loss_vs_energy' without a scaling law", expected, "plots", i)

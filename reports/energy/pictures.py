@@ -20,6 +20,7 @@ from bitjoule.experiments.energy.plots import (
     RatioPlot,
     RooflinePlot,
     SweepPlot,
+    TornadoPlot,
     plot_module,
 )
 from bitjoule.reports.energy.components import draw_components
@@ -30,6 +31,7 @@ from bitjoule.reports.energy.roofline import draw_roofline
 from bitjoule.reports.energy.selection import selected
 from bitjoule.reports.energy.sizes import draw_sizes
 from bitjoule.reports.energy.sweeps import draw_sweep
+from bitjoule.reports.energy.tornado import draw_tornado
 from bitjoule.reports.figures.recolour import recolour
 from bitjoule.reports.figures.style import DARK, LIGHT, Theme, png_dpi, settings, settle
 
@@ -61,6 +63,8 @@ def draw(plot: Plot, frames: Frames, theme: Theme) -> Figure:
                 return draw_losses(plot, frames, theme)
             case MemoryPlot():
                 return draw_memory(plot, frames, theme)
+            case TornadoPlot():
+                return draw_tornado(plot, frames, theme)
             case EnergyPlot() | RatioPlot():
                 return draw_sizes(plot, frames, theme)
             case _:

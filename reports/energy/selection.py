@@ -7,7 +7,7 @@ import pandas as pd
 from bitjoule.experiments.energy.frames import Frames, PlotFrames
 from bitjoule.experiments.energy.plots import AnyPlot
 
-BY_MODEL = ("summary", "comparison", "memory", "bands")
+BY_MODEL = ("summary", "comparison", "memory", "bands", "sensitivity")
 
 
 def selected(frames: Frames, plot: AnyPlot) -> Frames:

@@ -1,0 +1,65 @@
+"""Bars of the tornado against the table."""
+
+import pytest
+
+from bitjoule.experiments.energy.runner import run
+from bitjoule.reports.energy.pictures import draw
+from bitjoule.reports.figures.style import LIGHT
+
+TEXT = """\
+name: x
+accounting: system
+models: [bitnet-125m, bitnet-350m]
+schemes: [fp16, int8, bitnet-b1.58]
+technologies: [45nm, 7nm]
+platforms: [{name: edge, by_scheme: {fp16: fp16-edge, int8: int8-edge, bitnet-b1.58: ternary-edge}}]
+workload: {prompt_tokens: [30, 60], new_tokens: 4}
+baseline: {scheme: fp16}
+sensitivity: true
+plots: [{kind: tornado, phase: decode}, {kind: tornado, phase: prefill, models: [bitnet-125m], at: {prompt_tokens: 60}}]
+"""
+UNITS = {"J": 1.0, "mJ": 1e-3, "µJ": 1e-6}
+
+
+@pytest.mark.parametrize(
+    ("place", "model", "phase", "prompt"), [(0, "bitnet-350m", "decode", 30), (1, "bitnet-125m", "prefill", 60)]
+)
+def test_each_bar_runs_from_the_nominal_value_to_that_at_one_end_of_a_price(resolved, place, model, phase, prompt):
+    result = run(resolved(TEXT))
+    figure = draw(result.requested[place], result.frames, LIGHT)
+    table = result.sensitivity.set_index(["model", "technology", "phase", "prompt_tokens", "scheme", "cause"])
+    table = table.sort_index().loc[(model, "7nm", phase, prompt)]
+    panels = list(figure.axes)
+    assert len(panels) == 4
+    for scheme, energy, ratio in zip(("int8", "bitnet-b1.58"), panels[::2], panels[1::2], strict=True):
+        label = energy.get_xlabel()
+        assert label.startswith(f"{scheme}: energy of {phase} (")
+        unit = UNITS[label.partition("(")[2].rstrip(")")]
+        causes = [tick.get_text() for tick in energy.get_yticklabels()]
+        assert ratio.get_xlabel() == f"fp16 energy / energy of {scheme}"
+        spans = []
+        for axes, column, factor in ((energy, "energy_{}j", unit), (ratio, "ratio_{}", 1.0)):
+            lows, highs = axes.containers
+            assert [lows.get_label(), highs.get_label()] == ["price at its low end", "price at its high end"]
+            for cause, low, high in zip(causes, lows, highs, strict=True):
+                row = table.loc[(scheme, cause)]
+                for bar, end in ((low, "low_"), (high, "high_")):
+                    assert bar.get_x() * factor == pytest.approx(row[column.format("").removesuffix("_")])
+                    there = (bar.get_x() + bar.get_width()) * factor
+                    assert there == pytest.approx(row[column.format(end).removesuffix("_")])
+                if axes is energy:
+                    spans.append(row["energy_high_j"] - row["energy_low_j"])
+        assert spans == sorted(spans, reverse=True)
+        assert spans[0] == pytest.approx((table.loc[scheme, "energy_high_j"] - table.loc[scheme, "energy_low_j"]).max())
+    assert model in figure.get_suptitle()
+    assert f"{prompt} prompt tokens" in figure.get_suptitle()
+
+
+def test_a_tornado_without_its_table_is_refused(bitjoule, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(TEXT.replace("sensitivity: true\n", ""))
+    status, _, err = bitjoule("check", path)
+    assert status == 2
+    assert err.startswith(
+        f"{path}:9: plots[0]: a plot of kind 'tornado' without `sensitivity`; expected sensitivity: true\n"
+    )
