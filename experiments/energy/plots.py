@@ -33,7 +33,9 @@ class AnyPlot(Strict):
     )
     at: At | None = Field(default=None, description="workload that is drawn; default: the first of the sweep")
     models: list[str] | None = Field(
-        default=None, min_length=1, description="names of the models that are drawn; default: all"
+        default=None,
+        min_length=1,
+        description="names of the models that are drawn; all if none of them is run",
     )
 
     def needs(self) -> frozenset[str]:

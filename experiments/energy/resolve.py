@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.architecture.shape import ModelShape, presets
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.documents import Document
 from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, suggestion
@@ -86,7 +86,8 @@ def resolve(document: Document) -> Resolved:
     models = read_models(lookup, experiment.models, experiment.matmuls)
     for i, plot in enumerate(experiment.plots):
         for j, drawn in enumerate(plot.models or ()):
-            lookup.known("model of this experiment", drawn, models, ("plots", i, "models", j))
+            # a preset that is not run is no fault: the models of a shipped experiment can be overridden
+            lookup.known("model of this experiment", drawn, [*models, *presets()], ("plots", i, "models", j))
     schemes = read_schemes(lookup, experiment.schemes)
     technologies, inlined_technologies = read_technologies(lookup, experiment.technologies)
     printed: tuple[PrintedNumber, ...] = ()

@@ -11,7 +11,7 @@ BY_MODEL = ("summary", "comparison", "memory", "bands", "sensitivity")
 
 
 def selected(frames: Frames, plot: AnyPlot) -> Frames:
-    """Return the tables with the rows that a plot selects by `models` and `at`.
+    """Return the tables with the rows that a plot selects by `models` and `at`; all models if none of them is run.
 
     Parameters
     ----------
@@ -23,7 +23,8 @@ def selected(frames: Frames, plot: AnyPlot) -> Frames:
     values = {} if plot.at is None else plot.at.model_dump(exclude_none=True)
     if plot.models is None and not values:
         return frames
-    models = list(frames.models.index) if plot.models is None else plot.models
+    every = list(frames.models.index)
+    models = [name for name in plot.models or () if name in every] or every
 
     def of(table: pd.DataFrame) -> pd.DataFrame:
         for column, accepted in (("model", models), *((axis, [value]) for axis, value in values.items())):
