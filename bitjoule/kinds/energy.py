@@ -36,6 +36,7 @@ def resolve(document: "Document") -> "Ready[Resolved]":
 def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
     """Count and price every case."""
     from bitjoule.experiments.energy import runner
+    from bitjoule.experiments.energy.capacity import too_large
     from bitjoule.experiments.energy.clocks import machines_of, too_fast
     from bitjoule.experiments.names.buildable import unbuildable
 
@@ -47,6 +48,8 @@ def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
     for line in too_fast(machines_of(resolved)):
         progress.warn(line)
     result = runner.run(resolved)
+    for line in too_large(resolved, result.summary):
+        progress.warn(line)
     tables = {"results": result.results_in_blocks(), "summary": [result.summary]}
     others = {"memory": result.memory, "bands": result.bands, "sensitivity": result.sensitivity}
     tables |= {name: [table] for name, table in others.items() if len(table)}

@@ -175,6 +175,9 @@ class OffChip(Strict):
     )
     write_pj_per_bit: float | None = Field(default=None, ge=0, le=MAX_PRICE)
     bandwidth_gb_per_s: float = Field(ge=1e-6, le=1e9)
+    capacity_bytes: int | None = Field(
+        default=None, gt=0, le=1 << 60, description="a run warns of models that need more"
+    )
 
     @model_validator(mode="after")
     def _priced(self) -> Self:

@@ -1,0 +1,31 @@
+"""Whether models fit the off-chip memory of the machines that they run on."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from bitjoule.experiments.energy.resolve import Resolved
+
+B_PER_GB = 1e9
+
+
+def too_large(resolved: Resolved, summary: pd.DataFrame) -> Iterator[str]:
+    """Yield a line for each model and scheme that needs more than its machine's memory holds.
+
+    Parameters
+    ----------
+    resolved
+        The experiment.
+    summary
+        Of its run.
+    """
+    for platform, by_scheme in resolved.platforms.items():
+        for scheme, (machine, hardware) in by_scheme.items():
+            capacity_bytes = hardware.off_chip.capacity_bytes
+            if capacity_bytes is None:
+                continue
+            own = summary[(summary["platform"] == platform) & (summary["scheme"] == scheme)]
+            for model, needed_bytes in own.groupby("model", sort=False, observed=True)["memory_bytes"].max().items():
+                if needed_bytes > capacity_bytes:
+                    needs, holds = (f"{size / B_PER_GB:.3g} GB" for size in (needed_bytes, capacity_bytes))
+                    yield f"platform {machine}: {model} in {scheme} needs {needs}; its off-chip memory holds {holds}"

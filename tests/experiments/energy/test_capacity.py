@@ -1,0 +1,35 @@
+"""Models that do not fit their machine's memory."""
+
+import pytest
+
+TEXT = """\
+name: x
+accounting: system
+models: [bitnet-125m, bitnet-1.3b]
+schemes: [fp16, bitnet-b1.58]
+technologies: [7nm]
+platforms: [{name: chip, by_scheme: {fp16: ./chip.yaml, bitnet-b1.58: ./chip.yaml}}]
+workload: {prompt_tokens: 3}
+"""
+
+
+@pytest.mark.parametrize(
+    ("capacity_bytes", "lines"), [(2_000_000_000, ["bitnet-1.3b in fp16 needs 2.4"]), (10**12, [])]
+)
+def test_a_run_warns_of_each_model_that_needs_more_than_the_memory_holds(bitjoule, tmp_path, capacity_bytes, lines):
+    """bitnet-1.3b has 1.24 G parameters, two bytes each in FP16."""
+    (tmp_path / "chip.yaml").write_text(f"like: ternary-edge\noff_chip: {{capacity_bytes: {capacity_bytes}}}\n")
+    (tmp_path / "mine.yaml").write_text(TEXT)
+    status, _, err = bitjoule("run", tmp_path / "mine.yaml", "--no-plots", "--out", tmp_path / "out")
+    assert status == 0
+    found = err.splitlines()
+    assert len(found) == len(lines)
+    for line, start in zip(found, lines, strict=True):
+        assert line.startswith(f"bitjoule: platform chip: {start}")
+        assert line.endswith(" GB; its off-chip memory holds 2 GB")
+
+
+def test_the_server_chip_holds_a_70b_in_one_bit_and_not_in_fp16(bitjoule, tmp_path):
+    err = bitjoule("run", "headline_server", "--no-plots", "--out", tmp_path)[2]
+    assert "llama-3-70b in fp16 needs 1" in err
+    assert "in bitnet needs" not in err
