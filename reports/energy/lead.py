@@ -73,12 +73,13 @@ def token_table(frames: Frames, max_rows: int) -> str:
         ends = [significant(row[f"energy_{end}_j"] / tokens) for end in ("low", "high")]
         cells = [str(row[key]) for key in (*keys, "scheme")]
         cells += [significant(row["energy_per_token_j"]), " to ".join(ends), significant(row["tokens_per_s"])]
-        cells += [significant(row["energy_j"] / row["latency_s"]), significant(row["ratio_to_baseline"])]
+        cells += [significant(row["energy_j"] / row["latency_s"])]
+        cells += [significant(row["ratio_to_baseline"])] if frames.baseline is not None else []
         cells += [significant(others[PREFILL].loc[case, "energy_per_token_j"])]
         cells += [significant(others[REQUEST].loc[case, "energy_j"])]
         rows.append(cells)
-    baseline = f"{frames.baseline.name} / this" if frames.baseline is not None else "ratio to baseline"
+    gain = [f"{frames.baseline.name} / this"] if frames.baseline is not None else []
     headers = [*(NAMES.get(key, key) for key in keys), "scheme", "J per generated token", "low to high prices"]
-    headers += ["tokens/s", "W", baseline, "J per prompt token", "J per request"]
+    headers += ["tokens/s", "W", *gain, "J per prompt token", "J per request"]
     table = markdown(headers, rows, [i for i, key in enumerate((*keys, "scheme")) if key in TEXT])
     return "## Energy of a token\n\n" + table + cut(len(generating), max_rows, "summary.csv")

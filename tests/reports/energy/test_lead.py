@@ -50,6 +50,12 @@ def test_each_row_is_energy_time_and_gain_of_the_tokens_of_its_case(resolved):
         assert [float(text) for text in (*shown, low, high)] == pytest.approx(wanted, rel=THREE_DIGITS)
 
 
+def test_without_a_baseline_there_is_no_gain(resolved):
+    header, _, *table = rows(token_table(run(resolved(TEXT.replace("baseline: {scheme: fp16}\n", ""))), 200))
+    assert header[6:9] == ["tokens/s", "W", "J per prompt token"]
+    assert {len(row) for row in table} == {len(header)}
+
+
 def test_the_line_names_the_last_model_at_the_first_workload_and_what_a_token_takes(resolved):
     result = run(resolved(TEXT))
     line = headline(result)
