@@ -6,7 +6,7 @@ import pytest
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.accelerator.configurations import read_configuration
 from bitjoule.sim.accelerator.cycles import MatmulShape
-from bitjoule.sim.bench.cases import Case, directed_cases, random_cases
+from bitjoule.sim.bench.cases import STREAMS, Case, directed_cases, random_cases
 from bitjoule.sim.reference.bitlinear import bitlinear
 from tests.sampling import sampled
 
@@ -90,6 +90,20 @@ def test_corners_and_random_matmuls_are_bit_exact_with_the_cycles_of_the_closed_
     report = passes(hardware(config), [*directed_cases(config), *random])
     assert report.matmuls >= 80
     assert report.exact_cycles >= 60
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_stalls_take_the_same_cycles_whatever_ran_before(stream, hardware):
+    shapes = (MatmulShape(2, 8, 4), MatmulShape(2, 20, 8))
+    cases = [
+        case
+        for seed in range(100)
+        for case in (
+            Case(f"before {seed}", (MatmulShape(1, 1, 4),), seed=seed, stalls={stream: 0.9}),
+            Case(f"after {seed}", shapes, seed=seed, stalls={stream: "1010"}),
+        )
+    ]
+    assert passes(hardware(CONFIGURATIONS["tiny_8x4"]), cases).exact_cycles == 100
 
 
 @pytest.mark.parametrize("name", ["tiny_8x4", "five_trits_tail"])
