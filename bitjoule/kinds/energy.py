@@ -51,6 +51,8 @@ def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
     for line in too_large(resolved, result.summary):
         progress.warn(line)
     tables = {"results": result.results_in_blocks(), "summary": [result.summary]}
+    if len(result.components):
+        tables["components"] = result.components_in_blocks()
     others = {"memory": result.memory, "bands": result.bands, "sensitivity": result.sensitivity}
     tables |= {name: [table] for name, table in others.items() if len(table)}
     if result.compared:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.system.bounds import by_bound
 from bitjoule.energy_models.system.mapping import MatmulProblem, Moved, Objective, buffer_bits, ceil
 
 Values = NDArray[Any]
@@ -60,6 +61,8 @@ class Nest(NamedTuple):
         That cross the chip's edge, for scores and for values.
     cycles
         Of the nest, fill and drain included.
+    bounds
+        The same by what bounds them, see `bitjoule.energy_models.system.bounds`.
     rescaled_rows
         Queries times tiles of keys after the first.
     energy_pj
@@ -73,6 +76,7 @@ class Nest(NamedTuple):
     compute_cycles: tuple[Any, Any]
     off_chip_bits: tuple[Any, Any]
     cycles: Any
+    bounds: Any
     rescaled_rows: Any
     energy_pj: Any
 
@@ -220,7 +224,7 @@ def nest_of(
                 "outputs_out": outputs * problem.outputs.off_chip,
             }
         )
-    cycles = _cycles(scores, values, [used.compute for used in on_array], sum(edges), bits)
+    cycles, bounds = _cycles(scores, values, [used.compute for used in on_array], sum(edges), bits)
     energy = sum(
         amount * by_name.get(name, 0.0)
         for quantities, by_name in zip(counted, pj, strict=True)
@@ -230,21 +234,27 @@ def nest_of(
     energy = energy + cycles * over_time.cycle_pj + rescaled_rows * (v * costs.rescaled_pj + costs.row_pj)
     compute = (on_array[0].compute, on_array[1].compute)
     energy = energy + (sum(compute) * over_time.computing_pj + sum(edges) * over_time.off_chip_bit_pj)
-    return Nest(m1, c1, counted[0], counted[1], compute, (edges[0], edges[1]), cycles, rescaled_rows, energy)
+    return Nest(m1, c1, counted[0], counted[1], compute, (edges[0], edges[1]), cycles, bounds, rescaled_rows, energy)
 
 
-def _cycles(scores: MatmulProblem, values: MatmulProblem, compute: list[Any], off_chip: Any, bits: list[Any]) -> Any:
-    """Return the cycles of a nest: the slowest of array, off-chip memory and buffers, and what fills and drains it."""
+def _cycles(
+    scores: MatmulProblem, values: MatmulProblem, compute: list[Any], off_chip: Any, bits: list[Any]
+) -> tuple[Any, Floats]:
+    """Return the cycles of a nest: the slowest of array, off-chip memory and buffers, and what fills and drains it.
+
+    Then the same by what bounds them.
+    """
     array = scores.array
-    cycles = np.maximum(sum(compute), off_chip / scores.off_chip_bits)
-    for moved, width_bits in zip(bits, scores.width_bits, strict=True):
-        cycles = np.maximum(cycles, moved.max(axis=0) / width_bits)
+    needed = [sum(compute), off_chip / scores.off_chip_bits]
+    needed += [moved.max(axis=0) / width_bits for moved, width_bits in zip(bits, scores.width_bits, strict=True)]
+    slowest = np.max(np.broadcast_arrays(*needed), axis=0)
     lanes = min(array.lanes, scores.k)
     first_bits = scores.weights.off_chip * scores.weights.bits * lanes * min(array.columns, scores.n)
     first_bits += scores.activations.off_chip * scores.activations.bits * lanes
     last_bits = values.outputs.off_chip * values.outputs.bits * min(array.columns, values.n)
     ends = array.load_cycles + 2 * array.pipeline_cycles + (first_bits + last_bits) / scores.off_chip_bits
-    return cycles + ends
+    buffer = np.max(np.broadcast_arrays(*needed[2:]), axis=0)
+    return slowest + ends, by_bound(slowest + ends, needed[0], buffer, needed[1])
 
 
 def _on_array(problem: MatmulProblem, m: Any, k: Any, n: Any, pj: dict[str, float], objective: Objective) -> OnArray:
@@ -283,9 +293,9 @@ def _weights_held(per_pe: int, depth: int, n_blocks: int) -> tuple[tuple[int, in
 
 
 def flat(nest: Nest, names: tuple[str, ...]) -> Floats:
-    """Return quantities, cycles, compute cycles and off-chip bits of scores, then of values, and the rescaled rows.
+    """Return quantities, cycles, compute cycles, off-chip bits and cycles by bound of scores, then of values.
 
-    The nest's cycles are divided in proportion to the array's.
+    The nest's cycles are divided in proportion to the array's. Last come the rescaled rows.
 
     Parameters
     ----------
@@ -299,4 +309,5 @@ def flat(nest: Nest, names: tuple[str, ...]) -> Floats:
     for quantities, own, edge in zip((nest.scores, nest.values), compute, nest.off_chip_bits, strict=True):
         rows += [float(np.sum(quantities[name])) for name in names]
         rows += [float(np.sum(nest.cycles)) * own / sum(compute), own, float(np.sum(edge))]
+        rows += (nest.bounds.reshape(-1) * own / sum(compute)).tolist()
     return np.array([*rows, float(np.sum(nest.rescaled_rows))])

@@ -39,8 +39,8 @@ def fuse(
     objective
         What tiles are chosen for.
     moved, times
-        Quantities of the matmuls, times included; cycles, compute cycles and off-chip bits of one of each, shape (3,
-        cases, phases, slots). Changed in place.
+        Quantities of the matmuls, times included; cycles, compute cycles, off-chip bits, and cycles by what bounds
+        them, of one of each, shape (values, cases, phases, slots). Changed in place.
     """
     fused = np.array([machine.platform.attention == "fused" for machine in machines])[machine_index]
     if not fused.any():

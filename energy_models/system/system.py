@@ -20,8 +20,8 @@ from bitjoule.energy_models.papers.pricing import Energies
 from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.system.bounds import BOUNDS, matmul_bounds
 from bitjoule.energy_models.system.columns import (
-    OTHERS,
     PART_STEPS,
     QUANTISATION,
     QUANTITIES,
@@ -40,10 +40,11 @@ from bitjoule.energy_models.system.quantities import quantities
 from bitjoule.energy_models.system.regulator import price_counts
 from bitjoule.energy_models.system.search import search
 from bitjoule.energy_models.system.static_power import static_cycles
+from bitjoule.energy_models.system.times import Times, rest_of, times_of
 from bitjoule.energy_models.system.workload import Experts, RequestWork, Switches, workload
 
 BITS_PER_BYTE = 8
-TIMES = 3  # of a matmul: its cycles, compute cycles and off-chip bits
+TIMES = 3  # of a matmul: its cycles, compute cycles and off-chip bits; after them, its cycles by what bounds them
 
 
 class Evaluated(NamedTuple):
@@ -68,6 +69,8 @@ class Evaluated(NamedTuple):
         As of `bitjoule.energy_models.system.regulator.price_counts`.
     memory_bytes
         Weights, KV cache at its longest and activations at their peak, shape (cases,) each.
+    times
+        Where the latency goes, and the MACs of each matmul.
     """
 
     counts: Floats
@@ -78,6 +81,7 @@ class Evaluated(NamedTuple):
     latency_s: Floats
     drawn: Floats
     memory_bytes: "Bytes"
+    times: Times
 
 
 class Bytes(NamedTuple):
@@ -201,22 +205,17 @@ class System:
         reserved_bits = held_bits * (resident & (shared[:, None, None] | self._fused))
         moved, times = self._matmuls(work, codes, machine_index, machines, resident, reserved_bits)
         work = fuse(layout, work, machines, machine_index, resident, reserved_bits, self.objective, moved, times)
-        times = (times * work.sizes.times).sum(axis=3)
+        times *= work.sizes.times
+        bounds = self._by_component(np.moveaxis(times[TIMES:], 0, -1))
+        macs = self._by_component(moved[..., [QUANTITIES.index("products")]])[..., 0]
+        times = times[:TIMES].sum(axis=3)
         factors = np.stack([setup.factors for setup in setups])[machine_index]
         matmul_counts = self._by_component(moved[..., STEP_QUANTITY] * factors[:, None])
         part_counts, query_counts = self._elementwise(work, setups, machine_index)
-        operations = work.parts[..., :2].sum(axis=(2, 3))
         other_counts, off_chip_bits = _others(work, machines, machine_index, spilled)
-        lanes, bits_per_cycle, width = (
-            np.array(column)[machine_index][:, None]
-            for column in zip(
-                *((m.platform.vector.lanes, m.off_chip_bits, m.width_bits) for m in machines), strict=True
-            )
-        )
-        moved_bits = np.maximum(part_counts[..., 2].sum(axis=2), part_counts[..., 3].sum(axis=2) + query_counts)
-        moved_bits = moved_bits + other_counts[..., OTHERS.index(("kv_cache_write", "keys_values", "buffer_read"))]
-        slowest = np.maximum(np.maximum(operations / lanes, off_chip_bits / bits_per_cycle), moved_bits / width)
-        cycles = np.ceil(times[0] + slowest)
+        rest = rest_of(layout, work, part_counts, query_counts, other_counts, off_chip_bits, machines, machine_index)
+        bits_per_cycle = np.array([machine.off_chip_bits for machine in machines])[machine_index][:, None]
+        cycles = np.ceil(times[0] + rest.cycles)
         moving = (times[2] + off_chip_bits) / bits_per_cycle
         leaking = cycles * np.array([machine.platform.static is None for machine in machines])[machine_index][:, None]
         static = static_cycles([machine.static for machine in machines], machine_index, cycles, times[1], moving)
@@ -239,13 +238,14 @@ class System:
             cycles / clock_mhz[:, None] / 1e6,
             drawn,
             self._bytes(cases, work, machines, machine_index, vector_bits),
+            times_of(bounds, rest, cycles, clock_mhz, macs),
         )
 
     def _matmuls(
         self, work: RequestWork, codes: Indices, machine_index: Indices, machines: Sequence[Machine],
         resident: NDArray[np.bool_], reserved_bits: Floats,
     ) -> tuple[Floats, Floats]:  # fmt: skip
-        """Return the quantities of every matmul, times included; cycles, compute cycles and off-chip bits of one.
+        """Return the quantities of every matmul, times included; the times of one, see `TIMES`.
 
         Where the activations are `resident`, they take `reserved_bits` of the buffer; the matmul's tiles use the rest.
         """
@@ -262,17 +262,17 @@ class System:
         )  # fmt: skip
         unique, inverse = np.unique(rows, axis=0, return_inverse=True)
         by_code = dict(zip(codes.tolist(), machines, strict=True))
-        mapped = np.empty((len(unique), len(QUANTITIES) + TIMES))
+        mapped = np.empty((len(unique), len(QUANTITIES) + TIMES + len(BOUNDS)))
         for i, row in enumerate(map(tuple, unique.tolist())):
             if row not in self._mapped:
                 self._mapped[row] = self._quantities(by_code[int(row[0])], row)
             mapped[i] = self._mapped[row]
         moved = np.zeros((*present.shape, len(QUANTITIES)))
-        moved[present] = mapped[inverse.reshape(-1), :-TIMES]
+        moved[present] = mapped[inverse.reshape(-1), : len(QUANTITIES)]
         moved[..., QUANTITIES.index("biases")] = sizes.m * sizes.n * sizes.bias
         moved *= sizes.times[..., None]
-        times = np.zeros((TIMES, *present.shape))
-        times[:, present] = mapped[inverse.reshape(-1), -TIMES:].T
+        times = np.zeros((TIMES + len(BOUNDS), *present.shape))
+        times[:, present] = mapped[inverse.reshape(-1), len(QUANTITIES) :].T
         return moved, times
 
     def _elementwise(self, work: RequestWork, setups: Sequence[Setup], machine_index: Indices) -> tuple[Floats, Floats]:
@@ -285,14 +285,15 @@ class System:
         return counts, work.queries_written * query_bits
 
     def _quantities(self, machine: Machine, row: tuple[float, ...]) -> Floats:
-        """Return the quantities of one matmul, its cycles, compute cycles and off-chip bits."""
+        """Return the quantities of one matmul, its cycles, compute cycles and off-chip bits, and cycles by bound."""
         _, index, m, k, n, resident, reserved_bits = row
         kind = self.layout.kinds[int(index)]
         problem = machine.problem(kind, m, k, n, bool(resident), reserved_bits)
         mapping = search(problem, self.objective)
         if mapping is None:  # the platform's own check and `resident` keep this from happening
             raise ValueError(f"no tile of {m:g} x {k:g} x {n:g} fits platform {machine.name}")
-        return quantities(machine.array(kind)[0], problem, mapping)
+        counted = quantities(machine.array(kind)[0], problem, mapping)
+        return np.concatenate([counted, matmul_bounds(problem, mapping.traffic)])
 
     def _bytes(
         self, cases: Cases, work: RequestWork, machines: Sequence[Machine], machine_index: Indices, vector_bits: Floats

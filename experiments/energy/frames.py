@@ -81,6 +81,13 @@ class Frames:
     bands
         Whether each comparison holds within the prices' bands; see `bitjoule.experiments.energy.bands`. Empty without a
         baseline or the system accounting.
+    bounds
+        What bounds the time of each row of `summary`: columns `CASE_COLUMNS` and `BOUND_COLUMNS`. Empty unless the
+        system accounting is used.
+    components
+        Time and energy by component, columns `COMPONENT_COLUMNS`, of every scheme at the last model and technology and
+        the first platform and workload; `bitjoule.experiments.energy.components`. Empty unless the system accounting is
+        used.
     sensitivity
         Effect of each price with a band; see `bitjoule.experiments.energy.sensitivity`. Empty unless asked for.
     plots
@@ -107,5 +114,7 @@ class Frames:
     overhead: Overhead | None
     memory: pd.DataFrame
     bands: pd.DataFrame
+    bounds: pd.DataFrame
+    components: pd.DataFrame
     sensitivity: pd.DataFrame
     plots: PlotFrames

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bitjoule.experiments.energy.components import component_table
 from bitjoule.experiments.energy.evaluation import evaluate, long_table
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.grid import Grid
@@ -44,6 +45,11 @@ class Result(Frames):
         """
         for cases in blocks(self.grid):
             yield long_table(self.grid, evaluate(self.grid, cases))
+
+    def components_in_blocks(self) -> Iterator[pd.DataFrame]:
+        """Yield time and energy by component of every case of the system accounting, piece by piece."""
+        for cases in blocks(self.grid):
+            yield component_table(self.grid, cases)
 
     def results_of(self, cases: NDArray[np.integer[Any]]) -> pd.DataFrame:
         """Return the long table of some cases.

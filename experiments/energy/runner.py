@@ -10,6 +10,7 @@ from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.system.system import Bytes
 from bitjoule.experiments.energy.comparison import compare
+from bitjoule.experiments.energy.components import component_table, shown_cases
 from bitjoule.experiments.energy.evaluation import case_columns, evaluate, long_table
 from bitjoule.experiments.energy.families import families
 from bitjoule.experiments.energy.frames import PlotFrames
@@ -37,7 +38,7 @@ def run(resolved: Resolved) -> Result:
         From `bitjoule.experiments.energy.resolve`.
     """
     grid, experiment = grid_of(resolved), resolved.experiment
-    summary, memory, bands = summarise(grid)
+    summary, memory, bands, bounds = summarise(grid)
     system = experiment.accounting is Accounting.SYSTEM
     comparison, overhead = compare(resolved.printed, grid, memory)
     models = [(name, model.family, model.parameters) for name, model in resolved.models.items()]
@@ -70,6 +71,8 @@ def run(resolved: Resolved) -> Result:
         overhead=overhead,
         memory=memory_table(grid, memory) if system else pd.DataFrame(),
         bands=bands.table() if system and experiment.baseline is not None else pd.DataFrame(),
+        bounds=bounds,
+        components=component_table(grid, shown_cases(grid)) if system else pd.DataFrame(),
         sensitivity=sensitivity(bands, grid.system.price_rows) if experiment.sensitivity else pd.DataFrame(),
         plots=plot_frames(experiment.plots, grid, summary),
     )

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
+from bitjoule.energy_models.system.bounds import BOUNDS
 from bitjoule.energy_models.system.system import Bytes
 from bitjoule.experiments.energy.bands import Bands
+from bitjoule.experiments.energy.components import bound_table
 from bitjoule.experiments.energy.evaluation import case_columns, evaluate, evaluate_system, system_block, tokens_of
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import PHASES, PJ_PER_J, REQUEST, SUMMARY_COLUMNS
@@ -30,11 +32,15 @@ class Sums(NamedTuple):
         The fields of `Bytes` of each case, shape (cases, fields); NaN unless the system accounting is used.
     bands
         The energies by the row that prices them, of the system accounting.
+    bounds
+        The latencies of the system accounting by what bounds them, see
+        `bitjoule.experiments.energy.components.bound_table`; empty with another.
     """
 
     summary: pd.DataFrame
     memory: Floats
     bands: Bands
+    bounds: pd.DataFrame
 
 
 def blocks(grid: Grid) -> Iterator[NDArray[np.intp]]:
@@ -62,12 +68,13 @@ def summarise(grid: Grid) -> Sums:
     request = PHASES.index(REQUEST)
     size = (len(grid), len(PHASES))
     energy_j = {f"{end}_j": np.zeros(size) for end in ENDS}
-    latency_s = np.full(size, np.nan)
+    latency_s, bounds_s = np.full(size, np.nan), np.zeros((*size, len(BOUNDS)))
     system = grid.accounting is Accounting.SYSTEM
     for cases in blocks(grid):
         if system:
             evaluated = evaluate_system(grid, cases)
             latency_s[cases, :request] = evaluated.latency_s
+            bounds_s[cases, :request] = evaluated.times.seconds.sum(axis=2)
             memory[cases] = np.stack(evaluated.memory_bytes, axis=1)
             bands.add(cases, evaluated)
             block = system_block(grid, cases, evaluated)
@@ -78,7 +85,7 @@ def summarise(grid: Grid) -> Sums:
             # bincount adds in the order of the rows: the same sum on every machine
             total_pj = np.bincount(key, getattr(block, f"{end}_pj"), minlength=len(cases) * len(PHASES))
             energy_j[f"{end}_j"][cases] = total_pj.reshape(len(cases), len(PHASES)) / PJ_PER_J
-    for total in (*energy_j.values(), latency_s):
+    for total in (*energy_j.values(), latency_s, bounds_s):
         total[:, request] = total[:, :request].sum(axis=1)
 
     tokens = tokens_of(grid, np.arange(len(grid)))
@@ -95,4 +102,5 @@ def summarise(grid: Grid) -> Sums:
     columns["latency_s"] = latency_s[case, phase]  # empty: the papers' accounting has no time and no memory
     columns["tokens_per_s"] = tokens[case, phase] / latency_s[case, phase]
     columns["memory_bytes"] = memory.sum(axis=1)[case]
-    return Sums(pd.DataFrame(columns, columns=list(SUMMARY_COLUMNS)), memory, bands)
+    summary = pd.DataFrame(columns, columns=list(SUMMARY_COLUMNS))
+    return Sums(summary, memory, bands, bound_table(summary, bounds_s, happened) if system else pd.DataFrame())

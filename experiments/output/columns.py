@@ -1,6 +1,7 @@
 """Names of the columns of an experiment's tables, and the values of their text columns."""
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES
+from bitjoule.energy_models.system.bounds import BOUNDS
 
 PJ_PER_J = 1e12
 REQUEST = "request"  # the sum of all phases
@@ -16,4 +17,8 @@ RESULT_COLUMNS = (*CASE_COLUMNS, *ACTION_COLUMNS, "count", *ENERGY_COLUMNS, "pri
 SUMMARY_COLUMNS = (
     *CASE_COLUMNS, "energy_j", "energy_low_j", "energy_high_j", "energy_per_token_j", "latency_s", "tokens_per_s",
     "memory_bytes", "ratio_to_baseline",
+)  # fmt: skip
+BOUND_COLUMNS = tuple(f"bound_by_{bound}_s" for bound in BOUNDS)
+COMPONENT_COLUMNS = (
+    *CASE_COLUMNS, "component", "array", "macs", "time_s", *BOUND_COLUMNS, "energy_j", "energy_low_j", "energy_high_j",
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """What the system accounting adds to a summary: machines, time, bands of the prices, memory."""
 
 from bitjoule.experiments.energy.frames import Frames
+from bitjoule.reports.energy.phases import BOUND_NAMES
 from bitjoule.reports.figures.digits import column_prefix, parameters, significant, with_unit
 from bitjoule.reports.figures.markdown import cut, markdown, side_by_side
 
@@ -24,7 +25,7 @@ def machines_line(frames: Frames) -> str:
 
 
 def time_table(frames: Frames, max_rows: int) -> str:
-    """Return tokens a second, with a row for each model, technology, platform, phase and workload.
+    """Return tokens a second and what bounds them, with a row for each model, technology, platform, phase and workload.
 
     Parameters
     ----------
@@ -33,18 +34,22 @@ def time_table(frames: Frames, max_rows: int) -> str:
     max_rows
         Rows shown.
     """
-    summary = frames.summary
-    summary = summary[summary["phase"] != "request"]
+    phases = frames.summary["phase"] != "request"
+    summary, bounds = frames.summary[phases], frames.bounds[phases]
     models, schemes = len(frames.models), list(frames.schemes)
     order = side_by_side(summary, models, len(schemes))
+    bound = bounds[list(BOUND_NAMES)].to_numpy().argmax(axis=1)[order]
     keys = ["model", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens"]
     keys = [key for key in keys if key == "model" or (summary[key] != summary[key].iloc[0]).any()]
     speed = summary["tokens_per_s"].to_numpy()[order]
     rows = []
     for row, case in enumerate(summary[keys].iloc[order[:max_rows, 0]].to_dict("records")):
-        rows.append([*(str(value) for value in case.values()), *(significant(value) for value in speed[row])])
+        names = [list(BOUND_NAMES.values())[index].split()[0] for index in bound[row]]
+        rows.append([*(str(value) for value in case.values()), *(significant(value) for value in speed[row]), *names])
     text = [i for i, key in enumerate(keys) if key in ("model", "technology", "platform", "phase")]
-    table = markdown([*keys, *(f"{scheme} (tokens/s)" for scheme in schemes)], rows, text)
+    headers = [*keys, *(f"{scheme} (tokens/s)" for scheme in schemes), *(f"{scheme} bound by" for scheme in schemes)]
+    text += range(len(headers) - len(schemes), len(headers))
+    table = markdown(headers, rows, text)
     return "## Speed\n\n" + table + cut(len(order), max_rows, "summary.csv")
 
 

@@ -10,6 +10,7 @@ from bitjoule.energy_models.papers.published import decimals_of
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.reports.energy.lead import headline, token_table
 from bitjoule.reports.energy.machines import bands_text, machines_line, memory_table, overhead_line, time_table
+from bitjoule.reports.energy.phases import phases_text
 from bitjoule.reports.energy.sensitivity import sensitivity_text
 from bitjoule.reports.figures.digits import column_prefix, parameters, significant
 from bitjoule.reports.figures.markdown import MAX_ROWS, cut, markdown, side_by_side
@@ -59,7 +60,7 @@ def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
     """
     system = frames.accounting is Accounting.SYSTEM
     parts = [f"# {frames.name}", frames.description, f"{headline(frames)}."]
-    parts += [token_table(frames, max_rows)] if system else []
+    parts += [token_table(frames, max_rows), phases_text(frames)] if system else []
     parts += [_counted(frames), workload_line(frames), energy_table(frames, max_rows), unmeasured_line(frames)]
     if system:
         parts += [
