@@ -113,13 +113,13 @@ def run_all(tasks: Sequence[RunTask], writing: Writing, progress: Progress) -> I
     writing
         Where and how; the files are identical for any number of jobs.
     progress
-        Receives the progress of the experiments that run in this process.
+        Receives the progress of the experiments that run in this process, and the warnings of all.
     """
     together = [task for task in tasks if task.parallel]
     if writing.jobs == 1 or len(together) < 2:
         together = []
     else:
-        yield from run_together(together, writing)
+        yield from run_together(together, writing, progress)
     names = {task.name for task in together}
     for task in tasks:
         if task.name not in names:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitjoule.kinds import kinds
-from bitjoule.kinds.kind import Kind, Outcome, Progress, Ready, Silent
+from bitjoule.kinds.kind import Kind, Outcome, Progress, Ready, Recorder, Silent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,6 +82,7 @@ class _Tables:
     inputs: Mapping[str, str]
     seeds: Mapping[str, int]
     versions: Mapping[str, str]
+    warnings: Sequence[str]
     text: str
 
 
@@ -95,9 +96,9 @@ def run(task: RunTask, progress: Progress) -> Outcome[Any]:
     progress
         Receives the progress of the run.
     """
-    registered = kinds()[task.kind]
+    registered, recorder = kinds()[task.kind], Recorder(progress)
     with registered.translated_errors():
-        return registered.kind.run(task.ready, progress)
+        return replace(registered.kind.run(task.ready, recorder), warnings=recorder.warnings)
 
 
 def run_and_write(task: RunTask, writing: Writing, progress: Progress) -> tuple[Outcome[Any], str]:
@@ -167,7 +168,7 @@ class _Open:
         return set()
 
 
-def run_together(tasks: Sequence[RunTask], writing: Writing) -> Iterator[str]:
+def run_together(tasks: Sequence[RunTask], writing: Writing, progress: Progress) -> Iterator[str]:
     """Run experiments and draw their plots in a pool of processes; yield the summaries in order.
 
     Parameters
@@ -176,6 +177,8 @@ def run_together(tasks: Sequence[RunTask], writing: Writing) -> Iterator[str]:
         Experiments that are `Task.parallel`.
     writing
         Where and how.
+    progress
+        Receives the warnings of each before its summary.
     """
     from bitjoule.experiments.output.folder import replacing
     from bitjoule.experiments.output.workers import pool
@@ -195,7 +198,10 @@ def run_together(tasks: Sequence[RunTask], writing: Writing) -> Iterator[str]:
                 started.append(_Open(task, target, folder, placing, running))
             waiting = {work for experiment in started for work in experiment.advance(workers, writing.command)}
             while started and started[0].text:
-                yield started.popleft().text
+                ended = started.popleft()
+                for warning in ended.running.result().warnings:
+                    progress.warn(warning)
+                yield ended.text
             wait(waiting, return_when=FIRST_COMPLETED)
 
 
@@ -216,7 +222,7 @@ def _write(name: str, outcome: Outcome[Any], folder: Path, writing: Writing) -> 
         (folder / "experiment.yaml").write_text(write_yaml(dict(outcome.experiment)), encoding="utf-8")
         pictures = list(registered.kind.pictures(outcome).items()) if writing.plots else []
         text = _terminal_text(registered.kind, outcome, writing.whole)
-    return _Tables(pictures, outcome.inputs, outcome.seeds, outcome.versions, text)
+    return _Tables(pictures, outcome.inputs, outcome.seeds, outcome.versions, outcome.warnings, text)
 
 
 def _terminal_text(kind: Kind, outcome: Outcome[Any], whole: bool) -> str:
@@ -231,7 +237,7 @@ def _terminal_text(kind: Kind, outcome: Outcome[Any], whole: bool) -> str:
 def _finish(tables: _Tables, folder: Path, command: Sequence[str]) -> None:
     from bitjoule.experiments.output.manifest import write_manifest
 
-    write_manifest(folder, tables.inputs, command, tables.seeds, tables.versions)
+    write_manifest(folder, tables.inputs, command, tables.seeds, tables.versions, tables.warnings)
 
 
 def _submit_pictures(workers: ProcessPoolExecutor, kind: str, tables: _Tables, folder: Path) -> "list[Future[None]]":

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bitjoule.energy_models.inputs.errors import InputError, PluginError
 from bitjoule.energy_models.inputs.plugins import OURS, Plugin, with_ours
-from bitjoule.kinds.kind import NAMES, Kind
+from bitjoule.kinds.kind import NAMES, Kind, Outcome
 from bitjoule.sim.bench.simulators import SimulatorError
 
 if TYPE_CHECKING:
@@ -26,6 +26,36 @@ GROUP = "bitjoule.kinds"
 BUILT_IN = {name: f"bitjoule.kinds.{name}" for name in ("energy", "hardware", "netlists", "prices")}
 
 
+class Warned:
+    """A kind whose summaries list the warnings of the run; all else is that of its module.
+
+    Parameters
+    ----------
+    module
+        The module of the kind.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+    def summary(self, outcome: Outcome[Any], max_rows: int) -> str:
+        """Return the summary as Markdown.
+
+        Parameters
+        ----------
+        outcome
+            Of a run.
+        max_rows
+            Rows shown of each table.
+        """
+        from bitjoule.reports.figures.markdown import with_warnings
+
+        return with_warnings(self._module.summary(outcome, max_rows), outcome.warnings)
+
+
 @dataclass(frozen=True)
 class RegisteredKind:
     """A kind and the entry point that registers it.
@@ -33,7 +63,7 @@ class RegisteredKind:
     Parameters
     ----------
     kind
-        The module of the kind.
+        The kind, from its module.
     plugin
         The entry point.
     """
@@ -87,7 +117,7 @@ def kinds() -> Mapping[str, RegisteredKind]:
         if module.KEY in name_of_key:
             raise plugin.error(f"its KEY {module.KEY!r} is already used by {name_of_key[module.KEY]}", "a unique KEY")
         name_of_key[module.KEY] = name
-        registered[name] = RegisteredKind(module, plugin)
+        registered[name] = RegisteredKind(Warned(module), plugin)
     return registered
 
 

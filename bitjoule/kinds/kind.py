@@ -1,6 +1,6 @@
 """The interface of a kind of experiment: a module with the attributes of `Kind`, registered by an entry point."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -42,6 +42,39 @@ class Silent:
         """Ignore a warning."""
 
 
+class Recorder:
+    """Passes progress on and keeps the warnings, each once.
+
+    Parameters
+    ----------
+    progress
+        Receives the progress.
+
+    Attributes
+    ----------
+    warnings
+        Reported so far.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self.warnings: tuple[str, ...] = ()
+        self._progress = progress
+
+    def __call__(self, done: int, steps: int, step: str) -> None:
+        """Pass a step on."""
+        self._progress(done, steps, step)
+
+    def say(self, text: str) -> None:
+        """Pass text on."""
+        self._progress.say(text)
+
+    def warn(self, text: str) -> None:
+        """Keep a warning and pass it on, the first time."""
+        if text not in self.warnings:
+            self.warnings += (text,)
+            self._progress.warn(text)
+
+
 @dataclass(frozen=True)
 class Ready(Generic[Work]):
     """A checked experiment, in which no error of the experiment file remains.
@@ -81,6 +114,8 @@ class Outcome(Generic[Result]):
         Versions of tools that only some runs use.
     closing
         A line that follows the summary on a terminal.
+    warnings
+        What `Progress.warn` received in the run, which fills this in.
     """
 
     result: Result
@@ -90,6 +125,7 @@ class Outcome(Generic[Result]):
     seeds: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     closing: str = ""
+    warnings: Sequence[str] = ()
 
 
 class Kind(Protocol):
@@ -115,7 +151,7 @@ class Kind(Protocol):
         """Run a checked experiment."""
 
     def summary(self, outcome: Outcome[Any], max_rows: int) -> str:
-        """Return the summary as Markdown, each table cut after `max_rows` rows."""
+        """Return the summary as Markdown, each table cut after `max_rows` rows; warnings are added to it."""
 
     def pictures(self, outcome: Outcome[Any]) -> "Mapping[str, Callable[[Theme], Figure]]":
         """Return a drawing function per picture, by file name."""

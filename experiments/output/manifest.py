@@ -22,6 +22,7 @@ def write_manifest(
     command: Sequence[str],
     seeds: Mapping[str, int],
     versions: Mapping[str, str] | None = None,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write the manifest of any run.
 
@@ -37,6 +38,8 @@ def write_manifest(
         Seeds of the random numbers.
     versions
         Versions of tools that not every run uses.
+    warnings
+        Of the run.
     """
     data_files = sorted(path for path in DATA.rglob("*") if path.suffix in {".csv", ".yaml", ".bib"})
     manifest = {
@@ -45,6 +48,7 @@ def write_manifest(
         "versions": _versions() | dict(versions or {}),
         "git_commit": _git_commit(),
         "seeds": dict(seeds),
+        "warnings": list(warnings),
         "input": dict(inputs),
         "data": {path.relative_to(DATA).as_posix(): fingerprint(path) for path in data_files},
         "outputs": {path.name: fingerprint(path) for path in sorted(folder.iterdir())},

@@ -54,3 +54,20 @@ def cut(rows: int, max_rows: int, file: str) -> str:
         Name of the file with all rows.
     """
     return f"\n\nThe first {max_rows} of {rows} rows; all are in {file}." if rows > max_rows else ""
+
+
+def with_warnings(text: str, warnings: Sequence[str]) -> str:
+    """Return a summary with a section that lists warnings, before its other sections.
+
+    Parameters
+    ----------
+    text
+        The summary, in Markdown.
+    warnings
+        One line each; without any, the summary stays as it is.
+    """
+    if not warnings:
+        return text
+    section = "\n".join(["## Warnings", "", *(f"- {warning}" for warning in warnings)])
+    head, heading, rest = text.partition("\n\n## ")
+    return f"{head}\n\n{section}{heading}{rest}" if heading else f"{text.rstrip()}\n\n{section}\n"

@@ -1,0 +1,78 @@
+"""Whatever a run warns of is on standard error, in its summary and in its manifest."""
+
+import json
+
+import pytest
+
+from bitjoule.reports.figures.markdown import with_warnings
+from tests.bitjoule import packages
+from tests.bitjoule.test_kinds import DICE, ENTRY, MINE
+
+TEXT = """\
+name: NAME
+accounting: system
+models: [bitnet-1.3b]
+schemes: [fp16, bitnet-b1.58]
+technologies: [7nm]
+platforms: [{name: chip, by_scheme: {fp16: ./chip.yaml, bitnet-b1.58: ./chip.yaml}}]
+workload: {prompt_tokens: 3}
+"""
+# bitnet-1.3b has 1.24 G parameters, two bytes each in FP16
+SAYS = "platform chip: bitnet-1.3b in fp16 needs 2.4"
+LINES = ["thrown twice", "a die of 20 sides"]
+
+
+def written(tmp_path, name, capacity_bytes):
+    chip = f"like: ternary-edge\noff_chip: {{capacity_bytes: {capacity_bytes}}}\n"
+    (tmp_path / "chip.yaml").write_text(chip)
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(TEXT.replace("NAME", name))
+    return path
+
+
+def listed(folder):
+    """Return the warnings of a summary and of a manifest."""
+    summary = (folder / "summary.md").read_text()
+    section = summary.partition("## Warnings\n\n")[2].partition("\n\n")[0]
+    lines = [line.removeprefix("- ") for line in section.splitlines()]
+    return lines, json.loads((folder / "manifest.json").read_text())["warnings"]
+
+
+@pytest.mark.parametrize("capacity_bytes", [2 * 10**9, 10**12])
+def test_a_warning_is_in_the_summary_before_its_other_sections_and_in_the_manifest(bitjoule, tmp_path, capacity_bytes):
+    path = written(tmp_path, "one", capacity_bytes)
+    status, out, err = bitjoule("run", path, "--no-plots", "--out", tmp_path / "out")
+    assert status == 0
+    shown = [line.removeprefix("bitjoule: ") for line in err.splitlines()]
+    assert [line.startswith(SAYS) for line in shown] == [True] * (capacity_bytes < 10**10)
+    assert listed(tmp_path / "out" / "one") == (shown, shown)
+    sections = [line for line in out.splitlines() if line.startswith("## ")]
+    assert (sections[0] == "## Warnings") == bool(shown)
+    assert ("## Warnings" in sections) == bool(shown)
+
+
+def test_experiments_that_run_in_other_processes_warn_too(bitjoule, tmp_path):
+    paths = [written(tmp_path, name, 2 * 10**9) for name in ("one", "two")]
+    status, _, err = bitjoule("run", *paths, "--no-plots", "--jobs", 2, "--out", tmp_path / "out")
+    assert status == 0
+    shown = [line.removeprefix("bitjoule: ") for line in err.splitlines()]
+    assert len(shown) == 2
+    assert shown[0].startswith(SAYS)
+    for name in ("one", "two"):
+        assert listed(tmp_path / "out" / name) == (shown[:1], shown[:1])
+
+
+def test_a_kind_of_another_package_need_not_list_what_it_warns_of(tmp_path):
+    warns = "\n".join(f'    progress.warn("{line}")' for line in [*LINES, LINES[0]])
+    module = DICE.replace("    progress(1, 1, ", f"{warns}\n    progress(1, 1, ")
+    packages.install(tmp_path, "dice-kinds", ENTRY, {"dice.py": module, "mine.yaml": MINE})
+    ran = packages.bitjoule(tmp_path, "run", "mine.yaml", "--out", "out", "--no-plots")
+    assert ran.returncode == 0
+    assert ran.stderr.splitlines() == [f"bitjoule: {line}" for line in LINES]  # each once
+    assert listed(tmp_path / "out" / "mine") == (LINES, LINES)
+
+
+def test_the_section_stands_before_the_first_other_one_or_at_the_end():
+    assert with_warnings("# a\n\nb\n\n## c\n\nd\n", ["x", "y"]) == "# a\n\nb\n\n## Warnings\n\n- x\n- y\n\n## c\n\nd\n"
+    assert with_warnings("# a\n\nb\n", ["x"]) == "# a\n\nb\n\n## Warnings\n\n- x\n"
+    assert with_warnings("# a\n", []) == "# a\n"
