@@ -38,13 +38,17 @@ def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
     from bitjoule.experiments.energy import runner
     from bitjoule.experiments.energy.capacity import too_large
     from bitjoule.experiments.energy.clocks import machines_of, too_fast
+    from bitjoule.experiments.energy.windows import beyond_window
     from bitjoule.experiments.names.buildable import unbuildable
+    from bitjoule.experiments.names.doubts import doubts
 
     resolved = ready.work
     machines = {name: machine for by_scheme in resolved.platforms.values() for name, machine in by_scheme.values()}
     for name, machine in machines.items():
-        for line in unbuildable(machine):
-            progress.warn(f"platform {name}: {line}")
+        for line in (*doubts(name, machine), *(f"platform {name}: {line}" for line in unbuildable(machine))):
+            progress.warn(line)
+    for line in beyond_window(resolved):
+        progress.warn(line)
     for line in too_fast(machines_of(resolved)):
         progress.warn(line)
     result = runner.run(resolved)

@@ -45,6 +45,7 @@ def run(ready: "Ready[Prepared]", progress: Progress) -> "Outcome[HardwareResult
     """Run the matmuls on the accelerator and report generated text as it is produced."""
     from bitjoule.experiments.hardware.run import simulate
     from bitjoule.experiments.hardware.tables import hardware_result, inlined_experiment
+    from bitjoule.experiments.names.doubts import doubts
     from bitjoule.reports.hardware import speed_line
 
     prepared = ready.work
@@ -54,6 +55,9 @@ def run(ready: "Ready[Prepared]", progress: Progress) -> "Outcome[HardwareResult
         progress.say(FLOATING_POINT)
     if selected and selected.positions and tokens > selected.positions:
         progress.warn(f"{tokens} tokens exceed {selected.name}'s context length of {selected.positions}")
+    if prepared.machine is not None:
+        for line in doubts(prepared.machine.name, prepared.machine.platform):
+            progress.warn(line)
     simulated = simulate(prepared, progress.say)
     if not simulated.bare:
         progress.say("\n\n")

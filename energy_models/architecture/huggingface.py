@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from bitjoule.energy_models.architecture.shape import ModelShape, shape_from
 from bitjoule.energy_models.inputs.documents import Document, KeyPath, read_document, read_text
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, whole_file
@@ -28,6 +30,9 @@ class _ModelType(Strict):
     keys: dict[str, str]  # ModelShape's key -> the config's
     defaults: dict[str, Any]  # of the config's keys, where the file omits them
     shape: dict[str, Any]  # ModelShape's keys, the same for every model of this type
+    switches: dict[str, str] = Field(
+        default_factory=dict
+    )  # ModelShape's key -> the config's that must be true for it to apply
     extra_positions: int = 0  # rows of a learned position table beyond the config's positions
 
 
@@ -73,15 +78,16 @@ def read_config(path: Path, file: str | None = None) -> ModelShape:
         wrong, expected = unknown_name("model_type", name, supported_types())
         raise InputError([document.problem(("model_type",), wrong, expected)])
     model_type = _model_types()[name]
-    # a null key takes its type's default, as a missing one does, except for the two that are derived from others
-    derived = {model_type.keys.get(field) for field in ("kv_heads", "head_dim")}
+    # a null key takes its type's default, as a missing one does, except where null has a meaning of its own
+    derived = {model_type.keys.get(field) for field in ("kv_heads", "head_dim", "window")}
     defaults = {key: value for key, value in model_type.defaults.items() if key not in derived or key not in config}
     config_values = defaults | {key: value for key, value in config.items() if value is not None}
     shape: dict[str, Any] = dict(model_type.shape)
     lines = dict(document.lines)
     for field, config_key in model_type.keys.items():
         lines[(field,)] = document.line((config_key,))
-        if config_key in config_values:
+        switch = model_type.switches.get(field)
+        if config_key in config_values and (switch is None or config_values.get(switch)):
             shape[field] = config_values[config_key]
     shape["activation"] = _activation(document, shape.get("activation"), model_type.keys["activation"])
     if type(shape.get("learned_positions")) is int:

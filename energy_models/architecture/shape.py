@@ -47,6 +47,8 @@ class ModelShape(Strict):
         Rows of a learned position table, 0 for rotary positions.
     causal
         Whether a token attends to those before it and itself only, so that machines may skip the other pairs.
+    window
+        Tokens that some layers attend to at most, 0 for all. Windows are not modelled: a run of a longer request warns.
     experts, active_experts
         FFNs in a block, and how many of them a token uses.
     family
@@ -76,6 +78,7 @@ class ModelShape(Strict):
     qk_norm: bool = False
     learned_positions: int = Field(default=0, ge=0, le=MAX_DIMENSION)
     causal: bool = True
+    window: int = Field(default=0, ge=0, le=MAX_DIMENSION)
     experts: Dimension = Field(default=1, le=MAX_DIMENSION)
     active_experts: Dimension = Field(default=1, le=MAX_DIMENSION)
     family: str = ""

@@ -1,28 +1,27 @@
 """Platforms: a machine's arrays, buffers, off-chip memory, clock and leakage."""
 
-import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from bitjoule.energy_models.formats.formats import check_format, factors, formats, mixed_products, width_bits
 from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Amount
-from bitjoule.energy_models.inputs.documents import Document, read_document
-from bitjoule.energy_models.inputs.errors import InputError, brief, choices
+from bitjoule.energy_models.inputs.documents import read_document
+from bitjoule.energy_models.inputs.errors import brief
 from bitjoule.energy_models.inputs.plugins import with_contributed
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
+from bitjoule.energy_models.system.inheritance import key_exists, with_base
 from bitjoule.energy_models.system.regulator import Regulator
 from bitjoule.energy_models.system.static_power import Leakage, StaticPower, leaks
 
 FOLDER = DATA / "platforms"
 MAX_SIZE = 1 << 40
-AMOUNTS = ({"low", "nominal", "high"}, {"busy", "idle"})  # mappings that are one amount
 WIDE_BITS = 32  # of FP32 and INT32
 Accumulate = Literal["paper", "fp32", "accumulator"]
 
@@ -262,6 +261,12 @@ class Platform(Strict):
     accumulate: Accumulate = "paper"
     sources: dict[str, str] = Field(default_factory=dict)
     references: str = ""
+    _unscaled: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def unscaled(self) -> tuple[str, ...]:
+        """What its file inherits although it does not fit what the file changes, one line each."""
+        return self._unscaled
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -281,7 +286,7 @@ class Platform(Strict):
                     raise wrong_value(wrong, f"at least {macs.term_bits}", "arrays", name, "accumulators", "bits")
         self._check_static()
         for key in self.sources:
-            if not _key_exists(self, key):
+            if not key_exists(self, key):
                 raise wrong_value("is not a key of this platform", "a key, e.g. off_chip.memory", "sources", key)
         return self
 
@@ -308,20 +313,6 @@ class Platform(Strict):
                 wrong = f"{buffer.size_bytes} bytes cannot hold a tile of array {name!r}"
                 raise wrong_value(wrong, f"at least {need_bytes} bytes, or fewer lanes and columns",
                                   "buffers", key, "size_bytes")  # fmt: skip
-
-
-def _key_exists(value: Any, key: str) -> bool:
-    """Return whether a dotted key exists in nested mappings or models."""
-    for name in key.split("."):
-        if isinstance(value, dict):
-            exists = name in value
-            value = value.get(name)
-        else:
-            exists = name in getattr(type(value), "model_fields", ())
-            value = getattr(value, name, None)
-        if not exists:
-            return False
-    return True
 
 
 def _check_price(name: str, buffer: Buffer) -> None:
@@ -372,47 +363,7 @@ def read_platform(path: Path) -> Platform:
     InputError
         With a problem for each thing wrong.
     """
-    document = read_document(path)
-    return validate(Platform, _with_base(document, path, ()))
-
-
-def _with_base(document: Document, path: Path, visited: tuple[Path, ...]) -> Document:
-    if not isinstance(document.data, dict) or "like" not in document.data:
-        return document
-    name = document.data["like"]
-    places = [folder / f"{name}.yaml" for folder in (path.parent, FOLDER)]
-    isfile = os.path.isfile  # never raises, whatever the name
-    base = next((place for place in places if isfile(place)), None) if isinstance(name, str) else None
-    names = sorted(place.stem for place in FOLDER.glob("*.yaml") if place.stem != path.stem)
-    if base is None:
-        raise InputError([document.problem(("like",), *unknown_name("platform", name, names))])
-    files = (*visited, path.resolve())
-    if base.resolve() in files:
-        wrong = f"circular inheritance: {name!r} is derived from this file"
-        raise InputError([document.problem(("like",), wrong, f"another platform, {choices(names)}")])
-    data = _with_base(read_document(base), base, files).data
-    changes = {key: value for key, value in document.data.items() if key != "like"}
-    merged = _merged(data, changes)
-    changed_sources, merged_sources = changes.get("sources", {}), merged.get("sources")
-    if isinstance(changed_sources, dict) and isinstance(merged_sources, dict):
-        sources = {  # a key that a null removed keeps no source
-            key: text for key, text in merged_sources.items() if key in changed_sources or _key_exists(merged, key)
-        }
-        merged = {**merged, "sources": sources}
-    return Document(document.file, merged, document.lines, document.origins)
-
-
-def _merged(base: Any, changes: Any) -> Any:
-    """Return a mapping updated recursively with another; null removes a key, and another form of an amount replaces it.
-
-    A band and watts by activity are such forms: merged key by key they would be neither.
-    """
-    if not (isinstance(base, dict) and isinstance(changes, dict)):
-        return changes
-    before, after = ([bool(mapping.keys() & form) for form in AMOUNTS] for mapping in (base, changes))
-    if any(before) and any(after) and before != after:
-        return changes
-    merged = {key: _merged(base.get(key), value) for key, value in changes.items() if value is not None}
-    return {key: merged.get(key, value) for key, value in base.items() if changes.get(key, 0) is not None} | {
-        key: value for key, value in merged.items() if key not in base
-    }
+    document, unscaled = with_base(read_document(path), path, FOLDER)
+    platform = validate(Platform, document)
+    platform._unscaled = tuple(f"{key}: {why}" for key, why in unscaled.items())
+    return platform

@@ -116,3 +116,26 @@ def test_an_embedding_narrower_than_the_model_is_refused(llama):
     opt = {"model_type": "opt", "word_embed_proj_dim": 512, "ffn_dim": 4096, "hidden_size": 1024}
     with pytest.raises(InputError, match="word_embed_proj_dim: 512 differs from hidden_size"):
         read_config(llama(**opt))
+
+
+@pytest.mark.parametrize(
+    ("config", "window"),
+    [
+        # defaults of transformers' configuration classes; null says that there is no window
+        ({"model_type": "mistral"}, 4096),
+        ({"model_type": "mistral", "sliding_window": 512}, 512),
+        ({"model_type": "mistral", "sliding_window": None}, 0),
+        ({"model_type": "mixtral"}, 0),
+        ({"model_type": "mixtral", "sliding_window": 4096}, 4096),
+        ({"model_type": "gemma2", "num_key_value_heads": 32}, 4096),
+        # Qwen2's window is off unless it is switched on
+        ({"model_type": "qwen2", "sliding_window": 131072}, 0),
+        ({"model_type": "qwen2", "sliding_window": 131072, "use_sliding_window": False}, 0),
+        ({"model_type": "qwen2", "sliding_window": 131072, "use_sliding_window": True}, 131072),
+        ({"model_type": "qwen2", "use_sliding_window": True}, 4096),
+        ({"model_type": "llama", "sliding_window": 4096}, 0),  # llama has no such key
+    ],
+)
+def test_the_window_is_that_of_the_config_where_its_type_has_one(llama, config, window):
+    heads = {"num_key_value_heads": 8} if config["model_type"] in ("mixtral", "qwen2") else {}
+    assert read_config(llama(**{**heads, **config})).window == window

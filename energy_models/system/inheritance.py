@@ -1,0 +1,199 @@
+"""Files of differences: a platform's YAML with ``like: NAME``, and what it inherits although it should have changed.
+
+A width, a leakage or a helper array is written for the machine around it. Where a file changes the size of an array or
+of a buffer, or the kind of memory, and inherits what was written for the old one, `Inherited.unscaled` says so. Writing
+the value, or a source for it, in the file says that it was thought of.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bitjoule.energy_models.inputs.documents import Document, read_document
+from bitjoule.energy_models.inputs.errors import InputError, choices
+from bitjoule.energy_models.inputs.validation import unknown_name
+from bitjoule.energy_models.system.static_power import CONFIGURED
+
+AMOUNTS = ({"low", "nominal", "high"}, {"busy", "idle"})  # mappings that are one amount
+SIZES = {"arrays": ("lanes", "columns"), "buffers": ("size_bytes",)}
+# Keys that are written for a size or a memory, below the array or buffer itself and elsewhere; * is any node.
+BELOW = {"arrays": ("weight_registers.load_bits_per_cycle",), "buffers": ("read_pj", "write_pj")}
+ELSEWHERE = {
+    "arrays": ("nodes.*.leakage_w", "static.array"),
+    "buffers": ("nodes.*.leakage_w", "static.sram"),
+    "off_chip.memory": ("off_chip.bandwidth_gb_per_s", "off_chip.capacity_bytes", "static.dram", "static.phy"),
+}
+
+
+class Inherited(NamedTuple):
+    """A document in which what it inherits is filled in.
+
+    Parameters
+    ----------
+    document
+        The document.
+    unscaled
+        Why a key that it inherits does not fit it, by key.
+    """
+
+    document: Document
+    unscaled: Mapping[str, str]
+
+
+def with_base(document: Document, path: Path, shipped: Path, visited: tuple[Path, ...] = ()) -> Inherited:
+    """Return a platform's document with what it inherits by ``like``.
+
+    Parameters
+    ----------
+    document, path
+        The document and its file.
+    shipped
+        Folder of the platforms that ship.
+    visited
+        Files that inherit from this one.
+
+    Raises
+    ------
+    InputError
+        The platform that it names does not exist, or inherits from this one.
+    """
+    if not isinstance(document.data, dict) or "like" not in document.data:
+        return Inherited(document, {})
+    name = document.data["like"]
+    places = [folder / f"{name}.yaml" for folder in (path.parent, shipped)]
+    isfile = os.path.isfile  # never raises, whatever the name
+    base = next((place for place in places if isfile(place)), None) if isinstance(name, str) else None
+    names = sorted(place.stem for place in shipped.glob("*.yaml") if place.stem != path.stem)
+    if base is None:
+        raise InputError([document.problem(("like",), *unknown_name("platform", name, names))])
+    files = (*visited, path.resolve())
+    if base.resolve() in files:
+        wrong = f"circular inheritance: {name!r} is derived from this file"
+        raise InputError([document.problem(("like",), wrong, f"another platform, {choices(names)}")])
+    below, unscaled = with_base(read_document(base), base, shipped, files)
+    changes = {key: value for key, value in document.data.items() if key != "like"}
+    merged = merge(below.data, changes)
+    changed_sources, merged_sources = changes.get("sources", {}), merged.get("sources")
+    if isinstance(changed_sources, dict) and isinstance(merged_sources, dict):
+        sources = {  # a key that a null removed keeps no source
+            key: text for key, text in merged_sources.items() if key in changed_sources or key_exists(merged, key)
+        }
+        merged = {**merged, "sources": sources}
+    found = {**unscaled, **dict(unscaled_keys(below.data, changes, merged, name))}
+    kept = {key: why for key, why in found.items() if not thought_of(key, changes) and key_exists(merged, key)}
+    return Inherited(replace(document, data=merged), kept)
+
+
+def key_exists(value: Any, key: str) -> bool:
+    """Return whether a dotted key exists in nested mappings or models.
+
+    Parameters
+    ----------
+    value
+        The mapping or model.
+    key
+        The dotted key.
+    """
+    for name in key.split("."):
+        if isinstance(value, dict):
+            exists = name in value
+            value = value.get(name)
+        else:
+            exists = name in getattr(type(value), "model_fields", ())
+            value = getattr(value, name, None)
+        if not exists:
+            return False
+    return True
+
+
+def merge(base: Any, changes: Any) -> Any:
+    """Return a mapping updated recursively with another; null removes a key, and another form of an amount replaces it.
+
+    A band and watts by activity are such forms: merged key by key they would be neither.
+
+    Parameters
+    ----------
+    base, changes
+        The mappings; anything else in `changes` replaces `base`.
+    """
+    if not (isinstance(base, dict) and isinstance(changes, dict)):
+        return changes
+    before, after = ([bool(mapping.keys() & form) for form in AMOUNTS] for mapping in (base, changes))
+    if any(before) and any(after) and before != after:
+        return changes
+    merged = {key: merge(base.get(key), value) for key, value in changes.items() if value is not None}
+    return {key: merged.get(key, value) for key, value in base.items() if changes.get(key, 0) is not None} | {
+        key: value for key, value in merged.items() if key not in base
+    }
+
+
+def thought_of(key: str, changes: Any) -> bool:
+    """Return whether a file writes a key, or a source for it.
+
+    Parameters
+    ----------
+    key
+        The dotted key.
+    changes
+        What the file writes.
+    """
+    sources = changes.get("sources")
+    sourced = any(f"{key}.".startswith(f"{place}.") for place in sources) if isinstance(sources, dict) else False
+    return sourced or key_exists(changes, key)
+
+
+def unscaled_keys(base: Any, changes: Any, merged: Any, name: str) -> Iterator[tuple[str, str]]:
+    """Yield each key that depends on what a file changes, and why; `thought_of` is not asked.
+
+    Parameters
+    ----------
+    base, changes, merged
+        What the file inherits from, what it writes, and both together.
+    name
+        Of the platform that it inherits from.
+    """
+    resized = [
+        (section, part, key)
+        for section, keys in SIZES.items()
+        for part, written in _mapping(changes, section).items()
+        for key in keys
+        if isinstance(written, dict) and key in written
+    ]
+    changed = [(section, f"{section}.{part}", f"{section}.{part}.{key}") for section, part, key in resized]
+    for section, part, key in [*changed, ("off_chip.memory", "", "off_chip.memory")]:
+        old, new = value_at(base, key), value_at(merged, key)
+        if old is None or new is None or old == new:
+            continue
+        keys = [f"{part}.{below}" for below in BELOW.get(section, ())]
+        for pattern in ELSEWHERE[section]:
+            head, star, tail = pattern.partition(".*.")
+            keys += [f"{head}.{each}.{tail}" for each in _mapping(merged, head)] if star else [pattern]
+        if section == "arrays":
+            keys += [f"arrays.{other}" for other in _mapping(base, "arrays") if f"arrays.{other}" != part]
+        why = f"is inherited from {name}, which has {key} {old}, not {new}; write it, or a source for it, in the file"
+        for depending in keys:
+            value = value_at(merged, depending)
+            if value not in (None, 0, CONFIGURED):
+                yield depending, why if isinstance(value, dict) else f"{value} {why}"
+
+
+def _mapping(value: Any, key: str) -> Mapping[str, Any]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def value_at(value: Any, key: str) -> Any:
+    """Return the value of a dotted key in nested mappings, none if it does not exist.
+
+    Parameters
+    ----------
+    value
+        The mappings.
+    key
+        The dotted key.
+    """
+    for name in key.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
