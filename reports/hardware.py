@@ -4,6 +4,8 @@ import math
 
 import pandas as pd
 
+from bitjoule.energy_models.architecture.phases import DECODE
+from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.system.regulator import ACTION, OPERAND
 from bitjoule.energy_models.system.static_power import STATES
 from bitjoule.experiments.hardware.run import Simulated
@@ -70,9 +72,10 @@ def hardware_markdown(result: HardwareResult, max_rows: int) -> str:
     ]
     parts = [f"# {result.name}", result.description, " ".join(sentences), _table(run, max_rows)]
     at = f"On {run.machine.name} at {result.technology}, its memories feeding this accelerator"
-    counted = "norms, attention, softmax, scales, embedding and LM head are not counted"
-    parts += [f"{at}; {counted}:" if not run.bare else f"{at}, operands and results off-chip:"]
-    parts += [_times(run, result.summary, max_rows), _parts(result, max_rows), _additions(run)]
+    left_out = "norms, attention, softmax, scales, embedding and LM head are not counted"
+    parts += [f"{at}; {left_out}:" if not run.bare else f"{at}, operands and results off-chip:"]
+    parts += [_times(run, result.summary, max_rows), _steps(run, result.summary), _parts(result, max_rows)]
+    parts += [_additions(run)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -114,6 +117,22 @@ def _times(run: Simulated, summary: pd.DataFrame, max_rows: int) -> str:
     return markdown(headers, rows, [0, 1]) + cut(len(summary), max_rows, "summary.csv")
 
 
+def _steps(run: Simulated, summary: pd.DataFrame) -> str:
+    """Return the decode of the new tokens as `accounting: system` counts it, a step a token; nothing if it was so."""
+    decode = summary[summary["phase"] == DECODE]
+    steps = sum(round(row["energy_j"] / row["energy_per_token_j"]) for row in decode.to_dict("records"))
+    if run.bare or steps == run.new_tokens:
+        return ""
+    text = f"{counted(run.new_tokens, 'new token')} took {counted(steps, 'decode step')}, as prefill gives the first. "
+    text += "`accounting: system` counts a decode step for each new token"
+    if not steps:
+        return f"{text}."
+    energy, latency = (float(decode[name].iloc[0]) / steps * run.new_tokens for name in ("energy_j", "latency_s"))
+    return (
+        f"{text}: {run.new_tokens} steps of the mean here take {with_unit(latency, 's')} and {with_unit(energy, 'J')}."
+    )
+
+
 def _parts(tables: HardwareResult, max_rows: int) -> str:
     """Return the parts of a token's energy, with a column for each case and phase."""
     results = tables.results
@@ -148,11 +167,11 @@ def _additions(run: Simulated) -> str:
 
 
 def _table(run: Simulated, max_rows: int) -> str:
-    counted = any(not math.isnan(row.toggles_per_trit) for row in run.rows)
+    toggles = any(not math.isnan(row.toggles_per_trit) for row in run.rows)
     rows = []
     for row in run.rows[:max_rows]:
         cells = [row.phase, str(row.layer), row.name, f"{row.tokens}x{row.k}x{row.n}", str(row.cycles)]
         cells += [f"{100 * share:.1f}" for share in (row.utilisation, row.weight_zero_share, row.activation_zero_share)]
-        rows.append([*cells, significant(row.toggles_per_trit)] if counted else cells)
-    headers = [*HEADERS, "toggles per trit"] if counted else HEADERS
+        rows.append([*cells, significant(row.toggles_per_trit)] if toggles else cells)
+    headers = [*HEADERS, "toggles per trit"] if toggles else HEADERS
     return markdown(headers, rows, [0, 2]) + cut(len(run.rows), max_rows, "matmuls.csv")

@@ -105,3 +105,32 @@ def test_each_matmuls_row_and_the_additions_that_zeros_save(found):
     cut = hardware_markdown(found, 2)
     assert f"The first 2 of {len(rows)} rows; all are in matmuls.csv." in cut
     assert "The first 2 of 3 rows; all are in summary.csv." in cut
+
+
+def test_decode_is_also_given_in_the_steps_that_the_system_accounting_counts(found):
+    """4 new tokens are 3 steps here and 4 there: four thirds of the sums."""
+    decode = found.summary.set_index("phase").loc["decode"]
+    told = re.search(
+        r"4 new tokens took 3 decode steps, as prefill gives the first\. `accounting: system` counts a decode step for "
+        r"each new token: 4 steps of the mean here take (.*) and (.*)\.\n",
+        hardware_markdown(found, 200),
+    )
+    latency_s, energy_j = (quantity(text, unit) for text, unit in zip(told.groups(), "sJ", strict=True))
+    assert latency_s == pytest.approx(decode["latency_s"] * 4 / 3, rel=THREE_DIGITS)
+    assert energy_j == pytest.approx(decode["energy_j"] * 4 / 3, rel=THREE_DIGITS)
+
+
+def test_a_single_new_token_takes_no_step_here():
+    rtl = {"engine": "numpy", "model": "tiny-b158", "prompt": PROMPT, "new_tokens": 1}
+    text = hardware_markdown(run_experiment({"name": "x", "platform": "ternary-edge", "rtl": rtl}), 200)
+    assert (
+        "\n1 new token took 0 decode steps, as prefill gives the first. `accounting: system` counts a decode step "
+        in text
+    )
+    assert "for each new token.\n" in text
+
+
+def test_bare_products_take_no_steps():
+    rtl = {"engine": "numpy", "matmuls": [{"m": 1, "k": 64, "n": 16}], "random_weights": 0.4}
+    text = hardware_markdown(run_experiment({"name": "x", "platform": "ternary-edge", "rtl": rtl}), 200)
+    assert "decode step" not in text
