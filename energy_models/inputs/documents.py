@@ -40,6 +40,10 @@ class Document:
         Paths of values that did not come from the file, each with the name of its origin.
     path
         The file; none for data that came from no file.
+    inherited
+        Paths of values that ``<<`` merged.
+    replaced
+        Values that ``<<`` would have merged, by the path of the key that is written in their place; scalars only.
     """
 
     file: str
@@ -47,6 +51,8 @@ class Document:
     lines: Mapping[KeyPath, int]
     origins: Mapping[KeyPath, str] = field(default_factory=dict)
     path: Path | None = None
+    inherited: frozenset[KeyPath] = frozenset()
+    replaced: Mapping[KeyPath, Any] = field(default_factory=dict)
 
     def line(self, path: KeyPath) -> int:
         """Return the line of the nearest enclosing value that was written in the file.
@@ -199,7 +205,8 @@ def parse_document(text: str, file: str) -> Document:
         if root is None:
             raise whole_file(file, "is empty", "a YAML mapping")
         builder = _Builder(file, loader)
-        return Document(file, builder.build(root, ()), builder.lines)
+        data = builder.build(root, ())
+        return Document(file, data, builder.lines, inherited=frozenset(builder.inherited), replaced=builder.replaced)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -224,6 +231,9 @@ class _Builder:
         self.lines: dict[KeyPath, int] = {}
         self.open: set[int] = set()
         self.merged: dict[int, _Entries] = {}
+        self.bases: dict[int, tuple[_Entries, _Entries]] = {}  # of a mapping with <<: what it merges, what it writes
+        self.inherited: set[KeyPath] = set()
+        self.replaced: dict[KeyPath, Any] = {}
         self.copied = 0
 
     def fail(self, node: yaml.Node, path: KeyPath, wrong: str, expected: str) -> InputError:
@@ -250,6 +260,12 @@ class _Builder:
         for key, (key_node, value_node) in self.entries(node, path).items():
             self.lines[(*path, key)] = key_node.start_mark.line + 1
             data[key] = self.build(value_node, (*path, key))
+        merged, explicit = self.bases.get(id(node), ({}, {}))
+        for key, (_, value_node) in merged.items():
+            if key not in explicit:
+                self.inherited.add((*path, key))
+            elif isinstance(value_node, yaml.ScalarNode):
+                self.replaced[(*path, key)] = self.scalar(value_node, path)
         return data
 
     def entries(self, node: yaml.MappingNode, path: KeyPath) -> _Entries:
@@ -268,6 +284,7 @@ class _Builder:
                 merged = self.merge(key_node, value_node, (*path, key))
         if any(key_node.tag == MERGE_TAG for key_node, _ in explicit.values()):
             del explicit["<<"]
+            self.bases[id(node)] = merged, explicit
         self.merged[id(node)] = {**merged, **explicit}
         return self.merged[id(node)]
 

@@ -6,12 +6,12 @@ the value, or a source for it, in the file says that it was thought of.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bitjoule.energy_models.inputs.documents import Document, read_document
+from bitjoule.energy_models.inputs.documents import Document, KeyPath, read_document
 from bitjoule.energy_models.inputs.errors import InputError, choices
 from bitjoule.energy_models.inputs.validation import unknown_name
 from bitjoule.energy_models.system.static_power import CONFIGURED
@@ -139,9 +139,91 @@ def thought_of(key: str, changes: Any) -> bool:
     changes
         What the file writes.
     """
-    sources = changes.get("sources")
-    sourced = any(f"{key}.".startswith(f"{place}.") for place in sources) if isinstance(sources, dict) else False
-    return sourced or key_exists(changes, key)
+    return has_source(key, _mapping(changes, "sources")) or key_exists(changes, key)
+
+
+def has_source(key: str, places: Iterable[str]) -> bool:
+    """Return whether a key, or the beginning of one, is among those that have a source.
+
+    Parameters
+    ----------
+    key
+        The dotted key.
+    places
+        Dotted keys that have a source.
+    """
+    return any(f"{key}.".startswith(f"{place}.") for place in places)
+
+
+class Change(NamedTuple):
+    """A value that differs from the one it was derived from: a size, or the kind of memory.
+
+    Parameters
+    ----------
+    section, part, key
+        Of `ELSEWHERE`, the array or buffer, and the whole dotted key.
+    old, new
+        The values.
+    """
+
+    section: str
+    part: str
+    key: str
+    old: Any
+    new: Any
+
+
+def size_keys(data: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield section, part and dotted key of each size, and of the kind of memory, that is written in a mapping.
+
+    Parameters
+    ----------
+    data
+        Of a platform, or some of its keys.
+    """
+    for section, keys in SIZES.items():
+        for part, written in _mapping(data, section).items():
+            for key in keys:
+                if isinstance(written, dict) and key in written:
+                    yield section, f"{section}.{part}", f"{section}.{part}.{key}"
+    if key_exists(data, "off_chip.memory"):
+        yield "off_chip.memory", "", "off_chip.memory"
+
+
+def depending(change: Change, merged: Any) -> Iterator[str]:
+    """Yield the keys of a platform that are written for what was changed.
+
+    Parameters
+    ----------
+    change
+        What was changed.
+    merged
+        The platform's data.
+    """
+    keys = [f"{change.part}.{below}" for below in BELOW.get(change.section, ())]
+    for pattern in ELSEWHERE[change.section]:
+        head, star, tail = pattern.partition(".*.")
+        keys += [f"{head}.{each}.{tail}" for each in _mapping(merged, head)] if star else [pattern]
+    if change.section == "arrays":
+        keys += [f"arrays.{other}" for other in _mapping(merged, "arrays") if f"arrays.{other}" != change.part]
+    yield from (key for key in keys if value_at(merged, key) not in (None, 0, CONFIGURED))
+
+
+def reason(change: Change, value: Any, origin: str) -> str:
+    """Return why an inherited value does not fit.
+
+    Parameters
+    ----------
+    change
+        What was changed.
+    value
+        The value, which is shown unless it is a mapping.
+    origin
+        What it is inherited from.
+    """
+    text = f"is inherited from {origin}, which has {change.key} {change.old}, not {change.new}; write it, or a source"
+    text += " for it, in the file"
+    return text if isinstance(value, dict) else f"{value} {text}"
 
 
 def unscaled_keys(base: Any, changes: Any, merged: Any, name: str) -> Iterator[tuple[str, str]]:
@@ -154,29 +236,40 @@ def unscaled_keys(base: Any, changes: Any, merged: Any, name: str) -> Iterator[t
     name
         Of the platform that it inherits from.
     """
-    resized = [
-        (section, part, key)
-        for section, keys in SIZES.items()
-        for part, written in _mapping(changes, section).items()
-        for key in keys
-        if isinstance(written, dict) and key in written
-    ]
-    changed = [(section, f"{section}.{part}", f"{section}.{part}.{key}") for section, part, key in resized]
-    for section, part, key in [*changed, ("off_chip.memory", "", "off_chip.memory")]:
-        old, new = value_at(base, key), value_at(merged, key)
-        if old is None or new is None or old == new:
+    for section, part, key in size_keys(changes):
+        change = Change(section, part, key, value_at(base, key), value_at(merged, key))
+        if change.old is not None and change.new is not None and change.old != change.new:
+            yield from ((found, reason(change, value_at(merged, found), name)) for found in depending(change, merged))
+
+
+def unscaled_merges(document: Document, at: KeyPath) -> Mapping[str, str]:
+    """Return why a key that a platform in a document inherits by ``<<`` does not fit it, by key.
+
+    Parameters
+    ----------
+    document, at
+        The document, and the place of the platform.
+    """
+    data = document.data
+    for key in at:
+        data = data[key]
+    found: dict[str, str] = {}
+
+    def merges(key: str) -> bool:
+        path = (*at, *key.split("."))
+        return any(path[:length] in document.inherited for length in range(len(at) + 1, len(path) + 1))
+
+    written = not {(*at, "sources")} & document.inherited
+    sources = [key for key in _mapping(data, "sources") if written and (*at, "sources", key) not in document.inherited]
+    for section, part, key in size_keys(data):
+        path = (*at, *key.split("."))
+        change = Change(section, part, key, document.replaced.get(path), value_at(data, key))
+        if change.old is None or change.old == change.new or document.is_override(path):
             continue
-        keys = [f"{part}.{below}" for below in BELOW.get(section, ())]
-        for pattern in ELSEWHERE[section]:
-            head, star, tail = pattern.partition(".*.")
-            keys += [f"{head}.{each}.{tail}" for each in _mapping(merged, head)] if star else [pattern]
-        if section == "arrays":
-            keys += [f"arrays.{other}" for other in _mapping(base, "arrays") if f"arrays.{other}" != part]
-        why = f"is inherited from {name}, which has {key} {old}, not {new}; write it, or a source for it, in the file"
-        for depending in keys:
-            value = value_at(merged, depending)
-            if value not in (None, 0, CONFIGURED):
-                yield depending, why if isinstance(value, dict) else f"{value} {why}"
+        for depends in depending(change, data):
+            if merges(depends) and not has_source(depends, sources):
+                found[depends] = reason(change, value_at(data, depends), "a mapping that << merges")
+    return found
 
 
 def _mapping(value: Any, key: str) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """Platforms: a machine's arrays, buffers, off-chip memory, clock and leakage."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -16,7 +17,7 @@ from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
-from bitjoule.energy_models.system.inheritance import key_exists, with_base
+from bitjoule.energy_models.system.inheritance import key_exists, unscaled_merges, with_base
 from bitjoule.energy_models.system.regulator import Regulator
 from bitjoule.energy_models.system.static_power import Leakage, StaticPower, leaks
 
@@ -268,6 +269,18 @@ class Platform(Strict):
         """What its file inherits although it does not fit what the file changes, one line each."""
         return self._unscaled
 
+    def inheriting(self, unscaled: Mapping[str, str]) -> Self:
+        """Return the platform with what it inherits although it does not fit.
+
+        Parameters
+        ----------
+        unscaled
+            Why, by key.
+        """
+        copy = self.model_copy()
+        copy._unscaled = tuple(f"{key}: {why}" for key, why in unscaled.items())
+        return copy
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         operands = [operand for buffer in self.buffers.values() for operand in buffer.holds]
@@ -363,7 +376,6 @@ def read_platform(path: Path) -> Platform:
     InputError
         With a problem for each thing wrong.
     """
-    document, unscaled = with_base(read_document(path), path, FOLDER)
-    platform = validate(Platform, document)
-    platform._unscaled = tuple(f"{key}: {why}" for key, why in unscaled.items())
-    return platform
+    read = read_document(path)
+    document, unscaled = with_base(read, path, FOLDER)
+    return validate(Platform, document).inheriting({**unscaled, **unscaled_merges(read, ())})

@@ -11,6 +11,7 @@ from bitjoule.energy_models.inputs.errors import Problem, choices, suggestion
 from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.accesses import UnpricedError
+from bitjoule.energy_models.system.inheritance import unscaled_merges
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import Platform, platforms, read_platform
 from bitjoule.energy_models.system.search import search
@@ -85,7 +86,7 @@ def read_machine(lookup: Lookup, entry: str | NamedPlatform, at: KeyPath) -> Mac
         A name, a path, or an inline platform, and its place.
     """
     if isinstance(entry, NamedPlatform):
-        return MachineRead(entry.name, entry, entry)
+        return MachineRead(entry.name, entry.inheriting(unscaled_merges(lookup.document, at)), entry)
     result = lookup.find(PLATFORMS, entry, at)
     if result is None:
         return None

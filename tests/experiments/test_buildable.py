@@ -55,7 +55,8 @@ def test_an_array_of_unequal_parts_is_refused():
 
 
 def test_a_run_warns_of_an_array_that_cannot_be_built(bitjoule, tmp_path):
-    (tmp_path / "wide.yaml").write_text("like: ternary-edge\narrays: {adders: {columns: 128}}\n")
+    sources = "sources: {arrays.adders: as before, arrays.float: as before}\n"
+    (tmp_path / "wide.yaml").write_text("like: ternary-edge\narrays: {adders: {columns: 128}}\n" + sources)
     text = "name: wide\naccounting: system\nmodels: [bitnet-b1.58-700m]\nschemes: [bitnet-b1.58]\n"
     (tmp_path / "x.yaml").write_text(text + "technologies: [7nm]\nplatforms: [wide.yaml, ternary-edge]\n")
     status, _, stderr = bitjoule("run", tmp_path / "x.yaml", "--out", tmp_path)

@@ -151,3 +151,69 @@ def test_a_run_warns_of_it_and_of_a_clock_in_another_unit(bitjoule, tmp_path):
     ]  # fmt: skip
     summary = (tmp_path / "out" / "x" / "summary.md").read_text()
     assert all(f"- {line.removeprefix('bitjoule: ')}\n" in summary for line in err.splitlines())
+
+
+INLINE = """\
+name: x
+accounting: system
+models: [bitnet-125m]
+schemes: [int8]
+technologies: [7nm]
+platforms:
+  - &base
+    name: base
+    description: a machine
+    arrays: &arrays
+      wide: &wide
+        lanes: 8
+        columns: 8
+        macs: [{weights: [int8], activations: [int8], actions: [mul int8, add int16]}]
+        weight_registers: {load_bits_per_cycle: 64}
+        accumulators: {per: column, depth: 8, bits: 32}
+      helper: {<<: *wide, macs: [{weights: [fp16], activations: [fp16], actions: [mul fp16, add fp16]}]}
+    vector: {lanes: 4}
+    buffers: {shared: {holds: [weights, activations], size_bytes: 65536, width_bits: 64, read_pj: 5, write_pj: 6}}
+    off_chip: {memory: lpddr4, bandwidth_gb_per_s: 12.8}
+    nodes: {7nm: {clock_mhz: 500, leakage_w: 0.02}}
+    sources: {arrays.wide: of base}
+  - {<<: *base, name: mine, arrays: {<<: *arrays, wide: CHANGED}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "keys"),
+    [
+        ("{<<: *wide, lanes: 32}", ["arrays.wide.weight_registers.load_bits_per_cycle", "nodes.7nm.leakage_w",
+                                    "arrays.helper"]),
+        ("{<<: *wide, lanes: 32, weight_registers: {load_bits_per_cycle: 256}}", ["nodes.7nm.leakage_w",
+                                                                                  "arrays.helper"]),
+        ("{<<: *wide, lanes: 8}", []),
+        ("*wide", []),
+    ],
+)  # fmt: skip
+def test_a_platform_that_merges_another_in_the_experiment_is_told_the_same(resolved, changed, keys):
+    machines = resolved(INLINE.replace("CHANGED", changed)).platforms
+    (base,), (mine,) = (by_scheme.values() for by_scheme in machines.values())
+    assert base[1].unscaled == ()
+    lines = dict(line.split(": ", 1) for line in mine[1].unscaled)
+    assert list(lines) == keys
+    why = "is inherited from a mapping that << merges, which has arrays.wide.lanes 8, not 32; " + WRITE
+    assert all(text.endswith(why) for text in lines.values())
+
+
+def test_a_source_that_is_written_and_not_merged_ends_the_warning_there_too(resolved):
+    text = INLINE.replace("CHANGED", "{<<: *wide, lanes: 32}").replace("name: mine,", "name: mine, sources: {nodes: "
+                          "as before, arrays.wide: mine},")  # fmt: skip
+    (mine,) = resolved(text).platforms["mine"].values()
+    assert [line.split(":")[0] for line in mine[1].unscaled] == ["arrays.helper"]
+
+
+def test_it_is_told_of_files_that_merge_too(tmp_path):
+    text = INLINE[INLINE.index("    description") : INLINE.index("  - {<<")]
+    lines = [line.removeprefix("    ") for line in text.splitlines()]
+    lines[lines.index("arrays: &arrays")] = "arrays:"
+    lines.insert(lines.index("vector: {lanes: 4}"), "  wider: {<<: *wide, columns: 16}")
+    (tmp_path / "mine.yaml").write_text("\n".join(lines).replace("sources: {arrays.wide: of base}", ""))
+    assert [line.split(":")[0] for line in read_platform(tmp_path / "mine.yaml").unscaled] == [
+        "arrays.wider.weight_registers.load_bits_per_cycle",
+    ]  # fmt: skip
