@@ -61,8 +61,8 @@ class Nest(NamedTuple):
         That cross the chip's edge, for scores and for values.
     cycles
         Of the nest, fill and drain included.
-    bounds
-        The same by what bounds them, see `bitjoule.energy_models.system.bounds`.
+    needed_cycles
+        Of them, what array, buffers and off-chip memory need; the slowest bounds the nest.
     rescaled_rows
         Queries times tiles of keys after the first.
     energy_pj
@@ -76,7 +76,7 @@ class Nest(NamedTuple):
     compute_cycles: tuple[Any, Any]
     off_chip_bits: tuple[Any, Any]
     cycles: Any
-    bounds: Any
+    needed_cycles: tuple[Any, Any, Any]
     rescaled_rows: Any
     energy_pj: Any
 
@@ -224,7 +224,8 @@ def nest_of(
                 "outputs_out": outputs * problem.outputs.off_chip,
             }
         )
-    cycles, bounds = _cycles(scores, values, [used.compute for used in on_array], sum(edges), bits)
+    needed, ends = _cycles(scores, values, [used.compute for used in on_array], sum(edges), bits)
+    cycles = np.maximum(np.maximum(*needed[:2]), needed[2]) + ends
     energy = sum(
         amount * by_name.get(name, 0.0)
         for quantities, by_name in zip(counted, pj, strict=True)
@@ -234,27 +235,23 @@ def nest_of(
     energy = energy + cycles * over_time.cycle_pj + rescaled_rows * (v * costs.rescaled_pj + costs.row_pj)
     compute = (on_array[0].compute, on_array[1].compute)
     energy = energy + (sum(compute) * over_time.computing_pj + sum(edges) * over_time.off_chip_bit_pj)
-    return Nest(m1, c1, counted[0], counted[1], compute, (edges[0], edges[1]), cycles, bounds, rescaled_rows, energy)
+    return Nest(m1, c1, counted[0], counted[1], compute, (edges[0], edges[1]), cycles, needed, rescaled_rows, energy)
 
 
 def _cycles(
     scores: MatmulProblem, values: MatmulProblem, compute: list[Any], off_chip: Any, bits: list[Any]
-) -> tuple[Any, Floats]:
-    """Return the cycles of a nest: the slowest of array, off-chip memory and buffers, and what fills and drains it.
-
-    Then the same by what bounds them.
-    """
+) -> tuple[tuple[Any, Any, Any], float]:
+    """Return the cycles that array, buffers and off-chip memory need, and those that fill and drain the nest."""
     array = scores.array
-    needed = [sum(compute), off_chip / scores.off_chip_bits]
-    needed += [moved.max(axis=0) / width_bits for moved, width_bits in zip(bits, scores.width_bits, strict=True)]
-    slowest = np.max(np.broadcast_arrays(*needed), axis=0)
+    buffer = np.zeros(())
+    for moved, width_bits in zip(bits, scores.width_bits, strict=True):
+        buffer = np.maximum(buffer, moved.max(axis=0) / width_bits)
     lanes = min(array.lanes, scores.k)
     first_bits = scores.weights.off_chip * scores.weights.bits * lanes * min(array.columns, scores.n)
     first_bits += scores.activations.off_chip * scores.activations.bits * lanes
     last_bits = values.outputs.off_chip * values.outputs.bits * min(array.columns, values.n)
     ends = array.load_cycles + 2 * array.pipeline_cycles + (first_bits + last_bits) / scores.off_chip_bits
-    buffer = np.max(np.broadcast_arrays(*needed[2:]), axis=0)
-    return slowest + ends, by_bound(slowest + ends, needed[0], buffer, needed[1])
+    return (sum(compute), buffer, off_chip / scores.off_chip_bits), ends
 
 
 def _on_array(problem: MatmulProblem, m: Any, k: Any, n: Any, pj: dict[str, float], objective: Objective) -> OnArray:
@@ -305,9 +302,10 @@ def flat(nest: Nest, names: tuple[str, ...]) -> Floats:
         Of the quantities, in order.
     """
     compute = [float(np.sum(cycles)) for cycles in nest.compute_cycles]
+    bounds = by_bound(*(float(np.sum(cycles)) for cycles in (nest.cycles, *nest.needed_cycles)))
     rows = []
     for quantities, own, edge in zip((nest.scores, nest.values), compute, nest.off_chip_bits, strict=True):
         rows += [float(np.sum(quantities[name])) for name in names]
         rows += [float(np.sum(nest.cycles)) * own / sum(compute), own, float(np.sum(edge))]
-        rows += (nest.bounds.reshape(-1) * own / sum(compute)).tolist()
+        rows += (bounds * own / sum(compute)).tolist()
     return np.array([*rows, float(np.sum(nest.rescaled_rows))])

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 
 from bitjoule.energy_models.system.bounds import BOUNDS, by_bound, matmul_bounds
-from bitjoule.energy_models.system.fused_attention import nest_of
+from bitjoule.energy_models.system.columns import QUANTITIES
+from bitjoule.energy_models.system.fused_attention import flat, nest_of
 from bitjoule.energy_models.system.mapping import Tiles, traffic
 from tests.energy_models.problems import SMALL, mapped
 from tests.energy_models.system.test_fused_attention import nests
@@ -52,9 +53,12 @@ def test_the_cycles_of_a_matmul_are_the_sum_over_its_bounds(case):
 def test_a_nest_is_bound_as_the_sum_of_its_products_is(case):
     scores, values, costs = case
     nest = nest_of(scores, values, np.array([scores.m]), np.array([scores.n]), costs)
-    (found,) = nest.bounds
+    compute, buffer, off_chip = (float(np.sum(needed)) for needed in nest.needed_cycles)
+    assert compute == pytest.approx(float(sum(np.sum(cycles) for cycles in nest.compute_cycles)))
+    assert off_chip == pytest.approx(float(sum(np.sum(b) for b in nest.off_chip_bits)) / scores.off_chip_bits)
+    row = flat(nest, QUANTITIES)[:-1].reshape(2, -1)  # scores, values: quantities, three times, bounds
+    found = row[:, -len(BOUNDS) :].sum(axis=0)
     assert found.sum() == pytest.approx(float(nest.cycles[0]))
-    bound = BOUNDS[int(found[:-1].argmax())]
-    if bound != "buffer":
-        needed = {"compute": sum(nest.compute_cycles), "off_chip": sum(nest.off_chip_bits) / scores.off_chip_bits}
-        assert found.max(initial=0, where=[True, True, True, False]) == pytest.approx(float(needed[bound][0]))
+    assert found.sum() == pytest.approx(row[:, len(QUANTITIES)].sum())
+    assert found[:-1].max() == pytest.approx(max(compute, buffer, off_chip))
+    assert np.count_nonzero(found[:-1]) <= 1

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bitjoule.energy_models.system.inheritance import has_source
 from bitjoule.energy_models.system.platforms import platforms, read_platform
 
 BASE = """\
@@ -217,3 +218,10 @@ def test_it_is_told_of_files_that_merge_too(tmp_path):
     assert [line.split(":")[0] for line in read_platform(tmp_path / "mine.yaml").unscaled] == [
         "arrays.wider.weight_registers.load_bits_per_cycle",
     ]  # fmt: skip
+
+
+def test_a_key_has_the_source_of_itself_or_of_a_whole_mapping_around_it():
+    assert has_source("arrays.wide.lanes", ["arrays.wide.lanes"])
+    assert has_source("arrays.wide.lanes", ["vector", "arrays"])
+    assert not has_source("arrays.wider.lanes", ["arrays.wide"])
+    assert not has_source("arrays.wide", ["arrays.wide.lanes"])

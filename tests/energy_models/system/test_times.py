@@ -1,5 +1,7 @@
 """Where the time of requests goes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,8 +10,8 @@ from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.system.bounds import BOUNDS
 from bitjoule.energy_models.system.platforms import OffChip, Vector, platforms
-from bitjoule.energy_models.system.times import array_names, components
-from tests.energy_models.requests import evaluate, system
+from bitjoule.energy_models.system.times import array_names, components, rest_of
+from tests.energy_models.requests import COLUMNS, evaluate, picked, system
 
 ROWS = 64
 
@@ -98,3 +100,50 @@ def test_a_slow_memory_bounds_the_rest_by_its_bytes():
     cached = 2 * shape.layers * ROWS * shape.kv_heads * shape.head_dim * 2
     assert seconds["kv_cache_write"][off_chip] == pytest.approx(cached / 1e3, rel=1e-9)
     assert seconds["norm"].sum() == 0
+
+
+@pytest.mark.parametrize("scheme", ["fp16", "bitnet-b1.58"])
+def test_a_narrow_buffer_bounds_the_rest_by_the_bits_that_are_read_or_written(scheme):
+    """One bit a cycle of 2 ns: of all parts the reads, of which there are more than writes."""
+    edge = platforms()["ternary-edge"]
+    buffers = {name: b.model_copy(update={"width_bits": 1}) for name, b in edge.buffers.items()}
+    narrow = system("bitnet-125m", scheme, machine=edge.model_copy(update={"buffers": buffers}))
+    found = evaluate(narrow, 1, ROWS, 0)
+    prefill = [column for column in COLUMNS if column.phase == "prefill"]
+    bits = {"buffer_read": {}, "buffer_write": {}}
+    for column, count in zip(prefill, found.counts[0], strict=False):
+        if column.component in narrow.layout.elementwise and column.action in bits:
+            of = bits[column.action]
+            of[column.component] = of.get(column.component, 0.0) + count
+    assert sum(bits["buffer_read"].values()) > sum(bits["buffer_write"].values())
+    seconds, buffer = seconds_of(found, narrow), BOUNDS.index("buffer")
+    for component, count in bits["buffer_read"].items():
+        assert seconds[component].sum() == pytest.approx(count * 2e-9, rel=1e-6)
+        assert seconds[component][buffer] == seconds[component].sum()
+    cached = picked(found.counts, phase="prefill", component="kv_cache_write", action="buffer_read")[0]
+    assert seconds["kv_cache_write"][buffer] == pytest.approx(cached * 2e-9, rel=1e-6)
+
+
+@pytest.mark.parametrize(("queries", "cycles", "of_norm", "of_quantisation"), [(0, 25, 20, 5), (30, 41, 8, 33)])
+def test_where_more_is_written_than_read_writes_and_queries_take_the_time(queries, cycles, of_norm, of_quantisation):
+    """Two bits a cycle: 40 + 10 are read; 16 + 36 are written and 30 of queries, or 16 + 6 and none."""
+    layout = system("bitnet-125m", "bitnet").layout
+    at = {name: layout.elementwise.index(name) for name in ("norm", "activation_quantisation")}
+    parts = np.zeros((1, 1, len(layout.elementwise), 4))
+    parts[0, 0, at["norm"]] = (0, 0, 40, 16)
+    parts[0, 0, at["activation_quantisation"]] = (0, 0, 10, 36 if queries else 6)
+    machine = SimpleNamespace(
+        platform=SimpleNamespace(vector=SimpleNamespace(lanes=1)), width_bits=2, off_chip_bits=1.0
+    )
+    index, none = np.zeros(1, dtype=np.intp), np.zeros((1, 1))
+    written = np.full((1, 1), float(queries))
+    rest = rest_of(
+        layout, SimpleNamespace(parts=np.zeros_like(parts)), parts, written, np.zeros((1, 1, 8)), none, [machine], index
+    )
+    found = dict(zip(components(layout)[len(layout.matmuls) :], rest.by_component[0, 0], strict=True))
+    buffer = BOUNDS.index("buffer")
+    assert rest.cycles[0, 0] == cycles
+    assert {name: values[buffer] for name, values in found.items() if values.any()} == pytest.approx(
+        {"norm": of_norm, "activation_quantisation": of_quantisation}
+    )
+    assert rest.by_component.sum() == pytest.approx(cycles)
