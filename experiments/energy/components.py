@@ -43,7 +43,7 @@ def component_table(grid: Grid, cases: NDArray[np.integer[Any]]) -> pd.DataFrame
     case, phase, component = np.nonzero((seconds.sum(axis=3) > 0) | (energies_j[-1] != 0))
     columns = case_columns(grid, cases[case], phase.astype(np.int8))
     columns["component"] = categorical(component, names)
-    columns["array"] = _arrays(grid, cases, at)[case, component]
+    columns["array"] = pd.Categorical(_arrays(grid, cases, at)[case, component])
     columns["macs"] = macs[case, phase, component]
     columns["time_s"] = seconds.sum(axis=3)[case, phase, component]
     columns |= dict(zip(BOUND_COLUMNS, seconds[case, phase, component].T, strict=True))

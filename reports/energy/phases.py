@@ -122,7 +122,7 @@ def _percent(share: float) -> str:
 def _arrays(components: pd.DataFrame) -> str:
     """Return the share of MACs of each array, and what those beside the busiest run."""
     own = components[components["macs"] > 0]
-    macs = own.groupby("array", sort=False)["macs"].sum().sort_values(ascending=False, kind="stable")
+    macs = own.groupby("array", sort=False, observed=True)["macs"].sum().sort_values(ascending=False, kind="stable")
     texts: list[str] = []
     for name, count in macs.items():
         runs = own.loc[own["array"] == name, "component"].astype(str)
