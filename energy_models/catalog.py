@@ -170,7 +170,8 @@ def _silicon_rows(platform: Platform, node: str) -> list[tuple[object, ...]]:
 
 def _model_entry(name: str) -> Entry:
     shape = presets()[name]
-    return Entry({"parameters": shape.parameters, **shape.with_defaults()}, None, references([shape.source]))
+    fields = {name: value for name, value in shape.with_defaults().items() if value is not None}
+    return Entry({"parameters": shape.parameters, **fields}, None, references([shape.source]))
 
 
 def _scheme_entry(name: str) -> Entry:

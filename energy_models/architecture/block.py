@@ -35,6 +35,8 @@ class At(NamedTuple):
         Rows of one step that the LM head takes, of all sequences.
     quantises, quantises_queries
         1 where the linears' inputs, and where queries and probabilities, are scaled to integers, (cases, 1).
+    windows
+        1 where attention keeps to its windows; the papers take every pair, (cases, 1).
     """
 
     batch: Floats
@@ -46,6 +48,7 @@ class At(NamedTuple):
     outputs: Floats
     quantises: Floats
     quantises_queries: Floats
+    windows: Floats
 
 
 Form = Callable[[At], Floats | float]
@@ -137,8 +140,8 @@ class Part:
         The rest of its work.
     stored
         Values besides the matmuls' own, by what stores them: ``other`` for norms and positions, ``embedding``.
-    cached
-        Keys and values that each token adds to the KV cache.
+    cached, window
+        Keys and values that each token adds to the KV cache; tokens that stay there, 0 for all.
     embedded
         Values of table rows read from off-chip memory for each token.
     activations_read, residual_written, inputs_written
@@ -152,6 +155,7 @@ class Part:
     elementwise: tuple[Elementwise, ...] = ()
     stored: tuple[tuple[str, int], ...] = ()
     cached: int = 0
+    window: int = 0
     embedded: int = 0
     activations_read: Form = nothing
     residual_written: Form = nothing

@@ -1,57 +1,41 @@
 """The shape of a model from its Hugging Face ``config.json``.
 
-A config file omits what equals the default of its model type: data/huggingface.yaml holds each type's defaults.
+A config file omits what equals the default of its model type: data/huggingface.yaml holds each type's defaults, and
+says what each key means. A key that could change the shape, and that the type is not known to apply, is refused.
 """
 
-import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from pydantic import Field
-
+from bitjoule.energy_models.architecture.layer_patterns import PatternError, layer_groups
+from bitjoule.energy_models.architecture.model_types import ModelType, Switch, model_types
 from bitjoule.energy_models.architecture.shape import ModelShape, shape_from
-from bitjoule.energy_models.inputs.documents import Document, KeyPath, read_document, read_text
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, whole_file
-from bitjoule.energy_models.inputs.sources import DATA
-from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate
+from bitjoule.energy_models.inputs.documents import Document
+from bitjoule.energy_models.inputs.errors import InputError, brief, choices
+from bitjoule.energy_models.inputs.json_documents import read_json
+from bitjoule.energy_models.inputs.validation import unknown_name
 
 ACTIVATIONS = {
     "relu": "relu", "relu2": "relu2", "silu": "silu", "swish": "silu",
     "gelu": "gelu", "gelu_new": "gelu", "gelu_fast": "gelu", "gelu_pytorch_tanh": "gelu",
 }  # fmt: skip
-
-
-class _ModelType(Strict):
-    """How one ``model_type`` writes its shape."""
-
-    keys: dict[str, str]  # ModelShape's key -> the config's
-    defaults: dict[str, Any]  # of the config's keys, where the file omits them
-    shape: dict[str, Any]  # ModelShape's keys, the same for every model of this type
-    switches: dict[str, str] = Field(
-        default_factory=dict
-    )  # ModelShape's key -> the config's that must be true for it to apply
-    extra_positions: int = 0  # rows of a learned position table beyond the config's positions
-
-
-class _ModelTypes(Strict):
-    """The file data/huggingface.yaml."""
-
-    source: str
-    where: str
-    types: dict[str, _ModelType]
-
-
-@cache
-def _model_types() -> dict[str, _ModelType]:
-    return validate(_ModelTypes, read_document(DATA / "huggingface.yaml")).types
+DERIVED = ("kv_heads", "head_dim")  # null means that they follow from others, as it does nowhere else
+MOST_LAYERS = 10**5  # whose differences are looked at one by one
+# What a class of Hugging Face adds to a model, by the end of its name: an LM head, or none.
+HEADS = {
+    "ForCausalLM": True, "LMHeadModel": True, "ForConditionalGeneration": True, "Model": False,
+    "ForSequenceClassification": False, "ForTokenClassification": False, "ForQuestionAnswering": False,
+}  # fmt: skip
+OWN = frozenset({"model_type", "architectures", "word_embed_proj_dim", "is_encoder_decoder"})
 
 
 def supported_types() -> list[str]:
     """Return the values of ``model_type`` that can be read."""
-    return sorted(_model_types())
+    return sorted({*model_types().types, *model_types().wrapped})
 
 
 def read_config(path: Path, file: str | None = None) -> ModelShape:
@@ -67,91 +51,201 @@ def read_config(path: Path, file: str | None = None) -> ModelShape:
     Raises
     ------
     InputError
-        The file cannot be read, is not a JSON object, has an unknown ``model_type`` or an impossible shape.
+        The file cannot be read, is not a JSON object, has an unknown ``model_type``, an impossible shape, or a key that
+        its type is not known to apply.
     """
     if path.is_dir():
         path, file = path / "config.json", f"{file or path}/config.json"
     document = read_json(path, file or str(path))
-    config = document.data
+    config, left_out = document.data, ""
     name = config.get("model_type")
-    if not isinstance(name, str) or name not in _model_types():
-        wrong, expected = unknown_name("model_type", name, supported_types())
-        raise InputError([document.problem(("model_type",), wrong, expected)])
-    model_type = _model_types()[name]
-    # a null key takes its type's default, as a missing one does, except where null has a meaning of its own
-    derived = {model_type.keys.get(field) for field in ("kv_heads", "head_dim", "window")}
-    defaults = {key: value for key, value in model_type.defaults.items() if key not in derived or key not in config}
-    config_values = defaults | {key: value for key, value in config.items() if value is not None}
-    shape: dict[str, Any] = dict(model_type.shape)
-    lines = dict(document.lines)
-    for field, config_key in model_type.keys.items():
-        lines[(field,)] = document.line((config_key,))
-        switch = model_type.switches.get(field)
-        if config_key in config_values and (switch is None or config_values.get(switch)):
-            shape[field] = config_values[config_key]
-    shape["activation"] = _activation(document, shape.get("activation"), model_type.keys["activation"])
-    if type(shape.get("learned_positions")) is int:
-        shape["learned_positions"] += model_type.extra_positions
-    narrow = config_values.get("word_embed_proj_dim")
-    if narrow is not None and narrow != config_values.get("hidden_size"):
-        wrong = f"{brief(narrow)} differs from hidden_size"
-        raise InputError([document.problem(("word_embed_proj_dim",), wrong, "an embedding as wide as the model")])
-    shape["note"] = f"read from a Hugging Face config.json of type {name}"
+    wrapped = model_types().wrapped.get(name) if isinstance(name, str) else None
+    if wrapped:
+        inner = config.get(wrapped.text)
+        if not isinstance(inner, dict):
+            raise InputError([document.problem((wrapped.text,), f"got {brief(inner)}", "the text model's keys")])
+        outer = {key: config[key] for key in ("tie_word_embeddings", "architectures") if key in config}
+        config = {"model_type": wrapped.type, **outer, **inner}
+        left_out = f"; {wrapped.leaves_out} is not counted" if wrapped.leaves_out in document.data else ""
+        document = Document(document.file, config, {(key,): document.line((wrapped.text,)) for key in config})
+        name = config["model_type"]
+    if not isinstance(name, str) or name not in model_types().types:
+        raise InputError([document.problem(("model_type",), *_unknown_type(name))])
+    model_type = model_types().types[name]
+    unknown = _check_keys(document, config, name)
+    shape, lines = _shape(document, config, model_type)
+    shape["note"] = f"read from a Hugging Face config.json of type {name}{left_out}"
+    if unknown:
+        shape["note"] += f"; not known to change the shape: {', '.join(unknown)}"
     try:
         return shape_from(Document(document.file, shape, lines), shape, ())
     except InputError as error:
         raise InputError(
-            replace(problem, key=model_type.keys.get(problem.key, problem.key)) for problem in error.problems
+            replace(problem, key=_written_as(model_type, problem.key)) for problem in error.problems
         ) from None
 
 
-def _activation(document: Document, name: object, key: str) -> str:
+def _unknown_type(name: object) -> tuple[str, str]:
+    """Return what is wrong and what was expected, without a hint at another version of the same family."""
+    wrong, _ = unknown_name("model_type", name, supported_types())
+    hint = re.search(r" \(did you mean '(.*)'\?\)", wrong)
+    if hint and re.findall(r"\d+", hint[1]) != re.findall(r"\d+", str(name)):
+        wrong = wrong.replace(hint[0], "")
+    return wrong, choices(supported_types(), limit=len(supported_types()))
+
+
+def _written_as(model_type: ModelType, key: str) -> str:
+    return next(iter(model_type.names(key)), key)
+
+
+@cache
+def _words() -> frozenset[str]:
+    """Return every key that decides the shape of some type."""
+    return frozenset(key for model_type in model_types().types.values() for key in model_type.applied)
+
+
+@cache
+def _without_effect() -> frozenset[str]:
+    return frozenset(key for keys in model_types().without_effect.values() for key in keys)
+
+
+def _check_keys(document: Document, config: Mapping[str, Any], name: str) -> list[str]:
+    """Refuse keys that decide the shape of other types; return those that no type knows."""
+    model_type = model_types().types[name]
+    known = model_type.applied | {*model_type.without_effect} | _without_effect() | OWN
+    known |= {switch.key.partition(".")[0] for switch in model_types().switches}
+    problems, unknown = [], []
+    for key, allowed in {"is_encoder_decoder": [False], **model_type.only}.items():
+        if key in config and not any(type(config[key]) is type(value) and config[key] == value for value in allowed):
+            problems.append(
+                document.problem((key,), f"{brief(config[key])} is not supported", choices(map(str, allowed)))
+            )
+    for key, value in config.items():
+        if key in known:
+            continue
+        if key in _words() and value not in (None, False, 0, [], {}):
+            wrong = f"is not known to be a key of model_type {name!r}"
+            problems.append(document.problem((key,), wrong, f"keys of {name}: a model with this one is another type"))
+        elif key not in _words():
+            unknown.append(key)
+    if problems:
+        raise InputError(problems)
+    return unknown
+
+
+class _Config(NamedTuple):
+    """A config with its type's defaults."""
+
+    written: Mapping[str, Any]
+    model_type: ModelType
+
+    def get(self, key: str, derived: bool = False) -> Any:
+        """Return the value of a key; ``a.b`` is b inside a."""
+        value: Any = self.written
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if value is None and key in self.written:
+            if key in self.model_type.nulls:
+                return self.model_type.nulls[key]
+            if derived:
+                return None
+        return self.model_type.defaults.get(key) if value is None else value
+
+    def first(self, names: tuple[str, ...], derived: bool) -> tuple[str, Any]:
+        """Return the first of some keys that is written, else the default of one."""
+        written = [name for name in names if name.partition(".")[0] in self.written]
+        found = [(name, self.get(name, derived)) for name in (*written, *names)]
+        return next((pair for pair in found if pair[1] is not None), (names[0], None))
+
+
+def _shape(document: Document, config: Mapping[str, Any], model_type: ModelType) -> tuple[dict[str, Any], Any]:
+    """Return the keys of `ModelShape`, and the line of each."""
+    values = _Config(config, model_type)
+    shape: dict[str, Any] = dict(model_type.shape)
+    lines = dict(document.lines)
+    for field in model_type.keys:
+        names = model_type.names(field)
+        key, value = values.first(names, field in DERIVED)
+        written = next((name for name in names if name in config), key)
+        lines[tuple(field.split("."))] = document.line((written,))
+        if value is not None:
+            _put(shape, field, value)
+    for switch in (*model_types().switches, *model_type.switches):
+        if _holds(values, switch):
+            for field, value in switch.then.items():
+                shape[field] = values.get(value) if isinstance(value, str) and value in model_type.applied else value
+    for field, factors in model_type.products.items():
+        if field not in shape and (product := _product(values, shape, factors)) is not None:
+            shape[field] = product
+    shape = {field: value for field, value in shape.items() if value is not None}
+    if "activation" not in model_type.shape:
+        shape["activation"] = _activation(document, shape.get("activation"), model_type)
+    if type(shape.get("learned_positions")) is int:
+        shape["learned_positions"] += model_type.extra_positions
+    _add_head(document, config, shape)
+    narrow = config.get("word_embed_proj_dim")
+    if narrow is not None and narrow != shape.get("hidden"):
+        wrong = f"{brief(narrow)} differs from hidden_size"
+        raise InputError([document.problem(("word_embed_proj_dim",), wrong, "an embedding as wide as the model")])
+    layers = shape.get("layers")
+    if type(layers) is int and 0 < layers <= MOST_LAYERS:
+        try:
+            groups = layer_groups(model_type, {**model_type.defaults, **config}, layers, shape.get("experts", 1) != 1)
+        except PatternError as error:
+            raise InputError([document.problem((error.key,), error.wrong, error.expected)]) from None
+        if len(groups) > 1:
+            shape["groups"] = groups
+        else:
+            shape |= {key: value for key, value in groups[0].items() if key != "repeats"}
+    return shape, lines
+
+
+def _put(shape: dict[str, Any], field: str, value: Any) -> None:
+    *outer, last = field.split(".")
+    for name in outer:
+        shape = shape.setdefault(name, {})
+    shape[last] = value
+
+
+def _holds(values: _Config, switch: Switch) -> bool:
+    value = values.get(switch.key)
+    return type(value) is type(switch.equals) and value == switch.equals
+
+
+def _product(values: _Config, shape: Mapping[str, Any], factors: list[str | int]) -> float | int | None:
+    """Return the product of factors, over those behind ``over``; none if one is not a number."""
+    over = factors.index("over") if "over" in factors else len(factors)
+    results = []
+    for part in (factors[:over], factors[over + 1 :]):
+        product = 1
+        for factor in part:
+            value = factor if isinstance(factor, int) else shape.get(factor, values.get(factor))
+            if type(value) is not int:
+                return None
+            product *= value
+        results.append(product)
+    return results[0] if over == len(factors) else results[0] / results[1]
+
+
+def _activation(document: Document, name: object, model_type: ModelType) -> str:
     if not isinstance(name, str) or name not in ACTIVATIONS:
-        problem = document.problem((key,), f"unknown activation {brief(name)}", choices(ACTIVATIONS))
-        raise InputError([problem])
+        key = _written_as(model_type, "activation")
+        raise InputError([document.problem((key,), f"unknown activation {brief(name)}", choices(ACTIVATIONS))])
     return ACTIVATIONS[name]
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        names = [key for key, _ in pairs]
-        raise ValueError(f"duplicate key {next(name for name in names if names.count(name) > 1)!r}")
-    return data
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"contains {name}, which is not a JSON number")
-
-
-def read_json(path: Path, file: str) -> Document:
-    """Read a JSON object.
-
-    Parameters
-    ----------
-    path
-        The file.
-    file
-        Its name in messages.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or is not a JSON object.
-    """
-    text = read_text(path, file)
-    try:
-        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise InputError([Problem(file, error.lineno, "file", f"JSON: {error.msg}", "valid JSON")]) from None
-    except RecursionError:
-        raise whole_file(file, "is nested too deeply", "a config.json") from None
-    except ValueError as error:  # from the two hooks, or a number of over 4300 digits
-        raise whole_file(file, brief(str(error), 200)[1:-1], "a config.json") from None
-    if not isinstance(data, dict):
-        raise whole_file(file, f"got {brief(data)}", "a JSON object")
-    lines: dict[KeyPath, int] = {(): 1}
-    for key in data:
-        match = re.search(re.escape(json.dumps(key)) + r"\s*:", text)
-        lines[(key,)] = text.count("\n", 0, match.start()) + 1 if match else 1
-    return Document(file, data, lines)
+def _add_head(document: Document, config: Mapping[str, Any], shape: dict[str, Any]) -> None:
+    """Leave the LM head out where the model's class has none."""
+    names = config.get("architectures")
+    if not names:
+        return
+    name = names[0] if isinstance(names, list) else names
+    ends = [end for end in HEADS if isinstance(name, str) and name.endswith(end)]
+    if not ends:
+        problem = document.problem(
+            ("architectures",), f"unknown class {brief(name)}", f"a name that ends in {choices(HEADS)}"
+        )
+        raise InputError([problem])
+    if not HEADS[max(ends, key=len)]:
+        shape["lm_head"] = False
+        shape.pop("head_bias", None)

@@ -4,17 +4,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, PositiveInt, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from bitjoule.energy_models.architecture import transformer
 from bitjoule.energy_models.architecture.block import Block, Linear, stored_values
+from bitjoule.energy_models.architecture.layers import MAX_DIMENSION, Dimension, LayerGroup, LayerShape
 from bitjoule.energy_models.inputs.documents import Document, read_document
 from bitjoule.energy_models.inputs.plugins import with_contributed
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
 
-Dimension = PositiveInt
-MAX_DIMENSION = 10**7
 MAX_PARAMETERS = 10**18  # below 2**63, and every count of operations a finite float64
 
 
@@ -23,34 +22,24 @@ def _defaults_are_optional(schema: dict[str, Any]) -> None:
     schema["required"] = [key for key in schema["required"] if key not in ("kv_heads", "head_dim")]
 
 
-class ModelShape(Strict):
-    """A decoder-only transformer's dimensions.
+class ModelShape(LayerShape):
+    """A transformer's dimensions: those of the model, and those of its layers, which `LayerShape` describes.
 
     Parameters
     ----------
     layers, hidden
-        Number of blocks; width d of the residual stream.
-    heads, kv_heads, head_dim
-        Query heads; key and value heads (default: `heads`); width of one head (default: hidden / heads).
-    ffn, ffn_gated
-        Inner width; whether there are three matrices (gate, up, down) instead of two.
-    activation
-        The function inside the FFN.
-    vocabulary, tied_embedding
-        Rows of the embedding; whether the LM head is the same matrix.
-    qkv_bias, output_bias, ffn_bias
-        Which linears have biases.
-    norm, sub_norm, post_norm, qk_norm
-        Kind of norm; further norms before the output and down projections (SubLN), after attention and FFN, and on
-        queries and keys.
+        Number of layers; width d of the residual stream.
+    groups
+        Layers that differ: how many repeat, and which of their keys are not the model's. Together they are all layers.
+    vocabulary, tied_embedding, lm_head, head_bias
+        Rows of the embedding; whether the LM head is the same matrix; whether there is one, and with a bias.
+    norm, norm_bias, norm_gain, final_norm, embedding_norm
+        Kind of norm; whether it adds a bias (default: of ``layernorm``), and multiplies by a gain; whether there is one
+        before the LM head, and after the embedding.
     learned_positions
         Rows of a learned position table, 0 for rotary positions.
     causal
         Whether a token attends to those before it and itself only, so that machines may skip the other pairs.
-    window
-        Tokens that some layers attend to at most, 0 for all. Windows are not modelled: a run of a longer request warns.
-    experts, active_experts
-        FFNs in a block, and how many of them a token uses.
     family
         Models of one style and training; plots connect their points.
     source, where, note
@@ -61,26 +50,18 @@ class ModelShape(Strict):
 
     layers: Dimension = Field(le=MAX_DIMENSION)
     hidden: Dimension = Field(le=MAX_DIMENSION)
-    heads: Dimension = Field(le=MAX_DIMENSION)
-    kv_heads: Dimension = Field(le=MAX_DIMENSION)
-    head_dim: Dimension = Field(le=MAX_DIMENSION)
-    ffn: Dimension = Field(le=MAX_DIMENSION)
-    ffn_gated: bool
-    activation: Literal["relu", "relu2", "gelu", "silu"]
+    groups: list[LayerGroup] = Field(default_factory=list, max_length=1000)
     vocabulary: Dimension = Field(le=MAX_DIMENSION)
     tied_embedding: bool = False
-    qkv_bias: bool = False
-    output_bias: bool = False
-    ffn_bias: bool = False
+    lm_head: bool = True
+    head_bias: bool = False
     norm: Literal["rmsnorm", "layernorm"] = "rmsnorm"
-    sub_norm: bool = False
-    post_norm: bool = False
-    qk_norm: bool = False
+    norm_bias: bool | None = None
+    norm_gain: bool = True
+    final_norm: bool = True
+    embedding_norm: bool = False
     learned_positions: int = Field(default=0, ge=0, le=MAX_DIMENSION)
     causal: bool = True
-    window: int = Field(default=0, ge=0, le=MAX_DIMENSION)
-    experts: Dimension = Field(default=1, le=MAX_DIMENSION)
-    active_experts: Dimension = Field(default=1, le=MAX_DIMENSION)
     family: str = ""
     source: str = ""
     where: str = ""
@@ -107,35 +88,45 @@ class ModelShape(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.heads % self.kv_heads:
-            raise wrong_value(
-                f"heads ({self.heads}) is not a multiple of kv_heads ({self.kv_heads})",
-                "a divisor of heads",
-                "kv_heads",
-            )
-        if self.active_experts > self.experts:
-            raise wrong_value(
-                f"{self.active_experts} of {self.experts} experts are active", "at most all", "active_experts"
-            )
+        grouped = sum(group.repeats for group in self.groups)
+        if self.groups and grouped != self.layers:
+            raise wrong_value(f"groups of {grouped} layers in a model of {self.layers}", "all layers", "groups")
+        if self.tied_embedding and self.head_bias:
+            raise wrong_value("a bias of a tied LM head", "an LM head of its own", "head_bias")
         if self.parameters > MAX_PARAMETERS:
             raise wrong_value(f"a model of {self.parameters} parameters", f"at most {MAX_PARAMETERS}")
         return self
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """What the model consists of, in the order it runs."""
-        embedding = transformer.embedding(self.hidden, self.vocabulary, self.learned_positions)
-        attention = transformer.attention(
-            self.hidden, self.heads, self.kv_heads, self.head_dim, norm=self.norm, qkv_bias=self.qkv_bias,
-            output_bias=self.output_bias, sub_norm=self.sub_norm, post_norm=self.post_norm, qk_norm=self.qk_norm,
-            rotary=not self.learned_positions, causal=self.causal,
+        """What the model consists of, in the order it runs; layers that are alike are one block."""
+        norm = transformer.Norm(self.norm, gain=self.norm_gain, bias=self.norm_bias)
+        first = transformer.embedding(
+            self.hidden, self.vocabulary, self.learned_positions, norm if self.embedding_norm else None
+        )
+        layers = [
+            Block(layer.parts(self.hidden, norm, rotary=not self.learned_positions, causal=self.causal), repeats)
+            for layer, repeats in self._layers()
+        ]
+        last = transformer.head(
+            self.hidden, self.vocabulary, norm=norm if self.final_norm else None, tied=self.tied_embedding,
+            matrix=self.lm_head, bias=self.head_bias,
         )  # fmt: skip
-        ffn = transformer.feed_forward(
-            self.hidden, self.ffn, self.activation, gated=self.ffn_gated, norm=self.norm, bias=self.ffn_bias,
-            sub_norm=self.sub_norm, post_norm=self.post_norm, experts=self.experts, active=self.active_experts,
-        )  # fmt: skip
-        head = transformer.head(self.hidden, self.vocabulary, norm=self.norm, tied=self.tied_embedding)
-        return Block((embedding,)), Block((attention, ffn), self.layers), Block((head,))
+        return Block((first,)), *layers, Block((last,))
+
+    def _layers(self) -> list[tuple[LayerShape, int]]:
+        """Return the layers and how many there are of each."""
+        mine = {name: getattr(self, name) for name in LayerShape.model_fields}
+        if not self.groups:
+            return [(self, self.layers)]
+        shapes = []
+        for i, group in enumerate(self.groups):
+            try:
+                shapes.append((LayerShape.model_validate({**mine, **group.changes()}), group.repeats))
+            except ValidationError as error:
+                context = error.errors()[0]["ctx"]  # each key by itself was checked when the group was read
+                raise wrong_value(context["wrong"], context["expected"], "groups", i, *context["at"]) from None
+        return shapes
 
     @property
     def linears(self) -> tuple[Linear, ...]:

@@ -1,12 +1,45 @@
 """The parts of a decoder-only transformer: embedding, attention, feed-forward network, LM head."""
 
+from typing import Literal, NamedTuple
+
 import numpy as np
 
 from bitjoule.energy_models.architecture.block import At, Elementwise, Floats, Linear, MatmulSizes, Part, Product
+from bitjoule.energy_models.architecture.windows import attended
 from bitjoule.energy_models.system.steps import MatmulKind
 
 
-def embedding(hidden: int, vocabulary: int, learned_positions: int = 0) -> Part:
+class Norm(NamedTuple):
+    """A kind of norm, and what it learns.
+
+    Parameters
+    ----------
+    kind
+        ``rmsnorm`` or ``layernorm``.
+    gain, bias
+        Whether it learns a factor, and a summand (default: as ``layernorm`` does), for each value.
+    """
+
+    kind: str = "rmsnorm"
+    gain: bool = True
+    bias: bool | None = None
+
+    def values(self, width: int) -> int:
+        """Return its trainable values.
+
+        Parameters
+        ----------
+        width
+            Values that it norms.
+        """
+        bias = self.kind == "layernorm" if self.bias is None else self.bias
+        return width * (self.gain + bias)
+
+
+RMSNORM = Norm()
+
+
+def embedding(hidden: int, vocabulary: int, learned_positions: int = 0, norm: Norm | None = None) -> Part:
     """Return the embedding: a row of its table for each token.
 
     Parameters
@@ -15,18 +48,25 @@ def embedding(hidden: int, vocabulary: int, learned_positions: int = 0) -> Part:
         Its size.
     learned_positions
         Rows of a learned position table; 0 for none.
+    norm
+        Of its rows, if they are normed.
     """
+    work = [Elementwise("embedding", "embedding", lambda at: at.tokens * hidden)]
+    if norm is not None:
+        work.append(Elementwise("norm", norm.kind, lambda at: at.tokens * hidden))
+    norm_values = norm.values(hidden) if norm is not None else 0
     return Part(
-        elementwise=(Elementwise("embedding", "embedding", lambda at: at.tokens * hidden),),
-        stored=(("embedding", vocabulary * hidden), ("other", learned_positions * hidden)),
+        elementwise=tuple(work),
+        stored=(("embedding", vocabulary * hidden), ("other", learned_positions * hidden + norm_values)),
         embedded=hidden,
     )
 
 
 def attention(
-    hidden: int, heads: int, kv_heads: int, head_dim: int, *, norm: str = "rmsnorm", qkv_bias: bool = False,
-    output_bias: bool = False, sub_norm: bool = False, post_norm: bool = False, qk_norm: bool = False,
-    rotary: bool = True, causal: bool = True,
+    hidden: int, heads: int, kv_heads: int, head_dim: int, *, norm: Norm = RMSNORM, qkv_bias: bool = False,
+    output_bias: bool = False, pre_norm: bool = True, sub_norm: bool = False, post_norm: bool = False,
+    qk_norm: bool | Literal["width"] = False, linear_norm: bool = False, rotary_share: float = 1.0,
+    causal: bool = True, window: int = 0, sinks: bool = False, output_gate: bool = False,
 ) -> Part:  # fmt: skip
     """Return a norm and the attention after it.
 
@@ -35,41 +75,53 @@ def attention(
     hidden, heads, kv_heads, head_dim
         Widths of the residual stream and of a head; query heads, heads of keys and values.
     norm
-        Kind of norm.
+        Its norms.
     qkv_bias, output_bias
         Which linears have biases.
-    sub_norm, post_norm, qk_norm
-        Further norms: before the output projection, after it, on queries and keys.
-    rotary
-        Whether positions are rotations of queries and keys.
+    pre_norm, sub_norm, post_norm, qk_norm, linear_norm
+        Norms before the part; before the output projection, after it; on queries and keys, with one gain for all heads
+        or over the `width` of all of them; before every projection.
+    rotary_share
+        Share of each head of queries and keys that rotary positions rotate.
     causal
         Whether a mask hides the tokens after a query's own.
+    window
+        Tokens that a query attends to; 0 for all.
+    sinks
+        Whether each head has a learned logit beside those of the keys.
+    output_gate
+        Whether the heads' outputs are multiplied with a gate, of a projection as wide as the queries'.
     """
     q, kv, group = heads * head_dim, kv_heads * head_dim, heads // kv_heads
 
-    def queries(at: At) -> Floats:
-        return at.queries if causal else at.rows / at.batch
+    def attended_by(at: At) -> tuple[Floats, Floats]:
+        queries, context = attended(at, window)
+        return (queries if causal else at.rows / at.batch), context
 
-    def per_kv_head(at: At) -> tuple[Floats, Floats]:
-        return queries(at) * group, at.repeats * (at.batch * kv_heads)
+    def per_kv_head(at: At) -> tuple[Floats, Floats, Floats]:
+        queries, context = attended_by(at)
+        return queries * group, context, at.repeats * (at.batch * kv_heads)
 
     def scores(at: At) -> MatmulSizes:
-        m, times = per_kv_head(at)
-        return MatmulSizes(m, np.full_like(m, head_dim), at.context, times)
+        m, context, times = per_kv_head(at)
+        return MatmulSizes(m, np.full_like(m, head_dim), context, times)
 
     def values(at: At) -> MatmulSizes:
-        m, times = per_kv_head(at)
-        return MatmulSizes(m, at.context, np.full_like(m, head_dim), times)
+        m, context, times = per_kv_head(at)
+        return MatmulSizes(m, context, np.full_like(m, head_dim), times)
 
     def pairs(at: At) -> Floats:
-        return at.batch * queries(at) * at.repeats * at.context * heads
+        queries, context = attended_by(at)
+        return at.batch * queries * at.repeats * context * heads
 
     def whole_rows(at: At) -> Floats:  # 1 where rows are normed or quantised as a whole before the output projection
         return np.maximum(at.quantises, sub_norm)
 
-    normed = hidden * (1 + post_norm) + q * sub_norm + (q + kv) * qk_norm
+    normed = hidden * (pre_norm + post_norm) + q * sub_norm + (q + kv) * bool(qk_norm) + (3 * hidden + q) * linear_norm
+    qk_gains = q + kv if qk_norm == "width" else 2 * head_dim * bool(qk_norm)
+    gains = hidden * (pre_norm + post_norm) + q * sub_norm + qk_gains + (3 * hidden + q) * linear_norm
     work = [
-        Elementwise("norm", norm, lambda at: at.tokens * normed),
+        Elementwise("norm", norm.kind, lambda at: at.tokens * normed),
         Elementwise("activation_quantisation", "quantisation", lambda at: at.tokens * (hidden + q) * at.quantises),
         Elementwise(
             "activation_quantisation",
@@ -80,11 +132,14 @@ def attention(
         Elementwise("softmax", "softmax", pairs),
         Elementwise("residual", "residual", lambda at: at.tokens * hidden),
     ]
-    if rotary:
-        work.append(Elementwise("rotary", "rotary", lambda at: at.tokens * (q + kv)))
+    if rotary_share:
+        work.append(Elementwise("rotary", "rotary", lambda at: at.tokens * ((q + kv) * rotary_share)))
+    if output_gate:
+        work.append(Elementwise("activation_function", "sigmoid", lambda at: at.tokens * q))
+        work.append(Elementwise("activation_function", "gate", lambda at: at.tokens * q))
     return Part(
         matmuls=(
-            Linear("q_proj", hidden, q, qkv_bias, 1),
+            Linear("q_proj", hidden, q * (1 + output_gate), qkv_bias, 1),
             Linear("k_proj", hidden, kv, qkv_bias, 1, MatmulKind.KV_PROJECTION),
             Linear("v_proj", hidden, kv, qkv_bias, 1, MatmulKind.KV_PROJECTION),
             Product("attention_scores", MatmulKind.SCORES, scores, over_context=False),
@@ -92,8 +147,9 @@ def attention(
             Linear("o_proj", q, hidden, output_bias, 1),
         ),
         elementwise=tuple(work),
-        stored=(("other", norm_values(norm, hidden * (1 + post_norm) + q * sub_norm + 2 * head_dim * qk_norm)),),
+        stored=(("other", norm.values(gains) + heads * sinks),),
         cached=2 * kv,
+        window=window,
         activations_read=lambda at: 2 * hidden + q * whole_rows(at),
         residual_written=lambda _: hidden,
         inputs_written=lambda at: hidden + q * whole_rows(at),
@@ -102,8 +158,9 @@ def attention(
 
 
 def feed_forward(
-    hidden: int, inner: int, activation: str, *, gated: bool, norm: str = "rmsnorm", bias: bool = False,
-    sub_norm: bool = False, post_norm: bool = False, experts: int = 1, active: int = 1,
+    hidden: int, inner: int, activation: str, *, gated: bool, norm: Norm = RMSNORM, bias: bool = False,
+    pre_norm: bool = True, sub_norm: bool = False, post_norm: bool = False, linear_norm: bool = False,
+    experts: int = 1, active: int = 1, shared: int = 0, shared_gate: bool = False, router_bias: bool = False,
 ) -> Part:  # fmt: skip
     """Return a norm and the feed-forward network after it, or a mixture of them.
 
@@ -114,13 +171,20 @@ def feed_forward(
     activation, gated
         The function inside; whether a gate's branch is multiplied with it.
     norm, bias
-        Kind of norm; whether the linears have biases.
-    sub_norm, post_norm
-        Further norms: before the down projection, after it.
+        Its norms; whether the linears have biases.
+    pre_norm, sub_norm, post_norm, linear_norm
+        Norms before the part; before the down projection, after it; before every projection.
     experts, active
         Networks, and how many of them a token uses; a router chooses if there are several.
+    shared, shared_gate
+        Inner width of the networks that every token uses beside those, together; whether a gate scales their output.
+    router_bias
+        Whether the router has a bias.
     """
-    active_width = inner * active
+    active_width = inner * active + shared
+    all_width = inner * experts + shared
+    projected = (1 + gated) * hidden  # inputs of the projections before the inner function, with norms of their own
+    linear_norms = (projected * active + inner * active) * linear_norm, (projected + inner) * experts * linear_norm
     branches = active_width * (1 + gated)
 
     def activated(at: At) -> Floats:  # 1 where the outputs come back before the down projection
@@ -133,10 +197,17 @@ def feed_forward(
     if gated:
         matmuls.insert(0, expert("ffn_gate", hidden, inner))
     if experts > 1:
-        router = Linear("ffn_router", hidden, experts, bias=False, uses=1, kind=MatmulKind.ROUTER, stored_as="other")
+        router = Linear("ffn_router", hidden, experts, router_bias, uses=1, kind=MatmulKind.ROUTER, stored_as="other")
         matmuls.insert(0, router)
+    if shared:
+        always = [Linear("ffn_up", hidden, shared, bias, 1), Linear("ffn_down", shared, hidden, bias, 1)]
+        matmuls += [Linear("ffn_gate", hidden, shared, bias, 1), *always] if gated else always
+    if shared_gate:
+        matmuls.append(Linear("ffn_router", hidden, 1, False, 1, MatmulKind.ROUTER, stored_as="other"))
+    normed = hidden * (pre_norm + post_norm) + active_width * sub_norm + linear_norms[0]
+    gains = hidden * (pre_norm + post_norm) + all_width * sub_norm + linear_norms[1]
     work = [
-        Elementwise("norm", norm, lambda at: at.tokens * (hidden * (1 + post_norm) + active_width * sub_norm)),
+        Elementwise("norm", norm.kind, lambda at: at.tokens * normed),
         Elementwise(
             "activation_quantisation", "quantisation", lambda at: at.tokens * (hidden + active_width) * at.quantises
         ),
@@ -148,7 +219,7 @@ def feed_forward(
     return Part(
         matmuls=tuple(matmuls),
         elementwise=tuple(work),
-        stored=(("other", norm_values(norm, hidden * (1 + post_norm) + inner * experts * sub_norm)),),
+        stored=(("other", norm.values(gains)),),
         activations_read=lambda at: 2 * hidden + branches * activated(at),
         residual_written=lambda _: hidden,
         inputs_written=lambda at: hidden + active_width * activated(at),
@@ -156,7 +227,10 @@ def feed_forward(
     )
 
 
-def head(hidden: int, vocabulary: int, *, norm: str = "rmsnorm", tied: bool = False) -> Part:
+def head(
+    hidden: int, vocabulary: int, *, norm: Norm | None = RMSNORM, tied: bool = False, matrix: bool = True,
+    bias: bool = False,
+) -> Part:  # fmt: skip
     """Return the last norm and the LM head.
 
     Parameters
@@ -164,26 +238,18 @@ def head(hidden: int, vocabulary: int, *, norm: str = "rmsnorm", tied: bool = Fa
     hidden, vocabulary
         Its size.
     norm
-        Kind of norm.
+        The norm before it, if there is one.
     tied
         Whether its matrix is the embedding.
+    matrix, bias
+        Whether there is an LM head, and whether it has a bias.
     """
-    matrix = Linear("lm_head", hidden, vocabulary, False, 1, MatmulKind.HEAD, stored_as="" if tied else "lm_head")
+    stored_as = "" if tied else "lm_head"
+    linear = Linear("lm_head", hidden, vocabulary, bias, 1, MatmulKind.HEAD, stored_as=stored_as)
+    if norm is None:
+        return Part(matmuls=(linear,) * matrix)
     return Part(
-        matmuls=(matrix,),
-        elementwise=(Elementwise("norm", norm, lambda at: at.tokens * hidden),),
-        stored=(("other", norm_values(norm, hidden)),),
+        matmuls=(linear,) * matrix,
+        elementwise=(Elementwise("norm", norm.kind, lambda at: at.tokens * hidden),),
+        stored=(("other", norm.values(hidden)),),
     )
-
-
-def norm_values(norm: str, width: int) -> int:
-    """Return the trainable values of norms.
-
-    Parameters
-    ----------
-    norm
-        Their kind: a gain, and for ``layernorm`` a bias.
-    width
-        Values that they norm.
-    """
-    return width * (2 if norm == "layernorm" else 1)

@@ -157,7 +157,9 @@ def _at(cases: Cases, steps: Steps) -> At:
     """Return where the papers take closed forms: over every pair, without scales of their own; shape (cases, 1)."""
     batch = cases.batch
     rows, zeros = batch * steps.tokens, np.zeros_like(batch)
-    values = (batch, rows, steps.context, steps.tokens, steps.repeats, rows * steps.repeats, zeros, zeros, zeros)
+    values = (
+        batch, rows, steps.context, steps.tokens, steps.repeats, rows * steps.repeats, zeros, zeros, zeros, zeros,
+    )  # fmt: skip
     return At(*(column[:, None] for column in values))
 
 

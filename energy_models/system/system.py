@@ -314,7 +314,7 @@ class System:
         live_bits = (
             np.maximum(work.live.max(axis=1), work.logits) * vector_bits + standalone_values.sum(axis=(1, 2)) * width
         )
-        total_bits = (stored_bits, table_bits, work.cached.sum(axis=1) * cached, live_bits)
+        total_bits = (stored_bits, table_bits, work.kept * cached, live_bits)
         return Bytes(*(bits / BITS_PER_BYTE for bits in total_bits))
 
     @cached_property

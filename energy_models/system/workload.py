@@ -59,8 +59,8 @@ class RequestWork(NamedTuple):
         Values of queries and probabilities that are written, shape (cases, phases); `parts` includes them.
     embedded
         Values of embedding rows that are read, shape (cases, phases).
-    cached
-        Keys and values written, shape (cases, phases).
+    cached, kept
+        Keys and values written, shape (cases, phases); those that are in the cache at the end, shape (cases,).
     activations_read, residual_written, inputs_written
         Values that cross the chip's edge between the linears if activations do not stay on chip, shape (cases, phases):
         the residual stream and the outputs that are read for norms and activation functions, the residual stream that
@@ -76,6 +76,7 @@ class RequestWork(NamedTuple):
     queries_written: Floats
     embedded: Floats
     cached: Floats
+    kept: Floats
     activations_read: Floats
     residual_written: Floats
     inputs_written: Floats
@@ -129,7 +130,8 @@ def workload(
     parts = np.zeros((*shape, len(layout.elementwise), 4))
     embedded, cached, activations_read, residual_written, inputs_written, live = totals = np.zeros((6, *shape))
     queries = np.zeros(shape)
-    logits = np.zeros(len(cases.model))
+    logits, kept = np.zeros((2, len(cases.model)))
+    held = (steps.tokens * steps.repeats).sum(axis=1)
     for model, chosen in layout.groups(cases.model):
         at = At(*(values[chosen] for values in points))
         _add_linears(sizes, model, chosen, at, experts)
@@ -149,6 +151,9 @@ def workload(
             between = [total + width * repeats for total, width in zip(between, widths, strict=True)]
         for total, width in zip(totals, between, strict=False):
             total[chosen] = at.tokens * width
+        for part, repeats in model.parts:
+            in_window = np.minimum(held[chosen], part.window) if part.window else held[chosen]
+            kept[chosen] += cases.batch[chosen] * in_window * (part.cached * repeats)
         live[chosen] = at.rows * model.live
         logits[chosen] = at.outputs.max(axis=1) * model.logits
     present = sizes.m > 0
@@ -156,7 +161,7 @@ def workload(
     scaled = _scales(sizes, switches.scale_group, layout.flag("rescaled")) * switches.rescales[:, None]
     parts[:, :, layout.elementwise.index("output_rescale")] += scaled[..., None] * functions()["rescale"].per_element
     return RequestWork(
-        sizes, parts, queries, embedded, cached, activations_read, residual_written, inputs_written, live, logits
+        sizes, parts, queries, embedded, cached, kept, activations_read, residual_written, inputs_written, live, logits
     )
 
 
@@ -173,6 +178,7 @@ def _points(cases: Cases, steps: Steps, switches: Switches) -> At:
         outputs=batch * steps.outputs,
         quantises=switches.quantises[:, None],
         quantises_queries=switches.queries[:, None],
+        windows=np.ones_like(batch),
     )
 
 

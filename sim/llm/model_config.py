@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from bitjoule.energy_models.architecture.huggingface import read_config, read_json
+from bitjoule.energy_models.architecture.huggingface import read_config
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.inputs.documents import Document
 from bitjoule.energy_models.inputs.errors import InputError, brief, choices
+from bitjoule.energy_models.inputs.json_documents import read_json
 from bitjoule.energy_models.inputs.validation import unknown_name
 from bitjoule.sim.llm.defaults import model_types
 from bitjoule.sim.reference.quantisation import Kind
@@ -131,8 +132,6 @@ def read_model_config(folder: Path, file: str, weights: Weights | None = None) -
     if shape.head_dim % 2:
         raise _error(document, "head_dim", f"is {shape.head_dim}", "an even number, as positions are rotary")
     reproduction = model_type == "llama" and config.get("weight_bits") == 1
-    if reproduction:
-        shape = shape.model_copy(update={"sub_norm": True})
     weight_kind, scheme = _scheme(document, reproduction, weights)
     extension = _mapping(document, config, "bitjoule")
     return ModelConfig(

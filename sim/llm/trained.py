@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from bitjoule.energy_models.architecture.huggingface import read_config, read_json
+from bitjoule.energy_models.architecture.huggingface import read_config
 from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.energy_models.inputs.json_documents import read_json
 from bitjoule.energy_models.inputs.validation import unknown_name
 
 FOLDER = Path(__file__).parents[1] / "models"

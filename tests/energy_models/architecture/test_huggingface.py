@@ -114,6 +114,7 @@ def test_positions_that_are_no_number_are_refused(tmp_path, positions):
 
 def test_an_embedding_narrower_than_the_model_is_refused(llama):
     opt = {"model_type": "opt", "word_embed_proj_dim": 512, "ffn_dim": 4096, "hidden_size": 1024}
+    opt |= dict.fromkeys(("hidden_act", "intermediate_size"), "drop")
     with pytest.raises(InputError, match="word_embed_proj_dim: 512 differs from hidden_size"):
         read_config(llama(**opt))
 

@@ -10,6 +10,7 @@ from bitjoule.energy_models.architecture.shape import ModelShape, presets
 from bitjoule.energy_models.prices.functions import Function, functions
 
 SCALES = {"quantisation", "rescale"}  # what formats add to the work of the architecture
+GATES = {"sigmoid"}  # of heads whose outputs are gated, which no preset has
 NESTS = {"softmax_row", "softmax_rescale"}  # what fused attention adds
 
 
@@ -39,7 +40,7 @@ def test_every_activation_and_norm_that_a_model_may_have_exists(key):
 
 def test_no_function_is_left_over():
     allowed = {name for key in ("activation", "norm") for name in get_args(ModelShape.model_fields[key].annotation)}
-    assert set(functions()) == named_functions() | allowed | SCALES | NESTS
+    assert set(functions()) == named_functions() | allowed | SCALES | NESTS | GATES
 
 
 def test_every_function_takes_something_and_nothing_negative():

@@ -1,0 +1,165 @@
+"""One layer of a model as data: its keys, and the parts that they describe."""
+
+from typing import Any, Literal, Self
+
+from pydantic import (
+    Field,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    create_model,
+    model_serializer,
+    model_validator,
+)
+
+from bitjoule.energy_models.architecture import latent_attention, transformer
+from bitjoule.energy_models.architecture.block import Part
+from bitjoule.energy_models.architecture.latent_attention import LatentAttention
+from bitjoule.energy_models.inputs.validation import Strict, wrong_value
+
+Dimension = PositiveInt
+MAX_DIMENSION = 10**7
+
+
+class LayerShape(Strict):
+    """A transformer layer: attention, then a feed-forward network or a mixture of them.
+
+    Parameters
+    ----------
+    heads, kv_heads, head_dim
+        Query heads; key and value heads (default: `heads`); width of one head (default: hidden / heads).
+    latent
+        Latent attention in place of keys and values of each head.
+    window
+        Tokens that a query attends to, its own included; 0 for all before it.
+    sinks
+        Whether each head has a learned logit beside those of the keys.
+    output_gate
+        Whether the heads' outputs are multiplied with a gate of their own projection.
+    rotary_share
+        Share of each head that rotary positions rotate; 0 for a layer without positions.
+    qkv_bias, output_bias, ffn_bias
+        Which linears have biases.
+    pre_norm, sub_norm, post_norm, qk_norm, linear_norm
+        Norms before attention and FFN; before the output and down projections (SubLN); after attention and FFN; on
+        queries and keys, with one gain for all heads (true) or over the `width` of all; before every projection.
+    parallel
+        Whether attention and FFN take the same normed input.
+    ffn, ffn_gated, activation
+        Inner width; whether there are three matrices (gate, up, down) instead of two; the function inside.
+    experts, active_experts, expert_ffn
+        FFNs of a mixture, how many of them a token uses, and their inner width (default: `ffn`).
+    shared_ffn, shared_gate
+        Inner width of the experts that every token uses, together; whether a gate of one output scales theirs.
+    router_bias
+        Whether the router has one.
+    """
+
+    heads: Dimension = Field(le=MAX_DIMENSION)
+    kv_heads: Dimension = Field(le=MAX_DIMENSION)
+    head_dim: Dimension = Field(le=MAX_DIMENSION)
+    latent: LatentAttention | None = None
+    window: int = Field(default=0, ge=0, le=10**9)
+    sinks: bool = False
+    output_gate: bool = False
+    rotary_share: float = Field(default=1.0, ge=0, le=1)
+    ffn: Dimension = Field(le=MAX_DIMENSION)
+    ffn_gated: bool
+    activation: Literal["relu", "relu2", "gelu", "silu"]
+    qkv_bias: bool = False
+    output_bias: bool = False
+    ffn_bias: bool = False
+    pre_norm: bool = True
+    sub_norm: bool = False
+    post_norm: bool = False
+    qk_norm: bool | Literal["width"] = False
+    linear_norm: bool = False
+    parallel: bool = False
+    experts: Dimension = Field(default=1, le=MAX_DIMENSION)
+    active_experts: Dimension = Field(default=1, le=MAX_DIMENSION)
+    expert_ffn: int = Field(default=0, ge=0, le=MAX_DIMENSION)
+    shared_ffn: int = Field(default=0, ge=0, le=MAX_DIMENSION)
+    shared_gate: bool = False
+    router_bias: bool = False
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.heads % self.kv_heads:
+            raise wrong_value(
+                f"heads ({self.heads}) is not a multiple of kv_heads ({self.kv_heads})",
+                "a divisor of heads",
+                "kv_heads",
+            )
+        if self.active_experts > self.experts:
+            raise wrong_value(
+                f"{self.active_experts} of {self.experts} experts are active", "at most all", "active_experts"
+            )
+        if self.shared_gate and not self.shared_ffn:
+            raise wrong_value("a gate without shared experts", "shared_ffn, the width of these", "shared_gate")
+        if self.latent and self.window:
+            raise wrong_value("a window of latent attention", "one of the two", "window")
+        return self
+
+    def parts(self, hidden: int, norm: transformer.Norm, *, rotary: bool, causal: bool) -> tuple[Part, ...]:
+        """Return the layer's parts, in the order they run.
+
+        Parameters
+        ----------
+        hidden
+            Width of the residual stream.
+        norm
+            Its norms.
+        rotary
+            Whether positions are rotations of queries and keys.
+        causal
+            Whether a mask hides the tokens after a query's own.
+        """
+        share = self.rotary_share if rotary else 0.0
+        norms: dict[str, Any] = {
+            "norm": norm, "pre_norm": self.pre_norm, "sub_norm": self.sub_norm, "post_norm": self.post_norm,
+            "linear_norm": self.linear_norm,
+        }  # fmt: skip
+        if self.latent:
+            attention = latent_attention.attention(
+                hidden, self.heads, self.latent, norm=norm, qkv_bias=self.qkv_bias, output_bias=self.output_bias,
+                rotary=share > 0,
+            )  # fmt: skip
+        else:
+            attention = transformer.attention(
+                hidden, self.heads, self.kv_heads, self.head_dim, **norms, qkv_bias=self.qkv_bias,
+                output_bias=self.output_bias, qk_norm=self.qk_norm, rotary_share=share, causal=causal,
+                window=self.window, sinks=self.sinks, output_gate=self.output_gate,
+            )  # fmt: skip
+        norms["pre_norm"] = self.pre_norm and not self.parallel
+        ffn = transformer.feed_forward(
+            hidden, (self.expert_ffn or self.ffn) if self.experts > 1 else self.ffn, self.activation,
+            gated=self.ffn_gated, **norms, bias=self.ffn_bias, experts=self.experts, active=self.active_experts,
+            shared=self.shared_ffn, shared_gate=self.shared_gate, router_bias=self.router_bias,
+        )  # fmt: skip
+        return attention, ffn
+
+
+_OPTIONAL: dict[str, Any] = {
+    name: (field.rebuild_annotation(), None) for name, field in LayerShape.model_fields.items()
+}
+_Changes = create_model("_Changes", __base__=Strict, **_OPTIONAL)
+
+
+class LayerGroup(_Changes):
+    """Layers that are alike: how many, and which of the keys of `LayerShape` are not the model's.
+
+    Parameters
+    ----------
+    repeats
+        How many.
+    """
+
+    repeats: Dimension = Field(le=MAX_DIMENSION)
+
+    @model_serializer(mode="wrap")
+    def _written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what was not given: it is the model's."""
+        return {name: value for name, value in dump(self).items() if name in self.model_fields_set}
+
+    def changes(self) -> dict[str, Any]:
+        """Return the keys that differ from the model's."""
+        return {name: getattr(self, name) for name in self.model_fields_set - {"repeats"}}

@@ -1,0 +1,42 @@
+"""Attention within a sliding window: keys that a step's tokens meet, and how many of its queries meet them."""
+
+import numpy as np
+
+from bitjoule.energy_models.architecture.block import At, Floats
+
+
+def attended(at: At, window: int) -> tuple[Floats, Floats]:
+    """Return the queries of a sequence in a step and the keys that they meet, the mean over the steps.
+
+    A token attends to the last `window` tokens, its own included. A step of t tokens after b in the cache meets
+    min(b + t, window + t - 1) keys, and its i-th token min(b + i, window) of them. The tokens of each step join those
+    in the cache, so that b grows by t from step to step; both sums over the steps are exact.
+
+    Parameters
+    ----------
+    at
+        Where the closed form is taken.
+    window
+        Tokens; 0 for all.
+
+    Returns
+    -------
+    queries, context : numpy.ndarray
+        Shape (cases, phases) each. Their product is the pairs of a query and a key in a mean step: those that no mask
+        hides, or all of them where the machine does not leave out what a mask hides.
+    """
+    if not window:
+        return at.queries, at.context
+    tokens, steps = at.rows / at.batch, np.maximum(at.repeats, 1)
+    first = at.context - tokens * (steps - 1) / 2  # keys of the first step
+    met = _bounded_sum(first, tokens, steps, window + tokens - 1) / steps
+    seen = _bounded_sum(first - tokens + 1, 1.0, tokens * steps, window) / steps
+    met = np.where(at.windows > 0, met, at.context)
+    every = at.queries >= tokens  # a machine that does not leave out what a mask hides, or one token in a step
+    return np.where(every | (at.windows == 0), at.queries, seen / np.maximum(met, 1)), met
+
+
+def _bounded_sum(first: Floats, growth: Floats | float, count: Floats, bound: Floats | float) -> Floats:
+    """Return the sum of min(first + i growth, bound) over i from 0 to count - 1."""
+    below = np.clip(np.floor((bound - first) / np.maximum(growth, 1)) + 1, 0, count)
+    return np.asarray(below * first + growth * below * (below - 1) / 2 + (count - below) * bound)

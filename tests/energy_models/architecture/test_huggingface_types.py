@@ -1,0 +1,122 @@
+"""Every type that is read, against the models and configuration classes of transformers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bitjoule.energy_models.architecture.huggingface import read_config
+from bitjoule.energy_models.architecture.model_types import model_types
+from bitjoule.energy_models.architecture.shape import ModelShape
+
+pytestmark = pytest.mark.slow  # the imports take seconds
+
+TYPES = sorted(set(model_types().types) - {"minicpm"})  # whose code is on the hub, not in transformers
+LAYERS, HEADS = 4, 4
+SIZES = {
+    "hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
+    "num_key_value_heads": 2, "vocab_size": 100, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0,
+    "num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2, "n_routed_experts": 4, "moe_num_experts": 4,
+    "moe_k": 2, "moe_intermediate_size": 48, "shared_expert_intermediate_size": 80, "n_shared_experts": 1,
+    "moe_num_shared_experts": 1, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_nope_head_dim": 16, "qk_rope_head_dim": 8,
+    "v_head_dim": 16, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1,
+}  # fmt: skip
+GPT2 = {"n_embd": 64, "n_layer": LAYERS, "n_head": HEADS}
+OWN = {  # what a type calls otherwise, or needs
+    "opt": {"ffn_dim": 176, "word_embed_proj_dim": 64}, "gpt2": GPT2, "gpt_bigcode": GPT2,
+    "gptj": {**GPT2, "rotary_dim": 8}, "codegen": {**GPT2, "rotary_dim": 8}, "bloom": {"n_layer": 4, "n_head": HEADS},
+    "gpt_neo": {"num_layers": LAYERS, "num_heads": HEADS, "attention_types": [[["global", "local"], 2]]},
+    "helium": {"head_dim": 16}, "hunyuan_v1_dense": {"head_dim": 32}, "ministral": {"head_dim": 32},
+}  # fmt: skip
+# Keys that a type has and that change the count; each is one more model.
+VARIANTS = [
+    ("llama", {"attention_bias": True}), ("llama", {"mlp_bias": True, "tie_word_embeddings": True}),
+    ("llama", {"head_dim": 24}), ("mistral", {"head_dim": 32}), ("mistral", {"sliding_window": 32}),
+    ("qwen2", {"use_sliding_window": True, "sliding_window": 32, "max_window_layers": 1}),
+    ("qwen2_moe", {"decoder_sparse_step": 2}), ("qwen2_moe", {"mlp_only_layers": [0, 3]}),
+    ("qwen2_moe", {"qkv_bias": False}), ("qwen3", {"attention_bias": True}),
+    ("qwen3_moe", {"decoder_sparse_step": 2, "mlp_only_layers": [1]}), ("gemma3_text", {"sliding_window": 32}),
+    ("gemma", {"tie_word_embeddings": False}), ("opt", {"enable_bias": False}),
+    ("opt", {"do_layer_norm_before": False}),
+    ("opt", {"_remove_final_layer_norm": True}), ("opt", {"layer_norm_elementwise_affine": False}),
+    ("phi", {"qk_layernorm": True}), ("phi", {"num_key_value_heads": HEADS}), ("phimoe", {"lm_head_bias": True}),
+    ("granite", {"mlp_bias": True}), ("gpt_neox", {"attention_bias": False}),
+    ("gpt_neox", {"use_parallel_residual": False}),
+    ("gpt_bigcode", {"multi_query": False}), ("gpt2", {"n_inner": 100}), ("falcon", {"bias": True}),
+    ("falcon", {"parallel_attn": False}), ("falcon", {"multi_query": False}), ("falcon", {"alibi": True}),
+    ("falcon", {"new_decoder_architecture": True, "num_kv_heads": 2}),
+    ("falcon", {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 1}),
+    ("stablelm", {"use_qkv_bias": True}), ("stablelm", {"use_parallel_residual": True}),
+    ("starcoder2", {"use_bias": False}), ("cohere", {"use_qk_norm": True}), ("cohere", {"attention_bias": True}),
+    ("deepseek_v2", {"q_lora_rank": None}), ("deepseek_v2", {"attention_bias": True}),
+    ("deepseek_v2", {"first_k_dense_replace": 3}), ("deepseek_v3", {"n_shared_experts": 2}),
+    ("glm4_moe", {"use_qk_norm": True}), ("ernie4_5_moe", {"moe_layer_start_index": 2}),
+    ("ernie4_5", {"use_bias": True}), ("seed_oss", {"attention_out_bias": True}),
+    ("persimmon", {"qk_layernorm": False}),
+    ("arcee", {"mlp_bias": True}), ("smollm3", {"attention_bias": True}), ("dots1", {"first_k_dense_replace": 2}),
+]  # fmt: skip
+MODELS = [(name, {}) for name in TYPES] + VARIANTS
+
+
+@pytest.fixture(scope="module")
+def transformers() -> Any:
+    return pytest.importorskip("transformers")
+
+
+def configuration(transformers: Any, name: str, changes: dict[str, Any]) -> Any:
+    known = transformers.CONFIG_MAPPING[name]().to_dict()
+    sizes = {key: value for key, value in SIZES.items() if key in known}
+    return transformers.CONFIG_MAPPING[name](**{**sizes, **OWN.get(name, {}), **changes})
+
+
+def read(folder: Path, config: dict[str, Any]) -> ModelShape:
+    (folder / "config.json").write_text(json.dumps(config))
+    return read_config(folder)
+
+
+@pytest.mark.parametrize(("name", "changes"), MODELS, ids=lambda value: value if isinstance(value, str) else None)
+def test_a_model_has_the_parameters_that_transformers_makes(transformers, tmp_path, name, changes):
+    import torch
+
+    config = configuration(transformers, name, changes)
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    made = sum(parameter.numel() for parameter in model.parameters())
+    found = read(tmp_path, {**config.to_dict(), "architectures": [type(model).__name__]})
+    assert found.parameters == made
+    bare = read(tmp_path, {**config.to_dict(), "architectures": [type(model.base_model).__name__]})
+    assert bare.parameters == sum(parameter.numel() for parameter in model.base_model.parameters())
+
+
+WINDOWED = sorted(name for name, model_type in model_types().types.items() if model_type.windows and name in TYPES)
+
+
+@pytest.mark.parametrize("name", WINDOWED)
+@pytest.mark.parametrize("layers", [1, 7, 12])
+def test_the_layers_with_windows_are_those_of_the_configuration_class(transformers, tmp_path, name, layers):
+    changes: dict[str, Any] = {"num_hidden_layers": layers, "sliding_window": 48, "use_sliding_window": True}
+    changes |= {"max_window_layers": 3}
+    known = transformers.CONFIG_MAPPING[name]().to_dict()
+    if name == "gpt_neo":
+        changes = {"num_layers": layers, "attention_types": [[["global", "local"], layers]], "window_size": 48}
+        changes["attention_types"] = [[["global"], 1], [["local"], layers - 1]] if layers > 1 else [[["local"], 1]]
+    config = configuration(transformers, name, {key: value for key, value in changes.items() if key in known})
+    kinds = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
+    if kinds is None:  # all or none, as its attention says
+        kinds = ["sliding_attention"] * layers
+    expected = sum(kind in ("sliding_attention", "local") for kind in kinds)
+    written = {key: value for key, value in config.to_dict().items() if key not in ("layer_types", "attention_layers")}
+    for found in (read(tmp_path, config.to_dict()), read(tmp_path, written)):
+        groups = found.groups or [found]
+        windows = [(g.repeats if found.groups else found.layers) for g in groups if g.window == 48]
+        assert sum(windows) == expected
+        assert {g.window or 0 for g in groups} <= {0, 48}
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_each_key_of_a_configuration_class_is_applied_listed_or_refused(transformers, tmp_path, name):
+    config = configuration(transformers, name, {})
+    note = read(tmp_path, config.to_dict()).note
+    assert "not known" not in note
+    assert read(tmp_path, {**config.to_dict(), "made_up_key": 1}).note.endswith("made_up_key")
