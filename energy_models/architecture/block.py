@@ -142,6 +142,8 @@ class Part:
         Values besides the matmuls' own, by what stores them: ``other`` for norms and positions, ``embedding``.
     cached, window
         Keys and values that each token adds to the KV cache; tokens that stay there, 0 for all.
+    state
+        Values that each sequence keeps, however many tokens it has: read and written in each step.
     embedded
         Values of table rows read from off-chip memory for each token.
     activations_read, residual_written, inputs_written
@@ -156,6 +158,7 @@ class Part:
     stored: tuple[tuple[str, int], ...] = ()
     cached: int = 0
     window: int = 0
+    state: int = 0
     embedded: int = 0
     activations_read: Form = nothing
     residual_written: Form = nothing

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bitjoule.energy_models.architecture.layer_patterns import PatternError, layer_groups
+from bitjoule.energy_models.architecture.layer_patterns import PatternError, layer_groups, put
 from bitjoule.energy_models.architecture.model_types import ModelType, Switch, model_types
 from bitjoule.energy_models.architecture.shape import ModelShape, shape_from
 from bitjoule.energy_models.inputs.documents import Document
@@ -161,22 +161,24 @@ class _Config(NamedTuple):
 def _shape(document: Document, config: Mapping[str, Any], model_type: ModelType) -> tuple[dict[str, Any], Any]:
     """Return the keys of `ModelShape`, and the line of each."""
     values = _Config(config, model_type)
-    shape: dict[str, Any] = dict(model_type.shape)
+    shape: dict[str, Any] = {}
+    for field, value in model_type.shape.items():
+        put(shape, field, value)
     lines = dict(document.lines)
     for field in model_type.keys:
         names = model_type.names(field)
         key, value = values.first(names, field in DERIVED)
         written = next((name for name in names if name in config), key)
         lines[tuple(field.split("."))] = document.line((written,))
-        if value is not None:
-            _put(shape, field, value)
+        if value is not None and value != "auto":
+            put(shape, field, value)
     for switch in (*model_types().switches, *model_type.switches):
         if _holds(values, switch):
             for field, value in switch.then.items():
                 shape[field] = values.get(value) if isinstance(value, str) and value in model_type.applied else value
     for field, factors in model_type.products.items():
-        if field not in shape and (product := _product(values, shape, factors)) is not None:
-            shape[field] = product
+        if not _has(shape, field) and (product := _product(values, shape, factors or [])) is not None:
+            put(shape, field, product)
     shape = {field: value for field, value in shape.items() if value is not None}
     if "activation" not in model_type.shape:
         shape["activation"] = _activation(document, shape.get("activation"), model_type)
@@ -200,13 +202,6 @@ def _shape(document: Document, config: Mapping[str, Any], model_type: ModelType)
     return shape, lines
 
 
-def _put(shape: dict[str, Any], field: str, value: Any) -> None:
-    *outer, last = field.split(".")
-    for name in outer:
-        shape = shape.setdefault(name, {})
-    shape[last] = value
-
-
 def _holds(values: _Config, switch: Switch) -> bool:
     value = values.get(switch.key)
     return type(value) is type(switch.equals) and value == switch.equals
@@ -214,7 +209,7 @@ def _holds(values: _Config, switch: Switch) -> bool:
 
 def _product(values: _Config, shape: Mapping[str, Any], factors: list[str | int]) -> float | int | None:
     """Return the product of factors, over those behind ``over``; none if one is not a number."""
-    over = factors.index("over") if "over" in factors else len(factors)
+    over = next((i for i, factor in enumerate(factors) if factor in ("over", "over_up")), len(factors))
     results = []
     for part in (factors[:over], factors[over + 1 :]):
         product = 1
@@ -224,7 +219,14 @@ def _product(values: _Config, shape: Mapping[str, Any], factors: list[str | int]
                 return None
             product *= value
         results.append(product)
-    return results[0] if over == len(factors) else results[0] / results[1]
+    if over == len(factors):
+        return results[0]
+    return results[0] / results[1] if factors[over] == "over" else -(-results[0] // results[1])
+
+
+def _has(shape: Mapping[str, Any], field: str) -> bool:
+    outer, _, last = field.rpartition(".")
+    return last in (shape.get(outer, {}) if outer else shape)
 
 
 def _activation(document: Document, name: object, model_type: ModelType) -> str:

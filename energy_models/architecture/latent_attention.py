@@ -5,6 +5,8 @@ folds the expansion into its queries and outputs instead, so that the heads atte
 multiply-accumulates in the expansion, and wider scores and values.
 """
 
+from typing import Literal
+
 import numpy as np
 from pydantic import Field
 
@@ -28,6 +30,7 @@ class LatentAttention(Strict):
         one for all heads.
     """
 
+    kind: Literal["latent_attention"] = "latent_attention"
     kv_rank: int = Field(ge=1, le=_MOST)
     query_rank: int = Field(default=0, ge=0, le=_MOST)
     nope_dim: int = Field(ge=1, le=_MOST)

@@ -1,11 +1,12 @@
 """Layers of a Hugging Face model that differ: windows, dense layers of mixtures, layers without positions."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, repeat
 from typing import Any
 
-from bitjoule.energy_models.architecture.model_types import Mixtures, ModelType, Positions, Windows
+from bitjoule.energy_models.architecture.model_types import Kinds, Mixtures, ModelType, Positions, Windows
+from bitjoule.energy_models.inputs.errors import choices
 
 DENSE = {"experts": 1, "active_experts": 1, "shared_ffn": 0, "shared_gate": False, "router_bias": False}
 WINDOWED = frozenset({"sliding_attention", "local"})
@@ -57,6 +58,9 @@ def layer_groups(model_type: ModelType, config: Mapping[str, Any], layers: int, 
     if model_type.windows:
         for change, own in zip(changes, _windows(model_type.windows, config, rotated), strict=True):
             change |= own
+    if model_type.kinds:
+        for change, own in zip(changes, _of_kinds(model_type.kinds, config, layers), strict=True):
+            change |= own
     if model_type.mixtures and mixes:
         for change, dense in zip(changes, _dense(model_type.mixtures, config, layers), strict=True):
             change |= DENSE if dense else {}
@@ -67,6 +71,53 @@ def layer_groups(model_type: ModelType, config: Mapping[str, Any], layers: int, 
         group = groups.setdefault(json.dumps(change, sort_keys=True), {"repeats": 0, **change})
         group["repeats"] += 1
     return list(groups.values())
+
+
+def _of_kinds(rule: Kinds, config: Mapping[str, Any], layers: int) -> list[dict[str, Any]]:
+    every = _number(config, rule.every_key, rule.every)
+    kinds = config.get(rule.listed)
+    if kinds is None:
+        kinds = [rule.others if (i + 1) % max(every, 1) else rule.last for i in range(layers)]
+    kinds = _one_each(rule.listed, kinds, layers)
+    for kind in kinds:
+        _check_kind(rule.listed, kind, rule.changes)
+    return [_changed(rule.changes[kind], config) for kind in kinds]
+
+
+def _changed(changes: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a kind's changes, nested where their keys have dots."""
+    result: dict[str, Any] = {}
+    for name, value in changes.items():
+        put(result, name, config.get(value[1:]) if isinstance(value, str) and value.startswith("=") else value)
+    return result
+
+
+def put(shape: dict[str, Any], field: str, value: Any) -> None:
+    """Set a key of a shape; ``a.b`` is b inside a.
+
+    Parameters
+    ----------
+    shape
+        Is changed.
+    field, value
+        The key and its value.
+    """
+    *outer, last = field.split(".")
+    for name in outer:
+        shape = shape.setdefault(name, {})
+    shape[last] = value
+
+
+def _one_each(key: str, kinds: object, layers: int) -> list[Any]:
+    if not isinstance(kinds, list) or len(kinds) != layers:
+        count = f"{len(kinds)} layers" if isinstance(kinds, list) else "no list"
+        raise PatternError(key, f"lists {count}", f"a kind for each of {layers} layers")
+    return kinds
+
+
+def _check_kind(key: str, kind: object, known: Iterable[str]) -> None:
+    if not isinstance(kind, str) or kind not in known:
+        raise PatternError(key, f"unknown kind of layer {kind!r}", choices(sorted(known)))
 
 
 def _windows(rule: Windows, config: Mapping[str, Any], rotated: Sequence[bool]) -> list[dict[str, Any]]:
@@ -94,17 +145,11 @@ def _kinds(rule: Windows, config: Mapping[str, Any], layers: int) -> Sequence[ob
             kinds = list(chain.from_iterable(chain.from_iterable(repeat(run, count)) for run, count in config[key]))
         except (TypeError, ValueError):
             raise PatternError(key, "lists no kinds of layer", "lists of kinds and how often they repeat") from None
-    if kinds is None:
-        return None
-    if not isinstance(kinds, list) or len(kinds) != layers:
-        count = f"{len(kinds)} layers" if isinstance(kinds, list) else "no list"
-        raise PatternError(key, f"lists {count}", f"a kind for each of {layers} layers")
-    return kinds
+    return None if kinds is None else _one_each(key, kinds, layers)
 
 
 def _is_windowed(kind: object, key: str) -> bool:
-    if kind not in WINDOWED | FULL:
-        raise PatternError(key, f"unknown kind of layer {kind!r}", ", ".join(sorted(WINDOWED | FULL)))
+    _check_kind(key, kind, WINDOWED | FULL)
     return kind in WINDOWED
 
 

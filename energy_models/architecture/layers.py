@@ -14,6 +14,7 @@ from pydantic import (
 from bitjoule.energy_models.architecture import latent_attention, transformer
 from bitjoule.energy_models.architecture.block import Part
 from bitjoule.energy_models.architecture.latent_attention import LatentAttention
+from bitjoule.energy_models.architecture.mixers import Mixer, NoMixer
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 
 Dimension = PositiveInt
@@ -27,8 +28,8 @@ class LayerShape(Strict):
     ----------
     heads, kv_heads, head_dim
         Query heads; key and value heads (default: `heads`); width of one head (default: hidden / heads).
-    latent
-        Latent attention in place of keys and values of each head.
+    mixer
+        What stands in place of attention, which the keys above and below describe.
     window
         Tokens that a query attends to, its own included; 0 for all before it.
     sinks
@@ -44,8 +45,10 @@ class LayerShape(Strict):
         queries and keys, with one gain for all heads (true) or over the `width` of all; before every projection.
     parallel
         Whether attention and FFN take the same normed input.
+    feed_forward
+        Whether there is a network behind the attention.
     ffn, ffn_gated, activation
-        Inner width; whether there are three matrices (gate, up, down) instead of two; the function inside.
+        Its inner width; whether there are three matrices (gate, up, down) instead of two; the function inside.
     experts, active_experts, expert_ffn
         FFNs of a mixture, how many of them a token uses, and their inner width (default: `ffn`).
     shared_ffn, shared_gate
@@ -57,11 +60,12 @@ class LayerShape(Strict):
     heads: Dimension = Field(le=MAX_DIMENSION)
     kv_heads: Dimension = Field(le=MAX_DIMENSION)
     head_dim: Dimension = Field(le=MAX_DIMENSION)
-    latent: LatentAttention | None = None
+    mixer: Mixer | None = None
     window: int = Field(default=0, ge=0, le=10**9)
     sinks: bool = False
     output_gate: bool = False
     rotary_share: float = Field(default=1.0, ge=0, le=1)
+    feed_forward: bool = True
     ffn: Dimension = Field(le=MAX_DIMENSION)
     ffn_gated: bool
     activation: Literal["relu", "relu2", "gelu", "silu"]
@@ -95,8 +99,8 @@ class LayerShape(Strict):
             )
         if self.shared_gate and not self.shared_ffn:
             raise wrong_value("a gate without shared experts", "shared_ffn, the width of these", "shared_gate")
-        if self.latent and self.window:
-            raise wrong_value("a window of latent attention", "one of the two", "window")
+        if self.mixer and self.window:
+            raise wrong_value(f"a window of {self.mixer.kind}", "one of the two", "window")
         return self
 
     def parts(self, hidden: int, norm: transformer.Norm, *, rotary: bool, causal: bool) -> tuple[Part, ...]:
@@ -118,24 +122,31 @@ class LayerShape(Strict):
             "norm": norm, "pre_norm": self.pre_norm, "sub_norm": self.sub_norm, "post_norm": self.post_norm,
             "linear_norm": self.linear_norm,
         }  # fmt: skip
-        if self.latent:
-            attention = latent_attention.attention(
-                hidden, self.heads, self.latent, norm=norm, qkv_bias=self.qkv_bias, output_bias=self.output_bias,
+        if isinstance(self.mixer, LatentAttention):
+            mixer = latent_attention.attention(
+                hidden, self.heads, self.mixer, norm=norm, qkv_bias=self.qkv_bias, output_bias=self.output_bias,
                 rotary=share > 0,
             )  # fmt: skip
+        elif isinstance(self.mixer, NoMixer):
+            mixer = None
+        elif self.mixer:
+            mixer = self.mixer.part(hidden, norm)
         else:
-            attention = transformer.attention(
+            mixer = transformer.attention(
                 hidden, self.heads, self.kv_heads, self.head_dim, **norms, qkv_bias=self.qkv_bias,
                 output_bias=self.output_bias, qk_norm=self.qk_norm, rotary_share=share, causal=causal,
                 window=self.window, sinks=self.sinks, output_gate=self.output_gate,
             )  # fmt: skip
+        if not self.feed_forward:
+            return () if mixer is None else (mixer,)
         norms["pre_norm"] = self.pre_norm and not self.parallel
+        inner = (self.expert_ffn or self.ffn) if self.experts > 1 else self.ffn
         ffn = transformer.feed_forward(
-            hidden, (self.expert_ffn or self.ffn) if self.experts > 1 else self.ffn, self.activation,
-            gated=self.ffn_gated, **norms, bias=self.ffn_bias, experts=self.experts, active=self.active_experts,
-            shared=self.shared_ffn, shared_gate=self.shared_gate, router_bias=self.router_bias,
+            hidden, inner, self.activation, gated=self.ffn_gated, **norms, bias=self.ffn_bias, experts=self.experts,
+            active=self.active_experts, shared=self.shared_ffn, shared_gate=self.shared_gate,
+            router_bias=self.router_bias,
         )  # fmt: skip
-        return attention, ffn
+        return (ffn,) if mixer is None else (mixer, ffn)
 
 
 _OPTIONAL: dict[str, Any] = {

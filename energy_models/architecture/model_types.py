@@ -58,6 +58,34 @@ class Windows(Strict):
         return {key for key in (*named, *self.every_key) if key}
 
 
+class Kinds(Strict):
+    """Layers of several kinds.
+
+    Parameters
+    ----------
+    listed
+        Key of the layers' kinds, one each.
+    every, every_key, last, others
+        Without it: of so many layers, or of as many as a key says, the last one's kind, and that of the others.
+    changes
+        What is special in the layers of each kind; a value behind ``=`` is the config's key.
+    """
+
+    listed: str
+    every: int
+    every_key: str
+    last: str
+    others: str
+    changes: dict[str, dict[str, Any]]
+
+    @property
+    def keys(self) -> set[str]:
+        """Keys of a config that it applies."""
+        values = (value for change in self.changes.values() for value in change.values())
+        named = {value[1:] for value in values if isinstance(value, str) and value.startswith("=")}
+        return {self.listed, self.every_key} | named
+
+
 class Mixtures(Strict):
     """Which layers of a mixture are dense.
 
@@ -114,9 +142,10 @@ class ModelType(Strict):
     keys: dict[str, str | list[str] | None] = Field(default_factory=dict)
     defaults: dict[str, Any] = Field(default_factory=dict)
     shape: dict[str, Any] = Field(default_factory=dict)
-    products: dict[str, list[str | int]] = Field(default_factory=dict)
+    products: dict[str, list[str | int] | None] = Field(default_factory=dict)
     switches: list[Switch] = Field(default_factory=list)
     windows: Windows | None = None
+    kinds: Kinds | None = None
     mixtures: Mixtures | None = None
     positions: Positions | None = None
     also: list[str] = Field(default_factory=list)
@@ -140,9 +169,11 @@ class ModelType(Strict):
     def applied(self) -> set[str]:
         """Keys of a config that decide the shape."""
         names = {name for field in self.keys for name in self.names(field)}
-        names |= {factor for factors in self.products.values() for factor in factors if isinstance(factor, str)}
+        names |= {
+            f for factors in self.products.values() for f in factors or () if isinstance(f, str) and f not in self.keys
+        }
         names |= {switch.key for switch in self.switches} | {*self.also, *self.nulls, *self.only, *self.defaults}
-        for rule in (self.windows, self.mixtures, self.positions):
+        for rule in (self.windows, self.kinds, self.mixtures, self.positions):
             names |= rule.keys if rule else set()
         return {name.partition(".")[0] for name in names}
 

@@ -73,6 +73,9 @@ class ModelShape(LayerShape):
         if not isinstance(data, dict):
             return data
         data = dict(data)
+        if data.get("mixer"):  # keys of attention and FFN that a model without them need not write
+            network = {"feed_forward": "ffn" in data, "ffn": 1, "ffn_gated": False, "activation": "silu"}
+            data = {"heads": 1, **network, **data}
         hidden, heads = data.get("hidden"), data.get("heads")
         data.setdefault("kv_heads", heads)
         if "head_dim" not in data and type(hidden) is int and type(heads) is int and heads > 0:

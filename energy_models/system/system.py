@@ -94,7 +94,7 @@ class Bytes(NamedTuple):
     tables_bytes
         Embedding and, unless it is the same table, LM head.
     kv_cache_bytes
-        At the end of the request.
+        Of the KV cache and of recurrent states, at the end of the request.
     activations_bytes
         At their peak.
     """
@@ -314,7 +314,7 @@ class System:
         live_bits = (
             np.maximum(work.live.max(axis=1), work.logits) * vector_bits + standalone_values.sum(axis=(1, 2)) * width
         )
-        total_bits = (stored_bits, table_bits, work.kept * cached, live_bits)
+        total_bits = (stored_bits, table_bits, work.kept * cached + work.states * vector_bits, live_bits)
         return Bytes(*(bits / BITS_PER_BYTE for bits in total_bits))
 
     @cached_property
@@ -400,5 +400,6 @@ def _others(
         work.residual_written * vector * spilled,
         work.inputs_written * width * spilled,
     ]
-    counts = [embedded, *between, work.cached * mul, work.cached * add, work.cached * vector, cache_written]
-    return np.stack(counts, axis=2), embedded + sum(between) + cache_written
+    states = [work.states_read * vector, work.states_written * vector]
+    counts = [embedded, *between, work.cached * mul, work.cached * add, work.cached * vector, cache_written, *states]
+    return np.stack(counts, axis=2), embedded + sum(between) + cache_written + sum(states)

@@ -61,6 +61,9 @@ class RequestWork(NamedTuple):
         Values of embedding rows that are read, shape (cases, phases).
     cached, kept
         Keys and values written, shape (cases, phases); those that are in the cache at the end, shape (cases,).
+    states_read, states_written, states
+        Values of recurrent states that are read and written, shape (cases, phases); those that are kept, shape
+        (cases,).
     activations_read, residual_written, inputs_written
         Values that cross the chip's edge between the linears if activations do not stay on chip, shape (cases, phases):
         the residual stream and the outputs that are read for norms and activation functions, the residual stream that
@@ -77,6 +80,9 @@ class RequestWork(NamedTuple):
     embedded: Floats
     cached: Floats
     kept: Floats
+    states_read: Floats
+    states_written: Floats
+    states: Floats
     activations_read: Floats
     residual_written: Floats
     inputs_written: Floats
@@ -130,7 +136,8 @@ def workload(
     parts = np.zeros((*shape, len(layout.elementwise), 4))
     embedded, cached, activations_read, residual_written, inputs_written, live = totals = np.zeros((6, *shape))
     queries = np.zeros(shape)
-    logits, kept = np.zeros((2, len(cases.model)))
+    logits, kept, states = np.zeros((3, len(cases.model)))
+    states_read, states_written = np.zeros((2, *shape))
     held = (steps.tokens * steps.repeats).sum(axis=1)
     for model, chosen in layout.groups(cases.model):
         at = At(*(values[chosen] for values in points))
@@ -154,6 +161,11 @@ def workload(
         for part, repeats in model.parts:
             in_window = np.minimum(held[chosen], part.window) if part.window else held[chosen]
             kept[chosen] += cases.batch[chosen] * in_window * (part.cached * repeats)
+            if part.state:
+                each = at.batch * (part.state * repeats) * (at.rows > 0)
+                states[chosen] += each.max(axis=1)
+                states_written[chosen] += each * at.repeats
+                states_read[chosen] += each * at.repeats * (at.context * at.batch > at.rows)  # the first begins at 0
         live[chosen] = at.rows * model.live
         logits[chosen] = at.outputs.max(axis=1) * model.logits
     present = sizes.m > 0
@@ -161,7 +173,20 @@ def workload(
     scaled = _scales(sizes, switches.scale_group, layout.flag("rescaled")) * switches.rescales[:, None]
     parts[:, :, layout.elementwise.index("output_rescale")] += scaled[..., None] * functions()["rescale"].per_element
     return RequestWork(
-        sizes, parts, queries, embedded, cached, kept, activations_read, residual_written, inputs_written, live, logits
+        sizes,
+        parts,
+        queries,
+        embedded,
+        cached,
+        kept,
+        states_read,
+        states_written,
+        states,
+        activations_read,
+        residual_written,
+        inputs_written,
+        live,
+        logits,
     )
 
 

@@ -12,7 +12,8 @@ from bitjoule.energy_models.architecture.shape import ModelShape
 
 pytestmark = pytest.mark.slow  # the imports take seconds
 
-TYPES = sorted(set(model_types().types) - {"minicpm"})  # whose code is on the hub, not in transformers
+TYPES = sorted({*model_types().types} - {"minicpm", "kimi_k2"})  # whose code is on the hub
+PARTS = {"qwen3_vl_text", "qwen3_vl_moe_text"}  # whose model for text alone has no LM head
 LAYERS, HEADS = 4, 4
 SIZES = {
     "hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
@@ -27,6 +28,9 @@ OWN = {  # what a type calls otherwise, or needs
     "opt": {"ffn_dim": 176, "word_embed_proj_dim": 64}, "gpt2": GPT2, "gpt_bigcode": GPT2,
     "gptj": {**GPT2, "rotary_dim": 8}, "codegen": {**GPT2, "rotary_dim": 8}, "bloom": {"n_layer": 4, "n_head": HEADS},
     "gpt_neo": {"num_layers": LAYERS, "num_heads": HEADS, "attention_types": [[["global", "local"], 2]]},
+    "mamba2": {"num_heads": 8, "head_dim": 16, "state_size": 12, "n_groups": 2},
+    "qwen3_next": {"linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8},
+    "deepseek_v2": {"num_key_value_heads": HEADS}, "deepseek_v3": {"num_key_value_heads": HEADS},
     "helium": {"head_dim": 16}, "hunyuan_v1_dense": {"head_dim": 32}, "ministral": {"head_dim": 32},
 }  # fmt: skip
 # Keys that a type has and that change the count; each is one more model.
@@ -55,6 +59,9 @@ VARIANTS = [
     ("ernie4_5", {"use_bias": True}), ("seed_oss", {"attention_out_bias": True}),
     ("persimmon", {"qk_layernorm": False}),
     ("arcee", {"mlp_bias": True}), ("smollm3", {"attention_bias": True}), ("dots1", {"first_k_dense_replace": 2}),
+    ("mamba", {"time_step_rank": 5}), ("mamba", {"use_bias": True, "use_conv_bias": False}),
+    ("mamba2", {"use_bias": True, "tie_word_embeddings": True}), ("qwen3_next", {"full_attention_interval": 2}),
+    ("qwen3_next", {"linear_conv_kernel_dim": 3, "linear_value_head_dim": 24}), ("qwen3_5_text", {"head_dim": 32}),
 ]  # fmt: skip
 MODELS = [(name, {}) for name in TYPES] + VARIANTS
 
@@ -81,7 +88,8 @@ def test_a_model_has_the_parameters_that_transformers_makes(transformers, tmp_pa
 
     config = configuration(transformers, name, changes)
     with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(config)
+        whole = transformers.AutoModel if name in PARTS else transformers.AutoModelForCausalLM
+        model = whole.from_config(config)
     made = sum(parameter.numel() for parameter in model.parameters())
     found = read(tmp_path, {**config.to_dict(), "architectures": [type(model).__name__]})
     assert found.parameters == made
@@ -120,3 +128,47 @@ def test_each_key_of_a_configuration_class_is_applied_listed_or_refused(transfor
     note = read(tmp_path, config.to_dict()).note
     assert "not known" not in note
     assert read(tmp_path, {**config.to_dict(), "made_up_key": 1}).note.endswith("made_up_key")
+
+
+SEQUENCES, TOKENS, WINDOW = 2, 20, 8
+CACHED = (
+    "llama", "qwen2", "qwen3", "mixtral", "olmo2", "phi3", "falcon", "gpt_neox", "gpt2", "bloom", "gemma3_text",
+    "mistral", "gpt_oss", "cohere2", "mamba", "mamba2", "qwen3_next", "qwen3_5_text",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CACHED)
+def test_a_cache_holds_the_values_that_transformers_keeps(transformers, tmp_path, name):
+    import torch
+
+    changes = {"sliding_window": WINDOW} if name in ("gemma3_text", "mistral", "gpt_oss", "cohere2") else {}
+    config = configuration(transformers, name, changes)
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad():
+        cache = model(input_ids=torch.ones((SEQUENCES, TOKENS), dtype=torch.long), use_cache=True)["past_key_values"]
+    kept: dict[str, int] = {"keys": 0, "values": 0, "recurrent_states": 0, "conv_states": 0}
+    for layer in cache.layers:
+        for key in kept:
+            tensors = getattr(layer, key, None)
+            tensors = tensors.values() if isinstance(tensors, dict) else [] if tensors is None else [tensors]
+            kept[key] += sum(tensor.numel() for tensor in tensors)
+    parts = [(part, block.repeats) for block in read(tmp_path, config.to_dict()).blocks for part in block.parts]
+    # A window's own token joins the cache with the next step: transformers keeps one token less between steps.
+    tokens = [min(TOKENS, part.window - 1) if part.window else TOKENS for part, _ in parts]
+    cached = sum(part.cached * repeats * held for (part, repeats), held in zip(parts, tokens, strict=True))
+    assert kept["keys"] + kept["values"] == SEQUENCES * cached
+    # Of the convolution's taps the last is the token's own: transformers keeps it too.
+    taps = getattr(config, "conv_kernel", None) or getattr(config, "linear_conv_kernel_dim", 2)
+    states = kept["recurrent_states"] + kept["conv_states"] * (taps - 1) // taps
+    assert states == SEQUENCES * sum(part.state * repeats for part, repeats in parts)
+
+
+def test_a_latent_cache_is_what_its_projection_gives_for_each_token(transformers, tmp_path):
+    import torch
+
+    config = configuration(transformers, "deepseek_v3", {})
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    widths = [layer.self_attn.kv_a_proj_with_mqa.out_features for layer in model.model.layers]
+    parts = [(part, block.repeats) for block in read(tmp_path, config.to_dict()).blocks for part in block.parts]
+    assert sum(part.cached * repeats for part, repeats in parts) == sum(widths)

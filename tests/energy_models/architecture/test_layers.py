@@ -56,16 +56,16 @@ def test_what_a_key_adds_to_the_parameters(changes, more):
     assert shape(**changes).parameters == PLAIN + more
 
 
-LATENT = {"kv_rank": 10, "query_rank": 14, "nope_dim": 6, "rope_dim": 4, "value_dim": 5}
+LATENT = {"kind": "latent_attention", "kv_rank": 10, "query_rank": 14, "nope_dim": 6, "rope_dim": 4, "value_dim": 5}
 
 
 def test_latent_attention_stores_its_two_projections_and_the_norms_of_the_latents():
     queries = D * 14 + 14 * HEADS * 10
     keys = D * (10 + 4) + 10 * HEADS * (6 + 5)
     layer = queries + keys + HEADS * 5 * D + D + 14 + 10
-    found = shape(latent=LATENT)
+    found = shape(mixer=LATENT)
     assert found.parameters == LAYERS * (layer + GATED + D) + 2 * VOCABULARY * D + D
-    without = shape(latent={**LATENT, "query_rank": 0})
+    without = shape(mixer={**LATENT, "query_rank": 0})
     assert found.parameters - without.parameters == LAYERS * (queries + 14 - D * HEADS * 10)
     ((attention, _),) = [block.parts for block in found.blocks[1:2]]
     assert (attention.cached, attention.window) == (10 + 4, 0)
@@ -76,7 +76,7 @@ def products(found, components):
 
 
 def test_latent_attention_expands_its_latents_in_prefill_and_folds_them_in_decode():
-    counts, _ = counted(shape(latent=LATENT))
+    counts, _ = counted(shape(mixer=LATENT))
     pairs = {"prefill": PROMPT * (PROMPT + 1) // 2, "decode": sum(PROMPT + i for i in range(1, NEW + 1))}
     scores, values = products(counts, ("attention_scores",)), products(counts, ("attention_values",))
     assert scores["prefill"] == pytest.approx(LAYERS * BATCH * HEADS * pairs["prefill"] * (6 + 4))
@@ -119,9 +119,9 @@ def test_partial_rotary_positions_turn_a_share_of_each_head():
 
 
 def test_groups_are_read_again_from_what_they_write():
-    found = shape(groups=[{"repeats": 3, "window": 12}, {"repeats": 1, "latent": None}])
+    found = shape(groups=[{"repeats": 3, "window": 12}, {"repeats": 1, "mixer": None}])
     written = found.with_defaults()["groups"]
-    assert written == [{"repeats": 3, "window": 12}, {"repeats": 1, "latent": None}]
+    assert written == [{"repeats": 3, "window": 12}, {"repeats": 1, "mixer": None}]
     assert ModelShape.model_validate(found.with_defaults()) == found
     assert found.blocks[1].repeats == 3
     assert next(matmul.component for matmul in found.linears if isinstance(matmul, Linear)) == "q_proj"
@@ -137,7 +137,7 @@ def test_groups_are_read_again_from_what_they_write():
             ("groups", 1, "kv_heads"),
         ),
         ({"shared_gate": True}, "a gate without shared experts", ("shared_gate",)),
-        ({"latent": LATENT, "window": 4}, "a window of latent attention", ("window",)),
+        ({"mixer": LATENT, "window": 4}, "a window of latent_attention", ("window",)),
         ({"tied_embedding": True, "head_bias": True}, "a bias of a tied LM head", ("head_bias",)),
         ({"experts": 2, "active_experts": 3}, "3 of 2 experts are active", ("active_experts",)),
     ],

@@ -11,6 +11,7 @@ from bitjoule.energy_models.prices.functions import Function, functions
 
 SCALES = {"quantisation", "rescale"}  # what formats add to the work of the architecture
 GATES = {"sigmoid"}  # of heads whose outputs are gated, which no preset has
+STATES = {"exponential", "convolution", "state_mac", "state_pass"}
 NESTS = {"softmax_row", "softmax_rescale"}  # what fused attention adds
 
 
@@ -40,7 +41,7 @@ def test_every_activation_and_norm_that_a_model_may_have_exists(key):
 
 def test_no_function_is_left_over():
     allowed = {name for key in ("activation", "norm") for name in get_args(ModelShape.model_fields[key].annotation)}
-    assert set(functions()) == named_functions() | allowed | SCALES | NESTS | GATES
+    assert set(functions()) == named_functions() | allowed | SCALES | NESTS | GATES | STATES
 
 
 def test_every_function_takes_something_and_nothing_negative():
@@ -52,9 +53,11 @@ def test_every_function_takes_something_and_nothing_negative():
 
 def test_functions_read_their_operands_and_write_their_result():
     for name, function in functions().items():
-        operands = {"embedding": 0, "rescale": 0, "residual": 2, "softmax_row": 2}.get(name, 1)
+        within = {"exponential": 0, "state_mac": 0}  # of a state while it passes
+        operands = {"embedding": 0, "rescale": 0, "residual": 2, "softmax_row": 2, **within}.get(name, 1)
         assert function.read == operands, name
-        results = {"gate": 0, "rescale": 0, "softmax_row": 2}.get(name, 1)  # the first two follow another that writes
+        followed = {"gate": 0, "rescale": 0, "convolution": 0}  # by another that writes, or before it
+        results = {"softmax_row": 2, **followed, **within}.get(name, 1)
         assert function.write == results, name
 
 

@@ -1,0 +1,18 @@
+"""What a layer may have in place of attention: one kind of mixer a class."""
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator
+
+from bitjoule.energy_models.architecture.latent_attention import LatentAttention
+from bitjoule.energy_models.architecture.recurrent import GatedDelta, Mamba, Mamba2, Retention
+from bitjoule.energy_models.inputs.validation import Strict
+
+
+class NoMixer(Strict):
+    """Nothing: a layer that is a feed-forward network alone."""
+
+    kind: Literal["none"] = "none"
+
+
+Mixer = Annotated[LatentAttention | GatedDelta | Mamba | Mamba2 | Retention | NoMixer, Discriminator("kind")]

@@ -1,0 +1,79 @@
+"""Multiply-accumulates of prefill and of a decode step, against those that torch counts in transformers' models."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bitjoule.energy_models.architecture.layout import Layout
+from bitjoule.energy_models.architecture.phases import PHASES, Cases, all_steps
+from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.system.workload import Switches, workload
+from tests.energy_models.architecture.test_huggingface_types import HEADS, LAYERS, configuration, read
+from tests.sampling import sampled
+
+pytestmark = pytest.mark.slow  # the imports take seconds
+
+# Their attention takes every pair of a query and a key, windows or not; so do ours without `skips_masked_pairs`.
+TYPES = (
+    "arcee", "biogpt", "bitnet", "bloom", "cohere", "cohere2", "ernie4_5", "exaone4", "falcon", "gemma", "gemma2",
+    "gemma3_text", "glm", "glm4", "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gpt_oss", "gptj", "granite",
+    "granitemoe", "helium", "llama", "mistral", "mixtral", "nemotron", "olmo", "olmo2", "olmoe", "opt", "persimmon",
+    "phi", "phi3", "phimoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "seed_oss", "smollm3", "stablelm",
+    "starcoder2",
+)  # fmt: skip
+SEQUENCES, PROMPT = 2, 16
+
+
+@pytest.fixture(scope="module")
+def transformers() -> Any:
+    return pytest.importorskip("transformers")
+
+
+def counted_by_torch(transformers: Any, name: str, changes: dict[str, Any]) -> tuple[Any, list[int]]:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    config = configuration(transformers, name, changes)
+    eager = {"attn_implementation": "eager", "experts_implementation": "eager"}
+    model = transformers.AutoModelForCausalLM.from_config(config, **eager).eval()
+    argument = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+    counts, past = [], None
+    for tokens in (PROMPT, 1):
+        ids = torch.ones((SEQUENCES, tokens), dtype=torch.long)
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            past = model(input_ids=ids, **{argument: past}, use_cache=True)["past_key_values"]
+        counts.append(counter.get_total_flops() // 2)
+    return config, counts
+
+
+def counted(shape: ModelShape) -> list[float]:
+    one = np.zeros(1, dtype=np.intp)
+    cases = Cases(one, one, *(np.array([float(value)]) for value in (SEQUENCES, PROMPT, 1)))
+    work = workload(Layout([shape]), cases, all_steps(PHASES, cases), Switches(*np.zeros((5, 1))))
+    sizes = work.sizes
+    prefill, decode = (sizes.m * sizes.k * sizes.n * sizes.times).sum(axis=2)[0].tolist()
+    # torch's models run the LM head for every token of the prompt, ours for each sequence's last
+    return [prefill + SEQUENCES * (PROMPT - 1) * shape.hidden * shape.vocabulary, decode]
+
+
+@pytest.mark.parametrize("name", sampled(TYPES, 12, "types whose MACs are counted"))
+def test_every_mac_of_a_forward_pass_is_counted(transformers, tmp_path, name):
+    config, expected = counted_by_torch(transformers, name, {})
+    assert counted(read(tmp_path, config.to_dict())) == expected
+
+
+@pytest.mark.parametrize("name", ["deepseek_v2", "deepseek_v3"])
+def test_latent_attention_folds_in_decode_what_transformers_expands_again(transformers, tmp_path, name):
+    config, (prefill, decode) = counted_by_torch(transformers, name, {})
+    shape = read(tmp_path, config.to_dict())
+    found = counted(shape)
+    assert found[0] == prefill
+    expansion = config.kv_lora_rank * HEADS * (config.qk_nope_head_dim + config.v_head_dim)
+    again = SEQUENCES * PROMPT * LAYERS * expansion  # of the tokens before, in each step
+    context = PROMPT + 1
+    each = config.qk_nope_head_dim + config.qk_rope_head_dim + config.v_head_dim
+    latent = 2 * config.kv_lora_rank + config.qk_rope_head_dim
+    wider = SEQUENCES * LAYERS * HEADS * context * (latent - each)
+    assert found[1] == decode - again + wider

@@ -1,0 +1,95 @@
+"""Recurrent mixers of toy sizes: parameters, work with the state and its traffic, by hand."""
+
+import pytest
+
+from bitjoule.energy_models.architecture.shape import ModelShape
+from tests.energy_models.architecture.test_blocks import BATCH, NEW, PROMPT, added, counted
+
+D, VOCABULARY, LAYERS = 48, 100, 4
+BASE = {"layers": LAYERS, "hidden": D, "vocabulary": VOCABULARY}
+TABLES = 2 * VOCABULARY * D + D
+DELTA = {
+    "kind": "gated_delta",
+    "key_heads": 2,
+    "value_heads": 4,
+    "key_dim": 6,
+    "value_dim": 5,
+    "kernel": 3,
+    "chunk": 16,
+}
+MAMBA2 = {"kind": "mamba2", "heads": 8, "head_dim": 12, "groups": 2, "state": 7, "kernel": 4, "chunk": 16}
+MAMBA = {"kind": "mamba", "inner": 96, "state": 5, "rank": 3, "kernel": 4}
+RETENTION = {"kind": "retention", "heads": 3, "key_dim": 8, "value_dim": 16, "chunk": 16}
+CHUNKS = 3  # of 16 in a prompt of 40
+
+
+def shape(mixer, **changes):
+    return ModelShape.model_validate({**BASE, "mixer": mixer, **changes})
+
+
+@pytest.mark.parametrize(
+    ("mixer", "layer"),
+    [
+        # q, k, v of 2 x 12 + 20 channels, a gate of 20, two numbers a value head; out; taps, decay and bias, norm
+        (DELTA, D * (44 + 20 + 8) + 20 * D + 44 * 3 + 8 + 5),
+        # gate and values of 96, two groups' B and C of 7, a step size a head; out; taps and bias, 3 a head, norm
+        (MAMBA2, D * (96 + 96 + 28 + 8) + 96 * D + 124 * 5 + 24 + 96),
+        (MAMBA, D * 192 + 96 * 13 + 3 * 96 + 96 + 96 * D + 96 * 5 + 96 * 5 + 96),
+        (RETENTION, D * (24 + 24 + 48 + 48) + 48 * D),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_a_layer_is_its_mixer_and_a_norm_before_it(mixer, layer):
+    assert shape(mixer).parameters == LAYERS * (layer + D) + TABLES
+
+
+@pytest.mark.parametrize(
+    ("mixer", "state", "macs", "in_chunk"),
+    [
+        (DELTA, 4 * 6 * 5, 3, lambda c: 4 * (c * (3 * 6 + 2 * 5) / 2 + c * c / 6)),
+        (MAMBA2, 8 * 12 * 7, 2, lambda c: 8 * c * (12 + 7 * 2 / 8) / 2),
+        (MAMBA, 96 * 5, 3, lambda _: 0),
+        (RETENTION, 3 * 8 * 16, 2, lambda c: 3 * c * (8 + 16) / 2),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_decode_takes_the_recurrence_and_prefill_chunks(mixer, state, macs, in_chunk):
+    counts, _ = counted(shape(mixer))
+    exponentials = {"mamba": 96 * 5}.get(mixer["kind"], 0)
+    passes = {"prefill": PROMPT if mixer["kind"] == "mamba" else CHUNKS, "decode": NEW}
+    for phase, tokens, inside in (("prefill", PROMPT, in_chunk(16)), ("decode", NEW, 0)):
+        sums = LAYERS * BATCH * tokens * (macs * state + inside)
+        polynomial = LAYERS * BATCH * tokens * exponentials
+        decays = LAYERS * BATCH * passes[phase] * state
+        assert added(counts, phase, ("state_update",), "add") == pytest.approx(sums + 5 * polynomial)
+        assert added(counts, phase, ("state_update",), "mul") == pytest.approx(sums + 4 * polynomial + decays)
+        fp16_bits = 16
+        assert added(counts, phase, ("state_update",), "buffer_read") == pytest.approx(decays * fp16_bits)
+
+
+KEPT = {"gated_delta": 120 + 44 * 2, "mamba2": 672 + 124 * 3, "mamba": 480 + 96 * 3, "retention": 384}
+
+
+@pytest.mark.parametrize("mixer", [DELTA, MAMBA2, MAMBA, RETENTION], ids=lambda mixer: mixer["kind"])
+def test_the_state_is_written_in_each_step_and_read_in_all_but_the_first(mixer):
+    counts, found = counted(shape(mixer))
+    bits = 16 * LAYERS * BATCH * KEPT[mixer["kind"]]
+    assert float(found.memory_bytes.kv_cache_bytes[0]) == bits / 8
+    assert added(counts, "prefill", ("kv_cache_write",), "off_chip_write") == bits
+    assert added(counts, "prefill", ("kv_cache_read",), "off_chip_read") == 0
+    for component, action in (("kv_cache_write", "off_chip_write"), ("kv_cache_read", "off_chip_read")):
+        assert added(counts, "decode", (component,), action) == NEW * bits
+
+
+def test_a_hybrid_keeps_states_and_the_keys_of_its_full_layers():
+    full = {"heads": 4, "kv_heads": 2, "head_dim": 8, "ffn": 80, "ffn_gated": True, "activation": "silu"}
+    groups = [{"repeats": 3, "mixer": DELTA}, {"repeats": 1}]
+    _, found = counted(ModelShape.model_validate({**BASE, **full, "groups": groups}))
+    values = 3 * KEPT["gated_delta"] + (PROMPT + NEW) * 2 * 2 * 8
+    assert float(found.memory_bytes.kv_cache_bytes[0]) == BATCH * 2 * values
+
+
+def test_a_layer_may_be_a_network_alone():
+    network = {"heads": 4, "ffn": 80, "ffn_gated": False, "activation": "relu2"}
+    found = ModelShape.model_validate({**BASE, **network, "mixer": {"kind": "none"}})
+    assert found.parameters == LAYERS * (2 * D * 80 + D) + TABLES
