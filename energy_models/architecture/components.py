@@ -3,6 +3,7 @@
 A part of a model may name a component that is not listed: it is counted after these, in the order of its model.
 """
 
+from collections.abc import Container
 from typing import Literal, NamedTuple
 
 
@@ -17,12 +18,15 @@ class Component(NamedTuple):
         What its energy is spent on.
     hue, shade
         Components of one hue share a family of colours in plots, in which each has its place.
+    optional
+        Whether it is left out where no model has it.
     """
 
     name: str
     does: Literal["matmul", "element-wise", "traffic", "time"]
     hue: Literal["", "projections", "attention", "ffn", "tables", "cache", "element-wise"] = ""
     shade: int = 0
+    optional: bool = False
 
 
 # In the order a block runs them.
@@ -34,6 +38,12 @@ COMPONENTS = (
     Component("q_proj", "matmul", "projections"),
     Component("k_proj", "matmul", "projections", 1),
     Component("v_proj", "matmul", "projections", 2),
+    Component("kv_up_proj", "matmul", "projections", 4, optional=True),
+    Component("in_proj", "matmul", "projections", 5, optional=True),
+    Component("x_proj", "matmul", "projections", 6, optional=True),
+    Component("dt_proj", "matmul", "projections", 7, optional=True),
+    Component("convolution", "element-wise", "element-wise", optional=True),
+    Component("state_update", "element-wise", "element-wise", optional=True),
     Component("rotary", "element-wise", "element-wise"),
     Component("kv_cache_write", "traffic", "cache", 1),
     Component("attention_scores", "matmul", "attention"),
@@ -41,6 +51,7 @@ COMPONENTS = (
     Component("attention_values", "matmul", "attention", 1),
     Component("kv_cache_read", "traffic", "cache"),
     Component("o_proj", "matmul", "projections", 3),
+    Component("out_proj", "matmul", "projections", 8, optional=True),
     Component("ffn_router", "matmul", "ffn", 3),
     Component("ffn_gate", "matmul", "ffn"),
     Component("ffn_up", "matmul", "ffn", 1),
@@ -65,6 +76,17 @@ def names(does: str | None = None, hue: str | None = None) -> tuple[str, ...]:
         Of the components; none for any.
     """
     return tuple(c.name for c in COMPONENTS if does in (None, c.does) and hue in (None, c.hue))
+
+
+def absent(present: Container[str]) -> frozenset[str]:
+    """Return the components that some models leave out.
+
+    Parameters
+    ----------
+    present
+        Those that they have.
+    """
+    return frozenset(c.name for c in COMPONENTS if c.optional and c.name not in present)
 
 
 def of_hue(hue: str) -> tuple[str, ...]:

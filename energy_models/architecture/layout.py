@@ -16,7 +16,7 @@ from bitjoule.energy_models.architecture.block import (
     all_matmuls,
     stored_values,
 )
-from bitjoule.energy_models.architecture.components import names
+from bitjoule.energy_models.architecture.components import absent, names
 from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.system.steps import MatmulKind
@@ -79,8 +79,12 @@ class Layout:
 
     def __init__(self, models: Sequence[Described]) -> None:
         self.kind_of: dict[str, MatmulKind] = {}
-        slots = dict.fromkeys(names("matmul"), 1)
-        elementwise = dict.fromkeys(names("element-wise"))
+        blocks = [block for model in models for block in model.blocks]
+        present = {matmul.component for matmul, _ in all_matmuls(blocks)}
+        present |= {work.component for block in blocks for part in block.parts for work in part.elementwise}
+        left_out = absent(present)
+        slots = {name: 1 for name in names("matmul") if name not in left_out}
+        elementwise = {name: None for name in names("element-wise") if name not in left_out}
         self.standalone = np.zeros(len(models), dtype=np.bool_)
         for i, model in enumerate(models):
             counts: dict[str, int] = {}

@@ -17,7 +17,8 @@ from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.workload import RequestWork
 
 RESOURCE = {"buffer_read": 1, "off_chip_read": 2, "off_chip_write": 2}  # that an action of `OTHERS` keeps busy
-BETWEEN = ("kv_cache_write", "spilled_activations")  # components that are neither a matmul nor element-wise
+# Components that are neither a matmul nor element-wise.
+BETWEEN = ("kv_cache_read", "kv_cache_write", "spilled_activations")
 
 
 class Times(NamedTuple):

@@ -1,14 +1,14 @@
-"""Whether requests fit the attention windows of their models, which are not modelled."""
+"""Whether requests fit the attention windows of their models, which the papers' accountings leave out."""
 
 from collections.abc import Iterator
 
-from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.experiments.energy.resolve import Resolved
 from bitjoule.experiments.energy.schema import swept
 
 
 def beyond_window(resolved: Resolved) -> Iterator[str]:
-    """Yield a line for each model whose window is shorter than the longest context of the experiment.
+    """Yield a line for each model with a window shorter than the longest context, where windows are not counted.
 
     Parameters
     ----------
@@ -16,13 +16,14 @@ def beyond_window(resolved: Resolved) -> Iterator[str]:
         The experiment.
     """
     workload = resolved.experiment.workload
-    if workload is None:
+    if workload is None or resolved.experiment.accounting is Accounting.SYSTEM:
         return
     prompt, new = max(swept(workload.prompt_tokens)), max(swept(workload.new_tokens))
     for name, model in resolved.models.items():
-        if isinstance(model, ModelShape) and 0 < model.window < prompt + new:
+        windows = {part.window for block in model.blocks for part in block.parts if 0 < part.window < prompt + new}
+        if windows:
             tokens = f"prompt of {prompt}" + (f" and {new} new tokens exceed" if new else " exceeds")
             yield (
-                f"model {name}: a {tokens} its attention window of {model.window}; windows are not modelled, and every "
-                "layer attends to all tokens"
+                f"model {name}: a {tokens} its attention window of {min(windows)}; the papers' accountings have no "
+                "windows, and every layer attends to all tokens"
             )

@@ -129,10 +129,18 @@ def _colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
     for part in parts:
         family = next((i for i, names in enumerate(FAMILIES) if part in names), None)
         if family is not None:
-            colors[part] = theme.families[family][FAMILIES[family].index(part)]
+            colors[part] = _family_colors(FAMILIES[family], theme.families[family], parts)[part]
         elif part not in colors:
             colors[part] = others[len(colors) % len(others)]
     return {part: colors[part] for part in parts}
+
+
+def _family_colors(names: Sequence[str], family: Sequence[str], parts: Sequence[str]) -> dict[str, str]:
+    """Return a hue for each of some names: its own, or shades of all where one that is drawn has none of its own."""
+    drawn = [name for name in names if name in parts]
+    if set(drawn) <= {*names[: len(family)]}:
+        return dict(zip(names, family, strict=False))
+    return dict(zip(drawn, shades(family, len(drawn)), strict=True))
 
 
 def _operation_colors(operations: Sequence[str], theme: Theme) -> dict[str, str]:
@@ -157,6 +165,6 @@ def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
     }
     groups = [*zip(FAMILIES, theme.families, strict=False), (TABLES, purple), (CACHE, theme.cache)]
     for names, family in [*groups, (STORES[::-1], shades(purple, len(STORES)))]:
-        hues |= dict(zip(names, family, strict=False))
+        hues |= _family_colors(names, family, parts)
     hues |= _operation_colors([part for part in parts if part.split()[0] in OPERATIONS], theme)
     return {part: hues[part] for part in parts}

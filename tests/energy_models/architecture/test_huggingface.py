@@ -129,14 +129,21 @@ def test_an_embedding_narrower_than_the_model_is_refused(llama):
         ({"model_type": "mixtral"}, 0),
         ({"model_type": "mixtral", "sliding_window": 4096}, 4096),
         ({"model_type": "gemma2", "num_key_value_heads": 32}, 4096),
-        # Qwen2's window is off unless it is switched on
+        # Qwen2's window is off unless it is switched on, and then it is that of the layers from the 29th on
         ({"model_type": "qwen2", "sliding_window": 131072}, 0),
         ({"model_type": "qwen2", "sliding_window": 131072, "use_sliding_window": False}, 0),
         ({"model_type": "qwen2", "sliding_window": 131072, "use_sliding_window": True}, 131072),
         ({"model_type": "qwen2", "use_sliding_window": True}, 4096),
-        ({"model_type": "llama", "sliding_window": 4096}, 0),  # llama has no such key
     ],
 )
 def test_the_window_is_that_of_the_config_where_its_type_has_one(llama, config, window):
     heads = {"num_key_value_heads": 8} if config["model_type"] in ("mixtral", "qwen2") else {}
-    assert read_config(llama(**{**heads, **config})).window == window
+    found = read_config(llama(**{**heads, **config, "num_hidden_layers": 32}))
+    windows = {layer.window or 0 for layer in found.groups} or {found.window}
+    assert max(windows) == window
+
+
+def test_a_key_that_only_other_types_have_is_refused(llama):
+    with pytest.raises(InputError, match="sliding_window: is not known to be a key of model_type 'llama'"):
+        read_config(llama(sliding_window=4096))
+    assert read_config(llama(sliding_window=None)).window == 0

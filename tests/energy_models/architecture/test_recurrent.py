@@ -2,6 +2,7 @@
 
 import pytest
 
+from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.architecture.shape import ModelShape
 from tests.energy_models.architecture.test_blocks import BATCH, NEW, PROMPT, added, counted
 
@@ -20,6 +21,7 @@ DELTA = {
 MAMBA2 = {"kind": "mamba2", "heads": 8, "head_dim": 12, "groups": 2, "state": 7, "kernel": 4, "chunk": 16}
 MAMBA = {"kind": "mamba", "inner": 96, "state": 5, "rank": 3, "kernel": 4}
 RETENTION = {"kind": "retention", "heads": 3, "key_dim": 8, "value_dim": 16, "chunk": 16}
+LATENT = {"kind": "latent_attention", "kv_rank": 10, "nope_dim": 6, "rope_dim": 4, "value_dim": 5}
 CHUNKS = 3  # of 16 in a prompt of 40
 
 
@@ -87,6 +89,14 @@ def test_a_hybrid_keeps_states_and_the_keys_of_its_full_layers():
     _, found = counted(ModelShape.model_validate({**BASE, **full, "groups": groups}))
     values = 3 * KEPT["gated_delta"] + (PROMPT + NEW) * 2 * 2 * 8
     assert float(found.memory_bytes.kv_cache_bytes[0]) == BATCH * 2 * values
+
+
+@pytest.mark.parametrize("mixer", [DELTA, MAMBA2, MAMBA, RETENTION, LATENT], ids=lambda mixer: mixer["kind"])
+def test_every_component_is_listed(mixer):
+    parts = [part for block in shape(mixer, heads=4).blocks for part in block.parts]
+    named = {matmul.component for part in parts for matmul in part.matmuls}
+    assert named <= {*names("matmul")}
+    assert {work.component for part in parts for work in part.elementwise} <= {*names("element-wise")}
 
 
 def test_a_layer_may_be_a_network_alone():
