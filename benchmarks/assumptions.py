@@ -2,27 +2,23 @@
 
 Run: ``python benchmarks/assumptions.py [FILE]`` (seconds), then ``make docs-numbers``. Writes assumptions.csv, which
 docs/accounting.md shows: the energy of prefill and of decode without an assumption, or with another, in joules and
-relative to the energy with the defaults.
+relative to the energy with the defaults. Assumptions of data/assumptions.yaml are varied as in every run with
+``sensitivity: true``; the others are changed by the same means.
 """
 
-import re
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from bitjoule.energy_models.architecture.components import names
-from bitjoule.energy_models.architecture.shape import ModelShape
-from bitjoule.energy_models.formats.schemes import schemes
-from bitjoule.energy_models.inputs.amounts import price_of
+from bitjoule.energy_models.inputs.changes import Change
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.platforms import Platform, StorePrices
-from bitjoule.energy_models.system.static_power import StaticPower
+from bitjoule.experiments.energy.assumptions import Alternative, Where, assumptions, changed_experiment
 from bitjoule.experiments.energy.resolve import Resolved, read_experiment
 from bitjoule.experiments.energy.result import Result
 from bitjoule.experiments.energy.runner import run
@@ -37,135 +33,47 @@ platforms: [{name: edge, by_scheme: {fp16: fp16-edge, bitnet-b1.58: ternary-edge
 workload: {prompt_tokens: 512, new_tokens: 128}
 """
 ELEMENT_WISE = names(hue="element-wise")
-Change = Callable[[Platform], Platform]
+REGISTERS = ("nodes.*.weight_registers.*_pj_per_bit", "nodes.*.accumulators.*_pj_per_bit")
+SIZES = ("buffers.*.size_bytes", "buffers.*.banks")
+TERNARY = Where(scheme={"weights": ["ternary"]})
 
 
-def with_platform(resolved: Resolved, change: Change) -> Result:
-    """Run with every machine changed."""
-    machines = {
-        name: {scheme: (machine, change(platform)) for scheme, (machine, platform) in by_scheme.items()}
-        for name, by_scheme in resolved.platforms.items()
-    }
-    return run(replace(resolved, platforms=machines))
+def changing(scope: str, *keys: str, **change: object) -> Alternative:
+    """Return the same change of some keys of all platforms, schemes or models."""
+    return Alternative.model_validate({scope: dict.fromkeys(keys, change)})
 
 
-def registers(factor: float) -> Change:
-    """Return a change of the energy of registers and accumulators, which the platforms price at each node."""
-
-    def changed(part: StorePrices | None) -> StorePrices | None:
-        if part is None:
-            return None
-        ends = ("read_pj_per_bit", "write_pj_per_bit")
-        prices = {end: getattr(part, end) for end in ends}
-        scaled = {end: price_of(price, factor).nominal_pj for end, price in prices.items() if price is not None}
-        return part.model_copy(update=scaled)
-
-    def change(platform: Platform) -> Platform:
-        nodes = {
-            name: node.model_copy(
-                update={key: changed(getattr(node, key)) for key in ("weight_registers", "accumulators")}
-            )
-            for name, node in platform.nodes.items()
-        }
-        return platform.model_copy(update={"nodes": nodes})
-
-    return change
+def end(name: str, which: str) -> Alternative:
+    """Return one end of an assumption of data/assumptions.yaml."""
+    alternative: Alternative = getattr(assumptions()[name], which)
+    return alternative
 
 
-def buffers(factor: float) -> Change:
-    """Return a change of the buffers' sizes, in more banks of the same size."""
-
-    def change(platform: Platform) -> Platform:
-        changed = {
-            name: buffer.model_copy(
-                update={"size_bytes": int(buffer.size_bytes * factor), "banks": int(buffer.banks * factor)}
-            )
-            for name, buffer in platform.buffers.items()
-        }
-        return platform.model_copy(update={"buffers": changed})
-
-    return change
-
-
-def array_shape(platform: Platform) -> Platform:
-    """Return a platform whose arrays have twice the lanes and half the columns."""
-    arrays = {
-        name: array.model_copy(update={"lanes": 2 * array.lanes, "columns": array.columns // 2})
-        for name, array in platform.arrays.items()
-    }
-    return platform.model_copy(update={"arrays": arrays})
-
-
-def static_power(part: str, watts: float) -> Change:
-    """Return a change of the watts that flow when nothing toggles: one part in place of all but the chip's leakage."""
-
-    def change(platform: Platform) -> Platform:
-        return platform.model_copy(update={"static": StaticPower.model_validate({part: watts})})
-
-    return change
-
-
-def clock(factor: float) -> Change:
-    """Return a change of the clock at every node."""
-
-    def change(platform: Platform) -> Platform:
-        nodes = {
-            name: node.model_copy(update={"clock_mhz": node.clock_mhz * factor})
-            for name, node in platform.nodes.items()
-        }
-        return platform.model_copy(update={"nodes": nodes})
-
-    return change
-
-
-def counting(**keys: object) -> Change:
-    """Return a change of what a platform counts."""
-
-    def change(platform: Platform) -> Platform:
-        return platform.model_copy(update=keys)
-
-    return change
-
-
-def with_scheme(resolved: Resolved, **changes: str) -> Result:
-    """Run with every scheme changed."""
-    changed = {name: scheme.model_copy(update=changes) for name, scheme in resolved.schemes.items()}
-    return run(replace(resolved, schemes=changed))
-
-
-def with_vocabulary(resolved: Resolved, vocabulary: int) -> Result:
-    """Run with every model's vocabulary changed."""
-    changed = {
-        name: shape.model_copy(update={"vocabulary": vocabulary})
-        for name, shape in resolved.models.items()
-        if isinstance(shape, ModelShape)
-    }
-    return run(replace(resolved, models=changed))
-
-
-def off_chip(end: str) -> Change:
-    """Return a change of the off-chip memory's price to one end of its band."""
+def off_chip(which: str) -> Alternative:
+    """Return the off-chip memory's price at one end of its band."""
     row = next(memory for memory in memories() if memory.name == "lpddr4")
-    price = getattr(row.energy, end) / row.access_bits
-
-    def change(platform: Platform) -> Platform:
-        prices = {"memory": None, "read_pj_per_bit": price, "write_pj_per_bit": price}
-        return platform.model_copy(update={"off_chip": platform.off_chip.model_copy(update=prices)})
-
-    return change
+    price = getattr(row.energy, which) / row.access_bits
+    return priced("off_chip", {"read_pj_per_bit": price, "write_pj_per_bit": price})
 
 
-def wires(platform: Platform) -> Platform:
-    """Return a platform whose buffers cost the high end of their band: a millimetre of wire each."""
+def wires(resolved: Resolved) -> Alternative:
+    """Return buffers at the high end of their band: a millimetre of wire each."""
     row = {m.capacity_bytes: m.energy for m in memories() if m.kind == "sram" and m.node_nm == 7}[1 << 20]
     wire_pj = (row.high_pj - row.nominal_pj) / 64
-    machine = Machine(schemes()["fp16"], platform, technologies()["7nm"], "")
-    changed = {}
+    by_scheme = next(iter(resolved.platforms.values()))
+    (_, platform), scheme = by_scheme["fp16"], resolved.schemes["fp16"]  # the buffers of all edge machines are equal
+    machine = Machine(scheme, platform, technologies()["7nm"], "")
+    merged: dict[str, dict[str, Change]] = {"platform": {}}
     for name, buffer in platform.buffers.items():
-        price = machine.access("buffer_read", buffer.holds[0])[0].nominal_pj + wire_pj
-        prices = {"memory": None, "read_pj": price * buffer.width_bits, "write_pj": price * buffer.width_bits}
-        changed[name] = buffer.model_copy(update=prices)
-    return platform.model_copy(update={"buffers": changed})
+        price = (machine.access("buffer_read", buffer.holds[0])[0].nominal_pj + wire_pj) * buffer.width_bits
+        merged["platform"] |= priced(f"buffers.{name}", {"read_pj": price, "write_pj": price}).platform
+    return Alternative.model_validate(merged)
+
+
+def priced(part: str, prices: Mapping[str, float]) -> Alternative:
+    """Return a memory with prices of its own."""
+    changes = {f"{part}.{key}": {"value": value} for key, value in prices.items()}
+    return Alternative.model_validate({"platform": {f"{part}.memory": {"value": None}, **changes}})
 
 
 def joules(result: Result) -> list[float]:
@@ -189,39 +97,38 @@ def main(file: Path) -> None:
         path = Path(folder) / "experiment.yaml"
         path.write_text(REQUEST)
         resolved = read_experiment(path)
-        path.write_text(re.sub(r"bitnet-b1.58(?=[\]:])", "bitnet-b1.58-5in8", REQUEST))
-        packed = read_experiment(path)
     base = run(resolved)
     nominal = joules(base)
 
-    def over(result: Result) -> list[float]:
+    def over(alternative: Alternative, where: Where | None = None) -> list[float]:
+        result = run(changed_experiment(resolved, alternative, where))
         return [value / was for value, was in zip(joules(result), nominal, strict=True)]
 
     rows: list[tuple[str, list[float]]] = [
         ("element-wise parts left out", share(base, ELEMENT_WISE)),
         ("static power left out", share(base, ("static",))),
-        ("LPDDR4 in standby alone: 35 mW", over(with_platform(resolved, static_power("dram", 0.035)))),
-        ("static power of 0.1 W", over(with_platform(resolved, static_power("board", 0.1)))),
-        ("static power of 1 W", over(with_platform(resolved, static_power("board", 1)))),
-        ("a clock of half the frequency", over(with_platform(resolved, clock(0.5)))),
-        ("products added at their own width", over(with_platform(resolved, counting(accumulate="paper")))),
-        ("products added in FP32 and INT32", over(with_platform(resolved, counting(accumulate="accumulator")))),
+        ("LPDDR4 in standby alone: 35 mW", over(changing("platform", "static", value={"dram": 0.035}))),
+        ("static power of 0.1 W", over(changing("platform", "static", value={"board": 0.1}))),
+        ("static power of 1 W", over(changing("platform", "static", value={"board": 1}))),
+        ("a clock of half the frequency", over(end("clock", "low"))),
+        ("products added at their own width", over(end("accumulate", "low"))),
+        ("products added in FP32 and INT32", over(end("accumulate", "high"))),
         ("LM head left out", share(base, ("lm_head",))),
-        ("LM head in INT8", over(with_scheme(resolved, lm_head="int8"))),
-        ("LM head in INT4", over(with_scheme(resolved, lm_head="int4"))),
-        ("a vocabulary of 32000", over(with_vocabulary(resolved, 32000))),
+        ("LM head in INT8", over(changing("scheme", "lm_head", value="int8"))),
+        ("LM head in INT4", over(end("LM head", "low"))),
+        ("a vocabulary of 32000", over(changing("model", "vocabulary", value=32000))),
         ("KV cache traffic left out", share(base, names(hue="cache"))),
-        ("all pairs of the prompt's square", over(with_platform(resolved, counting(skips_masked_pairs=False)))),
-        ("scores and values one after the other", over(with_platform(resolved, counting(attention="separate")))),
-        ("registers and accumulators free", over(with_platform(resolved, registers(0)))),
-        ("registers and accumulators three times as dear", over(with_platform(resolved, registers(3)))),
-        ("buffers of half the size", over(with_platform(resolved, buffers(0.5)))),
-        ("buffers of 64 times the size: activations stay on chip", over(with_platform(resolved, buffers(64)))),
-        ("LPDDR4 at the high end, DDR4's price", over(with_platform(resolved, off_chip("high_pj")))),
-        ("a millimetre of wire at each buffer", over(with_platform(resolved, wires))),
-        ("arrays of twice the lanes and half the columns", over(with_platform(resolved, array_shape))),
+        ("all pairs of the prompt's square", over(end("skips_masked_pairs", "high"))),
+        ("scores and values one after the other", over(end("attention", "high"))),
+        ("registers and accumulators free", over(changing("platform", *REGISTERS, factor=0))),
+        ("registers and accumulators three times as dear", over(changing("platform", *REGISTERS, factor=3))),
+        ("buffers of half the size", over(end("buffer sizes", "low"))),
+        ("buffers of 64 times the size: activations stay on chip", over(changing("platform", *SIZES, factor=64))),
+        ("LPDDR4 at the high end, DDR4's price", over(off_chip("high_pj"))),
+        ("a millimetre of wire at each buffer", over(wires(resolved))),
+        ("arrays of twice the lanes and half the columns", over(end("array shape", "high"))),
         ("no traffic of what lies between the linears", share(base, ("spilled_activations",))),
-        ("trits five a byte", over(run(packed))),
+        ("trits five a byte", over(end("weight packing", "low"), TERNARY)),
     ]
     cases = [(scheme, phase) for scheme in ("FP16", "b1.58") for phase in ("prefill", "decode")]
     table = pd.DataFrame(

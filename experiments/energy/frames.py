@@ -89,7 +89,10 @@ class Frames:
         the first platform and workload; `bitjoule.experiments.energy.components`. Empty unless the system accounting is
         used.
     sensitivity
-        Effect of each price with a band; see `bitjoule.experiments.energy.sensitivity`. Empty unless asked for.
+        Effect of each price with a band and of each assumption; see `bitjoule.experiments.energy.sensitivity`. Empty
+        unless asked for.
+    varied
+        The assumptions that were varied for it; see `bitjoule.experiments.energy.sensitivity.varied_table`.
     plots
         Further tables that the plots show.
     """
@@ -117,4 +120,5 @@ class Frames:
     bounds: pd.DataFrame
     components: pd.DataFrame
     sensitivity: pd.DataFrame
+    varied: pd.DataFrame
     plots: PlotFrames

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.system.system import Bytes
+from bitjoule.experiments.energy.assumptions import vary
 from bitjoule.experiments.energy.comparison import compare
 from bitjoule.experiments.energy.components import component_table, shown_cases
 from bitjoule.experiments.energy.evaluation import case_columns, evaluate, long_table
@@ -21,7 +22,7 @@ from bitjoule.experiments.energy.plots import Plot
 from bitjoule.experiments.energy.resolve import Resolved
 from bitjoule.experiments.energy.result import Result
 from bitjoule.experiments.energy.rooflines import points, roofs
-from bitjoule.experiments.energy.sensitivity import sensitivity
+from bitjoule.experiments.energy.sensitivity import sensitivity, varied_table
 from bitjoule.experiments.energy.sums import summarise
 from bitjoule.experiments.energy.unmeasured import unmeasured
 from bitjoule.experiments.output.columns import WORKLOAD_AXES
@@ -49,6 +50,7 @@ def run(resolved: Resolved) -> Result:
     ]
     kinds = [(technology, kind) for technology, mac_kinds in unmeasured(grid).items() for kind in mac_kinds]
     _, schemes, technologies, platforms = map(tuple, grid.names)
+    varied = vary(resolved) if experiment.sensitivity else []
     return Result(
         grid=grid,
         name=experiment.name,
@@ -73,7 +75,8 @@ def run(resolved: Resolved) -> Result:
         bands=bands.table() if system and experiment.baseline is not None else pd.DataFrame(),
         bounds=bounds,
         components=component_table(grid, shown_cases(grid)) if system else pd.DataFrame(),
-        sensitivity=sensitivity(bands, grid.system.price_rows) if experiment.sensitivity else pd.DataFrame(),
+        sensitivity=sensitivity(bands, grid.system.price_rows, varied) if experiment.sensitivity else pd.DataFrame(),
+        varied=varied_table(varied),
         plots=plot_frames(experiment.plots, grid, summary),
     )
 

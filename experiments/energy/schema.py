@@ -177,7 +177,7 @@ class Experiment(ExperimentFile):
     )
     baseline: Baseline | None = None
     sensitivity: bool = Field(
-        default=False, description="with `accounting: system`: effect of each price with a band, one at a time"
+        default=False, description="with `accounting: system`: effect of each price with a band and of each assumption"
     )
     published: str | None = Field(default=None, description="name of a table of published values to compare with")
     plots: list[Plot] = Field(default_factory=list)

@@ -1,6 +1,6 @@
 """An experiment's platforms: names, files and sets looked up, and whether they can run its schemes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from bitjoule.energy_models.architecture.layout import Layout
@@ -130,8 +130,46 @@ def cannot_run(
     document
         The experiment as written, with file and lines.
     """
-    kinds = Layout(list(models.values())).kinds
     problems: dict[Problem, None] = {}
+    for fault in lacking(by_platform, schemes, technologies, models):
+        wrong = f"{fault.wrong} ({fault.scheme})"
+        problems[document.problem(("platforms", fault.platform), wrong, fault.expected)] = None
+    return list(problems)
+
+
+class Fault(NamedTuple):
+    """Why a platform cannot run a scheme.
+
+    Parameters
+    ----------
+    platform
+        Index of the platform.
+    scheme
+        Name of the scheme.
+    wrong, expected
+        As for `bitjoule.energy_models.inputs.errors.Problem`.
+    """
+
+    platform: int
+    scheme: str
+    wrong: str
+    expected: str
+
+
+def lacking(
+    by_platform: MachinesByPlatform,
+    schemes: Mapping[str, Scheme],
+    technologies: Mapping[str, Technology],
+    models: Mapping[str, ModelShape | Matmul],
+) -> Iterator[Fault]:
+    """Yield what the platforms lack to run the schemes on the models.
+
+    Parameters
+    ----------
+    by_platform, schemes, technologies, models
+        As for `cannot_run`.
+    """
+    kinds = Layout(list(models.values())).kinds
     for i, machines in enumerate(by_platform.values()):
         for scheme, (name, platform) in machines.items():
             for technology in technologies.values():
@@ -143,9 +181,7 @@ def cannot_run(
                     for action in ("mul", "add") if any(kind.rescaled for kind in kinds) else ():
                         machine.operation(action, schemes[scheme].vector)
                 except UnpricedError as error:
-                    wrong, expected = error.args
-                    problems[document.problem(("platforms", i), f"{wrong} ({scheme})", expected)] = None
-    return list(problems)
+                    yield Fault(i, scheme, *error.args)
 
 
 def _check_tiles(machine: Machine, kind: MatmulKind) -> None:

@@ -1,4 +1,4 @@
-"""The causes that move a run's result most, as a table of the summary."""
+"""The causes that move a run's result most, and those that turn it, as tables of the summary."""
 
 import pandas as pd
 
@@ -8,11 +8,14 @@ from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.markdown import markdown
 
 SHOWN = 8  # of each scheme and phase
-CASE = ("platform", "batch", "prompt_tokens", "new_tokens")
+CASE = ["platform", "batch", "prompt_tokens", "new_tokens"]
+ENERGIES = ["energy_low_j", "energy_j", "energy_high_j"]
+RATIOS = ["ratio_low", "ratio", "ratio_high"]
+LEAST = ["least_low", "least", "least_high"]
 
 
 def sensitivity_text(frames: Frames) -> str:
-    """Return, for the last model and technology at the first workload, each price that moves energy and gain.
+    """Return what moves energy and gain of the last model and technology at the first workload, and what turns them.
 
     Parameters
     ----------
@@ -21,7 +24,7 @@ def sensitivity_text(frames: Frames) -> str:
     """
     table = frames.sensitivity
     if table.empty:
-        return ""
+        return _unvaried(frames.varied)
     last = table.iloc[-1]
     shown = table[(table["model"] == last["model"]) & (table["technology"] == last["technology"])]
     for key in CASE:
@@ -30,25 +33,66 @@ def sensitivity_text(frames: Frames) -> str:
     for phase in (DECODE, PREFILL):
         for scheme in frames.schemes:
             own = shown[(shown["phase"] == phase) & (shown["scheme"] == scheme)]
-            span = (own["energy_high_j"] - own["energy_low_j"]).abs()
-            for row in own.loc[span.sort_values(ascending=False, kind="stable").index].head(SHOWN).to_dict("records"):
-                energies = [significant(row[f"energy_{end}j"]) for end in ("low_", "", "high_")]
-                ratios = [significant(row[f"ratio{end}"]) for end in ("_low", "", "_high")]
-                rows.append([phase, scheme, row["cause"], *energies, *ratios, "yes" if row["turns"] else ""])
+            for row in widest(own, SHOWN).to_dict("records"):
+                numbers = [significant(row[name]) for name in (*ENERGIES, *RATIOS)]
+                turns = "yes" if row["turns"] or len({row[name] for name in LEAST}) > 1 else ""
+                rows.append([phase, scheme, row["cause"], row["low"], row["high"], *numbers, turns])
     baseline = f"{frames.baseline.name} / this" if frames.baseline is not None else "ratio"
-    headers = ["phase", "scheme", "price", "J, low", "J", "J, high", f"{baseline}, low", baseline, f"{baseline}, high"]
+    headers = ["phase", "scheme", "cause", "low", "high", "J, low", "J", "J, high"]
+    headers += [f"{baseline}, low", baseline, f"{baseline}, high", "turns"]
     text = (
-        f"## Sensitivity to each price\n\n{last['model']} at {last['technology']}, one price at a time at its low and "
+        f"## Sensitivity\n\n{last['model']} at {last['technology']}, one cause at a time at its low and its high end: "
+        "prices within their bands, with counts and mappings as run, and assumptions, with everything counted anew. "
+        "What depends on one row or key moves together, on both sides of the comparison. "
+        f"The first {SHOWN} of each scheme and phase; all are in sensitivity.csv, reasons in assumptions.csv.\n\n"
     )
-    text += "high end, the others nominal; what depends on one row moves together, on both sides of the comparison. "
-    text += f"Counts and mappings stay. The first {SHOWN} of each scheme and phase; all are in sensitivity.csv.\n\n"
-    return f"{text}{markdown([*headers, 'turns'], rows, [0, 1, 2])}\n\n{_turning(table)}"
+    parts = [f"{text}{markdown(headers, rows, [0, 1, 2, 3, 4, 11])}", _turning(table), _unvaried(frames.varied)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def widest(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return the causes that move the energy of one scheme and phase most, the widest first.
+
+    Parameters
+    ----------
+    rows
+        Of the sensitivity.
+    count
+        How many.
+    """
+    span = (rows[ENERGIES].max(axis=1) - rows[ENERGIES].min(axis=1)).sort_values(ascending=False, kind="stable")
+    return rows.loc[span.index[:count]]
 
 
 def _turning(table: pd.DataFrame) -> str:
-    turning = table[table["turns"]]
-    if turning.empty:
-        return "No single price turns a comparison with the baseline."
-    causes = turning.groupby("cause", sort=False).size()
-    listed = ", ".join(f"{cause} ({count})" for cause, count in causes.items())
-    return f"Prices that turn comparisons with the baseline, and how many: {listed}."
+    """Return which causes turn the conclusion: a gain crosses 1, or another scheme needs the least energy."""
+    least = table[LEAST].astype(str)
+    changes = (least["least_low"] != least["least"]) | (least["least_high"] != least["least"])
+    listed = []
+    for cause, rows in table[table["turns"] | changes].groupby("cause", sort=False):
+        parts = []
+        gains, winners = int(rows["turns"].sum()), rows[changes[rows.index]]
+        if gains:
+            parts.append(f"the gain crosses 1 in {gains} of the comparisons")
+        if len(winners):  # each scheme of a case has a row that names them
+            first = least.loc[winners.index[0]]
+            others = " or ".join(name for name in dict.fromkeys(first) if name != first["least"])
+            cases = len(winners.drop_duplicates(["model", "technology", "phase", *CASE]))
+            parts.append(f"{others} instead of {first['least']} needs the least energy in {cases} of the cases")
+        listed.append(f"- {cause}: {'; '.join(parts)}")
+    if not listed:
+        return "No single price or assumption turns the conclusion: no gain crosses 1, the best scheme stays the best."
+    return "What turns the conclusion, over all models, workloads and phases:\n\n" + "\n".join(listed)
+
+
+def _unvaried(varied: pd.DataFrame) -> str:
+    """Return which assumptions could not be varied, and why."""
+    if varied.empty:
+        return ""
+    problems = [
+        f"- {row['assumption']} {row[end]}: {row[f'problem_{end}']}"
+        for row in varied.to_dict("records")
+        for end in ("low", "high")
+        if row[f"problem_{end}"]
+    ]
+    return "\n".join(["Not varied, as a machine could not run:\n", *problems]) if problems else ""

@@ -18,13 +18,24 @@ baseline: {scheme: fp16}
 sensitivity: true
 plots: [{kind: tornado, phase: decode}, {kind: tornado, phase: prefill, models: [bitnet-125m], at: {prompt_tokens: 60}}]
 """
+ENERGIES = ("energy_low_j", "energy_j", "energy_high_j")
 UNITS = {"J": 1.0, "mJ": 1e-3, "µJ": 1e-6}
+
+
+def span(row):
+    """Return how far apart the energies of a cause lie."""
+    return max(row[name] for name in ENERGIES) - min(row[name] for name in ENERGIES)
+
+
+def name(cause, row):
+    """Return what a bar of a cause is called."""
+    return cause if row["kind"] == "price" else f"{cause}: {row['low']} / {row['high']}"
 
 
 @pytest.mark.parametrize(
     ("place", "model", "phase", "prompt"), [(0, "bitnet-350m", "decode", 30), (1, "bitnet-125m", "prefill", 60)]
 )
-def test_each_bar_runs_from_the_nominal_value_to_that_at_one_end_of_a_price(resolved, place, model, phase, prompt):
+def test_each_bar_runs_from_the_nominal_value_to_that_at_one_end_of_a_cause(resolved, place, model, phase, prompt):
     result = run(resolved(TEXT))
     figure = draw(result.requested[place], result.frames, LIGHT)
     table = result.sensitivity.set_index(["model", "technology", "phase", "prompt_tokens", "scheme", "cause"])
@@ -35,12 +46,14 @@ def test_each_bar_runs_from_the_nominal_value_to_that_at_one_end_of_a_price(reso
         label = energy.get_xlabel()
         assert label.startswith(f"{scheme}: energy of {phase} (")
         unit = UNITS[label.partition("(")[2].rstrip(")")]
-        causes = [tick.get_text() for tick in energy.get_yticklabels()]
+        ticks = [tick.get_text() for tick in energy.get_yticklabels()]
+        named = {name(cause, row): cause for cause, row in table.loc[scheme].iterrows()}
+        causes = [named[tick] for tick in ticks]
         assert ratio.get_xlabel() == f"fp16 energy / energy of {scheme}"
         spans = []
         for axes, column, factor in ((energy, "energy_{}j", unit), (ratio, "ratio_{}", 1.0)):
             lows, highs = axes.containers
-            assert [lows.get_label(), highs.get_label()] == ["price at its low end", "price at its high end"]
+            assert [lows.get_label(), highs.get_label()] == ["at its low end", "at its high end"]
             for cause, low, high in zip(causes, lows, highs, strict=True):
                 row = table.loc[(scheme, cause)]
                 for bar, end in ((low, "low_"), (high, "high_")):
@@ -48,9 +61,12 @@ def test_each_bar_runs_from_the_nominal_value_to_that_at_one_end_of_a_price(reso
                     there = (bar.get_x() + bar.get_width()) * factor
                     assert there == pytest.approx(row[column.format(end).removesuffix("_")])
                 if axes is energy:
-                    spans.append(row["energy_high_j"] - row["energy_low_j"])
+                    spans.append(span(row))
+                    middle = row["energy_j"]
+                    beyond = abs(row["energy_low_j"] - middle) - abs(row["energy_high_j"] - middle)
+                    assert beyond == 0 or (low.get_zorder() < high.get_zorder()) == (beyond > 0)
         assert spans == sorted(spans, reverse=True)
-        assert spans[0] == pytest.approx((table.loc[scheme, "energy_high_j"] - table.loc[scheme, "energy_low_j"]).max())
+        assert spans[0] == max(span(row) for _, row in table.loc[scheme].iterrows())
     assert model in figure.get_suptitle()
     assert f"{prompt} prompt tokens" in figure.get_suptitle()
 
