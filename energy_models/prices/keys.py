@@ -8,6 +8,8 @@ key                                            price of
 ``technologies/T.yaml:mac:M:64x16:zeros``      a MAC of a full array of 64 x 16; ``zeros``: with its share of zero trits
 ``technologies/T.yaml:load:M``                 a weight that enters such an array
 ``technologies/T.yaml:in-mac:M``               an addition that the price of a MAC includes: zero
+``technologies/T.yaml:sram:131072``            a bit of a bank of so many bytes, by the technology's own rows
+``technologies/T.yaml:dram:lpddr4``            a bit of off-chip memory, by the technology's own row
 ``memories.csv:lpddr4``                        a bit of off-chip memory
 ``drams.yaml:lpddr4-3200:read:2048``            a bit of a DRAM device, with so many bytes for each row that is opened
 ``memories.csv:7nm:sram:131072``               a bit of a bank of so many bytes, between two rows
@@ -56,6 +58,8 @@ def shared_row(key: str, technology: str) -> str:
     if file == "memories.csv":
         _, _, kind = place.rpartition(":")[0].rpartition(":")
         return f"{file}:{kind}:{technology}" if kind else key
+    if file.startswith("technologies/") and place.startswith("sram:"):
+        return f"{file}:sram"
     if place.startswith(("mac:", "load:")):
         return f"{file}:{place.split(':')[1]}"
     return key

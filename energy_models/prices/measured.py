@@ -9,9 +9,12 @@ from bitjoule.energy_models.formats.formats import check_format
 from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Band, price_of
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.facts import Price
-from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
+from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
+from bitjoule.energy_models.prices.drams import drams
+from bitjoule.energy_models.prices.memories import memories
 
 SOURCE = "bitjoule2026"
+MAX_BYTES = 1 << 40
 FEATURES = ("nonzero", "zero", "load", "column", "lane", "cycle")
 
 
@@ -33,6 +36,51 @@ class MeasuredOperation(Strict):
         if not self.energy_pj.low > 0:
             raise wrong_value("an operation without energy", "more than 0 pJ", "energy_pj", "low")
         return self
+
+
+class QuotedMemory(Strict):
+    """Price of an access to a memory, in place of the built-in one.
+
+    Parameters
+    ----------
+    kind
+        ``sram``, of the buffers, or ``dram``, the off-chip memory.
+    memory
+        Of a DRAM: which, as platforms name it in ``off_chip.memory``; none for all.
+    capacity_bytes
+        Of an SRAM: size of the bank; between rows, prices are interpolated log-log. None for all sizes.
+    access_bits
+        Bits that one access reads or writes.
+    energy_pj
+        Of one access.
+    source, where
+        Where the price comes from.
+    """
+
+    kind: Literal["sram", "dram"]
+    memory: str | None = None
+    capacity_bytes: int | None = Field(default=None, gt=0, le=MAX_BYTES)
+    access_bits: int = Field(default=1, gt=0, le=1 << 20)
+    energy_pj: Band
+    source: str = ""
+    where: str = ""
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for key, kind in (("memory", "dram"), ("capacity_bytes", "sram")):
+            if getattr(self, key) is not None and self.kind != kind:
+                raise wrong_value(f"{key} of {self.kind}", f"only of {kind}", key)
+        names = list(dict.fromkeys([*(m.name for m in memories() if m.kind == "dram"), *drams()]))
+        if self.memory is not None and self.memory not in names:
+            raise wrong_value(*unknown_name("memory", self.memory, names), "memory")
+        if not self.energy_pj.low > 0:
+            raise wrong_value("an access without energy", "more than 0 pJ", "energy_pj", "low")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What it prices: the kind, with its size or memory."""
+        return " ".join(str(part) for part in (self.kind, self.memory, self.capacity_bytes) if part is not None)
 
 
 class MeasuredMac(Strict):
@@ -150,6 +198,8 @@ class MeasuredTechnology(Strict):
         Conditions of the measurement; none of quoted prices.
     operations, macs
         Operators alone, and MACs of whole arrays.
+    memories
+        Prices of memories of its own; of the kinds and DRAMs that have none the built-in ones hold.
     priced_as_macs
         Whether sums of products are priced as the arrays' MACs also where only operations are counted.
     lanes, columns
@@ -163,6 +213,7 @@ class MeasuredTechnology(Strict):
     measured: Conditions | None = None
     operations: list[MeasuredOperation] = Field(min_length=1)
     macs: list[MeasuredMac] = Field(default_factory=list)
+    memories: list[QuotedMemory] | None = Field(default=None, min_length=1)
     priced_as_macs: bool = False
     lanes: int = Field(default=64, gt=0, le=1 << 20)
     columns: int = Field(default=16, gt=0, le=1 << 20)
@@ -173,6 +224,13 @@ class MeasuredTechnology(Strict):
         for i, pair in enumerate(operations):
             if pair in operations[:i]:
                 raise wrong_value(f"duplicate {' '.join(pair)}", "one row", "operations", i)
+        quoted = [row.name for row in self.memories or ()]
+        for i, name in enumerate(quoted):
+            if name in quoted[:i]:
+                raise wrong_value(f"duplicate {name}", "one row", "memories", i)
+        srams = [row.capacity_bytes for row in self.memories or () if row.kind == "sram"]
+        if None in srams and len(srams) > 1:
+            raise wrong_value("a price for all sizes beside prices of sizes", "one of the two", "memories")
         if self.macs and "zero_share" not in self.model_fields_set:
             raise wrong_value("MACs of arrays without a share of zeros", "zero_share, of the ternary weights", "macs")
         names = [mac.name for mac in self.macs]

@@ -4,29 +4,37 @@ import csv
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from bitjoule.energy_models.formats.formats import formats
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices
 from bitjoule.energy_models.inputs.facts import positive
-from bitjoule.energy_models.prices.measured import MeasuredOperation, MeasuredTechnology
+from bitjoule.energy_models.inputs.validation import Strict
+from bitjoule.energy_models.prices.measured import MeasuredOperation, MeasuredTechnology, QuotedMemory
 
 REQUIRED = ("operation", "format", "energy_pj")
 OTHERS = {"low": "energy_low_pj", "high": "energy_high_pj", "source": "source", "where": "where", "node_nm": "node_nm"}
+SIZES = ("capacity_bytes", "access_bits")  # of memories
 OPERATIONS = ("add", "mul")
+MEMORIES = ("sram", "dram")
 NODE = re.compile(r"(\d+(?:\.\d+)?)nm")
+Row = TypeVar("Row", bound=Strict)
 
 
 def read_quoted(path: Path) -> MeasuredTechnology:
-    """Read a table of prices: a row for each operation and format.
+    """Read a table of prices: a row for each operation and format, and for each memory.
 
     Parameters
     ----------
     path
-        A CSV file with the columns ``operation`` (``add`` or ``mul``), ``format`` and ``energy_pj``, and optionally
-        ``low`` and ``high`` in pJ (or ``energy_low_pj``, ``energy_high_pj``), ``source``, ``where`` and ``node_nm``.
-        Without the last, the node is that of the file's name, such as ``my5nm.csv``.
+        A CSV file with the columns ``operation`` (``add``, ``mul``, ``sram`` or ``dram``), ``format`` and
+        ``energy_pj``, and optionally ``low`` and ``high`` in pJ (or ``energy_low_pj``, ``energy_high_pj``),
+        ``source``, ``where`` and ``node_nm``. Without the last, the node is that of the file's name, such as
+        ``my5nm.csv``. The energy of a memory is that of an access of ``access_bits`` (by default one bit); the row of
+        an SRAM may have ``capacity_bytes``, the size of the bank; the format of a DRAM is the memory's name, as in
+        ``off_chip.memory`` of platforms, or empty.
 
     Raises
     ------
@@ -39,16 +47,9 @@ def read_quoted(path: Path) -> MeasuredTechnology:
         raise InputError([Problem(str(path), 1, "file", str(error), "a CSV file in UTF-8")]) from None
     reader = csv.reader(text.splitlines())
     names = [name.strip() for name in next(reader, [])]
-    lacking = [name for name in REQUIRED if name not in names]
-    columns = [*REQUIRED, *OTHERS, *OTHERS.values()]
-    if lacking:
-        wrong = f"no column {', '.join(lacking)} in {brief(','.join(names))}"
-        raise InputError([Problem(str(path), 1, "header", wrong, "operation,format,energy_pj,low,high,source")])
-    for name in names:
-        if name not in columns or names.count(name) > 1:
-            wrong = f"{'duplicate' if names.count(name) > 1 else 'unknown'} column {brief(name)}"
-            raise InputError([Problem(str(path), 1, "header", wrong, f"{choices([*dict.fromkeys(columns)])}")])
+    _check_header(path, names)
     operations: dict[tuple[str, str], MeasuredOperation] = {}
+    memories: dict[str, QuotedMemory] = {}
     nodes: list[float] = []
     for cells in reader:
         line = reader.line_num
@@ -57,11 +58,17 @@ def read_quoted(path: Path) -> MeasuredTechnology:
         if len(cells) != len(names):
             raise InputError([Problem(str(path), line, "row", f"{len(cells)} cells", f"{len(names)} cells")])
         row = {name: cell.strip() for name, cell in zip(names, cells, strict=True)}
-        operation = _operation(path, line, row)
-        key = (operation.operation, operation.format)
-        if key in operations:
-            raise InputError([Problem(str(path), line, "operation", f"duplicate {' '.join(key)}", "one row")])
-        operations[key] = operation
+        if row["operation"] in MEMORIES:
+            memory = _memory(path, line, row)
+            repeated, memories = memory.name in memories, memories | {memory.name: memory}
+            name = memory.name
+        else:
+            operation = _operation(path, line, row)
+            key = (operation.operation, operation.format)
+            repeated, operations = key in operations, operations | {key: operation}
+            name = " ".join(key)
+        if repeated:
+            raise InputError([Problem(str(path), line, "operation", f"duplicate {name}", "one row")])
         if row.get("node_nm"):
             nodes.append(positive(path, line, row, "node_nm"))
             if nodes[-1] != nodes[0]:
@@ -75,32 +82,73 @@ def read_quoted(path: Path) -> MeasuredTechnology:
         wrong = "the file's name says no node"
         raise InputError([Problem(str(path), 1, "node_nm", wrong, "a column node_nm, or a name such as my5nm.csv")])
     node_nm = nodes[0] if nodes else float(named[1]) if named else 0.0
-    return MeasuredTechnology(
-        description=f"Quoted prices of {path.name}", node_nm=node_nm, zero_share=0.0, zero_share_source="not used",
-        operations=[*operations.values()],
-    )  # fmt: skip
+    data = {
+        "description": f"Quoted prices of {path.name}", "node_nm": node_nm, "zero_share": 0.0,
+        "zero_share_source": "not used", "operations": [*operations.values()], "memories": [*memories.values()] or None,
+    }  # fmt: skip
+    return _checked(MeasuredTechnology, path, 1, data, "rows", "one SRAM price for all sizes, or one for each size")
+
+
+def _check_header(path: Path, names: list[str]) -> None:
+    lacking = [name for name in REQUIRED if name not in names]
+    columns = [*REQUIRED, *OTHERS, *OTHERS.values(), *SIZES]
+    if lacking:
+        wrong = f"no column {', '.join(lacking)} in {brief(','.join(names))}"
+        raise InputError([Problem(str(path), 1, "header", wrong, "operation,format,energy_pj,low,high,source")])
+    for name in names:
+        if name not in columns or names.count(name) > 1:
+            wrong = f"{'duplicate' if names.count(name) > 1 else 'unknown'} column {brief(name)}"
+            raise InputError([Problem(str(path), 1, "header", wrong, f"{choices([*dict.fromkeys(columns)])}")])
 
 
 def _operation(path: Path, line: int, row: Mapping[str, str]) -> MeasuredOperation:
     if row["operation"] not in OPERATIONS:
         wrong = f"got {brief(row['operation'])}"
-        raise InputError([Problem(str(path), line, "operation", wrong, f"{choices(OPERATIONS)}")])
+        raise InputError([Problem(str(path), line, "operation", wrong, f"{choices([*OPERATIONS, *MEMORIES])}")])
     if row["format"] not in formats():
         wrong = f"unknown format {brief(row['format'])}"
         raise InputError([Problem(str(path), line, "format", wrong, f"{choices([*formats()])}")])
+    for column in SIZES:
+        if row.get(column):
+            wrong = f"{column} of {row['operation']}"
+            raise InputError([Problem(str(path), line, column, wrong, f"only of {choices(MEMORIES)}")])
+    data = {"operation": row["operation"], "format": row["format"], **_price(path, line, row)}
+    return _checked(MeasuredOperation, path, line, data, "energy_pj", "a price within reason")
+
+
+def _memory(path: Path, line: int, row: Mapping[str, str]) -> QuotedMemory:
+    if row["operation"] == "sram" and row["format"]:
+        wrong = f"format {brief(row['format'])} of sram"
+        raise InputError([Problem(str(path), line, "format", wrong, "an empty cell; the size is capacity_bytes")])
+    data: dict[str, object] = {"kind": row["operation"], "memory": row["format"] or None, **_price(path, line, row)}
+    for column in SIZES:
+        if row.get(column):
+            value = positive(path, line, row, column)
+            if value != int(value):
+                raise InputError([Problem(str(path), line, column, f"got {brief(row[column])}", "a whole number")])
+            data[column] = int(value)
+    return _checked(QuotedMemory, path, line, data, "energy_pj", "a price within reason")
+
+
+def _price(path: Path, line: int, row: Mapping[str, str]) -> dict[str, object]:
+    """Return the price of a row, with its source and place."""
     ends = {"nominal": positive(path, line, row, "energy_pj")}
     for end, written in (("low", "energy_low_pj"), ("high", "energy_high_pj")):
         column = next((name for name in (end, written) if row.get(name)), None)
         ends[end] = positive(path, line, row, column) if column else ends["nominal"]
     if not ends["low"] <= ends["nominal"] <= ends["high"]:
         raise InputError([Problem(str(path), line, "energy_pj", "outside low..high", "low <= energy_pj <= high")])
+    return {"energy_pj": ends, "source": row.get("source") or path.name, "where": row.get("where") or f"line {line}"}
+
+
+def _checked(schema: type[Row], path: Path, line: int, data: Mapping[str, object], key: str, expected: str) -> Row:
+    """Return a row as an instance of its schema, or raise what is wrong with it."""
     try:
-        return MeasuredOperation.model_validate(
-            {
-                "operation": row["operation"], "format": row["format"], "energy_pj": ends,
-                "source": row.get("source") or path.name, "where": row.get("where") or f"line {line}",
-            }
-        )  # fmt: skip
+        return schema.model_validate(data)
     except ValidationError as error:
-        wrong = error.errors()[0]["msg"]
-        raise InputError([Problem(str(path), line, "energy_pj", wrong, "a price within reason")]) from None
+        first = error.errors()[0]
+        context = first.get("ctx", {})
+        if "wrong" not in context:
+            raise InputError([Problem(str(path), line, key, first["msg"], expected)]) from None
+        column = {"memory": "format", "memories": "rows"}.get(context["at"][0], str(context["at"][0]))
+        raise InputError([Problem(str(path), line, column, context["wrong"], context["expected"])]) from None

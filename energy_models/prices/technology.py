@@ -13,6 +13,7 @@ from bitjoule.energy_models.inputs.facts import Price, positive, price, read_fac
 from bitjoule.energy_models.inputs.plugins import with_contributed
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.prices.measured import SOURCE, MeasuredMac, MeasuredTechnology, read_measured
+from bitjoule.energy_models.prices.memories import Memory
 
 OPERATIONS_FILE = DATA / "operations.csv"
 MEASURED_FOLDER = DATA / "technologies"
@@ -56,6 +57,8 @@ class Technology:
         Whether sums of products are priced as those MACs also where only operations are counted.
     lanes, columns
         Of the array whose MACs those are then.
+    memories
+        Prices of memories of its own, in place of the built-in ones.
     file
         File of its prices, as price keys begin; by default the measured technology's file of this name.
     """
@@ -68,6 +71,7 @@ class Technology:
     priced_as_macs: bool = False
     lanes: int = 64
     columns: int = 16
+    memories: tuple[Memory, ...] = ()
     file: str = ""
 
     def price_key(self, operation: str, number_format: str) -> str:
@@ -118,6 +122,29 @@ class Technology:
         if operation == "add" and not add_only(weights):
             return f"{self._place}:in-mac:{mac.name}"
         return self.mac_key(mac, self.lanes, self.columns, formats()[weights].kind == "ternary")
+
+    def memory_key(self, kind: str, which: str) -> str:
+        """Return the key of the price of a memory of its own.
+
+        Parameters
+        ----------
+        kind
+            ``sram`` or ``dram``.
+        which
+            Bytes of a bank, or the name of the memory; empty for a price of all.
+        """
+        return f"{self._place}:{kind}:{which}".rstrip(":")
+
+    def dram(self, name: str) -> Memory | None:
+        """Return its own price of an off-chip memory, or none.
+
+        Parameters
+        ----------
+        name
+            As platforms name it; a row without a name is that of all others.
+        """
+        rows = {row.name: row for row in self.memories if row.kind == "dram"}
+        return rows.get(name, rows.get(""))
 
     @property
     def _place(self) -> str:
@@ -331,5 +358,28 @@ def measured_technology(name: str, measured: MeasuredTechnology) -> Technology:
     }
     return Technology(
         name, measured.node_nm, rows, tuple(measured.macs), measured.zero_share, measured.priced_as_macs,
-        measured.lanes, measured.columns,
+        measured.lanes, measured.columns, _own_memories(measured),
     )  # fmt: skip
+
+
+def _own_memories(measured: MeasuredTechnology) -> tuple[Memory, ...]:
+    return tuple(
+        Memory(
+            row.memory or "", row.kind, row.capacity_bytes, row.access_bits, measured.node_nm, price_of(row.energy_pj),
+            row.source, row.where, note="", line=0,
+        )
+        for row in measured.memories or ()
+    )  # fmt: skip
+
+
+def row_to_add(technology: Technology, row: str) -> str:
+    """Return what a message says is expected of a technology of the user's own: a row for what it lacks.
+
+    Parameters
+    ----------
+    technology
+        Nothing is said of a built-in one.
+    row
+        As a table of prices has it.
+    """
+    return "" if technology.name in technologies() else f"a row {row} in the prices of {technology.name}, or "

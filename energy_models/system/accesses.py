@@ -6,7 +6,7 @@ from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.drams import DRAMS_FILE, drams
 from bitjoule.energy_models.prices.memories import MEMORIES_FILE, Memory, memories
-from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.platforms import Buffer, OffChip
 
 
@@ -14,7 +14,9 @@ class UnpricedError(LookupError):
     """A platform or technology cannot run or price what a scheme needs; the message says what to change."""
 
 
-def off_chip_price(off_chip: OffChip, reads: bool, platform_key: str) -> tuple[Price, str]:
+def off_chip_price(
+    off_chip: OffChip, reads: bool, platform_key: str, technology: Technology | None = None
+) -> tuple[Price, str]:
     """Return the price of a bit that crosses the chip's edge, and the key of its source.
 
     Parameters
@@ -25,7 +27,12 @@ def off_chip_price(off_chip: OffChip, reads: bool, platform_key: str) -> tuple[P
         Whether the bit is read.
     platform_key
         Price key of the amount in the platform's file, where it gives one.
+    technology
+        Whose own price of the memory, if it has one, goes before the built-in one.
     """
+    own = technology.dram(off_chip.memory) if technology and off_chip.memory else None
+    if technology and own:
+        return Price(*(value / own.access_bits for value in own.energy)), technology.memory_key("dram", own.name)
     if off_chip.memory in drams():
         device = drams()[off_chip.memory]
         contiguous_bytes = off_chip.contiguous_bytes or device.row_bytes
@@ -44,7 +51,8 @@ def buffer_price(buffer: Buffer, reads: bool, technology: Technology, platform_k
     Parameters
     ----------
     buffer
-        The buffer; a memory macro is priced log-log in its size between the rows of memories.csv.
+        The buffer; a memory macro is priced log-log in its size between the rows of memories.csv, or the technology's
+        own.
     reads
         Whether the bit is read.
     technology
@@ -60,13 +68,15 @@ def buffer_price(buffer: Buffer, reads: bool, technology: Technology, platform_k
     if buffer.memory is not None:
         bank_bytes = buffer.size_bytes / buffer.banks
         key = f"{MEMORIES_FILE.name}:{technology.node}:{buffer.memory}:{bank_bytes:.16g}"
+        if _own(buffer.memory, technology):
+            key = technology.memory_key(buffer.memory, f"{bank_bytes:.16g}")
         return macro_price(buffer.memory, bank_bytes, technology), key
     amount = buffer.read_pj if reads else buffer.write_pj
     return price_of((amount or 0.0) / buffer.width_bits), platform_key
 
 
 def macro_price(kind: str, bank_bytes: float, technology: Technology) -> Price:
-    """Return the price of a bit of a memory macro, log-log in its size between the rows of memories.csv.
+    """Return the price of a bit of a memory macro, log-log in its size between two rows.
 
     Parameters
     ----------
@@ -96,7 +106,7 @@ def macro_price(kind: str, bank_bytes: float, technology: Technology) -> Price:
 
 
 def macro_rows(kind: str, bank_bytes: float, technology: Technology) -> tuple[Memory, Memory]:
-    """Return the rows of memories.csv between whose sizes a macro lies.
+    """Return the rows between whose sizes a macro lies: the technology's own, or those of memories.csv.
 
     Parameters
     ----------
@@ -108,16 +118,24 @@ def macro_rows(kind: str, bank_bytes: float, technology: Technology) -> tuple[Me
     UnpricedError
         The technology does not price a macro of this size.
     """
+    own = _own(kind, technology)
+    if len(own) == 1 and own[0].capacity_bytes is None:
+        return own[0], own[0]
     rows = sorted(
         (memory.capacity_bytes, memory.name, memory)
-        for memory in memories()
+        for memory in own or memories()
         if memory.kind == kind and memory.capacity_bytes and memory.node_nm == technology.node_nm
     )
     above = next((i for i, (size, *_) in enumerate(rows) if size >= bank_bytes), None)
     if above is None or rows[0][0] > bank_bytes:
+        size = f"{kind} with capacity_bytes {'>' if above is None else '<'}= {bank_bytes:g}"
         priced = sorted({f"{memory.node_nm:g}nm" for memory in memories() if memory.node_nm})
         raise UnpricedError(
             f"{technology.name} has no price for {kind} of {bank_bytes:g} bytes per bank",
-            f"one of the technologies {', '.join(priced)}",
+            row_to_add(technology, size) + f"one of the technologies {', '.join(priced)}",
         )
     return rows[max(above - 1, 0)][2], rows[above][2]
+
+
+def _own(kind: str, technology: Technology) -> list[Memory]:
+    return [memory for memory in technology.memories if memory.kind == kind]

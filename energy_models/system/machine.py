@@ -8,7 +8,7 @@ from bitjoule.energy_models.formats.formats import formats, width_bits
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
-from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.accesses import UnpricedError, buffer_price, off_chip_price
 from bitjoule.energy_models.system.mapping import MatmulProblem
 from bitjoule.energy_models.system.mapping_costs import Fixed
@@ -217,7 +217,8 @@ class Machine:
                 f"{self.technology.name} has no price for {action} {number_format}, which platform {self.name} needs"
             )
             priced = dict.fromkeys(f for _, f in self.technology.rows)
-            raise UnpricedError(wrong, f"one of the formats {', '.join(priced)}")
+            row = row_to_add(self.technology, f"{action},{number_format}")
+            raise UnpricedError(wrong, f"{row}one of the formats {', '.join(priced)}")
         return self.technology.price(action, number_format)
 
     @cached_property
@@ -329,7 +330,7 @@ class Machine:
         if action.startswith("off_chip"):
             reads = action.endswith("read")
             platform_key = self.key("off_chip", "read_pj_per_bit" if reads else "write_pj_per_bit")
-            return off_chip_price(self.platform.off_chip, reads, platform_key)
+            return off_chip_price(self.platform.off_chip, reads, platform_key, self.technology)
         index = self.buffer(operand)
         if index < 0:
             return NOTHING, ""

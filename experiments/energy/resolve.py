@@ -11,7 +11,7 @@ from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, s
 from bitjoule.energy_models.inputs.validation import validate
 from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul
 from bitjoule.energy_models.papers.published import PrintedNumber, published, published_names
-from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.experiments.energy.schema import Baseline, Experiment
 from bitjoule.experiments.files import Overrides, open_experiment
@@ -130,9 +130,9 @@ def _missing_prices(
             if missing:
                 wrong = f"{technology.name} has no price for {', '.join(map(' '.join, missing))}, which {name} needs"
                 formats = {number_format for _, number_format in technology.rows}
-                problems.append(
-                    document.problem(("schemes", i), wrong, f"one of the formats {', '.join(sorted(formats))}")
-                )
+                rows = row_to_add(technology, " and ".join(map(",".join, missing)))
+                expected = f"{rows}one of the formats {', '.join(sorted(formats))}"
+                problems.append(document.problem(("schemes", i), wrong, expected))
     return problems
 
 

@@ -1,5 +1,6 @@
 """Quoted prices as a CSV file."""
 
+import math
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.prices.quoted import read_quoted
 from bitjoule.energy_models.prices.technology import measured_technology
+from bitjoule.energy_models.system.accesses import macro_price, off_chip_price
+from bitjoule.energy_models.system.platforms import OffChip
 
 TABLE = """\
 operation,format,energy_pj,low,high,source
@@ -78,7 +81,97 @@ def test_a_price_that_the_table_lacks_is_named(bitjoule, tmp_path):
     )
     status, _, err = bitjoule("run", tmp_path / "mine.yaml", "--out", tmp_path / "out")
     assert status == 2
-    assert err.startswith(f"{tmp_path}/mine.yaml:3: schemes[0]: my5nm has no price for mul int8, which int8 needs")
+    assert err == (
+        f"{tmp_path}/mine.yaml:3: schemes[0]: my5nm has no price for mul int8, which int8 needs; expected "
+        "a row mul,int8 in the prices of my5nm, or one of the formats fp16, int8\n"
+    )
+
+
+MEMORIES = """\
+operation,format,energy_pj,low,high,source,capacity_bytes,access_bits
+add,int8,0.005,0.004,0.007,a slide,,
+add,fp16,0.1,,,a talk,,
+mul,fp16,0.2,,,a talk,,
+add,fp32,0.3,,,a talk,,
+sram,,6.4,3.2,12.8,a compiler,65536,64
+sram,,25.6,,,a compiler,262144,64
+dram,lpddr4,2,1,4,a data sheet,,
+dram,,64,,,a guess,,8
+"""
+
+
+def test_memories_have_rows_of_their_own(tmp_path):
+    """A bit of 64 KiB costs 6.4 / 64 pJ and one of 256 KiB four times that: log-log, one of 128 KiB twice that."""
+    technology = measured_technology("my7nm", read_quoted(written(tmp_path, MEMORIES, "my7nm.csv")))
+    assert macro_price("sram", 65536, technology) == pytest.approx((0.05, 0.1, 0.2))
+    assert macro_price("sram", 131072, technology) == pytest.approx((math.sqrt(0.05 * 0.4), 0.2, math.sqrt(0.2 * 0.4)))
+    named, other, own = (
+        OffChip(memory="lpddr4", bandwidth_gb_per_s=1.0),
+        OffChip(memory="hbm2", bandwidth_gb_per_s=1.0),
+        OffChip(read_pj_per_bit=3.0, write_pj_per_bit=5.0, bandwidth_gb_per_s=1.0),
+    )
+    assert off_chip_price(named, True, "x", technology) == ((1, 2, 4), "technologies/my7nm.yaml:dram:lpddr4")
+    assert off_chip_price(other, False, "x", technology) == ((8, 8, 8), "technologies/my7nm.yaml:dram")
+    assert off_chip_price(own, False, "x", technology) == ((5, 5, 5), "x")
+
+
+def test_an_sram_without_a_size_is_that_of_every_bank(tmp_path):
+    text = "operation,format,energy_pj,access_bits\nadd,int8,0.005,\nsram,,6.4,64\n"
+    technology = measured_technology("my7nm", read_quoted(written(tmp_path, text, "my7nm.csv")))
+    for bank_bytes in (1, 131072, 1 << 30):
+        assert macro_price("sram", bank_bytes, technology) == pytest.approx((0.1, 0.1, 0.1))
+    assert off_chip_price(OffChip(memory="lpddr4", bandwidth_gb_per_s=1.0), True, "x", technology)[1] == (
+        "memories.csv:lpddr4"
+    )
+
+
+SYSTEM = """\
+name: mine
+accounting: system
+matmuls: [{m: 4, k: 64, n: 64}]
+schemes: [bitnet-b1.58]
+technologies: [my7nm.csv]
+platforms: [ternary-edge]
+"""
+
+
+def test_a_platform_pays_the_prices_of_the_table(bitjoule, tmp_path):
+    written(tmp_path, MEMORIES, "my7nm.csv")
+    (tmp_path / "mine.yaml").write_text(SYSTEM + "sensitivity: true\n")
+    assert bitjoule("run", tmp_path / "mine.yaml", "--out", tmp_path / "out", "--no-plots")[::2] == (0, "")
+    rows = pd.read_csv(tmp_path / "out" / "mine" / "results.csv")
+    for action, pj, price in (
+        ("off_chip_read", 2.0, "technologies/my7nm.yaml:dram:lpddr4"),
+        ("buffer_read", 0.2, "technologies/my7nm.yaml:sram:131072"),
+    ):
+        moved = rows[rows["action"] == action]
+        assert len(moved)
+        assert moved["energy_pj"].to_numpy() == pytest.approx(pj * moved["count"].to_numpy())
+        assert set(moved["price"]) == {price}
+    causes = set(pd.read_csv(tmp_path / "out" / "mine" / "sensitivity.csv")["cause"])
+    assert {"technologies/my7nm.yaml:sram", "technologies/my7nm.yaml:dram:lpddr4"} <= causes
+    copy = tmp_path / "out" / "mine" / "experiment.yaml"
+    (tmp_path / "my7nm.csv").unlink()
+    assert bitjoule("run", copy, "--out", tmp_path / "again", "--no-plots")[0] == 0
+    files = [tmp_path / folder / "mine" / "results.csv" for folder in ("out", "again")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("without", "message"),
+    [
+        ("add,int8,0.005,0.004,0.007,a slide,,\n", "my7nm has no price for add int8, which platform ternary-edge needs "
+         "(bitnet-b1.58); expected a row add,int8 in the prices of my7nm, or one of the formats fp16, fp32"),
+        ("sram,,25.6,,,a compiler,262144,64\n", "my7nm has no price for sram of 131072 bytes per bank (bitnet-b1.58); "
+         "expected a row sram with capacity_bytes >= 131072 in the prices of my7nm, or one of the technologies 45nm, "
+         "7nm"),
+    ],
+)  # fmt: skip
+def test_a_row_that_a_platform_lacks_is_named(bitjoule, tmp_path, without, message):
+    written(tmp_path, MEMORIES.replace(without, ""), "my7nm.csv")
+    (tmp_path / "mine.yaml").write_text(SYSTEM)
+    status, _, err = bitjoule("check", tmp_path / "mine.yaml")
+    assert (status, err) == (2, f"{tmp_path}/mine.yaml:6: platforms[0]: {message}\n")
 
 
 ROW = "add,int8,0.005,0.004,0.007,a slide"
@@ -103,12 +196,35 @@ WRONG = {
         TABLE.replace("0.004", "0.006"), "2: energy_pj: outside low..high; expected low <= energy_pj <= high",
     ),
     "a row twice": (f"{TABLE}{ROW}\n", "5: operation: duplicate add int8; expected one row"),
-    "an unknown operation": (TABLE.replace("mul,", "div,"), "4: operation: got 'div'; expected one of add, mul"),
+    "an unknown operation": (
+        TABLE.replace("mul,", "div,"), "4: operation: got 'div'; expected one of add, mul, sram, dram",
+    ),
     "an unknown format": (TABLE.replace("int8", "int9"), "2: format: unknown format 'int9'; expected one of "),
     "too few cells": (TABLE + "mul,int8,3\n", "5: row: 3 cells; expected 6 cells"),
     "no rows": (TABLE.splitlines()[0], "1: rows: no prices; expected a row for each operation and format"),
     "an empty file": ("", "1: header: no column operation, format, energy_pj in ''; expected operation,format,"),
     "Latin-1": (TABLE.replace("slide", "é").encode("latin-1"), "1: file: 'utf-8' codec can't decode byte 0xe9 "),
+    "a format of an SRAM": (
+        MEMORIES.replace("sram,,6.4", "sram,int8,6.4"),
+        "6: format: format 'int8' of sram; expected an empty cell; the size is capacity_bytes",
+    ),
+    "a size of an operation": (
+        MEMORIES.replace("a slide,,", "a slide,64,"), "2: capacity_bytes: capacity_bytes of add; expected only of ",
+    ),
+    "a size of a DRAM": (
+        MEMORIES.replace("data sheet,,", "data sheet,64,"),
+        "8: capacity_bytes: capacity_bytes of dram; expected only of sram",
+    ),
+    "half a byte": (MEMORIES.replace("65536", "0.5"), "6: capacity_bytes: got '0.5'; expected a whole number"),
+    "an unknown memory": (MEMORIES.replace("lpddr4", "lpddr9"), "8: format: unknown memory 'lpddr9'"),
+    "a memory twice": (
+        MEMORIES.replace("262144", "65536"), "7: operation: duplicate sram 65536; expected one row",
+    ),
+    "all sizes and one": (
+        MEMORIES.replace("262144", ""),
+        "1: rows: a price for all sizes beside prices of sizes; expected one of the two",
+    ),
+    "a free access": (MEMORIES.replace("2,1,4", "1e99,,"), "8: energy_pj: Input should be less than or equal to "),
     "two nodes": (
         "operation,format,energy_pj,node_nm\nadd,int8,1,22\nadd,fp16,1,7\n",
         "3: node_nm: got 7; expected 22 in each row",

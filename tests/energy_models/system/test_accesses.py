@@ -57,4 +57,5 @@ def test_nor_has_any_bank_at_a_node_without_rows():
     with pytest.raises(UnpricedError) as error:
         buffer_price(macro(16 * KIB), True, replace(SEVEN, name="28nm", node_nm=28.0), "x")
     assert "28nm has no price for sram" in str(error.value.args[0])
-    assert error.value.args[1] == "one of the technologies 45nm, 7nm"
+    row = "a row sram with capacity_bytes >= 16384 in the prices of 28nm"
+    assert error.value.args[1] == f"{row}, or one of the technologies 45nm, 7nm"
