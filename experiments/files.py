@@ -10,10 +10,9 @@ from typing import Any
 
 from pydantic import Field
 
-from bitjoule.energy_models.inputs.documents import Document, KeyPath, dotted, parse_document, read_document
+from bitjoule.energy_models.inputs.documents import Document, KeyPath, dotted, is_path, parse_document, read_document
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name
-from bitjoule.experiments.names.lookup import is_path
 
 SHIPPED = Path(__file__).parent / "shipped"
 Overrides = Sequence[str] | Mapping[str, Any]

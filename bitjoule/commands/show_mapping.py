@@ -50,6 +50,7 @@ def show_mapping(options: argparse.Namespace) -> str:
     from tabulate import tabulate
 
     from bitjoule.energy_models.formats.schemes import schemes
+    from bitjoule.energy_models.inputs.documents import is_path
     from bitjoule.energy_models.inputs.validation import unknown_name
     from bitjoule.energy_models.prices.technology import technologies
     from bitjoule.energy_models.system import loopnest
@@ -60,7 +61,6 @@ def show_mapping(options: argparse.Namespace) -> str:
     from bitjoule.energy_models.system.quantities import matmul_energies
     from bitjoule.energy_models.system.search import search
     from bitjoule.energy_models.system.steps import MatmulKind
-    from bitjoule.experiments.names.lookup import is_path
 
     def entry_named(kind: str, name: str | None, entries: dict[str, Any]) -> Any:
         if name not in entries:

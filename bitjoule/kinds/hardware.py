@@ -33,7 +33,9 @@ def schema() -> "type[RtlExperiment]":
 def resolve(document: "Document") -> "Ready[Prepared]":
     """Check an experiment and resolve its names, without building hardware or reading weights."""
     from bitjoule.energy_models.inputs.validation import validate
+    from bitjoule.experiments.names.inherited import with_bases
 
+    document = with_bases(document)
     experiment = validate(schema(), document)
     from bitjoule.experiments.hardware.resolve import prepare
 

@@ -19,6 +19,7 @@ from bitjoule.energy_models.inputs.yaml_core import MERGE_TAG, CoreLoader
 KeyPath = tuple[str | int, ...]
 _Entries = dict[str, tuple[yaml.Node, yaml.Node]]
 
+YAML = (".yaml", ".yml")
 MAX_FILE_BYTES = 1_000_000
 MAX_VALUES = 100_000  # values after expanding aliases: a few nested anchors can otherwise stand for billions
 FEWER = "fewer anchors and aliases"
@@ -44,6 +45,8 @@ class Document:
         Paths of values that ``<<`` merged.
     replaced
         Values that ``<<`` would have merged, by the path of the key that is written in their place; scalars only.
+    files
+        Further files from which values came, by name as written.
     """
 
     file: str
@@ -53,6 +56,7 @@ class Document:
     path: Path | None = None
     inherited: frozenset[KeyPath] = frozenset()
     replaced: Mapping[KeyPath, Any] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     def line(self, path: KeyPath) -> int:
         """Return the line of the nearest enclosing value that was written in the file.
@@ -104,8 +108,22 @@ class Document:
 
     @property
     def inputs(self) -> dict[str, str]:
-        """SHA-256 of the file, by its name; nothing for data that came from no file."""
-        return {} if self.path is None else {self.path.name: fingerprint(self.path)}
+        """SHA-256 of the file and of those from which values came, by name; nothing for data that came from no file."""
+        files = {} if self.path is None else {self.path.name: self.path}
+        return {name: fingerprint(path) for name, path in (files | dict(self.files)).items()}
+
+
+def is_path(text: str, suffixes: tuple[str, ...] = YAML) -> bool:
+    """Return whether a text is a path rather than a name.
+
+    Parameters
+    ----------
+    text
+        Of an experiment or a command line.
+    suffixes
+        Of the files that a path may refer to.
+    """
+    return "/" in text or text.endswith(suffixes)
 
 
 def dotted(path: KeyPath) -> str:

@@ -350,7 +350,7 @@ def measured_technology(name: str, measured: MeasuredTechnology) -> Technology:
             row.format,
             measured.node_nm,
             price_of(row.energy_pj),
-            row.source or SOURCE,
+            row.source or (SOURCE if measured.measured else ""),
             row.where or command,
             note,
         )

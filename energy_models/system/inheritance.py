@@ -1,22 +1,17 @@
-"""Files of differences: a platform's YAML with ``like: NAME``, and what it inherits although it should have changed.
+"""What a platform inherits although it should have changed.
 
 A width, a leakage or a helper array is written for the machine around it. Where a file changes the size of an array or
-of a buffer, or the kind of memory, and inherits what was written for the old one, `Inherited.unscaled` says so. Writing
+of a buffer, or the kind of memory, and inherits what was written for the old one, `unscaled` says so. Writing
 the value, or a source for it, in the file says that it was thought of.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from bitjoule.energy_models.inputs.documents import Document, KeyPath, read_document
-from bitjoule.energy_models.inputs.errors import InputError, choices
-from bitjoule.energy_models.inputs.validation import unknown_name
+from bitjoule.energy_models.inputs.documents import Document, KeyPath
+from bitjoule.energy_models.inputs.inheritance import Derivation
 from bitjoule.energy_models.system.static_power import CONFIGURED
 
-AMOUNTS = ({"low", "nominal", "high"}, {"busy", "idle"})  # mappings that are one amount
 SIZES = {"arrays": ("lanes", "columns"), "buffers": ("size_bytes",)}
 # Keys that are written for a size or a memory, below the array or buffer itself and elsewhere; * is any node.
 BELOW = {"arrays": ("weight_registers.load_bits_per_cycle",), "buffers": ("read_pj", "write_pj")}
@@ -27,63 +22,19 @@ ELSEWHERE = {
 }
 
 
-class Inherited(NamedTuple):
-    """A document in which what it inherits is filled in.
+def unscaled(derivations: Iterable[Derivation]) -> Mapping[str, str]:
+    """Return why a key that a platform inherits by ``like`` does not fit it, by key.
 
     Parameters
     ----------
-    document
-        The document.
-    unscaled
-        Why a key that it inherits does not fit it, by key.
+    derivations
+        The steps of its inheritance.
     """
-
-    document: Document
-    unscaled: Mapping[str, str]
-
-
-def with_base(document: Document, path: Path, shipped: Path, visited: tuple[Path, ...] = ()) -> Inherited:
-    """Return a platform's document with what it inherits by ``like``.
-
-    Parameters
-    ----------
-    document, path
-        The document and its file.
-    shipped
-        Folder of the platforms that ship.
-    visited
-        Files that inherit from this one.
-
-    Raises
-    ------
-    InputError
-        The platform that it names does not exist, or inherits from this one.
-    """
-    if not isinstance(document.data, dict) or "like" not in document.data:
-        return Inherited(document, {})
-    name = document.data["like"]
-    places = [folder / f"{name}.yaml" for folder in (path.parent, shipped)]
-    isfile = os.path.isfile  # never raises, whatever the name
-    base = next((place for place in places if isfile(place)), None) if isinstance(name, str) else None
-    names = sorted(place.stem for place in shipped.glob("*.yaml") if place.stem != path.stem)
-    if base is None:
-        raise InputError([document.problem(("like",), *unknown_name("platform", name, names))])
-    files = (*visited, path.resolve())
-    if base.resolve() in files:
-        wrong = f"circular inheritance: {name!r} is derived from this file"
-        raise InputError([document.problem(("like",), wrong, f"another platform, {choices(names)}")])
-    below, unscaled = with_base(read_document(base), base, shipped, files)
-    changes = {key: value for key, value in document.data.items() if key != "like"}
-    merged = merge(below.data, changes)
-    changed_sources, merged_sources = changes.get("sources", {}), merged.get("sources")
-    if isinstance(changed_sources, dict) and isinstance(merged_sources, dict):
-        sources = {  # a key that a null removed keeps no source
-            key: text for key, text in merged_sources.items() if key in changed_sources or key_exists(merged, key)
-        }
-        merged = {**merged, "sources": sources}
-    found = {**unscaled, **dict(unscaled_keys(below.data, changes, merged, name))}
-    kept = {key: why for key, why in found.items() if not thought_of(key, changes) and key_exists(merged, key)}
-    return Inherited(replace(document, data=merged), kept)
+    found: dict[str, str] = {}
+    for name, base, changes, merged in derivations:
+        found |= dict(unscaled_keys(base, changes, merged, name))
+        found = {key: why for key, why in found.items() if not thought_of(key, changes) and key_exists(merged, key)}
+    return found
 
 
 def key_exists(value: Any, key: str) -> bool:
@@ -106,27 +57,6 @@ def key_exists(value: Any, key: str) -> bool:
         if not exists:
             return False
     return True
-
-
-def merge(base: Any, changes: Any) -> Any:
-    """Return a mapping updated recursively with another; null removes a key, and another form of an amount replaces it.
-
-    A band and watts by activity are such forms: merged key by key they would be neither.
-
-    Parameters
-    ----------
-    base, changes
-        The mappings; anything else in `changes` replaces `base`.
-    """
-    if not (isinstance(base, dict) and isinstance(changes, dict)):
-        return changes
-    before, after = ([bool(mapping.keys() & form) for form in AMOUNTS] for mapping in (base, changes))
-    if any(before) and any(after) and before != after:
-        return changes
-    merged = {key: merge(base.get(key), value) for key, value in changes.items() if value is not None}
-    return {key: merged.get(key, value) for key, value in base.items() if changes.get(key, 0) is not None} | {
-        key: value for key, value in merged.items() if key not in base
-    }
 
 
 def thought_of(key: str, changes: Any) -> bool:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -12,12 +13,13 @@ from bitjoule.energy_models.formats.formats import check_format, factors, format
 from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Amount
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.errors import brief
+from bitjoule.energy_models.inputs.inheritance import Family, completed
 from bitjoule.energy_models.inputs.plugins import with_contributed
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
-from bitjoule.energy_models.system.inheritance import key_exists, unscaled_merges, with_base
+from bitjoule.energy_models.system.inheritance import key_exists, unscaled, unscaled_merges
 from bitjoule.energy_models.system.regulator import Regulator
 from bitjoule.energy_models.system.static_power import Leakage, StaticPower, leaks
 
@@ -369,13 +371,32 @@ def read_platform(path: Path) -> Platform:
     Parameters
     ----------
     path
-        YAML; with ``like: NAME`` it holds the differences from a platform in its folder, or a shipped one.
+        YAML; with ``like`` it holds the differences from a platform in its folder, a shipped one, that of another file,
+        or one that is written there.
 
     Raises
     ------
     InputError
         With a problem for each thing wrong.
     """
-    read = read_document(path)
-    document, unscaled = with_base(read, path, FOLDER)
-    return validate(Platform, document).inheriting({**unscaled, **unscaled_merges(read, ())})
+    document = read_document(path)
+    entry = completed(PLATFORM, document, (), path.parent)
+    platform = validate(Platform, replace(document, data=entry.data, lines=entry.lines))
+    return platform.inheriting({**unscaled(entry.derivations), **unscaled_merges(document, ())})
+
+
+def _without_sources_of_nothing(merged: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a platform in which a key that a null removed keeps no source."""
+    changed_sources, merged_sources = changes.get("sources", {}), merged.get("sources")
+    if not isinstance(changed_sources, dict) or not isinstance(merged_sources, dict):
+        return merged
+    sources = {key: text for key, text in merged_sources.items() if key in changed_sources or key_exists(merged, key)}
+    return {**merged, "sources": sources}
+
+
+PLATFORM = Family(
+    "platform",
+    names=lambda: sorted(path.stem for path in FOLDER.glob("*.yaml")),
+    built_in=lambda name: FOLDER / f"{name}.yaml",
+    tidied=_without_sources_of_nothing,
+)

@@ -15,6 +15,7 @@ from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.experiments.energy.schema import Baseline, Experiment
 from bitjoule.experiments.files import Overrides, open_experiment
+from bitjoule.experiments.names.inherited import with_bases
 from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.experiments.names.models import inlined_models, read_models
 from bitjoule.experiments.names.platforms import cannot_run, read_platforms
@@ -80,6 +81,7 @@ def resolve(document: Document) -> Resolved:
     InputError
         A name is unknown, a config.json is wrong, or a technology lacks a price that a scheme needs.
     """
+    document = with_bases(document)
     experiment = validate(Experiment, document)
     lookup = Lookup(document, [], document.inputs)
     problems = lookup.problems

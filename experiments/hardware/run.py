@@ -213,7 +213,7 @@ def _multiply(settings: RtlRun, run: _Run) -> None:
 
 
 def _inputs(prepared: Prepared) -> dict[str, str]:
-    files = prepared.selected.files if prepared.selected else {}
+    files = {**prepared.document.files, **(prepared.selected.files if prepared.selected else {})}
     return {name: fingerprint(path) for name, path in files.items()}
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bitjoule.energy_models.architecture.phases import PREFILL
+from bitjoule.energy_models.inputs.documents import is_path
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.system.regulator import ACTION
 from bitjoule.energy_models.system.regulator import COMPONENT as LOSS
@@ -15,7 +16,6 @@ from bitjoule.experiments.hardware.costs import matmul_costs
 from bitjoule.experiments.hardware.resolve import Prepared
 from bitjoule.experiments.hardware.run import Call, Simulated
 from bitjoule.experiments.hardware.schema import DEFAULT_IDS, DEFAULT_MODEL, DEFAULT_PROMPT, OF_MODELS, RtlExperiment
-from bitjoule.experiments.names.lookup import is_path
 from bitjoule.experiments.output.columns import ENERGY_COLUMNS, PJ_PER_J, REQUEST, RESULT_COLUMNS, SUMMARY_COLUMNS
 from bitjoule.sim.llm.tokenizer import IdTokenizer
 from bitjoule.sim.llm.trained import shipped_models

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.formats.schemes import Scheme
@@ -46,8 +46,26 @@ class NamedScheme(Scheme):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
 
 
+def _may_be_like(schema: dict[str, Any]) -> None:
+    """Allow, in JSON Schema, an entry that gives only the differences from another one."""
+    whole = dict(schema)
+    like = {
+        "description": "the entry that this one is like: a name, a path, or a mapping",
+        "anyOf": [{"type": "string"}, {"type": "object"}],
+    }
+    differences = {
+        "required": ["name", "like"],
+        "properties": {**dict.fromkeys(whole["properties"], True), "name": whole["properties"]["name"], "like": like},
+        "additionalProperties": False,
+    }
+    schema.clear()
+    schema.update({"type": "object", "if": {"required": ["like"]}, "then": differences, "else": whole})
+
+
 class NamedPlatform(Platform):
     """A platform defined in the experiment."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra=_may_be_like)
 
     instead: ClassVar[str] = "a name, a path to a platform's YAML, or "
 
@@ -61,6 +79,8 @@ OnePlatform = Annotated[
 
 class NamedTechnology(MeasuredTechnology):
     """A measured technology defined in the experiment."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra=_may_be_like)
 
     instead: ClassVar[str] = "a name, a path to a technology's YAML, or "
 

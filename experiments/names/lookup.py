@@ -7,25 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from bitjoule.energy_models.inputs.documents import Document, KeyPath, fingerprint
+from bitjoule.energy_models.inputs.documents import YAML, Document, KeyPath, fingerprint, is_path
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
 from bitjoule.energy_models.inputs.validation import unknown_name
 
 Value = TypeVar("Value")
-YAML = (".yaml", ".yml")
-
-
-def is_path(text: str, suffixes: tuple[str, ...] = YAML) -> bool:
-    """Return whether a text is a path rather than a name.
-
-    Parameters
-    ----------
-    text
-        Of an experiment or a command line.
-    suffixes
-        Of the files that a path may refer to.
-    """
-    return "/" in text or text.endswith(suffixes)
 
 
 def name_of(stem: str, otherwise: str) -> str:

@@ -1,26 +1,19 @@
 """The technologies of an experiment: names, files of ``bitjoule calibrate``, or inline ones."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from bitjoule.energy_models.inputs.documents import KeyPath
-from bitjoule.energy_models.prices.measured import MeasuredTechnology, read_measured
-from bitjoule.energy_models.prices.quoted import read_quoted
+from bitjoule.energy_models.inputs.documents import YAML, KeyPath
+from bitjoule.energy_models.prices.derived import CSV
+from bitjoule.energy_models.prices.derived import read_technology as read_technology_file
+from bitjoule.energy_models.prices.measured import MeasuredTechnology
 from bitjoule.energy_models.prices.technology import Technology, measured_technology, technologies
 from bitjoule.experiments.names.entries import NamedTechnology
-from bitjoule.experiments.names.lookup import YAML, Entries, Lookup
-
-CSV = ".csv"
-
-
-def _read(path: Path) -> Technology | MeasuredTechnology:
-    return read_quoted(path) if path.suffix == CSV else read_measured(path)
-
+from bitjoule.experiments.names.lookup import Entries, Lookup
 
 TECHNOLOGIES: Entries[Technology | MeasuredTechnology] = Entries(
     "technology",
     technologies,
-    _read,
+    read_technology_file,
     "a technology that `bitjoule calibrate` wrote, or a table of prices (.csv)",
     (*YAML, CSV),
 )

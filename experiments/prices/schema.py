@@ -13,6 +13,7 @@ from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.names.entries import NamedTechnology, NameOrTechnology
+from bitjoule.experiments.names.inherited import with_bases
 from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.experiments.names.technologies import read_technology, technology_of
 
@@ -76,6 +77,7 @@ def read_prices_experiment(document: Document) -> PricesInput:
     InputError
         With one problem for each thing wrong.
     """
+    document = with_bases(document)
     experiment = validate(PricesExperiment, document)
     lookup = Lookup(document, [], document.inputs)
     pairs = _pairs(experiment, lookup)
