@@ -1,21 +1,34 @@
 """Built-in entries, as tables and one by one with their sources: for ``bitjoule list`` and ``bitjoule show``."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from bitjoule.energy_models.architecture.shape import presets
+from bitjoule.energy_models.architecture.huggingface import read_config
+from bitjoule.energy_models.architecture.shape import ModelShape, presets
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.formats.storage import storages
+from bitjoule.energy_models.inputs.documents import KeyPath, read_document
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion
 from bitjoule.energy_models.inputs.facts import Price
+from bitjoule.energy_models.inputs.inheritance import Completed, completed, paths
 from bitjoule.energy_models.inputs.sources import references
+from bitjoule.energy_models.prices.derived import TECHNOLOGY, validated
 from bitjoule.energy_models.prices.drams import Dram, drams
 from bitjoule.energy_models.prices.memories import Memory, memories
 from bitjoule.energy_models.prices.silicon import silicon_rows
-from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.prices.technology import Technology, measured_technology, technologies
 from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.platforms import Platform, platforms
+from bitjoule.energy_models.system.paid_macs import paid_macs
+from bitjoule.energy_models.system.platforms import FOLDER, PLATFORM, Platform, platforms, read_platform
 from bitjoule.energy_models.system.silicon import clocks_mhz, silicon
+
+PRICES = ("energy_pj", "energy_low_pj", "energy_high_pj")
+MOST_NAMES = 3
+MACS = (
+    "MACs of whole arrays, registers and control included, which `accounting: system` pays in arrays that compute "
+    "them, by the size of the array;"
+)
 
 
 class Listing(NamedTuple):
@@ -26,11 +39,23 @@ class Listing(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One entry: its fields, a table if it has one, the references it cites."""
+    """One entry: its fields, a table if it has one, the references it cites.
+
+    Parameters
+    ----------
+    fields, table, references
+        Plain data; a table, if the entry has one; what it cites.
+    marks
+        Where fields come from that do not stand in the entry's own file, by path.
+    further
+        Further tables, each with its title.
+    """
 
     fields: Mapping[str, Any]
     table: Listing | None
     references: Sequence[str]
+    marks: Mapping[KeyPath, str] = {}
+    further: Sequence[tuple[str, Listing]] = ()
 
 
 def listing(kind: str) -> Listing:
@@ -64,6 +89,24 @@ def entry(kind: str, name: str) -> Entry:
         wrong = f"unknown name {brief(name)}{suggestion(name, names)}"
         raise InputError([Problem("show", 1, kind, wrong, choices(names))])
     return _ENTRIES[kind](name)
+
+
+def entry_of_file(kind: str, path: Path) -> Entry:
+    """Return the entry of a file of a user's own.
+
+    Parameters
+    ----------
+    kind
+        One of `IN_FILES`.
+    path
+        The file, or the folder of a model's config.json.
+
+    Raises
+    ------
+    InputError
+        The file is wrong.
+    """
+    return _FILE_ENTRIES[kind](path)
 
 
 def _models() -> Listing:
@@ -146,12 +189,29 @@ def _storage_entry(name: str) -> Entry:
 
 
 def _platform_entry(name: str) -> Entry:
-    platform = platforms()[name]
+    path = FOLDER / f"{name}.yaml"
+    return _platform_file_entry(path) if path.is_file() else _platform(platforms()[name], {})
+
+
+def _platform_file_entry(path: Path) -> Entry:
+    document = read_document(path)
+    own, platform = completed(PLATFORM, document, (), path.parent), read_platform(path)
+    return _platform(platform, _marks(own, platform.model_dump(mode="json", exclude_none=True)))
+
+
+def _marks(own: Completed, fields: Mapping[str, Any]) -> Mapping[KeyPath, str]:
+    """Return where the values of an entry come from that its file does not give."""
+    written = set(paths(own.data, leaves=True))
+    origins = {path: f"from {origin}" for path, origin in own.origins.items()}
+    return origins | {path: "default" for path in paths(fields, leaves=True) if path not in written}
+
+
+def _platform(platform: Platform, marks: Mapping[KeyPath, str]) -> Entry:
     headers = ("part", "node", "area (um2)", "leakage (W)", "low (W)", "high (W)", "clock up to (MHz)")
     rows = [row for node in platform.nodes if node in technologies() for row in _silicon_rows(platform, node)]
     cited = references([platform.references, *(row.source for row in silicon_rows().values() if rows)])
     fields = platform.model_dump(mode="json", exclude_none=True)
-    return Entry(fields, Listing(headers, rows) if rows else None, cited)
+    return Entry(fields, Listing(headers, rows) if rows else None, cited, marks)
 
 
 def _silicon_rows(platform: Platform, node: str) -> list[tuple[object, ...]]:
@@ -169,7 +229,14 @@ def _silicon_rows(platform: Platform, node: str) -> list[tuple[object, ...]]:
 
 
 def _model_entry(name: str) -> Entry:
-    shape = presets()[name]
+    return _model(presets()[name])
+
+
+def _model_file_entry(path: Path) -> Entry:
+    return _model(read_config(path / "config.json" if path.is_dir() else path))
+
+
+def _model(shape: ModelShape) -> Entry:
     fields = {name: value for name, value in shape.with_defaults().items() if value is not None}
     return Entry({"parameters": shape.parameters, **fields}, None, references([shape.source]))
 
@@ -180,22 +247,60 @@ def _scheme_entry(name: str) -> Entry:
 
 
 def _technology_entry(name: str) -> Entry:
-    technology = technologies()[name]
-    headers = ("operation", "format", "energy_pj", "energy_low_pj", "energy_high_pj", "source", "where")
-    rows = [
-        (
-            r.operation,
-            r.format,
-            r.energy.nominal_pj,
-            r.energy.low_pj,
-            r.energy.high_pj,
-            r.source.replace(";", " "),
-            r.where,
-        )
-        for r in technology.rows.values()
+    return _technology(technologies()[name], {})
+
+
+def _technology_file_entry(path: Path) -> Entry:
+    measured, own = validated(path)
+    fields = measured.model_dump(mode="json", include={"description", "node_nm"})
+    marks = {at: f"from {origin}" for at, origin in own.origins.items()}
+    return _technology(measured_technology(path.stem, measured), own.origins)._replace(fields=fields, marks=marks)
+
+
+def _technology(technology: Technology, origins: Mapping[KeyPath, str]) -> Entry:
+    """Return a technology; with `origins`, which of its prices were inherited and from where."""
+
+    def table(key: str, price: str, headers: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Listing:
+        if not origins:
+            return Listing(headers, rows)
+        inherited = [origins.get((key, i, price, "nominal"), "") for i in range(len(rows))]
+        return Listing((*headers, "from"), [(*row, text) for row, text in zip(rows, inherited, strict=True)])
+
+    operations = [
+        (r.operation, r.format, *_ends(r.energy), r.source.replace(";", " "), r.where) for r in technology.rows.values()
     ]
-    cited = references(r.source for r in technology.rows.values())
-    return Entry({"node_nm": technology.node_nm}, Listing(headers, rows), cited)
+    shown = table("operations", "energy_pj", ("operation", "format", *PRICES, "source", "where"), operations)
+    further = []
+    if technology.memories:
+        memory_rows = [
+            (m.kind, m.name, m.capacity_bytes or "", m.access_bits, *_ends(m.energy), m.source, m.where)
+            for m in technology.memories
+        ]
+        headers = ("memory", "name", "capacity_bytes", "access_bits", *PRICES, "source", "where")
+        further.append(("memories, for an access:", table("memories", "energy_pj", headers, memory_rows)))
+    if technology.macs:
+        size = f"{technology.lanes} x {technology.columns}"
+        papers = f"those of {size}" if technology.priced_as_macs else "the operations above"
+        further.append((f"{MACS} the papers' accounting pays {papers}:", _macs(technology, origins)))
+    cells = [*(row.source for row in technology.rows.values()), *(row.source for row in technology.memories)]
+    return Entry({"node_nm": technology.node_nm}, shown, references(cells), further=further)
+
+
+def _macs(technology: Technology, origins: Mapping[KeyPath, str]) -> Listing:
+    headers = ("MAC", "array", "zeros (%)", *PRICES, "weight loaded (pJ)", "platforms")
+    rows = []
+    for row in paid_macs(technology):
+        more = len(row.payers) - MOST_NAMES
+        payers = ", ".join(row.payers[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+        price, load = ([f"{end:.4g}" for end in _ends(value)] for value in (row.price, row.load))
+        inherited = origins.get(("macs", technology.macs.index(row.mac), "nonzero_pj", "nominal"), "")
+        cells = (row.mac.name, f"{row.lanes} x {row.columns}", f"{100 * row.zero_share:.4g}", *price, load[0], payers)
+        rows.append((*cells, inherited) if origins else cells)
+    return Listing((*headers, "from") if origins else headers, rows)
+
+
+def _ends(price: Price) -> tuple[float, float, float]:
+    return price.nominal_pj, price.low_pj, price.high_pj
 
 
 def _memory_entry(name: str) -> Entry:
@@ -243,4 +348,10 @@ _ENTRIES: Mapping[str, Callable[[str], Entry]] = {
     "storages": _storage_entry,
     "platforms": _platform_entry,
 }
+_FILE_ENTRIES: Mapping[str, Callable[[Path], Entry]] = {
+    "models": _model_file_entry,
+    "technologies": _technology_file_entry,
+    "platforms": _platform_file_entry,
+}
 KINDS = tuple(_LISTINGS)
+IN_FILES = {"models": (".json",), "technologies": TECHNOLOGY.suffixes, "platforms": PLATFORM.suffixes}

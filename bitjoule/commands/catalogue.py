@@ -1,6 +1,7 @@
 """``bitjoule list``, ``show`` and ``schema``: the built-in entries, and the schema of experiment files."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bitjoule.commands.show_mapping import add_options, show_mapping
@@ -39,14 +40,14 @@ def add_catalogue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
     show = commands.add_parser(
         "show", help="show one entry with its sources",
-        description="Show one entry with its sources, the best mapping of a matmul on a platform, or the data row from "
-        "which a price was read.",
+        description="Show one entry with its sources and where inherited values come from, the best mapping of a "
+        "matmul on a platform, or the data row from which a price was read.",
     )  # fmt: skip
     show.add_argument("kind", choices=[*KINDS.values(), "mapping", "price"], help="kind of entry")
     show.add_argument(
         "name", metavar="NAME",
-        help="name as printed by `bitjoule list`; for a mapping the platform (a name or a .yaml file), for a price its "
-        "key as in the column `price` of results.csv",
+        help="name as printed by `bitjoule list`; of a platform, technology or model also the path of a file; for a "
+        "mapping the platform (a name or a .yaml file), for a price its key as in the column `price` of results.csv",
     )  # fmt: skip
     add_options(show)
     show.set_defaults(command=_show)
@@ -96,9 +97,9 @@ def _experiments() -> "Listing":
 def _show(options: argparse.Namespace, _: object) -> int:
     from tabulate import tabulate
 
-    from bitjoule.energy_models.catalog import entry
-    from bitjoule.energy_models.inputs.documents import read_text
-    from bitjoule.energy_models.inputs.yaml_core import write_yaml
+    from bitjoule.energy_models.catalog import IN_FILES, entry, entry_of_file
+    from bitjoule.energy_models.inputs.documents import is_path, read_text
+    from bitjoule.energy_models.inputs.yaml_core import write_marked
     from bitjoule.experiments.files import find_experiment
 
     if options.kind == "experiment":
@@ -121,11 +122,14 @@ def _show(options: argparse.Namespace, _: object) -> int:
         print(read_text(find_model(options.name) / "README.md", options.name), end="")
         return OK
     kind = next(plural for plural, singular in KINDS.items() if singular == options.kind)
-    result = entry(kind, options.name)
+    in_file = kind in IN_FILES and is_path(options.name, IN_FILES[kind])
+    result = entry_of_file(kind, Path(options.name)) if in_file else entry(kind, options.name)
     if result.fields:
-        print(write_yaml(dict(result.fields), 110))
+        print(write_marked(result.fields, result.marks, 110))
     if result.table is not None:
         print(tabulate(result.table.rows, result.table.headers), end="\n\n")
+    for title, table in result.further:
+        print(f"{title}\n\n{tabulate(table.rows, table.headers, disable_numparse=True)}\n")
     print("\n".join(["sources:", *result.references]))
     return OK
 

@@ -122,9 +122,9 @@ def completed(
     changes = {key: value for key, value in data.items() if key != LIKE}
     merged, own = _with_items(family, base.data, changes)
     merged = family.tidied(merged, changes)
-    places = {_renumbered(path, own): path for path in _paths(changes)}
+    places = {_renumbered(path, own): path for path in paths(changes)}
     origins = {
-        path: base.origins.get(path, name) for path in _paths(merged, leaves=True) if path not in places
+        path: base.origins.get(path, name) for path in paths(merged, leaves=True) if path not in places
     }  # fmt: skip
     in_place = base.lines if isinstance(data[LIKE], dict) else {}
     lines = {**in_place, **{_renumbered(path, own): line for path, line in lines.items()}}
@@ -203,13 +203,23 @@ def _renumbered(path: KeyPath, numbers: Mapping[KeyPath, int]) -> KeyPath:
     return (path[0], numbers[path[:2]], *path[2:]) if path[:2] in numbers else path
 
 
-def _paths(data: Any, at: KeyPath = (), leaves: bool = False) -> Iterator[KeyPath]:
-    """Yield the path of each value, or of each value that holds no others."""
+def paths(data: Any, at: KeyPath = (), leaves: bool = False) -> Iterator[KeyPath]:
+    """Yield the path of each value.
+
+    Parameters
+    ----------
+    data
+        Nested dicts, lists and scalars.
+    at
+        Path of the data.
+    leaves
+        Whether only values that hold no others are wanted.
+    """
     parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     if not (leaves and parts and data):
         yield at
     for key, part in parts:
-        yield from _paths(part, (*at, key), leaves)
+        yield from paths(part, (*at, key), leaves)
 
 
 def _merged(base: Any, changes: Any) -> Any:

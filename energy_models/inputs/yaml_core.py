@@ -5,10 +5,12 @@ not. What follows is the table of https://yaml.org/spec/1.2.2/#103-core-schema, 
 """
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
+Place = tuple[str | int, ...]  # keys and indices from the root
 MERGE_TAG = "tag:yaml.org,2002:merge"
 _INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 _CORE = (
@@ -64,3 +66,54 @@ def write_yaml(data: Any, width: int = 120) -> str:
     """
     text: str = yaml.dump(data, Dumper=CoreDumper, sort_keys=False, allow_unicode=True, width=width)
     return text
+
+
+def write_marked(data: Mapping[str, Any], marks: Mapping[Place, str], width: int = 120) -> str:
+    """Return data as YAML; what has the same mark throughout is marked once, at its key.
+
+    Parameters
+    ----------
+    data
+        Nested dicts, lists and scalars.
+    marks
+        Texts of comments, by the path of the values that hold no others.
+    width
+        Where lines are folded, comments not counted.
+    """
+    text = write_yaml(dict(data), width)
+    lines = text.splitlines()
+    for line, mark in _comments(yaml.compose(text), marks, ()):
+        lines[line] += f"  # {mark}"
+    return "\n".join(lines) + "\n"
+
+
+def _comments(node: Any, marks: Mapping[Place, str], path: Place) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of each comment below a node."""
+    for key, line, value in _parts(node):
+        at = (*path, key)
+        found = set(_marks(value, marks, at))
+        if len(found) > 1:
+            yield from _comments(value, marks, at)
+        elif found != {""}:
+            nested = isinstance(value, yaml.CollectionNode) and value.value
+            last = line if nested else value.end_mark.line - (value.end_mark.column == 0)  # folded text ends further on
+            yield last, found.pop()
+
+
+def _marks(node: Any, marks: Mapping[Place, str], path: Place) -> Iterator[str]:
+    """Yield the mark of each value that holds no others."""
+    parts = list(_parts(node))
+    if not parts:
+        yield marks.get(path, "")
+    for key, _, value in parts:
+        yield from _marks(value, marks, (*path, key))
+
+
+def _parts(node: Any) -> Iterator[tuple[str | int, int, Any]]:
+    """Yield the key, its line and the value of each entry of a mapping or a list."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield key.value, key.start_mark.line, value
+    elif isinstance(node, yaml.SequenceNode):
+        for i, item in enumerate(node.value):
+            yield i, item.start_mark.line, item

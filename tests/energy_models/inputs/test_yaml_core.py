@@ -8,7 +8,7 @@ import yaml
 
 from bitjoule.energy_models.inputs.documents import parse_document
 from bitjoule.energy_models.inputs.errors import InputError
-from bitjoule.energy_models.inputs.yaml_core import write_yaml
+from bitjoule.energy_models.inputs.yaml_core import write_marked, write_yaml
 from bitjoule.energy_models.system.platforms import read_platform
 
 ROOT = Path(__file__).parents[3]
@@ -159,3 +159,30 @@ def test_a_platform_with_exponents_and_merged_buffers(tmp_path):
     (tmp_path / "wrong.yaml").write_text("like: ternary-edge\noff_chip:\n  memory: null\n  read_pj_per_bit: 2:08\n")
     with pytest.raises(InputError, match=r"wrong\.yaml:4: off_chip\.read_pj_per_bit: got '2:08'; expected a valid n"):
         read_platform(tmp_path / "wrong.yaml")
+
+
+MARKED = {
+    "title": "a " * 60 + "b",
+    "empty": {},
+    "parts": {"x": {"n": 1, "m": 2}, "y": {"n": 3, "m": "#4"}},
+    "list": [{"n": 1}, {"n": 2}],
+    "names": ["p", "q"],
+}
+
+
+def test_without_marks_it_is_the_yaml():
+    assert yaml.safe_load(write_marked(MARKED, {})) == MARKED
+    assert " # " not in write_marked(MARKED, {})
+
+
+def test_what_has_one_mark_is_marked_once_and_the_rest_value_by_value():
+    marks = {("parts", "x", "n"): "from a", ("parts", "x", "m"): "from a", ("parts", "y", "m"): "from b"}
+    marks |= {("title",): "from c", ("empty",): "default", ("list", 1, "n"): "from d"}
+    marks |= {("names", 0): "from e", ("names", 1): "from e"}
+    text = write_marked(MARKED, marks, 60)
+    assert yaml.safe_load(text) == MARKED
+    commented = [line.strip() for line in text.splitlines() if "  # " in line]
+    assert commented[0].endswith("b  # from c")  # the last line of a folded text
+    assert commented[1:] == [
+        "empty: {}  # default", "x:  # from a", "m: '#4'  # from b", "- n: 2  # from d", "names:  # from e",
+    ]  # fmt: skip
