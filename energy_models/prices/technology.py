@@ -82,7 +82,7 @@ class Technology:
         operation, number_format
             As for `price`.
         """
-        return f"{self._place}:{operation}:{number_format}"
+        return f"{self.place}:{operation}:{number_format}"
 
     def mac_key(self, mac: MeasuredMac, lanes: int, columns: int, trits: bool) -> str:
         """Return the key of a measured MAC's price.
@@ -96,7 +96,7 @@ class Technology:
         trits
             Whether weights are trits, of which a share is zero.
         """
-        return f"{self._place}:mac:{mac.name}:{lanes}x{columns}{':zeros' * trits}"
+        return f"{self.place}:mac:{mac.name}:{lanes}x{columns}{':zeros' * trits}"
 
     def load_key(self, mac: MeasuredMac) -> str:
         """Return the key of the price of a weight that enters an array.
@@ -106,7 +106,7 @@ class Technology:
         mac
             What the array computes.
         """
-        return f"{self._place}:load:{mac.name}"
+        return f"{self.place}:load:{mac.name}"
 
     def term_key(self, operation: str, weights: str, number_format: str) -> str:
         """Return the key of `term_price`.
@@ -120,7 +120,7 @@ class Technology:
         if mac is None:
             return self.price_key(operation, number_format)
         if operation == "add" and not add_only(weights):
-            return f"{self._place}:in-mac:{mac.name}"
+            return f"{self.place}:in-mac:{mac.name}"
         return self.mac_key(mac, self.lanes, self.columns, formats()[weights].kind == "ternary")
 
     def memory_key(self, kind: str, which: str) -> str:
@@ -133,7 +133,7 @@ class Technology:
         which
             Bytes of a bank, or the name of the memory; empty for a price of all.
         """
-        return f"{self._place}:{kind}:{which}".rstrip(":")
+        return f"{self.place}:{kind}:{which}".rstrip(":")
 
     def dram(self, name: str) -> Memory | None:
         """Return its own price of an off-chip memory, or none.
@@ -147,7 +147,8 @@ class Technology:
         return rows.get(name, rows.get(""))
 
     @property
-    def _place(self) -> str:
+    def place(self) -> str:
+        """Where its prices stand, as price keys begin."""
         return self.file or f"technologies/{self.name.removesuffix(ARRAYS)}.yaml"
 
     @property

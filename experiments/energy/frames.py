@@ -91,6 +91,8 @@ class Frames:
     sensitivity
         Effect of each price with a band and of each assumption; see `bitjoule.experiments.energy.sensitivity`. Empty
         unless asked for.
+    own_prices
+        Prices of technologies of the user's own; see `bitjoule.experiments.energy.own_prices`.
     varied
         The assumptions that were varied for it; see `bitjoule.experiments.energy.sensitivity.varied_table`.
     plots
@@ -121,4 +123,5 @@ class Frames:
     components: pd.DataFrame
     sensitivity: pd.DataFrame
     varied: pd.DataFrame
+    own_prices: pd.DataFrame
     plots: PlotFrames

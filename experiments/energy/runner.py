@@ -17,6 +17,7 @@ from bitjoule.experiments.energy.families import families
 from bitjoule.experiments.energy.frames import PlotFrames
 from bitjoule.experiments.energy.grid import Grid, grid_of
 from bitjoule.experiments.energy.losses import losses
+from bitjoule.experiments.energy.own_prices import own_prices
 from bitjoule.experiments.energy.papers import arithmetic, limits
 from bitjoule.experiments.energy.plots import Plot
 from bitjoule.experiments.energy.resolve import Resolved
@@ -77,6 +78,7 @@ def run(resolved: Resolved) -> Result:
         components=component_table(grid, shown_cases(grid)) if system else pd.DataFrame(),
         sensitivity=sensitivity(bands, grid.system.price_rows, varied) if experiment.sensitivity else pd.DataFrame(),
         varied=varied_table(varied),
+        own_prices=own_prices(grid),
         plots=plot_frames(experiment.plots, grid, summary),
     )
 
