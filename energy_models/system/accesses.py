@@ -130,10 +130,11 @@ def macro_rows(kind: str, bank_bytes: float, technology: Technology) -> tuple[Me
     if above is None or rows[0][0] > bank_bytes:
         size = f"{kind} with capacity_bytes {'>' if above is None else '<'}= {bank_bytes:g}"
         priced = sorted({f"{memory.node_nm:g}nm" for memory in memories() if memory.node_nm})
-        raise UnpricedError(
-            f"{technology.name} has no price for {kind} of {bank_bytes:g} bytes per bank",
-            row_to_add(technology, size) + f"one of the technologies {', '.join(priced)}",
-        )
+        expected = f"one of the technologies {', '.join(priced)}"
+        if rows:
+            expected = f"{rows[0][0]} to {rows[-1][0]} bytes per bank: change banks, or give read_pj and write_pj"
+        wrong = f"{technology.name} has no price for {kind} of {bank_bytes:g} bytes per bank"
+        raise UnpricedError(wrong, row_to_add(technology, size) + expected)
     return rows[max(above - 1, 0)][2], rows[above][2]
 
 

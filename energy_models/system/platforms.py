@@ -337,13 +337,6 @@ def _check_price(name: str, buffer: Buffer) -> None:
     kinds = dict.fromkeys(memory.kind for memory in memories() if memory.capacity_bytes)
     if buffer.memory is not None and buffer.memory not in kinds:
         raise wrong_value(*unknown_name("memory", buffer.memory, kinds), "buffers", name, "memory")
-    if buffer.memory is not None:
-        sizes = [m.capacity_bytes for m in memories() if m.kind == buffer.memory and m.capacity_bytes]
-        bank_bytes = buffer.size_bytes / buffer.banks
-        if not min(sizes) <= bank_bytes <= max(sizes):
-            wrong = f"banks of {bank_bytes:g} bytes are outside the sizes for which {buffer.memory} has a price"
-            raise wrong_value(wrong, f"{min(sizes)} to {max(sizes)} bytes per bank: change banks, or give read_pj and "
-                              "write_pj", "buffers", name, "banks")  # fmt: skip
 
 
 @cache

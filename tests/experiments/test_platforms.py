@@ -68,6 +68,15 @@ CASES = {
         ENTRY, "- old.yaml",
         "9: platforms[0]: platform old has no clock at 7nm (nodes: 45nm) (fp16); expected one of 45nm, or a key nodes.",
     ),
+    "a bank smaller than any priced": (
+        ENTRY, "- {name: a, like: ternary-edge, buffers: {weights: {banks: 128}}}",
+        "9: platforms[0]: 7nm has no price for sram of 4096 bytes per bank (fp16); "
+        "expected 8192 to 1048576 bytes per bank: change banks, or give read_pj and write_pj",
+    ),
+    "a bank larger than any priced": (
+        ENTRY, "- {name: a, like: ternary-edge, buffers: {weights: {size_bytes: 8388608}}}",
+        "9: platforms[0]: 7nm has no price for sram of 2.09715e+06 bytes per bank (fp16); expected 8192 to",
+    ),
     "platforms without the accounting": (
         "accounting: system\n", "", "7: platforms: platforms without accounting: system; expected both or neither",
     ),

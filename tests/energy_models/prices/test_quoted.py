@@ -157,14 +157,23 @@ def test_a_platform_pays_the_prices_of_the_table(bitjoule, tmp_path):
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_banks_may_have_sizes_for_which_only_the_table_has_a_price(bitjoule, tmp_path):
+    written(tmp_path, MEMORIES.replace("65536,64", "64,64"), "my7nm.csv")
+    banks = "{name: small, like: ternary-edge, buffers: {activations: {banks: 2048}}}"
+    for technology, status in (("my7nm.csv", 0), ("7nm", 2)):
+        text = SYSTEM.replace("my7nm.csv", technology).replace("[ternary-edge]", f"[{banks}]")
+        (tmp_path / "mine.yaml").write_text(text)
+        assert bitjoule("check", tmp_path / "mine.yaml")[0] == status
+
+
 @pytest.mark.parametrize(
     ("without", "message"),
     [
         ("add,int8,0.005,0.004,0.007,a slide,,\n", "my7nm has no price for add int8, which platform ternary-edge needs "
          "(bitnet-b1.58); expected a row add,int8 in the prices of my7nm, or one of the formats fp16, fp32"),
         ("sram,,25.6,,,a compiler,262144,64\n", "my7nm has no price for sram of 131072 bytes per bank (bitnet-b1.58); "
-         "expected a row sram with capacity_bytes >= 131072 in the prices of my7nm, or one of the technologies 45nm, "
-         "7nm"),
+         "expected a row sram with capacity_bytes >= 131072 in the prices of my7nm, or 65536 to 65536 bytes per bank: "
+         "change banks, or give read_pj and write_pj"),
     ],
 )  # fmt: skip
 def test_a_row_that_a_platform_lacks_is_named(bitjoule, tmp_path, without, message):

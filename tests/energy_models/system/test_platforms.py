@@ -307,15 +307,6 @@ BAD = {
         "off_chip:\n  bandwidth_gb_per_s: 0",
         "3: off_chip.bandwidth_gb_per_s: got 0; expected greater than or equal to 0.000001",
     ),
-    "a bank smaller than any priced": (
-        "buffers:\n  weights:\n    banks: 128",
-        "4: buffers.weights.banks: banks of 4096 bytes are outside the sizes for which sram has a price; "
-        "expected 8192 to 1048576 bytes per bank: change banks, or give read_pj and write_pj",
-    ),
-    "a bank larger than any priced": (
-        "buffers:\n  weights: {size_bytes: 8388608}",
-        "3: buffers.weights.banks: banks of 2.09715e+06 bytes are outside the sizes",
-    ),
     "two prices of a buffer": (
         "buffers:\n  weights: {read_pj: 1, write_pj: 1}",
         "3: buffers.weights: requires memory, or read_pj and write_pj; expected one of the two ways",

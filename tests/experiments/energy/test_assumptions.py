@@ -91,18 +91,16 @@ def test_models_change_and_bare_matmuls_do_not(resolved):
 
 def test_an_end_that_breaks_a_rule_of_the_schema_is_named_with_its_platform(resolved):
     broken = Assumption.model_validate({
-        "low": {"platform": {"buffers.*.size_bytes": {"factor": 0.001}}},
+        "low": {"platform": {"buffers.*.size_bytes": {"factor": 0.0001}, "buffers.*.banks": {"value": 1}}},
         "high": {"platform": {"vector.lanes": {"factor": 2}}},
         "reason": "none", "source": "assumption",
     })  # fmt: skip
     (varied,) = vary(resolved(TEXT), {"tiny": broken})
-    assert varied.problems[0] == (
-        "platform fp16-edge: banks of 131 bytes are outside the sizes for which sram has a price"
-    )
+    assert varied.problems[0] == "platform fp16-edge: 52 bytes cannot hold a tile of array 'fp16'"
     assert varied.energies[0] is None
     assert varied.problems[1] == ""
     assert varied.energies[1] is not None
-    assert varied.texts == ("x0.001", "x2")
+    assert varied.texts == ("size_bytes x0.0001, banks 1", "x2")
 
 
 def test_assumptions_about_nothing_here_are_left_out(resolved):
