@@ -47,7 +47,8 @@ def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
     for name, machine in machines.items():
         for line in (*doubts(name, machine), *(f"platform {name}: {line}" for line in unbuildable(machine))):
             progress.warn(line)
-    for line in beyond_window(resolved):
+    experiment = resolved.experiment
+    for line in beyond_window(resolved.models, experiment.workload, experiment.accounting):
         progress.warn(line)
     for line in too_fast(machines_of(resolved)):
         progress.warn(line)

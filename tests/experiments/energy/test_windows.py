@@ -18,7 +18,11 @@ workload: {prompt_tokens: [7, PROMPT], new_tokens: NEW}
 
 
 def lines(resolved, prompt, new, text=TEXT):
-    return list(beyond_window(resolved(text.replace("PROMPT", str(prompt)).replace("NEW", str(new)))))
+    return found(resolved(text.replace("PROMPT", str(prompt)).replace("NEW", str(new))))
+
+
+def found(read):
+    return list(beyond_window(read.models, read.experiment.workload, read.experiment.accounting))
 
 
 def test_the_longest_request_is_compared_with_the_window_of_4096_tokens(resolved):
@@ -45,7 +49,7 @@ def test_models_of_the_user_have_the_window_that_they_say(resolved, tmp_path):
 
 def test_bare_products_have_no_window(resolved):
     text = "name: x\nmatmuls: [{m: 9999, k: 8, n: 8}]\nschemes: [fp16]\ntechnologies: [7nm]\n"
-    assert list(beyond_window(resolved(text))) == []
+    assert found(resolved(text)) == []
 
 
 @pytest.mark.parametrize("accounting", ["arithmetic", "mac", "system"])
