@@ -8,6 +8,7 @@ from bitjoule.energy_models.architecture.huggingface import read_config
 from bitjoule.energy_models.architecture.shape import ModelShape, presets
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.formats.storage import storages
+from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.documents import KeyPath, read_document
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion
 from bitjoule.energy_models.inputs.facts import Price
@@ -178,7 +179,7 @@ def _platforms() -> Listing:
     for name, p in platforms().items():
         arrays = ", ".join(f"{key} {array.lanes} x {array.columns}" for key, array in p.arrays.items())
         buffers = sum(buffer.size_bytes for buffer in p.buffers.values()) // 1024
-        memory = p.off_chip.memory or "own prices"
+        memory = p.off_chip.device or p.off_chip.memory or "own prices"
         rows.append((name, arrays, buffers, memory, p.off_chip.bandwidth_gb_per_s, p.description))
     return Listing(("platform", "arrays", "buffers (KiB)", "off-chip", "GB/s", "description"), rows)
 
@@ -319,7 +320,14 @@ def _device_entry(name: str) -> Entry:
         for command in ("read", "write")
         for part, io in (("core", False), ("I/O", True))
     ]
+    for name_of, interface in (("data pins", device.pins), ("controller and PHY", device.phy)):
+        if interface is not None:
+            parts += [
+                (f"read, {name_of}", "pJ/bit", price_of(interface.read_pj_per_bit)),
+                (f"write, {name_of}", "pJ/bit", price_of(interface.write_pj_per_bit)),
+            ]
     parts += [
+        ("activation", "pJ/row", device.activate_pj),
         ("activation, whole rows", "pJ/bit", device.activate_pj_per_bit(device.row_bytes)),
         ("activation, 64 bytes of a row", "pJ/bit", device.activate_pj_per_bit(64)),
         ("standby, rows open", "W", device.standby_w(True)),
@@ -329,7 +337,10 @@ def _device_entry(name: str) -> Entry:
     rows = [(part, unit, *(f"{end:.4g}" for end in (p.nominal_pj, p.low_pj, p.high_pj))) for part, unit, p in parts]
     fields = {"channel": f"{device.channel_bits} bits, {device.gb_per_s:g} GB/s, rows of {device.row_bytes} bytes"}
     fields |= {"where": device.where, "note": device.note.strip()}
-    return Entry(fields, Listing(("of a channel", "unit", "nominal", "low", "high"), rows), references([device.source]))
+    interfaces = {"pins": device.pins, "phy": device.phy}
+    fields |= {key: interface.where for key, interface in interfaces.items() if interface is not None}
+    cited = references([device.source, *(interface.source for interface in interfaces.values() if interface)])
+    return Entry(fields, Listing(("of a channel", "unit", "nominal", "low", "high"), rows), cited)
 
 
 _LISTINGS: Mapping[str, Callable[[], Listing]] = {

@@ -12,6 +12,12 @@ key                                            price of
 ``technologies/T.yaml:dram:lpddr4``            a bit of off-chip memory, by the technology's own row
 ``memories.csv:lpddr4``                        a bit of off-chip memory
 ``drams.yaml:lpddr4-3200:read:2048``            a bit of a DRAM device, with so many bytes for each row that is opened
+``drams.yaml:lpddr4-3200:core_read``           a bit from an open row, without data pins; ``core_write``
+``drams.yaml:lpddr4-3200:io_read``             a bit on the device's data pins; ``io_write``
+``drams.yaml:ddr4-2400:pins.read_pj_per_bit``  the same, where the currents leave the pins out
+``drams.yaml:lpddr4-3200:phy.read_pj_per_bit`` a bit in controller and PHY
+``drams.yaml:lpddr4-3200:activate``            a row that is opened
+``drams.yaml:lpddr4-3200:busy:2@500MHz``       a cycle of standby and refresh of two channels; ``idle``
 ``memories.csv:7nm:sram:131072``               a bit of a bank of so many bytes, between two rows
 ``platforms/P.yaml:arrays.A.accumulators...``  an amount of a platform's own, by its keys; of a buffer, of a bit
 ``platforms/P.yaml:nodes.N.accumulators...``    the same at one node, where the platform gives it
@@ -30,7 +36,7 @@ def shared_row(key: str, technology: str) -> str:
 
     All sizes of a memory of one technology are priced from the same rows; the registers and accumulators of all
     machines, their leakage at one technology, the static power of each part, wires and
-    regulators are based on one assumption each.
+    regulators are based on one assumption each. All that a DRAM device takes by its currents depends on one row, too.
 
     Parameters
     ----------
@@ -54,7 +60,9 @@ def shared_row(key: str, technology: str) -> str:
         amount = names[1] if section == "arrays" else section
         return amount if amount in STORES else f"{file}:{amount}"
     if file == "drams.yaml":
-        return f"{file}:{place.partition(':')[0]}"
+        device, _, part = place.partition(":")
+        interface = part.partition(".")[0] if part.endswith("_pj_per_bit") else ""
+        return ":".join(filter(None, (file, device, interface)))
     if file == "memories.csv":
         _, _, kind = place.rpartition(":")[0].rpartition(":")
         return f"{file}:{kind}:{technology}" if kind else key

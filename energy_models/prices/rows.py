@@ -1,6 +1,5 @@
 """The price of a price key, with its source and its place in the data."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from bitjoule.energy_models.formats.formats import factors, formats
@@ -8,7 +7,8 @@ from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.documents import Document, KeyPath, read_document
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
 from bitjoule.energy_models.inputs.facts import Price
-from bitjoule.energy_models.prices.drams import DRAMS_FILE, RANDOM, drams
+from bitjoule.energy_models.prices.device_rows import PriceRow, device_row
+from bitjoule.energy_models.prices.drams import DRAMS_FILE
 from bitjoule.energy_models.prices.measured import SOURCE
 from bitjoule.energy_models.prices.memories import MEMORIES_FILE, Memory, memories
 from bitjoule.energy_models.prices.technology import MEASURED_FOLDER, OPERATIONS_FILE, Technology, technologies
@@ -20,35 +20,6 @@ from bitjoule.energy_models.system.static_power import COMPONENT as STATIC
 from bitjoule.energy_models.system.static_power import CONFIGURED, PJ_PER_W_US, per_cycle
 
 EXPECTED = "a value of the column `price` of a results.csv, e.g. operations.csv:45nm:add:int8"
-
-
-@dataclass(frozen=True)
-class PriceRow:
-    """A price, and where it comes from.
-
-    Parameters
-    ----------
-    key
-        The price key.
-    price
-        Low, nominal and high, in pJ.
-    unit
-        What the price is per.
-    source, where
-        Citation keys or a sentence, and the place in them.
-    places
-        File and line of each row that the price is read from, relative to the data.
-    derived
-        How the price follows from the rows; empty where a row gives it directly.
-    """
-
-    key: str
-    price: Price
-    unit: str
-    source: str
-    where: str
-    places: tuple[str, ...]
-    derived: str = ""
 
 
 def price_row(key: str) -> PriceRow:
@@ -72,7 +43,7 @@ def price_row(key: str) -> PriceRow:
         if file == MEMORIES_FILE.name:
             return _memory(key, place.split(":"))
         if file == DRAMS_FILE.name:
-            return _device(key, *place.split(":"))
+            return device_row(key, *place.split(":"))
         if file.startswith("technologies/"):
             return _measured(key, technologies()[name], place.split(":"))
         if file.startswith("platforms/"):
@@ -137,18 +108,6 @@ def _memory(key: str, place: list[str]) -> PriceRow:
         key, price, "bit", _joined(row.source for row in rows), _joined(row.where for row in rows),
         tuple(f"{MEMORIES_FILE.name}:{row.line}" for row in rows), derived,
     )  # fmt: skip
-
-
-def _device(key: str, name: str, command: str, contiguous_bytes: str) -> PriceRow:
-    device, line = drams()[name], read_document(DRAMS_FILE).line(("drams", name))
-    reads, row_bytes = {"read": True, "write": False}[command], float(contiguous_bytes)
-    burst, activation = device.burst_pj_per_bit(reads), device.activate_pj_per_bit(row_bytes)
-    derived = (
-        f"from currents beyond standby: {burst.nominal_pj:.4g} pJ of bursts at toggle rate {RANDOM:g} and "
-        f"{activation.nominal_pj:.4g} pJ of activations, {row_bytes:g} bytes each"
-    )
-    price = device.pj_per_bit(reads, row_bytes)
-    return PriceRow(key, price, "bit", device.source, device.where, (f"{DRAMS_FILE.name}:{line}",), derived)
 
 
 def _measured(key: str, technology: Technology, place: list[str]) -> PriceRow:

@@ -7,7 +7,8 @@ from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.drams import DRAMS_FILE, drams
 from bitjoule.energy_models.prices.memories import MEMORIES_FILE, Memory, memories
 from bitjoule.energy_models.prices.technology import Technology, row_to_add
-from bitjoule.energy_models.system.platforms import Buffer, OffChip
+from bitjoule.energy_models.system.off_chip import Contiguous, OffChip
+from bitjoule.energy_models.system.platforms import Buffer
 
 
 class UnpricedError(LookupError):
@@ -35,7 +36,8 @@ def off_chip_price(
         return Price(*(value / own.access_bits for value in own.energy)), technology.memory_key("dram", own.name)
     if off_chip.memory in drams():
         device = drams()[off_chip.memory]
-        contiguous_bytes = off_chip.contiguous_bytes or device.row_bytes
+        given = off_chip.contiguous_bytes
+        contiguous_bytes = device.row_bytes if given is None or isinstance(given, Contiguous) else given
         key = f"{DRAMS_FILE.name}:{off_chip.memory}:{'read' if reads else 'write'}:{contiguous_bytes:.16g}"
         return device.pj_per_bit(reads, contiguous_bytes), key
     if off_chip.memory is not None:

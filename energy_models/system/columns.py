@@ -10,6 +10,8 @@ from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.formats.storage import counted_formats
+from bitjoule.energy_models.system.channels import PART_ACTIONS
+from bitjoule.energy_models.system.dram_parts import part_columns, part_lines
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.regulator import ACTION, OPERAND, UNREGULATED
 from bitjoule.energy_models.system.regulator import COMPONENT as LOSS
@@ -39,7 +41,7 @@ OTHERS = (
 OPERANDS = tuple(
     dict.fromkeys((*(k.operand for k in KINDS), *(s.operand for s in STEPS), *(operand for _, operand, _ in OTHERS)))
 )
-ACTIONS = tuple(dict.fromkeys((*(s.action for s in STEPS), *(action for *_, action in OTHERS))))
+ACTIONS = tuple(dict.fromkeys((*(s.action for s in STEPS), *(action for *_, action in OTHERS), *PART_ACTIONS)))
 STEP_QUANTITY = np.array([QUANTITIES.index(step.quantity) for step in STEPS])
 
 
@@ -52,7 +54,7 @@ class CountColumn(NamedTuple):
     action: str
 
 
-def columns(layout: Layout, phases: Sequence[str]) -> tuple[CountColumn, ...]:
+def columns(layout: Layout, phases: Sequence[str], by_parts: bool = False) -> tuple[CountColumn, ...]:
     """Return the columns of every phase.
 
     Parameters
@@ -61,6 +63,25 @@ def columns(layout: Layout, phases: Sequence[str]) -> tuple[CountColumn, ...]:
         Of the models.
     phases
         Their names.
+    by_parts
+        Whether there are columns for the parts of a DRAM device.
+    """
+    before, parts = phase_columns(layout, by_parts)
+    return tuple(CountColumn(phase, *column) for phase in phases for column in (*before, *parts, *OTHERS))
+
+
+def phase_columns(layout: Layout, by_parts: bool) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
+    """Return component, operand and action of the columns of a phase before those of `OTHERS`.
+
+    Parameters
+    ----------
+    layout, by_parts
+        As for `columns`.
+
+    Returns
+    -------
+    list, list
+        Matmuls and element-wise parts; the parts of a DRAM device.
     """
     result = []
     for component in layout.matmuls:
@@ -70,7 +91,7 @@ def columns(layout: Layout, phases: Sequence[str]) -> tuple[CountColumn, ...]:
             operand_name = operand if step.operand == "weights" else step.operand
             result.append(("kv_cache_read" if cached else component, operand_name, step.action))
     result += [(part, "activations", action) for part in layout.elementwise for action in PART_STEPS]
-    return tuple(CountColumn(phase, *column) for phase in phases for column in (*result, *OTHERS))
+    return result, part_columns([*result, *OTHERS]) if by_parts else []
 
 
 def delivered(count: int) -> Floats:
@@ -102,6 +123,8 @@ class Setup(NamedTuple):
         Index into `bitjoule.energy_models.formats.storage.counted_formats`, and price key, of each column of a phase.
     prices
         Low, nominal and high, in pJ; shape (3, columns of a phase).
+    counted
+        1 for each column of the parts of a DRAM device that has a price, otherwise 0.
     margin_bits
         Room that the smallest tiles need in the activations' buffer besides its resident values.
     capacity_bits
@@ -116,20 +139,21 @@ class Setup(NamedTuple):
     formats: NDArray[np.int16]
     prices: Floats
     keys: tuple[str, ...]
+    counted: Floats
     margin_bits: float
     capacity_bits: float
     shared: bool
 
 
-def tables(machine: Machine, layout: Layout) -> Setup:
+def tables(machine: Machine, layout: Layout, by_parts: bool = False) -> Setup:
     """Return a machine's tables.
 
     Parameters
     ----------
     machine
         The machine.
-    layout
-        Of the models that it runs.
+    layout, by_parts
+        As for `columns`, of the models that it runs.
 
     Raises
     ------
@@ -183,6 +207,11 @@ def tables(machine: Machine, layout: Layout) -> Setup:
         *machine.static,
         machine.regulator,
     ]
+    before, _ = phase_columns(layout, by_parts=False)
+    parts: list[StepPrice] = []
+    if by_parts:
+        per_column, parts = part_lines(machine, [*before, *OTHERS], per_column)
+        per_column[len(before) : len(before)] = parts
     buffers = list(machine.platform.buffers.values())
     buffer = buffers[machine.buffer("activations")]
     model_kinds = [kind for kind in layout.kinds if not kind.standalone]
@@ -193,6 +222,7 @@ def tables(machine: Machine, layout: Layout) -> Setup:
         formats=np.array([counted_formats().index(line.format) for line in per_column], dtype=np.int16),
         prices=np.array([line.price for line in per_column]).T,
         keys=tuple(line.key for line in per_column),
+        counted=np.array([line.factor for line in parts]),
         margin_bits=max((machine.least_bits(kind) for kind in model_kinds), default=0.0),
         capacity_bits=buffer.size_bytes * 8.0,
         shared=machine.buffer("weights") == machine.buffer("activations"),

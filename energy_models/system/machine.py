@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from bitjoule.energy_models.formats.formats import formats, width_bits
+from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.accesses import UnpricedError, buffer_price, off_chip_price
+from bitjoule.energy_models.system.arrays import first_array, mac_lines
+from bitjoule.energy_models.system.channels import BITS_PER_BYTE, Channels, channels_of, run_of
 from bitjoule.energy_models.system.mapping import MatmulProblem
 from bitjoule.energy_models.system.mapping_costs import Fixed
 from bitjoule.energy_models.system.platforms import Array, Macs, Node, Platform
@@ -82,8 +84,14 @@ class Machine:
     @cached_property
     def static(self) -> tuple[StepPrice, ...]:
         """What each of `STATES` costs in a cycle; all absent on a platform without static power."""
-        chip = StepPrice(1.0, "", self.cycle_pj, self.cycle_key)
-        return static_lines(self.platform.static, chip, self.node.clock_mhz, self.key)
+        chip, clock_mhz = StepPrice(1.0, "", self.cycle_pj, self.cycle_key), self.node.clock_mhz
+        waiting = self.dram.waiting(clock_mhz) if self.dram else {}
+        return static_lines(self.platform.power, chip, clock_mhz, self.key, waiting)
+
+    @cached_property
+    def dram(self) -> Channels | None:
+        """The channels of its DRAM device, if it has one."""
+        return channels_of(self.platform.off_chip)
 
     @property
     def regulator(self) -> StepPrice:
@@ -116,7 +124,7 @@ class Machine:
     @cached_property
     def off_chip_bits(self) -> float:
         """Bits per cycle that off-chip memory moves."""
-        return self.platform.off_chip.bandwidth_gb_per_s * 8e3 / self.node.clock_mhz
+        return self.platform.off_chip.reached_gb_per_s * 8e3 / self.node.clock_mhz
 
     @cached_property
     def width_bits(self) -> int:
@@ -172,32 +180,12 @@ class Machine:
             No array computes its formats.
         """
         if kind not in self._known_arrays:
-            self._known_arrays[kind] = self._first_array(kind)
+            self._known_arrays[kind] = first_array(self.platform, self.name, self.formats(kind), kind.role)
         return self._known_arrays[kind]
 
     @cached_property
     def _known_arrays(self) -> dict[MatmulKind, tuple[Array, Macs]]:
         return {}
-
-    def _first_array(self, kind: MatmulKind) -> tuple[Array, Macs]:
-        required = self.formats(kind)
-        for array in self.platform.arrays.values():
-            macs = array.macs_for(required.weights, required.activations)
-            if macs is not None:
-                return array, macs
-        computed = dict.fromkeys(
-            f"{w} x {a}"
-            for array in self.platform.arrays.values()
-            for macs in array.macs
-            for w in macs.weights
-            for a in macs.activations
-        )
-        pair = f"{required.weights} x {required.activations}"
-        part = {"linear": "linears", "head": "LM head"}.get(kind.role, kind.role)
-        raise UnpricedError(
-            f"no array of platform {self.name} computes {pair}, the {part} of the scheme",
-            f"{', '.join(computed)}; or a line in `macs` of one of its arrays",
-        )
 
     def operation(self, action: str, number_format: str) -> Price:
         """Return the price of an operation.
@@ -222,27 +210,42 @@ class Machine:
         return self.technology.price(action, number_format)
 
     @cached_property
-    def _known_lines(self) -> dict[MatmulKind, Mapping[Step, StepPrice]]:
+    def _known_lines(self) -> dict[tuple[MatmulKind, float | None], Mapping[Step, StepPrice]]:
         return {}
 
-    def lines(self, kind: MatmulKind) -> Mapping[Step, StepPrice]:
-        """Return what each step of a matmul costs.
+    def opened_bytes(self, kind: MatmulKind, k: float, n: float) -> float | None:
+        """Return the bytes that each DRAM row gives that is opened for a matmul's weights; none without a device.
+
+        Parameters
+        ----------
+        kind, k, n
+            What the matmul is for; its sizes.
+        """
+        if self.dram is None:
+            return None
+        operand, values = run_of(kind, k, n)
+        return float(self.dram.opened_bytes(operand, values * self.formats(kind).storage.bits / BITS_PER_BYTE))
+
+    def lines(self, kind: MatmulKind, opened_bytes: float | None = None) -> Mapping[Step, StepPrice]:
+        """Return what each step of a matmul costs; off-chip accesses with all their parts.
 
         Parameters
         ----------
         kind
             What the matmul is for.
+        opened_bytes
+            From `opened_bytes`; default: whole rows.
 
         Raises
         ------
         UnpricedError
             A price is missing.
         """
-        if kind not in self._known_lines:
-            self._known_lines[kind] = self._lines(kind)
-        return self._known_lines[kind]
+        if (kind, opened_bytes) not in self._known_lines:
+            self._known_lines[kind, opened_bytes] = self._lines(kind, opened_bytes)
+        return self._known_lines[kind, opened_bytes]
 
-    def _lines(self, kind: MatmulKind) -> Mapping[Step, StepPrice]:
+    def _lines(self, kind: MatmulKind, opened_bytes: float | None) -> Mapping[Step, StepPrice]:
         array, macs = self.array(kind)
         required = self.formats(kind)
         lines, technology = dict.fromkeys(STEPS, ABSENT), self.technology
@@ -252,25 +255,10 @@ class Machine:
             step = next(s for s in STEPS if (s.operand, s.action) == (operand, action))
             lines[step] = line
 
-        actions = array.actions(macs, self.platform.accumulate)
-        measured = self.technology.mac_of_actions(required.weights, actions)
-        if measured is not None:
-            trits = formats()[required.weights].kind == "ternary"
-            zero_share = technology.zero_share if trits else 0.0
-            price = measured.price(array.lanes, array.columns, zero_share)
-            key = technology.mac_key(measured, array.lanes, array.columns, trits)
-            set_line("weights", "mac", StepPrice(1.0, required.activations, price, key))
-            loaded = StepPrice(1.0, required.weights, price_of(measured.load_pj), technology.load_key(measured))
-            set_line("weights", "register_write", loaded)
-        elif macs.energy_pj is not None:
-            price = Price(macs.energy_pj, macs.energy_pj, macs.energy_pj)
-            key = self.key("arrays", name, "macs", array.macs.index(macs), "energy_pj")
-            set_line("weights", "mac", StepPrice(1.0, required.activations, price, key))
-        for text in actions if measured is None else ():
-            action, number_format = text.split()
-            price = self.operation(action, number_format)
-            operand = "weights" if action == "mul" else "partial_sums"
-            set_line(operand, action, StepPrice(1.0, number_format, price, technology.price_key(action, number_format)))
+        measured = technology.mac_of_actions(required.weights, array.actions(macs, self.platform.accumulate))
+        macs_key = self.key("arrays", name, "macs", array.macs.index(macs), "energy_pj")
+        for at, line in mac_lines(self, array, macs, required, macs_key).items():
+            set_line(*at, line)
         if kind.rescaled:
             vector = self.scheme.vector
             set_line(
@@ -305,14 +293,17 @@ class Machine:
         for operand, (bits, name) in stored.items():
             for step in STEPS:
                 if step.operand == operand and step.action.startswith(("buffer", "off_chip")):
-                    price, key = self.access(step.action, "weights" if operand == "weights" else "activations")
+                    is_weights = operand == "weights"
+                    price, key = self.access(
+                        step.action, "weights" if is_weights else "activations", opened_bytes if is_weights else None
+                    )
                     lines[step] = StepPrice(bits, name, price, key)
             price, key = self.access("wire", "weights" if operand == "weights" else "activations")
             if price.high_pj:  # partial sums go both ways
                 set_line(operand, "wire", StepPrice(bits * (1 + (operand == "partial_sums")), name, price, key))
         return lines
 
-    def access(self, action: str, operand: str) -> tuple[Price, str]:
+    def access(self, action: str, operand: str, opened_bytes: float | None = None) -> tuple[Price, str]:
         """Return the price of moving one bit, and the key of its source.
 
         Parameters
@@ -321,6 +312,8 @@ class Machine:
             ``buffer_read``, ``buffer_write``, ``off_chip_read``, ``off_chip_write``; ``wire``, to the arrays.
         operand
             ``weights`` or ``activations``: which buffer.
+        opened_bytes
+            As for `lines`.
 
         Raises
         ------
@@ -328,7 +321,10 @@ class Machine:
             The technology does not price the buffer's memory.
         """
         if action.startswith("off_chip"):
-            reads = action.endswith("read")
+            reads, way = action.endswith("read"), action.removeprefix("off_chip_")
+            if self.dram is not None:
+                opened_bytes = opened_bytes or self.dram.opened_bytes("activations")
+                return self.dram.price(way, opened_bytes), self.dram.core(way)[1]
             platform_key = self.key("off_chip", "read_pj_per_bit" if reads else "write_pj_per_bit")
             return off_chip_price(self.platform.off_chip, reads, platform_key, self.technology)
         index = self.buffer(operand)
@@ -342,7 +338,7 @@ class Machine:
         return buffer_price(buffer, reads, self.technology, platform_key)
 
     @cached_property
-    def _templates(self) -> dict[tuple[MatmulKind, bool], tuple[MatmulProblem, Fixed]]:
+    def _templates(self) -> dict[tuple[MatmulKind, bool, float | None], tuple[MatmulProblem, Fixed]]:
         return {}
 
     def problem(
@@ -361,22 +357,23 @@ class Machine:
         reserved_bits
             Bits of the buffer that they take.
         """
-        if (kind, resident) not in self._templates:
-            self._templates[kind, resident] = self._template(kind, resident)
-        base, fixed = self._templates[kind, resident]
+        of = (kind, resident, self.opened_bytes(kind, k, n))
+        if of not in self._templates:
+            self._templates[of] = self._template(*of)
+        base, fixed = self._templates[of]
         capacity = tuple(
             bits - (reserved_bits if i == base.outputs.buffer else 0.0) for i, bits in enumerate(base.capacity_bits)
         )
         costs = base.costs._replace(fixed_pj=fixed.energy_pj(m, k, n))
         return base._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs)
 
-    def _template(self, kind: MatmulKind, resident: bool) -> tuple[MatmulProblem, Fixed]:
+    def _template(self, kind: MatmulKind, resident: bool, opened_bytes: float | None) -> tuple[MatmulProblem, Fixed]:
         array, _ = self.array(kind)
         chip = Chip(
             array, tuple(self.platform.buffers.values()), self.buffer("weights"), self.buffer("activations"),
             self.off_chip_bits, over_time(self.static, self.cycle_pj),
         )  # fmt: skip
-        return template(kind, resident, chip, self.formats(kind), self.lines(kind))
+        return template(kind, resident, chip, self.formats(kind), self.lines(kind, opened_bytes))
 
     def least_bits(self, kind: MatmulKind) -> float:
         """Return the room that the smallest tiles of a matmul need in the activations' buffer besides resident values.

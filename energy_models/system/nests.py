@@ -88,12 +88,18 @@ def _nest(
     m, d, context, v, resident, reserved_bits = row
     scores = machine.problem(kinds[0], m, d, context, bool(resident), reserved_bits)
     values = machine.problem(kinds[1], m, context, v, bool(resident), reserved_bits)
-    nest = best_nest(scores, values, nest_costs(machine, *kinds), objective)
+    opened = (machine.opened_bytes(kinds[0], d, context), machine.opened_bytes(kinds[1], context, v))
+    nest = best_nest(scores, values, nest_costs(machine, *kinds, opened), objective)
     return None if nest is None else flat(nest, QUANTITIES)
 
 
 @lru_cache(maxsize=256)
-def nest_costs(machine: Machine, scores: MatmulKind, values: MatmulKind) -> NestCosts:
+def nest_costs(
+    machine: Machine,
+    scores: MatmulKind,
+    values: MatmulKind,
+    opened_bytes: tuple[float | None, float | None] = (None, None),
+) -> NestCosts:
     """Return the energies by which a machine's nests are chosen.
 
     Parameters
@@ -102,11 +108,13 @@ def nest_costs(machine: Machine, scores: MatmulKind, values: MatmulKind) -> Nest
         Where they run.
     scores, values
         What the products are for.
+    opened_bytes
+        As for `Machine.lines`, of keys and of values.
     """
 
-    def by_quantity(kind: MatmulKind) -> tuple[tuple[str, float], ...]:
+    def by_quantity(kind: MatmulKind, opened: float | None) -> tuple[tuple[str, float], ...]:
         totals = dict.fromkeys(QUANTITIES, 0.0)
-        for step, line in machine.lines(kind).items():
+        for step, line in machine.lines(kind, opened).items():
             totals[step.quantity] += line.factor * line.price.nominal_pj
         return tuple(totals.items())
 
@@ -117,4 +125,5 @@ def nest_costs(machine: Machine, scores: MatmulKind, values: MatmulKind) -> Nest
     row_pj, rescaled_pj = (float(function.per_element @ amounts) for function in _rescaling())
     array, _ = machine.array(scores)
     terms = 1 if array.accumulators.per == "pe" else array.lanes
-    return NestCosts(by_quantity(scores), by_quantity(values), rescaled_pj, row_pj, terms)
+    of_scores, of_values = by_quantity(scores, opened_bytes[0]), by_quantity(values, opened_bytes[1])
+    return NestCosts(of_scores, of_values, rescaled_pj, row_pj, terms)

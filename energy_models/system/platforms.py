@@ -17,9 +17,9 @@ from bitjoule.energy_models.inputs.inheritance import Family, completed
 from bitjoule.energy_models.inputs.plugins import with_contributed
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
-from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.system.inheritance import key_exists, unscaled, unscaled_merges
+from bitjoule.energy_models.system.off_chip import OffChip
 from bitjoule.energy_models.system.regulator import Regulator
 from bitjoule.energy_models.system.static_power import Leakage, StaticPower, leaks
 
@@ -160,40 +160,6 @@ class Buffer(Strict):
     write_pj: float | None = Field(default=None, ge=0, le=MAX_PRICE)
 
 
-class OffChip(Strict):
-    """The memory that holds the model."""
-
-    memory: str | None = Field(
-        default=None, description="name of a memory in memories.csv, or of a device in drams.yaml"
-    )
-    contiguous_bytes: float | None = Field(
-        default=None,
-        ge=1,
-        le=MAX_PRICE,
-        description="bytes moved each time a device opens a row; default: a row",
-    )
-    read_pj_per_bit: float | None = Field(
-        default=None, ge=0, le=MAX_PRICE, description="energy per bit, instead of memory"
-    )
-    write_pj_per_bit: float | None = Field(default=None, ge=0, le=MAX_PRICE)
-    bandwidth_gb_per_s: float = Field(ge=1e-6, le=1e9)
-    capacity_bytes: int | None = Field(
-        default=None, gt=0, le=1 << 60, description="a run warns of models that need more"
-    )
-
-    @model_validator(mode="after")
-    def _priced(self) -> Self:
-        missing = {self.read_pj_per_bit is None, self.write_pj_per_bit is None}
-        if missing != {self.memory is not None}:
-            raise wrong_value("requires memory, or read_pj_per_bit and write_pj_per_bit", "one of the two ways")
-        names = [memory.name for memory in memories() if memory.kind == "dram"]
-        if self.memory is not None and self.memory not in (*names, *drams()):
-            raise wrong_value(*unknown_name("memory", self.memory, dict.fromkeys([*names, *drams()])), "memory")
-        if self.contiguous_bytes is not None and self.memory not in drams():
-            raise wrong_value("rows are known of devices alone", f"memory: {' or '.join(drams())}", "contiguous_bytes")
-        return self
-
-
 class Vector(Strict):
     """The unit for everything but matrix products."""
 
@@ -305,8 +271,16 @@ class Platform(Strict):
                 raise wrong_value("is not a key of this platform", "a key, e.g. off_chip.memory", "sources", key)
         return self
 
+    @property
+    def power(self) -> StaticPower | None:
+        """Static power; of a platform with a DRAM device also where it gives no watts of its own."""
+        return StaticPower() if self.static is None and self.off_chip.device is not None else self.static
+
     def _check_static(self) -> None:
-        """Reject a leakage that is given both for the chip and for its parts."""
+        """Reject a leakage that is given both for the chip and for its parts, and standby beside a device's own."""
+        if self.off_chip.device is not None and self.static is not None and self.static.dram is not None:
+            wrong = f"counts standby and refresh twice: off_chip.device {self.off_chip.device} includes them"
+            raise wrong_value(wrong, "one of the two, e.g. `dram: null`", "static", "dram")
         parts = [part for part in ("array", "sram") if getattr(self.static, part, None) is not None]
         leaking = [name for name, node in self.nodes.items() if leaks(node.leakage_w)]
         if parts and leaking:

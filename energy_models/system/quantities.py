@@ -80,7 +80,8 @@ def matmul_energies(machine: Machine, problem: MatmulProblem, mapping: Mapping) 
         zip(QUANTITIES, quantities(machine.array(MatmulKind.STANDALONE)[0], problem, mapping).tolist(), strict=False)
     )
     rows = []
-    for step, line in machine.lines(MatmulKind.STANDALONE).items():
+    opened = machine.opened_bytes(MatmulKind.STANDALONE, problem.k, problem.n)
+    for step, line in machine.lines(MatmulKind.STANDALONE, opened).items():
         count = counted[step.quantity] * line.factor
         if count:
             unit = line.format if step.action in ("mul", "add", "mac") else f"bits ({line.format})"

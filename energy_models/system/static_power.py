@@ -15,7 +15,8 @@ A part is idle in the rest of the phase. The leakage of a node (`leakage_w`) is 
 platform with static power counts it as the part ``chip``, and has no component ``leakage``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 from bitjoule.energy_models.system.steps import ABSENT, StepPrice
 
 PJ_PER_W_US = 1e6  # a watt for a microsecond is 1e6 pJ
-CHIP, COMPONENT = "chip", "static"
+CHIP, DRAM, COMPONENT = "chip", "dram", "static"
 
 
 class BusyIdle(Strict):
@@ -160,8 +161,9 @@ def static_cycles(
 
 
 def static_lines(
-    power: StaticPower | None, chip: StepPrice, clock_mhz: float, key: Callable[..., str]
-) -> tuple[StepPrice, ...]:
+    power: StaticPower | None, chip: StepPrice, clock_mhz: float, key: Callable[..., str],
+    dram: Mapping[str, StepPrice] = MappingProxyType({}),
+) -> tuple[StepPrice, ...]:  # fmt: skip
     """Return what each of `STATES` costs in a cycle; all absent without static power.
 
     Parameters
@@ -170,8 +172,15 @@ def static_lines(
         Of a platform; leakage of its node in a cycle.
     clock_mhz, key
         Its clock, and its price keys by place.
+    dram
+        Standby and refresh of its DRAM device in a cycle, by state; empty without a device.
     """
-    return tuple(_line(power, state, chip, clock_mhz, key) if power else ABSENT for state in STATES)
+    if power is None:
+        return (ABSENT,) * len(STATES)
+    return tuple(
+        dram[state.state] if dram and state.part == DRAM else _line(power, state, chip, clock_mhz, key)
+        for state in STATES
+    )
 
 
 def _line(power: StaticPower, state: State, chip: StepPrice, clock_mhz: float, key: Callable[..., str]) -> StepPrice:

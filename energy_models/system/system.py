@@ -32,6 +32,7 @@ from bitjoule.energy_models.system.columns import (
     delivered,
     tables,
 )
+from bitjoule.energy_models.system.dram_parts import PartCounts
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import Objective
 from bitjoule.energy_models.system.nests import fuse
@@ -162,7 +163,7 @@ class System:
     @cached_property
     def columns(self) -> tuple[CountColumn, ...]:
         """The columns of every phase."""
-        return columns(self.layout, [phase.name for phase in self.phases])
+        return columns(self.layout, [phase.name for phase in self.phases], self._by_parts)
 
     def evaluate(self, cases: Cases, technology: Indices, platform: Indices) -> Evaluated:
         """Count, price and time cases.
@@ -210,21 +211,27 @@ class System:
         macs = self._by_component(moved[..., [QUANTITIES.index("products")]])[..., 0]
         times = times[:TIMES].sum(axis=3)
         factors = np.stack([setup.factors for setup in setups])[machine_index]
-        matmul_counts = self._by_component(moved[..., STEP_QUANTITY] * factors[:, None])
+        slots = moved[..., STEP_QUANTITY] * factors[:, None]
+        matmul_counts = self._by_component(slots)
         part_counts, query_counts = self._elementwise(work, setups, machine_index)
         other_counts, off_chip_bits = _others(work, machines, machine_index, spilled)
         rest = rest_of(layout, work, part_counts, query_counts, other_counts, off_chip_bits, machines, machine_index)
         bits_per_cycle = np.array([machine.off_chip_bits for machine in machines])[machine_index][:, None]
         cycles = np.ceil(times[0] + rest.cycles)
         moving = (times[2] + off_chip_bits) / bits_per_cycle
-        leaking = cycles * np.array([machine.platform.static is None for machine in machines])[machine_index][:, None]
+        leaking = cycles * np.array([machine.platform.power is None for machine in machines])[machine_index][:, None]
         static = static_cycles([machine.static for machine in machines], machine_index, cycles, times[1], moving)
         over_time = [query_counts[..., None], leaking[..., None], static, np.zeros((*cycles.shape, 1))]
-        other_counts = np.concatenate([other_counts, *over_time], axis=2)
         size = (len(cases.model), len(self.phases), -1)
-        count = np.concatenate(
-            [matmul_counts.reshape(size), part_counts.reshape(size), other_counts.reshape(size)], axis=2
-        )
+        dram: list[Floats] = []
+        if self._by_parts:
+            of_parts = PartCounts(layout, work, cases.model, machines, machine_index)
+            priced = np.stack([setup.counted for setup in setups])[machine_index][:, None]
+            by_matmul = self._by_component(of_parts.of_matmuls(slots)).reshape(size)
+            dram = [np.concatenate([by_matmul, of_parts.of_others(other_counts, OTHERS)], axis=2) * priced]
+        other_counts = np.concatenate([other_counts, *over_time], axis=2)
+        blocks = [matmul_counts.reshape(size), part_counts.reshape(size), *dram, other_counts.reshape(size)]
+        count = np.concatenate(blocks, axis=2)
         prices = np.stack([setup.prices for setup in setups], axis=1)[:, machine_index]
         count, energies, drawn = price_counts(count, prices, delivered(count.shape[2]))
         clock_mhz = np.array([machine.node.clock_mhz for machine in machines])[machine_index]
@@ -354,8 +361,13 @@ class System:
 
     def _setup(self, key: tuple[int, int, int]) -> Setup:
         if key not in self._setups:
-            self._setups[key] = tables(self.machine(*key), self.layout)
+            self._setups[key] = tables(self.machine(*key), self.layout, self._by_parts)
         return self._setups[key]
+
+    @cached_property
+    def _by_parts(self) -> bool:
+        """Whether any platform has a DRAM device."""
+        return any(hardware.off_chip.device for by_scheme in self.platforms for _, hardware in by_scheme)
 
 
 def _switches(machines: Sequence[Machine], machine_index: Indices) -> Switches:

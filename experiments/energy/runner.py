@@ -45,7 +45,7 @@ def run(resolved: Resolved) -> Result:
     comparison, overhead = compare(resolved.printed, grid, memory)
     models = [(name, model.family, model.parameters) for name, model in resolved.models.items()]
     machines = [
-        (platform, scheme, machine, hardware.static is not None)
+        (platform, scheme, machine, hardware.power is not None)
         for platform, by_scheme in resolved.platforms.items()
         for scheme, (machine, hardware) in by_scheme.items()
     ]

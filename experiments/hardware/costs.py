@@ -12,7 +12,9 @@ from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.accesses import UnpricedError
+from bitjoule.energy_models.system.channels import ACTIVATE, PARTS, per_bit
 from bitjoule.energy_models.system.columns import QUANTITIES
+from bitjoule.energy_models.system.dram_parts import OFF_CHIP
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import K, M, Mapping, MatmulProblem, Moved, Tiles, Traffic, memory_time
 from bitjoule.energy_models.system.platforms import Platform
@@ -155,13 +157,15 @@ def matmul_costs(
     counts = dict(zip(QUANTITIES, quantities(array, problem, mapping).tolist(), strict=False))
     streamed_bits = {place: getattr(problem, place).bits for place in ("weights", "activations", "outputs")}
     actions = []
-    for step, line in machine.lines(kind).items():
+    opened = machine.opened_bytes(kind, shape.k, shape.n)
+    for step, line in machine.lines(kind, opened).items():
         times, number_format = counts[step.quantity] * line.factor, line.format
         if step.operand in streamed_bits and step.action.startswith(("buffer", "off_chip")):
             times = float(round(counts[step.quantity] * streamed_bits[step.operand]))
             number_format = f"int{config.result_bits}" if step.operand == "outputs" else number_format
         if times:
-            actions.append(Cost(step.operand, step.action, number_format, times, line.price, line.key))
+            cost = Cost(step.operand, step.action, number_format, times, line.price, line.key)
+            actions += by_parts(machine, cost, opened if step.operand == "weights" else None)
     actions += _over_time(machine, cycles, off_chip_bits, machine_cycles)
     if machine.regulator is not ABSENT:
         through = [cost for cost in actions if cost.operand not in UNREGULATED]
@@ -170,9 +174,33 @@ def matmul_costs(
     return RunCosts(actions, machine_cycles)
 
 
+def by_parts(machine: Machine, cost: Cost, opened_bytes: float | None) -> list[Cost]:
+    """Return an access to a DRAM device as its parts, anything else as it is.
+
+    Parameters
+    ----------
+    machine, cost
+        Where it happens, and what it costs as a whole.
+    opened_bytes
+        Bytes of each row that is opened; default: whole rows.
+    """
+    channels = machine.dram
+    if channels is None or not cost.action.startswith(OFF_CHIP):
+        return [cost]
+    way = cost.action.removeprefix(OFF_CHIP)
+    price, key = channels.core(way)
+    costs = [cost._replace(price=price, key=key)]
+    rows = cost.times * float(per_bit(opened_bytes or channels.opened_bytes("activations")))
+    for part in PARTS:
+        line = channels.part(way, part, cost.format)
+        times = rows if part == ACTIVATE else cost.times
+        costs.append(Cost(cost.operand, f"{way}_{part}", line.format, times * line.factor, line.price, line.key))
+    return [part for part in costs if part.times]
+
+
 def _over_time(machine: Machine, cycles: int, off_chip_bits: float, machine_cycles: int) -> list[Cost]:
     """Return leakage, or static power, of a matmul that computes for `cycles` of the machine's."""
-    if machine.platform.static is None:
+    if machine.platform.power is None:
         return [Cost("chip", "leak", "", float(machine_cycles), machine.cycle_pj, machine.cycle_key)]
     kinds = state_cycles(machine_cycles, cycles, off_chip_bits / machine.off_chip_bits)
     drawn = [(state, line) for state, line in zip(STATES, machine.static, strict=True) if line is not ABSENT]

@@ -1,8 +1,13 @@
-"""DRAM devices against what their currents give by hand."""
+"""DRAM devices against what their currents give by hand, and what was measured or printed."""
+
+import re
 
 import pytest
+from pydantic import ValidationError
 
+from bitjoule.energy_models.inputs.sources import keys, sources
 from bitjoule.energy_models.prices.drams import drams
+from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.prices.rows import price_row
 from bitjoule.energy_models.system.accesses import off_chip_price
 from bitjoule.energy_models.system.platforms import OffChip
@@ -46,6 +51,91 @@ def test_hbm2_measured_at_toggle_rates_lies_on_the_line_of_the_slope():
     slope = drams()["hbm3e"].toggle_slope
     for rate, measured in ((0.25, 4.16), (0.5, 5.15), (1.0, 7.12)):
         assert 3.18 * (1 + slope * rate) == pytest.approx(measured, rel=0.002)
+
+
+def test_hbm2_by_its_currents_takes_what_was_measured_at_toggle_rates():
+    """Bursts and the standby that flows meanwhile, over 76.8 Gb/s: 3.18, 4.16, 5.15 and 7.12 pJ/bit, 35 chips."""
+    device = drams()["hbm2-1200"]
+    gigabits = device.gb_per_s * 8
+    assert gigabits == pytest.approx(76.8)
+    standby = 1e3 * device.standby_w(open_rows=True).nominal_pj / gigabits
+    for rate, measured in ((0.0, 3.18), (0.25, 4.16), (0.5, 5.15), (1.0, 7.12)):
+        assert device.burst_pj_per_bit(True, rate).nominal_pj + standby == pytest.approx(measured, rel=0.005)
+    assert device.activate_pj.nominal_pj == pytest.approx(1.2 * (28.5 * 48 - 12.4 * 34 - 11.8 * 14))
+
+
+def test_lpddr4x_is_lpddr4_with_its_pins_at_a_lower_voltage():
+    new, old = drams()["lpddr4x-3200"], drams()["lpddr4-3200"]
+    for reads in (True, False):
+        assert new.burst_pj_per_bit(reads, io=False) == old.burst_pj_per_bit(reads, io=False)
+        ratio = new.burst_pj_per_bit(reads, io=True).nominal_pj / old.burst_pj_per_bit(reads, io=True).nominal_pj
+        assert ratio == pytest.approx(0.6 / 1.1)
+    assert new.activate_pj.nominal_pj == pytest.approx(old.activate_pj.nominal_pj)  # the pins' current is standby
+
+
+@pytest.mark.parametrize("name", ["lpddr5-6400", "lpddr5x-8533"])
+def test_lpddr5_spans_the_band_of_simulators_and_takes_the_rest_from_lpddr4(name):
+    device, older = drams()[name], drams()["lpddr4-3200"]
+    for reads in (True, False):
+        assert tuple(device.burst_pj_per_bit(reads)) == pytest.approx((4, 6, 8))
+        assert device.burst_pj_per_bit(reads, 0.0) == device.burst_pj_per_bit(reads, 1.0)
+    newest = drams()["lpddr4x-3200"]
+    share = newest.burst_pj_per_bit(True, io=True).nominal_pj / newest.burst_pj_per_bit(True).nominal_pj
+    assert device.burst_pj_per_bit(True, io=True).nominal_pj / 6 == pytest.approx(share, abs=0.005)
+    for ours, theirs in (
+        (device.activate_pj, older.activate_pj), (device.refresh_w, older.refresh_w),
+        *((device.standby_w(state), older.standby_w(state)) for state in (True, False)),
+    ):  # fmt: skip
+        assert tuple(ours) == pytest.approx(tuple(theirs), rel=0.02)
+
+
+def test_ddr4s_pins_draw_through_driver_and_termination_while_they_are_low():
+    pins = drams()["ddr4-2400"].pins
+    low_share, volts, ohms, gigabits = 0.5, 1.2, 34 + 48, 2.4
+    expected = low_share * volts * (volts / ohms) / gigabits * 1e3
+    for price in (pins.read_pj_per_bit, pins.write_pj_per_bit):
+        assert price.nominal == pytest.approx(expected, rel=0.005)
+        assert (price.low, price.high) == pytest.approx((expected / 2, 2 * expected), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "run_bytes", "rows"),
+    [
+        ("lpddr4-3200", 2048, 1), ("lpddr4-3200", 2049, 2), ("lpddr4-3200", 5120, 3), ("lpddr4-3200", 32, 1),
+        ("hbm3e", 2560, 3), ("ddr4-2400", 64, 8), ("ddr4-2400", 8192, 8), ("ddr4-2400", 8193, 16),
+    ],
+)  # fmt: skip
+def test_a_run_opens_whole_rows_and_those_of_a_module_together(name, run_bytes, rows):
+    assert run_bytes / drams()[name].opened_bytes(run_bytes) == pytest.approx(rows)
+    assert drams()[name].opened_bytes(0) == 0
+
+
+def test_no_device_shares_its_name_with_a_memory_of_one_price():
+    assert not drams().keys() & {memory.name for memory in memories()}
+
+
+@pytest.mark.parametrize("name", drams())
+def test_every_device_cites_sources_or_assumptions_and_has_a_controller(name):
+    device = drams()[name]
+    for cited in (device, device.pins, device.phy):
+        if cited is not None:
+            assert cited.where
+            assert all(key in sources() or key == "assumption" for key in keys(cited.source))
+    assert device.phy.read_pj_per_bit.low < device.phy.read_pj_per_bit.high
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lpddr4-3200", "counts the data pins twice: a supply with `io: true` has them; expected one of the two"),
+        ("lpddr5-6400", "counts the data pins twice: `io_share` has them; expected one of the two"),
+    ],
+)
+def test_data_pins_are_counted_once(name, message):
+    device = drams()[name]
+    written = device.model_dump(exclude_none=True) | {"pins": drams()["ddr4-2400"].pins.model_dump()}
+    with pytest.raises(ValidationError, match=re.escape(message)):
+        type(device).model_validate(written)
 
 
 @pytest.mark.parametrize("name", drams())
