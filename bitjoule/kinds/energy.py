@@ -59,7 +59,7 @@ def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
     if len(result.components):
         tables["components"] = result.components_in_blocks()
     others = {"memory": result.memory, "bands": result.bands, "sensitivity": result.sensitivity}
-    others["assumptions"] = result.varied
+    others |= {"assumptions": result.varied, "dram": result.dram}
     tables |= {name: [table] for name, table in others.items() if len(table)}
     if result.compared:
         tables["published"] = [result.comparison]

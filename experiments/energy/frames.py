@@ -95,6 +95,8 @@ class Frames:
         Prices of technologies of the user's own; see `bitjoule.experiments.energy.own_prices`.
     varied
         The assumptions that were varied for it; see `bitjoule.experiments.energy.sensitivity.varied_table`.
+    dram
+        Energies of DRAM devices by part; see `bitjoule.experiments.energy.dram`. Empty without a device.
     plots
         Further tables that the plots show.
     """
@@ -124,4 +126,5 @@ class Frames:
     sensitivity: pd.DataFrame
     varied: pd.DataFrame
     own_prices: pd.DataFrame
+    dram: pd.DataFrame
     plots: PlotFrames

@@ -40,7 +40,7 @@ def run(resolved: Resolved) -> Result:
         From `bitjoule.experiments.energy.resolve`.
     """
     grid, experiment = grid_of(resolved), resolved.experiment
-    summary, memory, bands, bounds = summarise(grid)
+    summary, memory, bands, bounds, dram = summarise(grid)
     system = experiment.accounting is Accounting.SYSTEM
     comparison, overhead = compare(resolved.printed, grid, memory)
     models = [(name, model.family, model.parameters) for name, model in resolved.models.items()]
@@ -79,6 +79,7 @@ def run(resolved: Resolved) -> Result:
         sensitivity=sensitivity(bands, grid.system.price_rows, varied) if experiment.sensitivity else pd.DataFrame(),
         varied=varied_table(varied),
         own_prices=own_prices(grid),
+        dram=dram.table() if system else pd.DataFrame(),
         plots=plot_frames(experiment.plots, grid, summary),
     )
 

@@ -13,6 +13,7 @@ from bitjoule.energy_models.system.bounds import BOUNDS
 from bitjoule.energy_models.system.system import Bytes
 from bitjoule.experiments.energy.bands import Bands
 from bitjoule.experiments.energy.components import bound_table
+from bitjoule.experiments.energy.dram import DramParts
 from bitjoule.experiments.energy.evaluation import case_columns, evaluate, evaluate_system, system_block, tokens_of
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import PHASES, PJ_PER_J, REQUEST, SUMMARY_COLUMNS
@@ -35,12 +36,15 @@ class Sums(NamedTuple):
     bounds
         The latencies of the system accounting by what bounds them, see
         `bitjoule.experiments.energy.components.bound_table`; empty with another.
+    dram
+        The energies of DRAM devices by part, of the system accounting.
     """
 
     summary: pd.DataFrame
     memory: Floats
     bands: Bands
     bounds: pd.DataFrame
+    dram: DramParts
 
 
 def blocks(grid: Grid) -> Iterator[NDArray[np.intp]]:
@@ -64,7 +68,7 @@ def summarise(grid: Grid) -> Sums:
     grid
         The cases.
     """
-    bands, memory = Bands(grid), np.full((len(grid), len(Bytes._fields)), np.nan)
+    bands, dram, memory = Bands(grid), DramParts(grid), np.full((len(grid), len(Bytes._fields)), np.nan)
     request = PHASES.index(REQUEST)
     size = (len(grid), len(PHASES))
     energy_j = {f"{end}_j": np.zeros(size) for end in ENDS}
@@ -77,6 +81,7 @@ def summarise(grid: Grid) -> Sums:
             bounds_s[cases, :request] = evaluated.times.seconds.sum(axis=2)
             memory[cases] = np.stack(evaluated.memory_bytes, axis=1)
             bands.add(cases, evaluated)
+            dram.add(cases, evaluated)
             block = system_block(grid, cases, evaluated)
         else:
             block = evaluate(grid, cases)
@@ -103,4 +108,5 @@ def summarise(grid: Grid) -> Sums:
     columns["tokens_per_s"] = tokens[case, phase] / latency_s[case, phase]
     columns["memory_bytes"] = memory.sum(axis=1)[case]
     summary = pd.DataFrame(columns, columns=list(SUMMARY_COLUMNS))
-    return Sums(summary, memory, bands, bound_table(summary, bounds_s, happened) if system else pd.DataFrame())
+    bounds = bound_table(summary, bounds_s, happened) if system else pd.DataFrame()
+    return Sums(summary, memory, bands, bounds, dram)

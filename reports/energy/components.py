@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from bitjoule.energy_models.architecture.components import names as component_names
 from bitjoule.energy_models.architecture.components import of_hue
 from bitjoule.energy_models.papers.arithmetic import Accounting
+from bitjoule.energy_models.prices.drams import DRAMS_FILE
+from bitjoule.energy_models.system.channels import ACTIVATE, IO, PHY, WAYS
 from bitjoule.energy_models.system.static_power import STATES
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import ComponentsPlot
@@ -28,11 +30,18 @@ SMALL, SPILLED, IDLE, STATIC, LOSS = (
 OPERATIONS = ("mul", "add", "mac")
 OF_ARRAY = r":mac:(?P<weights>\w+)x(?P<sums>\w+)\+"  # the key of a price that is a MAC's of a whole array
 STORES = ("registers", "buffers", "off-chip memory", "wires")
+PART_OF_DRAM = {  # with a DRAM device, whose standby and refresh are then drawn apart from the other static power
+    f"{way}_{part}": name
+    for part, name in ((ACTIVATE, "opened rows"), (IO, "data pins"), (PHY, "controller and PHY"))
+    for way in WAYS
+}
+WAITING = "DRAM standby, refresh"
 STORE_OF = {
     f"{level}_{way}": store
     for level, store in zip(("register", "buffer", "off_chip"), STORES, strict=False)
     for way in ("read", "write")
 }
+DRAM_ORDER = (*dict.fromkeys(PART_OF_DRAM.values()), WAITING)
 SYSTEM_ORDER = ("matmul", *FAMILIES[0], *FAMILIES[1], *CACHE, *FAMILIES[2], *TABLES, SMALL, SPILLED)
 
 
@@ -100,7 +109,7 @@ def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, pd.Da
     ends_j = (results[["energy_low_pj", "energy_high_pj"]] / PJ_PER_J).groupby(names, sort=False).sum()
     table = energy_j.unstack("part").fillna(0.0)
     table = table[table.columns[table.sum() > 0]]
-    order = (*SYSTEM_ORDER, *STORES, IDLE, STATIC, LOSS) if system else component_names("matmul")
+    order = (*SYSTEM_ORDER, *STORES, *DRAM_ORDER, IDLE, STATIC, LOSS) if system else component_names("matmul")
     ordered = [name for name in order if name in table.columns]
     others = [name for name in table.columns if name not in ordered]
     if system:
@@ -119,7 +128,10 @@ def _parts(plot: ComponentsPlot, results: pd.DataFrame, system: bool) -> "pd.Ser
     of_array = results["price"].astype(str).str.extract(OF_ARRAY)
     operation = operation.where(of_array["weights"].isna(), "mac " + of_array["weights"] + " x " + of_array["sums"])
     part_of = {**STORE_OF, "leak": IDLE, "loss": LOSS, "wire": STORES[-1], **{state.state: STATIC for state in STATES}}
-    return operation.where(~action.isin([*part_of]), action.map(part_of))
+    part_of |= PART_OF_DRAM
+    parts = operation.where(~action.isin([*part_of]), action.map(part_of))
+    waits = results["price"].astype(str).str.startswith(DRAMS_FILE.name) & (parts == STATIC)
+    return parts.where(~waits, WAITING)
 
 
 def _colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
@@ -161,6 +173,7 @@ def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
         IDLE: theme.idle,
         STATIC: theme.static,
         LOSS: theme.loss,
+        **dict(zip(DRAM_ORDER, (theme.spilled, theme.small, theme.cache[1], theme.series[3]), strict=True)),
         "matmul": blue[0],
     }
     groups = [*zip(FAMILIES, theme.families, strict=False), (TABLES, purple), (CACHE, theme.cache)]

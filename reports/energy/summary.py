@@ -8,6 +8,7 @@ import pandas as pd
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.papers.published import decimals_of
 from bitjoule.experiments.energy.frames import Frames
+from bitjoule.reports.energy.dram import dram_text
 from bitjoule.reports.energy.lead import headline, token_table
 from bitjoule.reports.energy.machines import bands_text, machines_line, memory_table, overhead_line, time_table
 from bitjoule.reports.energy.own_prices import own_prices_text
@@ -68,6 +69,7 @@ def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
         parts += [
             machines_line(frames),
             time_table(frames, max_rows),
+            dram_text(frames, max_rows),
             bands_text(frames),
             sensitivity_text(frames),
             memory_table(frames, max_rows),

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.amounts import Band
+from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.accesses import UnpricedError
 from bitjoule.energy_models.system.columns import QUANTITIES
 from bitjoule.energy_models.system.mapping import Tiles, replay
+from bitjoule.energy_models.system.off_chip import OffChip
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.quantities import quantities
 from bitjoule.energy_models.system.regulator import Regulator
@@ -170,6 +172,35 @@ def test_static_power_of_a_hardware_run_is_watts_times_its_time_and_regulators_l
     assert ("chip", "leak") not in times
     every = sum(cost.times * cost.price.nominal_pj for cost in found.actions if cost.operand != "delivered") / 1e12
     assert joules["delivered", "loss"] == pytest.approx((1 / 0.8 - 1) * (every - joules["host", "on"]))
+
+
+@pytest.mark.parametrize("device", ["lpddr4-3200", "ddr4-2400", "hbm3e"])
+def test_a_dram_device_of_a_hardware_run_costs_its_parts_which_add_up(device):
+    """(1, 2560) @ (2560, 2560) trits: 1 638 400 bytes of weights, and what is streamed, in whole rows."""
+    static = StaticPower(host=0.3)
+    memory = OffChip(device=device, bandwidth_gb_per_s=12.8)
+    found, times = costs("simulate_64x16", 1, 2560, 2560, static=static, off_chip=memory)
+    row_bytes = drams()[device].row_bytes
+    for operand, way in (("weights", "read"), ("activations", "read"), ("outputs", "write")):
+        bits = times[operand, f"off_chip_{way}"]
+        assert times[operand, f"{way}_phy"] == bits
+        assert times.get((operand, f"{way}_io"), bits) == bits
+        assert times[operand, f"{way}_activate"] == pytest.approx(bits / 8 / row_bytes)
+    assert times["weights", "read_activate"] == 2560 * 2560 * 2 / 8 / row_bytes
+    config = read_configuration("simulate_64x16")
+    whole = machine(config, static=static, off_chip=memory)
+    price = {step.action: line.price for step, line in whole.lines(MatmulKind.STANDALONE).items()}
+    for end in range(3):
+        parts = sum(c.times * c.price[end] for c in found.actions if c.key.startswith("drams") and c.operand != "dram")
+        together = sum(times[operand, action] * price[action][end] for operand, action in times if "off_chip" in action)
+        assert parts == pytest.approx(together)
+    busy, idle = (times.get(("dram", state), 0) for state in ("busy", "idle"))
+    assert busy + idle == found.cycles
+    waits = [c.price.nominal_pj * c.times for c in found.actions if c.operand == "dram"]
+    watts = memory.channel_count * (drams()[device].standby_w(True).nominal_pj + drams()[device].refresh_w.nominal_pj)
+    seconds = found.cycles / 500e6
+    assert sum(waits) / 1e12 == pytest.approx(watts * seconds, rel=0.1)  # nearly always busy
+    assert ("chip", "leak") not in times
 
 
 def test_signs_on_hardware_for_trits_are_moved_as_trits():
