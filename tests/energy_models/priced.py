@@ -1,5 +1,7 @@
 """What a scheme on a machine at a technology pays, from the YAML that says so; it imports nothing of ours."""
 
+from math import ceil
+
 ENDS = ("low", "nominal", "high")
 WIDTH = {"fp32": 32, "fp16": 16, "bf16": 16, "int8": 8, "int4": 4, "int3": 3, "int2": 2, "ternary": 2, "binary": 1}
 FLOATS = ("fp32", "fp16", "bf16")
@@ -11,6 +13,67 @@ def band(amount, factor=1.0):
     return tuple(factor * (amount[end] if isinstance(amount, dict) else amount) for end in ENDS)
 
 
+class Device:
+    """Channels of a DRAM device, from its entry in the data.
+
+    Parameters
+    ----------
+    name, device, edge
+        Its name and entry; the `off_chip` of a machine.
+    """
+
+    def __init__(self, name, device, edge):
+        self.name, self.device, self.edge = name, device, edge
+        self.chips, self.row = device.get("lockstep", 1), device["row_bytes"]
+        gigabytes = device["channel_bits"] * device["gb_per_s_pin"] / 8
+        fewest = ceil(edge["bandwidth_gb_per_s"] / gigabytes / self.chips) * self.chips
+        self.count = edge.get("channels", fewest) * edge.get("ranks", 1)
+        has_pins = "pins" in device or "energies" in device or any(s.get("io") for s in device["supplies"])
+        self.parts = (*(("io",) if has_pins else ()), "phy")
+
+    def opened(self, operand, values, bytes_each):
+        """Return the bytes that each opened row gives."""
+        run, written = None if values is None else values * bytes_each, self.edge.get("contiguous_bytes")
+        written = written.get(operand) if isinstance(written, dict) else written
+        if written is not None:
+            return min(written, self.chips * self.row) / self.chips
+        return self.row if run is None else run / (self.chips * ceil(run / self.chips / self.row))
+
+    def price(self, part, way):
+        """Return low, nominal and high of a bit in a part, of an opened row, or watts, and what moves it."""
+        outside = {"io": "pins", "phy": "phy"}.get(part)
+        if outside in self.device:
+            return band(self.device[outside][f"{way}_pj_per_bit"]), f"device {self.name} {outside}"
+        by = self.by_energies if "energies" in self.device else self.by_currents
+        return by(part, way), f"device {self.name}"
+
+    def by_energies(self, part, way):
+        own = self.device["energies"]
+        if part in ("core", "io"):
+            share = own["io_share"] if part == "io" else 1 - own["io_share"]
+            return band(own[f"{way}_pj_per_bit"], share)
+        if part == "activate":
+            return band(own["activate_pj"])
+        watts = zip(band(own["open_w" if way == "busy" else "closed_w"]), band(own["refresh_w"]), strict=True)
+        return tuple(self.count * sum(both) for both in watts)
+
+    def by_currents(self, part, way):
+        own = self.device
+        value = 0.0
+        for s in own["supplies"]:
+            if part in ("core", "io") and s.get("io", False) == (part == "io"):
+                burst = s["idd4r" if way == "read" else "idd4w"] - s["idd3n"]
+                toggles = 1 + own.get("toggle_slope", 0) / 2
+                value += s["volts"] * burst * toggles / own["channel_bits"] / own["gb_per_s_pin"]
+            if part == "activate":
+                standby = s["idd3n"] * own["ras_ns"] + s["idd2n"] * (own["rc_ns"] - own["ras_ns"])
+                value += s["volts"] * (s["idd0"] * own["rc_ns"] - standby)
+            if part == "waits":
+                refresh = (s["idd5"] - s["idd2n"]) * own["rfc_ns"] / own["refi_ns"]
+                value += self.count * s["volts"] * (s["idd3n" if way == "busy" else "idd2n"] + refresh) / 1000
+        return band(own["band"], value)
+
+
 class Priced:
     """A scheme on a machine at a technology.
 
@@ -19,13 +82,16 @@ class Priced:
     scheme, machine, technology
         As their YAML writes them.
     data
-        The data files: `storage`, `functions`, and `memories` as low, nominal and high of a bit.
+        The data files: `storage`, `functions`, `drams`, and `memories` as low, nominal and high of a bit.
     """
 
     def __init__(self, scheme, machine, technology, data):
         self.scheme, self.machine, self.technology, self.data = scheme, machine, technology, data
         self.node = machine["nodes"].get(technology["name"]) or machine["nodes"][f"{technology['node_nm']}nm"]
         self.buffers = {operand: buffer for buffer in machine["buffers"].values() for operand in buffer["holds"]}
+        edge = machine["off_chip"]
+        name = edge.get("device")
+        self.device = Device(name, data["drams"][name], edge) if name and data else None
         self.operations = {(o["operation"], o["format"]): o["energy_pj"] for o in technology["operations"]}
 
     def facts(self):
@@ -45,7 +111,11 @@ class Priced:
             "wired": {o: {"wire_mm", "wire_pj_per_bit_mm"} <= {*b, *self.node} for o, b in self.buffers.items()},
             "room_bits": held["size_bytes"] * 8,
             "width_bits": held["width_bits"],
-            "edge": self.machine["off_chip"]["bandwidth_gb_per_s"] * 8e3 / self.node["clock_mhz"],  # bits a cycle
+            "edge": self.machine["off_chip"]["bandwidth_gb_per_s"]
+            * self.machine["off_chip"].get("achieved_share", 1)
+            * 8e3
+            / self.node["clock_mhz"],  # bits a cycle
+            "device": self.device,
             "array": self.array,
             "unpack": self.unpack,
         }
@@ -91,10 +161,18 @@ class Priced:
             return band(self.node["leakage_w"], 1e6 / self.node["clock_mhz"]), tag
         if tag[0] == "wire":
             return band(self.node["wire_pj_per_bit_mm"], self.buffers[tag[1]]["wire_mm"]), "wire"
+        if tag[:2] == ("static", "dram") and self.device:
+            watts, source = self.device.price("waits", tag[2])
+            return tuple(end * 1e6 / self.node["clock_mhz"] for end in watts), source
+        if tag[0] == "device":
+            way = action.partition("_")[0]
+            return self.device.price(tag[1], way)
         if tag[0] == "static":
             watts = self.machine["static"][tag[1]]
             own = watts[tag[2]] if isinstance(watts, dict) and tag[2] in watts else watts
             return band(own, 1e6 / self.node["clock_mhz"]), f"static {tag[1]}"
+        if tag == "off_chip" and self.device:
+            return self.device.price("core", action.removeprefix("off_chip_"))
         if tag == "off_chip":
             edge = self.machine["off_chip"]
             own = self.data["memories"].get(

@@ -21,9 +21,16 @@ class Phase:
         if count:
             self.rows.setdefault((component, operand, action, form), [0, price])[0] += count
 
-    def move(self, component, operand, action, form, values, buffer="activations", packed=False):
+    def move(self, component, operand, action, form, values, buffer="activations", packed=False, run=None):
+        """Count values that move; `run`: what of them is contiguous off-chip, and how many values, or whole rows."""
         size = self.facts["bits" if packed else "width"][form]
         self.put(component, operand, action, form, values * size, "off_chip" if action[0] == "o" else buffer)
+        if action.startswith("off_chip") and self.facts["device"]:
+            way, bits = action.removeprefix("off_chip_"), values * size
+            rows = bits / 8 / self.facts["device"].opened(*(run or ("activations", None)), size / 8)
+            self.put(component, operand, f"{way}_activate", "", rows, ("device", "activate"))
+            for part in self.facts["device"].parts:
+                self.put(component, operand, f"{way}_{part}", form, bits, ("device", part))
         return values * size
 
     def elements(self, component, function, count, written=None):
@@ -63,7 +70,8 @@ class Phase:
             at = (part, weights if operand == "weights" else operand, "wire", kind)
             self.put(*at, moved * self.facts["wired"].get(buffer, 0), ("wire", buffer))
         cached = weights != "weights"
-        self.move("kv_cache_read" if cached else part, weights, "off_chip_read", store, values, packed=True)
+        run = ("keys_values", {"keys": k, "values": n}[weights]) if cached else ("weights", k * n)
+        self.move("kv_cache_read" if cached else part, weights, "off_chip_read", store, values, packed=True, run=run)
         self.move(part, "activations", "off_chip_read", takes, inputs * into)
         self.move(part, "outputs", "off_chip_write", v, outputs * out)
         self.put(part, "biases", "add", v, outputs * bias)
@@ -91,6 +99,8 @@ class Phase:
     def pass_time(self, cycles):
         """Count leakage, or the static power of each part while it works and while it waits."""
         static = self.machine.get("static")
+        if self.facts["device"]:
+            static = {**(static or {}), "dram": None}
         if static is None:
             self.put("leakage", "chip", "leak", "", cycles, "leakage")
             return

@@ -36,7 +36,8 @@ def data_files():
             memories[row["memory"]] = a_bit
             if row["capacity_bytes"] and row["node_nm"]:
                 memories[row["kind"], float(row["capacity_bytes"]), float(row["node_nm"])] = a_bit
-    read = {name: yaml.safe_load((DATA / f"{name}.yaml").read_text())[name] for name in ("storage", "functions")}
+    files = ("storage", "functions", "drams")
+    read = {name: yaml.safe_load((DATA / f"{name}.yaml").read_text())[name] for name in files}
     return {**read, "memories": memories}
 
 
@@ -96,9 +97,7 @@ def check(experiment, folder):
                 row, at = ours.pop((phase, *key), None), (case, phase, *key)
                 assert row is not None, at
                 assert float(row["count"]) == pytest.approx(count, rel=CLOSE, abs=1), at  # whole numbers in the file
-                cycle = (
-                    price[2] if source.startswith(("leakage", "static")) else 0
-                )  # cycles are rounded up from a sum of floats
+                cycle = price[2] if key[0] in ("leakage", "static") else 0  # cycles are rounded up from a sum of floats
                 for name, end in zip(ENERGIES, price, strict=True):
                     assert float(row[name]) == pytest.approx(count * end, rel=CLOSE, abs=cycle), (*at, name)
                 by_source = spent.setdefault((*case, phase), defaultdict(lambda: [0.0, 0.0, 0.0]))
@@ -242,7 +241,38 @@ def shaken(draw, experiment):
     }
     lists = {"models": [model], "schemes": [scheme], "technologies": [technology], "platforms": [machine]}
     rules = {"experts": draw.choice(["expected", "bound"])}
+    machine["off_chip"]["achieved_share"] = draw.choice([1.0, draw.uniform(0.1, 1)])
+    if draw.random() < 0.7:
+        with_device(draw, machine)
     return {"name": "shaken", "accounting": "system", **rules, **lists, "workload": workload}
+
+
+def with_device(draw, machine, device=None):
+    """Give a machine a DRAM device."""
+    known = data_files()["drams"]
+    operands = ("weights", "keys_values", "activations", "embedding")
+    edge = {key: machine["off_chip"][key] for key in ("bandwidth_gb_per_s", "achieved_share")}
+    edge["device"] = device or draw.choice(sorted(known))
+    chips = known[edge["device"]].get("lockstep", 1)
+    if draw.random() < 0.3:
+        edge |= {"channels": chips * 4096, "ranks": draw.randint(1, 3)}
+    if draw.random() < 0.5:
+        edge["contiguous_bytes"] = draw.choice(
+            [draw.uniform(8, 5000), {name: draw.uniform(8, 5000) for name in operands if draw.random() < 0.5}]
+        )
+    machine["off_chip"] = edge
+    if machine.get("static"):
+        machine["static"].pop("dram", None)
+
+
+@pytest.mark.parametrize("device", sorted(data_files()["drams"]))
+def test_so_are_the_parts_of_a_dram_device(device, tmp_path):
+    draw = random.Random(device)
+    experiment = shaken(draw, yaml.safe_load(UNEVEN.read_text()))
+    (machine,) = experiment["platforms"]
+    machine["off_chip"] = {"bandwidth_gb_per_s": draw.uniform(0.5, 60), "achieved_share": draw.uniform(0.3, 1)}
+    with_device(draw, machine, device)
+    check(experiment, run(experiment, tmp_path))
 
 
 @pytest.mark.parametrize("seed", range(12))
