@@ -154,10 +154,7 @@ def _table_rate(model: LaidOut, machine: Machine, channels: Channels, component:
     """
     embedding = component == "embedding"
     stored_bits = machine.scheme.stored("embedding" if embedding else "kv_cache").bits
-    runs = [
-        ((part.embedded if embedding else part.cached / 2) * stored_bits, repeats * (1 if embedding else 2))
-        for part, repeats in model.parts
-    ]
+    runs = [((part.embedded if embedding else part.cached / 2) * stored_bits, repeats) for part, repeats in model.parts]
     operand = "embedding" if embedding else "keys_values"
     rows = sum(
         count * run_bits * float(per_bit(channels.opened_bytes(operand, run_bits / BITS_PER_BYTE)))

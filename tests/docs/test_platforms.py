@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bitjoule.energy_models.system.channels import PART_ACTIONS
+from bitjoule.energy_models.system.off_chip import Contiguous
 from bitjoule.energy_models.system.platforms import Array, Buffer, OffChip, Platform, platforms, read_platform
 
 PAGE = (Path(__file__).parents[2] / "docs" / "platforms.md").read_text()
@@ -39,6 +41,19 @@ def test_the_static_power_shown_is_that_of_the_file(tmp_path):
     static = read_platform(tmp_path / "phone.yaml").static
     assert static is not None
     assert (static.phy.busy, static.phy.idle, static.host.nominal) == (0.03, 0.01, 0.3)  # in place of the edge's band
+
+
+def test_the_dram_device_shown_is_that_of_the_file(tmp_path):
+    text = re.search(r"```yaml\n(# chips/lpddr5.yaml.*?)```", PAGE, re.DOTALL)[1]
+    (tmp_path / "lpddr5.yaml").write_text(text)
+    off_chip = read_platform(tmp_path / "lpddr5.yaml").off_chip
+    assert (off_chip.device, off_chip.channel_count) == ("lpddr5-6400", 1)
+    assert off_chip.reached_gb_per_s == pytest.approx(0.8 * platforms()["ternary-edge"].off_chip.bandwidth_gb_per_s)
+
+
+def test_the_actions_of_a_device_shown_are_those_of_the_long_table():
+    assert all(f"`{action}`" in PAGE for action in PART_ACTIONS)
+    assert all(f"`{operand}`" in PAGE for operand in Contiguous.model_fields)
 
 
 def test_the_mapping_shown_is_what_the_command_prints(bitjoule):

@@ -12,6 +12,7 @@ from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.channels import PART_ACTIONS
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import Objective
+from bitjoule.energy_models.system.nests import nest_costs
 from bitjoule.energy_models.system.off_chip import Contiguous, OffChip
 from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.energy_models.system.static_power import BusyIdle
@@ -183,6 +184,7 @@ def test_chips_of_a_module_open_their_rows_together():
 )
 def test_contiguous_bytes_that_are_written_replace_the_pattern(contiguous, rows_of):
     columns = {
+        "inputs": {"component": "ffn_down", "operand": "activations"},
         "weights": {"component": "ffn_up", "operand": "weights"},
         "keys_values": {"component": "kv_cache_read", "operand": "values"},
         "activations": {"component": "spilled_activations", "operand": "outputs"},
@@ -202,8 +204,9 @@ def test_contiguous_bytes_that_are_written_replace_the_pattern(contiguous, rows_
             }
         )
     for operand, found in opened[0].items():
-        assert found == pytest.approx(rows_of.get(operand, opened[1][operand]))
-    expected = {"weights": 1024, "keys_values": 256, "activations": 1024, "embedding": 1024}
+        key = "activations" if operand == "inputs" else operand
+        assert found == pytest.approx(rows_of.get(key, opened[1][operand]))
+    expected = {"inputs": 1024, "weights": 1024, "keys_values": 256, "activations": 1024, "embedding": 1024}
     assert opened[1] == pytest.approx(expected)
 
 
@@ -264,6 +267,17 @@ def test_mappings_are_chosen_by_the_whole_price_of_a_bit():
     buffered = next(line for s, line in stored.items() if (s.operand, s.action) == ("weights", "buffer_write"))
     expected = 16 * (read_pj + row_pj / 8 / 256 + buffered.price.nominal_pj)
     assert problem.costs.weight_load_pj == pytest.approx(expected)
+
+
+def test_nests_of_attention_are_chosen_by_the_whole_price_of_gathered_keys_and_values():
+    machine = Machine(schemes()[SCHEME], with_memory(device="lpddr4-3200"), technologies()[TECHNOLOGY], "x")
+    read_pj, _, row_pj = hand("lpddr4-3200")
+    costs = nest_costs(machine, MatmulKind.SCORES, MatmulKind.VALUES, (256.0, 32.0))
+    written = machine.access("buffer_write", "weights")[0].nominal_pj
+    for totals, opened in ((costs.scores_pj, 256), (costs.values_pj, 32)):
+        own = dict(totals)
+        assert own["weights_in"] == pytest.approx(16 * (read_pj + row_pj / 8 / opened))
+        assert own["loads"] == pytest.approx(16 * written)
 
 
 @pytest.mark.parametrize("share", [1.0, 0.8, 0.25])
