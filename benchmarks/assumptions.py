@@ -14,10 +14,12 @@ from pathlib import Path
 import pandas as pd
 
 from bitjoule.energy_models.architecture.components import names
+from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.inputs.changes import Change
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.platforms import platforms
 from bitjoule.experiments.energy.assumptions import Alternative, Where, assumptions, changed_experiment
 from bitjoule.experiments.energy.resolve import Resolved, read_experiment
 from bitjoule.experiments.energy.result import Result
@@ -54,6 +56,15 @@ def off_chip(which: str) -> Alternative:
     row = next(memory for memory in memories() if memory.name == "lpddr4")
     price = getattr(row.energy, which) / row.access_bits
     return priced("off_chip", {"read_pj_per_bit": price, "write_pj_per_bit": price})
+
+
+def by_parts(**keys: object) -> Alternative:
+    """Return the off-chip memory as channels of LPDDR4, counted by their parts."""
+    phy = platforms()["ternary-edge"].static
+    assert phy is not None
+    watts = {"busy": 0.0, "idle": Band.model_validate(phy.phy).model_dump()}  # busy, the device's own PHY draws them
+    keys = {"off_chip.memory": None, "off_chip.device": "lpddr4-3200", "static.dram": None, "static.phy": watts, **keys}
+    return Alternative.model_validate({"platform": {key: {"value": value} for key, value in keys.items()}})
 
 
 def wires(resolved: Resolved) -> Alternative:
@@ -125,6 +136,12 @@ def main(file: Path) -> None:
         ("buffers of half the size", over(end("buffer sizes", "low"))),
         ("buffers of 64 times the size: activations stay on chip", over(changing("platform", *SIZES, factor=64))),
         ("LPDDR4 at the high end, DDR4's price", over(off_chip("high_pj"))),
+        ("LPDDR4 by its parts, two channels", over(by_parts())),
+        (
+            "LPDDR4 by its parts, 64 bytes of each opened row",
+            over(by_parts(**{"off_chip.contiguous_bytes": 64.0})),
+        ),
+        ("80 % of the bandwidth reached", over(changing("platform", "off_chip.achieved_share", value=0.8))),
         ("a millimetre of wire at each buffer", over(wires(resolved))),
         ("arrays of twice the lanes and half the columns", over(end("array shape", "high"))),
         ("no traffic of what lies between the linears", share(base, ("spilled_activations",))),

@@ -77,7 +77,7 @@ def _by_device(device: Dram, part: str, detail: str) -> tuple[Price, str, str]:
         derived = f"standby with rows {rows}, and refresh, of {count} channels, for a cycle at {clock} MHz"
         return per_cycle(watts, float(clock)), "cycle", derived
     if part == "activate":
-        return device.activate_pj, "row", "from currents beyond standby: activation and precharge"
+        return device.activate_pj, "row", "activation and precharge, beyond standby"
     kind, _, way = part.partition("_")
     if way:
         reads = {"read": True, "write": False}[way]
@@ -86,7 +86,7 @@ def _by_device(device: Dram, part: str, detail: str) -> tuple[Price, str, str]:
     reads, row_bytes = {"read": True, "write": False}[part], float(detail)
     burst, activation = device.burst_pj_per_bit(reads), device.activate_pj_per_bit(row_bytes)
     derived = (
-        f"from currents beyond standby: {burst.nominal_pj:.4g} pJ of bursts at toggle rate {RANDOM:g} and "
+        f"beyond standby: {burst.nominal_pj:.4g} pJ of bursts at toggle rate {RANDOM:g} and "
         f"{activation.nominal_pj:.4g} pJ of activations, {row_bytes:g} bytes each"
     )
     return device.pj_per_bit(reads, row_bytes), "bit", derived
