@@ -10,18 +10,19 @@ from typing import Any, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from bitjoule.energy_models.formats.formats import check_format, factors, formats, mixed_products, width_bits
-from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Amount
+from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Amount, price_of
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.errors import brief
 from bitjoule.energy_models.inputs.inheritance import Family, completed
 from bitjoule.energy_models.inputs.plugins import with_contributed
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
+from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.system.inheritance import key_exists, unscaled, unscaled_merges
 from bitjoule.energy_models.system.off_chip import OffChip
 from bitjoule.energy_models.system.regulator import Regulator
-from bitjoule.energy_models.system.static_power import Leakage, StaticPower, leaks
+from bitjoule.energy_models.system.static_power import BusyIdle, Leakage, StaticPower, leaks
 
 FOLDER = DATA / "platforms"
 MAX_SIZE = 1 << 40
@@ -277,10 +278,17 @@ class Platform(Strict):
         return StaticPower() if self.static is None and self.off_chip.device is not None else self.static
 
     def _check_static(self) -> None:
-        """Reject a leakage that is given both for the chip and for its parts, and standby beside a device's own."""
-        if self.off_chip.device is not None and self.static is not None and self.static.dram is not None:
-            wrong = f"counts standby and refresh twice: off_chip.device {self.off_chip.device} includes them"
-            raise wrong_value(wrong, "one of the two, e.g. `dram: null`", "static", "dram")
+        """Reject watts that are given twice: leakage for chip and parts, or what a DRAM device includes."""
+        device = self.off_chip.device
+        if device is not None and self.static is not None:
+            if self.static.dram is not None:
+                wrong = f"counts standby and refresh twice: off_chip.device {device} includes them"
+                raise wrong_value(wrong, "one of the two, e.g. `dram: null`", "static", "dram")
+            phy = self.static.phy
+            busy = phy.busy if isinstance(phy, BusyIdle) else phy
+            if drams()[device].phy is not None and price_of(busy or 0.0).high_pj > 0:
+                wrong = f"counts the clocks twice while bits move: a bit of off_chip.device {device} includes them"
+                raise wrong_value(wrong, "the idle interface alone, {busy: 0, idle: ...}", "static", "phy")
         parts = [part for part in ("array", "sram") if getattr(self.static, part, None) is not None]
         leaking = [name for name, node in self.nodes.items() if leaks(node.leakage_w)]
         if parts and leaking:

@@ -32,6 +32,12 @@ class DramParts:
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
+        self.devices = np.array(
+            [
+                [hardware.off_chip.device or "" for _, hardware in by_scheme.values()]
+                for by_scheme in grid.platforms.values()
+            ]
+        )
         self.energy_j: Floats = np.zeros((len(grid), len(PHASE_NAMES), len(PARTS)))
         self.counts: Floats = np.zeros((len(grid), len(PHASE_NAMES), len(COUNTED)))
 
@@ -45,6 +51,8 @@ class DramParts:
         evaluated
             From `bitjoule.experiments.energy.evaluation.evaluate_system`.
         """
+        if not self.devices.any():
+            return
         nominal = evaluated.energies.nominal_pj.reshape(len(cases), len(PHASE_NAMES), -1)
         parts = np.array([_part(column) for column in self.grid.system.columns[: nominal.shape[2]]])
         for i, part in enumerate(PARTS):
@@ -65,15 +73,9 @@ class DramParts:
         """
         cases = np.arange(len(self.grid))
         _, scheme, _, platform, *_ = self.grid.axis_indices(cases)
-        devices = np.array(
-            [
-                [hardware.off_chip.device or "" for _, hardware in by_scheme.values()]
-                for by_scheme in self.grid.platforms.values()
-            ]
-        )
-        if not devices.any():
+        if not self.devices.any():
             return pd.DataFrame()
-        device = devices[platform, scheme]
+        device = self.devices[platform, scheme]
         energy_j, counts = (
             np.concatenate([values, values.sum(axis=1, keepdims=True)], axis=1)
             for values in (self.energy_j, self.counts)

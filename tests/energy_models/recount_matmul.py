@@ -113,4 +113,6 @@ class Phase:
                 continue
             busy = min(cycles, ceil(self.computing if part == "array" else moving / self.facts["edge"]))
             for state, count in (("busy", busy), ("idle", cycles - busy)):
+                if isinstance(static[part], dict) and static[part].get(state) == 0:
+                    continue  # no watts, no row
                 self.put("static", part, state, "", count, ("static", part, state))

@@ -6,8 +6,10 @@ from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.system.off_chip import Contiguous, OffChip
 from bitjoule.energy_models.system.platforms import read_platform
 
+IDLE_PHY = "phy: {busy: 0, idle: 0.02}"
 
-def read(folder, off_chip, static="{dram: null}"):
+
+def read(folder, off_chip, static=f"{{dram: null, {IDLE_PHY}}}"):
     """Return ternary-edge with another memory; its file has the memory on line 2 and the watts on line 3."""
     path = folder / "mine.yaml"
     path.write_text(f"like: ternary-edge\noff_chip: {off_chip}\nstatic: {static}\n")
@@ -110,6 +112,20 @@ def test_wrong_memories_are_refused_with_line_and_key(tmp_path, name):
 
 def test_standby_is_not_counted_beside_that_of_the_device(tmp_path):
     with pytest.raises(InputError) as error:
-        read(tmp_path, "{memory: null, device: lpddr4-3200}", static="{dram: 0.035}")
+        read(tmp_path, "{memory: null, device: lpddr4-3200}", static=f"{{dram: 0.035, {IDLE_PHY}}}")
     expected = "mine.yaml:3: static.dram: counts standby and refresh twice: off_chip.device lpddr4-3200 includes them; "
     assert expected + "expected one of the two, e.g. `dram: null`" in str(error.value)
+
+
+@pytest.mark.parametrize("phy", ["0.02", "{low: 0, nominal: 0, high: 0.1}", "{busy: 0.01, idle: 0.02}"])
+def test_the_clocks_of_the_phy_are_not_counted_beside_the_energy_of_a_bit(tmp_path, phy):
+    with pytest.raises(InputError) as error:
+        read(tmp_path, "{memory: null, device: hbm3e}", static=f"{{dram: null, phy: {phy}}}")
+    expected = (
+        "mine.yaml:3: static.phy: counts the clocks twice while bits move: a bit of off_chip.device hbm3e includes "
+    )
+    assert expected + "them; expected the idle interface alone, {busy: 0, idle: ...}" in str(error.value)
+
+
+def test_a_phy_without_watts_is_no_watts_twice(tmp_path):
+    assert read(tmp_path, "{memory: null, device: hbm3e}", static="{dram: null, phy: null}").static.phy is None

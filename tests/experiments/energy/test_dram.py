@@ -127,6 +127,24 @@ def test_the_roof_is_the_bandwidth_that_is_reached(tmp_path):
         assert points.loc[name, "operations_per_s"] <= points.loc[name, "intensity"] * roof * (1 + 1e-9)
 
 
+def test_the_share_is_a_key_like_others_that_an_override_sweeps(bitjoule, tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "name: x\naccounting: system\nmodels: [bitnet-b1.58-700m]\nschemes: [bitnet-b1.58]\ntechnologies: [7nm]\n"
+        "platforms: [./a.yaml]\nworkload: {prompt_tokens: 2, new_tokens: 1}\n"
+    )
+    (tmp_path / "a.yaml").write_text("like: ternary-edge\n")
+    assert bitjoule("run", tmp_path / "x.yaml", "--no-plots", "--out", tmp_path)[0] == 0
+    seconds = {}
+    for share in (1.0, 0.5, 0.25):
+        key = f"platforms[0].off_chip.achieved_share={share}"
+        out = tmp_path / str(share)
+        assert bitjoule("run", tmp_path / "x" / "experiment.yaml", "--no-plots", "--set", key, "--out", out)[0] == 0
+        summary = pd.read_csv(out / "x" / "summary.csv")
+        seconds[share] = summary[summary["phase"] == "decode"]["latency_s"].item()
+    assert seconds[0.5] / seconds[1.0] == pytest.approx(2, rel=0.05)
+    assert seconds[0.25] / seconds[1.0] == pytest.approx(4, rel=0.05)
+
+
 def test_the_shipped_experiment_has_every_device_on_the_edge_at_one_bandwidth():
     result = run_experiment(open_experiment("dram_parts", {"plots": []}).data)
     devices = result.dram.groupby("platform", sort=False)["device"].first().tolist()
