@@ -118,6 +118,18 @@ def test_static_is_watts_times_seconds_with_rows_open_only_while_bits_move(name)
         np.testing.assert_allclose(found_j, expected, atol=busy_w * cycle_s, rtol=1e-12)
 
 
+def test_a_machine_that_writes_no_watts_has_those_of_its_device_and_its_leakage_once():
+    node = platforms()["ternary-edge"].nodes[TECHNOLOGY].model_copy(update={"leakage_w": 0.07})
+    update = {"static": None, "nodes": {TECHNOLOGY: node}}
+    machine = with_memory(device="hbm3e").model_copy(update=update)
+    found = system(machine=machine)
+    evaluated = evaluate(found)
+    joules = evaluated.energies.nominal_pj / 1e12
+    assert of(found, evaluated, joules, component="leakage").sum() == 0
+    np.testing.assert_allclose(of(found, evaluated, joules, operand="chip"), 0.07 * evaluated.latency_s[0], rtol=1e-12)
+    assert (of(found, evaluated, joules, component="static", operand="dram") > 0).all()
+
+
 def test_rows_open_by_whole_matrices_of_weights_and_by_single_keys_values_and_embeddings():
     """2B4T at batch 1, decode; rows of 2048 bytes. Of 2 bits a weight and FP16 keys, values and embedding."""
     new = 8

@@ -203,6 +203,14 @@ def test_a_dram_device_of_a_hardware_run_costs_its_parts_which_add_up(device):
     assert ("chip", "leak") not in times
 
 
+def test_a_dram_device_waits_in_a_hardware_run_of_a_platform_without_watts():
+    node = platforms()["ternary-edge"].nodes["45nm"].model_copy(update={"leakage_w": 0.07})
+    memory = OffChip(device="hbm3e", bandwidth_gb_per_s=12.8)
+    found, times = costs("simulate_64x16", 1, 640, 640, static=None, off_chip=memory, nodes={"45nm": node})
+    assert times["chip", "on"] == times["dram", "busy"] + times.get(("dram", "idle"), 0) == found.cycles
+    assert ("chip", "leak") not in times
+
+
 def test_signs_on_hardware_for_trits_are_moved_as_trits():
     config = read_configuration("simulate_64x16")
     signs = accelerator_machine(
