@@ -9,7 +9,7 @@ weights, LM head, router         a whole matrix; of a mixture of experts one exp
 keys, values, read               one KV head's of a token: they are gathered from rows of the cache
 keys, values, written            all KV heads' of a token
 embedding                        one token's
-activations                      whole rows
+activations, recurrent states    whole rows
 ===============================  ===============================================================================
 """
 
@@ -135,8 +135,8 @@ class PartCounts:
                 own[cases] = True
                 own &= chosen
                 for i, column in enumerate(edge):
-                    component = columns[column][0]
-                    if component in ("embedding", "kv_cache_write"):
+                    component, operand, _ = columns[column]
+                    if component in ("embedding", "kv_cache_write") and operand != "state":
                         rates[own, :, i] = _table_rate(model, machine, channels, component)
         return _parts(bits, rates)
 

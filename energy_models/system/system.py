@@ -22,6 +22,7 @@ from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.bounds import BOUNDS, matmul_bounds
 from bitjoule.energy_models.system.columns import (
+    OTHERS,
     PART_STEPS,
     QUANTISATION,
     QUANTITIES,
