@@ -58,6 +58,7 @@ def possible(document, key, change):
 
 def test_the_rows_of_a_device_are_an_assumption_about_every_device():
     assert assumptions()["DRAM rows"].where.platform["off_chip.memory"] == list(drams())
+    assert assumptions()["DRAM runs"].where.platform["off_chip.device"] == list(drams())
 
 
 def test_each_assumption_has_a_reason_and_a_source():
