@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bitjoule.energy_models.architecture.layer_patterns import PatternError, layer_groups, put
+from bitjoule.energy_models.architecture.layers import LayerShape
 from bitjoule.energy_models.architecture.model_types import ModelType, Switch, model_types
 from bitjoule.energy_models.architecture.shape import ModelShape, shape_from
 from bitjoule.energy_models.inputs.documents import Document
@@ -195,6 +196,8 @@ def _shape(document: Document, config: Mapping[str, Any], model_type: ModelType)
             groups = layer_groups(model_type, {**model_type.defaults, **config}, layers, shape.get("experts", 1) != 1)
         except PatternError as error:
             raise InputError([document.problem((error.key,), error.wrong, error.expected)]) from None
+        usual = {name: shape.get(name, field.default) for name, field in LayerShape.model_fields.items()}
+        groups = [{key: value for key, value in g.items() if key not in usual or value != usual[key]} for g in groups]
         if len(groups) > 1:
             shape["groups"] = groups
         else:

@@ -46,10 +46,14 @@ def test_every_family_and_size_of_the_papers_ships():
         "llama-3.2": "1b 3b",
         "minicpm": "2b",
         "mistral": "7b",
-        "mixtral": "8x7b",
+        "mixtral": "8x7b 8x22b",
+        "mamba2": "7b",
         "opt": "125m 1.3b 2.7b 6.7b 13b 30b 66b 175b",
         "qwen2.5": "0.5b 1.5b 3b 7b 14b 32b 72b",
-        "qwen3": "8b",
+        "qwen3": "0.6b 1.7b 4b 8b 32b 30b-a3b 235b-a22b",
+        "qwen3.5": "27b 35b-a3b",
+        "gpt-oss": "20b 120b",
+        "deepseek": "v2-lite v3",
         "smollm2": "1.7b",
     }
     assert set(presets()) == {f"{family}-{size}" for family, sizes in expected.items() for size in sizes.split()}
