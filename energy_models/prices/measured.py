@@ -1,5 +1,6 @@
 """Technologies whose prices were measured on netlists: the files that ``bitjoule calibrate`` writes."""
 
+import math
 from pathlib import Path
 from typing import Literal, Self
 
@@ -15,7 +16,7 @@ from bitjoule.energy_models.prices.memories import memories
 
 SOURCE = "bitjoule2026"
 MAX_BYTES = 1 << 40
-FEATURES = ("nonzero", "zero", "load", "column", "lane", "cycle")
+FEATURES = ("nonzero", "zero", "load", "column", "lane", "cycle", "fanout")
 
 
 class MeasuredOperation(Strict):
@@ -99,6 +100,9 @@ class MeasuredMac(Strict):
         In addition, for each weight that enters the array.
     column_pj, lane_pj, cycle_pj
         In each cycle, for each column (accumulator), for each lane (activation) and for the rest (control).
+    fanout_pj
+        For each MAC and each doubling of the columns: the tree of buffers that takes an activation to all of them makes
+        their inputs arrive apart, and what follows glitches.
     lanes, columns
         The largest array measured; area, leakage and period are those of this array.
     area_um2, leakage_nw
@@ -119,6 +123,7 @@ class MeasuredMac(Strict):
     column_pj: Band
     lane_pj: Band
     cycle_pj: Band
+    fanout_pj: Band = Band(low=0.0, nominal=0.0, high=0.0)
     lanes: int = Field(gt=0, le=1 << 20)
     columns: int = Field(gt=0, le=1 << 20)
     area_um2: float = Field(gt=0, le=MAX_PRICE)
@@ -156,6 +161,7 @@ class MeasuredMac(Strict):
             "column": 1.0 / lanes,
             "lane": 1.0 / columns,
             "cycle": 1.0 / (lanes * columns),
+            "fanout": math.log2(columns),
         }
         terms = [price_of(getattr(self, f"{name}_pj"), share) for name, share in shares.items()]
         return Price(*(sum(ends) for ends in zip(*terms, strict=True)))

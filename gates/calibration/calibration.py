@@ -100,6 +100,8 @@ def standard_plan() -> Plan:
 def fitted_configs(config: AcceleratorConfig) -> list[AcceleratorConfig]:
     """Return the arrays that an array's terms are told apart with: other lanes, other columns, weights that stay.
 
+    Three numbers of columns, so that what grows with their number is told apart from what each of them adds.
+
     Parameters
     ----------
     config
@@ -108,7 +110,7 @@ def fitted_configs(config: AcceleratorConfig) -> list[AcceleratorConfig]:
     lanes = max(8, config.lanes // 4)
     columns = max(1, config.columns // 4)
     smaller = [(lanes, columns), (config.lanes, columns), (lanes, config.columns)]
-    sizes = [(config.lanes, config.columns, 1)]
+    sizes = [(config.lanes, config.columns, 1), (max(8, config.lanes // 2), max(1, config.columns // 2), 1)]
     sizes += [(*shape, tokens) for tokens in (1, int(constant("held-tokens"))) for shape in smaller]
     return list(dict.fromkeys(resized(config, *size) for size in sizes))
 

@@ -149,10 +149,9 @@ def netlist_of(config: AcceleratorConfig, library: Library, options: Options | N
         Something could not be mapped.
     """
     goals = Goals(float("nan"), constant("load-share"))
-    if options is None:
-        # Floating-point arrays are so large that the one way through ABC that is best for most has to do.
-        options = Options(tries=1) if config.weight_encoding == "fp16" else Options()
-    return stored_netlist(generated_verilog(config), TOP, CLOCK, library, replace(options, names=names), goals)
+    # One way through ABC for all sizes: of two whose areas are equal, one can glitch a tenth more than the other.
+    options = replace(options or Options(tries=1), names=names)
+    return stored_netlist(generated_verilog(config), TOP, CLOCK, library, options, goals)
 
 
 def measure(

@@ -1,5 +1,6 @@
 """What an array's energy is fitted to: how often each term occurs, and the energy that the terms are to add up to."""
 
+import math
 from collections.abc import Sequence
 
 from bitjoule.energy_models.formats.storage import storages
@@ -9,7 +10,7 @@ from bitjoule.rtl.config import AcceleratorConfig
 
 # What the accumulators of several tokens add beside those of one: platforms price that store themselves.
 TERMS = (*FEATURES, "stored")
-STORING = "accumulate"  # the part that selects a token's sum
+STORING = ("accumulate", "registers")  # the parts that select a token's sum, and take it back
 
 
 def weight_format(config: AcceleratorConfig) -> str:
@@ -67,6 +68,7 @@ def counts_of(config: AcceleratorConfig, held: bool, zero_share: float) -> dict[
         "column": config.columns,
         "lane": config.lanes,
         "cycle": 1.0,
+        "fanout": macs * math.log2(config.columns),
         "stored": float(config.columns * config.tokens) if config.tokens > 1 else 0.0,
     }
 
@@ -90,7 +92,7 @@ def charged_fj(measurement: Measurement, measurements: Sequence[Measurement]) ->
     for other in measurements:
         same = {**other.config, "weight_bus_bits": single["weight_bus_bits"]} == single
         if measurement.held and same and other.stimulus == measurement.stimulus:
-            more = _glitches_fj(measurement, STORING) - _glitches_fj(other, STORING)
+            more = sum(_glitches_fj(measurement, part) - _glitches_fj(other, part) for part in STORING)
             return low, nominal - more, high - more
     return low, nominal, high
 

@@ -142,10 +142,10 @@ def test_an_arrays_price_is_the_sum_of_its_terms_at_the_lines_of_its_mac():
     (place,) = zeros.places
     written = measured_at(place)
     share = yaml.safe_load((DATA / place.rpartition(":")[0]).read_text())["zero_share"]
-    names = ("nonzero_pj", "zero_pj", "column_pj", "lane_pj", "cycle_pj")
+    names = ("nonzero_pj", "zero_pj", "column_pj", "lane_pj", "cycle_pj", "fanout_pj")
     for found, shares in (
-        (zeros, (1 - share, share, 1 / 64, 1 / 16, 1 / 1024)),
-        (all_nonzero, (1, 0, 1 / 32, 1 / 8, 1 / 256)),
+        (zeros, (1 - share, share, 1 / 64, 1 / 16, 1 / 1024, 4)),
+        (all_nonzero, (1, 0, 1 / 32, 1 / 8, 1 / 256, 3)),
     ):
         for price_pj, end in zip(found.price, ("low", "nominal", "high"), strict=True):
             assert price_pj == pytest.approx(

@@ -19,7 +19,7 @@ from bitjoule.gates.calibration.calibration import (
 )
 from bitjoule.gates.calibration.fit import nonnegative_fit, table
 from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
-from bitjoule.gates.calibration.terms import TERMS, activation_format, counts, weight_format
+from bitjoule.gates.calibration.terms import TERMS, activation_format, charged_fj, counts, weight_format
 from bitjoule.gates.constants import constant
 from bitjoule.rtl.config import AcceleratorConfig
 from tests.sampling import drawn, sampled, seldom
@@ -47,7 +47,7 @@ def made_up(config: AcceleratorConfig, terms: dict[str, float], zero_share: floa
 
 
 def test_terms_that_energies_are_made_of_are_found_again():
-    terms = dict(zip(TERMS, (0.05, 0.02, 0.03, 0.4, 0.2, 5.0, 0.1), strict=True))
+    terms = dict(zip(TERMS, (0.05, 0.02, 0.03, 0.4, 0.2, 5.0, 0.01, 0.1), strict=True))
     configs = fitted_configs(SMALL)
     found = measured_mac(SMALL, [made_up(config, terms, share) for config in configs for share in (0.0, 0.6)])
     for name in FEATURES:
@@ -93,9 +93,8 @@ def test_a_model_fitted_to_some_arrays_and_operands_predicts_others_within_5_per
         for size in fitted_configs(config)
         for text in stimuli(size, "gaussian:32")
     ]
-    terms = nonnegative_fit(
-        table([counts(found) for found in fitted], TERMS), table([{"e": m.band_fj[1]} for m in fitted], "e")[:, 0]
-    )
+    energies_fj = np.array([charged_fj(found, fitted)[1] for found in fitted])
+    terms = nonnegative_fit(table([counts(found) for found in fitted], TERMS), energies_fj)
     others = [
         (resized(config, *OTHERS[place][:3]), OTHERS[place][3])
         for place in sorted(drawn(OTHERS, predicted, "arrays that are predicted"))
@@ -103,8 +102,11 @@ def test_a_model_fitted_to_some_arrays_and_operands_predicts_others_within_5_per
     errors = {}
     for other, text in others:
         found = measure(other, freepdk45, text, EFFORT)
-        predicted = table([counts(found)], TERMS) @ terms
-        errors[other.lanes, other.columns, other.tokens, text] = float(predicted[0] / found.band_fj[1] - 1.0)
+        # What glitches as several sums are stored is the store's; an array of the same size with one sum tells it.
+        single = measure(resized(config, other.lanes, other.columns, 1), freepdk45, text, EFFORT)
+        predicted_fj = float((table([counts(found)], TERMS) @ terms)[0])
+        charged = charged_fj(found, [found, single])[1]
+        errors[other.lanes, other.columns, other.tokens, text] = predicted_fj / charged - 1.0
     assert len(errors) == len(others)
     assert max(map(abs, errors.values())) < 0.05, errors
 
@@ -124,8 +126,7 @@ def test_the_shipped_terms_of_each_kind_predict_another_size_within_5_percent(fr
     text = stimuli(config, standard_plan().stimulus)[0].replace("zeros:0.2", "zeros:0.35")
     found = measure(other, freepdk45, text, EFFORT)
     predicted_fj = 1e3 * sum(getattr(shipped, f"{name}_pj").nominal * counts(found)[name] for name in FEATURES)
-    within = 0.051 if config.weight_encoding == "int4" else 0.05  # as the page says
-    assert predicted_fj == pytest.approx(found.band_fj[1], rel=within)
+    assert predicted_fj == pytest.approx(found.band_fj[1], rel=0.05)
 
 
 OPERATORS = ["add int8", "mul int8", "add fp16"]
@@ -158,10 +159,9 @@ def test_the_largest_array_has_the_shipped_area_leakage_and_period_and_saves_as_
     saved_fj = (
         (many.zero_share - few.zero_share) * few.macs * 1e3 * (shipped.nonzero_pj.nominal - shipped.zero_pj.nominal)
     )
-    # Of each energy the fit is off by `worst_fit` at most.
-    off_fj = shipped.worst_fit * (few.band_fj[1] + many.band_fj[1])
+    # Of each energy the fit is off by `worst_fit` at most; within more than half of what is saved nothing is told.
+    off_fj = min(shipped.worst_fit * (few.band_fj[1] + many.band_fj[1]), saved_fj / 2)
     assert few.band_fj[1] - many.band_fj[1] == pytest.approx(saved_fj, abs=off_fj)
-    assert saved_fj > off_fj  # or nothing is told
 
 
 @pytest.mark.slow
@@ -205,6 +205,4 @@ def test_a_shipped_technology_holds_the_standard_arrays_and_operators(path):
     assert {(operation, name) for operation, name in plan.operators} == set(shipped.rows)
     assert len(shipped.macs) == len(plan.configs)
     assert shipped.zero_share == plan.zero_share
-    worse = [mac.name for mac in shipped.macs if mac.worst_fit >= 0.05]
-    assert worse == (["ternaryxint8+int32/carry_save"] if path.stem == "7nm-measured" else [])  # the page says why
-    assert all(mac.worst_fit < 0.09 for mac in shipped.macs)
+    assert all(mac.worst_fit < 0.05 for mac in shipped.macs)
