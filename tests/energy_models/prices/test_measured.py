@@ -69,6 +69,16 @@ def test_a_mac_costs_its_terms_shared_by_the_array(written, tmp_path, lanes, col
     assert price == pytest.approx((expected / 2, expected, expected * 2))
 
 
+@pytest.mark.parametrize(("columns", "doublings"), [(1, 0), (4, 2), (64, 6), (3, 1.584962500721156)])
+def test_a_mac_costs_its_fanout_for_each_doubling_of_the_columns(written, tmp_path, columns, doublings):
+    found = technology(written, tmp_path)
+    without = found.mac("ternary", "int8", None).price(16, columns, 0.25)
+    written["macs"][0]["fanout_pj"] = band(0.5)
+    price = technology(written, tmp_path).mac("ternary", "int8", None).price(16, columns, 0.25)
+    added = [with_it - before for with_it, before in zip(price, without, strict=True)]
+    assert added == pytest.approx([0.25 * doublings, 0.5 * doublings, doublings])
+
+
 def test_a_machine_pays_for_measured_macs_and_loads_in_place_of_additions_and_registers(written, tmp_path):
     found = technology(written, tmp_path)
     machine = Machine(schemes()["bitnet-b1.58"], platforms()["ternary-edge"], found, "ternary-edge")
