@@ -17,9 +17,14 @@ from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_val
 MAX_PARAMETERS = 10**18  # below 2**63, and every count of operations a finite float64
 
 
+OF_A_TRANSFORMER = ("heads", "ffn", "ffn_gated", "activation")  # that a model with a mixer need not write
+
+
 def _defaults_are_optional(schema: dict[str, Any]) -> None:
-    """Mark the two keys whose default depends on others as optional in the JSON Schema."""
-    schema["required"] = [key for key in schema["required"] if key not in ("kv_heads", "head_dim")]
+    """Mark the keys whose default depends on others as optional in the JSON Schema."""
+    derived = ("kv_heads", "head_dim", *OF_A_TRANSFORMER)
+    schema["required"] = [key for key in schema["required"] if key not in derived]
+    schema["anyOf"] = [{"required": ["mixer"]}, {"required": list(OF_A_TRANSFORMER)}]
 
 
 class ModelShape(LayerShape):
