@@ -21,6 +21,7 @@ _Entries = dict[str, tuple[yaml.Node, yaml.Node]]
 
 YAML = (".yaml", ".yml")
 MAX_FILE_BYTES = 1_000_000
+BY_HAND = "a text file written by hand"
 MAX_VALUES = 100_000  # values after expanding aliases: a few nested anchors can otherwise stand for billions
 FEWER = "fewer anchors and aliases"
 
@@ -138,7 +139,7 @@ def dotted(path: KeyPath) -> str:
     return text.lstrip(".") or "file"
 
 
-def read_text(path: Path, file: str) -> str:
+def read_text(path: Path, file: str, largest_bytes: int = MAX_FILE_BYTES, expected: str = BY_HAND) -> str:
     """Return a text file's contents.
 
     Parameters
@@ -147,6 +148,8 @@ def read_text(path: Path, file: str) -> str:
         The file.
     file
         Its name in messages.
+    largest_bytes, expected
+        What is read at most, and what is expected instead of more.
 
     Raises
     ------
@@ -157,9 +160,9 @@ def read_text(path: Path, file: str) -> str:
         if path.is_dir():
             raise whole_file(file, "is a directory", "a file")
         with path.open("rb") as handle:
-            content = handle.read(MAX_FILE_BYTES + 1)  # bounded: the path may be a device
-        if len(content) > MAX_FILE_BYTES:
-            raise whole_file(file, f"is larger than {MAX_FILE_BYTES} bytes", "a text file written by hand")
+            content = handle.read(largest_bytes + 1)  # bounded: the path may be a device
+        if len(content) > largest_bytes:
+            raise whole_file(file, f"is larger than {largest_bytes} bytes", expected)
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
         raise whole_file(file, "does not exist", "a file that can be read") from None

@@ -8,6 +8,8 @@ from typing import Any
 from bitjoule.energy_models.inputs.documents import Document, KeyPath, read_text
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
 
+MAX_FILE_BYTES = 10_000_000  # quantised checkpoints list every module that stays in floating point
+
 
 def read_json(path: Path, file: str) -> Document:
     """Read a JSON object; infinities as Python writes them are numbers.
@@ -24,7 +26,7 @@ def read_json(path: Path, file: str) -> Document:
     InputError
         The file cannot be read, or is not a JSON object.
     """
-    text = read_text(path, file)
+    text = read_text(path, file, MAX_FILE_BYTES, "a config.json")
     try:
         data = json.loads(text, object_pairs_hook=_unique, parse_constant=_constant)
     except json.JSONDecodeError as error:

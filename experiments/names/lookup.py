@@ -57,13 +57,18 @@ class Entries(Generic[Value]):
     def name(self, path: Path) -> str:
         """Return the name of a file's entry: the file's, or its folder's where all such files have the same name.
 
+        A snapshot in a cache of Hugging Face's hub, ``models--ORG--NAME/snapshots/HASH``, has the name of its model.
+
         Parameters
         ----------
         path
             The file.
         """
-        stem = path.parent.resolve().name if path.name == self.in_folder else path.stem
-        return name_of(stem, self.kind)
+        if path.name != self.in_folder:
+            return name_of(path.stem, self.kind)
+        *_, model, snapshots, folder = ("", "", *path.parent.resolve().parts)
+        in_cache = snapshots == "snapshots" and model.startswith("models--")
+        return name_of(model.rpartition("--")[2] if in_cache else folder, self.kind)
 
 
 class LookupResult(NamedTuple, Generic[Value]):

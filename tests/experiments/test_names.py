@@ -9,6 +9,7 @@ from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.system.platforms import FOLDER, platforms
 from bitjoule.execution import read
 from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.names.models import MODELS
 from tests.experiments.technology_files import OPERATIONS, write_technology
 
 ROOT = Path(__file__).parents[2]
@@ -87,3 +88,10 @@ def test_a_model_and_a_platform_written_out_are_run_and_not_those_shipped_under_
     for machines in read_in.platforms.values():
         _, written = machines["fp16"]
         assert written.off_chip == platforms()["fp16-hbm"].off_chip != platforms()["fp16-edge"].off_chip
+
+
+def test_a_snapshot_in_a_cache_of_the_hub_has_the_name_of_its_model():
+    folder = Path("hub") / "models--org--My-Model-8B" / "snapshots" / ("0123456789abcdef" * 2 + "01234567")
+    assert MODELS.name(folder / "config.json") == "My-Model-8B"
+    assert MODELS.name(Path("snapshots") / "mine" / "config.json") == "mine"
+    assert MODELS.name(Path("other") / "mine.json") == "mine"

@@ -147,3 +147,9 @@ def test_a_key_that_only_other_types_have_is_refused(llama):
     with pytest.raises(InputError, match="sliding_window: is not known to be a key of model_type 'llama'"):
         read_config(llama(sliding_window=4096))
     assert read_config(llama(sliding_window=None)).window == 0
+
+
+def test_a_config_that_lists_every_module_is_read(llama):
+    path = llama(quantization_config={"ignore": [f"model.layers.{i}.self_attn" for i in range(60_000)]})
+    assert path.stat().st_size > 1_000_000
+    assert read_config(path).layers == 32

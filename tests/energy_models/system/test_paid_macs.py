@@ -39,7 +39,9 @@ def test_each_mac_is_shown_in_the_size_of_the_technology_whoever_pays_it():
     assert [row.mac for row in own] == list(technology.macs)
     mac, zeros = technology.macs[0], technology.zero_share
     assert mac.weights == "ternary"
-    nominal = {key: getattr(mac, f"{key}_pj").nominal for key in ("nonzero", "zero", "column", "lane", "cycle", "fanout")}
+    nominal = {
+        key: getattr(mac, f"{key}_pj").nominal for key in ("nonzero", "zero", "column", "lane", "cycle", "fanout")
+    }
     by_hand = (1 - zeros) * nominal["nonzero"] + zeros * nominal["zero"] + nominal["column"] / 64 + nominal["lane"] / 16
     by_hand += nominal["cycle"] / 1024 + 4 * nominal["fanout"]  # 16 columns are four doublings
     assert own[0].price.nominal_pj == pytest.approx(by_hand)
