@@ -66,7 +66,8 @@ def random_model(
     Raises
     ------
     ValueError
-        A share outside 0 to 1, zeros in binary weights, experts, or heads of an odd width with rotary positions.
+        A share outside 0 to 1, zeros in binary weights, experts, layers without plain attention, or heads of an odd
+        width with rotary positions.
     """
     check_random(shape, zero_share, kind)
 
@@ -112,6 +113,11 @@ def check_random(shape: ModelShape, zero_share: float, kind: Kind = "ternary") -
         raise ValueError(f"zero_share is {zero_share}, expected 0: binary weights have no zeros")
     if shape.experts > 1:
         raise ValueError(f"the model has {shape.experts} experts, expected a dense model")
+    for mixer in (shape.mixer, *(group.changes().get("mixer") for group in shape.groups)):
+        if mixer:
+            raise ValueError(f"the model has layers of kind {mixer.kind}, expected attention in every layer")
+    if shape.output_gate:
+        raise ValueError("the model has gates on its heads' outputs, expected plain attention")
     if shape.head_dim % 2 and not shape.learned_positions:
         raise ValueError(f"head_dim is {shape.head_dim}, expected an even number, as positions are rotary")
 

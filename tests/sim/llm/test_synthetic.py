@@ -60,8 +60,8 @@ def test_a_synthetic_model_of_the_style_of_any_dense_preset_runs(name: str) -> N
     shape = presets()[name]
     narrow = {"layers": 2, "hidden": 32, "heads": 4, "kv_heads": 2, "head_dim": 8, "ffn": 40, "vocabulary": 30}
     shape = shape.model_copy(update=narrow | {"learned_positions": min(shape.learned_positions, 20)})
-    if shape.experts > 1:
-        with pytest.raises(ValueError, match="experts"):
+    if shape.experts > 1 or any(layer.mixer for layer in (shape, *shape.groups)):
+        with pytest.raises(ValueError, match="experts" if shape.experts > 1 else "layers of kind (mamba2|gated_delta)"):
             random_model(shape)
         return
     seen: list[MatmulRecord] = []
@@ -195,3 +195,8 @@ def test_an_engine_that_returns_another_shape_is_named() -> None:
 
     with pytest.raises(EngineMismatchError, match=r"layers\.0\.q_proj: .* shape \(11, 63\)"):
         random_model(small()).forward(TOKENS, CheckEngine(ENGINE, Short()))
+
+
+def test_gates_on_the_heads_are_refused() -> None:
+    with pytest.raises(ValueError, match="gates on its heads' outputs, expected plain attention"):
+        random_model(small().model_copy(update={"output_gate": True}))
