@@ -99,6 +99,11 @@ class LayerShape(Strict):
             )
         if self.shared_gate and not self.shared_ffn:
             raise wrong_value("a gate without shared experts", "shared_ffn, the width of these", "shared_gate")
+        if self.mixer and self.mixer.kind != "none":
+            norms = {"pre_norm": True, "sub_norm": False, "post_norm": False, "linear_norm": False}
+            other = next((key for key, value in norms.items() if getattr(self, key) != value), None)
+            if other:
+                raise wrong_value(f"{other} of a layer with {self.mixer.kind}", "one norm, before the mixer", other)
         if self.mixer and self.window:
             raise wrong_value(f"a window of {self.mixer.kind}", "one of the two", "window")
         return self

@@ -99,6 +99,8 @@ class ModelShape(LayerShape):
         grouped = sum(group.repeats for group in self.groups)
         if self.groups and grouped != self.layers:
             raise wrong_value(f"groups of {grouped} layers in a model of {self.layers}", "all layers", "groups")
+        if not self.causal and (self.mixer or any(group.changes().get("mixer") for group in self.groups)):
+            raise wrong_value("a mixer without a causal mask", "attention in every layer", "causal")
         if self.tied_embedding and self.head_bias:
             raise wrong_value("a bias of a tied LM head", "an LM head of its own", "head_bias")
         if self.parameters > MAX_PARAMETERS:
