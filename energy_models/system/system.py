@@ -36,6 +36,7 @@ from bitjoule.energy_models.system.columns import (
 from bitjoule.energy_models.system.dram_parts import PartCounts
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import Objective
+from bitjoule.energy_models.system.memory import Bytes, needed_bytes
 from bitjoule.energy_models.system.nests import fuse
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.quantities import quantities
@@ -45,7 +46,6 @@ from bitjoule.energy_models.system.static_power import static_cycles
 from bitjoule.energy_models.system.times import Times, rest_of, times_of
 from bitjoule.energy_models.system.workload import Experts, RequestWork, Switches, workload
 
-BITS_PER_BYTE = 8
 TIMES = 3  # of a matmul: its cycles, compute cycles and off-chip bits; after them, its cycles by what bounds them
 
 
@@ -82,34 +82,8 @@ class Evaluated(NamedTuple):
     price_rows: NDArray[np.int32]
     latency_s: Floats
     drawn: Floats
-    memory_bytes: "Bytes"
+    memory_bytes: Bytes
     times: Times
-
-
-class Bytes(NamedTuple):
-    """Memory that a request needs, by content; shape (cases,) each.
-
-    Parameters
-    ----------
-    weights_bytes
-        The linears' weights, norms and biases.
-    tables_bytes
-        Embedding and, unless it is the same table, LM head.
-    kv_cache_bytes
-        Of the KV cache and of recurrent states, at the end of the request.
-    activations_bytes
-        At their peak.
-    """
-
-    weights_bytes: Floats
-    tables_bytes: Floats
-    kv_cache_bytes: Floats
-    activations_bytes: Floats
-
-    @property
-    def total(self) -> Floats:
-        """All of it."""
-        return self.weights_bytes + self.tables_bytes + self.kv_cache_bytes + self.activations_bytes
 
 
 class System:
@@ -245,7 +219,7 @@ class System:
             np.tile(np.stack(rows)[machine_index], repeats),
             cycles / clock_mhz[:, None] / 1e6,
             drawn,
-            self._bytes(cases, work, machines, machine_index, vector_bits),
+            needed_bytes(layout, cases.model, work, machines, machine_index),
             times_of(bounds, rest, cycles, clock_mhz, macs),
         )
 
@@ -302,28 +276,6 @@ class System:
             raise ValueError(f"no tile of {m:g} x {k:g} x {n:g} fits platform {machine.name}")
         counted = quantities(machine.array(kind)[0], problem, mapping)
         return np.concatenate([counted, matmul_bounds(problem, mapping.traffic)])
-
-    def _bytes(
-        self, cases: Cases, work: RequestWork, machines: Sequence[Machine], machine_index: Indices, vector_bits: Floats
-    ) -> Bytes:
-        values = {name: stored[cases.model] for name, stored in self.layout.stored.items()}
-        bits = [
-            tuple(machine.scheme.stored(part).bits for part in ("weight_storage", "embedding", "lm_head", "kv_cache"))
-            for machine in machines
-        ]
-        weights, table, head, cached = (np.array(column)[machine_index] for column in zip(*bits, strict=True))
-        stored_bits = values["weights"] * weights + values["other"] * vector_bits
-        table_bits = values["embedding"] * table + values["lm_head"] * head
-        standalone = self.layout.standalone[cases.model]
-        standalone_values = work.sizes.m * (work.sizes.k + work.sizes.n) * standalone[:, None, None]
-        width = np.array([width_bits(machine.scheme.activations) for machine in machines], dtype=np.float64)[
-            machine_index
-        ]
-        live_bits = (
-            np.maximum(work.live.max(axis=1), work.logits) * vector_bits + standalone_values.sum(axis=(1, 2)) * width
-        )
-        total_bits = (stored_bits, table_bits, work.kept * cached + work.states * vector_bits, live_bits)
-        return Bytes(*(bits / BITS_PER_BYTE for bits in total_bits))
 
     @cached_property
     def _head(self) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from bitjoule.energy_models.architecture.phases import PREFILL, Floats
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.papers.footprint import BYTES_PER_GB, MEMORY_GB, MEMORY_RATIO, Overhead, Sample, fit
 from bitjoule.energy_models.papers.published import PrintedNumber
-from bitjoule.energy_models.system.system import Bytes
+from bitjoule.energy_models.system.memory import Bytes
 from bitjoule.experiments.energy.evaluation import CATEGORIES, evaluate
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import PHASES, PJ_PER_J

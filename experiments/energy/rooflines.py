@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.memory import BITS_PER_BYTE
 from bitjoule.energy_models.system.steps import MatmulKind
-from bitjoule.energy_models.system.system import BITS_PER_BYTE
 from bitjoule.experiments.energy.evaluation import evaluate, long_table
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import REQUEST

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
-from bitjoule.energy_models.system.system import Bytes
+from bitjoule.energy_models.system.memory import Bytes
 from bitjoule.experiments.energy.assumptions import vary
 from bitjoule.experiments.energy.comparison import compare
 from bitjoule.experiments.energy.components import component_table, shown_cases

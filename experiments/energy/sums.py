@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.system.bounds import BOUNDS
-from bitjoule.energy_models.system.system import Bytes
+from bitjoule.energy_models.system.memory import Bytes
 from bitjoule.experiments.energy.bands import Bands
 from bitjoule.experiments.energy.components import bound_table
 from bitjoule.experiments.energy.dram import DramParts
