@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from bitjoule.energy_models.architecture.block import At, Elementwise, Floats, Linear, MatmulSizes, Part, Product
-from bitjoule.energy_models.architecture.transformer import RMSNORM, Norm
+from bitjoule.energy_models.architecture.transformer import RMSNORM, Norm, softmax_work
 from bitjoule.energy_models.inputs.validation import Strict
 from bitjoule.energy_models.system.steps import MatmulKind
 
@@ -90,14 +90,7 @@ def attention(
     work = [
         Elementwise("norm", norm.kind, lambda at: at.tokens * normed),
         Elementwise("activation_quantisation", "quantisation", lambda at: at.tokens * inputs * at.quantises),
-        Elementwise(
-            "activation_quantisation",
-            "quantisation",
-            lambda at: (at.tokens * q + pairs(at)) * at.quantises_queries,
-            of_queries=True,
-        ),
-        Elementwise("softmax", "softmax", pairs),
-        Elementwise("residual", "residual", lambda at: at.tokens * hidden),
+        *softmax_work(hidden, q, pairs),
     ]
     if rotary:
         work.append(Elementwise("rotary", "rotary", lambda at: at.tokens * (heads + 1) * latent.rope_dim))

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from bitjoule.energy_models.architecture.block import At, Elementwise, Floats, Linear, MatmulSizes, Part, Product
+from bitjoule.energy_models.architecture.block import At, Elementwise, Floats, Form, Linear, MatmulSizes, Part, Product
 from bitjoule.energy_models.architecture.windows import attended
 from bitjoule.energy_models.system.steps import MatmulKind
 
@@ -59,6 +59,28 @@ def embedding(hidden: int, vocabulary: int, learned_positions: int = 0, norm: No
         elementwise=tuple(work),
         stored=(("embedding", vocabulary * hidden), ("other", learned_positions * hidden + norm_values)),
         embedded=hidden,
+    )
+
+
+def softmax_work(hidden: int, queries: int, pairs: Form) -> tuple[Elementwise, ...]:
+    """Return the element-wise work of attention of any kind: quantised queries and probabilities, softmax, residual.
+
+    Parameters
+    ----------
+    hidden, queries
+        Widths of the residual stream, and of a token's queries.
+    pairs
+        Of a query and a key, in all heads.
+    """
+    return (
+        Elementwise(
+            "activation_quantisation",
+            "quantisation",
+            lambda at: (at.tokens * queries + np.asarray(pairs(at))) * at.quantises_queries,
+            of_queries=True,
+        ),
+        Elementwise("softmax", "softmax", pairs),
+        Elementwise("residual", "residual", lambda at: at.tokens * hidden),
     )
 
 
@@ -123,14 +145,7 @@ def attention(
     work = [
         Elementwise("norm", norm.kind, lambda at: at.tokens * normed),
         Elementwise("activation_quantisation", "quantisation", lambda at: at.tokens * (hidden + q) * at.quantises),
-        Elementwise(
-            "activation_quantisation",
-            "quantisation",
-            lambda at: (at.tokens * q + pairs(at)) * at.quantises_queries,
-            of_queries=True,
-        ),
-        Elementwise("softmax", "softmax", pairs),
-        Elementwise("residual", "residual", lambda at: at.tokens * hidden),
+        *softmax_work(hidden, q, pairs),
     ]
     if rotary_share:
         work.append(Elementwise("rotary", "rotary", lambda at: at.tokens * ((q + kv) * rotary_share)))
