@@ -19,10 +19,10 @@ from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
-from bitjoule.energy_models.system.inheritance import key_exists, unscaled, unscaled_merges
 from bitjoule.energy_models.system.off_chip import OffChip
 from bitjoule.energy_models.system.regulator import Regulator
 from bitjoule.energy_models.system.static_power import BusyIdle, Leakage, StaticPower, leaks
+from bitjoule.energy_models.system.unscaled import key_exists, unscaled, unscaled_merges
 
 FOLDER = DATA / "platforms"
 MAX_SIZE = 1 << 40

@@ -11,11 +11,11 @@ from bitjoule.energy_models.inputs.errors import Problem, choices, suggestion
 from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.inheritance import unscaled_merges
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import Platform, platforms, read_platform
 from bitjoule.energy_models.system.search import search
 from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.unscaled import unscaled_merges
 from bitjoule.experiments.names.entries import NamedPlatform, PlatformSet
 from bitjoule.experiments.names.lookup import Entries, Lookup
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bitjoule.energy_models.system.inheritance import has_source
 from bitjoule.energy_models.system.platforms import platforms, read_platform
+from bitjoule.energy_models.system.unscaled import has_source
 
 BASE = """\
 description: a machine
