@@ -2,7 +2,7 @@
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.reports.figures.digits import column_prefix, significant
-from bitjoule.reports.figures.markdown import cut, markdown
+from bitjoule.reports.figures.markdown import cut, differing, markdown
 
 PARTS = {
     "read_j": "read",
@@ -31,7 +31,7 @@ def dram_text(frames: Frames, max_rows: int) -> str:
     if table.empty:
         return ""
     table = table[table["phase"] != REQUEST]
-    keys = [key for key in KEYS if key in ("platform", "scheme") or (table[key] != table[key].iloc[0]).any()]
+    keys = differing(table, KEYS, always=("platform", "scheme"))
     total_j = table[list(PARTS)].sum(axis=1)
     factor, unit = column_prefix(total_j.tolist())
     rows = []

@@ -7,7 +7,7 @@ from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.output.columns import REQUEST
 from bitjoule.reports.figures.digits import significant, with_unit
-from bitjoule.reports.figures.markdown import cut, markdown
+from bitjoule.reports.figures.markdown import cut, differing, markdown
 
 CASE = ("model", "technology", "platform", "batch", "prompt_tokens", "new_tokens")
 TEXT = ("model", "technology", "platform", "scheme")
@@ -63,7 +63,7 @@ def token_table(frames: Frames, max_rows: int) -> str:
     generating = summary[summary["phase"] == DECODE]
     if generating.empty:
         return ""
-    keys = [key for key in CASE if key == "model" or (summary[key] != summary[key].iloc[0]).any()]
+    keys = differing(summary, CASE, always=("model",))
     place = [*CASE, "scheme"]
     others = {phase: summary[summary["phase"] == phase].set_index(place) for phase in (PREFILL, REQUEST)}
     rows = []

@@ -3,7 +3,7 @@
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.reports.energy.phases import BOUND_NAMES
 from bitjoule.reports.figures.digits import column_prefix, parameters, significant, with_unit
-from bitjoule.reports.figures.markdown import cut, markdown, side_by_side
+from bitjoule.reports.figures.markdown import cut, differing, markdown, side_by_side
 
 SHOWN_FLIPS = 12
 
@@ -40,7 +40,7 @@ def time_table(frames: Frames, max_rows: int) -> str:
     order = side_by_side(summary, models, len(schemes))
     bound = bounds[list(BOUND_NAMES)].to_numpy().argmax(axis=1)[order]
     keys = ["model", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens"]
-    keys = [key for key in keys if key == "model" or (summary[key] != summary[key].iloc[0]).any()]
+    keys = differing(summary, keys, always=("model",))
     speed = summary["tokens_per_s"].to_numpy()[order]
     rows = []
     for row, case in enumerate(summary[keys].iloc[order[:max_rows, 0]].to_dict("records")):
@@ -96,7 +96,7 @@ def memory_table(frames: Frames, max_rows: int) -> str:
     memory = frames.memory
     if frames.bare or memory["memory_bytes"].nunique() == 1:
         return ""
-    keys = [key for key in ("batch", "prompt_tokens", "new_tokens") if (memory[key] != memory[key].iloc[0]).any()]
+    keys = differing(memory, ("batch", "prompt_tokens", "new_tokens"))
     parts = {"weights": "weights_bytes", "embedding and head": "tables_bytes", "KV cache": "kv_cache_bytes",
              "activations": "activations_bytes", "all": "memory_bytes"}  # fmt: skip
     factor, unit = column_prefix(memory["memory_bytes"].tolist())

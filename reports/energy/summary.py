@@ -15,7 +15,7 @@ from bitjoule.reports.energy.own_prices import own_prices_text
 from bitjoule.reports.energy.phases import phases_text
 from bitjoule.reports.energy.sensitivity import sensitivity_text
 from bitjoule.reports.figures.digits import column_prefix, parameters, significant
-from bitjoule.reports.figures.markdown import MAX_ROWS, cut, markdown, side_by_side
+from bitjoule.reports.figures.markdown import MAX_ROWS, cut, differing, markdown, side_by_side
 
 ROW_KEYS = ("model", "parameters", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens")
 TEXT = ("model", "technology", "platform", "phase")
@@ -90,8 +90,7 @@ def energy_table(frames: Frames, max_rows: int = MAX_ROWS) -> str:
         Rows shown.
     """
     summary = frames.summary
-    varied = [key for key in ROW_KEYS if (summary[key] != summary[key].iloc[0]).any()]
-    keys = [key for key in ROW_KEYS if key in ("model", "parameters", "technology", *varied)]
+    keys = differing(summary, ROW_KEYS, always=("model", "parameters", "technology"))
     models, schemes = len(frames.models), list(frames.schemes)
     order = side_by_side(summary, models, len(schemes))
     factor, unit = column_prefix(summary["energy_j"].tolist())

@@ -71,3 +71,18 @@ def with_warnings(text: str, warnings: Sequence[str]) -> str:
     section = "\n".join(["## Warnings", "", *(f"- {warning}" for warning in warnings)])
     head, heading, rest = text.partition("\n\n## ")
     return f"{head}\n\n{section}{heading}{rest}" if heading else f"{text.rstrip()}\n\n{section}\n"
+
+
+def differing(table: pd.DataFrame, keys: Sequence[str], always: Sequence[str] = ()) -> list[str]:
+    """Return the columns that tell the rows of a table apart, and those that are shown in any case.
+
+    Parameters
+    ----------
+    table
+        At least one row.
+    keys
+        Its columns that may be shown, in their order.
+    always
+        Those of them that are, with one value too.
+    """
+    return [key for key in keys if key in always or (table[key] != table[key].iloc[0]).any()]
