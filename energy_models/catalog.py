@@ -19,6 +19,7 @@ from bitjoule.energy_models.prices.drams import Dram, drams
 from bitjoule.energy_models.prices.memories import Memory, memories
 from bitjoule.energy_models.prices.silicon import silicon_rows
 from bitjoule.energy_models.prices.technology import Technology, measured_technology, technologies
+from bitjoule.energy_models.serving.links import links
 from bitjoule.energy_models.system.accesses import UnpricedError
 from bitjoule.energy_models.system.paid_macs import paid_macs
 from bitjoule.energy_models.system.platforms import FOLDER, PLATFORM, Platform, platforms, read_platform
@@ -172,6 +173,19 @@ def _storages() -> Listing:
         for name, s in storages().items()
     ]
     return Listing(("storage", "holds", "bits a value", "unpacking a word", "note"), rows)
+
+
+def _links() -> Listing:
+    rows = [
+        (name, *_ends(price_of(link.energy_pj_per_bit)), link.bandwidth_gb_per_s, link.latency_us, link.note)
+        for name, link in links().items()
+    ]
+    return Listing(("link", "pJ/bit", "low", "high", "GB/s a direction", "latency (us)", "note"), rows)
+
+
+def _link_entry(name: str) -> Entry:
+    link = links()[name]
+    return Entry(link.with_defaults(), None, references([link.source]))
 
 
 def _platforms() -> Listing:
@@ -350,6 +364,7 @@ _LISTINGS: Mapping[str, Callable[[], Listing]] = {
     "memories": _memories,
     "storages": _storages,
     "platforms": _platforms,
+    "links": _links,
 }
 _ENTRIES: Mapping[str, Callable[[str], Entry]] = {
     "models": _model_entry,
@@ -358,6 +373,7 @@ _ENTRIES: Mapping[str, Callable[[str], Entry]] = {
     "memories": _memory_entry,
     "storages": _storage_entry,
     "platforms": _platform_entry,
+    "links": _link_entry,
 }
 _FILE_ENTRIES: Mapping[str, Callable[[Path], Entry]] = {
     "models": _model_file_entry,

@@ -17,6 +17,7 @@ KINDS = {
     "memories": "memory",
     "storages": "storage",
     "platforms": "platform",
+    "links": "link",
     "accelerators": "accelerator",
     "checkpoints": "checkpoint",
     "experiments": "experiment",

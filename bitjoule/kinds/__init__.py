@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bitjoule.energy_models.inputs.documents import Document
 
 GROUP = "bitjoule.kinds"
-BUILT_IN = {name: f"bitjoule.kinds.{name}" for name in ("energy", "hardware", "netlists", "prices")}
+BUILT_IN = {name: f"bitjoule.kinds.{name}" for name in ("energy", "hardware", "netlists", "prices", "serving")}
 
 
 class Warned:

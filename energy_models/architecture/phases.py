@@ -18,13 +18,25 @@ PREFILL, DECODE = "prefill", "decode"
 
 
 class Cases(NamedTuple):
-    """What to count, one entry a case: indices into the models and schemes, and the workload."""
+    """What to count, one entry a case: indices into the models and schemes, and the workload.
+
+    Parameters
+    ----------
+    model, scheme
+        Indices.
+    batch, prompt_tokens, new_tokens
+        Of a request. Of a single step, the sequences and the tokens of each.
+    before, outputs
+        Of a single step: tokens of each sequence in the KV cache, and those that the LM head runs for.
+    """
 
     model: Indices
     scheme: Indices
     batch: Floats
     prompt_tokens: Floats
     new_tokens: Floats
+    before: Floats | float = 0.0
+    outputs: Floats | float = 1.0
 
 
 class Steps(NamedTuple):
@@ -96,6 +108,12 @@ def _decode(cases: Cases) -> Steps:
     return Steps(happens, cases.prompt_tokens + (new_tokens + 1) / 2, happens, new_tokens, happens)
 
 
+def _step(cases: Cases) -> Steps:
+    ones = np.ones_like(cases.prompt_tokens)
+    return causal(cases.prompt_tokens, cases.before * ones, ones, cases.outputs * ones)
+
+
+STEP = Phase("step", _step)
 PHASES = (Phase(PREFILL, _prefill), Phase(DECODE, _decode))
 PHASE_NAMES = tuple(phase.name for phase in PHASES)
 

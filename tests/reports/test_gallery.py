@@ -16,9 +16,9 @@ from bitjoule.writing import run
 from tests.sampling import sampled
 
 GALLERY = Path(__file__).parents[2] / "reports" / "gallery"
-TABLES = ("summary", "published", "dram")
+TABLES = ("summary", "published", "dram", "steady")
 LONG_TABLES = ("headline",)  # whose long table is kept, too
-QUICK = [name for kind in ("energy", "prices", "hardware") for name in shipped_experiments(kind)]
+QUICK = [name for kind in ("energy", "prices", "serving", "hardware") for name in shipped_experiments(kind)]
 COMPILED = shipped_experiments("hardware")  # a simulator is built
 NETLISTS = shipped_experiments("netlists")  # minutes of synthesis each
 ROWS = [

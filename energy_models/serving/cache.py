@@ -1,0 +1,83 @@
+"""The KV cache of a batch: what it holds, what is allocated for it, and the tables of its blocks."""
+
+import math
+from typing import NamedTuple
+
+from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.formats.formats import width_bits
+from bitjoule.energy_models.formats.schemes import Scheme
+from bitjoule.energy_models.serving.options import Options
+
+ENTRY_BITS = 32  # of a block table: the number of a block
+BITS_PER_BYTE = 8
+
+
+class CacheBytes(NamedTuple):
+    """Bytes of the caches of a batch at the end of its requests, recurrent states included.
+
+    Parameters
+    ----------
+    used, allocated
+        What holds keys, values and states; what no other sequence can use.
+    """
+
+    used: float
+    allocated: float
+
+    @property
+    def wasted_share(self) -> float:
+        """Share of the allocated bytes that hold nothing."""
+        return 1 - self.used / self.allocated if self.allocated else 0.0
+
+
+def cache_bytes(workload: tuple[int, int, int], options: Options, model: ModelShape, scheme: Scheme) -> CacheBytes:
+    """Return the bytes of the caches of a batch.
+
+    The shared prefix is there once for all sequences. A contiguous cache reserves `Options.reserved_tokens` a sequence
+    if that is more than it gets; a paged one whole blocks.
+
+    Parameters
+    ----------
+    workload
+        Sequences, prompt tokens and new tokens of each.
+    options, model, scheme
+        How it is served.
+    """
+    batch, prompt, new = workload
+    shared = min(int(prompt * options.prefix_hit_share), prompt - 1)
+    held = prompt + new
+    bits = scheme.stored("kv_cache").bits
+    used = allocated = 0.0
+    for block in model.blocks:
+        for part in block.parts:
+            window = part.window or held + options.reserved_tokens
+            each = part.cached * block.repeats * bits
+            own = max(min(held, window) - shared, 0)
+            in_prefix = min(min(held, window), shared)
+            room = own
+            if options.block_tokens:
+                room = options.block_tokens * math.ceil(own / options.block_tokens)
+            elif options.reserved_tokens > held:
+                room = max(min(options.reserved_tokens, window) - shared, own)
+            state = part.state * block.repeats * width_bits(scheme.vector) * batch
+            used += each * (batch * own + in_prefix) + state
+            allocated += each * (batch * room + in_prefix) + state
+    return CacheBytes(used / BITS_PER_BYTE, allocated / BITS_PER_BYTE)
+
+
+def table_bits(options: Options, model: ModelShape, batch: int, context: Floats | float) -> float:
+    """Return the bits of block tables that a step reads: an entry for each block of each sequence and layer.
+
+    Parameters
+    ----------
+    options, model, batch, context
+        Size of a block; the layers with a cache; sequences, and the tokens of each.
+    """
+    layers = 0.0
+    for block in model.blocks:
+        for part in block.parts:
+            if part.cached:
+                seen = min(part.window, context) if part.window else context
+                layers += block.repeats * math.ceil(seen / options.block_tokens)
+    return batch * layers * ENTRY_BITS

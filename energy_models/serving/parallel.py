@@ -1,0 +1,165 @@
+"""One model on several chips: the part of each, and what crosses the links between them.
+
+Tensor parallelism (Megatron-LM): each chip has a share of the heads, of the inner width of the FFN, and of the
+vocabulary. The sums behind the output and the down projection are added up over all chips, as is the embedding; logits
+are gathered. Norms run on every chip. Pipeline parallelism: each chip has a share of the layers. Expert parallelism:
+each chip has a share of the experts and of the sequences; tokens go to their experts and come back.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.formats.schemes import Scheme
+from bitjoule.energy_models.inputs.validation import wrong_value
+from bitjoule.energy_models.serving.links import S_PER_US, Link, Moved, all_gather, all_reduce, send
+
+SPLIT = ("heads", "ffn", "expert_ffn", "shared_ffn")  # of a layer, each over the chips
+
+
+def shard(model: ModelShape, chips: int) -> ModelShape:
+    """Return the part of a model that each of several chips has.
+
+    Keys and values are on several chips each where there are fewer heads of them than chips.
+
+    Parameters
+    ----------
+    model, chips
+        The model, and over how many chips its matrices are split.
+
+    Raises
+    ------
+    PydanticCustomError
+        A dimension does not divide, or a layer has a mixer.
+    """
+    if chips == 1:
+        return model
+    given = model.model_dump()
+    given |= _split(given, chips)
+    given["groups"] = [group | _split(group, chips) for group in given["groups"]]
+    given["vocabulary"] = -(-model.vocabulary // chips)
+    return ModelShape.model_validate(given)
+
+
+def _split(layer: Mapping[str, Any], chips: int) -> dict[str, int]:
+    """Return a chip's part of the dimensions that a layer gives."""
+    mixer = layer.get("mixer")
+    if mixer and mixer["kind"] != "none":
+        raise wrong_value(f"layers of {mixer['kind']} on {chips} chips", "pipeline_parallel", "tensor_parallel")
+    parts = {key: layer[key] for key in (*SPLIT, "kv_heads") if layer.get(key)}
+    for key, width in parts.items():
+        if key == "kv_heads" and chips % width == 0:
+            parts[key] = 1
+            continue
+        if width % chips:
+            expected = f"a divisor of {width}" + (", or a multiple" if key == "kv_heads" else "")
+            raise wrong_value(f"{key} ({width}) is not a multiple of {chips}", expected, "tensor_parallel")
+        parts[key] = width // chips
+    return parts
+
+
+def without_experts(model: ModelShape) -> ModelShape:
+    """Return a model without its mixtures of experts; everything else stays.
+
+    Parameters
+    ----------
+    model
+        The model.
+    """
+    given = model.model_dump()
+    bare = {"feed_forward": False, "experts": 1, "active_experts": 1, "shared_ffn": 0, "shared_gate": False}
+    if given["groups"]:
+        given["groups"] = [
+            group | (bare if group.get("experts", model.experts) > 1 else {}) for group in given["groups"]
+        ]
+    elif model.experts > 1:
+        given |= bare
+    return ModelShape.model_validate(given)
+
+
+def expert_traffic(model: ModelShape, link: Link, chips: int, rows: Floats, bits: int) -> Moved:
+    """Return what a step moves to the experts on other chips and back, an all-to-all each way in every mixture.
+
+    Parameters
+    ----------
+    model, link, chips, rows, bits
+        As for `tensor_traffic`.
+    """
+    groups = [(group.repeats, group.changes()) for group in model.groups] or [(model.layers, {})]
+    uses = 0
+    for repeats, changes in groups:
+        experts, active = (changes.get(key, getattr(model, key)) for key in ("experts", "active_experts"))
+        uses += repeats * active * (experts > 1)
+    vector_bits = 2 * rows * model.hidden * bits * (chips - 1) / chips
+    mixtures = sum(repeats for repeats, changes in groups if changes.get("experts", model.experts) > 1)
+    moved = send(link, vector_bits * uses / chips)  # of one chip
+    waits_s = (2 * mixtures - 1) * link.latency_us * S_PER_US * (rows > 0)
+    return Moved(moved.bits * chips, moved.seconds + waits_s)
+
+
+def reductions(model: ModelShape) -> int:
+    """Return how often the chips add up a vector for each token: behind attention and FFN, and the embedding.
+
+    Parameters
+    ----------
+    model
+        The whole model.
+    """
+    total = 1
+    for block in model.blocks[1:-1]:
+        parallel = model.parallel and len(block.parts) > 1
+        total += block.repeats * (1 if parallel else len(block.parts))
+    return total
+
+
+def statistics(scheme: Scheme, model: ModelShape) -> int:
+    """Return the values of a token that all chips have to know where they scale the inputs of a matrix together.
+
+    The largest magnitude if inputs are quantised, the sum of squares if they are normed: an all-reduce of its own,
+    which is not needed if each chip scales its own part.
+
+    Parameters
+    ----------
+    scheme, model
+        Whether it quantises activations; whether it has norms before the output and down projections.
+    """
+    return int(scheme.quantises_activations) + int(model.sub_norm or model.linear_norm)
+
+
+def tensor_traffic(
+    model: ModelShape, link: Link, chips: int, rows: Floats, outputs: Floats, bits: int, statistics: int
+) -> Moved:
+    """Return what a step moves between the chips that share each matrix.
+
+    Parameters
+    ----------
+    model, link, chips
+        The whole model, and the chips' links.
+    rows, outputs
+        Tokens of all sequences, and those of them that the LM head runs for, shape (steps,).
+    bits
+        Of a value between the linears.
+    statistics
+        Values a token that all chips have to know before the output and down projections; see `statistics`.
+    """
+    vectors = reductions(model)
+    moved = all_reduce(link, chips, rows * model.hidden * bits)
+    energy_bits, seconds = moved.bits * vectors, moved.seconds * vectors
+    if statistics:
+        small = all_reduce(link, chips, rows * statistics * bits)
+        energy_bits, seconds = energy_bits + small.bits * (vectors - 1), seconds + small.seconds * (vectors - 1)
+    logits = all_gather(link, chips, outputs * model.vocabulary * bits * model.lm_head)
+    return Moved(energy_bits + logits.bits, seconds + logits.seconds)
+
+
+def pipeline_traffic(model: ModelShape, link: Link, chips: int, rows: Floats, bits: int) -> Moved:
+    """Return what a step moves from chip to chip of a pipeline.
+
+    Parameters
+    ----------
+    model, link, chips, rows, bits
+        As for `tensor_traffic`.
+    """
+    hop = send(link, rows * model.hidden * bits)
+    return Moved(hop.bits * (chips - 1), hop.seconds * (chips - 1))

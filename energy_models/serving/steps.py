@@ -1,0 +1,165 @@
+"""What single steps of a model cost on a machine: energy, time, and the bits that off-chip memory reads."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bitjoule.energy_models.architecture.phases import STEP, Cases, Floats
+from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.formats.schemes import Scheme
+from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.system.machine import Machine as SystemMachine
+from bitjoule.energy_models.system.mapping import Objective
+from bitjoule.energy_models.system.memory import Bytes
+from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.regulator import UNREGULATED
+from bitjoule.energy_models.system.static_power import NOT_COMPUTING, NOT_MOVING, ON, STATES
+from bitjoule.energy_models.system.system import System
+from bitjoule.energy_models.system.workload import Experts
+
+J_PER_PJ = 1e-12
+US_PER_S = 1e6
+TABLES = ("embedding", "lm_head")
+WAITING = (ON, NOT_COMPUTING, NOT_MOVING)
+
+
+class Steps(NamedTuple):
+    """Single steps, shape (steps,) each.
+
+    Parameters
+    ----------
+    tokens, before
+        Of each sequence: in the step, and in the KV cache as it begins.
+    batch
+        Sequences.
+    outputs
+        Tokens of each sequence that the LM head runs for.
+    repeats
+        How often the step is run.
+    """
+
+    tokens: Floats
+    before: Floats
+    batch: Floats
+    outputs: Floats
+    repeats: Floats
+
+    @classmethod
+    def of(cls, *steps: tuple[float, float, float, float, float]) -> "Steps":
+        """Return steps given as tuples of the five fields; those that are not run are left out."""
+        table = np.array([step for step in steps if step[0] and step[-1]], dtype=np.float64).reshape(-1, 5)
+        return cls(*table.T)
+
+
+class StepCosts(NamedTuple):
+    """What steps cost, each run once.
+
+    Parameters
+    ----------
+    energy_j
+        At low, nominal and high prices, shape (3, steps).
+    latency_s
+        Shape (steps,).
+    weight_bits, cache_bits
+        That off-chip memory reads for the weights but embedding and LM head, and for keys, values and states, shape
+        (steps,) each.
+    """
+
+    energy_j: Floats
+    latency_s: Floats
+    weight_bits: Floats
+    cache_bits: Floats
+
+
+class Machine:
+    """A scheme on a platform at a technology, for which steps of models are counted.
+
+    Parameters
+    ----------
+    name, platform
+        Of the platform.
+    scheme, technology, objective, experts
+        As for `System`.
+    """
+
+    def __init__(
+        self, name: str, platform: Platform, scheme: Scheme, technology: Technology, objective: Objective,
+        experts: Experts,
+    ) -> None:  # fmt: skip
+        self.name, self.platform, self.scheme, self.technology = name, platform, scheme, technology
+        self._how = (objective, experts)
+        self._systems: dict[str, System] = {}
+
+    def system(self, model: ModelShape) -> System:
+        """Return the machine with a model; its mappings are found once.
+
+        Parameters
+        ----------
+        model
+            The model.
+        """
+        key = model.model_dump_json()
+        if key not in self._systems:
+            objective, experts = self._how
+            machines: Sequence[Sequence[tuple[str, Platform]]] = [[(self.name, self.platform)]]
+            self._systems[key] = System(
+                [model], [self.scheme], [self.technology], machines, objective, (STEP,), experts
+            )
+        return self._systems[key]
+
+    def costs(self, model: ModelShape, steps: Steps) -> StepCosts:
+        """Return what steps cost.
+
+        Parameters
+        ----------
+        model, steps
+            The model and its steps; at least one.
+        """
+        system = self.system(model)
+        zeros, none = np.zeros(len(steps.tokens), dtype=np.intp), np.zeros(len(steps.tokens))
+        cases = Cases(zeros, zeros, steps.batch, steps.tokens, none, steps.before, steps.outputs)
+        evaluated = system.evaluate(cases, zeros, zeros)
+        read = np.array([column.action == "off_chip_read" for column in system.columns])
+        cached = np.array([column.component == "kv_cache_read" for column in system.columns])
+        weights = np.array(
+            [column.operand == "weights" and column.component not in TABLES for column in system.columns]
+        )
+        ends = (evaluated.energies.low_pj, evaluated.energies.nominal_pj, evaluated.energies.high_pj)
+        return StepCosts(
+            np.stack([end.sum(axis=1) for end in ends]) * J_PER_PJ,
+            evaluated.latency_s[:, 0],
+            evaluated.counts[:, read & weights & ~cached].sum(axis=1),
+            evaluated.counts[:, read & cached].sum(axis=1),
+        )
+
+    def stored(self, model: ModelShape) -> Bytes:
+        """Return the memory of a model without a token: weights and tables; values, not arrays.
+
+        Parameters
+        ----------
+        model
+            The model.
+        """
+        one = np.ones(1)
+        cases = Cases(np.zeros(1, np.intp), np.zeros(1, np.intp), one, one, 0 * one)
+        memory = self.system(model).evaluate(cases, np.zeros(1, np.intp), np.zeros(1, np.intp)).memory_bytes
+        return Bytes(*(values[0] for values in memory))
+
+    @property
+    def idle_w(self) -> Floats:
+        """Watts of the machine while it waits, at low, nominal and high values, shape (3,)."""
+        machine = self.system_machine
+        clock_hz = machine.node.clock_mhz * US_PER_S
+        if self.platform.power is None:
+            return np.array(machine.cycle_pj) * J_PER_PJ * clock_hz
+        watts, loss = np.zeros(3), np.array(machine.regulator.price)
+        for state, line in zip(STATES, machine.static, strict=True):
+            if state.cycles in WAITING:
+                watts += np.array(line.price) * (1 + loss * (state.part not in UNREGULATED))
+        return watts * J_PER_PJ * clock_hz
+
+    @property
+    def system_machine(self) -> SystemMachine:
+        """The machine as the system accounting has it."""
+        return SystemMachine(self.scheme, self.platform, self.technology, self.name)

@@ -1,0 +1,1 @@
+"""Experiments on ways to serve requests."""

@@ -1,0 +1,150 @@
+"""From the file of a serving experiment to its models, schemes, machines and ways."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic_core import PydanticCustomError
+
+from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.formats.schemes import Scheme
+from bitjoule.energy_models.inputs.documents import Document, KeyPath
+from bitjoule.energy_models.inputs.errors import InputError, choices, suggestion
+from bitjoule.energy_models.inputs.validation import validate
+from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.serving.options import Options
+from bitjoule.energy_models.serving.parallel import shard
+from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.experiments.names.inherited import with_bases
+from bitjoule.experiments.names.lookup import Lookup
+from bitjoule.experiments.names.models import MODELS, inlined_models, read_models
+from bitjoule.experiments.names.platforms import MachinesByPlatform, cannot_run, read_machine, read_platforms
+from bitjoule.experiments.names.schemes import read_schemes
+from bitjoule.experiments.names.technologies import read_technologies
+from bitjoule.experiments.serving.schema import ServingExperiment
+
+
+@dataclass(frozen=True)
+class ServingInput:
+    """A serving experiment and everything that its names refer to.
+
+    Parameters
+    ----------
+    experiment
+        As written, with models, technologies and platforms of files inlined.
+    models, schemes, technologies, platforms
+        By name, in the experiment's order; platforms hold the name and the machine of each scheme.
+    decoders
+        The same of the platforms that decode alone.
+    drafts
+        Draft models by name.
+    ways
+        Every way to serve.
+    inputs
+        SHA-256 of its file and of each file that it names, by name as written.
+    """
+
+    experiment: ServingExperiment
+    models: Mapping[str, ModelShape]
+    schemes: Mapping[str, Scheme]
+    technologies: Mapping[str, Technology]
+    platforms: MachinesByPlatform
+    decoders: MachinesByPlatform
+    drafts: Mapping[str, ModelShape]
+    ways: Sequence[Options]
+    inputs: Mapping[str, str]
+
+
+def resolve(document: Document) -> ServingInput:
+    """Check a serving experiment, and look up every name in it.
+
+    Parameters
+    ----------
+    document
+        The experiment as written.
+
+    Raises
+    ------
+    InputError
+        With one problem for each thing wrong.
+    """
+    document = with_bases(document)
+    experiment = validate(ServingExperiment, document)
+    lookup = Lookup(document, [], document.inputs)
+    models = {
+        name: shape for name, shape in read_models(lookup, experiment.models, None).items()
+        if isinstance(shape, ModelShape)
+    }  # fmt: skip
+    schemes = read_schemes(lookup, experiment.schemes)
+    technologies, inlined_technologies = read_technologies(lookup, experiment.technologies)
+    platforms, inlined_platforms = read_platforms(lookup, experiment.platforms, list(schemes))
+    own_drafts = {entry.name: entry.shape() for entry in experiment.drafts}
+    ways = list(experiment.serving.options())
+    drafts: dict[str, ModelShape] = {}
+    decoders: dict[str, Mapping[str, tuple[str, Platform]]] = {}
+    for way in ways:
+        if way.draft is not None and way.draft not in drafts:
+            if way.draft in own_drafts:
+                drafts[way.draft] = own_drafts[way.draft]
+            elif way.draft in models:
+                drafts[way.draft] = models[way.draft]
+            else:
+                found = lookup.find(MODELS, way.draft, _place(document, "draft", way.draft))
+                drafts |= {way.draft: found.value} if found else {}
+        name = way.decode_platform
+        if name is not None and name not in decoders:
+            if name in platforms:
+                decoders[name] = platforms[name]
+            else:
+                machine = read_machine(lookup, name, _place(document, "decode_platform", name))
+                decoders |= {name: dict.fromkeys(schemes, machine[:2])} if machine else {}
+    _check_baseline(experiment, lookup, list(schemes))
+    if not lookup.problems:
+        every = {**platforms, **decoders}
+        lookup.problems.extend(cannot_run(every, schemes, technologies, {**models, **drafts}, document))
+    if not lookup.problems:
+        _check_shards(lookup, ways, {**models, **drafts})
+    if lookup.problems:
+        raise InputError(dict.fromkeys(lookup.problems))
+    inlined = {
+        "models": inlined_models(experiment.models, models),
+        "technologies": inlined_technologies,
+        "platforms": inlined_platforms,
+    }
+    return ServingInput(
+        experiment.model_copy(update=inlined), models, schemes, technologies, platforms, decoders, drafts, ways,
+        lookup.inputs,
+    )  # fmt: skip
+
+
+def _place(document: Document, key: str, value: str | int) -> KeyPath:
+    """Return where an option has a value: in a way, or beside them."""
+    serving = document.data["serving"]
+    for i, way in enumerate(serving.get("ways") or []):
+        if way.get(key) == value or (isinstance(way.get(key), list) and value in way[key]):
+            return ("serving", "ways", i, key)
+    return ("serving", key)
+
+
+def _check_baseline(experiment: ServingExperiment, lookup: Lookup, schemes: list[str]) -> None:
+    baseline = experiment.baseline
+    if baseline is not None and baseline.scheme not in schemes:
+        wrong = f"{baseline.scheme!r} is not in this experiment{suggestion(baseline.scheme, schemes)}"
+        lookup.problems.append(lookup.document.problem(("baseline", "scheme"), wrong, choices(schemes)))
+
+
+def _check_shards(lookup: Lookup, ways: Sequence[Options], models: Mapping[str, ModelShape]) -> None:
+    """Reject models that cannot be split over the chips of a way."""
+    for way in ways:
+        for name, model in models.items():
+            try:
+                shard(model, way.tensor_parallel)
+            except PydanticCustomError as error:
+                context = error.context or {}
+                place = _place(lookup.document, "tensor_parallel", way.tensor_parallel)
+                problem = lookup.document.problem(place, f"{name}: {context['wrong']}", context["expected"])
+                lookup.problems.append(problem)
+            experts = [model.experts, *(group.changes().get("experts", 1) for group in model.groups)]
+            if way.expert_parallel > 1 and max(experts) % way.expert_parallel:
+                place = _place(lookup.document, "expert_parallel", way.expert_parallel)
+                wrong = f"{name}: experts ({max(experts)}) is not a multiple of {way.expert_parallel}"
+                lookup.problems.append(lookup.document.problem(place, wrong, f"a divisor of {max(experts)}"))

@@ -1,0 +1,205 @@
+"""Serves the requests of an experiment in every way: its tables."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bitjoule.energy_models.architecture.phases import DECODE, PREFILL, Floats
+from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.serving.batching import Arrivals, OverloadError, SteadyState, steady_state
+from bitjoule.energy_models.serving.options import Options
+from bitjoule.energy_models.serving.requests import STAGES, Served, Workload, prefill_steps, run, serve
+from bitjoule.energy_models.serving.steps import Machine, Steps
+from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.experiments.energy.schema import swept
+from bitjoule.experiments.serving.resolve import ServingInput
+
+CASE = ("experiment", "model", "scheme", "technology", "platform", "batch", "prompt_tokens", "new_tokens", "way")
+ENDS = ("low", "nominal", "high")
+GRID_BATCHES = 48  # for which a step is counted
+QUANTILES = (0.5, 0.95, 0.99)
+STEADY = (
+    "requests_per_s", "utilisation", "mean_batch", "power_w", "energy_per_token_low_j", "energy_per_token_j",
+    "energy_per_token_high_j", *(f"first_token_p{100 * q:.0f}_s" for q in QUANTILES),
+    *(f"token_p{100 * q:.0f}_s" for q in QUANTILES), "first_token_within_target", "token_within_target",
+    "highest_requests_per_s",
+)  # fmt: skip
+
+
+class Tables(NamedTuple):
+    """The tables of a serving experiment.
+
+    Parameters
+    ----------
+    summary
+        A row for each case and way.
+    stages
+        Energy by stage.
+    steady
+        Continuous batching in its steady state, for the ways that have requests coming.
+    """
+
+    summary: pd.DataFrame
+    stages: pd.DataFrame
+    steady: pd.DataFrame
+
+
+def tables(resolved: ServingInput, warn: Callable[[str], None]) -> Tables:
+    """Return the tables of a serving experiment.
+
+    Parameters
+    ----------
+    resolved
+        From `bitjoule.experiments.serving.resolve`.
+    warn
+        Receives what is doubtful.
+    """
+    experiment = resolved.experiment
+    rows: list[dict[str, Any]] = []
+    stages: list[dict[str, Any]] = []
+    steady: list[dict[str, Any]] = []
+    machines = _machines(resolved)
+    for case in _cases(resolved):
+        model_name, scheme, technology, platform, batch, prompt, new, way = case
+        model, machine = resolved.models[model_name], machines(scheme, technology, platform, way.attention)
+        draft = None if way.draft is None else (resolved.drafts[way.draft], machine)
+        decoder = None
+        if way.decode_platform is not None:
+            decoder = machines(scheme, technology, way.decode_platform, way.attention)
+        names = (experiment.name, model_name, scheme, technology, platform, batch, prompt, new, way.name)
+        identity = dict(zip(CASE, names, strict=True))
+        served = serve(Workload(batch, prompt, new), way, model, machine, draft, decoder)
+        rows.append({**identity, **_figures(served, new, prompt * batch), "continuous": way.requests_per_s > 0})
+        stages += [{**identity, **stage} for stage in _stages(served)]
+        holds = (decoder or machine).platform.off_chip.capacity_bytes
+        if holds is not None and rows[-1]["chip_bytes"] > holds:
+            needs, has = (f"{size / 1e9:.3g} GB" for size in (rows[-1]["chip_bytes"], holds))
+            warn(f"{model_name} in {scheme}, {way.name}: a chip needs {needs}; its off-chip memory holds {has}")
+        if way.requests_per_s:
+            steady.append({**identity, **_steady(way, model, machine, prompt, new, identity, warn)})
+    summary = pd.DataFrame(rows)
+    _compare(summary, None if experiment.baseline is None else experiment.baseline.scheme, resolved.ways[0].name)
+    return Tables(summary, pd.DataFrame(stages), pd.DataFrame(steady, columns=[*CASE, *STEADY] if steady else None))
+
+
+def _cases(resolved: ServingInput) -> Iterator[tuple[str, str, str, str, int, int, int, Options]]:
+    workload = resolved.experiment.workload
+    yield from product(
+        resolved.models, resolved.schemes, resolved.technologies, resolved.platforms, swept(workload.batch),
+        swept(workload.prompt_tokens), swept(workload.new_tokens), resolved.ways,
+    )  # fmt: skip
+
+
+def _machines(resolved: ServingInput) -> Callable[[str, str, str, str | None], Machine]:
+    by_name: Mapping[str, Mapping[str, tuple[str, Platform]]] = {**resolved.decoders, **resolved.platforms}
+
+    @cache
+    def machine(scheme: str, technology: str, platform: str, attention: str | None) -> Machine:
+        name, hardware = by_name[platform][scheme]
+        if attention is not None:
+            hardware = hardware.model_copy(update={"attention": attention})
+        experiment = resolved.experiment
+        return Machine(
+            name, hardware, resolved.schemes[scheme], resolved.technologies[technology], experiment.objective,
+            experiment.experts,
+        )  # fmt: skip
+
+    return machine
+
+
+def _figures(served: Served, new: int, prompt_tokens: int) -> dict[str, Any]:
+    prefill, decode = (np.sum(list(part.values()), axis=0) for part in (served.prefill_j, served.decode_j))
+    per_token = decode / served.generated
+    return {
+        "chips": served.chips,
+        "energy_per_generated_token_low_j": per_token[0],
+        "energy_per_generated_token_j": per_token[1],
+        "energy_per_generated_token_high_j": per_token[2],
+        "energy_per_prompt_token_j": prefill[1] / prompt_tokens,
+        "request_j": prefill[1] + decode[1],
+        "first_token_s": served.first_token_s,
+        "per_token_s": served.decode_s / new,
+        "tokens_per_s": served.generated / served.decode_s,
+        "power_w": (prefill[1] + decode[1]) / (served.first_token_s + served.decode_s),
+        "cache_used_bytes": served.cache.used,
+        "cache_allocated_bytes": served.cache.allocated,
+        "cache_wasted_share": served.cache.wasted_share,
+        "chip_bytes": served.stored_bytes + served.cache.allocated / served.chips,
+    }
+
+
+def _stages(served: Served) -> Iterator[dict[str, Any]]:
+    for phase, part in ((PREFILL, served.prefill_j), (DECODE, served.decode_j)):
+        for stage in STAGES:
+            if stage in part:
+                yield {"phase": phase, "stage": stage} | {
+                    f"energy_{end}_j".replace("_nominal", ""): value
+                    for end, value in zip(ENDS, part[stage], strict=True)
+                }
+
+
+def _steady(
+    way: Options, model: ModelShape, machine: Machine, prompt: int, new: int, identity: Mapping[str, Any],
+    warn: Callable[[str], None],
+) -> dict[str, Any]:  # fmt: skip
+    """Return the figures of continuous batching; those of an overloaded server are empty."""
+    step_s, step_j = _decode_steps(way, model, machine, prompt, new)
+    shared = min(int(prompt * way.prefix_hit_share), prompt - 1)
+    prefill = run(model, machine, prefill_steps(way, 1, prompt, shared), way, PREFILL, pipelined=False)
+    prefill_j = np.sum(list(prefill.energies.values()), axis=0)
+    arrivals = Arrivals(way.requests_per_s, way.max_batch, new)
+    chips = way.chips
+    try:
+        state = steady_state(arrivals, step_s, step_j, prefill.seconds, prefill_j, chips * machine.idle_w)
+    except OverloadError as overload:
+        place = f"{identity['model']} in {identity['scheme']}, {way.name}"
+        warn(f"{place}: {way.requests_per_s:g} requests a second; {overload}")
+        return {"requests_per_s": way.requests_per_s, "highest_requests_per_s": overload.capacity}
+    return _steady_figures(way, state, 1 / (prefill.seconds + new * step_s[-1] / way.max_batch))
+
+
+def _steady_figures(way: Options, state: SteadyState, highest: float) -> dict[str, Any]:
+    first, token = state.first_token_s, state.token_s
+    low, nominal, high = state.energy_per_token_j
+    figures: dict[str, Any] = {
+        "requests_per_s": way.requests_per_s, "utilisation": state.utilisation, "mean_batch": state.mean_batch,
+        "power_w": state.power_w[1], "energy_per_token_low_j": low, "energy_per_token_j": nominal,
+        "energy_per_token_high_j": high, "highest_requests_per_s": highest,
+    }  # fmt: skip
+    for name, times in (("first_token", first), ("token", token)):
+        figures |= {f"{name}_p{100 * q:.0f}_s": times.quantile(q) for q in QUANTILES}
+        target = getattr(way, f"{name}_target_s")
+        figures[f"{name}_within_target"] = times.within(target) if target else np.nan
+    return figures
+
+
+def _decode_steps(way: Options, model: ModelShape, machine: Machine, prompt: int, new: int) -> tuple[Floats, Floats]:
+    """Return time and energy of a decode step of 1 to `max_batch` sequences at the mean context.
+
+    Of many batches some are counted, the others lie on the lines between them.
+    """
+    sizes = np.arange(1, way.max_batch + 1, dtype=np.float64)
+    counted = np.unique(np.round(np.geomspace(1, way.max_batch, GRID_BATCHES)))
+    seconds, energies = np.zeros(len(counted)), np.zeros((3, len(counted)))
+    for i, batch in enumerate(counted.tolist()):
+        step = Steps.of((1, prompt + (new + 1) / 2 - 1, batch, 1, 1))
+        part = run(model, machine, step, way, DECODE, pipelined=True)
+        seconds[i], energies[:, i] = part.seconds, np.sum(list(part.energies.values()), axis=0)
+    return np.interp(sizes, counted, seconds), np.stack([np.interp(sizes, counted, end) for end in energies])
+
+
+def _compare(summary: pd.DataFrame, baseline: str | None, first: str) -> None:
+    """Add how many times less energy it takes than the baseline served in the same way, and than the first way."""
+    for energy, of in (("energy_per_generated_token_j", "token"), ("request_j", "request")):
+        for column, axis, value in ((f"ratio_to_baseline_{of}", "scheme", baseline), (f"gain_{of}", "way", first)):
+            if value is None:
+                summary[column] = np.nan
+                continue
+            keys = [key for key in CASE if key != axis]
+            reference = summary[summary[axis] == value].set_index(keys)[energy]
+            at = pd.MultiIndex.from_frame(summary[keys])
+            summary[column] = reference.loc[at].to_numpy() / summary[energy].to_numpy()

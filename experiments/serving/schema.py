@@ -1,0 +1,142 @@
+"""The schema of the file of a serving experiment: the key ``serving``, the ways in which requests are served."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, create_model, model_validator
+
+from bitjoule.energy_models.inputs.validation import Strict, wrong_value
+from bitjoule.energy_models.inputs.wording import counted
+from bitjoule.energy_models.serving.options import Options
+from bitjoule.energy_models.system.mapping import Objective
+from bitjoule.energy_models.system.workload import Experts
+from bitjoule.experiments.energy.schema import MAX_MAPPED, RequestSizes, swept
+from bitjoule.experiments.files import ExperimentFile
+from bitjoule.experiments.names.entries import NamedShape, NameOrPlatform, NameOrScheme, NameOrShape, NameOrTechnology
+
+MAX_CASES = 20_000
+PLAIN = "plain"
+
+
+def _one_or_list(value: Any) -> str:
+    return "list" if isinstance(value, list) else "one"
+
+
+def _swept(annotation: Any) -> Any:
+    """Return the annotation of an option that may be a list, a sweep."""
+    one, several = Annotated[annotation, Tag("one")], Annotated[list[annotation], Field(min_length=1), Tag("list")]
+    return Annotated[one | several, Discriminator(_one_or_list)]
+
+
+_KEYS: dict[str, Any] = {
+    name: (_swept(field.rebuild_annotation()), None) for name, field in Options.model_fields.items() if name != "name"
+}
+_Swept = create_model("_Swept", __base__=Strict, **_KEYS)
+
+
+class Way(_Swept):
+    """A named way; each of its options may be a list."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+-]*$", max_length=60)
+
+
+class Serving(_Swept):
+    """Options of all ways, and the ways; each option may be a list, which is a sweep."""
+
+    ways: list[Way] = Field(
+        default_factory=list, max_length=100, description="named ways; default: one, of the options"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        names = [options.name for options in self.options()]
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        if repeated is not None:
+            raise wrong_value(f"duplicate way {repeated!r}", "each name once", "ways")
+        return self
+
+    def options(self) -> Iterator[Options]:
+        """Yield every way: named ones with all combinations of what is swept, in order."""
+        shared = _given(self)
+        shared.pop("ways", None)
+        for i, way in enumerate(self.ways or [None]):
+            own = {} if way is None else _given(way)
+            name = own.pop("name", PLAIN)
+            keys = shared | own
+            several = {key: value for key, value in keys.items() if isinstance(value, list)}
+            for values in product(*several.values()):
+                chosen = dict(zip(several, values, strict=True))
+                suffix = " ".join(f"{key}={value}" for key, value in chosen.items())
+                full = " ".join(part for part in (name if way is not None or not suffix else "", suffix) if part)
+                try:
+                    yield Options.model_validate({"name": _allowed(full), **keys, **chosen})
+                except ValidationError as error:
+                    context = error.errors()[0].get("ctx", {})
+                    if "wrong" not in context:
+                        raise
+                    place = ("ways", i) if way is not None and context["at"][0] in own else ()
+                    raise wrong_value(context["wrong"], context["expected"], *place, *context["at"]) from None
+
+
+def _given(keys: Strict) -> dict[str, Any]:
+    return {name: getattr(keys, name) for name in keys.model_fields_set}
+
+
+def _allowed(name: str) -> str:
+    return name.replace("=", " ").replace("True", "true").replace("False", "false")[:100]
+
+
+class ServingBaseline(Strict):
+    """The scheme that others are compared with, served in the same way."""
+
+    scheme: str
+
+
+class ServingExperiment(ExperimentFile):
+    """An experiment that serves requests in several ways."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule serving experiment")
+
+    models: list[NameOrShape] = Field(min_length=1)
+    schemes: list[NameOrScheme] = Field(min_length=1)
+    technologies: list[NameOrTechnology] = Field(min_length=1)
+    platforms: list[NameOrPlatform] = Field(min_length=1)
+    objective: Objective = Field(default=Objective.ENERGY, strict=False)
+    experts: Experts = Field(default=Experts.EXPECTED, strict=False)
+    workload: RequestSizes = Field(default_factory=lambda: RequestSizes(new_tokens=128))
+    baseline: ServingBaseline | None = None
+    drafts: list[NamedShape] = Field(
+        default_factory=list,
+        description="draft models that the experiment defines, e.g. a multi-token head as one layer",
+    )
+    serving: Serving
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if 0 in swept(self.workload.new_tokens):
+            raise wrong_value("requests without new tokens", "new_tokens >= 1", "workload", "new_tokens")
+        context = max(swept(self.workload.prompt_tokens)) + max(swept(self.workload.new_tokens))
+        if context > MAX_MAPPED:
+            raise wrong_value(f"a context of {context} tokens", f"at most {MAX_MAPPED}", "workload")
+        for options in self.serving.options():
+            for batch in swept(self.workload.batch):
+                if batch % options.micro_batches:
+                    wrong = f"a batch of {batch} in {options.micro_batches} equal parts"
+                    raise wrong_value(wrong, f"a divisor of {batch}", "serving", "micro_batches")
+        if self.cases > MAX_CASES:
+            raise wrong_value(f"the sweep has {self.cases} cases", f"at most {MAX_CASES}", "serving")
+        return self
+
+    @property
+    def size(self) -> str:
+        """Number of cases, as text."""
+        return counted(self.cases, "case")
+
+    @property
+    def cases(self) -> int:
+        """Number of cases of the sweep."""
+        count = len(self.models) * len(self.schemes) * len(self.technologies) * len(self.platforms)
+        for value in (self.workload.prompt_tokens, self.workload.new_tokens, self.workload.batch):
+            count *= len(swept(value))
+        return count * sum(1 for _ in self.serving.options())

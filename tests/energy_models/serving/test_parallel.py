@@ -1,0 +1,85 @@
+"""The part of a model that each chip has, and what crosses the links."""
+
+import numpy as np
+import pytest
+from pydantic_core import PydanticCustomError
+
+from bitjoule.energy_models.serving.links import Link, all_gather, all_reduce
+from bitjoule.energy_models.serving.parallel import reductions, shard, without_experts
+from tests.energy_models.serving.machines import FREE, model
+
+LINK = Link.model_validate(FREE)
+
+
+def test_the_parts_of_all_chips_have_the_matrices_of_the_model():
+    shape = model()
+    part = shard(shape, 4)
+    # of a layer: q and o 256 x 256, k and v 256 x 128, three of 256 x 512; the head and the embedding 256 x 1000
+    linears = 4 * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 512) + 2 * 256 * 1000
+    norms = 4 * 2 * 256 + 256  # on every chip
+    assert shape.parameters == linears + norms
+    assert part.parameters == linears / 4 + norms
+    assert part.head_dim == shape.head_dim
+
+
+def test_fewer_key_heads_than_chips_are_repeated():
+    part = shard(model(kv_heads=2), 4)
+    assert (part.heads, part.kv_heads) == (2, 1)
+
+
+def test_layers_that_differ_are_split_alike():
+    shape = model(groups=[{"repeats": 1, "ffn": 1024}, {"repeats": 3, "experts": 4, "active_experts": 2}])
+    part = shard(shape, 2)
+    assert [group.ffn for group in part.groups] == [512, None]
+    assert part.ffn == 256
+
+
+@pytest.mark.parametrize(
+    ("changes", "chips", "wrong"),
+    [
+        ({"ffn": 510}, 4, r"ffn \(510\) is not a multiple of 4"),
+        ({"heads": 8, "kv_heads": 8}, 16, r"heads \(8\) is not a multiple of 16"),
+        ({"mixer": {"kind": "retention", "heads": 4, "key_dim": 64, "value_dim": 64}}, 2, "layers of retention"),
+    ],
+)
+def test_a_model_that_does_not_divide_is_refused(changes, chips, wrong):
+    with pytest.raises(PydanticCustomError, match=wrong):
+        shard(model(**changes), chips)
+
+
+def test_sums_are_added_up_behind_attention_and_ffn_and_the_embedding():
+    assert reductions(model()) == 2 * 4 + 1
+    assert reductions(model(parallel=True)) == 4 + 1
+    assert reductions(model(mixer={"kind": "none"}, groups=[{"repeats": 4}])) == 4 + 1
+
+
+def test_without_its_experts_a_model_keeps_the_rest():
+    shape = model(experts=4, active_experts=2)
+    bare = without_experts(shape)
+    experts = 4 * (4 * 3 * 256 * 512 + 256 * 4 + 256)  # with router and norm
+    assert bare.parameters == shape.parameters - experts
+    dense = model(groups=[{"repeats": 1}, {"repeats": 3, "experts": 4}])
+    assert dense.parameters - without_experts(dense).parameters == 3 * experts / 4
+
+
+@pytest.mark.parametrize("chips", [2, 3, 8])
+def test_a_ring_moves_what_its_steps_move(chips):
+    """A ring in NumPy: each chip sends a part a round, to add it up and then to give it away."""
+    parts = [np.arange(float(chips)) + 10 * chip for chip in range(chips)]
+    sent = rounds = 0
+    for turn in range(2 * (chips - 1)):
+        adding = turn < chips - 1
+        index = [(chip - turn + (0 if adding else 1)) % chips for chip in range(chips)]
+        messages = [parts[chip][index[chip]] for chip in range(chips)]
+        for chip, message in enumerate(messages):
+            follower = (chip + 1) % chips
+            parts[follower][index[chip]] = parts[follower][index[chip]] + message if adding else message
+            sent += 1
+        rounds += 1
+    assert all(np.array_equal(part, parts[0]) for part in parts)
+    slow = LINK.model_copy(update={"latency_us": 1.0, "bandwidth_gb_per_s": 1e-9})  # 8 bits a second
+    moved = all_reduce(slow, chips, np.array([8.0 * chips]))  # a part has 8 bits
+    assert moved.bits[0] == pytest.approx(8 * sent, rel=1e-12)
+    assert moved.seconds[0] == pytest.approx(rounds * (1 + 1e-6), rel=1e-12)
+    gathered = all_gather(slow, chips, np.array([8.0 * chips]))
+    assert gathered.bits[0] == pytest.approx(moved.bits[0] / 2, rel=1e-12)

@@ -1,0 +1,183 @@
+"""Requests served in one way: equal to the system accounting where nothing is special, and to hand-worked counts."""
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from bitjoule.energy_models.architecture.phases import PHASES, Cases
+from bitjoule.energy_models.serving.requests import Workload, prefill_steps, serve
+from bitjoule.energy_models.system.system import System
+from tests.energy_models.serving.machines import FREE, decode_j, machine, model, options, prefill_j
+
+WORK = Workload(batch=4, prompt_tokens=100, new_tokens=20)
+
+
+def per_request(shape, on):
+    """Energies of prefill and decode, and their latencies, as `accounting: system` counts them."""
+    system = System([shape], [on.scheme], [on.technology], [[(on.name, on.platform)]], phases=PHASES)
+    zero = np.zeros(1, dtype=np.intp)
+    sizes = (np.array([float(size)]) for size in WORK)
+    evaluated = system.evaluate(Cases(zero, zero, *sizes), zero, zero)
+    energies = evaluated.energies.nominal_pj.reshape(2, -1).sum(axis=1) * 1e-12
+    return energies, evaluated.latency_s[0]
+
+
+@pytest.mark.parametrize("changes", [{}, {"experts": 4, "active_experts": 2}, {"window": 32}])
+def test_a_plain_request_costs_what_the_system_accounting_counts(changes):
+    shape, on = model(**changes), machine()
+    served = serve(WORK, options(), shape, on)
+    energies, latency = per_request(shape, on)
+    cycles_s = WORK.new_tokens / 1e9  # a step takes whole cycles of 1 GHz, and so does a phase of several
+    assert (served.first_token_s, served.decode_s) == pytest.approx(latency, abs=cycles_s, rel=1e-12)
+    assert (prefill_j(served), decode_j(served)) == pytest.approx(energies, abs=90 * cycles_s, rel=1e-12)
+    assert set(served.prefill_j) == {"prefill"}
+    assert set(served.decode_j) == {"decode"}
+
+
+def test_chunks_take_every_token_once_and_the_head_runs_for_the_last():
+    steps = prefill_steps(options(chunk_tokens=32), batch=2, prompt=100, cached=10)
+    # 90 tokens: 32 + 32 behind a mean of (10 + 42) / 2 tokens, then 26 behind 74
+    assert np.array(steps).T.tolist() == [[32, 26, 2, 0, 2], [26, 74, 2, 1, 1]]
+    whole = prefill_steps(options(), batch=2, prompt=100, cached=0)
+    assert np.array(whole).T.tolist() == [[100, 0, 2, 1, 1]]
+
+
+def test_a_cached_prefix_is_not_computed_again_and_chunks_of_a_token_cost_more():
+    shape, on = model(), machine()
+    plain = serve(WORK, options(), shape, on)
+    half = serve(WORK, options(prefix_hit_share=0.5), shape, on)
+    all_but_one = serve(WORK, options(prefix_hit_share=1.0), shape, on)
+    assert prefill_j(all_but_one) < prefill_j(half) < prefill_j(plain)
+    assert decode_j(half) == decode_j(plain)
+    assert prefill_j(serve(WORK, options(chunk_tokens=1), shape, on)) > prefill_j(plain)
+
+
+def test_speculative_decoding_follows_the_closed_form_of_its_paper():
+    # equation 1 of Leviathan et al.: (1 - a^(g + 1)) / (1 - a), for a = 0.8, g = 4 the sum 1 + .8 + .64 + .512 + .4096
+    way = options(draft="small", draft_tokens=4, acceptance=0.8)
+    assert way.tokens_per_round == pytest.approx(1 + 0.8 + 0.64 + 0.512 + 0.4096, rel=1e-14)
+    assert options(draft="small", draft_tokens=4, acceptance=1.0).tokens_per_round == 5
+    assert options(draft="small", draft_tokens=4, acceptance=0.0).tokens_per_round == 1
+
+
+def test_a_draft_that_is_never_accepted_costs_more_than_none_and_the_better_the_less():
+    shape, on, small = model(), machine(), (model(layers=1), machine())
+    energies = [decode_j(serve(WORK, options(), shape, on))]
+    for acceptance in (0.0, 0.5, 1.0):
+        way = options(draft="small", draft_tokens=3, acceptance=acceptance)
+        served = serve(WORK, way, shape, on, small)
+        energies.append(decode_j(served))
+        assert set(served.decode_j) == {"decode", "draft"}
+    assert energies[1] > energies[0]
+    assert energies[1] > energies[2] > energies[3]
+    # rounds are inversely proportional to what they yield, 1, 1.875 and 4 tokens; the draft's prefill is apart
+    rounds = np.array(energies[1:]) - energies[3]
+    assert (rounds[0] - rounds[1]) / rounds[0] == pytest.approx((1 - 1 / 1.875) / (1 - 1 / 4), rel=1e-9)
+
+
+def test_blocks_cost_the_reading_of_their_tables_alone():
+    shape, on = model(), machine()
+    plain, paged = serve(WORK, options(), shape, on), serve(WORK, options(block_tokens=16), shape, on)
+    # 4 layers x 4 sequences x ceil(110.5 / 16) entries of 32 bits, in 20 steps; HBM2 at 7 nm: 350 pJ for 64 bits
+    expected = 4 * 4 * 7 * 32 * 20 * 350 / 64 * 1e-12
+    assert paged.decode_j["block_tables"][1] == pytest.approx(expected, rel=1e-12)
+    assert decode_j(paged) - decode_j(plain) == pytest.approx(expected, rel=1e-6)
+
+
+def test_two_chips_of_a_full_pipeline_with_free_links_cost_what_one_does():
+    shape, on = model(), machine()
+    one = serve(WORK, options(micro_batches=2), shape, on)
+    two = serve(WORK, options(micro_batches=2, pipeline_parallel=2, link=FREE), shape, on)
+    assert decode_j(two) == pytest.approx(decode_j(one), rel=1e-9)
+    assert two.decode_s == pytest.approx(one.decode_s / 2, rel=1e-9)
+    assert two.stored_bytes < one.stored_bytes
+    # one micro-batch leaves a chip of two idle half of the time
+    half = serve(WORK, options(pipeline_parallel=2, link=FREE), shape, on)
+    plain = serve(WORK, options(), shape, on)
+    idle_j = plain.decode_s * 90  # W, what the platform draws
+    assert decode_j(half) - decode_j(plain) == pytest.approx(idle_j, rel=1e-6)
+
+
+def test_a_prefill_through_a_pipeline_fills_and_drains_it():
+    shape, on = model(), machine()
+    one = serve(WORK, options(micro_batches=4), shape, on)
+    piped = serve(WORK, options(micro_batches=4, pipeline_parallel=2, link=FREE), shape, on)
+    assert piped.first_token_s == pytest.approx(one.first_token_s / 4 * (4 + 2 - 1) / 2, rel=1e-9)
+
+
+def test_chips_that_share_matrices_cost_the_links_and_what_each_repeats():
+    shape, on = model(), machine()
+    one = serve(WORK, options(), shape, on)
+    free = serve(WORK, options(tensor_parallel=2, link=FREE), shape, on)
+    linked = serve(WORK, options(tensor_parallel=2, link={**FREE, "energy_pj_per_bit": 2.0}), shape, on)
+    assert free.decode_s < one.decode_s
+    # a step of 4 rows: 2 x 4 + 1 vectors of 256 values of 16 bits, each crossing 2 links in all, and 8 largest
+    # magnitudes; 1000 logits of each sequence, half of which the other chip has
+    bits = 4 * 16 * (2 * (2 * 4 + 1) * 256 + 2 * (2 * 4) * 1 + 1000)
+    assert linked.decode_j["link"][1] == pytest.approx(bits * 20 * 2.0e-12, rel=1e-12)
+
+
+def test_own_scales_of_each_chip_need_no_reduction():
+    shape, on = model(), machine()
+    link = {**FREE, "energy_pj_per_bit": 2.0}
+    together, own = (
+        serve(WORK, options(tensor_parallel=2, link=link, reduce_statistics=reduces), shape, on).decode_j["link"][1]
+        for reduces in (True, False)
+    )
+    assert together - own == pytest.approx(4 * 16 * 2 * (2 * 4) * 20 * 2.0e-12, rel=1e-9)
+    floats = machine("fp16", "fp16-hbm-90w")
+    together, own = (
+        serve(WORK, options(tensor_parallel=2, link=link, reduce_statistics=reduces), shape, floats).decode_j["link"][1]
+        for reduces in (True, False)
+    )
+    assert together == own  # floating-point inputs have no scale
+
+
+def test_experts_on_two_chips_with_free_links_read_no_more_weights_and_take_less_time():
+    shape, on = model(experts=8, active_experts=2, ffn=1024), machine()
+    one = serve(WORK, options(), shape, on)
+    two = serve(WORK, options(expert_parallel=2, link=FREE), shape, on)
+    assert two.decode_s < one.decode_s
+    linked = serve(WORK, options(expert_parallel=2, link={**FREE, "energy_pj_per_bit": 2.0}), shape, on)
+    # 4 tokens to 2 experts in 4 layers and back, half of them on the other chip: 256 values of 16 bits each
+    assert linked.decode_j["link"][1] == pytest.approx(4 * 2 * 4 * 2 * 0.5 * 256 * 16 * 20 * 2e-12, rel=1e-12)
+
+
+def test_weights_on_a_host_cross_its_link():
+    shape, on = model(), machine()
+    link = {**FREE, "energy_pj_per_bit": 2.0}
+    served = serve(WORK, options(weights_offload_share=0.5, host_link=link), shape, on)
+    # a step reads every linear once: per layer q and o 256 x 256, k and v 256 x 128, three of 256 x 512, at 2 bits
+    bits = 2 * 4 * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 512)
+    assert served.decode_j["host_link"][1] == pytest.approx(bits * 0.5 * 20 * 2e-12, rel=1e-9)
+    slow = serve(WORK, options(weights_offload_share=0.5, host_link={**link, "bandwidth_gb_per_s": 1e-3}), shape, on)
+    assert slow.decode_s == pytest.approx(20 * bits * 0.5 / 8e6, rel=1e-9)
+
+
+def test_another_machine_decodes_and_gets_the_cache():
+    shape, on = model(), machine()
+    link = {**FREE, "energy_pj_per_bit": 2.0}
+    way = options(decode_platform="other", link=link)
+    served = serve(WORK, way, shape, on, decoder=machine(platform="ternary-hbm"))
+    plain = serve(WORK, options(), shape, machine(platform="ternary-hbm"))
+    assert decode_j(served) == decode_j(plain)
+    bits = 4 * 100 * 4 * 2 * 128 * 16  # sequences x tokens x layers x keys and values of 4 heads of 32
+    assert served.prefill_j["link"][1] == pytest.approx(bits * 2e-12, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("keys", "wrong"),
+    [
+        ({"draft": "small"}, "draft without draft_tokens"),
+        ({"draft_tokens": 2}, "draft_tokens without draft"),
+        ({"acceptance": 0.5}, "acceptance without a draft model"),
+        ({"block_tokens": 16, "reserved_tokens": 64}, "a contiguous cache that is in blocks"),
+        ({"requests_per_s": 1.0}, "requests_per_s without max_batch"),
+        ({"token_target_s": 1.0}, "token_target_s without requests_per_s"),
+        ({"expert_parallel": 2, "tensor_parallel": 2}, "experts on several chips with tensor_parallel"),
+        ({"requests_per_s": 1.0, "max_batch": 8, "pipeline_parallel": 2}, "continuous batching with pipeline_parallel"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(keys, wrong):
+    with pytest.raises(ValidationError, match=wrong):
+        options(**keys)

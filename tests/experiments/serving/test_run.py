@@ -1,0 +1,64 @@
+"""The tables of a serving experiment: sums, ratios, and the steady state."""
+
+import numpy as np
+import pytest
+
+import bitjoule
+
+EXPERIMENT = {
+    "name": "ways", "models": ["bitnet-125m"], "schemes": ["fp16", "bitnet-b1.58"], "technologies": ["7nm"],
+    "platforms": [{"name": "hbm", "by_scheme": {"fp16": "fp16-hbm", "bitnet-b1.58": "ternary-hbm"}}],
+    "workload": {"prompt_tokens": 64, "new_tokens": 8, "batch": 2}, "baseline": {"scheme": "fp16"},
+    "serving": {
+        "ways": [
+            {"name": "plain"}, {"name": "chunks", "chunk_tokens": 16},
+            {"name": "busy", "requests_per_s": [10.0, 1e7], "max_batch": 8, "first_token_target_s": 1.0},
+        ],
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def result():
+    return bitjoule.run(EXPERIMENT)
+
+
+def test_a_request_is_the_sum_of_its_stages(result):
+    keys = ["scheme", "way"]
+    summed = result.stages.groupby(keys)["energy_j"].sum()
+    for row in result.summary.to_dict("records"):
+        assert row["request_j"] == pytest.approx(summed[row["scheme"], row["way"]], rel=1e-12)
+        parts = 16 * row["energy_per_generated_token_j"] + 128 * row["energy_per_prompt_token_j"]
+        assert row["request_j"] == pytest.approx(parts, rel=1e-12)
+
+
+def test_ratios_are_to_the_baseline_in_the_same_way_and_to_the_first_way(result):
+    energy = result.summary.set_index(["scheme", "way"])["request_j"]
+    for row in result.summary.to_dict("records"):
+        own = energy[row["scheme"], row["way"]]
+        assert row["ratio_to_baseline_request"] == pytest.approx(energy["fp16", row["way"]] / own, rel=1e-12)
+        assert row["gain_request"] == pytest.approx(energy[row["scheme"], "plain"] / own, rel=1e-12)
+
+
+def test_the_same_request_costs_what_an_energy_experiment_says(result):
+    energy = {key: value for key, value in EXPERIMENT.items() if key != "serving"} | {"accounting": "system"}
+    summary = bitjoule.run(energy).summary.set_index(["scheme", "phase"])
+    plain = result.summary[result.summary["way"] == "plain"].set_index("scheme")
+    for scheme in ("fp16", "bitnet-b1.58"):
+        decode, prefill = summary.loc[scheme, "decode"], summary.loc[scheme, "prefill"]
+        assert plain.loc[scheme, "energy_per_generated_token_j"] == pytest.approx(
+            decode["energy_per_token_j"], rel=1e-3
+        )
+        assert plain.loc[scheme, "energy_per_prompt_token_j"] == pytest.approx(prefill["energy_per_token_j"], rel=1e-9)
+        assert plain.loc[scheme, "tokens_per_s"] == pytest.approx(decode["tokens_per_s"], rel=1e-3)
+        assert plain.loc[scheme, "first_token_s"] == pytest.approx(prefill["latency_s"], rel=1e-12)
+
+
+def test_the_steady_state_has_a_row_for_each_rate_and_is_empty_beyond_what_can_be_served(result):
+    steady = result.steady.set_index(["scheme", "requests_per_s"])
+    served, overloaded = steady.loc["bitnet-b1.58", 10.0], steady.loc["bitnet-b1.58", 1e7]
+    assert 0 < served["utilisation"] < 1
+    assert 0 < served["first_token_within_target"] <= 1
+    assert served["first_token_p50_s"] <= served["first_token_p99_s"]
+    assert np.isnan(overloaded["utilisation"])
+    assert overloaded["highest_requests_per_s"] == pytest.approx(served["highest_requests_per_s"], rel=1e-12)

@@ -1,0 +1,79 @@
+"""What a serving experiment may say: sweeps, names, and the message for each thing wrong."""
+
+import pytest
+
+from bitjoule.energy_models.inputs.documents import parse_document
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.experiments.serving.resolve import resolve
+
+GOOD = """\
+name: good
+models: [bitnet-125m]
+schemes: [fp16, int8]
+technologies: [7nm]
+platforms: [fp16-hbm]
+workload: {prompt_tokens: 64, new_tokens: 8, batch: 2}
+serving:
+  chunk_tokens: 0
+  ways:
+    - {name: plain}
+    - {name: chunks, chunk_tokens: [16, 32]}
+    - {name: draft, draft: bitnet-125m, draft_tokens: 2, acceptance: 0.5}
+"""
+
+
+def resolved(text):
+    return resolve(parse_document(text, "f.yaml"))
+
+
+def test_ways_and_what_they_sweep_are_named_in_order():
+    found = resolved(GOOD)
+    assert [way.name for way in found.ways] == ["plain", "chunks chunk_tokens 16", "chunks chunk_tokens 32", "draft"]
+    assert [way.chunk_tokens for way in found.ways] == [0, 16, 32, 0]
+    assert found.experiment.size == "8 cases"
+
+
+def test_options_without_ways_are_swept_together():
+    start = GOOD[: GOOD.index("serving:")]
+    found = resolved(start + "serving: {chunk_tokens: [0, 16], prefix_hit_share: [0, 0.5]}\n")
+    assert [(way.chunk_tokens, way.prefix_hit_share) for way in found.ways] == [(0, 0), (0, 0.5), (16, 0), (16, 0.5)]
+    assert found.ways[1].name == "chunk_tokens 0 prefix_hit_share 0.5"
+
+
+def test_drafts_of_the_experiment_are_found_by_name():
+    small = (
+        "drafts:\n  - {name: small, layers: 1, hidden: 64, heads: 2, ffn: 64, ffn_gated: true, activation: silu, "
+        "vocabulary: 100}\n"
+    )
+    assert resolved(small + GOOD.replace("draft: bitnet-125m", "draft: small")).drafts["small"].layers == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("chunk_tokens: [16, 32]", "chunk_token: 16", "11: serving.ways[1].chunk_token: unknown key (did you mean 'chunk_t"),
+        ("chunk_tokens: [16, 32]", "chunk_tokens: -1", "11: serving.ways[1].chunk_tokens: got -1; expected greater than"),
+        ("acceptance: 0.5", "acceptance: 1.5", "12: serving.ways[2].acceptance: got 1.5; expected less than or equal to 1"),
+        (", draft_tokens: 2", "", "12: serving.ways[2].draft: draft without draft_tokens; expected both, or neither"),
+        ("draft: bitnet-125m", "draft: bitnet-125mb", "12: serving.ways[2].draft: unknown model 'bitnet-125mb' (did you"),
+        ("{name: chunks", "{name: plain", None),
+        ("name: draft,", "name: plain,", "9: serving.ways: duplicate way 'plain'; expected each name once"),
+        ("new_tokens: 8", "new_tokens: 0", "6: workload.new_tokens: requests without new tokens; expected new_tokens >= 1"),
+        ("{name: plain}", "{name: plain, tensor_parallel: 5}", "10: serving.ways[0].tensor_parallel: bitnet-125m: heads (12) is"),
+        ("{name: plain}", "{name: plain, expert_parallel: 2}", "10: serving.ways[0].expert_parallel: bitnet-125m: experts (1) is"),
+        ("{name: plain}", "{name: plain, micro_batches: 3}", "7: serving.micro_batches: a batch of 2 in 3 equal parts"),
+        ("{name: plain}", "{name: plain, link: nvlink}", "10: serving.ways[0].link: 'nvlink' is unknown (did you mean 'nvl"),
+        ("{name: plain}", "{name: plain, decode_platform: tpu33}", "10: serving.ways[0].decode_platform: unknown platform"),
+        ("serving:\n", "baseline: {scheme: int4}\nserving:\n", "7: baseline.scheme: 'int4' is not in this experiment"),
+        ("platforms: [fp16-hbm]", "platforms: [tpu32]", "5: platforms[0]: "),
+    ],
+)  # fmt: skip
+def test_each_thing_wrong_has_its_line_and_key(old, new, message):
+    assert old in GOOD
+    text = GOOD.replace(old, new)
+    if message is None:
+        resolved(text)
+        return
+    with pytest.raises(InputError) as error:
+        resolved(text)
+    assert message in "\n".join(map(str, error.value.problems))
