@@ -3,21 +3,23 @@
 Between two decode steps every request that has come is prefilled by itself, as long as the batch has room. With a
 geometric number of new tokens, each of the b sequences of a step ends with it with the probability 1/N, and the number
 of requests is a Markov chain from step to step: those who stay, and those who were prefilled meanwhile. The latter are
-a busy period that those begin who came in a step (generalised Poisson distribution, after Borel and Tanner). The wait
+a busy period that those begin who came in a step (their number by the ballot theorem). The wait
 for prefill is that of a queue with Poisson arrivals whose server takes vacations, the decode steps. Other distributions
 of the number of tokens with the same mean change little: with processor sharing it has no influence (Cohen, 1979).
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
 
 TAIL = 1e-9  # probability that is left out
+RARE = 1e-6  # probability of a time that is counted as the longest
 MOST = 1000  # requests that wait, at most
 POINTS = 1 << 14  # of a distribution of times
 MOST_PREFILLS = 400
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)  # for sums of many prefills
 
 
 class Arrivals(NamedTuple):
@@ -49,6 +51,17 @@ class Distribution(NamedTuple):
 
     seconds: Floats
     probability: Floats
+
+    @classmethod
+    def fixed(cls, seconds: float) -> Self:
+        """Return the distribution of a time that is always the same.
+
+        Parameters
+        ----------
+        seconds
+            The time.
+        """
+        return cls(np.array([seconds]), np.ones(1))
 
     @property
     def mean(self) -> float:
@@ -116,7 +129,7 @@ class OverloadError(ValueError):
 
 
 def steady_state(
-    arrivals: Arrivals, step_s: Floats, step_j: Floats, prefill_s: float, prefill_j: Floats, idle_w: Floats
+    arrivals: Arrivals, step_s: Floats, step_j: Floats, prefill: Distribution, prefill_j: Floats, idle_w: Floats
 ) -> SteadyState:
     """Return the steady state of a server.
 
@@ -126,8 +139,8 @@ def steady_state(
         Its requests.
     step_s, step_j
         Time and energy of a decode step of 1 to `max_batch` sequences, shape (max_batch,) and (3, max_batch).
-    prefill_s, prefill_j
-        Time and energy of the prefill of one request; shape (3,).
+    prefill, prefill_j
+        Times of the prefill of one request; its energy on average, shape (3,).
     idle_w
         Power without any request, shape (3,).
 
@@ -137,7 +150,8 @@ def steady_state(
         Requests come faster than they can be served.
     """
     rate, most = arrivals.requests_per_s, arrivals.max_batch
-    chain = _chain(arrivals, step_s, prefill_s)
+    prefill_s = prefill.mean
+    chain = _chain(arrivals, step_s, prefill)
     batches = np.arange(1, most + 1)
     at_step = np.zeros(most)  # probability of each size of a step
     np.add.at(at_step, np.minimum(np.arange(1, len(chain.steps) + 1), most) - 1, chain.steps)
@@ -157,7 +171,7 @@ def steady_state(
         waiting_share=float(waiting.sum()),
         power_w=power_w,
         energy_per_token_j=power_w / (rate * arrivals.new_tokens),
-        first_token_s=_first_token(arrivals, prefill_s, step_s, decoding, waiting),
+        first_token_s=_first_token(arrivals, prefill, step_s, decoding, waiting),
         token_s=chain.between,
     )
 
@@ -180,20 +194,21 @@ class _Chain(NamedTuple):
     between: Distribution
 
 
-def _chain(arrivals: Arrivals, step_s: Floats, prefill_s: float) -> _Chain:
+def _chain(arrivals: Arrivals, step_s: Floats, prefill: Distribution) -> _Chain:
     rate, most, stays = arrivals.requests_per_s, arrivals.max_batch, 1 - 1 / arrivals.new_tokens
+    prefill_s, sums = prefill.mean, prefill_sums(prefill)
     limit = capacity(arrivals, step_s, prefill_s)
     if rate >= limit:
         raise OverloadError(limit)
     states = most + min(MOST, 8 * most)  # the last ones stand for more
     moves = np.zeros((states, states))
     after: list[tuple[int, Floats, Floats]] = []  # of each state: waiting, staying, prefilled
-    came = busy_period(1, rate, prefill_s)  # by the first after an idle time, itself included
+    came = begun_by_one(rate, sums)  # by the first after an idle time, itself included
     for number in range(1, states + 1):
         batch = min(number, most)
         waiting = number - batch
         staying = _binomial(batch, stays)
-        joined = busy_period(waiting, rate, prefill_s, step_s[batch - 1])
+        joined = busy_period(rate, sums, step_s[batch - 1])
         if waiting:  # as many are prefilled as end, on average; the others go on waiting
             prefills = min(waiting, batch / arrivals.new_tokens)
             joined = np.concatenate([np.zeros(waiting), _poisson(rate * (step_s[-1] + prefills * prefill_s))])
@@ -204,30 +219,71 @@ def _chain(arrivals: Arrivals, step_s: Floats, prefill_s: float) -> _Chain:
         moves[number - 1] = _folded(row[1:], states)
         after.append((waiting, staying, joined))
     steps = _stationary(moves)
-    return _Chain(steps, _between(steps, after, step_s, prefill_s, most))
+    return _Chain(steps, _between(steps, after, step_s, sums, most))
 
 
-def busy_period(begun: int, rate: float, prefill_s: float, step_s: float = 0.0) -> Floats:
-    """Return the probabilities of the number of prefills until nobody waits, from 0 on.
+class Sums(NamedTuple):
+    """Times that 0, 1, 2, ... prefills take together, shape (prefills, points), and their probabilities."""
+
+    seconds: Floats
+    probability: Floats
+
+
+def prefill_sums(prefill: Distribution) -> Sums:
+    """Return the times of several prefills: of one and two exactly, of more by their mean and variance.
 
     Parameters
     ----------
-    begun
-        Requests that wait at first.
-    rate, prefill_s
-        Of requests; of a prefill.
-    step_s
-        A time before the first prefill in which further ones come.
+    prefill
+        Of one.
     """
-    load = rate * prefill_s
-    more = np.arange(MOST_PREFILLS)
-    first = rate * step_s + begun * load
-    if first == 0:
-        later = (more == 0) * 1.0
-    else:
-        mean = first + more * load
-        later = np.exp(np.log(first) + (more - 1) * np.log(mean) - mean - _log_factorials(MOST_PREFILLS))
-    return np.concatenate([np.zeros(begun), later])
+    mean = prefill.mean
+    deviation = float(np.sqrt(np.maximum(prefill.probability @ prefill.seconds**2 - mean**2, 0)))
+    points = max(len(prefill.seconds) ** 2, len(NODES))
+    seconds, probability = np.zeros((2, MOST_PREFILLS, points))
+    probability[0, 0] = 1.0
+    seconds[1, : len(prefill.seconds)], probability[1, : len(prefill.seconds)] = prefill
+    pairs = np.add.outer(prefill.seconds, prefill.seconds).reshape(-1)
+    seconds[2, : len(pairs)] = pairs
+    probability[2, : len(pairs)] = np.outer(prefill.probability, prefill.probability).reshape(-1)
+    count = np.arange(3, MOST_PREFILLS)[:, None]
+    seconds[3:, : len(NODES)] = np.maximum(count * mean + np.sqrt(count) * deviation * NODES, 0)
+    probability[3:, : len(NODES)] = WEIGHTS / WEIGHTS.sum()
+    return Sums(seconds, probability)
+
+
+def busy_period(rate: float, sums: Sums, step_s: float) -> Floats:
+    """Return the probabilities of the number of prefills until nobody waits, from 0 on.
+
+    Those who come in a step begin them; with S the time of k prefills, k of them have the probability
+    E[s / (s + S) Poisson(k; rate (s + S))] (ballot theorem).
+
+    Parameters
+    ----------
+    rate, sums
+        Of requests; times of prefills.
+    step_s
+        The step, s.
+    """
+    count = np.arange(MOST_PREFILLS)[:, None]
+    whole = step_s + sums.seconds
+    logs = count * np.log(rate * whole) - rate * whole - _log_factorials(MOST_PREFILLS)[:, None]
+    return np.asarray((np.exp(logs) * step_s / whole * sums.probability).sum(axis=1))
+
+
+def begun_by_one(rate: float, sums: Sums) -> Floats:
+    """Return the probabilities of the number of prefills that one request begins, itself included, from 0 on.
+
+    Parameters
+    ----------
+    rate, sums
+        As for `busy_period`.
+    """
+    count = np.arange(1, MOST_PREFILLS)[:, None]
+    came = np.maximum(rate * sums.seconds[1:], np.finfo(float).tiny)
+    logs = (count - 1) * np.log(came) - came - _log_factorials(MOST_PREFILLS)[:-1, None]
+    found = (np.exp(logs) / count * sums.probability[1:]).sum(axis=1)
+    return np.concatenate([[0.0], found])
 
 
 def _poisson(mean: float) -> Floats:
@@ -263,7 +319,7 @@ def _stationary(moves: Floats) -> Floats:
 
 
 def _between(
-    steps: Floats, after: list[tuple[int, Floats, Floats]], step_s: Floats, prefill_s: float, most: int
+    steps: Floats, after: list[tuple[int, Floats, Floats]], step_s: Floats, sums: Sums, most: int
 ) -> Distribution:
     """Return the distribution of the time between two tokens of a sequence: the prefills before a step, and the step.
 
@@ -282,9 +338,9 @@ def _between(
                 weights[prefilled, size] += weight * stay
                 weights[:prefilled, size] += weight
     waited, larger = np.nonzero(weights[:, 1:])
-    seconds = waited * prefill_s + step_s[larger]
+    seconds = (sums.seconds[waited] + step_s[larger][:, None]).reshape(-1)
     order = np.argsort(seconds, kind="stable")
-    found = weights[:, 1:][waited, larger][order]
+    found = (weights[:, 1:][waited, larger][:, None] * sums.probability[waited]).reshape(-1)[order]
     return Distribution(seconds[order], found / found.sum())
 
 
@@ -292,30 +348,31 @@ def _log_factorials(count: int) -> Floats:
     return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count)))])
 
 
-def _first_token(arrivals: Arrivals, prefill_s: float, step_s: Floats, decoding: Floats, busy: Floats) -> Distribution:
+def _first_token(
+    arrivals: Arrivals, prefill: Distribution, step_s: Floats, decoding: Floats, busy: Floats
+) -> Distribution:
     """Return the distribution of the time to the first token: room in the batch, the step, prefills before, its own."""
-    rate, most = arrivals.requests_per_s, arrivals.max_batch
-    load = rate * prefill_s
+    rate, most, mean = arrivals.requests_per_s, arrivals.max_batch, prefill.mean
+    load, longest = rate * mean, float(prefill.seconds.max())
     waits_s = (np.arange(len(busy)) + 1) * step_s[-1] * arrivals.new_tokens / most / (1 - load)
-    longest = step_s.max() + prefill_s * (2 + 40 / max(1 - load, 1e-3)) + waits_s[-1] * (busy.sum() > TAIL)
-    width = longest / POINTS
-    residual = np.zeros(POINTS)  # of the step in progress
+    likely = np.cumsum(busy[::-1])[::-1] > RARE
+    end = step_s.max() + longest * (3 + 40 / max(1 - load, 1e-3)) + float((waits_s * likely).max(initial=0.0))
+    width = end / POINTS
+    residual, met, own, room = np.zeros((4, POINTS))
     residual[0] = decoding[0]
-    for step, share in zip(step_s, decoding[1:], strict=True):
+    for step, share in zip(step_s, decoding[1:], strict=True):  # of the step in progress
         if share > TAIL:
             _add_uniform(residual, step / width, share)
-    prefills = np.zeros(POINTS)  # a part of a prefill that is met in progress
-    _add_uniform(prefills, prefill_s / width, 1.0)
-    spectrum = np.fft.rfft(residual, 2 * POINTS)
-    # those who wait before: a geometric number of residual prefills (Pollaczek and Khinchine)
-    spectrum *= (1 - load) / (1 - load * np.fft.rfft(prefills, 2 * POINTS))
-    if busy.sum() > TAIL:
-        room = np.zeros(POINTS)
-        room[0] = 1 - busy.sum()
-        np.add.at(room, np.minimum((waits_s / width).astype(np.intp), POINTS - 1), busy)
-        spectrum *= np.fft.rfft(room, 2 * POINTS)
-    waited = np.maximum(np.fft.irfft(spectrum, 2 * POINTS)[:POINTS], 0.0)
-    return Distribution((np.arange(POINTS) + 0.5) * width + prefill_s, waited / waited.sum())
+    for seconds, probability in zip(*prefill, strict=True):
+        _add_uniform(met, seconds / width, probability * seconds / mean)  # what is left of a prefill in progress
+        np.add.at(own, int(seconds / width), probability)
+    room[0] = 1 - busy.sum()
+    np.add.at(room, np.minimum((waits_s / width).astype(np.intp), POINTS - 1), busy)
+    steps, rest, prefills, slots = (np.fft.rfft(values, 2 * POINTS) for values in (residual, met, own, room))
+    # those who wait before: a geometric number of such rests (Pollaczek and Khinchine)
+    waited = np.fft.irfft(steps * slots * prefills * (1 - load) / (1 - load * rest), 2 * POINTS)[:POINTS]
+    waited = np.maximum(waited, 0.0)
+    return Distribution((np.arange(POINTS) + 0.5) * width, waited / waited.sum())
 
 
 def _add_uniform(values: Floats, end: float, weight: float) -> None:

@@ -56,6 +56,8 @@ class Options(Strict):
     requests_per_s, max_batch
         Rate at which requests come to a server with continuous batching, and sequences that it decodes together at
         the most; 0 without one.
+    prompt_spread
+        With it, prompts are uniformly distributed around the workload's, by this share less or more at the most.
     first_token_target_s, token_target_s
         Times to the first token and between two tokens whose share of requests and tokens is reported; 0 for none.
     """
@@ -81,6 +83,7 @@ class Options(Strict):
     host_link: NamedOrOwn = "pcie5-x16"
     requests_per_s: float = Field(default=0.0, ge=0, le=1e9)
     max_batch: int = Field(default=0, ge=0, le=MAX_BATCH)
+    prompt_spread: float = Field(default=0.0, ge=0, le=1)
     first_token_target_s: float = Field(default=0.0, ge=0, le=1e9)
     token_target_s: float = Field(default=0.0, ge=0, le=1e9)
 
@@ -94,7 +97,7 @@ class Options(Strict):
         if (self.requests_per_s > 0) != (self.max_batch > 0):
             given, missing = ("requests_per_s", "max_batch") if self.requests_per_s else ("max_batch", "requests_per_s")
             raise wrong_value(f"{given} without {missing}", f"both, or neither ({missing})", given)
-        for key in ("first_token_target_s", "token_target_s"):
+        for key in ("prompt_spread", "first_token_target_s", "token_target_s"):
             if getattr(self, key) and not self.requests_per_s:
                 raise wrong_value(f"{key} without requests_per_s", "requests_per_s and max_batch", key)
         if self.expert_parallel > 1 and self.tensor_parallel * self.pipeline_parallel * self.micro_batches > 1:

@@ -10,7 +10,14 @@ import pandas as pd
 
 from bitjoule.energy_models.architecture.phases import DECODE, PREFILL, Floats
 from bitjoule.energy_models.architecture.shape import ModelShape
-from bitjoule.energy_models.serving.batching import Arrivals, OverloadError, SteadyState, steady_state
+from bitjoule.energy_models.serving.batching import (
+    Arrivals,
+    Distribution,
+    OverloadError,
+    SteadyState,
+    capacity,
+    steady_state,
+)
 from bitjoule.energy_models.serving.options import Options
 from bitjoule.energy_models.serving.requests import STAGES, Served, Workload, prefill_steps, run, serve
 from bitjoule.energy_models.serving.steps import Machine, Steps
@@ -21,6 +28,7 @@ from bitjoule.experiments.serving.resolve import ServingInput
 CASE = ("experiment", "model", "scheme", "technology", "platform", "batch", "prompt_tokens", "new_tokens", "way")
 ENDS = ("low", "nominal", "high")
 GRID_BATCHES = 48  # for which a step is counted
+PROMPTS = 8  # for which prefill is counted where they differ
 QUANTILES = (0.5, 0.95, 0.99)
 STEADY = (
     "requests_per_s", "utilisation", "mean_batch", "power_w", "energy_per_token_low_j", "energy_per_token_j",
@@ -148,18 +156,29 @@ def _steady(
 ) -> dict[str, Any]:  # fmt: skip
     """Return the figures of continuous batching; those of an overloaded server are empty."""
     step_s, step_j = _decode_steps(way, model, machine, prompt, new)
-    shared = min(int(prompt * way.prefix_hit_share), prompt - 1)
-    prefill = run(model, machine, prefill_steps(way, 1, prompt, shared), way, PREFILL, pipelined=False)
-    prefill_j = np.sum(list(prefill.energies.values()), axis=0)
+    prefill, prefill_j = _prefills(way, model, machine, prompt)
     arrivals = Arrivals(way.requests_per_s, way.max_batch, new)
     chips = way.chips
     try:
-        state = steady_state(arrivals, step_s, step_j, prefill.seconds, prefill_j, chips * machine.idle_w)
+        state = steady_state(arrivals, step_s, step_j, prefill, prefill_j, chips * machine.idle_w)
     except OverloadError as overload:
         place = f"{identity['model']} in {identity['scheme']}, {way.name}"
         warn(f"{place}: {way.requests_per_s:g} requests a second; {overload}")
         return {"requests_per_s": way.requests_per_s, "highest_requests_per_s": overload.capacity}
-    return _steady_figures(way, state, 1 / (prefill.seconds + new * step_s[-1] / way.max_batch))
+    return _steady_figures(way, state, capacity(arrivals, step_s, prefill.mean))
+
+
+def _prefills(way: Options, model: ModelShape, machine: Machine, prompt: int) -> tuple[Distribution, Floats]:
+    """Return the times of prefill, and its energy on average."""
+    points = PROMPTS if way.prompt_spread else 1
+    prompts = prompt * (1 + way.prompt_spread * ((2 * np.arange(points) + 1) / points - 1))
+    seconds, joules = np.zeros(points), np.zeros(3)
+    for i, tokens in enumerate(np.maximum(np.round(prompts), 1).astype(int).tolist()):
+        cached = min(int(tokens * way.prefix_hit_share), tokens - 1)
+        part = run(model, machine, prefill_steps(way, 1, tokens, cached), way, PREFILL, pipelined=False)
+        seconds[i] = part.seconds
+        joules += np.sum(list(part.energies.values()), axis=0) / points
+    return Distribution(seconds, np.full(points, 1 / points)), joules
 
 
 def _steady_figures(way: Options, state: SteadyState, highest: float) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Serving(_Swept):
 
 
 def _given(keys: Strict) -> dict[str, Any]:
-    return {name: getattr(keys, name) for name in keys.model_fields_set}
+    return {name: getattr(keys, name) for name in type(keys).model_fields if name in keys.model_fields_set}
 
 
 def _allowed(name: str) -> str:
