@@ -8,18 +8,26 @@ for prefill is that of a queue with Poisson arrivals whose server takes vacation
 of the number of tokens with the same mean change little: with processor sharing it has no influence (Cohen, 1979).
 """
 
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.serving.queueing import (
+    Distribution,
+    Sums,
+    add_uniform,
+    begun_by_one,
+    binomial,
+    busy_period,
+    poisson,
+    prefill_sums,
+)
 
 TAIL = 1e-9  # probability that is left out
 RARE = 1e-6  # probability of a time that is counted as the longest
 MOST = 1000  # requests that wait, at most
 POINTS = 1 << 14  # of a distribution of times
-MOST_PREFILLS = 400
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)  # for sums of many prefills
 
 
 class Arrivals(NamedTuple):
@@ -38,56 +46,6 @@ class Arrivals(NamedTuple):
     requests_per_s: float
     max_batch: int
     new_tokens: float
-
-
-class Distribution(NamedTuple):
-    """A distribution of times.
-
-    Parameters
-    ----------
-    seconds, probability
-        Its values, ascending, and their probabilities, shape (points,).
-    """
-
-    seconds: Floats
-    probability: Floats
-
-    @classmethod
-    def fixed(cls, seconds: float) -> Self:
-        """Return the distribution of a time that is always the same.
-
-        Parameters
-        ----------
-        seconds
-            The time.
-        """
-        return cls(np.array([seconds]), np.ones(1))
-
-    @property
-    def mean(self) -> float:
-        """The mean."""
-        return float(self.seconds @ self.probability)
-
-    def quantile(self, share: float) -> float:
-        """Return the time that a share of all do not exceed.
-
-        Parameters
-        ----------
-        share
-            Between 0 and 1.
-        """
-        at = int(np.searchsorted(np.cumsum(self.probability), share * self.probability.sum()))
-        return float(self.seconds[min(at, len(self.seconds) - 1)])
-
-    def within(self, seconds: float) -> float:
-        """Return the share of all that do not exceed a time.
-
-        Parameters
-        ----------
-        seconds
-            The time.
-        """
-        return min(float(self.probability[self.seconds <= seconds].sum()), 1.0)
 
 
 class SteadyState(NamedTuple):
@@ -207,11 +165,11 @@ def _chain(arrivals: Arrivals, step_s: Floats, prefill: Distribution) -> _Chain:
     for number in range(1, states + 1):
         batch = min(number, most)
         waiting = number - batch
-        staying = _binomial(batch, stays)
+        staying = binomial(batch, stays)
         joined = busy_period(rate, sums, step_s[batch - 1])
         if waiting:  # as many are prefilled as end, on average; the others go on waiting
             prefills = min(waiting, batch / arrivals.new_tokens)
-            joined = np.concatenate([np.zeros(waiting), _poisson(rate * (step_s[-1] + prefills * prefill_s))])
+            joined = np.concatenate([np.zeros(waiting), poisson(rate * (step_s[-1] + prefills * prefill_s))])
         row = np.convolve(staying, joined)
         empty = row[0]
         row[0] = 0.0
@@ -220,86 +178,6 @@ def _chain(arrivals: Arrivals, step_s: Floats, prefill: Distribution) -> _Chain:
         after.append((waiting, staying, joined))
     steps = _stationary(moves)
     return _Chain(steps, _between(steps, after, step_s, sums, most))
-
-
-class Sums(NamedTuple):
-    """Times that 0, 1, 2, ... prefills take together, shape (prefills, points), and their probabilities."""
-
-    seconds: Floats
-    probability: Floats
-
-
-def prefill_sums(prefill: Distribution) -> Sums:
-    """Return the times of several prefills: of one and two exactly, of more by their mean and variance.
-
-    Parameters
-    ----------
-    prefill
-        Of one.
-    """
-    mean = prefill.mean
-    deviation = float(np.sqrt(np.maximum(prefill.probability @ prefill.seconds**2 - mean**2, 0)))
-    points = max(len(prefill.seconds) ** 2, len(NODES))
-    seconds, probability = np.zeros((2, MOST_PREFILLS, points))
-    probability[0, 0] = 1.0
-    seconds[1, : len(prefill.seconds)], probability[1, : len(prefill.seconds)] = prefill
-    pairs = np.add.outer(prefill.seconds, prefill.seconds).reshape(-1)
-    seconds[2, : len(pairs)] = pairs
-    probability[2, : len(pairs)] = np.outer(prefill.probability, prefill.probability).reshape(-1)
-    count = np.arange(3, MOST_PREFILLS)[:, None]
-    seconds[3:, : len(NODES)] = np.maximum(count * mean + np.sqrt(count) * deviation * NODES, 0)
-    probability[3:, : len(NODES)] = WEIGHTS / WEIGHTS.sum()
-    return Sums(seconds, probability)
-
-
-def busy_period(rate: float, sums: Sums, step_s: float) -> Floats:
-    """Return the probabilities of the number of prefills until nobody waits, from 0 on.
-
-    Those who come in a step begin them; with S the time of k prefills, k of them have the probability
-    E[s / (s + S) Poisson(k; rate (s + S))] (ballot theorem).
-
-    Parameters
-    ----------
-    rate, sums
-        Of requests; times of prefills.
-    step_s
-        The step, s.
-    """
-    count = np.arange(MOST_PREFILLS)[:, None]
-    whole = step_s + sums.seconds
-    logs = count * np.log(rate * whole) - rate * whole - _log_factorials(MOST_PREFILLS)[:, None]
-    return np.asarray((np.exp(logs) * step_s / whole * sums.probability).sum(axis=1))
-
-
-def begun_by_one(rate: float, sums: Sums) -> Floats:
-    """Return the probabilities of the number of prefills that one request begins, itself included, from 0 on.
-
-    Parameters
-    ----------
-    rate, sums
-        As for `busy_period`.
-    """
-    count = np.arange(1, MOST_PREFILLS)[:, None]
-    came = np.maximum(rate * sums.seconds[1:], np.finfo(float).tiny)
-    logs = (count - 1) * np.log(came) - came - _log_factorials(MOST_PREFILLS)[:-1, None]
-    found = (np.exp(logs) / count * sums.probability[1:]).sum(axis=1)
-    return np.concatenate([[0.0], found])
-
-
-def _poisson(mean: float) -> Floats:
-    """Return the probabilities of the number of those who come."""
-    count = np.arange(MOST_PREFILLS)
-    return np.asarray(np.exp(count * np.log(mean) - mean - _log_factorials(MOST_PREFILLS)))
-
-
-def _binomial(count: int, share: float) -> Floats:
-    """Return the probabilities of the number of those that stay."""
-    if share == 0:
-        return np.asarray(np.eye(1, count + 1)[0], dtype=np.float64)
-    kept = np.arange(count + 1)
-    logs = _log_factorials(count + 1)
-    chosen = logs[-1] - logs - logs[::-1]
-    return np.asarray(np.exp(chosen + kept * np.log(share) + (count - kept) * np.log1p(-share)))
 
 
 def _folded(row: Floats, states: int) -> Floats:
@@ -344,10 +222,6 @@ def _between(
     return Distribution(seconds[order], found / found.sum())
 
 
-def _log_factorials(count: int) -> Floats:
-    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count)))])
-
-
 def _first_token(
     arrivals: Arrivals, prefill: Distribution, step_s: Floats, decoding: Floats, busy: Floats
 ) -> Distribution:
@@ -362,9 +236,9 @@ def _first_token(
     residual[0] = decoding[0]
     for step, share in zip(step_s, decoding[1:], strict=True):  # of the step in progress
         if share > TAIL:
-            _add_uniform(residual, step / width, share)
+            add_uniform(residual, step / width, share)
     for seconds, probability in zip(*prefill, strict=True):
-        _add_uniform(met, seconds / width, probability * seconds / mean)  # what is left of a prefill in progress
+        add_uniform(met, seconds / width, probability * seconds / mean)  # what is left of a prefill in progress
         np.add.at(own, int(seconds / width), probability)
     room[0] = 1 - busy.sum()
     np.add.at(room, np.minimum((waits_s / width).astype(np.intp), POINTS - 1), busy)
@@ -373,11 +247,3 @@ def _first_token(
     waited = np.fft.irfft(steps * slots * prefills * (1 - load) / (1 - load * rest), 2 * POINTS)[:POINTS]
     waited = np.maximum(waited, 0.0)
     return Distribution((np.arange(POINTS) + 0.5) * width, waited / waited.sum())
-
-
-def _add_uniform(values: Floats, end: float, weight: float) -> None:
-    """Add the probabilities of a uniform distribution from 0 to `end` points."""
-    whole = int(end)
-    values[:whole] += weight / end
-    if whole < len(values):
-        values[whole] += weight * (end - whole) / end

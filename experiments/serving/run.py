@@ -10,15 +10,9 @@ import pandas as pd
 
 from bitjoule.energy_models.architecture.phases import DECODE, PREFILL, Floats
 from bitjoule.energy_models.architecture.shape import ModelShape
-from bitjoule.energy_models.serving.batching import (
-    Arrivals,
-    Distribution,
-    OverloadError,
-    SteadyState,
-    capacity,
-    steady_state,
-)
+from bitjoule.energy_models.serving.batching import Arrivals, OverloadError, SteadyState, capacity, steady_state
 from bitjoule.energy_models.serving.options import Options
+from bitjoule.energy_models.serving.queueing import Distribution
 from bitjoule.energy_models.serving.requests import STAGES, Served, Workload, prefill_steps, run, serve
 from bitjoule.energy_models.serving.steps import Machine, Steps
 from bitjoule.energy_models.system.platforms import Platform

@@ -5,16 +5,8 @@ from collections import deque
 import numpy as np
 import pytest
 
-from bitjoule.energy_models.serving.batching import (
-    Arrivals,
-    Distribution,
-    OverloadError,
-    begun_by_one,
-    busy_period,
-    capacity,
-    prefill_sums,
-    steady_state,
-)
+from bitjoule.energy_models.serving.batching import Arrivals, OverloadError, capacity, steady_state
+from bitjoule.energy_models.serving.queueing import Distribution, begun_by_one, busy_period, prefill_sums
 
 STEP_S = 0.018 + 0.0004 * np.arange(1, 65)  # of 1 to 64 sequences
 STEP_J = np.stack([STEP_S * watts for watts in (100, 150, 200)])
