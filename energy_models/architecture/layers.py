@@ -99,7 +99,7 @@ class LayerShape(Strict):
             )
         if self.shared_gate and not self.shared_ffn:
             raise wrong_value("a gate without shared experts", "shared_ffn, the width of these", "shared_gate")
-        if self.mixer and self.mixer.kind != "none":
+        if self.mixer and self.mixer.kind not in ("none", "hgrn"):  # whose norms are keys of its own
             norms = {"pre_norm": True, "sub_norm": False, "post_norm": False, "linear_norm": False}
             other = next((key for key, value in norms.items() if getattr(self, key) != value), None)
             if other:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator
 
+from bitjoule.energy_models.architecture.gated import Hgrn, ShortConvolution
 from bitjoule.energy_models.architecture.latent_attention import LatentAttention
 from bitjoule.energy_models.architecture.recurrent import GatedDelta, Mamba, Mamba2, Retention
 from bitjoule.energy_models.inputs.validation import Strict
@@ -15,4 +16,6 @@ class NoMixer(Strict):
     kind: Literal["none"] = "none"
 
 
-Mixer = Annotated[LatentAttention | GatedDelta | Mamba | Mamba2 | Retention | NoMixer, Discriminator("kind")]
+Mixer = Annotated[
+    LatentAttention | GatedDelta | Mamba | Mamba2 | Retention | ShortConvolution | Hgrn | NoMixer, Discriminator("kind")
+]

@@ -27,7 +27,7 @@ Width = Field(ge=1, le=_MOST)
 RECURRENCE, CONVOLUTION = "state_update", "convolution"
 
 
-class _Recurrence:
+class Recurrence:
     """What is done with states of `heads` heads, each `rows` x `columns`.
 
     Parameters
@@ -70,11 +70,25 @@ class _Recurrence:
         ]
 
 
-def _part(
+def mixer_part(
     hidden: int, norm: Norm, linears: tuple[Linear, ...], work: list[Elementwise], *, inner: int, projected: int,
     quantised: int, stored: int, state: int,
 ) -> Part:  # fmt: skip
-    """Return a mixer with the norm before it, from what is its own."""
+    """Return a mixer with the norm before it, from what is its own.
+
+    Parameters
+    ----------
+    hidden, norm
+        Width of the residual stream; the norm.
+    linears, work
+        Its weight matrices, in the order they run; its element-wise work besides norm, quantisation and residual.
+    inner, projected
+        Values of a token that the linears after the first take, and that the first give.
+    quantised
+        Values of a token that a scheme scales to integers: inputs of the linears.
+    stored, state
+        Trainable values besides the linears' and the norm's; values that a sequence keeps.
+    """
     common = [
         Elementwise("norm", norm.kind, lambda at: at.tokens * hidden),
         Elementwise("activation_quantisation", "quantisation", lambda at: at.tokens * quantised * at.quantises),
@@ -129,7 +143,7 @@ class GatedDelta(Strict):
         def in_chunk(tokens: Floats) -> Floats:  # three products of keys, two of values, a triangular system
             return np.asarray(tokens * (3 * dk + 2 * dv) / 2 + tokens**2 / 6)
 
-        recurrence = _Recurrence(self.value_heads, dk, dv, 3, in_chunk, self.chunk)
+        recurrence = Recurrence(self.value_heads, dk, dv, 3, in_chunk, self.chunk)
         linears = (
             Linear("in_proj", hidden, channels + values, False, 1),
             Linear("in_proj", hidden, 2 * self.value_heads, False, 1),
@@ -142,7 +156,7 @@ class GatedDelta(Strict):
             Elementwise("norm", "rmsnorm", lambda at: at.tokens * (values + 2 * keys)),
             *recurrence.work,
         ]
-        return _part(
+        return mixer_part(
             hidden, norm, linears, work, inner=values, projected=channels + values + 2 * self.value_heads,
             quantised=hidden + values, stored=channels * self.kernel + 2 * self.value_heads + dv,
             state=recurrence.values + channels * (self.kernel - 1),
@@ -191,7 +205,7 @@ class Mamba2(Strict):
         def in_chunk(tokens: Floats) -> Floats:
             return np.asarray(tokens * (self.head_dim + self.state * self.groups / self.heads) / 2)
 
-        recurrence = _Recurrence(self.heads, self.head_dim, self.state, 2, in_chunk, self.chunk)
+        recurrence = Recurrence(self.heads, self.head_dim, self.state, 2, in_chunk, self.chunk)
         linears = (
             Linear("in_proj", hidden, projected, self.bias, 1),
             Linear("out_proj", inner, hidden, self.bias, 1),
@@ -203,7 +217,7 @@ class Mamba2(Strict):
             Elementwise("norm", "rmsnorm", lambda at: at.tokens * inner),
             *recurrence.work,
         ]
-        return _part(
+        return mixer_part(
             hidden, norm, linears, work, inner=inner, projected=projected, quantised=hidden + inner,
             stored=channels * (self.kernel + self.conv_bias) + 3 * self.heads + inner,
             state=recurrence.values + channels * (self.kernel - 1),
@@ -242,7 +256,7 @@ class Mamba(Strict):
             The norm.
         """
         inner, selected = self.inner, self.rank + 2 * self.state
-        recurrence = _Recurrence(inner, self.state, 1, 3, np.zeros_like, 1)
+        recurrence = Recurrence(inner, self.state, 1, 3, np.zeros_like, 1)
         linears = (
             Linear("in_proj", hidden, 2 * inner, self.bias, 1),
             Linear("x_proj", inner, selected, False, 1),
@@ -256,7 +270,7 @@ class Mamba(Strict):
             Elementwise(RECURRENCE, "exponential", lambda at: at.tokens * (inner * self.state)),
             *recurrence.work,
         ]
-        return _part(
+        return mixer_part(
             hidden, norm, linears, work, inner=2 * inner + self.rank, projected=2 * inner + selected,
             quantised=hidden + 2 * inner + self.rank,
             stored=inner * (self.kernel + self.conv_bias) + inner * self.state + inner,
@@ -296,7 +310,7 @@ class Retention(Strict):
         def in_chunk(tokens: Floats) -> Floats:
             return np.asarray(tokens * (self.key_dim + self.value_dim) / 2)
 
-        recurrence = _Recurrence(self.heads, self.key_dim, self.value_dim, 2, in_chunk, self.chunk)
+        recurrence = Recurrence(self.heads, self.key_dim, self.value_dim, 2, in_chunk, self.chunk)
         linears = (
             Linear("q_proj", hidden, keys, False, 1),
             Linear("in_proj", hidden, keys, False, 1),
@@ -310,7 +324,7 @@ class Retention(Strict):
             Elementwise("activation_function", "gate", lambda at: at.tokens * values),
             *recurrence.work,
         ]
-        return _part(
+        return mixer_part(
             hidden, norm, linears, work, inner=values, projected=2 * keys + 2 * values, quantised=hidden + values,
             stored=0, state=recurrence.values,
         )  # fmt: skip

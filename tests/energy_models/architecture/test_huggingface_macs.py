@@ -77,3 +77,28 @@ def test_latent_attention_folds_in_decode_what_transformers_expands_again(transf
     latent = 2 * config.kv_lora_rank + config.qk_rope_head_dim
     wider = SEQUENCES * LAYERS * HEADS * context * (latent - each)
     assert found[1] == decode - again + wider
+
+
+def test_every_mac_of_layers_with_a_short_convolution_is_counted(transformers):
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    config = transformers.Lfm2Config(
+        hidden_size=64, num_hidden_layers=LAYERS, num_attention_heads=HEADS, num_key_value_heads=2, vocab_size=100,
+        intermediate_size=176, block_auto_adjust_ff_dim=False, full_attn_idxs=[2], attn_implementation="eager",
+    )  # fmt: skip
+    model, expected, past = transformers.AutoModelForCausalLM.from_config(config).eval(), [], None
+    for tokens in (PROMPT, 1):
+        ids = torch.ones((SEQUENCES, tokens), dtype=torch.long)
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            past = model(input_ids=ids, cache=past, use_cache=True)["past_key_values"]
+        by_operation = counter.get_flop_counts()["Global"]  # the taps are element-wise work of ours
+        taps = sum(flops for operation, flops in by_operation.items() if "convolution" in str(operation))
+        expected.append((counter.get_total_flops() - taps) // 2)
+    groups = [{"repeats": 3, "mixer": {"kind": "short_convolution"}}, {"repeats": 1}]
+    shape = ModelShape.model_validate({
+        "layers": LAYERS, "hidden": 64, "heads": HEADS, "kv_heads": 2, "ffn": 176, "ffn_gated": True,
+        "activation": "silu", "qk_norm": True, "vocabulary": 100, "tied_embedding": True, "groups": groups,
+    })  # fmt: skip
+    assert counted(shape) == expected
+    assert shape.parameters == sum(parameter.numel() for parameter in model.parameters())

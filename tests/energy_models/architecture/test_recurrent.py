@@ -1,6 +1,7 @@
 """Recurrent mixers of toy sizes: parameters, work with the state and its traffic, by hand."""
 
 import pytest
+from pydantic import ValidationError
 
 from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.architecture.shape import ModelShape
@@ -21,6 +22,8 @@ DELTA = {
 MAMBA2 = {"kind": "mamba2", "heads": 8, "head_dim": 12, "groups": 2, "state": 7, "kernel": 4, "chunk": 16}
 MAMBA = {"kind": "mamba", "inner": 96, "state": 5, "rank": 3, "kernel": 4}
 RETENTION = {"kind": "retention", "heads": 3, "key_dim": 8, "value_dim": 16, "chunk": 16}
+SHORT = {"kind": "short_convolution", "kernel": 3}
+HGRN = {"kind": "hgrn", "inner": 40, "linear_norm": True}
 LATENT = {"kind": "latent_attention", "kv_rank": 10, "nope_dim": 6, "rope_dim": 4, "value_dim": 5}
 CHUNKS = 3  # of 16 in a prompt of 40
 
@@ -38,6 +41,11 @@ def shape(mixer, **changes):
         (MAMBA2, D * (96 + 96 + 28 + 8) + 96 * D + 124 * 5 + 24 + 96),
         (MAMBA, D * 192 + 96 * 13 + 3 * 96 + 96 + 96 * D + 96 * 5 + 96 * 5 + 96),
         (RETENTION, D * (24 + 24 + 48 + 48) + 48 * D),
+        (SHORT, D * 3 * D + D * D + 3 * D),
+        ({**SHORT, "bias": True}, D * 3 * D + D * D + 3 * D + (3 + 1 + 1) * D),
+        # three projections and back; their norms, that of the state, the lower bound
+        (HGRN, 4 * 40 * D + 3 * D + 40 + 40 + 40),
+        ({**HGRN, "linear_norm": False, "lower_bound": False}, 4 * 40 * D + 40),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
@@ -52,13 +60,14 @@ def test_a_layer_is_its_mixer_and_a_norm_before_it(mixer, layer):
         (MAMBA2, 8 * 12 * 7, 2, lambda c: 8 * c * (12 + 7 * 2 / 8) / 2),
         (MAMBA, 96 * 5, 3, lambda _: 0),
         (RETENTION, 3 * 8 * 16, 2, lambda c: 3 * c * (8 + 16) / 2),
+        (HGRN, 40, 1, lambda _: 0),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
 def test_decode_takes_the_recurrence_and_prefill_chunks(mixer, state, macs, in_chunk):
     counts, _ = counted(shape(mixer))
     exponentials = {"mamba": 96 * 5}.get(mixer["kind"], 0)
-    passes = {"prefill": PROMPT if mixer["kind"] == "mamba" else CHUNKS, "decode": NEW}
+    passes = {"prefill": PROMPT if mixer["kind"] in ("mamba", "hgrn") else CHUNKS, "decode": NEW}
     for phase, tokens, inside in (("prefill", PROMPT, in_chunk(16)), ("decode", NEW, 0)):
         sums = LAYERS * BATCH * tokens * (macs * state + inside)
         polynomial = LAYERS * BATCH * tokens * exponentials
@@ -69,10 +78,13 @@ def test_decode_takes_the_recurrence_and_prefill_chunks(mixer, state, macs, in_c
         assert added(counts, phase, ("state_update",), "buffer_read") == pytest.approx(decays * fp16_bits)
 
 
-KEPT = {"gated_delta": 120 + 44 * 2, "mamba2": 672 + 124 * 3, "mamba": 480 + 96 * 3, "retention": 384}
+KEPT = {
+    "gated_delta": 120 + 44 * 2, "mamba2": 672 + 124 * 3, "mamba": 480 + 96 * 3, "retention": 384,
+    "short_convolution": D * 2, "hgrn": 40,
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("mixer", [DELTA, MAMBA2, MAMBA, RETENTION], ids=lambda mixer: mixer["kind"])
+@pytest.mark.parametrize("mixer", [DELTA, MAMBA2, MAMBA, RETENTION, SHORT, HGRN], ids=lambda mixer: mixer["kind"])
 def test_the_state_is_written_in_each_step_and_read_in_all_but_the_first(mixer):
     counts, found = counted(shape(mixer))
     bits = 16 * LAYERS * BATCH * KEPT[mixer["kind"]]
@@ -91,7 +103,9 @@ def test_a_hybrid_keeps_states_and_the_keys_of_its_full_layers():
     assert float(found.memory_bytes.kv_cache_bytes[0]) == BATCH * 2 * values
 
 
-@pytest.mark.parametrize("mixer", [DELTA, MAMBA2, MAMBA, RETENTION, LATENT], ids=lambda mixer: mixer["kind"])
+@pytest.mark.parametrize(
+    "mixer", [DELTA, MAMBA2, MAMBA, RETENTION, SHORT, HGRN, LATENT], ids=lambda mixer: mixer["kind"]
+)
 def test_every_component_is_listed(mixer):
     parts = [part for block in shape(mixer, heads=4).blocks for part in block.parts]
     named = {matmul.component for part in parts for matmul in part.matmuls}
@@ -103,3 +117,30 @@ def test_a_layer_may_be_a_network_alone():
     network = {"heads": 4, "ffn": 80, "ffn_gated": False, "activation": "relu2"}
     found = ModelShape.model_validate({**BASE, **network, "mixer": {"kind": "none"}})
     assert found.parameters == LAYERS * (2 * D * 80 + D) + TABLES
+
+
+def test_a_short_convolution_multiplies_each_channel_with_its_taps_and_two_gates():
+    counts, _ = counted(shape(SHORT))
+    tokens = LAYERS * BATCH * NEW
+    assert added(counts, "decode", ("convolution",), "mul") == tokens * 3 * D
+    assert added(counts, "decode", ("convolution",), "add") == tokens * 3 * D
+    assert added(counts, "decode", ("activation_function",), "mul") == tokens * 2 * D
+
+
+def test_the_norms_of_a_gated_recurrence_are_its_own_and_its_network_may_have_others():
+    network = {"heads": 4, "ffn": 80, "ffn_gated": True, "activation": "silu", "pre_norm": False, "linear_norm": True}
+    found = ModelShape.model_validate({**BASE, **network, "mixer": HGRN})
+    mixer = 4 * 40 * D + 3 * D + 3 * 40 + D
+    assert found.parameters == LAYERS * (mixer + 3 * D * 80 + 2 * D + 80) + TABLES
+    counts, _ = counted(found)
+    fp16_bits = 16
+    normed = D + 3 * D + 40 + 40 + 2 * D + 80  # of a layer
+    read = added(counts, "decode", ("norm",), "buffer_read") / fp16_bits / (BATCH * NEW)
+    one = added(counted(shape(RETENTION))[0], "decode", ("norm",), "buffer_read") / fp16_bits / (BATCH * NEW)
+    assert read / (LAYERS * normed + D) == one / (LAYERS * (D + 48) + D)
+
+
+def test_a_mixer_with_one_norm_refuses_others():
+    with pytest.raises(ValidationError) as error:
+        shape(SHORT, linear_norm=True)
+    assert error.value.errors()[0]["ctx"]["wrong"] == "linear_norm of a layer with short_convolution"
