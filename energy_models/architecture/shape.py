@@ -49,6 +49,8 @@ class ModelShape(LayerShape):
         Models of one style and training; plots connect their points.
     source, where, note
         Citation key, the place in it, and what was inferred.
+    hub
+        Names of models on Hugging Face's hub that have these dimensions.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra=_defaults_are_optional)
@@ -71,6 +73,7 @@ class ModelShape(LayerShape):
     source: str = ""
     where: str = ""
     note: str = ""
+    hub: list[str] = Field(default_factory=list, exclude=True)  # says nothing about the shape: no file repeats it
 
     @model_validator(mode="before")
     @classmethod
@@ -176,6 +179,18 @@ def presets() -> dict[str, ModelShape]:
     for path in sorted((DATA / "models").glob("*.yaml")):
         shapes |= _family(path)
     return with_contributed("bitjoule.models", "model", shapes, _family)
+
+
+@cache
+def hub_names() -> dict[str, str]:
+    """Return the preset of each model on Hugging Face's hub, by its name there in lower case (``qwen/qwen3-0.6b``).
+
+    Raises
+    ------
+    InputError, PluginError
+        As `presets`.
+    """
+    return {name.lower(): preset for preset, shape in presets().items() for name in shape.hub}
 
 
 def _family(path: Path) -> dict[str, ModelShape]:

@@ -37,26 +37,38 @@ def test_every_family_and_size_of_the_papers_ships():
     expected = {
         "bitnet": "125m 350m 760m 1.3b 2.7b 6.7b 13b 30b 70b",
         "bitnet-b1.58": "700m 1.3b 3b 3.9b 2b-4t",
+        "bitnet-cpp": "125m 350m 1b 1.5b 2.7b 3.8b 7b 13b 30b 70b 100b",
+        "bonsai": "1.7b 4b 8b 27b 2-27b",
+        "deepseek": "v2-lite v3",
         "falcon3": "1b 3b 7b 10b",
-        "gemma-3": "1b",
+        "gemma-3": "270m 1b 4b 12b 27b",
+        "gpt-oss": "20b 120b",
+        "lfm2": "350m 1.2b",
         "llama": "7b 13b 33b 65b",
-        "llama-2": "70b",
+        "llama-2": "7b 13b 70b",
         "llama-3": "8b 70b",
-        "llama-3.1": "405b",
+        "llama-3.1": "8b 70b 405b",
         "llama-3.2": "1b 3b",
+        "llama-3.3": "70b",
+        "mamba": "130m 370m 790m 1.4b 2.8b",
+        "mamba2": "130m 370m 780m 1.3b 2.7b 7b",
+        "matmul-free": "370m 1.3b 2.7b",
         "minicpm": "2b",
         "mistral": "7b",
         "mixtral": "8x7b 8x22b",
-        "mamba2": "7b",
+        "olmo-2": "1b 7b 13b 32b",
         "opt": "125m 1.3b 2.7b 6.7b 13b 30b 66b 175b",
+        "phi-4": " mini",
         "qwen2.5": "0.5b 1.5b 3b 7b 14b 32b 72b",
-        "qwen3": "0.6b 1.7b 4b 8b 32b 30b-a3b 235b-a22b",
-        "qwen3.5": "27b 35b-a3b",
-        "gpt-oss": "20b 120b",
-        "deepseek": "v2-lite v3",
-        "smollm2": "1.7b",
+        "qwen3": "0.6b 1.7b 4b 8b 14b 32b 30b-a3b 235b-a22b coder-480b-a35b",
+        "qwen3.5": "27b 35b-a3b 122b-a10b 397b-a17b",
+        "retnet": "1.3b 2.7b 6.7b",
+        "smollm2": "135m 360m 1.7b",
+        "smollm3": "3b",
+        "trilm": "99m 190m 390m 560m 830m 1.1b 1.5b 2.4b 3.9b",
     }
-    assert set(presets()) == {f"{family}-{size}" for family, sizes in expected.items() for size in sizes.split()}
+    names = {f"{family}-{size}".rstrip("-") for family, sizes in expected.items() for size in sizes.split(" ")}
+    assert set(presets()) == names
 
 
 def test_every_shape_cites_a_source_and_a_place():
