@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator
 
-from bitjoule.energy_models.architecture.gated import Hgrn, ShortConvolution
+from bitjoule.energy_models.architecture.hgrn import Hgrn
 from bitjoule.energy_models.architecture.latent_attention import LatentAttention
 from bitjoule.energy_models.architecture.recurrent import GatedDelta, Mamba, Mamba2, Retention
+from bitjoule.energy_models.architecture.short_convolution import ShortConvolution
 from bitjoule.energy_models.inputs.validation import Strict
 
 

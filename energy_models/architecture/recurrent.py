@@ -70,7 +70,7 @@ class Recurrence:
         ]
 
 
-def mixer_part(
+def part_of(
     hidden: int, norm: Norm, linears: tuple[Linear, ...], work: list[Elementwise], *, inner: int, projected: int,
     quantised: int, stored: int, state: int,
 ) -> Part:  # fmt: skip
@@ -156,7 +156,7 @@ class GatedDelta(Strict):
             Elementwise("norm", "rmsnorm", lambda at: at.tokens * (values + 2 * keys)),
             *recurrence.work,
         ]
-        return mixer_part(
+        return part_of(
             hidden, norm, linears, work, inner=values, projected=channels + values + 2 * self.value_heads,
             quantised=hidden + values, stored=channels * self.kernel + 2 * self.value_heads + dv,
             state=recurrence.values + channels * (self.kernel - 1),
@@ -217,7 +217,7 @@ class Mamba2(Strict):
             Elementwise("norm", "rmsnorm", lambda at: at.tokens * inner),
             *recurrence.work,
         ]
-        return mixer_part(
+        return part_of(
             hidden, norm, linears, work, inner=inner, projected=projected, quantised=hidden + inner,
             stored=channels * (self.kernel + self.conv_bias) + 3 * self.heads + inner,
             state=recurrence.values + channels * (self.kernel - 1),
@@ -270,7 +270,7 @@ class Mamba(Strict):
             Elementwise(RECURRENCE, "exponential", lambda at: at.tokens * (inner * self.state)),
             *recurrence.work,
         ]
-        return mixer_part(
+        return part_of(
             hidden, norm, linears, work, inner=2 * inner + self.rank, projected=2 * inner + selected,
             quantised=hidden + 2 * inner + self.rank,
             stored=inner * (self.kernel + self.conv_bias) + inner * self.state + inner,
@@ -324,7 +324,7 @@ class Retention(Strict):
             Elementwise("activation_function", "gate", lambda at: at.tokens * values),
             *recurrence.work,
         ]
-        return mixer_part(
+        return part_of(
             hidden, norm, linears, work, inner=values, projected=2 * keys + 2 * values, quantised=hidden + values,
             stored=0, state=recurrence.values,
         )  # fmt: skip

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bitjoule.energy_models.architecture.block import Linear, all_matmuls
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.experiments.energy import sums
 from bitjoule.experiments.energy.resolve import read_experiment
@@ -64,6 +65,24 @@ def test_the_curve_has_dense_presets_of_every_family_and_the_ratio_rises_along_t
     family = rows[rows["model"].str.match(r"bitnet-\d")].sort_values("parameters")
     assert len(family) == 9
     assert family["ratio_to_baseline"].is_monotonic_increasing
+
+
+def test_the_families_have_equal_parameters_or_use_as_many_for_a_token():
+    experiment = read_experiment(shipped_experiments("energy")["families"])
+    active = {
+        name: sum(
+            repeats * linear.in_features * linear.out_features * linear.uses
+            for linear, repeats in all_matmuls(shape.blocks)
+            if isinstance(linear, Linear) and linear.stored_as
+        )
+        for name, shape in experiment.models.items()
+    }
+    parameters = {name: shape.parameters for name, shape in experiment.models.items()}
+    assert set(parameters) == {"transformer", "mixture", "mixture-active", "state-space", "retention"}
+    equal = [parameters[name] for name in parameters if name != "mixture-active"]
+    assert max(equal) < 1.02 * min(equal)
+    equal = [active[name] for name in active if name != "mixture"]
+    assert max(equal) < 1.02 * min(equal)
 
 
 def test_columns_are_the_documented_ones_in_their_order(resolved):
