@@ -253,7 +253,8 @@ def _model_file_entry(path: Path) -> Entry:
 
 def _model(shape: ModelShape) -> Entry:
     fields = {name: value for name, value in shape.with_defaults().items() if value is not None}
-    return Entry({"parameters": shape.parameters, **fields}, None, references([shape.source]))
+    hub = {"hub": shape.hub} if shape.hub else {}
+    return Entry({"parameters": shape.parameters, **fields, **hub}, None, references([shape.source]))
 
 
 def _scheme_entry(name: str) -> Entry:

@@ -40,6 +40,11 @@ def test_a_platform_is_shown_with_the_source_of_each_number():
     assert shown["sources"]["arrays.int8.lanes"].startswith(f"{lanes} x ")
 
 
+def test_a_model_is_shown_with_its_names_on_the_hub():
+    assert "Qwen/Qwen3-0.6B" in entry("models", "qwen3-0.6b").fields["hub"]
+    assert "hub" not in entry("models", "bitnet-125m").fields
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_an_entry_leaves_open_is_not_shown(kind):
     for row in listing(kind).rows:

@@ -116,6 +116,19 @@ def test_matmul_free_lm_has_the_modules_of_its_code(size):
         assert shape.parameters + lm_head_norm == 374_108_160  # dense_params of moe-matmulfree
 
 
+@pytest.mark.parametrize(
+    ("name", "base", "norms"),
+    [  # as the documents list the tensors of a layer: before q, k, v, o, gate, up and down
+        ("bitnet-embedding-0.6b", "qwen3-0.6b", [1024, 1024, 1024, 2048, 1024, 1024, 3072]),
+        ("bitnet-embedding-270m", "gemma-3-270m", [640, 640, 640, 1024, 640, 640, 2048]),
+    ],
+)
+def test_an_embedding_model_has_a_norm_before_each_projection_of_its_base(name, base, norms):
+    shape, without = presets()[name], presets()[base]
+    assert without.tied_embedding
+    assert shape.parameters == without.parameters + shape.layers * sum(norms)
+
+
 @pytest.mark.slow  # the imports take seconds
 @pytest.mark.parametrize("name", [name for name in presets() if re.match("mamba2-(?!7b)|lfm2", name)])
 def test_a_preset_has_the_parameters_that_transformers_makes(name):

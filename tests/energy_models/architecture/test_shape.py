@@ -38,6 +38,7 @@ def test_every_family_and_size_of_the_papers_ships():
         "bitnet": "125m 350m 760m 1.3b 2.7b 6.7b 13b 30b 70b",
         "bitnet-b1.58": "700m 1.3b 3b 3.9b 2b-4t",
         "bitnet-cpp": "125m 350m 1b 1.5b 2.7b 3.8b 7b 13b 30b 70b 100b",
+        "bitnet-embedding": "0.6b 270m",
         "bonsai": "1.7b 4b 8b 27b 2-27b",
         "deepseek": "v2-lite v3",
         "falcon3": "1b 3b 7b 10b",

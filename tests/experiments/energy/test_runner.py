@@ -47,6 +47,7 @@ def test_figure_3_of_b158_comes_from_the_first_papers_shapes():
 
 
 NOT_ON_THE_CURVE = {
+    "BitNet embedding": "no LM head, no decode",
     "bitnet.cpp": "random weights in shapes that no trained model has",
     "Bonsai": "the shapes of Qwen3",
 }
