@@ -90,6 +90,8 @@ def test_models_of_bitnet_cpp_have_the_tensors_of_its_script(name):
     d, f = shape.hidden, shape.ffn
     layer = [d, f * d, f, f * d, f * d, d, d, *[d * d] * 4]  # as generate_tensors lists them
     assert shape.parameters == 32002 * d + shape.layers * sum(layer) + d
+    size, unit = re.fullmatch(r"bitnet-cpp-([\d.]+)([mb])", name).groups()
+    assert shape.parameters == pytest.approx(float(size) * {"m": 1e6, "b": 1e9}[unit], rel=0.03)
 
 
 @pytest.mark.parametrize(("size", "heads"), [("1.3b", 8), ("2.7b", 10), ("6.7b", 16)])
@@ -97,9 +99,9 @@ def test_retnet_has_the_modules_of_its_authors_code(size, heads):
     shape = presets()[f"retnet-{size}"]
     d, values, f = shape.hidden, heads * shape.mixer.value_dim, shape.ffn
     retention, network, norms = 2 * d * d + 3 * d * values, 3 * d * f, 2 * d
-    assert shape.mixer.key_dim == d // heads
+    assert (shape.mixer.heads, shape.mixer.key_dim, f) == (heads, d // heads, values)  # one width for values and FFN
     assert shape.parameters == shape.layers * (retention + network + norms) + d + 2 * 32000 * d
-    assert abs(shape.parameters / 1e9 - float(size[:-1])) < 0.08
+    assert shape.parameters / 1e9 == pytest.approx(float(size[:-1]), rel=0.05)
 
 
 @pytest.mark.parametrize("size", ["370m", "1.3b", "2.7b"])
@@ -150,3 +152,20 @@ def test_a_preset_has_the_parameters_that_transformers_makes(name):
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(config)
     assert shape.parameters == sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.slow  # the imports take seconds
+def test_layers_with_windows_or_without_positions_are_those_of_the_configuration_classes():
+    transformers = pytest.importorskip("transformers")
+    for name in ("gemma-3-270m", "gemma-3-1b", "gemma-3-4b", "gemma-3-12b", "gemma-3-27b", "bitnet-embedding-270m"):
+        shape = presets()[name]
+        kinds = transformers.Gemma3TextConfig(num_hidden_layers=shape.layers).layer_types
+        assert [group.repeats for group in shape.groups if group.window] == [kinds.count("sliding_attention")], name
+        assert sum(group.repeats for group in shape.groups) == len(kinds)
+    shape, config = presets()["smollm3-3b"], transformers.SmolLM3Config()
+    assert [group.repeats for group in shape.groups] == [config.no_rope_layers.count(1), config.no_rope_layers.count(0)]
+    sizes = (shape.layers, shape.hidden, shape.heads, shape.kv_heads, shape.ffn, shape.vocabulary, shape.tied_embedding)
+    assert sizes == (
+        config.num_hidden_layers, config.hidden_size, config.num_attention_heads, config.num_key_value_heads,
+        config.intermediate_size, config.vocab_size, config.tie_word_embeddings,
+    )  # fmt: skip
