@@ -1,0 +1,1 @@
+"""Files of trained models: their headers, tensor types and values."""
