@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bitjoule.energy_models.architecture.huggingface import read_config
 from bitjoule.energy_models.architecture.shape import ModelShape, presets
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.formats.storage import storages
@@ -14,6 +13,9 @@ from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, cho
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.inputs.inheritance import Completed, completed, paths
 from bitjoule.energy_models.inputs.sources import references
+from bitjoule.energy_models.model_files.hub import preset_of
+from bitjoule.energy_models.model_files.reading import GGUF, JSON, read_model, read_scheme, stored_in
+from bitjoule.energy_models.model_files.stored import TypeRow, by_type
 from bitjoule.energy_models.prices.derived import TECHNOLOGY, validated
 from bitjoule.energy_models.prices.drams import Dram, drams
 from bitjoule.energy_models.prices.memories import Memory, memories
@@ -101,7 +103,7 @@ def entry_of_file(kind: str, path: Path) -> Entry:
     kind
         One of `IN_FILES`.
     path
-        The file, or the folder of a model's config.json.
+        The file; of a model also its folder, or its name on the hub.
 
     Raises
     ------
@@ -248,13 +250,30 @@ def _model_entry(name: str) -> Entry:
 
 
 def _model_file_entry(path: Path) -> Entry:
-    return _model(read_config(path / "config.json" if path.is_dir() else path))
+    preset = None if path.exists() else preset_of(str(path))
+    if preset is not None:
+        return _model_entry(preset)
+    entry, stored = _model(read_model(path)), by_type(stored_in(path))
+    return entry._replace(table=_tensors(stored)) if stored else entry
 
 
 def _model(shape: ModelShape) -> Entry:
     fields = {name: value for name, value in shape.with_defaults().items() if value is not None}
     hub = {"hub": shape.hub} if shape.hub else {}
     return Entry({"parameters": shape.parameters, **fields, **hub}, None, references([shape.source]))
+
+
+def _tensors(stored: Sequence[TypeRow]) -> Listing:
+    """Return the bytes of a file's tensors by part and type."""
+    headers = ("part", "type", "tensors", "values", "bytes", "bits a value")
+    total = TypeRow("total", "", *(sum(row[i] for row in stored) for i in (2, 3, 4)))  # type: ignore[misc]
+    rows = [(*row, f"{8 * row.bytes / row.values:.4f}" if row.values else "") for row in (*stored, total)]
+    return Listing(headers, rows)
+
+
+def _scheme_file_entry(path: Path) -> Entry:
+    scheme = read_scheme(path)
+    return Entry(scheme.model_dump(exclude_none=True), None, references([scheme.source]))
 
 
 def _scheme_entry(name: str) -> Entry:
@@ -378,8 +397,11 @@ _ENTRIES: Mapping[str, Callable[[str], Entry]] = {
 }
 _FILE_ENTRIES: Mapping[str, Callable[[Path], Entry]] = {
     "models": _model_file_entry,
+    "schemes": _scheme_file_entry,
     "technologies": _technology_file_entry,
     "platforms": _platform_file_entry,
 }
 KINDS = tuple(_LISTINGS)
-IN_FILES = {"models": (".json",), "technologies": TECHNOLOGY.suffixes, "platforms": PLATFORM.suffixes}
+IN_FILES = {
+    "models": (JSON, GGUF), "schemes": (GGUF,), "technologies": TECHNOLOGY.suffixes, "platforms": PLATFORM.suffixes,
+}  # fmt: skip

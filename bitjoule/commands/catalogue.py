@@ -47,8 +47,10 @@ def add_catalogue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     show.add_argument("kind", choices=[*KINDS.values(), "mapping", "price"], help="kind of entry")
     show.add_argument(
         "name", metavar="NAME",
-        help="name as printed by `bitjoule list`; of a platform, technology or model also the path of a file; for a "
-        "mapping the platform (a name or a .yaml file), for a price its key as in the column `price` of results.csv",
+        help="name as printed by `bitjoule list`; of a platform or technology also the path of a file; of a model also "
+        "that of a config.json, a GGUF file or their directory; of a scheme that of a model's file, whose formats it "
+        "has; for a mapping the platform (a name or a .yaml file), for a price its key as in the column `price` of "
+        "results.csv",
     )  # fmt: skip
     add_options(show)
     show.set_defaults(command=_show)

@@ -4,7 +4,6 @@ A config file omits what equals the default of its model type: data/huggingface.
 says what each key means. A key that could change the shape, and that the type is not known to apply, is refused.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -16,9 +15,8 @@ from bitjoule.energy_models.architecture.layers import LayerShape
 from bitjoule.energy_models.architecture.model_types import ModelType, Switch, model_types
 from bitjoule.energy_models.architecture.shape import ModelShape, shape_from
 from bitjoule.energy_models.inputs.documents import Document
-from bitjoule.energy_models.inputs.errors import InputError, brief, choices
+from bitjoule.energy_models.inputs.errors import InputError, brief, choices, spelling
 from bitjoule.energy_models.inputs.json_documents import read_json
-from bitjoule.energy_models.inputs.validation import unknown_name
 
 ACTIVATIONS = {
     "relu": "relu", "relu2": "relu2", "silu": "silu", "swish": "silu",
@@ -87,11 +85,8 @@ def read_config(path: Path, file: str | None = None) -> ModelShape:
 
 
 def _unknown_type(name: object) -> tuple[str, str]:
-    """Return what is wrong and what was expected, without a hint at another version of the same family."""
-    wrong, _ = unknown_name("model_type", name, supported_types())
-    hint = re.search(r" \(did you mean '(.*)'\?\)", wrong)
-    if hint and re.findall(r"\d+", hint[1]) != re.findall(r"\d+", str(name)):
-        wrong = wrong.replace(hint[0], "")
+    """Return what is wrong and what was expected, without a hint at another type."""
+    wrong = f"unknown model_type {brief(name)}{spelling(name, supported_types())}"
     return wrong, choices(supported_types(), limit=len(supported_types()))
 
 

@@ -4,10 +4,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from bitjoule.energy_models.formats.formats import add_only, computed, format_name, formats, scaled
-from bitjoule.energy_models.formats.storage import Storage, plain_storage, storages
+from bitjoule.energy_models.formats.storage import AS_STORED, NameOrStorage, Storage, plain_storage, storages
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.errors import choices, suggestion
 from bitjoule.energy_models.inputs.plugins import with_contributed
@@ -36,7 +36,8 @@ class Scheme(Strict):
     rescale
         Format of the scales and biases of a quantised linear; none for floating-point weights.
     weight_storage, kv_cache, embedding, lm_head
-        How weights, keys and values, and both vocabulary tables are stored (`bitjoule.energy_models.formats.storage`).
+        How weights, keys and values, and both vocabulary tables are stored (`bitjoule.energy_models.formats.storage`):
+        a name, or the storage itself.
         Default: the formats of the weights and of the attention; for the tables, the format of the scales.
     source, where
         Citation key and the place in it.
@@ -47,10 +48,10 @@ class Scheme(Strict):
     activations: Computed
     attention: Attention
     rescale: Computed | None = None
-    weight_storage: str | None = None
-    kv_cache: str | None = None
-    embedding: str | None = None
-    lm_head: str | None = None
+    weight_storage: NameOrStorage | None = None
+    kv_cache: NameOrStorage | None = None
+    embedding: NameOrStorage | None = None
+    lm_head: NameOrStorage | None = None
     source: str = ""
     where: str = ""
 
@@ -69,14 +70,16 @@ class Scheme(Strict):
             raise wrong_value(f"{self.weights} weights with {self.activations} activations", choices(floats))
         for key in ("weight_storage", "kv_cache", "embedding", "lm_head"):
             name = getattr(self, key)
-            if name is not None and name not in storages():
+            if isinstance(name, str) and name not in storages():
                 raise wrong_value(
                     f"unknown storage {name!r}{suggestion(name, storages())}", choices(storages(), 20), key
                 )
         if self.stored("weight_storage").holds != self.weights:
             fitting = [name for name, storage in storages().items() if storage.holds == self.weights]
             raise wrong_value(
-                f"{self.weight_storage} cannot store {self.weights} weights", choices(fitting), "weight_storage"
+                f"{self.storage_name('weight_storage')} cannot store {self.weights} weights",
+                choices(fitting),
+                "weight_storage",
             )
         return self
 
@@ -111,17 +114,15 @@ class Scheme(Strict):
         return self.attention_operands[1]
 
     def storage_name(self, part: str) -> str:
-        """Return how a part is stored, by name.
+        """Return how a part is stored, by name; `AS_STORED` for a storage without one.
 
         Parameters
         ----------
         part
             ``weight_storage``, ``kv_cache``, ``embedding`` or ``lm_head``.
         """
-        if part == "lm_head":
-            return self.lm_head or self.storage_name("embedding")
-        default = {"weight_storage": self.weights, "kv_cache": self.attention, "embedding": self.vector}[part]
-        return str(getattr(self, part) or plain_storage(default))
+        storage = self._storage(part)
+        return storage if isinstance(storage, str) else AS_STORED
 
     def stored(self, part: str) -> Storage:
         """Return how a part is stored.
@@ -131,7 +132,15 @@ class Scheme(Strict):
         part
             As for `storage_name`.
         """
-        return storages()[self.storage_name(part)]
+        storage = self._storage(part)
+        return storages()[storage] if isinstance(storage, str) else storage
+
+    def _storage(self, part: str) -> str | Storage:
+        if part == "lm_head":
+            return self.lm_head or self._storage("embedding")
+        default = {"weight_storage": self.weights, "kv_cache": self.attention, "embedding": self.vector}[part]
+        storage: str | Storage | None = getattr(self, part)
+        return storage or plain_storage(default)
 
     @property
     def priced(self) -> frozenset[tuple[str, str]]:
@@ -145,6 +154,7 @@ class Scheme(Strict):
 class _Schemes(Strict):
     """The file data/schemes.yaml."""
 
+    other_names: dict[str, list[str]] = Field(default_factory=dict)
     schemes: dict[str, Scheme]
 
 
@@ -164,3 +174,15 @@ def schemes() -> dict[str, Scheme]:
         return validate(_Schemes, read_document(path)).schemes
 
     return with_contributed("bitjoule.schemes", "scheme", read_file(DATA / "schemes.yaml"), read_file)
+
+
+@cache
+def other_names() -> dict[str, list[str]]:
+    """Return names that users may write for a scheme, each with the names of those that are meant.
+
+    Raises
+    ------
+    InputError
+        data/schemes.yaml is wrong.
+    """
+    return validate(_Schemes, read_document(DATA / "schemes.yaml")).other_names

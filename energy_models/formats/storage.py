@@ -1,14 +1,16 @@
 """Storage: how many bits a value takes in memory, and what it costs to get it out of its packing."""
 
 from functools import cache
-from typing import Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from bitjoule.energy_models.formats.formats import formats, mixed_products, width_bits
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
+
+AS_STORED = "as_stored"  # what the long table calls a storage that has no name
 
 
 class Storage(Strict):
@@ -27,6 +29,8 @@ class Storage(Strict):
     source, where, note
         Citation key, the place in it, what was assumed.
     """
+
+    instead: ClassVar[str] = "a name, or "
 
     holds: str
     word_bits: int = Field(gt=0)
@@ -57,6 +61,13 @@ class Storage(Strict):
         return width_bits(self.holds)
 
 
+def _tag(value: Any) -> str:
+    return "named" if isinstance(value, str) else "written"
+
+
+NameOrStorage = Annotated[Annotated[str, Tag("named")] | Annotated[Storage, Tag("written")], Discriminator(_tag)]
+
+
 class _Storages(Strict):
     """The file data/storage.yaml."""
 
@@ -77,8 +88,8 @@ def storages() -> dict[str, Storage]:
 
 @cache
 def counted_formats() -> tuple[str, ...]:
-    """Return what the long table counts in: number formats, packings, mixed products, and none (cycles)."""
-    return (*dict.fromkeys((*formats(), *storages())), "", *mixed_products())
+    """Return what the long table counts in: number formats, packings, none (cycles), mixed products, `AS_STORED`."""
+    return (*dict.fromkeys((*formats(), *storages())), "", *mixed_products(), AS_STORED)
 
 
 @cache

@@ -1,6 +1,7 @@
 """A problem in a user's input: what is wrong, where, and what was expected."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -101,8 +102,10 @@ def choices(known: Iterable[str], limit: int = 12) -> str:
     return "one of " + ", ".join(names[:limit]) + more
 
 
-def suggestion(word: object, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the nearest known name, or nothing.
+def suggestion(word: object, known: Iterable[str], same_numbers: bool = False) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the nearest known name, or nothing.
+
+    Of near names one with the same numbers in it comes first, then the shortest with the word as one of its parts.
 
     Parameters
     ----------
@@ -110,9 +113,33 @@ def suggestion(word: object, known: Iterable[str]) -> str:
         What the user wrote.
     known
         The names that exist.
+    same_numbers
+        Whether a name with other numbers is another thing, at which no hint may point.
     """
     if not isinstance(word, str):
         return ""
-    by_folded = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
+    folded, by_folded = word.lower(), {name.lower(): name for name in known}
+    alike = [name for name in by_folded if re.findall(r"\d+", name) == re.findall(r"\d+", folded)]
+    near = difflib.get_close_matches(folded, alike, n=1, cutoff=0.6)
+    near = near or sorted((name for name in alike if folded in re.split("[-_/]", name)), key=len)
+    near = near or difflib.get_close_matches(folded, () if same_numbers else by_folded, n=1, cutoff=0.6)
     return f" (did you mean {by_folded[near[0]]!r}?)" if near else ""
+
+
+def spelling(word: object, known: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for a known name of the same letters and digits, or nothing.
+
+    For names that programs write: another name of such a list, however near, is another thing.
+
+    Parameters
+    ----------
+    word
+        What the file says.
+    known
+        The names that exist.
+    """
+    if not isinstance(word, str):
+        return ""
+    plain = {re.sub(r"[\W_]", "", name.lower()): name for name in known}
+    same = plain.get(re.sub(r"[\W_]", "", word.lower()))
+    return f" (did you mean {same!r}?)" if same else ""

@@ -80,7 +80,7 @@ def wrong_value(wrong: str, expected: str, *at: str | int) -> PydanticCustomErro
     return PydanticCustomError("wrong_value", "{wrong}; expected {expected}", context)
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str]) -> tuple[str, str]:
+def unknown_name(kind: str, name: object, known: Iterable[str], same_numbers: bool = False) -> tuple[str, str]:
     """Return what is wrong and what was expected for an unknown name.
 
     Parameters
@@ -91,9 +91,11 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> tuple[str, st
         What the user wrote.
     known
         The names that exist.
+    same_numbers
+        As for `bitjoule.energy_models.inputs.errors.suggestion`.
     """
     names = list(known)
-    return f"unknown {kind} {brief(name)}{suggestion(name, names)}", choices(names)
+    return f"unknown {kind} {brief(name)}{suggestion(name, names, same_numbers)}", choices(names)
 
 
 def validate(schema: type[Schema], document: Document, data: Any = None, at: KeyPath = ()) -> Schema:

@@ -10,9 +10,9 @@ from bitjoule.energy_models.architecture.block import stored_values
 from bitjoule.energy_models.architecture.layers import LayerShape
 from bitjoule.energy_models.architecture.shape import ModelShape, shape_from
 from bitjoule.energy_models.inputs.documents import Document, read_document
-from bitjoule.energy_models.inputs.errors import InputError, brief
+from bitjoule.energy_models.inputs.errors import InputError, brief, choices, spelling
 from bitjoule.energy_models.inputs.sources import DATA
-from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate
+from bitjoule.energy_models.inputs.validation import Strict, validate
 from bitjoule.energy_models.model_files.gguf_header import GgufHeader, StoredTensor
 from bitjoule.energy_models.model_files.stored import PARTS, StoredValues, parameters
 from bitjoule.energy_models.model_files.tensor_types import tensor_types
@@ -160,7 +160,8 @@ def gguf_shape(header: GgufHeader) -> ModelShape:
     """
     name = header.metadata.get("general.architecture")
     if not isinstance(name, str) or name not in architectures():
-        raise header.error("general.architecture", *unknown_name("architecture", name, architectures()))
+        wrong = f"unknown architecture {brief(name)}{spelling(name, architectures())}"
+        raise header.error("general.architecture", wrong, choices(architectures(), len(architectures())))
     keys = _Keys(header, name, architectures()[name])
     hidden, layers = keys.size("embedding_length"), keys.size("block_count")
     if layers > len(header.tensors):

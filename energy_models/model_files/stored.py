@@ -7,6 +7,7 @@ from typing import NamedTuple
 from bitjoule.energy_models.formats.formats import computed, formats, scaled
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.formats.storage import Storage
+from bitjoule.energy_models.model_files.tensor_types import tensor_types
 
 PARTS = ("weights", "embedding", "lm_head", "other", "not counted")
 BITS_PER_BYTE = 8
@@ -133,4 +134,10 @@ def _storage(stored: Iterable[StoredValues], part: str, holds: str) -> Storage:
     tensors = [tensor for tensor in stored if tensor.part == part]
     bits, values = BITS_PER_BYTE * sum(t.bytes for t in tensors), sum(t.values for t in tensors)
     shared = math.gcd(bits, values)
-    return Storage(holds=holds, word_bits=bits // shared, values=values // shared)
+    unpack: dict[str, float] = {}
+    for tensor in tensors:
+        kind = tensor_types().get(tensor.type)
+        if kind is not None:
+            for operation, times in kind.unpack.items():
+                unpack[operation] = unpack.get(operation, 0.0) + times * tensor.values / kind.values / shared
+    return Storage(holds=holds, word_bits=bits // shared, values=values // shared, unpack=unpack)

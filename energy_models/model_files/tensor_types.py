@@ -27,6 +27,8 @@ class TensorType(Strict):
         Bytes by a rule of their own.
     holds
         Number format that holds a value without its scale; empty for what is no weight.
+    unpack
+        Operations for each block between memory and array.
     source, where
         Citation key and the place in it, where they are not the file's.
     """
@@ -37,6 +39,7 @@ class TensorType(Strict):
     tail: int = Field(default=0, ge=0)
     rule: Literal["", "tl2"] = ""
     holds: str = ""
+    unpack: dict[str, float] = Field(default_factory=dict)
     source: str = ""
     where: str = ""
 

@@ -19,7 +19,7 @@ from bitjoule.experiments.names.inherited import with_bases
 from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.experiments.names.models import inlined_models, read_models
 from bitjoule.experiments.names.platforms import cannot_run, read_platforms
-from bitjoule.experiments.names.schemes import read_schemes
+from bitjoule.experiments.names.schemes import inlined_schemes, read_schemes
 from bitjoule.experiments.names.technologies import read_technologies
 
 
@@ -30,7 +30,7 @@ class Resolved:
     Parameters
     ----------
     experiment
-        As written, with defaults filled in and the models of a config.json inlined.
+        As written, with defaults filled in and what files hold inlined.
     models, schemes, technologies
         By name, in the experiment's order.
     platforms
@@ -102,11 +102,12 @@ def resolve(document: Document) -> Resolved:
             problems += cannot_run(platforms, schemes, technologies, models, document)
         else:
             problems += _missing_prices(schemes, technologies, document)
-        problems += _baseline_problems(experiment, models, technologies, platforms, document)
+        problems += _baseline_problems(experiment, models, schemes, technologies, platforms, document)
     if problems:
         raise InputError(dict.fromkeys(problems))
     inlined = {
         "models": inlined_models(experiment.models, models),
+        "schemes": inlined_schemes(experiment.schemes, schemes),
         "technologies": inlined_technologies,
         "platforms": None if experiment.platforms is None else inlined_platforms,
     }
@@ -141,6 +142,7 @@ def _missing_prices(
 def _baseline_problems(
     experiment: Experiment,
     models: Iterable[str],
+    schemes: Iterable[str],
     technologies: Iterable[str],
     machines: Iterable[str],
     document: Document,
@@ -149,7 +151,7 @@ def _baseline_problems(
         return []
     listed = {
         "model": list(models),
-        "scheme": [entry if isinstance(entry, str) else entry.name for entry in experiment.schemes],
+        "scheme": list(schemes),
         "technology": list(technologies),
         "platform": list(machines),
     }

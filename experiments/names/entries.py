@@ -29,7 +29,7 @@ def entry_tag(value: Any) -> str:
 class NamedShape(ModelShape):
     """A model defined in the experiment."""
 
-    instead: ClassVar[str] = "a name, a path to a config.json, or "
+    instead: ClassVar[str] = "a name, a path to a config.json or a GGUF file, or "
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
 
@@ -38,10 +38,23 @@ class NamedShape(ModelShape):
         return ModelShape.model_validate(self.model_dump(exclude={"name"}))
 
 
+class NamedFile(Strict):
+    """A model's file with a name of the user's choice."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+    config: str = Field(description="path of a config.json, of a GGUF file, or of the directory of one")
+
+
+def _model_kind(value: Any) -> str:
+    if isinstance(value, NamedFile) or (isinstance(value, dict) and "config" in value):
+        return "file"
+    return entry_tag(value)
+
+
 class NamedScheme(Scheme):
     """A scheme defined in the experiment."""
 
-    instead: ClassVar[str] = "a name, or "
+    instead: ClassVar[str] = "a name, a path to a model's GGUF file, or "
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
 
@@ -110,7 +123,10 @@ class MatmulSize(Strict):
     n: Count = Field(description="out_features")
 
 
-NameOrShape = Annotated[Annotated[str, Tag("named")] | Annotated[NamedShape, Tag("written")], Discriminator(entry_tag)]
+NameOrShape = Annotated[
+    Annotated[str, Tag("named")] | Annotated[NamedShape, Tag("written")] | Annotated[NamedFile, Tag("file")],
+    Discriminator(_model_kind),
+]
 NameOrScheme = Annotated[
     Annotated[str, Tag("named")] | Annotated[NamedScheme, Tag("written")], Discriminator(entry_tag)
 ]

@@ -2,13 +2,13 @@
 
 import os
 import re
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from bitjoule.energy_models.inputs.documents import YAML, Document, KeyPath, fingerprint, is_path
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices
 from bitjoule.energy_models.inputs.validation import unknown_name
 
 Value = TypeVar("Value")
@@ -43,8 +43,12 @@ class Entries(Generic[Value]):
         What a path should refer to, for messages.
     suffixes
         Suffixes of such files.
-    in_folder
-        The file that a path to a folder refers to.
+    in_folder, inside
+        The file that a path to a folder refers to, and how another one is found there.
+    digest
+        Returns what is recorded of a file: what is behind its name, and the SHA-256; default: of the whole file.
+    others
+        Returns names that users may write instead of known ones, each with those that are meant.
     """
 
     kind: str
@@ -53,6 +57,9 @@ class Entries(Generic[Value]):
     file: str
     suffixes: tuple[str, ...] = YAML
     in_folder: str = ""
+    inside: Callable[[Path], Path] | None = None
+    digest: Callable[[Path], tuple[str, str]] | None = None
+    others: Callable[[], Mapping[str, Sequence[str]]] = dict
 
     def name(self, path: Path) -> str:
         """Return the name of a file's entry: the file's, or its folder's where all such files have the same name.
@@ -65,7 +72,7 @@ class Entries(Generic[Value]):
             The file.
         """
         if path.name != self.in_folder:
-            return name_of(path.stem, self.kind)
+            return name_of(re.sub(r"-\d{5}-of-\d{5}$", "", path.stem), self.kind)  # the first of several shards
         *_, model, snapshots, folder = ("", "", *path.parent.resolve().parts)
         in_cache = snapshots == "snapshots" and model.startswith("models--")
         return name_of(model.rpartition("--")[2] if in_cache else folder, self.kind)
@@ -119,23 +126,42 @@ class Lookup:
             by_name = entries.known()
             return (
                 LookupResult(text, by_name[text], from_file=False)
-                if self.known(entries.kind, text, by_name, at)
+                if self.known(entries.kind, text, by_name, at, entries.others())
                 else None
             )
+        return self.file(entries, text, at)
+
+    def file(self, entries: Entries[Value], text: str, at: KeyPath, instead: str = "") -> LookupResult[Value] | None:
+        """Return the entry of a file, or none if there is a problem with it.
+
+        Parameters
+        ----------
+        entries
+            The kind of entry.
+        text, at
+            A path, and its place in the document.
+        instead
+            A hint at what may be meant if there is no such file.
+        """
         path = self.document.folder(at) / text
-        path = path / entries.in_folder if entries.in_folder and os.path.isdir(path) else path  # noqa: PTH112
-        if not os.path.exists(path):  # noqa: PTH110 (never raises, whatever the name)
-            self.problems.append(self.document.problem(at, f"{brief(text)} not found", entries.file))
-            return None
         try:
+            if os.path.isdir(path):  # noqa: PTH112 (never raises, whatever the name)
+                inner = path / entries.in_folder if entries.in_folder else path
+                path = entries.inside(path) if entries.inside else inner
+            if not os.path.exists(path):  # noqa: PTH110
+                self.problems.append(self.document.problem(at, f"{brief(text)} not found{instead}", entries.file))
+                return None
             value = entries.read(path)
-            self.inputs[text] = fingerprint(path)
+            behind, digest = entries.digest(path) if entries.digest else ("", fingerprint(path))
+            self.inputs[text + behind] = digest
         except InputError as error:
             self.problems.extend(error.problems)
             return None
         return LookupResult(entries.name(path), value, from_file=True)
 
-    def known(self, kind: str, name: str, known: Iterable[str], at: KeyPath) -> bool:
+    def known(
+        self, kind: str, name: str, known: Iterable[str], at: KeyPath, others: Mapping[str, Sequence[str]] | None = None
+    ) -> bool:
         """Return whether a name is known; if not, add the problem.
 
         Parameters
@@ -146,10 +172,16 @@ class Lookup:
             The name and its place in the document.
         known
             The names that exist.
+        others
+            As of `Entries`; with them, names with other numbers are other things.
         """
         names = list(known)
-        if name not in names:
-            self.problems.append(self.document.problem(at, *unknown_name(kind, name, names)))
+        meant = (others or {}).get(name.lower(), ())
+        if name not in names and meant:
+            wrong = f"unknown {kind} {brief(name)} (did you mean {' or '.join(map(repr, meant))}?)"
+            self.problems.append(self.document.problem(at, wrong, choices(names)))
+        elif name not in names:
+            self.problems.append(self.document.problem(at, *unknown_name(kind, name, names, bool(others))))
         return name in names
 
     def once(self, kind: str, name: str, earlier: Container[str], at: KeyPath) -> None:

@@ -1,19 +1,23 @@
-"""The models of an experiment: presets, files of Hugging Face, inline shapes, or bare matmuls."""
+"""The models of an experiment: presets, files of models, inline shapes, or bare matmuls."""
 
+import os
 from collections.abc import Mapping, Sequence
 
-from bitjoule.energy_models.architecture.huggingface import read_config
 from bitjoule.energy_models.architecture.shape import ModelShape, presets
 from bitjoule.energy_models.inputs.documents import KeyPath
+from bitjoule.energy_models.inputs.errors import suggestion
+from bitjoule.energy_models.model_files.hub import hub_name, preset_of
+from bitjoule.energy_models.model_files.reading import FILES, GGUF, JSON, model_file, read_model, recorded
 from bitjoule.energy_models.papers.arithmetic import Matmul
-from bitjoule.experiments.names.entries import MatmulSize, NamedShape
-from bitjoule.experiments.names.lookup import Entries, Lookup
+from bitjoule.experiments.names.entries import MatmulSize, NamedFile, NamedShape
+from bitjoule.experiments.names.lookup import Entries, Lookup, LookupResult
 
-MODELS = Entries("model", presets, read_config, "a config.json or its folder", (".json",), "config.json")
+Entry = str | NamedShape | NamedFile
+MODELS = Entries("model", presets, read_model, FILES, (JSON, GGUF), "config.json", model_file, recorded)
 
 
 def read_models(
-    lookup: Lookup, models: Sequence[str | NamedShape] | None, matmuls: Sequence[MatmulSize] | None
+    lookup: Lookup, models: Sequence[Entry] | None, matmuls: Sequence[MatmulSize] | None
 ) -> dict[str, ModelShape | Matmul]:
     """Return models and bare matmuls by name.
 
@@ -31,20 +35,36 @@ def read_models(
         lookup.problems.append(lookup.document.problem(("matmuls",), "duplicate size", "each size once"))
     for i, entry in enumerate(models or ()):
         at: KeyPath = ("models", i)
-        if isinstance(entry, str):
-            result = lookup.find(MODELS, entry, at)
+        if isinstance(entry, NamedShape):
+            name, shape = entry.name, entry.shape()
+        elif isinstance(entry, NamedFile):
+            result = lookup.file(MODELS, entry.config, (*at, "config"))
+            if result is None:
+                continue
+            name, shape = entry.name, result.value
+        else:
+            result = _find(lookup, entry, at)
             if result is None:
                 continue
             name, shape = result.name, result.value
-        else:
-            name, shape = entry.name, entry.shape()
         lookup.once("model", name, by_name, at)
         by_name[name] = shape
     return by_name
 
 
+def _find(lookup: Lookup, text: str, at: KeyPath) -> LookupResult[ModelShape] | None:
+    """Return a model by its name, its file, or its name on Hugging Face's hub."""
+    last = hub_name(text)
+    if last is None or os.path.exists(lookup.document.folder(at) / text):  # noqa: PTH110 (never raises)
+        return lookup.find(MODELS, text, at)
+    preset = preset_of(text)
+    if preset is not None:
+        return LookupResult(preset, presets()[preset], from_file=False)
+    return lookup.file(MODELS, text, at, suggestion(last, presets(), same_numbers=True))
+
+
 def inlined_models(
-    entries: Sequence[str | NamedShape] | None, models: Mapping[str, ModelShape | Matmul]
+    entries: Sequence[Entry] | None, models: Mapping[str, ModelShape | Matmul]
 ) -> list[str | NamedShape] | None:
     """Return the models with those of files inlined: the experiment can be run again without these files.
 
@@ -58,7 +78,9 @@ def inlined_models(
     if entries is None:
         return None
     return [
-        entry if entry == name else NamedShape.model_validate({"name": name, **shape.with_defaults()})
+        name
+        if isinstance(entry, str) and name in (entry, preset_of(entry))
+        else NamedShape.model_validate({"name": name, **shape.with_defaults()})
         for entry, (name, shape) in zip(entries, models.items(), strict=True)
         if isinstance(shape, ModelShape)
     ]

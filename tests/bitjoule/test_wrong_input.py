@@ -46,7 +46,7 @@ CASES = {
     "a value swept twice": ("512", "[4, 4]", "5: workload.prompt_tokens: duplicate value 4; expected each value once"),
     "too many cases": ("512", "{start: 1, stop: 999999, step: 1}", "5: workload: the sweep has 1999998 cases; expected at"),
     "unknown model": ("bitnet-125m", "bitnet-125mb", "2: models[0]: unknown model 'bitnet-125mb' (did you mean 'bitnet-125m'?)"),
-    "a model that is a number": ("bitnet-125m", "7", "2: models[0]: got 7; expected a name, a path to a config.json, or a mapping with"),
+    "a model that is a number": ("bitnet-125m", "7", "2: models[0]: got 7; expected a name, a path to a config.json or a GGUF file, or a mapping"),
     "a model twice": ("bitnet-125m", "bitnet-125m, bitnet-125m", "2: models: duplicate 'bitnet-125m'; expected each"),
     "no models": ("[bitnet-125m]", "[]", "2: models: is empty; expected at least 1 item"),
     "models that are no list": ("[bitnet-125m]", "bitnet-125m", "2: models: got 'bitnet-125m'; expected a valid list"),
@@ -56,7 +56,7 @@ CASES = {
     "a shape without layers": ("[bitnet-125m]", f"[{INLINE.replace('layers: 1, ', '')}]", "2: models[0].layers: is missing"),
     "heads that do not divide": ("[bitnet-125m]", f"[{INLINE.replace('heads: 2', 'heads: 3')}]", "2: models[0].heads: hidden (4) is not"),
     "a shape with a misspelt key": ("[bitnet-125m]", f"[{INLINE.replace('ffn:', 'fnn:')}]", "2: models[0].fnn: unknown key"),
-    "a missing config": ("[bitnet-125m]", "[nowhere/config.json]", "2: models[0]: 'nowhere/config.json' not found; expected a config.json or its folder"),
+    "a missing config": ("[bitnet-125m]", "[nowhere/config.json]", "2: models[0]: 'nowhere/config.json' not found; expected a config.json, a GGUF file, or the directory of one"),
     "unknown scheme": ("fp16, bitnet]", "fp16, bitnit]", "3: schemes[1]: unknown scheme 'bitnit' (did you mean 'bitnet'?)"),
     "a scheme without scales": (
         "bitnet]", "{name: t, weights: ternary, activations: int8, attention: fp16}]",

@@ -18,7 +18,7 @@ ENERGY = {"name": "x", "models": ["bitnet-125m"], "schemes": ["fp16"], "technolo
 SYSTEM = {**ENERGY, "accounting": "system", "platforms": ["fp16-edge"]}
 GATES = {"name": "x", "gates": {"arrays": ["tiny_8x4"], "stimuli": ["worst"]}}
 ONES = {  # an experiment, the key of a list in it, what its entries are, and what a path should lead to
-    "model": (ENERGY, "models", "model", "a config.json or its folder"),
+    "model": (ENERGY, "models", "model", "a config.json, a GGUF file, or the directory of one"),
     "technology": (ENERGY, "technologies", "technology",
                    "a technology that `bitjoule calibrate` wrote, or a table of prices (.csv)"),
     "other technology": ({"name": "x", "compare": [["45nm", "7nm"]]}, "compare[0]", "technology",

@@ -39,10 +39,16 @@ def llama(tmp_path):
 
 def test_an_unknown_type_is_refused_and_the_supported_ones_are_named(llama):
     with pytest.raises(InputError) as error:
-        read_config(llama(model_type="lama"))
-    assert "unknown model_type 'lama' (did you mean 'llama'?)" in str(error.value)
+        read_config(llama(model_type="LLaMA"))
+    assert "unknown model_type 'LLaMA' (did you mean 'llama'?)" in str(error.value)
     assert ", ".join(supported_types()) in str(error.value)
     assert {"llama", "mistral", "qwen2", "gemma", "opt", "bitnet"} <= set(supported_types())
+
+
+@pytest.mark.parametrize("name", ["lama", "gemma3n", "qwen3_omni", "mistral4", "olmo4", "phi4", "falcon_h1", "bitnet2"])
+def test_no_hint_points_at_another_type(llama, name):
+    with pytest.raises(InputError, match=f"unknown model_type '{name}'; expected"):
+        read_config(llama(model_type=name))
 
 
 @pytest.mark.parametrize(
