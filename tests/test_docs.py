@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from gguf import GGMLQuantizationType
 
 from bitjoule import __version__
 from bitjoule.experiments.files import shipped_experiments
+from tests.energy_models.model_files.test_reading import llama
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,6 +32,10 @@ def test_every_example_is_a_valid_experiment(tmp_path, bitjoule, page, example):
     config = ROOT / "tests" / "energy_models" / "configs" / "llama-7b" / "config.json"
     (tmp_path / "path" / "to").mkdir(parents=True)
     (tmp_path / "path" / "to" / "config.json").write_bytes(config.read_bytes())
+    (tmp_path / "path" / "to" / "folder").mkdir()
+    (tmp_path / "path" / "to" / "folder" / "config.json").write_bytes(config.read_bytes())
+    if "model.gguf" in example:
+        llama(tmp_path / "path" / "to" / "model.gguf", GGMLQuantizationType.TQ2_0)
     other_kind = re.search("^(gates|compare):", example, re.MULTILINE)
     missing = (
         [] if other_kind else [text for key, text in REST.items() if not re.search(rf"^{key}:", example, re.MULTILINE)]

@@ -119,7 +119,7 @@ def suggestion(word: object, known: Iterable[str], same_numbers: bool = False) -
     if not isinstance(word, str):
         return ""
     folded, by_folded = word.lower(), {name.lower(): name for name in known}
-    alike = [name for name in by_folded if re.findall(r"\d+", name) == re.findall(r"\d+", folded)]
+    alike = [name for name in by_folded if re.sub(r"\D", "", name) == re.sub(r"\D", "", folded)]
     near = difflib.get_close_matches(folded, alike, n=1, cutoff=0.6)
     near = near or sorted((name for name in alike if folded in re.split("[-_/]", name)), key=len)
     near = near or difflib.get_close_matches(folded, () if same_numbers else by_folded, n=1, cutoff=0.6)

@@ -97,7 +97,7 @@ def test_the_file_of_a_directory(tmp_path: Path) -> None:
     assert model_file(tmp_path) == first
     assert read_model(tmp_path) == read_model(first)
     llama(tmp_path / "b.gguf", TYPES.F16)
-    with pytest.raises(InputError, match="models:1: file: holds 2 GGUF files; expected one of a.gguf, b.gguf"):
+    with pytest.raises(InputError, match=r"models:1: file: holds 2 GGUF files; expected one of a\.gguf, b\.gguf"):
         read_model(tmp_path, "models")
 
 
@@ -218,7 +218,7 @@ def test_damaged_folder(tmp_path: Path) -> None:
         read_model(path, "m")
     tensors.unlink()
     (path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "b.safetensors"}}))
-    with pytest.raises(InputError, match="b.safetensors:1: file: does not exist; expected a shard listed in"):
+    with pytest.raises(InputError, match=r"b\.safetensors:1: file: does not exist; expected a shard listed in"):
         read_model(path)
     (path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "../b.safetensors"}}))
     with pytest.raises(InputError, match="weight_map: is missing or names no files of this directory"):
