@@ -119,11 +119,17 @@ def suggestion(word: object, known: Iterable[str], same_numbers: bool = False) -
     if not isinstance(word, str):
         return ""
     folded, by_folded = word.lower(), {name.lower(): name for name in known}
-    alike = [name for name in by_folded if re.sub(r"\D", "", name) == re.sub(r"\D", "", folded)]
+    alike = [name for name in by_folded if _same_numbers(name, folded)]
     near = difflib.get_close_matches(folded, alike, n=1, cutoff=0.6)
     near = near or sorted((name for name in alike if folded in re.split("[-_/]", name)), key=len)
     near = near or difflib.get_close_matches(folded, () if same_numbers else by_folded, n=1, cutoff=0.6)
     return f" (did you mean {by_folded[near[0]]!r}?)" if near else ""
+
+
+def _same_numbers(first: str, second: str) -> bool:
+    """Return whether two names have the same numbers but for dots and the order of a number's digits."""
+    ours, theirs = (re.findall(r"\d+", name) for name in (first, second))
+    return "".join(ours) == "".join(theirs) or list(map(sorted, ours)) == list(map(sorted, theirs))
 
 
 def spelling(word: object, known: Iterable[str]) -> str:

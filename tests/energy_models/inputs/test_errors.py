@@ -2,7 +2,9 @@
 
 import pickle
 
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion
+import pytest
+
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, spelling, suggestion
 
 
 def test_brief_is_one_printable_line_of_bounded_length():
@@ -21,6 +23,27 @@ def test_a_near_name_is_suggested_whatever_its_case_and_a_far_one_is_not():
     assert suggestion("BitNet-7b", ["bitnet-70b", "llama-7b"]) == " (did you mean 'bitnet-70b'?)"
     assert suggestion("zzz", ["bitnet-70b"]) == ""
     assert suggestion(7, ["7"]) == ""
+
+
+def test_of_near_names_one_with_the_same_numbers_comes_first():
+    assert suggestion("int4x", ["int8x8", "int4xx"]) == " (did you mean 'int4xx'?)"
+    assert suggestion("b1.58", ["bitnet-b1.58-kv8", "bitnet-b1.58"]) == " (did you mean 'bitnet-b1.58'?)"
+    assert suggestion("bitnet-b158", ["bitnet-b1.58-kv8", "bitnet-b1.58"]) == " (did you mean 'bitnet-b1.58'?)"
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("int4", ""), ("w8a4", ""), ("fp61", "fp16"), ("w4a61", "w4a16"), ("FP-16", "fp16"), ("w3a16", "")],
+)
+def test_where_other_numbers_are_other_things_no_hint_points_at_them(word, hint):
+    known = ["fp16", "int8", "w4a8", "w4a16"]
+    assert suggestion(word, known, same_numbers=True) == (f" (did you mean {hint!r}?)" if hint else "")
+
+
+def test_a_spelling_has_the_same_letters_and_digits():
+    assert spelling("Phi-3", ["phi", "phi3"]) == " (did you mean 'phi3'?)"
+    assert spelling("gpt-oss", ["gpt_oss"]) == " (did you mean 'gpt_oss'?)"
+    assert spelling("gemma3n", ["gemma3"]) == spelling("lama", ["llama"]) == spelling(None, ["none"]) == ""
 
 
 def test_an_error_crosses_a_process_boundary_whole():
