@@ -20,6 +20,7 @@ Use from Python::
     result = bitjoule.run("bitnet_table1")   # a shipped name, the path of a YAML file, or its contents as a mapping
     result.summary                           # pandas, one row per case and phase
     result.results                           # pandas, one row per case, component and action
+    result.warnings                          # what the run warned of, one text each
     bitjoule.run("batch_sweep", {"workload": {"batch": [1, 8]}, "technologies": ["7nm"]})
 """
 
@@ -59,8 +60,8 @@ def run(
     Returns
     -------
     object
-        The result of the experiment, with a pandas table as `summary`. Results of energy, hardware and netlist
-        experiments also have a long table as `results`.
+        The result of the experiment, with a pandas table as `summary`, and as `warnings` a tuple of what the run warned
+        of. Results of energy, hardware and netlist experiments also have a long table as `results`.
 
     Raises
     ------

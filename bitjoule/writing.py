@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +98,14 @@ def run(task: RunTask, progress: Progress) -> Outcome[Any]:
     """
     registered, recorder = kinds()[task.kind], Recorder(progress)
     with registered.translated_errors():
-        return replace(registered.kind.run(task.ready, recorder), warnings=recorder.warnings)
+        outcome = registered.kind.run(task.ready, recorder)
+    return replace(outcome, result=_with_warnings(outcome.result, recorder.warnings), warnings=recorder.warnings)
+
+
+def _with_warnings(result: Any, warnings: Sequence[str]) -> Any:
+    """Return a result with the warnings of its run, if it is a dataclass with a field for them."""
+    has_field = is_dataclass(result) and any(field.name == "warnings" for field in fields(result))
+    return replace(result, warnings=warnings) if has_field and not isinstance(result, type) else result
 
 
 def run_and_write(task: RunTask, writing: Writing, progress: Progress) -> tuple[Outcome[Any], str]:

@@ -101,7 +101,8 @@ class Outcome(Generic[Result]):
     Parameters
     ----------
     result
-        Return value of `bitjoule.run`, with the tables as attributes; every kind has `summary`.
+        Return value of `bitjoule.run`, with the tables as attributes; every kind has `summary`. A dataclass whose field
+        `warnings` receives those of the run.
     tables
         Pieces of each table, by the name of its CSV file.
     experiment

@@ -29,11 +29,14 @@ class PricesResult:
         Name and description of the experiment.
     summary
         See `bitjoule.experiments.prices.table.prices_table`.
+    warnings
+        Of the run.
     """
 
     name: str
     description: str
     summary: "pd.DataFrame"
+    warnings: tuple[str, ...] = ()
 
 
 def schema() -> "type[PricesExperiment]":

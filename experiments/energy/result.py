@@ -24,9 +24,12 @@ class Result(Frames):
     ----------
     grid
         The cases.
+    warnings
+        Of the run.
     """
 
     grid: Grid
+    warnings: tuple[str, ...] = ()
 
     @property
     def frames(self) -> Frames:

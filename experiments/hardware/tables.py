@@ -48,6 +48,8 @@ class HardwareResult:
     summary
         A row for each case and phase, and for both where there are two; columns `SUMMARY_COLUMNS`, without memory and
         ratios.
+    warnings
+        Of the run.
     """
 
     name: str
@@ -59,6 +61,7 @@ class HardwareResult:
     matmuls: pd.DataFrame
     results: pd.DataFrame
     summary: pd.DataFrame
+    warnings: tuple[str, ...] = ()
 
 
 def hardware_result(experiment: RtlExperiment, simulated: Simulated) -> HardwareResult:

@@ -71,6 +71,8 @@ class GatesResult:
         SHA-256 of the experiment's, the configurations' and the libraries' files.
     unread, lacking
         Parts of the libraries that are not read, and cells that they lack.
+    warnings
+        Of the run.
     """
 
     name: str
@@ -81,6 +83,7 @@ class GatesResult:
     inputs: Mapping[str, str]
     unread: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def open_libraries(resolved: GatesInput) -> dict[str, Library]:

@@ -1,9 +1,14 @@
 """Whatever a run warns of is on standard error, in its summary and in its manifest."""
 
 import json
+from dataclasses import fields
 
 import pytest
 
+from bitjoule import run
+from bitjoule.experiments.hardware.tables import HardwareResult
+from bitjoule.experiments.netlists.run import GatesResult
+from bitjoule.kinds.prices import PricesResult
 from bitjoule.reports.figures.markdown import with_warnings
 from tests.bitjoule import packages
 from tests.bitjoule.test_kinds import DICE, ENTRY, MINE
@@ -49,6 +54,21 @@ def test_a_warning_is_in_the_summary_before_its_other_sections_and_in_the_manife
     sections = [line for line in out.splitlines() if line.startswith("## ")]
     assert (sections[0] == "## Warnings") == bool(shown)
     assert ("## Warnings" in sections) == bool(shown)
+
+
+@pytest.mark.parametrize("out", [None, "out"])
+def test_python_gets_them_as_an_attribute_of_the_result(tmp_path, out):
+    folder = out and tmp_path / out
+    result = run(written(tmp_path, "one", 2 * 10**9), out=folder, plots=False)
+    assert [line.startswith(SAYS) for line in result.warnings] == [True]
+    assert run(written(tmp_path, "one", 10**12)).warnings == ()
+    if out:
+        assert listed(folder / "one") == ([*result.warnings], [*result.warnings])
+
+
+@pytest.mark.parametrize("result", [HardwareResult, GatesResult, PricesResult])
+def test_results_of_every_kind_have_them(result):
+    assert [field.default for field in fields(result) if field.name == "warnings"] == [()]
 
 
 def test_experiments_that_run_in_other_processes_warn_too(bitjoule, tmp_path):
