@@ -106,6 +106,8 @@ def overridden(document: Document, overrides: Overrides) -> Document:
     InputError
         A text is not ``key=value``, or its key does not exist.
     """
+    if overrides and document.original is None:
+        document = replace(document, original=document.data)
     if isinstance(overrides, Mapping):
         for key, value in _leaves(overrides):
             if not _key_path(key):

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from bitjoule.energy_models.inputs.derivations import Derivation
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
 from bitjoule.energy_models.inputs.yaml_core import MERGE_TAG, CoreLoader
 
@@ -48,6 +49,10 @@ class Document:
         Values that ``<<`` would have merged, by the path of the key that is written in their place; scalars only.
     files
         Further files from which values came, by name as written.
+    original
+        The data before any value was overridden; none without overrides.
+    derivations
+        The steps of inheritance of entries, by their path.
     """
 
     file: str
@@ -58,6 +63,8 @@ class Document:
     inherited: frozenset[KeyPath] = frozenset()
     replaced: Mapping[KeyPath, Any] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    original: Any = None
+    derivations: Mapping[KeyPath, tuple[Derivation, ...]] = field(default_factory=dict)
 
     def line(self, path: KeyPath) -> int:
         """Return the line of the nearest enclosing value that was written in the file.

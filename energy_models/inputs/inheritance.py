@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bitjoule.energy_models.inputs.derivations import Derivation
 from bitjoule.energy_models.inputs.documents import Document, KeyPath, is_path, read_document
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices
 from bitjoule.energy_models.inputs.validation import unknown_name
@@ -13,23 +14,6 @@ from bitjoule.energy_models.inputs.validation import unknown_name
 LIKE = "like"
 AMOUNTS = ({"low", "nominal", "high"}, {"busy", "idle"})  # mappings that are one amount
 IN_PLACE = "the mapping in `like`"
-
-
-class Derivation(NamedTuple):
-    """A step of inheritance.
-
-    Parameters
-    ----------
-    name
-        What was inherited from, as written.
-    base, changes, merged
-        Its data, what the entry writes, and both together.
-    """
-
-    name: str
-    base: Mapping[str, Any]
-    changes: Mapping[str, Any]
-    merged: Mapping[str, Any]
 
 
 class Completed(NamedTuple):
@@ -262,11 +246,36 @@ def inheriting(document: Document, families: Mapping[KeyPath, Family]) -> Docume
             continue
         outside = {path: line for path, line in document.lines.items() if path[: len(at)] != at}
         lines = {**outside, **{(*at, *path): line for path, line in entry.lines.items()}}
+        steps = {**document.derivations, at: _with_overrides(family, document, at, entry)}
         data = _put(document.data, at, entry.data)
-        document = replace(document, data=data, lines=lines, files={**document.files, **entry.files})
+        files = {**document.files, **entry.files}
+        document = replace(document, data=data, lines=lines, files=files, derivations=steps)
     if problems:
         raise InputError(dict.fromkeys(problems))
     return document
+
+
+def _with_overrides(family: Family, document: Document, at: KeyPath, entry: Completed) -> tuple[Derivation, ...]:
+    """Return the steps of an entry's inheritance, with the overrides below it as a step of their own."""
+    below = {place[len(at) :] for place in document.origins if place[: len(at)] == at and len(place) > len(at)}
+    below = {place for place in below if place[0] != LIKE}
+    if not below or document.is_override(at) or document.is_override((*at, LIKE)):
+        return entry.derivations
+    try:
+        before = completed(family, replace(document, data=document.original), at)
+    except (LookupError, TypeError):  # the entry is made by its overrides
+        return entry.derivations
+    changes: dict[str, Any] = {}
+    for place in sorted(below, key=len):
+        value = document.data
+        for key in (*at, *place):
+            value = value[key]
+        node = changes
+        for key in place[:-1]:
+            node = node.setdefault(str(key), {})
+        node[str(place[-1])] = value
+    step = Derivation(document.file, before.data, changes, entry.data, override=True)
+    return (*before.derivations, step)
 
 
 def _put(data: Any, at: KeyPath, value: Any) -> Any:

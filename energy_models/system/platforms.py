@@ -1,7 +1,7 @@
 """Platforms: a machine's arrays, buffers, off-chip memory, clock and leakage."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,8 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from bitjoule.energy_models.formats.formats import check_format, factors, formats, mixed_products, width_bits
 from bitjoule.energy_models.inputs.amounts import MAX_PRICE, Amount, price_of
-from bitjoule.energy_models.inputs.documents import read_document
+from bitjoule.energy_models.inputs.derivations import Derivation
+from bitjoule.energy_models.inputs.documents import Document, KeyPath, read_document
 from bitjoule.energy_models.inputs.errors import brief
 from bitjoule.energy_models.inputs.inheritance import Family, completed
 from bitjoule.energy_models.inputs.plugins import with_contributed
@@ -23,6 +24,7 @@ from bitjoule.energy_models.system.off_chip import OffChip
 from bitjoule.energy_models.system.regulator import Regulator
 from bitjoule.energy_models.system.static_power import BusyIdle, Leakage, StaticPower, leaks
 from bitjoule.energy_models.system.unscaled import key_exists, unscaled, unscaled_merges
+from bitjoule.energy_models.system.value_sources import changed_sources, merged_sources
 
 FOLDER = DATA / "platforms"
 MAX_SIZE = 1 << 40
@@ -238,16 +240,20 @@ class Platform(Strict):
         """What its file inherits although it does not fit what the file changes, one line each."""
         return self._unscaled
 
-    def inheriting(self, unscaled: Mapping[str, str]) -> Self:
-        """Return the platform with what it inherits although it does not fit.
+    def inheriting(self, document: Document, at: KeyPath, derivations: Sequence[Derivation]) -> Self:
+        """Return the platform with what it inherits although it does not fit, and without sources of other values.
 
         Parameters
         ----------
-        unscaled
-            Why, by key.
+        document, at
+            Where it is written.
+        derivations
+            The steps of its inheritance.
         """
-        copy = self.model_copy()
-        copy._unscaled = tuple(f"{key}: {why}" for key, why in unscaled.items())
+        unfit = unscaled(derivations, unscaled_merges(document, at))
+        changed = changed_sources(derivations, merged_sources(document, at), self.sources)
+        copy = self.model_copy(update={"sources": {**self.sources, **changed}})
+        copy._unscaled = tuple(f"{key}: {why}" for key, why in unfit.items())
         return copy
 
     @model_validator(mode="after")
@@ -357,7 +363,7 @@ def read_platform(path: Path) -> Platform:
     document = read_document(path)
     entry = completed(PLATFORM, document, (), path.parent)
     platform = validate(Platform, replace(document, data=entry.data, lines=entry.lines))
-    return platform.inheriting({**unscaled(entry.derivations), **unscaled_merges(document, ())})
+    return platform.inheriting(document, (), entry.derivations)
 
 
 def _without_sources_of_nothing(merged: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

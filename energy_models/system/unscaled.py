@@ -5,11 +5,12 @@ of a buffer, or the kind of memory, and inherits what was written for the old on
 the value, or a source for it, in the file says that it was thought of.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from bitjoule.energy_models.inputs.derivations import Derivation
 from bitjoule.energy_models.inputs.documents import Document, KeyPath
-from bitjoule.energy_models.inputs.inheritance import Derivation
 from bitjoule.energy_models.system.static_power import CONFIGURED
 
 SIZES = {"arrays": ("lanes", "columns"), "buffers": ("size_bytes",)}
@@ -22,19 +23,27 @@ ELSEWHERE = {
 }
 
 
-def unscaled(derivations: Iterable[Derivation]) -> Mapping[str, str]:
-    """Return why a key that a platform inherits by ``like`` does not fit it, by key.
+def unscaled(derivations: Sequence[Derivation], merges: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
+    """Return why a key that a platform inherits, or that overrides leave, does not fit it, by key.
 
     Parameters
     ----------
     derivations
-        The steps of its inheritance.
+        The steps of its inheritance, the overrides last.
+    merges
+        From `unscaled_merges`; overrides can set the value of such a key, too.
     """
     found: dict[str, str] = {}
-    for name, base, changes, merged in derivations:
-        found |= dict(unscaled_keys(base, changes, merged, name))
-        found = {key: why for key, why in found.items() if not thought_of(key, changes) and key_exists(merged, key)}
-    return found
+    for step in derivations:
+        if step.override:
+            found |= merges
+        found |= dict(unscaled_keys(step))
+        found = {
+            key: why
+            for key, why in found.items()
+            if not thought_of(key, step.changes) and key_exists(step.merged, key)
+        }  # fmt: skip
+    return found if any(step.override for step in derivations) else found | dict(merges)
 
 
 def key_exists(value: Any, key: str) -> bool:
@@ -139,7 +148,7 @@ def depending(change: Change, merged: Any) -> Iterator[str]:
     yield from (key for key in keys if value_at(merged, key) not in (None, 0, CONFIGURED))
 
 
-def reason(change: Change, value: Any, origin: str) -> str:
+def reason(change: Change, value: Any, origin: str, override: bool = False) -> str:
     """Return why an inherited value does not fit.
 
     Parameters
@@ -150,26 +159,28 @@ def reason(change: Change, value: Any, origin: str) -> str:
         The value, which is shown unless it is a mapping.
     origin
         What it is inherited from.
+    override
+        Whether an override made the change.
     """
-    text = f"is inherited from {origin}, which has {change.key} {change.old}, not {change.new}; write it, or a source"
-    text += " for it, in the file"
+    verb, remedy = ("comes", "override it, or a source for it, too") if override else (
+        "is inherited", "write it, or a source for it, in the file")  # fmt: skip
+    text = f"{verb} from {origin}, which has {change.key} {change.old}, not {change.new}; {remedy}"
     return text if isinstance(value, dict) else f"{value} {text}"
 
 
-def unscaled_keys(base: Any, changes: Any, merged: Any, name: str) -> Iterator[tuple[str, str]]:
-    """Yield each key that depends on what a file changes, and why; `thought_of` is not asked.
+def unscaled_keys(step: Derivation) -> Iterator[tuple[str, str]]:
+    """Yield each key that depends on what a step of inheritance changes, and why; `thought_of` is not asked.
 
     Parameters
     ----------
-    base, changes, merged
-        What the file inherits from, what it writes, and both together.
-    name
-        Of the platform that it inherits from.
+    step
+        The step.
     """
-    for section, part, key in size_keys(changes):
-        change = Change(section, part, key, value_at(base, key), value_at(merged, key))
+    for section, part, key in size_keys(step.changes):
+        change = Change(section, part, key, value_at(step.base, key), value_at(step.merged, key))
         if change.old is not None and change.new is not None and change.old != change.new:
-            yield from ((found, reason(change, value_at(merged, found), name)) for found in depending(change, merged))
+            for depends in depending(change, step.merged):
+                yield depends, reason(change, value_at(step.merged, depends), step.name, step.override)
 
 
 def unscaled_merges(document: Document, at: KeyPath) -> Mapping[str, str]:

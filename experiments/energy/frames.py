@@ -93,6 +93,8 @@ class Frames:
         unless asked for.
     own_prices
         Prices of technologies of the user's own; see `bitjoule.experiments.energy.own_prices`.
+    own_amounts
+        Amounts of platforms of the user's own; see `bitjoule.experiments.energy.own_amounts`.
     varied
         The assumptions that were varied for it; see `bitjoule.experiments.energy.sensitivity.varied_table`.
     dram
@@ -126,5 +128,6 @@ class Frames:
     sensitivity: pd.DataFrame
     varied: pd.DataFrame
     own_prices: pd.DataFrame
+    own_amounts: pd.DataFrame
     dram: pd.DataFrame
     plots: PlotFrames

@@ -17,6 +17,7 @@ from bitjoule.experiments.energy.families import families
 from bitjoule.experiments.energy.frames import PlotFrames
 from bitjoule.experiments.energy.grid import Grid, grid_of
 from bitjoule.experiments.energy.losses import losses
+from bitjoule.experiments.energy.own_amounts import own_amounts
 from bitjoule.experiments.energy.own_prices import own_prices
 from bitjoule.experiments.energy.papers import arithmetic, limits
 from bitjoule.experiments.energy.plots import Plot
@@ -79,6 +80,7 @@ def run(resolved: Resolved) -> Result:
         sensitivity=sensitivity(bands, grid.system.price_rows, varied) if experiment.sensitivity else pd.DataFrame(),
         varied=varied_table(varied),
         own_prices=own_prices(grid),
+        own_amounts=own_amounts(resolved.platforms, resolved.technologies.values()),
         dram=dram.table() if system else pd.DataFrame(),
         plots=plot_frames(experiment.plots, grid, summary),
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bitjoule.energy_models.inputs.documents import Document, KeyPath
-from bitjoule.energy_models.inputs.inheritance import LIKE, Family, inheriting
+from bitjoule.energy_models.inputs.inheritance import Family, inheriting
 from bitjoule.energy_models.prices.derived import TECHNOLOGY
 from bitjoule.energy_models.system.platforms import PLATFORM
 
@@ -27,7 +27,7 @@ def with_bases(document: Document) -> Document:
 
 
 def _places(data: Any) -> Iterator[tuple[KeyPath, Family]]:
-    """Yield the places of inline entries with ``like``."""
+    """Yield the places of inline entries."""
     if not isinstance(data, dict):
         return
     candidates: list[tuple[KeyPath, Any, Family]] = [(("platform",), data.get("platform"), PLATFORM)]
@@ -40,7 +40,7 @@ def _places(data: Any) -> Iterator[tuple[KeyPath, Family]]:
     for i, pair in enumerate(_list(data.get("compare"))):
         candidates += [(("compare", i, side), entry, TECHNOLOGY) for side, entry in enumerate(_list(pair))]
     for at, entry, family in candidates:
-        if isinstance(entry, dict) and LIKE in entry:
+        if isinstance(entry, dict):
             yield at, family
 
 

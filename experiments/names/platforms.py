@@ -15,7 +15,6 @@ from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import Platform, platforms, read_platform
 from bitjoule.energy_models.system.search import search
 from bitjoule.energy_models.system.steps import MatmulKind
-from bitjoule.energy_models.system.unscaled import unscaled_merges
 from bitjoule.experiments.names.entries import NamedPlatform, PlatformSet
 from bitjoule.experiments.names.lookup import Entries, Lookup
 
@@ -86,7 +85,8 @@ def read_machine(lookup: Lookup, entry: str | NamedPlatform, at: KeyPath) -> Mac
         A name, a path, or an inline platform, and its place.
     """
     if isinstance(entry, NamedPlatform):
-        return MachineRead(entry.name, entry.inheriting(unscaled_merges(lookup.document, at)), entry)
+        entry = entry.inheriting(lookup.document, at, lookup.document.derivations.get(at, ()))
+        return MachineRead(entry.name, entry, entry)
     result = lookup.find(PLATFORMS, entry, at)
     if result is None:
         return None

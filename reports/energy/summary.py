@@ -11,6 +11,7 @@ from bitjoule.experiments.energy.frames import Frames
 from bitjoule.reports.energy.dram import dram_text
 from bitjoule.reports.energy.lead import headline, token_table
 from bitjoule.reports.energy.machines import bands_text, machines_line, memory_table, overhead_line, time_table
+from bitjoule.reports.energy.own_amounts import own_amounts_text
 from bitjoule.reports.energy.own_prices import own_prices_text
 from bitjoule.reports.energy.phases import phases_text
 from bitjoule.reports.energy.sensitivity import sensitivity_text
@@ -64,7 +65,7 @@ def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
     parts = [f"# {frames.name}", frames.description, f"{headline(frames)}."]
     parts += [token_table(frames, max_rows), phases_text(frames)] if system else []
     parts += [_counted(frames), workload_line(frames), energy_table(frames, max_rows), unmeasured_line(frames)]
-    parts += [own_prices_text(frames, max_rows)]
+    parts += [own_amounts_text(frames, max_rows), own_prices_text(frames, max_rows)]
     if system:
         parts += [
             machines_line(frames),

@@ -225,3 +225,75 @@ def test_a_key_has_the_source_of_itself_or_of_a_whole_mapping_around_it():
     assert has_source("arrays.wide.lanes", ["vector", "arrays"])
     assert not has_source("arrays.wider.lanes", ["arrays.wide"])
     assert not has_source("arrays.wide", ["arrays.wide.lanes"])
+
+
+LIKE = """\
+name: x
+accounting: system
+models: [bitnet-125m]
+schemes: [int8]
+technologies: [7nm]
+platforms: [{name: mine, like: base.yaml, CHANGES}]
+"""
+
+
+def inline(resolved, tmp_path, changes, *overrides):
+    """Return the lines of an inline platform that inherits BASE, by key."""
+    (tmp_path / "base.yaml").write_text(BASE.replace("LEAKAGE", "0.02"))
+    (mine,) = resolved(LIKE.replace("CHANGES", changes), *overrides).platforms["mine"].values()
+    return dict(line.split(": ", 1) for line in mine[1].unscaled)
+
+
+def test_an_inline_platform_that_inherits_by_like_is_told_the_same(resolved, tmp_path):
+    why = f"is inherited from base.yaml, which has arrays.wide.lanes 8, not 32; {WRITE}"
+    assert inline(resolved, tmp_path, "arrays: {wide: {lanes: 32}}") == {
+        "arrays.wide.weight_registers.load_bits_per_cycle": f"64 {why}",
+        "nodes.7nm.leakage_w": f"0.02 {why}",
+        "arrays.helper": why,
+    }
+    written = "arrays: {wide: {lanes: 32}}, sources: {arrays.helper: as large, nodes: as large}"
+    assert list(inline(resolved, tmp_path, written)) == ["arrays.wide.weight_registers.load_bits_per_cycle"]
+
+
+def test_so_is_one_that_an_override_changes(resolved, tmp_path):
+    file = tmp_path / "experiment.yaml"
+    why = f"comes from {file}, which has arrays.wide.lanes 8, not 16; override it, or a source for it, too"
+    widen = "platforms.0.arrays.wide.lanes=16"
+    assert inline(resolved, tmp_path, "vector: {lanes: 8}", widen) == {
+        "arrays.wide.weight_registers.load_bits_per_cycle": f"64 {why}",
+        "nodes.7nm.leakage_w": f"0.02 {why}",
+        "arrays.helper": why,
+    }
+    # what the file wrote was written for its own size
+    load = "arrays: {wide: {lanes: 32, weight_registers: {load_bits_per_cycle: 256}}}"
+    lines = inline(resolved, tmp_path, load, widen)
+    key = "arrays.wide.weight_registers.load_bits_per_cycle"
+    assert lines[key] == "256 " + why.replace("lanes 8", "lanes 32")
+    assert key not in inline(resolved, tmp_path, load, widen, f"platforms.0.{key}=128")
+    assert key not in inline(resolved, tmp_path, load, widen, "platforms.0.sources={arrays.wide: a sheet}")
+    assert inline(resolved, tmp_path, "vector: {lanes: 8}", "platforms.0.vector.lanes=2") == {}
+
+
+def test_an_override_of_a_platform_without_like_or_of_what_it_is_like(resolved):
+    text = INLINE.replace("CHANGED", "*wide")
+    (mine,) = resolved(text, "platforms.1.arrays.wide.lanes=32").platforms["mine"].values()
+    lines = dict(line.split(": ", 1) for line in mine[1].unscaled)
+    assert list(lines) == [
+        "arrays.wide.weight_registers.load_bits_per_cycle", "nodes.7nm.leakage_w", "arrays.helper",
+    ]  # fmt: skip
+    assert all("experiment.yaml, which has arrays.wide.lanes 8, not 32" in why for why in lines.values())
+    whole = "platforms.1={name: mine, like: ternary-edge, arrays: {adders: {lanes: 128}}}"
+    (mine,) = resolved(text.replace("schemes: [int8]", "schemes: [bitnet-b1.58]"), "platforms.0=ternary-edge",
+                       whole).platforms["mine"].values()  # fmt: skip
+    assert all("is inherited from ternary-edge, which has" in line for line in mine[1].unscaled)
+    assert mine[1].unscaled
+
+
+def test_a_member_of_a_set_is_told_too(resolved, tmp_path):
+    (tmp_path / "base.yaml").write_text(BASE.replace("LEAKAGE", "0.02"))
+    text = LIKE.replace("platforms: [{name: mine, like: base.yaml, CHANGES}]",
+                        "platforms: [{name: all, by_scheme: {int8: {name: mine, like: base.yaml}}}]")  # fmt: skip
+    (mine,) = resolved(text, "platforms.0.by_scheme.int8.buffers.shared.size_bytes=131072").platforms["all"].values()
+    assert {line.split(":")[0] for line in mine[1].unscaled} == {
+        "buffers.shared.read_pj", "buffers.shared.write_pj", "nodes.7nm.leakage_w",
+    }  # fmt: skip
