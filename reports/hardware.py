@@ -65,7 +65,7 @@ def hardware_markdown(result: HardwareResult, max_rows: int) -> str:
     """
     run = result.simulated
     matmuls = len({(row.layer, row.name) for row in run.rows})
-    cycles, clock_mhz = sum(row.cycles for row in run.rows), run.machine.node.clock_mhz
+    cycles, clock_mhz = sum(row.cycles for row in run.rows), run.machine.clock_mhz
     sentences = [
         f"{run.name}: {matmuls} integer matmuls, {ON[result.engine]} ({result.config}).",
         f"{cycles} cycles, {with_unit(cycles / clock_mhz / 1e6, 's')} at {clock_mhz:g} MHz if operands never wait.",
@@ -108,7 +108,7 @@ def _times(run: Simulated, summary: pd.DataFrame, max_rows: int) -> str:
     for case in summary.head(max_rows).to_dict("records"):
         tokens = case["energy_j"] / case["energy_per_token_j"]
         ends = [with_unit(case[f"energy_{end}_j"] / tokens, "J") for end in ("low", "high")]
-        computing_s = cycles_by_case[case["model"], case["phase"]] / (run.machine.node.clock_mhz * 1e6) / tokens
+        computing_s = cycles_by_case[case["model"], case["phase"]] / (run.machine.clock_mhz * 1e6) / tokens
         cells = [case["model"], case["phase"], f"{tokens:.0f}", with_unit(1 / case["tokens_per_s"], "s")]
         rows.append(
             [*cells, with_unit(computing_s, "s"), with_unit(case["energy_per_token_j"], "J"), " to ".join(ends)]

@@ -118,6 +118,6 @@ def show_mapping(options: argparse.Namespace) -> str:
             tabulate(rows, HEADERS, colalign=("left", "left", "right", "left", "right"), disable_numparse=True),
             "",
             f"total {total_uj:.6g} uJ; {moved.cycles:.0f} cycles, {moved.compute_cycles:.0f} of them compute cycles "
-            f"(lower bound {peak:.0f}); {1e3 * moved.cycles / machine.node.clock_mhz / 1e6:.4g} ms",
+            f"(lower bound {peak:.0f}); {1e3 * moved.cycles / machine.clock_mhz / 1e6:.4g} ms",
         ]
     )

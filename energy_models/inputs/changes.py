@@ -62,6 +62,8 @@ class Change(Strict):
             if self.end is not None and set(value) == set(BAND):
                 return value[self.end]
             return {key: self.of(part) for key, part in value.items()}
+        if self.factor is not None and isinstance(value, str):
+            raise ImpossibleError(f"{value} is not a number to be multiplied")
         if self.factor is None or isinstance(value, bool) or not isinstance(value, int | float):
             return value
         scaled = value * self.factor

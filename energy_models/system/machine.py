@@ -15,7 +15,7 @@ from bitjoule.energy_models.system.channels import BITS_PER_BYTE, Channels, chan
 from bitjoule.energy_models.system.mapping import MatmulProblem
 from bitjoule.energy_models.system.mapping_costs import Fixed
 from bitjoule.energy_models.system.platforms import Array, Macs, Node, Platform
-from bitjoule.energy_models.system.silicon import leakage_w
+from bitjoule.energy_models.system.silicon import clock_mhz, leakage_w
 from bitjoule.energy_models.system.static_power import over_time, per_cycle, static_lines
 from bitjoule.energy_models.system.steps import ABSENT, NOTHING, STEPS, MatmulKind, Step, StepPrice
 from bitjoule.energy_models.system.templates import Chip, Formats, template
@@ -41,7 +41,7 @@ class Machine:
 
     @cached_property
     def node(self) -> Node:
-        """Clock and leakage.
+        """What its file says of its technology; `clock_mhz` is the clock.
 
         Raises
         ------
@@ -56,6 +56,11 @@ class Machine:
             f"platform {self.name} has no clock at {self.technology.name} (nodes: {nodes})",
             f"one of {nodes}, or a key nodes.{self.technology.node} in the platform's file",
         )
+
+    @cached_property
+    def clock_mhz(self) -> float:
+        """Its clock; raises `UnpricedError` where it follows from arrays that were not synthesised."""
+        return clock_mhz(self.platform, self.technology, self.node.clock_mhz)
 
     @cached_property
     def _node_name(self) -> str | None:
@@ -84,7 +89,7 @@ class Machine:
     @cached_property
     def static(self) -> tuple[StepPrice, ...]:
         """What each of `STATES` costs in a cycle; all absent on a platform without static power."""
-        chip, clock_mhz = StepPrice(1.0, "", self.cycle_pj, self.cycle_key), self.node.clock_mhz
+        chip, clock_mhz = StepPrice(1.0, "", self.cycle_pj, self.cycle_key), self.clock_mhz
         waiting = self.dram.waiting(clock_mhz) if self.dram else {}
         return static_lines(self.platform.power, chip, clock_mhz, self.key, waiting)
 
@@ -102,14 +107,14 @@ class Machine:
     @cached_property
     def cycle_pj(self) -> Price:
         """Leakage of the chip in a cycle."""
-        return per_cycle(leakage_w(self.platform, self.technology, self.node.leakage_w), self.node.clock_mhz)
+        return per_cycle(leakage_w(self.platform, self.technology, self.node.leakage_w), self.clock_mhz)
 
     @property
     def cycle_key(self) -> str:
         """Key of the leakage in the platform's file, and the clock that a cycle has."""
         nodes, node = self.platform.nodes, self.technology.node
         shared = node in nodes and nodes[node].leakage_w == self.node.leakage_w
-        return f"{self.key('nodes', node if shared else self.technology.name, 'leakage_w')}@{self.node.clock_mhz:g}MHz"
+        return f"{self.key('nodes', node if shared else self.technology.name, 'leakage_w')}@{self.clock_mhz:g}MHz"
 
     def key(self, *place: str | int) -> str:
         """Return the price key of an amount in the platform's file.
@@ -124,7 +129,7 @@ class Machine:
     @cached_property
     def off_chip_bits(self) -> float:
         """Bits per cycle that off-chip memory moves."""
-        return self.platform.off_chip.reached_gb_per_s * 8e3 / self.node.clock_mhz
+        return self.platform.off_chip.reached_gb_per_s * 8e3 / self.clock_mhz
 
     @cached_property
     def width_bits(self) -> int:

@@ -22,7 +22,7 @@ from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.system.off_chip import OffChip
 from bitjoule.energy_models.system.regulator import Regulator
-from bitjoule.energy_models.system.static_power import BusyIdle, Leakage, StaticPower, leaks
+from bitjoule.energy_models.system.static_power import BusyIdle, Clock, Leakage, StaticPower, leaks
 from bitjoule.energy_models.system.unscaled import key_exists, unscaled, unscaled_merges
 from bitjoule.energy_models.system.value_sources import changed_sources, merged_sources
 
@@ -179,7 +179,9 @@ class StorePrices(Strict):
 class Node(Strict):
     """What depends on the technology."""
 
-    clock_mhz: float = Field(ge=1e-3, le=1e6)
+    clock_mhz: Clock = Field(
+        description="clock of the chip, or from_configuration: what its slowest array meets as synthesised"
+    )
     leakage_w: Leakage = Field(default=0.0, description="leakage power of the chip, or from_configuration")
     weight_registers: StorePrices | None = Field(
         default=None, description="prices of all arrays' weight registers here"

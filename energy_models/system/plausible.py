@@ -86,7 +86,7 @@ def implausible(platform: Platform) -> Iterator[str]:
     bandwidth = plausible_range("bandwidth", memory.memory)
     values.append(("off_chip.bandwidth_gb_per_s", memory.bandwidth_gb_per_s, bandwidth))
     for key, value, span in values:
-        if not span.low <= value <= span.high:
+        if not isinstance(value, str) and not span.low <= value <= span.high:
             of_memory = f" of {memory.memory}" if span.memory else ""
             yield (
                 f"{key}: {value:g} {span.unit} is outside the {span.low:g} to {span.high:g} {span.unit} of any "

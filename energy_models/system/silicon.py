@@ -11,7 +11,7 @@ from bitjoule.energy_models.prices.silicon import silicon_rows
 from bitjoule.energy_models.prices.technology import Technology, technologies
 from bitjoule.energy_models.system.accesses import UnpricedError
 from bitjoule.energy_models.system.platforms import Array, Platform
-from bitjoule.energy_models.system.static_power import CONFIGURED, Leakage
+from bitjoule.energy_models.system.static_power import CONFIGURED, Clock, Leakage
 
 W_PER_NW = 1e-9
 VECTOR = ("fp16", "fp16", "fp16")  # a lane of the vector unit is one MAC of these formats
@@ -93,6 +93,30 @@ def leakage_w(platform: Platform, technology: Technology, given: Leakage = CONFI
         return price_of(given)
     ends = zip(*(part.leakage_w for part in silicon(platform, technology).values()), strict=True)
     return Price(*(sum(end) for end in ends))
+
+
+def clock_mhz(platform: Platform, technology: Technology, given: Clock = CONFIGURED) -> float:
+    """Return the clock of a whole chip.
+
+    Parameters
+    ----------
+    platform, technology
+        As for `silicon`.
+    given
+        What the platform's node says; by default, and where that is from_configuration, the clock that all of its
+        arrays can meet of which the critical path is known.
+
+    Raises
+    ------
+    UnpricedError
+        That of no array is known.
+    """
+    if not isinstance(given, str):
+        return given
+    clocks = clocks_mhz(platform, technology)
+    if not clocks:
+        raise UnpricedError(f"no array was synthesised at {technology.node_nm:g} nm", "clock_mhz in MHz")
+    return min(clocks.values())
 
 
 def measured_at(technology: Technology) -> Technology:

@@ -55,6 +55,18 @@ Leakage = Annotated[
 ]
 
 
+def _clock(value: str) -> str:
+    if value != CONFIGURED:
+        raise wrong_value(f"got {brief(value)}", f"MHz, or {CONFIGURED}")
+    return value
+
+
+Clock = Annotated[
+    Annotated[float, Field(ge=1e-3, le=1e6), Tag("number")] | Annotated[str, AfterValidator(_clock), Tag("text")],
+    Discriminator(lambda value: "text" if isinstance(value, str) else "number"),
+]
+
+
 def leaks(leakage: Leakage) -> bool:
     """Return whether a node leaks.
 

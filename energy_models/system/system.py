@@ -209,7 +209,7 @@ class System:
         count = np.concatenate(blocks, axis=2)
         prices = np.stack([setup.prices for setup in setups], axis=1)[:, machine_index]
         count, energies, drawn = price_counts(count, prices, delivered(count.shape[2]))
-        clock_mhz = np.array([machine.node.clock_mhz for machine in machines])[machine_index]
+        clock_mhz = np.array([machine.clock_mhz for machine in machines])[machine_index]
         repeats = (1, len(self.phases))
         return Evaluated(
             count.reshape(len(count), -1),

@@ -77,7 +77,7 @@ def roofs(grid: Grid) -> pd.DataFrame:
             for scheme, (name, platform) in machines.items():
                 machine = Machine(grid.schemes[scheme], platform, technology, name)
                 array, _ = machine.array(kind)
-                peak = OPERATIONS_A_MAC * array.lanes * array.columns * machine.node.clock_mhz * 1e6
+                peak = OPERATIONS_A_MAC * array.lanes * array.columns * machine.clock_mhz * 1e6
                 rows.append(
                     (technology_name, platform_name, scheme, name, platform.off_chip.reached_gb_per_s * 1e9, peak)
                 )

@@ -110,7 +110,7 @@ def _energies(experiment: RtlExperiment, simulated: Simulated) -> tuple[pd.DataF
 def _summary(
     cases: dict[str, dict[str, object]], simulated: Simulated, results: pd.DataFrame, cycles: dict[tuple[str, str], int]
 ) -> pd.DataFrame:
-    hertz = simulated.machine.node.clock_mhz * 1e6
+    hertz = simulated.machine.clock_mhz * 1e6
     table = []
     for model, case in cases.items():
         phases = [phase for key_model, phase in cycles if key_model == model]
@@ -160,7 +160,7 @@ def inlined_experiment(prepared: Prepared, simulated: Simulated) -> dict[str, ob
             model = _absolute(prepared, model, "model")
         run = run.model_copy(update={"model": model, "prompt": prompt})
     config = _absolute(prepared, run.config, "config") if is_path(run.config) else run.config
-    run = run.model_copy(update={"config": config, "clock_mhz": simulated.machine.node.clock_mhz})
+    run = run.model_copy(update={"config": config, "clock_mhz": simulated.machine.clock_mhz})
     inlined = experiment.model_copy(update={"rtl": run, "platform": prepared.platform.inlined})
     excluded = {"rtl": set(OF_MODELS)} if simulated.bare else None
     return inlined.model_dump(mode="json", exclude_none=True, exclude=excluded)

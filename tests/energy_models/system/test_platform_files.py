@@ -15,7 +15,8 @@ def test_what_is_like_another_differs_in_what_it_says_alone(tmp_path):
     path.write_text("like: ternary-edge\nvector: {lanes: 32}\n")
     wide, base = read_platform(path), platforms()["ternary-edge"]
     assert wide.vector.lanes == 32
-    assert wide.model_copy(update={"vector": base.vector}) == base
+    sources = {**base.sources, "vector.lanes": "as written"}  # that of the base is of another value
+    assert wide == base.model_copy(update={"vector": wide.vector, "sources": sources})
 
 
 def test_null_takes_away_what_the_other_has_and_its_sources(tmp_path):

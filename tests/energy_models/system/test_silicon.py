@@ -3,6 +3,7 @@
 import csv
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -14,8 +15,10 @@ from bitjoule.energy_models.prices import silicon as data
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.accesses import UnpricedError
 from bitjoule.energy_models.system.platforms import platforms, read_platform
-from bitjoule.energy_models.system.silicon import clocks_mhz, leakage_w, silicon
+from bitjoule.energy_models.system.silicon import clock_mhz, clocks_mhz, leakage_w, silicon
+from bitjoule.experiments.energy.assumptions import assumptions, vary
 from bitjoule.experiments.energy.clocks import machines_of, too_fast
+from bitjoule.experiments.energy.runner import run
 from tests.energy_models.requests import evaluate, picked, system
 
 NODES = ("45nm", "7nm")
@@ -155,6 +158,66 @@ def test_a_clock_that_a_measured_array_cannot_meet_is_warned_of(resolved, tmp_pa
     ]
     (tmp_path / "mine.yaml").write_text(f"like: fp16-edge\n{text.replace('500', '240')}")
     assert not list(too_fast(machines_of(resolved(MEASURED))))
+
+
+def slowest_mhz(node, *formats):
+    """Return the clock that MACs of some weights and activations meet, from the file of a measured technology."""
+    return 1e3 / max(measured(node, weights=each, activations=other)["period_ns"] for each, other in formats)
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_clock_from_the_configuration_is_that_of_the_slowest_array(node, tmp_path):
+    fp16 = ("fp16", "fp16")
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"like: ternary-edge\nnodes: {{{node}: {{clock_mhz: from_configuration}}}}\n")
+    machine = read_platform(path)
+    assert clock_mhz(machine, technologies()[node]) == pytest.approx(slowest_mhz(node, fp16))
+    assert clock_mhz(machine, technologies()[node], 300.0) == 300.0
+    path.write_text(path.read_text() + "arrays: {float: null}\n")
+    trits = slowest_mhz(node, *(("ternary", f"int{bits}") for bits in (8, 4, 2, 1)))
+    assert clock_mhz(read_platform(path), technologies()[node]) == pytest.approx(trits)
+    assert trits > 1.5 * slowest_mhz(node, fp16)
+
+
+def test_results_are_those_of_the_same_clock_as_a_number_and_nothing_warns(resolved, tmp_path):
+    (tmp_path / "mine.yaml").write_text("like: fp16-edge\nnodes: {7nm: {clock_mhz: from_configuration}}\n")
+    configured = resolved(MEASURED)
+    assert not list(too_fast(machines_of(configured)))
+    by_technology = {machine.technology.name: machine.clock_mhz for machine in machines_of(configured)}
+    assert by_technology["7nm"] == by_technology["7nm-measured"]
+    found = run(configured)
+    (tmp_path / "mine.yaml").write_text(f"like: fp16-edge\nnodes: {{7nm: {{clock_mhz: {by_technology['7nm']!r}}}}}\n")
+    number = run(resolved(MEASURED))
+    pd.testing.assert_frame_equal(found.summary, number.summary)
+    pd.testing.assert_frame_equal(found.results, number.results)
+    (tmp_path / "mine.yaml").write_text("like: fp16-edge\n")
+    assert (run(resolved(MEASURED)).summary["latency_s"] < found.summary["latency_s"]).all()
+
+
+def test_a_clock_from_arrays_that_were_not_synthesised_is_refused(resolved, tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "like: fp16-edge\narrays: {fp16: {macs: [{weights: [fp16], activations: [fp16], energy_pj: 1}]}}\n"
+        "nodes: {7nm: {clock_mhz: from_configuration, leakage_w: 0}}\n"
+    )
+    with pytest.raises(InputError, match=r"6: platforms\[0\]: no array was synthesised at 7 nm") as refused:
+        resolved(MEASURED)
+    assert "expected clock_mhz in MHz" in str(refused.value)
+
+
+def test_another_text_is_no_clock(tmp_path):
+    (tmp_path / "mine.yaml").write_text("like: fp16-edge\nnodes: {7nm: {clock_mhz: fast}}\n")
+    with pytest.raises(InputError) as refused:
+        read_platform(tmp_path / "mine.yaml")
+    assert str(refused.value) == (
+        f"{tmp_path}/mine.yaml:2: nodes.7nm.clock_mhz: got 'fast'; expected MHz, or from_configuration"
+    )
+
+
+def test_the_assumption_of_another_clock_says_that_there_is_no_number(resolved, tmp_path):
+    (tmp_path / "mine.yaml").write_text("like: fp16-edge\nnodes: {7nm: {clock_mhz: from_configuration}}\n")
+    (varied,) = vary(resolved(MEASURED), {"clock": assumptions()["clock"]})
+    assert varied.problems == ("platform mine: from_configuration is not a number to be multiplied",) * 2
+    assert varied.energies == (None, None)
 
 
 @pytest.mark.parametrize(
