@@ -1,25 +1,31 @@
 """Kinds of array of one size, part by part, and how far the fitted terms are from sizes outside the fit.
 
-Run: ``python benchmarks/kinds.py`` (half an hour for each library if nothing is cached). Prints Markdown. Energies
-are in fJ per MAC, weights held for 8 tokens, a third of the trits zero; areas in um2 per MAC.
+Run: ``python benchmarks/kinds.py`` (half an hour for each library if nothing is cached). Writes the rows of its node in
+benchmarks/kinds.csv and its column in benchmarks/kinds_held_out.csv; `make docs-numbers` shows them in
+docs/measured-prices.md. Energies are in fJ per MAC, weights held for 8 tokens, a third of the trits zero; areas in um2
+per MAC.
 """
 
 import argparse
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
-from tabulate import tabulate
+import pandas as pd
 
 from bitjoule.gates.calibration.calibration import fitted_configs, resized, standard_plan, stimuli
 from bitjoule.gates.calibration.fit import nonnegative_fit, table
 from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
 from bitjoule.gates.calibration.terms import TERMS, activation_format, charged_fj, counts, weight_format
 from bitjoule.gates.constants import constant
-from bitjoule.gates.liberty.libraries import FREEPDK45, find_library
+from bitjoule.gates.liberty.libraries import FREEPDK45, find_library, node_nm
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.processors import usable_processors
 
+FILE = Path(__file__).with_suffix(".csv")
+HELD_OUT = FILE.with_stem("kinds_held_out")
+QUANTITIES = ("area µm²", "path ns", "settled fJ", "with glitches fJ", "registers %", "clock %", "wires %")
 SIZE, HELD = (32, 4), int(constant("held-tokens"))
 # Behind the standard set; arrays of FP16 that round each sum are in the experiment baseline_arrays: minutes each.
 EARLIER = (AcceleratorConfig(32, 4, 8192, 1024, weight_encoding="int8", datapath="activation_digits"),)
@@ -45,16 +51,26 @@ def described(config: AcceleratorConfig) -> str:
     return f"{weight_format(config)} x {activation_format(config)}, {config.datapath}, {config.accumulation}{bits}"
 
 
-def parts(found: Measurement) -> list[object]:
-    """Return the cells of a row: area, path, energies per MAC, and shares in percent."""
+def parts(found: Measurement) -> list[float]:
+    """Return the quantities of an array: area, path, energies per MAC, and shares in percent."""
     total = sum(found.parts_fj.values())
     share = [100 * found.parts_fj.get(part, 0.0) / total for part in ("registers", "clock", "wires")]
     energies = [found.without_glitches_fj / found.macs, found.counted_fj / found.macs]
     return [found.area_um2 / found.macs, found.period_ns, *energies, *share]
 
 
+def write(path: Path, rows: list[tuple[str, str, float]]) -> None:
+    """Write rows of array, quantity and value; those of the file with the same array and quantity are replaced."""
+    values = {(array, quantity): float(f"{value:.4g}") for array, quantity, value in rows}
+    if path.exists():
+        before = {(array, quantity): value for array, quantity, value in pd.read_csv(path).itertuples(index=False)}
+        values = before | values
+    table_rows = [(*key, value) for key, value in values.items()]
+    pd.DataFrame(table_rows, columns=["array", "quantity", "value"]).to_csv(path, index=False, float_format="%.4g")
+
+
 def main() -> None:
-    """Print both tables."""
+    """Write both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--liberty", nargs="+", default=[FREEPDK45], help="Liberty files, or a known library")
     options = parser.parse_args()
@@ -72,7 +88,12 @@ def main() -> None:
         }
         alike = {config: started(resized(config, *SIZE, HELD), stimulus_of(config, zero_share)) for config in configs}
         others = {config: started(held_out(config), stimulus_of(config, zero_share)) for config in plan.configs}
-        rows = [[described(config), *parts(future.result())] for config, future in alike.items()]
+        node = f"{node_nm(library):g} nm"
+        rows = [
+            (f"{described(config)}, {node}", *cell)
+            for config, future in alike.items()
+            for cell in zip(QUANTITIES, parts(future.result()), strict=True)
+        ]
         errors = []
         for config, future in others.items():
             fitted, found = [each.result() for each in fits[config]], future.result()
@@ -81,12 +102,9 @@ def main() -> None:
             predicted, measured = float((table([counts(found)], TERMS) @ terms)[0]), found.band_fj[1]
             size = f"{found.config['lanes']} x {found.config['columns']}"
             error = 100 * (predicted / measured - 1)
-            errors.append([described(config), size, measured / found.macs, predicted / found.macs, error])
-    header = ["array", "area um2", "path ns", "settled fJ", "with glitches fJ", "registers %", "clock %", "wires %"]
-    print(tabulate(rows, header, tablefmt="github", floatfmt=(".4g", ".4g", ".3g", ".4g", ".4g", ".0f", ".0f", ".0f")))
-    print()
-    header = ["array", "size", "measured fJ", "by the terms fJ", "error %"]
-    print(tabulate(errors, header, tablefmt="github", floatfmt=(".4g", ".4g", ".4g", ".4g", "+.1f")))
+            errors.append((f"{described(config)}, {size}", f"error % at {node}", error))
+    write(FILE, rows)
+    write(HELD_OUT, errors)
 
 
 if __name__ == "__main__":
