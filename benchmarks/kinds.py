@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from long_table import write
 
 from bitjoule.gates.calibration.calibration import fitted_configs, resized, standard_plan, stimuli
 from bitjoule.gates.calibration.fit import nonnegative_fit, table
@@ -59,16 +59,6 @@ def parts(found: Measurement) -> list[float]:
     return [found.area_um2 / found.macs, found.period_ns, *energies, *share]
 
 
-def write(path: Path, rows: list[tuple[str, str, float]]) -> None:
-    """Write rows of array, quantity and value; those of the file with the same array and quantity are replaced."""
-    values = {(array, quantity): float(f"{value:.4g}") for array, quantity, value in rows}
-    if path.exists():
-        before = {(array, quantity): value for array, quantity, value in pd.read_csv(path).itertuples(index=False)}
-        values = before | values
-    table_rows = [(*key, value) for key, value in values.items()]
-    pd.DataFrame(table_rows, columns=["array", "quantity", "value"]).to_csv(path, index=False, float_format="%.4g")
-
-
 def main() -> None:
     """Write both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -103,8 +93,8 @@ def main() -> None:
             size = f"{found.config['lanes']} x {found.config['columns']}"
             error = 100 * (predicted / measured - 1)
             errors.append((f"{described(config)}, {size}", f"error % at {node}", error))
-    write(FILE, rows)
-    write(HELD_OUT, errors)
+    write(FILE, "array", rows)
+    write(HELD_OUT, "array", errors)
 
 
 if __name__ == "__main__":

