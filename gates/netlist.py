@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bitjoule.gates.liberty.cells import Cell, Library
+from bitjoule.gates.liberty.cell import Cell
+from bitjoule.gates.liberty.cells import Library
 
 CONSTANTS = {"0": 0, "1": 1}
 

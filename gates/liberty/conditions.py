@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.gates.liberty.boolean import BooleanFunction
-from bitjoule.gates.liberty.cells import Cell, Power
+from bitjoule.gates.liberty.cell import Cell, Power
 
 Mask = NDArray[np.bool_]
 _ONE = np.uint64(1)

@@ -7,7 +7,8 @@ A full adder and a clock gate are used where there are any; without them a netli
 from collections.abc import Iterable
 
 from bitjoule.gates.constants import constant
-from bitjoule.gates.liberty.cells import Cell, Library
+from bitjoule.gates.liberty.cell import Cell
+from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.text import LibertyError
 from bitjoule.gates.netlist import is_full_adder
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.gates.liberty.boolean import BooleanFunction, Words, parity
-from bitjoule.gates.liberty.cells import Cell
+from bitjoule.gates.liberty.cell import Cell
 from bitjoule.gates.netlist import PARITY3, Instance, Netlist
 from bitjoule.gates.power.delays import OutputDelays
 from bitjoule.gates.power.events import EventCounter

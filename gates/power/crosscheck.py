@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from bitjoule.gates.liberty.boolean import BooleanFunction
-from bitjoule.gates.liberty.cells import EDGES, Cell, Library, Power
+from bitjoule.gates.liberty.cell import EDGES, Cell, Power
+from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.tables import Floats
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.power.internal import Members, Prices

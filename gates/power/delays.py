@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.gates.liberty.boolean import BooleanFunction
-from bitjoule.gates.liberty.cells import EDGES, Arc, Cell
+from bitjoule.gates.liberty.cell import EDGES, Arc, Cell
 from bitjoule.gates.liberty.tables import Floats, LookupTable, Stack
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.timing.sta import Analysis, Places, by_cell, turns

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.gates.liberty.cells import Cell, Power
+from bitjoule.gates.liberty.cell import Cell, Power
 from bitjoule.gates.liberty.conditions import Mask, States
 from bitjoule.gates.liberty.tables import Floats, LookupTable, Stack
 

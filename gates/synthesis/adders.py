@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bitjoule.gates.constants import constant
-from bitjoule.gates.liberty.cells import Cell, Library
+from bitjoule.gates.liberty.cell import Cell
+from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.netlist import MAJORITY3, PARITY3, is_full_adder
 
 TYPES = ("bitjoule_fa_plain", "bitjoule_fa_inverted")

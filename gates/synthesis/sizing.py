@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import count
 
 from bitjoule.gates.constants import constant, constants
-from bitjoule.gates.liberty.cells import Cell, Library
+from bitjoule.gates.liberty.cell import Cell
+from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.netlist import Instance, Netlist, is_full_adder
 from bitjoule.gates.timing.sta import Timing
 

@@ -9,7 +9,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.gates.liberty.cells import Cell
+from bitjoule.gates.liberty.cell import Cell
 from bitjoule.gates.liberty.text import LibertyError
 from bitjoule.gates.netlist import Netlist
 from bitjoule.rtl.config import AcceleratorConfig

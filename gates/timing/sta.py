@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.gates.liberty.cells import EDGES, Arc, Cell, Library
+from bitjoule.gates.liberty.cell import EDGES, Arc, Cell
+from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.tables import Floats, LookupTable, Stack
 from bitjoule.gates.liberty.text import NS_PER_OHM_FF
 from bitjoule.gates.liberty.wires import WireLoad

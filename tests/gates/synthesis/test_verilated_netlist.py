@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bitjoule.gates.liberty.cells import Cell, Library
+from bitjoule.gates.liberty.cell import Cell
+from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.text import LibertyError
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.power.activity import Simulator
