@@ -75,8 +75,14 @@ def test_a_library_without_flip_flops_is_told_with_status_2(bitjoule, config, tm
     assert "flip-flop" in errors
 
 
+def first_cell(text):
+    """Return a library of its first cell alone, which is read in no time."""
+    _, second, *_ = (match.start() for match in re.finditer(r"(?m)^\s*cell \(", text))
+    return text[:second] + "\n}\n"
+
+
 def test_files_of_two_voltages_or_with_the_same_cells_are_told_with_status_2(bitjoule, config, tmp_path):
-    text = default_liberty().read_text()
+    text = first_cell(default_liberty().read_text())
     (tmp_path / "typical.lib").write_text(text)
     (tmp_path / "slow.lib").write_text(text)
     (tmp_path / "low.lib").write_text(re.sub(r"(nom_voltage\s*:) 1\.10", r"\1 0.95", text))
