@@ -32,6 +32,8 @@ class ServingResult:
         See `bitjoule.experiments.serving.run.Tables`.
     formats
         Kind and variant of each scheme's format.
+    warnings
+        Of the run.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ServingResult:
     stages: "pd.DataFrame"
     steady: "pd.DataFrame"
     formats: "pd.DataFrame"
+    warnings: tuple[str, ...] = ()
 
 
 def schema() -> "type[ServingExperiment]":
@@ -61,9 +64,14 @@ def resolve(document: "Document") -> "Ready[ServingInput]":
 def run(ready: "Ready[ServingInput]", progress: Progress) -> Outcome[ServingResult]:
     """Serve the requests in every way."""
     from bitjoule.experiments.energy.families import families
+    from bitjoule.experiments.names.doubts import doubts
     from bitjoule.experiments.serving.run import tables
 
     work = ready.work
+    for by_scheme in (*work.platforms.values(), *work.decoders.values()):
+        for name, machine in by_scheme.values():
+            for line in doubts(name, machine):
+                progress.warn(line)
     summary, stages, steady = tables(work, progress.warn)
     experiment = work.experiment
     baseline = "" if experiment.baseline is None else experiment.baseline.scheme

@@ -150,7 +150,7 @@ class Machine:
     def idle_w(self) -> Floats:
         """Watts of the machine while it waits, at low, nominal and high values, shape (3,)."""
         machine = self.system_machine
-        clock_hz = machine.node.clock_mhz * US_PER_S
+        clock_hz = machine.clock_mhz * US_PER_S
         if self.platform.power is None:
             return np.array(machine.cycle_pj) * J_PER_PJ * clock_hz
         watts, loss = np.zeros(3), np.array(machine.regulator.price)

@@ -9,6 +9,7 @@ from bitjoule import run
 from bitjoule.experiments.hardware.tables import HardwareResult
 from bitjoule.experiments.netlists.run import GatesResult
 from bitjoule.kinds.prices import PricesResult
+from bitjoule.kinds.serving import ServingResult
 from bitjoule.reports.figures.markdown import with_warnings
 from tests.bitjoule import packages
 from tests.bitjoule.test_kinds import DICE, ENTRY, MINE
@@ -66,7 +67,7 @@ def test_python_gets_them_as_an_attribute_of_the_result(tmp_path, out):
         assert listed(folder / "one") == ([*result.warnings], [*result.warnings])
 
 
-@pytest.mark.parametrize("result", [HardwareResult, GatesResult, PricesResult])
+@pytest.mark.parametrize("result", [HardwareResult, GatesResult, PricesResult, ServingResult])
 def test_results_of_every_kind_have_them(result):
     assert [field.default for field in fields(result) if field.name == "warnings"] == [()]
 
@@ -96,3 +97,13 @@ def test_the_section_stands_before_the_first_other_one_or_at_the_end():
     assert with_warnings("# a\n\nb\n\n## c\n\nd\n", ["x", "y"]) == "# a\n\nb\n\n## Warnings\n\n- x\n- y\n\n## c\n\nd\n"
     assert with_warnings("# a\n\nb\n", ["x"]) == "# a\n\nb\n\n## Warnings\n\n- x\n"
     assert with_warnings("# a\n", []) == "# a\n"
+
+
+def test_serving_experiments_say_what_does_not_fit_in_a_platform():
+    wide = {"name": "wide", "like": "ternary-edge", "arrays": {"adders": {"lanes": 128}}}
+    found = run({
+        "name": "served", "serving": {"ways": [{"name": "plain"}]}, "models": ["bitnet-125m"], "schemes": ["bitnet-b1.58"],
+        "technologies": ["7nm"], "platforms": [wide], "workload": {"prompt_tokens": 8, "new_tokens": 2},
+    })  # fmt: skip
+    keys = [line.removeprefix("platform wide: ").split(":")[0] for line in found.warnings]
+    assert keys == ["arrays.adders.weight_registers.load_bits_per_cycle", "arrays.float"]
