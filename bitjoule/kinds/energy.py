@@ -53,7 +53,7 @@ def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
     for line in too_fast(machines_of(resolved)):
         progress.warn(line)
     result = runner.run(resolved)
-    for line in too_large(resolved, result.summary):
+    for line in too_large(resolved.platforms, result.summary):
         progress.warn(line)
     tables = {"results": result.results_in_blocks(), "summary": [result.summary]}
     if len(result.components):

@@ -4,22 +4,22 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from bitjoule.experiments.energy.resolve import Resolved
+from bitjoule.experiments.names.platforms import MachinesByPlatform
 
 B_PER_GB = 1e9
 
 
-def too_large(resolved: Resolved, summary: pd.DataFrame) -> Iterator[str]:
+def too_large(by_platform: MachinesByPlatform, summary: pd.DataFrame) -> Iterator[str]:
     """Yield a line for each model and scheme that needs more than its machine's memory holds.
 
     Parameters
     ----------
-    resolved
-        The experiment.
+    by_platform
+        Of the experiment.
     summary
         Of its run.
     """
-    for platform, by_scheme in resolved.platforms.items():
+    for platform, by_scheme in by_platform.items():
         for scheme, (machine, hardware) in by_scheme.items():
             capacity_bytes = hardware.off_chip.capacity_bytes
             if capacity_bytes is None:
