@@ -102,8 +102,9 @@ def test_the_section_stands_before_the_first_other_one_or_at_the_end():
 def test_serving_experiments_say_what_does_not_fit_in_a_platform():
     wide = {"name": "wide", "like": "ternary-edge", "arrays": {"adders": {"lanes": 128}}}
     found = run({
-        "name": "served", "serving": {"ways": [{"name": "plain"}]}, "models": ["bitnet-125m"], "schemes": ["bitnet-b1.58"],
-        "technologies": ["7nm"], "platforms": [wide], "workload": {"prompt_tokens": 8, "new_tokens": 2},
+        "name": "served", "serving": {"ways": [{"name": "plain"}]}, "models": ["bitnet-125m"],
+        "schemes": ["bitnet-b1.58"], "technologies": ["7nm"], "platforms": [wide],
+        "workload": {"prompt_tokens": 8, "new_tokens": 2},
     })  # fmt: skip
     keys = [line.removeprefix("platform wide: ").split(":")[0] for line in found.warnings]
     assert keys == ["arrays.adders.weight_registers.load_bits_per_cycle", "arrays.float"]
