@@ -102,6 +102,9 @@ def choices(known: Iterable[str], limit: int = 12) -> str:
     return "one of " + ", ".join(names[:limit]) + more
 
 
+NEAR = 0.75  # how alike a name with the same numbers is that comes before all others
+
+
 def suggestion(word: object, known: Iterable[str], same_numbers: bool = False) -> str:
     """Return ``" (did you mean 'x'?)"`` for the nearest known name, or nothing.
 
@@ -120,8 +123,9 @@ def suggestion(word: object, known: Iterable[str], same_numbers: bool = False) -
         return ""
     folded, by_folded = word.lower(), {name.lower(): name for name in known}
     alike = [name for name in by_folded if _same_numbers(name, folded)]
-    near = difflib.get_close_matches(folded, alike, n=1, cutoff=0.6)
-    near = near or sorted((name for name in alike if folded in re.split("[-_/]", name)), key=len)
+    near = difflib.get_close_matches(folded, alike, n=1, cutoff=NEAR)
+    near = near or sorted((name for name in by_folded if folded in re.split("[-_/]", name)), key=len)
+    near = near or difflib.get_close_matches(folded, alike if same_numbers else (), n=1, cutoff=0.6)
     near = near or difflib.get_close_matches(folded, () if same_numbers else by_folded, n=1, cutoff=0.6)
     return f" (did you mean {by_folded[near[0]]!r}?)" if near else ""
 

@@ -38,9 +38,11 @@ def test_a_factor_multiplies_numbers_and_bands_and_rounds_whole_numbers_down():
     assert parts["y.z"]["watts"] == 9.0
 
 
-def test_a_factor_leaves_what_is_no_number():
-    document = after(parts__any__share={"factor": 2}, on={"factor": 2}, named={"factor": 2})
+def test_a_factor_leaves_nothing_and_switches_alone_and_a_text_cannot_be_multiplied():
+    document = after(parts__any__share={"factor": 2}, on={"factor": 2})
     assert document == THING.model_dump()
+    with pytest.raises(ImpossibleError, match="a is not a number to be multiplied"):
+        after(named={"factor": 2})
 
 
 @pytest.mark.parametrize(("end", "watts"), [("low", 1.0), ("high", 4.0)])

@@ -128,7 +128,7 @@ BAD = {
     ),
     "an unknown memory": (
         "off_chip: {memory: lpddr5}",
-        "2: off_chip.memory: unknown memory 'lpddr5' (did you mean 'lpddr4'?); expected one of ddr, hbm2, ",
+        "2: off_chip.memory: unknown memory 'lpddr5' (did you mean 'lpddr5-6400'?); expected one of ddr, hbm2, ",
     ),
     "a macro as off-chip memory": ("off_chip: {memory: sram-8kib}", "2: off_chip.memory: unknown memory 'sram-8kib'"),
     "an unknown memory of a buffer": (
