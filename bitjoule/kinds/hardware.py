@@ -60,7 +60,7 @@ def run(ready: "Ready[Prepared]", progress: Progress) -> "Outcome[HardwareResult
     if prepared.machine is not None:
         for line in doubts(prepared.machine.name, prepared.machine.platform):
             progress.warn(line)
-    simulated = simulate(prepared, progress.say)
+    simulated = simulate(prepared, progress.say, progress.warn)
     if not simulated.bare:
         progress.say("\n\n")
     result = hardware_result(prepared.experiment, simulated)

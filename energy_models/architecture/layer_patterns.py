@@ -73,6 +73,25 @@ def layer_groups(model_type: ModelType, config: Mapping[str, Any], layers: int, 
     return list(groups.values())
 
 
+def layer_windows(model_type: ModelType, config: Mapping[str, Any], layers: int) -> list[int]:
+    """Return the tokens that a query of each layer attends to, its own included; 0 for all before it.
+
+    Parameters
+    ----------
+    model_type, config, layers
+        As for `layer_groups`.
+
+    Raises
+    ------
+    PatternError
+        As of `layer_groups`.
+    """
+    if not model_type.windows:
+        return [0] * layers
+    rotated = _rotated(model_type.positions, config, layers) if model_type.positions else [True] * layers
+    return [change.get("window", 0) for change in _windows(model_type.windows, config, rotated)]
+
+
 def _of_kinds(rule: Kinds, config: Mapping[str, Any], layers: int) -> list[dict[str, Any]]:
     every = _number(config, rule.every_key, rule.every)
     kinds = config.get(rule.listed)

@@ -16,6 +16,7 @@ from bitjoule.sim.llm.model import Model, check_positions, checked_ids
 from bitjoule.sim.llm.synthetic import check_random, random_model
 from bitjoule.sim.llm.tokenizer import IdTokenizer, Tokenizer, UnknownTextError
 from bitjoule.sim.llm.trained import shipped_models
+from bitjoule.sim.llm.weights import Warn
 
 SCHEMES = {"ternary": "bitnet-b1.58", "binary": "bitnet", "float": "fp16"}
 MAX_PROMPT = (1 << COMMAND_M_BITS) - 1  # tokens of one matmul
@@ -35,7 +36,7 @@ class SelectedModel(NamedTuple):
     positions
         Context length of the model, if its configuration has one.
     read
-        Makes the model, or reads its weights.
+        Makes the model, or reads its weights; receives a function that takes warnings about them.
     files
         Its files, by name in the manifest.
     """
@@ -47,7 +48,7 @@ class SelectedModel(NamedTuple):
     stop: tuple[int, ...]
     prompt: list[int]
     positions: int | None
-    read: Callable[[], Model]
+    read: Callable[[Warn], Model]
     files: Mapping[str, Path]
 
     @property
@@ -87,7 +88,7 @@ def select_model(experiment: RtlExperiment, document: Document) -> SelectedModel
         opened.config.stop,
         _prompt(experiment, document, opened.tokenizer, opened.config.shape),
         opened.config.positions,
-        opened.read,
+        lambda warn: opened.read(warn=warn),
         {f"{name}/{path.name}": path for path in files},
     )
 
@@ -107,7 +108,7 @@ def _random(experiment: RtlExperiment, document: Document, name: str) -> Selecte
     tokenizer = IdTokenizer("random weights know no words")
     prompt = _prompt(experiment, document, tokenizer, shape)
 
-    def make() -> Model:
+    def make(_: Warn) -> Model:
         return random_model(shape, zero_share, experiment.rtl.seed)
 
     return SelectedModel(name, SCHEMES["ternary"], shape, tokenizer, (), prompt, None, make, {})

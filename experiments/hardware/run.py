@@ -3,6 +3,7 @@
 import importlib.metadata
 import math
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -132,7 +133,7 @@ class _Run:
             yield token
 
 
-def simulate(prepared: Prepared, say: Callable[[str], None]) -> Simulated:
+def simulate(prepared: Prepared, say: Callable[[str], None], warn: Callable[[str], None] = warnings.warn) -> Simulated:
     """Run a hardware experiment.
 
     Parameters
@@ -141,6 +142,8 @@ def simulate(prepared: Prepared, say: Callable[[str], None]) -> Simulated:
         What to run.
     say
         Receives the generated text, piece by piece.
+    warn
+        Receives what is unusual about the model's weights.
 
     Raises
     ------
@@ -150,7 +153,7 @@ def simulate(prepared: Prepared, say: Callable[[str], None]) -> Simulated:
         The hardware cannot be built, is wrong, or differs from NumPy.
     """
     experiment, selected, config = prepared.experiment, prepared.selected, prepared.config
-    model = selected.read() if selected else None
+    model = selected.read(warn) if selected else None
     run = _Run(prepared)
     begun = time.perf_counter()
     if selected is None or model is None:

@@ -201,25 +201,6 @@ class LayerCache:
         return self._buffer[0, :, :end], self._buffer[1, :, :end]
 
 
-def rotary(positions: int, start: int, head_dim: int, theta: float) -> tuple[Float32s, Float32s]:
-    """Return cosines and sines of the rotary angles: float32, shape (positions, head_dim) each.
-
-    Parameters
-    ----------
-    positions, start
-        How many, and the first one.
-    head_dim
-        Even.
-    theta
-        The base.
-    """
-    exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
-    frequencies = np.float32(1) / np.float32(theta) ** exponents
-    angles = np.arange(start, start + positions, dtype=np.float32)[:, np.newaxis] * frequencies
-    angles = np.concatenate([angles, angles], axis=-1)
-    return np.cos(angles), np.sin(angles)
-
-
 def rotate(x: Float32s, cosines: Float32s, sines: Float32s) -> Float32s:
     """Return heads turned by their position's angles: shape (heads, T, head_dim) as `x`.
 
@@ -228,7 +209,7 @@ def rotate(x: Float32s, cosines: Float32s, sines: Float32s) -> Float32s:
     x
         float32, shape (heads, T, head_dim); the pair of feature i is i + head_dim / 2.
     cosines, sines
-        From `rotary`.
+        From `bitjoule.sim.llm.rope.rotary`.
     """
     half = x.shape[-1] // 2
     turned: Float32s = np.concatenate([-x[..., half:], x[..., :half]], axis=-1)
@@ -237,7 +218,7 @@ def rotate(x: Float32s, cosines: Float32s, sines: Float32s) -> Float32s:
     return turned
 
 
-def attend(queries: Float32s, keys: Float32s, values: Float32s) -> Float32s:
+def attend(queries: Float32s, keys: Float32s, values: Float32s, window: int = 0) -> Float32s:
     """Return causal attention's output: float32, shape (T, heads * head_dim).
 
     Parameters
@@ -246,19 +227,25 @@ def attend(queries: Float32s, keys: Float32s, values: Float32s) -> Float32s:
         float32, shape (heads, T, head_dim): the last T of S tokens.
     keys, values
         float32, shape (kv_heads, S, head_dim); kv_heads divides heads, neighbours share one.
+    window
+        Tokens that a query attends to, its own included; 0 for all before it.
     """
     heads, new, head_dim = queries.shape
+    if window:
+        keys, values = (part[:, -(window + new - 1) :] for part in (keys, values))
+    seen = keys.shape[1]
     shared = queries.reshape(len(keys), -1, head_dim)  # (kv_heads, heads / kv_heads * T, head_dim)
     scores = shared @ keys.transpose(0, 2, 1) * head_dim**-0.5
-    scores = scores.reshape(heads, new, keys.shape[1])
+    scores = scores.reshape(heads, new, seen)
     if new > 1:
-        future = np.triu(np.ones((new, keys.shape[1]), bool), keys.shape[1] - new + 1)
-        scores[:, future] = -np.inf
+        scores[:, np.triu(np.ones((new, seen), bool), seen - new + 1)] = -np.inf
+        if window:
+            scores[:, np.tril(np.ones((new, seen), bool), seen - new - window)] = -np.inf
     scores -= scores.max(axis=-1, keepdims=True)
     with np.errstate(under="ignore"):
         np.exp(scores, out=scores)
     scores /= scores.sum(axis=-1, keepdims=True)
-    mixed = scores.reshape(len(keys), -1, keys.shape[1]) @ values
+    mixed = scores.reshape(len(keys), -1, seen) @ values
     return np.ascontiguousarray(mixed.reshape(heads, new, head_dim).transpose(1, 0, 2)).reshape(new, -1)
 
 
@@ -278,6 +265,8 @@ class DecoderLayer:
         Of the model.
     activation
         As for `activate`.
+    window
+        As for `attend`.
     """
 
     linears: dict[str, LinearLayer]
@@ -286,6 +275,7 @@ class DecoderLayer:
     kv_heads: int
     head_dim: int
     activation: str
+    window: int = 0
 
     def __call__(self, x: Float32s, cache: LayerCache, turns: tuple[Float32s, Float32s] | None, run: Run) -> Float32s:
         """Return the residual stream after this block: float32, shape (T, hidden) as `x`.
@@ -297,7 +287,7 @@ class DecoderLayer:
         cache
             Of this block; is extended.
         turns
-            From `rotary`; None if positions are learned.
+            From `bitjoule.sim.llm.rope.rotary`; None if positions are learned.
         run
             The pass.
 
@@ -325,7 +315,7 @@ class DecoderLayer:
         values = self._heads("v_proj", self.kv_heads, x, run)
         if turns is not None:
             queries, keys = rotate(queries, *turns), rotate(keys, *turns)
-        mixed = attend(queries, *cache.append(keys, values))
+        mixed = attend(queries, *cache.append(keys, values), self.window)
         return self.linears["o_proj"](self._norm("attention_sub", mixed), run)
 
     def _ffn(self, x: Float32s, run: Run) -> Float32s:

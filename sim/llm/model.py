@@ -23,8 +23,8 @@ from bitjoule.sim.llm.layers import (
     OverflowInModelError,
     Run,
     finite,
-    rotary,
 )
+from bitjoule.sim.llm.rope import rotary
 from bitjoule.sim.reference.checks import Float32s
 
 RESIDENT_TRITS = 2**28  # int8 codes that a model keeps: 256 MiB; of larger ones each block is made anew for each pass
@@ -123,8 +123,8 @@ class Model:
         The last one, before the LM head.
     head
         The LM head: another table, a linear, or None for the embedding itself (tied).
-    rope_theta
-        Base of the rotary angles; ignored with learned positions.
+    frequencies
+        Of the rotary positions, float32, shape (head_dim / 2,); None with learned positions.
     positions
         Learned positions, if the model has them.
     """
@@ -134,7 +134,7 @@ class Model:
     embedding: EmbeddingTable
     norm: Norm
     head: EmbeddingTable | LinearLayer | None
-    rope_theta: float
+    frequencies: Float32s | None
     positions: EmbeddingTable | None = None
 
     def new_cache(self) -> list[LayerCache]:
@@ -185,8 +185,8 @@ class Model:
                     f"{start + len(ids)} tokens exceed the model's {self.shape.learned_positions} positions"
                 )
             hidden = hidden + self.positions.block(start, start + len(ids))
-        else:
-            turns = rotary(len(ids), start, self.shape.head_dim, self.rope_theta)
+        elif self.frequencies is not None:
+            turns = rotary(len(ids), start, self.frequencies)
         for index in range(self.shape.layers):
             # no name for the block: two would be in memory while the next is made
             hidden = self.blocks(index)(hidden, cache[index], turns, run)

@@ -11,6 +11,7 @@ from bitjoule.sim.llm.defaults import model_types
 from bitjoule.sim.llm.engines import MatmulWeights
 from bitjoule.sim.llm.layers import DecoderLayer, LinearLayer, Norm
 from bitjoule.sim.llm.model import RESIDENT_TRITS, Blocks, EmbeddingTable, Model
+from bitjoule.sim.llm.rope import Rope
 from bitjoule.sim.reference.checks import Float32s
 from bitjoule.sim.reference.matmul import Codes
 from bitjoule.sim.reference.quantisation import Kind, QuantisedWeights
@@ -87,7 +88,9 @@ def random_model(
         _random_table(shape.vocabulary, shape.hidden, [seed, _EMBEDDING]),
         _norm(shape, shape.hidden),
         None if shape.tied_embedding else _random_table(shape.vocabulary, shape.hidden, [seed, _HEAD]),
-        rope_theta=model_types().random.rope_theta,
+        frequencies=None
+        if shape.learned_positions
+        else Rope(model_types().random.rope_theta).frequencies(shape.head_dim),
         positions=_random_table(shape.learned_positions, shape.hidden, [seed, _POSITIONS])
         if shape.learned_positions
         else None,

@@ -11,8 +11,11 @@ from bitjoule.sim.llm.defaults import model_types
 from bitjoule.sim.llm.model_config import read_model_config
 from tests.sim.folders import CONFIG
 
-# of the classes of transformers 5: BitNetConfig and LlamaConfig
-CLASSES = {"bitnet": ("BitNetConfig", 1e-5, 500_000.0), "llama": ("LlamaConfig", 1e-6, 10_000.0)}
+# of the classes of transformers 5
+CLASSES = {
+    "bitnet": ("BitNetConfig", 1e-5, 500_000.0),
+    **{name.lower(): (f"{name}Config", 1e-6, 10_000.0) for name in ("Llama", "Mistral", "Qwen2", "Qwen3")},
+}
 
 
 def read(folder: Path, model_type: str) -> tuple[float, float]:
@@ -20,7 +23,7 @@ def read(folder: Path, model_type: str) -> tuple[float, float]:
     bare = {key: value for key, value in CONFIG.items() if key != "quantization_config"}
     (folder / "config.json").write_text(json.dumps(bare | {"model_type": model_type}))
     config = read_model_config(folder, "model")
-    return config.norm_epsilon, config.rope_theta
+    return config.norm_epsilon, config.rope.theta
 
 
 @pytest.mark.parametrize("model_type", CLASSES)
@@ -43,10 +46,10 @@ def test_epsilon_and_base_that_are_written_are_taken(tmp_path: Path) -> None:
     written = {"rms_norm_eps": 3e-4, "rope_theta": 1234.5, "quantization_config": None}
     (tmp_path / "config.json").write_text(json.dumps(CONFIG | written))
     config = read_model_config(tmp_path, "model")
-    assert (config.norm_epsilon, config.rope_theta) == (3e-4, 1234.5)
+    assert (config.norm_epsilon, config.rope.theta) == (3e-4, 1234.5)
     nested = {"rope_parameters": {"rope_type": "default", "rope_theta": 77.0}, "quantization_config": None}
     (tmp_path / "config.json").write_text(json.dumps(CONFIG | nested))
-    assert read_model_config(tmp_path, "model").rope_theta == 77.0
+    assert read_model_config(tmp_path, "model").rope.theta == 77.0
 
 
 def test_every_type_that_runs_has_its_defaults_and_their_source() -> None:

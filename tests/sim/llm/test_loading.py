@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bitjoule.sim.llm import loading
+from bitjoule.sim.llm import reader
 from bitjoule.sim.llm.engines import MatmulWeights, NumpyEngine
 from bitjoule.sim.llm.layers import Run
-from bitjoule.sim.llm.loading import load_model, unpack
+from bitjoule.sim.llm.loading import load_model, open_model
+from bitjoule.sim.llm.model import Model
+from bitjoule.sim.llm.weights import unpack
 from tests.sim.folders import BITLINEAR, FLOAT, ONLINE, SCALE, UP, changed, pack, problem, put, tensors_of, write
 
 
@@ -28,9 +30,13 @@ def test_tables_that_stay_in_their_file_give_the_same_logits(
     tensors = tensors_of(packed=True)
     tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"][::-1].astype(np.float16)
     write(tmp_path, {"tie_word_embeddings": tied}, tensors)
-    logits = load_model(tmp_path).model.forward([1, 200], NumpyEngine())
-    monkeypatch.setattr(loading, "_RESIDENT_VALUES", 0)
-    np.testing.assert_allclose(load_model(tmp_path).model.forward([1, 200], NumpyEngine()), logits, atol=1e-5)
+
+    def read(folder: Path) -> Model:
+        return open_model(folder).read(warn=lambda _: None)
+
+    logits = read(tmp_path).forward([1, 200], NumpyEngine())
+    monkeypatch.setattr(reader, "_RESIDENT_VALUES", 0)
+    np.testing.assert_allclose(read(tmp_path).forward([1, 200], NumpyEngine()), logits, atol=1e-5)
 
 
 def test_packed_codes_come_back_in_the_order_of_transformers() -> None:
@@ -52,7 +58,11 @@ def test_packed_codes_come_back_in_the_order_of_transformers() -> None:
         (UP, lambda values: values.T, "has shape [16, 6]"),
         (UP, lambda values: values.ravel(), "has shape [96]"),
         (UP, put(0b00001100, (2, 3)), "has the code 3 at [8, 3]"),
-        (UP, lambda _: np.full((24, 16), 0.5, np.float32), "has 0.5 at [0, 0] and a weight_scale"),
+        (
+            UP,
+            lambda _: put(-1.0, (3, 2))(np.full((24, 16), 0.5, np.float32)),
+            "has 0.5 at [3, 0] and 1.0 in the same row",
+        ),
         (SCALE, put(np.nan, (0,)), "holds nan"),
         (SCALE, put(-1.0, (0,)), "is -1.0"),
         (SCALE, lambda _: np.ones(2, np.float32), "has shape [2]"),
@@ -102,9 +112,10 @@ def test_a_tensor_that_the_model_would_run_without_is_named(tmp_path: Path, name
     assert (found.key, found.wrong) == (name, "is not used by this model")
 
 
-def test_a_head_beside_a_tied_embedding_and_saved_rotary_buffers_change_nothing(tmp_path: Path) -> None:
+def test_a_head_that_equals_the_tied_embedding_and_saved_rotary_buffers_change_nothing(tmp_path: Path) -> None:
     plain = tensors_of(packed=True)
-    extra = {"lm_head.weight": np.ones((256, 16)), "model.layers.1.self_attn.rotary_emb.inv_freq": np.ones(2)}
+    head = plain["model.embed_tokens.weight"].astype(np.float64)
+    extra = {"lm_head.weight": head, "model.layers.1.self_attn.rotary_emb.inv_freq": np.ones(2)}
     logits = []
     for tensors in (plain, plain | extra):
         write(tmp_path, tensors=tensors)

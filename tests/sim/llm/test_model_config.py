@@ -29,7 +29,7 @@ def test_the_ids_that_end_a_text_are_read(tmp_path: Path, config: Any, generatio
 def test_an_unknown_architecture_is_told_those_that_run(tmp_path: Path) -> None:
     for name in ("mamba", "opt"):
         write(tmp_path, {"model_type": name})
-        assert problem(tmp_path).expected == "one of bitnet, llama"
+        assert problem(tmp_path).expected == "one of bitnet, llama, mistral, qwen2, qwen3"
 
 
 def test_a_key_is_said_once(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_key_is_said_once(tmp_path: Path) -> None:
         ({"eos_token_id": "</s>"}, "eos_token_id"),
         ({"eos_token_id": [True]}, "eos_token_id"),
         ({"rope_parameters": {"rope_type": "yarn"}}, "rope_parameters"),
-        ({"rope_scaling": {"type": "linear", "factor": 2}}, "rope_scaling"),
+        ({"rope_scaling": {"type": "dynamic", "factor": 2}}, "rope_scaling"),
         ({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, "rope_parameters"),
         ({"quantization_config": "bitnet"}, "quantization_config"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantization_config"),
