@@ -83,11 +83,16 @@ class ModelReader:
                 self.checkpoint.check(f"{name}.weight", (width,), FLOATS)
         self.checkpoint.check(self._embedding_name, table, FLOATS)
         self.checkpoint.check("model.norm.weight", (shape.hidden,), FLOATS)
+        if not shape.tied_embedding and f"{_HEAD}.weight" not in self.checkpoint:
+            expected = "this tensor, or tie_word_embeddings: true in config.json"
+            raise self.checkpoint.error(f"{_HEAD}.weight", "is missing", expected)
         if self.config.quantised(_HEAD):
             if not self._head_is_embedding:
                 self._check_linear(_HEAD, self._head_shape)
             elif self.config.scheme.stored != "online":
-                expected = f"this tensor, or {_HEAD} in modules_to_not_convert, which keeps the tied head in floats"
+                expected = (
+                    f"this tensor, or {_HEAD} in modules_to_not_convert, which keeps the tied head in floating point"
+                )
                 raise self.checkpoint.error(f"{_HEAD}.weight", "is missing", expected)
         elif not self._head_is_embedding:
             self.checkpoint.check(f"{_HEAD}.weight", table, FLOATS)
