@@ -132,16 +132,17 @@ class LibraryTokenizer:
 
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
         """Yield text once it can no longer change; see `Tokenizer.stream`."""
-        ids: list[int] = []
-        done = ""
+        from tokenizers.decoders import DecodeStream
+
+        decoder = DecodeStream(skip_special_tokens=True)
+        waiting: list[int] = []  # of a character that is not complete
         for token in tokens:
-            ids.append(token)
-            text = self._tokenizer.decode(ids)
-            if not text.endswith("\N{REPLACEMENT CHARACTER}"):  # half a character so far
-                yield text[len(done) :]
-                done = text
-        if ids:
-            yield self._tokenizer.decode(ids)[len(done) :]
+            text = decoder.step(self._tokenizer, token)
+            waiting = [*waiting, token] if text is None else []
+            if text is not None:
+                yield text
+        if waiting:
+            yield self._tokenizer.decode(waiting)
 
 
 def read_tokenizer(folder: Path, kind: str | None, vocabulary: int, file: str | None = None) -> Tokenizer:

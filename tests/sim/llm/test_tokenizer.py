@@ -1,13 +1,21 @@
 """Text to tokens and back, for every kind of tokenizer that a model's folder may have."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.sim.llm import tokenizer as module
 from bitjoule.sim.llm.loading import load_model
-from bitjoule.sim.llm.tokenizer import ByteTokenizer, CharacterTokenizer, IdTokenizer, UnknownTextError, read_tokenizer
+from bitjoule.sim.llm.tokenizer import (
+    ByteTokenizer,
+    CharacterTokenizer,
+    IdTokenizer,
+    LibraryTokenizer,
+    UnknownTextError,
+    read_tokenizer,
+)
 from tests.sim.folders import problem, write
 
 
@@ -55,6 +63,35 @@ def test_a_tokenizer_of_hugging_face_is_run_by_its_library(tmp_path: Path) -> No
     assert "💡" in pieces
     (tmp_path / "tokenizer.json").write_text("{}")
     assert problem(tmp_path).file == "model/tokenizer.json"
+
+
+def sentencepiece_like() -> Any:
+    """Return a tokenizer like Llama 2's: ▁ for a space, bytes for unknown characters, a first space stripped."""
+    tokenizers = pytest.importorskip("tokenizers")
+    decoders = tokenizers.decoders
+    vocabulary = {"<unk>": 0, "▁the": 1, "▁sum": 2, "!": 3} | {f"<0x{byte:02X}>": 4 + byte for byte in range(256)}
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, [], byte_fallback=True))
+    made.add_special_tokens(["</s>"])
+    parts = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    made.decoder = decoders.Sequence(parts)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("ids", "pieces"),
+    [
+        ([1, 2, 3, 2], ["the", " sum", "!", " sum"]),
+        ([1, *(4 + byte for byte in "💡".encode()), 2], ["the", "💡", " sum"]),
+        ([1, 260, 2], ["the", " sum"]),  # a special token has no text
+        ([1, *(4 + byte for byte in "💡".encode()[:2])], ["the", "\N{REPLACEMENT CHARACTER}" * 2]),
+        ([], []),
+    ],
+)
+def test_spaces_and_characters_of_several_bytes_stream_as_in_the_whole_text(ids: list[int], pieces: list[str]) -> None:
+    made = sentencepiece_like()
+    streamed = [piece for piece in LibraryTokenizer(made).stream(ids) if piece]
+    assert streamed == pieces
+    assert "".join(streamed) == made.decode(ids)
 
 
 def test_a_tokenizer_that_the_embedding_is_too_small_for_is_refused(tmp_path: Path) -> None:
