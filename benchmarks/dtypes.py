@@ -1,7 +1,7 @@
 """How many INT8 codes of activations, and how far the logits, differ where transformers computes in another type.
 
-Run: ``python benchmarks/dtypes.py`` (a minute; extra interop). Writes benchmarks/dtypes.csv. Models are those that ship,
-run by transformers; bitjoule computes in float32. Two shares of codes are measured over all linears of a text:
+Run: ``python benchmarks/dtypes.py`` (a minute; extra interop). Writes benchmarks/dtypes.csv. Models are those that
+ship, run by transformers; bitjoule computes in float32. Two shares of codes are measured over all linears of a text:
 
 * `model`: codes of the whole model in the other type against bitjoule's. Differences grow from layer to layer.
 * `bitlinear`: of the same activations, codes by transformers' `BitLinear`, which quantises in the type of the model,
@@ -26,7 +26,9 @@ from bitjoule.sim.reference.quantisation import absmax
 MODELS = ("tiny-b158", "tiny-bitnet")
 DTYPES = ("float32", "float16", "bfloat16")
 NAMES = {"gate_proj": "ffn_gate", "up_proj": "ffn_up", "down_proj": "ffn_down"}
-TEXT = "Return the sum of array elements over a given axis. Parameters: a, array_like, elements to sum. axis: None or int"
+TEXT = (
+    "Return the sum of array elements over a given axis. Parameters: a, array_like, elements to sum. axis: None or int"
+)
 
 
 class Keeping:
@@ -46,7 +48,7 @@ def run(transformers: Any, name: str, dtype: str, ids: list[int]) -> tuple[dict[
     from transformers.integrations.bitnet import AutoBitLinear, BitLinear
 
     model = transformers.AutoModelForCausalLM.from_pretrained(FOLDER / name, dtype=torch.float32).eval()
-    model.to(getattr(torch, dtype))  # from_pretrained leaves weights of such a folder in the type that they are stored in
+    model.to(getattr(torch, dtype))  # from_pretrained leaves the weights in their stored type
     exact: dict[str, Codes] = {}
     typed: dict[str, Codes] = {}
 
@@ -90,7 +92,7 @@ def main() -> None:
                     ends = (f"{kind}_percent", f"{kind}_least_linear_percent", f"{kind}_most_linear_percent")
                     row |= dict(zip(ends, found, strict=True))
                 row |= {"logit_difference": abs(others - logits).max(), "largest_logit": abs(logits).max()}
-                rows.append({key: f"{value:.4g}" if key not in ("model", "dtype") else value for key, value in row.items()})
+                rows.append({key: value if isinstance(value, str) else f"{value:.4g}" for key, value in row.items()})
                 print(rows[-1])
     with Path(__file__).with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")

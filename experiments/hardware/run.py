@@ -23,7 +23,7 @@ from bitjoule.sim.accelerator.native_build import compiler_version
 from bitjoule.sim.accelerator.rtl_engine import MeasuredMatmul, Row, RtlEngine, summed
 from bitjoule.sim.accelerator.verilated import Verilated
 from bitjoule.sim.llm.engines import CheckEngine, Engine, MatmulRecord, MatmulWeights, NumpyEngine, zero_share
-from bitjoule.sim.llm.layers import OverflowInModelError
+from bitjoule.sim.llm.linears import OverflowInModelError
 from bitjoule.sim.llm.synthetic import random_codes
 from bitjoule.sim.reference.quantisation import QuantisedWeights
 

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from bitjoule.energy_models.inputs.documents import read_text
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion, whole_file
+from bitjoule.sim.llm.tensors import BYTES, FLOATS
 from bitjoule.sim.reference.checks import Float32s
 
 SINGLE = "model.safetensors"
@@ -25,8 +26,6 @@ INDEX = "model.safetensors.index.json"
 _STORED = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "U8": "u1",
 }  # fmt: skip
-FLOATS = ("F64", "F32", "F16", "BF16")
-BYTES = ("U8",)
 _MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 
 
@@ -99,6 +98,10 @@ class Checkpoint:
             There is no such tensor.
         """
         return self._tensor(name).shape
+
+    def group(self, name: str) -> int | None:  # noqa: ARG002
+        """Return None: no type of safetensors holds trits with their scale; see `Tensors.group`."""
+        return None
 
     def error(self, name: str, wrong: str, expected: str) -> InputError:
         """Return the error for a tensor that is wrong.

@@ -14,16 +14,8 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.sim.llm.engines import Engine
-from bitjoule.sim.llm.layers import (
-    DecoderLayer,
-    LayerCache,
-    LinearLayer,
-    Norm,
-    Observer,
-    OverflowInModelError,
-    Run,
-    finite,
-)
+from bitjoule.sim.llm.layers import DecoderLayer, LayerCache
+from bitjoule.sim.llm.linears import LinearLayer, Norm, Observer, OverflowInModelError, Run, finite
 from bitjoule.sim.llm.rope import rotary
 from bitjoule.sim.reference.checks import Float32s
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitjoule.energy_models.architecture.block import Linear as LinearShape
-from bitjoule.sim.llm.checkpoint import FLOATS, Checkpoint
 from bitjoule.sim.llm.engines import MatmulWeights
-from bitjoule.sim.llm.layers import DecoderLayer, LinearLayer, Norm
+from bitjoule.sim.llm.layers import DecoderLayer
+from bitjoule.sim.llm.linears import GroupedWeights, LinearLayer, Norm
 from bitjoule.sim.llm.model import ArrayTable, EmbeddingTable
 from bitjoule.sim.llm.model_config import ModelConfig
+from bitjoule.sim.llm.tensors import FLOATS, Tensors
 from bitjoule.sim.llm.weights import Warn, WeightReader
 from bitjoule.sim.reference.checks import Float32s
 
@@ -35,7 +36,7 @@ class StoredTable:
         The tensor, checked.
     """
 
-    checkpoint: Checkpoint
+    checkpoint: Tensors
     name: str
 
     @property
@@ -63,7 +64,7 @@ class ModelReader:
     """
 
     config: ModelConfig
-    checkpoint: Checkpoint
+    checkpoint: Tensors
     warn: Warn = warnings.warn
 
     def check_headers(self) -> None:
@@ -175,14 +176,16 @@ class ModelReader:
         return Norm(self.checkpoint.floats(f"{name}.weight", (width,)), epsilon or self.config.norm_epsilon)
 
     def _linear(self, layer: int, linear: LinearShape, name: str, weight: str | None = None) -> LinearLayer:
-        weights: MatmulWeights | Float32s
+        weights: MatmulWeights | GroupedWeights | Float32s
         norm, factor = None, np.ones(1, np.float32)
         if not self.config.quantised(name):
             values = self.checkpoint.floats(f"{name}.weight", (linear.out_features, linear.in_features))
             weights, zero = np.ascontiguousarray(values.T), not values.any()
         else:
-            matrix, stored = self._weights.read(name, linear, weight)
-            weights, zero = MatmulWeights(matrix), not (matrix.codes.any() and matrix.scale.any())
+            groups, stored = self._weights.read(name, linear, weight)
+            parts = tuple(MatmulWeights(group) for group in groups)
+            weights = parts[0] if len(parts) == 1 else GroupedWeights(parts)
+            zero = not any(group.codes.any() and group.scale.any() for group in groups)
             # transformers' AutoBitLinear multiplies the bias, too, by the stored scale
             factor = stored if self.config.scheme.bias_is_scaled else factor
             if self.config.scheme.norm_epsilon is not None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.sim.llm.defaults import model_types
 from bitjoule.sim.llm.engines import MatmulWeights
-from bitjoule.sim.llm.layers import DecoderLayer, LinearLayer, Norm
+from bitjoule.sim.llm.layers import DecoderLayer
+from bitjoule.sim.llm.linears import LinearLayer, Norm
 from bitjoule.sim.llm.model import RESIDENT_TRITS, Blocks, EmbeddingTable, Model
 from bitjoule.sim.llm.rope import Rope
 from bitjoule.sim.reference.checks import Float32s

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.block import Linear as LinearShape
-from bitjoule.sim.llm.checkpoint import BYTES, FLOATS, Checkpoint
 from bitjoule.sim.llm.quantisation_config import QuantisationScheme
+from bitjoule.sim.llm.tensors import BYTES, FLOATS, Tensors
 from bitjoule.sim.reference.checks import Float32s
 from bitjoule.sim.reference.matmul import Codes
 from bitjoule.sim.reference.quantisation import Kind, QuantisedWeights, absmean_ternary, sign_binary
@@ -27,13 +27,13 @@ class ReadWeights(NamedTuple):
 
     Parameters
     ----------
-    matrix
-        Codes and scale.
+    groups
+        Codes and scales of each group of in_features that has a scale of its own; one if none has.
     factor
         Stored scale, shape (1,) or (out_features,): what multiplies the bias too, in some formats. 1 if none is stored.
     """
 
-    matrix: QuantisedWeights
+    groups: tuple[QuantisedWeights, ...]
     factor: Float32s
 
 
@@ -50,7 +50,7 @@ class WeightReader:
     """
 
     scheme: QuantisationScheme
-    checkpoint: Checkpoint
+    checkpoint: Tensors
 
     def check(self, name: str, linear: LinearShape) -> None:
         """Refuse missing tensors and wrong types and shapes, from the headers alone.
@@ -93,8 +93,11 @@ class WeightReader:
         """
         shape = linear.out_features, linear.in_features
         weight = weight or f"{name}.weight"
+        group = self.checkpoint.group(weight)
+        if group is not None:
+            return self._of_blocks(name, weight, shape, group)
         if not self._has_scale(name):
-            return ReadWeights(self._from_floats(self.checkpoint.floats(weight, shape)), np.ones(1, np.float32))
+            return ReadWeights((self._from_floats(self.checkpoint.floats(weight, shape)),), np.ones(1, np.float32))
         factor = self._scale(f"{name}.weight_scale", linear.out_features)
         if self._is_packed(name):
             codes = unpack(self.checkpoint.bytes(weight, (-(-shape[0] // 4), shape[1])), shape[0])
@@ -108,7 +111,7 @@ class WeightReader:
         if self.scheme.kind == "binary" and not codes.all():
             at = np.argwhere(codes == 0)[0].tolist()
             raise self.checkpoint.error(weight, f"has a zero at {at}", "binary weights: −1 and 1")
-        return ReadWeights(QuantisedWeights(codes.T, scale, self._kind), factor)
+        return ReadWeights((QuantisedWeights(codes.T, scale, self._kind),), factor)
 
     @property
     def _kind(self) -> Kind:
@@ -130,6 +133,28 @@ class WeightReader:
             return QuantisedWeights(codes.T, scale, self._kind)
         matrix = (absmean_ternary if self.scheme.kind == "ternary" else sign_binary)(values.T)
         return QuantisedWeights(matrix.codes, matrix.scale, self._kind)
+
+    def _of_blocks(self, name: str, weight: str, shape: tuple[int, int], group: int) -> ReadWeights:
+        """Return weights whose type has a scale for each block of a row."""
+        factor = self._scale(f"{name}.weight_scale", 1) if f"{name}.weight_scale" in self.checkpoint else None
+        values = self.checkpoint.floats(weight, shape)
+        scaled = scaled_trits(values.reshape(-1, group))
+        codes, scale = scaled or (np.zeros((values.size // group, group), np.int8), np.zeros(1, np.float32))
+        if scaled is None and values.any():
+            raise self.checkpoint.error(weight, "has values beside −1, 0 and 1 times the scale of their block", "trits")
+        scales = np.broadcast_to(scale, len(codes)).reshape(shape[0], -1) * (1 if factor is None else factor)
+        scales = _fewest(scales.astype(np.float32), codes.any(axis=1).reshape(shape[0], -1))
+        codes = codes.reshape(shape)
+        size = shape[1] // scales.shape[1]
+        if self.scheme.kind == "binary" and not codes.all():
+            raise self.checkpoint.error(weight, "has zeros", "binary weights: −1 and 1")
+        groups = tuple(
+            QuantisedWeights(np.ascontiguousarray(codes[:, i * size : (i + 1) * size]).T, scales[:, i], self._kind)
+            if len(scales) > 1
+            else QuantisedWeights(codes.T, scales[0], self._kind)
+            for i in range(scales.shape[1])
+        )
+        return ReadWeights(groups, np.ones(1, np.float32))
 
     def _scaled_trits(self, weight: str, shape: tuple[int, int]) -> tuple[Codes, Float32s]:
         values = self.checkpoint.floats(weight, shape)
@@ -184,6 +209,16 @@ def scaled_trits(values: Float32s) -> tuple[Codes, Float32s] | None:
     scales = largest[largest > 0]
     scale = scales[:1] if (scales == scales[0]).all() else largest
     return np.sign(values).astype(np.int8), scale
+
+
+def _fewest(scales: Float32s, used: NDArray[np.bool_]) -> Float32s:
+    """Return the scales (rows, groups) as (1, 1) or (rows, 1) where those of groups that are not all zero agree."""
+    largest = np.where(used, scales, 0).max(axis=1, keepdims=True)
+    if ((scales != largest) & used).any():
+        return scales
+    rows = used.any(axis=1)
+    whole = largest[rows]
+    return whole[:1] if len(whole) and (whole == whole[0]).all() else largest
 
 
 def unpack(packed: NDArray[np.uint8], out_features: int) -> Codes:

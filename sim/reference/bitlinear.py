@@ -11,7 +11,7 @@ References
 .. [3] Microsoft, "The Era of 1-bit LLMs: Training Tips, Code and FAQ", 2024.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -39,6 +39,7 @@ __all__ = [
     "absmean_ternary",
     "bitlinear",
     "bitlinear_quantised",
+    "grouped_bitlinear",
     "integer_matmul",
     "rms_norm",
     "sign_binary",
@@ -152,6 +153,57 @@ def bitlinear_quantised(
             raise ValueError(f"matmul returned shape {product.shape}, expected {y.shape}")
         y += product * (activations.scale[:, group : group + 1] * weight_scale)
     return y.astype(np.float32)
+
+
+def grouped_bitlinear(
+    x: ArrayLike, groups: Sequence[QuantisedWeights], matmuls: Sequence[IntegerMatmul], activation_bits: int = 8
+) -> Float32s:
+    """Run a BitLinear layer without a norm whose weights have scales for groups of in_features, too.
+
+    Unlike `bitlinear_quantised` with groups that divide the in_features, all groups share the activations' codes and
+    scale: y = s(x) (Σ codes(x)[g] @ codes(W)[g] s(W)[g]), so that an integer product is needed for each group.
+
+    Parameters
+    ----------
+    x
+        Floats, shape (M, K): one token a row.
+    groups
+        Weights of shape (K / G, N) each, in the order of the in_features, with scales of their outputs; one kind.
+    matmuls
+        For each group: what multiplies its int8 codes.
+    activation_bits
+        As for `bitlinear_quantised`.
+
+    Returns
+    -------
+    y
+        float32, shape (M, N), from the integer products in float64.
+
+    Raises
+    ------
+    TypeError
+        As `bitlinear_quantised`.
+    ValueError
+        As `bitlinear_quantised`, or a group's scales divide its in_features.
+    """
+    if len(groups) == 1:
+        return bitlinear_quantised(x, groups[0], activation_bits, norm="none", matmul=matmuls[0])
+    tokens = floats("x", x)
+    k, n = sum(group.codes.shape[0] for group in groups), groups[0].codes.shape[1]
+    if tokens.ndim != 2 or tokens.shape[1] != k:
+        raise ValueError(f"x has shape {tokens.shape}; weights of shape (K, N) = {(k, n)} need (M, {k})")
+    activations = (absmax if groups[0].kind == "ternary" else absmax_binary)(tokens, activation_bits)
+    y = np.zeros((len(tokens), n))
+    start = 0
+    for group, matmul in zip(groups, matmuls, strict=True):
+        stop = start + group.codes.shape[0]
+        if group.partition != "out_features":
+            raise ValueError("scales of a group divide its in_features, expected its out_features")
+        product = matmul(np.ascontiguousarray(activations.codes[:, start:stop]), group.codes)
+        check_integers("the product", product)
+        y += product * np.repeat(group.scale.astype(np.float64), n // group.groups)
+        start = stop
+    return (y * activations.scale).astype(np.float32)
 
 
 def _row_shards(weights: QuantisedWeights) -> Iterator[tuple[slice, Float64s]]:

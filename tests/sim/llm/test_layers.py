@@ -7,7 +7,8 @@ import pytest
 
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.sim.llm.engines import NumpyEngine
-from bitjoule.sim.llm.layers import Norm, activate, attend
+from bitjoule.sim.llm.layers import activate, attend
+from bitjoule.sim.llm.linears import Norm
 from bitjoule.sim.llm.synthetic import RandomTable, random_model
 
 X = np.array([-3.0, -0.5, 0.0, 0.25, 1.0, 4.0], np.float32)

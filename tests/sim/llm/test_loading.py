@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bitjoule.sim.llm import reader
 from bitjoule.sim.llm.engines import MatmulWeights, NumpyEngine
-from bitjoule.sim.llm.layers import Run
+from bitjoule.sim.llm.linears import Run
 from bitjoule.sim.llm.loading import load_model, open_model
 from bitjoule.sim.llm.model import Model
 from bitjoule.sim.llm.weights import unpack
