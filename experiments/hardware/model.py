@@ -79,9 +79,9 @@ def select_model(experiment: RtlExperiment, document: Document) -> SelectedModel
     if name not in shipped and "/" not in name and not folder.exists():
         raise InputError([document.problem(("rtl", "model"), *unknown_name("model", name, shipped))])
     opened = open_model(folder, name, run.weights)
-    files = sorted(path for path in folder.iterdir() if path.suffix in {".json", ".safetensors"})
+    within = Path(name).parent if folder.is_file() else name
     return SelectedModel(
-        name if name in shipped else folder.resolve().name,
+        name if name in shipped else folder.resolve().name.removesuffix(".gguf"),
         SCHEMES[opened.config.weights],
         opened.config.shape,
         opened.tokenizer,
@@ -89,7 +89,7 @@ def select_model(experiment: RtlExperiment, document: Document) -> SelectedModel
         _prompt(experiment, document, opened.tokenizer, opened.config.shape),
         opened.config.positions,
         lambda warn: opened.read(warn=warn),
-        {f"{name}/{path.name}": path for path in files},
+        {f"{within}/{path.name}": path for path in opened.files},
     )
 
 

@@ -1,6 +1,6 @@
-"""Models from a Hugging Face folder: ``config.json`` and safetensors.
+"""Models from a Hugging Face folder, ``config.json`` and safetensors, or from a GGUF file.
 
-What is read, as transformers 5 means it:
+What is read of a folder, as transformers 5 means it:
 
 * ``model_type`` ``bitnet`` (b1.58 2B4T: SubLN, gated FFN), ``llama`` (with ``weight_bits`` 1, as 1bitLLM wrote it, with
   SubLN under its names), ``mistral`` (windows), ``qwen2`` (biases of queries, keys and values) and ``qwen3`` (norms of
@@ -13,6 +13,10 @@ What is read, as transformers 5 means it:
   is in the file, or `load_model` is called with it: packed uint8 with a factor, or floats. Floats that are trits times
   a scale keep it; others are quantised on load.
 * A head beside the embedding to which ``tie_word_embeddings`` ties it: as it is stored, with a warning if it differs.
+
+Of a GGUF file, linears whose types hold trits (TQ1_0, TQ2_0, Q1_0, ...) are multiplied as trits, with the scales of
+their blocks; where these differ along a row, each block is a matmul of its own. Activations are quantised as elsewhere,
+by token. Other types are dequantised: those linears are floats.
 """
 
 import warnings
@@ -20,12 +24,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bitjoule.energy_models.inputs.errors import whole_file
+from bitjoule.energy_models.model_files.gguf_header import read_gguf
 from bitjoule.sim.llm.checkpoint import Checkpoint
+from bitjoule.sim.llm.gguf_config import gguf_model_config
 from bitjoule.sim.llm.model import RESIDENT_TRITS, Blocks, Model
 from bitjoule.sim.llm.model_config import ModelConfig, read_model_config
 from bitjoule.sim.llm.quantisation_config import Weights
 from bitjoule.sim.llm.reader import ModelReader
-from bitjoule.sim.llm.tokenizer import Tokenizer, read_tokenizer
+from bitjoule.sim.llm.tensors import Tensors
+from bitjoule.sim.llm.tokenizer import IdTokenizer, Tokenizer, read_tokenizer
 from bitjoule.sim.llm.weights import Warn
 
 
@@ -60,11 +67,14 @@ class OpenedModel:
         Of the folder.
     checkpoint
         Its tensors.
+    files
+        All files that were opened.
     """
 
     config: ModelConfig
     tokenizer: Tokenizer
-    checkpoint: Checkpoint
+    checkpoint: Tensors
+    files: tuple[Path, ...]
 
     def read(self, resident: int = RESIDENT_TRITS, warn: Warn = warnings.warn) -> Model:
         """Return the model; every tensor is checked before this returns.
@@ -89,15 +99,16 @@ class OpenedModel:
         return Model(config.shape, blocks, reader.embedding(), reader.norm(), reader.head(), frequencies)
 
 
-def open_model(folder: Path, file: str | None = None, weights: Weights | None = None) -> OpenedModel:
-    """Read a model's folder without the tensors' values.
+def open_model(path: Path, file: str | None = None, weights: Weights | None = None) -> OpenedModel:
+    """Read a model's folder or GGUF file without the tensors' values.
 
     Parameters
     ----------
-    folder
-        Holds config.json and the safetensors.
+    path
+        A folder with config.json and the safetensors, or a GGUF file. Beside the latter, ``tokenizer.json`` is its
+        tokenizer.
     file
-        Its name in messages; default: `folder`.
+        Its name in messages; default: `path`.
     weights
         How to quantise float weights, whatever config.json says; packed weights must be of this kind. ``float`` is
         refused for a quantised model.
@@ -107,23 +118,38 @@ def open_model(folder: Path, file: str | None = None, weights: Weights | None = 
     InputError
         A file or tensor is missing, cut short, of a wrong type or shape, or the architecture is unknown.
     """
-    file = file or str(folder)
-    if not folder.is_dir():
-        raise whole_file(file, "is not a directory", "a directory with config.json and safetensors")
-    config = read_model_config(folder, file, weights)
-    checkpoint = Checkpoint(folder, file)
+    file = file or str(path)
+    if path.is_file() and path.suffix == ".gguf":
+        return _open_gguf(path, file, weights)
+    if not path.is_dir():
+        raise whole_file(file, "is not a directory", "a directory with config.json and safetensors, or a GGUF file")
+    config = read_model_config(path, file, weights)
+    checkpoint = Checkpoint(path, file)
     ModelReader(config, checkpoint).check_headers()
-    return OpenedModel(config, read_tokenizer(folder, config.tokenizer, config.shape.vocabulary, file), checkpoint)
+    tokenizer = read_tokenizer(path, config.tokenizer, config.shape.vocabulary, file)
+    files = sorted(part for part in path.iterdir() if part.suffix in {".json", ".safetensors"})
+    return OpenedModel(config, tokenizer, checkpoint, tuple(files))
+
+
+def _open_gguf(path: Path, file: str, weights: Weights | None) -> OpenedModel:
+    config, checkpoint = gguf_model_config(read_gguf(path, file), weights)
+    ModelReader(config, checkpoint).check_headers()
+    beside, files = path.with_name("tokenizer.json"), checkpoint.paths
+    if not beside.is_file():
+        tokenizer: Tokenizer = IdTokenizer(f"the tokenizer in {file} is not read; a tokenizer.json beside it is")
+        return OpenedModel(config, tokenizer, checkpoint, tuple(files))
+    tokenizer = read_tokenizer(path.parent, None, config.shape.vocabulary, str(Path(file).parent))
+    return OpenedModel(config, tokenizer, checkpoint, (*files, beside))
 
 
 def load_model(
-    folder: Path, file: str | None = None, weights: Weights | None = None, resident: int = RESIDENT_TRITS
+    path: Path, file: str | None = None, weights: Weights | None = None, resident: int = RESIDENT_TRITS
 ) -> LoadedModel:
     """Read a model; every tensor is checked before this returns.
 
     Parameters
     ----------
-    folder, file, weights
+    path, file, weights
         As for `open_model`.
     resident
         As for `OpenedModel.read`.
@@ -133,7 +159,7 @@ def load_model(
     InputError
         As of these two.
     """
-    opened = open_model(folder, file, weights)
+    opened = open_model(path, file, weights)
     return LoadedModel(opened.read(resident), opened.tokenizer, opened.config)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitjoule.energy_models.architecture.block import Linear as LinearShape
+from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.sim.llm.engines import MatmulWeights
 from bitjoule.sim.llm.layers import DecoderLayer
 from bitjoule.sim.llm.linears import GroupedWeights, LinearLayer, Norm
@@ -24,6 +25,17 @@ _PLACES = {
     "q_proj": "self_attn.q_proj", "k_proj": "self_attn.k_proj", "v_proj": "self_attn.v_proj",
     "o_proj": "self_attn.o_proj", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
 }  # fmt: skip
+
+
+def linear_names(shape: ModelShape) -> list[str]:
+    """Return the full names of the linears of all blocks.
+
+    Parameters
+    ----------
+    shape
+        The model's.
+    """
+    return [f"model.layers.{i}.{_PLACES[linear.component]}" for i in range(shape.layers) for linear in shape.linears]
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,11 +52,14 @@ class Rope:
         By which they are divided.
     bands
         Which of them; default: all.
+    divisors
+        Of each frequency, as GGUF files have them; default: 1.
     """
 
     theta: float
     factor: float = 1.0
     bands: Bands | None = None
+    divisors: tuple[float, ...] = ()
 
     def frequencies(self, head_dim: int) -> Float32s:
         """Return angles per position: float32, shape (head_dim / 2,).
@@ -72,7 +75,8 @@ class Rope:
         frequencies: Float32s = np.float32(1) / powers
         factor = np.float32(self.factor)
         if self.bands is None:
-            return frequencies / factor
+            divisors = np.array(self.divisors, np.float32) if self.divisors else np.float32(1)
+            return frequencies / factor / divisors
         waves = np.float32(self.bands.original_positions) / (np.float32(2 * math.pi) / frequencies)
         kept = (waves - np.float32(self.bands.low)) / np.float32(self.bands.high - self.bands.low)
         mixed = (1 - kept) * frequencies / factor + kept * frequencies

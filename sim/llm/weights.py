@@ -70,7 +70,9 @@ class WeightReader:
         rows, dtypes = linear.out_features, _STORED_TYPES[self.scheme.stored]
         if self._is_packed(name):
             rows, dtypes = -(-rows // 4), BYTES
-        if self._has_scale(name):
+        if self.checkpoint.group(f"{name}.weight") is not None and f"{name}.weight_scale" in self.checkpoint:
+            self._check_scale(f"{name}.weight_scale", 1)
+        elif self._has_scale(name):
             self._check_scale(f"{name}.weight_scale", linear.out_features)
         if self.scheme.norm_epsilon is not None:
             self.checkpoint.check(f"{name}.rms_norm.weight", (linear.in_features,), FLOATS)
