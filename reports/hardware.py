@@ -157,11 +157,11 @@ def _parts(tables: HardwareResult, max_rows: int) -> str:
 
 def _additions(run: Simulated) -> str:
     """Return how many additions zero trits would save."""
-    every = sum(row.tokens * (row.k - 1) * row.n for row in run.rows)
+    every = sum(row.tokens * (row.k - row.groups) * row.n for row in run.rows)
     nonzero = 0
     for row in run.rows:
         trits = round((1 - row.weight_zero_share) * row.k * row.n)
-        nonzero += row.tokens * max(trits - row.n, 0)
+        nonzero += row.tokens * max(trits - row.n * row.groups, 0)
     share = f"; of nonzero trits alone there are {100 * nonzero / every:.1f} % of these {every}" if every else ""
     return f"Additions are counted as the papers count them, all trits but the first of each sum{share}."
 

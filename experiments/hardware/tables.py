@@ -76,7 +76,7 @@ def hardware_result(experiment: RtlExperiment, simulated: Simulated) -> Hardware
     run = experiment.rtl
     return HardwareResult(
         experiment.name, experiment.description, run.engine, run.config, experiment.technology, simulated,
-        pd.DataFrame(simulated.rows), results, summary,
+        pd.DataFrame(simulated.rows).drop(columns="groups", errors="ignore"), results, summary,
     )  # fmt: skip
 
 

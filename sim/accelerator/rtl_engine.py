@@ -176,7 +176,7 @@ class Row(NamedTuple):
     phase
         ``prefill`` or ``decode``.
     layer, name, k, n
-        As of `MatmulRecord`.
+        As of `MatmulRecord`; `k` are the in_features of all groups.
     tokens, cycles
         Over all calls.
     utilisation
@@ -187,6 +187,8 @@ class Row(NamedTuple):
         Of the first call.
     weight_bits, activation_bits, result_bits
         What all calls streamed.
+    groups
+        Matmuls for the in_features of one call, each of `k` / `groups` of them.
     """
 
     phase: str
@@ -203,6 +205,7 @@ class Row(NamedTuple):
     weight_bits: int
     activation_bits: int
     result_bits: int
+    groups: int = 1
 
 
 def summed(measured: Iterable[MeasuredMatmul], config: AcceleratorConfig) -> list[Row]:
@@ -221,12 +224,14 @@ def summed(measured: Iterable[MeasuredMatmul], config: AcceleratorConfig) -> lis
     rows = []
     for (phase, layer, name), group in groups.items():
         first = group[0].record
-        tokens, cycles = sum(matmul.record.m for matmul in group), sum(matmul.cycles for matmul in group)
-        zeros = sum(matmul.record.activation_zero_share * matmul.record.m for matmul in group) / tokens
-        used = tokens * first.k * first.n / (cycles * config.lanes * config.columns)
-        shares = (used, first.weight_zero_share, zeros, group[0].toggles_per_trit)
+        rows_run, cycles = sum(matmul.record.m for matmul in group), sum(matmul.cycles for matmul in group)
+        zeros = sum(matmul.record.activation_zero_share * matmul.record.m for matmul in group) / rows_run
+        used = rows_run * first.k * first.n / (cycles * config.lanes * config.columns)
+        weight_zeros = sum(matmul.record.weight_zero_share for matmul in group[: first.groups]) / first.groups
+        shares = (used, weight_zeros, zeros, group[0].toggles_per_trit)
         streamed = Streams(
             *map(sum, zip(*(streams(config, matmul.record.m, first.k, first.n) for matmul in group), strict=True))
         )
-        rows.append(Row(phase, layer, name, first.k, first.n, tokens, cycles, *shares, *streamed))
+        sizes = first.k * first.groups, first.n, rows_run // first.groups
+        rows.append(Row(phase, layer, name, *sizes, cycles, *shares, *streamed, first.groups))
     return rows

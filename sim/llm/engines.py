@@ -69,6 +69,8 @@ class MatmulRecord:
         Tokens, in_features, out_features.
     weight_zero_share, activation_zero_share
         Share of the codes that are zero, 0 to 1.
+    groups
+        Matmuls of which this is one: a linear with scales of its own for groups of in_features takes one for each.
     """
 
     layer: int
@@ -78,6 +80,7 @@ class MatmulRecord:
     n: int
     weight_zero_share: float
     activation_zero_share: float
+    groups: int = 1
 
 
 class Engine(Protocol):

@@ -123,16 +123,17 @@ class LinearLayer:
         else:
             groups = self.weights.groups if isinstance(self.weights, GroupedWeights) else (self.weights,)
             with np.errstate(over="ignore"):
-                multiply = [self._multiply(group, run) for group in groups]
+                multiply = [self._multiply(group, len(groups), run) for group in groups]
                 y = grouped_bitlinear(x, [group.quantised for group in groups], multiply)
         return finite(self.full_name, y if self.bias is None else y + self.bias)
 
-    def _multiply(self, weights: MatmulWeights, run: Run) -> IntegerMatmul:
+    def _multiply(self, weights: MatmulWeights, groups: int, run: Run) -> IntegerMatmul:
         def multiply(codes: Codes, _: Codes) -> Int32s:
             product = run.engine.matmul(self.full_name, codes, weights)
             if run.observe is not None:
+                k, n = weights.codes.shape
                 shares = weights.zero_share, zero_share(codes)
-                run.observe(MatmulRecord(self.layer, self.name, len(codes), *weights.codes.shape, *shares))
+                run.observe(MatmulRecord(self.layer, self.name, len(codes), k, n, *shares, groups))
             return product
 
         return multiply

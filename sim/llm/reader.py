@@ -228,12 +228,9 @@ class ModelReader:
     def _same_as_embedding(self, name: str) -> bool:
         if self.checkpoint.dtype(name) not in FLOATS:
             return False
-        rows = self.config.shape.vocabulary
-        parts = ((start, min(start + _ROWS, rows)) for start in range(0, rows, _ROWS))
-        return all(
-            np.array_equal(*(self.checkpoint.float_rows(table, *part) for table in (name, self._embedding_name)))
-            for part in parts
-        )
+        rows, read = self.config.shape.vocabulary, self.checkpoint.float_rows
+        parts = [(start, min(start + _ROWS, rows)) for start in range(0, rows, _ROWS)]
+        return all(np.array_equal(read(name, *part), read(self._embedding_name, *part)) for part in parts)
 
     @property
     def _head_shape(self) -> LinearShape:

@@ -215,11 +215,10 @@ def scaled_trits(values: Float32s) -> tuple[Codes, Float32s] | None:
 
 def _fewest(scales: Float32s, used: NDArray[np.bool_]) -> Float32s:
     """Return the scales (rows, groups) as (1, 1) or (rows, 1) where those of groups that are not all zero agree."""
-    largest = np.where(used, scales, 0).max(axis=1, keepdims=True)
+    largest: Float32s = np.where(used, scales, 0).max(axis=1, keepdims=True)
     if ((scales != largest) & used).any():
         return scales
-    rows = used.any(axis=1)
-    whole = largest[rows]
+    whole: Float32s = largest[used.any(axis=1)]
     return whole[:1] if len(whole) and (whole == whole[0]).all() else largest
 
 

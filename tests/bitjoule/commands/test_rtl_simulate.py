@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from bitjoule.sim.reference.matmul import integer_matmul
 from tests.sim.folders import tensors_of, write
 
 CONFIG = read_configuration("simulate_64x16")
+CHECKPOINTS = Path(__file__).parents[2] / "sim" / "llm" / "checkpoints"
 
 
 def simulate(bitjoule, folder, *arguments):
@@ -179,6 +181,65 @@ def test_more_tokens_than_the_model_was_made_for_are_told(bitjoule, tmp_path):
         arguments = ("--engine", "numpy", "--prompt", "1 2 3", "--new-tokens", tokens)
         status, _, err = simulate(bitjoule, tmp_path / "out", folder, *arguments)
         assert (status, err) == (0, warning)
+
+
+def test_a_head_that_differs_from_the_tied_embedding_is_told_and_recorded(bitjoule, tmp_path):
+    arguments = ("--engine", "numpy", "--prompt", "3 1 4 1 5", "--new-tokens", "2")
+    status, _, err = simulate(bitjoule, tmp_path, CHECKPOINTS / "tied_but_other_head", *arguments)
+    assert status == 0
+    assert err.startswith(f"bitjoule: {CHECKPOINTS}/tied_but_other_head: lm_head.weight differs from")
+    manifest = json.loads((tmp_path / "rtl_tied_but_other_head" / "manifest.json").read_text())
+    assert [f"bitjoule: {warning}\n" for warning in manifest["warnings"]] == [err]
+
+
+@pytest.mark.slow
+def test_scales_of_rows_are_applied_outside_of_the_hardware(bitjoule, tmp_path):
+    arguments = ("--engine", "check", "--prompt", "3 1 4 1 5", "--new-tokens", "2")
+    status, out, err = simulate(bitjoule, tmp_path, CHECKPOINTS / "row_scales", *arguments)
+    assert (status, err) == (0, "")
+    assert "on the RTL, every product equal to NumPy's" in out
+
+
+def test_each_block_of_a_gguf_files_rows_is_a_matmul_and_the_tokens_are_counted_once(bitjoule, tmp_path):
+    pytest.importorskip("gguf")
+    from tests.sim.gguf_models import q1_0, write_model
+    from tests.sim.llm.test_gguf import ONE, random_folder
+
+    random_folder(tmp_path, ONE)
+    write_model(tmp_path, tmp_path / "model.gguf", "llama", q1_0)
+    arguments = ("--engine", "numpy", "--prompt", "3 1 4", "--new-tokens", "3")
+    status, out, err = simulate(bitjoule, tmp_path / "out", tmp_path / "model.gguf", *arguments)
+    assert (status, err) == (0, "")
+    folder = tmp_path / "out" / "rtl_model_gguf"
+    matmuls, summary = (pd.read_csv(folder / f"{name}.csv") for name in ("matmuls", "summary"))
+    down = matmuls[matmuls["matmul" if "matmul" in matmuls else "name"] == "ffn_down"].set_index("phase")
+    assert down["k"].tolist() == [512, 512]
+    assert down["tokens"].to_dict() == {"prefill": 3, "decode": 2}
+    assert down["cycles"]["prefill"] == 4 * cycles(CONFIG, 3, 128, 256)
+    assert set(summary["prompt_tokens"]) == {3}
+    additions = (matmuls["tokens"] * (matmuls["k"] - matmuls["k"] // 128) * matmuls["n"]).sum()
+    assert f"of these {additions}." in out
+    results = pd.read_csv(folder / "results.csv")
+    assert results[results["action"] == "add"]["count"].sum() == additions
+    assert set(json.loads((folder / "manifest.json").read_text())["input"]) >= {f"{tmp_path}/model.gguf"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.gguf", b"GGML", "file: is not a GGUF file: it does not begin with GGUF; expected a model file of"),
+        (
+            "model.bin",
+            b"",
+            "file: is not a directory; expected a directory with config.json and safetensors, or a GGUF",
+        ),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused(bitjoule, tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    status, _, err = simulate(bitjoule, tmp_path / "out", tmp_path / name, "--engine", "numpy")
+    assert status == 2
+    assert err.startswith(f"{tmp_path / name}:1: {message}")
 
 
 def test_weights_of_no_working_model_are_told_with_folder_and_layer(bitjoule, tmp_path):

@@ -52,6 +52,20 @@ def test_toggles_of_a_window_are_scaled_to_the_trits_that_the_window_saw(monkeyp
     assert engine.last_toggles_per_trit == pytest.approx((900 + 70 + 8) / trits)
 
 
+def test_the_groups_of_a_linear_are_one_row_of_all_its_in_features():
+    def call(m, taken, zeros, new_token):
+        return MeasuredMatmul(MatmulRecord(0, "ffn_up", m, 64, 20, zeros, 0.5, groups=2), taken, new_token)
+
+    calls = [call(3, 50, 0.25, 0), call(3, 60, 0.5, 0), call(1, 7, 0.25, 1), call(1, 8, 0.5, 1), call(1, 7, 0.25, 2),
+             call(1, 8, 0.5, 2)]  # fmt: skip
+    prefill, decode = summed(calls, CONFIG)
+    assert (prefill.tokens, prefill.k, prefill.n, prefill.cycles, prefill.groups) == (3, 128, 20, 110, 2)
+    assert (decode.tokens, decode.cycles) == (2, 30)
+    assert prefill.weight_zero_share == pytest.approx(0.375)
+    assert prefill.utilisation == pytest.approx(3 * 128 * 20 / (110 * 8 * 2))
+    assert prefill.result_bits == 2 * 3 * 10 * 2 * 16  # the sums of both groups
+
+
 def test_a_row_weighs_its_calls_by_their_tokens():
     def call(m, taken, zeros, new_token, toggles):
         return MeasuredMatmul(MatmulRecord(3, "ffn_up", m, 64, 20, 0.25, zeros), taken, new_token, toggles)

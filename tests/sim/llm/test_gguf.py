@@ -112,7 +112,8 @@ def test_each_block_of_a_row_is_a_matmul_of_its_own(tmp_path: Path) -> None:
     assert [group.codes.shape for group in weights.groups] == 4 * [(128, 256)]
     seen: list[MatmulRecord] = []
     model.forward([1, 2, 3], ENGINE, observe=seen.append)
-    assert [(record.m, record.k, record.n) for record in seen if record.name == "ffn_down"] == 4 * [(3, 128, 256)]
+    down = [(record.m, record.k, record.n, record.groups) for record in seen if record.name == "ffn_down"]
+    assert down == 4 * [(3, 128, 256, 4)]
 
 
 def test_blocks_of_one_scale_are_one_matmul(tmp_path: Path) -> None:
