@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bitjoule.energy_models.architecture.shape import ModelShape, presets
+from bitjoule.energy_models.architecture.shape import AnyShape, ModelShape, all_presets
+from bitjoule.energy_models.architecture.vision_transformer import VisionTransformerShape
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.amounts import price_of
@@ -127,12 +128,19 @@ def _models() -> Listing:
         "vocabulary",
         "experts",
     )
-    rows = [
-        (name, m.parameters, m.layers, m.hidden, m.heads, m.kv_heads, m.head_dim, m.ffn, "yes" if m.ffn_gated else "no",
-         m.vocabulary, m.experts)
-        for name, m in presets().items()
-    ]  # fmt: skip
+    rows = [(name, shape.parameters, *_dimensions(shape)) for name, shape in all_presets().items()]
     return Listing(headers, rows)
+
+
+def _dimensions(shape: AnyShape) -> tuple[object, ...]:
+    """Return what the list says of a model; empty where it has no such dimension."""
+    if isinstance(shape, ModelShape):
+        sizes = (shape.layers, shape.hidden, shape.heads, shape.kv_heads, shape.head_dim, shape.ffn)
+        return (*sizes, "yes" if shape.ffn_gated else "no", shape.vocabulary, shape.experts)
+    if isinstance(shape, VisionTransformerShape):
+        heads = (shape.heads, shape.heads, shape.hidden // shape.heads)
+        return (shape.layers, shape.hidden, *heads, shape.ffn, "no", "", "")
+    return ("",) * 9
 
 
 def _schemes() -> Listing:
@@ -246,7 +254,7 @@ def _silicon_rows(platform: Platform, node: str) -> list[tuple[object, ...]]:
 
 
 def _model_entry(name: str) -> Entry:
-    return _model(presets()[name])
+    return _model(all_presets()[name])
 
 
 def _model_file_entry(path: Path) -> Entry:
@@ -257,10 +265,13 @@ def _model_file_entry(path: Path) -> Entry:
     return entry._replace(table=_tensors(stored)) if stored else entry
 
 
-def _model(shape: ModelShape) -> Entry:
-    fields = {name: value for name, value in shape.with_defaults().items() if value is not None}
-    hub = {"hub": shape.hub} if shape.hub else {}
-    return Entry({"parameters": shape.parameters, **fields, **hub}, None, references([shape.source]))
+def _model(shape: AnyShape) -> Entry:
+    if isinstance(shape, ModelShape):
+        fields = {name: value for name, value in shape.with_defaults().items() if value is not None}
+        fields |= {"hub": shape.hub} if shape.hub else {}
+    else:  # every layer would repeat every default
+        fields = shape.model_dump(mode="json", exclude_defaults=True)
+    return Entry({"parameters": shape.parameters, **fields}, None, references([shape.source]))
 
 
 def _tensors(stored: Sequence[TypeRow]) -> Listing:

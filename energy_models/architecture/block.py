@@ -24,7 +24,7 @@ class At(NamedTuple):
     batch
         Sequences, (cases, 1).
     rows
-        Tokens of one step, of all sequences.
+        Tokens of one step, of all sequences; of a model of images, whole images.
     context, queries
         Keys that each sequence attends to, and queries that meet all of them.
     repeats
@@ -71,6 +71,11 @@ class Linear(NamedTuple):
         Stored matrices of this size, experts; tokens spread evenly over them.
     stored_as
         The scheme's entry that gives its storage; empty where another part stores it.
+    rows
+        Rows of the matmul for each token: positions of a feature map, which share the weights.
+    inputs
+        Values that these rows are made of, of all copies, where rows overlap as those of a convolution do; 0 where each
+        has its own.
     """
 
     component: str
@@ -81,6 +86,13 @@ class Linear(NamedTuple):
     kind: MatmulKind = MatmulKind.LINEAR
     copies: int = 1
     stored_as: str = "weights"
+    rows: int = 1
+    inputs: int = 0
+
+    @property
+    def taken(self) -> int:
+        """Values of a token that its matmuls take: `in_features` of each row, in each matrix used."""
+        return self.rows * self.in_features * self.uses
 
 
 class MatmulSizes(NamedTuple):
@@ -140,8 +152,9 @@ class Part:
         The rest of its work.
     stored
         Values besides the matmuls' own, by what stores them: ``other`` for norms and positions, ``embedding``.
-    cached, window
-        Keys and values that each token adds to the KV cache; tokens that stay there, 0 for all.
+    cached, window, keeps
+        Keys and values that each token adds to the KV cache; tokens that stay there, 0 for all; whether they stay once
+        the part has run.
     state
         Values that each sequence keeps, however many tokens it has: read and written in each step.
     embedded
@@ -149,8 +162,10 @@ class Part:
     activations_read, residual_written, inputs_written
         Values that cross the chip's edge for each token if activations do not stay on chip: residual stream and outputs
         read for norms and activation functions, residual stream written, inputs of the next linears written.
-    live
-        Values for each token that must be stored at the same time.
+    live, alone
+        Values for each token that must be stored at the same time; whether they stay on chip or not apart from those
+        of other parts. Parts with a residual stream share one buffer for the whole pass; each layer of feature maps has
+        its own.
     """
 
     matmuls: tuple[Linear | Product, ...] = ()
@@ -158,12 +173,14 @@ class Part:
     stored: tuple[tuple[str, int], ...] = ()
     cached: int = 0
     window: int = 0
+    keeps: bool = True
     state: int = 0
     embedded: int = 0
     activations_read: Form = nothing
     residual_written: Form = nothing
     inputs_written: Form = nothing
     live: int = 0
+    alone: bool = False
 
 
 class Block(NamedTuple):

@@ -4,7 +4,7 @@ A config file omits what equals the default of its model type: data/huggingface.
 says what each key means. A key that could change the shape, and that the type is not known to apply, is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -37,7 +37,7 @@ def supported_types() -> list[str]:
     return sorted({*model_types().types, *model_types().wrapped})
 
 
-def read_config(path: Path, file: str | None = None) -> ModelShape:
+def read_config(path: Path, file: str | None = None, others: Iterable[str] = ()) -> ModelShape:
     """Read a Hugging Face ``config.json``.
 
     Parameters
@@ -46,6 +46,8 @@ def read_config(path: Path, file: str | None = None) -> ModelShape:
         The file, or the folder that holds it.
     file
         Its name in messages; default: `path`.
+    others
+        Types that can be read otherwise, for messages.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def read_config(path: Path, file: str | None = None) -> ModelShape:
         document = Document(document.file, config, {(key,): document.line((wrapped.text,)) for key in config})
         name = config["model_type"]
     if not isinstance(name, str) or name not in model_types().types:
-        raise InputError([document.problem(("model_type",), *_unknown_type(name))])
+        raise InputError([document.problem(("model_type",), *_unknown_type(name, others))])
     model_type = model_types().types[name]
     unknown = _check_keys(document, config, name)
     shape, lines = _shape(document, config, model_type)
@@ -84,10 +86,10 @@ def read_config(path: Path, file: str | None = None) -> ModelShape:
         ) from None
 
 
-def _unknown_type(name: object) -> tuple[str, str]:
+def _unknown_type(name: object, others: Iterable[str]) -> tuple[str, str]:
     """Return what is wrong and what was expected, without a hint at another type."""
-    wrong = f"unknown model_type {brief(name)}{spelling(name, supported_types())}"
-    return wrong, choices(supported_types(), limit=len(supported_types()))
+    types = sorted({*supported_types(), *others})
+    return f"unknown model_type {brief(name)}{spelling(name, types)}", choices(types, limit=len(types))
 
 
 def _written_as(model_type: ModelType, key: str) -> str:

@@ -27,8 +27,9 @@ class LaidOut(NamedTuple):
 
     Parameters
     ----------
-    slot, k, n, bias, uses, copies, repeats, on_outputs
+    slot, k, n, bias, uses, copies, repeats, on_outputs, rows, distinct
         Of its linears, shape (linears,) each; see `Linear`. `on_outputs`: whether it runs for the model's outputs only.
+        `distinct`: share of the inputs of all rows that are not copies.
     mixes
         Whether any has several copies.
     products
@@ -37,8 +38,13 @@ class LaidOut(NamedTuple):
         Parts and repeats.
     elementwise
         Component, operations and values of an element, the work, and repeats.
-    live, logits
-        Values that must be stored for each token, and for each output.
+    live
+        Values that must be stored for each token, by place: the parts with a residual stream have the first, each size
+        of the others one; shape (places,).
+    place, slot_place
+        The place of each part, and of each slot, shape (slots,).
+    logits
+        Values that must be stored for each output.
     """
 
     slot: Indices
@@ -49,11 +55,15 @@ class LaidOut(NamedTuple):
     copies: Floats
     repeats: Floats
     on_outputs: NDArray[np.bool_]
+    rows: Floats
+    distinct: Floats
     mixes: bool
     products: tuple[tuple[int, Product, int], ...]
     parts: tuple[tuple[Part, int], ...]
     elementwise: tuple[tuple[int, Floats, Elementwise, int], ...]
-    live: float
+    live: Floats
+    place: tuple[int, ...]
+    slot_place: Indices
     logits: float
 
 
@@ -75,6 +85,10 @@ class Layout:
         Of the models' matmuls, in the order they run.
     kind_of
         By component.
+    places
+        As of `LaidOut.live`, at most.
+    overlaps
+        Whether any linear's rows do.
     """
 
     def __init__(self, models: Sequence[Described]) -> None:
@@ -106,6 +120,8 @@ class Layout:
         )
         self._slots = {key: slot for slot, key in enumerate(slot_keys)}
         self._models = [self._compiled(model) for model in models]
+        self.places = max((len(model.live) for model in self._models), default=1)
+        self.overlaps = any(bool((model.distinct < 1).any()) for model in self._models)
         values = [stored_values(model.blocks) for model in models]
         self.stored = {key: np.array([float(v[key]) for v in values]) for key in values[0]} if values else {}
 
@@ -144,16 +160,23 @@ class Layout:
         occurrences: dict[str, int] = {}
         linears: list[tuple[float, ...]] = []
         products: list[tuple[int, Product, int]] = []
-        for matmul, repeats in all_matmuls(model.blocks):
+        parts = tuple((part, block.repeats) for block in model.blocks for part in block.parts)
+        shared = max((part.live for part, _ in parts if not part.alone), default=0)
+        live = [shared, *dict.fromkeys(part.live for part, _ in parts if part.alone)]
+        place = tuple(live.index(part.live, 1) if part.alone else 0 for part, _ in parts)
+        slot_place = np.zeros(len(self.component), dtype=np.intp)
+        matmuls = [(m, repeats, at) for (part, repeats), at in zip(parts, place, strict=True) for m in part.matmuls]
+        for matmul, repeats, at in matmuls:
             index = occurrences[matmul.component] = occurrences.get(matmul.component, -1) + 1
             slot = self._slots[matmul.component, index]
+            slot_place[slot] = at
             if isinstance(matmul, Linear):
                 size = (matmul.in_features, matmul.out_features, matmul.bias, matmul.uses, matmul.copies)
-                linears.append((slot, *size, repeats, matmul.kind.role == "head"))
+                distinct = matmul.inputs / matmul.taken if matmul.inputs else 1.0
+                linears.append((slot, *size, repeats, matmul.kind.role == "head", matmul.rows, distinct))
             else:
                 products.append((slot, matmul, repeats))
-        table = np.array(linears, dtype=np.float64).reshape(-1, 8).T
-        parts = tuple((part, block.repeats) for block in model.blocks for part in block.parts)
+        table = np.array(linears, dtype=np.float64).reshape(-1, 10).T
         work = [(part, count, operation) for part, count in parts for operation in part.elementwise]
         return LaidOut(
             slot=table[0].astype(np.intp),
@@ -164,6 +187,8 @@ class Layout:
             copies=table[5],
             repeats=table[6],
             on_outputs=table[7] > 0,
+            rows=table[8],
+            distinct=table[9],
             mixes=bool((table[5] > 1).any()),
             products=tuple(products),
             parts=parts,
@@ -176,7 +201,9 @@ class Layout:
                 )
                 for _, count, operation in work
             ),
-            live=max((part.live for part, _ in parts), default=0),
+            live=np.array(live, dtype=np.float64),
+            place=place,
+            slot_place=slot_place,
             logits=max(table[2] * table[7], default=0.0),
         )
 

@@ -9,10 +9,12 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from bitjoule.energy_models.architecture import transformer
 from bitjoule.energy_models.architecture.block import Block, Linear, stored_values
 from bitjoule.energy_models.architecture.layers import MAX_DIMENSION, Dimension, LayerGroup, LayerShape
+from bitjoule.energy_models.architecture.vision import VISION_SHAPES, VisionShape
 from bitjoule.energy_models.inputs.documents import Document, read_document
+from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.plugins import with_contributed
 from bitjoule.energy_models.inputs.sources import DATA
-from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
+from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
 
 MAX_PARAMETERS = 10**18  # below 2**63, and every count of operations a finite float64
 
@@ -164,8 +166,17 @@ class _Family(Strict):
     models: dict[str, dict[str, Any]]
 
 
+AnyShape = ModelShape | VisionShape
+
+
 @cache
 def presets() -> dict[str, ModelShape]:
+    """Return the models of text among `all_presets`, by name."""
+    return {name: shape for name, shape in all_presets().items() if isinstance(shape, ModelShape)}
+
+
+@cache
+def all_presets() -> dict[str, AnyShape]:
     """Return every model that ships or that a package contributes (entry points ``bitjoule.models``), by name.
 
     Raises
@@ -175,7 +186,7 @@ def presets() -> dict[str, ModelShape]:
     PluginError
         What a package contributes is wrong.
     """
-    shapes: dict[str, ModelShape] = {}
+    shapes: dict[str, AnyShape] = {}
     for path in sorted((DATA / "models").glob("*.yaml")):
         shapes |= _family(path)
     return with_contributed("bitjoule.models", "model", shapes, _family)
@@ -193,13 +204,13 @@ def hub_names() -> dict[str, str]:
     return {name.lower(): preset for preset, shape in presets().items() for name in shape.hub}
 
 
-def _family(path: Path) -> dict[str, ModelShape]:
+def _family(path: Path) -> dict[str, AnyShape]:
     """Return the models of a file, by name."""
     document = read_document(path)
     family = validate(_Family, document)
     cited = {"family": family.family, "source": family.source, "where": family.where, "note": family.note}
     return {
-        name: shape_from(document, {**cited, **family.defaults, **dimensions}, ("models", name))
+        name: any_shape_from(document, {**cited, **family.defaults, **dimensions}, ("models", name))
         for name, dimensions in family.models.items()
     }
 
@@ -222,3 +233,23 @@ def shape_from(document: Document, data: Any, at: tuple[str | int, ...]) -> Mode
         With a problem for each thing wrong.
     """
     return validate(ModelShape, document, data, at)
+
+
+def any_shape_from(document: Document, data: dict[str, Any], at: tuple[str | int, ...]) -> AnyShape:
+    """Return a shape of any kind written in a document; without ``kind`` it is one of text.
+
+    Parameters
+    ----------
+    document, data, at
+        As for `shape_from`.
+
+    Raises
+    ------
+    InputError
+        With a problem for each thing wrong.
+    """
+    if "kind" not in data:
+        return shape_from(document, data, at)
+    if data["kind"] not in VISION_SHAPES:
+        raise InputError([document.problem((*at, "kind"), *unknown_name("kind", data["kind"], VISION_SHAPES))])
+    return validate(VISION_SHAPES[data["kind"]], document, data, at)

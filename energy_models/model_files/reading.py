@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from bitjoule.energy_models.architecture.huggingface import read_config
-from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.architecture.huggingface_vision import read_any_config
+from bitjoule.energy_models.architecture.shape import AnyShape, ModelShape
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.documents import fingerprint
 from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, whole_file
@@ -48,7 +48,7 @@ def model_file(path: Path, file: str | None = None) -> Path:
     return found[0] if found else path / CONFIG
 
 
-def read_model(path: Path, file: str | None = None) -> ModelShape:
+def read_model(path: Path, file: str | None = None) -> AnyShape:
     """Read the shape of a model from a file; the parameters of the tensors beside a config.json are compared with it.
 
     Parameters
@@ -66,8 +66,8 @@ def read_model(path: Path, file: str | None = None) -> ModelShape:
     path, file = model_file(path, file), _inside(path, file)
     if path.suffix == GGUF:
         return gguf_shape(read_gguf(path, file))
-    shape = read_config(path, file)
-    if path.name != CONFIG or not has_tensors(path.parent):
+    shape = read_any_config(path, file)
+    if not isinstance(shape, ModelShape) or path.name != CONFIG or not has_tensors(path.parent):
         return shape
     stored = folder_stored(path.parent, str(Path(file).parent))
     notes = [shape.note, difference(shape, stored)]

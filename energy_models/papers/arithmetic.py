@@ -103,6 +103,7 @@ class _Dimensions(NamedTuple):
     out_features: Floats
     bias: Floats
     uses: Floats
+    inputs: Floats
 
 
 def count(
@@ -149,7 +150,7 @@ def count(
                     counter.product(phase.name, component, kind, *_pairs(entries, at, cases.model))
                 else:
                     linear = _Dimensions(*(values[cases.model] for values in _dimensions(entries)))
-                    counter.linear(phase.name, component, kind, at.tokens[:, 0] * linear.uses, linear)
+                    counter.linear(phase.name, component, kind, at.tokens[:, 0], linear)
     return counter.counts()
 
 
@@ -183,11 +184,13 @@ def _in_order(models: Sequence[Mapping[str, object]]) -> list[str]:
 
 
 def _dimensions(entries: Sequence[_Entry | None]) -> _Dimensions:
-    table = np.zeros((4, len(entries)))
+    table = np.zeros((5, len(entries)))
     for i, entry in enumerate(entries):
-        if entry is not None and isinstance(entry[0], Linear):
-            _, k, n, bias, uses, *_ = entry[0]
-            table[:, i] = k, n, bias, uses * entry[1]
+        linear, repeats = entry or (None, 0)
+        if isinstance(linear, Linear):
+            uses = linear.uses * linear.rows * repeats
+            inputs = (linear.inputs or linear.taken) * repeats
+            table[:, i] = linear.in_features, linear.out_features, linear.bias, uses, inputs
     return _Dimensions(*table)
 
 
@@ -236,19 +239,19 @@ class _Counter:
         action = Action(phase, component, kind.operand, "mul", self.attention_formats, self.key_formats)
         self.dot_products(action, outputs, terms, self.attention_multiplies)
 
-    def linear(self, phase: str, component: str, kind: MatmulKind, rows: Floats, linear: _Dimensions) -> None:
-        router = kind.role == "router"  # stays in high precision, as the attention does
-        formats = self.attention_formats if router else self.product_formats
-        weight_formats = formats if router else self.weight_formats
+    def linear(self, phase: str, component: str, kind: MatmulKind, tokens: Floats, linear: _Dimensions) -> None:
+        precise = {"router": self.attention_formats, "full_precision": self.rescale_formats}.get(kind.role)
+        formats = precise or self.product_formats
+        weight_formats = formats if precise else self.weight_formats
         weights = Action(phase, component, "weights", "mul", formats, weight_formats)
-        outputs = rows * linear.out_features
-        self.dot_products(weights, outputs, linear.in_features, 1 if router else self.multiplies)
-        if router or self.mac_only:
+        outputs = tokens * linear.uses * linear.out_features
+        self.dot_products(weights, outputs, linear.in_features, 1 if precise else self.multiplies)
+        if precise or self.mac_only:
             return
         rescale = Action(phase, component, "biases", "add", self.rescale_formats, self.weight_formats)
         self.add(rescale, outputs * linear.bias)
         rescale = rescale._replace(action="mul")
-        self.add(rescale._replace(operand="activations"), rows * linear.in_features * self.quantises)
+        self.add(rescale._replace(operand="activations"), tokens * linear.inputs * self.quantises)
         self.add(rescale._replace(operand="outputs"), outputs * self.rescales)
 
     def counts(self) -> Counts:

@@ -168,7 +168,7 @@ def tables(machine: Machine, layout: Layout, by_parts: bool = False) -> Setup:
         kind = layout.kind_of.get(component)
         per_column += [lines[kind][step] if kind else ABSENT for step in STEPS]
     vector = scheme.vector
-    rescales = any(kind.rescaled for kind in layout.kinds)
+    rescales = any(kind.adds_biases for kind in layout.kinds)
 
     def operation(action: str) -> StepPrice:
         price = machine.operation(action, vector) if rescales else NOTHING

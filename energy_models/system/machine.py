@@ -167,6 +167,7 @@ class Machine:
             "router": (scheme.router, "embedding", scheme.router),
             "attention": (cached, "kv_cache", queried),
             "head": (scheme.stored("lm_head").holds, "lm_head", scheme.vector),
+            "full_precision": (scheme.stored("lm_head").holds, "lm_head", scheme.vector),
         }[kind.role]
         outputs = scheme.activations if kind.standalone else scheme.vector
         return Formats(weights, scheme.storage_name(part), scheme.stored(part), activations, outputs)
@@ -264,7 +265,7 @@ class Machine:
         macs_key = self.key("arrays", name, "macs", array.macs.index(macs), "energy_pj")
         for at, line in mac_lines(self, array, macs, required, macs_key).items():
             set_line(*at, line)
-        if kind.rescaled:
+        if kind.adds_biases:
             vector = self.scheme.vector
             set_line(
                 "biases",
@@ -347,7 +348,14 @@ class Machine:
         return {}
 
     def problem(
-        self, kind: MatmulKind, m: float, k: float, n: float, resident: bool, reserved_bits: float
+        self,
+        kind: MatmulKind,
+        m: float,
+        k: float,
+        n: float,
+        resident: bool,
+        reserved_bits: float,
+        distinct: float = 1.0,
     ) -> MatmulProblem:
         """Return a matmul for the mapping search.
 
@@ -361,6 +369,8 @@ class Machine:
             Whether the values between the matmuls all stay in the buffer.
         reserved_bits
             Bits of the buffer that they take.
+        distinct
+            As of `MatmulProblem`.
         """
         of = (kind, resident, self.opened_bytes(kind, k, n))
         if of not in self._templates:
@@ -370,7 +380,7 @@ class Machine:
             bits - (reserved_bits if i == base.outputs.buffer else 0.0) for i, bits in enumerate(base.capacity_bits)
         )
         costs = base.costs._replace(fixed_pj=fixed.energy_pj(m, k, n))
-        return base._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs)
+        return base._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs, distinct=distinct)
 
     def _template(self, kind: MatmulKind, resident: bool, opened_bytes: float | None) -> tuple[MatmulProblem, Fixed]:
         array, _ = self.array(kind)

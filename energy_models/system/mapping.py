@@ -96,6 +96,9 @@ class MatmulProblem(NamedTuple):
         Bits per cycle that off-chip memory moves.
     costs
         Energies that the search minimises.
+    distinct
+        Share of the activations that are not copies of others: rows of a convolution overlap, and off-chip memory
+        hands the buffer the feature map, of which the array's address generator makes rows.
     """
 
     m: float
@@ -110,6 +113,7 @@ class MatmulProblem(NamedTuple):
     width_bits: tuple[float, ...]
     off_chip_bits: float
     costs: MappingCosts
+    distinct: float = 1.0
 
 
 class Tiles(NamedTuple):
@@ -248,7 +252,7 @@ def traffic(problem: MatmulProblem, tiles: Tiles) -> Traffic:
     activation_reads = m * k * total[N]
     sum_spills = m * n * (sum_times - 1)
     weight_loads = k * n * into_buffer[M] * (weights.buffer >= 0 and weights.off_chip)
-    activation_loads = m * k * into_buffer[N] * (activations.buffer >= 0 and activations.off_chip)
+    activation_loads = m * k * into_buffer[N] * (activations.buffer >= 0 and activations.off_chip) * problem.distinct
     sum_unloads = m * n * (into_buffer[K] - 1) * (outputs.buffer >= 0 and outputs.off_chip)
 
     compute = sizes[K] * sizes[N] * np.maximum(m, weight_times * array.load_cycles)

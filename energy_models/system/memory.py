@@ -67,6 +67,8 @@ def needed_bytes(
     table_bits = values["embedding"] * table + values["lm_head"] * head
     standalone = layout.standalone[model]
     standalone_values = work.sizes.m * (work.sizes.k + work.sizes.n) * standalone[:, None, None]
-    live_bits = np.maximum(work.live.max(axis=1), work.logits) * vector + standalone_values.sum(axis=(1, 2)) * width
+    live_bits = (
+        np.maximum(work.live.max(axis=(1, 2)), work.logits) * vector + standalone_values.sum(axis=(1, 2)) * width
+    )
     total_bits = (stored_bits, table_bits, work.kept * cached + work.states * vector, live_bits)
     return Bytes(*(each / BITS_PER_BYTE for each in total_bits))

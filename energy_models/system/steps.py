@@ -28,7 +28,7 @@ class MatmulKind:
     """
 
     name: str
-    role: Literal["linear", "router", "attention", "head"]
+    role: Literal["linear", "router", "attention", "head", "full_precision"]
     operand: Literal["weights", "keys", "values"] = "weights"
     inputs_on_chip: bool = False
     outputs_on_chip: bool = False
@@ -41,11 +41,17 @@ class MatmulKind:
     SCORES: ClassVar["MatmulKind"]
     VALUES: ClassVar["MatmulKind"]
     HEAD: ClassVar["MatmulKind"]
+    FULL_PRECISION: ClassVar["MatmulKind"]
 
     @property
     def rescaled(self) -> bool:
         """Whether it is one of a model's linears: outputs are multiplied by scales, biases are added."""
         return self.role == "linear" and not self.standalone
+
+    @property
+    def adds_biases(self) -> bool:
+        """Whether biases are added."""
+        return self.rescaled or self.role == "full_precision"
 
     @property
     def fused(self) -> bool:
@@ -60,6 +66,8 @@ MatmulKind.ROUTER = MatmulKind("router", "router")
 MatmulKind.SCORES = MatmulKind("scores", "attention", "keys", outputs_on_chip=True)
 MatmulKind.VALUES = MatmulKind("values", "attention", "values", inputs_on_chip=True)
 MatmulKind.HEAD = MatmulKind("LM head", "head", outputs_on_chip=True)
+# First and last layers of a vision model: a scheme leaves them as it leaves the LM head.
+MatmulKind.FULL_PRECISION = MatmulKind("full precision", "full_precision")
 KINDS = (
     MatmulKind.STANDALONE,
     MatmulKind.LINEAR,
@@ -68,6 +76,7 @@ KINDS = (
     MatmulKind.SCORES,
     MatmulKind.VALUES,
     MatmulKind.HEAD,
+    MatmulKind.FULL_PRECISION,
 )
 
 

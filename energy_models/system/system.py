@@ -169,13 +169,13 @@ class System:
         switches = _switches(machines, machine_index)
         work = workload(layout, cases, all_steps(self.phases, cases), switches, self.experts)
         vector_bits = np.array([machine.vector_bits for machine in machines], dtype=np.float64)[machine_index]
-        held_bits = np.repeat((work.live * vector_bits[:, None])[:, :, None], len(layout.kind), axis=2)
+        held_bits = work.live_at * vector_bits[:, None, None]
         head = self._head  # takes each sequence's last token only
         held_bits[:, :, head] = (work.sizes.m * work.sizes.k)[:, :, head] * vector_bits[:, None, None]
         room = np.array([setup.capacity_bits - setup.margin_bits for setup in setups])[machine_index]
         models = ~layout.standalone[cases.model]
         resident = (held_bits <= room[:, None, None]) & models[:, None, None]
-        spilled = (work.live * vector_bits[:, None] > room[:, None]) & models[:, None]
+        spilled = (work.live * vector_bits[:, None, None] > room[:, None, None]) & models[:, None, None]
 
         shared = np.array([setup.shared for setup in setups])[machine_index]
         reserved_bits = held_bits * (resident & (shared[:, None, None] | self._fused))
@@ -234,14 +234,12 @@ class System:
         sizes = work.sizes
         present = sizes.m > 0
         kinds = np.broadcast_to(self.layout.kind, present.shape)
-        rows = np.stack(
-            [
-                np.broadcast_to(codes[machine_index][:, None, None], present.shape)[present], kinds[present],
-                sizes.m[present], sizes.k[present], sizes.n[present], resident[present],
-                reserved_bits[present],
-            ],
-            axis=1,
-        )  # fmt: skip
+        columns = [
+            np.broadcast_to(codes[machine_index][:, None, None], present.shape), kinds, sizes.m, sizes.k, sizes.n,
+            resident, reserved_bits,
+        ]  # fmt: skip
+        columns += [] if work.distinct is None else [work.distinct]
+        rows = np.stack([column[present] for column in columns], axis=1)
         unique, inverse = np.unique(rows, axis=0, return_inverse=True)
         by_code = dict(zip(codes.tolist(), machines, strict=True))
         mapped = np.empty((len(unique), len(QUANTITIES) + TIMES + len(BOUNDS)))
@@ -268,9 +266,9 @@ class System:
 
     def _quantities(self, machine: Machine, row: tuple[float, ...]) -> Floats:
         """Return the quantities of one matmul, its cycles, compute cycles and off-chip bits, and cycles by bound."""
-        _, index, m, k, n, resident, reserved_bits = row
+        _, index, m, k, n, resident, reserved_bits, *distinct = row
         kind = self.layout.kinds[int(index)]
-        problem = machine.problem(kind, m, k, n, bool(resident), reserved_bits)
+        problem = machine.problem(kind, m, k, n, bool(resident), reserved_bits, *distinct)
         mapping = search(problem, self.objective)
         if mapping is None:  # the platform's own check and `resident` keep this from happening
             raise ValueError(f"no tile of {m:g} x {k:g} x {n:g} fits platform {machine.name}")
@@ -361,9 +359,9 @@ def _others(
     )
     embedded, cache_written = work.embedded * table, work.cached * cached
     between = [
-        work.activations_read * vector * spilled,
-        work.residual_written * vector * spilled,
-        work.inputs_written * width * spilled,
+        (work.activations_read * spilled).sum(axis=2) * vector,
+        (work.residual_written * spilled).sum(axis=2) * vector,
+        (work.inputs_written * spilled).sum(axis=2) * width,
     ]
     states = [work.states_read * vector, work.states_written * vector]
     counts = [embedded, *between, work.cached * mul, work.cached * add, work.cached * vector, cache_written, *states]

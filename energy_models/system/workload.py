@@ -65,13 +65,17 @@ class RequestWork(NamedTuple):
         Values of recurrent states that are read and written, shape (cases, phases); those that are kept, shape
         (cases,).
     activations_read, residual_written, inputs_written
-        Values that cross the chip's edge between the linears if activations do not stay on chip, shape (cases, phases):
-        the residual stream and the outputs that are read for norms and activation functions, the residual stream that
-        is written, and the inputs of the next linears that are written.
+        Values that cross the chip's edge between the linears if activations do not stay on chip, shape (cases, phases,
+        places), see `LaidOut.live`: the residual stream and the outputs that are read for norms and activation
+        functions, the residual stream that is written, and the inputs of the next linears that are written.
     live
-        Values between the matmuls that must be stored at the same time, shape (cases, phases).
+        Values between the matmuls that must be stored at the same time, shape (cases, phases, places).
+    live_at
+        The same at each matmul, shape (cases, phases, slots).
     logits
         Values of the LM head's output, shape (cases,).
+    distinct
+        Of each matmul's inputs, the share that are not copies, shape (cases, phases, slots); none where all are 1.
     """
 
     sizes: SlotSizes
@@ -87,7 +91,9 @@ class RequestWork(NamedTuple):
     residual_written: Floats
     inputs_written: Floats
     live: Floats
+    live_at: Floats
     logits: Floats
+    distinct: Floats | None
 
 
 class Switches(NamedTuple):
@@ -134,7 +140,10 @@ def workload(
     shape = points.rows.shape
     sizes = SlotSizes(*np.zeros((5, *shape, len(layout.component))))
     parts = np.zeros((*shape, len(layout.elementwise), 4))
-    embedded, cached, activations_read, residual_written, inputs_written, live = totals = np.zeros((6, *shape))
+    embedded, cached = np.zeros((2, *shape))
+    between = np.zeros((3, *shape, layout.places))
+    live, live_at = np.zeros(between.shape[1:]), np.zeros(sizes.m.shape)
+    distinct = np.ones(sizes.m.shape) if layout.overlaps else None
     queries = np.zeros(shape)
     logits, kept, states = np.zeros((3, len(cases.model)))
     states_read, states_written = np.zeros((2, *shape))
@@ -142,6 +151,8 @@ def workload(
     for model, chosen in layout.groups(cases.model):
         at = At(*(values[chosen] for values in points))
         _add_linears(sizes, model, chosen, at, experts)
+        if distinct is not None:
+            distinct[np.arange(len(distinct))[chosen][:, None, None], _phases(sizes.m), model.slot] = model.distinct
         for slot, product, repeats in model.products:
             m, k, n, times = product.sizes(at)
             for values, size in zip(sizes, (m, k, n, times * repeats), strict=False):
@@ -151,14 +162,20 @@ def workload(
             parts[chosen, :, component] += counts
             if work.of_queries:
                 queries[chosen] += counts[..., WRITTEN]
-        between: list[Floats | float] = [0.0] * 5
+        embedded[chosen] = at.tokens * sum(part.embedded * repeats for part, repeats in model.parts)
+        cached[chosen] = at.tokens * sum(part.cached * repeats for part, repeats in model.parts)
+        widths: list[list[Floats | float]] = [[0.0] * len(model.live) for _ in between]
+        for (part, repeats), place in zip(model.parts, model.place, strict=True):
+            for form, width in zip(
+                (part.activations_read, part.residual_written, part.inputs_written), widths, strict=True
+            ):
+                width[place] = width[place] + form(at) * repeats
+        for values, width in zip(between, widths, strict=True):
+            for place, each in enumerate(width):
+                values[chosen, :, place] = at.tokens * each
         for part, repeats in model.parts:
-            forms = (part.activations_read, part.residual_written, part.inputs_written)
-            widths = (part.embedded, part.cached, *(form(at) for form in forms))
-            between = [total + width * repeats for total, width in zip(between, widths, strict=True)]
-        for total, width in zip(totals, between, strict=False):
-            total[chosen] = at.tokens * width
-        for part, repeats in model.parts:
+            if not part.keeps:
+                continue
             in_window = np.minimum(held[chosen], part.window) if part.window else held[chosen]
             kept[chosen] += cases.batch[chosen] * in_window * (part.cached * repeats)
             if part.state:
@@ -166,7 +183,8 @@ def workload(
                 states[chosen] += each.max(axis=1)
                 states_written[chosen] += each * at.repeats
                 states_read[chosen] += each * at.repeats * (at.context * at.batch > at.rows)  # the first begins at 0
-        live[chosen] = at.rows * model.live
+        live[chosen, :, : len(model.live)] = at.rows[..., None] * model.live
+        live_at[chosen] = at.rows[..., None] * model.live[model.slot_place]
         logits[chosen] = at.outputs.max(axis=1) * model.logits
     present = sizes.m > 0
     sizes = SlotSizes(sizes.m, *(values * present for values in sizes[1:]))
@@ -182,11 +200,13 @@ def workload(
         states_read,
         states_written,
         states,
-        activations_read,
-        residual_written,
-        inputs_written,
+        between[0],
+        between[1],
+        between[2],
         live,
+        live_at,
         logits,
+        distinct,
     )
 
 
@@ -229,7 +249,7 @@ def experts_with_tokens(copies: Floats, uses: Floats, tokens: Floats, experts: E
 
 def _add_linears(sizes: SlotSizes, model: LaidOut, chosen: Indices | slice, at: At, experts: Experts) -> None:
     """Fill in a model's linears: constant matrices, a row for each token or for each output of the model."""
-    m = np.where(model.on_outputs, at.outputs[..., None], at.rows[..., None])
+    m = np.where(model.on_outputs, at.outputs[..., None], at.rows[..., None]) * model.rows
     times = at.repeats[..., None] * model.repeats
     if model.mixes:  # each expert with tokens runs once, for all of them; these have equal shares
         experts_run = experts_with_tokens(model.copies, model.uses, m, experts)
@@ -239,7 +259,12 @@ def _add_linears(sizes: SlotSizes, model: LaidOut, chosen: Indices | slice, at: 
         if isinstance(chosen, slice):
             values[chosen][:, :, model.slot] = size
         else:
-            values[chosen[:, None, None], np.arange(values.shape[1])[:, None], model.slot] = size
+            values[chosen[:, None, None], _phases(values), model.slot] = size
+
+
+def _phases(values: Floats) -> Indices:
+    """Return the index of each phase of values of shape (cases, phases, ...), for use beside that of slots."""
+    return np.arange(values.shape[1])[:, None]
 
 
 def _scales(sizes: SlotSizes, group: Floats, rescaled: NDArray[np.bool_]) -> Floats:

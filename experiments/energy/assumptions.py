@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Floats
-from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.architecture.shape import AnyShape, ModelShape
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.changes import Change, ImpossibleError, changed, selected
 from bitjoule.energy_models.inputs.documents import read_document
@@ -154,7 +154,7 @@ def changed_experiment(resolved: Resolved, alternative: Alternative, where: Wher
     def scheme(of: Scheme) -> Scheme:
         return changed(of, alternative.scheme) if selected(of, where.scheme) else of
 
-    def model(of: ModelShape | Matmul) -> ModelShape | Matmul:
+    def model(of: AnyShape | Matmul) -> AnyShape | Matmul:
         return changed(of, alternative.model) if isinstance(of, ModelShape) else of
 
     parts: dict[str, Any] = {

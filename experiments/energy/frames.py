@@ -60,7 +60,8 @@ class Frames:
     requested
         The plots that it requests.
     models
-        Column family and parameters, by name, in the experiment's order.
+        Columns family, parameters and unit, by name, in the experiment's order; the unit of a request is a token, or an
+        image.
     formats
         Columns kind and variant, by scheme; see `bitjoule.experiments.energy.families`.
     schemes, technologies, platforms

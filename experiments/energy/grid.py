@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Cases, Indices
-from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.architecture.shape import AnyShape
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul, count
 from bitjoule.energy_models.papers.pricing import price_keys
@@ -51,7 +51,7 @@ class Grid:
     accounting: Accounting
     objective: Objective
     experts: Experts
-    models: Mapping[str, ModelShape | Matmul]
+    models: Mapping[str, AnyShape | Matmul]
     schemes: Mapping[str, Scheme]
     technologies: Mapping[str, Technology]
     platforms: Mapping[str, Mapping[str, tuple[str, Platform]]]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bitjoule.energy_models.architecture.shape import ModelShape, presets
+from bitjoule.energy_models.architecture.shape import AnyShape, all_presets
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.documents import Document
 from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, suggestion
@@ -13,6 +13,7 @@ from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul
 from bitjoule.energy_models.papers.published import PrintedNumber, published, published_names
 from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.experiments.energy.images import beyond_images
 from bitjoule.experiments.energy.schema import Baseline, Experiment
 from bitjoule.experiments.files import Overrides, open_experiment
 from bitjoule.experiments.names.inherited import with_bases
@@ -42,7 +43,7 @@ class Resolved:
     """
 
     experiment: Experiment
-    models: Mapping[str, ModelShape | Matmul]
+    models: Mapping[str, AnyShape | Matmul]
     schemes: Mapping[str, Scheme]
     technologies: Mapping[str, Technology]
     platforms: Mapping[str, Mapping[str, tuple[str, Platform]]]
@@ -89,7 +90,8 @@ def resolve(document: Document) -> Resolved:
     for i, plot in enumerate(experiment.plots):
         for j, drawn in enumerate(plot.models or ()):
             # a preset that is not run is no fault: the models of a shipped experiment can be overridden
-            lookup.known("model of this experiment", drawn, [*models, *presets()], ("plots", i, "models", j))
+            lookup.known("model of this experiment", drawn, [*models, *all_presets()], ("plots", i, "models", j))
+    problems += beyond_images(models, experiment.workload, experiment.plots, document)
     schemes = read_schemes(lookup, experiment.schemes)
     technologies, inlined_technologies = read_technologies(lookup, experiment.technologies)
     printed: tuple[PrintedNumber, ...] = ()

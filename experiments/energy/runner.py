@@ -16,6 +16,7 @@ from bitjoule.experiments.energy.evaluation import case_columns, evaluate, long_
 from bitjoule.experiments.energy.families import families
 from bitjoule.experiments.energy.frames import PlotFrames
 from bitjoule.experiments.energy.grid import Grid, grid_of
+from bitjoule.experiments.energy.images import takes_images
 from bitjoule.experiments.energy.losses import losses
 from bitjoule.experiments.energy.own_amounts import own_amounts
 from bitjoule.experiments.energy.own_prices import own_prices
@@ -44,7 +45,10 @@ def run(resolved: Resolved) -> Result:
     summary, memory, bands, bounds, dram = summarise(grid)
     system = experiment.accounting is Accounting.SYSTEM
     comparison, overhead = compare(resolved.printed, grid, memory)
-    models = [(name, model.family, model.parameters) for name, model in resolved.models.items()]
+    models = [
+        (name, model.family, model.parameters, "image" if takes_images(model) else "token")
+        for name, model in resolved.models.items()
+    ]
     machines = [
         (platform, scheme, machine, hardware.power is not None)
         for platform, by_scheme in resolved.platforms.items()
@@ -63,7 +67,7 @@ def run(resolved: Resolved) -> Result:
         workload=None if experiment.workload is None else dict(zip(WORKLOAD_AXES, grid.sizes, strict=True)),
         compared=experiment.published is not None,
         requested=tuple(experiment.plots),
-        models=pd.DataFrame(models, columns=["model", "family", "parameters"]).set_index("model"),
+        models=pd.DataFrame(models, columns=["model", "family", "parameters", "unit"]).set_index("model"),
         formats=families(grid.schemes),
         schemes=schemes,
         technologies=technologies,

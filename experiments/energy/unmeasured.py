@@ -1,7 +1,6 @@
 """MACs that measured technologies price by single operators, because no MAC of these formats was measured."""
 
 from bitjoule.energy_models.architecture.layout import Layout
-from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.experiments.energy.grid import Grid
@@ -28,7 +27,7 @@ def unmeasured(grid: Grid) -> dict[str, list[str]]:
 
 def _by_terms(grid: Grid, technology: str) -> dict[str, None]:
     kinds: dict[str, None] = {}
-    attends = any(isinstance(model, ModelShape) for model in grid.models.values())
+    attends = any(kind.role == "attention" for kind in Layout(list(grid.models.values())).kinds)
     for scheme in grid.schemes.values():
         pairs = [(scheme.weights, scheme.activations), *([scheme.attention_operands] if attends else [])]
         for weights, activations in pairs:

@@ -4,7 +4,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.architecture.convolutional import ConvolutionalShape
+from bitjoule.energy_models.architecture.shape import AnyShape, ModelShape
+from bitjoule.energy_models.architecture.vision_transformer import VisionTransformerShape
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.validation import Strict
 from bitjoule.energy_models.prices.measured import MeasuredTechnology
@@ -13,6 +15,9 @@ from bitjoule.energy_models.system.platforms import Platform
 MAX_VALUE = 10**9  # tokens, batch, matmul sizes: keeps every count of operations a finite float64
 Count = Annotated[int, Field(ge=1, le=MAX_VALUE)]
 CountOrNone = Annotated[int, Field(ge=0, le=MAX_VALUE)]
+
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
 
 
 def entry_tag(value: Any) -> str:
@@ -31,7 +36,7 @@ class NamedShape(ModelShape):
 
     instead: ClassVar[str] = "a name, a path to a config.json or a GGUF file, or "
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+    name: str = Field(pattern=NAME, max_length=100)
 
     def shape(self) -> ModelShape:
         """Return the shape without the name."""
@@ -41,14 +46,47 @@ class NamedShape(ModelShape):
 class NamedFile(Strict):
     """A model's file with a name of the user's choice."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+    name: str = Field(pattern=NAME, max_length=100)
     config: str = Field(description="path of a config.json, of a GGUF file, or of the directory of one")
 
 
-def _model_kind(value: Any) -> str:
-    if isinstance(value, NamedFile) or (isinstance(value, dict) and "config" in value):
-        return "file"
-    return entry_tag(value)
+class NamedConvolutional(ConvolutionalShape):
+    """A convolutional network defined in the experiment."""
+
+    name: str = Field(pattern=NAME, max_length=100)
+
+    def shape(self) -> ConvolutionalShape:
+        """Return the shape without the name."""
+        return ConvolutionalShape.model_validate(self.model_dump(exclude={"name"}))
+
+
+class NamedVisionTransformer(VisionTransformerShape):
+    """A vision transformer defined in the experiment."""
+
+    name: str = Field(pattern=NAME, max_length=100)
+
+    def shape(self) -> VisionTransformerShape:
+        """Return the shape without the name."""
+        return VisionTransformerShape.model_validate(self.model_dump(exclude={"name"}))
+
+
+NamedModel = NamedShape | NamedConvolutional | NamedVisionTransformer
+
+
+def named(name: str, shape: AnyShape) -> NamedModel:
+    """Return a model as an experiment would define it.
+
+    Parameters
+    ----------
+    name, shape
+        The model.
+    """
+    data = {"name": name, **shape.with_defaults()}
+    if isinstance(shape, ConvolutionalShape):
+        return NamedConvolutional.model_validate(data)
+    if isinstance(shape, VisionTransformerShape):
+        return NamedVisionTransformer.model_validate(data)
+    return NamedShape.model_validate(data)
 
 
 class NamedScheme(Scheme):
@@ -56,7 +94,7 @@ class NamedScheme(Scheme):
 
     instead: ClassVar[str] = "a name, a path to a model's GGUF file, or "
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+    name: str = Field(pattern=NAME, max_length=100)
 
 
 def _may_be_like(schema: dict[str, Any]) -> None:
@@ -82,7 +120,7 @@ class NamedPlatform(Platform):
 
     instead: ClassVar[str] = "a name, a path to a platform's YAML, or "
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+    name: str = Field(pattern=NAME, max_length=100)
 
 
 OnePlatform = Annotated[
@@ -97,13 +135,13 @@ class NamedTechnology(MeasuredTechnology):
 
     instead: ClassVar[str] = "a name, a path to a technology's YAML, or "
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+    name: str = Field(pattern=NAME, max_length=100)
 
 
 class PlatformSet(Strict):
     """Machines that are compared as one platform: each scheme runs on its own machine."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)
+    name: str = Field(pattern=NAME, max_length=100)
     by_scheme: dict[str, OnePlatform] = Field(
         min_length=1, description="platform of each scheme: a name, a path, or an inline platform"
     )
@@ -123,8 +161,23 @@ class MatmulSize(Strict):
     n: Count = Field(description="out_features")
 
 
+def _model_kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "named"
+    if isinstance(value, NamedFile) or (isinstance(value, dict) and "config" in value):
+        return "file"
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    if kind is None and not (isinstance(value, dict) and "kind" in value):
+        return "text"
+    return "vision_transformer" if "transformer" in str(kind) else "convolutional"
+
+
 NameOrShape = Annotated[
-    Annotated[str, Tag("named")] | Annotated[NamedShape, Tag("written")] | Annotated[NamedFile, Tag("file")],
+    Annotated[str, Tag("named")]
+    | Annotated[NamedShape, Tag("text")]
+    | Annotated[NamedConvolutional, Tag("convolutional")]
+    | Annotated[NamedVisionTransformer, Tag("vision_transformer")]
+    | Annotated[NamedFile, Tag("file")],
     Discriminator(_model_kind),
 ]
 NameOrScheme = Annotated[

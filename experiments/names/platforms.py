@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from bitjoule.energy_models.architecture.layout import Layout
-from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.architecture.shape import AnyShape
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.documents import Document, KeyPath
 from bitjoule.energy_models.inputs.errors import Problem, choices, suggestion
@@ -116,7 +116,7 @@ def cannot_run(
     by_platform: MachinesByPlatform,
     schemes: Mapping[str, Scheme],
     technologies: Mapping[str, Technology],
-    models: Mapping[str, ModelShape | Matmul],
+    models: Mapping[str, AnyShape | Matmul],
     document: Document,
 ) -> list[Problem]:
     """Return what the platforms lack to run the schemes on the models.
@@ -160,7 +160,7 @@ def lacking(
     by_platform: MachinesByPlatform,
     schemes: Mapping[str, Scheme],
     technologies: Mapping[str, Technology],
-    models: Mapping[str, ModelShape | Matmul],
+    models: Mapping[str, AnyShape | Matmul],
 ) -> Iterator[Fault]:
     """Yield what the platforms lack to run the schemes on the models.
 
@@ -178,7 +178,7 @@ def lacking(
                     for kind in kinds:
                         machine.lines(kind)
                         _check_tiles(machine, kind)
-                    for action in ("mul", "add") if any(kind.rescaled for kind in kinds) else ():
+                    for action in ("mul", "add") if any(kind.adds_biases for kind in kinds) else ():
                         machine.operation(action, schemes[scheme].vector)
                 except UnpricedError as error:
                     yield Fault(i, scheme, *error.args)

@@ -16,7 +16,7 @@ from bitjoule.energy_models.serving.parallel import shard
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.experiments.names.inherited import with_bases
 from bitjoule.experiments.names.lookup import Lookup
-from bitjoule.experiments.names.models import MODELS, inlined_models, read_models
+from bitjoule.experiments.names.models import MODELS, inlined_models, read_models, text_models
 from bitjoule.experiments.names.platforms import MachinesByPlatform, cannot_run, read_machine, read_platforms
 from bitjoule.experiments.names.schemes import read_schemes
 from bitjoule.experiments.names.technologies import read_technologies
@@ -70,10 +70,7 @@ def resolve(document: Document) -> ServingInput:
     document = with_bases(document)
     experiment = validate(ServingExperiment, document)
     lookup = Lookup(document, [], document.inputs)
-    models = {
-        name: shape for name, shape in read_models(lookup, experiment.models, None).items()
-        if isinstance(shape, ModelShape)
-    }  # fmt: skip
+    models = text_models(lookup, read_models(lookup, experiment.models, None), ("models",))
     schemes = read_schemes(lookup, experiment.schemes)
     technologies, inlined_technologies = read_technologies(lookup, experiment.technologies)
     platforms, inlined_platforms = read_platforms(lookup, experiment.platforms, list(schemes))
@@ -88,8 +85,9 @@ def resolve(document: Document) -> ServingInput:
             elif way.draft in models:
                 drafts[way.draft] = models[way.draft]
             else:
-                found = lookup.find(MODELS, way.draft, _place(document, "draft", way.draft))
-                drafts |= {way.draft: found.value} if found else {}
+                place = _place(document, "draft", way.draft)
+                found = lookup.find(MODELS, way.draft, place)
+                drafts |= text_models(lookup, {way.draft: found.value}, place) if found else {}
         name = way.decode_platform
         if name is not None and name not in decoders:
             if name in platforms:

@@ -6,12 +6,12 @@ from bitjoule.energy_models.architecture.phases import DECODE, PREFILL
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.output.columns import REQUEST
+from bitjoule.reports.energy.workloads import axis_names, unit_of
 from bitjoule.reports.figures.digits import significant, with_unit
 from bitjoule.reports.figures.markdown import cut, differing, markdown
 
 CASE = ("model", "technology", "platform", "batch", "prompt_tokens", "new_tokens")
 TEXT = ("model", "technology", "platform", "scheme")
-NAMES = {"prompt_tokens": "prompt (tokens)", "new_tokens": "new (tokens)", "batch": "batch (sequences)"}
 
 
 def headline(frames: Frames) -> str:
@@ -33,7 +33,8 @@ def headline(frames: Frames) -> str:
     for key in CASE[2:]:
         same = same[same[key] == same[key].iloc[0]]
     phase = next(phase for phase in (DECODE, PREFILL, REQUEST) if (same["phase"] == phase).any())
-    unit = {DECODE: "generated token", PREFILL: "prompt token", REQUEST: "token"}[phase]
+    images = unit_of(frames) == "image"
+    unit = "image" if images else {DECODE: "generated token", PREFILL: "prompt token", REQUEST: "token"}[phase]
     unit, column = ("matmul", "energy_j") if frames.bare else (unit, "energy_per_token_j")
     energies = []
     for row in same[same["phase"] == phase].to_dict("records"):
@@ -43,14 +44,16 @@ def headline(frames: Frames) -> str:
     where = [str(last["model"]), f"at {last['technology']}"]
     where += [f"on {same['platform'].iloc[0]}"] if frames.accounting is Accounting.SYSTEM else []
     prompt = int(same["prompt_tokens"].iloc[0])
-    where += [] if frames.bare or not prompt else [f"prompt of {prompt}"]
+    where += [] if frames.bare or images or not prompt else [f"prompt of {prompt}"]
     text = f"{', '.join(where)}: per {unit} {', '.join(energies)}"
     parts.append(text + (f" (in brackets: {frames.baseline.name} over it)" if frames.baseline is not None else ""))
     return "; ".join(parts)
 
 
 def token_table(frames: Frames, max_rows: int) -> str:
-    """Return energy of a generated token with its band, speed, power and gain, then of a prompt token, of a request.
+    """Return energy of a generated token, or of an image, with its band, speed, power and gain.
+
+    Of generated tokens then also that of a prompt token, and of a request.
 
     Parameters
     ----------
@@ -60,7 +63,9 @@ def token_table(frames: Frames, max_rows: int) -> str:
         Rows shown.
     """
     summary = frames.summary
-    generating = summary[summary["phase"] == DECODE]
+    unit = unit_of(frames)
+    images = unit == "image"
+    generating = summary[summary["phase"] == (PREFILL if images else DECODE)]
     if generating.empty:
         return ""
     keys = differing(summary, CASE, always=("model",))
@@ -75,11 +80,14 @@ def token_table(frames: Frames, max_rows: int) -> str:
         cells += [significant(row["energy_per_token_j"]), " to ".join(ends), significant(row["tokens_per_s"])]
         cells += [significant(row["energy_j"] / row["latency_s"])]
         cells += [significant(row["ratio_to_baseline"])] if frames.baseline is not None else []
-        cells += [significant(others[PREFILL].loc[case, "energy_per_token_j"])]
-        cells += [significant(others[REQUEST].loc[case, "energy_j"])]
+        if not images:
+            cells += [significant(others[PREFILL].loc[case, "energy_per_token_j"])]
+            cells += [significant(others[REQUEST].loc[case, "energy_j"])]
         rows.append(cells)
     gain = [f"{frames.baseline.name} / this"] if frames.baseline is not None else []
-    headers = [*(NAMES.get(key, key) for key in keys), "scheme", "J per generated token", "low to high prices"]
-    headers += ["tokens/s", "W", *gain, "J per prompt token", "J per request"]
+    each = "J per image" if images else "J per generated token"
+    headers = [*(axis_names(frames).get(key, key) for key in keys), "scheme", each, "low to high prices"]
+    headers += [f"{unit}s/s", "W", *gain, *([] if images else ["J per prompt token", "J per request"])]
     table = markdown(headers, rows, [i for i, key in enumerate((*keys, "scheme")) if key in TEXT])
-    return "## Energy of a token\n\n" + table + cut(len(generating), max_rows, "summary.csv")
+    title = "## Energy of an image\n\n" if images else "## Energy of a token\n\n"
+    return title + table + cut(len(generating), max_rows, "summary.csv")

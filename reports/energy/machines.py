@@ -2,6 +2,7 @@
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.reports.energy.phases import BOUND_NAMES
+from bitjoule.reports.energy.workloads import unit_of
 from bitjoule.reports.figures.digits import column_prefix, parameters, significant, with_unit
 from bitjoule.reports.figures.markdown import cut, differing, markdown, side_by_side
 
@@ -25,7 +26,7 @@ def machines_line(frames: Frames) -> str:
 
 
 def time_table(frames: Frames, max_rows: int) -> str:
-    """Return tokens a second and what bounds them, with a row for each model, technology, platform, phase and workload.
+    """Return tokens, or images, a second and what bounds them, with a row for each model, platform, phase and workload.
 
     Parameters
     ----------
@@ -47,7 +48,11 @@ def time_table(frames: Frames, max_rows: int) -> str:
         names = [list(BOUND_NAMES.values())[index].split()[0] for index in bound[row]]
         rows.append([*(str(value) for value in case.values()), *(significant(value) for value in speed[row]), *names])
     text = [i for i, key in enumerate(keys) if key in ("model", "technology", "platform", "phase")]
-    headers = [*keys, *(f"{scheme} (tokens/s)" for scheme in schemes), *(f"{scheme} bound by" for scheme in schemes)]
+    headers = [
+        *keys,
+        *(f"{scheme} ({unit_of(frames)}s/s)" for scheme in schemes),
+        *(f"{scheme} bound by" for scheme in schemes),
+    ]
     text += range(len(headers) - len(schemes), len(headers))
     table = markdown(headers, rows, text)
     return "## Speed\n\n" + table + cut(len(order), max_rows, "summary.csv")
@@ -97,7 +102,8 @@ def memory_table(frames: Frames, max_rows: int) -> str:
     if frames.bare or memory["memory_bytes"].nunique() == 1:
         return ""
     keys = differing(memory, ("batch", "prompt_tokens", "new_tokens"))
-    parts = {"weights": "weights_bytes", "embedding and head": "tables_bytes", "KV cache": "kv_cache_bytes",
+    tables = "first and last layers" if unit_of(frames) == "image" else "embedding and head"
+    parts = {"weights": "weights_bytes", tables: "tables_bytes", "KV cache": "kv_cache_bytes",
              "activations": "activations_bytes", "all": "memory_bytes"}  # fmt: skip
     factor, unit = column_prefix(memory["memory_bytes"].tolist())
     first = str(next(iter(frames.schemes)))

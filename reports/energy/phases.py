@@ -8,7 +8,7 @@ from bitjoule.energy_models.architecture.components import COMPONENTS
 from bitjoule.energy_models.architecture.phases import DECODE, PREFILL
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.output.columns import BOUND_COLUMNS, WORKLOAD_AXES
-from bitjoule.reports.energy.workloads import workload_text
+from bitjoule.reports.energy.workloads import unit_of, workload_text
 from bitjoule.reports.figures.digits import column_prefix, significant
 from bitjoule.reports.figures.markdown import markdown
 
@@ -21,7 +21,14 @@ GROUPS = {
     "tables": "embedding and LM head",
     "element-wise": "element-wise",
 }
-OTHERS = {"static": "static power", "regulator": "loss in regulators", "spilled_activations": "spilled activations"}
+OTHERS = {
+    "static": "static power",
+    "regulator": "loss in regulators",
+    "spilled_activations": "spilled activations",
+    "conv": "convolutions",
+    "full_precision_conv": "first and last layers",
+    "classifier": "first and last layers",
+}
 ALL = "all"
 SCHEMES = 5  # side by side in a table, at most
 LEAST_PERCENT = 0.01  # less is not told apart
@@ -30,6 +37,8 @@ HELPED = {
     "attention_values": "attention",
     "lm_head": "LM head",
     "ffn_router": "router",
+    "full_precision_conv": "first and last layers",
+    "classifier": "first and last layers",
 }
 PLACE = ("model", "technology", "platform", *WORKLOAD_AXES)
 
@@ -43,7 +52,7 @@ def group_of(component: str) -> str:
         As of the long table.
     """
     hue = next((c.hue for c in COMPONENTS if c.name == component), "")
-    return GROUPS.get(hue, OTHERS.get(component, component))
+    return OTHERS.get(component) or GROUPS.get(hue, component)
 
 
 def bound_of(seconds: "pd.Series[float]") -> str:
@@ -78,7 +87,7 @@ def phases_text(frames: Frames) -> str:
         if own.empty:
             continue
         rows = cases[cases["phase"] == phase]
-        title = "Matrix product" if frames.bare else phase.capitalize()
+        title = "Matrix product" if frames.bare else "Image" if unit_of(frames) == "image" else phase.capitalize()
         text = [f"## {title}", f"{_where(frames, place)}.{'' if sections else HOW}"]
         text += [_schemes(frames, rows, own), *_components(frames, own)]
         sections.append("\n\n".join(text))
@@ -94,14 +103,15 @@ HOW = (
 def _where(frames: Frames, place: dict[str, object]) -> str:
     text = f"{place['model']} at {place['technology']} on {place['platform']}"
     if not frames.bare:
-        text += f", {workload_text(*(int(str(place[axis])) for axis in ('batch', 'prompt_tokens', 'new_tokens')))}"
+        batch, prompt, new = (int(str(place[axis])) for axis in ("batch", "prompt_tokens", "new_tokens"))
+        text += f", {workload_text(batch, prompt, new, unit_of(frames))}"
     others = len(frames.summary.drop_duplicates(list(PLACE)))
     return f"{text} (one of {others} cases of each scheme; components.csv has all)" if others > 1 else text
 
 
 def _schemes(frames: Frames, rows: pd.DataFrame, components: pd.DataFrame) -> str:
     """Return a row for each scheme: speed, power, bounds, arrays."""
-    unit = "products/s" if frames.bare else "tokens/s"
+    unit = "products/s" if frames.bare else f"{unit_of(frames)}s/s"
     headers = ["scheme", unit, "W", "bound by", *(f"{name} (%)" for name in BOUND_NAMES.values()), "MACs by array"]
     cells = []
     for row in rows.to_dict("records"):

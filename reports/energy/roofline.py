@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import RooflinePlot
 from bitjoule.experiments.output.columns import PHASES, REQUEST
-from bitjoule.reports.energy.workloads import first_values, scheme_look, set_title, workload_text
+from bitjoule.reports.energy.workloads import first_values, scheme_look, set_title, unit_of, workload_text
 from bitjoule.reports.figures.bars import cut_text
 from bitjoule.reports.figures.digits import with_unit
 from bitjoule.reports.figures.labels import Label, place_labels
@@ -259,6 +259,8 @@ def _color(scheme: str, frames: Frames, theme: Theme) -> str:
 def _title(plot: RooflinePlot, frames: Frames) -> str:
     if frames.bare:
         return "matrix products"
+    if unit_of(frames) == "image":
+        return "images"
     _, prompt, new = first_values(frames).values()
     phase = plot.phase or ("prefill and decode" if new else "prefill")
     return f"{phase}, {workload_text(1, prompt, new)}"

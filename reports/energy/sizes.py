@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import EnergyPlot, RatioPlot
-from bitjoule.reports.energy.workloads import first_of, first_rows, in_phase, ratio_bands, scheme_look, set_title
+from bitjoule.reports.energy.workloads import (
+    first_of,
+    first_rows,
+    in_phase,
+    ratio_bands,
+    scheme_look,
+    set_title,
+    unit_of,
+)
 from bitjoule.reports.figures.lines import WIDE_RATIOS, PlotLine, band_handle, draw_lines, label_points, scale_ratios
 from bitjoule.reports.figures.panels import Panel, draw_panels, left_panels, legend_below, named_handles, panels_of
 from bitjoule.reports.figures.style import MARKERS, Theme, log_ticks, settle, size_axis
@@ -65,7 +73,7 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, frames: Frames, theme: Theme) -> Fi
         scale_ratios(drawn[0], values, WIDE_BESIDE if two_accountings else WIDE_RATIOS)
         drawn[0].set_ylim(top=1.1 * max([drawn[0].get_ylim()[1] / 1.1, *(v for at in limits_at for v, _ in at)]))
     baseline = frames.baseline
-    label = "energy per token" if per_token else "energy"
+    label = f"energy per {unit_of(frames)}" if per_token else "energy"
     for axes in left_panels(drawn):
         axes.set_ylabel(f"{baseline.name} energy / energy" if ratios and baseline is not None else label)
     set_title(figure, frames, plot, text)

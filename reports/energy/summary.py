@@ -15,12 +15,12 @@ from bitjoule.reports.energy.own_amounts import own_amounts_text
 from bitjoule.reports.energy.own_prices import own_prices_text
 from bitjoule.reports.energy.phases import phases_text
 from bitjoule.reports.energy.sensitivity import sensitivity_text
+from bitjoule.reports.energy.workloads import axis_names, unit_of
 from bitjoule.reports.figures.digits import column_prefix, parameters, significant
 from bitjoule.reports.figures.markdown import MAX_ROWS, cut, differing, markdown, side_by_side
 
 ROW_KEYS = ("model", "parameters", "technology", "platform", "phase", "batch", "prompt_tokens", "new_tokens")
 TEXT = ("model", "technology", "platform", "phase")
-HEADERS = {"prompt_tokens": "prompt (tokens)", "new_tokens": "new (tokens)", "batch": "batch (sequences)"}
 QUANTITIES = {
     "energy_j": "{action}energy (J)",
     "ratio_to_baseline": "ratio to baseline",
@@ -97,7 +97,7 @@ def energy_table(frames: Frames, max_rows: int = MAX_ROWS) -> str:
     factor, unit = column_prefix(summary["energy_j"].tolist())
     ratio = summary["ratio_to_baseline"].to_numpy()[order]
     compared = [i for i in range(len(schemes)) if not np.isnan(ratio[:, i]).any() and not np.allclose(ratio[:, i], 1)]
-    headers = [HEADERS.get(key, key) for key in keys]
+    headers = [axis_names(frames).get(key, key) for key in keys]
     headers += [f"{scheme} ({unit}J)" for scheme in schemes]
     baseline = frames.baseline
     headers += [f"{baseline.name} / {schemes[i]}" for i in compared] if baseline is not None else []
@@ -123,10 +123,13 @@ def workload_line(frames: Frames) -> str:
     workload = frames.workload
     parts = []
     if workload is not None:
-        for axis in ("prompt_tokens", "new_tokens", "batch"):
+        names = {axis: axis.replace("_", " ") for axis in ("prompt_tokens", "new_tokens", "batch")}
+        if unit_of(frames) == "image":
+            names = {"batch": "images"}
+        for axis, name in names.items():
             values = workload[axis]
             text = str(values[0]) if len(values) == 1 else f"{len(values)} values from {min(values)} to {max(values)}"
-            parts.append(f"{axis.replace('_', ' ')}: {text}")
+            parts.append(f"{name}: {text}")
     baseline = frames.baseline
     if baseline is not None:
         parts.append(f"baseline: {baseline.name}")

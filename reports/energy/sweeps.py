@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import SweepPlot
-from bitjoule.reports.energy.workloads import first_values, in_phase, ratio_bands, scheme_look, set_title
+from bitjoule.reports.energy.workloads import first_values, in_phase, ratio_bands, scheme_look, set_title, unit_of
 from bitjoule.reports.figures.bars import cut_text
 from bitjoule.reports.figures.lines import PlotLine, band_handle, draw_lines, label_points, scale_ratios
 from bitjoule.reports.figures.panels import draw_panels, left_panels, legend_below, panels_of
@@ -61,14 +61,16 @@ def draw_sweep(plot: SweepPlot, frames: Frames, theme: Theme) -> Figure:
     values = np.concatenate(drawn_values).tolist() if drawn_values else []
     for axes, lines in zip(drawn, lines_at, strict=True):
         draw_lines(axes, lines, theme, CROWDED_POINTS)
-        token_axis(axes, AXIS_NAMES[plot.over], sorted(set(rows[plot.over])))
+        token_axis(
+            axes, "images" if unit_of(frames) == "image" else AXIS_NAMES[plot.over], sorted(set(rows[plot.over]))
+        )
     baseline = frames.baseline
     if plot.quantity == "ratio_to_baseline":
         scale_ratios(drawn[0], values)
         label = f"{baseline.name} energy / energy" if baseline is not None else ""
     else:
         unit_axis(drawn[0], QUANTITIES[plot.quantity].unit, min(values), max(values))
-        label = QUANTITIES[plot.quantity].name
+        label = QUANTITIES[plot.quantity].name.replace("token", unit_of(frames))
     for axes in left_panels(drawn):
         axes.set_ylabel(label)
     set_title(figure, frames, plot, others + cut_text(len(selected), len(models)))
@@ -97,6 +99,8 @@ def swept_rows(plot: SweepPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
             rows = rows[rows[axis] == value]
     rows = rows[in_phase(rows, plot.phase)]
     batch, prompt, new = (0 if axis == plot.over else value for axis, value in first.items())
+    if unit_of(frames) == "image":
+        return rows, counted(batch, "image") if batch else ""
     has_request = bool((rows["phase"] == "request").any())
     parts: list[str] = [plot.phase or ("request" if has_request else "")]
     parts += [counted(prompt, "prompt token")] * bool(prompt)

@@ -18,6 +18,29 @@ from bitjoule.reports.figures.style import Theme
 TITLE_IN_PER_CHARACTER = 0.125
 
 
+def unit_of(frames: Frames) -> str:
+    """Return what a request's tokens are: images, where all models take images.
+
+    Parameters
+    ----------
+    frames
+        Of a run.
+    """
+    return "image" if set(frames.models["unit"]) == {"image"} else "token"
+
+
+def axis_names(frames: Frames) -> dict[str, str]:
+    """Return the headers of columns that say what was run.
+
+    Parameters
+    ----------
+    frames
+        Of a run.
+    """
+    batch = "images" if unit_of(frames) == "image" else "batch (sequences)"
+    return {"prompt_tokens": "prompt (tokens)", "new_tokens": "new (tokens)", "batch": batch}
+
+
 def first_values(frames: Frames) -> dict[str, int]:
     """Return batch, prompt tokens and new tokens of the sweep's first workload.
 
@@ -42,17 +65,22 @@ def first_workload(frames: Frames) -> tuple[dict[str, int], str]:
         return values, "matrix products"
     workloads = math.prod(map(len, workload.values()))
     first = f" (first of {workloads} workloads)" if workloads > 1 else ""
-    return values, workload_text(*values.values()) + first
+    batch, prompt, new = values.values()
+    return values, workload_text(batch, prompt, new, unit_of(frames)) + first
 
 
-def workload_text(batch: int, prompt: int, new: int) -> str:
+def workload_text(batch: int, prompt: int, new: int, unit: str = "token") -> str:
     """Return a workload as ``512 prompt tokens, 128 new tokens, batch 4``.
 
     Parameters
     ----------
     batch, prompt, new
         Sequences, tokens, tokens.
+    unit
+        From `unit_of`.
     """
+    if unit == "image":
+        return counted(batch, "image")
     parts = [counted(prompt, "prompt token")]
     parts += [counted(new, "new token")] if new else []
     return ", ".join([*parts, f"batch {batch}"] if batch > 1 else parts)

@@ -66,6 +66,8 @@ def test_drafts_of_the_experiment_are_found_by_name():
         ("{name: plain}", "{name: plain, decode_platform: tpu33}", "10: serving.ways[0].decode_platform: unknown platform"),
         ("serving:\n", "baseline: {scheme: int4}\nserving:\n", "7: baseline.scheme: 'int4' is not in this experiment"),
         ("platforms: [fp16-hbm]", "platforms: [tpu32]", "5: platforms[0]: "),
+        ("models: [bitnet-125m]", "models: [bitnet-125m, vit-b-16]", "2: models: vit-b-16 generates no tokens; expected models of"),
+        ("draft: bitnet-125m", "draft: resnet-18", "12: serving.ways[2].draft: resnet-18 generates no tokens; expected models"),
     ],
 )  # fmt: skip
 def test_each_thing_wrong_has_its_line_and_key(old, new, message):
