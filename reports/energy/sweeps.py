@@ -100,7 +100,7 @@ def swept_rows(plot: SweepPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
     rows = rows[in_phase(rows, plot.phase)]
     batch, prompt, new = (0 if axis == plot.over else value for axis, value in first.items())
     if unit_of(frames) == "image":
-        return rows, counted(batch, "image") if batch else ""
+        return rows, counted(batch, "image") if batch else "images"
     has_request = bool((rows["phase"] == "request").any())
     parts: list[str] = [plot.phase or ("request" if has_request else "")]
     parts += [counted(prompt, "prompt token")] * bool(prompt)
