@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from bitjoule.energy_models.architecture.shape import ModelShape, presets
+from bitjoule.energy_models.architecture import convolutional
+from bitjoule.energy_models.architecture.shape import ModelShape, all_presets, presets
 from bitjoule.energy_models.prices.functions import Function, functions
 
 SCALES = {"quantisation", "rescale"}  # what formats add to the work of the architecture
 GATES = {"sigmoid"}  # of heads whose outputs are gated, which no preset has
+OF_IMAGES = {*get_args(convolutional.Activation)}
 STATES = {"exponential", "convolution", "state_mac", "state_pass"}
 NESTS = {"softmax_row", "softmax_rescale"}  # what fused attention adds
 
@@ -19,7 +21,7 @@ def named_functions() -> set[str]:
     """Return the functions of all element-wise work of every preset."""
     return {
         work.function
-        for shape in presets().values()
+        for shape in all_presets().values()
         for block in shape.blocks
         for part in block.parts
         for work in part.elementwise
@@ -37,11 +39,12 @@ def test_every_activation_and_norm_that_a_model_may_have_exists(key):
     assert allowed
     assert set(allowed) <= functions().keys()
     assert {getattr(shape, key) for shape in presets().values()} <= set(allowed)
+    assert functions().keys() >= OF_IMAGES
 
 
 def test_no_function_is_left_over():
     allowed = {name for key in ("activation", "norm") for name in get_args(ModelShape.model_fields[key].annotation)}
-    assert set(functions()) == named_functions() | allowed | SCALES | NESTS | GATES | STATES
+    assert set(functions()) == named_functions() | allowed | SCALES | NESTS | GATES | STATES | OF_IMAGES
 
 
 def test_every_function_takes_something_and_nothing_negative():
@@ -54,9 +57,10 @@ def test_every_function_takes_something_and_nothing_negative():
 def test_functions_read_their_operands_and_write_their_result():
     for name, function in functions().items():
         within = {"exponential": 0, "state_mac": 0}  # of a state while it passes
-        operands = {"embedding": 0, "rescale": 0, "residual": 2, "softmax_row": 2, **within}.get(name, 1)
+        pooled = {"maximum": 0, "average": 0}  # of what another has read
+        operands = {"embedding": 0, "rescale": 0, "residual": 2, "softmax_row": 2, **within, **pooled}.get(name, 1)
         assert function.read == operands, name
-        followed = {"gate": 0, "rescale": 0, "convolution": 0}  # by another that writes, or before it
+        followed = {"gate": 0, "rescale": 0, "convolution": 0, "pooling": 0}  # by another that writes, or before it
         results = {"softmax_row": 2, **followed, **within}.get(name, 1)
         assert function.write == results, name
 
