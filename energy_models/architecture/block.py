@@ -213,18 +213,19 @@ def all_matmuls(blocks: Sequence[Block]) -> Iterator[tuple[Linear | Product, int
 
 
 def stored_values(blocks: Sequence[Block]) -> dict[str, int]:
-    """Return the values that a model stores: ``weights``, ``embedding``, ``lm_head`` and ``other``.
+    """Return the values that a model stores: ``weights``, ``embedding``, ``lm_head``, ``adapters`` and ``other``.
 
     Parameters
     ----------
     blocks
         The model. A tied LM head is its embedding: it is stored once, and counted as ``embedding``.
     """
-    values = {"weights": 0, "embedding": 0, "lm_head": 0, "other": 0}
+    values = {"weights": 0, "embedding": 0, "lm_head": 0, "adapters": 0, "other": 0}
     for matmul, repeats in all_matmuls(blocks):
-        if isinstance(matmul, Linear) and matmul.stored_as:
+        if isinstance(matmul, Linear):
             copies = repeats * matmul.copies
-            values[matmul.stored_as] += copies * matmul.in_features * matmul.out_features
+            if matmul.stored_as:
+                values[matmul.stored_as] += copies * matmul.in_features * matmul.out_features
             values["other"] += copies * matmul.out_features * matmul.bias
     for block in blocks:
         for part in block.parts:

@@ -10,7 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bitjoule.energy_models.architecture.layer_patterns import PatternError, layer_groups, put
+from bitjoule.energy_models.architecture.config_values import put
+from bitjoule.energy_models.architecture.layer_patterns import (
+    PatternError,
+    layer_groups,
+    listed_layers,
+    rounded_width,
+)
 from bitjoule.energy_models.architecture.layers import LayerShape
 from bitjoule.energy_models.architecture.model_types import ModelType, Switch, model_types
 from bitjoule.energy_models.architecture.shape import ModelShape, shape_from
@@ -182,17 +188,25 @@ def _shape(document: Document, config: Mapping[str, Any], model_type: ModelType)
         shape["activation"] = _activation(document, shape.get("activation"), model_type)
     if type(shape.get("learned_positions")) is int:
         shape["learned_positions"] += model_type.extra_positions
-    _add_head(document, config, shape)
+    _add_head(document, config, shape, model_type)
     narrow = config.get("word_embed_proj_dim")
     if narrow is not None and narrow != shape.get("hidden"):
         wrong = f"{brief(narrow)} differs from hidden_size"
         raise InputError([document.problem(("word_embed_proj_dim",), wrong, "an embedding as wide as the model")])
+    listed = listed_layers(model_type.kinds, {**model_type.defaults, **config})
+    if listed is not None:
+        shape["layers"] = listed
+    if model_type.rounded:
+        shape["ffn"] = rounded_width(model_type.rounded, {**model_type.defaults, **config})
     layers = shape.get("layers")
     if type(layers) is int and 0 < layers <= MOST_LAYERS:
         try:
             groups = layer_groups(model_type, {**model_type.defaults, **config}, layers, shape.get("experts", 1) != 1)
         except PatternError as error:
             raise InputError([document.problem((error.key,), error.wrong, error.expected)]) from None
+        for group in groups:  # a layer's mixer is the model's, but for what differs
+            if "kind" not in group.get("mixer", {"kind": ""}):
+                group["mixer"] = {**shape.get("mixer", {}), **group["mixer"]}
         usual = {name: shape.get(name, field.default) for name, field in LayerShape.model_fields.items()}
         groups = [{key: value for key, value in g.items() if key not in usual or value != usual[key]} for g in groups]
         if len(groups) > 1:
@@ -236,18 +250,21 @@ def _activation(document: Document, name: object, model_type: ModelType) -> str:
     return ACTIVATIONS[name]
 
 
-def _add_head(document: Document, config: Mapping[str, Any], shape: dict[str, Any]) -> None:
-    """Leave the LM head out where the model's class has none."""
+def _add_head(document: Document, config: Mapping[str, Any], shape: dict[str, Any], model_type: ModelType) -> None:
+    """Leave the LM head out where the model's class has none; an encoder's class says what else there is."""
     names = config.get("architectures")
     if not names:
         return
     name = names[0] if isinstance(names, list) else names
-    ends = [end for end in HEADS if isinstance(name, str) and name.endswith(end)]
+    heads = model_type.heads or {end: {"lm_head": has} for end, has in HEADS.items()}
+    ends = [end for end in heads if isinstance(name, str) and name.endswith(end)]
     if not ends:
         problem = document.problem(
-            ("architectures",), f"unknown class {brief(name)}", f"a name that ends in {choices(HEADS)}"
+            ("architectures",), f"unknown class {brief(name)}", f"a name that ends in {choices(heads)}"
         )
         raise InputError([problem])
-    if not HEADS[max(ends, key=len)]:
-        shape["lm_head"] = False
+    values = _Config(config, model_type)
+    for field, value in heads[max(ends, key=len)].items():
+        shape[field] = values.get(value[1:]) if isinstance(value, str) and value.startswith("=") else value
+    if not shape["lm_head"]:
         shape.pop("head_bias", None)

@@ -5,14 +5,16 @@ folds the expansion into its queries and outputs instead, so that the heads atte
 multiply-accumulates in the expansion, and wider scores and values.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bitjoule.energy_models.architecture.block import At, Elementwise, Floats, Linear, MatmulSizes, Part, Product
+from bitjoule.energy_models.architecture.indexer import Indexer
 from bitjoule.energy_models.architecture.transformer import RMSNORM, Norm, softmax_work
-from bitjoule.energy_models.inputs.validation import Strict
+from bitjoule.energy_models.architecture.windows import attended
+from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 from bitjoule.energy_models.system.steps import MatmulKind
 
 _MOST = 10**7
@@ -25,6 +27,9 @@ class LatentAttention(Strict):
     ----------
     kv_rank, query_rank
         Width of the latent of keys and values, and of that of queries; 0 where queries have none.
+    index_heads, index_dim, index_top
+        Sparse attention (DeepSeek-V3.2): heads and width of an indexer, 0 for none, which scores all tokens before a
+        query; how many of these the query attends to, 0 for all. A layer without an indexer takes those of another.
     nope_dim, rope_dim, value_dim
         Of each head: width of queries and keys without and with rotary positions, and of values. The rotated key is
         one for all heads.
@@ -36,11 +41,24 @@ class LatentAttention(Strict):
     nope_dim: int = Field(ge=1, le=_MOST)
     rope_dim: int = Field(ge=1, le=_MOST)
     value_dim: int = Field(ge=1, le=_MOST)
+    index_heads: int = Field(default=0, ge=0, le=_MOST)
+    index_dim: int = Field(default=0, ge=0, le=_MOST)
+    index_top: int = Field(default=0, ge=0, le=_MOST)
+
+    @model_validator(mode="after")
+    def _indexed(self) -> Self:
+        if (self.index_heads > 0) != (self.index_dim > 0):
+            raise wrong_value("an indexer without heads or without a width", "both, or neither", "index_heads")
+        if self.index_heads and not self.index_top:
+            raise wrong_value("an indexer that chooses no tokens", "index_top, how many it chooses", "index_top")
+        if self.index_heads and not self.query_rank:
+            raise wrong_value("an indexer without the latent of queries", "query_rank, its width", "query_rank")
+        return self
 
 
 def attention(
     hidden: int, heads: int, latent: LatentAttention, *, norm: Norm = RMSNORM, qkv_bias: bool = False,
-    output_bias: bool = False, rotary: bool = True,
+    output_bias: bool = False, rotary: bool = True, rotated: bool = False,
 ) -> Part:  # fmt: skip
     """Return a norm and the latent attention after it.
 
@@ -56,26 +74,33 @@ def attention(
         Which linears have biases: those into the latents, and the output projection.
     rotary
         Whether positions are rotations.
+    rotated
+        Whether a rotation stands before the output projection.
     """
     head_dim = latent.nope_dim + latent.rope_dim
     q, out, kept = heads * head_dim, heads * latent.value_dim, latent.kv_rank + latent.rope_dim
     expanded = heads * (latent.nope_dim + latent.value_dim)
+
+    def whole_rows(at: At) -> Floats:
+        return np.maximum(at.quantises, rotated)
 
     def alone(at: At) -> Floats:  # 1 where a step takes one token of each sequence
         return (at.rows <= at.batch) * np.ones_like(at.context)
 
     def scores(at: At) -> MatmulSizes:
         single = alone(at)
-        m = at.queries * np.where(single > 0, heads, 1)
+        queries, context = attended(at, latent.index_top)
+        m = queries * np.where(single > 0, heads, 1)
         times = at.repeats * at.batch * np.where(single > 0, 1, heads)
-        return MatmulSizes(m, np.where(single > 0, kept, head_dim), at.context, times)
+        return MatmulSizes(m, np.where(single > 0, kept, head_dim), context, times)
 
     def values(at: At) -> MatmulSizes:
         m, _, context, times = scores(at)
         return MatmulSizes(m, context, np.where(alone(at) > 0, latent.kv_rank, latent.value_dim), times)
 
     def pairs(at: At) -> Floats:
-        return at.batch * at.queries * at.repeats * at.context * heads
+        queries, context = attended(at, latent.index_top)
+        return at.batch * queries * at.repeats * context * heads
 
     into_queries = (
         [
@@ -94,20 +119,22 @@ def attention(
     ]
     if rotary:
         work.append(Elementwise("rotary", "rotary", lambda at: at.tokens * (heads + 1) * latent.rope_dim))
+    index = Indexer(latent.query_rank, latent.index_heads, latent.index_dim) if latent.index_heads else None
     return Part(
         matmuls=(
             *into_queries,
+            *(index.matmuls(hidden) if index else ()),
             Linear("k_proj", hidden, kept, qkv_bias, 1, MatmulKind.KV_PROJECTION),
             Linear("kv_up_proj", latent.kv_rank, expanded, False, 1),
             Product("attention_scores", MatmulKind.SCORES, scores, over_context=False),
             Product("attention_values", MatmulKind.VALUES, values, over_context=True),
             Linear("o_proj", out, hidden, output_bias, 1),
         ),
-        elementwise=tuple(work),
-        stored=(("other", norm.values(normed)),),
-        cached=kept,
-        activations_read=lambda at: 2 * hidden + latent.query_rank + latent.kv_rank + out * at.quantises,
+        elementwise=(*work, *(index.work if index else ())),
+        stored=(("other", norm.values(normed) + (index.stored if index else 0)),),
+        cached=kept + latent.index_dim,
+        activations_read=lambda at: 2 * hidden + latent.query_rank + latent.kv_rank + out * whole_rows(at),
         residual_written=lambda _: hidden,
-        inputs_written=lambda at: hidden + latent.query_rank + latent.kv_rank + out * at.quantises,
+        inputs_written=lambda at: hidden + latent.query_rank + latent.kv_rank + out * whole_rows(at),
         live=2 * hidden + q + expanded,
     )

@@ -5,11 +5,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, repeat
 from typing import Any
 
-from bitjoule.energy_models.architecture.model_types import Kinds, Mixtures, ModelType, Positions, Windows
+from bitjoule.energy_models.architecture.config_values import changed, put
+from bitjoule.energy_models.architecture.layer_rules import (
+    Indexers,
+    Kinds,
+    Mixtures,
+    Positions,
+    Rounded,
+    SharedCaches,
+    Windows,
+)
+from bitjoule.energy_models.architecture.model_types import ModelType
 from bitjoule.energy_models.inputs.errors import choices
 
-DENSE = {"experts": 1, "active_experts": 1, "shared_ffn": 0, "shared_gate": False, "router_bias": False}
-WINDOWED = frozenset({"sliding_attention", "local"})
+DENSE: dict[str, Any] = {
+    "experts": 1, "active_experts": 1, "shared_ffn": 0, "shared_gate": False, "router_bias": False, "expert_latent": 0,
+    "branch_norms": False,
+}  # fmt: skip
+WINDOWED = frozenset({"sliding_attention", "chunked_attention", "local"})
 FULL = frozenset({"full_attention", "global"})
 
 
@@ -63,7 +76,17 @@ def layer_groups(model_type: ModelType, config: Mapping[str, Any], layers: int, 
             change |= own
     if model_type.mixtures and mixes:
         for change, dense in zip(changes, _dense(model_type.mixtures, config, layers), strict=True):
-            change |= DENSE if dense else {}
+            change |= {**DENSE, **changed(model_type.mixtures.changes, config)} if dense else {}
+    if model_type.layer_keys and config.get("per_layer_config"):
+        for change, own in zip(changes, _written(model_type, config["per_layer_config"], layers), strict=True):
+            change |= own
+    if model_type.shared_caches:
+        for change, own in zip(changes, _shared(model_type.shared_caches, config, layers), strict=True):
+            change |= own
+    if model_type.indexers:
+        for change, here in zip(changes, _indexed(model_type.indexers, config, layers), strict=True):
+            for field, value in {} if here else model_type.indexers.without.items():
+                put(change, field, value)
     for change, here in zip(changes, rotated, strict=True):
         change |= {} if here else {"rotary_share": 0.0}
     groups: dict[str, dict[str, Any]] = {}
@@ -71,6 +94,23 @@ def layer_groups(model_type: ModelType, config: Mapping[str, Any], layers: int, 
         group = groups.setdefault(json.dumps(change, sort_keys=True), {"repeats": 0, **change})
         group["repeats"] += 1
     return list(groups.values())
+
+
+def listed_layers(rule: Kinds | None, config: Mapping[str, Any]) -> int | None:
+    """Return how many layers a config lists, if its type counts them so.
+
+    Parameters
+    ----------
+    rule, config
+        Of the type; the model's keys.
+    """
+    if rule is None or not rule.counts:
+        return None
+    listed = config.get(rule.listed)
+    if listed is None and rule.pattern:
+        listed = config.get(rule.pattern)
+    listed = rule.default if listed is None else listed
+    return len(listed) if isinstance(listed, list | str) else None
 
 
 def layer_windows(model_type: ModelType, config: Mapping[str, Any], layers: int) -> list[int]:
@@ -93,38 +133,45 @@ def layer_windows(model_type: ModelType, config: Mapping[str, Any], layers: int)
 
 
 def _of_kinds(rule: Kinds, config: Mapping[str, Any], layers: int) -> list[dict[str, Any]]:
-    every = _number(config, rule.every_key, rule.every)
-    kinds = config.get(rule.listed)
+    key, kinds = rule.listed, config.get(rule.listed)
+    if kinds is None and rule.pattern and config.get(rule.pattern) is not None:
+        key, kinds = rule.pattern, [rule.letters.get(letter, letter) for letter in config[rule.pattern]]
+    if kinds is None and rule.numbers and config.get(rule.numbers) is not None:
+        key = rule.numbers
+        here = _numbers(key, config[key], layers)
+        kinds = [rule.last if i in here else rule.others for i in range(layers)]
     if kinds is None:
-        kinds = [rule.others if (i + 1) % max(every, 1) else rule.last for i in range(layers)]
-    kinds = _one_each(rule.listed, kinds, layers)
+        kinds = rule.default
+    if kinds is None:
+        every = _number(config, rule.every_key, rule.every) if rule.every_key else rule.every
+        offset = _number(config, rule.offset_key, 0) if rule.offset_key else every - 1
+        kinds = [rule.last if every and i % every == offset else rule.others for i in range(layers)]
+    kinds = [rule.older.get(kind, kind) if isinstance(kind, str) else kind for kind in _one_each(key, kinds, layers)]
     for kind in kinds:
-        _check_kind(rule.listed, kind, rule.changes)
-    return [_changed(rule.changes[kind], config) for kind in kinds]
+        _check_kind(key, kind, rule.changes)
+    return [changed(rule.changes[kind], config) for kind in kinds]
 
 
-def _changed(changes: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a kind's changes, nested where their keys have dots."""
-    result: dict[str, Any] = {}
-    for name, value in changes.items():
-        put(result, name, config.get(value[1:]) if isinstance(value, str) and value.startswith("=") else value)
-    return result
+def _numbers(key: str, listed: object, layers: int) -> list[int]:
+    if not isinstance(listed, list) or not all(type(i) is int and 0 <= i < layers for i in listed):
+        raise PatternError(key, "lists no layers of the model", f"numbers from 0 to {layers - 1}")
+    return listed
 
 
-def put(shape: dict[str, Any], field: str, value: Any) -> None:
-    """Set a key of a shape; ``a.b`` is b inside a.
+def rounded_width(rule: Rounded, config: Mapping[str, Any]) -> Any:
+    """Return the inner width of a network.
 
     Parameters
     ----------
-    shape
-        Is changed.
-    field, value
-        The key and its value.
+    rule, config
+        Of the type; the model's keys.
     """
-    *outer, last = field.split(".")
-    for name in outer:
-        shape = shape.setdefault(name, {})
-    shape[last] = value
+    width = next((config[key] for key in rule.ffn[::-1] if config.get(key) is not None), None)
+    if type(width) is not int or not config.get(rule.where):
+        return width
+    width = width * rule.over[0] // rule.over[1]
+    factor, multiple = config.get(rule.factor), _number(config, rule.multiple, 1)
+    return width if factor is None else -(-int(factor * width) // max(multiple, 1)) * multiple
 
 
 def _one_each(key: str, kinds: object, layers: int) -> list[Any]:
@@ -151,8 +198,14 @@ def _windows(rule: Windows, config: Mapping[str, Any], rotated: Sequence[bool]) 
         windowed = [_is_windowed(kind, rule.listed) for kind in kinds]
         if any(windowed) and not width:
             raise PatternError(rule.width, "is missing", f"the width of the windows of {rule.listed}")
+    if width and (rule.centred is True or (rule.centred and config.get(rule.centred))):
+        width = 2 * (width // 2) + 1
+    inside = {"window": width, "chunked": True} if rule.chunked else {"window": width}
+    if rule.last_full:
+        windowed[-1] = False
+    full = changed(rule.full, config)
     mixed = any(windowed) and not all(windowed)
-    return [{"window": width} if here else (rule.full if mixed else {}) for here in windowed]
+    return [inside if here else (full if mixed else {}) for here in windowed]
 
 
 def _kinds(rule: Windows, config: Mapping[str, Any], layers: int) -> Sequence[object] | None:
@@ -178,17 +231,51 @@ def _windowed(rule: Windows, config: Mapping[str, Any], layers: int) -> list[boo
         return [i >= before for i in range(layers)]
     every = next((_number(config, key, 0) for key in rule.every_key if config.get(key)), rule.every)
     end = _number(config, rule.before, layers) if rule.before else layers
-    return [(not every or (i + 1) % every != 0) and i < end for i in range(layers)]
+    full = 0 if rule.first else (every or 1) - 1
+    return [(not every or i % every != full) and i < end for i in range(layers)]
+
+
+def _written(model_type: ModelType, listed: object, layers: int) -> list[dict[str, Any]]:
+    """Return the changes of ``per_layer_config``, by the number of each layer."""
+    expected = f"keys {choices(model_type.layer_keys)} of layers from 0 to {layers - 1}"
+    changes: list[dict[str, Any]] = [{} for _ in range(layers)]
+    for number, own in listed.items() if isinstance(listed, dict) else [("", {})]:
+        if not str(number).isdigit() or int(number) >= layers or not {*own} <= {*model_type.layer_keys}:
+            raise PatternError("per_layer_config", "describes other layers or keys", expected)
+        changes[int(number)] = {model_type.layer_keys[key]: value for key, value in own.items()}
+    return changes
+
+
+def _shared(rule: SharedCaches, config: Mapping[str, Any], layers: int) -> list[dict[str, Any]]:
+    first = layers - _number(config, rule.last, 0)
+    width = config.get("intermediate_size")
+    wide = {"ffn": 2 * width} if config.get(rule.wide) and type(width) is int else {}
+    return [{"kv_shared": True, **wide} if i >= first else {} for i in range(layers)]
+
+
+def _indexed(rule: Indexers, config: Mapping[str, Any], layers: int) -> list[bool]:
+    kinds = config.get(rule.listed)
+    if kinds is not None:
+        return [kind == rule.full for kind in _one_each(rule.listed, kinds, layers)]
+    pattern = config.get(rule.pattern)
+    if pattern is not None:
+        return [letter in ("F", rule.full) for letter in _one_each(rule.pattern, list(pattern), layers)]
+    every, offset = _number(config, rule.every, 1), _number(config, rule.offset, rule.offset_default)
+    return [max(i - offset + 1, 0) % max(every, 1) == 0 for i in range(layers)]
 
 
 def _dense(rule: Mixtures, config: Mapping[str, Any], layers: int) -> list[bool]:
+    if rule.listed and config.get(rule.listed) is not None:
+        return [kind == "dense" for kind in _one_each(rule.listed, config[rule.listed], layers)]
     dense = [False] * layers
     if rule.first:
         first = _number(config, rule.first, rule.first_default)
         dense = [i < first for i in range(layers)]
     if rule.step:
         step = _number(config, rule.step, 1)
-        dense = [(i + 1) % max(step, 1) != 0 for i in range(layers)]
+        step = max(step, 1)
+        chosen = _number(config, rule.offset, 0) if rule.offset else step - 1
+        dense = [i % step != chosen for i in range(layers)]
     if rule.start:
         start, end = _number(config, rule.start, rule.start_default), layers - 1
         if rule.end and (last := _number(config, rule.end, -1)) >= 0:
@@ -196,10 +283,11 @@ def _dense(rule: Mixtures, config: Mapping[str, Any], layers: int) -> list[bool]
         interval = _number(config, rule.interval, 1) if rule.interval else 1
         dense = [not (start <= i <= end) or (i + 1) % max(interval, 1) != 0 for i in range(layers)]
     if rule.dense:
-        listed = config.get(rule.dense) or []
-        if not isinstance(listed, list) or not all(type(i) is int and 0 <= i < layers for i in listed):
-            raise PatternError(rule.dense, "lists no layers of the model", f"numbers from 0 to {layers - 1}")
+        listed = _numbers(rule.dense, config.get(rule.dense) or [], layers)
         dense = [here or i in listed for i, here in enumerate(dense)]
+    if rule.sparse and config.get(rule.sparse) is not None:
+        listed = _numbers(rule.sparse, config[rule.sparse], layers)
+        dense = [i not in listed for i in range(layers)]
     return dense
 
 

@@ -12,9 +12,11 @@ from pydantic import (
 )
 
 from bitjoule.energy_models.architecture import latent_attention, transformer
+from bitjoule.energy_models.architecture.adapters import Adapters
 from bitjoule.energy_models.architecture.block import Part
 from bitjoule.energy_models.architecture.latent_attention import LatentAttention
 from bitjoule.energy_models.architecture.mixers import Mixer, NoMixer
+from bitjoule.energy_models.architecture.rotations import Hadamard
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 
 Dimension = PositiveInt
@@ -30,8 +32,15 @@ class LayerShape(Strict):
         Query heads; key and value heads (default: `heads`); width of one head (default: hidden / heads).
     mixer
         What stands in place of attention, which the keys above and below describe.
-    window
-        Tokens that a query attends to, its own included; 0 for all before it.
+    window, chunked
+        Tokens that a query attends to, its own included; 0 for all before it. Whether these are the tokens of its own
+        chunk of so many.
+    kv_cache
+        Whether keys and values stay for later tokens, as an encoder's do not.
+    kv_shared
+        Whether attention reads the keys and values of a layer before it, and makes none.
+    values_are_keys, value_norm
+        Whether the projection of keys gives the values, too; whether these are normed.
     sinks
         Whether each head has a learned logit beside those of the keys.
     output_gate
@@ -42,7 +51,10 @@ class LayerShape(Strict):
         Which linears have biases.
     pre_norm, sub_norm, post_norm, qk_norm, linear_norm
         Norms before attention and FFN; before the output and down projections (SubLN); after attention and FFN; on
-        queries and keys, with one gain for all heads (true) or over the `width` of all; before every projection.
+        queries and keys, with one gain for all heads (true), over the `width` of all or `plain`, without gains; before
+        every projection.
+    attention_norm
+        Whether the norm before attention is there, where layers have such norms.
     parallel
         Whether attention and FFN take the same normed input.
     feed_forward
@@ -51,10 +63,16 @@ class LayerShape(Strict):
         Its inner width; whether there are three matrices (gate, up, down) instead of two; the function inside.
     experts, active_experts, expert_ffn
         FFNs of a mixture, how many of them a token uses, and their inner width (default: `ffn`).
+    expert_latent
+        Width of a latent that the experts take and give in place of the residual stream's; 0 for none.
     shared_ffn, shared_gate
         Inner width of the experts that every token uses, together; whether a gate of one output scales theirs.
+    branch_norms
+        Whether shared networks and experts have norms of their own, and the router scales (Gemma 4).
     router_bias
         Whether the router has one.
+    hadamard, adapters
+        Walsh-Hadamard rotations before some linears, and low-rank adapters beside some.
     """
 
     heads: Dimension = Field(le=MAX_DIMENSION)
@@ -62,6 +80,11 @@ class LayerShape(Strict):
     head_dim: Dimension = Field(le=MAX_DIMENSION)
     mixer: Mixer | None = None
     window: int = Field(default=0, ge=0, le=10**9)
+    chunked: bool = False
+    kv_cache: bool = True
+    kv_shared: bool = False
+    values_are_keys: bool = False
+    value_norm: bool = False
     sinks: bool = False
     output_gate: bool = False
     rotary_share: float = Field(default=1.0, ge=0, le=1)
@@ -73,17 +96,22 @@ class LayerShape(Strict):
     output_bias: bool = False
     ffn_bias: bool = False
     pre_norm: bool = True
+    attention_norm: bool = True
     sub_norm: bool = False
     post_norm: bool = False
-    qk_norm: bool | Literal["width"] = False
+    qk_norm: bool | Literal["width", "plain"] = False
     linear_norm: bool = False
     parallel: bool = False
     experts: Dimension = Field(default=1, le=MAX_DIMENSION)
     active_experts: Dimension = Field(default=1, le=MAX_DIMENSION)
     expert_ffn: int = Field(default=0, ge=0, le=MAX_DIMENSION)
+    expert_latent: int = Field(default=0, ge=0, le=MAX_DIMENSION)
     shared_ffn: int = Field(default=0, ge=0, le=MAX_DIMENSION)
     shared_gate: bool = False
+    branch_norms: bool = False
     router_bias: bool = False
+    hadamard: Hadamard | None = None
+    adapters: Adapters | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -97,15 +125,26 @@ class LayerShape(Strict):
             raise wrong_value(
                 f"{self.active_experts} of {self.experts} experts are active", "at most all", "active_experts"
             )
+        if self.chunked and not self.window:
+            raise wrong_value("chunks without a width", "window, the tokens of a chunk", "chunked")
+        if self.expert_latent and self.experts == 1:
+            raise wrong_value("a latent of experts without experts", "experts, how many", "expert_latent")
         if self.shared_gate and not self.shared_ffn:
             raise wrong_value("a gate without shared experts", "shared_ffn, the width of these", "shared_gate")
         if self.mixer and self.mixer.kind not in ("none", "hgrn"):  # whose norms are keys of its own
-            norms = {"pre_norm": True, "sub_norm": False, "post_norm": False, "linear_norm": False}
+            norms = {
+                "pre_norm": True,
+                "sub_norm": False,
+                "post_norm": False,
+                "linear_norm": False,
+                "attention_norm": True,
+            }
             other = next((key for key, value in norms.items() if getattr(self, key) != value), None)
             if other:
                 raise wrong_value(f"{other} of a layer with {self.mixer.kind}", "one norm, before the mixer", other)
-        if self.mixer and self.window:
-            raise wrong_value(f"a window of {self.mixer.kind}", "one of the two", "window")
+        for key in ("window", "kv_shared"):
+            if self.mixer and getattr(self, key):
+                raise wrong_value(f"a {key} of {self.mixer.kind}", "one of the two", key)
         return self
 
     def parts(self, hidden: int, norm: transformer.Norm, *, rotary: bool, causal: bool) -> tuple[Part, ...]:
@@ -127,10 +166,11 @@ class LayerShape(Strict):
             "norm": norm, "pre_norm": self.pre_norm, "sub_norm": self.sub_norm, "post_norm": self.post_norm,
             "linear_norm": self.linear_norm,
         }  # fmt: skip
+        first = {**norms, "pre_norm": self.pre_norm and self.attention_norm}
         if isinstance(self.mixer, LatentAttention):
             mixer = latent_attention.attention(
                 hidden, self.heads, self.mixer, norm=norm, qkv_bias=self.qkv_bias, output_bias=self.output_bias,
-                rotary=share > 0,
+                rotary=share > 0, rotated=self._rotates("o_proj"),
             )  # fmt: skip
         elif isinstance(self.mixer, NoMixer):
             mixer = None
@@ -138,20 +178,34 @@ class LayerShape(Strict):
             mixer = self.mixer.part(hidden, norm)
         else:
             mixer = transformer.attention(
-                hidden, self.heads, self.kv_heads, self.head_dim, **norms, qkv_bias=self.qkv_bias,
+                hidden, self.heads, self.kv_heads, self.head_dim, **first, qkv_bias=self.qkv_bias,
                 output_bias=self.output_bias, qk_norm=self.qk_norm, rotary_share=share, causal=causal,
                 window=self.window, sinks=self.sinks, output_gate=self.output_gate,
+                rotated=self._rotates("o_proj"), kv_cache=self.kv_cache, kv_shared=self.kv_shared, chunked=self.chunked,
+                values_are_keys=self.values_are_keys, value_norm=self.value_norm,
             )  # fmt: skip
         if not self.feed_forward:
-            return () if mixer is None else (mixer,)
+            return self._complete(mixer)
         norms["pre_norm"] = self.pre_norm and not self.parallel
         inner = (self.expert_ffn or self.ffn) if self.experts > 1 else self.ffn
         ffn = transformer.feed_forward(
             hidden, inner, self.activation, gated=self.ffn_gated, **norms, bias=self.ffn_bias, experts=self.experts,
-            active=self.active_experts, shared=self.shared_ffn, shared_gate=self.shared_gate,
-            router_bias=self.router_bias,
+            latent=self.expert_latent, active=self.active_experts, shared=self.shared_ffn, shared_gate=self.shared_gate,
+            router_bias=self.router_bias, rotated=self._rotates("ffn_down"), branch_norms=self.branch_norms,
         )  # fmt: skip
-        return (ffn,) if mixer is None else (mixer, ffn)
+        return self._complete(mixer, ffn)
+
+    def _rotates(self, component: str) -> bool:
+        return self.hadamard is not None and component in self.hadamard.on
+
+    def _complete(self, *parts: Part | None) -> tuple[Part, ...]:
+        """Return the parts that there are, with their rotations and adapters."""
+        present = [part for part in parts if part is not None]
+        if self.hadamard:
+            present = [self.hadamard.of(part) for part in present]
+        if self.adapters:
+            present = [self.adapters.beside(part) for part in present]
+        return tuple(present)
 
 
 _OPTIONAL: dict[str, Any] = {

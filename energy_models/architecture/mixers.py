@@ -6,8 +6,9 @@ from pydantic import Discriminator
 
 from bitjoule.energy_models.architecture.hgrn import Hgrn
 from bitjoule.energy_models.architecture.latent_attention import LatentAttention
-from bitjoule.energy_models.architecture.recurrent import GatedDelta, Mamba, Mamba2, Retention
+from bitjoule.energy_models.architecture.recurrent import GatedDelta, Retention
 from bitjoule.energy_models.architecture.short_convolution import ShortConvolution
+from bitjoule.energy_models.architecture.state_space import Mamba, Mamba2
 from bitjoule.energy_models.inputs.validation import Strict
 
 

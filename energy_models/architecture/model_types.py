@@ -5,6 +5,15 @@ from typing import Any
 
 from pydantic import Field
 
+from bitjoule.energy_models.architecture.layer_rules import (
+    Indexers,
+    Kinds,
+    Mixtures,
+    Positions,
+    Rounded,
+    SharedCaches,
+    Windows,
+)
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, validate
@@ -16,123 +25,6 @@ class Switch(Strict):
     key: str
     equals: Any
     then: dict[str, Any]
-
-
-class Windows(Strict):
-    """Which layers attend within a window.
-
-    Parameters
-    ----------
-    width, default
-        Key of the window's width, and what it is where the config leaves it out.
-    every, every_key
-        Of so many layers the last attends to all tokens; keys that say so. Without both all layers have windows.
-    where, after, after_default, before
-        Key that has to be true; key of the number of layers before the first with a window, and of those behind which
-        there is none.
-    without_positions
-        Whether layers without rotary positions are those with windows.
-    listed, runs
-        Keys of the layers' kinds, one each, and of lists of kinds with the number of times they follow each other.
-    full
-        What else is special in a layer that attends to all tokens.
-    """
-
-    width: str
-    default: int | None = None
-    every: int | None = None
-    every_key: list[str] = Field(default_factory=list)
-    where: str | None = None
-    after: str | None = None
-    after_default: int = 0
-    before: str | None = None
-    without_positions: bool = False
-    listed: str = "layer_types"
-    runs: str | None = None
-    full: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def keys(self) -> set[str]:
-        """Keys of a config that it applies."""
-        named = (self.width, self.where, self.after, self.before, self.listed, self.runs)
-        return {key for key in (*named, *self.every_key) if key}
-
-
-class Kinds(Strict):
-    """Layers of several kinds.
-
-    Parameters
-    ----------
-    listed
-        Key of the layers' kinds, one each.
-    every, every_key, last, others
-        Without it: of so many layers, or of as many as a key says, the last one's kind, and that of the others.
-    changes
-        What is special in the layers of each kind; a value behind ``=`` is the config's key.
-    """
-
-    listed: str
-    every: int
-    every_key: str
-    last: str
-    others: str
-    changes: dict[str, dict[str, Any]]
-
-    @property
-    def keys(self) -> set[str]:
-        """Keys of a config that it applies."""
-        values = (value for change in self.changes.values() for value in change.values())
-        named = {value[1:] for value in values if isinstance(value, str) and value.startswith("=")}
-        return {self.listed, self.every_key} | named
-
-
-class Mixtures(Strict):
-    """Which layers of a mixture are dense.
-
-    Parameters
-    ----------
-    first, first_default
-        Key of how many layers at the beginning, and its default.
-    step, dense
-        Key of a number of layers of which the last is a mixture; key of the numbers of layers that are dense.
-    start, start_default, end, interval
-        Keys of the first and the last layer that may be a mixture, and of the distance between two.
-    """
-
-    first: str | None = None
-    first_default: int = 0
-    step: str | None = None
-    dense: str | None = None
-    start: str | None = None
-    start_default: int = 0
-    end: str | None = None
-    interval: str | None = None
-
-    @property
-    def keys(self) -> set[str]:
-        """Keys of a config that it applies."""
-        return {key for key in (self.first, self.step, self.dense, self.start, self.end, self.interval) if key}
-
-
-class Positions(Strict):
-    """Which layers have no rotary positions.
-
-    Parameters
-    ----------
-    rotated
-        Key of a list with 1 for each layer that has them.
-    except_every, except_default
-        Without it, of so many layers the last has none: key and default.
-    """
-
-    rotated: str
-    except_every: str
-    except_default: int
-
-    @property
-    def keys(self) -> set[str]:
-        """Keys of a config that it applies."""
-        return {self.rotated, self.except_every}
 
 
 class ModelType(Strict):
@@ -148,7 +40,12 @@ class ModelType(Strict):
     kinds: Kinds | None = None
     mixtures: Mixtures | None = None
     positions: Positions | None = None
+    indexers: Indexers | None = None
+    rounded: Rounded | None = None
+    shared_caches: SharedCaches | None = None
+    layer_keys: dict[str, str] = Field(default_factory=dict)
     also: list[str] = Field(default_factory=list)
+    heads: dict[str, dict[str, Any]] = Field(default_factory=dict)
     nulls: dict[str, Any] = Field(default_factory=dict)
     only: dict[str, list[Any]] = Field(default_factory=dict)
     without_effect: list[str] = Field(default_factory=list)
@@ -173,8 +70,18 @@ class ModelType(Strict):
             f for factors in self.products.values() for f in factors or () if isinstance(f, str) and f not in self.keys
         }
         names |= {switch.key for switch in self.switches} | {*self.also, *self.nulls, *self.only, *self.defaults}
-        for rule in (self.windows, self.kinds, self.mixtures, self.positions):
+        rules = (
+            self.windows,
+            self.kinds,
+            self.mixtures,
+            self.positions,
+            self.indexers,
+            self.rounded,
+            self.shared_caches,
+        )
+        for rule in rules:
             names |= rule.keys if rule else set()
+        names |= {"per_layer_config"} if self.layer_keys else set()
         return {name.partition(".")[0] for name in names}
 
 

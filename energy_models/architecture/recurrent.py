@@ -1,15 +1,15 @@
 """Mixers that keep a state of constant size in place of keys and values of every token.
 
-Each multiplies inputs into a state and reads outputs from it: the gated delta rule (Qwen3-Next), selective state spaces
-(Mamba, Mamba-2) and retention (RetNet). A step of one token takes the recurrent form. A step of several takes the
-chunked form: within a chunk tokens meet each other as in attention, and the state passes the buffer once a chunk. What
-is done with the state is work of the vector unit, in its format; off-chip memory holds the state between steps.
+Each multiplies inputs into a state and reads outputs from it: the gated delta rule (Qwen3-Next), retention (RetNet),
+lightning attention (MiniMax), selective state spaces (`state_space`). A step of one token takes the recurrent form. A
+step of several takes the chunked form: within a chunk tokens meet each other as in attention, and the state passes the
+buffer once a chunk. What is done with the state is work of the vector unit, in its format; off-chip memory holds the
+state between steps.
 
 References
 ----------
-Yang et al., "Gated Delta Networks", arXiv:2412.06464, section 3.3; Dao and Gu, "Transformers are SSMs",
-arXiv:2405.21060, section 6; Gu and Dao, "Mamba", arXiv:2312.00752, section 3; Sun et al., "Retentive Network",
-arXiv:2307.08621, section 2.
+Yang et al., "Gated Delta Networks", arXiv:2412.06464, section 3.3; Sun et al., "Retentive Network", arXiv:2307.08621,
+section 2; MiniMax, "MiniMax-01: Scaling Foundation Models with Lightning Attention", arXiv:2501.08313, section 2.2.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ from bitjoule.energy_models.architecture.block import At, Elementwise, Floats, L
 from bitjoule.energy_models.architecture.transformer import Norm
 from bitjoule.energy_models.inputs.validation import Strict
 
-_MOST = 10**7
-Width = Field(ge=1, le=_MOST)
+MOST = 10**7
+Width = Field(ge=1, le=MOST)
 RECURRENCE, CONVOLUTION = "state_update", "convolution"
 
 
@@ -125,7 +125,7 @@ class GatedDelta(Strict):
     key_dim: int = Width
     value_dim: int = Width
     kernel: int = Field(default=4, ge=1, le=64)
-    chunk: int = Field(default=64, ge=1, le=_MOST)
+    chunk: int = Field(default=64, ge=1, le=MOST)
 
     def part(self, hidden: int, norm: Norm) -> Part:
         """Return the mixer with the norm before it.
@@ -163,121 +163,6 @@ class GatedDelta(Strict):
         )  # fmt: skip
 
 
-class Mamba2(Strict):
-    """A selective state space whose decay is one number a head (Mamba-2).
-
-    Parameters
-    ----------
-    heads, head_dim, groups, state
-        Heads, each with a state of head_dim x state; groups that share inputs and outputs of the state.
-    kernel
-        Taps of the convolution.
-    bias, conv_bias
-        Whether projections, and the convolution, have biases.
-    chunk
-        Tokens of a chunk.
-    """
-
-    kind: Literal["mamba2"] = "mamba2"
-    heads: int = Width
-    head_dim: int = Width
-    groups: int = Field(default=1, ge=1, le=_MOST)
-    state: int = Width
-    kernel: int = Field(default=4, ge=1, le=64)
-    bias: bool = False
-    conv_bias: bool = True
-    chunk: int = Field(default=256, ge=1, le=_MOST)
-
-    def part(self, hidden: int, norm: Norm) -> Part:
-        """Return the mixer with the norm before it.
-
-        Parameters
-        ----------
-        hidden
-            Width of the residual stream.
-        norm
-            The norm.
-        """
-        inner = self.heads * self.head_dim
-        channels = inner + 2 * self.groups * self.state
-        projected = inner + channels + self.heads
-
-        def in_chunk(tokens: Floats) -> Floats:
-            return np.asarray(tokens * (self.head_dim + self.state * self.groups / self.heads) / 2)
-
-        recurrence = Recurrence(self.heads, self.head_dim, self.state, 2, in_chunk, self.chunk)
-        linears = (
-            Linear("in_proj", hidden, projected, self.bias, 1),
-            Linear("out_proj", inner, hidden, self.bias, 1),
-        )
-        work = [
-            Elementwise(CONVOLUTION, "convolution", lambda at: at.tokens * (channels * self.kernel)),
-            Elementwise("activation_function", "silu", lambda at: at.tokens * (channels + inner)),
-            Elementwise("activation_function", "gate", lambda at: at.tokens * inner),
-            Elementwise("norm", "rmsnorm", lambda at: at.tokens * inner),
-            *recurrence.work,
-        ]
-        return part_of(
-            hidden, norm, linears, work, inner=inner, projected=projected, quantised=hidden + inner,
-            stored=channels * (self.kernel + self.conv_bias) + 3 * self.heads + inner,
-            state=recurrence.values + channels * (self.kernel - 1),
-        )  # fmt: skip
-
-
-class Mamba(Strict):
-    """A selective state space whose decay is its own for each value of the state (Mamba).
-
-    Parameters
-    ----------
-    inner, state, rank
-        Channels; values of the state of each; width between the two projections of the step size.
-    kernel
-        Taps of the convolution.
-    bias, conv_bias
-        Whether projections, and the convolution, have biases.
-    """
-
-    kind: Literal["mamba"] = "mamba"
-    inner: int = Width
-    state: int = Width
-    rank: int = Width
-    kernel: int = Field(default=4, ge=1, le=64)
-    bias: bool = False
-    conv_bias: bool = True
-
-    def part(self, hidden: int, norm: Norm) -> Part:
-        """Return the mixer with the norm before it.
-
-        Parameters
-        ----------
-        hidden
-            Width of the residual stream.
-        norm
-            The norm.
-        """
-        inner, selected = self.inner, self.rank + 2 * self.state
-        recurrence = Recurrence(inner, self.state, 1, 3, np.zeros_like, 1)
-        linears = (
-            Linear("in_proj", hidden, 2 * inner, self.bias, 1),
-            Linear("x_proj", inner, selected, False, 1),
-            Linear("dt_proj", self.rank, inner, True, 1),
-            Linear("out_proj", inner, hidden, self.bias, 1),
-        )
-        work = [
-            Elementwise(CONVOLUTION, "convolution", lambda at: at.tokens * (inner * self.kernel)),
-            Elementwise("activation_function", "silu", lambda at: at.tokens * (2 * inner)),
-            Elementwise("activation_function", "gate", lambda at: at.tokens * inner),
-            Elementwise(RECURRENCE, "exponential", lambda at: at.tokens * (inner * self.state)),
-            *recurrence.work,
-        ]
-        return part_of(
-            hidden, norm, linears, work, inner=2 * inner + self.rank, projected=2 * inner + selected,
-            quantised=hidden + 2 * inner + self.rank,
-            stored=inner * (self.kernel + self.conv_bias) + inner * self.state + inner,
-            state=recurrence.values + inner * (self.kernel - 1),
-        )  # fmt: skip
-
-
 class Retention(Strict):
     """Multi-scale retention (RetNet): S = a S + k v', y = S q, with a decay that is fixed for each head.
 
@@ -287,13 +172,18 @@ class Retention(Strict):
         Heads, each with a state; widths of its queries and keys, and of its values.
     chunk
         Tokens of a chunk.
+    rotary, norm_gain
+        Whether positions rotate queries and keys (RetNet; not in lightning attention); whether the norm of the outputs
+        learns a factor for each value.
     """
 
     kind: Literal["retention"] = "retention"
     heads: int = Width
     key_dim: int = Width
     value_dim: int = Width
-    chunk: int = Field(default=512, ge=1, le=_MOST)
+    chunk: int = Field(default=512, ge=1, le=MOST)
+    rotary: bool = True
+    norm_gain: bool = False
 
     def part(self, hidden: int, norm: Norm) -> Part:
         """Return the mixer with the norm before it.
@@ -318,13 +208,14 @@ class Retention(Strict):
             Linear("o_proj", values, hidden, False, 1),
         )
         work = [
-            Elementwise("rotary", "rotary", lambda at: at.tokens * (2 * keys)),
             Elementwise("norm", "rmsnorm", lambda at: at.tokens * values),
             Elementwise("activation_function", "silu", lambda at: at.tokens * values),
             Elementwise("activation_function", "gate", lambda at: at.tokens * values),
             *recurrence.work,
         ]
+        if self.rotary:
+            work.insert(0, Elementwise("rotary", "rotary", lambda at: at.tokens * (2 * keys)))
         return part_of(
             hidden, norm, linears, work, inner=values, projected=2 * keys + 2 * values, quantised=hidden + values,
-            stored=0, state=recurrence.values,
+            stored=values * self.norm_gain, state=recurrence.values,
         )  # fmt: skip

@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from bitjoule.energy_models.architecture import transformer
-from bitjoule.energy_models.architecture.block import Block, Linear, stored_values
+from bitjoule.energy_models.architecture import encoder, layer_inputs, token_prediction, transformer
+from bitjoule.energy_models.architecture.block import Block, Linear, Part, stored_values
+from bitjoule.energy_models.architecture.chosen_linears import check_components
 from bitjoule.energy_models.architecture.layers import MAX_DIMENSION, Dimension, LayerGroup, LayerShape
 from bitjoule.energy_models.architecture.vision import VISION_SHAPES, VisionShape
 from bitjoule.energy_models.inputs.documents import Document, read_document
@@ -45,6 +46,13 @@ class ModelShape(LayerShape):
         before the LM head, and after the embedding.
     learned_positions
         Rows of a learned position table, 0 for rotary positions.
+    token_types, pooler, head_transform
+        Rows of a segment table; a linear over each sequence's first token; a linear, with a bias or `without_bias`, the
+        `activation` and a norm before the LM head (encoders).
+    layer_input, layer_input_vocabulary
+        Width of an input of each layer by itself; rows of its embedding (default: `vocabulary`).
+    mtp_layers
+        Modules that predict further tokens; each has a layer like the last one.
     causal
         Whether a token attends to those before it and itself only, so that machines may skip the other pairs.
     family
@@ -70,6 +78,12 @@ class ModelShape(LayerShape):
     final_norm: bool = True
     embedding_norm: bool = False
     learned_positions: int = Field(default=0, ge=0, le=MAX_DIMENSION)
+    token_types: int = Field(default=0, ge=0, le=MAX_DIMENSION)
+    pooler: bool = False
+    head_transform: bool | Literal["without_bias"] = False
+    layer_input: int = Field(default=0, ge=0, le=MAX_DIMENSION)
+    layer_input_vocabulary: int = Field(default=0, ge=0, le=MAX_DIMENSION)
+    mtp_layers: int = Field(default=0, ge=0, le=1000)
     causal: bool = True
     family: str = ""
     source: str = ""
@@ -106,8 +120,14 @@ class ModelShape(LayerShape):
             raise wrong_value(f"groups of {grouped} layers in a model of {self.layers}", "all layers", "groups")
         if not self.causal and (self.mixer or any(group.changes().get("mixer") for group in self.groups)):
             raise wrong_value("a mixer without a causal mask", "attention in every layer", "causal")
-        if self.tied_embedding and self.head_bias:
-            raise wrong_value("a bias of a tied LM head", "an LM head of its own", "head_bias")
+        if self.head_transform and not self.lm_head:
+            raise wrong_value("a transform before no LM head", "an LM head", "head_transform")
+        shared = [layer.kv_shared for layer, _ in self._layers()]
+        if all(shared):
+            raise wrong_value(
+                "every layer reads the keys and values of another", "a layer that makes them", "kv_shared"
+            )
+        check_components([layer for layer, _ in self._layers()], [g.changes() for g in self.groups], self.hidden)
         if self.parameters > MAX_PARAMETERS:
             raise wrong_value(f"a model of {self.parameters} parameters", f"at most {MAX_PARAMETERS}")
         return self
@@ -123,11 +143,27 @@ class ModelShape(LayerShape):
             Block(layer.parts(self.hidden, norm, rotary=not self.learned_positions, causal=self.causal), repeats)
             for layer, repeats in self._layers()
         ]
-        last = transformer.head(
+        if self.layer_input:
+            rows = self.layer_input_vocabulary or self.vocabulary
+            inputs = layer_inputs.embedding(self.hidden, rows, self.layers, self.layer_input, norm)
+            own = layer_inputs.layer(self.hidden, self.layer_input, self.activation, norm)
+            layers = [Block((*block.parts, own), block.repeats) for block in layers]
+            return Block((first, inputs)), *layers, Block((self._last(norm),))
+        start = (first, encoder.segments(self.hidden, self.token_types)) if self.token_types else (first,)
+        further: tuple[Block, ...] = ()
+        if self.mtp_layers:
+            modules = token_prediction.modules
+            further = (modules(self.hidden, self.vocabulary, norm, layers[-1].parts, self.mtp_layers),)
+        end = [encoder.pooler(self.hidden)] if self.pooler else []
+        if self.head_transform:
+            end.append(encoder.head_transform(self.hidden, norm, self.activation, bias=self.head_transform is True))
+        return Block(start), *layers, *further, Block((*end, self._last(norm)))
+
+    def _last(self, norm: transformer.Norm) -> Part:
+        return transformer.head(
             self.hidden, self.vocabulary, norm=norm if self.final_norm else None, tied=self.tied_embedding,
             matrix=self.lm_head, bias=self.head_bias,
         )  # fmt: skip
-        return Block((first,)), *layers, Block((last,))
 
     def _layers(self) -> list[tuple[LayerShape, int]]:
         """Return the layers and how many there are of each."""

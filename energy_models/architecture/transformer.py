@@ -87,8 +87,10 @@ def softmax_work(hidden: int, queries: int, pairs: Form) -> tuple[Elementwise, .
 def attention(
     hidden: int, heads: int, kv_heads: int, head_dim: int, *, norm: Norm = RMSNORM, qkv_bias: bool = False,
     output_bias: bool = False, pre_norm: bool = True, sub_norm: bool = False, post_norm: bool = False,
-    qk_norm: bool | Literal["width"] = False, linear_norm: bool = False, rotary_share: float = 1.0,
-    causal: bool = True, window: int = 0, sinks: bool = False, output_gate: bool = False,
+    qk_norm: bool | Literal["width", "plain"] = False, linear_norm: bool = False, rotary_share: float = 1.0,
+    causal: bool = True, window: int = 0, sinks: bool = False, output_gate: bool = False, rotated: bool = False,
+    kv_cache: bool = True, kv_shared: bool = False, chunked: bool = False, values_are_keys: bool = False,
+    value_norm: bool = False,
 ) -> Part:  # fmt: skip
     """Return a norm and the attention after it.
 
@@ -101,8 +103,8 @@ def attention(
     qkv_bias, output_bias
         Which linears have biases.
     pre_norm, sub_norm, post_norm, qk_norm, linear_norm
-        Norms before the part; before the output projection, after it; on queries and keys, with one gain for all heads
-        or over the `width` of all of them; before every projection.
+        Norms before the part; before the output projection, after it; on queries and keys, with one gain for all heads,
+        over the `width` of all of them, or `plain`, without gains; before every projection.
     rotary_share
         Share of each head of queries and keys that rotary positions rotate.
     causal
@@ -113,15 +115,23 @@ def attention(
         Whether each head has a learned logit beside those of the keys.
     output_gate
         Whether the heads' outputs are multiplied with a gate, of a projection as wide as the queries'.
+    rotated
+        Whether a rotation stands before the output projection.
+    kv_cache
+        Whether keys and values stay once it has run.
+    kv_shared
+        Whether it reads the keys and values of a layer before it, and makes none.
+    values_are_keys, value_norm
+        Whether the projection of keys gives the values, too; whether these are normed, without gains.
+    chunked
+        Whether a query attends to the tokens of its own chunk of `window` tokens.
     """
-    q, kv, group = heads * head_dim, kv_heads * head_dim, heads // kv_heads
-
-    def attended_by(at: At) -> tuple[Floats, Floats]:
-        queries, context = attended(at, window)
-        return (queries if causal else at.rows / at.batch), context
+    q, group = heads * head_dim, heads // kv_heads
+    kv = 0 if kv_shared else kv_heads * head_dim
+    inputs = (1 if kv_shared else 3) * hidden  # of the projections before attention
 
     def per_kv_head(at: At) -> tuple[Floats, Floats, Floats]:
-        queries, context = attended_by(at)
+        queries, context = attended(at, window, causal=causal, chunked=chunked)
         return queries * group, context, at.repeats * (at.batch * kv_heads)
 
     def scores(at: At) -> MatmulSizes:
@@ -133,15 +143,21 @@ def attention(
         return MatmulSizes(m, context, np.full_like(m, head_dim), times)
 
     def pairs(at: At) -> Floats:
-        queries, context = attended_by(at)
+        queries, context = attended(at, window, causal=causal, chunked=chunked)
         return at.batch * queries * at.repeats * context * heads
 
-    def whole_rows(at: At) -> Floats:  # 1 where rows are normed or quantised as a whole before the output projection
-        return np.maximum(at.quantises, sub_norm)
+    def whole_rows(at: At) -> Floats:  # 1 where the output projection takes rows that are worked on as a whole
+        return np.maximum(at.quantises, sub_norm or rotated)
 
-    normed = hidden * (pre_norm + post_norm) + q * sub_norm + (q + kv) * bool(qk_norm) + (3 * hidden + q) * linear_norm
-    qk_gains = q + kv if qk_norm == "width" else 2 * head_dim * bool(qk_norm)
-    gains = hidden * (pre_norm + post_norm) + q * sub_norm + qk_gains + (3 * hidden + q) * linear_norm
+    normed = (
+        hidden * (pre_norm + post_norm)
+        + q * sub_norm
+        + (q + kv) * bool(qk_norm)
+        + kv * value_norm
+        + (inputs + q) * linear_norm
+    )
+    qk_gains = q + kv if qk_norm == "width" else (1 if kv_shared else 2) * head_dim * (qk_norm is True)
+    gains = hidden * (pre_norm + post_norm) + q * sub_norm + qk_gains + (inputs + q) * linear_norm
     work = [
         Elementwise("norm", norm.kind, lambda at: at.tokens * normed),
         Elementwise("activation_quantisation", "quantisation", lambda at: at.tokens * (hidden + q) * at.quantises),
@@ -152,11 +168,12 @@ def attention(
     if output_gate:
         work.append(Elementwise("activation_function", "sigmoid", lambda at: at.tokens * q))
         work.append(Elementwise("activation_function", "gate", lambda at: at.tokens * q))
+    projections = ("k_proj",) if values_are_keys else ("k_proj", "v_proj")
+    into_cache = tuple(Linear(n, hidden, kv, qkv_bias, 1, MatmulKind.KV_PROJECTION) for n in projections)
     return Part(
         matmuls=(
             Linear("q_proj", hidden, q * (1 + output_gate), qkv_bias, 1),
-            Linear("k_proj", hidden, kv, qkv_bias, 1, MatmulKind.KV_PROJECTION),
-            Linear("v_proj", hidden, kv, qkv_bias, 1, MatmulKind.KV_PROJECTION),
+            *(() if kv_shared else into_cache),
             Product("attention_scores", MatmulKind.SCORES, scores, over_context=False),
             Product("attention_values", MatmulKind.VALUES, values, over_context=True),
             Linear("o_proj", q, hidden, output_bias, 1),
@@ -165,6 +182,7 @@ def attention(
         stored=(("other", norm.values(gains) + heads * sinks),),
         cached=2 * kv,
         window=window,
+        keeps=kv_cache,
         activations_read=lambda at: 2 * hidden + q * whole_rows(at),
         residual_written=lambda _: hidden,
         inputs_written=lambda at: hidden + q * whole_rows(at),
@@ -176,6 +194,7 @@ def feed_forward(
     hidden: int, inner: int, activation: str, *, gated: bool, norm: Norm = RMSNORM, bias: bool = False,
     pre_norm: bool = True, sub_norm: bool = False, post_norm: bool = False, linear_norm: bool = False,
     experts: int = 1, active: int = 1, shared: int = 0, shared_gate: bool = False, router_bias: bool = False,
+    rotated: bool = False, latent: int = 0, branch_norms: bool = False,
 ) -> Part:  # fmt: skip
     """Return a norm and the feed-forward network after it, or a mixture of them.
 
@@ -195,6 +214,12 @@ def feed_forward(
         Inner width of the networks that every token uses beside those, together; whether a gate scales their output.
     router_bias
         Whether the router has a bias.
+    rotated
+        Whether a rotation stands before the down projection.
+    branch_norms
+        Whether shared networks and experts have norms of their own, and the router scales (Gemma 4).
+    latent
+        Width of a latent that the experts take and give, in place of the residual stream's; 0 for none.
     """
     active_width = inner * active + shared
     all_width = inner * experts + shared
@@ -203,14 +228,21 @@ def feed_forward(
     branches = active_width * (1 + gated)
 
     def activated(at: At) -> Floats:  # 1 where the outputs come back before the down projection
-        return np.maximum(np.maximum(at.quantises, sub_norm), gated)
+        return np.maximum(at.quantises, sub_norm or rotated or gated)
 
     def expert(component: str, k: int, n: int) -> Linear:
         return Linear(component, k, n, bias, active, MatmulKind.LINEAR, experts)
 
-    matmuls = [expert("ffn_up", hidden, inner), expert("ffn_down", inner, hidden)]
+    width = latent or hidden
+    matmuls = [expert("ffn_up", width, inner), expert("ffn_down", inner, width)]
     if gated:
-        matmuls.insert(0, expert("ffn_gate", hidden, inner))
+        matmuls.insert(0, expert("ffn_gate", width, inner))
+    if latent:
+        matmuls = [
+            Linear("ffn_latent", hidden, latent, bias, 1),
+            *matmuls,
+            Linear("ffn_latent", latent, hidden, bias, 1),
+        ]
     if experts > 1:
         router = Linear("ffn_router", hidden, experts, router_bias, uses=1, kind=MatmulKind.ROUTER, stored_as="other")
         matmuls.insert(0, router)
@@ -219,12 +251,15 @@ def feed_forward(
         matmuls += [Linear("ffn_gate", hidden, shared, bias, 1), *always] if gated else always
     if shared_gate:
         matmuls.append(Linear("ffn_router", hidden, 1, False, 1, MatmulKind.ROUTER, stored_as="other"))
-    normed = hidden * (pre_norm + post_norm) + active_width * sub_norm + linear_norms[0]
-    gains = hidden * (pre_norm + post_norm) + all_width * sub_norm + linear_norms[1]
+    branches_normed = 4 * hidden * branch_norms
+    normed = branches_normed + hidden * (pre_norm + post_norm) + active_width * sub_norm + linear_norms[0]
+    gains = branches_normed + hidden * (pre_norm + post_norm) + all_width * sub_norm + linear_norms[1]
     work = [
         Elementwise("norm", norm.kind, lambda at: at.tokens * normed),
         Elementwise(
-            "activation_quantisation", "quantisation", lambda at: at.tokens * (hidden + active_width) * at.quantises
+            "activation_quantisation",
+            "quantisation",
+            lambda at: at.tokens * (hidden + active_width + 2 * latent) * at.quantises,
         ),
         Elementwise("activation_function", activation, lambda at: at.tokens * active_width),
         Elementwise("residual", "residual", lambda at: at.tokens * hidden),
@@ -234,7 +269,7 @@ def feed_forward(
     return Part(
         matmuls=tuple(matmuls),
         elementwise=tuple(work),
-        stored=(("other", norm.values(gains)),),
+        stored=(("other", norm.values(gains) + experts * branch_norms),),
         activations_read=lambda at: 2 * hidden + branches * activated(at),
         residual_written=lambda _: hidden,
         inputs_written=lambda at: hidden + active_width * activated(at),

@@ -5,7 +5,7 @@ import numpy as np
 from bitjoule.energy_models.architecture.block import At, Floats
 
 
-def attended(at: At, window: int) -> tuple[Floats, Floats]:
+def attended(at: At, window: int, *, causal: bool = True, chunked: bool = False) -> tuple[Floats, Floats]:
     """Return the queries of a sequence in a step and the keys that they meet, the mean over the steps.
 
     A token attends to the last `window` tokens, its own included. A step of t tokens after b in the cache meets
@@ -18,6 +18,11 @@ def attended(at: At, window: int) -> tuple[Floats, Floats]:
         Where the closed form is taken.
     window
         Tokens; 0 for all.
+    causal
+        Whether they are a token's own and those before it; otherwise its own is in the middle of them, or the first of
+        the two in the middle, and a step's tokens meet those of the same step alone.
+    chunked
+        Whether a token meets those of its own chunk of so many tokens instead, and before it (Llama 4).
 
     Returns
     -------
@@ -25,15 +30,44 @@ def attended(at: At, window: int) -> tuple[Floats, Floats]:
         Shape (cases, phases) each. Their product is the pairs of a query and a key in a mean step: those that no mask
         hides, or all of them where the machine does not leave out what a mask hides.
     """
+    if not causal:
+        return _both_sides(at, window)
     if not window:
         return at.queries, at.context
     tokens, steps = at.rows / at.batch, np.maximum(at.repeats, 1)
     first = at.context - tokens * (steps - 1) / 2  # keys of the first step
+    if chunked:
+        return _in_chunks(at, window, first - tokens, tokens, steps)
     met = _bounded_sum(first, tokens, steps, window + tokens - 1) / steps
     seen = _bounded_sum(first - tokens + 1, 1.0, tokens * steps, window) / steps
     met = np.where(at.windows > 0, met, at.context)
     every = at.queries >= tokens  # a machine that does not leave out what a mask hides, or one token in a step
     return np.where(every | (at.windows == 0), at.queries, seen / np.maximum(met, 1)), met
+
+
+def _in_chunks(at: At, chunk: int, before: Floats, tokens: Floats, steps: Floats) -> tuple[Floats, Floats]:
+    def pairs(count: Floats) -> Floats:  # of the first tokens, each with those of its chunk to itself
+        whole, rest = np.divmod(count, chunk)
+        return np.asarray(whole * chunk * (chunk + 1) / 2 + rest * (rest + 1) / 2)
+
+    seen = (pairs(before + tokens * steps) - pairs(before)) / steps
+    one = tokens <= 1
+    met = np.where(one | (at.windows == 0), seen, before % chunk + tokens)  # only the first step of several tokens
+    met = np.where(at.windows > 0, met, at.context)
+    every = (at.queries >= tokens) | (at.windows == 0)
+    return np.where(every, at.queries, seen / np.maximum(met, 1)), met
+
+
+def _both_sides(at: At, window: int) -> tuple[Floats, Floats]:
+    tokens = at.rows / at.batch
+    if not window:
+        return tokens, at.context
+    before, after = (
+        _bounded_sum(np.zeros_like(tokens), 1.0, tokens, side) for side in (window // 2, (window - 1) // 2)
+    )
+    seen = (tokens + before + after) / np.maximum(at.context, 1)
+    every = (at.queries >= tokens) | (at.windows == 0)
+    return np.where(every, tokens, seen), at.context
 
 
 def _bounded_sum(first: Floats, growth: Floats | float, count: Floats, bound: Floats | float) -> Floats:

@@ -35,10 +35,11 @@ class Scheme(Strict):
         queries and probabilities.
     rescale
         Format of the scales and biases of a quantised linear; none for floating-point weights.
-    weight_storage, kv_cache, embedding, lm_head
-        How weights, keys and values, and both vocabulary tables are stored (`bitjoule.energy_models.formats.storage`):
-        a name, or the storage itself.
-        Default: the formats of the weights and of the attention; for the tables, the format of the scales.
+    weight_storage, kv_cache, embedding, lm_head, adapter
+        How weights, keys and values, both vocabulary tables and low-rank adapters are stored
+        (`bitjoule.energy_models.formats.storage`): a name, or the storage itself. Default: the formats of the weights
+        and of the attention; for tables and adapters, the format of the scales, which also is that of the adapters'
+        inputs.
     source, where
         Citation key and the place in it.
     """
@@ -52,6 +53,7 @@ class Scheme(Strict):
     kv_cache: NameOrStorage | None = None
     embedding: NameOrStorage | None = None
     lm_head: NameOrStorage | None = None
+    adapter: NameOrStorage | None = None
     source: str = ""
     where: str = ""
 
@@ -68,7 +70,7 @@ class Scheme(Strict):
                 if computed(number_format) and not number_format.scaled
             )
             raise wrong_value(f"{self.weights} weights with {self.activations} activations", choices(floats))
-        for key in ("weight_storage", "kv_cache", "embedding", "lm_head"):
+        for key in ("weight_storage", "kv_cache", "embedding", "lm_head", "adapter"):
             name = getattr(self, key)
             if isinstance(name, str) and name not in storages():
                 raise wrong_value(
@@ -119,7 +121,7 @@ class Scheme(Strict):
         Parameters
         ----------
         part
-            ``weight_storage``, ``kv_cache``, ``embedding`` or ``lm_head``.
+            ``weight_storage``, ``kv_cache``, ``embedding``, ``lm_head`` or ``adapter``.
         """
         storage = self._storage(part)
         return storage if isinstance(storage, str) else AS_STORED
@@ -138,7 +140,7 @@ class Scheme(Strict):
     def _storage(self, part: str) -> str | Storage:
         if part == "lm_head":
             return self.lm_head or self._storage("embedding")
-        default = {"weight_storage": self.weights, "kv_cache": self.attention, "embedding": self.vector}[part]
+        default = {"weight_storage": self.weights, "kv_cache": self.attention}.get(part, self.vector)
         storage: str | Storage | None = getattr(self, part)
         return storage or plain_storage(default)
 

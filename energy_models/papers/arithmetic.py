@@ -214,6 +214,9 @@ class _Counter:
         self.scheme = scheme
         self.mac_only = accounting is Accounting.MAC
         self.weight_formats = tuple(s.weights for s in schemes)
+        self.adapter_formats = tuple(s.vector for s in schemes)
+        self.adapter_weights = tuple(s.stored("adapter").holds for s in schemes)
+        self.adapter_multiplies = _gather([not add_only(name) for name in self.adapter_weights], scheme)
         self.key_formats = tuple(s.attention_operands[0] for s in schemes)
         self.attention_formats = tuple(s.attention_operands[1] for s in schemes)
         self.attention_multiplies = _gather([not add_only(s.attention) for s in schemes], scheme)
@@ -240,13 +243,19 @@ class _Counter:
         self.dot_products(action, outputs, terms, self.attention_multiplies)
 
     def linear(self, phase: str, component: str, kind: MatmulKind, tokens: Floats, linear: _Dimensions) -> None:
-        precise = {"router": self.attention_formats, "full_precision": self.rescale_formats}.get(kind.role)
-        formats = precise or self.product_formats
-        weight_formats = formats if precise else self.weight_formats
+        # A router stays in high precision, as the attention does; adapters and first and last layers of images have
+        # formats of their own.
+        ones = np.ones(1)
+        own = {
+            "router": (self.attention_formats, self.attention_formats, ones),
+            "full_precision": (self.rescale_formats, self.rescale_formats, ones),
+            "adapter": (self.adapter_formats, self.adapter_weights, self.adapter_multiplies),
+        }.get(kind.role)
+        formats, weight_formats, multiplies = own or (self.product_formats, self.weight_formats, self.multiplies)
         weights = Action(phase, component, "weights", "mul", formats, weight_formats)
         outputs = tokens * linear.uses * linear.out_features
-        self.dot_products(weights, outputs, linear.in_features, 1 if precise else self.multiplies)
-        if precise or self.mac_only:
+        self.dot_products(weights, outputs, linear.in_features, multiplies)
+        if own or self.mac_only:
             return
         rescale = Action(phase, component, "biases", "add", self.rescale_formats, self.weight_formats)
         self.add(rescale, outputs * linear.bias)

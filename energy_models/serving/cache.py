@@ -52,7 +52,7 @@ def cache_bytes(workload: tuple[int, int, int], options: Options, model: ModelSh
     for block in model.blocks:
         for part in block.parts:
             window = part.window or held + options.reserved_tokens
-            each = part.cached * block.repeats * bits
+            each = part.cached * part.keeps * block.repeats * bits
             own = max(min(held, window) - shared, 0)
             in_prefix = min(min(held, window), shared)
             room = own

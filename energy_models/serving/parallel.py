@@ -68,7 +68,10 @@ def without_experts(model: ModelShape) -> ModelShape:
         The model.
     """
     given = model.model_dump()
-    bare = {"feed_forward": False, "experts": 1, "active_experts": 1, "shared_ffn": 0, "shared_gate": False}
+    bare: dict[str, Any] = {"feed_forward": False, "experts": 1, "active_experts": 1, "shared_ffn": 0}
+    bare |= {"shared_gate": False, "expert_latent": 0, "branch_norms": False}
+    for layer in (given, *given["groups"]):
+        layer |= _beside_attention(layer)
     if given["groups"]:
         given["groups"] = [
             group | (bare if group.get("experts", model.experts) > 1 else {}) for group in given["groups"]
@@ -76,6 +79,15 @@ def without_experts(model: ModelShape) -> ModelShape:
     elif model.experts > 1:
         given |= bare
     return ModelShape.model_validate(given)
+
+
+def _beside_attention(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a layer's adapters but for those of experts, and no rotations."""
+    adapters = layer.get("adapters")
+    if adapters and adapters["on"] != "all":
+        names = [name for name in adapters["on"] if not name.startswith("ffn_")]
+        return {"adapters": {**adapters, "on": names} if names else None, "hadamard": None}
+    return {"hadamard": None} if layer.get("hadamard") else {}
 
 
 def expert_traffic(model: ModelShape, link: Link, chips: int, rows: Floats, bits: int) -> Moved:

@@ -20,6 +20,7 @@ from bitjoule.energy_models.serving.parallel import (
     without_experts,
 )
 from bitjoule.energy_models.serving.steps import J_PER_PJ, Machine, Steps
+from bitjoule.energy_models.system.memory import Bytes
 
 DRAFT, LINK, IDLE, TABLES, HOST = "draft", "link", "idle", "block_tables", "host_link"
 STAGES = (PREFILL, DECODE, DRAFT, LINK, TABLES, HOST, IDLE)
@@ -125,14 +126,18 @@ def serve(
             for stage, energy_j in part.energies.items():
                 _add(energies[DECODE], stage, energy_j)
     stored = decoder.stored(shard(model, options.tensor_parallel))
-    on_chip = (stored.weights_bytes * (1 - options.weights_offload_share)) / options.pipeline_parallel
+    on_chip = (_in_layers(stored) * (1 - options.weights_offload_share)) / options.pipeline_parallel
     if options.expert_parallel > 1:
-        rest = decoder.stored(without_experts(model)).weights_bytes
+        rest = _in_layers(decoder.stored(without_experts(model)))
         on_chip = rest + (on_chip - rest) / options.expert_parallel
     return Served(
         energies[PREFILL], energies[DECODE], first_token_s, decode_s, batch * new,
         cache_bytes(workload, options, model, decoder.scheme), float(on_chip + stored.tables_bytes), options.chips,
     )  # fmt: skip
+
+
+def _in_layers(stored: Bytes) -> Floats:
+    return stored.weights_bytes + stored.adapters_bytes
 
 
 def prefill_steps(options: Options, batch: int, prompt: int, cached: int) -> Steps:

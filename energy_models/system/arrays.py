@@ -55,7 +55,8 @@ def first_array(platform: Platform, name: str, required: Formats, role: str) -> 
         for a in macs.activations
     )
     pair = f"{required.weights} x {required.activations}"
-    part = {"linear": "linears", "head": "LM head", "full_precision": "first and last layers"}.get(role, role)
+    parts = {"linear": "linears", "head": "LM head", "full_precision": "first and last layers"}
+    part = (parts | {"adapter": "low-rank adapters"}).get(role, role)
     raise UnpricedError(
         f"no array of platform {name} computes {pair}, the {part} of the scheme",
         f"{', '.join(computed)}; or a line in `macs` of one of its arrays",

@@ -168,6 +168,7 @@ class Machine:
             "attention": (cached, "kv_cache", queried),
             "head": (scheme.stored("lm_head").holds, "lm_head", scheme.vector),
             "full_precision": (scheme.stored("lm_head").holds, "lm_head", scheme.vector),
+            "adapter": (scheme.stored("adapter").holds, "adapter", scheme.vector),
         }[kind.role]
         outputs = scheme.activations if kind.standalone else scheme.vector
         return Formats(weights, scheme.storage_name(part), scheme.stored(part), activations, outputs)

@@ -27,17 +27,21 @@ class Bytes(NamedTuple):
         Of the KV cache and of recurrent states, at the end of the request.
     activations_bytes
         At their peak.
+    adapters_bytes
+        Low-rank adapters.
     """
 
     weights_bytes: Floats
     tables_bytes: Floats
     kv_cache_bytes: Floats
     activations_bytes: Floats
+    adapters_bytes: Floats
 
     @property
     def total(self) -> Floats:
         """All of it."""
-        return self.weights_bytes + self.tables_bytes + self.kv_cache_bytes + self.activations_bytes
+        first = self.weights_bytes + self.tables_bytes + self.kv_cache_bytes + self.activations_bytes
+        return first + self.adapters_bytes
 
 
 def needed_bytes(
@@ -55,12 +59,13 @@ def needed_bytes(
         The machines, and the index of each case's.
     """
     values = {name: stored[model] for name, stored in layout.stored.items()}
+    stored = ("weight_storage", "embedding", "lm_head", "kv_cache", "adapter")
     bits = [
-        (*(machine.scheme.stored(part).bits for part in ("weight_storage", "embedding", "lm_head", "kv_cache")),
+        (*(machine.scheme.stored(part).bits for part in stored),
          machine.vector_bits, width_bits(machine.scheme.activations))
         for machine in machines
     ]  # fmt: skip
-    weights, table, head, cached, vector, width = (
+    weights, table, head, cached, adapter, vector, width = (
         np.array(column, dtype=np.float64)[machine_index] for column in zip(*bits, strict=True)
     )
     stored_bits = values["weights"] * weights + values["other"] * vector
@@ -70,5 +75,6 @@ def needed_bytes(
     live_bits = (
         np.maximum(work.live.max(axis=(1, 2)), work.logits) * vector + standalone_values.sum(axis=(1, 2)) * width
     )
-    total_bits = (stored_bits, table_bits, work.kept * cached + work.states * vector, live_bits)
+    kept_bits = work.kept * cached + work.states * vector
+    total_bits = (stored_bits, table_bits, kept_bits, live_bits, values["adapters"] * adapter)
     return Bytes(*(each / BITS_PER_BYTE for each in total_bits))

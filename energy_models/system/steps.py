@@ -28,7 +28,7 @@ class MatmulKind:
     """
 
     name: str
-    role: Literal["linear", "router", "attention", "head", "full_precision"]
+    role: Literal["linear", "router", "attention", "head", "full_precision", "adapter"]
     operand: Literal["weights", "keys", "values"] = "weights"
     inputs_on_chip: bool = False
     outputs_on_chip: bool = False
@@ -42,6 +42,8 @@ class MatmulKind:
     VALUES: ClassVar["MatmulKind"]
     HEAD: ClassVar["MatmulKind"]
     FULL_PRECISION: ClassVar["MatmulKind"]
+    ADAPTER_DOWN: ClassVar["MatmulKind"]
+    ADAPTER_UP: ClassVar["MatmulKind"]
 
     @property
     def rescaled(self) -> bool:
@@ -68,6 +70,8 @@ MatmulKind.VALUES = MatmulKind("values", "attention", "values", inputs_on_chip=T
 MatmulKind.HEAD = MatmulKind("LM head", "head", outputs_on_chip=True)
 # First and last layers of a vision model: a scheme leaves them as it leaves the LM head.
 MatmulKind.FULL_PRECISION = MatmulKind("full precision", "full_precision")
+MatmulKind.ADAPTER_DOWN = MatmulKind("adapter, down", "adapter", outputs_on_chip=True)
+MatmulKind.ADAPTER_UP = MatmulKind("adapter, up", "adapter", inputs_on_chip=True, outputs_on_chip=True)
 KINDS = (
     MatmulKind.STANDALONE,
     MatmulKind.LINEAR,
@@ -77,6 +81,8 @@ KINDS = (
     MatmulKind.VALUES,
     MatmulKind.HEAD,
     MatmulKind.FULL_PRECISION,
+    MatmulKind.ADAPTER_DOWN,
+    MatmulKind.ADAPTER_UP,
 )
 
 

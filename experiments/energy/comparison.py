@@ -80,7 +80,7 @@ def _overhead(cases: Sequence[tuple[PrintedNumber, int]], grid: Grid, memory: Fl
 
 def _stored_bytes(memory: Floats, case: int) -> float:
     content = Bytes(*memory[case])
-    return float(content.weights_bytes + content.tables_bytes)
+    return float(content.weights_bytes + content.tables_bytes + content.adapters_bytes)
 
 
 def _cached_values(grid: Grid, cell: PrintedNumber) -> float:

@@ -156,13 +156,16 @@ def memory_table(grid: Grid, memory: Floats) -> pd.DataFrame:
     grid
         Every case.
     memory
-        The fields of `Bytes` of each, shape (cases, fields).
+        The fields of `Bytes` of each, shape (cases, fields); adapters have a column if a model has any.
     """
     cases = np.arange(len(grid))
     _, _, technology, platform, *_ = grid.axis_indices(cases)
     selected = (technology == 0) & (platform == 0)
     columns = case_columns(grid, cases[selected], np.zeros(selected.sum(), dtype=np.int8))
     columns = {name: columns[name] for name in MEMORY_CASE_COLUMNS}
-    columns |= dict(zip(Bytes._fields, memory[selected].T, strict=True))
+    contents = dict(zip(Bytes._fields, memory[selected].T, strict=True))
+    if not np.nan_to_num(contents["adapters_bytes"]).any():
+        del contents["adapters_bytes"]
+    columns |= contents
     columns["memory_bytes"] = memory[selected].sum(axis=1)
     return pd.DataFrame(columns)

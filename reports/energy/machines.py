@@ -104,7 +104,8 @@ def memory_table(frames: Frames, max_rows: int) -> str:
     keys = differing(memory, ("batch", "prompt_tokens", "new_tokens"))
     tables = "first and last layers" if unit_of(frames) == "image" else "embedding and head"
     parts = {"weights": "weights_bytes", tables: "tables_bytes", "KV cache": "kv_cache_bytes",
-             "activations": "activations_bytes", "all": "memory_bytes"}  # fmt: skip
+             "activations": "activations_bytes", "adapters": "adapters_bytes", "all": "memory_bytes"}  # fmt: skip
+    parts = {name: column for name, column in parts.items() if column in memory}
     factor, unit = column_prefix(memory["memory_bytes"].tolist())
     first = str(next(iter(frames.schemes)))
     at_first = {

@@ -17,6 +17,7 @@ PARTS = {
     "tables_bytes": "embedding and LM head",
     "kv_cache_bytes": "KV cache",
     "activations_bytes": "activations",
+    "adapters_bytes": "low-rank adapters",
 }
 
 
@@ -41,8 +42,10 @@ def draw_memory(plot: MemoryPlot, frames: Frames, theme: Theme) -> Figure:
     shown = [model for model in models if model in selected]
     groups = [shown] if first.max() <= FAR_APART * first.min() else [[model] for model in shown]
     names = [bar_name(names) for names in zip(memory["model"], memory["scheme"], strict=True)]
-    blue, orange, _, purple = theme.families
-    colors = dict(zip(PARTS.values(), (blue[1], purple[1], theme.cache[0], orange[1]), strict=True))
+    blue, orange, green, purple = theme.families
+    hues = dict(zip(PARTS, (blue[1], purple[1], theme.cache[0], orange[1], green[1]), strict=True))
+    parts = {column: PARTS[column] for column in PARTS if column in memory}
+    colors = {name: hues[column] for column, name in parts.items()}
     width_in = 6.6 + names_in(names)
     rows = [len(group) * len(schemes) for group in groups]
     height_in = 1.0 + BAR_IN * sum(rows) + AXIS_IN * len(rows) + legend_in(list(colors), width_in)
@@ -57,7 +60,7 @@ def draw_memory(plot: MemoryPlot, frames: Frames, theme: Theme) -> Figure:
             for model, scheme, size in zip(group_rows["model"], group_rows["scheme"], total, strict=True)
         ]
         names = [bar_name(names) for names in zip(group_rows["model"], group_rows["scheme"], strict=True)]
-        draw_bars(axes, group_rows[list(PARTS)].rename(columns=PARTS) / factor, ends, names, colors, theme)
+        draw_bars(axes, group_rows[list(parts)].rename(columns=parts) / factor, ends, names, colors, theme)
         axes.set_xlabel(f"memory ({unit}B)")
     set_title(figure, frames, plot, text + cut_text(len(selected), len(models)))
     legend_below(figure, *panels[0].get_legend_handles_labels())

@@ -149,6 +149,30 @@ def test_the_window_is_that_of_the_config_where_its_type_has_one(llama, config, 
     assert max(windows) == window
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model_type": "nemotron_h", "hybrid_override_pattern": "M*X"},
+         "hybrid_override_pattern: unknown kind of layer 'X'; expected one of full_attention, linear_attention,"),
+        ({"model_type": "bamba", "attn_layer_indices": [99]},
+         "attn_layer_indices: lists no layers of the model; expected numbers from 0 to 31"),
+        ({"model_type": "lfm2", "layer_types": ["conv"]}, "layer_types: lists 1 layers; expected a kind for each of"),
+        ({"model_type": "gemma4_text", "per_layer_config": {"40": {"head_dim": 8}}},
+         "per_layer_config: describes other layers or keys; expected keys one of head_dim, num_key_value_heads of"),
+        ({"model_type": "glm_moe_dsa", "index_topk_pattern": "FS"},
+         "index_topk_pattern: lists 2 layers; expected a kind for each of 32 layers"),
+        ({"model_type": "llama4_text", "moe_layers": [40]}, "moe_layers: lists no layers of the model"),
+        ({"model_type": "bert", "num_key_value_heads": "drop", "architectures": ["BertForPreTraining"]},
+         "architectures: unknown class"),
+        ({"model_type": "bert", "is_decoder": True}, "is_decoder: True is not supported; expected one of False"),
+    ],
+)  # fmt: skip
+def test_layers_that_a_config_cannot_have_are_refused_with_the_key(llama, config, message):
+    with pytest.raises(InputError) as error:
+        read_config(llama(**{"num_hidden_layers": 32, "num_key_value_heads": 8, **config}))
+    assert any(message in str(problem) for problem in error.value.problems)
+
+
 def test_a_key_that_only_other_types_have_is_refused(llama):
     with pytest.raises(InputError, match="sliding_window: is not known to be a key of model_type 'llama'"):
         read_config(llama(sliding_window=4096))

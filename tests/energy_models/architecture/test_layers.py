@@ -37,6 +37,26 @@ def shape(**changes):
         ({"output_gate": True}, LAYERS * D * Q),
         ({"lm_head": False}, -VOCABULARY * D),
         ({"head_bias": True}, VOCABULARY),
+        ({"tied_embedding": True, "head_bias": True}, VOCABULARY - VOCABULARY * D),
+        ({"qk_norm": "plain"}, 0),
+        ({"value_norm": True}, 0),
+        ({"values_are_keys": True}, -LAYERS * D * KV),
+        ({"attention_norm": False}, -LAYERS * D),
+        ({"window": 8, "chunked": True}, 0),
+        ({"layer_input": 6}, LAYERS * (VOCABULARY * 6 + D * 6 + 2 * D * 6 + D) + 6),
+        ({"layer_input": 6, "layer_input_vocabulary": 70}, LAYERS * (70 * 6 + D * 6 + 2 * D * 6 + D) + 6),
+        ({"experts": 4, "expert_latent": 12}, LAYERS * (4 * 3 * 12 * FFN + 2 * 12 * D + 4 * D - GATED)),
+        ({"experts": 4, "shared_ffn": 30, "branch_norms": True}, LAYERS * (3 * GATED + 4 * D + 3 * D * 30 + 4 * D + 4)),
+        ({"head_transform": "without_bias"}, D * D + D),
+        ({"token_types": 2}, 2 * D),
+        ({"pooler": True}, D * D + D),
+        ({"head_transform": True}, D * D + D + D),
+        ({"mtp_layers": 2}, 2 * (2 * D * D + ATTENTION + GATED + 5 * D)),
+        ({"groups": [{"repeats": 3}, {"repeats": 1, "kv_shared": True}]}, -2 * D * KV),
+        (
+            {"groups": [{"repeats": 3}, {"repeats": 1, "kv_shared": True}], "qk_norm": True},
+            LAYERS * 2 * HEAD_DIM - 2 * D * KV - HEAD_DIM,
+        ),
         ({"final_norm": False}, -D),
         ({"embedding_norm": True}, D),
         ({"norm": "layernorm"}, LAYERS * 2 * D + D),
@@ -83,6 +103,27 @@ def test_latent_attention_expands_its_latents_in_prefill_and_folds_them_in_decod
     assert values["prefill"] == pytest.approx(LAYERS * BATCH * HEADS * pairs["prefill"] * 5)
     assert scores["decode"] == pytest.approx(LAYERS * BATCH * HEADS * pairs["decode"] * (10 + 4))
     assert values["decode"] == pytest.approx(LAYERS * BATCH * HEADS * pairs["decode"] * 10)
+
+
+INDEXED = {**LATENT, "index_heads": 2, "index_dim": 3, "index_top": 12}
+
+
+def test_an_indexer_scores_every_token_and_attention_takes_those_it_chose():
+    found = shape(mixer=INDEXED)
+    plain = shape(mixer=LATENT)
+    assert found.parameters - plain.parameters == LAYERS * (14 * 2 * 3 + D * 3 + D * 2 + 2 * 3)
+    counts, ran = counted(found)
+    pairs = {"prefill": PROMPT * (PROMPT + 1) // 2, "decode": sum(PROMPT + i for i in range(1, NEW + 1))}
+    chosen = {"prefill": 12 * 13 // 2 + (PROMPT - 12) * 12, "decode": 12 * NEW}
+    widths = {"prefill": 6 + 4, "decode": 10 + 4}
+    for phase in ("prefill", "decode"):
+        times = BATCH * LAYERS
+        assert added(counts, phase, ("index_scores",), "mul") == pytest.approx(times * 2 * 3 * pairs[phase])
+        scores = added(counts, phase, ("attention_scores",), "mul")
+        assert scores == pytest.approx(times * HEADS * widths[phase] * chosen[phase])
+        assert added(counts, phase, ("index_choice",), "mul") == pytest.approx(times * 2 * pairs[phase])
+    fp16_bytes, kept = 2, 10 + 4 + 3
+    assert float(ran.memory_bytes.kv_cache_bytes[0]) == BATCH * (PROMPT + NEW) * LAYERS * kept * fp16_bytes
 
 
 def test_windows_shorten_the_products_of_their_layers_and_the_cache():
@@ -146,7 +187,18 @@ def test_groups_are_read_again_from_what_they_write():
             "linear_norm of a layer with latent_attention",
             ("groups", 0, "linear_norm"),
         ),
-        ({"tied_embedding": True, "head_bias": True}, "a bias of a tied LM head", ("head_bias",)),
+        ({"chunked": True}, "chunks without a width", ("chunked",)),
+        ({"expert_latent": 4}, "a latent of experts without experts", ("expert_latent",)),
+        ({"mixer": {**LATENT, "index_heads": 2}}, "an indexer without heads or without a width", ("index_heads",)),
+        ({"mixer": {**LATENT, "index_heads": 2, "index_dim": 3}}, "an indexer that chooses no tokens", ("index_top",)),
+        (
+            {"mixer": {**LATENT, "query_rank": 0, "index_heads": 2, "index_dim": 3, "index_top": 4}},
+            "an indexer without the latent of queries",
+            ("query_rank",),
+        ),
+        ({"head_transform": True, "lm_head": False}, "a transform before no LM head", ("head_transform",)),
+        ({"kv_shared": True}, "every layer reads the keys and values of another", ("kv_shared",)),
+        ({"mixer": LATENT, "kv_shared": True}, "a kv_shared of latent_attention", ("kv_shared",)),
         ({"experts": 2, "active_experts": 3}, "3 of 2 experts are active", ("active_experts",)),
     ],
 )

@@ -41,6 +41,10 @@ def shape(mixer, **changes):
         (MAMBA2, D * (96 + 96 + 28 + 8) + 96 * D + 124 * 5 + 24 + 96),
         (MAMBA, D * 192 + 96 * 13 + 3 * 96 + 96 + 96 * D + 96 * 5 + 96 * 5 + 96),
         (RETENTION, D * (24 + 24 + 48 + 48) + 48 * D),
+        ({**RETENTION, "rotary": False, "norm_gain": True}, D * (24 + 24 + 48 + 48) + 48 * D + 48),
+        ({**MAMBA2, "gated_norm": False}, D * (96 + 96 + 28 + 8) + 96 * D + 124 * 5 + 24),
+        ({**MAMBA, "selection_norms": True}, D * 192 + 97 * 13 + 3 * 96 + 96 + 96 * D + 96 * 5 + 96 * 5 + 96),
+        ({**MAMBA, "selection_norms": "plain"}, D * 192 + 96 * 13 + 3 * 96 + 96 + 96 * D + 96 * 5 + 96 * 5 + 96),
         (SHORT, D * 3 * D + D * D + 3 * D),
         ({**SHORT, "bias": True}, D * 3 * D + D * D + 3 * D + (3 + 1 + 1) * D),
         # three projections and back; their norms, that of the state, the lower bound
@@ -117,6 +121,21 @@ def test_a_layer_may_be_a_network_alone():
     network = {"heads": 4, "ffn": 80, "ffn_gated": False, "activation": "relu2"}
     found = ModelShape.model_validate({**BASE, **network, "mixer": {"kind": "none"}})
     assert found.parameters == LAYERS * (2 * D * 80 + D) + TABLES
+
+
+def test_a_short_convolution_keeps_the_inputs_of_its_taps_and_gates_twice():
+    counts, found = counted(shape(SHORT))
+    assert float(found.memory_bytes.kv_cache_bytes[0]) == BATCH * LAYERS * D * (3 - 1) * 2
+    tokens = BATCH * NEW * LAYERS
+    assert added(counts, "decode", ("convolution",), "mul") == tokens * D * 3
+    assert added(counts, "decode", ("activation_function",), "mul") == tokens * 2 * D
+    assert added(counts, "decode", ("in_proj", "out_proj"), "mul") == tokens * 4 * D * D
+
+
+def test_lightning_attention_has_no_rotations():
+    counts, _ = counted(shape({**RETENTION, "rotary": False}))
+    assert not added(counts, "prefill", ("rotary",), "mul")
+    assert added(counted(shape(RETENTION))[0], "prefill", ("rotary",), "mul") > 0
 
 
 def test_a_short_convolution_multiplies_each_channel_with_its_taps_and_two_gates():

@@ -51,6 +51,26 @@ def test_steps_of_any_size_meet_the_keys_that_are_in_their_windows(before, token
         assert met == pairs
 
 
+@given(before=st.integers(0, 40), repeats=st.integers(1, 12), chunk=st.integers(1, 30))
+@settings(max_examples=100, deadline=None)
+def test_one_token_a_step_meets_those_of_its_chunk(before, repeats, chunk):
+    queries, context = attended(at_steps(causal(1, before + (repeats - 1) / 2, repeats, 1)), chunk, chunked=True)
+    expected = sum(position % chunk + 1 for position in range(before, before + repeats))
+    assert float(queries[0, 0]) == 1.0
+    assert float(context[0, 0]) * repeats == pytest.approx(expected, rel=1e-12)
+
+
+@given(before=st.integers(0, 40), tokens=st.integers(2, 40), chunk=st.integers(1, 30))
+@settings(max_examples=100, deadline=None)
+def test_a_step_of_several_tokens_meets_their_chunks_to_each_token(before, tokens, chunk):
+    queries, context = attended(at_steps(causal(tokens, before, 1, 1)), chunk, chunked=True)
+    pairs = sum(position % chunk + 1 for position in range(before, before + tokens))
+    assert float(context[0, 0]) == before % chunk + tokens  # of the first token's chunk, and their own
+    assert float(queries[0, 0] * context[0, 0]) == pytest.approx(pairs, rel=1e-12)
+    every, all_keys = attended(at_steps(causal(tokens, before, 1, 1), windows=0.0), chunk, chunked=True)
+    assert (float(every[0, 0]), float(all_keys[0, 0])) == (causal(tokens, before, 1, 1).queries, before + tokens)
+
+
 def phases_of(prompt, new):
     zeros = np.zeros(1, dtype=np.intp)
     cases = Cases(zeros, zeros, *(np.array([float(value)]) for value in (1, prompt, new)))

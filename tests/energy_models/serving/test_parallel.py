@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pydantic_core import PydanticCustomError
 
+from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.serving.links import Link, all_gather, all_reduce
 from bitjoule.energy_models.serving.parallel import reductions, shard, without_experts
 from tests.energy_models.serving.machines import FREE, model
@@ -83,3 +84,14 @@ def test_a_ring_moves_what_its_steps_move(chips):
     assert moved.seconds[0] == pytest.approx(rounds * (1 + 1e-6), rel=1e-12)
     gathered = all_gather(slow, chips, np.array([8.0 * chips]))
     assert gathered.bits[0] == pytest.approx(moved.bits[0] / 2, rel=1e-12)
+
+
+def test_a_model_without_its_mixtures_keeps_the_adapters_of_its_attention():
+    shape = ModelShape.model_validate({
+        "layers": 2, "hidden": 64, "heads": 4, "ffn": 96, "ffn_gated": True, "activation": "silu", "vocabulary": 10,
+        "experts": 4, "expert_latent": 16, "hadamard": {"on": ["ffn_down"]},
+        "adapters": {"rank": 3, "on": ["q_proj", "ffn_up"]},
+    })  # fmt: skip
+    tables_and_norms = 2 * 10 * 64 + (2 + 1) * 64  # of the mixture none is left
+    attention = 2 * (4 * 64 * 64 + 3 * (64 + 64))
+    assert without_experts(shape).parameters == tables_and_norms + attention

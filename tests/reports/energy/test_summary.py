@@ -5,6 +5,7 @@ import pytest
 from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.files import shipped_experiments
+from bitjoule.reports.energy.machines import memory_table
 from bitjoule.reports.energy.summary import comparison_table, energy_table, summary_markdown, workload_line
 from tests.experiments.technology_files import write_technology
 
@@ -89,3 +90,32 @@ def test_macs_that_measured_technologies_lack_are_named(tmp_path, resolved):
     lacking = summary_markdown(run(resolved(text, "schemes=[fp32, bitnet-b1.58-a1]")))
     assert ": at made fp32 x fp32, ternary x int1.\n" in lacking
     assert "Without a netlist" not in summary_markdown(run(resolved(text)))
+
+
+WITH_ADAPTERS = """\
+name: x
+accounting: system
+models:
+  - {name: plain, layers: 2, hidden: 64, heads: 4, ffn: 128, ffn_gated: false, activation: relu, vocabulary: 100}
+  - {name: tuned, layers: 2, hidden: 64, heads: 4, ffn: 128, ffn_gated: false, activation: relu, vocabulary: 100,
+     adapters: {rank: 8, on: [q_proj]}}
+schemes: [bitnet-b1.58]
+technologies: [7nm]
+platforms: [ternary-edge]
+workload: {prompt_tokens: 8, new_tokens: 2}
+"""
+
+
+def test_adapters_have_a_column_of_memory_if_a_model_has_any(resolved):
+    found = run(resolved(WITH_ADAPTERS))
+    header, _, plain, tuned = rows(memory_table(found, 10))
+    column = header.index("adapters (kB)")
+    fp16_bytes = 2
+    expected = 2 * 8 * (64 + 64) * fp16_bytes / 1000
+    assert plain[column] == "0"
+    assert float(tuned[column]) == pytest.approx(expected, rel=0.005)  # three digits are shown
+    parts = found.memory.filter(like="_bytes").drop(columns="memory_bytes")
+    assert parts.sum(axis=1).tolist() == pytest.approx(found.memory["memory_bytes"].tolist())
+    without = run(resolved(WITH_ADAPTERS.replace("adapters: {rank: 8, on: [q_proj]}", "sub_norm: true")))
+    assert "adapters_bytes" not in without.memory
+    assert not any("adapters" in name for name in rows(memory_table(without, 10))[0])
