@@ -48,7 +48,13 @@ def test_a_convolution_is_a_matmul_with_a_row_for_each_output_position():
     assert elements(part) == {"quantisation": 0, "relu": IMAGES * 200}
     assert elements(part, quantises=True)["quantisation"] == IMAGES * 6 * 9 * 7  # each value once, not each row
     # ternary weights; batch norm: a factor and a summand for each channel
-    assert stored_values([Block((part,))]) == {"weights": 54 * 10, "embedding": 0, "lm_head": 0, "other": 20}
+    assert stored_values([Block((part,))]) == {
+        "weights": 54 * 10,
+        "embedding": 0,
+        "lm_head": 0,
+        "adapters": 0,
+        "other": 20,
+    }
 
 
 def test_groups_are_matmuls_of_their_own_all_of_which_an_image_uses():
@@ -57,7 +63,13 @@ def test_groups_are_matmuls_of_their_own_all_of_which_an_image_uses():
     matmul = linear(part)
     assert (matmul.in_features, matmul.out_features, matmul.copies, matmul.uses) == (2 * 9, 4, 3, 3)
     assert matmul.inputs == INPUTS.values
-    assert stored_values([Block((part,))]) == {"weights": 18 * 12, "embedding": 0, "lm_head": 0, "other": 12}
+    assert stored_values([Block((part,))]) == {
+        "weights": 18 * 12,
+        "embedding": 0,
+        "lm_head": 0,
+        "adapters": 0,
+        "other": 12,
+    }
 
 
 def test_a_stride_beyond_the_kernel_leaves_values_out():
@@ -119,7 +131,7 @@ def test_the_other_parts():
     assert elements(convolution.upsampling(INPUTS, larger)) == {"upsampling": IMAGES * 6 * 18 * 14}
     head = convolution.classifier(24, 10, activation="tanh")
     assert elements(head) == {"tanh": IMAGES * 10}
-    assert stored_values([Block((head,))]) == {"weights": 0, "embedding": 0, "lm_head": 240, "other": 10}
+    assert stored_values([Block((head,))]) == {"weights": 0, "embedding": 0, "lm_head": 240, "adapters": 0, "other": 10}
 
 
 SMALL = st.integers(1, 5)

@@ -14,6 +14,7 @@ SCALES = {"quantisation", "rescale"}  # what formats add to the work of the arch
 GATES = {"sigmoid"}  # of heads whose outputs are gated, which no preset has
 OF_IMAGES = {*get_args(convolutional.Activation)}
 STATES = {"exponential", "convolution", "state_mac", "state_pass"}
+BESIDE = {"hadamard_add", "hadamard_pass", "adapter_sum", "index_weight", "index_top"}  # keys that no preset has
 NESTS = {"softmax_row", "softmax_rescale"}  # what fused attention adds
 
 
@@ -44,7 +45,7 @@ def test_every_activation_and_norm_that_a_model_may_have_exists(key):
 
 def test_no_function_is_left_over():
     allowed = {name for key in ("activation", "norm") for name in get_args(ModelShape.model_fields[key].annotation)}
-    assert set(functions()) == named_functions() | allowed | SCALES | NESTS | GATES | STATES | OF_IMAGES
+    assert set(functions()) == named_functions() | allowed | SCALES | NESTS | GATES | STATES | OF_IMAGES | BESIDE
 
 
 def test_every_function_takes_something_and_nothing_negative():
@@ -57,10 +58,17 @@ def test_every_function_takes_something_and_nothing_negative():
 def test_functions_read_their_operands_and_write_their_result():
     for name, function in functions().items():
         within = {"exponential": 0, "state_mac": 0}  # of a state while it passes
+        within |= {"hadamard_add": 0, "adapter_sum": 0, "index_weight": 0}  # of values that another moves
         pooled = {"maximum": 0, "average": 0}  # of what another has read
         operands = {"embedding": 0, "rescale": 0, "residual": 2, "softmax_row": 2, **within, **pooled}.get(name, 1)
         assert function.read == operands, name
-        followed = {"gate": 0, "rescale": 0, "convolution": 0, "pooling": 0}  # by another that writes, or before it
+        followed = {
+            "gate": 0,
+            "rescale": 0,
+            "convolution": 0,
+            "pooling": 0,
+            "index_weight": 0,
+        }  # by another that writes, or before it
         results = {"softmax_row": 2, **followed, **within}.get(name, 1)
         assert function.write == results, name
 
