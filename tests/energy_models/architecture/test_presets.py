@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from bitjoule.energy_models.architecture.block import At
 from bitjoule.energy_models.architecture.shape import hub_names, presets
 from bitjoule.energy_models.catalog import entry
 from bitjoule.energy_models.inputs.errors import InputError
@@ -169,3 +171,17 @@ def test_layers_with_windows_or_without_positions_are_those_of_the_configuration
         config.num_hidden_layers, config.hidden_size, config.num_attention_heads, config.num_key_value_heads,
         config.intermediate_size, config.vocab_size, config.tie_word_embeddings,
     )  # fmt: skip
+
+
+def test_every_projection_of_bonsai_2_takes_transformed_inputs():
+    """Ten passes of additions over the values that projections take: attention or delta rule, its output, FFN twice."""
+    ones = np.ones((1, 1))
+    at = At(*[ones] * len(At._fields))
+    found = sum(
+        np.sum(work.elements(at)) * block.repeats
+        for block in presets()["bonsai-2-27b"].blocks
+        for part in block.parts
+        for work in part.elementwise
+        if work.function == "hadamard_add"
+    )
+    assert found == 64 * 10 * (5120 + 6144 + 5120 + 17408)

@@ -14,7 +14,7 @@ SCALES = {"quantisation", "rescale"}  # what formats add to the work of the arch
 GATES = {"sigmoid"}  # of heads whose outputs are gated, which no preset has
 OF_IMAGES = {*get_args(convolutional.Activation)}
 STATES = {"exponential", "convolution", "state_mac", "state_pass"}
-BESIDE = {"hadamard_add", "hadamard_pass", "adapter_sum", "index_weight", "index_top"}  # keys that no preset has
+BESIDE = {"adapter_sum", "index_weight", "index_top"}  # keys that no preset has
 NESTS = {"softmax_row", "softmax_rescale"}  # what fused attention adds
 
 
