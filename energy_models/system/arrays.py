@@ -8,9 +8,11 @@ from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.platforms import Array, Macs, Platform
+from bitjoule.energy_models.system.platforms import Array, Macs, Platform, platforms
 from bitjoule.energy_models.system.steps import StepPrice
 from bitjoule.energy_models.system.templates import Formats
+
+SHOWN_PLATFORMS = 3  # of each array that a message suggests
 
 
 class PricesOperations(Protocol):
@@ -59,8 +61,26 @@ def first_array(platform: Platform, name: str, required: Formats, role: str) -> 
     part = (parts | {"adapter": "low-rank adapters"}).get(role, role)
     raise UnpricedError(
         f"no array of platform {name} computes {pair}, the {part} of the scheme",
-        f"{', '.join(computed)}; or a line in `macs` of one of its arrays",
+        f"{', '.join(computed)}; or a line in `macs` of one of its arrays; or {_suggested(required)}",
     )
+
+
+def _suggested(required: Formats) -> str:
+    """Return the arrays of known platforms that compute the formats of a matmul, each with its platforms."""
+    names: dict[str, list[str]] = {}
+    for platform_name, platform in platforms().items():
+        for array_name, array in platform.arrays.items():
+            if array.macs_for(required.weights, required.activations) is not None:
+                names.setdefault(array_name, []).append(platform_name)
+    pair = f"{required.weights} x {required.activations}"
+    if not names:
+        return f"a platform of your own, since no platform has an array for {pair}"
+    texts = []
+    for array_name, of in names.items():
+        more = f", ... ({len(of)} in all)" if len(of) > SHOWN_PLATFORMS else ""
+        plainest = sorted(of, key=len)[:SHOWN_PLATFORMS]  # variants have longer names than what they vary
+        texts.append(f"{array_name} of {', '.join(plainest)}{more}")
+    return f"an array that takes {pair}: {'; '.join(texts)}"
 
 
 def mac_lines(

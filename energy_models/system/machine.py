@@ -190,6 +190,22 @@ class Machine:
             self._known_arrays[kind] = first_array(self.platform, self.name, self.formats(kind), kind.role)
         return self._known_arrays[kind]
 
+    def array_name(self, kind: MatmulKind) -> str:
+        """Return the name of the array that runs a matmul.
+
+        Parameters
+        ----------
+        kind
+            What the matmul is for.
+
+        Raises
+        ------
+        UnpricedError
+            No array computes its formats.
+        """
+        array, _ = self.array(kind)
+        return next(name for name, candidate in self.platform.arrays.items() if candidate is array)
+
     @cached_property
     def _known_arrays(self) -> dict[MatmulKind, tuple[Array, Macs]]:
         return {}
@@ -256,7 +272,7 @@ class Machine:
         array, macs = self.array(kind)
         required = self.formats(kind)
         lines, technology = dict.fromkeys(STEPS, ABSENT), self.technology
-        name = next(key for key, candidate in self.platform.arrays.items() if candidate is array)
+        name = self.array_name(kind)
 
         def set_line(operand: str, action: str, line: StepPrice) -> None:
             step = next(s for s in STEPS if (s.operand, s.action) == (operand, action))

@@ -143,6 +143,5 @@ def array_names(machine: Machine, layout: Layout) -> tuple[str, ...]:
     layout
         Of the models.
     """
-    name_of = {id(array): name for name, array in machine.platform.arrays.items()}
     kinds = (layout.kind_of.get(component) for component in layout.matmuls)
-    return tuple("" if kind is None else name_of[id(machine.array(kind)[0])] for kind in kinds)
+    return tuple("" if kind is None else machine.array_name(kind) for kind in kinds)

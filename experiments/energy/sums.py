@@ -11,6 +11,7 @@ from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.system.bounds import BOUNDS
 from bitjoule.energy_models.system.memory import Bytes
+from bitjoule.experiments.energy.arrays import MacsByArray
 from bitjoule.experiments.energy.bands import Bands
 from bitjoule.experiments.energy.components import bound_table
 from bitjoule.experiments.energy.dram import DramParts
@@ -68,7 +69,8 @@ def summarise(grid: Grid) -> Sums:
     grid
         The cases.
     """
-    bands, dram, memory = Bands(grid), DramParts(grid), np.full((len(grid), len(Bytes._fields)), np.nan)
+    bands, dram, arrays = Bands(grid), DramParts(grid), MacsByArray(grid)
+    memory = np.full((len(grid), len(Bytes._fields)), np.nan)
     request = PHASES.index(REQUEST)
     size = (len(grid), len(PHASES))
     energy_j = {f"{end}_j": np.zeros(size) for end in ENDS}
@@ -82,6 +84,7 @@ def summarise(grid: Grid) -> Sums:
             memory[cases] = np.stack(evaluated.memory_bytes, axis=1)
             bands.add(cases, evaluated)
             dram.add(cases, evaluated)
+            arrays.add(cases, evaluated)
             block = system_block(grid, cases, evaluated)
         else:
             block = evaluate(grid, cases)
@@ -107,6 +110,7 @@ def summarise(grid: Grid) -> Sums:
     columns["latency_s"] = latency_s[case, phase]  # empty: the papers' accounting has no time and no memory
     columns["tokens_per_s"] = tokens[case, phase] / latency_s[case, phase]
     columns["memory_bytes"] = memory.sum(axis=1)[case]
+    columns |= arrays.columns(case, phase)
     summary = pd.DataFrame(columns, columns=list(SUMMARY_COLUMNS))
     bounds = bound_table(summary, bounds_s, happened) if system else pd.DataFrame()
     return Sums(summary, memory, bands, bounds, dram)

@@ -16,7 +16,14 @@ from bitjoule.experiments.hardware.costs import matmul_costs
 from bitjoule.experiments.hardware.resolve import Prepared
 from bitjoule.experiments.hardware.run import Call, Simulated
 from bitjoule.experiments.hardware.schema import DEFAULT_IDS, DEFAULT_MODEL, DEFAULT_PROMPT, OF_MODELS, RtlExperiment
-from bitjoule.experiments.output.columns import ENERGY_COLUMNS, PJ_PER_J, REQUEST, RESULT_COLUMNS, SUMMARY_COLUMNS
+from bitjoule.experiments.output.columns import (
+    ARRAY_COLUMNS,
+    ENERGY_COLUMNS,
+    PJ_PER_J,
+    REQUEST,
+    RESULT_COLUMNS,
+    SUMMARY_COLUMNS,
+)
 from bitjoule.sim.llm.tokenizer import IdTokenizer
 from bitjoule.sim.llm.trained import shipped_models
 
@@ -111,6 +118,7 @@ def _summary(
     cases: dict[str, dict[str, object]], simulated: Simulated, results: pd.DataFrame, cycles: dict[tuple[str, str], int]
 ) -> pd.DataFrame:
     hertz = simulated.machine.clock_mhz * 1e6
+    array = simulated.machine.array_name(MatmulKind.LINEAR)  # the accelerator's place; only its matmuls are priced
     table = []
     for model, case in cases.items():
         phases = [phase for key_model, phase in cycles if key_model == model]
@@ -122,7 +130,8 @@ def _summary(
             times = {"latency_s": latency_s, "tokens_per_s": tokens / latency_s}
             per_token = {"energy_per_token_j": energy["energy_j"] / tokens}
             phase = group[0] if len(group) == 1 else REQUEST
-            table.append({**case, "phase": phase, **energy, **per_token, **times})
+            arrays = dict(zip(ARRAY_COLUMNS, (array, 1.0, ""), strict=True))
+            table.append({**case, "phase": phase, **energy, **per_token, **times, **arrays})
     return pd.DataFrame(table, columns=list(SUMMARY_COLUMNS))
 
 

@@ -14,9 +14,11 @@ CASE_COLUMNS = (
 ACTION_COLUMNS = ("component", "operand", "action", "format")
 ENERGY_COLUMNS = ("energy_pj", "energy_low_pj", "energy_high_pj")
 RESULT_COLUMNS = (*CASE_COLUMNS, *ACTION_COLUMNS, "count", *ENERGY_COLUMNS, "price")
+ARRAY_COLUMNS = ("array", "array_mac_share", "other_arrays")
+ARRAY_SEPARATOR = ";"  # of names in a cell of the last
 SUMMARY_COLUMNS = (
     *CASE_COLUMNS, "energy_j", "energy_low_j", "energy_high_j", "energy_per_token_j", "latency_s", "tokens_per_s",
-    "memory_bytes", "ratio_to_baseline",
+    "memory_bytes", "ratio_to_baseline", *ARRAY_COLUMNS,
 )  # fmt: skip
 BOUND_COLUMNS = tuple(f"bound_by_{bound}_s" for bound in BOUNDS)
 COMPONENT_COLUMNS = (

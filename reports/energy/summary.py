@@ -8,6 +8,7 @@ import pandas as pd
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.papers.published import decimals_of
 from bitjoule.experiments.energy.frames import Frames
+from bitjoule.reports.energy.arrays import arrays_table
 from bitjoule.reports.energy.dram import dram_text
 from bitjoule.reports.energy.lead import headline, token_table
 from bitjoule.reports.energy.machines import bands_text, machines_line, memory_table, overhead_line, time_table
@@ -69,6 +70,7 @@ def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
     if system:
         parts += [
             machines_line(frames),
+            arrays_table(frames),
             time_table(frames, max_rows),
             dram_text(frames, max_rows),
             bands_text(frames),
