@@ -184,10 +184,19 @@ class Part:
 
 
 class Block(NamedTuple):
-    """Parts that run one after the other, `repeats` times in a model."""
+    """Parts that run one after the other, `repeats` times in a model.
+
+    Parameters
+    ----------
+    parts, repeats
+        The parts, and how often they run.
+    layers
+        Numbers of the layers that it stands for, as ``0-4,6``; empty for what is no layer.
+    """
 
     parts: tuple[Part, ...]
     repeats: int = 1
+    layers: str = ""
 
 
 class Described(Protocol):

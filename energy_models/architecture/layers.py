@@ -15,8 +15,10 @@ from bitjoule.energy_models.architecture import latent_attention, transformer
 from bitjoule.energy_models.architecture.adapters import Adapters
 from bitjoule.energy_models.architecture.block import Part
 from bitjoule.energy_models.architecture.latent_attention import LatentAttention
+from bitjoule.energy_models.architecture.layer_numbers import SPANS
 from bitjoule.energy_models.architecture.mixers import Mixer, NoMixer
 from bitjoule.energy_models.architecture.rotations import Hadamard
+from bitjoule.energy_models.inputs.errors import brief
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 
 Dimension = PositiveInt
@@ -221,9 +223,24 @@ class LayerGroup(_Changes):
     ----------
     repeats
         How many.
+    layer_numbers
+        Which of the model's layers they are, from 0, e.g. ``0-4,6-10``; default: groups follow each other.
     """
 
     repeats: Dimension = Field(le=MAX_DIMENSION)
+    layer_numbers: str = Field(default="", max_length=10_000)
+
+    @model_validator(mode="after")
+    def _numbered(self) -> Self:
+        if not self.layer_numbers:
+            return self
+        if not SPANS.fullmatch(self.layer_numbers):
+            raise wrong_value(f"got {brief(self.layer_numbers)}", "numbers and spans, e.g. 0-4,6-10", "layer_numbers")
+        spans = [span.partition("-") for span in self.layer_numbers.split(",")]
+        count = sum(int(last or first) - int(first) + 1 for first, _, last in spans)
+        if count != self.repeats:
+            raise wrong_value(f"{count} layers", f"as many as repeats, {self.repeats}", "layer_numbers")
+        return self
 
     @model_serializer(mode="wrap")
     def _written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -232,4 +249,4 @@ class LayerGroup(_Changes):
 
     def changes(self) -> dict[str, Any]:
         """Return the keys that differ from the model's."""
-        return {name: getattr(self, name) for name in self.model_fields_set - {"repeats"}}
+        return {name: getattr(self, name) for name in self.model_fields_set - {"repeats", "layer_numbers"}}

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from bitjoule.energy_models.architecture import encoder, layer_inputs, token_prediction, transformer
 from bitjoule.energy_models.architecture.block import Block, Linear, Part, stored_values
 from bitjoule.energy_models.architecture.chosen_linears import check_components
+from bitjoule.energy_models.architecture.layer_numbers import layer_numbers, spans
 from bitjoule.energy_models.architecture.layers import MAX_DIMENSION, Dimension, LayerGroup, LayerShape
 from bitjoule.energy_models.architecture.vision import VISION_SHAPES, VisionShape
 from bitjoule.energy_models.inputs.documents import Document, read_document
@@ -118,16 +119,21 @@ class ModelShape(LayerShape):
         grouped = sum(group.repeats for group in self.groups)
         if self.groups and grouped != self.layers:
             raise wrong_value(f"groups of {grouped} layers in a model of {self.layers}", "all layers", "groups")
+        numbered = [group for group in self.groups if group.layer_numbers]
+        numbers = sorted(number for group in numbered for number in layer_numbers(group.layer_numbers))
+        if numbered and numbers != list(range(self.layers)):
+            expected = f"each of 0 to {self.layers - 1} in one group"
+            raise wrong_value("layer_numbers are not those of all layers", expected, "groups")
         if not self.causal and (self.mixer or any(group.changes().get("mixer") for group in self.groups)):
             raise wrong_value("a mixer without a causal mask", "attention in every layer", "causal")
         if self.head_transform and not self.lm_head:
             raise wrong_value("a transform before no LM head", "an LM head", "head_transform")
-        shared = [layer.kv_shared for layer, _ in self._layers()]
+        shared = [layer.kv_shared for layer, *_ in self._layers()]
         if all(shared):
             raise wrong_value(
                 "every layer reads the keys and values of another", "a layer that makes them", "kv_shared"
             )
-        check_components([layer for layer, _ in self._layers()], [g.changes() for g in self.groups], self.hidden)
+        check_components([layer for layer, *_ in self._layers()], [g.changes() for g in self.groups], self.hidden)
         if self.parameters > MAX_PARAMETERS:
             raise wrong_value(f"a model of {self.parameters} parameters", f"at most {MAX_PARAMETERS}")
         return self
@@ -140,14 +146,14 @@ class ModelShape(LayerShape):
             self.hidden, self.vocabulary, self.learned_positions, norm if self.embedding_norm else None
         )
         layers = [
-            Block(layer.parts(self.hidden, norm, rotary=not self.learned_positions, causal=self.causal), repeats)
-            for layer, repeats in self._layers()
+            Block(layer.parts(self.hidden, norm, rotary=not self.learned_positions, causal=self.causal), count, numbers)
+            for layer, count, numbers in self._layers()
         ]
         if self.layer_input:
             rows = self.layer_input_vocabulary or self.vocabulary
             inputs = layer_inputs.embedding(self.hidden, rows, self.layers, self.layer_input, norm)
             own = layer_inputs.layer(self.hidden, self.layer_input, self.activation, norm)
-            layers = [Block((*block.parts, own), block.repeats) for block in layers]
+            layers = [Block((*block.parts, own), block.repeats, block.layers) for block in layers]
             return Block((first, inputs)), *layers, Block((self._last(norm),))
         start = (first, encoder.segments(self.hidden, self.token_types)) if self.token_types else (first,)
         further: tuple[Block, ...] = ()
@@ -165,15 +171,17 @@ class ModelShape(LayerShape):
             matrix=self.lm_head, bias=self.head_bias,
         )  # fmt: skip
 
-    def _layers(self) -> list[tuple[LayerShape, int]]:
-        """Return the layers and how many there are of each."""
+    def _layers(self) -> list[tuple[LayerShape, int, str]]:
+        """Return the layers, how many there are of each, and their numbers."""
         mine = {name: getattr(self, name) for name in LayerShape.model_fields}
         if not self.groups:
-            return [(self, self.layers)]
-        shapes = []
+            return [(self, self.layers, spans(range(self.layers)))]
+        shapes, before = [], 0
         for i, group in enumerate(self.groups):
+            numbers = group.layer_numbers or spans(range(before, before + group.repeats))
+            before += group.repeats
             try:
-                shapes.append((LayerShape.model_validate({**mine, **group.changes()}), group.repeats))
+                shapes.append((LayerShape.model_validate({**mine, **group.changes()}), group.repeats, numbers))
             except ValidationError as error:
                 context = error.errors()[0]["ctx"]  # each key by itself was checked when the group was read
                 raise wrong_value(context["wrong"], context["expected"], "groups", i, *context["at"]) from None

@@ -177,6 +177,26 @@ def test_groups_are_read_again_from_what_they_write():
             "heads (6) is not a multiple of kv_heads (4)",
             ("groups", 1, "kv_heads"),
         ),
+        (
+            {"groups": [{"repeats": 3, "layer_numbers": "0-1"}, {"repeats": 1}]},
+            "2 layers",
+            ("layer_numbers",),
+        ),
+        (
+            {"groups": [{"repeats": 3, "layer_numbers": "0, 1"}, {"repeats": 1}]},
+            "got '0, 1'",
+            ("layer_numbers",),
+        ),
+        (
+            {"groups": [{"repeats": 3, "layer_numbers": "0-2"}, {"repeats": 1, "layer_numbers": "2"}]},
+            "layer_numbers are not those of all layers",
+            ("groups",),
+        ),
+        (
+            {"groups": [{"repeats": 3, "layer_numbers": "0-2"}, {"repeats": 1}]},
+            "layer_numbers are not those of all layers",
+            ("groups",),
+        ),
         ({"shared_gate": True}, "a gate without shared experts", ("shared_gate",)),
         ({"mixer": LATENT, "window": 4}, "a window of latent_attention", ("window",)),
         ({"mixer": LATENT, "post_norm": True}, "post_norm of a layer with latent_attention", ("post_norm",)),
