@@ -61,7 +61,8 @@ def run(
     -------
     object
         The result of the experiment, with a pandas table as `summary`, and as `warnings` a tuple of what the run warned
-        of. Results of energy, hardware and netlist experiments also have a long table as `results`.
+        of. Results of energy, hardware and netlist experiments also have a long table as `results`; those of energy
+        experiments with ``accounting: system`` have each operation of each layer as `operations`.
 
     Raises
     ------

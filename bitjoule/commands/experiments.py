@@ -36,6 +36,10 @@ def add_run_and_check(commands: "argparse._SubParsersAction[argparse.ArgumentPar
         "--tables", action="store_true", help="print the whole summary of each of several experiments; of one it is "
         "always printed",
     )  # fmt: skip
+    run.add_argument(
+        "--per-layer", action="append_const", const="per_layer=true", dest="overrides",
+        help="also write operations.csv, with each operation of each layer; the same as --set per_layer=true",
+    )  # fmt: skip
     run.add_argument("--no-plots", action="store_true", help="write tables only")
     run.set_defaults(command=_run)
 

@@ -58,6 +58,8 @@ def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
     tables = {"results": result.results_in_blocks(), "summary": [result.summary]}
     if len(result.components):
         tables["components"] = result.components_in_blocks()
+    if experiment.per_layer:
+        tables["operations"] = result.operations_in_blocks()
     others = {"memory": result.memory, "bands": result.bands, "sensitivity": result.sensitivity}
     others |= {"assumptions": result.varied, "dram": result.dram}
     tables |= {name: [table] for name, table in others.items() if len(table)}

@@ -1,6 +1,7 @@
 """Positions of the matmuls and the element-wise work of models in arrays over cases."""
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.block import (
+    Block,
     Described,
     Elementwise,
     Linear,
@@ -119,7 +121,8 @@ class Layout:
             [self.kinds.index(self.kind_of[name]) if name in self.kind_of else 0 for name, _ in slot_keys]
         )
         self._slots = {key: slot for slot, key in enumerate(slot_keys)}
-        self._models = [self._compiled(model) for model in models]
+        self._described = tuple(models)
+        self._models = [self._compiled(model.blocks) for model in models]
         self.places = max((len(model.live) for model in self._models), default=1)
         self.overlaps = any(bool((model.distinct < 1).any()) for model in self._models)
         values = [stored_values(model.blocks) for model in models]
@@ -156,20 +159,47 @@ class Layout:
         """
         return np.array([getattr(self.kinds[i], name) for i in self.kind], dtype=np.bool_)
 
-    def _compiled(self, model: Described) -> LaidOut:
+    def of_block(self, model: int, block: int) -> "Layout":
+        """Return a layout of the same components and slots in which a model has one of its blocks alone.
+
+        Parameters
+        ----------
+        model, block
+            Indices into the models and into the blocks of this one.
+        """
+        one = copy(self)
+        one._models = list(self._models)
+        one._models[model] = self._compiled(self._described[model].blocks, block)
+        return one
+
+    def slots_of(self, model: int) -> tuple[int, ...]:
+        """Return the slots of a model's matmuls, in ascending order.
+
+        Parameters
+        ----------
+        model
+            Index into the models.
+        """
+        laid_out = self._models[model]
+        return tuple(sorted([*map(int, laid_out.slot), *(slot for slot, *_ in laid_out.products)]))
+
+    def _compiled(self, blocks: Sequence[Block], only: int | None = None) -> LaidOut:
+        """Return some blocks, or one of them alone in the slots that it has among them."""
         occurrences: dict[str, int] = {}
         linears: list[tuple[float, ...]] = []
         products: list[tuple[int, Product, int]] = []
-        parts = tuple((part, block.repeats) for block in model.blocks for part in block.parts)
-        shared = max((part.live for part, _ in parts if not part.alone), default=0)
-        live = [shared, *dict.fromkeys(part.live for part, _ in parts if part.alone)]
-        place = tuple(live.index(part.live, 1) if part.alone else 0 for part, _ in parts)
+        every = [(part, block.repeats, number) for number, block in enumerate(blocks) for part in block.parts]
+        shared = max((part.live for part, *_ in every if not part.alone), default=0)
+        live = [shared, *dict.fromkeys(part.live for part, *_ in every if part.alone)]
+        places = [live.index(part.live, 1) if part.alone else 0 for part, *_ in every]
         slot_place = np.zeros(len(self.component), dtype=np.intp)
-        matmuls = [(m, repeats, at) for (part, repeats), at in zip(parts, place, strict=True) for m in part.matmuls]
-        for matmul, repeats, at in matmuls:
+        matmuls = [(m, *of, at) for (part, *of), at in zip(every, places, strict=True) for m in part.matmuls]
+        for matmul, repeats, number, at in matmuls:
             index = occurrences[matmul.component] = occurrences.get(matmul.component, -1) + 1
             slot = self._slots[matmul.component, index]
             slot_place[slot] = at
+            if only not in (None, number):
+                continue
             if isinstance(matmul, Linear):
                 size = (matmul.in_features, matmul.out_features, matmul.bias, matmul.uses, matmul.copies)
                 distinct = matmul.inputs / matmul.taken if matmul.inputs else 1.0
@@ -177,6 +207,9 @@ class Layout:
             else:
                 products.append((slot, matmul, repeats))
         table = np.array(linears, dtype=np.float64).reshape(-1, 10).T
+        chosen = [only in (None, number) for *_, number in every]
+        parts = tuple((part, repeats) for (part, repeats, _), here in zip(every, chosen, strict=True) if here)
+        place = tuple(at for at, here in zip(places, chosen, strict=True) if here)
         work = [(part, count, operation) for part, count in parts for operation in part.elementwise]
         return LaidOut(
             slot=table[0].astype(np.intp),

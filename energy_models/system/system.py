@@ -6,7 +6,6 @@ times any number of cases as arrays. A case's matmuls run one after the other, i
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,6 @@ from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import PHASES, Cases, Floats, Indices, Phase, all_steps
 from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.formats.schemes import Scheme
-from bitjoule.energy_models.papers.pricing import Energies
 from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.energy_models.prices.technology import Technology
@@ -33,57 +31,21 @@ from bitjoule.energy_models.system.columns import (
     delivered,
     tables,
 )
+from bitjoule.energy_models.system.counted import Counted, Evaluated
 from bitjoule.energy_models.system.dram_parts import PartCounts
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import Objective
-from bitjoule.energy_models.system.memory import Bytes, needed_bytes
+from bitjoule.energy_models.system.memory import needed_bytes
 from bitjoule.energy_models.system.nests import fuse
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.quantities import quantities
 from bitjoule.energy_models.system.regulator import price_counts
 from bitjoule.energy_models.system.search import search
 from bitjoule.energy_models.system.static_power import static_cycles
-from bitjoule.energy_models.system.times import Times, rest_of, times_of
+from bitjoule.energy_models.system.times import rest_of, times_of
 from bitjoule.energy_models.system.workload import Experts, RequestWork, Switches, workload
 
 TIMES = 3  # of a matmul: its cycles, compute cycles and off-chip bits; after them, its cycles by what bounds them
-
-
-class Evaluated(NamedTuple):
-    """Cases, counted, priced and timed.
-
-    Parameters
-    ----------
-    counts
-        Operations, bits moved, cycles of leakage or static power; shape (cases, phases x columns), see
-        `System.columns`.
-    formats
-        Index into `bitjoule.energy_models.formats.storage.counted_formats` of each count.
-    energies
-        Low, nominal and high, shape (cases, columns) each.
-    price_keys
-        Index into `System.price_keys` of each price.
-    price_rows
-        Number of the row that each price depends on, for comparing within the bands.
-    latency_s
-        Shape (cases, phases).
-    drawn
-        As of `bitjoule.energy_models.system.regulator.price_counts`.
-    memory_bytes
-        Weights, KV cache at its longest and activations at their peak, shape (cases,) each.
-    times
-        Where the latency goes, and the MACs of each matmul.
-    """
-
-    counts: Floats
-    formats: NDArray[np.int16]
-    energies: Energies
-    price_keys: NDArray[np.int32]
-    price_rows: NDArray[np.int32]
-    latency_s: Floats
-    drawn: Floats
-    memory_bytes: Bytes
-    times: Times
 
 
 class System:
@@ -138,10 +100,10 @@ class System:
     @cached_property
     def columns(self) -> tuple[CountColumn, ...]:
         """The columns of every phase."""
-        return columns(self.layout, [phase.name for phase in self.phases], self._by_parts)
+        return columns(self.layout, [phase.name for phase in self.phases], self.by_parts)
 
-    def evaluate(self, cases: Cases, technology: Indices, platform: Indices) -> Evaluated:
-        """Count, price and time cases.
+    def count(self, cases: Cases, technology: Indices, platform: Indices) -> Counted:
+        """Count cases, matmul by matmul.
 
         Parameters
         ----------
@@ -162,11 +124,9 @@ class System:
             )
         ]
         setups = [self._setup((s, t, p)) for s, t, p in indices]
-        rows = [self._rows(setup, self.technologies[t].name) for setup, (_, t, _) in zip(setups, indices, strict=True)]
-        keys = [np.array([self.price_keys[key] for key in setup.keys], dtype=np.int32) for setup in setups]
         machines = [self.machine(s, t, p) for s, t, p in indices]
         layout = self.layout
-        switches = _switches(machines, machine_index)
+        switches = switches_of(machines, machine_index)
         work = workload(layout, cases, all_steps(self.phases, cases), switches, self.experts)
         vector_bits = np.array([machine.vector_bits for machine in machines], dtype=np.float64)[machine_index]
         held_bits = work.live_at * vector_bits[:, None, None]
@@ -182,45 +142,80 @@ class System:
         moved, times = self._matmuls(work, codes, machine_index, machines, resident, reserved_bits)
         work = fuse(layout, work, machines, machine_index, resident, reserved_bits, self.objective, moved, times)
         times *= work.sizes.times
-        bounds = self._by_component(np.moveaxis(times[TIMES:], 0, -1))
-        macs = self._by_component(moved[..., [QUANTITIES.index("products")]])[..., 0]
-        times = times[:TIMES].sum(axis=3)
         factors = np.stack([setup.factors for setup in setups])[machine_index]
         slots = moved[..., STEP_QUANTITY] * factors[:, None]
+        own = self.beside_matmuls(work, setups, machines, machine_index, spilled)
+        rest = rest_of(layout, work, *own, machines, machine_index)
+        totals = times[:TIMES].sum(axis=3)
+        cycles = np.ceil(totals[0] + rest.cycles)
+        clock_mhz = np.array([machine.clock_mhz for machine in machines])[machine_index]
+        return Counted(
+            indices, setups, machines, machine_index, work, resident, reserved_bits, spilled, slots,
+            moved[..., QUANTITIES.index("products")], np.moveaxis(times[TIMES:], 0, -1), totals, *own, rest, cycles,
+            clock_mhz,
+        )  # fmt: skip
+
+    def beside_matmuls(
+        self, work: RequestWork, setups: Sequence[Setup], machines: Sequence[Machine], machine_index: Indices,
+        spilled: NDArray[np.bool_],
+    ) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
+        """Return `parts`, `queries`, `others` and `off_chip_bits` of `Counted`.
+
+        Parameters
+        ----------
+        work, setups, machines, machine_index, spilled
+            As of `Counted`; the work of all blocks, or of one.
+        """
+        parts, queries = self._elementwise(work, setups, machine_index)
+        return parts, queries, *_others(work, machines, machine_index, spilled)
+
+    def evaluate(self, cases: Cases, technology: Indices, platform: Indices) -> Evaluated:
+        """Count, price and time cases.
+
+        Parameters
+        ----------
+        cases
+            Arrays of shape (cases,).
+        technology, platform
+            Indices of each case.
+        """
+        counted, layout = self.count(cases, technology, platform), self.layout
+        setups, machines, machine_index = counted.setups, counted.machines, counted.machine_index
+        technologies = [self.technologies[t].name for _, t, _ in counted.indices]
+        rows = [self._rows(setup, name) for setup, name in zip(setups, technologies, strict=True)]
+        keys = [np.array([self.price_keys[key] for key in setup.keys], dtype=np.int32) for setup in setups]
+        work, slots, cycles, times = counted.work, counted.slots, counted.cycles, counted.times
+        other_counts, query_counts = counted.others, counted.queries
         matmul_counts = self._by_component(slots)
-        part_counts, query_counts = self._elementwise(work, setups, machine_index)
-        other_counts, off_chip_bits = _others(work, machines, machine_index, spilled)
-        rest = rest_of(layout, work, part_counts, query_counts, other_counts, off_chip_bits, machines, machine_index)
         bits_per_cycle = np.array([machine.off_chip_bits for machine in machines])[machine_index][:, None]
-        cycles = np.ceil(times[0] + rest.cycles)
-        moving = (times[2] + off_chip_bits) / bits_per_cycle
+        moving = (times[2] + counted.off_chip_bits) / bits_per_cycle
         leaking = cycles * np.array([machine.platform.power is None for machine in machines])[machine_index][:, None]
         static = static_cycles([machine.static for machine in machines], machine_index, cycles, times[1], moving)
         over_time = [query_counts[..., None], leaking[..., None], static, np.zeros((*cycles.shape, 1))]
         size = (len(cases.model), len(self.phases), -1)
         dram: list[Floats] = []
-        if self._by_parts:
+        if self.by_parts:
             of_parts = PartCounts(layout, work, cases.model, machines, machine_index)
             priced = np.stack([setup.counted for setup in setups])[machine_index][:, None]
             by_matmul = self._by_component(of_parts.of_matmuls(slots)).reshape(size)
             dram = [np.concatenate([by_matmul, of_parts.of_others(other_counts, OTHERS)], axis=2) * priced]
         other_counts = np.concatenate([other_counts, *over_time], axis=2)
-        blocks = [matmul_counts.reshape(size), part_counts.reshape(size), *dram, other_counts.reshape(size)]
+        blocks = [matmul_counts.reshape(size), counted.parts.reshape(size), *dram, other_counts.reshape(size)]
         count = np.concatenate(blocks, axis=2)
         prices = np.stack([setup.prices for setup in setups], axis=1)[:, machine_index]
         count, energies, drawn = price_counts(count, prices, delivered(count.shape[2]))
-        clock_mhz = np.array([machine.clock_mhz for machine in machines])[machine_index]
         repeats = (1, len(self.phases))
+        bounds, macs = self._by_component(counted.bounds), self._by_component(counted.macs[..., None])[..., 0]
         return Evaluated(
             count.reshape(len(count), -1),
             np.tile(np.stack([setup.formats for setup in setups])[machine_index], repeats),
             energies,
             np.tile(np.stack(keys)[machine_index], repeats),
             np.tile(np.stack(rows)[machine_index], repeats),
-            cycles / clock_mhz[:, None] / 1e6,
+            cycles / counted.clock_mhz[:, None] / 1e6,
             drawn,
             needed_bytes(layout, cases.model, work, machines, machine_index),
-            times_of(bounds, rest, cycles, clock_mhz, macs),
+            times_of(bounds, counted.rest, cycles, counted.clock_mhz, macs),
         )
 
     def _matmuls(
@@ -312,16 +307,23 @@ class System:
 
     def _setup(self, key: tuple[int, int, int]) -> Setup:
         if key not in self._setups:
-            self._setups[key] = tables(self.machine(*key), self.layout, self._by_parts)
+            self._setups[key] = tables(self.machine(*key), self.layout, self.by_parts)
         return self._setups[key]
 
     @cached_property
-    def _by_parts(self) -> bool:
+    def by_parts(self) -> bool:
         """Whether any platform has a DRAM device."""
         return any(hardware.off_chip.device for by_scheme in self.platforms for _, hardware in by_scheme)
 
 
-def _switches(machines: Sequence[Machine], machine_index: Indices) -> Switches:
+def switches_of(machines: Sequence[Machine], machine_index: Indices) -> Switches:
+    """Return the switches of cases.
+
+    Parameters
+    ----------
+    machines, machine_index
+        The machines, and the index of each case's.
+    """
     rows = []
     for machine in machines:
         scheme = machine.scheme

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import Floats, Indices
@@ -46,10 +47,17 @@ class Rest(NamedTuple):
         Of a phase, shape (cases, phases).
     by_component
         The same by component and by what bounds it, shape (cases, phases, components, `BOUNDS`).
+    reading
+        Whether the buffer is busy reading for longer than writing, shape (cases, phases).
+    work, bounds
+        Work of each resource, shape (cases, phases, resources), and `cycles` by what bounds them.
     """
 
     cycles: Floats
     by_component: Floats
+    reading: NDArray[np.bool_]
+    work: Floats
+    bounds: Floats
 
 
 def components(layout: Layout) -> tuple[str, ...]:
@@ -93,21 +101,55 @@ def rest_of(
     needed = [total / rate for total, rate in zip(totals, (lanes, width, bits_per_cycle), strict=True)]
     cycles = np.maximum(np.maximum(needed[0], needed[2]), needed[1])
 
+    rest = Rest(cycles, np.empty(0), read >= written, np.stack(totals, axis=-1), by_bound(cycles, *needed))
+    return rest._replace(by_component=cycles_by_component(layout, rest, work, parts, queries, others))
+
+
+def cycles_by_component(
+    layout: Layout, rest: Rest, work: RequestWork, parts: Floats, queries: Floats, others: Floats
+) -> Floats:
+    """Return the cycles of each component that is not a matmul, its share of what keeps the slowest resource busy.
+
+    Parameters
+    ----------
+    layout, work, parts, queries, others
+        As for `rest_of`; of all blocks, or of one of them.
+    rest
+        Of all blocks, without `by_component`.
+
+    Returns
+    -------
+    Floats
+        By what bounds them, shape (cases, phases, components, `BOUNDS`).
+    """
     count = len(layout.elementwise)
-    own = np.zeros((*cycles.shape, count + len(BETWEEN), LATENCY))  # of each resource's work
+    own = np.zeros((*rest.cycles.shape, count + len(BETWEEN), LATENCY))  # of each resource's work
     own[:, :, :count, 0] = work.parts[..., :2].sum(axis=3)
-    own[:, :, :count, 1] = np.where((read >= written)[..., None], parts[..., 2], parts[..., 3])
-    own[:, :, layout.elementwise.index(QUANTISATION), 1] += queries * (written > read)
+    own[:, :, :count, 1] = np.where(rest.reading[..., None], parts[..., 2], parts[..., 3])
+    own[:, :, layout.elementwise.index(QUANTISATION), 1] += queries * ~rest.reading
     names = components(layout)[len(layout.matmuls) :]
     for i, (component, _, action) in enumerate(OTHERS[: others.shape[2]]):
         if action in RESOURCE:
             own[:, :, names.index(component), RESOURCE[action]] += others[:, :, i]
-    bounds = by_bound(cycles, *needed)
-    all_work = np.stack(totals, axis=-1)
-    shares = own / np.where(all_work > 0, all_work, 1)[:, :, None]
+    shares = own / np.where(rest.work > 0, rest.work, 1)[:, :, None]
     by_component = np.zeros((*own.shape[:3], len(BOUNDS)))
-    by_component[..., :LATENCY] = shares * bounds[:, :, None, :LATENCY]
-    return Rest(cycles, by_component)
+    by_component[..., :LATENCY] = shares * rest.bounds[:, :, None, :LATENCY]
+    return by_component
+
+
+def seconds_per_cycle(parts: Floats, cycles: Floats, clock_mhz: Floats) -> Floats:
+    """Return the seconds of a cycle of components, shape (cases, phases).
+
+    Parameters
+    ----------
+    parts
+        Cycles of all components by what bounds them, shape (cases, phases, components, `BOUNDS`).
+    cycles, clock_mhz
+        As for `times_of`.
+    """
+    total = parts.sum(axis=(2, 3))
+    whole = np.divide(cycles, total, out=np.ones_like(total), where=total > 0)
+    return np.asarray(whole / clock_mhz[:, None] / 1e6)
 
 
 def times_of(matmuls: Floats, rest: Rest, cycles: Floats, clock_mhz: Floats, macs: Floats) -> Times:
@@ -128,9 +170,7 @@ def times_of(matmuls: Floats, rest: Rest, cycles: Floats, clock_mhz: Floats, mac
         As of `Times`.
     """
     parts = np.concatenate([matmuls, rest.by_component], axis=2)
-    total = parts.sum(axis=(2, 3))
-    whole = np.divide(cycles, total, out=np.ones_like(total), where=total > 0)
-    return Times(parts * (whole / clock_mhz[:, None] / 1e6)[:, :, None, None], macs)
+    return Times(parts * seconds_per_cycle(parts, cycles, clock_mhz)[:, :, None, None], macs)
 
 
 def array_names(machine: Machine, layout: Layout) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.papers.arithmetic import Accounting
-from bitjoule.energy_models.system.system import Evaluated
+from bitjoule.energy_models.system.counted import Evaluated
 from bitjoule.energy_models.system.times import array_names
 from bitjoule.experiments.energy.evaluation import categorical
 from bitjoule.experiments.energy.grid import Grid

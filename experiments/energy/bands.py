@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Floats
-from bitjoule.energy_models.system.system import Evaluated
+from bitjoule.energy_models.system.counted import Evaluated
 from bitjoule.experiments.energy.evaluation import case_columns, tokens_of
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import PJ_PER_J

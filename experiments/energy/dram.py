@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Floats
 from bitjoule.energy_models.system.channels import ACTIVATE, IO, PHY, WAYS
 from bitjoule.energy_models.system.columns import CountColumn
+from bitjoule.energy_models.system.counted import Evaluated
 from bitjoule.energy_models.system.dram_parts import OFF_CHIP
 from bitjoule.energy_models.system.static_power import COMPONENT, DRAM
-from bitjoule.energy_models.system.system import Evaluated
 from bitjoule.experiments.energy.evaluation import case_columns, tokens_of
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import PJ_PER_J

@@ -15,7 +15,7 @@ from bitjoule.energy_models.formats.storage import counted_formats
 from bitjoule.energy_models.papers.arithmetic import Accounting, Action, count
 from bitjoule.energy_models.papers.pricing import Energies, price_actions, price_keys
 from bitjoule.energy_models.system.columns import ACTIONS, OPERANDS, CountColumn
-from bitjoule.energy_models.system.system import Evaluated
+from bitjoule.energy_models.system.counted import Evaluated
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import ACTION_COLUMNS, ENERGY_COLUMNS, PHASES, RESULT_COLUMNS
 
@@ -55,7 +55,7 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> CaseBlock:
     """
     if grid.accounting is Accounting.SYSTEM:
         return system_block(grid, cases, evaluate_system(grid, cases))
-    requests, technology, _ = _requests(grid, cases)
+    requests, technology, _ = requests_of(grid, cases)
     models, schemes = list(grid.models.values()), list(grid.schemes.values())
     technologies = list(grid.technologies.values())
     counts = count(models, schemes, requests, grid.accounting)
@@ -80,11 +80,19 @@ def evaluate_system(grid: Grid, cases: NDArray[np.integer[Any]]) -> Evaluated:
     cases
         Numbers of those to evaluate, shape (cases,).
     """
-    return grid.system.evaluate(*_requests(grid, cases))
+    return grid.system.evaluate(*requests_of(grid, cases))
 
 
-def _requests(grid: Grid, cases: NDArray[np.integer[Any]]) -> tuple[Cases, Indices, Indices]:
-    """Return the requests of cases, and the indices of their technologies and platforms."""
+def requests_of(grid: Grid, cases: NDArray[np.integer[Any]]) -> tuple[Cases, Indices, Indices]:
+    """Return the requests of cases, and the indices of their technologies and platforms.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    cases
+        Their numbers, shape (cases,).
+    """
     model, scheme, technology, platform, *_ = grid.axis_indices(cases)
     batch, prompt_tokens, new_tokens = (values.astype(np.float64) for values in grid.workload(cases))
     return Cases(model, scheme, batch, prompt_tokens, new_tokens), technology, platform
@@ -102,7 +110,7 @@ def tokens_of(grid: Grid, cases: NDArray[np.integer[Any]]) -> Floats:
     cases
         Their numbers, shape (cases,).
     """
-    requests, _, _ = _requests(grid, cases)
+    requests, _, _ = requests_of(grid, cases)
     steps = all_steps(STEPS_OF, requests)
     tokens = requests.batch[:, None] * steps.tokens * steps.repeats
     request_tokens = np.where((tokens > 0).sum(axis=1) > 1, tokens.sum(axis=1), 0.0)

@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.experiments.energy.components import component_table
 from bitjoule.experiments.energy.evaluation import evaluate, long_table
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.grid import Grid
+from bitjoule.experiments.energy.operations import operation_table
 from bitjoule.experiments.energy.sums import blocks
+from bitjoule.experiments.output.columns import OPERATION_COLUMNS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,19 @@ class Result(Frames):
         """Yield time and energy by component of every case of the system accounting, piece by piece."""
         for cases in blocks(self.grid):
             yield component_table(self.grid, cases)
+
+    @cached_property
+    def operations(self) -> pd.DataFrame:
+        """What each operation of each layer takes, with the system accounting; columns `OPERATION_COLUMNS`."""
+        return pd.concat(list(self.operations_in_blocks()), ignore_index=True)
+
+    def operations_in_blocks(self) -> Iterator[pd.DataFrame]:
+        """Yield what each operation of each layer takes, piece by piece; nothing but an empty table if not `system`."""
+        if self.grid.accounting is not Accounting.SYSTEM:
+            yield pd.DataFrame(columns=list(OPERATION_COLUMNS))
+            return
+        for cases in blocks(self.grid):
+            yield operation_table(self.grid, cases)
 
     def results_of(self, cases: NDArray[np.integer[Any]]) -> pd.DataFrame:
         """Return the long table of some cases.

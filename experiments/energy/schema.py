@@ -179,6 +179,9 @@ class Experiment(ExperimentFile):
     sensitivity: bool = Field(
         default=False, description="with `accounting: system`: effect of each price with a band and of each assumption"
     )
+    per_layer: bool = Field(
+        default=False, description="with `accounting: system`: write operations.csv, each operation of each layer"
+    )
     published: str | None = Field(default=None, description="name of a table of published values to compare with")
     plots: list[Plot] = Field(default_factory=list)
 
@@ -211,6 +214,8 @@ class Experiment(ExperimentFile):
         if self.sensitivity and self.accounting is not Accounting.SYSTEM:
             wrong = "sensitivity of an accounting whose prices have no bands"
             raise wrong_value(wrong, "accounting: system", "sensitivity")
+        if self.per_layer and self.accounting is not Accounting.SYSTEM:
+            raise wrong_value("per_layer of an accounting without layers", "accounting: system", "per_layer")
         self._check_mapped()
         if any(plot.kind == "published" for plot in self.plots) and self.published is None:
             raise wrong_value("a plot of kind 'published' without `published`", "`published`, the table", "plots")

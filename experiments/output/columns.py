@@ -2,6 +2,7 @@
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES
 from bitjoule.energy_models.system.bounds import BOUNDS
+from bitjoule.energy_models.system.operations import MOVED
 
 PJ_PER_J = 1e12
 REQUEST = "request"  # the sum of all phases
@@ -21,6 +22,12 @@ SUMMARY_COLUMNS = (
     "memory_bytes", "ratio_to_baseline", *ARRAY_COLUMNS,
 )  # fmt: skip
 BOUND_COLUMNS = tuple(f"bound_by_{bound}_s" for bound in BOUNDS)
+FORMAT_COLUMNS = ("weights_format", "weights_storage", "activations_format", "outputs_format")
+BYTE_COLUMNS = tuple(f"{moved}_bytes" for moved in MOVED)
+OPERATION_COLUMNS = (
+    *CASE_COLUMNS, "layers", "repeats", "component", "m", "k", "n", "times", "macs", "array", *FORMAT_COLUMNS,
+    *BYTE_COLUMNS, "time_s", "bound_by", "energy_j", "energy_low_j", "energy_high_j",
+)  # fmt: skip
 COMPONENT_COLUMNS = (
     *CASE_COLUMNS, "component", "array", "macs", "time_s", *BOUND_COLUMNS, "energy_j", "energy_low_j", "energy_high_j",
 )  # fmt: skip
