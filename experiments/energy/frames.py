@@ -98,6 +98,8 @@ class Frames:
         Amounts of platforms of the user's own; see `bitjoule.experiments.energy.own_amounts`.
     varied
         The assumptions that were varied for it; see `bitjoule.experiments.energy.sensitivity.varied_table`.
+    costs
+        Costs of each row of `summary`, columns `COST_COLUMNS`; empty unless asked for.
     dram
         Energies of DRAM devices by part; see `bitjoule.experiments.energy.dram`. Empty without a device.
     plots
@@ -130,5 +132,6 @@ class Frames:
     varied: pd.DataFrame
     own_prices: pd.DataFrame
     own_amounts: pd.DataFrame
+    costs: pd.DataFrame
     dram: pd.DataFrame
     plots: PlotFrames

@@ -12,6 +12,7 @@ from bitjoule.energy_models.system.memory import Bytes
 from bitjoule.experiments.energy.assumptions import vary
 from bitjoule.experiments.energy.comparison import compare
 from bitjoule.experiments.energy.components import component_table, shown_cases
+from bitjoule.experiments.energy.costs import cost_table
 from bitjoule.experiments.energy.evaluation import case_columns, evaluate, long_table
 from bitjoule.experiments.energy.families import families
 from bitjoule.experiments.energy.frames import PlotFrames
@@ -85,6 +86,7 @@ def run(resolved: Resolved) -> Result:
         varied=varied_table(varied),
         own_prices=own_prices(grid),
         own_amounts=own_amounts(resolved.platforms, resolved.technologies.values()),
+        costs=pd.DataFrame() if experiment.costs is None else cost_table(summary, experiment.costs),
         dram=dram.table() if system else pd.DataFrame(),
         plots=plot_frames(experiment.plots, grid, summary),
     )

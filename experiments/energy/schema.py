@@ -13,6 +13,7 @@ from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.papers.scaling import laws
 from bitjoule.energy_models.system.mapping import Objective
 from bitjoule.energy_models.system.workload import Experts
+from bitjoule.experiments.energy.electricity import Costs
 from bitjoule.experiments.energy.plots import (
     SYSTEM_PLOTS,
     LossPlot,
@@ -179,6 +180,10 @@ class Experiment(ExperimentFile):
     sensitivity: bool = Field(
         default=False, description="with `accounting: system`: effect of each price with a band and of each assumption"
     )
+    costs: Costs | None = Field(
+        default=None,
+        description="with `accounting: system`: kWh, money and gCO2 of a million tokens; {} for the defaults",
+    )
     per_layer: bool = Field(
         default=False, description="with `accounting: system`: write operations.csv, each operation of each layer"
     )
@@ -214,6 +219,7 @@ class Experiment(ExperimentFile):
         if self.sensitivity and self.accounting is not Accounting.SYSTEM:
             wrong = "sensitivity of an accounting whose prices have no bands"
             raise wrong_value(wrong, "accounting: system", "sensitivity")
+        self._check_costs()
         if self.per_layer and self.accounting is not Accounting.SYSTEM:
             raise wrong_value("per_layer of an accounting without layers", "accounting: system", "per_layer")
         self._check_mapped()
@@ -228,6 +234,18 @@ class Experiment(ExperimentFile):
         if self.cases > MAX_CASES:
             raise wrong_value(f"the sweep has {self.cases} cases", f"at most {MAX_CASES}", "workload")
         return self
+
+    def _check_costs(self) -> None:
+        """Reject costs of what has no tokens or no energy, and sweeps of too many rows."""
+        if self.costs is None:
+            return
+        if self.accounting is not Accounting.SYSTEM:
+            raise wrong_value("costs of an accounting that leaves out most energy", "accounting: system", "costs")
+        if self.matmuls is not None:
+            raise wrong_value("costs of matmuls, which have no tokens", "models", "costs")
+        rows = self.cases * len(self.costs.combinations)
+        if rows > MAX_CASES:
+            raise wrong_value(f"the sweep has {rows} costs", f"at most {MAX_CASES}", "costs")
 
     def _check_mapped(self) -> None:
         """Reject sizes beyond the mapping search."""

@@ -28,6 +28,13 @@ OPERATION_COLUMNS = (
     *CASE_COLUMNS, "layers", "repeats", "component", "m", "k", "n", "times", "macs", "array", *FORMAT_COLUMNS,
     *BYTE_COLUMNS, "time_s", "bound_by", "energy_j", "energy_low_j", "energy_high_j",
 )  # fmt: skip
+COST_INPUTS = ("electricity_usd_per_kwh", "grid_gco2_per_kwh", "power_usage_effectiveness")
+COSTS = ("kwh", "usd", "gco2")
+COST_UNITS = ("million_tokens", "request")
+COST_COLUMNS = (
+    *CASE_COLUMNS, *COST_INPUTS,
+    *(f"{cost}{end}_per_{of}" for of in COST_UNITS for cost in COSTS for end in ("", "_low", "_high")),
+)  # fmt: skip
 COMPONENT_COLUMNS = (
     *CASE_COLUMNS, "component", "array", "macs", "time_s", *BOUND_COLUMNS, "energy_j", "energy_low_j", "energy_high_j",
 )  # fmt: skip

@@ -9,6 +9,7 @@ from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.papers.published import decimals_of
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.reports.energy.arrays import arrays_table
+from bitjoule.reports.energy.costs import costs_text
 from bitjoule.reports.energy.dram import dram_text
 from bitjoule.reports.energy.lead import headline, token_table
 from bitjoule.reports.energy.machines import bands_text, machines_line, memory_table, overhead_line, time_table
@@ -72,6 +73,7 @@ def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
             machines_line(frames),
             arrays_table(frames),
             time_table(frames, max_rows),
+            costs_text(frames, max_rows),
             dram_text(frames, max_rows),
             bands_text(frames),
             sensitivity_text(frames),
