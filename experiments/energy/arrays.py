@@ -1,5 +1,6 @@
 """Which arrays of a platform run the MACs of each case: the busiest with its share of them, and the others."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,12 @@ class MacsByArray:
         unique, inverse = np.unique(np.where(runs, order, -1), axis=0, return_inverse=True)
         names = list(self._names)
         used = [[names[i] for i in row if i >= 0] for row in unique.tolist()]
-        first = [row[0] if row else "" for row in used]
-        others = [ARRAY_SEPARATOR.join(row[1:]) for row in used]
-        busiest, rest = (np.array(texts, dtype=object)[inverse.reshape(-1)] for texts in (first, others))
-        return dict(zip(ARRAY_COLUMNS, (pd.Categorical(busiest), share, pd.Categorical(rest)), strict=True))
+        busiest = _texts([row[0] if row else "" for row in used], inverse)
+        others = _texts([ARRAY_SEPARATOR.join(row[1:]) for row in used], inverse)
+        return dict(zip(ARRAY_COLUMNS, (busiest, share, others), strict=True))
+
+
+def _texts(texts: Sequence[str], numbers: NDArray[np.intp]) -> pd.Categorical:
+    """Return a column of texts, some of which may be equal, by the number of each row's."""
+    unique = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    return categorical(np.array([unique[text] for text in texts])[numbers.reshape(-1)], list(unique))
