@@ -135,6 +135,7 @@ def test_what_layers_have_in_common_costs_each_of_them_the_same(toy):
             two, one = (row(toy, phase, layers, component) for layers in ("0,2", "1"))
             np.testing.assert_allclose([two[name] for name in amounts], [2 * one[name] for name in amounts], rtol=1e-12)
             assert two["bound_by"] == one["bound_by"]
+            assert (two["times"], one["times"]) == ((2, 1) if phase == "prefill" else (2 * NEW, NEW))
 
 
 def test_the_rows_of_a_phase_are_embedding_groups_head_and_what_flows_over_time(toy):
