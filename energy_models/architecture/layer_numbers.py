@@ -1,7 +1,8 @@
 """Numbers of layers as text: ``0-4,6-10`` for the first five layers and the five after the next."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 SPANS = re.compile(r"\d{1,7}(-\d{1,7})?(,\d{1,7}(-\d{1,7})?)*")
 
@@ -33,3 +34,16 @@ def spans(numbers: Iterable[int]) -> str:
         else:
             ends.append([number, number])
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ends)
+
+
+def numbered_groups(groups: Collection[tuple[list[int], Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Return groups of layers as `bitjoule.energy_models.architecture.shape.ModelShape` takes them.
+
+    Parameters
+    ----------
+    groups
+        The numbers of each group's layers, from 0, and its keys. Groups that follow each other need no numbers.
+    """
+    numbers = [number for of, _ in groups for number in of]
+    in_order = numbers == list(range(len(numbers)))
+    return [{"repeats": len(of), **({} if in_order else {"layer_numbers": spans(of)}), **keys} for of, keys in groups]

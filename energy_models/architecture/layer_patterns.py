@@ -6,7 +6,7 @@ from itertools import chain, repeat
 from typing import Any
 
 from bitjoule.energy_models.architecture.config_values import changed, put
-from bitjoule.energy_models.architecture.layer_numbers import spans
+from bitjoule.energy_models.architecture.layer_numbers import numbered_groups
 from bitjoule.energy_models.architecture.layer_rules import (
     Indexers,
     Kinds,
@@ -93,12 +93,7 @@ def layer_groups(model_type: ModelType, config: Mapping[str, Any], layers: int, 
     groups: dict[str, tuple[list[int], dict[str, Any]]] = {}
     for number, change in enumerate(changes):
         groups.setdefault(json.dumps(change, sort_keys=True), ([], change))[0].append(number)
-    in_order = [number for of, _ in groups.values() for number in of] == list(range(layers))
-    numbered = [{} if in_order else {"layer_numbers": spans(of)} for of, _ in groups.values()]
-    return [
-        {"repeats": len(of), **numbers, **change}
-        for numbers, (of, change) in zip(numbered, groups.values(), strict=True)
-    ]
+    return numbered_groups(groups.values())
 
 
 def listed_layers(rule: Kinds | None, config: Mapping[str, Any]) -> int | None:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from bitjoule.energy_models.architecture.block import stored_values
+from bitjoule.energy_models.architecture.layer_numbers import numbered_groups
 from bitjoule.energy_models.architecture.layers import LayerShape
 from bitjoule.energy_models.architecture.shape import ModelShape, shape_from
 from bitjoule.energy_models.inputs.documents import Document, read_document
@@ -198,13 +199,13 @@ def gguf_shape(header: GgufHeader) -> ModelShape:
 
 def _groups(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the layers as groups, each with what differs from the first layer."""
-    groups: dict[str, dict[str, Any]] = {}
+    groups: dict[str, tuple[list[int], dict[str, Any]]] = {}
     defaults = {key: field.default for key, field in LayerShape.model_fields.items()}
-    for layer in described:
+    for number, layer in enumerate(described):
         differs = {key: layer.get(key, defaults[key]) for key in {**described[0], **layer}}
         differs = {key: value for key, value in differs.items() if value != described[0].get(key, defaults[key])}
-        groups.setdefault(repr(sorted(layer.items(), key=str)), {"repeats": 0, **differs})["repeats"] += 1
-    return list(groups.values())
+        groups.setdefault(repr(sorted(layer.items(), key=str)), ([], differs))[0].append(number)
+    return numbered_groups(groups.values())
 
 
 def _check(header: GgufHeader, shape: ModelShape, stored: list[StoredValues]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bitjoule.energy_models.architecture.layer_numbers import layer_numbers, spans
+from bitjoule.energy_models.architecture.layer_numbers import layer_numbers, numbered_groups, spans
 from bitjoule.energy_models.architecture.shape import ModelShape, presets
 
 
@@ -13,6 +13,14 @@ from bitjoule.energy_models.architecture.shape import ModelShape, presets
 def test_numbers_are_written_as_spans_and_read_from_them(text, numbers):
     assert layer_numbers(text) == numbers
     assert spans(numbers) == text
+
+
+def test_groups_that_follow_each_other_need_no_numbers():
+    dense, mixture = {"experts": 1}, {"experts": 8}
+    assert numbered_groups([([0, 1], dense), ([2], mixture)]) == [{"repeats": 2, **dense}, {"repeats": 1, **mixture}]
+    assert numbered_groups([([0, 2], dense), ([1], mixture)]) == [
+        {"repeats": 2, "layer_numbers": "0,2", **dense}, {"repeats": 1, "layer_numbers": "1", **mixture},
+    ]  # fmt: skip
 
 
 def test_layers_have_the_numbers_of_their_group_or_follow_each_other():
