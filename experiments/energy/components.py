@@ -45,6 +45,9 @@ def component_table(grid: Grid, cases: NDArray[np.integer[Any]]) -> pd.DataFrame
     columns["component"] = categorical(component, names)
     columns["array"] = pd.Categorical(_arrays(grid, cases, at)[case, component])
     columns["macs"] = macs[case, phase, component]
+    of_phase = np.cumsum(macs, axis=2)[..., -1:]  # one after the other: the same sum on every machine
+    share = np.divide(macs, of_phase, out=np.zeros_like(macs), where=of_phase > 0)
+    columns["mac_share"] = share[case, phase, component]
     columns["time_s"] = seconds.sum(axis=3)[case, phase, component]
     columns |= dict(zip(BOUND_COLUMNS, seconds[case, phase, component].T, strict=True))
     for name, joules in zip(ENERGY_COLUMNS, energies_j, strict=True):

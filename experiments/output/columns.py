@@ -36,5 +36,6 @@ COST_COLUMNS = (
     *(f"{cost}{end}_per_{of}" for of in COST_UNITS for cost in COSTS for end in ("", "_low", "_high")),
 )  # fmt: skip
 COMPONENT_COLUMNS = (
-    *CASE_COLUMNS, "component", "array", "macs", "time_s", *BOUND_COLUMNS, "energy_j", "energy_low_j", "energy_high_j",
+    *CASE_COLUMNS, "component", "array", "macs", "mac_share", "time_s", *BOUND_COLUMNS, "energy_j", "energy_low_j",
+    "energy_high_j",
 )  # fmt: skip

@@ -78,6 +78,17 @@ def test_arrays_are_those_of_the_machine_of_each_scheme(table):
     assert set(table.loc[table["array"] == "", "macs"]) == {0}
 
 
+def test_shares_of_macs_are_those_of_the_phase_and_add_up_to_those_of_arrays_in_the_summary(result, table):
+    summed = by_case(table, ["macs", "mac_share"])
+    np.testing.assert_allclose(summed["mac_share"], 1, rtol=1e-12)
+    whole = summed["macs"].loc[pd.MultiIndex.from_frame(table[list(CASE_COLUMNS)].astype(str))].to_numpy()
+    np.testing.assert_allclose(table["mac_share"], table["macs"] / whole, rtol=1e-12)
+    of_array = table.groupby([*CASE_COLUMNS, "array"], observed=True)["mac_share"].sum()
+    phases = result.summary[result.summary["phase"] != "request"]
+    ours = of_array.loc[pd.MultiIndex.from_frame(phases[[*CASE_COLUMNS, "array"]])]
+    np.testing.assert_allclose(phases["array_mac_share"], ours, rtol=1e-12)
+
+
 def test_a_summary_shows_all_schemes_of_the_last_model_and_technology_at_the_first_workload(result):
     shown = result.components
     place = shown[["model", "technology", "platform", "batch", "prompt_tokens", "new_tokens"]].drop_duplicates()
