@@ -193,7 +193,8 @@ class Layout:
         live = [shared, *dict.fromkeys(part.live for part, *_ in every if part.alone)]
         places = [live.index(part.live, 1) if part.alone else 0 for part, *_ in every]
         slot_place = np.zeros(len(self.component), dtype=np.intp)
-        matmuls = [(m, *of, at) for (part, *of), at in zip(every, places, strict=True) for m in part.matmuls]
+        numbered = [(*one, at) for one, at in zip(every, places, strict=True)]
+        matmuls = [(m, repeats, number, at) for part, repeats, number, at in numbered for m in part.matmuls]
         for matmul, repeats, number, at in matmuls:
             index = occurrences[matmul.component] = occurrences.get(matmul.component, -1) + 1
             slot = self._slots[matmul.component, index]

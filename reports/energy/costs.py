@@ -9,6 +9,7 @@ from bitjoule.energy_models.architecture.phases import DECODE, PREFILL
 from bitjoule.energy_models.prices.electricity import electricity
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.output.columns import COST_INPUTS, COSTS, REQUEST
+from bitjoule.reports.energy.workloads import unit_of
 from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.markdown import cut, differing, markdown
 
@@ -37,10 +38,12 @@ def costs_text(frames: Frames, max_rows: int) -> str:
     if costs.empty:
         return ""
     keys = [*differing(costs, CASE, always=("model",)), "scheme", *differing(costs, COST_INPUTS)]
+    images = unit_of(frames) == "image"
+    names = {PREFILL: "1M images"} if images else OF
     lines = []
     for row in costs.to_dict("records"):
-        lines += [(row, OF[phase], "million_tokens") for phase in OF if row["phase"] == phase]
-        whole = row["phase"] == REQUEST or (row["phase"] == PREFILL and row["new_tokens"] == 0)
+        lines += [(row, names[phase], "million_tokens") for phase in names if row["phase"] == phase]
+        whole = not images and (row["phase"] == REQUEST or (row["phase"] == PREFILL and row["new_tokens"] == 0))
         lines += [(row, "1M requests", "request")] if whole else []
     cells = [
         [*(_text(row[key]) for key in keys), name, *(cell for cost in COSTS for cell in _with_band(row, cost, of))]

@@ -1,5 +1,6 @@
 """The section of a summary on what energy costs."""
 
+import bitjoule
 from bitjoule.experiments.energy.runner import run
 from bitjoule.reports.energy.summary import summary_markdown
 from bitjoule.reports.figures.digits import significant
@@ -50,3 +51,14 @@ def test_a_request_without_new_tokens_is_its_prefill(resolved):
 
 def test_without_the_key_there_is_no_section(resolved):
     assert "## Cost" not in summary_markdown(run(resolved(TEXT[: TEXT.index("costs")])))
+
+
+def test_models_of_images_cost_by_the_image():
+    changed = {"costs": {"power_usage_effectiveness": 1}, "plots": []}
+    result = bitjoule.run("one_bit_vision", changed)
+    rows = table(summary_markdown(result), ["model", "scheme", "of"])
+    assert {row["of"] for row in rows} == {"1M images"}
+    for row in rows:
+        case = result.summary[(result.summary["model"] == row["model"]) & (result.summary["scheme"] == row["scheme"])]
+        each = 1e6 / 3.6e6 * case["energy_j"] / case["batch"]
+        assert row["kWh"] in {significant(value) for value in each}
