@@ -82,8 +82,9 @@ def described(experiment: Named) -> "tuple[str, ExperimentFile]":
     """
     from bitjoule.energy_models.inputs.validation import validate
     from bitjoule.experiments.files import open_experiment
+    from bitjoule.experiments.names.inherited import with_bases
 
-    document = open_experiment(experiment)
+    document = with_bases(open_experiment(experiment))
     kind = kind_of(document)
     registered = kinds()[kind]
     with registered.translated_errors():

@@ -179,10 +179,11 @@ def _read_pj(device: Dram) -> tuple[float, float, float]:
 
 def _storages() -> Listing:
     rows = [
-        (name, s.holds, f"{s.bits:.4g}", ", ".join(f"{times:g} {text}" for text, times in s.unpack.items()), s.note)
+        (name, s.holds, f"{s.bits:.5g}", ", ".join(f"{times:g} {text}" for text, times in s.unpack.items()), s.source,
+         f"{s.where}; {s.note}" if s.where and s.note else s.where or s.note)
         for name, s in storages().items()
-    ]
-    return Listing(("storage", "holds", "bits a value", "unpacking a word", "note"), rows)
+    ]  # fmt: skip
+    return Listing(("storage", "holds", "bits a value", "unpacking a word", "source", "place and note"), rows)
 
 
 def _links() -> Listing:

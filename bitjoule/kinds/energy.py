@@ -62,6 +62,7 @@ def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
         tables["operations"] = result.operations_in_blocks()
     others = {"memory": result.memory, "bands": result.bands, "sensitivity": result.sensitivity}
     others |= {"assumptions": result.varied, "dram": result.dram, "costs": result.costs}
+    others |= {"accuracies": result.plots.accuracies}
     tables |= {name: [table] for name, table in others.items() if len(table)}
     if result.compared:
         tables["published"] = [result.comparison]

@@ -152,6 +152,8 @@ class Part:
         The rest of its work.
     stored
         Values besides the matmuls' own, by what stores them: ``other`` for norms and positions, ``embedding``.
+    one_cache
+        Whether its keys and values are the same cached vectors.
     cached, window, keeps
         Keys and values that each token adds to the KV cache; tokens that stay there, 0 for all; whether they stay once
         the part has run.
@@ -181,6 +183,7 @@ class Part:
     inputs_written: Form = nothing
     live: int = 0
     alone: bool = False
+    one_cache: bool = False
 
 
 class Block(NamedTuple):

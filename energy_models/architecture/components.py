@@ -35,6 +35,7 @@ COMPONENTS = (
     Component("norm", "element-wise", "element-wise"),
     Component("activation_quantisation", "element-wise", "element-wise"),
     Component("rotation", "element-wise", "element-wise", optional=True),
+    Component("channel_scaling", "element-wise", "element-wise", optional=True),
     Component("matmul", "matmul"),
     Component("layer_input_gate", "matmul", "tables", 4, optional=True),
     Component("layer_input_proj", "matmul", "tables", 5, optional=True),

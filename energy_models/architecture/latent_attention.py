@@ -137,4 +137,5 @@ def attention(
         residual_written=lambda _: hidden,
         inputs_written=lambda at: hidden + latent.query_rank + latent.kv_rank + out * whole_rows(at),
         live=2 * hidden + q + expanded,
+        one_cache=True,
     )

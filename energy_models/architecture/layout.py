@@ -1,7 +1,8 @@
 """Positions of the matmuls and the element-wise work of models in arrays over cases."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -69,6 +70,20 @@ class LaidOut(NamedTuple):
     logits: float
 
 
+def _own(kind: MatmulKind, component: str) -> MatmulKind:
+    """Return the kind of a linear with formats of its own; others have keys of their own in a scheme."""
+    return replace(kind, linear=component) if kind.role == "linear" and not kind.standalone else kind
+
+
+def _stored_in(model: Described, component: str) -> int:
+    """Return the values of the matrices of a linear that a model stores."""
+    return sum(
+        repeats * matmul.copies * matmul.in_features * matmul.out_features
+        for matmul, repeats in all_matmuls(model.blocks)
+        if matmul.component == component and isinstance(matmul, Linear) and matmul.stored_as == "weights"
+    )
+
+
 class Layout:
     """The components of some models, and the slots of their matmuls.
 
@@ -76,6 +91,10 @@ class Layout:
     ----------
     models
         The models. Matmuls of one component in different blocks have different slots.
+    own_formats
+        Linears, by component, that have formats of their own in some scheme, and therefore a kind of their own.
+    further
+        Element-wise components besides the models' own.
 
     Attributes
     ----------
@@ -91,13 +110,18 @@ class Layout:
         As of `LaidOut.live`, at most.
     overlaps
         Whether any linear's rows do.
+    stored, own_stored
+        Values that each model stores, by what stores them, and in each linear of `own_formats`; shape (models,) each.
     """
 
-    def __init__(self, models: Sequence[Described]) -> None:
+    def __init__(
+        self, models: Sequence[Described], own_formats: Collection[str] = (), further: Collection[str] = ()
+    ) -> None:
         self.kind_of: dict[str, MatmulKind] = {}
         blocks = [block for model in models for block in model.blocks]
         present = {matmul.component for matmul, _ in all_matmuls(blocks)}
         present |= {work.component for block in blocks for part in block.parts for work in part.elementwise}
+        present |= set(further)
         left_out = absent(present)
         slots = {name: 1 for name in names("matmul") if name not in left_out}
         elementwise = {name: None for name in names("element-wise") if name not in left_out}
@@ -106,8 +130,9 @@ class Layout:
             counts: dict[str, int] = {}
             for matmul, _ in all_matmuls(model.blocks):
                 counts[matmul.component] = counts.get(matmul.component, 0) + 1
-                if self.kind_of.setdefault(matmul.component, matmul.kind) != matmul.kind:
-                    kinds = f"{self.kind_of[matmul.component].name} and {matmul.kind.name}"
+                kind = _own(matmul.kind, matmul.component) if matmul.component in own_formats else matmul.kind
+                if self.kind_of.setdefault(matmul.component, kind) != kind:
+                    kinds = f"{self.kind_of[matmul.component].name} and {kind.name}"
                     raise ValueError(f"component {matmul.component!r} is of two kinds, {kinds}; expected one")
                 self.standalone[i] |= matmul.kind.standalone
             slots |= {name: max(count, slots.get(name, 1)) for name, count in counts.items()}
@@ -127,6 +152,11 @@ class Layout:
         self.overlaps = any(bool((model.distinct < 1).any()) for model in self._models)
         values = [stored_values(model.blocks) for model in models]
         self.stored = {key: np.array([float(v[key]) for v in values]) for key in values[0]} if values else {}
+        self.own_stored = {
+            name: np.array([float(_stored_in(model, name)) for model in models])
+            for name in self.kind_of
+            if name in own_formats
+        }
 
     @property
     def attention_pairs(self) -> tuple[tuple[int, int], ...]:

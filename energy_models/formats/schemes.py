@@ -1,13 +1,16 @@
 """Schemes: the number formats of one way to run a model."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from bitjoule.energy_models.formats.formats import add_only, computed, format_name, formats, scaled
+from bitjoule.energy_models.formats.formats import add_only, computed, format_name, formats, scaled, width_bits
+from bitjoule.energy_models.formats.linears import InUse, LinearFormats, check_linears, in_use
 from bitjoule.energy_models.formats.storage import AS_STORED, NameOrStorage, Storage, plain_storage, storages
+from bitjoule.energy_models.formats.transforms import Transform
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.errors import choices, suggestion
 from bitjoule.energy_models.inputs.plugins import with_contributed
@@ -16,6 +19,7 @@ from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_val
 
 Computed = Annotated[str, format_name(computed)]
 Weights = Annotated[str, format_name(lambda number_format: number_format.in_schemes)]
+STORED = ("weight_storage", "kv_cache", "keys", "values", "embedding", "lm_head", "adapter")
 Attention = Annotated[str, format_name(lambda number_format: computed(number_format) or number_format.kind == "binary")]
 
 
@@ -40,6 +44,18 @@ class Scheme(Strict):
         (`bitjoule.energy_models.formats.storage`): a name, or the storage itself. Default: the formats of the weights
         and of the attention; for tables and adapters, the format of the scales, which also is that of the adapters'
         inputs.
+    keys, values
+        How keys, and how values, are stored; default: as `kv_cache` says.
+    router, head
+        Formats of the inputs of an expert router and of the LM head; default: those of the queries and of the scales.
+    between
+        Format of the values between the linears; default: that of the scales.
+    activation_group
+        Values of a linear's inputs that share a scale; 0 for one scale a token.
+    linears
+        Linears with formats of their own, by component.
+    transforms
+        Rotations and channel factors.
     source, where
         Citation key and the place in it.
     """
@@ -54,6 +70,14 @@ class Scheme(Strict):
     embedding: NameOrStorage | None = None
     lm_head: NameOrStorage | None = None
     adapter: NameOrStorage | None = None
+    keys: NameOrStorage | None = None
+    values: NameOrStorage | None = None
+    router: Computed | None = None
+    head: Computed | None = None
+    between: Computed | None = None
+    activation_group: int = Field(default=0, ge=0, le=1 << 20)
+    linears: dict[str, LinearFormats] = Field(default_factory=dict)
+    transforms: list[Transform] = Field(default_factory=list)
     source: str = ""
     where: str = ""
 
@@ -70,7 +94,7 @@ class Scheme(Strict):
                 if computed(number_format) and not number_format.scaled
             )
             raise wrong_value(f"{self.weights} weights with {self.activations} activations", choices(floats))
-        for key in ("weight_storage", "kv_cache", "embedding", "lm_head", "adapter"):
+        for key in STORED:
             name = getattr(self, key)
             if isinstance(name, str) and name not in storages():
                 raise wrong_value(
@@ -83,6 +107,19 @@ class Scheme(Strict):
                 choices(fitting),
                 "weight_storage",
             )
+        for key in ("kv_cache", "keys", "values"):
+            if self.stored(key).planes > 1 or self.stored(key).nonzero < 1:
+                whole = [name for name, storage in storages().items() if storage.planes == storage.nonzero == 1]
+                wrong = f"{self.storage_name(key)} is a packing of weights"
+                raise wrong_value(wrong, choices(whole, 20), key if getattr(self, key) else "kv_cache")
+        if self.activation_group and not self.quantises_activations:
+            wrong = f"activation_group with {self.activations} activations"
+            raise wrong_value(wrong, "integer activations, which have scales", "activation_group")
+        if self.head is not None and scaled(self.head) and not scaled(self.stored("lm_head").holds):
+            wrong = f"{self.head} inputs of an LM head stored as {self.storage_name('lm_head')}"
+            fitting = [name for name, storage in storages().items() if scaled(storage.holds)]
+            raise wrong_value(wrong, f"lm_head: {choices(fitting, 20)}", "head")
+        check_linears(self.linear(), self.linears)
         return self
 
     @property
@@ -111,9 +148,47 @@ class Scheme(Strict):
         return (self.attention, "int8" if add_only(self.attention) else self.attention)
 
     @property
-    def router(self) -> str:
+    def routed(self) -> str:
         """Format of an expert router's product."""
-        return self.attention_operands[1]
+        return self.router or self.attention_operands[1]
+
+    @property
+    def head_inputs(self) -> str:
+        """Format of the LM head's inputs."""
+        return self.head or self.vector
+
+    @property
+    def cached_bits(self) -> float:
+        """Bits of a key or value in the cache, of which there are equally many."""
+        return (self.stored("keys").bits + self.stored("values").bits) / 2
+
+    @property
+    def residual(self) -> str:
+        """Format of the values between the linears."""
+        return self.between or self.vector
+
+    def linear(self, name: str = "") -> InUse:
+        """Return the formats of a linear.
+
+        Parameters
+        ----------
+        name
+            A component; default: one without formats of its own.
+        """
+        stored = self.storage_name("weight_storage"), self.stored("weight_storage")
+        default = InUse(self.weights, *stored, self.activations, 1.0)
+        return in_use(default, self.linears.get(name))
+
+    def activation_bits(self, name: str = "") -> float:
+        """Return the bits of an input of a linear, its share of the scales included.
+
+        Parameters
+        ----------
+        name
+            As for `linear`.
+        """
+        bits = width_bits(self.linear(name).activations)
+        return bits + width_bits(self.vector) / self.activation_group if self.activation_group else bits
 
     def storage_name(self, part: str) -> str:
         """Return how a part is stored, by name; `AS_STORED` for a storage without one.
@@ -121,7 +196,7 @@ class Scheme(Strict):
         Parameters
         ----------
         part
-            ``weight_storage``, ``kv_cache``, ``embedding``, ``lm_head`` or ``adapter``.
+            ``weight_storage``, ``kv_cache``, ``keys``, ``values``, ``embedding``, ``lm_head`` or ``adapter``.
         """
         storage = self._storage(part)
         return storage if isinstance(storage, str) else AS_STORED
@@ -140,6 +215,8 @@ class Scheme(Strict):
     def _storage(self, part: str) -> str | Storage:
         if part == "lm_head":
             return self.lm_head or self._storage("embedding")
+        if part in ("keys", "values"):
+            return getattr(self, part) or self._storage("kv_cache")
         default = {"weight_storage": self.weights, "kv_cache": self.attention}.get(part, self.vector)
         storage: str | Storage | None = getattr(self, part)
         return storage or plain_storage(default)
@@ -148,9 +225,23 @@ class Scheme(Strict):
     def priced(self) -> frozenset[tuple[str, str]]:
         """The (operation, format) pairs that a technology must price to run this scheme."""
         attention = self.attention_operands[1]
-        pairs = {("add", name) for name in (self.activations, attention, self.vector)} | {("mul", self.vector)}
+        pairs = {("add", name) for name in (attention, self.vector)} | {("mul", self.vector)}
         pairs |= set() if add_only(self.attention) else {("mul", attention)}
-        return frozenset(pairs | ({("mul", self.activations)} if self.multiplies else set()))
+        for linear in (self.linear(), *map(self.linear, self.linears)):
+            pairs |= {("add", linear.activations)}
+            pairs |= set() if add_only(linear.weights) else {("mul", linear.activations)}
+        return frozenset(pairs)
+
+
+def own_linears(schemes: Iterable[Scheme]) -> frozenset[str]:
+    """Return the linears that have formats of their own in any scheme.
+
+    Parameters
+    ----------
+    schemes
+        The schemes.
+    """
+    return frozenset(name for scheme in schemes for name in scheme.linears)
 
 
 class _Schemes(Strict):

@@ -26,6 +26,10 @@ class Storage(Strict):
         Values that share a scale, and its bits; 0 without scales.
     unpack
         Operations for each word between memory and array, e.g. ``{add int8: 4}``.
+    nonzero
+        Share of the values that are not zero by construction: N / M where N of M are not.
+    planes
+        Matrices whose weighted sum is one matrix; a word holds the values of all of them.
     source, where, note
         Citation key, the place in it, what was assumed.
     """
@@ -38,6 +42,8 @@ class Storage(Strict):
     group: int = Field(default=0, ge=0)
     scale_bits: int = Field(default=0, ge=0)
     unpack: dict[str, float] = Field(default_factory=dict)
+    nonzero: float = Field(default=1.0, gt=0, le=1)
+    planes: int = Field(default=1, ge=1, le=8)
     source: str = ""
     where: str = ""
     note: str = ""

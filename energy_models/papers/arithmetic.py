@@ -12,6 +12,8 @@ functions (the third, ``system``, is `bitjoule.energy_models.system.system`):
     One multiplication and one addition for every multiply-accumulate of linears and attention, the addition alone for
     ±1 and ternary weights (b1.58's Figure 3, left [2]_). No scales, no biases.
 
+A scheme's own formats of some linears and its planes count; groups, rotations and skipped zeros are left out.
+
 Decoding follows the same rules token by token: token i of ``new_tokens`` attends to ``prompt_tokens`` + i positions.
 
 References
@@ -211,18 +213,14 @@ class _Counter:
     """Collects actions; the scheme decides which actions happen, and their formats."""
 
     def __init__(self, schemes: tuple[Scheme, ...], scheme: Indices, accounting: Accounting) -> None:
-        self.scheme = scheme
+        self.scheme, self.schemes = scheme, schemes
         self.mac_only = accounting is Accounting.MAC
-        self.weight_formats = tuple(s.weights for s in schemes)
         self.adapter_formats = tuple(s.vector for s in schemes)
         self.adapter_weights = tuple(s.stored("adapter").holds for s in schemes)
-        self.adapter_multiplies = _gather([not add_only(name) for name in self.adapter_weights], scheme)
         self.key_formats = tuple(s.attention_operands[0] for s in schemes)
         self.attention_formats = tuple(s.attention_operands[1] for s in schemes)
         self.attention_multiplies = _gather([not add_only(s.attention) for s in schemes], scheme)
-        self.product_formats = tuple(s.activations for s in schemes)
         self.rescale_formats = tuple(s.rescale or s.activations for s in schemes)
-        self.multiplies = _gather([s.multiplies for s in schemes], scheme)
         self.quantises = _gather([s.quantised and s.quantises_activations for s in schemes], scheme)
         self.rescales = _gather([s.quantised for s in schemes], scheme)
         self.columns: dict[Action, Floats] = {}
@@ -245,23 +243,26 @@ class _Counter:
     def linear(self, phase: str, component: str, kind: MatmulKind, tokens: Floats, linear: _Dimensions) -> None:
         # A router stays in high precision, as the attention does; adapters and first and last layers of images have
         # formats of their own.
-        ones = np.ones(1)
+        used = [scheme.linear(component) for scheme in self.schemes]
         own = {
-            "router": (self.attention_formats, self.attention_formats, ones),
-            "full_precision": (self.rescale_formats, self.rescale_formats, ones),
-            "adapter": (self.adapter_formats, self.adapter_weights, self.adapter_multiplies),
+            "router": (tuple(scheme.routed for scheme in self.schemes),) * 2,
+            "full_precision": (self.rescale_formats, self.rescale_formats),
+            "adapter": (self.adapter_formats, self.adapter_weights),
         }.get(kind.role)
-        formats, weight_formats, multiplies = own or (self.product_formats, self.weight_formats, self.multiplies)
+        usual = tuple(each.activations for each in used), tuple(each.weights for each in used)
+        formats, weight_formats = own or usual
+        multiplies = _gather([not add_only(name) for name in weight_formats], self.scheme)
+        planes = _gather([1 if own else each.storage.planes for each in used], self.scheme)
         weights = Action(phase, component, "weights", "mul", formats, weight_formats)
         outputs = tokens * linear.uses * linear.out_features
-        self.dot_products(weights, outputs, linear.in_features, multiplies)
+        self.dot_products(weights, outputs, linear.in_features * planes, multiplies)
         if own or self.mac_only:
             return
-        rescale = Action(phase, component, "biases", "add", self.rescale_formats, self.weight_formats)
+        rescale = Action(phase, component, "biases", "add", self.rescale_formats, weight_formats)
         self.add(rescale, outputs * linear.bias)
         rescale = rescale._replace(action="mul")
         self.add(rescale._replace(operand="activations"), tokens * linear.inputs * self.quantises)
-        self.add(rescale._replace(operand="outputs"), outputs * self.rescales)
+        self.add(rescale._replace(operand="outputs"), outputs * self.rescales * planes)
 
     def counts(self) -> Counts:
         table = np.stack(list(self.columns.values()), axis=1) if self.columns else np.zeros((len(self.scheme), 0))

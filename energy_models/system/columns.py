@@ -20,6 +20,7 @@ from bitjoule.energy_models.system.static_power import STATES
 from bitjoule.energy_models.system.steps import ABSENT, KINDS, NOTHING, STEPS, MatmulKind, StepPrice
 
 QUANTITIES = tuple(dict.fromkeys(step.quantity for step in STEPS))
+OF_WEIGHTS = np.isin(QUANTITIES, ("fills", "buffered_fills", "loads", "weights_in"))
 PART_STEPS = ("mul", "add", "buffer_read", "buffer_write")
 QUANTISATION = "activation_quantisation"
 OTHERS = (
@@ -167,7 +168,7 @@ def tables(machine: Machine, layout: Layout, by_parts: bool = False) -> Setup:
     for component in layout.matmuls:
         kind = layout.kind_of.get(component)
         per_column += [lines[kind][step] if kind else ABSENT for step in STEPS]
-    vector = scheme.vector
+    vector, residual = scheme.vector, scheme.residual
     rescales = any(kind.adds_biases for kind in layout.kinds)
 
     def operation(action: str) -> StepPrice:
@@ -183,25 +184,25 @@ def tables(machine: Machine, layout: Layout, by_parts: bool = False) -> Setup:
     queries = scheme.attention_operands[1]
     quantised = scheme.activations if scheme.quantises_activations else queries
     for i, part in enumerate(layout.elementwise):
-        written_format = quantised if part == QUANTISATION else vector
+        written_format = quantised if part == QUANTISATION else residual
         bits[i, 3] = width_bits(written_format)
         per_column += [
             operation("mul"),
             operation("add"),
-            access("buffer_read", vector),
+            access("buffer_read", residual),
             access("buffer_write", written_format),
         ]
     per_column += [
         access("off_chip_read", scheme.storage_name("embedding")),
-        access("off_chip_read", vector),
-        access("off_chip_write", vector),
+        access("off_chip_read", residual),
+        access("off_chip_write", residual),
         access("off_chip_write", scheme.activations),
         operation("mul"),
         operation("add"),
-        access("buffer_read", vector),
-        access("off_chip_write", scheme.storage_name("kv_cache")),
-        access("off_chip_read", vector),
-        access("off_chip_write", vector),
+        access("buffer_read", residual),
+        access("off_chip_write", scheme.storage_name("keys")),
+        access("off_chip_read", residual),
+        access("off_chip_write", residual),
         access("buffer_write", queries),
         StepPrice(1.0, "", machine.cycle_pj, machine.cycle_key),
         *machine.static,

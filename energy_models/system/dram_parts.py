@@ -153,7 +153,7 @@ def _table_rate(model: LaidOut, machine: Machine, channels: Channels, component:
     A token's keys are one run, and its values another.
     """
     embedding = component == "embedding"
-    stored_bits = machine.scheme.stored("embedding" if embedding else "kv_cache").bits
+    stored_bits = machine.scheme.stored("embedding").bits if embedding else machine.scheme.cached_bits
     runs = [((part.embedded if embedding else part.cached / 2) * stored_bits, repeats) for part, repeats in model.parts]
     operand = "embedding" if embedding else "keys_values"
     rows = sum(

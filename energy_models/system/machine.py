@@ -1,5 +1,6 @@
 """A scheme on a platform at a technology: which array runs a matmul, and what each of its steps costs."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,9 @@ from bitjoule.energy_models.system.channels import BITS_PER_BYTE, Channels, chan
 from bitjoule.energy_models.system.mapping import MatmulProblem
 from bitjoule.energy_models.system.mapping_costs import Fixed
 from bitjoule.energy_models.system.platforms import Array, Macs, Node, Platform
+from bitjoule.energy_models.system.roles import density_of, formats_of, scales_sums, scaling
 from bitjoule.energy_models.system.silicon import clock_mhz, leakage_w
+from bitjoule.energy_models.system.sparsity import DENSE, Density
 from bitjoule.energy_models.system.static_power import over_time, per_cycle, static_lines
 from bitjoule.energy_models.system.steps import ABSENT, NOTHING, STEPS, MatmulKind, Step, StepPrice
 from bitjoule.energy_models.system.templates import Chip, Formats, template
@@ -139,7 +142,7 @@ class Machine:
     @cached_property
     def vector_bits(self) -> int:
         """Bits of a value between the linears."""
-        return width_bits(self.scheme.vector)
+        return width_bits(self.scheme.residual)
 
     def buffer(self, operand: str) -> int:
         """Return the index of the buffer that holds an operand, -1 if none does.
@@ -160,18 +163,36 @@ class Machine:
         kind
             What it is for.
         """
-        scheme = self.scheme
-        cached, queried = scheme.attention_operands
-        weights, part, activations = {
-            "linear": (scheme.weights, "weight_storage", scheme.activations),
-            "router": (scheme.router, "embedding", scheme.router),
-            "attention": (cached, "kv_cache", queried),
-            "head": (scheme.stored("lm_head").holds, "lm_head", scheme.vector),
-            "full_precision": (scheme.stored("lm_head").holds, "lm_head", scheme.vector),
-            "adapter": (scheme.stored("adapter").holds, "adapter", scheme.vector),
-        }[kind.role]
-        outputs = scheme.activations if kind.standalone else scheme.vector
-        return Formats(weights, scheme.storage_name(part), scheme.stored(part), activations, outputs)
+        return formats_of(self.scheme, kind)
+
+    def density(self, kind: MatmulKind) -> Density:
+        """Return the products that a matmul takes for each weight and input.
+
+        Parameters
+        ----------
+        kind
+            What it is for.
+        """
+        return density_of(self.scheme, kind, self.formats(kind), self.array(kind)[1])
+
+    def scaling(self, kind: MatmulKind) -> tuple[float, float]:
+        """Return the values of a sum that share scales, 0 for all, and the products with scales for each such sum.
+
+        Parameters
+        ----------
+        kind
+            What the matmul is for.
+        """
+        if kind not in self._known_scaling:
+            (array, macs), required = self.array(kind), self.formats(kind)
+            actions = array.actions(macs, self.platform.accumulate)
+            measured = self.technology.mac_of_actions(required.weights, actions) is not None
+            self._known_scaling[kind] = scaling(self.scheme, kind, required, macs, measured)
+        return self._known_scaling[kind]
+
+    @cached_property
+    def _known_scaling(self) -> dict[MatmulKind, tuple[float, float]]:
+        return {}
 
     def array(self, kind: MatmulKind) -> tuple[Array, Macs]:
         """Return the array that runs a matmul, and what a MAC costs there.
@@ -289,7 +310,9 @@ class Machine:
                 "add",
                 StepPrice(1.0, vector, self.operation("add", vector), technology.price_key("add", vector)),
             )
-        for (action, number_format), times in unpacking(required, kind.rescaled, self.scheme.vector).items():
+        dense = self.density(kind)
+        work = unpacking(required, kind.rescaled, scales_sums(required, macs), self.scheme.vector, dense.weights)
+        for (action, number_format), times in work.items():
             price = self.operation(action, number_format)
             set_line(
                 "unpacking", action, StepPrice(times, number_format, price, technology.price_key(action, number_format))
@@ -308,8 +331,8 @@ class Machine:
             if per_bit.high_pj:
                 set_line("partial_sums", f"register_{direction}", StepPrice(sums.bits, required.sums, per_bit, key))
         stored = {
-            "weights": (required.storage.bits, required.storage_name),
-            "activations": (width_bits(required.activations), required.activations),
+            "weights": (required.storage.bits / dense.weights, required.storage_name),
+            "activations": (required.activation_bits / dense.products, required.activations),
             "partial_sums": (sums.bits, required.sums),
             "outputs": (width_bits(required.outputs), required.outputs),
         }
@@ -361,7 +384,7 @@ class Machine:
         return buffer_price(buffer, reads, self.technology, platform_key)
 
     @cached_property
-    def _templates(self) -> dict[tuple[MatmulKind, bool, float | None], tuple[MatmulProblem, Fixed]]:
+    def _templates(self) -> dict[tuple[MatmulKind, bool, float | None], tuple[MatmulProblem, Fixed, Density]]:
         return {}
 
     def problem(
@@ -392,20 +415,25 @@ class Machine:
         of = (kind, resident, self.opened_bytes(kind, k, n))
         if of not in self._templates:
             self._templates[of] = self._template(*of)
-        base, fixed = self._templates[of]
+        base, fixed, dense = self._templates[of]
+        if dense != DENSE:
+            base, k = dense.of(base, m), math.ceil(k * dense.products)
         capacity = tuple(
             bits - (reserved_bits if i == base.outputs.buffer else 0.0) for i, bits in enumerate(base.capacity_bits)
         )
         costs = base.costs._replace(fixed_pj=fixed.energy_pj(m, k, n))
         return base._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs, distinct=distinct)
 
-    def _template(self, kind: MatmulKind, resident: bool, opened_bytes: float | None) -> tuple[MatmulProblem, Fixed]:
+    def _template(
+        self, kind: MatmulKind, resident: bool, opened_bytes: float | None
+    ) -> tuple[MatmulProblem, Fixed, Density]:
         array, _ = self.array(kind)
         chip = Chip(
             array, tuple(self.platform.buffers.values()), self.buffer("weights"), self.buffer("activations"),
             self.off_chip_bits, over_time(self.static, self.cycle_pj),
         )  # fmt: skip
-        return template(kind, resident, chip, self.formats(kind), self.lines(kind, opened_bytes))
+        dense = self.density(kind)
+        return *template(kind, resident, chip, self.formats(kind), self.lines(kind, opened_bytes), dense), dense
 
     def least_bits(self, kind: MatmulKind) -> float:
         """Return the room that the smallest tiles of a matmul need in the activations' buffer besides resident values.
@@ -417,7 +445,7 @@ class Machine:
         """
         array, _ = self.array(kind)
         required = self.formats(kind)
-        bits = float(array.lanes * width_bits(required.activations))
+        bits = float(array.lanes * required.activation_bits)
         bits += array.columns * max(array.accumulators.bits, width_bits(required.outputs))
         if self.buffer("weights") == self.buffer("activations"):
             bits += array.lanes * array.columns * required.storage.bits

@@ -59,9 +59,9 @@ def needed_bytes(
         The machines, and the index of each case's.
     """
     values = {name: stored[model] for name, stored in layout.stored.items()}
-    stored = ("weight_storage", "embedding", "lm_head", "kv_cache", "adapter")
     bits = [
-        (*(machine.scheme.stored(part).bits for part in stored),
+        (*(machine.scheme.stored(part).bits for part in ("weight_storage", "embedding", "lm_head")),
+         machine.scheme.cached_bits, machine.scheme.stored("adapter").bits,
          machine.vector_bits, width_bits(machine.scheme.activations))
         for machine in machines
     ]  # fmt: skip
@@ -69,6 +69,9 @@ def needed_bytes(
         np.array(column, dtype=np.float64)[machine_index] for column in zip(*bits, strict=True)
     )
     stored_bits = values["weights"] * weights + values["other"] * vector
+    for name, held in layout.own_stored.items():
+        own = [machine.scheme.linear(name).storage.bits for machine in machines]
+        stored_bits = stored_bits + held[model] * (np.array(own)[machine_index] - weights)
     table_bits = values["embedding"] * table + values["lm_head"] * head
     standalone = layout.standalone[model]
     standalone_values = work.sizes.m * (work.sizes.k + work.sizes.n) * standalone[:, None, None]

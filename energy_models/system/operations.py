@@ -17,6 +17,7 @@ from bitjoule.energy_models.system.columns import OTHERS, PART_STEPS, QUANTITIES
 from bitjoule.energy_models.system.counted import Counted
 from bitjoule.energy_models.system.dram_parts import EDGE_STEPS, PartCounts
 from bitjoule.energy_models.system.nests import fuse
+from bitjoule.energy_models.system.scheme_work import SchemeWork
 from bitjoule.energy_models.system.steps import STEPS, MatmulKind
 from bitjoule.energy_models.system.system import TIMES, System, switches_of
 from bitjoule.energy_models.system.times import components, cycles_by_component, seconds_per_cycle
@@ -168,8 +169,9 @@ class _Table:
         """Return bytes, energies and cycles of what is not a matmul, by component."""
         counted, system = self.counted, self.system
         machines, machine_index = counted.machines, counted.machine_index
-        switches = switches_of(machines, machine_index)
+        switches = switches_of(layout, machines, machine_index)
         work = workload(layout, self.cases, self.steps, switches, system.experts)
+        work = SchemeWork(layout, system.models, system.schemes).added(work, self.cases, self.steps)
         shape = counted.macs.shape
         unused = np.zeros((*shape, len(QUANTITIES))), np.zeros((TIMES + len(BOUNDS), *shape))
         reserved = (counted.resident, counted.reserved_bits)

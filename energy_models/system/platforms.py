@@ -41,6 +41,11 @@ class Macs(Strict):
         default=None, min_length=1, description="operations of a MAC, e.g. [mul int8, add int32]"
     )
     energy_pj: float | None = Field(default=None, gt=0, le=MAX_PRICE, description="energy of a MAC, instead of actions")
+    skips: list[Literal["weights", "inputs"]] = Field(
+        default_factory=list,
+        description="operands whose zeros take no product: weights that are zero by construction of their packing, "
+        "inputs of linears with active_inputs",
+    )
 
     @model_validator(mode="after")
     def _priced(self) -> Self:
@@ -60,6 +65,11 @@ class Macs(Strict):
         if self.actions is not None and not any(action.startswith("add") for action in self.actions):
             raise wrong_value("a MAC without an addition", "an addition, e.g. add int32", "actions")
         return self
+
+    @property
+    def adds(self) -> bool:
+        """Whether its operations are additions alone."""
+        return self.actions is not None and not any(action.startswith("mul") for action in self.actions)
 
     @property
     def term_bits(self) -> int:

@@ -80,7 +80,8 @@ def matmul_energies(machine: Machine, problem: MatmulProblem, mapping: Mapping) 
         zip(QUANTITIES, quantities(machine.array(MatmulKind.STANDALONE)[0], problem, mapping).tolist(), strict=False)
     )
     rows = []
-    opened = machine.opened_bytes(MatmulKind.STANDALONE, problem.k, problem.n)
+    k = problem.k / machine.density(MatmulKind.STANDALONE).products
+    opened = machine.opened_bytes(MatmulKind.STANDALONE, k, problem.n)
     for step, line in machine.lines(MatmulKind.STANDALONE, opened).items():
         count = counted[step.quantity] * line.factor
         if count:

@@ -25,6 +25,8 @@ class MatmulKind:
         Whether its activations, or its outputs, never cross the chip's edge for it.
     standalone
         Whether it belongs to no model: inputs and outputs are off-chip, nothing is rescaled.
+    linear
+        The component, where a scheme gives it formats of its own.
     """
 
     name: str
@@ -33,6 +35,7 @@ class MatmulKind:
     inputs_on_chip: bool = False
     outputs_on_chip: bool = False
     standalone: bool = False
+    linear: str = ""
 
     STANDALONE: ClassVar["MatmulKind"]
     LINEAR: ClassVar["MatmulKind"]

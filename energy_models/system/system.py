@@ -20,6 +20,7 @@ from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.bounds import BOUNDS, matmul_bounds
 from bitjoule.energy_models.system.columns import (
+    OF_WEIGHTS,
     OTHERS,
     PART_STEPS,
     QUANTISATION,
@@ -40,6 +41,7 @@ from bitjoule.energy_models.system.nests import fuse
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.quantities import quantities
 from bitjoule.energy_models.system.regulator import price_counts
+from bitjoule.energy_models.system.scheme_work import SchemeWork, layout_of
 from bitjoule.energy_models.system.search import search
 from bitjoule.energy_models.system.static_power import static_cycles
 from bitjoule.energy_models.system.times import rest_of, times_of
@@ -77,7 +79,7 @@ class System:
     ) -> None:
         self.models, self.schemes, self.technologies, self.platforms = models, schemes, technologies, platforms
         self.objective, self.phases, self.experts = objective, phases, experts
-        self.layout = Layout(models)
+        self.layout = layout_of(models, schemes)
         self._machines: dict[tuple[int, int, int], Machine] = {}
         self._setups: dict[tuple[int, int, int], Setup] = {}
         self._mapped: dict[tuple[float, ...], Floats] = {}
@@ -126,8 +128,9 @@ class System:
         setups = [self._setup((s, t, p)) for s, t, p in indices]
         machines = [self.machine(s, t, p) for s, t, p in indices]
         layout = self.layout
-        switches = switches_of(machines, machine_index)
-        work = workload(layout, cases, all_steps(self.phases, cases), switches, self.experts)
+        switches, steps = switches_of(layout, machines, machine_index), all_steps(self.phases, cases)
+        work = workload(layout, cases, steps, switches, self.experts)
+        work = self._scheme_work.added(work, cases, steps)
         vector_bits = np.array([machine.vector_bits for machine in machines], dtype=np.float64)[machine_index]
         held_bits = work.live_at * vector_bits[:, None, None]
         head = self._head  # takes each sequence's last token only
@@ -268,7 +271,12 @@ class System:
         if mapping is None:  # the platform's own check and `resident` keep this from happening
             raise ValueError(f"no tile of {m:g} x {k:g} x {n:g} fits platform {machine.name}")
         counted = quantities(machine.array(kind)[0], problem, mapping)
+        counted[: len(QUANTITIES)] *= np.where(OF_WEIGHTS, machine.density(kind).weight_share(m), 1.0)
         return np.concatenate([counted, matmul_bounds(problem, mapping.traffic)])
+
+    @cached_property
+    def _scheme_work(self) -> SchemeWork:
+        return SchemeWork(self.layout, self.models, self.schemes)
 
     @cached_property
     def _head(self) -> NDArray[np.bool_]:
@@ -316,25 +324,27 @@ class System:
         return any(hardware.off_chip.device for by_scheme in self.platforms for _, hardware in by_scheme)
 
 
-def switches_of(machines: Sequence[Machine], machine_index: Indices) -> Switches:
+def switches_of(layout: Layout, machines: Sequence[Machine], machine_index: Indices) -> Switches:
     """Return the switches of cases.
 
     Parameters
     ----------
+    layout
+        Of the models.
     machines, machine_index
         The machines, and the index of each case's.
     """
     rows = []
     for machine in machines:
         scheme = machine.scheme
-        grouped = scheme.stored("weight_storage").group if scheme.quantises_activations else 0
+        groups, products = np.array([machine.scaling(kind) for kind in layout.kinds])[layout.kind].T
         rows.append(
             (
                 float(machine.platform.skips_masked_pairs),
                 float(scheme.quantised and scheme.quantises_activations),
                 float(scaled(scheme.attention_operands[1])),
-                float(scheme.quantised),
-                float(grouped),
+                products,
+                groups,
             )
         )
     return Switches(*(np.array(column)[machine_index] for column in zip(*rows, strict=True)))
@@ -348,12 +358,11 @@ def _others(
     quantisation = functions()["quantisation"]
     for machine in machines:
         scheme = machine.scheme
-        cache = scheme.stored("kv_cache")
-        quantises = scaled(cache.holds)
+        quantises = (scaled(scheme.stored("keys").holds) + scaled(scheme.stored("values").holds)) / 2
         rows.append(
             (
                 scheme.stored("embedding").bits, machine.vector_bits, width_bits(scheme.activations),
-                quantisation.mul * quantises, quantisation.add * quantises, cache.bits,
+                quantisation.mul * quantises, quantisation.add * quantises, scheme.cached_bits,
             )
         )  # fmt: skip
     table, vector, width, mul, add, cached = (

@@ -9,18 +9,20 @@ from bitjoule.energy_models.formats.storage import Storage
 from bitjoule.energy_models.system.mapping import ArrayShape, MatmulProblem, Place
 from bitjoule.energy_models.system.mapping_costs import Fixed, MappingCosts
 from bitjoule.energy_models.system.platforms import Array, Buffer
+from bitjoule.energy_models.system.sparsity import DENSE, Density
 from bitjoule.energy_models.system.static_power import OverTime
 from bitjoule.energy_models.system.steps import ABSENT, MatmulKind, Step, StepPrice
 
 
 @dataclass(frozen=True)
 class Formats:
-    """Formats of one kind of matmul: weights and how they are stored, activations, outputs."""
+    """Formats of one kind of matmul: weights and how they are stored, activations and their bits, outputs."""
 
     weights: str
     storage_name: str
     storage: Storage
     activations: str
+    activation_bits: float
     outputs: str
 
     @property
@@ -53,8 +55,9 @@ class Chip(NamedTuple):
 
 
 def template(
-    kind: MatmulKind, resident: bool, chip: Chip, stored: Formats, priced: Mapping[Step, StepPrice]
-) -> tuple[MatmulProblem, Fixed]:
+    kind: MatmulKind, resident: bool, chip: Chip, stored: Formats, priced: Mapping[Step, StepPrice],
+    dense: Density = DENSE,
+) -> tuple[MatmulProblem, Fixed]:  # fmt: skip
     """Return the problem of one MAC with buffers at their full size, and the energy that every mapping of it spends.
 
     Parameters
@@ -69,6 +72,8 @@ def template(
         The matmul's formats.
     priced
         The price of each step.
+    dense
+        Products for each weight and input.
     """
     lines = {(step.operand, step.action): line for step, line in priced.items()}
     array = chip.array
@@ -102,13 +107,16 @@ def template(
         computing_pj=chip.over_time.computing_pj,
         off_chip_bit_pj=chip.over_time.moving_pj / chip.off_chip_bits,
     )
-    load_cycles = array.lanes * array.columns * stored.storage.bits / registers.load_bits_per_cycle
+    weight_bits = stored.storage.bits / dense.weights
+    load_cycles = array.lanes * array.columns * weight_bits / registers.load_bits_per_cycle
     shape = (array.lanes, array.columns, registers.weights, sums.depth, load_cycles, array.pipeline_cycles)
     problem = MatmulProblem(
         m=1, k=1, n=1,
         array=ArrayShape(*shape),
-        weights=Place(inner, True, True, stored.storage.bits),
-        activations=Place(outer, spilled and not fused_in, spilled or fused_in, width_bits(stored.activations)),
+        weights=Place(inner, True, True, weight_bits),
+        activations=Place(
+            outer, spilled and not fused_in, spilled or fused_in, stored.activation_bits / dense.products
+        ),
         outputs=Place(outer, spilled and not fused_out, spilled or fused_out, width_bits(stored.outputs)),
         sum_bits=sums.bits,
         capacity_bits=tuple(buffer.size_bytes * 8.0 for buffer in chip.buffers),

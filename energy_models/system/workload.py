@@ -4,7 +4,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.block import At
 from bitjoule.energy_models.architecture.layout import LaidOut, Layout
@@ -97,7 +96,7 @@ class RequestWork(NamedTuple):
 
 
 class Switches(NamedTuple):
-    """Properties of schemes and platforms, shape (cases,) each.
+    """Properties of schemes and platforms, shape (cases,) each; those of scales (cases, slots) or (cases, 1).
 
     Parameters
     ----------
@@ -106,7 +105,7 @@ class Switches(NamedTuple):
     quantises, queries
         1 where the linears' inputs, and where queries and probabilities, are scaled to integers.
     rescales
-        1 where the linears' outputs are scaled.
+        Products with scales for each output, or for each sum of a group.
     scale_group
         Values of a sum that share a scale, where partial sums are scaled; 0 for one scale an output.
     """
@@ -188,7 +187,7 @@ def workload(
         logits[chosen] = at.outputs.max(axis=1) * model.logits
     present = sizes.m > 0
     sizes = SlotSizes(sizes.m, *(values * present for values in sizes[1:]))
-    scaled = _scales(sizes, switches.scale_group, layout.flag("rescaled")) * switches.rescales[:, None]
+    scaled = _scales(sizes, switches.scale_group, switches.rescales)
     parts[:, :, layout.elementwise.index("output_rescale")] += scaled[..., None] * functions()["rescale"].per_element
     return RequestWork(
         sizes,
@@ -267,7 +266,8 @@ def _phases(values: Floats) -> Indices:
     return np.arange(values.shape[1])[:, None]
 
 
-def _scales(sizes: SlotSizes, group: Floats, rescaled: NDArray[np.bool_]) -> Floats:
-    """Return the products with scales that the linears' outputs take, shape (cases, phases)."""
-    groups = np.where(group[:, None, None] > 0, np.ceil(sizes.k / np.maximum(group, 1)[:, None, None]), 1.0)
-    return np.asarray((sizes.m * sizes.n * sizes.times * groups * rescaled).sum(axis=2))
+def _scales(sizes: SlotSizes, group: Floats, products: Floats) -> Floats:
+    """Return the products with scales that outputs take, shape (cases, phases)."""
+    group, products = (values.reshape(len(values), 1, -1) for values in (group, products))
+    groups = np.where(group > 0, np.ceil(sizes.k / np.maximum(group, 1)), 1.0)
+    return np.asarray((sizes.m * sizes.n * sizes.times * groups * products).sum(axis=2))

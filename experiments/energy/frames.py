@@ -29,6 +29,8 @@ class PlotFrames:
         For each technology, platform and scheme, `bitjoule.experiments.energy.rooflines.roofs`.
     losses
         For each model and scheme with a scaling law, `bitjoule.experiments.energy.losses.losses`.
+    accuracies
+        For each case and phase with a published score, `bitjoule.experiments.energy.accuracies.accuracy_table`.
     """
 
     actions: pd.DataFrame
@@ -37,6 +39,7 @@ class PlotFrames:
     roofline: pd.DataFrame
     roofs: pd.DataFrame
     losses: pd.DataFrame
+    accuracies: pd.DataFrame
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema
 
 from bitjoule.energy_models.inputs.plugins import Plugin, plugins
 from bitjoule.energy_models.inputs.validation import OneOf, Strict
+from bitjoule.energy_models.papers.accuracies import benchmarks
 from bitjoule.experiments.names.entries import Count, CountOrNone
 from bitjoule.experiments.output.columns import PHASES
 
@@ -119,6 +120,17 @@ class LossPlot(PhasePlot):
         return frozenset({"losses"})
 
 
+class AccuracyPlot(PhasePlot):
+    """Published scores over the energy per token, with the schemes that no other beats in both."""
+
+    kind: Literal["accuracy_vs_energy"]
+    benchmark: Annotated[str, OneOf(benchmarks)] = Field(description="name in accuracies.csv")
+
+    def needs(self) -> frozenset[str]:
+        """Return the scores."""
+        return frozenset({"accuracies"})
+
+
 class MemoryPlot(AnyPlot):
     """Stacked bytes that must be stored: weights, embedding and head, KV cache, activations."""
 
@@ -133,6 +145,7 @@ class TornadoPlot(PhasePlot):
 
 OURS = (
     EnergyPlot, RatioPlot, ComponentsPlot, PublishedPlot, SweepPlot, RooflinePlot, LossPlot, MemoryPlot, TornadoPlot,
+    AccuracyPlot,
 )  # fmt: skip
 GROUP = "bitjoule.plots"
 MODULE = "a module with Plot, a class below bitjoule.experiments.energy.plots.AnyPlot whose kind is the entry point's "

@@ -13,6 +13,7 @@ from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul
 from bitjoule.energy_models.papers.published import PrintedNumber, published, published_names
 from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.scheme_work import unfit
 from bitjoule.experiments.energy.images import beyond_images
 from bitjoule.experiments.energy.schema import Baseline, Experiment
 from bitjoule.experiments.files import Overrides, open_experiment
@@ -100,9 +101,10 @@ def resolve(document: Document) -> Resolved:
         printed = tuple(cell for cell in published(name) if _comparable(cell, experiment))
     platforms, inlined_platforms = read_platforms(lookup, experiment.platforms or (), list(schemes))
     if not problems:
-        if experiment.accounting is Accounting.SYSTEM:
+        problems += _unfit(schemes, models, document)
+        if experiment.accounting is Accounting.SYSTEM and not problems:
             problems += cannot_run(platforms, schemes, technologies, models, document)
-        else:
+        elif not problems:
             problems += _missing_prices(schemes, technologies, document)
         problems += _baseline_problems(experiment, models, schemes, technologies, platforms, document)
     if problems:
@@ -139,6 +141,11 @@ def _missing_prices(
                 expected = f"{rows}one of the formats {', '.join(sorted(formats))}"
                 problems.append(document.problem(("schemes", i), wrong, expected))
     return problems
+
+
+def _unfit(schemes: Mapping[str, Scheme], models: Mapping[str, AnyShape | Matmul], document: Document) -> list[Problem]:
+    faults = ((i, unfit(list(models.values()), scheme)) for i, scheme in enumerate(schemes.values()))
+    return [document.problem(("schemes", i), *fault) for i, fault in faults if fault is not None]
 
 
 def _baseline_problems(

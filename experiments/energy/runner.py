@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.system.memory import Bytes
+from bitjoule.experiments.energy.accuracies import accuracy_table
 from bitjoule.experiments.energy.assumptions import vary
 from bitjoule.experiments.energy.comparison import compare
 from bitjoule.experiments.energy.components import component_table, shown_cases
@@ -111,6 +112,7 @@ def plot_frames(plots: Sequence[Plot], grid: Grid, summary: pd.DataFrame) -> Plo
         "roofline": lambda: points(grid, summary, workloads[:, 1:]),
         "roofs": lambda: roofs(grid),
         "losses": lambda: losses(grid),
+        "accuracies": lambda: accuracy_table(summary),
     }
     workloads = drawn_workloads(plots, grid)
     indices = np.stack(grid.axis_indices(np.arange(len(grid)))[-len(WORKLOAD_AXES) :], axis=1)

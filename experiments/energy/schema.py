@@ -9,6 +9,7 @@ from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.errors import choices
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 from bitjoule.energy_models.inputs.wording import counted
+from bitjoule.energy_models.papers.accuracies import accuracies
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.papers.scaling import laws
 from bitjoule.energy_models.system.mapping import Objective
@@ -16,6 +17,7 @@ from bitjoule.energy_models.system.workload import Experts
 from bitjoule.experiments.energy.electricity import Costs
 from bitjoule.experiments.energy.plots import (
     SYSTEM_PLOTS,
+    AccuracyPlot,
     LossPlot,
     MemoryPlot,
     Plot,
@@ -284,6 +286,8 @@ class Experiment(ExperimentFile):
             if isinstance(plot, LossPlot) and not self._has_law():
                 expected = "a scheme with FP16 or binary weights: theirs are the papers' scaling laws"
                 raise wrong_value("a plot of kind 'loss_vs_energy' without a scaling law", expected, "plots", i)
+            if isinstance(plot, AccuracyPlot):
+                self._check_scores(plot, i)
             self._check_at(plot, i)
             phase = getattr(plot, "phase", None)
             if phase not in (None, "prefill") and 0 in swept(workload.new_tokens):
@@ -303,6 +307,14 @@ class Experiment(ExperimentFile):
             values = swept(getattr(self.workload, axis))
             if value not in values:
                 raise wrong_value(f"{value} is not in the workload", choices(map(str, values)), "plots", i, "at", axis)
+
+    def _check_scores(self, plot: AccuracyPlot, i: int) -> None:
+        """Reject a benchmark without a published score of any model in any scheme of the experiment."""
+        scored = {(each.model, each.scheme) for each in accuracies() if each.benchmark == plot.benchmark}
+        if not any((model, scheme) in scored for model in self.models or () for scheme in self.schemes):
+            wrong = f"a plot of {plot.benchmark}, which no model was published with in these schemes"
+            listed = dict.fromkeys(f"{model} in {scheme}" for model, scheme in sorted(scored))
+            raise wrong_value(wrong, choices(listed, 20), "plots", i, "benchmark")
 
     def _has_law(self) -> bool:
         """Return whether a scheme's weights have a scaling law; an unknown name is reported elsewhere."""

@@ -1,8 +1,8 @@
 """MACs that measured technologies price by single operators, because no MAC of these formats was measured."""
 
-from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.scheme_work import layout_of
 from bitjoule.experiments.energy.grid import Grid
 
 _OPERATORS = frozenset({("weights", "mul"), ("partial_sums", "add")})
@@ -27,7 +27,9 @@ def unmeasured(grid: Grid) -> dict[str, list[str]]:
 
 def _by_terms(grid: Grid, technology: str) -> dict[str, None]:
     kinds: dict[str, None] = {}
-    attends = any(kind.role == "attention" for kind in Layout(list(grid.models.values())).kinds)
+    attends = any(
+        kind.role == "attention" for kind in layout_of(list(grid.models.values()), list(grid.schemes.values())).kinds
+    )
     for scheme in grid.schemes.values():
         pairs = [(scheme.weights, scheme.activations), *([scheme.attention_operands] if attends else [])]
         for weights, activations in pairs:
@@ -38,7 +40,7 @@ def _by_terms(grid: Grid, technology: str) -> dict[str, None]:
 
 def _by_machines(grid: Grid, technology: str) -> dict[str, None]:
     kinds: dict[str, None] = {}
-    needed = Layout(list(grid.models.values())).kinds
+    needed = layout_of(list(grid.models.values()), list(grid.schemes.values())).kinds
     for machines in grid.platforms.values():
         for scheme, (name, platform) in machines.items():
             machine = Machine(grid.schemes[scheme], platform, grid.technologies[technology], name)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.shape import AnyShape
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.documents import Document, KeyPath
@@ -13,6 +12,7 @@ from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.accesses import UnpricedError
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.platforms import Platform, platforms, read_platform
+from bitjoule.energy_models.system.scheme_work import layout_of
 from bitjoule.energy_models.system.search import search
 from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.experiments.names.entries import NamedPlatform, PlatformSet
@@ -169,7 +169,7 @@ def lacking(
     by_platform, schemes, technologies, models
         As for `cannot_run`.
     """
-    kinds = Layout(list(models.values())).kinds
+    kinds = layout_of(list(models.values()), list(schemes.values())).kinds
     for i, machines in enumerate(by_platform.values()):
         for scheme, (name, platform) in machines.items():
             for technology in technologies.values():

@@ -11,6 +11,7 @@ from bitjoule.energy_models.inputs.plugins import plugins
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import (
     GROUP,
+    AccuracyPlot,
     ComponentsPlot,
     EnergyPlot,
     LossPlot,
@@ -23,6 +24,7 @@ from bitjoule.experiments.energy.plots import (
     TornadoPlot,
     plot_module,
 )
+from bitjoule.reports.energy.accuracies import draw_accuracies
 from bitjoule.reports.energy.components import draw_components
 from bitjoule.reports.energy.losses import draw_losses
 from bitjoule.reports.energy.memory import draw_memory
@@ -59,6 +61,8 @@ def draw(plot: Plot, frames: Frames, theme: Theme) -> Figure:
                 return draw_sweep(plot, frames, theme)
             case RooflinePlot():
                 return draw_roofline(plot, frames, theme)
+            case AccuracyPlot():
+                return draw_accuracies(plot, frames, theme)
             case LossPlot():
                 return draw_losses(plot, frames, theme)
             case MemoryPlot():

@@ -8,6 +8,7 @@ import pandas as pd
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.papers.published import decimals_of
 from bitjoule.experiments.energy.frames import Frames
+from bitjoule.reports.energy.accuracies import accuracy_text
 from bitjoule.reports.energy.arrays import arrays_table
 from bitjoule.reports.energy.costs import costs_text
 from bitjoule.reports.energy.dram import dram_text
@@ -79,6 +80,7 @@ def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
             sensitivity_text(frames),
             memory_table(frames, max_rows),
         ]
+    parts.append(accuracy_text(frames, max_rows))
     if frames.compared:
         parts += [comparison_table(frames.comparison, max_rows), overhead_line(frames)]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -118,6 +118,7 @@ class Priced:
             "device": self.device,
             "array": self.array,
             "unpack": self.unpack,
+            "packing": packings.get,
         }
 
     def array(self, weights, activations):
@@ -145,7 +146,9 @@ class Priced:
         packing = self.data["storage"][store]
         found = [(*text.split(), often / packing.get("values", 1)) for text, often in packing.get("unpack", {}).items()]
         integer = packing["holds"].startswith("int") and component.endswith(("scores", "values", "head", "router"))
-        if activations in FLOATS and ("group" in packing or integer):  # a linear's own scale is on its outputs
+        cached = component.endswith(("scores", "values", "router"))  # or computed in another format
+        adds = not cached and all(verb == "add" for verb, _ in self.array(packing["holds"], activations)[2])
+        if activations in FLOATS and (("group" in packing and not adds) or integer):  # else the scale is on sums
             found.append(("mul", vector, 1.0))
         return found
 

@@ -12,7 +12,10 @@ import pytest
 import yaml
 
 from bitjoule import cli
+from bitjoule.energy_models.architecture.shape import presets
+from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.experiments.files import shipped_experiments
 from tests.energy_models.priced import Priced
 from tests.energy_models.recount import recount
 
@@ -292,3 +295,83 @@ def test_queries_are_written_in_their_own_format_where_linears_take_floats(tmp_p
     experiment["models"], experiment["platforms"] = experiment["models"][1:], experiment["platforms"][:1]
     experiment["baseline"] = {"technology": "arrays"}
     check(experiment, run(experiment, tmp_path))
+
+
+ROLES = {
+    "weights": "ternary", "activations": "int8", "attention": "fp16", "rescale": "fp32", "between": "bf16",
+    "weight_storage": "pq2_0", "kv_cache": "fp16", "keys": "q8_0", "values": "int4", "embedding": "q4_0",
+    "lm_head": "q2_0", "head": "int8", "router": "bf16", "activation_group": 24,
+    "linears": {
+        "o_proj": {"weight_storage": "trit_planes"},
+        "ffn_down": {"activations": "int4", "weight_storage": "ternary_3of4", "active_inputs": 0.5},
+    },
+    "transforms": [
+        {"kind": "hadamard", "on": ["o_proj", "ffn_down"], "block": 4},
+        {"kind": "hadamard", "on": ["k_proj"], "of": "outputs", "block": 4},
+        {"kind": "kronecker", "on": ["q_proj"]},
+        {"kind": "channels", "on": ["ffn_up"]},
+    ],
+}  # fmt: skip
+FLOAT_SUMS = {
+    "weights": "ternary", "activations": "fp16", "attention": "fp16", "rescale": "fp16", "weight_storage": "pq2_0",
+    "kv_cache": "fp16", "embedding": "pq2_0", "lm_head": "pq2_0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scheme", "skips"),
+    [(ROLES, []), (ROLES, ["inputs", "weights"]), (FLOAT_SUMS, [])],
+    ids=["roles", "roles_skip", "float_sums"],
+)
+def test_so_are_formats_of_each_role_and_what_they_add(scheme, skips, tmp_path):
+    experiment = yaml.safe_load(yaml.safe_dump(yaml.safe_load(UNEVEN.read_text())))
+    experiment["schemes"] = [{"name": "roles", **scheme}]
+    experiment["baseline"] = {"platform": "split"}
+    experiment["technologies"], experiment["workload"]["batch"] = experiment["technologies"][:1], [3]
+    price = {"low": 0.005, "nominal": 0.006, "high": 0.009}
+    for operation in ("add", "mul"):
+        row = {"operation": operation, "format": "int4", "energy_pj": price, "area_um2": 1, "leakage_nw": 1}
+        experiment["technologies"][0]["operations"].append(row)
+    for machine in experiment["platforms"]:
+        adders = machine["arrays"]["adders"]["macs"]
+        adders[0]["skips"] = skips
+        adders.append({"weights": ["ternary"], "activations": ["int4"], "actions": ["add int4"], "skips": skips})
+        if scheme is FLOAT_SUMS:
+            adders.append({"weights": ["ternary"], "activations": ["fp16"], "actions": ["add fp16"]})
+    experiment["models"][1] |= {"ffn": 56, "head_dim": 12}
+    check(experiment, run(experiment, tmp_path))
+
+
+STORED = {"fp16": "fp16", "int8": "int8", "int4": "int4", "int2": "int2", "binary": "binary1"}
+
+
+def test_so_is_every_scheme_of_post_training_quantization(tmp_path):
+    """Count the experiment that ships on a machine whose mappings need no search: the largest matrix is one tile."""
+    shipped = read_document(shipped_experiments("energy")["post_training_quantization"]).data
+    experiment = yaml.safe_load(yaml.safe_dump(yaml.safe_load(UNEVEN.read_text())))
+    written = read_document(DATA / "schemes.yaml").data["schemes"]  # YAML 1.2, where `on` is text
+    stored = {"kv_cache": "fp16", "embedding": "fp16", "lm_head": "fp16"}
+    experiment["schemes"] = [
+        {"name": name, "weight_storage": STORED[written[name]["weights"]], **stored, **written[name]}
+        for name in shipped["schemes"]
+    ]
+    (model,) = shipped["models"]
+    shape = presets()[model].with_defaults()
+    experiment["models"] = [{key: shape[key] for key in experiment["models"][0] if key != "name"} | {"name": model}]
+    experiment["technologies"] = experiment["technologies"][:1]
+    price = {"low": 0.005, "nominal": 0.006, "high": 0.009}
+    row = {"operation": "add", "format": "int4", "energy_pj": price, "area_um2": 1, "leakage_nw": 1}
+    experiment["technologies"][0]["operations"].append(row)
+    machine = experiment["platforms"][0]
+    for array in machine["arrays"].values():
+        array |= {"lanes": 512, "columns": 500}  # few blocks: the search is short
+        array["weight_registers"]["weights"] = array["accumulators"]["depth"] = 1 << 22
+    machine["arrays"]["floats"]["macs"][1]["weights"].append("int2")
+    for buffer in machine["buffers"].values():
+        buffer["size_bytes"] = 1 << 30
+    experiment["platforms"], experiment["baseline"] = [machine], shipped["baseline"]
+    experiment["workload"] = {key: [value] for key, value in {"batch": 1, **shipped["workload"]}.items()}
+    spent = check(experiment, run(experiment, tmp_path))
+    joules = {case[1]: sum(ends[1] for ends in spent[case].values()) for case in spent if case[-1] == "request"}
+    assert joules["int8"] == joules["int8-smoothquant"]  # folded
+    assert joules["bitnet"] == joules["w1a8"] < min(joules[name] for name in ("int8", "w4a16", "w2a16", "w4a4"))

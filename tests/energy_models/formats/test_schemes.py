@@ -19,7 +19,10 @@ def scheme(text: str) -> Scheme:
 def test_the_papers_schemes_and_what_may_become_of_them_ship():
     papers = ["fp32", "fp16", "bf16", "int8", "bitnet", "bitnet-b1.58", "w4a16", "w2a16", "w4a8"]
     variants = ["5in8", "3in5", "kv8", "kv4", "kv3", "int8-attention", "binary-attention", "a4", "a2", "a1"]
-    assert list(schemes()) == papers + [f"bitnet-b1.58-{variant}" for variant in variants]
+    later = ["int8-smoothquant", "int8-smoothquant-online", "w4a4", "w4a4-smoothquant", "w2a16-quip"]
+    later += ["w2a16-quip-sharp", "w1a8", "w1a8-smoothquant", "bitnet-g128", "bitnet-a4.8", "bitnet-v2", "bonsai"]
+    later += ["ternary-bonsai", "bonsai-2", "trilm", "sherry", "bitnet-b1.58-6of8", "trit-planes", "fairy2i"]
+    assert list(schemes()) == papers + [f"bitnet-b1.58-{variant}" for variant in variants] + later
 
 
 def test_every_scheme_cites_a_source_and_a_place_and_describes_itself():
@@ -58,7 +61,7 @@ def test_the_head_is_stored_as_the_embedding_unless_told_otherwise():
 def test_binary_keys_meet_queries_of_8_bits():
     binary = schemes()["bitnet-b1.58-binary-attention"]
     assert binary.attention_operands == ("binary", "int8")
-    assert binary.router == "int8"
+    assert binary.routed == "int8"
     assert schemes()["fp16"].attention_operands == ("fp16", "fp16")
 
 

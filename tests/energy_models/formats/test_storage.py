@@ -21,17 +21,17 @@ BITS = {
 
 
 def test_a_value_takes_its_share_of_a_word_and_of_a_scale():
-    assert {name: storage.bits for name, storage in storages().items()} == {
+    assert {name: storages()[name].bits for name in BITS} == {
         name: pytest.approx(float(bits), rel=1e-15) for name, bits in BITS.items()
     }
 
 
 def test_no_packing_holds_a_trit_in_fewer_bits_than_its_information():
-    packings = [storage for storage in storages().values() if storage.holds == "ternary"]
-    assert len(packings) == 3
+    packings = [storage for storage in storages().values() if storage.holds == "ternary" and storage.nonzero == 1]
+    assert len(packings) == 11
     for storage in packings:
-        assert storage.bits >= math.log2(3)
-        assert 3**storage.values <= 2**storage.word_bits  # every pattern of trits has a word of its own
+        assert storage.bits >= math.log2(3) * storage.planes
+        assert 3 ** (storage.values * storage.planes) <= 2**storage.word_bits  # every pattern has a word of its own
 
 
 def test_the_densest_packing_of_a_byte_holds_five_trits():
@@ -42,7 +42,7 @@ def test_every_storage_holds_a_format_with_a_width_and_takes_no_less_without_pac
     for name, storage in storages().items():
         assert storage.holds in formats(), name
         if storage.values == 1:
-            assert storage.word_bits == storage.width_bits, name
+            assert storage.word_bits == storage.width_bits * storage.planes, name
 
 
 def test_every_format_of_a_scheme_has_a_width_and_a_plain_storage_of_that_width():
@@ -89,6 +89,9 @@ def test_citations_exist_and_what_cites_nothing_says_what_it_is():
         ),
         ("{holds: int4, word_bits: 0}", "1: word_bits: got 0; expected greater than 0"),
         ("{holds: int4, bits: 4}", "1: bits: unknown key (did you mean"),
+        ("{holds: ternary, word_bits: 2, nonzero: 0}", "1: nonzero: got 0; expected greater than 0"),
+        ("{holds: ternary, word_bits: 2, nonzero: 1.5}", "1: nonzero: got 1.5; expected less than or equal to 1"),
+        ("{holds: ternary, word_bits: 2, planes: 0}", "1: planes: got 0; expected greater than or equal to 1"),
     ],
 )
 def test_an_impossible_storage_is_refused(text, message):

@@ -15,6 +15,7 @@ GATES = {"sigmoid"}  # of heads whose outputs are gated, which no preset has
 OF_IMAGES = {*get_args(convolutional.Activation)}
 STATES = {"exponential", "convolution", "state_mac", "state_pass"}
 BESIDE = {"adapter_sum", "index_weight", "index_top"}  # keys that no preset has
+TRANSFORMS = {"rotation_mac", "channel_factor"}  # of schemes
 NESTS = {"softmax_row", "softmax_rescale"}  # what fused attention adds
 
 
@@ -45,7 +46,8 @@ def test_every_activation_and_norm_that_a_model_may_have_exists(key):
 
 def test_no_function_is_left_over():
     allowed = {name for key in ("activation", "norm") for name in get_args(ModelShape.model_fields[key].annotation)}
-    assert set(functions()) == named_functions() | allowed | SCALES | NESTS | GATES | STATES | OF_IMAGES | BESIDE
+    keys = SCALES | NESTS | GATES | STATES | OF_IMAGES | BESIDE | TRANSFORMS
+    assert set(functions()) == named_functions() | allowed | keys
 
 
 def test_every_function_takes_something_and_nothing_negative():
@@ -58,7 +60,13 @@ def test_every_function_takes_something_and_nothing_negative():
 def test_functions_read_their_operands_and_write_their_result():
     for name, function in functions().items():
         within = {"exponential": 0, "state_mac": 0}  # of a state while it passes
-        within |= {"hadamard_add": 0, "adapter_sum": 0, "index_weight": 0}  # of values that another moves
+        within |= {
+            "hadamard_add": 0,
+            "adapter_sum": 0,
+            "index_weight": 0,
+            "rotation_mac": 0,
+            "channel_factor": 0,
+        }  # of values that another moves
         pooled = {"maximum": 0, "average": 0}  # of what another has read
         operands = {"embedding": 0, "rescale": 0, "residual": 2, "softmax_row": 2, **within, **pooled}.get(name, 1)
         assert function.read == operands, name

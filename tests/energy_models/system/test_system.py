@@ -181,12 +181,20 @@ def test_the_head_runs_for_the_last_token_of_each_sequence_and_for_every_new_one
     assert products[0] == 2 * (1 + 3) * shape.hidden * shape.vocabulary
 
 
-@pytest.mark.parametrize("scheme", [name for name in schemes() if name not in ("fp32", "bf16")])  # on no edge platform
+NO_EDGE = ("fp32", "bf16", "w4a4", "w4a4-smoothquant")  # no edge platform runs them
+PACKED = {
+    "w2a16-quip": 2, "w2a16-quip-sharp": 2, "bitnet-g128": 1 + 16 / 128, "bonsai": 1 + 16 / 128,
+    "ternary-bonsai": 2 + 16 / 128, "bonsai-2": 28 * 8 / 128, "sherry": 5 / 4, "bitnet-b1.58-6of8": 11 / 8,
+    "trit-planes": 2 * (2 + 16 / 128), "fairy2i": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", [name for name in schemes() if name not in NO_EDGE])
 def test_weight_bytes_are_parameters_as_they_are_packed(scheme):
     shape = presets()["bitnet-b1.58-2b-4t"]
     bits = {"ternary": 2, "binary": 1}.get(schemes()[scheme].weights)
     bits = bits or {"fp16": 16, "int8": 8, "int4": 4.125, "int2": 2.125}[schemes()[scheme].weights]
-    bits = {"bitnet-b1.58-5in8": 1.6, "bitnet-b1.58-3in5": 5 / 3}.get(scheme, bits)
+    bits = {"bitnet-b1.58-5in8": 1.6, "bitnet-b1.58-3in5": 5 / 3, **PACKED}.get(scheme, bits)
     platform = "fp16-edge" if schemes()[scheme].weights in ("fp16", "int8", "int4", "int2") else "ternary-edge"
     platform = "int4-edge" if scheme == "w4a8" else platform
     found = evaluate(system("bitnet-b1.58-2b-4t", scheme, platform), 1, 1, 0)
