@@ -15,7 +15,7 @@ from bitjoule.energy_models.inputs.validation import validate
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.platforms import Platform, platforms
 from bitjoule.energy_models.system.scheme_work import inputs_of, unfit
-from bitjoule.energy_models.system.system import System, _switches
+from bitjoule.energy_models.system.system import System, switches_of
 from bitjoule.energy_models.system.workload import workload
 
 D, HEADS, FFN, V, LAYERS = 16, 2, 64, 32, 3
@@ -271,7 +271,7 @@ def test_the_inputs_that_linears_take_are_those_that_the_parts_quantise(name):
     found = System([model], [Scheme.model_validate(TRITS)], [technologies()["7nm"]], [[("edge", platform())]])
     one = np.ones(1)
     cases = Cases(np.zeros(1, dtype=np.intp), np.zeros(1, dtype=np.intp), one, one, 0 * one)
-    switches = _switches(found.layout, [found.machine(0, 0, 0)], cases.model)
+    switches = switches_of(found.layout, [found.machine(0, 0, 0)], cases.model)
     work = workload(found.layout, cases, all_steps(PHASES, cases), switches)
     written = work.parts[0, PHASE_NAMES.index("prefill"), found.layout.elementwise.index("activation_quantisation"), 3]
     assert taken == written

@@ -181,6 +181,18 @@ def test_operations_add_up_to_components_and_to_the_summary(mixed):
     assert (table["component"] == "spilled_activations").any()
 
 
+def test_so_does_the_work_that_a_scheme_adds():
+    schemes = ["bitnet-v2", "bitnet-a4.8", "int8-smoothquant-online", "w2a16-quip-sharp", "bitnet-g128"]
+    found = bitjoule.run(yaml.safe_load(TOY) | {"schemes": schemes})
+    keys = [*CASE_COLUMNS, "component"]
+    amounts = ["macs", "time_s", "energy_j", "energy_low_j", "energy_high_j"]
+    ours = found.operations.groupby(keys, observed=True)[amounts].sum()
+    components = pd.concat(list(found.components_in_blocks())).set_index(keys)
+    assert set(ours.index) == set(components.index)
+    assert {"rotation", "channel_scaling"} <= set(ours.index.get_level_values("component"))
+    np.testing.assert_allclose(ours, components.loc[ours.index, amounts], rtol=1e-12)
+
+
 def test_bytes_add_up_to_the_bits_of_the_long_table(mixed):
     keys = [*CASE_COLUMNS, "component"]
     long = mixed.results
