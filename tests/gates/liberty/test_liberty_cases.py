@@ -99,17 +99,28 @@ def test_axes_of_a_delay_in_any_order_and_alone(tmp_path, axes):
         assert arc.tables["cell_rise"].at(slew, load) == pytest.approx(expected)
 
 
-def test_an_unknown_axis_is_refused_with_its_name(tmp_path):
-    template = 'lu_table_template (t) { variable_1 : time; index_1 ("1, 2"); }'
-    text = PLAIN.replace(" cell (INV)", f" {template}\n cell (INV)", 1)
-    text = text.replace('cell_rise (scalar) { values ("0.02"); }', 'cell_rise (t) { values ("1, 2"); }', 1)
+SLEW = 'variable_1 : input_net_transition; index_1 ("1, 2");'
+
+
+@pytest.mark.parametrize(
+    ("axes", "values", "wrong"),
+    [
+        ('variable_1 : time; index_1 ("1, 2");', "1, 2", "variable_1 is time; expected constrained_pin_transition, "
+         "input_net_transition, input_transition_time, related_pin_transition or total_output_net_capacitance"),
+        (SLEW + ' variable_2 : input_transition_time; index_2 ("3, 4");', "1, 2, 3, 4", "axes input_net_transition and "
+         "input_transition_time; expected a transition time and one other axis at most"),
+        (SLEW + ' variable_2 : total_output_net_capacitance; index_2 ("3, 4, 5");', "1, 2, 3, 4, 5",
+         "5 values over axes of [2, 3] points"),
+        ('variable_1 : input_net_transition; index_1 ("2, 1");', "1, 2", "2 values over axes of [2] points"),
+    ],
+)  # fmt: skip
+def test_a_table_whose_axes_do_not_fit_is_refused_by_kind_and_template(tmp_path, axes, values, wrong):
+    text = PLAIN.replace(" cell (INV)", f" lu_table_template (t) {{ {axes} }}\n cell (INV)", 1)
+    text = text.replace('cell_rise (scalar) { values ("0.02"); }', f'cell_rise (t) {{ values ("{values}"); }}', 1)
     library = written(tmp_path, text)
     with pytest.raises(LibertyError) as error:
         library.cells["INV"].arcs("Y")
-    assert str(error.value) == (
-        f"{tmp_path}/cells.lib: cell INV: cell_rise (t): variable_1 is time; expected constrained_pin_transition, "
-        "input_net_transition, input_transition_time, related_pin_transition or total_output_net_capacitance"
-    )
+    assert str(error.value) == f"{tmp_path}/cells.lib: cell INV: cell_rise (t): {wrong}"
 
 
 def test_a_power_table_over_three_axes_is_read_at_the_first_entry_of_the_other_outputs_load(tmp_path):
