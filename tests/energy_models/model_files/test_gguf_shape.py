@@ -237,6 +237,8 @@ def test_layers_of_a_hybrid(tmp_path: Path) -> None:
         ({"block_count": None}, {}, "llama.block_count: is missing; expected a whole number above 0"),
         ({"block_count": 0}, {}, "llama.block_count: got 0; expected a whole number above 0"),
         ({"block_count": 99999}, {}, "llama.block_count: got 99999, with 11 tensors; expected the layers in the file"),
+        ({"block_count": 12}, {}, "llama.block_count: got 12, with 11 tensors; expected the layers in the file"),
+        ({"block_count": 11}, {}, "blk.1.ffn_up.weight: is missing; expected this tensor of llama"),
         ({"block_count": 2}, {}, "blk.1.ffn_up.weight: is missing; expected this tensor of llama"),
         ({"attention.head_count": 3, "attention.head_count_kv": None}, {},
          "llama.attention.head_count: got 3, no divisor of embedding_length (8); expected a divisor, or"),
