@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitjoule.reports.figures.digits import parameters, prefix, significant, with_unit
+from bitjoule.reports.figures.digits import column_prefix, parameters, prefix, significant, with_unit
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,18 @@ def test_the_smallest_prefix_serves_all_below():
 )
 def test_parameters_as_the_field_writes_them(count, text):
     assert parameters(count) == text
+
+
+@pytest.mark.parametrize(
+    ("joules", "expected"),
+    [
+        ([2e-3, 3.0], (1.0, "")),  # the largest
+        ([3.0, 2e-3], (1.0, "")),
+        ([5e-4, 5e-2], (1e-3, "m")),
+        ([4e-4, 3.9, 5e-3], (1.0, "")),  # 9 750 times the least
+        ([4e-4, 4.0, 5e-3], (1e-3, "m")),  # 10 000 times: the middle one
+        ([7e-7], (1e-9, "n")),
+    ],
+)
+def test_a_column_gets_the_prefix_of_its_largest_value_or_of_the_middle_one_where_they_differ_much(joules, expected):
+    assert column_prefix(joules) == expected
