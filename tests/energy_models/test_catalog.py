@@ -1,10 +1,14 @@
 """What `list` prints, `show` finds."""
 
-import pytest
+import csv
 
-from bitjoule.energy_models.catalog import KINDS, entry, listing
+import pytest
+import yaml
+
+from bitjoule.energy_models.catalog import KINDS, entry, entry_of_file, listing
 from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.system.platforms import platforms
 
 
@@ -31,6 +35,93 @@ def test_a_storage_and_a_platform_are_listed_with_what_they_take():
     built = {row[0]: row[1:5] for row in listing("platforms").rows}
     assert built["ternary-edge"] == ("adders 64 x 16, float 4 x 6", 1024, "lpddr4", 12.8)
     assert built["tpu32"] == ("pes 32 x 32", 2048, "own prices", 8)
+
+
+def named(table):
+    """Return the rows of a table as mappings from its headers."""
+    return [dict(zip(table.headers, row, strict=True)) for row in table.rows]
+
+
+def numeric(text):
+    """Return a number of a table, or the text that is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def test_every_column_of_the_memories_is_that_of_the_file():
+    with (DATA / "memories.csv").open(newline="") as file:
+        rows = {row["memory"]: row for row in csv.DictReader(file)}
+    listed = {row["memory"]: row for row in named(listing("memories"))}
+    assert set(rows) <= set(listed)
+    for name, row in rows.items():
+        for column, value in listed[name].items():
+            assert numeric(value) == numeric(row[column]), (name, column)
+
+
+def test_a_device_is_listed_with_the_energy_of_a_bit_read_of_whole_rows():
+    """LPDDR5-6400, as drams.yaml gives it: 4, 6 and 8 pJ a bit, and a row of 2048 bytes for 602, 1205 and 1205 pJ."""
+    (row,) = [row for row in named(listing("memories")) if row["memory"] == "lpddr5-6400"]
+    bits = 8 * 2048
+    assert row == {
+        "memory": "lpddr5-6400", "kind": "dram device", "capacity_bytes": "", "access_bits": 1, "node_nm": "",
+        "energy_low_pj": pytest.approx(4 + 602 / bits, rel=2e-4),
+        "energy_pj": pytest.approx(6 + 1205 / bits, rel=2e-4),
+        "energy_high_pj": pytest.approx(8 + 1205 / bits, rel=2e-4),
+    }  # fmt: skip
+
+
+def test_every_column_of_the_links_is_that_of_the_file():
+    links = yaml.safe_load((DATA / "links.yaml").read_text())["links"]
+    listed = {row["link"]: row for row in named(listing("links"))}
+    assert set(links) == set(listed)
+    for name, link in links.items():
+        price = link["energy_pj_per_bit"]
+        ends = price if isinstance(price, dict) else dict.fromkeys(("low", "nominal", "high"), price)
+        expected = {
+            "pJ/bit": ends["nominal"], "low": ends["low"], "high": ends["high"], "note": link.get("note", ""),
+            "GB/s a direction": link["bandwidth_gb_per_s"], "latency (us)": link.get("latency_us", 0),
+        }  # fmt: skip
+        assert listed[name] == {"link": name, **expected}
+
+
+def test_every_column_of_the_schemes_is_that_of_the_file():
+    schemes = yaml.safe_load((DATA / "schemes.yaml").read_text())["schemes"]
+    for row in named(listing("schemes")):
+        written = schemes[row["scheme"]]
+        expected = {key: written.get(key) or "" for key in ("weights", "activations", "attention", "description")}
+        assert {key: row[key] for key in expected} == expected
+
+
+def test_a_model_is_listed_with_the_dimensions_of_its_configuration():
+    """Llama 3 8B: config.json of meta-llama/Meta-Llama-3-8B. Parameters: the paper's 8B, here to the last one."""
+    (row,) = [row for row in named(listing("models")) if row["model"] == "llama-3-8b"]
+    layer = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336 + 2 * 4096
+    assert row == {
+        "model": "llama-3-8b", "parameters": 32 * layer + 2 * 128256 * 4096 + 4096, "layers": 32, "hidden": 4096,
+        "heads": 32, "kv_heads": 8, "head_dim": 128, "ffn": 14336, "gated": "yes", "vocabulary": 128256, "experts": 1,
+    }  # fmt: skip
+
+
+def test_the_memories_of_a_table_of_prices_are_shown_with_the_columns_of_the_table(tmp_path):
+    path = tmp_path / "my5nm.csv"
+    path.write_text(
+        "operation,format,energy_pj,low,high,source,capacity_bytes,access_bits\nadd,int8,0.5,0.25,0.75,a slide,,\n"
+        "sram,,6.5,3.5,12.5,a compiler,65536,128\ndram,lpddr4,48,40,56,a data sheet,,8\n"
+    )
+    shown = entry_of_file("technologies", path)
+    ((_, memories),) = shown.further
+    assert named(shown.table) == [
+        {"operation": "add", "format": "int8", "energy_pj": 0.5, "energy_low_pj": 0.25, "energy_high_pj": 0.75,
+         "source": "a slide", "where": "line 2"}
+    ]  # fmt: skip
+    assert named(memories) == [
+        {"memory": "sram", "name": "", "capacity_bytes": 65536, "access_bits": 128, "energy_pj": 6.5,
+         "energy_low_pj": 3.5, "energy_high_pj": 12.5, "source": "a compiler", "where": "line 3"},
+        {"memory": "dram", "name": "lpddr4", "capacity_bytes": "", "access_bits": 8, "energy_pj": 48,
+         "energy_low_pj": 40, "energy_high_pj": 56, "source": "a data sheet", "where": "line 4"},
+    ]  # fmt: skip
 
 
 def test_a_platform_is_shown_with_the_source_of_each_number():
