@@ -7,6 +7,11 @@ import pytest
 GOOD = "lanes: 8\ncolumns: 2\nmax_k: 32\nweight_bus_bits: 32\n"
 
 
+def shown(out):
+    """Return the rows that are printed, by their names."""
+    return dict(re.split(r"  +", line.strip(), maxsplit=1) for line in out.splitlines())
+
+
 @pytest.fixture
 def config(tmp_path):
     file = tmp_path / "mine.yaml"
@@ -116,6 +121,16 @@ def test_verify_tells_what_it_did(bitjoule, config, tmp_path):
     assert re.search(r"seed +5\b", out)
     assert "bit for bit" in out
     assert (tmp_path / "w" / "mine.vcd").stat().st_size > 1000
+    assert shown(out)["waveform"] == f"{tmp_path}/w/mine.vcd"
+
+
+@pytest.mark.slow
+def test_verify_without_waves_names_no_waveform(bitjoule, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = bitjoule("rtl", "verify", config, "--cases", 0, "--seed", 6)
+    assert (status, err) == (0, "")
+    assert list(shown(out)) == ["configuration", "simulator", "cases", "matmuls", "cycle counts", "simulated", "seed"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
 
 
 @pytest.mark.slow
