@@ -79,6 +79,13 @@ def test_a_wrong_experiment_raises_for_a_python_user():
         bitjoule.run_experiment("bitnet_tabel1")
 
 
+@pytest.mark.parametrize(("arguments", "status"), [(["list", "schemes"], 0), (["show", "model", "nobody"], 2), ([], 2)])
+def test_the_module_exits_with_the_status_of_the_command_line(arguments, status):
+    run = subprocess.run([sys.executable, "-m", "bitjoule", *arguments], capture_output=True, text=True, check=False)
+    assert run.returncode == status, run.stderr
+    assert bool(run.stderr) == bool(status)
+
+
 def test_without_the_hardwares_packages_everything_but_hardware_works(tmp_path):
     code = (
         "import sys, importlib.abc\n"
