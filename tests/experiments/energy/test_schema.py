@@ -259,3 +259,17 @@ def test_the_json_schema_and_the_readers_agree_about_experiments_on_netlists_and
     else:
         with pytest.raises(InputError):
             read(opened(tmp_path / "x.yaml"))
+
+
+def test_no_two_keys_of_a_mapping_are_described_alike():
+    mappings = {"the experiment": SCHEMA.schema, **SCHEMA.schema["$defs"]}
+    for name, mapping in mappings.items():
+        described = [key["description"] for key in mapping.get("properties", {}).values() if "description" in key]
+        assert len(set(described)) == len(described), name
+
+
+def test_the_sizes_of_a_bare_product_are_described_as_those_of_a_linear():
+    """(M, K) @ (K, N): a row for each token, and the sizes of torch.nn.Linear."""
+    sizes = SCHEMA.schema["$defs"]["MatmulSize"]["properties"]
+    described = {key: size["description"] for key, size in sizes.items()}
+    assert described == {"m": "number of tokens", "k": "in_features", "n": "out_features"}
