@@ -35,7 +35,7 @@ WRONG = {
     "a library that is not Liberty": ("gates:\n", "gates:\n  libraries: [mine.yaml]\n", "mine.yaml:3: gates.libraries[0]: "),
     "a library twice": ("gates:\n", "gates:\n  libraries: [freepdk45, [freepdk45]]\n", "mine.yaml:3: gates.libraries[1]: duplicate library; expected each once"),
     "no cycles": ("gates:\n", "gates:\n  effort: {cycles: 0}\n", "mine.yaml:3: gates.effort.cycles: got 0"),
-    "an unknown plot": ("gates:\n", "plots: [{kind: zeros}]\ngates:\n", "mine.yaml:2: plots[0].kind: 'zeros' is unknown; expected one of energy_vs_zeros, parts, energy_vs_bits"),
+    "an unknown plot": ("gates:\n", "plots: [{kind: zeros}]\ngates:\n", "mine.yaml:2: plots[0].kind: 'zeros' is unknown (did you mean 'energy_vs_zeros'?); expected one of energy_vs_zeros, parts, energy_vs_bits"),
     "an energy over zeros in per cent": ("gates:\n", "plots: [{kind: energy_vs_zeros, share: true}]\ngates:\n", "mine.yaml:2: plots[0].share: a plot of kind 'energy_vs_zeros' does not support share; expected kind: parts"),
     "a plot over bits of one width": ("gates:\n", "plots: [{kind: energy_vs_bits}]\ngates:\n", "mine.yaml:2: plots: a plot of kind 'energy_vs_bits' of arrays with equal activation_bits"),
 }  # fmt: skip
@@ -73,6 +73,29 @@ def test_a_wrong_experiment_is_refused(tmp_path, bitjoule, monkeypatch, text, ol
     for line in err.splitlines():
         assert re.match(r"\S+:\d+: [\w.\[\]]+: .+; expected .+", line), line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made.yaml", "mine.yaml"]
+
+
+def test_check_refuses_every_stimulus_that_an_array_cannot_take(tmp_path, bitjoule):
+    """The first of the common ones and the last of an array's own."""
+    path = tmp_path / "mine.yaml"
+    path.write_text("""\
+name: mine
+gates:
+  arrays:
+    - {name: ternary, config: {lanes: 16, columns: 4, max_k: 64, weight_bus_bits: 128}}
+    - {name: int8, config: {lanes: 16, columns: 4, max_k: 64, weight_bus_bits: 512, weight_encoding: int8}}
+    - name: int4
+      config: {lanes: 16, columns: 4, max_k: 64, weight_bus_bits: 256, weight_encoding: int4}
+      stimuli: [worst, model:tiny-b158]
+  stimuli: [model:tiny-b158, worst]
+""")
+    status, out, err = bitjoule("check", path)
+    assert (status, out) == (2, "")
+    wrong = "stimulus model:tiny-b158: its weights are trits, which weight_encoding"
+    assert [line.split("; ")[0] for line in err.splitlines()] == [
+        f"{path}:9: gates.stimuli[0]: {wrong} int8 cannot encode",
+        f"{path}:8: gates.arrays[2].stimuli[1]: {wrong} int4 cannot encode",
+    ]
 
 
 def test_what_the_command_line_sets_is_told_as_such(tmp_path, bitjoule):
