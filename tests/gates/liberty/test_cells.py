@@ -15,6 +15,12 @@ from bitjoule.gates.liberty.text import LibertyError
 from tests.gates import hand_made as hand
 
 TEXT = hand.text()
+UNITS = {
+    "capacitive_load_unit": "(1, ff)",
+    "time_unit": '"1ns"',
+    "voltage_unit": '"1nV"',
+    "leakage_power_unit": '"1nW"',
+}
 
 
 def refusal(tmp_path, content):
@@ -73,8 +79,7 @@ def test_a_unit_that_is_missing_or_none_is_named(tmp_path, name, wrong):
     for text in wrong:
         written = f"{name} ({text});" if name == "capacitive_load_unit" else f'{name} : "{text}";'
         said = refusal(tmp_path, "\n".join([*lines[:place], written, *lines[place + 1 :]]))
-        assert name in said
-        assert "expected a unit such as" in said
+        assert said.endswith(f"library (hand_made): {name} is {text!r}; expected a unit such as {UNITS[name]}")
 
 
 @pytest.mark.parametrize(
@@ -113,8 +118,20 @@ def test_a_cell_without_its_tables_is_named(tmp_path, group):
 
 def test_a_table_of_another_size_than_its_axes_is_named(tmp_path):
     said = refusal(tmp_path, TEXT.replace('index_2 ("1, 11")', 'index_2 ("1, 5, 11")'))
-    assert "cell INV" in said
-    assert "values over axes" in said
+    assert said == f"{tmp_path}/wrong.lib: cell INV: rise_power (both): 6 values over axes of [3, 3] points"
+
+
+def test_a_cell_whose_braces_close_too_early_and_too_late_is_named(tmp_path):
+    """Braces are as many as before, and the cell ends where it ended, but one pin ends within another's table."""
+    keeps, changes = 'when : "(D & Q) | (!D & !Q)";', 'when : "D ^ Q";'
+    assert keeps in TEXT
+    assert changes in TEXT
+    path = tmp_path / "cells.lib"
+    path.write_text(TEXT.replace(keeps, keeps + "}", 1).replace(changes, "{" + changes, 1))
+    flip_flop = Library([path]).cells["DFF"]
+    with pytest.raises(LibertyError) as error:
+        flip_flop.powers("Q")
+    assert str(error.value) == f"{path}: cell DFF: unbalanced braces in its tables"
 
 
 @pytest.mark.parametrize(
