@@ -9,6 +9,8 @@ from bitjoule.energy_models.catalog import KINDS, entry, entry_of_file, listing
 from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.paid_macs import paid_macs
 from bitjoule.energy_models.system.platforms import platforms
 
 
@@ -122,6 +124,20 @@ def test_the_memories_of_a_table_of_prices_are_shown_with_the_columns_of_the_tab
         {"memory": "dram", "name": "lpddr4", "capacity_bytes": "", "access_bits": 8, "energy_pj": 48,
          "energy_low_pj": 40, "energy_high_pj": 56, "source": "a data sheet", "where": "line 4"},
     ]  # fmt: skip
+
+
+def test_a_mac_is_shown_with_its_array_zeros_and_energies_under_their_headers():
+    """As `paid_macs` gives them, which is tested by itself; four digits are shown."""
+    technology = next(one for one in technologies().values() if one.macs)
+    (shown,) = [table for title, table in entry("technologies", technology.name).further if title.startswith("MACs of")]
+    for row, paid in zip(named(shown), paid_macs(technology), strict=True):
+        assert (row["MAC"], row["array"]) == (paid.mac.name, f"{paid.lanes} x {paid.columns}")
+        expected = {
+            "zeros (%)": 100 * paid.zero_share, "energy_pj": paid.price.nominal_pj, "energy_low_pj": paid.price.low_pj,
+            "energy_high_pj": paid.price.high_pj, "weight loaded (pJ)": paid.load.nominal_pj,
+        }  # fmt: skip
+        for header, value in expected.items():
+            assert float(row[header]) == pytest.approx(value, rel=5.1e-4), header
 
 
 def test_a_platform_is_shown_with_the_source_of_each_number():
