@@ -99,13 +99,14 @@ def expert_traffic(model: ModelShape, link: Link, chips: int, rows: Floats, bits
         As for `tensor_traffic`.
     """
     groups = [(group.repeats, group.changes()) for group in model.groups] or [(model.layers, {})]
-    uses = 0
+    values = 0  # of a token, each way
     for repeats, changes in groups:
-        experts, active = (changes.get(key, getattr(model, key)) for key in ("experts", "active_experts"))
-        uses += repeats * active * (experts > 1)
-    vector_bits = 2 * rows * model.hidden * bits * (chips - 1) / chips
+        keys = ("experts", "active_experts", "expert_latent")
+        experts, active, latent = (changes.get(key, getattr(model, key)) for key in keys)
+        values += repeats * active * (latent or model.hidden) * (experts > 1)
+    sent_bits = 2 * rows * values * bits * (chips - 1) / chips
     mixtures = sum(repeats for repeats, changes in groups if changes.get("experts", model.experts) > 1)
-    moved = send(link, vector_bits * uses / chips)  # of one chip
+    moved = send(link, sent_bits / chips)  # of one chip
     waits_s = (2 * mixtures - 1) * link.latency_us * S_PER_US * (rows > 0)
     return Moved(moved.bits * chips, moved.seconds + waits_s)
 

@@ -6,7 +6,7 @@ from pydantic_core import PydanticCustomError
 
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.serving.links import Link, all_gather, all_reduce
-from bitjoule.energy_models.serving.parallel import reductions, shard, without_experts
+from bitjoule.energy_models.serving.parallel import expert_traffic, reductions, shard, without_experts
 from tests.energy_models.serving.machines import FREE, model
 
 LINK = Link.model_validate(FREE)
@@ -61,6 +61,16 @@ def test_without_its_experts_a_model_keeps_the_rest():
     assert bare.parameters == shape.parameters - experts
     dense = model(groups=[{"repeats": 1}, {"repeats": 3, "experts": 4}])
     assert dense.parameters - without_experts(dense).parameters == 3 * experts / 4
+
+
+def test_tokens_go_to_their_experts_as_wide_as_these_take_them():
+    rows = np.array([6.0])
+    # 6 tokens to 2 experts in 4 layers and back, three quarters of them on other chips; 256 values, or 64, of 16 bits
+    moved = expert_traffic(model(experts=8, active_experts=2), LINK, 4, rows, 16)
+    assert moved.bits[0] == pytest.approx(6 * 2 * 4 * 2 * 0.75 * 256 * 16, rel=1e-12)
+    latent = model(groups=[{"repeats": 1}, {"repeats": 3, "experts": 8, "active_experts": 2, "expert_latent": 64}])
+    moved = expert_traffic(latent, LINK, 4, rows, 16)
+    assert moved.bits[0] == pytest.approx(6 * 2 * 3 * 2 * 0.75 * 64 * 16, rel=1e-12)
 
 
 @pytest.mark.parametrize("chips", [2, 3, 8])
