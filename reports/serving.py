@@ -37,7 +37,9 @@ def serving_markdown(name: str, description: str, baseline: str, summary: pd.Dat
         Rows shown of each.
     """
     parts = [f"# {name}", description, f"{headline(summary)}.", EXPLAINED]
-    parts += ["## Ways to serve", _ways(summary[~summary["continuous"]], baseline, max_rows)]
+    alone = summary[~summary["continuous"]]
+    if not alone.empty:
+        parts += ["## Ways to serve", _ways(alone, baseline, max_rows)]
     if not steady.empty:
         parts += ["## Continuous batching", _steady(steady, max_rows)]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -70,7 +70,7 @@ class Options(Strict):
     reserved_tokens: int = Field(default=0, ge=0, le=MAX_TOKENS)
     draft: str | None = None
     draft_tokens: int = Field(default=0, ge=0, le=1024)
-    acceptance: float = Field(default=0.0, ge=0, le=1)
+    acceptance: float | None = Field(default=None, ge=0, le=1)
     tensor_parallel: int = Field(default=1, ge=1, le=MAX_CHIPS)
     pipeline_parallel: int = Field(default=1, ge=1, le=MAX_CHIPS)
     expert_parallel: int = Field(default=1, ge=1, le=MAX_CHIPS)
@@ -92,8 +92,10 @@ class Options(Strict):
         if (self.draft is None) != (self.draft_tokens == 0):
             key, missing = ("draft", "draft_tokens") if self.draft else ("draft_tokens", "draft")
             raise wrong_value(f"{key} without {missing}", f"both, or neither ({missing})", key)
-        if self.acceptance and self.draft is None:
+        if self.acceptance is not None and self.draft is None:
             raise wrong_value("acceptance without a draft model", "draft and draft_tokens", "acceptance")
+        if self.acceptance is None and self.draft is not None:
+            raise wrong_value("draft without acceptance", "a probability, 0 to 1 (acceptance)", "draft")
         if (self.requests_per_s > 0) != (self.max_batch > 0):
             given, missing = ("requests_per_s", "max_batch") if self.requests_per_s else ("max_batch", "requests_per_s")
             raise wrong_value(f"{given} without {missing}", f"both, or neither ({missing})", given)
@@ -129,7 +131,7 @@ class Options(Strict):
     @property
     def tokens_per_round(self) -> float:
         """Mean number of tokens that a round of speculative decoding yields (Leviathan et al., equation 1)."""
-        drafted = self.draft_tokens
-        if self.acceptance == 1:
+        drafted, accepted = self.draft_tokens, self.acceptance or 0.0
+        if accepted == 1:
             return drafted + 1.0
-        return float((1 - self.acceptance ** (drafted + 1)) / (1 - self.acceptance))
+        return float((1 - accepted ** (drafted + 1)) / (1 - accepted))

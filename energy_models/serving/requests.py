@@ -48,7 +48,7 @@ class Served(NamedTuple):
     cache
         The KV cache.
     stored_bytes
-        Weights and tables of a chip, its part of the cache not included.
+        Weights and tables of a chip, and all that a draft model keeps there; the model's cache is not included.
     chips
         That run the model.
     """
@@ -125,15 +125,24 @@ def serve(
             decode_s += part.seconds
             for stage, energy_j in part.energies.items():
                 _add(energies[DECODE], stage, energy_j)
-    stored = decoder.stored(shard(model, options.tensor_parallel))
-    on_chip = (_in_layers(stored) * (1 - options.weights_offload_share)) / options.pipeline_parallel
-    if options.expert_parallel > 1:
-        rest = _in_layers(decoder.stored(without_experts(model)))
-        on_chip = rest + (on_chip - rest) / options.expert_parallel
+    stored_bytes = _stored_bytes(model, decoder, options)
+    if draft is not None:
+        caches = cache_bytes(workload, options, draft[0], draft[1].scheme)
+        stored_bytes += _stored_bytes(*draft, options) + caches.allocated / options.chips
     return Served(
         energies[PREFILL], energies[DECODE], first_token_s, decode_s, batch * new,
-        cache_bytes(workload, options, model, decoder.scheme), float(on_chip + stored.tables_bytes), options.chips,
+        cache_bytes(workload, options, model, decoder.scheme), stored_bytes, options.chips,
     )  # fmt: skip
+
+
+def _stored_bytes(model: ModelShape, machine: Machine, options: Options) -> float:
+    """Return the bytes of a model's weights and tables on each chip."""
+    stored = machine.stored(shard(model, options.tensor_parallel))
+    on_chip = (_in_layers(stored) * (1 - options.weights_offload_share)) / options.pipeline_parallel
+    if options.expert_parallel > 1:
+        rest = _in_layers(machine.stored(without_experts(model)))
+        on_chip = rest + (on_chip - rest) / options.expert_parallel
+    return float(on_chip + stored.tables_bytes)
 
 
 def _in_layers(stored: Bytes) -> Floats:

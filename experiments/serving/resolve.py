@@ -141,6 +141,10 @@ def _check_shards(lookup: Lookup, ways: Sequence[Options], models: Mapping[str, 
                 place = _place(lookup.document, "tensor_parallel", way.tensor_parallel)
                 problem = lookup.document.problem(place, f"{name}: {context['wrong']}", context["expected"])
                 lookup.problems.append(problem)
+            if way.pipeline_parallel > model.layers:
+                place = _place(lookup.document, "pipeline_parallel", way.pipeline_parallel)
+                wrong = f"{name}: {model.layers} layers on {way.pipeline_parallel} chips"
+                lookup.problems.append(lookup.document.problem(place, wrong, f"at most {model.layers}"))
             experts = [model.experts, *(group.changes().get("experts", 1) for group in model.groups)]
             if way.expert_parallel > 1 and max(experts) % way.expert_parallel:
                 place = _place(lookup.document, "expert_parallel", way.expert_parallel)

@@ -23,6 +23,7 @@ CASE = ("experiment", "model", "scheme", "technology", "platform", "batch", "pro
 ENDS = ("low", "nominal", "high")
 GRID_BATCHES = 48  # for which a step is counted
 PROMPTS = 8  # for which prefill is counted where they differ
+OFTEN_FULL = 0.01  # share of the time in which the batch is full, beyond which its distribution is not exact
 QUANTILES = (0.5, 0.95, 0.99)
 STEADY = (
     "requests_per_s", "utilisation", "mean_batch", "power_w", "energy_per_token_low_j", "energy_per_token_j",
@@ -69,6 +70,9 @@ def tables(resolved: ServingInput, warn: Callable[[str], None]) -> Tables:
         model_name, scheme, technology, platform, batch, prompt, new, way = case
         model, machine = resolved.models[model_name], machines(scheme, technology, platform, way.attention)
         draft = None if way.draft is None else (resolved.drafts[way.draft], machine)
+        if draft is not None and draft[0].vocabulary != model.vocabulary:
+            differ = f"the draft {way.draft} has a vocabulary of {draft[0].vocabulary}, the model {model.vocabulary}"
+            warn(f"{model_name}, {way.name}: {differ}; their tokens must be the same")
         decoder = None
         if way.decode_platform is not None:
             decoder = machines(scheme, technology, way.decode_platform, way.attention)
@@ -157,8 +161,12 @@ def _steady(
         state = steady_state(arrivals, step_s, step_j, prefill, prefill_j, chips * machine.idle_w)
     except OverloadError as overload:
         place = f"{identity['model']} in {identity['scheme']}, {way.name}"
-        warn(f"{place}: {way.requests_per_s:g} requests a second; {overload}")
+        warn(f"{place}: requests_per_s is {way.requests_per_s:g}; {overload}")
         return {"requests_per_s": way.requests_per_s, "highest_requests_per_s": overload.capacity}
+    if state.waiting_share > OFTEN_FULL:
+        place = f"{identity['model']} in {identity['scheme']}, {way.name}"
+        full = f"the batch is full in {state.waiting_share:.0%} of the time"
+        warn(f"{place}: {full}; batch, energy and percentiles are estimates")
     return _steady_figures(way, state, capacity(arrivals, step_s, prefill.mean))
 
 

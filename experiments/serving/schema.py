@@ -120,6 +120,9 @@ class ServingExperiment(ExperimentFile):
         if context > MAX_MAPPED:
             raise wrong_value(f"a context of {context} tokens", f"at most {MAX_MAPPED}", "workload")
         for options in self.serving.options():
+            if 0 < options.reserved_tokens < context:
+                wrong = f"{options.reserved_tokens} reserved tokens for a sequence of {context}"
+                raise wrong_value(wrong, f"at least {context}", "serving", "reserved_tokens")
             for batch in swept(self.workload.batch):
                 if batch % options.micro_batches:
                     wrong = f"a batch of {batch} in {options.micro_batches} equal parts"

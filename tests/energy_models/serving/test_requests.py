@@ -75,6 +75,16 @@ def test_a_draft_that_is_never_accepted_costs_more_than_none_and_the_better_the_
     assert (rounds[0] - rounds[1]) / rounds[0] == pytest.approx((1 - 1 / 1.875) / (1 - 1 / 4), rel=1e-9)
 
 
+def test_a_draft_keeps_its_weights_and_its_cache_beside_the_model():
+    way, small = options(draft="small", draft_tokens=3, acceptance=0.5), model(layers=1)
+    alone = serve(WORK, options(), model(), machine())
+    with_draft = serve(WORK, way, model(), machine(), (small, machine()))
+    itself = serve(WORK, options(), small, machine())
+    assert with_draft.cache == alone.cache
+    kept = itself.stored_bytes + itself.cache.allocated
+    assert with_draft.stored_bytes == pytest.approx(alone.stored_bytes + kept, rel=1e-12)
+
+
 def test_blocks_cost_the_reading_of_their_tables_alone():
     shape, on = model(), machine()
     plain, paged = serve(WORK, options(), shape, on), serve(WORK, options(block_tokens=16), shape, on)
@@ -170,6 +180,7 @@ def test_another_machine_decodes_and_gets_the_cache():
     [
         ({"draft": "small"}, "draft without draft_tokens"),
         ({"draft_tokens": 2}, "draft_tokens without draft"),
+        ({"draft": "small", "draft_tokens": 2}, "draft without acceptance"),
         ({"acceptance": 0.5}, "acceptance without a draft model"),
         ({"block_tokens": 16, "reserved_tokens": 64}, "a contiguous cache that is in blocks"),
         ({"requests_per_s": 1.0}, "requests_per_s without max_batch"),

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import bitjoule
+from bitjoule.reports.figures.markdown import MAX_ROWS
+from bitjoule.reports.serving import serving_markdown
 
 EXPERIMENT = {
     "name": "ways", "models": ["bitnet-125m"], "schemes": ["fp16", "bitnet-b1.58"], "technologies": ["7nm"],
@@ -62,3 +64,30 @@ def test_the_steady_state_has_a_row_for_each_rate_and_is_empty_beyond_what_can_b
     assert served["first_token_p50_s"] <= served["first_token_p99_s"]
     assert np.isnan(overloaded["utilisation"])
     assert overloaded["highest_requests_per_s"] == pytest.approx(served["highest_requests_per_s"], rel=1e-12)
+
+
+def served(way, **changes):
+    return bitjoule.run(EXPERIMENT | changes | {"serving": {"ways": [way]}})
+
+
+def test_continuous_batching_needs_no_other_way():
+    found = served({"name": "busy", "requests_per_s": 1e-3, "max_batch": 2})
+    text = serving_markdown(found.name, found.description, found.baseline, found.summary, found.steady, MAX_ROWS)
+    assert "## Continuous batching" in text
+    assert "## Ways to serve" not in text
+
+
+def test_a_batch_that_is_often_full_is_warned_of():
+    way = {"name": "busy", "max_batch": 2}
+    highest = served(way | {"requests_per_s": 1.0}).steady["highest_requests_per_s"].min()
+    line, *_ = served(way | {"requests_per_s": 0.95 * highest}).warnings
+    assert line.startswith("bitnet-125m in fp16, busy: the batch is full in ")
+    assert line.endswith("of the time; batch, energy and percentiles are estimates")
+    assert not served(way | {"requests_per_s": 1e-3 * highest}).warnings
+
+
+def test_a_draft_with_another_vocabulary_is_warned_of():
+    way = {"name": "draft", "draft": "llama-3.2-1b", "draft_tokens": 2, "acceptance": 0.5}
+    wrong = "bitnet-125m, draft: the draft llama-3.2-1b has a vocabulary of 128256, the model 16384; their tokens must"
+    (line,) = set(served(way).warnings)
+    assert line == f"{wrong} be the same"
