@@ -53,13 +53,13 @@ def cache_bytes(workload: tuple[int, int, int], options: Options, model: ModelSh
         for part in block.parts:
             window = part.window or held + options.reserved_tokens
             each = part.cached * part.keeps * block.repeats * bits
-            own = max(min(held, window) - shared, 0)
-            in_prefix = min(min(held, window), shared)
+            own = min(held - shared, window)  # a window slides from the shared prefix to what is the sequence's own
+            in_prefix = min(shared, window)
             room = own
             if options.block_tokens:
                 room = options.block_tokens * math.ceil(own / options.block_tokens)
             elif options.reserved_tokens > held:
-                room = max(min(options.reserved_tokens, window) - shared, own)
+                room = min(options.reserved_tokens - shared, window)
             state = part.state * block.repeats * width_bits(scheme.vector) * batch
             used += each * (batch * own + in_prefix) + state
             allocated += each * (batch * room + in_prefix) + state

@@ -41,6 +41,19 @@ def test_windows_keep_their_tokens_and_states_do_not_grow():
         assert cache_bytes(work, options(), retention, SCHEME).used == 4 * 2 * 16 * 32 * 2
 
 
+def test_a_window_slides_from_a_shared_prefix_to_the_tokens_of_each_sequence():
+    # of a window of 32 each sequence has filled 32 of its own 70 tokens; the prefix keeps its last 32 for later requests
+    windowed = model(groups=[{"repeats": 3, "window": 32}, {"repeats": 1}])
+    held = cache_bytes((3, 100, 20), options(prefix_hit_share=0.5), windowed, SCHEME)
+    assert held.used == (3 * (32 + 3 * 32) + 50 + 3 * 70) * TOKEN
+    assert held.allocated == held.used
+    # a window of 90 is not yet full of the sequence's own 70
+    wider = model(groups=[{"repeats": 3, "window": 90}, {"repeats": 1}])
+    held = cache_bytes((3, 100, 20), options(prefix_hit_share=0.5, reserved_tokens=125), wider, SCHEME)
+    assert held.used == (3 * (50 + 3 * 70) + 50 + 3 * 70) * TOKEN
+    assert held.allocated == (4 * (50 + 3 * 75)) * TOKEN
+
+
 def test_a_step_reads_an_entry_for_each_block_it_meets():
     windowed = model(groups=[{"repeats": 3, "window": 32}, {"repeats": 1}])
     assert table_bits(options(block_tokens=16), windowed, 2, 100.5) == 2 * (3 * 2 + 7) * 32
