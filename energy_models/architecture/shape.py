@@ -102,8 +102,9 @@ class ModelShape(LayerShape):
             network = {"feed_forward": "ffn" in data, "ffn": 1, "ffn_gated": False, "activation": "silu"}
             data = {"heads": 1, **network, **data}
         hidden, heads = data.get("hidden"), data.get("heads")
-        data.setdefault("kv_heads", heads)
-        if "head_dim" not in data and type(hidden) is int and type(heads) is int and heads > 0:
+        counted = type(heads) is int and heads > 0
+        data.setdefault("kv_heads", heads if counted else 1)  # heads is wrong: report only that
+        if "head_dim" not in data and type(hidden) is int and counted:
             if hidden % heads:
                 raise wrong_value(
                     f"hidden ({hidden}) is not a multiple of heads ({heads})",

@@ -36,7 +36,7 @@ def model_file(path: Path, file: str | None = None) -> Path:
     Raises
     ------
     InputError
-        The directory holds several GGUF files and no config.json.
+        The directory holds no config.json, and no or several GGUF files.
     """
     if not path.is_dir() or (path / CONFIG).exists():
         return path / CONFIG if path.is_dir() else path
@@ -45,7 +45,9 @@ def model_file(path: Path, file: str | None = None) -> Path:
     if len(found) > 1:
         names = choices(sorted(found.name for found in found))
         raise InputError([Problem(file or str(path), 1, "file", f"holds {len(found)} GGUF files", names)])
-    return found[0] if found else path / CONFIG
+    if not found:
+        raise InputError([Problem(file or str(path), 1, "file", "holds no config.json and no GGUF file", FILES)])
+    return found[0]
 
 
 def read_model(path: Path, file: str | None = None) -> AnyShape:

@@ -129,3 +129,17 @@ def test_an_impossible_shape_is_refused(change, message):
     with pytest.raises(InputError) as error:
         shape(TINY.replace(*change))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("heads", "message"),
+    [
+        ("", "heads: is missing; expected a value"),
+        ("heads: -2, ", "heads: got -2; expected greater than 0"),
+        ("heads: two, ", "heads: got 'two'; expected a valid integer"),
+    ],
+)
+def test_wrong_heads_are_one_error(heads, message):
+    with pytest.raises(InputError) as error:
+        shape(TINY.replace("heads: 2, ", heads))
+    assert str(error.value) == f"f.yaml:1: {message}"

@@ -92,7 +92,8 @@ def test_formats_of_a_scheme(tmp_path: Path, kind: TYPES, formats: tuple[str, st
 
 
 def test_the_file_of_a_directory(tmp_path: Path) -> None:
-    assert model_file(tmp_path) == tmp_path / "config.json"
+    with pytest.raises(InputError, match=r"models:1: file: holds no config\.json and no GGUF file; expected a c"):
+        read_model(tmp_path, "models")
     first = llama(tmp_path / "a.gguf", TYPES.F16)
     assert model_file(tmp_path) == first
     assert read_model(tmp_path) == read_model(first)

@@ -42,7 +42,7 @@ def test_windows_keep_their_tokens_and_states_do_not_grow():
 
 
 def test_a_window_slides_from_a_shared_prefix_to_the_tokens_of_each_sequence():
-    # of a window of 32 each sequence has filled 32 of its own 70 tokens; the prefix keeps its last 32 for later requests
+    # each sequence fills a window of 32 with its own 70 tokens; of the prefix 32 stay for later requests
     windowed = model(groups=[{"repeats": 3, "window": 32}, {"repeats": 1}])
     held = cache_bytes((3, 100, 20), options(prefix_hit_share=0.5), windowed, SCHEME)
     assert held.used == (3 * (32 + 3 * 32) + 50 + 3 * 70) * TOKEN
