@@ -128,7 +128,8 @@ def serve(
     stored_bytes = _stored_bytes(model, decoder, options)
     if draft is not None:
         caches = cache_bytes(workload, options, draft[0], draft[1].scheme)
-        stored_bytes += _stored_bytes(*draft, options) + caches.allocated / options.chips
+        cached_bytes = caches.allocated * (1 - options.cache_offload_share)
+        stored_bytes += _stored_bytes(*draft, options) + cached_bytes / options.chips
     return Served(
         energies[PREFILL], energies[DECODE], first_token_s, decode_s, batch * new,
         cache_bytes(workload, options, model, decoder.scheme), stored_bytes, options.chips,

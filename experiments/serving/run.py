@@ -79,7 +79,7 @@ def tables(resolved: ServingInput, warn: Callable[[str], None]) -> Tables:
         names = (experiment.name, model_name, scheme, technology, platform, batch, prompt, new, way.name)
         identity = dict(zip(CASE, names, strict=True))
         served = serve(Workload(batch, prompt, new), way, model, machine, draft, decoder)
-        rows.append({**identity, **_figures(served, new, prompt * batch), "continuous": way.requests_per_s > 0})
+        rows.append({**identity, **_figures(served, way, new, prompt * batch), "continuous": way.requests_per_s > 0})
         stages += [{**identity, **stage} for stage in _stages(served)]
         holds = (decoder or machine).platform.off_chip.capacity_bytes
         if holds is not None and rows[-1]["chip_bytes"] > holds:
@@ -117,7 +117,7 @@ def _machines(resolved: ServingInput) -> Callable[[str, str, str, str | None], M
     return machine
 
 
-def _figures(served: Served, new: int, prompt_tokens: int) -> dict[str, Any]:
+def _figures(served: Served, way: Options, new: int, prompt_tokens: int) -> dict[str, Any]:
     prefill, decode = (np.sum(list(part.values()), axis=0) for part in (served.prefill_j, served.decode_j))
     per_token = decode / served.generated
     return {
@@ -134,7 +134,7 @@ def _figures(served: Served, new: int, prompt_tokens: int) -> dict[str, Any]:
         "cache_used_bytes": served.cache.used,
         "cache_allocated_bytes": served.cache.allocated,
         "cache_wasted_share": served.cache.wasted_share,
-        "chip_bytes": served.stored_bytes + served.cache.allocated / served.chips,
+        "chip_bytes": served.stored_bytes + served.cache.allocated * (1 - way.cache_offload_share) / served.chips,
     }
 
 

@@ -91,3 +91,10 @@ def test_a_draft_with_another_vocabulary_is_warned_of():
     wrong = "bitnet-125m, draft: the draft llama-3.2-1b has a vocabulary of 128256, the model 16384; their tokens must"
     (line,) = set(served(way).warnings)
     assert line == f"{wrong} be the same"
+
+
+def test_what_lies_on_a_host_is_not_on_the_chip():
+    plain, half = (served({"name": "way", "cache_offload_share": share}).summary.iloc[0] for share in (0.0, 0.5))
+    # keys and values of 2 sequences of 72 tokens in 12 layers of 768 values, two bytes each
+    assert plain["cache_allocated_bytes"] == 2 * 72 * 12 * 2 * 768 * 2
+    assert plain["chip_bytes"] - half["chip_bytes"] == plain["cache_allocated_bytes"] / 2
