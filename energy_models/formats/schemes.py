@@ -262,11 +262,23 @@ def schemes() -> dict[str, Scheme]:
     PluginError
         What a package contributes is wrong.
     """
+    return with_contributed("bitjoule.schemes", "scheme", schemes_in(DATA / "schemes.yaml"), schemes_in)
 
-    def read_file(path: Path) -> dict[str, Scheme]:
-        return validate(_Schemes, read_document(path)).schemes
 
-    return with_contributed("bitjoule.schemes", "scheme", read_file(DATA / "schemes.yaml"), read_file)
+def schemes_in(path: Path) -> dict[str, Scheme]:
+    """Return the schemes of a file like data/schemes.yaml, by name.
+
+    Parameters
+    ----------
+    path
+        YAML.
+
+    Raises
+    ------
+    InputError
+        It is wrong.
+    """
+    return validate(_Schemes, read_document(path)).schemes
 
 
 @cache

@@ -12,11 +12,12 @@ from bitjoule.energy_models.architecture.block import At
 from bitjoule.energy_models.architecture.shape import hub_names, presets
 from bitjoule.energy_models.catalog import entry
 from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.sources import DATA
 
 TESTS = Path(__file__).parents[1]
 DOCS = TESTS.parents[1] / "docs"
 
-with (TESTS / "measured_models.csv").open(newline="") as handle:
+with (DATA / "measured_models.csv").open(newline="") as handle:
     MEASURED = list(csv.DictReader(handle))
 
 
