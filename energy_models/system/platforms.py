@@ -21,6 +21,7 @@ from bitjoule.energy_models.inputs.validation import Strict, unknown_name, valid
 from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.system.off_chip import OffChip
+from bitjoule.energy_models.system.overheads import Meter, Overheads
 from bitjoule.energy_models.system.regulator import Regulator
 from bitjoule.energy_models.system.static_power import BusyIdle, Clock, Leakage, StaticPower, leaks
 from bitjoule.energy_models.system.unscaled import key_exists, unscaled, unscaled_merges
@@ -111,6 +112,10 @@ class Array(Strict):
     pipeline_cycles: int = Field(default=0, ge=0, le=MAX_SIZE)
     instances: int = Field(
         default=1, ge=1, le=1 << 20, description="arrays side by side that have the columns together"
+    )
+
+    achieved_share: float = Field(
+        default=1.0, ge=1e-6, le=1, description="products a second that are reached, relative to the peak"
     )
 
     @model_validator(mode="after")
@@ -217,6 +222,10 @@ class Platform(Strict):
         Watts that flow when nothing toggles; without it, the component ``leakage`` counts the nodes' leakage.
     regulator
         Efficiency of the regulators of chip and memory; without it, nothing is lost.
+    overheads
+        Times beside the counted work; without them, a machine takes as long as what it counts.
+    meter
+        What a meter sees of it, for predictions of measurements; it changes no other result.
     skips_masked_pairs
         Whether prefill leaves out the half of attention that the causal mask hides.
     attention
@@ -240,6 +249,8 @@ class Platform(Strict):
     nodes: dict[str, Node] = Field(min_length=1)
     static: StaticPower | None = None
     regulator: Regulator | None = None
+    overheads: Overheads | None = None
+    meter: Meter = Meter()
     skips_masked_pairs: bool = True
     attention: Literal["separate", "fused"] = "separate"
     accumulate: Accumulate = "paper"

@@ -43,6 +43,7 @@ from bitjoule.energy_models.system.quantities import quantities
 from bitjoule.energy_models.system.regulator import price_counts
 from bitjoule.energy_models.system.scheme_work import SchemeWork, layout_of
 from bitjoule.energy_models.system.search import search
+from bitjoule.energy_models.system.slowdowns import slow_matmuls, step_cycles, with_steps
 from bitjoule.energy_models.system.static_power import static_cycles
 from bitjoule.energy_models.system.times import rest_of, times_of
 from bitjoule.energy_models.system.workload import Experts, RequestWork, Switches, workload
@@ -144,6 +145,7 @@ class System:
         reserved_bits = held_bits * (resident & (shared[:, None, None] | self._fused))
         moved, times = self._matmuls(work, codes, machine_index, machines, resident, reserved_bits)
         work = fuse(layout, work, machines, machine_index, resident, reserved_bits, self.objective, moved, times)
+        slow_matmuls(layout, cases, steps, work.sizes, machines, machine_index, times)
         times *= work.sizes.times
         factors = np.stack([setup.factors for setup in setups])[machine_index]
         slots = moved[..., STEP_QUANTITY] * factors[:, None]
@@ -191,6 +193,8 @@ class System:
         other_counts, query_counts = counted.others, counted.queries
         matmul_counts = self._by_component(slots)
         bits_per_cycle = np.array([machine.off_chip_bits for machine in machines])[machine_index][:, None]
+        beside = step_cycles(cases, all_steps(self.phases, cases), machines, machine_index)
+        cycles = cycles + beside
         moving = (times[2] + counted.off_chip_bits) / bits_per_cycle
         leaking = cycles * np.array([machine.platform.power is None for machine in machines])[machine_index][:, None]
         static = static_cycles([machine.static for machine in machines], machine_index, cycles, times[1], moving)
@@ -218,7 +222,9 @@ class System:
             cycles / counted.clock_mhz[:, None] / 1e6,
             drawn,
             needed_bytes(layout, cases.model, work, machines, machine_index),
-            times_of(bounds, counted.rest, cycles, counted.clock_mhz, macs),
+            with_steps(
+                times_of(bounds, counted.rest, counted.cycles, counted.clock_mhz, macs), beside, counted.clock_mhz
+            ),
         )
 
     def _matmuls(
