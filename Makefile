@@ -51,6 +51,7 @@ gallery: $(VENV)/.dev
 docs-numbers: $(VENV)/.dev
 	$(BIN)/python benchmarks/headline.py
 	$(BIN)/python benchmarks/boards.py
+	$(BIN)/python benchmarks/measured_machines.py
 	$(BIN)/python benchmarks/terms.py
 	$(BIN)/python -m tests.docs.numbers
 

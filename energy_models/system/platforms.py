@@ -20,6 +20,7 @@ from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, validate, wrong_value
 from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
+from bitjoule.energy_models.system.free import Free
 from bitjoule.energy_models.system.off_chip import OffChip
 from bitjoule.energy_models.system.overheads import Meter, Overheads
 from bitjoule.energy_models.system.regulator import Regulator
@@ -226,6 +227,8 @@ class Platform(Strict):
         Times beside the counted work; without them, a machine takes as long as what it counts.
     meter
         What a meter sees of it, for predictions of measurements; it changes no other result.
+    fit
+        What ``bitjoule fit`` fits to measurements, by dotted key; a list's entry by its index.
     skips_masked_pairs
         Whether prefill leaves out the half of attention that the causal mask hides.
     attention
@@ -251,6 +254,7 @@ class Platform(Strict):
     regulator: Regulator | None = None
     overheads: Overheads | None = None
     meter: Meter = Meter()
+    fit: dict[str, Free] = Field(default_factory=dict)
     skips_masked_pairs: bool = True
     attention: Literal["separate", "fused"] = "separate"
     accumulate: Accumulate = "paper"

@@ -86,8 +86,8 @@ def _launches(layout: Layout, cases: Cases, steps: Steps, sizes: SlotSizes) -> F
             launches[chosen][:, :, model.slot] = runs
         else:
             launches[chosen[:, None, None], np.arange(runs.shape[1])[:, None], model.slot] = runs
-    shares = np.divide(launches, sizes.times, out=np.zeros_like(launches), where=sizes.times > 0)
-    return np.asarray(shares)
+    shares: Floats = np.divide(launches, sizes.times, out=np.zeros_like(launches), where=sizes.times > 0)
+    return shares
 
 
 def _rates(layout: Layout, machine: Machine) -> _Rates:

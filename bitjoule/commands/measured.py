@@ -1,0 +1,300 @@
+"""``bitjoule fit`` and ``bitjoule predict``: platforms against measurements of machines."""
+
+import argparse
+import csv
+import io
+import os
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bitjoule.commands.status import OK
+from bitjoule.energy_models.inputs.errors import whole_file
+
+if TYPE_CHECKING:
+    from bitjoule.energy_models.machines.fitting import PlatformFit
+    from bitjoule.energy_models.machines.predict import Lengths, Prediction
+    from bitjoule.energy_models.machines.rows import MeasuredRow
+
+ADDED = (
+    "platform", "scheme", "metered", "predicted_tokens_per_s", "predicted_j_per_token", "error_tokens_per_s",
+    "error_j_per_token", "low_tokens_per_s", "high_tokens_per_s", "low_j_per_token", "high_j_per_token", "why_not",
+)  # fmt: skip
+POINT_COLUMNS = (
+    "line", "model", "weights", "batch", "quantity", "measured", "error", "row left out", "model left out",
+)  # fmt: skip
+SCIPY = "bitjoule fit needs scipy: pip install 'bitjoule[fit]'"
+
+
+def add_measured(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``fit`` and ``predict``.
+
+    Parameters
+    ----------
+    commands
+        Subparsers of the command line.
+    """
+    fit = commands.add_parser(
+        "fit", help="fit the free values of a platform to measurements",
+        description="Fit the values that a platform lists under `fit` to the rows of its machine that are marked `fit` "
+        "(all of its rows, if the file marks none). Speed and energy of a row are two observations.",
+    )  # fmt: skip
+    fit.add_argument("platform", type=Path, metavar="PLATFORM.yaml", help="platform; its name is that of the file")
+    fit.add_argument("-o", "--output", type=Path, metavar="FITTED.yaml", help="platform file to write")
+    predict = commands.add_parser(
+        "predict", help="predict measurements of machines",
+        description="Predict tokens per second and joules per token of each row of a file of measurements.",
+    )  # fmt: skip
+    predict.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.csv", help="file to write")
+    predict.add_argument(
+        "--speed", choices=("given", "predicted"), default="predicted",
+        help="whether watts flow for the measured or the predicted time (default: %(default)s)",
+    )  # fmt: skip
+    for parser in (fit, predict):
+        parser.add_argument("measured", type=Path, metavar="MEASURED.csv", help="rows as in measured_machines.csv")
+        parser.add_argument(
+            "--prompt-tokens", type=_band, default=(256.0, 900.0), metavar="LOW..HIGH",
+            help="prompts of whole requests whose rows print none (default: 256..900)",
+        )  # fmt: skip
+    fit.set_defaults(command=_fit)
+    predict.set_defaults(command=_predict)
+
+
+def _band(text: str) -> tuple[float, float]:
+    found = re.fullmatch(r"([1-9]\d{0,6})(?:\.\.([1-9]\d{0,6}))?", text)
+    low, high = (float(found[1]), float(found[2] or found[1])) if found else (1.0, 0.0)
+    if low > high:
+        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected tokens, low..high, e.g. 256..900")
+    return low, high
+
+
+def _lengths(options: argparse.Namespace) -> "Lengths":
+    from bitjoule.energy_models.machines.predict import Lengths
+
+    return Lengths(prompt_tokens=options.prompt_tokens)
+
+
+def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
+    try:
+        from bitjoule.energy_models.machines.fitting import fit_platform
+    except ModuleNotFoundError as error:
+        if error.name != "scipy":
+            raise
+        raise whole_file("scipy", "is not installed", SCIPY) from error
+    from bitjoule.energy_models.machines.names import UnknownNameError
+    from bitjoule.energy_models.machines.predict import named
+    from bitjoule.energy_models.machines.rows import FIT, read_rows
+    from bitjoule.energy_models.system.platforms import read_platform
+
+    _check_output(options.output, (".yaml", ".yml"))
+    platform, name = read_platform(options.platform), options.platform.stem
+    columns, rows = read_rows(options.measured)
+    chosen = []
+    for row in rows:
+        if "use" in columns and row.use != FIT:
+            continue
+        try:
+            found = named(row)
+        except UnknownNameError:
+            continue
+        if found.platform == name:
+            chosen.append(found)
+    if not chosen:
+        wanted = f"rows of a device that measured_devices.csv maps to {name}, marked fit where there is a column use"
+        raise whole_file(str(options.measured), f"no rows to fit {name} to", wanted)
+    result = fit_platform(str(options.platform), platform, name, chosen, _lengths(options))
+    for warning in result.warnings:
+        print(f"bitjoule: warning: {warning}", file=sys.stderr)
+    print(_report(result))
+    if options.output:
+        command = shlex.join(["bitjoule", *words])
+        _write(options.output, _fitted_yaml(options.platform, options.measured.name, result, command))
+    return OK
+
+
+def _report(result: "PlatformFit") -> str:
+    import numpy as np
+    from tabulate import tabulate
+
+    regression = result.regression
+    parameters = [
+        (key, *(f"{end:.4g}" for end in (e.value, e.low, e.high)), "prior" if free.prior else "", e.note)
+        for (key, free), e in zip(result.platform.fit.items(), regression.estimates, strict=True)
+    ]
+    points = []
+    for i, each in enumerate(result.observations):
+        row = result.rows[each.row].row
+        left = [result.left_out[by][i] for by in ("rows", "models")]
+        points.append((
+            row.line, row.cells["model"], row.cells["weights"], f"{row.batch:g}", each.quantity, f"{each.value:.4g}",
+            *("" if np.isnan(log) else f"{100 * np.expm1(log):+.1f} %" for log in (regression.residuals[i], *left)),
+        ))  # fmt: skip
+    medians = [
+        f"left out by {by}: median error {100 * np.median(np.abs(np.expm1(logs[~np.isnan(logs)]))):.1f} %"
+        for by, logs in result.left_out.items()
+        if not np.isnan(logs).all()
+    ]
+    return "\n".join(
+        [
+            tabulate(parameters, ("parameter", "value", "95 % low", "high", "", "note"), disable_numparse=True),
+            "",
+            tabulate(
+                points,
+                (
+                    "line",
+                    "model",
+                    "weights",
+                    "batch",
+                    "quantity",
+                    "measured",
+                    "error",
+                    "row left out",
+                    "model left out",
+                ),
+                disable_numparse=True,
+            ),
+            "",
+            f"deviation of a point {100 * regression.deviation:.1f} %; condition number {regression.condition:.3g}",
+            *medians,
+        ]
+    )
+
+
+def _fitted_yaml(path: Path, measured: str, result: "PlatformFit", command: str) -> str:
+    from bitjoule.energy_models.inputs.documents import read_document
+    from bitjoule.energy_models.inputs.yaml_core import write_yaml
+
+    data: dict[str, Any] = dict(read_document(path).data)
+    sources = dict(data.get("sources", {}))
+    for (key, free), estimate in zip(result.platform.fit.items(), result.regression.estimates, strict=True):
+        digits = float(f"{estimate.value:.6g}")
+        note = f"; {estimate.note}" if estimate.note else ""
+        prior = f"; prior {free.prior[0]:g} to {free.prior[1]:g}: {free.source}" if free.prior else ""
+        text = (
+            f"fitted to {len(result.rows)} rows of {measured}; 95 % interval {estimate.low:.4g} to "
+            f"{estimate.high:.4g}{note}{prior}"
+        )
+        for each in (key, *free.also):
+            _set(data, each, digits)
+            place = each.split(".")  # a list has one source
+            sources[".".join(place[: next((i for i, part in enumerate(place) if part.isdigit()), None)])] = text
+    data["sources"] = sources
+    return f"# Values under `fit` were written by: {command}\n{write_yaml(data, 110)}"
+
+
+def _set(data: dict[str, Any], key: str, value: float) -> None:
+    place: Any = data
+    *parts, last = (int(part) if part.isdigit() else part for part in key.split("."))
+    for part in parts:
+        place = place.setdefault(part, {}) if isinstance(place, dict) else place[part]
+    place[last] = value
+
+
+def _predict(options: argparse.Namespace, words: Sequence[str]) -> int:  # noqa: ARG001 (every command takes its words)
+    from bitjoule.energy_models.machines.predict import predictions
+    from bitjoule.energy_models.machines.rows import read_rows
+    from bitjoule.energy_models.system.platforms import platforms
+
+    _check_output(options.output, (".csv",))
+    columns, rows = read_rows(options.measured)
+    taken = [name for name in ADDED if name in columns]
+    if taken:
+        raise whole_file(str(options.measured), f"has a column {taken[0]} already", "measurements, not predictions")
+    found = predictions(rows, platforms(), _lengths(options), options.speed == "given")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*columns, *ADDED])
+    for prediction in found:
+        writer.writerow([*prediction.row.cells.values(), *_added(prediction)])
+    _write(options.output, text.getvalue())
+    print(_errors(rows, found, options.speed == "given"))
+    return OK
+
+
+def _added(found: "Prediction") -> list[str]:
+    from bitjoule.energy_models.machines.errors import relative_error
+
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.6g}"
+
+    errors = [
+        relative_error(found.tokens_per_s, found.row.tokens_per_s),
+        relative_error(found.j_per_token, found.row.j_per_token),
+    ]
+    bands = [end for key in ("tokens_per_s", "j_per_token") for end in found.bands.get(key, (None, None))]
+    values = [number(value) for value in (found.tokens_per_s, found.j_per_token, *errors, *bands)]
+    return [found.platform, found.scheme, found.meter, *values, found.why]
+
+
+def _errors(rows: Sequence["MeasuredRow"], found: Sequence["Prediction"], speed_given: bool) -> str:
+    from tabulate import tabulate
+
+    from bitjoule.energy_models.machines.errors import (
+        constant_watts,
+        error_lines,
+        roofline_tokens_per_s,
+    )
+    from bitjoule.energy_models.machines.rows import read_rows
+    from bitjoule.energy_models.system.platforms import platforms
+
+    checked = [i for i, prediction in enumerate(found) if not prediction.why and prediction.row.use in ("", "hold")]
+    chosen, of = [found[i] for i in checked], [rows[i] for i in checked]
+    ours: dict[str, list[float | None]] = {
+        "tokens_per_s": [prediction.tokens_per_s for prediction in chosen],
+        "j_per_token": [prediction.j_per_token for prediction in chosen],
+    }
+    plain = {
+        "tokens_per_s": roofline_tokens_per_s(of, platforms()),
+        "j_per_token": constant_watts(of, read_rows()[1]),
+    }
+    if speed_given:
+        del ours["tokens_per_s"]
+    others = {line[:2]: line for line in error_lines(chosen, plain)}
+    table = []
+    for line in error_lines(chosen, ours):
+        other = others.get(line[:2])
+        beside = (
+            (other.rows, f"{100 * other.median:.1f} %", f"{100 * other.ninetieth:.1f} %") if other else ("", "", "")
+        )
+        table.append((*line[:3], f"{100 * line.median:.1f} %", f"{100 * line.ninetieth:.1f} %", *beside))
+    headers = ("machine", "quantity", "rows", "median", "90 %", "rows", "roofline or constant watts", "90 %")
+    priced = sum(not prediction.why for prediction in found)
+    return "\n".join(
+        [
+            f"{priced} of {len(found)} rows are priced; errors of those that are to be checked:",
+            "",
+            tabulate(table, headers, disable_numparse=True),
+        ]
+    )
+
+
+def _check_output(path: Path | None, suffixes: tuple[str, ...]) -> None:
+    if path is None:
+        return
+    if path.suffix not in suffixes:
+        raise whole_file(str(path), f"is not a {suffixes[0]} file", f"a name that ends in {suffixes[0]}")
+    if path.is_dir():
+        raise whole_file(str(path), "is a directory", "a file")
+    if not path.absolute().parent.is_dir():
+        raise whole_file(str(path), "directory does not exist", "a file in an existing directory")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+        os.close(handle)
+        temporary = Path(name)
+    except OSError as error:
+        raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable path") from error
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable path") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,161 @@
+"""``bitjoule fit`` and ``bitjoule predict`` as a user runs them."""
+
+import csv
+
+import numpy as np
+import pytest
+import yaml
+
+from bitjoule.energy_models.machines.names import Metered
+from bitjoule.energy_models.machines.predict import Lengths, named, price
+from bitjoule.energy_models.machines.rows import MEASURED_FILE, NEEDED, read_rows
+from bitjoule.energy_models.system.platforms import FOLDER, read_platform
+
+TRUTH = {"achieved_share": 0.6, "unpack": 2e11, "array": 30.0}
+FREE = """\
+off_chip.achieved_share: {low: 0.1, high: 1}
+overheads.unpack_weights_per_s.ternary2: {low: 1.0e+10, high: 1.0e+13}
+static.array: {low: 1, high: 200}
+"""
+PLACES = {
+    "achieved_share": "off_chip.achieved_share", "unpack": "overheads.unpack_weights_per_s.ternary2",
+    "array": "static.array",
+}  # fmt: skip
+POINTS = [(f"BitNet-{size}", weights) for size in ("350M", "700M", "1.5B") for weights in ("fp16", "int2 (ternary)")]
+
+
+def machine(folder, fit=FREE, **values):
+    """Write the shipped machine with other values, and other ones free."""
+    data = yaml.safe_load((FOLDER / "i7-13700h.yaml").read_text())
+    data["off_chip"]["achieved_share"], data["static"]["array"] = values["achieved_share"], values["array"]
+    data["overheads"] = {"matmul_us": 0.0, "unpack_weights_per_s": {"ternary2": values["unpack"]}}
+    data["fit"] = yaml.safe_load(fit)
+    path = folder / "i7-13700h.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+def points(folder, noise=0.0, factor=1.0, chosen=POINTS):
+    """Write rows that the true machine gives, with noise; the speed of the last is in another unit."""
+    path = folder / "points.csv"
+    kinds = {"fp16": "llama.cpp", "int2 (ternary)": "bitnet.cpp"}
+    blank = [
+        [f"i7-13700H CPU, {kinds[weights]}", model, weights, "fp16" if weights == "fp16" else "int8", 1, 1, 1,
+         "unstated", "decode"]
+        for model, weights in chosen
+    ]  # fmt: skip
+
+    def write(rows):
+        with path.open("w", newline="") as handle:
+            csv.writer(handle).writerows([NEEDED, *rows])
+
+    write(blank)
+    truth = read_platform(machine(folder, **TRUTH))
+    names = [named(row)._replace(meter=Metered("chip", "gross")) for row in read_rows(path)[1]]
+    speed, energy = price(names, truth, "i7-13700h", Lengths())
+    error = np.exp(noise * np.random.default_rng(5).normal(size=(2, len(blank))))
+    for row, *values in zip(blank, speed * error[0], energy * error[1], strict=True):
+        row[5:7] = values
+    blank[-1][5] *= factor
+    write(blank)
+    return path
+
+
+START = {"achieved_share": 0.3, "unpack": 1e12, "array": 90.0}
+
+
+def test_a_fit_recovers_the_machine_that_made_the_points(bitjoule, tmp_path):
+    measured = points(tmp_path, noise=0.02)
+    out = tmp_path / "fitted.yaml"
+    status, text, errors = bitjoule("fit", machine(tmp_path, **START), measured, "-o", out)
+    assert (status, errors) == (0, "")
+    lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
+    fitted = read_platform(out)
+    for name, key in PLACES.items():
+        value, low, high = map(float, lines[key][1:4])
+        assert low <= TRUTH[name] <= high, key
+        assert value == pytest.approx(TRUTH[name], rel=0.1)
+    assert fitted.off_chip.achieved_share == pytest.approx(TRUTH["achieved_share"], rel=0.1)
+    assert out.read_text().startswith("# Values under `fit` were written by: bitjoule fit ")
+    source = yaml.safe_load(out.read_text())["sources"]["static.array"]
+    assert source.startswith("fitted to 6 rows of points.csv; 95 % interval ")
+    assert "left out by models: median error" in text
+
+
+def test_a_point_in_another_unit_is_named(bitjoule, tmp_path):
+    status, _, errors = bitjoule("fit", machine(tmp_path, **START), points(tmp_path, factor=1e-3))
+    assert status == 0
+    assert "points.csv:7: tokens_per_s: " in errors
+    assert "check the unit" in errors
+
+
+@pytest.mark.parametrize(
+    ("fit", "values", "chosen", "told"),
+    [
+        (FREE, START, POINTS[:1], "i7-13700h.yaml:1: fit: 3 free parameters for 2 observations; expected at most"),
+        (FREE.replace("ternary2", "ternary5"), START, POINTS, "unpack_weights_per_s.ternary5: is not a key"),
+        (FREE, {**START, "array": 300.0}, POINTS, "static.array: got 300.0; expected a number between its bounds"),
+        ("static.array: {low: 5, high: 2}", START, POINTS, "low 5 and high 2; expected low below high"),
+        ("static.array: {low: 1, high: 9, prior: [2, 3]}", START, POINTS, "only one of prior and source is set"),
+    ],
+)  # fmt: skip
+def test_a_fit_that_cannot_be_is_told_with_status_2(bitjoule, tmp_path, fit, values, chosen, told):
+    measured = points(tmp_path, chosen=chosen)
+    status, _, errors = bitjoule("fit", machine(tmp_path, fit, **values), measured, "-o", tmp_path / "out.yaml")
+    assert status == 2
+    assert told in errors
+    assert not (tmp_path / "out.yaml").exists()
+
+
+def test_a_fit_without_rows_of_the_machine_says_which_it_wants(bitjoule, tmp_path):
+    other = machine(tmp_path, **START).rename(tmp_path / "mine.yaml")
+    status, _, errors = bitjoule("fit", other, MEASURED_FILE)
+    assert status == 2
+    assert "no rows to fit mine to; expected rows of a device that measured_devices.csv maps to mine" in errors
+
+
+def test_predict_keeps_every_row_and_says_why_some_have_no_price(bitjoule, tmp_path):
+    out = tmp_path / "out.csv"
+    status, text, _ = bitjoule("predict", MEASURED_FILE, "-o", out, "--speed", "given")
+    assert status == 0
+    with out.open(newline="") as handle:
+        found = list(csv.DictReader(handle))
+    columns, rows = read_rows()
+    assert [[row[column] for column in columns] for row in found] == [list(row.cells.values()) for row in rows]
+    assert all(bool(row["predicted_j_per_token"]) != bool(row["why_not"]) for row in found)
+    assert {row["metered"] for row in found if row["platform"] == "h100"} == {"board gross", "board net"}
+    errors = [
+        float(row["predicted_j_per_token"]) / float(row["j_per_token"]) - 1 - float(row["error_j_per_token"])
+        for row in found if row["error_j_per_token"]
+    ]  # fmt: skip
+    assert errors
+    assert np.abs(errors).max() < 1e-4
+    assert "rows are priced" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere.csv", "-o", "out.csv"], "nowhere.csv:1: file: No such file or directory; expected a CSV file"),
+        ([MEASURED_FILE, "-o", "out.txt"], "out.txt:1: file: is not a .csv file; expected a name that ends in .csv"),
+        (
+            [MEASURED_FILE, "-o", "nowhere/out.csv"],
+            "directory does not exist; expected a file in an",
+        ),
+        ([MEASURED_FILE, "-o", "out.csv", "--prompt-tokens", "9..2"], "got '9..2'; expected tokens, low..high"),
+    ],
+)
+def test_wrong_input_of_predict_is_told_with_status_2(bitjoule, tmp_path, monkeypatch, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    status, _, errors = bitjoule("predict", *arguments)
+    assert status == 2
+    assert told in errors
+    assert not list(tmp_path.iterdir())
+
+
+def test_predictions_are_no_measurements(bitjoule, tmp_path):
+    out = tmp_path / "out.csv"
+    bitjoule("predict", MEASURED_FILE, "-o", out)
+    status, _, errors = bitjoule("predict", out, "-o", tmp_path / "again.csv")
+    assert status == 2
+    assert "has a column platform already; expected measurements, not predictions" in errors

@@ -1,0 +1,89 @@
+"""Fits of made-up points: they recover what the points were made from, with intervals as wide as they should be."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bitjoule.energy_models.machines.regression import TooFewPointsError, fit
+from bitjoule.energy_models.system.free import Free
+
+X = np.linspace(1, 4, 12)
+TRUTH = np.array([2.0, 3.0])
+DESIGN = np.stack([X, np.ones_like(X)], axis=1)
+DEVIATION = 0.1
+WIDE = [Free(low=1e-3, high=1e3), Free(low=1e-3, high=1e3)]
+
+
+def noisy(seed):
+    return DESIGN @ TRUTH + np.random.default_rng(seed).normal(0, DEVIATION, len(X))
+
+
+def found(y, free=WIDE, start=(1.0, 1.0)):
+    return fit(lambda values: DESIGN @ values - y, np.array(start), free)
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say_and_are_as_wide_as_the_closed_form():
+    """Ordinary least squares: (X'X)^-1 X'y, and t s sqrt(diag (X'X)^-1) on both sides."""
+    trials = 200
+    covered = np.zeros(2)
+    for seed in range(trials):
+        y = noisy(seed)
+        regression = found(y)
+        exact, (square,), *_ = np.linalg.lstsq(DESIGN, y, rcond=None)
+        deviation = np.sqrt(square / (len(X) - 2))
+        half = stats.t.ppf(0.975, len(X) - 2) * deviation * np.sqrt(np.diag(np.linalg.inv(DESIGN.T @ DESIGN)))
+        np.testing.assert_allclose(regression.values, exact, rtol=1e-4)
+        assert regression.deviation == pytest.approx(deviation, rel=1e-3)
+        for i, estimate in enumerate(regression.estimates):
+            covered[i] += estimate.low <= TRUTH[i] <= estimate.high
+            assert 2 * half[i] / 1.1 < estimate.high - estimate.low < 1.5 * 2 * half[i]
+    assert (covered >= 0.90 * trials).all()
+    assert (covered <= 0.99 * trials).all()
+
+
+def test_tiny_coefficients_are_found_as_well_as_large_ones():
+    y = DESIGN @ (TRUTH * 1e-12)
+    free = [Free(low=1e-15, high=1e-9)] * 2
+    np.testing.assert_allclose(found(y / 1e-12, WIDE).values, TRUTH, rtol=1e-5)
+    regression = fit(lambda values: np.log(DESIGN @ values / y), np.array([1e-13, 1e-13]), free)
+    np.testing.assert_allclose(regression.values, TRUTH * 1e-12, rtol=1e-4)
+
+
+def test_a_prior_counts_as_an_observation_and_is_no_free_parameter():
+    """One point y = a + b cannot tell a from b; a band for b of 2.9 to 3.1 can."""
+    y = np.array([5.0, 5.0])
+    free = [Free(low=0.1, high=100), Free(low=0.1, high=100, prior=[2.9, 3.1], source="made up")]
+    regression = fit(lambda values: np.log(values.sum() / y), np.array([1.0, 1.0]), free)
+    assert regression.values[1] == pytest.approx(np.sqrt(2.9 * 3.1), rel=1e-3)
+    assert regression.values[0] == pytest.approx(5 - np.sqrt(2.9 * 3.1), rel=1e-2)
+
+
+def test_a_value_that_no_point_depends_on_is_said_to_be_undetermined():
+    y = 2.0 * X
+    regression = fit(lambda values: np.log(values[0] * X / y), np.array([1.0, 1.0]), WIDE)
+    assert regression.estimates[0].note == ""
+    assert regression.estimates[1].note == "these points do not determine it"
+    assert (regression.estimates[1].low, regression.estimates[1].high) == (1e-3, 1e3)
+
+
+def test_a_value_at_its_bound_is_said_to_be_there():
+    regression = found(noisy(1), [Free(low=1e-3, high=1.5), Free(low=1e-3, high=1e3)])
+    assert regression.values[0] == pytest.approx(1.5, rel=1e-3)
+    assert regression.estimates[0].note == "at a bound: the interval does not hold"
+
+
+def test_more_free_parameters_than_half_the_observations_are_refused():
+    y = np.array([1.0, 2.0, 3.0])
+    with pytest.raises(TooFewPointsError, match="2 free parameters for 3 observations"):
+        fit(lambda values: values.sum() - y, np.array([1.0, 1.0]), WIDE)
+
+
+def test_a_group_that_is_left_out_is_predicted_as_by_a_fit_to_the_others():
+    y = noisy(3)
+    groups = ["first" if i < 3 else "rest" if i < 9 else str(i) for i in range(len(X))]
+    left_out = found(y).without(groups)
+    for group in dict.fromkeys(groups):
+        own = np.array([each == group for each in groups])
+        exact, *_ = np.linalg.lstsq(DESIGN[~own], y[~own], rcond=None)
+        np.testing.assert_allclose(left_out[own], DESIGN[own] @ exact - y[own], atol=1e-3)
+    assert np.isnan(found(y).without(["all"] * len(X))).all()
