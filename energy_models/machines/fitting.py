@@ -88,7 +88,7 @@ def fit_platform(file: str, platform: Platform, name: str, rows: Sequence[Named]
         predicted = [(speed if each.quantity == SPEED else energy)[of_row[each.row]] for each in seen]
         # a meter net of idle watts can only be far too low at some values that the search tries
         measured = np.array([each.value for each in seen])
-        return np.log(np.maximum(np.array(predicted), 1e-3 * measured) / measured)
+        return np.asarray(np.log(np.maximum(np.array(predicted), 1e-3 * measured) / measured), dtype=np.float64)
 
     try:
         regression = fit(lambda values: logs(values, observations), start, free)

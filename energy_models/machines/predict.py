@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bitjoule.energy_models.architecture.phases import Cases, Floats
+from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.machines.names import (
     Metered,
@@ -232,7 +232,7 @@ def _phases(phase: str) -> tuple[float, float]:
 
 
 def _metered_j(
-    system: System, found: Evaluated, rows: Sequence[Named], platform: Platform, phases: Floats, scheme: Floats,
+    system: System, found: Evaluated, rows: Sequence[Named], platform: Platform, phases: Floats, scheme: Indices,
     seconds: Floats,
 ) -> Floats:  # fmt: skip
     """Return the energy that the rows' meters see if they take these seconds, shape (rows,)."""

@@ -130,7 +130,7 @@ def fit(residuals: Callable[[Floats], Floats], start: Floats, free: Sequence[Fre
     if unknown > count / 2:
         raise TooFewPointsError(f"{unknown} free parameters for {count} observations")
     lower, upper = np.log([each.low for each in free]), np.log([each.high for each in free])
-    bands = [each.prior and np.log(each.prior) for each in free]
+    bands = [None if each.prior is None else np.log(each.prior) for each in free]
     quantile = stats.norm.ppf((1 + CONFIDENCE) / 2)
 
     def beliefs(logs: Floats) -> Floats:
@@ -147,7 +147,9 @@ def fit(residuals: Callable[[Floats], Floats], start: Floats, free: Sequence[Fre
             return np.concatenate([residuals(np.exp(logs)) / deviation, beliefs(logs)])
 
         inside = np.clip(begin, lower + 1e-9, upper - 1e-9)
-        return optimize.least_squares(weighted, inside, bounds=(lower, upper), diff_step=STEP, x_scale=1.0)
+        return optimize.least_squares(
+            weighted, inside, bounds=(lower, upper), diff_step=[STEP] * len(free), x_scale=1.0
+        )
 
     best = solved(np.log(start), START_DEVIATION)
     deviation = START_DEVIATION

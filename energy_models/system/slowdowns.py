@@ -98,7 +98,8 @@ def _rates(layout: Layout, machine: Machine) -> _Rates:
         return hertz / overheads.unpack_rate(stored.storage_name, stored.storage.holds) * (kind.operand == "weights")
 
     def by_slot(value: Callable[[MatmulKind], float]) -> Floats:
-        return np.array([value(kind) for kind in layout.kinds], dtype=np.float64)[layout.kind]
+        of_kinds: Floats = np.array([value(kind) for kind in layout.kinds], dtype=np.float64)
+        return np.asarray(of_kinds[layout.kind], dtype=np.float64)
 
     share = by_slot(lambda kind: machine.array(kind)[0].achieved_share)
     return _Rates(by_slot(weight_cycles), share, overheads.matmul_us * machine.clock_mhz)
