@@ -22,9 +22,10 @@ from bitjoule.energy_models.machines.rows import MeasuredRow
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.accesses import UnpricedError
 from bitjoule.energy_models.system.channels import PART_ACTIONS
+from bitjoule.energy_models.system.counted import Evaluated
 from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.static_power import COMPONENT, STATES, state_cycles
-from bitjoule.energy_models.system.system import Evaluated, System
+from bitjoule.energy_models.system.system import System
 
 J_PER_PJ = 1e-12
 US_PER_S = 1e6
