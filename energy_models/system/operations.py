@@ -11,13 +11,14 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, all_steps
-from bitjoule.energy_models.system.bounds import BOUNDS
+from bitjoule.energy_models.system.bounds import BOUNDS, LATENCY
 from bitjoule.energy_models.system.channels import BITS_PER_BYTE, PARTS
 from bitjoule.energy_models.system.columns import OTHERS, PART_STEPS, QUANTITIES, phase_columns
 from bitjoule.energy_models.system.counted import Counted
 from bitjoule.energy_models.system.dram_parts import EDGE_STEPS, PartCounts
 from bitjoule.energy_models.system.nests import fuse
 from bitjoule.energy_models.system.scheme_work import SchemeWork
+from bitjoule.energy_models.system.slowdowns import step_cycles
 from bitjoule.energy_models.system.steps import STEPS, MatmulKind
 from bitjoule.energy_models.system.system import TIMES, System, switches_of
 from bitjoule.energy_models.system.times import components, cycles_by_component, seconds_per_cycle
@@ -87,7 +88,7 @@ def operations(system: System, model: int, cases: Cases, technology: Indices, pl
     found: list[Operation] = []
     for block in range(len(system.models[model].blocks)):
         found += table.of_block(block)
-    return [*found, *table.of_phases()]
+    return table.with_steps([*found, *table.of_phases()])
 
 
 class _Table:
@@ -153,6 +154,23 @@ class _Table:
             energies = _added(by_column[..., i] for i in own)
             moved, time = np.zeros((*shape, len(MOVED))), np.zeros((*shape, len(BOUNDS)))
             yield Operation(-1, component, None, -1, runs, np.zeros(shape), moved, time, energies, None)
+
+    def with_steps(self, found: list[Operation]) -> list[Operation]:
+        """Return operations with the fixed time of steps, of which each has the share that it has of their work."""
+        counted = self.counted
+        cycles = step_cycles(self.cases, self.steps, counted.machines, counted.machine_index)
+        if not cycles.any():
+            return found
+        total = sum(operation.seconds.sum(axis=2) for operation in found)
+        per_second = np.divide(
+            cycles / counted.clock_mhz[:, None] / 1e6, total, out=np.zeros(total.shape), where=total > 0
+        )
+        longer = []
+        for operation in found:
+            seconds = operation.seconds.copy()
+            seconds[..., LATENCY] += operation.seconds.sum(axis=2) * per_second
+            longer.append(operation._replace(seconds=seconds))
+        return longer
 
     def _of_slot(self, slot: int) -> tuple[dict[str, Floats], dict[str, Floats]]:
         """Return bytes and energies of a matmul, by the component that counts them."""

@@ -183,14 +183,28 @@ def test_operations_add_up_to_components_and_to_the_summary(mixed):
 
 def test_so_does_the_work_that_a_scheme_adds():
     schemes = ["bitnet-v2", "bitnet-a4.8", "int8-smoothquant-online", "w2a16-quip-sharp", "bitnet-g128"]
-    found = bitjoule.run(yaml.safe_load(TOY) | {"schemes": schemes})
+    found = _adds_up(yaml.safe_load(TOY) | {"schemes": schemes})
+    assert {"rotation", "channel_scaling"} <= set(found.operations["component"])
+
+
+def test_so_does_the_fixed_time_of_steps_and_launches():
+    overheads = {"step_us": 50.0, "request_us": 2.0, "matmul_us": 3.0, "unpack_weights_per_s": {"ternary": 1e9}}
+    slow = {"name": "slow", "like": "ternary-edge", "overheads": overheads}
+    found = _adds_up(yaml.safe_load(TOY) | {"platforms": ["ternary-edge", slow]})
+    seconds = found.operations.groupby(["platform", "phase"], observed=True)["time_s"].sum()
+    assert seconds["slow", "decode"] - seconds["ternary-edge", "decode"] > NEW * (50 + BATCH * 2) * 1e-6
+
+
+def _adds_up(experiment):
+    """Run an experiment whose operations add up to its components."""
+    found = bitjoule.run(experiment)
     keys = [*CASE_COLUMNS, "component"]
     amounts = ["macs", "time_s", "energy_j", "energy_low_j", "energy_high_j"]
     ours = found.operations.groupby(keys, observed=True)[amounts].sum()
     components = pd.concat(list(found.components_in_blocks())).set_index(keys)
     assert set(ours.index) == set(components.index)
-    assert {"rotation", "channel_scaling"} <= set(ours.index.get_level_values("component"))
     np.testing.assert_allclose(ours, components.loc[ours.index, amounts], rtol=1e-12)
+    return found
 
 
 def test_bytes_add_up_to_the_bits_of_the_long_table(mixed):
