@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.serving.admission import MOST_ROOM, Admission, still_to_wait
 from bitjoule.energy_models.serving.queueing import (
     Distribution,
     Sums,
@@ -20,13 +21,12 @@ from bitjoule.energy_models.serving.queueing import (
     begun_by_one,
     binomial,
     busy_period,
-    poisson,
     prefill_sums,
 )
 
 TAIL = 1e-9  # probability that is left out
 RARE = 1e-6  # probability of a time that is counted as the longest
-MOST = 1000  # requests that wait, at most
+WAITING = 6  # requests that wait, at most, for each sequence of the batch
 POINTS = 1 << 14  # of a distribution of times
 
 
@@ -122,14 +122,13 @@ def steady_state(
     decoding = np.concatenate(
         [[idle / (1 - rate * prefill_s)], steps_per_s * at_step * step_s / (1 - rate * prefill_s)]
     )
-    waiting = chain.steps[most - 1 :] * step_s[-1] * steps_per_s
     return SteadyState(
         utilisation=1 - idle,
         mean_batch=tokens_per_step,
-        waiting_share=float(waiting.sum()),
+        waiting_share=float(at_step[-1] * step_s[-1] * steps_per_s / (1 - rate * prefill_s)),
         power_w=power_w,
         energy_per_token_j=power_w / (rate * arrivals.new_tokens),
-        first_token_s=_first_token(arrivals, prefill, step_s, decoding, waiting),
+        first_token_s=_first_token(arrivals, prefill, step_s, decoding, chain.to_wait),
         token_s=chain.between,
     )
 
@@ -146,10 +145,29 @@ def capacity(arrivals: Arrivals, step_s: Floats, prefill_s: float) -> float:
 
 
 class _Chain(NamedTuple):
-    """The Markov chain: probability of each number of requests at a step, from 1 on; times between tokens."""
+    """The Markov chain.
+
+    Parameters
+    ----------
+    steps
+        Probability of each number of requests at a step, from 1 on.
+    between
+        Times between tokens.
+    to_wait
+        Probabilities of how many requests must end before one that comes finds room, from 0 on.
+    """
 
     steps: Floats
     between: Distribution
+    to_wait: Floats
+
+
+class _After(NamedTuple):
+    """A state: those who wait; probabilities of those who stay, and of prefills if there is room for all."""
+
+    waiting: int
+    staying: Floats
+    joined: Floats
 
 
 def _chain(arrivals: Arrivals, step_s: Floats, prefill: Distribution) -> _Chain:
@@ -158,26 +176,35 @@ def _chain(arrivals: Arrivals, step_s: Floats, prefill: Distribution) -> _Chain:
     limit = capacity(arrivals, step_s, prefill_s)
     if rate >= limit:
         raise OverloadError(limit)
-    states = most + min(MOST, 8 * most)  # the last ones stand for more
+    admission = Admission(rate, prefill, WAITING * most)
+    states = most + admission.waiting  # the last one stands for more
     moves = np.zeros((states, states))
-    after: list[tuple[int, Floats, Floats]] = []  # of each state: waiting, staying, prefilled
+    after: list[_After] = []
     came = begun_by_one(rate, sums)  # by the first after an idle time, itself included
     for number in range(1, states + 1):
         batch = min(number, most)
-        waiting = number - batch
-        staying = binomial(batch, stays)
-        joined = busy_period(rate, sums, step_s[batch - 1])
-        if waiting:  # as many are prefilled as end, on average; the others go on waiting
-            prefills = min(waiting, batch / arrivals.new_tokens)
-            joined = np.concatenate([np.zeros(waiting), poisson(rate * (step_s[-1] + prefills * prefill_s))])
-        row = np.convolve(staying, joined)
+        state = _After(number - batch, binomial(batch, stays), busy_period(rate, sums, step_s[batch - 1]))
+        if most - batch >= MOST_ROOM:  # always enough
+            row = np.convolve(state.staying, state.joined)
+        else:
+            row, pool = np.zeros(states + 1 + admission.waiting), admission.pool(state.waiting, step_s[batch - 1])
+            for stay in np.flatnonzero(state.staying > TAIL).tolist():
+                total = admission.total(pool, most - stay)
+                row[stay : stay + len(total)] += state.staying[stay] * total
         empty = row[0]
         row[0] = 0.0
         row[: len(came)] += empty * came[: len(row)]
         moves[number - 1] = _folded(row[1:], states)
-        after.append((waiting, staying, joined))
+        after.append(state)
     steps = _stationary(moves)
-    return _Chain(steps, _between(steps, after, step_s, sums, most))
+    to_wait = np.zeros(admission.waiting + 1)
+    for probability, state in zip(steps, after, strict=True):
+        if probability > TAIL:
+            batch = len(state.staying) - 1
+            room = np.concatenate([np.zeros(most - batch), state.staying[::-1]])
+            found = still_to_wait(state.waiting, rate * step_s[batch - 1], room, len(to_wait))
+            to_wait += probability * step_s[batch - 1] * found
+    return _Chain(steps, _between(steps, after, step_s, sums, most), to_wait / to_wait.sum())
 
 
 def _folded(row: Floats, states: int) -> Floats:
@@ -196,9 +223,7 @@ def _stationary(moves: Floats) -> Floats:
     return np.asarray(np.maximum(found, 0) / np.maximum(found, 0).sum())
 
 
-def _between(
-    steps: Floats, after: list[tuple[int, Floats, Floats]], step_s: Floats, sums: Sums, most: int
-) -> Distribution:
+def _between(steps: Floats, after: list[_After], step_s: Floats, sums: Sums, most: int) -> Distribution:
     """Return the distribution of the time between two tokens of a sequence: the prefills before a step, and the step.
 
     A sequence that was just prefilled waits for the prefills behind its own alone.
@@ -209,12 +234,15 @@ def _between(
             continue
         for stay in np.flatnonzero(staying > TAIL).tolist():
             room = most - stay
-            for count in np.flatnonzero(joined[: room + 1 + waiting] > TAIL).tolist():
-                prefilled = min(count, room)
-                weight = probability * staying[stay] * joined[count]
-                size = stay + prefilled
-                weights[prefilled, size] += weight * stay
-                weights[:prefilled, size] += weight
+            prefills = np.zeros(room + 1)  # as many as come, or as there is room for
+            if waiting < room:
+                inside = joined[: room - waiting]
+                prefills[waiting : waiting + len(inside)] = inside
+            prefills[room] += max(1 - prefills.sum(), 0.0)
+            for prefilled in np.flatnonzero(prefills > TAIL).tolist():
+                weight = probability * staying[stay] * prefills[prefilled]
+                weights[prefilled, stay + prefilled] += weight * stay
+                weights[:prefilled, stay + prefilled] += weight
     waited, larger = np.nonzero(weights[:, 1:])
     seconds = (sums.seconds[waited] + step_s[larger][:, None]).reshape(-1)
     order = np.argsort(seconds, kind="stable")
@@ -223,16 +251,20 @@ def _between(
 
 
 def _first_token(
-    arrivals: Arrivals, prefill: Distribution, step_s: Floats, decoding: Floats, busy: Floats
+    arrivals: Arrivals, prefill: Distribution, step_s: Floats, decoding: Floats, to_wait: Floats
 ) -> Distribution:
-    """Return the distribution of the time to the first token: room in the batch, the step, prefills before, its own."""
+    """Return the distribution of the time to the first token: the step, prefills before or room, its own prefill.
+
+    Where the batch has room, those who wait before are a geometric number of rests of prefills (Pollaczek and
+    Khinchine); where it is full, as many requests must end as are ahead, each after an exponential time.
+    """
     rate, most, mean = arrivals.requests_per_s, arrivals.max_batch, prefill.mean
     load, longest = rate * mean, float(prefill.seconds.max())
-    waits_s = (np.arange(len(busy)) + 1) * step_s[-1] * arrivals.new_tokens / most / (1 - load)
-    likely = np.cumsum(busy[::-1])[::-1] > RARE
-    end = step_s.max() + longest * (3 + 40 / max(1 - load, 1e-3)) + float((waits_s * likely).max(initial=0.0))
+    each_s = step_s[-1] * arrivals.new_tokens / most + mean  # between two that end
+    likely = np.flatnonzero(np.cumsum(to_wait[::-1])[::-1] > RARE).max(initial=0)
+    end = step_s.max() + longest * (3 + 40 / max(1 - load, 1e-3)) + each_s * (likely + 6 * np.sqrt(likely))
     width = end / POINTS
-    residual, met, own, room = np.zeros((4, POINTS))
+    residual, met, own = np.zeros((3, POINTS))
     residual[0] = decoding[0]
     for step, share in zip(step_s, decoding[1:], strict=True):  # of the step in progress
         if share > TAIL:
@@ -240,10 +272,11 @@ def _first_token(
     for seconds, probability in zip(*prefill, strict=True):
         add_uniform(met, seconds / width, probability * seconds / mean)  # what is left of a prefill in progress
         np.add.at(own, int(seconds / width), probability)
-    room[0] = 1 - busy.sum()
-    np.add.at(room, np.minimum((waits_s / width).astype(np.intp), POINTS - 1), busy)
-    steps, rest, prefills, slots = (np.fft.rfft(values, 2 * POINTS) for values in (residual, met, own, room))
-    # those who wait before: a geometric number of such rests (Pollaczek and Khinchine)
-    waited = np.fft.irfft(steps * slots * prefills * (1 - load) / (1 - load * rest), 2 * POINTS)[:POINTS]
-    waited = np.maximum(waited, 0.0)
+    ends = np.exp(-np.arange(POINTS) * width / each_s) * -np.expm1(-width / each_s)
+    steps, rest, prefills, one = (np.fft.rfft(values, 2 * POINTS) for values in (residual, met, own, ends))
+    full = np.zeros_like(one)
+    for probability in to_wait[:0:-1].tolist():
+        full = (full + probability) * one
+    waits = to_wait[0] * (1 - load) / (1 - load * rest) + full
+    waited = np.maximum(np.fft.irfft(steps * prefills * waits, 2 * POINTS)[:POINTS], 0.0)
     return Distribution((np.arange(POINTS) + 0.5) * width, waited / waited.sum())

@@ -124,16 +124,18 @@ def begun_by_one(rate: float, sums: Sums) -> Floats:
     return np.concatenate([[0.0], found])
 
 
-def poisson(mean: float) -> Floats:
+def poisson(mean: float, size: int = MOST_PREFILLS) -> Floats:
     """Return the probabilities of the number of those who come, from 0 on.
 
     Parameters
     ----------
-    mean
-        Of the number.
+    mean, size
+        Of the number; how many probabilities.
     """
-    count = np.arange(MOST_PREFILLS)
-    return np.asarray(np.exp(count * np.log(mean) - mean - log_factorials(MOST_PREFILLS)))
+    if mean == 0:
+        return np.asarray(np.eye(1, size)[0], dtype=np.float64)
+    count = np.arange(size)
+    return np.asarray(np.exp(count * np.log(mean) - mean - log_factorials(size)))
 
 
 def binomial(count: int, share: float) -> Floats:

@@ -206,7 +206,8 @@ def run(model: ModelShape, machine: Machine, steps: Steps, options: Options, sta
     host, host_s = _host(options, costs.weight_bits, costs.cache_bits)
     one_s = np.maximum(costs.latency_s, host_s) + within[1]  # a micro-batch on all stages, one after the other
     turns = max(parts, pipeline) if pipelined else parts + pipeline - 1  # of a stage, working or not
-    step_s = one_s * turns / pipeline + hops[1]
+    stage_s = one_s * -(-model.layers // pipeline) / model.layers  # of the chips with the most layers
+    step_s = stage_s * turns + hops[1]
     idle_chip_s = tensor * (pipeline * step_s - parts * costs.latency_s)
     repeats = steps.repeats
     energies = {stage: tensor * parts * (costs.energy_j * repeats).sum(axis=1)}

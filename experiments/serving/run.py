@@ -23,7 +23,7 @@ CASE = ("experiment", "model", "scheme", "technology", "platform", "batch", "pro
 ENDS = ("low", "nominal", "high")
 GRID_BATCHES = 48  # for which a step is counted
 PROMPTS = 8  # for which prefill is counted where they differ
-OFTEN_FULL = 0.01  # share of the time in which the batch is full, beyond which its distribution is not exact
+OFTEN_FULL = 0.05  # share of the time in which the batch is full, beyond which the first tokens' times are estimates
 QUANTILES = (0.5, 0.95, 0.99)
 STEADY = (
     "requests_per_s", "utilisation", "mean_batch", "power_w", "energy_per_token_low_j", "energy_per_token_j",
@@ -166,7 +166,7 @@ def _steady(
     if state.waiting_share > OFTEN_FULL:
         place = f"{identity['model']} in {identity['scheme']}, {way.name}"
         full = f"the batch is full in {state.waiting_share:.0%} of the time"
-        warn(f"{place}: {full}; batch, energy and percentiles are estimates")
+        warn(f"{place}: {full}; times to the first token are estimates")
     return _steady_figures(way, state, capacity(arrivals, step_s, prefill.mean))
 
 

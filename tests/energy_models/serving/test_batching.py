@@ -79,6 +79,19 @@ def test_the_steady_state_is_that_of_a_simulation_of_every_event(rate, prefill_s
     assert state.first_token_s.within(target) == pytest.approx(0.9, abs=0.03)
 
 
+def test_a_batch_that_is_often_full_has_the_size_and_the_energy_of_the_simulation():
+    arrivals = Arrivals(0.9, max_batch=4, new_tokens=128)  # of at most 1.2 a second
+    state = steady_state(
+        arrivals, STEP_S[:4], STEP_J[:, :4], Distribution.fixed(0.2), np.full(3, 50.0), np.full(3, 20.0)
+    )
+    first, _, sizes, idle, _ = simulate(arrivals, 0.2, seed=1)
+    assert np.average(sizes == 4, weights=STEP_S[sizes - 1]) > 0.4
+    energy_j = (STEP_J[1][sizes - 1].sum() + REQUESTS * 50 + idle * 20) / (REQUESTS * 128)
+    assert state.mean_batch == pytest.approx(sizes.mean(), rel=0.02)
+    assert state.energy_per_token_j[1] == pytest.approx(energy_j, rel=0.02)
+    assert state.first_token_s.quantile(0.95) == pytest.approx(np.quantile(first, 0.95), rel=0.2)
+
+
 def test_requests_of_equal_length_behind_long_prefills_are_the_worst_case():
     arrivals = Arrivals(0.3, max_batch=64, new_tokens=128)
     state = steady_state(arrivals, STEP_S, STEP_J, Distribution.fixed(0.5), np.ones(3), np.ones(3))

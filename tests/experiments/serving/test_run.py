@@ -82,7 +82,7 @@ def test_a_batch_that_is_often_full_is_warned_of():
     highest = served(way | {"requests_per_s": 1.0}).steady["highest_requests_per_s"].min()
     line, *_ = served(way | {"requests_per_s": 0.95 * highest}).warnings
     assert line.startswith("bitnet-125m in fp16, busy: the batch is full in ")
-    assert line.endswith("of the time; batch, energy and percentiles are estimates")
+    assert line.endswith("of the time; times to the first token are estimates")
     assert not served(way | {"requests_per_s": 1e-3 * highest}).warnings
 
 

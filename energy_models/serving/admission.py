@@ -1,0 +1,100 @@
+"""Who joins a batch between two steps: prefills, one after the other, while requests wait and there is room."""
+
+from functools import cached_property
+
+import numpy as np
+
+from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.serving.queueing import Distribution, log_factorials, poisson
+
+MOST_ROOM = 48  # beyond which the room of a batch is never used up
+MOST_WAITING = 384  # requests that wait, at the most
+
+
+class Admission:
+    """Requests in the system after prefills, by those that waited before them and by the room of the batch.
+
+    Parameters
+    ----------
+    rate, prefill
+        Of requests; times of a prefill, in which further requests come.
+    waiting
+        The most requests that wait; the last state stands for more.
+    """
+
+    def __init__(self, rate: float, prefill: Distribution, waiting: int) -> None:
+        self.rate, self.prefill = rate, prefill
+        self.waiting = min(waiting, MOST_WAITING)
+
+    @cached_property
+    def _totals(self) -> list[Floats]:
+        """Of each room, the probabilities of prefilled and waiting requests together, by those that waited before.
+
+        After a prefill one request waits less, and those who came meanwhile wait, too; the room is less by one.
+        """
+        size = self.waiting + 1
+        came = np.zeros(size)
+        for seconds, probability in zip(*self.prefill, strict=True):
+            came += probability * poisson(self.rate * seconds, size)
+        moves = np.zeros((size, size))
+        for before in range(1, size):
+            moves[before, before - 1 :] = came[: size - before + 1]
+            moves[before, -1] += max(1 - moves[before].sum(), 0.0)
+        totals = [np.eye(size)]
+        for _ in range(MOST_ROOM):
+            further = moves @ totals[-1]
+            found = np.zeros((size, size))
+            found[1:, 1:] = further[1:, :-1]
+            found[1:, -1] += further[1:, -1]
+            found[0, 0] = 1.0
+            totals.append(found)
+        return totals
+
+    def total(self, before: Floats, room: int) -> Floats:
+        """Return the probabilities of prefilled and waiting requests together, from 0 on.
+
+        Parameters
+        ----------
+        before
+            Probabilities of those who wait before the first prefill, shape (waiting + 1,).
+        room
+            Sequences that the batch can still take.
+        """
+        return np.asarray(before @ self._totals[min(room, MOST_ROOM)])
+
+    def pool(self, waiting: int, step_s: float) -> Floats:
+        """Return the probabilities of those who wait after a step, from 0 on.
+
+        Parameters
+        ----------
+        waiting, step_s
+            Those who waited before it; its time.
+        """
+        size = self.waiting + 1
+        found = np.zeros(size)
+        found[waiting:] = poisson(self.rate * step_s, size)[: size - waiting]
+        found[-1] += max(1 - found.sum(), 0.0)
+        return found
+
+
+def still_to_wait(waiting: int, came: float, room: Floats, size: int) -> Floats:
+    """Return the probabilities of how many must end before a request that comes in a step finds room, from 0 on.
+
+    Parameters
+    ----------
+    waiting, came
+        Those who waited before the step; how many come in it on average. A request comes at any time of it.
+    room
+        Probabilities of the sequences that the batch can take after the step, from 0 on.
+    size
+        Of the result; the last one stands for more.
+    """
+    # ahead of it in the step: a Poisson number with a mean that is uniform from 0 to `came`
+    ahead = np.zeros(size)
+    tail = 1 - np.cumsum(np.exp(np.arange(size) * np.log(max(came, 1e-300)) - came - log_factorials(size)))
+    ahead[:] = np.maximum(tail, 0.0) / max(came, 1e-300)
+    found = np.zeros(size)
+    for places in np.flatnonzero(room > 0).tolist():
+        needed = np.maximum(waiting + 1 + np.arange(size) - places, 0)
+        np.add.at(found, np.minimum(needed, size - 1), room[places] * ahead)
+    return np.asarray(found / found.sum())
