@@ -16,15 +16,15 @@ run: $(VENV)/.rtl
 	$(BIN)/bitjoule rtl verify tiny_8x4
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # While you work: within a minute, what most changes break.
 quick: lint types
-	$(BIN)/python -m pytest -n auto -m 'not slow and not dear' $(QUICK)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not dear' $(QUICK)
 
 # All that there is; of what is dear and many of a kind, `make test` runs a sample.
 slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto -m ''
+	$(BIN)/python -m pytest -n auto --dist worksteal -m ''
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ NEEDED_FOR = {
     "rtl": "bitjoule rtl",
     "gates": "bitjoule calibrate",
     "models": "text of Hugging Face models",
+    "fit": "bitjoule fit",
     "interop": "tests",
     "dev": "tests",
     "train": "training the small models",

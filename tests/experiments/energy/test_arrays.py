@@ -139,6 +139,10 @@ def test_a_scheme_that_no_array_takes_is_refused_with_the_arrays_that_would_take
 
 def test_formats_that_no_array_takes_need_a_platform_of_ones_own(bitjoule, tmp_path):
     path = tmp_path / "x.yaml"
-    path.write_text(TOY.replace("[bitnet-b1.58, w4a16]", "[bf16]"))
+    path.write_text(
+        TOY.replace(
+            "[bitnet-b1.58, w4a16]", "[{name: odd, weights: int2, activations: int1, attention: fp16, rescale: fp16}]"
+        )
+    )
     _, _, err = bitjoule("check", path)
-    assert err.endswith("; or a platform of your own, since no platform has an array for bf16 x bf16\n")
+    assert err.endswith("; or a platform of your own, since no platform has an array for int2 x int1\n")
