@@ -49,13 +49,14 @@ def run(transformers: Any, name: str, dtype: str, ids: list[int]) -> tuple[dict[
 
     model = transformers.AutoModelForCausalLM.from_pretrained(FOLDER / name, dtype=torch.float32).eval()
     model.to(getattr(torch, dtype))  # from_pretrained leaves the weights in their stored type
+    quantise: Any = BitLinear.activation_quant  # a method that reads nothing of its object
     exact: dict[str, Codes] = {}
     typed: dict[str, Codes] = {}
 
     def hook(linear: str) -> Any:
         def keep(_: Any, inputs: tuple[Any, ...]) -> None:
             exact[linear] = absmax(inputs[0][0].float().numpy()).codes
-            typed[linear] = BitLinear.activation_quant(None, inputs[0][0])[0].numpy()
+            typed[linear] = quantise(None, inputs[0][0])[0].numpy()
 
         return keep
 
