@@ -45,7 +45,7 @@ def cache_bytes(workload: tuple[int, int, int], options: Options, model: ModelSh
         How it is served.
     """
     batch, prompt, new = workload
-    shared = min(int(prompt * options.prefix_hit_share), prompt - 1)
+    shared = options.cached_tokens(prompt)
     held = prompt + new
     bits = scheme.stored("kv_cache").bits
     used = allocated = 0.0

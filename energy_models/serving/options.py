@@ -118,6 +118,16 @@ class Options(Strict):
         """Chips that run a model."""
         return self.tensor_parallel * self.pipeline_parallel * self.expert_parallel
 
+    def cached_tokens(self, prompt: int) -> int:
+        """Return the tokens of a prompt that are in the cache already: at least one is computed.
+
+        Parameters
+        ----------
+        prompt
+            Its tokens.
+        """
+        return min(int(prompt * self.prefix_hit_share), prompt - 1)
+
     @property
     def between_chips(self) -> Link:
         """The link between chips."""

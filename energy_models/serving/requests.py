@@ -93,7 +93,7 @@ def serve(
         The model cannot be split over the chips.
     """
     batch, prompt, new = workload
-    cached = min(int(prompt * options.prefix_hit_share), prompt - 1)
+    cached = options.cached_tokens(prompt)
     prefill = run(model, machine, prefill_steps(options, batch, prompt, cached), options, PREFILL, pipelined=False)
     decoder = decoder or machine
     first_token_s = prefill.seconds

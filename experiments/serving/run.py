@@ -176,7 +176,7 @@ def _prefills(way: Options, model: ModelShape, machine: Machine, prompt: int) ->
     prompts = prompt * (1 + way.prompt_spread * ((2 * np.arange(points) + 1) / points - 1))
     seconds, joules = np.zeros(points), np.zeros(3)
     for i, tokens in enumerate(np.maximum(np.round(prompts), 1).astype(int).tolist()):
-        cached = min(int(tokens * way.prefix_hit_share), tokens - 1)
+        cached = way.cached_tokens(tokens)
         part = run(model, machine, prefill_steps(way, 1, tokens, cached), way, PREFILL, pipelined=False)
         seconds[i] = part.seconds
         joules += np.sum(list(part.energies.values()), axis=0) / points
