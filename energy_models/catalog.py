@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bitjoule.energy_models.architecture.shape import AnyShape, ModelShape, all_presets
 from bitjoule.energy_models.architecture.vision_transformer import VisionTransformerShape
+from bitjoule.energy_models.catalog_entries import Entry, Listing
+from bitjoule.energy_models.catalog_memories import memory_entry, memory_listing
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.amounts import price_of
@@ -18,8 +20,6 @@ from bitjoule.energy_models.model_files.hub import preset_of
 from bitjoule.energy_models.model_files.reading import GGUF, JSON, read_model, read_scheme, stored_in
 from bitjoule.energy_models.model_files.stored import TypeRow, by_type
 from bitjoule.energy_models.prices.derived import TECHNOLOGY, validated
-from bitjoule.energy_models.prices.drams import Dram, drams
-from bitjoule.energy_models.prices.memories import Memory, memories
 from bitjoule.energy_models.prices.silicon import silicon_rows
 from bitjoule.energy_models.prices.technology import Technology, measured_technology, technologies
 from bitjoule.energy_models.serving.links import links
@@ -34,33 +34,6 @@ MACS = (
     "MACs of whole arrays, registers and control included, which `accounting: system` pays in arrays that compute "
     "them, by the size of the array;"
 )
-
-
-class Listing(NamedTuple):
-    """Headers and rows of text or numbers."""
-
-    headers: Sequence[str]
-    rows: Sequence[Sequence[object]]
-
-
-class Entry(NamedTuple):
-    """One entry: its fields, a table if it has one, the references it cites.
-
-    Parameters
-    ----------
-    fields, table, references
-        Plain data; a table, if the entry has one; what it cites.
-    marks
-        Where fields come from that do not stand in the entry's own file, by path.
-    further
-        Further tables, each with its title.
-    """
-
-    fields: Mapping[str, Any]
-    table: Listing | None
-    references: Sequence[str]
-    marks: Mapping[KeyPath, str] = {}
-    further: Sequence[tuple[str, Listing]] = ()
 
 
 def listing(kind: str) -> Listing:
@@ -153,28 +126,6 @@ def _schemes() -> Listing:
 def _technologies() -> Listing:
     rows = [(t.name, f"{t.node_nm:g}", ", ".join(dict.fromkeys(f for _, f in t.rows))) for t in technologies().values()]
     return Listing(("technology", "node_nm", "priced formats"), rows)
-
-
-def _memory_row(memory: Memory) -> tuple[object, ...]:
-    node = "" if memory.node_nm is None else f"{memory.node_nm:g}"
-    return (memory.name, memory.kind, memory.capacity_bytes or "", memory.access_bits, node,
-            memory.energy.nominal_pj, memory.energy.low_pj, memory.energy.high_pj)  # fmt: skip
-
-
-MEMORY_HEADERS = (
-    "memory", "kind", "capacity_bytes", "access_bits", "node_nm", "energy_pj", "energy_low_pj", "energy_high_pj",
-)  # fmt: skip
-
-
-def _memories() -> Listing:
-    devices = [(name, "dram device", "", 1, "", *_read_pj(device)) for name, device in drams().items()]
-    return Listing(MEMORY_HEADERS, [*(_memory_row(memory) for memory in memories()), *devices])
-
-
-def _read_pj(device: Dram) -> tuple[float, float, float]:
-    price = device.pj_per_bit(reads=True, contiguous_bytes=device.row_bytes)
-    nominal, low, high = (float(f"{end:.4g}") for end in (price.nominal_pj, price.low_pj, price.high_pj))
-    return nominal, low, high
 
 
 def _storages() -> Listing:
@@ -350,50 +301,11 @@ def _ends(price: Price) -> tuple[float, float, float]:
     return price.nominal_pj, price.low_pj, price.high_pj
 
 
-def _memory_entry(name: str) -> Entry:
-    if name in drams():
-        return _device_entry(name)
-    matches = [memory for memory in memories() if memory.name == name]
-    headers = (*MEMORY_HEADERS, "where", "note")
-    rows = [(*_memory_row(memory), memory.where, memory.note) for memory in matches]
-    return Entry({}, Listing(headers, rows), references(memory.source for memory in matches))
-
-
-def _device_entry(name: str) -> Entry:
-    device = drams()[name]
-    parts: list[tuple[str, str, Price]] = [
-        (f"{command}, {part}", "pJ/bit", device.burst_pj_per_bit(command == "read", io=io))
-        for command in ("read", "write")
-        for part, io in (("core", False), ("I/O", True))
-    ]
-    for name_of, interface in (("data pins", device.pins), ("controller and PHY", device.phy)):
-        if interface is not None:
-            parts += [
-                (f"read, {name_of}", "pJ/bit", price_of(interface.read_pj_per_bit)),
-                (f"write, {name_of}", "pJ/bit", price_of(interface.write_pj_per_bit)),
-            ]
-    parts += [
-        ("activation", "pJ/row", device.activate_pj),
-        ("activation, whole rows", "pJ/bit", device.activate_pj_per_bit(device.row_bytes)),
-        ("activation, 64 bytes of a row", "pJ/bit", device.activate_pj_per_bit(64)),
-        ("standby, rows open", "W", device.standby_w(True)),
-        ("standby, rows closed", "W", device.standby_w(False)),
-        ("refresh", "W", device.refresh_w),
-    ]
-    rows = [(part, unit, *(f"{end:.4g}" for end in (p.nominal_pj, p.low_pj, p.high_pj))) for part, unit, p in parts]
-    fields = {"channel": f"{device.channel_bits} bits, {device.gb_per_s:g} GB/s, rows of {device.row_bytes} bytes"}
-    fields |= {"where": device.where, "note": device.note.strip()}
-    interfaces = {"pins": device.pins, "phy": device.phy}
-    fields |= {key: interface.where for key, interface in interfaces.items() if interface is not None}
-    cited = references([device.source, *(interface.source for interface in interfaces.values() if interface)])
-    return Entry(fields, Listing(("of a channel", "unit", "nominal", "low", "high"), rows), cited)
-
-
 _LISTINGS: Mapping[str, Callable[[], Listing]] = {
     "models": _models,
     "schemes": _schemes,
     "technologies": _technologies,
-    "memories": _memories,
+    "memories": memory_listing,
     "storages": _storages,
     "platforms": _platforms,
     "links": _links,
@@ -402,7 +314,7 @@ _ENTRIES: Mapping[str, Callable[[str], Entry]] = {
     "models": _model_entry,
     "schemes": _scheme_entry,
     "technologies": _technology_entry,
-    "memories": _memory_entry,
+    "memories": memory_entry,
     "storages": _storage_entry,
     "platforms": _platform_entry,
     "links": _link_entry,

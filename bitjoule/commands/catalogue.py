@@ -8,7 +8,7 @@ from bitjoule.commands.show_mapping import add_options, show_mapping
 from bitjoule.commands.status import OK
 
 if TYPE_CHECKING:
-    from bitjoule.energy_models.catalog import Listing
+    from bitjoule.energy_models.catalog_entries import Listing
 
 KINDS = {
     "models": "model",
@@ -65,7 +65,8 @@ def add_catalogue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 def _list(options: argparse.Namespace, _: object) -> int:
     from tabulate import tabulate
 
-    from bitjoule.energy_models.catalog import Listing, listing
+    from bitjoule.energy_models.catalog import listing
+    from bitjoule.energy_models.catalog_entries import Listing
 
     if options.kind == "experiments":
         table = _experiments()
@@ -86,7 +87,7 @@ def _list(options: argparse.Namespace, _: object) -> int:
 
 
 def _experiments() -> "Listing":
-    from bitjoule.energy_models.catalog import Listing
+    from bitjoule.energy_models.catalog_entries import Listing
     from bitjoule.execution import described
     from bitjoule.experiments.files import shipped_experiments
     from bitjoule.kinds import kinds

@@ -8,7 +8,8 @@ from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.platforms import Array, Macs, Platform, platforms
+from bitjoule.energy_models.system.array_schema import Array, Macs
+from bitjoule.energy_models.system.platforms import Platform, platforms
 from bitjoule.energy_models.system.steps import StepPrice
 from bitjoule.energy_models.system.templates import Formats
 

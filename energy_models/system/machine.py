@@ -11,18 +11,19 @@ from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.accesses import UnpricedError, buffer_price, off_chip_price
-from bitjoule.energy_models.system.arrays import first_array, mac_lines
+from bitjoule.energy_models.system.array_schema import Array, Macs
+from bitjoule.energy_models.system.arrays import first_array
 from bitjoule.energy_models.system.channels import BITS_PER_BYTE, Channels, channels_of, run_of
 from bitjoule.energy_models.system.mapping import MatmulProblem
 from bitjoule.energy_models.system.mapping_costs import Fixed
-from bitjoule.energy_models.system.platforms import Array, Macs, Node, Platform
-from bitjoule.energy_models.system.roles import density_of, formats_of, scales_sums, scaling
+from bitjoule.energy_models.system.platforms import Node, Platform
+from bitjoule.energy_models.system.roles import density_of, formats_of, scaling
 from bitjoule.energy_models.system.silicon import clock_mhz, leakage_w
 from bitjoule.energy_models.system.sparsity import DENSE, Density
 from bitjoule.energy_models.system.static_power import over_time, per_cycle, static_lines
-from bitjoule.energy_models.system.steps import ABSENT, NOTHING, STEPS, MatmulKind, Step, StepPrice
+from bitjoule.energy_models.system.step_lines import step_lines
+from bitjoule.energy_models.system.steps import ABSENT, NOTHING, MatmulKind, Step, StepPrice
 from bitjoule.energy_models.system.templates import Chip, Formats, template
-from bitjoule.energy_models.system.unpacking import unpacking
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,68 +287,8 @@ class Machine:
             A price is missing.
         """
         if (kind, opened_bytes) not in self._known_lines:
-            self._known_lines[kind, opened_bytes] = self._lines(kind, opened_bytes)
+            self._known_lines[kind, opened_bytes] = step_lines(self, kind, opened_bytes)
         return self._known_lines[kind, opened_bytes]
-
-    def _lines(self, kind: MatmulKind, opened_bytes: float | None) -> Mapping[Step, StepPrice]:
-        array, macs = self.array(kind)
-        required = self.formats(kind)
-        lines, technology = dict.fromkeys(STEPS, ABSENT), self.technology
-        name = self.array_name(kind)
-
-        def set_line(operand: str, action: str, line: StepPrice) -> None:
-            step = next(s for s in STEPS if (s.operand, s.action) == (operand, action))
-            lines[step] = line
-
-        measured = technology.mac_of_actions(required.weights, array.actions(macs, self.platform.accumulate))
-        macs_key = self.key("arrays", name, "macs", array.macs.index(macs), "energy_pj")
-        for at, line in mac_lines(self, array, macs, required, macs_key).items():
-            set_line(*at, line)
-        if kind.adds_biases:
-            vector = self.scheme.vector
-            set_line(
-                "biases",
-                "add",
-                StepPrice(1.0, vector, self.operation("add", vector), technology.price_key("add", vector)),
-            )
-        dense = self.density(kind)
-        work = unpacking(required, kind.rescaled, scales_sums(required, macs), self.scheme.vector, dense.weights)
-        for (action, number_format), times in work.items():
-            price = self.operation(action, number_format)
-            set_line(
-                "unpacking", action, StepPrice(times, number_format, price, technology.price_key(action, number_format))
-            )
-
-        sums = array.accumulators
-        for direction in ("read", "write"):
-            per_bit, key = self.register_price(name, "weight_registers", direction)
-            if per_bit.high_pj and measured is None:
-                set_line(
-                    "weights",
-                    f"register_{direction}",
-                    StepPrice(width_bits(required.weights), required.weights, per_bit, key),
-                )
-            per_bit, key = self.register_price(name, "accumulators", direction)
-            if per_bit.high_pj:
-                set_line("partial_sums", f"register_{direction}", StepPrice(sums.bits, required.sums, per_bit, key))
-        stored = {
-            "weights": (required.storage.bits / dense.weights, required.storage_name),
-            "activations": (required.activation_bits / dense.products, required.activations),
-            "partial_sums": (sums.bits, required.sums),
-            "outputs": (width_bits(required.outputs), required.outputs),
-        }
-        for operand, (bits, name) in stored.items():
-            for step in STEPS:
-                if step.operand == operand and step.action.startswith(("buffer", "off_chip")):
-                    is_weights = operand == "weights"
-                    price, key = self.access(
-                        step.action, "weights" if is_weights else "activations", opened_bytes if is_weights else None
-                    )
-                    lines[step] = StepPrice(bits, name, price, key)
-            price, key = self.access("wire", "weights" if operand == "weights" else "activations")
-            if price.high_pj:  # partial sums go both ways
-                set_line(operand, "wire", StepPrice(bits * (1 + (operand == "partial_sums")), name, price, key))
-        return lines
 
     def access(self, action: str, operand: str, opened_bytes: float | None = None) -> tuple[Price, str]:
         """Return the price of moving one bit, and the key of its source.

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.system.array_schema import Array
 from bitjoule.energy_models.system.columns import QUANTITIES
 from bitjoule.energy_models.system.machine import Machine
 from bitjoule.energy_models.system.mapping import Mapping, MatmulProblem
-from bitjoule.energy_models.system.platforms import Array
 from bitjoule.energy_models.system.steps import MatmulKind
 
 

@@ -2,7 +2,7 @@
 
 from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.formats.schemes import Scheme
-from bitjoule.energy_models.system.platforms import Macs
+from bitjoule.energy_models.system.array_schema import Macs
 from bitjoule.energy_models.system.sparsity import DENSE, Density, density
 from bitjoule.energy_models.system.steps import MatmulKind
 from bitjoule.energy_models.system.templates import Formats

@@ -10,7 +10,8 @@ from bitjoule.energy_models.prices.measured import MeasuredMac
 from bitjoule.energy_models.prices.silicon import silicon_rows
 from bitjoule.energy_models.prices.technology import Technology, technologies
 from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.platforms import Array, Platform
+from bitjoule.energy_models.system.array_schema import Array
+from bitjoule.energy_models.system.platforms import Platform
 from bitjoule.energy_models.system.static_power import CONFIGURED, Clock, Leakage
 
 W_PER_NW = 1e-9

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from bitjoule.energy_models.formats.storage import Storage
+from bitjoule.energy_models.system.array_schema import Macs
 from bitjoule.energy_models.system.mapping import MatmulProblem
-from bitjoule.energy_models.system.platforms import Macs
 
 
 class Density(NamedTuple):

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from bitjoule.energy_models.formats.formats import formats, width_bits
 from bitjoule.energy_models.formats.storage import Storage
+from bitjoule.energy_models.system.array_schema import Array
 from bitjoule.energy_models.system.mapping import ArrayShape, MatmulProblem, Place
 from bitjoule.energy_models.system.mapping_costs import Fixed, MappingCosts
-from bitjoule.energy_models.system.platforms import Array, Buffer
+from bitjoule.energy_models.system.platforms import Buffer
 from bitjoule.energy_models.system.sparsity import DENSE, Density
 from bitjoule.energy_models.system.static_power import OverTime
 from bitjoule.energy_models.system.steps import ABSENT, MatmulKind, Step, StepPrice

@@ -9,7 +9,8 @@ from bitjoule.energy_models.inputs.amounts import Band, price_of
 from bitjoule.energy_models.inputs.sources import keys, sources
 from bitjoule.energy_models.prices.areas import areas
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.platforms import FOLDER, Array, Platform, platforms
+from bitjoule.energy_models.system.array_schema import Array
+from bitjoule.energy_models.system.platforms import FOLDER, Platform, platforms
 from bitjoule.sim.accelerator.configurations import read_configuration
 
 NAMES = [path.stem for path in sorted(FOLDER.glob("*.yaml"))]
