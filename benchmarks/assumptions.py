@@ -18,12 +18,12 @@ from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.inputs.changes import Change
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.platforms import platforms
-from bitjoule.experiments.energy.assumptions import Alternative, Where, assumptions, changed_experiment
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.experiments.energy.resolve import Resolved, read_experiment
 from bitjoule.experiments.energy.result import Result
 from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.energy.uncertainty.assumptions import Alternative, Where, assumptions, changed_experiment
 
 REQUEST = """\
 name: assumptions

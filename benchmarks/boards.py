@@ -14,7 +14,7 @@ import pandas as pd
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.inputs.facts import read_facts
 from bitjoule.energy_models.inputs.sources import DATA
-from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.experiments.energy.resolve import resolve
 from bitjoule.experiments.energy.result import Result
 from bitjoule.experiments.energy.runner import run

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bitjoule.sim.llm.checkpoints.loading import load_model
 from bitjoule.sim.llm.engines import Int32s, MatmulWeights, NumpyEngine
-from bitjoule.sim.llm.loading import load_model
 from bitjoule.sim.llm.trained import FOLDER
 from bitjoule.sim.reference.matmul import Codes
 from bitjoule.sim.reference.quantisation import absmax

@@ -11,7 +11,7 @@ from pathlib import Path
 from bitjoule.energy_models.machines.errors import constant_watts, error_lines, roofline_tokens_per_s
 from bitjoule.energy_models.machines.predict import Lengths, predictions
 from bitjoule.energy_models.machines.rows import read_rows
-from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.platform.platforms import platforms
 
 FILE = Path(__file__).with_suffix(".csv")
 HEADER = ("speed", "way", "machine", "quantity", "rows", "median", "ninetieth")

@@ -15,10 +15,10 @@ import numpy as np
 from bitjoule import cli
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.platforms import platforms
-from bitjoule.energy_models.system.search import candidates, search
-from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.mappings.search import candidates, search
+from bitjoule.energy_models.system.platform.platforms import platforms
+from bitjoule.energy_models.system.work.steps import MatmulKind
 from bitjoule.experiments.energy.evaluation import evaluate
 from bitjoule.experiments.energy.grid import grid_of
 from bitjoule.experiments.energy.resolve import Resolved, read_experiment

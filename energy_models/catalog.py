@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bitjoule.energy_models.architecture.images.vision_transformer import VisionTransformerShape
 from bitjoule.energy_models.architecture.shape import AnyShape, ModelShape, all_presets
-from bitjoule.energy_models.architecture.vision_transformer import VisionTransformerShape
 from bitjoule.energy_models.catalog_entries import Entry, Listing
 from bitjoule.energy_models.catalog_memories import memory_entry, memory_listing
 from bitjoule.energy_models.formats.schemes import schemes
@@ -23,10 +23,10 @@ from bitjoule.energy_models.prices.derived import TECHNOLOGY, validated
 from bitjoule.energy_models.prices.silicon import silicon_rows
 from bitjoule.energy_models.prices.technology import Technology, measured_technology, technologies
 from bitjoule.energy_models.serving.links import links
-from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.paid_macs import paid_macs
-from bitjoule.energy_models.system.platforms import FOLDER, PLATFORM, Platform, platforms, read_platform
-from bitjoule.energy_models.system.silicon import clocks_mhz, silicon
+from bitjoule.energy_models.system.platform.accesses import UnpricedError
+from bitjoule.energy_models.system.platform.paid_macs import paid_macs
+from bitjoule.energy_models.system.platform.platforms import FOLDER, PLATFORM, Platform, platforms, read_platform
+from bitjoule.energy_models.system.platform.silicon import clocks_mhz, silicon
 
 PRICES = ("energy_pj", "energy_low_pj", "energy_high_pj")
 MOST_NAMES = 3

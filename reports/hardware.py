@@ -6,8 +6,8 @@ import pandas as pd
 
 from bitjoule.energy_models.architecture.phases import DECODE
 from bitjoule.energy_models.inputs.wording import counted
-from bitjoule.energy_models.system.regulator import ACTION, OPERAND
-from bitjoule.energy_models.system.static_power import STATES
+from bitjoule.energy_models.system.platform.regulator import ACTION, OPERAND
+from bitjoule.energy_models.system.platform.static_power import STATES
 from bitjoule.experiments.hardware.run import Simulated
 from bitjoule.experiments.hardware.tables import HardwareResult
 from bitjoule.experiments.output.columns import PJ_PER_J, REQUEST

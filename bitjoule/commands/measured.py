@@ -88,7 +88,7 @@ def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bitjoule.energy_models.machines.names import UnknownNameError
     from bitjoule.energy_models.machines.predict import named
     from bitjoule.energy_models.machines.rows import FIT, read_rows
-    from bitjoule.energy_models.system.platforms import read_platform
+    from bitjoule.energy_models.system.platform.platforms import read_platform
 
     _check_output(options.output, (".yaml", ".yml"))
     platform, name = read_platform(options.platform), options.platform.stem
@@ -197,7 +197,7 @@ def _set(data: dict[str, Any], key: str, value: float) -> None:
 def _predict(options: argparse.Namespace, words: Sequence[str]) -> int:  # noqa: ARG001 (every command takes its words)
     from bitjoule.energy_models.machines.predict import predictions
     from bitjoule.energy_models.machines.rows import read_rows
-    from bitjoule.energy_models.system.platforms import platforms
+    from bitjoule.energy_models.system.platform.platforms import platforms
 
     _check_output(options.output, (".csv",))
     columns, rows = read_rows(options.measured)
@@ -239,7 +239,7 @@ def _errors(rows: Sequence["MeasuredRow"], found: Sequence["Prediction"], speed_
         roofline_tokens_per_s,
     )
     from bitjoule.energy_models.machines.rows import read_rows
-    from bitjoule.energy_models.system.platforms import platforms
+    from bitjoule.energy_models.system.platform.platforms import platforms
 
     checked = [i for i, prediction in enumerate(found) if not prediction.why and prediction.row.use in ("", "hold")]
     chosen, of = [found[i] for i in checked], [rows[i] for i in checked]

@@ -53,14 +53,14 @@ def show_mapping(options: argparse.Namespace) -> str:
     from bitjoule.energy_models.inputs.documents import is_path
     from bitjoule.energy_models.inputs.validation import unknown_name
     from bitjoule.energy_models.prices.technology import technologies
-    from bitjoule.energy_models.system import loopnest
-    from bitjoule.energy_models.system.accesses import UnpricedError
-    from bitjoule.energy_models.system.machine import Machine
-    from bitjoule.energy_models.system.mapping import Objective
-    from bitjoule.energy_models.system.platforms import platforms, read_platform
-    from bitjoule.energy_models.system.quantities import matmul_energies
-    from bitjoule.energy_models.system.search import search
-    from bitjoule.energy_models.system.steps import MatmulKind
+    from bitjoule.energy_models.system.counting.quantities import matmul_energies
+    from bitjoule.energy_models.system.hardware.machine import Machine
+    from bitjoule.energy_models.system.mappings import loopnest
+    from bitjoule.energy_models.system.mappings.mapping import Objective
+    from bitjoule.energy_models.system.mappings.search import search
+    from bitjoule.energy_models.system.platform.accesses import UnpricedError
+    from bitjoule.energy_models.system.platform.platforms import platforms, read_platform
+    from bitjoule.energy_models.system.work.steps import MatmulKind
 
     def entry_named(kind: str, name: str | None, entries: dict[str, Any]) -> Any:
         if name not in entries:

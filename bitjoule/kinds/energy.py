@@ -36,8 +36,8 @@ def resolve(document: "Document") -> "Ready[Resolved]":
 def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
     """Count and price every case."""
     from bitjoule.experiments.energy import runner
-    from bitjoule.experiments.energy.capacity import too_large
     from bitjoule.experiments.energy.clocks import machines_of, too_fast
+    from bitjoule.experiments.energy.tables.capacity import too_large
     from bitjoule.experiments.energy.windows import beyond_window
     from bitjoule.experiments.names.buildable import unbuildable
     from bitjoule.experiments.names.doubts import doubts

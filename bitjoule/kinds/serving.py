@@ -63,7 +63,7 @@ def resolve(document: "Document") -> "Ready[ServingInput]":
 
 def run(ready: "Ready[ServingInput]", progress: Progress) -> Outcome[ServingResult]:
     """Serve the requests in every way."""
-    from bitjoule.experiments.energy.families import families
+    from bitjoule.experiments.energy.tables.families import families
     from bitjoule.experiments.names.doubts import doubts
     from bitjoule.experiments.serving.run import tables
 

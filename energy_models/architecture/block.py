@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.work.steps import MatmulKind
 
 Floats = NDArray[np.float64]
 

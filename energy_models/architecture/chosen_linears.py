@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bitjoule.energy_models.architecture.adapters import Adapters
 from bitjoule.energy_models.architecture.block import Part
 from bitjoule.energy_models.architecture.layers import LayerShape
-from bitjoule.energy_models.architecture.transformer import RMSNORM
+from bitjoule.energy_models.architecture.parts.adapters import Adapters
+from bitjoule.energy_models.architecture.parts.transformer import RMSNORM
 from bitjoule.energy_models.inputs.errors import choices, suggestion
 from bitjoule.energy_models.inputs.validation import wrong_value
 

@@ -11,13 +11,13 @@ from pydantic import (
     model_validator,
 )
 
-from bitjoule.energy_models.architecture import latent_attention, transformer
-from bitjoule.energy_models.architecture.adapters import Adapters
 from bitjoule.energy_models.architecture.block import Part
-from bitjoule.energy_models.architecture.latent_attention import LatentAttention
 from bitjoule.energy_models.architecture.layer_numbers import SPANS
-from bitjoule.energy_models.architecture.mixers import Mixer, NoMixer
-from bitjoule.energy_models.architecture.rotations import Hadamard
+from bitjoule.energy_models.architecture.parts import latent_attention, transformer
+from bitjoule.energy_models.architecture.parts.adapters import Adapters
+from bitjoule.energy_models.architecture.parts.latent_attention import LatentAttention
+from bitjoule.energy_models.architecture.parts.mixers import Mixer, NoMixer
+from bitjoule.energy_models.architecture.parts.rotations import Hadamard
 from bitjoule.energy_models.inputs.errors import brief
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 

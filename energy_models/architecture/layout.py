@@ -22,7 +22,7 @@ from bitjoule.energy_models.architecture.block import (
 from bitjoule.energy_models.architecture.components import absent, names
 from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.prices.functions import functions
-from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.work.steps import MatmulKind
 
 
 class LaidOut(NamedTuple):

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from bitjoule.energy_models.architecture import encoder, layer_inputs, token_prediction, transformer
 from bitjoule.energy_models.architecture.block import Block, Linear, Part, stored_values
 from bitjoule.energy_models.architecture.chosen_linears import check_components
+from bitjoule.energy_models.architecture.images.vision import VISION_SHAPES, VisionShape
 from bitjoule.energy_models.architecture.layer_numbers import layer_numbers, spans
 from bitjoule.energy_models.architecture.layers import MAX_DIMENSION, Dimension, LayerGroup, LayerShape
-from bitjoule.energy_models.architecture.vision import VISION_SHAPES, VisionShape
+from bitjoule.energy_models.architecture.parts import encoder, layer_inputs, token_prediction, transformer
 from bitjoule.energy_models.inputs.documents import Document, read_document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.plugins import with_contributed

@@ -10,7 +10,7 @@ from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.machines.names import UnknownNameError, measured_schemes
 from bitjoule.energy_models.machines.predict import Named, Prediction, named
 from bitjoule.energy_models.machines.rows import FIT, MeasuredRow
-from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.platform.platforms import Platform
 
 
 class ErrorLine(NamedTuple):

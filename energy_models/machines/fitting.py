@@ -10,8 +10,8 @@ from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.inputs.errors import InputError, Problem
 from bitjoule.energy_models.machines.predict import Lengths, Named, price, seen_by
 from bitjoule.energy_models.machines.regression import Regression, TooFewPointsError, fit
-from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.platform.accesses import UnpricedError
+from bitjoule.energy_models.system.platform.platforms import Platform
 
 SPEED, ENERGY = "tokens_per_s", "j_per_token"
 UNIT_FACTOR = 30.0  # what no model misses by: a number in another unit

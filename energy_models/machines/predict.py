@@ -20,11 +20,11 @@ from bitjoule.energy_models.machines.names import (
 )
 from bitjoule.energy_models.machines.rows import MeasuredRow
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.channels import PART_ACTIONS
-from bitjoule.energy_models.system.counted import Evaluated
-from bitjoule.energy_models.system.platforms import Platform
-from bitjoule.energy_models.system.static_power import COMPONENT, STATES, state_cycles
+from bitjoule.energy_models.system.counting.counted import Evaluated
+from bitjoule.energy_models.system.platform.accesses import UnpricedError
+from bitjoule.energy_models.system.platform.channels import PART_ACTIONS
+from bitjoule.energy_models.system.platform.platforms import Platform
+from bitjoule.energy_models.system.platform.static_power import COMPONENT, STATES, state_cycles
 from bitjoule.energy_models.system.system import System
 
 J_PER_PJ = 1e-12

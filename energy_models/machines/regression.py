@@ -11,7 +11,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from bitjoule.energy_models.architecture.phases import Floats
-from bitjoule.energy_models.system.free import Free
+from bitjoule.energy_models.system.platform.free import Free
 
 CONFIDENCE = 0.95
 START_DEVIATION = 0.1

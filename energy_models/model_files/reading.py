@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from bitjoule.energy_models.architecture.huggingface_vision import read_any_config
+from bitjoule.energy_models.architecture.readers.huggingface_vision import read_any_config
 from bitjoule.energy_models.architecture.shape import AnyShape, ModelShape
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.documents import fingerprint

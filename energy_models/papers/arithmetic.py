@@ -34,7 +34,7 @@ from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.architecture.phases import PHASES, Cases, Floats, Indices, Phase, Steps
 from bitjoule.energy_models.formats.formats import add_only
 from bitjoule.energy_models.formats.schemes import Scheme
-from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.work.steps import MatmulKind
 
 
 class Accounting(StrEnum):

@@ -6,7 +6,7 @@ from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.documents import KeyPath, read_document
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.drams import DRAMS_FILE, RANDOM, Dram, drams
-from bitjoule.energy_models.system.static_power import per_cycle
+from bitjoule.energy_models.system.platform.static_power import per_cycle
 
 
 @dataclass(frozen=True)

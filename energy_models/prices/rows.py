@@ -12,12 +12,12 @@ from bitjoule.energy_models.prices.drams import DRAMS_FILE
 from bitjoule.energy_models.prices.measured import SOURCE
 from bitjoule.energy_models.prices.memories import MEMORIES_FILE, Memory, memories
 from bitjoule.energy_models.prices.technology import MEASURED_FOLDER, OPERATIONS_FILE, Technology, technologies
-from bitjoule.energy_models.system.accesses import UnpricedError, macro_price, macro_rows
-from bitjoule.energy_models.system.platforms import FOLDER as PLATFORMS
-from bitjoule.energy_models.system.platforms import Platform, platforms
-from bitjoule.energy_models.system.silicon import leakage_w
-from bitjoule.energy_models.system.static_power import COMPONENT as STATIC
-from bitjoule.energy_models.system.static_power import CONFIGURED, PJ_PER_W_US, per_cycle
+from bitjoule.energy_models.system.platform.accesses import UnpricedError, macro_price, macro_rows
+from bitjoule.energy_models.system.platform.platforms import FOLDER as PLATFORMS
+from bitjoule.energy_models.system.platform.platforms import Platform, platforms
+from bitjoule.energy_models.system.platform.silicon import leakage_w
+from bitjoule.energy_models.system.platform.static_power import COMPONENT as STATIC
+from bitjoule.energy_models.system.platform.static_power import CONFIGURED, PJ_PER_W_US, per_cycle
 
 EXPECTED = "a value of the column `price` of a results.csv, e.g. operations.csv:45nm:add:int8"
 

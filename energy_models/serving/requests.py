@@ -20,7 +20,7 @@ from bitjoule.energy_models.serving.parallel import (
     without_experts,
 )
 from bitjoule.energy_models.serving.steps import J_PER_PJ, Machine, Steps
-from bitjoule.energy_models.system.memory import Bytes
+from bitjoule.energy_models.system.counting.memory import Bytes
 
 DRAFT, LINK, IDLE, TABLES, HOST = "draft", "link", "idle", "block_tables", "host_link"
 STAGES = (PREFILL, DECODE, DRAFT, LINK, TABLES, HOST, IDLE)

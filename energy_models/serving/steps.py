@@ -9,14 +9,14 @@ from bitjoule.energy_models.architecture.phases import STEP, Cases, Floats
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.prices.technology import Technology
-from bitjoule.energy_models.system.machine import Machine as SystemMachine
-from bitjoule.energy_models.system.mapping import Objective
-from bitjoule.energy_models.system.memory import Bytes
-from bitjoule.energy_models.system.platforms import Platform
-from bitjoule.energy_models.system.regulator import UNREGULATED
-from bitjoule.energy_models.system.static_power import NOT_COMPUTING, NOT_MOVING, ON, STATES
+from bitjoule.energy_models.system.counting.memory import Bytes
+from bitjoule.energy_models.system.hardware.machine import Machine as SystemMachine
+from bitjoule.energy_models.system.mappings.mapping import Objective
+from bitjoule.energy_models.system.platform.platforms import Platform
+from bitjoule.energy_models.system.platform.regulator import UNREGULATED
+from bitjoule.energy_models.system.platform.static_power import NOT_COMPUTING, NOT_MOVING, ON, STATES
 from bitjoule.energy_models.system.system import System
-from bitjoule.energy_models.system.workload import Experts
+from bitjoule.energy_models.system.work.workload import Experts
 
 J_PER_PJ = 1e-12
 US_PER_S = 1e6

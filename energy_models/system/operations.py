@@ -11,18 +11,18 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, all_steps
-from bitjoule.energy_models.system.bounds import BOUNDS, LATENCY
-from bitjoule.energy_models.system.channels import BITS_PER_BYTE, PARTS
-from bitjoule.energy_models.system.columns import OTHERS, PART_STEPS, QUANTITIES, phase_columns
-from bitjoule.energy_models.system.counted import Counted
-from bitjoule.energy_models.system.dram_parts import EDGE_STEPS, PartCounts
-from bitjoule.energy_models.system.nests import fuse
-from bitjoule.energy_models.system.scheme_work import SchemeWork
-from bitjoule.energy_models.system.slowdowns import step_cycles
-from bitjoule.energy_models.system.steps import STEPS, MatmulKind
+from bitjoule.energy_models.system.counting.columns import OTHERS, PART_STEPS, QUANTITIES, phase_columns
+from bitjoule.energy_models.system.counting.counted import Counted
+from bitjoule.energy_models.system.counting.dram_parts import EDGE_STEPS, PartCounts
+from bitjoule.energy_models.system.counting.nests import fuse
+from bitjoule.energy_models.system.counting.slowdowns import step_cycles
+from bitjoule.energy_models.system.counting.times import components, cycles_by_component, seconds_per_cycle
+from bitjoule.energy_models.system.mappings.bounds import BOUNDS, LATENCY
+from bitjoule.energy_models.system.platform.channels import BITS_PER_BYTE, PARTS
 from bitjoule.energy_models.system.system import TIMES, System, switches_of
-from bitjoule.energy_models.system.times import components, cycles_by_component, seconds_per_cycle
-from bitjoule.energy_models.system.workload import workload
+from bitjoule.energy_models.system.work.scheme_work import SchemeWork
+from bitjoule.energy_models.system.work.steps import STEPS, MatmulKind
+from bitjoule.energy_models.system.work.workload import workload
 
 OVER_TIME = OTHERS[OTHERS.index(("leakage", "chip", "leak")) :]  # of a phase as a whole
 CACHE = "keys_values"

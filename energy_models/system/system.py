@@ -18,8 +18,7 @@ from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.energy_models.prices.technology import Technology
-from bitjoule.energy_models.system.bounds import BOUNDS, matmul_bounds
-from bitjoule.energy_models.system.columns import (
+from bitjoule.energy_models.system.counting.columns import (
     OF_WEIGHTS,
     OTHERS,
     PART_STEPS,
@@ -32,21 +31,22 @@ from bitjoule.energy_models.system.columns import (
     delivered,
     tables,
 )
-from bitjoule.energy_models.system.counted import Counted, Evaluated
-from bitjoule.energy_models.system.dram_parts import PartCounts
-from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.mapping import Objective
-from bitjoule.energy_models.system.memory import needed_bytes
-from bitjoule.energy_models.system.nests import fuse
-from bitjoule.energy_models.system.platforms import Platform
-from bitjoule.energy_models.system.quantities import quantities
-from bitjoule.energy_models.system.regulator import price_counts
-from bitjoule.energy_models.system.scheme_work import SchemeWork, layout_of
-from bitjoule.energy_models.system.search import search
-from bitjoule.energy_models.system.slowdowns import slow_matmuls, step_cycles, with_steps
-from bitjoule.energy_models.system.static_power import static_cycles
-from bitjoule.energy_models.system.times import rest_of, times_of
-from bitjoule.energy_models.system.workload import Experts, RequestWork, Switches, workload
+from bitjoule.energy_models.system.counting.counted import Counted, Evaluated
+from bitjoule.energy_models.system.counting.dram_parts import PartCounts
+from bitjoule.energy_models.system.counting.memory import needed_bytes
+from bitjoule.energy_models.system.counting.nests import fuse
+from bitjoule.energy_models.system.counting.quantities import quantities
+from bitjoule.energy_models.system.counting.slowdowns import slow_matmuls, step_cycles, with_steps
+from bitjoule.energy_models.system.counting.times import rest_of, times_of
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.mappings.bounds import BOUNDS, matmul_bounds
+from bitjoule.energy_models.system.mappings.mapping import Objective
+from bitjoule.energy_models.system.mappings.search import search
+from bitjoule.energy_models.system.platform.platforms import Platform
+from bitjoule.energy_models.system.platform.regulator import price_counts
+from bitjoule.energy_models.system.platform.static_power import static_cycles
+from bitjoule.energy_models.system.work.scheme_work import SchemeWork, layout_of
+from bitjoule.energy_models.system.work.workload import Experts, RequestWork, Switches, workload
 
 TIMES = 3  # of a matmul: its cycles, compute cycles and off-chip bits; after them, its cycles by what bounds them
 

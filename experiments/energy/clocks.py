@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.silicon import clocks_mhz
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.platform.accesses import UnpricedError
+from bitjoule.energy_models.system.platform.silicon import clocks_mhz
 from bitjoule.experiments.energy.resolve import Resolved
 
 

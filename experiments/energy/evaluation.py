@@ -14,8 +14,8 @@ from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, a
 from bitjoule.energy_models.formats.storage import counted_formats
 from bitjoule.energy_models.papers.arithmetic import Accounting, Action, count
 from bitjoule.energy_models.papers.pricing import Energies, price_actions, price_keys
-from bitjoule.energy_models.system.columns import ACTIONS, OPERANDS, CountColumn
-from bitjoule.energy_models.system.counted import Evaluated
+from bitjoule.energy_models.system.counting.columns import ACTIONS, OPERANDS, CountColumn
+from bitjoule.energy_models.system.counting.counted import Evaluated
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import ACTION_COLUMNS, ENERGY_COLUMNS, PHASES, RESULT_COLUMNS
 

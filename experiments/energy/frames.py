@@ -24,13 +24,13 @@ class PlotFrames:
     limits
         For each technology and scheme the ratio to the baseline of one MAC, the limit for large models.
     roofline
-        For each case and phase, `bitjoule.experiments.energy.rooflines.points`.
+        For each case and phase, `bitjoule.experiments.energy.tables.rooflines.points`.
     roofs
-        For each technology, platform and scheme, `bitjoule.experiments.energy.rooflines.roofs`.
+        For each technology, platform and scheme, `bitjoule.experiments.energy.tables.rooflines.roofs`.
     losses
-        For each model and scheme with a scaling law, `bitjoule.experiments.energy.losses.losses`.
+        For each model and scheme with a scaling law, `bitjoule.experiments.energy.tables.losses.losses`.
     accuracies
-        For each case and phase with a published score, `bitjoule.experiments.energy.accuracies.accuracy_table`.
+        For each case and phase with a published score, `bitjoule.experiments.energy.tables.accuracies.accuracy_table`.
     """
 
     actions: pd.DataFrame
@@ -66,7 +66,7 @@ class Frames:
         Columns family, parameters and unit, by name, in the experiment's order; the unit of a request is a token, or an
         image.
     formats
-        Columns kind and variant, by scheme; see `bitjoule.experiments.energy.families`.
+        Columns kind and variant, by scheme; see `bitjoule.experiments.energy.tables.families`.
     schemes, technologies, platforms
         Names, in the experiment's order; without platforms, one empty name.
     machines
@@ -77,34 +77,34 @@ class Frames:
         A row for each case and phase; columns `SUMMARY_COLUMNS`. A case with both phases has a third row, ``request``,
         their sum. Columns that the accounting does not compute are empty.
     comparison
-        Comparison with printed numbers; empty without them. See `bitjoule.experiments.energy.comparison`.
+        Comparison with printed numbers; empty without them. See `bitjoule.experiments.energy.tables.comparison`.
     overhead
         Overhead added to weights and tables for the comparison with printed memories; none without these.
     memory
         Bytes that each case needs, by content; empty unless the system accounting is used.
     bands
-        Whether each comparison holds within the prices' bands; see `bitjoule.experiments.energy.bands`. Empty without a
-        baseline or the system accounting.
+        Whether each comparison holds within the prices' bands; see `bitjoule.experiments.energy.tables.bands`. Empty
+        without a baseline or the system accounting.
     bounds
         What bounds the time of each row of `summary`: columns `CASE_COLUMNS` and `BOUND_COLUMNS`. Empty unless the
         system accounting is used.
     components
         Time and energy by component, columns `COMPONENT_COLUMNS`, of every scheme at the last model and technology and
-        the first platform and workload; `bitjoule.experiments.energy.components`. Empty unless the system accounting is
-        used.
+        the first platform and workload; `bitjoule.experiments.energy.tables.components`. Empty unless the system
+        accounting is used.
     sensitivity
-        Effect of each price with a band and of each assumption; see `bitjoule.experiments.energy.sensitivity`. Empty
-        unless asked for.
+        Effect of each price with a band and of each assumption; see
+        `bitjoule.experiments.energy.uncertainty.sensitivity`. Empty unless asked for.
     own_prices
-        Prices of technologies of the user's own; see `bitjoule.experiments.energy.own_prices`.
+        Prices of technologies of the user's own; see `bitjoule.experiments.energy.uncertainty.own_prices`.
     own_amounts
-        Amounts of platforms of the user's own; see `bitjoule.experiments.energy.own_amounts`.
+        Amounts of platforms of the user's own; see `bitjoule.experiments.energy.uncertainty.own_amounts`.
     varied
-        The assumptions that were varied for it; see `bitjoule.experiments.energy.sensitivity.varied_table`.
+        The assumptions that were varied for it; see `bitjoule.experiments.energy.uncertainty.sensitivity.varied_table`.
     costs
         Costs of each row of `summary`, columns `COST_COLUMNS`; empty unless asked for.
     dram
-        Energies of DRAM devices by part; see `bitjoule.experiments.energy.dram`. Empty without a device.
+        Energies of DRAM devices by part; see `bitjoule.experiments.energy.tables.dram`. Empty without a device.
     plots
         Further tables that the plots show.
     """

@@ -14,10 +14,10 @@ from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul, count
 from bitjoule.energy_models.papers.pricing import price_keys
 from bitjoule.energy_models.prices.technology import Technology
-from bitjoule.energy_models.system.mapping import Objective
-from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.mappings.mapping import Objective
+from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.energy_models.system.system import System
-from bitjoule.energy_models.system.workload import Experts
+from bitjoule.energy_models.system.work.workload import Experts
 from bitjoule.experiments.energy.resolve import Resolved
 from bitjoule.experiments.energy.schema import Baseline, swept
 

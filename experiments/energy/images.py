@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
 from bitjoule.energy_models.architecture.block import Described
-from bitjoule.energy_models.architecture.vision import VisionShape
+from bitjoule.energy_models.architecture.images.vision import VisionShape
 from bitjoule.energy_models.inputs.documents import Document
 from bitjoule.energy_models.inputs.errors import Problem
 from bitjoule.experiments.energy.plots import AnyPlot, LossPlot

@@ -12,8 +12,8 @@ from bitjoule.energy_models.inputs.validation import validate
 from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul
 from bitjoule.energy_models.papers.published import PrintedNumber, published, published_names
 from bitjoule.energy_models.prices.technology import Technology, row_to_add
-from bitjoule.energy_models.system.platforms import Platform
-from bitjoule.energy_models.system.scheme_work import unfit
+from bitjoule.energy_models.system.platform.platforms import Platform
+from bitjoule.energy_models.system.work.scheme_work import unfit
 from bitjoule.experiments.energy.images import beyond_images
 from bitjoule.experiments.energy.schema import Baseline, Experiment
 from bitjoule.experiments.files import Overrides, open_experiment

@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.papers.arithmetic import Accounting
-from bitjoule.experiments.energy.components import component_table
 from bitjoule.experiments.energy.evaluation import evaluate, long_table
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.grid import Grid
-from bitjoule.experiments.energy.operations import operation_table
-from bitjoule.experiments.energy.sums import blocks
+from bitjoule.experiments.energy.tables.components import component_table
+from bitjoule.experiments.energy.tables.operations import operation_table
+from bitjoule.experiments.energy.tables.sums import blocks
 from bitjoule.experiments.output.columns import OPERATION_COLUMNS
 
 

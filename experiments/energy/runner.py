@@ -8,28 +8,28 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
-from bitjoule.energy_models.system.memory import Bytes
-from bitjoule.experiments.energy.accuracies import accuracy_table
-from bitjoule.experiments.energy.assumptions import vary
-from bitjoule.experiments.energy.comparison import compare
-from bitjoule.experiments.energy.components import component_table, shown_cases
-from bitjoule.experiments.energy.costs import cost_table
+from bitjoule.energy_models.system.counting.memory import Bytes
 from bitjoule.experiments.energy.evaluation import case_columns, evaluate, long_table
-from bitjoule.experiments.energy.families import families
 from bitjoule.experiments.energy.frames import PlotFrames
 from bitjoule.experiments.energy.grid import Grid, grid_of
 from bitjoule.experiments.energy.images import takes_images
-from bitjoule.experiments.energy.losses import losses
-from bitjoule.experiments.energy.own_amounts import own_amounts
-from bitjoule.experiments.energy.own_prices import own_prices
-from bitjoule.experiments.energy.papers import arithmetic, limits
 from bitjoule.experiments.energy.plots import Plot
 from bitjoule.experiments.energy.resolve import Resolved
 from bitjoule.experiments.energy.result import Result
-from bitjoule.experiments.energy.rooflines import points, roofs
-from bitjoule.experiments.energy.sensitivity import sensitivity, varied_table
-from bitjoule.experiments.energy.sums import summarise
-from bitjoule.experiments.energy.unmeasured import unmeasured
+from bitjoule.experiments.energy.tables.accuracies import accuracy_table
+from bitjoule.experiments.energy.tables.comparison import compare
+from bitjoule.experiments.energy.tables.components import component_table, shown_cases
+from bitjoule.experiments.energy.tables.costs import cost_table
+from bitjoule.experiments.energy.tables.families import families
+from bitjoule.experiments.energy.tables.losses import losses
+from bitjoule.experiments.energy.tables.papers import arithmetic, limits
+from bitjoule.experiments.energy.tables.rooflines import points, roofs
+from bitjoule.experiments.energy.tables.sums import summarise
+from bitjoule.experiments.energy.uncertainty.assumptions import vary
+from bitjoule.experiments.energy.uncertainty.own_amounts import own_amounts
+from bitjoule.experiments.energy.uncertainty.own_prices import own_prices
+from bitjoule.experiments.energy.uncertainty.sensitivity import sensitivity, varied_table
+from bitjoule.experiments.energy.uncertainty.unmeasured import unmeasured
 from bitjoule.experiments.output.columns import WORKLOAD_AXES
 
 MEMORY_CASE_COLUMNS = ("experiment", "model", "parameters", "scheme", *WORKLOAD_AXES)

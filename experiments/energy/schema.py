@@ -12,8 +12,8 @@ from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.papers.accuracies import accuracies
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.papers.scaling import laws
-from bitjoule.energy_models.system.mapping import Objective
-from bitjoule.energy_models.system.workload import Experts
+from bitjoule.energy_models.system.mappings.mapping import Objective
+from bitjoule.energy_models.system.work.workload import Experts
 from bitjoule.experiments.energy.electricity import Costs
 from bitjoule.experiments.energy.plots import (
     SYSTEM_PLOTS,

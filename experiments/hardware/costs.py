@@ -11,18 +11,27 @@ from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology
-from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.channels import ACTIVATE, PARTS, per_bit
-from bitjoule.energy_models.system.columns import QUANTITIES
-from bitjoule.energy_models.system.dram_parts import OFF_CHIP
-from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.mapping import K, M, Mapping, MatmulProblem, Moved, Tiles, Traffic, memory_time
-from bitjoule.energy_models.system.platforms import Platform
-from bitjoule.energy_models.system.quantities import quantities
-from bitjoule.energy_models.system.regulator import ACTION, OPERAND, UNREGULATED
-from bitjoule.energy_models.system.silicon import leakage_w
-from bitjoule.energy_models.system.static_power import STATES, state_cycles
-from bitjoule.energy_models.system.steps import ABSENT, MatmulKind
+from bitjoule.energy_models.system.counting.columns import QUANTITIES
+from bitjoule.energy_models.system.counting.dram_parts import OFF_CHIP
+from bitjoule.energy_models.system.counting.quantities import quantities
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.mappings.mapping import (
+    K,
+    M,
+    Mapping,
+    MatmulProblem,
+    Moved,
+    Tiles,
+    Traffic,
+    memory_time,
+)
+from bitjoule.energy_models.system.platform.accesses import UnpricedError
+from bitjoule.energy_models.system.platform.channels import ACTIVATE, PARTS, per_bit
+from bitjoule.energy_models.system.platform.platforms import Platform
+from bitjoule.energy_models.system.platform.regulator import ACTION, OPERAND, UNREGULATED
+from bitjoule.energy_models.system.platform.silicon import leakage_w
+from bitjoule.energy_models.system.platform.static_power import STATES, state_cycles
+from bitjoule.energy_models.system.work.steps import ABSENT, MatmulKind
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.accelerator.rtl_engine import streams

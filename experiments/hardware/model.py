@@ -4,19 +4,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bitjoule.energy_models.architecture.huggingface import read_config
+from bitjoule.energy_models.architecture.readers.huggingface import read_config
 from bitjoule.energy_models.architecture.shape import ModelShape, presets
 from bitjoule.energy_models.inputs.documents import Document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.validation import unknown_name
 from bitjoule.experiments.hardware.schema import DEFAULT_IDS, DEFAULT_MODEL, DEFAULT_PROMPT, RtlExperiment
 from bitjoule.rtl.config import COMMAND_M_BITS
-from bitjoule.sim.llm.loading import open_model
+from bitjoule.sim.llm.checkpoints.loading import open_model
+from bitjoule.sim.llm.checkpoints.weights import Warn
 from bitjoule.sim.llm.model import Model, check_positions, checked_ids
 from bitjoule.sim.llm.synthetic import check_random, random_model
 from bitjoule.sim.llm.tokenizer import IdTokenizer, Tokenizer, UnknownTextError
 from bitjoule.sim.llm.trained import shipped_models
-from bitjoule.sim.llm.weights import Warn
 
 SCHEMES = {"ternary": "bitnet-b1.58", "binary": "bitnet", "float": "fp16"}
 MAX_PROMPT = (1 << COMMAND_M_BITS) - 1  # tokens of one matmul

@@ -8,8 +8,8 @@ from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.documents import Document, fingerprint
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.machine import Machine
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.platform.accesses import UnpricedError
 from bitjoule.experiments.hardware.costs import accelerator_machine
 from bitjoule.experiments.hardware.model import SCHEMES, SelectedModel, select_model
 from bitjoule.experiments.hardware.schema import RtlExperiment, read_machine

@@ -12,8 +12,8 @@ import numpy as np
 
 from bitjoule.energy_models.inputs.documents import fingerprint
 from bitjoule.energy_models.inputs.errors import InputError, Problem
-from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.work.steps import MatmulKind
 from bitjoule.experiments.hardware.model import SelectedModel
 from bitjoule.experiments.hardware.resolve import Prepared
 from bitjoule.experiments.hardware.schema import DEFAULT_MODEL, RtlRun

@@ -7,11 +7,11 @@ import pandas as pd
 from bitjoule.energy_models.architecture.phases import PREFILL
 from bitjoule.energy_models.inputs.documents import is_path
 from bitjoule.energy_models.inputs.facts import Price
-from bitjoule.energy_models.system.regulator import ACTION
-from bitjoule.energy_models.system.regulator import COMPONENT as LOSS
-from bitjoule.energy_models.system.static_power import COMPONENT as STATIC
-from bitjoule.energy_models.system.static_power import STATES
-from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.platform.regulator import ACTION
+from bitjoule.energy_models.system.platform.regulator import COMPONENT as LOSS
+from bitjoule.energy_models.system.platform.static_power import COMPONENT as STATIC
+from bitjoule.energy_models.system.platform.static_power import STATES
+from bitjoule.energy_models.system.work.steps import MatmulKind
 from bitjoule.experiments.hardware.costs import matmul_costs
 from bitjoule.experiments.hardware.resolve import Prepared
 from bitjoule.experiments.hardware.run import Call, Simulated

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from bitjoule.energy_models.formats.formats import width_bits
-from bitjoule.energy_models.system.array_schema import Array
-from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.platform.array_schema import Array
+from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.rtl.config import MAX_K, AcceleratorConfig, ConfigError, Fault
 
 KEYS = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from bitjoule.energy_models.system.platforms import Platform
-from bitjoule.energy_models.system.plausible import implausible
+from bitjoule.energy_models.system.platform.platforms import Platform
+from bitjoule.energy_models.system.platform.plausible import implausible
 
 
 def doubts(name: str, platform: Platform) -> Iterator[str]:

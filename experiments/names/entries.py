@@ -4,13 +4,13 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from bitjoule.energy_models.architecture.convolutional import ConvolutionalShape
+from bitjoule.energy_models.architecture.images.convolutional import ConvolutionalShape
+from bitjoule.energy_models.architecture.images.vision_transformer import VisionTransformerShape
 from bitjoule.energy_models.architecture.shape import AnyShape, ModelShape
-from bitjoule.energy_models.architecture.vision_transformer import VisionTransformerShape
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.validation import Strict
 from bitjoule.energy_models.prices.measured import MeasuredTechnology
-from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.platform.platforms import Platform
 
 MAX_VALUE = 10**9  # tokens, batch, matmul sizes: keeps every count of operations a finite float64
 Count = Annotated[int, Field(ge=1, le=MAX_VALUE)]

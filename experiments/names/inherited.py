@@ -6,7 +6,7 @@ from typing import Any
 from bitjoule.energy_models.inputs.documents import Document, KeyPath
 from bitjoule.energy_models.inputs.inheritance import Family, inheriting
 from bitjoule.energy_models.prices.derived import TECHNOLOGY
-from bitjoule.energy_models.system.platforms import PLATFORM
+from bitjoule.energy_models.system.platform.platforms import PLATFORM
 
 
 def with_bases(document: Document) -> Document:

@@ -9,12 +9,12 @@ from bitjoule.energy_models.inputs.documents import Document, KeyPath
 from bitjoule.energy_models.inputs.errors import Problem, choices, suggestion
 from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.energy_models.prices.technology import Technology
-from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.platforms import Platform, platforms, read_platform
-from bitjoule.energy_models.system.scheme_work import layout_of
-from bitjoule.energy_models.system.search import search
-from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.mappings.search import search
+from bitjoule.energy_models.system.platform.accesses import UnpricedError
+from bitjoule.energy_models.system.platform.platforms import Platform, platforms, read_platform
+from bitjoule.energy_models.system.work.scheme_work import layout_of
+from bitjoule.energy_models.system.work.steps import MatmulKind
 from bitjoule.experiments.names.entries import NamedPlatform, PlatformSet
 from bitjoule.experiments.names.lookup import Entries, Lookup
 

@@ -1,7 +1,7 @@
 """Names of the columns of an experiment's tables, and the values of their text columns."""
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES
-from bitjoule.energy_models.system.bounds import BOUNDS
+from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.energy_models.system.operations import MOVED
 
 PJ_PER_J = 1e12

@@ -13,7 +13,7 @@ from bitjoule.energy_models.inputs.validation import validate
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.serving.options import Options
 from bitjoule.energy_models.serving.parallel import shard
-from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.experiments.names.inherited import with_bases
 from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.experiments.names.models import MODELS, inlined_models, read_models, text_models

@@ -15,7 +15,7 @@ from bitjoule.energy_models.serving.options import Options
 from bitjoule.energy_models.serving.queueing import Distribution
 from bitjoule.energy_models.serving.requests import STAGES, Served, Workload, prefill_steps, run, serve
 from bitjoule.energy_models.serving.steps import Machine, Steps
-from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.experiments.energy.schema import swept
 from bitjoule.experiments.serving.resolve import ServingInput
 

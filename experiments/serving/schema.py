@@ -9,8 +9,8 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, cre
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.serving.options import Options
-from bitjoule.energy_models.system.mapping import Objective
-from bitjoule.energy_models.system.workload import Experts
+from bitjoule.energy_models.system.mappings.mapping import Objective
+from bitjoule.energy_models.system.work.workload import Experts
 from bitjoule.experiments.energy.schema import MAX_MAPPED, RequestSizes, swept
 from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.names.entries import NamedShape, NameOrPlatform, NameOrScheme, NameOrShape, NameOrTechnology

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from bitjoule.gates.constants import constant
 from bitjoule.gates.stimuli.operands import OperandSource, StimulusError, Values
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.sim.llm.checkpoints.loading import load_model
 from bitjoule.sim.llm.engines import Int32s, MatmulWeights, NumpyEngine
-from bitjoule.sim.llm.loading import load_model
 from bitjoule.sim.llm.trained import shipped_models
 from bitjoule.sim.reference.matmul import Codes
 

@@ -24,16 +24,16 @@ from bitjoule.experiments.energy.plots import (
     TornadoPlot,
     plot_module,
 )
-from bitjoule.reports.energy.accuracies import draw_accuracies
-from bitjoule.reports.energy.components import draw_components
-from bitjoule.reports.energy.losses import draw_losses
-from bitjoule.reports.energy.memory import draw_memory
-from bitjoule.reports.energy.published import draw_published
-from bitjoule.reports.energy.roofline import draw_roofline
+from bitjoule.reports.energy.plots.accuracies import draw_accuracies
+from bitjoule.reports.energy.plots.components import draw_components
+from bitjoule.reports.energy.plots.losses import draw_losses
+from bitjoule.reports.energy.plots.memory import draw_memory
+from bitjoule.reports.energy.plots.published import draw_published
+from bitjoule.reports.energy.plots.roofline import draw_roofline
+from bitjoule.reports.energy.plots.sizes import draw_sizes
+from bitjoule.reports.energy.plots.sweeps import draw_sweep
+from bitjoule.reports.energy.plots.tornado import draw_tornado
 from bitjoule.reports.energy.selection import selected
-from bitjoule.reports.energy.sizes import draw_sizes
-from bitjoule.reports.energy.sweeps import draw_sweep
-from bitjoule.reports.energy.tornado import draw_tornado
 from bitjoule.reports.figures.recolour import recolour
 from bitjoule.reports.figures.style import DARK, LIGHT, Theme, png_dpi, settings, settle
 

@@ -1,7 +1,7 @@
 """A decoder-only transformer in NumPy: prefill, token-by-token decode with a KV cache, sampling.
 
 The integer matmuls of its BitNet linears go through an `Engine`; all else is float32 here. Blocks are requested one by
-one: a model larger than its budget is never in memory as a whole. `bitjoule.sim.llm.loading` reads models,
+one: a model larger than its budget is never in memory as a whole. `bitjoule.sim.llm.checkpoints.loading` reads models,
 `bitjoule.sim.llm.synthetic` makes random ones.
 """
 

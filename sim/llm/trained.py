@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bitjoule.energy_models.architecture.huggingface import read_config
+from bitjoule.energy_models.architecture.readers.huggingface import read_config
 from bitjoule.energy_models.inputs.errors import InputError, Problem
 from bitjoule.energy_models.inputs.json_documents import read_json
 from bitjoule.energy_models.inputs.validation import unknown_name

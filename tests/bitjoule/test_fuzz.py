@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bitjoule import cli
-from bitjoule.energy_models.architecture.huggingface import read_config
+from bitjoule.energy_models.architecture.readers.huggingface import read_config
 from bitjoule.energy_models.inputs.errors import InputError
-from bitjoule.energy_models.system.platforms import FOLDER
+from bitjoule.energy_models.system.platform.platforms import FOLDER
 from bitjoule.experiments.files import shipped_experiments
 
 # all but the largest, which takes longest to run

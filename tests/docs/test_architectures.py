@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import get_args
 
-from bitjoule.energy_models.architecture import convolutional
-from bitjoule.energy_models.architecture.vision_transformer import VisionTransformerShape
+from bitjoule.energy_models.architecture.images import convolutional
+from bitjoule.energy_models.architecture.images.vision_transformer import VisionTransformerShape
 
 PAGE = (Path(__file__).parents[2] / "docs" / "architectures.md").read_text()
 

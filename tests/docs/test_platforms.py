@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bitjoule.energy_models.system.array_schema import Array
-from bitjoule.energy_models.system.channels import PART_ACTIONS
-from bitjoule.energy_models.system.off_chip import Contiguous
-from bitjoule.energy_models.system.platforms import Buffer, OffChip, Platform, platforms, read_platform
+from bitjoule.energy_models.system.platform.array_schema import Array
+from bitjoule.energy_models.system.platform.channels import PART_ACTIONS
+from bitjoule.energy_models.system.platform.off_chip import Contiguous
+from bitjoule.energy_models.system.platform.platforms import Buffer, OffChip, Platform, platforms, read_platform
 
 PAGE = (Path(__file__).parents[2] / "docs" / "platforms.md").read_text()
 

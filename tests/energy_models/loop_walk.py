@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import permutations, product
 from typing import NamedTuple
 
-from bitjoule.energy_models.system.mapping import MatmulProblem, Tiles, Traffic
+from bitjoule.energy_models.system.mappings.mapping import MatmulProblem, Tiles, Traffic
 
 Order = tuple[int, int, int]  # dimensions, outermost loop first
 ORDERS: tuple[Order, ...] = tuple(permutations((0, 1, 2)))

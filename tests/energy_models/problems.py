@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 from hypothesis import strategies as st
 
-from bitjoule.energy_models.system.mapping import (
+from bitjoule.energy_models.system.mappings.mapping import (
     ArrayShape,
     MappingCosts,
     MatmulProblem,
@@ -15,7 +15,7 @@ from bitjoule.energy_models.system.mapping import (
     Tiles,
     energy_pj,
 )
-from bitjoule.energy_models.system.search import search
+from bitjoule.energy_models.system.mappings.search import search
 from tests.energy_models.loop_walk import ORDERS
 
 STREAMED, RESIDENT, FUSED = (True, True), (False, False), (False, True)  # off-chip, tiled

@@ -7,9 +7,9 @@ from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Cases
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.columns import columns
-from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.counting.columns import columns
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.energy_models.system.system import System
 
 COLUMNS = columns(Layout([presets()["llama-3-8b"]]), PHASE_NAMES)

@@ -11,8 +11,8 @@ from bitjoule.energy_models.formats.storage import Storage
 from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.prices.functions import Function
 from bitjoule.energy_models.prices.measured import Conditions, MeasuredMac, MeasuredOperation, MeasuredTechnology
-from bitjoule.energy_models.system.array_schema import Accumulators, Array, Macs, Registers
-from bitjoule.energy_models.system.platforms import Buffer, Node, OffChip, Vector
+from bitjoule.energy_models.system.platform.array_schema import Accumulators, Array, Macs, Registers
+from bitjoule.energy_models.system.platform.platforms import Buffer, Node, OffChip, Vector
 
 SMALL, MANY, SIZE = 1 << 20, 10**7, 1 << 40
 PRICE = 1e9

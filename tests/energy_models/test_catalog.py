@@ -10,8 +10,8 @@ from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.paid_macs import paid_macs
-from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.platform.paid_macs import paid_macs
+from bitjoule.energy_models.system.platform.platforms import platforms
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from bitjoule.energy_models.inputs.sources import DATA
-from bitjoule.energy_models.system.platforms import Platform, platforms
+from bitjoule.energy_models.system.platform.platforms import Platform, platforms
 from bitjoule.experiments.names.buildable import unbuildable
 
 EDGE = yaml.safe_load((DATA / "platforms" / "ternary-edge.yaml").read_text())

@@ -13,7 +13,7 @@ import pytest
 
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.documents import Document
-from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.experiments.energy.resolve import resolve
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.files import open_experiment, overridden

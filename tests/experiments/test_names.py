@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from bitjoule.energy_models.inputs.errors import InputError
-from bitjoule.energy_models.system.platforms import FOLDER, platforms
+from bitjoule.energy_models.system.platform.platforms import FOLDER, platforms
 from bitjoule.execution import read
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.names.models import MODELS

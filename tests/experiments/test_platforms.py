@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bitjoule.energy_models.system.platforms import FOLDER, platforms
+from bitjoule.energy_models.system.platform.platforms import FOLDER, platforms
 
 GOOD = """\
 name: good

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bitjoule.sim.llm.checkpoints.loading import load_model
 from bitjoule.sim.llm.engines import NumpyEngine
-from bitjoule.sim.llm.loading import load_model
 from bitjoule.sim.llm.model import Model
 from bitjoule.sim.reference import bitlinear as reference
 from bitjoule.sim.reference.quantisation import QuantisedActivations, absmax

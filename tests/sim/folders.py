@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from bitjoule.energy_models.inputs.errors import InputError, Problem
-from bitjoule.sim.llm.loading import load_model
+from bitjoule.sim.llm.checkpoints.loading import load_model
 
 UP = "model.layers.1.mlp.up_proj.weight"
 SCALE = "model.layers.1.mlp.up_proj.weight_scale"

@@ -7,7 +7,7 @@ import yaml
 
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.platform.platforms import platforms
 
 PLATFORM = """\
 like: ternary-edge

@@ -9,7 +9,7 @@ import yaml
 from bitjoule.energy_models.machines.names import Metered
 from bitjoule.energy_models.machines.predict import Lengths, named, price
 from bitjoule.energy_models.machines.rows import MEASURED_FILE, NEEDED, read_rows
-from bitjoule.energy_models.system.platforms import FOLDER, read_platform
+from bitjoule.energy_models.system.platform.platforms import FOLDER, read_platform
 
 TRUTH = {"achieved_share": 0.6, "unpack": 2e11, "array": 30.0}
 FREE = """\

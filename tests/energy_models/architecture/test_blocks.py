@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from bitjoule.energy_models.architecture import transformer
 from bitjoule.energy_models.architecture.block import Block, Elementwise, Linear, Part, stored_values
+from bitjoule.energy_models.architecture.parts import transformer
 from bitjoule.energy_models.architecture.phases import PHASES, Cases, Phase, causal
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.papers.arithmetic import Accounting, count
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.platforms import platforms
-from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.energy_models.system.system import System
+from bitjoule.energy_models.system.work.steps import MatmulKind
 
 HIDDEN, HEADS, KV_HEADS, HEAD_DIM, FFN, VOCABULARY = 48, 6, 2, 8, 80, 100
 Q, KV = HEADS * HEAD_DIM, KV_HEADS * HEAD_DIM

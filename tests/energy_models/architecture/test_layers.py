@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from bitjoule.energy_models.architecture.block import Linear
+from bitjoule.energy_models.architecture.parts.transformer import Norm
 from bitjoule.energy_models.architecture.shape import ModelShape
-from bitjoule.energy_models.architecture.transformer import Norm
 from tests.energy_models.architecture.test_blocks import added, counted
 
 D, HEADS, KV_HEADS, HEAD_DIM, FFN, VOCABULARY, LAYERS = 48, 6, 2, 8, 80, 100, 4

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from tests.energy_models.architecture.test_windows import at_steps
 
+from bitjoule.energy_models.architecture.parts.windows import attended
 from bitjoule.energy_models.architecture.phases import causal
 from bitjoule.energy_models.architecture.shape import presets
-from bitjoule.energy_models.architecture.windows import attended
 from tests.energy_models.architecture.test_blocks import added, counted
 from tests.energy_models.architecture.test_layers import (
     ATTENTION,
@@ -20,7 +21,6 @@ from tests.energy_models.architecture.test_layers import (
     Q,
     shape,
 )
-from tests.energy_models.architecture.test_windows import at_steps
 
 FP16_BITS = 16
 SHARED = {"groups": [{"repeats": 1}, {"repeats": 3, "kv_shared": True}]}

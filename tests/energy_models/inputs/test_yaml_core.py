@@ -9,7 +9,7 @@ import yaml
 from bitjoule.energy_models.inputs.documents import parse_document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.yaml_core import write_marked, write_yaml
-from bitjoule.energy_models.system.platforms import read_platform
+from bitjoule.energy_models.system.platform.platforms import read_platform
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("benchmarks", "bitjoule", "energy_models", "experiments", "gates", "reports", "rtl", "sim")

@@ -10,9 +10,9 @@ from bitjoule.energy_models.machines.errors import constant_watts, error_lines, 
 from bitjoule.energy_models.machines.names import Metered
 from bitjoule.energy_models.machines.predict import Lengths, named, predictions, price
 from bitjoule.energy_models.machines.rows import read_rows
-from bitjoule.energy_models.system.overheads import Meter
-from bitjoule.energy_models.system.platforms import platforms
-from bitjoule.energy_models.system.static_power import StaticPower
+from bitjoule.energy_models.system.platform.overheads import Meter
+from bitjoule.energy_models.system.platform.platforms import platforms
+from bitjoule.energy_models.system.platform.static_power import StaticPower
 
 ROWS = read_rows()[1]
 FP16 = next(row for row in ROWS if row.cells["device"] == "RTX 4090" and row.cells["weights"] == "fp16")

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from bitjoule.energy_models.machines.regression import TooFewPointsError, fit
-from bitjoule.energy_models.system.free import Free
+from bitjoule.energy_models.system.platform.free import Free
 
 X = np.linspace(1, 4, 12)
 TRUTH = np.array([2.0, 3.0])

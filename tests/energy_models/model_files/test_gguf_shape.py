@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bitjoule.energy_models.architecture.block import Linear, all_matmuls, stored_values
-from bitjoule.energy_models.architecture.huggingface import read_config
+from bitjoule.energy_models.architecture.readers.huggingface import read_config
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.model_files.gguf_header import read_gguf

@@ -9,8 +9,8 @@ from bitjoule.energy_models.inputs.sources import keys, sources
 from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.prices.rows import price_row
-from bitjoule.energy_models.system.accesses import off_chip_price
-from bitjoule.energy_models.system.platforms import OffChip
+from bitjoule.energy_models.system.platform.accesses import off_chip_price
+from bitjoule.energy_models.system.platform.platforms import OffChip
 
 
 def test_lpddr4_takes_its_read_currents_less_the_standby_that_flows_anyway():

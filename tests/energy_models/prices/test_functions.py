@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from bitjoule.energy_models.architecture import convolutional
+from bitjoule.energy_models.architecture.images import convolutional
 from bitjoule.energy_models.architecture.shape import ModelShape, all_presets, presets
 from bitjoule.energy_models.prices.functions import Function, functions
 

@@ -12,9 +12,9 @@ from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul, count
 from bitjoule.energy_models.papers.pricing import price_actions
 from bitjoule.energy_models.prices.measured import read_measured
 from bitjoule.energy_models.prices.technology import Technology, measured_technology
-from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.platforms import platforms
-from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.platform.platforms import platforms
+from bitjoule.energy_models.system.work.steps import MatmulKind
 from tests.energy_models.requests import as_papers
 
 

@@ -10,8 +10,8 @@ import pytest
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.prices.quoted import read_quoted
 from bitjoule.energy_models.prices.technology import measured_technology
-from bitjoule.energy_models.system.accesses import macro_price, off_chip_price
-from bitjoule.energy_models.system.platforms import OffChip
+from bitjoule.energy_models.system.platform.accesses import macro_price, off_chip_price
+from bitjoule.energy_models.system.platform.platforms import OffChip
 
 TABLE = """\
 operation,format,energy_pj,low,high,source

@@ -8,9 +8,9 @@ from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.serving.options import Options
 from bitjoule.energy_models.serving.requests import Served
 from bitjoule.energy_models.serving.steps import Machine
-from bitjoule.energy_models.system.mapping import Objective
-from bitjoule.energy_models.system.platforms import platforms
-from bitjoule.energy_models.system.workload import Experts
+from bitjoule.energy_models.system.mappings.mapping import Objective
+from bitjoule.energy_models.system.platform.platforms import platforms
+from bitjoule.energy_models.system.work.workload import Experts
 
 FREE = {"energy_pj_per_bit": 0.0, "bandwidth_gb_per_s": 1e9}
 

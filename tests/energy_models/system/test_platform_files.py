@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bitjoule.energy_models.inputs.errors import InputError
-from bitjoule.energy_models.system.platforms import FOLDER, platforms, read_platform
+from bitjoule.energy_models.system.platform.platforms import FOLDER, platforms, read_platform
 
 NAMES = [path.stem for path in sorted(FOLDER.glob("*.yaml"))]
 

@@ -14,11 +14,11 @@ from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul, count
 from bitjoule.energy_models.papers.pricing import price_actions
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.columns import QUANTITIES
-from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.platforms import platforms
-from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.counting.columns import QUANTITIES
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.energy_models.system.system import System
+from bitjoule.energy_models.system.work.steps import MatmulKind
 from tests.energy_models.requests import COLUMNS, EDGE, PHASE, as_papers, evaluate, picked, resized, system
 
 

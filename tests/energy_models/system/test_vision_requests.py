@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from bitjoule.energy_models.architecture.convolutional import ConvolutionalShape
+from bitjoule.energy_models.architecture.images.convolutional import ConvolutionalShape
+from bitjoule.energy_models.architecture.images.vision_transformer import VisionTransformerShape
 from bitjoule.energy_models.architecture.phases import Cases
-from bitjoule.energy_models.architecture.vision_transformer import VisionTransformerShape
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.papers.arithmetic import Accounting, count
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.platforms import platforms
+from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.energy_models.system.system import System
 
 IMAGES = 2

@@ -6,11 +6,11 @@ from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.prices import rows
 from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.machine import Machine
-from bitjoule.energy_models.system.platforms import read_platform
-from bitjoule.energy_models.system.quantities import matmul_energies
-from bitjoule.energy_models.system.search import search
-from bitjoule.energy_models.system.steps import MatmulKind
+from bitjoule.energy_models.system.counting.quantities import matmul_energies
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.mappings.search import search
+from bitjoule.energy_models.system.platform.platforms import read_platform
+from bitjoule.energy_models.system.work.steps import MatmulKind
 from tests.energy_models.requests import evaluate, picked, system
 
 TEXT = """like: ternary-edge

@@ -14,7 +14,7 @@ from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.inputs.facts import read_facts
 from bitjoule.energy_models.inputs.sources import DATA, keys, sources
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.platforms import Platform
+from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.experiments.energy.resolve import resolve
 from bitjoule.experiments.energy.result import Result
 from bitjoule.experiments.energy.runner import run

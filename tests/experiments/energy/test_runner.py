@@ -6,9 +6,9 @@ import pytest
 
 from bitjoule.energy_models.architecture.block import Linear, all_matmuls
 from bitjoule.energy_models.architecture.shape import presets
-from bitjoule.experiments.energy import sums
 from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.energy.tables import sums
 from bitjoule.experiments.files import shipped_experiments
 from bitjoule.experiments.output.columns import RESULT_COLUMNS, SUMMARY_COLUMNS
 

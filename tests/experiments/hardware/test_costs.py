@@ -11,15 +11,15 @@ from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.accesses import UnpricedError
-from bitjoule.energy_models.system.columns import QUANTITIES
-from bitjoule.energy_models.system.mapping import Tiles, replay
-from bitjoule.energy_models.system.off_chip import OffChip
-from bitjoule.energy_models.system.platforms import platforms
-from bitjoule.energy_models.system.quantities import quantities
-from bitjoule.energy_models.system.regulator import Regulator
-from bitjoule.energy_models.system.static_power import BusyIdle, StaticPower
-from bitjoule.energy_models.system.steps import STEPS, MatmulKind
+from bitjoule.energy_models.system.counting.columns import QUANTITIES
+from bitjoule.energy_models.system.counting.quantities import quantities
+from bitjoule.energy_models.system.mappings.mapping import Tiles, replay
+from bitjoule.energy_models.system.platform.accesses import UnpricedError
+from bitjoule.energy_models.system.platform.off_chip import OffChip
+from bitjoule.energy_models.system.platform.platforms import platforms
+from bitjoule.energy_models.system.platform.regulator import Regulator
+from bitjoule.energy_models.system.platform.static_power import BusyIdle, StaticPower
+from bitjoule.energy_models.system.work.steps import STEPS, MatmulKind
 from bitjoule.experiments.hardware.costs import accelerator_machine, matmul_costs
 from bitjoule.sim.accelerator.configurations import read_configuration
 from bitjoule.sim.accelerator.cycles import MatmulShape, cycles

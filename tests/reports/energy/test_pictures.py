@@ -11,9 +11,9 @@ from bitjoule.energy_models.papers.scaling import laws
 from bitjoule.experiments.energy.resolve import read_experiment, resolve
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.files import open_experiment, shipped_experiments
-from bitjoule.reports.energy.losses import Curve, curves
 from bitjoule.reports.energy.pictures import draw, draw_all, file_stems
-from bitjoule.reports.energy.roofline import roofline_points, roofs
+from bitjoule.reports.energy.plots.losses import Curve, curves
+from bitjoule.reports.energy.plots.roofline import roofline_points, roofs
 from bitjoule.reports.energy.workloads import WORKLOAD_AXES, first_rows
 from bitjoule.reports.figures.digits import PREFIXES, with_unit
 from bitjoule.reports.figures.panels import panels_of

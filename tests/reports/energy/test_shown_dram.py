@@ -4,8 +4,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from bitjoule import run_experiment
-from bitjoule.reports.energy.components import DRAM_ORDER
 from bitjoule.reports.energy.pictures import draw
+from bitjoule.reports.energy.plots.components import DRAM_ORDER
 from bitjoule.reports.energy.summary import summary_markdown
 from bitjoule.reports.figures.style import DARK, LIGHT
 from tests.reports.pages import assert_clean

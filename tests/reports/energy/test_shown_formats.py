@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 
 from bitjoule import run_experiment
 from bitjoule.energy_models.formats.schemes import schemes
-from bitjoule.experiments.energy.families import families
+from bitjoule.experiments.energy.tables.families import families
 from bitjoule.reports.energy.pictures import draw
 from bitjoule.reports.energy.workloads import WORKLOAD_AXES
 from bitjoule.reports.figures.families import KINDS, look

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bitjoule.experiments.energy.plots import PublishedPlot
-from bitjoule.reports.energy.published import draw_published
+from bitjoule.reports.energy.plots.published import draw_published
 from bitjoule.reports.energy.summary import comparison_table
 from bitjoule.reports.figures.style import THEMES
 from tests.reports.shown import table

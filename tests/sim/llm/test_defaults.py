@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bitjoule.energy_models.inputs.sources import keys, sources
+from bitjoule.sim.llm.checkpoints.model_config import read_model_config
 from bitjoule.sim.llm.defaults import model_types
-from bitjoule.sim.llm.model_config import read_model_config
 from tests.sim.folders import CONFIG
 
 # of the classes of transformers 5

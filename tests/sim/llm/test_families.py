@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bitjoule.sim.llm.checkpoints.loading import load_model
 from bitjoule.sim.llm.layers import attend
-from bitjoule.sim.llm.loading import load_model
 from bitjoule.sim.llm.rope import Bands, Rope
 from tests.sim.checkpoints import (
     ENGINE,

@@ -11,9 +11,9 @@ from safetensors.numpy import load_file, save_file
 pytest.importorskip("gguf")
 
 from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.sim.llm.checkpoints.loading import load_model, open_model
 from bitjoule.sim.llm.engines import MatmulRecord, MatmulWeights
 from bitjoule.sim.llm.linears import GroupedWeights, Run
-from bitjoule.sim.llm.loading import load_model, open_model
 from bitjoule.sim.llm.model import Model
 from bitjoule.sim.llm.rope import Rope
 from bitjoule.sim.llm.tokenizer import UnknownTextError

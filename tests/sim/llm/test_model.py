@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitjoule.sim.llm.checkpoint import Checkpoint
+from bitjoule.sim.llm.checkpoints.checkpoint import Checkpoint
+from bitjoule.sim.llm.checkpoints.loading import load_model
 from bitjoule.sim.llm.engines import MatmulRecord
-from bitjoule.sim.llm.loading import load_model
 from tests.sim.checkpoints import (
     ENGINE,
     FORMATS,

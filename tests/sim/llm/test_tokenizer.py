@@ -7,7 +7,7 @@ import pytest
 
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.sim.llm import tokenizer as module
-from bitjoule.sim.llm.loading import load_model
+from bitjoule.sim.llm.checkpoints.loading import load_model
 from bitjoule.sim.llm.tokenizer import (
     ByteTokenizer,
     CharacterTokenizer,

@@ -1,0 +1,1 @@
+"""Models of images: convolutions as matmuls, convolutional networks, vision transformers."""

@@ -1,0 +1,145 @@
+"""The cycles that the overheads of a platform add: of matmuls, and of whole steps.
+
+A matmul takes as long as the slowest of its array at the share of its peak that is reached, the unpacking of its
+weights, the buffers and off-chip memory; then a launch. A step takes a fixed time more, and a time for each sequence.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bitjoule.energy_models.architecture.layout import Layout
+from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, Steps
+from bitjoule.energy_models.system.counting.times import Times
+from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.mappings.bounds import BOUNDS, LATENCY
+from bitjoule.energy_models.system.platform.overheads import Overheads
+from bitjoule.energy_models.system.work.steps import MatmulKind
+from bitjoule.energy_models.system.work.workload import SlotSizes
+
+CYCLES, COMPUTING = 0, 1  # of the times of a matmul; those by what bounds them are the last
+COMPUTE = BOUNDS.index("compute")
+NONE = Overheads()
+
+
+def has_overheads(machine: Machine) -> bool:
+    """Return whether anything of a machine takes longer than its counted work.
+
+    Parameters
+    ----------
+    machine
+        The machine.
+    """
+    platform = machine.platform
+    return platform.overheads is not None or any(array.achieved_share < 1 for array in platform.arrays.values())
+
+
+class _Rates(NamedTuple):
+    """Of one machine: cycles of a weight's unpacking and share of the peak, by slot; cycles of a launch."""
+
+    weight_cycles: Floats
+    share: Floats
+    launch_cycles: float
+
+
+def slow_matmuls(
+    layout: Layout, cases: Cases, steps: Steps, sizes: SlotSizes, machines: Sequence[Machine], machine_index: Indices,
+    times: Floats,
+) -> None:  # fmt: skip
+    """Add what the overheads take to the times of matmuls.
+
+    Parameters
+    ----------
+    layout, cases, steps, sizes
+        Of the cases.
+    machines, machine_index
+        The machines, and the index of each case's.
+    times
+        Of one of each matmul: cycles, compute cycles, off-chip bits, cycles by what bounds them; shape (values, cases,
+        phases, slots). Changed in place.
+    """
+    if not any(map(has_overheads, machines)):
+        return
+    rates = [_rates(layout, machine) for machine in machines]
+    weight_cycles, share = (np.stack(column)[machine_index][:, None] for column in list(zip(*rates, strict=True))[:2])
+    launch = np.array([rate.launch_cycles for rate in rates])[machine_index][:, None, None]
+    bounds = times[-len(BOUNDS) :]
+    needed = np.maximum(times[COMPUTING] / share, sizes.k * sizes.n * weight_cycles)
+    slowest = bounds[:LATENCY].sum(axis=0)  # all of them in the one that bounds
+    longer = needed > slowest
+    bounds[:LATENCY] *= ~longer
+    bounds[COMPUTE] = np.where(longer, needed, bounds[COMPUTE])
+    times[CYCLES] += np.where(longer, needed - slowest, 0.0)
+    times[COMPUTING] = needed
+    launched = launch * _launches(layout, cases, steps, sizes)
+    times[CYCLES] += launched
+    bounds[LATENCY] += launched
+
+
+def _launches(layout: Layout, cases: Cases, steps: Steps, sizes: SlotSizes) -> Floats:
+    """Return the launches of one of each matmul: less than 1 for experts, which share one."""
+    launches = np.zeros(sizes.m.shape)
+    for model, chosen in layout.groups(cases.model):
+        runs = steps.repeats[chosen][:, :, None] * model.repeats
+        if isinstance(chosen, slice):
+            launches[chosen][:, :, model.slot] = runs
+        else:
+            launches[chosen[:, None, None], np.arange(runs.shape[1])[:, None], model.slot] = runs
+    shares: Floats = np.divide(launches, sizes.times, out=np.zeros_like(launches), where=sizes.times > 0)
+    return shares
+
+
+def _rates(layout: Layout, machine: Machine) -> _Rates:
+    overheads, hertz = machine.platform.overheads or NONE, machine.clock_mhz * 1e6
+
+    def weight_cycles(kind: MatmulKind) -> float:
+        stored = machine.formats(kind)
+        return hertz / overheads.unpack_rate(stored.storage_name, stored.storage.holds) * (kind.operand == "weights")
+
+    def by_slot(value: Callable[[MatmulKind], float]) -> Floats:
+        of_kinds: Floats = np.array([value(kind) for kind in layout.kinds], dtype=np.float64)
+        return np.asarray(of_kinds[layout.kind], dtype=np.float64)
+
+    share = by_slot(lambda kind: machine.array(kind)[0].achieved_share)
+    return _Rates(by_slot(weight_cycles), share, overheads.matmul_us * machine.clock_mhz)
+
+
+def step_cycles(cases: Cases, steps: Steps, machines: Sequence[Machine], machine_index: Indices) -> Floats:
+    """Return the whole cycles that steps take beside their work, shape (cases, phases).
+
+    Parameters
+    ----------
+    cases, steps
+        The cases.
+    machines, machine_index
+        The machines, and the index of each case's.
+    """
+    rows = []
+    for machine in machines:
+        overheads = machine.platform.overheads or NONE
+        rows.append((overheads.step_us * machine.clock_mhz, overheads.request_us * machine.clock_mhz))
+    step, request = np.array(rows).T[:, machine_index, None]
+    return np.asarray(np.ceil(steps.repeats * (steps.tokens > 0) * (step + request * cases.batch[:, None])))
+
+
+def with_steps(times: Times, cycles: Floats, clock_mhz: Floats) -> Times:
+    """Return times with the cycles of steps: latency of all components, in proportion to what they take.
+
+    Parameters
+    ----------
+    times
+        Without them.
+    cycles
+        From `step_cycles`.
+    clock_mhz
+        Of each case's machine, shape (cases,).
+    """
+    if not cycles.any():
+        return times
+    by_component = times.seconds.sum(axis=3)
+    total = by_component.sum(axis=2, keepdims=True)
+    share = np.divide(by_component, total, out=np.zeros_like(by_component), where=total > 0)
+    seconds = times.seconds.copy()
+    seconds[..., LATENCY] += share * (cycles / clock_mhz[:, None] / 1e6)[:, :, None]
+    return times._replace(seconds=seconds)

@@ -1,0 +1,1 @@
+"""Mappings of a matmul onto memories and arrays: their costs, bounds and search."""

@@ -1,0 +1,1 @@
+"""What a request asks of a machine: its steps, the matmuls and elements of each, what a scheme adds."""

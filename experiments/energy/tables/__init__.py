@@ -1,0 +1,1 @@
+"""The tables of an energy experiment, each a frame derived from evaluated cases."""

@@ -1,0 +1,1 @@
+"""The plots of energy experiments, one module each, found by entry point or name."""

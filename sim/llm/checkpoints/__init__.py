@@ -1,0 +1,1 @@
+"""Readers of checkpoints: safetensors and GGUF, configurations, packed and quantised weights."""

@@ -1,0 +1,129 @@
+"""Times beside the counted work: what they add, in closed form, and that nothing changes without them."""
+
+import numpy as np
+import pytest
+
+from bitjoule.energy_models.architecture.shape import presets
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.papers.arithmetic import Matmul
+from bitjoule.energy_models.system.mappings.bounds import BOUNDS
+from bitjoule.energy_models.system.platform.overheads import Meter, Overheads
+from bitjoule.energy_models.system.platform.platforms import platforms, read_platform
+from bitjoule.energy_models.system.platform.static_power import StaticPower
+from tests.energy_models.requests import evaluate, system
+
+BATCH, PROMPT, NEW = 3, 40, 5
+MODEL = presets()["bitnet-b1.58-700m"]
+LINEARS = 7  # q, k, v, o, gate, up and down
+
+
+def machine(share=1.0, **overheads):
+    edge = platforms()["ternary-edge"]
+    arrays = {name: array.model_copy(update={"achieved_share": share}) for name, array in edge.arrays.items()}
+    return edge.model_copy(update={"arrays": arrays, "overheads": Overheads(**overheads) if overheads else None})
+
+
+def added_s(of="bitnet-b1.58-700m", share=1.0, scheme="bitnet-b1.58", sizes=(BATCH, PROMPT, NEW), **overheads):
+    """Return the seconds that overheads add to each phase."""
+    with_them, without = (
+        evaluate(system(of, scheme, machine=m), *sizes) for m in (machine(share, **overheads), machine())
+    )
+    np.testing.assert_allclose(with_them.times.seconds.sum(axis=(2, 3)), with_them.latency_s, rtol=1e-12)
+    assert (with_them.times.seconds >= 0).all()
+    return with_them.latency_s[0] - without.latency_s[0]
+
+
+def test_a_step_takes_its_fixed_time_and_one_for_each_sequence():
+    cycle_s = 1 / machine().nodes["7nm"].clock_mhz / 1e6
+    expected = [200e-6 + BATCH * 7e-6, NEW * (200e-6 + BATCH * 7e-6)]
+    np.testing.assert_allclose(added_s(step_us=200.0, request_us=7.0), expected, atol=cycle_s)
+
+
+def test_each_matrix_is_launched_once_in_each_step():
+    launches = LINEARS * MODEL.layers + 1  # and the LM head
+    cycle_s = 1 / machine().nodes["7nm"].clock_mhz / 1e6
+    expected = [launches * 10e-6, NEW * launches * 10e-6]
+    np.testing.assert_allclose(added_s(matmul_us=10.0), expected, atol=cycle_s)
+
+
+def test_the_experts_of_a_layer_share_a_launch():
+    shape = presets()["mixtral-8x7b"]
+    launches = (4 + 1 + 3) * shape.layers + 1  # attention, router, three matrices of the experts; LM head
+    added = added_s("mixtral-8x7b", matmul_us=10.0)
+    np.testing.assert_allclose(added, [launches * 10e-6, NEW * launches * 10e-6], rtol=1e-6)
+
+
+def test_weights_that_are_unpacked_slowly_take_as_long_as_that():
+    m, k, n = 2, 640, 320
+    rate = 1e6
+    found = evaluate(system(Matmul(m, k, n), machine=machine(unpack_weights_per_s={"ternary2": rate})), 1, m, 0)
+    plain = evaluate(system(Matmul(m, k, n), machine=machine()), 1, m, 0)
+    seconds = found.times.seconds[0, 0].sum(axis=0)
+    assert seconds[BOUNDS.index("compute")] == pytest.approx(k * n / rate, rel=1e-6)
+    filling = plain.times.seconds[0, 0].sum(axis=0)[BOUNDS.index("latency")]
+    assert found.latency_s[0, 0] == pytest.approx(k * n / rate + filling, rel=1e-6)
+
+
+def test_a_rate_by_storage_goes_before_one_by_format_and_others_are_not_unpacked():
+    rates = Overheads(unpack_weights_per_s={"ternary2": 3.0, "ternary": 2.0})
+    assert rates.unpack_rate("ternary2", "ternary") == 3.0
+    assert rates.unpack_rate("as_stored", "ternary") == 2.0
+    assert rates.unpack_rate("fp16", "fp16") == np.inf
+    assert (added_s(scheme="fp16", unpack_weights_per_s={"ternary": 1.0}) == 0).all()
+
+
+def test_unpacking_that_keeps_up_with_memory_takes_no_time():
+    gb_per_s = machine().off_chip.bandwidth_gb_per_s
+    weights_per_s = gb_per_s * 8e9 / 2  # ternary2 has two bits
+    added = added_s(unpack_weights_per_s={"ternary2": 1.001 * weights_per_s}, sizes=(1, 0, NEW))
+    assert added[1] == pytest.approx(0, abs=1e-9)
+    assert added_s(unpack_weights_per_s={"ternary2": 0.5 * weights_per_s}, sizes=(1, 0, NEW))[1] > 0
+
+
+def test_half_the_peak_takes_twice_the_time_where_compute_bounds():
+    m, k, n = 64, 640, 320  # on the few FP16 MACs
+    products = [system(Matmul(m, k, n), "fp16", machine=machine(share)) for share in (0.5, 1.0)]
+    half, peak = (evaluate(found, 1, m, 0).times.seconds[0, 0].sum(axis=0) for found in products)
+    compute = BOUNDS.index("compute")
+    assert peak[compute] > 0
+    assert half[compute] == pytest.approx(2 * peak[compute], rel=1e-6)
+
+
+def test_static_watts_flow_in_the_added_time_too():
+    slow = machine(step_us=500.0)
+    platforms_ = [slow.model_copy(update={"static": static}) for static in (StaticPower(host=2.0), None)]
+    found, without = (evaluate(system(machine=platform), 1, 8, NEW) for platform in platforms_)
+    columns = system(machine=slow).columns
+    host = [column.component == "static" and column.operand == "host" for column in columns]
+    joules = found.energies.nominal_pj[0, host] * 1e-12
+    np.testing.assert_allclose(joules, 2.0 * found.latency_s[0], rtol=1e-12)
+    np.testing.assert_array_equal(found.latency_s, without.latency_s)
+
+
+def test_keys_that_say_nothing_change_nothing():
+    plain = evaluate(system(machine=machine()), BATCH, PROMPT, NEW)
+    said = machine().model_copy(update={"overheads": Overheads(), "meter": Meter(scope="rail", idle="net", idle_w=3)})
+    same = evaluate(system(machine=said), BATCH, PROMPT, NEW)
+    np.testing.assert_array_equal(same.latency_s, plain.latency_s)
+    np.testing.assert_array_equal(same.energies.nominal_pj, plain.energies.nominal_pj)
+
+
+RATES = "overheads: {unpack_weights_per_s: {%s}}"
+WRONG = {
+    RATES % "ternary_2: 1e12": "unpack_weights_per_s.ternary_2: unknown storage 'ternary_2' (did you mean 'ternary2'?)",
+    RATES % "ternary2: 0.0": "unpack_weights_per_s.ternary2: got 0; expected weights per second, above 0",
+    "overheads: {step_us: -1}": "overheads.step_us: got -1; expected",
+    "overheads: {steps_us: 1}": "overheads.steps_us: unknown key (did you mean 'step_us'?)",
+    "arrays: {adders: {achieved_share: 1.5}}": "arrays.adders.achieved_share: got 1.5; expected",
+    "meter: {scope: socket}": "meter.scope: 'socket' is unknown; expected one of chip, rail, board",
+}
+
+
+@pytest.mark.parametrize(("line", "message"), WRONG.items())
+def test_a_wrong_key_is_named(tmp_path, line, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"like: ternary-edge\n{line}\n")
+    with pytest.raises(InputError) as raised:
+        read_platform(path)
+    assert message in str(raised.value)
+    assert ":2: " in str(raised.value)
