@@ -12,6 +12,7 @@ from bitjoule import __version__
 from bitjoule.commands.calibrate import add_calibrate
 from bitjoule.commands.catalogue import add_catalogue
 from bitjoule.commands.experiments import add_run_and_check, discard_output
+from bitjoule.commands.interchange import add_import
 from bitjoule.commands.measured import add_measured
 from bitjoule.commands.rtl import add_commands
 from bitjoule.commands.status import FAILURE, INTERRUPTED, OK, WRONG_INPUT
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     add_commands(commands)
     add_calibrate(commands)
     add_measured(commands)
+    add_import(commands)
     doctor = commands.add_parser(
         "doctor", help="check the installation",
         description="List the packages and programs that bitjoule uses, with their versions, and how to install those "

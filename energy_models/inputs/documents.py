@@ -53,6 +53,8 @@ class Document:
         The data before any value was overridden; none without overrides.
     derivations
         The steps of inheritance of entries, by their path.
+    repeated
+        Keys that are written more than once, where that is allowed.
     """
 
     file: str
@@ -65,6 +67,7 @@ class Document:
     files: Mapping[str, Path] = field(default_factory=dict)
     original: Any = None
     derivations: Mapping[KeyPath, tuple[Derivation, ...]] = field(default_factory=dict)
+    repeated: tuple[KeyPath, ...] = ()
 
     def line(self, path: KeyPath) -> int:
         """Return the line of the nearest enclosing value that was written in the file.
@@ -191,7 +194,7 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def read_document(path: Path, file: str | None = None) -> Document:
+def read_document(path: Path, file: str | None = None, *, last_wins: bool = False) -> Document:
     """Read a YAML file.
 
     Parameters
@@ -200,6 +203,8 @@ def read_document(path: Path, file: str | None = None) -> Document:
         The file.
     file
         Its name in messages; default: `path`.
+    last_wins
+        As for `parse_document`.
 
     Raises
     ------
@@ -207,10 +212,10 @@ def read_document(path: Path, file: str | None = None) -> Document:
         The file cannot be read or is not the YAML that bitjoule accepts.
     """
     name = str(path) if file is None else file
-    return replace(parse_document(read_text(path, name), name), path=path)
+    return replace(parse_document(read_text(path, name), name, last_wins=last_wins), path=path)
 
 
-def parse_document(text: str, file: str) -> Document:
+def parse_document(text: str, file: str, *, last_wins: bool = False) -> Document:
     """Parse YAML text; see `read_document`.
 
     Parameters
@@ -219,6 +224,8 @@ def parse_document(text: str, file: str) -> Document:
         The YAML.
     file
         The name used in messages.
+    last_wins
+        Whether the last of several equal keys counts, as in files that other tools read, instead of being an error.
 
     Raises
     ------
@@ -232,9 +239,12 @@ def parse_document(text: str, file: str) -> Document:
         root = loader.get_single_node()
         if root is None:
             raise whole_file(file, "is empty", "a YAML mapping")
-        builder = _Builder(file, loader)
+        builder = _Builder(file, loader, last_wins)
         data = builder.build(root, ())
-        return Document(file, data, builder.lines, inherited=frozenset(builder.inherited), replaced=builder.replaced)
+        return Document(
+            file, data, builder.lines, inherited=frozenset(builder.inherited), replaced=builder.replaced,
+            repeated=tuple(builder.repeated),
+        )  # fmt: skip
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -253,8 +263,10 @@ def parse_document(text: str, file: str) -> Document:
 class _Builder:
     """Turns a node tree into data, noting lines."""
 
-    def __init__(self, file: str, loader: CoreLoader) -> None:
+    def __init__(self, file: str, loader: CoreLoader, last_wins: bool) -> None:
         self.file = file
+        self.last_wins = last_wins
+        self.repeated: list[KeyPath] = []
         self.loader = loader
         self.lines: dict[KeyPath, int] = {}
         self.open: set[int] = set()
@@ -304,7 +316,9 @@ class _Builder:
         merged: _Entries = {}
         for key_node, value_node in node.value:
             key = "<<" if key_node.tag == MERGE_TAG else self.key(key_node, path)
-            if key in explicit:
+            if key in explicit and self.last_wins:
+                self.repeated.append((*path, key))
+            elif key in explicit:
                 first_line = explicit[key][0].start_mark.line + 1
                 raise self.fail(key_node, (*path, key), f"duplicate key, first on line {first_line}", "each key once")
             explicit[key] = key_node, value_node

@@ -1,0 +1,1 @@
+"""Readers of other tools' files: architectures become platforms, topologies become matmuls."""
