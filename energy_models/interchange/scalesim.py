@@ -19,6 +19,7 @@ KB = 1024
 SRAMS = {"ifmapsramszkb": "inputs", "filtersramszkb": "weights", "ofmapsramszkb": "outputs"}
 PRESETS, RUN = "architecture_presets", "run_presets"
 CONVOLUTION, GEMM = 8, 4  # columns of a layer
+DEPTHWISE = "DP"  # in the name of a convolution of each channel alone
 LARGEST = 1 << 30
 
 
@@ -103,7 +104,8 @@ def read_topology(path: Path) -> list[dict[str, int]]:
     -------
     list of dict
         ``m``, ``k`` and ``n`` of each layer, in order. A strided convolution whose filter does not fit into the last
-        columns or rows of its map has one more output than usual, as in SCALE-Sim.
+        columns or rows of its map has one more output than usual, as in SCALE-Sim. A layer with ``DP`` in its name is
+        the matmul of one of its channels.
 
     Raises
     ------
@@ -130,7 +132,8 @@ def read_topology(path: Path) -> list[dict[str, int]]:
             if rows > height or columns > width:
                 raise InputError([Problem(file, line, cells[0], "a filter larger than its map", "a smaller filter")])
             pixels = math.ceil((height - rows) / stride + 1) * math.ceil((width - columns) / stride + 1)  # as it rounds
-            found.append({"m": pixels, "k": rows * columns * channels, "n": filters})
+            terms = rows * columns * (1 if DEPTHWISE in cells[0] else channels)
+            found.append({"m": pixels, "k": terms, "n": filters})
         else:
             expected = f"{GEMM} (name, M, N, K) or {CONVOLUTION} (name, map, filter, channels, filters, stride)"
             raise InputError([Problem(file, line, cells[0], f"{len(cells)} columns", expected)])

@@ -68,6 +68,11 @@ def test_convolutions_are_matmuls_of_their_outputs(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_depthwise_convolution_is_that_of_one_channel(tmp_path):
+    text = "Layer,H,W,R,S,C,F,stride,\nConv1DP,14,14,3,3,64,1,1,\n"
+    assert topology(tmp_path, text) == [{"m": 12 * 12, "k": 9, "n": 1}]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
