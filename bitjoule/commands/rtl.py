@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bitjoule.commands.rtl_platform import add_platform
 from bitjoule.commands.rtl_simulate import add_simulate
 from bitjoule.commands.rtl_synthesize import add_synthesize
 from bitjoule.energy_models.inputs.errors import InputError, Problem, whole_file
@@ -90,6 +91,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     verify.set_defaults(command=_verify)
     add_simulate(subcommands)
     add_synthesize(subcommands)
+    add_platform(subcommands)
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:

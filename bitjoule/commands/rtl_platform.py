@@ -1,0 +1,54 @@
+"""``bitjoule rtl platform``: the platform of an accelerator's configuration."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bitjoule.commands.status import OK
+from bitjoule.energy_models.inputs.errors import whole_file
+
+
+def add_platform(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``rtl platform``.
+
+    Parameters
+    ----------
+    subcommands
+        Subparsers of ``bitjoule rtl``.
+    """
+    parser = subcommands.add_parser(
+        "platform", help="write the platform of a configuration",
+        description="Write a platform for energy experiments: the edge device with the configured array in place of "
+        "its own. Its clock and leakage are those of the arrays as synthesised.",
+    )  # fmt: skip
+    parser.add_argument(
+        "configuration", metavar="CONFIG.yaml|NAME", help="accelerator: a file, or a built-in configuration"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="PLATFORM.yaml", help="default: NAME-platform.yaml, here")
+    parser.set_defaults(command=_platform)
+
+
+def _platform(options: argparse.Namespace, _: Sequence[str]) -> int:
+    from bitjoule.energy_models.inputs.yaml_core import write_yaml
+    from bitjoule.energy_models.system.platform.platforms import read_platform
+    from bitjoule.experiments.hardware.platform import platform_of
+    from bitjoule.rtl.config import DATAPATHS
+    from bitjoule.sim.accelerator.configurations import read_configuration
+
+    config = read_configuration(options.configuration)
+    name = Path(options.configuration).stem
+    target = options.output if options.output is not None else Path(f"{name}-platform.yaml")
+    if target.suffix not in (".yaml", ".yml"):
+        raise whole_file(str(target), "is not a YAML file", "a name that ends in .yaml")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(write_yaml(platform_of(config, name), 110), encoding="utf-8")
+    except OSError as error:
+        raise whole_file(str(target), f"cannot be written ({error.strerror})", "a writable path") from None
+    read_platform(target)
+    print(f"{target}: {config.lanes} lanes x {config.columns} columns, {config.weight_encoding}")
+    if config.datapath != DATAPATHS[config.weight_encoding][0]:
+        usual = DATAPATHS[config.weight_encoding][0]
+        print(f"datapath {config.datapath}: technologies of netlists price it as {usual}", file=sys.stderr)
+    return OK
