@@ -25,6 +25,7 @@ key                                            price of
 ``platforms/P.yaml:static.dram.busy@500MHz``   a cycle of a part's static power at that clock
 ``platforms/P.yaml:buffers.B.wire_mm@7nm``     a bit on the wires between a buffer and the arrays
 ``platforms/P.yaml:regulator.efficiency``      what is lost for each pJ behind the regulators
+``...*0.64``                                   any of these, times what an operating point of the platform makes of it
 =============================================  ========================================================================
 """
 
@@ -45,7 +46,7 @@ def shared_row(key: str, technology: str) -> str:
     technology
         Name of the technology whose price it is.
     """
-    file, _, place = key.partition(":")
+    file, _, place = key.partition("*")[0].partition(":")
     if file.startswith("platforms/"):
         section, *names = place.split(".")
         if section == "nodes":
@@ -70,4 +71,4 @@ def shared_row(key: str, technology: str) -> str:
         return f"{file}:sram"
     if place.startswith(("mac:", "load:")):
         return f"{file}:{place.split(':')[1]}"
-    return key
+    return key.partition("*")[0]

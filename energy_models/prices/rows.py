@@ -1,5 +1,6 @@
 """The price of a price key, with its source and its place in the data."""
 
+from dataclasses import replace
 from typing import Any
 
 from bitjoule.energy_models.formats.formats import factors, formats
@@ -13,6 +14,7 @@ from bitjoule.energy_models.prices.measured import SOURCE
 from bitjoule.energy_models.prices.memories import MEMORIES_FILE, Memory, memories
 from bitjoule.energy_models.prices.technology import MEASURED_FOLDER, OPERATIONS_FILE, Technology, technologies
 from bitjoule.energy_models.system.platform.accesses import UnpricedError, macro_price, macro_rows
+from bitjoule.energy_models.system.platform.dvfs import plain_key, times
 from bitjoule.energy_models.system.platform.platforms import FOLDER as PLATFORMS
 from bitjoule.energy_models.system.platform.platforms import Platform, platforms
 from bitjoule.energy_models.system.platform.silicon import leakage_w
@@ -35,6 +37,11 @@ def price_row(key: str) -> PriceRow:
     InputError
         The key has no price in the built-in data.
     """
+    plain, factor = plain_key(key)
+    if factor != 1.0:
+        row = price_row(plain)
+        derived = "; ".join(filter(None, (row.derived, f"x {factor:g} at the platform's operating point (dvfs)")))
+        return replace(row, key=key, price=times(row.price, factor), derived=derived)
     file, _, place = key.partition(":")
     name = file.partition("/")[2].removesuffix(".yaml")
     try:

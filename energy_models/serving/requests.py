@@ -253,7 +253,7 @@ def _host(options: Options, weight_bits: Floats, cache_bits: Floats) -> tuple[Fl
 
 
 def _off_chip_bits_per_s(machine: Machine) -> float:
-    return machine.platform.off_chip.reached_gb_per_s * BITS_PER_GB
+    return machine.system_machine.off_chip_gb_per_s * BITS_PER_GB
 
 
 def _pj(link: Link) -> Floats:

@@ -173,7 +173,7 @@ def tables(machine: Machine, layout: Layout, by_parts: bool = False) -> Setup:
 
     def operation(action: str) -> StepPrice:
         price = machine.operation(action, vector) if rescales else NOTHING
-        return StepPrice(1.0, vector, price, machine.technology.price_key(action, vector))
+        return StepPrice(1.0, vector, price, machine.operation_key(action, vector))
 
     def access(action: str, name: str, operand: str = "activations") -> StepPrice:
         return StepPrice(1.0, name, *machine.access(action, operand))

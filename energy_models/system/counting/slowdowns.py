@@ -95,14 +95,16 @@ def _rates(layout: Layout, machine: Machine) -> _Rates:
 
     def weight_cycles(kind: MatmulKind) -> float:
         stored = machine.formats(kind)
-        return hertz / overheads.unpack_rate(stored.storage_name, stored.storage.holds) * (kind.operand == "weights")
+        rate = overheads.unpack_rate(stored.storage_name, stored.storage.holds) / machine.operating.waiting
+        return hertz / rate * (kind.operand == "weights")
 
     def by_slot(value: Callable[[MatmulKind], float]) -> Floats:
         of_kinds: Floats = np.array([value(kind) for kind in layout.kinds], dtype=np.float64)
         return np.asarray(of_kinds[layout.kind], dtype=np.float64)
 
     share = by_slot(lambda kind: machine.array(kind)[0].achieved_share)
-    return _Rates(by_slot(weight_cycles), share, overheads.matmul_us * machine.clock_mhz)
+    launch_us = overheads.matmul_us * machine.operating.waiting
+    return _Rates(by_slot(weight_cycles), share, launch_us * machine.clock_mhz)
 
 
 def step_cycles(cases: Cases, steps: Steps, machines: Sequence[Machine], machine_index: Indices) -> Floats:

@@ -30,6 +30,12 @@ class PricesOperations(Protocol):
     def operation(self, action: str, number_format: str) -> Price:
         """Return the price of an operation."""
 
+    def operation_key(self, action: str, number_format: str) -> str:
+        """Return the price key of an operation."""
+
+    def at_volts(self, price: Price, key: str) -> tuple[Price, str]:
+        """Return the price of what switches on the chip at its operating point, and its key."""
+
 
 def first_array(platform: Platform, name: str, required: Formats, role: str) -> tuple[Array, Macs]:
     """Return the array that runs a matmul, and which of its MACs.
@@ -112,14 +118,15 @@ def mac_lines(
         trits = formats()[required.weights].kind == "ternary"
         price = measured.price(array.lanes, array.columns, technology.zero_share if trits else 0.0)
         mac_key = technology.mac_key(measured, array.lanes, array.columns, trits)
-        lines["weights", "mac"] = StepPrice(1.0, required.activations, price, mac_key)
-        loaded = StepPrice(1.0, required.weights, price_of(measured.load_pj), technology.load_key(measured))
+        lines["weights", "mac"] = StepPrice(1.0, required.activations, *machine.at_volts(price, mac_key))
+        load = machine.at_volts(price_of(measured.load_pj), technology.load_key(measured))
+        loaded = StepPrice(1.0, required.weights, *load)
         return {**lines, ("weights", "register_write"): loaded}
     if macs.energy_pj is not None:
-        lines["weights", "mac"] = StepPrice(1.0, required.activations, price_of(macs.energy_pj), key)
+        lines["weights", "mac"] = StepPrice(1.0, required.activations, *machine.at_volts(price_of(macs.energy_pj), key))
     for text in actions:
         action, number_format = text.split()
         price = machine.operation(action, number_format)
         operand = "weights" if action == "mul" else "partial_sums"
-        lines[operand, action] = StepPrice(1.0, number_format, price, technology.price_key(action, number_format))
+        lines[operand, action] = StepPrice(1.0, number_format, price, machine.operation_key(action, number_format))
     return lines

@@ -11,6 +11,7 @@ from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.hardware.arrays import first_array
+from bitjoule.energy_models.system.hardware.at_point import AtPoint
 from bitjoule.energy_models.system.hardware.roles import density_of, formats_of, scaling
 from bitjoule.energy_models.system.hardware.sparsity import DENSE, Density
 from bitjoule.energy_models.system.hardware.step_lines import step_lines
@@ -20,6 +21,7 @@ from bitjoule.energy_models.system.mappings.mapping_costs import Fixed
 from bitjoule.energy_models.system.platform.accesses import UnpricedError, buffer_price, off_chip_price
 from bitjoule.energy_models.system.platform.array_schema import Array, Macs
 from bitjoule.energy_models.system.platform.channels import BITS_PER_BYTE, Channels, channels_of, run_of
+from bitjoule.energy_models.system.platform.dvfs import scaled_key, times
 from bitjoule.energy_models.system.platform.platforms import Node, Platform
 from bitjoule.energy_models.system.platform.silicon import clock_mhz, leakage_w
 from bitjoule.energy_models.system.platform.static_power import over_time, per_cycle, static_lines
@@ -27,7 +29,7 @@ from bitjoule.energy_models.system.work.steps import ABSENT, NOTHING, MatmulKind
 
 
 @dataclass(frozen=True, eq=False)
-class Machine:
+class Machine(AtPoint):
     """A scheme on a platform at a technology.
 
     Parameters
@@ -64,7 +66,7 @@ class Machine:
     @cached_property
     def clock_mhz(self) -> float:
         """Its clock; raises `UnpricedError` where it follows from arrays that were not synthesised."""
-        return clock_mhz(self.platform, self.technology, self.node.clock_mhz)
+        return clock_mhz(self.platform, self.technology, self.node.clock_mhz) * self.operating.clock
 
     @cached_property
     def _node_name(self) -> str | None:
@@ -86,16 +88,16 @@ class Machine:
         amount = f"{direction}_pj_per_bit"
         value = getattr(getattr(self.node, part), amount, None)
         if value is not None:
-            return price_of(value), self.key("nodes", str(self._node_name), part, amount)
+            return self.at_volts(price_of(value), self.key("nodes", str(self._node_name), part, amount))
         value = getattr(getattr(self.platform.arrays[array], part), amount)
-        return price_of(value), self.key("arrays", array, part, amount)
+        return self.at_volts(price_of(value), self.key("arrays", array, part, amount))
 
     @cached_property
     def static(self) -> tuple[StepPrice, ...]:
         """What each of `STATES` costs in a cycle; all absent on a platform without static power."""
         chip, clock_mhz = StepPrice(1.0, "", self.cycle_pj, self.cycle_key), self.clock_mhz
         waiting = self.dram.waiting(clock_mhz) if self.dram else {}
-        return static_lines(self.platform.power, chip, clock_mhz, self.key, waiting)
+        return static_lines(self.platform.power, chip, clock_mhz, self.key, waiting, self.operating.watts)
 
     @cached_property
     def dram(self) -> Channels | None:
@@ -111,14 +113,16 @@ class Machine:
     @cached_property
     def cycle_pj(self) -> Price:
         """Leakage of the chip in a cycle."""
-        return per_cycle(leakage_w(self.platform, self.technology, self.node.leakage_w), self.clock_mhz)
+        watts = leakage_w(self.platform, self.technology, self.node.leakage_w)
+        return times(per_cycle(watts, self.clock_mhz), self.operating.leakage)
 
     @property
     def cycle_key(self) -> str:
         """Key of the leakage in the platform's file, and the clock that a cycle has."""
         nodes, node = self.platform.nodes, self.technology.node
         shared = node in nodes and nodes[node].leakage_w == self.node.leakage_w
-        return f"{self.key('nodes', node if shared else self.technology.name, 'leakage_w')}@{self.clock_mhz:g}MHz"
+        key = f"{self.key('nodes', node if shared else self.technology.name, 'leakage_w')}@{self.clock_mhz:g}MHz"
+        return scaled_key(key, self.operating.leakage)
 
     def key(self, *place: str | int) -> str:
         """Return the price key of an amount in the platform's file.
@@ -129,11 +133,6 @@ class Machine:
             Keys and indices from the root.
         """
         return f"platforms/{self.name}.yaml:{'.'.join(map(str, place))}"
-
-    @cached_property
-    def off_chip_bits(self) -> float:
-        """Bits per cycle that off-chip memory moves."""
-        return self.platform.off_chip.reached_gb_per_s * 8e3 / self.clock_mhz
 
     @cached_property
     def width_bits(self) -> int:
@@ -252,7 +251,7 @@ class Machine:
             priced = dict.fromkeys(f for _, f in self.technology.rows)
             row = row_to_add(self.technology, f"{action},{number_format}")
             raise UnpricedError(wrong, f"{row}one of the formats {', '.join(priced)}")
-        return self.technology.price(action, number_format)
+        return times(self.technology.price(action, number_format), self.operating.energy)
 
     @cached_property
     def _known_lines(self) -> dict[tuple[MatmulKind, float | None], Mapping[Step, StepPrice]]:
@@ -320,9 +319,9 @@ class Machine:
         (place, buffer), reads = list(self.platform.buffers.items())[index], action.endswith("read")
         if action == "wire":
             key = self.key("buffers", place, f"wire_mm@{self._node_name}")
-            return price_of(self.node.wire_pj_per_bit_mm, buffer.wire_mm), key
+            return self.at_volts(price_of(self.node.wire_pj_per_bit_mm, buffer.wire_mm), key)
         platform_key = self.key("buffers", place, "read_pj" if reads else "write_pj")
-        return buffer_price(buffer, reads, self.technology, platform_key)
+        return self.at_volts(*buffer_price(buffer, reads, self.technology, platform_key))
 
     @cached_property
     def _templates(self) -> dict[tuple[MatmulKind, bool, float | None], tuple[MatmulProblem, Fixed, Density]]:

@@ -46,14 +46,14 @@ def step_lines(machine: "Machine", kind: MatmulKind, opened_bytes: float | None)
         set_line(
             "biases",
             "add",
-            StepPrice(1.0, vector, machine.operation("add", vector), technology.price_key("add", vector)),
+            StepPrice(1.0, vector, machine.operation("add", vector), machine.operation_key("add", vector)),
         )
     dense = machine.density(kind)
     work = unpacking(required, kind.rescaled, scales_sums(required, macs), machine.scheme.vector, dense.weights)
     for (action, number_format), times in work.items():
         price = machine.operation(action, number_format)
         set_line(
-            "unpacking", action, StepPrice(times, number_format, price, technology.price_key(action, number_format))
+            "unpacking", action, StepPrice(times, number_format, price, machine.operation_key(action, number_format))
         )
 
     sums = array.accumulators

@@ -19,6 +19,7 @@ from bitjoule.energy_models.inputs.validation import Strict, unknown_name, valid
 from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.system.platform.array_schema import MAX_SIZE, Accumulate, Array
+from bitjoule.energy_models.system.platform.dvfs import NOMINAL, Dvfs, Operating
 from bitjoule.energy_models.system.platform.free import Free
 from bitjoule.energy_models.system.platform.off_chip import OffChip
 from bitjoule.energy_models.system.platform.overheads import Meter, Overheads
@@ -99,6 +100,8 @@ class Platform(Strict):
         Times beside the counted work; without them, a machine takes as long as what it counts.
     meter
         What a meter sees of it, for predictions of measurements; it changes no other result.
+    dvfs
+        Clocks and volts that it can run at; without it, the nodes' clock alone.
     fit
         What ``bitjoule fit`` fits to measurements, by dotted key; a list's entry by its index.
     skips_masked_pairs
@@ -126,6 +129,7 @@ class Platform(Strict):
     regulator: Regulator | None = None
     overheads: Overheads | None = None
     meter: Meter = Meter()
+    dvfs: Dvfs | None = None
     fit: dict[str, Free] = Field(default_factory=dict)
     skips_masked_pairs: bool = True
     attention: Literal["separate", "fused"] = "separate"
@@ -181,6 +185,11 @@ class Platform(Strict):
     def power(self) -> StaticPower | None:
         """Static power; of a platform with a DRAM device also where it gives no watts of its own."""
         return StaticPower() if self.static is None and self.off_chip.device is not None else self.static
+
+    @property
+    def operating(self) -> Operating:
+        """What its operating point multiplies."""
+        return NOMINAL if self.dvfs is None else self.dvfs.operating
 
     def _check_static(self) -> None:
         """Reject watts that are given twice: leakage for chip and parts, or what a DRAM device includes."""

@@ -27,6 +27,7 @@ from bitjoule.energy_models.inputs.amounts import Amount, price_of
 from bitjoule.energy_models.inputs.errors import brief
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
+from bitjoule.energy_models.system.platform.dvfs import scaled_key, times
 from bitjoule.energy_models.system.work.steps import ABSENT, StepPrice
 
 PJ_PER_W_US = 1e6  # a watt for a microsecond is 1e6 pJ
@@ -174,7 +175,7 @@ def static_cycles(
 
 def static_lines(
     power: StaticPower | None, chip: StepPrice, clock_mhz: float, key: Callable[..., str],
-    dram: Mapping[str, StepPrice] = MappingProxyType({}),
+    dram: Mapping[str, StepPrice] = MappingProxyType({}), factor: Callable[[str], float] = lambda _: 1.0,
 ) -> tuple[StepPrice, ...]:  # fmt: skip
     """Return what each of `STATES` costs in a cycle; all absent without static power.
 
@@ -186,24 +187,31 @@ def static_lines(
         Its clock, and its price keys by place.
     dram
         Standby and refresh of its DRAM device in a cycle, by state; empty without a device.
+    factor
+        From a part to what an operating point multiplies its watts with.
     """
     if power is None:
         return (ABSENT,) * len(STATES)
     return tuple(
-        dram[state.state] if dram and state.part == DRAM else _line(power, state, chip, clock_mhz, key)
+        dram[state.state] if dram and state.part == DRAM else _line(power, state, chip, clock_mhz, key, factor)
         for state in STATES
     )
 
 
-def _line(power: StaticPower, state: State, chip: StepPrice, clock_mhz: float, key: Callable[..., str]) -> StepPrice:
+def _line(
+    power: StaticPower, state: State, chip: StepPrice, clock_mhz: float, key: Callable[..., str],
+    factor: Callable[[str], float],
+) -> StepPrice:  # fmt: skip
     if state.part == CHIP:
         return chip if chip.price.high_pj else ABSENT
     place: tuple[str, ...] = (COMPONENT, state.part)
     amount = getattr(power, state.part)
     if isinstance(amount, BusyIdle):
         amount, place = getattr(amount, state.state), (*place, state.state)
-    price = price_of(amount or 0.0, PJ_PER_W_US / clock_mhz)
-    return StepPrice(1.0, "", price, f"{key(*place)}@{clock_mhz:g}MHz") if price.high_pj else ABSENT
+    of_point = factor(state.part)
+    price = times(price_of(amount or 0.0, PJ_PER_W_US / clock_mhz), of_point)
+    price_key = scaled_key(f"{key(*place)}@{clock_mhz:g}MHz", of_point)
+    return StepPrice(1.0, "", price, price_key) if price.high_pj else ABSENT
 
 
 class OverTime(NamedTuple):
