@@ -86,6 +86,7 @@ def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
             raise
         raise whole_file("scipy", "is not installed", SCIPY) from error
     from bitjoule.energy_models.machines.names import UnknownNameError
+    from bitjoule.energy_models.machines.points import points_of
     from bitjoule.energy_models.machines.predict import named
     from bitjoule.energy_models.machines.rows import FIT, read_rows
     from bitjoule.energy_models.system.platform.platforms import read_platform
@@ -93,7 +94,7 @@ def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
     _check_output(options.output, (".yaml", ".yml"))
     platform, name = read_platform(options.platform), options.platform.stem
     columns, rows = read_rows(options.measured)
-    chosen = []
+    chosen, of_machine = [], {name, *points_of(name)}
     for row in rows:
         if "use" in columns and row.use != FIT:
             continue
@@ -101,7 +102,7 @@ def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
             found = named(row)
         except UnknownNameError:
             continue
-        if found.platform == name:
+        if found.platform in of_machine:
             chosen.append(found)
     if not chosen:
         wanted = f"rows of a device that measured_devices.csv maps to {name}, marked fit where there is a column use"

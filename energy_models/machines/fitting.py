@@ -8,7 +8,8 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.inputs.errors import InputError, Problem
-from bitjoule.energy_models.machines.predict import Lengths, Named, price, seen_by
+from bitjoule.energy_models.machines.points import price_at_points
+from bitjoule.energy_models.machines.predict import Lengths, Named, seen_by
 from bitjoule.energy_models.machines.regression import Regression, TooFewPointsError, fit
 from bitjoule.energy_models.system.platform.accesses import UnpricedError
 from bitjoule.energy_models.system.platform.platforms import Platform
@@ -84,7 +85,7 @@ def fit_platform(file: str, platform: Platform, name: str, rows: Sequence[Named]
     def logs(values: Floats, seen: Sequence[Observation]) -> Floats:
         needed = sorted({each.row for each in seen})
         of_row = {row: at for at, row in enumerate(needed)}
-        speed, energy = price([rows[i] for i in needed], changed(values), name, lengths)
+        speed, energy = price_at_points([rows[i] for i in needed], changed(values), name, lengths)
         predicted = [(speed if each.quantity == SPEED else energy)[of_row[each.row]] for each in seen]
         # a meter net of idle watts can only be far too low at some values that the search tries
         measured = np.array([each.value for each in seen])

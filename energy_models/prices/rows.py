@@ -169,8 +169,8 @@ def _amount(key: str, name: str, place: str) -> PriceRow:
     elif path[0] == "buffers":
         width_bits = platform.buffers[str(path[1])].width_bits
         factor, derived = 1.0 / width_bits, f"an access over its {width_bits} bits"
-    elif path[-1] == "energy_pj":
-        unit = "MAC"
+    elif path[-1] in ("energy_pj", "load_pj"):
+        unit = "MAC" if path[-1] == "energy_pj" else "weight"
     if value == CONFIGURED:
         price = per_cycle(leakage_w(platform, technologies()[str(path[1])]), clock_mhz)
         derived = f"leakage of arrays, vector unit and SRAM, from their sizes, for a cycle at {clock_mhz:g} MHz"

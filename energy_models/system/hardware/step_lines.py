@@ -59,7 +59,7 @@ def step_lines(machine: "Machine", kind: MatmulKind, opened_bytes: float | None)
     sums = array.accumulators
     for direction in ("read", "write"):
         per_bit, key = machine.register_price(name, "weight_registers", direction)
-        if per_bit.high_pj and measured is None:
+        if per_bit.high_pj and measured is None and not (direction == "write" and macs.load_pj is not None):
             set_line(
                 "weights",
                 f"register_{direction}",
