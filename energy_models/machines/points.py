@@ -7,7 +7,7 @@ import numpy as np
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.machines.predict import Lengths, Named, price
-from bitjoule.energy_models.system.platforms import FOLDER, Platform, platforms
+from bitjoule.energy_models.system.platform.platforms import FOLDER, Platform, platforms
 
 
 def points_of(name: str) -> Mapping[str, float]:

@@ -155,7 +155,7 @@ def _amount(key: str, name: str, place: str) -> PriceRow:
         return _loss(key, name, platform)
     if path[-1] == "wire_mm":
         return _wire(key, name, platform, path, clock)
-    is_price = path[-1] == "leakage_w" or path[0] == STATIC if clock else "_pj" in str(path[-1])
+    is_price = path[-1] == "leakage_w" or path[0] == STATIC if clock else "_pj" in f"{path[-2]}.{path[-1]}"
     if not is_price:
         raise LookupError(place)
     value: Any = platform
@@ -169,8 +169,10 @@ def _amount(key: str, name: str, place: str) -> PriceRow:
     elif path[0] == "buffers":
         width_bits = platform.buffers[str(path[1])].width_bits
         factor, derived = 1.0 / width_bits, f"an access over its {width_bits} bits"
-    elif path[-1] in ("energy_pj", "load_pj"):
-        unit = "MAC" if path[-1] == "energy_pj" else "weight"
+    elif path[-1] == "energy_pj":
+        unit = "MAC"
+    elif path[-2] == "unpack_pj_per_weight":
+        unit = "weight"
     if value == CONFIGURED:
         price = per_cycle(leakage_w(platform, technologies()[str(path[1])]), clock_mhz)
         derived = f"leakage of arrays, vector unit and SRAM, from their sizes, for a cycle at {clock_mhz:g} MHz"

@@ -124,9 +124,6 @@ def mac_lines(
         return {**lines, ("weights", "register_write"): loaded}
     if macs.energy_pj is not None:
         lines["weights", "mac"] = StepPrice(1.0, required.activations, *machine.at_volts(price_of(macs.energy_pj), key))
-    if macs.load_pj is not None:
-        load = machine.at_volts(price_of(macs.load_pj), f"{key.removesuffix('energy_pj')}load_pj")
-        lines["weights", "register_write"] = StepPrice(1.0, required.weights, *load)
     for text in actions:
         action, number_format = text.split()
         price = machine.operation(action, number_format)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bitjoule.energy_models.formats.formats import width_bits
+from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.system.hardware.arrays import mac_lines
 from bitjoule.energy_models.system.hardware.roles import scales_sums
 from bitjoule.energy_models.system.hardware.unpacking import unpacking
@@ -59,7 +60,7 @@ def step_lines(machine: "Machine", kind: MatmulKind, opened_bytes: float | None)
     sums = array.accumulators
     for direction in ("read", "write"):
         per_bit, key = machine.register_price(name, "weight_registers", direction)
-        if per_bit.high_pj and measured is None and not (direction == "write" and macs.load_pj is not None):
+        if per_bit.high_pj and measured is None:
             set_line(
                 "weights",
                 f"register_{direction}",
@@ -68,6 +69,13 @@ def step_lines(machine: "Machine", kind: MatmulKind, opened_bytes: float | None)
         per_bit, key = machine.register_price(name, "accumulators", direction)
         if per_bit.high_pj:
             set_line("partial_sums", f"register_{direction}", StepPrice(sums.bits, required.sums, per_bit, key))
+    overheads = machine.platform.overheads
+    own = overheads and overheads.unpack_pj(required.storage_name, required.storage.holds)
+    if own and kind.operand == "weights":
+        place, energy_pj = own
+        key = machine.key("overheads", "unpack_pj_per_weight", place)
+        unpacked = machine.at_volts(Price(energy_pj, energy_pj, energy_pj), key)
+        set_line("weights", "register_write", StepPrice(1.0, required.weights, *unpacked))
     stored = {
         "weights": (required.storage.bits / dense.weights, required.storage_name),
         "activations": (required.activation_bits / dense.products, required.activations),

@@ -24,10 +24,6 @@ class Macs(Strict):
         default=None, min_length=1, description="operations of a MAC, e.g. [mul int8, add int32]"
     )
     energy_pj: float | None = Field(default=None, gt=0, le=MAX_PRICE, description="energy of a MAC, instead of actions")
-    load_pj: float | None = Field(
-        default=None, gt=0, le=MAX_PRICE,
-        description="energy of a weight that enters the array, unpacked, instead of weight_registers.write_pj_per_bit",
-    )  # fmt: skip
     skips: list[Literal["weights", "inputs"]] = Field(
         default_factory=list,
         description="operands whose zeros take no product: weights that are zero by construction of their packing, "

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from bitjoule.energy_models.formats.formats import formats
 from bitjoule.energy_models.formats.storage import storages
+from bitjoule.energy_models.inputs.amounts import MAX_PRICE
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, wrong_value
 
 MAX_US = 1e9
@@ -34,6 +35,12 @@ class Overheads(Strict):
         "a matmul is run",
     )
 
+    unpack_pj_per_weight: dict[str, float] = Field(
+        default_factory=dict,
+        description="energy of a weight that becomes an operand, by storage or by format of the weights, in place of "
+        "the array's price of writing a weight register",
+    )
+
     @model_validator(mode="after")
     def _known(self) -> Self:
         known = dict.fromkeys([*storages(), *formats()])
@@ -42,6 +49,11 @@ class Overheads(Strict):
                 raise wrong_value(*unknown_name("storage", name, known), "unpack_weights_per_s", name)
             if not 0 < rate <= MAX_RATE:
                 raise wrong_value(f"got {rate:g}", "weights per second, above 0", "unpack_weights_per_s", name)
+        for name, energy_pj in self.unpack_pj_per_weight.items():
+            if name not in known:
+                raise wrong_value(*unknown_name("storage", name, known), "unpack_pj_per_weight", name)
+            if not 0 <= energy_pj <= MAX_PRICE:
+                raise wrong_value(f"got {energy_pj:g}", "pJ, not negative", "unpack_pj_per_weight", name)
         return self
 
     def unpack_rate(self, storage: str, holds: str) -> float:
@@ -54,6 +66,17 @@ class Overheads(Strict):
         """
         rates = self.unpack_weights_per_s
         return rates.get(storage, rates.get(holds, math.inf))
+
+    def unpack_pj(self, storage: str, holds: str) -> tuple[str, float] | None:
+        """Return the key and the energy of a weight that becomes an operand; none where it has no price of its own.
+
+        Parameters
+        ----------
+        storage, holds
+            As for `unpack_rate`.
+        """
+        prices = self.unpack_pj_per_weight
+        return next(((name, prices[name]) for name in (storage, holds) if name in prices), None)
 
 
 class Meter(Strict):
