@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from bitjoule.energy_models.inputs.documents import Document
 
 GROUP = "bitjoule.kinds"
-BUILT_IN = {name: f"bitjoule.kinds.{name}" for name in ("energy", "hardware", "netlists", "prices", "serving")}
+BUILT_IN = {
+    name: f"bitjoule.kinds.{name}" for name in ("designs", "energy", "hardware", "netlists", "prices", "serving")
+}
 
 
 class Warned:

@@ -183,8 +183,9 @@ def seen_by(meter: Metered, platform: Platform) -> tuple[str, str]:
 
 
 def price(
-    rows: Sequence[Named], platform: Platform, name: str, lengths: Lengths, speed_given: bool = False
-) -> tuple[Floats, Floats]:
+    rows: Sequence[Named], platform: Platform, name: str, lengths: Lengths, speed_given: bool = False,
+    technology: str = TECHNOLOGY,
+) -> tuple[Floats, Floats]:  # fmt: skip
     """Return tokens a second and joules a token of rows on one platform, shape (rows,) each.
 
     Parameters
@@ -193,6 +194,8 @@ def price(
         Rows of one machine, and the machine.
     lengths, speed_given
         As for `predictions`.
+    technology
+        Whose prices count where the platform has none of its own.
 
     Raises
     ------
@@ -201,9 +204,9 @@ def price(
     """
     models = list(dict.fromkeys(row.preset for row in rows))
     schemes = list(dict.fromkeys(row.scheme for row in rows))
-    technology = technologies()[TECHNOLOGY]
     system = System(
-        [presets()[model] for model in models], [measured_schemes()[scheme] for scheme in schemes], [technology],
+        [presets()[model] for model in models], [measured_schemes()[scheme] for scheme in schemes],
+        [technologies()[technology]],
         [[(name, platform)] * len(schemes)],
     )  # fmt: skip
     batch = np.array([row.row.batch for row in rows])

@@ -1,0 +1,1 @@
+"""Experiments that compare published accelerators with predictions from their parameters."""
