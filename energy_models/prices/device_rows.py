@@ -81,12 +81,14 @@ def _by_device(device: Dram, part: str, detail: str) -> tuple[Price, str, str]:
     kind, _, way = part.partition("_")
     if way:
         reads = {"read": True, "write": False}[way]
-        price = device.burst_pj_per_bit(reads, io={"core": False, "io": True}[kind])
-        return price, "bit", f"beyond standby, at toggle rate {RANDOM:g}"
-    reads, row_bytes = {"read": True, "write": False}[part], float(detail)
-    burst, activation = device.burst_pj_per_bit(reads), device.activate_pj_per_bit(row_bytes)
+        rate = float(detail or RANDOM)
+        price = device.burst_pj_per_bit(reads, rate, io={"core": False, "io": True}[kind])
+        return price, "bit", f"beyond standby, at toggle rate {rate:.4g}"
+    size, _, toggles = detail.partition("@")
+    reads, row_bytes, rate = {"read": True, "write": False}[part], float(size), float(toggles or RANDOM)
+    burst, activation = device.burst_pj_per_bit(reads, rate), device.activate_pj_per_bit(row_bytes)
     derived = (
-        f"beyond standby: {burst.nominal_pj:.4g} pJ of bursts at toggle rate {RANDOM:g} and "
+        f"beyond standby: {burst.nominal_pj:.4g} pJ of bursts at toggle rate {rate:.4g} and "
         f"{activation.nominal_pj:.4g} pJ of activations, {row_bytes:g} bytes each"
     )
-    return device.pj_per_bit(reads, row_bytes), "bit", derived
+    return device.pj_per_bit(reads, row_bytes, rate), "bit", derived

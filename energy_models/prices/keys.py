@@ -13,6 +13,7 @@ key                                            price of
 ``memories.csv:lpddr4``                        a bit of off-chip memory
 ``drams.yaml:lpddr4-3200:read:2048``            a bit of a DRAM device, with so many bytes for each row that is opened
 ``drams.yaml:lpddr4-3200:core_read``           a bit from an open row, without data pins; ``core_write``
+``drams.yaml:hbm2-1200:core_read:0.25``        the same at another toggle rate than that of random data
 ``drams.yaml:lpddr4-3200:io_read``             a bit on the device's data pins; ``io_write``
 ``drams.yaml:ddr4-2400:pins.read_pj_per_bit``  the same, where the currents leave the pins out
 ``drams.yaml:lpddr4-3200:phy.read_pj_per_bit`` a bit in controller and PHY

@@ -214,8 +214,15 @@ def _source_of(platform: Platform, dotted: str) -> str:
 
 
 def _origin(name: str, path: KeyPath) -> tuple[str, int]:
-    """Return the platform whose file contains an amount, this one or a base of it, and the line."""
-    document: Document = read_document(PLATFORMS / f"{name}.yaml")
-    if path in document.lines or "like" not in document.data:
-        return name, document.line(path)
-    return _origin(document.data["like"], path)
+    """Return the platform whose file contains an amount, this one or a base of it, and the line.
+
+    An amount that no file writes is where the first of them writes the mapping around it.
+    """
+    chain: list[tuple[str, Document]] = [(name, read_document(PLATFORMS / f"{name}.yaml"))]
+    while "like" in (data := chain[-1][1].data):
+        chain.append((data["like"], read_document(PLATFORMS / f"{data['like']}.yaml")))
+    for at in (path[:length] for length in range(len(path), 0, -1)):
+        for each, document in chain:
+            if at in document.lines:
+                return each, document.line(at)
+    return chain[-1][0], chain[-1][1].line(path)

@@ -176,7 +176,7 @@ def tables(machine: Machine, layout: Layout, by_parts: bool = False) -> Setup:
         return StepPrice(1.0, vector, price, machine.operation_key(action, vector))
 
     def access(action: str, name: str, operand: str = "activations") -> StepPrice:
-        return StepPrice(1.0, name, *machine.access(action, operand))
+        return StepPrice(1.0, name, *machine.access(action, operand, stored=name))
 
     bits = np.ones((len(layout.elementwise), len(PART_STEPS)))
     bits[:, 2:] = machine.vector_bits

@@ -65,7 +65,7 @@ def part_lines(
         way, number_format = action.removeprefix(OFF_CHIP), line.format
         present = channels is not None and line is not ABSENT
         if channels is not None and present:
-            whole[i] = StepPrice(line.factor, number_format, *channels.core(way))
+            whole[i] = StepPrice(line.factor, number_format, *channels.core(way, number_format))
         parts += [channels.part(way, part, number_format) if channels and present else ABSENT for part in PARTS]
     return whole, parts
 

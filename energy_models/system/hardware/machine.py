@@ -289,7 +289,9 @@ class Machine(AtPoint):
             self._known_lines[kind, opened_bytes] = step_lines(self, kind, opened_bytes)
         return self._known_lines[kind, opened_bytes]
 
-    def access(self, action: str, operand: str, opened_bytes: float | None = None) -> tuple[Price, str]:
+    def access(
+        self, action: str, operand: str, opened_bytes: float | None = None, stored: str = ""
+    ) -> tuple[Price, str]:
         """Return the price of moving one bit, and the key of its source.
 
         Parameters
@@ -300,6 +302,8 @@ class Machine(AtPoint):
             ``weights`` or ``activations``: which buffer.
         opened_bytes
             As for `lines`.
+        stored
+            Storage or format of the bit, where off-chip data have their own toggle rate.
 
         Raises
         ------
@@ -310,9 +314,9 @@ class Machine(AtPoint):
             reads, way = action.endswith("read"), action.removeprefix("off_chip_")
             if self.dram is not None:
                 opened_bytes = opened_bytes or self.dram.opened_bytes("activations")
-                return self.dram.price(way, opened_bytes), self.dram.core(way)[1]
+                return self.dram.price(way, opened_bytes, stored), self.dram.core(way, stored)[1]
             platform_key = self.key("off_chip", "read_pj_per_bit" if reads else "write_pj_per_bit")
-            return off_chip_price(self.platform.off_chip, reads, platform_key, self.technology)
+            return off_chip_price(self.platform.off_chip, reads, platform_key, self.technology, stored)
         index = self.buffer(operand)
         if index < 0:
             return NOTHING, ""

@@ -87,7 +87,7 @@ def step_lines(machine: "Machine", kind: MatmulKind, opened_bytes: float | None)
             if step.operand == operand and step.action.startswith(("buffer", "off_chip")):
                 is_weights = operand == "weights"
                 price, key = machine.access(
-                    step.action, "weights" if is_weights else "activations", opened_bytes if is_weights else None
+                    step.action, "weights" if is_weights else "activations", opened_bytes if is_weights else None, name
                 )
                 lines[step] = StepPrice(bits, name, price, key)
         price, key = machine.access("wire", "weights" if operand == "weights" else "activations")

@@ -4,7 +4,7 @@ import math
 
 from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
-from bitjoule.energy_models.prices.drams import DRAMS_FILE, drams
+from bitjoule.energy_models.prices.drams import DRAMS_FILE, RANDOM, drams
 from bitjoule.energy_models.prices.memories import MEMORIES_FILE, Memory, memories
 from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.platform.off_chip import Contiguous, OffChip
@@ -16,7 +16,7 @@ class UnpricedError(LookupError):
 
 
 def off_chip_price(
-    off_chip: OffChip, reads: bool, platform_key: str, technology: Technology | None = None
+    off_chip: OffChip, reads: bool, platform_key: str, technology: Technology | None = None, stored: str = ""
 ) -> tuple[Price, str]:
     """Return the price of a bit that crosses the chip's edge, and the key of its source.
 
@@ -30,6 +30,8 @@ def off_chip_price(
         Price key of the amount in the platform's file, where it gives one.
     technology
         Whose own price of the memory, if it has one, goes before the built-in one.
+    stored
+        Storage or format of the bit; default: random data.
     """
     own = technology.dram(off_chip.memory) if technology and off_chip.memory else None
     if technology and own:
@@ -39,7 +41,8 @@ def off_chip_price(
         given = off_chip.contiguous_bytes
         contiguous_bytes = device.row_bytes if given is None or isinstance(given, Contiguous) else given
         key = f"{DRAMS_FILE.name}:{off_chip.memory}:{'read' if reads else 'write'}:{contiguous_bytes:.16g}"
-        return device.pj_per_bit(reads, contiguous_bytes), key
+        rate = off_chip.toggles(stored)
+        return device.pj_per_bit(reads, contiguous_bytes, rate), key if rate == RANDOM else f"{key}@{rate:.16g}"
     if off_chip.memory is not None:
         row = next(memory for memory in memories() if memory.name == off_chip.memory)
         return Price(*(value / row.access_bits for value in row.energy)), f"{MEMORIES_FILE.name}:{row.name}"

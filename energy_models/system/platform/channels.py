@@ -22,7 +22,7 @@ import numpy as np
 
 from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
-from bitjoule.energy_models.prices.drams import DRAMS_FILE, Dram, drams, total
+from bitjoule.energy_models.prices.drams import DRAMS_FILE, RANDOM, Dram, drams, total
 from bitjoule.energy_models.system.platform.off_chip import Contiguous, OffChip
 from bitjoule.energy_models.system.platform.static_power import per_cycle
 from bitjoule.energy_models.system.work.steps import ABSENT, MatmulKind, StepPrice
@@ -82,15 +82,22 @@ class Channels:
             return self.device.opened_bytes(min(given, self.device.lockstep * self.device.row_bytes))
         return float(self.device.row_bytes) if run_bytes is None else self.device.opened_bytes(run_bytes)
 
-    def core(self, way: str) -> tuple[Price, str]:
+    def core(self, way: str, stored: str = "") -> tuple[Price, str]:
         """Return the price of a bit from or to an open row, without its pins, and its key.
 
         Parameters
         ----------
         way
             ``read`` or ``write``.
+        stored
+            Storage or format of the bits; default: random data.
         """
-        return self.device.burst_pj_per_bit(way == "read", io=False), self.key(f"core_{way}")
+        return self._burst(way, stored, "core")
+
+    def _burst(self, way: str, stored: str, kind: str) -> tuple[Price, str]:
+        rate = self.off_chip.toggles(stored)
+        price = self.device.burst_pj_per_bit(way == "read", rate, io=kind == IO)
+        return price, self.key(f"{kind}_{way}", *([] if rate == RANDOM else [f"{rate:.16g}"]))
 
     def part(self, way: str, part: str, number_format: str) -> StepPrice:
         """Return a part of an access, for each bit or row.
@@ -110,12 +117,12 @@ class Channels:
             price = price_of(getattr(interface, amount))
             key = self.key(f"{'phy' if part == PHY else 'pins'}.{amount}")
         elif part == IO:
-            price, key = self.device.burst_pj_per_bit(way == "read", io=True), self.key(f"io_{way}")
+            price, key = self._burst(way, number_format, IO)
         else:
             return ABSENT
         return StepPrice(1.0, number_format, price, key) if price.high_pj else ABSENT
 
-    def price(self, way: str, opened_bytes: float) -> Price:
+    def price(self, way: str, opened_bytes: float, stored: str = "") -> Price:
         """Return what a bit costs, all parts together.
 
         Parameters
@@ -124,10 +131,12 @@ class Channels:
             ``read`` or ``write``.
         opened_bytes
             From `opened_bytes`.
+        stored
+            As for `core`.
         """
         bits = BITS_PER_BYTE * opened_bytes
         opening = Price(*(end / bits for end in self.device.activate_pj))
-        return total([self.core(way)[0], opening, *(self.part(way, part, "").price for part in (IO, PHY))])
+        return total([self.core(way, stored)[0], opening, *(self.part(way, part, stored).price for part in (IO, PHY))])
 
     def waiting(self, clock_mhz: float) -> Mapping[str, StepPrice]:
         """Return standby and refresh of all channels and ranks in a cycle: ``busy``, with rows open, and ``idle``.

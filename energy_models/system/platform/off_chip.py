@@ -1,16 +1,18 @@
 """Off-chip memory of a platform: a price of a bit, or channels of a DRAM device."""
 
 import math
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from bitjoule.energy_models.formats.toggles import RANDOM, toggle_rate
 from bitjoule.energy_models.inputs.amounts import MAX_PRICE
 from bitjoule.energy_models.inputs.validation import Strict, unknown_name, wrong_value
 from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
 
 MAX_CHANNELS = 1 << 20
+STORED = "stored"
 RunBytes = Annotated[float, Field(ge=1, le=MAX_PRICE)]
 
 
@@ -54,6 +56,17 @@ class OffChip(Strict):
         default=None, ge=1, le=MAX_CHANNELS, description="channels of the device; default: the fewest for the bandwidth"
     )
     ranks: int = Field(default=1, ge=1, le=MAX_CHANNELS, description="dies on each channel, all of which wait")
+    toggle_rate: (
+        Annotated[
+            Annotated[float, Field(ge=0, le=1), Tag("number")] | Annotated[Literal["stored"], Tag("text")],
+            Discriminator(lambda value: "text" if isinstance(value, str) else "number"),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="share of transfers at which a data pin of a device changes; `stored`: that of the data that are "
+        "stored, by their format and packing; default: random data",
+    )
     bandwidth_gb_per_s: float = Field(ge=1e-6, le=1e9, description="peak")
     achieved_share: float = Field(
         default=1.0, ge=1e-6, le=1, description="bandwidth that is reached, relative to the peak"
@@ -61,6 +74,28 @@ class OffChip(Strict):
     capacity_bytes: int | None = Field(
         default=None, gt=0, le=1 << 60, description="a run warns of models that need more"
     )
+
+    @model_validator(mode="after")
+    def _toggles(self) -> Self:
+        if self.toggle_rate is not None:
+            device = drams().get(self.device or self.memory or "")
+            if getattr(device, "toggle_slope", 0.0) == 0:
+                known = [name for name, each in drams().items() if getattr(each, "toggle_slope", 0.0)]
+                wrong = "energies of this memory hold for any data"
+                raise wrong_value(wrong, f"a device whose slope is known: {', '.join(known)}", "toggle_rate")
+        return self
+
+    def toggles(self, stored: str) -> float:
+        """Return the toggle rate of data.
+
+        Parameters
+        ----------
+        stored
+            Name of their storage or format.
+        """
+        if self.toggle_rate == STORED:
+            return toggle_rate(stored)
+        return RANDOM if self.toggle_rate is None else float(self.toggle_rate)
 
     @model_validator(mode="after")
     def _priced(self) -> Self:
