@@ -40,7 +40,9 @@ def price_row(key: str) -> PriceRow:
     plain, factor = plain_key(key)
     if factor != 1.0:
         row = price_row(plain)
-        derived = "; ".join(filter(None, (row.derived, f"x {factor:g} at the platform's operating point (dvfs)")))
+        derived = "; ".join(
+            filter(None, (row.derived, f"x {factor:g} at the platform's operating point (dvfs), or while it is gated"))
+        )
         return replace(row, key=key, price=times(row.price, factor), derived=derived)
     file, _, place = key.partition(":")
     name = file.partition("/")[2].removesuffix(".yaml")
@@ -219,7 +221,7 @@ def _origin(name: str, path: KeyPath) -> tuple[str, int]:
     An amount that no file writes is where the first of them writes the mapping around it.
     """
     chain: list[tuple[str, Document]] = [(name, read_document(PLATFORMS / f"{name}.yaml"))]
-    while "like" in (data := chain[-1][1].data):
+    while path not in chain[-1][1].lines and "like" in (data := chain[-1][1].data):
         chain.append((data["like"], read_document(PLATFORMS / f"{data['like']}.yaml")))
     for at in (path[:length] for length in range(len(path), 0, -1)):
         for each, document in chain:

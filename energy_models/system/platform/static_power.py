@@ -17,10 +17,10 @@ platform with static power counts it as the part ``chip``, and has no component 
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.inputs.amounts import Amount, price_of
@@ -109,6 +109,20 @@ class StaticPower(Strict):
     dram: Power | None = Field(default=None, description="standby and refresh of the off-chip memory")
     host: Amount | None = Field(default=None, description="SoC, host processor, I/O")
     board: Amount | None = Field(default=None, description="a whole board at idle, where its parts are not known")
+    gated: dict[Literal["array", "phy", "dram"], Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=dict,
+        description="parts whose power is gated while they are idle, and the share of their watts that stays; waking "
+        "up takes no time here",
+    )
+
+    @model_validator(mode="after")
+    def _gated_parts(self) -> Self:
+        for part in self.gated:
+            amount = getattr(self, part)
+            if amount is None or isinstance(amount, BusyIdle):
+                wrong = "has no watts" if amount is None else "has watts for when it is idle"
+                raise wrong_value(wrong, f"`{part}` as one amount, that of a part that works", "gated", part)
+        return self
 
 
 class State(NamedTuple):
@@ -206,9 +220,10 @@ def _line(
         return chip if chip.price.high_pj else ABSENT
     place: tuple[str, ...] = (COMPONENT, state.part)
     amount = getattr(power, state.part)
+    stays = power.gated.get(state.part, 1.0) if state.state == "idle" else 1.0  # type: ignore[call-overload]
     if isinstance(amount, BusyIdle):
         amount, place = getattr(amount, state.state), (*place, state.state)
-    of_point = factor(state.part)
+    of_point = factor(state.part) * stays
     price = times(price_of(amount or 0.0, PJ_PER_W_US / clock_mhz), of_point)
     price_key = scaled_key(f"{key(*place)}@{clock_mhz:g}MHz", of_point)
     return StepPrice(1.0, "", price, price_key) if price.high_pj else ABSENT

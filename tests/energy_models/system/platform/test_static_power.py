@@ -152,7 +152,7 @@ def test_the_price_of_a_cycle_leads_to_its_watts_and_their_source(tmp_path, monk
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("static: {fan: 1}", "2: static.fan: unknown key; expected one of array, sram, phy, dram, host, board"),
+        ("static: {fan: 1}", "2: static.fan: unknown key; expected one of array, sram, phy, dram, host, board, gated"),
         ("static: {dram: {busy: 1}}", "2: static.dram.idle: is missing; expected a value"),
         ("static: {host: {busy: 1, idle: 1}}", "2: static.host.busy: unknown key; expected one of low, nominal, high"),
         ("static: {phy: -1}", "2: static.phy: got -1; expected greater than or equal to 0"),
@@ -200,3 +200,37 @@ def test_the_price_of_a_loss_leads_to_the_efficiency(tmp_path, monkeypatch):
     found = rows.price_row("platforms/mine.yaml:regulator.efficiency")
     assert tuple(found.price) == pytest.approx((1 / 0.9 - 1, 1 / 0.875 - 1, 0.25))
     assert (found.unit, found.places) == ("pJ delivered", ("platforms/mine.yaml:2",))
+
+
+def test_a_gated_part_keeps_a_share_of_its_watts_while_it_is_idle():
+    edge = platforms()["ternary-edge"]
+    nodes = {key: node.model_copy(update={"leakage_w": 0.0}) for key, node in edge.nodes.items()}
+    powers = (
+        StaticPower(array=2.0, gated={"array": 0.25}),
+        StaticPower(array={"busy": 2.0, "idle": 0.5}),
+        StaticPower(array=2.0, gated={"array": 1.0}),
+        StaticPower(array=2.0),
+    )
+    joules = [
+        evaluate(system(machine=edge.model_copy(update={"nodes": nodes, "static": power}))).energies.nominal_pj.sum()
+        for power in powers
+    ]
+    assert joules[0] == pytest.approx(joules[1], rel=1e-12)
+    assert joules[2] == joules[3] > joules[0]
+
+
+@pytest.mark.parametrize(
+    ("static", "message"),
+    [
+        ("{array: null, gated: {array: 0.5}}", "static.gated.array: has no watts"),
+        ("{phy: {busy: 2, idle: 1}, gated: {phy: 0.5}}", "static.gated.phy: has watts for when it is idle"),
+        ("{host: 2, gated: {host: 0.5}}", "static.gated.host"),
+        ("{dram: 2, gated: {dram: 1.5}}", "static.gated.dram: got 1.5; expected"),
+    ],
+)
+def test_wrong_gating_is_named(tmp_path, static, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"like: ternary-edge\nstatic: {static}\n")
+    with pytest.raises(InputError) as raised:
+        read_platform(path)
+    assert message in str(raised.value)
