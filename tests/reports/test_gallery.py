@@ -18,7 +18,7 @@ from tests.sampling import sampled
 GALLERY = Path(__file__).parents[2] / "reports" / "gallery"
 TABLES = ("summary", "published", "dram", "steady", "accuracies")
 LONG_TABLES = ("headline",)  # whose long table is kept, too
-QUICK = [name for kind in ("energy", "prices", "serving", "hardware") for name in shipped_experiments(kind)]
+QUICK = [name for kind in ("designs", "energy", "prices", "serving", "hardware") for name in shipped_experiments(kind)]
 COMPILED = shipped_experiments("hardware")  # a simulator is built
 NETLISTS = shipped_experiments("netlists")  # minutes of synthesis each
 ROWS = [
