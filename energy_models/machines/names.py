@@ -10,7 +10,8 @@ from bitjoule.energy_models.inputs.errors import suggestion
 from bitjoule.energy_models.inputs.facts import read_facts
 from bitjoule.energy_models.inputs.sources import DATA
 
-Scope = Literal["chip", "rail", "board"]
+Scope = Literal["chip", "rail", "board", "battery"]
+WHOLE: tuple[Scope, ...] = ("board", "battery")  # that see everything
 Idle = Literal["gross", "net"]
 NO_ENERGY = "none"  # scope of rows that give speeds alone
 
@@ -26,7 +27,8 @@ class Metered:
     Parameters
     ----------
     scope
-        ``chip`` or ``rail``, without the off-chip memory; ``board``, with everything. None where the row does not say.
+        ``chip`` or ``rail``, without the off-chip memory; ``board`` or ``battery``, with everything. None where the row
+        does not say.
     idle
         Whether the watts of the idle machine are in the reading (``gross``) or were subtracted (``net``).
     energy

@@ -10,6 +10,7 @@ import numpy as np
 from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.machines.names import (
+    WHOLE,
     Metered,
     UnknownNameError,
     measured_schemes,
@@ -254,7 +255,7 @@ def _metered_j(
     joules = np.zeros(len(rows))
     for i, row in enumerate(rows):
         scope, idle = seen_by(row.meter, platform)
-        chip_only = scope != "board"
+        chip_only = scope not in WHOLE
         machine = system.machine(int(scheme[i]), 0, 0)
         spent = energies[i, :, ~over_time & ~(at_edge & chip_only)].sum()
         cycles = seconds[i] * machine.clock_mhz * US_PER_S

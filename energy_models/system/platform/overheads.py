@@ -82,9 +82,10 @@ class Overheads(Strict):
 class Meter(Strict):
     """What a meter on the machine sees, where a measurement does not say."""
 
-    scope: Literal["chip", "rail", "board"] = Field(
+    scope: Literal["chip", "rail", "board", "battery"] = Field(
         default="board",
-        description="chip, rail: without off-chip accesses and the static parts dram, host and board; board: all of it",
+        description="chip, rail: without off-chip accesses and the static parts dram, host and board; board, battery: "
+        "all of it",
     )
     idle: Literal["gross", "net"] = Field(default="gross", description="net: without idle_w")
     idle_w: float = Field(default=0.0, ge=0, le=1e6, description="watts with nothing to run, subtracted where net")

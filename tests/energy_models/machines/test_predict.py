@@ -7,7 +7,7 @@ import pytest
 
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.machines.errors import constant_watts, error_lines, roofline_tokens_per_s
-from bitjoule.energy_models.machines.names import Metered
+from bitjoule.energy_models.machines.names import Metered, metered
 from bitjoule.energy_models.machines.predict import Lengths, named, predictions, price
 from bitjoule.energy_models.machines.rows import read_rows
 from bitjoule.energy_models.system.platform.overheads import Meter
@@ -48,6 +48,14 @@ def test_a_meter_of_the_chip_sees_neither_memory_nor_board():
     assert board - chip > at_least
     assert board - chip == pytest.approx(at_least, rel=0.01)  # and keys, values and activations
     assert chip > 7.0 / speed
+
+
+def test_a_battery_gauge_sees_what_the_meter_of_a_board_does():
+    machine = card(static=StaticPower(board=100.0, array=7.0), meter=Meter(idle_w=20.0))
+    for idle in ("gross", "net"):
+        assert priced(machine, Metered("battery", idle)) == priced(machine, Metered("board", idle))
+    assert priced(machine, Metered("battery", "gross"))[1] > priced(machine, Metered("rail", "gross"))[1]
+    assert metered("phone battery rail (/sys power_supply)").scope == "battery"
 
 
 def test_the_meter_of_the_platform_stands_in_for_a_row_that_does_not_say():

@@ -115,7 +115,7 @@ WRONG = {
     "overheads: {step_us: -1}": "overheads.step_us: got -1; expected",
     "overheads: {steps_us: 1}": "overheads.steps_us: unknown key (did you mean 'step_us'?)",
     "arrays: {adders: {achieved_share: 1.5}}": "arrays.adders.achieved_share: got 1.5; expected",
-    "meter: {scope: socket}": "meter.scope: 'socket' is unknown; expected one of chip, rail, board",
+    "meter: {scope: socket}": "meter.scope: 'socket' is unknown; expected one of chip, rail, board, battery",
 }
 
 
