@@ -12,7 +12,7 @@ import numpy as np
 
 from bitjoule.energy_models.inputs.facts import read_facts
 from bitjoule.energy_models.inputs.sources import DATA
-from bitjoule.energy_models.machines.names import Metered, Scope
+from bitjoule.energy_models.machines.names import Idle, Metered, Scope
 from bitjoule.energy_models.machines.predict import Lengths, Named, price
 from bitjoule.energy_models.machines.rows import MeasuredRow
 from bitjoule.energy_models.system.platform.platforms import platforms
@@ -23,7 +23,8 @@ COLUMNS = (
     "tokens_per_s", "j_per_token", "inputs", "source", "where", "note",
 )  # fmt: skip
 NODES = {"45nm": 45.0, "7nm": 7.0}
-GROSS, FIT_NOTHING = "gross", Lengths()
+GROSS: Idle = "gross"
+LENGTHS = Lengths()
 
 
 class Design(NamedTuple):
@@ -101,7 +102,7 @@ def predicted(names: Iterable[str]) -> Iterator[Design]:
         scope: Scope = "chip" if cells["scope"] == "chip" else "board"
         named = Named(row, cells["platform"], cells["model"], cells["scheme"], Metered(scope, GROSS))
         platform = platforms()[cells["platform"]]
-        found = {node: price([named], platform, cells["platform"], FIT_NOTHING, technology=node) for node in NODES}
+        found = {node: price([named], platform, cells["platform"], LENGTHS, technology=node) for node in NODES}
         at_nodes = {node: float(energy[0]) for node, (_, energy) in found.items()}
         rates = {node: float(rate[0]) for node, (rate, _) in found.items()}
         process_nm = float(cells["process_nm"])
