@@ -81,7 +81,7 @@ class Dvfs(Strict):
     """Dynamic voltage and frequency scaling: the points that a chip can run at, and the one it does."""
 
     points: list[Point] = Field(min_length=2, description="by rising clock; the first and the last give their volts")
-    nominal: float = Field(description="clock in MHz at which the other values of the file hold")
+    nominal_mhz: float = Field(description="clock in MHz at which the other values of the file hold")
     point: float | None = Field(
         default=None, description="clock in MHz that is run, between two points interpolated; default: nominal"
     )
@@ -115,7 +115,7 @@ class Dvfs(Strict):
         if not all(missing) and (missing[0] or missing[-1]):
             i = 0 if missing[0] else len(self.points) - 1
             raise wrong_value("an end of the range without bandwidth", "bandwidth_gb_per_s", "points", i)
-        for key in ("nominal", "point"):
+        for key in ("nominal_mhz", "point"):
             clock = getattr(self, key)
             if clock is not None and not clocks[0] <= clock <= clocks[-1]:
                 raise wrong_value(f"got {clock:g}", f"MHz between {clocks[0]:g} and {clocks[-1]:g}", key)
@@ -134,13 +134,13 @@ class Dvfs(Strict):
     @property
     def operating(self) -> Operating:
         """What the point that is run multiplies."""
-        if self.point is None or self.point == self.nominal:
+        if self.point is None or self.point == self.nominal_mhz:
             return NOMINAL
-        clock = self.point / self.nominal
-        volts = self.volts(self.point) / self.volts(self.nominal)
+        clock = self.point / self.nominal_mhz
+        volts = self.volts(self.point) / self.volts(self.nominal_mhz)
         memory = 1.0
         if self.points[0].bandwidth_gb_per_s is not None:
-            at = [_between(self.points, BANDWIDTH, each) for each in (self.point, self.nominal)]
+            at = [_between(self.points, BANDWIDTH, each) for each in (self.point, self.nominal_mhz)]
             memory = at[0] / at[1]
         share = self.memory_bound_share
         return Operating(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import bitjoule
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.energy_models.prices.keys import shared_row
@@ -20,7 +21,7 @@ V_LOW, V_NOMINAL = 0.6, 0.9
 
 def dvfs(point=None, **keys):
     points = [{"clock_mhz": LOW, "volts": V_LOW}, {"clock_mhz": NOMINAL, "volts": V_NOMINAL}]
-    return Dvfs.model_validate({"points": points, "nominal": NOMINAL, "point": point} | keys)
+    return Dvfs.model_validate({"points": points, "nominal_mhz": NOMINAL, "point": point} | keys)
 
 
 def edge(own=None, **update):
@@ -96,7 +97,7 @@ def test_volts_and_bandwidth_of_a_clock_between_two_points_are_on_the_line():
         {"clock_mhz": 600, "bandwidth_gb_per_s": 100},
         {"clock_mhz": 1000, "volts": 0.8, "bandwidth_gb_per_s": 100},
     ]
-    own = Dvfs.model_validate({"points": points, "nominal": 1000, "point": 500, "memory_bound_share": 0.25})
+    own = Dvfs.model_validate({"points": points, "nominal_mhz": 1000, "point": 500, "memory_bound_share": 0.25})
     volts = 0.5 + 0.3 * 100 / 600
     assert own.volts(500) == pytest.approx(volts)
     assert own.operating.memory == pytest.approx(0.75)
@@ -113,7 +114,7 @@ def test_unpacking_and_launches_wait_for_the_clock_and_for_memory():
     overheads = Overheads(unpack_weights_per_s={"ternary2": rate}, matmul_us=launch_us)
     seconds = []
     for point in (NOMINAL, LOW):
-        own = Dvfs.model_validate({"points": points, "nominal": NOMINAL, "point": point, "memory_bound_share": 0.3})
+        own = Dvfs.model_validate({"points": points, "nominal_mhz": NOMINAL, "point": point, "memory_bound_share": 0.3})
         machine = system(Matmul(1, k, n), machine=edge(own, overheads=overheads))
         seconds.append(evaluate(machine, 1, 1, 0).latency_s[0, 0])
     added = k * n / rate + launch_us * 1e-6
@@ -127,7 +128,7 @@ def test_off_chip_bits_take_the_time_of_the_memorys_clock_alone():
         {"clock_mhz": LOW, "volts": V_LOW, "bandwidth_gb_per_s": 2.0},
         {"clock_mhz": NOMINAL, "volts": V_NOMINAL, "bandwidth_gb_per_s": 1.0},
     ]
-    own = Dvfs.model_validate({"points": points, "nominal": NOMINAL, "point": LOW})
+    own = Dvfs.model_validate({"points": points, "nominal_mhz": NOMINAL, "point": LOW})
     slow = platforms()["ternary-edge"].off_chip.model_copy(update={"bandwidth_gb_per_s": 0.01})
     base = platforms()["ternary-edge"].model_copy(update={"off_chip": slow})
     faster, plain = (evaluate(system(machine=m), 1, 0, NEW) for m in (base.model_copy(update={"dvfs": own}), base))
@@ -148,15 +149,15 @@ def test_the_key_of_a_scaled_price_leads_to_the_price_and_moves_with_its_row():
 
 POINTS = "points: [{clock_mhz: 250, volts: 0.6}, {clock_mhz: 500, volts: 0.9}]"
 WRONG = {
-    f"{{{POINTS}, nominal: 500, point: 600}}": "dvfs.point: got 600; expected MHz between 250 and 500",
-    f"{{{POINTS}, nominal: 100}}": "dvfs.nominal: got 100; expected MHz between 250 and 500",
-    "{points: [{clock_mhz: 500, volts: 0.6}, {clock_mhz: 250, volts: 0.9}], nominal: 500}": "a higher clock",
-    "{points: [{clock_mhz: 250, volts: 0.9}, {clock_mhz: 500, volts: 0.6}], nominal: 500}": "no fewer volts",
-    "{points: [{clock_mhz: 250}, {clock_mhz: 500, volts: 0.9}], nominal: 500}": "an end of the range without volts",
-    "{points: [{clock_mhz: 250, volts: 0.6}], nominal: 250}": "dvfs.points",
-    f"{{{POINTS}, nominal: 500, memory_bound_share: 2}}": "memory_bound_share: got 2; expected",
-    f"{{{POINTS}, nominal: 500, clock: 2}}": "dvfs.clock: unknown key",
-    "{points: [{clock_mhz: 250, volts: 0.6, bandwidth_gb_per_s: 1}, {clock_mhz: 500, volts: 0.9}], nominal: 500}":
+    f"{{{POINTS}, nominal_mhz: 500, point: 600}}": "dvfs.point: got 600; expected MHz between 250 and 500",
+    f"{{{POINTS}, nominal_mhz: 100}}": "dvfs.nominal_mhz: got 100; expected MHz between 250 and 500",
+    "{points: [{clock_mhz: 500, volts: 0.6}, {clock_mhz: 250, volts: 0.9}], nominal_mhz: 500}": "a higher clock",
+    "{points: [{clock_mhz: 250, volts: 0.9}, {clock_mhz: 500, volts: 0.6}], nominal_mhz: 500}": "no fewer volts",
+    "{points: [{clock_mhz: 250}, {clock_mhz: 500, volts: 0.9}], nominal_mhz: 500}": "an end of the range without volts",
+    "{points: [{clock_mhz: 250, volts: 0.6}], nominal_mhz: 250}": "dvfs.points",
+    f"{{{POINTS}, nominal_mhz: 500, memory_bound_share: 2}}": "memory_bound_share: got 2; expected",
+    f"{{{POINTS}, nominal_mhz: 500, clock: 2}}": "dvfs.clock: unknown key",
+    "{points: [{clock_mhz: 250, volts: 0.6, bandwidth_gb_per_s: 1}, {clock_mhz: 500, volts: 0.9}], nominal_mhz: 500}":
         "an end of the range without bandwidth",
 }  # fmt: skip
 
@@ -177,3 +178,19 @@ def test_a_point_is_a_key_like_any_other(tmp_path):
     jetson = platforms()["jetson-orin-nano"].dvfs
     assert read_platform(path).dvfs == jetson.model_copy(update={"point": 700.0})
     assert jetson.volts(408) < jetson.volts(700) < jetson.volts(1020)
+
+
+def test_an_experiment_sweeps_points_and_lists_what_its_platforms_hold():
+    points = [{"clock_mhz": LOW, "volts": V_LOW}, {"clock_mhz": NOMINAL, "volts": V_NOMINAL}]
+    own = {"points": points, "nominal_mhz": NOMINAL}
+    machines = [
+        {"name": f"at{clock:g}", "like": "ternary-edge", "dvfs": {**own, "point": clock}} for clock in (LOW, NOMINAL)
+    ]
+    result = bitjoule.run({
+        "name": "x", "accounting": "system", "models": ["bitnet-125m"], "schemes": ["bitnet-b1.58"],
+        "technologies": ["7nm"], "platforms": [*machines, "ternary-edge"],
+        "workload": {"prompt_tokens": 4, "new_tokens": 2},
+    })  # fmt: skip
+    table = result.summary[result.summary["phase"] == "request"].set_index("platform")
+    assert table.loc["at500", "energy_j"] == table.loc["ternary-edge", "energy_j"]
+    assert table.loc["at250", "latency_s"] > table.loc["at500", "latency_s"]
