@@ -109,15 +109,15 @@ class StaticPower(Strict):
     dram: Power | None = Field(default=None, description="standby and refresh of the off-chip memory")
     host: Amount | None = Field(default=None, description="SoC, host processor, I/O")
     board: Amount | None = Field(default=None, description="a whole board at idle, where its parts are not known")
-    gated: dict[Literal["array", "phy", "dram"], Annotated[float, Field(ge=0, le=1)]] = Field(
-        default_factory=dict,
+    gated: dict[Literal["array", "phy", "dram"], Annotated[float, Field(ge=0, le=1)]] | None = Field(
+        default=None,
         description="parts whose power is gated while they are idle, and the share of their watts that stays; waking "
         "up takes no time here",
     )
 
     @model_validator(mode="after")
     def _gated_parts(self) -> Self:
-        for part in self.gated:
+        for part in self.gated or ():
             amount = getattr(self, part)
             if amount is None or isinstance(amount, BusyIdle):
                 wrong = "has no watts" if amount is None else "has watts for when it is idle"
@@ -220,7 +220,8 @@ def _line(
         return chip if chip.price.high_pj else ABSENT
     place: tuple[str, ...] = (COMPONENT, state.part)
     amount = getattr(power, state.part)
-    stays = power.gated.get(state.part, 1.0) if state.state == "idle" else 1.0  # type: ignore[call-overload]
+    shares: Mapping[str, float] = dict(power.gated or {})
+    stays = shares.get(state.part, 1.0) if state.state == "idle" else 1.0
     if isinstance(amount, BusyIdle):
         amount, place = getattr(amount, state.state), (*place, state.state)
     of_point = factor(state.part) * stays
