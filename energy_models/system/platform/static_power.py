@@ -220,7 +220,7 @@ def _line(
         return chip if chip.price.high_pj else ABSENT
     place: tuple[str, ...] = (COMPONENT, state.part)
     amount = getattr(power, state.part)
-    shares: Mapping[str, float] = dict(power.gated or {})
+    shares = {str(part): share for part, share in (power.gated or {}).items()}
     stays = shares.get(state.part, 1.0) if state.state == "idle" else 1.0
     if isinstance(amount, BusyIdle):
         amount, place = getattr(amount, state.state), (*place, state.state)
