@@ -117,7 +117,9 @@ def roofline_tokens_per_s(rows: Sequence[MeasuredRow], platforms: Mapping[str, P
         if name.platform not in platforms or row.phase != "decode":
             found.append(None)
             continue
-        found.append(row.batch * platforms[name.platform].off_chip.bandwidth_gb_per_s * 1e9 / _weight_bytes(name))
+        platform = platforms[name.platform]
+        peak_gb_per_s = platform.off_chip.bandwidth_gb_per_s * platform.operating.memory
+        found.append(row.batch * peak_gb_per_s * 1e9 / _weight_bytes(name))
     return found
 
 
