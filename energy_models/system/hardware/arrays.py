@@ -75,7 +75,8 @@ def first_array(platform: Platform, name: str, required: Formats, role: str) -> 
 def _suggested(required: Formats) -> str:
     """Return the arrays of known platforms that compute the formats of a matmul, each with its platforms."""
     names: dict[str, list[str]] = {}
-    for platform_name, platform in platforms().items():
+    plain_first = sorted(platforms().items(), key=lambda item: item[1].overheads is not None)  # then measured machines
+    for platform_name, platform in plain_first:
         for array_name, array in platform.arrays.items():
             if array.macs_for(required.weights, required.activations) is not None:
                 names.setdefault(array_name, []).append(platform_name)
