@@ -85,9 +85,8 @@ def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
         if error.name != "scipy":
             raise
         raise whole_file("scipy", "is not installed", SCIPY) from error
-    from bitjoule.energy_models.machines.names import UnknownNameError
+    from bitjoule.energy_models.machines.names import UnknownNameError, named
     from bitjoule.energy_models.machines.points import points_of
-    from bitjoule.energy_models.machines.predict import named
     from bitjoule.energy_models.machines.rows import FIT, read_rows
     from bitjoule.energy_models.system.platform.platforms import read_platform
 

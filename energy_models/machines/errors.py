@@ -7,8 +7,8 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.block import stored_values
 from bitjoule.energy_models.architecture.shape import presets
-from bitjoule.energy_models.machines.names import UnknownNameError, measured_schemes
-from bitjoule.energy_models.machines.predict import Named, Prediction, named
+from bitjoule.energy_models.machines.names import Named, UnknownNameError, measured_schemes, named
+from bitjoule.energy_models.machines.predict import Prediction
 from bitjoule.energy_models.machines.rows import FIT, MeasuredRow
 from bitjoule.energy_models.system.platform.platforms import Platform
 

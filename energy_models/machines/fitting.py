@@ -8,8 +8,10 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.energy_models.machines.metering import seen_by
+from bitjoule.energy_models.machines.names import Named
 from bitjoule.energy_models.machines.points import price_at_points
-from bitjoule.energy_models.machines.predict import Lengths, Named, seen_by
+from bitjoule.energy_models.machines.predict import Lengths
 from bitjoule.energy_models.machines.regression import Regression, TooFewPointsError, fit
 from bitjoule.energy_models.system.platform.accesses import UnpricedError
 from bitjoule.energy_models.system.platform.platforms import Platform

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from bitjoule.energy_models.formats.schemes import Scheme, schemes, schemes_in
 from bitjoule.energy_models.inputs.errors import suggestion
 from bitjoule.energy_models.inputs.facts import read_facts
 from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.machines.rows import MeasuredRow
 
 Scope = Literal["chip", "rail", "board", "battery"]
 WHOLE: tuple[Scope, ...] = ("board", "battery")  # that see everything
@@ -40,6 +41,17 @@ class Metered:
     energy: bool = True
 
 
+class Named(NamedTuple):
+    """A row with what its names stand for; `cards` of the platform share the model."""
+
+    row: MeasuredRow
+    platform: str
+    preset: str
+    scheme: str
+    meter: Metered
+    cards: int = 1
+
+
 @cache
 def _table(file: str, key: tuple[str, ...], columns: tuple[str, ...]) -> Mapping[tuple[str, ...], Mapping[str, str]]:
     rows = read_facts(DATA / file, columns)
@@ -48,7 +60,7 @@ def _table(file: str, key: tuple[str, ...], columns: tuple[str, ...]) -> Mapping
 
 def devices() -> Mapping[tuple[str, ...], Mapping[str, str]]:
     """Return the rows of measured_devices.csv by name."""
-    return _table("measured_devices.csv", ("name",), ("name", "platform", "note"))
+    return _table("measured_devices.csv", ("name",), ("name", "platform", "cards", "note"))
 
 
 def models() -> Mapping[tuple[str, ...], Mapping[str, str]]:
@@ -86,6 +98,17 @@ def platform_name(device: str) -> str:
         There is none.
     """
     return _named("device", device, devices(), "platform")
+
+
+def card_count(device: str) -> int:
+    """Return how many cards a known device has.
+
+    Parameters
+    ----------
+    device
+        As measurements name it.
+    """
+    return int(devices()[device,]["cards"] or 1)
 
 
 def preset_name(model: str) -> str:
@@ -153,6 +176,30 @@ def metered(name: str) -> Metered:
     if scope == NO_ENERGY:
         return Metered(None, None, energy=False)
     return Metered(cast("Scope | None", scope), cast("Idle | None", idle))
+
+
+def named(row: MeasuredRow) -> Named:
+    """Return a row with what its names stand for.
+
+    Parameters
+    ----------
+    row
+        The row.
+
+    Raises
+    ------
+    UnknownNameError
+        One of them stands for nothing of ours.
+    """
+    cells = row.cells
+    return Named(
+        row,
+        platform_name(cells["device"]),
+        preset_name(cells["model"]),
+        scheme_name(cells["weights"], cells["activations"]),
+        metered(cells["what_is_metered"]),
+        card_count(cells["device"]),
+    )
 
 
 def _named(

@@ -7,32 +7,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices
+from bitjoule.energy_models.architecture.phases import Cases, Floats
 from bitjoule.energy_models.architecture.shape import presets
-from bitjoule.energy_models.machines.names import (
-    WHOLE,
-    Metered,
-    UnknownNameError,
-    measured_schemes,
-    metered,
-    platform_name,
-    preset_name,
-    scheme_name,
-)
+from bitjoule.energy_models.machines.cards import check_cards, part_of, traffic
+from bitjoule.energy_models.machines.metering import metered_by, running, seen_by
+from bitjoule.energy_models.machines.names import Named, UnknownNameError, measured_schemes, named
 from bitjoule.energy_models.machines.rows import MeasuredRow
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.counting.counted import Evaluated
 from bitjoule.energy_models.system.platform.accesses import UnpricedError
-from bitjoule.energy_models.system.platform.channels import PART_ACTIONS
 from bitjoule.energy_models.system.platform.platforms import Platform
-from bitjoule.energy_models.system.platform.static_power import COMPONENT, STATES, state_cycles
 from bitjoule.energy_models.system.system import System
 
-J_PER_PJ = 1e-12
-US_PER_S = 1e6
 TECHNOLOGY = "7nm"  # whose prices the vector unit has; the machines' own prices are in their files
-OFF_CHIP = ("off_chip_read", "off_chip_write", *(action for action in PART_ACTIONS if not action.endswith("_phy")))
-BESIDE_CHIP = ("dram", "host", "board")
 
 
 class Lengths(NamedTuple):
@@ -54,16 +40,6 @@ class Lengths(NamedTuple):
     def mean_prompt(self) -> float:
         """The prompt length that is used."""
         return float(np.sqrt(self.prompt_tokens[0] * self.prompt_tokens[1]))
-
-
-class Named(NamedTuple):
-    """A row with what its names stand for."""
-
-    row: MeasuredRow
-    platform: str
-    preset: str
-    scheme: str
-    meter: Metered
 
 
 @dataclass(frozen=True)
@@ -92,29 +68,6 @@ class Prediction:
     j_per_token: float | None = None
     bands: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     why: str = ""
-
-
-def named(row: MeasuredRow) -> Named:
-    """Return a row with what its names stand for.
-
-    Parameters
-    ----------
-    row
-        The row.
-
-    Raises
-    ------
-    UnknownNameError
-        One of them stands for nothing of ours.
-    """
-    cells = row.cells
-    return Named(
-        row,
-        platform_name(cells["device"]),
-        preset_name(cells["model"]),
-        scheme_name(cells["weights"], cells["activations"]),
-        metered(cells["what_is_metered"]),
-    )
 
 
 def predictions(
@@ -151,36 +104,53 @@ def predictions(
             seen = seen_by(name.meter, platforms[platform])
             found[i] = replace(found[i], platform=platform, scheme=name.scheme, meter=" ".join(seen))
         try:
-            speed, energy = price([name for _, name in entries], platforms[platform], platform, lengths, speed_given)
-            ends = [
-                price([name for _, name in entries], platforms[platform], platform, replaced, speed_given)
-                for replaced in (lengths._replace(prompt_tokens=(end, end)) for end in lengths.prompt_tokens)
-            ]
-        except UnpricedError as error:
-            for i, _ in entries:
-                found[i] = replace(found[i], why="; expected ".join(map(str, error.args)))
-            continue
-        for at, (i, name) in enumerate(entries):
-            banded = name.row.phase != "decode" and name.row.prompt_tokens is None
-            spans = {
-                key: (float(min(e[of][at] for e in ends)), float(max(e[of][at] for e in ends)))
-                for of, key in enumerate(("tokens_per_s", "j_per_token"))
-            }
-            found[i] = replace(
-                found[i], tokens_per_s=float(speed[at]), j_per_token=float(energy[at]), bands=spans if banded else {}
-            )
+            _predict(entries, platforms[platform], platform, lengths, speed_given, found)
+        except UnpricedError:
+            priced = _that_are_priced(entries, platforms[platform], platform, found)
+            if priced:
+                _predict(priced, platforms[platform], platform, lengths, speed_given, found)
     return found
 
 
-def seen_by(meter: Metered, platform: Platform) -> tuple[str, str]:
-    """Return what is metered: scope, and gross or net.
+Entries = list[tuple[int, Named]]
 
-    Parameters
-    ----------
-    meter, platform
-        Of a row; the machine, whose own meter stands in where the row does not say.
-    """
-    return meter.scope or platform.meter.scope, meter.idle or platform.meter.idle
+
+def _that_are_priced(entries: Entries, platform: Platform, name: str, found: list[Prediction]) -> Entries:
+    """Return the rows that a platform can price; the others say why not."""
+    groups: dict[tuple[str, str, int], Entries] = {}
+    for entry in entries:
+        row = entry[1]
+        groups.setdefault((row.scheme, row.preset, row.cards), []).append(entry)
+    priced: Entries = []
+    for group in groups.values():
+        try:
+            price([group[0][1]], platform, name, Lengths())
+        except UnpricedError as error:
+            for i, _ in group:
+                found[i] = replace(found[i], why="; expected ".join(map(str, error.args)))
+        else:
+            priced += group
+    return priced
+
+
+def _predict(
+    entries: Entries, platform: Platform, name: str, lengths: Lengths, speed_given: bool, found: list[Prediction]
+) -> None:
+    rows = [row for _, row in entries]
+    speed, energy = price(rows, platform, name, lengths, speed_given)
+    ends = [
+        price(rows, platform, name, replaced, speed_given)
+        for replaced in (lengths._replace(prompt_tokens=(end, end)) for end in lengths.prompt_tokens)
+    ]
+    for at, (i, row) in enumerate(entries):
+        banded = row.row.phase != "decode" and row.row.prompt_tokens is None
+        spans = {
+            key: (float(min(e[of][at] for e in ends)), float(max(e[of][at] for e in ends)))
+            for of, key in enumerate(("tokens_per_s", "j_per_token"))
+        }
+        found[i] = replace(
+            found[i], tokens_per_s=float(speed[at]), j_per_token=float(energy[at]), bands=spans if banded else {}
+        )
 
 
 def price(
@@ -201,13 +171,26 @@ def price(
     Raises
     ------
     UnpricedError
-        The platform does not compute a scheme of theirs.
+        The platform does not compute a scheme of theirs, or has too few cards.
     """
+    speed, energy = np.zeros(len(rows)), np.zeros(len(rows))
+    for cards in dict.fromkeys(row.cards for row in rows):
+        own = [i for i, row in enumerate(rows) if row.cards == cards]
+        check_cards(platform, name, cards)
+        chosen = [rows[i] for i in own]
+        speed[own], energy[own] = _price(chosen, platform, name, lengths, speed_given, technology, cards)
+    return speed, energy
+
+
+def _price(
+    rows: Sequence[Named], platform: Platform, name: str, lengths: Lengths, speed_given: bool, technology: str,
+    cards: int,
+) -> tuple[Floats, Floats]:  # fmt: skip
     models = list(dict.fromkeys(row.preset for row in rows))
     schemes = list(dict.fromkeys(row.scheme for row in rows))
     system = System(
-        [presets()[model] for model in models], [measured_schemes()[scheme] for scheme in schemes],
-        [technologies()[technology]],
+        [part_of(presets()[model], model, cards) for model in models],
+        [measured_schemes()[scheme] for scheme in schemes], [technologies()[technology]],
         [[(name, platform)] * len(schemes)],
     )  # fmt: skip
     batch = np.array([row.row.batch for row in rows])
@@ -219,10 +202,13 @@ def price(
     found = system.evaluate(Cases(model, scheme, batch, prompt, new), zeros, zeros)
     phases = np.array([_phases(row.row.phase) for row in rows])
     tokens = batch * np.where([row.row.phase == "prefill" for row in rows], prompt, new)
-    latency_s = (found.latency_s * phases).sum(axis=1)
-    seconds = tokens / np.array([row.row.tokens_per_s or np.nan for row in rows]) if speed_given else latency_s
-    energy_j = _metered_j(system, found, rows, platform, phases, scheme, seconds)
-    return tokens / seconds, energy_j / tokens
+    whole, used = [presets()[row.preset] for row in rows], [measured_schemes()[row.scheme] for row in rows]
+    crossed = traffic(whole, used, platform, cards, batch, prompt, new)
+    link_j, link_s = ((each * phases).sum(axis=1) for each in crossed)
+    each = running(system, found, phases, scheme, platform, link_j, link_s)
+    given_s = tokens / np.array([row.row.tokens_per_s or np.nan for row in rows]) if speed_given else None
+    seconds, joules = metered_by(rows, each, platform, given_s)
+    return tokens / seconds, cards * joules / tokens
 
 
 def _prompt(row: MeasuredRow, lengths: Lengths) -> float:
@@ -234,45 +220,3 @@ def _prompt(row: MeasuredRow, lengths: Lengths) -> float:
 @cache
 def _phases(phase: str) -> tuple[float, float]:
     return {"prefill": (1.0, 0.0), "decode": (0.0, 1.0), "request": (1.0, 1.0)}[phase]
-
-
-def _metered_j(
-    system: System, found: Evaluated, rows: Sequence[Named], platform: Platform, phases: Floats, scheme: Indices,
-    seconds: Floats,
-) -> Floats:  # fmt: skip
-    """Return the energy that the rows' meters see if they take these seconds, shape (rows,)."""
-    columns = system.columns
-    width = len(columns) // phases.shape[1]
-    shape = (len(rows), phases.shape[1], width)
-    energies = found.energies.nominal_pj.reshape(shape) * phases[:, :, None]
-    counts = found.counts.reshape(shape) * phases[:, :, None]
-    first = columns[:width]
-    over_time = np.array([column.component in (COMPONENT, "leakage") for column in first])
-    at_edge = np.array([column.action in OFF_CHIP for column in first])
-    places = {(column.operand, column.action): at for at, column in enumerate(first) if column.component == COMPONENT}
-    idle_w = platform.meter.idle_w
-    counted_s = (found.latency_s * phases).sum(axis=1)
-    joules = np.zeros(len(rows))
-    for i, row in enumerate(rows):
-        scope, idle = seen_by(row.meter, platform)
-        chip_only = scope not in WHOLE
-        machine = system.machine(int(scheme[i]), 0, 0)
-        spent = energies[i, :, ~over_time & ~(at_edge & chip_only)].sum()
-        cycles = seconds[i] * machine.clock_mhz * US_PER_S
-        if platform.power is None:
-            spent += machine.cycle_pj.nominal_pj * cycles
-        for state, line in zip(STATES, machine.static, strict=True):
-            if chip_only and state.part in BESIDE_CHIP:
-                continue
-            working = _working(counts[i].sum(axis=0), places, state.part, counted_s[i] * machine.clock_mhz * US_PER_S)
-            spent += line.price.nominal_pj * state_cycles(cycles, working, working)[state.cycles]
-        joules[i] = spent * J_PER_PJ - (idle_w * seconds[i] if idle == "net" else 0.0)
-    return joules
-
-
-def _working(counts: Floats, places: Mapping[tuple[str, str], int], part: str, cycles: float) -> float:
-    """Return the cycles in which a part works; only states that draw power are counted."""
-    if (part, "busy") not in places:
-        return 0.0
-    busy, idle = (float(counts[places[part, state]]) for state in ("busy", "idle"))
-    return busy if busy or not idle else cycles - idle

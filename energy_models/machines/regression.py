@@ -152,8 +152,12 @@ def fit(residuals: Callable[[Floats], Floats], start: Floats, free: Sequence[Fre
         )
 
     best = solved(np.log(start), START_DEVIATION)
-    deviation = START_DEVIATION
+    deviation, assumed = START_DEVIATION, False
     for _ in range(ROUNDS):
+        if _left_over(best.jac, count) < 1:  # points that priors can meet exactly do not say how far points are off
+            deviation, assumed = START_DEVIATION, True
+            best = solved(best.x, deviation)
+            break
         at = residuals(np.exp(best.x))
         estimated = max(float(np.sqrt((at**2).sum() / _freedom(best.jac, count))), LEAST_DEVIATION)
         if abs(estimated / deviation - 1) < STEP:
@@ -165,7 +169,7 @@ def fit(residuals: Callable[[Floats], Floats], start: Floats, free: Sequence[Fre
     scaled = best.jac[:, seen] / lengths[seen]
     spread = np.sqrt(np.diag(np.linalg.pinv(scaled.T @ scaled))) / lengths[seen]
     errors = np.full(len(free), np.inf)
-    errors[seen] = spread * stats.t.ppf((1 + CONFIDENCE) / 2, _freedom(best.jac, count))
+    errors[seen] = spread * (quantile if assumed else stats.t.ppf((1 + CONFIDENCE) / 2, _freedom(best.jac, count)))
     estimates = tuple(
         _estimate(log, error, each) for log, error, each in zip(best.x.tolist(), errors.tolist(), free, strict=True)
     )
@@ -175,9 +179,14 @@ def fit(residuals: Callable[[Floats], Floats], start: Floats, free: Sequence[Fre
 
 
 def _freedom(jacobian: Floats, count: int) -> float:
-    """Return the degrees of freedom of the observations: fewer by what the parameters take of them, beside priors."""
+    """Return the degrees of freedom of the observations, at least 1."""
+    return max(_left_over(jacobian, count), 1.0)
+
+
+def _left_over(jacobian: Floats, count: int) -> float:
+    """Return the observations less what the parameters take of them, beside priors."""
     hat = jacobian @ np.linalg.pinv(jacobian)
-    return max(count - float(np.trace(hat[:count, :count])), 1.0)
+    return count - float(np.trace(hat[:count, :count]))
 
 
 def _estimate(log: float, error: float, free: Free) -> Estimate:

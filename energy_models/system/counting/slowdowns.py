@@ -1,7 +1,9 @@
 """The cycles that the overheads of a platform add: of matmuls, and of whole steps.
 
 A matmul takes as long as the slowest of its array at the share of its peak that is reached, the unpacking of its
-weights, the buffers and off-chip memory; then a launch. A step takes a fixed time more, and a time for each sequence.
+weights, the buffers and off-chip memory; then a launch. Where a platform says how well they overlap (`unpack_overlap`),
+unpacking and the slowest of the others take longer than the longer of them. A step takes a fixed time more, and a time
+for each sequence.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,11 +38,12 @@ def has_overheads(machine: Machine) -> bool:
 
 
 class _Rates(NamedTuple):
-    """Of one machine: cycles of a weight's unpacking and share of the peak, by slot; cycles of a launch."""
+    """Of one machine: cycles of a weight's unpacking, share of the peak, by slot; cycles of a launch; overlap."""
 
     weight_cycles: Floats
     share: Floats
     launch_cycles: float
+    overlap: float
 
 
 def slow_matmuls(
@@ -65,8 +68,10 @@ def slow_matmuls(
     weight_cycles, share = (np.stack(column)[machine_index][:, None] for column in list(zip(*rates, strict=True))[:2])
     launch = np.array([rate.launch_cycles for rate in rates])[machine_index][:, None, None]
     bounds = times[-len(BOUNDS) :]
-    needed = np.maximum(times[COMPUTING] / share, sizes.k * sizes.n * weight_cycles)
     slowest = bounds[:LATENCY].sum(axis=0)  # all of them in the one that bounds
+    overlap = np.array([rate.overlap for rate in rates])[machine_index][:, None, None]
+    unpacking = _overlapping(sizes.k * sizes.n * weight_cycles, np.maximum(slowest, times[COMPUTING] / share), overlap)
+    needed = np.maximum(times[COMPUTING] / share, unpacking)
     longer = needed > slowest
     bounds[:LATENCY] *= ~longer
     bounds[COMPUTE] = np.where(longer, needed, bounds[COMPUTE])
@@ -75,6 +80,17 @@ def slow_matmuls(
     launched = launch * _launches(layout, cases, steps, sizes)
     times[CYCLES] += launched
     bounds[LATENCY] += launched
+
+
+def _overlapping(unpacking: Floats, rest: Floats, overlap: Floats) -> Floats:
+    """Return the cycles of unpacking, with those by which it makes the rest of a matmul longer."""
+    if np.isinf(overlap).all():
+        return unpacking
+    most = np.maximum(unpacking, rest)
+    scale = np.where(most > 0, most, 1.0)
+    finite = np.where(np.isinf(overlap), 1.0, overlap)
+    together = scale * ((unpacking / scale) ** finite + (rest / scale) ** finite) ** (1 / finite)
+    return np.where((unpacking > 0) & ~np.isinf(overlap), together, unpacking)
 
 
 def _launches(layout: Layout, cases: Cases, steps: Steps, sizes: SlotSizes) -> Floats:
@@ -103,8 +119,9 @@ def _rates(layout: Layout, machine: Machine) -> _Rates:
         return np.asarray(of_kinds[layout.kind], dtype=np.float64)
 
     share = by_slot(lambda kind: machine.array(kind)[0].achieved_share)
+    overlap = overheads.unpack_overlap or np.inf
     launch_us = overheads.matmul_us * machine.operating.waiting
-    return _Rates(by_slot(weight_cycles), share, launch_us * machine.clock_mhz)
+    return _Rates(by_slot(weight_cycles), share, launch_us * machine.clock_mhz, overlap)
 
 
 def step_cycles(cases: Cases, steps: Steps, machines: Sequence[Machine], machine_index: Indices) -> Floats:

@@ -110,7 +110,8 @@ def template(
     )
     weight_bits = stored.storage.bits / dense.weights
     load_cycles = array.lanes * array.columns * weight_bits / registers.load_bits_per_cycle
-    shape = (array.lanes, array.columns, registers.weights, sums.depth, load_cycles, array.pipeline_cycles)
+    held = (registers.weights, sums.depth)
+    shape = (array.lanes, array.columns, *held, load_cycles, array.pipeline_cycles, array.copies)
     problem = MatmulProblem(
         m=1, k=1, n=1,
         array=ArrayShape(*shape),

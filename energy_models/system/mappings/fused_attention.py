@@ -273,7 +273,7 @@ def _on_array(problem: MatmulProblem, m: Any, k: Any, n: Any, pj: dict[str, floa
             weight_times = np.where(whole_weights | (not sums_stay), 1.0, m_turns)
             sum_times = np.where(whole_sums | sums_stay, 1.0, k_turns)
             fills, spills = k * n * weight_times, m * n * (sum_times - 1)
-            compute = k_blocks * n_blocks * np.maximum(m, weight_times * array.load_cycles)
+            compute = k_blocks * n_blocks * np.maximum(m, weight_times * array.load_cycles) / array.copies
             energy = fills * fill_pj + reads * pj.get("reads", 0.0) + spills * spill_pj
             value = {Objective.ENERGY: energy, Objective.LATENCY: compute, Objective.EDP: energy * compute}[objective]
             used = (value, fills, reads, spills, compute)

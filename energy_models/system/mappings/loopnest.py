@@ -67,7 +67,8 @@ def loop_nest(problem: MatmulProblem, mapping: Mapping) -> str:
         outer = inside
     array = problem.array
     blocks = counted(int(tiles.k0 * tiles.n0), "block")
-    lines.append(f"{'  ' * depth}array: {blocks} of {array.lanes} x {array.columns}, one token a cycle")
+    rate = "one token a cycle" if array.copies == 1 else f"one token a cycle in each of {array.copies} copies"
+    lines.append(f"{'  ' * depth}array: {blocks} of {array.lanes} x {array.columns}, {rate}")
     return "\n".join(lines)
 
 

@@ -44,6 +44,8 @@ class ArrayShape(NamedTuple):
         Cycles in which the weight path loads lanes x columns weights.
     pipeline_cycles
         From the last operands to the result.
+    copies
+        Arrays that share the blocks and the tokens of a matmul evenly.
     """
 
     lanes: int
@@ -52,6 +54,7 @@ class ArrayShape(NamedTuple):
     depth: int
     load_cycles: float
     pipeline_cycles: float
+    copies: int = 1
 
 
 class Place(NamedTuple):
@@ -255,7 +258,7 @@ def traffic(problem: MatmulProblem, tiles: Tiles) -> Traffic:
     activation_loads = m * k * into_buffer[N] * (activations.buffer >= 0 and activations.off_chip) * problem.distinct
     sum_unloads = m * n * (into_buffer[K] - 1) * (outputs.buffer >= 0 and outputs.off_chip)
 
-    compute = sizes[K] * sizes[N] * np.maximum(m, weight_times * array.load_cycles)
+    compute = sizes[K] * sizes[N] * np.maximum(m, weight_times * array.load_cycles) / array.copies
     moved = Moved(weight_fills, weight_loads, activation_reads, activation_loads, sum_spills, sum_unloads)
     off_chip, slowest = memory_time(problem, moved)
     first_bits = weights.off_chip * weights.bits * min(array.lanes, k) * min(array.columns, n)

@@ -95,7 +95,9 @@ class Array(Strict):
     instances: int = Field(
         default=1, ge=1, le=1 << 20, description="arrays side by side that have the columns together"
     )
-
+    copies: int = Field(
+        default=1, ge=1, le=1 << 20, description="whole arrays that share the blocks and the tokens of a matmul evenly"
+    )
     achieved_share: float = Field(
         default=1.0, ge=1e-6, le=1, description="products a second that are reached, relative to the peak"
     )

@@ -35,6 +35,11 @@ class Overheads(Strict):
         "a matmul is run",
     )
 
+    unpack_overlap: float | None = Field(
+        default=None, ge=1, le=100,
+        description="exponent p: a matmul takes (unpacking^p + the rest^p)^(1/p). 1: one after the other; default: the "
+        "longer of the two, as if they overlapped perfectly",
+    )  # fmt: skip
     unpack_pj_per_weight: dict[str, float] = Field(
         default_factory=dict,
         description="energy of a weight that becomes an operand, by storage or by format of the weights, in place of "

@@ -19,6 +19,7 @@ from bitjoule.energy_models.inputs.validation import Strict, unknown_name, valid
 from bitjoule.energy_models.prices.drams import drams
 from bitjoule.energy_models.prices.memories import memories
 from bitjoule.energy_models.system.platform.array_schema import MAX_SIZE, Accumulate, Array
+from bitjoule.energy_models.system.platform.cards import Cards, PowerLimit
 from bitjoule.energy_models.system.platform.dvfs import NOMINAL, Dvfs, Operating
 from bitjoule.energy_models.system.platform.free import Free
 from bitjoule.energy_models.system.platform.off_chip import OffChip
@@ -102,6 +103,8 @@ class Platform(Strict):
         What a meter sees of it, for predictions of measurements; it changes no other result.
     dvfs
         Clocks and volts that it can run at; without it, the nodes' clock alone.
+    cards, power_limit
+        Several of it with links, and the watts that each may draw; for predictions of measurements, as `meter`.
     fit
         What ``bitjoule fit`` fits to measurements, by dotted key; a list's entry by its index.
     skips_masked_pairs
@@ -130,6 +133,8 @@ class Platform(Strict):
     overheads: Overheads | None = None
     meter: Meter = Meter()
     dvfs: Dvfs | None = None
+    cards: Cards | None = None
+    power_limit: PowerLimit | None = None
     fit: dict[str, Free] = Field(default_factory=dict)
     skips_masked_pairs: bool = True
     attention: Literal["separate", "fused"] = "separate"

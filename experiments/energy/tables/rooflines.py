@@ -77,7 +77,7 @@ def roofs(grid: Grid) -> pd.DataFrame:
             for scheme, (name, platform) in machines.items():
                 machine = Machine(grid.schemes[scheme], platform, technology, name)
                 array, _ = machine.array(kind)
-                peak = OPERATIONS_A_MAC * array.lanes * array.columns * machine.clock_mhz * 1e6
+                peak = OPERATIONS_A_MAC * array.lanes * array.columns * array.copies * machine.clock_mhz * 1e6
                 rows.append((technology_name, platform_name, scheme, name, machine.off_chip_gb_per_s * 1e9, peak))
     columns = ["technology", "platform", "scheme", "machine", "bytes_per_s", "operations_per_s"]
     return pd.DataFrame(rows, columns=columns)

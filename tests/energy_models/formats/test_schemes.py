@@ -9,7 +9,7 @@ from bitjoule.energy_models.inputs.sources import keys, sources
 from bitjoule.energy_models.inputs.validation import validate
 from bitjoule.energy_models.prices.technology import technologies
 
-COMPUTED = "fp32, fp16, bf16, int32, int8, int4, int2, int1"
+COMPUTED = "fp32, fp16, bf16, fp8, fp4, int32, int8, int4, int2, int1"
 
 
 def scheme(text: str) -> Scheme:

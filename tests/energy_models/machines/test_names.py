@@ -6,6 +6,7 @@ from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.machines.names import (
     UnknownNameError,
     activations,
+    card_count,
     devices,
     measured_schemes,
     metered,
@@ -54,10 +55,23 @@ def test_every_preset_and_scheme_that_is_named_exists():
         ("int8 (Q8_0)", "fp16", 8.5),
         ("int4 (Q4_K_M)", "fp16", 144 * 8 / 256),
         ("bfloat16", "bf16", 16),
+        ("fp8", "fp8", 8),
+        ("fp8", "bf16", 8),
     ],
 )
 def test_a_scheme_stores_the_bits_that_the_name_says(weights, activation, bits):
     assert measured_schemes()[scheme_name(weights, activation)].stored("weight_storage").bits == pytest.approx(bits)
+
+
+def test_mxfp4_stands_for_the_ffn_alone_as_gpt_oss_has_it():
+    scheme = measured_schemes()[scheme_name("mxfp4", "bf16")]
+    assert scheme.linear("ffn_up").storage.bits == 4 + 8 / 32
+    assert scheme.linear("q_proj").storage.bits == scheme.stored("lm_head").bits == 16
+
+
+def test_a_device_of_several_cards_says_how_many():
+    assert (platform_name("8x H100"), card_count("8x H100")) == ("h100", 8)
+    assert card_count("H100 SXM") == 1
 
 
 def test_what_stands_for_nothing_says_so():
@@ -65,10 +79,8 @@ def test_what_stands_for_nothing_says_so():
         platform_name("RTX 409O")
     with pytest.raises(UnknownNameError, match=r"BitNet-2\.5B: no source gives its shape"):
         preset_name("BitNet-2.5B")
-    with pytest.raises(UnknownNameError, match="fp8, fp8: no FP8 format"):
-        scheme_name("fp8", "fp8")
-    with pytest.raises(UnknownNameError, match="no scheme of 'fp8' weights with 'fp16' activations"):
-        scheme_name("fp8", "fp16")
+    with pytest.raises(UnknownNameError, match="no scheme of 'fp8' weights with 'int8' activations"):
+        scheme_name("fp8", "int8")
     with pytest.raises(UnknownNameError, match="unknown weights 'int5'"):
         scheme_name("int5", "int8")
     with pytest.raises(UnknownNameError, match="unknown meter 'a watt'"):

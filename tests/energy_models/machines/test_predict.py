@@ -7,8 +7,8 @@ import pytest
 
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.machines.errors import constant_watts, error_lines, roofline_tokens_per_s
-from bitjoule.energy_models.machines.names import Metered, metered
-from bitjoule.energy_models.machines.predict import Lengths, named, predictions, price
+from bitjoule.energy_models.machines.names import Metered, metered, named
+from bitjoule.energy_models.machines.predict import Lengths, predictions, price
 from bitjoule.energy_models.machines.rows import read_rows
 from bitjoule.energy_models.system.platform.overheads import Meter
 from bitjoule.energy_models.system.platform.platforms import platforms
@@ -93,12 +93,13 @@ def test_a_prompt_that_is_not_printed_is_a_band_and_one_that_is_has_none():
 
 
 def test_rows_that_cannot_be_priced_say_why():
-    cells = {**FP16.cells, "device": "RTX 5090"}
-    unknown = dataclasses.replace(FP16, cells=cells)
+    unknown = dataclasses.replace(FP16, cells={**FP16.cells, "device": "RTX 4091"})
+    shapeless = dataclasses.replace(FP16, cells={**FP16.cells, "model": "BitNet-2.5B"})
     speedless = dataclasses.replace(FP16, tokens_per_s=None)
-    (one,) = predictions([unknown], platforms(), LENGTHS)
+    one, other = predictions([unknown, shapeless], platforms(), LENGTHS)
     (two,) = predictions([speedless], platforms(), LENGTHS, speed_given=True)
-    assert (one.tokens_per_s, one.why) == (None, "RTX 5090: no platform yet")
+    assert (one.tokens_per_s, one.why) == (None, "unknown device 'RTX 4091' (did you mean 'RTX 4090'?)")
+    assert (other.tokens_per_s, other.why.partition(":")[0]) == (None, "BitNet-2.5B")
     assert two.why == "no tokens_per_s is given"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bitjoule.energy_models.machines.regression import TooFewPointsError, fit
+from bitjoule.energy_models.machines.regression import START_DEVIATION, TooFewPointsError, fit
 from bitjoule.energy_models.system.platform.free import Free
 
 X = np.linspace(1, 4, 12)
@@ -87,3 +87,12 @@ def test_a_group_that_is_left_out_is_predicted_as_by_a_fit_to_the_others():
         exact, *_ = np.linalg.lstsq(DESIGN[~own], y[~own], rcond=None)
         np.testing.assert_allclose(left_out[own], DESIGN[own] @ exact - y[own], atol=1e-3)
     assert np.isnan(found(y).without(["all"] * len(X))).all()
+
+
+def test_points_that_priors_meet_exactly_leave_intervals_as_wide_as_the_priors():
+    free = [Free(low=0.1, high=10, prior=[0.5, 2], source="made up"), Free(low=0.1, high=10)]
+    fitted = fit(lambda values: np.log([values[0] * values[1] / 3, values[1] / 2]), np.array([1.0, 1.0]), free)
+    assert fitted.deviation == START_DEVIATION
+    # the product is 3 and the second is 2, both within 20 % (1.96 deviations); the first is known from them alone
+    for each, deviations in zip(fitted.estimates, (2**0.5, 1), strict=True):
+        assert np.log(each.high / each.value) == pytest.approx(deviations * 1.96 * START_DEVIATION, rel=0.1)

@@ -50,12 +50,12 @@ def test_a_neighbour_comes_before_a_shipped_platform_and_may_be_like_another_its
     ("files", "where", "message"),
     [
         ({"a": "like: ternary-egde"}, "a", "unknown platform 'ternary-egde' (did you mean 'ternary-edge'?); expected"),
-        ({"a": "like: 5"}, "a", "unknown platform 5; expected one of fp16-edge, "),
+        ({"a": "like: 5"}, "a", "unknown platform 5; expected one of a100, "),
         ({"a": "like: " + "x" * 5000}, "a", "unknown platform 'xxx"),
         (
             {"a": "like: a"},
             "a",
-            "circular inheritance: 'a' is derived from this file; expected another platform, one of fp16-edge, ",
+            "circular inheritance: 'a' is derived from this file; expected another platform, one of a100, ",
         ),
         (
             {"a": "like: b", "b": "like: a"},

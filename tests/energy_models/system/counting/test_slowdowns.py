@@ -127,3 +127,41 @@ def test_a_wrong_key_is_named(tmp_path, line, message):
         read_platform(path)
     assert message in str(raised.value)
     assert ":2: " in str(raised.value)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 2.0, 3.0])
+def test_unpacking_and_loading_that_overlap_in_part_take_longer_than_either(exponent):
+    m, k, n = 1, 640, 320
+    plain = evaluate(system(Matmul(m, k, n), machine=machine()), 1, m, 0)
+    by_bound = plain.times.seconds[0, 0].sum(axis=0)
+    rest_s, filling_s = by_bound[: BOUNDS.index("latency")].sum(), by_bound[BOUNDS.index("latency")]
+    unpacking_s = 0.8 * rest_s
+    overheads = {"unpack_weights_per_s": {"ternary2": k * n / unpacking_s}, "unpack_overlap": exponent}
+    found = evaluate(system(Matmul(m, k, n), machine=machine(**overheads)), 1, m, 0)
+    together_s = (rest_s**exponent + unpacking_s**exponent) ** (1 / exponent)
+    assert found.latency_s[0, 0] == pytest.approx(together_s + filling_s, rel=1e-3)
+
+
+def test_an_unpacked_weight_has_its_own_energy_by_storage_or_by_format():
+    m, k, n = 1, 640, 320
+    for name in ("ternary2", "ternary"):
+        found = evaluate(system(Matmul(m, k, n), machine=machine(unpack_pj_per_weight={name: 5.0})), 1, m, 0)
+        plain = evaluate(system(Matmul(m, k, n), machine=machine(unpack_pj_per_weight={name: 0.0})), 1, m, 0)
+        added_pj = found.energies.nominal_pj.sum() - plain.energies.nominal_pj.sum()
+        assert added_pj == pytest.approx(5.0 * k * n, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("unpack_pj_per_weight: {ternery: 1}", "unpack_pj_per_weight.ternery: unknown storage"),
+        ("unpack_pj_per_weight: {ternary: -1}", "unpack_pj_per_weight.ternary: got -1; expected pJ, not negative"),
+        ("unpack_overlap: 0.5", "unpack_overlap"),
+    ],
+)
+def test_wrong_unpacking_is_refused(tmp_path, text, message):
+    file = tmp_path / "own.yaml"
+    file.write_text(f"like: ternary-edge\noverheads:\n  {text}\n")
+    with pytest.raises(InputError) as error:
+        read_platform(file)
+    assert message in str(error.value)

@@ -9,6 +9,7 @@ from bitjoule.energy_models.inputs.amounts import Band, price_of
 from bitjoule.energy_models.inputs.sources import keys, sources
 from bitjoule.energy_models.machines.designs import design_names
 from bitjoule.energy_models.machines.names import devices
+from bitjoule.energy_models.machines.taught import card_rows
 from bitjoule.energy_models.prices.areas import areas
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.platform.array_schema import Array
@@ -17,7 +18,7 @@ from bitjoule.sim.accelerator.configurations import read_configuration
 
 NAMES = [path.stem for path in sorted(FOLDER.glob("*.yaml"))]
 WATTS = ("-100mw", "-1w", "-90w")  # of the headline: others with static power
-MEASURED = {cells["platform"] for cells in devices().values()} | set(design_names())
+MEASURED = {cells["platform"] for cells in devices().values()} | {*design_names(), *card_rows()}
 OF_AREA = [  # without one priced at no node, and machines that were measured
     name for name in NAMES if name not in ("tpu32", *MEASURED) and not name.endswith(WATTS)
 ]
