@@ -1,15 +1,25 @@
 """Operations times prices: joules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.papers.arithmetic import Counts
-from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.prices.technology import Price, Technology
 
 TERMS = frozenset({"weights", "keys", "values", "partial_sums"})  # operands of sums of products
+
+
+class _Priced(NamedTuple):
+    """What a price is of: an operation of a term of a sum of products, or another one."""
+
+    term: bool
+    operation: str
+    weights: str
+    number_format: str
 
 
 class Energies(NamedTuple):
@@ -32,17 +42,40 @@ def price_keys(counts: Counts, technologies: Sequence[Technology]) -> list[list[
     technologies
         Those that price them.
     """
+    return [[[key(priced) for priced in row] for row in _priced(counts)] for key in map(_keys_of, technologies)]
+
+
+def _keys_of(technology: Technology) -> Callable[[_Priced], str]:
+    """Return the function that gives each price's key; actions by the dozen share one."""
+
+    @cache
+    def key(priced: _Priced) -> str:
+        if priced.term:
+            return technology.term_key(priced.operation, priced.weights, priced.number_format)
+        return technology.price_key(priced.operation, priced.number_format)
+
+    return key
+
+
+def _prices_of(technology: Technology) -> Callable[[_Priced], Price]:
+    """Return the function that gives each price, or what is no number where there is none."""
+
+    @cache
+    def price(priced: _Priced) -> Price:
+        if not technology.has_price(priced.operation, priced.number_format):
+            return Price(np.nan, np.nan, np.nan)
+        if priced.term:
+            return technology.term_price(priced.operation, priced.weights, priced.number_format)
+        return technology.price(priced.operation, priced.number_format)
+
+    return price
+
+
+def _priced(counts: Counts) -> list[list[_Priced]]:
+    """Return what has a price, by scheme and action."""
     return [
-        [
-            [
-                technology.term_key(action.action, action.weights[s], action.formats[s])
-                if action.operand in TERMS
-                else technology.price_key(action.action, action.formats[s])
-                for action in counts.actions
-            ]
-            for s in range(len(counts.actions[0].formats) if counts.actions else 0)
-        ]
-        for technology in technologies
+        [_Priced(a.operand in TERMS, a.action, a.weights[s], a.formats[s]) for a in counts.actions]
+        for s in range(len(counts.actions[0].formats) if counts.actions else 0)
     ]
 
 
@@ -63,20 +96,12 @@ def price_actions(counts: Counts, technologies: Sequence[Technology], scheme: In
     KeyError
         A technology has no price for an action that happens: (technology, operation, format).
     """
-    schemes = len(counts.actions[0].formats) if counts.actions else 0
-    prices = np.full((3, len(technologies), schemes, len(counts.actions)), np.nan)
-    for t, at_node in enumerate(technologies):
-        for a, action in enumerate(counts.actions):
-            for s, number_format in enumerate(action.formats):
-                if not at_node.has_price(action.action, number_format):
-                    continue
-                if action.operand in TERMS:
-                    prices[:, t, s, a] = at_node.term_price(action.action, action.weights[s], number_format)
-                else:
-                    prices[:, t, s, a] = at_node.price(action.action, number_format)
+    rows = _priced(counts)
+    of_all = [[[price(priced) for priced in row] for row in rows] for price in map(_prices_of, technologies)]
+    prices = np.array(of_all, dtype=np.float64).reshape(len(technologies), len(rows), len(counts.actions), 3)
     energies = []
-    for bound in prices:
-        case_prices = bound[technology, scheme] if len(counts.actions) else counts.count
+    for bound in np.moveaxis(prices, 3, 0):
+        case_prices = np.ascontiguousarray(bound)[technology, scheme] if len(counts.actions) else counts.count
         # a price may be missing for an action that does not happen: BitNet needs no INT8 product
         energies.append(np.where(counts.count > 0, counts.count * case_prices, 0.0))
     if np.isnan(energies[1]).any():

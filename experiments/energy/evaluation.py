@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from bitjoule.energy_models.system.counting.counted import Evaluated
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import ACTION_COLUMNS, ENERGY_COLUMNS, PHASES, RESULT_COLUMNS
 
+_Value = TypeVar("_Value", bound=np.generic)
 CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "phase": PHASES,
     "component": names(),
@@ -141,16 +142,21 @@ def _nonzero(
     energies: Energies,
     prices: NDArray[np.int32],
 ) -> CaseBlock:
-    row, column = np.nonzero(counts)
+    place = np.flatnonzero(counts != 0)  # one index takes half the time of two
+    row, column = np.divmod(place, counts.shape[1])
+
+    def there(values: NDArray[_Value]) -> NDArray[_Value]:
+        return values.ravel().take(place)
+
     return CaseBlock(
-        case=cases[row].astype(np.int32),
-        **{name: column_codes[column] for name, column_codes in codes.items()},
-        format=formats[row, column].astype(np.int8),
-        times=counts[row, column],
-        energy_pj=energies.nominal_pj[row, column],
-        energy_low_pj=energies.low_pj[row, column],
-        energy_high_pj=energies.high_pj[row, column],
-        price=prices[row, column],
+        case=cases.astype(np.int32).take(row),
+        **{name: column_codes.take(column) for name, column_codes in codes.items()},
+        format=there(formats).astype(np.int8),
+        times=there(counts),
+        energy_pj=there(energies.nominal_pj),
+        energy_low_pj=there(energies.low_pj),
+        energy_high_pj=there(energies.high_pj),
+        price=there(prices),
     )
 
 
