@@ -30,9 +30,12 @@ key                                            price of
 =============================================  ========================================================================
 """
 
+from functools import lru_cache
+
 STORES = ("weight_registers", "accumulators")
 
 
+@lru_cache(maxsize=4096)  # a case has hundreds of prices, of a few dozen keys
 def shared_row(key: str, technology: str) -> str:
     """Return the row that a price depends on: prices of one row move together within their bands.
 

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from tests.energy_models.architecture.test_huggingface_types import LAYERS, configuration, read
 
 from bitjoule.energy_models.architecture.layout import Layout
+from bitjoule.energy_models.architecture.parts.recurrent import CONVOLUTION, RECURRENCE
 from bitjoule.energy_models.architecture.phases import PHASES, Cases, all_steps
-from bitjoule.energy_models.architecture.recurrent import CONVOLUTION, RECURRENCE
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.prices.functions import functions
-from bitjoule.energy_models.system.workload import Switches, workload
-from tests.energy_models.architecture.test_huggingface_types import LAYERS, configuration, read
+from bitjoule.energy_models.system.work.workload import Switches, workload
 
 pytestmark = pytest.mark.slow  # the imports take seconds
 
