@@ -11,13 +11,13 @@ from bitjoule.energy_models.catalog_memories import memory_entry, memory_listing
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.amounts import price_of
-from bitjoule.energy_models.inputs.documents import KeyPath, read_document
+from bitjoule.energy_models.inputs.documents import KeyPath, folder_hint, read_document
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.inputs.inheritance import Completed, completed, paths
 from bitjoule.energy_models.inputs.sources import references
-from bitjoule.energy_models.model_files.hub import preset_of
-from bitjoule.energy_models.model_files.reading import GGUF, JSON, read_model, read_scheme, stored_in
+from bitjoule.energy_models.model_files.hub import hint, hub_name, preset_of
+from bitjoule.energy_models.model_files.reading import FILES, GGUF, JSON, read_model, read_scheme, stored_in
 from bitjoule.energy_models.model_files.stored import TypeRow, by_type
 from bitjoule.energy_models.prices.derived import TECHNOLOGY, validated
 from bitjoule.energy_models.prices.silicon import silicon_rows
@@ -28,6 +28,7 @@ from bitjoule.energy_models.system.platform.paid_macs import paid_macs
 from bitjoule.energy_models.system.platform.platforms import FOLDER, PLATFORM, Platform, platforms, read_platform
 from bitjoule.energy_models.system.platform.silicon import clocks_mhz, silicon
 
+IN_FOLDERS = ("models", "schemes")  # of which a directory holds a file
 PRICES = ("energy_pj", "energy_low_pj", "energy_high_pj")
 MOST_NAMES = 3
 MACS = (
@@ -64,7 +65,8 @@ def entry(kind: str, name: str) -> Entry:
     """
     names = dict.fromkeys(str(row[0]) for row in listing(kind).rows)
     if name not in names:
-        wrong = f"unknown name {brief(name)}{suggestion(name, names)}"
+        path = folder_hint(Path(), name) if kind in IN_FOLDERS else ""
+        wrong = f"unknown name {brief(name)}{path or suggestion(name, names)}"
         raise InputError([Problem("show", 1, kind, wrong, choices(names))])
     return _ENTRIES[kind](name)
 
@@ -213,6 +215,9 @@ def _model_file_entry(path: Path) -> Entry:
     preset = None if path.exists() else preset_of(str(path))
     if preset is not None:
         return _model_entry(preset)
+    if not path.exists() and hub_name(str(path)):
+        wrong = f"{brief(str(path))} not found{hint(str(path))}"
+        raise InputError([Problem("show", 1, "models", wrong, FILES)])
     entry, stored = _model(read_model(path)), by_type(stored_in(path))
     return entry._replace(table=_tensors(stored)) if stored else entry
 

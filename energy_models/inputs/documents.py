@@ -6,6 +6,7 @@ Scalars follow YAML 1.2's core schema, and ``<<`` merges mappings.
 """
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -135,6 +136,20 @@ def is_path(text: str, suffixes: tuple[str, ...] = YAML) -> bool:
         Of the files that a path may refer to.
     """
     return "/" in text or text.endswith(suffixes)
+
+
+def folder_hint(beside: Path, text: str) -> str:
+    """Return how a directory is written that has the name of no built-in entry, or nothing if there is none.
+
+    Parameters
+    ----------
+    beside
+        Where paths begin.
+    text
+        A name.
+    """
+    there = bool(text.strip(".")) and os.path.isdir(beside / text)  # noqa: PTH112 (never raises)
+    return f" (the directory {brief(text)} is written './{text}')" if there else ""
 
 
 def dotted(path: KeyPath) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from bitjoule.energy_models.inputs.documents import YAML, Document, KeyPath, fingerprint, is_path
+from bitjoule.energy_models.inputs.documents import YAML, Document, KeyPath, fingerprint, folder_hint, is_path
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices
 from bitjoule.energy_models.inputs.validation import unknown_name
 
@@ -124,6 +124,10 @@ class Lookup:
         """
         if not is_path(text, entries.suffixes):
             by_name = entries.known()
+            if entries.in_folder and text not in by_name and (path := folder_hint(self.document.folder(at), text)):
+                wrong, expected = unknown_name(entries.kind, text, ())[0] + path, choices(by_name)
+                self.problems.append(self.document.problem(at, wrong, expected))
+                return None
             return (
                 LookupResult(text, by_name[text], from_file=False)
                 if self.known(entries.kind, text, by_name, at, entries.others())

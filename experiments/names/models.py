@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from bitjoule.energy_models.architecture.shape import AnyShape, ModelShape, all_presets
 from bitjoule.energy_models.inputs.documents import KeyPath
-from bitjoule.energy_models.inputs.errors import suggestion
-from bitjoule.energy_models.model_files.hub import hub_name, preset_of
+from bitjoule.energy_models.model_files.hub import hint, hub_name, preset_of
 from bitjoule.energy_models.model_files.reading import FILES, GGUF, JSON, model_file, read_model, recorded
 from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.experiments.names.entries import MatmulSize, NamedFile, NamedModel, named
@@ -54,13 +53,12 @@ def read_models(
 
 def _find(lookup: Lookup, text: str, at: KeyPath) -> LookupResult[AnyShape] | None:
     """Return a model by its name, its file, or its name on Hugging Face's hub."""
-    last = hub_name(text)
-    if last is None or os.path.exists(lookup.document.folder(at) / text):  # noqa: PTH110 (never raises)
+    if hub_name(text) is None or os.path.exists(lookup.document.folder(at) / text):  # noqa: PTH110 (never raises)
         return lookup.find(MODELS, text, at)
     preset = preset_of(text)
     if preset is not None:
         return LookupResult(preset, all_presets()[preset], from_file=False)
-    return lookup.file(MODELS, text, at, suggestion(last, all_presets(), same_numbers=True))
+    return lookup.file(MODELS, text, at, hint(text))
 
 
 def text_models(lookup: Lookup, models: Mapping[str, AnyShape | Matmul], at: KeyPath) -> dict[str, ModelShape]:

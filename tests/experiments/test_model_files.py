@@ -88,7 +88,10 @@ def test_names_of_files(tmp_path: Path) -> None:
         ({"schemes": ["n.gguf"]}, "schemes[0]: 'n.gguf' not found; expected a model's GGUF file"),
         ({"models": ["n.gguf"]}, "models[0]: 'n.gguf' not found; expected a config.json, a GGUF file, or"),
         ({"models": ["Qwen/Qwen3-0.6"]}, "models[0]: 'Qwen/Qwen3-0.6' not found (did you mean 'qwen3-0.6b'?)"),
-        ({"models": ["Qwen/Qwen3-0.7B"]}, "models[0]: 'Qwen/Qwen3-0.7B' not found; expected a config.json"),
+        (
+            {"models": ["Qwen/Qwen3-0.7B"]},
+            "models[0]: 'Qwen/Qwen3-0.7B' not found (other sizes ship: 'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b')",
+        ),
         ({"models": [{"name": "n", "config": "none"}]}, "models[0].config: 'none' not found; expected"),
         ({"models": [{"name": "n", "config": 3}]}, "models[0].config: got 3; expected a valid string"),
         ({"models": [{"name": "n", "config": "m.gguf", "layers": 3}]}, "models[0].layers: unknown key; expected one"),
@@ -115,3 +118,11 @@ def test_a_wrong_file_is_named_with_its_key(tmp_path: Path) -> None:
         with pytest.raises(InputError) as error:
             resolved(tmp_path, {key: ["m.gguf"]})
         assert str(error.value).startswith(f"{tmp_path / 'm.gguf'}:1: ")
+
+
+def test_a_directory_is_written_as_a_path(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    for key, kind in (("models", "model"), ("schemes", "scheme")):
+        with pytest.raises(InputError) as error:
+            resolved(tmp_path, {key: ["tiny"]})
+        assert f"{key}[0]: unknown {kind} 'tiny' (the directory 'tiny' is written './tiny')" in str(error.value)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from bitjoule.energy_models.catalog import entry_of_file
+from bitjoule.energy_models.catalog import entry, entry_of_file
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.errors import InputError
-from bitjoule.energy_models.model_files.hub import hub_name, preset_of
+from bitjoule.energy_models.model_files.hub import hint, hub_name, preset_of
 from bitjoule.energy_models.model_files.reading import model_file, read_model, read_scheme, recorded, stored_in
 from bitjoule.energy_models.model_files.stored import by_type
 from tests.energy_models.model_files.gguf_files import write_gguf
@@ -137,6 +137,44 @@ def test_shown(tmp_path: Path) -> None:
 )
 def test_names_of_the_hub(text: str, name: str | None, preset: str | None) -> None:
     assert (hub_name(text), preset_of(text)) == (name, preset)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Qwen/Qwen3-0.7B", " (other sizes ship: 'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b')"),
+        ("Qwen/Qwen3-31B-A4B", " (other sizes ship: 'qwen3-30b-a3b', 'qwen3-235b-a22b')"),
+        ("a/Llama-3-9B", " (other sizes ship: 'llama-3-8b', 'llama-3-70b')"),
+        ("HuggingFaceTB/SmolLM2-1B", " (other sizes ship: 'smollm2-1.7b', 'smollm2-360m', 'smollm2-135m')"),
+        ("Qwen/Qwen3-0.6", " (did you mean 'qwen3-0.6b'?)"),
+        ("nobody/nothing", ""),
+        ("nothing", ""),
+    ],
+)
+def test_another_size_is_named_as_one(text: str, expected: str) -> None:
+    assert hint(text) == expected
+
+
+@pytest.mark.parametrize("name", ["a-folder", "llama-3"])
+def test_a_directory_whose_name_is_no_entrys_is_written_as_a_path(tmp_path: Path, monkeypatch: Any, name: str) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    for kind in ("models", "schemes"):
+        with pytest.raises(InputError) as error:
+            entry(kind, name)
+        assert f"unknown name '{name}' (the directory '{name}' is written './{name}'); expected one of" in str(
+            error.value
+        )
+    with pytest.raises(InputError) as error:
+        entry("storages", name)
+    assert "directory" not in str(error.value)
+
+
+def test_a_name_on_the_hub_that_no_preset_has(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as error:
+        entry_of_file("models", Path("Qwen/Qwen3-0.7B"))
+    assert str(error.value).startswith("show:1: models: 'Qwen/Qwen3-0.7B' not found (other sizes ship: 'qwen3-0.6b', ")
 
 
 CONFIG = {
