@@ -18,6 +18,7 @@ from bitjoule.energy_models.architecture.parts.adapters import Adapters
 from bitjoule.energy_models.architecture.parts.latent_attention import LatentAttention
 from bitjoule.energy_models.architecture.parts.mixers import Mixer, NoMixer
 from bitjoule.energy_models.architecture.parts.rotations import Hadamard
+from bitjoule.energy_models.architecture.parts.state_space import Mamba2
 from bitjoule.energy_models.inputs.errors import brief
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 
@@ -30,10 +31,12 @@ class LayerShape(Strict):
 
     Parameters
     ----------
-    heads, kv_heads, head_dim
-        Query heads; key and value heads (default: `heads`); width of one head (default: hidden / heads).
-    mixer
-        What stands in place of attention, which the keys above and below describe.
+    heads, kv_heads, head_dim, value_dim
+        Query heads; key and value heads (default: `heads`); width of one head (default: hidden / heads), and of its
+        values, 0 for the same.
+    mixer, beside
+        What stands in place of attention, which the keys above and below describe; a state space beside it, on the same
+        normed input, whose output joins the same residual stream (Falcon-H1).
     window, chunked
         Tokens that a query attends to, its own included; 0 for all before it. Whether these are the tokens of its own
         chunk of so many.
@@ -46,7 +49,7 @@ class LayerShape(Strict):
     sinks
         Whether each head has a learned logit beside those of the keys.
     output_gate
-        Whether the heads' outputs are multiplied with a gate of their own projection.
+        Whether the heads' outputs are multiplied with a gate of their own projection; with one value for each `head`.
     rotary_share
         Share of each head that rotary positions rotate; 0 for a layer without positions.
     qkv_bias, output_bias, ffn_bias
@@ -80,7 +83,9 @@ class LayerShape(Strict):
     heads: Dimension = Field(le=MAX_DIMENSION)
     kv_heads: Dimension = Field(le=MAX_DIMENSION)
     head_dim: Dimension = Field(le=MAX_DIMENSION)
+    value_dim: int = Field(default=0, ge=0, le=MAX_DIMENSION)
     mixer: Mixer | None = None
+    beside: Mamba2 | None = None
     window: int = Field(default=0, ge=0, le=10**9)
     chunked: bool = False
     kv_cache: bool = True
@@ -88,7 +93,7 @@ class LayerShape(Strict):
     values_are_keys: bool = False
     value_norm: bool = False
     sinks: bool = False
-    output_gate: bool = False
+    output_gate: bool | Literal["head"] = False
     rotary_share: float = Field(default=1.0, ge=0, le=1)
     feed_forward: bool = True
     ffn: Dimension = Field(le=MAX_DIMENSION)
@@ -127,6 +132,8 @@ class LayerShape(Strict):
             raise wrong_value(
                 f"{self.active_experts} of {self.experts} experts are active", "at most all", "active_experts"
             )
+        if self.values_are_keys and self.value_dim not in (0, self.head_dim):
+            raise wrong_value("values that are keys, of another width", "head_dim, or 0", "value_dim")
         if self.chunked and not self.window:
             raise wrong_value("chunks without a width", "window, the tokens of a chunk", "chunked")
         if self.expert_latent and self.experts == 1:
@@ -144,7 +151,7 @@ class LayerShape(Strict):
             other = next((key for key, value in norms.items() if getattr(self, key) != value), None)
             if other:
                 raise wrong_value(f"{other} of a layer with {self.mixer.kind}", "one norm, before the mixer", other)
-        for key in ("window", "kv_shared"):
+        for key in ("window", "kv_shared", "beside", "value_dim"):
             if self.mixer and getattr(self, key):
                 raise wrong_value(f"a {key} of {self.mixer.kind}", "one of the two", key)
         return self
@@ -184,10 +191,11 @@ class LayerShape(Strict):
                 output_bias=self.output_bias, qk_norm=self.qk_norm, rotary_share=share, causal=causal,
                 window=self.window, sinks=self.sinks, output_gate=self.output_gate,
                 rotated=self._rotates("o_proj"), kv_cache=self.kv_cache, kv_shared=self.kv_shared, chunked=self.chunked,
-                values_are_keys=self.values_are_keys, value_norm=self.value_norm,
+                values_are_keys=self.values_are_keys, value_norm=self.value_norm, value_dim=self.value_dim,
             )  # fmt: skip
+        beside = self.beside.part(hidden, None) if self.beside else None
         if not self.feed_forward:
-            return self._complete(mixer)
+            return self._complete(mixer, beside)
         norms["pre_norm"] = self.pre_norm and not self.parallel
         inner = (self.expert_ffn or self.ffn) if self.experts > 1 else self.ffn
         ffn = transformer.feed_forward(
@@ -195,7 +203,7 @@ class LayerShape(Strict):
             latent=self.expert_latent, active=self.active_experts, shared=self.shared_ffn, shared_gate=self.shared_gate,
             router_bias=self.router_bias, rotated=self._rotates("ffn_down"), branch_norms=self.branch_norms,
         )  # fmt: skip
-        return self._complete(mixer, ffn)
+        return self._complete(mixer, beside, ffn)
 
     def _rotates(self, component: str) -> bool:
         return self.hadamard is not None and component in self.hadamard.on

@@ -125,7 +125,8 @@ class ModelShape(LayerShape):
         if numbered and numbers != list(range(self.layers)):
             expected = f"each of 0 to {self.layers - 1} in one group"
             raise wrong_value("layer_numbers are not those of all layers", expected, "groups")
-        if not self.causal and (self.mixer or any(group.changes().get("mixer") for group in self.groups)):
+        mixers = [layer.mixer or layer.beside for layer, *_ in self._layers()]
+        if not self.causal and any(mixers):
             raise wrong_value("a mixer without a causal mask", "attention in every layer", "causal")
         if self.head_transform and not self.lm_head:
             raise wrong_value("a transform before no LM head", "an LM head", "head_transform")

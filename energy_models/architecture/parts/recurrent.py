@@ -71,7 +71,7 @@ class Recurrence:
 
 
 def part_of(
-    hidden: int, norm: Norm, linears: tuple[Linear, ...], work: list[Elementwise], *, inner: int, projected: int,
+    hidden: int, norm: Norm | None, linears: tuple[Linear, ...], work: list[Elementwise], *, inner: int, projected: int,
     quantised: int, stored: int, state: int,
 ) -> Part:  # fmt: skip
     """Return a mixer with the norm before it, from what is its own.
@@ -79,7 +79,7 @@ def part_of(
     Parameters
     ----------
     hidden, norm
-        Width of the residual stream; the norm.
+        Width of the residual stream; the norm, none where the input is another part's normed one.
     linears, work
         Its weight matrices, in the order they run; its element-wise work besides norm, quantisation and residual.
     inner, projected
@@ -89,15 +89,16 @@ def part_of(
     stored, state
         Trainable values besides the linears' and the norm's; values that a sequence keeps.
     """
+    before = [Elementwise("norm", norm.kind, lambda at: at.tokens * hidden)] if norm else []
     common = [
-        Elementwise("norm", norm.kind, lambda at: at.tokens * hidden),
+        *before,
         Elementwise("activation_quantisation", "quantisation", lambda at: at.tokens * quantised * at.quantises),
         Elementwise("residual", "residual", lambda at: at.tokens * hidden),
     ]
     return Part(
         matmuls=linears,
         elementwise=(*common, *work),
-        stored=(("other", norm.values(hidden) + stored),),
+        stored=(("other", (norm.values(hidden) if norm else 0) + stored),),
         state=state,
         activations_read=lambda _: 2 * hidden + projected,
         residual_written=lambda _: hidden,

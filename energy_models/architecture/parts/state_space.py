@@ -32,8 +32,8 @@ class Mamba2(Strict):
         Heads, each with a state of head_dim x state; groups that share inputs and outputs of the state.
     kernel
         Taps of the convolution.
-    bias, conv_bias
-        Whether projections, and the convolution, have biases.
+    bias, conv_bias, output_bias
+        Whether projections, and the convolution, have biases; whether the output projection has one, if that differs.
     chunk
         Tokens of a chunk.
     gated_norm
@@ -48,10 +48,11 @@ class Mamba2(Strict):
     kernel: int = Field(default=4, ge=1, le=64)
     bias: bool = False
     conv_bias: bool = True
+    output_bias: bool | None = None
     chunk: int = Field(default=256, ge=1, le=MOST)
     gated_norm: bool = True
 
-    def part(self, hidden: int, norm: Norm) -> Part:
+    def part(self, hidden: int, norm: Norm | None) -> Part:
         """Return the mixer with the norm before it.
 
         Parameters
@@ -59,7 +60,7 @@ class Mamba2(Strict):
         hidden
             Width of the residual stream.
         norm
-            The norm.
+            The norm; none where the input is another part's normed one.
         """
         inner = self.heads * self.head_dim
         channels = inner + 2 * self.groups * self.state
@@ -71,7 +72,7 @@ class Mamba2(Strict):
         recurrence = Recurrence(self.heads, self.head_dim, self.state, 2, in_chunk, self.chunk)
         linears = (
             Linear("in_proj", hidden, projected, self.bias, 1),
-            Linear("out_proj", inner, hidden, self.bias, 1),
+            Linear("out_proj", inner, hidden, self.bias if self.output_bias is None else self.output_bias, 1),
         )
         work = [
             Elementwise(CONVOLUTION, "convolution", lambda at: at.tokens * (channels * self.kernel)),

@@ -88,9 +88,9 @@ def attention(
     hidden: int, heads: int, kv_heads: int, head_dim: int, *, norm: Norm = RMSNORM, qkv_bias: bool = False,
     output_bias: bool = False, pre_norm: bool = True, sub_norm: bool = False, post_norm: bool = False,
     qk_norm: bool | Literal["width", "plain"] = False, linear_norm: bool = False, rotary_share: float = 1.0,
-    causal: bool = True, window: int = 0, sinks: bool = False, output_gate: bool = False, rotated: bool = False,
-    kv_cache: bool = True, kv_shared: bool = False, chunked: bool = False, values_are_keys: bool = False,
-    value_norm: bool = False,
+    causal: bool = True, window: int = 0, sinks: bool = False, output_gate: bool | Literal["head"] = False,
+    rotated: bool = False, kv_cache: bool = True, kv_shared: bool = False, chunked: bool = False,
+    values_are_keys: bool = False, value_norm: bool = False, value_dim: int = 0,
 ) -> Part:  # fmt: skip
     """Return a norm and the attention after it.
 
@@ -114,7 +114,8 @@ def attention(
     sinks
         Whether each head has a learned logit beside those of the keys.
     output_gate
-        Whether the heads' outputs are multiplied with a gate, of a projection as wide as the queries'.
+        Whether the heads' outputs are multiplied with a gate, of a projection as wide as the queries'; of one value for
+        each `head`, without a bias.
     rotated
         Whether a rotation stands before the output projection.
     kv_cache
@@ -125,9 +126,13 @@ def attention(
         Whether the projection of keys gives the values, too; whether these are normed, without gains.
     chunked
         Whether a query attends to the tokens of its own chunk of `window` tokens.
+    value_dim
+        Width of a head's values and outputs; 0 for `head_dim`.
     """
     q, group = heads * head_dim, heads // kv_heads
-    kv = 0 if kv_shared else kv_heads * head_dim
+    value_dim = value_dim or head_dim
+    out = heads * value_dim
+    keys, cached_values = (0, 0) if kv_shared else (kv_heads * head_dim, kv_heads * value_dim)
     inputs = (1 if kv_shared else 3) * hidden  # of the projections before attention
 
     def per_kv_head(at: At) -> tuple[Floats, Floats, Floats]:
@@ -140,7 +145,7 @@ def attention(
 
     def values(at: At) -> MatmulSizes:
         m, context, times = per_kv_head(at)
-        return MatmulSizes(m, context, np.full_like(m, head_dim), times)
+        return MatmulSizes(m, context, np.full_like(m, value_dim), times)
 
     def pairs(at: At) -> Floats:
         queries, context = attended(at, window, causal=causal, chunked=chunked)
@@ -151,42 +156,45 @@ def attention(
 
     normed = (
         hidden * (pre_norm + post_norm)
-        + q * sub_norm
-        + (q + kv) * bool(qk_norm)
-        + kv * value_norm
-        + (inputs + q) * linear_norm
+        + out * sub_norm
+        + (q + keys) * bool(qk_norm)
+        + cached_values * value_norm
+        + (inputs + out) * linear_norm
     )
-    qk_gains = q + kv if qk_norm == "width" else (1 if kv_shared else 2) * head_dim * (qk_norm is True)
-    gains = hidden * (pre_norm + post_norm) + q * sub_norm + qk_gains + (inputs + q) * linear_norm
+    qk_gains = q + keys if qk_norm == "width" else (1 if kv_shared else 2) * head_dim * (qk_norm is True)
+    gains = hidden * (pre_norm + post_norm) + out * sub_norm + qk_gains + (inputs + out) * linear_norm
+    gate = heads if output_gate == "head" else out * output_gate
     work = [
         Elementwise("norm", norm.kind, lambda at: at.tokens * normed),
-        Elementwise("activation_quantisation", "quantisation", lambda at: at.tokens * (hidden + q) * at.quantises),
+        Elementwise("activation_quantisation", "quantisation", lambda at: at.tokens * (hidden + out) * at.quantises),
         *softmax_work(hidden, q, pairs),
     ]
     if rotary_share:
-        work.append(Elementwise("rotary", "rotary", lambda at: at.tokens * ((q + kv) * rotary_share)))
+        work.append(Elementwise("rotary", "rotary", lambda at: at.tokens * ((q + keys) * rotary_share)))
     if output_gate:
-        work.append(Elementwise("activation_function", "sigmoid", lambda at: at.tokens * q))
-        work.append(Elementwise("activation_function", "gate", lambda at: at.tokens * q))
-    projections = ("k_proj",) if values_are_keys else ("k_proj", "v_proj")
-    into_cache = tuple(Linear(n, hidden, kv, qkv_bias, 1, MatmulKind.KV_PROJECTION) for n in projections)
+        work.append(Elementwise("activation_function", "sigmoid", lambda at: at.tokens * gate))
+        work.append(Elementwise("activation_function", "gate", lambda at: at.tokens * out))
+    projections = {"k_proj": keys} if values_are_keys else {"k_proj": keys, "v_proj": cached_values}
+    into_cache = [Linear(n, hidden, w, qkv_bias, 1, MatmulKind.KV_PROJECTION) for n, w in projections.items()]
+    own_gate = output_gate == "head"
     return Part(
         matmuls=(
-            Linear("q_proj", hidden, q * (1 + output_gate), qkv_bias, 1),
+            Linear("q_proj", hidden, q if own_gate else q + gate, qkv_bias, 1),
+            *([Linear("q_proj", hidden, gate, False, 1)] if own_gate else ()),
             *(() if kv_shared else into_cache),
             Product("attention_scores", MatmulKind.SCORES, scores, over_context=False),
             Product("attention_values", MatmulKind.VALUES, values, over_context=True),
-            Linear("o_proj", q, hidden, output_bias, 1),
+            Linear("o_proj", out, hidden, output_bias, 1),
         ),
         elementwise=tuple(work),
         stored=(("other", norm.values(gains) + heads * sinks),),
-        cached=2 * kv,
+        cached=keys + cached_values,
         window=window,
         keeps=kv_cache,
-        activations_read=lambda at: 2 * hidden + q * whole_rows(at),
+        activations_read=lambda at: 2 * hidden + out * whole_rows(at),
         residual_written=lambda _: hidden,
-        inputs_written=lambda at: hidden + q * whole_rows(at),
-        live=2 * hidden + q + 2 * kv,
+        inputs_written=lambda at: hidden + out * whole_rows(at),
+        live=2 * hidden + q + keys + cached_values,
     )
 
 

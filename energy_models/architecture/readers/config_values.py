@@ -45,8 +45,9 @@ def _found(key: str, config: Mapping[str, Any]) -> Any:
 
 
 def _value(text: str, config: Mapping[str, Any]) -> Any:
-    """Return the value of ``a|b*c/d``: of a, or where that is no number, of b times c over d, rounded up."""
+    """Return the value of ``a+1|b*c/d``: of a + 1, or where that is no number, of b times c over d, rounded up."""
     for choice in text.split("|"):
+        choice, _, summand = choice.partition("+")
         product, _, divisor = choice.partition("/")
         values = [
             int(name) if name.isdigit() else _found(name, config) for name in (*product.split("*"), divisor or "1")
@@ -56,6 +57,8 @@ def _value(text: str, config: Mapping[str, Any]) -> Any:
             found = values[0]
         else:
             found = -(-math.prod(numbers[:-1]) // numbers[-1]) if len(numbers) == len(values) else None
+        if summand:
+            found = found + int(summand) if type(found) is int else None
         if found is not None and found != "auto":
             return found
     return None

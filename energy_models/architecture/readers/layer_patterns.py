@@ -67,6 +67,7 @@ def layer_groups(model_type: ModelType, config: Mapping[str, Any], layers: int, 
     PatternError
         A key describes other layers than there are.
     """
+    config = _without_further(model_type, config, layers)
     changes: list[dict[str, Any]] = [{} for _ in range(layers)]
     rotated = _rotated(model_type.positions, config, layers) if model_type.positions else [True] * layers
     if model_type.windows:
@@ -90,10 +91,20 @@ def layer_groups(model_type: ModelType, config: Mapping[str, Any], layers: int, 
                 put(change, field, value)
     for change, here in zip(changes, rotated, strict=True):
         change |= {} if here else {"rotary_share": 0.0}
+    if model_type.rotary_shares and (shares := config.get(model_type.rotary_shares)) is not None:
+        for change, share in zip(changes, _one_each(model_type.rotary_shares, shares, layers), strict=True):
+            change["rotary_share"] = share
     groups: dict[str, tuple[list[int], dict[str, Any]]] = {}
     for number, change in enumerate(changes):
         groups.setdefault(json.dumps(change, sort_keys=True), ([], change))[0].append(number)
     return numbered_groups(groups.values())
+
+
+def _without_further(model_type: ModelType, config: Mapping[str, Any], layers: int) -> Mapping[str, Any]:
+    """Return a config whose lists of layers end with the model's: some name those of further modules, too."""
+    further = _number(config, model_type.further_layers, 0) if model_type.further_layers else 0
+    padded = {key for key, value in config.items() if isinstance(value, list) and len(value) == layers + further}
+    return {key: value[:layers] if key in padded else value for key, value in config.items()} if further else config
 
 
 def listed_layers(rule: Kinds | None, config: Mapping[str, Any]) -> int | None:
@@ -135,7 +146,7 @@ def layer_windows(model_type: ModelType, config: Mapping[str, Any], layers: int)
 def _of_kinds(rule: Kinds, config: Mapping[str, Any], layers: int) -> list[dict[str, Any]]:
     key, kinds = rule.listed, config.get(rule.listed)
     if kinds is None and rule.pattern and config.get(rule.pattern) is not None:
-        key, kinds = rule.pattern, [rule.letters.get(letter, letter) for letter in config[rule.pattern]]
+        key, kinds = rule.pattern, [rule.letters.get(str(letter), letter) for letter in config[rule.pattern]]
     if kinds is None and rule.numbers and config.get(rule.numbers) is not None:
         key = rule.numbers
         here = _numbers(key, config[key], layers)
@@ -145,7 +156,8 @@ def _of_kinds(rule: Kinds, config: Mapping[str, Any], layers: int) -> list[dict[
     if kinds is None:
         every = _number(config, rule.every_key, rule.every) if rule.every_key else rule.every
         offset = _number(config, rule.offset_key, 0) if rule.offset_key else every - 1
-        kinds = [rule.last if every and i % every == offset else rule.others for i in range(layers)]
+        here = [i for i in range(layers) if (every and i % every == offset) or (i == 0 and rule.first_too)]
+        kinds = [rule.last if i in here else rule.others for i in range(layers)]
     kinds = [rule.older.get(kind, kind) if isinstance(kind, str) else kind for kind in _one_each(key, kinds, layers)]
     for kind in kinds:
         _check_kind(key, kind, rule.changes)
@@ -268,8 +280,10 @@ def _dense(rule: Mixtures, config: Mapping[str, Any], layers: int) -> list[bool]
     if rule.listed and config.get(rule.listed) is not None:
         return [kind == "dense" for kind in _one_each(rule.listed, config[rule.listed], layers)]
     dense = [False] * layers
-    if rule.first:
-        first = _number(config, rule.first, rule.first_default)
+    if rule.flags and isinstance(config.get(rule.flags), list):
+        return [not sparse for sparse in _one_each(rule.flags, config[rule.flags], layers)]
+    if rule.first or rule.first_default:
+        first = _number(config, rule.first or "", rule.first_default)
         dense = [i < first for i in range(layers)]
     if rule.step:
         step = _number(config, rule.step, 1)
@@ -286,7 +300,10 @@ def _dense(rule: Mixtures, config: Mapping[str, Any], layers: int) -> list[bool]
         listed = _numbers(rule.dense, config.get(rule.dense) or [], layers)
         dense = [here or i in listed for i, here in enumerate(dense)]
     if rule.sparse and config.get(rule.sparse) is not None:
-        listed = _numbers(rule.sparse, config[rule.sparse], layers)
+        listed = config[rule.sparse]
+        if isinstance(listed, str):  # numbers with commas between
+            listed = [int(number) if number.strip().isdigit() else number for number in listed.split(",")]
+        listed = _numbers(rule.sparse, listed, layers)
         dense = [i not in listed for i in range(layers)]
     return dense
 

@@ -9,7 +9,7 @@ from bitjoule.energy_models.inputs.validation import Strict
 
 
 def keys_in(value: object) -> set[str]:
-    """Return the keys of a config that a value behind ``=`` names: ``=a|b*c/d`` is a or else b times c over d, up.
+    """Return the keys of a config that a value behind ``=`` names: ``=a+1|b*c/d`` is a + 1, or b times c over d, up.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def keys_in(value: object) -> set[str]:
     """
     if not isinstance(value, str) or not value.startswith("="):
         return set()
-    return {name.partition(".")[0] for name in re.split(r"[|*/]", value[1:]) if not name.isdigit()}
+    return {name.partition(".")[0] for name in re.split(r"[|*/+]", value[1:]) if not name.isdigit()}
 
 
 class Windows(Strict):
@@ -80,13 +80,15 @@ class Kinds(Strict):
     listed, older
         Key of the layers' kinds, one each, and other names of some kinds in it.
     pattern, letters
-        Without it: key of a text with a letter for each layer, and the kinds that these mean.
+        Without it: key of a text with a letter, or of a list with a number, for each layer; the kinds that these mean.
     numbers
         Without both: key of the numbers of the layers of the kind `last`.
     every, every_key, last, others
         Without all: of so many layers, or of as many as a key says, the last one's kind, and that of the others.
     offset_key
         Key of which of these layers it is, from 0, instead of the last.
+    first_too
+        Whether the first layer is of this kind, too.
     counts, default
         Whether the list or the text says how many layers there are; the list where a config has neither.
     changes
@@ -101,6 +103,7 @@ class Kinds(Strict):
     every: int = 0
     every_key: str | None = None
     offset_key: str | None = None
+    first_too: bool = False
     last: str
     others: str
     counts: bool = False
@@ -122,8 +125,10 @@ class Mixtures(Strict):
     ----------
     listed
         Key of each layer's kind, ``dense`` or another; the others say it where it is not there.
+    flags
+        Key of a list with 1 for each mixture and 0 for each dense layer.
     first, first_default
-        Key of how many layers at the beginning, and its default.
+        Key of how many layers at the beginning, and its default, which holds without a key, too.
     step, offset, dense, sparse
         Key of a number of layers of which the last, or the one that a key says, is a mixture; keys of the numbers of
         layers that are dense, and of those that are mixtures.
@@ -134,6 +139,7 @@ class Mixtures(Strict):
     """
 
     listed: str | None = None
+    flags: str | None = None
     first: str | None = None
     first_default: int = 0
     step: str | None = None
@@ -151,7 +157,7 @@ class Mixtures(Strict):
         """Keys of a config that it applies."""
         named = (self.listed, self.first, self.step, self.offset, self.dense, self.sparse, self.start, self.end)
         values = {key for value in self.changes.values() for key in keys_in(value)}
-        return {key for key in (*named, self.interval) if key} | values
+        return {key for key in (*named, self.interval, self.flags) if key} | values
 
 
 class Indexers(Strict):

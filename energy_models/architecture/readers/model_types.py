@@ -44,6 +44,8 @@ class ModelType(Strict):
     rounded: Rounded | None = None
     shared_caches: SharedCaches | None = None
     layer_keys: dict[str, str] = Field(default_factory=dict)
+    rotary_shares: str | None = None
+    further_layers: str | None = None
     also: list[str] = Field(default_factory=list)
     heads: dict[str, dict[str, Any]] = Field(default_factory=dict)
     nulls: dict[str, Any] = Field(default_factory=dict)
@@ -82,6 +84,7 @@ class ModelType(Strict):
         for rule in rules:
             names |= rule.keys if rule else set()
         names |= {"per_layer_config"} if self.layer_keys else set()
+        names |= {key for key in (self.rotary_shares, self.further_layers) if key}
         return {name.partition(".")[0] for name in names}
 
 

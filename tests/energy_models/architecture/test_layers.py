@@ -19,6 +19,9 @@ PLAIN = LAYERS * (ATTENTION + GATED + 2 * D) + 2 * VOCABULARY * D + D
 BATCH, PROMPT, NEW = 3, 40, 6  # of `counted`
 
 
+BESIDE = {"kind": "mamba2", "heads": 2, "head_dim": 12, "state": 7, "kernel": 4, "gated_norm": False}
+
+
 def shape(**changes):
     return ModelShape.model_validate({**BASE, **changes})
 
@@ -35,6 +38,15 @@ def shape(**changes):
         ({"linear_norm": True}, LAYERS * (3 * D + Q + 2 * D + FFN)),
         ({"sinks": True}, LAYERS * HEADS),
         ({"output_gate": True}, LAYERS * D * Q),
+        ({"output_gate": "head", "qkv_bias": True}, LAYERS * (D * HEADS + Q + 2 * KV)),
+        ({"value_dim": 5}, LAYERS * 2 * D * (5 - HEAD_DIM) * (HEADS + KV // HEAD_DIM) // 2),
+        (
+            {"value_dim": 5, "sub_norm": True},
+            LAYERS * (D * (5 - HEAD_DIM) * (HEADS + KV // HEAD_DIM) + 5 * HEADS + FFN),
+        ),
+        # gate and values of 24, B and C of 7, a step size a head; out; taps, their bias, 3 a head; no norm of its own
+        ({"beside": BESIDE}, LAYERS * (D * (24 + 24 + 14 + 2) + 24 * D + 38 * 5 + 3 * 2)),
+        ({"beside": {**BESIDE, "output_bias": True}}, LAYERS * (D * 64 + 24 * D + 38 * 5 + 6 + D)),
         ({"lm_head": False}, -VOCABULARY * D),
         ({"head_bias": True}, VOCABULARY),
         ({"tied_embedding": True, "head_bias": True}, VOCABULARY - VOCABULARY * D),
@@ -126,6 +138,46 @@ def test_an_indexer_scores_every_token_and_attention_takes_those_it_chose():
     assert float(ran.memory_bytes.kv_cache_bytes[0]) == BATCH * (PROMPT + NEW) * LAYERS * kept * fp16_bytes
 
 
+def test_values_of_another_width_change_what_takes_and_gives_them():
+    counts, found = counted(shape(value_dim=5))
+    plain, _ = counted(shape())
+    kv_heads = KV // HEAD_DIM
+    for phase, tokens in (("prefill", BATCH * PROMPT), ("decode", BATCH * NEW)):
+        assert added(counts, phase, ("v_proj",), "mul") == LAYERS * tokens * D * kv_heads * 5
+        assert added(counts, phase, ("o_proj",), "mul") == LAYERS * tokens * D * HEADS * 5
+        for component in ("q_proj", "k_proj", "attention_scores", "rotary"):
+            assert added(counts, phase, (component,), "mul") == added(plain, phase, (component,), "mul")
+        values = added(plain, phase, ("attention_values",), "mul")
+        assert added(counts, phase, ("attention_values",), "mul") == pytest.approx(values * 5 / HEAD_DIM)
+    fp16_bytes = 2
+    cached = LAYERS * kv_heads * (HEAD_DIM + 5)
+    assert float(found.memory_bytes.kv_cache_bytes[0]) == BATCH * (PROMPT + NEW) * cached * fp16_bytes
+
+
+def test_a_gate_of_one_value_a_head_scales_all_of_its_outputs():
+    (head, _), (plain, _) = counted(shape(output_gate="head")), counted(shape())
+    tokens = BATCH * NEW * LAYERS
+    more = {
+        component: added(head, "decode", (component,), "mul") - added(plain, "decode", (component,), "mul")
+        for component in ("q_proj", "activation_function")
+    }
+    sigmoid_products = 5
+    assert more == {"q_proj": tokens * D * HEADS, "activation_function": tokens * (sigmoid_products * HEADS + Q)}
+
+
+def test_a_state_space_beside_attention_takes_its_norm_and_adds_its_work():
+    (both, found), (plain, ran) = counted(shape(beside=BESIDE)), counted(shape())
+    alone, _ = counted(shape(mixer=BESIDE))
+    for phase in ("prefill", "decode"):
+        for component in ("in_proj", "out_proj", "convolution", "state_update"):
+            assert added(both, phase, (component,), "mul") == added(alone, phase, (component,), "mul") > 0
+        for component in ("q_proj", "attention_scores", "ffn_up", "norm"):
+            assert added(both, phase, (component,), "mul") == added(plain, phase, (component,), "mul")
+    fp16_bytes = 2
+    state = BATCH * LAYERS * (2 * 12 * 7 + 38 * 3) * fp16_bytes
+    assert float(found.memory_bytes.kv_cache_bytes[0]) == float(ran.memory_bytes.kv_cache_bytes[0]) + state
+
+
 def test_windows_shorten_the_products_of_their_layers_and_the_cache():
     window = 12
     counts, found = counted(shape(groups=[{"repeats": 3, "window": window}, {"repeats": 1}]))
@@ -202,6 +254,10 @@ def test_groups_are_read_again_from_what_they_write():
         ({"mixer": LATENT, "post_norm": True}, "post_norm of a layer with latent_attention", ("post_norm",)),
         ({"mixer": LATENT, "pre_norm": False}, "pre_norm of a layer with latent_attention", ("pre_norm",)),
         ({"mixer": LATENT, "causal": False}, "a mixer without a causal mask", ("causal",)),
+        ({"beside": BESIDE, "causal": False}, "a mixer without a causal mask", ("causal",)),
+        ({"mixer": LATENT, "beside": BESIDE}, "a beside of latent_attention", ("beside",)),
+        ({"mixer": LATENT, "value_dim": 5}, "a value_dim of latent_attention", ("value_dim",)),
+        ({"values_are_keys": True, "value_dim": 5}, "values that are keys, of another width", ("value_dim",)),
         (
             {"linear_norm": True, "groups": [{"repeats": 3, "mixer": LATENT}, {"repeats": 1}]},
             "linear_norm of a layer with latent_attention",

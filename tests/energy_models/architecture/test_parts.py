@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.energy_models.architecture.test_windows import at_steps
 
 from bitjoule.energy_models.architecture.parts.windows import attended
 from bitjoule.energy_models.architecture.phases import causal
 from bitjoule.energy_models.architecture.shape import presets
+from tests.energy_models.architecture.parts.test_windows import at_steps
 from tests.energy_models.architecture.test_blocks import added, counted
 from tests.energy_models.architecture.test_layers import (
     ATTENTION,

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from tests.energy_models.architecture.test_huggingface_types import LAYERS, configuration, read
 
 from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.parts.recurrent import CONVOLUTION, RECURRENCE
@@ -18,6 +17,7 @@ from bitjoule.energy_models.architecture.phases import PHASES, Cases, all_steps
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.system.work.workload import Switches, workload
+from tests.energy_models.architecture.readers.test_huggingface_types import LAYERS, configuration, read
 
 pytestmark = pytest.mark.slow  # the imports take seconds
 
@@ -92,7 +92,8 @@ def counted_by_torch(transformers: Any, config: Any, prompt: int) -> Counts:
 def both(transformers: Any, folder: Any, name: str, changes: dict[str, Any], prompt: int = CHUNK) -> tuple[Any, ...]:
     config = configuration(transformers, name, changes)
     shape = read(folder, config.to_dict())
-    groups = [(group.mixer, group.repeats) for group in shape.groups if group.mixer] or [(shape.mixer, LAYERS)]
+    groups = [(group.mixer, group.repeats) for group in shape.groups if group.mixer]
+    groups = groups or [(shape.mixer or shape.beside, LAYERS)]
     mixers = [(mixer, repeats) for mixer, repeats in groups if mixer.kind != "none"]
     first = mixers[0][0]
     assert all(mixer == first for mixer, _ in mixers)
@@ -128,6 +129,7 @@ SSD = [
     ("bamba", {"mamba_chunk_size": CHUNK}),
     ("granitemoehybrid", {"mamba_chunk_size": CHUNK, "layer_types": ["linear_attention", "full_attention"] * 2}),
     ("nemotron_h", {"chunk_size": CHUNK}),
+    ("falcon_h1", {"mamba_chunk_size": CHUNK}),  # beside attention
 ]
 
 

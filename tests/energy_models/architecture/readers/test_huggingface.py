@@ -45,7 +45,7 @@ def test_an_unknown_type_is_refused_and_the_supported_ones_are_named(llama):
     assert {"llama", "mistral", "qwen2", "gemma", "opt", "bitnet"} <= set(supported_types())
 
 
-@pytest.mark.parametrize("name", ["lama", "gemma3n", "qwen3_omni", "mistral4", "olmo4", "phi4", "falcon_h1", "bitnet2"])
+@pytest.mark.parametrize("name", ["lama", "gemma3n", "qwen3_omni", "mistral4", "olmo4", "phi4", "falcon_h2", "bitnet2"])
 def test_no_hint_points_at_another_type(llama, name):
     with pytest.raises(InputError, match=f"unknown model_type '{name}'; expected"):
         read_config(llama(model_type=name))

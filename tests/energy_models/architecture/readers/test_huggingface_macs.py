@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.energy_models.architecture.test_huggingface_types import HEADS, LAYERS, SHARED, configuration, read
 
 from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import PHASES, Cases, all_steps
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.system.work.workload import Switches, workload
+from tests.energy_models.architecture.readers.test_huggingface_types import HEADS, LAYERS, SHARED, configuration, read
 from tests.sampling import sampled
 
 pytestmark = pytest.mark.slow  # the imports take seconds
@@ -20,9 +20,9 @@ TYPES = (
     "afmoe", "arcee", "biogpt", "bitnet", "bloom", "cohere", "cohere2", "cwm", "ernie4_5", "exaone4", "exaone_moe",
     "falcon", "gemma", "gemma2", "gemma3_text", "gemma4_text", "glm", "glm4", "gpt2", "gpt_bigcode", "gpt_neo",
     "gpt_neox", "gpt_oss", "gptj", "granite", "granite_swa", "granitemoe", "granitemoe_swa", "granitemoeshared",
-    "helium", "hunyuan_v1_moe", "internlm3", "llama", "ministral3", "mistral", "mixtral", "nanochat", "nemotron",
-    "olmo", "olmo2", "olmoe", "opt", "persimmon", "phi", "phi3", "phimoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
-    "seed_oss", "smollm3", "solar_open", "stablelm", "starcoder2",
+    "helium", "hunyuan_v1_moe", "internlm3", "llama", "mimo_v2_flash", "ministral3", "mistral", "mixtral", "nanochat",
+    "nemotron", "olmo", "olmo2", "olmoe", "opt", "persimmon", "phi", "phi3", "phimoe", "qwen2", "qwen2_moe", "qwen3",
+    "qwen3_moe", "seed_oss", "smollm3", "solar_open", "stablelm", "starcoder2",
 )  # fmt: skip
 SEQUENCES, PROMPT = 2, 16
 

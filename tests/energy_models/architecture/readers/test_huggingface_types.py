@@ -1,5 +1,6 @@
 """Every type that is read, against the models and configuration classes of transformers."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from bitjoule.energy_models.architecture.readers.huggingface import read_config
 from bitjoule.energy_models.architecture.readers.model_types import model_types
 from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.inputs.errors import InputError
 
 pytestmark = pytest.mark.slow  # the imports take seconds
 
@@ -24,6 +26,8 @@ SIZES = {
     "moe_num_shared_experts": 1, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_nope_head_dim": 16, "qk_rope_head_dim": 8,
     "v_head_dim": 16, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1,
 }  # fmt: skip
+GEMMA = ("model_type", "architectures", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+         "num_key_value_heads", "vocab_size", "sliding_window", "use_bidirectional_attention")  # fmt: skip
 SSD = {"mamba_n_heads": 8, "mamba_d_head": 16, "mamba_d_state": 12, "mamba_n_groups": 2}
 GPT2 = {"n_embd": 64, "n_layer": LAYERS, "n_head": HEADS}
 OWN = {  # what a type calls otherwise, or needs
@@ -45,6 +49,7 @@ OWN = {  # what a type calls otherwise, or needs
     "distilbert": {"n_layers": LAYERS, "dim": 64, "n_heads": HEADS, "hidden_dim": 176},
     "gemma4_text": {"head_dim": 16, "global_head_dim": 24, "hidden_size_per_layer_input": 8, "sliding_window": 48,
                     "vocab_size_per_layer_input": 90},
+    "falcon_h1": {**SSD, "mamba_d_ssm": 128}, "mimo_v2_flash": {"num_key_value_heads": 1, "num_hidden_layers": 7},
     "helium": {"head_dim": 16}, "hunyuan_v1_dense": {"head_dim": 32}, "ministral": {"head_dim": 32},
 }  # fmt: skip
 SHARED = {"num_kv_shared_layers": 2, "layer_types": ["sliding_attention", "full_attention"] * 2,
@@ -95,6 +100,14 @@ VARIANTS = [
     ("hunyuan_v1_moe", {"num_experts": 6}), ("gemma4_text", {"hidden_size_per_layer_input": 0}),
     ("gemma4_text", {"attention_k_eq_v": True, "num_global_key_value_heads": 1}), ("gemma4_text", SHARED),
     ("gemma4_text", {"enable_moe_block": True, "top_k_experts": 2}),
+    ("gemma3_text", {"use_bidirectional_attention": True}),
+    ("falcon_h1", {"mamba_d_ssm": None, "mamba_expand": 4, "mamba_d_head": 32, "projectors_bias": True}),
+    ("falcon_h1", {"mamba_rms_norm": True, "mamba_proj_bias": True, "attention_bias": True, "mlp_bias": True}),
+    ("mimo_v2_flash", {"layer_types": ["full_attention"] * 6 + ["sliding_attention"], "attention_bias": True}),
+    ("mimo_v2_flash", {"mlp_layer_types": ["dense", "sparse", "dense", *["sparse"] * 4], "v_head_dim": 24}),
+    ("step3p5", {"layer_types": ["full_attention", "sliding_attention"] * 2, "num_sliding_attention_heads": 6,
+                 "sliding_window": 8}),
+    ("step3p5", {"mlp_layer_types": ["dense", "sparse"] * 2, "attention_bias": True}),
 ]  # fmt: skip
 MODELS = [(name, {}) for name in TYPES] + VARIANTS
 
@@ -110,6 +123,13 @@ def configuration(transformers: Any, name: str, changes: dict[str, Any]) -> Any:
     return transformers.CONFIG_MAPPING[name](**{**sizes, **OWN.get(name, {}), **changes})
 
 
+def class_of(transformers: Any, name: str) -> Any:
+    """Return what makes a model of a configuration: with an LM head, but for types whose text model has none."""
+    if name == "step3p5":  # which no automatic class knows
+        return transformers.models.step3p7.modeling_step3p7.Step3p7TextModel._from_config
+    return (transformers.AutoModel if name in PARTS else transformers.AutoModelForCausalLM).from_config
+
+
 def read(folder: Path, config: dict[str, Any]) -> ModelShape:
     (folder / "config.json").write_text(json.dumps(config))
     return read_config(folder)
@@ -121,8 +141,7 @@ def test_a_model_has_the_parameters_that_transformers_makes(transformers, tmp_pa
 
     config = configuration(transformers, name, changes)
     with torch.device("meta"):
-        whole = transformers.AutoModel if name in PARTS else transformers.AutoModelForCausalLM
-        model = whole.from_config(config)
+        model = class_of(transformers, name)(config)
     made = sum(parameter.numel() for parameter in model.parameters())
     found = read(tmp_path, {**config.to_dict(), "architectures": [type(model).__name__]})
     assert found.parameters == made
@@ -141,7 +160,13 @@ OLDER = [
     ("jamba", {"attn_layer_period": 2, "attn_layer_offset": 1, "num_hidden_layers": 7}),
     ("gemma4_text", {"global_head_dim": 32, "num_hidden_layers": 7}), ("llama4_text", {"interleave_moe_layer_step": 2}),
     ("deepseek_v32", {"first_k_dense_replace": 2}), ("exaone_moe", {"first_k_dense_replace": 2}),
-    ("mistral", {"num_key_value_heads": 4}),
+    ("mistral", {"num_key_value_heads": 4}), ("mimo_v2_flash", {"num_hidden_layers": 13}),
+    ("falcon_h1", {"mamba_d_head": "auto"}), ("gemma3_text", {"use_bidirectional_attention": True}),
+    ("step3p5", {"moe_layers_enum": "1,3", "num_nextn_predict_layers": 1, "sliding_window": 8,
+                 "attention_other_setting": {"num_attention_heads": 6}, "rope_theta": [10000.0] * 5,
+                 "layer_types": ["full_attention", "sliding_attention"] * 2 + ["full_attention"],
+                 "partial_rotary_factors": [0.5, 1.0, 0.5, 1.0, 0.5]}),
+    ("step3p5", {"num_hidden_layers": 5}),
 ]  # fmt: skip
 
 
@@ -153,8 +178,8 @@ def test_a_file_of_the_hub_is_the_model_that_its_configuration_class_makes_of_it
     own = {key: value for key, value in OWN.get(name, {}).items() if key not in ("layer_types", "attn_layer_indices")}
     written = {**{key: value for key, value in SIZES.items() if key in known}, **own, **changes}
     with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(transformers.CONFIG_MAPPING[name](**written))
-    found = read(tmp_path, {"model_type": name, **written})
+        model = class_of(transformers, name)(transformers.CONFIG_MAPPING[name](**copy.deepcopy(written)))
+    found = read(tmp_path, {"model_type": name, "architectures": [type(model).__name__], **written})
     assert found.parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -213,7 +238,7 @@ SEQUENCES, TOKENS, WINDOW = 2, 20, 8
 CACHED = (
     "llama", "qwen2", "qwen3", "mixtral", "olmo2", "phi3", "falcon", "gpt_neox", "gpt2", "bloom", "gemma3_text",
     "mistral", "gpt_oss", "cohere2", "mamba", "mamba2", "qwen3_next", "qwen3_5_text", "cwm", "llama4_text", "lfm2",
-    "lfm2_moe", "nemotron_h", "bamba", "jamba", "minimax", "afmoe", "gemma4_text",
+    "lfm2_moe", "nemotron_h", "bamba", "jamba", "minimax", "afmoe", "gemma4_text", "falcon_h1", "mimo_v2_flash",
 )  # fmt: skip
 
 
@@ -221,7 +246,7 @@ CACHED = (
 def test_a_cache_holds_the_values_that_transformers_keeps(transformers, tmp_path, name):
     import torch
 
-    windowed = ("gemma3_text", "mistral", "gpt_oss", "cohere2", "cwm", "afmoe")
+    windowed = ("gemma3_text", "mistral", "gpt_oss", "cohere2", "cwm", "afmoe", "mimo_v2_flash")
     changes = {"sliding_window": WINDOW} if name in windowed else {}
     changes |= {"attention_chunk_size": WINDOW} if name == "llama4_text" else {}
     changes |= {**SHARED, "sliding_window": WINDOW} if name == "gemma4_text" else {}
@@ -260,3 +285,42 @@ def test_a_latent_cache_is_what_its_projection_gives_for_each_token(transformers
     widths = [layer.self_attn.kv_a_proj_with_mqa.out_features for layer in model.model.layers]
     parts = [(part, block.repeats) for block in read(tmp_path, config.to_dict()).blocks for part in block.parts]
     assert sum(part.cached * repeats for part, repeats in parts) == sum(widths)
+
+
+def test_the_text_of_a_multimodal_model_is_what_is_left_without_its_vision(transformers, tmp_path):
+    import torch
+
+    text = configuration(transformers, "step3p5", {"num_nextn_predict_layers": 1}).to_dict()
+    config = transformers.CONFIG_MAPPING["step3p7"](text_config=text)
+    with torch.device("meta"):
+        model = transformers.models.step3p7.modeling_step3p7.Step3p7ForConditionalGeneration._from_config(config)
+    vision = [*model.model.vision_model.parameters(), *model.model.multi_modal_projector.parameters()]
+    found = read(tmp_path, {**config.to_dict(), "architectures": [type(model).__name__]})
+    made = sum(parameter.numel() for parameter in model.parameters())
+    assert found.parameters == made - sum(parameter.numel() for parameter in vision)
+    assert found.note.endswith("type step3p5; vision_config is not counted")
+
+
+def test_layers_with_windows_may_have_other_heads_and_shares_of_positions(tmp_path):
+    written = {
+        "model_type": "step3p5", **{key: SIZES[key] for key in ("hidden_size", "intermediate_size")}, "vocab_size": 100,
+        "num_hidden_layers": 3, "num_attention_heads": 4, "num_attention_groups": 2, "head_dim": 16,
+        "sliding_window": 8, "attention_other_setting": {"num_attention_heads": 6}, "num_nextn_predict_layers": 1,
+        "layer_types": ["full_attention", "sliding_attention", "sliding_attention", "sliding_attention"],
+        "partial_rotary_factors": [0.5, 1.0, 1.0, 1.0],
+    }  # fmt: skip
+    first, second = read(tmp_path, written).groups
+    assert first.changes() == {"rotary_share": 0.5, "experts": 1, "active_experts": 1, "shared_ffn": 0}
+    assert (second.repeats, second.heads, second.window, second.rotary_share) == (2, 6, 8, None)
+    written |= {"layer_types": ["full_attention"] * 2}
+    with pytest.raises(InputError, match="layer_types: lists 2 layers; expected a kind for each of 3 layers"):
+        read(tmp_path, written)
+
+
+def test_the_embedding_model_of_gemma_attends_to_both_sides(tmp_path):
+    written = {"model_type": "gemma3_text", "architectures": ["Gemma3TextModel"], **SIZES, "sliding_window": 512,
+               "use_bidirectional_attention": True}  # fmt: skip
+    written = {key: value for key, value in written.items() if key in GEMMA}
+    found = read(tmp_path, written)
+    assert (found.causal, found.kv_cache, found.lm_head) == (False, False, False)
+    assert {group.window for group in found.groups or [found]} == {2 * 256 + 1}

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.energy_models.architecture.test_vision import macs
 
 from bitjoule.energy_models.architecture.images.convolutional import ConvolutionalShape
 from bitjoule.energy_models.architecture.readers.huggingface_vision import read_any_config, vision_types
 from bitjoule.energy_models.architecture.shape import AnyShape, ModelShape
 from bitjoule.energy_models.inputs.errors import InputError
+from tests.energy_models.architecture.images.test_vision import macs
 
 SMALL: dict[str, dict[str, Any]] = {
     "resnet": {"hidden_sizes": [16, 32, 64], "depths": [1, 2, 1], "embedding_size": 8},

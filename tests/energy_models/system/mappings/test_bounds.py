@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from tests.energy_models.system.test_fused_attention import nests
 
 from bitjoule.energy_models.system.counting.columns import QUANTITIES
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS, by_bound, matmul_bounds
 from bitjoule.energy_models.system.mappings.fused_attention import flat, nest_of
 from bitjoule.energy_models.system.mappings.mapping import Tiles, traffic
 from tests.energy_models.problems import SMALL, mapped
+from tests.energy_models.system.mappings.test_fused_attention import nests
 
 TILES = Tiles(6, 4, 4, 1, 1, 1, 1, 0)
 
