@@ -63,7 +63,7 @@ class LayerShape(Strict):
     parallel
         Whether attention and FFN take the same normed input.
     feed_forward
-        Whether there is a network behind the attention.
+        Whether there is a network behind the attention; one matrix in its place (`linear`).
     ffn, ffn_gated, activation
         Its inner width; whether there are three matrices (gate, up, down) instead of two; the function inside.
     experts, active_experts, expert_ffn
@@ -95,7 +95,7 @@ class LayerShape(Strict):
     sinks: bool = False
     output_gate: bool | Literal["head"] = False
     rotary_share: float = Field(default=1.0, ge=0, le=1)
-    feed_forward: bool = True
+    feed_forward: bool | Literal["linear"] = True
     ffn: Dimension = Field(le=MAX_DIMENSION)
     ffn_gated: bool
     activation: Literal["relu", "relu2", "gelu", "silu"]
@@ -196,6 +196,8 @@ class LayerShape(Strict):
         beside = self.beside.part(hidden, None) if self.beside else None
         if not self.feed_forward:
             return self._complete(mixer, beside)
+        if self.feed_forward == "linear":
+            return self._complete(mixer, beside, transformer.replacement("ffn_down", hidden, norm, bias=self.ffn_bias))
         norms["pre_norm"] = self.pre_norm and not self.parallel
         inner = (self.expert_ffn or self.ffn) if self.experts > 1 else self.ffn
         ffn = transformer.feed_forward(

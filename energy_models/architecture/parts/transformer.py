@@ -285,6 +285,35 @@ def feed_forward(
     )
 
 
+def replacement(component: str, hidden: int, norm: Norm, *, bias: bool) -> Part:
+    """Return a norm and one matrix, which an architecture search left in place of attention or of a network.
+
+    Parameters
+    ----------
+    component
+        Of what it replaces, in the long table.
+    hidden, norm, bias
+        Width of the residual stream; the norm; whether the matrix has a bias.
+
+    References
+    ----------
+    Bercovich et al., "Puzzle: Distillation-Based NAS for Inference-Optimized LLMs", arXiv:2411.19146.
+    """
+    return Part(
+        matmuls=(Linear(component, hidden, hidden, bias, 1),),
+        elementwise=(
+            Elementwise("norm", norm.kind, lambda at: at.tokens * hidden),
+            Elementwise("activation_quantisation", "quantisation", lambda at: at.tokens * hidden * at.quantises),
+            Elementwise("residual", "residual", lambda at: at.tokens * hidden),
+        ),
+        stored=(("other", norm.values(hidden)),),
+        activations_read=lambda _: 2 * hidden,
+        residual_written=lambda _: hidden,
+        inputs_written=lambda _: hidden,
+        live=2 * hidden,
+    )
+
+
 def head(
     hidden: int, vocabulary: int, *, norm: Norm | None = RMSNORM, tied: bool = False, matrix: bool = True,
     bias: bool = False,

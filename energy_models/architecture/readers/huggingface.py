@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bitjoule.energy_models.architecture.layers import LayerShape
+from bitjoule.energy_models.architecture.readers.block_configs import widest_network
 from bitjoule.energy_models.architecture.readers.config_values import put
 from bitjoule.energy_models.architecture.readers.layer_patterns import (
-    PatternError,
     layer_groups,
     listed_layers,
     rounded_width,
 )
 from bitjoule.energy_models.architecture.readers.model_types import ModelType, Switch, model_types
+from bitjoule.energy_models.architecture.readers.pattern_errors import PatternError
 from bitjoule.energy_models.architecture.shape import ModelShape, shape_from
 from bitjoule.energy_models.inputs.documents import Document
 from bitjoule.energy_models.inputs.errors import InputError, brief, choices, spelling
@@ -95,6 +96,9 @@ def read_config(path: Path, file: str | None = None, others: Iterable[str] = ())
 def _unknown_type(name: object, others: Iterable[str]) -> tuple[str, str]:
     """Return what is wrong and what was expected, without a hint at another type."""
     types = sorted({*supported_types(), *others})
+    missing = model_types().not_read.get(name) if isinstance(name, str) else None
+    if missing:
+        return f"{brief(name)} is not read: {missing}", choices(types, limit=len(types))
     return f"unknown model_type {brief(name)}{spelling(name, types)}", choices(types, limit=len(types))
 
 
@@ -201,6 +205,8 @@ def _shape(document: Document, config: Mapping[str, Any], model_type: ModelType)
     layers = shape.get("layers")
     if type(layers) is int and 0 < layers <= MOST_LAYERS:
         try:
+            if model_type.block_configs:
+                shape["ffn"] = widest_network(config, layers)
             groups = layer_groups(model_type, {**model_type.defaults, **config}, layers, shape.get("experts", 1) != 1)
         except PatternError as error:
             raise InputError([document.problem((error.key,), error.wrong, error.expected)]) from None

@@ -6,6 +6,7 @@ from itertools import chain, repeat
 from typing import Any
 
 from bitjoule.energy_models.architecture.layer_numbers import numbered_groups
+from bitjoule.energy_models.architecture.readers.block_configs import block_changes
 from bitjoule.energy_models.architecture.readers.config_values import changed, put
 from bitjoule.energy_models.architecture.readers.layer_rules import (
     Indexers,
@@ -17,6 +18,7 @@ from bitjoule.energy_models.architecture.readers.layer_rules import (
     Windows,
 )
 from bitjoule.energy_models.architecture.readers.model_types import ModelType
+from bitjoule.energy_models.architecture.readers.pattern_errors import PatternError
 from bitjoule.energy_models.inputs.errors import choices
 
 DENSE: dict[str, Any] = {
@@ -25,22 +27,6 @@ DENSE: dict[str, Any] = {
 }  # fmt: skip
 WINDOWED = frozenset({"sliding_attention", "chunked_attention", "local"})
 FULL = frozenset({"full_attention", "global"})
-
-
-class PatternError(ValueError):
-    """A key of a config that describes no layers.
-
-    Parameters
-    ----------
-    key
-        Of the config.
-    wrong, expected
-        As for `bitjoule.energy_models.inputs.errors.Problem`.
-    """
-
-    def __init__(self, key: str, wrong: str, expected: str) -> None:
-        super().__init__(f"{key}: {wrong}; expected {expected}")
-        self.key, self.wrong, self.expected = key, wrong, expected
 
 
 def layer_groups(model_type: ModelType, config: Mapping[str, Any], layers: int, mixes: bool) -> list[dict[str, Any]]:
@@ -75,6 +61,9 @@ def layer_groups(model_type: ModelType, config: Mapping[str, Any], layers: int, 
             change |= own
     if model_type.kinds:
         for change, own in zip(changes, _of_kinds(model_type.kinds, config, layers), strict=True):
+            change |= own
+    if model_type.block_configs:
+        for change, own in zip(changes, block_changes(config, layers), strict=True):
             change |= own
     if model_type.mixtures and mixes:
         for change, dense in zip(changes, _dense(model_type.mixtures, config, layers), strict=True):

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from bitjoule.energy_models.architecture.readers.block_configs import KEY
 from bitjoule.energy_models.architecture.readers.layer_rules import (
     Indexers,
     Kinds,
@@ -46,6 +47,7 @@ class ModelType(Strict):
     layer_keys: dict[str, str] = Field(default_factory=dict)
     rotary_shares: str | None = None
     further_layers: str | None = None
+    block_configs: bool = False
     also: list[str] = Field(default_factory=list)
     heads: dict[str, dict[str, Any]] = Field(default_factory=dict)
     nulls: dict[str, Any] = Field(default_factory=dict)
@@ -84,6 +86,7 @@ class ModelType(Strict):
         for rule in rules:
             names |= rule.keys if rule else set()
         names |= {"per_layer_config"} if self.layer_keys else set()
+        names |= {KEY} if self.block_configs else set()
         names |= {key for key in (self.rotary_shares, self.further_layers) if key}
         return {name.partition(".")[0] for name in names}
 
@@ -104,6 +107,7 @@ class ModelTypes(Strict):
     without_effect: dict[str, list[str]]
     wrapped: dict[str, Wrapped]
     switches: list[Switch]
+    not_read: dict[str, str]
     types: dict[str, ModelType]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bitjoule.energy_models.architecture.readers.huggingface import read_config, supported_types
+from bitjoule.energy_models.architecture.readers.model_types import model_types
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.inputs.errors import InputError
 
@@ -45,7 +46,15 @@ def test_an_unknown_type_is_refused_and_the_supported_ones_are_named(llama):
     assert {"llama", "mistral", "qwen2", "gemma", "opt", "bitnet"} <= set(supported_types())
 
 
-@pytest.mark.parametrize("name", ["lama", "gemma3n", "qwen3_omni", "mistral4", "olmo4", "phi4", "falcon_h2", "bitnet2"])
+@pytest.mark.parametrize("name", sorted(model_types().not_read))
+def test_a_type_that_is_not_read_says_which_part_is_missing(llama, name):
+    assert name not in supported_types()
+    with pytest.raises(InputError) as error:
+        read_config(llama(model_type=name))
+    assert f"model_type: '{name}' is not read: {model_types().not_read[name]}; expected one of" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["lama", "gemma5n", "qwen3_omni", "mistral4", "olmo4", "phi4", "falcon_h2", "bitnet2"])
 def test_no_hint_points_at_another_type(llama, name):
     with pytest.raises(InputError, match=f"unknown model_type '{name}'; expected"):
         read_config(llama(model_type=name))
