@@ -15,6 +15,7 @@ from bitjoule.energy_models.architecture.block import Part
 from bitjoule.energy_models.architecture.layer_numbers import SPANS
 from bitjoule.energy_models.architecture.parts import latent_attention, transformer
 from bitjoule.energy_models.architecture.parts.adapters import Adapters
+from bitjoule.energy_models.architecture.parts.indexer import BlockIndexer
 from bitjoule.energy_models.architecture.parts.latent_attention import LatentAttention
 from bitjoule.energy_models.architecture.parts.mixers import Mixer, NoMixer
 from bitjoule.energy_models.architecture.parts.rotations import Hadamard
@@ -40,6 +41,8 @@ class LayerShape(Strict):
     window, chunked
         Tokens that a query attends to, its own included; 0 for all before it. Whether these are the tokens of its own
         chunk of so many.
+    indexer
+        Small heads that choose the blocks of keys which a query attends to.
     kv_cache
         Whether keys and values stay for later tokens, as an encoder's do not.
     kv_shared
@@ -88,6 +91,7 @@ class LayerShape(Strict):
     beside: Mamba2 | None = None
     window: int = Field(default=0, ge=0, le=10**9)
     chunked: bool = False
+    indexer: BlockIndexer | None = None
     kv_cache: bool = True
     kv_shared: bool = False
     values_are_keys: bool = False
@@ -134,6 +138,9 @@ class LayerShape(Strict):
             )
         if self.values_are_keys and self.value_dim not in (0, self.head_dim):
             raise wrong_value("values that are keys, of another width", "head_dim, or 0", "value_dim")
+        for key in ("window", "kv_shared"):
+            if self.indexer and getattr(self, key):
+                raise wrong_value(f"a {key} of attention with an indexer", "one of the two", key)
         if self.chunked and not self.window:
             raise wrong_value("chunks without a width", "window, the tokens of a chunk", "chunked")
         if self.expert_latent and self.experts == 1:
@@ -151,9 +158,9 @@ class LayerShape(Strict):
             other = next((key for key, value in norms.items() if getattr(self, key) != value), None)
             if other:
                 raise wrong_value(f"{other} of a layer with {self.mixer.kind}", "one norm, before the mixer", other)
-        for key in ("window", "kv_shared", "beside", "value_dim"):
+        for key in ("window", "kv_shared", "beside", "value_dim", "indexer"):
             if self.mixer and getattr(self, key):
-                raise wrong_value(f"a {key} of {self.mixer.kind}", "one of the two", key)
+                raise wrong_value(f"{key} of a layer with {self.mixer.kind}", "one of the two", key)
         return self
 
     def parts(self, hidden: int, norm: transformer.Norm, *, rotary: bool, causal: bool) -> tuple[Part, ...]:
@@ -192,6 +199,7 @@ class LayerShape(Strict):
                 window=self.window, sinks=self.sinks, output_gate=self.output_gate,
                 rotated=self._rotates("o_proj"), kv_cache=self.kv_cache, kv_shared=self.kv_shared, chunked=self.chunked,
                 values_are_keys=self.values_are_keys, value_norm=self.value_norm, value_dim=self.value_dim,
+                indexer=self.indexer,
             )  # fmt: skip
         beside = self.beside.part(hidden, None) if self.beside else None
         if not self.feed_forward:

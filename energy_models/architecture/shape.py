@@ -125,7 +125,7 @@ class ModelShape(LayerShape):
         if numbered and numbers != list(range(self.layers)):
             expected = f"each of 0 to {self.layers - 1} in one group"
             raise wrong_value("layer_numbers are not those of all layers", expected, "groups")
-        mixers = [layer.mixer or layer.beside for layer, *_ in self._layers()]
+        mixers = [layer.mixer or layer.beside or layer.indexer for layer, *_ in self._layers()]
         if not self.causal and any(mixers):
             raise wrong_value("a mixer without a causal mask", "attention in every layer", "causal")
         if self.head_transform and not self.lm_head:

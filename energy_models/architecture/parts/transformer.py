@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from bitjoule.energy_models.architecture.block import At, Elementwise, Floats, Form, Linear, MatmulSizes, Part, Product
-from bitjoule.energy_models.architecture.parts.windows import attended
+from bitjoule.energy_models.architecture.parts.indexer import BlockIndexer
+from bitjoule.energy_models.architecture.parts.windows import attended, attended_blocks
 from bitjoule.energy_models.system.work.steps import MatmulKind
 
 
@@ -91,6 +92,7 @@ def attention(
     causal: bool = True, window: int = 0, sinks: bool = False, output_gate: bool | Literal["head"] = False,
     rotated: bool = False, kv_cache: bool = True, kv_shared: bool = False, chunked: bool = False,
     values_are_keys: bool = False, value_norm: bool = False, value_dim: int = 0,
+    indexer: BlockIndexer | None = None,
 ) -> Part:  # fmt: skip
     """Return a norm and the attention after it.
 
@@ -128,6 +130,8 @@ def attention(
         Whether a query attends to the tokens of its own chunk of `window` tokens.
     value_dim
         Width of a head's values and outputs; 0 for `head_dim`.
+    indexer
+        What chooses the blocks of keys that a query attends to.
     """
     q, group = heads * head_dim, heads // kv_heads
     value_dim = value_dim or head_dim
@@ -135,8 +139,13 @@ def attention(
     keys, cached_values = (0, 0) if kv_shared else (kv_heads * head_dim, kv_heads * value_dim)
     inputs = (1 if kv_shared else 3) * hidden  # of the projections before attention
 
+    def met(at: At) -> tuple[Floats, Floats]:
+        if indexer:
+            return attended_blocks(at, indexer.block, indexer.top)
+        return attended(at, window, causal=causal, chunked=chunked)
+
     def per_kv_head(at: At) -> tuple[Floats, Floats, Floats]:
-        queries, context = attended(at, window, causal=causal, chunked=chunked)
+        queries, context = met(at)
         return queries * group, context, at.repeats * (at.batch * kv_heads)
 
     def scores(at: At) -> MatmulSizes:
@@ -148,7 +157,7 @@ def attention(
         return MatmulSizes(m, context, np.full_like(m, value_dim), times)
 
     def pairs(at: At) -> Floats:
-        queries, context = attended(at, window, causal=causal, chunked=chunked)
+        queries, context = met(at)
         return at.batch * queries * at.repeats * context * heads
 
     def whole_rows(at: At) -> Floats:  # 1 where the output projection takes rows that are worked on as a whole
@@ -163,6 +172,7 @@ def attention(
     )
     qk_gains = q + keys if qk_norm == "width" else (1 if kv_shared else 2) * head_dim * (qk_norm is True)
     gains = hidden * (pre_norm + post_norm) + out * sub_norm + qk_gains + (inputs + out) * linear_norm
+    index_gains = 2 * indexer.width if indexer else 0  # of the norms of its queries and keys
     gate = heads if output_gate == "head" else out * output_gate
     work = [
         Elementwise("norm", norm.kind, lambda at: at.tokens * normed),
@@ -174,6 +184,8 @@ def attention(
     if output_gate:
         work.append(Elementwise("activation_function", "sigmoid", lambda at: at.tokens * gate))
         work.append(Elementwise("activation_function", "gate", lambda at: at.tokens * out))
+    if indexer:
+        work.extend(indexer.work(norm.kind, rotary_share))
     projections = {"k_proj": keys} if values_are_keys else {"k_proj": keys, "v_proj": cached_values}
     into_cache = [Linear(n, hidden, w, qkv_bias, 1, MatmulKind.KV_PROJECTION) for n, w in projections.items()]
     own_gate = output_gate == "head"
@@ -182,13 +194,14 @@ def attention(
             Linear("q_proj", hidden, q if own_gate else q + gate, qkv_bias, 1),
             *([Linear("q_proj", hidden, gate, False, 1)] if own_gate else ()),
             *(() if kv_shared else into_cache),
+            *(indexer.matmuls(hidden) if indexer else ()),
             Product("attention_scores", MatmulKind.SCORES, scores, over_context=False),
             Product("attention_values", MatmulKind.VALUES, values, over_context=True),
             Linear("o_proj", out, hidden, output_bias, 1),
         ),
         elementwise=tuple(work),
-        stored=(("other", norm.values(gains) + heads * sinks),),
-        cached=keys + cached_values,
+        stored=(("other", norm.values(gains + index_gains) + heads * sinks),),
+        cached=keys + cached_values + (indexer.width if indexer else 0),
         window=window,
         keeps=kv_cache,
         activations_read=lambda at: 2 * hidden + out * whole_rows(at),

@@ -45,12 +45,46 @@ def attended(at: At, window: int, *, causal: bool = True, chunked: bool = False)
     return np.where(every | (at.windows == 0), at.queries, seen / np.maximum(met, 1)), met
 
 
-def _in_chunks(at: At, chunk: int, before: Floats, tokens: Floats, steps: Floats) -> tuple[Floats, Floats]:
-    def pairs(count: Floats) -> Floats:  # of the first tokens, each with those of its chunk to itself
-        whole, rest = np.divmod(count, chunk)
-        return np.asarray(whole * chunk * (chunk + 1) / 2 + rest * (rest + 1) / 2)
+def attended_blocks(at: At, block: int, top: int) -> tuple[Floats, Floats]:
+    """Return the queries of a sequence in a step and the keys that they meet, where each chooses blocks of keys.
+
+    A token meets `top` blocks of `block` keys, its own among them, of which it meets those up to itself; all keys while
+    there are no more blocks. Tokens of one step choose for themselves: together they may meet every key.
+
+    Parameters
+    ----------
+    at
+        Where the closed form is taken.
+    block, top
+        Keys of a block; blocks that a token meets.
+
+    Returns
+    -------
+    queries, context : numpy.ndarray
+        As of `attended`.
+    """
+    tokens, steps = at.rows / at.batch, np.maximum(at.repeats, 1)
+    before = at.context - tokens * (steps - 1) / 2 - tokens
+    everything = top * block
+
+    def pairs(count: Floats) -> Floats:  # of the first tokens
+        few, more = np.minimum(count, everything), np.maximum(count - everything, 0)
+        return np.asarray(few * (few + 1) / 2 + more * (top - 1) * block + _own_chunk(more, block))
 
     seen = (pairs(before + tokens * steps) - pairs(before)) / steps
+    met = np.where((tokens > 1) | (at.windows == 0), at.context, seen)
+    every = (at.queries >= tokens) | (at.windows == 0)
+    return np.where(every, at.queries, seen / np.maximum(met, 1)), met
+
+
+def _own_chunk(count: Floats, chunk: int) -> Floats:
+    """Return the pairs of the first tokens, each with those of its chunk up to itself."""
+    whole, rest = np.divmod(count, chunk)
+    return np.asarray(whole * chunk * (chunk + 1) / 2 + rest * (rest + 1) / 2)
+
+
+def _in_chunks(at: At, chunk: int, before: Floats, tokens: Floats, steps: Floats) -> tuple[Floats, Floats]:
+    seen = (_own_chunk(before + tokens * steps, chunk) - _own_chunk(before, chunk)) / steps
     one = tokens <= 1
     met = np.where(one | (at.windows == 0), seen, before % chunk + tokens)  # only the first step of several tokens
     met = np.where(at.windows > 0, met, at.context)

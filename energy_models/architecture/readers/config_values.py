@@ -37,7 +37,14 @@ def put(shape: dict[str, Any], field: str, value: Any) -> None:
     shape[last] = value
 
 
-def _found(key: str, config: Mapping[str, Any]) -> Any:
+def nested(key: str, config: Mapping[str, Any]) -> Any:
+    """Return the value of a key, or none; ``a.b`` is b inside a.
+
+    Parameters
+    ----------
+    key, config
+        The key and the model's keys.
+    """
     value: Any = config
     for name in key.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -50,7 +57,7 @@ def _value(text: str, config: Mapping[str, Any]) -> Any:
         choice, _, summand = choice.partition("+")
         product, _, divisor = choice.partition("/")
         values = [
-            int(name) if name.isdigit() else _found(name, config) for name in (*product.split("*"), divisor or "1")
+            int(name) if name.isdigit() else nested(name, config) for name in (*product.split("*"), divisor or "1")
         ]
         numbers = [value for value in values if type(value) is int]
         if len(values) == 2 and not divisor:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bitjoule.energy_models.architecture.layer_numbers import numbered_groups
 from bitjoule.energy_models.architecture.readers.block_configs import block_changes
-from bitjoule.energy_models.architecture.readers.config_values import changed, put
+from bitjoule.energy_models.architecture.readers.config_values import changed, nested, put
 from bitjoule.energy_models.architecture.readers.layer_rules import (
     Indexers,
     Kinds,
@@ -134,8 +134,8 @@ def layer_windows(model_type: ModelType, config: Mapping[str, Any], layers: int)
 
 def _of_kinds(rule: Kinds, config: Mapping[str, Any], layers: int) -> list[dict[str, Any]]:
     key, kinds = rule.listed, config.get(rule.listed)
-    if kinds is None and rule.pattern and config.get(rule.pattern) is not None:
-        key, kinds = rule.pattern, [rule.letters.get(str(letter), letter) for letter in config[rule.pattern]]
+    if kinds is None and rule.pattern and (pattern := nested(rule.pattern, config)) is not None:
+        key, kinds = rule.pattern, [rule.letters.get(str(letter), letter) for letter in pattern]
     if kinds is None and rule.numbers and config.get(rule.numbers) is not None:
         key = rule.numbers
         here = _numbers(key, config[key], layers)

@@ -115,7 +115,7 @@ class Kinds(Strict):
         """Keys of a config that it applies."""
         named = {key for change in self.changes.values() for value in change.values() for key in keys_in(value)}
         rules = (self.pattern, self.numbers, self.every_key, self.offset_key)
-        return {self.listed} | named | {key for key in rules if key}
+        return {self.listed} | named | {key.partition(".")[0] for key in rules if key}
 
 
 class Mixtures(Strict):

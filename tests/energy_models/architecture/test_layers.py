@@ -19,6 +19,7 @@ PLAIN = LAYERS * (ATTENTION + GATED + 2 * D) + 2 * VOCABULARY * D + D
 BATCH, PROMPT, NEW = 3, 40, 6  # of `counted`
 
 
+CHOICE = {"heads": 2, "width": 3, "block": 4, "top": 3}
 BESIDE = {"kind": "mamba2", "heads": 2, "head_dim": 12, "state": 7, "kernel": 4, "gated_norm": False}
 
 
@@ -178,6 +179,30 @@ def test_a_state_space_beside_attention_takes_its_norm_and_adds_its_work():
     assert float(found.memory_bytes.kv_cache_bytes[0]) == float(ran.memory_bytes.kv_cache_bytes[0]) + state
 
 
+def test_an_indexer_of_blocks_scores_every_key_and_attention_takes_the_blocks_it_chose():
+    found, plain = shape(indexer=CHOICE), shape()
+    assert found.parameters - plain.parameters == LAYERS * (D * 2 * 3 + D * 3 + 2 * 3)
+    (counts, ran), (others, _) = counted(found), counted(plain)
+    pairs = {"prefill": PROMPT * (PROMPT + 1) // 2, "decode": sum(PROMPT + i for i in range(1, NEW + 1))}
+    positions = {"prefill": range(PROMPT), "decode": range(PROMPT, PROMPT + NEW)}
+    chosen = {phase: sum(min(i // 4, 2) * 4 + i % 4 + 1 for i in here) for phase, here in positions.items()}
+    for phase, tokens in (("prefill", PROMPT), ("decode", NEW)):
+        times = BATCH * LAYERS
+        assert added(counts, phase, ("index_scores",), "mul") == pytest.approx(times * 2 * 3 * pairs[phase])
+        for component in ("attention_scores", "attention_values"):
+            assert added(counts, phase, (component,), "mul") == pytest.approx(times * Q * chosen[phase])
+        assert added(counts, phase, ("softmax",), "mul") == pytest.approx(
+            added(others, phase, ("softmax",), "mul") * chosen[phase] / pairs[phase]
+        )
+        comparisons = times * 2 * pairs[phase] * (1 + 1 / 4)  # with the maximum of a block, and of blocks
+        assert added(counts, phase, ("index_choice",), "add") == pytest.approx(comparisons)
+        rotated = added(others, phase, ("rotary",), "add") / (Q + KV)
+        assert added(counts, phase, ("rotary",), "add") == pytest.approx(rotated * (Q + KV + 3 * 3))
+        assert added(counts, phase, ("index_q_proj", "index_k_proj"), "mul") == times * tokens * D * 3 * 3
+    fp16_bytes = 2
+    assert float(ran.memory_bytes.kv_cache_bytes[0]) == BATCH * (PROMPT + NEW) * LAYERS * (2 * KV + 3) * fp16_bytes
+
+
 def test_windows_shorten_the_products_of_their_layers_and_the_cache():
     window = 12
     counts, found = counted(shape(groups=[{"repeats": 3, "window": window}, {"repeats": 1}]))
@@ -250,13 +275,16 @@ def test_groups_are_read_again_from_what_they_write():
             ("groups",),
         ),
         ({"shared_gate": True}, "a gate without shared experts", ("shared_gate",)),
-        ({"mixer": LATENT, "window": 4}, "a window of latent_attention", ("window",)),
+        ({"mixer": LATENT, "window": 4}, "window of a layer with latent_attention", ("window",)),
         ({"mixer": LATENT, "post_norm": True}, "post_norm of a layer with latent_attention", ("post_norm",)),
         ({"mixer": LATENT, "pre_norm": False}, "pre_norm of a layer with latent_attention", ("pre_norm",)),
         ({"mixer": LATENT, "causal": False}, "a mixer without a causal mask", ("causal",)),
         ({"beside": BESIDE, "causal": False}, "a mixer without a causal mask", ("causal",)),
-        ({"mixer": LATENT, "beside": BESIDE}, "a beside of latent_attention", ("beside",)),
-        ({"mixer": LATENT, "value_dim": 5}, "a value_dim of latent_attention", ("value_dim",)),
+        ({"indexer": CHOICE, "window": 4}, "a window of attention with an indexer", ("window",)),
+        ({"indexer": CHOICE, "causal": False}, "a mixer without a causal mask", ("causal",)),
+        ({"mixer": LATENT, "indexer": CHOICE}, "indexer of a layer with latent_attention", ("indexer",)),
+        ({"mixer": LATENT, "beside": BESIDE}, "beside of a layer with latent_attention", ("beside",)),
+        ({"mixer": LATENT, "value_dim": 5}, "value_dim of a layer with latent_attention", ("value_dim",)),
         ({"values_are_keys": True, "value_dim": 5}, "values that are keys, of another width", ("value_dim",)),
         (
             {"linear_norm": True, "groups": [{"repeats": 3, "mixer": LATENT}, {"repeats": 1}]},
@@ -274,7 +302,7 @@ def test_groups_are_read_again_from_what_they_write():
         ),
         ({"head_transform": True, "lm_head": False}, "a transform before no LM head", ("head_transform",)),
         ({"kv_shared": True}, "every layer reads the keys and values of another", ("kv_shared",)),
-        ({"mixer": LATENT, "kv_shared": True}, "a kv_shared of latent_attention", ("kv_shared",)),
+        ({"mixer": LATENT, "kv_shared": True}, "kv_shared of a layer with latent_attention", ("kv_shared",)),
         ({"experts": 2, "active_experts": 3}, "3 of 2 experts are active", ("active_experts",)),
     ],
 )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitjoule.energy_models.architecture.block import At
-from bitjoule.energy_models.architecture.parts.windows import attended
+from bitjoule.energy_models.architecture.parts.windows import attended, attended_blocks
 from bitjoule.energy_models.architecture.phases import PHASES, Cases, causal
 
 
@@ -69,6 +69,25 @@ def test_a_step_of_several_tokens_meets_their_chunks_to_each_token(before, token
     assert float(queries[0, 0] * context[0, 0]) == pytest.approx(pairs, rel=1e-12)
     every, all_keys = attended(at_steps(causal(tokens, before, 1, 1), windows=0.0), chunk, chunked=True)
     assert (float(every[0, 0]), float(all_keys[0, 0])) == (causal(tokens, before, 1, 1).queries, before + tokens)
+
+
+@given(
+    before=st.integers(0, 60), tokens=st.integers(1, 30), repeats=st.integers(1, 6), block=st.integers(1, 9),
+    top=st.integers(1, 5),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_a_token_meets_its_own_block_up_to_itself_and_others_as_a_whole(before, tokens, repeats, block, top):
+    positions = range(before, before + tokens * repeats)
+    met = [min(position // block, top - 1) * block + position % block + 1 for position in positions]
+    mean_before = before + tokens * (repeats - 1) / 2
+    steps = causal(tokens, mean_before, repeats, 1)
+    queries, context = attended_blocks(at_steps(steps), block, top)
+    assert float(queries[0, 0] * context[0, 0]) * repeats == pytest.approx(sum(met), rel=1e-12)
+    assert float(context[0, 0]) == pytest.approx(mean_before + tokens if tokens > 1 else sum(met) / repeats, rel=1e-12)
+    for other in (at_steps(steps, windows=0.0), at_steps(steps, skips=False)):
+        queries, context = attended_blocks(other, block, top)
+        assert float(queries[0, 0]) == float(other.queries[0, 0])
+    assert float(attended_blocks(at_steps(steps, windows=0.0), block, top)[1][0, 0]) == mean_before + tokens
 
 
 def phases_of(prompt, new):

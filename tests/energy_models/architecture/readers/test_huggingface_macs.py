@@ -10,7 +10,14 @@ from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import PHASES, Cases, all_steps
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.system.work.workload import Switches, workload
-from tests.energy_models.architecture.readers.test_huggingface_types import HEADS, LAYERS, SHARED, configuration, read
+from tests.energy_models.architecture.readers.test_huggingface_types import (
+    BLOCKS,
+    HEADS,
+    LAYERS,
+    SHARED,
+    configuration,
+    read,
+)
 from tests.sampling import sampled
 
 pytestmark = pytest.mark.slow  # the imports take seconds
@@ -20,7 +27,8 @@ TYPES = (
     "afmoe", "arcee", "biogpt", "bitnet", "bloom", "cohere", "cohere2", "cwm", "ernie4_5", "exaone4", "exaone_moe",
     "falcon", "gemma", "gemma2", "gemma3_text", "gemma4_text", "glm", "glm4", "gpt2", "gpt_bigcode", "gpt_neo",
     "gpt_neox", "gpt_oss", "gptj", "granite", "granite_swa", "granitemoe", "granitemoe_swa", "granitemoeshared",
-    "helium", "hunyuan_v1_moe", "internlm3", "llama", "mimo_v2_flash", "ministral3", "mistral", "mixtral", "nanochat",
+    "helium", "hunyuan_v1_moe", "internlm3", "llama", "mimo_v2_flash", "minimax_m3_vl_text", "ministral3", "mistral",
+    "mixtral", "nanochat",
     "nemotron", "olmo", "olmo2", "olmoe", "opt", "persimmon", "phi", "phi3", "phimoe", "qwen2", "qwen2_moe", "qwen3",
     "qwen3_moe", "seed_oss", "smollm3", "solar_open", "stablelm", "starcoder2",
 )  # fmt: skip
@@ -102,6 +110,14 @@ def test_a_choice_of_fewer_tokens_than_there_are_shortens_attention(transformers
     assert every[1] - found[1] == SEQUENCES * LAYERS * HEADS * (PROMPT + 1 - 5) * latent
 
 
+def test_a_choice_of_fewer_blocks_than_there_are_shortens_attention(transformers, tmp_path):
+    config = configuration(transformers, "minimax_m3_vl_text", BLOCKS)
+    every = counted(read(tmp_path, {**config.to_dict(), "index_topk_blocks": 99}))
+    found = counted(read(tmp_path, config.to_dict()))
+    chosen = 2 * 4 + 1  # of 17 tokens: two blocks of four, and the first token of the last
+    assert every[1] - found[1] == SEQUENCES * LAYERS // 2 * HEADS * (PROMPT + 1 - chosen) * 2 * config.head_dim
+
+
 @pytest.mark.parametrize("name", ["lfm2", "lfm2_moe"])
 def test_all_but_the_taps_of_a_short_convolution_are_matmuls(transformers, tmp_path, name):
     config, (prefill, decode) = counted_by_torch(transformers, name, {}, leaves_out="convolution")
@@ -111,6 +127,7 @@ def test_all_but_the_taps_of_a_short_convolution_are_matmuls(transformers, tmp_p
 VARIANTS = [
     ("gemma4_text", SHARED), ("gemma4_text", {"enable_moe_block": True, "top_k_experts": 2}),
     ("gemma4_text", {"attention_k_eq_v": True, "num_global_key_value_heads": 1}),
+    ("minimax_m3_vl_text", {**BLOCKS, "index_topk_blocks": 99}),  # theirs takes every pair, whatever is chosen
     ("exaone_moe", {"num_shared_experts": 2}), ("granitemoeshared", {"shared_intermediate_size": 40}),
 ]  # fmt: skip
 

@@ -54,6 +54,8 @@ OWN = {  # what a type calls otherwise, or needs
     "falcon_h1": {**SSD, "mamba_d_ssm": 128}, "mimo_v2_flash": {"num_key_value_heads": 1, "num_hidden_layers": 7},
     "helium": {"head_dim": 16}, "hunyuan_v1_dense": {"head_dim": 32}, "ministral": {"head_dim": 32},
 }  # fmt: skip
+BLOCKS = {"layer_types": ["full_attention", "minimax_m3_sparse"] * 2, "index_n_heads": 2, "index_head_dim": 16,
+          "index_block_size": 4, "index_topk_blocks": 3}  # fmt: skip
 SHARED = {"num_kv_shared_layers": 2, "layer_types": ["sliding_attention", "full_attention"] * 2,
           "use_double_wide_mlp": True}  # fmt: skip
 # Keys that a type has and that change the count; each is one more model.
@@ -110,6 +112,7 @@ VARIANTS = [
     ("step3p5", {"layer_types": ["full_attention", "sliding_attention"] * 2, "num_sliding_attention_heads": 6,
                  "sliding_window": 8}),
     ("step3p5", {"mlp_layer_types": ["dense", "sparse"] * 2, "attention_bias": True}),
+    ("minimax_m3_vl_text", {**BLOCKS, "dense_intermediate_size": 100, "mlp_layer_types": ["dense", "sparse"] * 2}),
 ]  # fmt: skip
 MODELS = [(name, {}) for name in TYPES] + VARIANTS
 
@@ -169,6 +172,8 @@ OLDER = [
                  "layer_types": ["full_attention", "sliding_attention"] * 2 + ["full_attention"],
                  "partial_rotary_factors": [0.5, 1.0, 0.5, 1.0, 0.5]}),
     ("step3p5", {"num_hidden_layers": 5}),
+    ("minimax_m3_vl_text", {"moe_layer_freq": [0, 1, 1, 1], "dense_intermediate_size": 100, "sparse_attention_config": {
+        "sparse_attention_freq": [0, 1, 1, 0], "sparse_num_index_heads": 3, "sparse_index_dim": 24}}),
 ]  # fmt: skip
 
 
@@ -241,6 +246,7 @@ CACHED = (
     "llama", "qwen2", "qwen3", "mixtral", "olmo2", "phi3", "falcon", "gpt_neox", "gpt2", "bloom", "gemma3_text",
     "mistral", "gpt_oss", "cohere2", "mamba", "mamba2", "qwen3_next", "qwen3_5_text", "cwm", "llama4_text", "lfm2",
     "lfm2_moe", "nemotron_h", "bamba", "jamba", "minimax", "afmoe", "gemma4_text", "falcon_h1", "mimo_v2_flash",
+    "minimax_m3_vl_text",
 )  # fmt: skip
 
 
@@ -252,11 +258,12 @@ def test_a_cache_holds_the_values_that_transformers_keeps(transformers, tmp_path
     changes = {"sliding_window": WINDOW} if name in windowed else {}
     changes |= {"attention_chunk_size": WINDOW} if name == "llama4_text" else {}
     changes |= {**SHARED, "sliding_window": WINDOW} if name == "gemma4_text" else {}
+    changes |= BLOCKS if name == "minimax_m3_vl_text" else {}
     config = configuration(transformers, name, changes)
     model = transformers.AutoModelForCausalLM.from_config(config).eval()
     with torch.no_grad():
         cache = model(input_ids=torch.ones((SEQUENCES, TOKENS), dtype=torch.long), use_cache=True)["past_key_values"]
-    kept: dict[str, int] = {"keys": 0, "values": 0, "recurrent_states": 0, "conv_states": 0}
+    kept: dict[str, int] = {"keys": 0, "values": 0, "idx_keys": 0, "recurrent_states": 0, "conv_states": 0}
     for layer in cache.layers:
         for key in kept:
             tensors = getattr(layer, key, None)
@@ -270,7 +277,7 @@ def test_a_cache_holds_the_values_that_transformers_keeps(transformers, tmp_path
     # A window's own token joins the cache with the next step: transformers keeps one token less between steps.
     tokens = [min(TOKENS, part.window - 1) if part.window else TOKENS for part, _ in parts]
     cached = sum(part.cached * repeats * held for (part, repeats), held in zip(parts, tokens, strict=True))
-    assert kept["keys"] + kept["values"] == SEQUENCES * cached
+    assert kept["keys"] + kept["values"] + kept["idx_keys"] == SEQUENCES * cached
     # Of the convolution's taps the last is the token's own: transformers keeps it too.
     names = ("conv_kernel", "linear_conv_kernel_dim", "conv_L_cache", "mamba_d_conv")
     taps = next((getattr(config, name) for name in names if getattr(config, name, None)), 2)
