@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,7 @@ class Architecture(Strict):
     full_unrotated: bool = False
     unrotated_every: int = Field(default=0, ge=0)
     unrotated: bool = False
+    mixer: Literal["", "latent_attention", "mamba"] = ""
     source: str = ""
     where: str = ""
 
@@ -224,7 +225,13 @@ def _layer(keys: _Keys, i: int, hidden: int) -> dict[str, Any]:
     def has(name: str) -> bool:
         return keys.tensor(name, i) is not None
 
+    if rules.mixer == "mamba":  # without heads and networks
+        return {"mixer": _mamba(keys, i), "activation": rules.activation}
     heads = keys.size("attention.head_count", i)
+    if rules.mixer == "latent_attention":
+        bias = keys.tensor("attn_output.bias", i) is not None
+        mixer = {"mixer": _latent_attention(keys, i), "heads": heads, "output_bias": bias}
+        return {**mixer, "activation": rules.activation, **_ffn(keys, i)}
     kv_heads = heads if keys.get("attention.head_count_kv", i) is None else keys.size("attention.head_count_kv", i)
     head_dim = keys.get("attention.key_length")
     if head_dim is None and hidden % heads:
@@ -256,7 +263,7 @@ def _layer(keys: _Keys, i: int, hidden: int) -> dict[str, Any]:
     if type(rotated) is int and rotated < head_dim:
         layer["rotary_share"] = rotated / head_dim
     if has("ssm_conv1d.weight"):
-        layer["mixer"] = _gated_delta(keys)
+        layer["mixer"] = _gated_delta(keys, i)
     elif not has("attn_qkv.weight"):
         layer["output_gate"] = keys.rows("attn_q.weight", i) == 2 * heads * head_dim
     return layer | _window(keys, i)
@@ -301,7 +308,7 @@ def _ffn(keys: _Keys, i: int) -> dict[str, Any]:
     }
 
 
-def _gated_delta(keys: _Keys) -> dict[str, Any]:
+def _gated_delta(keys: _Keys, _: int) -> dict[str, Any]:
     heads = keys.size("ssm.time_step_rank")
     return {
         "kind": "gated_delta",
@@ -310,4 +317,44 @@ def _gated_delta(keys: _Keys) -> dict[str, Any]:
         "key_dim": keys.size("ssm.state_size"),
         "value_dim": keys.size("ssm.inner_size") // heads,
         "kernel": keys.size("ssm.conv_kernel"),
+    }
+
+
+def _latent_attention(keys: _Keys, i: int) -> dict[str, Any]:
+    """Return the mixer of latent attention, whose expansion is one matrix, or one for keys and one for values."""
+    heads, kv_rank, rope_dim = (
+        keys.size(key) for key in ("attention.head_count", "attention.kv_lora_rank", "rope.dimension_count")
+    )
+    ends = ("key_length", "value_length")
+    in_heads = keys.get("attention.key_length_mla") is not None  # the others are then those of the latents
+    head_dim, value_dim = (keys.size(f"attention.{end}_mla" if in_heads else f"attention.{end}") for end in ends)
+    if head_dim <= rope_dim:
+        raise keys.error("rope.dimension_count", f"got {rope_dim} of {head_dim}", "less than the width of a head")
+    compressed = keys.tensor("attn_q_a.weight", i) is not None
+    expanded = heads * (head_dim - rope_dim + value_dim)
+    stored = [keys.tensor(f"{name}.weight", i) for name in ("attn_kv_b", "attn_k_b", "attn_v_b")]
+    found = sum(tensor.values for tensor in stored if tensor)
+    if found != kv_rank * expanded:
+        wrong = f"expands {kv_rank} values into {found // kv_rank}, the keys say {expanded}"
+        raise keys.header.error(f"blk.{i}.attn_kv_b.weight", wrong, "tensors and keys of one model")
+    return {
+        "kind": "latent_attention",
+        "kv_rank": kv_rank,
+        "query_rank": keys.size("attention.q_lora_rank") if compressed else 0,
+        "nope_dim": head_dim - rope_dim,
+        "rope_dim": rope_dim,
+        "value_dim": value_dim,
+    }
+
+
+def _mamba(keys: _Keys, i: int) -> dict[str, Any]:
+    return {
+        "kind": "mamba",
+        "inner": keys.size("ssm.inner_size"),
+        "state": keys.size("ssm.state_size"),
+        "rank": keys.size("ssm.time_step_rank"),
+        "kernel": keys.size("ssm.conv_kernel"),
+        "bias": keys.tensor("ssm_in.bias", i) is not None,
+        "conv_bias": keys.tensor("ssm_conv1d.bias", i) is not None,
+        "selection_norms": "plain" if keys.get("ssm.dt_b_c_rms") is True else False,
     }

@@ -22,7 +22,9 @@ SIZES = {
     "hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": LAYERS, "num_attention_heads": 4,
     "num_key_value_heads": 2, "vocab_size": 100, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0,
     "num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 48,
-    "shared_expert_intermediate_size": 80, "sliding_window": 32,
+    "shared_expert_intermediate_size": 80, "sliding_window": 32, "kv_lora_rank": 16, "q_lora_rank": 24,
+    "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 12, "first_k_dense_replace": 2, "n_routed_experts": 4,
+    "n_group": 1, "topk_group": 1,
 }  # fmt: skip
 GPT2 = {"n_embd": 64, "n_layer": LAYERS, "n_head": 4}
 # Name of the type, of the architecture, and what its configuration adds.
@@ -38,7 +40,10 @@ MODELS: list[tuple[str, str, dict[str, Any]]] = [
     ("gpt_neox", "gptneox", {}), ("gpt2", "gpt2", {}), ("granite", "granite", {}), ("smollm3", "smollm3", {}),
     ("nemotron", "nemotron", {}), ("arcee", "arcee", {}), ("exaone4", "exaone4", {}), ("seed_oss", "seed_oss", {}),
     ("hunyuan_v1_dense", "hunyuan-dense", {"head_dim": 32}), ("bloom", "bloom", {"n_layer": LAYERS, "n_head": 4}),
-    ("olmoe", "olmoe", {}), ("qwen3_moe", "qwen3moe", {}), ("qwen2_moe", "qwen2moe", {}),
+    ("olmoe", "olmoe", {}), ("qwen3_moe", "qwen3moe", {}), ("qwen2_moe", "qwen2moe", {}), ("mamba", "mamba", {}),
+    ("falcon_mamba", "mamba", {}), ("mamba", "mamba", {"use_bias": True, "use_conv_bias": False, "time_step_rank": 5}),
+    ("deepseek_v2", "deepseek2", {}), ("deepseek_v2", "deepseek2", {"q_lora_rank": None}),
+    ("deepseek_v3", "deepseek2", {"n_shared_experts": 2}),
 ]  # fmt: skip
 SEPARATE = {"falcon", "gptneox", "gpt2", "bloom"}  # whose queries, keys and values the package expects in one matrix
 
@@ -51,6 +56,13 @@ def transformers() -> Any:
 def keys_of(config: Any, architecture: str) -> dict[str, Any]:
     """The keys that a converter writes from a configuration."""
     values = config.to_dict()
+    if architecture == "mamba":
+        inner, rank = config.intermediate_size, config.time_step_rank
+        sizes = {"inner_size": inner, "time_step_rank": rank, "state_size": config.state_size,
+                 "conv_kernel": config.conv_kernel, "dt_b_c_rms": config.model_type == "falcon_mamba"}  # fmt: skip
+        keys = {"block_count": LAYERS, "embedding_length": config.hidden_size, "attention.head_count": 0,
+                "attention.layer_norm_rms_epsilon": 1e-5}  # fmt: skip
+        return {f"mamba.{key}": value for key, value in (keys | {f"ssm.{k}": v for k, v in sizes.items()}).items()}
 
     def first(*names: str) -> Any:
         return next((values[name] for name in names if values.get(name) is not None), None)
@@ -71,6 +83,11 @@ def keys_of(config: Any, architecture: str) -> dict[str, Any]:
     }  # fmt: skip
     if architectures()[architecture].window_every and values.get("sliding_window"):
         keys["attention.sliding_window"] = values["sliding_window"]
+    if architecture == "deepseek2":
+        head_dim = values["qk_nope_head_dim"] + values["qk_rope_head_dim"]
+        keys |= {"attention.key_length": head_dim, "attention.value_length": values["v_head_dim"]}
+        keys |= {"attention.kv_lora_rank": values["kv_lora_rank"], "rope.dimension_count": values["qk_rope_head_dim"]}
+        keys |= {"attention.q_lora_rank": values["q_lora_rank"]} if values["q_lora_rank"] else {}
     if first("num_experts_per_tok"):
         keys |= {"expert_count": 4, "expert_used_count": 2}
     epsilon = "attention.layer_norm_rms_epsilon" if "rms_norm_eps" in values else "attention.layer_norm_epsilon"
@@ -93,6 +110,10 @@ def named(state: dict[str, Any], architecture: str, tied: bool) -> dict[str, Any
             continue
         name = name.replace("self_attn.attn_sub_norm", "self_attn.inner_attn_ln")  # as the first reproductions name it
         name = name.removeprefix("transformer.") if architecture == "bloom" else name
+        if name.endswith(("mixer.A_log", "mixer.D")):  # stored as they are, without an ending
+            tensors[names.get_name(name)] = np.zeros(shape, np.float16)
+            continue
+        name = name.replace("e_score_correction_bias", "e_score_correction.bias")  # as the converter does
         name = name.replace("mlp.ffn_sub_norm", "mlp.ffn_layernorm")
         new = names.get_name(name, try_suffixes=(".weight", ".bias"))
         assert new is not None, name
@@ -138,7 +159,7 @@ def test_shape_is_that_of_the_config(
         "ffn",
         "expert_ffn",
         "norm_bias",
-        *(("groups", "window", "rotary_share") if shape.groups else ()),
+        *(("groups", "window", "rotary_share", "experts", "active_experts", "shared_ffn") if shape.groups else ()),
     }
     if architecture == "bitnet":
         ignored.add("activation")  # llama.cpp's architecture of this name is that of the first reproductions
@@ -194,6 +215,46 @@ def test_toy(tmp_path: Path) -> None:
     assert shape.note == (
         "read from a GGUF file of architecture llama; not counted: rope_freqs.weight (factors of the rotary positions)"
     )
+
+
+LATENT = {"attention.kv_lora_rank": 3, "rope.dimension_count": 2}
+LATENT_OLD = {**LATENT, "attention.key_length": 6, "attention.value_length": 5}
+# Heads attend to the latents: as many keys and values as these have, and one head of them.
+LATENT_NEW = {**LATENT, "attention.key_length": 5, "attention.value_length": 3, "attention.key_length_mla": 6,
+              "attention.value_length_mla": 5}  # fmt: skip
+LATENT_TENSORS: dict[str, Any] = {
+    "blk__0__attn_q": (2 * 6, 8), "blk__0__attn_kv_a_mqa": (5, 8), "blk__0__attn_kv_a_norm": (3,),
+    "blk__0__attn_output": (8, 2 * 5), "blk__0__attn_k": None, "blk__0__attn_v": None,
+}  # fmt: skip
+EXPANSION = {"blk__0__attn_kv_b": (2 * (4 + 5), 3)}
+EXPANSIONS = {"blk__0__attn_k_b": (2, 3, 4), "blk__0__attn_v_b": (2, 5, 3)}
+
+
+@pytest.mark.parametrize(("keys", "expansion"), [(LATENT_OLD, EXPANSION), (LATENT_NEW, EXPANSIONS)])
+def test_latents_are_expanded_by_one_matrix_or_by_two(tmp_path: Path, keys: Any, expansion: Any) -> None:
+    shape = gguf_shape(read_gguf(toy(tmp_path, "deepseek2", keys, **LATENT_TENSORS, **expansion)))
+    mixer = {"kind": "latent_attention", "kv_rank": 3, "nope_dim": 4, "rope_dim": 2, "value_dim": 5}
+    assert shape.mixer is not None
+    assert shape.mixer.model_dump(exclude_defaults=True) == {k: v for k, v in mixer.items() if k != "kind"}
+    attention = 2 * 6 * 8 + 5 * 8 + 3 + 2 * (4 + 5) * 3 + 8 * 2 * 5
+    assert shape.parameters == 10 * 8 + attention + 3 * 12 * 8 + 3 * 8
+
+
+@pytest.mark.parametrize(
+    ("keys", "wrong"),
+    [
+        (
+            {**LATENT_OLD, "attention.kv_lora_rank": 4},
+            "blk.0.attn_kv_b.weight: expands 4 values into 13, the keys say 18",
+        ),
+        ({**LATENT_OLD, "attention.key_length": 2}, "deepseek2.rope.dimension_count: got 2 of 2; expected less than"),
+        ({**LATENT_OLD, "attention.kv_lora_rank": None}, "deepseek2.attention.kv_lora_rank: is missing; expected a"),
+    ],
+)
+def test_latents_that_the_tensors_do_not_have(tmp_path: Path, keys: Any, wrong: str) -> None:
+    with pytest.raises(InputError) as error:
+        gguf_shape(read_gguf(toy(tmp_path, "deepseek2", keys, **LATENT_TENSORS, **EXPANSION)))
+    assert wrong in str(error.value)
 
 
 def test_layers_of_a_hybrid(tmp_path: Path) -> None:
