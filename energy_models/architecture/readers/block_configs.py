@@ -1,5 +1,6 @@
 """Layers that an architecture search chose one by one: ``block_configs`` of Nemotron-NAS (DeciLM)."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -38,7 +39,7 @@ def block_changes(config: Mapping[str, Any], layers: int) -> list[dict[str, Any]
 
 
 def widest_network(config: Mapping[str, Any], layers: int) -> int:
-    """Return the greatest inner width, or that of the residual stream if no layer has a network.
+    """Return the greatest inner width, or 1 if no layer has a network.
 
     Parameters
     ----------
@@ -50,8 +51,7 @@ def widest_network(config: Mapping[str, Any], layers: int) -> int:
     PatternError
         As of `block_changes`.
     """
-    networks = [_network(at, block.get("ffn"), config) for at, block in _blocks(config, layers)]
-    return max((network["ffn"] for network in networks if "ffn" in network), default=config["hidden_size"])
+    return max(_network(at, block.get("ffn"), config).get("ffn", 1) for at, block in _blocks(config, layers))
 
 
 def _blocks(config: Mapping[str, Any], layers: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -87,8 +87,10 @@ def _network(at: str, block: object, config: Mapping[str, Any]) -> dict[str, Any
     if own.get("replace_with_linear"):
         return {"feed_forward": "linear"}
     factor, hidden = own.get("ffn_mult"), config.get("hidden_size")
-    if not isinstance(factor, int | float) or not factor > 0 or type(hidden) is not int:
+    if not isinstance(factor, int | float) or not 0 < factor < math.inf:
         raise PatternError(f"{at}.ffn.ffn_mult", f"got {brief(factor)}", "a number, no_op or replace_with_linear")
+    if type(hidden) is not int:  # a problem by itself
+        return {}
     width = int(2 * factor * hidden / 3)  # of three matrices, as large as two of the factor's width
     return {"ffn": -(-width // MULTIPLE) * MULTIPLE}
 

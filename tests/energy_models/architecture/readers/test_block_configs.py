@@ -94,6 +94,11 @@ def test_biases_are_those_of_what_is_there(read):
             {"block_configs": [{**BLOCKS[0], "parallel_blocks": [{}]}, *BLOCKS[1:]]},
             "block_configs[0].parallel_blocks: is not supported; expected one attention and one network",
         ),
+        ({"hidden_size": "wide"}, "hidden_size: got 'wide'; expected a valid integer"),
+        (
+            {"num_attention_heads": None},
+            "block_configs[0].attention.n_heads_in_group: got 3; expected a divisor",
+        ),
         ({"num_key_value_heads": 2}, "num_key_value_heads: is not known to be a key of model_type 'nemotron-nas'"),
     ],
 )
