@@ -51,7 +51,8 @@ def widest_network(config: Mapping[str, Any], layers: int) -> int:
     PatternError
         As of `block_changes`.
     """
-    return max(_network(at, block.get("ffn"), config).get("ffn", 1) for at, block in _blocks(config, layers))
+    widths: list[int] = [_network(at, block.get("ffn"), config).get("ffn", 1) for at, block in _blocks(config, layers)]
+    return max(widths)
 
 
 def _blocks(config: Mapping[str, Any], layers: int) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -289,11 +289,11 @@ def _dense(rule: Mixtures, config: Mapping[str, Any], layers: int) -> list[bool]
         listed = _numbers(rule.dense, config.get(rule.dense) or [], layers)
         dense = [here or i in listed for i, here in enumerate(dense)]
     if rule.sparse and config.get(rule.sparse) is not None:
-        listed = config[rule.sparse]
-        if isinstance(listed, str):  # numbers with commas between
-            listed = [int(number) if number.strip().isdigit() else number for number in listed.split(",")]
-        listed = _numbers(rule.sparse, listed, layers)
-        dense = [i not in listed for i in range(layers)]
+        sparse: Any = config[rule.sparse]
+        if isinstance(sparse, str):  # numbers with commas between
+            sparse = [int(number) if number.strip().isdigit() else number for number in sparse.split(",")]
+        mixtures = _numbers(rule.sparse, sparse, layers)
+        dense = [i not in mixtures for i in range(layers)]
     return dense
 
 
