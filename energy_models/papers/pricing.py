@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats, Indices
+from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.papers.arithmetic import Counts
-from bitjoule.energy_models.prices.technology import Price, Technology
+from bitjoule.energy_models.prices.technology import Technology
 
 TERMS = frozenset({"weights", "keys", "values", "partial_sums"})  # operands of sums of products
 
