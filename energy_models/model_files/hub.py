@@ -3,7 +3,7 @@
 import math
 import re
 
-from bitjoule.energy_models.architecture.shape import hub_names, presets
+from bitjoule.energy_models.architecture.shape import all_presets, hub_names, presets
 from bitjoule.energy_models.inputs.errors import suggestion
 
 SIZE = re.compile(r"(?<![a-z0-9.])a?(\d+(?:\.\d+)?)([bm])(?![a-z0-9])")  # 0.6b, 350m, and a3b of a mixture
@@ -54,12 +54,12 @@ def hint(text: str) -> str:
     series, billions = _series(last)
     others = [(abs(math.log(size / billions)), name) for name, size in _sizes(series)] if billions else []
     listed = ", ".join(repr(name) for _, name in sorted(others)[:MOST_SIZES])
-    return f" (other sizes ship: {listed})" if listed else suggestion(last, presets(), same_numbers=True)
+    return f" (other sizes ship: {listed})" if listed else suggestion(last, all_presets(), same_numbers=True)
 
 
 def _sizes(series: str) -> list[tuple[str, float]]:
     """Return the presets of a series, and billions of parameters as their names say."""
-    named = {name: _series(name) for name in presets()}
+    named = {name: _series(name) for name in all_presets()}
     return [(name, size) for name, (other, size) in named.items() if other == series and size]
 
 

@@ -18,6 +18,9 @@ from bitjoule.energy_models.serving.links import S_PER_US, Link, Moved, all_gath
 SPLIT = ("heads", "ffn", "expert_ffn", "shared_ffn")  # of a layer, each over the chips
 
 
+UNSPLIT = {"beside": "a state space beside attention", "indexer": "an indexer"}  # whose split over chips is not known
+
+
 def shard(model: ModelShape, chips: int) -> ModelShape:
     """Return the part of a model that each of several chips has.
 
@@ -47,6 +50,10 @@ def _split(layer: Mapping[str, Any], chips: int) -> dict[str, int]:
     mixer = layer.get("mixer")
     if mixer and mixer["kind"] != "none":
         raise wrong_value(f"layers of {mixer['kind']} on {chips} chips", "pipeline_parallel", "tensor_parallel")
+    whole = [what for key, what in UNSPLIT.items() if layer.get(key)]
+    whole += ["one matrix in place of a network"] if layer.get("feed_forward") == "linear" else []
+    if whole:
+        raise wrong_value(f"layers with {whole[0]} on {chips} chips", "pipeline_parallel", "tensor_parallel")
     parts = {key: layer[key] for key in (*SPLIT, "kv_heads") if layer.get(key)}
     for key, width in parts.items():
         if key == "kv_heads" and chips % width == 0:

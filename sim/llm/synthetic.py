@@ -98,6 +98,13 @@ def random_model(
     )
 
 
+# Keys of layers that this model of attention does not have.
+NOT_SIMULATED = {
+    "output_gate": "gates on its heads' outputs", "beside": "a state space beside its attention",
+    "indexer": "an indexer of keys", "value_dim": "values of another width than keys",
+}  # fmt: skip
+
+
 def check_random(shape: ModelShape, zero_share: float, kind: Kind = "ternary") -> None:
     """Refuse what `random_model` cannot make.
 
@@ -120,8 +127,12 @@ def check_random(shape: ModelShape, zero_share: float, kind: Kind = "ternary") -
     for mixer in (shape.mixer, *(group.changes().get("mixer") for group in shape.groups)):
         if mixer:
             raise ValueError(f"the model has layers of kind {mixer.kind}, expected attention in every layer")
-    if shape.output_gate:
-        raise ValueError("the model has gates on its heads' outputs, expected plain attention")
+    layers = [{}, *(group.changes() for group in shape.groups)]
+    for key, what in NOT_SIMULATED.items():
+        if any(layer.get(key, getattr(shape, key)) for layer in layers):
+            raise ValueError(f"the model has {what}, expected plain attention")
+    if any(layer.get("feed_forward", shape.feed_forward) is not True for layer in layers):
+        raise ValueError("the model has layers without a feed-forward network, expected one in every layer")
     if shape.head_dim % 2 and not shape.learned_positions:
         raise ValueError(f"head_dim is {shape.head_dim}, expected an even number, as positions are rotary")
 

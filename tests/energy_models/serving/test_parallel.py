@@ -40,6 +40,9 @@ def test_layers_that_differ_are_split_alike():
     [
         ({"ffn": 510}, 4, r"ffn \(510\) is not a multiple of 4"),
         ({"heads": 8, "kv_heads": 8}, 16, r"heads \(8\) is not a multiple of 16"),
+        ({"beside": {"kind": "mamba2", "heads": 4, "head_dim": 16, "state": 8}}, 2, "layers with a state space beside"),
+        ({"indexer": {"heads": 2, "width": 8, "block": 4, "top": 2}}, 2, "layers with an indexer on 2 chips"),
+        ({"feed_forward": "linear"}, 2, "layers with one matrix in place of a network on 2 chips"),
         ({"mixer": {"kind": "retention", "heads": 4, "key_dim": 64, "value_dim": 64}}, 2, "layers of retention"),
     ],
 )

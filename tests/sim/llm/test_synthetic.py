@@ -199,6 +199,21 @@ def test_an_engine_that_returns_another_shape_is_named() -> None:
         random_model(small()).forward(TOKENS, CheckEngine(ENGINE, Short()))
 
 
-def test_gates_on_the_heads_are_refused() -> None:
-    with pytest.raises(ValueError, match="gates on its heads' outputs, expected plain attention"):
-        random_model(small().model_copy(update={"output_gate": True}))
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"output_gate": True}, "gates on its heads' outputs, expected plain attention"),
+        ({"output_gate": "head"}, "gates on its heads' outputs, expected plain attention"),
+        ({"value_dim": 8}, "values of another width than keys, expected plain attention"),
+        ({"indexer": {"heads": 2, "width": 8, "block": 4, "top": 2}}, "an indexer of keys, expected plain attention"),
+        ({"beside": {"heads": 2, "head_dim": 8, "state": 4}}, "a state space beside its attention, expected plain"),
+        ({"feed_forward": "linear"}, "layers without a feed-forward network, expected one in every layer"),
+    ],
+)
+def test_layers_that_this_model_does_not_have_are_refused(changes: dict[str, Any], wrong: str) -> None:
+    written = {**small().model_dump(), **changes}
+    with pytest.raises(ValueError, match=wrong):
+        random_model(ModelShape.model_validate(written))
+    groups = [{"repeats": 1, **changes}, {"repeats": written["layers"] - 1}]
+    with pytest.raises(ValueError, match=wrong):
+        random_model(ModelShape.model_validate({**small().model_dump(), "groups": groups}))
