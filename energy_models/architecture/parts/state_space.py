@@ -33,7 +33,7 @@ class Mamba2(Strict):
     kernel
         Taps of the convolution.
     bias, conv_bias, output_bias
-        Whether projections, and the convolution, have biases; whether the output projection has one, if that differs.
+        Whether projections, and the convolution, have biases; whether the output projection has one (default: `bias`).
     chunk
         Tokens of a chunk.
     gated_norm
@@ -48,7 +48,7 @@ class Mamba2(Strict):
     kernel: int = Field(default=4, ge=1, le=64)
     bias: bool = False
     conv_bias: bool = True
-    output_bias: bool | None = None
+    output_bias: bool | Literal["as_bias"] = "as_bias"
     chunk: int = Field(default=256, ge=1, le=MOST)
     gated_norm: bool = True
 
@@ -65,6 +65,7 @@ class Mamba2(Strict):
         inner = self.heads * self.head_dim
         channels = inner + 2 * self.groups * self.state
         projected = inner + channels + self.heads
+        output_bias = self.bias if self.output_bias == "as_bias" else self.output_bias
 
         def in_chunk(tokens: Floats) -> Floats:
             return np.asarray(tokens * (self.head_dim + self.state * self.groups / self.heads) / 2)
@@ -72,7 +73,7 @@ class Mamba2(Strict):
         recurrence = Recurrence(self.heads, self.head_dim, self.state, 2, in_chunk, self.chunk)
         linears = (
             Linear("in_proj", hidden, projected, self.bias, 1),
-            Linear("out_proj", inner, hidden, self.bias if self.output_bias is None else self.output_bias, 1),
+            Linear("out_proj", inner, hidden, output_bias, 1),
         )
         work = [
             Elementwise(CONVOLUTION, "convolution", lambda at: at.tokens * (channels * self.kernel)),
