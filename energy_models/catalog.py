@@ -23,6 +23,8 @@ from bitjoule.energy_models.prices.derived import TECHNOLOGY, validated
 from bitjoule.energy_models.prices.silicon import silicon_rows
 from bitjoule.energy_models.prices.technology import Technology, measured_technology, technologies
 from bitjoule.energy_models.serving.links import links
+from bitjoule.energy_models.serving.option_sources import described
+from bitjoule.energy_models.serving.options import Options
 from bitjoule.energy_models.system.platform.accesses import UnpricedError
 from bitjoule.energy_models.system.platform.paid_macs import paid_macs
 from bitjoule.energy_models.system.platform.platforms import FOLDER, PLATFORM, Platform, platforms, read_platform
@@ -150,6 +152,23 @@ def _links() -> Listing:
 def _link_entry(name: str) -> Entry:
     link = links()[name]
     return Entry(link.with_defaults(), None, references([link.source]))
+
+
+def _serving() -> Listing:
+    rows = [(name, _default(name), option.meaning, option.source, option.where) for name, option in described().items()]
+    return Listing(("option", "default", "meaning", "source", "place"), rows)
+
+
+def _default(option: str) -> str:
+    default = Options.model_fields[option].default
+    return "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _serving_entry(name: str) -> Entry:
+    option = described()[name]
+    default = Options.model_fields[name].default
+    fields = ({} if default is None else {"default": default}) | option.with_defaults()
+    return Entry(fields, None, references([option.source]))
 
 
 def _platforms() -> Listing:
@@ -314,6 +333,7 @@ _LISTINGS: Mapping[str, Callable[[], Listing]] = {
     "storages": _storages,
     "platforms": _platforms,
     "links": _links,
+    "serving": _serving,
 }
 _ENTRIES: Mapping[str, Callable[[str], Entry]] = {
     "models": _model_entry,
@@ -323,6 +343,7 @@ _ENTRIES: Mapping[str, Callable[[str], Entry]] = {
     "storages": _storage_entry,
     "platforms": _platform_entry,
     "links": _link_entry,
+    "serving": _serving_entry,
 }
 _FILE_ENTRIES: Mapping[str, Callable[[Path], Entry]] = {
     "models": _model_file_entry,

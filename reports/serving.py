@@ -5,15 +5,23 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from bitjoule.experiments.output.columns import COST_INPUTS, COSTS
+from bitjoule.reports.energy.costs import NAMES as COST_NAMES
+from bitjoule.reports.energy.costs import cost_headers, inputs_text, key_text, with_band
 from bitjoule.reports.figures.digits import significant, with_unit
 from bitjoule.reports.figures.families import look
 from bitjoule.reports.figures.markdown import cut, differing, markdown
 from bitjoule.reports.figures.panels import legend_below
-from bitjoule.reports.figures.style import Theme, log_ticks, new_figure
+from bitjoule.reports.figures.style import Theme, log_ticks, new_figure, with_one
 
+NONE = pd.DataFrame()
 PLACE = ("model", "technology", "platform", "batch", "prompt_tokens", "new_tokens")
 TEXT = ("model", "technology", "platform", "way", "scheme")
 NAMES = {"prompt_tokens": "prompt (tokens)", "new_tokens": "new (tokens)", "batch": "batch (sequences)"}
+COSTS_OF = {
+    "million_generated_tokens": "1M generated tokens", "million_prompt_tokens": "1M prompt tokens",
+    "request": "1M requests",
+}  # fmt: skip
 ROW_IN, REST_IN, WIDTH_IN = 0.45, 2.2, 10.5
 SPREAD = 0.8  # of a row, over which the schemes' markers lie
 EXPLAINED = (
@@ -24,7 +32,7 @@ EXPLAINED = (
 
 
 def serving_markdown(name: str, description: str, baseline: str, summary: pd.DataFrame, steady: pd.DataFrame,
-                     max_rows: int) -> str:  # fmt: skip
+                     max_rows: int, arrays: pd.DataFrame = NONE, costs: pd.DataFrame = NONE) -> str:  # fmt: skip
     """Return the summary as Markdown.
 
     Parameters
@@ -35,6 +43,8 @@ def serving_markdown(name: str, description: str, baseline: str, summary: pd.Dat
         Its tables.
     max_rows
         Rows shown of each.
+    arrays, costs
+        Further tables.
     """
     parts = [f"# {name}", description, f"{headline(summary)}.", EXPLAINED]
     alone = summary[~summary["continuous"]]
@@ -42,6 +52,10 @@ def serving_markdown(name: str, description: str, baseline: str, summary: pd.Dat
         parts += ["## Ways to serve", _ways(alone, baseline, max_rows)]
     if not steady.empty:
         parts += ["## Continuous batching", _steady(steady, max_rows)]
+    if not arrays.empty:
+        parts += ["## Arrays", _arrays(arrays)]
+    if not costs.empty:
+        parts += ["## Cost of running", _costs(costs, max_rows)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -116,6 +130,40 @@ def _steady(steady: pd.DataFrame, max_rows: int) -> str:
     return f"{text}\n\n{table}{cut(len(steady), max_rows, 'steady.csv')}"
 
 
+def _arrays(arrays: pd.DataFrame) -> str:
+    """Return the arrays that run each scheme; ways with the same ones share a row."""
+    ways: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for (platform, scheme, way), rows in arrays.groupby(["platform", "scheme", "way"], sort=False):
+        shares = rows.groupby("array", sort=False)["mac_share"].agg(["min", "max"])
+        ends = [(name, *(significant(100 * end) for end in row)) for name, *row in shares.itertuples()]
+        text = ", ".join(f"{name} {' to '.join(dict.fromkeys(both))} %" for name, *both in ends)
+        ways.setdefault((str(platform), str(scheme)), {}).setdefault(text, []).append(str(way))
+    cells = []
+    for key, of_machine in ways.items():
+        usual = max(of_machine, key=lambda text: len(of_machine[text]))
+        for text, names in of_machine.items():
+            several = "every way" if len(of_machine) == 1 else "the others"
+            cells.append([*key, several if text == usual and len(names) > 1 else ", ".join(names), text])
+    said = (
+        "The share of the MACs, prefill and draft included; of several models, technologies and workloads, the range."
+    )
+    return f"{said}\n\n{markdown(['platform', 'scheme', 'way', 'MACs by array'], cells, [0, 1, 2, 3])}"
+
+
+def _costs(costs: pd.DataFrame, max_rows: int) -> str:
+    """Return what energy costs, with continuous batching in the steady state."""
+    keys = [*differing(costs, PLACE, always=("model",)), "way", "scheme", *differing(costs, COST_INPUTS)]
+    cells = []
+    for row in costs.to_dict("records"):
+        for of, name in COSTS_OF.items():
+            if not np.isnan(row[f"kwh_per_{of}"]):
+                line = [*(key_text(row[key]) for key in keys), name]
+                cells.append([*line, *(cell for cost in COSTS for cell in with_band(row, cost, of))])
+    headers = [*(COST_NAMES.get(key, key) for key in keys), "of", *cost_headers()]
+    table = markdown(headers, cells[:max_rows], [i for i, key in enumerate((*keys, "of")) if key in (*TEXT, "of")])
+    return f"{inputs_text(costs)}\n\n{table}{cut(len(cells), max_rows, 'costs.csv')}"
+
+
 def draw_gains(name: str, summary: pd.DataFrame, formats: pd.DataFrame, theme: Theme) -> Figure:
     """Draw how many times less the requests take in each way than in the first, for each scheme.
 
@@ -149,6 +197,7 @@ def draw_gains(name: str, summary: pd.DataFrame, formats: pd.DataFrame, theme: T
     axes.set_xscale("log")
     axes.set_xlim(min(float(gains.min()), 1.0) / 1.15, max(float(gains.max()), 1.0) * 1.15)
     log_ticks(axes.xaxis, "")
+    with_one(axes.xaxis)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axes.set_yticks(range(len(ways)), ways)
     axes.set_ylim(len(ways) - 0.5, -0.5)

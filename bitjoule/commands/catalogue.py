@@ -18,6 +18,7 @@ KINDS = {
     "storages": "storage",
     "platforms": "platform",
     "links": "link",
+    "serving": "serving",
     "accelerators": "accelerator",
     "checkpoints": "checkpoint",
     "experiments": "experiment",

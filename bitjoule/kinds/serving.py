@@ -28,7 +28,7 @@ class ServingResult:
     ----------
     name, description, baseline
         Of the experiment; the baseline's scheme, or nothing.
-    summary, stages, steady
+    summary, stages, steady, arrays, costs
         See `bitjoule.experiments.serving.run.Tables`.
     formats
         Kind and variant of each scheme's format.
@@ -43,6 +43,8 @@ class ServingResult:
     stages: "pd.DataFrame"
     steady: "pd.DataFrame"
     formats: "pd.DataFrame"
+    arrays: "pd.DataFrame"
+    costs: "pd.DataFrame"
     warnings: tuple[str, ...] = ()
 
 
@@ -72,13 +74,22 @@ def run(ready: "Ready[ServingInput]", progress: Progress) -> Outcome[ServingResu
         for name, machine in by_scheme.values():
             for line in doubts(name, machine):
                 progress.warn(line)
-    summary, stages, steady = tables(work, progress.warn)
+    summary, stages, steady, arrays, costs = tables(work, progress.warn)
     experiment = work.experiment
     baseline = "" if experiment.baseline is None else experiment.baseline.scheme
     result = ServingResult(
-        experiment.name, experiment.description, baseline, summary, stages, steady, families(work.schemes)
+        experiment.name,
+        experiment.description,
+        baseline,
+        summary,
+        stages,
+        steady,
+        families(work.schemes),
+        arrays,
+        costs,
     )
     written = {"summary": [summary], "stages": [stages]} | ({} if steady.empty else {"steady": [steady]})
+    written |= {"arrays": [arrays]} | ({} if costs.empty else {"costs": [costs]})
     inlined = experiment.model_dump(mode="json", exclude_none=True)
     return Outcome(result, written, inlined, work.inputs)
 
@@ -88,7 +99,8 @@ def summary(outcome: Outcome[ServingResult], max_rows: int) -> str:
     from bitjoule.reports.serving import serving_markdown
 
     result = outcome.result
-    return serving_markdown(result.name, result.description, result.baseline, result.summary, result.steady, max_rows)
+    heading = (result.name, result.description, result.baseline)
+    return serving_markdown(*heading, result.summary, result.steady, max_rows, result.arrays, result.costs)
 
 
 def headline(outcome: Outcome[ServingResult]) -> str:

@@ -14,6 +14,8 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.serving.admission import MOST_ROOM, Admission, still_to_wait
+from bitjoule.energy_models.serving.arrivals import Arrivals, Contexts
+from bitjoule.energy_models.serving.idle_time import idle_share, step_spread, with_lengths
 from bitjoule.energy_models.serving.queueing import (
     Distribution,
     Sums,
@@ -22,30 +24,14 @@ from bitjoule.energy_models.serving.queueing import (
     binomial,
     busy_period,
     prefill_sums,
+    served_sums,
+    sums_of,
 )
 
 TAIL = 1e-9  # probability that is left out
 RARE = 1e-6  # probability of a time that is counted as the longest
 WAITING = 6  # requests that wait, at most, for each sequence of the batch
-POINTS = 1 << 14  # of a distribution of times
-
-
-class Arrivals(NamedTuple):
-    """The requests of a server.
-
-    Parameters
-    ----------
-    requests_per_s
-        Their rate; they come independently of each other.
-    max_batch
-        Sequences that are decoded together at the most.
-    new_tokens
-        Of a request, on average.
-    """
-
-    requests_per_s: float
-    max_batch: int
-    new_tokens: float
+POINTS = 1 << 15  # of a distribution of times
 
 
 class SteadyState(NamedTuple):
@@ -67,6 +53,9 @@ class SteadyState(NamedTuple):
         From a request's arrival to its first token.
     token_s
         Between two tokens of a sequence.
+    step_spread
+        Standard deviation of the time of a step by what its sequences have in their caches, over its mean; of a step of
+        the mean size.
     """
 
     utilisation: float
@@ -76,6 +65,7 @@ class SteadyState(NamedTuple):
     energy_per_token_j: Floats
     first_token_s: Distribution
     token_s: Distribution
+    step_spread: float
 
 
 class OverloadError(ValueError):
@@ -87,7 +77,13 @@ class OverloadError(ValueError):
 
 
 def steady_state(
-    arrivals: Arrivals, step_s: Floats, step_j: Floats, prefill: Distribution, prefill_j: Floats, idle_w: Floats
+    arrivals: Arrivals,
+    step_s: Floats,
+    step_j: Floats,
+    prefill: Distribution,
+    prefill_j: Floats,
+    idle_w: Floats,
+    contexts: Contexts | None = None,
 ) -> SteadyState:
     """Return the steady state of a server.
 
@@ -101,6 +97,8 @@ def steady_state(
         Times of the prefill of one request; its energy on average, shape (3,).
     idle_w
         Power without any request, shape (3,).
+    contexts
+        Of sequences whose caches differ; times and energies of steps are those of the mean.
 
     Raises
     ------
@@ -109,15 +107,16 @@ def steady_state(
     """
     rate, most = arrivals.requests_per_s, arrivals.max_batch
     prefill_s = prefill.mean
-    chain = _chain(arrivals, step_s, prefill)
+    chain = _chain(arrivals, step_s, prefill, contexts)
     batches = np.arange(1, most + 1)
     at_step = np.zeros(most)  # probability of each size of a step
     np.add.at(at_step, np.minimum(np.arange(1, len(chain.steps) + 1), most) - 1, chain.steps)
-    step_time_s = float(at_step @ step_s)
+    idle = idle_share(arrivals, prefill_s, at_step, step_s)
+    if arrivals.lengths is not None:
+        at_step = with_lengths(arrivals, prefill, at_step, step_s, idle)
+        idle = idle_share(arrivals, prefill_s, at_step, step_s)
     tokens_per_step = float(at_step @ batches)
-    # each request takes a prefill and its tokens; what is left of the time is idle
     steps_per_s = rate * arrivals.new_tokens / tokens_per_step
-    idle = max(1 - rate * prefill_s - steps_per_s * step_time_s, 0.0)
     power_w = rate * prefill_j + steps_per_s * (step_j @ at_step) + idle * idle_w
     decoding = np.concatenate(
         [[idle / (1 - rate * prefill_s)], steps_per_s * at_step * step_s / (1 - rate * prefill_s)]
@@ -130,6 +129,7 @@ def steady_state(
         energy_per_token_j=power_w / (rate * arrivals.new_tokens),
         first_token_s=_first_token(arrivals, prefill, step_s, decoding, chain.to_wait),
         token_s=chain.between,
+        step_spread=step_spread(tokens_per_step, step_s, contexts),
     )
 
 
@@ -170,7 +170,7 @@ class _After(NamedTuple):
     joined: Floats
 
 
-def _chain(arrivals: Arrivals, step_s: Floats, prefill: Distribution) -> _Chain:
+def _chain(arrivals: Arrivals, step_s: Floats, prefill: Distribution, contexts: Contexts | None) -> _Chain:
     rate, most, stays = arrivals.requests_per_s, arrivals.max_batch, 1 - 1 / arrivals.new_tokens
     prefill_s, sums = prefill.mean, prefill_sums(prefill)
     limit = capacity(arrivals, step_s, prefill_s)
@@ -204,7 +204,13 @@ def _chain(arrivals: Arrivals, step_s: Floats, prefill: Distribution) -> _Chain:
             room = np.concatenate([np.zeros(most - batch), state.staying[::-1]])
             found = still_to_wait(state.waiting, rate * step_s[batch - 1], room, len(to_wait))
             to_wait += probability * step_s[batch - 1] * found
-    return _Chain(steps, _between(steps, after, step_s, sums, most), to_wait / to_wait.sum())
+    prefills = served_sums(rate, sums, _mean_step_s(steps, step_s))
+    return _Chain(steps, _between(steps, after, step_s, prefills, contexts), to_wait / to_wait.sum())
+
+
+def _mean_step_s(steps: Floats, step_s: Floats) -> float:
+    """Return the mean time of a step."""
+    return float(steps @ step_s[np.minimum(np.arange(len(steps)), len(step_s) - 1)])
 
 
 def _folded(row: Floats, states: int) -> Floats:
@@ -223,11 +229,12 @@ def _stationary(moves: Floats) -> Floats:
     return np.asarray(np.maximum(found, 0) / np.maximum(found, 0).sum())
 
 
-def _between(steps: Floats, after: list[_After], step_s: Floats, sums: Sums, most: int) -> Distribution:
+def _between(steps: Floats, after: list[_After], step_s: Floats, sums: Sums, contexts: Contexts | None) -> Distribution:
     """Return the distribution of the time between two tokens of a sequence: the prefills before a step, and the step.
 
     A sequence that was just prefilled waits for the prefills behind its own alone.
     """
+    most = len(step_s)
     weights = np.zeros((most + 1, most + 1))  # of prefills that a token waits for, and the size of the step
     for probability, (waiting, staying, joined) in zip(steps, after, strict=True):
         if probability < TAIL:
@@ -243,11 +250,24 @@ def _between(steps: Floats, after: list[_After], step_s: Floats, sums: Sums, mos
                 weight = probability * staying[stay] * prefills[prefilled]
                 weights[prefilled, stay + prefilled] += weight * stay
                 weights[:prefilled, stay + prefilled] += weight
-    waited, larger = np.nonzero(weights[:, 1:])
-    seconds = (sums.seconds[waited] + step_s[larger][:, None]).reshape(-1)
-    order = np.argsort(seconds, kind="stable")
-    found = (weights[:, 1:][waited, larger][:, None] * sums.probability[waited]).reshape(-1)[order]
-    return Distribution(seconds[order], found / found.sum())
+    within = sums.count <= most
+    counts, waits, likely = sums.count[within], sums.seconds[within], sums.probability[within]
+    totals = None if contexts is None else sums_of(Distribution(contexts.tokens, contexts.probability), most + 1)
+    seconds, found = [], []
+    for size in np.flatnonzero(weights[:, 1:].any(axis=0)).tolist():  # less one
+        of_step, probability = step_s[size : size + 1], np.ones(1)
+        if contexts is not None and totals is not None:
+            own = totals.count == size + 1
+            more = totals.seconds[own] - (size + 1) * (contexts.tokens @ contexts.probability)
+            of_step = np.maximum(of_step + more * contexts.step_s[size], 0)
+            probability = totals.probability[own]
+        weight = likely * weights[counts, size + 1]
+        some = weight > weight.max() * RARE
+        seconds.append(np.add.outer(waits[some], of_step).reshape(-1))
+        found.append(np.outer(weight[some], probability).reshape(-1))
+    times, shares = np.concatenate(seconds), np.concatenate(found)
+    order = np.argsort(times, kind="stable")
+    return Distribution(times[order], shares[order] / shares.sum())
 
 
 def _first_token(
@@ -260,9 +280,10 @@ def _first_token(
     """
     rate, most, mean = arrivals.requests_per_s, arrivals.max_batch, prefill.mean
     load, longest = rate * mean, float(prefill.seconds.max())
+    rest_s = float(prefill.probability @ prefill.seconds**2) / (2 * mean)  # of a prefill in progress, on average
     each_s = step_s[-1] * arrivals.new_tokens / most + mean  # between two that end
     likely = np.flatnonzero(np.cumsum(to_wait[::-1])[::-1] > RARE).max(initial=0)
-    end = step_s.max() + longest * (3 + 40 / max(1 - load, 1e-3)) + each_s * (likely + 6 * np.sqrt(likely))
+    end = step_s.max() + 3 * longest + 80 * rest_s / max(1 - load, 1e-3) + each_s * (likely + 6 * np.sqrt(likely))
     width = end / POINTS
     residual, met, own = np.zeros((3, POINTS))
     residual[0] = decoding[0]

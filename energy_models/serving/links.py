@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from bitjoule.energy_models.architecture.phases import Floats
-from bitjoule.energy_models.inputs.amounts import Amount
+from bitjoule.energy_models.inputs.amounts import Amount, price_of
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.validation import Strict, validate
@@ -36,6 +36,11 @@ class Link(Strict):
     source: str = ""
     where: str = ""
     note: str = ""
+
+    def __str__(self) -> str:
+        """Return it as in the names of ways."""
+        energy_pj = price_of(self.energy_pj_per_bit).nominal_pj
+        return f"{energy_pj:g} pJ {self.bandwidth_gb_per_s:g} GB {self.latency_us:g} us"
 
 
 class _Links(Strict):

@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from bitjoule.energy_models.inputs.validation import OneOf, Strict, wrong_value
+from bitjoule.energy_models.serving.length_options import AnyLengths, OwnLengths, lengths_of
+from bitjoule.energy_models.serving.lengths import Lengths
 from bitjoule.energy_models.serving.links import Link, links
 
 MAX_CHIPS = 4096
@@ -56,8 +58,10 @@ class Options(Strict):
     requests_per_s, max_batch
         Rate at which requests come to a server with continuous batching, and sequences that it decodes together at
         the most; 0 without one.
+    prompt_lengths, new_lengths
+        Distributions of the prompt and of the new tokens of requests that come at random, independent of each other.
     prompt_spread
-        With it, prompts are uniformly distributed around the workload's, by this share less or more at the most.
+        The same as uniform `prompt_lengths` with this share.
     first_token_target_s, token_target_s
         Times to the first token and between two tokens whose share of requests and tokens is reported; 0 for none.
     """
@@ -83,6 +87,8 @@ class Options(Strict):
     host_link: NamedOrOwn = "pcie5-x16"
     requests_per_s: float = Field(default=0.0, ge=0, le=1e9)
     max_batch: int = Field(default=0, ge=0, le=MAX_BATCH)
+    prompt_lengths: AnyLengths = "fixed"
+    new_lengths: AnyLengths = "geometric"
     prompt_spread: float = Field(default=0.0, ge=0, le=1)
     first_token_target_s: float = Field(default=0.0, ge=0, le=1e9)
     token_target_s: float = Field(default=0.0, ge=0, le=1e9)
@@ -99,9 +105,14 @@ class Options(Strict):
         if (self.requests_per_s > 0) != (self.max_batch > 0):
             given, missing = ("requests_per_s", "max_batch") if self.requests_per_s else ("max_batch", "requests_per_s")
             raise wrong_value(f"{given} without {missing}", f"both, or neither ({missing})", given)
-        for key in ("prompt_spread", "first_token_target_s", "token_target_s"):
-            if getattr(self, key) and not self.requests_per_s:
+        for key in ("prompt_lengths", "new_lengths", "prompt_spread", "first_token_target_s", "token_target_s"):
+            if getattr(self, key) != type(self).model_fields[key].default and not self.requests_per_s:
                 raise wrong_value(f"{key} without requests_per_s", "requests_per_s and max_batch", key)
+        if self.prompt_spread and self.prompt_lengths != "fixed":
+            raise wrong_value("prompt_spread with prompt_lengths", "one of the two", "prompt_spread")
+        if self.micro_batches > 1 and self.pipeline_parallel == 1:
+            wrong = f"{self.micro_batches} micro-batches without a pipeline"
+            raise wrong_value(wrong, "pipeline_parallel of at least 2", "micro_batches")
         if self.expert_parallel > 1 and self.tensor_parallel * self.pipeline_parallel * self.micro_batches > 1:
             wrong = "experts on several chips with tensor_parallel, pipeline_parallel or micro_batches"
             raise wrong_value(wrong, "one way to use several chips", "expert_parallel")
@@ -112,6 +123,16 @@ class Options(Strict):
             wrong = "a contiguous cache that is in blocks"
             raise wrong_value(wrong, "one of block_tokens and reserved_tokens", "reserved_tokens")
         return self
+
+    def prompts(self, tokens: int) -> Lengths:
+        """Return the distribution of prompt tokens.
+
+        Parameters
+        ----------
+        tokens
+            Of the workload.
+        """
+        return lengths_of(OwnLengths(uniform=self.prompt_spread) if self.prompt_spread else self.prompt_lengths, tokens)
 
     @property
     def chips(self) -> int:

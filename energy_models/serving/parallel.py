@@ -7,6 +7,7 @@ each chip has a share of the experts and of the sequences; tokens go to their ex
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from bitjoule.energy_models.architecture.phases import Floats
@@ -38,10 +39,16 @@ def shard(model: ModelShape, chips: int) -> ModelShape:
     """
     if chips == 1:
         return model
-    given = model.model_dump()
+    return _shard(model.model_dump_json(), chips)
+
+
+@lru_cache(maxsize=256)
+def _shard(model: str, chips: int) -> ModelShape:
+    """Return the part of a model that is given as JSON."""
+    given = ModelShape.model_validate_json(model).model_dump()
     given |= _split(given, chips)
     given["groups"] = [group | _split(group, chips) for group in given["groups"]]
-    given["vocabulary"] = -(-model.vocabulary // chips)
+    given["vocabulary"] = -(-given["vocabulary"] // chips)
     return ModelShape.model_validate(given)
 
 

@@ -3,10 +3,14 @@
 from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.serving.lengths import Lengths
 
 MOST_PREFILLS = 400  # of a busy period
+SKEWED = 1.0  # skewness beyond which sums are taken for lognormal, else for normal
+PAIRED = 24  # times of a prefill, for those of two
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)  # for sums of many prefills
 
 
@@ -61,33 +65,58 @@ class Distribution(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Times that 0, 1, 2, ... prefills take together, shape (prefills, points), and their probabilities."""
+    """Times that 0, 1, 2, ... prefills take together.
 
+    Parameters
+    ----------
+    count, seconds, probability
+        Number of prefills, ascending; their time, and its probability among those of this number; shape (points,).
+    """
+
+    count: NDArray[np.intp]
     seconds: Floats
     probability: Floats
 
 
 def prefill_sums(prefill: Distribution) -> Sums:
-    """Return the times of several prefills: of one and two exactly, of more by their mean and variance.
+    """Return the times of several prefills.
 
     Parameters
     ----------
     prefill
         Of one.
     """
-    mean = prefill.mean
-    deviation = float(np.sqrt(np.maximum(prefill.probability @ prefill.seconds**2 - mean**2, 0)))
-    points = max(len(prefill.seconds) ** 2, len(NODES))
-    seconds, probability = np.zeros((2, MOST_PREFILLS, points))
-    probability[0, 0] = 1.0
-    seconds[1, : len(prefill.seconds)], probability[1, : len(prefill.seconds)] = prefill
-    pairs = np.add.outer(prefill.seconds, prefill.seconds).reshape(-1)
-    seconds[2, : len(pairs)] = pairs
-    probability[2, : len(pairs)] = np.outer(prefill.probability, prefill.probability).reshape(-1)
-    count = np.arange(3, MOST_PREFILLS)[:, None]
-    seconds[3:, : len(NODES)] = np.maximum(count * mean + np.sqrt(count) * deviation * NODES, 0)
-    probability[3:, : len(NODES)] = WEIGHTS / WEIGHTS.sum()
-    return Sums(seconds, probability)
+    return sums_of(prefill, MOST_PREFILLS)
+
+
+def sums_of(prefill: Distribution, most: int) -> Sums:
+    """Return the sums of several times: of one and two as they are, of more by their mean and variance.
+
+    Parameters
+    ----------
+    prefill, most
+        Of one; how many of them, less one, at the most; at least 2.
+    """
+    mean, few = prefill.mean, Distribution(*Lengths(*prefill).coarse(PAIRED))
+    variance = float(np.maximum(prefill.probability @ prefill.seconds**2 - mean**2, 0))
+    pairs = np.add.outer(few.seconds, few.seconds).reshape(-1)
+    count = np.arange(3, most)[:, None]
+    third = float(prefill.probability @ (prefill.seconds - mean) ** 3)
+    if third > SKEWED * variance**1.5:
+        sigma = np.sqrt(np.log1p(variance / mean**2 / count))
+        more = count * mean * np.exp(sigma * NODES - sigma**2 / 2)  # lognormal
+    else:
+        more = np.maximum(count * mean + np.sqrt(count * variance) * NODES, 0)
+    return Sums(
+        np.repeat(np.arange(3 + len(count)), [1, len(prefill.seconds), len(pairs), *[len(NODES)] * len(count)]),
+        np.concatenate([[0.0], prefill.seconds, pairs, more.reshape(-1)]),
+        np.concatenate(
+            [
+                [1.0], prefill.probability, np.outer(few.probability, few.probability).reshape(-1),
+                np.tile(WEIGHTS / WEIGHTS.sum(), len(count)),
+            ]
+        ),
+    )  # fmt: skip
 
 
 def busy_period(rate: float, sums: Sums, step_s: float) -> Floats:
@@ -103,10 +132,25 @@ def busy_period(rate: float, sums: Sums, step_s: float) -> Floats:
     step_s
         The step, s.
     """
-    count = np.arange(MOST_PREFILLS)[:, None]
     whole = step_s + sums.seconds
-    logs = count * np.log(rate * whole) - rate * whole - log_factorials(MOST_PREFILLS)[:, None]
-    return np.asarray((np.exp(logs) * step_s / whole * sums.probability).sum(axis=1))
+    logs = sums.count * np.log(rate * whole) - rate * whole - log_factorials(MOST_PREFILLS)[sums.count]
+    return np.bincount(sums.count, np.exp(logs) * step_s / whole * sums.probability)
+
+
+def served_sums(rate: float, sums: Sums, step_s: float) -> Sums:
+    """Return the times of prefills between two steps, given how many they were: few came in them if they were few.
+
+    Parameters
+    ----------
+    rate, sums, step_s
+        As for `busy_period`.
+    """
+    whole = step_s + sums.seconds
+    logs = (sums.count - 1) * np.log(whole) - rate * sums.seconds
+    largest = np.full(MOST_PREFILLS, -np.inf)
+    np.maximum.at(largest, sums.count, logs)
+    likely = sums.probability * np.exp(logs - largest[sums.count])
+    return sums._replace(probability=likely / np.bincount(sums.count, likely)[sums.count])
 
 
 def begun_by_one(rate: float, sums: Sums) -> Floats:
@@ -117,11 +161,10 @@ def begun_by_one(rate: float, sums: Sums) -> Floats:
     rate, sums
         As for `busy_period`.
     """
-    count = np.arange(1, MOST_PREFILLS)[:, None]
-    came = np.maximum(rate * sums.seconds[1:], np.finfo(float).tiny)
-    logs = (count - 1) * np.log(came) - came - log_factorials(MOST_PREFILLS)[:-1, None]
-    found = (np.exp(logs) / count * sums.probability[1:]).sum(axis=1)
-    return np.concatenate([[0.0], found])
+    count, seconds, probability = (values[1:] for values in sums)  # without that of none
+    came = np.maximum(rate * seconds, np.finfo(float).tiny)
+    logs = (count - 1) * np.log(came) - came - log_factorials(MOST_PREFILLS)[count - 1]
+    return np.bincount(count, np.exp(logs) / count * probability)
 
 
 def poisson(mean: float, size: int = MOST_PREFILLS) -> Floats:

@@ -51,6 +51,11 @@ class Served(NamedTuple):
         Weights and tables of a chip, and all that a draft model keeps there; the model's cache is not included.
     chips
         That run the model.
+    macs
+        By the name of the array that runs them, of all chips; with `Options.decode_platform` the name of the platform
+        is before it.
+    prefill_bytes
+        What a chip holds that prefills for others, the cache of the prompts included; 0 without them.
     """
 
     prefill_j: Mapping[str, Floats]
@@ -61,6 +66,8 @@ class Served(NamedTuple):
     cache: CacheBytes
     stored_bytes: float
     chips: int
+    macs: Mapping[str, float]
+    prefill_bytes: float
 
 
 class _Run(NamedTuple):
@@ -68,6 +75,7 @@ class _Run(NamedTuple):
 
     energies: dict[str, Floats]
     seconds: float
+    macs: Mapping[str, float]
 
 
 def serve(
@@ -83,7 +91,7 @@ def serve(
     model, machine
         The model, and each chip that runs it.
     draft
-        Draft model and the machine that runs it, with `Options.draft`.
+        Draft model and the machine that runs it, the one that decodes, with `Options.draft`.
     decoder
         Each chip that decodes, with `Options.decode_platform`.
 
@@ -98,10 +106,14 @@ def serve(
     decoder = decoder or machine
     first_token_s = prefill.seconds
     energies = {PREFILL: prefill.energies, DECODE: {}}
-    decode_s = 0.0
-    if options.decode_platform is not None:
+    decode_s = prefill_bytes = 0.0
+    split = options.decode_platform is not None
+    macs = _named(prefill.macs, machine, split)
+    if split:
         link = options.between_chips
         held = cache_bytes(workload._replace(new_tokens=0), options, model, decoder.scheme)
+        on_chip = held.allocated * (1 - options.cache_offload_share) / options.chips
+        prefill_bytes = _stored_bytes(model, machine, options) + on_chip
         moved = send(link, np.array([held.used * 8.0]))
         _add(prefill.energies, LINK, float(moved.bits[0]) * _pj(link))
         first_token_s += float(moved.seconds[0])
@@ -120,9 +132,11 @@ def serve(
         if options.block_tokens:
             bits = table_bits(options, model, batch, before + 1) * rounds
             price = decoder.system_machine.access("off_chip_read", "activations")[0]
-            runs.append(_Run({TABLES: np.array(price) * J_PER_PJ * bits}, bits / _off_chip_bits_per_s(decoder)))
+            runs.append(_Run({TABLES: np.array(price) * J_PER_PJ * bits}, bits / _off_chip_bits_per_s(decoder), {}))
         for part in runs:
             decode_s += part.seconds
+            for array, count in _named(part.macs, decoder, split).items():
+                macs[array] = macs.get(array, 0.0) + count
             for stage, energy_j in part.energies.items():
                 _add(energies[DECODE], stage, energy_j)
     stored_bytes = _stored_bytes(model, decoder, options)
@@ -132,8 +146,13 @@ def serve(
         stored_bytes += _stored_bytes(*draft, options) + cached_bytes / options.chips
     return Served(
         energies[PREFILL], energies[DECODE], first_token_s, decode_s, batch * new,
-        cache_bytes(workload, options, model, decoder.scheme), stored_bytes, options.chips,
+        cache_bytes(workload, options, model, decoder.scheme), stored_bytes, options.chips, macs, prefill_bytes,
     )  # fmt: skip
+
+
+def _named(macs: Mapping[str, float], machine: Machine, split: bool) -> dict[str, float]:
+    """Return MACs by array, with the name of the platform before it where there are two."""
+    return {f"{machine.name} {array}" if split else array: count for array, count in macs.items()}
 
 
 def _stored_bytes(model: ModelShape, machine: Machine, options: Options) -> float:
@@ -219,7 +238,8 @@ def run(model: ModelShape, machine: Machine, steps: Steps, options: Options, sta
     idle_s = float((np.maximum(idle_chip_s, 0) * repeats).sum())
     if idle_s:
         energies[IDLE] = idle_s * machine.idle_w
-    return _Run(energies, float((step_s * repeats).sum()))
+    macs = {array: tensor * parts * float((each * repeats).sum()) for array, each in costs.macs.items()}
+    return _Run(energies, float((step_s * repeats).sum()), macs)
 
 
 def _with_experts(model: ModelShape, machine: Machine, steps: Steps, options: Options, stage: str) -> _Run:
@@ -243,7 +263,11 @@ def _with_experts(model: ModelShape, machine: Machine, steps: Steps, options: Op
     }
     if host.any():
         energies[HOST] = (host * steps.repeats).sum() * _pj(options.to_host)
-    return _Run(energies, float((step_s * steps.repeats).sum()))
+    macs: dict[str, float] = {}
+    for sign, costs in ((1, whole), (-1, bare), (chips, each)):
+        for array, count in costs.macs.items():
+            macs[array] = macs.get(array, 0.0) + sign * float((count * steps.repeats).sum())
+    return _Run(energies, float((step_s * steps.repeats).sum()), macs)
 
 
 def _host(options: Options, weight_bits: Floats, cache_bits: Floats) -> tuple[Floats, Floats]:

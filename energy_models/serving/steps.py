@@ -1,6 +1,7 @@
 """What single steps of a model cost on a machine: energy, time, and the bits that off-chip memory reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.counting.memory import Bytes
+from bitjoule.energy_models.system.counting.times import array_names
 from bitjoule.energy_models.system.hardware.machine import Machine as SystemMachine
 from bitjoule.energy_models.system.mappings.mapping import Objective
 from bitjoule.energy_models.system.platform.platforms import Platform
@@ -21,6 +23,8 @@ from bitjoule.energy_models.system.work.workload import Experts
 J_PER_PJ = 1e-12
 US_PER_S = 1e6
 TABLES = ("embedding", "lm_head")
+Row = tuple[float, ...]  # tokens, before, batch and outputs of a step
+BLOCK = 128  # steps that are counted together
 WAITING = (ON, NOT_COMPUTING, NOT_MOVING)
 
 
@@ -64,12 +68,15 @@ class StepCosts(NamedTuple):
     weight_bits, cache_bits
         That off-chip memory reads for the weights but embedding and LM head, and for keys, values and states, shape
         (steps,) each.
+    macs
+        By the name of the array that runs them, shape (steps,) each.
     """
 
     energy_j: Floats
     latency_s: Floats
     weight_bits: Floats
     cache_bits: Floats
+    macs: Mapping[str, Floats]
 
 
 class Machine:
@@ -81,6 +88,12 @@ class Machine:
         Of the platform.
     scheme, technology, objective, experts
         As for `System`.
+
+    Attributes
+    ----------
+    collecting
+        Whether `costs` only collects steps and returns zeros: steps that are known are counted together, which takes a
+        fraction of the time.
     """
 
     def __init__(
@@ -89,7 +102,11 @@ class Machine:
     ) -> None:  # fmt: skip
         self.name, self.platform, self.scheme, self.technology = name, platform, scheme, technology
         self._how = (objective, experts)
+        self.collecting = False
         self._systems: dict[str, System] = {}
+        self._known: dict[str, dict[Row, Floats | None]] = {}
+        self._arrays: dict[str, tuple[str, ...]] = {}
+        self._stored: dict[str, Bytes] = {}
 
     def system(self, model: ModelShape) -> System:
         """Return the machine with a model; its mappings are found once.
@@ -116,9 +133,27 @@ class Machine:
         model, steps
             The model and its steps; at least one.
         """
+        key, rows = model.model_dump_json(), list(zip(*(values.tolist() for values in steps[:4]), strict=True))
+        known = self._known.setdefault(key, {})
+        if self.collecting:
+            known |= {row: None for row in rows if row not in known}
+            return StepCosts(np.zeros((3, len(rows))), *np.zeros((3, len(rows))), {})
+        if any(known.get(row) is None for row in rows):
+            known |= {row: None for row in rows if row not in known}
+            missing = [row for row, costs in known.items() if costs is None]
+            for start in range(0, len(missing), BLOCK):
+                block = missing[start : start + BLOCK]
+                known |= zip(block, self._costs(model, block), strict=True)
+        table = np.array([known[row] for row in rows]).T
+        macs = {array: table[6 + i] for i, array in enumerate(self._arrays[key]) if table[6 + i].any()}
+        return StepCosts(table[:3], *table[3:6], macs)
+
+    def _costs(self, model: ModelShape, rows: Sequence[Row]) -> list[Floats]:
+        """Return the fields of `StepCosts` of steps, one after the other; MACs in the order of `_arrays`."""
         system = self.system(model)
-        zeros, none = np.zeros(len(steps.tokens), dtype=np.intp), np.zeros(len(steps.tokens))
-        cases = Cases(zeros, zeros, steps.batch, steps.tokens, none, steps.before, steps.outputs)
+        tokens, before, batch, outputs = np.array(rows).T
+        zeros, none = np.zeros(len(rows), dtype=np.intp), np.zeros(len(rows))
+        cases = Cases(zeros, zeros, batch, tokens, none, before, outputs)
         evaluated = system.evaluate(cases, zeros, zeros)
         read = np.array([column.action == "off_chip_read" for column in system.columns])
         cached = np.array([column.component == "kv_cache_read" for column in system.columns])
@@ -126,12 +161,15 @@ class Machine:
             [column.operand == "weights" and column.component not in TABLES for column in system.columns]
         )
         ends = (evaluated.energies.low_pj, evaluated.energies.nominal_pj, evaluated.energies.high_pj)
-        return StepCosts(
-            np.stack([end.sum(axis=1) for end in ends]) * J_PER_PJ,
-            evaluated.latency_s[:, 0],
-            evaluated.counts[:, read & weights & ~cached].sum(axis=1),
-            evaluated.counts[:, read & cached].sum(axis=1),
-        )
+        names = array_names(system.machine(0, 0, 0), system.layout)
+        arrays = self._arrays[model.model_dump_json()] = tuple(dict.fromkeys(name for name in names if name))
+        macs = np.zeros((len(arrays), len(rows)))
+        for at, array in enumerate(names):
+            if array:
+                macs[arrays.index(array)] += evaluated.times.macs[:, 0, at]
+        fields = [end.sum(axis=1) * J_PER_PJ for end in ends] + [evaluated.latency_s[:, 0]]
+        fields += [evaluated.counts[:, read & own].sum(axis=1) for own in (weights & ~cached, cached)]
+        return list(np.stack([*fields, *macs], axis=1))
 
     def stored(self, model: ModelShape) -> Bytes:
         """Return the memory of a model without a token: weights and tables; values, not arrays.
@@ -141,10 +179,13 @@ class Machine:
         model
             The model.
         """
-        one = np.ones(1)
-        cases = Cases(np.zeros(1, np.intp), np.zeros(1, np.intp), one, one, 0 * one)
-        memory = self.system(model).evaluate(cases, np.zeros(1, np.intp), np.zeros(1, np.intp)).memory_bytes
-        return Bytes(*(values[0] for values in memory))
+        key = model.model_dump_json()
+        if key not in self._stored:
+            one = np.ones(1)
+            cases = Cases(np.zeros(1, np.intp), np.zeros(1, np.intp), one, one, 0 * one)
+            memory = self.system(model).evaluate(cases, np.zeros(1, np.intp), np.zeros(1, np.intp)).memory_bytes
+            self._stored[key] = Bytes(*(values[0] for values in memory))
+        return self._stored[key]
 
     @property
     def idle_w(self) -> Floats:
@@ -159,7 +200,7 @@ class Machine:
                 watts += np.array(line.price) * (1 + loss * (state.part not in UNREGULATED))
         return watts * J_PER_PJ * clock_hz
 
-    @property
+    @cached_property
     def system_machine(self) -> SystemMachine:
         """The machine as the system accounting has it."""
         return SystemMachine(self.scheme, self.platform, self.technology, self.name)

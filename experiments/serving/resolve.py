@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic_core import PydanticCustomError
 
@@ -11,16 +12,20 @@ from bitjoule.energy_models.inputs.documents import Document, KeyPath
 from bitjoule.energy_models.inputs.errors import InputError, choices, suggestion
 from bitjoule.energy_models.inputs.validation import validate
 from bitjoule.energy_models.prices.technology import Technology
+from bitjoule.energy_models.serving.length_options import OwnLengths, read_lengths
 from bitjoule.energy_models.serving.options import Options
 from bitjoule.energy_models.serving.parallel import shard
 from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.experiments.names.inherited import with_bases
-from bitjoule.experiments.names.lookup import Lookup
+from bitjoule.experiments.names.lookup import Entries, Lookup
 from bitjoule.experiments.names.models import MODELS, inlined_models, read_models, text_models
-from bitjoule.experiments.names.platforms import MachinesByPlatform, cannot_run, read_machine, read_platforms
+from bitjoule.experiments.names.platforms import MachinesByPlatform, cannot_run, lacking, read_machine, read_platforms
 from bitjoule.experiments.names.schemes import read_schemes
 from bitjoule.experiments.names.technologies import read_technologies
-from bitjoule.experiments.serving.schema import ServingExperiment
+from bitjoule.experiments.serving.schema import Serving, ServingExperiment, Way
+
+LENGTHS = ("prompt_lengths", "new_lengths")
+LENGTHS_FILES: Entries[OwnLengths] = Entries("lengths", dict, read_lengths, "a CSV of lengths", suffixes=(".csv",))
 
 
 @dataclass(frozen=True)
@@ -96,9 +101,14 @@ def resolve(document: Document) -> ServingInput:
                 machine = read_machine(lookup, name, _place(document, "decode_platform", name))
                 decoders |= {name: dict.fromkeys(schemes, machine[:2])} if machine else {}
     _check_baseline(experiment, lookup, list(schemes))
+    lengths = _read_lengths(lookup, ways)
+    ways = [way.model_copy(update=_with_lengths(way, lengths)) for way in ways]
     if not lookup.problems:
-        every = {**platforms, **decoders}
-        lookup.problems.extend(cannot_run(every, schemes, technologies, {**models, **drafts}, document))
+        every = {**models, **drafts}
+        lookup.problems.extend(cannot_run(platforms, schemes, technologies, every, document))
+        for fault in lacking(decoders, schemes, technologies, every):
+            place = _place(document, "decode_platform", list(decoders)[fault.platform])
+            lookup.problems.append(document.problem(place, f"{fault.wrong} ({fault.scheme})", fault.expected))
     if not lookup.problems:
         _check_shards(lookup, ways, {**models, **drafts})
     if lookup.problems:
@@ -107,6 +117,7 @@ def resolve(document: Document) -> ServingInput:
         "models": inlined_models(experiment.models, models),
         "technologies": inlined_technologies,
         "platforms": inlined_platforms,
+        "serving": _inlined_lengths(experiment.serving, lengths),
     }
     return ServingInput(
         experiment.model_copy(update=inlined), models, schemes, technologies, platforms, decoders, drafts, ways,
@@ -114,7 +125,36 @@ def resolve(document: Document) -> ServingInput:
     )  # fmt: skip
 
 
-def _place(document: Document, key: str, value: str | int) -> KeyPath:
+def _read_lengths(lookup: Lookup, ways: Sequence[Options]) -> dict[str, OwnLengths]:
+    """Return the lengths that files have, by name as written."""
+    found: dict[str, OwnLengths] = {}
+    for way in ways:
+        for key in LENGTHS:
+            choice = getattr(way, key)
+            text = choice.file if isinstance(choice, OwnLengths) else None
+            if text is not None and text not in found:
+                result = lookup.file(LENGTHS_FILES, text, (*_place(lookup.document, key, {"file": text}), "file"))
+                if result is not None:
+                    found[text] = result.value.model_copy(update={"name": result.name})
+    return found
+
+
+def _with_lengths(keys: Options | Way | Serving, lengths: Mapping[str, OwnLengths]) -> dict[str, Any]:
+    """Return the keys that name files of lengths, with the lengths in their place; also in lists."""
+
+    def inlined(value: Any) -> Any:
+        return lengths.get(value.file, value) if isinstance(value, OwnLengths) and value.file else value
+
+    given = {key: getattr(keys, key) for key in LENGTHS if key in keys.model_fields_set}
+    return {key: [*map(inlined, value)] if isinstance(value, list) else inlined(value) for key, value in given.items()}
+
+
+def _inlined_lengths(serving: Serving, lengths: Mapping[str, OwnLengths]) -> Serving:
+    ways = [way.model_copy(update=_with_lengths(way, lengths)) for way in serving.ways]
+    return serving.model_copy(update={**_with_lengths(serving, lengths), "ways": ways})
+
+
+def _place(document: Document, key: str, value: object) -> KeyPath:
     """Return where an option has a value: in a way, or beside them."""
     serving = document.data["serving"]
     for i, way in enumerate(serving.get("ways") or []):

@@ -1,5 +1,6 @@
 """The schema of the file of a serving experiment: the key ``serving``, the ways in which requests are served."""
 
+import re
 from collections.abc import Iterator
 from itertools import product
 from typing import Annotated, Any, ClassVar, Self
@@ -11,6 +12,7 @@ from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.serving.options import Options
 from bitjoule.energy_models.system.mappings.mapping import Objective
 from bitjoule.energy_models.system.work.workload import Experts
+from bitjoule.experiments.energy.electricity import Costs
 from bitjoule.experiments.energy.schema import MAX_MAPPED, RequestSizes, swept
 from bitjoule.experiments.files import ExperimentFile
 from bitjoule.experiments.names.entries import NamedShape, NameOrPlatform, NameOrScheme, NameOrShape, NameOrTechnology
@@ -84,7 +86,10 @@ def _given(keys: Strict) -> dict[str, Any]:
 
 
 def _allowed(name: str) -> str:
-    return name.replace("=", " ").replace("True", "true").replace("False", "false")[:100]
+    """Return a name of the characters that names have; values of sweeps may have others."""
+    return re.sub(r"[^A-Za-z0-9 _.+-]", "-", name.replace("=", " ").replace("True", "true").replace("False", "false"))[
+        :100
+    ]
 
 
 class ServingBaseline(Strict):
@@ -110,10 +115,17 @@ class ServingExperiment(ExperimentFile):
         default_factory=list,
         description="draft models that the experiment defines, e.g. a multi-token head as one layer",
     )
+    costs: Costs | None = Field(
+        default=None, description="write costs.csv: electricity, money and carbon dioxide; {} for the defaults"
+    )
+    per_layer: bool = Field(default=False, description="of experiments without serving only")
     serving: Serving
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
+        if self.per_layer:
+            wrong = "per_layer of requests whose steps are shared among chips, drafts and other requests"
+            raise wrong_value(wrong, "accounting: system without the key serving", "per_layer")
         if 0 in swept(self.workload.new_tokens):
             raise wrong_value("requests without new tokens", "new_tokens >= 1", "workload", "new_tokens")
         context = max(swept(self.workload.prompt_tokens)) + max(swept(self.workload.new_tokens))
@@ -143,3 +155,10 @@ class ServingExperiment(ExperimentFile):
         for value in (self.workload.prompt_tokens, self.workload.new_tokens, self.workload.batch):
             count *= len(swept(value))
         return count * sum(1 for _ in self.serving.options())
+
+    @model_validator(mode="after")
+    def _costs_bounded(self) -> Self:
+        rows = self.cases * len(self.costs.combinations) if self.costs else 0
+        if rows > MAX_CASES:
+            raise wrong_value(f"the sweep has {rows} costs", f"at most {MAX_CASES}", "costs")
+        return self

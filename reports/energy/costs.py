@@ -46,17 +46,28 @@ def costs_text(frames: Frames, max_rows: int) -> str:
         whole = not images and (row["phase"] == REQUEST or (row["phase"] == PREFILL and row["new_tokens"] == 0))
         lines += [(row, "1M requests", "request")] if whole else []
     cells = [
-        [*(_text(row[key]) for key in keys), name, *(cell for cost in COSTS for cell in _with_band(row, cost, of))]
+        [*(key_text(row[key]) for key in keys), name, *(cell for cost in COSTS for cell in with_band(row, cost, of))]
         for row, name, of in lines[:max_rows]
     ]
     headers = [*(NAMES.get(key, key) for key in keys), "of"]
-    headers += [header for cost in COSTS for header in (UNITS[cost], f"{UNITS[cost]}, low to high")]
+    headers += cost_headers()
     table = markdown(headers, cells, [i for i, key in enumerate((*keys, "of")) if key in TEXT])
-    return "\n\n".join(["## Cost of running", _inputs(costs), table + cut(len(lines), max_rows, "costs.csv")])
+    return "\n\n".join(["## Cost of running", inputs_text(costs), table + cut(len(lines), max_rows, "costs.csv")])
 
 
-def _inputs(costs: pd.DataFrame) -> str:
-    """Return what the costs are computed with, and where it comes from."""
+def cost_headers() -> list[str]:
+    """Return the headers of the cells of `with_band`, of every cost."""
+    return [header for cost in COSTS for header in (UNITS[cost], f"{UNITS[cost]}, low to high")]
+
+
+def inputs_text(costs: pd.DataFrame) -> str:
+    """Return what costs are computed with, and where it comes from.
+
+    Parameters
+    ----------
+    costs
+        Columns `COST_INPUTS`.
+    """
     texts = []
     for key in COST_INPUTS:
         values = costs[key].unique().tolist()
@@ -69,11 +80,29 @@ def _inputs(costs: pd.DataFrame) -> str:
     )
 
 
-def _with_band(row: Mapping[Any, Any], cost: str, of: str) -> tuple[str, str]:
+def with_band(row: Mapping[Any, Any], cost: str, of: str) -> tuple[str, str]:
+    """Return a cost and its band as text; of a million requests, where it is given for one.
+
+    Parameters
+    ----------
+    row
+        Of a table of costs.
+    cost
+        One of `COSTS`.
+    of
+        What follows it in the names of columns.
+    """
     count = MILLION if of == "request" else 1
     value, low, high = (significant(row[f"{cost}{end}_per_{of}"] * count) for end in ("", "_low", "_high"))
     return value, f"{low} to {high}"
 
 
-def _text(value: object) -> str:
+def key_text(value: object) -> str:
+    """Return the text of a key's value.
+
+    Parameters
+    ----------
+    value
+        A number or a text.
+    """
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -24,6 +24,7 @@ PALER = 0.45  # fraction of a hue in its paler shade
 WIDE = 10  # beyond this quotient of its ends an axis of a quantity is logarithmic
 TICK_FRACTION = 0.022  # width of a character of a tick's label, as a fraction of the axis
 LOG_DIGITS = ((100, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))  # of ticks, below these quotients of an axis's ends
+ONE_APART = 0.05  # of an axis, between the tick at 1 and others
 NARROW = 8  # below this quotient of its ends an axis has too few round numbers for logarithmic ticks
 
 
@@ -321,6 +322,20 @@ def log_ticks(axis: Axis, unit: str) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: unit_tick(value, unit)))
     axis.set_minor_formatter(NullFormatter())
     axis.set_minor_locator(NullLocator())
+
+
+def with_one(axis: Axis) -> None:
+    """Put a tick at 1 on a logarithmic axis of ratios, in place of ticks that are too close to it.
+
+    Parameters
+    ----------
+    axis
+        To change; its ends and its ticks are set.
+    """
+    low, high = axis.get_view_interval()
+    apart = (high / low) ** ONE_APART
+    ticks = [tick for tick in axis.get_majorticklocs() if low <= tick <= high and not 1 / apart < tick < apart]
+    axis.set_major_locator(FixedLocator(sorted([*ticks, 1.0])))
 
 
 def unit_tick(value: float, unit: str) -> str:

@@ -140,3 +140,16 @@ def test_the_picture_has_a_mark_for_each_way_and_scheme_at_its_gain():
     assert axes.get_xlabel() == "energy of the requests: plain / this way"
     assert figure.get_suptitle() == "mine: m, 500 prompt tokens, 70 new tokens, batch 3"
     plt.close(figure)
+
+
+@pytest.mark.parametrize("gains", [(0.95, 1.07), (0.1, 1.0), (0.5, 1.8)])
+def test_the_axis_of_gains_has_a_tick_at_one(gains):
+    formats = pd.DataFrame({"kind": ["float", "ternary"], "variant": [0, 0]}, index=list(SCHEMES))
+    worth = [gains[i % 2] for i in range(len(SUMMARY))]
+    figure = draw_gains("mine", SUMMARY.assign(gain_request=worth), formats, LIGHT)
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    ticks = [text.get_text() for text in axes.get_xticklabels() if text.get_text()]
+    assert "1×" in ticks
+    assert len(ticks) == len(set(ticks)) >= 2
+    plt.close(figure)

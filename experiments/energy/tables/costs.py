@@ -1,5 +1,7 @@
 """What it costs to run a model: electricity, money and carbon dioxide of a million tokens, and of a request."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -8,7 +10,7 @@ from bitjoule.experiments.output.columns import CASE_COLUMNS, COST_COLUMNS, COST
 
 J_PER_KWH = 3.6e6
 MILLION = 1e6
-ENDS = ("energy", "energy_low", "energy_high")
+ENDS = ("", "_low", "_high")
 
 
 def cost_table(summary: pd.DataFrame, costs: Costs) -> pd.DataFrame:
@@ -24,15 +26,33 @@ def cost_table(summary: pd.DataFrame, costs: Costs) -> pd.DataFrame:
     costs
         What energy costs.
     """
-    combinations = np.array(costs.combinations)
-    rows = np.repeat(np.arange(len(summary)), len(combinations))
-    usd, gco2, pue = np.tile(combinations, (len(summary), 1)).T
-    table: dict[str, object] = {name: summary[name].take(rows).array for name in CASE_COLUMNS}
-    table |= dict(zip(COST_INPUTS, (usd, gco2, pue), strict=True))
     tokens = summary["energy_j"] / summary["energy_per_token_j"]
-    for of, share in (("million_tokens", MILLION / tokens), ("request", 1 / summary["batch"])):
-        for end in ENDS:
-            kwh = (summary[f"{end}_j"] * share / J_PER_KWH).to_numpy()[rows] * pue
-            for name, each in zip(COSTS, (1.0, usd, gco2), strict=True):
-                table[f"{name}{end.removeprefix('energy')}_per_{of}"] = kwh * each
-    return pd.DataFrame(table, columns=list(COST_COLUMNS))
+    energies = {
+        f"{end}_per_{of}": summary[f"energy{end}_j"] * share
+        for of, share in (("million_tokens", MILLION / tokens), ("request", 1 / summary["batch"]))
+        for end in ENDS
+    }
+    return in_costs(summary[list(CASE_COLUMNS)], energies, costs)[list(COST_COLUMNS)]
+
+
+def in_costs(keys: pd.DataFrame, energies: Mapping[str, "pd.Series[float]"], costs: Costs) -> pd.DataFrame:
+    """Return what energies cost: a row for each row of the keys and combination of inputs.
+
+    Parameters
+    ----------
+    keys
+        Columns that tell rows apart.
+    energies
+        J of each row, by what follows the name of a cost in the name of a column, ``_low_per_request``.
+    costs
+        What energy costs.
+    """
+    combinations = np.array(costs.combinations)
+    rows = np.repeat(np.arange(len(keys)), len(combinations))
+    usd, gco2, pue = np.tile(combinations, (len(keys), 1)).T
+    table: dict[str, object] = {name: keys[name].take(rows).array for name in keys}
+    table |= dict(zip(COST_INPUTS, (usd, gco2, pue), strict=True))
+    for suffix, joules in energies.items():
+        kwh = (joules / J_PER_KWH).to_numpy()[rows] * pue
+        table |= {f"{name}{suffix}": kwh * each for name, each in zip(COSTS, (1.0, usd, gco2), strict=True)}
+    return pd.DataFrame(table)

@@ -96,10 +96,10 @@ def test_blocks_cost_the_reading_of_their_tables_alone():
 
 def test_two_chips_of_a_full_pipeline_with_free_links_cost_what_one_does():
     shape, on = model(), machine()
-    one = serve(WORK, options(micro_batches=2), shape, on)
+    one = serve(WORK._replace(batch=2), options(), shape, on)  # a micro-batch
     two = serve(WORK, options(micro_batches=2, pipeline_parallel=2, link=FREE), shape, on)
-    assert decode_j(two) == pytest.approx(decode_j(one), rel=1e-9)
-    assert two.decode_s == pytest.approx(one.decode_s / 2, rel=1e-9)
+    assert decode_j(two) == pytest.approx(2 * decode_j(one), rel=1e-9)
+    assert two.decode_s == pytest.approx(one.decode_s, rel=1e-9)
     assert two.stored_bytes < one.stored_bytes
     # one micro-batch leaves a chip of two idle half of the time
     half = serve(WORK, options(pipeline_parallel=2, link=FREE), shape, on)
@@ -110,9 +110,9 @@ def test_two_chips_of_a_full_pipeline_with_free_links_cost_what_one_does():
 
 def test_a_prefill_through_a_pipeline_fills_and_drains_it():
     shape, on = model(), machine()
-    one = serve(WORK, options(micro_batches=4), shape, on)
+    one = serve(WORK._replace(batch=1), options(), shape, on)  # a micro-batch
     piped = serve(WORK, options(micro_batches=4, pipeline_parallel=2, link=FREE), shape, on)
-    assert piped.first_token_s == pytest.approx(one.first_token_s / 4 * (4 + 2 - 1) / 2, rel=1e-9)
+    assert piped.first_token_s == pytest.approx(one.first_token_s * (4 + 2 - 1) / 2, rel=1e-9)
 
 
 def test_chips_that_share_matrices_cost_the_links_and_what_each_repeats():
@@ -185,6 +185,15 @@ def test_another_machine_decodes_and_gets_the_cache():
         ({"block_tokens": 16, "reserved_tokens": 64}, "a contiguous cache that is in blocks"),
         ({"requests_per_s": 1.0}, "requests_per_s without max_batch"),
         ({"token_target_s": 1.0}, "token_target_s without requests_per_s"),
+        (
+            {"micro_batches": 2, "tensor_parallel": 2},
+            "2 micro-batches without a pipeline; expected pipeline_parallel",
+        ),
+        ({"new_lengths": "fixed"}, "new_lengths without requests_per_s; expected requests_per_s and max_batch"),
+        (
+            {"requests_per_s": 1.0, "max_batch": 8, "prompt_spread": 0.5, "prompt_lengths": {"uniform": 0.5}},
+            "prompt_spread with prompt_lengths; expected one of the two",
+        ),
         ({"expert_parallel": 2, "tensor_parallel": 2}, "experts on several chips with tensor_parallel"),
         ({"requests_per_s": 1.0, "max_batch": 8, "pipeline_parallel": 2}, "continuous batching with pipeline_parallel"),
     ],
@@ -192,3 +201,42 @@ def test_another_machine_decodes_and_gets_the_cache():
 def test_options_that_do_not_go_together_are_refused(keys, wrong):
     with pytest.raises(ValidationError, match=wrong):
         options(**keys)
+
+
+def test_the_macs_of_all_chips_are_those_of_the_model_by_array():
+    shape, on = model(), machine()
+    linears = 4 * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 512)  # of a token, on the adders
+    for way in ({}, {"tensor_parallel": 2, "link": FREE}, {"pipeline_parallel": 2, "micro_batches": 2, "link": FREE}):
+        served = serve(WORK, options(**way), shape, on)
+        assert served.macs["adders"] == pytest.approx(linears * 4 * (100 + 20), rel=1e-12)
+        # 8 heads of 32 see each key twice, scores and values; (1 + 100) / 2 keys in prefill, 110.5 in decode; the head
+        attention = 4 * 4 * 2 * 8 * 32 * (100 * 50.5 + 20 * 110.5)
+        assert served.macs["float"] == pytest.approx(attention + 4 * 21 * 256 * 1000, rel=1e-12)
+
+
+def test_experts_of_several_chips_run_the_macs_of_one():
+    shape, on = model(experts=8, active_experts=2), machine()
+    one, two = (serve(WORK, options(expert_parallel=chips, link=FREE), shape, on) for chips in (1, 2))
+    assert set(one.macs) == set(two.macs)
+    for array, macs in one.macs.items():
+        assert two.macs[array] == pytest.approx(macs, rel=1e-9)
+
+
+def test_each_of_two_machines_has_its_arrays_and_what_it_holds():
+    shape, first, second = model(), machine(), machine(platform="ternary-hbm")
+    both = serve(WORK, options(decode_platform="other", link=FREE), shape, first, decoder=second)
+    assert {name.split()[0] for name in both.macs} == {"ternary-hbm-90w", "ternary-hbm"}
+    plain = serve(WORK, options(), shape, first)
+    assert sum(both.macs.values()) == pytest.approx(sum(plain.macs.values()), rel=1e-12)
+    # weights and tables, and keys and values of 4 prompts of 100 tokens in 4 layers of 2 x 128 values
+    assert both.prefill_bytes == pytest.approx(plain.stored_bytes + 4 * 100 * 4 * 2 * 128 * 2, rel=1e-12)
+    assert plain.prefill_bytes == 0
+
+
+def test_a_draft_runs_on_the_machine_that_decodes():
+    way, small = {"draft": "small", "draft_tokens": 2, "acceptance": 0.5}, model(layers=1)
+    second = machine(platform="ternary-hbm")
+    split = options(**way, decode_platform="other", link=FREE)
+    both = serve(WORK, split, model(), machine(), (small, second), second)
+    there = serve(WORK, options(**way), model(), second, (small, second))
+    assert both.decode_j["draft"][1] == there.decode_j["draft"][1]

@@ -98,3 +98,68 @@ def test_what_lies_on_a_host_is_not_on_the_chip():
     # keys and values of 2 sequences of 72 tokens in 12 layers of 768 values, two bytes each
     assert plain["cache_allocated_bytes"] == 2 * 72 * 12 * 2 * 768 * 2
     assert plain["chip_bytes"] - half["chip_bytes"] == plain["cache_allocated_bytes"] / 2
+
+
+def test_what_it_costs_is_worked_by_hand():
+    ways = [
+        {"name": "plain"},
+        {"name": "busy", "requests_per_s": 1.0, "max_batch": 4, "new_lengths": {"tokens": [4, 12]}},
+    ]
+    costs = {"electricity_usd_per_kwh": [0.1, 0.2], "grid_gco2_per_kwh": 400, "power_usage_effectiveness": 1.5}
+    found = bitjoule.run(EXPERIMENT | {"costs": costs, "serving": {"ways": ways}})
+    table = found.costs.set_index(["scheme", "way", "electricity_usd_per_kwh"])
+    assert len(table) == 2 * 2 * 2
+    for scheme in ("fp16", "bitnet-b1.58"):
+        (row,) = found.summary[(found.summary["way"] == "plain") & (found.summary["scheme"] == scheme)].to_dict(
+            "records"
+        )
+        ours = table.loc[(scheme, "plain", 0.2)]
+        generated, request = (row[f"energy_per_generated_token{end}_j"] for end in ("", "_high")), row["request_low_j"]
+        for end, joules in zip(("", "_high"), generated, strict=True):
+            kwh = joules * 1e6 / 3.6e6 * 1.5
+            assert ours[f"kwh{end}_per_million_generated_tokens"] == pytest.approx(kwh, rel=1e-12)
+            assert ours[f"usd{end}_per_million_generated_tokens"] == pytest.approx(0.2 * kwh, rel=1e-12)
+        prompt = row["energy_per_prompt_token_j"] * 1e6 / 3.6e6 * 1.5 * 400
+        assert ours["gco2_per_million_prompt_tokens"] == pytest.approx(prompt, rel=1e-12)
+        assert ours["kwh_low_per_request"] == pytest.approx(request / 2 / 3.6e6 * 1.5, rel=1e-12)
+        (state,) = found.steady[found.steady["scheme"] == scheme].to_dict("records")
+        assert state["mean_new_tokens"] == 8
+        steady = table.loc[(scheme, "busy", 0.1)].dropna()
+        kwh = state["energy_per_token_j"] * 8 / 3.6e6 * 1.5
+        assert steady["kwh_per_request"] == pytest.approx(kwh, rel=1e-12)
+    text = serving_markdown("x", "", "", found.summary, found.steady, MAX_ROWS, found.arrays, found.costs)
+    assert "## Cost of running" in text
+    assert "PUE 1.5" in text
+
+
+def test_each_way_names_the_arrays_that_run_it(result):
+    for row in result.summary.to_dict("records"):
+        own = result.arrays[(result.arrays["scheme"] == row["scheme"]) & (result.arrays["way"] == row["way"])]
+        assert own["mac_share"].sum() == pytest.approx(1, rel=1e-12)
+        assert [row["array"], *row["other_arrays"].split(";")] == [*own["array"], *[""] * (len(own) == 1)]
+        assert row["array_mac_share"] == own["mac_share"].max()
+    assert set(result.arrays["array"]) == {"fp16", "adders", "float"}
+    text = serving_markdown("x", "", "", result.summary, result.steady, MAX_ROWS, result.arrays)
+    assert "| hbm        | fp16         | every way | fp16 100 %" in text
+
+
+def test_both_machines_of_a_request_must_hold_it():
+    small = {"name": "small", "like": "fp16-hbm", "off_chip": {"memory": "hbm2", "bandwidth_gb_per_s": 1024}}
+    small["off_chip"]["capacity_bytes"] = 100_000_000
+    small["sources"] = {"off_chip": "made up"}
+    large = {**small, "name": "large", "off_chip": {**small["off_chip"], "capacity_bytes": 10**12}}
+    for first, second in ((small, large), (large, small)):
+        way = {"name": "split", "decode_platform": second["name"]}
+        found = bitjoule.run(
+            EXPERIMENT | {"schemes": ["fp16"], "platforms": [first, second], "serving": {"ways": [way]}}
+        )
+        lines = [line for line in found.warnings if "needs" in line and "split: " in line]
+        assert any("a chip of small needs" in line for line in lines)
+        assert not any("a chip of large needs" in line for line in lines)
+
+
+def test_caches_of_very_different_length_are_warned_of():
+    way = {"name": "busy", "requests_per_s": 1e-3, "max_batch": 4, "prompt_lengths": {"uniform": 0.9}}
+    lines = served(way, workload={"prompt_tokens": 4096, "new_tokens": 8}).warnings
+    assert any("caches of different length change the time of a step by" in line for line in lines)
+    assert not any("caches of" in line for line in served(way | {"prompt_lengths": "fixed"}).warnings)

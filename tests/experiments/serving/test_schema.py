@@ -1,9 +1,13 @@
 """What a serving experiment may say: sweeps, names, and the message for each thing wrong."""
 
 import pytest
+import yaml
 
-from bitjoule.energy_models.inputs.documents import parse_document
+from bitjoule.energy_models.catalog import listing
+from bitjoule.energy_models.inputs.documents import parse_document, read_document
 from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.serving.option_sources import described
+from bitjoule.energy_models.serving.options import Options
 from bitjoule.experiments.serving.resolve import resolve
 
 GOOD = """\
@@ -64,7 +68,20 @@ def test_drafts_of_the_experiment_are_found_by_name():
         ("new_tokens: 8", "new_tokens: 0", "6: workload.new_tokens: requests without new tokens; expected new_tokens >= 1"),
         ("{name: plain}", "{name: plain, tensor_parallel: 5}", "10: serving.ways[0].tensor_parallel: bitnet-125m: heads (12) is"),
         ("{name: plain}", "{name: plain, expert_parallel: 2}", "10: serving.ways[0].expert_parallel: bitnet-125m: experts (1) is"),
-        ("{name: plain}", "{name: plain, micro_batches: 3}", "7: serving.micro_batches: a batch of 2 in 3 equal parts"),
+        ("{name: plain}", "{name: plain, pipeline_parallel: 2, micro_batches: 3}", "7: serving.micro_batches: a batch of 2 in 3 equal parts"),
+        ("{name: plain}", "{name: plain, decode_platform: h100}", "10: serving.ways[0].decode_platform: no array of platform h1"),
+        ("{name: plain}", "{name: plain, micro_batches: 2}", "10: serving.ways[0].micro_batches: 2 micro-batches without a pip"),
+        ("{name: plain}", "{name: plain, new_lengths: even}", "10: serving.ways[0].new_lengths: 'even' is unknown; expected one of fixed"),
+        (
+            "{name: plain}", "{name: plain, requests_per_s: 1, max_batch: 2, new_lengths: {file: no.csv}}",
+            "10: serving.ways[0].new_lengths.file: 'no.csv' not found; expected a CSV of lengths",
+        ),
+        (
+            "{name: plain}", "{name: plain, requests_per_s: 1, max_batch: 2, new_lengths: {even: 1}}",
+            "10: serving.ways[0].new_lengths.even: unknown key",
+        ),
+        ("serving:\n", "per_layer: true\nserving:\n", "7: per_layer: per_layer of requests whose steps are shared among"),
+        ("serving:\n", "costs: {power_usage_effectiveness: 0.5}\nserving:\n", "7: costs.power_usage_effectiveness: got 0.5"),
         ("{name: plain}", "{name: plain, link: nvlink}", "10: serving.ways[0].link: 'nvlink' is unknown (did you mean 'nvl"),
         ("{name: plain}", "{name: plain, decode_platform: tpu33}", "10: serving.ways[0].decode_platform: unknown platform"),
         ("serving:\n", "baseline: {scheme: int4}\nserving:\n", "7: baseline.scheme: 'int4' is not in this experiment"),
@@ -82,3 +99,46 @@ def test_each_thing_wrong_has_its_line_and_key(old, new, message):
     with pytest.raises(InputError) as error:
         resolved(text)
     assert message in "\n".join(map(str, error.value.problems))
+
+
+VALUES = {
+    "chunk_tokens": [0, 16], "prefix_hit_share": [0, 0.5], "attention": ["fused", "separate"], "block_tokens": [0, 16],
+    "reserved_tokens": [0, 72], "draft": ["bitnet-125m", "bitnet-350m"], "draft_tokens": [1, 2],
+    "acceptance": [0.5, 1], "tensor_parallel": [1, 2], "pipeline_parallel": [1, 2], "expert_parallel": [1, 2],
+    "micro_batches": [1, 2], "reduce_statistics": [True, False],
+    "link": ["serdes-112g", {"energy_pj_per_bit": 1, "bandwidth_gb_per_s": 2}], "decode_platform": ["fp16-hbm-90w", "fp16-edge"],
+    "weights_offload_share": [0, 0.5], "cache_offload_share": [0, 0.5],
+    "host_link": ["pcie5-x16", {"energy_pj_per_bit": 1, "bandwidth_gb_per_s": 2}], "requests_per_s": [0.1, 0.2],
+    "max_batch": [2, 4], "prompt_lengths": ["fixed", {"lognormal": 0.5}],
+    "new_lengths": ["geometric", {"tokens": [4, 12]}, {"file": "lengths.csv"}], "prompt_spread": [0, 0.5],
+    "first_token_target_s": [1, 2], "token_target_s": [0.01, 0.1],
+}  # fmt: skip
+BESIDE = {
+    "draft": {"draft": "bitnet-125m", "draft_tokens": 2, "acceptance": 0.5}, "micro_batches": {"pipeline_parallel": 2},
+    "batching": {"requests_per_s": 0.1, "max_batch": 2},
+}  # fmt: skip
+NEEDS = dict.fromkeys(("draft_tokens", "acceptance", "draft"), "draft") | {"micro_batches": "micro_batches"}
+NEEDS |= dict.fromkeys(
+    ("requests_per_s", "max_batch", "prompt_lengths", "new_lengths", "prompt_spread", "first_token_target_s",
+     "token_target_s"), "batching",
+)  # fmt: skip
+
+
+def test_the_values_cover_every_option_that_is_listed():
+    options = set(Options.model_fields) - {"name"}
+    assert set(VALUES) == options == set(described()) == {str(row[0]) for row in listing("serving").rows}
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_every_option_sweeps(key, tmp_path):
+    (tmp_path / "lengths.csv").write_text("tokens\n4\n8\n")
+    document = yaml.safe_load(GOOD)
+    document["models"] = ["deepseek-v2-lite"] if key == "expert_parallel" else document["models"]
+    document["serving"] = BESIDE.get(NEEDS.get(key, ""), {}) | {key: VALUES[key]}
+    path = tmp_path / "sweep.yaml"
+    path.write_text(yaml.safe_dump(document))
+    found = resolve(read_document(path))
+    assert len({way.name for way in found.ways}) == len(found.ways) == len(VALUES[key])
+    inlined = yaml.safe_dump(found.experiment.model_dump(mode="json", exclude_none=True))
+    again = resolve(parse_document(inlined, "again.yaml"))  # what a run writes depends on no file of lengths
+    assert [way.model_dump() for way in again.ways] == [way.model_dump() for way in found.ways]
