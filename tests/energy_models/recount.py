@@ -49,7 +49,7 @@ def recount(model, scheme, machine, batch, prompt, new, facts):
         at, each, counted = (
             batch * tokens,
             batch * tokens * steps * m.layers,
-            Phase(machine, s.vector, facts, s.between),
+            facts.get("phase", Phase)(machine, s.vector, facts, s.between),
         )
         live = at * (2 * d + max(q + 2 * kv, branches))
         peak, away = max(peak, live), live * v > room

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bitjoule.energy_models.system.mappings.mapping import Place, Tiles, forbidden, traffic
 from bitjoule.energy_models.system.mappings.search import fits
+from tests.energy_models.fast_walk import fast_walk
 from tests.energy_models.loop_walk import as_traffic, cycles, effective, walk
 from tests.energy_models.problems import FUSED, SMALL, blocks, mapped, numbers, orders, problems
 
@@ -84,3 +85,10 @@ def test_cycles_of_a_matmul_by_hand():
     slow = SMALL._replace(array=SMALL.array._replace(load_cycles=10.0))
     assert traffic(slow, tiles).compute_cycles == 160
     assert cycles(slow, walk(slow, tiles, (0, 2, 1), (2, 1, 0))) == traffic(slow, tiles).cycles
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(mapped(), orders, orders)
+def test_the_walk_of_large_matmuls_is_that_of_small_ones(case, order1, order0):
+    problem, tiles = case
+    assert fast_walk(problem, tiles, order1, order0)[:8] == walk(problem, tiles, order1, order0)[:8]
