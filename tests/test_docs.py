@@ -12,7 +12,7 @@ from bitjoule.experiments.files import shipped_experiments
 from tests.energy_models.model_files.test_reading import llama
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = [
     (page, example)
     for page in PAGES

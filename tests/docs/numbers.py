@@ -33,7 +33,7 @@ from markdown_it import MarkdownIt
 from tabulate import tabulate
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ALLOWED = Path(__file__).with_name("numerals.yaml")
 TITLE = re.compile(r"(?P<value>.+?)(?: where (?P<where>.+?))?(?: over (?P<over>.+?))? as (?P<format>\S+)")
 BLOCK = re.compile(
