@@ -5,7 +5,8 @@ geometric number of new tokens, each of the b sequences of a step ends with it w
 of requests is a Markov chain from step to step: those who stay, and those who were prefilled meanwhile. The latter are
 a busy period that those begin who came in a step (their number by the ballot theorem). The wait
 for prefill is that of a queue with Poisson arrivals whose server takes vacations, the decode steps. Other distributions
-of the number of tokens with the same mean change little: with processor sharing it has no influence (Cohen, 1979).
+of the number of tokens with the same mean change the share of idle time (`idle_time.py`) and little else: with
+processor sharing it has no influence (Cohen, 1979).
 """
 
 from typing import NamedTuple
