@@ -11,7 +11,7 @@ after imports and data files, for prompt lengths that no case had before. The ol
 8B, as its system accounting counts it, and so does this one: once as before, once in a scheme with scales of groups,
 rotations, keys and values of 4 and 3 bits. At last it serves that with a paged cache, a shared prefix, a draft model
 and two chips. Such a case has more steps, since chunks of a prompt and the draft model have steps of their own; the
-last column divides by them. Prints Markdown; docs/performance.md quotes it.
+last column divides by them. Prints Markdown.
 """
 
 import statistics

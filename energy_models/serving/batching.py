@@ -251,14 +251,14 @@ def _between(steps: Floats, after: list[_After], step_s: Floats, sums: Sums, con
                 weight = probability * staying[stay] * prefills[prefilled]
                 weights[prefilled, stay + prefilled] += weight * stay
                 weights[:prefilled, stay + prefilled] += weight
-    within = sums.count <= most
-    counts, waits, likely = sums.count[within], sums.seconds[within], sums.probability[within]
+    within = sums.prefills <= most
+    counts, waits, likely = sums.prefills[within], sums.seconds[within], sums.probability[within]
     totals = None if contexts is None else sums_of(Distribution(contexts.tokens, contexts.probability), most + 1)
     seconds, found = [], []
     for size in np.flatnonzero(weights[:, 1:].any(axis=0)).tolist():  # less one
         of_step, probability = step_s[size : size + 1], np.ones(1)
         if contexts is not None and totals is not None:
-            own = totals.count == size + 1
+            own = totals.prefills == size + 1
             more = totals.seconds[own] - (size + 1) * (contexts.tokens @ contexts.probability)
             of_step = np.maximum(of_step + more * contexts.step_s[size], 0)
             probability = totals.probability[own]

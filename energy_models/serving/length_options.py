@@ -132,8 +132,8 @@ def read_lengths(path: Path) -> OwnLengths:
         problems.append(Problem(str(path), 1, "rows", f"{len(counts)} lengths", f"1 to {MAX_LENGTHS} that differ"))
     if problems:
         raise InputError(problems)
-    tokens = sorted(counts)
-    return OwnLengths(tokens=tokens, requests=[float(counts[length]) for length in tokens])
+    lengths = sorted(counts)
+    return OwnLengths(tokens=lengths, requests=[float(counts[length]) for length in lengths])
 
 
 def _number(text: str) -> int | None:

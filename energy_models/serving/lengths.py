@@ -133,7 +133,7 @@ class Lengths(NamedTuple):
         if len(self.tokens) <= points:
             return self
         slices = np.minimum((np.cumsum(self.probability) - self.probability / 2) * points, points - 1).astype(int)
-        share = np.bincount(slices, self.probability)
+        share = np.asarray(np.bincount(slices, self.probability), dtype=np.float64)
         used = share > 0
         return type(self)(np.bincount(slices, self.probability * self.tokens)[used] / share[used], share[used])
 

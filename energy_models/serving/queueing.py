@@ -69,11 +69,11 @@ class Sums(NamedTuple):
 
     Parameters
     ----------
-    count, seconds, probability
+    prefills, seconds, probability
         Number of prefills, ascending; their time, and its probability among those of this number; shape (points,).
     """
 
-    count: NDArray[np.intp]
+    prefills: NDArray[np.intp]
     seconds: Floats
     probability: Floats
 
@@ -133,8 +133,8 @@ def busy_period(rate: float, sums: Sums, step_s: float) -> Floats:
         The step, s.
     """
     whole = step_s + sums.seconds
-    logs = sums.count * np.log(rate * whole) - rate * whole - log_factorials(MOST_PREFILLS)[sums.count]
-    return np.bincount(sums.count, np.exp(logs) * step_s / whole * sums.probability)
+    logs = sums.prefills * np.log(rate * whole) - rate * whole - log_factorials(MOST_PREFILLS)[sums.prefills]
+    return np.asarray(np.bincount(sums.prefills, np.exp(logs) * step_s / whole * sums.probability), dtype=np.float64)
 
 
 def served_sums(rate: float, sums: Sums, step_s: float) -> Sums:
@@ -146,11 +146,11 @@ def served_sums(rate: float, sums: Sums, step_s: float) -> Sums:
         As for `busy_period`.
     """
     whole = step_s + sums.seconds
-    logs = (sums.count - 1) * np.log(whole) - rate * sums.seconds
+    logs = (sums.prefills - 1) * np.log(whole) - rate * sums.seconds
     largest = np.full(MOST_PREFILLS, -np.inf)
-    np.maximum.at(largest, sums.count, logs)
-    likely = sums.probability * np.exp(logs - largest[sums.count])
-    return sums._replace(probability=likely / np.bincount(sums.count, likely)[sums.count])
+    np.maximum.at(largest, sums.prefills, logs)
+    likely = sums.probability * np.exp(logs - largest[sums.prefills])
+    return sums._replace(probability=likely / np.bincount(sums.prefills, likely)[sums.prefills])
 
 
 def begun_by_one(rate: float, sums: Sums) -> Floats:
@@ -164,7 +164,7 @@ def begun_by_one(rate: float, sums: Sums) -> Floats:
     count, seconds, probability = (values[1:] for values in sums)  # without that of none
     came = np.maximum(rate * seconds, np.finfo(float).tiny)
     logs = (count - 1) * np.log(came) - came - log_factorials(MOST_PREFILLS)[count - 1]
-    return np.bincount(count, np.exp(logs) / count * probability)
+    return np.asarray(np.bincount(count, np.exp(logs) / count * probability), dtype=np.float64)
 
 
 def poisson(mean: float, size: int = MOST_PREFILLS) -> Floats:

@@ -137,7 +137,8 @@ class Machine:
         known = self._known.setdefault(key, {})
         if self.collecting:
             known |= {row: None for row in rows if row not in known}
-            return StepCosts(np.zeros((3, len(rows))), *np.zeros((3, len(rows))), {})
+            none = np.zeros(len(rows))
+            return StepCosts(np.zeros((3, len(rows))), none, none, none, {})
         if any(known.get(row) is None for row in rows):
             known |= {row: None for row in rows if row not in known}
             missing = [row for row, costs in known.items() if costs is None]
@@ -146,7 +147,7 @@ class Machine:
                 known |= zip(block, self._costs(model, block), strict=True)
         table = np.array([known[row] for row in rows]).T
         macs = {array: table[6 + i] for i, array in enumerate(self._arrays[key]) if table[6 + i].any()}
-        return StepCosts(table[:3], *table[3:6], macs)
+        return StepCosts(table[:3], table[3], table[4], table[5], macs)
 
     def _costs(self, model: ModelShape, rows: Sequence[Row]) -> list[Floats]:
         """Return the fields of `StepCosts` of steps, one after the other; MACs in the order of `_arrays`."""

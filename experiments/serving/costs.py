@@ -29,9 +29,8 @@ def cost_table(summary: pd.DataFrame, steady: pd.DataFrame, keys: list[str], cos
         energies = {}
         for end in ENDS:
             columns = (f"energy_per_generated_token{end}_j", f"energy_per_prompt_token{end}_j", f"request{end}_j")
-            shares = (MILLION, MILLION, 1 / alone["batch"])
-            for of, column, share in zip(OF, columns, shares, strict=True):
-                energies[f"{end}_per_{of}"] = alone[column] * share
+            for of, column in zip(OF, columns, strict=True):
+                energies[f"{end}_per_{of}"] = alone[column] / alone["batch"] if of == OF[2] else alone[column] * MILLION
         tables.append(in_costs(alone[keys], energies, costs))
     if not steady.empty:
         energies = {}

@@ -50,7 +50,7 @@ def in_costs(keys: pd.DataFrame, energies: Mapping[str, "pd.Series[float]"], cos
     combinations = np.array(costs.combinations)
     rows = np.repeat(np.arange(len(keys)), len(combinations))
     usd, gco2, pue = np.tile(combinations, (len(keys), 1)).T
-    table: dict[str, object] = {name: keys[name].take(rows).array for name in keys}
+    table: dict[str, object] = {str(name): keys[name].take(rows).array for name in keys}
     table |= dict(zip(COST_INPUTS, (usd, gco2, pue), strict=True))
     for suffix, joules in energies.items():
         kwh = (joules / J_PER_KWH).to_numpy()[rows] * pue
