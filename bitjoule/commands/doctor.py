@@ -14,6 +14,7 @@ NEEDED_FOR = {
     "gates": "bitjoule calibrate",
     "models": "text of Hugging Face models",
     "fit": "bitjoule fit",
+    "engines": "benchmarks/engine_times.py",
     "interop": "tests",
     "dev": "tests",
     "train": "training the small models",

@@ -16,7 +16,8 @@ from bitjoule.commands.status import OK
 from bitjoule.energy_models.inputs.errors import whole_file
 
 if TYPE_CHECKING:
-    from bitjoule.energy_models.machines.fitting import PlatformFit
+    from bitjoule.energy_models.machines.fitting import FamilyFit
+    from bitjoule.energy_models.machines.names import Named
     from bitjoule.energy_models.machines.predict import Lengths, Prediction
     from bitjoule.energy_models.machines.rows import MeasuredRow
 
@@ -24,9 +25,7 @@ ADDED = (
     "platform", "scheme", "metered", "predicted_tokens_per_s", "predicted_j_per_token", "error_tokens_per_s",
     "error_j_per_token", "low_tokens_per_s", "high_tokens_per_s", "low_j_per_token", "high_j_per_token", "why_not",
 )  # fmt: skip
-POINT_COLUMNS = (
-    "line", "model", "weights", "batch", "quantity", "measured", "error", "row left out", "model left out",
-)  # fmt: skip
+POINT_COLUMNS = ("line", "model", "weights", "batch", "quantity", "measured", "error")
 SCIPY = "bitjoule fit needs scipy: pip install 'bitjoule[fit]'"
 
 
@@ -39,12 +38,18 @@ def add_measured(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         Subparsers of the command line.
     """
     fit = commands.add_parser(
-        "fit", help="fit the free values of a platform to measurements",
+        "fit", help="fit the free values of platforms to measurements",
         description="Fit the values that a platform lists under `fit` to the rows of its machine that are marked `fit` "
-        "(all of its rows, if the file marks none). Speed and energy of a row are two observations.",
+        "(all of its rows, if the file marks none). Speed and energy of a row are two observations. Of several "
+        "platforms, values that are `shared` are one.",
     )  # fmt: skip
-    fit.add_argument("platform", type=Path, metavar="PLATFORM.yaml", help="platform; its name is that of the file")
-    fit.add_argument("-o", "--output", type=Path, metavar="FITTED.yaml", help="platform file to write")
+    fit.add_argument(
+        "platforms", type=Path, nargs="+", metavar="PLATFORM.yaml", help="platform; its name is that of the file"
+    )
+    fit.add_argument(
+        "-o", "--output", type=Path, metavar="FITTED.yaml",
+        help="platform file to write; of several platforms, a directory for files of their names",
+    )  # fmt: skip
     predict = commands.add_parser(
         "predict", help="predict measurements of machines",
         description="Predict tokens per second and joules per token of each row of a file of measurements.",
@@ -80,22 +85,61 @@ def _lengths(options: argparse.Namespace) -> "Lengths":
 
 def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
     try:
-        from bitjoule.energy_models.machines.fitting import fit_platform
+        from bitjoule.energy_models.machines.fitting import Member, fit_family
     except ModuleNotFoundError as error:
         if error.name != "scipy":
             raise
         raise whole_file("scipy", "is not installed", SCIPY) from error
-    from bitjoule.energy_models.machines.names import UnknownNameError, named
-    from bitjoule.energy_models.machines.points import points_of
-    from bitjoule.energy_models.machines.rows import FIT, read_rows
+    from bitjoule.energy_models.machines.rows import read_rows
     from bitjoule.energy_models.system.platform.platforms import read_platform
 
-    _check_output(options.output, (".yaml", ".yml"))
-    platform, name = read_platform(options.platform), options.platform.stem
+    paths: list[Path] = options.platforms
+    outputs = _outputs(options.output, paths)
     columns, rows = read_rows(options.measured)
+    members = []
+    for path in paths:
+        chosen = _rows_of(path.stem, rows, "use" in columns)
+        if not chosen:
+            wanted = f"rows of a device that measured_devices.csv maps to {path.stem}"
+            wanted += ", marked fit where there is a column use"
+            raise whole_file(str(options.measured), f"no rows to fit {path.stem} to", wanted)
+        members.append(Member(str(path), read_platform(path), path.stem, chosen))
+    result = fit_family(members, _lengths(options))
+    for warning in result.warnings:
+        print(f"bitjoule: warning: {warning}", file=sys.stderr)
+    print(_report(result))
+    command = shlex.join(["bitjoule", *words])
+    texts = [_fitted_yaml(i, path, options.measured.name, result, command) for i, path in enumerate(paths)]
+    for output, text in zip(outputs, texts, strict=False):
+        _write(output, text)
+    return OK
+
+
+def _outputs(output: Path | None, platforms: Sequence[Path]) -> list[Path]:
+    """Return the files to write, none where nothing is to be written."""
+    names = [path.name for path in platforms]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise whole_file(twice, "is given twice", "platforms of different names")
+    if output is None:
+        return []
+    if len(platforms) == 1:
+        _check_output(output, (".yaml", ".yml"))
+        return [output]
+    if not output.is_dir():
+        raise whole_file(str(output), "is not a directory", "an existing directory, for files of several platforms")
+    return [output / path.name for path in platforms]
+
+
+def _rows_of(name: str, rows: "Sequence[MeasuredRow]", marked: bool) -> "list[Named]":
+    """Return the rows of a platform, where some are marked those to fit, whose names are all known."""
+    from bitjoule.energy_models.machines.names import UnknownNameError, named
+    from bitjoule.energy_models.machines.points import points_of
+    from bitjoule.energy_models.machines.rows import FIT
+
     chosen, of_machine = [], {name, *points_of(name)}
     for row in rows:
-        if "use" in columns and row.use != FIT:
+        if marked and row.use != FIT:
             continue
         try:
             found = named(row)
@@ -103,60 +147,38 @@ def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
             continue
         if found.platform in of_machine:
             chosen.append(found)
-    if not chosen:
-        wanted = f"rows of a device that measured_devices.csv maps to {name}, marked fit where there is a column use"
-        raise whole_file(str(options.measured), f"no rows to fit {name} to", wanted)
-    result = fit_platform(str(options.platform), platform, name, chosen, _lengths(options))
-    for warning in result.warnings:
-        print(f"bitjoule: warning: {warning}", file=sys.stderr)
-    print(_report(result))
-    if options.output:
-        command = shlex.join(["bitjoule", *words])
-        _write(options.output, _fitted_yaml(options.platform, options.measured.name, result, command))
-    return OK
+    return chosen
 
 
-def _report(result: "PlatformFit") -> str:
+def _report(result: "FamilyFit") -> str:
     import numpy as np
     from tabulate import tabulate
 
     regression = result.regression
     parameters = [
-        (key, *(f"{end:.4g}" for end in (e.value, e.low, e.high)), "prior" if free.prior else "", e.note)
-        for (key, free), e in zip(result.platform.fit.items(), regression.estimates, strict=True)
+        (each.key, *(f"{end:.4g}" for end in (e.value, e.low, e.high)), "prior" if each.free.prior else "", e.note)
+        for each, e in zip(result.parameters, regression.estimates, strict=True)
     ]
+    shown = {by: logs for by, logs in result.left_out.items() if by != "machines" or len(result.members) > 1}
     points = []
     for i, each in enumerate(result.observations):
         row = result.rows[each.row].row
-        left = [result.left_out[by][i] for by in ("rows", "models")]
+        left = [logs[i] for logs in shown.values()]
         points.append((
             row.line, row.cells["model"], row.cells["weights"], f"{row.batch:g}", each.quantity, f"{each.value:.4g}",
             *("" if np.isnan(log) else f"{100 * np.expm1(log):+.1f} %" for log in (regression.residuals[i], *left)),
         ))  # fmt: skip
     medians = [
         f"left out by {by}: median error {100 * np.median(np.abs(np.expm1(logs[~np.isnan(logs)]))):.1f} %"
-        for by, logs in result.left_out.items()
+        for by, logs in shown.items()
         if not np.isnan(logs).all()
     ]
+    headers = (*POINT_COLUMNS, *(f"{by.removesuffix('s')} left out" for by in shown))
     return "\n".join(
         [
             tabulate(parameters, ("parameter", "value", "95 % low", "high", "", "note"), disable_numparse=True),
             "",
-            tabulate(
-                points,
-                (
-                    "line",
-                    "model",
-                    "weights",
-                    "batch",
-                    "quantity",
-                    "measured",
-                    "error",
-                    "row left out",
-                    "model left out",
-                ),
-                disable_numparse=True,
-            ),
+            tabulate(points, headers, disable_numparse=True),
             "",
             f"deviation of a point {100 * regression.deviation:.1f} %; condition number {regression.condition:.3g}",
             *medians,
@@ -164,21 +186,28 @@ def _report(result: "PlatformFit") -> str:
     )
 
 
-def _fitted_yaml(path: Path, measured: str, result: "PlatformFit", command: str) -> str:
+def _fitted_yaml(at: int, path: Path, measured: str, result: "FamilyFit", command: str) -> str:
     from bitjoule.energy_models.inputs.documents import read_document
     from bitjoule.energy_models.inputs.yaml_core import write_yaml
 
     data: dict[str, Any] = dict(read_document(path).data)
     sources = dict(data.get("sources", {}))
-    for (key, free), estimate in zip(result.platform.fit.items(), result.regression.estimates, strict=True):
+    for parameter, estimate in zip(result.parameters, result.regression.estimates, strict=True):
+        own = [key for member, key in parameter.places if member == at]
+        if not own:
+            continue
+        free = parameter.free
         digits = float(f"{estimate.value:.6g}")
         note = f"; {estimate.note}" if estimate.note else ""
         prior = f"; prior {free.prior[0]:g} to {free.prior[1]:g}: {free.source}" if free.prior else ""
+        of = [result.members[member] for member, _ in parameter.places]
+        count = sum(len(member.rows) for member in of)
+        machines = f" of {' and '.join(member.name for member in of)}" if len(of) > 1 else ""
         text = (
-            f"fitted to {len(result.rows)} rows of {measured}; 95 % interval {estimate.low:.4g} to "
+            f"fitted to {count} rows{machines} of {measured}; 95 % interval {estimate.low:.4g} to "
             f"{estimate.high:.4g}{note}{prior}"
         )
-        for each in (key, *free.also):
+        for each in (*own, *free.also):
             _set(data, each, digits)
             place = each.split(".")  # a list has one source
             sources[".".join(place[: next((i for i, part in enumerate(place) if part.isdigit()), None)])] = text
@@ -212,7 +241,29 @@ def _predict(options: argparse.Namespace, words: Sequence[str]) -> int:  # noqa:
         writer.writerow([*prediction.row.cells.values(), *_added(prediction)])
     _write(options.output, text.getvalue())
     print(_errors(rows, found, options.speed == "given"))
+    worth = _band_worth(found, options.prompt_tokens)
+    if worth:
+        print(f"\n{worth}")
     return OK
+
+
+def _band_worth(found: "Sequence[Prediction]", prompt_tokens: tuple[float, float]) -> str:
+    """Return how much predictions of rows that print no prompt depend on its band; nothing without such rows."""
+    import numpy as np
+
+    banded = [each.bands for each in found if each.bands]
+    if not banded:
+        return ""
+    low, high = prompt_tokens
+    rows = f"{len(banded)} {'row prints' if len(banded) == 1 else 'rows print'} no prompt"
+    if low == high:
+        return f"{rows}: {low:g} tokens are assumed; a band (--prompt-tokens LOW..HIGH) shows what that is worth"
+    spans = {
+        name: np.array([ends[key][1] / ends[key][0] - 1 for ends in banded])
+        for key, name in (("tokens_per_s", "tokens/s"), ("j_per_token", "J/token"))
+    }
+    worth = " and ".join(f"{name} by {np.median(of):.0%} (most: {of.max():.0%})" for name, of in spans.items())
+    return f"{rows}: from {low:g} to {high:g} tokens, {worth} between the ends (median of the rows)"
 
 
 def _added(found: "Prediction") -> list[str]:

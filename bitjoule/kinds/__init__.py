@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 GROUP = "bitjoule.kinds"
 BUILT_IN = {
-    name: f"bitjoule.kinds.{name}" for name in ("designs", "energy", "hardware", "netlists", "prices", "serving")
+    name: f"bitjoule.kinds.{name}"
+    for name in ("designs", "energy", "hardware", "measured", "netlists", "prices", "serving")
 }
 
 

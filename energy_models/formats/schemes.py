@@ -140,7 +140,7 @@ class Scheme(Strict):
     @property
     def vector(self) -> str:
         """Format of everything but matrix products, and of the values between the linears."""
-        return self.rescale or self.activations
+        return self.rescale or self.between or self.activations
 
     @property
     def attention_operands(self) -> tuple[str, str]:

@@ -18,6 +18,8 @@ START_DEVIATION = 0.1
 LEAST_DEVIATION = 1e-9  # of observations that are met exactly
 ROUNDS = 8
 STEP = 1e-4  # of the derivatives: models round to whole cycles
+PRECISE = 1e-8  # least_squares' own
+CLOSE_ENOUGH = 1e-4  # relative changes of logarithms and of the sum of squares
 INSENSITIVE = 1e-6  # relative to the most sensitive parameter
 NEAR_BOUND = 1e-3
 
@@ -108,7 +110,9 @@ class TooFewPointsError(ValueError):
     """There are fewer than two observations for each free parameter."""
 
 
-def fit(residuals: Callable[[Floats], Floats], start: Floats, free: Sequence[Free]) -> Regression:
+def fit(
+    residuals: Callable[[Floats], Floats], start: Floats, free: Sequence[Free], deviation: float | None = None
+) -> Regression:
     """Return the parameters that give the least squares of residuals.
 
     Parameters
@@ -119,6 +123,8 @@ def fit(residuals: Callable[[Floats], Floats], start: Floats, free: Sequence[Fre
         Values to begin with.
     free
         Bounds and priors of each parameter.
+    deviation
+        Of an observation; default: it is estimated. With one, the solver stops at `CLOSE_ENOUGH`.
 
     Raises
     ------
@@ -148,12 +154,13 @@ def fit(residuals: Callable[[Floats], Floats], start: Floats, free: Sequence[Fre
 
         inside = np.clip(begin, lower + 1e-9, upper - 1e-9)
         return optimize.least_squares(
-            weighted, inside, bounds=(lower, upper), diff_step=[STEP] * len(free), x_scale=1.0
+            weighted, inside, bounds=(lower, upper), diff_step=[STEP] * len(free), x_scale=1.0, ftol=close, xtol=close
         )
 
-    best = solved(np.log(start), START_DEVIATION)
-    deviation, assumed = START_DEVIATION, False
-    for _ in range(ROUNDS):
+    rounds, close = (ROUNDS, PRECISE) if deviation is None else (0, CLOSE_ENOUGH)
+    deviation, assumed = deviation or START_DEVIATION, False
+    best = solved(np.log(start), deviation)
+    for _ in range(rounds):
         if _left_over(best.jac, count) < 1:  # points that priors can meet exactly do not say how far points are off
             deviation, assumed = START_DEVIATION, True
             best = solved(best.x, deviation)

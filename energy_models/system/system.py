@@ -36,8 +36,15 @@ from bitjoule.energy_models.system.counting.dram_parts import PartCounts
 from bitjoule.energy_models.system.counting.memory import needed_bytes
 from bitjoule.energy_models.system.counting.nests import fuse
 from bitjoule.energy_models.system.counting.quantities import quantities
-from bitjoule.energy_models.system.counting.slowdowns import slow_matmuls, step_cycles, with_steps
+from bitjoule.energy_models.system.counting.slowdowns import (
+    COMPUTING,
+    slow_matmuls,
+    step_cycles,
+    unpacking_cycles,
+    with_steps,
+)
 from bitjoule.energy_models.system.counting.times import rest_of, times_of
+from bitjoule.energy_models.system.counting.utilisation import busy_matmuls, busy_rest
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS, matmul_bounds
 from bitjoule.energy_models.system.mappings.mapping import Objective
@@ -145,8 +152,10 @@ class System:
         reserved_bits = held_bits * (resident & (shared[:, None, None] | self._fused))
         moved, times = self._matmuls(work, codes, machine_index, machines, resident, reserved_bits)
         work = fuse(layout, work, machines, machine_index, resident, reserved_bits, self.objective, moved, times)
+        array = times[COMPUTING] * work.sizes.times
         slow_matmuls(layout, cases, steps, work.sizes, machines, machine_index, times)
         times *= work.sizes.times
+        unpacking = unpacking_cycles(layout, work.sizes, machines, machine_index)
         factors = np.stack([setup.factors for setup in setups])[machine_index]
         slots = moved[..., STEP_QUANTITY] * factors[:, None]
         own = self.beside_matmuls(work, setups, machines, machine_index, spilled)
@@ -156,8 +165,8 @@ class System:
         clock_mhz = np.array([machine.clock_mhz for machine in machines])[machine_index]
         return Counted(
             indices, setups, machines, machine_index, work, resident, reserved_bits, spilled, slots,
-            moved[..., QUANTITIES.index("products")], np.moveaxis(times[TIMES:], 0, -1), totals, *own, rest, cycles,
-            clock_mhz,
+            moved[..., QUANTITIES.index("products")], np.moveaxis(times[TIMES:], 0, -1), array, unpacking, totals, *own,
+            rest, cycles, clock_mhz,
         )  # fmt: skip
 
     def beside_matmuls(
@@ -213,6 +222,8 @@ class System:
         count, energies, drawn = price_counts(count, prices, delivered(count.shape[2]))
         repeats = (1, len(self.phases))
         bounds, macs = self._by_component(counted.bounds), self._by_component(counted.macs[..., None])[..., 0]
+        busy = busy_matmuls(layout, slots, counted.array, counted.unpacking, machines, machine_index)
+        busy = np.concatenate([busy, busy_rest(counted.rest, machines, machine_index)], axis=2)
         return Evaluated(
             count.reshape(len(count), -1),
             np.tile(np.stack([setup.formats for setup in setups])[machine_index], repeats),
@@ -223,7 +234,7 @@ class System:
             drawn,
             needed_bytes(layout, cases.model, work, machines, machine_index),
             with_steps(
-                times_of(bounds, counted.rest, counted.cycles, counted.clock_mhz, macs), beside, counted.clock_mhz
+                times_of(bounds, counted.rest, counted.cycles, counted.clock_mhz, macs, busy), beside, counted.clock_mhz
             ),
         )
 

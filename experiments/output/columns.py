@@ -1,6 +1,7 @@
 """Names of the columns of an experiment's tables, and the values of their text columns."""
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES
+from bitjoule.energy_models.system.counting.utilisation import RESOURCES
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.energy_models.system.operations import MOVED
 
@@ -17,9 +18,10 @@ ENERGY_COLUMNS = ("energy_pj", "energy_low_pj", "energy_high_pj")
 RESULT_COLUMNS = (*CASE_COLUMNS, *ACTION_COLUMNS, "count", *ENERGY_COLUMNS, "price")
 ARRAY_COLUMNS = ("array", "array_mac_share", "other_arrays")
 ARRAY_SEPARATOR = ";"  # of names in a cell of the last
+UTILISATION_COLUMNS = tuple(f"{resource}_utilisation" for resource in RESOURCES)
 SUMMARY_COLUMNS = (
     *CASE_COLUMNS, "energy_j", "energy_low_j", "energy_high_j", "energy_per_token_j", "latency_s", "tokens_per_s",
-    "memory_bytes", "ratio_to_baseline", *ARRAY_COLUMNS,
+    "memory_bytes", "ratio_to_baseline", *ARRAY_COLUMNS, *UTILISATION_COLUMNS,
 )  # fmt: skip
 BOUND_COLUMNS = tuple(f"bound_by_{bound}_s" for bound in BOUNDS)
 FORMAT_COLUMNS = ("weights_format", "weights_storage", "activations_format", "outputs_format")
@@ -37,5 +39,5 @@ COST_COLUMNS = (
 )  # fmt: skip
 COMPONENT_COLUMNS = (
     *CASE_COLUMNS, "component", "array", "macs", "mac_share", "time_s", *BOUND_COLUMNS, "energy_j", "energy_low_j",
-    "energy_high_j",
+    "energy_high_j", *UTILISATION_COLUMNS,
 )  # fmt: skip

@@ -18,7 +18,8 @@ from tests.sampling import sampled
 GALLERY = Path(__file__).parents[2] / "reports" / "gallery"
 TABLES = ("summary", "published", "dram", "steady", "accuracies")
 LONG_TABLES = ("headline",)  # whose long table is kept, too
-QUICK = [name for kind in ("designs", "energy", "prices", "serving", "hardware") for name in shipped_experiments(kind)]
+KINDS = ("designs", "energy", "measured", "prices", "serving", "hardware")
+QUICK = [name for kind in KINDS for name in shipped_experiments(kind)]
 COMPILED = shipped_experiments("hardware")  # a simulator is built
 NETLISTS = shipped_experiments("netlists")  # minutes of synthesis each
 ROWS = [

@@ -33,6 +33,9 @@ class Counted(NamedTuple):
     slots, macs, bounds
         Of each matmul, all its runs: counts of its steps, MACs, and cycles by what bounds them; shape (cases, phases,
         slots, ...).
+    array, unpacking
+        Cycles of each matmul's products at the array's peak, and of the unpacking of its weights, all its runs; shape
+        (cases, phases, slots).
     times
         Cycles, compute cycles and off-chip bits of all matmuls, shape (3, cases, phases).
     parts, queries, others, off_chip_bits, rest
@@ -54,6 +57,8 @@ class Counted(NamedTuple):
     slots: Floats
     macs: Floats
     bounds: Floats
+    array: Floats
+    unpacking: Floats
     times: Floats
     parts: Floats
     queries: Floats

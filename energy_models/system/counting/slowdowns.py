@@ -1,9 +1,12 @@
 """The cycles that the overheads of a platform add: of matmuls, and of whole steps.
 
 A matmul takes as long as the slowest of its array at the share of its peak that is reached, the unpacking of its
-weights, the buffers and off-chip memory; then a launch. Where a platform says how well they overlap (`unpack_overlap`),
-unpacking and the slowest of the others take longer than the longer of them. A step takes a fixed time more, and a time
-for each sequence.
+weights, the buffers and off-chip memory; then a launch. Units that unpack and compute in turn take the sum of both.
+Where a platform says how well they overlap (`unpack_overlap`), unpacking and the slowest of the others take longer than
+the longer of them. A step takes a fixed time more, and a time for each sequence.
+
+Copies of an array work on all matrices of a launch at once, such as those of all heads and sequences: they fill and
+drain once for them.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,14 +37,17 @@ def has_overheads(machine: Machine) -> bool:
         The machine.
     """
     platform = machine.platform
-    return platform.overheads is not None or any(array.achieved_share < 1 for array in platform.arrays.values())
+    return platform.overheads is not None or any(
+        array.achieved_share < 1 or array.copies > 1 for array in platform.arrays.values()
+    )
 
 
 class _Rates(NamedTuple):
-    """Of one machine: cycles of a weight's unpacking, share of the peak, by slot; cycles of a launch; overlap."""
+    """Of one machine, by slot: cycles to unpack a weight, share of the peak, copies or not; of a launch; overlap."""
 
     weight_cycles: Floats
     share: Floats
+    copied: Floats
     launch_cycles: float
     overlap: float
 
@@ -65,19 +71,27 @@ def slow_matmuls(
     if not any(map(has_overheads, machines)):
         return
     rates = [_rates(layout, machine) for machine in machines]
-    weight_cycles, share = (np.stack(column)[machine_index][:, None] for column in list(zip(*rates, strict=True))[:2])
+    by_slot = list(zip(*rates, strict=True))[:3]
+    weight_cycles, share, copied = (np.stack(column)[machine_index][:, None] for column in by_slot)
     launch = np.array([rate.launch_cycles for rate in rates])[machine_index][:, None, None]
     bounds = times[-len(BOUNDS) :]
     slowest = bounds[:LATENCY].sum(axis=0)  # all of them in the one that bounds
     overlap = np.array([rate.overlap for rate in rates])[machine_index][:, None, None]
-    unpacking = _overlapping(sizes.k * sizes.n * weight_cycles, np.maximum(slowest, times[COMPUTING] / share), overlap)
-    needed = np.maximum(times[COMPUTING] / share, unpacking)
+    computing, unpacking = times[COMPUTING] / share, sizes.k * sizes.n * weight_cycles
+    in_turn = np.array([(machine.platform.overheads or NONE).unpack_in_turn for machine in machines])
+    unpacking += computing * in_turn[machine_index][:, None, None] * (unpacking > 0)
+    needed = np.maximum(computing, _overlapping(unpacking, np.maximum(slowest, computing), overlap))
     longer = needed > slowest
     bounds[:LATENCY] *= ~longer
     bounds[COMPUTE] = np.where(longer, needed, bounds[COMPUTE])
     times[CYCLES] += np.where(longer, needed - slowest, 0.0)
     times[COMPUTING] = needed
-    launched = launch * _launches(layout, cases, steps, sizes)
+    launches, fills = _launches(layout, cases, steps, sizes)
+    if copied.any():
+        together = bounds[LATENCY] * copied * (1 - np.minimum(fills, 1.0))
+        times[CYCLES] -= together
+        bounds[LATENCY] -= together
+    launched = launch * launches
     times[CYCLES] += launched
     bounds[LATENCY] += launched
 
@@ -93,17 +107,42 @@ def _overlapping(unpacking: Floats, rest: Floats, overlap: Floats) -> Floats:
     return np.where((unpacking > 0) & ~np.isinf(overlap), together, unpacking)
 
 
-def _launches(layout: Layout, cases: Cases, steps: Steps, sizes: SlotSizes) -> Floats:
-    """Return the launches of one of each matmul: less than 1 for experts, which share one."""
-    launches = np.zeros(sizes.m.shape)
+def _launches(layout: Layout, cases: Cases, steps: Steps, sizes: SlotSizes) -> tuple[Floats, Floats]:
+    """Return the launches of one of each matmul, and how often copies of an array fill for one.
+
+    Both are less than 1 for experts, which share a launch. The products of attention have no launch of their own; in a
+    layer, they fill once for those of all heads and sequences.
+    """
+    launches, fills = np.zeros((2, *sizes.m.shape))
     for model, chosen in layout.groups(cases.model):
         runs = steps.repeats[chosen][:, :, None] * model.repeats
         if isinstance(chosen, slice):
             launches[chosen][:, :, model.slot] = runs
         else:
             launches[chosen[:, None, None], np.arange(runs.shape[1])[:, None], model.slot] = runs
-    shares: Floats = np.divide(launches, sizes.times, out=np.zeros_like(launches), where=sizes.times > 0)
-    return shares
+        for slot, _, repeats in model.products:
+            fills[chosen, :, slot] = steps.repeats[chosen] * repeats
+    fills += launches
+    shares = [
+        np.divide(each, sizes.times, out=np.zeros_like(each), where=sizes.times > 0) for each in (launches, fills)
+    ]
+    return shares[0], shares[1]
+
+
+def unpacking_cycles(layout: Layout, sizes: SlotSizes, machines: Sequence[Machine], machine_index: Indices) -> Floats:
+    """Return the cycles in which the weights of all runs of matmuls are unpacked, shape (cases, phases, slots).
+
+    Parameters
+    ----------
+    layout, sizes
+        Of the cases.
+    machines, machine_index
+        The machines, and the index of each case's.
+    """
+    if all(machine.platform.overheads is None for machine in machines):
+        return np.zeros(sizes.m.shape)
+    cycles = np.stack([_rates(layout, machine).weight_cycles for machine in machines])[machine_index][:, None]
+    return np.asarray(sizes.k * sizes.n * sizes.times * cycles)
 
 
 def _rates(layout: Layout, machine: Machine) -> _Rates:
@@ -119,9 +158,10 @@ def _rates(layout: Layout, machine: Machine) -> _Rates:
         return np.asarray(of_kinds[layout.kind], dtype=np.float64)
 
     share = by_slot(lambda kind: machine.array(kind)[0].achieved_share)
+    copied = by_slot(lambda kind: float(machine.array(kind)[0].copies > 1))
     overlap = overheads.unpack_overlap or np.inf
     launch_us = overheads.matmul_us * machine.operating.waiting
-    return _Rates(by_slot(weight_cycles), share, launch_us * machine.clock_mhz, overlap)
+    return _Rates(by_slot(weight_cycles), share, copied, launch_us * machine.clock_mhz, overlap)
 
 
 def step_cycles(cases: Cases, steps: Steps, machines: Sequence[Machine], machine_index: Indices) -> Floats:

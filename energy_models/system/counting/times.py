@@ -32,10 +32,14 @@ class Times(NamedTuple):
         `components`. Their sum is the latency of the phase.
     macs
         Of each matmul component, shape (cases, phases, matmuls).
+    busy
+        Seconds that each component keeps each resource busy at its peak, shape (cases, phases, components,
+        `bitjoule.energy_models.system.counting.utilisation.RESOURCES`).
     """
 
     seconds: Floats
     macs: Floats
+    busy: Floats
 
 
 class Rest(NamedTuple):
@@ -152,7 +156,7 @@ def seconds_per_cycle(parts: Floats, cycles: Floats, clock_mhz: Floats) -> Float
     return np.asarray(whole / clock_mhz[:, None] / 1e6)
 
 
-def times_of(matmuls: Floats, rest: Rest, cycles: Floats, clock_mhz: Floats, macs: Floats) -> Times:
+def times_of(matmuls: Floats, rest: Rest, cycles: Floats, clock_mhz: Floats, macs: Floats, busy: Floats) -> Times:
     """Return where the time of cases goes.
 
     Parameters
@@ -168,9 +172,15 @@ def times_of(matmuls: Floats, rest: Rest, cycles: Floats, clock_mhz: Floats, mac
         Of each case's machine, shape (cases,).
     macs
         As of `Times`.
+    busy
+        Cycles that each component keeps each resource busy, of the shape that `Times` has.
     """
     parts = np.concatenate([matmuls, rest.by_component], axis=2)
-    return Times(parts * seconds_per_cycle(parts, cycles, clock_mhz)[:, :, None, None], macs)
+    return Times(
+        parts * seconds_per_cycle(parts, cycles, clock_mhz)[:, :, None, None],
+        macs,
+        busy / clock_mhz[:, None, None, None] / 1e6,
+    )
 
 
 def array_names(machine: Machine, layout: Layout) -> tuple[str, ...]:

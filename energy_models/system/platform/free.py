@@ -17,6 +17,9 @@ class Free(Strict):
         description="band that a data sheet or another source gives, as a 95 % interval; such a value is no free one",
     )  # fmt: skip
     source: str = Field(default="", description="where the band is from; needed with prior")
+    shared: bool = Field(
+        default=False, description="whether it is one value for all machines of a family that are fitted together"
+    )
     also: list[str] = Field(default_factory=list, description="further keys that have the same value")
 
     @model_validator(mode="after")

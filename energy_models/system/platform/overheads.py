@@ -34,6 +34,11 @@ class Overheads(Strict):
         description="weights that become operands in a second, by storage or by format of the weights; each time that "
         "a matmul is run",
     )
+    unpack_in_turn: bool = Field(
+        default=False,
+        description="whether the units that unpack also compute, one after the other: a matmul takes at least the sum "
+        "of both, so that unpacking gains less the more rows it has; otherwise at least the longer of them",
+    )
 
     unpack_overlap: float | None = Field(
         default=None, ge=1, le=100,

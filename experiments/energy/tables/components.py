@@ -8,10 +8,18 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.system.counting.times import array_names, components
+from bitjoule.energy_models.system.counting.utilisation import RESOURCES
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.experiments.energy.evaluation import CATEGORIES, case_columns, categorical, evaluate_system, system_block
 from bitjoule.experiments.energy.grid import AXES, Grid
-from bitjoule.experiments.output.columns import BOUND_COLUMNS, CASE_COLUMNS, COMPONENT_COLUMNS, ENERGY_COLUMNS, PJ_PER_J
+from bitjoule.experiments.output.columns import (
+    BOUND_COLUMNS,
+    CASE_COLUMNS,
+    COMPONENT_COLUMNS,
+    ENERGY_COLUMNS,
+    PJ_PER_J,
+    UTILISATION_COLUMNS,
+)
 
 LAST = ("model", "technology")  # axes whose last entry `shown_cases` takes; of the others, the first
 
@@ -31,8 +39,9 @@ def component_table(grid: Grid, cases: NDArray[np.integer[Any]]) -> pd.DataFrame
     phases = evaluated.latency_s.shape[1]
     shape = (len(cases), phases, len(names))
     at = [names.index(component) for component in timed]
-    seconds, macs = np.zeros((*shape, len(BOUNDS))), np.zeros(shape)
+    seconds, macs, busy = np.zeros((*shape, len(BOUNDS))), np.zeros(shape), np.zeros((*shape, len(RESOURCES)))
     seconds[:, :, at] = evaluated.times.seconds
+    busy[:, :, at] = evaluated.times.busy
     macs[:, :, at[: evaluated.times.macs.shape[2]]] = evaluated.times.macs
     block = system_block(grid, cases, evaluated)
     place = np.ravel_multi_index((np.searchsorted(cases, block.case), block.phase, block.component), shape)
@@ -52,7 +61,21 @@ def component_table(grid: Grid, cases: NDArray[np.integer[Any]]) -> pd.DataFrame
     columns |= dict(zip(BOUND_COLUMNS, seconds[case, phase, component].T, strict=True))
     for name, joules in zip(ENERGY_COLUMNS, energies_j, strict=True):
         columns[name.replace("_pj", "_j")] = joules[case, phase, component]
+    of_peaks = utilisation(busy, seconds.sum(axis=3))[case, phase, component]
+    columns |= dict(zip(UTILISATION_COLUMNS, of_peaks.T, strict=True))
     return pd.DataFrame(columns, columns=list(COMPONENT_COLUMNS), copy=False)
+
+
+def utilisation(busy: Floats, seconds: Floats) -> Floats:
+    """Return the shares of a time in which resources are busy at their peaks; nothing is busy in no time.
+
+    Parameters
+    ----------
+    busy, seconds
+        Seconds of each resource, along the last axis; the time.
+    """
+    shares = np.divide(busy, seconds[..., None], out=np.zeros_like(busy), where=seconds[..., None] > 0)
+    return np.asarray(np.minimum(shares, 1.0))  # sums differ in their last digits
 
 
 def _arrays(grid: Grid, cases: NDArray[np.integer[Any]], at: list[int]) -> NDArray[np.object_]:

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.system.counting.memory import Bytes
+from bitjoule.energy_models.system.counting.utilisation import RESOURCES
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.experiments.energy.evaluation import case_columns, evaluate, evaluate_system, system_block, tokens_of
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.energy.tables.arrays import MacsByArray
 from bitjoule.experiments.energy.tables.bands import Bands
-from bitjoule.experiments.energy.tables.components import bound_table
+from bitjoule.experiments.energy.tables.components import bound_table, utilisation
 from bitjoule.experiments.energy.tables.dram import DramParts
-from bitjoule.experiments.output.columns import PHASES, PJ_PER_J, REQUEST, SUMMARY_COLUMNS
+from bitjoule.experiments.output.columns import PHASES, PJ_PER_J, REQUEST, SUMMARY_COLUMNS, UTILISATION_COLUMNS
 
 BLOCK_CASES = 4096  # bounds the memory of the dense (cases, actions) arrays
 ENDS = ("energy", "energy_low", "energy_high")
@@ -75,12 +76,14 @@ def summarise(grid: Grid) -> Sums:
     size = (len(grid), len(PHASES))
     energy_j = {f"{end}_j": np.zeros(size) for end in ENDS}
     latency_s, bounds_s = np.full(size, np.nan), np.zeros((*size, len(BOUNDS)))
+    busy_s = np.full((*size, len(RESOURCES)), np.nan)
     system = grid.accounting is Accounting.SYSTEM
     for cases in blocks(grid):
         if system:
             evaluated = evaluate_system(grid, cases)
             latency_s[cases, :request] = evaluated.latency_s
             bounds_s[cases, :request] = evaluated.times.seconds.sum(axis=2)
+            busy_s[cases, :request] = evaluated.times.busy.sum(axis=2)
             memory[cases] = np.stack(evaluated.memory_bytes, axis=1)
             bands.add(cases, evaluated)
             dram.add(cases, evaluated)
@@ -93,7 +96,7 @@ def summarise(grid: Grid) -> Sums:
             # bincount adds in the order of the rows: the same sum on every machine
             total_pj = np.bincount(key, getattr(block, f"{end}_pj"), minlength=len(cases) * len(PHASES))
             energy_j[f"{end}_j"][cases] = total_pj.reshape(len(cases), len(PHASES)) / PJ_PER_J
-    for total in (*energy_j.values(), latency_s, bounds_s):
+    for total in (*energy_j.values(), latency_s, bounds_s, busy_s):
         total[:, request] = total[:, :request].sum(axis=1)
 
     tokens = tokens_of(grid, np.arange(len(grid)))
@@ -111,6 +114,8 @@ def summarise(grid: Grid) -> Sums:
     columns["tokens_per_s"] = tokens[case, phase] / latency_s[case, phase]
     columns["memory_bytes"] = memory.sum(axis=1)[case]
     columns |= arrays.columns(case, phase)
+    of_peaks = utilisation(busy_s[case, phase], latency_s[case, phase])
+    columns |= dict(zip(UTILISATION_COLUMNS, of_peaks.T, strict=True))
     summary = pd.DataFrame(columns, columns=list(SUMMARY_COLUMNS))
     bounds = bound_table(summary, bounds_s, happened) if system else pd.DataFrame()
     return Sums(summary, memory, bands, bounds, dram)

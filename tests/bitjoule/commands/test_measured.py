@@ -159,3 +159,114 @@ def test_predictions_are_no_measurements(bitjoule, tmp_path):
     status, _, errors = bitjoule("predict", out, "-o", tmp_path / "again.csv")
     assert status == 2
     assert "has a column platform already; expected measurements, not predictions" in errors
+
+
+def changed(path, change):
+    """Change the rows of a file, header excluded."""
+    with path.open(newline="") as handle:
+        header, *rows = csv.reader(handle)
+    change(rows)
+    with path.open("w", newline="") as handle:
+        csv.writer(handle).writerows([header, *rows])
+    return path
+
+
+def of_two_machines(rows):
+    for row in rows[3:]:
+        row[0] = row[0].replace("i7-13700H CPU, ", "M2 Ultra CPU, ")
+
+
+def test_predict_says_what_a_prompt_that_is_not_printed_is_worth(bitjoule, tmp_path):
+    """The spans are those of the columns of its ends; one length has none."""
+    rows = [row.cells for row in read_rows()[1] if row.cells["device"] == "1x H100" and not row.cells["prompt_tokens"]]
+    lines = [[row[name] for name in NEEDED] for row in rows[:2]]
+    path, out = tmp_path / "rows.csv", tmp_path / "out.csv"
+    with path.open("w", newline="") as handle:
+        csv.writer(handle).writerows([NEEDED, *lines])
+    status, text, _ = bitjoule("predict", path, "-o", out, "--prompt-tokens", "256..900")
+    assert status == 0
+    with out.open(newline="") as handle:
+        found = list(csv.DictReader(handle))
+    spans = [float(row["high_tokens_per_s"]) / float(row["low_tokens_per_s"]) - 1 for row in found]
+    assert min(spans) > 0.01
+    told = (
+        f"2 rows print no prompt: from 256 to 900 tokens, tokens/s by {np.median(spans):.0%} (most: {max(spans):.0%})"
+    )
+    assert told in text
+    status, text, _ = bitjoule("predict", path, "-o", out, "--prompt-tokens", "500")
+    assert "2 rows print no prompt: 500 tokens are assumed; a band" in text
+    with out.open(newline="") as handle:
+        assert all(row["low_j_per_token"] == row["high_j_per_token"] for row in csv.DictReader(handle))
+
+
+def test_points_that_leave_nothing_for_the_free_values_are_named(bitjoule, tmp_path):
+    """The off-chip accesses alone, which are not free, take more than this; 1 W is the least of the watts."""
+    measured = points(tmp_path)
+
+    def less(rows):
+        rows[2][6] = str(float(rows[2][6]) / 20)
+
+    changed(measured, less)
+    narrow = FREE.replace("{low: 1, high: 200}", "{low: 20, high: 200}")
+    status, _, errors = bitjoule("fit", machine(tmp_path, narrow, **TRUTH), measured)
+    assert status == 0
+    assert "points.csv:4: j_per_token: " in errors
+    assert "is below the least that values within their bounds give" in errors
+    assert "(nothing is left for the free values)" in errors
+
+
+def test_points_of_another_meter_are_named_with_their_lines(bitjoule, tmp_path):
+
+    def other(rows):
+        rows[1][7] = "GPU board power (nvidia-smi), idle subtracted"
+
+    measured = changed(points(tmp_path), other)
+    status, _, errors = bitjoule("fit", machine(tmp_path, **TRUTH), measured)
+    assert status == 0
+    assert "the rows have meters that see different things: chip gross, board net (board net: lines 3)" in errors
+
+
+def test_platforms_of_one_family_share_values_and_are_left_out_in_turn(bitjoule, tmp_path):
+    """Both machines are made of one truth; each has half the points, and the shared share of the peak is one value."""
+    shared = FREE.replace("{low: 0.1, high: 1}", "{low: 0.1, high: 1, shared: true}")
+    measured = changed(points(tmp_path, noise=0.01), of_two_machines)
+    first = machine(tmp_path, shared, **START)
+    second = tmp_path / "m2-ultra.yaml"
+    second.write_text(first.read_text())
+    out = tmp_path / "fitted"
+    out.mkdir()
+    status, text, errors = bitjoule("fit", first, second, measured, "-o", out)
+    assert (status, errors) == (0, "")
+    lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
+    assert float(lines["off_chip.achieved_share"][1]) == pytest.approx(TRUTH["achieved_share"], rel=0.05)
+    assert {"i7-13700h:static.array", "m2-ultra:static.array"} <= set(lines)
+    assert "machine left out" in text
+    fitted = [read_platform(out / path.name) for path in (first, second)]
+    assert len({each.off_chip.achieved_share for each in fitted}) == 1
+    told = yaml.safe_load((out / "m2-ultra.yaml").read_text())["sources"]
+    assert told["off_chip.achieved_share"].startswith("fitted to 6 rows of i7-13700h and m2-ultra of points.csv;")
+    assert told["static.array"].startswith("fitted to 3 rows of points.csv;")
+
+
+@pytest.mark.parametrize(
+    ("second", "output", "told"),
+    [
+        ("i7-13700h.yaml", None, "i7-13700h.yaml:1: file: is given twice; expected platforms of different names"),
+        (
+            "m2-ultra.yaml",
+            "one.yaml",
+            "one.yaml:1: file: is not a directory; expected an existing directory",
+        ),
+        ("m2-ultra.yaml", None, "fit.off_chip.achieved_share: is shared with other values; expected low, high, prior"),
+    ],
+)
+def test_families_that_cannot_be_fitted_are_told_with_status_2(bitjoule, tmp_path, second, output, told):
+    shared = FREE.replace("{low: 0.1, high: 1}", "{low: 0.1, high: 1, shared: true}")
+    measured = changed(points(tmp_path), of_two_machines)
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = machine(folder, shared.replace("low: 0.1", "low: 0.2"), **START).rename(folder / second)
+    arguments = ["-o", tmp_path / output] if output else []
+    status, _, errors = bitjoule("fit", machine(tmp_path, shared, **START), other, measured, *arguments)
+    assert status == 2
+    assert told in errors

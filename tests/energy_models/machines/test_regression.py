@@ -96,3 +96,35 @@ def test_points_that_priors_meet_exactly_leave_intervals_as_wide_as_the_priors()
     # the product is 3 and the second is 2, both within 20 % (1.96 deviations); the first is known from them alone
     for each, deviations in zip(fitted.estimates, (2**0.5, 1), strict=True):
         assert np.log(each.high / each.value) == pytest.approx(deviations * 1.96 * START_DEVIATION, rel=0.1)
+
+
+BYTES, WEIGHTS = 1e9 * np.geomspace(0.2, 8, 10), 1e9 * np.geomspace(1, 4, 10)[::-1]
+PEAK = 1e11
+MACHINE = np.array([0.7, 5e10, 60.0])  # share of the bandwidth, weights a second, watts
+OF_MACHINE = [Free(low=0.1, high=1.0), Free(low=1e9, high=1e13), Free(low=1, high=1000)]
+PRICE = Free(low=0.5, high=50, prior=[4.0, 9.0], source="made up")  # pJ a bit
+
+
+def seen(values):
+    """Return times and energies of a machine that memory or unpacking bounds."""
+    share, rate, watts, price_pj = values
+    seconds = np.maximum(BYTES / (share * PEAK), WEIGHTS / rate)
+    return np.concatenate([seconds, watts * seconds + 8 * BYTES * price_pj * 1e-12])
+
+
+@pytest.mark.parametrize(
+    ("trials", "least", "most"), [(50, 0.84, 1.0), pytest.param(200, 0.90, 0.99, marks=pytest.mark.slow)]
+)
+def test_intervals_of_a_machine_with_a_band_from_a_data_sheet_cover_the_truth(trials, least, most):
+    """The price lies within its band as often as a band of 95 % says."""
+    covered = np.zeros(4)
+    start = np.array([0.5, 1e11, 100.0, 6.0])
+    middle, width = np.log([4.0, 9.0]).mean(), np.log(9.0 / 4.0) / 2 / stats.norm.ppf(0.975)
+    for seed in range(trials):
+        random = np.random.default_rng(seed)
+        truth = np.append(MACHINE, np.exp(random.normal(middle, width)))
+        measured = np.log(seen(truth)) + random.normal(0, 0.05, 2 * len(BYTES))
+        found = fit(lambda values, of=measured: np.log(seen(values)) - of, start, [*OF_MACHINE, PRICE])
+        covered += [each.low <= value <= each.high for each, value in zip(found.estimates, truth, strict=True)]
+    assert (covered >= least * trials).all(), covered
+    assert (covered <= most * trials).all(), covered

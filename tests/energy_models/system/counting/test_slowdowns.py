@@ -6,6 +6,7 @@ import pytest
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.papers.arithmetic import Matmul
+from bitjoule.energy_models.system.counting.utilisation import ARRAY
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.energy_models.system.platform.overheads import Meter, Overheads
 from bitjoule.energy_models.system.platform.platforms import platforms, read_platform
@@ -62,6 +63,20 @@ def test_weights_that_are_unpacked_slowly_take_as_long_as_that():
     assert seconds[BOUNDS.index("compute")] == pytest.approx(k * n / rate, rel=1e-6)
     filling = plain.times.seconds[0, 0].sum(axis=0)[BOUNDS.index("latency")]
     assert found.latency_s[0, 0] == pytest.approx(k * n / rate + filling, rel=1e-6)
+
+
+def test_units_that_unpack_and_compute_in_turn_take_the_sum_of_both():
+    m, k, n = 64, 640, 320
+    rate = 1e9
+    rates = {"unpack_weights_per_s": {"ternary2": rate}}
+    found, after = (
+        evaluate(system(Matmul(m, k, n), machine=machine(**rates, unpack_in_turn=each)), 1, m, 0).times
+        for each in (False, True)
+    )
+    compute = BOUNDS.index("compute")
+    busy = found.busy[0, 0].sum(axis=0)
+    assert found.seconds[..., compute].sum() == pytest.approx(max(busy[ARRAY], k * n / rate), rel=1e-4)
+    assert after.seconds[..., compute].sum() == pytest.approx(busy[ARRAY] + k * n / rate, rel=1e-4)
 
 
 def test_a_rate_by_storage_goes_before_one_by_format_and_others_are_not_unpacked():
@@ -165,3 +180,37 @@ def test_wrong_unpacking_is_refused(tmp_path, text, message):
     with pytest.raises(InputError) as error:
         read_platform(file)
     assert message in str(error.value)
+
+
+def with_copies(copies, lanes=1, columns=1):
+    """Return the edge device with copies of arrays that have a share of their lanes and columns."""
+    edge = platforms()["ternary-edge"]
+    arrays = {
+        name: array.model_copy(
+            update={"lanes": array.lanes // lanes, "columns": array.columns // columns or 1, "copies": copies}
+        )
+        for name, array in edge.arrays.items()
+    }
+    return edge.model_copy(update={"arrays": arrays})
+
+
+def array_cycles(machine, m, k, n):
+    found = evaluate(system(Matmul(m, k, n), machine=machine), 1, m, 0)
+    return found.times.busy[0, 0, :, ARRAY].sum() * machine.nodes["7nm"].clock_mhz * 1e6
+
+
+def test_copies_share_out_the_tokens_and_outputs_of_a_matrix_that_is_narrower_than_the_array():
+    """In closed form: tokens x blocks of a copy over the copies."""
+    array = platforms()["ternary-edge"].arrays["adders"]
+    m, k, n = 40, array.lanes, array.columns // 8
+    assert array_cycles(platforms()["ternary-edge"], m, k, n) == pytest.approx(m)
+    assert array_cycles(with_copies(16, 2, 8), m, k, n) == pytest.approx(m * 2 * 1 / 16)
+
+
+def test_copies_fill_once_for_all_heads_and_sequences_of_a_layer():
+    one, together = (evaluate(system(machine=each), 4, 0, 3) for each in (machine(), with_copies(2)))
+    at = [list(system().layout.matmuls).index(name) for name in ("attention_scores", "attention_values")]
+    latency = BOUNDS.index("latency")
+    filling = [found.times.seconds[0, 1, at, latency].sum() for found in (one, together)]
+    heads = MODEL.kv_heads or MODEL.heads
+    assert filling[1] == pytest.approx(filling[0] / (4 * heads), rel=1e-3)

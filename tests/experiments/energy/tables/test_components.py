@@ -7,7 +7,7 @@ import pytest
 from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.energy.tables.components import shown_cases
-from bitjoule.experiments.output.columns import BOUND_COLUMNS, CASE_COLUMNS, COMPONENT_COLUMNS
+from bitjoule.experiments.output.columns import BOUND_COLUMNS, CASE_COLUMNS, COMPONENT_COLUMNS, UTILISATION_COLUMNS
 
 TEXT = """\
 name: x
@@ -101,3 +101,15 @@ def test_other_accountings_have_neither_time_nor_the_table(resolved, small):
     result = run(resolved(small))
     assert result.components.empty
     assert result.bounds.empty
+
+
+def test_shares_of_peaks_are_within_the_time_and_those_of_a_phase_are_the_mean_of_its_components(result, table):
+    of_peaks = list(UTILISATION_COLUMNS)
+    assert ((table[of_peaks] >= 0) & (table[of_peaks] <= 1)).all(axis=None)
+    busy = table.assign(**{name: table[name] * table["time_s"] for name in of_peaks})
+    summed = by_case(busy, [*of_peaks, "time_s"])
+    phases = by_case(result.summary[result.summary["phase"] != "request"], of_peaks).loc[summed.index]
+    np.testing.assert_allclose(phases, summed[of_peaks].div(summed["time_s"], axis=0), rtol=1e-9, atol=1e-12)
+    timed = table[table["time_s"] > 0]
+    at_work = 1 - timed["bound_by_latency_s"] / timed["time_s"]
+    np.testing.assert_allclose(timed[of_peaks].max(axis=1), at_work, rtol=1e-4)

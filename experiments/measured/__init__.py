@@ -1,0 +1,1 @@
+"""Experiments on machines that others measured."""
