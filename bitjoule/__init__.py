@@ -5,7 +5,7 @@ A map of the code. Each entry may import those below it, never those above::
     cli             the command line; commands/ holds its subcommands
     execution       reads, checks and runs experiments of every kind
     writing         writes the output directories, in this process or in several
-    kinds           the kinds of experiment, one module each: energy, hardware, netlists, prices
+    kinds           the kinds of experiment, one module each: energy, exploration, hardware, netlists, ...
     reports         tables and pictures of results
     experiments     reads, checks and runs experiment files; writes the output directory
     gates           area, timing and energy of the accelerator's netlist in the cells of a library

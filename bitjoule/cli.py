@@ -12,6 +12,7 @@ from bitjoule import __version__
 from bitjoule.commands.calibrate import add_calibrate
 from bitjoule.commands.catalogue import add_catalogue
 from bitjoule.commands.experiments import add_run_and_check, discard_output
+from bitjoule.commands.explore import add_explore
 from bitjoule.commands.interchange import add_import
 from bitjoule.commands.measured import add_measured
 from bitjoule.commands.rtl import add_commands
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     add_run_and_check(commands)
+    add_explore(commands)
     add_catalogue(commands)
     add_commands(commands)
     add_calibrate(commands)

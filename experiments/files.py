@@ -36,7 +36,7 @@ def shipped_experiments(kind: str = "*") -> dict[str, Path]:
     Parameters
     ----------
     kind
-        ``energy``, ``hardware``, ``netlists`` or ``prices``; default: all.
+        ``energy``, ``exploration``, ``hardware``, ``netlists``, ``prices`` or ``serving``; default: all.
     """
     return {path.stem: path for path in sorted(SHIPPED.glob(f"{kind}/*.yaml"))}
 

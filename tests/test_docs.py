@@ -36,7 +36,7 @@ def test_every_example_is_a_valid_experiment(tmp_path, bitjoule, page, example):
     (tmp_path / "path" / "to" / "folder" / "config.json").write_bytes(config.read_bytes())
     if "model.gguf" in example:
         llama(tmp_path / "path" / "to" / "model.gguf", GGMLQuantizationType.TQ2_0)
-    other_kind = re.search("^(gates|compare):", example, re.MULTILINE)
+    other_kind = re.search("^(gates|compare|explore):", example, re.MULTILINE)
     missing = (
         [] if other_kind else [text for key, text in REST.items() if not re.search(rf"^{key}:", example, re.MULTILINE)]
     )

@@ -15,6 +15,7 @@ NEEDED_FOR = {
     "models": "text of Hugging Face models",
     "fit": "bitjoule fit",
     "engines": "benchmarks/engine_times.py",
+    "explore": "bitjoule explore",
     "interop": "tests",
     "dev": "tests",
     "train": "training the small models",

@@ -1,6 +1,6 @@
 """Changes of values in a checked document: by a factor, to an end of their band, or to another value."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 
@@ -78,7 +78,7 @@ def changed(document: Schema, changes: Mapping[str, Change]) -> Schema:
     document
         Of any schema.
     changes
-        By dotted key, each part of which may have wildcards, e.g. ``nodes.*.clock_mhz``.
+        By dotted key, each part of which may have wildcards, e.g. ``nodes.*.clock_mhz``; a list's entry by its index.
 
     Raises
     ------
@@ -99,16 +99,31 @@ def changed(document: Schema, changes: Mapping[str, Change]) -> Schema:
     return document if result == document else result
 
 
-def _places(data: Any, keys: Sequence[str]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield the mapping and the key of each value that a pattern names."""
-    if not isinstance(data, dict):
-        return
-    for key in data:
-        if fnmatchcase(key, keys[0]):
+def _places(data: Any, keys: Sequence[str]) -> Iterator[tuple[Any, Any]]:
+    """Yield the mapping or list and the key or index of each value that a pattern names."""
+    if isinstance(data, dict):
+        entries: Iterable[tuple[Any, Any]] = data.items()
+    else:
+        entries = enumerate(data) if isinstance(data, list) else ()
+    for key, value in list(entries):
+        if fnmatchcase(str(key), keys[0]):
             if len(keys) == 1:
                 yield data, key
             else:
-                yield from _places(data[key], keys[1:])
+                yield from _places(value, keys[1:])
+
+
+def named_places(document: Schema, pattern: str) -> int:
+    """Return how many values a dotted key names in a document.
+
+    Parameters
+    ----------
+    document
+        Of any schema.
+    pattern
+        As for `changed`.
+    """
+    return sum(1 for _ in _places(document.model_dump(mode="json"), pattern.split(".")))
 
 
 def selected(document: Strict, conditions: Mapping[str, Sequence[Any]]) -> bool:

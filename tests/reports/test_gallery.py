@@ -16,11 +16,12 @@ from bitjoule.writing import run
 from tests.sampling import sampled
 
 GALLERY = Path(__file__).parents[2] / "reports" / "gallery"
-TABLES = ("summary", "published", "dram", "steady", "accuracies")
+TABLES = ("summary", "published", "dram", "steady", "accuracies", "pareto")
 LONG_TABLES = ("headline",)  # whose long table is kept, too
-KINDS = ("designs", "energy", "measured", "prices", "serving", "hardware")
+KINDS = ("designs", "energy", "measured", "prices", "serving", "hardware", "exploration")
 QUICK = [name for kind in KINDS for name in shipped_experiments(kind)]
 COMPILED = shipped_experiments("hardware")  # a simulator is built
+SEARCHED = ("edge_design",)  # thousands of designs: a minute or two
 NETLISTS = shipped_experiments("netlists")  # minutes of synthesis each
 ROWS = [
     f"{name} {row}"
@@ -36,7 +37,10 @@ def test_every_shipped_experiment_is_in_the_gallery_and_nothing_else():
 @pytest.mark.parametrize(
     "name",
     [
-        *(pytest.param(name, marks=[pytest.mark.slow] * (name in COMPILED)) for name in QUICK),
+        *(
+            pytest.param(name, marks=[pytest.mark.slow] * (name in COMPILED) + [pytest.mark.dear] * (name in SEARCHED))
+            for name in QUICK
+        ),
         *(pytest.param(name, marks=pytest.mark.dear) for name in NETLISTS),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from bitjoule.energy_models.inputs.amounts import Amount
-from bitjoule.energy_models.inputs.changes import Change, ImpossibleError, changed, selected
+from bitjoule.energy_models.inputs.changes import Change, ImpossibleError, changed, named_places, selected
 from bitjoule.energy_models.inputs.validation import Strict
 
 
@@ -89,3 +89,15 @@ def test_only_documents_with_the_values_are_selected():
     assert not selected(THING, {"named": ["b"]})
     assert not selected(THING, {"parts.*.size": [5]})  # the other has 2
     assert not selected(THING, {"nothing": ["a"]})
+
+
+class Listing(Strict):
+    things: list[Thing]
+
+
+def test_an_entry_of_a_list_is_named_by_its_index_or_a_star():
+    listing = Listing(things=[THING, THING])
+    after_one = changed(listing, {"things.1.parts.x.size": Change(value=9)})
+    assert [thing.parts["x"].size for thing in after_one.things] == [5, 9]
+    keys = {"things.1.named": 1, "things.*.parts.*": 4, "things.2.named": 0, "named": 0}
+    assert {key: named_places(listing, key) for key in keys} == keys

@@ -1,0 +1,1 @@
+"""The space of an exploration: knobs, the designs that they make, metrics and constraints."""

@@ -1,0 +1,103 @@
+"""Which designs a search evaluates, on spaces whose scores are a closed form."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from bitjoule.experiments.exploration import search as searching
+from bitjoule.experiments.exploration.dominance import hypervolume, reference_of
+from bitjoule.experiments.exploration.scores import Scores
+from bitjoule.experiments.exploration.search import search
+from bitjoule.experiments.exploration.space.knobs import Knob, Space
+from bitjoule.sim.bench.simulators import SimulatorError
+
+SIZES = (8, 8, 6, 6, 4)  # 9216 designs
+SPACE = Space(tuple(Knob(f"k{i}", tuple({f"k{i}": v} for v in range(size))) for i, size in enumerate(SIZES)))
+
+
+def settings(sampler="nsga2", budget=921, seed=0, batch=32):
+    """Return the settings of a search."""
+    return SimpleNamespace(sampler=sampler, budget=budget, seed=seed, batch=batch)
+
+
+def scored(numbers):
+    """Return scores: power falls and area rises with parallel units; three knobs have a best setting each."""
+    x = SPACE.indices(list(numbers)).astype(float)
+    waste = 1 + 0.1 * ((x[:, 2] - 5) ** 2 + (x[:, 3] - 1) ** 2)
+    time = waste * (1 + x[:, 4] / 4) / (1 + x[:, 0])
+    area = (1 + x[:, 0]) * 2 ** (x[:, 1] / 4)
+    energy = waste * (2 + (7 - x[:, 1]) / 2)
+    excess = np.maximum(area - 20, 0)[:, None] / 20
+    return Scores(np.stack([energy, time, area], axis=1), area[:, None], excess, x[:, 4] != 3)
+
+
+def run(**changes):
+    """Return the designs that a search evaluates, batch by batch."""
+    batches = []
+
+    def score(numbers):
+        batches.append([*numbers])
+        return scored(numbers)
+
+    search(settings(**changes), SPACE, score, 3)
+    return batches
+
+
+def flat(batches):
+    """Return the designs of all batches."""
+    return [number for batch in batches for number in batch]
+
+
+def volume(numbers, reference):
+    """Return the hypervolume of designs."""
+    scores = scored(numbers)
+    return hypervolume(scores.objectives[scores.front], reference)
+
+
+def test_a_space_within_the_budget_is_evaluated_whole_and_in_order():
+    for changes in ({"budget": len(SPACE)}, {"budget": 10**6, "sampler": "tpe"}):
+        assert flat(run(**changes)) == list(range(len(SPACE)))
+
+
+@pytest.mark.parametrize("sampler", ["nsga2", "random", "tpe"])
+def test_designs_are_distinct_as_many_as_the_budget_and_the_same_for_the_same_seed(sampler):
+    budget = 100 if sampler == "tpe" else 300
+    first = run(sampler=sampler, budget=budget)
+    numbers = flat(first)
+    assert len(numbers) == len(set(numbers)) == budget
+    assert all(len(batch) == 32 for batch in first[:-1])
+    assert run(sampler=sampler, budget=budget) == first
+    assert run(sampler=sampler, budget=budget, seed=1) != first
+
+
+@pytest.mark.parametrize("sampler", ["nsga2", "random"])
+def test_a_search_of_nearly_all_designs_ends_with_distinct_ones(sampler):
+    numbers = []
+
+    def score(batch):
+        numbers.extend(batch)
+        x = np.array([*batch], dtype=float)
+        zeros = np.zeros((len(x), 0))
+        return Scores(np.stack([x, -x], axis=1), zeros, zeros, np.ones(len(x), dtype=bool))
+
+    search(settings(sampler=sampler, budget=63), Space(SPACE.knobs[:2]), score, 2)
+    assert len(numbers) == len(set(numbers)) == 63
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_tenth_of_a_space_have_nearly_all_of_its_hypervolume_and_more_than_random_designs(seed):
+    scores = scored(range(len(SPACE)))
+    reference = reference_of(scores.objectives[scores.front])
+    whole = volume(range(len(SPACE)), reference)
+    found = volume(flat(run(seed=seed)), reference) / whole
+    random = volume(flat(run(seed=seed, sampler="random")), reference) / whole
+    assert found > 0.99
+    assert found > random
+
+
+def test_without_optuna_a_larger_space_says_how_to_get_it_and_what_works_without(monkeypatch):
+    monkeypatch.setattr(searching, "find_spec", lambda name: None if name == "optuna" else True)
+    with pytest.raises(SimulatorError, match=r"optuna.*921 of 9216.*bitjoule\[explore\].*sampler: random"):
+        run()
+    assert len(flat(run(sampler="random"))) == 921

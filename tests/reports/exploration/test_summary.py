@@ -1,0 +1,129 @@
+"""What is shown of explorations: each cell against the tables, and the marks of the pictures."""
+
+import re
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from bitjoule.execution import read
+from bitjoule.experiments.exploration.schema import DesignMapPlot
+from bitjoule.kinds import kinds
+from bitjoule.kinds.kind import Silent
+from bitjoule.reports.exploration.design_map import cells
+from bitjoule.reports.exploration.summary import exploration_markdown, headline
+from bitjoule.reports.exploration.words import quantity, short_names
+from bitjoule.reports.figures.style import LIGHT
+from bitjoule.writing import run
+from tests.experiments.exploration.cases import document
+from tests.reports.shown import THREE_DIGITS, header_and_rows
+
+OBJECTIVES = ["energy_j", "latency_s", "area_mm2"]
+X, Y = "platform.arrays.adders.columns", "platform.off_chip.bandwidth_gb_per_s"
+PLOTS = [{"kind": "pareto"}, {"kind": "knobs"}, {"kind": "design_map", "x": X, "y": Y}, {"kind": "pareto", "by": X}]
+
+
+@pytest.fixture(scope="module")
+def outcome():
+    return run(read(document(plots=PLOTS, explore__constraints=["area_mm2 <= 0.25"])), Silent())
+
+
+def section(text, name, first):
+    """Return the rows of the table of a section, whose header starts with a cell."""
+    header, rows = header_and_rows(text.partition(f"## {name}")[2].partition("\n## ")[0], [first])
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def test_each_cell_of_the_pareto_set_is_its_value(outcome):
+    result = outcome.result
+    rows = section(exploration_markdown(result, 100), "Pareto set", "design")
+    assert len(rows) == len(result.pareto)
+    headers = ("energy per request (J)", "latency per request (s)", "area (mm²)")
+    for shown, row in zip(rows, result.pareto.to_dict("records"), strict=True):
+        assert shown["design"].strip("*") == str(row["design"])
+        assert ("*" in shown["design"]) == row["best"]
+        for header, name in zip(headers, OBJECTIVES, strict=True):
+            assert float(shown[header]) == pytest.approx(row[name], rel=THREE_DIGITS)
+        low, high = shown["energy per request, low to high"].split(" to ")
+        assert float(low) == pytest.approx(row["energy_j_low"], rel=THREE_DIGITS)
+        assert float(high) == pytest.approx(row["energy_j_high"], rel=THREE_DIGITS)
+        assert shown["columns"] == str(row[X])
+
+
+def test_the_text_counts_designs_and_the_headline_has_the_best(outcome):
+    result = outcome.result
+    row, text = result.summary.iloc[0], exploration_markdown(result, 1)
+    assert (
+        f"All 18 designs of the space were evaluated. {row['feasible']} are feasible, {row['infeasible']} break" in text
+    )
+    assert re.search(rf"\b{row['pareto']} designs form the Pareto set", text)
+    assert row["infeasible"] > 0
+    best = result.pareto[result.pareto["best"]].iloc[0]
+    assert quantity("energy_j", best["energy_j"]) in headline(result)
+    assert f"The first 1 of {len(result.pareto)} rows; all are in pareto.csv." in text
+
+
+def test_the_sensitivity_of_each_knob_is_shown(outcome):
+    rows = section(exploration_markdown(outcome.result, 5), "Knobs", "knob")
+    for shown, row in zip(rows, outcome.result.sensitivity.to_dict("records"), strict=True):
+        low, high = shown["area: least to most"].split(" to ")
+        assert float(low) == pytest.approx(row["area_mm2_least"], rel=THREE_DIGITS)
+        assert float(high) == pytest.approx(row["area_mm2_most"], rel=THREE_DIGITS)
+
+
+def test_a_cell_of_the_map_is_the_best_feasible_design_with_both_settings(outcome):
+    result = outcome.result
+    values, members = cells(DesignMapPlot(kind="design_map", x=X, y=Y), "latency_s", result)
+    designs = result.designs[result.designs["status"] != "infeasible"]
+    for row, bandwidth in enumerate([12.8, 25.6]):
+        for column, columns in enumerate([8, 16, 32]):
+            own = designs[(designs[X] == columns) & (designs[Y] == bandwidth)]
+            if own.empty:
+                assert np.isnan(values[row, column])
+                assert members[row][column] == ""
+            else:
+                assert values[row, column] == own["latency_s"].min()
+                assert members[row][column] in set(own["status"][own["latency_s"] == own["latency_s"].min()])
+
+
+def test_the_pictures_mark_what_the_tables_say(outcome):
+    drawn = kinds()["exploration"].kind.pictures(outcome)
+    assert list(drawn) == ["pareto", "knobs", "design_map", "pareto_2"]
+    result = outcome.result
+    counts = result.designs["status"].value_counts()
+    labels = {"pareto": "Pareto set", "dominated": "dominated", "infeasible": "breaks a constraint"}
+    labels["undecided"] = "dominated, but not at all prices in the bands"
+    axes = drawn["pareto"](LIGHT).axes[0]
+    shown = {line.get_label(): len(line.get_xdata()) for line in axes.lines}
+    for status, label in labels.items():
+        assert shown.get(label, 0) == counts[status]
+    panels = [axes for axes in drawn["knobs"](LIGHT).axes if axes.get_title()]
+    assert len(panels) == 3
+    by_setting = drawn["pareto_2"](LIGHT).axes[0]
+    members = [len(line.get_xdata()) for line in by_setting.lines if str(line.get_label()).startswith("Pareto set, ")]
+    assert sum(members) == len(result.pareto)
+    texts = [text.get_text() for text in drawn["design_map"](LIGHT).axes[0].texts]
+    assert len(texts) == len({tuple(row) for row in result.settings[[X, Y]][
+        result.designs["status"] != "infeasible"].to_numpy().tolist()})  # fmt: skip
+    plt.close("all")
+
+
+def test_where_no_design_is_feasible_the_sentence_is_the_headline_and_nothing_is_drawn():
+    unmet = run(read(document(plots=PLOTS, explore__constraints=["area_mm2 <= 0.001"])), Silent())
+    text = exploration_markdown(unmet.result, 5)
+    assert unmet.result.nearest in text
+    assert headline(unmet.result) == "No design meets all constraints"
+    assert "## Pareto set" not in text
+    assert kinds()["exploration"].kind.pictures(unmet) == {}
+
+
+def test_short_names_tell_keys_apart():
+    expected = {
+        "platform.buffers.weights.size_bytes": "weights.size bytes",
+        "platform.buffers.activations.size_bytes": "activations.size bytes",
+        "a.lanes": "a.lanes",
+        "b.lanes": "b.lanes",
+        "platform.vector.width_bits": "width bits",
+        "g": "g",
+    }
+    assert short_names(list(expected)) == expected
