@@ -83,6 +83,7 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bitjoule.gates.liberty.text import LibertyError
     from bitjoule.gates.stimuli.operands import StimulusError
     from bitjoule.gates.stimuli.stimulus import NetlistError
+    from bitjoule.gates.stimuli.texts import KINDS
     from bitjoule.sim.accelerator.configurations import read_configuration
     from bitjoule.sim.processors import usable_processors
 
@@ -112,7 +113,7 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
     except CalibrationError as error:
         raise whole_file(", ".join(options.configurations), *split_message(error, "a larger array")) from error
     except StimulusError as error:
-        raise whole_file("--stimulus", *split_message(error, "operands")) from error
+        raise whole_file("--stimulus", *split_message(error, KINDS)) from error
     except (NetlistError, RuntimeError) as error:
         raise SimulatorError(f"the array cannot be simulated: {error}") from error
     _write(measured, options.output)

@@ -137,7 +137,7 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
     from bitjoule.gates.liberty.text import LibertyError
     from bitjoule.gates.stimuli.operands import StimulusError
     from bitjoule.gates.stimuli.stimulus import NetlistError
-    from bitjoule.gates.stimuli.texts import check_operands
+    from bitjoule.gates.stimuli.texts import KINDS, check_operands
     from bitjoule.sim.accelerator.configurations import read_configuration
 
     config = read_configuration(options.configuration)
@@ -158,7 +158,7 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
     except LibertyError as error:
         raise library_error(options.liberty, error) from error
     except StimulusError as error:
-        raise whole_file("--stimulus", *split_message(error, "operands")) from error
+        raise whole_file("--stimulus", *split_message(error, KINDS)) from error
     except (NetlistError, RuntimeError) as error:
         raise SimulatorError(f"the array cannot be simulated: {error}") from error
     if options.output is not None:

@@ -17,7 +17,7 @@ from bitjoule.gates.liberty.requirements import check_library, lacking
 from bitjoule.gates.liberty.text import LibertyError
 from bitjoule.gates.power.parts import PARTS
 from bitjoule.gates.stimuli.operands import StimulusError
-from bitjoule.gates.stimuli.texts import check_operands
+from bitjoule.gates.stimuli.texts import KINDS, check_operands
 
 Progress = Callable[[int, int, str], None]
 
@@ -134,7 +134,7 @@ def check_stimuli(resolved: GatesInput) -> None:
             try:
                 check_operands(stimulus, array.config)
             except StimulusError as error:
-                problems.append(resolved.document.problem(at, *split_message(error, "operands")))
+                problems.append(resolved.document.problem(at, *split_message(error, KINDS)))
     if problems:
         raise InputError(dict.fromkeys(problems))
 
@@ -171,7 +171,7 @@ def run_gates(resolved: GatesInput, progress: Progress, opened: Mapping[str, Lib
                         for names in range(resolved.experiment.gates.netlists)
                     )
                 except StimulusError as error:
-                    raise InputError([resolved.document.problem(at, *split_message(error, "operands"))]) from None
+                    raise InputError([resolved.document.problem(at, *split_message(error, KINDS))]) from None
                 cases.append(MeasuredCase(name, node_nm(library), array, measurement, tuple(others)))
     progress(len(cases), resolved.measurements, "")
     inputs = dict(resolved.inputs)

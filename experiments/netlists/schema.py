@@ -18,7 +18,7 @@ from bitjoule.experiments.names.libraries import read_library
 from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.gates.liberty.libraries import FREEPDK45, named_libraries
 from bitjoule.gates.stimuli.operands import StimulusError
-from bitjoule.gates.stimuli.texts import parse_operands
+from bitjoule.gates.stimuli.texts import KINDS, parse_operands
 from bitjoule.rtl.config import AcceleratorConfig
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.,+-]*$"
@@ -241,5 +241,5 @@ def _stimuli(
             if not text.startswith("model:"):  # a model's operands are recorded when they are needed
                 parse_operands(text)
         except StimulusError as error:
-            problems.append(document.problem(place, *split_message(error, "operands")))
+            problems.append(document.problem(place, *split_message(error, KINDS)))
     return placed

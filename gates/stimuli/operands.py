@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from bitjoule.rtl.config import GROUP, AcceleratorConfig
 
+RANDOM = "gaussian:SIGMA, uniform or worst"
+
 Values = NDArray[Any]
 
 

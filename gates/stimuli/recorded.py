@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.gates.constants import constant
-from bitjoule.gates.stimuli.operands import OperandSource, StimulusError, Values
+from bitjoule.gates.stimuli.operands import RANDOM, OperandSource, StimulusError, Values
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.encodings import ENCODINGS
 from bitjoule.sim.llm.checkpoints.loading import load_model
 from bitjoule.sim.llm.engines import Int32s, MatmulWeights, NumpyEngine
 from bitjoule.sim.llm.trained import shipped_models
@@ -73,21 +74,24 @@ class Recorded:
         """
         if config.scaled:
             raise StimulusError(
-                f"stimulus model:{self.model}: its activations are integers; the array takes FP16 (accumulation fp32)"
+                f"stimulus model:{self.model}: its activations are integers, and the array takes FP16 (accumulation "
+                f"fp32); expected {RANDOM}, or an array with accumulation exact"
             )
         needed = {int(value) for codes, _ in self.layers for value in np.unique(codes)}
         if config.multiplies or (0 in needed and not config.encoding.zero):
             kind = "trits" if 0 in needed else "-1 and +1"
+            fitting = ", ".join(name for name, code in ENCODINGS.items() if code.zero or 0 not in needed)
             raise StimulusError(
                 f"stimulus model:{self.model}: its weights are {kind}, which weight_encoding "
-                f"{config.weight_encoding} cannot encode"
+                f"{config.weight_encoding} cannot encode; expected {RANDOM}, or an array with weight_encoding {fitting}"
             )
         limit = 1 << (config.activation_bits - 1)
         least, most = (int(edge([edge(x) for _, x in self.layers])) for edge in (np.min, np.max))
         if least < -limit or most >= limit:
             raise StimulusError(
                 f"stimulus model:{self.model}: its activations are {least} to {most}; activation_bits "
-                f"{config.activation_bits} holds {-limit} to {limit - 1}"
+                f"{config.activation_bits} holds {-limit} to {limit - 1}; expected {RANDOM}, or an array with "
+                f"activation_bits {max(-least - 1, most).bit_length() + 1}"
             )
         return _Walk(config, tokens, _starts(config, self.layers, trials, random))
 

@@ -92,9 +92,10 @@ gates:
     status, out, err = bitjoule("check", path)
     assert (status, out) == (2, "")
     wrong = "stimulus model:tiny-b158: its weights are trits, which weight_encoding"
-    assert [line.split("; ")[0] for line in err.splitlines()] == [
-        f"{path}:9: gates.stimuli[0]: {wrong} int8 cannot encode",
-        f"{path}:8: gates.arrays[2].stimuli[1]: {wrong} int4 cannot encode",
+    expected = "expected gaussian:SIGMA, uniform or worst, or an array with weight_encoding ternary2, ternary5"
+    assert err.splitlines() == [
+        f"{path}:9: gates.stimuli[0]: {wrong} int8 cannot encode; {expected}",
+        f"{path}:8: gates.arrays[2].stimuli[1]: {wrong} int4 cannot encode; {expected}",
     ]
 
 
