@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+    from typing import Literal
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "run", "run_experiment"]
@@ -41,6 +42,8 @@ def run(
     out: "str | os.PathLike[str] | None" = None,
     plots: bool = True,
     jobs: int = 1,
+    results: "Literal['csv', 'parquet', 'xlsx'] | None" = None,
+    scheduler: str | None = None,
 ) -> Any:
     """Run an experiment of any kind and return its tables.
 
@@ -56,6 +59,10 @@ def run(
         default: nothing is written.
     plots, jobs
         Whether to draw plots, and the number of processes that write tables and plots; used only with `out`.
+    results
+        Format of the tables; default: CSV, or Parquet for many cases if pyarrow is installed; used only with `out`.
+    scheduler
+        Address of a Dask scheduler on whose workers the parts of the experiment run; used only with `out`.
 
     Returns
     -------
@@ -83,7 +90,7 @@ def run(
     task = read(experiment, overrides)
     if out is None:
         return writing.run(task, Silent()).result
-    settings = writing.Writing(Path(out), ["bitjoule.run"], plots, jobs)
+    settings = writing.Writing(Path(out), ["bitjoule.run"], plots, jobs, results=results, scheduler=scheduler)
     return writing.run_and_write(task, settings, Silent())[0].result
 
 

@@ -15,6 +15,7 @@ from bitjoule.commands.experiments import add_run_and_check, discard_output
 from bitjoule.commands.explore import add_explore
 from bitjoule.commands.interchange import add_import
 from bitjoule.commands.measured import add_measured
+from bitjoule.commands.query import add_query
 from bitjoule.commands.rtl import add_commands
 from bitjoule.commands.status import FAILURE, INTERRUPTED, OK, WRONG_INPUT
 from bitjoule.energy_models.inputs.errors import InputError, PluginError
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add_calibrate(commands)
     add_measured(commands)
     add_import(commands)
+    add_query(commands)
     doctor = commands.add_parser(
         "doctor", help="check the installation",
         description="List the packages and programs that bitjoule uses, with their versions, and how to install those "

@@ -117,7 +117,7 @@ def run_all(tasks: Sequence[RunTask], writing: Writing, progress: Progress) -> I
         Receives the progress of the experiments that run in this process, and the warnings of all.
     """
     together = [task for task in tasks if task.parallel]
-    if writing.jobs == 1 or len(together) < 2:
+    if writing.jobs == 1 or len(together) < 2 or writing.scheduler is not None:
         together = []
     else:
         yield from run_together(together, writing, progress)

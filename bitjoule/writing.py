@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,9 @@ from bitjoule.kinds.kind import Kind, Outcome, Progress, Ready, Recorder, Silent
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from bitjoule.experiments.output.formats import Format
+    from bitjoule.experiments.output.parts import Parts
+    from bitjoule.experiments.output.store import Store
     from bitjoule.reports.figures.style import Theme
 
 SHOWN_ROWS = 40
@@ -65,6 +68,11 @@ class Writing:
         Maximum number of processes, over all experiments.
     whole
         Whether the text for a terminal is the whole summary, or its headline alone.
+    results
+        Format of the tables; default: CSV, or Parquet for many cases
+        (`bitjoule.experiments.output.formats.chosen_format`).
+    scheduler
+        Address of a Dask scheduler whose workers run the parts; none: this machine alone.
     """
 
     out: Path
@@ -72,6 +80,8 @@ class Writing:
     plots: bool = True
     jobs: int = 1
     whole: bool = True
+    results: "Format | None" = None
+    scheduler: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,8 +96,8 @@ class _Tables:
     text: str
 
 
-def run(task: RunTask, progress: Progress) -> Outcome[Any]:
-    """Run an experiment without writing files.
+def run(task: RunTask, progress: Progress, parts: "Parts | None" = None) -> Outcome[Any]:
+    """Run an experiment; without `parts`, no file is written.
 
     Parameters
     ----------
@@ -95,10 +105,13 @@ def run(task: RunTask, progress: Progress) -> Outcome[Any]:
         From `bitjoule.execution.read`.
     progress
         Receives the progress of the run.
+    parts
+        Where the parts of a kind that runs in parts run, and what writes their tables.
     """
     registered, recorder = kinds()[task.kind], Recorder(progress)
+    in_parts = {"parts": parts} if parts is not None and getattr(registered.kind, "IN_PARTS", False) else {}
     with registered.translated_errors():
-        outcome = registered.kind.run(task.ready, recorder)
+        outcome = registered.kind.run(task.ready, recorder, **in_parts)
     return replace(outcome, result=_with_warnings(outcome.result, recorder.warnings), warnings=recorder.warnings)
 
 
@@ -130,8 +143,7 @@ def run_and_write(task: RunTask, writing: Writing, progress: Progress) -> tuple[
         return run(task, progress), ""
     target = writing.out / task.name
     with replacing(target) as folder:  # a directory that cannot be written is reported before the run
-        outcome = run(task, progress)
-        tables = _write(task.kind, outcome, folder, writing)
+        outcome, tables = _run_into(task, folder, writing, progress)
         jobs = min(writing.jobs, len(tables.pictures)) if task.parallel else 1
         if jobs > 1:
             with pool(jobs) as workers:
@@ -201,7 +213,7 @@ def run_together(tasks: Sequence[RunTask], writing: Writing, progress: Progress)
                 target, placing = writing.out / task.name, ExitStack()
                 folder = placing.enter_context(replacing(target))
                 folders.push(placing)  # an error removes the folder; once placed, nothing is left to do
-                running = workers.submit(_run_into, task, folder, per_task)
+                running = workers.submit(_run_alone, task, folder, per_task)
                 started.append(_Open(task, target, folder, placing, running))
             waiting = {work for experiment in started for work in experiment.advance(workers, writing.command)}
             while started and started[0].text:
@@ -212,19 +224,53 @@ def run_together(tasks: Sequence[RunTask], writing: Writing, progress: Progress)
             wait(waiting, return_when=FIRST_COMPLETED)
 
 
-def _run_into(task: RunTask, folder: Path, writing: Writing) -> _Tables:
-    return _write(task.kind, run(task, Silent()), folder, writing)
+def _run_alone(task: RunTask, folder: Path, writing: Writing) -> _Tables:
+    return _run_into(task, folder, writing, Silent())[1]
 
 
-def _write(name: str, outcome: Outcome[Any], folder: Path, writing: Writing) -> _Tables:
+def _run_into(task: RunTask, folder: Path, writing: Writing, progress: Progress) -> tuple[Outcome[Any], _Tables]:
+    """Run an experiment and write its tables into a folder."""
+    with _opened_store(task, folder, writing, progress) as store:
+        outcome = run(task, progress, store)
+        return outcome, _write(task.kind, outcome, folder, writing, store)
+
+
+@contextmanager
+def _opened_store(task: RunTask, folder: Path, writing: Writing, progress: Progress) -> "Iterator[Store]":
+    """Open what writes the tables of a run, in the format that the user or the number of cases asks for."""
+    from bitjoule.experiments.output.checkpoints import kept_parts, run_digest
+    from bitjoule.experiments.output.formats import chosen_format
+    from bitjoule.experiments.output.store import Store
+    from bitjoule.experiments.output.workers import opened
+
+    kind, target = kinds()[task.kind].kind, writing.out / task.name
+    count: Callable[[Ready[Any]], int] | None = getattr(kind, "cases", None)
+    result_format = chosen_format(writing.results, count(task.ready) if count else 0)
+    opening = opened(writing.jobs, writing.scheduler)
+    if writing.scheduler is not None and not getattr(kind, "IN_PARTS", False):
+        progress.warn(f"--scheduler: {task.name} is of a kind that does not run in parts ({task.kind}); it runs here")
+
+    def report(done: int, total: int) -> None:
+        if total > 1:
+            progress(done, total, f"parts of {task.name}" if done < total else "")
+
+    with ExitStack() as stack:
+        kept = None
+        if result_format == "parquet" and count:
+            digest = run_digest(task.ready.experiment.model_dump(mode="json"), getattr(task.ready.work, "inputs", {}))
+            kept = stack.enter_context(kept_parts(target, digest))
+        yield Store(folder, target, result_format, opening, report, kept)
+
+
+def _write(name: str, outcome: Outcome[Any], folder: Path, writing: Writing, store: "Store") -> _Tables:
     from bitjoule.energy_models.inputs.yaml_core import write_yaml
-    from bitjoule.experiments.output.tables import write_csv
     from bitjoule.reports.figures.markdown import MAX_ROWS
 
     registered = kinds()[name]
     with registered.translated_errors():
         for table, pieces in outcome.tables.items():
-            write_csv(pieces, folder / f"{table}.csv", writing.jobs)
+            store.add(table, pieces)
+        store.finish()
         (folder / "summary.md").write_text(registered.kind.summary(outcome, MAX_ROWS), encoding="utf-8")
         (folder / "experiment.yaml").write_text(write_yaml(dict(outcome.experiment)), encoding="utf-8")
         pictures = list(registered.kind.pictures(outcome).items()) if writing.plots else []

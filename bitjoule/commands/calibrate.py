@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bitjoule.commands.options import add_scheduler
 from bitjoule.commands.progress import ProgressLine
 from bitjoule.commands.rtl_synthesize import add_library, library_error, warn_of_library
 from bitjoule.energy_models.inputs.errors import split_message, whole_file
@@ -52,6 +53,7 @@ def add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="TECHNOLOGY.yaml", help="technology file to write"
     )
+    add_scheduler(parser)
     parser.set_defaults(command=_calibrate)
 
 
@@ -77,7 +79,7 @@ def _number(text: str) -> float:
 
 
 def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
-    from bitjoule.experiments.output.workers import pool
+    from bitjoule.experiments.output.workers import executor_of
     from bitjoule.gates.calibration.calibration import CalibrationError, calibrate, standard_plan
     from bitjoule.gates.liberty.libraries import find_library, node_nm
     from bitjoule.gates.liberty.text import LibertyError
@@ -106,7 +108,7 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
         if node is None:
             raise whole_file(", ".join(options.liberty), "unknown process node", "--node-nm NM")
         warn_of_library(library)
-        with pool(usable_processors()) as executor:
+        with executor_of(usable_processors(), options.scheduler) as executor:
             measured = calibrate(plan, library, node, command, ProgressLine(), executor)
     except LibertyError as error:
         raise library_error(options.liberty, error) from error

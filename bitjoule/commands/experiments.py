@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bitjoule.commands.options import add_experiments, folder, jobs
+from bitjoule.commands.options import add_experiments, add_results, add_scheduler, folder, jobs
 from bitjoule.commands.status import OK
 
 
@@ -40,6 +40,8 @@ def add_run_and_check(commands: "argparse._SubParsersAction[argparse.ArgumentPar
         "--per-layer", action="append_const", const="per_layer=true", dest="overrides",
         help="also write operations.csv, with each operation of each layer; the same as --set per_layer=true",
     )  # fmt: skip
+    add_results(run)
+    add_scheduler(run)
     run.add_argument("--no-plots", action="store_true", help="write tables only")
     run.set_defaults(command=_run)
 
@@ -58,7 +60,9 @@ def _run(options: argparse.Namespace, words: Sequence[str]) -> int:
 
     tasks = read_all(options.experiments, options.overrides)
     whole = options.tables or len(tasks) == 1
-    writing = Writing(options.out, ["bitjoule", *words], not options.no_plots, options.jobs, whole)
+    writing = Writing(
+        options.out, ["bitjoule", *words], not options.no_plots, options.jobs, whole, options.results, options.scheduler
+    )
     report(run_all(tasks, writing, ProgressLine()), len(tasks))
     return OK
 

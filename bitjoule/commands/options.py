@@ -22,6 +22,51 @@ def add_experiments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Add the option that chooses the format of tables.
+
+    Parameters
+    ----------
+    parser
+        Parser of the command.
+    """
+    from bitjoule.experiments.output.formats import FORMATS, PARQUET_FROM_CASES
+
+    parser.add_argument(
+        "--results", choices=FORMATS, metavar="|".join(FORMATS),
+        help=f"format of the tables (default: csv; from {PARQUET_FROM_CASES} cases on parquet, if pyarrow is "
+        "installed); parquet and xlsx need pip install 'bitjoule[explore]'",
+    )  # fmt: skip
+
+
+def add_scheduler(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names a cluster.
+
+    Parameters
+    ----------
+    parser
+        Parser of the command.
+    """
+    parser.add_argument(
+        "--scheduler", type=scheduler, metavar="ADDRESS",
+        help="run on the workers of a Dask scheduler, e.g. tcp://192.168.0.2:8786; needs pip install "
+        "'bitjoule[cluster]' here and on the workers",
+    )  # fmt: skip
+
+
+def scheduler(text: str) -> str:
+    """Return the address of a scheduler.
+
+    Parameters
+    ----------
+    text
+        Value on the command line.
+    """
+    if not re.fullmatch(r"(?:(?:tcp|tls|ucx|ws|wss)://)?[^\s/:]+:[0-9]{1,5}", text):
+        raise argparse.ArgumentTypeError(f"got {text[:40]!r}; expected tcp://HOST:PORT")
+    return text if "://" in text else f"tcp://{text}"
+
+
 def folder(text: str) -> Path:
     """Return the path of a directory.
 

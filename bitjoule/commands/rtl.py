@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bitjoule.commands.options import add_scheduler
 from bitjoule.commands.rtl_platform import add_platform
 from bitjoule.commands.rtl_simulate import add_simulate
 from bitjoule.commands.rtl_synthesize import add_synthesize
@@ -88,6 +89,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="DIR",
         help="directory for waveforms (default: %(default)s)",
     )
+    add_scheduler(verify)
     verify.set_defaults(command=_verify)
     add_simulate(subcommands)
     add_synthesize(subcommands)
@@ -191,13 +193,17 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
     cases = [*directed, *requested, *random]
     name = _name(options.configuration)
     with tempfile.TemporaryDirectory(prefix="bitjoule-") as scratch:
-        _show_status(f"building {name} for {options.simulator}")
-        hardware = Hardware(
-            config, Path(scratch), options.simulator, waves=options.waves, verilog=verilog,
-        )  # fmt: skip
-        report = hardware.verify(cases, progress=_progress if sys.stderr.isatty() else None)
+        waveform = None
+        if options.scheduler is not None:
+            report = _verify_on_cluster(config, options, verilog, cases)
+        else:
+            _show_status(f"building {name} for {options.simulator}")
+            hardware = Hardware(
+                config, Path(scratch), options.simulator, waves=options.waves, verilog=verilog,
+            )  # fmt: skip
+            report = hardware.verify(cases, progress=_progress if sys.stderr.isatty() else None)
+            waveform = _copy_waveform(hardware.waveform(), options.out, name) if options.waves else None
         _show_status("")
-        waveform = _copy_waveform(hardware.waveform(), options.out, name) if options.waves else None
         if report.failure and not options.waves:
             waveform = _waveform_of(report, cases, config, Path(scratch) / "again", options, verilog)
     rows = [
@@ -216,6 +222,27 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
         print(_mismatch(report.failure, options.seed, waveform), file=sys.stderr)
         return FAILURE
     return OK
+
+
+def _verify_on_cluster(
+    config: "AcceleratorConfig", options: argparse.Namespace, verilog: str | None, cases: "Sequence[Case]"
+) -> "VerificationReport":
+    """Run the cases on the workers of a scheduler, each of which builds the hardware once."""
+    from bitjoule.experiments.output.workers import executor_of
+    from bitjoule.sim.bench.chunks import chunks_of, joined, verify_chunk
+
+    if options.waves:
+        raise InputError([Problem("--waves", 1, "--scheduler", "waveforms stay on the workers", "one of the two")])
+    reports = []
+    with executor_of(1, options.scheduler) as executor:
+        chunks = chunks_of(cases)
+        futures = [executor.submit(verify_chunk, config, options.simulator, verilog, chunk) for chunk in chunks]
+        for future in futures:
+            reports.append(future.result())
+            _progress(sum(len(done) for done in chunks[: len(reports)]), len(cases))
+            if reports[-1].failure:
+                break
+    return joined(reports)
 
 
 def _fitting(config: "AcceleratorConfig", matmuls: Sequence[tuple[int, int, int]]) -> "list[MatmulShape]":

@@ -1,21 +1,24 @@
 """Energy experiments: the energy of a model's operations and memory accesses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from bitjoule.kinds.kind import Outcome, Progress, Ready
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from bitjoule.energy_models.inputs.documents import Document
     from bitjoule.experiments.energy.resolve import Resolved
     from bitjoule.experiments.energy.result import Result
     from bitjoule.experiments.energy.schema import Experiment
+    from bitjoule.experiments.output.parts import Parts
     from bitjoule.reports.figures.style import Theme
 
 KEY = ""
 PARALLEL = True
+IN_PARTS = True
 
 
 def schema() -> "type[Experiment]":
@@ -33,7 +36,14 @@ def resolve(document: "Document") -> "Ready[Resolved]":
     return Ready(resolved.experiment, resolved)
 
 
-def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
+def cases(ready: "Ready[Resolved]") -> int:
+    """Return the number of cases."""
+    from bitjoule.experiments.energy.grid import grid_of
+
+    return len(grid_of(ready.work))
+
+
+def run(ready: "Ready[Resolved]", progress: Progress, parts: "Parts | None" = None) -> "Outcome[Result]":
     """Count and price every case."""
     from bitjoule.experiments.energy import runner
     from bitjoule.experiments.energy.clocks import machines_of, too_fast
@@ -52,14 +62,16 @@ def run(ready: "Ready[Resolved]", progress: Progress) -> "Outcome[Result]":
         progress.warn(line)
     for line in too_fast(machines_of(resolved)):
         progress.warn(line)
-    result = runner.run(resolved)
+    result = runner.run(resolved, parts)
     for line in too_large(resolved.platforms, result.summary):
         progress.warn(line)
-    tables = {"results": result.results_in_blocks(), "summary": [result.summary]}
-    if len(result.components):
-        tables["components"] = result.components_in_blocks()
-    if experiment.per_layer:
-        tables["operations"] = result.operations_in_blocks()
+    tables: dict[str, Iterable[pd.DataFrame]] = {"summary": [result.summary]}
+    if parts is None or not parts.stored:
+        tables["results"] = result.results_in_blocks()
+        if len(result.components):
+            tables["components"] = result.components_in_blocks()
+        if experiment.per_layer:
+            tables["operations"] = result.operations_in_blocks()
     others = {"memory": result.memory, "bands": result.bands, "sensitivity": result.sensitivity}
     others |= {"assumptions": result.varied, "dram": result.dram, "costs": result.costs}
     others |= {"accuracies": result.plots.accuracies}

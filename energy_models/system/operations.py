@@ -14,12 +14,13 @@ from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, a
 from bitjoule.energy_models.system.counting.columns import OTHERS, PART_STEPS, QUANTITIES, phase_columns
 from bitjoule.energy_models.system.counting.counted import Counted
 from bitjoule.energy_models.system.counting.dram_parts import EDGE_STEPS, PartCounts
+from bitjoule.energy_models.system.counting.mapped import TIMES
 from bitjoule.energy_models.system.counting.nests import fuse
 from bitjoule.energy_models.system.counting.slowdowns import step_cycles
 from bitjoule.energy_models.system.counting.times import components, cycles_by_component, seconds_per_cycle
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS, LATENCY
 from bitjoule.energy_models.system.platform.channels import BITS_PER_BYTE, PARTS
-from bitjoule.energy_models.system.system import TIMES, System, switches_of
+from bitjoule.energy_models.system.system import System, switches_of
 from bitjoule.energy_models.system.work.scheme_work import SchemeWork
 from bitjoule.energy_models.system.work.steps import STEPS, MatmulKind
 from bitjoule.energy_models.system.work.workload import workload

@@ -19,7 +19,6 @@ from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.counting.columns import (
-    OF_WEIGHTS,
     OTHERS,
     PART_STEPS,
     QUANTISATION,
@@ -33,9 +32,10 @@ from bitjoule.energy_models.system.counting.columns import (
 )
 from bitjoule.energy_models.system.counting.counted import Counted, Evaluated
 from bitjoule.energy_models.system.counting.dram_parts import PartCounts
+from bitjoule.energy_models.system.counting.mapped import TIMES, map_matmuls
 from bitjoule.energy_models.system.counting.memory import needed_bytes
 from bitjoule.energy_models.system.counting.nests import fuse
-from bitjoule.energy_models.system.counting.quantities import quantities
+from bitjoule.energy_models.system.counting.row_table import ABSENT, RowTable
 from bitjoule.energy_models.system.counting.slowdowns import (
     COMPUTING,
     slow_matmuls,
@@ -46,16 +46,13 @@ from bitjoule.energy_models.system.counting.slowdowns import (
 from bitjoule.energy_models.system.counting.times import rest_of, times_of
 from bitjoule.energy_models.system.counting.utilisation import busy_matmuls, busy_rest
 from bitjoule.energy_models.system.hardware.machine import Machine
-from bitjoule.energy_models.system.mappings.bounds import BOUNDS, matmul_bounds
+from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.energy_models.system.mappings.mapping import Objective
-from bitjoule.energy_models.system.mappings.search import search
 from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.energy_models.system.platform.regulator import price_counts
 from bitjoule.energy_models.system.platform.static_power import static_cycles
 from bitjoule.energy_models.system.work.scheme_work import SchemeWork, layout_of
 from bitjoule.energy_models.system.work.workload import Experts, RequestWork, Switches, workload
-
-TIMES = 3  # of a matmul: its cycles, compute cycles and off-chip bits; after them, its cycles by what bounds them
 
 
 class System:
@@ -90,8 +87,8 @@ class System:
         self.layout = layout_of(models, schemes)
         self._machines: dict[tuple[int, int, int], Machine] = {}
         self._setups: dict[tuple[int, int, int], Setup] = {}
-        self._mapped: dict[tuple[float, ...], Floats] = {}
-        self._row_numbers: dict[str, int] = {"": 0}
+        self._mapped = RowTable()
+        self._numbers: dict[tuple[int, ...], tuple[NDArray[np.int32], NDArray[np.int32]]] = {}
 
     def machine(self, scheme: int, technology: int, platform: int) -> Machine:
         """Return a machine.
@@ -195,9 +192,7 @@ class System:
         """
         counted, layout = self.count(cases, technology, platform), self.layout
         setups, machines, machine_index = counted.setups, counted.machines, counted.machine_index
-        technologies = [self.technologies[t].name for _, t, _ in counted.indices]
-        rows = [self._rows(setup, name) for setup, name in zip(setups, technologies, strict=True)]
-        keys = [np.array([self.price_keys[key] for key in setup.keys], dtype=np.int32) for setup in setups]
+        rows, keys = zip(*map(self._numbered, counted.indices), strict=True)
         work, slots, cycles, times = counted.work, counted.slots, counted.cycles, counted.times
         other_counts, query_counts = counted.others, counted.queries
         matmul_counts = self._by_component(slots)
@@ -218,24 +213,27 @@ class System:
         other_counts = np.concatenate([other_counts, *over_time], axis=2)
         blocks = [matmul_counts.reshape(size), counted.parts.reshape(size), *dram, other_counts.reshape(size)]
         count = np.concatenate(blocks, axis=2)
-        prices = np.stack([setup.prices for setup in setups], axis=1)[:, machine_index]
-        count, energies, drawn = price_counts(count, prices, delivered(count.shape[2]))
-        repeats = (1, len(self.phases))
+        prices = np.stack([setup.prices for setup in setups], axis=1)
+        lossy, drawn = None, np.ones((len(prices), 1, 1))
+        if prices[..., -1].any():
+            count, lossy, drawn = price_counts(count, prices[:, machine_index], delivered(count.shape[2]))
         bounds, macs = self._by_component(counted.bounds), self._by_component(counted.macs[..., None])[..., 0]
         busy = busy_matmuls(layout, slots, counted.array, counted.unpacking, machines, machine_index)
         busy = np.concatenate([busy, busy_rest(counted.rest, machines, machine_index)], axis=2)
         return Evaluated(
             count.reshape(len(count), -1),
-            np.tile(np.stack([setup.formats for setup in setups])[machine_index], repeats),
-            energies,
-            np.tile(np.stack(keys)[machine_index], repeats),
-            np.tile(np.stack(rows)[machine_index], repeats),
+            machine_index,
+            prices,
+            np.stack([setup.formats for setup in setups]),
+            np.stack(keys),
+            np.stack(rows),
             cycles / counted.clock_mhz[:, None] / 1e6,
             drawn,
             needed_bytes(layout, cases.model, work, machines, machine_index),
             with_steps(
                 times_of(bounds, counted.rest, counted.cycles, counted.clock_mhz, macs, busy), beside, counted.clock_mhz
             ),
+            lossy,
         )
 
     def _matmuls(
@@ -255,19 +253,19 @@ class System:
         ]  # fmt: skip
         columns += [] if work.distinct is None else [work.distinct]
         rows = np.stack([column[present] for column in columns], axis=1)
-        unique, inverse = np.unique(rows, axis=0, return_inverse=True)
-        by_code = dict(zip(codes.tolist(), machines, strict=True))
-        mapped = np.empty((len(unique), len(QUANTITIES) + TIMES + len(BOUNDS)))
-        for i, row in enumerate(map(tuple, unique.tolist())):
-            if row not in self._mapped:
-                self._mapped[row] = self._quantities(by_code[int(row[0])], row)
-            mapped[i] = self._mapped[row]
+        numbers = self._mapped.find(rows)
+        if (numbers == ABSENT).any():
+            missing = np.unique(rows[numbers == ABSENT], axis=0)
+            by_code = dict(zip(codes.tolist(), machines, strict=True))
+            self._mapped.add(missing, map_matmuls(missing, by_code, self.layout.kinds, self.objective))
+            numbers = self._mapped.find(rows)
+        mapped = self._mapped.results[numbers]
         moved = np.zeros((*present.shape, len(QUANTITIES)))
-        moved[present] = mapped[inverse.reshape(-1), : len(QUANTITIES)]
+        moved[present] = mapped[:, : len(QUANTITIES)]
         moved[..., QUANTITIES.index("biases")] = sizes.m * sizes.n * sizes.bias
         moved *= sizes.times[..., None]
         times = np.zeros((TIMES + len(BOUNDS), *present.shape))
-        times[:, present] = mapped[inverse.reshape(-1), len(QUANTITIES) :].T
+        times[:, present] = mapped[:, len(QUANTITIES) :].T
         return moved, times
 
     def _elementwise(self, work: RequestWork, setups: Sequence[Setup], machine_index: Indices) -> tuple[Floats, Floats]:
@@ -278,18 +276,6 @@ class System:
         quantised_writes = (self.layout.elementwise.index(QUANTISATION), PART_STEPS.index("buffer_write"))
         counts[(..., *quantised_writes)] -= work.queries_written * (query_bits > 0) * bits[(..., *quantised_writes)]
         return counts, work.queries_written * query_bits
-
-    def _quantities(self, machine: Machine, row: tuple[float, ...]) -> Floats:
-        """Return the quantities of one matmul, its cycles, compute cycles and off-chip bits, and cycles by bound."""
-        _, index, m, k, n, resident, reserved_bits, *distinct = row
-        kind = self.layout.kinds[int(index)]
-        problem = machine.problem(kind, m, k, n, bool(resident), reserved_bits, *distinct)
-        mapping = search(problem, self.objective)
-        if mapping is None:  # the platform's own check and `resident` keep this from happening
-            raise ValueError(f"no tile of {m:g} x {k:g} x {n:g} fits platform {machine.name}")
-        counted = quantities(machine.array(kind)[0], problem, mapping)
-        counted[: len(QUANTITIES)] *= np.where(OF_WEIGHTS, machine.density(kind).weight_share(m), 1.0)
-        return np.concatenate([counted, matmul_bounds(problem, mapping.traffic)])
 
     @cached_property
     def _scheme_work(self) -> SchemeWork:
@@ -322,13 +308,29 @@ class System:
 
     @property
     def price_rows(self) -> list[str]:
-        """The rows that prices depend on, by number; complete once every case is evaluated."""
+        """The rows that prices depend on, by number."""
         return list(self._row_numbers)
 
-    def _rows(self, setup: Setup, technology: str) -> NDArray[np.int32]:
-        numbers = self._row_numbers
-        rows = (shared_row(key, technology) for key in setup.keys)
-        return np.array([numbers.setdefault(row, len(numbers)) for row in rows], dtype=np.int32)
+    @cached_property
+    def _row_numbers(self) -> dict[str, int]:
+        """The number of every row that a price of any machine depends on, in order: the same wherever cases run."""
+        rows = dict.fromkeys(
+            shared_row(key, self.technologies[t].name)
+            for s, t, p in np.ndindex(len(self.schemes), len(self.technologies), len(self.platforms))
+            for key in self._setup((s, t, p)).keys
+        )
+        return {row: number for number, row in enumerate(dict.fromkeys(["", *rows]))}
+
+    def _numbered(self, machine: tuple[int, ...]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the numbers of the rows and of the keys of a machine's prices, shape (columns,) each."""
+        if machine not in self._numbers:
+            scheme, technology, platform = machine
+            keys = self._setup((scheme, technology, platform)).keys
+            name = self.technologies[technology].name
+            rows = [self._row_numbers[shared_row(key, name)] for key in keys]
+            numbers = [self.price_keys[key] for key in keys]
+            self._numbers[machine] = (np.array(rows, dtype=np.int32), np.array(numbers, dtype=np.int32))
+        return self._numbers[machine]
 
     def _setup(self, key: tuple[int, int, int]) -> Setup:
         if key not in self._setups:

@@ -1,7 +1,8 @@
 """Counts and prices cases: the rows of the long table."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -71,6 +72,46 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> CaseBlock:
     return _nonzero(cases, _codes(counts.actions), counts.count, scheme_formats, energies, case_keys)
 
 
+@dataclass(frozen=True, eq=False)
+class EvaluatedCases:
+    """Cases, counted and priced.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    cases
+        Numbers of those that are evaluated, shape (cases,).
+    system
+        All that the system accounting counts; none with another.
+    """
+
+    grid: Grid
+    cases: NDArray[np.integer[Any]]
+    system: Evaluated | None
+
+    @cached_property
+    def block(self) -> CaseBlock:
+        """Their nonzero entries."""
+        if self.system is None:
+            return evaluate(self.grid, self.cases)
+        return system_block(self.grid, self.cases, self.system)
+
+
+def evaluate_cases(grid: Grid, cases: NDArray[np.integer[Any]]) -> EvaluatedCases:
+    """Count and price cases.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    cases
+        Numbers of those to evaluate, shape (cases,).
+    """
+    system = evaluate_system(grid, cases) if grid.accounting is Accounting.SYSTEM else None
+    return EvaluatedCases(grid, cases, system)
+
+
 def evaluate_system(grid: Grid, cases: NDArray[np.integer[Any]]) -> Evaluated:
     """Count, price and time cases of the system accounting.
 
@@ -130,8 +171,21 @@ def system_block(grid: Grid, cases: NDArray[np.integer[Any]], evaluated: Evaluat
     evaluated
         From `evaluate_system`.
     """
-    codes = _system_codes(grid.system.columns)
-    return _nonzero(cases, codes, evaluated.counts, evaluated.formats, evaluated.energies, evaluated.price_keys)
+    row, column = np.nonzero(np.ascontiguousarray(evaluated.active_counts.T))
+    at = column * len(cases) + row  # in arrays of shape (active, cases)
+    place = evaluated.active[column]
+    of_machine = evaluated.machine_index[row] * evaluated.width + place % evaluated.width
+    low, nominal, high = (end.reshape(-1)[at] for end in evaluated.active_energies)
+    return CaseBlock(
+        case=cases[row].astype(np.int32),
+        **{name: codes[place] for name, codes in _system_codes(grid.system.columns).items()},
+        format=evaluated.machine_formats.reshape(-1)[of_machine].astype(np.int8),
+        times=evaluated.active_counts.reshape(-1)[at],
+        energy_pj=nominal,
+        energy_low_pj=low,
+        energy_high_pj=high,
+        price=evaluated.machine_keys.reshape(-1)[of_machine],
+    )
 
 
 def _nonzero(

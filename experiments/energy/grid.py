@@ -1,7 +1,7 @@
 """The cases of an experiment: the cross product of its lists, numbered."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -58,6 +58,10 @@ class Grid:
     sizes: tuple[Sequence[int], Sequence[int], Sequence[int]]
     bare: bool
     fixed: Baseline | None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: another process finds mappings of its own."""
+        return {field.name: self.__dict__[field.name] for field in fields(self)}
 
     @cached_property
     def _workload(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -13,6 +13,7 @@ from bitjoule.experiments.energy.evaluation import case_columns, evaluate, long_
 from bitjoule.experiments.energy.frames import PlotFrames
 from bitjoule.experiments.energy.grid import Grid, grid_of
 from bitjoule.experiments.energy.images import takes_images
+from bitjoule.experiments.energy.parts import sums_in_parts
 from bitjoule.experiments.energy.plots import Plot
 from bitjoule.experiments.energy.resolve import Resolved
 from bitjoule.experiments.energy.result import Result
@@ -31,20 +32,24 @@ from bitjoule.experiments.energy.uncertainty.own_prices import own_prices
 from bitjoule.experiments.energy.uncertainty.sensitivity import sensitivity, varied_table
 from bitjoule.experiments.energy.uncertainty.unmeasured import unmeasured
 from bitjoule.experiments.output.columns import WORKLOAD_AXES
+from bitjoule.experiments.output.parts import Parts
 
 MEMORY_CASE_COLUMNS = ("experiment", "model", "parameters", "scheme", *WORKLOAD_AXES)
 
 
-def run(resolved: Resolved) -> Result:
+def run(resolved: Resolved, parts: Parts | None = None) -> Result:
     """Run an experiment.
 
     Parameters
     ----------
     resolved
         From `bitjoule.experiments.energy.resolve`.
+    parts
+        Where its parts run, and what of them is written; default: here, and nothing.
     """
     grid, experiment = grid_of(resolved), resolved.experiment
-    summary, memory, bands, bounds, dram = summarise(grid)
+    sums = None if parts is None else sums_in_parts(grid, bool(experiment.per_layer), parts)
+    summary, memory, bands, bounds, dram = summarise(grid, sums)
     system = experiment.accounting is Accounting.SYSTEM
     comparison, overhead = compare(resolved.printed, grid, memory)
     models = [

@@ -54,7 +54,7 @@ def replacing(target: Path) -> Iterator[Path]:
                 _recover(target.parent)
                 staging.mkdir()
                 staging.chmod(0o755)
-                staging_lock = _lock(staging)
+                staging_lock = lock_folder(staging)
         except OSError as error:
             raise _unwritable(target, error) from None
         yield staging
@@ -121,8 +121,14 @@ def _exclusive(folder: Path) -> Iterator[None]:
         yield
 
 
-def _lock(folder: Path) -> BaseFileLock | None:
-    """Lock a folder, or return none if it is locked or cannot be locked."""
+def lock_folder(folder: Path) -> BaseFileLock | None:
+    """Lock a folder, or return none if it is locked or cannot be locked.
+
+    Parameters
+    ----------
+    folder
+        The folder, which need not exist.
+    """
     with suppress(OSError):
         return acquire(folder.with_name(folder.name + _LOCK), wait=False)
     return None
@@ -130,11 +136,23 @@ def _lock(folder: Path) -> BaseFileLock | None:
 
 def _abandoned(folder: Path) -> bool:
     """Return whether no process holds a folder; remove a lock file without its folder."""
-    lock = _lock(folder.with_name(folder.name.removesuffix(_LOCK)))
+    lock = lock_folder(folder.with_name(folder.name.removesuffix(_LOCK)))
     if lock is None:
         return False
     release(lock)
     return folder.is_dir()
+
+
+def files_of(folder: Path) -> list[str]:
+    """Return the files of a result and of its folders, by name as the manifest lists them; hidden ones are left out.
+
+    Parameters
+    ----------
+    folder
+        The result.
+    """
+    names = [path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir() or not any(path.iterdir())]
+    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
 
 
 def _check_replaceable(target: Path) -> None:
@@ -150,7 +168,7 @@ def _check_replaceable(target: Path) -> None:
         listed = {MANIFEST, *manifest["outputs"]} if "bitjoule" in manifest["versions"] else set()
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         listed = set()
-    foreign = sorted(path.name for path in target.iterdir() if path.name not in listed and path.name[0] != ".")
+    foreign = sorted(name for name in files_of(target) if name not in listed)
     if foreign:
         raise whole_file(
             str(target), f"holds {foreign[0]!r}, which no run wrote", "an earlier result, or another --out"

@@ -11,7 +11,7 @@ from pathlib import Path
 from bitjoule.energy_models.inputs.documents import fingerprint
 from bitjoule.energy_models.inputs.plugins import contributing_packages
 from bitjoule.energy_models.inputs.sources import DATA
-from bitjoule.experiments.output.folder import MANIFEST
+from bitjoule.experiments.output.folder import MANIFEST, files_of
 
 LIBRARIES = ("numpy", "pandas", "matplotlib", "pyyaml", "pydantic")
 
@@ -51,7 +51,7 @@ def write_manifest(
         "warnings": list(warnings),
         "input": dict(inputs),
         "data": {path.relative_to(DATA).as_posix(): fingerprint(path) for path in data_files},
-        "outputs": {path.name: fingerprint(path) for path in sorted(folder.iterdir())},
+        "outputs": {name: fingerprint(folder / name) for name in files_of(folder)},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 

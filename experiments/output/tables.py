@@ -5,9 +5,7 @@ sweep; pandas' own writer takes two to three times as long (benchmarks/sweep.py 
 """
 
 import csv
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -17,12 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitjoule.experiments.output.workers import pool
-
 BLOCK_ROWS = 50_000
 
 
-def write_csv(frames: Iterable[pd.DataFrame], path: Path, jobs: int = 1) -> None:
+def write_csv(frames: Iterable[pd.DataFrame], path: Path) -> None:
     """Write a table.
 
     Parameters
@@ -31,33 +27,38 @@ def write_csv(frames: Iterable[pd.DataFrame], path: Path, jobs: int = 1) -> None
         The table, in one piece or in several with the same columns; missing values become empty cells.
     path
         The file.
-    jobs
-        Number of processes that format it; the bytes do not depend on it.
     """
     pieces = iter(frames)
     first = next(pieces)
-    blocks = (
-        frame.iloc[start : start + BLOCK_ROWS]
-        for frame in chain([first], pieces)
-        for start in range(0, len(frame), BLOCK_ROWS)
-    )
     with path.open("w", newline="", encoding="utf-8") as handle:
-        csv.writer(handle, lineterminator="\n").writerow(first.columns)
-        handle.writelines(_formatted(blocks, min(jobs, 1 + len(first) // BLOCK_ROWS)))
+        handle.write(csv_header(first))
+        handle.writelines(map(format_rows, row_blocks(chain([first], pieces))))
 
 
-def _formatted(blocks: Iterable[pd.DataFrame], jobs: int) -> Iterator[str]:
-    if jobs <= 1:
-        yield from map(format_rows, blocks)
-        return
-    with pool(jobs) as workers:
-        pending: deque[Future[str]] = deque()
-        for block in blocks:
-            pending.append(workers.submit(format_rows, block))
-            if len(pending) > 2 * jobs:  # bounds the blocks in memory
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+def csv_header(frame: pd.DataFrame) -> str:
+    """Return the first line of a table.
+
+    Parameters
+    ----------
+    frame
+        The table.
+    """
+    buffer = StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(frame.columns)
+    return buffer.getvalue()
+
+
+def row_blocks(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Yield a table in blocks of at most `BLOCK_ROWS` rows: bounds the memory of the text.
+
+    Parameters
+    ----------
+    frames
+        Its pieces.
+    """
+    for frame in frames:
+        for start in range(0, len(frame), BLOCK_ROWS):
+            yield frame.iloc[start : start + BLOCK_ROWS]
 
 
 def format_rows(frame: pd.DataFrame) -> str:

@@ -1,6 +1,8 @@
 """Cases of the system accounting: counted matmul by matmul, and counted, priced and timed."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,22 +71,24 @@ class Counted(NamedTuple):
     clock_mhz: Floats
 
 
-class Evaluated(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Evaluated:
     """Cases, counted, priced and timed.
+
+    Most columns count nothing: what is summed and tabulated takes the `active` ones alone.
 
     Parameters
     ----------
     counts
         Operations, bits moved, cycles of leakage or static power; shape (cases, phases x columns), see
         `System.columns`.
-    formats
-        Index into `bitjoule.energy_models.formats.storage.counted_formats` of each count.
-    energies
-        Low, nominal and high, shape (cases, columns) each.
-    price_keys
-        Index into `System.price_keys` of each price.
-    price_rows
-        Number of the row that each price depends on, for comparing within the bands.
+    machine_index
+        Index of each case's machine, shape (cases,).
+    prices
+        Low, nominal and high, of a phase's columns, shape (3, machines, columns).
+    machine_formats, machine_keys, machine_rows
+        Of a phase's columns: index into `bitjoule.energy_models.formats.storage.counted_formats`, index into
+        `System.price_keys`, and number of the row that the price depends on; shape (machines, columns).
     latency_s
         Shape (cases, phases).
     drawn
@@ -93,14 +97,65 @@ class Evaluated(NamedTuple):
         Weights, KV cache at its longest and activations at their peak, shape (cases,) each.
     times
         Where the latency goes, and the MACs of each matmul.
+    lossy
+        Energies of all columns where regulators lose some, otherwise none.
     """
 
     counts: Floats
-    formats: NDArray[np.int16]
-    energies: Energies
-    price_keys: NDArray[np.int32]
-    price_rows: NDArray[np.int32]
+    machine_index: Indices
+    prices: Floats
+    machine_formats: NDArray[np.int16]
+    machine_keys: NDArray[np.int32]
+    machine_rows: NDArray[np.int32]
     latency_s: Floats
     drawn: Floats
     memory_bytes: Bytes
     times: Times
+    lossy: Energies | None
+
+    @property
+    def width(self) -> int:
+        """Columns of a phase."""
+        return int(self.prices.shape[2])
+
+    @cached_property
+    def energies(self) -> Energies:
+        """Low, nominal and high, shape (cases, phases x columns) each."""
+        if self.lossy is not None:
+            return self.lossy
+        counts = self.counts.reshape(len(self.counts), -1, self.width)
+        ends = (counts * end[self.machine_index][:, None] for end in self.prices)
+        return Energies(*(end.reshape(self.counts.shape) for end in ends))
+
+    @property
+    def formats(self) -> NDArray[np.int16]:
+        """Index into `bitjoule.energy_models.formats.storage.counted_formats` of each count."""
+        return self._of_phases(self.machine_formats)
+
+    @property
+    def price_keys(self) -> NDArray[np.int32]:
+        """Index into `System.price_keys` of each price."""
+        return self._of_phases(self.machine_keys)
+
+    def _of_phases(self, table: NDArray[Any]) -> NDArray[Any]:
+        return np.tile(table[self.machine_index], (1, self.counts.shape[1] // self.width))
+
+    @cached_property
+    def active(self) -> Indices:
+        """The columns that count anything in any case, ascending, shape (active,)."""
+        return np.flatnonzero(self.counts.any(axis=0))
+
+    @cached_property
+    def active_counts(self) -> Floats:
+        """Counts of the active columns, shape (active, cases)."""
+        return np.ascontiguousarray(self.counts.T[self.active])
+
+    @cached_property
+    def active_energies(self) -> Floats:
+        """Low, nominal and high energies of the active columns, shape (3, active, cases)."""
+        if self.lossy is not None:
+            return np.stack([end.T[self.active] for end in self.lossy])
+        columns = self.active % self.width
+        if self.prices.shape[1] == 1:
+            return self.active_counts * self.prices[:, 0, columns, None]
+        return self.active_counts * np.take(self.prices[:, :, columns].swapaxes(1, 2), self.machine_index, axis=2)

@@ -1,7 +1,9 @@
 """The fused attention of cases: the nests of their machines, in place of scores and values one after the other."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +12,18 @@ from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.prices.functions import Function, functions
 from bitjoule.energy_models.system.counting.columns import QUANTITIES
+from bitjoule.energy_models.system.counting.row_table import ABSENT, RowTable
 from bitjoule.energy_models.system.hardware.machine import Machine
-from bitjoule.energy_models.system.mappings.fused_attention import NestCosts, best_nest, flat
-from bitjoule.energy_models.system.mappings.mapping import Objective
+from bitjoule.energy_models.system.mappings.batches import at_once, shared_key
+from bitjoule.energy_models.system.mappings.bounds import BOUNDS
+from bitjoule.energy_models.system.mappings.fused_attention import NestCosts, best_nests, flat, tiles_at_most
+from bitjoule.energy_models.system.mappings.mapping import MatmulProblem, Objective
 from bitjoule.energy_models.system.work.steps import MatmulKind
 from bitjoule.energy_models.system.work.workload import RequestWork
 
 SOFTMAX = "softmax"
+PRODUCT_WIDTH = len(QUANTITIES) + 3 + len(BOUNDS)  # of one of the two: three times after the quantities
+WIDTH = 2 * PRODUCT_WIDTH + 1
 
 
 def fuse(
@@ -59,9 +66,14 @@ def fuse(
         )[fits]  # fmt: skip
         unique, inverse = np.unique(rows, axis=0, return_inverse=True)
         kinds = (layout.kinds[layout.kind[first]], layout.kinds[layout.kind[second]])
-        nests = [_nest(machines[int(row[0])], kinds, tuple(row[1:]), objective) for row in unique.tolist()]
-        fits[fits] = np.array([nest is not None for nest in nests], dtype=np.bool_)[inverse.reshape(-1)]
-        found = np.array([nests[i] for i in inverse.reshape(-1) if nests[i] is not None])
+        nests = np.empty((len(unique), WIDTH))
+        for index in np.unique(unique[:, 0]).astype(int).tolist():
+            of_machine = unique[:, 0] == index
+            nests[of_machine] = _nests(machines[index], kinds, unique[of_machine, 1:], objective)
+        nests = nests[inverse.reshape(-1)]
+        mapped = ~np.isnan(nests[:, 0])
+        fits[fits] = mapped
+        found = nests[mapped]
         if not len(found):
             continue
         width = len(QUANTITIES) + len(times)
@@ -80,17 +92,40 @@ def _rescaling() -> tuple[Function, Function]:
     return functions()["softmax_row"], functions()["softmax_rescale"]
 
 
-@lru_cache(maxsize=1 << 16)
-def _nest(
-    machine: Machine, kinds: tuple[MatmulKind, MatmulKind], row: tuple[float, ...], objective: Objective
-) -> Floats | None:
-    """Return the best nest, or none if no tile fits."""
-    m, d, context, v, resident, reserved_bits = row
-    scores = machine.problem(kinds[0], m, d, context, bool(resident), reserved_bits)
-    values = machine.problem(kinds[1], m, context, v, bool(resident), reserved_bits)
-    opened = (machine.opened_bytes(kinds[0], d, context), machine.opened_bytes(kinds[1], context, v))
-    nest = best_nest(scores, values, nest_costs(machine, *kinds, opened), objective)
-    return None if nest is None else flat(nest, QUANTITIES)
+@lru_cache(maxsize=1 << 10)
+def _known_nests(*_: Machine | tuple[MatmulKind, MatmulKind] | Objective) -> RowTable:
+    """Return the best nests of a machine, kinds and objective that are known, by their sizes; NaN where none fits."""
+    return RowTable()
+
+
+def _nests(machine: Machine, kinds: tuple[MatmulKind, MatmulKind], rows: Floats, objective: Objective) -> Floats:
+    """Return the best nest of each row, shape (rows, values); NaN where no tile fits."""
+    known = _known_nests(machine, kinds, objective)
+    numbers = known.find(rows)
+    if (numbers == ABSENT).any():
+        missing = np.unique(rows[numbers == ABSENT], axis=0)
+        known.add(missing, _found_nests(machine, kinds, missing, objective))
+        numbers = known.find(rows)
+    return np.asarray(known.results[numbers])
+
+
+def _found_nests(machine: Machine, kinds: tuple[MatmulKind, MatmulKind], rows: Floats, objective: Objective) -> Floats:
+    """Return the best nests of different rows: those with the same places and prices are searched together."""
+    results = np.full((len(rows), WIDTH), np.nan)
+    groups: dict[tuple[Any, ...], list[tuple[int, MatmulProblem, MatmulProblem]]] = defaultdict(list)
+    for i, (m, d, context, v, resident, reserved_bits) in enumerate(rows.tolist()):
+        scores = machine.problem(kinds[0], m, d, context, bool(resident), reserved_bits)
+        values = machine.problem(kinds[1], m, context, v, bool(resident), reserved_bits)
+        opened = (machine.opened_bytes(kinds[0], d, context), machine.opened_bytes(kinds[1], context, v))
+        groups[opened, shared_key(scores), shared_key(values)].append((i, scores, values))
+    for (opened, *_), members in groups.items():
+        costs = nest_costs(machine, *kinds, opened)
+        for span in at_once([tiles_at_most(scores) for _, scores, _ in members]):
+            numbers, first, second = zip(*members[span], strict=True)
+            nests, mapped = best_nests(first, second, costs, objective)
+            if len(mapped):
+                results[np.array(numbers)[mapped]] = flat(nests, QUANTITIES)
+    return results
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,8 @@ from bitjoule.energy_models.system.work.steps import MatmulKind
 def quantities(array: Array, problem: MatmulProblem, mapping: Mapping) -> Floats:
     """Return the counts of one matmul, in the order of `QUANTITIES`; its cycles, compute cycles and off-chip bits.
 
+    Of several matmuls, whose numbers are arrays, each has a row.
+
     Parameters
     ----------
     array
@@ -29,7 +31,7 @@ def quantities(array: Array, problem: MatmulProblem, mapping: Mapping) -> Floats
     outputs = m * n
     by_name = {
         "products": m * k * n,
-        "sums": m * max(k - 1, 0) * n,
+        "sums": m * np.maximum(k - 1, 0) * n,
         "biases": 0.0,
         "fills": moved.weight_fills,
         "updates": m * np.ceil(k / lanes) * n + moved.sum_spills,
@@ -43,7 +45,8 @@ def quantities(array: Array, problem: MatmulProblem, mapping: Mapping) -> Floats
         "outputs": outputs,
         "outputs_out": outputs * problem.outputs.off_chip,
     }
-    return np.array([*(by_name[name] for name in QUANTITIES), moved.cycles, moved.compute_cycles, moved.off_chip_bits])
+    counts = (*(by_name[name] for name in QUANTITIES), moved.cycles, moved.compute_cycles, moved.off_chip_bits)
+    return np.stack(np.broadcast_arrays(*counts), axis=-1).astype(np.float64)
 
 
 class MatmulEnergy(NamedTuple):

@@ -32,13 +32,14 @@ def by_bound(cycles: Any, compute: Any, buffer: Any, off_chip: Any) -> Floats:
 
 
 def matmul_bounds(problem: MatmulProblem, moved: Traffic) -> Floats:
-    """Return the cycles of a mapped matmul by what bounds them, shape (`BOUNDS`,).
+    """Return the cycles of a mapped matmul by what bounds them, shape (`BOUNDS`,); of several, (matmuls, `BOUNDS`).
 
     Parameters
     ----------
     problem, moved
-        The matmul, and what its mapping moves.
+        The matmul, and what its mapping moves; their numbers may be arrays.
     """
     _, by_buffer = buffer_bits(problem, Moved(*moved[: len(Moved._fields)]))
-    buffer = max(max(ways) / width for ways, width in zip(by_buffer, problem.width_bits, strict=True))
+    needed = [np.maximum(*ways) / width for ways, width in zip(by_buffer, problem.width_bits, strict=True)]
+    buffer = np.maximum.reduce(np.broadcast_arrays(*needed))
     return by_bound(moved.cycles, moved.compute_cycles, buffer, moved.off_chip_bits / problem.off_chip_bits)

@@ -12,18 +12,21 @@ Keys and values of a context that is one tile stay for all queries; otherwise ea
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.architecture.phases import Floats, Indices
+from bitjoule.energy_models.system.mappings.batches import Batch, first_best
 from bitjoule.energy_models.system.mappings.bounds import by_bound
 from bitjoule.energy_models.system.mappings.mapping import MatmulProblem, Moved, Objective, buffer_bits, ceil
 
 Values = NDArray[Any]
 NO_ROOM = 1  # keys of the smallest tile
+VARIANTS = 8  # tiles of keys beside one tile of queries
 
 
 class NestCosts(NamedTuple):
@@ -109,15 +112,44 @@ def best_nest(
     objective
         What is minimised.
     """
-    m1, c1 = _candidates(scores, values)
-    if not len(m1):
-        return None
-    nests = nest_of(scores, values, m1, c1, costs, objective)
-    energy, cycles = nests.energy_pj, nests.cycles
-    value = {Objective.ENERGY: energy, Objective.LATENCY: cycles, Objective.EDP: energy * cycles}[objective]
-    secondary = energy if objective is Objective.LATENCY else cycles
-    best = int(np.lexsort((secondary, value))[0])
-    return nest_of(scores, values, m1[best : best + 1], c1[best : best + 1], costs, objective)
+    nests, mapped = best_nests([scores], [values], costs, objective)
+    return nests if len(mapped) else None
+
+
+def best_nests(
+    scores: Sequence[MatmulProblem], values: Sequence[MatmulProblem], costs: NestCosts, objective: Objective
+) -> tuple[Nest, Indices]:
+    """Return the best nests of pairs of products that have one `shared_key` each, as arrays.
+
+    Parameters
+    ----------
+    scores, values
+        The pairs.
+    costs, objective
+        As for `best_nest`.
+
+    Returns
+    -------
+    Nest, Indices
+        Shape (mapped,); the number of the pair of each: of some, no tile fits.
+    """
+    first, second = Batch.of(scores), Batch.of(values)
+    tokens = [_tokens_tried(problem.m, problem.array.depth) for problem in scores]
+    owner = np.repeat(np.arange(len(tokens)), [len(m1) for m1 in tokens])
+    m1 = np.concatenate(tokens)
+    c1, fits = _keys_tried(first.problem(owner), second.problem(owner), m1)
+    variant, place = np.nonzero(fits)
+    order = np.argsort(owner[place], kind="stable")  # of each pair, the order in which it alone tries them
+    variant, place = variant[order], place[order]
+    owner, m1, c1 = owner[place], m1[place], c1[variant, place]
+    mapped, starts = np.unique(owner, return_index=True)
+    if len(mapped):
+        nests = nest_of(first.problem(owner), second.problem(owner), m1, c1, costs, objective)
+        energy, cycles = nests.energy_pj, nests.cycles
+        value = {Objective.ENERGY: energy, Objective.LATENCY: cycles, Objective.EDP: energy * cycles}[objective]
+        best = first_best(value, energy if objective is Objective.LATENCY else cycles, starts)
+        m1, c1 = m1[best], c1[best]
+    return nest_of(first.problem(mapped), second.problem(mapped), m1, c1, costs, objective), mapped
 
 
 def room(scores: MatmulProblem, values: MatmulProblem, m1: Values) -> Values:
@@ -144,18 +176,43 @@ def room(scores: MatmulProblem, values: MatmulProblem, m1: Values) -> Values:
     return np.asarray(keys)
 
 
-def _candidates(scores: MatmulProblem, values: MatmulProblem) -> tuple[Values, Values]:
-    """Return the tiles that `best_nest` tries, shape (tiles,) each."""
+@lru_cache(maxsize=1024)
+def _tokens_tried(m: float, depth: int) -> Values:
+    """Return the queries of a tile that `best_nest` tries, shape (tiles,)."""
+    few = np.arange(1, math.isqrt(math.ceil(m)) + 2, dtype=np.float64)
+    m1 = np.concatenate([np.ceil(m / few), few])
+    return np.unique(np.minimum(np.concatenate([m1, m1[m1 >= depth] // depth * depth]), m))
+
+
+def tiles_at_most(scores: MatmulProblem) -> int:
+    """Return a bound on the tiles that `best_nest` tries.
+
+    Parameters
+    ----------
+    scores
+        As for `best_nest`.
+    """
+    return VARIANTS * len(_tokens_tried(scores.m, scores.array.depth))
+
+
+def _keys_tried(scores: MatmulProblem, values: MatmulProblem, m1: Values) -> tuple[Values, NDArray[np.bool_]]:
+    """Return the keys of a tile that `best_nest` tries beside tiles of queries, and which fit and are not repeated.
+
+    Returns
+    -------
+    ndarray, ndarray
+        Shape (variants, tiles of queries).
+    """
     array, context = scores.array, scores.n
-    few = np.arange(1, math.isqrt(math.ceil(scores.m)) + 2, dtype=np.float64)
-    m1 = np.concatenate([np.ceil(scores.m / few), few])
-    m1 = np.unique(np.minimum(np.concatenate([m1, m1[m1 >= array.depth] // array.depth * array.depth]), scores.m))
     largest = np.minimum(room(scores, values, m1), context)
-    m1, largest = m1[largest >= NO_ROOM], largest[largest >= NO_ROOM]
     whole = (array.lanes, array.columns, math.lcm(array.lanes, array.columns))
     tiles = [np.where(largest < context, np.maximum(largest // unit * unit, NO_ROOM), largest) for unit in (1, *whole)]
-    tiles += [np.minimum(np.ceil(context / ceil(context, tile)), tile) for tile in tuple(tiles)]
-    return np.tile(m1, len(tiles)), np.concatenate(tiles)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where there is no room, nothing is tried
+        tiles += [np.minimum(np.ceil(context / ceil(context, tile)), tile) for tile in tuple(tiles)]
+    new = [largest >= NO_ROOM]
+    for i in range(1, len(tiles)):
+        new.append(new[0] & np.all([tiles[i] != earlier for earlier in tiles[:i]], axis=0))
+    return np.stack(tiles), np.stack(new)
 
 
 def nest_of(
@@ -209,7 +266,7 @@ def nest_of(
         counted.append(
             {
                 "products": problem.m * problem.k * problem.n,
-                "sums": outputs * max(d - 1, 0) if index == 0 else m * v * added_keys,
+                "sums": outputs * np.maximum(d - 1, 0) if index == 0 else m * v * added_keys,
                 "biases": 0.0,
                 "fills": used.fills,
                 "updates": outputs * (ceil(d, costs.terms) if index == 0 else over_keys) + used.spills,
@@ -246,10 +303,10 @@ def _cycles(
     buffer = np.zeros(())
     for moved, width_bits in zip(bits, scores.width_bits, strict=True):
         buffer = np.maximum(buffer, moved.max(axis=0) / width_bits)
-    lanes = min(array.lanes, scores.k)
-    first_bits = scores.weights.off_chip * scores.weights.bits * lanes * min(array.columns, scores.n)
-    first_bits += scores.activations.off_chip * scores.activations.bits * lanes
-    last_bits = values.outputs.off_chip * values.outputs.bits * min(array.columns, values.n)
+    lanes = np.minimum(array.lanes, scores.k)
+    first_bits = scores.weights.off_chip * scores.weights.bits * lanes * np.minimum(array.columns, scores.n)
+    first_bits = first_bits + scores.activations.off_chip * scores.activations.bits * lanes
+    last_bits = values.outputs.off_chip * values.outputs.bits * np.minimum(array.columns, values.n)
     ends = array.load_cycles + 2 * array.pipeline_cycles + (first_bits + last_bits) / scores.off_chip_bits
     return (sum(compute), buffer, off_chip / scores.off_chip_bits), ends
 
@@ -297,15 +354,21 @@ def flat(nest: Nest, names: tuple[str, ...]) -> Floats:
     Parameters
     ----------
     nest
-        Of one pair of tiles.
+        Of one pair of tiles for each of some nests.
     names
         Of the quantities, in order.
+
+    Returns
+    -------
+    Floats
+        Shape (nests, values).
     """
-    compute = [float(np.sum(cycles)) for cycles in nest.compute_cycles]
-    bounds = by_bound(*(float(np.sum(cycles)) for cycles in (nest.cycles, *nest.needed_cycles)))
-    rows = []
-    for quantities, own, edge in zip((nest.scores, nest.values), compute, nest.off_chip_bits, strict=True):
-        rows += [float(np.sum(quantities[name])) for name in names]
-        rows += [float(np.sum(nest.cycles)) * own / sum(compute), own, float(np.sum(edge))]
-        rows += (bounds * own / sum(compute)).tolist()
-    return np.array([*rows, float(np.sum(nest.rescaled_rows))])
+    compute = sum(nest.compute_cycles)
+    bounds = by_bound(nest.cycles, *nest.needed_cycles)
+    columns: list[Any] = []
+    for quantities, own, edge in zip((nest.scores, nest.values), nest.compute_cycles, nest.off_chip_bits, strict=True):
+        columns += [quantities[name] for name in names]
+        columns += [nest.cycles * own / compute, own, edge]
+        columns += list((bounds * own[:, None] / compute[:, None]).T)
+    columns.append(nest.rescaled_rows)
+    return np.stack(np.broadcast_arrays(*columns), axis=1).astype(np.float64)

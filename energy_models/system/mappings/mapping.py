@@ -222,15 +222,18 @@ def _into_buffer(problem: MatmulProblem, tiles: Tiles) -> list[Any]:
     return [np.where(_stays(dimension, tiles.inner1, outer), 1.0, outer[dimension]) for dimension in range(3)]
 
 
-def traffic(problem: MatmulProblem, tiles: Tiles) -> Traffic:
+def traffic(problem: MatmulProblem, tiles: Tiles, least: bool = False) -> Traffic:
     """Return what mappings move.
 
     Parameters
     ----------
     problem
-        The matmul.
+        The matmul; its numbers may be arrays.
     tiles
         Mappings; arrays must broadcast.
+    least
+        Whether each operand stays in the array while the loop runs that does not index it, whatever `tiles.inner0` is:
+        no order of that loop moves less.
     """
     array, sizes = problem.array, blocks_of(problem)
     outer = [ceil(size, tile) for size, tile in zip(sizes, tiles[:3], strict=True)]
@@ -246,7 +249,7 @@ def traffic(problem: MatmulProblem, tiles: Tiles) -> Traffic:
         other_counts = [inner[d] for d in range(3) if d != dimension]
         single_tile = (other_counts[0] == 1) & (other_counts[1] == 1)  # one array tile covers the operand's buffer tile
         within = np.where(single_tile, into_buffer[dimension], outer[dimension])
-        return np.where(_stays(dimension, tiles.inner0, inner), within, total[dimension])
+        return within if least else np.where(_stays(dimension, tiles.inner0, inner), within, total[dimension])
 
     m, k, n = problem.m, problem.k, problem.n
     weight_times, sum_times = into_array(M), into_array(K)
@@ -261,9 +264,10 @@ def traffic(problem: MatmulProblem, tiles: Tiles) -> Traffic:
     compute = sizes[K] * sizes[N] * np.maximum(m, weight_times * array.load_cycles) / array.copies
     moved = Moved(weight_fills, weight_loads, activation_reads, activation_loads, sum_spills, sum_unloads)
     off_chip, slowest = memory_time(problem, moved)
-    first_bits = weights.off_chip * weights.bits * min(array.lanes, k) * min(array.columns, n)
-    first_bits += activations.off_chip * activations.bits * min(array.lanes, k)
-    last_bits = outputs.off_chip * outputs.bits * min(array.columns, n)
+    lanes, columns = np.minimum(array.lanes, k), np.minimum(array.columns, n)
+    first_bits = weights.off_chip * weights.bits * lanes * columns
+    first_bits = first_bits + activations.off_chip * activations.bits * lanes
+    last_bits = outputs.off_chip * outputs.bits * columns
     cycles = np.maximum(compute, slowest) + (array.load_cycles + array.pipeline_cycles)
     return Traffic(*moved, off_chip, compute, cycles + (first_bits + last_bits) / problem.off_chip_bits)
 

@@ -29,6 +29,7 @@ from bitjoule.energy_models.system.mappings.mapping import (
 )  # fmt: skip
 
 Values = NDArray[Any]
+BlockTiles = tuple[Values, Values, Values, Values, Values]
 NEVER = 1e300  # the cost of a forbidden mapping
 SAME = 1e-12  # relative difference below which values are equal up to rounding
 CHUNK = 1 << 14  # tiles evaluated at once: bounds the memory of the largest searches
@@ -93,31 +94,57 @@ def candidates(problem: MatmulProblem) -> Tiles | None:
     """
     array = problem.array
     _, k_blocks, n_blocks = blocks_of(problem)
-    k1, n1, k0, n0, m0 = _block_tiles(int(k_blocks), int(n_blocks), array.weights_per_pe, array.depth)
+    blocks = block_tiles(int(k_blocks), int(n_blocks), array.weights_per_pe, array.depth)
+    *sizes, fit = fitting(problem, *blocks)
+    if not fit.any():
+        return None
+    m1, k1, n1, m0, k0, n0 = (size[:, None, None] for size in sizes)
+    return Tiles(m1, k1, n1, m0, k0, n0, *loop_orders(problem))
+
+
+def loop_orders(problem: MatmulProblem) -> tuple[Values, Values]:
+    """Return the innermost loops that are tried over buffer tiles and over array tiles, shape (1, orders, orders).
+
+    Parameters
+    ----------
+    problem
+        The matmul; of a batch, one of them.
+    """
+    inner1 = np.arange(3)[None, :, None] if problem.m > 1 else np.array([K, N])[None, :, None]
+    inner0 = np.array([M, K] if problem.m > 1 else [K])[None, None, :]  # n innermost keeps neither weights nor sums
+    return inner1, inner0
+
+
+def fitting(
+    problem: MatmulProblem, k1: Values, n1: Values, k0: Values, n0: Values, m0: Values
+) -> tuple[Values, Values, Values, Values, Values, Values, NDArray[np.bool_]]:
+    """Return the tiles that fit: m1, k1, n1, m0, k0, n0, and which of thrice the block tiles they are.
+
+    Parameters
+    ----------
+    problem
+        The matmul; its numbers may be arrays, one entry for each block tile.
+    k1, n1, k0, n0, m0
+        From `block_tiles`.
+    """
     m0 = np.minimum(m0, problem.m)
     largest = _largest_m1(problem, k1, n1)
     aligned = np.where(largest >= m0, largest // m0 * m0, largest)
     # A buffer tile of the array's tokens and outputs lets sums stay in the accumulators over all of K.
-    single = np.where((n1 <= n0) & (k1 < k_blocks), np.minimum(m0, largest), 0.0)
+    single = np.where((n1 <= n0) & (k1 < blocks_of(problem)[1]), np.minimum(m0, largest), 0.0)
     fit = np.concatenate([largest >= 1, (largest >= 1) & (aligned != largest), (single >= 1) & (single != aligned)])
-    m1 = np.concatenate([largest, aligned, single])
-    k1, n1, k0, n0, m0 = (np.concatenate([size, size, size]) for size in (k1, n1, k0, n0, m0))
-    if not fit.any():
-        return None
-    m0 = np.minimum(m0, m1)
-    m1, k1, n1, m0, k0, n0 = (size[fit, None, None] for size in (m1, k1, n1, m0, k0, n0))
-    inner1 = np.arange(3)[None, :, None] if problem.m > 1 else np.array([K, N])[None, :, None]
-    inner0 = np.array([M, K] if problem.m > 1 else [K])[None, None, :]  # n innermost keeps neither weights nor sums
-    return Tiles(m1, k1, n1, m0, k0, n0, inner1, inner0)
+    m1 = np.concatenate([largest, aligned, single])[fit]
+    k1, n1, k0, n0, m0 = (np.concatenate([size, size, size])[fit] for size in (k1, n1, k0, n0, m0))
+    return m1, k1, n1, np.minimum(m0, m1), k0, n0, fit
 
 
 def _largest_m1(problem: MatmulProblem, k1: Values, n1: Values) -> Values:
     """Return the most tokens whose tiles fit every buffer, capped at M; below 1 if none fits."""
     array = problem.array
     k, n = np.minimum(k1 * array.lanes, problem.k), np.minimum(n1 * array.columns, problem.n)
-    largest = np.full(k1.shape, float(problem.m))
+    largest = np.full(k1.shape, problem.m, dtype=np.float64)
     for i, capacity in enumerate(problem.capacity_bits):
-        room = np.full(k1.shape, float(capacity))
+        room = np.full(k1.shape, capacity, dtype=np.float64)
         if problem.weights.buffer == i and problem.weights.tiled:
             room = room - k * n * problem.weights.bits
         token_bits = np.zeros(k1.shape)
@@ -147,9 +174,17 @@ def fits(problem: MatmulProblem, tiles: Tiles) -> bool:
     return bool(fits_array and nested and tiles.m1 <= room and not forbidden(problem, tiles))
 
 
-@lru_cache(maxsize=128)
-def _block_tiles(k_blocks: int, n_blocks: int, per_pe: int, depth: int) -> tuple[Values, ...]:
-    """Return k1, n1, k0, n0 and the most tokens m0 of every pair of buffer tile and array tile, in blocks."""
+@lru_cache(maxsize=1024)
+def block_tiles(k_blocks: int, n_blocks: int, per_pe: int, depth: int) -> BlockTiles:
+    """Return k1, n1, k0, n0 and the most tokens m0 of every pair of buffer tile and array tile, in blocks.
+
+    Parameters
+    ----------
+    k_blocks, n_blocks
+        Blocks of lanes and of columns that the matmul has.
+    per_pe, depth
+        Weights that a PE holds, and accumulators.
+    """
     most_n0 = min(per_pe, depth, n_blocks)
     # by (k0, m0): the largest n0 that leaves as much to them
     largest_n0 = {(per_pe // n0, depth // n0): n0 for n0 in range(1, most_n0 + 1)}
@@ -160,7 +195,8 @@ def _block_tiles(k_blocks: int, n_blocks: int, per_pe: int, depth: int) -> tuple
         k1, n1 = k1[n1 > smaller], n1[n1 > smaller]  # otherwise a smaller n0 moves the same and leaves more
         used_n0 = np.minimum(n0, n1)
         tiles.append((k1, n1, np.minimum(k0, k1), used_n0, depth // used_n0))
-    return tuple(np.concatenate(column) for column in zip(*tiles, strict=True))
+    columns = [np.concatenate(column) for column in zip(*tiles, strict=True)]
+    return columns[0], columns[1], columns[2], columns[3], columns[4]
 
 
 @lru_cache(maxsize=256)

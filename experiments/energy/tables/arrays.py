@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.system.counting.counted import Evaluated
 from bitjoule.energy_models.system.counting.times import array_names
@@ -22,35 +23,45 @@ class MacsByArray:
     ----------
     grid
         Every case; with the papers' accounting, none has arrays.
+    count
+        Cases that are collected, from 0 on; default: all.
     """
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, count: int | None = None) -> None:
         self._grid = grid
+        count = len(grid) if count is None else count
         self._index: dict[tuple[int, int, int], NDArray[np.intp]] = {}
         self._names: dict[str, int] = {}
         if grid.accounting is Accounting.SYSTEM:
             of_machine = [len(names) for names in (grid.schemes, grid.technologies, grid.platforms)]
             for machine in np.ndindex(*of_machine):
                 self._index[machine] = self._numbers(*machine)
-        self._macs = np.zeros((len(grid), len(PHASES), len(self._names)))
+        self._macs = np.zeros((count, len(PHASES), len(self._names)))
 
     def _numbers(self, scheme: int, technology: int, platform: int) -> NDArray[np.intp]:
         """Return the number of the array that runs each matmul component on a machine; -1 where no model has it."""
         names = array_names(self._grid.system.machine(scheme, technology, platform), self._grid.system.layout)
         return np.array([self._names.setdefault(name, len(self._names)) if name else -1 for name in names])
 
-    def add(self, cases: NDArray[np.integer[Any]], evaluated: Evaluated) -> None:
+    @property
+    def arrays(self) -> dict[str, Floats]:
+        """What is collected, a row for each case."""
+        return {"macs": self._macs}
+
+    def add(self, cases: NDArray[np.integer[Any]], evaluated: Evaluated, numbers: NDArray[np.integer[Any]]) -> None:
         """Add the MACs of evaluated cases.
 
         Parameters
         ----------
         cases
-            Their numbers, shape (cases,).
+            Their rows here, shape (cases,).
         evaluated
             From `bitjoule.experiments.energy.evaluation.evaluate_system`.
+        numbers
+            Their numbers in the grid, shape (cases,).
         """
         macs, last = evaluated.times.macs, PHASES.index(REQUEST)
-        _, scheme, technology, platform, *_ = self._grid.axis_indices(cases)
+        _, scheme, technology, platform, *_ = self._grid.axis_indices(numbers)
         machines = np.stack([scheme, technology, platform], axis=1)
         unique, inverse = np.unique(machines, axis=0, return_inverse=True)
         number = np.stack([self._index[s, t, p] for s, t, p in unique.tolist()])[inverse.reshape(-1)]

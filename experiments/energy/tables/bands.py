@@ -6,6 +6,7 @@ at such ends, too: which, Dinkelbach's iteration finds (Management Science 13(7)
 proportion to these energies: the sums are taken at each end of the regulators' band.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Floats
 from bitjoule.energy_models.system.counting.counted import Evaluated
+from bitjoule.energy_models.system.counting.sums import pairwise
 from bitjoule.experiments.energy.evaluation import case_columns, tokens_of
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import PJ_PER_J
@@ -31,13 +33,16 @@ class Bands:
     ----------
     grid
         Every case.
+    count
+        Cases that are collected, from 0 on; default: all.
     """
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, count: int | None = None) -> None:
         self.grid = grid
+        count = len(grid) if count is None else count
         machines = [hardware for by_scheme in grid.platforms.values() for _, hardware in by_scheme.values()]
         self.levels = ENDS if any(machine.regulator for machine in machines) else 1  # of the regulators' efficiency
-        self.certain: Floats = np.zeros((self.levels, len(grid), len(PHASE_NAMES)))
+        self.certain: Floats = np.zeros((self.levels, count, len(PHASE_NAMES)))
         self.uncertain: dict[int, Floats] = {}  # by row: (levels, ends, cases, phases)
 
     def add(self, cases: NDArray[np.integer[Any]], evaluated: Evaluated) -> None:
@@ -50,18 +55,49 @@ class Bands:
         evaluated
             From `bitjoule.experiments.energy.evaluation.evaluate_system`.
         """
-        low, nominal, high = (end.reshape(len(cases), len(PHASE_NAMES), -1) for end in evaluated.energies)
-        keys = evaluated.price_rows.reshape(nominal.shape)
-        banded = low != high
+        ends, width, active = evaluated.active_energies, evaluated.width, evaluated.active
+        some = np.flatnonzero((ends[0] != ends[2]).any(axis=1))  # columns with a band in any case
+        banded = ends[0, some] != ends[2, some]
+        of_machine = evaluated.machine_rows[:, active[some] % width]
+        of_case = of_machine[evaluated.machine_index].T  # the row that prices each of them, shape (columns, cases)
+        met = np.unique(of_case[banded]).tolist()
+        for row in met:
+            self.uncertain.setdefault(row, np.zeros((self.levels, ENDS, *self.certain.shape[1:])))
         for level in range(self.levels):
-            drawn = evaluated.drawn[level][:, None] if self.levels > 1 else 1.0
-            self.certain[level, cases] = np.where(banded, 0.0, nominal * drawn).sum(axis=2)
-            for key in np.unique(keys[banded]).tolist():
-                of_row = banded & (keys == key)
-                empty = np.zeros((self.levels, ENDS, *self.certain.shape[1:]))
-                table = self.uncertain.setdefault(key, empty)
-                for end, values in enumerate((low, nominal, high)):
-                    table[level, end, cases] = np.where(of_row, values * drawn, 0.0).sum(axis=2)
+            drawn = evaluated.drawn[level].T[active % width] if self.levels > 1 else np.ones((len(active), 1))
+            certain = ends[1] * drawn
+            certain[some] = np.where(banded, 0.0, certain[some])
+            self.certain[level, cases] = _by_phase(certain, active, width)
+            for row in met:
+                columns = np.flatnonzero((of_machine == row).any(axis=0))
+                of_row = banded[columns] & (of_case[columns] == row)
+                chosen = some[columns]
+                for end in range(ENDS):
+                    values = np.where(of_row, ends[end, chosen] * drawn[chosen], 0.0)
+                    self.uncertain[row][level, end, cases] = _by_phase(values, active[chosen], width)
+
+    def values(self) -> dict[str, NDArray[Any]]:
+        """Return what is collected as arrays, for `put`; the rows in the order in which they were met."""
+        rows = np.array(list(self.uncertain), dtype=np.int64)
+        empty = np.zeros((0, self.levels, ENDS, *self.certain.shape[1:]))
+        ends = np.stack(list(self.uncertain.values())) if len(rows) else empty
+        return {"certain": self.certain, "banded_rows": rows, "uncertain": ends}
+
+    def put(self, first: int, values: Mapping[str, NDArray[Any]]) -> None:
+        """Put what another collected where it belongs.
+
+        Parameters
+        ----------
+        first
+            Number of its first case here.
+        values
+            From its `values`.
+        """
+        cases = slice(first, first + values["certain"].shape[1])
+        self.certain[:, cases] = values["certain"]
+        for row, ends in zip(values["banded_rows"].tolist(), values["uncertain"], strict=True):
+            empty = np.zeros((self.levels, ENDS, *self.certain.shape[1:]))
+            self.uncertain.setdefault(row, empty)[:, :, cases] = ends
 
     def table(self) -> pd.DataFrame:
         """Return a row for each case and phase that is compared with another case.
@@ -127,3 +163,12 @@ class Bands:
             if not improved.any():
                 break
         return np.asarray(sign * (sign * ratio).max(axis=0), dtype=np.float64)
+
+
+def _by_phase(values: Floats, columns: NDArray[np.intp], width: int) -> Floats:
+    """Return the sums of columns of all phases, shape (cases, phases)."""
+    sums = []
+    for phase in range(len(PHASE_NAMES)):
+        here = columns // width == phase
+        sums.append(pairwise(values[here], (columns[here] % width).tolist(), width))
+    return np.stack(sums, axis=1)

@@ -10,7 +10,7 @@ from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.system.counting.times import array_names, components
 from bitjoule.energy_models.system.counting.utilisation import RESOURCES
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS
-from bitjoule.experiments.energy.evaluation import CATEGORIES, case_columns, categorical, evaluate_system, system_block
+from bitjoule.experiments.energy.evaluation import CATEGORIES, EvaluatedCases, case_columns, categorical, evaluate_cases
 from bitjoule.experiments.energy.grid import AXES, Grid
 from bitjoule.experiments.output.columns import (
     BOUND_COLUMNS,
@@ -34,7 +34,20 @@ def component_table(grid: Grid, cases: NDArray[np.integer[Any]]) -> pd.DataFrame
     cases
         Numbers of those to evaluate, ascending, shape (cases,).
     """
-    evaluated = evaluate_system(grid, cases)
+    return component_rows(evaluate_cases(grid, cases))
+
+
+def component_rows(of_cases: EvaluatedCases) -> pd.DataFrame:
+    """Return the same table of evaluated cases.
+
+    Parameters
+    ----------
+    of_cases
+        From `bitjoule.experiments.energy.evaluation.evaluate_cases`; ascending.
+    """
+    grid, cases, evaluated = of_cases.grid, of_cases.cases, of_cases.system
+    if evaluated is None:
+        return pd.DataFrame(columns=list(COMPONENT_COLUMNS))
     names, timed = CATEGORIES["component"], components(grid.system.layout)
     phases = evaluated.latency_s.shape[1]
     shape = (len(cases), phases, len(names))
@@ -43,7 +56,7 @@ def component_table(grid: Grid, cases: NDArray[np.integer[Any]]) -> pd.DataFrame
     seconds[:, :, at] = evaluated.times.seconds
     busy[:, :, at] = evaluated.times.busy
     macs[:, :, at[: evaluated.times.macs.shape[2]]] = evaluated.times.macs
-    block = system_block(grid, cases, evaluated)
+    block = of_cases.block
     place = np.ravel_multi_index((np.searchsorted(cases, block.case), block.phase, block.component), shape)
     energies_j = [
         np.bincount(place, getattr(block, name), minlength=int(np.prod(shape))).reshape(shape) / PJ_PER_J

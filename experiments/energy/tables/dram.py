@@ -28,18 +28,21 @@ class DramParts:
     ----------
     grid
         Every case.
+    count
+        Cases that are collected, from 0 on; default: all.
     """
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, count: int | None = None) -> None:
         self.grid = grid
+        count = len(grid) if count is None else count
         self.devices = np.array(
             [
                 [hardware.off_chip.device or "" for _, hardware in by_scheme.values()]
                 for by_scheme in grid.platforms.values()
             ]
         )
-        self.energy_j: Floats = np.zeros((len(grid), len(PHASE_NAMES), len(PARTS)))
-        self.counts: Floats = np.zeros((len(grid), len(PHASE_NAMES), len(COUNTED)))
+        self.energy_j: Floats = np.zeros((count, len(PHASE_NAMES), len(PARTS)))
+        self.counts: Floats = np.zeros((count, len(PHASE_NAMES), len(COUNTED)))
 
     def add(self, cases: NDArray[np.integer[Any]], evaluated: Evaluated) -> None:
         """Add evaluated cases.
@@ -60,6 +63,11 @@ class DramParts:
         counts = evaluated.counts.reshape(nominal.shape)
         for i, counted in enumerate(COUNTED.values()):
             self.counts[cases, :, i] = counts[:, :, np.isin(parts, counted)].sum(axis=2)
+
+    @property
+    def arrays(self) -> dict[str, Floats]:
+        """What is collected, a row for each case."""
+        return {"dram_energy_j": self.energy_j, "dram_counts": self.counts}
 
     def table(self) -> pd.DataFrame:
         """Return a row for each case and phase of a machine with a device.

@@ -1,6 +1,6 @@
 """Counts and prices every case of an experiment, and sums: one row per case and phase."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.system.counting.memory import Bytes
+from bitjoule.energy_models.system.counting.sums import in_order
 from bitjoule.energy_models.system.counting.utilisation import RESOURCES
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS
-from bitjoule.experiments.energy.evaluation import case_columns, evaluate, evaluate_system, system_block, tokens_of
+from bitjoule.experiments.energy.evaluation import EvaluatedCases, case_columns, evaluate_cases, tokens_of
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.energy.tables.arrays import MacsByArray
 from bitjoule.experiments.energy.tables.bands import Bands
 from bitjoule.experiments.energy.tables.components import bound_table, utilisation
 from bitjoule.experiments.energy.tables.dram import DramParts
 from bitjoule.experiments.output.columns import PHASES, PJ_PER_J, REQUEST, SUMMARY_COLUMNS, UTILISATION_COLUMNS
+from bitjoule.experiments.output.parts import Values
 
 BLOCK_CASES = 4096  # bounds the memory of the dense (cases, actions) arrays
 ENDS = ("energy", "energy_low", "energy_high")
@@ -49,73 +51,181 @@ class Sums(NamedTuple):
     dram: DramParts
 
 
-def blocks(grid: Grid) -> Iterator[NDArray[np.intp]]:
-    """Yield the numbers of all cases, a bounded number at a time.
+def blocks(grid: Grid, first: int = 0, end: int | None = None) -> Iterator[NDArray[np.intp]]:
+    """Yield the numbers of cases, a bounded number at a time.
+
+    Parameters
+    ----------
+    grid
+        The cases.
+    first, end
+        The first of them, and the one after the last; default: all.
+    """
+    size = block_cases(grid)
+    end = len(grid) if end is None else end
+    for start in range(first, end, size):
+        yield np.arange(start, min(start + size, end))
+
+
+def block_cases(grid: Grid) -> int:
+    """Return the number of cases that are evaluated at once.
 
     Parameters
     ----------
     grid
         The cases.
     """
-    size = BLOCK_CASES // 4 if grid.accounting is Accounting.SYSTEM else BLOCK_CASES
-    for start in range(0, len(grid), size):
-        yield np.arange(start, min(start + size, len(grid)))
+    return BLOCK_CASES // 4 if grid.accounting is Accounting.SYSTEM else BLOCK_CASES
 
 
-def summarise(grid: Grid) -> Sums:
+class SpanSums:
+    """Sums over the cases of a span: those of a part, or all.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    first, end
+        The first case of the span, and the one after the last; default: all.
+    """
+
+    def __init__(self, grid: Grid, first: int = 0, end: int | None = None) -> None:
+        self.grid, self.first, self.end = grid, first, len(grid) if end is None else end
+        count = self.end - first
+        size = (count, len(PHASES))
+        self.energy_j: Floats = np.zeros((len(ENDS), *size))
+        self.latency_s: Floats = np.full(size, np.nan)
+        self.bounds_s: Floats = np.zeros((*size, len(BOUNDS)))
+        self.busy_s: Floats = np.full((*size, len(RESOURCES)), np.nan)
+        self.memory: Floats = np.full((count, len(Bytes._fields)), np.nan)
+        self.bands, self.dram, self.arrays = Bands(grid, count), DramParts(grid, count), MacsByArray(grid, count)
+
+    def add(self, evaluated: EvaluatedCases) -> None:
+        """Add evaluated cases.
+
+        Parameters
+        ----------
+        evaluated
+            From `bitjoule.experiments.energy.evaluation.evaluate_cases`.
+        """
+        numbers = evaluated.cases
+        cases = numbers - self.first
+        request = PHASES.index(REQUEST)
+        if evaluated.system is not None:
+            system = evaluated.system
+            self.latency_s[cases, :request] = system.latency_s
+            self.bounds_s[cases, :request] = system.times.seconds.sum(axis=2)
+            self.busy_s[cases, :request] = system.times.busy.sum(axis=2)
+            self.memory[cases] = np.stack(system.memory_bytes, axis=1)
+            self.bands.add(cases, system)
+            self.dram.add(cases, system)
+            self.arrays.add(cases, system, numbers)
+        for end, total_pj in zip(self.energy_j, phase_energies_pj(evaluated), strict=True):
+            end[cases] = total_pj / PJ_PER_J
+
+    @property
+    def _arrays(self) -> dict[str, Floats]:
+        own = {"energy_j": self.energy_j.swapaxes(0, 1), "latency_s": self.latency_s, "bounds_s": self.bounds_s}
+        return own | {"busy_s": self.busy_s, "memory": self.memory} | self.dram.arrays | self.arrays.arrays
+
+    def values(self) -> Values:
+        """Return the sums as arrays, for `put`."""
+        return self._arrays | self.bands.values()
+
+    def put(self, first: int, values: Values) -> None:
+        """Put the sums of a span where they belong.
+
+        Parameters
+        ----------
+        first
+            First case of the span.
+        values
+            From `values`.
+        """
+        begin = first - self.first
+        for name, array in self._arrays.items():
+            array[begin : begin + len(values[name])] = values[name]
+        self.bands.put(begin, values)
+
+
+def phase_energies_pj(evaluated: EvaluatedCases) -> Iterator[Floats]:
+    """Yield the energy of each case and of each of `PHASES`, at nominal, lowest and highest prices.
+
+    The entries of a phase are added one after the other: the same sum on every machine.
+
+    Parameters
+    ----------
+    evaluated
+        The cases, ascending without gaps.
+    """
+    count, system = len(evaluated.cases), evaluated.system
+    if system is not None:
+        phase = system.active // system.width
+        for end in (1, 0, 2):
+            total_pj = np.zeros((count, len(PHASES)))
+            for i in range(len(PHASES) - 1):
+                total_pj[:, i] = in_order(system.active_energies[end, phase == i])
+            yield total_pj
+        return
+    block = evaluated.block
+    key = (block.case - evaluated.cases[0]).astype(np.int64) * len(PHASES) + block.phase
+    for name in ENDS:
+        total_pj = np.bincount(key, getattr(block, f"{name}_pj"), minlength=count * len(PHASES))
+        yield total_pj.reshape(count, len(PHASES))
+
+
+def summarise(grid: Grid, parts: Iterable[tuple[int, Values]] | None = None) -> Sums:
     """Count and price all cases.
 
     Parameters
     ----------
     grid
         The cases.
+    parts
+        Sums of the parts, each with its first case, from `SpanSums.values`; default: they are counted here.
     """
-    bands, dram, arrays = Bands(grid), DramParts(grid), MacsByArray(grid)
-    memory = np.full((len(grid), len(Bytes._fields)), np.nan)
+    sums = SpanSums(grid)
+    if parts is None:
+        for cases in blocks(grid):
+            sums.add(evaluate_cases(grid, cases))
+    else:
+        for first, values in parts:
+            sums.put(first, values)
+    return table_of(sums)
+
+
+def table_of(sums: SpanSums) -> Sums:
+    """Return the tables of sums over all cases.
+
+    Parameters
+    ----------
+    sums
+        The sums.
+    """
+    grid = sums.grid
     request = PHASES.index(REQUEST)
-    size = (len(grid), len(PHASES))
-    energy_j = {f"{end}_j": np.zeros(size) for end in ENDS}
-    latency_s, bounds_s = np.full(size, np.nan), np.zeros((*size, len(BOUNDS)))
-    busy_s = np.full((*size, len(RESOURCES)), np.nan)
-    system = grid.accounting is Accounting.SYSTEM
-    for cases in blocks(grid):
-        if system:
-            evaluated = evaluate_system(grid, cases)
-            latency_s[cases, :request] = evaluated.latency_s
-            bounds_s[cases, :request] = evaluated.times.seconds.sum(axis=2)
-            busy_s[cases, :request] = evaluated.times.busy.sum(axis=2)
-            memory[cases] = np.stack(evaluated.memory_bytes, axis=1)
-            bands.add(cases, evaluated)
-            dram.add(cases, evaluated)
-            arrays.add(cases, evaluated)
-            block = system_block(grid, cases, evaluated)
-        else:
-            block = evaluate(grid, cases)
-        key = (block.case - cases[0]).astype(np.int64) * len(PHASES) + block.phase
-        for end in ENDS:
-            # bincount adds in the order of the rows: the same sum on every machine
-            total_pj = np.bincount(key, getattr(block, f"{end}_pj"), minlength=len(cases) * len(PHASES))
-            energy_j[f"{end}_j"][cases] = total_pj.reshape(len(cases), len(PHASES)) / PJ_PER_J
-    for total in (*energy_j.values(), latency_s, bounds_s, busy_s):
+    for total in (*sums.energy_j, sums.latency_s, sums.bounds_s, sums.busy_s):
         total[:, request] = total[:, :request].sum(axis=1)
+    energy_j = {f"{end}_j": values for end, values in zip(ENDS, sums.energy_j, strict=True)}
 
     tokens = tokens_of(grid, np.arange(len(grid)))
     happened = tokens > 0
     nominal = energy_j["energy_j"]
     baseline = grid.baseline()
-    ratio = np.full(size, np.nan) if baseline is None else nominal[baseline] / np.where(happened, nominal, 1)
+    ratio = np.full(nominal.shape, np.nan) if baseline is None else nominal[baseline] / np.where(happened, nominal, 1)
 
     case, phase = np.nonzero(happened)
     columns = case_columns(grid, case, phase.astype(np.int8))
     columns |= {name: values[case, phase] for name, values in energy_j.items()}
     columns["energy_per_token_j"] = nominal[case, phase] / tokens[case, phase]
     columns["ratio_to_baseline"] = ratio[case, phase]
-    columns["latency_s"] = latency_s[case, phase]  # empty: the papers' accounting has no time and no memory
-    columns["tokens_per_s"] = tokens[case, phase] / latency_s[case, phase]
-    columns["memory_bytes"] = memory.sum(axis=1)[case]
-    columns |= arrays.columns(case, phase)
-    of_peaks = utilisation(busy_s[case, phase], latency_s[case, phase])
+    columns["latency_s"] = sums.latency_s[case, phase]  # empty: the papers' accounting has no time and no memory
+    columns["tokens_per_s"] = tokens[case, phase] / sums.latency_s[case, phase]
+    columns["memory_bytes"] = sums.memory.sum(axis=1)[case]
+    columns |= sums.arrays.columns(case, phase)
+    of_peaks = utilisation(sums.busy_s[case, phase], sums.latency_s[case, phase])
     columns |= dict(zip(UTILISATION_COLUMNS, of_peaks.T, strict=True))
     summary = pd.DataFrame(columns, columns=list(SUMMARY_COLUMNS))
-    bounds = bound_table(summary, bounds_s, happened) if system else pd.DataFrame()
-    return Sums(summary, memory, bands, bounds, dram)
+    system = grid.accounting is Accounting.SYSTEM
+    bounds = bound_table(summary, sums.bounds_s, happened) if system else pd.DataFrame()
+    return Sums(summary, sums.memory, sums.bands, bounds, sums.dram)

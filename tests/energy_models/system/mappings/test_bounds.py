@@ -56,7 +56,7 @@ def test_a_nest_is_bound_as_the_sum_of_its_products_is(case):
     compute, buffer, off_chip = (float(np.sum(needed)) for needed in nest.needed_cycles)
     assert compute == pytest.approx(float(sum(np.sum(cycles) for cycles in nest.compute_cycles)))
     assert off_chip == pytest.approx(float(sum(np.sum(b) for b in nest.off_chip_bits)) / scores.off_chip_bits)
-    row = flat(nest, QUANTITIES)[:-1].reshape(2, -1)  # scores, values: quantities, three times, bounds
+    row = flat(nest, QUANTITIES)[0, :-1].reshape(2, -1)  # scores, values: quantities, three times, bounds
     found = row[:, -len(BOUNDS) :].sum(axis=0)
     assert found.sum() == pytest.approx(float(nest.cycles[0]))
     assert found.sum() == pytest.approx(row[:, len(QUANTITIES)].sum())

@@ -14,7 +14,7 @@ from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.counting.columns import QUANTITIES
 from bitjoule.energy_models.system.counting.nests import nest_costs
 from bitjoule.energy_models.system.hardware.machine import Machine
-from bitjoule.energy_models.system.mappings.fused_attention import NestCosts, best_nest, nest_of, room
+from bitjoule.energy_models.system.mappings.fused_attention import NestCosts, best_nest, best_nests, flat, nest_of, room
 from bitjoule.energy_models.system.mappings.mapping import Objective, Place
 from bitjoule.energy_models.system.mappings.mapping_costs import MappingCosts
 from bitjoule.energy_models.system.mappings.search import search
@@ -46,6 +46,22 @@ def nests(draw, most=10, capacity=(300, 4000)):
         draw(st.sampled_from([1, scores.array.lanes])),
     )  # fmt: skip
     return scores, values, costs
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    nests(most=40), st.lists(st.tuples(st.integers(1, 60), st.integers(1, 90)), max_size=6), st.sampled_from(Objective)
+)
+def test_nests_that_are_searched_together_are_those_searched_alone(nest, others, objective):
+    scores, values, costs = nest
+    firsts = [scores, *(scores._replace(m=float(m), n=float(n)) for m, n in others)]
+    seconds = [values._replace(m=first.m, k=first.n) for first in firsts]
+    together, mapped = best_nests(firsts, seconds, costs, objective)
+    alone = [best_nest(first, second, costs, objective) for first, second in zip(firsts, seconds, strict=True)]
+    assert mapped.tolist() == [i for i, found in enumerate(alone) if found is not None]
+    if len(mapped):
+        rows = [flat(found, QUANTITIES)[0] for found in alone if found is not None]
+        np.testing.assert_array_equal(flat(together, QUANTITIES), rows)
 
 
 def spans(size, tile):

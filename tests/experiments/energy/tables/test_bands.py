@@ -72,6 +72,17 @@ def test_the_least_and_the_most_saving_are_at_corners_that_both_sides_share(reso
         assert not row["flips"]
 
 
+def evaluated(ends, rows):
+    """Cases of machines of their own; ends (low, nominal, high), cases, phases, actions; rows of the same but ends."""
+    cases, phases, actions = rows.shape
+    width = phases * actions  # the actions of a phase have columns that the other leaves empty
+    active = np.concatenate([width * phase + actions * phase + np.arange(actions) for phase in range(phases)])
+    return SimpleNamespace(
+        active=active, width=width, machine_index=np.arange(cases), machine_rows=rows.reshape(cases, width),
+        active_energies=ends.reshape(len(ends), cases, width).swapaxes(1, 2),
+    )  # fmt: skip
+
+
 def test_energies_of_any_size_are_summed_by_row_at_the_ends_that_save_least_and_most(resolved):
     """Cases come in blocks, and one of the three rows of prices has no band; some picojoules hide nothing."""
     draw = np.random.default_rng(3)
@@ -82,8 +93,7 @@ def test_energies_of_any_size_are_summed_by_row_at_the_ends_that_save_least_and_
     less, more = (draw.integers(1, 9, widths) * (rows != 13) for _ in range(2))  # row 13 has no band
     ends = np.array([nominal - less, nominal, nominal + more])
     for case in (1, 0):
-        energies = [end[case].reshape(1, -1) for end in ends]
-        bands.add(np.array([case]), SimpleNamespace(energies=energies, price_rows=rows[case].reshape(1, -1)))
+        bands.add(np.array([case]), evaluated(ends[:, [case]], rows[[case]]))
     table = bands.table().set_index("phase")
     assert sorted(table.index) == ["decode", "prefill", "request"]
     for phase, chosen in (("prefill", [0]), ("decode", [1]), ("request", [0, 1])):
@@ -122,8 +132,8 @@ def test_a_baseline_may_be_the_last_of_the_cases(resolved):
 def test_a_saving_of_nothing_at_the_end_of_a_band_does_not_flip(resolved, fp16_pj, flips):
     """BitNet takes 1 pJ, which is certain; FP16 about 2 pJ, of one row with a band."""
     bands = Bands(grid_of(resolved(HBM.replace("new_tokens: 20", "new_tokens: 0"))))
-    ends = [np.array([[end, 0.0], [1.0, 0.0]]) for end in fp16_pj]
-    bands.add(np.array([0, 1]), SimpleNamespace(energies=ends, price_rows=np.array([[7, 7], [8, 8]])))
+    ends = np.array([[[[end], [0.0]], [[1.0], [0.0]]] for end in fp16_pj])
+    bands.add(np.array([0, 1]), evaluated(ends, np.array([[[7], [7]], [[8], [8]]])))
     (row,) = bands.table().to_dict("records")
     found = [1e12 * row[column] for column in ("saving_low_j", "saving_j", "saving_high_j")]
     assert found == pytest.approx([end - 1.0 for end in fp16_pj])

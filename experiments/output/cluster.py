@@ -1,0 +1,210 @@
+"""Tasks on the workers of a Dask scheduler, with the interface of `concurrent.futures.Executor`.
+
+A worker that dies loses its tasks to the others. If the scheduler dies, tasks whose results were not fetched run again
+on the one that comes in its place. A worker runs one task at a time and must have the code that this process has: the
+results are then those that this process would compute.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.experiments.output.checkpoints import code_digest
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from distributed import Future as Remote
+
+Result = TypeVar("Result")
+OPTION = "--scheduler"
+IN_FLIGHT = 32  # tasks that are handed out: enough for the workers to always have one, few to hold the results of
+START_S = 30.0  # until a scheduler and a first worker answer
+PATIENCE_S = 300.0  # without a scheduler, or without any worker, in a run
+MOST_KILLED = 3  # times that Dask gives a task up, each after some workers died of it: then it is the task
+_POLL_S = 2.0
+_ONE_AT_A_TIME = threading.Lock()  # the caches of mappings are not for several threads
+
+
+def _call(code: str, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+    """Run a task in a worker.
+
+    Raises
+    ------
+    InputError
+        The worker has other code than the process that sends the task.
+    """
+    if code_digest() != code:
+        import socket
+
+        wrong = f"the worker on {socket.gethostname()} has another version of bitjoule"
+        raise InputError([Problem(OPTION, 1, "worker", wrong, "the same installation on every machine")])
+    with _ONE_AT_A_TIME:
+        return function(*arguments)
+
+
+class _Task(Future[Any]):
+    """A task; `result` sees to it that it runs, however often workers and schedulers die."""
+
+    def __init__(self, cluster: "ClusterExecutor", function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        super().__init__()
+        self._cluster, self._function, self._arguments = cluster, function, arguments
+        self._remote: Remote[Any] | None = None
+        self._killed = 0
+
+    def send(self, client: "Client") -> None:
+        """Hand the task out, unless it is handed out and not lost."""
+        if self._remote is None or self._remote.status in ("cancelled", "lost"):
+            self._remote = client.submit(_call, code_digest(), self._function, self._arguments, pure=False)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Return the result.
+
+        Raises
+        ------
+        InputError
+            The scheduler or all workers are gone, or the task ends every worker.
+        TimeoutError
+            There is none in time.
+        """
+        from distributed import CancelledError
+        from distributed.comm.core import CommClosedError
+        from distributed.scheduler import KilledWorker
+
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self.done():
+            remote = cast("Remote[Any]", self._remote)
+            try:
+                self.set_result(remote.result(timeout=_POLL_S))
+                remote.release()  # the scheduler forgets it
+            except KilledWorker as error:  # every worker that Dask gave it to
+                self._killed += 1
+                if self._killed == MOST_KILLED:
+                    wrong = "a part ended every worker that ran it"
+                    raise self._cluster.problem(wrong, "workers with more memory") from error
+                self._remote = None
+                self._cluster.check()
+            except (TimeoutError, CancelledError, CommClosedError, OSError):
+                if remote.status == "error":  # of the task itself
+                    raise
+                self._cluster.check()
+            if end is not None and not self.done() and time.monotonic() >= end:
+                raise TimeoutError
+        self._cluster.ended(self)
+        return super().result(0)
+
+
+class ClusterExecutor(Executor):
+    """The workers of a scheduler.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler.
+
+    Raises
+    ------
+    InputError
+        The scheduler does not answer, or has no worker.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._tasks: dict[_Task, None] = {}
+        self._seen = time.monotonic()  # when the scheduler last answered with a worker
+        self._client = self._connected(START_S)
+        try:
+            self._client.wait_for_workers(1, timeout=START_S)
+        except TimeoutError:
+            self.shutdown()
+            raise self.problem("has no worker", f"`dask worker {address}` on at least one machine") from None
+
+    def problem(self, wrong: str, expected: str) -> InputError:
+        """Return an error about the cluster."""
+        return InputError([Problem(OPTION, 1, self._address, wrong, expected)])
+
+    def submit(self, function: Callable[..., Result], /, *arguments: Any, **named: Any) -> Future[Result]:
+        """Hand a task out.
+
+        Parameters
+        ----------
+        function, arguments
+            What is called; all of it is pickled.
+        named
+            Not supported.
+        """
+        if named:
+            raise TypeError("tasks of a cluster take no arguments by name")
+        task = _Task(self, function, arguments)
+        self._tasks[task] = None
+        task.send(self._client)
+        return task
+
+    def check(self) -> None:
+        """See to it that a scheduler is there and has every task that is not done.
+
+        Raises
+        ------
+        InputError
+            For `PATIENCE_S` there was none, or it had no worker.
+        """
+        if self._client.status not in ("running", "connecting"):
+            with suppress(Exception):
+                self._client.close(timeout=1)
+            self._client = self._connected(PATIENCE_S)
+        if self._client.status == "running":
+            with suppress(OSError, TimeoutError):  # it dies as it is asked
+                if self._client.nthreads():
+                    self._seen = time.monotonic()
+            for task in self._tasks:
+                task.send(self._client)
+        if time.monotonic() - self._seen > PATIENCE_S:
+            raise self.problem(f"no worker for {PATIENCE_S:.0f} s", "a scheduler with workers")
+
+    def ended(self, task: _Task) -> None:
+        """Forget a task whose result was fetched."""
+        self._tasks.pop(task, None)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002 (of Executor)
+        """Take back what is not done and leave the scheduler, which goes on for others."""
+        self._tasks.clear()
+        with suppress(Exception):
+            self._client.close(timeout=5)
+
+    def _connected(self, patience_s: float) -> "Client":
+        from distributed import Client
+
+        end = time.monotonic() + patience_s
+        while True:
+            try:
+                return Client(self._address, timeout=min(patience_s, 10.0), set_as_default=False)
+            except (OSError, TimeoutError, ValueError) as error:
+                if time.monotonic() > end:
+                    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+                    expected = "the address of a running `dask scheduler`"
+                    raise self.problem(f"does not answer: {text}", expected) from None
+                time.sleep(0.5)
+
+
+@contextmanager
+def cluster(address: str) -> Iterator[ClusterExecutor]:
+    """Yield the workers of a scheduler; an exception in the block takes back the work that is not done.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler.
+
+    Yields
+    ------
+    ClusterExecutor
+        Its workers.
+    """
+    executor = ClusterExecutor(address)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)

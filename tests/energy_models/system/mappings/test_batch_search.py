@@ -1,0 +1,64 @@
+"""Matmuls that are searched together get the mappings that each gets alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bitjoule.energy_models.system.mappings.batch_search import Tried, best_mappings
+from bitjoule.energy_models.system.mappings.batches import at_once, first_best, shared_key
+from bitjoule.energy_models.system.mappings.mapping import Objective
+from bitjoule.energy_models.system.mappings.search import search
+from tests.energy_models.problems import SMALL, problems
+
+SIZES = st.tuples(st.integers(2, 90), st.integers(1, 90), st.integers(1, 90), st.integers(8, 4000))
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(problems(most=60, fractions=True, capacity=(8, 4000)), st.lists(SIZES, max_size=5), st.sampled_from(Objective))
+def test_mappings_are_those_of_each_matmul_alone(problem, others, objective):
+    """Not nearly: ties between mappings of equal energy go to the same one, so every number is equal."""
+    chosen = [problem]
+    for m, k, n, bits in others if problem.m > 1 else ():
+        chosen.append(problem._replace(m=m, k=k, n=n, capacity_bits=(float(bits),) * len(problem.capacity_bits)))
+    assert len({shared_key(one) for one in chosen}) == 1
+    _, together, mapped = best_mappings(Tried.of(chosen), objective)
+    alone = [search(one, objective) for one in chosen]
+    assert mapped.tolist() == [i for i, found in enumerate(alone) if found is not None]
+    rows = [found for found in alone if found is not None]
+    for ours, single in ((together.tiles, "tiles"), (together.traffic, "traffic")):
+        for name in ours._fields:
+            expected = [getattr(getattr(row, single), name) for row in rows]
+            found = np.broadcast_to(getattr(ours, name), len(rows))
+            np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+def test_costs_below_zero_are_searched_without_bounds():
+    """A cycle that saves energy, as of a part that idles at more watts than it computes with."""
+    saving = SMALL._replace(costs=SMALL.costs._replace(computing_pj=-3.0))
+    (_, together, mapped), alone = best_mappings(Tried.of([saving]), Objective.ENERGY), search(saving)
+    assert mapped.tolist() == [0]
+    assert float(together.traffic.cycles[0]) == alone.traffic.cycles
+
+
+def test_matmuls_of_different_places_or_prices_are_not_searched_together():
+    for other in (
+        SMALL._replace(off_chip_bits=16), SMALL._replace(costs=SMALL.costs._replace(cycle_pj=1.0)),
+        SMALL._replace(weights=SMALL.weights._replace(bits=4)), SMALL._replace(m=1),
+    ):  # fmt: skip
+        assert shared_key(other) != shared_key(SMALL)
+    assert shared_key(SMALL._replace(m=9, k=2, n=5, capacity_bits=(7.0,), distinct=0.5)) == shared_key(SMALL)
+
+
+def test_spans_hold_all_matmuls_and_few_tiles():
+    counts = [5, 1 << 20, 1, 1 << 13, 1 << 13, 1]
+    spans = list(at_once(counts))
+    assert [i for span in spans for i in range(len(counts))[span]] == list(range(len(counts)))
+    assert spans[0] == slice(0, 1)
+    assert list(at_once([])) == []
+
+
+@pytest.mark.parametrize(("tolerance", "expected"), [(0.0, [2, 4]), (0.2, [1, 4])])
+def test_ties_go_to_the_secondary_value_and_then_to_the_first(tolerance, expected):
+    value, secondary = np.array([2.0, 1.1, 1.0, 3.0, 2.0, 2.0]), np.array([0.0, 5.0, 6.0, 0.0, 1.0, 1.0])
+    assert first_best(value, secondary, np.array([0, 3]), tolerance).tolist() == expected

@@ -1,0 +1,223 @@
+"""Runs on a real Dask scheduler and its workers, on loopback: processes are killed, and nothing changes."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+
+pytest.importorskip("distributed")
+pytest.importorskip("pyarrow")
+pytestmark = pytest.mark.slow
+
+SWEEP = """\
+name: sweep
+models: [bitnet-125m]
+schemes: [fp16, int8, bitnet, bitnet-b1.58]
+technologies: [45nm, 7nm]
+workload: {prompt_tokens: {start: 1, stop: 8192, step: 1}}
+baseline: {scheme: fp16}
+"""
+PARTS = 8
+LONG_S = 240
+
+
+class Cluster:
+    """A scheduler and workers as processes.
+
+    Parameters
+    ----------
+    folder
+        For what they write.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.processes = []
+        self.scheduler = None
+
+    @property
+    def address(self):
+        return f"tcp://127.0.0.1:{self.port}"
+
+    def _start(self, *words):
+        command = [sys.executable, "-m", *words, "--no-dashboard"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder)
+        self.processes.append(process)
+        return process
+
+    def start_scheduler(self):
+        words = ("--host", "127.0.0.1", "--port", str(self.port))
+        self.scheduler = self._start("distributed.cli.dask_scheduler", *words)
+
+    def start_worker(self):
+        return self._start(
+            "distributed.cli.dask_worker", self.address, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1",
+            "--local-directory", str(self.folder),
+        )  # fmt: skip
+
+
+def kill(process):
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@contextmanager
+def cluster(folder, workers):
+    running = Cluster(folder)
+    try:
+        running.start_scheduler()
+        for _ in range(workers):
+            running.start_worker()
+        yield running
+    finally:
+        for process in running.processes:
+            with suppress(ProcessLookupError):
+                kill(process)
+
+
+def command(folder, out, *options):
+    path = folder / "sweep.yaml"
+    path.write_text(SWEEP)
+    words = ["run", str(path), "--no-plots", "--results", "parquet", "--out", str(out), *options]
+    return [sys.executable, "-m", "bitjoule", *words]
+
+
+def start(folder, out, *options):
+    return subprocess.Popen(command(folder, out, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(run):
+    _, err = run.communicate(timeout=LONG_S)
+    assert run.returncode == 0, err
+
+
+def parts(out):
+    return sorted(out.glob(".sweep.bitjoule-parts-*/*.npz"))
+
+
+def wait_for_parts(out, count, run):
+    end = time.monotonic() + LONG_S
+    while len(parts(out)) < count:
+        assert run.poll() is None, f"ended before its part {count}: {run.communicate()[1]}"
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def tables(out):
+    folder = out / "sweep"
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {name: (folder / name).read_bytes() for name in names if name != "manifest.json"}  # it names the command
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Return the tables of a run without a cluster."""
+    folder = tmp_path_factory.mktemp("alone")
+    ended(start(folder, folder / "out", "--jobs", "1"))
+    found = tables(folder / "out")
+    assert sum(name.startswith("results.parquet/") for name in found) == PARTS
+    return found
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path, alone, workers):
+    with cluster(tmp_path, workers) as running:
+        ended(start(tmp_path, tmp_path / "out", "--scheduler", running.address))
+    assert tables(tmp_path / "out") == alone
+
+
+def test_any_number_of_processes_writes_the_same_bytes(tmp_path, alone):
+    ended(start(tmp_path, tmp_path / "out", "--jobs", "2"))
+    assert tables(tmp_path / "out") == alone
+
+
+def test_a_killed_worker_changes_nothing(tmp_path, alone):
+    with cluster(tmp_path, 1) as running:
+        victim = running.processes[1]
+        run = start(tmp_path, tmp_path / "out", "--scheduler", running.address)
+        wait_for_parts(tmp_path / "out", 1, run)
+        kill(victim)
+        running.start_worker()
+        ended(run)
+    assert tables(tmp_path / "out") == alone
+
+
+def test_a_scheduler_that_is_killed_and_restarted_changes_nothing(tmp_path, alone):
+    with cluster(tmp_path, 1) as running:
+        run = start(tmp_path, tmp_path / "out", "--scheduler", running.address)
+        wait_for_parts(tmp_path / "out", 2, run)
+        kept = {path: path.stat().st_mtime_ns for path in parts(tmp_path / "out")}
+        kill(running.scheduler)
+        running.start_scheduler()
+        running.start_worker()  # those of the first scheduler end with it
+        wait_for_parts(tmp_path / "out", 3, run)
+        assert kept.items() <= {path: path.stat().st_mtime_ns for path in parts(tmp_path / "out")}.items()
+        ended(run)
+    assert tables(tmp_path / "out") == alone
+
+
+def test_a_killed_run_goes_on_with_what_it_reported(tmp_path, alone):
+    with cluster(tmp_path, 2) as running:
+        run = start(tmp_path, tmp_path / "out", "--scheduler", running.address)
+        wait_for_parts(tmp_path / "out", 2, run)
+        kill(run)
+        run.communicate()
+        kept = parts(tmp_path / "out")
+        (folder,) = {path.parent for path in kept}
+        numbers = {path.stem for path in kept}
+        inodes = {(folder / "results.parquet" / f"part-{number}.parquet").stat().st_ino for number in numbers}
+        assert not (tmp_path / "out" / "sweep").exists()
+        ended(start(tmp_path, tmp_path / "out", "--scheduler", running.address))
+    assert tables(tmp_path / "out") == alone
+    result = tmp_path / "out" / "sweep" / "results.parquet"
+    assert inodes <= {path.stat().st_ino for path in result.iterdir()}  # the files themselves, not others of the bytes
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["sweep"]
+
+
+def test_a_scheduler_that_is_not_there_is_reported(tmp_path, monkeypatch):
+    from bitjoule.energy_models.inputs.errors import InputError
+    from bitjoule.experiments.output import cluster as module
+
+    monkeypatch.setattr(module, "START_S", 2.0)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(InputError, match=f"--scheduler:1: {address}: does not answer"):
+        module.ClusterExecutor(address)
+    monkeypatch.setattr(module, "START_S", 30.0)
+    with cluster(tmp_path, 0) as running, pytest.raises(InputError, match="has no worker; expected `dask worker"):
+        module.ClusterExecutor(running.address)
+
+
+def test_a_worker_with_other_code_is_refused(tmp_path, monkeypatch):
+    from bitjoule.energy_models.inputs.errors import InputError
+    from bitjoule.experiments.output import cluster as module
+
+    with cluster(tmp_path, 1) as running, module.cluster(running.address) as executor:
+        assert executor.submit(pow, 3, 4).result(LONG_S) == 81
+        monkeypatch.setattr(module, "code_digest", lambda: "other")
+        with pytest.raises(InputError, match="has another version of bitjoule"):
+            executor.submit(pow, 3, 4).result(LONG_S)
+        with pytest.raises(ZeroDivisionError):  # an error of the task itself is not repeated
+            monkeypatch.undo()
+            executor.submit(divmod, 1, 0).result(LONG_S)
+
+
+def test_a_run_of_one_part_asks_the_scheduler_too(tmp_path, small, bitjoule, monkeypatch):
+    from bitjoule.experiments.output import cluster as module
+
+    monkeypatch.setattr(module, "START_S", 1.0)
+    (tmp_path / "small.yaml").write_text(small)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    status, _, err = bitjoule("run", tmp_path / "small.yaml", "--out", tmp_path, "--scheduler", address)
+    assert status == 2
+    assert f"--scheduler:1: tcp://{address}: does not answer" in err
