@@ -13,10 +13,10 @@ from bitjoule.commands.calibrate import add_calibrate
 from bitjoule.commands.catalogue import add_catalogue
 from bitjoule.commands.experiments import add_run_and_check, discard_output
 from bitjoule.commands.explore import add_explore
+from bitjoule.commands.hardware.rtl import add_commands
 from bitjoule.commands.interchange import add_import
 from bitjoule.commands.measured import add_measured
 from bitjoule.commands.query import add_query
-from bitjoule.commands.rtl import add_commands
 from bitjoule.commands.status import FAILURE, INTERRUPTED, OK, WRONG_INPUT
 from bitjoule.energy_models.inputs.errors import InputError, PluginError
 from bitjoule.sim.bench.simulators import SimulatorError

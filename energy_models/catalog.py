@@ -25,10 +25,10 @@ from bitjoule.energy_models.prices.technology import Technology, measured_techno
 from bitjoule.energy_models.serving.links import links
 from bitjoule.energy_models.serving.option_sources import described
 from bitjoule.energy_models.serving.options import Options
+from bitjoule.energy_models.system.hardware.paid_macs import paid_macs
+from bitjoule.energy_models.system.hardware.silicon import clocks_mhz, silicon
 from bitjoule.energy_models.system.platform.accesses import UnpricedError
-from bitjoule.energy_models.system.platform.paid_macs import paid_macs
 from bitjoule.energy_models.system.platform.platforms import FOLDER, PLATFORM, Platform, platforms, read_platform
-from bitjoule.energy_models.system.platform.silicon import clocks_mhz, silicon
 
 IN_FOLDERS = ("models", "schemes")  # of which a directory holds a file
 PRICES = ("energy_pj", "energy_low_pj", "energy_high_pj")

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bitjoule.commands.hardware.rtl_synthesize import add_library, library_error, warn_of_library
 from bitjoule.commands.options import add_scheduler
 from bitjoule.commands.progress import ProgressLine
-from bitjoule.commands.rtl_synthesize import add_library, library_error, warn_of_library
 from bitjoule.energy_models.inputs.errors import split_message, whole_file
 from bitjoule.sim.bench.simulators import SimulatorError
 

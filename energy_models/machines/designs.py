@@ -12,8 +12,8 @@ import numpy as np
 
 from bitjoule.energy_models.inputs.facts import read_facts
 from bitjoule.energy_models.inputs.sources import DATA
-from bitjoule.energy_models.machines.names import Idle, Metered, Scope
-from bitjoule.energy_models.machines.predict import Lengths, Named, price
+from bitjoule.energy_models.machines.names import Idle, Metered, Named, Scope
+from bitjoule.energy_models.machines.predict import Lengths, price
 from bitjoule.energy_models.machines.rows import MeasuredRow
 from bitjoule.energy_models.system.platform.platforms import platforms
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.inputs.documents import read_document
-from bitjoule.energy_models.machines.predict import Lengths, Named, price
+from bitjoule.energy_models.machines.names import Named
+from bitjoule.energy_models.machines.predict import Lengths, price
 from bitjoule.energy_models.system.platform.platforms import FOLDER, Platform, platforms
 
 

@@ -13,11 +13,11 @@ from bitjoule.energy_models.prices.drams import DRAMS_FILE
 from bitjoule.energy_models.prices.measured import SOURCE
 from bitjoule.energy_models.prices.memories import MEMORIES_FILE, Memory, memories
 from bitjoule.energy_models.prices.technology import MEASURED_FOLDER, OPERATIONS_FILE, Technology, technologies
+from bitjoule.energy_models.system.hardware.silicon import leakage_w
 from bitjoule.energy_models.system.platform.accesses import UnpricedError, macro_price, macro_rows
 from bitjoule.energy_models.system.platform.dvfs import plain_key, times
 from bitjoule.energy_models.system.platform.platforms import FOLDER as PLATFORMS
 from bitjoule.energy_models.system.platform.platforms import Platform, platforms
-from bitjoule.energy_models.system.platform.silicon import leakage_w
 from bitjoule.energy_models.system.platform.static_power import COMPONENT as STATIC
 from bitjoule.energy_models.system.platform.static_power import CONFIGURED, PJ_PER_W_US, per_cycle
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.hardware.silicon import clocks_mhz
 from bitjoule.energy_models.system.platform.accesses import UnpricedError
-from bitjoule.energy_models.system.platform.silicon import clocks_mhz
 from bitjoule.experiments.energy.resolve import Resolved
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import PHASES, Cases, Floats, all_steps
 from bitjoule.energy_models.system.counting.counted import Evaluated
+from bitjoule.energy_models.system.hardware.silicon import leakage_w, silicon
 from bitjoule.energy_models.system.platform.accesses import UnpricedError
-from bitjoule.energy_models.system.platform.silicon import leakage_w, silicon
 from bitjoule.energy_models.system.system import System
 from bitjoule.energy_models.system.work.scheme_work import unfit
 from bitjoule.experiments.exploration.space.designs import Base, Design, designs_of
@@ -191,7 +191,7 @@ def _banded(system: System, evaluated: Evaluated, spans: Any) -> dict[str, Float
     drawn = evaluated.drawn[len(evaluated.drawn) // 2]  # what regulators lose is in proportion: at nominal losses
     regulated = np.broadcast_to(drawn[:, None] if drawn.ndim == 2 else drawn, nominal.shape)
     case, phase, column = np.nonzero(low != high)
-    row = evaluated.price_rows.reshape(nominal.shape)[case, phase, column]
+    row = evaluated.machine_rows[evaluated.machine_index[case], column]
     names = system.price_rows
     key = (case * len(PHASES) + phase) * len(names) + row
     tables = []

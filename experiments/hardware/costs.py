@@ -15,6 +15,7 @@ from bitjoule.energy_models.system.counting.columns import QUANTITIES
 from bitjoule.energy_models.system.counting.dram_parts import OFF_CHIP
 from bitjoule.energy_models.system.counting.quantities import quantities
 from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.hardware.silicon import leakage_w
 from bitjoule.energy_models.system.mappings.mapping import (
     K,
     M,
@@ -29,7 +30,6 @@ from bitjoule.energy_models.system.platform.accesses import UnpricedError
 from bitjoule.energy_models.system.platform.channels import ACTIVATE, PARTS, per_bit
 from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.energy_models.system.platform.regulator import ACTION, OPERAND, UNREGULATED
-from bitjoule.energy_models.system.platform.silicon import leakage_w
 from bitjoule.energy_models.system.platform.static_power import STATES, state_cycles
 from bitjoule.energy_models.system.work.steps import ABSENT, MatmulKind
 from bitjoule.rtl.config import AcceleratorConfig

@@ -9,7 +9,7 @@ import bitjoule
 from bitjoule import cli
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.experiments.netlists import run as measuring
-from tests.experiments import measured
+from tests.experiments import measured_by_hand as measured
 
 
 def test_an_experiment_runs_from_python():

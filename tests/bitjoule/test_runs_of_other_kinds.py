@@ -8,7 +8,7 @@ import yaml
 
 from bitjoule.commands.progress import ProgressLine
 from bitjoule.experiments.netlists import run as measuring
-from tests.experiments import measured
+from tests.experiments import measured_by_hand as measured
 from tests.experiments.technology_files import write_technology
 
 GATES = """\

@@ -10,7 +10,7 @@ from bitjoule.experiments.netlists import run as measuring
 from bitjoule.kinds import hardware
 from tests.bitjoule.test_runs_of_other_kinds import GATES
 from tests.conftest import SMALL
-from tests.experiments import measured
+from tests.experiments import measured_by_hand as measured
 
 SYSTEM = """\
 name: system

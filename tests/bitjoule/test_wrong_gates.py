@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bitjoule.experiments.netlists import run as measuring
-from tests.experiments import measured
+from tests.experiments import measured_by_hand as measured
 from tests.experiments.technology_files import write_technology
 
 TEXT = """\

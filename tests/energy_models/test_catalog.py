@@ -10,7 +10,7 @@ from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.platform.paid_macs import paid_macs
+from bitjoule.energy_models.system.hardware.paid_macs import paid_macs
 from bitjoule.energy_models.system.platform.platforms import platforms
 
 

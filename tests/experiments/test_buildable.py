@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.machines.designs import design_names
 from bitjoule.energy_models.system.platform.platforms import Platform, platforms
 from bitjoule.experiments.names.buildable import unbuildable
 
@@ -20,8 +21,8 @@ def changed(**keys):
     return Platform.model_validate({**EDGE, "arrays": {**EDGE["arrays"], "adders": array}})
 
 
-@pytest.mark.parametrize("name", sorted(platforms()))
-def test_every_shipped_adder_array_can_be_built(name):
+@pytest.mark.parametrize("name", sorted(set(platforms()) - set(design_names())))
+def test_every_shipped_adder_array_of_ours_can_be_built(name):
     assert list(unbuildable(platforms()[name])) == []
 
 

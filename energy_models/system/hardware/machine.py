@@ -13,6 +13,7 @@ from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.hardware.arrays import first_array
 from bitjoule.energy_models.system.hardware.at_point import AtPoint
 from bitjoule.energy_models.system.hardware.roles import density_of, formats_of, scaling
+from bitjoule.energy_models.system.hardware.silicon import clock_mhz, leakage_w
 from bitjoule.energy_models.system.hardware.sparsity import DENSE, Density
 from bitjoule.energy_models.system.hardware.step_lines import step_lines
 from bitjoule.energy_models.system.hardware.templates import Chip, Formats, template
@@ -23,7 +24,6 @@ from bitjoule.energy_models.system.platform.array_schema import Array, Macs
 from bitjoule.energy_models.system.platform.channels import BITS_PER_BYTE, Channels, channels_of, run_of
 from bitjoule.energy_models.system.platform.dvfs import scaled_key, times
 from bitjoule.energy_models.system.platform.platforms import Node, Platform
-from bitjoule.energy_models.system.platform.silicon import clock_mhz, leakage_w
 from bitjoule.energy_models.system.platform.static_power import over_time, per_cycle, static_lines
 from bitjoule.energy_models.system.work.steps import ABSENT, NOTHING, MatmulKind, Step, StepPrice
 

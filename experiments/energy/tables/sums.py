@@ -170,8 +170,8 @@ def phase_energies_pj(evaluated: EvaluatedCases) -> Iterator[Floats]:
     block = evaluated.block
     key = (block.case - evaluated.cases[0]).astype(np.int64) * len(PHASES) + block.phase
     for name in ENDS:
-        total_pj = np.bincount(key, getattr(block, f"{name}_pj"), minlength=count * len(PHASES))
-        yield total_pj.reshape(count, len(PHASES))
+        summed = np.bincount(key, getattr(block, f"{name}_pj"), minlength=count * len(PHASES))
+        yield summed.reshape(count, len(PHASES))
 
 
 def summarise(grid: Grid, parts: Iterable[tuple[int, Values]] | None = None) -> Sums:

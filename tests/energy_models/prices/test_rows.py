@@ -11,8 +11,8 @@ from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.sources import DATA, keys, sources
 from bitjoule.energy_models.prices.rows import price_row
 from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.hardware.silicon import leakage_w
 from bitjoule.energy_models.system.platform.platforms import platforms
-from bitjoule.energy_models.system.platform.silicon import leakage_w
 from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.files import shipped_experiments

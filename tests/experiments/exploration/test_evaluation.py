@@ -5,8 +5,8 @@ import pytest
 
 import bitjoule
 from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.hardware.silicon import silicon
 from bitjoule.energy_models.system.platform.platforms import platforms
-from bitjoule.energy_models.system.platform.silicon import silicon
 from bitjoule.experiments.exploration.evaluation import Evaluations, evaluate
 from bitjoule.experiments.exploration.space.metrics import METRICS, metric_values, of_design
 from tests.experiments.exploration.cases import resolved

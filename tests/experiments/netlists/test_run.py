@@ -14,7 +14,7 @@ from bitjoule.experiments.netlists.schema import GatesEffort, read_gates_experim
 from bitjoule.experiments.netlists.sparsity import outside_sweeps, savings, swept
 from bitjoule.gates.calibration.measurement import Effort
 from bitjoule.gates.liberty.libraries import find_library
-from tests.experiments import measured
+from tests.experiments import measured_by_hand as measured
 from tests.experiments.opened import opened
 
 ARRAYS = """\

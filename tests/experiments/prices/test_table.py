@@ -89,8 +89,9 @@ def test_integers_come_before_floats_and_narrow_formats_before_wide_ones():
     assert sorted(order[:2]) == ["binary", "int1"]  # one bit
     assert sorted(order[2:4]) == ["int2", "ternary"]
     assert order[4:9] == ["int3", "int4", "int8", "int16", "int32"]
-    assert sorted(order[9:11]) == ["bf16", "fp16"]
-    assert order[11:] == ["fp32"]
+    assert order[9:11] == ["fp4", "fp8"]
+    assert sorted(order[11:13]) == ["bf16", "fp16"]
+    assert order[13:] == ["fp32"]
 
 
 def test_an_operation_whose_format_has_no_row_for_the_other_one_is_compared(compared, tmp_path):

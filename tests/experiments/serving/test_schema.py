@@ -69,7 +69,7 @@ def test_drafts_of_the_experiment_are_found_by_name():
         ("{name: plain}", "{name: plain, tensor_parallel: 5}", "10: serving.ways[0].tensor_parallel: bitnet-125m: heads (12) is"),
         ("{name: plain}", "{name: plain, expert_parallel: 2}", "10: serving.ways[0].expert_parallel: bitnet-125m: experts (1) is"),
         ("{name: plain}", "{name: plain, pipeline_parallel: 2, micro_batches: 3}", "7: serving.micro_batches: a batch of 2 in 3 equal parts"),
-        ("{name: plain}", "{name: plain, decode_platform: h100}", "10: serving.ways[0].decode_platform: no array of platform h1"),
+        ("{name: plain}", "{name: plain, decode_platform: vitallm}", "10: serving.ways[0].decode_platform: no array of platform vi"),
         ("{name: plain}", "{name: plain, micro_batches: 2}", "10: serving.ways[0].micro_batches: 2 micro-batches without a pip"),
         ("{name: plain}", "{name: plain, new_lengths: even}", "10: serving.ways[0].new_lengths: 'even' is unknown; expected one of fixed"),
         (

@@ -21,7 +21,7 @@ from bitjoule.reports.netlists.parts import draw_parts
 from bitjoule.reports.netlists.summary import drawings as pictures
 from bitjoule.reports.netlists.summary import gates_markdown
 from bitjoule.reports.prices import draw_ratios, prices_markdown
-from tests.experiments import measured
+from tests.experiments import measured_by_hand as measured
 from tests.experiments.opened import opened
 from tests.experiments.technology_files import write_technology
 from tests.reports.pages import assert_clean

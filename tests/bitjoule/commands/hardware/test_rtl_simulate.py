@@ -24,7 +24,7 @@ from bitjoule.sim.reference.matmul import integer_matmul
 from tests.sim.folders import tensors_of, write
 
 CONFIG = read_configuration("simulate_64x16")
-CHECKPOINTS = Path(__file__).parents[2] / "sim" / "llm" / "checkpoints"
+CHECKPOINTS = Path(__file__).parents[3] / "sim" / "llm" / "checkpoints"
 
 
 def simulate(bitjoule, folder, *arguments):

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bitjoule.commands.hardware.rtl_platform import add_platform
+from bitjoule.commands.hardware.rtl_simulate import add_simulate
+from bitjoule.commands.hardware.rtl_synthesize import add_synthesize
 from bitjoule.commands.options import add_scheduler
-from bitjoule.commands.rtl_platform import add_platform
-from bitjoule.commands.rtl_simulate import add_simulate
-from bitjoule.commands.rtl_synthesize import add_synthesize
 from bitjoule.energy_models.inputs.errors import InputError, Problem, whole_file
 from bitjoule.sim.bench.simulators import SimulatorError, check_simulator
 

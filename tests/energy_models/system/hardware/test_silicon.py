@@ -13,9 +13,9 @@ from bitjoule.energy_models.inputs.sources import DATA, keys, sources
 from bitjoule.energy_models.prices import rows
 from bitjoule.energy_models.prices import silicon as data
 from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.hardware.silicon import clock_mhz, clocks_mhz, leakage_w, silicon
 from bitjoule.energy_models.system.platform.accesses import UnpricedError
 from bitjoule.energy_models.system.platform.platforms import platforms, read_platform
-from bitjoule.energy_models.system.platform.silicon import clock_mhz, clocks_mhz, leakage_w, silicon
 from bitjoule.experiments.energy.clocks import machines_of, too_fast
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.energy.uncertainty.assumptions import assumptions, vary

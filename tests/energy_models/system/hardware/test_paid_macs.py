@@ -3,7 +3,7 @@
 import pytest
 
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.platform.paid_macs import paid_macs
+from bitjoule.energy_models.system.hardware.paid_macs import paid_macs
 from bitjoule.experiments.energy.runner import run
 
 TEXT = """\

@@ -1,0 +1,1 @@
+"""``bitjoule rtl``: the accelerator generated, verified, simulated, synthesised, and as a platform."""
