@@ -171,7 +171,7 @@ def phase_energies_pj(evaluated: EvaluatedCases) -> Iterator[Floats]:
     key = (block.case - evaluated.cases[0]).astype(np.int64) * len(PHASES) + block.phase
     for name in ENDS:
         summed = np.bincount(key, getattr(block, f"{name}_pj"), minlength=count * len(PHASES))
-        yield summed.reshape(count, len(PHASES))
+        yield np.asarray(summed.reshape(count, len(PHASES)), dtype=np.float64)
 
 
 def summarise(grid: Grid, parts: Iterable[tuple[int, Values]] | None = None) -> Sums:
