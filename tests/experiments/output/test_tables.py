@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitjoule.experiments.energy.runner import run
-from bitjoule.experiments.output import tables
 from bitjoule.experiments.output.tables import write_csv
 
 
@@ -84,15 +83,6 @@ def test_a_result_reads_back_as_it_was(tmp_path, resolved):
                 assert list(cells) == written.tolist()
             else:
                 np.testing.assert_array_equal([float(cell or "nan") for cell in cells], written.to_numpy(float))
-
-
-@pytest.mark.slow
-def test_any_number_of_processes_writes_the_same_bytes(tmp_path, resolved, monkeypatch):
-    monkeypatch.setattr(tables, "BLOCK_ROWS", 100)
-    results = run(resolved()).results
-    write_csv([results], tmp_path / "one.csv", jobs=1)
-    write_csv([results[:70], results[70:]], tmp_path / "two.csv", jobs=2)
-    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
 
 
 def test_line_ends_and_missing_categories_survive_reading_back(tmp_path):
