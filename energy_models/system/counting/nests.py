@@ -123,7 +123,7 @@ def _found_nests(machine: Machine, kinds: tuple[MatmulKind, MatmulKind], rows: F
         for span in at_once([tiles_at_most(scores) for _, scores, _ in members]):
             numbers, first, second = zip(*members[span], strict=True)
             nests, mapped = best_nests(first, second, costs, objective)
-            if len(mapped):
+            if nests is not None:
                 results[np.array(numbers)[mapped]] = flat(nests, QUANTITIES)
     return results
 

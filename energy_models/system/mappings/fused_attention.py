@@ -112,13 +112,12 @@ def best_nest(
     objective
         What is minimised.
     """
-    nests, mapped = best_nests([scores], [values], costs, objective)
-    return nests if len(mapped) else None
+    return best_nests([scores], [values], costs, objective)[0]
 
 
 def best_nests(
     scores: Sequence[MatmulProblem], values: Sequence[MatmulProblem], costs: NestCosts, objective: Objective
-) -> tuple[Nest, Indices]:
+) -> tuple[Nest | None, Indices]:
     """Return the best nests of pairs of products that have one `shared_key` each, as arrays.
 
     Parameters
@@ -131,7 +130,7 @@ def best_nests(
     Returns
     -------
     Nest, Indices
-        Shape (mapped,); the number of the pair of each: of some, no tile fits.
+        Shape (mapped,), none if no tile of any pair fits; the number of the pair of each: of some, no tile fits.
     """
     first, second = Batch.of(scores), Batch.of(values)
     tokens = [_tokens_tried(problem.m, problem.array.depth) for problem in scores]
@@ -143,12 +142,13 @@ def best_nests(
     variant, place = variant[order], place[order]
     owner, m1, c1 = owner[place], m1[place], c1[variant, place]
     mapped, starts = np.unique(owner, return_index=True)
-    if len(mapped):
-        nests = nest_of(first.problem(owner), second.problem(owner), m1, c1, costs, objective)
-        energy, cycles = nests.energy_pj, nests.cycles
-        value = {Objective.ENERGY: energy, Objective.LATENCY: cycles, Objective.EDP: energy * cycles}[objective]
-        best = first_best(value, energy if objective is Objective.LATENCY else cycles, starts)
-        m1, c1 = m1[best], c1[best]
+    if not len(mapped):
+        return None, mapped
+    nests = nest_of(first.problem(owner), second.problem(owner), m1, c1, costs, objective)
+    energy, cycles = nests.energy_pj, nests.cycles
+    value = {Objective.ENERGY: energy, Objective.LATENCY: cycles, Objective.EDP: energy * cycles}[objective]
+    best = first_best(value, energy if objective is Objective.LATENCY else cycles, starts)
+    m1, c1 = m1[best], c1[best]
     return nest_of(first.problem(mapped), second.problem(mapped), m1, c1, costs, objective), mapped
 
 
