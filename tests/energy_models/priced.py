@@ -126,7 +126,7 @@ class Priced:
         for name, array in self.machine["arrays"].items():
             for mac in array["macs"]:
                 if weights in mac["weights"] and activations in mac["activations"]:
-                    measured = self.measured(weights, activations) is not None
+                    measured = self.paid(weights, activations, mac) is not None
                     whole = measured or "energy_pj" in mac
                     actions = [f"mac {activations}"] if whole else mac["actions"]
                     widens = {"accumulator"} | ({"fp32"} if actions[0] in FLOAT_PRODUCTS else set())
@@ -135,6 +135,15 @@ class Priced:
                         actions = [actions[0], "add fp32" if actions[0] in FLOAT_PRODUCTS else "add int32"]
                     return name, array, [action.split() for action in actions], measured
         raise LookupError(f"{weights} x {activations}")
+
+    def paid(self, weights, activations, mac):
+        """Return the MAC that is paid: where an array multiplies, that of its factors, or a narrower one."""
+        multiplied = next((text.split()[1] for text in mac.get("actions", ()) if text.startswith("mul")), None)
+        if multiplied is None:
+            return self.measured(weights, activations)
+        first, _, second = multiplied.partition("x")
+        narrow = None if weights in ("ternary", "binary") else self.measured(weights, second or first)
+        return narrow or self.measured(first, second or first)
 
     def measured(self, weights, activations):
         """Return the technology's MAC of the formats."""
