@@ -10,11 +10,11 @@ import csv
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bitjoule.energy_models.architecture.phases import Cases, Floats
+from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices
 from bitjoule.energy_models.machines.engine_rows import EngineRow, by_case, engine_rows, installed
 from bitjoule.energy_models.machines.engines import Chips, Engine, EngineTimes, Requests, engine_times, engines
 from bitjoule.energy_models.machines.names import measured_schemes
@@ -133,16 +133,16 @@ def fitted(rows: Sequence[EngineRow], machines: Mapping[str, Platform]) -> Itera
     found = compared(own, bare, machines)
     measured = np.array([row.token_s for row in own])
     for name in bare:
-        of = np.array([row.engine == name for row in own]) & np.isfinite(found.times.token_s)
-        if not of.any():
+        of = np.flatnonzero(np.array([row.engine == name for row in own]) & np.isfinite(found.times.token_s))
+        if not len(of):
             continue
 
-        def logs(values: Floats, of: Floats = of) -> Floats:
+        def logs(values: Floats, of: Indices = of) -> Floats:
             added_us = 1e3 * values[0] + 10 * values[1] * found.times.running[of]
             return np.asarray(np.log((found.times.token_s[of] + added_us * 1e-6) / measured[of]))
 
         best = optimize.least_squares(logs, [0.5, 1.0], bounds=([0, 0], [50, 50]), loss="soft_l1").x
-        yield name, 1e3 * float(best[0]), 10 * float(best[1]), int(of.sum())
+        yield name, 1e3 * float(best[0]), 10 * float(best[1]), len(of)
 
 
 def gain_lines(machines: Mapping[str, Platform]) -> Iterator[tuple[object, ...]]:
@@ -185,7 +185,7 @@ def kernels_of(platform: Platform) -> Platform:
     if platform.overheads is None:
         return platform
     rate = platform.overheads.unpack_weights_per_s["ternary"]
-    changes = {"step_us": 0.0, "request_us": 0.0, "unpack_overlap": None, "unpack_in_turn": True}
+    changes: dict[str, Any] = {"step_us": 0.0, "request_us": 0.0, "unpack_overlap": None, "unpack_in_turn": True}
     changes["unpack_weights_per_s"] = {"int4": rate, "int8": rate}
     return platform.model_copy(update={"overheads": platform.overheads.model_copy(update=changes)})
 

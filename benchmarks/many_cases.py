@@ -84,7 +84,7 @@ def main(other: Path, rounds: int) -> None:
     few, all_cases = counts["this"][0]["cases"], many_count["cases"]
 
     def median(rows: list[dict[str, Any]], key: str) -> float:
-        return statistics.median(row[key] for row in rows)
+        return float(statistics.median(row[key] for row in rows))
 
     print("| what | other | this | ratio |\n|---|---:|---:|---:|")
     for key, label in (("cold_s", "mappings searched"), ("warm_s", "mappings known")):
