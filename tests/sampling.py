@@ -54,6 +54,19 @@ def seldom(values: Iterable[Any], one_in: int, what: str) -> list[Any]:
     return [pytest.param(value, marks=marks) for value in values]
 
 
+def sampled_marks(values: Iterable[Any], count: int, what: str) -> list[tuple[Any, ...]]:
+    """Return for each parameter the marks of `sampled`: none of those that are drawn, otherwise ``dear``.
+
+    Parameters
+    ----------
+    values, count, what
+        As for `sampled`.
+    """
+    every = list(values)
+    chosen = drawn(every, count, what)
+    return [() if place in chosen else (pytest.mark.dear,) for place in range(len(every))]
+
+
 def sampled(values: Iterable[Any], count: int, what: str, always: Iterable[Any] = ()) -> list[Any]:
     """Return parameters of a test of which those outside a seeded sample are marked ``dear``.
 

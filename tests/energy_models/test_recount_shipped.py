@@ -20,6 +20,7 @@ from tests.energy_models.mapped_phase import Chosen, MappedPhase
 from tests.energy_models.priced import Priced
 from tests.energy_models.recount import recount
 from tests.energy_models.test_recount import STORED, data_files
+from tests.sampling import sampled
 
 FILE = shipped_experiments("energy")["post_training_quantization"]
 MODEL = "bitnet-6.7b"
@@ -58,9 +59,7 @@ def recounted(resolved, name):
     return recount(presets()[MODEL].with_defaults(), scheme, machine, *sizes, facts)[0]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in SCHEMES]
-)
+@pytest.mark.parametrize("name", sampled(SCHEMES, 2, "schemes counted by walks", always=QUICK))
 def test_the_joules_of_post_training_quantization_are_those_of_a_walk_through_its_loops(shipped, name):
     resolved, results, summary = shipped
     prices = defaultdict(set)

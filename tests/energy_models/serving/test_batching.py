@@ -10,6 +10,7 @@ from bitjoule.energy_models.serving.batching import OverloadError, capacity, ste
 from bitjoule.energy_models.serving.lengths import Lengths, contexts_of
 from bitjoule.energy_models.serving.queueing import Distribution, begun_by_one, busy_period, prefill_sums
 from tests.energy_models.serving.simulation import Server, simulate
+from tests.sampling import sampled_marks
 
 STEP_S = 0.018 + 0.0004 * np.arange(1, 65)  # of 1 to 64 sequences
 STEP_J = np.stack([STEP_S * watts for watts in (100, 150, 200)])
@@ -78,7 +79,10 @@ EVERY_CASE = [(size, *kinds) for size in (SLOW_PREFILL, SHORT, BUSY) for kinds i
 
 @pytest.mark.parametrize(
     ("sizes", "prompts", "news"),
-    [pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow) for case in EVERY_CASE],
+    [
+        pytest.param(*EVERY_CASE[i], marks=() if EVERY_CASE[i] in QUICK else (pytest.mark.slow, *dear))
+        for i, dear in enumerate(sampled_marks(EVERY_CASE, 8, "lengths of requests"))
+    ],
 )
 def test_the_steady_state_is_that_of_a_simulation_of_every_event(sizes, prompts, news):
     rate, prompt, new = sizes
