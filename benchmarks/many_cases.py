@@ -65,7 +65,7 @@ def measured(checkout: Path, script: str, new_tokens: str, *options: str) -> dic
         path = os.pathsep.join([str(checkout), *(entry for entry in further if entry != str(HERE))])
         done = subprocess.run(
             [sys.executable, "-c", script, folder, *options], env={**os.environ, "PYTHONPATH": path}, check=True,
-            capture_output=True, text=True,
+            capture_output=True, text=True, cwd=folder,  # Python looks for modules where it runs first
         )  # fmt: skip
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
