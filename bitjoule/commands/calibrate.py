@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bitjoule.commands.files import write_whole
 from bitjoule.commands.hardware.rtl_synthesize import add_library, library_error, warn_of_library
 from bitjoule.commands.options import add_scheduler
 from bitjoule.commands.progress import ProgressLine
@@ -128,15 +129,7 @@ def _write(measured: "MeasuredTechnology", path: Path) -> None:
 
     text = "# Written by the command below; calibrate again instead of editing.\n"
     text += write_yaml(measured.model_dump(mode="json", exclude_none=True), 110)
-    temporary = _temporary_for(path)
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable path") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, text)
 
 
 def _temporary_for(path: Path) -> Path:

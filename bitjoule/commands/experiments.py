@@ -4,9 +4,8 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-from bitjoule.commands.options import add_experiments, add_results, add_scheduler, folder, jobs
+from bitjoule.commands.options import add_experiments, add_out_and_jobs, add_results, add_scheduler
 from bitjoule.commands.status import OK
 
 
@@ -23,15 +22,7 @@ def add_run_and_check(commands: "argparse._SubParsersAction[argparse.ArgumentPar
         description="Run experiments. Each writes tables, plots and a manifest to a directory of its own.",
     )  # fmt: skip
     add_experiments(run)
-    run.add_argument(
-        "--out", type=folder, default=Path("results"), metavar="DIR",
-        help="parent of the output directories (default: %(default)s)",
-    )  # fmt: skip
-    run.add_argument(
-        "--jobs", type=jobs, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
-        metavar="N", help="maximum number of processes, which does not change the results (default: number of "
-        "processors, %(default)s)",
-    )  # fmt: skip
+    add_out_and_jobs(run)
     run.add_argument(
         "--tables", action="store_true", help="print the whole summary of each of several experiments; of one it is "
         "always printed",

@@ -1,7 +1,6 @@
 """``bitjoule explore``: explorations whose evaluated designs outlast an interrupted run."""
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bitjoule.commands.options import add_experiments, folder, jobs
+from bitjoule.commands.options import add_experiments, add_out_and_jobs
 from bitjoule.commands.status import OK
 
 if TYPE_CHECKING:
@@ -34,15 +33,7 @@ def add_explore(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "goes on where it was.",
     )  # fmt: skip
     add_experiments(explore)
-    explore.add_argument(
-        "--out", type=folder, default=Path("results"), metavar="DIR",
-        help="parent of the output directories (default: %(default)s)",
-    )  # fmt: skip
-    explore.add_argument(
-        "--jobs", type=jobs, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
-        metavar="N", help="number of processes, which does not change the results (default: number of processors, "
-        "%(default)s)",
-    )  # fmt: skip
+    add_out_and_jobs(explore)
     explore.add_argument("--no-plots", action="store_true", help="write tables only")
     explore.set_defaults(command=_explore)
 

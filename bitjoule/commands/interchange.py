@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bitjoule.commands.files import YAML, check_output, write_whole
 from bitjoule.commands.status import OK
 from bitjoule.energy_models.inputs.errors import InputError, Problem, whole_file
 
@@ -56,8 +57,7 @@ def _import(options: argparse.Namespace, _: Sequence[str]) -> int:
     from bitjoule.energy_models.prices.technology import technologies
     from bitjoule.energy_models.system.platform.platforms import Platform
 
-    if options.output.suffix not in (".yaml", ".yml"):
-        raise whole_file(str(options.output), "is not a YAML file", "a name that ends in .yaml")
+    check_output(options.output, YAML)
     if options.technology not in technologies():
         known = dict.fromkeys(technologies())
         raise _option_error("--technology", *unknown_name("technology", options.technology, known))
@@ -67,13 +67,12 @@ def _import(options: argparse.Namespace, _: Sequence[str]) -> int:
     text = write_yaml(imported.platform, 110)
     validate(Platform, parse_document(text, str(options.output)))
     matmuls = read_topology(options.topology) if options.topology else None
-    options.output.parent.mkdir(parents=True, exist_ok=True)
     comments = "".join(f"# not carried over: {line}\n" for line in imported.left_out)
-    options.output.write_text(comments + text, encoding="utf-8")
+    write_whole(options.output, comments + text)
     print(f"wrote {options.output}")
     if matmuls is not None:
         experiment = options.output.with_name(f"{options.output.stem}_matmuls.yaml")
-        experiment.write_text(write_yaml(_experiment(options, matmuls), 110), encoding="utf-8")
+        write_whole(experiment, write_yaml(_experiment(options, matmuls), 110))
         print(f"wrote {experiment}")
     for line in imported.left_out:
         print(f"not carried over: {line}", file=sys.stderr)

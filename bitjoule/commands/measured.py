@@ -3,15 +3,14 @@
 import argparse
 import csv
 import io
-import os
 import re
 import shlex
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bitjoule.commands.files import YAML, check_output, write_whole
 from bitjoule.commands.status import OK
 from bitjoule.energy_models.inputs.errors import whole_file
 
@@ -111,7 +110,7 @@ def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
     command = shlex.join(["bitjoule", *words])
     texts = [_fitted_yaml(i, path, options.measured.name, result, command) for i, path in enumerate(paths)]
     for output, text in zip(outputs, texts, strict=False):
-        _write(output, text)
+        write_whole(output, text)
     return OK
 
 
@@ -124,7 +123,7 @@ def _outputs(output: Path | None, platforms: Sequence[Path]) -> list[Path]:
     if output is None:
         return []
     if len(platforms) == 1:
-        _check_output(output, (".yaml", ".yml"))
+        check_output(output, YAML)
         return [output]
     if not output.is_dir():
         raise whole_file(str(output), "is not a directory", "an existing directory, for files of several platforms")
@@ -228,7 +227,7 @@ def _predict(options: argparse.Namespace, words: Sequence[str]) -> int:  # noqa:
     from bitjoule.energy_models.machines.rows import read_rows
     from bitjoule.energy_models.system.platform.platforms import platforms
 
-    _check_output(options.output, (".csv",))
+    check_output(options.output, (".csv",))
     columns, rows = read_rows(options.measured)
     taken = [name for name in ADDED if name in columns]
     if taken:
@@ -239,7 +238,7 @@ def _predict(options: argparse.Namespace, words: Sequence[str]) -> int:  # noqa:
     writer.writerow([*columns, *ADDED])
     for prediction in found:
         writer.writerow([*prediction.row.cells.values(), *_added(prediction)])
-    _write(options.output, text.getvalue())
+    write_whole(options.output, text.getvalue())
     print(_errors(rows, found, options.speed == "given"))
     worth = _band_worth(found, options.prompt_tokens)
     if worth:
@@ -321,31 +320,3 @@ def _errors(rows: Sequence["MeasuredRow"], found: Sequence["Prediction"], speed_
             tabulate(table, headers, disable_numparse=True),
         ]
     )
-
-
-def _check_output(path: Path | None, suffixes: tuple[str, ...]) -> None:
-    if path is None:
-        return
-    if path.suffix not in suffixes:
-        raise whole_file(str(path), f"is not a {suffixes[0]} file", f"a name that ends in {suffixes[0]}")
-    if path.is_dir():
-        raise whole_file(str(path), "is a directory", "a file")
-    if not path.absolute().parent.is_dir():
-        raise whole_file(str(path), "directory does not exist", "a file in an existing directory")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
-        os.close(handle)
-        temporary = Path(name)
-    except OSError as error:
-        raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable path") from error
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable path") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Options that several commands share, and the types of their values."""
 
 import argparse
+import os
 import re
 from pathlib import Path
 
@@ -19,6 +20,25 @@ def add_experiments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE",
         help="change a value of the experiments, e.g. workload.prompt_tokens=1024; may be repeated",
+    )  # fmt: skip
+
+
+def add_out_and_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where output directories go, and how many processes compute them.
+
+    Parameters
+    ----------
+    parser
+        Parser of the command.
+    """
+    parser.add_argument(
+        "--out", type=folder, default=Path("results"), metavar="DIR",
+        help="parent of the output directories (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--jobs", type=jobs, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        metavar="N", help="maximum number of processes, which does not change the results (default: number of "
+        "processors, %(default)s)",
     )  # fmt: skip
 
 

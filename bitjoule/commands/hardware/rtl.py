@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bitjoule.commands.files import write_whole
 from bitjoule.commands.hardware.rtl_platform import add_platform
 from bitjoule.commands.hardware.rtl_simulate import add_simulate
 from bitjoule.commands.hardware.rtl_synthesize import add_synthesize
@@ -147,29 +148,11 @@ def _generate(options: argparse.Namespace, _: Sequence[str]) -> int:
 
     text = json.dumps(description(config), indent=1) + "\n"
     text = re.sub(r"\[\s+((?:-?\d+,\s+)*-?\d+)\s+\]", lambda match: f"[{' '.join(match[1].split())}]", text)
-    try:
-        _write(target, accelerator_verilog(config))
-        _write(description_file, text)
-    except OSError as error:
-        raise whole_file(str(target), f"cannot be written ({error.strerror})", "a writable path") from None
+    write_whole(target, accelerator_verilog(config))
+    write_whole(description_file, text)
     size = f"{config.lanes} lanes x {config.columns} columns, {config.weight_encoding}"
     print(f"{target}: {size}; described by {description_file}")
     return OK
-
-
-def _write(target: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:

@@ -3,10 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from bitjoule.commands.files import YAML, check_output, write_whole
 from bitjoule.commands.status import OK
-from bitjoule.energy_models.inputs.errors import whole_file
 
 
 def add_platform(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,8 +31,11 @@ def add_platform(subcommands: "argparse._SubParsersAction[argparse.ArgumentParse
 
 
 def _platform(options: argparse.Namespace, _: Sequence[str]) -> int:
+    from bitjoule.energy_models.inputs.documents import parse_document
+    from bitjoule.energy_models.inputs.inheritance import completed
+    from bitjoule.energy_models.inputs.validation import validate
     from bitjoule.energy_models.inputs.yaml_core import write_yaml
-    from bitjoule.energy_models.system.platform.platforms import read_platform
+    from bitjoule.energy_models.system.platform.platforms import PLATFORM, Platform
     from bitjoule.experiments.hardware.platform import platform_of
     from bitjoule.rtl.config import DATAPATHS
     from bitjoule.sim.accelerator.configurations import read_configuration
@@ -39,14 +43,11 @@ def _platform(options: argparse.Namespace, _: Sequence[str]) -> int:
     config = read_configuration(options.configuration)
     name = Path(options.configuration).stem
     target = options.output if options.output is not None else Path(f"{name}-platform.yaml")
-    if target.suffix not in (".yaml", ".yml"):
-        raise whole_file(str(target), "is not a YAML file", "a name that ends in .yaml")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(write_yaml(platform_of(config, name), 110), encoding="utf-8")
-    except OSError as error:
-        raise whole_file(str(target), f"cannot be written ({error.strerror})", "a writable path") from None
-    read_platform(target)
+    check_output(target, YAML)
+    text = write_yaml(platform_of(config, name), 110)
+    document = parse_document(text, str(target))
+    validate(Platform, replace(document, data=completed(PLATFORM, document, (), Path()).data))
+    write_whole(target, text)
     print(f"{target}: {config.lanes} lanes x {config.columns} columns, {config.weight_encoding}")
     if config.datapath != DATAPATHS[config.weight_encoding][0]:
         usual = DATAPATHS[config.weight_encoding][0]

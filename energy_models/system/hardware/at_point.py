@@ -1,5 +1,6 @@
 """What the operating point of a platform changes in the rates and prices of a machine."""
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 
 from bitjoule.energy_models.inputs.facts import Price
@@ -10,16 +11,16 @@ from bitjoule.energy_models.system.platform.platforms import Platform
 BITS_PER_GB_AND_MHZ = 8e3
 
 
-class AtPoint:
+class AtPoint(ABC):
     """A machine at the operating point of its platform; the nominal one changes nothing."""
 
     platform: Platform
     technology: Technology
 
     @property
+    @abstractmethod
     def clock_mhz(self) -> float:
         """Its clock."""
-        raise NotImplementedError
 
     @cached_property
     def operating(self) -> Operating:

@@ -24,13 +24,13 @@ def files(tmp_path):
 
 def test_platform_and_matmuls_run(bitjoule, files):
     """SCALE-Sim 3.0 counts 32 folds of 64 rows, as here, and 94 cycles more a fold, which it does not overlap."""
-    arguments = ("import", files / "small.cfg", "--topology", files / "layers.csv", "-o", files / "new" / "chip.yaml")
+    arguments = ("import", files / "small.cfg", "--topology", files / "layers.csv", "-o", files / "chip.yaml")
     status, out, err = bitjoule(*arguments)
     assert status == 0
-    assert str(files / "new" / "chip.yaml") in out
+    assert str(files / "chip.yaml") in out
     assert "not carried over: energies" in err
-    assert "# not carried over: energies" in (files / "new" / "chip.yaml").read_text()
-    assert bitjoule("run", files / "new" / "chip_matmuls.yaml", "--no-plots", "--out", files / "out")[0] == 0
+    assert "# not carried over: energies" in (files / "chip.yaml").read_text()
+    assert bitjoule("run", files / "chip_matmuls.yaml", "--no-plots", "--out", files / "out")[0] == 0
     with (files / "out" / "chip_matmuls" / "components.csv").open(newline="") as handle:
         row = next(each for each in csv.DictReader(handle) if each["component"] == "matmul")
     assert float(row["macs"]) == 64 * 256 * 128
@@ -42,6 +42,7 @@ def test_platform_and_matmuls_run(bitjoule, files):
     [
         (("other.yaml", "-o", "x.yaml"), "is no architecture that can be read; expected one of ZigZag, Timeloop"),
         (("missing.cfg", "-o", "x.yaml"), "does not exist"),
+        (("small.cfg", "-o", "none/x.yaml"), "directory does not exist; expected a file in an existing directory"),
         (("small.cfg", "-o", "x.txt"), "expected a name that ends in .yaml"),
         (
             ("small.cfg", "-o", "x.yaml", "--ert", "other.yaml"),

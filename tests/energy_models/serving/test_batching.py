@@ -97,6 +97,7 @@ def test_steps_that_take_longer_with_longer_caches_are_those_of_the_mean():
     server, prompts, news = Server(cached_s=2e-6), Lengths.uniform(500, 0.8), Lengths.uniform(128, 0.8)
     state, simulated = both(server, 1.0, prompts, news)
     compare(state, simulated)
+    assert state.mean_batch == pytest.approx(simulated.mean_batch, rel=0.02)
 
 
 def test_a_batch_that_is_often_full_has_the_size_and_the_energy_of_the_simulation():

@@ -1,0 +1,62 @@
+"""Files that commands write: refused early where they cannot be written, and written whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from bitjoule.energy_models.inputs.errors import whole_file
+
+YAML = (".yaml", ".yml")
+
+
+def check_output(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Reject a file that is not to be written.
+
+    Parameters
+    ----------
+    path
+        The file.
+    suffixes
+        Of which its name must have one.
+
+    Raises
+    ------
+    InputError
+        Its name ends otherwise, it is a directory, or its directory does not exist.
+    """
+    if path.suffix not in suffixes:
+        raise whole_file(str(path), f"is not a {suffixes[0]} file", f"a name that ends in {suffixes[0]}")
+    if path.is_dir():
+        raise whole_file(str(path), "is a directory", "a file")
+    if not path.absolute().parent.is_dir():
+        raise whole_file(str(path), "directory does not exist", "a file in an existing directory")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Parameters
+    ----------
+    path, text
+        The file, and what it holds.
+
+    Raises
+    ------
+    InputError
+        It cannot be written.
+    """
+    temporary = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable path") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
