@@ -1,11 +1,11 @@
 """Energy of a netlist from its toggles and the library's capacitances and power tables.
 
 Counted are, in a cycle: half C V squared for each toggle of a net, C being the input pins on it, each with the mean of
-its rise's and its fall's capacitance (as `capacitance` libraries state the greater); the internal energy
-of its driver and of inputs that toggle without effect, the tables read at each pin's own slew and load (`prices`); and
-for each flip-flop or clock gate that gets a clock edge the clock pin's capacitance and internal energy. What wires add
-by the wire-load rule, in charge, slews and internal energy, is a part of its own. The clock's own tree is not there
-before layout and not counted, nor the clock's wires.
+its rise's and its fall's capacitance (as `capacitance` libraries state the greater); the internal energy of its driver
+and of inputs that toggle without effect, the tables read at each pin's own slew and load (`internal`); and for each
+flip-flop or clock gate that gets a clock edge the clock pin's capacitance and internal energy (`sequential`). What
+wires add by the wire-load rule, in charge, slews and internal energy, is a part of its own. The clock's own tree is not
+there before layout and not counted, nor the clock's wires.
 """
 
 from collections import defaultdict
@@ -20,6 +20,7 @@ from bitjoule.gates.liberty.wires import WireLoad
 from bitjoule.gates.netlist import Instance, Netlist, kind
 from bitjoule.gates.power.activity import Activity
 from bitjoule.gates.power.internal import Members, Prices
+from bitjoule.gates.power.sequential import ClockGate, Register
 from bitjoule.gates.timing.sta import analyse, by_cell
 
 
@@ -183,6 +184,12 @@ class Meter:
             Prices(Members(cell, numbers, nets), self.analysis.slew_ns, self.analysis.load_ff, clock_nets)
             for cell, numbers, nets in by_cell(netlist)
         ]
+        self._sequential: dict[str, Register | ClockGate] = {}
+        for prices in self.prices:
+            if prices.cell.flip_flop is not None:
+                self._sequential[prices.cell.name] = Register(prices)
+            elif prices.cell.clock_gate:
+                self._sequential[prices.cell.name] = ClockGate(prices)
 
     def bill(self, toggles: Floats, activity: Activity) -> Bill:
         """Price toggles.
@@ -202,32 +209,25 @@ class Meter:
             members = prices.members
             for pin in members.cell.outputs:
                 internal[members.nets[pin]] = toggles[members.nets[pin]] * prices.output_fj(pin, toggles)
-            hidden[members.numbers] = prices.hidden_fj(toggles)
-            if members.cell.flip_flop is not None:
-                clock[members.numbers] = self._register_fj(prices, activity)
-            elif members.cell.clock_gate:
-                clock[members.numbers] = self._gate_fj(prices, activity)
+            inner = self._sequential.get(members.cell.name)
+            if inner is None:
+                hidden[members.numbers] = prices.hidden_fj(toggles)
+                continue
+            edges = self._edges(members, activity)
+            pin_ff = members.cell.pins[members.cell.clock_pin()].mean_capacitance_ff
+            # A register's clock pin moves with its own clock, a clock gate's in every cycle.
+            charges = np.ones_like(edges) if members.cell.clock_gate else edges
+            hidden[members.numbers] = inner.data_fj(toggles, edges)
+            clock[members.numbers] = charges * pin_ff * self.volt_squared + inner.clock_fj(activity.settled, edges)
         internal[self.clock_nets] = 0.0
         return Bill(switching, internal, hidden, clock)
 
-    def _register_fj(self, prices: Prices, activity: Activity) -> Floats:
-        cell, members = prices.cell, prices.members
-        edges = activity.clocked[members.numbers]
-        changed = np.minimum(edges, activity.settled[members.nets[cell.outputs[0]]])
-        unchanged_fj, changed_fj = prices.clock_pin_fj()
-        charge_fj = cell.pins[cell.clock_pin()].mean_capacitance_ff * self.volt_squared
-        result: Floats = edges * charge_fj + (edges - changed) * unchanged_fj + changed * changed_fj
-        return result
-
-    def _gate_fj(self, prices: Prices, activity: Activity) -> Floats:
-        """Energy of clock gates: their clock pins in every cycle, their outputs when their registers get an edge."""
-        cell, members = prices.cell, prices.members
-        output = members.nets[cell.roles["clock_gate_out_pin"]]
-        open_share = np.array([self._open_share(net, activity) for net in output.tolist()])
-        shut_fj, open_fj = prices.gate_fj()
-        charge_fj = cell.pins[cell.clock_pin()].mean_capacitance_ff * self.volt_squared
-        result: Floats = charge_fj + (1.0 - open_share) * shut_fj + open_share * open_fj
-        return result
+    def _edges(self, members: Members, activity: Activity) -> Floats:
+        """Return the clock edges in a cycle that registers get, and that clock gates let through to theirs."""
+        if not members.cell.clock_gate:
+            return activity.clocked[members.numbers]
+        gated = members.nets[members.cell.roles["clock_gate_out_pin"]]
+        return np.array([self._open_share(net, activity) for net in gated.tolist()])
 
     def _open_share(self, net: int, activity: Activity) -> float:
         for prices in self.prices:

@@ -4,7 +4,8 @@ A toggle of an output is priced by the tables of the inputs that toggle, in prop
 likely each table's condition is among the states in which that input toggles that output; an output's tables without a
 related pin are added to that, whichever input is the cause. Toggles of inputs that
 toggle no output are priced by the input's own tables, in proportion to how likely their conditions are among those
-other states. A toggle is a rise as often as a fall.
+other states. A toggle is a rise as often as a fall. What flip-flops and clock gates take at their inputs is another
+matter (`sequential`).
 """
 
 from collections.abc import Sequence
@@ -64,7 +65,7 @@ class Prices:
         self._data = [pin for pin in self.cell.inputs if not clock_nets & set(members.nets[pin].tolist())]
         self._outputs = {} if self.cell.clock_gate else {pin: self._output(pin) for pin in self.cell.outputs}
         self._always = {} if self.cell.clock_gate else {pin: self._unrelated(pin) for pin in self.cell.outputs}
-        self._hidden = {pin: self._input(pin) for pin in self._data}
+        self._hidden = {pin: self._input(pin) for pin in self._data} if self.cell.is_combinational else {}
 
     def edges_fj(self, power: Power, pin: str, related: str, follows: bool = True) -> Floats:
         """Return the energy in fJ of a table's rise and fall for each instance: 2 x instances.
@@ -120,19 +121,30 @@ class Prices:
     def _input(self, pin: str) -> Floats:
         """Return the energy of a toggle of an input that toggles no output, for each instance."""
         idle = self.states.holds(None)
-        if self.cell.is_combinational:
-            for output in self.cell.outputs:
-                idle = idle & ~self.states.flipped(output, pin)[0]
+        for output in self.cell.outputs:
+            idle = idle & ~self.states.flipped(output, pin)[0]
         energy: Floats = self.mean_fj(self.cell.powers(pin), idle, pin).mean(axis=0)
         return energy
 
-    def mean_fj(self, powers: Sequence[Power], within: Mask, pin: str) -> Floats:
-        """Return the mean energy of each edge of some tables of an input over the states that can be: 2 x instances."""
+    def mean_fj(self, powers: Sequence[Power], within: Mask, pin: str, related: str = "") -> Floats:
+        """Return the mean energy in fJ of each edge of some tables over the states that can be: 2 x instances.
+
+        Parameters
+        ----------
+        powers : sequence of Power
+            The tables: of one pin, and of one related pin if that is an output.
+        within : array of bool
+            The states that can be.
+        pin : str
+            The pin they stand at.
+        related : str
+            The input whose slew they are read at; the pin itself if there is none.
+        """
         shares = self.states.selects(tuple(powers), within)
         total = np.zeros((2, len(self.members.numbers)))
         for power, share in zip(powers, shares, strict=True):
             if share > 0.0:
-                total += share / shares.sum() * self.edges_fj(power, pin, pin)
+                total += share / shares.sum() * self.edges_fj(power, pin, related or pin)
         return total
 
     def output_fj(self, pin: str, toggles: Floats) -> Floats:
@@ -160,43 +172,19 @@ class Prices:
         return result
 
     def hidden_fj(self, toggles: Floats) -> Floats:
-        """Return the energy in fJ of input toggles that toggle no output, and of those at a flip-flop's data pin."""
+        """Return the energy in fJ of input toggles of combinational cells that toggle no output, instance by instance.
+
+        Parameters
+        ----------
+        toggles : array
+            Of each net in a cycle.
+        """
         nets = self.members.nets
         spent = sum(
             (energy * toggles[nets[pin]] for pin, energy in self._hidden.items()), np.zeros(len(self.members.numbers))
         )
-        if not self.cell.is_combinational:
-            return spent
         into = np.sum([toggles[nets[pin]] for pin in self._data] or [np.zeros_like(spent)], axis=0)
         out = np.max([toggles[nets[pin]] for pin in self.cell.outputs], axis=0)
         share = 1.0 - np.divide(out, into, out=np.ones_like(into), where=into > 0.0)
         hidden: Floats = spent * np.maximum(share, 0.0)
         return hidden
-
-    def clock_pin_fj(self) -> tuple[Floats, Floats]:
-        """Return the internal energy of a clock period at a flip-flop's clock pin: state kept, and state changed.
-
-        What the rising edge takes when the state changes is the outputs'.
-        """
-        state, values = self.cell.state, self.states.values
-        following = np.broadcast_to(state.next_state(values) & np.uint64(1), values[state.state].shape)
-        keeps = following == values[state.state]
-        pin = self.cell.clock_pin()
-        powers = self.cell.powers(pin)
-        return self.mean_fj(powers, keeps, pin).sum(axis=0), self.mean_fj(powers, ~keeps, pin)[1]
-
-    def gate_fj(self) -> tuple[Floats, Floats]:
-        """Return the internal energy of a clock period of a clock gate that is shut, and of one that is open."""
-        cell, values = self.cell, self.states.values
-        clock, output = cell.clock_pin(), cell.roles["clock_gate_out_pin"]
-        enables = [pin for pin in cell.inputs if pin != clock]
-        is_open = np.any([values[pin] == 1 for pin in enables], axis=0)
-        shut = self.mean_fj(cell.powers(clock), ~is_open, clock).sum(axis=0)
-        energies = np.zeros(len(self.members.numbers))
-        powers = cell.powers(output)
-        for edge, within in enumerate((is_open, self.states.holds(None))):
-            shares = self.states.selects(powers, within)
-            for power, share in zip(powers, shares, strict=True):
-                if share > 0.0:
-                    energies += share / shares.sum() * self.edges_fj(power, output, clock)[edge]
-        return shut, energies

@@ -3,7 +3,7 @@
 import re
 import shutil
 import subprocess
-from collections import Counter
+from collections import defaultdict
 
 import numpy as np
 
@@ -101,11 +101,8 @@ def bench(netlist, clock, delays, period_fs, by_path):
     ]), given  # fmt: skip
 
 
-def toggles(netlist, clock, delays, cycles, first, folder, period_fs=100_000_000, by_path=False):
-    """Return how often each net toggles from a cycle on.
-
-    `cycles` holds the value of each input port, an integer, in each cycle.
-    """
+def run(netlist, clock, delays, cycles, folder, period_fs, by_path=False):
+    """Simulate and return the file of changes; `cycles` holds the value of each input port, an integer, in each."""
     text, given = bench(netlist, clock, delays, period_fs, by_path)
     (folder / "bench.v").write_text(text)
     places = {net: place for place, net in enumerate(given)}
@@ -120,11 +117,21 @@ def toggles(netlist, clock, delays, cycles, first, folder, period_fs=100_000_000
     command = ["iverilog", "-g2012", "-gspecify", "-o", "bench.vvp", "bench.v"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
     subprocess.run(["vvp", "-n", "bench.vvp"], cwd=folder, check=True, capture_output=True, text=True)
-    return _counted(folder / "toggles.vcd", netlist.nets, (1 + first) * period_fs)
+    return folder / "toggles.vcd"
 
 
-def _counted(path, nets, first_fs):
-    names, counts, now = {}, Counter(), -1
+def toggles(netlist, clock, delays, cycles, first, folder, period_fs=100_000_000, by_path=False):
+    """Return how often each net toggles from a cycle on; the others as of `run`."""
+    path = run(netlist, clock, delays, cycles, folder, period_fs, by_path)
+    found = np.zeros(netlist.nets, dtype=np.int64)
+    for net, changes in enumerate(waves(path, netlist.nets)):
+        found[net] = sum(time >= (1 + first) * period_fs for time, _ in changes)
+    return found
+
+
+def waves(path, nets):
+    """Return the changes of each net: times in fs and values."""
+    names, changes, now = {}, defaultdict(list), -1
     with path.open() as lines:
         for line in lines:
             if line.startswith("$var"):
@@ -133,10 +140,10 @@ def _counted(path, nets, first_fs):
                     names.setdefault(code, []).append(int(name[1:]))
             elif line.startswith("#"):
                 now = int(line[1:])
-            elif now >= first_fs and (match := _BIT.match(line)):
-                assert match[1] in "01"
-                counts[match[2]] += 1
-    found = np.zeros(nets, dtype=np.int64)
+            elif match := _BIT.match(line):
+                changes[match[2]].append((now, int(match[1] == "1")))
+    found = [[] for _ in range(nets)]
     for code, same in names.items():
-        found[same] = counts[code]
+        for net in same:
+            found[net] = changes[code]
     return found

@@ -64,9 +64,10 @@ def by_hand_fj(extra_ff=(0.0, 0.0, 0.0, 0.0)):
     hidden = share * TOGGLES[A] * ((0.5 + 0.7) / 2 + hand.SLEW_FJ * SLEW_NS)
     inverter = TOGGLES[M] * output_fj(4.0, 2.0, slew[N][1], slew[N][0], loads[M])
     register = TOGGLES[Q] * output_fj(20.0, 24.0, SLEW_NS, SLEW_NS, loads[Q])
-    # The clock pin: its capacitance is charged once; the state is kept in 0.7 and changed in 0.3 of all cycles.
-    kept, changed = 3.0 + 5.0 + 2 * hand.SLEW_FJ * SLEW_NS, 9.0 + hand.SLEW_FJ * SLEW_NS
-    clock = 2.5 * hand.VOLTAGE_V**2 + (1.0 - TOGGLES[Q]) * kept + TOGGLES[Q] * changed
+    # The clock pin: its capacitance is charged once; 0.7 of its rises keep the state (what the others take is in the
+    # tables of q), and half of its falls find another value at m than the state.
+    rise, fall, new = (energy + hand.SLEW_FJ * SLEW_NS for energy in (*hand.CLOCK_KEEPS_FJ, hand.CLOCK_CHANGES_FJ[1]))
+    clock = 2.5 * hand.VOLTAGE_V**2 + (1.0 - TOGGLES[Q]) * rise + (1.0 - TOGGLES[M]) * fall + TOGGLES[M] * new
     instances = [charge[N] + nand + hidden, charge[M] + inverter, charge[Q] + register + clock]
     return instances, charge[A], clock, hidden
 

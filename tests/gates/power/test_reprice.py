@@ -88,38 +88,44 @@ def gate_fj(name, nets, slews_ns, load_ff, toggles, _):
     return sum(toggles[:, net] * weighed[net] / np.maximum(weights[net], 1e-99) for net in weighed)
 
 
+def shared_fj(powers, every, slews_ns, pin, share):
+    return sum(abs(1 - v - share) * mean_fj(powers, [s for s in every if s[pin] == v], slews_ns) for v in (0, 1))
+
+
 def register_fj(name, nets, slews_ns, load_ff, toggles, edges):
-    cell, clock_ns, changes = liberty()[2][name], slews_ns[:, nets["CK"]], toggles[:, nets["Q"]]
-    every = [state | {"QN": 1 - state["Q"]} for state in states("D", "CK", "Q")]
-    kept, changed = ([state for state in every if (state["D"] == state["Q"]) == same] for same in (True, False))
-    data_fj = toggles[:, nets["D"]] / 2 * mean_fj(cell["D"][2], every, slews_ns[:, nets["D"]])
+    cell, share, clock_ns = liberty()[2][name], edges[nets["CK"]], slews_ns[:, nets["CK"]]
+    every, changes = [state | {"QN": 1 - state["Q"]} for state in states("D", "CK", "Q")], toggles[:, nets["Q"]]
+    kept, new = ([state for state in every if (state["D"] == state["Q"]) == same] for same in (True, False))
+    data_fj = toggles[:, nets["D"]] / 2 * shared_fj(cell["D"][2], every, slews_ns[:, nets["D"]], "CK", share)
     output_fj = changes / 2 * sum(mean_fj(cell[pin][2], every, clock_ns, load_ff[nets[pin]]) for pin in ("Q", "QN"))
-    kept_fj, changed_fj = (mean_fj(cell["CK"][2], among, clock_ns) for among in (kept, changed))
-    return data_fj + output_fj + changes * changed_fj + (edges[nets["CK"]] - changes) * kept_fj
+    rise_fj, fall_fj = (mean_fj(cell["CK"][2], kept, clock_ns, edges=[edge]) for edge in (1, 0))
+    new_fj = toggles[0, nets["D"]] * (mean_fj(cell["CK"][2], new, clock_ns, edges=[0]) - fall_fj)
+    return data_fj + output_fj + (share - changes) * rise_fj + share * (fall_fj + new_fj)
 
 
 def clock_gate_fj(name, nets, slews_ns, load_ff, toggles, edges):
-    cell, share, clock_ns = liberty()[2][name], edges.get(nets["GCK"], 0), slews_ns[:, nets["CK"]]
+    cell, share, toggled = liberty()[2][name], edges.get(nets["GCK"], 0), toggles[:, nets["E"]] / 2
     every = [state for state in states("CK", "E", "GCK") if state["CK"] >= state["GCK"]]
-    shut, opened = ([state for state in every if state["E"] == enable] for enable in (0, 1))
-    powers, load = cell["GCK"][2], load_ff[nets["GCK"]]
-    open_fj = mean_fj(powers, opened, clock_ns, load, edges=[1]) + mean_fj(powers, every, clock_ns, load, edges=[0])
-    enable_fj = toggles[:, nets["E"]] / 2 * mean_fj(cell["E"][2], every, slews_ns[:, nets["E"]])
-    return enable_fj + share * open_fj + (1 - share) * mean_fj(cell["CK"][2], shut, clock_ns)
+    total_fj = toggled * shared_fj(cell["E"][2], [s for s in every if s["CK"]], slews_ns[:, nets["E"]], "GCK", share)
+    for pin, asked, part in (("CK", 0, 1 - share), ("GCK", 1, share)):
+        among = [[state for state in every if (state["E"] == asked) == stays] for stays in (True, False)]
+        point = slews_ns[:, nets["CK"]], load_ff[nets[pin]]
+        usual_fj, new_fj = (mean_fj(cell[pin][2], each, *point, edges=[0]) for each in among)
+        total_fj = total_fj + part * mean_fj(cell[pin][2], among[0], *point) + toggled[0] * (new_fj - usual_fj)
+    return total_fj
 
 
 def price_fj(netlist, slews_ns, has_wires, toggles, clocked):
     """Return the energy of a cycle by each row of toggles; slews are of falls and rises."""
-    (volts, wire_ff, cells), (load_ff, sinks) = liberty(), np.zeros((2, netlist.nets))
+    (volts, wire_ff, cells), counted = liberty(), np.zeros((2, netlist.nets))
     for name, pin, net in ((item.cell.name, *pair) for item in netlist.instances for pair in item.nets.items()):
-        load_ff[net] += cells[name][pin][1]
-        sinks[net] += cells[name][pin][1] > 0
+        counted[:, net] += cells[name][pin][1], cells[name][pin][1] > 0
+    load_ff, sinks = counted
     edges = {item.nets["CK"]: clocked[number] for number, item in enumerate(netlist.instances) if "D" in item.nets}
     data = np.setdiff1d(np.arange(netlist.nets), [*edges, *netlist.inputs[CLOCK]])  # the clock has no wires
     load_ff[data] += has_wires * wire_ff(sinks[data])
     total_fj = volts**2 / 2 * toggles[:, data] @ load_ff[data]
-    for item in netlist.instances:
-        nets, name = item.nets, item.cell.name
+    for name, nets in ((item.cell.name, item.nets) for item in netlist.instances):
         count_fj = gate_fj if "CK" not in nets else register_fj if "D" in nets else clock_gate_fj
         total_fj += count_fj(name, nets, slews_ns, load_ff, toggles, edges)
         total_fj += volts**2 * cells[name]["CK"][1] * edges.get(nets["CK"], 1) if "CK" in nets else 0
