@@ -171,7 +171,8 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
 def bare(name: str, text: str, allowed: dict[str, Any]) -> list[tuple[int, str]]:
     """Return line and surroundings of each numeral of a page that is neither filled in nor allowed."""
     patterns = [re.compile(entry["pattern"]) for entry in allowed["patterns"]]
-    patterns += [re.compile(re.escape(entry["text"])) for entry in allowed["stated"].get(name, [])]
+    for entry in allowed["stated"].get(name, []):
+        patterns.append(re.compile(rf"^{re.escape(entry['cell'])}$" if "cell" in entry else re.escape(entry["text"])))
     result = []
     for line, words in prose(text):
         spans = [match.span() for pattern in patterns for match in pattern.finditer(words)]
