@@ -21,7 +21,7 @@ A whole table stands between `<!-- table assumptions.csv: relative by change ove
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -141,18 +141,20 @@ def filled(page: Path, text: str) -> str:
     return result
 
 
-def prose(text: str) -> Iterator[tuple[int, str]]:
+def prose(text: str, without: Collection[str] = ()) -> Iterator[tuple[int, str]]:
     """Yield line and text of each paragraph or cell of a page.
 
-    Without headings, code, HTML, and numbers and tables that are filled in.
+    Without headings, code, HTML, and numbers and tables that are filled in; and without the sections of some headings.
     """
     tables = {file for file, _ in definitions(text).values()}
-    heading, line = False, 0
+    heading, line, title = False, 0, ""
     blank = BLOCK.sub(lambda match: "\n" * match[0].count("\n"), text)
     for token in _markdown.parse(blank):
         heading = token.type == "heading_open" or (heading and token.type != "heading_close")
         line = token.map[0] + 1 if token.map else line
-        if token.type != "inline" or heading:
+        if token.type == "inline" and heading:
+            title = token.content
+        if token.type != "inline" or heading or title in without:
             continue
         words, skipped = [], False
         for child in token.children or []:
@@ -171,10 +173,12 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
 def bare(name: str, text: str, allowed: dict[str, Any]) -> list[tuple[int, str]]:
     """Return line and surroundings of each numeral of a page that is neither filled in nor allowed."""
     patterns = [re.compile(entry["pattern"]) for entry in allowed["patterns"]]
-    for entry in allowed["stated"].get(name, []):
-        patterns.append(re.compile(rf"^{re.escape(entry['cell'])}$" if "cell" in entry else re.escape(entry["text"])))
+    patterns += [
+        re.compile(rf"^{re.escape(entry['cell'])}$" if "cell" in entry else re.escape(entry["text"]))
+        for entry in allowed["stated"].get(name, [])
+    ]
     result = []
-    for line, words in prose(text):
+    for line, words in prose(text, {entry["section"] for entry in allowed.get("checked", {}).get(name, [])}):
         spans = [match.span() for pattern in patterns for match in pattern.finditer(words)]
         for match in NUMERAL.finditer(words):
             if not any(first <= match.start() and match.end() <= last for first, last in spans):

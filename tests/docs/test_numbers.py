@@ -77,6 +77,7 @@ def test_a_table_is_filled_in(page):
 
 def test_numerals_of_the_text_are_bare_and_others_are_not():
     allowed = {"patterns": [{"pattern": r"INT\d+"}], "stated": {"p.md": [{"text": "7 of"}, {"cell": "1"}]}}
+    allowed["checked"] = {"p.md": [{"section": "2 Checked"}]}
     text = """\
 # 1 heading
 
@@ -90,6 +91,12 @@ INT8 costs 2.5 times, 7 of [3][x], `4` and 7.
 ```
 8
 ```
+
+## 2 Checked
+
+And 9 is.
+
+## 3
 
 <!-- table t.csv: a by b over c as d -->
 | 9 | 9 |
@@ -131,6 +138,14 @@ def test_each_exception_has_a_reason_and_is_needed():
         assert all(set(entry) in ({"text", "reason"}, {"cell", "reason"}) for entry in entries)
         assert [entry for entry in entries if "text" in entry and entry["text"] not in words] == []
         assert [entry for entry in entries if "cell" in entry and entry["cell"] not in cells] == []
+
+
+def test_each_section_that_a_test_checks_is_there_and_so_is_the_test():
+    for name, entries in yaml.safe_load(numbers.ALLOWED.read_text())["checked"].items():
+        for entry in entries:
+            assert f"\n## {entry['section']}\n" in (numbers.ROOT / name).read_text()
+            assert name.removeprefix("docs/").removesuffix(".md").replace("-", "_") in entry["test"]
+            assert (numbers.ROOT / entry["test"]).is_file()
 
 
 def test_no_page_is_allowed_more_than_it_has():

@@ -12,6 +12,8 @@ from tests.sampling import sampled
 
 pytestmark = pytest.mark.slow
 
+MATMULS = 80  # random ones of each configuration
+
 SHIPPED = ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16", "lookup_8x4",
            "int8_8x4", "fp16_fused_8x4", "fp16_8x4", "fp16_fp16_8x4",
            "ternary_fp16_8x4", "ternary5_fp16_8x4", "binary_fp16_8x4")  # fmt: skip
@@ -86,9 +88,9 @@ def passes(hardware, cases):
 @pytest.mark.parametrize("name", sampled(CONFIGURATIONS, 3, "configurations of the bench", always=["tiny_8x4"]))
 def test_corners_and_random_matmuls_are_bit_exact_with_the_cycles_of_the_closed_form(name, hardware):
     config = CONFIGURATIONS[name]
-    random = random_cases(config, matmuls=80, seed=sorted(CONFIGURATIONS).index(name))
+    random = random_cases(config, matmuls=MATMULS, seed=sorted(CONFIGURATIONS).index(name))
     report = passes(hardware(config), [*directed_cases(config), *random])
-    assert report.matmuls >= 80
+    assert report.matmuls >= MATMULS
     assert report.exact_cycles >= 60
 
 

@@ -1,0 +1,11 @@
+"""The counts of docs/verification.md are those of the tests."""
+
+import pandas as pd
+
+from benchmarks.verification import counts
+from tests.docs.numbers import ROOT
+
+
+def test_the_counts_are_those_of_the_tests():
+    """`python -m benchmarks.verification > benchmarks/verification.csv` counts again."""
+    pd.testing.assert_frame_equal(counts(), pd.read_csv(ROOT / "benchmarks" / "verification.csv"))

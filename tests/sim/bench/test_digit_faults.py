@@ -1,0 +1,74 @@
+"""Faults put into integer arrays whose weights are recoded into digits: the bench must find each of them."""
+
+import pytest
+
+from bitjoule.rtl.arithmetic import column, dot_product, multiplication
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.verilog import accelerator_verilog
+from tests.sampling import sampled
+from tests.sim.bench.faulty import failure, faulty
+
+pytestmark = pytest.mark.slow
+
+CONFIG = AcceleratorConfig(8, 2, 64, 32, tokens=2, weight_encoding="int4", activation_bits=4)
+
+# name: (module, what stands there, what the fault makes of it)
+FAULTS = {
+    "the lowest digit takes a bit that is not there for 1": (
+        multiplication,
+        "Cat(Const(0, 1), word, top",
+        "Cat(Const(1, 1), word, top",
+    ),
+    "a digit of 0 is -0 with a row inverted": (multiplication, "high & ~(low & middle)", "high | (low & middle)"),
+    "one is two": (multiplication, "one = low ^ middle", "one = low & middle"),
+    "two is also chosen with one": (multiplication, "(high ^ middle) & ~one", "high ^ middle"),
+    "digits come the highest first": (
+        multiplication,
+        "range(0, len(recoded), DIGIT_BITS)",
+        "range(len(recoded) - DIGIT_BITS, -1, -DIGIT_BITS)",
+    ),
+    "twice is once": (multiplication, "Mux(digit.two, twice, 0)", "Mux(digit.two, once, 0)"),
+    "no row is inverted": (multiplication, "chosen ^ digit.negative.replicate(len(once))", "chosen"),
+    "rows keep their sign": (multiplication, "Cat(bits[:-1], ~bits[-1])", "bits"),
+    "a row's one is owed to the next digit": (
+        multiplication,
+        "Cat(Const(0, 2 * i - 2), owed, Const(0, 1))",
+        "Cat(Const(0, 2 * i - 1), owed)",
+    ),
+    "the last row owes nothing": (multiplication, "Cat(Const(0, last), owed) if last else owed", "Const(0, 1)"),
+    "every row owes what the first does": (
+        multiplication,
+        "        owed = digit.negative\n",
+        "        owed = multiplier[0].negative\n",
+    ),
+    "the offset leaves out the digits above the lowest": (
+        dot_product,
+        "(row_bits + 2 * i) for i in",
+        "row_bits for i in",
+    ),
+    "a lane takes its neighbour's weight": (
+        dot_product,
+        "self.weights.word_select(lane, ",
+        "self.weights.word_select(lane ^ 1, ",
+    ),
+}
+
+
+def with_fault(monkeypatch, module, there, fault):
+    """Return the Verilog of the configuration with a fault in a module's source."""
+    altered = faulty(module, there, fault)
+    if module is dot_product:
+        monkeypatch.setattr(column, "IntegerDotProduct", altered.IntegerDotProduct)
+    else:
+        for name in ("booth_rows", "digits", "recode"):
+            monkeypatch.setattr(dot_product, name, getattr(altered, name))
+    return accelerator_verilog(CONFIG)
+
+
+@pytest.mark.parametrize("fault", sampled(FAULTS, 4, "faults of digits"))
+def test_the_bench_finds(fault, hardware, fast_build, monkeypatch):
+    assert failure(hardware, CONFIG, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
+
+
+def test_the_bench_finds_nothing_where_nothing_is(hardware, fast_build):
+    assert failure(hardware, CONFIG, fast_build, accelerator_verilog(CONFIG)) is None
