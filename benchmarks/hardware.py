@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from tabulate import tabulate
 
 from bitjoule.gates.liberty.cells import Library
@@ -28,18 +29,17 @@ from bitjoule.rtl.verilog import TOP, accelerator_verilog
 from bitjoule.sim.accelerator.configurations import read_configuration
 
 WARM_UP_CYCLES = 24
+NODES = {"NangateOpenCellLibrary": "45 nm", "asap7sc7p5t": "7 nm"}
 KINDS = ("register", "adder", "select", "buffer", "gating", "other")
-# Scratch experiments of one column, combinational, without registers, unpacking, control and accumulators.
-REFERENCE = """
-For comparison, a trit of a bare combinational column of 64 lanes, scratch experiments with the same libraries:
-
-| datapath | 45 nm um2 | 45 nm fJ | 7 nm um2 | 7 nm fJ |
-|---|---|---|---|---|
-| x / 0 / −x multiplexer, binary tree of adders | 84 | 143 / 299 | 6.2 | 16 / 44 |
-| xor-invert, +1 as carry-in at each adder | 56 | 99 / 223 | 4.3 | 14 / 42 |
-| carry-save tree, one final adder | 53 | 92 / 163 | 4.1 | 13 / 28 |
-| and-or select on dual rails, constants moved out, carry-save | 44 | 79 / 90 | 3.5 | 12 / 14 |
-"""
+# Columns of the Markdown, and what docs/hardware.md calls them.
+QUANTITIES = {
+    "um2/trit": "um²",
+    "period ns": "ns",
+    "period without wires ns": "ns without wires",
+    "fJ/trit settled": "fJ settled",
+    "fJ/trit total": "fJ with glitches",
+    "wires": "wires, fJ",
+}
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,7 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=2, help="words of 64 trials")
     parser.add_argument("--seed", type=int, default=1, help="of the random operands")
     parser.add_argument("--path", action="store_true", help="print the cells on the critical path")
+    parser.add_argument("--csv", type=Path, help="add the figures of docs/hardware.md to this file")
     arguments = parser.parse_args()
     if not arguments.config and not arguments.verilog:
         parser.error("give --config or --verilog")
@@ -162,7 +163,12 @@ def main() -> None:
                 rows += row(design, library, period_ns, arguments, Path(folder))
     print()
     print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3f"))
-    print(REFERENCE)
+    if arguments.csv:
+        table = pd.DataFrame(rows)
+        table["netlist"] = "`" + table["design"] + "`, " + table["library"].map(NODES).fillna(table["library"])
+        figures = table.rename(columns=QUANTITIES).melt("netlist", list(QUANTITIES.values()), "quantity").dropna()
+        figures["value"] = figures["value"].map("{:.5g}".format)
+        figures.to_csv(arguments.csv, mode="a", header=not arguments.csv.exists(), index=False)
 
 
 if __name__ == "__main__":
