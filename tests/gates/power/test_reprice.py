@@ -99,8 +99,8 @@ def register_fj(name, nets, slews_ns, load_ff, toggles, edges):
     data_fj = toggles[:, nets["D"]] / 2 * shared_fj(cell["D"][2], every, slews_ns[:, nets["D"]], "CK", share)
     output_fj = changes / 2 * sum(mean_fj(cell[pin][2], every, clock_ns, load_ff[nets[pin]]) for pin in ("Q", "QN"))
     rise_fj, fall_fj = (mean_fj(cell["CK"][2], kept, clock_ns, edges=[edge]) for edge in (1, 0))
-    new_fj = toggles[0, nets["D"]] * (mean_fj(cell["CK"][2], new, clock_ns, edges=[0]) - fall_fj)
-    return data_fj + output_fj + (share - changes) * rise_fj + share * (fall_fj + new_fj)
+    fall_fj += toggles[0, nets["D"]] * (mean_fj(cell["CK"][2], new, clock_ns, edges=[0]) - fall_fj)
+    return data_fj + output_fj + (share - changes) * rise_fj + share * fall_fj
 
 
 def clock_gate_fj(name, nets, slews_ns, load_ff, toggles, edges):
@@ -117,17 +117,16 @@ def clock_gate_fj(name, nets, slews_ns, load_ff, toggles, edges):
 
 def price_fj(netlist, slews_ns, has_wires, toggles, clocked):
     """Return the energy of a cycle by each row of toggles; slews are of falls and rises."""
-    (volts, wire_ff, cells), counted = liberty(), np.zeros((2, netlist.nets))
+    (volts, wire_ff, cells), (load_ff, sinks) = liberty(), (counted := np.zeros((2, netlist.nets)))
     for name, pin, net in ((item.cell.name, *pair) for item in netlist.instances for pair in item.nets.items()):
         counted[:, net] += cells[name][pin][1], cells[name][pin][1] > 0
-    load_ff, sinks = counted
     edges = {item.nets["CK"]: clocked[number] for number, item in enumerate(netlist.instances) if "D" in item.nets}
     data = np.setdiff1d(np.arange(netlist.nets), [*edges, *netlist.inputs[CLOCK]])  # the clock has no wires
     load_ff[data] += has_wires * wire_ff(sinks[data])
     total_fj = volts**2 / 2 * toggles[:, data] @ load_ff[data]
     for name, nets in ((item.cell.name, item.nets) for item in netlist.instances):
-        count_fj = gate_fj if "CK" not in nets else register_fj if "D" in nets else clock_gate_fj
-        total_fj += count_fj(name, nets, slews_ns, load_ff, toggles, edges)
+        cell_fj = gate_fj if "CK" not in nets else register_fj if "D" in nets else clock_gate_fj
+        total_fj += cell_fj(name, nets, slews_ns, load_ff, toggles, edges)
         total_fj += volts**2 * cells[name]["CK"][1] * edges.get(nets["CK"], 1) if "CK" in nets else 0
     return total_fj
 
