@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 from bitjoule import __version__
 from bitjoule.commands.calibrate import add_calibrate
-from bitjoule.commands.catalogue import add_catalogue
+from bitjoule.commands.entries.catalogue import add_catalogue
+from bitjoule.commands.entries.new import add_new
 from bitjoule.commands.experiments import add_run_and_check, discard_output
 from bitjoule.commands.explore import add_explore
 from bitjoule.commands.hardware.rtl import add_commands
 from bitjoule.commands.interchange import add_import
 from bitjoule.commands.measured import add_measured
+from bitjoule.commands.parser import Parser
 from bitjoule.commands.query import add_query
 from bitjoule.commands.status import FAILURE, INTERRUPTED, OK, WRONG_INPUT
 from bitjoule.energy_models.inputs.errors import InputError, PluginError
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="bitjoule",
         description="Energy and hardware co-design simulator for 1-bit and ternary LLMs.",
         epilog="Exit status: 0 for success, 2 for wrong input, 1 for a failure of bitjoule.",
@@ -72,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     add_run_and_check(commands)
+    add_new(commands)
     add_explore(commands)
     add_catalogue(commands)
     add_commands(commands)

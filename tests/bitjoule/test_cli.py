@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bitjoule.commands import catalogue, doctor
+from bitjoule.commands import doctor
+from bitjoule.commands.entries import catalogue
 from bitjoule.experiments.files import shipped_experiments
 from bitjoule.sim.llm.trained import shipped_models
 from tests.sampling import drawn

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bitjoule.commands.show_mapping import add_options, show_mapping
+from bitjoule.commands.entries.show_mapping import add_options, show_mapping
 from bitjoule.commands.status import OK
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Commands that list and show built-in entries, and write files to start from."""
