@@ -23,10 +23,15 @@ def add_run_and_check(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     )  # fmt: skip
     add_experiments(run)
     add_out_and_jobs(run)
+    from bitjoule.commands.terminal import FORMS
+
     run.add_argument(
-        "--tables", action="store_true", help="print the whole summary of each of several experiments; of one it is "
-        "always printed",
+        "--tables", choices=FORMS, metavar="|".join(FORMS), help="print the whole summary of each experiment in this "
+        "form; of a single one it is always printed (default: terminal, which fits the window, or COLUMNS in a pipe)",
     )  # fmt: skip
+    shown = run.add_mutually_exclusive_group()
+    shown.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
+    shown.add_argument("--json", action="store_true", help="print headline, files, warnings and summary table as JSON")
     run.add_argument(
         "--per-layer", action="append_const", const="per_layer=true", dest="overrides",
         help="also write operations.csv, with each operation of each layer; the same as --set per_layer=true",
@@ -50,27 +55,43 @@ def _run(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bitjoule.writing import Writing
 
     tasks = read_all(options.experiments, options.overrides)
-    whole = options.tables or len(tasks) == 1
+    silent = options.quiet or options.json or options.tables == "csv"
+    whole = (options.tables is not None or len(tasks) == 1) and not silent
     writing = Writing(
         options.out, ["bitjoule", *words], not options.no_plots, options.jobs, whole, options.results, options.scheduler
     )
-    report(run_all(tasks, writing, ProgressLine()), len(tasks))
+    texts = run_all(tasks, writing, ProgressLine())
+    if not silent:
+        report(texts, len(tasks), options.tables or ("terminal" if whole else "markdown"))
+        return OK
+    headlines = [text.partition("\n")[0] for text in texts]
+    if not options.quiet:
+        from bitjoule.commands.outputs import as_csv, as_json
+
+        names = [task.name for task in tasks]
+        print(as_json(options.out, names, headlines) if options.json else as_csv(options.out, names), end="")
     return OK
 
 
-def report(texts: Iterable[str], total: int) -> None:
+def report(texts: Iterable[str], total: int, form: str = "terminal") -> None:
     """Print the summary of each run as it ends.
 
     Parameters
     ----------
     texts
-        Summaries of the runs.
+        Summaries of the runs, in Markdown.
     total
         Number of runs.
+    form
+        ``terminal`` or ``markdown``.
     """
+    from bitjoule.commands.terminal import show
+
     for i, text in enumerate(texts, 1):
         try:
-            print(f"{text}\n" if text else "", end="\n" if text else "", flush=True)
+            if text:
+                show(text) if form == "terminal" else print(text)
+                print("\n", end="", flush=True)
         except BrokenPipeError:  # the reader is gone, but the remaining results are still to be written
             discard_output()
         if sys.stderr.isatty():

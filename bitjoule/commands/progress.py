@@ -7,7 +7,7 @@ WIDTH = 78
 
 
 class ProgressLine:
-    """A line on standard error that shows the steps done and the time elapsed."""
+    """A line on standard error that shows the steps done, the time elapsed and, once known, the time left."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
@@ -23,7 +23,9 @@ class ProgressLine:
             The next step; empty at the end.
         """
         if sys.stderr.isatty():
-            text = f"{done}/{steps} {time.monotonic() - self._begun:.0f} s {step}"[:WIDTH]
+            elapsed_s = time.monotonic() - self._begun
+            left = f", {elapsed_s / done * (steps - done):.0f} s left" if 0 < done < steps else ""
+            text = f"{done}/{steps} {elapsed_s:.0f} s{left} {step}"[:WIDTH]
             print(f"\r{text:<{WIDTH}}", end="" if step else "\n", file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:

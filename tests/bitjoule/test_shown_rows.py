@@ -56,7 +56,8 @@ def test_a_table_that_is_cut_says_how_many_rows_it_has_and_where_all_are(tmp_pat
     monkeypatch.setattr(hardware, "SHOWN_ROWS", 1)
     monkeypatch.setattr(measuring, "measure", measured.made_up)
     (tmp_path / "mine.yaml").write_text(text)
-    status, shown, err = bitjoule("run", tmp_path / "mine.yaml", "--out", tmp_path / "results", "--no-plots")
+    options = ("--out", tmp_path / "results", "--no-plots", "--tables", "markdown")
+    status, shown, err = bitjoule("run", tmp_path / "mine.yaml", *options)
     assert (status, err) == (0, "")
     folder = tmp_path / "results" / yaml.safe_load(text)["name"]
     whole = (folder / "summary.md").read_text()

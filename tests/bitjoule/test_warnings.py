@@ -52,7 +52,9 @@ def test_a_warning_is_in_the_summary_before_its_other_sections_and_in_the_manife
     shown = [line.removeprefix("bitjoule: ") for line in err.splitlines()]
     assert [line.startswith(SAYS) for line in shown] == [True] * (capacity_bytes < 10**10)
     assert listed(tmp_path / "out" / "one") == (shown, shown)
-    sections = [line for line in out.splitlines() if line.startswith("## ")]
+    assert ("Warnings" in out.splitlines()) == bool(shown)
+    summary = (tmp_path / "out" / "one" / "summary.md").read_text()
+    sections = [line for line in summary.splitlines() if line.startswith("## ")]
     assert (sections[0] == "## Warnings") == bool(shown)
     assert ("## Warnings" in sections) == bool(shown)
 

@@ -77,7 +77,8 @@ def test_the_components_add_up_to_the_energy_of_each_phase_within_their_bands(bi
 
 def test_the_text_tells_time_and_energy_of_a_token_and_its_parts(bitjoule, tmp_path):
     arguments = ("--engine", "numpy", "--new-tokens", "2", "--prompt", "abc", "--technology", "45nm")
-    out = simulate(bitjoule, tmp_path, *arguments)[1]
+    assert "On ternary-edge at 45nm, its memories feeding" in simulate(bitjoule, tmp_path, *arguments)[1]
+    out = (tmp_path / "rtl_tiny_b158" / "summary.md").read_text()
     assert "On ternary-edge at 45nm, its memories feeding this accelerator; norms, attention, softmax" in out
     summary = pd.read_csv(tmp_path / "rtl_tiny_b158" / "summary.csv").set_index("phase")
     row = re.search(r"^\| tiny-b158 \| decode .*$", out, re.MULTILINE)

@@ -1,0 +1,66 @@
+"""What a run wrote, for programs: one JSON text, or its summary table as CSV."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def as_json(out: Path, names: Sequence[str], headlines: Sequence[str]) -> str:
+    """Return a list with name, headline, directory, files, warnings and rows of the summary table of each run.
+
+    Parameters
+    ----------
+    out
+        Parent of the output directories.
+    names, headlines
+        Of the runs.
+    """
+    runs: list[dict[str, Any]] = []
+    for name, headline in zip(names, headlines, strict=True):
+        folder = out / name
+        table = summary(folder)
+        manifest = folder / "manifest.json"
+        runs.append(
+            {
+                "name": name,
+                "headline": headline.removeprefix(f"{name}:").strip(),
+                "folder": str(folder),
+                "files": sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [],
+                "warnings": json.loads(manifest.read_text())["warnings"] if manifest.is_file() else [],
+                "summary": [] if table is None else json.loads(table.to_json(orient="records", double_precision=15)),
+            }
+        )
+    return json.dumps(runs, indent=1, ensure_ascii=False) + "\n"
+
+
+def as_csv(out: Path, names: Sequence[str]) -> str:
+    """Return the summary tables of runs below each other; each begins with its headers.
+
+    Parameters
+    ----------
+    out, names
+        As for `as_json`.
+    """
+    tables = (summary(out / name) for name in names)
+    return "\n".join(table.to_csv(index=False) for table in tables if table is not None)
+
+
+def summary(folder: Path) -> "pd.DataFrame | None":
+    """Return the summary table that a run wrote, in whichever format, or none.
+
+    Parameters
+    ----------
+    folder
+        Output directory of the run.
+    """
+    import pandas as pd
+
+    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".xlsx": pd.read_excel}
+    for suffix, read in readers.items():
+        if (path := folder / f"summary{suffix}").exists():
+            return read(path)
+    return None

@@ -1,0 +1,143 @@
+"""Summaries for a terminal: headings, paragraphs and tables that fit its width."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FORMS = ("terminal", "markdown", "csv")
+GAP = 2  # blanks between columns
+WRAP = 34  # wider cells are wrapped
+RULE = re.compile(r"\|[-:| ]+\|")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of text.
+
+    Parameters
+    ----------
+    headers, rows
+        Its cells.
+    left
+        Which columns are aligned left.
+    """
+
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: Sequence[bool]
+
+    @property
+    def names(self) -> int:
+        """How many columns name the rows: the first ones that are aligned left, but never all."""
+        count = next((at for at, left in enumerate(self.left) if not left), 1)
+        return min(max(count, 1), max(len(self.headers) - 1, 1))
+
+    def widths(self) -> list[int]:
+        """Return the width that each column takes with its words unbroken and wide cells wrapped."""
+        result = []
+        for at, header in enumerate(self.headers):
+            words = max((len(word) for word in header.split()), default=0)
+            cells = max((len(row[at]) for row in self.rows), default=0)
+            result.append(max(words, min(cells, WRAP)))
+        return result
+
+    def parts(self, width: int) -> Iterator[list[int]]:
+        """Yield the columns of each part of the table, of which each begins with those that name the rows.
+
+        Parameters
+        ----------
+        width
+            That a part may take; a part holds one column beside the names in any case.
+        """
+        widths = self.widths()
+        names = list(range(self.names))
+        named = sum(widths[at] + GAP for at in names)
+        part: list[int] = []
+        for at in range(len(names), len(self.headers)):
+            if part and named + sum(widths[other] + GAP for other in [*part, at]) - GAP > width:
+                yield [*names, *part]
+                part = []
+            part.append(at)
+        yield [*names, *part]
+
+
+def grid(lines: Sequence[str]) -> Grid:
+    """Return the table of lines of Markdown.
+
+    Parameters
+    ----------
+    lines
+        Headers, rule and rows.
+    """
+    headers, rule, *rows = (
+        [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip()[1:-1])] for line in lines
+    )
+    return Grid(headers, rows, [not cell.endswith(":") or cell.startswith(":-") for cell in rule])
+
+
+def show(text: str, console: "Console | None" = None) -> None:
+    """Print a summary: tables are cut into parts that fit the width of the window, or `COLUMNS` where there is none.
+
+    Parameters
+    ----------
+    text
+        Markdown, with tables of pipes.
+    console
+        Where to; by default standard output. Its colours follow `NO_COLOR`, and are left out of pipes.
+    """
+    from rich.console import Console
+
+    console = console or Console(highlight=False)
+    lines = text.splitlines()
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if line.startswith("|") and at + 1 < len(lines) and RULE.fullmatch(lines[at + 1].strip()):
+            end = next((other for other in range(at, len(lines)) if not lines[other].startswith("|")), len(lines))
+            show_grid(grid(lines[at:end]), console)
+            at = end
+            continue
+        if line.startswith("#"):
+            console.print(line.lstrip("# "), style="bold", markup=False, soft_wrap=True)
+        else:
+            style = "yellow" if line.startswith("- ") and _warns(lines, at) else ""
+            console.print(line, markup=False, style=style, soft_wrap=True)  # the terminal wraps prose itself
+        at += 1
+
+
+def show_grid(table: Grid, console: "Console | None" = None) -> None:
+    """Print a table, cut into parts that fit.
+
+    Parameters
+    ----------
+    table, console
+        As for `show`.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console or Console(highlight=False)
+    widths = table.widths()
+    for number, part in enumerate(table.parts(console.width)):
+        if number:
+            console.print()
+        shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+        for at in part:
+            left = table.left[at]
+            shown.add_column(
+                Text(table.headers[at]), justify="left" if left else "right", max_width=widths[at], overflow="fold"
+            )
+        for row in table.rows:
+            shown.add_row(*(Text(row[at]) for at in part))
+        console.print(shown)
+
+
+def _warns(lines: Sequence[str], at: int) -> bool:
+    heading = next((line for line in reversed(lines[:at]) if line.startswith("#")), "")
+    return heading == "## Warnings"

@@ -1,0 +1,72 @@
+"""Tables on a terminal fit its width, and say what the summary says."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bitjoule.commands.terminal import grid, show
+
+GALLERY = Path(__file__).parents[3] / "reports" / "gallery"
+SUMMARIES = sorted(GALLERY.glob("*/summary.md"))
+WIDE = """\
+| model | scheme | first figure (J) | second figure (J) | third | remark |
+|:------|:-------|-----------------:|------------------:|------:|:-------|
+| a | fp16 | 1.25 | 20 | 3 | one \\| two |
+| b | int8 | 10.5 | | 4 | as long a remark as nobody reads to its end, and longer |
+"""
+
+
+def shown(text, width, **kind):
+    console = Console(file=io.StringIO(), width=width, highlight=False, **kind)
+    show(text, console)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("summary", SUMMARIES[::4], ids=[path.parent.name for path in SUMMARIES[::4]])
+def test_no_line_is_wider_than_the_window_and_no_cell_is_lost(summary, width):
+    text = summary.read_text()
+    tables = "\n\n".join(part for part in text.split("\n\n") if part.startswith("|"))
+    found = shown(tables, width)
+    assert max(map(len, found.splitlines()), default=0) <= width
+    letters = re.sub(r"[\s─]", "", found)
+    for row in re.findall(r"^\|(.*)\|$", tables, re.MULTILINE):
+        for cell in re.split(r"(?<!\\)\|", row):
+            if not re.fullmatch(r"[-: ]+", cell) and len(cell.split()) == 1 and len(cell.strip()) <= 9:
+                assert cell.strip().replace("\\|", "|") in letters
+
+
+def test_each_part_of_a_wide_table_names_its_rows():
+    parts = [part for part in shown(WIDE, 44).split("\n\n") if part.strip()]
+    assert len(parts) > 1
+    for part in parts:
+        assert part.split()[:2] == ["model", "scheme"] or {"model", "scheme"} <= set(part.split())
+        rows = part.split("─\n")[1].splitlines()
+        assert [line.split()[:2] for line in rows if line.startswith(("a ", "b "))] == [["a", "fp16"], ["b", "int8"]]
+
+
+def test_a_table_that_fits_is_one():
+    found = shown(WIDE, 200)
+    assert found.count("scheme") == 1
+    assert [line.split() for line in found.splitlines() if line.startswith("a ")] == [
+        ["a", "fp16", "1.25", "20", "3", "one", "|", "two"]
+    ]
+
+
+def test_cells_and_alignment_are_those_of_the_markdown():
+    table = grid(WIDE.splitlines())
+    assert list(table.headers) == ["model", "scheme", "first figure (J)", "second figure (J)", "third", "remark"]
+    assert list(table.left) == [True, True, False, False, False, True]
+    assert table.rows[0][-1] == "one | two"
+    assert table.rows[1][3] == ""
+
+
+def test_colours_are_left_out_of_pipes_and_where_no_color_is_set(monkeypatch):
+    text = "# title\n\n## Warnings\n\n- beware [bold]\n"
+    assert shown(text, 80) == "title\n\nWarnings\n\n- beware [bold]\n"
+    assert "\x1b[1m" in shown(text, 80, force_terminal=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[33m" not in shown(text, 80, force_terminal=True)
