@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
+    parser: argparse.ArgumentParser = Parser(
         prog="bitjoule",
         description="Energy and hardware co-design simulator for 1-bit and ternary LLMs.",
         epilog="Exit status: 0 for success, 2 for wrong input, 1 for a failure of bitjoule.",

@@ -59,8 +59,9 @@ def summary(folder: Path) -> "pd.DataFrame | None":
     """
     import pandas as pd
 
-    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".xlsx": pd.read_excel}
-    for suffix, read in readers.items():
-        if (path := folder / f"summary{suffix}").exists():
-            return read(path)
-    return None
+    path = next(folder.glob("summary.[cpx]*"), None)
+    if path is None:
+        return None
+    if path.suffix == ".csv":
+        return pd.read_csv(path)
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_excel(path)

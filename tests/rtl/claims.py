@@ -82,6 +82,40 @@ def dot(config: AcceleratorConfig) -> Proof:
     return proof
 
 
+def integers(proof: Proof, config: AcceleratorConfig, dut: Any) -> Value:
+    """Return the sum of the products of any weights and any activations; `dut` gets both as columns take them."""
+    bits, weight_bits = config.activation_bits, config.encoding.bits
+    weights = proof.free("weights", config.lanes * weight_bits)
+    activations = proof.free("activations", config.lanes * bits)
+    lanes = [activations.word_select(lane, bits) for lane in range(config.lanes)]
+    prepared = prepared_activations(proof.m, config, lanes)
+    proof.m.d.comb += [dut.weights.eq(weights), dut.activations.eq(prepared)]
+    products = [weights.word_select(i, weight_bits).as_signed() * x.as_signed() for i, x in enumerate(lanes)]
+    return sum(products[1:], products[0])
+
+
+def integer_dot(config: AcceleratorConfig) -> Proof:
+    proof = Proof(constant_registers=config.pipeline > 0)
+    proof.m.submodules.dut = dut = column.IntegerDotProduct(config)
+    product = integers(proof, config, dut)
+    total = sum(dut.words, Const(0))
+    proof.show("total", total)
+    proof.show("product", product)
+    begun = proof.past(1, config.pipeline)
+    proof.claim("the dot product", ~begun | (total == proof.past(product, config.pipeline) + dut.offset))
+    return proof
+
+
+def integer_column(config: AcceleratorConfig) -> Proof:
+    proof = Proof()
+    proof.m.submodules.dut = dut = column.Column(config)
+    product = integers(proof, config, dut)
+    previous = proof.free("previous", config.accumulator_bits)
+    proof.m.d.comb += dut.previous.eq(previous)
+    proof.claim("the sum", dut.total == (previous + proof.past(product, config.pipeline))[: config.accumulator_bits])
+    return proof
+
+
 def alignment_of(lanes: int) -> Proof:
     """Activations aligned with shifts by variables, which the hardware does without."""
     proof = Proof()

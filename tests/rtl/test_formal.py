@@ -6,7 +6,7 @@ import pytest
 
 from bitjoule.rtl.config import DATAPATHS
 from bitjoule.rtl.encodings import ENCODINGS
-from tests.rtl.claims import alignment_of, decoder, dot, one_column, small
+from tests.rtl.claims import alignment_of, decoder, dot, integer_column, integer_dot, one_column, small
 from tests.rtl.streams import Streams
 from tests.sampling import sampled
 
@@ -75,6 +75,43 @@ def test_dot_product_equals_its_specification_some_cycles_later(datapath: str, p
 def test_column_adds_the_dot_product_to_the_sum(datapath: str, lanes: int, bits: int, tiles: int) -> None:
     """Modulo the accumulator's width, for every sum so far; combinational."""
     assert one_column(small(datapath=datapath, lanes=lanes, activation_bits=bits, max_k=tiles * lanes)).check()
+
+
+def digit_sizes(*cases: tuple[str, str, int, int]) -> Any:
+    return pytest.mark.parametrize(("encoding", "datapath", "lanes", "bits"), cases)
+
+
+@digit_sizes(
+    ("int2", "weight_digits", 4, 3),
+    ("int2", "weight_digits", 2, 8),
+    ("int4", "weight_digits", 2, 4),
+    ("int8", "weight_digits", 1, 5),
+    ("int8", "activation_digits", 2, 2),
+    ("int8", "activation_digits", 1, 5),
+)
+def test_integer_dot_product_equals_its_specification(encoding: str, datapath: str, lanes: int, bits: int) -> None:
+    """For every weight and every activation; combinational."""
+    assert integer_dot(small(weight_encoding=encoding, datapath=datapath, lanes=lanes, activation_bits=bits)).check()
+
+
+@pytest.mark.parametrize("pipeline", [1, 2])
+def test_integer_dot_product_equals_its_specification_some_cycles_later(pipeline: int) -> None:
+    """In every cycle, by induction."""
+    config = small(weight_encoding="int4", datapath="weight_digits", lanes=2, activation_bits=2, pipeline=pipeline)
+    assert integer_dot(config).prove(pipeline + 1)
+
+
+@digit_sizes(
+    ("int2", "weight_digits", 2, 8),
+    ("int4", "weight_digits", 1, 4),
+    ("int8", "weight_digits", 1, 4),
+    ("int8", "activation_digits", 1, 4),
+)
+@pytest.mark.parametrize("tiles", [1, 4])
+def test_column_adds_the_integer_dot_product(encoding: str, datapath: str, lanes: int, bits: int, tiles: int) -> None:
+    """Modulo the accumulator's width, for every sum so far; combinational."""
+    sizes = {"lanes": lanes, "activation_bits": bits, "max_k": tiles * lanes}
+    assert integer_column(small(weight_encoding=encoding, datapath=datapath, **sizes)).check()
 
 
 @pytest.mark.parametrize(

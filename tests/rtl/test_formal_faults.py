@@ -9,7 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Value
 from bitjoule.rtl import accelerator, weights
 from bitjoule.rtl.arithmetic import alignment, column, dot_product, reduction
 from bitjoule.rtl.config import DATAPATHS, AcceleratorConfig
-from tests.rtl.claims import alignment_of, decoder, dot, one_column, small
+from tests.rtl.claims import alignment_of, decoder, dot, integer_column, integer_dot, one_column, small
 from tests.rtl.formal import Proof, RefutedError
 from tests.rtl.streams import Streams
 
@@ -177,3 +177,13 @@ def test_wrong_sign_of_a_decoded_pair_is_refuted(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(weights, "_decode_pair", lambda code, zero: right(Cat(code[0], code[0], code[2]), zero))
     with pytest.raises(RefutedError):
         decoder("ternary5").check()
+
+
+@pytest.mark.parametrize("claimed", [integer_dot, integer_column])
+def test_products_of_digits_with_a_wrong_sign_are_refuted(
+    claimed: Callable[[AcceleratorConfig], Proof], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recode = dot_product.recode
+    monkeypatch.setattr(dot_product, "recode", lambda word: recode(word) ^ 1)
+    with pytest.raises(RefutedError):
+        claimed(small(weight_encoding="int4", datapath="weight_digits")).check()
