@@ -10,12 +10,12 @@ import pandas as pd
 
 from bitjoule.energy_models.architecture.phases import DECODE, PREFILL, Floats
 from bitjoule.energy_models.architecture.shape import ModelShape
-from bitjoule.energy_models.serving.arrivals import Arrivals, Contexts
-from bitjoule.energy_models.serving.batching import OverloadError, SteadyState, capacity, steady_state
+from bitjoule.energy_models.serving.batching.arrivals import Arrivals, Contexts
+from bitjoule.energy_models.serving.batching.steady_state import OverloadError, SteadyState, capacity, steady_state
 from bitjoule.energy_models.serving.length_options import lengths_of
 from bitjoule.energy_models.serving.lengths import Lengths, contexts_of
 from bitjoule.energy_models.serving.options import Options
-from bitjoule.energy_models.serving.queueing import Distribution
+from bitjoule.energy_models.serving.batching.queueing import Distribution
 from bitjoule.energy_models.serving.requests import STAGES, Served, Workload, prefill_steps, run, serve
 from bitjoule.energy_models.serving.steps import Machine, Steps
 from bitjoule.energy_models.system.platform.platforms import Platform

@@ -5,8 +5,8 @@ from math import exp, factorial
 import numpy as np
 import pytest
 
-from bitjoule.energy_models.serving.admission import Admission, still_to_wait
-from bitjoule.energy_models.serving.queueing import Distribution, busy_period, prefill_sums
+from bitjoule.energy_models.serving.batching.admission import Admission, still_to_wait
+from bitjoule.energy_models.serving.batching.queueing import Distribution, busy_period, prefill_sums
 
 
 def poisson(count, mean):

@@ -3,9 +3,9 @@
 import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
-from bitjoule.energy_models.serving.arrivals import Arrivals, Contexts
+from bitjoule.energy_models.serving.batching.arrivals import Arrivals, Contexts
 from bitjoule.energy_models.serving.lengths import Lengths
-from bitjoule.energy_models.serving.queueing import Distribution, begun_by_one, prefill_sums
+from bitjoule.energy_models.serving.batching.queueing import Distribution, begun_by_one, prefill_sums
 
 BISECTIONS = 60
 MOST_WEIGHT = 0.5  # of the logarithm, for each sequence more

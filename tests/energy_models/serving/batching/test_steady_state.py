@@ -5,11 +5,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from bitjoule.energy_models.serving.arrivals import Arrivals, Contexts
-from bitjoule.energy_models.serving.batching import OverloadError, capacity, steady_state
+from bitjoule.energy_models.serving.batching.arrivals import Arrivals, Contexts
+from bitjoule.energy_models.serving.batching.steady_state import OverloadError, capacity, steady_state
 from bitjoule.energy_models.serving.lengths import Lengths, contexts_of
-from bitjoule.energy_models.serving.queueing import Distribution, begun_by_one, busy_period, prefill_sums
-from tests.energy_models.serving.simulation import Server, simulate
+from bitjoule.energy_models.serving.batching.queueing import Distribution, begun_by_one, busy_period, prefill_sums
+from tests.energy_models.serving.batching.simulation import Server, simulate
 from tests.sampling import sampled_marks
 
 STEP_S = 0.018 + 0.0004 * np.arange(1, 65)  # of 1 to 64 sequences

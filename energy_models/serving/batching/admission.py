@@ -5,9 +5,10 @@ from functools import cached_property
 import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
-from bitjoule.energy_models.serving.queueing import Distribution, log_factorials, poisson
+from bitjoule.energy_models.serving.batching.queueing import Distribution, log_factorials, poisson
 
 MOST_ROOM = 48  # beyond which the room of a batch is never used up
+NEVER = 1e-17  # probability
 MOST_WAITING = 384  # requests that wait, at the most
 
 
@@ -25,30 +26,58 @@ class Admission:
     def __init__(self, rate: float, prefill: Distribution, waiting: int) -> None:
         self.rate, self.prefill = rate, prefill
         self.waiting = min(waiting, MOST_WAITING)
+        self._totals = [np.eye(self.waiting + 1)]  # by the room
 
     @cached_property
-    def _totals(self) -> list[Floats]:
-        """Of each room, the probabilities of prefilled and waiting requests together, by those that waited before.
+    def _came(self) -> Floats:
+        """Probabilities of those who come in a prefill, from 0 on; the last one stands for more."""
+        came = np.zeros(self.waiting + 1)
+        for seconds, probability in zip(*self.prefill, strict=True):
+            came += probability * poisson(self.rate * seconds, len(came))
+        came = came[: np.flatnonzero(came > NEVER).max(initial=0) + 1]
+        came[-1] += 1 - came.sum()
+        return np.asarray(came)
+
+    @cached_property
+    def after_one(self) -> Floats:
+        """Probabilities of those who wait after a prefill, by those who wait before, from 0 on: one less, and others.
+
+        Nobody is prefilled where nobody waits: that row is zero.
+        """
+        size = self.waiting + 1
+        moves = np.zeros((size, size))
+        for came, probability in enumerate(self._came.tolist()):
+            np.add.at(moves, (np.arange(1, size), np.minimum(np.arange(size - 1) + came, size - 1)), probability)
+        return moves
+
+    def _total(self, room: int) -> Floats:
+        """Return the probabilities of prefilled and waiting requests together, by those that waited before.
 
         After a prefill one request waits less, and those who came meanwhile wait, too; the room is less by one.
         """
-        size = self.waiting + 1
-        came = np.zeros(size)
-        for seconds, probability in zip(*self.prefill, strict=True):
-            came += probability * poisson(self.rate * seconds, size)
-        moves = np.zeros((size, size))
-        for before in range(1, size):
-            moves[before, before - 1 :] = came[: size - before + 1]
-            moves[before, -1] += max(1 - moves[before].sum(), 0.0)
-        totals = [np.eye(size)]
-        for _ in range(MOST_ROOM):
-            further = moves @ totals[-1]
-            found = np.zeros((size, size))
+        while len(self._totals) <= room:
+            further = self.after_one @ self._totals[-1]
+            found = np.zeros_like(further)
             found[1:, 1:] = further[1:, :-1]
             found[1:, -1] += further[1:, -1]
             found[0, 0] = 1.0
-            totals.append(found)
-        return totals
+            self._totals.append(found)
+        return self._totals[room]
+
+    def _forward(self, before: Floats, room: int) -> Floats:
+        """Return the same for one distribution of those who wait, prefill after prefill."""
+        waiting, found = before[: np.flatnonzero(before > NEVER).max(initial=0) + 1], np.zeros(self.waiting + 1)
+        for prefilled in range(room):
+            found[prefilled] += waiting[0]
+            if len(waiting) == 1:
+                return found
+            further = np.convolve(waiting[1:], self._came)
+            waiting = further[: self.waiting + 1]
+            waiting[-1] += further[self.waiting + 1 :].sum()
+            waiting = waiting[: np.flatnonzero(waiting > NEVER).max(initial=0) + 1]
+        both = np.minimum(room + np.arange(len(waiting)), self.waiting)
+        np.add.at(found, both, waiting)
+        return found
 
     def total(self, before: Floats, room: int) -> Floats:
         """Return the probabilities of prefilled and waiting requests together, from 0 on.
@@ -56,11 +85,12 @@ class Admission:
         Parameters
         ----------
         before
-            Probabilities of those who wait before the first prefill, shape (waiting + 1,).
+            Probabilities of those who wait before the first prefill, shape (..., waiting + 1).
         room
             Sequences that the batch can still take.
         """
-        return np.asarray(before @ self._totals[min(room, MOST_ROOM)])
+        room = min(room, MOST_ROOM)
+        return self._forward(before, room) if before.ndim == 1 else np.asarray(before @ self._total(room))
 
     def pool(self, waiting: int, step_s: float) -> Floats:
         """Return the probabilities of those who wait after a step, from 0 on.
