@@ -7,6 +7,7 @@ from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.formats.schemes import Scheme
+from bitjoule.energy_models.serving.lengths import Lengths
 from bitjoule.energy_models.serving.options import Options
 
 ENTRY_BITS = 32  # of a block table: the number of a block
@@ -64,6 +65,26 @@ def cache_bytes(workload: tuple[int, int, int], options: Options, model: ModelSh
             used += each * (batch * own + in_prefix) + state
             allocated += each * (batch * room + in_prefix) + state
     return CacheBytes(used / BITS_PER_BYTE, allocated / BITS_PER_BYTE)
+
+
+def full_batch_bytes(
+    sequences: int, options: Options, model: ModelShape, scheme: Scheme, lengths: tuple[Lengths, Lengths]
+) -> float:
+    """Return the bytes that are allocated for the caches of a batch to which requests come at random, on average.
+
+    A long request is in the batch for longer. A contiguous cache is allocated for all its tokens, so for E[N^2] / E[N]
+    new tokens; a paged one for those that it has made so far.
+
+    Parameters
+    ----------
+    sequences, options, model, scheme
+        Of the batch, and how it is served.
+    lengths
+        Prompt and new tokens of requests.
+    """
+    prompts, news = lengths
+    made = news.seen if options.block_tokens else news.mean_square / news.mean
+    return cache_bytes((sequences, math.ceil(prompts.mean), math.ceil(made)), options, model, scheme).allocated
 
 
 def table_bits(options: Options, model: ModelShape, batch: int, context: Floats | float) -> float:

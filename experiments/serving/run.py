@@ -8,36 +8,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bitjoule.energy_models.architecture.phases import DECODE, PREFILL, Floats
+from bitjoule.energy_models.architecture.phases import DECODE, PREFILL
 from bitjoule.energy_models.architecture.shape import ModelShape
-from bitjoule.energy_models.serving.batching.arrivals import Arrivals, Contexts
-from bitjoule.energy_models.serving.batching.steady_state import OverloadError, SteadyState, capacity, steady_state
-from bitjoule.energy_models.serving.length_options import lengths_of
-from bitjoule.energy_models.serving.lengths import Lengths, contexts_of
 from bitjoule.energy_models.serving.options import Options
-from bitjoule.energy_models.serving.batching.queueing import Distribution
-from bitjoule.energy_models.serving.requests import STAGES, Served, Workload, prefill_steps, run, serve
-from bitjoule.energy_models.serving.steps import Machine, Steps
+from bitjoule.energy_models.serving.requests import STAGES, Served, Workload, serve
+from bitjoule.energy_models.serving.steps import Machine
 from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.experiments.energy.schema import swept
 from bitjoule.experiments.output.columns import ARRAY_COLUMNS, ARRAY_SEPARATOR
 from bitjoule.experiments.serving.costs import cost_table
 from bitjoule.experiments.serving.resolve import ServingInput
+from bitjoule.experiments.serving.steady import COLUMNS as STEADY
+from bitjoule.experiments.serving.steady import Place, steady_figures
 
 Machines = Callable[[str, str, str, str | None], Machine]
 CASE = ("experiment", "model", "scheme", "technology", "platform", "batch", "prompt_tokens", "new_tokens", "way")
 ENDS = ("low", "nominal", "high")
-GRID_BATCHES = 48  # for which a step is counted
-PROMPTS = 24  # lengths for which prefill is counted where they differ
-SPREAD = 0.05  # of the time of a step, by the caches, beyond which times between tokens are estimates
-OFTEN_FULL = 0.05  # share of the time in which the batch is full, beyond which the first tokens' times are estimates
-QUANTILES = (0.5, 0.95, 0.99)
-STEADY = (
-    "requests_per_s", "utilisation", "mean_batch", "power_w", "energy_per_token_low_j", "energy_per_token_j",
-    "energy_per_token_high_j", *(f"first_token_p{100 * q:.0f}_s" for q in QUANTILES),
-    *(f"token_p{100 * q:.0f}_s" for q in QUANTILES), "first_token_within_target", "token_within_target",
-    "highest_requests_per_s", "mean_prompt_tokens", "mean_new_tokens",
-)  # fmt: skip
 
 
 class Tables(NamedTuple):
@@ -102,7 +88,8 @@ def tables(resolved: ServingInput, warn: Callable[[str], None]) -> Tables:
                 chip = f"a chip of {on.name}" if decoder else "a chip"
                 warn(f"{model_name} in {scheme}, {way.name}: {chip} needs {needs}; its off-chip memory holds {has}")
         if way.requests_per_s:
-            steady.append({**identity, **_steady(way, model, machine, prompt, new, identity, warn)})
+            at = Place(f"{model_name} in {scheme}, {way.name}", model, machine, served.stored_bytes)
+            steady.append({**identity, **steady_figures(way, at, prompt, new, warn)})
     summary = pd.DataFrame(rows)
     _compare(summary, None if experiment.baseline is None else experiment.baseline.scheme, resolved.ways[0].name)
     summary = pd.concat([summary, pd.DataFrame(ends)], axis=1)
@@ -213,82 +200,6 @@ def _stages(served: Served) -> Iterator[dict[str, Any]]:
                     f"energy_{end}_j".replace("_nominal", ""): value
                     for end, value in zip(ENDS, part[stage], strict=True)
                 }
-
-
-def _steady(
-    way: Options, model: ModelShape, machine: Machine, prompt: int, new: int, identity: Mapping[str, Any],
-    warn: Callable[[str], None],
-) -> dict[str, Any]:  # fmt: skip
-    """Return the figures of continuous batching; those of an overloaded server are empty."""
-    prompts, news = way.prompts(prompt), lengths_of(way.new_lengths, new)
-    before = prompts.mean + news.seen - 1
-    step_s, step_j = _decode_steps(way, model, machine, before)
-    cached = contexts_of(prompts, news)
-    contexts = Contexts(*cached, (_decode_steps(way, model, machine, 2 * before)[0] - step_s) / before)
-    prefill, prefill_j = _prefills(way, model, machine, prompts)
-    arrivals = Arrivals(way.requests_per_s, way.max_batch, news.mean, None if way.new_lengths == "geometric" else news)
-    chips = way.chips
-    try:
-        state = steady_state(arrivals, step_s, step_j, prefill, prefill_j, chips * machine.idle_w, contexts)
-    except OverloadError as overload:
-        place = f"{identity['model']} in {identity['scheme']}, {way.name}"
-        warn(f"{place}: requests_per_s is {way.requests_per_s:g}; {overload}")
-        return {"requests_per_s": way.requests_per_s, "highest_requests_per_s": overload.capacity}
-    place = f"{identity['model']} in {identity['scheme']}, {way.name}"
-    if state.step_spread > SPREAD:
-        differ = f"caches of different length change the time of a step by {state.step_spread:.0%}"
-        warn(f"{place}: {differ}; times between tokens are estimates")
-    if state.waiting_share > OFTEN_FULL:
-        full = f"the batch is full in {state.waiting_share:.0%} of the time"
-        warn(f"{place}: {full}; times to the first token are estimates")
-    found = _steady_figures(way, state, capacity(arrivals, step_s, prefill.mean))
-    return found | {"mean_prompt_tokens": prompts.mean, "mean_new_tokens": news.mean}
-
-
-def _prefills(way: Options, model: ModelShape, machine: Machine, prompts: Lengths) -> tuple[Distribution, Floats]:
-    """Return the times of prefill, and its energy on average.
-
-    Of many lengths some are counted, the others lie on the lines between them.
-    """
-    lengths = np.maximum(np.round(prompts.tokens), 1)
-    counted = np.unique(np.round(np.geomspace(lengths[0], lengths[-1], PROMPTS))) if len(lengths) > PROMPTS else lengths
-    seconds, joules = np.zeros(len(counted)), np.zeros((3, len(counted)))
-    for i, tokens in enumerate(counted.astype(int).tolist()):
-        cached = way.cached_tokens(tokens)
-        part = run(model, machine, prefill_steps(way, 1, tokens, cached), way, PREFILL, pipelined=False)
-        seconds[i], joules[:, i] = part.seconds, np.sum(list(part.energies.values()), axis=0)
-    energies = np.stack([np.interp(lengths, counted, end) for end in joules])
-    return Distribution(np.interp(lengths, counted, seconds), prompts.probability), energies @ prompts.probability
-
-
-def _steady_figures(way: Options, state: SteadyState, highest: float) -> dict[str, Any]:
-    first, token = state.first_token_s, state.token_s
-    low, nominal, high = state.energy_per_token_j
-    figures: dict[str, Any] = {
-        "requests_per_s": way.requests_per_s, "utilisation": state.utilisation, "mean_batch": state.mean_batch,
-        "power_w": state.power_w[1], "energy_per_token_low_j": low, "energy_per_token_j": nominal,
-        "energy_per_token_high_j": high, "highest_requests_per_s": highest,
-    }  # fmt: skip
-    for name, times in (("first_token", first), ("token", token)):
-        figures |= {f"{name}_p{100 * q:.0f}_s": times.quantile(q) for q in QUANTILES}
-        target = getattr(way, f"{name}_target_s")
-        figures[f"{name}_within_target"] = times.within(target) if target else np.nan
-    return figures
-
-
-def _decode_steps(way: Options, model: ModelShape, machine: Machine, before: float) -> tuple[Floats, Floats]:
-    """Return time and energy of a decode step of 1 to `max_batch` sequences at the mean context.
-
-    Of many batches some are counted, the others lie on the lines between them.
-    """
-    sizes = np.arange(1, way.max_batch + 1, dtype=np.float64)
-    counted = np.unique(np.round(np.geomspace(1, way.max_batch, GRID_BATCHES)))
-    seconds, energies = np.zeros(len(counted)), np.zeros((3, len(counted)))
-    for i, batch in enumerate(counted.tolist()):
-        step = Steps.of((1, before, batch, 1, 1))
-        part = run(model, machine, step, way, DECODE, pipelined=True)
-        seconds[i], energies[:, i] = part.seconds, np.sum(list(part.energies.values()), axis=0)
-    return np.interp(sizes, counted, seconds), np.stack([np.interp(sizes, counted, end) for end in energies])
 
 
 def _compare(summary: pd.DataFrame, baseline: str | None, first: str) -> None:

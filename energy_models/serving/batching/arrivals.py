@@ -35,7 +35,7 @@ class Contexts(NamedTuple):
     tokens, probability
         Of a sequence of a step, and how likely, shape (contexts,).
     step_s
-        More time for each token more, of a step of 1 to `max_batch` sequences, shape (max_batch,).
+        More time for each token more in any of the caches, of a step of 1 to `max_batch` sequences, shape (max_batch,).
     """
 
     tokens: Floats

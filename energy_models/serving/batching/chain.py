@@ -23,6 +23,7 @@ from bitjoule.energy_models.serving.batching.queueing import (
 )
 
 TAIL = 1e-9  # probability that is left out
+ROUNDED = 1e-12  # probability that rounding may make
 RARE = 1e-6  # probability of a time that is counted as the longest
 WAITING = 6  # requests that wait, at most, for each sequence of the batch,
 LONG_QUEUE = 15  # or for each that waits on average, about
@@ -80,7 +81,8 @@ def chain_of(
     admission = Admission(rate, prefill, max(WAITING * most, int(LONG_QUEUE * queue)))
     states = most + admission.waiting
     moves, after = np.zeros((states, states)), []
-    came = begun_by_one(rate, sums)  # by the first after an idle time, itself included
+    one = np.eye(1, admission.waiting + 1, 1)[0]  # the first after an idle time: it and those who come meanwhile
+    came = begun_by_one(rate, sums) if most > MOST_ROOM else admission.total(one, most)
     for batch in range(1, most + 1):
         staying = binomial(batch, stays)
         waiting = range(admission.waiting + 1 if batch == most else 1)
@@ -106,6 +108,24 @@ def chain_of(
     sizes = np.minimum(np.arange(states), most - 1)
     given_emptied = served_sums(rate, sums, float(steps @ step_s[sizes]))
     return Chain(steps, _between(steps, after, step_s, (sums, given_emptied), contexts), admission)
+
+
+def beyond_share(chain: Chain) -> float:
+    """Return the share of steps at which more requests wait than the chain has states for, about.
+
+    The probabilities of long queues fall by the same factor from one to the next, and those beyond the last would, too.
+
+    Parameters
+    ----------
+    chain
+        The chain.
+    """
+    apart = len(chain.steps) // 10
+    nearer, farther = chain.steps[-1 - 2 * apart], chain.steps[-1 - apart]
+    if farther < ROUNDED:
+        return 0.0
+    factor = float(min(farther / nearer, 1.0)) ** (1 / apart) if apart else 1.0
+    return min(float(farther) * factor**apart / (1 - factor), 1.0) if factor < 1 else 1.0
 
 
 def to_wait(arrivals: Arrivals, step_s: Floats, chain: Chain) -> Floats:
@@ -169,11 +189,11 @@ def _between(
     weights = np.zeros((most + 1, most + 1))  # of prefills that a token waits for, and the size of the step
     for batch, prefills in after:
         own = steps[batch - 1 :] if batch == most else steps[batch - 1 : batch]
-        for stay, (probability, table) in prefills.items():
-            likely = probability * (own @ table[: len(own)])
-            for prefilled in np.flatnonzero(likely > TAIL).tolist():
-                weights[prefilled, stay + prefilled] += likely[prefilled] * stay
-                weights[:prefilled, stay + prefilled] += likely[prefilled]
+        for stay, (chance, table) in prefills.items():
+            shares = chance * (own @ table[: len(own)])
+            for prefilled in np.flatnonzero(shares > TAIL).tolist():
+                weights[prefilled, stay + prefilled] += shares[prefilled] * stay
+                weights[:prefilled, stay + prefilled] += shares[prefilled]
     totals = None if contexts is None else sums_of(Distribution(contexts.tokens, contexts.probability), most + 1)
     seconds, found = [], []
     for size in np.flatnonzero(weights[:, 1:].any(axis=0)).tolist():  # less one
@@ -182,10 +202,10 @@ def _between(
         counts, waits, likely = sums.prefills[within], sums.seconds[within], sums.probability[within]
         of_step, probability = step_s[size : size + 1], np.ones(1)
         if contexts is not None and totals is not None:
-            own = totals.prefills == size + 1
-            more = totals.seconds[own] - (size + 1) * (contexts.tokens @ contexts.probability)
+            of_size = totals.prefills == size + 1
+            more = totals.seconds[of_size] - (size + 1) * (contexts.tokens @ contexts.probability)
             of_step = np.maximum(of_step + more * contexts.step_s[size], 0)
-            probability = totals.probability[own]
+            probability = totals.probability[of_size]
         weight = likely * weights[counts, size + 1]
         some = weight > weight.max() * RARE
         seconds.append(np.add.outer(waits[some], of_step).reshape(-1))

@@ -72,8 +72,8 @@ def cycle_of(arrivals: Arrivals, step_s: Floats, admission: Admission, steps: Fl
         begun[places] += begun[places + 1] @ admission.after_one
         begun[places, 0] = 0.0
     in_steps = steps * step_s[np.minimum(np.arange(len(steps)), most - 1)]
-    met = (arrivals.requests_per_s * each for each in (in_steps, begun * admission.prefill.mean))
-    return Cycle(*met, empty), float(begun.sum())
+    rate = arrivals.requests_per_s
+    return Cycle(rate * in_steps, rate * admission.prefill.mean * begun, empty), float(begun.sum())
 
 
 def first_token(arrivals: Arrivals, step_s: Floats, admission: Admission, steps: Floats) -> Distribution:
@@ -87,7 +87,9 @@ def first_token(arrivals: Arrivals, step_s: Floats, admission: Admission, steps:
     cycle, _ = cycle_of(arrivals, step_s, admission, steps)
     most, rate, prefill = arrivals.max_batch, arrivals.requests_per_s, admission.prefill
     rng = np.random.default_rng(SEED)
-    in_step, in_prefill = (round(SAMPLES * part / cycle.all) for part in (cycle.in_steps.sum(), cycle.in_prefills.sum()))
+    in_step, in_prefill = (
+        round(SAMPLES * part / cycle.all) for part in (cycle.in_steps.sum(), cycle.in_prefills.sum())
+    )
     # in a step: requests that are there, those who come in it before, and the places that are free after it
     there = _drawn(cycle.in_steps, in_step, rng) + 1
     batch = np.minimum(there, most)

@@ -4,8 +4,8 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.serving.batching.arrivals import Arrivals, Contexts
-from bitjoule.energy_models.serving.lengths import Lengths
 from bitjoule.energy_models.serving.batching.queueing import Distribution, begun_by_one, prefill_sums
+from bitjoule.energy_models.serving.lengths import Lengths
 
 BISECTIONS = 60
 MOST_WEIGHT = 0.5  # of the logarithm, for each sequence more

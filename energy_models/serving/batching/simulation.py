@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.serving.batching.arrivals import Arrivals
-from bitjoule.energy_models.serving.lengths import Lengths
 from bitjoule.energy_models.serving.batching.queueing import Distribution
+from bitjoule.energy_models.serving.lengths import Lengths
 
 SEED = 2022
 FEWEST, MOST = 50_000, 1_000_000  # requests
@@ -26,7 +26,7 @@ ERROR = 0.015  # of percentiles, for which as many requests are served as it tak
 WARM_UP = 0.05  # share of them that comes before
 BLOCK = 1 << 14  # requests that are drawn from arrays at a time
 PARTS = 20  # of the run, which differ by chance
-POINTS = 8  # of steps that take longer from one to the next
+POINTS, ALL_POINTS = 16, 1 << 20  # of steps that take longer from one to the next: of some, of all together
 FLAT = 0.005  # share by which they do and count as equal
 LAST = (inf, 0.0, 0, 0)  # after all requests
 
@@ -41,7 +41,7 @@ class Demand(NamedTuple):
     news
         New tokens.
     cached_s
-        More time for each token more in the caches, of a step of 1 to `max_batch` sequences, shape (max_batch,).
+        More time for each token more in any of the caches, of a step of 1 to `max_batch` sequences, shape (max_batch,).
     """
 
     prompts: Lengths
@@ -116,11 +116,12 @@ def _simulated(count: int, rate: float, quantiles: tuple[float, ...], given: tup
                 _whole(news[_drawn(news_likely, count + warm, rng)], rng))  # fmt: skip
     mean = float(tokens @ likely) + Lengths(news, news_likely).seen - 1
     first_s, begins, gaps, taken = _serve(requests, step_s, cached_s, mean, warm)
-    first, token = _sorted(first_s, np.ones(len(first_s))), _sorted(*_spread(gaps))
+    points = int(np.clip(ALL_POINTS // (_grows(gaps).sum() + 1), 1, POINTS))
+    first, token = _sorted(first_s, np.ones(len(first_s))), _sorted(*_spread(gaps, points))
     edges = np.linspace(0, len(first_s), PARTS + 1).astype(int)
     own = [(first_s[a:b], np.ones(b - a)) for a, b in pairwise(edges)]
-    edges = [*begins[edges[:-1]], len(gaps.seconds)]
-    between = [_spread(_Gaps(*(each[a:b] for each in gaps))) for a, b in pairwise(edges)]
+    edges = np.append(begins[edges[:-1]], len(gaps.seconds))
+    between = [_spread(_Gaps(*(each[a:b] for each in gaps)), points) for a, b in pairwise(edges)]
     errors = [_error(whole, each, share) for whole, each in ((first, own), (token, between)) for share in quantiles]
     steps, seconds = taken.T
     return Simulated(
@@ -228,13 +229,18 @@ def _serve(
     return np.array(first[warm:]), np.array(begins[warm:]) - start, own, np.stack([steps, seconds], axis=1)
 
 
-def _spread(gaps: _Gaps) -> tuple[Floats, Floats]:
+def _grows(gaps: _Gaps) -> NDArray[np.bool_]:
+    """Return which steps take longer from one to the next."""
+    return np.asarray(gaps.growth_s > FLAT * gaps.seconds)
+
+
+def _spread(gaps: _Gaps, points: int) -> tuple[Floats, Floats]:
     """Return the times between tokens and their weights: several for steps that take longer from one to the next."""
-    grows = gaps.growth_s > FLAT * gaps.seconds
-    shares = (np.arange(POINTS) + 0.5) / POINTS
+    grows = _grows(gaps)
+    shares = (np.arange(points) + 0.5) / points
     flat = gaps.seconds[~grows] + gaps.growth_s[~grows] / 2
-    steep = np.add.outer(shares, np.zeros(int(grows.sum()))) * gaps.growth_s[grows] + gaps.seconds[grows]
-    weights = np.tile(gaps.tokens[grows] / POINTS, POINTS)
+    steep = np.multiply.outer(shares, gaps.growth_s[grows]) + gaps.seconds[grows]
+    weights = np.tile(gaps.tokens[grows] / points, points)
     return np.concatenate([flat, steep.reshape(-1)]), np.concatenate([gaps.tokens[~grows], weights])
 
 

@@ -2,10 +2,10 @@
 
 Between two decode steps every request that has come is prefilled by itself, as long as the batch has room. With a
 geometric number of new tokens the number of requests is a Markov chain from step to step (`chain.py`). The wait for
-prefill is that of a queue with Poisson arrivals whose server takes vacations, the decode steps; where the batch is often
-full, it follows from the chain (`full_batch.py`). Other distributions of the number of tokens with the same mean change
-the share of idle time (`idle_time.py`) and little else as long as the batch has room: with processor sharing it has no
-influence (Cohen, 1979). Where it is often full, requests are simulated one by one (`simulation.py`).
+prefill is that of a queue with Poisson arrivals whose server takes vacations, the decode steps; where the batch is
+often full, it follows from the chain (`full_batch.py`). Other distributions of the number of tokens with the same mean
+change the share of idle time (`idle_time.py`) and little else as long as the batch has room: with processor sharing it
+has no influence (Cohen, 1979). Where it is often full, requests are simulated one by one (`simulation.py`).
 """
 
 from typing import NamedTuple
@@ -14,15 +14,14 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.serving.batching.arrivals import Arrivals, Contexts
-from bitjoule.energy_models.serving.batching.chain import RARE, TAIL, chain_of, to_wait
+from bitjoule.energy_models.serving.batching.chain import RARE, TAIL, beyond_share, chain_of, to_wait
 from bitjoule.energy_models.serving.batching.full_batch import first_token
 from bitjoule.energy_models.serving.batching.idle_time import idle_share, step_spread, with_lengths
 from bitjoule.energy_models.serving.batching.queueing import Distribution, add_uniform
-from bitjoule.energy_models.serving.batching.simulation import Simulated
 
 POINTS = 1 << 15  # of a distribution of times
 OFTEN_FULL = 0.05  # share of the time in which the batch is full, beyond which the closed form of first tokens is off
-CLOSED_FORM, CHAIN, SIMULATION = "closed form", "Markov chain", "simulation"
+CLOSED_FORM, CHAIN = "closed form", "Markov chain"
 
 
 class SteadyState(NamedTuple):
@@ -48,8 +47,7 @@ class SteadyState(NamedTuple):
         Standard deviation of the time of a step by what its sequences have in their caches, over its mean; of a step of
         the mean size.
     method
-        Of the times to the first token: a closed form, the Markov chain, or a simulation, which gives all times and
-        sizes.
+        Of the times to the first token: a closed form, the Markov chain, or a simulation.
     beyond_share
         Share of the steps at which more requests wait than the chain has states for; zero of a simulation.
     """
@@ -115,7 +113,7 @@ def steady_state(
         at_step = with_lengths(arrivals, prefill, at_step, step_s, idle)
         idle = idle_share(arrivals, prefill_s, at_step, step_s)
     decoding = _decoding(arrivals, prefill_s, at_step, step_s)
-    tokens_per_step, power_w = _power_w(arrivals, at_step, step_j, prefill_j, idle, idle_w)
+    mean_batch, power_w = average_power(arrivals, at_step, step_j, prefill_j, idle, idle_w)
     often_full = decoding[-1] > OFTEN_FULL and arrivals.lengths is None
     if often_full:
         first_token_s = first_token(arrivals, step_s, chain.admission, chain.steps)
@@ -124,53 +122,33 @@ def steady_state(
         first_token_s = _first_token(arrivals, prefill, step_s, shares, to_wait(arrivals, step_s, chain))
     return SteadyState(
         utilisation=1 - idle,
-        mean_batch=tokens_per_step,
+        mean_batch=mean_batch,
         waiting_share=float(decoding[-1]),
         power_w=power_w,
         energy_per_token_j=power_w / (arrivals.requests_per_s * arrivals.new_tokens),
         first_token_s=first_token_s,
         token_s=chain.between,
-        step_spread=step_spread(tokens_per_step, step_s, contexts),
+        step_spread=step_spread(mean_batch, step_s, contexts),
         method=CHAIN if often_full else CLOSED_FORM,
-        beyond_share=float(chain.steps[-1]),
+        beyond_share=beyond_share(chain),
     )
 
 
-def of_simulation(
-    state: SteadyState, simulated: Simulated, arrivals: Arrivals, step_j: Floats, prefill_j: Floats, idle_w: Floats
-) -> SteadyState:
-    """Return a steady state with the times and sizes of a simulation.
+def average_power(
+    arrivals: Arrivals, at_step: Floats, step_j: Floats, prefill_j: Floats, idle: float, idle_w: Floats
+) -> tuple[float, Floats]:
+    """Return the mean size of a step, and the watts at low, nominal and high prices, shape (3,).
 
     Parameters
     ----------
-    state, simulated
-        As `steady_state` has it; from `simulate`.
     arrivals, step_j, prefill_j, idle_w
         As for `steady_state`.
+    at_step, idle
+        Probability of each size of a step, from 1 on; share of the time without any request.
     """
-    tokens_per_step, power_w = _power_w(
-        arrivals, simulated.at_step, step_j, prefill_j, simulated.idle_share, idle_w
-    )
-    return state._replace(
-        utilisation=1 - simulated.idle_share,
-        mean_batch=tokens_per_step,
-        waiting_share=simulated.full_share,
-        power_w=power_w,
-        energy_per_token_j=power_w / (arrivals.requests_per_s * arrivals.new_tokens),
-        first_token_s=simulated.first_token_s,
-        token_s=simulated.token_s,
-        method=SIMULATION,
-        beyond_share=0.0,
-    )
-
-
-def _power_w(
-    arrivals: Arrivals, at_step: Floats, step_j: Floats, prefill_j: Floats, idle: float, idle_w: Floats
-) -> tuple[float, Floats]:
-    """Return the mean size of a step and the watts, shape (3,)."""
-    tokens_per_step = float(at_step @ np.arange(1, len(at_step) + 1))
-    steps_per_s = arrivals.requests_per_s * arrivals.new_tokens / tokens_per_step
-    return tokens_per_step, arrivals.requests_per_s * prefill_j + steps_per_s * (step_j @ at_step) + idle * idle_w
+    mean_batch = float(at_step @ np.arange(1, len(at_step) + 1))
+    steps_per_s = arrivals.requests_per_s * arrivals.new_tokens / mean_batch
+    return mean_batch, arrivals.requests_per_s * prefill_j + steps_per_s * (step_j @ at_step) + idle * idle_w
 
 
 def _left(arrivals: Arrivals, prefill_s: float) -> float:

@@ -77,15 +77,6 @@ def test_continuous_batching_needs_no_other_way():
     assert "## Ways to serve" not in text
 
 
-def test_a_batch_that_is_often_full_is_warned_of():
-    way = {"name": "busy", "max_batch": 2}
-    highest = served(way | {"requests_per_s": 1.0}).steady["highest_requests_per_s"].min()
-    line, *_ = served(way | {"requests_per_s": 0.95 * highest}).warnings
-    assert line.startswith("bitnet-125m in fp16, busy: the batch is full in ")
-    assert line.endswith("of the time; times to the first token are estimates")
-    assert not served(way | {"requests_per_s": 1e-3 * highest}).warnings
-
-
 def test_a_draft_with_another_vocabulary_is_warned_of():
     way = {"name": "draft", "draft": "llama-3.2-1b", "draft_tokens": 2, "acceptance": 0.5}
     wrong = "bitnet-125m, draft: the draft llama-3.2-1b has a vocabulary of 128256, the model 16384; their tokens must"
@@ -156,10 +147,3 @@ def test_both_machines_of_a_request_must_hold_it():
         lines = [line for line in found.warnings if "needs" in line and "split: " in line]
         assert any("a chip of small needs" in line for line in lines)
         assert not any("a chip of large needs" in line for line in lines)
-
-
-def test_caches_of_very_different_length_are_warned_of():
-    way = {"name": "busy", "requests_per_s": 1e-3, "max_batch": 4, "prompt_lengths": {"uniform": 0.9}}
-    lines = served(way, workload={"prompt_tokens": 4096, "new_tokens": 8}).warnings
-    assert any("caches of different length change the time of a step by" in line for line in lines)
-    assert not any("caches of" in line for line in served(way | {"prompt_lengths": "fixed"}).warnings)
