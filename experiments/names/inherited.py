@@ -31,6 +31,7 @@ def _places(data: Any) -> Iterator[tuple[KeyPath, Family]]:
     if not isinstance(data, dict):
         return
     candidates: list[tuple[KeyPath, Any, Family]] = [(("platform",), data.get("platform"), PLATFORM)]
+    candidates += [(("decoders", i), entry, PLATFORM) for i, entry in enumerate(_list(data.get("decoders")))]
     for i, entry in enumerate(_list(data.get("platforms"))):
         candidates.append((("platforms", i), entry, PLATFORM))
         members = entry.get("by_scheme") if isinstance(entry, dict) else None

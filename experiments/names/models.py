@@ -42,7 +42,7 @@ def read_models(
                 continue
             name, shape = entry.name, result.value
         else:
-            result = _find(lookup, entry, at)
+            result = find_model(lookup, entry, at)
             if result is None:
                 continue
             name, shape = result.name, result.value
@@ -51,8 +51,16 @@ def read_models(
     return by_name
 
 
-def _find(lookup: Lookup, text: str, at: KeyPath) -> LookupResult[AnyShape] | None:
-    """Return a model by its name, its file, or its name on Hugging Face's hub."""
+def find_model(lookup: Lookup, text: str, at: KeyPath) -> LookupResult[AnyShape] | None:
+    """Return a model by its name, its file, or its name on Hugging Face's hub, or none if there is a problem with it.
+
+    Parameters
+    ----------
+    lookup
+        Of the experiment.
+    text, at
+        The name or the path, and its place.
+    """
     if hub_name(text) is None or os.path.exists(lookup.document.folder(at) / text):  # noqa: PTH110 (never raises)
         return lookup.find(MODELS, text, at)
     preset = preset_of(text)

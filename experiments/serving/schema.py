@@ -15,7 +15,14 @@ from bitjoule.energy_models.system.work.workload import Experts
 from bitjoule.experiments.energy.electricity import Costs
 from bitjoule.experiments.energy.schema import MAX_MAPPED, RequestSizes, swept
 from bitjoule.experiments.files import ExperimentFile
-from bitjoule.experiments.names.entries import NamedShape, NameOrPlatform, NameOrScheme, NameOrShape, NameOrTechnology
+from bitjoule.experiments.names.entries import (
+    NamedPlatform,
+    NamedShape,
+    NameOrPlatform,
+    NameOrScheme,
+    NameOrShape,
+    NameOrTechnology,
+)
 
 MAX_CASES = 20_000
 PLAIN = "plain"
@@ -114,6 +121,9 @@ class ServingExperiment(ExperimentFile):
     drafts: list[NamedShape] = Field(
         default_factory=list,
         description="draft models that the experiment defines, e.g. a multi-token head as one layer",
+    )
+    decoders: list[NamedPlatform] = Field(
+        default_factory=list, description="platforms of decode_platform that the experiment defines"
     )
     costs: Costs | None = Field(
         default=None, description="write costs.csv: electricity, money and carbon dioxide; {} for the defaults"

@@ -1,5 +1,8 @@
 """What a serving experiment may say: sweeps, names, and the message for each thing wrong."""
 
+import json
+import re
+
 import pytest
 import yaml
 
@@ -142,3 +145,92 @@ def test_every_option_sweeps(key, tmp_path):
     inlined = yaml.safe_dump(found.experiment.model_dump(mode="json", exclude_none=True))
     again = resolve(parse_document(inlined, "again.yaml"))  # what a run writes depends on no file of lengths
     assert [way.model_dump() for way in again.ways] == [way.model_dump() for way in found.ways]
+
+
+SMALL = "{layers: 1, hidden: 64, heads: 2, ffn: 64, ffn_gated: true, activation: silu, vocabulary: 16384}"
+PLATFORM = (
+    "like: fp16-hbm\noff_chip: {memory: null, read_pj_per_bit: 2, write_pj_per_bit: 3, bandwidth_gb_per_s: 1024}\n"
+    "sources: {off_chip: made up}\n"
+)
+
+
+def with_files(folder):
+    """Write a model, a platform and lengths into a folder."""
+    config = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2,
+              "intermediate_size": 64, "vocab_size": 16384, "hidden_act": "silu"}  # fmt: skip
+    for name in ("small", "other"):
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text(json.dumps(config))
+        config |= {"hidden_size": 128}
+    (folder / "mine.yaml").write_text(PLATFORM)
+    (folder / "lengths.csv").write_text("tokens\n4\n8\n")
+
+
+FILES = """\
+  ways:
+    - {name: plain}
+    - {name: drafted, draft: [small/config.json, ./other, own, bitnet-125m], draft_tokens: 2, acceptance: 0.5}
+    - {name: elsewhere, decode_platform: [mine.yaml, made, fp16-hbm-90w]}
+    - {name: busy, requests_per_s: 1, max_batch: 2, new_lengths: [{file: lengths.csv}, geometric]}
+decoders: [{name: made, like: mine.yaml}]
+"""
+
+
+def machines(decoders):
+    """Return the values of each machine, without the type of its entry."""
+    return {
+        (platform, scheme, name): machine.model_dump(exclude={"name"})
+        for platform, by_scheme in decoders.items()
+        for scheme, (name, machine) in by_scheme.items()
+    }
+
+
+def test_what_files_of_ways_hold_is_in_the_inlined_experiment(tmp_path):
+    with_files(tmp_path)
+    path = tmp_path / "files.yaml"
+    own = f"drafts: [{{name: own, {SMALL[1:]}]\n"
+    path.write_text(own + GOOD[: GOOD.index("  ways:")] + FILES)
+    found = resolve(read_document(path))
+    assert list(found.drafts) == ["small", "other", "own", "bitnet-125m"]
+    assert [found.drafts[name].hidden for name in ("small", "other", "own")] == [64, 128, 64]
+    assert list(found.decoders) == ["mine", "made", "fp16-hbm-90w"]
+    assert found.decoders["mine"]["int8"][1].off_chip.write_pj_per_bit == 3
+    assert set(found.inputs) >= {"small/config.json", "./other", "mine.yaml", "lengths.csv"}
+    inlined = yaml.safe_dump(found.experiment.model_dump(mode="json", exclude_none=True))
+    again = resolve(parse_document(inlined, "elsewhere.yaml"))  # a folder without these files
+    assert again.inputs.keys() <= {"elsewhere.yaml"}
+    assert again.drafts == found.drafts
+    assert machines(again.decoders) == machines(found.decoders)
+    assert [way.model_dump() for way in again.ways] == [way.model_dump() for way in found.ways]
+    assert again.experiment == found.experiment
+
+
+def test_a_draft_of_the_file_of_a_model_is_that_model(tmp_path):
+    with_files(tmp_path)
+    path = tmp_path / "files.yaml"
+    text = GOOD.replace("models: [bitnet-125m]", "models: [bitnet-125m, small/config.json]")
+    path.write_text(text.replace("draft: bitnet-125m", "draft: small/config.json"))
+    found = resolve(read_document(path))
+    assert (list(found.drafts), found.experiment.drafts) == (["small"], [])
+    assert found.ways[-1].draft == "small"
+
+
+@pytest.mark.parametrize(
+    ("ways", "message"),
+    [
+        (
+            "{name: a, draft: [./small, again/small], draft_tokens: 2, acceptance: 0.5}",
+            "draft: duplicate model 'small'",
+        ),
+        ("{name: a, decode_platform: [mine.yaml, again/mine.yaml]}", "decode_platform: duplicate platform 'mine'"),
+        ("{name: a, decode_platform: absent.yaml}", "decode_platform: 'absent.yaml' not found"),
+    ],
+)
+def test_two_files_of_one_name_are_refused(tmp_path, ways, message):
+    with_files(tmp_path)
+    (tmp_path / "again").mkdir()
+    with_files(tmp_path / "again")
+    path = tmp_path / "files.yaml"
+    path.write_text(GOOD[: GOOD.index("    - {name: plain}")] + f"    - {ways}\n")
+    with pytest.raises(InputError, match=rf"10: serving\.ways\[0\]\.{re.escape(message)}"):
+        resolve(read_document(path))
