@@ -112,6 +112,7 @@ def _steady(steady: pd.DataFrame, max_rows: int) -> str:
     headers += ["J per generated token", "first token p50 (s)", "p95", "p99", "between tokens p50 (ms)", "p95", "p99"]
     targets = [name for name in ("first_token", "token") if steady[f"{name}_within_target"].notna().any()]
     headers += [{"first_token": "first tokens in time (%)", "token": "tokens in time (%)"}[name] for name in targets]
+    headers += ["percentiles by", "full batch, on a chip (GB)"]
     rows = []
     for row in steady.head(max_rows).to_dict("records"):
         cells = [str(row[key]) for key in keys]
@@ -121,13 +122,16 @@ def _steady(steady: pd.DataFrame, max_rows: int) -> str:
         cells += [significant(row[f"first_token_p{q}_s"]) for q in (50, 95, 99)]
         cells += [significant(1e3 * row[f"token_p{q}_s"]) for q in (50, 95, 99)]
         cells += [significant(100 * row[f"{name}_within_target"]) for name in targets]
-        rows.append(cells)
+        rows.append([*cells, row["percentiles_by"], significant(row["full_batch_chip_bytes"] / 1e9)])
     text = (
         "The steady state of a server to which requests come at random. A generated token has its share of prefill and "
         "of the time in which the server waits. Rows without figures get more requests than the server can serve."
     )
-    table = markdown(headers, rows, [i for i, key in enumerate(keys) if key in TEXT])
-    return f"{text}\n\n{table}{cut(len(steady), max_rows, 'steady.csv')}"
+    if steady["percentiles_error"].notna().any():
+        error = significant(100 * steady["percentiles_error"].max())
+        text += f" Percentiles by a simulation have a standard error of up to {error} %."
+    left = [i for i, header in enumerate([*keys, *headers[len(keys) :]]) if header in (*TEXT, "percentiles by")]
+    return f"{text}\n\n{markdown(headers, rows, left)}{cut(len(steady), max_rows, 'steady.csv')}"
 
 
 def _arrays(arrays: pd.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
@@ -23,7 +24,7 @@ OF_A_RATE = {
     "requests_per_s": 0.31, "highest_requests_per_s": 5.3, "utilisation": 0.13, "mean_batch": 2.9, "power_w": 41.0,
     "energy_per_token_j": 0.019, "first_token_p50_s": 0.37, "first_token_p95_s": 0.59, "first_token_p99_s": 0.83,
     "token_p50_s": 0.0067, "token_p95_s": 0.0073, "token_p99_s": 0.0097, "first_token_within_target": 0.43,
-    "token_within_target": 0.29,
+    "token_within_target": 0.29, "percentiles_error": 0.0013, "full_batch_chip_bytes": 1.9e10,
 }  # fmt: skip
 PLACE = {"model": "m", "technology": "7nm", "platform": "p", "batch": 3, "prompt_tokens": 500, "new_tokens": 70}
 
@@ -38,7 +39,8 @@ def rows(quantities, **more):
     ])  # fmt: skip
 
 
-SUMMARY, STEADY = rows(OF_A_WAY, continuous=False), rows(OF_A_RATE)
+METHOD = "Markov chain"
+SUMMARY, STEADY = rows(OF_A_WAY, continuous=False), rows(OF_A_RATE, percentiles_by=METHOD)
 
 
 def shown_as(expected):
@@ -83,7 +85,8 @@ def test_each_cell_of_the_steady_state_is_its_quantity_in_the_unit_of_the_header
         ("p95", "first_token_p95_s", 1), ("p99", "first_token_p99_s", 1),
         ("between tokens p50 (ms)", "token_p50_s", 1e3), ("p95", "token_p95_s", 1e3), ("p99", "token_p99_s", 1e3),
         ("first tokens in time (%)", "first_token_within_target", 100),
-        ("tokens in time (%)", "token_within_target", 100),
+        ("tokens in time (%)", "token_within_target", 100), ("percentiles by", "percentiles_by", None),
+        ("full batch, on a chip (GB)", "full_batch_chip_bytes", 1e-9),
     ]  # fmt: skip
     text = serving_markdown("name", "", "", SUMMARY, STEADY, 4)
     header, cells = header_and_rows(text.partition("## Continuous batching")[2], ["model", "way", "scheme"])
@@ -91,7 +94,11 @@ def test_each_cell_of_the_steady_state_is_its_quantity_in_the_unit_of_the_header
     for shown, row in zip(cells, STEADY.head(4).to_dict("records"), strict=True):
         assert shown[:3] == ["m", row["way"], row["scheme"]]
         for text_of_cell, (name, column, factor) in zip(shown[3:], expected, strict=True):
-            assert float(text_of_cell) == shown_as(row[column] * factor), name
+            value = row[column]
+            assert text_of_cell == value if factor is None else float(text_of_cell) == shown_as(value * factor), name
+    error = re.search(r"Percentiles by a simulation have a standard error of up to ([\d.]+) %", text)
+    assert float(error[1]) == shown_as(100 * STEADY["percentiles_error"].max())
+    assert "standard error" not in serving_markdown("", "", "", SUMMARY, STEADY.assign(percentiles_error=np.nan), 4)
     assert "The first 4 of 6 rows; all are in steady.csv." in text
     assert "The first 4 of 6 rows; all are in summary.csv." in text
 
@@ -102,9 +109,9 @@ def test_a_target_that_no_way_has_has_no_column(target, other):
     header, cells = header_and_rows(
         serving_markdown("name", "", "", SUMMARY, steady, 9).partition("## Continuous")[2], ["model", "way", "scheme"]
     )
-    assert header[-1] == f"{target.replace('_', ' ')}s in time (%)"
+    assert header[-3] == f"{target.replace('_', ' ')}s in time (%)"
     assert sum("in time" in name for name in header) == 1
-    assert float(cells[2][-1]) == shown_as(100 * steady[f"{target}_within_target"].iloc[2])
+    assert float(cells[2][-3]) == shown_as(100 * steady[f"{target}_within_target"].iloc[2])
 
 
 def test_the_headline_compares_the_best_way_of_the_last_model_with_the_first():
