@@ -20,6 +20,7 @@ from bitjoule.energy_models.system.work.steps import MatmulKind
 
 TIMES = 3  # of a matmul: its cycles, compute cycles and off-chip bits; after them, its cycles by what bounds them
 WIDTH = len(QUANTITIES) + TIMES + len(BOUNDS)
+FEW = 4  # matmuls that are searched one by one: these searches are remembered, and no slower than one together
 
 
 def map_matmuls(
@@ -61,7 +62,7 @@ def map_matmuls(
         for span in at_once(tried.counts):
             part = np.array(members[span])
             chosen = Tried(tried.problems[span], tried.tiles[span])
-            if not chosen.fits_chunk:
+            if len(part) <= FEW or not chosen.fits_chunk:
                 for i in part.tolist():
                     mapping = search(problems[i], objective)
                     if mapping is not None:
