@@ -92,6 +92,22 @@ def test_a_prompt_that_is_not_printed_is_a_band_and_one_that_is_has_none():
     assert narrow.tokens_per_s == pytest.approx(high)
 
 
+@pytest.mark.parametrize("device", ["1x H100", "4x H100"])
+def test_a_request_takes_what_its_prefill_and_its_decode_take(device):
+    """Without a limit of power, time and energy add up: those of the work, of the links and of what flows on."""
+    request = next(row for row in ROWS if row.cells["device"] == "1x H100")
+    cells = {**request.cells, "device": device, "model": "Llama-3.1-8B-Instruct"}
+    sizes = {"batch": 4.0, "prompt_tokens": 300.0, "new_tokens": 200.0}
+    phases = [cells | {"phase": phase} for phase in ("prefill", "decode", "request")]
+    rows = [named(dataclasses.replace(request, cells=of_phase, **sizes)) for of_phase in phases]
+    machine = platforms()["h100"].model_copy(update={"power_limit": None})
+    speed, energy = price(rows, machine, "h100", LENGTHS)
+    tokens = 4 * np.array([300.0, 200.0, 200.0])
+    for spent in (tokens / speed, tokens * energy):
+        assert (spent > 0).all()
+        assert spent[2] == pytest.approx(spent[0] + spent[1], rel=1e-9)
+
+
 def test_rows_that_cannot_be_priced_say_why():
     unknown = dataclasses.replace(FP16, cells={**FP16.cells, "device": "RTX 4091"})
     shapeless = dataclasses.replace(FP16, cells={**FP16.cells, "model": "BitNet-2.5B"})

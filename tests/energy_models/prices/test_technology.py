@@ -102,6 +102,14 @@ def test_a_product_of_two_widths_costs_what_one_of_as_many_partial_products_does
         technology.price("add", operands)
 
 
+@pytest.mark.parametrize("node", ["45nm", "7nm"])
+@pytest.mark.parametrize("operands", ["int8xint16", "int16xint4", "int32xint8"])
+def test_a_product_of_two_widths_may_cost_what_the_wider_may(node, operands):
+    """INT16 may cost as much as INT32, and so may its product with a narrower one."""
+    _, printed_pj = PRINTED["int32"][("45nm", "7nm").index(node)]
+    assert technologies()[node].price("mul", operands).high_pj == pytest.approx(printed_pj, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("weights", "actions", "name"),
     [

@@ -94,6 +94,20 @@ def test_blocks_cost_the_reading_of_their_tables_alone():
     assert decode_j(paged) - decode_j(plain) == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_round_of_a_draft_reads_the_tables_of_blocks_once():
+    keys = {"draft": "small", "draft_tokens": 3, "acceptance": 0.5}
+    shape, on, small = model(), machine(), (model(layers=1), machine())
+    plain = serve(WORK, options(**keys), shape, on, small)
+    paged = serve(WORK, options(**keys, block_tokens=16), shape, on, small)
+    # as above, but 20 tokens take 20 / (1 + 1/2 + 1/4 + 1/8) rounds
+    expected_bits = 4 * 4 * 7 * 32 * 20 / 1.875
+    assert paged.decode_j["block_tables"][1] == pytest.approx(expected_bits * 350 / 64 * 1e-12, rel=1e-12)
+    assert decode_j(paged) - decode_j(plain) == pytest.approx(expected_bits * 350 / 64 * 1e-12, rel=1e-6)
+    assert paged.decode_s - plain.decode_s == pytest.approx(
+        expected_bits / (on.platform.off_chip.bandwidth_gb_per_s * 8e9), rel=1e-6
+    )
+
+
 def test_two_chips_of_a_full_pipeline_with_free_links_cost_what_one_does():
     shape, on = model(), machine()
     one = serve(WORK._replace(batch=2), options(), shape, on)  # a micro-batch

@@ -15,7 +15,7 @@ from bitjoule.energy_models.system.counting.columns import QUANTITIES
 from bitjoule.energy_models.system.counting.quantities import quantities
 from bitjoule.energy_models.system.mappings.mapping import Tiles, replay
 from bitjoule.energy_models.system.platform.accesses import UnpricedError
-from bitjoule.energy_models.system.platform.off_chip import OffChip
+from bitjoule.energy_models.system.platform.off_chip import Contiguous, OffChip
 from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.energy_models.system.platform.regulator import Regulator
 from bitjoule.energy_models.system.platform.static_power import BusyIdle, StaticPower
@@ -201,6 +201,17 @@ def test_a_dram_device_of_a_hardware_run_costs_its_parts_which_add_up(device):
     seconds = found.cycles / 500e6
     assert sum(waits) / 1e12 == pytest.approx(watts * seconds, rel=0.1)  # nearly always busy
     assert ("chip", "leak") not in times
+
+
+def test_rows_are_opened_by_the_contiguous_bytes_of_what_is_moved():
+    """With 32 bytes of weights and 128 of activations behind each other, a row is opened for each."""
+    memory = OffChip(
+        device="hbm3e", bandwidth_gb_per_s=12.8, contiguous_bytes=Contiguous(weights=32, activations=128, embedding=64)
+    )
+    _, times = costs("simulate_64x16", 1, 2560, 2560, off_chip=memory)
+    for operand, way, contiguous in (("weights", "read", 32), ("activations", "read", 128), ("outputs", "write", 128)):
+        opened = times[operand, f"off_chip_{way}"] / 8 / contiguous
+        assert times[operand, f"{way}_activate"] == pytest.approx(opened), operand
 
 
 def test_a_dram_device_waits_in_a_hardware_run_of_a_platform_without_watts():

@@ -104,6 +104,16 @@ def test_a_tokenizer_that_the_embedding_is_too_small_for_is_refused(tmp_path: Pa
         read_tokenizer(tmp_path, None, 1)
 
 
+def test_tokens_that_were_added_to_a_vocabulary_need_rows_of_the_embedding_too(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "b": 1}, "a"))
+    assert made.add_special_tokens(["</s>"]) == 1
+    made.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(InputError, match="has 3 tokens; expected at most 2"):
+        read_tokenizer(tmp_path, None, 2)
+    assert read_tokenizer(tmp_path, None, 3).encode("</s>") == [2]
+
+
 def test_without_the_library_ids_are_taken_and_the_message_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,6 +112,25 @@ def test_a_vision_transformer_by_hand():
     assert macs(model) == 6 * 48 * 8 + 2 * products + 8 * 6 + 8 * 5
 
 
+def test_height_and_width_stay_apart_through_every_layer():
+    """12 x 20: a strided convolution and a pooling, each undone by an upsampling, leave maps that join the first."""
+    net = ConvolutionalShape.model_validate(
+        {"kind": "convolutional", "image": {"channels": 3, "height": 12, "width": 20}, "layers": [
+            {**CONV, "save": "whole"},
+            {**CONV, "stride": 2, "save": "half"},
+            {"kind": "pool", "function": "maximum", "kernel": 2},
+            {"kind": "upsample"},
+            {"kind": "concat", "maps": ["half"]},
+            {"kind": "upsample"},
+            {"kind": "concat", "maps": ["whole"]},
+            {"kind": "conv", "channels": 1, "kernel": 5, "padding": 0},
+        ]}
+    )  # fmt: skip
+    last = net.blocks[-1].parts[0]
+    assert last.matmuls[0].in_features == 12 * 5 * 5
+    assert last.live == 12 * (12 * 20) + (12 - 4) * (20 - 4)
+
+
 WIDE = CONV | {"channels": 8}
 WRONG = [
     ([CONV | {"groups": 3}], (0, "groups"),
