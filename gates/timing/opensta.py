@@ -77,7 +77,8 @@ def analyse(netlist: Netlist, liberty: Path, clock: str | None, library: Library
     if not sections:
         raise RuntimeError(f"OpenSTA failed:\n{(process.stdout + process.stderr)[-2000:]}")
     delays = {name: _delay(text, period) * library.time_unit_ns for name, text in sections.items()}
-    cells = _CELL.findall(sections.get("registers" if clock else "through", ""))
+    pins = _CELL.findall(sections.get("registers" if clock else "through", ""))
+    cells = [found for found in pins if found[1] in library.cells[found[2]].outputs]  # without the ends of the path
     period_ns, input_ns, output_ns, through_ns = (delays.get(name, math.nan) for name in reports)
     return Timing(
         period_ns,
