@@ -31,10 +31,13 @@ def cases(images=IMAGES):
     return Cases(zeros, zeros, np.array([float(images)]), np.ones(1), np.zeros(1))
 
 
-def evaluated(model, scheme="bitnet-b1.58", images=IMAGES):
+def evaluated(model, scheme="bitnet-b1.58", images=IMAGES, size_bytes=ROOM_BITS // 8):
     """Return counts by component, operand and action, and all that was found."""
     name = "fp16-edge" if scheme == "fp16" else "ternary-edge"
-    system = System([model], [schemes()[scheme]], [technologies()["7nm"]], [[(name, platforms()[name])]])
+    buffers = platforms()[name].buffers
+    held = {"activations": buffers["activations"].model_copy(update={"size_bytes": size_bytes})}
+    platform = platforms()[name].model_copy(update={"buffers": {**buffers, **held}})
+    system = System([model], [schemes()[scheme]], [technologies()["7nm"]], [[(name, platform)]])
     zeros = np.zeros(1, dtype=np.intp)
     found = system.evaluate(cases(images), zeros, zeros)
     result = {}
@@ -94,6 +97,23 @@ def test_each_layer_fits_or_spills_by_itself():
     assert counts["spilled_activations", "outputs", "off_chip_write"] == pooled * VECTOR
     fits, _ = evaluated(small, images=1)
     assert ("conv", "activations", "off_chip_read") not in fits
+
+
+def test_maps_stay_as_long_as_the_largest_of_the_smallest_tiles_has_room_beside_them():
+    """Inputs and outputs of either convolution, and a tile of the adders: 64 INT8 inputs and 16 sums of 23 bits.
+
+    A tile of the floating-point array, 4 FP16 inputs and 6 sums of 32 bits, takes less.
+    """
+    size = 64
+    model = network(conv(8), conv(8), conv(4, full_precision=True), size=size)
+    inputs = 8 * size * size
+    needed_bits = 2 * inputs * VECTOR + max(64 * 8 + 16 * 23, 4 * 16 + 6 * 32)
+    fits, _ = evaluated(model, images=1, size_bytes=needed_bits // 8)
+    assert not any(component == "spilled_activations" for component, *_ in fits)
+    away, _ = evaluated(model, images=1, size_bytes=needed_bits // 8 - 1)
+    of_two = {key[1:]: bits for key, bits in away.items() if key[0] in ("conv", "spilled_activations")}
+    assert of_two["outputs", "off_chip_write"] == of_two["outputs", "off_chip_read"] == 2 * inputs * VECTOR
+    assert of_two["activations", "off_chip_write"] == of_two["activations", "off_chip_read"] == 2 * inputs * INT8
 
 
 def test_groups_run_one_after_the_other():
