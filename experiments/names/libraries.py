@@ -27,7 +27,8 @@ def read_library(lookup: Lookup, names: Sequence[str], at: KeyPath) -> list[str]
     for name in names:
         path = folder / name
         try:
-            matches = sorted(path.parent.glob(path.name)) if set("*?[") & set(name) else [path] * path.is_file()
+            matches = sorted(path.parent.glob(path.name)) if set("*?[") & set(name) else [path]
+            matches = [match for match in matches if match.is_file()]
         except (OSError, ValueError):
             matches = []
         if not matches:

@@ -33,6 +33,7 @@ WRONG = {
     "no library": ("gates:\n", "gates:\n  libraries: [nothing.lib]\n", "mine.yaml:3: gates.libraries[0]: 'nothing.lib' not found; expected freepdk45, or Liberty files"),
     "no library of a pattern": ("gates:\n", "gates:\n  libraries: [['nothing*.lib']]\n", "mine.yaml:3: gates.libraries[0]: 'nothing*.lib' not found; expected freepdk45"),
     "a library that is not Liberty": ("gates:\n", "gates:\n  libraries: [mine.yaml]\n", "mine.yaml:3: gates.libraries[0]: "),
+    "a folder for a library": ("gates:\n", "gates:\n  libraries: [..]\n", "mine.yaml:3: gates.libraries[0]: '..' not found; expected freepdk45, or Liberty files"),
     "a library twice": ("gates:\n", "gates:\n  libraries: [freepdk45, [freepdk45]]\n", "mine.yaml:3: gates.libraries[1]: duplicate library; expected each once"),
     "no cycles": ("gates:\n", "gates:\n  effort: {cycles: 0}\n", "mine.yaml:3: gates.effort.cycles: got 0"),
     "an unknown plot": ("gates:\n", "plots: [{kind: zeros}]\ngates:\n", "mine.yaml:2: plots[0].kind: 'zeros' is unknown (did you mean 'energy_vs_zeros'?); expected one of energy_vs_zeros, parts, energy_vs_bits"),

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.system.platform.platforms import FOLDER, platforms
 from bitjoule.execution import read
 from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.names.libraries import read_library
+from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.experiments.names.models import MODELS
 from tests.experiments.technology_files import OPERATIONS, write_technology
 
@@ -95,3 +98,20 @@ def test_a_snapshot_in_a_cache_of_the_hub_has_the_name_of_its_model():
     assert MODELS.name(folder / "config.json") == "My-Model-8B"
     assert MODELS.name(Path("snapshots") / "mine" / "config.json") == "mine"
     assert MODELS.name(Path("other") / "mine.json") == "mine"
+
+
+def test_a_pattern_of_libraries_takes_files_in_their_order_and_no_folders(tmp_path):
+    for name in ("b.lib", "a.lib", "a.txt"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "old.lib").mkdir()
+    (tmp_path / "x.yaml").write_text("gates: {libraries: [['*.lib']]}\n")
+    lookup = Lookup(read_document(tmp_path / "x.yaml"), [], {})
+    at = ("gates", "libraries", 0)
+    assert read_library(lookup, ["*.lib"], at) == [str(tmp_path / name) for name in ("a.lib", "b.lib")]
+    assert read_library(lookup, ["freepdk45"], at) == ["freepdk45"]
+    assert lookup.problems == []
+    for name in ("old.lib", "old*", "c.lib"):
+        assert read_library(lookup, [name], at) == []
+    assert [problem.wrong for problem in lookup.problems] == [
+        f"{name!r} not found" for name in ("old.lib", "old*", "c.lib")
+    ]

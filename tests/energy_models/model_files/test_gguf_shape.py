@@ -217,6 +217,19 @@ def test_toy(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("fused", [False, True])
+def test_experts_are_matrices_of_a_tensor_with_three_axes(tmp_path: Path, fused: bool) -> None:
+    """Three experts of 5 rows, gate and up apart or one behind the other, and a router that picks two of them."""
+    up = {"gate_up": (3, 2 * 5, 8)} if fused else {"gate": (3, 5, 8), "up": (3, 5, 8)}
+    tensors: dict[str, Any] = {f"blk__0__ffn_{name}_exps": size for name, size in {**up, "down": (3, 8, 5)}.items()}
+    dense = dict.fromkeys(f"blk__0__ffn_{name}" for name in ("gate", "up", "down"))
+    keys = {"expert_count": 3, "expert_used_count": 2}
+    path = toy(tmp_path, "qwen3moe", keys, **tensors, **dense, blk__0__ffn_gate_inp=(3, 8))
+    shape = gguf_shape(read_gguf(path))
+    assert (shape.ffn, shape.ffn_gated, shape.experts, shape.active_experts) == (5, True, 3, 2)
+    assert shape.parameters == 10 * 8 + 8 * 8 + 2 * 4 * 8 + 8 * 8 + 3 * 8 + 3 * 3 * 5 * 8 + 3 * 8
+
+
 LATENT = {"attention.kv_lora_rank": 3, "rope.dimension_count": 2}
 LATENT_OLD = {**LATENT, "attention.key_length": 6, "attention.value_length": 5}
 # Heads attend to the latents: as many keys and values as these have, and one head of them.

@@ -184,6 +184,30 @@ def test_an_amount_of_a_platform_is_the_one_in_its_file_and_a_buffers_is_shared_
     assert text in (DATA / file).read_text().splitlines()[int(line) - 1]
 
 
+@pytest.mark.parametrize("device", ["lpddr4-3200", "ddr4-2400", "hbm3e"])
+@pytest.mark.parametrize("section", ["phy", "pins", "activate"])
+def test_a_part_of_a_device_is_at_the_line_that_its_amount_or_the_device_is_written_in(device, section):
+    written = yaml.safe_load((DATA / "drams.yaml").read_text())["drams"][device]
+    lines = (DATA / "drams.yaml").read_text().splitlines()
+    first = lines.index(f"  {device}:")
+    if section == "activate":
+        found, line = price_row(f"drams.yaml:{device}:activate"), first
+        assert (found.unit, found.source, found.where) == ("row", written["source"], written["where"])
+        assert found.places == (f"drams.yaml:{line + 1}",)
+        return
+    if section not in written:
+        pytest.skip(f"{device} has no {section}")
+    for way in ("read", "write"):
+        found = price_row(f"drams.yaml:{device}:{section}.{way}_pj_per_bit")
+        begins = lines.index(f"    {section}:", first)
+        line = next(i for i in range(begins, len(lines)) if lines[i].startswith(f"      {way}_pj_per_bit:"))
+        assert found.places == (f"drams.yaml:{line + 1}",)
+        amount = yaml.safe_load(lines[line])[f"{way}_pj_per_bit"]
+        assert found.price == (tuple(amount.values()) if isinstance(amount, dict) else (amount,) * 3)
+        cited = written[section]
+        assert (found.unit, found.source, found.where) == ("bit", cited["source"], cited["where"])
+
+
 @pytest.mark.parametrize("part", ["weight_registers.write_pj_per_bit", "accumulators.read_pj_per_bit"])
 def test_a_price_is_where_the_source_closest_to_it_says(part):
     sources_of = yaml.safe_load((DATA / "platforms" / "fp16-hbm.yaml").read_text())["sources"]

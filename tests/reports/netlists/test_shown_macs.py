@@ -315,6 +315,16 @@ def test_of_one_array_each_stimulus_has_a_bar():
     assert [quantity(text.get_text(), "J") for text in axes.texts] == pytest.approx(joules, rel=THREE_DIGITS, abs=0)
 
 
+def test_where_both_differ_a_bar_says_array_and_stimulus():
+    summary, results = made_by_hand(["one"])
+    chosen = {("wide", "worst"): "wide\nworst", ("narrow", "model:m"): "narrow\nmodel:m"}
+    cases = summary[[case in chosen for case in zip(summary["array"], summary["stimulus"], strict=True)]]
+    axes = draw_parts(results, cases, THEMES[0]).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(chosen.values())
+    alone = draw_parts(results, cases.head(1), THEMES[0]).axes[0]
+    assert [label.get_text() for label in alone.get_yticklabels()] == ["wide"]
+
+
 def test_each_kind_of_plot_is_drawn_as_asked(tables):
     """The kind picks the picture, and `share` the one in per cent."""
     summary, results = tables
