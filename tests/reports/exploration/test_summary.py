@@ -13,7 +13,7 @@ from bitjoule.kinds.kind import Silent
 from bitjoule.reports.exploration.design_map import cells
 from bitjoule.reports.exploration.summary import exploration_markdown, headline
 from bitjoule.reports.exploration.words import quantity, short_names
-from bitjoule.reports.figures.style import LIGHT
+from bitjoule.reports.figures.style import BAND_LABEL, LIGHT
 from bitjoule.writing import run
 from tests.experiments.exploration.cases import document
 from tests.reports.shown import THREE_DIGITS, header_and_rows
@@ -97,6 +97,10 @@ def test_the_pictures_mark_what_the_tables_say(outcome):
     shown = {line.get_label(): len(line.get_xdata()) for line in axes.lines}
     for status, label in labels.items():
         assert shown.get(label, 0) == counts[status]
+    banded = [f"{metric}_low" in result.designs for metric in OBJECTIVES[:2]]
+    assert banded == [True, False]  # energy has a band of its prices, latency none
+    assert len(axes.collections) == sum(banded)  # its lines
+    assert BAND_LABEL in [text.get_text() for text in axes.figure.legends[0].get_texts()]
     panels = [axes for axes in drawn["knobs"](LIGHT).axes if axes.get_title()]
     assert len(panels) == 3
     by_setting = drawn["pareto_2"](LIGHT).axes[0]

@@ -1,6 +1,8 @@
-"""Colours of components: each its own, and those of a transformer the same whatever else is drawn."""
+"""Colours of components: each its own, and those of a transformer the same whatever else is drawn; and its legend."""
 
 from bitjoule.energy_models.architecture.components import COMPONENTS, names
+from bitjoule.experiments.energy.runner import run
+from bitjoule.reports.energy.pictures import draw
 from bitjoule.reports.energy.plots.components import _system_colors
 from bitjoule.reports.figures.style import THEMES
 
@@ -18,3 +20,25 @@ def test_a_transformers_colours_are_those_of_its_theme():
         drawn = _system_colors(PLAIN, theme)
         projections = [drawn[name] for name in ("q_proj", "k_proj", "v_proj", "o_proj")]
         assert projections == list(theme.families[0][:4])
+
+
+MAYBE = """\
+name: x
+accounting: system
+models: [bitnet-125m]
+schemes: [bitnet-b1.58]
+technologies: [7nm]
+platforms:
+  - {name: own, like: ternary-edge, nodes: {7nm: {leakage_w: 0}},
+     static: {phy: 0, dram: 0, host: {low: 0, nominal: WATTS, high: 1}}}
+plots: [{kind: components, by: action, share: false}]
+"""
+
+
+def test_the_legend_names_parts_that_take_energy_alone(resolved):
+    """Watts that may flow, but nominally do not, have an end of the band and no bar."""
+    for watts, named in (("0.5", True), ("0", False)):
+        result = run(resolved(MAYBE.replace("WATTS", watts)))
+        assert (result.results["action"] == "on").any()
+        legend = [text.get_text() for text in draw(result.requested[0], result, THEMES[0]).legends[0].get_texts()]
+        assert ("static" in legend) is named
