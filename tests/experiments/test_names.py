@@ -1,7 +1,9 @@
 """A name, a path, or all of it: whatever is named, the same faults are told in the same words."""
 
+from hashlib import sha256
 from pathlib import Path
 
+import gguf
 import pytest
 import yaml
 
@@ -12,7 +14,9 @@ from bitjoule.execution import read
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.names.libraries import read_library
 from bitjoule.experiments.names.lookup import Lookup
-from bitjoule.experiments.names.models import MODELS
+from bitjoule.experiments.names.models import MODELS, read_models
+from bitjoule.experiments.names.technologies import read_technology
+from tests.energy_models.model_files.test_gguf_shape import toy
 from tests.experiments.technology_files import OPERATIONS, write_technology
 
 ROOT = Path(__file__).parents[2]
@@ -115,3 +119,17 @@ def test_a_pattern_of_libraries_takes_files_in_their_order_and_no_folders(tmp_pa
     assert [problem.wrong for problem in lookup.problems] == [
         f"{name!r} not found" for name in ("old.lib", "old*", "c.lib")
     ]
+
+
+def test_of_a_gguf_file_the_header_is_recorded_as_such_and_of_others_all(tmp_path):
+    whole = toy(tmp_path).read_bytes()
+    header = whole[: gguf.GGUFReader(tmp_path / "m.gguf").data_offset]
+    assert len(header) < len(whole)
+    write_technology(tmp_path / "made.yaml")
+    (tmp_path / "x.yaml").write_text("models: [m.gguf]\n")
+    lookup = Lookup(read_document(tmp_path / "x.yaml"), [], {})
+    assert list(read_models(lookup, ["m.gguf"], None)) == ["m"]
+    assert read_technology(lookup, "made.yaml", ("technologies", 0)) is not None
+    assert lookup.problems == []
+    made = (tmp_path / "made.yaml").read_bytes()
+    assert lookup.inputs == {"m.gguf (header)": sha256(header).hexdigest(), "made.yaml": sha256(made).hexdigest()}
