@@ -9,6 +9,7 @@
     operands        preparation of operands before the columns' registers
     weights         from the weight stream to the array's select lines
     accumulators    running sums between tiles of K
+    sum_memory      the memory that holds them, if not flip-flops: nothing else is in its module
     sequencer       the loops over a matmul
     accelerator     the top level, with Amaranth's streams and with AXI4-Stream ports
     verilog         Verilog text, and a machine-readable description

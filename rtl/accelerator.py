@@ -103,11 +103,13 @@ class Accelerator(wiring.Component):
                 accumulators.following[i].eq(column.total),
             ]
 
-        step = sequencer.step
+        step = upcoming = sequencer.step
         for stage in range(1 + config.pipeline):
             following = Signal(step_layout(config), name=f"step{stage}")
             m.d.sync += following.eq(step)
-            step = following
+            step, upcoming = following, step
+        if config.sums_in_memory:
+            m.d.comb += accumulators.upcoming.eq(upcoming)
         m.d.comb += [
             accumulators.valid.eq(step.valid),
             accumulators.first.eq(step.first),

@@ -17,6 +17,7 @@ ACCUMULATIONS = {
     **dict.fromkeys(("int8", "int4", "int2"), ("int32",)),
     "fp16": ("fp32", "fp16"),
 }
+ACCUMULATORS = ("registers", "memory")
 ACCUMULATION_BITS = {"int32": 32, "fp32": 32, "fp16": 16}
 LANES = range(8, 257)
 TABLE_LANES = range(2, 5)
@@ -108,6 +109,9 @@ class AcceleratorConfig:
     table_lanes
         With ``lookup_table``, lanes whose activations share a table, 2 to 4, by default 2. Each lane more makes it
         three times as large, with ``binary1`` twice.
+    accumulators
+        ``registers``: running sums in flip-flops. ``memory``: in a memory that is read one cycle early, block RAM of an
+        FPGA or a macro; `tokens` is at least 2.
 
     Raises
     ------
@@ -126,6 +130,7 @@ class AcceleratorConfig:
     datapath: str = None  # type: ignore[assignment]  # the encoding's
     accumulation: str = None  # type: ignore[assignment]  # the encoding's
     table_lanes: int | None = None
+    accumulators: str = "registers"
 
     def __post_init__(self) -> None:
         unknown = _unknown("weight_encoding", self.weight_encoding, tuple(ACCUMULATIONS))
@@ -151,6 +156,7 @@ class AcceleratorConfig:
             *unknown,
             *_unknown("datapath", self.datapath, DATAPATHS[name]),
             *self._accumulation_faults(name),
+            *self._accumulators_faults(),
         ]
         if not {"lanes", "columns", "weight_encoding"} & {fault.key for fault in faults}:
             faults += self._bus_faults()
@@ -193,6 +199,11 @@ class AcceleratorConfig:
         if (self.datapath, self.accumulation) == ("lookup_table", "fp32"):
             return [Fault("accumulation", "got 'fp32' with datapath lookup_table", "exact, or another datapath")]
         return _unknown("accumulation", self.accumulation, ACCUMULATIONS[encoding])
+
+    def _accumulators_faults(self) -> list[Fault]:
+        if self.accumulators == "memory" and self.tokens == 1:
+            return [Fault("accumulators", "got 'memory' with tokens 1", "registers, or tokens of 2 or more")]
+        return _unknown("accumulators", self.accumulators, ACCUMULATORS)
 
     def _bus_faults(self) -> list[Fault]:
         bus = self.weight_bus_bits
@@ -240,8 +251,9 @@ class AcceleratorConfig:
         return config
 
     def as_mapping(self) -> dict[str, Any]:
-        """Return keys and values, every default written out; `table_lanes` only with look-up tables."""
-        return {key: value for key, value in asdict(self).items() if key != "table_lanes" or value is not None}
+        """Return keys and values, defaults written out but for those of `table_lanes` and `accumulators`."""
+        usual = {"table_lanes": None, "accumulators": ACCUMULATORS[0]}
+        return {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
 
     @property
     def encoding(self) -> Encoding:
@@ -267,6 +279,11 @@ class AcceleratorConfig:
     def rounding_tree(self) -> bool:
         """Whether every floating-point product and sum is rounded by itself."""
         return self.datapath == "rounding_tree"
+
+    @property
+    def sums_in_memory(self) -> bool:
+        """Whether running sums are in a memory that is read one cycle early, not in flip-flops."""
+        return self.accumulators == "memory"
 
     @property
     def group_lanes(self) -> int:

@@ -1,5 +1,6 @@
 """The accelerator as Verilog text, and a description of it for programs."""
 
+import json
 import re
 from importlib.metadata import version
 from typing import Any
@@ -115,3 +116,15 @@ def description(config: AcceleratorConfig) -> dict[str, Any]:
         "latency_cycles": config.latency_cycles,
         "versions": {"amaranth": version("amaranth"), "bitjoule": version("bitjoule")},
     }
+
+
+def description_text(config: AcceleratorConfig) -> str:
+    """Return the description as JSON, lists of numbers on one line.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    """
+    text = json.dumps(description(config), indent=1) + "\n"
+    return re.sub(r"\[\s+((?:-?\d+,\s+)*-?\d+)\s+\]", lambda match: f"[{' '.join(match[1].split())}]", text)

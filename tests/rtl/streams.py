@@ -212,8 +212,18 @@ class Streams(Proof):
             written = step.valid & ((step.token == i) & ~step.last if config.tokens > 1 else 1)
             with m.If(written):
                 m.d.sync += signal.eq(sums)
-            path = f"storage[{i}]" if config.tokens > 1 else "kept"
+            words = "storage.words" if config.sums_in_memory else "storage"
+            path = f"{words}[{i}]" if config.tokens > 1 else "kept"
             self.claim("invariant: sums", self.inside(f"dut.accumulators.{path}", len(signal)) == signal)
+        if config.sums_in_memory:
+            memory = "dut.accumulators.storage"
+            read, write = (self.inside(f"{memory}.{name}_en", 1) for name in ("read", "write"))
+            read_from, written_to = (
+                self.inside(f"{memory}.{name}_addr", (config.tokens - 1).bit_length()) for name in ("read", "write")
+            )
+            taken = self.inside("dut.accumulators.kept", len(before))
+            self.claim("no sums are read while they are written", ~(read & write & (read_from == written_to)))
+            self.claim("sums that go on are those of the token", ~step.valid | step.first | (taken == before))
         return sums
 
     def _deliver(self) -> None:

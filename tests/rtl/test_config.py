@@ -72,6 +72,9 @@ GOOD = {"lanes": 8, "columns": 4, "max_k": 64, "weight_bus_bits": 64}
         ({"activation_bits": 16, "datapath": "fused"}, "datapath", "one of carry_save, carry_chain, multiplexer"),
         ({"activation_bits": 16, "pipeline": 5}, "pipeline", "from 0 to 4"),
         ({"weight_encoding": "int4", "activation_bits": 16}, "activation_bits", "from 1 to 8"),
+        ({"accumulators": "memory"}, "accumulators", "registers, or tokens of 2 or more"),
+        ({"accumulators": "sram", "tokens": 2}, "accumulators", "one of registers, memory"),
+        ({"accumulators": None}, "accumulators", "one of registers, memory"),
         ({"weight_encoding": "fp16", "datapath": "carry_save"}, "datapath", "one of fused, rounding_tree"),
     ],
 )

@@ -128,10 +128,12 @@ def test_column_adds_the_integer_dot_product(encoding: str, datapath: str, lanes
             {"tokens": 3, "weight_bus_bits": 2, "lanes": 3, "pipeline": 1, "datapath": "multiplexer"},
             {"tokens": 2, "weight_bus_bits": 8, "columns": 5, "weight_encoding": "ternary5"},
             {"tokens": 2, "lanes": 4, "pipeline": 1, "datapath": "lookup_table"},
+            {"tokens": 2, "accumulators": "memory"},
+            {"tokens": 3, "accumulators": "memory", "weight_bus_bits": 4, "pipeline": 2},
         ],
         3,
         "accelerators that are proved",
-        always=[{}],
+        always=[{}, {"tokens": 2, "accumulators": "memory"}],
     ),
     ids=lambda values: ",".join(f"{key}={value}" for key, value in values.items()) or "smallest",
 )

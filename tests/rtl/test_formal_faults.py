@@ -96,6 +96,19 @@ FAULTS: dict[str, tuple[str, Callable[[Any, Module], Any]]] = {
     ),
 }
 
+# Of accumulators in memory.
+MEMORY_FAULTS: dict[str, tuple[str, Callable[[Any, Module], Any]]] = {
+    "no sums are read while they are written": (
+        "Accumulators",
+        lambda dut, m: m.submodules.storage.read_en.eq(dut.upcoming.valid & ~dut.upcoming.first),
+    ),
+    "sums that go on are those of the token": (
+        "Accumulators",
+        lambda dut, m: m.submodules.storage.read_addr.eq(dut.token),
+    ),
+}
+IN_MEMORY = small(tokens=2, accumulators="memory")
+
 
 @pytest.mark.parametrize("claim", FAULTS)
 def test_claim_about_the_streams_is_refuted_by_a_fault(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +123,22 @@ def test_every_claim_about_the_streams_has_a_fault() -> None:
     streams = Streams(small(tokens=2, weight_bus_bits=4))
     streams.check()
     assert {claim for claim in streams.claims if not claim.startswith("invariant")} == set(FAULTS)
+
+
+@pytest.mark.parametrize("claim", MEMORY_FAULTS)
+def test_claim_about_sums_in_memory_is_refuted_by_a_fault(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the first eight cycles."""
+    break_hardware(monkeypatch, accelerator, *MEMORY_FAULTS[claim])
+    with pytest.raises(RefutedError) as refuted:
+        Streams(IN_MEMORY).check(8, only=claim)
+    assert refuted.value.claims == (claim,)
+
+
+def test_every_claim_about_sums_in_memory_has_a_fault() -> None:
+    streams = Streams(IN_MEMORY)
+    streams.check()
+    claims = {claim for claim in streams.claims if not claim.startswith("invariant")}
+    assert claims == set(FAULTS) | set(MEMORY_FAULTS)
 
 
 def swap_signs(trits: list[Any]) -> list[Any]:

@@ -2,8 +2,7 @@
 
 import argparse
 import contextlib
-import importlib.util
-import json
+import math
 import os
 import re
 import shutil
@@ -14,21 +13,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitjoule.commands.files import write_whole
+from bitjoule.commands.hardware.rtl_options import (
+    add_configuration,
+    configuration_name,
+    count,
+    fitting,
+    matmul,
+    needs_packages,
+    seed,
+)
 from bitjoule.commands.hardware.rtl_platform import add_platform
 from bitjoule.commands.hardware.rtl_simulate import add_simulate
 from bitjoule.commands.hardware.rtl_synthesize import add_synthesize
+from bitjoule.commands.hardware.rtl_testbench import add_testbench
 from bitjoule.commands.options import add_scheduler
 from bitjoule.energy_models.inputs.errors import InputError, Problem, whole_file
-from bitjoule.sim.bench.simulators import SimulatorError, check_simulator
+from bitjoule.sim.bench.simulators import check_simulator
 
 if TYPE_CHECKING:
     from bitjoule.rtl.config import AcceleratorConfig
-    from bitjoule.sim.accelerator.cycles import MatmulShape
     from bitjoule.sim.bench.cases import Case
     from bitjoule.sim.bench.verification import VerificationReport
 
 OK, FAILURE = 0, 1
-LARGEST_STEPS = 2_000_000  # cycles of one matmul at full rate: about a minute of simulation
+LARGEST_CYCLES = 2_000_000  # of one matmul at full rate: about a minute of simulation
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -48,12 +56,18 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     generate = subcommands.add_parser(
         "generate", help="write the accelerator as Verilog",
         description="Write the accelerator as Verilog, and a JSON file of the same name that describes its ports, "
-        "packing and parameters.",
+        "packing and parameters. Print what the array computes per cycle, and for matmuls of one token and of as many "
+        "as its accumulators hold: the share of the array that is used, and what the streams must bring for it. K and "
+        "N fill many whole tiles; results are those of K up to the lanes.",
     )  # fmt: skip
-    _add_configuration(generate)
+    add_configuration(generate)
     generate.add_argument(
         "-o", "--output", metavar="FILE.v",
         help="file to write (default: name of the configuration, in the current directory)",
+    )  # fmt: skip
+    generate.add_argument(
+        "--clock-mhz", type=_clock_mhz, default=1000.0, metavar="MHZ",
+        help="clock for which the rates of the streams are printed (default: %(default)g)",
     )  # fmt: skip
     generate.set_defaults(command=_generate)
 
@@ -63,19 +77,19 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Run directed corner cases and random matmuls in a simulator, and compare every result and cycle "
         "count with NumPy and the cycle model. The exit status is 1 on a mismatch.",
     )
-    _add_configuration(verify)
+    add_configuration(verify)
     verify.add_argument(
         "--cases",
-        type=_count,
+        type=count,
         default=100,
         metavar="N",
         help="number of random cases in addition to the corner cases (default: %(default)s)",
     )
     verify.add_argument(
-        "--seed", type=_seed, default=0, metavar="S", help="seed of the random cases (default: %(default)s)"
+        "--seed", type=seed, default=0, metavar="S", help="seed of the random cases (default: %(default)s)"
     )
     verify.add_argument(
-        "--matmul", type=_matmul, action="append", default=[], metavar="MxKxN",
+        "--matmul", type=matmul, action="append", default=[], metavar="MxKxN",
         help="additional matmul to run; may be repeated",
     )  # fmt: skip
     verify.add_argument(
@@ -92,67 +106,67 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add_scheduler(verify)
     verify.set_defaults(command=_verify)
+    add_testbench(subcommands)
     add_simulate(subcommands)
     add_synthesize(subcommands)
     add_platform(subcommands)
 
 
-def _add_configuration(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "configuration", metavar="CONFIG.yaml|NAME", help="accelerator: a file, or a built-in configuration"
-    )
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,6}", text):
-        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected an integer from 0 to 999999")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,18}", text):
-        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a non-negative integer")
-    return int(text)
-
-
-def _matmul(text: str) -> tuple[int, int, int]:
-    match = re.fullmatch("([1-9][0-9]{0,7})x([1-9][0-9]{0,7})x([1-9][0-9]{0,7})", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"got {text[:30]!r}; expected MxKxN, e.g. 1x2560x6912")
-    return int(match[1]), int(match[2]), int(match[3])
-
-
-def _needs_packages(*names: str) -> None:
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
-    if missing:
-        raise SimulatorError(f"{', '.join(missing)} not installed: pip install 'bitjoule[rtl]'")
-
-
-def _name(configuration: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", Path(configuration).stem) or "accelerator"
+def _clock_mhz(text: str) -> float:
+    try:
+        clock = float(text)
+    except ValueError:
+        clock = math.nan
+    if not 0 < clock < math.inf:
+        raise argparse.ArgumentTypeError(f"got {text[:20]!r}; expected a number of MHz above 0")
+    return clock
 
 
 def _generate(options: argparse.Namespace, _: Sequence[str]) -> int:
     from bitjoule.sim.accelerator.configurations import read_configuration
 
-    _needs_packages("amaranth")
+    needs_packages("amaranth")
     config = read_configuration(options.configuration)
-    target = Path(options.output) if options.output is not None else Path(f"{_name(options.configuration)}.v")
+    name = configuration_name(options.configuration)
+    target = Path(options.output) if options.output is not None else Path(f"{name}.v")
     description_file = target.with_suffix(".json") if target.name else target
     if target.is_dir() or not target.name or description_file == target:
         raise whole_file(str(target), "is not a file name for Verilog", "a file name such as accelerator.v")
     if not target.parent.is_dir():
         raise whole_file(str(target.parent), "is not a directory", "an existing directory for the Verilog file")
 
-    from bitjoule.rtl.verilog import accelerator_verilog, description
+    from bitjoule.rtl.verilog import accelerator_verilog, description_text
 
-    text = json.dumps(description(config), indent=1) + "\n"
-    text = re.sub(r"\[\s+((?:-?\d+,\s+)*-?\d+)\s+\]", lambda match: f"[{' '.join(match[1].split())}]", text)
     write_whole(target, accelerator_verilog(config))
-    write_whole(description_file, text)
+    write_whole(description_file, description_text(config))
     size = f"{config.lanes} lanes x {config.columns} columns, {config.weight_encoding}"
     print(f"{target}: {size}; described by {description_file}")
+    print(_rates(config, options.clock_mhz))
     return OK
+
+
+def _rates(config: "AcceleratorConfig", clock_mhz: float) -> str:
+    """Return a table of what the array computes in a cycle, and what its streams must bring for that."""
+    from tabulate import tabulate
+
+    from bitjoule.sim.accelerator.rates import steady_rates
+
+    unit = "MACs" if config.multiplies else "trits"
+    peak = config.lanes * config.columns
+    tokens = sorted({1, config.tokens})
+    rates = [steady_rates(config, m) for m in tokens]
+    gb_per_s = clock_mhz * 1e6 / 1e9
+    rows = [
+        ("utilisation (%)", *(100 * rate.utilisation for rate in rates)),
+        ("weights (GB/s)", *(rate.weight_bytes_per_cycle * gb_per_s for rate in rates)),
+        ("activations (GB/s)", *(rate.activation_bytes_per_cycle * gb_per_s for rate in rates)),
+        ("results, at most (GB/s)", *(rate.largest_result_bytes_per_cycle * gb_per_s for rate in rates)),
+    ]
+    table = tabulate(rows, headers=["", *(f"M = {m}" for m in tokens)], tablefmt="plain", floatfmt=".4g")
+    beats = f"{config.tile_beats} beat{'s' if config.tile_beats > 1 else ''} of {config.weight_bus_bits} bits per tile"
+    return (
+        f"{beats}; at most {peak} {unit} per cycle, {peak * clock_mhz / 1000:g} G{unit}/s at {clock_mhz:g} MHz\n{table}"
+    )
 
 
 def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
@@ -162,9 +176,9 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
     from bitjoule.sim.accelerator.configurations import read_configuration
 
     config = read_configuration(options.configuration)
-    shapes = _fitting(config, options.matmul)
+    shapes = fitting(config, options.matmul, LARGEST_CYCLES, "a minute of simulation")
     verilog = None if options.verilog is None else _verilog(options.verilog, read_text)
-    _needs_packages("amaranth", "cocotb", "cocotbext")
+    needs_packages("amaranth", "cocotb", "cocotbext")
     check_simulator(options.simulator)
 
     from bitjoule.sim.bench.cases import Case, directed_cases, random_cases
@@ -174,7 +188,7 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
     random = random_cases(config, options.cases, options.seed)
     requested = [Case(f"{s.m}x{s.k}x{s.n}", (s,), seed=options.seed) for s in shapes]
     cases = [*directed, *requested, *random]
-    name = _name(options.configuration)
+    name = configuration_name(options.configuration)
     with tempfile.TemporaryDirectory(prefix="bitjoule-") as scratch:
         waveform = None
         if options.scheduler is not None:
@@ -228,27 +242,6 @@ def _verify_on_cluster(
     return joined(reports)
 
 
-def _fitting(config: "AcceleratorConfig", matmuls: Sequence[tuple[int, int, int]]) -> "list[MatmulShape]":
-    from bitjoule.sim.accelerator.cycles import MatmulShape, cycles
-
-    problems: list[Problem] = []
-    for m, k, n in matmuls:
-        text = f"{m}x{k}x{n}"
-        if k > config.max_k:
-            wrong = f"K {k} exceeds max_k {config.max_k}"
-            problems.append(Problem("--matmul", 1, text, wrong, f"K from 1 to {config.max_k}, or a larger max_k"))
-        elif m >= 1 << 16 or n >= 1 << 24:
-            problems.append(
-                Problem("--matmul", 1, text, "is too large", f"M up to {(1 << 16) - 1}, N up to {(1 << 24) - 1}")
-            )
-        elif cycles(config, m, k, n) > LARGEST_STEPS:
-            wrong = f"takes {cycles(config, m, k, n)} cycles"
-            problems.append(Problem("--matmul", 1, text, wrong, f"at most {LARGEST_STEPS}, a minute of simulation"))
-    if problems:
-        raise InputError(problems)
-    return [MatmulShape(*matmul) for matmul in matmuls]
-
-
 def _verilog(file: str, read_text: Any) -> str:
     text: str = read_text(Path(file), file)
     if not re.search(r"^\s*module\s+bitjoule_accelerator\b", text, re.MULTILINE):
@@ -272,7 +265,7 @@ def _waveform_of(
     _show_status("building again for a waveform of the failing case")
     hardware: Hardware = Hardware(config, folder, options.simulator, waves=True, verilog=verilog)
     hardware.verify(cases[max(0, report.cases - 1) : report.cases + 1])
-    return _copy_waveform(hardware.waveform(), options.out, _name(options.configuration))
+    return _copy_waveform(hardware.waveform(), options.out, configuration_name(options.configuration))
 
 
 def _copy_waveform(waveform: Path | None, out: Path, name: str) -> Path | None:

@@ -52,4 +52,6 @@ def _platform(options: argparse.Namespace, _: Sequence[str]) -> int:
     if config.datapath != DATAPATHS[config.weight_encoding][0]:
         usual = DATAPATHS[config.weight_encoding][0]
         print(f"datapath {config.datapath}: technologies of netlists price it as {usual}", file=sys.stderr)
+    if config.sums_in_memory:
+        print("accumulators memory: technologies of netlists price them as registers", file=sys.stderr)
     return OK

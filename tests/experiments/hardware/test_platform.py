@@ -88,6 +88,13 @@ def test_another_datapath_is_said(bitjoule, tmp_path):
     assert (status, err) == (0, "datapath lookup_table: technologies of netlists price it as carry_save\n")
 
 
+def test_accumulators_in_memory_are_said(bitjoule, tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text("lanes: 8\ncolumns: 4\ntokens: 4\nmax_k: 64\nweight_bus_bits: 32\naccumulators: memory\n")
+    status, _, err = bitjoule("rtl", "platform", config, "-o", tmp_path / "chip.yaml")
+    assert (status, err) == (0, "accumulators memory: technologies of netlists price them as registers\n")
+
+
 def test_a_target_that_is_no_yaml_is_refused(bitjoule, tmp_path):
     status, _, err = bitjoule("rtl", "platform", "tiny_8x4", "-o", tmp_path / "chip.txt")
     assert status == 2

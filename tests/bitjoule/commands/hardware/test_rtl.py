@@ -31,6 +31,30 @@ def test_generate_writes_verilog_and_its_description(bitjoule, config, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["array.json", "array.v", "mine.yaml"]
 
 
+def test_generate_prints_what_the_array_computes_and_takes(bitjoule, tmp_path):
+    out = bitjoule("rtl", "generate", "tiny_8x4", "-o", tmp_path / "a.v", "--clock-mhz", 250)[1]
+    assert "2 beats of 32 bits per tile; at most 32 trits per cycle, 8 Gtrits/s at 250 MHz" in out
+    rows = {line[:24].strip(): line[24:].split() for line in out.splitlines()[2:]}
+    # One token takes the two cycles of a tile's beats, of 4 bytes each; four tokens of 8 bytes hide them.
+    assert rows["utilisation (%)"] == ["50", "100"]
+    assert rows["weights (GB/s)"] == ["1", "0.5"]
+    assert rows["activations (GB/s)"] == ["1", "2"]
+    assert rows["results, at most (GB/s)"] == ["1", "2"]
+
+
+def test_generate_prints_one_column_where_one_token_is_all(bitjoule, config, tmp_path):
+    out = bitjoule("rtl", "generate", config, "-o", tmp_path / "a.v")[1]
+    assert "1 beat of 32 bits per tile; at most 16 trits per cycle, 16 Gtrits/s at 1000 MHz" in out
+    assert out.splitlines()[2].split() == ["M", "=", "1"]
+
+
+@pytest.mark.parametrize("clock", ["0", "-1", "x", "inf", "nan"])
+def test_generate_refuses_a_clock_that_is_none(clock, bitjoule, config, tmp_path):
+    status, _, err = bitjoule("rtl", "generate", config, "-o", tmp_path / "a.v", "--clock-mhz", clock)
+    assert status == 2
+    assert "expected a number of MHz above 0" in err
+
+
 def test_generate_replaces_what_it_wrote_before(bitjoule, config, tmp_path):
     target = tmp_path / "array.v"
     target.write_text("old")

@@ -1,0 +1,105 @@
+"""A testbench in a fresh directory, with nothing but what the command wrote."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from bitjoule import cli
+from tests.sampling import sampled
+from tests.sim.bench.test_faults import FAULTS, with_fault
+
+pytestmark = pytest.mark.slow
+
+VERILOG = "bitjoule_accelerator.v"
+
+
+def make(folder, *arguments):
+    """Run make in a folder, without what this process adds to the path of Python."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "MAKEFLAGS")}
+    return subprocess.run(
+        ["make", f"PYTHON={sys.executable}", *arguments],
+        cwd=folder, capture_output=True, text=True, check=False, env=environment, timeout=500,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Return a directory that the command wrote for `tiny_8x4`."""
+    folder = tmp_path_factory.mktemp("written") / "bench"
+    assert cli.main(["rtl", "testbench", "tiny_8x4", "-o", str(folder), "--matmul", "9x30x10"]) == 0
+    return folder
+
+
+@pytest.fixture
+def fresh(written, tmp_path):
+    """Return a copy of it that a test may change."""
+    return shutil.copytree(written, tmp_path / "fresh")
+
+
+def test_it_passes_in_icarus(fresh, icarus):
+    run = make(fresh, f"SIM={icarus}")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert re.search(r"^PASSED: results equal bit for bit, 30 cycle counts equal$", run.stdout, re.MULTILINE)
+    assert [path.name for path in fresh.iterdir() if path.is_dir()] == [".build"]
+
+
+def test_it_passes_in_verilator_and_a_fault_put_in_makes_it_fail(fresh):
+    run = make(fresh)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "PASSED" in run.stdout
+    verilog = (fresh / VERILOG).read_text()
+    (fresh / VERILOG).write_text(with_fault(verilog, *FAULTS["a lane's sign is wrong"]))
+    run = make(fresh)
+    assert run.returncode != 0
+    assert re.search(r"^FAILED: a result is wrong \(pass 1, command \d+ of 38, ", run.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("fault", sampled(FAULTS, 8, "faults in the testbench"))
+def test_a_fault_put_into_its_verilog_makes_it_fail(fault, fresh, icarus):
+    verilog = (fresh / VERILOG).read_text()
+    (fresh / VERILOG).write_text(with_fault(verilog, *FAULTS[fault]))
+    run = make(fresh, f"SIM={icarus}")
+    assert run.returncode != 0
+    assert re.search("^FAILED: ", run.stdout, re.MULTILINE), run.stdout + run.stderr
+
+
+def test_its_cocotb_driver_passes_and_finds_a_fault(fresh, icarus):
+    run = make(fresh, "cocotb", f"SIM={icarus}")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "TESTS=2 PASS=2" in run.stdout + run.stderr
+    verilog = (fresh / VERILOG).read_text()
+    (fresh / VERILOG).write_text(with_fault(verilog, *FAULTS["a sum is not sign-extended"]))
+    run = make(fresh, "cocotb", f"SIM={icarus}")
+    assert run.returncode != 0
+    assert "FAIL=2" in run.stdout + run.stderr
+
+
+@pytest.mark.dear
+def test_its_cocotb_driver_passes_in_verilator(fresh):
+    run = make(fresh, "cocotb")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "TESTS=2 PASS=2" in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    "name",
+    sampled(["edge_64x16", "decode_64x5", "int8_8x4", "fp16_fused_8x4", "ternary_fp16_8x4"], 1, "testbenches"),
+)
+def test_other_configurations_pass(name, tmp_path, icarus):
+    folder = tmp_path / "bench"
+    assert cli.main(["rtl", "testbench", name, "-o", str(folder), "--cases", "5"]) == 0
+    run = make(folder, f"SIM={icarus}", "PAUSE=200", "SEED=9")
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"), [("PAUSE=250", "expected 0 to 240"), ("SIM=x", "verilator or icarus")]
+)
+def test_wrong_arguments_of_make_are_answered(argument, expected, fresh, icarus):
+    run = make(fresh, f"SIM={icarus}", argument)
+    assert run.returncode != 0
+    assert expected in run.stdout + run.stderr
