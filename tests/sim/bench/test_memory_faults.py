@@ -32,7 +32,9 @@ FAULTS = {
     ),
     "the token of this cycle is read": (accumulators, "read_addr.eq(self.upcoming.token)", "read_addr.eq(self.token)"),
     "the next token is written": (accumulators, "write_addr.eq(self.token)", "write_addr.eq(self.upcoming.token)"),
-    "sums that go on are not read": (accumulators, "read_en.eq(continues & ~collides)", "read_en.eq(~continues)"),
+    "sums that go on are not read": (
+        accumulators, "read_en.eq(continues & ~collides)", "read_en.eq(self.upcoming.first)"
+    ),
     "nothing is written": (accumulators, "write_en.eq(writes)", "write_en.eq(0)"),
     "all tokens share one word": (sum_memory, "addr=self.write_addr", "addr=self.write_addr & 0"),
 }  # fmt: skip
