@@ -76,6 +76,7 @@ COMPONENTS = (
     Component("residual", "element-wise", "element-wise"),
     Component("output_rescale", "element-wise", "element-wise"),
     Component("spilled_activations", "traffic"),
+    Component("memory_levels", "traffic"),
     Component("pooler", "matmul", "tables", 2, optional=True),
     Component("head_transform", "matmul", "tables", 3, optional=True),
     Component("lm_head", "matmul", "tables", 1),

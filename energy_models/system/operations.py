@@ -18,6 +18,7 @@ from bitjoule.energy_models.system.counting.mapped import TIMES
 from bitjoule.energy_models.system.counting.nests import fuse
 from bitjoule.energy_models.system.counting.slowdowns import step_cycles
 from bitjoule.energy_models.system.counting.times import components, cycles_by_component, seconds_per_cycle
+from bitjoule.energy_models.system.hardware.machine_levels import level_columns
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS, LATENCY
 from bitjoule.energy_models.system.platform.channels import BITS_PER_BYTE, PARTS
 from bitjoule.energy_models.system.system import System, switches_of
@@ -100,7 +101,9 @@ class _Table:
         self.layout = system.layout
         self.counted: Counted = system.count(cases, technology, platform)
         before, parts = phase_columns(self.layout, system.by_parts)
-        self.columns: Sequence[Column] = [*before, *parts, *OTHERS]
+        levels = level_columns(system.levels)
+        self.columns: Sequence[Column] = [*before, *parts, *levels, *OTHERS]
+        self.of_levels = len(before) + len(parts) + np.arange(len(levels))
         self.priced_parts = len(before)
         setups = self.counted.setups
         self.prices = np.stack([setup.prices for setup in setups], axis=1)[:, self.counted.machine_index]
@@ -182,6 +185,9 @@ class _Table:
             of_parts = component * width + np.arange(width)
             counts = np.concatenate([counts, self.parts_of_slots[:, :, slot] * self.present[..., of_parts]], axis=2)
             at = np.concatenate([at, self.priced_parts + of_parts])
+        if self.counted.level_bits is not None:
+            counts = np.concatenate([counts, self.counted.level_bits[:, :, slot]], axis=2)
+            at = np.concatenate([at, self.of_levels])
         return self._by_component(counts, at)
 
     def _beside(self, layout: Layout) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, Floats]]:
@@ -194,11 +200,15 @@ class _Table:
         shape = counted.macs.shape
         unused = np.zeros((*shape, len(QUANTITIES))), np.zeros((TIMES + len(BOUNDS), *shape))
         reserved = (counted.resident, counted.reserved_bits)
-        work = fuse(layout, work, machines, machine_index, *reserved, system.objective, *unused)
+        work, _ = fuse(layout, work, machines, machine_index, *reserved, system.objective, *unused)
         own = system.beside_matmuls(work, counted.setups, machines, machine_index, counted.spilled)
         parts, queries, others, _ = own
         cycles = cycles_by_component(layout, counted.rest, work, parts, queries, others)
         timed = {name: cycles[:, :, i] for i, name in enumerate(components(layout)[len(layout.matmuls) :])}
+        level_bits: list[Floats] = []
+        if counted.levels is not None:
+            others, bits, *_ = counted.levels.of_others(others, OTHERS)
+            level_bits = [bits]
         first = len(layout.matmuls) * len(STEPS)
         counts = [parts.reshape(*parts.shape[:2], -1), others, queries[..., None]]
         last = len(self.columns) - len(OTHERS)
@@ -207,7 +217,10 @@ class _Table:
             of_others = PartCounts(layout, work, self.cases.model, machines, machine_index).of_others(others, OTHERS)
             width = of_others.shape[2]
             counts.append(of_others * self.present[..., -width:])
-            at.append(last - width + np.arange(width))
+            at.append(last - len(self.of_levels) - width + np.arange(width))
+        if level_bits:
+            counts += level_bits
+            at.append(self.of_levels)
         return *self._by_component(np.concatenate(counts, axis=2), np.concatenate(at)), timed
 
     def _by_component(self, counts: Floats, at: Indices) -> tuple[dict[str, Floats], dict[str, Floats]]:

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.architecture.block import Described
 from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import PHASES, Cases, Floats, Indices, Phase, all_steps
-from bitjoule.energy_models.formats.formats import scaled, width_bits
+from bitjoule.energy_models.formats.formats import scaled
 from bitjoule.energy_models.formats.schemes import Scheme
-from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.counting.columns import (
@@ -32,9 +31,11 @@ from bitjoule.energy_models.system.counting.columns import (
 )
 from bitjoule.energy_models.system.counting.counted import Counted, Evaluated
 from bitjoule.energy_models.system.counting.dram_parts import PartCounts
+from bitjoule.energy_models.system.counting.levels import Levels
 from bitjoule.energy_models.system.counting.mapped import TIMES, map_matmuls
 from bitjoule.energy_models.system.counting.memory import needed_bytes
 from bitjoule.energy_models.system.counting.nests import fuse
+from bitjoule.energy_models.system.counting.others import others_of
 from bitjoule.energy_models.system.counting.row_table import ABSENT, RowTable
 from bitjoule.energy_models.system.counting.slowdowns import (
     COMPUTING,
@@ -107,7 +108,7 @@ class System:
     @cached_property
     def columns(self) -> tuple[CountColumn, ...]:
         """The columns of every phase."""
-        return columns(self.layout, [phase.name for phase in self.phases], self.by_parts)
+        return columns(self.layout, [phase.name for phase in self.phases], self.by_parts, self.levels)
 
     def count(self, cases: Cases, technology: Indices, platform: Indices) -> Counted:
         """Count cases, matmul by matmul.
@@ -148,22 +149,33 @@ class System:
         shared = np.array([setup.shared for setup in setups])[machine_index]
         reserved_bits = held_bits * (resident & (shared[:, None, None] | self._fused))
         moved, times = self._matmuls(work, codes, machine_index, machines, resident, reserved_bits)
-        work = fuse(layout, work, machines, machine_index, resident, reserved_bits, self.objective, moved, times)
+        in_buffer = (resident, reserved_bits)
+        work, nested = fuse(layout, work, machines, machine_index, *in_buffer, self.objective, moved, times)
         array = times[COMPUTING] * work.sizes.times
-        slow_matmuls(layout, cases, steps, work.sizes, machines, machine_index, times)
-        times *= work.sizes.times
         unpacking = unpacking_cycles(layout, work.sizes, machines, machine_index)
         factors = np.stack([setup.factors for setup in setups])[machine_index]
         slots = moved[..., STEP_QUANTITY] * factors[:, None]
         own = self.beside_matmuls(work, setups, machines, machine_index, spilled)
-        rest = rest_of(layout, work, *own, machines, machine_index)
+        levels, level_bits, beside, beyond = None, None, None, None
+        if self.levels:
+            levels = Levels(layout, cases.model, steps, work, machines, machine_index)
+            slots, level_bits, *of_steps = levels.of_matmuls(work, factors, slots, times, nested)
+            for of_step in of_steps:
+                slow_matmuls(layout, cases, steps, work.sizes, machines, machine_index, of_step)
+            times = levels.mean(*of_steps)
+            beside = levels.of_others(own[2], OTHERS)
+            beyond = (beside.off_chip_bits, beside.cycles)
+        else:
+            slow_matmuls(layout, cases, steps, work.sizes, machines, machine_index, times)
+        times *= work.sizes.times
+        rest = rest_of(layout, work, *own, machines, machine_index, beyond)
         totals = times[:TIMES].sum(axis=3)
         cycles = np.ceil(totals[0] + rest.cycles)
         clock_mhz = np.array([machine.clock_mhz for machine in machines])[machine_index]
         return Counted(
             indices, setups, machines, machine_index, work, resident, reserved_bits, spilled, slots,
             moved[..., QUANTITIES.index("products")], np.moveaxis(times[TIMES:], 0, -1), array, unpacking, totals, *own,
-            rest, cycles, clock_mhz,
+            rest, cycles, clock_mhz, levels, level_bits, beside,
         )  # fmt: skip
 
     def beside_matmuls(
@@ -178,7 +190,7 @@ class System:
             As of `Counted`; the work of all blocks, or of one.
         """
         parts, queries = self._elementwise(work, setups, machine_index)
-        return parts, queries, *_others(work, machines, machine_index, spilled)
+        return parts, queries, *others_of(work, machines, machine_index, spilled)
 
     def evaluate(self, cases: Cases, technology: Indices, platform: Indices) -> Evaluated:
         """Count, price and time cases.
@@ -195,11 +207,17 @@ class System:
         rows, keys = zip(*map(self._numbered, counted.indices), strict=True)
         work, slots, cycles, times = counted.work, counted.slots, counted.cycles, counted.times
         other_counts, query_counts = counted.others, counted.queries
+        off_chip_bits, rest = counted.off_chip_bits, counted.rest
+        of_levels: list[Floats] = []
+        if counted.beside_levels is not None and counted.level_bits is not None:
+            other_counts, beside_bits, off_chip_bits, _ = counted.beside_levels
+            of_levels = [counted.level_bits.sum(axis=2) + beside_bits]
+            rest = rest._replace(work=np.concatenate([rest.work[..., :2], off_chip_bits[..., None]], axis=2))
         matmul_counts = self._by_component(slots)
         bits_per_cycle = np.array([machine.off_chip_bits for machine in machines])[machine_index][:, None]
         beside = step_cycles(cases, all_steps(self.phases, cases), machines, machine_index)
         cycles = cycles + beside
-        moving = (times[2] + counted.off_chip_bits) / bits_per_cycle
+        moving = (times[2] + off_chip_bits) / bits_per_cycle
         leaking = cycles * np.array([machine.platform.power is None for machine in machines])[machine_index][:, None]
         static = static_cycles([machine.static for machine in machines], machine_index, cycles, times[1], moving)
         over_time = [query_counts[..., None], leaking[..., None], static, np.zeros((*cycles.shape, 1))]
@@ -211,7 +229,13 @@ class System:
             by_matmul = self._by_component(of_parts.of_matmuls(slots)).reshape(size)
             dram = [np.concatenate([by_matmul, of_parts.of_others(other_counts, OTHERS)], axis=2) * priced]
         other_counts = np.concatenate([other_counts, *over_time], axis=2)
-        blocks = [matmul_counts.reshape(size), counted.parts.reshape(size), *dram, other_counts.reshape(size)]
+        blocks = [
+            matmul_counts.reshape(size),
+            counted.parts.reshape(size),
+            *dram,
+            *of_levels,
+            other_counts.reshape(size),
+        ]
         count = np.concatenate(blocks, axis=2)
         prices = np.stack([setup.prices for setup in setups], axis=1)
         lossy, drawn = None, np.ones((len(prices), 1, 1))
@@ -219,7 +243,7 @@ class System:
             count, lossy, drawn = price_counts(count, prices[:, machine_index], delivered(count.shape[2]))
         bounds, macs = self._by_component(counted.bounds), self._by_component(counted.macs[..., None])[..., 0]
         busy = busy_matmuls(layout, slots, counted.array, counted.unpacking, machines, machine_index)
-        busy = np.concatenate([busy, busy_rest(counted.rest, machines, machine_index)], axis=2)
+        busy = np.concatenate([busy, busy_rest(rest, machines, machine_index)], axis=2)
         return Evaluated(
             count.reshape(len(count), -1),
             machine_index,
@@ -334,13 +358,19 @@ class System:
 
     def _setup(self, key: tuple[int, int, int]) -> Setup:
         if key not in self._setups:
-            self._setups[key] = tables(self.machine(*key), self.layout, self.by_parts)
+            self._setups[key] = tables(self.machine(*key), self.layout, self.by_parts, self.levels)
         return self._setups[key]
 
     @cached_property
     def by_parts(self) -> bool:
         """Whether any platform has a DRAM device."""
         return any(hardware.off_chip.device for by_scheme in self.platforms for _, hardware in by_scheme)
+
+    @cached_property
+    def levels(self) -> int:
+        """Memory levels of the platform that has most."""
+        platforms = (hardware.levels or {} for by_scheme in self.platforms for _, hardware in by_scheme)
+        return max((sum(level.size_bytes > 0 for level in levels.values()) for levels in platforms), default=0)
 
 
 def switches_of(layout: Layout, machines: Sequence[Machine], machine_index: Indices) -> Switches:
@@ -367,32 +397,3 @@ def switches_of(layout: Layout, machines: Sequence[Machine], machine_index: Indi
             )
         )
     return Switches(*(np.array(column)[machine_index] for column in zip(*rows, strict=True)))
-
-
-def _others(
-    work: RequestWork, machines: Sequence[Machine], machine_index: Indices, spilled: NDArray[np.bool_]
-) -> tuple[Floats, Floats]:
-    """Return the counts of `OTHERS` before the queries', shape (cases, phases, others), and off-chip bits per phase."""
-    rows = []
-    quantisation = functions()["quantisation"]
-    for machine in machines:
-        scheme = machine.scheme
-        quantises = (scaled(scheme.stored("keys").holds) + scaled(scheme.stored("values").holds)) / 2
-        rows.append(
-            (
-                scheme.stored("embedding").bits, machine.vector_bits, width_bits(scheme.activations),
-                quantisation.mul * quantises, quantisation.add * quantises, scheme.cached_bits,
-            )
-        )  # fmt: skip
-    table, vector, width, mul, add, cached = (
-        np.array(column)[machine_index][:, None] for column in zip(*rows, strict=True)
-    )
-    embedded, cache_written = work.embedded * table, work.cached * cached
-    between = [
-        (work.activations_read * spilled).sum(axis=2) * vector,
-        (work.residual_written * spilled).sum(axis=2) * vector,
-        (work.inputs_written * spilled).sum(axis=2) * width,
-    ]
-    states = [work.states_read * vector, work.states_written * vector]
-    counts = [embedded, *between, work.cached * mul, work.cached * add, work.cached * vector, cache_written, *states]
-    return np.stack(counts, axis=2), embedded + sum(between) + cache_written + sum(states)

@@ -12,6 +12,7 @@ from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.formats.storage import counted_formats
 from bitjoule.energy_models.system.counting.dram_parts import part_columns, part_lines
 from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.hardware.machine_levels import LEVEL_ACTIONS, level_columns, level_lines
 from bitjoule.energy_models.system.platform.channels import PART_ACTIONS
 from bitjoule.energy_models.system.platform.regulator import ACTION, OPERAND, UNREGULATED
 from bitjoule.energy_models.system.platform.regulator import COMPONENT as LOSS
@@ -42,7 +43,9 @@ OTHERS = (
 OPERANDS = tuple(
     dict.fromkeys((*(k.operand for k in KINDS), *(s.operand for s in STEPS), *(operand for _, operand, _ in OTHERS)))
 )
-ACTIONS = tuple(dict.fromkeys((*(s.action for s in STEPS), *(action for *_, action in OTHERS), *PART_ACTIONS)))
+ACTIONS = tuple(
+    dict.fromkeys((*(s.action for s in STEPS), *(action for *_, action in OTHERS), *PART_ACTIONS, *LEVEL_ACTIONS))
+)
 STEP_QUANTITY = np.array([QUANTITIES.index(step.quantity) for step in STEPS])
 
 
@@ -55,7 +58,7 @@ class CountColumn(NamedTuple):
     action: str
 
 
-def columns(layout: Layout, phases: Sequence[str], by_parts: bool = False) -> tuple[CountColumn, ...]:
+def columns(layout: Layout, phases: Sequence[str], by_parts: bool = False, levels: int = 0) -> tuple[CountColumn, ...]:
     """Return the columns of every phase.
 
     Parameters
@@ -66,9 +69,12 @@ def columns(layout: Layout, phases: Sequence[str], by_parts: bool = False) -> tu
         Their names.
     by_parts
         Whether there are columns for the parts of a DRAM device.
+    levels
+        Memory levels of the machine that has most.
     """
     before, parts = phase_columns(layout, by_parts)
-    return tuple(CountColumn(phase, *column) for phase in phases for column in (*before, *parts, *OTHERS))
+    of_phase = (*before, *parts, *level_columns(levels), *OTHERS)
+    return tuple(CountColumn(phase, *column) for phase in phases for column in of_phase)
 
 
 def phase_columns(layout: Layout, by_parts: bool) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
@@ -146,14 +152,14 @@ class Setup(NamedTuple):
     shared: bool
 
 
-def tables(machine: Machine, layout: Layout, by_parts: bool = False) -> Setup:
+def tables(machine: Machine, layout: Layout, by_parts: bool = False, levels: int = 0) -> Setup:
     """Return a machine's tables.
 
     Parameters
     ----------
     machine
         The machine.
-    layout, by_parts
+    layout, by_parts, levels
         As for `columns`, of the models that it runs.
 
     Raises
@@ -213,6 +219,8 @@ def tables(machine: Machine, layout: Layout, by_parts: bool = False) -> Setup:
     if by_parts:
         per_column, parts = part_lines(machine, [*before, *OTHERS], per_column)
         per_column[len(before) : len(before)] = parts
+    at_others = len(per_column) - len(OTHERS)
+    per_column[at_others:at_others] = level_lines(machine, levels)
     buffers = list(machine.platform.buffers.values())
     buffer = buffers[machine.buffer("activations")]
     model_kinds = [kind for kind in layout.kinds if not kind.standalone]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.papers.pricing import Energies
 from bitjoule.energy_models.system.counting.columns import Setup
+from bitjoule.energy_models.system.counting.levels import Beside, Levels
 from bitjoule.energy_models.system.counting.memory import Bytes
 from bitjoule.energy_models.system.counting.times import Rest, Times
 from bitjoule.energy_models.system.hardware.machine import Machine
@@ -46,6 +47,9 @@ class Counted(NamedTuple):
         Of each phase, shape (cases, phases).
     clock_mhz
         Of each case's machine, shape (cases,).
+    levels, level_bits, beside_levels
+        With memory levels: they, the bits that matmuls move there, shape (cases, phases, slots, columns), and what is
+        not a matmul behind them, of which `others` and `off_chip_bits` are what the buffers ask for.
     """
 
     indices: list[tuple[int, ...]]
@@ -69,6 +73,9 @@ class Counted(NamedTuple):
     rest: Rest
     cycles: Floats
     clock_mhz: Floats
+    levels: Levels | None
+    level_bits: Floats | None
+    beside_levels: Beside | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,8 +29,8 @@ WIDTH = 2 * PRODUCT_WIDTH + 1
 def fuse(
     layout: Layout, work: RequestWork, machines: Sequence[Machine], machine_index: Indices,
     resident: NDArray[np.bool_], reserved_bits: Floats, objective: Objective, moved: Floats, times: Floats,
-) -> RequestWork:  # fmt: skip
-    """Replace scores and values by nests where the platform fuses them, and return the work with what they rescale.
+) -> tuple[RequestWork, NDArray[np.bool_]]:  # fmt: skip
+    """Replace scores and values by nests where the platform fuses them.
 
     Where no tile of a nest fits the buffers, the two products run one after the other.
 
@@ -48,10 +48,16 @@ def fuse(
     moved, times
         Quantities of the matmuls, times included; cycles, compute cycles, off-chip bits, and cycles by what bounds
         them, of one of each, shape (values, cases, phases, slots). Changed in place.
+
+    Returns
+    -------
+    RequestWork, NDArray[bool]
+        The work with what the nests rescale; which matmuls are in a nest, shape (cases, phases, slots).
     """
+    nested = np.zeros(work.sizes.m.shape, dtype=np.bool_)
     fused = np.array([machine.platform.attention == "fused" for machine in machines])[machine_index]
     if not fused.any():
-        return work
+        return work, nested
     sizes, parts = work.sizes, work.parts.copy()
     at_softmax = layout.elementwise.index(SOFTMAX)
     for first, second in layout.attention_pairs:
@@ -80,11 +86,12 @@ def fuse(
         for slot, columns in ((first, found[:, :width]), (second, found[:, width : 2 * width])):
             moved[fits, slot] = columns[:, : len(QUANTITIES)] * sizes.times[fits, slot][:, None]
             times[:, fits, slot] = columns[:, len(QUANTITIES) :].T
+            nested[fits, slot] = True
         rescaled_rows = found[:, -1] * sizes.times[fits, first]
         values = sizes.n[fits, second]
         row, value = _rescaling()
         parts[fits, at_softmax] += rescaled_rows[:, None] * (row.per_element + values[:, None] * value.per_element)
-    return work._replace(parts=parts)
+    return work._replace(parts=parts), nested
 
 
 def _rescaling() -> tuple[Function, Function]:

@@ -18,6 +18,7 @@ from bitjoule.energy_models.system.mappings.bounds import BOUNDS, LATENCY, by_bo
 from bitjoule.energy_models.system.work.workload import RequestWork
 
 RESOURCE = {"buffer_read": 1, "off_chip_read": 2, "off_chip_write": 2}  # that an action of `OTHERS` keeps busy
+BUFFER, OFF_CHIP = BOUNDS.index("buffer"), BOUNDS.index("off_chip")
 # Components that are neither a matmul nor element-wise.
 BETWEEN = ("kv_cache_read", "kv_cache_write", "spilled_activations")
 
@@ -54,7 +55,10 @@ class Rest(NamedTuple):
     reading
         Whether the buffer is busy reading for longer than writing, shape (cases, phases).
     work, bounds
-        Work of each resource, shape (cases, phases, resources), and `cycles` by what bounds them.
+        Work of each resource, shape (cases, phases, resources), and `cycles` by what bounds them. With memory levels,
+        the off-chip bits are those that the level nearest to the buffers is asked for.
+    by_level
+        Where a memory level bounds them, which then counts as a buffer, shape (cases, phases); none without levels.
     """
 
     cycles: Floats
@@ -62,6 +66,7 @@ class Rest(NamedTuple):
     reading: NDArray[np.bool_]
     work: Floats
     bounds: Floats
+    by_level: NDArray[np.bool_] | None = None
 
 
 def components(layout: Layout) -> tuple[str, ...]:
@@ -77,7 +82,7 @@ def components(layout: Layout) -> tuple[str, ...]:
 
 def rest_of(
     layout: Layout, work: RequestWork, parts: Floats, queries: Floats, others: Floats, off_chip_bits: Floats,
-    machines: Sequence[Machine], machine_index: Indices,
+    machines: Sequence[Machine], machine_index: Indices, beyond: tuple[Floats, Floats] | None = None,
 ) -> Rest:  # fmt: skip
     """Return the cycles of what is not a matmul.
 
@@ -92,9 +97,12 @@ def rest_of(
     others
         Counts of the first of `OTHERS`, shape (cases, phases, others).
     off_chip_bits
-        That cross the chip's edge, shape (cases, phases).
+        That cross the chip's edge, or with memory levels, that the buffers ask for; shape (cases, phases).
     machines, machine_index
         The machines, and the index of each case's.
+    beyond
+        With memory levels, the bits that cross the chip's edge, and the cycles of the slowest level, shape (cases,
+        phases) each.
     """
     rates = [(m.platform.vector.lanes, m.width_bits, m.off_chip_bits) for m in machines]
     lanes, width, bits_per_cycle = (np.array(column)[machine_index][:, None] for column in zip(*rates, strict=True))
@@ -103,9 +111,14 @@ def rest_of(
     operations = work.parts[..., :2].sum(axis=(2, 3))
     totals = (operations, np.maximum(read, written) + cached, off_chip_bits)
     needed = [total / rate for total, rate in zip(totals, (lanes, width, bits_per_cycle), strict=True)]
+    by_level = None
+    if beyond is not None:  # levels and off-chip memory move the same bits: each component has the same share of both
+        needed[2] = np.maximum(beyond[0] / bits_per_cycle, beyond[1])
+        by_level = beyond[1] > beyond[0] / bits_per_cycle
     cycles = np.maximum(np.maximum(needed[0], needed[2]), needed[1])
 
-    rest = Rest(cycles, np.empty(0), read >= written, np.stack(totals, axis=-1), by_bound(cycles, *needed))
+    bounds = by_bound(cycles, *needed)
+    rest = Rest(cycles, np.empty(0), read >= written, np.stack(totals, axis=-1), bounds, by_level)
     return rest._replace(by_component=cycles_by_component(layout, rest, work, parts, queries, others))
 
 
@@ -138,6 +151,10 @@ def cycles_by_component(
     shares = own / np.where(rest.work > 0, rest.work, 1)[:, :, None]
     by_component = np.zeros((*own.shape[:3], len(BOUNDS)))
     by_component[..., :LATENCY] = shares * rest.bounds[:, :, None, :LATENCY]
+    if rest.by_level is not None:
+        of_levels = by_component[..., OFF_CHIP] * rest.by_level[..., None]
+        by_component[..., BUFFER] += of_levels
+        by_component[..., OFF_CHIP] -= of_levels
     return by_component
 
 

@@ -53,15 +53,10 @@ def busy_matmuls(
         The machines, and the index of each case's.
     """
     rates = np.array([_rates(machine) for machine in machines])[machine_index][:, :, None, None]
-    shared = np.array([machine.buffer("weights") == machine.buffer("activations") for machine in machines])
-    one_buffer = shared[machine_index][:, None, None]
-    ways = [[slots @ _chosen(f"buffer_{way}", own) for own in (True, False)] for way in ("read", "write")]
-    weights, others = (np.maximum(*(way[own] for way in ways)) for own in range(2))
-    both = np.maximum(ways[0][0] + ways[0][1], ways[1][0] + ways[1][1])
+    of_weights, of_activations = buffer_cycles(slots, machines, machine_index)
     busy = np.zeros((*array.shape, len(RESOURCES)))
     busy[..., ARRAY], busy[..., UNPACKING] = array, unpacking
-    busy[..., WEIGHT_BUFFER] = np.where(one_buffer, 0.0, weights / rates[:, 1])
-    busy[..., ACTIVATION_BUFFER] = np.where(one_buffer, both, others) / rates[:, 2]
+    busy[..., WEIGHT_BUFFER], busy[..., ACTIVATION_BUFFER] = of_weights, of_activations
     busy[..., OFF_CHIP] = (slots @ (_chosen("off_chip_read") + _chosen("off_chip_write"))) / rates[:, 3]
     fused = np.array([machine.platform.attention == "fused" for machine in machines])[machine_index][:, None, None]
     for first, second in layout.attention_pairs:  # one nest, which has the resources at the same time
@@ -74,6 +69,23 @@ def busy_matmuls(
     for slot, at in enumerate(layout.component.tolist()):
         found[:, :, at] += busy[:, :, slot]
     return found
+
+
+def buffer_cycles(slots: Floats, machines: Sequence[Machine], machine_index: Indices) -> tuple[Floats, Floats]:
+    """Return the cycles of the weights' and of the activations' buffer, shape (cases, phases, slots) each.
+
+    Parameters
+    ----------
+    slots, machines, machine_index
+        As for `busy_matmuls`. A buffer for both counts as the activations'.
+    """
+    rates = np.array([_rates(machine) for machine in machines])[machine_index][:, :, None, None]
+    shared = np.array([machine.buffer("weights") == machine.buffer("activations") for machine in machines])
+    one_buffer = shared[machine_index][:, None, None]
+    ways = [[slots @ _chosen(f"buffer_{way}", own) for own in (True, False)] for way in ("read", "write")]
+    weights, others = (np.maximum(*(way[own] for way in ways)) for own in range(2))
+    both = np.maximum(ways[0][0] + ways[0][1], ways[1][0] + ways[1][1])
+    return np.where(one_buffer, 0.0, weights / rates[:, 1]), np.where(one_buffer, both, others) / rates[:, 2]
 
 
 def busy_rest(rest: Rest, machines: Sequence[Machine], machine_index: Indices) -> Floats:

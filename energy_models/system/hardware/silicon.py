@@ -34,12 +34,13 @@ class Part(NamedTuple):
 
 
 def silicon(platform: Platform, technology: Technology) -> Mapping[str, Part]:
-    """Return area and leakage of each array, of the vector unit and of the SRAM of a platform.
+    """Return area and leakage of each array, of the vector unit, of the SRAM and of each memory level of a platform.
 
     Parameters
     ----------
     platform
-        An array has the area of its largest MAC times lanes times columns; its accumulators count as SRAM.
+        An array has the area of its largest MAC times lanes times columns; its accumulators count as SRAM. Memory
+        levels are SRAM, too, each a part of its own, ``level NAME``.
     technology
         A measured one, or one at whose node arrays were measured.
 
@@ -71,8 +72,12 @@ def silicon(platform: Platform, technology: Technology) -> Mapping[str, Part]:
     parts["vector"] = logic(vector, platform.vector.lanes)
     leakage = rows["sram_leakage", technology.node_nm].ends
     area_um2 = rows["sram_area", technology.node_nm].value
-    parts["sram"] = Part(sram_bits * area_um2, Price(*(sram_bits * end * W_PER_NW for end in leakage)))
-    return parts
+
+    def sram(bits: int) -> Part:
+        return Part(bits * area_um2, Price(*(bits * end * W_PER_NW for end in leakage)))
+
+    of_levels = {f"level {name}": sram(8 * level.size_bytes) for name, level in (platform.levels or {}).items()}
+    return {**parts, "sram": sram(sram_bits), **of_levels}
 
 
 def leakage_w(platform: Platform, technology: Technology, given: Leakage = CONFIGURED) -> Price:

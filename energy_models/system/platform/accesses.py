@@ -1,4 +1,4 @@
-"""What it costs to move one bit in or out of a buffer or of off-chip memory."""
+"""What it costs to move one bit in or out of a buffer, of a level behind it, or of off-chip memory."""
 
 import math
 
@@ -7,6 +7,7 @@ from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.drams import DRAMS_FILE, RANDOM, drams
 from bitjoule.energy_models.prices.memories import MEMORIES_FILE, Memory, memories
 from bitjoule.energy_models.prices.technology import Technology, row_to_add
+from bitjoule.energy_models.system.platform.levels import Level
 from bitjoule.energy_models.system.platform.off_chip import Contiguous, OffChip
 from bitjoule.energy_models.system.platform.platforms import Buffer
 
@@ -71,13 +72,35 @@ def buffer_price(buffer: Buffer, reads: bool, technology: Technology, platform_k
         The technology does not price a macro of this size.
     """
     if buffer.memory is not None:
-        bank_bytes = buffer.size_bytes / buffer.banks
-        key = f"{MEMORIES_FILE.name}:{technology.node}:{buffer.memory}:{bank_bytes:.16g}"
-        if _own(buffer.memory, technology):
-            key = technology.memory_key(buffer.memory, f"{bank_bytes:.16g}")
-        return macro_price(buffer.memory, bank_bytes, technology), key
+        return _macro(buffer.memory, buffer.size_bytes / buffer.banks, technology)
     amount = buffer.read_pj if reads else buffer.write_pj
     return price_of((amount or 0.0) / buffer.width_bits), platform_key
+
+
+def level_price(level: Level, reads: bool, technology: Technology, platform_key: str) -> tuple[Price, str]:
+    """Return the price of a bit of a memory level, and the key of its source.
+
+    Parameters
+    ----------
+    level, reads, technology, platform_key
+        As for `buffer_price`.
+
+    Raises
+    ------
+    UnpricedError
+        The technology does not price a macro of this size.
+    """
+    if level.memory is not None:
+        return _macro(level.memory, level.size_bytes / level.banks, technology)
+    amount = level.read_pj_per_bit if reads else level.write_pj_per_bit
+    return price_of(amount or 0.0), platform_key
+
+
+def _macro(kind: str, bank_bytes: float, technology: Technology) -> tuple[Price, str]:
+    key = f"{MEMORIES_FILE.name}:{technology.node}:{kind}:{bank_bytes:.16g}"
+    if _own(kind, technology):
+        key = technology.memory_key(kind, f"{bank_bytes:.16g}")
+    return macro_price(kind, bank_bytes, technology), key
 
 
 def macro_price(kind: str, bank_bytes: float, technology: Technology) -> Price:

@@ -1,4 +1,4 @@
-"""Platforms: a machine's arrays, buffers, off-chip memory, clock and leakage."""
+"""Platforms: a machine's arrays, buffers, further memory levels, off-chip memory, clock and leakage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +22,7 @@ from bitjoule.energy_models.system.platform.array_schema import MAX_SIZE, Accumu
 from bitjoule.energy_models.system.platform.cards import Cards, PowerLimit
 from bitjoule.energy_models.system.platform.dvfs import NOMINAL, Dvfs, Operating
 from bitjoule.energy_models.system.platform.free import Free
+from bitjoule.energy_models.system.platform.levels import Level, check_levels
 from bitjoule.energy_models.system.platform.off_chip import OffChip
 from bitjoule.energy_models.system.platform.overheads import Meter, Overheads
 from bitjoule.energy_models.system.platform.regulator import Regulator
@@ -91,6 +92,8 @@ class Platform(Strict):
         By name; a matmul runs on the first that computes its formats.
     vector, buffers, off_chip
         The rest of the machine.
+    levels
+        Memories between the buffers and off-chip memory, from the buffers outwards.
     nodes
         Clock and leakage at each technology it can be built in.
     static
@@ -126,6 +129,7 @@ class Platform(Strict):
     arrays: dict[str, Array] = Field(min_length=1)
     vector: Vector
     buffers: dict[str, Buffer] = Field(min_length=1)
+    levels: dict[str, Level] | None = None
     off_chip: OffChip
     nodes: dict[str, Node] = Field(min_length=1)
     static: StaticPower | None = None
@@ -180,6 +184,7 @@ class Platform(Strict):
                 if array.accumulators.bits < macs.term_bits:
                     wrong = f"{array.accumulators.bits} bits cannot hold a term of {macs.term_bits} bits (macs[{i}])"
                     raise wrong_value(wrong, f"at least {macs.term_bits}", "arrays", name, "accumulators", "bits")
+        check_levels(self.levels or {})
         self._check_static()
         for key in self.sources:
             if not key_exists(self, key):

@@ -13,12 +13,17 @@ from bitjoule.energy_models.inputs.derivations import Derivation
 from bitjoule.energy_models.inputs.documents import Document, KeyPath
 from bitjoule.energy_models.system.platform.static_power import CONFIGURED
 
-SIZES = {"arrays": ("lanes", "columns"), "buffers": ("size_bytes",)}
+SIZES = {"arrays": ("lanes", "columns"), "buffers": ("size_bytes",), "levels": ("size_bytes",)}
 # Keys that are written for a size or a memory, below the array or buffer itself and elsewhere; * is any node.
-BELOW = {"arrays": ("weight_registers.load_bits_per_cycle",), "buffers": ("read_pj", "write_pj")}
+BELOW = {
+    "arrays": ("weight_registers.load_bits_per_cycle",),
+    "buffers": ("read_pj", "write_pj"),
+    "levels": ("read_pj_per_bit", "write_pj_per_bit"),
+}
 ELSEWHERE = {
     "arrays": ("nodes.*.leakage_w", "static.array"),
     "buffers": ("nodes.*.leakage_w", "static.sram"),
+    "levels": ("nodes.*.leakage_w", "static.sram"),
     "off_chip.memory": ("off_chip.bandwidth_gb_per_s", "off_chip.capacity_bytes", "static.dram", "static.phy"),
 }
 
