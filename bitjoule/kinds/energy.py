@@ -73,7 +73,7 @@ def run(ready: "Ready[Resolved]", progress: Progress, parts: "Parts | None" = No
         if experiment.per_layer:
             tables["operations"] = result.operations_in_blocks()
     others = {"memory": result.memory, "bands": result.bands, "sensitivity": result.sensitivity}
-    others |= {"assumptions": result.varied, "dram": result.dram, "costs": result.costs}
+    others |= {"assumptions": result.varied, "dram": result.dram, "levels": result.levels, "costs": result.costs}
     others |= {"accuracies": result.plots.accuracies}
     tables |= {name: [table] for name, table in others.items() if len(table)}
     if result.compared:

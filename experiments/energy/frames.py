@@ -105,6 +105,8 @@ class Frames:
         Costs of each row of `summary`, columns `COST_COLUMNS`; empty unless asked for.
     dram
         Energies of DRAM devices by part; see `bitjoule.experiments.energy.tables.dram`. Empty without a device.
+    levels
+        Traffic of memory levels; see `bitjoule.experiments.energy.tables.levels`. Empty without any.
     plots
         Further tables that the plots show.
     """
@@ -137,4 +139,5 @@ class Frames:
     own_amounts: pd.DataFrame
     costs: pd.DataFrame
     dram: pd.DataFrame
+    levels: pd.DataFrame
     plots: PlotFrames

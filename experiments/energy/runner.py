@@ -49,7 +49,7 @@ def run(resolved: Resolved, parts: Parts | None = None) -> Result:
     """
     grid, experiment = grid_of(resolved), resolved.experiment
     sums = None if parts is None else sums_in_parts(grid, bool(experiment.per_layer), parts)
-    summary, memory, bands, bounds, dram = summarise(grid, sums)
+    summary, memory, bands, bounds, dram, levels = summarise(grid, sums)
     system = experiment.accounting is Accounting.SYSTEM
     comparison, overhead = compare(resolved.printed, grid, memory)
     models = [
@@ -94,6 +94,7 @@ def run(resolved: Resolved, parts: Parts | None = None) -> Result:
         own_amounts=own_amounts(resolved.platforms, resolved.technologies.values()),
         costs=pd.DataFrame() if experiment.costs is None else cost_table(summary, experiment.costs),
         dram=dram.table() if system else pd.DataFrame(),
+        levels=levels.table() if system else pd.DataFrame(),
         plots=plot_frames(experiment.plots, grid, summary),
     )
 

@@ -97,8 +97,12 @@ def accelerator_machine(
     Raises
     ------
     UnpricedError
-        The platform is not built at this technology, has no array for these formats, or one that multiplies.
+        The platform is not built at this technology, has no array for these formats, or one that multiplies; it has
+        memory levels, which simulated matmuls do not pass.
     """
+    if platform.levels:
+        wrong = f"platform {name} has memory levels ({', '.join(platform.levels)}), which simulated matmuls do not pass"
+        raise UnpricedError(wrong, "a platform without them, e.g. one with `levels: null`")
     weight_format = "ternary" if config.encoding.zero else "binary"
     stored = scheme.model_copy(update={"weights": weight_format, "weight_storage": config.weight_encoding})
     machine = Machine(stored, platform, technology, name)

@@ -25,6 +25,7 @@ OTHERS = {
     "static": "static power",
     "regulator": "loss in regulators",
     "spilled_activations": "spilled activations",
+    "memory_levels": "memory levels",
     "conv": "convolutions",
     "full_precision_conv": "first and last layers",
     "classifier": "first and last layers",

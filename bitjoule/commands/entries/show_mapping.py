@@ -107,6 +107,8 @@ def show_mapping(options: argparse.Namespace) -> str:
         for row in matmul_energies(machine, problem, mapping)
     ]
     total_uj = sum(row.energy_pj for row in matmul_energies(machine, problem, mapping)) / 1e6
+    levels = ", ".join(platform.levels or ())
+    behind = [f"off-chip accesses pass {levels} first: not counted here"] if levels else []
     moved = mapping.traffic
     peak = m * k * n / (problem.array.lanes * problem.array.columns)
     return "\n".join(
@@ -119,5 +121,6 @@ def show_mapping(options: argparse.Namespace) -> str:
             "",
             f"total {total_uj:.6g} uJ; {moved.cycles:.0f} cycles, {moved.compute_cycles:.0f} of them compute cycles "
             f"(lower bound {peak:.0f}); {1e3 * moved.cycles / machine.clock_mhz / 1e6:.4g} ms",
+            *behind,
         ]
     )

@@ -19,6 +19,7 @@ from bitjoule.experiments.energy.tables.arrays import MacsByArray
 from bitjoule.experiments.energy.tables.bands import Bands
 from bitjoule.experiments.energy.tables.components import bound_table, utilisation
 from bitjoule.experiments.energy.tables.dram import DramParts
+from bitjoule.experiments.energy.tables.levels import LevelTraffic
 from bitjoule.experiments.output.columns import PHASES, PJ_PER_J, REQUEST, SUMMARY_COLUMNS, UTILISATION_COLUMNS
 from bitjoule.experiments.output.parts import Values
 
@@ -42,6 +43,8 @@ class Sums(NamedTuple):
         `bitjoule.experiments.energy.tables.components.bound_table`; empty with another.
     dram
         The energies of DRAM devices by part, of the system accounting.
+    levels
+        The traffic of memory levels, of the system accounting.
     """
 
     summary: pd.DataFrame
@@ -49,6 +52,7 @@ class Sums(NamedTuple):
     bands: Bands
     bounds: pd.DataFrame
     dram: DramParts
+    levels: LevelTraffic
 
 
 def blocks(grid: Grid, first: int = 0, end: int | None = None) -> Iterator[NDArray[np.intp]]:
@@ -99,6 +103,7 @@ class SpanSums:
         self.busy_s: Floats = np.full((*size, len(RESOURCES)), np.nan)
         self.memory: Floats = np.full((count, len(Bytes._fields)), np.nan)
         self.bands, self.dram, self.arrays = Bands(grid, count), DramParts(grid, count), MacsByArray(grid, count)
+        self.levels = LevelTraffic(grid, count)
 
     def add(self, evaluated: EvaluatedCases) -> None:
         """Add evaluated cases.
@@ -119,6 +124,7 @@ class SpanSums:
             self.memory[cases] = np.stack(system.memory_bytes, axis=1)
             self.bands.add(cases, system)
             self.dram.add(cases, system)
+            self.levels.add(cases, system)
             self.arrays.add(cases, system, numbers)
         for end, total_pj in zip(self.energy_j, phase_energies_pj(evaluated), strict=True):
             end[cases] = total_pj / PJ_PER_J
@@ -126,7 +132,8 @@ class SpanSums:
     @property
     def _arrays(self) -> dict[str, Floats]:
         own = {"energy_j": self.energy_j.swapaxes(0, 1), "latency_s": self.latency_s, "bounds_s": self.bounds_s}
-        return own | {"busy_s": self.busy_s, "memory": self.memory} | self.dram.arrays | self.arrays.arrays
+        own |= {"busy_s": self.busy_s, "memory": self.memory}
+        return own | self.dram.arrays | self.levels.arrays | self.arrays.arrays
 
     def values(self) -> Values:
         """Return the sums as arrays, for `put`."""
@@ -228,4 +235,4 @@ def table_of(sums: SpanSums) -> Sums:
     summary = pd.DataFrame(columns, columns=list(SUMMARY_COLUMNS))
     system = grid.accounting is Accounting.SYSTEM
     bounds = bound_table(summary, sums.bounds_s, happened) if system else pd.DataFrame()
-    return Sums(summary, sums.memory, sums.bands, bounds, sums.dram)
+    return Sums(summary, sums.memory, sums.bands, bounds, sums.dram, sums.levels)

@@ -10,6 +10,7 @@ from bitjoule.energy_models.architecture.components import names as component_na
 from bitjoule.energy_models.architecture.components import of_hue
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.prices.drams import DRAMS_FILE
+from bitjoule.energy_models.system.hardware.machine_levels import LEVEL_ACTIONS
 from bitjoule.energy_models.system.platform.channels import ACTIVATE, IO, PHY, WAYS
 from bitjoule.energy_models.system.platform.static_power import STATES
 from bitjoule.experiments.energy.frames import Frames
@@ -24,12 +25,13 @@ from bitjoule.reports.figures.style import Theme, new_figure, shades
 
 FAMILIES = tuple(of_hue(hue) for hue in ("projections", "attention", "ffn"))
 TABLES, CACHE, ELEMENT_WISE = of_hue("tables"), of_hue("cache"), of_hue("element-wise")
-SMALL, SPILLED, IDLE, STATIC, LOSS = (
-    "element-wise", "spilled_activations", "leakage", "static", "regulator",
+SMALL, SPILLED, LEVELS, IDLE, STATIC, LOSS = (
+    "element-wise", "spilled_activations", "memory_levels", "leakage", "static", "regulator",
 )  # fmt: skip
 OPERATIONS = ("mul", "add", "mac")
 OF_ARRAY = r":mac:(?P<weights>\w+)x(?P<sums>\w+)\+"  # the key of a price that is a MAC's of a whole array
 STORES = ("registers", "buffers", "off-chip memory", "wires")
+OF_LEVELS = "memory levels"
 PART_OF_DRAM = {  # with a DRAM device, whose standby and refresh are then drawn apart from the other static power
     f"{way}_{part}": name
     for part, name in ((ACTIVATE, "opened rows"), (IO, "data pins"), (PHY, "controller and PHY"))
@@ -42,7 +44,7 @@ STORE_OF = {
     for way in ("read", "write")
 }
 DRAM_ORDER = (*dict.fromkeys(PART_OF_DRAM.values()), WAITING)
-SYSTEM_ORDER = ("matmul", *FAMILIES[0], *FAMILIES[1], *CACHE, *FAMILIES[2], *TABLES, SMALL, SPILLED)
+SYSTEM_ORDER = ("matmul", *FAMILIES[0], *FAMILIES[1], *CACHE, *FAMILIES[2], *TABLES, SMALL, SPILLED, LEVELS)
 
 
 def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figure:
@@ -109,7 +111,9 @@ def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, pd.Da
     ends_j = (results[["energy_low_pj", "energy_high_pj"]] / PJ_PER_J).groupby(names, sort=False).sum()
     table = energy_j.unstack("part").fillna(0.0)
     table = table[table.columns[table.sum() > 0]]
-    order = (*SYSTEM_ORDER, *STORES, *DRAM_ORDER, IDLE, STATIC, LOSS) if system else component_names("matmul")
+    order = (
+        (*SYSTEM_ORDER, *STORES, OF_LEVELS, *DRAM_ORDER, IDLE, STATIC, LOSS) if system else component_names("matmul")
+    )
     ordered = [name for name in order if name in table.columns]
     others = [name for name in table.columns if name not in ordered]
     if system:
@@ -128,7 +132,7 @@ def _parts(plot: ComponentsPlot, results: pd.DataFrame, system: bool) -> "pd.Ser
     of_array = results["price"].astype(str).str.extract(OF_ARRAY)
     operation = operation.where(of_array["weights"].isna(), "mac " + of_array["weights"] + " x " + of_array["sums"])
     part_of = {**STORE_OF, "leak": IDLE, "loss": LOSS, "wire": STORES[-1], **{state.state: STATIC for state in STATES}}
-    part_of |= PART_OF_DRAM
+    part_of |= PART_OF_DRAM | dict.fromkeys(LEVEL_ACTIONS, OF_LEVELS)
     parts = operation.where(~action.isin([*part_of]), action.map(part_of))
     waits = results["price"].astype(str).str.startswith(DRAMS_FILE.name) & (parts == STATIC)
     return parts.where(~waits, WAITING)
@@ -170,6 +174,8 @@ def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
     hues = {
         SMALL: theme.small,
         SPILLED: theme.spilled,
+        LEVELS: theme.series[7],
+        OF_LEVELS: theme.series[7],
         IDLE: theme.idle,
         STATIC: theme.static,
         LOSS: theme.loss,
