@@ -158,7 +158,7 @@ class System:
         own = self.beside_matmuls(work, setups, machines, machine_index, spilled)
         levels, level_bits, beside, beyond = None, None, None, None
         if self.levels:
-            levels = Levels(layout, cases.model, steps, work, machines, machine_index)
+            levels = Levels(layout, cases.model, steps, work, machines, machine_index, self.levels)
             slots, level_bits, *of_steps = levels.of_matmuls(work, factors, slots, times, nested)
             for of_step in of_steps:
                 slow_matmuls(layout, cases, steps, work.sizes, machines, machine_index, of_step)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bitjoule.energy_models.system.hardware.machine_levels import LEVEL_ACTIONS
 from bitjoule.energy_models.system.platform.array_schema import Array
 from bitjoule.energy_models.system.platform.channels import PART_ACTIONS
+from bitjoule.energy_models.system.platform.levels import HELD, Level
 from bitjoule.energy_models.system.platform.off_chip import Contiguous
 from bitjoule.energy_models.system.platform.platforms import Buffer, OffChip, Platform, platforms, read_platform
 
@@ -50,6 +52,15 @@ def test_the_dram_device_shown_is_that_of_the_file(tmp_path):
     off_chip = read_platform(tmp_path / "lpddr5.yaml").off_chip
     assert (off_chip.device, off_chip.channel_count) == ("lpddr5-6400", 1)
     assert off_chip.reached_gb_per_s == pytest.approx(0.8 * platforms()["ternary-edge"].off_chip.bandwidth_gb_per_s)
+
+
+def test_the_memory_level_shown_is_that_of_the_file(tmp_path):
+    text = re.search(r"```yaml\n(# chips/l2.yaml.*?)```", PAGE, re.DOTALL)[1]
+    (tmp_path / "l2.yaml").write_text(text)
+    levels = read_platform(tmp_path / "l2.yaml").levels
+    assert (levels["l2"].size_bytes, levels["l2"].banks, sorted(levels["l2"].holds)) == (2 << 20, 4, sorted(HELD))
+    assert all(f"`{action}`" in PAGE for action in LEVEL_ACTIONS)
+    assert all(f"`{key}`" in PAGE for key in Level.model_fields if key != "memory")
 
 
 def test_the_actions_of_a_device_shown_are_those_of_the_long_table():

@@ -112,15 +112,17 @@ class Levels:
         Of the cases.
     machines, machine_index
         The machines, and the index of each case's.
+    count
+        Levels that have columns, at least one; machines may have fewer.
     """
 
     def __init__(
         self, layout: Layout, model: Indices, steps: Steps, work: RequestWork, machines: Sequence[Machine],
-        machine_index: Indices,
+        machine_index: Indices, count: int,
     ) -> None:  # fmt: skip
         self.layout, self.machines, self.machine_index = layout, machines, machine_index
         of_machines = [levels_of(machine) for machine in machines]
-        self.count = max(map(len, of_machines))
+        self.count = count
         shape = (len(machines), self.count)
         sizes, rates, holds = np.zeros(shape), np.full(shape, np.inf), np.zeros((*shape, len(HELD)), dtype=np.bool_)
         for i, levels in enumerate(of_machines):

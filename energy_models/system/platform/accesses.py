@@ -91,7 +91,12 @@ def level_price(level: Level, reads: bool, technology: Technology, platform_key:
         The technology does not price a macro of this size.
     """
     if level.memory is not None:
-        return _macro(level.memory, level.size_bytes / level.banks, technology)
+        try:
+            return _macro(level.memory, level.size_bytes / level.banks, technology)
+        except UnpricedError as error:
+            wrong, expected = error.args
+            keys = "read_pj_per_bit and write_pj_per_bit"
+            raise UnpricedError(wrong, expected.replace("read_pj and write_pj", keys)) from None
     amount = level.read_pj_per_bit if reads else level.write_pj_per_bit
     return price_of(amount or 0.0), platform_key
 
