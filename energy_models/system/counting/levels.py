@@ -168,7 +168,7 @@ class Levels:
             np.einsum("hcps,ch->cps", held_bits, self.holds[:, i]) <= size[:, None, None]
             for i, size in enumerate(self.size_bits.T)
         ]
-        going_out = sum(slots[..., step] for step in WRITES)
+        going_out = slots[..., WRITES].sum(axis=-1)
         by_kind = [self._through(asked, distinct, fits, first) for first in (True, False)]
         timed = []
         for remaining, reads, fills in by_kind:

@@ -1,9 +1,9 @@
 """The cycles that the overheads of a platform add: of matmuls, and of whole steps.
 
 A matmul takes as long as the slowest of its array at the share of its peak that is reached, the unpacking of its
-weights, the buffers and off-chip memory; then a launch. Units that unpack and compute in turn take the sum of both.
-Where a platform says how well they overlap (`unpack_overlap`), unpacking and the slowest of the others take longer than
-the longer of them. A step takes a fixed time more, and a time for each sequence.
+weights, the buffers and off-chip memory; then a launch, and a time for each output. Units that unpack and compute in
+turn take the sum of both. Where a platform says how well they overlap (`unpack_overlap`), unpacking and the slowest of
+the others take longer than the longer of them. A step takes a fixed time more, and a time for each sequence.
 
 Copies of an array work on all matrices of a launch at once, such as those of all heads and sequences: they fill and
 drain once for them.
@@ -25,6 +25,7 @@ from bitjoule.energy_models.system.work.workload import SlotSizes
 
 CYCLES, COMPUTING = 0, 1  # of the times of a matmul; those by what bounds them are the last
 COMPUTE = BOUNDS.index("compute")
+US_PER_NS = 1e-3
 NONE = Overheads()
 
 
@@ -43,11 +44,15 @@ def has_overheads(machine: Machine) -> bool:
 
 
 class _Rates(NamedTuple):
-    """Of one machine, by slot: cycles to unpack a weight, share of the peak, copies or not; of a launch; overlap."""
+    """Of one machine, by slot: cycles to unpack a weight, share of the peak, copies or not, cycles of an output.
+
+    Then the cycles of a launch, and the overlap.
+    """
 
     weight_cycles: Floats
     share: Floats
     copied: Floats
+    output_cycles: Floats
     launch_cycles: float
     overlap: float
 
@@ -71,8 +76,8 @@ def slow_matmuls(
     if not any(map(has_overheads, machines)):
         return
     rates = [_rates(layout, machine) for machine in machines]
-    by_slot = list(zip(*rates, strict=True))[:3]
-    weight_cycles, share, copied = (np.stack(column)[machine_index][:, None] for column in by_slot)
+    by_slot = list(zip(*rates, strict=True))[:4]
+    weight_cycles, share, copied, output_cycles = (np.stack(column)[machine_index][:, None] for column in by_slot)
     launch = np.array([rate.launch_cycles for rate in rates])[machine_index][:, None, None]
     bounds = times[-len(BOUNDS) :]
     slowest = bounds[:LATENCY].sum(axis=0)  # all of them in the one that bounds
@@ -91,7 +96,7 @@ def slow_matmuls(
         together = bounds[LATENCY] * copied * (1 - np.minimum(fills, 1.0))
         times[CYCLES] -= together
         bounds[LATENCY] -= together
-    launched = launch * launches
+    launched = launch * launches + output_cycles * sizes.m * sizes.n
     times[CYCLES] += launched
     bounds[LATENCY] += launched
 
@@ -159,9 +164,11 @@ def _rates(layout: Layout, machine: Machine) -> _Rates:
 
     share = by_slot(lambda kind: machine.array(kind)[0].achieved_share)
     copied = by_slot(lambda kind: float(machine.array(kind)[0].copies > 1))
+    output_us = overheads.output_ns * US_PER_NS * machine.operating.waiting
+    output_cycles = by_slot(lambda kind: output_us * machine.clock_mhz * (kind.operand == "weights"))
     overlap = overheads.unpack_overlap or np.inf
     launch_us = overheads.matmul_us * machine.operating.waiting
-    return _Rates(by_slot(weight_cycles), share, copied, launch_us * machine.clock_mhz, overlap)
+    return _Rates(by_slot(weight_cycles), share, copied, output_cycles, launch_us * machine.clock_mhz, overlap)
 
 
 def step_cycles(cases: Cases, steps: Steps, machines: Sequence[Machine], machine_index: Indices) -> Floats:

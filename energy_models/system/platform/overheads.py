@@ -29,6 +29,11 @@ class Overheads(Strict):
         description="of each matrix of linears, routers and LM head: launch and synchronisation; the experts of a "
         "layer share a launch",
     )  # fmt: skip
+    output_ns: float = Field(
+        default=0.0, ge=0, le=MAX_US,
+        description="of each output of linears, routers and LM head, over all cores: a dot product that is called for "
+        "it, the sum of its vector of sums, its scale; in addition to products, bytes and unpacking",
+    )  # fmt: skip
     unpack_weights_per_s: dict[str, float] = Field(
         default_factory=dict,
         description="weights that become operands in a second, by storage or by format of the weights; each time that "

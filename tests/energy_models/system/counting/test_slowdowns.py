@@ -47,6 +47,16 @@ def test_each_matrix_is_launched_once_in_each_step():
     np.testing.assert_allclose(added_s(matmul_us=10.0), expected, atol=cycle_s)
 
 
+def test_each_output_of_a_matrix_takes_its_time_beside_all_else():
+    """Rows of all linears of a layer for each token; the LM head's for each sequence."""
+    outputs = 2 * MODEL.hidden + 2 * MODEL.kv_heads * MODEL.head_dim + 2 * MODEL.ffn + MODEL.hidden
+    cycle_s = 1 / machine().nodes["7nm"].clock_mhz / 1e6
+    tokens = np.array([PROMPT, NEW]) * BATCH
+    heads = np.array([1, NEW]) * BATCH
+    expected = 3e-9 * (tokens * outputs * MODEL.layers + heads * MODEL.vocabulary)
+    np.testing.assert_allclose(added_s(output_ns=3.0), expected, atol=cycle_s)
+
+
 def test_the_experts_of_a_layer_share_a_launch():
     shape = presets()["mixtral-8x7b"]
     launches = (4 + 1 + 3) * shape.layers + 1  # attention, router, three matrices of the experts; LM head
