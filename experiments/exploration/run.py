@@ -37,7 +37,9 @@ from bitjoule.experiments.exploration.tables import (
     statuses,
 )
 
-LEAKING = ("accelerator.", "platform.arrays.", "platform.buffers.", "platform.vector.")  # keys that change what leaks
+LEAKING = (  # keys that change what leaks
+    "accelerator.", "platform.arrays.", "platform.buffers.", "platform.levels.", "platform.vector.",
+)  # fmt: skip
 Progress = Callable[[int, int, str], None]
 Warn = Callable[[str], None]
 
