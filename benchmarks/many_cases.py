@@ -1,10 +1,12 @@
 """Speed and memory of sweeps of whole requests, against another checkout of bitjoule, taken in turn.
 
-Run: ``python benchmarks/many_cases.py OTHER_CHECKOUT [ROUNDS]``. The other side writes CSV, which is all that it can;
-this side writes Parquet. Times are processor time of a process of its own, medians over the rounds: on a machine that
-others use, too, they say more than the clock's. Prints Markdown; docs/performance.md quotes it.
+Run: ``python benchmarks/many_cases.py OTHER_CHECKOUT [--rounds 3] [--new-tokens '[16]'] [--small]``. The other side
+writes its default, CSV; this side writes Parquet. Times are processor time of a process of its own, medians over the
+rounds: on a machine that others use, too, they say more than the clock's. Rows of ``many_cases.csv`` and of
+``many_cases_large.csv`` are replaced; docs/performance.md shows them.
 """
 
+import argparse
 import json
 import os
 import statistics
@@ -14,7 +16,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from long_table import write
+
 HERE = Path(__file__).resolve().parents[1]
+TABLE, LARGE = (Path(__file__).with_name(f"{name}.csv") for name in ("many_cases", "many_cases_large"))
+SIDES = ("other", "this")
+Runs = dict[str, list[dict[str, Any]]]
 SWEEP = """\
 name: sweep
 accounting: system
@@ -71,35 +78,68 @@ def measured(checkout: Path, script: str, new_tokens: str, *options: str) -> dic
     return result
 
 
-def main(other: Path, rounds: int) -> None:
-    """Measure and print."""
-    sides = {"other": other, "this": HERE}
-    counts: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
-    writes: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
-    for _ in range(rounds):
+def rows_of(
+    counts: Runs, writes: Runs, many_count: dict[str, Any] | None, many: dict[str, Any] | None
+) -> list[tuple[str, str, float]]:
+    """Return the rows of the table: what was measured, the side or the ratio of both, and the value.
+
+    Parameters
+    ----------
+    counts, writes
+        What the scripts printed, by side; empty if they did not run.
+    many_count, many
+        Of the larger sweep, of this side.
+    """
+    rows: list[tuple[str, str, float]] = []
+    few = counts["this"][0]["cases"]
+
+    def median(runs: list[dict[str, Any]], key: str) -> float:
+        return float(statistics.median(run[key] for run in runs))
+
+    def compared(what: str, runs: Runs, key: str, scale: float, large: dict[str, Any] | None, cases: int) -> None:
+        old, new = (scale * median(runs[name], key) / few for name in SIDES)
+        rows.extend([(f"{few} cases, {what}", name, value) for name, value in zip(SIDES, (old, new), strict=True)])
+        rows.append((f"{few} cases, {what}", "ratio", old / new))
+        if large is not None:
+            rows.append((f"{cases} cases, {what}", "this", scale * large[key] / cases))
+
+    cases = many_count["cases"] if many_count else 0
+    compared("mappings searched, nothing written: µs a case", counts, "cold_s", 1e6, many_count, cases)
+    compared("mappings known, nothing written: µs a case", counts, "warm_s", 1e6, many_count, cases)
+    if writes["this"]:
+        compared("every file written: ms a case", writes, "s", 1e3, many, cases)
+        compared("bytes on disk: kB a case", writes, "mb", 1e3, many, cases)
+        rows.extend((f"{few} cases, peak memory: MB", name, median(writes[name], "peak_mb")) for name in SIDES)
+    if many is not None:
+        rows.append((f"{cases} cases, peak memory: MB", "this", many["peak_mb"]))
+    return rows
+
+
+def main() -> None:
+    """Measure, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("other", type=Path, help="another checkout")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--new-tokens", default=FEW, help="of the sweep that both sides run; default: %(default)s")
+    parser.add_argument("--small", action="store_true", help="leave the sweep of 100 000 cases out")
+    options = parser.parse_args()
+    sides = dict(zip(SIDES, (options.other.resolve(), HERE), strict=True))
+    counts: Runs = {name: [] for name in SIDES}
+    writes: Runs = {name: [] for name in SIDES}
+    for _ in range(options.rounds):
         for name, checkout in sides.items():
-            counts[name].append(measured(checkout, COUNT, FEW))
-            writes[name].append(measured(checkout, WRITE, FEW, *(["--results", "parquet"] if name == "this" else [])))
-    many_count, many = measured(HERE, COUNT, MANY), measured(HERE, WRITE, MANY)
-    few, all_cases = counts["this"][0]["cases"], many_count["cases"]
-
-    def median(rows: list[dict[str, Any]], key: str) -> float:
-        return float(statistics.median(row[key] for row in rows))
-
-    print("| what | other | this | ratio |\n|---|---:|---:|---:|")
-    for key, label in (("cold_s", "mappings searched"), ("warm_s", "mappings known")):
-        old, new = (1e6 * median(counts[name], key) / few for name in sides)
-        print(f"| {few:,} cases, {label}, nothing written: us a case | {old:.0f} | {new:.0f} | {old / new:.1f} |")
-    for key, label, scale in (("s", "every file written: ms a case", 1e3), ("mb", "bytes on disk: kB a case", 1e3)):
-        old, new = (scale * median(writes[name], key) / few for name in sides)
-        print(f"| {few:,} cases, {label} | {old:.2f} | {new:.2f} | {old / new:.1f} |")
-        new = scale * many[key] / all_cases
-        print(f"| {all_cases:,} cases, {label} | {old:.2f} (of {few:,}) | {new:.2f} | {old / new:.1f} |")
-    peak_mb = median(writes["other"], "peak_mb")
-    print(f"| {all_cases:,} cases, peak MB, goal 500 | {peak_mb:.0f} (of {few:,}) | {many['peak_mb']:.0f} | |")
-    warm_us = 1e6 * many_count["warm_s"] / all_cases
-    print(f"| {all_cases:,} cases, mappings known, nothing written: us a case | | {warm_us:.1f} | |")
+            counts[name].append(measured(checkout, COUNT, options.new_tokens))
+            parquet = ["--results", "parquet"] if name == "this" else []
+            writes[name].append(measured(checkout, WRITE, options.new_tokens, *parquet))
+    many = (None, None) if options.small else (measured(HERE, COUNT, MANY), measured(HERE, WRITE, MANY))
+    rows = rows_of(counts, writes, *many)
+    both = {what for what, side, _ in rows if side != "this"}
+    write(TABLE, "what", [row for row in rows if row[0] in both])
+    if not options.small:
+        write(LARGE, "what", [row for row in rows if row[0] not in both])
+    for what, quantity, value in rows:
+        print(f"{what}, {quantity}: {value:.4g}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+    main()

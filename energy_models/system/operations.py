@@ -15,7 +15,7 @@ from bitjoule.energy_models.system.counting.columns import OTHERS, PART_STEPS, Q
 from bitjoule.energy_models.system.counting.counted import Counted
 from bitjoule.energy_models.system.counting.dram_parts import EDGE_STEPS, PartCounts
 from bitjoule.energy_models.system.counting.mapped import TIMES
-from bitjoule.energy_models.system.counting.nests import fuse
+from bitjoule.energy_models.system.counting.nests import fuse, fused_pairs
 from bitjoule.energy_models.system.counting.slowdowns import step_cycles
 from bitjoule.energy_models.system.counting.times import components, cycles_by_component, seconds_per_cycle
 from bitjoule.energy_models.system.hardware.machine_levels import level_columns
@@ -200,7 +200,8 @@ class _Table:
         shape = counted.macs.shape
         unused = np.zeros((*shape, len(QUANTITIES))), np.zeros((TIMES + len(BOUNDS), *shape))
         reserved = (counted.resident, counted.reserved_bits)
-        work, _ = fuse(layout, work, machines, machine_index, *reserved, system.objective, *unused)
+        pairs = fused_pairs(layout, work.sizes, machines, machine_index, *reserved, system.objective)
+        work, _ = fuse(layout, work, pairs, *unused)
         own = system.beside_matmuls(work, counted.setups, machines, machine_index, counted.spilled)
         parts, queries, others, _ = own
         cycles = cycles_by_component(layout, counted.rest, work, parts, queries, others)

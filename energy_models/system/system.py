@@ -34,9 +34,9 @@ from bitjoule.energy_models.system.counting.dram_parts import PartCounts
 from bitjoule.energy_models.system.counting.levels import Levels
 from bitjoule.energy_models.system.counting.mapped import TIMES, map_matmuls
 from bitjoule.energy_models.system.counting.memory import needed_bytes
-from bitjoule.energy_models.system.counting.nests import fuse
+from bitjoule.energy_models.system.counting.nests import FusedPair, fuse, fused_pairs
 from bitjoule.energy_models.system.counting.others import others_of
-from bitjoule.energy_models.system.counting.row_table import ABSENT, RowTable
+from bitjoule.energy_models.system.counting.row_table import ABSENT, RowTable, distinct
 from bitjoule.energy_models.system.counting.slowdowns import (
     COMPUTING,
     slow_matmuls,
@@ -120,16 +120,12 @@ class System:
         technology, platform
             Indices of each case.
         """
-        code = np.ravel_multi_index(
-            (cases.scheme, technology, platform),
-            (len(self.schemes), len(self.technologies), len(self.platforms)),
+        shape = (len(self.schemes), len(self.technologies), len(self.platforms))
+        codes, machine_index = np.unique(
+            np.ravel_multi_index((cases.scheme, technology, platform), shape), return_inverse=True
         )
-        codes, machine_index = np.unique(code, return_inverse=True)
-        indices = [
-            tuple(int(i) for i in index)
-            for index in zip(
-                *np.unravel_index(codes, (len(self.schemes), len(self.technologies), len(self.platforms))), strict=True
-            )
+        indices: list[tuple[int, ...]] = [
+            (int(s), int(t), int(p)) for s, t, p in zip(*np.unravel_index(codes, shape), strict=True)
         ]
         setups = [self._setup((s, t, p)) for s, t, p in indices]
         machines = [self.machine(s, t, p) for s, t, p in indices]
@@ -148,9 +144,9 @@ class System:
 
         shared = np.array([setup.shared for setup in setups])[machine_index]
         reserved_bits = held_bits * (resident & (shared[:, None, None] | self._fused))
-        moved, times = self._matmuls(work, codes, machine_index, machines, resident, reserved_bits)
-        in_buffer = (resident, reserved_bits)
-        work, nested = fuse(layout, work, machines, machine_index, *in_buffer, self.objective, moved, times)
+        pairs = fused_pairs(layout, work.sizes, machines, machine_index, resident, reserved_bits, self.objective)
+        moved, times = self._matmuls(work, codes, machine_index, machines, resident, reserved_bits, pairs)
+        work, nested = fuse(layout, work, pairs, moved, times)
         array = times[COMPUTING] * work.sizes.times
         unpacking = unpacking_cycles(layout, work.sizes, machines, machine_index)
         factors = np.stack([setup.factors for setup in setups])[machine_index]
@@ -262,14 +258,16 @@ class System:
 
     def _matmuls(
         self, work: RequestWork, codes: Indices, machine_index: Indices, machines: Sequence[Machine],
-        resident: NDArray[np.bool_], reserved_bits: Floats,
+        resident: NDArray[np.bool_], reserved_bits: Floats, pairs: Sequence[FusedPair],
     ) -> tuple[Floats, Floats]:  # fmt: skip
-        """Return the quantities of every matmul, times included; the times of one, see `TIMES`.
+        """Return the quantities of every matmul but those that `pairs` replace, times included; the times of one.
 
         Where the activations are `resident`, they take `reserved_bits` of the buffer; the matmul's tiles use the rest.
         """
         sizes = work.sizes
         present = sizes.m > 0
+        for pair in pairs:
+            present[:, :, [pair.first, pair.second]] &= ~pair.where[..., None]
         kinds = np.broadcast_to(self.layout.kind, present.shape)
         columns = [
             np.broadcast_to(codes[machine_index][:, None, None], present.shape), kinds, sizes.m, sizes.k, sizes.n,
@@ -279,7 +277,7 @@ class System:
         rows = np.stack([column[present] for column in columns], axis=1)
         numbers = self._mapped.find(rows)
         if (numbers == ABSENT).any():
-            missing = np.unique(rows[numbers == ABSENT], axis=0)
+            missing = distinct(rows[numbers == ABSENT])
             by_code = dict(zip(codes.tolist(), machines, strict=True))
             self._mapped.add(missing, map_matmuls(missing, by_code, self.layout.kinds, self.objective))
             numbers = self._mapped.find(rows)

@@ -171,20 +171,36 @@ def system_block(grid: Grid, cases: NDArray[np.integer[Any]], evaluated: Evaluat
     evaluated
         From `evaluate_system`.
     """
-    row, column = np.nonzero(np.ascontiguousarray(evaluated.active_counts.T))
-    at = column * len(cases) + row  # in arrays of shape (active, cases)
-    place = evaluated.active[column]
-    of_machine = evaluated.machine_index[row] * evaluated.width + place % evaluated.width
-    low, nominal, high = (end.reshape(-1)[at] for end in evaluated.active_energies)
+    active, count = evaluated.active, len(evaluated.active)
+    by_case = np.ascontiguousarray(evaluated.active_counts.T)
+    there = by_case != 0
+    entry = np.flatnonzero(there)
+    row = np.repeat(np.arange(len(cases)), np.count_nonzero(there, axis=1))
+    column = entry - row * count
+    of_machine = (evaluated.machine_index * count)[row] + column
+    columns, times = active % evaluated.width, by_case.ravel().take(entry)
+
+    def priced(table: NDArray[_Value]) -> NDArray[_Value]:
+        return table[:, columns].ravel().take(of_machine)
+
+    low, nominal, high = evaluated.prices
+    if evaluated.lossy is not None:
+        at = (row * evaluated.counts.shape[1]) + active[column]
+        energies = [end.ravel().take(at) for end in evaluated.lossy]
+    else:
+        energies = [times * priced(nominal)] * 3
+        for end, of_end in ((0, low), (2, high)):
+            if not np.array_equal(of_end[:, columns], nominal[:, columns]):
+                energies[end] = times * priced(of_end)
     return CaseBlock(
-        case=cases[row].astype(np.int32),
-        **{name: codes[place] for name, codes in _system_codes(grid.system.columns).items()},
-        format=evaluated.machine_formats.reshape(-1)[of_machine].astype(np.int8),
-        times=evaluated.active_counts.reshape(-1)[at],
-        energy_pj=nominal,
-        energy_low_pj=low,
-        energy_high_pj=high,
-        price=evaluated.machine_keys.reshape(-1)[of_machine],
+        case=cases.astype(np.int32).take(row),
+        **{name: codes[active].take(column) for name, codes in _system_codes(grid.system.columns).items()},
+        format=priced(evaluated.machine_formats.astype(np.int8)),
+        times=times,
+        energy_pj=energies[1],
+        energy_low_pj=energies[0],
+        energy_high_pj=energies[2],
+        price=priced(evaluated.machine_keys),
     )
 
 
@@ -255,22 +271,38 @@ def case_columns(grid: Grid, cases: NDArray[np.integer[Any]], phase: NDArray[np.
     cases, phase
         Case number and index into `PHASES` of each row, shape (rows,).
     """
-    model, scheme, technology, platform, *_ = grid.axis_indices(cases)
-    batch, prompt_tokens, new_tokens = grid.workload(cases)
+    # Rows of a table are many for each case: what a case has is looked up once.
+    numbers, row = _distinct(cases)
+    model, scheme, technology, platform, *_ = grid.axis_indices(numbers)
+    batch, prompt_tokens, new_tokens = grid.workload(numbers)
     parameters = np.array([m.parameters for m in grid.models.values()], dtype=np.int64)
-    zeros = np.zeros(len(cases), dtype=np.int8)
+
+    def of_rows(values: NDArray[Any]) -> NDArray[Any]:
+        return values if row is None else values.take(row)
+
+    def text(index: Indices, names: Sequence[str]) -> pd.Categorical:
+        return categorical(of_rows(_small(index, names)), names)
+
     return {
-        "experiment": categorical(zeros, [grid.name]),
-        "model": categorical(model, list(grid.models)),
-        "parameters": parameters[model],
-        "scheme": categorical(scheme, list(grid.schemes)),
-        "technology": categorical(technology, list(grid.technologies)),
-        "platform": categorical(platform, grid.names[3]),  # empty with the papers' accounting
+        "experiment": categorical(np.zeros(len(cases), dtype=np.int8), [grid.name]),
+        "model": text(model, list(grid.models)),
+        "parameters": of_rows(parameters[model]),
+        "scheme": text(scheme, list(grid.schemes)),
+        "technology": text(technology, list(grid.technologies)),
+        "platform": text(platform, grid.names[3]),  # empty with the papers' accounting
         "phase": categorical(phase, PHASES),
-        "batch": batch,
-        "prompt_tokens": prompt_tokens,
-        "new_tokens": new_tokens,
+        "batch": of_rows(batch),
+        "prompt_tokens": of_rows(prompt_tokens),
+        "new_tokens": of_rows(new_tokens),
     }
+
+
+def _distinct(cases: NDArray[np.integer[Any]]) -> tuple[NDArray[np.integer[Any]], Indices | None]:
+    """Return the numbers of cases, few of which are not in `cases`, and the place of each row's among them."""
+    first, last = (int(cases.min()), int(cases.max())) if len(cases) else (0, 0)
+    if last - first >= len(cases) // 2:
+        return cases, None
+    return np.arange(first, last + 1), (cases - first).astype(np.intp)
 
 
 def categorical(codes: "NDArray[np.integer[Any]]", names: Sequence[str]) -> pd.Categorical:
@@ -283,8 +315,12 @@ def categorical(codes: "NDArray[np.integer[Any]]", names: Sequence[str]) -> pd.C
     names
         The values.
     """
-    small = codes.astype(np.int8) if len(names) < 127 else codes.astype(np.int32)
-    return pd.Categorical.from_codes(small, dtype=_dtype(tuple(names)), validate=False)
+    return pd.Categorical.from_codes(_small(codes, names), dtype=_dtype(tuple(names)), validate=False)
+
+
+def _small(codes: "NDArray[np.integer[Any]]", names: Sequence[str]) -> "NDArray[np.integer[Any]]":
+    """Return indices into names, as the smallest integers that pandas has for so many."""
+    return codes.astype(np.int8 if len(names) < 127 else np.int32, copy=False)
 
 
 @lru_cache(maxsize=64)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from bitjoule.energy_models.system.counting.memory import Bytes
 from bitjoule.energy_models.system.counting.times import Rest, Times
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.work.workload import RequestWork
+
+FEW = 16  # cases with one machine: fewer are priced one by one
 
 
 class Counted(NamedTuple):
@@ -162,7 +165,12 @@ class Evaluated:
         """Low, nominal and high energies of the active columns, shape (3, active, cases)."""
         if self.lossy is not None:
             return np.stack([end.T[self.active] for end in self.lossy])
-        columns = self.active % self.width
-        if self.prices.shape[1] == 1:
-            return self.active_counts * self.prices[:, 0, columns, None]
-        return self.active_counts * np.take(self.prices[:, :, columns].swapaxes(1, 2), self.machine_index, axis=2)
+        prices = self.prices[:, :, self.active % self.width]
+        begins = np.flatnonzero(np.diff(self.machine_index, prepend=-1))  # of neighbours with one machine
+        if len(begins) * FEW > len(self.machine_index):
+            return self.active_counts * prices.swapaxes(1, 2).take(self.machine_index, axis=2)
+        energies: Floats = np.empty((len(prices), *self.active_counts.shape))
+        for first, last in pairwise([*begins.tolist(), len(self.machine_index)]):
+            of_machine = prices[:, self.machine_index[first], :, None]
+            np.multiply(self.active_counts[:, first:last], of_machine, out=energies[:, :, first:last])
+        return energies

@@ -11,8 +11,8 @@ from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.system.counting.columns import OF_WEIGHTS, QUANTITIES
 from bitjoule.energy_models.system.counting.quantities import quantities
 from bitjoule.energy_models.system.hardware.machine import Machine
-from bitjoule.energy_models.system.mappings.batch_search import Tried, best_mappings
-from bitjoule.energy_models.system.mappings.batches import at_once, shared_key
+from bitjoule.energy_models.system.mappings.batch_search import Tried, best_mappings, searched_together
+from bitjoule.energy_models.system.mappings.batches import shared_key
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS, matmul_bounds
 from bitjoule.energy_models.system.mappings.mapping import MatmulProblem, Objective
 from bitjoule.energy_models.system.mappings.search import search
@@ -58,24 +58,24 @@ def map_matmuls(
     for members in groups.values():
         code, index = rows[members[0], :2].astype(int).tolist()
         array = machines[code].array(kinds[index])[0]
-        tried = Tried.of([problems[i] for i in members])
-        for span in at_once(tried.counts):
-            part = np.array(members[span])
-            chosen = Tried(tried.problems[span], tried.tiles[span])
-            if len(part) <= FEW or not chosen.fits_chunk:
-                for i in part.tolist():
-                    mapping = search(problems[i], objective)
-                    if mapping is not None:
-                        moved = quantities(array, problems[i], mapping)
-                        results[i] = np.concatenate([moved, matmul_bounds(problems[i], mapping.traffic)])
-                    _check(mapping is not None, rows[i], machines)
+        together = []
+        for i in members:
+            if len(members) > FEW and searched_together(problems[i]):
+                together.append(i)
                 continue
-            problem, mappings, mapped = best_mappings(chosen, objective)
-            if len(mapped) < len(part):
-                missing = np.setdiff1d(np.arange(len(part)), mapped)
-                _check(False, rows[part[missing[0]]], machines)
-            moved = quantities(array, problem, mappings)
-            results[part] = np.concatenate([moved, matmul_bounds(problem, mappings.traffic)], axis=1)
+            mapping = search(problems[i], objective)
+            if mapping is not None:
+                moved = quantities(array, problems[i], mapping)
+                results[i] = np.concatenate([moved, matmul_bounds(problems[i], mapping.traffic)])
+            _check(mapping is not None, rows[i], machines)
+        if not together:
+            continue
+        problem, mappings, mapped = best_mappings(Tried.of([problems[i] for i in together]), objective)
+        if len(mapped) < len(together):
+            missing = np.setdiff1d(np.arange(len(together)), mapped)
+            _check(False, rows[together[missing[0]]], machines)
+        moved = quantities(array, problem, mappings)
+        results[together] = np.concatenate([moved, matmul_bounds(problem, mappings.traffic)], axis=1)
     results[:, : len(QUANTITIES)] *= np.where(OF_WEIGHTS, shares[:, None], 1.0)
     return results
 

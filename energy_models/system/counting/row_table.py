@@ -69,6 +69,20 @@ class RowTable:
         self.results = np.concatenate([self.results, results]) if len(self.results) else results.copy()
 
 
+def distinct(rows: Floats) -> Floats:
+    """Return each of some rows once: much faster than `numpy.unique`, which compares whole rows to sort them.
+
+    Parameters
+    ----------
+    rows
+        Shape (rows, columns).
+    """
+    _, first, inverse = np.unique(_hashes(rows), return_index=True, return_inverse=True)
+    if (rows[first[inverse]] != rows).any():  # different rows of one hash
+        return np.asarray(np.unique(rows, axis=0))
+    return rows[np.sort(first)]
+
+
 def _hashes(rows: Floats) -> NDArray[np.uint64]:
     bits = np.ascontiguousarray(rows, dtype=np.float64).view(np.uint64)
     hashes = np.zeros(len(rows), dtype=np.uint64)

@@ -1,12 +1,14 @@
 """The best mappings of many matmuls: those of `bitjoule.energy_models.system.mappings.search`, found together."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Indices
-from bitjoule.energy_models.system.mappings.batches import Batch, first_best
+from bitjoule.energy_models.system.mappings.batches import AT_ONCE, Batch, at_once, first_best
+from bitjoule.energy_models.system.mappings.block_bounds import least_values
 from bitjoule.energy_models.system.mappings.mapping import (
     Mapping,
     MatmulProblem,
@@ -46,22 +48,35 @@ class Tried(NamedTuple):
         problems
             The matmuls.
         """
-        tiles = []
-        for problem in problems:
-            _, k_blocks, n_blocks = blocks_of(problem)
-            array = problem.array
-            tiles.append(block_tiles(int(k_blocks), int(n_blocks), array.weights_per_pe, array.depth))
-        return cls(problems, tiles)
+        return cls(problems, list(map(_block_tiles, problems)))
 
-    @property
-    def counts(self) -> list[int]:
-        """Tiles that each matmul tries: with each number of tokens."""
-        return [3 * len(tiles[0]) for tiles in self.tiles]
+    def by_tiles(self) -> Iterable[tuple[BlockTiles, list[int]]]:
+        """Return the tiles that matmuls share, each with the numbers of its matmuls."""
+        members: dict[int, list[int]] = {}
+        for number, tiles in enumerate(self.tiles):
+            members.setdefault(id(tiles), []).append(number)
+        return [(self.tiles[numbers[0]], numbers) for numbers in members.values()]
 
-    @property
-    def fits_chunk(self) -> bool:
-        """Whether the search takes the tiles of each matmul in one piece."""
-        return all(count <= CHUNK for count in self.counts)
+
+def searched_together(problem: MatmulProblem) -> bool:
+    """Return whether `best_mappings` takes a matmul: its tiles have bounds, or are few enough to evaluate all at once.
+
+    Parameters
+    ----------
+    problem
+        The matmul.
+    """
+    return _bounded(problem) or 3 * len(_block_tiles(problem)[0]) <= CHUNK
+
+
+def _bounded(problem: MatmulProblem) -> bool:
+    """Return whether less traffic never costs more: no cycle and no bit saves energy."""
+    return min(problem.costs) >= 0
+
+
+def _block_tiles(problem: MatmulProblem) -> BlockTiles:
+    _, k_blocks, n_blocks = blocks_of(problem)
+    return block_tiles(int(k_blocks), int(n_blocks), problem.array.weights_per_pe, problem.array.depth)
 
 
 def best_mappings(tried: Tried, objective: Objective) -> tuple[MatmulProblem, Mapping, Indices]:
@@ -80,19 +95,30 @@ def best_mappings(tried: Tried, objective: Objective) -> tuple[MatmulProblem, Ma
         Matmuls and mappings as arrays, shape (mapped,); the number of the matmul of each: some have no mapping.
     """
     batch = Batch.of(tried.problems)
-    sizes = [np.concatenate(column) for column in zip(*tried.tiles, strict=True)]
-    owner = np.repeat(np.arange(len(tried.problems)), [len(tiles[0]) for tiles in tried.tiles])
+    tiles = promising(batch, tried, objective)
+    found = [
+        _best_of(batch, np.arange(span.start, span.stop), tiles[span], objective)
+        for span in at_once([3 * len(of_matmul[0]) for of_matmul in tiles])
+    ]
+    mapped = np.concatenate([numbers for numbers, _ in found])
+    chosen = Tiles(*(np.concatenate(sizes) for sizes in zip(*(best for _, best in found), strict=True)))
+    problem = batch.problem(mapped)
+    return problem, Mapping(chosen, traffic(problem, chosen)), mapped
+
+
+def _best_of(
+    batch: Batch, numbers: Indices, block_tiles_of: Sequence[BlockTiles], objective: Objective
+) -> tuple[Indices, Tiles]:
+    """Return those of some matmuls that have a mapping, and the tiles of the best of each."""
+    sizes = [np.concatenate(column) for column in zip(*block_tiles_of, strict=True)]
+    owner = np.repeat(numbers, [len(tiles[0]) for tiles in block_tiles_of])
     m1, k1, n1, m0, k0, n0, fit = fitting(batch.problem(owner), *sizes)
     owner = np.concatenate([owner, owner, owner])[fit]
+    if not len(owner):
+        return owner, Tiles(*(np.zeros(0) for _ in Tiles._fields))
     order = np.argsort(owner, kind="stable")  # of each matmul, the order in which it alone tries them
     owner = owner[order]
     m1, k1, n1, m0, k0, n0 = (size[order, None, None] for size in (m1, k1, n1, m0, k0, n0))
-    if not len(owner):
-        problem, chosen = batch.problem(owner), Tiles(*(np.zeros(0) for _ in Tiles._fields))
-        return problem, Mapping(chosen, traffic(problem, chosen)), owner
-    kept = promising(batch, owner, Tiles(m1, k1, n1, m0, k0, n0, *loop_orders(batch.static)), objective)
-    owner = owner[kept]
-    m1, k1, n1, m0, k0, n0 = (size[kept] for size in (m1, k1, n1, m0, k0, n0))
     tiles = Tiles(m1, k1, n1, m0, k0, n0, *loop_orders(batch.static))
     value, secondary = _values(batch.problem(owner, 3), tiles, objective)
     mapped, starts = np.unique(owner, return_index=True)
@@ -103,43 +129,52 @@ def best_mappings(tried: Tried, objective: Objective) -> tuple[MatmulProblem, Ma
     row, inner1, inner0 = np.unravel_index(best, value.shape)
     orders_of_best = (tiles.inner1[0, inner1, 0].astype(np.float64), tiles.inner0[0, 0, inner0].astype(np.float64))
     m1, k1, n1, m0, k0, n0 = (size[row, 0, 0] for size in (m1, k1, n1, m0, k0, n0))
-    chosen = Tiles(m1, k1, n1, m0, k0, n0, *orders_of_best)
-    problem = batch.problem(mapped)
-    return problem, Mapping(chosen, traffic(problem, chosen)), mapped
+    return mapped, Tiles(m1, k1, n1, m0, k0, n0, *orders_of_best)
 
 
-def _values(problem: MatmulProblem, tiles: Tiles, objective: Objective, least: bool = False) -> tuple[Values, Values]:
+def _values(problem: MatmulProblem, tiles: Tiles, objective: Objective) -> tuple[Values, Values]:
     """Return what mappings have of the objective, `NEVER` of those that are forbidden, and of the secondary one."""
-    moved = traffic(problem, tiles, least)
+    moved = traffic(problem, tiles)
     energy, cycles = energy_pj(problem, moved), moved.cycles
     value = {Objective.ENERGY: energy, Objective.LATENCY: cycles, Objective.EDP: energy * cycles}[objective]
     secondary = np.broadcast_to(energy if objective is Objective.LATENCY else cycles, value.shape)
     return np.where(forbidden(problem, tiles), NEVER, value), secondary
 
 
-def promising(batch: Batch, owner: Indices, tiles: Tiles, objective: Objective) -> Indices:
-    """Return the tiles that can be best: those whose lower bound is not above what some tiles of their matmul have.
-
-    The bound lets weights and sums both stay in the array, which no order of its loops does.
+def promising(batch: Batch, tried: Tried, objective: Objective) -> list[BlockTiles]:
+    """Return the tiles of each matmul that can be best: their lower bound is not above what some tile reaches.
 
     Parameters
     ----------
-    batch, owner
-        Matmuls, and the number of each tile's, ascending.
-    tiles
-        Shape (tiles, orders, orders).
+    batch, tried
+        The matmuls, and their tiles.
     objective
         What is minimised.
     """
-    costs = batch.static.costs
-    if min(costs) < 0:  # a cycle or a bit that saves energy: less traffic may cost more
-        return np.arange(len(owner))
-    least, _ = _values(batch.problem(owner, 3), tiles._replace(inner0=tiles.inner0[..., :1]), objective, least=True)
-    least = least.reshape(len(owner), -1)
-    _, starts = np.unique(owner, return_index=True)
-    run = np.cumsum(np.isin(np.arange(len(owner)), starts)) - 1
-    of_tile = least.min(axis=1)
-    tried = first_best(of_tile, of_tile, starts)
-    first = tiles._replace(**{name: getattr(tiles, name)[tried] for name in Tiles._fields[:6]})
-    reached, _ = _values(batch.problem(owner[tried], 3), first, objective)
-    return np.flatnonzero(of_tile <= reached.reshape(len(tried), -1).min(axis=1)[run] * (1 + ROUNDING))
+    if not _bounded(batch.static):
+        return tried.tiles
+    chosen: list[BlockTiles] = list(tried.tiles)
+    for tiles, members in tried.by_tiles():
+        count = max(1, AT_ONCE // len(tiles[0]))
+        for start in range(0, len(members), count):
+            numbers = np.array(members[start : start + count])
+            kept = _kept(batch.of_numbers(numbers), tiles, objective)
+            for number, of_matmul in zip(numbers.tolist(), kept, strict=True):
+                k1, n1, k0, n0, m0 = (size[of_matmul] for size in tiles)
+                chosen[number] = (k1, n1, k0, n0, m0)
+    return chosen
+
+
+def _kept(batch: Batch, tiles: BlockTiles, objective: Objective) -> NDArray[np.bool_]:
+    """Return which tiles each of some matmuls keeps, shape (matmuls, tiles)."""
+    least = least_values(batch, tiles, objective)
+    first = least.argmin(axis=1)
+    owner = np.arange(len(first))
+    m1, k1, n1, m0, k0, n0, fit = fitting(batch.problem(owner), *(size[first] for size in tiles))
+    owner = np.concatenate([owner, owner, owner])[fit]
+    m1, k1, n1, m0, k0, n0 = (size[:, None, None] for size in (m1, k1, n1, m0, k0, n0))
+    mappings = Tiles(m1, k1, n1, m0, k0, n0, *loop_orders(batch.static))
+    value, _ = _values(batch.problem(owner, 3), mappings, objective)
+    reached = np.full(len(first), NEVER)
+    np.minimum.at(reached, owner, value.min(axis=(1, 2), initial=NEVER))
+    return np.isfinite(least) & (least <= reached[:, None] * (1 + ROUNDING))

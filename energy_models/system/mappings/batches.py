@@ -52,6 +52,17 @@ class Batch(NamedTuple):
         m, k, n, fixed_pj, distinct, *capacity_bits = columns
         return cls(problems[0], m, k, n, fixed_pj, distinct, tuple(capacity_bits))
 
+    def of_numbers(self, numbers: Indices) -> "Batch":
+        """Return some of the matmuls.
+
+        Parameters
+        ----------
+        numbers
+            Theirs.
+        """
+        m, k, n, fixed_pj, distinct = (values[numbers] for values in self[1:6])
+        return Batch(self.static, m, k, n, fixed_pj, distinct, tuple(bits[numbers] for bits in self.capacity_bits))
+
     def problem(self, index: Indices | slice, axes: int = 1) -> MatmulProblem:
         """Return a problem with the numbers of matmuls as arrays.
 

@@ -12,7 +12,6 @@ Keys and values of a context that is one tile stay for all queries; otherwise ea
 """
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -112,18 +111,16 @@ def best_nest(
     objective
         What is minimised.
     """
-    return best_nests([scores], [values], costs, objective)[0]
+    return best_nests(Batch.of([scores]), Batch.of([values]), costs, objective)[0]
 
 
-def best_nests(
-    scores: Sequence[MatmulProblem], values: Sequence[MatmulProblem], costs: NestCosts, objective: Objective
-) -> tuple[Nest | None, Indices]:
+def best_nests(first: Batch, second: Batch, costs: NestCosts, objective: Objective) -> tuple[Nest | None, Indices]:
     """Return the best nests of pairs of products that have one `shared_key` each, as arrays.
 
     Parameters
     ----------
-    scores, values
-        The pairs.
+    first, second
+        Scores and values of the pairs; what every nest spends does not matter.
     costs, objective
         As for `best_nest`.
 
@@ -132,8 +129,8 @@ def best_nests(
     Nest, Indices
         Shape (mapped,), none if no tile of any pair fits; the number of the pair of each: of some, no tile fits.
     """
-    first, second = Batch.of(scores), Batch.of(values)
-    tokens = [_tokens_tried(problem.m, problem.array.depth) for problem in scores]
+    depth = first.static.array.depth
+    tokens = [_tokens_tried(m, depth) for m in first.m.tolist()]
     owner = np.repeat(np.arange(len(tokens)), [len(m1) for m1 in tokens])
     m1 = np.concatenate(tokens)
     c1, fits = _keys_tried(first.problem(owner), second.problem(owner), m1)
@@ -184,15 +181,15 @@ def _tokens_tried(m: float, depth: int) -> Values:
     return np.unique(np.minimum(np.concatenate([m1, m1[m1 >= depth] // depth * depth]), m))
 
 
-def tiles_at_most(scores: MatmulProblem) -> int:
+def tiles_at_most(m: float, depth: int) -> int:
     """Return a bound on the tiles that `best_nest` tries.
 
     Parameters
     ----------
-    scores
-        As for `best_nest`.
+    m, depth
+        Queries, and accumulators of the array.
     """
-    return VARIANTS * len(_tokens_tried(scores.m, scores.array.depth))
+    return VARIANTS * len(_tokens_tried(m, depth))
 
 
 def _keys_tried(scores: MatmulProblem, values: MatmulProblem, m1: Values) -> tuple[Values, NDArray[np.bool_]]:

@@ -128,7 +128,7 @@ def fitting(
         From `block_tiles`.
     """
     m0 = np.minimum(m0, problem.m)
-    largest = _largest_m1(problem, k1, n1)
+    largest = largest_m1(problem, k1, n1)
     aligned = np.where(largest >= m0, largest // m0 * m0, largest)
     # A buffer tile of the array's tokens and outputs lets sums stay in the accumulators over all of K.
     single = np.where((n1 <= n0) & (k1 < blocks_of(problem)[1]), np.minimum(m0, largest), 0.0)
@@ -138,22 +138,30 @@ def fitting(
     return m1, k1, n1, np.minimum(m0, m1), k0, n0, fit
 
 
-def _largest_m1(problem: MatmulProblem, k1: Values, n1: Values) -> Values:
-    """Return the most tokens whose tiles fit every buffer, capped at M; below 1 if none fits."""
+def largest_m1(problem: MatmulProblem, k1: Values, n1: Values) -> Values:
+    """Return the most tokens whose tiles fit every buffer, capped at M; below 1 if none fits.
+
+    Parameters
+    ----------
+    problem
+        The matmul; its numbers may be arrays.
+    k1, n1
+        Blocks of a buffer tile; arrays that broadcast with those of the problem.
+    """
     array = problem.array
     k, n = np.minimum(k1 * array.lanes, problem.k), np.minimum(n1 * array.columns, problem.n)
-    largest = np.full(k1.shape, problem.m, dtype=np.float64)
+    largest = np.full(np.broadcast(problem.m, k, n).shape, problem.m, dtype=np.float64)
     for i, capacity in enumerate(problem.capacity_bits):
-        room = np.full(k1.shape, capacity, dtype=np.float64)
+        room: Any = capacity
         if problem.weights.buffer == i and problem.weights.tiled:
             room = room - k * n * problem.weights.bits
-        token_bits = np.zeros(k1.shape)
+        token_bits: Any = 0.0
         if problem.activations.buffer == i and problem.activations.tiled:
             token_bits = token_bits + k * problem.activations.bits
         if problem.outputs.buffer == i and problem.outputs.tiled:
             token_bits = token_bits + n * max(problem.outputs.bits, problem.sum_bits)
-        tokens = np.floor(room / np.where(token_bits > 0, token_bits, 1))
-        largest = np.minimum(largest, np.where(room < 0, 0, np.where(token_bits > 0, tokens, np.inf)))
+        tokens = np.where(token_bits > 0, np.floor(room / np.where(token_bits > 0, token_bits, 1)), np.inf)
+        largest = np.minimum(largest, np.where(room < 0, 0, tokens))
     return largest
 
 
@@ -170,7 +178,7 @@ def fits(problem: MatmulProblem, tiles: Tiles) -> bool:
     array = problem.array
     fits_array = tiles.k0 * tiles.n0 <= array.weights_per_pe and tiles.m0 * tiles.n0 <= array.depth
     nested = tiles.m0 <= tiles.m1 and tiles.k0 <= tiles.k1 and tiles.n0 <= tiles.n1
-    room = _largest_m1(problem, np.array([float(tiles.k1)]), np.array([float(tiles.n1)]))[0]
+    room = largest_m1(problem, np.array([float(tiles.k1)]), np.array([float(tiles.n1)]))[0]
     return bool(fits_array and nested and tiles.m1 <= room and not forbidden(problem, tiles))
 
 

@@ -1,6 +1,6 @@
 """Platforms: a machine's arrays, buffers, further memory levels, off-chip memory, clock and leakage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -245,23 +245,45 @@ def _check_price(name: str, buffer: Buffer) -> None:
         raise wrong_value(*unknown_name("memory", buffer.memory, kinds), "buffers", name, "memory")
 
 
+class _Platforms(Mapping[str, Platform]):
+    """Platforms by name; each file is read when its platform is first asked for: reading all takes seconds."""
+
+    def __init__(self, files: Mapping[str, Path], others: Mapping[str, Platform]) -> None:
+        self._files, self._read = files, dict(others)
+
+    def __getitem__(self, name: str) -> Platform:
+        if name not in self._read:
+            self._read[name] = read_platform(self._files[name])
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files or name in self._read
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self._files, *self._read]))
+
+    def __len__(self) -> int:
+        return len(self._files.keys() | self._read.keys())
+
+
 @cache
-def platforms() -> dict[str, Platform]:
+def platforms() -> Mapping[str, Platform]:
     """Return every platform that ships or that a package contributes (entry points ``bitjoule.platforms``), by name.
 
     Raises
     ------
     InputError
-        A file of data/platforms is wrong.
+        A file of data/platforms is wrong; raised when its platform is asked for.
     PluginError
         What a package contributes is wrong.
     """
 
-    def read_file(path: Path) -> dict[str, Platform]:
+    def read_file(path: Path) -> dict[str, Platform | None]:
         return {path.stem: read_platform(path)}
 
-    ours = {name: platform for path in sorted(FOLDER.glob("*.yaml")) for name, platform in read_file(path).items()}
-    return with_contributed("bitjoule.platforms", "platform", ours, read_file)
+    files = {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+    entries = with_contributed("bitjoule.platforms", "platform", dict[str, Platform | None].fromkeys(files), read_file)
+    return _Platforms(files, {name: platform for name, platform in entries.items() if platform is not None})
 
 
 def read_platform(path: Path) -> Platform:

@@ -6,7 +6,8 @@ at such ends, too: which, Dinkelbach's iteration finds (Management Science 13(7)
 proportion to these energies: the sums are taken at each end of the regulators' band.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from bitjoule.experiments.output.columns import PJ_PER_J
 ENDS = 3  # low, nominal, high
 BAND_COLUMNS = ("saving_low_j", "saving_j", "saving_high_j", "flips", "banded_share", "ratio_low", "ratio_high")
 RELATIVE = 1e-12
+AT_ONCE = 1 << 12  # cases that are compared together: bounds the memory beside the table
 MOST_STEPS = 100  # it converges faster than linearly: a handful is enough
 
 
@@ -55,26 +57,33 @@ class Bands:
         evaluated
             From `bitjoule.experiments.energy.evaluation.evaluate_system`.
         """
-        ends, width, active = evaluated.active_energies, evaluated.width, evaluated.active
-        some = np.flatnonzero((ends[0] != ends[2]).any(axis=1))  # columns with a band in any case
-        banded = ends[0, some] != ends[2, some]
-        of_machine = evaluated.machine_rows[:, active[some] % width]
-        of_case = of_machine[evaluated.machine_index].T  # the row that prices each of them, shape (columns, cases)
-        met = np.unique(of_case[banded]).tolist()
-        for row in met:
-            self.uncertain.setdefault(row, np.zeros((self.levels, ENDS, *self.certain.shape[1:])))
-        for level in range(self.levels):
-            drawn = evaluated.drawn[level].T[active % width] if self.levels > 1 else np.ones((len(active), 1))
-            certain = ends[1] * drawn
-            certain[some] = np.where(banded, 0.0, certain[some])
-            self.certain[level, cases] = _by_phase(certain, active, width)
-            for row in met:
-                columns = np.flatnonzero((of_machine == row).any(axis=0))
-                of_row = banded[columns] & (of_case[columns] == row)
-                chosen = some[columns]
-                for end in range(ENDS):
-                    values = np.where(of_row, ends[end, chosen] * drawn[chosen], 0.0)
-                    self.uncertain[row][level, end, cases] = _by_phase(values, active[chosen], width)
+        width, active = evaluated.width, evaluated.active
+        rows = evaluated.machine_rows[:, active % width]
+        for of_group, own_rows in _alike(rows, evaluated.machine_index):
+            ends = evaluated.active_energies.swapaxes(0, 1)[:, :, of_group]  # of each column
+            counted = np.flatnonzero(ends[:, 1].any(axis=1))
+            ends, places, priced_by = ends[counted], active[counted], own_rows[counted]
+            banded = ends[:, 0] != ends[:, 2]
+            certain = np.where(banded, 0.0, ends[:, 1])
+            some, left = banded.any(axis=1), certain.any(axis=1)
+            for column in np.flatnonzero(
+                some & left
+            ).tolist():  # in others, all that is not zero has a band, or nothing
+                ends[column] = np.where(banded[column], ends[column], 0.0)
+            some, left = np.flatnonzero(some), np.flatnonzero(left)
+            met = np.unique(priced_by[some]).tolist()
+            of_cases = cases[of_group]
+            for level in range(self.levels):
+                drawn = evaluated.drawn[level].T[places % width][:, of_group] if self.levels > 1 else 1.0
+                own = (certain * drawn)[left] if self.levels > 1 else certain[left]
+                self.certain[level, of_cases] = _by_phase(own, places[left], width).T
+                through = ends * drawn[:, None] if self.levels > 1 else ends
+                for row in met:
+                    if row not in self.uncertain:
+                        self.uncertain[row] = np.zeros((self.levels, ENDS, *self.certain.shape[1:]))
+                    own = some[priced_by[some] == row]
+                    summed = _by_phase(through[own], places[own], width)
+                    self.uncertain[row][level, :, of_cases] = summed.transpose(2, 1, 0)
 
     def values(self) -> dict[str, NDArray[Any]]:
         """Return what is collected as arrays, for `put`; the rows in the order in which they were met."""
@@ -114,61 +123,109 @@ class Bands:
         baseline = self.grid.baseline()
         cases = np.arange(len(self.grid))
         reference = cases if baseline is None else baseline
-
-        def saved(values: Floats) -> Floats:
-            saving = values[..., reference, :] - values
-            return np.concatenate([saving, saving.sum(axis=-1, keepdims=True)], axis=-1)
-
-        certain = saved(self.certain)
-        ends = [saved(table) for table in self.uncertain.values()]
-        zeros = np.zeros_like(certain)
-        least = (certain + sum((np.min(end, axis=1) for end in ends), zeros)).min(axis=0)
-        most = (certain + sum((np.max(end, axis=1) for end in ends), zeros)).max(axis=0)
-        nominal = (certain + sum((end[:, 1] for end in ends), zeros))[self.levels // 2]
+        least, most, nominal, banded = np.zeros((4, len(cases), len(PHASE_NAMES) + 1))
+        for span in _spans(len(cases)):
+            least[span], most[span], nominal[span], banded[span] = self._savings(span, reference[span])
         happened = (tokens_of(self.grid, cases) > 0) & (reference != cases)[:, None]
         case, phase = np.nonzero(happened)
         columns = case_columns(self.grid, case, phase.astype(np.int8))
         for name, values in zip(BAND_COLUMNS, (least, nominal, most), strict=False):
             columns[name] = values[case, phase] / PJ_PER_J
         columns["flips"] = ((least < 0) & (most > 0))[case, phase]
-        middle = self.levels // 2
-        banded = sum((table[middle, 1] for table in self.uncertain.values()), np.zeros_like(self.certain[0]))
-        parts = (banded, self.certain[middle])
-        energies = [np.concatenate([energy, energy.sum(axis=1, keepdims=True)], axis=1) for energy in parts]
-        columns["banded_share"] = energies[0][case, phase] / (energies[0] + energies[1])[case, phase]
+        fixed = _with_all(self.certain[self.levels // 2])
+        columns["banded_share"] = banded[case, phase] / (banded + fixed)[case, phase]
         for name, sign in (("ratio_low", -1), ("ratio_high", 1)):
             columns[name] = self._ratio_end(reference, sign)[case, phase]
         return pd.DataFrame(columns)
 
+    def _savings(self, span: slice, reference: NDArray[np.integer[Any]]) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return what cases save at least, at most and at nominal prices, and their energy that has a band.
+
+        Parameters
+        ----------
+        span, reference
+            The cases, and the baseline of each.
+        """
+
+        def saved(values: Floats) -> Floats:
+            return _with_all(values[..., reference, :] - values[..., span, :])
+
+        certain = saved(self.certain)
+        ends = [saved(table) for table in self.uncertain.values()]
+        zeros = np.zeros_like(certain)
+        least = (certain + sum((np.min(end, axis=1) for end in ends), zeros)).min(axis=0)
+        most = (certain + sum((np.max(end, axis=1) for end in ends), zeros)).max(axis=0)
+        middle = self.levels // 2
+        nominal = (certain + sum((end[:, 1] for end in ends), zeros))[middle]
+        tables = (table[middle, 1, span] for table in self.uncertain.values())
+        return least, most, nominal, _with_all(sum(tables, np.zeros_like(self.certain[0, span])))
+
     def _ratio_end(self, reference: NDArray[np.integer[Any]], sign: int) -> Floats:
         """Return the greatest (sign 1) or the least (−1) ratio that the bands allow, shape (cases, phases and all)."""
-
-        def both(values: Floats) -> tuple[Floats, Floats]:
-            energy = np.concatenate([values, values.sum(axis=-1, keepdims=True)], axis=-1)
-            return energy[..., reference, :], energy
-
-        certain = both(self.certain)
-        rows = [both(table) for table in self.uncertain.values()]
-        over, under = (
-            part + sum((row[i][:, 1] for row in rows), np.zeros_like(part)) for i, part in enumerate(certain)
-        )
+        shape = (*self.certain.shape[:2], len(PHASE_NAMES) + 1)
+        spans = list(_spans(shape[1]))
+        over, under = np.zeros((2, *shape))
+        for span in spans:
+            over[:, span], under[:, span] = self._both_ends(span, reference[span], None, sign)
         for _ in range(MOST_STEPS):
             ratio = np.divide(over, under, out=np.ones_like(over), where=under > 0)
-            over, under = (part.copy() for part in certain)
-            for base, own in rows:
-                end = np.argmax(sign * (base - ratio[:, None] * own), axis=1)[:, None]
-                over += np.take_along_axis(base, end, axis=1)[:, 0]
-                under += np.take_along_axis(own, end, axis=1)[:, 0]
+            for span in spans:
+                over[:, span], under[:, span] = self._both_ends(span, reference[span], ratio[:, span], sign)
             improved = sign * (over - ratio * under) > RELATIVE * over
             if not improved.any():
                 break
         return np.asarray(sign * (sign * ratio).max(axis=0), dtype=np.float64)
 
+    def _both_ends(
+        self, span: slice, reference: NDArray[np.integer[Any]], ratio: Floats | None, sign: int
+    ) -> tuple[Floats, Floats]:
+        """Return the energies of baselines and of cases where a ratio leaves most, or at nominal prices without one."""
 
-def _by_phase(values: Floats, columns: NDArray[np.intp], width: int) -> Floats:
-    """Return the sums of columns of all phases, shape (cases, phases)."""
-    sums = []
-    for phase in range(len(PHASE_NAMES)):
-        here = columns // width == phase
-        sums.append(pairwise(values[here], (columns[here] % width).tolist(), width))
-    return np.stack(sums, axis=1)
+        def both(values: Floats) -> tuple[Floats, Floats]:
+            return _with_all(values[..., reference, :]), _with_all(values[..., span, :])
+
+        over, under = both(self.certain)
+        added = [np.zeros_like(over), np.zeros_like(under)] if ratio is None else [over, under]
+        for base, own in map(both, self.uncertain.values()):
+            if ratio is None:
+                added[0] += base[:, 1]
+                added[1] += own[:, 1]
+                continue
+            end = np.argmax(sign * (base - ratio[:, None] * own), axis=1)[:, None]
+            added[0] += np.take_along_axis(base, end, axis=1)[:, 0]
+            added[1] += np.take_along_axis(own, end, axis=1)[:, 0]
+        return (over + added[0], under + added[1]) if ratio is None else (added[0], added[1])
+
+
+def _spans(cases: int) -> Iterator[slice]:
+    """Yield spans of cases, a bounded number at a time."""
+    for start in range(0, cases, AT_ONCE):
+        yield slice(start, min(start + AT_ONCE, cases))
+
+
+def _with_all(values: Floats) -> Floats:
+    """Return values of phases, and their sum after them, along the last axis."""
+    return np.concatenate([values, values.sum(axis=-1, keepdims=True)], axis=-1)
+
+
+def _alike(rows: NDArray[np.int32], machine_index: NDArray[np.intp]) -> Iterator[tuple[Any, NDArray[np.int32]]]:
+    """Yield the cases whose columns are priced by the same rows, as a slice if they are neighbours, and these rows."""
+    kinds: dict[bytes, int] = {}
+    kind_of = np.array([kinds.setdefault(own.tobytes(), i) for i, own in enumerate(rows)])
+    of_case = kind_of[machine_index]
+    for kind in kinds.values():
+        chosen = np.flatnonzero(of_case == kind)
+        if len(chosen):
+            together = chosen[-1] - chosen[0] == len(chosen) - 1
+            yield slice(chosen[0], chosen[-1] + 1) if together else chosen, rows[kind]
+
+
+def _by_phase(values: Floats, places: NDArray[np.intp], width: int) -> Floats:
+    """Return the sums of columns of all phases, in ascending places, shape (phases, ...); that of a column is (...)."""
+    sums = np.zeros((len(PHASE_NAMES), *values.shape[1:]))
+    begin = np.searchsorted(places, width * np.arange(len(PHASE_NAMES) + 1))
+    for phase, (first, last) in enumerate(itertools.pairwise(begin.tolist())):
+        total = pairwise(values[first:last], (places[first:last] - phase * width).tolist(), width)
+        if total is not None:
+            sums[phase] = total
+    return sums

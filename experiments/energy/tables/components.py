@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.system.counting.times import array_names, components
-from bitjoule.energy_models.system.counting.utilisation import RESOURCES
-from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.experiments.energy.evaluation import CATEGORIES, EvaluatedCases, case_columns, categorical, evaluate_cases
 from bitjoule.experiments.energy.grid import AXES, Grid
 from bitjoule.experiments.output.columns import (
@@ -49,33 +47,45 @@ def component_rows(of_cases: EvaluatedCases) -> pd.DataFrame:
     if evaluated is None:
         return pd.DataFrame(columns=list(COMPONENT_COLUMNS))
     names, timed = CATEGORIES["component"], components(grid.system.layout)
-    phases = evaluated.latency_s.shape[1]
-    shape = (len(cases), phases, len(names))
     at = [names.index(component) for component in timed]
-    seconds, macs, busy = np.zeros((*shape, len(BOUNDS))), np.zeros(shape), np.zeros((*shape, len(RESOURCES)))
-    seconds[:, :, at] = evaluated.times.seconds
-    busy[:, :, at] = evaluated.times.busy
-    macs[:, :, at[: evaluated.times.macs.shape[2]]] = evaluated.times.macs
+    times, matmuls = evaluated.times, evaluated.times.macs.shape[2]
+    shape = (len(cases), evaluated.latency_s.shape[1], len(names))
+    time_s = np.zeros(shape)
+    time_s[:, :, at] = times.seconds.sum(axis=3)
     block = of_cases.block
-    place = np.ravel_multi_index((np.searchsorted(cases, block.case), block.phase, block.component), shape)
+    number = block.case - cases[0] if cases[-1] - cases[0] == len(cases) - 1 else np.searchsorted(cases, block.case)
+    place = (number.astype(np.intp) * shape[1] + block.phase) * shape[2] + block.component
     energies_j = [
-        np.bincount(place, getattr(block, name), minlength=int(np.prod(shape))).reshape(shape) / PJ_PER_J
-        for name in ENERGY_COLUMNS
+        np.bincount(place, getattr(block, name), minlength=int(np.prod(shape))) / PJ_PER_J for name in ENERGY_COLUMNS
     ]
-    case, phase, component = np.nonzero((seconds.sum(axis=3) > 0) | (energies_j[-1] != 0))
+    row = np.flatnonzero((time_s.ravel() > 0) | (energies_j[-1] != 0))
+    case_phase, component = np.divmod(row, len(names))
+    case, phase = np.divmod(case_phase, shape[1])
     columns = case_columns(grid, cases[case], phase.astype(np.int8))
     columns["component"] = categorical(component, names)
-    columns["array"] = pd.Categorical(_arrays(grid, cases, at)[case, component])
-    columns["macs"] = macs[case, phase, component]
-    of_phase = np.cumsum(macs, axis=2)[..., -1:]  # one after the other: the same sum on every machine
-    share = np.divide(macs, of_phase, out=np.zeros_like(macs), where=of_phase > 0)
-    columns["mac_share"] = share[case, phase, component]
-    columns["time_s"] = seconds.sum(axis=3)[case, phase, component]
-    columns |= dict(zip(BOUND_COLUMNS, seconds[case, phase, component].T, strict=True))
+    columns["array"] = _arrays(grid, cases, at, case, component)
+    in_order = np.argsort(at[:matmuls])
+    of_phase = np.cumsum(times.macs[..., in_order], axis=2)[..., -1:]  # one after the other: the same everywhere
+    share = np.divide(times.macs, of_phase, out=np.zeros_like(times.macs), where=of_phase > 0)
+    of_timed = np.full(len(names), -1)
+    of_timed[at] = np.arange(len(at))
+
+    def picked(values: Floats) -> Floats:
+        """Return the values of each row, whose axis of components is the third; zero where they have none."""
+        here = of_timed[component]
+        has = (here >= 0) & (here < values.shape[2])
+        found = np.zeros((len(row), *values.shape[3:]))
+        flat = values.reshape(-1, *values.shape[3:])
+        found[has] = flat[case_phase[has] * values.shape[2] + here[has]]
+        return found
+
+    time_rows = time_s.ravel()[row]
+    columns["macs"], columns["mac_share"] = picked(times.macs), picked(share)
+    columns["time_s"] = time_rows
+    columns |= dict(zip(BOUND_COLUMNS, picked(times.seconds).T, strict=True))
     for name, joules in zip(ENERGY_COLUMNS, energies_j, strict=True):
-        columns[name.replace("_pj", "_j")] = joules[case, phase, component]
-    of_peaks = utilisation(busy, seconds.sum(axis=3))[case, phase, component]
-    columns |= dict(zip(UTILISATION_COLUMNS, of_peaks.T, strict=True))
+        columns[name.replace("_pj", "_j")] = joules[row]
+    columns |= dict(zip(UTILISATION_COLUMNS, utilisation(picked(times.busy), time_rows).T, strict=True))
     return pd.DataFrame(columns, columns=list(COMPONENT_COLUMNS), copy=False)
 
 
@@ -91,16 +101,21 @@ def utilisation(busy: Floats, seconds: Floats) -> Floats:
     return np.asarray(np.minimum(shares, 1.0))  # sums differ in their last digits
 
 
-def _arrays(grid: Grid, cases: NDArray[np.integer[Any]], at: list[int]) -> NDArray[np.object_]:
-    """Return the array that runs each component of cases, shape (cases, components); empty where none does."""
+def _arrays(
+    grid: Grid, cases: NDArray[np.integer[Any]], at: list[int], case: Indices, component: Indices
+) -> pd.Categorical:
+    """Return the array that runs the component of each row, of the case with a number among `cases`; or nothing."""
     _, scheme, technology, platform, *_ = grid.axis_indices(cases)
-    machines = np.stack([scheme, technology, platform], axis=1)
-    unique, inverse = np.unique(machines, axis=0, return_inverse=True)
-    names = np.full((len(unique), len(CATEGORIES["component"])), "", dtype=object)
-    for i, machine in enumerate(unique.tolist()):
+    code = np.ravel_multi_index((scheme, technology, platform), grid.shape[1:4])
+    codes, inverse = np.unique(code, return_inverse=True)
+    texts: dict[str, int] = {"": 0}
+    numbers = np.zeros((len(codes), len(CATEGORIES["component"])), dtype=np.int32)
+    for i, machine in enumerate(
+        zip(*(index.tolist() for index in np.unravel_index(codes, grid.shape[1:4])), strict=True)
+    ):
         of_matmuls = array_names(grid.system.machine(*machine), grid.system.layout)
-        names[i, at[: len(of_matmuls)]] = of_matmuls
-    return names[inverse.reshape(-1)]
+        numbers[i, at[: len(of_matmuls)]] = [texts.setdefault(name, len(texts)) for name in of_matmuls]
+    return categorical(numbers[inverse[case], component], list(texts))
 
 
 def bound_table(summary: pd.DataFrame, seconds: Floats, happened: NDArray[np.bool_]) -> pd.DataFrame:

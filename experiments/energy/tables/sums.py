@@ -1,6 +1,7 @@
 """Counts and prices every case of an experiment, and sums: one row per case and phase."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -167,11 +168,11 @@ def phase_energies_pj(evaluated: EvaluatedCases) -> Iterator[Floats]:
     """
     count, system = len(evaluated.cases), evaluated.system
     if system is not None:
-        phase = system.active // system.width
+        begin = np.searchsorted(system.active, system.width * np.arange(len(PHASES)))
         for end in (1, 0, 2):
             total_pj = np.zeros((count, len(PHASES)))
-            for i in range(len(PHASES) - 1):
-                total_pj[:, i] = in_order(system.active_energies[end, phase == i])
+            for i, of_phase in enumerate(pairwise(begin.tolist())):
+                total_pj[:, i] = in_order(system.active_energies[end][slice(*of_phase)], count)
             yield total_pj
         return
     block = evaluated.block

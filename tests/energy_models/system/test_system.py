@@ -14,6 +14,7 @@ from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.papers.arithmetic import Accounting, Matmul, count
 from bitjoule.energy_models.papers.pricing import price_actions
 from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system import system as system_module
 from bitjoule.energy_models.system.counting.columns import QUANTITIES
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.platform.platforms import platforms
@@ -51,6 +52,18 @@ class TestCrossCheck:
         machine = Machine(schemes()["int8"], platforms()["tpu32"], technologies()["45nm"], "tpu32")
         cycles = self.found.latency_s[0, 0] * machine.node.clock_mhz * 1e6
         assert 13_824_000 <= cycles <= 1.02 * 13_824_000
+
+
+def test_products_that_a_nest_replaces_are_not_searched(monkeypatch):
+    searched, search = set(), system_module.map_matmuls
+
+    def noted(rows, machines, kinds, objective):
+        searched.update(kinds[i].operand for i in rows[:, 1].astype(int))
+        return search(rows, machines, kinds, objective)
+
+    monkeypatch.setattr(system_module, "map_matmuls", noted)
+    evaluate(system("bitnet-125m", "bitnet-b1.58"), 1, 40, 5)
+    assert searched == {"weights"}
 
 
 @pytest.mark.parametrize("scheme", EDGE)

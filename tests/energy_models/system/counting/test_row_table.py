@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bitjoule.energy_models.system.counting import row_table
-from bitjoule.energy_models.system.counting.row_table import ABSENT, RowTable
+from bitjoule.energy_models.system.counting.row_table import ABSENT, RowTable, distinct
 
 
 @pytest.mark.parametrize("distinct_hashes", [1, 3, None])
@@ -24,3 +24,16 @@ def test_rows_are_found_as_in_a_dictionary(monkeypatch, distinct_hashes):
         known |= dict(zip(map(tuple, missing.tolist()), results.tolist(), strict=True))
         assert len(table) == len(known)
         assert (table.find(rows) != ABSENT).all()
+
+
+@pytest.mark.parametrize("distinct_hashes", [1, 3, None])
+def test_distinct_rows_are_those_of_a_set_in_the_order_of_their_first(monkeypatch, distinct_hashes):
+    if distinct_hashes is not None:
+        hashes = row_table._hashes
+        monkeypatch.setattr(row_table, "_hashes", lambda rows: hashes(rows) % np.uint64(distinct_hashes))
+    rows = np.random.default_rng(6).integers(0, 4, (80, 3)).astype(float)
+    found = [tuple(row) for row in distinct(rows).tolist()]
+    expected = dict.fromkeys(map(tuple, rows.tolist()))
+    assert sorted(found) == sorted(expected)
+    if distinct_hashes is None:
+        assert found == list(expected)

@@ -14,6 +14,7 @@ from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.counting.columns import QUANTITIES
 from bitjoule.energy_models.system.counting.nests import nest_costs
 from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.mappings.batches import Batch
 from bitjoule.energy_models.system.mappings.fused_attention import NestCosts, best_nest, best_nests, flat, nest_of, room
 from bitjoule.energy_models.system.mappings.mapping import Objective, Place
 from bitjoule.energy_models.system.mappings.mapping_costs import MappingCosts
@@ -56,7 +57,7 @@ def test_nests_that_are_searched_together_are_those_searched_alone(nest, others,
     scores, values, costs = nest
     firsts = [scores, *(scores._replace(m=float(m), n=float(n)) for m, n in others)]
     seconds = [values._replace(m=first.m, k=first.n) for first in firsts]
-    together, mapped = best_nests(firsts, seconds, costs, objective)
+    together, mapped = best_nests(Batch.of(firsts), Batch.of(seconds), costs, objective)
     alone = [best_nest(first, second, costs, objective) for first, second in zip(firsts, seconds, strict=True)]
     assert mapped.tolist() == [i for i, found in enumerate(alone) if found is not None]
     if len(mapped):

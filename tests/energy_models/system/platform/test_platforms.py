@@ -12,6 +12,7 @@ from bitjoule.energy_models.machines.names import devices
 from bitjoule.energy_models.machines.taught import card_rows
 from bitjoule.energy_models.prices.areas import areas
 from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.platform import platforms as platform_files
 from bitjoule.energy_models.system.platform.array_schema import Array
 from bitjoule.energy_models.system.platform.platforms import FOLDER, Platform, platforms
 from bitjoule.sim.accelerator.configurations import read_configuration
@@ -79,6 +80,20 @@ def written(name: str) -> dict[str, Any]:
 
 def test_every_file_is_a_platform():
     assert list(platforms()) == NAMES
+    assert all(isinstance(platforms()[name], Platform) for name in NAMES)
+
+
+def test_only_the_platforms_that_are_asked_for_are_read(monkeypatch):
+    read = []
+    monkeypatch.setattr(platform_files, "read_platform", lambda path: read.append(path.stem))
+    fresh = platforms.__wrapped__()
+    assert "tpu32" in fresh
+    assert "tpu33" not in fresh
+    assert len(fresh) == len(NAMES)
+    assert [fresh["tpu32"], fresh["tpu32"]] == [None, None]
+    assert read == ["tpu32"]
+    with pytest.raises(KeyError):
+        fresh["tpu33"]
     assert set(NAMES) >= MEASURED - {""}
     assert len(set(NAMES) - MEASURED) == 25 + 2 * 6  # of two edge devices one with each DRAM device
 
