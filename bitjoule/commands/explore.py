@@ -9,7 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bitjoule.commands.options import add_experiments, add_out_and_jobs
+from bitjoule.commands.hardware.build_design import BEST, DATASHEET, accelerator_of, build, checked_library, chosen
+from bitjoule.commands.hardware.rtl_options import count
+from bitjoule.commands.hardware.rtl_synthesize import add_library
+from bitjoule.commands.options import add_experiments, add_out_and_jobs, add_scheduler
 from bitjoule.commands.status import OK
 
 if TYPE_CHECKING:
@@ -35,6 +38,18 @@ def add_explore(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     add_experiments(explore)
     add_out_and_jobs(explore)
     explore.add_argument("--no-plots", action="store_true", help="write tables only")
+    add_scheduler(explore)
+    explore.add_argument(
+        "--build", type=chosen, metavar="best|N",
+        help="also make the hardware of the best design, or of design N, and verify and synthesise it, into "
+        "DIR/NAME-design-N; it takes minutes",
+    )  # fmt: skip
+    add_library(explore)
+    explore.add_argument(
+        "--cases", type=count, default=100, metavar="N",
+        help="with --build: number of random cases that verify the hardware, in addition to the corner cases "
+        "(default: %(default)s)",
+    )  # fmt: skip
     explore.set_defaults(command=_explore)
 
 
@@ -48,19 +63,30 @@ def _explore(options: argparse.Namespace, words: Sequence[str]) -> int:
     for task in tasks:
         if task.kind != KIND:
             raise whole_file(task.file, "is not an exploration", "a file with the key `explore`")
+    library = None
+    if options.build is not None:
+        library = checked_library(options.liberty)  # what is missing is reported before the exploration
+        if options.build != BEST:
+            for task in tasks:
+                accelerator_of(task.ready.work, int(options.build))
     writing = Writing(options.out, ["bitjoule", *words], not options.no_plots, options.jobs)
     for task in tasks:
-        with _resumable(task, options.out, options.jobs) as resumable:
-            print(f"{run_and_write(resumable, writing, ProgressLine())[1]}\n")
+        with _resumable(task, options) as resumable:
+            outcome, text = run_and_write(resumable, writing, ProgressLine())
+        print(f"{text}\n")
+        if library is not None:
+            folder = build(task.ready.work, outcome.result, options.build, library, options, words)
+            print(f"{(folder / DATASHEET).read_text(encoding='utf-8')}\nHardware in {folder}/\n")
     return OK
 
 
 @contextmanager
-def _resumable(task: "RunTask", out: Path, processes: int) -> "Iterator[RunTask]":
+def _resumable(task: "RunTask", options: argparse.Namespace) -> "Iterator[RunTask]":
     """Yield a task that keeps evaluated designs beside its output directory until that is written."""
     from bitjoule.energy_models.inputs.errors import whole_file
     from bitjoule.sim.locks import acquire, release
 
+    out: Path = options.out
     kept = out / f".{task.name}.exploring"
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -73,7 +99,7 @@ def _resumable(task: "RunTask", out: Path, processes: int) -> "Iterator[RunTask]
         batches = len(list(kept.glob("batch-*.npz")))
         if batches:
             print(f"bitjoule: {task.name}: continuing after {batches} batches", file=sys.stderr)
-        work = replace(task.ready.work, folder=kept, jobs=processes)
+        work = replace(task.ready.work, folder=kept, jobs=options.jobs, scheduler=options.scheduler)
         yield replace(task, ready=replace(task.ready, work=work))
         shutil.rmtree(kept, ignore_errors=True)
     finally:

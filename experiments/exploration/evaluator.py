@@ -1,7 +1,7 @@
 """Evaluates batches of designs, each design once: in this process or in several, with what a journal already has."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from bitjoule.experiments.exploration.evaluation import AT_ONCE, Evaluations, ev
 from bitjoule.experiments.exploration.journal import Journal
 from bitjoule.experiments.exploration.space.designs import Base
 from bitjoule.experiments.exploration.space.knobs import Space
-from bitjoule.experiments.output.workers import pool
+from bitjoule.experiments.output.packed import Packed
+from bitjoule.experiments.output.workers import opened
 
 Map = Callable[[Base, Space, Sequence[Sequence[int]]], Iterator[Evaluations]]
 
@@ -32,36 +33,44 @@ def in_this_process(base: Base, space: Space, chunks: Sequence[Sequence[int]]) -
 
 
 @contextmanager
-def mapper(jobs: int) -> Iterator[Map]:
-    """Yield what evaluates chunks of designs in a number of processes; the values do not depend on it.
+def mapper(jobs: int, scheduler: str | None = None) -> Iterator[Map]:
+    """Yield what evaluates chunks of designs in this process or in others; the values do not depend on where.
 
     Parameters
     ----------
     jobs
-        Number of processes.
+        Number of processes on this machine.
+    scheduler
+        Address of a Dask scheduler, whose workers are taken instead.
 
     Yields
     ------
     Map
         To be given to an `Evaluator`.
     """
-    if jobs <= 1:
+    workers = opened(jobs, scheduler).workers
+    if workers is None:
         yield in_this_process
         return
-    with pool(jobs) as workers:
-        yield _Pool(workers)
+    with workers() as executor:
+        yield _Elsewhere(executor)
 
 
-class _Pool:
-    """Evaluates chunks in a pool of processes."""
+class _Elsewhere:
+    """Evaluates chunks in other processes."""
 
-    def __init__(self, workers: ProcessPoolExecutor) -> None:
+    def __init__(self, workers: Executor) -> None:
         self._workers = workers
 
     def __call__(self, base: Base, space: Space, chunks: Sequence[Sequence[int]]) -> Iterator[Evaluations]:
-        futures = [self._workers.submit(evaluate, base, space, chunk) for chunk in chunks]
+        packed = Packed.of((base, space))
+        futures = [self._workers.submit(_evaluate_packed, packed, chunk) for chunk in chunks]
         for future in futures:
             yield future.result()
+
+
+def _evaluate_packed(packed: Packed[tuple[Base, Space]], chunk: Sequence[int]) -> Evaluations:
+    return evaluate(*packed.value, chunk)
 
 
 class Evaluator:

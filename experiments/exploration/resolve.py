@@ -51,6 +51,8 @@ class ExplorationInput:
         Where evaluated batches are kept until the end, so that an interrupted exploration can go on; none to keep none.
     jobs
         Number of processes that evaluate designs; the result does not depend on it.
+    scheduler
+        Address of a Dask scheduler whose workers evaluate them instead; the result does not depend on it either.
     """
 
     experiment: Exploration
@@ -59,6 +61,7 @@ class ExplorationInput:
     inputs: Mapping[str, str]
     folder: Path | None = None
     jobs: int = 1
+    scheduler: str | None = None
 
 
 def resolve(document: Document) -> ExplorationInput:

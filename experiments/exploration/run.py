@@ -82,7 +82,7 @@ def explore(work: ExplorationInput, progress: Progress, warn: Warn) -> Explorati
     objectives, limits = tuple(explored.objectives), explored.limits
     total = min(explored.budget, len(space))
     parts: list[Scores] = []
-    with mapper(work.jobs) as evaluates:
+    with mapper(work.jobs, work.scheduler) as evaluates:
         evaluator = Evaluator(work.base, space, evaluates, work.folder, key_of(work))
 
         def score(numbers: Sequence[int]) -> Scores:

@@ -1,6 +1,7 @@
 """Whether the accelerator's generator can build the adder arrays of a platform."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.system.platform.array_schema import Array
@@ -28,21 +29,60 @@ def unbuildable(platform: Platform) -> Iterator[str]:
                 yield f"arrays.{name}.{fault.key}{each}: {fault.wrong}; the generator builds {fault.expected}"
 
 
-def _faults(array: Array) -> Iterator[Fault]:
-    sums, registers = array.accumulators, array.weight_registers
-    if sums.per == "pe":
+def store_faults(array: Array) -> Iterator[Fault]:
+    """Yield what of an array's registers the generator does not build.
+
+    Parameters
+    ----------
+    array
+        Of any kind.
+    """
+    if array.accumulators.per == "pe":
         yield Fault("accumulators.per", "got pe", "one accumulator per column")
-    if registers.weights > 1:
-        yield Fault("weight_registers.weights", f"got {registers.weights}", "one weight per PE")
+    if array.weight_registers.weights > 1:
+        yield Fault("weight_registers.weights", f"got {array.weight_registers.weights}", "one weight per PE")
+
+
+def sizes(array: Array) -> dict[str, Any]:
+    """Return the sizes of one instance of an array as a configuration has them, not all of which can be built.
+
+    Parameters
+    ----------
+    array
+        Of any kind.
+
+    Returns
+    -------
+    dict
+        Lanes, columns, tokens and bus, by key.
+    """
+    bus_bits = array.weight_registers.load_bits_per_cycle / array.instances
+    return {
+        "lanes": array.lanes,
+        "columns": array.columns // array.instances,
+        "weight_bus_bits": int(bus_bits) if bus_bits.is_integer() else bus_bits,
+        "tokens": array.accumulators.depth,
+    }
+
+
+def held_k(array: Array, activation_bits: int) -> int:
+    """Return the largest K whose exact sums the accumulators of an adder array hold.
+
+    Parameters
+    ----------
+    array, activation_bits
+        The array, and the bits of its activations.
+    """
+    return min(MAX_K[-1], ((1 << (array.accumulators.bits - 1)) - 1) >> (activation_bits - 1))
+
+
+def _faults(array: Array) -> Iterator[Fault]:
+    yield from store_faults(array)
     bits = max(width_bits(name) for macs in array.macs for name in macs.activations)
-    bus_bits = registers.load_bits_per_cycle / array.instances
     try:
         AcceleratorConfig(
-            lanes=array.lanes,
-            columns=array.columns // array.instances,
-            max_k=min(MAX_K[-1], ((1 << (sums.bits - 1)) - 1) >> (bits - 1)),  # what the accumulators hold
-            weight_bus_bits=int(bus_bits) if bus_bits.is_integer() else bus_bits,  # type: ignore[arg-type]
-            tokens=sums.depth,
+            **sizes(array),
+            max_k=held_k(array, bits),
             activation_bits=bits,
             weight_encoding="ternary2" if any("ternary" in macs.weights for macs in array.macs) else "binary1",
         )

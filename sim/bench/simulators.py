@@ -76,3 +76,23 @@ def check_simulator(simulator: str) -> None:
     missing = [description for program, description in needed.items() if shutil.which(program) is None]
     if missing:
         raise SimulatorError(f"{simulator} needs {missing[0]}: install it with your system's package manager")
+
+
+def needs_packages(*names: str, extra: str = "rtl") -> None:
+    """Make sure that Python packages are installed.
+
+    Parameters
+    ----------
+    names
+        Of their modules.
+    extra
+        Of bitjoule that brings them.
+
+    Raises
+    ------
+    SimulatorError
+        Some are missing; the message names them and how to install them.
+    """
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SimulatorError(f"{', '.join(missing)} not installed: pip install 'bitjoule[{extra}]'")

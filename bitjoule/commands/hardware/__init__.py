@@ -1,1 +1,1 @@
-"""``bitjoule rtl``: the accelerator generated, verified, simulated, synthesised, and as a platform."""
+"""``bitjoule rtl``: the accelerator generated, verified, simulated, synthesised, as a platform, and of a design."""

@@ -19,7 +19,6 @@ from bitjoule.commands.hardware.rtl_options import (
     count,
     fitting,
     matmul,
-    needs_packages,
     seed,
 )
 from bitjoule.commands.hardware.rtl_platform import add_platform
@@ -28,7 +27,7 @@ from bitjoule.commands.hardware.rtl_synthesize import add_synthesize
 from bitjoule.commands.hardware.rtl_testbench import add_testbench
 from bitjoule.commands.options import add_scheduler
 from bitjoule.energy_models.inputs.errors import InputError, Problem, whole_file
-from bitjoule.sim.bench.simulators import check_simulator
+from bitjoule.sim.bench.simulators import check_simulator, needs_packages
 
 if TYPE_CHECKING:
     from bitjoule.rtl.config import AcceleratorConfig
@@ -184,8 +183,7 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
     from bitjoule.sim.bench.cases import Case, directed_cases, random_cases
     from bitjoule.sim.bench.verification import Hardware
 
-    directed = directed_cases(config)
-    random = random_cases(config, options.cases, options.seed)
+    directed, random = directed_cases(config), random_cases(config, options.cases, options.seed)
     requested = [Case(f"{s.m}x{s.k}x{s.n}", (s,), seed=options.seed) for s in shapes]
     cases = [*directed, *requested, *random]
     name = configuration_name(options.configuration)

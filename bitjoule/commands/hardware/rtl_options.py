@@ -1,14 +1,12 @@
 """What the commands of ``bitjoule rtl`` take alike: the configuration, matmuls, seeds, and what must be installed."""
 
 import argparse
-import importlib.util
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bitjoule.energy_models.inputs.errors import InputError, Problem
-from bitjoule.sim.bench.simulators import SimulatorError
 
 if TYPE_CHECKING:
     from bitjoule.rtl.config import AcceleratorConfig
@@ -131,21 +129,3 @@ def fitting(
     if problems:
         raise InputError(problems)
     return [MatmulShape(*sizes) for sizes in matmuls]
-
-
-def needs_packages(*names: str) -> None:
-    """Make sure that packages are installed.
-
-    Parameters
-    ----------
-    names
-        Their modules.
-
-    Raises
-    ------
-    SimulatorError
-        One is missing; the message names it and how to install it.
-    """
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
-    if missing:
-        raise SimulatorError(f"{', '.join(missing)} not installed: pip install 'bitjoule[rtl]'")

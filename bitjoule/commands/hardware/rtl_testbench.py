@@ -12,10 +12,10 @@ from bitjoule.commands.hardware.rtl_options import (
     count,
     fitting,
     matmul,
-    needs_packages,
     seed,
 )
 from bitjoule.commands.status import OK
+from bitjoule.sim.bench.simulators import needs_packages
 
 LARGEST_CYCLES = 100_000  # of one matmul: its operands are written out in hexadecimal
 

@@ -8,7 +8,10 @@ import time
 from contextlib import contextmanager, suppress
 
 import pytest
+import yaml
 
+from tests.bitjoule.commands.test_calibrate import CONFIG
+from tests.experiments.exploration.cases import document
 from tests.sampling import sampled
 
 pytest.importorskip("distributed")
@@ -64,6 +67,16 @@ class Cluster:
             "--local-directory", str(self.folder),
         )  # fmt: skip
 
+    def asked(self):
+        """Return how many tasks the scheduler has handed out."""
+        from distributed import Client
+
+        def handed_out(dask_scheduler):
+            return len([key for key, _, end, *_ in dask_scheduler.transition_log if end == "processing"])
+
+        with Client(self.address, timeout=LONG_S, set_as_default=False) as client:
+            return client.run_on_scheduler(handed_out)
+
 
 def kill(process):
     process.send_signal(signal.SIGKILL)
@@ -112,8 +125,8 @@ def wait_for_parts(out, count, run):
         time.sleep(0.005)
 
 
-def tables(out):
-    folder = out / "sweep"
+def tables(out, experiment="sweep"):
+    folder = out / experiment
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return {name: (folder / name).read_bytes() for name in names if name != "manifest.json"}  # it names the command
 
@@ -225,3 +238,67 @@ def test_a_run_of_one_part_asks_the_scheduler_too(tmp_path, small, bitjoule, mon
     status, _, err = bitjoule("run", tmp_path / "small.yaml", "--out", tmp_path, "--scheduler", address)
     assert status == 2
     assert f"--scheduler:1: tcp://{address}: does not answer" in err
+
+
+def test_an_exploration_on_workers_writes_the_same_bytes(tmp_path, bitjoule):
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(document(explore__budget=9, explore__batch=4)))
+    words = ("explore", path, "--no-plots", "--out")
+    with cluster(tmp_path, 2) as running:
+        status, _, err = bitjoule(*words, tmp_path / "far", "--scheduler", running.address)
+        assert status == 0, err
+        asked = running.asked()
+    assert bitjoule(*words, tmp_path / "here", "--jobs", "1")[0] == 0
+    assert tables(tmp_path / "far", "small") == tables(tmp_path / "here", "small")
+    assert asked >= 3  # a task a batch, at least
+    assert not list(tmp_path.glob("far/.small*"))
+
+
+def test_an_exploration_asks_the_scheduler_before_it_evaluates_anything(tmp_path, bitjoule, monkeypatch):
+    from bitjoule.experiments.output import cluster as module
+
+    monkeypatch.setattr(module, "START_S", 1.0)
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(document()))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    status, _, err = bitjoule("explore", path, "--out", tmp_path / "out", "--scheduler", address)
+    assert status == 2
+    assert f"--scheduler:1: tcp://{address}: does not answer" in err
+    assert not (tmp_path / "out" / "small").exists()
+
+
+def rows_of(printed):
+    """Return the rows that `rtl verify` prints, but for what a clock says."""
+    rows = dict(line.split(maxsplit=1) for line in printed.splitlines() if line.strip())
+    return rows | {"simulated": rows["simulated"].split(" in ")[0]}
+
+
+def test_a_verification_on_workers_reports_what_it_does_here(tmp_path, bitjoule):
+    words = ("rtl", "verify", "tiny_8x4", "--cases", "30")
+    with cluster(tmp_path, 1) as running:
+        status, far, err = bitjoule(*words, "--scheduler", running.address)
+        assert status == 0, err
+        assert running.asked() >= 2  # more cases than one chunk has
+    assert rows_of(far) == rows_of(bitjoule(*words)[1])
+
+
+@pytest.mark.dear  # nine netlists
+def test_a_calibration_on_workers_writes_the_same_technology(tmp_path, bitjoule, monkeypatch):
+    from bitjoule.gates.calibration import calibration
+
+    plan = calibration.standard_plan()
+    monkeypatch.setattr(calibration, "standard_plan", lambda: calibration.replace(plan, operators=[("add", "int8")]))
+    config = tmp_path / "array.yaml"
+    config.write_text(CONFIG)
+    sizes = calibration.fitted_configs(calibration.AcceleratorConfig.from_mapping(yaml.safe_load(CONFIG)))
+    words = ("calibrate", config, "--stimulus", "uniform", "-o")
+    with cluster(tmp_path, 2) as running:
+        status, _, err = bitjoule(*words, tmp_path / "far.yaml", "--scheduler", running.address)
+        assert status == 0, err
+        assert running.asked() >= len(sizes) + 1  # and an operator
+    assert bitjoule(*words, tmp_path / "here.yaml")[0] == 0
+    far, here = (yaml.safe_load((tmp_path / f"{name}.yaml").read_text()) for name in ("far", "here"))
+    assert far["measured"].pop("command") != here["measured"].pop("command")
+    assert far == here

@@ -1,0 +1,1 @@
+"""From a design of an exploration to hardware: its configuration, Verilog, verification and synthesis."""
