@@ -26,8 +26,25 @@ def accelerator_verilog(config: AcceleratorConfig) -> str:
     config
         The configuration.
     """
-    text = verilog.convert(AxiAccelerator(config), name=TOP, emit_src=False, strip_internal_attrs=True)
-    return _header(config) + _share_modules(_MODULE.sub(_renumbered, text))
+    kind = "baseline accelerator, with multipliers," if config.multiplies else "adder-only accelerator"
+    return verilog_text(AxiAccelerator(config), TOP, kind)
+
+
+def verilog_text(component: Any, top: str, kind: str) -> str:
+    """Return the Verilog of a component, each module written once.
+
+    Parameters
+    ----------
+    component
+        The component.
+    top
+        Its module's name.
+    kind
+        What it is, for the header.
+    """
+    text = verilog.convert(component, name=top, emit_src=False, strip_internal_attrs=True)
+    header = _HEADER.format(kind=kind, amaranth=version("amaranth"))
+    return header + _share_modules(_MODULE.sub(_renumbered, text))
 
 
 _HEADER = """\
@@ -36,11 +53,6 @@ _HEADER = """\
 /* verilator lint_off WIDTHTRUNC */
 /* verilator lint_off UNUSEDSIGNAL */
 """
-
-
-def _header(config: AcceleratorConfig) -> str:
-    kind = "baseline accelerator, with multipliers," if config.multiplies else "adder-only accelerator"
-    return _HEADER.format(kind=kind, amaranth=version("amaranth"))
 
 
 def _renumbered(module: re.Match[str]) -> str:
@@ -68,6 +80,19 @@ def _scales(config: AcceleratorConfig) -> dict[str, Any]:
     return {"format": "fp16", "first_bit": config.scales_begin, "bits_per_column": FP16_BITS, "group": GROUP}
 
 
+def port_list(ports: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return name, direction and width of each port, clock and reset first.
+
+    Parameters
+    ----------
+    ports
+        The others by name.
+    """
+    names = {name: (member.flow.name.lower(), member.shape) for name, member in ports.items()}
+    every = {"clk": ("in", 1), "rst": ("in", 1)} | names
+    return [{"name": name, "direction": way, "bits": bits} for name, (way, bits) in every.items()]
+
+
 def description(config: AcceleratorConfig) -> dict[str, Any]:
     """Return what a program needs to know to use the Verilog: configuration, ports, packing, timing, versions.
 
@@ -77,18 +102,10 @@ def description(config: AcceleratorConfig) -> dict[str, Any]:
         The configuration.
     """
     encoding = config.encoding
-    ports = [
-        {"name": "clk", "direction": "in", "bits": 1},
-        {"name": "rst", "direction": "in", "bits": 1},
-        *(
-            {"name": name, "direction": member.flow.name.lower(), "bits": member.shape}
-            for name, member in axi_ports(config).items()
-        ),
-    ]
     return {
         "module": TOP,
         "configuration": config.as_mapping(),
-        "ports": ports,
+        "ports": port_list(axi_ports(config)),
         "packing": {
             "command": {"m": [0, 15], "k": [16, 39], "n": [40, 63]},
             "weights": {
@@ -126,5 +143,16 @@ def description_text(config: AcceleratorConfig) -> str:
     config
         The configuration.
     """
-    text = json.dumps(description(config), indent=1) + "\n"
+    return json_text(description(config))
+
+
+def json_text(told: dict[str, Any]) -> str:
+    """Return a description as JSON, lists of numbers on one line.
+
+    Parameters
+    ----------
+    told
+        The description.
+    """
+    text = json.dumps(told, indent=1) + "\n"
     return re.sub(r"\[\s+((?:-?\d+,\s+)*-?\d+)\s+\]", lambda match: f"[{' '.join(match[1].split())}]", text)

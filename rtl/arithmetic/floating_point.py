@@ -202,8 +202,20 @@ def shifted_right(m: Module, word: Value, count: Value) -> tuple[Value, Value]:
     return word & ~far.replicate(len(word)), lost | (far & word.any())
 
 
-def _round(form: Format, base: Value, significand: Value, guard: Value, sticky: Value) -> Value:
-    """Return exponent and fraction: the significand's leading one, if it is there, adds one to `base`."""
+def to_nearest(form: Format, base: Value, significand: Value, guard: Value, sticky: Value) -> Value:
+    """Return exponent and fraction, rounded to nearest even.
+
+    Parameters
+    ----------
+    form
+        The format.
+    base
+        The exponent less one; zero also if subnormal. The significand's leading one, if it is there, adds one.
+    significand
+        With the place of the leading one.
+    guard, sticky
+        The first bit below it, and whether any other is set.
+    """
     up = guard & (sticky | significand[0])
     return add(Cat(Const(0, form.fraction_bits), base), significand, up)[: form.fraction_bits + len(base)]
 
@@ -270,15 +282,27 @@ class Adder(wiring.Component):
         rounded = Signal(form.bits - 1)
         special, nan = wire(m, "special", x.exponent.all()), Signal(name="nan")
         m.d.comb += [
-            rounded.eq(_round(form, base, shifted[4:], shifted[3], shifted[:3].any())),
+            rounded.eq(to_nearest(form, base, shifted[4:], shifted[3], shifted[:3].any())),
             nan.eq(special & (x.fraction.any() | (y.exponent.all() & subtract))),
-            self.y.eq(_packed(m, form, rounded, x.sign & ~(none & subtract), Const(0, 1), special, nan)),
+            self.y.eq(packed(m, form, rounded, x.sign & ~(none & subtract), Const(0, 1), special, nan)),
         ]
         return m
 
 
-def _packed(m: Module, form: Format, rounded: Value, sign: Value, zero: Value, special: Value, nan: Value) -> Value:
-    """Return a number; its exponent is all ones where `special`, or where that is what rounding made it."""
+def packed(m: Module, form: Format, rounded: Value, sign: Value, zero: Value, special: Value, nan: Value) -> Value:
+    """Return a number; its exponent is all ones where `special`, or where that is what rounding made it.
+
+    Parameters
+    ----------
+    m
+        Where the logic goes; combinational.
+    form
+        The format.
+    rounded
+        From `to_nearest`.
+    sign, zero, special, nan
+        Of the number; `special` also where `nan`, and `zero` not there.
+    """
     fraction, exponent = rounded[: form.fraction_bits], rounded[form.fraction_bits :]
     overflow = exponent[: form.exponent_bits].all() | exponent[form.exponent_bits :].any()
     ones = wire(m, "ones", special | (overflow & ~zero))
@@ -339,8 +363,8 @@ class Multiplier(wiring.Component):
             m.d.comb += rounded.eq(self._rounded(m, shifted, least))
         else:
             padded = Cat(Const(0, result.fraction_bits + 1 - 2 * places), shifted)
-            m.d.comb += rounded.eq(_round(result, least[: result.exponent_bits], padded, Const(0, 1), Const(0, 1)))
-        m.d.comb += self.y.eq(_packed(m, result, rounded, a_sign ^ b.sign, zero & ~nan, special, nan))
+            m.d.comb += rounded.eq(to_nearest(result, least[: result.exponent_bits], padded, Const(0, 1), Const(0, 1)))
+        m.d.comb += self.y.eq(packed(m, result, rounded, a_sign ^ b.sign, zero & ~nan, special, nan))
         return m
 
     def _rounded(self, m: Module, significand: Value, least: Value) -> Value:
@@ -353,4 +377,4 @@ class Multiplier(wiring.Component):
         kept = Signal(places + 1)
         m.d.comb += kept.eq(aligned)
         base = least[: form.exponent_bits + 1] & ~below.replicate(form.exponent_bits + 1)
-        return _round(form, base, kept[1:], kept[0], sticky | lost_bit | lost)
+        return to_nearest(form, base, kept[1:], kept[0], sticky | lost_bit | lost)

@@ -67,7 +67,7 @@ def cycles_of(config: AcceleratorConfig, shapes: Iterable[tuple[int, int, int]])
     start = max(1, beats - 1)
     ends = []
     for m, k, n in shapes:
-        _check(config, m, k, n)
+        check_sizes(config, m, k, n)
         tiles = -(-k // config.lanes) * -(-n // config.columns)
         blocks, remainder = divmod(m, config.tokens)
         last = remainder or config.tokens
@@ -90,7 +90,21 @@ def utilisation(config: AcceleratorConfig, m: int, k: int, n: int) -> float:
     return m * k * n / (cycles(config, m, k, n) * config.lanes * config.columns)
 
 
-def _check(config: AcceleratorConfig, m: int, k: int, n: int) -> None:
+def check_sizes(config: AcceleratorConfig, m: int, k: int, n: int) -> None:
+    """Refuse sizes that make a command malformed.
+
+    Parameters
+    ----------
+    config
+        For the largest K.
+    m, k, n
+        The matmul's sizes.
+
+    Raises
+    ------
+    ValueError
+        They do.
+    """
     if not (m > 0 and n > 0 and 0 < k <= config.max_k):
         raise ValueError(f"M {m}, K {k}, N {n}: expected positive M and N, and K from 1 to {config.max_k}")
 
@@ -132,7 +146,7 @@ def stalled_cycles(
         A command would be malformed.
     """
     for shape in shapes:
-        _check(config, *shape)
+        check_sizes(config, *shape)
     commands = _Source(command_idle)
     weights = _Source(weights_idle)
     activations = _Source(activations_idle)

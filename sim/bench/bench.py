@@ -18,10 +18,12 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge, SimTimeoutError, with_timeout
 from cocotb.utils import get_sim_time, get_time_from_sim_steps
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
+from numpy.typing import NDArray
 
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.linear.config import KEY, LinearConfig
 from bitjoule.rtl.packing import command_beat
-from bitjoule.sim.accelerator.cycles import cycles_of, stalled_cycles
+from bitjoule.sim.accelerator.cycles import MatmulShape, cycles_of, stalled_cycles
 from bitjoule.sim.accelerator.product import expected_product
 from bitjoule.sim.accelerator.streams import (
     activation_stream,
@@ -56,13 +58,15 @@ class Bench:
         Its configuration.
     """
 
+    inputs: tuple[str, ...] = ("command", "weights", "activations")
+
     def __init__(self, dut: Any, config: AcceleratorConfig) -> None:
         self.dut = dut
         self.config = config
         # One lane a beat: the models would otherwise take every beat apart into bytes, in Python.
         self.sources = {
             name: AxiStreamSource(AxiStreamBus.from_prefix(dut, f"s_axis_{name}"), dut.clk, dut.rst, byte_lanes=1)
-            for name in ("command", "weights", "activations")
+            for name in self.inputs
         }
         self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis_results"), dut.clk, dut.rst, byte_lanes=1)
 
@@ -102,8 +106,7 @@ class Bench:
             Something differs; names what, where, the expected and the actual value.
         """
         pairs = [
-            None if is_malformed(self.config, shape) else operands(self.config, case, i)
-            for i, shape in enumerate(case.shapes)
+            None if is_malformed(self.config, shape) else self.operands(case, i) for i, shape in enumerate(case.shapes)
         ]
         self._send(case, pairs)
         for name in case.stalls:
@@ -138,18 +141,50 @@ class Bench:
 
     def _send(self, case: Case, pairs: Sequence[Any]) -> None:
         for shape, pair in zip(case.shapes, pairs, strict=True):
-            streams = {"command": [command_beat(*shape)]}
-            if pair is not None:
-                x, w = pair
-                streams["weights"] = beats_as_integers(weight_stream(self.config, w, shape.m))
-                streams["activations"] = beats_as_integers(activation_stream(self.config, x, shape.n))
-            for name, beats in streams.items():
+            for name, beats in self.streams(shape, pair).items():
                 self.sources[name].send_nowait(AxiStreamFrame(beats))
+
+    def operands(self, case: Case, index: int) -> Any:
+        """Return what one of a case's shapes is multiplied with."""
+        return operands(self.config, case, index)
+
+    def streams(self, shape: MatmulShape, pair: Any) -> dict[str, list[int]]:
+        """Return the beats of each stream; without operands, of the command alone."""
+        if pair is None:
+            return {"command": [command_beat(*shape)]}
+        x, w = pair
+        return {
+            "command": [command_beat(*shape)],
+            "weights": beats_as_integers(weight_stream(self.config, w, shape.m)),
+            "activations": beats_as_integers(activation_stream(self.config, x, shape.n)),
+        }
+
+    def patience(self, shapes: Sequence[MatmulShape]) -> int:
+        """Return the cycles after which results of valid commands are overdue, however their streams stall."""
+        return 2000 + 200 * (cycles_of(self.config, shapes)[-1] if shapes else 0)
+
+    def layout(self, m: int, n: int) -> tuple[int, int]:
+        """Return the beats of a command's results, and the bytes of each."""
+        return result_beats(self.config, m, n), self.config.result_bus_bits // 8
+
+    def results(self, beats: NDArray[np.uint8], m: int, n: int) -> NDArray[Any]:
+        """Return the results (M, N) that beats hold."""
+        return product_of_results(self.config, beats, m, n)
+
+    def expected(self, pair: Any) -> NDArray[Any]:
+        """Return the results (M, N) that NumPy gives."""
+        return expected_product(self.config, *pair)
+
+    def differs(self, got: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where results differ."""
+        if self.config.floating_point:
+            got, expected = canonical_bits(got), canonical_bits(expected)
+        return np.not_equal(got, expected)
 
     async def _check(self, case: Case, index: int, pair: Any) -> float:
         """Compare one command's answer; return the time of its last beat."""
         good = [shape for shape in case.shapes if not is_malformed(self.config, shape)]
-        patience = 2000 + 200 * (cycles_of(self.config, good)[-1] if good else 0)
+        patience = self.patience(good)
         where = {"matmul": index, "shape": list(case.shapes[index])}
         try:
             frame = await with_timeout(self.sink.recv(compact=False), patience * PERIOD_NS, "ns")
@@ -163,20 +198,16 @@ class Bench:
                     what="a malformed command's answer", expected="one beat, tuser 1", got=f"{frame}", **where
                 )
             return float(get_time_from_sim_steps(frame.sim_time_end, "ns"))
-        beats = result_beats(self.config, m, n)
+        beats, width = self.layout(m, n)
         if (len(frame.tdata), flags) != (beats, {0}):
             got = f"{len(frame.tdata)} beats, tuser {flags}"
             raise MismatchError(what="the results' beats", expected=f"{beats} beats, tuser 0", got=got, **where)
-        width = self.config.result_bus_bits // 8
         raw = b"".join(int(beat).to_bytes(width, "little") for beat in frame.tdata)
-        got_product = product_of_results(self.config, np.frombuffer(raw, np.uint8).reshape(beats, width), m, n)
+        got_product = self.results(np.frombuffer(raw, np.uint8).reshape(beats, width), m, n)
         if case.given is not None:
             np.save(Path(case.given).with_suffix(".npy"), got_product)
-        expected = expected_product(self.config, *pair)
-        differs = got_product != expected
-        if self.config.floating_point:
-            differs = canonical_bits(got_product) != canonical_bits(expected)
-        wrong = np.argwhere(differs)
+        expected = self.expected(pair)
+        wrong = np.argwhere(self.differs(got_product, expected))
         if len(wrong):
             place = tuple(wrong[0].tolist())
             raise MismatchError(
@@ -204,11 +235,19 @@ def _readable(value: Any) -> int | str:
     return int(value)
 
 
+def _bench_of(dut: Any, config: dict[str, Any]) -> Bench:
+    if KEY in config:
+        from bitjoule.sim.bench.linear_bench import LinearBench
+
+        return LinearBench(dut, LinearConfig.from_mapping(config))
+    return Bench(dut, AcceleratorConfig.from_mapping(config))
+
+
 @cocotb.test()
 async def accelerator(dut: Any) -> None:
     """Run the plan's cases in order; stop at the first that fails."""
     plan = json.loads(Path(os.environ[PLAN]).read_text(encoding="utf-8"))
-    bench = Bench(dut, AcceleratorConfig.from_mapping(plan["config"]))
+    bench = _bench_of(dut, plan["config"])
     await bench.start()
     begin_ns, begin_s = get_sim_time("ns"), time.perf_counter()
     done: list[dict[str, Any]] = []

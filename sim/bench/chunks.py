@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.linear.config import LinearConfig
 from bitjoule.sim.bench.cases import Case
 from bitjoule.sim.bench.verification import Hardware, VerificationReport
 
@@ -24,14 +25,14 @@ def chunks_of(cases: Sequence[Case]) -> list[list[Case]]:
 
 
 @lru_cache(maxsize=2)
-def _built(config: AcceleratorConfig, simulator: str, verilog: str | None) -> tuple[Hardware, object]:
+def _built(config: AcceleratorConfig | LinearConfig, simulator: str, verilog: str | None) -> tuple[Hardware, object]:
     """Return a build of this process, and what removes its folder when the process ends."""
     folder = tempfile.TemporaryDirectory(prefix="bitjoule-")
     return Hardware(config, Path(folder.name), simulator, verilog=verilog), folder
 
 
 def verify_chunk(
-    config: AcceleratorConfig, simulator: str, verilog: str | None, cases: Sequence[Case]
+    config: AcceleratorConfig | LinearConfig, simulator: str, verilog: str | None, cases: Sequence[Case]
 ) -> VerificationReport:
     """Build the hardware, unless this process has it, and run some cases up to the first that fails.
 

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.linear.config import LinearConfig
+from bitjoule.rtl.linear.verilog import LINEAR_TOP, linear_verilog
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
 from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.bench.cases import Case
@@ -55,7 +58,7 @@ class Hardware:
     Parameters
     ----------
     config
-        The configuration.
+        The configuration, of the array alone or of a whole BitLinear.
     folder
         Where the build goes.
     simulator
@@ -73,7 +76,7 @@ class Hardware:
 
     def __init__(
         self,
-        config: AcceleratorConfig,
+        config: AcceleratorConfig | LinearConfig,
         folder: Path,
         simulator: str = "verilator",
         *,
@@ -86,10 +89,14 @@ class Hardware:
         self._folder = folder
         self._waves = waves
         folder.mkdir(parents=True, exist_ok=True)
-        source = folder / f"{TOP}.v"
-        source.write_text(accelerator_verilog(config) if verilog is None else verilog, encoding="utf-8")
+        if isinstance(config, LinearConfig):
+            self._top, generate = LINEAR_TOP, partial(linear_verilog, config)
+        else:
+            self._top, generate = TOP, partial(accelerator_verilog, config)
+        source = folder / f"{self._top}.v"
+        source.write_text(generate() if verilog is None else verilog, encoding="utf-8")
         self._runner = build(
-            source, TOP, folder / "build", simulator, waves=waves, coverage=coverage, optimise=optimise
+            source, self._top, folder / "build", simulator, waves=waves, coverage=coverage, optimise=optimise
         )
 
     def verify(self, cases: Sequence[Case], name: str = "run", progress: Progress | None = None) -> VerificationReport:
@@ -125,7 +132,8 @@ class Hardware:
             encoding="utf-8",
         )
         with _Watcher(done, len(cases), progress):
-            run(self._runner, TOP, folder, "bitjoule.sim.bench.bench", {"BITJOULE_PLAN": str(plan)}, waves=self._waves)
+            environment = {"BITJOULE_PLAN": str(plan)}
+            run(self._runner, self._top, folder, "bitjoule.sim.bench.bench", environment, waves=self._waves)
         outcome = json.loads(report.read_text(encoding="utf-8"))
         finished = outcome["done"]
         return VerificationReport(

@@ -72,11 +72,7 @@ def _list(options: argparse.Namespace, _: object) -> int:
     if options.kind == "experiments":
         table = _experiments()
     elif options.kind == "accelerators":
-        from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
-
-        configs = {name: read_configuration(name).as_mapping() for name in shipped_configurations()}
-        headers = ("accelerator", *next(iter(configs.values())))
-        table = Listing(headers, [(name, *config.values()) for name, config in configs.items()])
+        table = _accelerators()
     elif options.kind == "checkpoints":
         from bitjoule.sim.llm.trained import described_models
 
@@ -85,6 +81,26 @@ def _list(options: argparse.Namespace, _: object) -> int:
         table = listing(options.kind)
     print(tabulate(table.rows, table.headers, maxcolwidths=[None] * (len(table.headers) - 1) + [70]))
     return OK
+
+
+def _accelerators() -> "Listing":
+    """Return the arrays, and the whole BitLinears, whose last column says what is around the array."""
+    from bitjoule.energy_models.catalog_entries import Listing
+    from bitjoule.rtl.linear.config import LinearConfig
+    from bitjoule.sim.accelerator.configurations import read_design, shipped_configurations, shipped_linears
+
+    designs = {name: read_design(name) for name in (*shipped_configurations(), *shipped_linears())}
+    linears = {name: design for name, design in designs.items() if isinstance(design, LinearConfig)}
+    arrays = {
+        name: (design.array if isinstance(design, LinearConfig) else design).as_mapping()
+        for name, design in designs.items()
+    }
+    keys = tuple(next(iter(arrays.values())))
+    rows = [
+        (name, *(array[key] for key in keys), linears[name].in_words if name in linears else "")
+        for name, array in arrays.items()
+    ]
+    return Listing(("accelerator", *keys, "linear"), rows)
 
 
 def _experiments() -> "Listing":

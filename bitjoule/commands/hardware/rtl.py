@@ -31,6 +31,7 @@ from bitjoule.sim.bench.simulators import check_simulator, needs_packages
 
 if TYPE_CHECKING:
     from bitjoule.rtl.config import AcceleratorConfig
+    from bitjoule.rtl.linear.config import LinearConfig
     from bitjoule.sim.bench.cases import Case
     from bitjoule.sim.bench.verification import VerificationReport
 
@@ -122,10 +123,10 @@ def _clock_mhz(text: str) -> float:
 
 
 def _generate(options: argparse.Namespace, _: Sequence[str]) -> int:
-    from bitjoule.sim.accelerator.configurations import read_configuration
+    from bitjoule.sim.accelerator.configurations import read_design
 
     needs_packages("amaranth")
-    config = read_configuration(options.configuration)
+    config = read_design(options.configuration)
     name = configuration_name(options.configuration)
     target = Path(options.output) if options.output is not None else Path(f"{name}.v")
     description_file = target.with_suffix(".json") if target.name else target
@@ -134,14 +135,28 @@ def _generate(options: argparse.Namespace, _: Sequence[str]) -> int:
     if not target.parent.is_dir():
         raise whole_file(str(target.parent), "is not a directory", "an existing directory for the Verilog file")
 
-    from bitjoule.rtl.verilog import accelerator_verilog, description_text
+    from bitjoule.rtl.linear.config import LinearConfig
+    from bitjoule.rtl.verilog import json_text
 
-    write_whole(target, accelerator_verilog(config))
-    write_whole(description_file, description_text(config))
-    size = f"{config.lanes} lanes x {config.columns} columns, {config.weight_encoding}"
+    linear = config if isinstance(config, LinearConfig) else None
+    if isinstance(config, LinearConfig):
+        from bitjoule.rtl.linear.verilog import linear_description, linear_verilog
+
+        array, verilog, told = config.array, linear_verilog(config), linear_description(config)
+    else:
+        from bitjoule.rtl.verilog import accelerator_verilog, description
+
+        array, verilog, told = config, accelerator_verilog(config), description(config)
+    write_whole(target, verilog)
+    write_whole(description_file, json_text(told))
+    size = f"{array.lanes} lanes x {array.columns} columns, {array.weight_encoding}{_linear_text(linear)}"
     print(f"{target}: {size}; described by {description_file}")
-    print(_rates(config, options.clock_mhz))
+    print(_rates(array, options.clock_mhz))
     return OK
+
+
+def _linear_text(linear: "LinearConfig | None") -> str:
+    return f"; whole BitLinear, {linear.in_words}" if linear else ""
 
 
 def _rates(config: "AcceleratorConfig", clock_mhz: float) -> str:
@@ -172,18 +187,26 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
     from tabulate import tabulate
 
     from bitjoule.energy_models.inputs.documents import read_text
-    from bitjoule.sim.accelerator.configurations import read_configuration
+    from bitjoule.rtl.linear.config import LinearConfig
+    from bitjoule.sim.accelerator.configurations import read_design
 
-    config = read_configuration(options.configuration)
-    shapes = fitting(config, options.matmul, LARGEST_CYCLES, "a minute of simulation")
-    verilog = None if options.verilog is None else _verilog(options.verilog, read_text)
+    config = read_design(options.configuration)
+    linear = config if isinstance(config, LinearConfig) else None
+    array = config.array if isinstance(config, LinearConfig) else config
+    shapes = fitting(array, options.matmul, LARGEST_CYCLES, "a minute of simulation")
+    top = "bitjoule_bitlinear" if linear else "bitjoule_accelerator"
+    verilog = None if options.verilog is None else _verilog(options.verilog, top, read_text)
     needs_packages("amaranth", "cocotb", "cocotbext")
     check_simulator(options.simulator)
 
     from bitjoule.sim.bench.cases import Case, directed_cases, random_cases
+    from bitjoule.sim.bench.linear_cases import directed_linear_cases, random_linear_cases
     from bitjoule.sim.bench.verification import Hardware
 
-    directed, random = directed_cases(config), random_cases(config, options.cases, options.seed)
+    if linear:
+        directed, random = directed_linear_cases(linear), random_linear_cases(linear, options.cases, options.seed)
+    else:
+        directed, random = directed_cases(array), random_cases(array, options.cases, options.seed)
     requested = [Case(f"{s.m}x{s.k}x{s.n}", (s,), seed=options.seed) for s in shapes]
     cases = [*directed, *requested, *random]
     name = configuration_name(options.configuration)
@@ -202,7 +225,7 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
         if report.failure and not options.waves:
             waveform = _waveform_of(report, cases, config, Path(scratch) / "again", options, verilog)
     rows = [
-        ("configuration", f"{name}: {config.lanes} x {config.columns}, {config.weight_encoding}, {config.datapath}"),
+        ("configuration", _summary(name, array) + _linear_text(linear)),
         ("simulator", options.simulator),
         ("cases", f"{report.cases} of {len(cases)} passed ({len(directed)} directed, {len(random)} random)"),
         ("matmuls", f"{report.matmuls}, results equal bit for bit"),
@@ -219,8 +242,15 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
     return OK
 
 
+def _summary(name: str, array: "AcceleratorConfig") -> str:
+    return f"{name}: {array.lanes} x {array.columns}, {array.weight_encoding}, {array.datapath}"
+
+
 def _verify_on_cluster(
-    config: "AcceleratorConfig", options: argparse.Namespace, verilog: str | None, cases: "Sequence[Case]"
+    config: "AcceleratorConfig | LinearConfig",
+    options: argparse.Namespace,
+    verilog: str | None,
+    cases: "Sequence[Case]",
 ) -> "VerificationReport":
     """Run the cases on the workers of a scheduler, each of which builds the hardware once."""
     from bitjoule.experiments.output.workers import executor_of
@@ -240,19 +270,17 @@ def _verify_on_cluster(
     return joined(reports)
 
 
-def _verilog(file: str, read_text: Any) -> str:
+def _verilog(file: str, top: str, read_text: Any) -> str:
     text: str = read_text(Path(file), file)
-    if not re.search(r"^\s*module\s+bitjoule_accelerator\b", text, re.MULTILINE):
-        raise whole_file(
-            file, "contains no module bitjoule_accelerator", "Verilog with the ports of `bitjoule rtl generate`"
-        )
+    if not re.search(rf"^\s*module\s+{top}\b", text, re.MULTILINE):
+        raise whole_file(file, f"contains no module {top}", "Verilog with the ports of `bitjoule rtl generate`")
     return text
 
 
 def _waveform_of(
     report: "VerificationReport",
     cases: "Sequence[Case]",
-    config: "AcceleratorConfig",
+    config: "AcceleratorConfig | LinearConfig",
     folder: Path,
     options: argparse.Namespace,
     verilog: str | None,

@@ -1,7 +1,13 @@
 import pytest
 
 from bitjoule.energy_models.inputs.errors import InputError
-from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
+from bitjoule.rtl.linear.config import LinearConfig
+from bitjoule.sim.accelerator.configurations import (
+    read_configuration,
+    read_design,
+    shipped_configurations,
+    shipped_linears,
+)
 
 
 @pytest.mark.parametrize("name", sorted(shipped_configurations()))
@@ -35,3 +41,21 @@ def test_a_file_that_holds_no_mapping_is_refused(text, tmp_path):
 def test_an_unknown_name_gets_the_shipped_ones():
     with pytest.raises(InputError, match="did you mean 'tiny_8x4'"):
         read_configuration("tiny_8x3")
+
+
+@pytest.mark.parametrize("name", sorted(shipped_linears()))
+def test_a_whole_bitlinear_is_read_as_one_and_never_taken_for_its_array(name):
+    design = read_design(name)
+    assert isinstance(design, LinearConfig)
+    assert name.endswith(f"_{design.array.lanes}x{design.array.columns}")
+    with pytest.raises(InputError, match="linear: makes a whole BitLinear of it, which this cannot take"):
+        read_configuration(name)
+
+
+def test_faults_of_the_parts_around_the_array_stand_at_their_lines(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("lanes: 8\ncolumns: 4\nmax_k: 8\nweight_bus_bits: 64\nlinear:\n  format: fp8\n  lane: 4\n")
+    with pytest.raises(InputError) as raised:
+        read_design(str(file))
+    assert str(raised.value).endswith("7: linear.lane: unknown key; expected one of format, lanes, norm (did you mean "
+                                      "'linear.lanes'?)")  # fmt: skip

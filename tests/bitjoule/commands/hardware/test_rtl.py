@@ -55,6 +55,21 @@ def test_generate_refuses_a_clock_that_is_none(clock, bitjoule, config, tmp_path
     assert "expected a number of MHz above 0" in err
 
 
+def test_generate_writes_a_whole_bitlinear(bitjoule, config, tmp_path):
+    config.write_text(GOOD + "linear: {format: bf16, lanes: 2}\n")
+    target = tmp_path / "linear.v"
+    status, out, _ = bitjoule("rtl", "generate", config, "-o", target)
+    assert status == 0
+    assert "8 lanes x 2 columns, ternary2; whole BitLinear, bf16, 2 lanes" in out
+    assert "module bitjoule_bitlinear(" in target.read_text()
+    told = json.loads((tmp_path / "linear.json").read_text())
+    assert told["configuration"]["linear"] == {"format": "bf16", "lanes": 2, "norm": "none"}
+    assert told["packing"]["command"]["scale"] == [64, 95]
+    status, _, err = bitjoule("rtl", "platform", config)
+    assert status == 2
+    assert "mine.yaml:5: linear: makes a whole BitLinear of it, which this cannot take" in err
+
+
 def test_generate_replaces_what_it_wrote_before(bitjoule, config, tmp_path):
     target = tmp_path / "array.v"
     target.write_text("old")
