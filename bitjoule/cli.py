@@ -19,6 +19,7 @@ from bitjoule.commands.interchange import add_import
 from bitjoule.commands.measured import add_measured
 from bitjoule.commands.parser import Parser
 from bitjoule.commands.query import add_query
+from bitjoule.commands.results import add_results_commands
 from bitjoule.commands.status import FAILURE, INTERRUPTED, OK, WRONG_INPUT
 from bitjoule.energy_models.inputs.errors import InputError, PluginError
 from bitjoule.sim.bench.simulators import SimulatorError
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     add_measured(commands)
     add_import(commands)
     add_query(commands)
+    add_results_commands(commands)
     doctor = commands.add_parser(
         "doctor", help="check the installation",
         description="List the packages and programs that bitjoule uses, with their versions, and how to install those "

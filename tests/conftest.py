@@ -1,5 +1,7 @@
 """What several tests need: small experiments and the command line in this process."""
 
+import contextlib
+import io
 import os
 import shutil
 import tempfile
@@ -23,6 +25,19 @@ schemes: [fp16, bitnet]
 technologies: [45nm, 7nm]
 workload: {prompt_tokens: [1, 512], new_tokens: [0, 3], batch: 2}
 baseline: {scheme: fp16}
+"""
+
+EDGE = """\
+name: edge
+description: Two formats on edge devices <b>& more</b>
+accounting: system
+models: [bitnet-125m]
+schemes: [fp16, bitnet-b1.58]
+technologies: [7nm]
+platforms: [{name: edge, by_scheme: {fp16: fp16-edge, bitnet-b1.58: ternary-edge}}]
+workload: {prompt_tokens: [16, 64], new_tokens: 8}
+baseline: {scheme: fp16}
+plots: [{kind: components}]
 """
 
 
@@ -52,6 +67,27 @@ def pytest_report_header() -> str:
 def small() -> str:
     """Return the text of an experiment with a sweep, a baseline and both phases."""
     return SMALL
+
+
+@pytest.fixture(scope="session")
+def run_edge(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that runs an experiment of whole requests and gives its output directory, which stays as it is.
+
+    Arguments are further words of the command line.
+    """
+    folders: dict[tuple[str, ...], Path] = {}
+
+    def run(*words: str) -> Path:
+        if words not in folders:
+            folder = tmp_path_factory.mktemp("edge")
+            (folder / "edge.yaml").write_text(EDGE)
+            command = ["run", str(folder / "edge.yaml"), "--jobs", "1", "--out", str(folder / "results"), *words]
+            with contextlib.redirect_stdout(io.StringIO()):
+                assert cli.main(command) == 0
+            folders[words] = next((folder / "results").iterdir())
+        return folders[words]
+
+    return run
 
 
 @pytest.fixture

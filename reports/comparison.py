@@ -1,0 +1,213 @@
+"""What differs between two results, as text and as a waterfall of the energies that changed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from bitjoule.experiments.results.differences import ENDS, ENERGY_J, PRICE_COLUMNS, Comparison
+from bitjoule.reports.figures.digits import significant, with_unit
+from bitjoule.reports.figures.markdown import cut, differing, markdown
+from bitjoule.reports.figures.style import Theme, new_figure, unit_tick
+
+SHOWN_STEPS = 10  # of a waterfall; the others are one
+ROW_IN, REST_IN, WIDTH_IN = 0.42, 1.5, 10.5
+CLOSE = 0.25  # a change below this share of the total has an axis that does not begin at zero
+MARGIN = 0.12  # of such an axis, beyond the levels
+LONGEST = 60  # characters of a value in a table
+NAMED = 6  # quantities in a sentence
+FIRST_QUANTITIES = (ENERGY_J, "energy_per_generated_token_j", "energy_j_nominal", "j_per_token", "energy_fj", "ratio")
+
+
+def headline(comparison: Comparison) -> str:
+    """Return what changed most in one sentence.
+
+    Parameters
+    ----------
+    comparison
+        Of two results.
+    """
+    if comparison.totals.empty:
+        return f"All quantities of {comparison.cases[0]} common cases are the same"
+    if comparison.contributions.empty:
+        quantities = list(dict.fromkeys(comparison.totals["quantity"]))
+        named = ", ".join([*quantities[:NAMED], *(["..."] if len(quantities) > NAMED else [])])
+        return f"{len(quantities)} quantities differ: {named}"
+    first_j, second_j = comparison.levels_j
+    step = comparison.contributions.iloc[0]
+    alone = not (step["first_count"] and step["second_count"])
+    cause = "its count" if abs(step["by_count_j"]) >= abs(step["by_price_j"]) else "its price"
+    change = f"{100 * (second_j / first_j - 1):+.3g} %"
+    case = ", ".join(str(value) for value in comparison.case.values() if value and not str(value).isdecimal())
+    name = _action(step)
+    return (
+        f"{case}: {with_unit(first_j, 'J')} become {with_unit(second_j, 'J')} ({change}); the largest part is "
+        f"{name}, {_signed(step['difference_j'])}{'' if alone else f', by {cause}'}"
+    )
+
+
+def comparison_markdown(comparison: Comparison, max_rows: int) -> str:
+    """Return what differs as Markdown.
+
+    Parameters
+    ----------
+    comparison
+        Of two results.
+    max_rows
+        Rows shown of each table.
+    """
+    first, second = comparison.first, comparison.second
+    both, only_first, only_second = comparison.cases
+    parts = [f"# {first.name} and {second.name}", f"First: {first.path}; second: {second.path}."]
+    parts.append(f"{headline(comparison)}.")
+    counted = [f"Cases and phases in both: {both}"]
+    counted += [f"in the first alone: {only_first}"] if only_first else []
+    counted += [f"in the second alone: {only_second}"] if only_second else []
+    counted += [f"the {key} is {ours} in the first and {theirs} in the second" for key, (ours, theirs) in
+                comparison.renamed.items()]  # fmt: skip
+    parts.append("; ".join(counted) + ".")
+    parts += [_contributions(comparison, max_rows), _totals(comparison, max_rows)]
+    parts += [_prices(comparison.prices, max_rows), _inputs(comparison.inputs, max_rows)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _contributions(comparison: Comparison, max_rows: int) -> str:
+    table = comparison.contributions
+    if table.empty:
+        return ""
+    first_j, second_j = comparison.levels_j
+    total = second_j - first_j
+    rows = []
+    for row in table.head(max_rows).to_dict("records"):
+        share = f"{100 * row['difference_j'] / total:.1f}" if total else ""
+        alone = next((f"only in {end}" for end, other in (ENDS, ENDS[::-1]) if row[f"{other}_count"] == 0), "")
+        causes = [alone, ""] if alone else [_signed(row[f"by_{cause}_j"]) for cause in ("count", "price")]
+        energies = [with_unit(row[f"{end}_j"], "J") if row[f"{end}_j"] else "" for end in ENDS]
+        rows.append([_action(row), _signed(row["difference_j"]), share, *causes, *energies])
+    headers = ["component, operand, action", "difference", "share (%)", "by its count", "by its price", *ENDS]
+    case = ", ".join(f"{key} {value}" for key, value in comparison.case.items() if value)
+    text = f"## What the difference is made of\n\nThe case that differs most: {case}." if case else (
+        "## What the difference is made of"
+    )  # fmt: skip
+    explained = (
+        "A difference by the count is at the mean of both prices, one by the price at the mean of both counts; they "
+        "add up to the whole."
+    )
+    return f"{text} {explained}\n\n{markdown(headers, rows, [0])}{cut(len(table), max_rows, 'contributions.csv')}"
+
+
+def _totals(comparison: Comparison, max_rows: int) -> str:
+    totals = comparison.totals
+    if totals.empty:
+        return ""
+    quantities = list(dict.fromkeys(totals["quantity"]))
+    shown = next((name for name in FIRST_QUANTITIES if name in quantities), quantities[0])
+    table = totals[totals["quantity"] == shown]
+    table = table.iloc[np.argsort(-np.abs(np.log(table["ratio"].where(table["ratio"] > 0, 1.0))), kind="stable")]
+    keys = differing(table, list(table.columns)[: list(table.columns).index("quantity")])
+    rows = [
+        [*(str(row[key]) for key in keys), *(significant(row[end], 4) for end in ENDS), significant(row["ratio"], 4)]
+        for row in table.head(max_rows).to_dict("records")
+    ]
+    others = [name for name in quantities if name != shown]
+    further = f"\n\nAlso different: {', '.join(others)} (totals.csv)." if others else ""
+    head = f"## Totals that differ: {shown}\n\n"
+    text = markdown([*keys, *ENDS, "second / first"], rows, range(len(keys)))
+    return head + text + cut(len(table), max_rows, "totals.csv") + further
+
+
+def _prices(prices: pd.DataFrame, max_rows: int) -> str:
+    if prices.empty:
+        return ""
+    rows = [
+        [row["price"], *("" if pd.isna(row[f"{end}_pj"]) else significant(row[f"{end}_pj"], 4) for end in ENDS),
+         "" if pd.isna(row["ratio"]) else significant(row["ratio"], 4), row["change"]]
+        for row in prices.head(max_rows).to_dict("records")
+    ]  # fmt: skip
+    headers = [PRICE_COLUMNS[0], "first (pJ)", "second (pJ)", "second / first", "what differs"]
+    return f"## Prices that differ\n\n{markdown(headers, rows, [0, 4])}{cut(len(prices), max_rows, 'prices.csv')}"
+
+
+def _inputs(inputs: pd.DataFrame, max_rows: int) -> str:
+    if inputs.empty:
+        return "## Inputs that differ\n\nNone: same experiment, data, versions and code."
+    rows = [[_short(str(cell)) for cell in row] for row in inputs.head(max_rows).itertuples(index=False)]
+    text = markdown(list(inputs.columns), rows, range(4))
+    return f"## Inputs that differ\n\n{text}{cut(len(inputs), max_rows, 'inputs.csv')}"
+
+
+def draw_waterfall(comparison: Comparison, theme: Theme) -> Figure:
+    """Draw how the energy of a case becomes that of the other result, component by component.
+
+    Parameters
+    ----------
+    comparison
+        Of two results; its contributions are not empty.
+    theme
+        Light or dark.
+    """
+    first_j, second_j = comparison.levels_j
+    by_component = comparison.contributions.groupby("component", sort=False)["difference_j"].sum()
+    by_component = by_component.iloc[np.argsort(-by_component.abs().to_numpy(), kind="stable")]
+    steps = [(str(name), float(value)) for name, value in by_component.iloc[:SHOWN_STEPS].items()]
+    rest = by_component.iloc[SHOWN_STEPS:]
+    steps += [(f"{len(rest)} others", float(rest.sum()))] if len(rest) else []
+    names = [f"first: {comparison.first.name}", *(name for name, _ in steps), f"second: {comparison.second.name}"]
+    figure = new_figure(WIDTH_IN, REST_IN + ROW_IN * len(names))
+    axes = figure.subplots()
+    levels = first_j + np.cumsum([0.0, *(value for _, value in steps)])
+    low, high = float(min(levels.min(), second_j)), float(max(levels.max(), second_j))
+    close = high - low < CLOSE * high
+    start = max(0.0, low - MARGIN * (high - low) * 3) if close else 0.0
+    for y, total in ((0, first_j), (len(names) - 1, second_j)):
+        axes.barh(y, total - start, left=start, height=0.7, color=theme.idle)
+    for i, (_, value) in enumerate(steps):
+        more = value > 0
+        axes.barh(i + 1, value, left=levels[i], height=0.7, color=theme.series[1 if more else 0],
+                  hatch="//" if more else None, edgecolor=theme.background, linewidth=0)  # fmt: skip
+        axes.plot([levels[i]] * 2, [i - 0.35, i + 1.35], color=theme.text, linewidth=0.8)
+    axes.plot([levels[-1]] * 2, [len(names) - 2.35, len(names) - 0.65], color=theme.text, linewidth=0.8)
+    span = (high - start) or 1.0
+    for i, text in enumerate(
+        [with_unit(first_j, "J"), *(_signed(value) for _, value in steps), with_unit(second_j, "J")]
+    ):
+        right = max(levels[i - 1], levels[i]) if 0 < i < len(names) - 1 else (first_j, second_j)[i > 0]
+        axes.annotate(text, (right, i), xytext=(6, 0), textcoords="offset points", va="center", fontsize=12)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(start, high + MARGIN * 1.3 * span)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: unit_tick(value, "J")))
+    axes.set_xlabel("energy" + (" (the axis does not begin at zero)" if start > 0 else ""))
+    axes.grid(visible=False, axis="y")
+    case = ", ".join(str(value) for value in comparison.case.values() if value and not str(value).isdecimal())
+    figure.suptitle(f"{case}: what changes the energy" if case else "What changes the energy")
+    return figure
+
+
+def _action(row: "Mapping[Any, Any] | pd.Series[Any]") -> str:
+    return ", ".join(str(row[key]) for key in ("component", "operand", "action", "format") if row[key])
+
+
+def _signed(value: float) -> str:
+    return "0" if value == 0 else f"{'+' if value > 0 else '−'}{with_unit(abs(value), 'J')}"
+
+
+def _short(text: str) -> str:
+    return (text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…").replace("|", "\\|")
+
+
+def tables(comparison: Comparison) -> Sequence[tuple[str, pd.DataFrame]]:
+    """Return the tables that are written, by name.
+
+    Parameters
+    ----------
+    comparison
+        Of two results.
+    """
+    return [
+        ("inputs", comparison.inputs), ("prices", comparison.prices), ("totals", comparison.totals),
+        ("contributions", comparison.contributions),
+    ]  # fmt: skip

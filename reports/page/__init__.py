@@ -1,0 +1,1 @@
+"""Results as one HTML page that needs no network, and no other file."""

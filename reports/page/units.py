@@ -1,0 +1,38 @@
+"""Labels and units of columns, from the ends of their names."""
+
+from typing import NamedTuple
+
+UNITS = {
+    "_usd_per_kwh": "$/kWh", "_gco2_per_kwh": "g CO₂/kWh", "tokens_per_joule": "tokens/J", "tokens_per_s": "tokens/s",
+    "requests_per_s": "requests/s", "_gb_per_s": "GB/s", "_per_s": "1/s", "_j_s": "J s", "_fj": "fJ", "_pj": "pJ",
+    "_uj": "µJ", "_j": "J", "_mm2": "mm²", "_um2": "µm²", "_ns": "ns", "_us": "µs", "_s": "s", "_mhz": "MHz",
+    "_nm": "nm", "_bytes": "B", "_bits": "bits", "_w": "W", "watts": "W", "_tokens": "tokens",
+}  # fmt: skip
+QUALIFIERS = ("_low", "_high", "_low_per_million_tokens", "_high_per_million_tokens")
+WITHOUT_PREFIX = ("tokens", "bits", "$/kWh", "g CO₂/kWh")
+
+
+class Named(NamedTuple):
+    """A column for people: a label, and its unit, which is empty for a number without one."""
+
+    label: str
+    unit: str
+
+
+def named(column: str) -> Named:
+    """Return the label and the unit of a column.
+
+    Parameters
+    ----------
+    column
+        Its name in a table, which ends in its unit, e.g. ``energy_per_token_j``.
+    """
+    ending = next((end for end in ("_low", "_high") if column.endswith(end)), "")
+    plain = column.removesuffix(ending)
+    for suffix, unit in UNITS.items():
+        if plain == suffix.strip("_") or plain.endswith(suffix):
+            without = plain.removesuffix(suffix) if suffix.startswith("_") and plain != suffix.strip("_") else plain
+            if unit == "tokens":
+                without = plain.removesuffix("_tokens") or plain
+            return Named(f"{without}{ending}".replace("_", " "), unit)
+    return Named(column.replace("_", " "), "")

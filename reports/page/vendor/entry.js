@@ -1,0 +1,1 @@
+export {plot, dot, line, ruleX, ruleY, barX, tip, pointer} from "@observablehq/plot";

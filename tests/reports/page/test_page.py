@@ -1,0 +1,153 @@
+"""The page of `bitjoule report`, as it is written."""
+
+import csv
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from bitjoule.reports.page import page
+from bitjoule.reports.page.markdown_text import split_summary, to_html
+from tests.reports.page.test_tables import read
+
+LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background", "cite", "manifest", "ping"}
+VOID = {"meta", "link", "br", "hr", "img", "input", "wbr", "col", "area", "base", "embed", "source", "track"}
+
+
+class Page(HTMLParser):
+    """Reads a page: its text, its identifiers and the places that a browser would load from."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.open, self.ids, self.loaded, self.links, self.scripts, self.words = [], [], [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.ids += [given["id"]] if "id" in given else []
+        self.loaded += [value for key, value in given.items() if key in LOADING]
+        if tag in ("link", "use", "image"):
+            self.loaded += [value for key, value in given.items() if key in ("href", "xlink:href")]
+        if tag == "a":
+            self.links.append(given["href"])
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        (self.scripts if self.open and self.open[-1] == "script" else self.words).append(data)
+
+
+@pytest.fixture(scope="module")
+def written(run_edge, tmp_path_factory):
+    from bitjoule import cli
+
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    assert cli.main(["report", str(run_edge()), "-o", str(path)]) == 0
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def parsed(written):
+    reader = Page()
+    reader.feed(written)
+    reader.close()
+    return reader
+
+
+def test_tags_are_closed_and_identifiers_are_unique(parsed):
+    assert parsed.open == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert {link[1:] for link in parsed.links if link.startswith("#")} <= set(parsed.ids)
+
+
+def test_a_browser_loads_nothing(written, parsed):
+    assert [place for place in parsed.loaded if not place.startswith(("#", "data:"))] == []
+    assert "default-src 'none'" in written
+    styles = "".join(re.findall(r"<style>(.*?)</style>", written, re.DOTALL))
+    assert "@import" not in styles
+    assert "url(" not in styles
+    assert len(written.encode()) <= page.MOST_BYTES
+
+
+def test_the_page_says_what_the_summary_says_first(written, parsed, run_edge):
+    lead = (run_edge() / "summary.md").read_text().split("\n\n")[2]
+    assert lead.startswith("bitnet-125m, at 7nm, on edge")
+    words = [" ".join(word.split()) for word in parsed.words]
+    assert lead in words
+    assert "Two formats on edge devices <b>& more</b>" in words  # text, not markup
+    assert "<b>& more" not in written
+
+
+@pytest.mark.parametrize("name", ["summary", "components", "bands", "memory"])
+def test_tables_have_the_values_of_the_csv_files(written, run_edge, name):
+    table = read(re.search(rf'<table class="data" id="r0-table-{name}".*?</table>', written, re.DOTALL)[0])
+    with (run_edge() / f"{name}.csv").open(newline="") as handle:
+        assert table.records() == list(csv.DictReader(handle))
+
+
+def test_the_experiment_and_where_it_comes_from_are_there(parsed, run_edge):
+    text = " ".join(" ".join(parsed.words).split())
+    assert "".join(parsed.words).count((run_edge() / "experiment.yaml").read_text().strip()) == 1
+    manifest = json.loads((run_edge() / "manifest.json").read_text())
+    assert " ".join(manifest["command"]) in text
+    assert manifest["versions"]["numpy"] in text
+    assert f"all {len(manifest['outputs'])} files are as the run wrote them" in text
+    assert "memories.csv:lpddr4" in text
+    assert "clock below the critical path" in text  # an assumption of data/assumptions.yaml
+    assert "[wu2019accelergy] " in text  # a reference
+
+
+def test_files_that_changed_are_named(bitjoule, run_edge, tmp_path):
+    folder = shutil.copytree(run_edge(), tmp_path / "edge")
+    (folder / "memory.csv").write_text((folder / "memory.csv").read_text().replace("fp16", "fp61"))
+    assert bitjoule("report", folder, "-o", tmp_path / "x.html")[0] == 0
+    text = " ".join((tmp_path / "x.html").read_text().split())
+    assert "<strong>changed since the run, or missing:</strong> memory.csv" in text
+
+
+def test_large_results_are_cut_to_the_size_of_a_page(bitjoule, run_edge, tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "MOST_BYTES", 420_000)
+    assert bitjoule("report", run_edge(), "-o", tmp_path / "x.html")[0] == 0
+    text = (tmp_path / "x.html").read_text()
+    assert len(text.encode()) <= 420_000
+    assert "Not in this page for" in text
+    monkeypatch.setattr(page, "MOST_BYTES", 300_000)
+    status, _, error = bitjoule("report", run_edge(), "-o", tmp_path / "y.html")
+    assert status == 2
+    assert "1 results take 0." in error
+    assert not (tmp_path / "y.html").exists()
+
+
+def test_what_a_page_is_made_of_ships():
+    names = {path.name for folder in (page.TEMPLATES, page.VENDOR) for path in Path(folder).iterdir()}
+    assert {"report.html", "page.css", page.LIBRARY, page.LICENCES, *page.SCRIPTS} <= names
+    licences = (page.VENDOR / page.LICENCES).read_text()
+    for package in ("@observablehq/plot 0.6.17 (ISC)", "d3-shape 3.2.1 (ISC)"):
+        assert package in licences
+
+
+def test_a_summary_is_taken_apart():
+    text = "# x\n\nWhat\nfor.\n\nThe outcome.\n\nCounted: all.\n\n## Warnings\n\n- w\n\n## A\n\n| a |\n|--|\n| 1 |\n"
+    assert split_summary(text, "What for.") == ("The outcome.", ("Counted: all.",), "## A\n\n| a |\n|--|\n| 1 |")
+    lead, remarks, body = split_summary("# x\n\n| a |\n|--|\n| 1 |\n\nExplained.\n", "")
+    assert (lead, remarks, body) == ("", ("Explained.",), "| a |\n|--|\n| 1 |")
+
+
+def test_markup_in_a_summary_is_text():
+    table = "| a |\n|--|\n| 1 |"
+    text = to_html(f"## <script>x</script>\n\n[a](javascript:x) ![b](https://example.org/b.png) <b>\n\n{table}", "n")
+    assert "<script>" not in text
+    assert 'href="javascript' not in text
+    assert "<img" not in text
+    assert "<h4>" in text
+    assert 'aria-label="table 1 of n: &lt;script&gt;x&lt;/script&gt;"' in text

@@ -1,0 +1,59 @@
+"""Pictures inside a page: one SVG for both backgrounds, and nothing that runs or loads."""
+
+import re
+
+import pytest
+
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.reports.page.svg import colour_variables, themed_svg
+
+COLOUR = re.compile(r"#[0-9a-f]{6}\b")
+
+
+def test_the_picture_in_the_colours_of_the_dark_page_is_the_dark_picture(run_edge):
+    light, dark = (run_edge() / f"components{suffix}.svg" for suffix in ("", "_dark"))
+    text = themed_svg(light, "p-", "components")
+    _, variables = colour_variables([text])
+    styles = re.findall(r'style="([^"]*)"', text)
+    darkened = [re.sub(r"var\((--c[0-9a-f]{6})\)", lambda match: variables[match[1]], style) for style in styles]
+    expected = re.findall(r'style="([^"]*)"', dark.read_text())
+    assert [COLOUR.findall(style) for style in darkened] == [COLOUR.findall(style.lower()) for style in expected]
+
+
+def test_names_are_those_of_the_picture_alone_and_every_link_has_its_end(run_edge):
+    text = themed_svg(run_edge() / "components.svg", "p7-", "components")
+    names = set(re.findall(r' id="([^"]*)"', text))
+    assert all(name.startswith("p7-") for name in names)
+    links = set(re.findall(r'href="#([^"]*)"', text)) | set(re.findall(r"url\(#([^)]*)\)", text))
+    assert links
+    assert links <= names
+
+
+def test_a_screen_reader_gets_the_words_of_the_picture(run_edge):
+    text = themed_svg(run_edge() / "components.svg", "p-", "components of edge")
+    label = re.search(r'aria-label="([^"]*)"', text)[1]
+    assert label.startswith("components of edge. Words in the picture: ")
+    assert "fp16" in label
+    assert 'role="img"' in text
+
+
+def test_nothing_in_a_picture_runs_or_loads(tmp_path):
+    path = tmp_path / "bad.svg"
+    path.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" onload="alert(1)">'
+        '<script>alert(2)</script><style>@import "https://example.org/x.css";</style><foreignObject><b/></foreignObject>'
+        '<image href="https://example.org/x.png"/><use xlink:href="https://example.org/y.svg#a"/>'
+        '<path d="M 0 0" onclick="alert(3)" style="fill: url(https://example.org/z)"/><a href="javascript:alert(4)"/>'
+        '<rect clip-path="url( \'#q\' )" fill="URL(//example.org/k)"/></svg>'
+    )
+    text = themed_svg(path, "p-", "label")
+    assert not re.search(r"alert|example\.org|javascript|foreignObject|<style", text, re.IGNORECASE)
+    assert 'clip-path="url(#p-q)"' in text
+
+
+@pytest.mark.parametrize("text", ["", "<svg", "<html/>", '<!DOCTYPE svg [<!ENTITY a "b">]><svg/>'])
+def test_what_is_no_picture_is_said_to_be_none(tmp_path, text):
+    path = tmp_path / "no.svg"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"no.svg:1: file: .*; expected an SVG that a run wrote"):
+        themed_svg(path, "p-", "label")
