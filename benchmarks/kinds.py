@@ -88,7 +88,7 @@ def main() -> None:
             for config, future in alike.items()
             for cell in zip(QUANTITIES, parts(future.result()), strict=True)
         ]
-        errors = []
+        errors: list[tuple[str, str, float]] = []
         for config, futures in others.items():
             fitted, found = [each.result() for each in fits[config]], [each.result() for each in futures]
             energies = np.array([charged_fj(each, fitted)[1] for each in fitted])
@@ -96,7 +96,7 @@ def main() -> None:
             predicted = float((table([counts(found[0])], TERMS) @ terms)[0])
             measured = [each.band_fj[1] for each in found]
             array = f"{described(config)}, {found[0].config['lanes']} x {found[0].config['columns']}"
-            error, apart = predicted / np.mean(measured) - 1, max(measured) / min(measured) - 1
+            error, apart = predicted / float(np.mean(measured)) - 1, max(measured) / min(measured) - 1
             errors += [(array, f"error % at {node}", 100 * error), (array, f"netlists apart % at {node}", 100 * apart)]
     write(FILE, "array", rows)
     write(HELD_OUT, "array", errors)

@@ -1,5 +1,7 @@
 """An RMSNorm in front of the quantisation: tokens in, normed tokens out, one at a time."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -194,7 +196,8 @@ class RmsNorm(wiring.Component):
             for i, lane in enumerate(lanes[1:], 1):
                 with m.Case(i):
                     m.d.comb += lanes[0].other.eq(lane.total)
-        return lanes[0].total
+        total: Signal = lanes[0].total
+        return total
 
     def _normed(self, m: Module, loads: Signal, reads: Signal, beat: Signal, factor: Signal) -> tuple[Signal, Signal]:
         """Store tokens and gains and norm what is read; return whether the lanes go on, and whether they hold any."""
@@ -207,7 +210,8 @@ class RmsNorm(wiring.Component):
             ("values", self.activations, loads),
             ("gain", self.gains, self.gains.valid & self.gains.ready),
         ):
-            m.submodules[name] = stored = memory.Memory(shape=config.bus_bits, depth=depth, init=[])
+            stored: Any = memory.Memory(shape=config.bus_bits, depth=depth, init=[])
+            m.submodules[name] = stored
             write, read = stored.write_port(), stored.read_port(domain="sync")
             m.d.comb += [
                 write.addr.eq(beat),

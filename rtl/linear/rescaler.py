@@ -1,6 +1,6 @@
 """The array's results, some outputs a cycle, each rescaled with the scale of its token."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -92,7 +92,7 @@ class Rescaler(wiring.Component):
                 lane.scale.eq(self.scale_data),
             ]
             words.append(lane.word)
-        tags = Cat(feeds, told.malformed, last)
+        tags: Value = Cat(feeds, told.malformed, last)
         for stage in range(rescaling.LATENCY):
             following = Signal(3, name=f"tags{stage}")
             with m.If(advance):

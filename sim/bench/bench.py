@@ -179,7 +179,8 @@ class Bench:
         """Return where results differ."""
         if self.config.floating_point:
             got, expected = canonical_bits(got), canonical_bits(expected)
-        return np.not_equal(got, expected)
+        differs: NDArray[np.bool_] = np.not_equal(got, expected)
+        return differs
 
     async def _check(self, case: Case, index: int, pair: Any) -> float:
         """Compare one command's answer; return the time of its last beat."""

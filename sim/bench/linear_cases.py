@@ -1,7 +1,7 @@
 """The bench's test cases for whole BitLinears: those of the array, with activations of every kind of number."""
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ def linear_operands(config: LinearConfig, case: Case, index: int) -> LinearOpera
     scale = random.uniform(0.01, 2)
     if random.random() < 0.3:  # outputs that are subnormal, or too large
         scale *= 2.0 ** random.integers(-40, 30)
-    kind = "ternary" if config.array.encoding.zero else "binary"
+    kind: Literal["ternary", "binary"] = "ternary" if config.array.encoding.zero else "binary"
     weights = QuantisedWeights(trits, np.array([scale], np.float32), kind)
     x = activations(config, random, (m, k), case.activations)
     gain = rounded(random.normal(1, 0.5, k), _form(config)) if config.normed else None

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from benchmarks.verification import counts
 from tests.docs.numbers import ROOT
+from tests.sim.bench.counts import counts
 
 
 def test_the_counts_are_those_of_the_tests():
-    """`python -m benchmarks.verification > benchmarks/verification.csv` counts again."""
+    """`python -m tests.sim.bench.counts > benchmarks/verification.csv` counts again."""
     pd.testing.assert_frame_equal(counts(), pd.read_csv(ROOT / "benchmarks" / "verification.csv"))

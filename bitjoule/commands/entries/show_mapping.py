@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ def show_mapping(options: argparse.Namespace) -> str:
     from bitjoule.energy_models.system.platform.platforms import platforms, read_platform
     from bitjoule.energy_models.system.work.steps import MatmulKind
 
-    def entry_named(kind: str, name: str | None, entries: dict[str, Any]) -> Any:
-        if name not in entries:
+    def entry_named(kind: str, name: str | None, entries: Mapping[str, Any]) -> Any:
+        if name is None or name not in entries:
             wrong, expected = unknown_name(kind, name, entries) if name else (f"no {kind}", f"--{kind} NAME")
             raise InputError([Problem("show mapping", 1, kind, wrong, expected)])
         return entries[name]

@@ -65,16 +65,14 @@ class Bands:
             ends, places, priced_by = ends[counted], active[counted], own_rows[counted]
             banded = ends[:, 0] != ends[:, 2]
             certain = np.where(banded, 0.0, ends[:, 1])
-            some, left = banded.any(axis=1), certain.any(axis=1)
-            for column in np.flatnonzero(
-                some & left
-            ).tolist():  # in others, all that is not zero has a band, or nothing
+            with_band, without = banded.any(axis=1), certain.any(axis=1)
+            for column in np.flatnonzero(with_band & without).tolist():  # others have only bands, or none
                 ends[column] = np.where(banded[column], ends[column], 0.0)
-            some, left = np.flatnonzero(some), np.flatnonzero(left)
+            some, left = np.flatnonzero(with_band), np.flatnonzero(without)
             met = np.unique(priced_by[some]).tolist()
             of_cases = cases[of_group]
             for level in range(self.levels):
-                drawn = evaluated.drawn[level].T[places % width][:, of_group] if self.levels > 1 else 1.0
+                drawn: Any = evaluated.drawn[level].T[places % width][:, of_group] if self.levels > 1 else 1.0
                 own = (certain * drawn)[left] if self.levels > 1 else certain[left]
                 self.certain[level, of_cases] = _by_phase(own, places[left], width).T
                 through = ends * drawn[:, None] if self.levels > 1 else ends
@@ -225,7 +223,7 @@ def _by_phase(values: Floats, places: NDArray[np.intp], width: int) -> Floats:
     sums = np.zeros((len(PHASE_NAMES), *values.shape[1:]))
     begin = np.searchsorted(places, width * np.arange(len(PHASE_NAMES) + 1))
     for phase, (first, last) in enumerate(itertools.pairwise(begin.tolist())):
-        total = pairwise(values[first:last], (places[first:last] - phase * width).tolist(), width)
+        total = pairwise(list(values[first:last]), (places[first:last] - phase * width).tolist(), width)
         if total is not None:
             sums[phase] = total
     return sums

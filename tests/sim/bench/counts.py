@@ -1,4 +1,6 @@
-"""How many matmuls and faults the tests of the bench hold: ``python -m benchmarks.verification > verification.csv``.
+"""How many matmuls and faults the tests of the bench hold.
+
+``python -m tests.sim.bench.counts > benchmarks/verification.csv`` writes them again.
 
 Counts what `tests/sim/bench` runs with ``pytest -m ''``; docs/verification.md and README.md quote it.
 """

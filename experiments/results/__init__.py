@@ -1,0 +1,1 @@
+"""Output directories of runs, read again: for reports and comparisons."""
