@@ -96,7 +96,7 @@ def main() -> None:
               f"{cases / cold_s:,.0f} cases/s | >= 1,000 cases/s |")  # fmt: skip
         print(f"| the same, mappings known | {cases / warm_s:,.0f} cases/s | |")
         search.cache_clear()
-        arguments = ["run", str(folder / "experiment.yaml"), "--out", name, "--no-plots", "--jobs", "1"]
+        arguments = ["run", str(folder / "experiment.yaml"), "--out", name, "--no-plots", "--jobs", "1", "--results", "csv", "--quiet"]
         begun = time.perf_counter()
         assert cli.main(arguments) == 0
         command_s = time.perf_counter() - begun
