@@ -60,7 +60,18 @@ def main() -> None:
         cases = len(grid_of(sweep))
         compute_s = median_s(lambda: run(sweep), 3)
         begun = time.perf_counter()
-        arguments = ["run", str(folder / "experiment.yaml"), "--out", name, "--no-plots", "--jobs", "1", "--results", "csv", "--quiet"]
+        arguments = [
+            "run",
+            str(folder / "experiment.yaml"),
+            "--out",
+            name,
+            "--no-plots",
+            "--jobs",
+            "1",
+            "--results",
+            "csv",
+            "--quiet",
+        ]
         assert cli.main(arguments) == 0
         command_s = time.perf_counter() - begun
         table_bytes = (folder / "sweep" / "results.csv").stat().st_size
