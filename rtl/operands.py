@@ -7,7 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.arithmetic import alignment, fused_product, lookup_table
-from bitjoule.rtl.arithmetic.floating_point import FP16, multiplier, multiplier_bits, normalised, normalised_bits
+from bitjoule.rtl.arithmetic.floating_point import multiplier, multiplier_bits, normalised, normalised_bits
+from bitjoule.rtl.arithmetic.formats import FP16
 from bitjoule.rtl.arithmetic.multiplication import DIGIT_BITS, digits_of, recode
 from bitjoule.rtl.arithmetic.reduction import wire
 from bitjoule.rtl.config import AcceleratorConfig

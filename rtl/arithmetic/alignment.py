@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Value
 
-from bitjoule.rtl.arithmetic.floating_point import FP16, Number, shifted_right
+from bitjoule.rtl.arithmetic.floating_point import Number, shifted_right
+from bitjoule.rtl.arithmetic.formats import FP16
 from bitjoule.rtl.arithmetic.full_adders import chained
 from bitjoule.rtl.arithmetic.fused_product import largest
 from bitjoule.rtl.arithmetic.reduction import wire

@@ -4,15 +4,8 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.floating_point import (
-    FP16,
-    FP32,
-    Adder,
-    Format,
-    Multiplier,
-    multiplier_bits,
-    normalised_bits,
-)
+from bitjoule.rtl.arithmetic.floating_point import Adder, Multiplier, multiplier_bits, normalised_bits
+from bitjoule.rtl.arithmetic.formats import FP16, FP32, Format
 from bitjoule.rtl.arithmetic.reduction import cuts, levels, registered
 from bitjoule.rtl.config import AcceleratorConfig
 

@@ -5,41 +5,13 @@ of the fraction counts the exponent up, also from subnormal to normal and from t
 NaN that comes out, the sign is 0 and only the highest bit of the fraction is set: quiet, no payload.
 """
 
-from dataclasses import dataclass
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from bitjoule.rtl.arithmetic.formats import Format
 from bitjoule.rtl.arithmetic.multiplication import DIGIT_BITS, digits, digits_of, product, recode
 from bitjoule.rtl.arithmetic.reduction import add, wire
-
-
-@dataclass(frozen=True)
-class Format:
-    """A binary interchange format.
-
-    Parameters
-    ----------
-    exponent_bits, fraction_bits
-        Widths of the fields below the sign.
-    """
-
-    exponent_bits: int
-    fraction_bits: int
-
-    @property
-    def bits(self) -> int:
-        """Bits of a number."""
-        return 1 + self.exponent_bits + self.fraction_bits
-
-    @property
-    def bias(self) -> int:
-        """The exponent field of a normal number minus its exponent."""
-        return (1 << (self.exponent_bits - 1)) - 1
-
-
-FP16, BF16, FP32 = Format(5, 10), Format(8, 7), Format(8, 23)
 
 
 class Number:

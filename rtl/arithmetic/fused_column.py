@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.floating_point import FP16, FP32, Adder, leading_zeros, shifted_left
+from bitjoule.rtl.arithmetic.floating_point import Adder, leading_zeros, shifted_left
+from bitjoule.rtl.arithmetic.formats import FP16, FP32
 from bitjoule.rtl.arithmetic.fused_product import (
     ACTIVATION_BITS,
     ALIGNED_BITS,

@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.floating_point import FP16, Number
+from bitjoule.rtl.arithmetic.floating_point import Number
+from bitjoule.rtl.arithmetic.formats import FP16
 from bitjoule.rtl.arithmetic.full_adders import chained, reduced
 from bitjoule.rtl.arithmetic.multiplication import digits, recode
 from bitjoule.rtl.arithmetic.reduction import wire

@@ -5,22 +5,12 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.floating_point import (
-    BF16,
-    FP16,
-    FP32,
-    Adder,
-    Format,
-    Multiplier,
-    Number,
-    multiplier,
-    normalised,
-)
+from bitjoule.rtl.arithmetic.floating_point import Adder, Multiplier, Number, multiplier, normalised
+from bitjoule.rtl.arithmetic.formats import FLOATS, Format
 from bitjoule.rtl.arithmetic.multiplication import digits, product, recode
 from bitjoule.rtl.arithmetic.reduction import wire
 
 INTEGERS = {"int8": 8, "int16": 16, "int32": 32}
-FLOATS = {"fp16": FP16, "bf16": BF16, "fp32": FP32}
 FORMATS = (*INTEGERS, *FLOATS)
 OPERATIONS = ("add", "mul")
 

@@ -6,7 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.arithmetic import alignment
 from bitjoule.rtl.arithmetic.dot_product import DotProduct
-from bitjoule.rtl.arithmetic.floating_point import FP16, FP32, Adder, Number
+from bitjoule.rtl.arithmetic.floating_point import Adder, Number
+from bitjoule.rtl.arithmetic.formats import FP16, FP32
 from bitjoule.rtl.arithmetic.fused_column import as_fp32
 from bitjoule.rtl.arithmetic.multiplication import digits, product, recode
 from bitjoule.rtl.arithmetic.reduction import add, compress, registered, wire

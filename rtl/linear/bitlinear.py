@@ -7,7 +7,8 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.accelerator import Accelerator, result_layout
-from bitjoule.rtl.arithmetic.floating_point import FP32, normalised_bits
+from bitjoule.rtl.arithmetic.floating_point import normalised_bits
+from bitjoule.rtl.arithmetic.formats import FP32
 from bitjoule.rtl.linear.block_feeder import BlockFeeder
 from bitjoule.rtl.linear.config import LinearConfig
 from bitjoule.rtl.linear.layouts import BLOCK, LINEAR_COMMAND, NORMED_COMMAND, Queue, output_layout, rows_layout

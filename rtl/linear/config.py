@@ -3,8 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from bitjoule.rtl.arithmetic.floating_point import Format
-from bitjoule.rtl.arithmetic.operators import FLOATS
+from bitjoule.rtl.arithmetic.formats import FLOATS, Format
 from bitjoule.rtl.config import AcceleratorConfig, ConfigError, Fault
 
 KEY = "linear"

@@ -6,7 +6,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.floating_point import FP32, Adder, leading_zeros, shifted_left
+from bitjoule.rtl.arithmetic.floating_point import Adder, leading_zeros, shifted_left
+from bitjoule.rtl.arithmetic.formats import FP32
 from bitjoule.rtl.arithmetic.reduction import wire
 from bitjoule.rtl.linear.config import LinearConfig
 from bitjoule.rtl.linear.elements import norm_lane

@@ -5,7 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.accelerator import result_layout
-from bitjoule.rtl.arithmetic.floating_point import FP32, normalised_bits
+from bitjoule.rtl.arithmetic.floating_point import normalised_bits
+from bitjoule.rtl.arithmetic.formats import FP32
 from bitjoule.rtl.linear.config import LinearConfig
 from bitjoule.rtl.linear.elements import rescaling
 from bitjoule.rtl.linear.layouts import output_layout, rows_layout

@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.floating_point import FP32, normalised, normalised_bits
+from bitjoule.rtl.arithmetic.floating_point import normalised, normalised_bits
+from bitjoule.rtl.arithmetic.formats import FP32
 from bitjoule.rtl.arithmetic.operators import FloatMultiplier
 from bitjoule.rtl.arithmetic.reduction import wire
 from bitjoule.rtl.linear.config import LinearConfig

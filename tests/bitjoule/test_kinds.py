@@ -96,7 +96,7 @@ def test_a_kind_of_another_package_is_checked_run_and_written(dice):
     assert (wrong.returncode, wrong.stderr) == (2, "--set dice=many:1: dice: got 'many'; expected a valid list\n")
     ran = packages.bitjoule(dice, "run", "mine.yaml", "--out", "out")
     files = "Tables in out/mine/; pictures: means.png (also _dark and .svg)"
-    shown = f"thrown\n# 2 dice, at most 40 rows\n\nThrown.\n{files}\n\n"
+    shown = f"thrown\n2 dice, at most 40 rows\n\nThrown.\n{files}\n\n"
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, shown, "")
     folder = dice / "out" / "mine"
     assert pd.read_csv(folder / "summary.csv").to_dict("list") == {"sides": [6, 20], "mean": [3.5, 10.5]}

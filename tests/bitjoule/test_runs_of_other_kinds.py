@@ -34,7 +34,7 @@ def mine(tmp_path, monkeypatch):
 
 
 def test_a_run_on_netlists_prints_its_summary_and_writes_its_folder(tmp_path, bitjoule, mine):
-    status, out, err = bitjoule("run", mine, "--out", tmp_path / "results")
+    status, out, err = bitjoule("run", mine, "--out", tmp_path / "results", "--tables", "markdown")
     assert (status, err) == (0, "")
     folder = tmp_path / "results" / "mine"
     assert {path.name for path in folder.iterdir()} == TABLES | PICTURES
@@ -118,7 +118,7 @@ def test_prices_are_compared_with_a_file_of_ones_own(tmp_path, bitjoule):
     path.write_text("name: mine\ncompare: [[45nm, 7nm]]\n")
     assert bitjoule("check", path)[1] == f"{path}: ok, 1 pair of technologies\n"
     change = f"compare=[[45nm, {tmp_path / 'made.yaml'}]]"
-    status, out, err = bitjoule("run", path, "--set", change, "--out", tmp_path / "out")
+    status, out, err = bitjoule("run", path, "--set", change, "--out", tmp_path / "out", "--tables", "markdown")
     assert (status, err) == (0, "")
     folder = tmp_path / "out" / "mine"
     pictures = {f"ratios{theme}.{end}" for theme in ("", "_dark") for end in ("png", "svg")}
@@ -137,6 +137,6 @@ def test_progress_is_a_line_on_a_terminal_and_nothing_elsewhere(capsys, monkeypa
     show(1, 2, "x" * 200)
     show(2, 2, "")
     shown = capsys.readouterr().err
-    assert shown.startswith("\r1/2 0 s xxx")
+    assert shown.startswith("\r1/2 0 s, 0 s left xxx")
     assert shown.count("\n") == 1
     assert max(map(len, shown.replace("\n", "\r").split("\r"))) == 78

@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.floating_point import FP16, Format, Normalised, Number, normalised, shifted_right
+from bitjoule.rtl.arithmetic.floating_point import Normalised, Number, normalised, shifted_right
+from bitjoule.rtl.arithmetic.formats import FP16, Format
 from bitjoule.rtl.arithmetic.multiplication import digits, product, recode
 from bitjoule.rtl.arithmetic.reduction import wire
 from bitjoule.rtl.linear.config import LinearConfig

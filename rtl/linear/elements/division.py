@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.floating_point import FP32
+from bitjoule.rtl.arithmetic.formats import FP32
 
 PLACES = FP32.fraction_bits + 1  # of a significand
 QUOTIENT_BITS = PLACES + 2  # its highest bit weighs one; rounding needs one more where that bit is 0

@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.floating_point import BF16, FP32, Adder, Format, Number, packed, shifted_right, to_nearest
+from bitjoule.rtl.arithmetic.floating_point import Adder, Number, packed, shifted_right, to_nearest
+from bitjoule.rtl.arithmetic.formats import BF16, FP32, Format
 from bitjoule.rtl.arithmetic.operators import FloatMultiplier
 from bitjoule.rtl.arithmetic.reduction import wire
 from bitjoule.rtl.linear.elements.token_scale import as_fp32

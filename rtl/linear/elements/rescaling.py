@@ -5,7 +5,6 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.arithmetic.floating_point import (
-    FP32,
     Normalised,
     leading_zeros,
     normalised_bits,
@@ -14,6 +13,7 @@ from bitjoule.rtl.arithmetic.floating_point import (
     shifted_right,
     to_nearest,
 )
+from bitjoule.rtl.arithmetic.formats import FP32
 from bitjoule.rtl.arithmetic.multiplication import digits, product, recode
 from bitjoule.rtl.arithmetic.reduction import wire
 from bitjoule.rtl.linear.config import LinearConfig

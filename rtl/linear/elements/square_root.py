@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.floating_point import FP32
+from bitjoule.rtl.arithmetic.formats import FP32
 
 PLACES = FP32.fraction_bits + 1
 ROOT_BITS = PLACES + 1  # one for rounding

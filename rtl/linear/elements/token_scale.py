@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.floating_point import FP16, FP32, Format, normalised
+from bitjoule.rtl.arithmetic.floating_point import normalised
+from bitjoule.rtl.arithmetic.formats import FP16, FP32, Format
 from bitjoule.rtl.arithmetic.reduction import wire
 from bitjoule.rtl.linear.elements.division import PLACES, Divider, rounded_quotient
 

@@ -4,7 +4,8 @@ from amaranth.hdl import Module, Mux, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.floating_point import FP32, normalised_bits
+from bitjoule.rtl.arithmetic.floating_point import normalised_bits
+from bitjoule.rtl.arithmetic.formats import FP32
 from bitjoule.rtl.linear.config import LinearConfig
 from bitjoule.rtl.linear.elements import code, norm_lane, rescaling
 from bitjoule.rtl.linear.elements.division import PLACES

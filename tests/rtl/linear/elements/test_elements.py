@@ -8,7 +8,8 @@ import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.sim import Simulator
 
-from bitjoule.rtl.arithmetic.floating_point import FP32, normalised
+from bitjoule.rtl.arithmetic.floating_point import normalised
+from bitjoule.rtl.arithmetic.formats import FP32
 from bitjoule.rtl.arithmetic.operators import FLOATS
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.linear.config import LinearConfig
