@@ -184,10 +184,20 @@ def test_an_amount_of_a_platform_is_the_one_in_its_file_and_a_buffers_is_shared_
     assert text in (DATA / file).read_text().splitlines()[int(line) - 1]
 
 
-@pytest.mark.parametrize("device", ["lpddr4-3200", "ddr4-2400", "hbm3e"])
-@pytest.mark.parametrize("section", ["phy", "pins", "activate"])
+DEVICES = yaml.safe_load((DATA / "drams.yaml").read_text())["drams"]
+
+
+@pytest.mark.parametrize(
+    ("device", "section"),
+    [
+        (device, section)
+        for device in ("lpddr4-3200", "ddr4-2400", "hbm3e")
+        for section in ("phy", "pins", "activate")
+        if section == "activate" or section in DEVICES[device]
+    ],
+)
 def test_a_part_of_a_device_is_at_the_line_that_its_amount_or_the_device_is_written_in(device, section):
-    written = yaml.safe_load((DATA / "drams.yaml").read_text())["drams"][device]
+    written = DEVICES[device]
     lines = (DATA / "drams.yaml").read_text().splitlines()
     first = lines.index(f"  {device}:")
     if section == "activate":
@@ -195,8 +205,6 @@ def test_a_part_of_a_device_is_at_the_line_that_its_amount_or_the_device_is_writ
         assert (found.unit, found.source, found.where) == ("row", written["source"], written["where"])
         assert found.places == (f"drams.yaml:{line + 1}",)
         return
-    if section not in written:
-        pytest.skip(f"{device} has no {section}")
     for way in ("read", "write"):
         found = price_row(f"drams.yaml:{device}:{section}.{way}_pj_per_bit")
         begins = lines.index(f"    {section}:", first)
