@@ -28,10 +28,12 @@ from bitjoule.experiments.output.store import render
 
 SWEEP = """\
 name: sweep
+accounting: system
 models: [bitnet-125m]
 schemes: [fp16, int8, bitnet, bitnet-b1.58]
-technologies: [45nm, 7nm]
-workload: {prompt_tokens: {start: 1, stop: 8192, step: 1}}
+technologies: [7nm]
+platforms: [ternary-edge]
+workload: {prompt_tokens: {start: 1, stop: 4096, step: 1}, new_tokens: 16}
 baseline: {scheme: fp16}
 """
 PROCESSES, REPEATS, LEAST = 2, 5, 0.9
