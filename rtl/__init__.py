@@ -11,7 +11,9 @@
     accumulators    running sums between tiles of K
     sum_memory      the memory that holds them, if not flip-flops: nothing else is in its module
     sequencer       the loops over a matmul
+    axi             AXI4-Stream ports of a top level, and their connection
     accelerator     the top level, with Amaranth's streams and with AXI4-Stream ports
+    linear/         the whole BitLinear around it: norm, quantisation, rescaling
     verilog         Verilog text, and a machine-readable description
     configs/        the shipped configurations
 """

@@ -11,6 +11,7 @@ from bitjoule.rtl.arithmetic.column import Column
 from bitjoule.rtl.arithmetic.float_column import FloatColumn
 from bitjoule.rtl.arithmetic.fused_column import FusedColumn
 from bitjoule.rtl.arithmetic.scaled_column import ScaledColumn
+from bitjoule.rtl.axi import connect, stream_ports
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.operands import prepared_activations, weight_lines
 from bitjoule.rtl.sequencer import COMMAND, Sequencer, step_layout
@@ -164,26 +165,12 @@ def axi_ports(config: AcceleratorConfig) -> dict[str, Any]:
     config
         The configuration.
     """
-    ports: dict[str, Any] = {}
-    for name, bits in (
-        ("command", COMMAND.size),
-        ("weights", config.weight_bus_bits),
-        ("activations", config.activation_bus_bits),
-    ):
-        ports |= {
-            f"s_axis_{name}_tdata": In(bits),
-            f"s_axis_{name}_tvalid": In(1),
-            f"s_axis_{name}_tready": Out(1),
-            f"s_axis_{name}_tlast": In(1),
-        }
-    ports |= {
-        "m_axis_results_tdata": Out(config.result_bus_bits),
-        "m_axis_results_tvalid": Out(1),
-        "m_axis_results_tready": In(1),
-        "m_axis_results_tlast": Out(1),
-        "m_axis_results_tuser": Out(1),
+    inputs = {
+        "command": COMMAND.size,
+        "weights": config.weight_bus_bits,
+        "activations": config.activation_bus_bits,
     }
-    return ports
+    return stream_ports(inputs, config.result_bus_bits)
 
 
 class AxiAccelerator(wiring.Component):
@@ -220,21 +207,7 @@ class AxiAccelerator(wiring.Component):
         """Build the accelerator and name its ports."""
         m = Module()
         m.submodules.core = core = Accelerator(self._config)
-        for name in ("command", "weights", "activations"):
-            inside = getattr(core, name)
-            m.d.comb += [
-                inside.payload.eq(getattr(self, f"s_axis_{name}_tdata")),
-                inside.valid.eq(getattr(self, f"s_axis_{name}_tvalid")),
-                getattr(self, f"s_axis_{name}_tready").eq(inside.ready),
-            ]
-        results = core.results
-        bits = self._config.result_bits
+        results, bits = core.results, self._config.result_bits
         extended = (Cat(word, word[-1].replicate(bits - len(word))) for word in results.payload.sums)
-        m.d.comb += [
-            self.m_axis_results_tdata.eq(Cat(*extended)),
-            self.m_axis_results_tvalid.eq(results.valid),
-            results.ready.eq(self.m_axis_results_tready),
-            self.m_axis_results_tlast.eq(results.payload.end),
-            self.m_axis_results_tuser.eq(results.payload.malformed),
-        ]
+        connect(m, self, core, ("command", "weights", "activations"), results, Cat(*extended))
         return m

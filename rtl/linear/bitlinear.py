@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from bitjoule.rtl.accelerator import Accelerator, result_layout
 from bitjoule.rtl.arithmetic.floating_point import normalised_bits
 from bitjoule.rtl.arithmetic.formats import FP32
+from bitjoule.rtl.axi import connect, stream_ports
 from bitjoule.rtl.linear.block_feeder import BlockFeeder
 from bitjoule.rtl.linear.config import LinearConfig
 from bitjoule.rtl.linear.layouts import BLOCK, LINEAR_COMMAND, NORMED_COMMAND, Queue, output_layout, rows_layout
@@ -161,21 +162,7 @@ def linear_ports(config: LinearConfig) -> dict[str, Any]:
     config
         The configuration.
     """
-    ports: dict[str, Any] = {}
-    for name, bits in input_bits(config).items():
-        ports |= {
-            f"s_axis_{name}_tdata": In(bits),
-            f"s_axis_{name}_tvalid": In(1),
-            f"s_axis_{name}_tready": Out(1),
-            f"s_axis_{name}_tlast": In(1),
-        }
-    return ports | {
-        "m_axis_results_tdata": Out(config.bus_bits),
-        "m_axis_results_tvalid": Out(1),
-        "m_axis_results_tready": In(1),
-        "m_axis_results_tlast": Out(1),
-        "m_axis_results_tuser": Out(1),
-    }
+    return stream_ports(input_bits(config), config.bus_bits)
 
 
 def input_bits(config: LinearConfig) -> dict[str, int]:
@@ -231,19 +218,5 @@ class AxiBitLinear(wiring.Component):
         """Build the BitLinear and name its ports."""
         m = Module()
         m.submodules.core = core = BitLinear(self._config)
-        for name in input_bits(self._config):
-            inside = getattr(core, name)
-            m.d.comb += [
-                inside.payload.eq(getattr(self, f"s_axis_{name}_tdata")),
-                inside.valid.eq(getattr(self, f"s_axis_{name}_tvalid")),
-                getattr(self, f"s_axis_{name}_tready").eq(inside.ready),
-            ]
-        outputs = core.outputs
-        m.d.comb += [
-            self.m_axis_results_tdata.eq(outputs.payload.words),
-            self.m_axis_results_tvalid.eq(outputs.valid),
-            outputs.ready.eq(self.m_axis_results_tready),
-            self.m_axis_results_tlast.eq(outputs.payload.end),
-            self.m_axis_results_tuser.eq(outputs.payload.malformed),
-        ]
+        connect(m, self, core, input_bits(self._config), core.outputs, core.outputs.payload.words)
         return m
