@@ -187,17 +187,6 @@ def bare(name: str, text: str, allowed: dict[str, Any]) -> list[tuple[int, str]]
     return result
 
 
-def lowered(text: str) -> str:
-    """Return numerals.yaml with no page allowed more bare numerals than it has."""
-    allowed = yaml.safe_load(text)
-
-    def count(match: re.Match[str]) -> str:
-        page = (ROOT / match[2]).read_text()
-        return f"{match[1]}{min(int(match[3]), len(bare(match[2], page, allowed)))}"
-
-    return re.sub(r"^(  (\S+\.md): \{numerals: )(\d+)", count, text, flags=re.MULTILINE)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Fill in the numbers of all pages; or list what is stale or bare."""
     parser = argparse.ArgumentParser(description="Fill the numbers of README.md and docs/ in from committed tables.")
@@ -217,8 +206,6 @@ def main(arguments: list[str] | None = None) -> int:
         if options.bare:
             for line, around in bare(name, new, allowed):
                 print(f"{name}:{line}: {around}")
-    if not options.check:
-        ALLOWED.write_text(lowered(ALLOWED.read_text()))
     return int(stale and options.check)
 
 
