@@ -8,6 +8,10 @@ The bottom of bitjoule; it imports nothing of ours. Reading order::
     prices/        what operations, accesses and areas cost at a technology, and the key of each price
     papers/        the papers' accounting, their printed numbers, scaling laws
     system/        whole requests on a platform: mapped, counted, priced
+    serving/       requests served in several ways: steps, caches, drafts, chips, queues
+    model_files/   GGUF and safetensors files: headers, types, values
+    machines/      machines that others measured: rows, names, predictions, fits
+    interchange/   other tools' architectures, read into platforms
     catalog        the built-in entries, for ``bitjoule list`` and ``bitjoule show``
     data/          every number, with its source
 """

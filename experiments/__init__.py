@@ -8,6 +8,11 @@
     hardware/  runs on the simulated accelerator
     netlists/  measurements of arrays on their netlists
     prices/    comparisons of prices
+    serving/   requests served in several ways, and their steady state
+    measured/  machines as predicted and as others measured them
+    designs/   published accelerators beside their parameters
+    exploration/  spaces of designs, searched; building/: the hardware of one of them
     output/    the output folder, its tables and its manifest
+    results/   output folders read again, for reports and comparisons
     shipped/   the bundled YAML files, one folder per kind
 """
