@@ -24,6 +24,8 @@ def acquire(path: Path, wait: bool = True) -> BaseFileLock | None:
     OSError
         The file cannot be written, or its file system has no locks.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()  # where no file can be made, filelock may take that for one just removed, and wait for ever
     # A soft lock, which filelock would fall back to, outlives a killed process.
     lock = FileLock(path, timeout=-1 if wait else 0, poll_interval=_POLL_S, fallback_to_soft=False)
     try:

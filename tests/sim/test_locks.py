@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from bitjoule.sim.locks import acquire, release
 
 
@@ -21,3 +23,10 @@ def test_a_lock_that_another_holds_is_none_to_who_does_not_wait(tmp_path: Path) 
     second = acquire(path, wait=False)
     assert second is not None
     release(second)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="this system has no /proc")
+@pytest.mark.parametrize("wait", [True, False])
+def test_where_no_file_can_be_made_a_lock_is_an_error_and_not_waited_for(wait: bool) -> None:
+    with pytest.raises(OSError, match=r"/proc/x\.lock"):
+        acquire(Path("/proc/x.lock"), wait)
