@@ -3,7 +3,7 @@
 import os
 import random
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -73,7 +73,7 @@ def sampled(values: Iterable[Any], count: int, what: str, always: Iterable[Any] 
     Parameters
     ----------
     values
-        All parameters.
+        All values of one parameter, or cases, each the tuple of a test's parameters.
     count
         How many to draw.
     what
@@ -84,6 +84,26 @@ def sampled(values: Iterable[Any], count: int, what: str, always: Iterable[Any] 
     every, kept = list(values), list(always)
     rest = [value for value in every if value not in kept]
     chosen = [rest[place] for place in drawn(rest, count, what)]
-    return [
-        value if value in kept or value in chosen else pytest.param(value, marks=pytest.mark.dear) for value in every
-    ]
+    return [value if value in kept or value in chosen else _dear(value) for value in every]
+
+
+def one_of_each(groups: Iterable[Sequence[Any]], what: str) -> list[Any]:
+    """Return parameters of a test of which one of each group runs and the others are marked ``dear``.
+
+    Parameters
+    ----------
+    groups
+        Values that are alike, as of `sampled`.
+    what
+        Names the draw.
+    """
+    cases: list[Any] = []
+    for number, group in enumerate(groups):
+        chosen = drawing_seed(f"{what} {number}") % len(group)
+        cases += [value if place == chosen else _dear(value) for place, value in enumerate(group)]
+    return cases
+
+
+def _dear(value: Any) -> Any:
+    """Return a value, or a case of several, with the mark."""
+    return pytest.param(*(value if type(value) is tuple else (value,)), marks=pytest.mark.dear)

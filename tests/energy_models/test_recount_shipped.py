@@ -59,7 +59,7 @@ def recounted(resolved, name):
     return recount(presets()[MODEL].with_defaults(), scheme, machine, *sizes, facts)[0]
 
 
-@pytest.mark.parametrize("name", sampled(SCHEMES, 2, "schemes counted by walks", always=QUICK))
+@pytest.mark.parametrize("name", sampled(SCHEMES, 1, "schemes counted by walks", always=QUICK[:1]))
 def test_the_joules_of_post_training_quantization_are_those_of_a_walk_through_its_loops(shipped, name):
     resolved, results, summary = shipped
     prices = defaultdict(set)

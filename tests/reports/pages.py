@@ -4,7 +4,19 @@ import itertools
 
 from matplotlib.text import Text
 
-from bitjoule.reports.figures.style import PNG_DPI
+from bitjoule.reports.figures.style import PNG_DPI, THEMES
+from tests.sampling import one_of_each
+
+
+def on_either_page(cases, what):
+    """Return each case with one of the pages, which differ in colours alone; with the other it is marked ``dear``."""
+    cases = [case if isinstance(case, tuple) else (case,) for case in cases]
+    return one_of_each([[(*case, theme) for theme in THEMES] for case in cases], f"pages of {what}")
+
+
+def name_of_page(value):
+    """Return the name of a page in a test's identifier; for other parameters none, so that pytest finds one."""
+    return ("light", "dark")[THEMES.index(value)] if value in THEMES else None
 
 
 def drawn_ticks(axis):

@@ -12,6 +12,7 @@ from bitjoule.rtl.config import DATAPATHS, AcceleratorConfig
 from tests.rtl.claims import alignment_of, decoder, dot, integer_column, integer_dot, one_column, small
 from tests.rtl.formal import Proof, RefutedError
 from tests.rtl.streams import Streams
+from tests.sampling import one_of_each, sampled
 
 
 def break_hardware(patch: pytest.MonkeyPatch, module: Any, name: str, change: Callable[[Any, Module], Any]) -> None:
@@ -110,7 +111,7 @@ MEMORY_FAULTS: dict[str, tuple[str, Callable[[Any, Module], Any]]] = {
 IN_MEMORY = small(tokens=2, accumulators="memory")
 
 
-@pytest.mark.parametrize("claim", FAULTS)
+@pytest.mark.parametrize("claim", sampled(FAULTS, 6, "claims that a fault refutes"))
 def test_claim_about_the_streams_is_refuted_by_a_fault(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the first eight cycles."""
     break_hardware(monkeypatch, accelerator, *FAULTS[claim])
@@ -153,9 +154,14 @@ def forget_the_last_lane(trits: list[Any]) -> list[Any]:
     return [*trits[:-1], (Const(0, 1), Const(0, 1))]
 
 
-@pytest.mark.parametrize("proof", [dot, one_column])
-@pytest.mark.parametrize("change", [swap_signs, take_both_for_minus, forget_the_last_lane])
-@pytest.mark.parametrize("datapath", DATAPATHS["ternary2"])
+WRONG_LANES = [
+    [(datapath, change, proof) for change in (swap_signs, take_both_for_minus, forget_the_last_lane)]
+    for datapath in DATAPATHS["ternary2"]
+    for proof in (dot, one_column)
+]
+
+
+@pytest.mark.parametrize(("datapath", "change", "proof"), one_of_each(WRONG_LANES, "wrong lanes"))
 def test_wrong_lanes_are_refuted(
     datapath: str,
     change: Callable[[list[Any]], list[Any]],

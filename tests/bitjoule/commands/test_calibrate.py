@@ -7,7 +7,8 @@ import yaml
 
 from bitjoule.gates.liberty.libraries import default_liberty
 
-CONFIG = "lanes: 32\ncolumns: 4\nmax_k: 256\nweight_bus_bits: 128\nweight_encoding: binary1\nactivation_bits: 4\n"
+CONFIG = "lanes: 32\ncolumns: 4\nmax_k: 256\nweight_bus_bits: 128\nweight_encoding: binary1\nactivation_bits: 2\n"
+# The array of tests/gates/calibration/test_calibration.py: netlists are kept for both.
 
 
 @pytest.fixture

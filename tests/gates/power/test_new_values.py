@@ -19,8 +19,11 @@ from bitjoule.gates.power.energy import Meter
 from bitjoule.sim.accelerator.configurations import read_configuration
 from tests.gates.power import icarus
 from tests.gates.power.test_events import INT8, WARM_UP, by_edge, one_trial, wired
+from tests.sampling import one_of_each
 
 CYCLES = 40
+TINY = read_configuration("tiny_8x4")
+CLOCKS = [(2.0, 0.01), (1.0, 0.02)]  # periods in critical paths: a slow clock, the fastest
 RISE, DATA, FALL = range(3)  # of what happens at the same time, in this order
 
 
@@ -71,8 +74,11 @@ def before(wave, time):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not icarus.PROGRAM, reason="Icarus Verilog (iverilog) is not installed")
-@pytest.mark.parametrize(("paths", "within"), [(2.0, 0.01), (1.0, 0.02)], ids=["slow clock", "fastest clock"])
-@pytest.mark.parametrize("config", [read_configuration("tiny_8x4"), INT8], ids=["tiny_8x4", "int8"])
+@pytest.mark.parametrize(
+    ("config", "paths", "within"),
+    one_of_each([[(config, *clock) for clock in CLOCKS] for config in (TINY, INT8)], "clocks of registers"),
+    ids=lambda value: {TINY: "tiny_8x4", INT8: "int8"}.get(value),
+)
 def test_registers_and_clock_gates_cost_what_their_events_do(synthesised, library, config, tmp_path, paths, within):
     netlist = synthesised(config)
     analysis, clocks = wired(netlist, library), clock_tree(netlist, set(netlist.inputs["clk"]))

@@ -16,7 +16,7 @@ from bitjoule.gates.stimuli.texts import parse_operands
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import activation_beat, weight_beats
 from bitjoule.sim.reference.matmul import integer_matmul
-from tests.sampling import seldom
+from tests.sampling import one_of_each, seldom
 
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
 WIDE = AcceleratorConfig(64, 5, 1024, 512, weight_encoding="ternary5")
@@ -220,8 +220,9 @@ def test_words_hold_bits_by_trial() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("held", [False, True])
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize(
+    ("text", "held"), one_of_each([[(text, held) for held in (False, True)] for text in TEXTS], "operands of netlists")
+)
 def test_the_netlist_computes_right_sums_with_any_operands(
     text: str, held: bool, synthesised: Callable[[AcceleratorConfig], Netlist]
 ) -> None:

@@ -15,7 +15,7 @@ from bitjoule.reports.energy.workloads import WORKLOAD_AXES, first_rows
 from bitjoule.reports.figures.digits import PREFIXES, with_unit
 from bitjoule.reports.figures.panels import panels_of
 from bitjoule.reports.figures.style import THEMES, settings
-from tests.reports.pages import assert_clean, drawn_ticks
+from tests.reports.pages import assert_clean, drawn_ticks, name_of_page, on_either_page
 from tests.sampling import sampled
 
 pytestmark = pytest.mark.slow  # they draw
@@ -34,8 +34,7 @@ def result_of(name):
     return RESULTS[name]
 
 
-@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
-@pytest.mark.parametrize(("name", "plot"), PLOTS)
+@pytest.mark.parametrize(("name", "plot", "theme"), on_either_page(PLOTS, "shipped pictures"), ids=name_of_page)
 def test_no_text_lies_on_another_or_leaves_the_page(name, plot, theme):
     result = result_of(name)
     figure = draw(result.requested[plot], result, theme)
@@ -53,8 +52,11 @@ RIVALS = {
 }
 
 
-@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
-@pytest.mark.parametrize(("name", "plot"), [("roofline", 0), ("technology_compare", 0), ("technology_compare", 1)])
+@pytest.mark.parametrize(
+    ("name", "plot", "theme"),
+    on_either_page([("roofline", 0), ("technology_compare", 0), ("technology_compare", 1)], "rivals"),
+    ids=name_of_page,
+)
 def test_four_machines_whose_peaks_are_close_and_products_of_two_formats_are_drawn(name, plot, theme):
     result = run(resolve(open_experiment(name, RIVALS)))
     figure = draw(result.requested[plot], result, theme)
@@ -78,9 +80,14 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
-@pytest.mark.parametrize("kind", ["energy_vs_size", "ratio_vs_size", "components"])
-@pytest.mark.parametrize("what", ODD)
+ODD_KINDS = ["energy_vs_size", "ratio_vs_size", "components"]
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "theme"),
+    on_either_page([(what, kind) for what in ODD for kind in ODD_KINDS], "odd pictures"),
+    ids=name_of_page,
+)
 def test_pictures_of_odd_experiments_are_as_clean(resolved, what, kind, theme):
     plots = f"plots: [{{kind: {kind}}}]\nbaseline: {{scheme: fp16}}\n"
     result = run(resolved(f"name: x\ntechnologies: [7nm]\n{ODD[what]}\n{plots}"))
@@ -139,7 +146,7 @@ def plot_of(result, kind):
 CASES = [f"{what}, {kind}, {theme}" for what in SYSTEM_ODD for kind in SYSTEM_KINDS for theme in ("light", "dark")]
 
 
-@pytest.mark.parametrize("case", sampled(CASES, 16, "pictures of odd systems"))
+@pytest.mark.parametrize("case", sampled(CASES, 10, "pictures of odd systems"))
 def test_pictures_of_odd_systems_are_as_clean(resolved, case):
     what, kind, background = case.rsplit(", ", 2)
     theme = THEMES[background == "dark"]

@@ -24,7 +24,7 @@ from bitjoule.reports.prices import draw_ratios, prices_markdown
 from tests.experiments import measured_by_hand as measured
 from tests.experiments.opened import opened
 from tests.experiments.technology_files import write_technology
-from tests.reports.pages import assert_clean
+from tests.reports.pages import assert_clean, name_of_page, on_either_page
 
 pytestmark = pytest.mark.slow  # they draw
 
@@ -85,16 +85,16 @@ def drawings(found, theme):
         yield draw_bits(found.summary, theme)
 
 
-@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
-@pytest.mark.parametrize("what", ODD)
+@pytest.mark.parametrize(("what", "theme"), on_either_page(ODD, "odd netlists"), ids=name_of_page)
 def test_no_text_lies_on_another_or_leaves_the_page(run, what, theme):
     for figure in drawings(run(ODD[what]), theme):
         with mpl.rc_context(settings(theme)):
             assert_clean(figure)
 
 
-@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
-@pytest.mark.parametrize("name", shipped_experiments("netlists"))
+@pytest.mark.parametrize(
+    ("name", "theme"), on_either_page(shipped_experiments("netlists"), "shipped netlists"), ids=name_of_page
+)
 def test_the_pictures_of_shipped_experiments_are_as_clean(run, name, theme):
     found = run(text=shipped_experiments()[name].read_text())
     with mpl.rc_context(settings(theme)):
@@ -239,8 +239,7 @@ def prices(tmp_path):
 PAIRS = ["[[45nm, made.yaml]]", "[[45nm, made.yaml], [7nm, small.yaml]]", "[[45nm, 7nm]]", "[[made.yaml, small.yaml]]"]
 
 
-@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
-@pytest.mark.parametrize("pairs", PAIRS)
+@pytest.mark.parametrize(("pairs", "theme"), on_either_page(PAIRS, "pictures of prices"), ids=name_of_page)
 def test_pictures_of_prices_are_as_clean(prices, pairs, theme):
     with mpl.rc_context(settings(theme)):
         assert_clean(draw_ratios(prices(pairs)[1], theme))

@@ -6,6 +6,7 @@ from bitjoule.rtl import operands
 from bitjoule.rtl.arithmetic import dot_product, lookup_table
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import accelerator_verilog
+from tests.sampling import sampled
 from tests.sim.bench.faulty import failure, faulty
 
 pytestmark = pytest.mark.slow
@@ -39,7 +40,7 @@ def with_fault(monkeypatch, there, fault):
     return accelerator_verilog(CONFIG)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", sampled(FAULTS, 3, "lookup faults"))
 def test_the_bench_finds(fault, hardware, fast_build, monkeypatch):
     assert failure(hardware, CONFIG, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
 

@@ -6,6 +6,7 @@ from bitjoule.rtl import accelerator, weights
 from bitjoule.rtl.arithmetic import alignment, scaled_column
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import accelerator_verilog
+from tests.sampling import sampled
 from tests.sim.bench.faulty import failure, faulty
 
 pytestmark = pytest.mark.slow
@@ -67,7 +68,7 @@ def with_fault(monkeypatch, module, there, fault):
     return accelerator_verilog(CONFIG)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", sampled(FAULTS, 4, "scaled faults"))
 def test_the_bench_finds(fault, hardware, fast_build, monkeypatch):
     assert failure(hardware, CONFIG, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
 

@@ -11,6 +11,7 @@ import pytest
 from bitjoule.sim.llm.checkpoints.checkpoint import Checkpoint
 from bitjoule.sim.llm.checkpoints.loading import load_model
 from bitjoule.sim.llm.engines import MatmulRecord
+from tests.sampling import one_of_each
 from tests.sim.checkpoints import (
     ENGINE,
     FORMATS,
@@ -25,12 +26,18 @@ from tests.sim.checkpoints import (
     quantise,
 )
 
+CASES = one_of_each(
+    [
+        [(family, quantisation, shape, tied) for family in ("bitnet", "llama") for tied in (True, False)]
+        for quantisation in FORMATS.values()
+        for shape in SHAPES.values()
+    ],
+    "families and heads",
+)
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tied", [True, False])
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize("quantisation", FORMATS.values(), ids=FORMATS)
-@pytest.mark.parametrize("family", ["bitnet", "llama"])
+@pytest.mark.parametrize(("family", "quantisation", "shape", "tied"), CASES)
 def test_logits_equal_those_of_transformers(
     hf: Any, tmp_path: Path, family: str, quantisation: dict[str, Any], shape: dict[str, int], tied: bool
 ) -> None:
@@ -44,17 +51,19 @@ def test_float_logits_equal_those_of_transformers(hf: Any, tmp_path: Path, famil
     assert_same(load_model(tmp_path).model, expected(hf, tmp_path))
 
 
+OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("llama", {"attention_bias": True, "mlp_bias": True}),
+    ("llama", {"rope_parameters": {"rope_type": "default", "rope_theta": 777.0}, "rms_norm_eps": 1e-3}),
+    ("llama", {"head_dim": 6}),
+    ("bitnet", {"attention_bias": True, "hidden_act": "silu"}),
+    ("bitnet", {"rope_parameters": {"rope_type": "default", "rope_theta": 55.0}, "rms_norm_eps": 1e-2}),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("quantisation", FORMATS.values(), ids=FORMATS)
 @pytest.mark.parametrize(
-    ("family", "options"),
-    [
-        ("llama", {"attention_bias": True, "mlp_bias": True}),
-        ("llama", {"rope_parameters": {"rope_type": "default", "rope_theta": 777.0}, "rms_norm_eps": 1e-3}),
-        ("llama", {"head_dim": 6}),
-        ("bitnet", {"attention_bias": True, "hidden_act": "silu"}),
-        ("bitnet", {"rope_parameters": {"rope_type": "default", "rope_theta": 55.0}, "rms_norm_eps": 1e-2}),
-    ],
+    ("family", "options", "quantisation"),
+    one_of_each([[(*case, each) for each in FORMATS.values()] for case in OPTIONS], "formats with options"),
 )
 def test_options_of_the_configuration_are_followed(
     hf: Any, tmp_path: Path, family: str, options: dict[str, Any], quantisation: dict[str, Any]

@@ -17,6 +17,7 @@ from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.energy_models.system.work.steps import MatmulKind
 from bitjoule.energy_models.system.work.workload import Experts, experts_with_tokens
 from tests.energy_models.requests import COLUMNS, EDGE, PHASE, as_papers, evaluate, picked, resized, system
+from tests.sampling import one_of_each
 
 STEP = np.array([column.action for column in COLUMNS])
 
@@ -106,7 +107,7 @@ def test_what_the_search_weighs_is_what_is_reported(factor):
     np.testing.assert_allclose(reported_pj.sum(), weighed_pj, rtol=1e-6)  # leakage counts whole cycles
 
 
-@pytest.mark.parametrize("scheme", ["fp16", "bitnet-b1.58"])
+@pytest.mark.parametrize("scheme", one_of_each([["fp16", "bitnet-b1.58"]], "growing buffers"))
 def test_energy_never_rises_along_finely_growing_buffers(scheme):
     energies = [
         evaluate(system(scheme=scheme, machine=resized(EDGE[scheme], factor)), 1, 128, 3).energies.nominal_pj.sum()

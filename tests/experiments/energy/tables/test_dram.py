@@ -71,7 +71,7 @@ def test_machines_with_one_price_have_no_parts(found):
     assert "flat" not in set(found.dram["platform"])
     flat = found.results[found.results["platform"] == "flat"]
     assert not flat["action"].astype(str).str.contains("_activate|_io|_phy", regex=True).any()
-    alone = run_experiment(open_experiment("full_model_components", {"plots": []}).data)
+    alone = run_experiment(open_experiment("full_model_components", {"plots": [], "sensitivity": False}).data)
     assert alone.dram.empty
 
 
@@ -92,7 +92,8 @@ def test_a_devices_parts_move_together_and_its_controller_apart():
 
 def test_ratios_of_one_device_move_with_it_on_both_sides():
     """Of decode nearly all is memory: at the low end of LPDDR4 both formats take half of it, and the gain stays."""
-    result = run_experiment(open_experiment("dram_parts", {"plots": [], "sensitivity": True}).data)
+    lpddr4 = [{"name": "lpddr4", "by_scheme": members("-lpddr4")}]
+    result = run_experiment(open_experiment("dram_parts", {"plots": [], "sensitivity": True, "platforms": lpddr4}).data)
     rows = result.sensitivity
     own = rows[(rows["cause"] == "drams.yaml:lpddr4-3200") & (rows["phase"] == "decode")]
     ternary = own[own["scheme"] == "bitnet-b1.58"].iloc[0]
