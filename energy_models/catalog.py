@@ -65,7 +65,7 @@ def entry(kind: str, name: str) -> Entry:
     InputError
         Nothing has that name.
     """
-    names = dict.fromkeys(str(row[0]) for row in listing(kind).rows)
+    names = dict.fromkeys(all_presets() if kind == "models" else (str(row[0]) for row in listing(kind).rows))
     if name not in names:
         path = folder_hint(Path(), name) if kind in IN_FOLDERS else ""
         wrong = f"unknown name {brief(name)}{path or suggestion(name, names)}"

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from bitjoule import cli
 from bitjoule.experiments.energy.resolve import Resolved, read_experiment
+from tests.order import long_first
 from tests.sampling import SEED
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
 
@@ -56,6 +57,16 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["BITJOULE_CACHE"] = cache  # workers of pytest-xdist, which start later, inherit it
         config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))
         config.add_cleanup(lambda: os.environ.pop("BITJOULE_CACHE"))
+
+
+@pytest.hookimpl(trylast=True)  # of the tests that are selected
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let each process of pytest-xdist begin with long tests, so that at the end none waits for another."""
+    processes = getattr(config, "workerinput", {}).get("workercount", 1)
+    if processes > 1:
+        items[:] = long_first(
+            items, lambda item: str(item.path), lambda item: item.get_closest_marker("slow") is not None, processes
+        )
 
 
 def pytest_report_header() -> str:

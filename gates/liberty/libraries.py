@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Sequence
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def find_library(names: Sequence[str]) -> Library:
     """
     if list(names) == [FREEPDK45]:
         paths = [default_liberty()]
+        if paths[0].is_file():
+            return _packaged(paths[0])
     elif len(names) == 1 and names[0] in plugins(GROUP):
         paths = files_of(plugins(GROUP)[names[0]], "*.lib*", LIBERTY_FILES)
     else:
@@ -46,6 +49,12 @@ def find_library(names: Sequence[str]) -> Library:
         if not path.is_file():
             raise LibertyError(f"{path}: not found; expected a Liberty file, or {FREEPDK45}")
     return Library(paths)
+
+
+@cache
+def _packaged(path: Path) -> Library:
+    """Return the library that comes as a package, which does not change while a process runs: it is read once."""
+    return Library([path])
 
 
 def default_liberty() -> Path:

@@ -8,6 +8,7 @@ import pytest
 from bitjoule.gates.liberty.libraries import default_liberty
 from tests.bitjoule import packages
 from tests.experiments.technology_files import write_technology
+from tests.sampling import one_of_each, sampled
 
 ENTRIES = """\
 [bitjoule.schemes]
@@ -145,7 +146,7 @@ FILES = "a YAML file, a folder of YAML files, a package that holds them, or a fu
 
 @pytest.mark.parametrize(
     ("where", "text", "says"),
-    [
+    sampled([
         ("data.py", "def schemes():\n    return 3\n",
          f"ours' of bitjoule.schemes: chips.data:schemes is of type int; expected {FILES}"),
         ("data.py", "def schemes():\n    return 'nowhere.yaml'\n",
@@ -163,7 +164,7 @@ FILES = "a YAML file, a folder of YAML files, a package that holds them, or a fu
          "totals' of bitjoule.plots: the kind of chips.totals.Plot is not 'totals'; expected a module with Plot"),
         ("totals.py", TOTALS.replace("def draw", "def drawn"),
          "totals' of bitjoule.plots: chips.totals has no such Plot and draw; expected a module with Plot"),
-    ],
+    ], 4, "faults of packages"),
 )  # fmt: skip
 def test_what_is_wrong_in_another_package_is_said_in_one_line_that_names_it(chips, where, text, says):
     (chips / "chips" / where).write_text(text)
@@ -176,10 +177,15 @@ def test_what_is_wrong_in_another_package_is_said_in_one_line_that_names_it(chip
 
 @pytest.mark.parametrize(
     ("returned", "says"),
-    [
-        ("1 / 0", "drawing fails with ZeroDivisionError: division by zero; expected a figure"),
-        ("axes", "draw gives Axes; expected a matplotlib Figure"),
-    ],
+    one_of_each(
+        [
+            [
+                ("1 / 0", "drawing fails with ZeroDivisionError: division by zero; expected a figure"),
+                ("axes", "draw gives Axes; expected a matplotlib Figure"),
+            ]
+        ],
+        "plots that fail",
+    ),
 )
 def test_a_plot_that_fails_is_named_and_leaves_no_folder(chips, returned, says):
     (chips / "chips" / "totals.py").write_text(TOTALS.replace("    return figure\n", f"    return {returned}\n"))

@@ -9,6 +9,7 @@ import pytest
 from bitjoule.sim.accelerator.configurations import read_configuration
 from bitjoule.sim.accelerator.native_build import native_library
 from bitjoule.sim.bench import simulators
+from tests.sampling import sampled
 
 # asyncio and what imports it need fcntl on Linux, but not where there is none: their modules are loaded before.
 IMPORT_ALL = """
@@ -39,7 +40,7 @@ def run(program: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("what", WITHOUT)
+@pytest.mark.parametrize("what", sampled(WITHOUT, 2, "systems without"))
 def test_every_module_is_imported_without(what: str) -> None:
     count, whole = run(IMPORT_ALL.format(without=WITHOUT[what], skipped=SKIPPED)).split()
     assert int(count) > 150

@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 import pytest
 
 from bitjoule.gates.liberty.cells import Library
-from bitjoule.gates.liberty.libraries import default_liberty
+from bitjoule.gates.liberty.libraries import FREEPDK45, find_library
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.synthesis.flow import Goals, Mapped, map_design
 from bitjoule.gates.synthesis.store import stored_netlist
@@ -18,8 +18,10 @@ from bitjoule.gates.synthesis.yosys import Options
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
 from bitjoule.sim.accelerator.configurations import read_configuration
+from tests.sampling import drawing_seed
 
 ASAP7 = "BITJOULE_ASAP7"  # names a folder with ASAP7's asap7sc7p5t_*_RVT_TT.lib, plain or gzipped
+HERE, NODES = Path(__file__).parent, ("45nm", "7nm")
 BESIDE = Path(__file__).parents[3] / "shared" / "pdk" / "asap7"  # where continuous integration has them
 
 
@@ -27,7 +29,7 @@ BESIDE = Path(__file__).parents[3] / "shared" / "pdk" / "asap7"  # where continu
 def open_library(node: str) -> Library:
     """Return the library of a node, or skip the test."""
     if node == "45nm":
-        return Library([default_liberty()])
+        return find_library([FREEPDK45])
     files = sorted(Path(os.environ.get(ASAP7, BESIDE)).glob("asap7sc7p5t_*_RVT_TT.lib*"))
     if not files:
         pytest.skip(
@@ -58,7 +60,18 @@ def mapped():
     return map_configuration
 
 
-@pytest.fixture(scope="session", params=["45nm", "7nm"])
+@pytest.hookimpl(tryfirst=True)  # before marks select
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each slow test of both libraries run with the one that is drawn for it; with the other it is dear."""
+    for item in items:
+        node = getattr(item, "callspec", None) and item.callspec.params.get("library")  # type: ignore[attr-defined]
+        if node and item.path.is_relative_to(HERE) and item.get_closest_marker("slow"):
+            test = item.nodeid.split("[")[0]  # all its cases together: they share netlists
+            if node != NODES[drawing_seed(test) % len(NODES)]:
+                item.add_marker(pytest.mark.dear)
+
+
+@pytest.fixture(scope="session", params=NODES)
 def library(request: pytest.FixtureRequest) -> Library:
     """Return the library of each node."""
     return open_library(request.param)

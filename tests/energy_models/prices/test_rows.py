@@ -16,6 +16,7 @@ from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.files import shipped_experiments
+from tests.sampling import sampled
 
 SAMPLE = 24  # cases of each experiment
 ENDS = ("energy_low_pj", "energy_pj", "energy_high_pj")
@@ -300,7 +301,7 @@ def test_a_price_of_a_users_own_file_is_said_to_be_there(bitjoule, key, folder, 
     assert err == f"show:1: price: 'mine' is not among the {folder} that ship; expected {expected}\n"
 
 
-@pytest.mark.parametrize("name", shipped_experiments("energy"))
+@pytest.mark.parametrize("name", sampled(shipped_experiments("energy"), 8, "experiments whose prices are looked up"))
 def test_every_price_of_a_sample_of_cases_leads_to_what_was_paid(name):
     result = run(read_experiment(shipped_experiments("energy")[name], ["plots=[]"]))
     cases = np.random.default_rng(0).choice(len(result.grid), min(SAMPLE, len(result.grid)), replace=False)

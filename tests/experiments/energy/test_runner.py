@@ -11,12 +11,13 @@ from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.energy.tables import sums
 from bitjoule.experiments.files import shipped_experiments
 from bitjoule.experiments.output.columns import RESULT_COLUMNS, SUMMARY_COLUMNS
+from tests.experiments.shipped import result_of
 
 CASE = ["model", "scheme", "technology", "batch", "prompt_tokens", "new_tokens"]
 
 
 def shipped(name: str):
-    return run(read_experiment(shipped_experiments("energy")[name]))
+    return result_of(name)
 
 
 def test_bitnet_table1_gives_34_of_36_cells_and_knows_the_other_two():

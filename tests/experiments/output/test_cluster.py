@@ -12,7 +12,7 @@ import yaml
 
 from tests.bitjoule.commands.test_calibrate import CONFIG
 from tests.experiments.exploration.cases import document
-from tests.sampling import sampled
+from tests.sampling import sampled_marks
 
 pytest.importorskip("distributed")
 pytest.importorskip("pyarrow")
@@ -141,7 +141,18 @@ def alone(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("workers", sampled([1, 2, 8], 0, "workers of a cluster", always=[2]))
+# What happens to a cluster while it runs; each starts processes, and all end in the same bytes.
+EVENTS = ["nothing", "a killed worker", "a killed scheduler", "a killed run"]
+MARKS = dict(zip(EVENTS, sampled_marks(EVENTS, 2, "events of a cluster"), strict=True))
+
+
+@pytest.mark.parametrize(
+    "workers",
+    [
+        pytest.param(2, marks=MARKS["nothing"]),
+        *(pytest.param(count, marks=pytest.mark.dear) for count in (1, 8)),
+    ],
+)
 def test_any_number_of_workers_writes_the_same_bytes(tmp_path, alone, workers):
     with cluster(tmp_path, workers) as running:
         ended(start(tmp_path, tmp_path / "out", "--scheduler", running.address))
@@ -154,8 +165,9 @@ def test_any_number_of_processes_writes_the_same_bytes(tmp_path, alone):
     assert tables(tmp_path / "out") == alone
 
 
-def test_a_killed_worker_changes_nothing(tmp_path, alone):
-    with cluster(tmp_path, 1) as running:
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=MARKS["a killed worker"])])
+def test_a_killed_worker_changes_nothing(tmp_path, alone, workers):
+    with cluster(tmp_path, workers) as running:
         victim = running.processes[1]
         run = start(tmp_path, tmp_path / "out", "--scheduler", running.address)
         wait_for_parts(tmp_path / "out", 1, run)
@@ -165,8 +177,9 @@ def test_a_killed_worker_changes_nothing(tmp_path, alone):
     assert tables(tmp_path / "out") == alone
 
 
-def test_a_scheduler_that_is_killed_and_restarted_changes_nothing(tmp_path, alone):
-    with cluster(tmp_path, 1) as running:
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=MARKS["a killed scheduler"])])
+def test_a_scheduler_that_is_killed_and_restarted_changes_nothing(tmp_path, alone, workers):
+    with cluster(tmp_path, workers) as running:
         run = start(tmp_path, tmp_path / "out", "--scheduler", running.address)
         wait_for_parts(tmp_path / "out", 2, run)
         kept = {path: path.stat().st_mtime_ns for path in parts(tmp_path / "out")}
@@ -179,8 +192,9 @@ def test_a_scheduler_that_is_killed_and_restarted_changes_nothing(tmp_path, alon
     assert tables(tmp_path / "out") == alone
 
 
-def test_a_killed_run_goes_on_with_what_it_reported(tmp_path, alone):
-    with cluster(tmp_path, 2) as running:
+@pytest.mark.parametrize("workers", [pytest.param(2, marks=MARKS["a killed run"])])
+def test_a_killed_run_goes_on_with_what_it_reported(tmp_path, alone, workers):
+    with cluster(tmp_path, workers) as running:
         run = start(tmp_path, tmp_path / "out", "--scheduler", running.address)
         wait_for_parts(tmp_path / "out", 2, run)
         kill(run)

@@ -273,6 +273,7 @@ def one_trial(netlist, config, delays, cycles):
     return np.rint(simulator.measure(inputs(), WARM_UP).total * cycles).astype(np.int64), recorded
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not icarus.PROGRAM, reason="Icarus Verilog (iverilog) is not installed")
 @pytest.mark.parametrize("config", [read_configuration("tiny_8x4"), INT8], ids=["tiny_8x4", "int8"])
 def test_icarus_counts_the_same_toggles(synthesised, library, config, tmp_path):
@@ -284,6 +285,7 @@ def test_icarus_counts_the_same_toggles(synthesised, library, config, tmp_path):
     assert np.array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not icarus.PROGRAM, reason="Icarus Verilog (iverilog) is not installed")
 @pytest.mark.parametrize("config", [read_configuration("tiny_8x4"), INT8], ids=["tiny_8x4", "int8"])
 def test_icarus_counts_about_the_same_with_delays_of_each_input_and_state(synthesised, library, config, tmp_path):

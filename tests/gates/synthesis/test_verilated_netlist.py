@@ -75,7 +75,7 @@ def products(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sampled(CONFIGS, 1, "netlists in Verilator", always=["tiny"]))
+@pytest.mark.parametrize("name", sampled(CONFIGS, 1, "netlists in Verilator"))
 def test_the_netlist_computes_matmuls_as_numpy_does_and_in_the_closed_forms_cycles(
     name: str, synthesised: Callable[[AcceleratorConfig], Netlist]
 ) -> None:

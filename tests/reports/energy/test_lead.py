@@ -4,11 +4,10 @@ import re
 
 import pytest
 
-from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.energy.runner import run
-from bitjoule.experiments.files import shipped_experiments
 from bitjoule.reports.energy.lead import headline, token_table
 from bitjoule.reports.energy.summary import summary_markdown
+from tests.experiments.shipped import result_of
 
 THREE_DIGITS = 6e-3
 TEXT = """\
@@ -86,6 +85,6 @@ def test_without_new_tokens_a_prompt_token_leads_and_no_table_of_generated_ones_
     ],
 )  # fmt: skip
 def test_what_was_printed_is_said_first(name, says):
-    result = run(read_experiment(shipped_experiments("energy")[name]))
+    result = result_of(name)
     assert re.fullmatch(says, headline(result))
     assert summary_markdown(result).split("\n\n")[2] == f"{headline(result)}."

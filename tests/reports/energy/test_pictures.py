@@ -15,6 +15,7 @@ from bitjoule.reports.energy.workloads import WORKLOAD_AXES, first_rows
 from bitjoule.reports.figures.digits import PREFIXES, with_unit
 from bitjoule.reports.figures.panels import panels_of
 from bitjoule.reports.figures.style import THEMES, settings
+from tests.experiments.shipped import result_of
 from tests.reports.pages import assert_clean, drawn_ticks, name_of_page, on_either_page
 from tests.sampling import sampled
 
@@ -26,12 +27,6 @@ PLOTS = [
     for i in range(len(read_experiment(path).experiment.plots))
 ]
 RESULTS = {}
-
-
-def result_of(name):
-    if name not in RESULTS:
-        RESULTS[name] = run(read_experiment(shipped_experiments("energy")[name]))
-    return RESULTS[name]
 
 
 @pytest.mark.parametrize(("name", "plot", "theme"), on_either_page(PLOTS, "shipped pictures"), ids=name_of_page)

@@ -6,12 +6,10 @@ import matplotlib as mpl
 import pytest
 from matplotlib.image import imread
 
-from bitjoule.experiments.energy.resolve import read_experiment
-from bitjoule.experiments.energy.runner import run
-from bitjoule.experiments.files import shipped_experiments
 from bitjoule.reports.energy.pictures import draw
 from bitjoule.reports.figures.recolour import recolour
 from bitjoule.reports.figures.style import DARK, LIGHT, settings
+from tests.experiments.shipped import result_of
 
 pytestmark = pytest.mark.slow  # they draw
 
@@ -34,7 +32,7 @@ def picture(figure, **kind):
 
 @pytest.mark.parametrize(("name", "plot"), [(name, plot) for name, plots in EACH_KIND.items() for plot in plots])
 def test_a_recoloured_figure_is_that_of_the_dark_page(name, plot):
-    result = run(read_experiment(shipped_experiments("energy")[name]))
+    result = result_of(name)
     wanted = result.requested[plot]
     with mpl.rc_context(settings(LIGHT)):
         figure = draw(wanted, result, LIGHT)

@@ -16,7 +16,7 @@ from tests.experiments.exploration.cases import document
 
 # 256 MACs: with as many lanes as the array from which the prices of netlists are, and fewer columns.
 FEW = {"lanes": 64, "columns": 4, "max_k": 8192, "weight_bus_bits": 512, "tokens": 1}
-KNOBS = {"accelerator.columns": [2, 4], "platform.buffers.weights.size_bytes": [65536, 131072]}
+KNOBS = {"accelerator.columns": [1, 2], "platform.buffers.weights.size_bytes": [65536, 131072]}
 FILES = {
     "accelerator.json", "accelerator.v", "accelerator.yaml", "datasheet.md", "figures.csv", "manifest.json",
     "parts.csv", "platform.yaml", "verification.csv",

@@ -11,7 +11,6 @@ from bitjoule.energy_models.architecture.readers.huggingface import read_config
 from bitjoule.energy_models.architecture.readers.model_types import model_types
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.inputs.errors import InputError
-from tests.sampling import one_of_each, sampled
 
 pytestmark = pytest.mark.slow  # the imports take seconds
 
@@ -21,7 +20,6 @@ TYPES = sorted(
 )  # whose code is on the hub
 PARTS = {"qwen3_vl_text", "qwen3_vl_moe_text"}  # whose model for text alone has no LM head
 LAYERS, HEADS = 4, 4
-HEADS_OF_ENCODERS = ["", "ForMaskedLM", "ForSequenceClassification", "ForTokenClassification"]
 SIZES = {
     "hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
     "num_key_value_heads": 2, "vocab_size": 100, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0,
@@ -142,11 +140,7 @@ def read(folder: Path, config: dict[str, Any]) -> ModelShape:
     return read_config(folder)
 
 
-@pytest.mark.parametrize(
-    ("name", "changes"),
-    sampled(MODELS, 60, "models of transformers"),
-    ids=lambda value: value if isinstance(value, str) else None,
-)
+@pytest.mark.parametrize(("name", "changes"), MODELS, ids=lambda value: value if isinstance(value, str) else None)
 def test_a_model_has_the_parameters_that_transformers_makes(transformers, tmp_path, name, changes):
     import torch
 
@@ -183,7 +177,7 @@ OLDER = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "changes"), sampled(OLDER, 7, "files of the hub"))
+@pytest.mark.parametrize(("name", "changes"), OLDER)
 def test_a_file_of_the_hub_is_the_model_that_its_configuration_class_makes_of_it(transformers, tmp_path, name, changes):
     import torch
 
@@ -196,9 +190,8 @@ def test_a_file_of_the_hub_is_the_model_that_its_configuration_class_makes_of_it
     assert found.parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), one_of_each([[(name, kind) for kind in HEADS_OF_ENCODERS] for name in ENCODERS], "encoders")
-)
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("kind", ["", "ForMaskedLM", "ForSequenceClassification", "ForTokenClassification"])
 def test_an_encoder_has_the_parameters_that_transformers_makes(transformers, tmp_path, name, kind):
     import torch
 
@@ -218,9 +211,8 @@ def test_an_encoder_has_the_parameters_that_transformers_makes(transformers, tmp
 WINDOWED = sorted(name for name, model_type in model_types().types.items() if model_type.windows and name in TYPES)
 
 
-@pytest.mark.parametrize(
-    ("name", "layers"), one_of_each([[(name, layers) for layers in (1, 7, 12)] for name in WINDOWED], "windows")
-)
+@pytest.mark.parametrize("name", WINDOWED)
+@pytest.mark.parametrize("layers", [1, 7, 12])
 def test_the_layers_with_windows_are_those_of_the_configuration_class(transformers, tmp_path, name, layers):
     changes: dict[str, Any] = {"num_hidden_layers": layers, "sliding_window": 48, "use_sliding_window": True}
     changes |= {"max_window_layers": 3, "attention_chunk_size": 48}
@@ -258,7 +250,7 @@ CACHED = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sampled(CACHED, 10, "caches of transformers"))
+@pytest.mark.parametrize("name", CACHED)
 def test_a_cache_holds_the_values_that_transformers_keeps(transformers, tmp_path, name):
     import torch
 

@@ -8,11 +8,9 @@ import pytest
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.sources import keys, sources
 from bitjoule.energy_models.papers.accuracies import ACCURACIES_FILE, accuracies, benchmarks
-from bitjoule.experiments.energy.resolve import read_experiment
-from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.energy.tables.accuracies import accuracy_table, pareto
-from bitjoule.experiments.files import shipped_experiments
 from bitjoule.reports.energy.plots.accuracies import accuracy_text
+from tests.experiments.shipped import result_of
 
 # BitNet's Table 3: perplexity and mean accuracy of a 6.7B model
 TABLE_3 = {
@@ -24,7 +22,7 @@ TABLE_3 = {
 
 @pytest.fixture(scope="module")
 def quantised():
-    return run(read_experiment(shipped_experiments("energy")["post_training_quantization"]))
+    return result_of("post_training_quantization")
 
 
 def test_scores_are_those_of_the_papers_table():
@@ -97,7 +95,7 @@ def test_the_table_marks_the_set_and_shows_what_was_printed(quantised):
 
 
 def test_bonsai_takes_the_bytes_that_its_model_cards_state():
-    memory = run(read_experiment(shipped_experiments("energy")["one_bit_family"])).memory.set_index("scheme")
+    memory = result_of("one_bit_family").memory.set_index("scheme")
     stored = (memory["weights_bytes"] + memory["tables_bytes"]) / 1e9
     assert f"{stored['bonsai']:.2f}" == "1.15"
     assert f"{stored['ternary-bonsai']:.2f}" == "2.18"
