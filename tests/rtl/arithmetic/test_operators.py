@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 from bitjoule.rtl.arithmetic.operators import FLOATS, FORMATS, INTEGERS, OPERATIONS, operator, operator_verilog
 from bitjoule.sim.bench.cocotb_build import build, run
 from tests.rtl.test_verilog import operators
-from tests.sampling import drawing_seed
+from tests.sampling import drawing_seed, sampled
 
 PAIRS, FEW = 1 << 17, 1 << 13  # random pairs of operands beside the corners
 PARALLEL = {PAIRS: 16, FEW: 2}  # copies of an operator: fewer steps of the simulator, but longer compilation
@@ -121,8 +121,7 @@ HOW_MANY = pytest.mark.parametrize("pairs", [FEW, pytest.param(PAIRS, marks=pyte
 
 @pytest.mark.slow
 @HOW_MANY
-@pytest.mark.parametrize("name", FLOATS)
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(("operation", "name"), sampled([*product(OPERATIONS, FLOATS)], 3, "float operators"))
 def test_float_operators_round_as_numpy_does(operation, name, pairs, tmp_path):
     a, b = float_pairs(FLOATS[name], 7 if pairs == PAIRS else drawing_seed("floats"), pairs)
     x, y = as_floats(a, name), as_floats(b, name)
@@ -140,8 +139,7 @@ def test_float_operators_round_as_numpy_does(operation, name, pairs, tmp_path):
 
 @pytest.mark.slow
 @HOW_MANY
-@pytest.mark.parametrize("name", INTEGERS)
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(("operation", "name"), sampled([*product(OPERATIONS, INTEGERS)], 3, "integer operators"))
 def test_integer_operators_are_exact(operation, name, pairs, tmp_path):
     """A product has twice the bits; a sum wraps."""
     bits = INTEGERS[name]

@@ -15,6 +15,7 @@ from bitjoule.sim.reference.scaled_matmul import scaled_dot
 from tests.rtl.arithmetic.test_fused_product import simulated
 from tests.rtl.claims import small
 from tests.rtl.test_verilog import operators
+from tests.sampling import sampled
 
 RANDOM = np.random.default_rng(12)
 EDGES = np.array([0, 1, 2, 0x3FF, 0x400, 0x401, 0x7FF, 0x3C00, 0x3FFF, 0x7BFF], np.uint16)
@@ -63,7 +64,7 @@ def test_an_infinite_or_nan_activation_is_told(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("datapath", ["carry_save", "carry_chain", "multiplexer"])
+@pytest.mark.parametrize("datapath", sampled(["carry_save", "carry_chain", "multiplexer"], 1, "scaled columns"))
 def test_a_column_multiplies_by_scales_of_either_sign(datapath, tmp_path):
     """Streams hold scales as magnitudes; the column takes any FP16 number."""
     config = small(datapath=datapath, activation_bits=16, accumulation="fp32")

@@ -19,6 +19,7 @@ from bitjoule.energy_models.system.platform.static_power import BusyIdle
 from bitjoule.energy_models.system.system import System
 from bitjoule.energy_models.system.work.steps import MatmulKind
 from tests.energy_models.requests import evaluate, system
+from tests.sampling import sampled
 
 TECHNOLOGY, SCHEME = "7nm", "bitnet-b1.58"
 EDGE_GB_PER_S = 12.8
@@ -249,7 +250,7 @@ def test_a_platform_with_one_price_is_as_it_was_beside_one_with_a_device():
     np.testing.assert_array_equal(second.latency_s, first.latency_s)
 
 
-@pytest.mark.parametrize("name", drams())
+@pytest.mark.parametrize("name", sampled(drams(), 5, "devices whose prices are looked up"))
 def test_every_price_of_a_run_leads_to_its_place_in_the_file(name):
     found = system("bitnet-b1.58-700m", machine=with_memory(device=name))
     counted = evaluate(found)

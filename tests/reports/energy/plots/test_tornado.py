@@ -2,6 +2,7 @@
 
 import pytest
 
+from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.energy.runner import run
 from bitjoule.reports.energy.pictures import draw
 from bitjoule.reports.figures.style import LIGHT
@@ -18,6 +19,16 @@ baseline: {scheme: fp16}
 sensitivity: true
 plots: [{kind: tornado, phase: decode}, {kind: tornado, phase: prefill, models: [bitnet-125m], at: {prompt_tokens: 60}}]
 """
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    """Return the result of the experiment, which is varied by every cause."""
+    path = tmp_path_factory.mktemp("tornado") / "experiment.yaml"
+    path.write_text(TEXT)
+    return run(read_experiment(path))
+
+
 ENERGIES = ("energy_low_j", "energy_j", "energy_high_j")
 UNITS = {"J": 1.0, "mJ": 1e-3, "µJ": 1e-6}
 
@@ -35,8 +46,7 @@ def name(cause, row):
 @pytest.mark.parametrize(
     ("place", "model", "phase", "prompt"), [(0, "bitnet-350m", "decode", 30), (1, "bitnet-125m", "prefill", 60)]
 )
-def test_each_bar_runs_from_the_nominal_value_to_that_at_one_end_of_a_cause(resolved, place, model, phase, prompt):
-    result = run(resolved(TEXT))
+def test_each_bar_runs_from_the_nominal_value_to_that_at_one_end_of_a_cause(result, place, model, phase, prompt):
     figure = draw(result.requested[place], result.frames, LIGHT)
     table = result.sensitivity.set_index(["model", "technology", "phase", "prompt_tokens", "scheme", "cause"])
     table = table.sort_index().loc[(model, "7nm", phase, prompt)]
