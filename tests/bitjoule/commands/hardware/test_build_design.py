@@ -13,10 +13,11 @@ from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.experiments.output.manifest import fingerprint
 from bitjoule.sim.accelerator.configurations import read_configuration
 from tests.experiments.exploration.cases import document
+from tests.sampling import seldom
 
 # 256 MACs: with as many lanes as the array from which the prices of netlists are, and fewer columns.
 FEW = {"lanes": 64, "columns": 4, "max_k": 8192, "weight_bus_bits": 512, "tokens": 1}
-KNOBS = {"accelerator.columns": [1, 2], "platform.buffers.weights.size_bytes": [65536, 131072]}
+KNOBS = {"accelerator.columns": [2, 4], "platform.buffers.weights.size_bytes": [65536, 131072]}
 FILES = {
     "accelerator.json", "accelerator.v", "accelerator.yaml", "datasheet.md", "figures.csv", "manifest.json",
     "parts.csv", "platform.yaml", "verification.csv",
@@ -40,9 +41,10 @@ def few(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_best_design_is_built_and_its_area_clock_and_energy_are_as_predicted(bitjoule, few, tmp_path):
+@pytest.mark.parametrize("design", seldom(["best"], 2, "designs that are built"))
+def test_the_best_design_is_built_and_its_area_clock_and_energy_are_as_predicted(bitjoule, few, tmp_path, design):
     path = few()
-    status, out, err = bitjoule("explore", path, "--out", tmp_path, "--no-plots", "--build", "best", "--cases", "5")
+    status, out, err = bitjoule("explore", path, "--out", tmp_path, "--no-plots", "--build", design, "--cases", "5")
     assert status == 0, err
     pareto = pd.read_csv(tmp_path / "small" / "pareto.csv")
     best = pareto[pareto["best"]].iloc[0]
