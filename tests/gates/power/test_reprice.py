@@ -135,7 +135,7 @@ def price_fj(netlist, slews_ns, has_wires, toggles, clocked):
 @pytest.mark.parametrize(
     "kind",
     [
-        *sampled([kind for kind in KINDS if kind not in DEAR], 2, "kinds priced anew"),
+        *sampled([kind for kind in KINDS if kind not in DEAR], 1, "kinds priced anew"),
         *(pytest.param(kind, marks=pytest.mark.dear) for kind in DEAR),
     ],
 )

@@ -65,7 +65,7 @@ def with_fault(monkeypatch, module, there, fault):
     return accelerator_verilog(CONFIG)
 
 
-@pytest.mark.parametrize("fault", sampled(FAULTS, 4, "faults of digits"))
+@pytest.mark.parametrize("fault", sampled(FAULTS, 3, "faults of digits"))
 def test_the_bench_finds(fault, hardware, fast_build, monkeypatch):
     assert failure(hardware, CONFIG, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
 

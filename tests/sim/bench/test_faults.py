@@ -72,7 +72,7 @@ def right():
     return accelerator_verilog(CONFIG)
 
 
-@pytest.mark.parametrize("fault", sampled(FAULTS, 7, "faults in Icarus"))
+@pytest.mark.parametrize("fault", sampled(FAULTS, 5, "faults in Icarus"))
 def test_the_bench_finds(fault, hardware, right, fast_build):
     """The bench is the same in both simulators: here in the one that builds faster."""
     assert failure(hardware, CONFIG, fast_build, with_fault(right, *FAULTS[fault])) is not None

@@ -46,7 +46,7 @@ def with_fault(monkeypatch, module, there, fault):
     return accelerator_verilog(CONFIG)
 
 
-@pytest.mark.parametrize("fault", sampled(FAULTS, 4, "fused faults"))
+@pytest.mark.parametrize("fault", sampled(FAULTS, 3, "fused faults"))
 def test_the_bench_finds(fault, hardware, fast_build, monkeypatch):
     assert failure(hardware, CONFIG, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
 

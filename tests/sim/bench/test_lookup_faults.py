@@ -40,7 +40,7 @@ def with_fault(monkeypatch, there, fault):
     return accelerator_verilog(CONFIG)
 
 
-@pytest.mark.parametrize("fault", sampled(FAULTS, 3, "lookup faults"))
+@pytest.mark.parametrize("fault", sampled(FAULTS, 2, "lookup faults"))
 def test_the_bench_finds(fault, hardware, fast_build, monkeypatch):
     assert failure(hardware, CONFIG, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
 

@@ -60,6 +60,6 @@ def test_results_and_cycles_are_those_of_registers(name, hardware, fast_build):
     assert report.exact_cycles >= 60
 
 
-@pytest.mark.parametrize("fault", sampled(FAULTS, 3, "faults of accumulators in memory"))
+@pytest.mark.parametrize("fault", sampled(FAULTS, 2, "faults of accumulators in memory"))
 def test_the_bench_finds(fault, hardware, fast_build, monkeypatch):
     assert failure(hardware, CONFIG, fast_build, verilog_of(monkeypatch, *FAULTS[fault])) is not None

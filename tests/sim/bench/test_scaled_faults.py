@@ -68,7 +68,7 @@ def with_fault(monkeypatch, module, there, fault):
     return accelerator_verilog(CONFIG)
 
 
-@pytest.mark.parametrize("fault", sampled(FAULTS, 4, "scaled faults"))
+@pytest.mark.parametrize("fault", sampled(FAULTS, 3, "scaled faults"))
 def test_the_bench_finds(fault, hardware, fast_build, monkeypatch):
     assert failure(hardware, CONFIG, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
 

@@ -82,7 +82,7 @@ EVERY_CASE = [(size, *kinds) for size in (SLOW_PREFILL, SHORT, BUSY) for kinds i
     ("sizes", "prompts", "news"),
     [
         pytest.param(*EVERY_CASE[i], marks=() if EVERY_CASE[i] in QUICK else (pytest.mark.slow, *dear))
-        for i, dear in enumerate(sampled_marks(EVERY_CASE, 8, "lengths of requests"))
+        for i, dear in enumerate(sampled_marks(EVERY_CASE, 5, "lengths of requests"))
     ],
 )
 def test_the_steady_state_is_that_of_a_simulation_of_every_event(sizes, prompts, news):
