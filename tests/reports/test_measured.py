@@ -1,6 +1,7 @@
 """Pictures of measured machines: no text lies on another, each machine and each bound has a look of its own."""
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
 
 from bitjoule.experiments.measured.schema import LowBit, Measured
@@ -8,6 +9,7 @@ from bitjoule.experiments.measured.tables import error_table, gain_table, point_
 from bitjoule.reports.figures.style import THEMES, settings
 from bitjoule.reports.measured import draw_gains, draw_points, gains_markdown, points_markdown
 from tests.reports.pages import assert_clean
+from tests.reports.shown import header_and_rows
 
 GAINS = LowBit(model="llama-3.2-1b", machines=["rtx-4090", "h100"], formats=["fp16", "w4-k", "binary-1.125"])
 
@@ -34,3 +36,38 @@ def test_summaries_show_every_machine_and_say_what_has_no_prediction():
     assert not missing
     assert all(machine in text for machine in GAINS.machines)
     assert "* a, b: why" in text
+
+
+def test_each_column_of_errors_and_points_shows_its_own_value():
+    """No two values are equal, so that an exchanged column shows."""
+    error = {
+        "quantity": "j_per_token", "speed": "given", "machine": "a", "rows": 7, "bias": -0.011, "median": 0.022,
+        "ninetieth": 0.033, "other_way": "roofline", "other_rows": 5, "same_rows_median": 0.044, "other_median": 0.055,
+        "other_ninetieth": 0.066,
+    }  # fmt: skip
+    point = {
+        "machine": "a", "line": 12, "model": "m", "weights": "w", "batch": 3, "phase": "decode",
+        "quantity": "j_per_token", "speed": "given", "measured": 0.5, "predicted": 0.4, "error": -0.2,
+    }  # fmt: skip
+    text = points_markdown("x", "y", pd.DataFrame([point]), pd.DataFrame([error]), [], 3)
+    assert "## J/token, speed given" in text
+    header, (row,) = header_and_rows(text, ["machine", "rows", "bias"])
+    assert header[5:] == ["other way", "rows", "same rows", "median", "90 %"]
+    assert row == ["a", "7", "-1.1 %", "2.2 %", "3.3 %", "roofline", "5", "4.4 %", "5.5 %", "6.6 %"]
+    header, (row,) = header_and_rows(text, ["line", "model"])
+    assert row == ["12", "m", "w", "3", "decode", "J/token", "given", "0.500", "0.400", "-20.0 %"]
+    assert header[-3:] == ["measured", "predicted", "error"]
+
+
+def test_each_column_of_gains_shows_its_own_value():
+    gain = {
+        "batch": 16, "machine": "a", "format": "w4", "weight_bits": 4.5, "tokens_per_s": 21.0, "speed_gain": 1.25,
+        "j_per_token": 0.32, "energy_gain": 1.5, "bound_by": "vector", "off_chip_utilisation": 0.61,
+        "unpacking_utilisation": 0.72, "array_utilisation": 0.13, "fixed_share": 0.04,
+    }  # fmt: skip
+    text = gains_markdown("x", "y", pd.DataFrame([gain]), [])
+    assert "## Batch 16" in text
+    header, (row,) = header_and_rows(text, ["machine", "format"])
+    assert header[2:8] == ["bits", "tokens/s", "gain", "J/token", "gain", "bound by"]
+    assert header[8:] == ["memory", "unpacking", "products", "launches, steps"]
+    assert row == ["a", "w4", "4.5", "21.0", "1.25", "0.320", "1.50", "vector unit", "61 %", "72 %", "13 %", "4 %"]

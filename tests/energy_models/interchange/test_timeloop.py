@@ -67,6 +67,13 @@ def test_every_value_is_what_the_files_say():
     assert platform["nodes"] == {"45nm": {"clock_mhz": pytest.approx(500)}}
 
 
+def test_a_clock_of_ones_own_stands_in_place_of_the_files():
+    """The file's bandwidth is 8 B in a cycle of 2 ns."""
+    platform = Imported(read(), clock_mhz=250).platform
+    assert platform["nodes"] == {"45nm": {"clock_mhz": 250}}
+    assert platform["off_chip"]["bandwidth_gb_per_s"] == pytest.approx(8 * 0.25)
+
+
 def test_written_out_by_timeloop_it_is_the_same():
     flat = NESTED.replace("    subtree:\n    - name: PE[0..11]\n      local:\n", "").replace(
         "      - {name: ", "    - {name: "

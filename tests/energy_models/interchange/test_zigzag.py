@@ -75,6 +75,15 @@ def test_the_mapping_says_what_the_dimensions_are():
     assert (swapped.columns, swapped.lanes) == (16, 32)
 
 
+def test_of_several_layers_the_mapping_named_default_counts():
+    other = MAPPING.replace("default", "conv").replace("K, 32", "C, 32").replace("C, 16", "K, 16")
+    other = other.replace("W: I2, I: I1", "W: I1, I: I2")
+    for text in (other + MAPPING, MAPPING + other):
+        hardware = read(accelerator(sizes=[32, 16]), text)
+        assert (hardware.columns, hardware.lanes) == (32, 16)
+        assert next(level for level in hardware.levels if level.name == "rf_128B").holds == {"weights"}
+
+
 def test_without_a_mapping_those_who_share_outputs_are_terms_of_a_sum_and_it_is_said():
     data = accelerator(sizes=[32, 16])
     data["memories"]["rf_2B"]["served_dimensions"] = ["D1"]
