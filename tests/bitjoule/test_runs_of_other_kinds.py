@@ -7,7 +7,11 @@ import pytest
 import yaml
 
 from bitjoule.commands.progress import ProgressLine
+from bitjoule.execution import read
+from bitjoule.experiments.measured import tables
 from bitjoule.experiments.netlists import run as measuring
+from bitjoule.kinds import kinds
+from bitjoule.kinds.kind import Silent
 from tests.experiments import measured_by_hand as measured
 from tests.experiments.technology_files import write_technology
 
@@ -127,6 +131,27 @@ def test_prices_are_compared_with_a_file_of_ones_own(tmp_path, bitjoule):
     again = tmp_path / "again"
     bitjoule("run", folder / "experiment.yaml", "--out", again)
     assert (again / "mine" / "summary.csv").read_bytes() == (folder / "summary.csv").read_bytes()
+
+
+def test_predictions_of_measured_machines_come_with_their_errors_and_gains_have_none(monkeypatch):
+    """Medians of magnitudes: of 0.2; of 0.3 and 0.4; of all three."""
+    same = {"quantity": "tokens_per_s", "speed": "predicted", "other_way": "", "other_error": None}
+    points = pd.DataFrame(
+        [{"machine": machine, "error": error, **same} for machine, error in (("a", -0.2), ("b", 0.3), ("b", -0.4))]
+    )
+    monkeypatch.setattr(tables, "point_table", lambda _: (points, []))
+    monkeypatch.setattr(tables, "gain_table", lambda _: (points, []))
+
+    def run(experiment):
+        task = read(experiment)
+        return kinds()[task.kind].kind.run(task.ready, Silent())
+
+    of_points = run({"name": "x", "measured": {"use": "hold"}}).tables
+    assert set(of_points) == {"summary", "errors"}
+    (errors,) = of_points["errors"]
+    assert errors.set_index("machine")["median"].to_dict() == pytest.approx({"a": 0.2, "b": 0.35, "all": 0.3})
+    low_bit = {"model": "llama-3.2-1b", "machines": ["h100"], "formats": ["fp16", "w4-k"]}
+    assert set(run({"name": "x", "measured": {"low_bit": low_bit}}).tables) == {"summary"}
 
 
 def test_progress_is_a_line_on_a_terminal_and_nothing_elsewhere(capsys, monkeypatch):

@@ -30,7 +30,7 @@ EXPERIMENTS = {
         },
     ),
     "netlists": ("GatesExperiment", yaml.safe_load(GATES)),
-    "hardware": ("RtlExperiment", {"name": "hardware", "rtl": {"engine": "numpy", "model": "tiny-b158", "prompt": "0"}}),
+    "hardware": ("RtlExperiment", {"name": "model", "rtl": {"engine": "numpy", "model": "tiny-b158", "prompt": "0"}}),
     "exploration": ("Exploration", document(explore__knobs=KNOB, explore__objectives=["energy_j", "latency_s"])),
 }  # fmt: skip
 

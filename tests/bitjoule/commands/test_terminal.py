@@ -56,6 +56,13 @@ def test_a_table_that_fits_is_one():
     ]
 
 
+def test_a_table_is_cut_only_where_it_does_not_fit():
+    """Words of 6, 6 and 6 letters with two spaces between them take 22 places."""
+    text = "| planet | kelvin | metres |\n|:--|--:|--:|\n| terra | 288 | 7 |\n"
+    assert [shown(text, width).count("planet") for width in (21, 22)] == [2, 1]
+    assert max(map(len, shown(text, 22).rstrip().splitlines())) == 22
+
+
 def test_cells_and_alignment_are_those_of_the_markdown():
     table = grid(WIDE.splitlines())
     assert list(table.headers) == ["model", "scheme", "first figure (J)", "second figure (J)", "third", "remark"]

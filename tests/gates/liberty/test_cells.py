@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bitjoule.gates.liberty.boolean import BooleanFunction
 from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.libraries import FREEPDK45, find_library
 from bitjoule.gates.liberty.requirements import check_cells, check_library
 from bitjoule.gates.liberty.text import LibertyError
 from tests.gates import hand_made as hand
@@ -211,3 +212,12 @@ def test_tables_are_linear_between_and_beyond_their_entries(tmp_path):
 ])  # fmt: skip
 def test_verilog_has_no_two_inversions_in_a_row_which_it_does_not_allow(text, verilog):
     assert BooleanFunction(text).verilog == verilog
+
+
+def test_gates_are_told_from_cells_with_a_state_and_from_cells_without_an_output():
+    cells = find_library([FREEPDK45]).cells
+    assert all(cells[name].is_combinational for name in ("INV_X1", "AOI21_X1", "FA_X1", "TBUF_X1") if name in cells)
+    stateful = [name for name in cells if name.startswith(("DFF", "SDFF", "DLH", "DLL", "TLAT", "CLKGATE"))]
+    assert stateful
+    assert not any(cells[name].is_combinational for name in stateful)
+    assert not any(cell.is_combinational for cell in cells.values() if not cell.outputs)

@@ -39,6 +39,18 @@ def test_a_synthetic_model_has_the_stated_share_of_zeros_and_as_many_of_each_sig
         assert abs(int(linear.weights.codes.sum(dtype=np.int64))) <= 5 * (size * (1 - zero_share)) ** 0.5
 
 
+def test_each_norm_is_as_wide_as_what_it_normalises() -> None:
+    """Heads may be wider or narrower together than the model."""
+    shape = small(heads=4, head_dim=24, post_norm=True, qk_norm=True)
+    assert shape.sub_norm
+    widths = {place: len(norm.gain) for place, norm in random_model(shape).blocks(0).norms.items()}
+    assert widths == {
+        "attention": 64, "ffn": 64, "attention_sub": 4 * 24, "ffn_sub": 96, "attention_post": 64, "ffn_post": 64,
+        "query": 24, "key": 24,
+    }  # fmt: skip
+    assert random_model(shape).forward(TOKENS, ENGINE).shape == (len(TOKENS), 50)
+
+
 def test_a_synthetic_model_holds_one_block_at_a_time() -> None:
     model, alive, most = random_model(small(layers=6), resident=0), [0], [0]
 

@@ -58,6 +58,36 @@ def test_quotients_are_those_of_integers():
     simulate(m, bench)
 
 
+@pytest.mark.parametrize("cycles", [1, 5, 25])
+def test_a_start_drops_what_is_running(cycles):
+    """The first operands run for some cycles; the second ones give their own results after the full latency."""
+    one = 1 << 23
+    m = Module()
+    m.submodules.divider = divider = division.Divider()
+    m.submodules.root = root = square_root.SquareRoot()
+
+    async def bench(ctx):
+        for a, b, waited in ((one + 12345, 2 * one - 3, cycles), (2 * one - 1, one + 7, division.CYCLES)):
+            ctx.set(divider.a, a)
+            ctx.set(divider.b, b)
+            ctx.set(root.radicand, a + b)
+            ctx.set(divider.start, 1)
+            ctx.set(root.start, 1)
+            await ctx.tick()
+            ctx.set(divider.start, 0)
+            ctx.set(root.start, 0)
+            for _ in range(waited):
+                assert not ctx.get(divider.done)
+                await ctx.tick()
+        whole, rest = divmod(a << 25, b)
+        assert ctx.get(divider.done)
+        assert (ctx.get(divider.quotient), ctx.get(divider.inexact)) == (whole, rest != 0)
+        assert ctx.get(root.done)
+        assert ctx.get(root.root) == math.isqrt((a + b) << 25)
+
+    simulate(m, bench)
+
+
 def test_roots_are_those_of_integers():
     random = np.random.default_rng(2)
     one = 1 << 23
