@@ -232,5 +232,5 @@ class Imported:
 
     def _node(self) -> dict[str, Any]:
         leakage = sum(level.leakage_w for level in self.hardware.levels) + self.hardware.mac_leakage_w
-        self.sources["nodes"] = self.by_file if self.hardware.clock_mhz else f"{ASSUMED}its clock"
+        self.sources["nodes"] = self.by_file if self.clock_mhz == self.hardware.clock_mhz else f"{ASSUMED}its clock"
         return {"clock_mhz": self.clock_mhz, **({"leakage_w": leakage} if leakage else {})}

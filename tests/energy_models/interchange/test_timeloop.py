@@ -72,6 +72,8 @@ def test_a_clock_of_ones_own_stands_in_place_of_the_files():
     platform = Imported(read(), clock_mhz=250).platform
     assert platform["nodes"] == {"45nm": {"clock_mhz": 250}}
     assert platform["off_chip"]["bandwidth_gb_per_s"] == pytest.approx(8 * 0.25)
+    assert platform["sources"]["nodes"] == "assumption: its clock"
+    assert Imported(read()).platform["sources"]["nodes"].endswith(" of Timeloop")
 
 
 def test_written_out_by_timeloop_it_is_the_same():

@@ -1,0 +1,29 @@
+"""Cells of one level that have the same pins are evaluated each by its own function."""
+
+import numpy as np
+
+from bitjoule.gates.liberty.libraries import FREEPDK45, find_library
+from bitjoule.gates.netlist import Instance, Netlist
+from bitjoule.gates.power.activity import Simulator
+
+FUNCTIONS = {
+    "AND2_X1": np.bitwise_and,
+    "NOR2_X1": lambda a, b: ~(a | b),
+    "NAND2_X1": lambda a, b: ~(a & b),
+    "OR2_X1": np.bitwise_or,
+    "AND2_X2": np.bitwise_and,
+}
+
+
+def test_settled_values_are_those_of_each_cells_function():
+    """AND, NOR, NAND and OR have the pins A1, A2 and ZN; behind them inverters have A and ZN."""
+    cells = find_library([FREEPDK45]).cells
+    instances = [Instance(name, cells[name], {"A1": 2, "A2": 3, "ZN": 10 + at}) for at, name in enumerate(FUNCTIONS)]
+    instances += [Instance(f"not {at}", cells["INV_X1"], {"A": 10 + at, "ZN": 20 + at}) for at in range(len(FUNCTIONS))]
+    outputs = {"y": [*range(10, 15), *range(20, 25)]}
+    simulator = Simulator(Netlist("top", {"a": [2], "b": [3]}, outputs, instances), None, 2)
+    a, b = np.random.default_rng(3).integers(0, 2**64, (2, 1, 2), dtype=np.uint64)
+    simulator.settle()
+    simulator.cycle({"a": a, "b": b})
+    plain = np.concatenate([function(a, b) for function in FUNCTIONS.values()])
+    np.testing.assert_array_equal(simulator.output("y"), np.concatenate([plain, ~plain]))
