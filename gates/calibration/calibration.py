@@ -19,7 +19,7 @@ from bitjoule.energy_models.prices.measured import (
     MeasuredTechnology,
 )
 from bitjoule.gates.calibration.fit import Floats, identifiable, nonnegative_fit, relative_errors, table
-from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
+from bitjoule.gates.calibration.measurement import Effort, Measurement, measure_all
 from bitjoule.gates.calibration.operators import measure_operator
 from bitjoule.gates.calibration.terms import (
     TERMS,
@@ -264,24 +264,25 @@ def calibrate(
         check_sizes(config)
         for stimulus in stimuli(config, plan.stimulus):
             check_operands(stimulus, config)
-    jobs = [
-        (config, size, stimulus)
-        for config in plan.configs
-        for size in fitted_configs(config)
-        for stimulus in stimuli(config, plan.stimulus)
-    ]
-    arrays = [executor.submit(measure, size, library, stimulus, plan.effort) for _, size, stimulus in jobs]
+    jobs = [(config, size) for config in plan.configs for size in fitted_configs(config)]
+    # One job an array, whatever it is run on: two would wait for the same netlist. The short ones come last.
+    order = sorted(jobs, key=lambda job: -(job[1].lanes * job[1].columns) / (job[0].lanes * job[0].columns))
     operators = [executor.submit(measured_operation, *operator, library, plan.effort) for operator in plan.operators]
-    named = [f"{_kind(config)}, {size.lanes} x {size.columns}, {stimulus}" for config, size, stimulus in jobs]
-    named += [" ".join(operator) for operator in plan.operators]
+    arrays = {
+        size: executor.submit(measure_all, size, library, stimuli(config, plan.stimulus), plan.effort)
+        for config, size in order
+    }
+    named = [" ".join(operator) for operator in plan.operators]
+    named += [f"{_kind(config)}, {size.lanes} x {size.columns}" for config, size in order]
     steps = len(named)
-    waiting: list[Future[Measurement] | Future[MeasuredOperation]] = [*arrays, *operators]
+    waiting: list[Future[list[Measurement]] | Future[MeasuredOperation]] = [*operators, *arrays.values()]
     for done, future in enumerate(waiting):
         progress(done, steps, named[done])
         future.result()
-    by_config: dict[AcceleratorConfig, list[Measurement]] = {config: [] for config in plan.configs}
-    for (config, _, _), array in zip(jobs, arrays, strict=True):
-        by_config[config].append(array.result())
+    by_config = {
+        config: [measurement for size in fitted_configs(config) for measurement in arrays[size].result()]
+        for config in plan.configs
+    }
     progress(steps, steps, "")
     return MeasuredTechnology(
         description=f"Synthesised in the cells of {short_name(library)}, switching simulated",

@@ -1,8 +1,9 @@
 """One measurement: an array's netlist, run on operands, priced; from the cache if it was made before."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from bitjoule.gates.constants import constant
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import fingerprints
 from bitjoule.gates.netlist import Netlist
-from bitjoule.gates.power.activity import Simulator
-from bitjoule.gates.power.delays import arc_delays
+from bitjoule.gates.power.activity import Simulator, clock_tree
+from bitjoule.gates.power.delays import OutputDelays, arc_delays
 from bitjoule.gates.power.energy import EnergyModel
 from bitjoule.gates.power.parts import by_part, energy_by_part_fj, parts_of
 from bitjoule.gates.stimuli.operands import OperandSource, Values
@@ -182,33 +183,82 @@ def measure(
     NetlistError
         The netlist does not compute what NumPy computes.
     """
-    effort = effort or Effort()
+    return _measure(_Array(config, library, names), stimulus, effort or Effort())
+
+
+def measure_all(
+    config: AcceleratorConfig, library: Library, stimuli: Iterable[str], effort: Effort
+) -> list[Measurement]:
+    """Return what `measure` returns of each of several stimuli; the array's netlist is read and timed once for all.
+
+    Parameters
+    ----------
+    config, library, effort
+        As of `measure`.
+    stimuli
+        The operands of each measurement.
+
+    Raises
+    ------
+    StimulusError, NetlistError
+        As `measure` does.
+    """
+    array = _Array(config, library, 0)
+    return [_measure(array, stimulus, effort) for stimulus in stimuli]
+
+
+@dataclass(frozen=True)
+class _Array:
+    """An array's netlist and what follows from it alone, each found when it is first asked for."""
+
+    config: AcceleratorConfig
+    library: Library
+    names: int
+
+    @cached_property
+    def netlist(self) -> Netlist:
+        return netlist_of(self.config, self.library, names=self.names)
+
+    @cached_property
+    def model(self) -> EnergyModel:
+        return EnergyModel(self.netlist, self.library, clock_tree(self.netlist, set(self.netlist.inputs[CLOCK])))
+
+    @cached_property
+    def delays(self) -> Sequence[OutputDelays]:
+        return arc_delays(self.netlist, self.model.wired.analysis)
+
+    @cached_property
+    def parts(self) -> Sequence[str]:
+        return parts_of(self.netlist, self.config)
+
+
+def _measure(array: _Array, stimulus: str, effort: Effort) -> Measurement:
+    config, library = array.config, array.library
     operands = parse_operands(stimulus)
     verilog = generated_verilog(config)
     key = content_hash(
         verilog,
         stimulus,
-        json.dumps([asdict(effort), names]),
+        json.dumps([asdict(effort), array.names]),
         *fingerprints(library).values(),
         code_fingerprint(__name__),
         np.__version__,
     )
 
     def build(folder: Path) -> None:
-        netlist = netlist_of(config, library, names=names)
+        netlist = array.netlist
         held = config.tokens > 1
         tiles = min(_CHECKED_TILES, max(1, config.max_k // config.lanes))
         checked = Simulator(netlist, CLOCK, effort.words)
         check(checked, Stimulus(config, operands, effort.words, effort.seed, held), tiles)
-        model = EnergyModel(netlist, library, checked.clock_nets)
-        simulator = Simulator(netlist, CLOCK, effort.words, arc_delays(netlist, model.wired.analysis))
+        simulator = Simulator(netlist, CLOCK, effort.words, array.delays)
         source = Stimulus(config, operands, effort.words, effort.seed, held)
         counted = _Counted(source.source)
         source.source = counted
         cycles = WARM_UP_CYCLES + effort.cycles
         activity = simulator.measure(source.steady(simulator, cycles), WARM_UP_CYCLES)
-        energy = model.energy(activity)
-        parts = parts_of(netlist, config)
+        energy = array.model.energy(activity)
+        parts = array.parts
         measurement = Measurement(
             config=config.as_mapping(),
             stimulus=stimulus,
@@ -223,7 +273,7 @@ def measure(
             leakage_nw=energy.leakage_nw,
             area_um2=netlist.area_um2,
             cells=len(netlist.instances),
-            period_ns=model.wired.analysis.timing.period_ns,
+            period_ns=array.model.wired.analysis.timing.period_ns,
             parts_fj=energy_by_part_fj(energy, parts),
             parts_settled_fj=energy_by_part_fj(energy, parts, settled=True),
             parts_um2=by_part((instance.cell.area_um2 for instance in netlist.instances), parts),

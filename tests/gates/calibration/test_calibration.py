@@ -200,6 +200,10 @@ def test_a_calibration_is_a_technology_that_says_how_it_was_measured(freepdk45):
     assert found.measured.command == "bitjoule calibrate"
     assert [len(file.sha256) for file in found.measured.liberty] == [64]
     assert steps[-1][0] == steps[-1][1] == len(steps) - 1
+    assert steps[0][2] == "add int8"
+    shapes = [name.rpartition(", ")[2].split(" x ") for _, _, name in steps[1:-1]]
+    macs = [int(lanes) * int(columns) for lanes, columns in shapes]
+    assert macs == sorted(macs, reverse=True)  # the longest first, so that no processor waits for one at the end
     assert yaml.safe_load(yaml.safe_dump(found.model_dump(mode="json"))) == found.model_dump(mode="json")
 
 

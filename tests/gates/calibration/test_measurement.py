@@ -1,10 +1,11 @@
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
 
 from bitjoule.gates.calibration import measurement
-from bitjoule.gates.calibration.measurement import Effort, measure
+from bitjoule.gates.calibration.measurement import Effort, measure, measure_all, netlist_of
 from bitjoule.gates.stimuli.operands import StimulusError
 from bitjoule.rtl.config import AcceleratorConfig
 from tests.gates.cache_names import namer, two_libraries
@@ -19,6 +20,28 @@ def test_measuring_again_from_nothing_gives_the_same_numbers(freepdk45, tmp_path
         monkeypatch.setenv("BITJOULE_CACHE", str(tmp_path / folder))
         found.append(measure(SMALL, freepdk45, "gaussian:32,zeros:0.3", EFFORT))
     assert found[0] == found[1]
+
+
+def test_stimuli_measured_together_give_what_each_gives_alone_and_share_a_netlist(freepdk45, tmp_path, monkeypatch):
+    netlists, folders = [], count()
+
+    def counted(*arguments, **names):
+        netlists.append(netlist_of(*arguments, **names))
+        return netlists[-1]
+
+    def anew(_, build):
+        folder = tmp_path / str(next(folders))
+        folder.mkdir()
+        build(folder)
+        return folder
+
+    monkeypatch.setattr(measurement, "netlist_of", counted)
+    monkeypatch.setattr(measurement, "cached", anew)
+    texts = ("gaussian:32,zeros:0.2", "uniform", "gaussian:32,zeros:0.5")
+    together = measure_all(SMALL, freepdk45, texts, EFFORT)
+    assert len(netlists) == 1
+    assert together == [measure(SMALL, freepdk45, text, EFFORT) for text in texts]
+    assert len({found.total_fj for found in together}) == len(texts)
 
 
 def test_a_band_is_ordered_and_made_of_its_parts(freepdk45):
