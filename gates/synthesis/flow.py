@@ -1,7 +1,9 @@
 """Verilog to a netlist that is mapped, buffered and sized: the best of a few ways through ABC."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 from bitjoule.gates.liberty.cells import Library
@@ -40,10 +42,23 @@ class Goals:
 
 @dataclass(frozen=True)
 class Mapped:
-    """A netlist that is mapped, buffered and sized, and its timing, wires by the wire-load rule included."""
+    """A netlist that is mapped, buffered and sized.
+
+    Parameters
+    ----------
+    netlist : Netlist
+        The netlist.
+    analyse : callable
+        Returns its timing, wires by the wire-load rule included.
+    """
 
     netlist: Netlist
-    timing: sta.Timing
+    analyse: Callable[[], sta.Timing]
+
+    @cached_property
+    def timing(self) -> sta.Timing:
+        """The netlist's timing: found when it is first asked for, as without a period to reach nothing needs it."""
+        return self.analyse()
 
 
 def map_design(
@@ -78,15 +93,12 @@ def map_design(
             clock_nets = set(clock_tree(netlist, set(netlist.inputs[clock]) if clock else set()))
             sizing.use_inverse_outputs(netlist)
             sizing.bound_loads(netlist, sizes, clock_nets, goals.share)
-            candidates.append(Mapped(netlist, timing_of(netlist, library, clock_nets)))
+            candidates.append(Mapped(netlist, partial(timing_of, netlist, library, clock_nets)))
     best = min(candidates, key=lambda mapped: _order(mapped, goals.period_ns))
-    if _meets(best, goals.period_ns) or not has_goal:
+    if not has_goal or _meets(best, goals.period_ns):
         return best
-    clock_nets = set(clock_tree(best.netlist, set(best.netlist.inputs[clock]) if clock else set()))
-    return Mapped(
-        best.netlist,
-        sizing.speed_up(best.netlist, sizes, lambda: timing_of(best.netlist, library, clock_nets), goals.period_ns),
-    )
+    timing = sizing.speed_up(best.netlist, sizes, best.analyse, goals.period_ns)
+    return Mapped(best.netlist, lambda: timing)
 
 
 def timing_of(netlist: Netlist, library: Library, clock_nets: set[int], wired: bool = True) -> sta.Timing:
