@@ -15,15 +15,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bitjoule.gates.code_fingerprint import code_fingerprint
 from bitjoule.gates.constants import constant
 from bitjoule.gates.liberty.boolean import BooleanFunction
 from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.liberty.libraries import fingerprints
 from bitjoule.gates.liberty.requirements import check_cells, check_library, smallest_flip_flop
 from bitjoule.gates.liberty.source import read_source
 from bitjoule.gates.netlist import Netlist, read_netlist
 from bitjoule.gates.synthesis import adders
 from bitjoule.gates.synthesis.names import rename
+from bitjoule.sim.accelerator.build_cache import cached, content_hash
 
+_MERGED = "merged.lib"
 _POWER = re.compile(r"\b(?:internal_power|leakage_power)\s*\(\s*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 _FUNCTION = re.compile(r'(\bfunction\s*:\s*)"([^"]*\^[^"]*)"')
 _PREFIX_ADDERS = {
@@ -129,7 +133,7 @@ def synthesise(
     library : Library
         The cells.
     folder : Path
-        Where intermediate files, ``yosys.log`` among them, go.
+        Where intermediate files, the logs of Yosys among them, go.
     options : Options
         How.
     script : str
@@ -146,10 +150,10 @@ def synthesise(
     LibertyError
         The library lacks something.
     """
-    liberty = folder / "merged.lib"
     if not again:
         check_library(library)
         _front(verilog, top, library, folder, options)
+    liberty = _liberty(library)
     maps = [f"techmap -map {folder / 'adders.v'}"] if (folder / "adders.v").exists() else []
     prefix = _PREFIX_ADDERS.get(options.adder, "")
     unused = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.avoid)
@@ -184,9 +188,14 @@ def synthesise(
     return netlist
 
 
+def _liberty(library: Library) -> Path:
+    """Return the file of `merged_liberty` without power, from the cache if it is there."""
+    key = content_hash(*fingerprints(library).values(), code_fingerprint(__name__))
+    return cached(f"liberty-{key}", lambda folder: merged_liberty(library, folder / _MERGED)) / _MERGED
+
+
 def _front(verilog: Path, top: str, library: Library, folder: Path, options: Options) -> None:
     """Read the design, reduce it to gates and full adders, and prepare those for the library."""
-    merged_liberty(library, folder / "merged.lib")
     (folder / "ripple.v").write_text(_RIPPLE)
     (folder / "single.v").write_text(_SINGLE)
     ripple = [f"techmap -map {folder / 'ripple.v'} t:$alu"] if options.adder == "ripple" else []
