@@ -30,6 +30,9 @@ from bitjoule.sim.accelerator.build_cache import cached, content_hash
 _MERGED = "merged.lib"
 _POWER = re.compile(r"\b(?:internal_power|leakage_power)\s*\(\s*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 _FUNCTION = re.compile(r'(\bfunction\s*:\s*)"([^"]*\^[^"]*)"')
+# Yosys takes and frees millions of small blocks: glibc spends up to half its time putting free ones together again
+# unless each thread may keep all of them, and Yosys jumps through more memory than its pages' addresses are kept of.
+ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=65535:glibc.malloc.hugetlb=1"}
 _PREFIX_ADDERS = {
     "brent-kung": "",
     "kogge-stone": "-map +/choices/kogge-stone.v ",
@@ -235,7 +238,7 @@ def _yosys(folder: Path, name: str, commands: Sequence[str], abc: str = "") -> N
     with log.open("w") as out:
         process = subprocess.run(
             [sys.executable, "-c", program], stdout=out, stderr=subprocess.STDOUT, check=False,
-            env=os.environ | {"TMPDIR": str(folder)},
+            env=ALLOCATOR | os.environ | {"TMPDIR": str(folder)},
         )  # fmt: skip
     if process.returncode:
         raise RuntimeError(f"Yosys failed:\n{log.read_text()[-2000:]}")

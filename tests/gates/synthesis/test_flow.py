@@ -2,7 +2,10 @@
 
 import math
 import os
+import re
+import subprocess
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from bitjoule.gates.liberty.text import LibertyError, cell_texts
 from bitjoule.gates.netlist import kind
 from bitjoule.gates.power.activity import Simulator
 from bitjoule.gates.synthesis.flow import SMALL, Goals, map_design
-from bitjoule.gates.synthesis.yosys import Options, synthesise
+from bitjoule.gates.synthesis.yosys import ALLOCATOR, Options, synthesise
 from tests.gates import hand_made as hand
 from tests.gates.liberty.test_liberty_cases import PLAIN, written
 
@@ -215,3 +218,15 @@ def test_a_cell_whose_function_abc_reads_otherwise_is_used_for_what_the_library_
     simulator.cycle(words)
     for output, expected in (("y", a & (b ^ c)), ("z", (a & b) ^ c)):
         assert (int(simulator.output(output)[0, 0]) >> np.arange(8) & 1).tolist() == expected.tolist()
+
+
+def test_the_allocator_of_yosys_is_told_what_glibc_knows():
+    """A name that it does not know it passes over without a word."""
+    loader = next(Path("/").glob("lib*/ld-linux-*.so.*"), None)
+    if loader is None:
+        pytest.skip("the C library is not glibc")
+    listed = subprocess.run([loader, "--list-tunables"], capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("a glibc before 2.33, which lists no tunables")
+    known = re.findall(r"^(\S+): ", listed.stdout, re.MULTILINE)
+    assert {setting.partition("=")[0] for setting in ALLOCATOR["GLIBC_TUNABLES"].split(":")} <= set(known)
