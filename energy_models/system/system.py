@@ -53,7 +53,7 @@ from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.energy_models.system.platform.regulator import price_counts
 from bitjoule.energy_models.system.platform.static_power import static_cycles
 from bitjoule.energy_models.system.work.scheme_work import SchemeWork, layout_of
-from bitjoule.energy_models.system.work.workload import Experts, RequestWork, Switches, workload
+from bitjoule.energy_models.system.work.workload import Experts, RequestWork, Switches, held_tokens, workload
 
 
 class System:
@@ -110,7 +110,9 @@ class System:
         """The columns of every phase."""
         return columns(self.layout, [phase.name for phase in self.phases], self.by_parts, self.levels)
 
-    def count(self, cases: Cases, technology: Indices, platform: Indices) -> Counted:
+    def count(
+        self, cases: Cases, technology: Indices, platform: Indices, phases: Sequence[Phase] | None = None
+    ) -> Counted:
         """Count cases, matmul by matmul.
 
         Parameters
@@ -119,6 +121,8 @@ class System:
             Arrays of shape (cases,).
         technology, platform
             Indices of each case.
+        phases
+            Of the requests, those that are counted; default: all.
         """
         shape = (len(self.schemes), len(self.technologies), len(self.platforms))
         codes, machine_index = np.unique(
@@ -130,8 +134,9 @@ class System:
         setups = [self._setup((s, t, p)) for s, t, p in indices]
         machines = [self.machine(s, t, p) for s, t, p in indices]
         layout = self.layout
-        switches, steps = switches_of(layout, machines, machine_index), all_steps(self.phases, cases)
-        work = workload(layout, cases, steps, switches, self.experts)
+        switches, steps = switches_of(layout, machines, machine_index), all_steps(phases or self.phases, cases)
+        held = None if phases is None else held_tokens(all_steps(self.phases, cases))
+        work = workload(layout, cases, steps, switches, self.experts, held)
         work = self._scheme_work.added(work, cases, steps)
         vector_bits = np.array([machine.vector_bits for machine in machines], dtype=np.float64)[machine_index]
         held_bits = work.live_at * vector_bits[:, None, None]
@@ -188,7 +193,9 @@ class System:
         parts, queries = self._elementwise(work, setups, machine_index)
         return parts, queries, *others_of(work, machines, machine_index, spilled)
 
-    def evaluate(self, cases: Cases, technology: Indices, platform: Indices) -> Evaluated:
+    def evaluate(
+        self, cases: Cases, technology: Indices, platform: Indices, phases: Sequence[Phase] | None = None
+    ) -> Evaluated:
         """Count, price and time cases.
 
         Parameters
@@ -197,8 +204,11 @@ class System:
             Arrays of shape (cases,).
         technology, platform
             Indices of each case.
+        phases
+            Of the requests, those that are evaluated; default: all. Memory levels need all, since they hold what the
+            whole request needs. The activations of `Evaluated.memory_bytes` are those of these phases.
         """
-        counted, layout = self.count(cases, technology, platform), self.layout
+        counted, layout = self.count(cases, technology, platform, phases), self.layout
         setups, machines, machine_index = counted.setups, counted.machines, counted.machine_index
         rows, keys = zip(*map(self._numbered, counted.indices), strict=True)
         work, slots, cycles, times = counted.work, counted.slots, counted.cycles, counted.times
@@ -211,13 +221,13 @@ class System:
             rest = rest._replace(work=np.concatenate([rest.work[..., :2], off_chip_bits[..., None]], axis=2))
         matmul_counts = self._by_component(slots)
         bits_per_cycle = np.array([machine.off_chip_bits for machine in machines])[machine_index][:, None]
-        beside = step_cycles(cases, all_steps(self.phases, cases), machines, machine_index)
+        beside = step_cycles(cases, all_steps(phases or self.phases, cases), machines, machine_index)
         cycles = cycles + beside
         moving = (times[2] + off_chip_bits) / bits_per_cycle
         leaking = cycles * np.array([machine.platform.power is None for machine in machines])[machine_index][:, None]
         static = static_cycles([machine.static for machine in machines], machine_index, cycles, times[1], moving)
         over_time = [query_counts[..., None], leaking[..., None], static, np.zeros((*cycles.shape, 1))]
-        size = (len(cases.model), len(self.phases), -1)
+        size = (len(cases.model), len(phases or self.phases), -1)
         dram: list[Floats] = []
         if self.by_parts:
             of_parts = PartCounts(layout, work, cases.model, machines, machine_index)

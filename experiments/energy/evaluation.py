@@ -15,6 +15,7 @@ from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, a
 from bitjoule.energy_models.formats.storage import counted_formats
 from bitjoule.energy_models.papers.arithmetic import Accounting, Action, count
 from bitjoule.energy_models.papers.pricing import Energies, price_actions, price_keys
+from bitjoule.energy_models.system.by_phase import ByPhase, evaluate_by_phase
 from bitjoule.energy_models.system.counting.columns import ACTIONS, OPERANDS, CountColumn
 from bitjoule.energy_models.system.counting.counted import Evaluated
 from bitjoule.experiments.energy.grid import Grid
@@ -82,13 +83,18 @@ class EvaluatedCases:
         Every case.
     cases
         Numbers of those that are evaluated, shape (cases,).
-    system
-        All that the system accounting counts; none with another.
+    by_phase
+        All that the system accounting counts, phase by phase; none with another.
     """
 
     grid: Grid
     cases: NDArray[np.integer[Any]]
-    system: Evaluated | None
+    by_phase: ByPhase | None
+
+    @property
+    def system(self) -> Evaluated | None:
+        """All phases together."""
+        return None if self.by_phase is None else self.by_phase.whole
 
     @cached_property
     def block(self) -> CaseBlock:
@@ -108,8 +114,9 @@ def evaluate_cases(grid: Grid, cases: NDArray[np.integer[Any]]) -> EvaluatedCase
     cases
         Numbers of those to evaluate, shape (cases,).
     """
-    system = evaluate_system(grid, cases) if grid.accounting is Accounting.SYSTEM else None
-    return EvaluatedCases(grid, cases, system)
+    if grid.accounting is not Accounting.SYSTEM:
+        return EvaluatedCases(grid, cases, None)
+    return EvaluatedCases(grid, cases, evaluate_by_phase(grid.system, *requests_of(grid, cases)))
 
 
 def evaluate_system(grid: Grid, cases: NDArray[np.integer[Any]]) -> Evaluated:

@@ -161,16 +161,51 @@ class Evaluated:
         return np.ascontiguousarray(self.counts.T[self.active])
 
     @cached_property
-    def active_energies(self) -> Floats:
-        """Low, nominal and high energies of the active columns, shape (3, active, cases)."""
+    def active_energies(self) -> "ActiveEnergies":
+        """Energies of the active columns."""
         if self.lossy is not None:
-            return np.stack([end.T[self.active] for end in self.lossy])
+            ends = np.stack([end.T[self.active] for end in self.lossy], axis=1)
+            return ActiveEnergies(np.ones(len(self.active), dtype=np.bool_), np.empty((0, ends.shape[2])), ends)
         prices = self.prices[:, :, self.active % self.width]
+        banded = ((prices[0] != prices[1]) | (prices[1] != prices[2])).any(axis=0)
+        plain, counts = (np.ascontiguousarray(self.counts.T[self.active[which]]) for which in (~banded, banded))
+        of_plain, of_ends = prices[1][:, ~banded], prices[:, :, banded].transpose(2, 0, 1)
         begins = np.flatnonzero(np.diff(self.machine_index, prepend=-1))  # of neighbours with one machine
         if len(begins) * FEW > len(self.machine_index):
-            return self.active_counts * prices.swapaxes(1, 2).take(self.machine_index, axis=2)
-        energies: Floats = np.empty((len(prices), *self.active_counts.shape))
+            plain *= of_plain.T.take(self.machine_index, axis=1)
+            return ActiveEnergies(banded, plain, counts[:, None] * of_ends.take(self.machine_index, axis=2))
+        ends = np.empty((len(counts), len(prices), counts.shape[1]))
         for first, last in pairwise([*begins.tolist(), len(self.machine_index)]):
-            of_machine = prices[:, self.machine_index[first], :, None]
-            np.multiply(self.active_counts[:, first:last], of_machine, out=energies[:, :, first:last])
-        return energies
+            machine = self.machine_index[first]
+            plain[:, first:last] *= of_plain[machine, :, None]
+            np.multiply(counts[:, None, first:last], of_ends[:, :, machine, None], out=ends[:, :, first:last])
+        return ActiveEnergies(banded, plain, ends)
+
+
+class ActiveEnergies(NamedTuple):
+    """Energies of the active columns of `Evaluated`.
+
+    Parameters
+    ----------
+    banded
+        Whether any machine's price of a column has a band, shape (active,).
+    plain
+        Of the columns without one, shape (columns, cases).
+    ends
+        Low, nominal and high, of the columns with one, shape (columns, 3, cases).
+    """
+
+    banded: NDArray[np.bool_]
+    plain: Floats
+    ends: Floats
+
+    def at(self, end: int) -> list[Floats]:
+        """Return the energies of all active columns at one end of the prices' bands, shape (cases,) each.
+
+        Parameters
+        ----------
+        end
+            0 for low, 1 for nominal, 2 for high.
+        """
+        banded, plain = iter(self.ends[:, end]), iter(self.plain)
+        return [next(banded if has_band else plain) for has_band in self.banded.tolist()]

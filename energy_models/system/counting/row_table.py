@@ -70,7 +70,20 @@ class RowTable:
 
 
 def distinct(rows: Floats) -> Floats:
-    """Return each of some rows once: much faster than `numpy.unique`, which compares whole rows to sort them.
+    """Return each of some rows once.
+
+    Parameters
+    ----------
+    rows
+        Shape (rows, columns).
+    """
+    return rows[distinct_rows(rows)[0]]
+
+
+def distinct_rows(rows: Floats) -> tuple[Indices, Indices]:
+    """Return where each distinct row comes first, ascending, and the number of each row among these.
+
+    Much faster than `numpy.unique`, which compares whole rows to sort them.
 
     Parameters
     ----------
@@ -79,8 +92,11 @@ def distinct(rows: Floats) -> Floats:
     """
     _, first, inverse = np.unique(_hashes(rows), return_index=True, return_inverse=True)
     if (rows[first[inverse]] != rows).any():  # different rows of one hash
-        return np.asarray(np.unique(rows, axis=0))
-    return rows[np.sort(first)]
+        _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[inverse.reshape(-1)]
 
 
 def _hashes(rows: Floats) -> NDArray[np.uint64]:

@@ -117,9 +117,21 @@ class Switches(NamedTuple):
     scale_group: Floats
 
 
+def held_tokens(steps: Steps) -> Floats:
+    """Return the tokens of each sequence that are kept at the end of requests, shape (cases,).
+
+    Parameters
+    ----------
+    steps
+        Of all phases, shape (cases, phases).
+    """
+    return np.asarray((steps.tokens * steps.repeats).sum(axis=1))
+
+
 def workload(
-    layout: Layout, cases: Cases, steps: Steps, switches: Switches, experts: Experts = Experts.EXPECTED
-) -> RequestWork:
+    layout: Layout, cases: Cases, steps: Steps, switches: Switches, experts: Experts = Experts.EXPECTED,
+    held: Floats | None = None,
+) -> RequestWork:  # fmt: skip
     """Return the work of cases.
 
     Parameters
@@ -134,6 +146,8 @@ def workload(
         Properties of their schemes and platforms.
     experts
         How many experts have tokens.
+    held
+        Tokens that are kept at the end of requests, where `steps` are not of all their phases, shape (cases,).
     """
     points = _points(cases, steps, switches)
     shape = points.rows.shape
@@ -146,7 +160,7 @@ def workload(
     queries = np.zeros(shape)
     logits, kept, states = np.zeros((3, len(cases.model)))
     states_read, states_written = np.zeros((2, *shape))
-    held = (steps.tokens * steps.repeats).sum(axis=1)
+    held = held_tokens(steps) if held is None else held
     for model, chosen in layout.groups(cases.model):
         at = At(*(values[chosen] for values in points))
         _add_linears(sizes, model, chosen, at, experts)
@@ -179,7 +193,7 @@ def workload(
             kept[chosen] += cases.batch[chosen] * in_window * (part.cached * repeats)
             if part.state:
                 each = at.batch * (part.state * repeats) * (at.rows > 0)
-                states[chosen] += each.max(axis=1)
+                states[chosen] += cases.batch[chosen] * (part.state * repeats) * (held[chosen] > 0)
                 states_written[chosen] += each * at.repeats
                 states_read[chosen] += each * at.repeats * (at.context * at.batch > at.rows)  # the first begins at 0
         live[chosen, :, : len(model.live)] = at.rows[..., None] * model.live

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
-from bitjoule.energy_models.system.counting.counted import Evaluated
+from bitjoule.energy_models.system.by_phase import OfPhase
 from bitjoule.energy_models.system.counting.times import array_names
 from bitjoule.experiments.energy.evaluation import categorical
 from bitjoule.experiments.energy.grid import Grid
@@ -48,26 +48,38 @@ class MacsByArray:
         """What is collected, a row for each case."""
         return {"macs": self._macs}
 
-    def add(self, cases: NDArray[np.integer[Any]], evaluated: Evaluated, numbers: NDArray[np.integer[Any]]) -> None:
+    def add(
+        self, cases: NDArray[np.integer[Any]], placed: Sequence[tuple[slice, OfPhase]],
+        numbers: NDArray[np.integer[Any]],
+    ) -> None:  # fmt: skip
         """Add the MACs of evaluated cases.
 
         Parameters
         ----------
         cases
             Their rows here, shape (cases,).
-        evaluated
-            From `bitjoule.experiments.energy.evaluation.evaluate_system`.
+        placed
+            From `bitjoule.energy_models.system.by_phase.ByPhase.placed`.
         numbers
             Their numbers in the grid, shape (cases,).
         """
-        macs, last = evaluated.times.macs, PHASES.index(REQUEST)
-        _, scheme, technology, platform, *_ = self._grid.axis_indices(numbers)
-        machines = np.stack([scheme, technology, platform], axis=1)
-        unique, inverse = np.unique(machines, axis=0, return_inverse=True)
-        number = np.stack([self._index[s, t, p] for s, t, p in unique.tolist()])[inverse.reshape(-1)]
-        for component in range(macs.shape[2]):  # one after the other: the same sums on every machine
-            rows = np.flatnonzero(number[:, component] >= 0)
-            self._macs[cases[rows], :last, number[rows, component]] += macs[rows, :, component]
+        last = PHASES.index(REQUEST)
+        codes = np.ravel_multi_index(self._grid.axis_indices(numbers)[1:4], self._grid.shape[1:4])
+        unique, inverse = np.unique(codes, return_inverse=True)
+        machines = zip(*(index.tolist() for index in np.unravel_index(unique, self._grid.shape[1:4])), strict=True)
+        alike: dict[tuple[int, ...], list[int]] = {}  # machines on which the same arrays run the same matmuls
+        for i, machine in enumerate(machines):
+            alike.setdefault(tuple(self._index[machine].tolist()), []).append(i)
+        for arrays, members in alike.items():
+            rows = slice(None) if len(alike) == 1 else np.flatnonzero(np.isin(inverse, members))
+            for span, phase in placed:
+                macs = phase.evaluated.times.macs
+                of_rows = rows if phase.row is None else phase.row[rows]
+                found = np.zeros((len(cases[rows]), span.stop - span.start, len(self._names)))
+                for component, array in enumerate(arrays):  # one after the other: the same sums on every machine
+                    if array >= 0:
+                        found[:, :, array] += macs[of_rows, :, component]
+                self._macs[cases[rows], span] = found
         self._macs[cases, last] = self._macs[cases, :last].sum(axis=1)
 
     def columns(self, case: NDArray[np.intp], phase: NDArray[np.intp]) -> dict[str, object]:
@@ -87,12 +99,22 @@ class MacsByArray:
         runs = np.take_along_axis(macs, order, axis=1) > 0
         share = np.divide(macs.max(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
         # rows that use the same arrays in the same order have the same texts
-        unique, inverse = np.unique(np.where(runs, order, -1), axis=0, return_inverse=True)
+        unique, inverse = _distinct(np.where(runs, order, -1))
         names = list(self._names)
         used = [[names[i] for i in row if i >= 0] for row in unique.tolist()]
         busiest = _texts([row[0] if row else "" for row in used], inverse)
         others = _texts([ARRAY_SEPARATOR.join(row[1:]) for row in used], inverse)
         return dict(zip(ARRAY_COLUMNS, (busiest, share, others), strict=True))
+
+
+def _distinct(rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the distinct rows of numbers from -1 on, sorted, and the number of each row among them."""
+    base = rows.shape[1] + 1
+    if base ** rows.shape[1] > np.iinfo(np.int64).max:  # too many arrays for a number that has the order of its row
+        return np.unique(rows, axis=0, return_inverse=True)
+    codes = (rows + 1) @ base ** np.arange(rows.shape[1])[::-1]
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    return rows[first], inverse
 
 
 def _texts(texts: Sequence[str], numbers: NDArray[np.intp]) -> pd.Categorical:

@@ -7,7 +7,7 @@ proportion to these energies: the sums are taken at each end of the regulators' 
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Floats
+from bitjoule.energy_models.system.by_phase import OfPhase
 from bitjoule.energy_models.system.counting.counted import Evaluated
 from bitjoule.energy_models.system.counting.sums import pairwise
 from bitjoule.experiments.energy.evaluation import case_columns, tokens_of
@@ -47,41 +48,32 @@ class Bands:
         self.certain: Floats = np.zeros((self.levels, count, len(PHASE_NAMES)))
         self.uncertain: dict[int, Floats] = {}  # by row: (levels, ends, cases, phases)
 
-    def add(self, cases: NDArray[np.integer[Any]], evaluated: Evaluated) -> None:
+    def add(self, cases: NDArray[np.integer[Any]], placed: Sequence[tuple[slice, OfPhase]]) -> None:
         """Add evaluated cases.
 
         Parameters
         ----------
         cases
             Their numbers.
-        evaluated
-            From `bitjoule.experiments.energy.evaluation.evaluate_system`.
+        placed
+            From `bitjoule.energy_models.system.by_phase.ByPhase.placed`.
         """
-        width, active = evaluated.width, evaluated.active
-        rows = evaluated.machine_rows[:, active % width]
-        for of_group, own_rows in _alike(rows, evaluated.machine_index):
-            ends = evaluated.active_energies.swapaxes(0, 1)[:, :, of_group]  # of each column
-            counted = np.flatnonzero(ends[:, 1].any(axis=1))
-            ends, places, priced_by = ends[counted], active[counted], own_rows[counted]
-            banded = ends[:, 0] != ends[:, 2]
-            certain = np.where(banded, 0.0, ends[:, 1])
-            with_band, without = banded.any(axis=1), certain.any(axis=1)
-            for column in np.flatnonzero(with_band & without).tolist():  # others have only bands, or none
-                ends[column] = np.where(banded[column], ends[column], 0.0)
-            some, left = np.flatnonzero(with_band), np.flatnonzero(without)
-            met = np.unique(priced_by[some]).tolist()
-            of_cases = cases[of_group]
-            for level in range(self.levels):
-                drawn: Any = evaluated.drawn[level].T[places % width][:, of_group] if self.levels > 1 else 1.0
-                own = (certain * drawn)[left] if self.levels > 1 else certain[left]
-                self.certain[level, of_cases] = _by_phase(own, places[left], width).T
-                through = ends * drawn[:, None] if self.levels > 1 else ends
-                for row in met:
-                    if row not in self.uncertain:
-                        self.uncertain[row] = np.zeros((self.levels, ENDS, *self.certain.shape[1:]))
-                    own = some[priced_by[some] == row]
-                    summed = _by_phase(through[own], places[own], width)
-                    self.uncertain[row][level, :, of_cases] = summed.transpose(2, 1, 0)
+        found = [phase.evaluated for _, phase in placed]
+        rows = np.concatenate([each.machine_rows[:, each.active % each.width] for each in found], axis=1)
+        kinds, kind_of = _alike(rows)
+        sums = [_RowSums(each, self.levels) for each in found]
+        for kind in kinds:
+            met: set[int] = set()
+            for each in sums:
+                met |= each.add(kind, kind_of)
+            for row in sorted(met):
+                if row not in self.uncertain:
+                    self.uncertain[row] = np.zeros((self.levels, ENDS, *self.certain.shape[1:]))
+        for each, (span, phase) in zip(sums, placed, strict=True):
+            here = (Ellipsis, _together(cases), span)
+            self.certain[here] = each.certain if phase.row is None else each.certain.take(phase.row, axis=1)
+            for row, ends in each.uncertain.items():
+                self.uncertain[row][here] = ends if phase.row is None else ends.take(phase.row, axis=2)
 
     def values(self) -> dict[str, NDArray[Any]]:
         """Return what is collected as arrays, for `put`; the rows in the order in which they were met."""
@@ -206,24 +198,86 @@ def _with_all(values: Floats) -> Floats:
     return np.concatenate([values, values.sum(axis=-1, keepdims=True)], axis=-1)
 
 
-def _alike(rows: NDArray[np.int32], machine_index: NDArray[np.intp]) -> Iterator[tuple[Any, NDArray[np.int32]]]:
-    """Yield the cases whose columns are priced by the same rows, as a slice if they are neighbours, and these rows."""
+class _RowSums:
+    """The energies of requests by the row that prices them: `certain` and `uncertain` as of `Bands`."""
+
+    def __init__(self, found: Evaluated, levels: int) -> None:
+        self.found, self.levels, self.shape = found, levels, found.latency_s.shape
+        self.certain: Floats = np.zeros((levels, *self.shape))
+        self.uncertain: dict[int, Floats] = {}
+
+    def add(self, kind: int, kind_of: NDArray[np.intp]) -> set[int]:
+        """Add the requests whose machine is of a kind, and return the rows with a band that price them.
+
+        Parameters
+        ----------
+        kind, kind_of
+            From `_alike`.
+        """
+        found, width = self.found, self.found.width
+        requests = np.flatnonzero(kind_of[found.machine_index] == kind)
+        if not len(requests):
+            return set()
+        of_group, energies = _together(requests), found.active_energies
+        plain, ends = energies.plain[:, of_group], energies.ends[:, :, of_group]
+        of_plain, of_ends = found.active[~energies.banded], found.active[energies.banded]
+        banded = ends[:, 0] != ends[:, 2]
+        mixed = np.flatnonzero(~banded.all(axis=1))  # of some requests, or without a band on these machines
+        fixed = np.where(banded[mixed], 0.0, ends[mixed, 1])
+        some = banded.any(axis=1)
+        columns = dict(enumerate(ends))
+        for i, column in enumerate(mixed.tolist()):
+            if some[column] and fixed[i].any():
+                columns[column] = np.where(banded[column], ends[column], 0.0)
+        counted, left = np.flatnonzero(plain.any(axis=1)), np.flatnonzero(fixed.any(axis=1))
+        places = np.concatenate([of_plain[counted], of_ends[mixed[left]]])
+        certain = [*plain[counted], *fixed[left]]
+        order = np.argsort(places)
+        certain, places = [certain[i] for i in order.tolist()], places[order]
+        with_band = np.flatnonzero(some)
+        priced_by = found.machine_rows[kind, of_ends[with_band] % width]
+        met = np.unique(priced_by).tolist()
+        phases = self.shape[1]
+        for level in range(self.levels):
+            drawn = found.drawn[level].T[:, of_group] if self.levels > 1 else None  # by column of a phase
+            summed = _by_phase(_drawn(certain, places % width, drawn), places, width, phases)
+            self.certain[level, of_group] = summed.T if len(certain) else 0.0
+            for row in met:
+                if row not in self.uncertain:
+                    self.uncertain[row] = np.zeros((self.levels, ENDS, *self.shape))
+                own = with_band[priced_by == row]
+                of_row = _drawn([columns[i] for i in own.tolist()], of_ends[own] % width, drawn)
+                summed = _by_phase(of_row, of_ends[own], width, phases)
+                self.uncertain[row][level][:, of_group] = summed.transpose(1, 2, 0)
+        return set(met)
+
+
+def _drawn(columns: list[Floats], places: NDArray[np.intp], drawn: Floats | None) -> list[Floats]:
+    """Return energies with what regulators lose for them; the same where there are none."""
+    if drawn is None:
+        return columns
+    return [column * drawn[place] for column, place in zip(columns, places.tolist(), strict=True)]
+
+
+def _together(numbers: NDArray[np.integer[Any]]) -> Any:
+    """Return ascending numbers as a slice if there is no gap: views of arrays instead of copies."""
+    first, last = int(numbers[0]), int(numbers[-1])
+    return slice(first, last + 1) if last - first == len(numbers) - 1 else numbers
+
+
+def _alike(rows: NDArray[np.int32]) -> tuple[list[int], NDArray[np.intp]]:
+    """Return the first of each kind of machine whose columns are priced by the same rows, and that of each machine."""
     kinds: dict[bytes, int] = {}
     kind_of = np.array([kinds.setdefault(own.tobytes(), i) for i, own in enumerate(rows)])
-    of_case = kind_of[machine_index]
-    for kind in kinds.values():
-        chosen = np.flatnonzero(of_case == kind)
-        if len(chosen):
-            together = chosen[-1] - chosen[0] == len(chosen) - 1
-            yield slice(chosen[0], chosen[-1] + 1) if together else chosen, rows[kind]
+    return list(kinds.values()), kind_of
 
 
-def _by_phase(values: Floats, places: NDArray[np.intp], width: int) -> Floats:
+def _by_phase(columns: Sequence[Floats], places: NDArray[np.intp], width: int, phases: int) -> Floats:
     """Return the sums of columns of all phases, in ascending places, shape (phases, ...); that of a column is (...)."""
-    sums = np.zeros((len(PHASE_NAMES), *values.shape[1:]))
-    begin = np.searchsorted(places, width * np.arange(len(PHASE_NAMES) + 1))
-    for phase, (first, last) in enumerate(itertools.pairwise(begin.tolist())):
-        total = pairwise(list(values[first:last]), (places[first:last] - phase * width).tolist(), width)
-        if total is not None:
-            sums[phase] = total
-    return sums
+    begin = np.searchsorted(places, width * np.arange(phases + 1)).tolist()
+    sums = [
+        pairwise(columns[first:last], (places[first:last] - phase * width).tolist(), width)
+        for phase, (first, last) in enumerate(itertools.pairwise(begin))
+    ]
+    some = next((total for total in sums if total is not None), np.zeros(0))
+    return np.stack([np.zeros_like(some) if total is None else total for total in sums])

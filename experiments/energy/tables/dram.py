@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Floats
 from bitjoule.energy_models.system.counting.columns import CountColumn
-from bitjoule.energy_models.system.counting.counted import Evaluated
+from bitjoule.energy_models.system.by_phase import ByPhase
 from bitjoule.energy_models.system.counting.dram_parts import OFF_CHIP
 from bitjoule.energy_models.system.platform.channels import ACTIVATE, IO, PHY, WAYS
 from bitjoule.energy_models.system.platform.static_power import COMPONENT, DRAM
@@ -44,18 +44,19 @@ class DramParts:
         self.energy_j: Floats = np.zeros((count, len(PHASE_NAMES), len(PARTS)))
         self.counts: Floats = np.zeros((count, len(PHASE_NAMES), len(COUNTED)))
 
-    def add(self, cases: NDArray[np.integer[Any]], evaluated: Evaluated) -> None:
+    def add(self, cases: NDArray[np.integer[Any]], by_phase: ByPhase) -> None:
         """Add evaluated cases.
 
         Parameters
         ----------
         cases
             Their numbers.
-        evaluated
-            From `bitjoule.experiments.energy.evaluation.evaluate_system`.
+        by_phase
+            From `bitjoule.energy_models.system.by_phase.evaluate_by_phase`.
         """
         if not self.devices.any():
             return
+        evaluated = by_phase.whole
         nominal = evaluated.energies.nominal_pj.reshape(len(cases), len(PHASE_NAMES), -1)
         parts = np.array([_part(column) for column in self.grid.system.columns[: nominal.shape[2]]])
         for i, part in enumerate(PARTS):

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Floats
-from bitjoule.energy_models.system.counting.counted import Evaluated
+from bitjoule.energy_models.system.by_phase import ByPhase
 from bitjoule.energy_models.system.hardware.machine_levels import COMPONENT, WAYS, WIDTH, levels_of
 from bitjoule.energy_models.system.platform.levels import HELD
 from bitjoule.experiments.energy.evaluation import case_columns, tokens_of
@@ -39,18 +39,19 @@ class LevelTraffic:
         self.energy_j: Floats = np.zeros((count, len(PHASE_NAMES), self.most))
         self.latency_s: Floats = np.zeros((count, len(PHASE_NAMES)))
 
-    def add(self, cases: NDArray[np.integer[Any]], evaluated: Evaluated) -> None:
+    def add(self, cases: NDArray[np.integer[Any]], by_phase: ByPhase) -> None:
         """Add evaluated cases.
 
         Parameters
         ----------
         cases
             Their numbers.
-        evaluated
-            From `bitjoule.experiments.energy.evaluation.evaluate_system`.
+        by_phase
+            From `bitjoule.energy_models.system.by_phase.evaluate_by_phase`.
         """
         if not self.most:
             return
+        evaluated = by_phase.whole
         shape = (len(cases), len(PHASE_NAMES), -1)
         energies = evaluated.energies.nominal_pj.reshape(shape)
         columns = self.grid.system.columns[: energies.shape[2]]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
+from bitjoule.energy_models.system.counting.counted import Evaluated
 from bitjoule.energy_models.system.counting.memory import Bytes
 from bitjoule.energy_models.system.counting.sums import in_order
 from bitjoule.energy_models.system.counting.utilisation import RESOURCES
@@ -116,17 +117,18 @@ class SpanSums:
         """
         numbers = evaluated.cases
         cases = numbers - self.first
-        request = PHASES.index(REQUEST)
-        if evaluated.system is not None:
-            system = evaluated.system
-            self.latency_s[cases, :request] = system.latency_s
-            self.bounds_s[cases, :request] = system.times.seconds.sum(axis=2)
-            self.busy_s[cases, :request] = system.times.busy.sum(axis=2)
-            self.memory[cases] = np.stack(system.memory_bytes, axis=1)
-            self.bands.add(cases, system)
-            self.dram.add(cases, system)
-            self.levels.add(cases, system)
-            self.arrays.add(cases, system, numbers)
+        if evaluated.by_phase is not None:
+            placed = list(evaluated.by_phase.placed())
+            for span, phase in placed:
+                found = phase.evaluated
+                self.latency_s[cases, span] = phase.of_cases(found.latency_s)
+                self.bounds_s[cases, span] = phase.of_cases(found.times.seconds.sum(axis=2))
+                self.busy_s[cases, span] = phase.of_cases(found.times.busy.sum(axis=2))
+            self.memory[cases] = np.stack(evaluated.by_phase.memory_bytes, axis=1)
+            self.bands.add(cases, placed)
+            self.dram.add(cases, evaluated.by_phase)
+            self.levels.add(cases, evaluated.by_phase)
+            self.arrays.add(cases, placed, numbers)
         for end, total_pj in zip(self.energy_j, phase_energies_pj(evaluated), strict=True):
             end[cases] = total_pj / PJ_PER_J
 
@@ -166,13 +168,13 @@ def phase_energies_pj(evaluated: EvaluatedCases) -> Iterator[Floats]:
     evaluated
         The cases, ascending without gaps.
     """
-    count, system = len(evaluated.cases), evaluated.system
-    if system is not None:
-        begin = np.searchsorted(system.active, system.width * np.arange(len(PHASES)))
+    count = len(evaluated.cases)
+    if evaluated.by_phase is not None:
+        placed = list(evaluated.by_phase.placed())
         for end in (1, 0, 2):
             total_pj = np.zeros((count, len(PHASES)))
-            for i, of_phase in enumerate(pairwise(begin.tolist())):
-                total_pj[:, i] = in_order(system.active_energies[end][slice(*of_phase)], count)
+            for span, phase in placed:
+                total_pj[:, span] = phase.of_cases(_energies_pj(phase.evaluated, end))
             yield total_pj
         return
     block = evaluated.block
@@ -180,6 +182,13 @@ def phase_energies_pj(evaluated: EvaluatedCases) -> Iterator[Floats]:
     for name in ENDS:
         summed = np.bincount(key, getattr(block, f"{name}_pj"), minlength=count * len(PHASES))
         yield np.asarray(summed.reshape(count, len(PHASES)), dtype=np.float64)
+
+
+def _energies_pj(found: Evaluated, end: int) -> Floats:
+    """Return the energies of requests at one end of the prices' bands, shape (requests, phases)."""
+    columns, (requests, phases) = found.active_energies.at(end), found.latency_s.shape
+    begin = np.searchsorted(found.active, found.width * np.arange(phases + 1)).tolist()
+    return np.stack([in_order(columns[slice(*of_phase)], requests) for of_phase in pairwise(begin)], axis=1)
 
 
 def summarise(grid: Grid, parts: Iterable[tuple[int, Values]] | None = None) -> Sums:
