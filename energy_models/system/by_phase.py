@@ -126,9 +126,7 @@ def evaluate_by_phase(system: System, cases: Cases, technology: Indices, platfor
     return ByPhase(tuple(phases))
 
 
-def _shared(
-    phase: Phase, cases: Cases, technology: Indices, platform: Indices
-) -> tuple[Indices, Indices] | None:
+def _shared(phase: Phase, cases: Cases, technology: Indices, platform: Indices) -> tuple[Indices, Indices] | None:
     """Return the first case of each distinct step of a phase, and which step each case has; none if they differ."""
     columns = [cases.model, cases.scheme, technology, platform, cases.batch, *phase.steps(cases)]
     first, row = distinct_rows(np.stack(columns, axis=1).astype(np.float64))

@@ -128,9 +128,7 @@ class System:
         codes, machine_index = np.unique(
             np.ravel_multi_index((cases.scheme, technology, platform), shape), return_inverse=True
         )
-        indices: list[tuple[int, ...]] = [
-            (int(s), int(t), int(p)) for s, t, p in zip(*np.unravel_index(codes, shape), strict=True)
-        ]
+        indices = [tuple(map(int, each)) for each in zip(*np.unravel_index(codes, shape), strict=True)]
         setups = [self._setup((s, t, p)) for s, t, p in indices]
         machines = [self.machine(s, t, p) for s, t, p in indices]
         layout = self.layout
@@ -235,14 +233,14 @@ class System:
             by_matmul = self._by_component(of_parts.of_matmuls(slots)).reshape(size)
             dram = [np.concatenate([by_matmul, of_parts.of_others(other_counts, OTHERS)], axis=2) * priced]
         other_counts = np.concatenate([other_counts, *over_time], axis=2)
-        blocks = [
+        whole = (
             matmul_counts.reshape(size),
             counted.parts.reshape(size),
             *dram,
             *of_levels,
             other_counts.reshape(size),
-        ]
-        count = np.concatenate(blocks, axis=2)
+        )
+        count = np.concatenate(whole, axis=2)
         prices = np.stack([setup.prices for setup in setups], axis=1)
         lossy, drawn = None, np.ones((len(prices), 1, 1))
         if prices[..., -1].any():

@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Floats
-from bitjoule.energy_models.system.counting.columns import CountColumn
 from bitjoule.energy_models.system.by_phase import ByPhase
+from bitjoule.energy_models.system.counting.columns import CountColumn
 from bitjoule.energy_models.system.counting.dram_parts import OFF_CHIP
 from bitjoule.energy_models.system.platform.channels import ACTIVATE, IO, PHY, WAYS
 from bitjoule.energy_models.system.platform.static_power import COMPONENT, DRAM

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bitjoule.energy_models.system.counting import row_table
-from bitjoule.energy_models.system.counting.row_table import ABSENT, RowTable, distinct
+from bitjoule.energy_models.system.counting.row_table import ABSENT, RowTable, distinct, distinct_rows
 
 
 @pytest.mark.parametrize("distinct_hashes", [1, 3, None])
@@ -32,8 +32,8 @@ def test_distinct_rows_are_those_of_a_set_in_the_order_of_their_first(monkeypatc
         hashes = row_table._hashes
         monkeypatch.setattr(row_table, "_hashes", lambda rows: hashes(rows) % np.uint64(distinct_hashes))
     rows = np.random.default_rng(6).integers(0, 4, (80, 3)).astype(float)
-    found = [tuple(row) for row in distinct(rows).tolist()]
-    expected = dict.fromkeys(map(tuple, rows.tolist()))
-    assert sorted(found) == sorted(expected)
-    if distinct_hashes is None:
-        assert found == list(expected)
+    expected = list(dict.fromkeys(map(tuple, rows.tolist())))
+    assert [tuple(row) for row in distinct(rows).tolist()] == expected
+    first, number = distinct_rows(rows)
+    assert [rows.tolist().index(list(row)) for row in expected] == first.tolist()
+    assert [expected.index(tuple(row)) for row in rows.tolist()] == number.tolist()

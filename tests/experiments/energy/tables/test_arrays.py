@@ -2,10 +2,12 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.energy.tables.arrays import _distinct
 from bitjoule.reports.energy.summary import summary_markdown
 from tests.reports.shown import table
 
@@ -146,3 +148,10 @@ def test_formats_that_no_array_takes_need_a_platform_of_ones_own(bitjoule, tmp_p
     )
     _, _, err = bitjoule("check", path)
     assert err.endswith("; or a platform of your own, since no platform has an array for int2 x int1\n")
+
+
+@pytest.mark.parametrize("width", [1, 3, 20])
+def test_rows_of_arrays_are_numbered_as_numpy_sorts_them(width):
+    rows = np.random.default_rng(8).integers(-1, width, (200, width))
+    for ours, theirs in zip(_distinct(rows), np.unique(rows, axis=0, return_inverse=True), strict=True):
+        assert ours.tolist() == theirs.reshape(ours.shape).tolist()

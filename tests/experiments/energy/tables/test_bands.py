@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from bitjoule.energy_models.prices.keys import shared_row
+from bitjoule.energy_models.system.by_phase import OfPhase
+from bitjoule.energy_models.system.counting.counted import ActiveEnergies
 from bitjoule.experiments.energy.grid import grid_of
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.energy.tables.bands import Bands
@@ -77,10 +79,13 @@ def evaluated(ends, rows):
     cases, phases, actions = rows.shape
     width = phases * actions  # the actions of a phase have columns that the other leaves empty
     active = np.concatenate([width * phase + actions * phase + np.arange(actions) for phase in range(phases)])
-    return SimpleNamespace(
+    columns = ends.reshape(len(ends), cases, width).transpose(2, 0, 1)
+    found = SimpleNamespace(
         active=active, width=width, machine_index=np.arange(cases), machine_rows=rows.reshape(cases, width),
-        active_energies=ends.reshape(len(ends), cases, width).swapaxes(1, 2),
+        latency_s=np.ones((cases, phases)),
+        active_energies=ActiveEnergies(np.ones(width, dtype=bool), np.zeros((0, cases)), columns.copy()),
     )  # fmt: skip
+    return [(slice(0, phases), OfPhase(found, None))]
 
 
 def test_energies_of_any_size_are_summed_by_row_at_the_ends_that_save_least_and_most(resolved):
