@@ -120,7 +120,10 @@ def evaluate_by_phase(system: System, cases: Cases, technology: Indices, platfor
         return ByPhase((OfPhase(system.evaluate(cases, technology, platform), None),))
     phases = []
     for phase, shared in zip(system.phases, rows, strict=True):
-        first, row = shared if shared is not None else (slice(None), None)
+        if shared is None:
+            phases.append(OfPhase(system.evaluate(cases, technology, platform, [phase]), None))
+            continue
+        first, row = shared
         own = Cases(*(values[first] for values in cases[:5]))
         phases.append(OfPhase(system.evaluate(own, technology[first], platform[first], [phase]), row))
     return ByPhase(tuple(phases))

@@ -68,8 +68,8 @@ class MacsByArray:
         unique, inverse = np.unique(codes, return_inverse=True)
         machines = zip(*(index.tolist() for index in np.unravel_index(unique, self._grid.shape[1:4])), strict=True)
         alike: dict[tuple[int, ...], list[int]] = {}  # machines on which the same arrays run the same matmuls
-        for i, machine in enumerate(machines):
-            alike.setdefault(tuple(self._index[machine].tolist()), []).append(i)
+        for i, (s, t, p) in enumerate(machines):
+            alike.setdefault(tuple(self._index[s, t, p].tolist()), []).append(i)
         for arrays, members in alike.items():
             rows = slice(None) if len(alike) == 1 else np.flatnonzero(np.isin(inverse, members))
             for span, phase in placed:

@@ -224,7 +224,7 @@ class _RowSums:
         banded = ends[:, 0] != ends[:, 2]
         mixed = np.flatnonzero(~banded.all(axis=1))  # of some requests, or without a band on these machines
         fixed = np.where(banded[mixed], 0.0, ends[mixed, 1])
-        some = banded.any(axis=1)
+        some = banded.any(axis=1) & ends[:, 1].any(axis=1)
         columns = dict(enumerate(ends))
         for i, column in enumerate(mixed.tolist()):
             if some[column] and fixed[i].any():
@@ -239,7 +239,9 @@ class _RowSums:
         met = np.unique(priced_by).tolist()
         phases = self.shape[1]
         for level in range(self.levels):
-            drawn = found.drawn[level].T[:, of_group] if self.levels > 1 else None  # by column of a phase
+            drawn = None  # energy from the supply for each pJ of a column; ones where no machine here has regulators
+            if self.levels > 1:
+                drawn = np.broadcast_to(found.drawn[level], (self.shape[0], width)).T[:, of_group]
             summed = _by_phase(_drawn(certain, places % width, drawn), places, width, phases)
             self.certain[level, of_group] = summed.T if len(certain) else 0.0
             for row in met:

@@ -12,6 +12,7 @@ from bitjoule.energy_models.system.by_phase import OfPhase
 from bitjoule.energy_models.system.counting.counted import ActiveEnergies
 from bitjoule.experiments.energy.grid import grid_of
 from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.energy.tables import sums
 from bitjoule.experiments.energy.tables.bands import Bands
 
 HBM = """\
@@ -233,3 +234,14 @@ def test_the_written_tables_give_low_nominal_and_high_in_this_order(bitjoule, tm
 )  # fmt: skip
 def test_prices_that_hang_on_one_row_move_together(one, other, together):
     assert (shared_row(one, "7nm") == shared_row(other, "7nm")) == together
+
+
+def test_bands_are_the_same_whether_or_not_machines_with_regulators_are_evaluated_beside_others(resolved, monkeypatch):
+    own = "{name: own, like: ternary-hbm, regulator: {efficiency: {low: 0.8, nominal: 0.9, high: 0.95}}}"
+    text = HBM.replace("schemes: [fp16, ", "schemes: [bitnet, ").replace("{scheme: fp16}", "{scheme: bitnet}")
+    place = next(line for line in text.splitlines() if line.startswith("platforms"))
+    experiment = resolved(text.replace(place, f"platforms: [ternary-hbm, {own}]"))
+    together = run(experiment).bands
+    monkeypatch.setattr(sums, "BLOCK_CASES", 4)  # one case at a time
+    pd.testing.assert_frame_equal(run(experiment).bands, together, rtol=1e-12)
+    assert len(together)
