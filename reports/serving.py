@@ -5,9 +5,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from bitjoule.energy_models.serving.peaks import LIMITS, PEAKS
 from bitjoule.experiments.output.columns import COST_INPUTS, COSTS
 from bitjoule.reports.energy.costs import NAMES as COST_NAMES
 from bitjoule.reports.energy.costs import cost_headers, inputs_text, key_text, with_band
+from bitjoule.reports.energy.phases import BOUND_NAMES
 from bitjoule.reports.figures.digits import significant, with_unit
 from bitjoule.reports.figures.families import look
 from bitjoule.reports.figures.markdown import cut, differing, markdown
@@ -18,6 +20,7 @@ NONE = pd.DataFrame()
 PLACE = ("model", "technology", "platform", "batch", "prompt_tokens", "new_tokens")
 TEXT = ("model", "technology", "platform", "way", "scheme")
 NAMES = {"prompt_tokens": "prompt (tokens)", "new_tokens": "new (tokens)", "batch": "batch (sequences)"}
+LIMIT_NAMES = dict(zip(LIMITS, (*BOUND_NAMES.values(), "links between chips", "links to a host"), strict=True))
 COSTS_OF = {
     "million_generated_tokens": "1M generated tokens", "million_prompt_tokens": "1M prompt tokens",
     "request": "1M requests",
@@ -32,7 +35,8 @@ EXPLAINED = (
 
 
 def serving_markdown(name: str, description: str, baseline: str, summary: pd.DataFrame, steady: pd.DataFrame,
-                     max_rows: int, arrays: pd.DataFrame = NONE, costs: pd.DataFrame = NONE) -> str:  # fmt: skip
+                     max_rows: int, arrays: pd.DataFrame = NONE, costs: pd.DataFrame = NONE,
+                     utilisation: pd.DataFrame = NONE) -> str:  # fmt: skip
     """Return the summary as Markdown.
 
     Parameters
@@ -43,7 +47,7 @@ def serving_markdown(name: str, description: str, baseline: str, summary: pd.Dat
         Its tables.
     max_rows
         Rows shown of each.
-    arrays, costs
+    arrays, costs, utilisation
         Further tables.
     """
     parts = [f"# {name}", description, f"{headline(summary)}.", EXPLAINED]
@@ -56,6 +60,8 @@ def serving_markdown(name: str, description: str, baseline: str, summary: pd.Dat
         parts += ["## Arrays", _arrays(arrays)]
     if not costs.empty:
         parts += ["## Cost of running", _costs(costs, max_rows)]
+    if not utilisation.empty:
+        parts += ["## Utilisation", _utilisation(utilisation, max_rows)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -166,6 +172,22 @@ def _costs(costs: pd.DataFrame, max_rows: int) -> str:
     headers = [*(COST_NAMES.get(key, key) for key in keys), "of", *cost_headers()]
     table = markdown(headers, cells[:max_rows], [i for i, key in enumerate((*keys, "of")) if key in (*TEXT, "of")])
     return f"{inputs_text(costs)}\n\n{table}{cut(len(cells), max_rows, 'costs.csv')}"
+
+
+def _utilisation(utilisation: pd.DataFrame, max_rows: int) -> str:
+    """Return what bounds each phase, and the shares of the peaks; those that are used nowhere have no column."""
+    keys = [*differing(utilisation, PLACE, always=("model",)), "way", "scheme", "phase"]
+    peaks = {name: f"{name}_utilisation" for name in PEAKS if (utilisation[f"{name}_utilisation"] > 0).any()}
+    rows = [
+        [*(str(row[key]) for key in keys), str(row["chips"]), LIMIT_NAMES[row["bound_by"]]]
+        + [significant(100 * row[column]) for column in peaks.values()]
+        for row in utilisation.head(max_rows).to_dict("records")
+    ]
+    headers = [*(NAMES.get(key, key) for key in keys), "chips", "bound by"]
+    headers += [f"{name.replace('_', ' ')} (%)" for name in peaks]
+    left = [i for i, key in enumerate((*keys, "", "bound by")) if key in (*TEXT, "phase", "bound by")]
+    said = "The share of each peak that the chips use on average over the time of a phase, waiting included."
+    return f"{said}\n\n{markdown(headers, rows, left)}{cut(len(utilisation), max_rows, 'utilisation.csv')}"
 
 
 def draw_gains(name: str, summary: pd.DataFrame, formats: pd.DataFrame, theme: Theme) -> Figure:

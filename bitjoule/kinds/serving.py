@@ -28,7 +28,7 @@ class ServingResult:
     ----------
     name, description, baseline
         Of the experiment; the baseline's scheme, or nothing.
-    summary, stages, steady, arrays, costs
+    summary, stages, steady, arrays, costs, utilisation
         See `bitjoule.experiments.serving.run.Tables`.
     formats
         Kind and variant of each scheme's format.
@@ -45,6 +45,7 @@ class ServingResult:
     formats: "pd.DataFrame"
     arrays: "pd.DataFrame"
     costs: "pd.DataFrame"
+    utilisation: "pd.DataFrame"
     warnings: tuple[str, ...] = ()
 
 
@@ -74,7 +75,7 @@ def run(ready: "Ready[ServingInput]", progress: Progress) -> Outcome[ServingResu
         for name, machine in by_scheme.values():
             for line in doubts(name, machine):
                 progress.warn(line)
-    summary, stages, steady, arrays, costs = tables(work, progress.warn)
+    summary, stages, steady, arrays, costs, utilisation = tables(work, progress.warn)
     experiment = work.experiment
     baseline = "" if experiment.baseline is None else experiment.baseline.scheme
     result = ServingResult(
@@ -87,9 +88,10 @@ def run(ready: "Ready[ServingInput]", progress: Progress) -> Outcome[ServingResu
         families(work.schemes),
         arrays,
         costs,
+        utilisation,
     )
     written = {"summary": [summary], "stages": [stages]} | ({} if steady.empty else {"steady": [steady]})
-    written |= {"arrays": [arrays]} | ({} if costs.empty else {"costs": [costs]})
+    written |= {"arrays": [arrays]} | ({} if costs.empty else {"costs": [costs]}) | {"utilisation": [utilisation]}
     inlined = experiment.model_dump(mode="json", exclude_none=True)
     return Outcome(result, written, inlined, work.inputs)
 
@@ -100,7 +102,8 @@ def summary(outcome: Outcome[ServingResult], max_rows: int) -> str:
 
     result = outcome.result
     heading = (result.name, result.description, result.baseline)
-    return serving_markdown(*heading, result.summary, result.steady, max_rows, result.arrays, result.costs)
+    further = (result.arrays, result.costs, result.utilisation)
+    return serving_markdown(*heading, result.summary, result.steady, max_rows, *further)
 
 
 def headline(outcome: Outcome[ServingResult]) -> str:

@@ -19,10 +19,11 @@ from bitjoule.energy_models.serving.parallel import (
     tensor_traffic,
     without_experts,
 )
+from bitjoule.energy_models.serving.peaks import HOST, LINK, Occupied, experts_of, occupied
 from bitjoule.energy_models.serving.steps import J_PER_PJ, Machine, Steps
 from bitjoule.energy_models.system.counting.memory import Bytes
 
-DRAFT, LINK, IDLE, TABLES, HOST = "draft", "link", "idle", "block_tables", "host_link"
+DRAFT, IDLE, TABLES = "draft", "idle", "block_tables"
 STAGES = (PREFILL, DECODE, DRAFT, LINK, TABLES, HOST, IDLE)
 
 
@@ -56,6 +57,8 @@ class Served(NamedTuple):
         is before it.
     prefill_bytes
         What a chip holds that prefills for others, the cache of the prompts included; 0 without them.
+    prefill_use, decode_use
+        Where the time of both goes.
     """
 
     prefill_j: Mapping[str, Floats]
@@ -68,6 +71,8 @@ class Served(NamedTuple):
     chips: int
     macs: Mapping[str, float]
     prefill_bytes: float
+    prefill_use: Occupied
+    decode_use: Occupied
 
 
 class _Run(NamedTuple):
@@ -76,6 +81,7 @@ class _Run(NamedTuple):
     energies: dict[str, Floats]
     seconds: float
     macs: Mapping[str, float]
+    use: Occupied
 
 
 def serve(
@@ -104,7 +110,7 @@ def serve(
     cached = options.cached_tokens(prompt)
     prefill = run(model, machine, prefill_steps(options, batch, prompt, cached), options, PREFILL, pipelined=False)
     decoder = decoder or machine
-    first_token_s = prefill.seconds
+    first_token_s, prefill_use, decode_use = prefill.seconds, prefill.use, Occupied.nothing()
     energies = {PREFILL: prefill.energies, DECODE: {}}
     decode_s = prefill_bytes = 0.0
     split = options.decode_platform is not None
@@ -117,6 +123,8 @@ def serve(
         moved = send(link, np.array([held.used * 8.0]))
         _add(prefill.energies, LINK, float(moved.bits[0]) * _pj(link))
         first_token_s += float(moved.seconds[0])
+        crossing = Occupied.of_link(LINK, link, float(moved.bits[0]), float(moved.seconds[0]))
+        prefill_use = prefill_use.plus(crossing)
     if new:
         runs = []
         rounds = new / options.tokens_per_round
@@ -132,9 +140,12 @@ def serve(
         if options.block_tokens:
             bits = table_bits(options, model, batch, before + 1) * rounds
             price = decoder.system_machine.access("off_chip_read", "activations")[0]
-            runs.append(_Run({TABLES: np.array(price) * J_PER_PJ * bits}, bits / _off_chip_bits_per_s(decoder), {}))
+            energy_j, seconds = np.array(price) * J_PER_PJ * bits, bits / _off_chip_bits_per_s(decoder)
+            use = Occupied.of_reads(seconds, decoder.platform.off_chip.achieved_share)
+            runs.append(_Run({TABLES: energy_j}, seconds, {}, use))
         for part in runs:
             decode_s += part.seconds
+            decode_use = decode_use.plus(part.use)
             for array, count in _named(part.macs, decoder, split).items():
                 macs[array] = macs.get(array, 0.0) + count
             for stage, energy_j in part.energies.items():
@@ -147,6 +158,7 @@ def serve(
     return Served(
         energies[PREFILL], energies[DECODE], first_token_s, decode_s, batch * new,
         cache_bytes(workload, options, model, decoder.scheme), stored_bytes, options.chips, macs, prefill_bytes,
+        prefill_use, decode_use,
     )  # fmt: skip
 
 
@@ -225,7 +237,8 @@ def run(model: ModelShape, machine: Machine, steps: Steps, options: Options, sta
     host, host_s = _host(options, costs.weight_bits, costs.cache_bits)
     one_s = np.maximum(costs.latency_s, host_s) + within[1]  # a micro-batch on all stages, one after the other
     turns = max(parts, pipeline) if pipelined else parts + pipeline - 1  # of a stage, working or not
-    stage_s = one_s * -(-model.layers // pipeline) / model.layers  # of the chips with the most layers
+    most = -(-model.layers // pipeline)  # layers of one stage
+    stage_s = one_s * most / model.layers
     step_s = stage_s * turns + hops[1]
     idle_chip_s = tensor * (pipeline * step_s - parts * costs.latency_s)
     repeats = steps.repeats
@@ -239,7 +252,12 @@ def run(model: ModelShape, machine: Machine, steps: Steps, options: Options, sta
     if idle_s:
         energies[IDLE] = idle_s * machine.idle_w
     macs = {array: tensor * parts * float((each * repeats).sum()) for array, each in costs.macs.items()}
-    return _Run(energies, float((step_s * repeats).sum()), macs)
+    passes = turns * most / model.layers  # through all layers, that take as long
+    use = occupied(
+        costs.bound_s * passes, tensor * parts * costs.busy_s, within[1] * passes + hops[1], host_s * passes,
+        np.stack([parts * (within[0] + hops[0]), tensor * parts * host]), (link, options.to_host), repeats,
+    )  # fmt: skip
+    return _Run(energies, float((step_s * repeats).sum()), macs, use)
 
 
 def _with_experts(model: ModelShape, machine: Machine, steps: Steps, options: Options, stage: str) -> _Run:
@@ -267,7 +285,11 @@ def _with_experts(model: ModelShape, machine: Machine, steps: Steps, options: Op
     for sign, costs in ((1, whole), (-1, bare), (chips, each)):
         for array, count in costs.macs.items():
             macs[array] = macs.get(array, 0.0) + sign * float((count * steps.repeats).sum())
-    return _Run(energies, float((step_s * steps.repeats).sum()), macs)
+    use = occupied(
+        *experts_of(whole, bare, each, chips), moved.seconds, host_s / chips, np.stack([moved.bits, host]),
+        (link, options.to_host), steps.repeats,
+    )  # fmt: skip
+    return _Run(energies, float((step_s * steps.repeats).sum()), macs, use)
 
 
 def _host(options: Options, weight_bits: Floats, cache_bits: Floats) -> tuple[Floats, Floats]:

@@ -12,7 +12,9 @@ from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.counting.memory import Bytes
 from bitjoule.energy_models.system.counting.times import array_names
+from bitjoule.energy_models.system.counting.utilisation import RESOURCES
 from bitjoule.energy_models.system.hardware.machine import Machine as SystemMachine
+from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.energy_models.system.mappings.mapping import Objective
 from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.energy_models.system.platform.regulator import UNREGULATED
@@ -70,6 +72,10 @@ class StepCosts(NamedTuple):
         (steps,) each.
     macs
         By the name of the array that runs them, shape (steps,) each.
+    bound_s
+        The latency by what bounds it, shape (`BOUNDS`, steps).
+    busy_s
+        How long each resource is busy at its peak, shape (`RESOURCES`, steps).
     """
 
     energy_j: Floats
@@ -77,6 +83,8 @@ class StepCosts(NamedTuple):
     weight_bits: Floats
     cache_bits: Floats
     macs: Mapping[str, Floats]
+    bound_s: Floats
+    busy_s: Floats
 
 
 class Machine:
@@ -138,7 +146,8 @@ class Machine:
         if self.collecting:
             known |= {row: None for row in rows if row not in known}
             none = np.zeros(len(rows))
-            return StepCosts(np.zeros((3, len(rows))), none, none, none, {})
+            bound_s, busy_s = np.zeros((len(BOUNDS), len(rows))), np.zeros((len(RESOURCES), len(rows)))
+            return StepCosts(np.zeros((3, len(rows))), none, none, none, {}, bound_s, busy_s)
         if any(known.get(row) is None for row in rows):
             known |= {row: None for row in rows if row not in known}
             missing = [row for row, costs in known.items() if costs is None]
@@ -146,8 +155,9 @@ class Machine:
                 block = missing[start : start + BLOCK]
                 known |= zip(block, self._costs(model, block), strict=True)
         table = np.array([known[row] for row in rows]).T
-        macs = {array: table[6 + i] for i, array in enumerate(self._arrays[key]) if table[6 + i].any()}
-        return StepCosts(table[:3], table[3], table[4], table[5], macs)
+        bound_s, busy_s, by_array = np.split(table[6:], [len(BOUNDS), len(BOUNDS) + len(RESOURCES)])
+        macs = {array: by_array[i] for i, array in enumerate(self._arrays[key]) if by_array[i].any()}
+        return StepCosts(table[:3], table[3], table[4], table[5], macs, bound_s, busy_s)
 
     def _costs(self, model: ModelShape, rows: Sequence[Row]) -> list[Floats]:
         """Return the fields of `StepCosts` of steps, one after the other; MACs in the order of `_arrays`."""
@@ -170,7 +180,8 @@ class Machine:
                 macs[arrays.index(array)] += evaluated.times.macs[:, 0, at]
         fields = [end.sum(axis=1) * J_PER_PJ for end in ends] + [evaluated.latency_s[:, 0]]
         fields += [evaluated.counts[:, read & own].sum(axis=1) for own in (weights & ~cached, cached)]
-        return list(np.stack([*fields, *macs], axis=1))
+        shared = [each[:, 0].sum(axis=1).T for each in (evaluated.times.seconds, evaluated.times.busy)]
+        return list(np.stack([*fields, *shared[0], *shared[1], *macs], axis=1))
 
     def stored(self, model: ModelShape) -> Bytes:
         """Return the memory of a model without a token: weights and tables; values, not arrays.

@@ -20,6 +20,7 @@ from bitjoule.experiments.serving.costs import cost_table
 from bitjoule.experiments.serving.resolve import ServingInput
 from bitjoule.experiments.serving.steady import COLUMNS as STEADY
 from bitjoule.experiments.serving.steady import Place, steady_figures
+from bitjoule.experiments.serving.utilisation import utilisation_rows
 
 Machines = Callable[[str, str, str, str | None], Machine]
 CASE = ("experiment", "model", "scheme", "technology", "platform", "batch", "prompt_tokens", "new_tokens", "way")
@@ -41,6 +42,8 @@ class Tables(NamedTuple):
         MACs by array, prefill and draft included.
     costs
         Electricity, money and carbon dioxide, if the experiment asks for them.
+    utilisation
+        What bounds each phase, and the share of every peak that is used.
     """
 
     summary: pd.DataFrame
@@ -48,6 +51,7 @@ class Tables(NamedTuple):
     steady: pd.DataFrame
     arrays: pd.DataFrame
     costs: pd.DataFrame
+    utilisation: pd.DataFrame
 
 
 def tables(resolved: ServingInput, warn: Callable[[str], None]) -> Tables:
@@ -66,6 +70,7 @@ def tables(resolved: ServingInput, warn: Callable[[str], None]) -> Tables:
     steady: list[dict[str, Any]] = []
     ends: list[dict[str, Any]] = []
     arrays: list[dict[str, Any]] = []
+    used: list[dict[str, Any]] = []
     machines = _machines(resolved)
     _collect(resolved, machines)
     for case in _cases(resolved):
@@ -81,6 +86,7 @@ def tables(resolved: ServingInput, warn: Callable[[str], None]) -> Tables:
         stages += [{**identity, **stage} for stage in _stages(served)]
         ends.append(_appended(served, prompt * batch))
         arrays += [{**identity, **own} for own in _arrays(served)]
+        used += [{**identity, **own} for own in utilisation_rows(served)]
         for on, needed in ((decoder or machine, rows[-1]["chip_bytes"]), (machine, served.prefill_bytes)):
             holds = on.platform.off_chip.capacity_bytes
             if holds is not None and needed > holds:
@@ -97,7 +103,7 @@ def tables(resolved: ServingInput, warn: Callable[[str], None]) -> Tables:
     costs = pd.DataFrame()
     if experiment.costs is not None:
         costs = cost_table(summary, states, list(CASE), experiment.costs)
-    return Tables(summary, pd.DataFrame(stages), states, pd.DataFrame(arrays), costs)
+    return Tables(summary, pd.DataFrame(stages), states, pd.DataFrame(arrays), costs, pd.DataFrame(used))
 
 
 def _on(

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
+from bitjoule.energy_models.serving.peaks import PEAKS
 from bitjoule.reports.figures.style import LIGHT
 from bitjoule.reports.serving import draw_gains, headline, serving_markdown
 from tests.reports.shown import THREE_DIGITS, header_and_rows, quantity
@@ -101,6 +102,24 @@ def test_each_cell_of_the_steady_state_is_its_quantity_in_the_unit_of_the_header
     assert "standard error" not in serving_markdown("", "", "", SUMMARY, STEADY.assign(percentiles_error=np.nan), 4)
     assert "The first 4 of 6 rows; all are in steady.csv." in text
     assert "The first 4 of 6 rows; all are in summary.csv." in text
+
+
+def test_each_cell_of_the_utilisation_is_its_share_and_unused_peaks_have_no_column():
+    shares = {f"{name}_utilisation": 0.011 * (i + 1) for i, name in enumerate(PEAKS)}
+    bounds = [["compute", "buffer", "off_chip", "latency", "link", "host_link"][i % 6] for i in range(6)]
+    table = rows(shares).assign(phase="decode", chips=4, bound_by=bounds, unpacking_utilisation=0.0)
+    text = serving_markdown("name", "", "", SUMMARY, STEADY.iloc[:0], 5, utilisation=table)
+    header, cells = header_and_rows(text.partition("## Utilisation")[2], ["model", "way", "scheme", "phase"])
+    seen = [name for name in PEAKS if name != "unpacking"]
+    expected = ["model", "way", "scheme", "phase", "chips", "bound by"]
+    assert header == [*expected, *(f"{name.replace('_', ' ')} (%)" for name in seen)]
+    names = ("compute", "buffer bandwidth", "DRAM bandwidth", "latency", "links between chips", "links to a host")
+    for shown, row, bound in zip(cells, table.head(5).to_dict("records"), names[:5], strict=True):
+        assert shown[:6] == ["m", row["way"], row["scheme"], "decode", "4", bound]
+        for cell, name in zip(shown[6:], seen, strict=True):
+            assert float(cell) == shown_as(100 * row[f"{name}_utilisation"]), name
+    assert "The first 5 of 6 rows; all are in utilisation.csv." in text
+    assert "## Utilisation" not in serving_markdown("name", "", "", SUMMARY, STEADY, 5)
 
 
 @pytest.mark.parametrize(("target", "other"), [("first_token", "token"), ("token", "first_token")])
