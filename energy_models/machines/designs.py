@@ -83,6 +83,22 @@ def between_nodes(values: Mapping[str, float], node_nm: float) -> float:
     return float(np.exp(logs[0] + share * (logs[1] - logs[0])))
 
 
+def named_design(cells: Mapping[str, str]) -> Named:
+    """Return a row of published_designs.csv as a measurement.
+
+    Parameters
+    ----------
+    cells
+        The row.
+    """
+    line = published_designs().index(cells) + 2
+    speed, joules = float(cells["tokens_per_s"]), float(cells["j_per_token"]) if cells["j_per_token"] else None
+    prompt, new = float(cells["prompt_tokens"]), float(cells["new_tokens"])
+    row = MeasuredRow(FILE.name, line, cells, 1.0, speed, joules, prompt, new)
+    scope: Scope = "chip" if cells["scope"] == "chip" else "board"
+    return Named(row, cells["platform"], cells["model"], cells["scheme"], Metered(scope, GROSS))
+
+
 def predicted(names: Iterable[str]) -> Iterator[Design]:
     """Yield the published designs with what they are predicted to be.
 
@@ -92,15 +108,11 @@ def predicted(names: Iterable[str]) -> Iterator[Design]:
         Platforms, from `design_names`.
     """
     wanted = set(names)
-    for line, cells in enumerate(published_designs(), 2):
+    for cells in published_designs():
         if cells["platform"] not in wanted:
             continue
         speed, joules = float(cells["tokens_per_s"]), float(cells["j_per_token"]) if cells["j_per_token"] else None
-        row = MeasuredRow(
-            FILE.name, line, cells, 1.0, speed, joules, float(cells["prompt_tokens"]), float(cells["new_tokens"])
-        )
-        scope: Scope = "chip" if cells["scope"] == "chip" else "board"
-        named = Named(row, cells["platform"], cells["model"], cells["scheme"], Metered(scope, GROSS))
+        named = named_design(cells)
         platform = platforms()[cells["platform"]]
         found = {node: price([named], platform, cells["platform"], LENGTHS, technology=node) for node in NODES}
         at_nodes = {node: float(energy[0]) for node, (_, energy) in found.items()}

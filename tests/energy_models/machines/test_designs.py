@@ -1,10 +1,16 @@
 """Published accelerators: between two nodes in closed form, and how far predictions are from printed numbers."""
 
+import numpy as np
 import pytest
 
+from bitjoule.energy_models.architecture.phases import Cases
+from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.inputs.sources import sources
 from bitjoule.energy_models.machines.designs import between_nodes, design_names, predicted, published_designs
-from bitjoule.energy_models.system.platform.platforms import platforms
+from bitjoule.energy_models.machines.names import measured_schemes
+from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.platform.platforms import Platform, platforms
+from bitjoule.energy_models.system.system import System
 
 FOUND = {(each.cells["platform"], each.cells["phase"]): each for each in predicted(design_names())}
 
@@ -40,6 +46,28 @@ def test_joules_a_token_are_within_30_percent_of_the_printed_ones(key):
 def test_the_core_without_its_control_and_norms_takes_less_than_what_was_published():
     core = FOUND["vitallm", "decode"]
     assert core.at_nodes["7nm"] < core.j_per_token < core.printed_j_per_token < core.at_nodes["45nm"]
+
+
+@pytest.mark.parametrize(("lanes", "share"), [(8, 0.5), (32, 2.0)])
+def test_reads_of_activations_follow_the_lanes_of_the_core(lanes, share):
+    """Of 256 trits a cycle, each column more has the activations of a lane less: half the reads with twice of them."""
+    cells = FOUND["vitallm", "decode"].cells
+    data = platforms()["vitallm"].model_dump(mode="json")
+    data["arrays"]["adders"] |= {"lanes": lanes, "columns": 256 // lanes}
+    for platform, factor in ((Platform.model_validate(data), share), (platforms()["vitallm"], 1.0)):
+        names = [[("vitallm", platform)]]
+        system = System(
+            [presets()[cells["model"]]], [measured_schemes()[cells["scheme"]]], [technologies()["7nm"]], names
+        )
+        zero, one = np.zeros(1, dtype=np.intp), np.ones(1)
+        counts = system.evaluate(Cases(zero, zero, one, 0 * one, one), zero, zero).counts[0]
+        reads = sum(
+            count
+            for column, count in zip(system.columns, counts, strict=True)
+            if (column.component, column.operand, column.action) == ("ffn_up", "activations", "buffer_read")
+        )
+        # 26 layers of 3200 x 8640; each of 16 columns reads the same 8 bits
+        assert reads == pytest.approx(factor * 26 * 3200 * 8640 * 8 / 16, rel=0.01)
 
 
 def test_a_meter_of_the_core_sees_no_memory():
