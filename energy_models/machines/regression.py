@@ -18,7 +18,7 @@ START_DEVIATION = 0.1
 LEAST_DEVIATION = 1e-9  # of observations that are met exactly
 ROUNDS = 8
 STEP = 1e-4  # of the derivatives: models round to whole cycles
-PRECISE = 1e-8  # least_squares' own
+PRECISE = 1e-6  # relative changes of logarithms and of the sum of squares, far below what intervals show
 CLOSE_ENOUGH = 1e-4  # relative changes of logarithms and of the sum of squares
 INSENSITIVE = 1e-6  # relative to the most sensitive parameter
 NEAR_BOUND = 1e-3
@@ -152,9 +152,16 @@ def fit(
         def weighted(logs: Floats) -> Floats:
             return np.concatenate([residuals(np.exp(logs)) / deviation, beliefs(logs)])
 
+        def derivatives(logs: Floats) -> Floats:
+            """Return them from steps of one size: those of scipy follow the logarithm, which is next to 0 at 1."""
+            here = weighted(logs)
+            steps = np.where(logs + STEP <= upper, STEP, -STEP)
+            changed = [weighted(logs + step) for step in np.diag(steps)]
+            return np.stack([(each - here) / step for each, step in zip(changed, steps, strict=True)], axis=1)
+
         inside = np.clip(begin, lower + 1e-9, upper - 1e-9)
         return optimize.least_squares(
-            weighted, inside, bounds=(lower, upper), diff_step=[STEP] * len(free), x_scale=1.0, ftol=close, xtol=close
+            weighted, inside, derivatives, bounds=(lower, upper), x_scale=1.0, ftol=close, xtol=close
         )
 
     rounds, close = (ROUNDS, PRECISE) if deviation is None else (0, CLOSE_ENOUGH)
