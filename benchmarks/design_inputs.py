@@ -41,12 +41,13 @@ def main(path: Path = FILE) -> None:
 
 def _variants(platform: Platform) -> Iterator[tuple[str, str, Platform]]:
     array = platform.arrays["adders"]
+    data: dict[str, Any]
     for lanes in LANES:
         data = platform.model_dump(mode="json")
         columns = array.lanes * array.columns // lanes
         data["arrays"]["adders"] |= {"lanes": lanes, "columns": columns}
         yield "lanes", f"{lanes} x {columns}", Platform.model_validate(data)
-    data: dict[str, Any] = platform.model_dump(mode="json")
+    data = platform.model_dump(mode="json")
     weights = data["buffers"]["activations"] | {"holds": ["weights"], "size_bytes": BUFFER_BYTES, "banks": 1}
     data["buffers"] = {"weights": weights, "activations": data["buffers"]["activations"]}
     yield "weights", "buffered", Platform.model_validate(data)

@@ -49,6 +49,23 @@ def test_tiny_coefficients_are_found_as_well_as_large_ones():
     np.testing.assert_allclose(regression.values, TRUTH * 1e-12, rtol=1e-4)
 
 
+def test_a_value_next_to_one_is_found_where_models_round():
+    """Its logarithm is next to 0; steps are no shorter there. The mean of logarithms, and t s / sqrt(n) beside it."""
+    logs = np.random.default_rng(5).normal(0.01, 0.02, len(X))
+    calls = []
+
+    def rounded(values):
+        calls.append(values)
+        return np.log(np.round(values[0] * X, 6) / X) - logs
+
+    (estimate,) = fit(rounded, np.array([1.2]), WIDE[:1]).estimates
+    half = stats.t.ppf(0.975, len(X) - 1) * logs.std(ddof=1) / np.sqrt(len(X))
+    assert np.log(estimate.value) == pytest.approx(logs.mean(), abs=1e-5)
+    for end, sign in ((estimate.low, -1), (estimate.high, 1)):
+        assert np.log(end) == pytest.approx(logs.mean() + sign * half, abs=half / 50)
+    assert len(calls) < 40
+
+
 def test_a_prior_counts_as_an_observation_and_is_no_free_parameter():
     """One point y = a + b cannot tell a from b; a band for b of 2.9 to 3.1 can."""
     y = np.array([5.0, 5.0])
