@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from bitjoule.energy_models.prices.rows import price_row
-from bitjoule.execution import json_schema
 from bitjoule.experiments.files import shipped_experiments
 from bitjoule.experiments.hardware import run as simulation
 from bitjoule.experiments.output.columns import RESULT_COLUMNS, SUMMARY_COLUMNS
@@ -22,7 +21,6 @@ from bitjoule.sim.accelerator.configurations import read_configuration
 from bitjoule.sim.accelerator.cycles import cycles
 from bitjoule.sim.llm.trained import shipped_models
 from bitjoule.sim.reference.matmul import integer_matmul
-from tests.bitjoule.test_written_experiments import unlike_the_schema
 from tests.sim.folders import tensors_of, write
 
 CONFIG = read_configuration("simulate_64x16")
@@ -31,13 +29,6 @@ CHECKPOINTS = Path(__file__).parents[3] / "sim" / "llm" / "checkpoints"
 
 def simulate(bitjoule, folder, *arguments):
     return bitjoule("rtl", "simulate", *arguments, "--out", folder)
-
-
-def test_options_that_are_not_given_have_the_defaults_of_an_experiment_file(bitjoule, tmp_path):
-    assert simulate(bitjoule, tmp_path, "--engine", "numpy")[::2] == (0, "")
-    written = yaml.safe_load((tmp_path / "rtl_tiny_b158" / "experiment.yaml").read_text())
-    schema = {"$ref": "#/$defs/RtlExperiment"}
-    assert list(unlike_the_schema(schema, json_schema()["$defs"], {"rtl": {"engine": "numpy"}}, written)) == []
 
 
 def test_the_tables_are_those_of_a_run_and_the_cycles_those_of_the_closed_form(bitjoule, tmp_path):
