@@ -124,7 +124,8 @@ def evaluate_by_phase(system: System, cases: Cases, technology: Indices, platfor
             phases.append(OfPhase(system.evaluate(cases, technology, platform, [phase]), None))
             continue
         first, row = shared
-        own = Cases(*(values[first] for values in cases[:5]))
+        batch, prompt_tokens, new_tokens = cases.batch[first], cases.prompt_tokens[first], cases.new_tokens[first]
+        own = Cases(cases.model[first], cases.scheme[first], batch, prompt_tokens, new_tokens)
         phases.append(OfPhase(system.evaluate(own, technology[first], platform[first], [phase]), row))
     return ByPhase(tuple(phases))
 
