@@ -128,7 +128,7 @@ def accelerator_machine(
     arrays = {key: built if candidate is array else candidate for key, candidate in platform.arrays.items()}
     low, nominal, high = leakage_w(platform, technology, machine.node.leakage_w)
     leakage = {"leakage_w": Band(low=low, nominal=nominal, high=high)}
-    clock = {} if clock_mhz is None else {"clock_mhz": clock_mhz / machine.operating.clock}
+    clock = {} if clock_mhz is None else {"clock_mhz": clock_mhz / machine.operating.clock, "clock_factor": 1.0}
     nodes = {**platform.nodes, technology.name: machine.node.model_copy(update={**leakage, **clock})}
     if technology.node in nodes:  # the leakage's key is that of the node
         nodes[technology.node] = nodes[technology.node].model_copy(update=leakage)

@@ -24,7 +24,13 @@ from bitjoule.energy_models.system.platform.array_schema import Array, Macs
 from bitjoule.energy_models.system.platform.channels import BITS_PER_BYTE, Channels, channels_of, run_of
 from bitjoule.energy_models.system.platform.dvfs import scaled_key, times
 from bitjoule.energy_models.system.platform.platforms import Node, Platform
-from bitjoule.energy_models.system.platform.static_power import over_time, per_cycle, static_lines
+from bitjoule.energy_models.system.platform.static_power import (
+    CONFIGURED,
+    clock_text,
+    over_time,
+    per_cycle,
+    static_lines,
+)
 from bitjoule.energy_models.system.work.steps import ABSENT, NOTHING, MatmulKind, Step, StepPrice
 
 
@@ -65,8 +71,18 @@ class Machine(AtPoint):
 
     @cached_property
     def clock_mhz(self) -> float:
-        """Its clock; raises `UnpricedError` where it follows from arrays that were not synthesised."""
-        return clock_mhz(self.platform, self.technology, self.node.clock_mhz) * self.operating.clock
+        """Its clock: the node's, or where that follows from the arrays, the one for which operating points are given.
+
+        Raises
+        ------
+        UnpricedError
+            It follows from arrays that were not synthesised.
+        """
+        given, dvfs = self.node.clock_mhz, self.platform.dvfs
+        if dvfs is not None and given == CONFIGURED:
+            given = dvfs.nominal_mhz
+        at_node = clock_mhz(self.platform, self.technology, given)
+        return at_node * self.node.clock_factor * self.operating.clock
 
     @cached_property
     def _node_name(self) -> str | None:
@@ -121,7 +137,7 @@ class Machine(AtPoint):
         """Key of the leakage in the platform's file, and the clock that a cycle has."""
         nodes, node = self.platform.nodes, self.technology.node
         shared = node in nodes and nodes[node].leakage_w == self.node.leakage_w
-        key = f"{self.key('nodes', node if shared else self.technology.name, 'leakage_w')}@{self.clock_mhz:g}MHz"
+        key = f"{self.key('nodes', node if shared else self.technology.name, 'leakage_w')}@{clock_text(self.clock_mhz)}"
         return scaled_key(key, self.operating.leakage)
 
     def key(self, *place: str | int) -> str:

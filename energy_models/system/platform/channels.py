@@ -24,7 +24,7 @@ from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.drams import DRAMS_FILE, RANDOM, Dram, drams, total
 from bitjoule.energy_models.system.platform.off_chip import Contiguous, OffChip
-from bitjoule.energy_models.system.platform.static_power import per_cycle
+from bitjoule.energy_models.system.platform.static_power import clock_text, per_cycle
 from bitjoule.energy_models.system.work.steps import ABSENT, MatmulKind, StepPrice
 
 BITS_PER_BYTE = 8
@@ -150,7 +150,7 @@ class Channels:
         lines = {}
         for state in ("busy", "idle"):
             watts = Price(*(end * dies for end in self.device.waiting_w(state == "busy")))
-            key = self.key(state, f"{dies}@{clock_mhz:g}MHz")
+            key = self.key(state, f"{dies}@{clock_text(clock_mhz)}")
             lines[state] = StepPrice(1.0, "", per_cycle(watts, clock_mhz), key)
         return lines
 

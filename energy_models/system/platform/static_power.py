@@ -56,6 +56,17 @@ Leakage = Annotated[
 ]
 
 
+def clock_text(clock_mhz: float) -> str:
+    """Return a clock as price keys of a cycle write it, so precise that the price follows from it.
+
+    Parameters
+    ----------
+    clock_mhz
+        The clock.
+    """
+    return f"{clock_mhz:.12g}MHz"
+
+
 def _clock(value: str) -> str:
     if value != CONFIGURED:
         raise wrong_value(f"got {brief(value)}", f"MHz, or {CONFIGURED}")
@@ -226,7 +237,7 @@ def _line(
         amount, place = getattr(amount, state.state), (*place, state.state)
     of_point = factor(state.part) * stays
     price = times(price_of(amount or 0.0, PJ_PER_W_US / clock_mhz), of_point)
-    price_key = scaled_key(f"{key(*place)}@{clock_mhz:g}MHz", of_point)
+    price_key = scaled_key(f"{key(*place)}@{clock_text(clock_mhz)}", of_point)
     return StepPrice(1.0, "", price, price_key) if price.high_pj else ABSENT
 
 

@@ -20,6 +20,7 @@ from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.energy_models.system.system import System
 from bitjoule.energy_models.system.work.steps import MatmulKind
+from tests.energy_models.clocks import MET_MHZ
 from tests.energy_models.requests import COLUMNS, EDGE, PHASE, as_papers, evaluate, picked, resized, system
 
 
@@ -272,7 +273,7 @@ def test_latency_is_never_below_the_arrays_or_the_memorys_bound(workload, scheme
     found = system(scheme=scheme)
     result = evaluate(found, *workload)
     machine = found.machine(0, 0, 0)
-    seconds = 1 / (machine.node.clock_mhz * 1e6)
+    seconds = 1 / (MET_MHZ[machine.technology.node] * 1e6)
     arrays = {kind: machine.array(kind)[0] for kind in (MatmulKind.LINEAR, MatmulKind.SCORES, MatmulKind.HEAD)}
     for phase in (0, 1):
         own = np.where(phase == PHASE, result.counts, 0.0)

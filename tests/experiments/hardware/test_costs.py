@@ -24,10 +24,11 @@ from bitjoule.experiments.hardware.costs import accelerator_machine, matmul_cost
 from bitjoule.sim.accelerator.configurations import read_configuration
 from bitjoule.sim.accelerator.cycles import MatmulShape, cycles
 from bitjoule.sim.accelerator.rtl_engine import streams
+from tests.energy_models.clocks import at
 
 
 def machine(config, technology="45nm", name="ternary-edge", clock_mhz=None, **changes):
-    platform = platforms()[name].model_copy(update=changes)
+    platform = at(name).model_copy(update=changes)
     return accelerator_machine(config, schemes()["bitnet-b1.58"], platform, technologies()[technology], name, clock_mhz)
 
 
@@ -43,7 +44,7 @@ def costs(config_name, m, k, n, kind=MatmulKind.STANDALONE, **changes):
 def test_a_hardware_run_of_a_small_matmul_costs_the_sum_of_counts_times_prices(bitjoule, tmp_path, engine):
     """(2, 100) @ (100, 40) on simulate_64x16: 2 tiles of K, 3 of N, each token takes all six tiles."""
     run = f"rtl: {{engine: {engine}, matmuls: [{{m: 2, k: 100, n: 40}}], random_weights: 0.3}}"
-    leaks = "nodes: {45nm: {leakage_w: 0.0841}}"
+    leaks = "nodes: {45nm: {clock_mhz: 500, leakage_w: 0.0841}}"
     (tmp_path / "leaky.yaml").write_text(f"like: ternary-edge\nstatic: null\n{leaks}\n")
     (tmp_path / "x.yaml").write_text(f"name: x\ntechnology: 45nm\nplatform: leaky.yaml\n{run}\n")
     assert bitjoule("run", tmp_path / "x.yaml", "--out", tmp_path)[0] == 0
@@ -143,7 +144,7 @@ def test_a_machine_is_never_faster_than_the_accelerator_or_its_memories():
 def test_leakage_follows_the_time_and_a_clock_of_ones_own_the_cycles():
     """At a tenth of the clock off-chip memory moves ten times the bits a cycle; each cycle leaks ten times as long."""
     watts = Band(low=0.04, nominal=0.08, high=0.8)
-    node = platforms()["ternary-edge"].nodes["45nm"].model_copy(update={"leakage_w": watts})
+    node = at("ternary-edge").nodes["45nm"].model_copy(update={"leakage_w": watts})
     slow, times = costs("simulate_64x16", 1, 2560, 2560, clock_mhz=50, static=None, nodes={"45nm": node})
     leak = next(cost for cost in slow.actions if cost.action == "leak")
     assert leak.times == slow.cycles == times["chip", "leak"]
@@ -152,7 +153,7 @@ def test_leakage_follows_the_time_and_a_clock_of_ones_own_the_cycles():
 
 
 def test_static_power_of_a_hardware_run_is_watts_times_its_time_and_regulators_lose_their_share():
-    node = platforms()["ternary-edge"].nodes["45nm"].model_copy(update={"leakage_w": 0.07})
+    node = at("ternary-edge").nodes["45nm"].model_copy(update={"leakage_w": 0.07})
     static = StaticPower(host=0.3, dram=BusyIdle(busy=0.05, idle=0.02), array=None)
     keys = {"static": static, "nodes": {"45nm": node}, "regulator": Regulator(efficiency=0.8)}
     found, times = costs("simulate_64x16", 1, 2560, 2560, **keys)
@@ -215,7 +216,7 @@ def test_rows_are_opened_by_the_contiguous_bytes_of_what_is_moved():
 
 
 def test_a_dram_device_waits_in_a_hardware_run_of_a_platform_without_watts():
-    node = platforms()["ternary-edge"].nodes["45nm"].model_copy(update={"leakage_w": 0.07})
+    node = at("ternary-edge").nodes["45nm"].model_copy(update={"leakage_w": 0.07})
     memory = OffChip(device="hbm3e", bandwidth_gb_per_s=12.8)
     found, times = costs("simulate_64x16", 1, 640, 640, static=None, off_chip=memory, nodes={"45nm": node})
     assert times["chip", "on"] == times["dram", "busy"] + times.get(("dram", "idle"), 0) == found.cycles

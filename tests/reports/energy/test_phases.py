@@ -83,7 +83,7 @@ def test_the_first_table_has_speed_watts_bounds_and_the_arrays_shares_of_the_mac
 
 
 def test_decode_of_one_sequence_is_bound_by_the_memory_and_a_long_prompt_by_the_array(resolved):
-    """2.6 G weights of two bytes over 12.8 GB/s, each used once; each used 512 times on 78 MACs at 500 MHz."""
+    """2.6 G weights of two bytes over 12.8 GB/s, each used once; each used 512 times on 78 MACs at 243 MHz."""
     long = TEXT.replace("prompt_tokens: 100", "prompt_tokens: 512").replace(", batch: 3", "")
     prefill, decode = (section[0] for section in tables(phases_text(run(resolved(long)))))
     assert [row[3] for row in prefill[2:] if row[0] == "fp16"] == ["compute"]

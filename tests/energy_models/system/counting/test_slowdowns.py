@@ -11,6 +11,7 @@ from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.energy_models.system.platform.overheads import Meter, Overheads
 from bitjoule.energy_models.system.platform.platforms import platforms, read_platform
 from bitjoule.energy_models.system.platform.static_power import StaticPower
+from tests.energy_models.clocks import MET_MHZ
 from tests.energy_models.requests import evaluate, system
 
 BATCH, PROMPT, NEW = 3, 40, 5
@@ -35,14 +36,14 @@ def added_s(of="bitnet-b1.58-700m", share=1.0, scheme="bitnet-b1.58", sizes=(BAT
 
 
 def test_a_step_takes_its_fixed_time_and_one_for_each_sequence():
-    cycle_s = 1 / machine().nodes["7nm"].clock_mhz / 1e6
+    cycle_s = 1 / MET_MHZ["7nm"] / 1e6
     expected = [200e-6 + BATCH * 7e-6, NEW * (200e-6 + BATCH * 7e-6)]
     np.testing.assert_allclose(added_s(step_us=200.0, request_us=7.0), expected, atol=cycle_s)
 
 
 def test_each_matrix_is_launched_once_in_each_step():
     launches = LINEARS * MODEL.layers + 1  # and the LM head
-    cycle_s = 1 / machine().nodes["7nm"].clock_mhz / 1e6
+    cycle_s = 1 / MET_MHZ["7nm"] / 1e6
     expected = [launches * 10e-6, NEW * launches * 10e-6]
     np.testing.assert_allclose(added_s(matmul_us=10.0), expected, atol=cycle_s)
 
@@ -50,7 +51,7 @@ def test_each_matrix_is_launched_once_in_each_step():
 def test_each_output_of_a_matrix_takes_its_time_beside_all_else():
     """Rows of all linears of a layer for each token; the LM head's for each sequence."""
     outputs = 2 * MODEL.hidden + 2 * MODEL.kv_heads * MODEL.head_dim + 2 * MODEL.ffn + MODEL.hidden
-    cycle_s = 1 / machine().nodes["7nm"].clock_mhz / 1e6
+    cycle_s = 1 / MET_MHZ["7nm"] / 1e6
     tokens = np.array([PROMPT, NEW]) * BATCH
     heads = np.array([1, NEW]) * BATCH
     expected = 3e-9 * (tokens * outputs * MODEL.layers + heads * MODEL.vocabulary)
@@ -206,7 +207,7 @@ def with_copies(copies, lanes=1, columns=1):
 
 def array_cycles(machine, m, k, n):
     found = evaluate(system(Matmul(m, k, n), machine=machine), 1, m, 0)
-    return found.times.busy[0, 0, :, ARRAY].sum() * machine.nodes["7nm"].clock_mhz * 1e6
+    return found.times.busy[0, 0, :, ARRAY].sum() * MET_MHZ["7nm"] * 1e6
 
 
 def test_copies_share_out_the_tokens_and_outputs_of_a_matrix_that_is_narrower_than_the_array():

@@ -11,6 +11,7 @@ from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.system.counting.times import array_names, components, rest_of
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.energy_models.system.platform.platforms import OffChip, Vector, platforms
+from tests.energy_models.clocks import at
 from tests.energy_models.requests import COLUMNS, evaluate, picked, system
 
 ROWS = 64
@@ -77,7 +78,7 @@ def test_a_lone_product_is_bound_by_the_memory_where_that_is_slower_than_the_arr
 
 def test_a_slow_vector_unit_bounds_the_element_wise_parts_by_their_operations():
     """One operation a cycle: each part takes its operations, at 500 MHz."""
-    machine = platforms()["ternary-edge"].model_copy(update={"vector": Vector(lanes=1)})
+    machine = at("ternary-edge").model_copy(update={"vector": Vector(lanes=1)})
     slow = system("bitnet-125m", "bitnet-b1.58", machine=machine)
     seconds = seconds_of(evaluate(slow, 1, ROWS, 0), slow)
     shape = presets()["bitnet-125m"]

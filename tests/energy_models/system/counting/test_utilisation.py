@@ -8,6 +8,7 @@ from bitjoule.energy_models.system.counting.utilisation import ARRAY, OFF_CHIP, 
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS, LATENCY
 from bitjoule.energy_models.system.platform.overheads import Overheads
 from bitjoule.energy_models.system.platform.platforms import platforms
+from tests.energy_models.clocks import MET_MHZ
 from tests.energy_models.requests import evaluate, system
 
 OF_BOUND = {
@@ -42,7 +43,7 @@ def test_a_bare_matmul_keeps_array_and_memory_busy_for_what_numpy_counts():
     machine = platforms()["ternary-edge"]
     found = evaluate(system(Matmul(m, k, n), machine=machine), 1, m, 0)
     array = machine.arrays["adders"]
-    cycle_s = 1e-6 / machine.nodes["7nm"].clock_mhz
+    cycle_s = 1e-6 / MET_MHZ["7nm"]
     blocks = np.ceil(k / array.lanes) * np.ceil(n / array.columns)
     assert found.times.busy[0, 0, :, ARRAY].sum() == pytest.approx(m * blocks * cycle_s, rel=1e-9)
     bits = found.counts[0, [c.action.startswith("off_chip") for c in system(Matmul(m, k, n)).columns]].sum()

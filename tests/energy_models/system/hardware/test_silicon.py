@@ -1,6 +1,7 @@
 """Area, leakage and clock from a configuration, against the data files read on their own."""
 
 import csv
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -8,11 +9,13 @@ import pytest
 import yaml
 
 from bitjoule.energy_models.catalog import entry
+from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.sources import DATA, keys, sources
 from bitjoule.energy_models.prices import rows
 from bitjoule.energy_models.prices import silicon as data
 from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.hardware.silicon import clock_mhz, clocks_mhz, leakage_w, silicon
 from bitjoule.energy_models.system.platform.accesses import UnpricedError
 from bitjoule.energy_models.system.platform.platforms import platforms, read_platform
@@ -98,7 +101,9 @@ def test_a_platform_is_shown_with_area_leakage_and_clock_of_its_parts():
 
 def written(folder, text="", like="ternary-edge"):
     path = folder / "mine.yaml"
-    path.write_text(f"like: {like}\nnodes:\n  7nm: {{leakage_w: from_configuration}}\nstatic: null\n{text}")
+    path.write_text(
+        f"like: {like}\nnodes:\n  7nm: {{clock_mhz: 500, leakage_w: from_configuration}}\nstatic: null\n{text}"
+    )
     return path
 
 
@@ -190,7 +195,7 @@ def test_results_are_those_of_the_same_clock_as_a_number_and_nothing_warns(resol
     number = run(resolved(MEASURED))
     pd.testing.assert_frame_equal(found.summary, number.summary)
     pd.testing.assert_frame_equal(found.results, number.results)
-    (tmp_path / "mine.yaml").write_text("like: fp16-edge\n")
+    (tmp_path / "mine.yaml").write_text("like: fp16-edge\nnodes: {7nm: {clock_mhz: 500}}\n")
     assert (run(resolved(MEASURED)).summary["latency_s"] < found.summary["latency_s"]).all()
 
 
@@ -213,11 +218,46 @@ def test_another_text_is_no_clock(tmp_path):
     )
 
 
-def test_the_assumption_of_another_clock_says_that_there_is_no_number(resolved, tmp_path):
-    (tmp_path / "mine.yaml").write_text("like: fp16-edge\nnodes: {7nm: {clock_mhz: from_configuration}}\n")
+def test_a_factor_multiplies_a_clock_from_the_configuration_and_a_number_alike(resolved, tmp_path):
+    met = slowest_mhz("7nm", ("fp16", "fp16"))
+    for written_mhz, expected in (("from_configuration", met), ("500", 500.0)):
+        keys = f"clock_mhz: {written_mhz}, clock_factor: 0.5"
+        (tmp_path / "mine.yaml").write_text(f"like: fp16-edge\nnodes: {{7nm: {{{keys}}}}}\n")
+        found = {machine.clock_mhz for machine in machines_of(resolved(MEASURED))}
+        assert found == {pytest.approx(expected / 2)}
+
+
+def test_the_assumption_of_another_clock_is_half_and_twice_what_the_arrays_meet(resolved, tmp_path):
+    (tmp_path / "mine.yaml").write_text("like: fp16-edge\n")
     (varied,) = vary(resolved(MEASURED), {"clock": assumptions()["clock"]})
-    assert varied.problems == ("platform mine: from_configuration is not a number to be multiplied",) * 2
-    assert varied.energies == (None, None)
+    assert varied.problems == ("", "")
+    for clock_factor, energies in zip((0.5, 2.0), varied.energies, strict=True):
+        clock = clock_factor * slowest_mhz("7nm", ("fp16", "fp16"))
+        (tmp_path / "mine.yaml").write_text(f"like: fp16-edge\nnodes: {{7nm: {{clock_mhz: {clock!r}}}}}\n")
+        summary = run(resolved(MEASURED)).summary
+        joules = summary[summary["phase"] != "request"]["energy_j"].to_numpy()
+        assert energies[energies > 0] / 1e12 == pytest.approx(joules[joules > 0])
+
+
+def test_operating_points_of_a_chip_whose_clock_follows_from_its_arrays_are_clocks(tmp_path):
+    """At a point the chip runs at the point's clock, whatever its arrays would meet."""
+    points = "points: [{clock_mhz: 100, volts: 0.6}, {clock_mhz: 200, volts: 0.7}]"
+    for own, expected in (("", 200.0), (", point: 150", 150.0)):
+        (tmp_path / "mine.yaml").write_text(f"like: fp16-edge\ndvfs: {{{points}, nominal_mhz: 200{own}}}\n")
+        machine = Machine(schemes()["fp16"], read_platform(tmp_path / "mine.yaml"), technologies()["7nm"], "mine")
+        assert machine.clock_mhz == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", [name for name in platforms() if re.search("-(edge|hbm)", name)])
+def test_every_array_of_a_shipped_edge_or_server_chip_meets_its_clock(name):
+    """But of published designs, whose clock is a source's; FP32 arrays were not synthesised."""
+    platform = platforms()[name]
+    for node in NODES:
+        machine = Machine(schemes()["fp16"], platform, technologies()[node], name)
+        met = slowest_mhz(node, ("fp16", "fp16"))
+        expected = {"tereffic-hbm": 200.0, "fp32-hbm": float(f"{met:.4g}")}.get(name, met)
+        assert machine.clock_mhz == pytest.approx(expected, rel=1e-12)
+        assert all(machine.clock_mhz <= clock for clock in clocks_mhz(platform, technologies()[node]).values())
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from bitjoule.energy_models.system.platform.dvfs import Dvfs
 from bitjoule.energy_models.system.platform.overheads import Overheads
 from bitjoule.energy_models.system.platform.platforms import platforms, read_platform
 from bitjoule.energy_models.system.platform.static_power import StaticPower
+from tests.energy_models.clocks import at
 from tests.energy_models.requests import evaluate, system
 
 BATCH, PROMPT, NEW = 2, 24, 4
@@ -26,7 +27,7 @@ def dvfs(point=None, **keys):
 
 def edge(own=None, **update):
     """Return an edge device at a point; its memory is fast enough not to be seen."""
-    platform = platforms()["ternary-edge"]
+    platform = at("ternary-edge", NOMINAL)
     fast = platform.off_chip.model_copy(update={"bandwidth_gb_per_s": 1e6})
     return platform.model_copy(update={"off_chip": fast, "dvfs": own, **update})
 
@@ -81,7 +82,7 @@ def test_leakage_follows_the_volts_for_the_time_that_it_takes(exponent):
 
 def test_static_parts_follow_volts_clock_or_nothing():
     own = dvfs(LOW, leakage_exponent=2.0, switching=["array"])
-    nodes = {key: node.model_copy(update={"leakage_w": 0.0}) for key, node in platforms()["ternary-edge"].nodes.items()}
+    nodes = {key: node.model_copy(update={"leakage_w": 0.0}) for key, node in at("ternary-edge", NOMINAL).nodes.items()}
     platform = edge(own, nodes=nodes, static=StaticPower(array=3.0, sram=5.0, host=7.0))
     each = found(platform, batch=1, prompt=PROMPT, new=NEW)
     expected = {"array": 3.0 * 0.5 * (V_LOW / V_NOMINAL) ** 2, "sram": 5.0 * (V_LOW / V_NOMINAL) ** 2, "host": 7.0}
@@ -130,7 +131,7 @@ def test_off_chip_bits_take_the_time_of_the_memorys_clock_alone():
     ]
     own = Dvfs.model_validate({"points": points, "nominal_mhz": NOMINAL, "point": LOW})
     slow = platforms()["ternary-edge"].off_chip.model_copy(update={"bandwidth_gb_per_s": 0.01})
-    base = platforms()["ternary-edge"].model_copy(update={"off_chip": slow})
+    base = at("ternary-edge", NOMINAL).model_copy(update={"off_chip": slow})
     faster, plain = (evaluate(system(machine=m), 1, 0, NEW) for m in (base.model_copy(update={"dvfs": own}), base))
     assert faster.latency_s[0, 1] == pytest.approx(plain.latency_s[0, 1] / 2, rel=0.01)
 
@@ -186,11 +187,12 @@ def test_an_experiment_sweeps_points_and_lists_what_its_platforms_hold():
     machines = [
         {"name": f"at{clock:g}", "like": "ternary-edge", "dvfs": {**own, "point": clock}} for clock in (LOW, NOMINAL)
     ]
+    plain = {"name": "plain", "like": "ternary-edge", "nodes": {"7nm": {"clock_mhz": NOMINAL}}}
     result = bitjoule.run({
         "name": "x", "accounting": "system", "models": ["bitnet-125m"], "schemes": ["bitnet-b1.58"],
-        "technologies": ["7nm"], "platforms": [*machines, "ternary-edge"],
+        "technologies": ["7nm"], "platforms": [*machines, plain],
         "workload": {"prompt_tokens": 4, "new_tokens": 2},
     })  # fmt: skip
     table = result.summary[result.summary["phase"] == "request"].set_index("platform")
-    assert table.loc["at500", "energy_j"] == table.loc["ternary-edge", "energy_j"]
+    assert table.loc["at500", "energy_j"] == table.loc["plain", "energy_j"]
     assert table.loc["at250", "latency_s"] > table.loc["at500", "latency_s"]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.amounts import Band, price_of
 from bitjoule.energy_models.inputs.sources import keys, sources
 from bitjoule.energy_models.machines.designs import design_names
@@ -12,6 +13,7 @@ from bitjoule.energy_models.machines.names import devices
 from bitjoule.energy_models.machines.taught import card_rows
 from bitjoule.energy_models.prices.areas import areas
 from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.platform import platforms as platform_files
 from bitjoule.energy_models.system.platform.array_schema import Array
 from bitjoule.energy_models.system.platform.platforms import FOLDER, Platform, platforms
@@ -168,7 +170,8 @@ def test_ternary_edge_is_the_array_that_we_build():
 @pytest.mark.parametrize("node", ["45nm", "7nm"])
 def test_the_clock_is_one_that_the_measured_critical_path_allows(node):
     critical_path_ns = {"45nm": 1.74, "7nm": 1.71}[node]  # docs/hardware.md, edge_64x16
-    assert platforms()["ternary-edge"].nodes[node].clock_mhz <= 1e3 / critical_path_ns
+    machine = Machine(schemes()["bitnet-b1.58"], platforms()["ternary-edge"], technologies()[node], "ternary-edge")
+    assert machine.clock_mhz <= 1e3 / critical_path_ns
 
 
 def test_bandwidths_are_pins_times_their_rate():

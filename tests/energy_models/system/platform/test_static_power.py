@@ -14,6 +14,7 @@ from bitjoule.energy_models.system.platform.platforms import platforms, read_pla
 from bitjoule.energy_models.system.platform.regulator import Regulator
 from bitjoule.energy_models.system.platform.static_power import StaticPower
 from bitjoule.energy_models.system.system import System
+from tests.energy_models.clocks import MET_MHZ
 from tests.energy_models.requests import EDGE, evaluate, picked, system
 
 WATTS = (0.04, 0.1, 0.5, 1.0)
@@ -60,7 +61,7 @@ def test_memory_is_busy_while_bits_cross_the_edge_of_the_chip_and_idle_in_the_re
     busy_s = bits / (machine.off_chip.bandwidth_gb_per_s * 8e9)
     expected = busy_w * busy_s + idle_w * (found.latency_s[0] - busy_s)
     assert (busy_s < found.latency_s[0]).all()
-    cycle_s = 1 / machine.nodes["7nm"].clock_mhz / 1e6  # whole cycles are counted
+    cycle_s = 1 / MET_MHZ["7nm"] / 1e6  # whole cycles are counted
     np.testing.assert_allclose(joules(found, operand="phy")[1], expected, atol=busy_w * cycle_s, rtol=1e-12)
 
 
@@ -70,7 +71,7 @@ def test_arrays_are_busy_for_the_cycles_of_their_blocks():
     machine = without_leakage("ternary-edge", array={"busy": 0.2, "idle": 0.01}, sram=0.004)
     found = evaluate(system(Matmul(m, k, n), machine=machine), 1, m, 0)
     cycles = m * (k // 64) * (n // 16)
-    hertz = machine.nodes["7nm"].clock_mhz * 1e6
+    hertz = MET_MHZ["7nm"] * 1e6
     expected = 0.2 * cycles / hertz + 0.01 * (found.latency_s[0, 0] - cycles / hertz)
     assert found.latency_s[0, 0] > cycles / hertz
     np.testing.assert_allclose(joules(found, operand="array")[1, 0], expected, rtol=1e-12)

@@ -16,6 +16,7 @@ from bitjoule.energy_models.system.mappings.search import search
 from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.energy_models.system.work.steps import MatmulKind
 from bitjoule.energy_models.system.work.workload import Experts, experts_with_tokens
+from tests.energy_models.clocks import at
 from tests.energy_models.requests import COLUMNS, EDGE, PHASE, as_papers, evaluate, picked, resized, system
 from tests.sampling import one_of_each
 
@@ -182,7 +183,7 @@ def test_the_papers_accountings_take_the_whole_square_of_every_model(accounting)
 
 
 def test_element_wise_parts_are_never_faster_than_their_buffer():
-    platform = platforms()["ternary-edge"]
+    platform = at("ternary-edge")
     narrow = platform.buffers["activations"].model_copy(update={"width_bits": 16})
     slow = platform.model_copy(
         update={

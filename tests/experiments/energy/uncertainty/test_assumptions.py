@@ -72,7 +72,7 @@ def test_one_machine_of_two_schemes_is_changed_once(resolved):
     experiment = changed_experiment(resolved(text), assumptions()["clock"].low)
     machines = [machine for _, machine in experiment.platforms["ternary-edge"].values()]
     assert machines[0] is machines[1]
-    assert machines[0].nodes["7nm"].clock_mhz == 250
+    assert machines[0].nodes["7nm"].clock_factor == 0.5
 
 
 def test_what_changes_nothing_is_the_experiment_itself(resolved):

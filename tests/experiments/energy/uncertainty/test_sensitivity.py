@@ -6,6 +6,7 @@ import yaml
 from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.experiments.energy.runner import run
 from bitjoule.reports.energy.sensitivity import sensitivity_text
+from tests.energy_models.clocks import MET_MHZ
 
 TEXT = """\
 name: x
@@ -110,7 +111,8 @@ def test_without_the_key_no_table_is_written(bitjoule, tmp_path):
 
 
 BY_HAND = {  # assumption: what the low and the high end are, as changes of the platforms' files or of the experiment
-    "clock": ({"nodes": {"7nm": {"clock_mhz": 250}}}, {"nodes": {"7nm": {"clock_mhz": 1000}}}),
+    "clock": ({"nodes": {"7nm": {"clock_mhz": MET_MHZ["7nm"] / 2}}},
+              {"nodes": {"7nm": {"clock_mhz": MET_MHZ["7nm"] * 2}}}),
     "off-chip bandwidth": ({"off_chip": {"bandwidth_gb_per_s": 0.7 * 12.8}}, None),
     "static power": ({"static": {"phy": 0.005, "dram": 0.033, "host": 0.1}},
                      {"static": {"phy": 0.1, "dram": 0.037, "host": 1.0}}),
