@@ -73,16 +73,16 @@ class Node(Strict):
     clock_mhz: Clock = Field(
         description="clock of the chip, or from_configuration: what its slowest array meets as synthesised"
     )
-    clock_factor: float = Field(
-        default=1.0, ge=1e-3, le=1e3,
-        description="multiplies clock_mhz: below 1 a margin for voltage and corners, above 1 a deeper pipeline",
-    )  # fmt: skip
     leakage_w: Leakage = Field(default=0.0, description="leakage power of the chip, or from_configuration")
     weight_registers: StorePrices | None = Field(
         default=None, description="prices of all arrays' weight registers here"
     )
     accumulators: StorePrices | None = Field(default=None, description="prices of all arrays' accumulators here")
     wire_pj_per_bit_mm: Amount = Field(default=0.0, description="energy of a bit on a millimetre of wire")
+    clock_factor: float = Field(
+        default=1.0, ge=1e-3, le=1e3,
+        description="multiplies clock_mhz: below 1 a margin for voltage and corners, above 1 a deeper pipeline",
+    )  # fmt: skip
 
 
 class Platform(Strict):
