@@ -85,7 +85,7 @@ def gains() -> pd.DataFrame:
         for entry in document.data["platforms"]:
             entry["by_scheme"] = {scheme: machine(entry["by_scheme"][scheme]) for scheme in SCHEMES}
         summary = run(resolve(document)).summary
-        energy = summary.set_index(["phase", "platform", "scheme"])["energy_j"]
+        energy = summary.set_index(["phase", "platform", "scheme"])["energy_j"].sort_index()
         for phase in ("prefill", "decode"):
             for platform, watts in WATTS.items():
                 joules = energy.loc[phase, platform]
