@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 GROUP = "bitjoule.kinds"
 BUILT_IN = {
     name: f"bitjoule.kinds.{name}"
-    for name in ("designs", "energy", "exploration", "hardware", "measured", "netlists", "prices", "serving")
+    for name in (
+        "designs",
+        "energy",
+        "exploration",
+        "hardware",
+        "measured",
+        "netlists",
+        "prices",
+        "serving",
+        "training",
+    )
 }
 
 

@@ -20,6 +20,8 @@ class Function(Strict):
         Operations per element.
     read, write
         Values moved between buffer and vector unit for each element.
+    kept
+        Of a gradient: values of the forward pass that it takes, for each element.
     note
         What the operations are.
     """
@@ -28,6 +30,7 @@ class Function(Strict):
     add: float = Field(default=0, ge=0)
     read: float = Field(default=0, ge=0)
     write: float = Field(default=0, ge=0)
+    kept: float = Field(default=0, ge=0)
     note: str = ""
 
     @property

@@ -149,7 +149,7 @@ def workload(
     held
         Tokens that are kept at the end of requests, where `steps` are not of all their phases, shape (cases,).
     """
-    points = _points(cases, steps, switches)
+    points = points_of(cases, steps, switches)
     shape = points.rows.shape
     sizes = SlotSizes(*np.zeros((5, *shape, len(layout.component))))
     parts = np.zeros((*shape, len(layout.elementwise), 4))
@@ -223,7 +223,14 @@ def workload(
     )
 
 
-def _points(cases: Cases, steps: Steps, switches: Switches) -> At:
+def points_of(cases: Cases, steps: Steps, switches: Switches) -> At:
+    """Return where the closed forms of cases are taken.
+
+    Parameters
+    ----------
+    cases, steps, switches
+        As for `workload`.
+    """
     batch = cases.batch[:, None]
     rows = batch * steps.tokens
     return At(

@@ -16,6 +16,7 @@ OF_IMAGES = {*get_args(convolutional.Activation)}
 STATES = {"exponential", "convolution", "state_mac", "state_pass"}
 BESIDE = {"adapter_sum", "index_weight", "index_top"}  # keys that no preset has
 TRANSFORMS = {"rotation_mac", "channel_factor"}  # of schemes
+TRAINING = {"bias_gradient", "cross_entropy", "softmax_recomputed", "weight_quantisation"}  # and gradients
 NESTS = {"softmax_row", "softmax_rescale"}  # what fused attention adds
 
 
@@ -47,7 +48,9 @@ def test_every_activation_and_norm_that_a_model_may_have_exists(key):
 def test_no_function_is_left_over():
     allowed = {name for key in ("activation", "norm") for name in get_args(ModelShape.model_fields[key].annotation)}
     keys = SCALES | NESTS | GATES | STATES | OF_IMAGES | BESIDE | TRANSFORMS
-    assert set(functions()) == named_functions() | allowed | keys
+    forward = named_functions() | allowed | keys
+    gradients = {f"{name}_gradient" for name in forward} & functions().keys()
+    assert set(functions()) == forward | TRAINING | gradients
 
 
 def test_every_function_takes_something_and_nothing_negative():
@@ -68,16 +71,20 @@ def test_functions_read_their_operands_and_write_their_result():
             "channel_factor": 0,
         }  # of values that another moves
         pooled = {"maximum": 0, "average": 0}  # of what another has read
-        operands = {"embedding": 0, "rescale": 0, "residual": 2, "softmax_row": 2, **within, **pooled}.get(name, 1)
-        assert function.read == operands, name
+        back = {each: 2 for each in functions() if each.endswith("_gradient")}  # and what it meets
+        back |= {"rotary_gradient": 1, "bias_gradient": 1, "softmax_recomputed": 2, "weight_quantisation": 0}
+        operands = {"embedding": 0, "rescale": 0, "residual": 2, "softmax_row": 2, **within, **pooled, **back}
+        assert function.read == operands.get(name, 1), name
         followed = {
             "gate": 0,
             "rescale": 0,
             "convolution": 0,
             "pooling": 0,
             "index_weight": 0,
+            "bias_gradient": 0,
+            "weight_quantisation": 0,
         }  # by another that writes, or before it
-        results = {"softmax_row": 2, **followed, **within}.get(name, 1)
+        results = {"softmax_row": 2, "softmax_recomputed": 2, **followed, **within}.get(name, 1)
         assert function.write == results, name
 
 

@@ -1,0 +1,118 @@
+"""What is shown of training: each cell and each length against tables in which no two values are equal."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bitjoule.energy_models.training.step import PASSES
+from bitjoule.reports.figures.style import LIGHT
+from bitjoule.reports.training import NAMES, by_pass, draw_lifetime, draw_passes, headline, training_markdown
+from tests.reports.shown import THREE_DIGITS, header_and_rows, quantity
+
+PLACE = {"experiment": "e", "model": "m", "technology": "7nm", "platform": "p"}
+SCHEMES, WAYS = ("fp16", "bitnet"), ("kept", "again")
+FIGURES = {
+    "energy_per_token_j": 0.011, "energy_per_token_low_j": 0.0081, "energy_per_token_high_j": 0.023,
+    "tokens_per_s": 890.0, "power_w": 41.0, "macs_per_token": 7.1e9, "memory_bytes": 1.7e10, "training_tokens": 3e9,
+    "training_j": 3.3e7, "inference_per_token_j": 0.0023, "ratio_to_baseline_training": 1.31,
+    "ratio_to_baseline_inference": 2.9, "tokens_as_training": 5.3e8, "payback_tokens": 6.1e6,
+}  # fmt: skip
+
+
+def summary():
+    keys = [(way, scheme) for scheme in SCHEMES for way in WAYS]
+    return pd.DataFrame([
+        {**PLACE, "way": way, "scheme": scheme, **{key: value * 1.17**i for key, value in FIGURES.items()}}
+        for i, (way, scheme) in enumerate(keys)
+    ])  # fmt: skip
+
+
+def passes():
+    return pd.DataFrame([
+        {**PLACE, "way": row["way"], "scheme": row["scheme"], "pass": name, "component": part,
+         "energy_per_token_j": row["energy_per_token_j"] * (number + 1) / 28 / 2, "macs_per_token": 0.0, "pass_s": 1.0}
+        for row in summary().to_dict("records") for number, name in enumerate(PASSES) for part in ("a", "b")
+    ])  # fmt: skip
+
+
+def memory():
+    contents = ("weights", "latent_weights", "optimiser_states", "gradients", "activations")
+    return pd.DataFrame([
+        {**PLACE, "way": row["way"], "scheme": row["scheme"], "content": name,
+         "bytes": row["memory_bytes"] * (i + 1) / 15}
+        for row in summary().to_dict("records") for i, name in enumerate(contents)
+    ])  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def text():
+    return training_markdown("e", "about", "fp16", summary(), passes(), memory(), 100)
+
+
+def section(text: str, name: str) -> str:
+    return text.split(f"## {name}\n\n")[1].split("\n\n## ")[0]
+
+
+def test_each_cell_of_training_is_its_row(text):
+    header, rows = header_and_rows(section(text, "Training"), ["model"])
+    for row, shown in zip(summary().to_dict("records"), rows, strict=True):
+        cells = dict(zip(header, shown, strict=True))
+        assert (cells["way"], cells["scheme"]) == (row["way"], row["scheme"])
+        expected = {
+            "J per token": row["energy_per_token_j"], "fp16 / this": row["ratio_to_baseline_training"],
+            "tokens/s": row["tokens_per_s"], "W": row["power_w"], "GMAC per token": row["macs_per_token"] / 1e9,
+            "memory (GB)": row["memory_bytes"] / 1e9,
+        }  # fmt: skip
+        for name, value in expected.items():
+            assert float(cells[name]) == pytest.approx(value, rel=THREE_DIGITS), name
+        kwh = next(float(value) for name, value in cells.items() if name.endswith("tokens (kWh)"))
+        assert kwh == pytest.approx(row["training_j"] / 3.6e6, rel=THREE_DIGITS)
+
+
+def test_the_baseline_pays_nothing_back_and_never_is_a_word(text):
+    header, rows = header_and_rows(section(text, "Training against inference"), ["model"])
+    column = header.index("tokens that pay back training")
+    assert [row[column] == "" for row in rows] == [True, True, False, False]
+    table = summary()
+    table.loc[3, "payback_tokens"] = np.inf
+    again = training_markdown("e", "", "fp16", table, passes(), memory(), 100)
+    assert header_and_rows(section(again, "Training against inference"), ["model"])[1][3][column] == "never"
+
+
+def test_shares_of_passes_are_one_to_seven_twenty_eighths(text):
+    header, rows = header_and_rows(section(text, "Energy by pass"), ["model"])
+    for row in rows:
+        cells = dict(zip(header, row, strict=True))
+        for number, name in enumerate(PASSES):
+            assert float(cells[f"{NAMES[name]} (%)"]) == pytest.approx(100 * (number + 1) / 28, rel=THREE_DIGITS)
+
+
+def test_contents_of_memory_are_their_rows(text):
+    _, rows = header_and_rows(section(text, "Memory"), ["model"])
+    for shown, row in zip(rows, summary().to_dict("records"), strict=True):
+        values = [float(cell) * 15e9 / row["memory_bytes"] for cell in shown[-5:]]
+        assert values == pytest.approx([1, 2, 3, 4, 5], rel=THREE_DIGITS)
+
+
+def test_the_headline_is_of_the_last_model_in_the_first_way():
+    first = summary().to_dict("records")
+    line = headline(pd.concat([summary().assign(model="other", energy_per_token_j=9.0), summary()]))
+    assert line.startswith("m at 7nm on p: per trained token ")
+    shown = dict(re.findall(r"(fp16|bitnet) ([\d.]+ m?J)", line))
+    for scheme, row in (("fp16", first[0]), ("bitnet", first[2])):
+        assert quantity(shown[scheme], "J") == pytest.approx(row["energy_per_token_j"], rel=THREE_DIGITS)
+
+
+def test_bars_are_as_long_as_the_passes_and_lines_as_high_as_training_and_inference():
+    figure = draw_passes("e", summary(), passes(), LIGHT)
+    axes = figure.axes[0]
+    expected = by_pass(summary(), passes()).to_numpy() * 1e3  # mJ
+    widths = np.array([[bar.get_width() for bar in container] for container in axes.containers if len(container) == 4])
+    np.testing.assert_allclose(widths[: len(PASSES)], expected.T, rtol=1e-12)
+    formats = pd.DataFrame({"kind": ["float", "binary"], "variant": [0, 0]}, index=list(SCHEMES))
+    lines = draw_lifetime("e", summary(), formats, LIGHT).axes[0].get_lines()
+    for line, row in zip(lines, (summary().iloc[0], summary().iloc[2]), strict=True):
+        tokens, joules = line.get_data()
+        np.testing.assert_allclose(joules, row["training_j"] + np.asarray(tokens) * row["inference_per_token_j"])
