@@ -125,14 +125,14 @@ def by_pass(summary: pd.DataFrame, passes: pd.DataFrame) -> pd.DataFrame:
         From `bitjoule.experiments.training.run`.
     """
     keys = ["scheme", *PLACE]
-    sums = passes.groupby([*keys, "pass"], sort=False)["energy_per_token_j"].sum().unstack(fill_value=0.0)
+    sums = passes.groupby([*keys, "pass"], sort=False)["energy_per_token_j"].sum().unstack(fill_value=0)
     rows = sums.loc[list(summary[keys].itertuples(index=False, name=None))]
     return rows[[name for name in PASSES if name in rows]].reset_index(drop=True)
 
 
 def _passes(summary: pd.DataFrame, passes: pd.DataFrame, max_rows: int) -> str:
     keys, table = _keys(summary), by_pass(summary, passes)
-    headers = [*keys, *(f"{NAMES[name]} (%)" for name in table)]
+    headers = [*keys, *(f"{NAMES[str(name)]} (%)" for name in table)]
     rows = []
     for row, (_, energies) in zip(summary.head(max_rows).to_dict("records"), table.iterrows(), strict=False):
         shares = 100 * energies / energies.sum()

@@ -174,7 +174,8 @@ def _turned(product: Product, order: str, at: At) -> MatmulSizes:
     """Return the sizes of a product with m, k and n in another order."""
     sizes = product.sizes(at)
     by_name = {"m": sizes.m, "k": sizes.k, "n": sizes.n}
-    return MatmulSizes(*(by_name[name] for name in order), sizes.times)
+    m, k, n = (by_name[name] for name in order)
+    return MatmulSizes(m, k, n, sizes.times)
 
 
 def _weight_gradient(linear: Linear, experts: Experts, at: At) -> MatmulSizes:

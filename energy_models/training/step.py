@@ -57,7 +57,7 @@ class Pass(NamedTuple):
     @property
     def total_j(self) -> Floats:
         """Of all components, shape (3,)."""
-        return np.sum(list(self.energy_j.values()), axis=0)
+        return np.asarray(np.sum(list(self.energy_j.values()), axis=0), dtype=np.float64)
 
     def times(self, count: float) -> "Pass":
         """Return the pass run several times.
@@ -91,7 +91,7 @@ class TrainingStep(NamedTuple):
     @property
     def energy_j(self) -> Floats:
         """Of all passes, shape (3,)."""
-        return np.sum([each.total_j for each in self.passes.values()], axis=0)
+        return np.asarray(np.sum([each.total_j for each in self.passes.values()], axis=0), dtype=np.float64)
 
     @property
     def seconds(self) -> float:

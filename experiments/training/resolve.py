@@ -147,10 +147,10 @@ def _check_backward(
     if lookup.problems:
         return
     for machines in platforms.values():  # operations of the optimiser
-        for scheme, (name, platform) in machines.items():
+        for key, (name, platform) in machines.items():
             for technology in technologies.values():
                 for options in ways.values():
-                    trainer = Trainer(name, platform, schemes[scheme], technology, options)
+                    trainer = Trainer(name, platform, schemes[key], technology, options)
                     try:
                         trainer.optimiser_step(next(iter(models.values())))
                     except UnpricedError as error:
