@@ -25,7 +25,7 @@ from bitjoule.energy_models.system.mappings.mapping import MatmulProblem, Moved,
 
 Values = NDArray[Any]
 NO_ROOM = 1  # keys of the smallest tile
-VARIANTS = 8  # tiles of keys beside one tile of queries
+VARIANTS = 9  # tiles of keys beside one tile of queries
 
 
 class NestCosts(NamedTuple):
@@ -98,7 +98,7 @@ def best_nest(
     """Return the nest with the best tiles, or none if no tile fits the buffers.
 
     Tiles of queries are the smallest for each number of them, and multiples of the accumulators' depth; tiles of keys
-    are the largest that fit beside them, rounded down to whole blocks of the array, or of equal size.
+    are the largest that fit beside them, rounded down to whole blocks of one product or of both, or of equal size.
 
     Parameters
     ----------
@@ -206,6 +206,8 @@ def _keys_tried(scores: MatmulProblem, values: MatmulProblem, m1: Values) -> tup
     tiles = [np.where(largest < context, np.maximum(largest // unit * unit, NO_ROOM), largest) for unit in (1, *whole)]
     with np.errstate(divide="ignore", invalid="ignore"):  # where there is no room, nothing is tried
         tiles += [np.minimum(np.ceil(context / ceil(context, tile)), tile) for tile in tuple(tiles)]
+    # whole columns of scores that also are whole lanes of values, where no common multiple fits
+    tiles.append(np.where(largest < context, np.maximum(tiles[2] // array.lanes * array.lanes, NO_ROOM), largest))
     new = [largest >= NO_ROOM]
     for i in range(1, len(tiles)):
         new.append(new[0] & np.all([tiles[i] != earlier for earlier in tiles[:i]], axis=0))
