@@ -22,7 +22,7 @@ from bitjoule.gates.power.activity import Activity, clock_tree
 from bitjoule.gates.power.crosscheck import Watts, as_opensta, opensta_power
 from bitjoule.gates.power.energy import Meter
 from bitjoule.gates.synthesis.flow import Goals, map_design
-from bitjoule.gates.synthesis.yosys import Options
+from bitjoule.gates.synthesis.yosys import Options, liberty_file
 from bitjoule.gates.timing import opensta as timing
 from bitjoule.gates.timing import sta
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
@@ -61,7 +61,7 @@ def rows(
     # OpenSTA applies the wire load that a library selects, and none for a library without one.
     wires = library.own_wire_load(netlist.area_um2)
     analysis = sta.analyse(netlist, library, clock_nets, wires)
-    theirs = timing.analyse(netlist, folder / "merged.lib", "clk", library, folder)
+    theirs = timing.analyse(netlist, liberty_file(library), "clk", library, folder)
     results = {
         "OpenSTA": (theirs, opensta_power(netlist, library, "clk", activity, period_ns, folder)),
         "ours, OpenSTA's weights": (

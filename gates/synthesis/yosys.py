@@ -156,7 +156,7 @@ def synthesise(
     if not again:
         check_library(library)
         _front(verilog, top, library, folder, options)
-    liberty = _liberty(library)
+    liberty = liberty_file(library)
     maps = [f"techmap -map {folder / 'adders.v'}"] if (folder / "adders.v").exists() else []
     prefix = _PREFIX_ADDERS.get(options.adder, "")
     unused = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.avoid)
@@ -191,8 +191,14 @@ def synthesise(
     return netlist
 
 
-def _liberty(library: Library) -> Path:
-    """Return the file of `merged_liberty` without power, from the cache if it is there."""
+def liberty_file(library: Library) -> Path:
+    """Return the file of `merged_liberty` without power, from the cache if it is there.
+
+    Parameters
+    ----------
+    library
+        The library.
+    """
     key = content_hash(*fingerprints(library).values(), code_fingerprint(__name__))
     return cached(f"liberty-{key}", lambda folder: merged_liberty(library, folder / _MERGED)) / _MERGED
 

@@ -16,6 +16,7 @@ from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.system import System
 from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.files import shipped_experiments
+from tests.energy_models.clocks import MET_MHZ
 from tests.energy_models.mapped_phase import Chosen, MappedPhase
 from tests.energy_models.priced import Priced
 from tests.energy_models.recount import recount
@@ -52,6 +53,9 @@ def recounted(resolved, name):
     )
     netlists = [{"weights": mac.weights, "activations": mac.activations} for mac in technology.macs]
     machine = place[1].model_dump(mode="json", exclude_none=True)
+    for node, written in machine["nodes"].items():  # the clock that the arrays meet, from the technologies' files
+        assert written["clock_mhz"] == "from_configuration"
+        written["clock_mhz"] = MET_MHZ[node]
     priced = Priced(scheme, machine, {"name": "7nm", "node_nm": 7, "operations": [], "macs": netlists}, data_files())
     facts = {**priced.facts(), "experts": "expected", "phase": MappedPhase, "chosen": chosen}
     workload = resolved.experiment.workload

@@ -69,7 +69,8 @@ def test_the_shipped_configuration_takes_the_energy_of_the_shipped_platform(bitj
     assert bitjoule("rtl", "platform", "edge_64x16", "-o", tmp_path / "chip.yaml")[0] == 0
     (tmp_path / "both.yaml").write_text(
         "name: both\naccounting: system\nmodels: [bitnet-125m]\nschemes: [bitnet-b1.58]\ntechnologies: [45nm]\n"
-        "platforms: [{name: mine, like: ./chip.yaml, nodes: {45nm: {clock_mhz: 500}, 7nm: null}}, ternary-edge]\n"
+        "platforms: [{name: mine, like: ./chip.yaml, nodes: {45nm: {clock_mhz: 500}, 7nm: null}}, "
+        "{name: shipped, like: ternary-edge, nodes: {45nm: {clock_mhz: 500}}}]\n"
         "workload: {prompt_tokens: 64, new_tokens: 4}\n"
     )
     assert bitjoule("run", tmp_path / "both.yaml", "--no-plots", "--out", tmp_path / "out")[0] == 0

@@ -7,6 +7,7 @@ from bitjoule.energy_models.system.platform.accesses import UnpricedError
 from bitjoule.experiments.exploration.building.configuration import accelerator_of
 from bitjoule.experiments.exploration.building.prediction import predicted, technology_at, zero_share
 from bitjoule.experiments.exploration.evaluation import UM2_PER_MM2, evaluate
+from tests.energy_models.clocks import MET_MHZ
 from tests.experiments.exploration.cases import resolved
 
 KNOBS = {"accelerator.instances": [1, 2]}
@@ -27,7 +28,7 @@ def test_area_clock_and_leakage_are_those_of_the_measured_mac(work):
     assert said.array.area_um2 == pytest.approx(64 * 16 * mac.area_um2)
     assert said.array.leakage_w.nominal_pj == pytest.approx(64 * 16 * mac.leakage_nw * 1e-9)
     assert said.clock_mhz == pytest.approx(1e3 / mac.period_ns)
-    assert said.chip_mhz == 500
+    assert said.chip_mhz == pytest.approx(MET_MHZ["45nm"])
 
 
 def test_the_energy_of_a_mac_has_its_share_of_a_weight_and_of_an_accumulator(work):
