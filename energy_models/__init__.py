@@ -9,6 +9,7 @@ The bottom of bitjoule; it imports nothing of ours. Reading order::
     papers/        the papers' accounting, their printed numbers, scaling laws
     system/        whole requests on a platform: mapped, counted, priced
     serving/       requests served in several ways: steps, caches, drafts, chips, queues
+    training/      a step of training: gradients as passes, what is kept, optimisers
     model_files/   GGUF and safetensors files: headers, types, values
     machines/      machines that others measured: rows, names, predictions, fits
     interchange/   other tools' architectures, read into platforms

@@ -9,6 +9,7 @@
     netlists/  measurements of arrays on their netlists
     prices/    comparisons of prices
     serving/   requests served in several ways, and their steady state
+    training/  models trained in several formats, and the inference that pays back
     measured/  machines as predicted and as others measured them
     designs/   published accelerators beside their parameters
     exploration/  spaces of designs, searched; building/: the hardware of one of them

@@ -19,9 +19,10 @@ from bitjoule.energy_models.system.counting.nests import fuse, fused_pairs
 from bitjoule.energy_models.system.counting.slowdowns import step_cycles
 from bitjoule.energy_models.system.counting.times import components, cycles_by_component, seconds_per_cycle
 from bitjoule.energy_models.system.hardware.machine_levels import level_columns
+from bitjoule.energy_models.system.hardware.switches import switches_of
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS, LATENCY
 from bitjoule.energy_models.system.platform.channels import BITS_PER_BYTE, PARTS
-from bitjoule.energy_models.system.system import System, switches_of
+from bitjoule.energy_models.system.system import System
 from bitjoule.energy_models.system.work.scheme_work import SchemeWork
 from bitjoule.energy_models.system.work.steps import STEPS, MatmulKind
 from bitjoule.energy_models.system.work.workload import workload

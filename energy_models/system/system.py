@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.block import Described
-from bitjoule.energy_models.architecture.layout import Layout
 from bitjoule.energy_models.architecture.phases import PHASES, Cases, Floats, Indices, Phase, all_steps
-from bitjoule.energy_models.formats.formats import scaled
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.energy_models.prices.technology import Technology
@@ -47,13 +45,14 @@ from bitjoule.energy_models.system.counting.slowdowns import (
 from bitjoule.energy_models.system.counting.times import rest_of, times_of
 from bitjoule.energy_models.system.counting.utilisation import busy_matmuls, busy_rest
 from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.hardware.switches import switches_of
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.energy_models.system.mappings.mapping import Objective
 from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.energy_models.system.platform.regulator import price_counts
 from bitjoule.energy_models.system.platform.static_power import static_cycles
 from bitjoule.energy_models.system.work.scheme_work import SchemeWork, layout_of
-from bitjoule.energy_models.system.work.workload import Experts, RequestWork, Switches, held_tokens, workload
+from bitjoule.energy_models.system.work.workload import Experts, RequestWork, held_tokens, workload
 
 
 class System:
@@ -377,29 +376,3 @@ class System:
         """Memory levels of the platform that has most."""
         platforms = (hardware.levels or {} for by_scheme in self.platforms for _, hardware in by_scheme)
         return max((sum(level.size_bytes > 0 for level in levels.values()) for levels in platforms), default=0)
-
-
-def switches_of(layout: Layout, machines: Sequence[Machine], machine_index: Indices) -> Switches:
-    """Return the switches of cases.
-
-    Parameters
-    ----------
-    layout
-        Of the models.
-    machines, machine_index
-        The machines, and the index of each case's.
-    """
-    rows = []
-    for machine in machines:
-        scheme = machine.scheme
-        groups, products = np.array([machine.scaling(kind) for kind in layout.kinds])[layout.kind].T
-        rows.append(
-            (
-                float(machine.platform.skips_masked_pairs),
-                float(scheme.quantised and scheme.quantises_activations),
-                float(scaled(scheme.attention_operands[1])),
-                products,
-                groups,
-            )
-        )
-    return Switches(*(np.array(column)[machine_index] for column in zip(*rows, strict=True)))

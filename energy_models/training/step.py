@@ -19,9 +19,10 @@ from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.hardware.switches import switches_of
 from bitjoule.energy_models.system.mappings.mapping import Objective
 from bitjoule.energy_models.system.platform.platforms import Platform
-from bitjoule.energy_models.system.system import System, switches_of
+from bitjoule.energy_models.system.system import System
 from bitjoule.energy_models.system.work.workload import Experts, points_of
 from bitjoule.energy_models.training.gradients import Blocks, input_gradients, weight_gradients
 from bitjoule.energy_models.training.kept import Kept, kept_bits
@@ -143,9 +144,10 @@ class Trainer:
         """
         options, repeats = self.options, self.options.micro_batches
         again = options.activations == "recomputed"
-        forward, spilled = self._forward(model)
-        kept = self._kept(model)
-        passes = {FORWARD: forward.times(repeats)}
+        forward, none = self._system(model, self.scheme), np.zeros(1, dtype=np.intp)
+        spilled = bool(forward.count(self._cases, none, none).spilled.any())
+        kept = self._kept(model, forward)
+        passes = {FORWARD: _evaluated(forward, self._cases).times(repeats)}
         passes[KEPT] = self._stream(self._kept_stream(kept, spilled, again)).times(repeats)
         if again:
             layers = Blocks(tuple(block for block in model.blocks if block.layers))
@@ -191,12 +193,6 @@ class Trainer:
         machines = [[(self.name, self.platform)]]
         return System([blocks], [scheme], [self.technology], machines, self.objective, (STEP,), self.experts)
 
-    def _forward(self, model: ModelShape) -> tuple[Pass, bool]:
-        """Return the forward pass, and whether its activations cross the chip's edge."""
-        system, none = self._system(model, self.scheme), np.zeros(1, dtype=np.intp)
-        spilled = system.count(self._cases, none, none).spilled
-        return _evaluated(system, self._cases), bool(spilled.any())
-
     def _run(self, blocks: Described, scheme: Scheme) -> Pass:
         return _evaluated(self._system(blocks, scheme), self._cases)
 
@@ -204,8 +200,8 @@ class Trainer:
         cost: Streamed = streamed(self._machine, stream)
         return Pass(cost.energy_j, cost.seconds, {})
 
-    def _kept(self, model: ModelShape) -> Kept:
-        system = self._system(model, self.scheme)
+    def _kept(self, model: ModelShape, system: System) -> Kept:
+        """Return what the forward pass keeps, whose system it is."""
         machines, none = [system.machine(0, 0, 0)], np.zeros(1, dtype=np.intp)
         switches = switches_of(system.layout, machines, none)
         at = points_of(self._cases, all_steps((STEP,), self._cases), switches)

@@ -8,17 +8,15 @@ from pydantic_core import PydanticCustomError
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.documents import Document
-from bitjoule.energy_models.inputs.errors import InputError, choices, suggestion
+from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.validation import validate
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.serving.options import Options
 from bitjoule.energy_models.serving.parallel import shard
 from bitjoule.experiments.names.inherited import with_bases
 from bitjoule.experiments.names.lookup import Lookup
-from bitjoule.experiments.names.models import inlined_models, read_models, text_models
-from bitjoule.experiments.names.platforms import MachinesByPlatform, cannot_run, lacking, read_platforms
-from bitjoule.experiments.names.schemes import inlined_schemes, read_schemes
-from bitjoule.experiments.names.technologies import read_technologies
+from bitjoule.experiments.names.on_machines import read_on_machines
+from bitjoule.experiments.names.platforms import MachinesByPlatform, cannot_run, lacking
 from bitjoule.experiments.serving.named import place, read_named
 from bitjoule.experiments.serving.schema import ServingExperiment
 
@@ -70,12 +68,8 @@ def resolve(document: Document) -> ServingInput:
     document = with_bases(document)
     experiment = validate(ServingExperiment, document)
     lookup = Lookup(document, [], document.inputs)
-    models = text_models(lookup, read_models(lookup, experiment.models, None), ("models",))
-    schemes = read_schemes(lookup, experiment.schemes)
-    technologies, inlined_technologies = read_technologies(lookup, experiment.technologies)
-    platforms, inlined_platforms = read_platforms(lookup, experiment.platforms, list(schemes))
+    models, schemes, technologies, platforms, inlined = read_on_machines(lookup, experiment, experiment.baseline)
     found = read_named(lookup, experiment, models, platforms, list(schemes))
-    _check_baseline(experiment, lookup, list(schemes))
     every = {**models, **found.drafts}
     if not lookup.problems:
         lookup.problems.extend(cannot_run(platforms, schemes, technologies, every, document))
@@ -86,25 +80,11 @@ def resolve(document: Document) -> ServingInput:
         _check_shards(lookup, list(experiment.serving.options()), every)
     if lookup.problems:
         raise InputError(dict.fromkeys(lookup.problems))
-    inlined = {
-        "models": inlined_models(experiment.models, models),
-        "schemes": inlined_schemes(experiment.schemes, schemes),
-        "technologies": inlined_technologies,
-        "platforms": inlined_platforms,
-        **found.inlined,
-    }
-    experiment = experiment.model_copy(update=inlined)
+    experiment = experiment.model_copy(update={**inlined, **found.inlined})
     return ServingInput(
         experiment, models, schemes, technologies, platforms, found.decoders, found.drafts,
         list(experiment.serving.options()), lookup.inputs,
     )  # fmt: skip
-
-
-def _check_baseline(experiment: ServingExperiment, lookup: Lookup, schemes: list[str]) -> None:
-    baseline = experiment.baseline
-    if baseline is not None and baseline.scheme not in schemes:
-        wrong = f"{baseline.scheme!r} is not in this experiment{suggestion(baseline.scheme, schemes)}"
-        lookup.problems.append(lookup.document.problem(("baseline", "scheme"), wrong, choices(schemes)))
 
 
 def _check_shards(lookup: Lookup, ways: Sequence[Options], models: Mapping[str, ModelShape]) -> None:

@@ -10,19 +10,10 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, cre
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.serving.options import Options
-from bitjoule.energy_models.system.mappings.mapping import Objective
-from bitjoule.energy_models.system.work.workload import Experts
 from bitjoule.experiments.energy.electricity import Costs
 from bitjoule.experiments.energy.schema import MAX_MAPPED, RequestSizes, swept
-from bitjoule.experiments.files import ExperimentFile
-from bitjoule.experiments.names.entries import (
-    NamedPlatform,
-    NamedShape,
-    NameOrPlatform,
-    NameOrScheme,
-    NameOrShape,
-    NameOrTechnology,
-)
+from bitjoule.experiments.names.entries import NamedPlatform, NamedShape
+from bitjoule.experiments.names.on_machines import OnMachines, SchemeBaseline
 
 MAX_CASES = 20_000
 PLAIN = "plain"
@@ -99,25 +90,13 @@ def _allowed(name: str) -> str:
     ]
 
 
-class ServingBaseline(Strict):
-    """The scheme that others are compared with, served in the same way."""
-
-    scheme: str
-
-
-class ServingExperiment(ExperimentFile):
+class ServingExperiment(OnMachines):
     """An experiment that serves requests in several ways."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule serving experiment")
 
-    models: list[NameOrShape] = Field(min_length=1)
-    schemes: list[NameOrScheme] = Field(min_length=1)
-    technologies: list[NameOrTechnology] = Field(min_length=1)
-    platforms: list[NameOrPlatform] = Field(min_length=1)
-    objective: Objective = Field(default=Objective.ENERGY, strict=False)
-    experts: Experts = Field(default=Experts.EXPECTED, strict=False)
     workload: RequestSizes = Field(default_factory=lambda: RequestSizes(new_tokens=128))
-    baseline: ServingBaseline | None = None
+    baseline: SchemeBaseline | None = None
     drafts: list[NamedShape] = Field(
         default_factory=list,
         description="draft models that the experiment defines, e.g. a multi-token head as one layer",

@@ -16,10 +16,8 @@ from bitjoule.energy_models.training.options import Options
 from bitjoule.energy_models.training.step import Trainer, input_scheme, weight_scheme
 from bitjoule.experiments.names.inherited import with_bases
 from bitjoule.experiments.names.lookup import Lookup
-from bitjoule.experiments.names.models import inlined_models, read_models, text_models
-from bitjoule.experiments.names.platforms import MachinesByPlatform, cannot_run, lacking, read_platforms
-from bitjoule.experiments.names.schemes import inlined_schemes, read_schemes
-from bitjoule.experiments.names.technologies import read_technologies
+from bitjoule.experiments.names.on_machines import read_on_machines
+from bitjoule.experiments.names.platforms import MachinesByPlatform, cannot_run, lacking
 from bitjoule.experiments.training.schema import TrainingExperiment
 
 
@@ -69,14 +67,7 @@ def resolve(document: Document) -> TrainingInput:
     document = with_bases(document)
     experiment = validate(TrainingExperiment, document)
     lookup = Lookup(document, [], document.inputs)
-    models = text_models(lookup, read_models(lookup, experiment.models, None), ("models",))
-    schemes = read_schemes(lookup, experiment.schemes)
-    technologies, inlined_technologies = read_technologies(lookup, experiment.technologies)
-    every, inlined_platforms = read_platforms(lookup, experiment.platforms, list(schemes))
-    baseline = experiment.baseline
-    if baseline is not None and baseline.scheme not in schemes:
-        wrong = f"{baseline.scheme!r} is not in this experiment{suggestion(baseline.scheme, schemes)}"
-        lookup.problems.append(document.problem(("baseline", "scheme"), wrong, choices(list(schemes))))
+    models, schemes, technologies, every, inlined = read_on_machines(lookup, experiment, experiment.baseline)
     platforms, deployed = _split(lookup, experiment, every)
     ways = dict(experiment.training.options())
     if not lookup.problems:
@@ -84,12 +75,6 @@ def resolve(document: Document) -> TrainingInput:
         _check_backward(lookup, models, schemes, technologies, every, platforms, ways)
     if lookup.problems:
         raise InputError(dict.fromkeys(lookup.problems))
-    inlined = {
-        "models": inlined_models(experiment.models, models),
-        "schemes": inlined_schemes(experiment.schemes, schemes),
-        "technologies": inlined_technologies,
-        "platforms": inlined_platforms,
-    }
     experiment = experiment.model_copy(update=inlined)
     return TrainingInput(
         experiment, models, schemes, technologies, platforms, deployed, ways, lookup.inputs

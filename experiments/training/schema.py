@@ -7,12 +7,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 from bitjoule.energy_models.inputs.wording import counted
-from bitjoule.energy_models.system.mappings.mapping import Objective
-from bitjoule.energy_models.system.work.workload import Experts
 from bitjoule.energy_models.training.options import Options
 from bitjoule.experiments.energy.schema import MAX_MAPPED
-from bitjoule.experiments.files import ExperimentFile
-from bitjoule.experiments.names.entries import NameOrPlatform, NameOrScheme, NameOrShape, NameOrTechnology
+from bitjoule.experiments.names.on_machines import OnMachines, SchemeBaseline
 
 MAX_CASES = 2_000
 PLAIN = "plain"
@@ -68,24 +65,12 @@ def _given(keys: Options) -> dict[str, Any]:
     return {name: getattr(keys, name) for name in Options.model_fields if name in keys.model_fields_set}
 
 
-class TrainingBaseline(Strict):
-    """The scheme that others are compared with, trained in the same way."""
-
-    scheme: str
-
-
-class TrainingExperiment(ExperimentFile):
+class TrainingExperiment(OnMachines):
     """An experiment that trains models in several formats."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(title="bitjoule training experiment")
 
-    models: list[NameOrShape] = Field(min_length=1)
-    schemes: list[NameOrScheme] = Field(min_length=1)
-    technologies: list[NameOrTechnology] = Field(min_length=1)
-    platforms: list[NameOrPlatform] = Field(min_length=1)
-    objective: Objective = Field(default=Objective.ENERGY, strict=False)
-    experts: Experts = Field(default=Experts.EXPECTED, strict=False)
-    baseline: TrainingBaseline | None = None
+    baseline: SchemeBaseline | None = None
     training: Training
 
     @model_validator(mode="after")

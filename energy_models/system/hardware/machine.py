@@ -13,7 +13,7 @@ from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.hardware.arrays import first_array
 from bitjoule.energy_models.system.hardware.at_point import AtPoint
 from bitjoule.energy_models.system.hardware.roles import density_of, formats_of, scaling
-from bitjoule.energy_models.system.hardware.silicon import clock_mhz, leakage_w
+from bitjoule.energy_models.system.hardware.silicon import leakage_w, node_clock_mhz
 from bitjoule.energy_models.system.hardware.sparsity import DENSE, Density
 from bitjoule.energy_models.system.hardware.step_lines import step_lines
 from bitjoule.energy_models.system.hardware.templates import Chip, Formats, template
@@ -24,13 +24,7 @@ from bitjoule.energy_models.system.platform.array_schema import Array, Macs
 from bitjoule.energy_models.system.platform.channels import BITS_PER_BYTE, Channels, channels_of, run_of
 from bitjoule.energy_models.system.platform.dvfs import scaled_key, times
 from bitjoule.energy_models.system.platform.platforms import Node, Platform
-from bitjoule.energy_models.system.platform.static_power import (
-    CONFIGURED,
-    clock_text,
-    over_time,
-    per_cycle,
-    static_lines,
-)
+from bitjoule.energy_models.system.platform.static_power import clock_text, over_time, per_cycle, static_lines
 from bitjoule.energy_models.system.work.steps import ABSENT, NOTHING, MatmulKind, Step, StepPrice
 
 
@@ -71,18 +65,8 @@ class Machine(AtPoint):
 
     @cached_property
     def clock_mhz(self) -> float:
-        """Its clock: the node's, or where that follows from the arrays, the one for which operating points are given.
-
-        Raises
-        ------
-        UnpricedError
-            It follows from arrays that were not synthesised.
-        """
-        given, dvfs = self.node.clock_mhz, self.platform.dvfs
-        if dvfs is not None and given == CONFIGURED:
-            given = dvfs.nominal_mhz
-        at_node = clock_mhz(self.platform, self.technology, given)
-        return at_node * self.node.clock_factor * self.operating.clock
+        """Its clock; raises `UnpricedError` where it follows from arrays that were not synthesised."""
+        return node_clock_mhz(self.platform, self.technology, self.node) * self.operating.clock
 
     @cached_property
     def _node_name(self) -> str | None:

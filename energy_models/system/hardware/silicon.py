@@ -11,7 +11,7 @@ from bitjoule.energy_models.prices.silicon import silicon_rows
 from bitjoule.energy_models.prices.technology import Technology, technologies
 from bitjoule.energy_models.system.platform.accesses import UnpricedError
 from bitjoule.energy_models.system.platform.array_schema import Array
-from bitjoule.energy_models.system.platform.platforms import Platform
+from bitjoule.energy_models.system.platform.platforms import Node, Platform
 from bitjoule.energy_models.system.platform.static_power import CONFIGURED, Clock, Leakage
 
 W_PER_NW = 1e-9
@@ -123,6 +123,29 @@ def clock_mhz(platform: Platform, technology: Technology, given: Clock = CONFIGU
     if not clocks:
         raise UnpricedError(f"no array was synthesised at {technology.node_nm:g} nm", "clock_mhz in MHz")
     return min(clocks.values())
+
+
+def node_clock_mhz(platform: Platform, technology: Technology, node: Node) -> float:
+    """Return the clock of a chip at a node, before its operating point changes it.
+
+    Where it follows from the arrays and operating points are given, it is the clock for which these are.
+
+    Parameters
+    ----------
+    platform, technology
+        As for `silicon`.
+    node
+        What the platform says of the technology.
+
+    Raises
+    ------
+    UnpricedError
+        As for `clock_mhz`.
+    """
+    given = node.clock_mhz
+    if platform.dvfs is not None and given == CONFIGURED:
+        given = platform.dvfs.nominal_mhz
+    return clock_mhz(platform, technology, given) * node.clock_factor
 
 
 def measured_at(technology: Technology) -> Technology:

@@ -13,8 +13,9 @@ from bitjoule.energy_models.inputs.documents import parse_document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.validation import validate
 from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.hardware.switches import switches_of
 from bitjoule.energy_models.system.platform.platforms import Platform, platforms
-from bitjoule.energy_models.system.system import System, switches_of
+from bitjoule.energy_models.system.system import System
 from bitjoule.energy_models.system.work.scheme_work import inputs_of, unfit
 from bitjoule.energy_models.system.work.workload import workload
 
