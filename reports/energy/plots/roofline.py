@@ -179,6 +179,11 @@ def _label_roofs(axes: Axes, panel_roofs: Sequence[Roof], theme: Theme) -> None:
     def height(value: float) -> float:
         return float(to_axes.transform((1.0, value))[1])
 
+    clear = {
+        "boxstyle": "square,pad=0.1",
+        "facecolor": theme.background,
+        "edgecolor": "none",
+    }  # over other roofs, under the points
     above = 2.0
     columns: list[float] = []  # lowest end of the labels in each, from the right
     for peak in sorted({roof.operations_per_s for roof in panel_roofs}, reverse=True):
@@ -188,7 +193,7 @@ def _label_roofs(axes: Axes, panel_roofs: Sequence[Roof], theme: Theme) -> None:
         columns[column : column + 1] = [low]
         axes.annotate(f"{with_unit(peak, '')}op/s", (1, peak), xycoords=("axes fraction", "data"), fontsize=11,
                       xytext=(-4 - column * LABEL_WIDTH, 4 if over else -4), textcoords="offset points", ha="right",
-                      va="bottom" if over else "top", color=theme.text)  # fmt: skip
+                      va="bottom" if over else "top", color=theme.text, bbox=clear, zorder=1.9)  # fmt: skip
         above = height(peak)
     for bandwidth in sorted({roof.bytes_per_s for roof in panel_roofs}):
         x = max(_from_axes(axes, 0, SLOPE_LABEL_AT[0]), _from_axes(axes, 1, SLOPE_LABEL_AT[1]) / bandwidth)
