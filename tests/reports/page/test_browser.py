@@ -11,7 +11,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"),
 ]  # fmt: skip
-PATIENCE_MS = 180_000  # a busy machine is no fault
+PATIENCE_MS = 900_000  # a busy machine is no fault
 READ = """(id) => TABLES.get(id).records"""
 OPEN_AND_SHORTEN = """() => {
   for (const node of document.querySelectorAll("details")) node.open = true;
