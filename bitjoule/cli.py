@@ -21,6 +21,7 @@ from bitjoule.commands.parser import Parser
 from bitjoule.commands.query import add_query
 from bitjoule.commands.results import add_results_commands
 from bitjoule.commands.status import FAILURE, INTERRUPTED, OK, WRONG_INPUT
+from bitjoule.commands.train import add_train
 from bitjoule.energy_models.inputs.errors import InputError, PluginError
 from bitjoule.sim.bench.simulators import SimulatorError
 
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     add_commands(commands)
     add_calibrate(commands)
     add_measured(commands)
+    add_train(commands)
     add_import(commands)
     add_query(commands)
     add_results_commands(commands)

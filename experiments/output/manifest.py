@@ -46,7 +46,7 @@ def write_manifest(
         "command": list(command),
         "python": platform.python_version(),
         "versions": _versions() | dict(versions or {}),
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "seeds": dict(seeds),
         "warnings": list(warnings),
         "input": dict(inputs),
@@ -62,7 +62,7 @@ def _versions() -> dict[str, str]:
     return ours | {name: importlib.metadata.version(name) for name in LIBRARIES} | contributing_packages()
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """Return the commit of this checkout, with ``+`` if it has changes; none for an installed copy."""
     folder = Path(__file__).resolve().parent
 

@@ -38,6 +38,11 @@ class QuantisationScheme:
         Of the norm before each linear; None if there is none.
     skipped
         Patterns of the linears that are not quantised.
+    group_size
+        Weights along a row that share a scale, where floats are trits times a scale of their group; None if rows or the
+        matrix have one. A row that is not longer has one.
+    shards
+        Parts of a row that have a scale each, in the same way.
     """
 
     kind: Kind = "ternary"
@@ -47,6 +52,19 @@ class QuantisationScheme:
     bias_is_scaled: bool = False
     norm_epsilon: float | None = None
     skipped: tuple[str, ...] = ("lm_head",)
+    group_size: int | None = None
+    shards: int = 1
+
+    def group(self, in_features: int) -> int | None:
+        """Return how many weights along a row share a scale; None if all of a row do.
+
+        Parameters
+        ----------
+        in_features
+            Length of a row.
+        """
+        size = self.group_size or in_features // self.shards
+        return size if 0 < size < in_features and in_features % size == 0 else None
 
     def skips(self, name: str) -> bool:
         """Return whether a linear stays in floating point, as transformers decides it.
@@ -94,7 +112,8 @@ def read_scheme(
     kind: Kind = weights
     activations = _activations(document, kind, bool(quantisation))
     if not quantisation:
-        return weights, QuantisationScheme(kind, activations, "online" if reproduction else "any")
+        groups = _groups(document)
+        return weights, QuantisationScheme(kind, activations, "online" if reproduction else "any", **groups)
     supported: dict[str, tuple[str, ...]] = {
         "quant_method": ("bitnet",),
         "linear_class": ("bitlinear", "autobitlinear"),
@@ -117,6 +136,16 @@ def read_scheme(
         norm_epsilon=_norm_epsilon(document, picked),
         skipped=("lm_head",) if skipped is None else _patterns(document, skipped),
     )
+
+
+def _groups(document: Document) -> dict[str, Any]:
+    """Return the groups of weights that bitjoule's own extension states: `bitjoule train` writes them."""
+    stated = mapping(document, document.data, "bitjoule")
+    groups = {key: stated[key] for key in ("group_size", "shards") if stated.get(key) is not None}
+    for key, value in groups.items():
+        if type(value) is not int or value < 1:
+            raise config_error(document, "bitjoule", f"{key} is {brief(value)}", "a whole number, at least 1")
+    return groups
 
 
 def _norm_epsilon(document: Document, quantisation: Mapping[str, Any]) -> float | None:

@@ -95,7 +95,7 @@ class WeightReader:
         """
         shape = linear.out_features, linear.in_features
         weight = weight or f"{name}.weight"
-        group = self.checkpoint.group(weight)
+        group = self.checkpoint.group(weight) or (None if self._is_packed(name) else self.scheme.group(shape[1]))
         if group is not None:
             return self._of_blocks(name, weight, shape, group)
         if not self._has_scale(name):
