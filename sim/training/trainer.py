@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import pickle
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -263,7 +264,7 @@ class _Run:
             return
         try:
             saved = torch.load(self.path, map_location=self.device, weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError):  # of another version: it starts anew
+        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):  # damaged: it starts anew
             return
         if saved["key"] != self.key:
             return

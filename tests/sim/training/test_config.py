@@ -1,0 +1,165 @@
+"""Training files: what is refused, with line and key, and what a schedule gives."""
+
+import pytest
+
+from bitjoule.energy_models.inputs.documents import parse_document
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.sim.training.config import DecoderShape, TrainConfig, TrainingSchedule, read_training
+from bitjoule.sim.training.ladder import COLUMNS, Table, is_ladder, read_ladder, selected
+from bitjoule.sim.training.shipped import find_training, shipped_trainings
+from tests.sim.training.files import document_of, training_file, wrong
+
+LADDER = """
+name: steps
+tokens_per_parameter: 3
+seeds: [1, 2]
+common: {corpus: docstrings, training: {context: 64, batch_tokens: 128}}
+rungs:
+  small: {model: {layers: 1, hidden: 16, ffn: 32, heads: 2}}
+  large:
+    model: {layers: 2, hidden: 32, ffn: 64, heads: 2}
+    training: {batch_tokens: 256}
+formats:
+  fp16: {weights: fp16}
+  ternary: {weights: ternary, training: {learning_rate: 0.02}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": "trinary"}, "x.yaml:7: weights: 'trinary' is unknown (did you mean 'ternary'?); expected one of "
+         "fp16, int8, int4, ternary, binary"),
+        ({"model__heads": 3}, "x.yaml:6: model.heads: hidden (32) is not a multiple of twice the heads (3); expected "
+         "an even number of values per head, as positions are rotary"),
+        ({"model__kv_heads": 3}, "x.yaml:7: model.kv_heads: heads (2) is not a multiple; expected a divisor of heads"),
+        ({"model__ffn": 66}, "x.yaml:5: model.ffn: got 66; expected a multiple of 4, as four codes share a byte"),
+        ({"model__layers": 0}, "x.yaml:3: model.layers: got 0; expected greater than or equal to 1"),
+        ({"model__width": 3}, "x.yaml:7: model.width: unknown key"),
+        ({"group_size": 12}, "x.yaml:21: group_size: 12 does not divide the 32 in_features of q_proj; expected a "
+         "divisor"),
+        ({"weights": "fp16", "shards": 2}, "x.yaml:21: shards: fp16 weights have no scales; expected int8, int4, "
+         "ternary or binary weights"),
+        ({"group_size": 16, "shards": 2}, "x.yaml:22: shards: is set beside group_size; expected one of shards and "
+         "group_size"),
+        ({"shards": 3}, "x.yaml:21: shards: 3 does not divide q_proj, 32 x 32; expected a divisor of out_features and "
+         "in_features"),
+        ({"training__batch_tokens": 100}, "x.yaml:15: training.batch_tokens: got 100; expected a multiple of context "
+         "(64)"),
+        ({"training__learning_rate": -1.0}, "x.yaml:18: training.learning_rate: got -1.0; expected greater than 0"),
+        ({"training__second_stage": {"at": 1.5, "learning_rate": 0.1}}, "x.yaml:20: training.second_stage.at: got 1.5; "
+         "expected less than 1"),
+        ({"corpus": "docstring"}, "x.yaml:8: corpus: 'docstring' is unknown (did you mean 'docstrings'?); expected one "
+         "of docstrings"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_its_line(changes, message):
+    assert message in wrong(**changes)
+
+
+def test_a_right_file_is_accepted_and_defaults_depend_on_the_format():
+    assert wrong() == ""
+    for weights, inputs in (("fp16", "fp16"), ("int8", "int8"), ("int4", "int8"), ("binary", "int8")):
+        assert TrainConfig.model_validate(document_of(weights=weights)).inputs == (inputs, inputs)
+    mixed = TrainConfig.model_validate(document_of(activations="int4", inner_activations="int8"))
+    assert mixed.inputs == ("int4", "int8")
+
+
+def test_parameters_are_those_of_the_papers_block():
+    shape = DecoderShape(layers=3, hidden=128, ffn=256, heads=4, kv_heads=2)
+    assert shape.linear_parameters == 442_368  # of the bundled models: sim/training/train.py
+    assert shape.parameters == 442_368 + 256 * 128 + 3 * (3 * 128 + 256) + 128
+
+
+def test_the_learning_rate_warms_up_then_falls_by_a_cosine_or_in_two_stages():
+    cosine = TrainingSchedule(tokens=100 * 256, batch_tokens=256, warm_up_steps=10, learning_rate=1.0)
+    assert [cosine.rate(step) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert cosine.rate(55) == pytest.approx((1 + 0.1) / 2)
+    assert cosine.rate(10) == pytest.approx(1.0)
+    assert cosine.rate(100) == pytest.approx(0.1)
+    staged = TrainingSchedule(
+        tokens=100 * 256, batch_tokens=256, warm_up_steps=0, learning_rate=1.0,
+        second_stage={"at": 0.6, "learning_rate": 0.2},
+    )  # fmt: skip
+    assert [staged.rate(step) for step in (0, 30, 59)] == pytest.approx([1.0, 0.7, 0.41])
+    assert [staged.rate(step) for step in (60, 80)] == pytest.approx([0.2, 0.1])
+    assert [staged.decay(step) for step in (0, 49, 50)] == [0.1, 0.1, 0.0]
+
+
+def test_the_first_share_of_the_steps_has_twice_as_many_sequences_of_half_the_length():
+    schedule = TrainingSchedule(tokens=4 * 512, batch_tokens=512, context=256)
+    assert [schedule.sequences(step) for step in range(4)] == [(4, 128)] * 3 + [(2, 256)]
+
+
+def test_a_file_of_the_corpus_that_is_missing_is_named_with_its_line(tmp_path):
+    from bitjoule.sim.training.texts import read_texts
+
+    training = training_file(tmp_path)
+    (tmp_path / "held_out.txt").unlink()
+    with pytest.raises(InputError, match=r"tiny\.yaml:12: corpus\.held_out\[0\]: held_out\.txt: No such file"):
+        read_texts(training)
+    (tmp_path / "held_out.txt").write_text("short")
+    with pytest.raises(InputError, match=r"corpus\.held_out: has 5 bytes; expected at least context \+ 1, 65"):
+        read_texts(training)
+
+
+def test_a_ladder_has_every_rung_in_every_format_with_every_seed():
+    rungs = read_ladder(parse_document(LADDER, "ladder.yaml"))
+    assert [rung.key for rung in rungs][:3] == [("small", "fp16", "1"), ("small", "ternary", "1"), ("small", "fp16", "2")]
+    assert len(rungs) == 8
+    large = next(rung for rung in rungs if rung.key == ("large", "ternary", "2")).training.config
+    assert large.training.tokens == 3 * large.model.parameters
+    assert large.training.batch_tokens == 256
+    assert large.training.context == 64
+    assert large.training.learning_rate == 0.02
+    assert large.seed == 2
+    some = selected(rungs, ["rung=small", "format=ternary"])
+    assert [rung.key for rung in some] == [("small", "ternary", "1"), ("small", "ternary", "2")]
+    for text in ("rung=huge", "size=small"):
+        with pytest.raises(InputError, match="--only"):
+            selected(rungs, [text])
+
+
+def test_a_wrong_rung_is_told_with_the_line_where_it_is_written():
+    with pytest.raises(InputError, match=r"ladder\.yaml:9: model\.heads: hidden \(32\) is not"):
+        read_ladder(parse_document(LADDER.replace("ffn: 64, heads: 2", "ffn: 64, heads: 3"), "ladder.yaml"))
+    with pytest.raises(InputError, match=r"ladder\.yaml:12: weights: 'fp17' is unknown"):
+        read_ladder(parse_document(LADDER.replace("weights: fp16", "weights: fp17"), "ladder.yaml"))
+
+
+def test_what_has_a_row_is_not_trained_again_unless_its_settings_changed(tmp_path):
+    rungs = read_ladder(parse_document(LADDER, "ladder.yaml"))
+    table = Table(tmp_path / "ladder.csv")
+    assert table.missing(rungs) == rungs
+    for rung in rungs[:2]:
+        row = dict.fromkeys(COLUMNS, "") | {"rung": rung.rung, "format": rung.format_name, "seed": rung.seed}
+        table.append(row | {"config_sha256": rung.config_sha256})
+    assert table.missing(rungs) == rungs[2:]
+    changed = read_ladder(parse_document(LADDER.replace("0.02", "0.03"), "ladder.yaml"))
+    with pytest.raises(InputError, match=r"ladder\.csv:3: config_sha256: small ternary 1 was trained with other settings"):
+        table.missing(changed)
+    table.path.write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="has other columns"):
+        table.missing(rungs)
+
+
+def test_every_shipped_training_can_be_read():
+    from bitjoule.energy_models.inputs.documents import read_document
+
+    ladders = 0
+    for name, path in shipped_trainings().items():
+        document = read_document(find_training(name))
+        assert path == find_training(name)
+        if is_ladder(document):
+            rungs = read_ladder(document)
+            ladders += 1
+            assert {rung.training.config.weights for rung in rungs} == {"fp16", "int8", "int4", "ternary", "binary"}
+            named = {rung.rung: rung.training.config.model.parameters for rung in rungs}
+            assert {name: f"{round(count / 1000)}k" for name, count in named.items()} == {name: name for name in named}
+            assert min(named.values()) < 30_000
+            assert max(named.values()) > 1_000_000
+        else:
+            read_training(document)
+    assert ladders == 1
+    with pytest.raises(InputError, match="unknown training 'small_ternery'"):
+        find_training("small_ternery")

@@ -1,0 +1,49 @@
+"""Written-out gradients against autograd of the composed operations."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+operations = pytest.importorskip("bitjoule.sim.training.operations")
+
+
+def gradients(function, *inputs):
+    """Value and gradients of a function, for a fixed gradient from above."""
+    leaves = [each.clone().requires_grad_() for each in inputs]
+    out = function(*leaves)
+    upstream = torch.randn(out.shape, generator=torch.Generator().manual_seed(9), dtype=out.dtype)
+    return [out, *torch.autograd.grad(out, leaves, upstream)]
+
+
+def values(*shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)), dtype=torch.float64)
+
+
+def test_norm_then_round_has_the_gradient_of_the_norm():
+    def plain(x, gain):
+        return x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt() * gain
+
+    x, gain = values(2, 5, 8), values(8)
+    ours = gradients(lambda x, gain: operations.norm_then_round(x, gain, 1e-5, "fp16"), x, gain)
+    torch.testing.assert_close(ours, gradients(plain, x, gain))
+    rounded = gradients(lambda x, gain: operations.norm_then_round(x, gain, 1e-5, "int4"), x, gain)
+    torch.testing.assert_close(rounded[1:], ours[1:])  # rounding is taken for the identity
+    largest = ours[0].abs().amax(-1, keepdim=True)
+    torch.testing.assert_close(rounded[0], (ours[0] / largest * 7).round() * largest / 7)
+
+
+def test_relu2_gated():
+    both = values(3, 4, 10)
+    plain = gradients(lambda both: both[..., :5].relu().square() * both[..., 5:], both)
+    torch.testing.assert_close(gradients(operations.relu2_gated, both), plain)
+
+
+def test_rotation_as_hugging_face_has_it():
+    angles = torch.outer(torch.arange(6, dtype=torch.float64), torch.tensor([1.0, 0.3], dtype=torch.float64))
+    cosine, sine = angles.cos()[:, None], angles.sin()[:, None]
+
+    def plain(x):
+        half = torch.cat((-x[..., 2:], x[..., :2]), -1)
+        return x * torch.cat((cosine, cosine), -1) + half * torch.cat((sine, sine), -1)
+
+    x = values(2, 6, 3, 4)
+    torch.testing.assert_close(gradients(lambda x: operations.rotated(x, cosine, sine), x), gradients(plain, x))
