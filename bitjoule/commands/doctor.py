@@ -19,7 +19,7 @@ NEEDED_FOR = {
     "cluster": "--scheduler",
     "interop": "tests",
     "dev": "tests",
-    "train": "training the small models",
+    "train": "bitjoule train",
 }
 
 

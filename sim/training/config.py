@@ -119,7 +119,7 @@ class TrainingSchedule(Strict):
     warm_up_steps: Annotated[int, Field(ge=0, le=10**9)] = 100
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.1
     weight_decay_until: Share = Field(default=0.5, description="share of the steps with weight decay")
-    betas: tuple[Share, Share] = (0.9, 0.95)
+    betas: list[Share] = Field(default=[0.9, 0.95], min_length=2, max_length=2, description="of AdamW")
     clip: Annotated[float, Field(gt=0)] = Field(default=1.0, description="largest norm of the gradient")
 
     @model_validator(mode="after")
@@ -163,9 +163,7 @@ class TrainingSchedule(Strict):
             at = self.second_stage.at
             return self.learning_rate * left if left > 1 - at else self.second_stage.learning_rate * left / (1 - at)
         done = (step - warm_up) / max(self.steps - warm_up, 1)
-        return self.learning_rate * (
-            self.final_share + (1 - self.final_share) * (1 + math.cos(math.pi * done)) / 2
-        )
+        return self.learning_rate * (self.final_share + (1 - self.final_share) * (1 + math.cos(math.pi * done)) / 2)
 
     def decay(self, step: int) -> float:
         """Return the weight decay of a step.
@@ -216,6 +214,9 @@ class TrainConfig(Strict):
             raise wrong_value("fp16 weights have no scales", "int8, int4, ternary or binary weights", key)
         if self.group_size and self.shards > 1:
             raise wrong_value("is set beside group_size", "one of shards and group_size", "shards")
+        if self.model.heads_of_keys % self.shards:
+            wrong = f"{self.shards} does not divide the {self.model.heads_of_keys} heads of keys and values"
+            raise wrong_value(wrong, "whole heads in each shard", "shards")
         for name, rows, columns in self.model.matrices:
             if self.group_size and columns > self.group_size and columns % self.group_size:
                 wrong = f"does not divide the {columns} in_features of {name}"

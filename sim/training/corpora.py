@@ -32,8 +32,6 @@ class NamedCorpus(Strict):
         return "pip install " + " ".join(f"{name}=={package.version}" for name, package in self.packages.items())
 
 
-
-
 @cache
 def corpora() -> dict[str, NamedCorpus]:
     """Return the corpora of ``corpora.yaml``, by name."""

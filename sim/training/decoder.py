@@ -1,7 +1,8 @@
 """The decoder that is trained: that of `BitNetForCausalLM` or `LlamaForCausalLM` of transformers, made for training.
 
 The latent weights of all layers are a few tensors, one for each role, which are quantised once a step. Queries, keys
-and values are one matmul, and so are gate and up projection: their inputs are rounded once.
+and values are one matmul, and so are gate and up projection: their inputs are rounded once. The two values that a
+rotation takes together are neighbours, a complex number; files have them half a head apart.
 """
 
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ ROLES = {
     "ffn_out": (("down_proj",), "in_features"),
 }
 FLOATS: tuple[ActivationValues, ActivationValues] = ("fp16", "fp16")
+_TURNED = ("q_proj", "k_proj")
 _MODULES = {"q_proj": "self_attn", "k_proj": "self_attn", "v_proj": "self_attn", "o_proj": "self_attn"}
 
 
@@ -59,8 +61,8 @@ class Decoder(nn.Module):
         pairs = shape.head_dim // 2
         frequencies = ROPE_THETA ** -(torch.arange(pairs, dtype=torch.float64) / pairs)
         angles = torch.outer(torch.arange(shape.positions, dtype=torch.float64), frequencies)
-        self.register_buffer("cosine", angles.cos().float()[:, None], persistent=False)  # (positions, 1, pairs)
-        self.register_buffer("sine", angles.sin().float()[:, None], persistent=False)
+        turns = torch.polar(torch.ones_like(angles), angles).to(torch.complex64)
+        self.register_buffer("turns", turns[:, None], persistent=False)  # (positions, 1, pairs)
 
     def blocks(self, role: str, rows: int, columns: int) -> Blocks:
         """Return the blocks of a matrix that have a scale each.
@@ -108,7 +110,7 @@ class Decoder(nn.Module):
         shape, (sequences, length) = self.shape, tokens.shape
         outer, inner = self.config.inputs if not floats else FLOATS
         weights = {role: self.quantised(role).unbind(0) for role in ROLES}
-        cosine, sine = self.cosine[:length], self.sine[:length]
+        turns = self.turns[:length]
         heads, of_keys = shape.heads, shape.heads_of_keys
         none = (None,) * shape.layers
         gains = {role: self.gains[role].unbind(0) if role in self.gains else none for role in ROLES}
@@ -116,10 +118,10 @@ class Decoder(nn.Module):
         for layer in range(shape.layers):
             inputs = _input(x, gains["attention_in"][layer], outer)
             together = linear(inputs, weights["attention_in"][layer]).view(sequences, length, -1, shape.head_dim)
-            turned = rotated(together[:, :, : heads + of_keys], cosine, sine)
+            turned = rotated(together, turns, heads + of_keys)
+            queries, keys, values = (part.transpose(1, 2) for part in turned.split((heads, of_keys, of_keys), 2))
             mixed = scaled_dot_product_attention(
-                turned[:, :, :heads].transpose(1, 2), turned[:, :, heads:].transpose(1, 2),
-                together[:, :, heads + of_keys :].transpose(1, 2), is_causal=True, enable_gqa=heads != of_keys,
+                queries, keys, values, is_causal=True, enable_gqa=heads != of_keys
             )  # fmt: skip
             mixed = _input(mixed.transpose(1, 2).flatten(2), gains["attention_out"][layer], inner)
             x = x + linear(mixed, weights["attention_out"][layer])
@@ -136,11 +138,20 @@ class Decoder(nn.Module):
             for role, (names, _) in ROLES.items():
                 for layer, latent in enumerate(self.latent[role]):
                     for name, weight in zip(names, latent.split(self.rows[role]), strict=True):
+                        weight = self._in_halves(weight) if name in _TURNED else weight
                         full = f"model.layers.{layer}.{_MODULES.get(name, 'mlp')}.{name}"
                         if self.config.weights == "fp16":
                             yield full, weight, None
                         else:
-                            yield full, *quantised_weights(weight, self.config.weights, self.blocks(role, *weight.shape))
+                            yield (
+                                full,
+                                *quantised_weights(weight, self.config.weights, self.blocks(role, *weight.shape)),
+                            )
+
+    def _in_halves(self, weight: Tensor) -> Tensor:
+        """Return rows whose pairs are neighbours as Hugging Face has them: all first values of a head come first."""
+        pairs = weight.unflatten(0, (-1, self.shape.head_dim // 2, 2))
+        return pairs.transpose(1, 2).flatten(0, 2)
 
 
 def _silu_gated(both: Tensor) -> Tensor:

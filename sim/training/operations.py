@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bitjoule.sim.training.config import ActivationValues
-from bitjoule.sim.training.quantisers import rounded_activations
+from bitjoule.sim.training.quantisers import EPSILON, LARGEST_CODE, largest_magnitude
 
 
 class _NormThenRound(torch.autograd.Function):
@@ -17,16 +17,22 @@ class _NormThenRound(torch.autograd.Function):
         inverse = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()  # (..., 1)
         inverse = inverse.div_(x.shape[-1]).add_(epsilon).rsqrt_()
         ctx.save_for_backward(x, gain, inverse)
-        return rounded_activations((x * inverse).mul_(gain), values)
+        scaled = x * gain
+        if values == "fp16":
+            return scaled.mul_(inverse)
+        steps = LARGEST_CODE[values]  # the codes do not depend on the norm: it is in their scale alone
+        largest = largest_magnitude(scaled).mul_(inverse).clamp_(min=EPSILON)
+        return scaled.mul_(inverse * (steps / largest)).round_().mul_(largest.div_(steps))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         x, gain, inverse = ctx.saved_tensors
-        normed, gradient = x * inverse, gradients[0]
-        of_gain = (gradient * normed).flatten(0, -2).sum(0)
-        scaled = gradient * gain
-        along = (scaled * normed).mean(dim=-1, keepdim=True)
-        return scaled.addcmul_(normed, along, value=-1).mul_(inverse), of_gain, None, None
+        gradient = gradients[0]
+        products = (gradient * x).flatten(0, -2)
+        of_gain = inverse.view(1, -1) @ products  # sums over tokens and features as matmuls: no pass of their own
+        along = (products @ gain).view(inverse.shape).div_(-x.shape[-1]).mul_(inverse.square()).mul_(inverse)
+        of_x = (gradient * gain).mul_(inverse).addcmul_(x, along)
+        return of_x, of_gain.view(-1), None, None
 
 
 def norm_then_round(x: Tensor, gain: Tensor, epsilon: float, values: ActivationValues) -> Tensor:
@@ -50,17 +56,18 @@ class _Relu2Gated(torch.autograd.Function):
     def forward(ctx: Any, both: Tensor) -> Tensor:
         gate, up = both.chunk(2, dim=-1)
         positive = gate.relu()
-        ctx.save_for_backward(positive, up)
-        return positive.square().mul_(up)
+        product = positive * up
+        ctx.save_for_backward(positive, product)
+        return positive * product
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        positive, up = ctx.saved_tensors
-        scaled = gradients[0] * positive
-        result = torch.empty((*up.shape[:-1], 2 * up.shape[-1]), dtype=up.dtype, device=up.device)
-        of_gate, of_up = result.chunk(2, dim=-1)
-        torch.mul(scaled, up, out=of_gate).mul_(2)
-        torch.mul(scaled, positive, out=of_up)
+        positive, product = ctx.saved_tensors
+        width = product.shape[-1]
+        result = torch.empty((*product.shape[:-1], 2 * width), dtype=product.dtype, device=product.device)
+        none = product.new_zeros(())
+        torch.addcmul(none, gradients[0], product, value=2, out=result[..., :width])
+        torch.mul(gradients[0], positive, out=result[..., width:]).mul_(positive)
         return result
 
 
@@ -78,34 +85,35 @@ def relu2_gated(both: Tensor) -> Tensor:
 
 class _Rotated(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-        ctx.save_for_backward(cosine, sine)
-        return _turn(x, cosine, sine)
+    def forward(ctx: Any, x: Tensor, turns: Tensor, heads: int) -> Tensor:
+        ctx.save_for_backward(turns)
+        ctx.heads = heads
+        ctx.mark_dirty(x)
+        return _turn(x, turns, heads)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        cosine, sine = ctx.saved_tensors
-        return _turn(gradients[0], cosine, -sine), None, None
+        (turns,) = ctx.saved_tensors
+        return _turn(gradients[0].contiguous(), turns.conj().resolve_conj(), ctx.heads), None, None  # in place: its own
 
 
-def _turn(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    first, second = x.chunk(2, dim=-1)
-    result = torch.empty_like(x)
-    to_first, to_second = result.chunk(2, dim=-1)
-    torch.mul(first, cosine, out=to_first).addcmul_(second, sine, value=-1)
-    torch.mul(second, cosine, out=to_second).addcmul_(first, sine)
-    return result
+def _turn(x: Tensor, turns: Tensor, heads: int) -> Tensor:
+    pairs = torch.view_as_complex(x[..., :heads, :].unflatten(-1, (-1, 2)))
+    pairs.mul_(turns)
+    return x
 
 
-def rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Return queries or keys turned to their positions; the gradient is turned back.
+def rotated(x: Tensor, turns: Tensor, heads: int) -> Tensor:
+    """Turn queries and keys to their positions, in place; the gradient is turned back.
 
     Parameters
     ----------
     x
-        Shape (..., head_dim), value i of the first half paired with value i of the second, as Hugging Face has it.
-    cosine, sine
-        Of each position and pair, of a shape that broadcasts to (..., head_dim / 2).
+        Queries, keys and values, shape (sequences, length, heads of all, head_dim), values 2 i and 2 i + 1 a pair.
+    turns
+        exp(i angle) of each position and pair: complex, shape (length, 1, head_dim / 2).
+    heads
+        Of queries and keys together, which come first.
     """
-    result: Tensor = _Rotated.apply(x, cosine, sine)
+    result: Tensor = _Rotated.apply(x, turns, heads)
     return result

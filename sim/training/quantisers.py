@@ -142,9 +142,20 @@ def rounded_activations(x: Tensor, values: ActivationValues, shards: int = 1) ->
     if values == "fp16":
         return x
     view = x if shards == 1 else x.unflatten(-1, (shards, -1))
-    scale = LARGEST_CODE[values] / view.abs().amax(dim=-1, keepdim=True).clamp_(min=EPSILON)
+    scale = LARGEST_CODE[values] / largest_magnitude(view).clamp_(min=EPSILON)
     rounded = (view * scale).round_().div_(scale)  # |x| scale is Q at most, so there is nothing to clip
     return rounded if shards == 1 else rounded.flatten(-2)
+
+
+def largest_magnitude(x: Tensor) -> Tensor:
+    """Return max|x| over the last dimension, which becomes 1; without a tensor of all |x|.
+
+    Parameters
+    ----------
+    x
+        Floats.
+    """
+    return torch.maximum(x.amax(-1, keepdim=True), x.amin(-1, keepdim=True).neg_())
 
 
 class _Activations(torch.autograd.Function):

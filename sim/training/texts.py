@@ -97,7 +97,9 @@ def _of_files(corpus: CorpusOfFiles, folder: Path, document: Document) -> Text:
                     content = handle.read(MAX_TEXT_BYTES + 1)
             except (OSError, ValueError) as error:  # ValueError: a null byte in the name
                 wrong = f"{name}: {getattr(error, 'strerror', None) or error}"
-                raise InputError([document.problem(("corpus", part, index), wrong, "a file that can be read")]) from None
+                raise InputError(
+                    [document.problem(("corpus", part, index), wrong, "a file that can be read")]
+                ) from None
             if len(content) > MAX_TEXT_BYTES:
                 wrong = f"{name}: is larger than {MAX_TEXT_BYTES} bytes"
                 raise InputError([document.problem(("corpus", part, index), wrong, "a smaller file")])

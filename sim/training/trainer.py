@@ -254,7 +254,9 @@ class _Run:
         matrices = [p for p in self.model.parameters() if id(p) not in gains]
         others = [p for p in self.model.parameters() if id(p) in gains]
         groups: list[dict[str, Any]] = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, betas=config.training.betas, fused=True)
+        self.optimiser = torch.optim.AdamW(
+            groups, betas=(config.training.betas[0], config.training.betas[1]), fused=True
+        )
         self.step, self.processor_s = 0, 0.0
         self.rows: list[str] = []
         self.losses: list[float] = []  # since the last row

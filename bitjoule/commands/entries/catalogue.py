@@ -21,6 +21,7 @@ KINDS = {
     "serving": "serving",
     "accelerators": "accelerator",
     "checkpoints": "checkpoint",
+    "trainings": "training",
     "experiments": "experiment",
 }
 
@@ -73,6 +74,8 @@ def _list(options: argparse.Namespace, _: object) -> int:
         table = _experiments()
     elif options.kind == "accelerators":
         table = _accelerators()
+    elif options.kind == "trainings":
+        table = _trainings()
     elif options.kind == "checkpoints":
         from bitjoule.sim.llm.trained import described_models
 
@@ -101,6 +104,26 @@ def _accelerators() -> "Listing":
         for name, array in arrays.items()
     ]
     return Listing(("accelerator", *keys, "linear"), rows)
+
+
+def _trainings() -> "Listing":
+    """Return the training files and ladders for `bitjoule train`."""
+    from bitjoule.energy_models.catalog_entries import Listing
+    from bitjoule.energy_models.inputs.documents import read_document
+    from bitjoule.sim.training.config import read_training
+    from bitjoule.sim.training.ladder import is_ladder, read_ladder
+    from bitjoule.sim.training.shipped import shipped_trainings
+
+    rows = []
+    for name, path in shipped_trainings().items():
+        document = read_document(path, name)
+        configs = [rung.training.config for rung in read_ladder(document)] if is_ladder(document) else []
+        size = f"{len(configs)} trainings" if configs else "1 training"
+        configs = configs or [read_training(document).config]
+        formats = ", ".join(dict.fromkeys(config.weight_format for config in configs))
+        parameters = max(config.model.parameters for config in configs)
+        rows.append((name, size, formats, parameters, document.data.get("description", "")))
+    return Listing(("training", "size", "weights", "parameters, at most", "description"), rows)
 
 
 def _experiments() -> "Listing":
@@ -136,6 +159,11 @@ def _show(options: argparse.Namespace, _: object) -> int:
         from bitjoule.sim.accelerator.configurations import find_configuration
 
         print(read_text(find_configuration(options.name), options.name), end="")
+        return OK
+    if options.kind == "training":
+        from bitjoule.sim.training.shipped import find_training
+
+        print(read_text(find_training(options.name), options.name), end="")
         return OK
     if options.kind == "checkpoint":
         from bitjoule.sim.llm.trained import find_model

@@ -37,13 +37,18 @@ def test_relu2_gated():
     torch.testing.assert_close(gradients(operations.relu2_gated, both), plain)
 
 
-def test_rotation_as_hugging_face_has_it():
+def test_rotation_turns_pairs_as_hugging_face_does_and_leaves_the_values():
     angles = torch.outer(torch.arange(6, dtype=torch.float64), torch.tensor([1.0, 0.3], dtype=torch.float64))
+    turns = torch.polar(torch.ones_like(angles), angles)[:, None]
     cosine, sine = angles.cos()[:, None], angles.sin()[:, None]
 
     def plain(x):
-        half = torch.cat((-x[..., 2:], x[..., :2]), -1)
-        return x * torch.cat((cosine, cosine), -1) + half * torch.cat((sine, sine), -1)
+        halves = torch.cat((x[..., ::2], x[..., 1::2]), -1)  # the order that Hugging Face has
+        turned_by_a_quarter = torch.cat((-halves[..., 2:], halves[..., :2]), -1)
+        turned = halves * torch.cat((cosine, cosine), -1) + turned_by_a_quarter * torch.cat((sine, sine), -1)
+        pairs = torch.stack((turned[..., :2], turned[..., 2:]), -1).flatten(-2)
+        return torch.cat((pairs[:, :, :2], x[:, :, 2:]), 2)
 
     x = values(2, 6, 3, 4)
-    torch.testing.assert_close(gradients(lambda x: operations.rotated(x, cosine, sine), x), gradients(plain, x))
+    ours = gradients(lambda x: operations.rotated(x * 1.0, turns, 2), x)
+    torch.testing.assert_close(ours, gradients(plain, x))

@@ -112,7 +112,8 @@ def test_shards_of_inputs_equal_the_sum_of_two_layers_that_see_their_features_al
     torch.testing.assert_close(whole(x), parts[0] + parts[1])
     whole(x).square().sum().backward()
     (parts[0] + parts[1]).square().sum().backward()
-    torch.testing.assert_close(whole.weight.grad, torch.cat([half.weight.grad for half in halves], 1), rtol=1e-4, atol=1e-3)
+    gradients = torch.cat([half.weight.grad for half in halves], 1)
+    torch.testing.assert_close(whole.weight.grad, gradients, rtol=1e-4, atol=1e-3)
 
 
 def test_codes_are_those_of_the_reference_and_times_scale_the_weights():

@@ -1,0 +1,115 @@
+"""``bitjoule train``: folders, losses, ladders, and what is refused."""
+
+import csv
+import json
+
+import pytest
+
+from bitjoule.energy_models.inputs.yaml_core import write_yaml
+from bitjoule.sim.training.shipped import shipped_trainings
+from tests.sim.training.files import document_of, write_texts
+
+pytest.importorskip("torch")
+
+LADDER = """
+name: steps
+tokens_per_parameter: 0.02
+seeds: [1]
+common:
+  corpus: {train: [train.txt], held_out: [held_out.txt]}
+  training: {context: 64, batch_tokens: 64}
+  evaluation_tokens: 256
+rungs:
+  small: {model: {layers: 1, hidden: 16, ffn: 32, heads: 2}}
+formats:
+  fp16: {weights: fp16}
+  ternary: {weights: ternary}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A tiny training file beside its texts."""
+    write_texts(tmp_path)
+    path = tmp_path / "tiny.yaml"
+    path.write_text(write_yaml(document_of(training__tokens=768), 110), encoding="utf-8")
+    return path
+
+
+def test_a_training_writes_a_folder_that_is_complete_and_can_be_replaced(bitjoule, tmp_path, config):
+    status, out, err = bitjoule("train", config, "--out", tmp_path / "out")
+    assert status == 0
+    assert "tiny: held out " in out
+    assert "nats/byte" in err  # the progress
+    assert "tokens/s" in err
+    folder = tmp_path / "out" / "tiny"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert set(manifest["outputs"]) == {"README.md", "config.json", "loss.csv", "model.safetensors", "training.yaml"}
+    assert manifest["seeds"] == {"training": 1}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["tiny"]
+    losses = (folder / "loss.csv").read_bytes()
+    assert bitjoule("train", config, "--out", tmp_path / "out", "--set", "checkpoint_seconds=9")[0] == 0
+    assert (folder / "loss.csv").read_bytes() == losses
+    # what it has written down is a training file of the same training
+    assert bitjoule("train", folder / "training.yaml", "--out", tmp_path / "again")[0] == 2  # its texts are elsewhere
+    for name in ("train.txt", "held_out.txt"):
+        (folder / name).write_bytes((tmp_path / name).read_bytes())
+    assert bitjoule("train", folder / "training.yaml", "--out", tmp_path / "again")[0] == 0
+    assert (tmp_path / "again" / "tiny" / "loss.csv").read_bytes() == losses
+
+
+def test_a_ladder_trains_what_has_no_row(bitjoule, tmp_path):
+    write_texts(tmp_path)
+    ladder, table = tmp_path / "steps.yaml", tmp_path / "ladder.csv"
+    ladder.write_text(LADDER, encoding="utf-8")
+    arguments = ("train", ladder, "--out", tmp_path / "out", "--table", table)
+    status, _, err = bitjoule(*arguments, "--only", "format=ternary")
+    assert status == 0
+    assert "0 of 1 trainings have a row" in err
+    status, out, err = bitjoule(*arguments)
+    assert status == 0
+    assert "1 of 2 trainings have a row" in err
+    assert "steps-small-fp16-1: held out" in out
+    assert "ternary" not in out
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    assert [row["format"] for row in rows] == ["ternary", "fp16"]
+    for row in rows:
+        assert 2 < float(row["held_out_nats_per_byte"]) < 6
+        assert len(row["corpus_sha256"]) == len(row["config_sha256"]) == 64
+        assert int(row["tokens"]) == int(row["steps"]) * 64 >= 0.02 * int(row["parameters"])
+    assert bitjoule(*arguments)[1] == ""
+
+
+def test_what_is_refused(bitjoule, tmp_path, config):
+    out = tmp_path / "out"
+    for arguments, message in (
+        ((config, "--set", "weights=trits"), "--set weights=trits:1: weights: 'trits' is unknown"),
+        ((config, "--only", "rung=a"), "command line:1: --only: is set with a file that is no ladder"),
+        (("small_ternery",), "small_ternery:1: file: unknown training 'small_ternery' (did you mean 'small_ternary'?)"),
+        (("missing.yaml",), "missing.yaml:1: file: does not exist"),
+        (("quality_ladder", "--only", "format=fp8"), "--only: format 'fp8' is unknown; expected one of fp16, int8"),
+    ):
+        status, _, err = bitjoule("train", *arguments, "--out", out)
+        assert status == 2
+        assert message in err
+        assert not out.exists()
+    out.mkdir()
+    (out / "tiny").mkdir()
+    (out / "tiny" / "mine.txt").write_text("mine")
+    status, _, err = bitjoule("train", config, "--out", out)
+    assert status == 2
+    assert "holds 'mine.txt', which no run wrote" in err
+    assert (out / "tiny" / "mine.txt").read_text() == "mine"
+
+
+def test_shipped_trainings_are_listed_and_shown(bitjoule):
+    listed = bitjoule("list", "trainings")[1]
+    for name, path in shipped_trainings().items():
+        assert name in listed
+        assert bitjoule("show", "training", name)[1] == path.read_text(encoding="utf-8")
+    assert "72 trainings" in listed
+
+
+def test_without_torch_it_says_how_to_install_it(bitjoule, config, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert bitjoule("train", config)[2] == "bitjoule train needs torch: pip install 'bitjoule[train]'\n"
