@@ -2,8 +2,8 @@
 
 Run: ``python benchmarks/training.py [FILE]`` (a minute; needs ``pip install 'bitjoule[train]'``). Writes
 ``benchmarks/training.csv``. Model: the smallest rung of `quality_ladder`, ternary, on the text of the ladder. Both run
-on one thread of one core, one after the other; seconds are processor time of the steps, the least of three runs. Their losses are of the same
-held-out windows.
+on one thread of one core, in turn; seconds are processor time of the steps, the least of three runs. Their losses are
+of the same held-out windows.
 """
 
 import contextlib

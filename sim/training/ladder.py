@@ -67,8 +67,9 @@ class Rung:
 
     @property
     def config_sha256(self) -> str:
-        """Of everything in its file that decides the result."""
-        stated = self.training.config.model_dump(mode="json", exclude={"name", "description", "checkpoint_seconds"})
+        """Of everything in its file that decides the result; keys at their defaults are left out."""
+        left_out = {"name", "description", "checkpoint_seconds"}
+        stated = self.training.config.model_dump(mode="json", exclude=left_out, exclude_defaults=True)
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
 
 
