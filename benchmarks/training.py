@@ -1,7 +1,8 @@
 """Speed of `bitjoule train` beside the script that trained the bundled models, at equal tokens and at equal loss.
 
-Run: ``python benchmarks/training.py [FILE]`` (a minute; needs ``pip install 'bitjoule[train]'``). Writes
-``benchmarks/training.csv``. Model: the smallest rung of `quality_ladder`, ternary, on the text of the ladder. Both run
+Run: ``python benchmarks/training.py [FILE]`` (some minutes; needs ``pip install 'bitjoule[train]'``). Writes
+``benchmarks/training.csv``, with the hours that `quality_ladder` takes at the speed of four steps of each size and
+format. Model: the smallest rung of `quality_ladder`, ternary, on the text of the ladder. Both run
 on one thread of one core, in turn; seconds are processor time of the steps, the least of three runs. Their losses are
 of the same held-out windows.
 """
@@ -12,15 +13,18 @@ import io
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from bitjoule.energy_models.inputs.documents import parse_document
+from bitjoule.energy_models.inputs.documents import parse_document, read_document
 from bitjoule.sim.training import train as script
-from bitjoule.sim.training.config import TrainingFile, read_training
+from bitjoule.sim.training.config import TrainConfig, TrainingFile, read_training
+from bitjoule.sim.training.ladder import Rung, read_ladder
+from bitjoule.sim.training.shipped import find_training
 from bitjoule.sim.training.texts import Text, read_texts
 from bitjoule.sim.training.trainer import Trained, train
 
@@ -66,6 +70,29 @@ def by_command(text: Text, tokens: int, batch_tokens: int, learning_rate: float)
         return train(config, text, Path(folder), torch.device("cpu"))
 
 
+@cache
+def speed(config: str) -> float:
+    """Return the tokens per second of a few steps of a training, by its configuration as JSON."""
+    run_of = TrainConfig.model_validate_json(config)
+    data = bytes(range(256)) * 64
+    with tempfile.TemporaryDirectory() as folder:
+        return train(run_of, Text(data, data, {}), Path(folder), torch.device("cpu")).tokens_per_s
+
+
+def hours_of(rung: Rung) -> float:
+    """Return the hours that a training of the ladder takes at the speed of its first steps, either seed alike."""
+    config = rung.training.config
+    tokens = config.training.tokens
+    few = config.training.model_copy(update={"tokens": 4 * config.training.batch_tokens})
+    update = {"training": few, "seed": 1, "name": "speed", "evaluation_tokens": 256}
+    return tokens / speed(config.model_copy(update=update).model_dump_json()) / 3600
+
+
+def tokens_per_parameter(rung: Rung) -> int:
+    """Return how many tokens a training of the ladder has for each parameter."""
+    return round(rung.training.config.training.tokens / rung.training.config.model.parameters)
+
+
 def main() -> None:
     """Measure, and write the table."""
     output = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_suffix(".csv")
@@ -78,18 +105,22 @@ def main() -> None:
     (loss, _), same, fewer = runs[0]
     seconds = min(script_run[1] for script_run, _, _ in runs)
     same_s, fewer_s = (min(run[place].processor_s for run in runs) for place in (1, 2))
+    ladder = read_ladder(read_document(find_training("quality_ladder")))
     rows = [
-        ("script: tokens", TOKENS, "tokens"),
-        ("script: held-out loss", round(loss, 3), "nats per byte"),
-        ("script: processor time", round(seconds, 1), "s"),
-        ("same batches: tokens", TOKENS, "tokens"),
-        ("same batches: held-out loss", round(same.evaluation.held_out, 3), "nats per byte"),
-        ("same batches: processor time", round(same_s, 1), "s"),
-        ("same batches: speedup", round(seconds / same_s, 2), "ratio"),
-        ("smaller batches: tokens", FEWER_TOKENS, "tokens"),
-        ("smaller batches: held-out loss", round(fewer.evaluation.held_out, 3), "nats per byte"),
-        ("smaller batches: processor time", round(fewer_s, 1), "s"),
-        ("smaller batches: speedup", round(seconds / fewer_s, 2), "ratio"),
+        ("text to train on", round(len(text.train) / 1e6, 2), "MB"),
+        ("text held out", round(len(text.held_out) / 1e6, 3), "MB"),
+        ("tokens of the script", TOKENS, "tokens"),
+        ("held-out loss of the script", round(loss, 3), "nats per byte"),
+        ("processor time of the script", round(seconds, 1), "s"),
+        ("held-out loss with the same batches", round(same.evaluation.held_out, 3), "nats per byte"),
+        ("processor time with the same batches", round(same_s, 1), "s"),
+        ("speedup with the same batches", round(seconds / same_s, 2), "ratio"),
+        ("tokens at equal loss", FEWER_TOKENS, "tokens"),
+        ("held-out loss at equal loss", round(fewer.evaluation.held_out, 3), "nats per byte"),
+        ("processor time at equal loss", round(fewer_s, 1), "s"),
+        ("speedup at equal loss", round(seconds / fewer_s, 2), "ratio"),
+        ("tokens per parameter of the ladder", tokens_per_parameter(ladder[-1]), "tokens"),
+        ("whole ladder", round(sum(map(hours_of, ladder)), 1), "h"),
     ]
     assert fewer.evaluation.held_out <= loss, (fewer.evaluation.held_out, loss)
     date = datetime.date.today().isoformat()

@@ -40,6 +40,8 @@ class Decoder(nn.Module):
         Of the training; its seed makes the weights, the same ones for every format.
     """
 
+    turns: Tensor
+
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self.config, self.shape = config, config.model
@@ -151,7 +153,8 @@ class Decoder(nn.Module):
     def _in_halves(self, weight: Tensor) -> Tensor:
         """Return rows whose pairs are neighbours as Hugging Face has them: all first values of a head come first."""
         pairs = weight.unflatten(0, (-1, self.shape.head_dim // 2, 2))
-        return pairs.transpose(1, 2).flatten(0, 2)
+        halves: Tensor = pairs.transpose(1, 2).flatten(0, 2)
+        return halves
 
 
 def _silu_gated(both: Tensor) -> Tensor:

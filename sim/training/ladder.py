@@ -98,6 +98,12 @@ def read_ladder(document: Document) -> list[Rung]:
         With one problem for each thing wrong.
     """
     ladder = validate(Ladder, document)
+    for place in (
+        ("common",),
+        *((KEY, name) for name in ladder.rungs),
+        *(("formats", name) for name in ladder.formats),
+    ):
+        _refuse_tokens(document, place)
     count = len(ladder.rungs) * len(ladder.formats) * len(ladder.seeds)
     if count > MAX_TRAININGS:
         raise InputError([document.problem((KEY,), f"{count} trainings", f"at most {MAX_TRAININGS}")])
@@ -121,12 +127,21 @@ def _rung(document: Document, ladder: Ladder, rung: str, format_name: str, seed:
     merged |= {"name": f"{ladder.name}-{rung}-{format_name}-{seed}", "seed": seed}
     schedule = merged.setdefault("training", {})
     if isinstance(schedule, dict):
-        schedule.setdefault("tokens", 1)  # replaced below, once the parameters are counted
+        schedule["tokens"] = 1  # replaced below, once the parameters are counted
     part = Document(document.file, merged, lines, path=document.path)
     config = validate(TrainConfig, part)
     tokens = max(1, round(ladder.tokens_per_parameter * config.model.parameters))
     config = config.model_copy(update={"training": config.training.model_copy(update={"tokens": tokens})})
     return Rung(rung, format_name, seed, TrainingFile(config, document.folder(("common", "corpus")), part))
+
+
+def _refuse_tokens(document: Document, place: KeyPath) -> None:
+    data = document.data
+    for key in (*place, "training"):
+        data = data.get(key) if isinstance(data, Mapping) else None
+    if isinstance(data, Mapping) and "tokens" in data:
+        wrong = "follows from tokens_per_parameter in a ladder"
+        raise InputError([document.problem((*place, "training", "tokens"), wrong, "no such key here")])
 
 
 def _merge(

@@ -128,6 +128,14 @@ def test_a_wrong_rung_is_told_with_the_line_where_it_is_written():
         read_ladder(parse_document(LADDER.replace("weights: fp16", "weights: fp17"), "ladder.yaml"))
 
 
+def test_tokens_of_a_ladder_follow_from_its_parameters_alone():
+    text = LADDER.replace("{context: 64,", "{tokens: 9, context: 64,")
+    with pytest.raises(
+        InputError, match=r"ladder\.yaml:5: common\.training\.tokens: follows from tokens_per_parameter"
+    ):
+        read_ladder(parse_document(text, "ladder.yaml"))
+
+
 def test_what_has_a_row_is_not_trained_again_unless_its_settings_changed(tmp_path):
     rungs = read_ladder(parse_document(LADDER, "ladder.yaml"))
     table = Table(tmp_path / "ladder.csv")
