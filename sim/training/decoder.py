@@ -157,6 +157,37 @@ class Decoder(nn.Module):
         return halves
 
 
+def zero_share(model: Decoder) -> float | None:
+    """Return the share of zeros among the codes of a ternary model; None of another.
+
+    Parameters
+    ----------
+    model
+        Trained or not.
+    """
+    if model.config.weights != "ternary":
+        return None
+    zeros = count = 0
+    for _, codes, _ in model.matrices():
+        zeros += int((codes == 0).sum())
+        count += codes.numel()
+    return zeros / count
+
+
+@torch.no_grad()
+def round_to_file(model: Decoder) -> None:
+    """Round, in place, what the file holds as float16: the matrices of a model whose weights are no codes.
+
+    Parameters
+    ----------
+    model
+        Trained.
+    """
+    if model.config.weights == "fp16":
+        for parameter in (model.embedding, *model.latent.parameters()):
+            parameter.copy_(parameter.half())
+
+
 def _silu_gated(both: Tensor) -> Tensor:
     gate, up = both.chunk(2, dim=-1)
     return silu(gate) * up

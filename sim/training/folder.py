@@ -16,11 +16,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bitjoule.sim.training.config import VOCABULARY, CorpusOfFiles, TrainConfig
-from bitjoule.sim.training.decoder import NORM_EPSILON, ROPE_THETA, Decoder
+from bitjoule.sim.training.decoder import NORM_EPSILON, ROPE_THETA, Decoder, zero_share
 from bitjoule.sim.training.export import QUANTISATION, packed
 from bitjoule.sim.training.quantisers import dequantised
 from bitjoule.sim.training.texts import Text
-from bitjoule.sim.training.trainer import Trained, sample, zero_share
+from bitjoule.sim.training.trainer import Trained, sample
 
 FILES = ("config.json", "model.safetensors", "README.md", "loss.csv")
 _CODES = ("ternary", "binary")

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
+from bitjoule.sim.training.decoder import zero_share
 from bitjoule.sim.training.ladder import Rung
-from bitjoule.sim.training.trainer import Trained, zero_share
+from bitjoule.sim.training.trainer import Trained
 
 
 @dataclass(frozen=True)

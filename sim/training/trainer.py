@@ -11,7 +11,6 @@ import os
 import pickle
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from bitjoule.sim.training.config import TrainConfig, TrainingSchedule
-from bitjoule.sim.training.decoder import Decoder
+from bitjoule.sim.training.decoder import Decoder, round_to_file, zero_share
 from bitjoule.sim.training.texts import Text
 
 CHECKPOINT = "checkpoint.pt"
@@ -348,37 +347,6 @@ class _Run:
         return Trained(self.model, self.rows, evaluation, self.processor_s, speed)
 
 
-def zero_share(model: Decoder) -> float | None:
-    """Return the share of zeros among the codes of a ternary model; None of another.
-
-    Parameters
-    ----------
-    model
-        Trained or not.
-    """
-    if model.config.weights != "ternary":
-        return None
-    zeros = count = 0
-    for _, codes, _ in model.matrices():
-        zeros += int((codes == 0).sum())
-        count += codes.numel()
-    return zeros / count
-
-
-@torch.no_grad()
-def round_to_file(model: Decoder) -> None:
-    """Round, in place, what the file holds as float16: the matrices of a model whose weights are no codes.
-
-    Parameters
-    ----------
-    model
-        Trained.
-    """
-    if model.config.weights == "fp16":
-        for parameter in (model.embedding, *model.latent.parameters()):
-            parameter.copy_(parameter.half())
-
-
 @torch.no_grad()
 def sample(model: Decoder, prompt: bytes, count: int, temperature: float = 0.6, seed: int = 0) -> bytes:
     """Return a prompt and the bytes that the model draws after it.
@@ -402,15 +370,3 @@ def sample(model: Decoder, prompt: bytes, count: int, temperature: float = 0.6, 
         drawn = torch.multinomial(torch.softmax(logits / temperature, -1), 1, generator=random)
         tokens = torch.cat([tokens, drawn[None].to(device)], 1)
     return bytes(tokens[0].tolist())
-
-
-def discard(folder: Path) -> None:
-    """Remove a checkpoint, if there is one.
-
-    Parameters
-    ----------
-    folder
-        As for `train`.
-    """
-    with suppress(OSError):
-        (folder / CHECKPOINT).unlink()

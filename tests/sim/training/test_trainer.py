@@ -201,4 +201,4 @@ def test_zeros_are_counted_over_all_codes(tmp_path):
             latent.fill_(1.0)
         model.latent["ffn_out"][0, :, ::2] = 0.0  # of a mean of one half, one is beyond 1
     zeros = model.shape.hidden * model.shape.ffn / 2
-    assert trainer.zero_share(model) == pytest.approx(zeros / model.shape.linear_parameters)
+    assert decoder.zero_share(model) == pytest.approx(zeros / model.shape.linear_parameters)
