@@ -1,6 +1,10 @@
 """What an entry inherits by ``like``, and from where."""
 
+import dataclasses
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bitjoule.energy_models.inputs.documents import parse_document, read_document
 from bitjoule.energy_models.inputs.errors import InputError
@@ -110,3 +114,28 @@ def test_all_bases_that_are_wrong_are_named_at_once():
     with pytest.raises(InputError) as refused:
         inheriting(document, {(i,): VEHICLE for i in range(3)})
     assert [problem.line for problem in refused.value.problems] == [1, 3]
+
+
+ROWS = st.lists(
+    st.fixed_dictionaries({"name": st.sampled_from("abcdef")}, optional=dict.fromkeys("nm", st.integers(0, 9))),
+    max_size=6, unique_by=lambda row: row["name"],
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(ROWS, ROWS)
+def test_any_items_are_those_of_a_dict_by_name_with_their_lines_and_origins(before, after):
+    """As a dict is updated: what it has stays in its place, what is new comes behind, in its order."""
+    expected = {row["name"]: dict(row) for row in before}
+    for row in after:
+        expected.setdefault(row["name"], {}).update(row)
+    places = {name: i for i, name in enumerate(expected)}
+    family = dataclasses.replace(VEHICLE, built_in=lambda _: {"rows": before})
+    items = [f"- {{{', '.join(f'{key}: {value}' for key, value in row.items())}}}" for row in after]
+    document = parse_document("\n".join(["like: car", "rows:" if after else "rows: []", *items]), "x.yaml")
+    result = completed(family, document)
+    assert result.data == {"rows": list(expected.values())}
+    written = {("rows", places[row["name"]], key): 3 + i for i, row in enumerate(after) for key in row}
+    assert {path: line for path, line in result.lines.items() if len(path) == 3} == written
+    inherited = {("rows", places[row["name"]], key) for row in before for key in row} - written.keys()
+    assert {path: name for path, name in result.origins.items() if len(path) == 3} == dict.fromkeys(inherited, "car")

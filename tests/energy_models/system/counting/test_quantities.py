@@ -1,15 +1,22 @@
 """What one matmul costs, as `bitjoule show mapping` lists it."""
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.energy_models.prices.technology import technologies
-from bitjoule.energy_models.system.counting.quantities import matmul_energies
+from bitjoule.energy_models.system.counting.columns import QUANTITIES
+from bitjoule.energy_models.system.counting.quantities import matmul_energies, quantities
 from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.mappings.mapping import Tiles, energy_pj, replay
 from bitjoule.energy_models.system.mappings.search import search
 from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.energy_models.system.work.steps import MatmulKind
+from tests.energy_models.loop_walk import as_traffic, effective, walk
+from tests.energy_models.problems import blocks, mapped, orders
 from tests.energy_models.requests import evaluate, picked, system
 
 
@@ -47,3 +54,55 @@ def test_the_list_of_a_mapping_adds_up_to_the_energy_of_the_experiment(scheme, p
         assert row.energy_pj == pytest.approx(expected, rel=1e-12), row
     leaked = picked(found.energies.nominal_pj, component=("leakage", "static", "regulator"))[0]
     assert sum(row.energy_pj for row in rows) == pytest.approx(found.energies.nominal_pj.sum() - leaked, rel=1e-12)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(mapped(), orders, orders, st.sampled_from(["pe", "column"]))
+def test_every_quantity_of_any_mapping_is_what_a_walk_through_its_loops_counts(case, order1, order0, per):
+    """Sums that leave the array before they are whole come back: each time one is read and written once more."""
+    problem, tiles = case
+    m, k, n = problem[:3]
+    array = platforms()["ternary-edge"].arrays["adders"]
+    array = array.model_copy(
+        update={"lanes": problem.array.lanes, "accumulators": array.accumulators.model_copy(update={"per": per})}
+    )
+    walked = walk(problem, tiles, order1, order0)
+    mapping = replay(problem, effective(problem, tiles, order1, order0))
+    added = k if per == "pe" else -(-k // problem.array.lanes)  # to a sum
+    buffered = problem.weights.buffer >= 0
+    expected = {
+        "products": m * k * n, "sums": m * (k - 1) * n, "biases": 0,
+        "fills": walked.weight_fills, "buffered_fills": walked.weight_fills if buffered else 0,
+        "loads": walked.weight_loads, "weights_in": walked.weight_loads if buffered else walked.weight_fills,
+        "updates": m * n * added + walked.sum_spills,
+        "reads": walked.activation_reads, "activations_in": walked.activation_loads,
+        "buffered_sums": walked.sum_spills + walked.sum_unloads, "unloads": walked.sum_unloads,
+        "outputs": m * n, "outputs_out": m * n if problem.outputs.off_chip else 0,
+    }  # fmt: skip
+    counted = quantities(array, problem, mapping).tolist()
+    assert dict(zip(QUANTITIES, counted, strict=False)) == expected
+    times = [as_traffic(problem, walked).cycles, walked.compute_cycles, walked.off_chip_bits]
+    assert counted[len(QUANTITIES) :] == pytest.approx(times)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "platform"),
+    [("bitnet-b1.58", "ternary-edge"), ("w4a16", "fp16-edge"), ("int8", "int8-edge"), ("fp16", "fp16-hbm")],
+)
+def test_what_a_search_weighs_is_what_is_reported_of_any_mapping(scheme, platform):
+    """The sizes of the loops are drawn, whether they fit or not: half of the mappings move sums in and out."""
+    machine = Machine(schemes()[scheme], platforms()[platform], technologies()["7nm"], platform)
+    random = np.random.default_rng(14)
+    spilled = 0
+    for _ in range(40):
+        m, k, n = (int(random.integers(1, 5) * unit - 1) for unit in (40, 128, 96))
+        problem = machine.problem(MatmulKind.STANDALONE, m, k, n, False, 0.0)
+        outer = [random.integers(1, size + 1) for size in blocks(problem)]
+        sizes = (*outer, *(random.integers(1, size + 1) for size in outer))
+        mapping = replay(problem, Tiles(*map(float, sizes), *random.integers(0, 3, 2)))
+        moved, costs = mapping.traffic, problem.costs
+        timed = moved.cycles * costs.cycle_pj + moved.compute_cycles * costs.computing_pj
+        reported = sum(row.energy_pj for row in matmul_energies(machine, problem, mapping))
+        assert energy_pj(problem, moved) - timed == pytest.approx(reported, rel=1e-9)
+        spilled += moved.sum_spills > 0
+    assert spilled > 10
