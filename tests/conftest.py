@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tabulate import tabulate
 
 from bitjoule import cli
 from bitjoule.experiments.energy.resolve import Resolved, read_experiment
+from tests.ends import checked
 from tests.order import long_first
 from tests.sampling import SEED
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
@@ -72,6 +74,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_report_header() -> str:
     """Say which seed draws the samples of tests that are too dear to run all."""
     return f"samples drawn by BITJOULE_SAMPLE_SEED={SEED}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ends_in_order() -> Iterator[None]:
+    """Check the low and high ends of every table that a test makes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("tabulate", "bitjoule.reports.figures.markdown"):
+            patch.setattr(f"{module}.tabulate", checked(tabulate))
+        yield
 
 
 @pytest.fixture

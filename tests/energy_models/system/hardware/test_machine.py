@@ -1,6 +1,7 @@
 """Machines: which array runs what, what a bit costs, and cycles that are the accelerator's."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.energy_models.system.hardware.arrays import first_array
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.mappings.mapping import Tiles, replay
 from bitjoule.energy_models.system.mappings.search import search
@@ -201,6 +203,51 @@ def test_what_no_array_computes_is_told_with_what_is_computed():
     begins = "int8 x int8; or a line in `macs` of one of its arrays; or an array that takes fp16 x fp16: "
     assert error.value.args[1].startswith(begins)
     assert "fp16 of fp16-" in error.value.args[1].removeprefix(begins)
+
+
+ROLES = {
+    MatmulKind.LINEAR: "linears", MatmulKind.HEAD: "LM head", MatmulKind.FULL_PRECISION: "first and last layers",
+    MatmulKind.ADAPTER_UP: "low-rank adapters", MatmulKind.SCORES: "attention", MatmulKind.ROUTER: "router",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ROLES, ids=ROLES.values())
+def test_formats_without_an_array_are_told_as_weights_by_activations_and_so_are_those_with_one(kind):
+    """Of the platform's arrays none takes INT2 weights; no pair of formats is the same the other way round."""
+    arrays = {
+        "one": [(("ternary", "binary"), ("int8", "int4"))],
+        "two": [(("int4",), ("fp16",)), (("ternary",), ("int8",))],
+    }
+    plain = platforms()["ternary-edge"]
+    array = plain.arrays["adders"]
+    platform = plain.model_copy(
+        update={
+            "arrays": {
+                name: array.model_copy(
+                    update={
+                        "macs": [
+                            array.macs[0].model_copy(update={"weights": list(w), "activations": list(a)})
+                            for w, a in macs
+                        ]
+                    }
+                )
+                for name, macs in arrays.items()
+            }
+        }
+    )
+    required = replace(machine().formats(kind), weights="int2", activations="fp16")
+    with pytest.raises(UnpricedError) as error:
+        first_array(platform, "own", required, kind.role)
+    wrong, expected = error.value.args[:2]
+    assert wrong == f"no array of platform own computes int2 x fp16, the {ROLES[kind]} of the scheme"
+    computed = "ternary x int8, ternary x int4, binary x int8, binary x int4, int4 x fp16"  # each pair once
+    assert expected.startswith(
+        f"{computed}; or a line in `macs` of one of its arrays; or an array that takes int2 x fp16"
+    )
+    reverse = replace(machine().formats(kind), weights="int4", activations="fp16")
+    assert first_array(platform, "own", reverse, kind.role)[0] is platform.arrays["two"]
+    both = replace(machine().formats(kind), weights="ternary", activations="int8")
+    assert first_array(platform, "own", both, kind.role)[0] is platform.arrays["one"]
 
 
 def test_a_platform_without_a_clock_at_a_node_says_which_it_has():
