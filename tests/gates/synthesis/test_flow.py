@@ -17,6 +17,7 @@ from bitjoule.gates.liberty.text import LibertyError, cell_texts
 from bitjoule.gates.netlist import kind
 from bitjoule.gates.power.activity import Simulator
 from bitjoule.gates.synthesis.flow import SMALL, Goals, map_design
+from bitjoule.gates.synthesis.sizing import use_inverse_outputs
 from bitjoule.gates.synthesis.yosys import ALLOCATOR, Options, synthesise
 from tests.gates import hand_made as hand
 from tests.gates.liberty.test_liberty_cases import PLAIN, written
@@ -40,12 +41,12 @@ def without(path, start):
     return Library([path])
 
 
-def mapped(tmp_path, library, period_ns=math.nan, adder="ripple"):
+def mapped(tmp_path, library, period_ns=math.nan, adder="ripple", design=ACCUMULATOR, options=None):
     source = tmp_path / "design.v"
-    source.write_text(ACCUMULATOR)
+    source.write_text(design)
     folder = tmp_path / "work"
     folder.mkdir()
-    return map_design(source, "top", "clk", library, folder, Options(adder), Goals(period_ns, 0.5))
+    return map_design(source, "top", "clk", library, folder, options or Options(adder), Goals(period_ns, 0.5))
 
 
 def accumulates(netlist):
@@ -94,6 +95,30 @@ def test_four_cells_are_enough(tmp_path):
     accumulates(design.netlist)
     assert {instance.cell.name for instance in design.netlist.instances} <= {"INV", "BUF", "NAND", "DFF"}
     assert design.timing.period_ns > 0.0
+
+
+def test_an_inverter_that_abc_leaves_behind_a_register_goes(tmp_path, monkeypatch):
+    """FreePDK45's flip-flops have the outputs Q and QN. Other scripts of ABC find exclusive NORs without inverters."""
+    before = []
+
+    def seen(netlist):
+        before.extend(instance.cell.name for instance in netlist.instances)
+        use_inverse_outputs(netlist)
+
+    monkeypatch.setattr("bitjoule.gates.synthesis.sizing.use_inverse_outputs", seen)
+    design = """
+        module top (input clk, input d, input [3:0] a, output [3:0] y);
+          reg q; always @(posedge clk) q <= d; assign y = q ? a : ~a;
+        endmodule
+    """
+    netlist = mapped(tmp_path, Library([default_liberty()]), design=design, options=Options("ripple", tries=1)).netlist
+    before.remove("INV_X1")
+    assert sorted(instance.cell.name for instance in netlist.instances) == sorted(before)
+    (register,) = (instance for instance in netlist.instances if instance.cell.flip_flop)
+    readers = [
+        pin for instance in netlist.instances for pin, net in instance.nets.items() if net == register.nets["QN"]
+    ]
+    assert len(readers) == 1 + 4  # its own pin, and a gate for each bit
 
 
 def test_a_library_without_a_flip_flop_is_refused_before_synthesis(tmp_path):

@@ -1,5 +1,7 @@
 """The accelerator of a design: the configuration that a platform's array was made of, or that builds it."""
 
+from itertools import product
+
 import pytest
 import yaml
 
@@ -9,6 +11,7 @@ from bitjoule.energy_models.inputs.yaml_core import write_yaml
 from bitjoule.energy_models.system.platform.platforms import PLATFORM, Platform, platforms, read_platform
 from bitjoule.experiments.exploration.building.configuration import (
     UnbuildableError,
+    _other_formats,
     accelerator_of,
     configuration_of,
     platform_file,
@@ -17,6 +20,7 @@ from bitjoule.experiments.hardware.platform import NAME, platform_of
 from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
 from tests.experiments.exploration.cases import resolved
 
+INTEGERS = ("int8", "int4", "int3", "int2", "int1")
 EDGE = {"config": "edge_64x16", "array": "adders"}
 
 
@@ -98,6 +102,21 @@ def test_an_array_of_other_formats_than_its_configuration_is_refused():
     assert key == "platform.arrays.int8.macs"
     assert wrong == "computes int8 x int8"
     assert "ternary x int8" in expected
+
+
+@pytest.mark.parametrize(("config", "pairs"), [
+    ("edge_64x16", product(("ternary", "binary"), INTEGERS)),
+    ("binary_64x16", product(("binary",), INTEGERS)),
+    ("int8_8x4", product(("int8",), INTEGERS)),
+])  # fmt: skip
+def test_a_configuration_computes_its_weights_with_all_integers_that_are_no_wider(config, pairs):
+    found = read_configuration(config)
+    pairs = list(pairs)
+    for pair in pairs:
+        assert list(_other_formats(found, pair)) == []
+    (fault,) = _other_formats(found, ("fp16", "fp16"))
+    told = fault.expected.removesuffix(", as its configuration does").split(", ")
+    assert set(told) == {" x ".join(pair) for pair in pairs}
 
 
 def test_the_file_of_a_platform_holds_the_design_and_says_what_the_exploration_chose(tmp_path):
