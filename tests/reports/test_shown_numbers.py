@@ -107,6 +107,7 @@ def test_joules_at_equal_loss_are_written_as_times_less_or_more_than_the_baselin
         np.testing.assert_allclose(line.get_xydata(), np.stack([energy_j, loss], axis=1))
     texts = [re.fullmatch(r"([\d.]+)× (less|more) at loss ([\d.]+)", text.get_text()) for text in axes.texts]
     assert texts
+    assert {text.get_color() for text in axes.texts} == {joined[1].get_color()} != {joined[0].get_color()}
     level_lines = {line.get_ydata()[0]: line.get_xdata() for line in axes.lines if len(set(line.get_ydata())) == 1}
     for text in texts:
         level = float(text[3])

@@ -45,6 +45,41 @@ def test_a_default_that_the_help_states_is_that_of_the_option(name):
         assert stated[1].startswith(str(shown[0])), text
 
 
+WRONG = ("", "x", "-1", "nan", "inf", "1e999")
+ENDS = {  # by what reads a number: those at the ends of its range, and those beyond
+    "jobs": (("1", "999"), ("0", "1000", "1.5")),
+    "count": (("0", "999999"), ("1000000", "1.5")),
+    "seed": (("0", "9" * 18), ("1" + 18 * "0", "1.5")),
+    "_clock_mhz": (("1e-3", "1e5"), ("0", "0.0")),
+    "_tokens": (("1", "999999"), ("0", "1000000", "1.5")),
+    "_share": (("0", "0.5", "1"), ("1.001", "-0.001")),
+    "_count": (("1", "64"), ("0", "65", "1.5")),
+    "_node": (("0.1", "7", "10000"), ("0", "10001")),
+    "_band": (("1", "7..7", "256..900", "9999999"), ("0", "900..256", "0..1", "1..2..3", "10000000")),
+}
+NUMBERS = [name for name, (_, action) in OPTIONS.items() if getattr(action.type, "__name__", "") in ENDS]
+
+
+def test_every_option_whose_default_is_a_number_has_its_ends_here():
+    numeric = {name for name, (_, each) in OPTIONS.items() if each.type and isinstance(each.default, int | float)}
+    later = {"rtl simulate seed", "rtl simulate temperature", "import bits"}  # by the schema; by the choices
+    assert numeric - later <= set(NUMBERS)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_is_taken_to_the_ends_of_its_range_and_not_beyond(name):
+    _, action = OPTIONS[name]
+    inside, beyond = ENDS[action.type.__name__]
+    for text in inside:
+        found = action.type(text)
+        assert found == (
+            tuple(map(float, (text.split("..") * 2)[:2])) if "_band" in str(action.type) else type(found)(text)
+        )
+    for text in (*beyond, *WRONG):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"got '{re.escape(text)}'; expected "):
+            action.type(text)
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_a_simulation_takes_an_option_that_is_left_out_as_an_experiment_takes_a_key(key):
     default = SIMULATED[key]

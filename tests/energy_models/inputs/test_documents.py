@@ -6,6 +6,7 @@ import pytest
 
 from bitjoule.energy_models.inputs.documents import MAX_FILE_BYTES, dotted, parse_document, read_document
 from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.json_documents import read_json
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{b}: &{b} [{', '.join(f'*{a}' for _ in range(10))}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
@@ -97,3 +98,13 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
 def test_dotted_path():
     assert dotted(("models", 2, "layers")) == "models[2].layers"
     assert dotted(()) == "file"
+
+
+@pytest.mark.parametrize("read", [read_document, lambda path: read_json(path, "x.json")], ids=["yaml", "json"])
+def test_a_file_as_windows_editors_write_it_is_read_as_any_other(tmp_path, read):
+    """With a byte order mark (RFC 3629, section 6) and lines that end in CR LF."""
+    path = tmp_path / "x.json"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1,\r\n"b": 2}\r\n')
+    found = read(path)
+    assert found.data == {"a": 1, "b": 2}
+    assert (found.line(("a",)), found.line(("b",))) == (1, 2)

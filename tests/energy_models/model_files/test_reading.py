@@ -144,6 +144,7 @@ def test_names_of_the_hub(text: str, name: str | None, preset: str | None) -> No
     [
         ("Qwen/Qwen3-0.7B", " (other sizes ship: 'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b')"),
         ("Qwen/Qwen3-31B-A4B", " (other sizes ship: 'qwen3-30b-a3b', 'qwen3-235b-a22b')"),
+        ("Qwen/Qwen3-31B", " (other sizes ship: 'qwen3-32b', 'qwen3-14b', 'qwen3-8b')"),  # not a mixture of 30B
         ("a/Llama-3-9B", " (other sizes ship: 'llama-3-8b', 'llama-3-70b')"),
         ("HuggingFaceTB/SmolLM2-1B", " (other sizes ship: 'smollm2-1.7b', 'smollm2-360m', 'smollm2-135m')"),
         ("Qwen/Qwen3-0.6", " (did you mean 'qwen3-0.6b'?)"),

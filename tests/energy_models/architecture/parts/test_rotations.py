@@ -111,3 +111,18 @@ def test_what_cannot_be_rotated_is_refused(hadamard_keys, wrong):
         shape(ffn=54, hadamard={"on": ["ffn_down"]})
     expected = "a power of two, or one times an odd number up to 165 and 4; or a `block`"
     assert error.value.errors()[0]["ctx"]["expected"] == expected
+
+
+def test_a_layer_with_rotations_and_adapters_has_both_as_if_each_were_alone():
+    rotations, adapters = (
+        {"hadamard": {"on": ["o_proj", "q_proj"]}},
+        {"adapters": {"rank": 3, "on": ["o_proj", "ffn_up"]}},
+    )
+    both, rotated_alone, adapted_alone = (
+        counted(shape(**keys))[0] for keys in (rotations | adapters, rotations, adapters)
+    )
+    for alone, components in ((rotated_alone, {"rotation"}), (adapted_alone, {"lora_a", "lora_b", "lora_sum"})):
+        expected = {key: value for key, value in alone.items() if key[1] in components}
+        assert {key[1] for key in expected} == components
+        assert {key: value for key, value in both.items() if key[1] in components} == expected
+    assert shape(**rotations, **adapters).parameters == shape(**adapters).parameters
