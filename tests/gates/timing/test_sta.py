@@ -74,6 +74,45 @@ def test_delays_are_what_is_worked_out_by_hand(library, wired):
     assert analysis.slew_ns[:, A] == pytest.approx([CLOCK_NS] * 2)
 
 
+PER_DATA, PER_CLOCK = {"rise": 6.0, "fall": -4.0}, {"rise": 1.5, "fall": 2.5}  # ns of set-up a ns of slew
+
+
+def of_slews(edge):
+    """Return a set-up table that is linear in the slews of data and clock."""
+    rows = [
+        ", ".join(
+            f"{hand.SETUP_NS[edge] + PER_DATA[edge] * data + PER_CLOCK[edge] * clock:.12g}" for clock in (0.01, 0.04)
+        )
+        for data in (0.01, 0.05)
+    ]
+    return f'{edge}_constraint (slews) {{ values ("{rows[0]}", "{rows[1]}"); }}'
+
+
+def test_a_set_up_time_is_that_of_the_data_s_own_edge_at_its_slew_and_the_clock_s(tmp_path):
+    content = hand.text()
+    for edge in PER_DATA:
+        scalar = f'{edge}_constraint (scalar) {{ values ("{hand.SETUP_NS[edge]:.12g}"); }}'
+        assert content.count(scalar) == 1
+        content = content.replace(scalar, of_slews(edge))
+    template = """lu_table_template (slews) {
+      variable_1 : constrained_pin_transition; variable_2 : related_pin_transition;
+      index_1 ("0.01, 0.05"); index_2 ("0.01, 0.04"); }
+    """
+    content = content.replace("  lu_table_template", f"  {template}  lu_table_template", 1)
+    library = hand.library(tmp_path, content=content)
+    loads = {Q: 3.0, N: 2.0, M: 1.5}
+    q = {edge: delay_ns(edge, loads[Q], CLOCK_NS) for edge in PER_DATA}
+    q_slews = {edge: slew_ns(edge, loads[Q]) for edge in PER_DATA}
+    _, m = from_q_or_a(loads, q, q_slews)
+    _, m_in = from_q_or_a(loads, dict.fromkeys(q, 0.0), dict.fromkeys(q, CLOCK_NS))
+    setup = {
+        edge: hand.SETUP_NS[edge] + PER_DATA[edge] * slew_ns(edge, loads[M]) + PER_CLOCK[edge] * CLOCK_NS for edge in q
+    }
+    timing = analyse(circuit(library), library, {CLK}, None, CLOCK_NS).timing
+    assert timing.period_ns == pytest.approx(max(m[edge] + setup[edge] for edge in m))
+    assert timing.input_ns == pytest.approx(max(m_in[edge] + setup[edge] for edge in m))
+
+
 def test_the_typical_slew_is_the_third_of_the_library_s_axis(library):
     assert library.slew_ns == pytest.approx(hand.SLEWS_NS[2])
 
