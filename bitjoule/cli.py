@@ -20,6 +20,7 @@ from bitjoule.commands.measured import add_measured
 from bitjoule.commands.parser import Parser
 from bitjoule.commands.query import add_query
 from bitjoule.commands.results import add_results_commands
+from bitjoule.commands.stats import add_stats
 from bitjoule.commands.status import FAILURE, INTERRUPTED, OK, WRONG_INPUT
 from bitjoule.commands.train import add_train
 from bitjoule.energy_models.inputs.errors import InputError, PluginError
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     add_train(commands)
     add_import(commands)
     add_query(commands)
+    add_stats(commands)
     add_results_commands(commands)
     doctor = commands.add_parser(
         "doctor", help="check the installation",

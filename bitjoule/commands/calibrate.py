@@ -45,8 +45,8 @@ def add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--node-nm", type=_node, metavar="NM", help="process node of an unknown library, in nm")
     parser.add_argument(
         "--stimulus", metavar="TEXT",
-        help="distribution of the operands: gaussian:SIGMA (default: gaussian:32), uniform, worst, or model:NAME for "
-        "the operands of a trained model",
+        help="distribution of the operands: gaussian:SIGMA (default: gaussian:32), uniform, worst, or "
+        "model:NAME|PATH for the operands of a trained model",
     )  # fmt: skip
     parser.add_argument(
         "--zero-share", type=_share, metavar="SHARE", help="share of zeros among ternary weights (default: a third)"

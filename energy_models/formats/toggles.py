@@ -6,7 +6,7 @@ one word to the next; a pin always carries the same bits of words, as word width
 =============  =========================================================================================================
 values         bits
 =============  =========================================================================================================
-trits, 2 bits  not zero, sign: the select lines of the array
+trits, 2 bits  plus, minus: the select lines of the array
 trits, packed  base 3, the first trit first: five in a byte; the mean over the bits of the word
 integers       two's complement of a normal distribution whose largest magnitude is `SPAN` deviations
 floats         a normal distribution of `DEVIATION`, rounded to the format
@@ -32,7 +32,7 @@ ZERO_SHARE = 1 / 3  # of trits; as the technologies of netlists, which cite it
 SPAN, DEVIATION = 3.0, 0.02  # of quantised, and of floating-point values: assumptions
 SAMPLES = 4096
 FEW_BITS = 2  # integers that use all their codes alike
-TRIT_BITS = {0: 0b00, 1: 0b10, -1: 0b11}
+TRIT_BITS = {0: 0b00, 1: 0b01, -1: 0b10}  # as rtl/encodings.py
 
 
 @cache

@@ -75,7 +75,7 @@ class GatesRun(Strict):
     )  # fmt: skip
     stimuli: list[Text] = Field(
         min_length=1, max_length=MAX_ENTRIES,
-        description="gaussian:SIGMA or uniform, optionally followed by ,zeros:SHARE; worst; model:NAME",
+        description="gaussian:SIGMA or uniform, optionally followed by ,zeros:SHARE; worst; model:NAME|PATH",
     )  # fmt: skip
     netlists: int = Field(
         default=1, ge=1, le=64, description="number of netlists of each array that differ in names alone"

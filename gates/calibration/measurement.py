@@ -239,6 +239,7 @@ def _measure(array: _Array, stimulus: str, effort: Effort) -> Measurement:
     key = content_hash(
         verilog,
         stimulus,
+        operands.fingerprint,
         json.dumps([asdict(effort), array.names]),
         *fingerprints(library).values(),
         code_fingerprint(__name__),

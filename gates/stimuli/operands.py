@@ -36,6 +36,11 @@ class OperandSource(Protocol):
 class Operands(Protocol):
     """What the operands are, whatever the configuration."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what decides the operands beside their text; empty for those that are drawn."""
+        ...
+
     def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> OperandSource:
         """Return where a configuration's operands come from.
 
@@ -58,8 +63,14 @@ class Operands(Protocol):
         ...
 
 
+class _Drawn:
+    @property
+    def fingerprint(self) -> str:
+        return ""
+
+
 @dataclass(frozen=True)
-class Gaussian:
+class Gaussian(_Drawn):
     """Gaussian operands, independent, rounded and clipped to what the configuration can say.
 
     Weights: trits are a Gaussian matrix quantised by its mean magnitude, as BitNet b1.58 does, which makes a share of
@@ -86,7 +97,7 @@ class Gaussian:
 
 
 @dataclass(frozen=True)
-class Uniform:
+class Uniform(_Drawn):
     """Operands of which each value is as likely as any other, independent; floating-point ones from -1 to 1.
 
     Parameters
@@ -151,7 +162,7 @@ class _Random:
 
 
 @dataclass(frozen=True)
-class Worst:
+class Worst(_Drawn):
     """Operands that make as many bits toggle as they can.
 
     Every bit of every activation flips from each token to the next: -128 and 127, or the two like it. Weights change

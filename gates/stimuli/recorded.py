@@ -1,44 +1,66 @@
 """Operands recorded from a trained model that ships: its trits, and the activations that meet them."""
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.gates.constants import constant
 from bitjoule.gates.stimuli.operands import RANDOM, OperandSource, StimulusError, Values
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.encodings import ENCODINGS
+from bitjoule.sim.accelerator.build_cache import content_hash
 from bitjoule.sim.llm.checkpoints.loading import load_model
-from bitjoule.sim.llm.engines import Int32s, MatmulWeights, NumpyEngine
+from bitjoule.sim.llm.engines import Int32s, MatmulRecord, MatmulWeights, NumpyEngine
+from bitjoule.sim.llm.linears import OverflowInModelError
+from bitjoule.sim.llm.tokenizer import IdTokenizer
 from bitjoule.sim.llm.trained import shipped_models
 from bitjoule.sim.reference.matmul import Codes
 
 PROMPT = "Return the "
+IDS = "0 1 2"  # of a model without tokenizer
 SEED = 1
 
 
 @dataclass(eq=False)
 class Recorder:
-    """An engine that keeps the operands of each matmul.
+    """An engine that keeps the operands of each matmul; give its `observe` to the model, too.
 
     Attributes
     ----------
     weights
-        Codes of each matmul by its name, (K, N).
+        Codes of each matmul by its name and its group of in_features, (K, N).
     activations
         Its activations, call by call, (M, K) each.
     """
 
-    weights: dict[str, Codes] = field(default_factory=dict)
-    activations: dict[str, list[Codes]] = field(default_factory=dict)
+    weights: dict[tuple[str, int], Codes] = field(default_factory=dict)
+    activations: dict[tuple[str, int], list[Codes]] = field(default_factory=dict)
+    _calls: dict[str, int] = field(default_factory=dict)
+    _operands: tuple[str, Codes, Codes] = field(init=False)
 
     def matmul(self, name: str, activations: Codes, weights: MatmulWeights) -> Int32s:
         """Return the product; see `bitjoule.sim.llm.engines.Engine.matmul`."""
-        self.weights[name] = weights.codes
-        self.activations.setdefault(name, []).append(activations.copy())
+        self._operands = name, activations.copy(), weights.codes
         return NumpyEngine().matmul(name, activations, weights)
+
+    def observe(self, record: MatmulRecord) -> None:
+        """Keep the operands of the product that was made last.
+
+        Parameters
+        ----------
+        record
+            Says of how many groups the linear is: each is a matmul of its own, and they come in turn.
+        """
+        name, activations, codes = self._operands
+        call = self._calls.get(name, 0)
+        self._calls[name] = call + 1
+        key = name, call % record.groups
+        self.weights[key] = codes
+        self.activations.setdefault(key, []).append(activations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +77,11 @@ class Recorded:
 
     model: str
     layers: tuple[tuple[Codes, Codes], ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the operands: a model that is trained anew keeps its name."""
+        return content_hash(*(np.ascontiguousarray(codes).tobytes() for layer in self.layers for codes in layer))
 
     def source(self, config: AcceleratorConfig, trials: int, tokens: int, random: np.random.Generator) -> OperandSource:
         """Return sequences of tiles as the accelerator takes them.
@@ -162,28 +189,34 @@ def _tiled(config: AcceleratorConfig, codes: Codes, x: Codes) -> tuple[NDArray[n
 
 @cache
 def recorded_operands(name: str) -> Recorded:
-    """Run a shipped model and return its operands.
+    """Run a model and return its operands.
 
     Parameters
     ----------
     name
-        ``tiny-b158`` or ``tiny-bitnet``.
+        A shipped model, e.g. ``tiny-b158``, or a path with a ``/`` in it: a Hugging Face folder or a GGUF file.
 
     Raises
     ------
     StimulusError
-        There is no such model, or its weights are no trits.
+        There is no such model, it cannot be read or run, or its weights are no trits.
     """
-    models = shipped_models()
-    if name not in models:
-        raise StimulusError(f"stimulus model:{name}: unknown model; expected one of {', '.join(models)}")
-    loaded = load_model(models[name])
+    shipped = shipped_models()
+    if name not in shipped and "/" not in name:
+        raise StimulusError(
+            f"stimulus model:{name}: unknown model; expected one of {', '.join(shipped)}, or a path with a / in it"
+        )
     recorder = Recorder()
-    prompt = loaded.tokenizer.encode(PROMPT)
-    # The last token that comes out has not gone in.
-    new_tokens = int(constant("recorded-tokens")) - len(prompt) + 1
-    for _ in loaded.model.generate(prompt, new_tokens, recorder, constant("recorded-temperature"), SEED):
-        pass
+    try:
+        loaded = load_model(shipped.get(name, Path(name)), name)
+        prompt = loaded.tokenizer.encode(IDS if isinstance(loaded.tokenizer, IdTokenizer) else PROMPT)
+        # The last token that comes out has not gone in.
+        new_tokens = max(1, int(constant("recorded-tokens")) - len(prompt) + 1)
+        temperature = constant("recorded-temperature")
+        for _ in loaded.model.generate(prompt, new_tokens, recorder, temperature, SEED, observe=recorder.observe):
+            pass
+    except (InputError, ValueError, OverflowInModelError) as error:
+        raise StimulusError(f"stimulus model:{name}: {error}") from error
     if not recorder.weights:
         raise StimulusError(f"stimulus model:{name}: its weights are floats; expected trits")
     return Recorded(name, tuple((recorder.weights[key], np.concatenate(x)) for key, x in recorder.activations.items()))

@@ -10,7 +10,7 @@ import numpy as np
 from bitjoule.gates.stimuli.operands import Gaussian, Operands, StimulusError, Uniform, Worst
 from bitjoule.rtl.config import AcceleratorConfig
 
-KINDS = "gaussian:SIGMA, uniform, worst or model:NAME"
+KINDS = "gaussian:SIGMA, uniform, worst or model:NAME|PATH"
 
 
 def parse_operands(text: str) -> Operands:
@@ -19,7 +19,8 @@ def parse_operands(text: str) -> Operands:
     Parameters
     ----------
     text
-        ``gaussian:SIGMA`` or ``uniform``, each with or without ``,zeros:SHARE``; ``worst``; ``model:NAME``.
+        ``gaussian:SIGMA`` or ``uniform``, each with or without ``,zeros:SHARE``; ``worst``; ``model:NAME``
+        or ``model:PATH``.
 
     Raises
     ------

@@ -45,7 +45,7 @@ def test_synthesize_refuses_operands_before_it_makes_a_netlist(bitjoule):
     assert status == 2
     assert errors == (
         "--stimulus:1: file: stimulus 'unifrom': unknown operands 'unifrom'; expected "
-        "gaussian:SIGMA, uniform, worst or model:NAME\n"
+        "gaussian:SIGMA, uniform, worst or model:NAME|PATH\n"
     )
 
 

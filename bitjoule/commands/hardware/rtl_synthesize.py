@@ -40,7 +40,7 @@ def add_synthesize(subcommands: "argparse._SubParsersAction[argparse.ArgumentPar
     parser.add_argument(
         "--stimulus", action="append", metavar="TEXT",
         help="distribution of the operands: gaussian:SIGMA or uniform, optionally followed by ,zeros:SHARE; worst; or "
-        "model:NAME; may be repeated (default: gaussian:32, for floating-point arrays gaussian:1)",
+        "model:NAME|PATH; may be repeated (default: gaussian:32, for floating-point arrays gaussian:1)",
     )  # fmt: skip
     parser.add_argument(
         "--netlists", type=_count, default=1, metavar="N",

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bitjoule.energy_models.formats.toggles import DEVIATION, RANDOM, SPAN, toggle_rate
+from bitjoule.energy_models.formats.toggles import DEVIATION, RANDOM, SPAN, TRIT_BITS, toggle_rate
+from bitjoule.rtl.encodings import ENCODINGS
 
 WORDS = 200_000
 
@@ -17,8 +18,12 @@ def measured(words, bits):
 
 @pytest.mark.parametrize("zero", [1 / 3, 0.5, 0.9])
 def test_two_bits_a_trit_toggle_as_their_probabilities_say(zero):
-    some, sign = 1 - zero, (1 - zero) / 2
-    assert toggle_rate("ternary2", zero) == pytest.approx(some * (1 - some) + sign * (1 - sign))
+    line = (1 - zero) / 2  # of a select line to be 1
+    assert toggle_rate("ternary2", zero) == pytest.approx(2 * line * (1 - line))
+
+
+def test_two_bits_a_trit_are_those_of_the_hardware():
+    assert {(trit,): bits for trit, bits in TRIT_BITS.items()} == ENCODINGS["ternary2"].encoded
 
 
 def test_all_zeros_never_toggle():

@@ -10,12 +10,16 @@ import pytest
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.power.activity import WORD_BITS, Simulator
 from bitjoule.gates.stimuli.operands import Gaussian, StimulusError, Uniform, Worst
-from bitjoule.gates.stimuli.recorded import recorded_operands
+from bitjoule.gates.stimuli.recorded import Recorder, recorded_operands
 from bitjoule.gates.stimuli.stimulus import NetlistError, Stimulus, check, constant, from_words, to_words
 from bitjoule.gates.stimuli.texts import parse_operands
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import activation_beat, weight_beats
+from bitjoule.sim.llm.engines import MatmulWeights
+from bitjoule.sim.llm.linears import GroupedWeights, LinearLayer, Run
+from bitjoule.sim.llm.trained import shipped_models
 from bitjoule.sim.reference.matmul import integer_matmul
+from bitjoule.sim.reference.quantisation import QuantisedWeights
 from tests.sampling import one_of_each, seldom
 
 TINY = AcceleratorConfig(lanes=8, columns=4, max_k=64, weight_bus_bits=32, tokens=4)
@@ -44,7 +48,7 @@ def test_a_text_names_operands(text: str, operands: object) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "unknown operands ''; expected gaussian:SIGMA, uniform, worst or model:NAME"),
+        ("", "unknown operands ''; expected gaussian:SIGMA, uniform, worst or model:NAME|PATH"),
         ("gauss:3", "unknown operands 'gauss:3'; expected gaussian:SIGMA"),
         ("gaussian", "unknown operands 'gaussian'; expected gaussian:SIGMA"),
         ("gaussian:wide", "SIGMA is 'wide'; expected a number"),
@@ -299,3 +303,26 @@ def test_a_long_matmul_takes_a_tile_as_often_as_it_can_and_holds_beats_until_the
 
 def test_a_constant_is_the_same_in_all_trials() -> None:
     assert np.array_equal(from_words(constant(0x1234, 16, 2)), np.tile(np.array([0x34, 0x12], np.uint8), (128, 1)))
+
+
+def test_a_path_names_the_operands_of_a_checkpoint() -> None:
+    by_path = recorded_operands(str(shipped_models()["tiny-b158"]))
+    assert by_path.fingerprint == recorded_operands("tiny-b158").fingerprint
+    assert by_path.fingerprint != recorded_operands("tiny-bitnet").fingerprint
+
+
+def test_a_path_without_a_checkpoint_is_refused(tmp_path) -> None:
+    with pytest.raises(StimulusError, match=r"config\.json"):
+        parse_operands(f"model:{tmp_path}")
+
+
+def test_each_group_of_a_linear_keeps_its_own_operands() -> None:
+    random = np.random.default_rng(3)
+    codes = [random.choice([-1, 0, 1], size=(8, 6)).astype(np.int8) for _ in range(2)]
+    groups = tuple(MatmulWeights(QuantisedWeights(each, np.ones(1, np.float32))) for each in codes)
+    linear, recorder = LinearLayer(0, "q_proj", GroupedWeights(groups)), Recorder()
+    for tokens in (3, 1):
+        linear(random.normal(size=(tokens, 16)).astype(np.float32), Run(recorder, recorder.observe))
+    for group, expected in enumerate(codes):
+        np.testing.assert_array_equal(recorder.weights["layers.0.q_proj", group], expected)
+        assert [len(x) for x in recorder.activations["layers.0.q_proj", group]] == [3, 1]

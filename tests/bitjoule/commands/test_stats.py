@@ -1,0 +1,63 @@
+"""`bitjoule stats`: what it prints and writes, and what it refuses."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from bitjoule import cli
+from bitjoule.gates.stimuli.recorded import Recorder
+from bitjoule.sim.llm.checkpoints.loading import load_model
+from bitjoule.sim.llm.trained import shipped_models
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    path = tmp_path_factory.mktemp("stats") / "stats.csv"
+    assert cli.main(["stats", "tiny-b158", "--new-tokens", "3", "-o", str(path)]) == 0
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_every_linear_of_every_layer_has_its_share_of_zeros(rows):
+    recorder = Recorder()
+    load_model(shipped_models()["tiny-b158"]).model.forward([1], recorder, observe=recorder.observe)
+    expected = {name: float(np.mean(codes == 0)) for (name, _), codes in recorder.weights.items()}
+    assert {row["linear"]: float(row["weight_zero_share"]) for row in rows} == pytest.approx(expected)
+
+
+def test_the_prompt_and_the_new_tokens_but_the_last_were_multiplied(rows):
+    assert {row["tokens"] for row in rows} == {str(len("The sum of ") + 3 - 1)}
+
+
+def test_tables_fit_the_window(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(["stats", "tiny-bitnet", "--new-tokens", "1"]) == 0
+    printed = capsys.readouterr().out
+    tables = [line for line in printed.splitlines() if not line.startswith("Toggle rate: share")]
+    assert max(map(len, tables)) <= 80
+    assert "ffn_down" in printed
+    assert "binary1" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["tiny-fp16"],
+            "file: has floating-point weights; expected trits or ±1; --weights ternary quantises them",
+        ),
+        (["tiny-b15"], "did you mean 'tiny-b158'"),
+        (["--new-tokens", "0"], "rtl.new_tokens"),
+        (["-o", "stats.txt"], "stats.txt:1: file: is not a .csv file"),
+    ],
+)
+def test_wrong_input_is_refused(words, message, capsys):
+    assert cli.main(["stats", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_bus_is_whole_bytes(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["stats", "--bus-bits", "12"])
+    assert "expected a multiple of 8 bits" in capsys.readouterr().err
