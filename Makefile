@@ -23,7 +23,7 @@ quick: lint types
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not dear' $(QUICK)
 
 # All that there is; of what is dear and many of a kind, `make test` runs a sample.
-slow: $(VENV)/.dev
+slow: $(VENV)/.fpga
 	$(BIN)/python -m pytest -n auto --dist worksteal -m ''
 
 lint: $(VENV)/.dev
@@ -91,3 +91,8 @@ $(VENV)/.rtl: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,interop]'
 	touch $@ $(VENV)/.rtl $(VENV)/.core
+
+# What places on FPGAs is large, and few tests need it.
+$(VENV)/.fpga: pyproject.toml | $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,interop,fpga]'
+	touch $@

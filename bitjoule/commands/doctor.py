@@ -12,6 +12,7 @@ from bitjoule.sim.bench.simulators import SimulatorError, find_compiler
 NEEDED_FOR = {
     "rtl": "bitjoule rtl",
     "gates": "bitjoule calibrate",
+    "fpga": "bitjoule rtl place",
     "models": "text of Hugging Face models",
     "fit": "bitjoule fit",
     "engines": "benchmarks/engine_times.py",

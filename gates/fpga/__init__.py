@@ -1,0 +1,1 @@
+"""The accelerator on FPGAs: synthesis with Yosys, placement and routing with nextpnr."""

@@ -1,0 +1,125 @@
+"""What differs between families of FPGAs: the Yosys command, the cells that it makes, and how nextpnr is called."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from bitjoule.gates.fpga.devices import Device
+from bitjoule.rtl.config import AcceleratorConfig
+
+CONSTRAINTS = "pins.cst"  # of Gowin's, whose nextpnr places no ports by itself
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of FPGAs.
+
+    Parameters
+    ----------
+    synthesis
+        The Yosys command.
+    options
+        Its options that gave the fewest tables: benchmarks/fpga.csv. None of them lets multipliers in: the arrays have
+        none, and a block for one would hide tables.
+    datapath
+        The datapath of trits that takes the fewest tables.
+    cells
+        By quantity, beginnings of cells' names and how many each of them counts for. A carry cell of ECP5 takes two
+        tables, a RAM of 16 x 4 bits four.
+    package
+        The Python package with nextpnr, without ``yowasp_``.
+    arguments
+        The arguments of nextpnr that name a device, and a router.
+    absorbs
+        Whether its carry cells have inputs to spare; see `bitjoule.gates.fpga.absorb`.
+    sums_in_block_ram
+        Whether running sums of several tokens take fewer tables in block RAM. Other families keep them in LUT RAM.
+    """
+
+    synthesis: str
+    options: str
+    datapath: str
+    cells: dict[str, dict[str, int]]
+    package: str
+    arguments: Callable[[Device], list[str]]
+    absorbs: bool = False
+    sums_in_block_ram: bool = False
+
+    def suited(self, config: AcceleratorConfig) -> AcceleratorConfig:
+        """Return an array of trits that takes fewer tables of this family, with the same results and cycles.
+
+        Parameters
+        ----------
+        config
+            The array; one that multiplies stays as it is.
+        """
+        if config.multiplies:
+            return config
+        sums = "memory" if self.sums_in_block_ram and config.tokens > 1 else config.accumulators
+        return replace(config, datapath=self.datapath, table_lanes=None, accumulators=sums)
+
+    def count(self, cells: Mapping[str, int]) -> dict[str, int]:
+        """Return tables, flip-flops and block RAM of a netlist.
+
+        Parameters
+        ----------
+        cells
+            Number of cells by type.
+        """
+        return {
+            quantity: sum(
+                weight * count
+                for beginning, weight in weights.items()
+                for cell, count in cells.items()
+                if cell.startswith(beginning)
+            )
+            for quantity, weights in self.cells.items()
+        }
+
+
+FAMILIES = {
+    "ecp5": Family(
+        synthesis="synth_ecp5",
+        options="-nodsp -nowidelut",
+        datapath="carry_chain",
+        cells={
+            "tables": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4},
+            "flip-flops": {"TRELLIS_FF": 1},
+            "block RAM": {"DP16KD": 1, "PDPW16KD": 1},
+        },
+        package="nextpnr_ecp5",
+        arguments=lambda device: [
+            device.option, "--package", device.package, "--speed", device.speed, "--lpf-allow-unconstrained",
+        ],
+        absorbs=True,
+    ),
+    "ice40": Family(
+        synthesis="synth_ice40",
+        options="",
+        datapath="carry_chain",
+        cells={
+            "tables": {"SB_LUT4": 1},
+            "flip-flops": {"SB_DFF": 1},
+            "block RAM": {"SB_RAM40": 1},
+        },
+        package="nextpnr_ice40",
+        # The other router swaps the same arcs without end for some seeds (nextpnr issues 179, 1341).
+        arguments=lambda device: [
+            device.option, "--package", device.package, "--pcf-allow-unconstrained", "--router", "router2",
+        ],
+        sums_in_block_ram=True,
+    ),
+    "gowin": Family(
+        synthesis="synth_gowin",
+        options="-nowidelut",
+        datapath="carry_chain",
+        cells={
+            "tables": {"LUT": 1, "ALU": 1, "RAM16S": 4},
+            "flip-flops": {"DFF": 1},
+            "block RAM": {"SDP": 1, "DPB": 1, "DPX9": 1},
+        },
+        package="nextpnr_himbaechel_gowin",
+        arguments=lambda device: [
+            "--device", device.part, "-o", f"family={device.option}", "-o", f"cst={CONSTRAINTS}",
+        ],
+    ),
+}  # fmt: skip

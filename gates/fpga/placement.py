@@ -1,0 +1,215 @@
+"""A design on a device: mapped to its cells, then placed and routed, once for each seed."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.gates.fpga.absorb import absorb_operands
+from bitjoule.gates.fpga.devices import Device
+from bitjoule.gates.fpga.families import CONSTRAINTS, FAMILIES
+from bitjoule.sim.bench.simulators import SimulatorError, needs_packages
+
+NETLIST = "netlist.json"
+UART = "uart"
+# Yosys takes block RAM for memories of many words alone; other memories are read within a cycle, and are none for it.
+_BLOCK_RAM = 'setattr -set ram_style "block" *accumulators.storage/m:*'
+_YOSYS = "from pyosys import libyosys; libyosys.run_pass('script map.ys')"
+_NEXTPNR = "import sys, yowasp_{0} as package; sys.exit(package.run_{0}(sys.argv[1:]))"
+
+
+class PlacementError(SimulatorError):
+    """Yosys or nextpnr failed."""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A netlist in the cells of a device's family.
+
+    Parameters
+    ----------
+    device
+        The device.
+    synthesis
+        The Yosys command with its options.
+    used
+        Tables, flip-flops, block RAM and pins.
+    folder
+        Where `NETLIST` is.
+    """
+
+    device: Device
+    synthesis: str
+    used: dict[str, int]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A netlist as placed and routed.
+
+    Parameters
+    ----------
+    seed
+        Of nextpnr.
+    fmax_mhz
+        The clock that the slowest path between registers allows.
+    """
+
+    seed: int
+    fmax_mhz: float
+
+
+def needs_nextpnr(device: Device) -> None:
+    """Make sure that nextpnr is installed for a device.
+
+    Parameters
+    ----------
+    device
+        The device.
+
+    Raises
+    ------
+    SimulatorError
+        It is not, or Yosys is not; the message says how to install it.
+    """
+    needs_packages("pyosys", extra="gates")
+    needs_packages(f"yowasp_{FAMILIES[device.family].package}", extra="fpga")
+
+
+def map_design(
+    verilog: str, top: str, device: Device, folder: Path, options: str | None = None, absorb: bool = True
+) -> Mapped:
+    """Map a design to the cells of a device with Yosys, and move what fits into carry cells.
+
+    Parameters
+    ----------
+    verilog
+        Its text.
+    top
+        Its top module.
+    device
+        The device.
+    folder
+        Where files go.
+    options
+        Of the Yosys command; by default the family's.
+    absorb
+        Move tables into carry cells, where the family's have inputs to spare; see `absorb`.
+
+    Raises
+    ------
+    PlacementError
+        Yosys failed.
+    """
+    family = FAMILIES[device.family]
+    synthesis = f"{family.synthesis} {family.options if options is None else options}".strip()
+    (folder / "design.v").write_text(verilog, encoding="utf-8")
+    sums = [_BLOCK_RAM] if family.sums_in_block_ram else []
+    commands = ("read_verilog design.v", *sums, f"{synthesis} -top {top} -json {NETLIST}")
+    (folder / "map.ys").write_text("\n".join(commands) + "\n")
+    _run([sys.executable, "-c", _YOSYS], folder, "map.log", "Yosys")
+    design = json.loads((folder / NETLIST).read_text())
+    module = design["modules"][top]
+    if family.absorbs and absorb:
+        absorb_operands(module)
+        (folder / NETLIST).write_text(json.dumps(design))
+    pins = sum(len(port["bits"]) for port in module["ports"].values())
+    used = family.count(Counter(cell["type"] for cell in module["cells"].values())) | {"pins": pins}
+    return Mapped(device, synthesis, used, folder)
+
+
+def check_wrapper(device: Device, wrapper: str) -> None:
+    """Make sure that nextpnr can place the ports of a design.
+
+    Parameters
+    ----------
+    device
+        The device.
+    wrapper
+        `UART`, or another that leaves the streams as ports.
+
+    Raises
+    ------
+    InputError
+        It needs the pin of each, which is known for the UART alone.
+    """
+    if device.uart_pins and wrapper != UART:
+        wrong = f"nextpnr places no ports on {device.part} by itself, and the streams have no pins"
+        raise InputError([Problem("--wrapper", 1, wrapper, wrong, UART)])
+
+
+def check_fits(mapped: Mapped) -> None:
+    """Make sure that a device contains what a netlist takes.
+
+    Parameters
+    ----------
+    mapped
+        The netlist.
+
+    Raises
+    ------
+    InputError
+        It does not.
+    """
+    problems = []
+    for what, count in mapped.used.items():
+        limit = mapped.device.capacity[what]
+        if count > limit:
+            smaller = f"--wrapper {UART}, which takes four" if what == "pins" else "a larger device or a smaller array"
+            wrong = f"the design takes {count} {what}, and {mapped.device.describe()} has {limit}"
+            problems.append(Problem("--device", 1, mapped.device.name, wrong, smaller))
+    if problems:
+        raise InputError(problems)
+
+
+def place(mapped: Mapped, clock_mhz: float, seeds: Iterable[int]) -> Iterator[Placed]:
+    """Place and route a netlist once for each seed.
+
+    Parameters
+    ----------
+    mapped
+        The netlist.
+    clock_mhz
+        The clock to work for.
+    seeds
+        Of nextpnr.
+
+    Yields
+    ------
+    Placed
+        As soon as each is there.
+
+    Raises
+    ------
+    PlacementError
+        nextpnr failed, or found no path from register to register.
+    """
+    family = FAMILIES[mapped.device.family]
+    pins = (f'IO_LOC "{port}" {pin};' for port, pin in mapped.device.uart_pins.items())
+    (mapped.folder / CONSTRAINTS).write_text("".join(f"{line}\n" for line in pins))
+    for seed in seeds:
+        report = f"report{seed}.json"
+        arguments = [
+            *family.arguments(mapped.device), "--json", NETLIST, "--freq", f"{clock_mhz:g}", "--timing-allow-fail",
+            "--seed", str(seed), "--report", report, "--quiet", "--log", f"place{seed}.log",
+        ]  # fmt: skip
+        program = _NEXTPNR.format(family.package)
+        _run([sys.executable, "-c", program, *arguments], mapped.folder, f"place{seed}.out", "nextpnr")
+        clocks = json.loads((mapped.folder / report).read_text())["fmax"]
+        if not clocks:
+            raise PlacementError("nextpnr found no path from register to register")
+        yield Placed(seed, min(clock["achieved"] for clock in clocks.values()))
+
+
+def _run(command: list[str], folder: Path, log: str, tool: str) -> None:
+    with (folder / log).open("w") as out:
+        process = subprocess.run(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=False)
+    if process.returncode:
+        lines = (folder / log).read_text(errors="replace").splitlines()
+        errors = [line for line in lines if line.startswith("ERROR")] or lines[-5:]
+        raise PlacementError(f"{tool} failed: " + "; ".join(errors)[-1000:])

