@@ -1,0 +1,1 @@
+"""The host of an accelerator behind a UART."""
