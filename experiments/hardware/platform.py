@@ -11,7 +11,9 @@ NAME = "accelerator"
 FP16 = "fp16"
 
 
-def platform_of(config: AcceleratorConfig, name: str) -> dict[str, Any]:
+def platform_of(
+    config: AcceleratorConfig, name: str, clock_mhz: float | None = None, placed: str = ""
+) -> dict[str, Any]:
     """Return a platform file's keys and values: `BASE` with the configured array, clock and leakage following from it.
 
     Parameters
@@ -20,6 +22,10 @@ def platform_of(config: AcceleratorConfig, name: str) -> dict[str, Any]:
         Of any kind of array.
     name
         Of the configuration, for sources.
+    clock_mhz
+        The clock, where it is known; it replaces that of the arrays as synthesised at a node.
+    placed
+        Where that clock comes from, for sources.
     """
     shipped = platforms()[BASE].model_dump(mode="json", exclude_defaults=True)["arrays"]
     adders, helper = shipped[ADDERS], shipped[HELPER]
@@ -34,11 +40,12 @@ def platform_of(config: AcceleratorConfig, name: str) -> dict[str, Any]:
         "pipeline_cycles": config.latency_cycles,
     }
     by = f"configuration {name}"
+    synthesised = f"{by}: of the arrays as synthesised at this node"
     return {
         "like": BASE,
         "description": f"{BASE} with the array of configuration {name} in place of its adders",
         "arrays": {ADDERS: None, HELPER: None, NAME: array, "helper": helper},
-        "nodes": {node: {"clock_mhz": "from_configuration"} for node in platforms()[BASE].nodes},
+        "nodes": {node: {"clock_mhz": clock_mhz or "from_configuration"} for node in platforms()[BASE].nodes},
         "sources": {
             f"arrays.{NAME}": by,
             f"arrays.{NAME}.weight_registers.load_bits_per_cycle": f"{by}, weight_bus_bits",
@@ -47,7 +54,7 @@ def platform_of(config: AcceleratorConfig, name: str) -> dict[str, Any]:
             f"arrays.{NAME}.pipeline_cycles": f"{by}, latency_cycles",
             "arrays.helper": f"as `{HELPER}` of {BASE}",
             **{
-                f"nodes.{node}.{key}": f"{by}: of the arrays as synthesised at this node"
+                f"nodes.{node}.{key}": placed if clock_mhz and key == "clock_mhz" else synthesised
                 for node in platforms()[BASE].nodes
                 for key in ("clock_mhz", "leakage_w")
             },

@@ -21,6 +21,7 @@ from bitjoule.commands.hardware.rtl_options import (
     matmul,
     seed,
 )
+from bitjoule.commands.hardware.rtl_place import add_place
 from bitjoule.commands.hardware.rtl_platform import add_platform
 from bitjoule.commands.hardware.rtl_simulate import add_simulate
 from bitjoule.commands.hardware.rtl_synthesize import add_synthesize
@@ -110,6 +111,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_simulate(subcommands)
     add_synthesize(subcommands)
     add_platform(subcommands)
+    add_place(subcommands)
 
 
 def _clock_mhz(text: str) -> float:
