@@ -74,7 +74,7 @@ def _split(layer: Mapping[str, Any], chips: int) -> dict[str, int]:
 
 
 def without_experts(model: ModelShape) -> ModelShape:
-    """Return a model without its mixtures of experts; everything else stays.
+    """Return a model without its mixtures of experts; what every token uses beside them stays, but for the router.
 
     Parameters
     ----------
@@ -82,17 +82,24 @@ def without_experts(model: ModelShape) -> ModelShape:
         The model.
     """
     given = model.model_dump()
-    bare: dict[str, Any] = {"feed_forward": False, "experts": 1, "active_experts": 1, "shared_ffn": 0}
-    bare |= {"shared_gate": False, "expert_latent": 0, "branch_norms": False}
     for layer in (given, *given["groups"]):
         layer |= _beside_attention(layer)
     if given["groups"]:
+        mixtures = [group.get("experts", model.experts) > 1 for group in given["groups"]]
         given["groups"] = [
-            group | (bare if group.get("experts", model.experts) > 1 else {}) for group in given["groups"]
+            group | (_dense(group.get("shared_ffn", model.shared_ffn)) if mixture else {})
+            for group, mixture in zip(given["groups"], mixtures, strict=True)
         ]
     elif model.experts > 1:
-        given |= bare
+        given |= _dense(model.shared_ffn)
     return ModelShape.model_validate(given)
+
+
+def _dense(shared_ffn: int) -> dict[str, Any]:
+    """Return the keys of a mixture's layer with its shared experts alone, which are one network, or with none."""
+    bare: dict[str, Any] = {"experts": 1, "active_experts": 1, "shared_ffn": 0, "shared_gate": False}
+    bare |= {"expert_latent": 0, "branch_norms": False, "router_bias": False}
+    return bare | ({"ffn": shared_ffn} if shared_ffn else {"feed_forward": False})
 
 
 def _beside_attention(layer: Mapping[str, Any]) -> dict[str, Any]:

@@ -116,3 +116,16 @@ def test_experts_come_from_a_host_once_and_the_rest_for_each_chip(chips, weights
     assert found.decode_use.busy_s[PEAKS.index("link")] == pytest.approx(sent / RATE, rel=1e-9)
     linears = LAYERS * (2 * 256 * 256 + 2 * 256 * 128 + active * 3 * HIDDEN * 1024)
     assert found.macs["adders"] == pytest.approx(linears * BATCH * (PROMPT + NEW), rel=1e-9)
+
+
+@pytest.mark.parametrize("chips", [1, 2, 4])
+def test_shared_experts_come_from_a_host_for_each_chip(chips):
+    experts, active, shared = 8, 2, 512
+    way = options(expert_parallel=chips, weights_offload_share=1.0, link=PRICED, host_link=PRICED)
+    found = serve(WORK, way, model(experts=experts, active_experts=active, ffn=1024, shared_ffn=shared), machine())
+    asked = experts * (1 - (1 - active / experts) ** BATCH)
+    of_experts = LAYERS * asked * 3 * HIDDEN * 1024 * 2
+    on_each = LAYERS * (2 * 256 * 256 + 2 * 256 * 128 + 3 * HIDDEN * shared) * 2
+    router = LAYERS * HIDDEN * experts * WIDTH
+    host_bits = found.decode_use.busy_s[PEAKS.index("host_link")] * RATE
+    assert host_bits == pytest.approx(NEW * (of_experts + chips * on_each + router), rel=1e-9)
