@@ -19,7 +19,8 @@ from bitjoule.commands.interchange import add_import
 from bitjoule.commands.measured import add_measured
 from bitjoule.commands.parser import Parser
 from bitjoule.commands.query import add_query
-from bitjoule.commands.results import add_results_commands
+from bitjoule.commands.results.explorer import add_explorer
+from bitjoule.commands.results.stored import add_results_commands
 from bitjoule.commands.stats import add_stats
 from bitjoule.commands.status import FAILURE, INTERRUPTED, OK, WRONG_INPUT
 from bitjoule.commands.train import add_train
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     add_query(commands)
     add_stats(commands)
     add_results_commands(commands)
+    add_explorer(commands)
     doctor = commands.add_parser(
         "doctor", help="check the installation",
         description="List the packages and programs that bitjoule uses, with their versions, and how to install those "

@@ -32,15 +32,15 @@ def assumed(result: ResultFolder) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def scheme_kinds(result: ResultFolder) -> dict[str, str]:
-    """Return the kind of the weights' format of each scheme that a result names: float, integer, ternary or binary.
+def scheme_kinds(experiment: Mapping[str, Any]) -> dict[str, str]:
+    """Return the kind of the weights' format of each scheme that a run names: float, integer, ternary or binary.
 
     Parameters
     ----------
-    result
-        An output directory; names that are no schemes are left out.
+    experiment
+        Contents of its experiment.yaml; names that are no schemes are left out.
     """
-    listed = [entry for key in ("schemes", "formats") for entry in _list(result.experiment.get(key))]
+    listed = [entry for key in ("schemes", "formats") for entry in _list(experiment.get(key))]
     kinds: dict[str, str] = {}
     for entry in (*listed, *schemes()):
         name, weights = _weights(entry)

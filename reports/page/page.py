@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,20 +10,18 @@ import pandas as pd
 from bitjoule.energy_models.inputs.errors import whole_file
 from bitjoule.experiments.results.folders import ResultFolder
 from bitjoule.reports.figures.families import KINDS
-from bitjoule.reports.figures.style import DARK, LIGHT, Theme
+from bitjoule.reports.figures.style import DARK, LIGHT
+from bitjoule.reports.page.frame import MOST_BYTES, declared, environment, fixed, series
 from bitjoule.reports.page.markdown_text import split_summary, to_html
 from bitjoule.reports.page.svg import colour_variables, themed_svg
 from bitjoule.reports.page.tables import html_table
 from bitjoule.reports.page.units import named
 
-MOST_BYTES = 3_000_000
 MOST_ROWS = 1500  # of a table of a page
 LEAST_TABLE_BYTES = 3_000
 PICTURES_SHARE = 0.6  # of what a result may take
 FIRST_TABLES = ("summary", "published", "pareto", "steady", "errors", "bands", "costs", "dram", "memory")
 LAST_TABLES = ("components", "operations", "results")
-TEMPLATES, VENDOR = Path(__file__).parent / "templates", Path(__file__).parent / "vendor"
-LIBRARY, LICENCES = "plot.min.js", "LICENSES.txt"
 SCRIPTS = ("tables.js", "chart.js")
 
 
@@ -79,20 +76,10 @@ def report(contents: Sequence[Contents], version: str, file: str) -> str:
     InputError
         The results do not fit one page.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    scripts = [VENDOR / LIBRARY, *(TEMPLATES / name for name in SCRIPTS)]
-    fixed: dict[str, Any] = {
-        "style": Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),  # noqa: S704 (ours)
-        "scripts": [Markup(path.read_text(encoding="utf-8").replace("</script", "<\\/script")) for path in scripts],  # noqa: S704
-        "version": version, "licences": (VENDOR / LICENCES).read_text(encoding="utf-8"),
-    }  # fmt: skip
-    base = sum(len(part.encode()) for part in (fixed["style"], *fixed["scripts"])) + 20_000
+    frame = fixed(SCRIPTS, version)
+    base = sum(len(part.encode()) for part in (frame["style"], *frame["scripts"])) + 20_000
     sections: list[dict[str, Any]] = []
     spent = base
     for i, content in enumerate(contents):
@@ -108,8 +95,8 @@ def report(contents: Sequence[Contents], version: str, file: str) -> str:
         "kinds": {name: kind for content in contents for name, kind in content.scheme_kinds.items()},
         "families": list(KINDS),
     }
-    text = environment.get_template("report.html").render(
-        **fixed, sections=sections, light=_declared(light | _series(LIGHT)), dark=_declared(dark | _series(DARK)),
+    text = environment().get_template("report.html").render(
+        **frame, sections=sections, light=declared(light | series(LIGHT)), dark=declared(dark | series(DARK)),
         config=Markup(json.dumps(config).replace("<", "\\u003c")),  # noqa: S704 (no "<" is left)
     )  # fmt: skip
     if len(text.encode()) > MOST_BYTES:
@@ -218,13 +205,3 @@ def _provenance(result: ResultFolder) -> dict[str, Any]:
         "files": len(manifest["outputs"]),
         "changed": changed,
     }
-
-
-def _series(theme: Theme) -> dict[str, str]:
-    """Return the variables of a theme's hues, and of its page."""
-    page = {"--background": theme.background, "--text": theme.text, "--grid": theme.grid}
-    return page | {f"--series{i}": colour for i, colour in enumerate(theme.series)}
-
-
-def _declared(variables: Mapping[str, str]) -> str:
-    return "".join(f"{name}:{value};" for name, value in variables.items())

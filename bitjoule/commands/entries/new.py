@@ -11,6 +11,7 @@ NEXT = {
     "accelerator": "verify it with `bitjoule rtl verify {}`",
     "experiment": "check it with `bitjoule check {0}`, run it with `bitjoule run {0}`",
     "exploration": "check it with `bitjoule check {0}`, run it with `bitjoule explore {0}`",
+    "explorer": "make a page of its sweep with `bitjoule explorer {}`",
     "platform": "name it in an experiment: `platforms: [{0}]`; `bitjoule show platform {0}` prints it whole",
     "technology": "name it in an experiment: `technologies: [{0}]`; `bitjoule show technology {0}` prints its prices",
 }

@@ -267,6 +267,7 @@ class Chart {
     const place = (value) => (state.xLog ? Math.log(value) : value);
     const span = ticks ? place(ticks.at(-1)) - place(ticks[0]) : 0;
     const few = ticks && ticks.every((tick, i) => i === 0 || (place(tick) - place(ticks[i - 1])) * (common.width - 110) > 62 * span);
+    const powers = few && ticks.every((tick) => Number.isInteger(Math.log2(tick)));  // a decimal log scale would drop their labels
     const marks = [Plot.ruleY(state.yLog ? [] : [0], { strokeOpacity: 0.4 })];
     if (IDENTITIES.has(state.x)) {
       const ends = [Math.min(...points.map((p) => Math.min(p.x, p.y))), Math.max(...points.map((p) => Math.max(p.x, p.y)))];
@@ -288,7 +289,7 @@ class Chart {
     return Plot.plot({
       ...common, height: 430, marginLeft: 84, marginBottom: 48, marginRight: 24, marginTop: 32,
       inset: 14,
-      x: { type: state.xLog ? "log" : "linear", grid: true, label, ...(few ? { ticks } : { ticks: Math.max(3, Math.round(common.width / 150)) }), tickFormat: (value) => (isAxis ? amount(value) : shown(value, unit)) },
+      x: { type: state.xLog ? "log" : "linear", ...(state.xLog && powers ? { base: 2 } : {}), grid: true, label, ...(few ? { ticks } : { ticks: Math.max(3, Math.round(common.width / 150)) }), tickFormat: (value) => (isAxis ? amount(value) : shown(value, unit)) },
       y: this.valueAxis({}), marks,
     });
   }

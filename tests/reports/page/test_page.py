@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bitjoule.reports.page import page
+from bitjoule.reports.page import explorer, frame, page
 from bitjoule.reports.page.markdown_text import split_summary, to_html
 from tests.reports.page.test_tables import read
 
@@ -129,9 +129,18 @@ def test_large_results_are_cut_to_the_size_of_a_page(bitjoule, run_edge, tmp_pat
 
 
 def test_what_a_page_is_made_of_ships():
-    names = {path.name for folder in (page.TEMPLATES, page.VENDOR) for path in Path(folder).iterdir()}
-    assert {"report.html", "page.css", page.LIBRARY, page.LICENCES, *page.SCRIPTS} <= names
-    licences = (page.VENDOR / page.LICENCES).read_text()
+    names = {path.name for folder in (frame.TEMPLATES, frame.VENDOR) for path in Path(folder).iterdir()}
+    assert {
+        "base.html",
+        "report.html",
+        "explorer.html",
+        "page.css",
+        frame.LIBRARY,
+        frame.LICENCES,
+        *page.SCRIPTS,
+        *explorer.SCRIPTS,
+    } <= names
+    licences = (frame.VENDOR / frame.LICENCES).read_text()
     for package in ("@observablehq/plot 0.6.17 (ISC)", "d3-shape 3.2.1 (ISC)"):
         assert package in licences
 

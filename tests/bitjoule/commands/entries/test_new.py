@@ -23,7 +23,7 @@ def test_each_kind_has_a_template_with_a_note_on_what_is_next(bitjoule):
         assert out.startswith(f"{name}: {kind}; ")
 
 
-@pytest.mark.parametrize("kind", ["experiment", "exploration"])
+@pytest.mark.parametrize("kind", ["experiment", "exploration", "explorer"])
 def test_an_experiment_is_valid(bitjoule, kind):
     assert bitjoule("new", kind, "-o", "x.yaml")[0] == 0
     status, out, err = bitjoule("check", "x.yaml")

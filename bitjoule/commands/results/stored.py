@@ -137,7 +137,7 @@ def _contents(result: "ResultFolder") -> "Contents":
     cited = [line for line in references(map(str, cells)) if line not in (OWN, "assumption")]
     kind = _kind(result)
     lead = split_summary(result.summary_text, result.description).lead or _headline(result, kind)
-    return Contents(result, kind, lead, prices, rows, cited, assumptions, scheme_kinds(result))
+    return Contents(result, kind, lead, prices, rows, cited, assumptions, scheme_kinds(result.experiment))
 
 
 def _kind(result: "ResultFolder") -> str:

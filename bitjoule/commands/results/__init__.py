@@ -1,0 +1,1 @@
+"""Commands on results: a page, a comparison, an explorer of a sweep."""
