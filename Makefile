@@ -8,7 +8,7 @@ STORY = full_model_vs_size full_model_measured context_sweep model_size_curve pa
 QUICK = tests/energy_models tests/experiments tests/reports tests/rtl/test_config.py tests/rtl/test_encodings.py \
   tests/rtl/test_packing.py tests/bitjoule/test_wrong_input.py
 
-.PHONY: run test quick slow lint types contracts gallery docs-numbers benchmark mutants mutants-sample clean
+.PHONY: run test quick slow lint types contracts gallery docs docs-numbers benchmark mutants mutants-sample clean
 
 run: $(VENV)/.rtl
 	$(BIN)/bitjoule run $(STORY)
@@ -23,7 +23,7 @@ quick: lint types
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not dear' $(QUICK)
 
 # All that there is; of what is dear and many of a kind, `make test` runs a sample.
-slow: $(VENV)/.fpga
+slow: $(VENV)/.fpga $(VENV)/.docs
 	$(BIN)/python -m pytest -n auto --dist worksteal -m ''
 
 lint: $(VENV)/.dev
@@ -54,6 +54,11 @@ docs-numbers: $(VENV)/.dev
 	$(BIN)/python benchmarks/measured_machines.py
 	$(BIN)/python benchmarks/terms.py
 	$(BIN)/python -m tests.docs.numbers
+
+# The documentation as a site, in build/site; it opens without a server.
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --quiet
+	$(BIN)/bitjoule explorer -o build/site/explorer.html
 
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/sweep.py
@@ -86,6 +91,10 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 
 $(VENV)/.rtl: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[rtl]'
+	touch $@ $(VENV)/.core
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	touch $@ $(VENV)/.core
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python

@@ -255,6 +255,23 @@ class Technology:
         ends = described.priced_between if described else None
         return ends is not None and all((operation, end) in self.rows for end in ends)
 
+    def lacking(self, operation: str, number_format: str) -> tuple[str, ...]:
+        """Return the formats of the rows that an operation lacks, with which `price` would return a price for it.
+
+        Parameters
+        ----------
+        operation, number_format
+            As for `price`.
+        """
+        if self.has_price(operation, number_format):
+            return ()
+        first, second = factors(number_format)
+        if first != second:
+            lacked = (name for factor in (first, second) for name in self.lacking(operation, factor))
+            return tuple(dict.fromkeys(lacked))
+        ends = formats()[number_format].priced_between if number_format in formats() else None
+        return tuple(end for end in ends if (operation, end) not in self.rows) if ends else (number_format,)
+
     def price(self, operation: str, number_format: str) -> Price:
         """Return what one operation costs.
 

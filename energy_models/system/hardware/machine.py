@@ -249,7 +249,8 @@ class Machine(AtPoint):
                 f"{self.technology.name} has no price for {action} {number_format}, which platform {self.name} needs"
             )
             priced = dict.fromkeys(f for _, f in self.technology.rows)
-            row = row_to_add(self.technology, f"{action},{number_format}")
+            lacking = (f"{action},{name}" for name in self.technology.lacking(action, number_format))
+            row = row_to_add(self.technology, " and ".join(lacking))
             raise UnpricedError(wrong, f"{row}one of the formats {', '.join(priced)}")
         return times(self.technology.price(action, number_format), self.operating.energy)
 

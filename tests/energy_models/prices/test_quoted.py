@@ -183,6 +183,23 @@ def test_a_row_that_a_platform_lacks_is_named(bitjoule, tmp_path, without, messa
     assert (status, err) == (2, f"{tmp_path}/mine.yaml:6: platforms[0]: {message}\n")
 
 
+def test_rows_that_a_derived_price_lacks_are_those_that_it_is_derived_from(bitjoule, tmp_path):
+    """INT4 lies between INT8 and INT32, a product of two widths between both."""
+    text = SYSTEM.replace("bitnet-b1.58", "w4a8").replace("ternary-edge", "int4-edge")
+    (tmp_path / "mine.yaml").write_text(text)
+    wrong = "has no price for mul int4xint8, which platform int4-edge needs (w4a8); expected a row"
+    table = MEMORIES
+    for lacking, row in (
+        ("mul,int8 and mul,int32", "mul,int8,0.07,,,a slide,,\n"),
+        ("mul,int32", "mul,int32,1.4,,,a slide,,\n"),
+    ):
+        written(tmp_path, table, "my7nm.csv")
+        assert f"{wrong} {lacking} in the prices of my7nm, or" in bitjoule("check", tmp_path / "mine.yaml")[2]
+        table += row
+    written(tmp_path, table + "add,int16,0.01,,,a slide,,\nadd,int32,0.03,,,a slide,,\n", "my7nm.csv")
+    assert bitjoule("check", tmp_path / "mine.yaml")[0] == 0
+
+
 ROW = "add,int8,0.005,0.004,0.007,a slide"
 WRONG = {
     "a missing column": (

@@ -1,0 +1,77 @@
+"""Commands of the pages for one job each run as they stand, in an empty directory."""
+
+import re
+import shlex
+from pathlib import Path
+from shutil import copyfile
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+CONFIG = ROOT / "tests" / "energy_models" / "configs" / "llama-7b" / "config.json"
+OTHERS = [ROOT / "docs" / name for name in ("systems.md", "other-tools.md", "faq.md", "glossary.md", "api.md")]
+FILE = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMPILED = ("rtl verify",)  # half a minute of compiling
+RATHER = {"run": ("--no-plots", "--jobs", "1", "--quiet")}
+
+
+def commands(page):
+    lines = [line for block in SHELL.findall(page.read_text()) for line in block.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def run_page(bitjoule, page, wanted):
+    for name, text in FILE.findall(page.read_text()):
+        Path(name).write_text(text)
+    copyfile(CONFIG, "config.json")
+    made = 0
+    for program, *words in commands(page):
+        assert program == "bitjoule"
+        if words[0] == "new" and Path(f"my_{words[1]}.yaml").exists():
+            Path(f"my_{words[1]}.yaml").unlink()
+        if wanted(words):
+            status, _, error = bitjoule(*words, *RATHER.get(words[0], ()))
+            assert status == 0, (words, error)
+            made += 1
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_commands_of_a_job_run_in_the_order_of_the_page(bitjoule, tmp_path, monkeypatch, page):
+    monkeypatch.chdir(tmp_path)
+    assert run_page(bitjoule, page, lambda words: not " ".join(words).startswith(COMPILED)) > 1
+
+
+@pytest.mark.dear
+def test_the_accelerator_of_the_page_is_verified(bitjoule, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (page,) = (page for page in PAGES if page.stem == "accelerator")
+    assert run_page(bitjoule, page, lambda words: words[0] == "new" or " ".join(words).startswith(COMPILED)) == 3
+
+
+def test_every_job_has_commands_and_says_where_to_read_on():
+    assert {page.stem for page in PAGES} == {
+        "model", "platform", "technology", "accelerator", "checkpoint", "measured-machine",
+    }  # fmt: skip
+    for page in PAGES:
+        assert commands(page)
+        assert "](../" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("show", "mapping", "ternary-edge", "64x512x512", "--scheme", "bitnet-b1.58", "--technology", "7nm"), ("doctor",)],
+    ids=lambda words: words[0],
+)
+def test_single_commands_of_reference_pages_run(bitjoule, words):
+    assert ["bitjoule", *words] in [command for page in OTHERS for command in commands(page)]
+    assert bitjoule(*words)[0] == 0
+
+
+def test_the_python_page_runs_as_it_stands(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "api.md").read_text(), re.DOTALL)
+    exec(code, {})  # noqa: S102 (our page)
+    assert "energy_j" in capsys.readouterr().out
