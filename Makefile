@@ -8,7 +8,7 @@ STORY = full_model_vs_size full_model_measured context_sweep model_size_curve pa
 QUICK = tests/energy_models tests/experiments tests/reports tests/rtl/test_config.py tests/rtl/test_encodings.py \
   tests/rtl/test_packing.py tests/bitjoule/test_wrong_input.py
 
-.PHONY: run test quick slow lint types contracts gallery docs docs-numbers benchmark mutants mutants-sample clean
+.PHONY: run test quick slow lint types contracts gallery docs docs-numbers release benchmark mutants mutants-sample clean
 
 run: $(VENV)/.rtl
 	$(BIN)/bitjoule run $(STORY)
@@ -59,6 +59,15 @@ docs-numbers: $(VENV)/.dev
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --quiet
 	$(BIN)/bitjoule explorer -o build/site/explorer.html
+
+# What a release uploads, in build/dist: built alone, checked, installed into an empty environment, and run there.
+release:
+	rm -rf build/dist build/release && $(PYTHON) -m venv build/release/tools && $(PYTHON) -m venv build/release/empty
+	build/release/tools/bin/python -m pip install --quiet --disable-pip-version-check build twine
+	build/release/tools/bin/python -m build --outdir build/dist
+	build/release/tools/bin/python -m twine check --strict build/dist/*
+	build/release/empty/bin/python -m pip install --quiet --disable-pip-version-check build/dist/*.whl
+	cd build/release && empty/bin/bitjoule run full_model_vs_size --quiet && empty/bin/bitjoule report results -o report.html
 
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/sweep.py

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from bitjoule import __version__
 from bitjoule.commands.calibrate import add_calibrate
 from bitjoule.commands.entries.catalogue import add_catalogue
+from bitjoule.commands.entries.completion import add_completion
 from bitjoule.commands.entries.new import add_new
 from bitjoule.commands.experiments import add_run_and_check, discard_output
 from bitjoule.commands.explore import add_explore
@@ -96,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         "that are missing. The exit status is 1 if energy experiments cannot run.",
     )  # fmt: skip
     doctor.set_defaults(command=_doctor)
+    add_completion(commands, parser)
     return parser
 
 

@@ -28,7 +28,7 @@ _TARGET = re.compile(
 )
 _FOLDER_LINK = re.compile(r"\[(?P<text>[^\[\]]+)\]\((?P<target>[^)\s#:]+)\)")
 _FENCE_OPTION = re.compile(r"^```(\w+) (?:file|add)=(\S+)$", re.MULTILINE)
-_FENCE_PLACE = re.compile(r"^```(\w+) in=\S+$", re.MULTILINE)
+_FENCE_PLACE = re.compile(r"^```(\w+) (?:in=\S+|printed)$", re.MULTILINE)
 
 
 def on_files(files: Files, config: Any) -> Files:

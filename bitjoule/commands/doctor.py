@@ -19,6 +19,7 @@ NEEDED_FOR = {
     "explore": "bitjoule explore, query, --results",
     "cluster": "--scheduler",
     "interop": "tests",
+    "completion": "bitjoule completion",
     "docs": "make docs",
     "dev": "tests",
     "train": "bitjoule train",

@@ -39,7 +39,7 @@ def _query(options: argparse.Namespace, _: Sequence[str]) -> int:
 
         print(csv_header(rows) + format_rows(rows), end="")
     else:
-        from tabulate import tabulate
+        from bitjoule.commands.terminal import print_table
 
-        print(tabulate(rows.to_numpy().tolist(), headers=list(rows.columns), missingval=""))
+        print_table(list(rows.columns), rows.to_numpy().tolist())
     return OK

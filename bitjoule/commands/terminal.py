@@ -1,9 +1,11 @@
 """Summaries for a terminal: headings, paragraphs and tables that fit its width."""
 
+import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,11 +26,14 @@ class Grid:
         Its cells.
     left
         Which columns are aligned left.
+    last
+        Cells of the last column that are wider are wrapped.
     """
 
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
     left: Sequence[bool]
+    last: int = WRAP
 
     @property
     def names(self) -> int:
@@ -42,7 +47,7 @@ class Grid:
         for at, header in enumerate(self.headers):
             words = max((len(word) for word in header.split()), default=0)
             cells = max((len(row[at]) for row in self.rows), default=0)
-            result.append(max(words, min(cells, WRAP)))
+            result.append(max(words, min(cells, self.last if at == len(self.headers) - 1 else WRAP)))
         return result
 
     def parts(self, width: int) -> Iterator[list[int]]:
@@ -136,6 +141,38 @@ def show_grid(table: Grid, console: "Console | None" = None) -> None:
         for row in table.rows:
             shown.add_row(*(Text(row[at]) for at in part))
         console.print(shown)
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]], **plain: Any) -> None:
+    """Print a table: for a window, or `COLUMNS`, cut into parts that fit; else, for programs, one line a row.
+
+    Parameters
+    ----------
+    headers, rows
+        Cells; numbers are aligned right, and None is an empty cell.
+    **plain
+        Of `tabulate.tabulate`, which prints it where no width is known.
+    """
+    if not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
+        from tabulate import tabulate
+
+        print(tabulate(rows, headers, missingval="", **plain))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    text = [[_cell(cell) for cell in row] for row in rows]
+    columns = ([row[at] for row in rows] for at in range(len(headers)))
+    left = [not all(isinstance(cell, (int, float)) or cell in (None, "") for cell in column) for column in columns]
+    table = Grid(list(headers), text, left)
+    others = sum(width + GAP for width in table.widths()[:-1])
+    show_grid(replace(table, last=max(WRAP, console.width - others)), console)
+
+
+def _cell(cell: object) -> str:
+    if cell is None or cell != cell:
+        return ""
+    return f"{cell:g}" if isinstance(cell, float) else str(cell)
 
 
 def _warns(lines: Sequence[str], at: int) -> bool:

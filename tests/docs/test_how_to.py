@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+CHANGES = ROOT / "docs" / "changes.md"
 CONFIG = ROOT / "tests" / "energy_models" / "configs" / "llama-7b" / "config.json"
 OTHERS = [ROOT / "docs" / name for name in ("systems.md", "other-tools.md", "faq.md", "glossary.md", "api.md")]
 FILE = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -26,30 +27,39 @@ def run_page(bitjoule, page, wanted):
     for name, text in FILE.findall(page.read_text()):
         Path(name).write_text(text)
     copyfile(CONFIG, "config.json")
-    made = 0
+    printed = []
     for program, *words in commands(page):
         assert program == "bitjoule"
         if words[0] == "new" and Path(f"my_{words[1]}.yaml").exists():
             Path(f"my_{words[1]}.yaml").unlink()
         if wanted(words):
-            status, _, error = bitjoule(*words, *RATHER.get(words[0], ()))
+            status, out, error = bitjoule(*words, *RATHER.get(words[0], ()))
             assert status == 0, (words, error)
-            made += 1
-    return made
+            printed.append(" ".join(out.split()))
+    return printed
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_of_a_job_run_in_the_order_of_the_page(bitjoule, tmp_path, monkeypatch, page):
     monkeypatch.chdir(tmp_path)
-    assert run_page(bitjoule, page, lambda words: not " ".join(words).startswith(COMPILED)) > 1
+    assert len(run_page(bitjoule, page, lambda words: not " ".join(words).startswith(COMPILED))) > 1
 
 
 @pytest.mark.dear
 def test_the_accelerator_of_the_page_is_verified(bitjoule, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (page,) = (page for page in PAGES if page.stem == "accelerator")
-    assert run_page(bitjoule, page, lambda words: words[0] == "new" or " ".join(words).startswith(COMPILED)) == 3
+    assert len(run_page(bitjoule, page, lambda words: words[0] == "new" or " ".join(words).startswith(COMPILED))) == 3
+
+
+@pytest.mark.slow
+def test_what_changed_is_what_the_comparison_prints(bitjoule, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, _, compared, _ = run_page(bitjoule, CHANGES, lambda _: True)
+    (shown,) = re.findall(r"```text printed\n(.*?)```", CHANGES.read_text(), re.DOTALL)
+    assert " ".join(shown.split()) in compared
+    assert (tmp_path / "why" / "waterfall.png").exists()
 
 
 def test_every_job_has_commands_and_says_where_to_read_on():

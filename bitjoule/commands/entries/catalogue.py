@@ -38,7 +38,7 @@ def add_catalogue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "list", help="list built-in models, schemes, technologies, ...",
         description="List the built-in entries of one kind: models, schemes, technologies, and so on.",
     )  # fmt: skip
-    listing.add_argument("kind", choices=KINDS, help="kind of entry to list")
+    listing.add_argument("kind", choices=[*KINDS], help="kind of entry to list")
     listing.set_defaults(command=_list)
 
     show = commands.add_parser(
@@ -65,8 +65,7 @@ def add_catalogue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _list(options: argparse.Namespace, _: object) -> int:
-    from tabulate import tabulate
-
+    from bitjoule.commands.terminal import print_table
     from bitjoule.energy_models.catalog import listing
     from bitjoule.energy_models.catalog_entries import Listing
 
@@ -82,7 +81,7 @@ def _list(options: argparse.Namespace, _: object) -> int:
         table = Listing(("checkpoint", "weights", "parameters", "nats per byte, held out"), described_models())
     else:
         table = listing(options.kind)
-    print(tabulate(table.rows, table.headers, maxcolwidths=[None] * (len(table.headers) - 1) + [70]))
+    print_table(table.headers, table.rows, maxcolwidths=[None] * (len(table.headers) - 1) + [70])
     return OK
 
 
@@ -139,8 +138,7 @@ def _experiments() -> "Listing":
 
 
 def _show(options: argparse.Namespace, _: object) -> int:
-    from tabulate import tabulate
-
+    from bitjoule.commands.terminal import print_table
     from bitjoule.energy_models.catalog import IN_FILES, entry, entry_of_file
     from bitjoule.energy_models.inputs.documents import is_path, read_text
     from bitjoule.energy_models.inputs.yaml_core import write_marked
@@ -176,9 +174,12 @@ def _show(options: argparse.Namespace, _: object) -> int:
     if result.fields:
         print(write_marked(result.fields, result.marks, 110))
     if result.table is not None:
-        print(tabulate(result.table.rows, result.table.headers), end="\n\n")
+        print_table(result.table.headers, result.table.rows)
+        print()
     for title, table in result.further:
-        print(f"{title}\n\n{tabulate(table.rows, table.headers, disable_numparse=True)}\n")
+        print(f"{title}\n")
+        print_table(table.headers, table.rows, disable_numparse=True)
+        print()
     print("\n".join(["sources:", *result.references]))
     return OK
 

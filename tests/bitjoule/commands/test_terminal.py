@@ -77,3 +77,34 @@ def test_colours_are_left_out_of_pipes_and_where_no_color_is_set(monkeypatch):
     assert "\x1b[1m" in shown(text, 80, force_terminal=True)
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[33m" not in shown(text, 80, force_terminal=True)
+
+
+LISTS = [
+    ("list", "experiments"), ("list", "models"), ("list", "schemes"), ("list", "platforms"),
+    ("show", "technology", "7nm-measured"), ("list", "accelerators"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", LISTS, ids=lambda words: words[-1])
+def test_lists_fit_the_window_and_without_one_each_row_is_a_line_of_the_same_words(bitjoule, monkeypatch, words):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    plain = bitjoule(*words)[1]
+    for width in (80, 120, 200):
+        monkeypatch.setenv("COLUMNS", str(width))
+        table = bitjoule(*words)[1]
+        own = [line for line in table.splitlines() if line not in plain.splitlines()]
+        assert own
+        assert max(map(len, own)) <= width
+        letters = re.sub(r"[\s─-]", "", table)
+        for row in re.findall(r"^(\S+)  ", plain, re.MULTILINE):
+            assert re.sub(r"[\s─-]", "", row) in letters
+
+
+def test_numbers_of_a_query_are_aligned_right(bitjoule, monkeypatch, run_edge):
+    monkeypatch.setenv("COLUMNS", "80")
+    sql = "SELECT scheme, prompt_tokens, energy_j FROM summary WHERE phase = 'decode' ORDER BY energy_j"
+    status, out, _ = bitjoule("query", run_edge(), sql)
+    header, _, *rows = out.rstrip().splitlines()
+    assert status == 0
+    assert len(rows) == 4
+    assert all(len(row.rstrip()) == len(header.rstrip()) for row in rows)
