@@ -9,6 +9,7 @@ from amaranth.back import verilog
 
 from bitjoule.rtl.accelerator import AxiAccelerator, axi_ports
 from bitjoule.rtl.config import FP16_BITS, GROUP, AcceleratorConfig
+from bitjoule.rtl.garbage import uncollected
 
 TOP = "bitjoule_accelerator"
 _MODULE = re.compile(r"^module (\S+) ?\((.*?)^endmodule\n", re.MULTILINE | re.DOTALL)
@@ -42,7 +43,8 @@ def verilog_text(component: Any, top: str, kind: str) -> str:
     kind
         What it is, for the header.
     """
-    text = verilog.convert(component, name=top, emit_src=False, strip_internal_attrs=True)
+    with uncollected():
+        text = verilog.convert(component, name=top, emit_src=False, strip_internal_attrs=True)
     header = _HEADER.format(kind=kind, amaranth=version("amaranth"))
     return header + _share_modules(_MODULE.sub(_renumbered, text))
 

@@ -24,6 +24,7 @@ from bitjoule.gates.synthesis.flow import Goals
 from bitjoule.gates.synthesis.store import stored_netlist
 from bitjoule.gates.synthesis.yosys import Options
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.garbage import uncollected
 from bitjoule.rtl.verilog import TOP
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
 from bitjoule.sim.accelerator.generated import generated_verilog
@@ -204,7 +205,8 @@ def measure_all(
         As `measure` does.
     """
     array = _Array(config, library, 0)
-    return [_measure(array, stimulus, effort) for stimulus in stimuli]
+    with uncollected():
+        return [_measure(array, stimulus, effort) for stimulus in stimuli]
 
 
 @dataclass(frozen=True)
