@@ -64,4 +64,5 @@ def _factor(moments: Floats) -> Floats:
     damped[unused, unused] = 1.0
     damped += np.eye(len(damped)) * DAMPING * np.diag(damped).mean()
     inverse = np.linalg.inv(damped)
-    return np.linalg.cholesky((inverse + inverse.T) / 2).T
+    factor: Floats = np.linalg.cholesky((inverse + inverse.T) / 2).T
+    return factor

@@ -87,7 +87,7 @@ def round_to(weights: Floats, step: Floats, bits: int) -> Floats:
 
 def _top(bits: int) -> float:
     """Return the last level, in steps."""
-    return 2 ** (bits - 1) - (0.5 if bits <= FEW_BITS else 1)
+    return (1 << bits - 1) - (0.5 if bits <= FEW_BITS else 1.0)
 
 
 def round_to_nearest(weights: Floats, bits: int, group: int = 0, *, fitted: bool = False) -> Floats:

@@ -48,7 +48,7 @@ class Method:
         """Values that a weight of a group can have."""
         if self.weight_bits <= FEW_BITS:
             return round(2**self.weight_bits)
-        return 2 ** int(self.weight_bits) - 1
+        return (1 << round(self.weight_bits)) - 1
 
 
 def nearest(bits: int) -> Round:

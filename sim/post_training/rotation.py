@@ -27,7 +27,8 @@ def rotation(size: int, random: np.random.Generator) -> Floats:
     while len(hadamard) < block:
         hadamard = np.block([[hadamard, hadamard], [hadamard, -hadamard]])
     signs = random.choice([-1.0, 1.0], size)
-    return np.kron(np.eye(size // block), hadamard / np.sqrt(block)) * signs
+    blocks: Floats = np.kron(np.eye(size // block), hadamard / np.sqrt(block))
+    return blocks * signs
 
 
 def rotated_gptq(weights: Floats, moments: Floats, bits: int, random: np.random.Generator) -> Floats:
