@@ -64,5 +64,4 @@ def _factor(moments: Floats) -> Floats:
     damped[unused, unused] = 1.0
     damped += np.eye(len(damped)) * DAMPING * np.diag(damped).mean()
     inverse = np.linalg.inv(damped)
-    factor: Floats = np.linalg.cholesky((inverse + inverse.T) / 2).T
-    return factor
+    return np.asarray(np.linalg.cholesky((inverse + inverse.T) / 2).T, np.float64)

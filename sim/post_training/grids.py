@@ -55,10 +55,11 @@ def symmetric_steps(weights: Floats, bits: int, group: int = 0, *, fitted: bool 
         its last level (absmax).
     """
     shards = in_groups(weights, group)
-    widest = np.maximum(np.abs(shards).max(axis=1, keepdims=True), EPSILON) / _top(bits)
+    widest: Floats = np.maximum(np.abs(shards).max(axis=1, keepdims=True), EPSILON) / _top(bits)
     if not fitted:
         return widest
-    best, least = widest, np.full(widest.shape, np.inf)
+    best: Floats = widest
+    least = np.full(widest.shape, np.inf)
     for shrink in SHRINKS:
         step = widest * shrink
         error = ((round_to(shards, step, bits) - shards) ** 2).sum(axis=1, keepdims=True)

@@ -27,8 +27,7 @@ def rotation(size: int, random: np.random.Generator) -> Floats:
     while len(hadamard) < block:
         hadamard = np.block([[hadamard, hadamard], [hadamard, -hadamard]])
     signs = random.choice([-1.0, 1.0], size)
-    blocks: Floats = np.kron(np.eye(size // block), hadamard / np.sqrt(block))
-    return blocks * signs
+    return np.asarray(np.kron(np.eye(size // block), hadamard / np.sqrt(block)) * signs, np.float64)
 
 
 def rotated_gptq(weights: Floats, moments: Floats, bits: int, random: np.random.Generator) -> Floats:
