@@ -1,26 +1,58 @@
 """What is claimed of the whole accelerator, in every cycle, and the model it is held to."""
 
+from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
-from amaranth.hdl import Array, Cat, Const, Mux, Signal, Value
-from amaranth.lib import data
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 
 from bitjoule.rtl import accelerator
 from bitjoule.rtl.accelerator import result_layout
-from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.rtl.operands import prepared_activations
+from bitjoule.rtl.config import FP16_BITS, AcceleratorConfig
+from bitjoule.rtl.operands import prepared_activations, prepared_weight, weight_lines
 from bitjoule.rtl.sequencer import step_layout
 from bitjoule.rtl.weights import holds_operands
 from tests.rtl.claims import by_table, specified
 from tests.rtl.formal import Proof
 
 
+class AnyColumn(wiring.Component):
+    """A column that computes anything: what is proved with it holds for every column with these ports.
+
+    Parameters
+    ----------
+    column
+        Whose ports it has.
+    anything
+        An input of the proof.
+    """
+
+    def __init__(self, column: Any, anything: Value) -> None:
+        self._anything = anything
+        column._MustUse__silence = True  # Amaranth would complain of a component that is not used
+        super().__init__(column.signature)
+
+    def elaborate(self, _: object) -> Module:
+        m = Module()
+        # The parity of the inputs changes nothing of what `total` can be; Amaranth leaves out inputs that nobody reads.
+        inputs = Cat(getattr(self, name) for name in self.signature.members if name != "total")
+        m.d.comb += self.total.eq(self._anything ^ inputs.xor())
+        return m
+
+
 class Streams(Proof):
-    """An accelerator under any inputs, and beside it a model: the loops, the tile and the results on their way."""
+    """An accelerator under any inputs, and beside it a model: the loops, the tile and the results on their way.
+
+    Trits and integers are added and multiplied in the model as well. Of floating-point columns the model knows nothing:
+    `AnyColumn` stands in their place, and the claims are that each gets its operands and that its sums are delivered.
+    """
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        super().__init__()
+        super().__init__(constant_registers=config.multiplies)
         self.config = config
+        columns = range(config.columns if config.floating_point else 0)
+        self._totals = [self.free(f"total{i}", config.accumulator_bits) for i in columns]
         self.m.submodules.dut = self.dut = accelerator.Accelerator(config)
         for name, stream in (
             ("command", self.dut.command),
@@ -38,6 +70,13 @@ class Streams(Proof):
         self._sequence()
         self._load()
         self._deliver()
+
+    def _run(self, claims: Sequence[str], *modes: Sequence[str]) -> tuple[str, ...]:
+        if not self.config.floating_point:
+            return super()._run(claims, *modes)
+        totals, real = iter(self._totals), accelerator.column_of
+        with patch.object(accelerator, "column_of", lambda config: AnyColumn(real(config), next(totals))):
+            return super()._run(claims, *modes)
 
     def register(self, name: str, shape: Any = 1, *, reset_less: bool = False) -> Any:
         signal = Signal(shape, name=name, reset_less=reset_less)
@@ -156,22 +195,10 @@ class Streams(Proof):
         self.claim("a tile is taken when its last beat is offered", ~self.take | complete)
         self.claim("of a tile, only the last beat waits", dut.weights.ready == ((count < beats - 1) | self.take))
         self.claim("invariant: what is computed has a tile", ~computed | loaded)
-        plus, minus = (
-            Cat(*(self.inside(f"dut.column{i}.{name}", config.lanes) for i in range(config.columns)))
-            for name in ("plus", "minus")
-        )
-        wanted_plus, wanted_minus = self._decoded(tile)
-        self.claim("the select lines are the tile's: +1", ~loaded | ((plus & ~minus) == wanted_plus))
-        self.claim("the select lines are the tile's: -1", ~loaded | ((minus & ~plus) == wanted_minus))
-        self.products = [
-            specified(
-                config,
-                *(word[i * config.lanes : (i + 1) * config.lanes] for word in (wanted_plus, wanted_minus)),
-                activations,
-            )
-            for i in range(config.columns)
-        ]
         lanes = [activations.word_select(lane, config.activation_bits) for lane in range(config.lanes)]
+        self.products = (
+            self._words(tile, loaded, lanes) if config.multiplies else self._trits(tile, loaded, activations)
+        )
         prepared = prepared_activations(m, config, lanes)
         for i in range(config.columns):
             seen = self.inside(f"dut.column{i}.activations", len(prepared))
@@ -183,6 +210,51 @@ class Streams(Proof):
         for i, beat in enumerate(gathered):
             early = self.inside(f"dut.loader.early{i}", len(beat))
             self.claim("invariant: beats gathered", (count <= i) | (early == beat))
+
+    def _lines(self, name: str, bits: int) -> Value:
+        """A port of all columns."""
+        return Cat(*(self.inside(f"dut.column{i}.{name}", bits) for i in range(self.config.columns)))
+
+    def _trits(self, tile: Value, loaded: Value, activations: Value) -> list[Value]:
+        """The dot products of a tile of trits."""
+        config = self.config
+        plus, minus = (self._lines(name, config.lanes) for name in ("plus", "minus"))
+        wanted_plus, wanted_minus = self._decoded(tile)
+        self.claim("the select lines are the tile's: +1", ~loaded | ((plus & ~minus) == wanted_plus))
+        self.claim("the select lines are the tile's: -1", ~loaded | ((minus & ~plus) == wanted_minus))
+        if config.scaled:
+            scales = self._lines("scale", FP16_BITS)
+            wanted = tile[config.scales_begin : config.scales_begin + len(scales)]
+            self.claim("the scales are the tile's", ~loaded | (scales == wanted))
+            return []
+        return [
+            specified(
+                config,
+                *(word[i * config.lanes : (i + 1) * config.lanes] for word in (wanted_plus, wanted_minus)),
+                activations,
+            )
+            for i in range(config.columns)
+        ]
+
+    def _words(self, tile: Value, loaded: Value, activations: Sequence[Value]) -> list[Value]:
+        """The dot products of a tile of integers; of one of floating-point numbers none."""
+        config = self.config
+        bits = config.encoding.bits
+        words = [
+            [tile.word_select(lane * config.columns + i, bits) for lane in range(config.lanes)]
+            for i in range(config.columns)
+        ]
+        wanted = Cat(
+            prepared_weight(self.m, f"weight{i}_{lane}", config, word)
+            for i, column in enumerate(words)
+            for lane, word in enumerate(column)
+        )
+        weights = self._lines("weights", config.lanes * weight_lines(config)["weights"])
+        self.claim("the weights are the tile's", ~loaded | (weights == wanted))
+        if config.floating_point:
+            return []
+        pairs = [zip(column, activations, strict=True) for column in words]
+        return [sum((w.as_signed() * x.as_signed() for w, x in pair), Const(0)) for pair in pairs]
 
     def _decoded(self, tile: Value) -> tuple[Value, Value]:
         """The tile's trits by the table of its encoding."""
@@ -203,10 +275,14 @@ class Streams(Proof):
         width = config.accumulator_bits
         kept = [Signal(config.columns * width, name=f"sums{i}", reset_less=True) for i in range(config.tokens)]
         before = Mux(step.first, 0, Array(kept)[step.token] if config.tokens > 1 else kept[0])
-        sums = Cat(
-            (before[i * width : (i + 1) * width] + self.past(product, config.pipeline))[:width]
-            for i, product in enumerate(self.products)
-        )
+        if config.floating_point:
+            self.claim("every column sees its sum so far", ~step.valid | (self._lines("previous", width) == before))
+            sums = self._lines("total", width)
+        else:
+            sums = Cat(
+                (before[i * width : (i + 1) * width] + self.past(product, config.pipeline))[:width]
+                for i, product in enumerate(self.products)
+            )
         for i, signal in enumerate(kept):
             self.show(f"model_sums{i}", signal)
             written = step.valid & ((step.token == i) & ~step.last if config.tokens > 1 else 1)

@@ -10,6 +10,38 @@ from tests.rtl.claims import alignment_of, decoder, dot, integer_column, integer
 from tests.rtl.streams import Streams
 from tests.sampling import one_of_each, sampled
 
+# What whole accelerators of the kinds are proved with.
+INTEGERS = {"datapath": "weight_digits", "weight_bus_bits": 8}
+FLOATS = {
+    "weight_encoding": "fp16",
+    "datapath": "fused",
+    "activation_bits": 16,
+    "accumulation": "fp32",
+    "weight_bus_bits": 32,
+}
+SCALED = {"activation_bits": 16, "accumulation": "fp32", "weight_bus_bits": 24}
+ACCELERATORS: list[dict[str, Any]] = [
+    {},
+    {"pipeline": 2, "datapath": "carry_chain", "lanes": 3},
+    {"weight_bus_bits": 4},
+    {"weight_bus_bits": 2, "lanes": 3, "columns": 2, "weight_encoding": "binary1", "pipeline": 1},
+    {"weight_bus_bits": 16, "columns": 5, "weight_encoding": "ternary5", "pipeline": 2},
+    {"tokens": 2},
+    {"tokens": 2, "weight_bus_bits": 4, "pipeline": 2},
+    {"tokens": 3, "weight_bus_bits": 2, "lanes": 3, "pipeline": 1, "datapath": "multiplexer"},
+    {"tokens": 2, "weight_bus_bits": 8, "columns": 5, "weight_encoding": "ternary5"},
+    {"tokens": 2, "lanes": 4, "pipeline": 1, "datapath": "lookup_table"},
+    {"tokens": 2, "accumulators": "memory"},
+    {"tokens": 3, "accumulators": "memory", "weight_bus_bits": 4, "pipeline": 2},
+    INTEGERS | {"weight_encoding": "int2", "weight_bus_bits": 4},
+    INTEGERS | {"weight_encoding": "int4", "lanes": 1, "tokens": 2},
+    INTEGERS | {"weight_encoding": "int8", "lanes": 1},
+    INTEGERS | {"weight_encoding": "int8", "lanes": 1, "tokens": 2, "datapath": "activation_digits"},
+    FLOATS | {"tokens": 2, "pipeline": 1},
+    FLOATS | {"datapath": "rounding_tree", "weight_bus_bits": 16, "columns": 2, "lanes": 1, "pipeline": 2},
+    SCALED | {"tokens": 2, "pipeline": 1},
+]
+
 
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_decoder_equals_the_table_of_the_encoding(name: str) -> None:
@@ -132,25 +164,7 @@ def test_column_adds_the_integer_dot_product(encoding: str, datapath: str, lanes
 
 @pytest.mark.parametrize(
     "values",
-    sampled(
-        [
-            {},
-            {"pipeline": 2, "datapath": "carry_chain", "lanes": 3},
-            {"weight_bus_bits": 4},
-            {"weight_bus_bits": 2, "lanes": 3, "columns": 2, "weight_encoding": "binary1", "pipeline": 1},
-            {"weight_bus_bits": 16, "columns": 5, "weight_encoding": "ternary5", "pipeline": 2},
-            {"tokens": 2},
-            {"tokens": 2, "weight_bus_bits": 4, "pipeline": 2},
-            {"tokens": 3, "weight_bus_bits": 2, "lanes": 3, "pipeline": 1, "datapath": "multiplexer"},
-            {"tokens": 2, "weight_bus_bits": 8, "columns": 5, "weight_encoding": "ternary5"},
-            {"tokens": 2, "lanes": 4, "pipeline": 1, "datapath": "lookup_table"},
-            {"tokens": 2, "accumulators": "memory"},
-            {"tokens": 3, "accumulators": "memory", "weight_bus_bits": 4, "pipeline": 2},
-        ],
-        1,
-        "accelerators that are proved",
-        always=[{}, {"tokens": 2, "accumulators": "memory"}],
-    ),
+    sampled(ACCELERATORS, 1, "accelerators that are proved", always=[{}, {"tokens": 2, "accumulators": "memory"}]),
     ids=lambda values: ",".join(f"{key}={value}" for key, value in values.items()) or "smallest",
 )
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from bitjoule.rtl.config import DATAPATHS, AcceleratorConfig
 from tests.rtl.claims import alignment_of, decoder, dot, integer_column, integer_dot, one_column, small
 from tests.rtl.formal import Proof, RefutedError
 from tests.rtl.streams import Streams
+from tests.rtl.test_formal import FLOATS, SCALED
 from tests.sampling import one_of_each, sampled
 
 
@@ -109,6 +110,11 @@ MEMORY_FAULTS: dict[str, tuple[str, Callable[[Any, Module], Any]]] = {
     ),
 }
 IN_MEMORY = small(tokens=2, accumulators="memory")
+# Of weights that are numbers or have scales, and of columns that compute anything.
+NUMBER_FAULTS: dict[str, tuple[dict[str, Any], Callable[[Any, Module], Any]]] = {
+    "the scales are the tile's": (SCALED, lambda _, m: m.submodules.column0.scale.eq(~m.submodules.loader.scales)),
+    "every column sees its sum so far": (FLOATS, lambda _, m: m.submodules.column0.previous.eq(0)),
+}
 
 
 @pytest.mark.parametrize("claim", sampled(FAULTS, 6, "claims that a fault refutes"))
@@ -140,6 +146,18 @@ def test_every_claim_about_sums_in_memory_has_a_fault() -> None:
     streams.check()
     claims = {claim for claim in streams.claims if not claim.startswith("invariant")}
     assert claims == set(FAULTS) | set(MEMORY_FAULTS)
+
+
+@pytest.mark.parametrize("claim", NUMBER_FAULTS)
+def test_claim_about_numbers_is_refuted_by_a_fault(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the first eight cycles; and every other claim about such an accelerator has a fault above."""
+    values, change = NUMBER_FAULTS[claim]
+    break_hardware(monkeypatch, accelerator, "Accelerator", change)
+    streams = Streams(small(**values))
+    with pytest.raises(RefutedError) as refuted:
+        streams.check(8, only=claim)
+    assert refuted.value.claims == (claim,)
+    assert {each for each in streams.claims if not each.startswith("invariant")} <= {*FAULTS, *NUMBER_FAULTS}
 
 
 def swap_signs(trits: list[Any]) -> list[Any]:
