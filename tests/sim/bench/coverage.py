@@ -1,0 +1,138 @@
+"""What of a configuration's Verilog the bench exercises, of lines, branches and toggles that can happen."""
+
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bitjoule.rtl.config import MAX_BUS_BITS, AcceleratorConfig
+from bitjoule.rtl.verilog import TOP
+from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.bench.cases import Case, directed_cases, random_cases
+from tests.sim.bench.constant_bits import constant_bits
+
+# `if (\$net0 ) begin end` is how Yosys makes simulators evaluate a block once at the start: it decides nothing.
+NOTHING_DECIDED = re.compile(r"^\s*if \(\\\$net\d+ \) begin end$|^\s*reg \\\$net\d+ +=")
+ESCAPED = re.compile(r"__0([0-9A-Fa-f]{2})")  # Verilator's way to write other characters than letters and digits
+TOGGLE = re.compile(r"(?P<wire>.*?)(?P<word>\[\d+\])?(?:\[(?P<place>-?\d+)\])?:[01]->[01]")
+KNOWN = 300  # bits that did toggle, and so must not be proved constant
+
+
+@dataclass(frozen=True)
+class Point:
+    """Something that Verilator counts.
+
+    Parameters
+    ----------
+    kind
+        ``v_line``, ``v_branch`` or ``v_toggle``.
+    module
+        Where it is.
+    bit
+        Of a toggle: the wire and the place in it.
+    place
+        Where it is, to be read.
+    happened
+        Whether it did.
+    """
+
+    kind: str
+    module: str
+    bit: tuple[str, int]
+    place: str
+    happened: bool
+
+
+def configuration(name: str) -> AcceleratorConfig:
+    """Return a shipped configuration, or one with its accumulators in memory or with one column.
+
+    Parameters
+    ----------
+    name
+        ``tiny_8x4``, ``tiny_8x4 in memory``, ``fp16_8x4 with one column``: columns are alike, and of floating-point
+        numbers each is large.
+    """
+    shipped, _, changed = name.partition(" ")
+    config = read_configuration(shipped)
+    if changed == "in memory":
+        return replace(config, accumulators="memory")
+    if changed == "with one column":
+        tile = AcceleratorConfig(**config.as_mapping() | {"columns": 1, "weight_bus_bits": MAX_BUS_BITS}).tile_bits
+        return replace(config, columns=1, weight_bus_bits=tile // 2 if tile % 16 == 0 else tile)
+    return config
+
+
+def cases(config: AcceleratorConfig) -> list[Case]:
+    """Return what the bench runs while Verilator counts."""
+    return [*directed_cases(config), *random_cases(config, matmuls=100, seed=1)]
+
+
+def points(file: Path, verilog: str) -> Iterator[Point]:
+    """Yield every point but those that decide nothing.
+
+    Parameters
+    ----------
+    file
+        What Verilator counted.
+    verilog
+        The text that it simulated.
+    """
+    lines = verilog.splitlines()
+    for entry in file.read_text(errors="replace").splitlines():
+        if not entry.startswith("C '"):
+            continue
+        body, hits = entry[3:].rsplit("' ", 1)
+        keys = dict(part.split("\x02") for part in body.split("\x01") if part)
+        if NOTHING_DECIDED.search(lines[int(keys["l"]) - 1]):
+            continue
+        kind, _, module = keys["page"].partition("/")
+        bit = ("", 0)
+        if kind == "v_toggle":
+            toggle = TOGGLE.fullmatch(keys["o"])
+            assert toggle, keys["o"]
+            # The one index of a vector is the bit's; of two, the first is a memory's word.
+            bit = (_unescaped(toggle["wire"]) + (toggle["word"] or ""), int(toggle["place"] or 0))
+            if toggle["place"] is None and toggle["word"]:
+                bit = (_unescaped(toggle["wire"]), int(toggle["word"][1:-1]))
+        yield Point(kind, _unescaped(module), bit, f"{keys['h']}.{keys['o']}", int(hits) > 0)
+
+
+def _unescaped(name: str) -> str:
+    return ESCAPED.sub(lambda match: chr(int(match[1], 16)), name)
+
+
+def shares(file: Path, verilog: str, folder: Path) -> tuple[dict[str, float], list[str]]:
+    """Return the share of each kind of point that happened, and the places of those that did not.
+
+    Toggles of bits that are proved constant are left out. A bit that toggled anywhere in a module is not one of them:
+    `KNOWN` of those are given to the proof, too, which must not hold for any.
+
+    Parameters
+    ----------
+    file, verilog
+        As for `points`.
+    folder
+        For the proofs' files.
+
+    Returns
+    -------
+    tuple
+        Shares by kind, ``all toggles`` among them, and places.
+    """
+    every = list(points(file, verilog))
+    toggled = sorted({(point.module, point.bit) for point in every if point.kind == "v_toggle" and point.happened})
+    still = {(point.module, point.bit) for point in every if point.kind == "v_toggle"}.difference(toggled)
+    known = set(random.Random(0).sample(toggled, min(KNOWN, len(toggled))))
+    asked: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    for module, bit in still | known:
+        asked[module].add(bit)
+    proved = {(module, bit) for module, bits in constant_bits(verilog, TOP, asked, folder).items() for bit in bits}
+    assert not proved & known, sorted(proved & known)[:20]
+    possible = [point for point in every if point.kind != "v_toggle" or (point.module, point.bit) not in proved]
+    count = Counter(point.kind for point in possible)
+    happened = Counter(point.kind for point in possible if point.happened)
+    found = {kind: happened[kind] / count[kind] for kind in count}
+    found["all toggles"] = happened["v_toggle"] / sum(point.kind == "v_toggle" for point in every)
+    return found, [point.place for point in possible if not point.happened]
