@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.sim.accelerator.configurations import read_configuration
+from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
 from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.bench.cases import STREAMS, Case, directed_cases, random_cases
 from bitjoule.sim.reference.bitlinear import bitlinear
@@ -12,11 +12,9 @@ from tests.sampling import sampled, seldom
 
 pytestmark = pytest.mark.slow
 
-MATMULS = 80  # random ones of each configuration
+MATMULS = 100  # random ones of each configuration
 
-SHIPPED = ("tiny_8x4", "edge_64x16", "decode_64x5", "binary_64x16", "simulate_64x16", "lookup_8x4",
-           "int8_8x4", "fp16_fused_8x4", "fp16_8x4", "fp16_fp16_8x4",
-           "ternary_fp16_8x4", "ternary5_fp16_8x4", "binary_fp16_8x4")  # fmt: skip
+SHIPPED = tuple(shipped_configurations())
 CONFIGURATIONS = {
     **{name: read_configuration(name) for name in SHIPPED},
     "no_pipeline": AcceleratorConfig(8, 4, 100, 64, tokens=2, pipeline=0),
@@ -43,6 +41,7 @@ CONFIGURATIONS = {
     ),
     "max_k_below_lanes": AcceleratorConfig(16, 4, 5, 128, tokens=2, activation_bits=8),
     "int8_decode": AcceleratorConfig(11, 3, 40, 264, weight_encoding="int8", pipeline=3),
+    "int8_odd_lanes": AcceleratorConfig(9, 2, 50, 144, tokens=3, weight_encoding="int8", pipeline=2),
     "int8_largest_k": AcceleratorConfig(64, 1, 131071, 512, weight_encoding="int8", pipeline=0),
     "int8_activation_digits": AcceleratorConfig(
         11, 3, 40, 264, tokens=2, weight_encoding="int8", datapath="activation_digits", pipeline=2
@@ -50,6 +49,7 @@ CONFIGURATIONS = {
     "int4_decode": AcceleratorConfig(12, 3, 60, 144, weight_encoding="int4", pipeline=2),
     "int4_four_bit_activations": AcceleratorConfig(9, 2, 40, 72, tokens=3, weight_encoding="int4", activation_bits=4),
     "int2_tokens": AcceleratorConfig(8, 5, 64, 16, tokens=4, weight_encoding="int2", pipeline=0),
+    "int2_odd_lanes": AcceleratorConfig(11, 3, 70, 72, tokens=3, weight_encoding="int2", pipeline=2),
     "int2_one_bit_activations": AcceleratorConfig(16, 1, 64, 32, weight_encoding="int2", activation_bits=1),
     "fp16_fused_decode": AcceleratorConfig(9, 2, 50, 288, weight_encoding="fp16", pipeline=0),
     "fp16_fused_tokens": AcceleratorConfig(33, 1, 99, 264, weight_encoding="fp16", tokens=3, pipeline=2),
@@ -90,7 +90,8 @@ def test_corners_and_random_matmuls_are_bit_exact_with_the_cycles_of_the_closed_
     config = CONFIGURATIONS[name]
     random = random_cases(config, matmuls=MATMULS, seed=sorted(CONFIGURATIONS).index(name))
     report = passes(hardware(config), [*directed_cases(config), *random])
-    assert report.matmuls >= MATMULS
+    assert sum(len(case.shapes) for case in random) == MATMULS
+    assert report.matmuls > MATMULS
     assert report.exact_cycles >= 60
 
 

@@ -1,7 +1,8 @@
-"""Faults put into integer arrays whose weights are recoded into digits: the bench must find each of them."""
+"""Faults put into integer arrays, whose weights or activations are recoded into digits: the bench must find each."""
 
 import pytest
 
+from bitjoule.rtl import operands
 from bitjoule.rtl.arithmetic import column, dot_product, multiplication
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import accelerator_verilog
@@ -10,7 +11,14 @@ from tests.sim.bench.faulty import failure, faulty
 
 pytestmark = pytest.mark.slow
 
-CONFIG = AcceleratorConfig(8, 2, 64, 32, tokens=2, weight_encoding="int4", activation_bits=4)
+CONFIGS = {
+    "INT4": AcceleratorConfig(8, 2, 64, 32, tokens=2, weight_encoding="int4", activation_bits=4),
+    "INT2": AcceleratorConfig(8, 2, 64, 16, tokens=2, weight_encoding="int2", activation_bits=4),
+    "INT8": AcceleratorConfig(8, 1, 64, 32, tokens=2, weight_encoding="int8", activation_bits=3),
+    "INT8, activations recoded": AcceleratorConfig(
+        8, 1, 64, 32, tokens=2, weight_encoding="int8", datapath="activation_digits"
+    ),
+}
 
 # name: (module, what stands there, what the fault makes of it)
 FAULTS = {
@@ -54,21 +62,48 @@ FAULTS = {
 }
 
 
-def with_fault(monkeypatch, module, there, fault):
-    """Return the Verilog of the configuration with a fault in a module's source."""
+# Of INT2 weights, which are one digit, these change nothing.
+OF_SEVERAL_DIGITS = {
+    "digits come the highest first",
+    "a row's one is owed to the next digit",
+    "the last row owes nothing",
+    "every row owes what the first does",
+    "the offset leaves out the digits above the lowest",
+}
+CASES = {
+    f"{kind}: {fault}": (kind, fault)
+    for kind in CONFIGS
+    for fault in FAULTS
+    if kind != "INT2" or fault not in OF_SEVERAL_DIGITS
+}
+
+
+def with_fault(monkeypatch, config, module, there, fault):
+    """Return the Verilog of a configuration with a fault in a module's source."""
     altered = faulty(module, there, fault)
     if module is dot_product:
         monkeypatch.setattr(column, "IntegerDotProduct", altered.IntegerDotProduct)
     else:
         for name in ("booth_rows", "digits", "recode"):
             monkeypatch.setattr(dot_product, name, getattr(altered, name))
-    return accelerator_verilog(CONFIG)
+        monkeypatch.setattr(operands, "recode", altered.recode)
+    return accelerator_verilog(config)
 
 
-@pytest.mark.parametrize("fault", sampled(FAULTS, 3, "faults of digits"))
-def test_the_bench_finds(fault, hardware, fast_build, monkeypatch):
-    assert failure(hardware, CONFIG, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
+@pytest.mark.parametrize("case", sampled(CASES, 3, "faults of digits"))
+def test_the_bench_finds(case, hardware, fast_build, monkeypatch):
+    kind, fault = CASES[case]
+    config = CONFIGS[kind]
+    assert failure(hardware, config, fast_build, with_fault(monkeypatch, config, *FAULTS[fault])) is not None
 
 
-def test_the_bench_finds_nothing_where_nothing_is(hardware, fast_build):
-    assert failure(hardware, CONFIG, fast_build, accelerator_verilog(CONFIG)) is None
+@pytest.mark.parametrize("fault", sorted(OF_SEVERAL_DIGITS))
+def test_a_fault_of_several_digits_changes_nothing_where_there_is_one(fault, monkeypatch):
+    config = CONFIGS["INT2"]
+    assert with_fault(monkeypatch, config, *FAULTS[fault]) == accelerator_verilog(config)
+
+
+@pytest.mark.parametrize("kind", sampled(CONFIGS, 1, "integer arrays without a fault"))
+def test_the_bench_finds_nothing_where_nothing_is(kind, hardware, fast_build):
+    config = CONFIGS[kind]
+    assert failure(hardware, config, fast_build, accelerator_verilog(config)) is None
