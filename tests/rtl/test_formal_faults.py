@@ -12,7 +12,7 @@ from bitjoule.rtl.config import DATAPATHS, AcceleratorConfig
 from tests.rtl.claims import alignment_of, decoder, dot, integer_column, integer_dot, one_column, small
 from tests.rtl.formal import Proof, RefutedError
 from tests.rtl.streams import Streams
-from tests.rtl.test_formal import FLOATS, SCALED
+from tests.rtl.test_formal import NUMBERS
 from tests.sampling import one_of_each, sampled
 
 
@@ -98,6 +98,8 @@ FAULTS: dict[str, tuple[str, Callable[[Any, Module], Any]]] = {
     ),
 }
 
+SELECTED = {"the select lines are the tile's: +1", "the select lines are the tile's: -1"}
+
 # Of accumulators in memory.
 MEMORY_FAULTS: dict[str, tuple[str, Callable[[Any, Module], Any]]] = {
     "no sums are read while they are written": (
@@ -111,10 +113,35 @@ MEMORY_FAULTS: dict[str, tuple[str, Callable[[Any, Module], Any]]] = {
 }
 IN_MEMORY = small(tokens=2, accumulators="memory")
 # Of weights that are numbers or have scales, and of columns that compute anything.
-NUMBER_FAULTS: dict[str, tuple[dict[str, Any], Callable[[Any, Module], Any]]] = {
-    "the scales are the tile's": (SCALED, lambda _, m: m.submodules.column0.scale.eq(~m.submodules.loader.scales)),
-    "every column sees its sum so far": (FLOATS, lambda _, m: m.submodules.column0.previous.eq(0)),
+NUMBER_FAULTS: dict[str, tuple[str, Callable[[Any, Module], Any]]] = {
+    "the weights are the tile's": (
+        "Accelerator",
+        lambda _, m: m.submodules.column0.weights.eq(~m.submodules.loader.weights),
+    ),
+    "the scales are the tile's": (
+        "Accelerator",
+        lambda _, m: m.submodules.column0.scale.eq(~m.submodules.loader.scales),
+    ),
+    "every column sees the activations taken": FAULTS["every column sees the activations taken"],
+    "every column sees its sum so far": ("Accelerator", lambda _, m: m.submodules.column0.previous.eq(0)),
+    "a result is the sum of its dot products": (
+        "Accelerator",
+        lambda _, m: Value.cast(m.submodules.accumulators.following).eq(0),
+    ),
 }
+
+
+def number_claims(config: AcceleratorConfig) -> list[str]:
+    """Return which of these claims are made of an accelerator."""
+    made = {
+        "the weights are the tile's": config.multiplies,
+        "the scales are the tile's": config.scaled,
+        "every column sees its sum so far": config.floating_point,
+    }
+    return [claim for claim in NUMBER_FAULTS if made.get(claim, True)]
+
+
+NUMBER_CASES = [(values, claim) for values in NUMBERS for claim in number_claims(small(**values))]
 
 
 @pytest.mark.parametrize("claim", sampled(FAULTS, 6, "claims that a fault refutes"))
@@ -148,16 +175,24 @@ def test_every_claim_about_sums_in_memory_has_a_fault() -> None:
     assert claims == set(FAULTS) | set(MEMORY_FAULTS)
 
 
-@pytest.mark.parametrize("claim", NUMBER_FAULTS)
-def test_claim_about_numbers_is_refuted_by_a_fault(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within the first eight cycles; and every other claim about such an accelerator has a fault above."""
-    values, change = NUMBER_FAULTS[claim]
-    break_hardware(monkeypatch, accelerator, "Accelerator", change)
-    streams = Streams(small(**values))
+@pytest.mark.parametrize(("values", "claim"), sampled(NUMBER_CASES, 2, "claims about numbers that a fault refutes"))
+def test_claim_about_numbers_is_refuted_by_a_fault(
+    values: dict[str, Any], claim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the first eight cycles."""
+    break_hardware(monkeypatch, accelerator, *NUMBER_FAULTS[claim])
     with pytest.raises(RefutedError) as refuted:
-        streams.check(8, only=claim)
+        Streams(small(**values)).check(8, only=claim)
     assert refuted.value.claims == (claim,)
-    assert {each for each in streams.claims if not each.startswith("invariant")} <= {*FAULTS, *NUMBER_FAULTS}
+
+
+@pytest.mark.parametrize("values", sampled(NUMBERS, 1, "claims about numbers that have faults"))
+def test_every_claim_about_numbers_has_a_fault(values: dict[str, Any]) -> None:
+    config = small(**values)
+    streams = Streams(config)
+    streams.check()
+    claims = {claim for claim in streams.claims if not claim.startswith("invariant")}
+    assert claims == set(FAULTS) - (SELECTED if config.multiplies else set()) | set(number_claims(config))
 
 
 def swap_signs(trits: list[Any]) -> list[Any]:
