@@ -12,7 +12,7 @@ from bitjoule.rtl.config import DATAPATHS, AcceleratorConfig
 from tests.rtl.claims import alignment_of, decoder, dot, integer_column, integer_dot, one_column, small
 from tests.rtl.formal import Proof, RefutedError
 from tests.rtl.streams import Streams
-from tests.rtl.test_formal import NUMBERS
+from tests.rtl.test_formal import ACCELERATORS, NUMBERS
 from tests.sampling import one_of_each, sampled
 
 
@@ -141,7 +141,7 @@ def number_claims(config: AcceleratorConfig) -> list[str]:
     return [claim for claim in NUMBER_FAULTS if made.get(claim, True)]
 
 
-NUMBER_CASES = [(values, claim) for values in NUMBERS for claim in number_claims(small(**values))]
+NUMBER_CASES = [(name, claim) for name in NUMBERS for claim in number_claims(small(**ACCELERATORS[name]))]
 
 
 @pytest.mark.parametrize("claim", sampled(FAULTS, 6, "claims that a fault refutes"))
@@ -175,20 +175,18 @@ def test_every_claim_about_sums_in_memory_has_a_fault() -> None:
     assert claims == set(FAULTS) | set(MEMORY_FAULTS)
 
 
-@pytest.mark.parametrize(("values", "claim"), sampled(NUMBER_CASES, 2, "claims about numbers that a fault refutes"))
-def test_claim_about_numbers_is_refuted_by_a_fault(
-    values: dict[str, Any], claim: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("name", "claim"), sampled(NUMBER_CASES, 2, "claims about numbers that a fault refutes"))
+def test_claim_about_numbers_is_refuted_by_a_fault(name: str, claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the first eight cycles."""
     break_hardware(monkeypatch, accelerator, *NUMBER_FAULTS[claim])
     with pytest.raises(RefutedError) as refuted:
-        Streams(small(**values)).check(8, only=claim)
+        Streams(small(**ACCELERATORS[name])).check(8, only=claim)
     assert refuted.value.claims == (claim,)
 
 
-@pytest.mark.parametrize("values", sampled(NUMBERS, 1, "claims about numbers that have faults"))
-def test_every_claim_about_numbers_has_a_fault(values: dict[str, Any]) -> None:
-    config = small(**values)
+@pytest.mark.parametrize("name", sampled(NUMBERS, 1, "claims about numbers that have faults"))
+def test_every_claim_about_numbers_has_a_fault(name: str) -> None:
+    config = small(**ACCELERATORS[name])
     streams = Streams(config)
     streams.check()
     claims = {claim for claim in streams.claims if not claim.startswith("invariant")}

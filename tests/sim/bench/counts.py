@@ -72,7 +72,7 @@ def counts() -> pd.DataFrame:
         )
     rows += [_row(configuration(name), coverage=1) for name in test_coverage.MEASURED]
     rows += [_row(config, faults=1) for config in FAULTY]
-    rows += [_row(small(**values), proofs=1) for values in ACCELERATORS]
+    rows += [_row(small(**values), proofs=1) for values in ACCELERATORS.values()]
     table = pd.DataFrame(rows).fillna(0).groupby("array").sum()
     table.loc["all"] = table.sum()
     return table.astype(int).reset_index().melt("array", var_name="quantity")
