@@ -17,7 +17,7 @@ from tests.sim.bench.constant_bits import constant_bits
 NOTHING_DECIDED = re.compile(r"^\s*if \(\\\$net\d+ \) begin end$|^\s*reg \\\$net\d+ +=")
 ESCAPED = re.compile(r"__0([0-9A-Fa-f]{2})")  # Verilator's way to write other characters than letters and digits
 TOGGLE = re.compile(r"(?P<wire>.*?)(?P<word>\[\d+\])?(?:\[(?P<place>-?\d+)\])?:[01]->[01]")
-KNOWN = 300  # bits that did toggle, and so must not be proved constant
+KNOWN = 300  # bits that did rise and fall, and so must not be proved constant
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ def _unescaped(name: str) -> str:
 def shares(file: Path, verilog: str, folder: Path) -> tuple[dict[str, float], list[str]]:
     """Return the share of each kind of point that happened, and the places of those that did not.
 
-    Toggles of bits that are proved constant are left out. A bit that toggled anywhere in a module is not one of them:
-    `KNOWN` of those are given to the proof, too, which must not hold for any.
+    Toggles of bits that are proved constant are left out. `KNOWN` bits that rose and fell are given to the proof, too,
+    which must not hold for any.
 
     Parameters
     ----------
@@ -122,8 +122,10 @@ def shares(file: Path, verilog: str, folder: Path) -> tuple[dict[str, float], li
         Shares by kind, ``all toggles`` among them, and places.
     """
     every = list(points(file, verilog))
-    toggled = sorted({(point.module, point.bit) for point in every if point.kind == "v_toggle" and point.happened})
-    still = {(point.module, point.bit) for point in every if point.kind == "v_toggle"}.difference(toggled)
+    toggles = [point for point in every if point.kind == "v_toggle"]
+    # A bit that is always one rises once, when the simulation starts, and never falls.
+    still = {(point.module, point.bit) for point in toggles if not point.happened}
+    toggled = sorted({(point.module, point.bit) for point in toggles} - still)
     known = set(random.Random(0).sample(toggled, min(KNOWN, len(toggled))))
     asked: dict[str, set[tuple[str, int]]] = defaultdict(set)
     for module, bit in still | known:
@@ -134,5 +136,5 @@ def shares(file: Path, verilog: str, folder: Path) -> tuple[dict[str, float], li
     count = Counter(point.kind for point in possible)
     happened = Counter(point.kind for point in possible if point.happened)
     found = {kind: happened[kind] / count[kind] for kind in count}
-    found["all toggles"] = happened["v_toggle"] / sum(point.kind == "v_toggle" for point in every)
+    found["all toggles"] = happened["v_toggle"] / len(toggles)
     return found, [point.place for point in possible if not point.happened]
