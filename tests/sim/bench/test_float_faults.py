@@ -56,7 +56,7 @@ def with_fault(monkeypatch, module, there, fault):
     return accelerator_verilog(CONFIG)
 
 
-@pytest.mark.parametrize("fault", sampled(FAULTS, 4, "faults of the rounding tree"))
+@pytest.mark.parametrize("fault", sampled(FAULTS, 2, "faults of the rounding tree"))
 def test_the_bench_finds(fault, hardware, fast_build, monkeypatch):
     assert failure(hardware, CONFIG, fast_build, with_fault(monkeypatch, *FAULTS[fault])) is not None
 
