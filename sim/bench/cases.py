@@ -15,6 +15,7 @@ STREAMS = ("command", "weights", "activations", "results")
 ACTIVATIONS = ("random", "minimum", "maximum", "alternating", "zero")
 WEIGHTS = ("random", "plus", "minus", "alternating", "zero")
 FLOATS = ("random", "wide", "near", "subnormal", "infinite", "nan")
+OPPOSITE = ("opposite", "repeated")  # floats: in each second tile of K, activations negated and weights again
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Case:
         Of the operands and the random stalls.
     activations, weights
         What the operands are: ``random``, or the same extreme everywhere; of floats also one of `FLOATS`, and of trits
-        with scales that is what the scales are.
+        with scales that is what the scales are; or both of `OPPOSITE`.
     stalls
         By stream: a pattern of 0 and 1 that repeats each cycle (1: idle or busy), or the probability to stall.
     reset_after
@@ -130,10 +131,14 @@ def operands(config: AcceleratorConfig, case: Case, index: int) -> tuple[NDArray
             return arrays["x"], arrays["w"]
     m, k, n = case.shapes[index]
     random = np.random.default_rng([case.seed, len(STREAMS), index])
-    if config.scaled:
-        return _floats(random, (m, k), case.activations), _scaled(random, config, (k, n), case.weights)
     if config.floating_point:
-        return _floats(random, (m, k), case.activations), _floats(random, (k, n), case.weights)
+        x = _floats(random, (m, k), case.activations)
+        w = _scaled(random, config, (k, n), case.weights) if config.scaled else _floats(random, (k, n), case.weights)
+        if (case.activations, case.weights) == OPPOSITE:
+            second = np.arange(k) // config.lanes % 2 == 1
+            source = np.arange(k) - config.lanes * second
+            x, w = np.where(second, -x[:, source], x[:, source]), w[source]
+        return x, w
     low, high = -(1 << (config.activation_bits - 1)), (1 << (config.activation_bits - 1)) - 1
     x = _filled((m, k), case.activations, {"minimum": low, "maximum": high, "zero": 0}, (low, high))
     if x is None:
@@ -170,6 +175,8 @@ def _floats(random: np.random.Generator, shape: tuple[int, int], kind: str) -> N
         return np.full(shape, constants[kind], np.float16)
     if kind == "alternating":
         return np.where(np.indices(shape).sum(axis=0) % 2, -largest, largest).astype(np.float16)
+    if kind in OPPOSITE:  # small, so that the sums of a tile are finite in FP16
+        return (random.integers(-15, 16, shape) * 2.0 ** random.integers(-2, 1, shape)).astype(np.float16)
     if kind == "near":  # few bits, so that sums cancel, and are halfway between two floats
         return (random.integers(-2047, 2048, shape) * 2.0 ** random.integers(-5, 2, shape)).astype(np.float16)
     if kind in ("wide", "subnormal"):  # every finite bit pattern, or those up to twice the least normal
@@ -224,6 +231,8 @@ def _extremes(config: AcceleratorConfig) -> list[Case]:
             Case(f"activations {x}, weights {w}", (shape,) * 4, seed=i, activations=x, weights=w)
             for i, (x, w) in enumerate([*product(FLOATS, FLOATS), ("infinite", "zero"), ("zero", "infinite")])
         ]
+        # The sums so far, negative ones among them, are cancelled to zeros, which have no sign then.
+        cases.append(Case("tiles that cancel", (shape,) * 4, activations=OPPOSITE[0], weights=OPPOSITE[1]))
     return cases
 
 

@@ -9,8 +9,8 @@ from tests.sim.bench.coverage import cases, configuration, shares
 
 pytestmark = pytest.mark.slow
 
-# Every kind of array, and the largest of ternary and ±1 weights. A build takes up to a minute: besides the first, one is
-# drawn for every second commit.
+# Every kind of array, and the largest of ternary and ±1 weights. A build takes up to a minute: besides the first, one
+# is drawn for every second commit.
 MEASURED = [
     "tiny_8x4", "tiny_8x4 in memory", "decode_64x5", "edge_64x16", "binary_64x16", "lookup_8x4",
     "int8_8x4", "int8_weights_8x4", "int4_8x4", "int2_8x4", "ternary_fp16_8x4",
