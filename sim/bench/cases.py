@@ -132,13 +132,7 @@ def operands(config: AcceleratorConfig, case: Case, index: int) -> tuple[NDArray
     m, k, n = case.shapes[index]
     random = np.random.default_rng([case.seed, len(STREAMS), index])
     if config.floating_point:
-        x = _floats(random, (m, k), case.activations)
-        w = _scaled(random, config, (k, n), case.weights) if config.scaled else _floats(random, (k, n), case.weights)
-        if (case.activations, case.weights) == OPPOSITE:
-            second = np.arange(k) // config.lanes % 2 == 1
-            source = np.arange(k) - config.lanes * second
-            x, w = np.where(second, -x[:, source], x[:, source]), w[source]
-        return x, w
+        return _float_operands(random, config, case, (m, k, n))
     low, high = -(1 << (config.activation_bits - 1)), (1 << (config.activation_bits - 1)) - 1
     x = _filled((m, k), case.activations, {"minimum": low, "maximum": high, "zero": 0}, (low, high))
     if x is None:
@@ -151,6 +145,19 @@ def operands(config: AcceleratorConfig, case: Case, index: int) -> tuple[NDArray
         trits = [-1, 0, 1] if config.encoding.zero else [-1, 1]
         values = np.array(range(minus, plus + 1) if config.multiplies else trits, np.int8)
         w = random.choice(values, (k, n))
+    return x, w
+
+
+def _float_operands(
+    random: np.random.Generator, config: AcceleratorConfig, case: Case, shape: tuple[int, int, int]
+) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+    m, k, n = shape
+    x = _floats(random, (m, k), case.activations)
+    w = _scaled(random, config, (k, n), case.weights) if config.scaled else _floats(random, (k, n), case.weights)
+    if (case.activations, case.weights) == OPPOSITE:
+        second = np.arange(k) // config.lanes % 2 == 1
+        source = np.arange(k) - config.lanes * second
+        x, w = np.where(second, -x[:, source], x[:, source]), w[source]
     return x, w
 
 
