@@ -17,6 +17,7 @@ from tests.sim.bench.constant_bits import constant_bits
 NOTHING_DECIDED = re.compile(r"^\s*if \(\\\$net\d+ \) begin end$|^\s*reg \\\$net\d+ +=")
 ESCAPED = re.compile(r"__0([0-9A-Fa-f]{2})")  # Verilator's way to write other characters than letters and digits
 TOGGLE = re.compile(r"(?P<wire>.*?)(?P<word>\[\d+\])?(?:\[(?P<place>-?\d+)\])?:[01]->[01]")
+WORD_BITS, EXACT_BITS = 32, 64  # Verilator's words, and the longest vector that is not an array of them
 KNOWN = 300  # bits that did rise and fall, and so must not be proved constant
 
 
@@ -80,23 +81,49 @@ def points(file: Path, verilog: str) -> Iterator[Point]:
         The text that it simulated.
     """
     lines = verilog.splitlines()
-    for entry in file.read_text(errors="replace").splitlines():
-        if not entry.startswith("C '"):
-            continue
-        body, hits = entry[3:].rsplit("' ", 1)
-        keys = dict(part.split("\x02") for part in body.split("\x01") if part)
+    entries = [_entry(line) for line in file.read_text(errors="replace").splitlines() if line.startswith("C '")]
+    toggles = _toggles(entries)
+    for keys, hits in entries:
         if NOTHING_DECIDED.search(lines[int(keys["l"]) - 1]):
             continue
         kind, _, module = keys["page"].partition("/")
-        bit = ("", 0)
-        if kind == "v_toggle":
-            toggle = TOGGLE.fullmatch(keys["o"])
-            assert toggle, keys["o"]
-            # The one index of a vector is the bit's; of two, the first is a memory's word.
-            bit = (_unescaped(toggle["wire"]) + (toggle["word"] or ""), int(toggle["place"] or 0))
-            if toggle["place"] is None and toggle["word"]:
-                bit = (_unescaped(toggle["wire"]), int(toggle["word"][1:-1]))
-        yield Point(kind, _unescaped(module), bit, f"{keys['h']}.{keys['o']}", int(hits) > 0)
+        wire, place, count = toggles.get((keys["h"], keys["l"], keys["o"]), ("", 0, hits))
+        yield Point(kind, _unescaped(module), (wire, place), f"{keys['h']}.{keys['o']}", count > 0)
+
+
+def _entry(line: str) -> tuple[dict[str, str], int]:
+    body, hits = line[3:].rsplit("' ", 1)
+    return dict(part.split("\x02") for part in body.split("\x01") if part), int(hits)
+
+
+def _toggles(entries: list[tuple[dict[str, str], int]]) -> dict[tuple[str, str, str], tuple[str, int, int]]:
+    """Return by place in the design, line and text of a toggle: wire, bit, and how often it happened.
+
+    Of vectors over `EXACT_BITS`, Verilator 5.48 counts with each bit those of the words before it at the same place, so
+    that a constant bit seems to toggle; the counts of neighbouring words are subtracted.
+    """
+    found = {}
+    vectors: dict[tuple[str, str, str, str], dict[int, int]] = defaultdict(dict)
+    for keys, hits in entries:
+        if not keys["page"].startswith("v_toggle"):
+            continue
+        toggle = TOGGLE.fullmatch(keys["o"])
+        assert toggle, keys["o"]
+        # The one index of a vector is the bit's; of two, the first is a memory's word.
+        wire, place = _unescaped(toggle["wire"]) + (toggle["word"] or ""), int(toggle["place"] or 0)
+        if toggle["place"] is None and toggle["word"]:
+            wire, place = _unescaped(toggle["wire"]), int(toggle["word"][1:-1])
+        vector = (keys["h"], keys["l"], wire, keys["o"][-4:])
+        vectors[vector][place] = hits
+        found[keys["h"], keys["l"], keys["o"]] = (wire, place, vector)
+    counts = {}
+    for where, (wire, place, vector) in found.items():
+        bits = vectors[vector]
+        first = place - min(bits)
+        before = bits[place - WORD_BITS] if len(bits) > EXACT_BITS and first >= WORD_BITS else 0
+        assert bits[place] >= before, "Verilator counts toggles of long vectors otherwise than 5.48 does"
+        counts[where] = (wire, place, bits[place] - before)
+    return counts
 
 
 def _unescaped(name: str) -> str:
