@@ -58,7 +58,7 @@ def by_script(text: Text) -> tuple[float, float]:
     fit = (len(data) - 1) // CONTEXT
     starts = torch.arange(WINDOWS) * fit // WINDOWS * CONTEXT
     with torch.no_grad():
-        parts = (data[part[:, None] + torch.arange(CONTEXT + 1)].long() for part in starts.split(32))
+        parts = (data[part[:, None] + torch.arange(CONTEXT + 1)].long() for part in torch.split(starts, 32))
         losses = [float(script.loss_of(model, part)) * len(part) for part in parts]
     return sum(losses) / WINDOWS, seconds
 
@@ -104,7 +104,8 @@ def main() -> None:
     ]  # in turn, so that what else the machine does falls on all of them
     (loss, _), same, fewer = runs[0]
     seconds = min(script_run[1] for script_run, _, _ in runs)
-    same_s, fewer_s = (min(run[place].processor_s for run in runs) for place in (1, 2))
+    same_s = min(run.processor_s for _, run, _ in runs)
+    fewer_s = min(run.processor_s for _, _, run in runs)
     ladder = read_ladder(read_document(find_training("quality_ladder")))
     rows = [
         ("text to train on", round(len(text.train) / 1e6, 2), "MB"),
