@@ -18,13 +18,13 @@ from bitjoule.commands.explore import add_explore
 from bitjoule.commands.hardware.rtl import add_commands
 from bitjoule.commands.interchange import add_import
 from bitjoule.commands.measured import add_measured
+from bitjoule.commands.models.stats import add_stats
+from bitjoule.commands.models.train import add_train
 from bitjoule.commands.parser import Parser
 from bitjoule.commands.query import add_query
 from bitjoule.commands.results.explorer import add_explorer
 from bitjoule.commands.results.stored import add_results_commands
-from bitjoule.commands.stats import add_stats
 from bitjoule.commands.status import FAILURE, INTERRUPTED, OK, WRONG_INPUT
-from bitjoule.commands.train import add_train
 from bitjoule.energy_models.inputs.errors import InputError, PluginError
 from bitjoule.sim.bench.simulators import SimulatorError
 

@@ -1,0 +1,1 @@
+"""Commands on models: training them, and counting what their weights and activations hold."""
