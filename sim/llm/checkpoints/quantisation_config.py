@@ -167,6 +167,8 @@ def _activations(document: Document, kind: Kind, transformers: bool) -> Activati
 
 def _patterns(document: Document, patterns: Any) -> tuple[str, ...]:
     try:
+        if not isinstance(patterns, list):  # the letters of a text would be patterns
+            raise TypeError
         return tuple(pattern for pattern in patterns if re.compile(pattern))
     except (TypeError, re.error):
         wrong = f"modules_to_not_convert is {brief(patterns)}"

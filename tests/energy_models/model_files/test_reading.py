@@ -241,6 +241,18 @@ def test_trits_in_half_precision_and_linears_that_are_kept(tmp_path: Path) -> No
     assert (read_scheme(path).weights, read_scheme(path).stored("weight_storage").bits) == ("ternary", 16)
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_each_kind_of_linear_that_is_kept_is_named_once(tmp_path: Path, packed: bool) -> None:
+    """The head of its own, which transformers always keeps, and what `modules_to_not_convert` lists."""
+    listed = {**PACKED["quantization_config"], "modules_to_not_convert": ["o_proj", "gate_proj"]}
+    kept = {} if packed else {"o": "self_attn", "gate": "mlp"}
+    config = {"quantization_config": listed, "tie_word_embeddings": False}
+    path = folder(tmp_path, config, packed, {"lm_head.weight": np.zeros((100, 64), np.float16)})
+    note = read_model(path).note.split("; not ternary: ")[1]
+    names = [f"model.layers.N.{part}.{name}_proj.weight" for name, part in kept.items()]
+    assert sorted(note.split(", ")) == sorted(["lm_head.weight", *names])
+
+
 def test_parameters_that_the_config_does_not_describe(tmp_path: Path) -> None:
     head = {"lm_head.weight": np.zeros((100, 64), np.float16)}
     note = read_model(folder(tmp_path, PACKED, True, head)).note

@@ -1,6 +1,7 @@
 """`bitjoule stats`: what it prints and writes, and what it refuses."""
 
 import csv
+import inspect
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from bitjoule import cli
 from bitjoule.gates.stimuli.recorded import Recorder
 from bitjoule.sim.llm.checkpoints.loading import load_model
+from bitjoule.sim.llm.model import Model
 from bitjoule.sim.llm.trained import shipped_models
+from tests.sim.folders import write
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +64,23 @@ def test_a_bus_is_whole_bytes(capsys):
     with pytest.raises(SystemExit):
         cli.main(["stats", "--bus-bits", "12"])
     assert "expected a multiple of 8 bits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["stats"], ["rtl", "simulate", "--engine", "numpy"]], ids=["stats", "simulate"])
+def test_each_option_and_the_models_end_tokens_reach_the_generation(command, tmp_path, monkeypatch):
+    write(tmp_path / "model", {"eos_token_id": [7, 9]})
+    monkeypatch.chdir(tmp_path)
+    given, generate = [], Model.generate
+
+    def noted(*values, **named):
+        given.append(inspect.signature(generate).bind(*values, **named).arguments)
+        return generate(*values, **named)
+
+    monkeypatch.setattr(Model, "generate", noted)
+    options = ["--prompt", "5 6 8", "--new-tokens", "2", "--temperature", "0.25", "--seed", "11"]
+    assert cli.main([*command, "model", *options]) == 0
+    (given,) = given
+    expected = {"prompt": [5, 6, 8], "new_tokens": 2, "temperature": 0.25, "seed": 11, "stop": [7, 9]}
+    assert {name: list(given[name]) if isinstance(value, list) else given[name] for name, value in expected.items()} == (
+        expected
+    )

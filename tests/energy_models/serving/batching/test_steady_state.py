@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bitjoule.energy_models.serving.batching.arrivals import Arrivals
+from bitjoule.energy_models.serving.batching.idle_time import with_lengths
 from bitjoule.energy_models.serving.batching.methods import found_state
 from bitjoule.energy_models.serving.batching.queueing import Distribution, begun_by_one, busy_period, prefill_sums
 from bitjoule.energy_models.serving.batching.simulation import Demand
@@ -145,6 +146,27 @@ def test_lengths_that_are_said_to_be_geometric_change_nothing():
     named = steady_state(Arrivals(0.4, 16, 40, Lengths.geometric(40)), *of)
     assert named.mean_batch == pytest.approx(plain.mean_batch, rel=1e-6)
     assert named.utilisation == pytest.approx(plain.utilisation, rel=1e-6)
+
+
+@pytest.mark.parametrize(("base_s", "sequence_s"), [(0.018, 0.0), (0.009, 0.003), (0.003, 0.005)])
+def test_lengths_change_the_idle_time_by_the_share_of_a_step_that_is_the_same_for_any_batch(base_s, sequence_s):
+    """Where sequences share the server evenly nothing changes; where they do not, the longest of each group counts.
+
+    Of lengths that are all the same it is any; of n geometric ones its mean is the sum of 1 - (1 - q^k)^n over k.
+    """
+    at_step, sizes = np.array([8, 6, 5, 4, 3, 2, 1, 1]) / 30, np.arange(1, 9)
+    step_s, rate, tokens, prefill = base_s + sequence_s * sizes, 2.0, 16, Distribution.fixed(0.2)
+    groups = begun_by_one(rate, prefill_sums(prefill))
+    beyond = (1 - 1 / tokens) ** np.arange(2000)[:, None]  # probability of more than k tokens
+    longest = (1 - (1 - beyond) ** np.arange(len(groups))).sum(axis=0) @ groups
+    mean_s = base_s + sequence_s * (at_step @ sizes)
+    decoding = 1 - rate * 0.2
+    idle = decoding - rate * tokens / (at_step @ sizes) * mean_s
+    weighted = with_lengths(Arrivals(rate, 8, tokens, Lengths.fixed(tokens)), prefill, at_step, step_s, idle)
+    found = decoding - rate * tokens / (weighted @ sizes) * (weighted @ step_s)
+    exponent = 1 - (1 - tokens / longest) * base_s / mean_s
+    assert found == pytest.approx(decoding * (idle / decoding) ** exponent, rel=1e-3)
+    assert found > 1.01 * idle
 
 
 def test_a_server_that_is_hardly_used_decodes_one_sequence_at_a_time():

@@ -72,3 +72,31 @@ def test_a_configuration_that_cannot_be_run_is_refused_by_key(tmp_path: Path, co
     found = problem(tmp_path)
     assert found.file == "model/config.json"
     assert found.key == key
+
+
+# Values that are false but not null, against the types that a key takes: none of them counts as left out.
+FALSE_VALUES = ([], {}, "", 0, False)
+KEYS_AND_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("quantization_config", "bitjoule", "rope_parameters", "rope_scaling"), (dict,)),
+    **dict.fromkeys(("model_type", "hidden_act", "rms_norm_eps", "rope_theta", "num_hidden_layers"), ()),
+    **dict.fromkeys(("intermediate_size", "num_attention_heads", "vocab_size"), ()),
+    "eos_token_id": (list, int),
+    **{f"bitjoule.{key}": () for key in ("weights", "activations", "tokenizer")},
+    **{f"quantization_config.{key}": () for key in ("quant_method", "linear_class", "quantization_mode")},
+    "quantization_config.modules_to_not_convert": (list,),
+    **{f"rope_scaling.{key}": () for key in ("rope_type", "type", "factor", "rope_theta")},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, types in KEYS_AND_TYPES.items() for value in FALSE_VALUES if type(value) not in types],
+)
+def test_a_false_value_of_another_type_is_not_taken_as_left_out(tmp_path: Path, name: str, value: Any) -> None:
+    key, _, inner = name.partition(".")
+    base: dict[str, dict[str, Any]] = {
+        "quantization_config": {"quant_method": "bitnet"},
+        "rope_scaling": {} if inner in ("rope_type", "type") else {"rope_type": "linear", "factor": 2},
+    }
+    write(tmp_path, {key: {**base.get(key, {}), inner: value} if inner else value})
+    assert problem(tmp_path).key.startswith(key)
