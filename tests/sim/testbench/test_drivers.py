@@ -78,6 +78,49 @@ def test_its_cocotb_driver_passes_and_finds_a_fault(fresh, icarus):
     assert "FAIL=2" in run.stdout + run.stderr
 
 
+@pytest.fixture(scope="module")
+def built(written, tmp_path_factory, icarus):
+    """Return a copy whose cocotb driver has run, so that its build is there."""
+    folder = shutil.copytree(written, tmp_path_factory.mktemp("built") / "bench")
+    assert make(folder, "cocotb", f"SIM={icarus}").returncode == 0
+    return folder
+
+
+def flipped(word, what):
+    """Return a word of results.hex (``FLAGS_USED_VALUE``) with a flag or bit 0 of the value turned over."""
+    flags, used, value = word.split("_")
+    if what == "value":
+        return f"{flags}_{used}_{int(value, 16) ^ 1:0{len(value)}x}"
+    return f"{int(flags, 16) ^ {'tlast': 1, 'tuser': 2}[what]:x}_{used}_{value}"
+
+
+LEFT_OVER = 600  # words: more than the accelerator and a simulated stream hold
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("commands", lambda words: words + words[-1:] * LEFT_OVER, "beats of command are left over"),
+        ("weights", lambda words: words + words[-1:] * LEFT_OVER, "beats of weights are left over"),
+        ("activations", lambda words: words + words[-1:] * LEFT_OVER, "beats of activations are left over"),
+        ("results", lambda words: words[:-1], "more results than expected"),
+        ("results", lambda words: [flipped(words[0], "value"), *words[1:]], "command 0, result 0: expected"),
+        ("results", lambda words: [flipped(words[0], "tlast"), *words[1:]], "command 0, result 0: tlast"),
+        ("results", lambda words: [flipped(words[0], "tuser"), *words[1:]], "command 0, result 0: tuser"),
+    ],
+    ids=["commands", "weights", "activations", "one result more", "value", "tlast", "tuser"],
+)
+def test_each_check_of_the_cocotb_driver_can_fail(file, change, message, built, tmp_path, icarus):
+    """What is sent and expected is changed instead of the hardware: the build is the same."""
+    folder = shutil.copytree(built, tmp_path / "changed", copy_function=shutil.copy2)
+    path = folder / f"{file}.hex"
+    path.write_text("\n".join(change(path.read_text().split())) + "\n")
+    run = make(folder, "cocotb", f"SIM={icarus}")
+    assert run.returncode != 0
+    assert "FAIL=2" in run.stdout + run.stderr
+    assert message in run.stdout + run.stderr
+
+
 @pytest.mark.dear
 def test_its_cocotb_driver_passes_in_verilator(fresh):
     run = make(fresh, "cocotb")

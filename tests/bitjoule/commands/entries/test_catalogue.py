@@ -1,6 +1,7 @@
 """``bitjoule show`` of files, and of what is inherited."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -124,3 +125,54 @@ def test_a_file_that_is_not_there_is_wrong_input(bitjoule, tmp_path, monkeypatch
     status, out, err = bitjoule("show", kind, name)
     assert (status, out) == (2, "")
     assert err.startswith(message)
+
+
+def listed(out):
+    """Return the rows of a printed table by its headings, lines of a cell joined: the rule says where columns are."""
+    head, rule, *lines = out.splitlines()
+    columns = [match.span() for match in re.finditer("-+", rule)]
+    ends = [start for start, _ in columns[1:]] + [None]
+    cells = [
+        [line[start:end].strip() for (start, _), end in zip(columns, ends, strict=True)] for line in (head, *lines)
+    ]
+    rows = []
+    for row in cells[1:]:
+        if row[0]:
+            rows.append(row)
+        else:
+            rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], row, strict=True)]
+    return {row[0]: dict(zip(cells[0], row, strict=True)) for row in rows}
+
+
+NORMS = {"none": "", "rms_norm": ", RMSNorm"}
+UNLISTED = {"table_lanes", "accumulators"}  # keys of an array that few have
+
+
+def accelerator_of_a_file(path):
+    """Return what the list says of an accelerator."""
+    data = yaml.safe_load(path.read_text())
+    linear = data.pop("linear", None)
+    around = f"{linear['format']}, {linear['lanes']} lanes{NORMS[linear['norm']]}" if linear else ""
+    return {key: str(value) for key, value in data.items() if key not in UNLISTED} | {"linear": around}
+
+
+def experiment_of_a_file(path):
+    """Return what the list says of an experiment."""
+    return {"kind": path.parent.name, "description": yaml.safe_load(path.read_text())["description"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder", "of_a_file"),
+    [
+        ("accelerators", "rtl/configs", accelerator_of_a_file),
+        ("experiments", "experiments/shipped", experiment_of_a_file),
+    ],
+)
+def test_what_a_list_has_under_each_heading_stands_in_the_file_under_that_key(bitjoule, kind, folder, of_a_file):
+    files = {path.stem: path for path in (Path(__file__).parents[4] / folder).rglob("*.yaml")}
+    status, out, err = bitjoule("list", kind)
+    rows = listed(out)
+    assert (status, err, set(rows)) == (0, "", set(files))
+    for name, path in files.items():
+        for key, expected in of_a_file(path).items():  # where lines were broken is not known
+            assert "".join(rows[name][key].split()) == "".join(expected.split()), (name, key)

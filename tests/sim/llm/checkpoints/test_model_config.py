@@ -1,6 +1,7 @@
 """Configurations of model folders: read, or refused with the key named."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,26 @@ def test_a_false_value_of_another_type_is_not_taken_as_left_out(tmp_path: Path, 
     }
     write(tmp_path, {key: {**base.get(key, {}), inner: value} if inner else value})
     assert problem(tmp_path).key.startswith(key)
+
+
+NULL_KEYS = (
+    "bitjoule", "rope_parameters", "rope_scaling", "rope_theta", "rms_norm_eps", "eos_token_id", "sliding_window",
+    *(f"bitjoule.{key}" for key in ("weights", "activations", "tokenizer")),
+    *(f"quantization_config.{key}" for key in ("use_rms_norm", "rms_norm_eps", "modules_to_not_convert")),
+)  # fmt: skip
+SWITCHES = ("quantization_config.use_rms_norm", "attention_bias", "mlp_bias", "use_sliding_window")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [*((name, None) for name in NULL_KEYS), *((name, False) for name in SWITCHES)]
+)
+def test_null_and_a_switch_that_is_off_are_as_if_left_out(tmp_path: Path, name: str, value: Any) -> None:
+    key, _, inner = name.partition(".")
+    base: dict[str, Any] = {"quantization_config": {"quant_method": "bitnet"}}
+    write(tmp_path / "without", base)
+    write(tmp_path / "written", {**base, key: {**base.get(key, {}), inner: value} if inner else value})
+    without, written = (load_model(tmp_path / folder).config for folder in ("without", "written"))
+    unnoted = [config.shape.model_copy(update={"note": ""}) for config in (written, without)]  # it names other keys
+    assert unnoted[0] == unnoted[1]
+    assert replace(written, shape=without.shape) == without
+    assert without.scheme.norm_epsilon is None
