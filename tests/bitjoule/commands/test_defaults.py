@@ -54,6 +54,9 @@ ENDS = {  # by what reads a number: those at the ends of its range, and those be
     "_tokens": (("1", "999999"), ("0", "1000000", "1.5")),
     "_share": (("0", "0.5", "1"), ("1.001", "-0.001")),
     "_count": (("1", "64"), ("0", "65", "1.5")),
+    "_seeds": (("1", "64"), ("0", "65", "1.5")),
+    "_number": (("1e-9", "1e300"), ("0", "0.0")),
+    "_bus": (("8", "64", "99992"), ("0", "12", "100000")),
     "_node": (("0.1", "7", "10000"), ("0", "10001")),
     "_band": (("1", "7..7", "256..900", "9999999"), ("0", "900..256", "0..1", "1..2..3", "10000000")),
 }
@@ -63,6 +66,7 @@ NUMBERS = [name for name, (_, action) in OPTIONS.items() if getattr(action.type,
 def test_every_option_whose_default_is_a_number_has_its_ends_here():
     numeric = {name for name, (_, each) in OPTIONS.items() if each.type and isinstance(each.default, int | float)}
     later = {"rtl simulate seed", "rtl simulate temperature", "import bits"}  # by the schema; by the choices
+    later |= {"stats seed", "stats new_tokens", "stats temperature"}  # by the same schema
     assert numeric - later <= set(NUMBERS)
 
 
