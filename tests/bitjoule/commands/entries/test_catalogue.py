@@ -128,19 +128,17 @@ def test_a_file_that_is_not_there_is_wrong_input(bitjoule, tmp_path, monkeypatch
 
 
 def listed(out):
-    """Return the rows of a printed table by its headings, lines of a cell joined: the rule says where columns are."""
+    """Return the rows of a printed table by its headings, broken cells joined; the rule says where columns begin."""
     head, rule, *lines = out.splitlines()
-    columns = [match.span() for match in re.finditer("-+", rule)]
-    ends = [start for start, _ in columns[1:]] + [None]
-    cells = [
-        [line[start:end].strip() for (start, _), end in zip(columns, ends, strict=True)] for line in (head, *lines)
-    ]
+    starts = [match.start() for match in re.finditer("-+", rule)]
+    ends = [*starts[1:], None]
+    cells = [[line[start:end].strip() for start, end in zip(starts, ends, strict=True)] for line in (head, *lines)]
     rows = []
     for row in cells[1:]:
         if row[0]:
             rows.append(row)
         else:
-            rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], row, strict=True)]
+            rows[-1] = [a + b for a, b in zip(rows[-1], row, strict=True)]
     return {row[0]: dict(zip(cells[0], row, strict=True)) for row in rows}
 
 
@@ -168,11 +166,14 @@ def experiment_of_a_file(path):
         ("experiments", "experiments/shipped", experiment_of_a_file),
     ],
 )
-def test_what_a_list_has_under_each_heading_stands_in_the_file_under_that_key(bitjoule, kind, folder, of_a_file):
+def test_what_a_list_has_under_each_heading_stands_in_the_file_under_that_key(
+    bitjoule, monkeypatch, kind, folder, of_a_file
+):
+    monkeypatch.delenv("COLUMNS", raising=False)  # each column stays beside the others
     files = {path.stem: path for path in (Path(__file__).parents[4] / folder).rglob("*.yaml")}
     status, out, err = bitjoule("list", kind)
     rows = listed(out)
     assert (status, err, set(rows)) == (0, "", set(files))
     for name, path in files.items():
-        for key, expected in of_a_file(path).items():  # where lines were broken is not known
+        for key, expected in of_a_file(path).items():
             assert "".join(rows[name][key].split()) == "".join(expected.split()), (name, key)
