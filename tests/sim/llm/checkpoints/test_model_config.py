@@ -76,7 +76,7 @@ def test_a_configuration_that_cannot_be_run_is_refused_by_key(tmp_path: Path, co
 
 
 # Values that are false but not null, against the types that a key takes: none of them counts as left out.
-FALSE_VALUES = ([], {}, "", 0, False)
+FALSE_VALUES: tuple[Any, ...] = ([], {}, "", 0, False)
 KEYS_AND_TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("quantization_config", "bitjoule", "rope_parameters", "rope_scaling"), (dict,)),
     **dict.fromkeys(("model_type", "hidden_act", "rms_norm_eps", "rope_theta", "num_hidden_layers"), ()),
