@@ -47,7 +47,7 @@ def add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )  # fmt: skip
     train.add_argument(
         "--device", choices=DEVICES, default="auto", metavar="|".join(DEVICES),
-        help="where to train (default: CUDA where there is one, else the CPU)",
+        help="where to train (default: %(default)s: CUDA where there is one, else the CPU)",
     )  # fmt: skip
     train.add_argument(
         "--threads", type=jobs, default=1, metavar="N",
