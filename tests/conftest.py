@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     What is built once is then built for all; what was built before the run, perhaps from other code, hides nothing.
     """
     os.environ.pop("COLUMNS", None)  # of the window of whoever runs the tests: tables are cut to it
-    gc.set_threshold(50_000, 20, 50)  # what is imported and collected stays: walking it takes a twentieth of the time
+    gc.set_threshold(50_000, 10, 10)  # what is imported and collected stays: walking it takes a twentieth of the time
     if "BITJOULE_CACHE" not in os.environ:
         cache = tempfile.mkdtemp(prefix="bitjoule-tests-")
         os.environ["BITJOULE_CACHE"] = cache  # workers of pytest-xdist, which start later, inherit it
