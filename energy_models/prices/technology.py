@@ -246,14 +246,7 @@ class Technology:
         operation, number_format
             As for `price`.
         """
-        if (operation, number_format) in self.rows:
-            return True
-        narrow, wide = factors(number_format)
-        if narrow != wide:
-            return operation == "mul" and all(self.has_price(operation, factor) for factor in (narrow, wide))
-        described = formats().get(number_format)
-        ends = described.priced_between if described else None
-        return ends is not None and all((operation, end) in self.rows for end in ends)
+        return not self.lacking(operation, number_format)
 
     def lacking(self, operation: str, number_format: str) -> tuple[str, ...]:
         """Return the formats of the rows that an operation lacks, with which `price` would return a price for it.
@@ -263,14 +256,15 @@ class Technology:
         operation, number_format
             As for `price`.
         """
-        if self.has_price(operation, number_format):
+        if (operation, number_format) in self.rows:
             return ()
-        first, second = factors(number_format)
-        if first != second:
-            lacked = (name for factor in (first, second) for name in self.lacking(operation, factor))
-            return tuple(dict.fromkeys(lacked))
-        ends = formats()[number_format].priced_between if number_format in formats() else None
-        return tuple(end for end in ends if (operation, end) not in self.rows) if ends else (number_format,)
+        narrow, wide = factors(number_format)
+        if narrow != wide and operation == "mul":
+            return tuple(dict.fromkeys(name for factor in (narrow, wide) for name in self.lacking(operation, factor)))
+        described = formats().get(number_format) if narrow == wide else None
+        if described is None or described.priced_between is None:
+            return (number_format,)
+        return tuple(end for end in described.priced_between if (operation, end) not in self.rows)
 
     def price(self, operation: str, number_format: str) -> Price:
         """Return what one operation costs.

@@ -125,6 +125,9 @@ def test_a_byte_without_a_stop_bit_is_reported_and_is_no_break():
         host.level(0, 1)
         host.level(1, 2)
         yield from answer(host, bytes([protocol.FAILED | protocol.FRAMING]))
+        for _ in range(600):
+            yield
+        assert not host.received  # a break would be answered
 
     simulate(TINY, testbench)
 

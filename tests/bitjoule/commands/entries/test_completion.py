@@ -1,12 +1,9 @@
 """A shell completes what the parser knows."""
 
 import contextlib
-import shutil
 import subprocess
 
 import pytest
-
-pytest.importorskip("shtab")
 
 WORDS = """
 source {script}
@@ -35,7 +32,6 @@ def complete(tmp_path_factory):
     return offered
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_commands_options_choices_and_files_are_offered(complete):
     assert {"run", "report", "explorer", "compare", "rtl"} <= set(complete("bitjoule", ""))
     assert complete("bitjoule", "expl") == ["explore", "explorer"]
