@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import Field
 
-from bitjoule.energy_models.inputs.documents import Document, KeyPath, dotted, is_path, parse_document, read_document
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
-from bitjoule.energy_models.inputs.validation import Strict, unknown_name
+from bitjoule.energy_models.inputs.documents import Document, KeyPath, dotted, parse_document, read_document
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
+from bitjoule.energy_models.inputs.validation import Strict, named_file
 
 SHIPPED = Path(__file__).parent / "shipped"
 Overrides = Sequence[str] | Mapping[str, Any]
@@ -54,13 +54,7 @@ def find_experiment(argument: str) -> Path:
     InputError
         It is neither.
     """
-    shipped = shipped_experiments()
-    if is_path(argument) or os.path.isfile(argument):  # noqa: PTH113 (never raises)
-        return Path(argument)
-    if argument not in shipped:
-        wrong, expected = unknown_name("experiment", argument, shipped)
-        raise whole_file(argument or "''", wrong, f"a YAML file or {expected}")
-    return shipped[argument]
+    return named_file("experiment", argument, shipped_experiments())
 
 
 def open_experiment(

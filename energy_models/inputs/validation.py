@@ -1,14 +1,16 @@
 """Validation of a document against a pydantic model: errors have lines, and suggestions for misspelt names."""
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from bitjoule.energy_models.inputs.documents import Document, KeyPath
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion
+from bitjoule.energy_models.inputs.documents import Document, KeyPath, is_path
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion, whole_file
 
 
 class Strict(BaseModel):
@@ -96,6 +98,31 @@ def unknown_name(kind: str, name: object, known: Iterable[str], same_numbers: bo
     """
     names = list(known)
     return f"unknown {kind} {brief(name)}{suggestion(name, names, same_numbers)}", choices(names)
+
+
+def named_file(kind: str, argument: str, shipped: Mapping[str, Path]) -> Path:
+    """Return the file that a command-line argument refers to.
+
+    Parameters
+    ----------
+    kind
+        What the name should refer to, e.g. ``experiment``.
+    argument
+        A file, or the name of one that ships.
+    shipped
+        Files by name.
+
+    Raises
+    ------
+    InputError
+        It is neither.
+    """
+    if is_path(argument) or os.path.isfile(argument):  # noqa: PTH113 (never raises)
+        return Path(argument)
+    if argument not in shipped:
+        wrong, expected = unknown_name(kind, argument, shipped)
+        raise whole_file(argument or "''", wrong, f"a YAML file or {expected}")
+    return shipped[argument]
 
 
 def validate(schema: type[Schema], document: Document, data: Any = None, at: KeyPath = ()) -> Schema:

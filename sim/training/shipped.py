@@ -1,11 +1,8 @@
 """The training files that ship, and what the name or path of one refers to."""
 
-import os
 from pathlib import Path
 
-from bitjoule.energy_models.inputs.documents import is_path
-from bitjoule.energy_models.inputs.errors import whole_file
-from bitjoule.energy_models.inputs.validation import unknown_name
+from bitjoule.energy_models.inputs.validation import named_file
 
 FOLDER = Path(__file__).parent / "configs"
 
@@ -28,10 +25,4 @@ def find_training(argument: str) -> Path:
     InputError
         It is neither.
     """
-    shipped = shipped_trainings()
-    if is_path(argument) or os.path.isfile(argument):  # noqa: PTH113 (never raises)
-        return Path(argument)
-    if argument not in shipped:
-        wrong, expected = unknown_name("training", argument, shipped)
-        raise whole_file(argument or "''", wrong, f"a YAML file or {expected}")
-    return shipped[argument]
+    return named_file("training", argument, shipped_trainings())
