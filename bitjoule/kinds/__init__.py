@@ -33,6 +33,7 @@ BUILT_IN = {
         "measured",
         "netlists",
         "prices",
+        "quality",
         "serving",
         "training",
     )

@@ -57,8 +57,10 @@ def nearest(bits: int) -> Round:
 
 
 def feedback(bits: int, group: int = 0) -> Round:
-    """Return GPTQ's rounding."""
-    return lambda weights, inputs, random: gptq(weights, hessian(inputs), bits, group)  # noqa: ARG005
+    """Return GPTQ's rounding; an output with no more inputs than a group has one scale."""
+    return lambda weights, inputs, random: gptq(  # noqa: ARG005
+        weights, hessian(inputs), bits, group if len(weights) > group else 0
+    )
 
 
 def rotated(bits: int) -> Round:

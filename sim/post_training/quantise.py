@@ -86,7 +86,7 @@ def quantise(
             scaled = weights[name] * scale[:, np.newaxis]
             new = method.round(scaled, inputs[name] / scale, random)
             linears[name] = _rounded(linear, new, method.activation_bits, scale if name in scales else None)
-            group = len(scaled) if method.group == 0 else max(method.group, 0)
+            group = len(scaled) if method.group == 0 else min(max(method.group, 0), len(scaled))
             rounded.append(RoundedMatrix(linear.full_name, scaled, new, method.levels, group))
         blocks[index] = replace(block, linears=linears)
     return replace(model, blocks=blocks.__getitem__), rounded

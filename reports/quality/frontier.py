@@ -1,0 +1,233 @@
+"""The picture of losses over energies: models of a ladder, energy at equal loss, and published models."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from bitjoule.reports.figures.digits import parameters, significant
+from bitjoule.reports.figures.families import Look, look
+from bitjoule.reports.figures.style import Theme, log_ticks, new_figure
+
+WIDTH_IN, HEIGHT_IN = 13.3, 6.6
+WORDS = {
+    "fp16": "FP16", "int8": "INT8", "int4": "INT4", "binary": "±1", "gptq": "GPTQ", "smoothquant": "SmoothQuant",
+    "bitnet": "BitNet", "subln": "SubLN",
+}  # fmt: skip
+HOLLOW = ("s", "o", "D", "h", "d", "p", "<", "v", "P", ">")  # markers of methods
+COLLAPSED = {"absmean-ternary": "trits after training", "sign-mean": "signs after training"}
+LABELS_APART = 0.042  # of the axis
+MARKER_ROOM = 0.12  # of the ratios, for markers at the left and values at the right
+MOST_BAND = 3.0  # of a value; a band that ends higher is cut
+
+
+def shown(label: str) -> str:
+    """Return a format or method as pictures name it.
+
+    Parameters
+    ----------
+    label
+        As tables name it.
+    """
+    if label in COLLAPSED:
+        return COLLAPSED[label]
+    words = (WORDS.get(word, word) for word in label.split("-"))
+    return " ".join(word.upper() if re.fullmatch(r"w\d+(a\d+)?|a\d+(\.\d+)?", word) else word for word in words)
+
+
+def look_of(label: str, formats: pd.DataFrame, theme: Theme) -> Look:
+    """Return how a format is drawn.
+
+    Parameters
+    ----------
+    label
+        Of the format.
+    formats
+        Kind and variant of each format.
+    theme
+        Light or dark.
+    """
+    row = formats.loc[[label]].to_dict("records")[0]
+    return look(str(row["kind"]), int(row["variant"]), theme)
+
+
+def draw(
+    baseline: str, summary: pd.DataFrame, equal: pd.DataFrame, published: pd.DataFrame, formats: pd.DataFrame,
+    theme: Theme,
+) -> Figure:  # fmt: skip
+    """Draw losses over energies; of several machines the first.
+
+    Parameters
+    ----------
+    baseline
+        Format of the ratios.
+    summary, equal, published
+        Tables of the experiment.
+    formats
+        Kind and variant of each format and method.
+    theme
+        Light or dark.
+    """
+    machine = summary.dropna(subset=["energy_per_token_j"]).iloc[0][["technology", "platform"]]
+
+    def here(table: pd.DataFrame) -> pd.DataFrame:
+        return table[(table["technology"] == machine["technology"]) & (table["platform"] == machine["platform"])]
+
+    summary, equal, published = here(summary), here(equal), here(published)
+    figure = new_figure(WIDTH_IN, HEIGHT_IN)
+    widths = [1.25, 1.0, *([0.85] if len(published) else [])]
+    panels = figure.subplots(1, len(widths), width_ratios=widths)
+    _losses(panels[0], summary, formats, theme)
+    _equal_loss(panels[1], baseline, equal, summary, formats, theme)
+    if len(published):
+        _published(panels[2], published, theme)
+    figure.suptitle(message(baseline, equal), fontsize=16, fontweight="bold")
+    return figure
+
+
+def message(baseline: str, equal: pd.DataFrame) -> str:
+    """Return what the picture says: which format takes least at the least loss that all reach.
+
+    Parameters
+    ----------
+    baseline, equal
+        As for `draw`.
+    """
+    if equal.empty:
+        return "Loss over the energy of a token"
+    rows = at_least_loss(equal)
+    best = rows.iloc[0]
+    amount = significant(best["ratio_to_baseline"], 2)
+    return f"At equal loss {shown(best['format'])} takes least energy: {amount} times less than {shown(baseline)}"
+
+
+def at_least_loss(equal: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows at the least loss that all formats reach, the largest ratio first.
+
+    Parameters
+    ----------
+    equal
+        Of one machine.
+    """
+    return equal[equal["loss_nats_per_byte"] == equal["loss_nats_per_byte"].min()].sort_values(
+        "ratio_to_baseline", ascending=False
+    )
+
+
+def _losses(axes: Axes, summary: pd.DataFrame, formats: pd.DataFrame, theme: Theme) -> None:
+    axes.set_title("lines: trained; hollow: quantised after it")
+    axes.set_xscale("log")
+    ends = []
+    for label, rows in summary.dropna(subset=["loss_nats_per_byte"]).groupby("format", sort=False):
+        drawn = _look(str(label), formats, summary, theme)
+        rows = rows.sort_values("parameters")
+        energy_j, loss = rows["energy_per_token_j"], rows["loss_nats_per_byte"]
+        if not rows["trained"].iloc[0]:
+            axes.plot(energy_j, loss, drawn.marker, color=drawn.color, markerfacecolor="none", linestyle="none")
+            if label in COLLAPSED:
+                axes.annotate(shown(str(label)), (energy_j.iloc[-1], loss.iloc[-1]), xytext=(8, 0), va="center",
+                              textcoords="offset points", color=drawn.color, fontsize=11)  # fmt: skip
+            continue
+        axes.plot(energy_j, loss, color=drawn.color, linestyle=drawn.dashes, marker=drawn.marker, markersize=8)
+        reach = (rows["loss_high_nats_per_byte"] - loss).fillna(0.0)
+        axes.errorbar(energy_j, loss, reach, fmt="none", ecolor=drawn.color, elinewidth=1.2)
+        ends.append((float(loss.iloc[-1]), float(energy_j.iloc[-1]), shown(str(label)), drawn.color))
+    of_set = summary[summary["pareto"]].sort_values("energy_per_token_j")
+    axes.plot(of_set["energy_per_token_j"], of_set["loss_nats_per_byte"], color=theme.text, linewidth=1,
+              linestyle=(0, (1, 1.5)), drawstyle="steps-post", zorder=1, label="Pareto set")  # fmt: skip
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, high * (high / low) ** 0.24)
+    _labels(axes, ends)
+    for rung, rows in summary[summary["trained"]].groupby("rung", sort=False):
+        at = rows.loc[rows["energy_per_token_j"].idxmin()]
+        axes.annotate(str(rung), (at["energy_per_token_j"], at["loss_nats_per_byte"]), xytext=(-9, -12),
+                      textcoords="offset points", ha="right", fontsize=10.5, color=theme.text)  # fmt: skip
+    axes.legend(loc="upper right")
+    log_ticks(axes.xaxis, "J")
+    axes.set_xlabel("energy of a generated token, whole model")
+    axes.set_ylabel("held-out loss (nats per byte); lower is better")
+
+
+def _look(label: str, formats: pd.DataFrame, summary: pd.DataFrame, theme: Theme) -> Look:
+    """Return how a format or method is drawn: methods have markers of their own, in the order of the table."""
+    drawn = look_of(label, formats, theme)
+    methods = list(dict.fromkeys(summary[~summary["trained"]]["format"]))
+    return drawn if label not in methods else drawn._replace(marker=HOLLOW[methods.index(label) % len(HOLLOW)])
+
+
+def _labels(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+    """Write names at the right of the lines' ends, in one column, apart from each other."""
+    low, high = axes.get_ylim()
+    apart, x = LABELS_APART * (high - low), max(end[1] for end in ends)
+    before = -np.inf
+    for loss, energy_j, name, color in sorted(ends):
+        y = max(loss, before + apart)
+        before = y
+        axes.annotate(name, (energy_j, loss), xytext=(x * 1.12, y), textcoords="data", color=color, va="center",
+                      fontsize=12, fontweight="bold",
+                      arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.7, "shrinkA": 0})  # fmt: skip
+
+
+def _equal_loss(
+    axes: Axes, baseline: str, equal: pd.DataFrame, summary: pd.DataFrame, formats: pd.DataFrame, theme: Theme
+) -> None:
+    axes.set_title("energy at equal loss")
+    if equal.empty:
+        axes.text(0.5, 0.5, "no loss that two formats reach", transform=axes.transAxes, ha="center", va="center")
+        return
+    rows = at_least_loss(equal)[::-1]
+    trained = summary.groupby("format")["trained"].first()
+    places = np.arange(len(rows))
+    left, right = min(0.9, float(rows["ratio_low"].min()) * 0.97), _right(rows)
+    for place, row in zip(places, rows.to_dict("records"), strict=True):
+        drawn = _look(row["format"], formats, summary, theme)
+        ratio, low, high = row["ratio_to_baseline"], max(row["ratio_low"], left), min(row["ratio_high"], right)
+        axes.barh(place, ratio - 1, left=1, color=drawn.color, height=0.62)
+        axes.plot([low, high], [place, place], color=theme.text, linewidth=1.3)
+        axes.annotate(significant(ratio, 3), (high, place), xytext=(5, 0), va="center", textcoords="offset points",
+                      fontsize=11.5)  # fmt: skip
+        face = drawn.color if trained[row["format"]] else "none"
+        axes.plot(0.035, place, drawn.marker, color=drawn.color, markerfacecolor=face, markersize=8,
+                  transform=axes.get_yaxis_transform(), clip_on=False)  # fmt: skip
+    axes.axvline(1, color=theme.text, linewidth=1)
+    axes.set_yticks(places, [shown(str(label)) for label in rows["format"]])
+    axes.grid(visible=False, axis="y")
+    room = (right - left) * MARKER_ROOM
+    axes.set_xlim(left - room, right + 1.5 * room)
+    at = significant(rows["loss_nats_per_byte"].iloc[0], 3)
+    axes.set_xlabel(f"energy of {shown(baseline)} / energy of this, at {at} nats\n(line: prices and seeds)")
+
+
+def _right(rows: pd.DataFrame) -> float:
+    """Return the largest end of a band that is no more than some times its value."""
+    ends = rows["ratio_high"].where(
+        rows["ratio_high"] <= MOST_BAND * rows["ratio_to_baseline"], rows["ratio_to_baseline"]
+    )
+    return float(ends.max())
+
+
+def _published(axes: Axes, published: pd.DataFrame, theme: Theme) -> None:
+    axes.set_title("published: b1.58, Table 1" if set(published["source"]) == {"ma2024era"} else "published")
+    axes.set_xscale("log")
+    for scheme, rows in published.groupby("scheme", sort=False):
+        rows = rows.sort_values("parameters")
+        kind = "ternary" if "1.58" in str(scheme) else "binary" if "bitnet" in str(scheme) else "float"
+        drawn = look(kind, 0, theme)
+        axes.plot(rows["energy_per_token_j"], rows["loss_nats_per_token"], color=drawn.color, marker=drawn.marker,
+                  linestyle=drawn.dashes, markersize=8)  # fmt: skip
+        first = rows.iloc[0]
+        axes.annotate(shown(str(scheme)), (first["energy_per_token_j"], first["loss_nats_per_token"]),
+                      xytext=(10, 7), textcoords="offset points", color=drawn.color,
+                      fontsize=12, fontweight="bold")  # fmt: skip
+        for row in rows.to_dict("records"):
+            axes.annotate(parameters(row["parameters"], 2), (row["energy_per_token_j"], row["loss_nats_per_token"]),
+                          xytext=(7, 2), textcoords="offset points", va="top", fontsize=10)  # fmt: skip
+    low, high = axes.get_xlim()
+    axes.set_xlim(low / (high / low) ** 0.12, high * (high / low) ** 0.12)
+    log_ticks(axes.xaxis, "J")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axes.set_xlabel("energy of a generated token")
+    axes.set_ylabel("ln of perplexity (nats per token)")
