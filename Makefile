@@ -44,7 +44,7 @@ gallery: $(VENV)/.dev
 	rm -rf build/gallery $(addprefix reports/gallery/,$(ONLY))
 	$(BIN)/bitjoule run $(ONLY) --out build/gallery
 	for name in $(ONLY); do mkdir -p reports/gallery/$$name && cd build/gallery/$$name && \
-	  cp summary.md summary.csv $$(ls published.csv dram.csv steady.csv accuracies.csv pareto.csv *.png 2>/dev/null) ../../../reports/gallery/$$name && \
+	  cp summary.md summary.csv $$(ls published.csv dram.csv steady.csv accuracies.csv pareto.csv laws.csv equal_loss.csv *.png 2>/dev/null) ../../../reports/gallery/$$name && \
 	  { [ $$name != headline ] || cp results.csv ../../../reports/gallery/headline; } && cd ../../.. || exit 1; done
 
 # The numbers of README.md and docs/, from the committed tables; a test fails when one is stale.

@@ -225,6 +225,8 @@ def _interval(
     for end, open_end in zip(within, open_ends, strict=True):
         if best == end or squares(end) <= bound:
             ends.append(open_end)
+        elif squares(best) >= bound:  # points on the law: an interval of no width
+            ends.append(best)
         else:
             root = optimize.brentq(lambda each: squares(each) - bound, best, end, xtol=1e-9, rtol=1e-8)
             ends.append(float(root))

@@ -17,9 +17,9 @@ from tests.experiments.shipped import outcome_of
 from tests.sampling import sampled
 
 GALLERY = Path(__file__).parents[2] / "reports" / "gallery"
-TABLES = ("summary", "published", "dram", "steady", "accuracies", "pareto")
+TABLES = ("summary", "published", "dram", "steady", "accuracies", "pareto", "laws", "equal_loss")
 LONG_TABLES = ("headline",)  # whose long table is kept, too
-KINDS = ("designs", "energy", "measured", "prices", "serving", "training", "hardware", "exploration")
+KINDS = ("designs", "energy", "measured", "prices", "quality", "serving", "training", "hardware", "exploration")
 QUICK = [name for kind in KINDS for name in shipped_experiments(kind)]
 COMPILED = shipped_experiments("hardware")  # a simulator is built
 SEARCHED = ("edge_design",)  # thousands of designs: a minute or two
