@@ -14,7 +14,9 @@ from bitjoule.sim.quality.equal_loss import Curve, common_losses, equal_loss, pa
 MACHINE = ("technology", "platform")
 ENERGY = ("energy_per_token_low_j", "energy_per_token_j", "energy_per_token_high_j")
 COMPARED_AT = 3  # losses, the same for all formats of a machine
-EQUAL_COLUMNS = ("experiment", *MACHINE, "format", "loss_nats_per_byte", "ratio_to_baseline", "ratio_low", "ratio_high")
+EQUAL_COLUMNS = (
+    "experiment", *MACHINE, "format", "loss_nats_per_byte", "ratio_to_baseline", "ratio_low", "ratio_high", "level",
+)  # fmt: skip
 PUBLISHED_COLUMNS = (
     "experiment", *MACHINE, "model", "parameters", "scheme", "benchmark", "printed", "loss_nats_per_token", *ENERGY,
     "pareto", "source", "where",
@@ -29,7 +31,7 @@ class Energies(NamedTuple):
     summary
         That of the losses, a row for each machine, with the energy of a generated token.
     equal
-        Ratios of energies at equal losses; columns `EQUAL_COLUMNS`.
+        Ratios of energies at equal losses, of which `level` 1 is the least; columns `EQUAL_COLUMNS`.
     published
         Columns `PUBLISHED_COLUMNS`.
     """
@@ -102,7 +104,10 @@ def _equal(name: str, summary: pd.DataFrame, baseline: str) -> pd.DataFrame:
         curves = reaching({label: each for label, each in curves.items() if len(each.loss)}, baseline)
         for label, other in curves.items():
             losses = common_losses(list(curves.values()), COMPARED_AT) if label != baseline else ()
-            rows += [(name, *machine, label, *equal_loss(curves[baseline], other, float(loss))) for loss in losses]
+            rows += [
+                (name, *machine, label, *equal_loss(curves[baseline], other, float(loss)), level)
+                for level, loss in enumerate(losses, 1)
+            ]
     return pd.DataFrame(rows, columns=list(EQUAL_COLUMNS))
 
 

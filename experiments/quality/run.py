@@ -5,12 +5,13 @@ from typing import NamedTuple
 import pandas as pd
 
 from bitjoule.energy_models.formats.formats import formats
-from bitjoule.experiments.quality.energies import EQUAL_COLUMNS, PUBLISHED_COLUMNS, with_energies
+from bitjoule.experiments.quality.energies import ENERGY, EQUAL_COLUMNS, PUBLISHED_COLUMNS, with_energies
 from bitjoule.experiments.quality.laws import LAW_COLUMNS, law_table
 from bitjoule.experiments.quality.losses import loss_table
 from bitjoule.experiments.quality.resolve import QualityInput
 from bitjoule.experiments.quality.zeros import zero_table
 
+DIGITS = 6
 MODEL_COLUMNS = {
     "rung": "rung", "format_name": "format", "trained": "trained", "seed": "seed", "parameters": "parameters",
     "learning_rate": "learning_rate", "loss": "loss_nats_per_byte",
@@ -52,7 +53,18 @@ def tables(work: QualityInput) -> Tables:
             name, summary, work.energies, quality.schemes, quality.baseline, quality.published
         )  # fmt: skip
         summary, equal, published = found
-    return Tables(summary, models, laws, equal, published, _formats(work))
+    written = (_rounded(table) for table in (summary, models, laws, equal, published))
+    return Tables(*written, _formats(work))
+
+
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with as many digits as logarithms and fits have on any processor; energies keep theirs."""
+    rounded = {
+        column: [float(f"{value:.{DIGITS}g}") for value in table[column]]
+        for column in table.select_dtypes("float64").columns
+        if column not in ENERGY
+    }
+    return table.assign(**rounded)
 
 
 def _formats(work: QualityInput) -> pd.DataFrame:

@@ -1,0 +1,100 @@
+"""The pictures and summaries of quality experiments: what they say follows from their tables."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from bitjoule.kinds import quality as kind
+from bitjoule.reports.figures.style import LIGHT
+from bitjoule.reports.quality import frontier, scaling, variants, zeros
+from bitjoule.reports.quality.summary import headline
+from tests.experiments.shipped import outcome_of
+
+
+def equal(**ratios):
+    rows = [
+        {"technology": "7nm", "platform": "edge", "format": label.replace("_", "-"), "loss_nats_per_byte": loss,
+         "ratio_to_baseline": ratio + loss / 100, "ratio_low": ratio - 0.2, "ratio_high": ratio + 0.3}
+        for loss in (2.5, 2.25) for label, ratio in ratios.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ("fp16", "FP16"), ("ternary-g128", "ternary g128"), ("binary", "±1"), ("gptq-w4", "GPTQ W4"),
+        ("absmax-w4a4", "absmax W4A4"), ("sign-mean", "signs after training"), ("ternary-a4.8", "ternary A4.8"),
+        ("binary-no-subln", "±1 no SubLN"), ("bitnet-b1.58", "BitNet b1.58"),
+    ],
+)  # fmt: skip
+def test_formats_have_the_names_of_the_field(label, text):
+    assert frontier.shown(label) == text
+
+
+def test_the_frontier_names_the_format_that_takes_least_at_the_least_loss():
+    table = equal(int8=1.2, ternary=1.6, gptq_w4=1.5)
+    assert frontier.message("fp16", table) == "At equal loss ternary takes least energy: 1.6 times less than FP16"
+    assert list(frontier.at_least_loss(table)["format"]) == ["ternary", "gptq-w4", "int8"]
+    assert set(frontier.at_least_loss(table)["loss_nats_per_byte"]) == {2.25}
+
+
+def test_the_frontier_of_the_ladder_has_a_bar_of_each_ratio_and_a_point_of_each_model():
+    result = outcome_of("quality_frontier").result
+    figure = kind.pictures(outcome_of("quality_frontier"))["frontier"](LIGHT)
+    losses, bars, published = figure.axes
+    expected = frontier.at_least_loss(result.equal_loss)["ratio_to_baseline"].tolist()
+    assert [bar.get_x() + bar.get_width() for bar in bars.patches] == pytest.approx(expected[::-1])
+    drawn = {(x, y) for line in losses.lines for x, y in zip(*line.get_data(), strict=True)}
+    rows = result.summary.dropna(subset=["loss_nats_per_byte"])
+    assert set(zip(rows["energy_per_token_j"], rows["loss_nats_per_byte"], strict=True)) <= drawn
+    assert sum(len(line.get_xdata()) for line in published.lines) == len(result.published)
+    assert all(axes.get_xlabel() for axes in (losses, bars, published))
+    assert all(axes.get_ylabel() for axes in (losses, published))
+
+
+def test_scaling_names_the_format_that_needs_most_parameters():
+    power = pd.DataFrame({"size_factor": [math.nan, 1.1, 1.84]}, index=["fp16", "int4", "binary"])
+    assert scaling.message("fp16", power) == "±1 needs 1.8 times the parameters of FP16 for its loss"
+
+
+def test_lines_of_the_scaling_picture_are_the_laws():
+    result = outcome_of("scaling_laws").result
+    axes = kind.pictures(outcome_of("scaling_laws"))["scaling"](LIGHT).axes[0]
+    power = result.laws[result.laws["form"] == "power"]
+    curves = [line for line in axes.lines if len(line.get_xdata()) == 50]
+    assert len(curves) == len(power)
+    for line, (_, law) in zip(curves, power.iterrows(), strict=True):
+        size, loss = (values[-1] for values in line.get_data())
+        assert loss == pytest.approx(law["a_nats"] * (size / 1e6) ** -law["exponent"])
+
+
+def variant_rows(*rows):
+    names = ["format", "gap_nats_per_byte", "gap_low_nats_per_byte", "gap_high_nats_per_byte"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_variants_tell_what_lies_beyond_the_intervals():
+    rows = variant_rows(("fp16", -0.2, -0.3, -0.1), ("int8", -0.25, -0.6, 0.1), ("binary", 0.1, 0.05, 0.15))
+    assert variants.message("ternary", rows) == "Beside ternary: FP16 0.20 nats better, ±1 0.10 nats worse"
+    assert variants.message("ternary", rows.iloc[1:2]) == "No difference to ternary beyond the seeds"
+
+
+def test_rates_tell_where_each_format_is_best():
+    rows = [("fp16", 0.004, 3.0), ("fp16", 0.016, 2.9), ("binary", 0.004, 3.1), ("binary", 0.016, math.nan)]
+    table = pd.DataFrame(rows, columns=["format", "learning_rate", "loss_nats_per_byte"])
+    assert variants.rates_message(table) == "Least loss at 0.004: ±1; 0.016: FP16"
+    table = table.assign(parameters=29024, rung="r", trained=True)
+    assert headline(table, "learning_rate") == "Least loss in nats per byte: FP16 2.900 at 0.016, ±1 3.100 at 0.004"
+
+
+def test_zeros_tell_shares_and_what_they_save():
+    table = pd.DataFrame({
+        "tokens": [1, 2, 2], "zero_share": [0.4, 0.31, 0.32], "saved_share": [0.2, 0.08, 0.09],
+        "technology": "7nm", "format": ["a", "a", "b"],
+    })  # fmt: skip
+    assert (
+        zeros.message(table) == "31.0 to 32.0 % of the trits end as zeros, which saves 8.0 to 9.0 % of a MAC's energy"
+    )
+    assert headline(table, "tokens") == "Zero trits at the end: a 31.0 %, b 32.0 %"
