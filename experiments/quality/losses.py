@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,9 @@ def loss_table(name: str, models: Sequence[Model], baseline: str) -> pd.DataFram
         Columns `LOSS_COLUMNS`; without an interval (one seed) its ends are NaN.
     """
     every = pd.DataFrame(models)
-    by_rung = {rung: _scatter(group) for rung, group in every[every["trained"]].groupby("rung", sort=False)}
+    by_rung: dict[Any, tuple[float, int]] = {
+        rung: _scatter(group) for rung, group in every[every["trained"]].groupby("rung", sort=False)
+    }
     rows = []
     for (rung, trained, label), group in every.groupby(["rung", "trained", "format_name"], sort=False):
         deviation, freedom = by_rung.get(rung, (math.nan, 0))

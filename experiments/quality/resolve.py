@@ -55,7 +55,7 @@ class QualityInput:
     planned: int
     steps: Sequence[Step]
     energies: "energy.Resolved | None"
-    technologies: dict[str, Technology]
+    technologies: Mapping[str, Technology]
     inputs: dict[str, str]
 
 
@@ -100,7 +100,7 @@ def resolve(document: Document) -> QualityInput:
         lookup.problems.append(document.problem(("quality", "baseline"), wrong, choices(known)))
     _raise(lookup)
     steps = histories(paths["history"]) if "history" in paths else []
-    technologies: dict[str, Technology] = {}
+    technologies: Mapping[str, Technology] = {}
     energies, inlined = None, dict[str, Any]()
     if experiment.platforms is not None:
         energies = _energies(document, experiment, rungs, models)
@@ -115,7 +115,7 @@ def resolve(document: Document) -> QualityInput:
         _raise(lookup)
     experiment = experiment.model_copy(update={"quality": quality, **inlined})
     inputs = dict(lookup.inputs) | (dict(energies.inputs) if energies is not None else {})
-    weights = {rung.format_name: rung.training.config.weights for rung in rungs}
+    weights: dict[str, str] = {rung.format_name: rung.training.config.weights for rung in rungs}
     for method in dict.fromkeys(model.format_name for model in models if not model.trained):
         scheme = None if energies is None else energies.schemes.get(quality.schemes.get(method, ""))
         weights[method] = "int8" if scheme is None else scheme.weights

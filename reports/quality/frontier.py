@@ -74,7 +74,7 @@ def draw(
     machine = summary.dropna(subset=["energy_per_token_j"]).iloc[0][["technology", "platform"]]
 
     def here(table: pd.DataFrame) -> pd.DataFrame:
-        return table[(table["technology"] == machine["technology"]) & (table["platform"] == machine["platform"])]
+        return table.loc[(table["technology"] == machine["technology"]) & (table["platform"] == machine["platform"])]
 
     summary, equal, published = here(summary), here(equal), here(published)
     figure = new_figure(WIDTH_IN, HEIGHT_IN)
@@ -112,9 +112,8 @@ def at_least_loss(equal: pd.DataFrame) -> pd.DataFrame:
     equal
         Of one machine.
     """
-    return equal[equal["loss_nats_per_byte"] == equal["loss_nats_per_byte"].min()].sort_values(
-        "ratio_to_baseline", ascending=False
-    )
+    least = equal.loc[equal["loss_nats_per_byte"] == equal["loss_nats_per_byte"].min()]
+    return least.sort_values("ratio_to_baseline", ascending=False)
 
 
 def _losses(axes: Axes, summary: pd.DataFrame, formats: pd.DataFrame, theme: Theme) -> None:
@@ -142,7 +141,7 @@ def _losses(axes: Axes, summary: pd.DataFrame, formats: pd.DataFrame, theme: The
     axes.set_xlim(low, high * (high / low) ** 0.24)
     _labels(axes, ends)
     for rung, rows in summary[summary["trained"]].groupby("rung", sort=False):
-        at = rows.loc[rows["energy_per_token_j"].idxmin()]
+        at = rows.sort_values("energy_per_token_j", kind="stable").iloc[0]
         axes.annotate(str(rung), (at["energy_per_token_j"], at["loss_nats_per_byte"]), xytext=(-9, -12),
                       textcoords="offset points", ha="right", fontsize=10.5, color=theme.text)  # fmt: skip
     axes.legend(loc="upper right")

@@ -142,7 +142,7 @@ def _linear(design: Floats, target: Floats) -> tuple[Floats, Floats, float]:
     rest = target - design @ solution
     squares = float(rest @ rest)
     covariance = np.linalg.inv(design.T @ design) * squares / (len(target) - design.shape[1])
-    return solution, covariance, squares
+    return np.asarray(solution, np.float64), np.asarray(covariance, np.float64), squares
 
 
 def _power(size: Floats, loss: Floats) -> Law:
