@@ -53,8 +53,8 @@ def tables(work: QualityInput) -> Tables:
             name, summary, work.energies, quality.schemes, quality.baseline, quality.published
         )  # fmt: skip
         summary, equal, published = found
-    written = (_rounded(table) for table in (summary, models, laws, equal, published))
-    return Tables(*written, _formats(work))
+    summary, models, laws = _rounded(summary), _rounded(models), _rounded(laws)
+    return Tables(summary, models, laws, _rounded(equal), _rounded(published), _formats(work))
 
 
 def _rounded(table: pd.DataFrame) -> pd.DataFrame:

@@ -74,7 +74,10 @@ def draw(
     machine = summary.dropna(subset=["energy_per_token_j"]).iloc[0][["technology", "platform"]]
 
     def here(table: pd.DataFrame) -> pd.DataFrame:
-        return table.loc[(table["technology"] == machine["technology"]) & (table["platform"] == machine["platform"])]
+        kept: pd.DataFrame = table[
+            (table["technology"] == machine["technology"]) & (table["platform"] == machine["platform"])
+        ]
+        return kept
 
     summary, equal, published = here(summary), here(equal), here(published)
     figure = new_figure(WIDTH_IN, HEIGHT_IN)
@@ -112,7 +115,7 @@ def at_least_loss(equal: pd.DataFrame) -> pd.DataFrame:
     equal
         Of one machine.
     """
-    least = equal.loc[equal["loss_nats_per_byte"] == equal["loss_nats_per_byte"].min()]
+    least: pd.DataFrame = equal[equal["loss_nats_per_byte"] == equal["loss_nats_per_byte"].min()]
     return least.sort_values("ratio_to_baseline", ascending=False)
 
 

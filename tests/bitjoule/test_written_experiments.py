@@ -29,6 +29,10 @@ EXPERIMENTS = {
             "measured": {"low_bit": {"model": "llama-3.2-1b", "machines": ["h100"], "formats": ["fp16", "w4-k"]}},
         },
     ),
+    "quality": (
+        "QualityExperiment",
+        {"name": "losses", "quality": {"ladder": "ablations", "table": "ablations", "baseline": "fp16"}},
+    ),
     "netlists": ("GatesExperiment", yaml.safe_load(GATES)),
     "hardware": ("RtlExperiment", {"name": "model", "rtl": {"engine": "numpy", "model": "tiny-b158", "prompt": "0"}}),
     "exploration": ("Exploration", document(explore__knobs=KNOB, explore__objectives=["energy_j", "latency_s"])),
