@@ -47,7 +47,7 @@ def add_explore(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     add_library(explore)
     explore.add_argument(
         "--cases", type=count, default=100, metavar="N",
-        help="with --build: number of random cases that verify the hardware, in addition to the corner cases "
+        help="with --build: number of random matmuls that verify the hardware, in addition to the corner cases "
         "(default: %(default)s)",
     )  # fmt: skip
     explore.set_defaults(command=_explore)

@@ -84,7 +84,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=count,
         default=100,
         metavar="N",
-        help="number of random cases in addition to the corner cases (default: %(default)s)",
+        help="number of random matmuls in addition to the corner cases (default: %(default)s)",
     )
     verify.add_argument(
         "--seed", type=seed, default=0, metavar="S", help="seed of the random cases (default: %(default)s)"
