@@ -17,9 +17,7 @@ from bitjoule.energy_models.machines.regression import Estimate
 from bitjoule.energy_models.machines.rows import read_rows
 from bitjoule.energy_models.system.platform.platforms import FOLDER
 
-COLUMNS = (
-    "device,model,weights,activations,batch,tokens_per_s,j_per_token,what_is_metered,phase,prompt_tokens,use,note"
-)
+COLUMNS = "device,model,weights,activations,batch,tokens_per_s,j_per_token,what_is_metered,phase,prompt_tokens,use,note"
 ROWS = """\
 "i7-13700H CPU, llama.cpp",BitNet-700M,fp16,fp16,1,10,5,unstated,decode,,fit,first
 "i7-13700H CPU, bitnet.cpp",BitNet-700M,int2 (ternary),int8,4,40,2,unstated,decode,,hold,"second, quoted"
@@ -47,14 +45,18 @@ def cells_of(text):
     at = next(i for i, line in enumerate(lines) if re.fullmatch(r"[- ]+", line))
     starts = [match.start() for match in re.finditer("-+", lines[at])]
     ends = [*starts[1:], None]
-    return [[line[a:b].strip() for a, b in zip(starts, ends, strict=True)] for line in (lines[at - 1], *lines[at + 1 :])]
+    return [
+        [line[a:b].strip() for a, b in zip(starts, ends, strict=True)] for line in (lines[at - 1], *lines[at + 1 :])
+    ]
 
 
 def fitted(members, rows_of, left_out):
     """Return a fit of two values of each machine, of which the first is shared; two observations of each row."""
     shared = tuple((at, "off_chip.achieved_share") for at in range(len(members)))
     free = [member.platform.fit for member in members]
-    parameters = [SimpleNamespace(key="off_chip.achieved_share", free=free[0]["off_chip.achieved_share"], places=shared)]
+    parameters = [
+        SimpleNamespace(key="off_chip.achieved_share", free=free[0]["off_chip.achieved_share"], places=shared)
+    ]
     estimates = [Estimate(0.612345678, 0.51, 0.7)]
     for at, member in enumerate(members):
         places = ((at, "static.array"),)

