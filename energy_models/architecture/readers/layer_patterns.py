@@ -281,8 +281,8 @@ def _dense(rule: Mixtures, config: Mapping[str, Any], layers: int) -> list[bool]
         dense = [i % step != chosen for i in range(layers)]
     if rule.start:
         start, end = _number(config, rule.start, rule.start_default), layers - 1
-        if rule.end and (last := _number(config, rule.end, -1)) >= 0:
-            end = last
+        if rule.end and config.get(rule.end) != -1:  # which means the last one
+            end = _number(config, rule.end, end)
         interval = _number(config, rule.interval, 1) if rule.interval else 1
         dense = [not (start <= i <= end) or (i + 1) % max(interval, 1) != 0 for i in range(layers)]
     if rule.dense:

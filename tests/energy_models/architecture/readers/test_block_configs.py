@@ -58,6 +58,16 @@ def test_each_layer_is_what_its_block_says(read):
     assert float(ran.memory_bytes.kv_cache_bytes[0]) == BATCH * (prompt + NEW) * 2 * 3 * HEAD_DIM * fp16_bytes
 
 
+@pytest.mark.parametrize(
+    ("factor", "width"), [(1, 256), (2, 256), (2.01, 512), (4, 512), (5.25, 768), (8, 1024), (8.1, 1280)]
+)
+def test_a_network_is_two_thirds_of_its_factor_wide_rounded_up(read, factor, width):
+    """2/3 of 192 times the factor: 128, 256, 257 (rounded down), 512, 672, 1024, 1036; 256 divides the width."""
+    block = {"attention": NO_OP, "ffn": {"ffn_mult": factor}}
+    found = read(block_configs=[block] * len(BLOCKS))
+    assert {found.ffn, *(group.ffn for group in found.groups)} == {width}
+
+
 def test_biases_are_those_of_what_is_there(read):
     kv = 3 * HEAD_DIM
     biases = 3 * HIDDEN + 2 * HIDDEN + 2 * kv  # outputs of o_proj, also of the matrix in its place; q; k and v
