@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import yaml
 
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.experiments.exploration.building.build import Built, Synthesis
@@ -14,8 +16,14 @@ from bitjoule.experiments.exploration.building.prediction import predicted
 from bitjoule.experiments.exploration.space.metrics import METRICS
 from bitjoule.gates.calibration.measurement import Measurement
 from bitjoule.reports.exploration.datasheet import datasheet
+from bitjoule.sim.accelerator.configurations import read_configuration
 from bitjoule.sim.bench.verification import VerificationReport
+from tests.bitjoule.commands.hardware.test_build_design import FILES
 from tests.experiments.exploration.cases import resolved
+from tests.reports.shown import SI
+from tests.reports.shown import table as shown_table
+
+CONFIGS = Path(__file__).parents[3] / "rtl" / "configs"
 
 EDGE = {"config": "edge_64x16", "array": "adders"}
 
@@ -93,3 +101,61 @@ def test_it_is_about_a_page(result, built):
     text = datasheet(result, 0, built)
     assert len(text.splitlines()) <= 90
     assert not re.search(r"\bnan\b", text)
+
+
+VALUES = {name: 1.5 * 3**i for i, name in enumerate(METRICS)}  # no two are equal
+READ = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?)(?: ([TGMkmµnp]?)(J|s|W|B)$)?")
+
+
+def test_every_row_says_what_its_value_is(result, built):
+    """Sizes are those of the file; metrics are read back in the unit of their name."""
+    told = SimpleNamespace(**vars(result))
+    told.designs = result.designs.assign(**VALUES)
+    text = datasheet(told, 0, built)
+    config = yaml.safe_load((CONFIGS / "edge_64x16.yaml").read_text())
+    table = rows(text)
+    lanes, columns = config["lanes"], config["columns"]
+    assert table["array of the platform"] == ["adders, 1 accelerator"]
+    assert table["each"] == [f"{lanes} lanes x {columns} columns, {lanes * columns} MACs a cycle"]
+    assert table["weights"] == [f"ternary2, carry_save; {config['weight_bus_bits']} bits a cycle"]
+    assert table["activations"] == [
+        f"{config['activation_bits']} bits; {config['activation_bits'] * lanes} bits a cycle"
+    ]
+    sum_bits = (config["max_k"] * 2 ** (config["activation_bits"] - 1)).bit_length() + 1
+    assert table["sums"] == [f"{sum_bits} bits, {config['tokens']} tokens; K up to {config['max_k']}"]
+    assert table["latency"] == [f"{read_configuration('edge_64x16').latency_cycles} cycles"]
+    assert table["clock of the chip"] == ["220 MHz at 45nm-measured"]
+    for name, metric in METRICS.items():
+        (cell,) = table[metric.label]
+        value, prefix, unit = READ.match(cell).groups()
+        assert float(value) * SI[prefix or ""] == pytest.approx(VALUES[name], rel=0.006), name
+        assert (unit or cell.partition(" ")[2]) == metric.unit, name
+    assert "88 cases equal the cycle model; 4321 cycles in all." in text
+    assert "Synthesised in the cells of cells, 1.1 V: 12345 cells, operands gaussian:32. In brackets: low to" in text
+
+
+def test_predicted_figures_are_made_of_the_parts_that_follow(result, built):
+    """Sums of the parts are the figures, but for what the text says is not in them."""
+    text = datasheet(result, 0, built)
+    table = {row["one accelerator"]: row for row in shown_table(text, ["one accelerator"])}
+    said = built.synthesis.prediction
+    area = float(table["area (um2)"]["predicted"].split()[0])
+    assert area == pytest.approx(said.array.area_um2 + said.store.area_um2, rel=0.006)
+    synthesised = float(table["area (um2)"]["synthesised"].split()[0])
+    assert synthesised == pytest.approx(2 * area, rel=0.01)
+    parts = shown_table(text, ["predicted"])
+    energy = sum(float(row["energy of a MAC (pJ)"] or 0) for row in parts)
+    assert energy == pytest.approx(float(table["energy of a MAC (pJ)"]["predicted"].split()[0]), rel=0.02)
+    assert sum(float(row["area (um2)"] or 0) for row in parts) == pytest.approx(area, rel=0.02)
+    for row in table.values():
+        if row["predicted relative to synthesised"]:
+            ratio = float(row["predicted"].split()[0]) / float(row["synthesised"].split()[0])
+            shown = float(row["predicted relative to synthesised"].removesuffix(" %"))
+            assert 100 * (ratio - 1) == pytest.approx(shown, abs=2)
+    assert f"{64 * 16} times those of a MAC in an array of {said.mac.lanes} x {said.mac.columns}, " in text
+
+
+def test_the_files_of_a_page_are_those_that_are_written_beside_it(result, built):
+    assert {row["file"] for row in shown_table(datasheet(result, 0, built), ["file"])} == FILES - {
+        "datasheet.md", "manifest.json"
+    }  # fmt: skip
