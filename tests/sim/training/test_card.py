@@ -1,0 +1,135 @@
+"""The card and config.json of a trained model: a result no two of whose numbers are equal, read back from both."""
+
+import hashlib
+import json
+import math
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from tests.sim.training.files import training_file
+
+pytestmark = pytest.mark.slow  # torch takes seconds to import
+
+MODEL = {"layers": 3, "hidden": 64, "ffn": 96, "heads": 8, "kv_heads": 2}
+EVALUATION = {"held_out": 1.25, "held_out_floats": 1.125, "train": 1.0625, "windows": range(1234)}
+
+
+@pytest.fixture(scope="module")
+def folder():
+    pytest.importorskip("torch")
+    from bitjoule.sim.training import folder
+
+    return folder
+
+
+@pytest.fixture
+def made(folder, tmp_path, monkeypatch):
+    """Return a function that gives card and config.json of a training that did not run."""
+
+    def make(zeros=0.375, stated=None, **changes):
+        given = {"model": MODEL, "training__tokens": 98_304, "training__weight_decay": 0.07, **changes}
+        config = training_file(tmp_path, **given).config
+        text = folder.Text(b"t" * 54_321, b"h" * 6_789, {"numpy": ("2.1", "BSD"), "pandas": ("2.3", "BSD-3")}, stated)
+        model = SimpleNamespace(embedding=SimpleNamespace(device=SimpleNamespace(type="quantum")))
+        trained = SimpleNamespace(
+            model=model, evaluation=SimpleNamespace(**EVALUATION), tokens_per_s=7_654.4, processor_s=150.0
+        )
+        monkeypatch.setattr(folder, "zero_share", lambda _: zeros)
+        monkeypatch.setattr(folder, "sample", lambda _, start, count: start + bytes([7]) + b"```%d" % count)
+        return folder.card(config, text, trained), folder.config_of(config, text, trained), config
+
+    return make
+
+
+def rows_of(card):
+    return dict(re.findall(r"^\| (.+?) \| (.+) \|$", card, re.MULTILINE))
+
+
+def counted():
+    """Parameters by hand: of linears; of all, with norms (two of the block's outputs, too) and the tied embedding."""
+    hidden, ffn, keys = MODEL["hidden"], MODEL["ffn"], MODEL["hidden"] * MODEL["kv_heads"] // MODEL["heads"]
+    linears = MODEL["layers"] * (2 * hidden * hidden + 2 * hidden * keys + 3 * hidden * ffn)
+    norms = MODEL["layers"] * (3 * hidden + ffn) + hidden
+    return linears, linears + norms + 256 * hidden
+
+
+def test_every_row_of_the_card_says_what_its_value_is(made):
+    card, _, config = made(model=MODEL | {"sub_norms": True})
+    rows = rows_of(card)
+    linears, parameters = counted()
+    steps = 98_304 // 256
+    assert rows.pop("held-out loss") == f"1.2500 nats a byte ({1.25 / math.log(2):.4f} bits a byte)"
+    assert rows.pop("the same, inputs of linears not rounded").startswith("1.1250 nats a byte (1.6230 bits")
+    assert rows.pop("loss on as much of the training text") == "1.0625 nats a byte"
+    assert rows.pop("parameters, of them in linears") == f"{parameters:,}, {linears:,}"
+    assert rows.pop("layers, hidden, feed-forward") == "3, 64, 96"
+    assert rows.pop("heads, of keys and values") == "8, 2"
+    assert rows.pop("zeros among the codes") == "37.5%"
+    per_parameter = f"{98_304 / parameters:.1f}"
+    trained_on = f"98,304 bytes ({per_parameter} per parameter), sequences of 64; what it says beyond that many is a "
+    assert rows.pop("trained on").startswith(trained_on)
+    assert rows.pop("steps, seed") == f"{steps} of 256 bytes, 1"
+    assert rows.pop("text") == "54,321 bytes, and 6,789 held out (other files, 1,234 windows evaluated)"
+    assert rows.pop("speed") == "7,654 tokens per second of processor time, 2.5 minutes"
+    assert rows.pop("made with").endswith(", quantum")
+    assert rows.pop("optimiser").startswith("AdamW, peak 0.01, a cosine to ")
+    assert set(rows) <= {"---"}
+    assert card.startswith("# tiny: a small ternary language model\n\nMade by `bitjoule train`.\n")
+    assert "\n* numpy 2.1: BSD\n* pandas 2.3: BSD-3\n" in card
+    digest = hashlib.sha256(b"t" * 54_321 + b"\0" + b"h" * 6_789).hexdigest()
+    assert f"SHA-256 of the text: `{digest}`.\nWhat the model repeats" in card
+    assert "```text\n" + 32 * "h" + "\ufffd'''160\n```" in card
+    assert config.weight_format in card
+
+
+def test_config_json_has_the_sizes_and_the_training(made):
+    _, settings, _ = made(seed=5)
+    sizes = {"num_hidden_layers": 3, "hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 8,
+             "num_key_value_heads": 2, "vocab_size": 256}  # fmt: skip
+    assert {key: settings[key] for key in sizes} == sizes
+    own = settings["bitjoule"]
+    assert (own["held_out_nats_per_byte"], own["held_out_nats_per_byte_float_inputs"]) == (1.25, 1.125)
+    assert own["corpus"]["sources"] == {"numpy": "2.1", "pandas": "2.3"}
+    assert own["corpus"]["name"] == "files"
+    assert (own["context"], own["inputs"], own["group_size"], own["shards"]) == (64, ["int8", "int8"], None, 1)
+    json.dumps(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "architecture", "stored", "said"),
+    [
+        ({"weights": "fp16"}, "float", "float16", ["Weights are floats", "Inputs of the linear layers are floats."]),
+        ({"weights": "int8"}, "float", "float32", ["round(127 W / max|W|), with a scale per row", "do not round"]),
+        ({"weights": "int4", "group_size": 32}, "float", "float32",
+         ["round(7 W / max|W|), with a scale per 32 weights of a row, or row if it is shorter", "do not round"]),
+        ({"weights": "ternary"}, "ternary", "float32", ["clip(round(W / mean|W|), −1, 1), with the scale mean|W| per ma"]),
+        ({"weights": "binary", "group_size": 32}, "binary", "float32",
+         ["sign(W − mean W)", "`bitjoule rtl simulate` rounds the inputs as the training did; transformers leaves"]),
+        ({"weights": "ternary", "shards": 2}, "ternary", "float32", ["per matrix of each of 2 shards"]),
+        ({"weights": "ternary", "activations": "int8", "inner_activations": "int4"}, "ternary", "float32",
+         ["are integers of 8 bits, 127 / max|x| by token; those of the output and down projections are integers of 4 "
+          "bits, 7 / max|x| by token.", "do not round"]),
+    ],
+)  # fmt: skip
+def test_the_card_says_how_weights_and_inputs_are_rounded(made, changes, architecture, stored, said):
+    card, settings, _ = made(**changes)
+    assert all(text in card for text in said), card
+    assert (settings["bitjoule"]["weights"], settings["dtype"]) == (architecture, stored)
+    packed = changes in ({"weights": "ternary"}, {"weights": "ternary", "activations": "int8",
+                                                  "inner_activations": "int4"})  # fmt: skip
+    assert ("quantization_config" in settings) == packed
+    assert ("codes times scale" in card) == (not packed and changes["weights"] != "fp16")
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [(True, "This is the text whose digest bitjoule states."), (None, ""),
+     (False, "This is not the text whose digest bitjoule states: the versions or Python differ.")],
+)  # fmt: skip
+def test_the_card_says_whether_the_text_is_the_one_that_is_stated(made, stated, said):
+    card, *_ = made(zeros=None, stated=stated)
+    assert said in card
+    assert ("digest bitjoule states" in card) == bool(said)
+    assert rows_of(card)["zeros among the codes"] == "none"
