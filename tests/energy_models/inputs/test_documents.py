@@ -1,5 +1,6 @@
 """YAML with lines: what is read, and what is refused with which line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,21 @@ def test_a_file_as_windows_editors_write_it_is_read_as_any_other(tmp_path, read)
     found = read(path)
     assert found.data == {"a": 1, "b": 2}
     assert (found.line(("a",)), found.line(("b",))) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        (("a", "b"), "--set a.b=1"), (("a", "b", "c", 0), "--set a.b=1"), (("a",), "--set a.b=1"),
+        (("x", 0, "y"), "base.yaml"), (("x", 0), "base.yaml"), (("x",), "base.yaml"), (("x", 1), "f.yaml"),
+        (("a", "c"), "f.yaml"), (("ab",), "f.yaml"), ((), "f.yaml"),
+    ],
+)  # fmt: skip
+def test_a_problem_is_where_the_value_came_from_and_so_is_one_of_what_holds_it(path, place):
+    document = parse_document("a: {b: 0, c: 0}\nx: [{y: 1}, 2]\nab: 3\n", "f.yaml")
+    document = replace(document, origins={("a", "b"): "--set a.b=1", ("x", 0, "y"): "base.yaml"})
+    problem = document.problem(path, "is wrong", "right")
+    assert problem.file == place
+    if place != "f.yaml":
+        assert problem.line == 1
+    assert (problem.wrong, problem.expected) == ("is wrong", "right")

@@ -234,3 +234,23 @@ def test_two_files_of_one_name_are_refused(tmp_path, ways, message):
     path.write_text(GOOD[: GOOD.index("    - {name: plain}")] + f"    - {ways}\n")
     with pytest.raises(InputError, match=rf"10: serving\.ways\[0\]\.{re.escape(message)}"):
         resolve(read_document(path))
+
+
+@pytest.mark.parametrize(
+    ("way", "told"),
+    [
+        ("tensor_parallel: 4", "tensor_parallel: small: heads (2) is not a multiple of 4"),
+        ("pipeline_parallel: 2", "pipeline_parallel: small: 1 layers on 2 chips; expected at most 1"),
+    ],
+)
+def test_a_draft_is_split_over_the_chips_as_its_model_is(way, told):
+    """The model has 12 heads and layers enough; the draft runs on the same chips."""
+    small = (
+        "drafts:\n  - {name: small, layers: 1, hidden: 64, heads: 2, ffn: 64, ffn_gated: true, activation: silu, "
+        "vocabulary: 50265}\n"
+    )
+    text = small + GOOD.replace("draft: bitnet-125m", f"draft: small, {way}")
+    with pytest.raises(InputError) as error:
+        resolved(text)
+    assert told in str(error.value)
+    assert "bitnet-125m:" not in str(error.value)

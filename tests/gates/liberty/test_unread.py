@@ -176,3 +176,22 @@ def test_opensta_adds_as_much_less_what_shielding_takes_off(tmp_path):
     assert ours_before == pytest.approx(before, rel=1e-3)
     assert after - before > 0.002
     assert 0.75 < (after - before) / (ours_after - ours_before) < 1.0
+
+
+def test_of_several_files_what_each_has_unread_is_told_once(tmp_path):
+    first = PLAIN.replace(" cell (INV)", f" {CONDITIONS}\n cell (INV)", 1)
+    names = re.findall(r"cell \((\w+)\)", PLAIN)
+    second = re.sub(r"cell \((\w+)\)", r"cell (\1_2)", PLAIN)
+    third = re.sub(r"cell \((\w+)\)", r"cell (\1_3)", first)
+    paths = []
+    for i, text in enumerate((first, second, third)):
+        paths.append(tmp_path / f"part{i}.lib")
+        paths[-1].write_text(text)
+    one, two = Library(paths[:1]), Library(paths[1:2])
+    assert any("default_operating_conditions slow" in text for text in one.unread)
+    assert not any("default_operating_conditions slow" in text for text in two.unread)
+    for order in (paths, paths[::-1], paths[:2], paths[1::-1]):
+        together = Library(order)
+        assert set(together.unread) == {*one.unread, *two.unread}
+        assert len(together.unread) == len(set(together.unread))
+        assert len(together.cells) == len(names) * len(order)

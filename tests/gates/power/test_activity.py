@@ -1,10 +1,13 @@
 """Cells of one level that have the same pins are evaluated each by its own function."""
 
+import itertools
+
 import numpy as np
 
+from bitjoule.gates.liberty.boolean import BooleanFunction
 from bitjoule.gates.liberty.libraries import FREEPDK45, find_library
 from bitjoule.gates.netlist import Instance, Netlist
-from bitjoule.gates.power.activity import Simulator
+from bitjoule.gates.power.activity import Simulator, _short
 
 FUNCTIONS = {
     "AND2_X1": np.bitwise_and,
@@ -27,3 +30,22 @@ def test_settled_values_are_those_of_each_cells_function():
     simulator.cycle({"a": a, "b": b})
     plain = np.concatenate([function(a, b) for function in FUNCTIONS.values()])
     np.testing.assert_array_equal(simulator.output("y"), np.concatenate([plain, ~plain]))
+
+
+def test_every_function_of_three_inputs_stays_the_same_when_it_is_shortened():
+    """Written as a sum of products; exclusive or and its complement are the two that become shorter."""
+    states = list(itertools.product((0, 1), repeat=3))
+    shorter = []
+    for number in range(1, 255):
+        true = [state for i, state in enumerate(states) if number >> i & 1]
+        products = (
+            "&".join(f"{'' if bit else '!'}{pin}" for pin, bit in zip("ABC", state, strict=True)) for state in true
+        )
+        written = BooleanFunction("|".join(f"({product})" for product in products))
+        found = _short(written)
+        values = {pin: np.array([state[i] for state in states], dtype=np.uint64) for i, pin in enumerate("ABC")}
+        assert (found(values) & np.uint64(1)).tolist() == [number >> i & 1 for i in range(8)], found.text
+        if found.text != written.text:
+            shorter.append(number)
+    parity = sum((sum(state) % 2) << i for i, state in enumerate(states))
+    assert shorter == sorted((parity, parity ^ 0xFF))

@@ -112,3 +112,12 @@ def test_markup_in_names_and_cells_is_text():
 )  # fmt: skip
 def test_the_unit_of_a_column_is_the_end_of_its_name(column, label, unit):
     assert named(column) == (label, unit)
+
+
+@pytest.mark.parametrize("total", [2, 3, 700])
+def test_a_table_of_the_first_rows_says_how_many_there_are(total):
+    """A file may have more rows than are given: the element, which scripts read, says so as its caption does."""
+    html, rows = html_table("summary", "t", ["a", "b"], [["1", "x"], ["2", "y"]], total, 10_000)
+    assert (rows, read(html).total) == (2, total)
+    told = f"the first 2 of {total} rows; all are in summary" if total > 2 else "2 rows"
+    assert f"<caption>{told}</caption>" in html

@@ -114,3 +114,22 @@ def test_smoothing_is_one_for_the_linears_of_an_input():
 def test_a_quantised_model_is_refused(texts):
     with pytest.raises(TypeError, match=r"layers\.0\.q_proj holds quantised weights, expected floats"):
         quantise(load_model(shipped_models()["tiny-b158"]).model, METHODS["gptq-w4"], texts[0][:1])
+
+
+def test_weights_of_any_precision_are_quantised_as_they_are(model):
+    """The model that ships holds what half precision can hold; others hold more."""
+    fine = replace(model, blocks=lambda index: with_digits(model.blocks(index)))
+    _, rounded = quantise(fine, METHODS["absmax-w8a8"], [list(b"Return the sum")])
+    wanted = {linear.full_name: linear.weights for i in range(model.shape.layers)
+              for linear in with_digits(model.blocks(i)).linears.values()}  # fmt: skip
+    assert {each.linear for each in rounded} == set(wanted)
+    for each in rounded:
+        np.testing.assert_array_equal(each.weights, wanted[each.linear])
+        assert not np.array_equal(each.weights, each.weights.astype(np.float16))
+
+
+def with_digits(block):
+    """Return a block whose weights have more digits than half precision."""
+    linears = {name: replace(each, weights=each.weights.astype(np.float32) * np.float32(1 + 2.0**-15))
+               for name, each in block.linears.items()}  # fmt: skip
+    return replace(block, linears=linears)

@@ -6,14 +6,25 @@ import pytest
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES
 from bitjoule.energy_models.inputs.amounts import Band
 from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.energy_models.prices import rows
 from bitjoule.energy_models.prices.keys import shared_row
 from bitjoule.energy_models.system.mappings.mapping import Objective
 from bitjoule.energy_models.system.platform.platforms import platforms, read_platform
 from bitjoule.energy_models.system.platform.regulator import Regulator
-from bitjoule.energy_models.system.platform.static_power import StaticPower
+from bitjoule.energy_models.system.platform.static_power import (
+    COMPUTING,
+    MOVING,
+    NOT_COMPUTING,
+    NOT_MOVING,
+    ON,
+    STATES,
+    StaticPower,
+    over_time,
+)
 from bitjoule.energy_models.system.system import System
+from bitjoule.energy_models.system.work.steps import ABSENT, StepPrice
 from tests.energy_models.clocks import MET_MHZ
 from tests.energy_models.requests import EDGE, evaluate, picked, system
 
@@ -235,3 +246,25 @@ def test_wrong_gating_is_named(tmp_path, static, message):
     with pytest.raises(InputError) as raised:
         read_platform(path)
     assert message in str(raised.value)
+
+
+def test_a_mapping_pays_for_its_time_what_the_phase_pays_for_its_states():
+    """Each state is paid in its own cycles: a whole, a busy and an idle part, the same as the price of a cycle says."""
+    draw = np.random.default_rng(5)
+    for left_out in (None, *range(len(STATES))):
+        prices = draw.uniform(1, 9, len(STATES))
+        lines = [
+            ABSENT if i == left_out else StepPrice(1.0, "", Price(0.5 * price, price, 2 * price), f"k{i}")
+            for i, price in enumerate(prices)
+        ]
+        found = over_time(lines, Price(100.0, 100.0, 100.0))
+        for cycles, computing, moving in ((50.0, 20.0, 7.0), (9.0, 0.0, 9.0), (30.0, 30.0, 0.0)):
+            in_state = {ON: cycles, COMPUTING: computing, NOT_COMPUTING: cycles - computing, MOVING: moving,
+                        NOT_MOVING: cycles - moving}  # fmt: skip
+            expected = sum(
+                price * in_state[state.cycles]
+                for i, (price, state) in enumerate(zip(prices, STATES, strict=True)) if i != left_out
+            )  # fmt: skip
+            paid = found.cycle_pj * cycles + found.computing_pj * computing + found.moving_pj * moving
+            assert paid == pytest.approx(expected, rel=1e-12)
+    assert over_time([ABSENT] * len(STATES), Price(1.0, 3.0, 9.0)) == (3.0, 0.0, 0.0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from bitjoule.experiments.exploration.space import knobs as knobs_module
 from bitjoule.experiments.exploration.space.knobs import KnobError, Values, settings, space_of
 
 VALUES = TypeAdapter(dict[str, Values])
@@ -108,3 +109,26 @@ def test_the_digest_depends_on_every_setting():
     digests = {space(a=[1, 2]).digest, space(a=[1, 3]).digest, space(b=[1, 2]).digest, space(a=[2, 1]).digest}
     assert len(digests) == 4
     assert space(a=[1, 2]).digest in digests
+
+
+@pytest.mark.parametrize(
+    ("at", "beyond", "told"),
+    [
+        ({"start": 1, "stop": 4, "step": 1}, {"start": 1, "stop": 5, "step": 1}, "too many values; expected at most 4"),
+        ({"start": 1, "stop": 8, "factor": 2}, {"start": 1, "stop": 16, "factor": 2}, "too many values; expected at mo"),
+        ([1, 2, 3, 4], [1, 2, 3, 4, 5], "5 values; expected at most 4"),
+        ({"product": {"a.b": [1, 2], "a.c": [3, 4]}}, {"product": {"a.b": [1, 2], "a.c": [3, 4, 5]}},
+         "too many combinations; expected at most 4"),
+    ],
+)  # fmt: skip
+def test_as_many_settings_as_are_allowed_are_taken_and_one_more_is_not(monkeypatch, at, beyond, told):
+    monkeypatch.setattr(knobs_module, "MAX_SETTINGS", 4)
+
+    def space(values):
+        return space_of(VALUES.validate_python({"platform.array": values}))
+
+    assert len(space(at).knobs[0].settings) == 4
+    with pytest.raises((ValidationError, KnobError)) as error:
+        space(beyond)
+    expected = getattr(error.value, "expected", "")
+    assert told in f"{error.value}; expected {expected}"

@@ -1,10 +1,13 @@
 """Colours of components: each its own, and those of a transformer the same whatever else is drawn; and its legend."""
 
+import pytest
+from matplotlib.colors import to_rgb
+
 from bitjoule.energy_models.architecture.components import COMPONENTS, names
 from bitjoule.experiments.energy.runner import run
 from bitjoule.reports.energy.pictures import draw
-from bitjoule.reports.energy.plots.components import _system_colors
-from bitjoule.reports.figures.style import THEMES
+from bitjoule.reports.energy.plots.components import STORES, _system_colors
+from bitjoule.reports.figures.style import DARK, LIGHT, THEMES, shades
 
 PLAIN = [component.name for component in COMPONENTS if component.does == "matmul" and not component.optional]
 
@@ -42,3 +45,14 @@ def test_the_legend_names_parts_that_take_energy_alone(resolved):
         assert (result.results["action"] == "on").any()
         legend = [text.get_text() for text in draw(result.requested[0], result, THEMES[0]).legends[0].get_texts()]
         assert ("static" in legend) is named
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_a_store_is_the_darker_the_farther_it_is_from_the_array(theme):
+    """Wires aside, which lie between: registers, buffers, off-chip memory; lighter is nearer, as in the legend."""
+    colors = _system_colors([*STORES], theme)
+    lightness = [sum(to_rgb(colors[name])) for name in STORES]
+    assert len(set(colors.values())) == len(STORES)
+    assert sorted(lightness, reverse=lightness[0] > lightness[-1]) == lightness
+    ends = [sum(to_rgb(colour)) for colour in shades(theme.families[3], len(STORES))]
+    assert lightness == pytest.approx(ends[::-1])
