@@ -2,6 +2,7 @@
 
 import itertools
 
+from matplotlib.collections import LineCollection
 from matplotlib.text import Text
 
 from bitjoule.reports.figures.style import PNG_DPI, THEMES
@@ -50,3 +51,17 @@ def assert_clean(figure):
         across = min(first.x1, second.x1) - max(first.x0, second.x0)
         up = min(first.y1, second.y1) - max(first.y0, second.y0)
         assert across < 2 or up < 2, (one, two)
+
+
+def assert_inside(axes):
+    """Check that no point or line of a panel is cut off: limits are those of all that is drawn, bands included."""
+    (left, right), (low, high) = (sorted(axis.get_view_interval()) for axis in (axes.xaxis, axes.yaxis))
+    drawn = [line.get_xydata() for line in axes.lines if line.get_transform() == axes.transData]
+    for collection in axes.collections:
+        if isinstance(collection, LineCollection):
+            drawn += collection.get_segments()
+    points = [point for part in drawn for point in part]
+    assert points
+    for x, y in points:
+        assert left <= x <= right, (x, left, right)
+        assert low <= y <= high, (y, low, high)

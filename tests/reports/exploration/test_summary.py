@@ -1,21 +1,25 @@
 """What is shown of explorations: each cell against the tables, and the marks of the pictures."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
 from bitjoule.execution import read
-from bitjoule.experiments.exploration.schema import DesignMapPlot
+from bitjoule.experiments.exploration.schema import DesignMapPlot, ParetoPlot
+from bitjoule.experiments.exploration.space.metrics import METRICS
 from bitjoule.kinds import kinds
 from bitjoule.kinds.kind import Silent
 from bitjoule.reports.exploration.design_map import cells
+from bitjoule.reports.exploration.pareto import draw_pareto
 from bitjoule.reports.exploration.summary import exploration_markdown, headline
 from bitjoule.reports.exploration.words import quantity, short_names
 from bitjoule.reports.figures.style import BAND_LABEL, LIGHT
 from bitjoule.writing import run
 from tests.experiments.exploration.cases import document
+from tests.reports.pages import assert_inside
 from tests.reports.shown import THREE_DIGITS, header_and_rows
 
 OBJECTIVES = ["energy_j", "latency_s", "area_mm2"]
@@ -109,6 +113,23 @@ def test_the_pictures_mark_what_the_tables_say(outcome):
     texts = [text.get_text() for text in drawn["design_map"](LIGHT).axes[0].texts]
     assert len(texts) == len({tuple(row) for row in result.settings[[X, Y]][
         result.designs["status"] != "infeasible"].to_numpy().tolist()})  # fmt: skip
+    plt.close("all")
+
+
+@pytest.mark.parametrize("wide", [1.0, 30.0])
+def test_bands_are_drawn_whole(outcome, wide):
+    """Bands of prices reach beyond the designs: limits of a logarithmic axis, which are set by hand, hold them."""
+    designs, pareto = outcome.result.designs.copy(), outcome.result.pareto.copy()
+    for table in (designs, pareto):
+        table["energy_j_high"] = table["energy_j_high"] * wide
+        table["energy_j_low"] = table["energy_j_low"] / wide
+    result = SimpleNamespace(**{name: getattr(outcome.result, name) for name in ("experiment", "settings", "knobs", "best")},
+                             designs=designs, pareto=pareto)  # fmt: skip
+    for x, y in (("energy_j", "latency_s"), ("latency_s", "energy_j")):
+        axes = draw_pareto(ParetoPlot(kind="pareto", x=x, y=y), result, LIGHT).axes[0]
+        assert_inside(axes)
+        assert axes.get_xlabel() == METRICS[x].label
+        assert axes.get_ylabel() == METRICS[y].label
     plt.close("all")
 
 
