@@ -37,15 +37,19 @@ def changed(data, path, value):
     return {**data, key: changed(data.get(key, {}), rest, value) if rest else value}
 
 
+THREE = changed(PAPERS, "workload.prompt_tokens", {"start": 1, "stop": 3, "step": 1})
+PARTS = changed(SERVED, "serving", {"pipeline_parallel": 2, "micro_batches": 2})
 LIMITS = [  # schema, module and name of the limit, its value here, what is at it, the key that goes beyond, the message
     (energy.Experiment, energy, "MAX_CASES", 12, PAPERS, ("workload.new_tokens", [0, 1]),
      "workload: the sweep has 24 cases; expected at most 12"),
-    (energy.Experiment, energy, "MAX_CASES", 12, changed(PAPERS, "workload.prompt_tokens", {"start": 1, "stop": 3, "step": 1}),
-     ("workload.prompt_tokens", {"start": 1, "stop": 4, "step": 1}), "workload: the sweep has 16 cases; expected at most 12"),
-    (energy.Experiment, energy, "MAX_CASES", 12, changed(PAPERS, "workload.prompt_tokens", {"start": 1, "stop": 3, "step": 1}),
+    (energy.Experiment, energy, "MAX_CASES", 12, THREE,
+     ("workload.prompt_tokens", {"start": 1, "stop": 4, "step": 1}),
+     "workload: the sweep has 16 cases; expected at most 12"),
+    (energy.Experiment, energy, "MAX_CASES", 12, THREE,
      ("workload.prompt_tokens", {"start": 1, "stop": 13, "step": 1}),
      "workload.prompt_tokens: the range has too many values; expected at most 12"),
-    (energy.Experiment, energy, "MAX_CASES", 4, SYSTEM, ("costs", PRICES), "costs: the sweep has 8 costs; expected at most 4"),
+    (energy.Experiment, energy, "MAX_CASES", 4, SYSTEM, ("costs", PRICES),
+     "costs: the sweep has 8 costs; expected at most 4"),
     (energy.Experiment, energy, "MAX_MAPPED", 10, SYSTEM, ("workload.new_tokens", [1, 2]),
      "workload: a context of 11 tokens; expected at most 10 with accounting: system"),
     (energy.Experiment, energy, "MAX_MAPPED", 600, MATMULS, ("matmuls.0.k", 601),
@@ -61,7 +65,7 @@ LIMITS = [  # schema, module and name of the limit, its value here, what is at i
     (serving.ServingExperiment, serving, "MAX_MAPPED", 99, changed(SERVED, "serving.reserved_tokens", 12),
      ("serving.reserved_tokens", 11),
      "serving.reserved_tokens: 11 reserved tokens for a sequence of 12; expected at least 12"),
-    (serving.ServingExperiment, serving, "MAX_MAPPED", 99, changed(SERVED, "serving", {"pipeline_parallel": 2, "micro_batches": 2}),
+    (serving.ServingExperiment, serving, "MAX_MAPPED", 99, PARTS,
      ("workload.batch", [2, 5]), "serving.micro_batches: a batch of 5 in 2 equal parts; expected a divisor of 5"),
 ]  # fmt: skip
 

@@ -192,7 +192,7 @@ def predicted(monkeypatch):
     """Answer in place of the models of machines; return what was asked."""
     asked = []
 
-    def predictions(rows, platforms, lengths, speed_given):
+    def predictions(rows, _platforms, lengths, speed_given):
         asked.append((lengths.prompt_tokens, speed_given))
         return [predict.Prediction(row, *made) for row, made in zip(rows, PREDICTED, strict=True)]
 
@@ -254,7 +254,8 @@ def test_one_row_without_a_prompt_is_one_row(bitjoule, rows, predicted, monkeypa
     out = bitjoule("predict", rows.name, "-o", "out.csv", "--prompt-tokens", "33")[1]
     assert predicted == [((33.0, 33.0), False)]
     assert out.endswith(
-        "\n\n1 row prints no prompt: 33 tokens are assumed; a band (--prompt-tokens LOW..HIGH) shows what that is worth\n"
+        "\n\n1 row prints no prompt: 33 tokens are assumed; a band (--prompt-tokens LOW..HIGH) shows what that is "
+        "worth\n"
     )
 
 

@@ -22,17 +22,17 @@ from tests.energy_models.interchange import test_accelforge, test_scalesim, test
 COLUMN = "assumption: one element-wise operation for each column a cycle"
 
 
-def from_zigzag(tmp_path):
+def from_zigzag(_):
     data = test_zigzag.accelerator(sizes=[32, 16])
     return read_zigzag(parse_document(write_yaml(data), "chip.yaml"))
 
 
-def from_timeloop(tmp_path):
+def from_timeloop(_):
     ert = read_ert(parse_document(test_timeloop.ERT, "ERT.yaml"))
     return read_timeloop(parse_document(test_timeloop.NESTED, "arch.yaml", last_wins=True), ert)
 
 
-def from_accelforge(tmp_path):
+def from_accelforge(_):
     return read_accelforge(parse_document(test_accelforge.CHIP, "folder/chip.yaml", last_wins=True), 8)
 
 
@@ -252,7 +252,8 @@ ONLY_INPUTS = dataclasses.replace(CHIP, name="i", holds=frozenset({"inputs"}))
         ((OUTER, ONLY_WEIGHTS), "buffers", {"w": (["weights"], 1001, 120), "buffer": (["activations"], 31, 192)},
          "no memory on the chip holds inputs or outputs: a buffer of one step was assumed, at no energy"),
         ((OUTER, dataclasses.replace(CHIP, size_bits=math.inf)), "buffers",
-         {"sram": (["activations", "weights"], 1 << 37, 120)}, "sram: without a limit in the file; 1.09951e+12 bits here"),
+         {"sram": (["activations", "weights"], 1 << 37, 120)},
+         "sram: without a limit in the file; 1.09951e+12 bits here"),
         ((dataclasses.replace(OUTER, read_bits=None, write_bits=math.inf), CHIP), "off_chip", 7 * 3 * 8 * 0.25 / 8,
          "dram: no limit of its bandwidth in the file; a weight for each PE a cycle here"),
         ((dataclasses.replace(OUTER, write_pj_per_bit=None), CHIP), "off_chip", 2.5,
@@ -316,8 +317,8 @@ REFUSED = [
     (read_zigzag, ZIGZAG, ("    - O\n", "    - O3\n"),
      "memories.rf_2B.operands: got 'O3'; expected operands of I1, I2, O"),
     (read_zigzag, ZIGZAG.replace("sizes", "input_precision: [8, x]\n  sizes"), ("", ""),
-     "operational_array.input_precision[1]: got 'x'; expected a number that is not negative, or arithmetic with numbers, "
-     "e.g. 1024*64*8"),
+     "operational_array.input_precision[1]: got 'x'; expected a number that is not negative, or arithmetic with "
+     "numbers, e.g. 1024*64*8"),
     (read_zigzag, ZIGZAG.replace("sizes", "input_precision: [7, 7]\n  sizes"), ("", ""),
      "operational_array.input_precision: got [7, 7]; expected one width for both operands, of 1, 2, 3, 4, 8, 16, 32"),
     (read_zigzag, ZIGZAG, ("type: read_write", "type: reads"),
@@ -329,13 +330,13 @@ REFUSED = [
     (read_timeloop, test_timeloop.NESTED, ("bypass: [Weights]", "bypass: [Filters]"),
      "architecture_constraints.targets[1].bypass: got ['filters']; expected data spaces Weights, Inputs, Outputs"),
     (read_timeloop, test_timeloop.NESTED, ("{depth: 24, width: 16}", "{depth: 24}"),
-     "architecture.subtree[0].subtree[0].local[0].attributes: spad has no width; expected width (or memory_width): bits "
-     "of an access"),
+     "architecture.subtree[0].subtree[0].local[0].attributes: spad has no width; expected width (or memory_width): "
+     "bits of an access"),
     (read_timeloop, test_timeloop.NESTED, ("class: intmac", "class: storage"),
      "architecture: no component multiplies; expected a component of class intmac, fpmac or compute"),
     (read_accelforge, test_accelforge.CHIP, ("reuse: input", "reuse: weight"),
-     "arch.nodes[2].spatial[0]: 4 copies that share weight; expected copies that share the input (columns) or the output "
-     "(lanes)"),
+     "arch.nodes[2].spatial[0]: 4 copies that share weight; expected copies that share the input (columns) or the "
+     "output (lanes)"),
     (read_accelforge, test_accelforge.CHIP, ("name: compute", "name: add"),
      "arch.nodes: no node computes on three operands; expected a node with an action named compute"),
     (read_accelforge, test_accelforge.CHIP, ("energy: 0.084e-12", "energy: dear"),

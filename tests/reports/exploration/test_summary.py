@@ -123,7 +123,8 @@ def test_bands_are_drawn_whole(outcome, wide):
     for table in (designs, pareto):
         table["energy_j_high"] = table["energy_j_high"] * wide
         table["energy_j_low"] = table["energy_j_low"] / wide
-    result = SimpleNamespace(**{name: getattr(outcome.result, name) for name in ("experiment", "settings", "knobs", "best")},
+    names = ("experiment", "settings", "knobs", "best")
+    result = SimpleNamespace(**{name: getattr(outcome.result, name) for name in names},
                              designs=designs, pareto=pareto)  # fmt: skip
     for x, y in (("energy_j", "latency_s"), ("latency_s", "energy_j")):
         axes = draw_pareto(ParetoPlot(kind="pareto", x=x, y=y), result, LIGHT).axes[0]

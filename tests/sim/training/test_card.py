@@ -104,7 +104,7 @@ def test_config_json_has_the_sizes_and_the_training(made):
         ({"weights": "int8"}, "float", "float32", ["round(127 W / max|W|), with a scale per row", "do not round"]),
         ({"weights": "int4", "group_size": 32}, "float", "float32",
          ["round(7 W / max|W|), with a scale per 32 weights of a row, or row if it is shorter", "do not round"]),
-        ({"weights": "ternary"}, "ternary", "float32", ["clip(round(W / mean|W|), −1, 1), with the scale mean|W| per ma"]),
+        ({"weights": "ternary"}, "ternary", "float32", ["clip(round(W / mean|W|), −1, 1), with the scale mean|W| per"]),
         ({"weights": "binary", "group_size": 32}, "binary", "float32",
          ["sign(W − mean W)", "`bitjoule rtl simulate` rounds the inputs as the training did; transformers leaves"]),
         ({"weights": "ternary", "shards": 2}, "ternary", "float32", ["per matrix of each of 2 shards"]),

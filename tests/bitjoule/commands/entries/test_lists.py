@@ -58,7 +58,7 @@ def schemes():
 
 
 def models():
-    """What the families' files say of each model, or of all; heads of keys and values are as many as heads by default."""
+    """What a family says of each model, or of all; heads of keys and values are as many as heads by default."""
     found = {}
     for path in (DATA / "models").glob("*.yaml"):
         family = loaded(path)
@@ -87,7 +87,8 @@ def checkpoints():
         each = json.loads(path.read_text())
         sizes = (each["hidden_size"], each["intermediate_size"], each["num_hidden_layers"], each["num_attention_heads"])
         found[path.parent.name] = {
-            "weights": each["bitjoule"]["weights"], "nats per byte, held out": each["bitjoule"]["held_out_nats_per_byte"],
+            "weights": each["bitjoule"]["weights"],
+            "nats per byte, held out": each["bitjoule"]["held_out_nats_per_byte"],
             "parameters": parameters(*sizes, each["num_key_value_heads"], True),
         }  # fmt: skip
     return found

@@ -53,14 +53,14 @@ class Bench:
         self.report = {"matmuls": 41, "exact_cycles": 23, "failure": None, "cycles": 9700, "seconds": 3.25, **report}
         self.made, self.run = [], []
 
-    def __call__(self, config, folder, simulator, *, waves=False, verilog=None):
+    def __call__(self, _, folder, simulator, *, waves=False, verilog=None):
         self.made.append((simulator, waves, verilog))
         folder.mkdir(parents=True, exist_ok=True)
         self.wave = folder / "dump.vcd"
         self.wave.write_text(f"waves of build {len(self.made)}")
         return self
 
-    def verify(self, cases, progress=None):
+    def verify(self, cases, **_):
         self.run.append(list(cases))
         return verification.VerificationReport(**{"cases": len(cases), **self.report})
 
@@ -191,7 +191,7 @@ def test_on_a_cluster_each_case_runs_once_and_the_reports_are_added(bitjoule, be
     status, out, _ = bitjoule("rtl", "verify", config, "--cases", 40, "--scheduler", "far:8786")
     assert (status, asked) == (0, [(1, "tcp://far:8786")])
     count, total = len(executor.chunks), sum(map(len, executor.chunks))
-    random = len(of_chance(sum(executor.chunks, [])))
+    random = len(of_chance(case for chunk in executor.chunks for case in chunk))
     assert count > 1
     rows = rows_of(out)
     assert rows["cases"] == f"{total} of {total} passed ({total - random} directed, {random} random)"
@@ -226,13 +226,13 @@ def synthesis(monkeypatch):
     )
     netlist = SimpleNamespace(area_um2=1234.5, inputs={"clk": [1]}, verilog=lambda: "module mapped; endmodule\n")
 
-    def measure(config, library, text, names=0):
+    def measure(_config, _library, text, names=0):
         asked.append((text, names))
         return measured(["gaussian:32", "worst", "uniform"].index(text), text, names)
 
     monkeypatch.setattr(measurement, "measure", measure)
-    monkeypatch.setattr(measurement, "netlist_of", lambda config, library: netlist)
-    monkeypatch.setattr(libraries, "find_library", lambda files: library)
+    monkeypatch.setattr(measurement, "netlist_of", lambda *_: netlist)
+    monkeypatch.setattr(libraries, "find_library", lambda _: library)
     monkeypatch.setattr(libraries, "short_name", lambda _: "my28")
     monkeypatch.setattr(requirements, "check_library", lambda _: None)
     monkeypatch.setattr(requirements, "lacking", lambda _: ["no latch"])
@@ -307,15 +307,15 @@ def placed(monkeypatch):
         asked.update(verilog=verilog, top=top, device=device.name, options=options)
         return placement.Mapped(device, "synth_ice40 -dsp", USED, folder)
 
-    def place(mapped, clock_mhz, seeds):
+    def place(_, clock_mhz, seeds):
         asked.update(clock_mhz=clock_mhz, seeds=list(seeds))
         return [placement.Placed(seed, CLOCKS[seed]) for seed in asked["seeds"]]
 
     monkeypatch.setattr(placement, "map_design", map_design)
     monkeypatch.setattr(placement, "place", place)
     monkeypatch.setattr(placement, "needs_nextpnr", lambda _: None)
-    monkeypatch.setattr("bitjoule.rtl.serial.top.serial_verilog", lambda config, cycles: f"// {cycles} a bit")
-    monkeypatch.setattr("bitjoule.rtl.verilog.accelerator_verilog", lambda config: "// no UART")
+    monkeypatch.setattr("bitjoule.rtl.serial.top.serial_verilog", lambda _, cycles: f"// {cycles} a bit")
+    monkeypatch.setattr("bitjoule.rtl.verilog.accelerator_verilog", lambda _: "// no UART")
     monkeypatch.setattr("bitjoule.commands.hardware.rtl_place._version", lambda name: f"1.2 of {name}")
     return asked
 
@@ -333,7 +333,8 @@ def test_place_prints_what_is_used_and_the_median_clock(bitjoule, placed, config
     status, out, err = bitjoule("rtl", "place", config, *options, "--synthesis", " -dsp", "--datapath", "configured")
     assert (status, err) == (0, "")
     assert placed == {
-        "verilog": f"// {round(clock_mhz * 1e6 / 9600)} a bit", "top": "bitjoule_uart", "device": "ice40-hx8k", "options": " -dsp", "clock_mhz": clock_mhz,
+        "verilog": f"// {round(clock_mhz * 1e6 / 9600)} a bit", "top": "bitjoule_uart", "device": "ice40-hx8k",
+        "options": " -dsp", "clock_mhz": clock_mhz,
         "seeds": list(range(1, seeds + 1)),
     }  # fmt: skip
     assert list(rows_of(out).items()) == [

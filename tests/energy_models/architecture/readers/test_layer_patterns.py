@@ -310,7 +310,7 @@ def test_what_does_not_describe_the_layers_is_told_whole(given, config, key, wro
 )  # fmt: skip
 def test_a_value_behind_an_equals_sign(text, config, value):
     assert changed({"k": f"={text}"}, config) == ({} if value is None else {"k": value})
-    names = {name for name in re.findall(r"[a-z][a-z.]*", text)}
+    names = set(re.findall(r"[a-z][a-z.]*", text))
     assert layer_rules.keys_in(f"={text}") == {name.split(".")[0] for name in names}
 
 

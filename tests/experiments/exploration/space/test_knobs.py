@@ -115,7 +115,7 @@ def test_the_digest_depends_on_every_setting():
     ("at", "beyond", "told"),
     [
         ({"start": 1, "stop": 4, "step": 1}, {"start": 1, "stop": 5, "step": 1}, "too many values; expected at most 4"),
-        ({"start": 1, "stop": 8, "factor": 2}, {"start": 1, "stop": 16, "factor": 2}, "too many values; expected at mo"),
+        ({"start": 1, "stop": 8, "factor": 2}, {"start": 1, "stop": 16, "factor": 2}, "too many values; expected at m"),
         ([1, 2, 3, 4], [1, 2, 3, 4, 5], "5 values; expected at most 4"),
         ({"product": {"a.b": [1, 2], "a.c": [3, 4]}}, {"product": {"a.b": [1, 2], "a.c": [3, 4, 5]}},
          "too many combinations; expected at most 4"),
