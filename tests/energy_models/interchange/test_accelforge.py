@@ -103,3 +103,8 @@ def test_what_cannot_be_read_is_refused_with_its_place(old, new, message):
         read(CHIP.replace(old, new, 1))
     assert message in str(raised.value)
     assert str(raised.value).startswith("chip.yaml:")
+
+
+def test_what_leaks_is_what_the_file_says():
+    silent = "\n".join(line for line in CHIP.splitlines() if "leak_power" not in line)
+    assert Imported(read(silent)).platform["nodes"]["45nm"] == {"clock_mhz": 500.0}

@@ -7,6 +7,7 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bitjoule.reports.page import explorer, frame, page
@@ -160,3 +161,25 @@ def test_markup_in_a_summary_is_text():
     assert "<img" not in text
     assert "<h4>" in text
     assert 'aria-label="table 1 of n: &lt;script&gt;x&lt;/script&gt;"' in text
+
+
+def test_prices_that_rest_on_assumptions_and_those_with_bands_are_counted_with_their_energy():
+    rows = [
+        ("wang2024", "Table 1", 1.0, 1.0, 0.5),
+        ("assumption", "", 1.0, 2.0, 0.25),
+        ("horowitz2014", "assumed as a mean", 3.0, 3.0, 0.15),
+        ("horowitz2014", "Fig. 2", 1.0, 9.0, 0.1),
+    ]
+    prices = pd.DataFrame(rows, columns=["source", "where", "paid_low_pj", "paid_high_pj", "energy_share"])
+    assert page._assumed_share(prices) == (
+        "2 of 4 prices rest on an assumption (40.0% of the energy of all cases); 2 have a band (35.0%)."
+    )
+    assert page._assumed_share(prices[:0]) == ""
+
+
+def test_a_picture_has_the_name_of_its_file_and_a_title_in_words(written, run_edge):
+    paths = [path for path in run_edge().rglob("*.svg") if "dark" not in path.stem]
+    assert paths
+    for path in paths:
+        assert path.name in written
+        assert f"{path.stem.replace('_', ' ')} of edge" in written
