@@ -157,28 +157,15 @@ def synthesise(
         check_library(library)
         _front(verilog, top, library, folder, options)
     liberty = liberty_file(library)
-    maps = [f"techmap -map {folder / 'adders.v'}"] if (folder / "adders.v").exists() else []
-    prefix = _PREFIX_ADDERS.get(options.adder, "")
     unused = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.avoid)
-    flip_flop = smallest_flip_flop(library)
-    others = " ".join(
-        f"-dont_use {cell.name}" for cell in library.cells.values() if cell.flip_flop and cell != flip_flop
-    )
-    gating = [f"clockgate -liberty {liberty} -min_net_size {options.gating}"] if options.gating else []
+    unmapped = folder / "unmapped.il"
+    gates = [f"read_rtlil {unmapped}"] if again else [*_gates(top, library, folder, options), f"write_rtlil {unmapped}"]
     _yosys(
         folder,
         "back",
         [
             f"read_liberty -lib -ignore_miss_func {liberty}",
-            f"read_json {folder / 'prepared.json'}",
-            f"hierarchy -top {top}",
-            *maps,
-            f"techmap -map +/techmap.v {prefix}t:$alu t:$lcu",
-            "techmap; simplemap; opt -nodffe -nosdff",
-            *gating,
-            "rename -wire t:$_*DFF*",  # names of registers, as `bitjoule.gates.power.parts` reads them
-            f"dfflibmap {others} -liberty {liberty}",
-            "opt_expr; opt_merge; opt_clean",
+            *gates,
             f"abc -liberty {liberty} {unused} -script {folder / 'abc.script'}",
             "opt_clean -purge",
             "select -assert-none t:$mul t:$_*",
@@ -233,6 +220,29 @@ def _front(verilog: Path, top: str, library: Library, folder: Path, options: Opt
         adders.prepare(design["modules"][top], adder)
         (folder / "adders.v").write_text(adders.techmap(adder))
     (folder / "prepared.json").write_text(json.dumps(design))
+
+
+def _gates(top: str, library: Library, folder: Path, options: Options) -> list[str]:
+    """Return the commands from what `_front` prepared to gates for ABC and the library's flip-flops and clock gates."""
+    liberty = liberty_file(library)
+    maps = [f"techmap -map {folder / 'adders.v'}"] if (folder / "adders.v").exists() else []
+    prefix = _PREFIX_ADDERS.get(options.adder, "")
+    flip_flop = smallest_flip_flop(library)
+    others = " ".join(
+        f"-dont_use {cell.name}" for cell in library.cells.values() if cell.flip_flop and cell != flip_flop
+    )
+    gating = [f"clockgate -liberty {liberty} -min_net_size {options.gating}"] if options.gating else []
+    return [
+        f"read_json {folder / 'prepared.json'}",
+        f"hierarchy -top {top}",
+        *maps,
+        f"techmap -map +/techmap.v {prefix}t:$alu t:$lcu",
+        "techmap; simplemap; opt -nodffe -nosdff",
+        *gating,
+        "rename -wire t:$_*DFF*",  # names of registers, as `bitjoule.gates.power.parts` reads them
+        f"dfflibmap {others} -liberty {liberty}",
+        "opt_expr; opt_merge; opt_clean",
+    ]
 
 
 def _yosys(folder: Path, name: str, commands: Sequence[str], abc: str = "") -> None:

@@ -16,7 +16,7 @@ from bitjoule.gates.liberty.source import read_text, without_comments
 from bitjoule.gates.liberty.text import LibertyError, cell_texts
 from bitjoule.gates.netlist import kind
 from bitjoule.gates.power.activity import Simulator
-from bitjoule.gates.synthesis.flow import SMALL, Goals, map_design
+from bitjoule.gates.synthesis.flow import FAST, SMALL, Goals, map_design
 from bitjoule.gates.synthesis.sizing import use_inverse_outputs
 from bitjoule.gates.synthesis.yosys import ALLOCATOR, Options, synthesise
 from tests.gates import hand_made as hand
@@ -190,6 +190,24 @@ def test_a_library_that_is_replaced_by_an_older_file_is_read_again(tmp_path, mon
     )
     accumulates(netlist)
     assert {instance.cell.name for instance in netlist.instances} <= {"INV", "BUF", "OTHER", "DFF"}
+
+
+def test_another_script_of_abc_begins_with_the_same_gates(tmp_path):
+    """What comes before ABC is not made again; netlists depend on the tools' names, so all must be as from the text."""
+    source = tmp_path / "design.v"
+    source.write_text(ACCUMULATOR.replace("a + b", "(a < b ? a - b : b + (a ^ y))"))
+    library = Library([default_liberty()])
+    folder = tmp_path / "work"
+    folder.mkdir()
+    options = Options("ripple")
+
+    def made(script, again):
+        synthesise(source, "top", library, folder, options, script, again)
+        return (folder / "mapped.json").read_bytes()
+
+    fast, small = made(FAST, False), made(SMALL[0], False)
+    assert fast != small
+    assert [made(script, True) for script in (FAST, SMALL[0])] == [fast, small]
 
 
 def and_xor(function):
