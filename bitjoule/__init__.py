@@ -4,6 +4,7 @@ A map of the code. Each entry may import those below it, never those above::
 
     cli             the command line; commands/ holds its subcommands
     execution       reads, checks and runs experiments of every kind
+    run_result      the result of a run in Python: tables, plots, output directory
     writing         writes the output directories, in this process or in several
     kinds           the kinds of experiment, one module each: energy, exploration, hardware, netlists, ...
     reports         tables and pictures of results
@@ -20,6 +21,8 @@ Use from Python::
     result = bitjoule.run("bitnet_table1")   # a shipped name, the path of a YAML file, or its contents as a mapping
     result.summary                           # pandas, one row per case and phase
     result.results                           # pandas, one row per case, component and action
+    result.plot()                            # the first plot that the experiment asks for, a matplotlib figure
+    result.save("results")                   # tables, pictures and manifest, as `bitjoule run` writes them
     result.warnings                          # what the run warned of, one text each
     bitjoule.run("batch_sweep", {"workload": {"batch": [1, 8]}, "technologies": ["7nm"]})
 """
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
     from typing import Literal
+
+    from bitjoule.run_result import RunResult
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "run", "run_experiment"]
@@ -44,7 +49,7 @@ def run(
     jobs: int = 1,
     results: "Literal['csv', 'parquet', 'xlsx'] | None" = None,
     scheduler: str | None = None,
-) -> Any:
+) -> "RunResult":
     """Run an experiment of any kind and return its tables.
 
     Parameters
@@ -66,10 +71,11 @@ def run(
 
     Returns
     -------
-    object
-        The result of the experiment, with a pandas table as `summary`, and as `warnings` a tuple of what the run warned
-        of. Results of energy, hardware and netlist experiments also have a long table as `results`; those of energy
-        experiments with ``accounting: system`` have each operation of each layer as `operations`.
+    bitjoule.run_result.RunResult
+        The result of the experiment, with a pandas table as `summary`, as `warnings` a tuple of what the run warned of,
+        and the methods `plot` and `save`. A notebook shows its summary. Results of energy, hardware and netlist
+        experiments also have a long table as `results`; those of energy experiments with ``accounting: system`` have
+        each operation of each layer as `operations`.
 
     Raises
     ------
@@ -86,12 +92,13 @@ def run(
     from bitjoule import writing
     from bitjoule.execution import read
     from bitjoule.kinds.kind import Silent
+    from bitjoule.run_result import COMMAND, RunResult
 
     task = read(experiment, overrides)
     if out is None:
-        return writing.run(task, Silent()).result
-    settings = writing.Writing(Path(out), ["bitjoule.run"], plots, jobs, results=results, scheduler=scheduler)
-    return writing.run_and_write(task, settings, Silent())[0].result
+        return RunResult(task, writing.run(task, Silent()))
+    settings = writing.Writing(Path(out), COMMAND, plots, jobs, results=results, scheduler=scheduler)
+    return RunResult(task, writing.run_and_write(task, settings, Silent())[0], written=True)
 
 
 run_experiment = run

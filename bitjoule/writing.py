@@ -150,10 +150,34 @@ def run_and_write(task: RunTask, writing: Writing, progress: Progress) -> tuple[
                 for drawing in _submit_pictures(workers, task.kind, tables, folder):
                     drawing.result()
         else:
-            for stem, drawn in tables.pictures:
-                _draw(task.kind, drawn, folder, stem)
+            _draw_all(task.kind, tables, folder)
         _finish(tables, folder, writing.command)
     return outcome, f"{tables.text}\n{written_files(target)}"
+
+
+def write(task: RunTask, outcome: Outcome[Any], writing: Writing, progress: Progress) -> Path:
+    """Write the output directory of a run, in this process; return it.
+
+    Parameters
+    ----------
+    task
+        The experiment.
+    outcome
+        Of `run` without parts.
+    writing
+        Where and how.
+    progress
+        Receives warnings.
+    """
+    from bitjoule.experiments.output.folder import replacing
+
+    target = writing.out / task.name
+    with replacing(target) as folder:
+        with _opened_store(task, folder, writing, progress) as store:
+            tables = _write(task.kind, outcome, folder, writing, store)
+        _draw_all(task.kind, tables, folder)
+        _finish(tables, folder, writing.command)
+    return target
 
 
 @dataclass
@@ -295,6 +319,11 @@ def _finish(tables: _Tables, folder: Path, command: Sequence[str]) -> None:
 
 def _submit_pictures(workers: ProcessPoolExecutor, kind: str, tables: _Tables, folder: Path) -> "list[Future[None]]":
     return [workers.submit(_draw, kind, drawn, folder, stem) for stem, drawn in tables.pictures]
+
+
+def _draw_all(kind: str, tables: _Tables, folder: Path) -> None:
+    for stem, drawn in tables.pictures:
+        _draw(kind, drawn, folder, stem)
 
 
 def _draw(kind: str, drawn: "Callable[[Theme], Figure]", folder: Path, stem: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
@@ -139,6 +140,17 @@ def settings(theme: Theme) -> dict[Any, Any]:
     }
 
 
+class Picture(Figure):
+    """A figure that a notebook shows without pyplot, which alone would register figures with it."""
+
+    def _repr_png_(self) -> bytes:
+        """Return the figure as PNG, in its own resolution and colours."""
+        file = BytesIO()
+        with mpl.rc_context({"savefig.facecolor": "auto"}):
+            self.savefig(file, format="png", dpi=self.dpi)
+        return file.getvalue()
+
+
 def new_figure(width_in: float, height_in: float) -> Figure:
     """Return an empty figure that keeps its parts apart by itself.
 
@@ -147,7 +159,7 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     width_in, height_in
         Size in inches.
     """
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    figure = Picture(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)  # without it each text that is measured gets a renderer, a page of pixels, of its own
     return figure
 
