@@ -1,7 +1,7 @@
 """Effect of each assumption of the system accounting on the energy of one request.
 
 Run: ``python benchmarks/assumptions.py [FILE]`` (seconds), then ``make docs-numbers``. Writes assumptions.csv, which
-docs/accounting.md shows: the energy of prefill and of decode without an assumption, or with another, in joules and
+docs/assumptions.md shows: the energy of prefill and of decode without an assumption, or with another, in joules and
 relative to the energy with the defaults. Assumptions of data/assumptions.yaml are varied as in every run with
 ``sensitivity: true``; the others are changed by the same means.
 """

@@ -1,7 +1,7 @@
 """Two machines that were measured, part by part: a Kria KV260 board, and an H100.
 
 Run: ``python benchmarks/boards.py [FILE]`` (seconds), then ``make docs-numbers``. Writes boards.csv, which
-docs/platforms.md and docs/accounting.md quote: for each machine the joules per generated token that the accounting
+docs/platforms.md and docs/assumptions.md quote: for each machine the joules per generated token that the accounting
 gives, those that idle watts at the measured speed add, the measured ones, and what is missing.
 """
 

@@ -80,7 +80,7 @@ class RunResult:
         return f"<div>{to_html(first, escape(self.name))}</div>"
 
     @property
-    def plots(self) -> Sequence[str]:
+    def plot_names(self) -> Sequence[str]:
         """Names of the plots that the experiment asks for."""
         return tuple(kinds()[self._task.kind].kind.pictures(self._outcome))
 
@@ -90,7 +90,7 @@ class RunResult:
         Parameters
         ----------
         name
-            One of `plots`; default: the first.
+            One of `plot_names`; default: the first.
         dark
             Whether it is for a dark background.
 

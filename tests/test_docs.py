@@ -49,18 +49,19 @@ def test_every_example_is_a_valid_experiment(tmp_path, bitjoule, page, example):
 def test_every_link_to_a_file_leads_somewhere(page):
     text = page.read_text()
     links = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r"(?:src|srcset)=\"([^\"]+)\"", text)
+    links += re.findall(r"^\[[^\]\n]+\]: (\S+)", text, re.MULTILINE)
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
 
 
 def test_the_shown_error_is_the_one_that_is_printed(tmp_path, bitjoule):
-    shown = re.search(r"^my_curve.yaml:3: (.*?)\n```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    example = re.search(r"```yaml\n(name: my_curve.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    page = (ROOT / "docs" / "quickstart.md").read_text()
+    shown = re.search(r"^curve.yaml:4: (.*?)\n```", page, re.MULTILINE | re.DOTALL)
+    example = re.search(r"```yaml\n(name: curve\n.*?)```", page, re.DOTALL)
     assert shown
     assert example
-    text = example[1].replace("bitnet-b1.58]", "bitnet-b158]").replace(", path/to/config.json", "")
-    (tmp_path / "my_curve.yaml").write_text(text)
+    (tmp_path / "curve.yaml").write_text(example[1].replace("[fp16, bitnet]", "[fp16, bitnet-b158]"))
     message = " ".join(shown[1].split())
-    assert bitjoule("check", tmp_path / "my_curve.yaml")[2] == f"{tmp_path}/my_curve.yaml:3: {message}\n"
+    assert bitjoule("check", tmp_path / "curve.yaml")[2] == f"{tmp_path}/curve.yaml:4: {message}\n"
 
 
 def test_what_the_makefile_runs_ships_and_needs_no_hardware():
@@ -76,6 +77,14 @@ def test_no_line_is_longer_than_120_characters(page):
     """A row of a table cannot be broken."""
     lines = enumerate(page.read_text().splitlines(), 1)
     assert [number for number, line in lines if len(line) > 120 and not line.startswith("|")] == []
+
+
+def test_readme_is_read_in_five_minutes():
+    """At most 900 words, as `wc -w` counts: code and tables are among them, link definitions and HTML are not."""
+    text = re.sub(r"^\[[\w.-]+\]: \S+(?:\s+\"[^\"]*\")?\n?", "", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    words = re.sub(r"<!--.*?-->|<[^>]+>", "", text, flags=re.DOTALL).split()
+    assert 500 < len(words) <= 900
+    assert text.count("<img ") == 3
 
 
 def test_the_citation_names_this_version():

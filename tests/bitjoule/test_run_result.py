@@ -48,7 +48,7 @@ def test_what_a_result_lacks_is_named_with_its_tables(result):
 
 
 def test_the_first_plot_is_drawn_unless_another_is_named(result):
-    assert result.plots == ("components", "components_2")
+    assert result.plot_names == ("components", "components_2")
     (by_part, by_action) = (
         {text.get_text() for text in result.plot(name).legends[0].get_texts()} for name in (None, "components_2")
     )

@@ -148,7 +148,7 @@ def test_each_section_that_a_test_checks_is_there_and_so_is_the_test():
 
 
 def test_the_table_of_assumptions_is_what_its_benchmark_gives(tmp_path):
-    """The table that docs/accounting.md shows."""
+    """The table that docs/assumptions.md shows."""
     script = numbers.ROOT / "benchmarks" / "assumptions.py"
     subprocess.run([sys.executable, script, tmp_path / "new.csv"], check=True)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "new.csv"), pd.read_csv(script.with_suffix(".csv")), rtol=1e-5)

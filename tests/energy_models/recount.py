@@ -1,6 +1,6 @@
-"""The system accounting counted anew, in scalars and plain loops, from docs/accounting.md; it imports nothing of ours.
+"""The system accounting counted anew, in scalars and plain loops, from the equations of docs/accounting.md.
 
-A request is the mappings that its YAML writes; `facts` are those of the data files.
+It imports nothing of ours. A request is the mappings that its YAML writes; `facts` are those of the data files.
 """
 
 from math import ceil, log2

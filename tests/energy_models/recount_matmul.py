@@ -1,6 +1,7 @@
-"""One phase of the system accounting counted anew, from docs/accounting.md; it imports nothing of ours.
+"""One phase of the system accounting counted anew, from the equations of docs/accounting.md.
 
-An array must hold all weights and sums of a matmul: then each value moves once, and no mapping is needed.
+It imports nothing of ours. An array must hold all weights and sums of a matmul: then each value moves once, and no
+mapping is needed.
 """
 
 from math import ceil
