@@ -1,9 +1,10 @@
 """What `mkdocs build` does besides: pages and files from outside docs/, links to them, and the reference of YAML keys.
 
 Pages of docs/ link to files of the repository. On the site these lie below ``repository/``; README and a few others are
-pages.
+pages. A notebook is a page of its cells, beside the file; the search works offline.
 """
 
+import json
 import re
 import sys
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,9 @@ PAGES = {
 }  # fmt: skip
 _SOURCE_OF = {page: source for source, page in PAGES.items()}
 REFERENCE = "reference/yaml.md"
+NOTEBOOKS = "notebooks"
+# What the theme loads on pages from a folder, where browsers start no worker: iframe-worker 1.0.4 (MIT), from npm.
+SHIM, OUR_SHIM = "https://unpkg.com/iframe-worker/shim", "vendor/iframe-worker.js"
 _TARGET = re.compile(
     r'(?P<before>\]\(|^\[[^\]\n]+\]: |src="|srcset="|href=")(?P<target>[^)\s"#]+)(?P<anchor>#[^)\s"]*)?', re.MULTILINE
 )
@@ -36,6 +40,8 @@ def on_files(files: Files, config: Any) -> Files:
     for source, page in PAGES.items():
         files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
     files.append(File.generated(config, REFERENCE, content=yaml_reference()))
+    for path in sorted((ROOT / DOCS / NOTEBOOKS).glob("*.ipynb")):
+        files.append(File.generated(config, f"{NOTEBOOKS}/{path.stem}.md", content=_cells(path)))
     for path in sorted({path for file in files.documentation_pages() for path in _outside(file)}):
         files.append(File.generated(config, _copied(path), abs_src_path=str(ROOT / path)))
     return files
@@ -58,6 +64,21 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
     text = _TARGET.sub(moved, _FOLDER_LINK.sub(to_text, markdown))
     return _FENCE_PLACE.sub(r"```\1", _FENCE_OPTION.sub(r'```\1 title="\2"', text))
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> str:
+    """Let the search load its script from the site: a page from a folder then makes no request."""
+    return output.replace(SHIM, relpath(OUR_SHIM, str(PurePosixPath(page.file.dest_uri).parent)))
+
+
+def _cells(path: Path) -> str:
+    """Return the cells of a notebook as a page."""
+    blocks = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        text = "".join(cell["source"])
+        blocks.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+    blocks.insert(1, f"The notebook: [{path.name}]({path.name}).")
+    return "\n\n".join(blocks) + "\n"
 
 
 def _source(page: str) -> str:

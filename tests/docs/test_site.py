@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -14,6 +15,8 @@ import yaml
 from bitjoule.execution import json_schema
 
 ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE_MS = 60_000  # a busy machine is no fault
 
 
 def loaded(name):
@@ -50,6 +53,7 @@ def test_every_page_is_in_the_navigation_once():
     text = re.sub(r"slugify: .*}}}", "}", (ROOT / "mkdocs.yml").read_text())
     pages = list(navigated(yaml.safe_load(text)["nav"]))
     made = {"index.md", "contributing.md", "changelog.md", "findings.md", "reference/yaml.md"}
+    made |= {path.relative_to(ROOT / "docs").with_suffix(".md").as_posix() for path in (ROOT / "docs").rglob("*.ipynb")}
     assert len(pages) == len(set(pages))
     assert set(pages) == made | {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
 
@@ -69,14 +73,21 @@ def test_the_reference_has_every_key_of_the_schema():
     assert "| `prompt_tokens` |" in sections["RequestSizes"]
 
 
-@pytest.mark.dear
-def test_the_site_is_built_and_every_link_leads_somewhere(tmp_path):
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Return the folder of the built site; building it takes ten seconds."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    pages = {path: Links(path.read_text()) for path in tmp_path.rglob("*.html") if path.name != "404.html"}
-    assert len(pages) > 50
+    return folder
+
+
+@pytest.mark.dear
+def test_every_link_of_the_site_leads_somewhere_and_nothing_comes_from_another_host(site):
+    pages = {path: Links(path.read_text()) for path in site.rglob("*.html") if path.name != "404.html"}
+    assert len(pages) > 70
     for path, page in pages.items():
         for tag, link in page.links:
             if re.match(r"(https?:)?//|mailto:|data:", link):
@@ -86,3 +97,26 @@ def test_the_site_is_built_and_every_link_leads_somewhere(tmp_path):
             target = (path.parent / file).resolve() if file else path
             assert target.exists(), (path.name, link)
             assert not anchor or target not in pages or anchor in pages[target].ids, (path.name, link)
+
+
+@pytest.mark.dear
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
+@pytest.mark.parametrize("start", ["index.html", "equations/bands.html"])
+def test_the_search_finds_a_page_from_a_folder_without_a_request(site, start):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page, requests, said = browser.new_page(), [], []
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto((site / start).as_uri())
+        page.locator("input.md-search__input").fill("Dinkelbach")
+        found = page.locator("a.md-search-result__link").first
+        found.wait_for()
+        assert "equations/bands.html" in found.get_attribute("href")
+        browser.close()
+    assert said == []
+    assert {re.match(r"\w+:", url)[0] for url in requests} <= {"file:", "data:", "blob:"}, requests
