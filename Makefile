@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# The experiments that tell the story: the papers' numbers, what is left of them in a whole model, prices of netlists.
-STORY = full_model_vs_size full_model_measured context_sweep model_size_curve papers_with_measured_prices \
-  full_model_components memory_footprint loss_vs_energy bitnet_table1 b158_mac_energy measured_vs_table
+# The experiments that tell the story: the papers' numbers, what is left of them in a whole model, prices of netlists. The
+# first has its pictures within seconds; then the longest.
+STORY = bitnet_table1 full_model_vs_size full_model_measured context_sweep model_size_curve papers_with_measured_prices \
+  full_model_components memory_footprint loss_vs_energy b158_mac_energy measured_vs_table
 QUICK = tests/energy_models tests/experiments tests/reports tests/rtl/test_config.py tests/rtl/test_encodings.py \
   tests/rtl/test_packing.py tests/bitjoule/test_wrong_input.py
 
