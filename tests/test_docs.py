@@ -56,7 +56,7 @@ def test_every_link_to_a_file_leads_somewhere(page):
 def test_the_shown_error_is_the_one_that_is_printed(tmp_path, bitjoule):
     page = (ROOT / "docs" / "quickstart.md").read_text()
     shown = re.search(r"^curve.yaml:4: (.*?)\n```", page, re.MULTILINE | re.DOTALL)
-    example = re.search(r"```yaml\n(name: curve\n.*?)```", page, re.DOTALL)
+    example = re.search(r"```yaml file=curve.yaml\n(.*?)```", page, re.DOTALL)
     assert shown
     assert example
     (tmp_path / "curve.yaml").write_text(example[1].replace("[fp16, bitnet]", "[fp16, bitnet-b158]"))
