@@ -25,6 +25,7 @@ ADDED = (
     "error_j_per_token", "low_tokens_per_s", "high_tokens_per_s", "low_j_per_token", "high_j_per_token", "why_not",
 )  # fmt: skip
 POINT_COLUMNS = ("line", "model", "weights", "batch", "quantity", "measured", "error")
+FITTED = "fitted to"
 SCIPY = "bitjoule fit needs scipy: pip install 'bitjoule[fit]'"
 
 
@@ -203,13 +204,15 @@ def _fitted_yaml(at: int, path: Path, measured: str, result: "FamilyFit", comman
         count = sum(len(member.rows) for member in of)
         machines = f" of {' and '.join(member.name for member in of)}" if len(of) > 1 else ""
         text = (
-            f"fitted to {count} rows{machines} of {measured}; 95 % interval {estimate.low:.4g} to "
+            f"{FITTED} {count} rows{machines} of {measured}; 95 % interval {estimate.low:.4g} to "
             f"{estimate.high:.4g}{note}{prior}"
         )
         for each in (*own, *free.also):
             _set(data, each, digits)
             place = each.split(".")  # a list has one source
-            sources[".".join(place[: next((i for i, part in enumerate(place) if part.isdigit()), None)])] = text
+            key = ".".join(place[: next((i for i, part in enumerate(place) if part.isdigit()), None)])
+            if each in own or sources.get(key, FITTED).startswith(FITTED):  # others say why they follow a fitted value
+                sources[key] = text
     data["sources"] = sources
     return f"# Values under `fit` were written by: {command}\n{write_yaml(data, 110)}"
 
