@@ -98,7 +98,9 @@ def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
     columns, rows = read_rows(options.measured)
     members = []
     for path in paths:
-        chosen = _rows_of(path.stem, rows, "use" in columns)
+        chosen, told = _rows_of(path.stem, rows, "use" in columns)
+        for line in told:
+            print(f"bitjoule: warning: {line}", file=sys.stderr)
         if not chosen:
             wanted = f"rows of a device that measured_devices.csv maps to {path.stem}"
             wanted += ", marked fit where there is a column use"
@@ -131,23 +133,28 @@ def _outputs(output: Path | None, platforms: Sequence[Path]) -> list[Path]:
     return [output / path.name for path in platforms]
 
 
-def _rows_of(name: str, rows: "Sequence[MeasuredRow]", marked: bool) -> "list[Named]":
-    """Return the rows of a platform, where some are marked those to fit, whose names are all known."""
-    from bitjoule.energy_models.machines.names import UnknownNameError, named
+def _rows_of(name: str, rows: "Sequence[MeasuredRow]", marked: bool) -> "tuple[list[Named], list[str]]":
+    """Return the rows of a platform, where some are marked those to fit, and what other names of its rows are unknown."""
+    from bitjoule.energy_models.machines.names import UnknownNameError, named, platform_name
     from bitjoule.energy_models.machines.points import points_of
     from bitjoule.energy_models.machines.rows import FIT
 
-    chosen, of_machine = [], {name, *points_of(name)}
+    chosen: list[Named] = []
+    told: list[str] = []
+    of_machine = {name, *points_of(name)}
     for row in rows:
         if marked and row.use != FIT:
             continue
         try:
-            found = named(row)
+            if platform_name(row.cells["device"]) not in of_machine:
+                continue
         except UnknownNameError:
             continue
-        if found.platform in of_machine:
-            chosen.append(found)
-    return chosen
+        try:
+            chosen.append(named(row))
+        except UnknownNameError as error:
+            told.append(f"{row.file}:{row.line}: is not fitted: {error}")
+    return chosen, told
 
 
 def _report(result: "FamilyFit") -> str:

@@ -17,6 +17,7 @@ off_chip.achieved_share: {low: 0.1, high: 1}
 overheads.unpack_weights_per_s.ternary2: {low: 1.0e+10, high: 1.0e+13}
 static.array: {low: 1, high: 200}
 """
+ONE = "overheads.unpack_weights_per_s.ternary2: {low: 1.0e+10, high: 1.0e+13}"
 PLACES = {
     "achieved_share": "off_chip.achieved_share", "unpack": "overheads.unpack_weights_per_s.ternary2",
     "array": "static.array",
@@ -224,6 +225,38 @@ def test_points_of_another_meter_are_named_with_their_lines(bitjoule, tmp_path):
     status, _, errors = bitjoule("fit", machine(tmp_path, **TRUTH), measured)
     assert status == 0
     assert "the rows have meters that see different things: chip gross, board net (board net: lines 3)" in errors
+
+
+def test_rows_of_the_machine_that_are_not_fitted_say_why(bitjoule, tmp_path):
+
+    def other(rows):
+        rows[1][7] = "a meter of mine"
+        rows[2][1] = "BitNet-701M"
+
+    measured = changed(points(tmp_path, chosen=POINTS[:4]), other)
+    status, text, errors = bitjoule("fit", machine(tmp_path, ONE, **TRUTH), measured)
+    assert status == 0
+    assert "points.csv:3: is not fitted: unknown meter 'a meter of mine'\n" in errors
+    assert "points.csv:4: is not fitted: unknown model 'BitNet-701M' (did you mean 'BitNet-700M'?)\n" in errors
+    assert [line.split()[0] for line in text.splitlines() if "j_per_token" in line] == ["2", "5"]
+
+
+def test_an_also_key_keeps_a_source_of_its_own(bitjoule, tmp_path):
+    """The user says why a value follows a fitted one; without such words it is as fitted as the other."""
+    measured = points(tmp_path, chosen=POINTS[1:2])
+    file, out = machine(tmp_path, ONE, **TRUTH), tmp_path / "fitted.yaml"
+    data = yaml.safe_load(file.read_text())
+    rates = data["overheads"]["unpack_weights_per_s"]
+    rates |= {"int4": rates["ternary2"], "int2": rates["ternary2"]}
+    places = [f"overheads.unpack_weights_per_s.{key}" for key in ("int4", "int2")]
+    data["fit"]["overheads.unpack_weights_per_s.ternary2"]["also"] = places
+    data["sources"] = {places[0]: "assumption: as ternary2"}
+    file.write_text(yaml.safe_dump(data))
+    status, _, _ = bitjoule("fit", file, measured, "-o", out)
+    assert status == 0
+    sources = yaml.safe_load(out.read_text())["sources"]
+    assert sources[places[0]] == "assumption: as ternary2"
+    assert sources[places[1]].startswith("fitted to 1 rows of points.csv")
 
 
 def test_platforms_of_one_family_share_values_and_are_left_out_in_turn(bitjoule, tmp_path):

@@ -64,3 +64,23 @@ def test_the_b200_unpacks_as_the_h100_by_its_streaming_multiprocessors():
     for storage in ("ternary", "binary", "int4"):
         expected = h100.unpack_weights_per_s[storage] * 148 / 132
         assert b200.unpack_weights_per_s[storage] == pytest.approx(expected, rel=1e-5)
+    assert (b200.matmul_us, b200.unpack_overlap) == (h100.matmul_us, h100.unpack_overlap)
+    assert b200.unpack_pj_per_weight.items() <= h100.unpack_pj_per_weight.items()
+
+
+def test_the_rtx_4090_takes_from_the_h100_what_its_sources_say():
+    h100, rtx = platforms()["h100"], platforms()["rtx-4090"]
+    for name in ("tensor", "tensor8"):
+        assert rtx.arrays[name].achieved_share == h100.arrays[name].achieved_share
+        assert {mac.energy_pj for mac in rtx.arrays[name].macs} == {mac.energy_pj for mac in h100.arrays[name].macs}
+    assert rtx.overheads.unpack_pj_per_weight["pq2_0"] == h100.overheads.unpack_pj_per_weight["pq2_0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "part"),
+    [("h100", "tensor8", 2), ("rtx-4090", "tensor8", 2), ("b200", "tensor8", 2), ("b200", "tensor4", 4)],
+)
+def test_narrow_products_take_the_part_of_the_fitted_price_that_the_sources_say(name, array, part):
+    arrays = platforms()[name].arrays
+    for mac in arrays[array].macs:
+        assert mac.energy_pj == pytest.approx(arrays["tensor"].macs[0].energy_pj / part, rel=1e-3)
