@@ -9,7 +9,7 @@ from tests.sampling import sampled
 
 FITTED = sorted(file.stem for file in FOLDER.glob("*.yaml") if "bitjoule fit" in file.read_text().partition("\n")[0])
 SECONDS_EACH = ("jetson-agx-orin-cpu", "kv260-fabric")  # the others take up to minutes
-CLOSE = 1e-3  # some files have four digits
+CLOSE = 2e-3  # some files have four digits, and a fit stops where its deviation changes by less than 1e-4
 SAID = "fitted to"
 
 
