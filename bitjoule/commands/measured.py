@@ -134,7 +134,7 @@ def _outputs(output: Path | None, platforms: Sequence[Path]) -> list[Path]:
 
 
 def _rows_of(name: str, rows: "Sequence[MeasuredRow]", marked: bool) -> "tuple[list[Named], list[str]]":
-    """Return the rows of a platform, where some are marked those to fit, and what other names of its rows are unknown."""
+    """Return the rows of a platform, where some are marked those to fit, and why others of it are left out."""
     from bitjoule.energy_models.machines.names import UnknownNameError, named, platform_name
     from bitjoule.energy_models.machines.points import points_of
     from bitjoule.energy_models.machines.rows import FIT
