@@ -199,13 +199,7 @@ class ActiveEnergies(NamedTuple):
     plain: Floats
     ends: Floats
 
-    def at(self, end: int) -> list[Floats]:
-        """Return the energies of all active columns at one end of the prices' bands, shape (cases,) each.
-
-        Parameters
-        ----------
-        end
-            0 for low, 1 for nominal, 2 for high.
-        """
-        banded, plain = iter(self.ends[:, end]), iter(self.plain)
-        return [next(banded if has_band else plain) for has_band in self.banded.tolist()]
+    def in_columns(self) -> list[Floats]:
+        """Return the energies of all active columns, shape (cases,) each, or (3, cases) of those with a band."""
+        ends, plain = iter(self.ends), iter(self.plain)
+        return [next(ends if has_band else plain) for has_band in self.banded.tolist()]

@@ -6,6 +6,7 @@ sum: so the columns that count nothing need not be there, if the others go to th
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,11 +21,11 @@ def in_order(values: Sequence[Floats], cases: int) -> Floats:
     Parameters
     ----------
     values
-        Columns, shape (cases,) each.
+        Columns, shape (cases,) each, or with a leading axis of which each row has a sum of its own.
     cases
         Their number.
     """
-    total = np.zeros(cases)
+    total = np.zeros(np.broadcast_shapes((cases,), *{column.shape for column in values}))
     for column in values:
         total += column
     return total
@@ -42,35 +43,46 @@ def pairwise(values: Sequence[Floats], places: Sequence[int], width: int) -> Flo
     width
         Number of all columns.
     """
-    return _sum(values, places, 0, width)
-
-
-def _sum(columns: Sequence[Floats], places: Sequence[int], begin: int, count: int) -> Floats | None:
-    """Return the sum of the columns of some places: of `count` from `begin` on; none if there are none."""
     if not len(places):
         return None
-    if count > _BLOCK:
-        half = count // 2 - (count // 2) % _LANES
-        middle = bisect_left(places, begin + half)
-        first = _sum(columns[:middle], places[:middle], begin, half)
-        return _added(first, _sum(columns[middle:], places[middle:], begin + half, count - half))
-    whole = count - count % _LANES if count >= _LANES else 0
-    lanes: list[Floats | None] = [None] * _LANES
-    last = bisect_left(places, begin + whole)
-    for place, column in zip(places[:last], columns[:last], strict=True):
-        lane = (place - begin) % _LANES
-        so_far = lanes[lane]
-        lanes[lane] = column if so_far is None else so_far + column
-    if last:
+    sums = list(values)
+    for first, second in _order(tuple(places), width):
+        sums.append(sums[first] + sums[second])
+    return sums[-1]
+
+
+@lru_cache(maxsize=1 << 12)
+def _order(places: tuple[int, ...], width: int) -> list[tuple[int, int]]:
+    """Return which columns, or sums of earlier steps, which follow the columns, each step adds up."""
+    steps: list[tuple[int, int]] = []
+
+    def added(first: int | None, second: int | None) -> int | None:
+        if first is None or second is None:
+            return second if first is None else first
+        steps.append((first, second))
+        return len(places) + len(steps) - 1
+
+    def of_some(columns: range, begin: int, count: int) -> int | None:
+        """Return the number of the sum of the columns of some places: of `count` from `begin` on."""
+        if not columns:
+            return None
+        if count > _BLOCK:
+            half = count // 2 - (count // 2) % _LANES
+            middle = bisect_left(places, begin + half, columns.start, columns.stop)
+            first = of_some(range(columns.start, middle), begin, half)
+            return added(first, of_some(range(middle, columns.stop), begin + half, count - half))
+        whole = count - count % _LANES if count >= _LANES else 0
+        lanes: list[int | None] = [None] * _LANES
+        last = bisect_left(places, begin + whole, columns.start, columns.stop)
+        for column in range(columns.start, last):
+            lane = (places[column] - begin) % _LANES
+            lanes[lane] = added(lanes[lane], column)
         while len(lanes) > 1:
-            lanes = [_added(*pair) for pair in zip(lanes[::2], lanes[1::2], strict=True)]
-    total = lanes[0]
-    for column in columns[last:]:
-        total = column if total is None else total + column
-    return total
+            lanes = [added(*pair) for pair in zip(lanes[::2], lanes[1::2], strict=True)]
+        total = lanes[0]
+        for column in range(last, columns.stop):
+            total = added(total, column)
+        return total
 
-
-def _added(first: Floats | None, second: Floats | None) -> Floats | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return first + second
+    of_some(range(len(places)), 0, width)
+    return steps

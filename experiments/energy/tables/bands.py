@@ -25,6 +25,7 @@ from bitjoule.experiments.output.columns import PJ_PER_J
 ENDS = 3  # low, nominal, high
 BAND_COLUMNS = ("saving_low_j", "saving_j", "saving_high_j", "flips", "banded_share", "ratio_low", "ratio_high")
 RELATIVE = 1e-12
+SURELY = 1e-9  # share of a price by which its ends differ for the energies of any count to differ
 AT_ONCE = 1 << 12  # cases that are compared together: bounds the memory beside the table
 MOST_STEPS = 100  # it converges faster than linearly: a handful is enough
 
@@ -221,15 +222,18 @@ class _RowSums:
         of_group, energies = _together(requests), found.active_energies
         plain, ends = energies.plain[:, of_group], energies.ends[:, :, of_group]
         of_plain, of_ends = found.active[~energies.banded], found.active[energies.banded]
-        banded = ends[:, 0] != ends[:, 2]
-        mixed = np.flatnonzero(~banded.all(axis=1))  # of some requests, or without a band on these machines
-        fixed = np.where(banded[mixed], 0.0, ends[mixed, 1])
-        some = banded.any(axis=1) & ends[:, 1].any(axis=1)
         columns = dict(enumerate(ends))
-        for i, column in enumerate(mixed.tolist()):
-            if some[column] and fixed[i].any():
-                columns[column] = np.where(banded[column], ends[column], 0.0)
-        counted, left = np.flatnonzero(plain.any(axis=1)), np.flatnonzero(fixed.any(axis=1))
+        some = _there(ends[:, 1])
+        fixed = np.empty((0, len(requests)))
+        mixed = np.flatnonzero(~self._with_band(np.unique(found.machine_index[requests]), of_ends % width))
+        if len(mixed):  # without a band on some of these machines
+            banded = ends[mixed, 0] != ends[mixed, 2]
+            fixed = np.where(banded, 0.0, ends[mixed, 1])
+            for i, column in enumerate(mixed.tolist()):
+                some[column] &= banded[i].any()
+                if some[column] and fixed[i].any():
+                    columns[column] = np.where(banded[i], ends[column], 0.0)
+        counted, left = np.flatnonzero(_there(plain)), np.flatnonzero(_there(fixed))
         places = np.concatenate([of_plain[counted], of_ends[mixed[left]]])
         certain = [*plain[counted], *fixed[left]]
         order = np.argsort(places)
@@ -252,6 +256,21 @@ class _RowSums:
                 summed = _by_phase(of_row, of_ends[own], width, phases)
                 self.uncertain[row][level][:, of_group] = summed.transpose(1, 2, 0)
         return set(met)
+
+    def _with_band(self, machines: NDArray[np.integer[Any]], places: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return whether the prices of columns of a phase differ at their ends by far, on all of some machines."""
+        if self.found.lossy is not None:
+            return np.zeros(len(places), dtype=np.bool_)
+        low, _, high = self.found.prices[:, machines][:, :, places]
+        return np.asarray((high - low > SURELY * high).all(axis=0))
+
+
+def _there(columns: Floats) -> NDArray[np.bool_]:
+    """Return whether columns have a number that is not zero, shape (columns,); those that begin with one are seen."""
+    there = columns[:, 0] != 0
+    rest = np.flatnonzero(~there)
+    there[rest] = columns[rest].any(axis=1)
+    return there
 
 
 def _drawn(columns: list[Floats], places: NDArray[np.intp], drawn: Floats | None) -> list[Floats]:

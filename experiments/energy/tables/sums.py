@@ -170,12 +170,11 @@ def phase_energies_pj(evaluated: EvaluatedCases) -> Iterator[Floats]:
     """
     count = len(evaluated.cases)
     if evaluated.by_phase is not None:
-        placed = list(evaluated.by_phase.placed())
-        for end in (1, 0, 2):
-            total_pj = np.zeros((count, len(PHASES)))
-            for span, phase in placed:
-                total_pj[:, span] = phase.of_cases(_energies_pj(phase.evaluated, end))
-            yield total_pj
+        totals_pj = np.zeros((3, count, len(PHASES)))
+        for span, phase in evaluated.by_phase.placed():
+            of_requests = _energies_pj(phase.evaluated)
+            totals_pj[:, :, span] = of_requests if phase.row is None else of_requests.take(phase.row, axis=1)
+        yield from totals_pj[[1, 0, 2]]
         return
     block = evaluated.block
     key = (block.case - evaluated.cases[0]).astype(np.int64) * len(PHASES) + block.phase
@@ -184,11 +183,12 @@ def phase_energies_pj(evaluated: EvaluatedCases) -> Iterator[Floats]:
         yield np.asarray(summed.reshape(count, len(PHASES)), dtype=np.float64)
 
 
-def _energies_pj(found: Evaluated, end: int) -> Floats:
-    """Return the energies of requests at one end of the prices' bands, shape (requests, phases)."""
-    columns, (requests, phases) = found.active_energies.at(end), found.latency_s.shape
+def _energies_pj(found: Evaluated) -> Floats:
+    """Return the energies of requests at low, nominal and high prices, shape (3, requests, phases)."""
+    columns, (requests, phases) = found.active_energies.in_columns(), found.latency_s.shape
     begin = np.searchsorted(found.active, found.width * np.arange(phases + 1)).tolist()
-    return np.stack([in_order(columns[slice(*of_phase)], requests) for of_phase in pairwise(begin)], axis=1)
+    sums = [in_order(columns[slice(*of_phase)], requests) for of_phase in pairwise(begin)]
+    return np.stack([np.broadcast_to(of_phase, (3, requests)) for of_phase in sums], axis=2)
 
 
 def summarise(grid: Grid, parts: Iterable[tuple[int, Values]] | None = None) -> Sums:
