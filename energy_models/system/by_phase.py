@@ -46,6 +46,11 @@ class OfPhase:
         """
         return values if self.row is None else values.take(self.row, axis=0)
 
+    def of_columns(self) -> Floats:
+        """Return the counts of each case, shape (columns, cases)."""
+        columns = self.evaluated.columns
+        return columns if self.row is None else columns.take(self.row, axis=1)
+
 
 @dataclass(frozen=True, eq=False)
 class ByPhase:
@@ -86,7 +91,7 @@ class ByPhase:
             ends = zip(*(each.lossy for each in all_phases if each.lossy is not None), strict=True)
             lossy = Energies(*map(self._joined, ends))
         return Evaluated(
-            self._joined([each.counts for each in all_phases]),
+            np.concatenate([each.of_columns() for each in self.phases]),
             own.machine_index,
             own.prices,
             own.machine_formats,

@@ -20,7 +20,6 @@ from bitjoule.energy_models.system.counting.columns import (
     PART_STEPS,
     QUANTISATION,
     QUANTITIES,
-    STEP_QUANTITY,
     CountColumn,
     Setup,
     columns,
@@ -34,6 +33,7 @@ from bitjoule.energy_models.system.counting.mapped import TIMES, map_matmuls
 from bitjoule.energy_models.system.counting.memory import needed_bytes
 from bitjoule.energy_models.system.counting.nests import FusedPair, fuse, fused_pairs
 from bitjoule.energy_models.system.counting.others import others_of
+from bitjoule.energy_models.system.counting.quantities import steps_of
 from bitjoule.energy_models.system.counting.row_table import ABSENT, RowTable, distinct
 from bitjoule.energy_models.system.counting.slowdowns import (
     COMPUTING,
@@ -151,13 +151,13 @@ class System:
         work, nested = fuse(layout, work, pairs, moved, times)
         array = times[COMPUTING] * work.sizes.times
         unpacking = unpacking_cycles(layout, work.sizes, machines, machine_index)
-        factors = np.stack([setup.factors for setup in setups])[machine_index]
-        slots = moved[..., STEP_QUANTITY] * factors[:, None]
+        factors = np.stack([setup.factors for setup in setups])
+        slots = steps_of(moved, factors, machine_index)
         own = self.beside_matmuls(work, setups, machines, machine_index, spilled)
         levels, level_bits, beside, beyond = None, None, None, None
         if self.levels:
             levels = Levels(layout, cases.model, steps, work, machines, machine_index, self.levels)
-            slots, level_bits, *of_steps = levels.of_matmuls(work, factors, slots, times, nested)
+            slots, level_bits, *of_steps = levels.of_matmuls(work, factors[machine_index], np.ascontiguousarray(slots), times, nested)
             for of_step in of_steps:
                 slow_matmuls(layout, cases, steps, work.sizes, machines, machine_index, of_step)
             times = levels.mean(*of_steps)
@@ -216,7 +216,6 @@ class System:
             other_counts, beside_bits, off_chip_bits, _ = counted.beside_levels
             of_levels = [counted.level_bits.sum(axis=2) + beside_bits]
             rest = rest._replace(work=np.concatenate([rest.work[..., :2], off_chip_bits[..., None]], axis=2))
-        matmul_counts = self._by_component(slots)
         bits_per_cycle = np.array([machine.off_chip_bits for machine in machines])[machine_index][:, None]
         beside = step_cycles(cases, all_steps(phases or self.phases, cases), machines, machine_index)
         cycles = cycles + beside
@@ -232,23 +231,19 @@ class System:
             by_matmul = self._by_component(of_parts.of_matmuls(slots)).reshape(size)
             dram = [np.concatenate([by_matmul, of_parts.of_others(other_counts, OTHERS)], axis=2) * priced]
         other_counts = np.concatenate([other_counts, *over_time], axis=2)
-        whole = (
-            matmul_counts.reshape(size),
-            counted.parts.reshape(size),
-            *dram,
-            *of_levels,
-            other_counts.reshape(size),
-        )
-        count = np.concatenate(whole, axis=2)
+        whole = (counted.parts.reshape(size), *dram, *of_levels, other_counts.reshape(size))
+        columns = self._columns(slots, whole)
         prices = np.stack([setup.prices for setup in setups], axis=1)
         lossy, drawn = None, np.ones((len(prices), 1, 1))
         if prices[..., -1].any():
-            count, lossy, drawn = price_counts(count, prices[:, machine_index], delivered(count.shape[2]))
+            by_case = np.ascontiguousarray(columns.transpose(2, 0, 1))
+            by_case, lossy, drawn = price_counts(by_case, prices[:, machine_index], delivered(columns.shape[1]))
+            columns = by_case.transpose(1, 2, 0)
         bounds, macs = self._by_component(counted.bounds), self._by_component(counted.macs[..., None])[..., 0]
         busy = busy_matmuls(layout, slots, counted.array, counted.unpacking, machines, machine_index)
         busy = np.concatenate([busy, busy_rest(rest, machines, machine_index)], axis=2)
         return Evaluated(
-            count.reshape(len(count), -1),
+            columns.reshape(-1, columns.shape[2]),
             machine_index,
             prices,
             np.stack([setup.formats for setup in setups]),
@@ -317,6 +312,14 @@ class System:
     @cached_property
     def _fused(self) -> NDArray[np.bool_]:
         return self.layout.flag("fused")
+
+    def _columns(self, slots: Floats, others: Sequence[Floats]) -> Floats:
+        """Return the counts of matmuls, and others of shape (cases, phases, columns); shape (phases, columns, cases)."""
+        of_matmuls = self._by_component(slots).transpose(1, 2, 3, 0)
+        shape = (len(of_matmuls), of_matmuls.shape[1] * of_matmuls.shape[2], len(slots))
+        whole = [of_matmuls.reshape(shape), *(each.transpose(1, 2, 0) for each in others)]
+        columns = np.empty((shape[0], sum(each.shape[1] for each in whole), shape[2]))
+        return np.concatenate(whole, axis=1, out=columns)
 
     def _by_component(self, slots: Floats) -> Floats:
         """Return the counts of each component's matmuls; shape (cases, phases, components, steps)."""

@@ -192,7 +192,7 @@ def system_block(grid: Grid, cases: NDArray[np.integer[Any]], evaluated: Evaluat
 
     low, nominal, high = evaluated.prices
     if evaluated.lossy is not None:
-        at = (row * evaluated.counts.shape[1]) + active[column]
+        at = (row * len(evaluated.columns)) + active[column]
         energies = [end.ravel().take(at) for end in evaluated.lossy]
     else:
         energies = [times * priced(nominal)] * 3

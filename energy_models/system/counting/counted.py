@@ -20,6 +20,20 @@ from bitjoule.energy_models.system.work.workload import RequestWork
 FEW = 16  # cases with one machine: fewer are priced one by one
 
 
+def there(columns: Floats) -> NDArray[np.bool_]:
+    """Return whether columns have a number that is not zero, shape (columns,).
+
+    Parameters
+    ----------
+    columns
+        Shape (columns, cases).
+    """
+    found = columns[:, :1].any(axis=1)  # most do in the first case: the others alone are looked through
+    others = np.flatnonzero(~found)
+    found[others] = columns[others].any(axis=1)
+    return found
+
+
 class Counted(NamedTuple):
     """Cases, counted matmul by matmul.
 
@@ -89,8 +103,8 @@ class Evaluated:
 
     Parameters
     ----------
-    counts
-        Operations, bits moved, cycles of leakage or static power; shape (cases, phases x columns), see
+    columns
+        Operations, bits moved, cycles of leakage or static power; shape (phases x columns, cases), see
         `System.columns`.
     machine_index
         Index of each case's machine, shape (cases,).
@@ -111,7 +125,7 @@ class Evaluated:
         Energies of all columns where regulators lose some, otherwise none.
     """
 
-    counts: Floats
+    columns: Floats
     machine_index: Indices
     prices: Floats
     machine_formats: NDArray[np.int16]
@@ -127,6 +141,11 @@ class Evaluated:
     def width(self) -> int:
         """Columns of a phase."""
         return int(self.prices.shape[2])
+
+    @cached_property
+    def counts(self) -> Floats:
+        """The counts of each case, shape (cases, phases x columns)."""
+        return np.ascontiguousarray(self.columns.T)
 
     @cached_property
     def energies(self) -> Energies:
@@ -148,17 +167,17 @@ class Evaluated:
         return self._of_phases(self.machine_keys)
 
     def _of_phases(self, table: NDArray[Any]) -> NDArray[Any]:
-        return np.tile(table[self.machine_index], (1, self.counts.shape[1] // self.width))
+        return np.tile(table[self.machine_index], (1, len(self.columns) // self.width))
 
     @cached_property
     def active(self) -> Indices:
         """The columns that count anything in any case, ascending, shape (active,)."""
-        return np.flatnonzero(self.counts.any(axis=0))
+        return np.flatnonzero(there(self.columns))
 
     @cached_property
     def active_counts(self) -> Floats:
         """Counts of the active columns, shape (active, cases)."""
-        return np.ascontiguousarray(self.counts.T[self.active])
+        return self.columns[self.active]
 
     @cached_property
     def active_energies(self) -> "ActiveEnergies":
@@ -168,7 +187,7 @@ class Evaluated:
             return ActiveEnergies(np.ones(len(self.active), dtype=np.bool_), np.empty((0, ends.shape[2])), ends)
         prices = self.prices[:, :, self.active % self.width]
         banded = ((prices[0] != prices[1]) | (prices[1] != prices[2])).any(axis=0)
-        plain, counts = (np.ascontiguousarray(self.counts.T[self.active[which]]) for which in (~banded, banded))
+        plain, counts = (self.columns[self.active[which]] for which in (~banded, banded))
         of_plain, of_ends = prices[1][:, ~banded], prices[:, :, banded].transpose(2, 0, 1)
         begins = np.flatnonzero(np.diff(self.machine_index, prepend=-1))  # of neighbours with one machine
         if len(begins) * FEW > len(self.machine_index):

@@ -1,15 +1,18 @@
 """The counts of one mapped matmul, and their energies."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from bitjoule.energy_models.architecture.phases import Floats
-from bitjoule.energy_models.system.counting.columns import QUANTITIES
+from bitjoule.energy_models.architecture.phases import Floats, Indices
+from bitjoule.energy_models.system.counting.columns import QUANTITIES, STEP_QUANTITY
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.mappings.mapping import Mapping, MatmulProblem
 from bitjoule.energy_models.system.platform.array_schema import Array
 from bitjoule.energy_models.system.work.steps import MatmulKind
+
+FEW = 16  # cases with one machine: fewer are counted one by one
 
 
 def quantities(array: Array, problem: MatmulProblem, mapping: Mapping) -> Floats:
@@ -47,6 +50,34 @@ def quantities(array: Array, problem: MatmulProblem, mapping: Mapping) -> Floats
     }
     counts = (*(by_name[name] for name in QUANTITIES), moved.cycles, moved.compute_cycles, moved.off_chip_bits)
     return np.stack(np.broadcast_arrays(*counts), axis=-1).astype(np.float64)
+
+
+def steps_of(moved: Floats, factors: Floats, machine_index: Indices) -> Floats:
+    """Return the counts of the steps of matmuls, shape (cases, phases, slots, steps); those of a step lie together.
+
+    Parameters
+    ----------
+    moved
+        Quantities of matmuls, shape (cases, phases, slots, `QUANTITIES`).
+    factors
+        Units of each step for each of its quantity, on each machine, shape (machines, slots, steps).
+    machine_index
+        Index of each case's machine, shape (cases,).
+    """
+    by_quantity = np.ascontiguousarray(moved.transpose(3, 1, 2, 0))
+    counts = np.zeros((*by_quantity.shape[1:3], len(STEP_QUANTITY), len(moved)))
+    steps = [(step, quantity) for step, quantity in enumerate(STEP_QUANTITY.tolist()) if factors[..., step].any()]
+    begins = np.flatnonzero(np.diff(machine_index, prepend=-1))  # of neighbours with one machine
+    if len(begins) * FEW > len(machine_index):
+        for step, quantity in steps:
+            of_cases = factors[:, :, step].T[:, machine_index]
+            np.multiply(by_quantity[quantity], of_cases, out=counts[:, :, step])
+    else:
+        for first, last in pairwise([*begins.tolist(), len(machine_index)]):
+            for step, quantity in steps:
+                units = factors[machine_index[first], :, step, None]
+                np.multiply(by_quantity[quantity, ..., first:last], units, out=counts[:, :, step, first:last])
+    return counts.transpose(3, 0, 1, 2)
 
 
 class MatmulEnergy(NamedTuple):

@@ -19,11 +19,23 @@ ARRAY, UNPACKING, VECTOR, WEIGHT_BUFFER, ACTIVATION_BUFFER, OFF_CHIP = range(len
 REST = (VECTOR, ACTIVATION_BUFFER, OFF_CHIP)  # of what is not a matmul, as `rest_of` counts its work
 
 
-def _chosen(action: str, of_weights: bool | None = None) -> Floats:
-    """Return 1 for each step with an action, of the weights' buffer or the other one, else 0."""
-    return np.array(
-        [float(step.action == action and of_weights in (None, step.operand == "weights")) for step in STEPS]
-    )
+def _steps(action: str, of_weights: bool | None = None) -> list[int]:
+    """Return the steps with an action, of the weights' buffer or the other one."""
+    return [
+        i for i, step in enumerate(STEPS) if step.action == action and of_weights in (None, step.operand == "weights")
+    ]
+
+
+EDGE = [*_steps("off_chip_read"), *_steps("off_chip_write")]
+BUFFERED = [[_steps(f"buffer_{way}", own) for own in (True, False)] for way in ("read", "write")]
+
+
+def _sum_of(slots: Floats, steps: Sequence[int]) -> Floats:
+    """Return the sums of some steps, added one after the other: the same on every machine."""
+    total = slots[..., steps[0]]
+    for step in steps[1:]:
+        total = total + slots[..., step]
+    return total
 
 
 def _rates(machine: Machine) -> tuple[float, ...]:
@@ -57,7 +69,7 @@ def busy_matmuls(
     busy = np.zeros((*array.shape, len(RESOURCES)))
     busy[..., ARRAY], busy[..., UNPACKING] = array, unpacking
     busy[..., WEIGHT_BUFFER], busy[..., ACTIVATION_BUFFER] = of_weights, of_activations
-    busy[..., OFF_CHIP] = (slots @ (_chosen("off_chip_read") + _chosen("off_chip_write"))) / rates[:, 3]
+    busy[..., OFF_CHIP] = _sum_of(slots, EDGE) / rates[:, 3]
     fused = np.array([machine.platform.attention == "fused" for machine in machines])[machine_index][:, None, None]
     for first, second in layout.attention_pairs:  # one nest, which has the resources at the same time
         pair = busy[:, :, first] + busy[:, :, second]
@@ -65,6 +77,8 @@ def busy_matmuls(
         for slot in (first, second):
             share = np.divide(array[:, :, slot], products, out=np.zeros_like(products), where=products > 0)
             busy[:, :, slot] = np.where(fused, pair * share[..., None], busy[:, :, slot])
+    if len(layout.component) == len(layout.matmuls):
+        return busy
     found = np.zeros((*busy.shape[:2], len(layout.matmuls), len(RESOURCES)))
     for slot, at in enumerate(layout.component.tolist()):
         found[:, :, at] += busy[:, :, slot]
@@ -82,7 +96,7 @@ def buffer_cycles(slots: Floats, machines: Sequence[Machine], machine_index: Ind
     rates = np.array([_rates(machine) for machine in machines])[machine_index][:, :, None, None]
     shared = np.array([machine.buffer("weights") == machine.buffer("activations") for machine in machines])
     one_buffer = shared[machine_index][:, None, None]
-    ways = [[slots @ _chosen(f"buffer_{way}", own) for own in (True, False)] for way in ("read", "write")]
+    ways = [[_sum_of(slots, steps) for steps in way] for way in BUFFERED]
     weights, others = (np.maximum(*(way[own] for way in ways)) for own in range(2))
     both = np.maximum(ways[0][0] + ways[0][1], ways[1][0] + ways[1][1])
     return np.where(one_buffer, 0.0, weights / rates[:, 1]), np.where(one_buffer, both, others) / rates[:, 2]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import PHASE_NAMES, Floats
 from bitjoule.energy_models.system.by_phase import OfPhase
-from bitjoule.energy_models.system.counting.counted import Evaluated
+from bitjoule.energy_models.system.counting.counted import Evaluated, there
 from bitjoule.energy_models.system.counting.sums import pairwise
 from bitjoule.experiments.energy.evaluation import case_columns, tokens_of
 from bitjoule.experiments.energy.grid import Grid
@@ -223,7 +223,7 @@ class _RowSums:
         plain, ends = energies.plain[:, of_group], energies.ends[:, :, of_group]
         of_plain, of_ends = found.active[~energies.banded], found.active[energies.banded]
         columns = dict(enumerate(ends))
-        some = _there(ends[:, 1])
+        some = there(ends[:, 1])
         fixed = np.empty((0, len(requests)))
         mixed = np.flatnonzero(~self._with_band(np.unique(found.machine_index[requests]), of_ends % width))
         if len(mixed):  # without a band on some of these machines
@@ -233,7 +233,7 @@ class _RowSums:
                 some[column] &= banded[i].any()
                 if some[column] and fixed[i].any():
                     columns[column] = np.where(banded[i], ends[column], 0.0)
-        counted, left = np.flatnonzero(_there(plain)), np.flatnonzero(_there(fixed))
+        counted, left = np.flatnonzero(there(plain)), np.flatnonzero(there(fixed))
         places = np.concatenate([of_plain[counted], of_ends[mixed[left]]])
         certain = [*plain[counted], *fixed[left]]
         order = np.argsort(places)
@@ -263,14 +263,6 @@ class _RowSums:
             return np.zeros(len(places), dtype=np.bool_)
         low, _, high = self.found.prices[:, machines][:, :, places]
         return np.asarray((high - low > SURELY * high).all(axis=0))
-
-
-def _there(columns: Floats) -> NDArray[np.bool_]:
-    """Return whether columns have a number that is not zero, shape (columns,); those that begin with one are seen."""
-    there = columns[:, 0] != 0
-    rest = np.flatnonzero(~there)
-    there[rest] = columns[rest].any(axis=1)
-    return there
 
 
 def _drawn(columns: list[Floats], places: NDArray[np.intp], drawn: Floats | None) -> list[Floats]:
