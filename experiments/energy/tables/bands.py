@@ -114,9 +114,11 @@ class Bands:
         baseline = self.grid.baseline()
         cases = np.arange(len(self.grid))
         reference = cases if baseline is None else baseline
-        least, most, nominal, banded = np.zeros((4, len(cases), len(PHASE_NAMES) + 1))
+        least, most, nominal, banded, ratio_low, ratio_high = np.zeros((6, len(cases), len(PHASE_NAMES) + 1))
         for span in _spans(len(cases)):
-            least[span], most[span], nominal[span], banded[span] = self._savings(span, reference[span])
+            compared = self._compared(span, reference[span])
+            least[span], most[span], nominal[span], banded[span] = compared.savings()
+            ratio_low[span], ratio_high[span] = (compared.ratio_end(sign) for sign in (-1, 1))
         happened = (tokens_of(self.grid, cases) > 0) & (reference != cases)[:, None]
         case, phase = np.nonzero(happened)
         columns = case_columns(self.grid, case, phase.astype(np.int8))
@@ -125,67 +127,75 @@ class Bands:
         columns["flips"] = ((least < 0) & (most > 0))[case, phase]
         fixed = _with_all(self.certain[self.levels // 2])
         columns["banded_share"] = banded[case, phase] / (banded + fixed)[case, phase]
-        for name, sign in (("ratio_low", -1), ("ratio_high", 1)):
-            columns[name] = self._ratio_end(reference, sign)[case, phase]
+        columns["ratio_low"], columns["ratio_high"] = ratio_low[case, phase], ratio_high[case, phase]
         return pd.DataFrame(columns)
 
-    def _savings(self, span: slice, reference: NDArray[np.integer[Any]]) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return what cases save at least, at most and at nominal prices, and their energy that has a band.
+    def _compared(self, span: slice, reference: NDArray[np.integer[Any]]) -> "_Compared":
+        """Return the energies of cases and of the baseline of each."""
 
-        Parameters
-        ----------
-        span, reference
-            The cases, and the baseline of each.
-        """
+        def sides(values: Floats) -> tuple[Floats, Floats]:
+            return _with_all(values[..., reference, :]), _with_all(values[..., span, :])
 
-        def saved(values: Floats) -> Floats:
-            return _with_all(values[..., reference, :] - values[..., span, :])
+        rows = [[sides(ends[:, i]) for i in range(ENDS)] for ends in self.uncertain.values()]
+        return _Compared(sides(self.certain), rows)
 
-        certain = saved(self.certain)
-        ends = [saved(table) for table in self.uncertain.values()]
+
+class _Compared:
+    """The energies of some cases and of their baselines, each phase and all together.
+
+    Parameters
+    ----------
+    certain
+        At prices without a band, of the baselines and of the cases; shape (levels, cases, phases and all) each.
+    rows
+        The same at each end of each row with a band.
+    """
+
+    def __init__(self, certain: tuple[Floats, Floats], rows: list[list[tuple[Floats, Floats]]]) -> None:
+        self.certain, self.rows, self.middle = certain, rows, len(certain[0]) // 2
+
+    def savings(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return what cases save at least, at most and at nominal prices, and their energy that has a band."""
+
+        def saved(base: Floats, own: Floats) -> Floats:
+            return _with_all(base[..., :-1] - own[..., :-1])
+
+        certain = saved(*self.certain)
+        ends = [[saved(*sides) for sides in row] for row in self.rows]
         zeros = np.zeros_like(certain)
-        least = (certain + sum((np.min(end, axis=1) for end in ends), zeros)).min(axis=0)
-        most = (certain + sum((np.max(end, axis=1) for end in ends), zeros)).max(axis=0)
-        middle = self.levels // 2
-        nominal = (certain + sum((end[:, 1] for end in ends), zeros))[middle]
-        tables = (table[middle, 1, span] for table in self.uncertain.values())
-        return least, most, nominal, _with_all(sum(tables, np.zeros_like(self.certain[0, span])))
+        least = (certain + sum((np.minimum.reduce(row) for row in ends), zeros)).min(axis=0)
+        most = (certain + sum((np.maximum.reduce(row) for row in ends), zeros)).max(axis=0)
+        nominal = (certain + sum((row[1] for row in ends), zeros))[self.middle]
+        owned = (row[1][1][self.middle, :, :-1] for row in self.rows)
+        return least, most, nominal, _with_all(sum(owned, np.zeros_like(certain[0, :, :-1])))
 
-    def _ratio_end(self, reference: NDArray[np.integer[Any]], sign: int) -> Floats:
+    def ratio_end(self, sign: int) -> Floats:
         """Return the greatest (sign 1) or the least (−1) ratio that the bands allow, shape (cases, phases and all)."""
-        shape = (*self.certain.shape[:2], len(PHASE_NAMES) + 1)
-        spans = list(_spans(shape[1]))
-        over, under = np.zeros((2, *shape))
-        for span in spans:
-            over[:, span], under[:, span] = self._both_ends(span, reference[span], None, sign)
+        over, under = (
+            certain + sum((row[1][side] for row in self.rows), np.zeros_like(certain))
+            for side, certain in enumerate(self.certain)
+        )
         for _ in range(MOST_STEPS):
             ratio = np.divide(over, under, out=np.ones_like(over), where=under > 0)
-            for span in spans:
-                over[:, span], under[:, span] = self._both_ends(span, reference[span], ratio[:, span], sign)
+            over, under = self._both_ends(ratio, sign)
             improved = sign * (over - ratio * under) > RELATIVE * over
             if not improved.any():
                 break
         return np.asarray(sign * (sign * ratio).max(axis=0), dtype=np.float64)
 
-    def _both_ends(
-        self, span: slice, reference: NDArray[np.integer[Any]], ratio: Floats | None, sign: int
-    ) -> tuple[Floats, Floats]:
-        """Return the energies of baselines and of cases where a ratio leaves most, or at nominal prices without one."""
-
-        def both(values: Floats) -> tuple[Floats, Floats]:
-            return _with_all(values[..., reference, :]), _with_all(values[..., span, :])
-
-        over, under = both(self.certain)
-        added = [np.zeros_like(over), np.zeros_like(under)] if ratio is None else [over, under]
-        for base, own in map(both, self.uncertain.values()):
-            if ratio is None:
-                added[0] += base[:, 1]
-                added[1] += own[:, 1]
-                continue
-            end = np.argmax(sign * (base - ratio[:, None] * own), axis=1)[:, None]
-            added[0] += np.take_along_axis(base, end, axis=1)[:, 0]
-            added[1] += np.take_along_axis(own, end, axis=1)[:, 0]
-        return (over + added[0], under + added[1]) if ratio is None else (added[0], added[1])
+    def _both_ends(self, ratio: Floats, sign: int) -> tuple[Floats, Floats]:
+        """Return the energies of baselines and of cases at the ends of the bands where a ratio leaves most."""
+        further = np.greater if sign > 0 else np.less
+        over, under = (side.copy() for side in self.certain)
+        for (low, low_own), (nominal, nominal_own), (high, high_own) in self.rows:
+            left = low - ratio * low_own
+            second = nominal - ratio * nominal_own
+            at_nominal = further(second, left)
+            np.copyto(left, second, where=at_nominal)
+            at_high = further(high - ratio * high_own, left)
+            over += np.where(at_high, high, np.where(at_nominal, nominal, low))
+            under += np.where(at_high, high_own, np.where(at_nominal, nominal_own, low_own))
+        return over, under
 
 
 def _spans(cases: int) -> Iterator[slice]:
