@@ -85,6 +85,7 @@ def evaluated(ends, rows):
         active=active, width=width, machine_index=np.arange(cases), machine_rows=rows.reshape(cases, width),
         latency_s=np.ones((cases, phases)),
         active_energies=ActiveEnergies(np.ones(width, dtype=bool), np.zeros((0, cases)), columns.copy()),
+        lossy=columns,  # the energies are what they are, whatever the prices
     )  # fmt: skip
     return [(slice(0, phases), OfPhase(found, None))]
 
