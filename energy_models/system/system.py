@@ -157,7 +157,8 @@ class System:
         levels, level_bits, beside, beyond = None, None, None, None
         if self.levels:
             levels = Levels(layout, cases.model, steps, work, machines, machine_index, self.levels)
-            slots, level_bits, *of_steps = levels.of_matmuls(work, factors[machine_index], np.ascontiguousarray(slots), times, nested)
+            by_case = (factors[machine_index], np.ascontiguousarray(slots))
+            slots, level_bits, *of_steps = levels.of_matmuls(work, *by_case, times, nested)
             for of_step in of_steps:
                 slow_matmuls(layout, cases, steps, work.sizes, machines, machine_index, of_step)
             times = levels.mean(*of_steps)
@@ -314,7 +315,7 @@ class System:
         return self.layout.flag("fused")
 
     def _columns(self, slots: Floats, others: Sequence[Floats]) -> Floats:
-        """Return the counts of matmuls, and others of shape (cases, phases, columns); shape (phases, columns, cases)."""
+        """Return the counts of matmuls and others, (cases, phases, columns) each; shape (phases, columns, cases)."""
         of_matmuls = self._by_component(slots).transpose(1, 2, 3, 0)
         shape = (len(of_matmuls), of_matmuls.shape[1] * of_matmuls.shape[2], len(slots))
         whole = [of_matmuls.reshape(shape), *(each.transpose(1, 2, 0) for each in others)]

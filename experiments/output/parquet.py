@@ -52,15 +52,15 @@ class PartWriter:
         import pyarrow as pa
 
         table = _table(piece, self._schema)
-        if self._writer is None:
-            self._open(_required(table))
+        writer = self._writer
+        if writer is None:
+            writer = self._open(_required(table))
         elif any(table[field.name].null_count for field in self._fields if not field.nullable):
-            self._allow_missing()
-        assert self._writer is not None
-        self._writer.write_table(table.cast(pa.schema(self._fields)))
+            writer = self._allow_missing()
+        writer.write_table(table.cast(pa.schema(self._fields)))
 
-    def _open(self, fields: "list[pa.Field]") -> None:
-        """Begin the file."""
+    def _open(self, fields: "list[pa.Field]") -> "pq.ParquetWriter":
+        """Begin the file, and return its writer."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -76,17 +76,18 @@ class PartWriter:
             write_statistics=integers or False,
             use_dictionary=[field.name for field in fields if field.name not in numbers],
         )
+        return self._writer
 
-    def _allow_missing(self) -> None:
+    def _allow_missing(self) -> "pq.ParquetWriter":
         """Begin the file anew with columns that may all have missing values, and write the earlier pieces again."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         earlier = pq.ParquetFile(io.BytesIO(self.finish()))
-        self._open([field.with_nullable(True) for field in self._fields])
-        assert self._writer is not None
+        writer = self._open([field.with_nullable(True) for field in self._fields])
         for group in range(earlier.num_row_groups):
-            self._writer.write_table(earlier.read_row_group(group).cast(pa.schema(self._fields)))
+            writer.write_table(earlier.read_row_group(group).cast(pa.schema(self._fields)))
+        return writer
 
     def finish(self) -> bytes:
         """Return the bytes of the file."""

@@ -70,10 +70,13 @@ def token_table(frames: Frames, max_rows: int) -> str:
         return ""
     keys = differing(summary, CASE, always=("model",))
     place = [*CASE, "scheme"]
-    others = {phase: summary[summary["phase"] == phase].set_index(place) for phase in (PREFILL, REQUEST)}
+    shown = generating.head(max_rows)
+    others: list[list[float]] = []
+    for phase, name in ((PREFILL, "energy_per_token_j"), (REQUEST, "energy_j")):
+        of_phase = summary.loc[summary["phase"] == phase, [*place, name]]
+        others.append(shown[place].merge(of_phase, on=place, how="left")[name].tolist())
     rows = []
-    for row in generating.head(max_rows).to_dict("records"):
-        case = tuple(row[key] for key in place)
+    for row, *of_others in zip(shown.to_dict("records"), *others, strict=True):
         tokens = row["energy_j"] / row["energy_per_token_j"]
         ends = [significant(row[f"energy_{end}_j"] / tokens) for end in ("low", "high")]
         cells = [str(row[key]) for key in (*keys, "scheme")]
@@ -81,8 +84,7 @@ def token_table(frames: Frames, max_rows: int) -> str:
         cells += [significant(row["energy_j"] / row["latency_s"])]
         cells += [significant(row["ratio_to_baseline"])] if frames.baseline is not None else []
         if not images:
-            cells += [significant(others[PREFILL].loc[case, "energy_per_token_j"])]
-            cells += [significant(others[REQUEST].loc[case, "energy_j"])]
+            cells += map(significant, of_others)
         rows.append(cells)
     gain = [f"{frames.baseline.name} / this"] if frames.baseline is not None else []
     each = "J per image" if images else "J per generated token"

@@ -12,10 +12,11 @@ from bitjoule.experiments.energy import parts as energy_parts
 from bitjoule.experiments.energy.tables import sums
 from bitjoule.experiments.output import formats, store
 from bitjoule.experiments.output.formats import PARQUET_FROM_CASES, chosen_format
+from bitjoule.experiments.output.parquet import PartWriter
 from bitjoule.experiments.output.query import query, tables_of
 from bitjoule.experiments.output.spreadsheet import MAX_ROWS, check_rows, write_workbook
 
-pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
 SWEEP = """\
 name: sweep
 accounting: system
@@ -201,3 +202,20 @@ def test_a_query_is_printed_as_a_table_or_as_csv(tmp_path, sweep, bitjoule):
     assert bitjoule("query", folder, sql)[1].split() == ["cases", "-------", str(CASES)]
     assert bitjoule("query", "--csv", folder, sql)[1] == f"cases\n{CASES}\n"
     assert bitjoule("query", folder)[1].split() == sorted(tables_of(folder))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_values_may_be_missing_in_the_first_piece_of_a_part_or_in_a_later_one(tmp_path, first):
+    """pandas' own tables are what is read; where nothing is missing, the file says that all values are there."""
+    whole = pd.DataFrame({"text": pd.Categorical(["a", "b"]), "number": [1, 2], "share": [0.5, np.nan]})
+    missing = whole.assign(text=pd.Categorical([None, "b"], categories=["a", "b"]))
+    for name, pieces in (("whole", [whole, whole]), ("missing", [whole, missing][:: 1 - 2 * first])):
+        writer = PartWriter()
+        for piece in pieces:
+            writer.write(piece)
+        (tmp_path / name).write_bytes(writer.finish())
+        read = pd.read_parquet(tmp_path / name)
+        pd.testing.assert_frame_equal(read, pd.concat(pieces, ignore_index=True), check_dtype=False)
+        stored = pq.ParquetFile(tmp_path / name)
+        assert stored.num_row_groups == 2
+        assert stored.schema_arrow.field("text").nullable == (name == "missing")

@@ -9,12 +9,12 @@ from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.papers.arithmetic import Matmul
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.counting.columns import QUANTITIES
-from bitjoule.energy_models.system.counting.quantities import matmul_energies, quantities
+from bitjoule.energy_models.system.counting.quantities import FEW, matmul_energies, quantities, steps_of
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.mappings.mapping import Tiles, energy_pj, replay
 from bitjoule.energy_models.system.mappings.search import search
 from bitjoule.energy_models.system.platform.platforms import platforms
-from bitjoule.energy_models.system.work.steps import MatmulKind
+from bitjoule.energy_models.system.work.steps import STEPS, MatmulKind
 from tests.energy_models.loop_walk import as_traffic, effective, walk
 from tests.energy_models.problems import blocks, mapped, orders
 from tests.energy_models.requests import evaluate, picked, system
@@ -106,3 +106,18 @@ def test_what_a_search_weighs_is_what_is_reported_of_any_mapping(scheme, platfor
         assert energy_pj(problem, moved) - timed == pytest.approx(reported, rel=1e-9)
         spilled += moved.sum_spills > 0
     assert spilled > 10
+
+
+@pytest.mark.parametrize("cases_of_a_machine", [1, FEW, 3 * FEW])
+def test_steps_are_quantities_times_the_units_of_their_machine(cases_of_a_machine):
+    """Cases of few or of many machines take different ways; some machines have a step that others lack."""
+    draw = np.random.default_rng(cases_of_a_machine)
+    machine_index = np.repeat([1, 0, 2], cases_of_a_machine)
+    moved = draw.lognormal(0, 8, (len(machine_index), 2, 4, len(QUANTITIES)))
+    factors = draw.random((3, 4, len(STEPS))) * (draw.random((3, 4, len(STEPS))) < 0.7)
+    factors[..., 3] = 0
+    expected = np.zeros((*moved.shape[:3], len(STEPS)))
+    for case, phase, slot, step in np.ndindex(*expected.shape):
+        units = factors[machine_index[case], slot, step]
+        expected[case, phase, slot, step] = moved[case, phase, slot, QUANTITIES.index(STEPS[step].quantity)] * units
+    np.testing.assert_array_equal(steps_of(moved, factors, machine_index), expected)

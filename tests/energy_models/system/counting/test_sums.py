@@ -25,6 +25,9 @@ def test_sums_in_order_are_those_of_bincount():
     values = np.random.default_rng(1).lognormal(0, 8, (40, CASES))
     case = np.tile(np.arange(CASES), 40)
     np.testing.assert_array_equal(in_order(values, CASES), np.bincount(case, values.ravel()))
+    ends = [np.stack([column, 2 * column, 3 * column]) if i % 2 else column for i, column in enumerate(values)]
+    thrice = np.where(np.arange(40) % 2, 3.0, 1.0)[:, None] * values
+    np.testing.assert_array_equal(in_order(ends, CASES)[2], np.bincount(case, thrice.ravel()))
     assert (
         in_order(values[::-1], CASES) != in_order(values, CASES)
     ).any()  # the order matters, or this test finds nothing
