@@ -28,9 +28,8 @@ def there(columns: Floats) -> NDArray[np.bool_]:
     columns
         Shape (columns, cases).
     """
-    found: NDArray[np.bool_] = np.asarray(
-        columns[:, :1].any(axis=1)
-    )  # most do in the first case: the others alone are looked through
+    # Most do in the first case: the others alone are looked through.
+    found: NDArray[np.bool_] = np.asarray(columns[:, :1].any(axis=1))
     others = np.flatnonzero(~found)
     found[others] = columns[others].any(axis=1)
     return found
