@@ -25,6 +25,9 @@ _VISIBLE = """\
 `verilator_config
 public_flat_rw -module "{top}" -var "clk"
 public_flat_rw -module "{top}" -var "rst"
+public_flat_rw -module "{top}" -var "aclk"
+public_flat_rw -module "{top}" -var "aresetn"
+public_flat_rw -module "{top}" -var "s_axi_*"
 public_flat_rw -module "{top}" -var "s_axis_*"
 public_flat_rw -module "{top}" -var "m_axis_*"
 """

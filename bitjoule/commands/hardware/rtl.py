@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitjoule.commands.files import write_whole
+from bitjoule.commands.hardware.rtl_files import ENDINGS, files_of
 from bitjoule.commands.hardware.rtl_options import (
     add_configuration,
     configuration_name,
@@ -69,6 +70,11 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     generate.add_argument(
         "--clock-mhz", type=_clock_mhz, default=1000.0, metavar="MHZ",
         help="clock for which the rates of the streams are printed (default: %(default)g)",
+    )  # fmt: skip
+    generate.add_argument(
+        "--wrapper", choices=tuple(ENDINGS), default="none",
+        help="what is put around the streams: nothing, or AXI4-Lite registers for the commands; then a C header and a "
+        "Vivado script are written as well (default: %(default)s)",
     )  # fmt: skip
     generate.set_defaults(command=_generate)
 
@@ -132,27 +138,21 @@ def _generate(options: argparse.Namespace, _: Sequence[str]) -> int:
     name = configuration_name(options.configuration)
     target = Path(options.output) if options.output is not None else Path(f"{name}.v")
     description_file = target.with_suffix(".json") if target.name else target
-    if target.is_dir() or not target.name or description_file == target:
+    taken = {target.with_suffix(ending) for ending in ENDINGS[options.wrapper]} if target.name else set()
+    if target.is_dir() or not target.name or target in taken:
         raise whole_file(str(target), "is not a file name for Verilog", "a file name such as accelerator.v")
     if not target.parent.is_dir():
         raise whole_file(str(target.parent), "is not a directory", "an existing directory for the Verilog file")
 
     from bitjoule.rtl.linear.config import LinearConfig
-    from bitjoule.rtl.verilog import json_text
 
     linear = config if isinstance(config, LinearConfig) else None
-    if isinstance(config, LinearConfig):
-        from bitjoule.rtl.linear.verilog import linear_description, linear_verilog
-
-        array, verilog, told = config.array, linear_verilog(config), linear_description(config)
-    else:
-        from bitjoule.rtl.verilog import accelerator_verilog, description
-
-        array, verilog, told = config, accelerator_verilog(config), description(config)
-    write_whole(target, verilog)
-    write_whole(description_file, json_text(told))
+    array = config.array if isinstance(config, LinearConfig) else config
+    for file, text in files_of(config, options.configuration, target, options.wrapper).items():
+        write_whole(file, text)
     size = f"{array.lanes} lanes x {array.columns} columns, {array.weight_encoding}{_linear_text(linear)}"
-    print(f"{target}: {size}; described by {description_file}")
+    registers = "" if options.wrapper == "none" else ", AXI4-Lite registers"
+    print(f"{target}: {size}{registers}; described by {description_file}")
     print(_rates(array, options.clock_mhz))
     return OK
 

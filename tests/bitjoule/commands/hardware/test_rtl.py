@@ -31,6 +31,42 @@ def test_generate_writes_verilog_and_its_description(bitjoule, config, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["array.json", "array.v", "mine.yaml"]
 
 
+@pytest.mark.parametrize("name", ["tiny_8x4", "bitlinear_8x4"])
+def test_generate_writes_registers_their_header_and_a_script(name, bitjoule, tmp_path):
+    status, out, _ = bitjoule("rtl", "generate", name, "--wrapper", "axi", "-o", tmp_path / "a.v")
+    assert status == 0
+    assert ", AXI4-Lite registers; described by" in out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h", "a.json", "a.tcl", "a.v"]
+    assert "module bitjoule_axi(" in (tmp_path / "a.v").read_text()
+    described = json.loads((tmp_path / "a.json").read_text())
+    offsets = {row["register"]: row["offset"] for row in described["registers"]}
+    defined = re.findall(r"#define BITJOULE_(\w+) (0x[0-9a-f]+)u", (tmp_path / "a.h").read_text())
+    assert {name: int(offset, 16) for name, offset in offsets.items()} == {
+        each.lower(): int(value, 16) for each, value in defined if each.lower() in offsets
+    }
+    assert "set inputs {weights 32 activations 64" in (tmp_path / "a.tcl").read_text()
+
+
+def test_registers_of_streams_that_no_dma_carries_are_refused(bitjoule, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wide.yaml").write_text("lanes: 256\ncolumns: 8\nmax_k: 1024\nweight_bus_bits: 4096\n")
+    status, out, err = bitjoule("rtl", "generate", "wide.yaml", "--wrapper", "axi")
+    assert (status, out) == (2, "")
+    wrong = (
+        "wide.yaml:1: weight_bus_bits, with --wrapper axi: the stream of weights has 4096 bits; expected at most 1024"
+    )
+    assert wrong in err
+    assert [path.name for path in tmp_path.iterdir()] == ["wide.yaml"]
+
+
+@pytest.mark.parametrize("ending", ["h", "tcl", "json"])
+def test_verilog_is_not_written_over_by_what_is_written_beside_it(ending, bitjoule, tmp_path):
+    status, _, err = bitjoule("rtl", "generate", "tiny_8x4", "--wrapper", "axi", "-o", tmp_path / f"a.{ending}")
+    assert status == 2
+    assert "is not a file name for Verilog" in err
+    assert not list(tmp_path.iterdir())
+
+
 def test_generate_prints_what_the_array_computes_and_takes(bitjoule, tmp_path):
     out = bitjoule("rtl", "generate", "tiny_8x4", "-o", tmp_path / "a.v", "--clock-mhz", 250)[1]
     assert "2 beats of 32 bits per tile; at most 32 trits per cycle, 8 Gtrits/s at 250 MHz" in out
