@@ -200,12 +200,15 @@ def as_rows(registers: tuple[Register, ...]) -> list[dict[str, object]]:
     registers
         The registers.
     """
-    return [
-        {"offset": f"0x{each.offset:02x}", "register": each.name, "access": each.access.value, "bits": each.bits}
-        | ({"value": each.value} if each.access is Access.CONSTANT else {})
-        | {"meaning": each.meaning}
-        for each in registers
-    ]
+    rows: list[dict[str, object]] = []
+    for each in registers:
+        rows.append(
+            {"offset": f"0x{each.offset:02x}", "register": each.name, "access": each.access.value, "bits": each.bits}
+        )
+        if each.access is Access.CONSTANT:
+            rows[-1]["value"] = each.value
+        rows[-1]["meaning"] = each.meaning
+    return rows
 
 
 def c_header(registers: tuple[Register, ...]) -> str:

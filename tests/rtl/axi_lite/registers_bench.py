@@ -185,8 +185,11 @@ async def matmuls_through_the_registers(dut: Any) -> None:
         done += 1
         if round_ % 4 == 1:  # in the middle of a matmul, whatever it holds back
             fields, beats, _ = matmul(PLAN["seed"] + 2000 + round_)
-            host.send(beats)
             await host.start(fields)
+            if round_ % 8 == 1:
+                await host.write("control", 1)  # waits, as the first does for its operands
+            else:
+                host.send(beats)
             await ClockCycles(dut.aclk, round_)
             for stream in (*host.sources.values(), host.sink):  # a DMA has a reset of its own
                 stream.assert_reset(True)
