@@ -12,11 +12,12 @@ from bitjoule.rtl.packing import command_beat
 from bitjoule.sim.accelerator.cycles import MatmulShape, cycles_of
 from bitjoule.sim.accelerator.product import expected_product
 from bitjoule.sim.accelerator.streams import Bytes, activation_stream, result_type, weight_stream
-from bitjoule.sim.bench.cases import Case, is_malformed, operands, random_cases
+from bitjoule.sim.bench.cases import FLOATS, Case, is_malformed, operands, random_cases
 from bitjoule.sim.reference.float_matmul import canonical_bits
 
 COMMAND_BYTES = (COMMAND_M_BITS + COMMAND_K_BITS + COMMAND_N_BITS) // 8
 LARGEST_CORNER_TILES = 64  # tiles of K in a corner case: its operands are written out
+LARGEST_TILES = 512  # in the one case of the largest K, whose counter is reloaded and held for several tokens
 RANDOM_STEPS = 100  # about the largest number of steps of a random matmul
 FEW_CYCLES = 1000  # until a first result, whatever the pauses
 CYCLES_WITH_PAUSES = 300  # cycles that one of the closed form may take with pauses in 240 of 256 cycles
@@ -69,10 +70,15 @@ def corner_cases(config: AcceleratorConfig, seed: int) -> list[Case]:
     wide = MatmulShape(1, min(k, 2 * config.lanes), 3 * config.columns)
     one = MatmulShape(1, 1, 1)
     two = MatmulShape(min(2, config.tokens), min(k, 3 * config.lanes), config.columns)
+    largest = MatmulShape(min(2, config.tokens), min(k, LARGEST_TILES * config.lanes), config.columns + 1)
     wrong = (MatmulShape(1, 0, 1), MatmulShape(0, k, 1), MatmulShape(1, k, 0), MatmulShape(1, k + 1, 1))
+    several = MatmulShape(min(2, config.tokens), min(k, 4 * config.lanes), config.columns + 1)
+    kinds = FLOATS if config.floating_point else ()
     return [
         Case("tails", (one, tails, wide, two, one), seed=seed),
         *(Case(f"all {x}, all {w}", (MatmulShape(1, long, 1),), activations=x, weights=w) for x, w in extremes),
+        *(Case(f"{kind} floats", (several,), seed=seed + 3, activations=kind, weights=kind) for kind in kinds),
+        Case("largest K", (largest,), seed=seed + 2),
         Case("malformed", tuple(shape for bad in wrong for shape in (bad, wide)), seed=seed + 1),
     ]
 

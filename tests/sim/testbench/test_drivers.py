@@ -43,7 +43,7 @@ def fresh(written, tmp_path):
 def test_it_passes_in_icarus(fresh, icarus):
     run = make(fresh, f"SIM={icarus}")
     assert run.returncode == 0, run.stdout + run.stderr
-    assert re.search(r"^PASSED: results equal bit for bit, 30 cycle counts equal$", run.stdout, re.MULTILINE)
+    assert re.search(r"^PASSED: results equal bit for bit, 31 cycle counts equal$", run.stdout, re.MULTILINE)
     assert [path.name for path in fresh.iterdir() if path.is_dir()] == [".build"]
 
 
@@ -55,13 +55,33 @@ def test_it_passes_in_verilator_and_a_fault_put_in_makes_it_fail(fresh):
     (fresh / VERILOG).write_text(with_fault(verilog, *FAULTS["a lane's sign is wrong"]))
     run = make(fresh)
     assert run.returncode != 0
-    assert re.search(r"^FAILED: a result is wrong \(pass 1, command \d+ of 38, ", run.stdout, re.MULTILINE)
+    assert re.search(r"^FAILED: a result is wrong \(pass 1, command \d+ of 39, ", run.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("fault", sampled(FAULTS, 3, "faults in the testbench"))
 def test_a_fault_put_into_its_verilog_makes_it_fail(fault, fresh, icarus):
     verilog = (fresh / VERILOG).read_text()
     (fresh / VERILOG).write_text(with_fault(verilog, *FAULTS[fault]))
+    run = make(fresh, f"SIM={icarus}")
+    assert run.returncode != 0
+    assert re.search("^FAILED: ", run.stdout, re.MULTILINE), run.stdout + run.stderr
+
+
+# Mutants that Yosys drew, and that the testbench did not find before it had a case of the largest K.
+SURVIVED = {
+    "K is reloaded without its highest bit": (
+        "sequencer", r"(if \(last_k\) begin\s+\\\$\d+  = )k;", r"\1{ 1'h0, k[5:0] };"
+    ),
+    "the largest K changes between tokens": (
+        "sequencer", r"(\\\$\d+  = )k_left;", r"\1{ k_left[6:4], k_left[3] ^ k_left[6], k_left[2:0] };"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", SURVIVED)
+def test_a_mutant_that_survived_once_is_found(fault, fresh, icarus):
+    verilog = (fresh / VERILOG).read_text()
+    (fresh / VERILOG).write_text(with_fault(verilog, *SURVIVED[fault]))
     run = make(fresh, f"SIM={icarus}")
     assert run.returncode != 0
     assert re.search("^FAILED: ", run.stdout, re.MULTILINE), run.stdout + run.stderr
