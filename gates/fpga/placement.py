@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,12 +108,8 @@ def map_design(
     """
     family = FAMILIES[device.family]
     synthesis = f"{family.synthesis} {family.options if options is None else options}".strip()
-    (folder / "design.v").write_text(verilog, encoding="utf-8")
-    sums = [_BLOCK_RAM] if family.sums_in_block_ram else []
-    commands = ("read_verilog design.v", *sums, f"{synthesis} -top {top} -json {NETLIST}")
-    (folder / "map.ys").write_text("\n".join(commands) + "\n")
-    _run([sys.executable, "-c", _YOSYS], folder, "map.log", "Yosys")
-    design = json.loads((folder / NETLIST).read_text())
+    sums = _BLOCK_RAM if family.sums_in_block_ram else ""
+    design = json.loads(run_yosys(verilog, f"{synthesis} -top {top}", folder, sums).read_text())
     module = design["modules"][top]
     if family.absorbs and absorb:
         absorb_operands(module)
@@ -121,6 +117,37 @@ def map_design(
     pins = sum(len(port["bits"]) for port in module["ports"].values())
     used = family.count(Counter(cell["type"] for cell in module["cells"].values())) | {"pins": pins}
     return Mapped(device, synthesis, used, folder)
+
+
+def run_yosys(verilog: str, synthesis: str, folder: Path, before: str = "") -> Path:
+    """Synthesise a design.
+
+    Parameters
+    ----------
+    verilog
+        Its text.
+    synthesis
+        Yosys' command, with the top module.
+    folder
+        Where files go.
+    before
+        A command before that one.
+
+    Returns
+    -------
+    Path
+        `NETLIST`, as Yosys writes JSON.
+
+    Raises
+    ------
+    PlacementError
+        Yosys failed.
+    """
+    (folder / "design.v").write_text(verilog, encoding="utf-8")
+    commands = filter(None, ("read_verilog design.v", before, f"{synthesis} -json {NETLIST}"))
+    (folder / "map.ys").write_text("\n".join(commands) + "\n")
+    _run([sys.executable, "-c", _YOSYS], folder, "map.log", "Yosys")
+    return folder / NETLIST
 
 
 def check_wrapper(device: Device, wrapper: str) -> None:
@@ -156,13 +183,33 @@ def check_fits(mapped: Mapped) -> None:
     InputError
         It does not.
     """
+    check_capacity(mapped.device, mapped.used)
+
+
+def check_capacity(device: Device, used: Mapping[str, int], least: str = "") -> None:
+    """Make sure that a device contains what a design takes.
+
+    Parameters
+    ----------
+    device
+        The device.
+    used
+        What the design takes.
+    least
+        How the message says that this is a lower bound.
+
+    Raises
+    ------
+    InputError
+        It does not.
+    """
     problems = []
-    for what, count in mapped.used.items():
-        limit = mapped.device.capacity[what]
+    for what, count in used.items():
+        limit = device.capacity[what]
         if count > limit:
             smaller = f"--wrapper {UART}, which takes four" if what == "pins" else "a larger device or a smaller array"
-            wrong = f"the design takes {count} {what}, and {mapped.device.describe()} has {limit}"
-            problems.append(Problem("--device", 1, mapped.device.name, wrong, smaller))
+            wrong = f"the design takes {least}{count} {what}, and {device.describe()} has {limit}"
+            problems.append(Problem("--device", 1, device.name, wrong, smaller))
     if problems:
         raise InputError(problems)
 

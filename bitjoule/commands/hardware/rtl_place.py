@@ -28,6 +28,7 @@ MAX_SEEDS = 64
 MHZ, BAUD = 12.0, 115200  # the oscillator of most boards, and the usual rate of a terminal
 CONFIGURED = "configured"
 WRAPPERS = ("uart", "none")
+UART_PINS, CLOCK_AND_RESET = 4, 2
 
 
 def add_place(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -104,6 +105,7 @@ def _place(options: argparse.Namespace, _: Sequence[str]) -> int:
     from bitjoule.experiments.output.folder import replacing
     from bitjoule.gates.fpga.devices import find_device
     from bitjoule.gates.fpga.families import FAMILIES
+    from bitjoule.gates.fpga.least import check_least
     from bitjoule.gates.fpga.placement import check_fits, check_wrapper, map_design, needs_nextpnr, place
     from bitjoule.sim.accelerator.configurations import read_configuration
 
@@ -116,6 +118,7 @@ def _place(options: argparse.Namespace, _: Sequence[str]) -> int:
         config = _with_datapath(config, options.datapath)
     clocks_per_bit = _clocks_per_bit(options) if options.wrapper == "uart" else 0
     needs_packages("amaranth")
+    check_least(config, device, _pins(config, options.wrapper))
     needs_nextpnr(device)
     verilog, top = _verilog(config, clocks_per_bit)
     name = configuration_name(options.configuration)
@@ -157,6 +160,14 @@ def _clocks_per_bit(options: argparse.Namespace) -> int:
         most = f"at most {options.clock_mhz * 1e6 / FEWEST_CLOCKS_PER_BIT:g}"
         raise InputError([Problem("--baud", 1, f"{options.baud:g}", wrong, most)])
     return cycles
+
+
+def _pins(config: "AcceleratorConfig", wrapper: str) -> int:
+    if wrapper == "uart":
+        return UART_PINS
+    from bitjoule.rtl.accelerator import axi_ports
+
+    return CLOCK_AND_RESET + sum(int(member.shape) for member in axi_ports(config).values())
 
 
 def _verilog(config: "AcceleratorConfig", clocks_per_bit: int) -> tuple[str, str]:

@@ -75,8 +75,15 @@ def test_the_table_the_files_and_the_platform_have_the_median(bitjoule, tmp_path
     assert bitjoule("show", "platform", target / "platform.yaml")[0] == 0
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("nextpnr")
+def test_an_array_that_cannot_fit_is_refused_before_any_tool_is_asked_for(bitjoule, tmp_path, monkeypatch):
+    monkeypatch.setattr(placement, "_run", None)
+    target = tmp_path / "placed"
+    status, out, err = bitjoule("rtl", "place", "edge_64x16", "--device", "ice40-hx8k", "-o", target)
+    assert (status, out) == (2, "")
+    assert "the design takes at least 10352 tables, and iCE40HX8K, ct256 has 7680; expected a larger device" in err
+    assert not target.exists()
+
+
 def test_streams_on_pins_do_not_fit_a_small_package(bitjoule, tmp_path):
     """Three streams in of 64, 16 and 64 bits, results of 16, their 13 control signals, clock and reset."""
     mine = tmp_path / "mine.yaml"
@@ -84,7 +91,8 @@ def test_streams_on_pins_do_not_fit_a_small_package(bitjoule, tmp_path):
     options = ("--device", "ice40-up5k", "--wrapper", "none", "--datapath", "configured", "-o", tmp_path / "placed")
     status, _, err = bitjoule("rtl", "place", mine, *options)
     assert status == 2
-    assert "the design takes 175 pins, and iCE40UP5K, sg48 has 39; expected --wrapper uart, which takes four" in err
+    wrong = "the design takes at least 175 pins, and iCE40UP5K, sg48 has 39; expected --wrapper uart, which takes four"
+    assert wrong in err
     assert not (tmp_path / "placed").exists()
 
 

@@ -1,0 +1,62 @@
+"""Lower bounds, against what synthesis made of the same arrays, and what is refused for them."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.gates.fpga.devices import find_device
+from bitjoule.gates.fpga.families import FAMILIES
+from bitjoule.gates.fpga.least import check_least, least_use
+from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.sim.accelerator.configurations import read_configuration
+
+ROOT = Path(__file__).parents[3]
+FAMILY_NAMES = {"ECP5": "ecp5", "Gowin": "gowin", "iCE40": "ice40"}
+
+
+def synthesised(file):
+    """Yield family, datapath (none: as placed) and cells of each design of a table in benchmarks/."""
+    designs = {}
+    for row in csv.DictReader((ROOT / "benchmarks" / file).read_text().splitlines()):
+        designs.setdefault(row["design"], {})[row["quantity"]] = float(row["value"])
+    for design, cells in designs.items():
+        family, datapath, *_ = design.replace("`", "").split(", ")
+        yield FAMILY_NAMES[family], None if datapath == "as placed" else datapath, cells
+
+
+@pytest.mark.parametrize(("file", "name"), [("fpga.csv", "tiny_8x4"), ("fpga_decode.csv", "decode_64x5")])
+def test_no_bound_is_above_what_synthesis_takes(file, name):
+    config = read_configuration(name)
+    for key, datapath, cells in synthesised(file):
+        family = FAMILIES[key]
+        built = family.suited(config) if datapath is None else replace(config, datapath=datapath)
+        least = least_use(built, family, 4)
+        for what in ("tables", "flip-flops", "block RAM"):
+            assert least[what] <= cells[what], (key, datapath, what)
+        assert 4 * least["flip-flops"] >= cells["flip-flops"], "a bound that refuses nothing"
+
+
+def test_the_bounds_of_a_small_array_counted_by_hand():
+    """8 x 1: sums of 4 x 9, 2 x 10 and 11 bits, 11 of the accumulator; 16 select lines, an early beat of 8 bits."""
+    config = AcceleratorConfig(8, 1, 4, 8, tokens=2, datapath="carry_chain", accumulators="memory")
+    assert config.accumulator_bits == 11
+    assert least_use(config, FAMILIES["ice40"], 4) == {
+        "tables": 36 + 20 + 11 + 11, "flip-flops": 16 + 8 + 64, "block RAM": 1, "pins": 4,
+    }  # fmt: skip
+    words = AcceleratorConfig(8, 1, 4, 64, weight_encoding="int8")
+    assert least_use(words, FAMILIES["ecp5"], 4)["flip-flops"] == 64 + 64
+    assert least_use(words, FAMILIES["ecp5"], 4)["block RAM"] == 0
+
+
+def test_what_cannot_fit_is_named_with_both_numbers():
+    edge = FAMILIES["ice40"].suited(read_configuration("edge_64x16"))
+    with pytest.raises(InputError) as error:
+        check_least(edge, find_device("ice40-hx8k"), 4)
+    wrong = "the design takes at least 10352 tables, and iCE40HX8K, ct256 has 7680; expected a larger device"
+    assert wrong in str(error.value)
+    check_least(FAMILIES["ice40"].suited(read_configuration("tiny_8x4")), find_device("ice40-hx8k"), 4)
+    with pytest.raises(InputError, match=r"at least 207 pins, .* has 206; expected --wrapper uart"):
+        check_least(read_configuration("tiny_8x4"), find_device("ice40-hx8k"), 207)
