@@ -156,8 +156,11 @@ async def matmuls_through_the_registers(dut: Any) -> None:
         pair = [matmul(PLAN["seed"] + 2 * round_ + i) for i in range(2)]
         await host.write("cycles", 0)
         for fields, beats, _ in pair:
-            while await host.read("status") & 2:
-                pass
+            for _ in range(2000):
+                if not await host.read("status") & 2:
+                    break
+            else:
+                raise AssertionError("a command waits without end")
             await host.start(fields)
             host.send(beats)
         for fields, _, expected in pair:
