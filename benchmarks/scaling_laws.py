@@ -29,7 +29,7 @@ def coverage(law: pd.Series, size: np.ndarray) -> list[float]:
         held += [
             e.low <= law[key] <= e.high for e, key in zip((drawn.a, drawn.exponent, drawn.floor), KEYS, strict=True)
         ]
-    return (held / REPEATS).round(2).tolist()
+    return [float(share) for share in (held / REPEATS).round(2)]
 
 
 def main() -> None:

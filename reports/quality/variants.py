@@ -117,15 +117,19 @@ def draw_rates(summary: pd.DataFrame, models: pd.DataFrame, formats: pd.DataFram
 
 
 def rates_message(summary: pd.DataFrame) -> str:
-    """Return what the picture says: the rate at which each format is best.
+    """Return what the picture says: what the next rate above the best costs each format.
 
     Parameters
     ----------
     summary
         Of the experiment.
     """
-    best = summary.loc[summary.groupby("format", sort=False)["loss_nats_per_byte"].idxmin().dropna()]
-    rates: dict[float, list[str]] = {}
-    for row in best.to_dict("records"):
-        rates.setdefault(row["learning_rate"], []).append(shown(row["format"]))
-    return "Least loss at " + "; ".join(f"{rate:g}: {', '.join(names)}" for rate, names in sorted(rates.items()))
+    parts = []
+    for label, rows in summary.groupby("format", sort=False):
+        loss = rows.set_index("learning_rate")["loss_nats_per_byte"].sort_index()
+        best = loss.idxmin()
+        above = loss[loss.index > best]
+        if len(above):
+            worse = "diverges" if pd.isna(above.iloc[0]) else f"+{above.iloc[0] - loss[best]:.2f}"
+            parts.append(f"{shown(str(label))} {worse}")
+    return f"Nats at the next rate above the best: {', '.join(parts)}" if parts else "No rate above the best was tried"

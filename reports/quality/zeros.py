@@ -47,7 +47,7 @@ def draw(summary: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def message(summary: pd.DataFrame) -> str:
-    """Return what the picture says: where the share begins and ends, and the most that is saved at the end.
+    """Return what the picture says: the shares at the end, and what they save on the array that is drawn.
 
     Parameters
     ----------
@@ -56,5 +56,7 @@ def message(summary: pd.DataFrame) -> str:
     """
     last = summary[summary["tokens"] == summary["tokens"].max()]
     low, high = (significant(100 * value, 3) for value in (last["zero_share"].min(), last["zero_share"].max()))
-    saved = " to ".join(significant(100 * value, 2) for value in (last["saved_share"].min(), last["saved_share"].max()))
-    return f"{low} to {high} % of the trits end as zeros, which saves {saved} % of a MAC's energy"
+    technology = last["technology"].iloc[-1]
+    shares = last.loc[last["technology"] == technology, "saved_share"]
+    saved = " to ".join(significant(100 * value, 2) for value in (shares.min(), shares.max()))
+    return f"{low} to {high} % of the trits end as zeros, which saves {saved} % of a MAC's energy at {technology}"

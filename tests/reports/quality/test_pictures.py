@@ -81,20 +81,24 @@ def test_variants_tell_what_lies_beyond_the_intervals():
     assert variants.message("ternary", rows.iloc[1:2]) == "No difference to ternary beyond the seeds"
 
 
-def test_rates_tell_where_each_format_is_best():
-    rows = [("fp16", 0.004, 3.0), ("fp16", 0.016, 2.9), ("binary", 0.004, 3.1), ("binary", 0.016, math.nan)]
+def test_rates_tell_what_a_higher_one_costs_and_where_each_format_is_best():
+    rows = [("fp16", 0.016, 2.9), ("fp16", 0.064, 3.15), ("fp16", 0.004, 3.0), ("binary", 0.004, 3.1),
+            ("binary", 0.016, math.nan), ("int8", 0.004, 3.0), ("int8", 0.016, 2.5)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["format", "learning_rate", "loss_nats_per_byte"])
-    assert variants.rates_message(table) == "Least loss at 0.004: ±1; 0.016: FP16"
+    expected = "Nats at the next rate above the best: FP16 +0.25, ±1 diverges"  # INT8 is best at its highest
+    assert variants.rates_message(table) == expected
+    assert variants.rates_message(table[5:]) == "No rate above the best was tried"
+    table = table[table["format"].isin(["fp16", "binary"])]
     table = table.assign(parameters=29024, rung="r", trained=True)
     assert headline(table, "learning_rate") == "Least loss in nats per byte: FP16 2.900 at 0.016, ±1 3.100 at 0.004"
 
 
 def test_zeros_tell_shares_and_what_they_save():
     table = pd.DataFrame({
-        "tokens": [1, 2, 2], "zero_share": [0.4, 0.31, 0.32], "saved_share": [0.2, 0.08, 0.09],
-        "technology": "7nm", "format": ["a", "a", "b"],
+        "tokens": [1, 2, 2, 2], "zero_share": [0.4, 0.31, 0.31, 0.32], "saved_share": [0.2, 0.17, 0.08, 0.09],
+        "technology": ["7nm", "45nm", "7nm", "7nm"], "format": ["a", "a", "a", "b"],
     })  # fmt: skip
-    assert (
-        zeros.message(table) == "31.0 to 32.0 % of the trits end as zeros, which saves 8.0 to 9.0 % of a MAC's energy"
-    )
+    zeros_save = "31.0 to 32.0 % of the trits end as zeros, which saves 8.0 to 9.0 % of a MAC's energy at 7nm"
+    assert zeros.message(table) == zeros_save
+    table = table[table["technology"] == "7nm"]
     assert headline(table, "tokens") == "Zero trits at the end: a 31.0 %, b 32.0 %"
