@@ -23,6 +23,8 @@ class ExplorationResult:
         See `bitjoule.experiments.exploration.tables`; `pareto` has the rows of the set, by the first objective.
     settings
         Index of each knob's setting, with the rows of `designs`.
+    formats
+        Kind and variant of each scheme's format; see `bitjoule.experiments.energy.tables.families`.
     best
         Number of the best design, or none if no design is feasible.
     nearest
@@ -41,6 +43,7 @@ class ExplorationResult:
     sensitivity: pd.DataFrame
     constraints: pd.DataFrame
     settings: pd.DataFrame
+    formats: pd.DataFrame
     best: int | None
     nearest: str
     warnings: tuple[str, ...] = ()

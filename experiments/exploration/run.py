@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.inputs.documents import fingerprint
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.system.platform.static_power import leaks
+from bitjoule.experiments.energy.tables.families import families
 from bitjoule.experiments.exploration.dominance import hypervolume, reference_of
 from bitjoule.experiments.exploration.evaluator import Evaluator, mapper
 from bitjoule.experiments.exploration.resolve import ExplorationInput
@@ -157,6 +158,7 @@ def _result(
         settings=pd.DataFrame(
             work.space.indices(designs.evaluations.numbers), columns=[knob.name for knob in work.space.knobs]
         ),
+        formats=families(work.base.schemes),
         best=number,
         nearest=text,
     )

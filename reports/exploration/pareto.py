@@ -12,6 +12,7 @@ from bitjoule.experiments.exploration.result import ExplorationResult
 from bitjoule.experiments.exploration.schema import ParetoPlot
 from bitjoule.experiments.exploration.space.metrics import METRICS
 from bitjoule.reports.exploration.words import PREFIXED, short_names
+from bitjoule.reports.figures.families import look
 from bitjoule.reports.figures.panels import legend_below
 from bitjoule.reports.figures.style import BAND_LABEL, MARKERS, WIDE, Theme, log_ticks, new_figure, unit_tick
 
@@ -103,10 +104,21 @@ def _groups(plot: ParetoPlot, result: ExplorationResult, theme: Theme) -> Iterat
         return
     name = short_names(list(result.knobs))[plot.by]
     settings = result.settings.loc[members.index, plot.by]
-    for i, text in enumerate(result.knobs[plot.by]):
-        label = f"Pareto set, {name} {text}"
-        color, marker = theme.series[i % len(theme.series)], MARKERS[i % len(MARKERS)]
-        yield Group(members[settings == i], label, color, marker, 6.5, banded=True)
+    texts = result.knobs[plot.by]
+    for i, (text, (color, marker)) in enumerate(zip(texts, _looks(plot.by, result, theme), strict=True)):
+        yield Group(members[settings == i], f"Pareto set, {name} {text}", color, marker, 6.5, banded=True)
+
+
+def _looks(knob: str, result: ExplorationResult, theme: Theme) -> list[tuple[str, str]]:
+    """Return colour and marker of each setting of a knob: if it chooses schemes those of their formats."""
+    settings = range(len(result.knobs[knob]))
+    if "scheme" in result.designs:
+        used = result.designs["scheme"].astype(str).groupby(result.settings[knob]).unique().to_dict()
+        names = [used[i][0] for i in settings if len(used.get(i, ())) == 1]
+        if len(set(names)) == len(settings):
+            rows = result.formats.loc[names].to_dict("records")
+            return [look(row["kind"], row["variant"], theme)[:2] for row in rows]
+    return [(theme.series[i % len(theme.series)], MARKERS[i % len(MARKERS)]) for i in settings]
 
 
 def _bands(axes: Axes, rows: pd.DataFrame, x: str, y: str, color: str) -> None:

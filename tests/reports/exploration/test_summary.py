@@ -4,6 +4,7 @@ import re
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
@@ -12,6 +13,7 @@ from bitjoule.experiments.exploration.schema import DesignMapPlot, ParetoPlot
 from bitjoule.experiments.exploration.space.metrics import METRICS
 from bitjoule.kinds import kinds
 from bitjoule.kinds.kind import Silent
+from bitjoule.reports.exploration import pareto
 from bitjoule.reports.exploration.design_map import cells
 from bitjoule.reports.exploration.pareto import draw_pareto
 from bitjoule.reports.exploration.summary import exploration_markdown, headline
@@ -153,3 +155,23 @@ def test_short_names_tell_keys_apart():
         "g": "g",
     }
     assert short_names(list(expected)) == expected
+
+
+def test_settings_that_are_schemes_have_the_colours_of_their_formats():
+    """As `reports.figures.families` draws each family in every picture; another knob's settings are only told apart."""
+    names = ["bitnet-b1.58", "w4a8", "fp16", "bitnet"]
+    formats = pd.DataFrame(
+        {"kind": ["float", "binary", "ternary", "integer"], "variant": [0, 0, 0, 1]},
+        index=["fp16", "bitnet", "bitnet-b1.58", "w4a8"],
+    )
+    made = SimpleNamespace(
+        knobs={"format": ("a", "b", "c", "d"), "size": ("1", "2")},
+        designs=pd.DataFrame({"scheme": pd.Categorical([*names, names[0]])}),
+        settings=pd.DataFrame({"format": [0, 1, 2, 3, 0], "size": [0, 1, 0, 1, 1]}),
+        formats=formats,
+    )
+    blue, orange, green, purple = LIGHT.series[:4]
+    assert pareto._looks("format", made, LIGHT) == [(green, "^"), (orange, "D"), (blue, "o"), (purple, "P")]
+    assert [color for color, _ in pareto._looks("size", made, LIGHT)] == [blue, orange]
+    made.designs = made.designs.drop(columns="scheme")
+    assert [color for color, _ in pareto._looks("format", made, LIGHT)] == [blue, orange, green, purple]
