@@ -26,8 +26,9 @@ def recolour(figure: Figure) -> None:
         Drawn with `LIGHT`, to change. Colours that are not the theme's stay.
     """
     texts = [artist for artist in figure.findobj(Text) if isinstance(artist, Text)]
-    boxes = [box for text in texts if (box := text.get_bbox_patch()) is not None]  # not among a text's children
-    for artist in (*figure.findobj(), *boxes):
+    boxes = [box for text in texts if (box := text.get_bbox_patch()) is not None]  # neither are a text's children
+    arrows = [arrow for text in texts if (arrow := getattr(text, "arrow_patch", None)) is not None]
+    for artist in (*figure.findobj(), *boxes, *arrows):
         if isinstance(artist, Text):
             artist.set_color(_dark(artist.get_color()))
         elif isinstance(artist, Line2D):

@@ -141,7 +141,7 @@ def _losses(axes: Axes, summary: pd.DataFrame, formats: pd.DataFrame, theme: The
     axes.plot(of_set["energy_per_token_j"], of_set["loss_nats_per_byte"], color=theme.text, linewidth=1,
               linestyle=(0, (1, 1.5)), drawstyle="steps-post", zorder=1, label="Pareto set")  # fmt: skip
     low, high = axes.get_xlim()
-    axes.set_xlim(low, high * (high / low) ** 0.24)
+    axes.set_xlim(low * (low / high) ** 0.13, high * (high / low) ** 0.24)
     _labels(axes, ends)
     for rung, rows in summary[summary["trained"]].groupby("rung", sort=False):
         at = rows.sort_values("energy_per_token_j", kind="stable").iloc[0]

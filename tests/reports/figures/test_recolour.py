@@ -4,11 +4,12 @@ from io import BytesIO
 
 import matplotlib as mpl
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from bitjoule.reports.energy.pictures import draw
 from bitjoule.reports.figures.recolour import recolour
-from bitjoule.reports.figures.style import DARK, LIGHT, settings
+from bitjoule.reports.figures.style import DARK, LIGHT, new_figure, settings
 from tests.experiments.shipped import result_of
 
 pytestmark = pytest.mark.slow  # they draw
@@ -41,3 +42,16 @@ def test_a_recoloured_figure_is_that_of_the_dark_page(name, plot):
         recolour(figure)
         ours, drawn = (picture(page, format="png", dpi=60) for page in (figure, draw(wanted, result, DARK)))
         assert abs(imread(ours) - imread(drawn)).max() < 4 / 255
+
+
+def test_boxes_and_arrows_of_texts_are_recoloured():
+    """Matplotlib does not count them among the children of a text."""
+    figure = new_figure(3, 2)
+    text = figure.subplots().annotate(
+        "a", (0.2, 0.2), (0.8, 0.8), bbox={"facecolor": LIGHT.background, "edgecolor": LIGHT.text},
+        arrowprops={"arrowstyle": "-", "color": LIGHT.series[3]},
+    )  # fmt: skip
+    recolour(figure)
+    assert to_hex(text.arrow_patch.get_edgecolor()) == to_hex(DARK.series[3])
+    assert to_hex(text.get_bbox_patch().get_facecolor()) == to_hex(DARK.background)
+    assert to_hex(text.get_bbox_patch().get_edgecolor()) == to_hex(DARK.text)
