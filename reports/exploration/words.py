@@ -9,6 +9,10 @@ from bitjoule.experiments.exploration.space.metrics import METRICS
 from bitjoule.reports.figures.digits import significant, with_unit
 
 PREFIXED = ("J", "s", "W", "B")  # units that take a prefix
+ENDINGS = {
+    "_gb_per_s": " (GB/s)", "_mhz": " (MHz)", "_bits": " (bits)", "_w": " (W)", "_v": " (V)", "_ns": " (ns)",
+    "_bytes": "", "_macs": " MACs",
+}  # of keys; sizes have their unit beside each value
 
 
 def quantity(name: str, value: float) -> str:
@@ -38,7 +42,7 @@ def header(name: str) -> str:
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Return short names of dotted keys: as many of their last parts as tell them apart, without units and sections.
+    """Return short names of dotted keys: as many of their last parts as tell them apart, units as such.
 
     Parameters
     ----------
@@ -59,7 +63,14 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     for name, text in shortened.items():
         if text in ("size_bytes", "size bytes") and len(holder[name]) > 1:
             shortened[name] = f"{holder[name][-2]}.{text}"
-    return {name: text.replace("_", " ") for name, text in shortened.items()}
+    return {name: _in_words(text) for name, text in shortened.items()}
+
+
+def _in_words(text: str) -> str:
+    for ending, words in ENDINGS.items():
+        if text.endswith(ending):
+            return text.removesuffix(ending).replace("_", " ") + words
+    return text.replace("_", " ")
 
 
 def setting_text(name: str, text: str) -> str:

@@ -147,11 +147,13 @@ def test_where_no_design_is_feasible_the_sentence_is_the_headline_and_nothing_is
 
 def test_short_names_tell_keys_apart():
     expected = {
-        "platform.buffers.weights.size_bytes": "weights.size bytes",
-        "platform.buffers.activations.size_bytes": "activations.size bytes",
+        "platform.buffers.weights.size_bytes": "weights.size",
+        "platform.buffers.activations.size_bytes": "activations.size",
         "a.lanes": "a.lanes",
         "b.lanes": "b.lanes",
-        "platform.vector.width_bits": "width bits",
+        "platform.vector.width_bits": "width (bits)",
+        "platform.off_chip.bandwidth_gb_per_s": "bandwidth (GB/s)",
+        "fp16_macs": "fp16 MACs",
         "g": "g",
     }
     assert short_names(list(expected)) == expected
