@@ -277,7 +277,7 @@ def test_a_file_whose_name_says_no_node_needs_a_column(tmp_path):
 
 
 def test_the_table_that_the_docs_show_is_a_technology(tmp_path):
-    page = (Path(__file__).parents[3] / "docs" / "accounting.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "prices.md").read_text(encoding="utf-8")
     name = re.search(r"`technologies: \[(\S+)\]`", page)
     shown = re.search(r"```csv\n(operation.*?)```", page, re.DOTALL)
     assert name

@@ -1,7 +1,6 @@
 """What each list has under each heading, against the data files themselves, read here without any of our readers."""
 
 import csv
-import itertools
 import json
 from pathlib import Path
 
@@ -98,11 +97,18 @@ def trainings():
     found = {}
     for path in (ROOT / "sim" / "training" / "configs").glob("*.yaml"):
         each = loaded(path)
-        models = [rung["model"] for rung in each["rungs"].values()] if "rungs" in each else [each["model"]]
+        common = each.get("common", {})
+        rungs = list(each["rungs"].values()) if "rungs" in each else [each]
+        made = each.get("formats", {"": {}})
+        models = [common.get("model", {}) | rung.get("model", {}) | (more or {}).get("model", {})
+                  for rung in rungs for more in made.values()]  # fmt: skip
         sizes = [parameters(m["hidden"], m["ffn"], m["layers"], m["heads"], m.get("kv_heads", m["heads"]),
                             m.get("sub_norms", True)) for m in models]  # fmt: skip
-        formats = list(each.get("formats", {each.get("weights"): None}))
-        count = len([*itertools.product(models, formats, each.get("seeds", [1]))])
+        wholes = [each | common | more for more in made.values()]
+        scales = [f"-g{w['group_size']}" if "group_size" in w else f"-s{w['shards']}" if "shards" in w else ""
+                  for w in wholes]  # fmt: skip
+        formats = list(dict.fromkeys(whole["weights"] + scale for whole, scale in zip(wholes, scales, strict=True)))
+        count = len(models) * len(each.get("seeds", [1]))
         found[path.stem] = {
             "size": f"{count} trainings" if "rungs" in each else "1 training", "weights": ", ".join(formats),
             "parameters, at most": max(sizes), "description": each.get("description", ""),
