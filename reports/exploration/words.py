@@ -10,8 +10,14 @@ from bitjoule.reports.figures.digits import significant, with_unit
 
 PREFIXED = ("J", "s", "W", "B")  # units that take a prefix
 ENDINGS = {
-    "_gb_per_s": " (GB/s)", "_mhz": " (MHz)", "_bits": " (bits)", "_w": " (W)", "_v": " (V)", "_ns": " (ns)",
-    "_bytes": "", "_macs": " MACs",
+    "_gb_per_s": " (GB/s)",
+    "_mhz": " (MHz)",
+    "_bits": " (bits)",
+    "_w": " (W)",
+    "_v": " (V)",
+    "_ns": " (ns)",
+    "_bytes": "",
+    "_macs": " MACs",
 }  # of keys; sizes have their unit beside each value
 
 

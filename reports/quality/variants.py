@@ -126,10 +126,10 @@ def rates_message(summary: pd.DataFrame) -> str:
     """
     parts = []
     for label, rows in summary.groupby("format", sort=False):
-        loss = rows.set_index("learning_rate")["loss_nats_per_byte"].sort_index()
-        best = loss.idxmin()
-        above = loss[loss.index > best]
-        if len(above):
-            worse = "diverges" if pd.isna(above.iloc[0]) else f"+{above.iloc[0] - loss[best]:.2f}"
+        loss = rows.sort_values("learning_rate")["loss_nats_per_byte"].to_numpy(float)
+        best = int(np.nanargmin(loss))
+        if best + 1 < len(loss):
+            above = loss[best + 1]
+            worse = "diverges" if np.isnan(above) else f"+{above - loss[best]:.2f}"
             parts.append(f"{shown(str(label))} {worse}")
     return f"Nats at the next rate above the best: {', '.join(parts)}" if parts else "No rate above the best was tried"
