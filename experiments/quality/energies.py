@@ -9,7 +9,8 @@ from bitjoule.energy_models.architecture.phases import DECODE
 from bitjoule.energy_models.papers.accuracies import accuracies
 from bitjoule.experiments.energy import runner
 from bitjoule.experiments.energy.resolve import Resolved
-from bitjoule.sim.quality.equal_loss import Curve, common_losses, equal_loss, pareto, reaching
+from bitjoule.experiments.exploration.dominance import pareto_set
+from bitjoule.sim.quality.equal_loss import Curve, common_losses, equal_loss, reaching
 
 MACHINE = ("technology", "platform")
 ENERGY = ("energy_per_token_low_j", "energy_per_token_j", "energy_per_token_high_j")
@@ -77,8 +78,9 @@ def with_energies(
 
 def _pareto(table: pd.DataFrame, column: str) -> "pd.Series[bool]":
     marked = pd.Series(False, index=table.index)
-    for _, group in table.dropna(subset=[column]).groupby(list(MACHINE), sort=False, observed=True):
-        marked.loc[group.index] = pareto(group["energy_per_token_j"].to_numpy(), group[column].to_numpy())
+    axes = ["energy_per_token_j", column]
+    for _, group in table.dropna(subset=axes).groupby(list(MACHINE), sort=False, observed=True):
+        marked.loc[group.index] = pareto_set(group[axes].to_numpy(float))
     return marked
 
 

@@ -122,16 +122,3 @@ def equal_loss(baseline: Curve, other: Curve, loss: float) -> EqualLoss:
     worse = [ratio(end, baseline.loss - baseline.reach, other.loss + other.reach, 0.0) for end in range(3)]
     better = [ratio(end, baseline.loss + baseline.reach, other.loss - other.reach, float("inf")) for end in range(3)]
     return EqualLoss(loss, nominal, min(worse), max(better))
-
-
-def pareto(energy_j: Floats, loss: Floats) -> NDArray[np.bool_]:
-    """Return which models no other one beats: in energy or in loss, and no worse in the other.
-
-    Parameters
-    ----------
-    energy_j, loss
-        Of each model; shape (models,).
-    """
-    no_worse = (energy_j[:, None] <= energy_j) & (loss[:, None] <= loss)  # the first index beats the second
-    better = (energy_j[:, None] < energy_j) | (loss[:, None] < loss)
-    return np.asarray(~(no_worse & better).any(axis=0), dtype=np.bool_)

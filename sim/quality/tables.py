@@ -19,7 +19,7 @@ HISTORY_COLUMNS = (
     "rung", "format", "seed", "step", "tokens", "learning_rate", "loss_nats_per_byte", "zero_share", "corpus_sha256",
     "config_sha256", "commit",
 )  # fmt: skip
-SEED, FLOATS = "seed", ("parameters", "held_out_nats_per_byte", "learning_rate", "zero_share")
+LOSS, NUMBER = "held_out_nats_per_byte", "a number that is not negative"
 
 
 class Model(NamedTuple):
@@ -69,10 +69,10 @@ def trained_models(path: Path) -> list[Model]:
     """
     models = []
     for line, row in Table(path).rows():
-        values = [_number(path, line, row, column) for column in FLOATS]
-        if math.isnan(values[1]) and not row["diverged_at_step"]:
-            raise _wrong(path, line, FLOATS[1], row[FLOATS[1]], "a loss, or the step at which it diverged")
-        parameters, loss, rate, zeros = values
+        parameters, rate = (_number(path, line, row, column) for column in ("parameters", "learning_rate"))
+        zeros, loss = (_number_if_any(path, line, row, column) for column in ("zero_share", LOSS))
+        if math.isnan(loss) and not row["diverged_at_step"]:
+            raise _wrong(path, line, LOSS, row[LOSS], "a loss, or the step at which it diverged")
         models.append(Model(row["rung"], row["format"], row["seed"], parameters, loss, rate, zeros, True))
     return models
 
@@ -93,8 +93,6 @@ def quantised_models(path: Path) -> list[Model]:
     models = []
     for line, row in _rows(path, POST_TRAINING_COLUMNS):
         parameters, loss = (_number(path, line, row, column) for column in ("parameters", "loss_nats_per_byte"))
-        if math.isnan(parameters) or math.isnan(loss):
-            raise _wrong(path, line, "loss_nats_per_byte", "", "a number")
         models.append(Model(row["rung"], row["method"], row["seed"], parameters, loss, math.nan, math.nan, False))
     return models
 
@@ -135,8 +133,6 @@ def histories(path: Path) -> list[Step]:
     steps = []
     for line, row in _rows(path, HISTORY_COLUMNS):
         values = [_number(path, line, row, column) for column in ("tokens", "loss_nats_per_byte", "zero_share")]
-        if any(math.isnan(value) for value in values):
-            raise _wrong(path, line, "zero_share", row["zero_share"], "a number")
         steps.append(Step(row["format"], row["seed"], *values))
     return steps
 
@@ -154,18 +150,21 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Mapping[s
         yield reader.line_num, row
 
 
-def _number(path: Path, line: int, row: Mapping[str, str], column: str) -> float:
-    """Return a cell as a positive number, or NaN if it is empty."""
+def _number(path: Path, line: int, row: Mapping[str, str], column: str, expected: str = NUMBER) -> float:
+    """Return a cell as a number that is not negative."""
     cell = row[column]
-    if cell == "":
-        return math.nan
     try:
         value = float(cell)
     except (TypeError, ValueError):  # TypeError: a row that is too short
         value = -1.0
     if not 0 <= value < math.inf:
-        raise _wrong(path, line, column, cell, "a number that is not negative, or nothing")
+        raise _wrong(path, line, column, cell, expected)
     return value
+
+
+def _number_if_any(path: Path, line: int, row: Mapping[str, str], column: str) -> float:
+    """Return the same, or NaN if the cell is empty."""
+    return math.nan if row[column] == "" else _number(path, line, row, column, f"{NUMBER}, or nothing")
 
 
 def _wrong(path: Path, line: int, column: str, cell: object, expected: str) -> InputError:

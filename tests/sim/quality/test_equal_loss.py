@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bitjoule.sim.quality.equal_loss import Curve, common_losses, energy_at, equal_loss, pareto, reaching
+from bitjoule.sim.quality.equal_loss import Curve, common_losses, energy_at, equal_loss, reaching
 
 ENERGY = np.array([1.0, 2.0, 4.0, 8.0])
 LOSS = 3.0 - np.log2(ENERGY) / 2  # 3, 2.5, 2, 1.5
@@ -61,16 +61,3 @@ def test_a_format_that_hardly_reaches_the_others_is_left_out():
     assert list(reaching(curves, "fp16")) == ["fp16", "good"]
     assert reaching(curves, "other") == {}
     assert list(reaching({"fp16": curve(), "collapsed": curve(worse=2.0)}, "fp16")) == ["fp16"]
-
-
-@pytest.mark.parametrize(
-    ("energy", "loss", "best"),
-    [
-        ([1, 2, 3], [3, 2, 1], [True, True, True]),
-        ([1, 2, 3], [1, 2, 3], [True, False, False]),
-        ([1, 1, 2], [2, 3, 2], [True, False, False]),
-        ([1, 1], [2, 2], [True, True]),
-    ],
-)
-def test_a_model_is_in_the_set_unless_another_is_better_in_one_and_no_worse_in_the_other(energy, loss, best):
-    assert pareto(np.array(energy, float), np.array(loss, float)).tolist() == best

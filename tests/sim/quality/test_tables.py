@@ -79,24 +79,31 @@ def test_a_training_that_diverged_has_no_loss(tmp_path):
     ("reader", "columns", "changes", "message"),
     [
         (trained_models, COLUMNS, {"parameters": "many"},
-         "t.csv:2: parameters: got 'many'; expected a number that is not negative, or nothing"),
+         "t.csv:2: parameters: got 'many'; expected a number that is not negative"),
         (trained_models, COLUMNS, {"held_out_nats_per_byte": "-1"},
          "t.csv:2: held_out_nats_per_byte: got '-1'; expected a number that is not negative, or nothing"),
         (trained_models, COLUMNS, {"held_out_nats_per_byte": ""},
          "t.csv:2: held_out_nats_per_byte: got ''; expected a loss, or the step at which it diverged"),
         (quantised_models, POST_TRAINING_COLUMNS, {"loss_nats_per_byte": ""},
-         "t.csv:2: loss_nats_per_byte: got ''; expected a number"),
+         "t.csv:2: loss_nats_per_byte: got ''; expected a number that is not negative"),
+        (quantised_models, POST_TRAINING_COLUMNS, {"parameters": ""},
+         "t.csv:2: parameters: got ''; expected a number that is not negative"),
         (histories, HISTORY_COLUMNS, {"loss_nats_per_byte": "2", "zero_share": "inf"},
-         "t.csv:2: zero_share: got 'inf'; expected a number that is not negative, or nothing"),
+         "t.csv:2: zero_share: got 'inf'; expected a number that is not negative"),
         (histories, HISTORY_COLUMNS, {"loss_nats_per_byte": "2", "zero_share": ""},
-         "t.csv:2: zero_share: got ''; expected a number"),
-        (quantised_models, COLUMNS, {}, "t.csv:1: file: has other columns; expected the columns rung, method, seed"),
+         "t.csv:2: zero_share: got ''; expected a number that is not negative"),
+        (histories, HISTORY_COLUMNS, {"loss_nats_per_byte": "2", "zero_share": "0.3", "tokens": ""},
+         "t.csv:2: tokens: got ''; expected a number that is not negative"),
+        (trained_models, COLUMNS, {"zero_share": "-0.1"},
+         "t.csv:2: zero_share: got '-0.1'; expected a number that is not negative, or nothing"),
+        (quantised_models, COLUMNS, {},
+         f"t.csv:1: file: has other columns; expected the columns {', '.join(POST_TRAINING_COLUMNS)}"),
     ],
 )  # fmt: skip
 def test_a_wrong_cell_is_reported_with_its_line(tmp_path, reader, columns, changes, message):
     with pytest.raises(InputError) as error:
         reader(written(tmp_path / "t.csv", columns, **changes))
-    assert message in str(error.value)
+    assert str(error.value).endswith(message)
 
 
 def test_a_table_that_is_not_there_is_reported(tmp_path):
