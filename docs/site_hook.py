@@ -32,7 +32,7 @@ _TARGET = re.compile(
 )
 _FOLDER_LINK = re.compile(r"\[(?P<text>[^\[\]]+)\]\((?P<target>[^)\s#:]+)\)")
 _FENCE_OPTION = re.compile(r"^```(\w+) (?:file|add)=(\S+)$", re.MULTILINE)
-_FENCE_PLACE = re.compile(r"^```(\w+) (?:in=\S+|printed)$", re.MULTILINE)
+_FENCE_WORD = re.compile(r"^```(\w+) (?!title=)\S+$", re.MULTILINE)  # what a test does with a block; to a page no fence
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -63,7 +63,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         return f"{match['before']}{relpath(place, start)}{match['anchor'] or ''}"
 
     text = _TARGET.sub(moved, _FOLDER_LINK.sub(to_text, markdown))
-    return _FENCE_PLACE.sub(r"```\1", _FENCE_OPTION.sub(r'```\1 title="\2"', text))
+    return _FENCE_WORD.sub(r"```\1", _FENCE_OPTION.sub(r'```\1 title="\2"', text))
 
 
 def on_post_page(output: str, page: Any, **_: Any) -> str:

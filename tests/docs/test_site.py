@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -13,10 +12,9 @@ import pytest
 import yaml
 
 from bitjoule.execution import json_schema
+from tests.browser import PATIENCE_MS, chromium
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE_MS = 60_000  # a busy machine is no fault
 
 
 def loaded(name):
@@ -100,13 +98,21 @@ def test_every_link_of_the_site_leads_somewhere_and_nothing_comes_from_another_h
 
 
 @pytest.mark.dear
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
+def test_each_heading_of_a_page_is_one_on_the_site(site):
+    """A block of code that is taken for text makes headings of its comments, and hides those behind it."""
+    pages = [path for path in (ROOT / "docs").rglob("*.md") if path.name != "api.md"]  # that has the code's, too
+    assert len(pages) > 40
+    for page in pages:
+        text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        made = (site / page.relative_to(ROOT / "docs")).with_suffix(".html").read_text()
+        found = re.findall(r"<h[1-6] id=", made)
+        assert len(found) == len(re.findall(r"^#+ ", text, re.MULTILINE)), (page.name, found)
+
+
+@pytest.mark.dear
 @pytest.mark.parametrize("start", ["index.html", "equations/bands.html"])
 def test_the_search_finds_a_page_from_a_folder_without_a_request(site, start):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         page, requests, said = browser.new_page(), [], []
         page.set_default_timeout(PATIENCE_MS)
         page.on("request", lambda request: requests.append(request.url))
@@ -117,6 +123,5 @@ def test_the_search_finds_a_page_from_a_folder_without_a_request(site, start):
         found = page.locator("a.md-search-result__link").first
         found.wait_for()
         assert "equations/bands.html" in found.get_attribute("href")
-        browser.close()
     assert said == []
     assert {re.match(r"\w+:", url)[0] for url in requests} <= {"file:", "data:", "blob:"}, requests

@@ -2,16 +2,15 @@
 
 import csv
 import io
-import shutil
 
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests.browser import CHROMIUM, MISSING, PATIENCE_MS, chromium
+
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"),
+    pytest.mark.skipif(CHROMIUM is None, reason=MISSING),
 ]  # fmt: skip
-PATIENCE_MS = 900_000  # a busy machine is no fault
 READ = """(id) => TABLES.get(id).records"""
 OPEN_AND_SHORTEN = """() => {
   for (const node of document.querySelectorAll("details")) node.open = true;
@@ -40,12 +39,8 @@ def explorer(run_edge, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
