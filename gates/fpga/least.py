@@ -5,9 +5,8 @@ from bitjoule.gates.fpga.families import FAMILIES, Family
 from bitjoule.gates.fpga.placement import check_capacity
 from bitjoule.rtl.config import AcceleratorConfig
 
-INPUTS_PER_TABLE = (
-    5  # that a table can take away: four inputs and one output are three, and wider multiplexers are free
-)
+# That a table can take away: four inputs and one output are three, and wider multiplexers are free.
+INPUTS_PER_TABLE = 5
 BLOCK_RAM_BITS, BLOCK_RAM_WORDS = 16, 256  # of iCE40 at its widest
 
 
@@ -26,9 +25,9 @@ def least_use(config: AcceleratorConfig, family: Family, pins: int) -> dict[str,
     Notes
     -----
     Flip-flops hold the tile in use, the beats of the next but its last, a token's activations, and running sums where
-    the family has no other place for them. Tables: with
-    ``carry_chain``, every bit of every partial sum is the output of one; otherwise each column's sum depends on all its
-    weights and activations, and each table makes one bit of a few.
+    the family has no other place for them. Tables: with ``carry_chain``, every bit of every partial sum is the output
+    of one; otherwise each column's sum depends on all its weights and activations, and each table makes one bit of a
+    few.
     """
     return {
         "tables": config.columns * _column_tables(config),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bitjoule.gates.liberty.cells import Library
+from bitjoule.gates.netlist import Instance, Netlist
 
 VOLTAGE_V = 2.0
 CAPACITANCE_FF = {"INV/A": 1.0, "BUF/A": 1.0, "NAND/A": 2.0, "NAND/B": 3.0, "DFF/D": 1.5, "DFF/CK": 2.5}
@@ -139,3 +140,18 @@ def library(folder: Path, units: Units = USUAL, content: str | None = None) -> L
     path = folder / "hand_made.lib"
     path.write_text(text(units) if content is None else content)
     return Library([path])
+
+
+def spare(cell, net):
+    """Return a net for the outputs of a register that nothing reads."""
+    return {pin: net for pin in cell.outputs if pin != "Q"}
+
+
+def chain(library, inverters, register="DFF", inverter="INV", output="Y"):
+    """Return a register, inverters one after the other and a register that takes the last's output; clock is net 2."""
+    dff, inv = library.cells[register], library.cells[inverter]
+    instances = [Instance("first", dff, {"D": 3, "CK": 2, "Q": 4, **spare(dff, 100)})]
+    instances += [Instance(f"i{i}", inv, {"A": 4 + i, output: 5 + i}) for i in range(inverters)]
+    last = 4 + inverters
+    instances.append(Instance("last", dff, {"D": last, "CK": 2, "Q": last + 1, **spare(dff, 101)}))
+    return Netlist("chain", {"clk": [2], "d": [3]}, {"q": [last + 1]}, instances)

@@ -1,20 +1,15 @@
 """What of a Liberty file is not read is named, and energies that no cell can have are refused."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
 
 from bitjoule.gates.liberty.cells import Library
-from bitjoule.gates.liberty.libraries import default_liberty
 from bitjoule.gates.liberty.requirements import check_cells
 from bitjoule.gates.liberty.text import LibertyError
-from bitjoule.gates.netlist import Instance, Netlist
 from bitjoule.gates.synthesis.flow import resistance_ns
-from bitjoule.gates.synthesis.yosys import merged_liberty
-from bitjoule.gates.timing import opensta as timing
-from bitjoule.gates.timing.sta import Resistance, analyse
+from bitjoule.gates.timing.sta import Resistance
 from tests.gates import hand_made as hand
 from tests.gates.liberty.test_liberty_cases import PLAIN, written
 
@@ -109,21 +104,6 @@ def test_the_largest_energy_of_a_cell_goes_with_the_square_of_the_voltage(tmp_pa
         check_cells(wrong, wrong.cells.values())
 
 
-def spare(cell, net):
-    """Return a net for the outputs of a register that nothing reads."""
-    return {pin: net for pin in cell.outputs if pin != "Q"}
-
-
-def chain(library, inverters, register="DFF", inverter="INV", output="Y"):
-    """Return a register, inverters one after the other and a register that takes the last's output; clock is net 2."""
-    dff, inv = library.cells[register], library.cells[inverter]
-    instances = [Instance("first", dff, {"D": 3, "CK": 2, "Q": 4, **spare(dff, 100)})]
-    instances += [Instance(f"i{i}", inv, {"A": 4 + i, output: 5 + i}) for i in range(inverters)]
-    last = 4 + inverters
-    instances.append(Instance("last", dff, {"D": last, "CK": 2, "Q": last + 1, **spare(dff, 101)}))
-    return Netlist("chain", {"clk": [2], "d": [3]}, {"q": [last + 1]}, instances)
-
-
 def with_resistance(tmp_path, kohm_per_um, tree):
     conditions = f"operating_conditions (typical) {{ voltage : 2; tree_type : {tree}; }}"
     text = hand.text().replace('wire_load ("short") {', f'wire_load ("short") {{ resistance : {kohm_per_um};')
@@ -135,7 +115,7 @@ def with_resistance(tmp_path, kohm_per_um, tree):
 @pytest.mark.parametrize(("tree", "far"), [("balanced_tree", 1.0), ("worst_case_tree", 1.0), ("best_case_tree", 0.0)])
 def test_the_resistance_of_wires_adds_an_elmore_delay_to_each(tmp_path, tree, far):
     library = with_resistance(tmp_path, 0.2, tree)
-    netlist = chain(library, 3)
+    netlist = hand.chain(library, 3)
     ohm = 0.2e3 * hand.WIRE_UM
     wire_ff = hand.WIRE_FF_PER_UM * hand.WIRE_UM
     pins_ff = [hand.CAPACITANCE_FF["INV/A"]] * 3 + [hand.CAPACITANCE_FF["DFF/D"]]
@@ -153,29 +133,6 @@ def test_a_wire_to_several_sinks_is_shared_in_a_balanced_tree_and_not_in_a_worst
     assert balanced == pytest.approx(ohm / 3 * (wire_ff / 3 + 1.5) * 1e-6)
     worst = Resistance(200.0, "worst_case_tree").delay_ns(wires, fanout, pins_ff, 1.5)
     assert worst == pytest.approx(ohm * (wire_ff + 6.0) * 1e-6)
-
-
-@pytest.mark.skipif(shutil.which("sta") is None, reason="OpenSTA is not installed")
-def test_opensta_adds_as_much_less_what_shielding_takes_off(tmp_path):
-    """OpenSTA's driver sees the resistance as well, which shields part of the load: there it takes a little off."""
-    text = default_liberty().read_text()
-    resistance = re.compile(r"resistance : 3\.571429e-03")
-    assert resistance.search(text)
-    periods = []
-    for kohm_per_um in (0.0, 0.3):
-        path = tmp_path / "cells.lib"
-        path.write_text(resistance.sub(f"resistance : {kohm_per_um}", text))
-        library = Library([path])
-        merged_liberty(library, tmp_path / "sta.lib")
-        netlist = chain(library, 6, "DFF_X1", "INV_X1", "ZN")
-        theirs = timing.analyse(netlist, tmp_path / "sta.lib", "clk", library, tmp_path)
-        wires = library.wire_load(netlist.area_um2, len(netlist.instances))
-        ours = analyse(netlist, library, {2}, wires, resistance=Resistance(*library.ohm_per_um(netlist.area_um2)))
-        periods.append((theirs.period_ns, ours.timing.period_ns))
-    (before, ours_before), (after, ours_after) = periods
-    assert ours_before == pytest.approx(before, rel=1e-3)
-    assert after - before > 0.002
-    assert 0.75 < (after - before) / (ours_after - ours_before) < 1.0
 
 
 def test_of_several_files_what_each_has_unread_is_told_once(tmp_path):

@@ -1,5 +1,6 @@
 """What OpenSTA's report says of a path, against the cells that the netlist was made of."""
 
+import re
 import shutil
 
 import pytest
@@ -7,8 +8,11 @@ import pytest
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import default_liberty
 from bitjoule.gates.netlist import Instance, Netlist
+from bitjoule.gates.synthesis.yosys import merged_liberty
 from bitjoule.gates.timing.opensta import analyse
+from bitjoule.gates.timing.sta import Resistance
 from bitjoule.gates.timing.sta import analyse as own_analysis
+from tests.gates import hand_made as hand
 
 pytestmark = pytest.mark.skipif(shutil.which("sta") is None, reason="no OpenSTA (sta): apt-get install opensta")
 
@@ -53,3 +57,25 @@ def test_the_path_of_a_netlist_without_a_clock_is_the_one_through_it(library, tm
     assert (theirs.path, theirs.instances) == (("INV_X1/ZN", "BUF_X1/Z"), (0, 1))
     ours = own_analysis(netlist, library, set()).timing
     assert (theirs.path, theirs.instances) == (ours.path, ours.instances)
+
+
+def test_opensta_adds_as_much_less_what_shielding_takes_off(tmp_path):
+    """OpenSTA's driver sees the resistance as well, which shields part of the load: there it takes a little off."""
+    text = default_liberty().read_text()
+    resistance = re.compile(r"resistance : 3\.571429e-03")
+    assert resistance.search(text)
+    periods = []
+    for kohm_per_um in (0.0, 0.3):
+        path = tmp_path / "cells.lib"
+        path.write_text(resistance.sub(f"resistance : {kohm_per_um}", text))
+        library = Library([path])
+        merged_liberty(library, tmp_path / "sta.lib")
+        netlist = hand.chain(library, 6, "DFF_X1", "INV_X1", "ZN")
+        theirs = analyse(netlist, tmp_path / "sta.lib", "clk", library, tmp_path)
+        wires = library.wire_load(netlist.area_um2, len(netlist.instances))
+        ours = own_analysis(netlist, library, {2}, wires, resistance=Resistance(*library.ohm_per_um(netlist.area_um2)))
+        periods.append((theirs.period_ns, ours.timing.period_ns))
+    (before, ours_before), (after, ours_after) = periods
+    assert ours_before == pytest.approx(before, rel=1e-3)
+    assert after - before > 0.002
+    assert 0.75 < (after - before) / (ours_after - ours_before) < 1.0
