@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, scaled_dot_product_attention, silu
 
 from bitjoule.sim.training.config import VOCABULARY, ActivationValues, TrainConfig
-from bitjoule.sim.training.operations import norm_then_round, relu2_gated, rotated
+from bitjoule.sim.training.operations import linear_loss, norm_then_round, relu2_gated, turned
 from bitjoule.sim.training.quantisers import Blocks, quantised_weights, rounded, straight_through
 
 NORM_EPSILON = 1e-5
@@ -109,6 +109,26 @@ class Decoder(nn.Module):
         floats
             Whether the inputs of linears are left as they are, as in a reader that knows the weights' format alone.
         """
+        return linear(self.states(tokens, floats), self.embedding)
+
+    def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean cross entropy, in nats, of the bytes that follow.
+
+        Parameters
+        ----------
+        tokens, targets
+            Bytes and those that follow, int64, shape (sequences, length).
+        """
+        return linear_loss(self.states(tokens), self.embedding, targets)
+
+    def states(self, tokens: Tensor, floats: bool = False) -> Tensor:
+        """Return what the LM head multiplies, shape (sequences, length, hidden).
+
+        Parameters
+        ----------
+        tokens, floats
+            As for `forward`.
+        """
         shape, (sequences, length) = self.shape, tokens.shape
         outer, inner = self.config.inputs if not floats else FLOATS
         weights = {role: self.quantised(role).unbind(0) for role in ROLES}
@@ -120,8 +140,7 @@ class Decoder(nn.Module):
         for layer in range(shape.layers):
             inputs = _input(x, gains["attention_in"][layer], outer)
             together = linear(inputs, weights["attention_in"][layer]).view(sequences, length, -1, shape.head_dim)
-            turned = rotated(together, turns, heads + of_keys)
-            queries, keys, values = (part.transpose(1, 2) for part in turned.split((heads, of_keys, of_keys), 2))
+            queries, keys, values = turned(together, turns, heads, of_keys)
             mixed = scaled_dot_product_attention(
                 queries, keys, values, is_causal=True, enable_gqa=heads != of_keys
             )  # fmt: skip
@@ -132,7 +151,7 @@ class Decoder(nn.Module):
             gated = relu2_gated(both) if shape.activation == "relu2" else _silu_gated(both)
             gated = _input(gated, gains["ffn_out"][layer], inner)
             x = x + linear(gated, weights["ffn_out"][layer])
-        return linear(norm_then_round(x, self.last_gain, NORM_EPSILON, "fp16"), self.embedding)
+        return norm_then_round(x, self.last_gain, NORM_EPSILON, "fp16")
 
     def matrices(self) -> Iterator[tuple[str, Tensor, Tensor | None]]:
         """Yield each linear as files hold it: its full name, codes or floats, and its scales unless it is floats."""

@@ -8,6 +8,8 @@ from torch import Tensor
 from bitjoule.sim.training.config import ActivationValues
 from bitjoule.sim.training.quantisers import EPSILON, LARGEST_CODE, largest_magnitude
 
+LOSS_ROWS = 256  # of logits at a time: 256 KiB of 256 classes
+
 
 class _NormThenRound(torch.autograd.Function):
     """RMSNorm with a gain, then rounding, whose gradient is taken for the identity."""
@@ -83,28 +85,30 @@ def relu2_gated(both: Tensor) -> Tensor:
     return result
 
 
-class _Rotated(torch.autograd.Function):
+class _Turned(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, turns: Tensor, heads: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, turns: Tensor, heads: int, of_keys: int) -> Any:
         ctx.save_for_backward(turns)
-        ctx.heads = heads
-        ctx.mark_dirty(x)
-        return _turn(x, turns, heads)
+        ctx.turned = heads + of_keys
+        queries_keys = _turn(x[:, :, : ctx.turned].contiguous(), turns)
+        parts = (*queries_keys.split((heads, of_keys), 2), x[:, :, ctx.turned :])
+        return tuple(part.transpose(1, 2) for part in parts)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (turns,) = ctx.saved_tensors
-        return _turn(gradients[0].contiguous(), turns.conj().resolve_conj(), ctx.heads), None, None  # in place: its own
+        together = torch.cat([gradient.transpose(1, 2) for gradient in gradients], 2)
+        _turn(together[:, :, : ctx.turned], turns.conj().resolve_conj())
+        return together, None, None, None
 
 
-def _turn(x: Tensor, turns: Tensor, heads: int) -> Tensor:
-    pairs = torch.view_as_complex(x[..., :heads, :].unflatten(-1, (-1, 2)))
-    pairs.mul_(turns)
+def _turn(x: Tensor, turns: Tensor) -> Tensor:
+    torch.view_as_complex(x.unflatten(-1, (-1, 2))).mul_(turns)
     return x
 
 
-def rotated(x: Tensor, turns: Tensor, heads: int) -> Tensor:
-    """Turn queries and keys to their positions, in place; the gradient is turned back.
+def turned(x: Tensor, turns: Tensor, heads: int, of_keys: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return queries and keys turned to their positions, and values: shapes (sequences, heads of each, length, head_dim).
 
     Parameters
     ----------
@@ -112,8 +116,52 @@ def rotated(x: Tensor, turns: Tensor, heads: int) -> Tensor:
         Queries, keys and values, shape (sequences, length, heads of all, head_dim), values 2 i and 2 i + 1 a pair.
     turns
         exp(i angle) of each position and pair: complex, shape (length, 1, head_dim / 2).
-    heads
-        Of queries and keys together, which come first.
+    heads, of_keys
+        Heads of queries, and of keys, which values have too.
     """
-    result: Tensor = _Rotated.apply(x, turns, heads)
+    result: tuple[Tensor, Tensor, Tensor] = _Turned.apply(x, turns, heads, of_keys)
+    return result
+
+
+class _LinearLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, matrix: Tensor, targets: Tensor) -> Tensor:
+        rows = x.flatten(0, -2)
+        wanted = targets.reshape(-1, 1)
+        of_rows, of_matrix = torch.empty_like(rows), torch.zeros_like(matrix)
+        loss = torch.zeros((), dtype=torch.float64, device=x.device)
+        at_once = LOSS_ROWS if x.device.type == "cpu" else len(rows)
+        for part, at, out in zip(*(each.split(at_once) for each in (rows, wanted, of_rows)), strict=True):
+            log_shares = torch.log_softmax(part @ matrix.T, -1)
+            loss -= log_shares.gather(1, at).sum(dtype=torch.float64)
+            of_logits = log_shares.exp_().scatter_add_(1, at, log_shares.new_full((1, 1), -1.0).expand_as(at))
+            torch.mm(of_logits, matrix, out=out)
+            of_matrix.addmm_(of_logits.T, part)
+        ctx.save_for_backward(of_rows.view(x.shape), of_matrix)
+        ctx.count = len(rows)
+        return (loss / len(rows)).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        of_x, of_matrix = ctx.saved_tensors
+        share = gradients[0] / ctx.count
+        return of_x * share, of_matrix * share, None
+
+
+def linear_loss(x: Tensor, matrix: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean cross entropy, in nats, of logits that are x times a matrix.
+
+    Gradients are made in the forward pass, of a few rows at a time, so that logits never leave the processor's cache:
+    Hsu et al., "Liger Kernel", arXiv:2410.10989, section 3.2.
+
+    Parameters
+    ----------
+    x
+        Shape (..., features).
+    matrix
+        Shape (classes, features).
+    targets
+        The right class of each row, int64, shape (...).
+    """
+    result: Tensor = _LinearLoss.apply(x, matrix, targets)
     return result

@@ -164,20 +164,6 @@ def batch(data: Tensor, schedule: TrainingSchedule, seed: int, step: int) -> Ten
     return data[places].long()
 
 
-def loss_of(model: Decoder, tokens: Tensor, floats: bool = False) -> Tensor:
-    """Return the mean cross entropy, in nats, of each byte but the first of each row.
-
-    Parameters
-    ----------
-    model, floats
-        The model, and how its inputs are taken.
-    tokens
-        Bytes, int64, shape (sequences, length + 1).
-    """
-    logits = model(tokens[:, :-1], floats)
-    return nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
-
-
 @torch.no_grad()
 def windows_loss(model: Decoder, data: Tensor, tokens: int, floats: bool = False) -> list[float]:
     """Return the mean loss, in nats a byte, of each of some windows spread evenly over a text.
@@ -185,7 +171,7 @@ def windows_loss(model: Decoder, data: Tensor, tokens: int, floats: bool = False
     Parameters
     ----------
     model, floats
-        As for `loss_of`.
+        The model, and how its inputs are taken.
     data
         The text, uint8.
     tokens
@@ -305,7 +291,8 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.param_groups[0]["weight_decay"] = decay
-        loss = loss_of(self.model, batch(self.data, schedule, self.config.seed, step))
+        tokens = batch(self.data, schedule, self.config.seed, step)
+        loss = self.model.loss(tokens[:, :-1], tokens[:, 1:])
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)

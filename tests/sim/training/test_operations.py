@@ -37,7 +37,7 @@ def test_relu2_gated():
     torch.testing.assert_close(gradients(operations.relu2_gated, both), plain)
 
 
-def test_rotation_turns_pairs_as_hugging_face_does_and_leaves_the_values():
+def test_queries_and_keys_turn_in_pairs_as_hugging_face_does_and_values_stay():
     angles = torch.outer(torch.arange(6, dtype=torch.float64), torch.tensor([1.0, 0.3], dtype=torch.float64))
     turns = torch.polar(torch.ones_like(angles), angles)[:, None]
     cosine, sine = angles.cos()[:, None], angles.sin()[:, None]
@@ -47,8 +47,30 @@ def test_rotation_turns_pairs_as_hugging_face_does_and_leaves_the_values():
         turned_by_a_quarter = torch.cat((-halves[..., 2:], halves[..., :2]), -1)
         turned = halves * torch.cat((cosine, cosine), -1) + turned_by_a_quarter * torch.cat((sine, sine), -1)
         pairs = torch.stack((turned[..., :2], turned[..., 2:]), -1).flatten(-2)
-        return torch.cat((pairs[:, :, :2], x[:, :, 2:]), 2)
+        return torch.cat((pairs[:, :, :3], x[:, :, 3:]), 2)
 
-    x = values(2, 6, 3, 4)
-    ours = gradients(lambda x: operations.rotated(x * 1.0, turns, 2), x)
-    torch.testing.assert_close(ours, gradients(plain, x))
+    def ours(x):
+        parts = operations.turned(x, turns, 2, 1)
+        assert [part.shape for part in parts] == [(2, heads, 6, 4) for heads in (2, 1, 1)]
+        return torch.cat([part.transpose(1, 2) for part in parts], 2)
+
+    x = values(2, 6, 4, 4)
+    torch.testing.assert_close(gradients(ours, x), gradients(plain, x))
+
+
+@pytest.mark.parametrize("rows", [3, 300])  # within one part of the rows, and over the ends of parts
+def test_linear_loss_is_the_cross_entropy_of_the_logits(rows):
+    x, matrix = values(2, rows, 8), values(11, 8)
+    targets = torch.randint(11, (2, rows), generator=torch.Generator().manual_seed(3))
+
+    def plain(x, matrix):
+        return torch.nn.functional.cross_entropy((x @ matrix.T).flatten(0, 1), targets.flatten())
+
+    ours = gradients(lambda x, matrix: operations.linear_loss(x, matrix, targets), x, matrix)
+    torch.testing.assert_close(ours, gradients(plain, x, matrix))
+
+
+def test_linear_loss_of_a_class_without_a_chance_is_finite():
+    x = torch.tensor([[200.0]])
+    matrix = torch.tensor([[1.0], [-1.0]])
+    assert operations.linear_loss(x, matrix, torch.tensor([1])).item() == pytest.approx(400.0)
