@@ -15,7 +15,7 @@ from bitjoule.sim.llm.trained import FOLDER
 from bitjoule.sim.post_training.evaluate import mean_loss, windows
 from bitjoule.sim.post_training.methods import METHODS, TRIT_BITS
 from bitjoule.sim.post_training.quantise import RoundedMatrix, quantise
-from bitjoule.sim.training.corpus import read_corpus
+from bitjoule.sim.training.texts import named_text
 
 OUT = Path(__file__).with_suffix(".csv")
 CONTEXT, CALIBRATION = 256, 32
@@ -35,20 +35,20 @@ def total(matrices: list[RoundedMatrix], which: str) -> str:
 
 def main() -> None:
     """Measure and write."""
-    corpus = read_corpus()
+    corpus = named_text("prose")
     held_out = windows(corpus.held_out, CONTEXT)
     calibration = [part[:-1] for part in windows(corpus.train, CONTEXT, CALIBRATION)]
     rows: list[tuple[object, ...]] = []
     models = {name: load_model(FOLDER / name).model for name, _, _ in TRAINED}
     for name, bits, activation_bits in TRAINED:
         loss = f"{mean_loss(models[name], held_out):.4f}"
-        rows.append(("trained", name, f"{bits:.3g}", activation_bits, "", loss, "", "", "", corpus.digest))
+        rows.append(("trained", name, f"{bits:.3g}", activation_bits, "", loss, "", "", "", corpus.sha256))
     for method in METHODS.values():
         model, matrices = quantise(models["tiny-fp16"], method, calibration)
         loss = f"{mean_loss(model, held_out):.4f}"
         errors = total(matrices, "error"), total(matrices, "least_error")
         rows.append((method.name, "tiny-fp16", f"{method.weight_bits:.3g}", method.activation_bits, method.group, loss,
-                     *errors, method.source, corpus.digest))  # fmt: skip
+                     *errors, method.source, corpus.sha256))  # fmt: skip
     with OUT.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
 

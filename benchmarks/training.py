@@ -1,15 +1,13 @@
 """Speed of `bitjoule train` beside the script that trained the bundled models, at equal tokens and at equal loss.
 
-Run: ``python benchmarks/training.py [FILE]`` (some minutes; needs ``pip install 'bitjoule[train]'``). Writes
+Run: ``python benchmarks/training.py [FILE]`` (some minutes; needs ``pip install 'bitjoule[train,interop]'``). Writes
 ``benchmarks/training.csv``, with the hours that `quality_ladder` takes at the speed of four steps of each size and
 format. Model: the smallest rung of `quality_ladder`, ternary, on the text of the ladder. Both run
 on one thread of one core, in turn; seconds are processor time of the steps, the least of three runs. Their losses are
 of the same held-out windows.
 """
 
-import contextlib
 import datetime
-import io
 import sys
 import tempfile
 import time
@@ -19,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import torch
+import training_script as script  # beside this file
 
 from bitjoule.energy_models.inputs.documents import parse_document, read_document
-from bitjoule.sim.training import train as script
 from bitjoule.sim.training.config import TrainConfig, TrainingFile, read_training
 from bitjoule.sim.training.ladder import Rung, read_ladder
 from bitjoule.sim.training.shipped import find_training
@@ -51,8 +49,7 @@ def by_script(text: Text) -> tuple[float, float]:
     model = script.build_model("ternary", shape, 1)
     schedule = script.Schedule(steps=TOKENS // 2048, warm_up=WARM_UP)
     started = time.process_time()
-    with contextlib.redirect_stderr(io.StringIO()):
-        script.train(model, text.train, schedule)
+    script.train(model, text.train, schedule)
     seconds = time.process_time() - started
     data = torch.from_numpy(np.frombuffer(text.held_out, np.uint8).copy())
     fit = (len(data) - 1) // CONTEXT

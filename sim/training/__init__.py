@@ -1,8 +1,6 @@
 """Small language models, trained in the number formats whose energy is compared (extra ``train``).
 
-``bitjoule train`` is `config` and `ladder` (what is asked), `corpora` and `texts` (the text), `decoder`, `quantisers`
-and `operations` (the model), `trainer` (the loop), `folder` and `results` (what is written), and `shipped`.
-
-The bundled models were made by an earlier script, ``python -m bitjoule.sim.training.train``, which is `train`,
-`corpus`, `layers` and `export` alone: their cards name it.
+``bitjoule train`` is `config` and `ladder` (what is asked), `corpora`, `paragraphs` and `texts` (the text), `decoder`,
+`quantisers` and `operations` (the model), `trainer` (the loop), `folder` and `results` (what is written), and
+`shipped`.
 """

@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,9 @@ class NamedCorpus(Strict):
     """A text that installed packages give."""
 
     description: str
+    paragraphs: Literal["blocks", "prose"] = Field(
+        default="blocks", description="what is taken of a docstring: all its paragraphs, or its prose without markup"
+    )
     packages: dict[str, CorpusPackage] = Field(min_length=1)
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(description="of both parts, of these versions")
 

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from bitjoule.sim.training.config import VOCABULARY, CorpusOfFiles, TrainConfig
 from bitjoule.sim.training.decoder import NORM_EPSILON, ROPE_THETA, Decoder, zero_share
-from bitjoule.sim.training.export import QUANTISATION, packed
 from bitjoule.sim.training.quantisers import dequantised
 from bitjoule.sim.training.texts import Text
 from bitjoule.sim.training.trainer import Trained, sample
 
 FILES = ("config.json", "model.safetensors", "README.md", "loss.csv")
+QUANTISATION = {"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": "offline"}
+CODES_PER_BYTE = 4
 _CODES = ("ternary", "binary")
 _NORMS = {
     "attention_in": "input_layernorm", "attention_out": "self_attn.attn_sub_norm",
@@ -72,6 +73,23 @@ def tensors_of(model: Decoder) -> dict[str, Tensor]:
         else:
             tensors[f"{name}.weight"] = dequantised(weight, scale)
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+
+
+def packed(codes: Tensor) -> Tensor:
+    """Return trits as BitNet b1.58 2B4T has them: −1, 0 and +1 as 0, 1 and 2, two bits each, shape (rows / 4, columns).
+
+    Row r of the R rows of bytes holds rows r, r + R, r + 2 R and r + 3 R, from its lowest bits up.
+
+    Parameters
+    ----------
+    codes
+        Shape (rows, columns), rows a multiple of 4.
+    """
+    digits = (codes + 1).to(torch.uint8).reshape(CODES_PER_BYTE, -1, codes.shape[1])
+    result = torch.zeros_like(digits[0])
+    for place, digit in enumerate(digits):
+        result |= digit << 2 * place
+    return result
 
 
 def config_of(config: TrainConfig, text: Text, trained: Trained) -> dict[str, Any]:

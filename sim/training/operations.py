@@ -108,7 +108,7 @@ def _turn(x: Tensor, turns: Tensor) -> Tensor:
 
 
 def turned(x: Tensor, turns: Tensor, heads: int, of_keys: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return queries and keys turned to their positions, and values: shapes (sequences, heads of each, length, head_dim).
+    """Return queries and keys turned to their positions, and values; (sequences, heads of each, length, head_dim).
 
     Parameters
     ----------

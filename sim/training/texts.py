@@ -1,26 +1,22 @@
 """The text of a training, in two parts that share no paragraph: of named corpora, or of a user's files."""
 
-import ast
 import hashlib
 import importlib.util
-import re
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from bitjoule.energy_models.inputs.documents import Document, KeyPath
+from bitjoule.energy_models.inputs.documents import Document, KeyPath, parse_document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
 from bitjoule.sim.training.config import CorpusOfFiles, TrainingFile
 from bitjoule.sim.training.corpora import NamedCorpus, corpora
+from bitjoule.sim.training.paragraphs import RECIPES, Recipe
 
 HELD_OUT_SHARE = 20  # one file in so many
 RECIPE = "1"  # of the text: the cache keeps one for each
 MAX_TEXT_BYTES = 4 << 30
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _PARTS = ("train", "held_out")
 
 
@@ -134,18 +130,36 @@ def of_packages(corpus: NamedCorpus, document: Document) -> Text:
         if spec is None or spec.origin is None:
             raise InputError([document.problem(("corpus",), f"needs {name}, which is not installed", corpus.command)])
         folders[name] = Path(spec.origin).parent
-    kept = cached(f"corpus-{content_hash(RECIPE, repr(versions), repr(folders))}", partial(_write, folders))
+    kind = [] if corpus.paragraphs == "blocks" else [corpus.paragraphs]
+    name = f"corpus-{content_hash(RECIPE, repr(versions), repr(folders), *kind)}"
+    kept = cached(name, partial(_write, folders, RECIPES[corpus.paragraphs]))
     train, held_out = ((kept / part).read_bytes() for part in _PARTS)
     sources = {name: (versions[name], package.licence) for name, package in corpus.packages.items()}
     return Text(train, held_out, sources, digest(train, held_out) == corpus.sha256)
 
 
-def _write(folders: dict[str, Path], target: Path) -> None:
-    for part, content in zip(_PARTS, docstrings(folders), strict=True):
+def named_text(name: str) -> Text:
+    """Return the text of a corpus.
+
+    Parameters
+    ----------
+    name
+        Of `bitjoule.sim.training.corpora`.
+
+    Raises
+    ------
+    InputError
+        A package is not installed.
+    """
+    return of_packages(corpora()[name], parse_document(f"corpus: {name}\n", "corpora.yaml"))
+
+
+def _write(folders: dict[str, Path], recipe: Recipe, target: Path) -> None:
+    for part, content in zip(_PARTS, docstrings(folders, recipe), strict=True):
         (target / part).write_bytes(content)
 
 
-def docstrings(folders: dict[str, Path]) -> tuple[bytes, bytes]:
+def docstrings(folders: dict[str, Path], recipe: Recipe) -> tuple[bytes, bytes]:
     """Return the paragraphs of the docstrings of packages, each once: those to train on, and those held out.
 
     Files are held out by the hash of their names; of their paragraphs, those that are also in the other files are left
@@ -155,27 +169,15 @@ def docstrings(folders: dict[str, Path]) -> tuple[bytes, bytes]:
     ----------
     folders
         Of each package, by its name.
+    recipe
+        What is taken of a file.
     """
     parts: tuple[dict[str, None], dict[str, None]] = ({}, {})  # as ordered sets
     for package, root in folders.items():
         for file in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).as_posix()):
             name = f"{package}/{file.relative_to(root).as_posix()}"
-            if "/tests/" not in name and "/testing/" not in name:
+            if not any(folder in name for folder in recipe.left_out):
                 held_out = int(hashlib.sha256(name.encode()).hexdigest(), 16) % HELD_OUT_SHARE == 0
-                parts[held_out].update(dict.fromkeys(_paragraphs(file.read_bytes())))
-    held_out_only = [block for block in parts[1] if block not in parts[0]]
-    return "\n\n".join(parts[0]).encode("ascii"), "\n\n".join(held_out_only).encode("ascii")
-
-
-def _paragraphs(source: bytes) -> Iterator[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of escapes in others' files
-        try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError):  # templates that are no Python
-            return
-    for node in ast.walk(tree):
-        text = ast.get_docstring(node) if isinstance(node, _DOCUMENTED) else None
-        for block in re.split(r"\n\s*\n", text) if text else ():
-            if block.isascii() and block.strip():
-                yield block.rstrip()
+                parts[held_out].update(dict.fromkeys(recipe.paragraphs(file.read_bytes())))
+    held_out_only = (block for block in parts[1] if block not in parts[0])
+    return recipe.joined(iter(parts[0])).encode("ascii"), recipe.joined(held_out_only).encode("ascii")

@@ -12,7 +12,7 @@ from bitjoule.sim.post_training.evaluate import mean_loss, windows
 from bitjoule.sim.post_training.grids import round_to_nearest
 from bitjoule.sim.post_training.methods import METHODS, divisors
 from bitjoule.sim.post_training.quantise import quantise
-from bitjoule.sim.training.corpus import read_corpus
+from bitjoule.sim.training.texts import named_text
 
 CONTEXT = 128
 ORDER = ["gptq-w4", "gptq-w3", "gptq-w2", "absmean-ternary", "sign-mean"]
@@ -25,7 +25,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def texts():
-    corpus = read_corpus()
+    corpus = named_text("prose")
     return windows(corpus.train, CONTEXT, 3), windows(corpus.held_out, CONTEXT, 4)
 
 

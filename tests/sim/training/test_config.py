@@ -50,7 +50,7 @@ formats:
         ({"training__second_stage": {"at": 1.5, "learning_rate": 0.1}}, "x.yaml:20: training.second_stage.at: got 1.5; "
          "expected less than 1"),
         ({"corpus": "docstring"}, "x.yaml:8: corpus: 'docstring' is unknown (did you mean 'docstrings'?); expected one "
-         "of docstrings"),
+         "of docstrings, prose"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_line(changes, message):
@@ -67,7 +67,7 @@ def test_a_right_file_is_accepted_and_defaults_depend_on_the_format():
 
 def test_parameters_are_those_of_the_papers_block():
     shape = DecoderShape(layers=3, hidden=128, ffn=256, heads=4, kv_heads=2)
-    assert shape.linear_parameters == 442_368  # of the bundled models: sim/training/train.py
+    assert shape.linear_parameters == 442_368  # of the bundled models
     assert shape.parameters == 442_368 + 256 * 128 + 3 * (3 * 128 + 256) + 128
 
 

@@ -1,8 +1,9 @@
-"""The shipped language models, and the training that they come from."""
+"""The shipped language models, and the text that they come from."""
 
 import json
 import math
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bitjoule.sim.reference.quantisation import absmean_ternary, sign_binary
-from bitjoule.sim.training.corpus import paragraphs, read_corpus
-from tests.sampling import sampled
+from bitjoule.energy_models.inputs.documents import read_document
+from bitjoule.sim.training.config import read_training
+from bitjoule.sim.training.paragraphs import prose
+from bitjoule.sim.training.shipped import find_training
+from bitjoule.sim.training.texts import named_text
 
 MODELS = Path(__file__).parents[3] / "sim" / "models"
 NAMES = {"tiny-b158": "ternary", "tiny-bitnet": "binary", "tiny-fp16": "float"}
@@ -54,21 +57,18 @@ def f(x):
 
 @pytest.fixture(scope="module")
 def training() -> Iterator[SimpleNamespace]:
-    """torch, transformers and the training script; transformers' layers run as written, without a compiler."""
+    """torch and transformers, whose layers run as written, without a compiler."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("accelerate")  # transformers refuses packed weights without
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         transformers = pytest.importorskip("transformers")
         pytest.importorskip("transformers.integrations.bitnet")
-        names = ("train", "export", "layers")
-        modules = {name: pytest.importorskip(f"bitjoule.sim.training.{name}") for name in names}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with torch.compiler.set_stance("force_eager"):
-        yield SimpleNamespace(torch=torch, transformers=transformers, **modules)
+        yield SimpleNamespace(torch=torch, transformers=transformers)
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
 
 
 def tensors_of(path: Path) -> dict[str, NDArray[Any]]:
@@ -97,6 +97,18 @@ def load(training: SimpleNamespace, folder: Path) -> Any:
         model, told = auto.from_pretrained(folder, dtype=training.torch.float32, output_loading_info=True)
     assert not any(told[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"))
     return model.eval()
+
+
+def held_out_loss(torch: Any, model: Any, text: bytes, context: int) -> float:
+    """Mean cross entropy over a text cut into windows that overlap by the one byte that is not predicted."""
+    windows = torch.frombuffer(bytearray(text), dtype=torch.uint8).long().unfold(0, context + 1, context)
+    losses = []
+    for part in windows.split(32):
+        with torch.no_grad():
+            logits = model(input_ids=part[:, :-1], use_cache=False).logits
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), part[:, 1:].flatten())
+        losses.append(float(loss) * len(part))
+    return sum(losses) / len(windows)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -142,9 +154,18 @@ def test_a_readme_states_loss_licence_and_command(name):
     assert "Apache-2.0" in text
     assert "BSD-3-Clause" in text
     assert told["corpus"]["sha256"] in text
-    assert f"--weights {told['weights']} --out sim/models/{name}" in text
+    command = re.search(r"^bitjoule train bundled( --set weights=(\w+).*)?$", text, re.MULTILINE)
+    assert command
+    assert (command[2] or "ternary").replace("fp16", "float") == told["weights"]
     assert all(f"{package} {version}" in text for package, version in told["corpus"]["packages"].items())
     assert (MODELS / name / "../NOTICE.md").is_file()
+
+
+def test_packed_codes_come_back_as_they_were():
+    torch = pytest.importorskip("torch")
+    folder = pytest.importorskip("bitjoule.sim.training.folder")
+    codes = np.random.default_rng(0).integers(-1, 2, (64, 48)).astype(np.float32)
+    np.testing.assert_array_equal(unpacked(folder.packed(torch.from_numpy(codes)).numpy()), codes)
 
 
 def test_the_twins_differ_in_their_weights_only():
@@ -158,69 +179,34 @@ def test_the_twins_differ_in_their_weights_only():
 
 
 def test_prose_is_taken_from_docstrings_without_markup_and_code():
-    found = list(paragraphs(DOCSTRING))
+    found = list(prose(DOCSTRING.encode()))
     assert found == [
         "Return the sum of pandas.Series over all axes.",
         "The values that are to be added up, of any dtype and shape.",
     ]
 
 
+def test_the_recipe_of_the_bundled_models_is_that_of_their_configs():
+    config = read_training(read_document(find_training("bundled"))).config
+    shipped = json.loads((MODELS / "tiny-b158" / "config.json").read_text())
+    keys = ("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads")
+    model = config.model
+    assert [shipped[key] for key in keys] == [model.layers, model.hidden, model.ffn, model.heads, model.kv_heads]
+    assert (shipped["hidden_act"], shipped["bitjoule"]["context"]) == (model.activation, config.training.context)
+    assert "steps, seed | 2200, 1, of 2048 bytes each" in (MODELS / "tiny-b158" / "README.md").read_text()
+    assert (config.training.steps, config.seed, config.training.batch_tokens) == (2200, 1, 2048)
+
+
 @pytest.mark.slow
-def test_the_corpus_has_two_parts_without_a_common_paragraph():
-    corpus = read_corpus()
-    train, held_out = (set(part.decode("ascii").splitlines()) for part in (corpus.train, corpus.held_out))
+def test_the_text_has_two_parts_without_a_common_paragraph_and_is_that_of_the_models():
+    text = named_text("prose")
+    train, held_out = (set(part.decode("ascii").splitlines()) for part in (text.train, text.held_out))
     assert not train & held_out
-    assert len(corpus.train) > 10 * len(corpus.held_out) > 300_000
-    assert corpus == read_corpus()
-
-
-@pytest.mark.slow
-def test_the_layers_quantise_as_the_reference_does(training):
-    w = np.random.default_rng(0).normal(0, 0.1, (64, 48)).astype(np.float32)
-    for kind, quantise in (("ternary", absmean_ternary), ("binary", sign_binary)):
-        codes, scale = training.layers.quantised_weights(training.torch.from_numpy(w), kind)
-        np.testing.assert_array_equal(codes.numpy(), quantise(w).codes)
-        np.testing.assert_allclose(scale.numpy(), quantise(w).scale[0], rtol=1e-6)
-        np.testing.assert_array_equal(unpacked(training.export.packed(codes).numpy()), quantise(w).codes)
-
-
-@pytest.mark.slow
-def test_gradients_pass_straight_through(training):
-    torch = training.torch
-    layer = training.layers.BitLinear(6, 4, "ternary")
-    x = torch.randn(3, 6, requires_grad=True)
-    layer(x).sum().backward()
-    codes, scale = training.layers.quantised_weights(layer.weight.detach(), "ternary")
-    np.testing.assert_allclose(x.grad.numpy(), np.tile((codes * scale).sum(0).numpy(), (3, 1)), rtol=1e-5)
-    step = x.detach().abs().amax(-1, keepdim=True) / 127
-    quantised = ((x.detach() / step).round() * step).sum(0)
-    np.testing.assert_allclose(layer.weight.grad.numpy(), np.tile(quantised.numpy(), (4, 1)), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", sampled(NAMES.values(), 1, "kinds that are trained"))
-def test_a_short_training_lowers_the_loss_and_its_folder_loads_in_transformers(training, tmp_path, capsys, kind):
-    torch, text = training.torch, (b"The sum of the elements over the axis. " * 200)
-    schedule = training.train.Schedule(steps=40, batch=4, context=32, warm_up=10)
-    model = training.train.build_model(kind, training.train.TrainedShape(num_hidden_layers=2), schedule.seed)
-    before = training.train.held_out_loss(model, text[:2000], 32)
-    training.train.train(model, text, schedule)
-    training.export.round_to_file(model)
-    after = training.train.held_out_loss(model, text[:2000], 32)
-    assert before > 4.5
-    assert after < before - 2
-    assert "step 40/40" in capsys.readouterr().err
-    corpus = SimpleNamespace(train=text, held_out=text, versions={"numpy": "0"}, digest="0")
-    values = {"batch": 4, "context": 32, "steps": 40, "seed": 1, "peak": 1.0}
-    report = training.export.ExportReport(kind, after, after, 0.0, "The", values)
-    training.export.save_model(model, tmp_path / "model", corpus, report)
-    card = (tmp_path / "model" / "README.md").read_text()
-    assert ("straight-through estimator" in card) == (kind != "float")
-    loaded = load(training, tmp_path / "model")
-    tokens = training.train.bytes_of(text[:64])[None]
-    with torch.no_grad():
-        difference = loaded(input_ids=tokens).logits - model(input_ids=tokens).logits
-    assert difference.abs().max() < 1e-4
+    assert len(text.train) > 10 * len(text.held_out) > 300_000
+    told = json.loads((MODELS / "tiny-b158" / "config.json").read_text())["bitjoule"]["corpus"]
+    versions = {package: version for package, (version, _) in text.sources.items()}
+    assert (text.sha256 == told["sha256"]) == text.stated
+    assert text.stated or versions != told["packages"] or sys.version_info >= (3, 12)
 
 
 @pytest.mark.slow
@@ -228,24 +214,14 @@ def test_a_short_training_lowers_the_loss_and_its_folder_loads_in_transformers(t
 def test_a_shipped_model_has_its_stated_loss_and_generates(training, name):
     model = load(training, MODELS / name)
     told = json.loads((MODELS / name / "config.json").read_text())["bitjoule"]
-    corpus = read_corpus()
-    same = corpus.digest == told["corpus"]["sha256"]
-    loss = training.train.held_out_loss(model, corpus.held_out, told["context"])
+    held_out = named_text("prose")
+    same = held_out.sha256 == told["corpus"]["sha256"]
+    loss = held_out_loss(training.torch, model, held_out.held_out, told["context"])
     assert loss == pytest.approx(told["held_out_nats_per_byte"], abs=1e-3 if same else 0.3)  # of other versions' text
     with training.torch.no_grad():
         tokens = model.generate(
-            training.train.bytes_of(b"Return the")[None], max_new_tokens=200, do_sample=False, pad_token_id=0
+            training.torch.tensor([list(b"Return the")]), max_new_tokens=200, do_sample=False, pad_token_id=0
         )
     text = bytes(tokens[0].tolist()).decode("ascii")
     assert len(text) == 210
     assert len(re.findall(r"\b(the|of|to|and|is|in|a|for)\b", text)) > 10
-
-
-@pytest.mark.slow
-def test_the_command_writes_a_folder_and_tells_the_loss(training, tmp_path, capsys):
-    arguments = ["--weights", "ternary", "--out", str(tmp_path / "model"), "--steps", "2", "--layers", "1"]
-    assert training.train.main(arguments) == 0
-    assert re.search(r"^held out: [\d.]+ nats a byte, [\d.]+ bits a byte$", capsys.readouterr().out, re.MULTILINE)
-    assert load(training, tmp_path / "model").config.num_hidden_layers == 1
-    with pytest.raises(SystemExit, match="2"):
-        training.train.main([*arguments, "--steps", "0"])

@@ -1,28 +1,84 @@
-"""Train one of the shipped models: ``python -m bitjoule.sim.training.train --weights ternary --out DIR``.
+"""The script that trained the bundled models, as far as `benchmarks/training.py` runs it, to compare speeds.
 
-A BitNet transformer on bytes, `BitNetForCausalLM` of transformers, its linear layers replaced by `BitLinear` (not with
-``--weights float``). All three kinds have one architecture, one corpus, one order of batches and one schedule. Takes
-minutes on one core; ``pip install bitjoule[train]``.
+`BitNetForCausalLM` of transformers, its linear layers replaced by `BitLinear`, trained with torch's own operations.
 """
 
-import argparse
 import math
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from transformers import BitNetConfig, BitNetForCausalLM
 
-from bitjoule.sim.training.corpus import read_corpus
-from bitjoule.sim.training.export import ExportReport, round_to_file, save_model
-from bitjoule.sim.training.layers import BitLinear, Weights
+EPSILON = 1e-5
+MAX_POSITIONS = 1024
+Weights = Literal["ternary", "binary", "float"]
 
-MAX_POSITIONS = 1024  # rotary positions have no end; what lies beyond the context of the training is a guess
+
+def quantised_weights(weight: Tensor, kind: Weights) -> tuple[Tensor, Tensor]:
+    """Return codes -1, 0, +1 and the scale, of one element, that they are to be multiplied with.
+
+    Parameters
+    ----------
+    weight
+        Floats, of any shape.
+    kind
+        ``ternary``: clip(round(W / mean|W|), −1, 1); ``binary``: sign(W − mean W), sign(0) = −1. The scale of both is
+        mean|W|.
+    """
+    scale = weight.abs().mean().clamp(min=EPSILON)
+    if kind == "binary":
+        return torch.where(weight > weight.mean(), 1.0, -1.0), scale
+    return (weight * (1.0 / scale)).round().clamp(-1, 1), scale
+
+
+class _Weight(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, kind: Weights) -> Tensor:  # noqa: ARG004
+        codes, scale = quantised_weights(weight, kind)
+        return codes * scale
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:  # noqa: ARG004
+        return gradients[0], None
+
+
+class _Activations(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
+        scale = 127 / x.abs().amax(dim=-1, keepdim=True).clamp(min=EPSILON)
+        return (x * scale).round_().div_(scale)  # |x| scale is 127 at most, so there is nothing to clip
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:  # noqa: ARG004
+        return gradients[0]
+
+
+class BitLinear(nn.Linear):
+    """A linear layer without bias, with weights of one scale and activations of eight bits.
+
+    Parameters
+    ----------
+    in_features, out_features
+        As of ``nn.Linear``, whose ``weight``, (out_features, in_features), is what is trained.
+    kind
+        ``ternary`` or ``binary``.
+    """
+
+    def __init__(self, in_features: int, out_features: int, kind: Weights) -> None:
+        super().__init__(in_features, out_features, bias=False)
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the product of the quantised activations and weights; in training, with straight-through gradients."""
+        activations: Tensor = _Activations.apply(x)
+        if self.training:
+            weight: Tensor = _Weight.apply(self.weight, self.kind)
+            return nn.functional.linear(activations, weight)
+        codes, scale = quantised_weights(self.weight, self.kind)  # inference scales last: here the same bits come out
+        return nn.functional.linear(activations, codes) * scale
 
 
 @dataclass(frozen=True)
@@ -124,14 +180,6 @@ def loss_of(model: Any, tokens: Tensor) -> Tensor:
     return nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
 
 
-@torch.no_grad()
-def held_out_loss(model: Any, text: bytes, context: int) -> float:
-    """Return the mean loss, in nats a byte, over a text cut into windows that overlap by the one byte not predicted."""
-    windows = bytes_of(text).unfold(0, context + 1, context)
-    losses = [float(loss_of(model, part)) * len(part) for part in windows.split(32)]
-    return sum(losses) / len(windows)
-
-
 def train(model: BitNetForCausalLM, text: bytes, schedule: Schedule) -> None:
     """Fit a model to a text, in place, by AdamW."""
     matrices = [p for p in model.parameters() if p.ndim > 1]
@@ -139,7 +187,6 @@ def train(model: BitNetForCausalLM, text: bytes, schedule: Schedule) -> None:
     groups: list[dict[str, Any]] = [{"params": matrices}, {"params": gains, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.95), fused=True)
     model.train()
-    started = time.monotonic()
     for step, tokens in enumerate(batches(text, schedule)):
         for group in optimiser.param_groups:
             group["lr"] = schedule.rate(step)
@@ -150,56 +197,5 @@ def train(model: BitNetForCausalLM, text: bytes, schedule: Schedule) -> None:
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         if step % 100 == 99 or step + 1 == schedule.steps:
-            seconds = time.monotonic() - started
-            sys.stderr.write(f"step {step + 1}/{schedule.steps}: {loss.item():.3f} nats a byte, {seconds:.0f} s\n")
+            loss.item()
     model.eval()
-
-
-@torch.no_grad()
-def sample(model: Any, prompt: str, count: int, temperature: float = 0.6, seed: int = 0) -> str:
-    """Return a prompt and `count` bytes that the model draws after it."""
-    torch.manual_seed(seed)
-    tokens = bytes_of(prompt.encode())[None]
-    for _ in range(count):
-        logits = model(input_ids=tokens, use_cache=False).logits[0, -1]
-        drawn = torch.multinomial(torch.softmax(logits / temperature, -1), 1)
-        tokens = torch.cat([tokens, drawn[None]], 1)
-    return bytes(tokens[0].tolist()).decode(errors="replace")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m bitjoule.sim.training.train", description="train a small model")
-    parser.add_argument("--weights", required=True, choices=get_args(Weights))
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--steps", type=int, default=Schedule.steps)
-    parser.add_argument("--seed", type=int, default=Schedule.seed)
-    parser.add_argument("--layers", type=int, default=TrainedShape.num_hidden_layers)
-    options = parser.parse_args(arguments)
-    if options.steps < 1 or options.layers < 1:
-        parser.error("--steps and --layers are at least 1")
-    torch.set_num_threads(1)  # sums in one order
-    torch.use_deterministic_algorithms(True)
-    corpus = read_corpus()
-    schedule = Schedule(steps=options.steps, warm_up=min(Schedule.warm_up, options.steps), seed=options.seed)
-    model = build_model(options.weights, TrainedShape(num_hidden_layers=options.layers), schedule.seed)
-    started = time.process_time()
-    train(model, corpus.train, schedule)
-    minutes = (time.process_time() - started) / 60
-    round_to_file(model)
-    report = ExportReport(
-        weights=options.weights,
-        train_loss=held_out_loss(model, corpus.train[: len(corpus.held_out)], schedule.context),
-        held_out_loss=held_out_loss(model, corpus.held_out, schedule.context),
-        minutes=minutes,
-        sample=sample(model, "Return the", 240),
-        schedule=asdict(schedule),
-    )
-    save_model(model, options.out, corpus, report)
-    bits = report.held_out_loss / math.log(2)
-    sys.stdout.write(f"held out: {report.held_out_loss:.4f} nats a byte, {bits:.4f} bits a byte\n{options.out}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
