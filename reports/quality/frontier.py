@@ -1,6 +1,7 @@
 """The picture of losses over energies: models of a ladder, energy at equal loss, and published models."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,14 @@ from bitjoule.reports.figures.digits import parameters, significant
 from bitjoule.reports.figures.families import Look, look
 from bitjoule.reports.figures.style import Theme, log_ticks, new_figure
 
-WIDTH_IN, HEIGHT_IN = 13.3, 6.6
+WIDTH_IN, HEIGHT_IN = 9.8, 8.0  # narrow, so that text is read at half of a slide
 WORDS = {
     "fp16": "FP16", "int8": "INT8", "int4": "INT4", "binary": "±1", "gptq": "GPTQ", "smoothquant": "SmoothQuant",
     "bitnet": "BitNet", "subln": "SubLN",
 }  # fmt: skip
 HOLLOW = ("s", "o", "D", "h", "d", "p", "<", "v", "P", ">")  # markers of methods
 COLLAPSED = {"absmean-ternary": "trits after training", "sign-mean": "signs after training"}
-LABELS_APART = 0.042  # of the axis
+PALE = 0.45  # opacity of bars that are not the best
 MARKER_ROOM = 0.12  # of the ratios, for markers at the left and values at the right
 MOST_BAND = 3.0  # of a value; a band that ends higher is cut
 
@@ -80,14 +81,15 @@ def draw(
         return kept
 
     summary, equal, published = here(summary), here(equal), here(published)
+    best = "" if equal.empty else str(at_least_loss(equal)["format"].iloc[0])
     figure = new_figure(WIDTH_IN, HEIGHT_IN)
-    widths = [1.25, 1.0, *([0.85] if len(published) else [])]
-    panels = figure.subplots(1, len(widths), width_ratios=widths)
-    _losses(panels[0], summary, formats, theme)
-    _equal_loss(panels[1], baseline, equal, summary, formats, theme)
+    rows = 2 if len(published) else 1
+    grid = figure.add_gridspec(rows, 2, width_ratios=[1.2, 1.0], height_ratios=[1.7, 1.0][:rows])
+    _losses(figure.add_subplot(grid[:, 0]), summary, best, formats, theme)
+    _equal_loss(figure.add_subplot(grid[0, 1]), baseline, equal, summary, formats, theme)
     if len(published):
-        _published(panels[2], published, theme)
-    figure.suptitle(message(baseline, equal), fontsize=16, fontweight="bold")
+        _published(figure.add_subplot(grid[1, 1]), published, theme)
+    figure.suptitle(message(baseline, equal), fontsize=14.5, fontweight="bold")
     return figure
 
 
@@ -119,35 +121,41 @@ def at_least_loss(equal: pd.DataFrame) -> pd.DataFrame:
     return least.sort_values("ratio_to_baseline", ascending=False)
 
 
-def _losses(axes: Axes, summary: pd.DataFrame, formats: pd.DataFrame, theme: Theme) -> None:
+def _losses(axes: Axes, summary: pd.DataFrame, best: str, formats: pd.DataFrame, theme: Theme) -> None:
     axes.set_title("lines: trained; hollow: quantised after it")
     axes.set_xscale("log")
-    ends = []
     for label, rows in summary.dropna(subset=["loss_nats_per_byte"]).groupby("format", sort=False):
         drawn = _look(str(label), formats, summary, theme)
         rows = rows.sort_values("parameters")
         energy_j, loss = rows["energy_per_token_j"], rows["loss_nats_per_byte"]
+        line: dict[str, Any] = {"color": drawn.color, "marker": drawn.marker, "label": f"_{label}"}
+        if label == best:  # joined and thick, however it was made
+            line |= {
+                "linestyle": drawn.dashes,
+                "linewidth": 3.2,
+                "markersize": 9,
+                "label": f"{shown(best)}: least energy",
+            }
+        if label in COLLAPSED:  # they have no bar that names them
+            line["label"] = shown(str(label))
         if not rows["trained"].iloc[0]:
-            axes.plot(energy_j, loss, drawn.marker, color=drawn.color, markerfacecolor="none", linestyle="none")
-            if label in COLLAPSED:
-                axes.annotate(shown(str(label)), (energy_j.iloc[-1], loss.iloc[-1]), xytext=(8, 0), va="center",
-                              textcoords="offset points", color=drawn.color, fontsize=11)  # fmt: skip
+            axes.plot(energy_j, loss, **{"linestyle": "none", "markerfacecolor": "none", "zorder": 2.5} | line)
             continue
-        axes.plot(energy_j, loss, color=drawn.color, linestyle=drawn.dashes, marker=drawn.marker, markersize=8)
+        if label != best:
+            line |= {"linestyle": drawn.dashes, "markersize": 8, "label": shown(str(label))}
+        axes.plot(energy_j, loss, **line)
         reach = (rows["loss_high_nats_per_byte"] - loss).fillna(0.0)
         axes.errorbar(energy_j, loss, reach, fmt="none", ecolor=drawn.color, elinewidth=1.2)
-        ends.append((float(loss.iloc[-1]), float(energy_j.iloc[-1]), shown(str(label)), drawn.color))
     of_set = summary[summary["pareto"]].sort_values("energy_per_token_j")
     axes.plot(of_set["energy_per_token_j"], of_set["loss_nats_per_byte"], color=theme.text, linewidth=1,
               linestyle=(0, (1, 1.5)), drawstyle="steps-post", zorder=1, label="Pareto set")  # fmt: skip
     low, high = axes.get_xlim()
-    axes.set_xlim(low * (low / high) ** 0.13, high * (high / low) ** 0.24)
-    _labels(axes, ends)
+    axes.set_xlim(low * (low / high) ** 0.16, high * (high / low) ** 0.06)
     for rung, rows in summary[summary["trained"]].groupby("rung", sort=False):
         at = rows.sort_values("energy_per_token_j", kind="stable").iloc[0]
         axes.annotate(str(rung), (at["energy_per_token_j"], at["loss_nats_per_byte"]), xytext=(-9, -12),
-                      textcoords="offset points", ha="right", fontsize=10.5, color=theme.text)  # fmt: skip
-    axes.legend(loc="upper right")
+                      textcoords="offset points", ha="right", fontsize=11, color=theme.text)  # fmt: skip
+    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.08), ncols=2, fontsize=11)
     log_ticks(axes.xaxis, "J")
     axes.set_xlabel("energy of a generated token, whole model")
     axes.set_ylabel("held-out loss (nats per byte); lower is better")
@@ -160,23 +168,10 @@ def _look(label: str, formats: pd.DataFrame, summary: pd.DataFrame, theme: Theme
     return drawn if label not in methods else drawn._replace(marker=HOLLOW[methods.index(label) % len(HOLLOW)])
 
 
-def _labels(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
-    """Write names at the right of the lines' ends, in one column, apart from each other."""
-    low, high = axes.get_ylim()
-    apart, x = LABELS_APART * (high - low), max(end[1] for end in ends)
-    before = -np.inf
-    for loss, energy_j, name, color in sorted(ends):
-        y = max(loss, before + apart)
-        before = y
-        axes.annotate(name, (energy_j, loss), xytext=(x * 1.12, y), textcoords="data", color=color, va="center",
-                      fontsize=12, fontweight="bold",
-                      arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.7, "shrinkA": 0})  # fmt: skip
-
-
 def _equal_loss(
     axes: Axes, baseline: str, equal: pd.DataFrame, summary: pd.DataFrame, formats: pd.DataFrame, theme: Theme
 ) -> None:
-    axes.set_title("energy at equal loss")
+    axes.set_title("energy saved at equal loss")
     if equal.empty:
         axes.text(0.5, 0.5, "no loss that two formats reach", transform=axes.transAxes, ha="center", va="center")
         return
@@ -187,20 +182,22 @@ def _equal_loss(
     for place, row in zip(places, rows.to_dict("records"), strict=True):
         drawn = _look(row["format"], formats, summary, theme)
         ratio, low, high = row["ratio_to_baseline"], max(row["ratio_low"], left), min(row["ratio_high"], right)
-        axes.barh(place, ratio - 1, left=1, color=drawn.color, height=0.62)
+        is_best = place == len(rows) - 1
+        axes.barh(place, ratio - 1, left=1, color=drawn.color, height=0.62, alpha=1.0 if is_best else PALE)
         axes.plot([low, high], [place, place], color=theme.text, linewidth=1.3)
         axes.annotate(significant(ratio, 3), (high, place), xytext=(5, 0), va="center", textcoords="offset points",
-                      fontsize=11.5)  # fmt: skip
+                      fontsize=11.5, fontweight="bold" if is_best else "normal")  # fmt: skip
         face = drawn.color if trained[row["format"]] else "none"
         axes.plot(0.035, place, drawn.marker, color=drawn.color, markerfacecolor=face, markersize=8,
                   transform=axes.get_yaxis_transform(), clip_on=False)  # fmt: skip
     axes.axvline(1, color=theme.text, linewidth=1)
     axes.set_yticks(places, [shown(str(label)) for label in rows["format"]])
+    axes.get_yticklabels()[-1].set_fontweight("bold")
     axes.grid(visible=False, axis="y")
     room = (right - left) * MARKER_ROOM
-    axes.set_xlim(left - room, right + 1.5 * room)
+    axes.set_xlim(left - room, right + 1.9 * room)
     at = significant(rows["loss_nats_per_byte"].iloc[0], 3)
-    axes.set_xlabel(f"energy of {shown(baseline)} / energy of this, at {at} nats\n(line: prices and seeds)")
+    axes.set_xlabel(f"times less energy than {shown(baseline)}\nat {at} nats; line: prices and seeds", fontsize=12)
 
 
 def _right(rows: pd.DataFrame) -> float:
@@ -227,9 +224,11 @@ def _published(axes: Axes, published: pd.DataFrame, theme: Theme) -> None:
         for row in rows.to_dict("records"):
             axes.annotate(parameters(row["parameters"], 2), (row["energy_per_token_j"], row["loss_nats_per_token"]),
                           xytext=(7, 2), textcoords="offset points", va="top", fontsize=10)  # fmt: skip
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 0.06 * (high - low), high + 0.16 * (high - low))  # room for names above and sizes below
     low, high = axes.get_xlim()
     axes.set_xlim(low / (high / low) ** 0.12, high * (high / low) ** 0.12)
     log_ticks(axes.xaxis, "J")
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     axes.set_xlabel("energy of a generated token")
-    axes.set_ylabel("ln of perplexity (nats per token)")
+    axes.set_ylabel("ln of perplexity\n(nats per token)", fontsize=12)

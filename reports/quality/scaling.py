@@ -30,8 +30,8 @@ def draw(baseline: str, models: pd.DataFrame, laws: pd.DataFrame, formats: pd.Da
         Light or dark.
     """
     power = laws[laws["form"] == "power"].set_index("format")
-    figure = new_figure(12.4, 6.2)
-    panels = figure.subplots(1, 2, width_ratios=[1.4, 1.0]) if len(power) else [figure.subplots()]
+    figure = new_figure(9.8, 5.8)
+    panels = figure.subplots(1, 2, width_ratios=[1.5, 1.0]) if len(power) else [figure.subplots()]
     _losses(panels[0], models, power, formats, theme)
     if len(power):
         _factors(panels[1], baseline, power, formats, theme)
@@ -98,4 +98,4 @@ def _factors(axes: Axes, baseline: str, power: pd.DataFrame, formats: pd.DataFra
     axes.set_title(f"parameters for the loss of {shown(baseline)}")
     at = sorted(set(rows["factor_at_parameters"]))
     sizes = " to ".join(parameters(each, 3) for each in (at if len(at) == 1 else (at[0], at[-1]))) if at else ""
-    axes.set_xlabel(f"times those of {shown(baseline)} ({sizes}), 95 % intervals")
+    axes.set_xlabel(f"times those of {shown(baseline)}, at {sizes}\n(line: 95 % interval)")

@@ -1,14 +1,20 @@
 """The pictures and summaries of quality experiments: what they say follows from their tables."""
 
+import csv
 import math
 
+import matplotlib as mpl
 import pandas as pd
 import pytest
 
+from bitjoule.execution import read
 from bitjoule.kinds import quality as kind
-from bitjoule.reports.figures.style import LIGHT
+from bitjoule.kinds.kind import Silent
+from bitjoule.reports.figures.style import LIGHT, settings
 from bitjoule.reports.quality import frontier, scaling, variants, zeros
 from bitjoule.reports.quality.summary import headline
+from bitjoule.sim.quality.tables import shipped_tables
+from bitjoule.writing import run
 from tests.experiments.shipped import outcome_of
 
 
@@ -68,6 +74,69 @@ def test_lines_of_the_scaling_picture_are_the_laws():
     for line, (_, law) in zip(curves, power.iterrows(), strict=True):
         size, loss = (values[-1] for values in line.get_data())
         assert loss == pytest.approx(law["a_nats"] * (size / 1e6) ** -law["exponent"])
+
+
+def uneven(folder):
+    """The ladder's table without most formats at the largest size that it has, and without INT8 at the smallest."""
+    with shipped_tables()["quality_ladder"].open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    largest = max(rows, key=lambda row: int(row["parameters"]))["rung"]
+    smallest = min(rows, key=lambda row: int(row["parameters"]))["rung"]
+    kept = {"fp16", "ternary", "binary"}
+    left = [row for row in rows if row["rung"] != largest or row["format"] in kept]
+    left = [row for row in left if (row["rung"], row["format"]) != (smallest, "int8")]
+    path = folder / "uneven.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(left)
+    return path, left
+
+
+def said(figure):
+    """Texts that a reader needs, and whether each lies within the picture."""
+    figure.draw_without_rendering()
+    texts = [figure._suptitle]
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        texts += [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts, *(legend.get_texts() if legend else ())]
+    boxes = {text.get_text(): text.get_window_extent() for text in texts if text.get_text()}
+    width, height = figure.bbox.size
+    return {
+        text: box.x0 > -1 and box.y0 > -1 and box.x1 < width + 1 and box.y1 < height + 1 for text, box in boxes.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["quality_frontier", "scaling_laws"])
+def test_formats_of_a_ladder_may_have_different_sizes(tmp_path, name):
+    path, rows = uneven(tmp_path)
+    sizes = {}
+    for row in rows:
+        sizes.setdefault(row["format"], set()).add(row["rung"])
+    assert len(set(map(len, sizes.values()))) > 1
+    outcome = run(read(name, [f"quality.table={path}"]), Silent())
+    with mpl.rc_context(settings(LIGHT)):
+        (figure,) = (draw(LIGHT) for draw in kind.pictures(outcome).values())
+    assert all(said(figure).values()), said(figure)
+    result = outcome.result
+    trained = result.summary[result.summary["trained"]]
+    assert trained.groupby("format")["rung"].agg(set).to_dict() == sizes
+    if name == "quality_frontier":
+        least = result.summary.groupby("format")["loss_nats_per_byte"].min()
+        at = result.equal_loss["loss_nats_per_byte"].min()
+        assert set(result.equal_loss["format"]) >= sizes.keys() - {"fp16"}
+        assert at > least[list(set(result.equal_loss["format"]))].max()  # what every one of them reaches
+        drawn = {x for line in figure.axes[0].lines for x in line.get_xdata()}
+        assert set(trained["energy_per_token_j"]) <= drawn
+
+
+@pytest.mark.slow
+def test_everything_that_the_shipped_pictures_say_lies_within_them():
+    with mpl.rc_context(settings(LIGHT)):
+        for name in ("quality_frontier", "scaling_laws"):
+            (figure,) = (draw(LIGHT) for draw in kind.pictures(outcome_of(name)).values())
+            assert all(said(figure).values()), said(figure)
 
 
 def variant_rows(*rows):
