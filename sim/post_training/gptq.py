@@ -22,7 +22,9 @@ def hessian(inputs: Floats) -> Floats:
     return inputs.T @ inputs * (2 / len(inputs))
 
 
-def gptq(weights: Floats, moments: Floats, bits: int, group: int = 0, *, fitted: bool = True) -> Floats:
+def gptq(
+    weights: Floats, moments: Floats, bits: int, group: int = 0, *, fitted: bool = True, steps: Floats | None = None
+) -> Floats:
     """Return weights on a symmetric grid that keep the linear's outputs near: shape (K, N).
 
     An input that was always zero keeps its rounded weights: nothing is known of it.
@@ -39,6 +41,8 @@ def gptq(weights: Floats, moments: Floats, bits: int, group: int = 0, *, fitted:
         In_features that share a step; 0 for all. The step is that of the weights as they are when the group begins.
     fitted
         As of `symmetric_steps`.
+    steps
+        Steps that are given, shape (groups, N), as of weights that no feedback has moved.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def gptq(weights: Floats, moments: Floats, bits: int, group: int = 0, *, fitted:
     left, rounded = weights.copy(), np.empty_like(weights)
     for k in range(len(weights)):
         if k % size == 0:
-            step = symmetric_steps(left[k : k + size], bits, fitted=fitted)[0, 0]
+            step = symmetric_steps(left[k : k + size], bits, fitted=fitted)[0, 0] if steps is None else steps[k // size]
         rounded[k] = round_to(left[k], step, bits)
         error = (left[k] - rounded[k]) / factor[k, k]
         left[k + 1 :] -= np.outer(factor[k, k + 1 :], error)

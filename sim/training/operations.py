@@ -16,15 +16,15 @@ class _NormThenRound(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor, epsilon: float, values: ActivationValues) -> Tensor:
-        inverse = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()  # (..., 1)
-        inverse = inverse.div_(x.shape[-1]).add_(epsilon).rsqrt_()
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # (..., 1)
+        inverse = norm.square_().mul_(1 / x.shape[-1]).add_(epsilon).rsqrt_()
         ctx.save_for_backward(x, gain, inverse)
         scaled = x * gain
         if values == "fp16":
             return scaled.mul_(inverse)
-        steps = LARGEST_CODE[values]  # the codes do not depend on the norm: it is in their scale alone
-        largest = largest_magnitude(scaled).mul_(inverse).clamp_(min=EPSILON)
-        return scaled.mul_(inverse * (steps / largest)).round_().mul_(largest.div_(steps))
+        # The codes do not depend on the norm: it is in their step alone
+        step = largest_magnitude(scaled).mul_(inverse).clamp_(min=EPSILON).mul_(1 / LARGEST_CODE[values])
+        return scaled.mul_(inverse / step).round_().mul_(step)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:

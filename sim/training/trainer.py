@@ -295,7 +295,7 @@ class _Run:
         loss = self.model.loss(tokens[:, :-1], tokens[:, 1:])
         self.optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)
+        nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip, foreach=True)
         self.optimiser.step()
         self.step += 1
         value = loss.item()

@@ -1,8 +1,12 @@
-"""GPTQ against optimal brain surgery that inverts what is left of the Hessian after each input."""
+"""GPTQ against optimal brain surgery that inverts what is left of the Hessian after each input, and llm-compressor."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bitjoule.sim.llm.checkpoints.loading import load_model
+from bitjoule.sim.llm.trained import shipped_models
 from bitjoule.sim.post_training.gptq import DAMPING, gptq, hessian
 from bitjoule.sim.post_training.grids import round_to, round_to_nearest, symmetric_steps
 from bitjoule.sim.post_training.rotation import rotated_gptq, rotation
@@ -76,3 +80,20 @@ def test_smoothing_is_the_papers_quotient_and_keeps_the_product():
     np.testing.assert_allclose(scale, np.sqrt(largest / np.abs(WEIGHTS).max(axis=1)))
     np.testing.assert_allclose((INPUTS / scale) @ (WEIGHTS * scale[:, None]), INPUTS @ WEIGHTS)
     assert smoothing(np.zeros(12), [WEIGHTS]).tolist() == [1.0] * 12
+
+
+@pytest.mark.parametrize(("bits", "share"), [(4, 0.9999), (3, 0.99)])
+def test_codes_are_those_of_llm_compressor(bits, share):
+    """One linear of a bundled model with the same moments and steps: benchmarks/library_gptq.py wrote the codes."""
+    theirs = np.load(Path(__file__).with_name("llmcompressor_gptq.npz"))
+    weights = load_model(shipped_models()["tiny-fp16"]).model.blocks(1).linears["q_proj"].weights.astype(np.float64)
+    codes, steps = theirs[f"codes{bits}"], theirs[f"steps{bits}"].astype(np.float64)
+    ours = gptq(weights, theirs["moments"].astype(np.float64), bits, 64, steps=steps)
+    inside = (codes > -(1 << bits - 1)).all(
+        axis=0
+    )  # of outputs that do not use the library's one more level below zero
+    assert inside.mean() > 0.5
+    equal = (np.rint(ours / np.repeat(steps, 64, axis=0)) == codes)[:, inside]
+    assert equal.mean() > 0.999  # sums in float32 and float64 fall on two sides of a tie here and there
+    plain = (np.rint(weights / np.repeat(steps, 64, axis=0)) == codes)[:, inside]
+    assert plain.mean() < 0.9  # without feedback many codes are others
