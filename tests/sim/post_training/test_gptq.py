@@ -89,11 +89,8 @@ def test_codes_are_those_of_llm_compressor(bits, share):
     weights = load_model(shipped_models()["tiny-fp16"]).model.blocks(1).linears["q_proj"].weights.astype(np.float64)
     codes, steps = theirs[f"codes{bits}"], theirs[f"steps{bits}"].astype(np.float64)
     ours = gptq(weights, theirs["moments"].astype(np.float64), bits, 64, steps=steps)
-    inside = (codes > -(1 << bits - 1)).all(
-        axis=0
-    )  # of outputs that do not use the library's one more level below zero
-    assert inside.mean() > 0.5
-    equal = (np.rint(ours / np.repeat(steps, 64, axis=0)) == codes)[:, inside]
-    assert equal.mean() > 0.999  # sums in float32 and float64 fall on two sides of a tie here and there
-    plain = (np.rint(weights / np.repeat(steps, 64, axis=0)) == codes)[:, inside]
+    assert codes.min() > -(1 << bits - 1)  # the library's one more level below zero is not used
+    equal = np.rint(ours / np.repeat(steps, 64, axis=0)) == codes
+    assert equal.mean() > share  # a tie that float32 rounds otherwise moves what follows it in its output
+    plain = np.rint(weights / np.repeat(steps, 64, axis=0)) == codes
     assert plain.mean() < 0.9  # without feedback many codes are others
