@@ -85,7 +85,8 @@ def test_smoothing_is_the_papers_quotient_and_keeps_the_product():
 @pytest.mark.parametrize(("bits", "share"), [(4, 0.9999), (3, 0.99)])
 def test_codes_are_those_of_llm_compressor(bits, share):
     """One linear of a bundled model with the same moments and steps: benchmarks/library_gptq.py wrote the codes."""
-    theirs = np.load(Path(__file__).with_name("llmcompressor_gptq.npz"))
+    with np.load(Path(__file__).with_name("llmcompressor_gptq.npz")) as file:
+        theirs = dict(file)
     weights = load_model(shipped_models()["tiny-fp16"]).model.blocks(1).linears["q_proj"].weights.astype(np.float64)
     codes, steps = theirs[f"codes{bits}"], theirs[f"steps{bits}"].astype(np.float64)
     ours = gptq(weights, theirs["moments"].astype(np.float64), bits, 64, steps=steps)
