@@ -98,4 +98,4 @@ def _factors(axes: Axes, baseline: str, power: pd.DataFrame, formats: pd.DataFra
     axes.set_title(f"parameters for the loss of {shown(baseline)}")
     at = sorted(set(rows["factor_at_parameters"]))
     sizes = " to ".join(parameters(each, 3) for each in (at if len(at) == 1 else (at[0], at[-1]))) if at else ""
-    axes.set_xlabel(f"times those of {shown(baseline)}, at {sizes}\n(line: 95 % interval)")
+    axes.set_xlabel(f"times those of {shown(baseline)}, 95 % interval\nat {sizes}", fontsize=12)
