@@ -137,7 +137,7 @@ def areas(config: AcceleratorConfig) -> list[dict[str, object]]:
         "in memory, without the macro": area_um2(replace(config, accumulators="memory")),
     }
     trits = config.lanes * config.columns
-    return [{"accumulators": name, "um²": area, "um² per trit": area / trits} for name, area in found.items()]
+    return [{"accumulators": name, "µm²": area, "µm² per trit": area / trits} for name, area in found.items()]
 
 
 def main() -> None:

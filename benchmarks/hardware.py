@@ -33,7 +33,7 @@ NODES = {"NangateOpenCellLibrary": "45 nm", "asap7sc7p5t": "7 nm"}
 KINDS = ("register", "adder", "select", "buffer", "gating", "other")
 # Columns of the Markdown, and what docs/hardware.md calls them.
 QUANTITIES = {
-    "um2/trit": "um²",
+    "um2/trit": "µm²",
     "period ns": "ns",
     "period without wires ns": "ns without wires",
     "fJ/trit settled": "fJ settled",

@@ -1,5 +1,6 @@
 """What README and docs show works as shown."""
 
+import datetime
 import re
 from pathlib import Path
 
@@ -19,6 +20,8 @@ EXAMPLES = [
     for example in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
     if not example.startswith("#")
 ]
+IDS = [f"{page.name}-{i}" for i, (page, _) in enumerate(EXAMPLES)]
+NAMED = list(zip(EXAMPLES, IDS, strict=True))
 REST = {
     "name": "name: x\n",
     "models": "models: [llama-7b]\n",
@@ -27,22 +30,39 @@ REST = {
 }
 
 
-@pytest.mark.parametrize(("page", "example"), EXAMPLES, ids=[f"{p.name}-{i}" for i, (p, _) in enumerate(EXAMPLES)])
-def test_every_example_is_a_valid_experiment(tmp_path, bitjoule, page, example):
+def written(folder, example):
+    """Write an example as a whole experiment, with the files that it names, and return where."""
     config = ROOT / "tests" / "energy_models" / "configs" / "llama-7b" / "config.json"
-    (tmp_path / "path" / "to").mkdir(parents=True)
-    (tmp_path / "path" / "to" / "config.json").write_bytes(config.read_bytes())
-    (tmp_path / "path" / "to" / "folder").mkdir()
-    (tmp_path / "path" / "to" / "folder" / "config.json").write_bytes(config.read_bytes())
+    (folder / "path" / "to" / "folder").mkdir(parents=True)
+    (folder / "path" / "to" / "config.json").write_bytes(config.read_bytes())
+    (folder / "path" / "to" / "folder" / "config.json").write_bytes(config.read_bytes())
     if "model.gguf" in example:
-        llama(tmp_path / "path" / "to" / "model.gguf", GGMLQuantizationType.TQ2_0)
+        llama(folder / "path" / "to" / "model.gguf", GGMLQuantizationType.TQ2_0)
     other_kind = re.search("^(gates|compare|explore):", example, re.MULTILINE)
     missing = (
         [] if other_kind else [text for key, text in REST.items() if not re.search(rf"^{key}:", example, re.MULTILINE)]
     )
-    (tmp_path / "x.yaml").write_text("".join(missing) + example)
-    status, _, err = bitjoule("check", tmp_path / "x.yaml")
+    (folder / "x.yaml").write_text("".join(missing) + example)
+    return folder / "x.yaml"
+
+
+@pytest.mark.parametrize(("page", "example"), EXAMPLES, ids=IDS)
+def test_every_example_is_a_valid_experiment(tmp_path, bitjoule, page, example):
+    status, _, err = bitjoule("check", written(tmp_path, example))
     assert status == 0, f"{page.name}: {err}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "example"),
+    [pytest.param(*case, id=name, marks=pytest.mark.dear if "\ngates:" in case[1] else ()) for case, name in NAMED],
+)
+def test_every_example_runs(tmp_path, bitjoule, page, example):
+    words = ("--no-plots", "--quiet", "--jobs", "1", "--out", tmp_path / "out")
+    status, _, err = bitjoule("run", written(tmp_path, example), *words)
+    assert status == 0, f"{page.name}: {err}"
+    (folder,) = (tmp_path / "out").iterdir()
+    assert (folder / "summary.csv").stat().st_size > 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -91,3 +111,17 @@ def test_the_citation_names_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["cff-version"] == "1.2.0"
     assert citation["version"] == __version__
+
+
+def test_the_changelog_the_citation_and_the_page_of_releases_name_this_version_and_its_date(bitjoule):
+    released = re.findall(
+        r"^## \[([^\]]+)\](?: - (\d{4}-\d\d-\d\d))?$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert released[0] == ("Unreleased", "")
+    version, date = released[1]
+    assert version == __version__
+    assert datetime.date.fromisoformat(date) <= datetime.datetime.now(datetime.UTC).date()
+    assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text())["date-released"]) == date
+    page = re.findall(r"^\| ([\d.]+) \| (\S+) \|", (ROOT / "docs" / "changes.md").read_text(), re.MULTILINE)
+    assert page == [release for release in released if release[1]]
+    assert bitjoule("--version") == (0, f"bitjoule {__version__}\n", "")

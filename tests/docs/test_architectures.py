@@ -10,7 +10,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "architectures.md").read_text()
 
 
 def test_every_layer_of_a_network_and_its_keys_are_told():
-    section = PAGE[PAGE.index("## Images") : PAGE.index("## What the architecture gives back")]
+    section = PAGE[PAGE.index("## Images") : PAGE.index("## How the gain depends on the architecture")]
     layers = get_args(get_args(convolutional.AnyLayer)[0])
     assert len(layers) == 8
     for layer in layers:

@@ -1,83 +1,196 @@
-"""Every command that README and the pages show is one that bitjoule has; those of the ten-minute path run.
+"""Every command that README and the pages show runs as it stands, or stands in a list that says why it does not.
 
-What takes minutes is parsed alone here, and runs in the tests of its own part of the code.
+Commands of bitjoule run in an empty directory, page by page. Of other programs' commands it is checked that what they name
+is there: the targets of make, scripts and their options, tests, extras.
 """
 
 import contextlib
 import io
 import re
-import shlex
+import subprocess
+import sys
+import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from bitjoule import cli
-from tests.docs.test_how_to import FILE, SHELL
+from tests.docs.shown import (
+    FILE,
+    PAGES,
+    ROOT,
+    RULES,
+    in_the_gallery,
+    is_form,
+    is_name,
+    of_bitjoule,
+    ran_whole,
+    relative,
+    rule,
+    shown,
+)
+from tests.docs.user_files import lay_out
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-ANY_SHELL = re.compile(r"^```sh[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-QUICK = {"new", "check", "report", "show", "list", "schema"}
-PATH = ROOT / "docs" / "quickstart.md"
-PLACEHOLDERS = {"...", "FORMAT"}  # of a value that must be one of a list
-SLOW = {"sparsity", "baseline_arrays", "array_activation_bits"}  # arrays that are synthesised: a minute each
-
-
-def commands(page):
-    """Return the arguments of each `bitjoule` command in blocks and in the text, without redirections."""
-    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-    lines = [line for block in ANY_SHELL.findall(text) for line in block.splitlines()]
-    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
-    lines += re.findall(r"`(bitjoule [a-z][^`]*)`", " ".join(prose.split()))
-    for line in lines:
-        words = shlex.split(line, comments=True)
-        cut = [i for i, word in enumerate(words) if word in (">", "|", "&&") or word.startswith("2>")]
-        words = words[: cut[0]] if cut else words
-        if words and words[0] == "bitjoule":
-            yield words[1:]
+PARSER = cli._parser()
+LITTLE = {"run": ("--no-plots", "--jobs", "1", "--quiet"), "explore": ("--no-plots", "--jobs", "1")}  # of the pictures
 
 
-CASES = [(page, words) for page in PAGES for words in dict.fromkeys(map(tuple, commands(page)))]
-CASES = [(page, words) for page, words in CASES if not PLACEHOLDERS & set(words)]
+def to_run(page):
+    """Return the commands of a page that run here: no mere names, and none that another test runs."""
+    return [
+        command
+        for command in of_bitjoule(page)
+        if not (
+            is_form(command)
+            or is_name(command, PARSER)
+            or (in_the_gallery(command) and not rule("state", command))
+            or (command.block and ran_whole(command.page))
+            or rule("elsewhere", command)
+        )
+    ]
+
+
+QUICK = {page: [c for c in to_run(page) if not rule("dear", c)] for page in PAGES}
+QUICK = {page: commands for page, commands in QUICK.items() if commands}
+DEAR = {command.text: command for page in reversed(PAGES) for command in to_run(page) if rule("dear", command)}
+
+
+def run(bitjoule, command):
+    """Run a command, check its status, and that the file it is to write is there."""
+    name, *words = command.words[1:]
+    little = [word for word in LITTLE.get(name, ()) if not (word.startswith("--jobs") and "--jobs" in words)]
+    status, out, error = bitjoule(name, *words, *little)
+    assert status == 0, (command, error)
+    if command.into and not command.into.startswith("~"):
+        Path(command.into).write_text(out)
+    for flag, path in zip(words, words[1:], strict=False):
+        assert flag not in ("-o", "--out") or Path(path).exists(), (command, path)
+
+
+def prepare(page, folder):
+    """Write the files that a page shows or speaks of."""
+    lay_out(relative(page), folder)
+    for name, text in FILE.findall(page.read_text(encoding="utf-8")):
+        path = folder / name
+        if not path.exists() and not ran_whole(relative(page)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
 
 
 def test_there_are_commands_of_every_kind():
-    shown = {words[0] for _, words in CASES if words}
-    assert {"run", "check", "new", "list", "show", "report", "explorer", "compare", "explore", "query", "rtl"} <= shown
-    assert len(CASES) > 150
+    commands = [command for page in PAGES for command in of_bitjoule(page)]
+    names = {command.words[1] for command in commands if command.words[1:]}
+    assert {"run", "check", "new", "list", "show", "report", "explorer", "compare", "explore", "query", "rtl"} <= names
+    assert len(commands) > 250
+    assert sum(map(len, QUICK.values())) > 90
 
 
-@pytest.mark.parametrize("page", sorted({page for page, _ in CASES}), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_and_options_of_a_page_exist(page):
-    parser, wrong = cli._parser(), {}
-    for words in (words for shown, words in CASES if shown == page):
+    wrong = {}
+    for command in of_bitjoule(page):
         said = io.StringIO()
+        if is_form(command):
+            continue
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
             try:
-                parser.parse_args(words)
+                PARSER.parse_args(command.words[1:])
             except SystemExit as ended:
                 if ended.code and "the following arguments are required" not in said.getvalue():
-                    wrong[" ".join(words)] = said.getvalue()
+                    wrong[command.text] = said.getvalue()
     assert wrong == {}
 
 
 @pytest.mark.slow
-def test_the_ten_minute_path_runs_in_its_order(bitjoule, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", QUICK, ids=relative)
+def test_the_commands_of_a_page_run_in_its_order(bitjoule, tmp_path, monkeypatch, page):
     monkeypatch.chdir(tmp_path)
-    for name, text in FILE.findall(PATH.read_text()):
-        Path(name).write_text(text)
-    ran = []
-    for block in SHELL.findall(PATH.read_text()):
-        for line in block.splitlines():
-            words = shlex.split(line, comments=True)
-            if not words or words[0] != "bitjoule" or SLOW & set(words) or words[1] == "completion":
-                continue
-            words = words[1 : words.index(">")] if ">" in words else words[1:]
-            if words[0] not in {*QUICK, "run"} or words[:2] == ["show", "accelerator"]:
-                continue
-            status, _, error = bitjoule(*words, *(("--no-plots", "--jobs", "1") if words[0] == "run" else ()))
-            assert status == 0, (words, error)
-            ran.append(words[0])
-    assert ran.count("run") >= 4
-    assert (tmp_path / "own.html").exists()
-    assert not (tmp_path / "results" / "own" / "components.png").exists()
+    prepare(page, tmp_path)
+    for command in QUICK[page]:
+        start = time.perf_counter()
+        run(bitjoule, command)
+        print(f"{time.perf_counter() - start:.1f} s: {command.text}")
+
+
+@pytest.mark.dear
+@pytest.mark.parametrize("command", DEAR.values(), ids=lambda command: f"{command.page}: {command.text}")
+def test_a_command_that_takes_long_runs(bitjoule, tmp_path, monkeypatch, command):
+    for package in rule("dear", command).get("packages", ()):
+        pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / command.page
+    prepare(page, tmp_path)
+    for text in rule("dear", command).get("after", ()):
+        run(bitjoule, next(each for each in of_bitjoule(page) if each.text == text))
+    run(bitjoule, command)
+
+
+@pytest.mark.dear
+def test_a_sweep_runs_on_the_cluster_of_a_laptop(bitjoule, tmp_path, monkeypatch):
+    """As docs/cluster.md has it, on the port that it names."""
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs" / "cluster.md"
+    prepare(page, tmp_path)
+    lines = [command for command in shown(page) if "127.0.0.1" in " ".join(command.words)]
+    (sweep,) = (command for command in lines if command.words[0] == "bitjoule")
+    started = []
+    try:
+        for command in lines:
+            if command.words[0] == "dask":
+                words = [sys.executable, "-m", "distributed.cli.dask_" + command.words[1], *command.words[2:]]
+                started.append(subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        run(bitjoule, sweep)
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait(30)
+    assert len(started) == 2
+
+
+def test_what_does_not_run_is_in_the_list_with_its_reason():
+    """The list is printed: `pytest -s tests/docs/test_commands.py -k reason`."""
+    found = {}
+    for page in PAGES:
+        for command in shown(page):
+            kind = "elsewhere" if command.words[0] == "bitjoule" else "others"
+            if (row := rule(kind, command)) is not None:
+                found[command.text if kind == "elsewhere" else " ".join(command.words)] = row
+    print(*(f"{text}: {row['reason']}" for text, row in found.items()), sep="\n")
+    for kind in ("elsewhere", "others"):
+        unused = [row["command"] for row in RULES[kind] if row not in found.values()]
+        assert unused == [], f"of no command: {kind}"
+    for kind in ("dear", "state"):
+        commands = [command for page in PAGES for command in of_bitjoule(page)]
+        assert [row["command"] for row in RULES[kind] if not any(rule(kind, c) is row for c in commands)] == []
+
+
+def checked_by(words):
+    """Return what a command of another program names and is not there; None for a program that no rule knows."""
+    program, *rest = words
+    if program == "make":
+        targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        return [word for word in rest if "=" not in word and word not in targets]
+    if program == "pytest":
+        return [word for word in rest if word.startswith("tests/") and not (ROOT / word).exists()]
+    if program == "pip":
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        named = {extra for word in rest for extra in re.findall(r"\[([\w,]+)\]", word)}
+        return sorted({extra for text in named for extra in text.split(",")} - set(extras))
+    if program == "python":
+        if rest[0] == "-m":
+            place = ROOT / (rest[1].removeprefix("bitjoule.").replace(".", "/") + ".py")
+        else:
+            place = ROOT / rest[0]
+        source = place.read_text() if place.exists() else ""
+        options = [word for word in rest[1:] if word.startswith("--") and word != "--help"]
+        return [word for word in options if f'"{word}"' not in source] + [rest[0]] * (not source)
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_commands_of_other_programs_name_is_there(page):
+    for command in shown(page):
+        if command.words[0] == "bitjoule" or rule("others", command) or is_form(command):
+            continue
+        assert checked_by(command.words) == [], command
