@@ -146,7 +146,10 @@ def _base(
 
 
 def _file(family: Family, document: Document, place: KeyPath, like: Any, neighbours: Path | None) -> Path | None:
-    """Return the file that a path or the name of a neighbour refers to; none for other names."""
+    """Return the file that a path or the name of a neighbour refers to; none for other names.
+
+    A file is not its own neighbour where its name is also a built-in one: `rtx-4090.yaml` may be like `rtx-4090`.
+    """
     if not isinstance(like, str):
         return None
     isfile = os.path.isfile  # never raises, whatever the name
@@ -157,7 +160,10 @@ def _file(family: Family, document: Document, place: KeyPath, like: Any, neighbo
             raise InputError([document.problem(place, f"{brief(like)} not found", expected)])
         return path
     neighbour = neighbours / f"{like}.yaml" if neighbours else None
-    return neighbour if neighbour and isfile(neighbour) else None
+    if neighbour is None or not isfile(neighbour):
+        return None
+    itself = document.path is not None and neighbour.resolve() == document.path.resolve()
+    return None if itself and like in family.names() else neighbour
 
 
 def _with_items(

@@ -1,6 +1,6 @@
 """The commands that README and the pages show: what they are, and what each needs to run as it stands.
 
-`commands.yaml` says which commands are dear, which files of a user's a page speaks of, and which commands cannot run here.
+`commands.yaml` says which commands are dear and which cannot run here, `user_files.py` makes the files that they name.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Every command that README and the pages show runs as it stands, or stands in a list that says why it does not.
 
-Commands of bitjoule run in an empty directory, page by page. Of other programs' commands it is checked that what they name
-is there: the targets of make, scripts and their options, tests, extras.
+Commands of bitjoule run in an empty directory, page by page. Of other programs' commands it is checked that what they
+name is there: the targets of make, scripts and their options, tests, extras.
 """
 
 import contextlib
@@ -9,8 +9,8 @@ import io
 import re
 import subprocess
 import sys
-import time
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -64,7 +64,7 @@ def run(bitjoule, command):
     assert status == 0, (command, error)
     if command.into and not command.into.startswith("~"):
         Path(command.into).write_text(out)
-    for flag, path in zip(words, words[1:], strict=False):
+    for flag, path in pairwise(words):
         assert flag not in ("-o", "--out") or Path(path).exists(), (command, path)
 
 
@@ -108,9 +108,7 @@ def test_the_commands_of_a_page_run_in_its_order(bitjoule, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     prepare(page, tmp_path)
     for command in QUICK[page]:
-        start = time.perf_counter()
         run(bitjoule, command)
-        print(f"{time.perf_counter() - start:.1f} s: {command.text}")
 
 
 @pytest.mark.dear
@@ -156,7 +154,7 @@ def test_what_does_not_run_is_in_the_list_with_its_reason():
             kind = "elsewhere" if command.words[0] == "bitjoule" else "others"
             if (row := rule(kind, command)) is not None:
                 found[command.text if kind == "elsewhere" else " ".join(command.words)] = row
-    print(*(f"{text}: {row['reason']}" for text, row in found.items()), sep="\n")
+    print(*(f"{text}: {row['reason']}" for text, row in found.items()), sep="\n")  # noqa: T201
     for kind in ("elsewhere", "others"):
         unused = [row["command"] for row in RULES[kind] if row not in found.values()]
         assert unused == [], f"of no command: {kind}"

@@ -11,7 +11,6 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 CHANGES = ROOT / "docs" / "changes.md"
 CONFIG = ROOT / "tests" / "energy_models" / "configs" / "llama-7b" / "config.json"
-OTHERS = [ROOT / "docs" / name for name in ("systems.md", "other-tools.md", "faq.md", "glossary.md", "api.md")]
 FILE = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMPILED = ("rtl verify",)  # half a minute of compiling
@@ -69,16 +68,6 @@ def test_every_job_has_commands_and_says_where_to_read_on():
     for page in PAGES:
         assert commands(page)
         assert "](../" in page.read_text()
-
-
-@pytest.mark.parametrize(
-    "words",
-    [("show", "mapping", "ternary-edge", "64x512x512", "--scheme", "bitnet-b1.58", "--technology", "7nm"), ("doctor",)],
-    ids=lambda words: words[0],
-)
-def test_single_commands_of_reference_pages_run(bitjoule, words):
-    assert ["bitjoule", *words] in [command for page in OTHERS for command in commands(page)]
-    assert bitjoule(*words)[0] == 0
 
 
 def test_the_python_page_runs_as_it_stands(capsys):

@@ -77,6 +77,14 @@ def test_a_base_that_does_not_exist_or_is_the_file_itself_is_refused(tmp_path, f
     assert str(error.value).startswith(f"{tmp_path}/{where}.yaml:2: like: {message}")
 
 
+def test_a_file_with_the_name_of_a_built_in_platform_may_be_like_that_platform(tmp_path):
+    (tmp_path / "tpu32.yaml").write_text("like: tpu32\nvector: {lanes: 5}\n")
+    mine, built_in = read_platform(tmp_path / "tpu32.yaml"), platforms()["tpu32"]
+    assert (mine.vector.lanes, mine.arrays, mine.buffers) == (5, built_in.arrays, built_in.buffers)
+    (tmp_path / "other.yaml").write_text("like: tpu32\n")  # that of a neighbour is the neighbour still
+    assert read_platform(tmp_path / "other.yaml").vector.lanes == 5
+
+
 LIKE = "like: ternary-edge\n"
 FLOAT = "arrays:\n  float:\n    macs:\n      - "
 BAD = {
