@@ -26,6 +26,7 @@ GAINS_EXPLAINED = (
     "Gains are over the first format on the same machine. A resource's share is the time in which it is busy at its "
     "peak; what has the greatest share bounds. Launches and steps: times in which nothing is computed or moved."
 )
+HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo")  # of what bounds, which greys alone do not tell apart
 BOUND_NAMES = {
     "array": "products", "unpacking": "unpacking", "vector": "vector unit", "weight_buffer": "buffers",
     "activation_buffer": "buffers", "off_chip": "memory bandwidth",
@@ -201,7 +202,13 @@ def draw_gains(gains: pd.DataFrame, theme: Theme) -> Figure:
     of = gains[gains["batch"] == gains["batch"].min()]
     machines = list(dict.fromkeys(of["machine"]))
     bounds = list(dict.fromkeys(BOUND_NAMES.get(bound, bound) for bound in of["bound_by"]))
-    colors = dict(zip(bounds, theme.series, strict=False))
+    looks = {
+        bound: {
+            "facecolor": theme.series[i % len(theme.series)], "hatch": HATCHES[i % len(HATCHES)],
+            "edgecolor": theme.background, "linewidth": 0,
+        }
+        for i, bound in enumerate(bounds)
+    }  # fmt: skip
     rows = len(of) + len(machines)
     figure = new_figure(WIDTH_IN, REST_IN + 0.6 + ROW_IN * rows)
     axes = figure.subplots()
@@ -213,7 +220,7 @@ def draw_gains(gains: pd.DataFrame, theme: Theme) -> Figure:
         for row in own.to_dict("records"):
             y += 1
             bound = BOUND_NAMES.get(row["bound_by"], row["bound_by"])
-            axes.barh(y, row["speed_gain"], color=colors[bound], height=0.75)
+            axes.barh(y, row["speed_gain"], height=0.75, **looks[bound])
             text = f"{row['speed_gain']:.2f}×  ({row['tokens_per_s']:.3g} tokens/s)"
             axes.text(row["speed_gain"] + 0.01 * longest, y, text, va="center", ha="left", color=theme.text, size=9)
             labels.append((y, f"{row['format']}, {row['weight_bits']:.3g} bit"))
@@ -225,5 +232,5 @@ def draw_gains(gains: pd.DataFrame, theme: Theme) -> Figure:
     batch = int(gains["batch"].min())
     axes.set_xlabel(f"tokens/s relative to the first format of the machine, batch {batch}")
     figure.suptitle("What narrow weights gain in decode, and what bounds them")
-    legend_below(figure, [Patch(color=colors[bound]) for bound in bounds], bounds)
+    legend_below(figure, [Patch(**looks[bound]) for bound in bounds], bounds)
     return figure

@@ -50,7 +50,8 @@ def draw_knobs(result: ExplorationResult, theme: Theme) -> Figure:
         for i, objective in enumerate(objectives):
             values = settings[f"{objective}_relative"]
             color = theme.series[i]
-            axes.plot(x, values, color=color, label=METRICS[objective].label, zorder=2 + i)
+            axes.plot(x, values, color=color, zorder=2 + i)
+            axes.plot([], [], color=color, marker=MARKERS[i], markersize=6, label=METRICS[objective].label)
             for allowed, face in ((True, color), (False, theme.background)):
                 at = (settings["status"] != "infeasible") == allowed
                 axes.plot(x[at], values[at], MARKERS[i], color=color, markerfacecolor=face, linestyle="none",

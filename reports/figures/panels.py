@@ -16,6 +16,7 @@ from bitjoule.reports.figures.style import new_figure
 PANELS_A_ROW = 3
 HANDLE_IN, IN_PER_CHARACTER = 0.8, 0.1
 LEGEND_COLUMNS, LEGEND_ROW_IN = 4, 0.26
+LONG_EM, LONGER_IN = 3.5, 0.25  # lines of a legend that show their dashes, and by how much they are longer
 
 
 def technology_title(name: str) -> str:
@@ -133,7 +134,9 @@ def left_panels(axes: Iterable[Axes]) -> list[Axes]:
     return left
 
 
-def legend_below(figure: Figure, handles: Iterable[Artist], labels: Iterable[str], columns: int | None = None) -> None:
+def legend_below(
+    figure: Figure, handles: Iterable[Artist], labels: Iterable[str], columns: int | None = None, dashed: bool = False
+) -> None:
     """Put a legend under a figure, in as many columns as its width holds.
 
     Parameters
@@ -144,16 +147,21 @@ def legend_below(figure: Figure, handles: Iterable[Artist], labels: Iterable[str
         What it shows.
     columns
         At most.
+    dashed
+        Whether entries differ in their dashes alone, which short lines do not show.
     """
     entries = list(zip(handles, labels, strict=True))
     if not entries:
         return
     names = [label for _, label in entries]
-    ncols = min(legend_columns(names, figure.get_figwidth()), columns or LEGEND_COLUMNS)
-    figure.legend([handle for handle, _ in entries], names, loc="outside lower center", ncols=ncols)
+    handle_in = HANDLE_IN + (LONGER_IN if dashed else 0)
+    ncols = min(legend_columns(names, figure.get_figwidth(), handle_in), columns or LEGEND_COLUMNS)
+    length_em = LONG_EM if dashed else None
+    drawn = [handle for handle, _ in entries]
+    figure.legend(drawn, names, loc="outside lower center", ncols=ncols, handlelength=length_em)
 
 
-def legend_columns(labels: Sequence[str], width_in: float) -> int:
+def legend_columns(labels: Sequence[str], width_in: float, handle_in: float = HANDLE_IN) -> int:
     """Return how many columns of a legend fit.
 
     Parameters
@@ -162,11 +170,13 @@ def legend_columns(labels: Sequence[str], width_in: float) -> int:
         Of its entries.
     width_in
         Its room in inches.
+    handle_in
+        What an entry takes beside its label, in inches.
     """
 
     def needed_in(columns: int) -> float:
         label_columns = np.array_split(list(map(len, labels)), columns)  # as matplotlib fills them
-        return sum(HANDLE_IN + IN_PER_CHARACTER * float(column.max()) for column in label_columns)
+        return sum(handle_in + IN_PER_CHARACTER * float(column.max()) for column in label_columns)
 
     return next((n for n in range(min(len(labels), LEGEND_COLUMNS), 1, -1) if needed_in(n) <= width_in), 1)
 

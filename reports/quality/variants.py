@@ -1,6 +1,7 @@
 """The pictures of trainings that differ in one thing: formats beside each other, and losses over learning rates."""
 
 import math
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from bitjoule.reports.quality.frontier import look_of, shown
 
 UNIFORM_NATS = math.log(256)  # of a byte that is guessed
 CUT_NATS = 6.5  # losses above are drawn there
+TITLE_CHARACTERS = 76  # of a line
 
 
 def draw_variants(
@@ -111,8 +113,8 @@ def draw_rates(summary: pd.DataFrame, models: pd.DataFrame, formats: pd.DataFram
         axes.annotate("a byte guessed", (rates[0], UNIFORM_NATS), xytext=(0, 4), textcoords="offset points")
     axes.set_xlabel("peak of the learning rate (AdamW)")
     axes.set_ylabel("held-out loss (nats per byte)")
-    figure.suptitle(rates_message(summary), fontsize=14, fontweight="bold")
-    legend_below(figure, *axes.get_legend_handles_labels())
+    figure.suptitle(fill(rates_message(summary), TITLE_CHARACTERS), fontsize=14, fontweight="bold")
+    legend_below(figure, *axes.get_legend_handles_labels(), dashed=True)
     return figure
 
 

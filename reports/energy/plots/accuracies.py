@@ -19,6 +19,7 @@ KEYS = ("model", "technology", "platform", "phase", "batch", "prompt_tokens", "n
 TEXT = ("model", "technology", "platform", "phase")
 MARK = " ◆"
 LABEL_DISTANCE = 0.3  # of the panel
+NAMES_BELOW = 0.1  # of the panel, above the highest and below the lowest point: room for their names
 EXPLAINED = "no other scheme takes less energy and scores better"
 
 
@@ -83,6 +84,7 @@ def draw_accuracies(plot: AccuracyPlot, frames: Frames, theme: Theme) -> Figure:
                 face = color if row["pareto"] else theme.background
                 axes.plot(row["energy_per_token_j"], row["score"], marker, color=color, markerfacecolor=face,
                           markeredgewidth=1.6, zorder=2)  # fmt: skip
+        axes.margins(y=NAMES_BELOW)
         if points["falls"].any():
             axes.set_yscale("log")
         axes.set_xscale("log")

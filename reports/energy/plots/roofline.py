@@ -128,11 +128,12 @@ def roofs(frames: Frames, panel: Panel) -> list[Roof]:
 
 def _draw_points(axes: Axes, points: pd.DataFrame, models: Sequence[str], frames: Frames, theme: Theme) -> None:
     for (model, scheme, phase), group in points.groupby(["model", "scheme", "phase"], observed=True, sort=False):
-        color, _, dashes = scheme_look(str(scheme), frames, theme)
+        color, own, dashes = scheme_look(str(scheme), frames, theme)
+        marker = MARKERS[models.index(model) % len(MARKERS)] if len(models) > 1 else own
         group = group.sort_values("batch")
         axes.plot(
             group["intensity"], group["operations_per_s"], color=color, linewidth=1.2, markersize=8,
-            marker=MARKERS[models.index(model) % len(MARKERS)], linestyle=dashes if len(group) > 1 else "none",
+            marker=marker, linestyle=dashes if len(group) > 1 else "none",
             markerfacecolor=theme.background if phase == "decode" else color, markeredgewidth=1.6, zorder=2.5,
         )  # fmt: skip
 
@@ -243,9 +244,10 @@ def _legend(points: pd.DataFrame, models: Sequence[str], frames: Frames, theme: 
     """Return a handle for each scheme, each phase and, where there are several, each model."""
     looks = {scheme: scheme_look(scheme, frames, theme) for scheme in frames.schemes}
     handles = {
-        scheme: Line2D([], [], color=color, linestyle=dashes, linewidth=3)
-        for scheme, (color, _, dashes) in looks.items()
-    }
+        scheme: Line2D([], [], color=color, linestyle=dashes, linewidth=3, marker="" if len(models) > 1 else marker,
+                       markersize=8)
+        for scheme, (color, marker, dashes) in looks.items()
+    }  # fmt: skip
     for phase in [name for name in PHASES if (points["phase"] == name).any()]:
         face = theme.background if phase == "decode" else theme.text
         handles[phase] = Line2D([], [], color=theme.text, marker="o", markersize=8, linestyle="none",

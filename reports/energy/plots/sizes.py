@@ -22,7 +22,7 @@ from bitjoule.reports.energy.workloads import (
 )
 from bitjoule.reports.figures.lines import WIDE_RATIOS, PlotLine, band_handle, draw_lines, label_points, scale_ratios
 from bitjoule.reports.figures.panels import Panel, draw_panels, left_panels, legend_below, named_handles, panels_of
-from bitjoule.reports.figures.style import MARKERS, Theme, log_ticks, settle, size_axis
+from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, log_ticks, settle, size_axis
 
 MAX_FAMILIES = 4  # more are drawn alike
 AS_THE_PAPERS = "arithmetic as the papers count"
@@ -77,8 +77,10 @@ def draw_sizes(plot: EnergyPlot | RatioPlot, frames: Frames, theme: Theme) -> Fi
     for axes in left_panels(drawn):
         axes.set_ylabel(f"{baseline.name} energy / energy" if ratios and baseline is not None else label)
     set_title(figure, frames, plot, text)
-    handles = named_handles(drawn) | band_handle([line for lines in lines_at for line in lines], theme)
-    legend_below(figure, handles.values(), handles.keys(), None if len(panels) > 1 else 2)
+    every = [line for lines in lines_at for line in lines]
+    handles = named_handles(drawn) | band_handle(every, theme)
+    by_family = any(line.family for line in every)
+    legend_below(figure, handles.values(), handles.keys(), None if len(panels) > 1 else 2, dashed=by_family)
     settle(figure)  # the labels find their places in it
     for axes, lines, limits in zip(drawn, lines_at, limits_at, strict=True):
         label_points(axes, lines, limits, labels=4 if any(line.thin for line in lines) else 7)
@@ -115,8 +117,10 @@ def _lines(rows: pd.DataFrame, column: str, frames: Frames, ratios: bool, theme:
         family_of, families = dict.fromkeys(family_of, ""), [""]
     by_family = 1 < len(families) <= MAX_FAMILIES
     lines = []
-    for names, cases in groups:
+    for i, (names, cases) in enumerate(groups):
         color, marker, dashes = scheme_look(names[0], frames, theme)
+        if by_family:  # markers are the families': the line alone tells the schemes apart without colour
+            dashes = DASHES[i % len(DASHES)]
         for j, family in enumerate(families):
             points = cases[cases["model"].map(family_of).astype(str) == family]
             line = PlotLine(

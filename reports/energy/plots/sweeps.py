@@ -16,7 +16,7 @@ from bitjoule.reports.energy.workloads import first_values, in_phase, ratio_band
 from bitjoule.reports.figures.bars import cut_text
 from bitjoule.reports.figures.lines import PlotLine, band_handle, draw_lines, label_points, scale_ratios
 from bitjoule.reports.figures.panels import draw_panels, left_panels, legend_below, panels_of
-from bitjoule.reports.figures.style import MARKERS, Theme, settle, token_axis, unit_axis
+from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, settle, token_axis, unit_axis
 
 MAX_MODELS = 4
 CROWDED_POINTS = 80
@@ -74,7 +74,7 @@ def draw_sweep(plot: SweepPlot, frames: Frames, theme: Theme) -> Figure:
     for axes in left_panels(drawn):
         axes.set_ylabel(label)
     set_title(figure, frames, plot, others + cut_text(len(selected), len(models)))
-    legend_below(figure, *_legend(every, theme), None if len(panels) > 1 else 3)
+    legend_below(figure, *_legend(every, theme), None if len(panels) > 1 else 3, dashed=len(selected) > 1)
     settle(figure)  # the labels find their places in it
     if plot.quantity in ("energy_per_token_j", "ratio_to_baseline") and len(selected) == 1:
         for axes, lines in zip(drawn, lines_at, strict=True):
@@ -112,7 +112,8 @@ def swept_rows(plot: SweepPlot, frames: Frames) -> tuple[pd.DataFrame, str]:
 def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frames, theme: Theme) -> list[PlotLine]:
     baseline = frames.baseline
     lines: list[PlotLine] = []
-    for scheme in frames.schemes:
+    several = len(models) > 1  # whose markers these are: the line alone tells the schemes apart without colour
+    for i, scheme in enumerate(frames.schemes):
         scheme_rows = rows[(rows["scheme"] == scheme) & rows["model"].isin(models)]
         is_baseline = plot.quantity == "ratio_to_baseline" and baseline is not None and scheme == baseline.scheme
         if is_baseline and len(frames.schemes) > 1 and np.allclose(scheme_rows["ratio_to_baseline"], 1):
@@ -120,7 +121,6 @@ def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frame
         color, marker, dashes = scheme_look(scheme, frames, theme)
         for j, model in enumerate(models):
             points = scheme_rows[scheme_rows["model"] == model].sort_values(plot.over)
-            several = len(models) > 1
             lines.append(
                 PlotLine(
                     schemes=(scheme,),
@@ -130,7 +130,7 @@ def _lines(plot: SweepPlot, rows: pd.DataFrame, models: list[str], frames: Frame
                     ratio=points["ratio_to_baseline"].to_numpy(float),
                     color=color,
                     marker=MARKERS[j % len(MARKERS)] if several else marker,
-                    dashes=dashes,
+                    dashes=DASHES[i % len(DASHES)] if several else dashes,
                     band=_band(points, plot, frames),
                 )
             )
