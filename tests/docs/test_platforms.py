@@ -30,7 +30,7 @@ def test_every_shipped_platform_and_every_key_is_told():
 
 
 def test_the_platform_of_ones_own_is_the_other_with_its_changes(tmp_path):
-    text = re.search(r"```yaml\n(# chips/mine.yaml\n.*?)```", PAGE, re.DOTALL)[1]
+    text = re.search(r"```yaml[^\n]*\n(# chips/mine.yaml\n.*?)```", PAGE, re.DOTALL)[1]
     (tmp_path / "mine.yaml").write_text(text)
     mine = read_platform(tmp_path / "mine.yaml")
     assert mine.buffers["activations"].size_bytes == 2 * platforms()["ternary-edge"].buffers["activations"].size_bytes
@@ -47,7 +47,7 @@ def test_the_static_power_shown_is_that_of_the_file(tmp_path):
 
 
 def test_the_dram_device_shown_is_that_of_the_file(tmp_path):
-    text = re.search(r"```yaml\n(# chips/lpddr5.yaml.*?)```", PAGE, re.DOTALL)[1]
+    text = re.search(r"```yaml[^\n]*\n(# chips/lpddr5.yaml.*?)```", PAGE, re.DOTALL)[1]
     (tmp_path / "lpddr5.yaml").write_text(text)
     off_chip = read_platform(tmp_path / "lpddr5.yaml").off_chip
     assert (off_chip.device, off_chip.channel_count) == ("lpddr5-6400", 1)
@@ -55,7 +55,7 @@ def test_the_dram_device_shown_is_that_of_the_file(tmp_path):
 
 
 def test_the_memory_level_shown_is_that_of_the_file(tmp_path):
-    text = re.search(r"```yaml\n(# chips/l2.yaml.*?)```", PAGE, re.DOTALL)[1]
+    text = re.search(r"```yaml[^\n]*\n(# chips/l2.yaml.*?)```", PAGE, re.DOTALL)[1]
     (tmp_path / "l2.yaml").write_text(text)
     levels = read_platform(tmp_path / "l2.yaml").levels
     assert (levels["l2"].size_bytes, levels["l2"].banks, sorted(levels["l2"].holds)) == (2 << 20, 4, sorted(HELD))

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copyfile, copytree
@@ -54,6 +55,8 @@ def gguf(path: Path) -> None:
     """Write the bundled float model as a GGUF file of signs."""
     folder = path.parent / "floats"
     copytree(MODELS / "tiny-fp16", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"rope_parameters": {"rope_theta": config["rope_theta"]}}))
     write_model(folder, path, "llama", q1_0)
 
 
@@ -86,7 +89,7 @@ FILES: dict[str, dict[str, Maker]] = {
         "chips": lambda path: path.mkdir(),
     },
     "docs/prices.md": {
-        "mine.yaml": text("like: 45nm\noperations: [{operation: add, format: int8, energy_pj: 0.02, source: a talk}]\n")
+        "mine.yaml": text("like: 45nm\noperations: [{operation: add, format: int8, energy_pj: {low: 0.01, nominal: 0.02, high: 0.03}, source: a talk}]\n")
     },
     "docs/quickstart.md": {"my/cells_typical.lib.gz": cells},
     "docs/verification.md": {"mine.yaml": ACCELERATOR},

@@ -12,7 +12,7 @@ from bitjoule.experiments.energy.tables.families import families
 from bitjoule.reports.energy.pictures import draw
 from bitjoule.reports.energy.workloads import WORKLOAD_AXES
 from bitjoule.reports.figures.families import KINDS, look
-from bitjoule.reports.figures.style import BAND_LABEL, THEMES, new_figure, png_dpi
+from bitjoule.reports.figures.style import BAND_LABEL, DASHES, THEMES, new_figure, png_dpi
 from tests.reports.shown import bars_of, unit_in
 
 LIGHT = THEMES[0]
@@ -27,6 +27,7 @@ PLOTS = {
     "bars": {"kind": "components", "by": "action", "share": False, "at": {"new_tokens": 9}, "models": ["llama-7b"]},
     "parts": {"kind": "components", "at": {"batch": 5}, "phase": "prefill"},
     "sweep": {"kind": "sweep", "over": "batch", "at": {"prompt_tokens": 300}, "models": ["llama-7b"]},
+    "models": {"kind": "sweep", "over": "batch", "at": {"prompt_tokens": 300}, "models": ["llama-7b", "bitnet-1.3b"]},
     "roofline": {"kind": "roofline", "at": {"prompt_tokens": 300}, "models": ["llama-7b", "bitnet-1.3b"]},
     "gain": {
         "kind": "sweep",
@@ -85,6 +86,16 @@ def test_variants_of_a_family_differ_in_marker_and_line_style(result):
         scheme: (line.get_marker(), line.get_linestyle()) for scheme, line in drawn_lines(figure_of(result, "sweep"))
     }
     assert len(looks) == len(set(looks.values())) == len(SCHEMES)
+
+
+def test_where_markers_are_the_models_dashes_tell_schemes_apart_without_colour(result):
+    """There are six; the seventh scheme begins anew with another colour."""
+    dashes: dict[str, set[object]] = {}
+    for scheme, line in drawn_lines(figure_of(result, "models")):
+        dashes.setdefault(scheme, set()).add(str(line._unscaled_dash_pattern))
+    assert set(dashes) == set(SCHEMES)
+    assert {len(each) for each in dashes.values()} == {1}
+    assert len({str(each) for each in list(dashes.values())[: len(DASHES)]}) == len(DASHES)
 
 
 def test_a_scheme_is_drawn_alike_whatever_stands_beside_it():
