@@ -36,10 +36,21 @@ class Grid:
     last: int = WRAP
 
     @property
-    def names(self) -> int:
-        """How many columns name the rows: the first ones that are aligned left, but never all."""
+    def names(self) -> list[int]:
+        """The columns that name the rows, never all: the first of text, and others of text that tell rows apart."""
         count = next((at for at, left in enumerate(self.left) if not left), 1)
-        return min(max(count, 1), max(len(self.headers) - 1, 1))
+        first = list(range(min(max(count, 1), max(len(self.headers) - 1, 1))))
+        chosen = first
+        for at in range(len(first), len(self.headers)):
+            told_apart = self._distinct(chosen)
+            if told_apart == len(self.rows):
+                break
+            if self.left[at] and self._distinct([*chosen, at]) > told_apart:
+                chosen = [*chosen, at]
+        return chosen if len(chosen) < len(self.headers) else first
+
+    def _distinct(self, columns: Sequence[int]) -> int:
+        return len({tuple(row[at] for at in columns) for row in self.rows})
 
     def widths(self) -> list[int]:
         """Return the width that each column takes with its words unbroken and wide cells wrapped."""
@@ -59,15 +70,15 @@ class Grid:
             That a part may take; a part holds one column beside the names in any case.
         """
         widths = self.widths()
-        names = list(range(self.names))
+        names = self.names
         named = sum(widths[at] + GAP for at in names)
         part: list[int] = []
-        for at in range(len(names), len(self.headers)):
+        for at in (at for at in range(len(self.headers)) if at not in names):
             if part and named + sum(widths[other] + GAP for other in [*part, at]) - GAP > width:
-                yield [*names, *part]
+                yield sorted([*names, *part])
                 part = []
             part.append(at)
-        yield [*names, *part]
+        yield sorted([*names, *part])
 
 
 def grid(lines: Sequence[str]) -> Grid:

@@ -171,11 +171,13 @@ def checked_by(words):
         return [word for word in rest if "=" not in word and word not in targets]
     if program == "pytest":
         return [word for word in rest if word.startswith("tests/") and not (ROOT / word).exists()]
-    if program == "pip":
+    if program.endswith("pip"):
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
         named = {extra for word in rest for extra in re.findall(r"\[([\w,]+)\]", word)}
         return sorted({extra for text in named for extra in text.split(",")} - set(extras))
-    if program == "python":
+    if program in ("python", "python3"):
+        if rest[:2] == ["-m", "venv"]:
+            return []
         if rest[0] == "-m":
             place = ROOT / (rest[1].removeprefix("bitjoule.").replace(".", "/") + ".py")
         else:
