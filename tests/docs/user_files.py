@@ -90,7 +90,8 @@ FILES: dict[str, dict[str, Maker]] = {
     },
     "docs/prices.md": {
         "mine.yaml": text(
-            "like: 45nm\noperations: [{operation: add, format: int8, energy_pj: {low: 0.01, nominal: 0.02, high: 0.03}, source: a talk}]\n"
+            "like: 45nm\noperations:\n"
+            "  - {operation: add, format: int8, energy_pj: {low: 0.01, nominal: 0.02, high: 0.03}, source: a talk}\n"
         )
     },
     "docs/quickstart.md": {"my/cells_typical.lib.gz": cells},

@@ -49,9 +49,8 @@ def test_each_part_of_a_wide_table_names_its_rows():
 
 
 def test_names_behind_a_number_are_repeated_where_the_first_do_not_tell_rows_apart():
-    rows = [
-        ("a", "7 B", node, phase, "1.2345", "6.7891") for node in ("45nm", "7nm") for phase in ("prefill", "decode")
-    ]
+    cases = [(node, phase) for node in ("45nm", "7nm") for phase in ("prefill", "decode")]
+    rows = [("a", "7 B", *case, "1.2345", "6.7891") for case in cases]
     lines = ["| model | size | node | phase | first (J) | second (J) |", "|:--|--:|:--|:--|--:|--:|"]
     found = shown("\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]), 34)
     parts = [part for part in found.split("\n\n") if part.strip()]
@@ -60,7 +59,7 @@ def test_names_behind_a_number_are_repeated_where_the_first_do_not_tell_rows_apa
     for part in parts:
         assert {"model", "node", "phase"} <= set(part.split())
         named = [line.split() for line in part.splitlines() if line.startswith("a ")]
-        assert [(words[-3], words[-2]) for words in named] == [(row[2], row[3]) for row in rows]
+        assert [(words[-3], words[-2]) for words in named] == cases
 
 
 def test_a_table_that_fits_is_one():
