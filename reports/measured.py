@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -202,7 +203,7 @@ def draw_gains(gains: pd.DataFrame, theme: Theme) -> Figure:
     of = gains[gains["batch"] == gains["batch"].min()]
     machines = list(dict.fromkeys(of["machine"]))
     bounds = list(dict.fromkeys(BOUND_NAMES.get(bound, bound) for bound in of["bound_by"]))
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         bound: {
             "facecolor": theme.series[i % len(theme.series)], "hatch": HATCHES[i % len(HATCHES)],
             "edgecolor": theme.background, "linewidth": 0,
