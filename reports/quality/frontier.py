@@ -136,10 +136,11 @@ def _losses(axes: Axes, summary: pd.DataFrame, best: str, formats: pd.DataFrame,
                 "markersize": 9,
                 "label": f"{shown(best)}: least energy",
             }
-        if label in COLLAPSED:  # they have no bar that names them
+        elif label in COLLAPSED:  # they have no bar that names them
             line["label"] = shown(str(label))
         if not rows["trained"].iloc[0]:
-            axes.plot(energy_j, loss, **{"linestyle": "none", "markerfacecolor": "none", "zorder": 2.5} | line)
+            hollow: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "none", "zorder": 2.5}
+            axes.plot(energy_j, loss, **hollow | line)
             continue
         if label != best:
             line |= {"linestyle": drawn.dashes, "markersize": 8, "label": shown(str(label))}
