@@ -10,7 +10,10 @@ from typing import Literal, NamedTuple
 
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP
+from bitjoule.sim.accelerator import column_code, column_split
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
+from bitjoule.sim.accelerator.column_code import columns_code
+from bitjoule.sim.accelerator.column_split import COLUMN, Split, split_columns
 from bitjoule.sim.accelerator.generated import generated_verilog
 from bitjoule.sim.bench.simulators import VERILATOR_GUARD, SimulatorError, find_compiler, verilator_root
 from bitjoule.sim.processors import usable_processors
@@ -19,12 +22,15 @@ Variant = Literal["fast", "saif", "vcd"]
 
 NATIVE = Path(__file__).parents[1] / "native"
 LIBRARY = "accelerator.so"
+_WRITERS = tuple(Path(module.__file__) for module in (column_split, column_code))
 
 _VERILATE = (
     *("-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing"),
     *VERILATOR_GUARD,
 )
-# Columns merged into one function run about 5 % slower, and take the C++ compiler longer.
+# Of at least so many columns the words are computed side by side, up to so many in a vector.
+_LEAST_SIDE, _MOST_SIDE = 4, 16
+# Where they are not: columns merged into one function run about 5 % slower, and take the C++ compiler longer.
 _COLUMNS_APART = '`verilator_config\nno_inline -module "{top}.core.column0"\n'
 _FAST = {"fast": ("-O2", "-march=native"), "saif": ("-O1",), "vcd": ("-O1",)}  # recording outweighs the model
 _SLOW = ("-O0",)
@@ -64,14 +70,18 @@ def native_library(config: AcceleratorConfig, variant: Variant = "fast", verilog
     apart = "" if verilog else _COLUMNS_APART.format(top=TOP)
     # Optimising a netlist of ten thousand cells takes longer than any check that is run on it.
     level = _SLOW if verilog else _FAST[variant]
+    # A recording has every net of every column, as the whole text does.
+    side = _side(config.columns) if variant == "fast" and not verilog else 0
     verilog = verilog or generated_verilog(config)
     flags = (*_ALWAYS, *_DEFINED[variant], *_numbers(config))
     identity = (importlib.metadata.version("verilator"), compiler, _identity(compiler))
-    sources = (path.read_bytes() for path in sorted(NATIVE.iterdir()) if path.suffix in {".cpp", ".h"})
+    files = [path for path in sorted(NATIVE.iterdir()) if path.suffix in {".cpp", ".h"}]
+    sources = (path.read_bytes() for path in (*files, *_WRITERS))
     key = content_hash(
         verilog,
         *sources,
         apart,
+        str(side),
         *identity,
         *_VERILATE,
         *_TRACED[variant],
@@ -89,7 +99,7 @@ def native_library(config: AcceleratorConfig, variant: Variant = "fast", verilog
 
     def build(folder: Path) -> None:
         runtime = cached(f"runtime-{runtime_key}", build_runtime)
-        _build(folder, root, compiler, _Sources(verilog, apart, level), variant, flags, runtime)
+        _build(folder, root, compiler, _Sources(verilog, apart, level, side), variant, flags, runtime)
 
     return cached(f"{variant}-{key}", build) / LIBRARY
 
@@ -98,6 +108,7 @@ class _Sources(NamedTuple):
     verilog: str
     directives: str
     level: tuple[str, ...]
+    side: int
 
 
 def _build(
@@ -105,15 +116,16 @@ def _build(
 ) -> None:
     work = folder / "work"
     work.mkdir()
-    (work / "accelerator.v").write_text(inputs.verilog, encoding="utf-8")
-    (work / "apart.vlt").write_text(inputs.directives or "`verilator_config\n", encoding="utf-8")
-    _call(
-        [
-            str(root / "bin" / "verilator_bin"), "--cc", "apart.vlt", "accelerator.v", "--top-module", TOP,
-            "--Mdir", ".", "--prefix", "Vmodel", *_VERILATE, *_TRACED[variant],
-        ],
-        work, "Verilator", {"VERILATOR_ROOT": str(root)},
-    )  # fmt: skip
+    verilog = inputs.verilog
+    split = split_columns(verilog, f"{TOP}.core", inputs.side) if inputs.side else None
+    code = _columns(work / COLUMN, root, split, inputs.side) if split else None
+    if split and code:
+        verilog = split.rest
+        (work / "columns.cpp").write_text(code, encoding="utf-8")
+        flags = (*flags, f"-DBITJOULE_SIDE={inputs.side}")
+    (work / "accelerator.v").write_text(verilog, encoding="utf-8")
+    (work / "apart.vlt").write_text((not code and inputs.directives) or "`verilator_config\n", encoding="utf-8")
+    _verilate(root, work, ("apart.vlt", "accelerator.v"), TOP, "Vmodel", _TRACED[variant])
     flags = (*flags, *_includes(root), "-I.", f"-I{NATIVE}")
     sources = sorted(work.glob("*.cpp"), key=lambda path: -path.stat().st_size)
     jobs = [(path, (*flags, *inputs.level)) for path in sorted(NATIVE.glob("*.cpp"))]
@@ -122,6 +134,35 @@ def _build(
     objects = [*sorted(work.glob("*.o")), *sorted(runtime.glob("*.o"))]
     _call([compiler, "-shared", "-o", f"../{LIBRARY}", *map(str, objects), "-pthread"], work, "the C++ compiler")
     shutil.rmtree(work)
+
+
+def _columns(folder: Path, root: Path, split: Split, side: int) -> str | None:
+    """Return the C++ of all columns at once, if there is one; made in a new folder."""
+    folder.mkdir()
+    (folder / "column.v").write_text(split.column, encoding="utf-8")
+    _verilate(root, folder, ("column.v",), COLUMN, "Vcolumn")
+    sources = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("Vcolumn___024root__[0-9].cpp")))
+    header = (folder / "Vcolumn___024root.h").read_text(encoding="utf-8")
+    return columns_code(split, sources, header, side)
+
+
+def _side(columns: int) -> int:
+    """Return how many columns a vector holds; 0 if none is made."""
+    if columns < _LEAST_SIDE:
+        return 0
+    return min(1 << (columns - 1).bit_length(), _MOST_SIDE)
+
+
+def _verilate(
+    root: Path, folder: Path, sources: tuple[str, ...], top: str, prefix: str, options: tuple[str, ...] = ()
+) -> None:
+    _call(
+        [
+            str(root / "bin" / "verilator_bin"), "--cc", *sources, "--top-module", top,
+            "--Mdir", ".", "--prefix", prefix, *_VERILATE, *options,
+        ],
+        folder, "Verilator", {"VERILATOR_ROOT": str(root)},
+    )  # fmt: skip
 
 
 def _compile_all(compiler: str, jobs: list[tuple[Path, tuple[str, ...]]], folder: Path) -> None:

@@ -11,6 +11,10 @@
 #include "configuration.h"
 #include "verilated.h"
 
+#ifdef BITJOULE_SIDE
+#include "columns.h"
+#endif
+
 #if defined(BITJOULE_SAIF)
 #include "verilated_saif_c.h"
 using Trace = VerilatedSaifC;
@@ -236,8 +240,7 @@ class Machine {
     }
 
     void clock_high() {
-        top_.clk = 1;
-        top_.eval();
+        rise();
         record(cycle_ + 1, 0);
     }
 
@@ -247,11 +250,27 @@ class Machine {
     }
 
     void clock() {
-        top_.clk = 1;
-        top_.eval();
+        rise();
         top_.clk = 0;
         top_.eval();
     }
+
+#ifdef BITJOULE_SIDE
+    // What a column takes changes with the clock alone, and what it gives is stored at the next rising edge: once a cycle
+    // is enough.
+    void rise() {
+        columns_.clock();
+        top_.clk = 1;
+        top_.eval();
+        columns_.settle(*top_.rootp);
+    }
+    Columns columns_;
+#else
+    void rise() {
+        top_.clk = 1;
+        top_.eval();
+    }
+#endif
 
 #ifdef BITJOULE_TRACE
     void record(int64_t cycle, int half) {
