@@ -7,17 +7,24 @@ conditions, loops and calls, as adders without state but registers are; of other
 import re
 from collections.abc import Mapping
 
-from bitjoule.sim.accelerator.column_split import STANDIN, Split
+from bitjoule.sim.accelerator.column_split import STANDIN, Port, Split
 
-_FUNCTION = re.compile(r"^void \w+___024root___(ico|nba)_(\w+)__TOP__(\d+)\(.*?\) \{\n(.*?)^\}\n", re.MULTILINE | re.DOTALL)
-_SETTING = re.compile(r"^ +(?:VL_DEBUG_IF\(.*\);|\w+__Syms\* const __restrict vlSymsp .*;|auto& vlSelfRef = .*;|// .*)\n", re.MULTILINE)
+_FLAGS = re.MULTILINE | re.DOTALL
+_FUNCTION = re.compile(r"^void \w+___024root___(ico|nba)_\w+__TOP__(\d+)\(.*?\) \{\n(.*?)^\}\n", _FLAGS)
+_SETTING = re.compile(
+    r"^ +(?:VL_DEBUG_IF\(.*\);|\w+__Syms\* const __restrict vlSymsp .*;|auto& vlSelfRef = .*;|// .*)\n", re.MULTILINE
+)
 _LOCAL = re.compile(r"^ +[CSIQ]Data/\*\d+:0\*/ (\w+);$", re.MULTILINE)
 _MEMBER = re.compile(r"^ +([CSIQ])Data/\*(\d+):0\*/ (\w+);$", re.MULTILINE)
-_TOKEN = re.compile(r"\s+|/\*\d+:0\*/|\d\w*|[A-Za-z_]\w*|<<|>>|[-&|^~+=();.\[\]]")
+_TOKEN = re.compile(r"\s+|/\*\d+:0\*/|\d\w*|(?:vlSelfRef\.)?[A-Za-z_]\w*|<<|>>|([&|=])(?!\1)|[-^~+();\[\]]")
 _NUMBER = re.compile(r"(?:0x[0-9a-f]+|\d+)(?:U|ULL)?")
 _SHIFT = re.compile(r"(?:<<|>>)\s*(?!\s|0x[0-9a-f]+U|\d+U)")
+_STATE = re.compile(r"^ +always @\(", re.MULTILINE)
+_SET_FIRST = re.compile(r"^ +(?:initial\b|reg .*= \d+'h[0_]*[1-9a-fxz])", re.MULTILINE)  # all state is zero at first
 _TYPES = {"CData", "SData", "IData", "QData"}
-_NARROW = 64
+_SHARED = {1: "uint32_t {}", 2: "uint64_t {}"}  # by the words that hold a port; of more, by its address
+_APART = {1: "Lanes {}", 2: "Lanes64 {}"}
+_HALVES = (".low", ".high")
 
 
 def columns_code(split: Split, sources: str, header: str, lanes: int) -> str | None:
@@ -33,34 +40,41 @@ def columns_code(split: Split, sources: str, header: str, lanes: int) -> str | N
         Columns of a vector.
     """
     bodies: dict[str, str] = {}
-    for region, _, number, text in _FUNCTION.findall(sources):
+    for region, number, text in _FUNCTION.findall(sources):
         if region in bodies or number != "0":
             return None  # in what order they are called is not known
         bodies[region] = _SETTING.sub("", text)
-    if "ico" not in bodies:
+    if "ico" not in bodies or _SET_FIRST.search(split.column) or ("nba" not in bodies and _STATE.search(split.column)):
         return None
     kept = {name: "Lanes64" if kind == "Q" else "Lanes" for kind, _, name in _MEMBER.findall(header)}
-    inputs = {port.name: _input_type(port.bits, port.words, port.shared) for port in split.ports}
+    inputs = {port.name: _input_type(port) for port in split.ports}
     used = set(re.findall(r"vlSelfRef\.(\w+)", "".join(bodies.values())))
     names = used & (inputs.keys() | kept.keys())
     if used - names or not all(_is_plain(body, names) for body in bodies.values()):
         return None
     assigned = set(re.findall(r"vlSelfRef\.(\w+)\s*=[^=]", "".join(bodies.values())))
     state = sorted(used - inputs.keys())
-    if set(state) - assigned or ("nba" not in bodies and re.search(r"^ +always @\(", split.column, re.MULTILINE)):
+    if set(state) - assigned:
         return None
     return _program(split, bodies, {name: kept[name] for name in state}, inputs, lanes)
 
 
-def _input_type(bits: int, words: int, shared: bool) -> str:
-    if shared:
-        return "const uint32_t* {}" if bits > _NARROW else ("uint64_t {}" if words == 2 else "uint32_t {}")  # noqa: PLR2004
-    return f"Lanes {{}}[{words}]" if bits > _NARROW else ("Lanes64 {}" if words == 2 else "Lanes {}")  # noqa: PLR2004
+def _input_type(port: Port) -> str:
+    if port.shared:
+        return _SHARED.get(port.words, "const uint32_t* {}")
+    return _APART.get(port.words, f"Lanes {{}}[{port.words}]")
+
+
+def _word(port: Port, word: int) -> str:
+    """Return what selects a word of a port that columns do not share."""
+    if port.words <= len(_HALVES):
+        return _HALVES[word] if port.words == len(_HALVES) else ""
+    return f"[{word}]"
 
 
 def _is_plain(body: str, names: set[str]) -> bool:
-    """Return whether a function consists of assignments with the operators that vectors have."""
-    known = names | _TYPES | set(_LOCAL.findall(body)) | {"vlSelfRef"}
+    """Return whether a function has nothing but assignments with the operators that vectors have."""
+    known = {f"vlSelfRef.{name}" for name in names} | _TYPES | set(_LOCAL.findall(body))
     at = 0
     while at < len(body):
         token = _TOKEN.match(body, at)
@@ -85,22 +99,19 @@ def _program(
     loads, stores = [], []
     for port in split.ports:
         if port.shared:
-            source = f"reinterpret_cast<const uint32_t*>(&root.{prefix}{port.name})"
-            value = source if port.bits > _NARROW else f"root.{prefix}{port.name}"
-            loads.append(f"        at.{port.name} = {value};")
+            value = f"root.{prefix}{port.name}"
+            address = f"reinterpret_cast<const uint32_t*>(&{value})"
+            loads.append(f"        at.{port.name} = {value if port.words in _SHARED else address};")
             continue
         for word in range(port.words):
-            part = f".{('low', 'high')[word]}" if port.words == 2 else ("" if port.words == 1 else f"[{word}]")  # noqa: PLR2004
             signal = f"reinterpret_cast<uint32_t*>(&root.{prefix}{port.name}_w{word}) + group * side"
-            line = f"        at.{port.name}{part}.{'store' if port.output else 'load'}({signal});"
+            line = f"        at.{port.name}{_word(port, word)}.{'store' if port.output else 'load'}({signal});"
             (stores if port.output else loads).append(line)
-    clock = "        clocked(at);" if "nba" in bodies else ""
     return _PROGRAM.format(
         members="\n".join(members),
         settled=bodies["ico"],
         clocked=bodies.get("nba", ""),
         groups=groups,
-        clock=clock,
         loads="\n".join(loads),
         stores="\n".join(stores),
     )

