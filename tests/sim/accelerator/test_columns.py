@@ -20,6 +20,7 @@ from bitjoule.sim.accelerator.native_build import NATIVE, native_library
 from bitjoule.sim.accelerator.verilated import Verilated
 from bitjoule.sim.bench.simulators import find_compiler
 from bitjoule.sim.reference.matmul import integer_matmul
+from tests.sampling import seldom
 
 CONFIG = AcceleratorConfig(lanes=40, columns=5, max_k=90, weight_bus_bits=80, tokens=2)
 CORE = f"{TOP}.core"
@@ -188,16 +189,18 @@ def test_vectors_calculate_as_numpy(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, np.concatenate([*halves, a.astype(np.uint32)]))
 
 
-def test_all_columns_at_once_are_the_columns_one_by_one() -> None:
+@pytest.mark.parametrize("config", seldom([DEEP], 4, "columns one by one"))
+def test_all_columns_at_once_are_the_columns_one_by_one(config: AcceleratorConfig) -> None:
     random = np.random.default_rng(3)
-    with Verilated(DEEP, 1) as together, Verilated(DEEP, 1, accelerator_verilog(DEEP)) as apart:
-        for m, k, n in ((1, DEEP.max_k, DEEP.columns), (7, 71, 40), (2, 3, 1)):
+    verilog = accelerator_verilog(config)
+    with Verilated(config, 1) as together, Verilated(config, 1, verilog) as apart:
+        for m, k, n in ((1, config.max_k, config.columns), (7, 71, 40), (2, 3, 1)):
             x = random.integers(-128, 128, (m, k), dtype=np.int8)
             w = random.integers(-1, 2, (k, n), dtype=np.int8)
             all_at_once, one_by_one = together.matmul(x, w), apart.matmul(x, w)
             np.testing.assert_array_equal(all_at_once.results, one_by_one.results)
             np.testing.assert_array_equal(all_at_once.results, integer_matmul(x, w))
-            assert all_at_once.cycles == one_by_one.cycles == cycles(DEEP, m, k, n)
+            assert all_at_once.cycles == one_by_one.cycles == cycles(config, m, k, n)
     # The one has the class whose functions are made with each build, the other has it not.
-    assert b"Columns" in native_library(DEEP).read_bytes()
-    assert b"Columns" not in native_library(DEEP, verilog=accelerator_verilog(DEEP)).read_bytes()
+    assert b"Columns" in native_library(config).read_bytes()
+    assert b"Columns" not in native_library(config, verilog=verilog).read_bytes()

@@ -60,6 +60,11 @@ def test_whatever_decides_a_build_makes_another(monkeypatch: pytest.MonkeyPatch,
     with monkeypatch.context() as patch:
         patch.setattr(native_build.importlib.metadata, "version", lambda _: "another")
         found.add(native_build.native_library(TINY))
+    writer = tmp_path / "writer.py"  # of the C++ of all columns
+    writer.write_text("another")
+    with monkeypatch.context() as patch:
+        patch.setattr(native_build, "_WRITERS", (writer,))
+        found.add(native_build.native_library(TINY))
     driver = tmp_path / "native"
     shutil.copytree(native_build.NATIVE, driver)
     monkeypatch.setattr(native_build, "NATIVE", driver)
@@ -69,7 +74,7 @@ def test_whatever_decides_a_build_makes_another(monkeypatch: pytest.MonkeyPatch,
         with path.open("a") as source:
             source.write("// changed\n")
         found.add(native_build.native_library(TINY))
-    assert len(found) == 9 + len(sources)
+    assert len(found) == 10 + len(sources)
 
 
 @pytest.mark.usefixtures("empty_cache")
