@@ -2,8 +2,9 @@
 
 Run: ``python benchmarks/native_simulation.py OTHER_CHECKOUT [--rounds 3]``. Both sides run the same matmuls in turn,
 in a process of its own each, with one instance of the hardware. Times are processor time, medians over the rounds: on a
-machine that others use, too, they say more than the clock's. Results and cycles of both must be equal. Rows of
-``native_simulation.csv`` are replaced; docs/performance.md shows them.
+machine that others use, too, they say more than the clock's. Results and cycles of both must be equal. Of the
+layers of a token some are run, and their times multiplied. Rows of ``native_simulation.csv`` are replaced;
+docs/performance.md shows them.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from long_table import write
 HERE = Path(__file__).resolve().parents[1]
 TABLE = Path(__file__).with_suffix(".csv")
 SIDES = ("other", "this")
-LAYERS = 30  # of BitNet b1.58 2B4T; the linears of one are those of `verilated.py`
+LAYERS, RUN = 30, 3  # of BitNet b1.58 2B4T, all alike, and how many of them run; the linears of one follow
 LAYER = ((2560, 2560), (2560, 640), (2560, 640), (2560, 2560), (2560, 6912), (2560, 6912), (6912, 2560))
 # What is measured: the configuration, its matmuls M x K x N, and how often.
 WORK = {
@@ -28,7 +29,7 @@ WORK = {
     "decode, 1 x 2560 x 2560 on edge_64x16": ("edge_64x16", [(1, 2560, 2560)], 1),
     "decode, 1 x 2560 x 2560 on simulate_64x16": ("simulate_64x16", [(1, 2560, 2560)], 1),
 }
-TOKEN = ("simulate_64x16", [(1, k, n) for k, n in LAYER], LAYERS)
+TOKEN = ("simulate_64x16", [(1, k, n) for k, n in LAYER], RUN)
 WORKER = """\
 import hashlib, json, resource, sys, time
 import numpy as np
@@ -109,6 +110,7 @@ def main() -> None:
     def compared(what: str, values: dict[str, float], more_is_better: bool) -> None:
         gain = values["this"] / values["other"] if more_is_better else values["other"] / values["this"]
         rows.extend((what, quantity, value) for quantity, value in (*values.items(), ("ratio", gain)))
+        print(f"{what}: {values['other']:.4g}, {values['this']:.4g}, ratio {gain:.4g}", flush=True)
 
     token = f"a token of 2B4T on {TOKEN[0]}"
     for what, work in {**WORK, token: TOKEN}.items():
@@ -120,16 +122,16 @@ def main() -> None:
         run_s = {name: statistics.median(one["run_s"] for one in told[name]) for name in SIDES}
         pack_s = {name: statistics.median(one["pack_s"] for one in told[name]) for name in SIDES}
         if what == token:
-            compared(f"{token}: s", run_s, more_is_better=False)
-            compared(f"{token}, with packing: s", {name: run_s[name] + pack_s[name] for name in SIDES}, False)
+            scale = LAYERS / RUN
+            compared(f"{token}: s", {name: scale * run_s[name] for name in SIDES}, more_is_better=False)
+            packed_s = {name: scale * (run_s[name] + pack_s[name]) for name in SIDES}
+            compared(f"{token}, with packing: s", packed_s, more_is_better=False)
             continue
         cycles = told["this"][0]["cycles"]
         trits = sum(m * k * n for m, k, n in work[1]) * work[2]
         compared(f"{what}: k cycles/s", {name: cycles / s / 1e3 for name, s in run_s.items()}, more_is_better=True)
         compared(f"{what}: G trits/s", {name: trits / s / 1e9 for name, s in run_s.items()}, more_is_better=True)
     write(TABLE, "what", rows)
-    for what, quantity, value in rows:
-        print(f"{what}, {quantity}: {value:.4g}")
 
 
 if __name__ == "__main__":

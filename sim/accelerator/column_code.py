@@ -96,7 +96,8 @@ def _program(
     groups = -(-split.columns // lanes)
     members = [f"    {kind.format(name)};" for name, kind in inputs.items()]
     members += [f"    {kind} {name}{{}};" for name, kind in state.items()]
-    loads, stores = [], []
+    loads: list[str] = []
+    stores: list[str] = []
     for port in split.ports:
         if port.shared:
             value = f"root.{prefix}{port.name}"

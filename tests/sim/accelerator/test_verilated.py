@@ -26,8 +26,9 @@ CONFIGS = {
     "decode": AcceleratorConfig(lanes=8, columns=8, max_k=300, weight_bus_bits=128, tokens=1, pipeline=0),
     "binary": AcceleratorConfig(8, 3, 100, 8, tokens=3, weight_encoding="binary1", pipeline=2),
     "ternary5": AcceleratorConfig(9, 7, 40, 24, tokens=16, weight_encoding="ternary5", activation_bits=5),
-    # Computed side by side: two vectors, of which the second has one column; select lines of more than 64 bits.
-    "two vectors": AcceleratorConfig(lanes=70, columns=17, max_k=300, weight_bus_bits=2384, tokens=1, pipeline=0),
+    # Side by side in two vectors, of which the second has one column, and with select lines of more than 64 bits.
+    "two vectors": AcceleratorConfig(lanes=8, columns=17, max_k=300, weight_bus_bits=272, tokens=1),
+    "wide selects": AcceleratorConfig(lanes=70, columns=4, max_k=300, weight_bus_bits=560, tokens=2),
     "wide bus, bytes": AcceleratorConfig(10, 1, 30, 80, tokens=2, activation_bits=2, datapath="carry_chain"),
 }
 
