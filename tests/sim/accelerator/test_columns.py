@@ -180,13 +180,13 @@ def test_vectors_calculate_as_numpy(tmp_path: Path) -> None:
             shift = np.uint32(by)
             expected = [~x, -x, x & y, x | y, x ^ y, x + y, x - y, x << shift, x >> shift, x & 0xFF0, x]
             np.testing.assert_array_equal(found, np.stack(expected))
-        found = np.zeros(7 * 8 + 4, np.uint32)
-        check.wide(*given, address(found))
+        both = np.zeros(7 * 8 + 4, np.uint32)
+        check.wide(*given, address(both))
         a, b = (pair[:4].astype(np.uint64) | pair[4:].astype(np.uint64) << np.uint64(32) for pair in words)
         shift64 = np.uint64(by)
         results = [~a, a & b, a | b, a ^ b, a << shift64, a >> shift64, a & np.uint64(0xFF000000FF0)]
         halves = [np.concatenate([one.astype(np.uint32), (one >> np.uint64(32)).astype(np.uint32)]) for one in results]
-        np.testing.assert_array_equal(found, np.concatenate([*halves, a.astype(np.uint32)]))
+        np.testing.assert_array_equal(both, np.concatenate([*halves, a.astype(np.uint32)]))
 
 
 @pytest.mark.parametrize("config", seldom([DEEP], 4, "columns one by one"))
