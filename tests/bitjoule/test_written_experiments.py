@@ -1,5 +1,9 @@
-"""experiment.yaml states every key of the experiment, those that were left to their defaults too."""
+"""What a run of each kind writes: its tables, its seeds and every key of the experiment, defaults too."""
 
+from dataclasses import fields, replace
+from functools import cache
+
+import pandas as pd
 import pytest
 import yaml
 
@@ -33,10 +37,39 @@ EXPERIMENTS = {
         "QualityExperiment",
         {"name": "losses", "quality": {"ladder": "ablations", "table": "ablations", "baseline": "fp16"}},
     ),
-    "netlists": ("GatesExperiment", yaml.safe_load(GATES)),
-    "hardware": ("RtlExperiment", {"name": "model", "rtl": {"engine": "numpy", "model": "tiny-b158", "prompt": "0"}}),
-    "exploration": ("Exploration", document(explore__knobs=KNOB, explore__objectives=["energy_j", "latency_s"])),
+    "training": (
+        "TrainingExperiment",
+        {key: value for key, value in REQUEST.items() if key != "workload"}
+        | {"platforms": ["fp16-hbm"], "training": {"tokens": 1e9, "sequence_tokens": 64}},
+    ),
+    "netlists": ("GatesExperiment", yaml.safe_load(GATES.replace("gates:\n", "gates:\n  effort: {seed: 7}\n"))),
+    "hardware": (
+        "RtlExperiment",
+        {"name": "model", "rtl": {"engine": "numpy", "model": "tiny-b158", "prompt": "0", "seed": 3}},
+    ),
+    "exploration": (
+        "Exploration",
+        document(explore__knobs=KNOB, explore__objectives=["energy_j", "latency_s"], explore__seed=5),
+    ),
 }  # fmt: skip
+SEEDS = {"netlists": {"operands": 7}, "hardware": {"seed": 3}, "exploration": {"explore.seed": 5}}
+# tables whose attribute has another name, and attributes that are no table of a run: what pictures and pages need
+ELSEWHERE = {"published": "comparison", "assumptions": "varied", "knobs": "variations"}
+NO_TABLES = {"formats", "settings", "models", "machines", "unmeasured"}
+SAYS = "What this one is about."
+PICTURES = {
+    "prices": {"ratios"}, "designs": {"designs"}, "measured": {"gains"}, "quality": {"variants"}, "serving": set(),
+    "training": {"passes"}, "hardware": set(), "netlists": {"energy_vs_zeros", "parts", "energy_vs_bits"},
+}  # fmt: skip
+
+
+@cache
+def ran(kind):
+    """Return the registered kind, and what a run of it gives; netlists are measured by a closed form."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measuring, "measure", measured.made_up)
+        task = read(EXPERIMENTS[kind][1] | {"description": SAYS})
+        return kinds()[task.kind].kind, kinds()[task.kind].kind.run(task.ready, Silent())
 
 
 def unlike_the_schema(schema, definitions, given, written, at=""):
@@ -53,11 +86,46 @@ def unlike_the_schema(schema, definitions, given, written, at=""):
 
 
 @pytest.mark.parametrize("kind", EXPERIMENTS)
-def test_the_written_experiment_states_the_defaults_of_the_schema(kind, monkeypatch):
-    monkeypatch.setattr(measuring, "measure", measured.made_up)
+def test_the_written_experiment_states_the_defaults_of_the_schema(kind):
     name, given = EXPERIMENTS[kind]
-    task = read(given)
-    written = kinds()[task.kind].kind.run(task.ready, Silent()).experiment
+    given = given | {"description": SAYS}
+    written = ran(kind)[1].experiment
     schema = {"$ref": f"#/$defs/{name}"}
     assert list(unlike_the_schema(schema, json_schema()["$defs"], given, written)) == []
     assert set(written) > set(given)
+
+
+@pytest.mark.parametrize("kind", EXPERIMENTS)
+def test_each_table_is_that_of_the_result_and_none_that_has_rows_is_left_out(kind):
+    module, outcome = ran(kind)
+    result = outcome.result
+    for name, pieces in outcome.tables.items():
+        own = getattr(result, ELSEWHERE.get(name, name))
+        pd.testing.assert_frame_equal(pd.concat(list(pieces), ignore_index=True), own.reset_index(drop=True))
+        assert len(own), name
+    names = {field.name for field in fields(result) if isinstance(getattr(result, field.name), pd.DataFrame)}
+    filled = {name for name in names if len(getattr(result, name))}
+    kept = NO_TABLES - ({"models"} if kind == "quality" else set())
+    assert filled - kept <= {ELSEWHERE.get(name, name) for name in outcome.tables}
+    assert outcome.seeds == SEEDS.get(kind, {})
+    assert set(module.pictures(outcome)) == PICTURES.get(kind, set(module.pictures(outcome)))
+
+
+@pytest.mark.parametrize("kind", EXPERIMENTS)
+def test_a_summary_begins_with_name_and_description_and_a_headline_is_one_line(kind):
+    module, outcome = ran(kind)
+    name = EXPERIMENTS[kind][1]["name"]
+    assert module.summary(outcome, 5).startswith(f"# {name}\n\n{SAYS}")
+    assert (outcome.experiment["name"], outcome.experiment["description"]) == (name, SAYS)
+    line = module.headline(outcome)
+    assert line
+    assert "\n" not in line
+    assert name not in line.split()
+
+
+def test_pictures_without_anything_to_draw_are_left_out():
+    for kind, names in (("prices", {"ratios"}), ("measured", {"gains"}), ("serving", set())):
+        module, outcome = ran(kind)
+        empty = replace(outcome, result=replace(outcome.result, summary=outcome.result.summary.iloc[:0]))
+        assert set(module.pictures(outcome)) == names
+        assert set(module.pictures(empty)) == set()

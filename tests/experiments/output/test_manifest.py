@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
 
+from bitjoule import __version__
+from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.files import shipped_experiments
 from bitjoule.experiments.output import manifest
@@ -29,8 +33,13 @@ def test_the_manifest_has_the_hash_of_every_output_and_input(tmp_path, small, bi
     assert written["outputs"] == outputs
     assert written["input"] == {"e.yaml": digest(tmp_path / "e.yaml")}
     assert written["command"][:2] == ["bitjoule", "run"]
-    assert {"bitjoule", "numpy", "pandas"} <= written["versions"].keys()
-    assert {"operations.csv", "memories.csv", "schemes.yaml", "models/bitnet.yaml"} <= written["data"].keys()
+    libraries = ("numpy", "pandas", "matplotlib", "pyyaml", "pydantic")
+    assert written["versions"] == {"bitjoule": __version__} | {name: version(name) for name in libraries}
+    assert written["python"] == platform.python_version()
+    assert (written["seeds"], written["warnings"]) == ({}, [])
+    assert {"operations.csv", "memories.csv", "schemes.yaml", "models/bitnet.yaml", "sources.bib"} <= set(written["data"])
+    files = {path.relative_to(DATA).as_posix(): path for path in DATA.rglob("*.*")}
+    assert written["data"] == {name: digest(path) for name, path in files.items() if path.suffix != ".md"}
 
 
 def test_the_manifest_names_the_commit_whose_code_ran(tmp_path, monkeypatch):

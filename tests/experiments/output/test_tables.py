@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.output import tables
 from bitjoule.experiments.output.tables import write_csv
 
 
@@ -91,3 +92,14 @@ def test_line_ends_and_missing_categories_survive_reading_back(tmp_path):
     write_csv([frame], tmp_path / "x.csv")
     with (tmp_path / "x.csv").open(newline="") as file:
         assert list(csv.reader(file))[1:] == [["two\nlines", "x\r\ny"], ["", ""], ["a\rb", "plain"]]
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 8])
+def test_a_long_table_is_written_in_blocks_as_it_is_written_whole(tmp_path, monkeypatch, rows):
+    frame = pd.DataFrame({"name": ["x", "x", "y", "y", "y", "y", "x", "z"], "number": range(8), "x_j": 0.5})[:rows]
+    monkeypatch.setattr(tables, "BLOCK_ROWS", 3)
+    blocks = [len(block) for block in tables.row_blocks([frame, frame[:2]])]
+    assert blocks == {1: [1, 1], 3: [3, 2], 4: [3, 1, 2], 8: [3, 3, 2, 2]}[rows]
+    write_csv([frame, frame[:2]], tmp_path / "t.csv")
+    whole = pd.concat([frame, frame[:2]])
+    assert (tmp_path / "t.csv").read_text() == whole.to_csv(index=False, lineterminator="\n")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from bitjoule.sim.quality.laws import FORMS, fit, size_factor
 
@@ -38,6 +38,60 @@ def test_a_power_law_and_its_intervals_are_those_of_a_line_in_logarithms():
     ends = [line.intercept + sign * reach * line.intercept_stderr for sign in (0, -1, 1)]
     assert law.a == pytest.approx(tuple(np.exp(ends)), rel=1e-9)
     assert law.floor == (0, 0, 0)
+
+
+def test_the_deviation_of_a_law_is_that_of_the_losses_around_it():
+    loss = losses(1.2, 0.2, deviation=0.02, seed=3)
+    line = stats.linregress(np.log(SIZES / 1e6), np.log(loss))
+    rest = np.log(loss) - line.intercept - line.slope * np.log(SIZES / 1e6)
+    law = fit("power", SIZES, loss)
+    assert law.deviation == pytest.approx(np.sqrt((rest**2).sum() / 10), rel=1e-9)  # 12 trainings, two coefficients
+    assert law.freedom == 10
+    pure = sum(np.diff(pair)[0] ** 2 / 2 for pair in np.log(loss).reshape(6, 2))
+    variances = ((rest**2).sum() - pure) / 4, pure / 6  # of six sizes around the line, of two seeds of each
+    assert law.lack_of_fit_p == pytest.approx(stats.f.sf(variances[0] / variances[1], 4, 6), rel=1e-9)
+
+
+def test_the_law_of_a_papers_exponent_and_its_intervals_are_what_scipy_fits():
+    loss = losses(1.0, 0.31, 0.9, deviation=0.02, seed=4)
+    law = fit("paper_exponent", SIZES, loss, 0.31)
+
+    def model(size, floor, a):
+        return floor + a * size**-0.31
+
+    (floor, a), covariance = optimize.curve_fit(model, SIZES / 1e6, loss, (1.0, 1.0), sigma=loss)
+    reach = stats.t.ppf(0.975, 10) * np.sqrt(np.diag(covariance))
+    assert law.floor == pytest.approx((floor, floor - reach[0], floor + reach[0]), rel=1e-5)
+    assert law.a == pytest.approx((a, a - reach[1], a + reach[1]), rel=1e-5)
+    assert law.exponent == (0.31, 0.31, 0.31)
+    relative = 1 - model(SIZES / 1e6, floor, a) / loss
+    assert law.deviation == pytest.approx(np.sqrt((relative**2).sum() / 10), rel=1e-6)
+
+
+def test_intervals_of_a_law_with_a_floor_end_where_its_profile_crosses_the_bound_of_f():
+    """For a fixed value of one coefficient, the least squares of the other two."""
+    loss, size = losses(1.0, 0.4, 0.9, deviation=0.002, seed=2), SIZES / 1e6
+    law = fit("floor", SIZES, loss)
+
+    def squares(alpha, floor=None, a=None):
+        columns, target = [], np.ones_like(loss)
+        for value, column in ((floor, 1 / loss), (a, size**-alpha / loss)):
+            columns += [column] if value is None else []
+            target = target if value is None else target - value * column
+        rest = target - np.stack(columns, 1) @ np.linalg.lstsq(np.stack(columns, 1), target, rcond=None)[0]
+        return float(rest @ rest)
+
+    def profile(**fixed):
+        return optimize.minimize_scalar(lambda alpha: squares(alpha, **fixed), bounds=(0.05, 2), method="bounded",
+                                        options={"xatol": 1e-9}).fun  # fmt: skip
+
+    least = squares(law.exponent.value)
+    assert least == pytest.approx(profile(), rel=1e-6)
+    assert law.deviation == pytest.approx(np.sqrt(least / 9), rel=1e-6)
+    bound = least * (1 + stats.f.ppf(0.95, 1, 9) / 9)
+    for ends, at in ((law.exponent, squares), (law.floor, lambda v: profile(floor=v)), (law.a, lambda v: profile(a=v))):
+        assert [at(ends.low), at(ends.high)] == pytest.approx([bound, bound], rel=1e-3)
+        assert ends.low < ends.value < ends.high
 
 
 def test_intervals_of_a_power_law_hold_the_truth_as_often_as_they_say():

@@ -1,5 +1,8 @@
 """The beats that a testbench sends and expects, and their text."""
 
+import re
+from importlib.resources import files
+
 import numpy as np
 import pytest
 
@@ -7,7 +10,7 @@ from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import command_beat, matmul_activation_beats, matmul_results, matmul_weight_beats
 from bitjoule.sim.accelerator.configurations import read_configuration
 from bitjoule.sim.accelerator.cycles import MatmulShape, cycles_of
-from bitjoule.sim.bench.cases import Case, operands
+from bitjoule.sim.bench.cases import FLOATS, Case, operands
 from bitjoule.sim.testbench.folder import testbench_files as files_of
 from bitjoule.sim.testbench.stimulus import cases_of, result_stream, stimulus_of
 
@@ -60,8 +63,18 @@ def test_the_files_hold_the_streams_of_every_command_in_order():
     assert matmul_results(CONFIG, sums[7:], 1, 1) == products[1].tolist()
     # Behind a malformed command no cycle is compared.
     assert numbers(texts["cycles.hex"]) == [*cycles_of(CONFIG, cases[0].shapes[:1]), 0, 0]
-    assert f"RESULT_BEATS = {len(results)};" in texts["parameters.vh"]
-    assert "@" not in texts["README.md"]
+    parameters = {name: int(value) for name, value in re.findall(r"^localparam (\w+) = (\d+);$", texts["parameters.vh"],
+                                                                 re.MULTILINE)}  # fmt: skip
+    # One command, the first, takes longest; 1000 cycles and 300 for each of its own are waited.
+    patience = 1000 + 300 * max(cycles_of(CONFIG, [shape])[0] for shape in cases[0].shapes[::2])
+    lines = {f"{name.upper()}_BEATS": len(numbers(texts[f"{name}s.hex"])) for name in ("weight", "activation", "result")}
+    assert parameters == {
+        "COMMAND_BITS": 64, "WEIGHT_BITS": 16, "ACTIVATION_BITS": CONFIG.activation_bus_bits, "RESULT_BITS": bits,
+        "COMMANDS": 3, "PATIENCE": patience, **lines,
+    }  # fmt: skip
+    told = {"TITLE": "mine", "MALFORMED": "1", **{name: str(value) for name, value in parameters.items()}}
+    template = (files("bitjoule.sim.testbench") / "files" / "README.md.in").read_text()
+    assert texts["README.md"] == re.sub("@([A-Z_]+)@", lambda match: told[match[1]], template)
 
 
 def test_cases_are_those_of_the_seed_with_corners_malformed_commands_and_what_is_asked():
@@ -77,3 +90,34 @@ def test_cases_are_those_of_the_seed_with_corners_malformed_commands_and_what_is
     # All that are not malformed, but for those among the malformed ones, have cycles to compare.
     assert (stimulus.cycles > 0).sum() == len(shapes) - 8
     assert stimulus.last.sum() == len(shapes)
+
+
+@pytest.mark.parametrize("name", ["tiny_8x4", "decode_64x5", "fp16_fp16_8x4"])
+def test_the_cases_of_a_testbench_reach_each_end_of_what_a_configuration_takes(name):
+    """Tails of M, K and N; a K of as many tiles as are written out; all extremes; each way to be malformed once."""
+    config = read_configuration(name)
+    lanes, columns, tokens, k = config.lanes, config.columns, config.tokens, config.max_k
+    cases = {case.name: case for case in cases_of(config, 0, 3)}
+    assert list(cases)[-1] == "malformed"
+    wide = (1, min(k, 2 * lanes), 3 * columns)
+    assert [tuple(shape) for shape in cases["tails"].shapes] == [
+        (1, 1, 1), (tokens + 1, min(k, lanes + 1), columns + 1), wide, (min(2, tokens), min(k, 3 * lanes), columns),
+        (1, 1, 1),
+    ]  # fmt: skip
+    assert [tuple(shape) for shape in cases["malformed"].shapes] == [
+        (1, 0, 1), wide, (0, k, 1), wide, (1, k, 0), wide, (1, k + 1, 1), wide,
+    ]  # fmt: skip
+    assert [tuple(shape) for shape in cases["largest K"].shapes] == [(min(2, tokens), min(k, 512 * lanes), columns + 1)]
+    extremes = {(case.activations, case.weights): case.shapes for case in cases.values() if case.name.startswith("all ")}
+    long = {(1, min(k, 64 * lanes), 1)}
+    assert {pair: {tuple(shape) for shape in shapes} for pair, shapes in extremes.items()} == {
+        ("minimum", "plus"): long, ("minimum", "minus"): long, ("maximum", "minus"): long,
+        ("alternating", "alternating"): long,
+    }  # fmt: skip
+    floats = {case.activations: case.shapes for case in cases.values() if case.name.endswith(" floats")}
+    assert set(floats) == (set(FLOATS) if config.floating_point else set())
+    assert {tuple(shape) for shapes in floats.values() for shape in shapes} <= {
+        (min(2, tokens), min(k, 4 * lanes), columns + 1)
+    }
+    seeds = [case.seed for case in cases.values() if case.name in ("tails", "malformed", "largest K")]
+    assert sorted(seeds) == [3, 4, 5]
