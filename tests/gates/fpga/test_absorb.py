@@ -93,6 +93,16 @@ def test_the_carry_cell_takes_the_table_and_its_inputs():
     assert carry["parameters"]["INIT1"] == "1001011010101010"
 
 
+def test_a_table_of_four_inputs_stays():
+    design = module()
+    table = design["cells"]["table"]
+    table["connections"] |= {"C": [8], "D": [9]}
+    table["parameters"]["INIT"] = "1000000000000000"  # all four
+    assert absorb_operands(design) == 0
+    table["connections"]["D"] = ["1"]  # three are left
+    assert absorb_operands(design) == 1
+
+
 @pytest.mark.parametrize(
     "changed", [{"loads": 2}, {"inject": "YES"}, {"init": "0111011101110111"}, {"init": "x000000010001000"}]
 )

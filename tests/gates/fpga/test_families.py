@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bitjoule.gates.fpga.devices import devices
 from bitjoule.gates.fpga.families import FAMILIES
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
@@ -54,3 +55,38 @@ def test_every_array_of_trits_that_ships_suits_every_family():
         for family in FAMILIES.values():
             suited = family.suited(config)
             assert (suited.lanes, suited.columns, suited.tokens) == (config.lanes, config.columns, config.tokens)
+
+
+CELLS = {  # of a netlist, numbers of which no sum of some equals that of others; and what they count for
+    "ecp5": (
+        {"LUT4": 3, "CCU2C": 50, "TRELLIS_DPR16X4": 700, "TRELLIS_FF": 11, "DP16KD": 20, "PDPW16KD": 400, "L6MUX21": 9},
+        {"tables": 3 + 2 * 50 + 4 * 700, "flip-flops": 11, "block RAM": 420},
+    ),
+    "ice40": (
+        {"SB_LUT4": 3, "SB_CARRY": 50, "SB_DFF": 700, "SB_DFFESR": 11, "SB_RAM40_4K": 20, "SB_RAM40_4KNR": 400},
+        {"tables": 3, "flip-flops": 711, "block RAM": 420},
+    ),
+    "gowin": (
+        {"LUT1": 3, "LUT4": 50, "ALU": 700, "RAM16SDP4": 11, "DFF": 20, "DFFRE": 400, "SDPX9B": 6000, "DPB": 1, "DPX9B": 2,
+         "MUX2_LUT5": 9},
+        {"tables": 753 + 4 * 11, "flip-flops": 420, "block RAM": 6003},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_cells_count_for_the_tables_that_they_take(family):
+    cells, counted = CELLS[family]
+    assert FAMILIES[family].count(cells) == counted
+
+
+@pytest.mark.parametrize("name", devices())
+def test_nextpnr_is_told_which_device_it_is(name):
+    device = devices()[name]
+    told = {
+        "ecp5": [device.option, "--package", device.package, "--speed", device.speed, "--lpf-allow-unconstrained"],
+        "ice40": [device.option, "--package", device.package, "--pcf-allow-unconstrained", "--router", "router2"],
+        "gowin": ["--device", device.part, "-o", f"family={device.option}", "-o", "cst=pins.cst"],
+    }
+    assert FAMILIES[device.family].arguments(device) == told[device.family]
+    assert "" not in told[device.family]

