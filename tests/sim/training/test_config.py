@@ -175,3 +175,36 @@ def test_every_shipped_training_can_be_read():
     assert ladders == 5
     with pytest.raises(InputError, match="unknown training 'small_ternery'"):
         find_training("small_ternery")
+
+
+def test_a_ladders_file_decides_the_digest_of_its_rungs_where_it_decides_the_result():
+    def digests(text):
+        return [rung.config_sha256 for rung in read_ladder(parse_document(text, "ladder.yaml"))]
+
+    before = digests(LADDER)
+    assert len(set(before)) == len(before)
+    assert digests(LADDER.replace("name: steps", "name: other")) == before
+    assert digests(LADDER.replace("corpus: docstrings,", "corpus: docstrings, checkpoint_seconds: 9,")) == before
+    assert digests(LADDER.replace("seeds: [1, 2]", "seeds: [2, 1]")) == [*before[2:4], *before[:2], *before[6:], *before[4:6]]
+    for old, new in (("parameter: 3", "parameter: 4"), ("context: 64", "context: 32"), ("hidden: 16", "hidden: 24")):
+        changed = digests(LADDER.replace(old, new))
+        same = [one == other for one, other in zip(before, changed, strict=True)]
+        assert same == [old == "hidden: 16" and i >= 4 for i in range(8)]
+
+
+def test_names_of_a_ladders_trainings_differ_and_keys_of_a_format_win(monkeypatch):
+    text = LADDER.replace("fp16: {weights: fp16}", "fp16: {weights: fp16, training: {batch_tokens: 512}}")
+    rungs = read_ladder(parse_document(text, "ladder.yaml"))
+    assert [rung.training.config.name for rung in rungs][:3] == ["steps-small-fp16-1", "steps-small-ternary-1",
+                                                                "steps-small-fp16-2"]  # fmt: skip
+    schedules = [rung.training.config.training for rung in rungs]
+    assert [schedule.batch_tokens for schedule in schedules] == [512, 128] * 2 + [512, 256] * 2
+    assert [selected(rungs, only) for only in ([], ["seed=2", "seed=1"])] == [rungs, rungs]
+    assert [rung.key for rung in selected(rungs, ["seed=2", "rung=large"])] == [
+        ("large", "fp16", "2"), ("large", "ternary", "2"),
+    ]  # fmt: skip
+    monkeypatch.setattr("bitjoule.sim.training.ladder.MAX_TRAININGS", 8)
+    assert len(read_ladder(parse_document(LADDER, "ladder.yaml"))) == 8
+    monkeypatch.setattr("bitjoule.sim.training.ladder.MAX_TRAININGS", 7)
+    with pytest.raises(InputError, match=r"ladder\.yaml:6: rungs: 8 trainings; expected at most 7"):
+        read_ladder(parse_document(LADDER, "ladder.yaml"))

@@ -1,0 +1,116 @@
+"""The texts of a training: paragraphs of packages that are written here, and files of a user."""
+
+import hashlib
+from types import SimpleNamespace
+
+import pytest
+
+from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.sim.training import texts
+from bitjoule.sim.training.texts import digest, docstrings, of_packages, read_texts
+from tests.sim.training.files import training_file
+
+SOURCE = '''
+"""Of the module: {0}.
+
+A second paragraph.
+  \t
+A third of {0}, naïve."""
+class C:
+    """Of a class.
+
+    A second paragraph.   """
+    async def f(self): "Of an inner function of {0}."
+    x = "No docstring."
+def g():
+    return "Neither."
+'''
+
+
+def is_held_out(name):
+    """Return whether a file is, by the hash of its name: one of twenty."""
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % 20 == 0
+
+
+def named(package, held_out, count):
+    """Return names of files of a package that are trained on, or held out."""
+    names = (f"sub{i % 3}/file{i:03}.py" for i in range(10_000))
+    chosen = (name for name in names if is_held_out(f"{package}/{name}") == held_out)
+    return sorted(next(chosen) for _ in range(count))
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Return the folder of a package with three files to train on, two held out, and what is not read."""
+    files = {name: SOURCE.format(name.partition("/")[2]) for held in (False, True) for name in named("p", held, 2 + (not held))}
+    files |= {"tests/a.py": '"""Of a test."""', "sub0/testing/b.py": '"""Of a helper."""', "c.txt": '"""Of a text."""'}
+    files |= {"sub1/broken.py": '"""Of no Python."""\n{{ template }} = def'}
+    for name, text in files.items():
+        (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "p" / name).write_text(text, encoding="utf-8")
+    return tmp_path / "p"
+
+
+def test_paragraphs_are_taken_once_and_files_are_held_out_by_their_names(package):
+    """Walks go level by level: those of the module, of its class, then of the function in it."""
+    train, held_out = docstrings({"p": package})
+    files = [name.partition("/")[2] for name in named("p", False, 3)]
+    shared = ["A second paragraph.", "Of a class."]
+    first, *others = ([f"Of the module: {name}.", f"Of an inner function of {name}."] for name in files)
+    expected = [first[0], *shared, first[1], *(text for pair in others for text in pair)]
+    assert train.decode().split("\n\n") == expected
+    apart = [name.partition("/")[2] for name in named("p", True, 2)]
+    assert held_out.decode().split("\n\n") == [
+        text for name in apart for text in (f"Of the module: {name}.", f"Of an inner function of {name}.")
+    ]
+    assert docstrings({"q": package})[0] != train  # the package is part of the name
+
+
+def test_packages_give_their_versions_and_licences_and_say_whether_the_text_is_the_stated_one(package, monkeypatch):
+    parts = docstrings({"p": package})
+    spec = SimpleNamespace(origin=str(package / "__init__.py"))
+    monkeypatch.setattr(texts.importlib.util, "find_spec", lambda name: spec if name == "p" else None)
+    monkeypatch.setattr(texts.metadata, "version", lambda _: "1.5")
+    monkeypatch.setattr(texts, "cached", lambda _, write: write(package.parent) or package.parent)
+    packages = {"p": SimpleNamespace(licence="BSD")}
+    document = SimpleNamespace(problem=lambda path, wrong, expected: (path, wrong, expected))
+    for sha256, stated in ((digest(*parts), True), ("0" * 64, False)):
+        corpus = SimpleNamespace(packages=packages, sha256=sha256, command="pip install p==1.5")
+        text = of_packages(corpus, document)
+        assert (text.train, text.held_out, text.sources, text.stated) == (*parts, {"p": ("1.5", "BSD")}, stated)
+        assert text.sha256 == hashlib.sha256(parts[0] + b"\0" + parts[1]).hexdigest()
+    with pytest.raises(InputError) as error:
+        of_packages(SimpleNamespace(packages={"q": 0}, sha256="", command="pip install q"), document)
+    assert list(error.value.problems) == [(("corpus",), "needs q, which is not installed", "pip install q")]
+
+
+def test_files_are_joined_in_their_order_and_named_with_their_digests(tmp_path):
+    corpus = {"train": ["b.txt", "train.txt", "a.txt"], "held_out": ["held_out.txt"], "licence": "CC0"}
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text(f"text of {name}\r\n", newline="")
+    text = read_texts(training_file(tmp_path, corpus=corpus))
+    contents = {name: (tmp_path / name).read_bytes() for part in ("train", "held_out") for name in corpus[part]}
+    assert text.train == b"text of b\r\n" + contents["train.txt"] + b"text of a\r\n"
+    assert text.held_out == contents["held_out.txt"]
+    assert text.sources == {name: (hashlib.sha256(of).hexdigest(), "CC0") for name, of in contents.items()}
+    assert text.stated is None
+
+
+@pytest.mark.parametrize(("size", "fits"), [(64, False), (65, True)])
+def test_a_text_has_a_sequence_and_a_byte_more(tmp_path, size, fits):
+    training = training_file(tmp_path)  # of 64 bytes
+    (tmp_path / "train.txt").write_bytes(b"x" * size)
+    if fits:
+        assert len(read_texts(training).train) == size
+        return
+    with pytest.raises(InputError, match=r"corpus\.train: has 64 bytes; expected at least context \+ 1, 65"):
+        read_texts(training)
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    training = training_file(tmp_path)
+    monkeypatch.setattr(texts, "MAX_TEXT_BYTES", (tmp_path / "train.txt").stat().st_size)
+    assert read_texts(training).train
+    monkeypatch.setattr(texts, "MAX_TEXT_BYTES", (tmp_path / "train.txt").stat().st_size - 1)
+    with pytest.raises(InputError, match=r"corpus\.train\[0\]: train\.txt: is larger than \d+ bytes; expected a smaller"):
+        read_texts(training)
