@@ -60,4 +60,6 @@ def test_a_format_that_hardly_reaches_the_others_is_left_out():
     curves = {"fp16": curve(), "good": curve(worse=0.4), "poor": curve(worse=1.4), "collapsed": curve(worse=2.0)}
     assert list(reaching(curves, "fp16")) == ["fp16", "good"]
     assert reaching(curves, "other") == {}
+    one_size = Curve(np.ones((3, 1)), np.ones(1), np.zeros(1))
+    assert list(reaching({"fp16": one_size}, "fp16")) == ["fp16"]
     assert list(reaching({"fp16": curve(), "collapsed": curve(worse=2.0)}, "fp16")) == ["fp16"]

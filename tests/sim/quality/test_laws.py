@@ -133,6 +133,9 @@ def test_too_few_sizes_or_trainings_give_no_law(form):
     assert fit(form, size, losses(1, 0.2, size=size, deviation=0.01), 0.4) is None
     size = np.array([29e3, 59e3, 140e3][:needed])
     assert fit(form, size, losses(1, 0.2, size=size, deviation=0.01), 0.4) is None
+    one_more = np.append(size, size[-1])
+    law = fit(form, one_more, losses(1, 0.2, size=one_more, deviation=0.01), 0.4)
+    assert law.freedom == 1
     assert fit(form, np.repeat(size, 2), losses(1, 0.2, size=np.repeat(size, 2), deviation=0.01), 0.4) is not None
 
 

@@ -69,6 +69,15 @@ def test_a_models_numbers_are_those_of_its_row(tmp_path):
     assert model.trained
 
 
+def test_numbers_of_other_tables_are_those_of_their_rows(tmp_path):
+    row = {"method": "gptq", "loss_nats_per_byte": "2.125", "tokens": "777", "zero_share": "0.3125"}
+    (model,) = quantised_models(written(tmp_path / "p.csv", POST_TRAINING_COLUMNS, **row))
+    assert (model[:5], model.trained) == (("29k", "gptq", "1", 29024.0, 2.125), False)
+    assert math.isnan(model.learning_rate)
+    assert math.isnan(model.zero_share)
+    assert histories(written(tmp_path / "h.csv", HISTORY_COLUMNS, **row)) == [("fp16", "1", 777.0, 2.125, 0.3125)]
+
+
 def test_a_training_that_diverged_has_no_loss(tmp_path):
     row = {"held_out_nats_per_byte": "", "diverged_at_step": "17"}
     (model,) = trained_models(written(tmp_path / "t.csv", COLUMNS, **row))

@@ -69,6 +69,10 @@ def test_parameters_are_those_of_the_papers_block():
     shape = DecoderShape(layers=3, hidden=128, ffn=256, heads=4, kv_heads=2)
     assert shape.linear_parameters == 442_368  # of the bundled models
     assert shape.parameters == 442_368 + 256 * 128 + 3 * (3 * 128 + 256) + 128
+    assert shape.matrices == (
+        ("q_proj", 128, 128), ("k_proj", 64, 128), ("v_proj", 64, 128), ("o_proj", 128, 128), ("gate_proj", 256, 128),
+        ("up_proj", 256, 128), ("down_proj", 128, 256),
+    )  # fmt: skip
 
 
 def test_the_learning_rate_warms_up_then_falls_by_a_cosine_or_in_two_stages():
@@ -128,12 +132,19 @@ def test_a_wrong_rung_is_told_with_the_line_where_it_is_written():
         read_ladder(parse_document(LADDER.replace("weights: fp16", "weights: fp17"), "ladder.yaml"))
 
 
-def test_tokens_of_a_ladder_follow_from_its_parameters_alone():
-    text = LADDER.replace("{context: 64,", "{tokens: 9, context: 64,")
-    with pytest.raises(
-        InputError, match=r"ladder\.yaml:5: common\.training\.tokens: follows from tokens_per_parameter"
-    ):
-        read_ladder(parse_document(text, "ladder.yaml"))
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("{context: 64,", "{tokens: 9, context: 64,", "5: common.training.tokens"),
+        ("training: {batch_tokens: 256}", "training: {batch_tokens: 256, tokens: 9}", "10: rungs.large.training.tokens"),
+        ("{learning_rate: 0.02}", "{learning_rate: 0.02, tokens: 9}", "13: formats.ternary.training.tokens"),
+    ],
+)
+def test_tokens_of_a_ladder_follow_from_its_parameters_alone(old, new, place):
+    with pytest.raises(InputError) as error:
+        read_ladder(parse_document(LADDER.replace(old, new), "ladder.yaml"))
+    expected = "follows from tokens_per_parameter in a ladder; expected no such key here"
+    assert str(error.value) == f"ladder.yaml:{place}: {expected}"
 
 
 def test_what_has_a_row_is_not_trained_again_unless_its_settings_changed(tmp_path):
