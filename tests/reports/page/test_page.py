@@ -6,6 +6,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -183,3 +184,26 @@ def test_a_picture_has_the_name_of_its_file_and_a_title_in_words(written, run_ed
     for path in paths:
         assert path.name in written
         assert f"{path.stem.replace('_', ' ')} of edge" in written
+
+
+@pytest.mark.parametrize(("most", "kept"), [(10_000, "abc"), (250, "ab"), (249, "ac"), (200, "ac"), (199, "a"), (99, "")])
+def test_pictures_that_do_not_fit_are_named_and_smaller_ones_behind_them_drawn(monkeypatch, most, kept):
+    sizes = {"a": 100, "b": 150, "c": 100}
+    pictures = [Path(f"{name}_of_size_dark.svg") for name in sizes]
+    drawn = []
+
+    def themed_svg(path, prefix, text):
+        drawn.append((path.name, prefix, text))
+        return "x" * sizes[path.name[0]]
+
+    monkeypatch.setattr(page, "themed_svg", themed_svg)
+    found, spent, left_out = page._pictures(SimpleNamespace(pictures=pictures, name="mine"), "r3-", most)
+    assert [(each["file"], each["title"]) for each in found] == [
+        (f"{name}_of_size_dark.svg", f"{name} of size dark") for name in kept
+    ]
+    assert [len(each["html"]) for each in found] == [sizes[name] for name in kept]
+    assert spent == sum(sizes[name] for name in kept)
+    assert left_out == [f"{name}_of_size_dark.svg" for name in sizes if name not in kept]
+    assert drawn == [
+        (f"{name}_of_size_dark.svg", f"r3-p{i}-", f"{name} of size dark of mine") for i, name in enumerate(sizes)
+    ]

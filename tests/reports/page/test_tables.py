@@ -121,3 +121,21 @@ def test_a_table_of_the_first_rows_says_how_many_there_are(total):
     assert (rows, read(html).total) == (2, total)
     told = f"the first 2 of {total} rows; all are in summary" if total > 2 else "2 rows"
     assert f"<caption>{told}</caption>" in html
+
+
+def test_headers_are_the_columns_with_their_units_and_numbers_stand_right():
+    columns = ["scheme", "energy_j", "tokens_per_s", "x<y", "layer_3_note"]
+    rows = [["a", "1.5", "2", "3", "x"], ["b", "", "7.25", "4", "2"]]
+    text = html_table("t", "t", columns, rows, len(rows), LARGE).html
+    heads = re.findall(r"<th( [^>]*)>(.*?)</th>", text)
+    assert [html.unescape(head.replace("<wbr>", "")) for _, head in heads] == columns
+    # a long name can be broken behind each underscore, and nowhere else
+    assert [head.count("<wbr>") for _, head in heads] == [name.count("_") for name in columns]
+    assert all("_<wbr>" in head for _, head in heads if "_" in head)
+    assert ['class="n"' in attributes for attributes, _ in heads] == [False, True, True, True, False]
+    assert all('scope="col"' in attributes for attributes, _ in heads)
+    titles = [html.unescape(re.search('title="([^"]*)"', attributes)[1]) for attributes, _ in heads]
+    for title, name in zip(titles, columns, strict=True):
+        label, unit = named(name)
+        assert title == (f"{label} ({unit})" if unit else label)
+    assert titles[1].endswith("(J)")

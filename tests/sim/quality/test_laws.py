@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy import optimize, stats
+from scipy.linalg import block_diag
 
 from bitjoule.sim.quality.laws import FORMS, fit, size_factor
 
@@ -161,6 +162,23 @@ def test_a_format_with_a_larger_coefficient_needs_that_many_more_parameters():
     factor = size_factor(other, base, 140e3)
     assert factor.value == pytest.approx(1.1 ** (1 / 0.25), rel=0.02)
     assert factor.low < 1.1**4 < factor.high
+
+
+def test_the_interval_of_a_factor_is_that_of_errors_carried_to_first_order():
+    """The factor is exp((ln a - ln L) / alpha) / N, with L of the baseline's law; each law's errors by its covariance."""
+    base, other = (fit("power", SIZES, losses(a, 0.25, deviation=0.02, seed=seed)) for a, seed in ((1.0, 1), (1.3, 2)))
+    covariance = block_diag(other.covariance, base.covariance)
+    at = np.array([np.log(other.a.value), other.exponent.value, np.log(base.a.value), base.exponent.value])
+
+    def log_factor(values):
+        log_a, alpha, log_base, beta = values
+        return (log_a - log_base + beta * np.log(0.14)) / alpha - np.log(0.14)
+
+    slopes = optimize.approx_fprime(at, log_factor, 1e-7)
+    reach = stats.t.ppf(0.975, 10) * np.sqrt(slopes @ covariance @ slopes)
+    found = size_factor(other, base, 140e3)
+    ends = np.log([found.value, found.low, found.high]) - log_factor(at)
+    assert ends == pytest.approx([0.0, -reach, reach], rel=1e-4, abs=1e-9)
 
 
 def test_intervals_of_the_factor_hold_the_truth_as_often_as_they_say():
