@@ -8,8 +8,6 @@ UNITS = {
     "_uj": "µJ", "_j": "J", "_mm2": "mm²", "_um2": "µm²", "_ns": "ns", "_us": "µs", "_s": "s", "_mhz": "MHz",
     "_nm": "nm", "_bytes": "B", "_bits": "bits", "_w": "W", "watts": "W", "_tokens": "tokens",
 }  # fmt: skip
-QUALIFIERS = ("_low", "_high", "_low_per_million_tokens", "_high_per_million_tokens")
-WITHOUT_PREFIX = ("tokens", "bits", "$/kWh", "g CO₂/kWh")
 
 
 class Named(NamedTuple):
