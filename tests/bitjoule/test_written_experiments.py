@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from bitjoule.execution import json_schema, read
+from bitjoule.experiments.names import doubts
 from bitjoule.experiments.netlists import run as measuring
 from bitjoule.kinds import kinds
 from bitjoule.kinds.kind import Silent
@@ -55,10 +56,11 @@ EXPERIMENTS = {
 SEEDS = {"netlists": {"operands": 7}, "hardware": {"seed": 3}, "exploration": {"explore.seed": 5}}
 # tables whose attribute has another name, and attributes that are no table of a run: what pictures and pages need
 ELSEWHERE = {"published": "comparison", "assumptions": "varied", "knobs": "variations"}
-NO_TABLES = {"formats", "settings", "models", "machines", "unmeasured"}
+NO_TABLES = {"formats", "settings", "models", "machines", "unmeasured", "bounds"}
+DOUBTS = ("is doubtful", "is so in two ways")
 SAYS = "What this one is about."
 PICTURES = {
-    "prices": {"ratios"}, "designs": {"designs"}, "measured": {"gains"}, "quality": {"variants"}, "serving": set(),
+    "prices": {"ratios"}, "designs": {"designs"}, "measured": {"gains"}, "quality": {"scaling"}, "serving": set(),
     "training": {"passes"}, "hardware": set(), "netlists": {"energy_vs_zeros", "parts", "energy_vs_bits"},
 }  # fmt: skip
 
@@ -88,10 +90,9 @@ def unlike_the_schema(schema, definitions, given, written, at=""):
 @pytest.mark.parametrize("kind", EXPERIMENTS)
 def test_the_written_experiment_states_the_defaults_of_the_schema(kind):
     name, given = EXPERIMENTS[kind]
-    given = given | {"description": SAYS}
     written = ran(kind)[1].experiment
     schema = {"$ref": f"#/$defs/{name}"}
-    assert list(unlike_the_schema(schema, json_schema()["$defs"], given, written)) == []
+    assert list(unlike_the_schema(schema, json_schema()["$defs"], given | {"description": SAYS}, written)) == []
     assert set(written) > set(given)
 
 
@@ -123,9 +124,38 @@ def test_a_summary_begins_with_name_and_description_and_a_headline_is_one_line(k
     assert name not in line.split()
 
 
+def test_losses_are_drawn_over_what_the_experiment_asks_for_or_over_energies():
+    module, outcome = ran("quality")
+    for over, name in (("parameters", "scaling"), ("tokens", "zeros"), ("learning_rate", "learning_rates"),
+                       ("format", "variants")):  # fmt: skip
+        asked = replace(outcome, result=replace(outcome.result, over=over))
+        assert set(module.pictures(asked)) == {name}
+        energies = replace(asked, result=replace(asked.result, summary=outcome.result.summary.assign(energy_per_token_j=1.0)))
+        assert set(module.pictures(energies)) == {"frontier"}
+
+
 def test_pictures_without_anything_to_draw_are_left_out():
     for kind, names in (("prices", {"ratios"}), ("measured", {"gains"}), ("serving", set())):
         module, outcome = ran(kind)
         empty = replace(outcome, result=replace(outcome.result, summary=outcome.result.summary.iloc[:0]))
         assert set(module.pictures(outcome)) == names
         assert set(module.pictures(empty)) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "machines"),
+    [("system", ["fp16-edge"]), ("serving", ["fp16-hbm"]), ("training", ["fp16-hbm"]), ("exploration", ["ternary-edge"])],
+)
+def test_what_is_doubtful_in_a_machine_is_a_warning_of_each_kind(monkeypatch, kind, machines):
+    class Heard(Silent):
+        def __init__(self):
+            self.lines = []
+
+        def warn(self, text):
+            self.lines.append(text)
+
+    monkeypatch.setattr(doubts, "doubts", lambda name, _: [f"{name}: {what}" for what in DOUBTS])
+    task, heard = read(EXPERIMENTS[kind][1]), Heard()
+    kinds()[task.kind].kind.run(task.ready, heard)
+    told = [line for line in heard.lines if line.endswith(DOUBTS)]
+    assert told == [f"{name}: {what}" for name in machines for what in DOUBTS]

@@ -219,3 +219,33 @@ def test_values_may_be_missing_in_the_first_piece_of_a_part_or_in_a_later_one(tm
         stored = pq.ParquetFile(tmp_path / name)
         assert stored.num_row_groups == 2
         assert stored.schema_arrow.field("text").nullable == (name == "missing")
+
+
+def test_numbers_of_a_later_piece_are_of_the_type_of_the_first(tmp_path):
+    pieces = [pd.DataFrame({"x_j": [0.5, 2.0], "n": [1, 2]}), pd.DataFrame({"x_j": [3, 4], "n": [5, 6]})]
+    writer = PartWriter()
+    for piece in pieces:
+        writer.write(piece)
+    (tmp_path / "part").write_bytes(writer.finish())
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "part"), pd.concat(pieces, ignore_index=True))
+
+
+def test_a_time_in_a_cell_of_a_workbook_stays_and_that_of_saving_is_none(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    write_workbook({"t": pd.DataFrame({"note": ["at 2026-11-30T10:49:03Z"]})}, tmp_path / "t.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "t.xlsx")
+    assert book["t"]["A2"].value == "at 2026-11-30T10:49:03Z"
+    assert {book.properties.created.isoformat(), book.properties.modified.isoformat()} == {"1980-01-01T00:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "total", "kept"), [("csv", 5, False), ("xlsx", 5, False), ("parquet", 1, False), ("parquet", 5, True)]
+)
+def test_parts_are_said_to_be_kept_where_they_are(tmp_path, kind, total, kept):
+    into = store.Store(tmp_path / "none", tmp_path / "target", kind)
+    into.done, into.total = 2, total
+    with pytest.raises(InputError) as error, into._reported():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    wrong = "cannot be written: No space left on device" + "; 2 of 5 parts are kept" * kept
+    expected = "room for the rest; the same command then goes on from there" if kept else "a folder that can be written"
+    assert str(error.value) == f"{tmp_path / 'target'}:1: file: {wrong}; expected {expected}"
