@@ -130,7 +130,9 @@ def test_losses_are_drawn_over_what_the_experiment_asks_for_or_over_energies():
                        ("format", "variants")):  # fmt: skip
         asked = replace(outcome, result=replace(outcome.result, over=over))
         assert set(module.pictures(asked)) == {name}
-        energies = replace(asked, result=replace(asked.result, summary=outcome.result.summary.assign(energy_per_token_j=1.0)))
+        energies = replace(
+            asked, result=replace(asked.result, summary=outcome.result.summary.assign(energy_per_token_j=1.0))
+        )
         assert set(module.pictures(energies)) == {"frontier"}
 
 
@@ -144,7 +146,12 @@ def test_pictures_without_anything_to_draw_are_left_out():
 
 @pytest.mark.parametrize(
     ("kind", "machines"),
-    [("system", ["fp16-edge"]), ("serving", ["fp16-hbm"]), ("training", ["fp16-hbm"]), ("exploration", ["ternary-edge"])],
+    [
+        ("system", ["fp16-edge"]),
+        ("serving", ["fp16-hbm"]),
+        ("training", ["fp16-hbm"]),
+        ("exploration", ["ternary-edge"]),
+    ],
 )
 def test_what_is_doubtful_in_a_machine_is_a_warning_of_each_kind(monkeypatch, kind, machines):
     class Heard(Silent):

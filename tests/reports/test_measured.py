@@ -1,5 +1,7 @@
 """Pictures of measured machines: no text lies on another, each machine and each bound has a look of its own."""
 
+import re
+
 import matplotlib as mpl
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from bitjoule.experiments.measured.schema import LowBit, Measured
 from bitjoule.experiments.measured.tables import error_table, gain_table, point_table
 from bitjoule.reports.figures.style import THEMES, settings
-from bitjoule.reports.measured import draw_gains, draw_points, gains_markdown, points_markdown
+from bitjoule.reports.measured import draw_gains, draw_points, gains_markdown, headline, points_markdown
 from tests.reports.pages import assert_clean
 from tests.reports.shown import header_and_rows
 
@@ -71,3 +73,23 @@ def test_each_column_of_gains_shows_its_own_value():
     assert header[2:8] == ["bits", "tokens/s", "gain", "J/token", "gain", "bound by"]
     assert header[8:] == ["memory", "unpacking", "products", "launches, steps"]
     assert row == ["a", "w4", "4.5", "21.0", "1.25", "0.320", "1.50", "vector unit", "61 %", "72 %", "13 %", "4 %"]
+
+
+def test_the_headline_of_gains_is_the_least_and_the_greatest_in_speed():
+    gains = pd.DataFrame({"speed_gain": [1.25, 3.875, 2.0], "energy_gain": [0.5, 9.0, 1.5]})
+    assert headline(gains, pd.DataFrame()) == "narrow weights gain 1.25 to 3.88 in speed"
+    assert headline(gains[:0], pd.DataFrame()) == "nothing could be priced"
+
+
+def test_the_headline_of_points_has_the_errors_of_all_machines():
+    rows = [
+        ("a", "tokens_per_s", "predicted", 0.5, 3), ("all", "tokens_per_s", "predicted", 0.123, 17),
+        ("a", "j_per_token", "given", 0.75, 5), ("all", "j_per_token", "given", 0.0456, 29),
+    ]  # fmt: skip
+    errors = pd.DataFrame(rows, columns=["machine", "quantity", "speed", "median", "rows"])
+    found = re.fullmatch(
+        r"tokens/s \(predicted speed\): median error ([\d.]+) ?% of 17 rows; "
+        r"J/token \(given speed\): median error ([\d.]+) ?% of 29 rows",
+        headline(pd.DataFrame(), errors),
+    )
+    assert [float(text) for text in found.groups()] == pytest.approx([12.3, 4.6], abs=0.06)

@@ -37,7 +37,9 @@ def test_the_manifest_has_the_hash_of_every_output_and_input(tmp_path, small, bi
     assert written["versions"] == {"bitjoule": __version__} | {name: version(name) for name in libraries}
     assert written["python"] == platform.python_version()
     assert (written["seeds"], written["warnings"]) == ({}, [])
-    assert {"operations.csv", "memories.csv", "schemes.yaml", "models/bitnet.yaml", "sources.bib"} <= set(written["data"])
+    assert {"operations.csv", "memories.csv", "schemes.yaml", "models/bitnet.yaml", "sources.bib"} <= set(
+        written["data"]
+    )
     files = {path.relative_to(DATA).as_posix(): path for path in DATA.rglob("*.*")}
     assert written["data"] == {name: digest(path) for name, path in files.items() if path.suffix != ".md"}
 

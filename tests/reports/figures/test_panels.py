@@ -14,7 +14,8 @@ def panels(technologies: int, platforms: int) -> list[Panel]:
 
 
 @pytest.mark.parametrize(
-    ("technologies", "platforms", "columns", "rows"), [(1, 1, 1, 1), (2, 1, 2, 1), (2, 2, 2, 2), (2, 3, 3, 2), (2, 4, 2, 4), (1, 5, 3, 2)]
+    ("technologies", "platforms", "columns", "rows"),
+    [(1, 1, 1, 1), (2, 1, 2, 1), (2, 2, 2, 2), (2, 3, 3, 2), (2, 4, 2, 4), (1, 5, 3, 2)],
 )
 def test_rows_below_the_first_need_no_room_for_title_and_legend(technologies, platforms, columns, rows):
     figure, axes = draw_panels(panels(technologies, platforms), WIDTH_IN, HEIGHT_IN)

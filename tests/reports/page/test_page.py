@@ -186,7 +186,9 @@ def test_a_picture_has_the_name_of_its_file_and_a_title_in_words(written, run_ed
         assert f"{path.stem.replace('_', ' ')} of edge" in written
 
 
-@pytest.mark.parametrize(("most", "kept"), [(10_000, "abc"), (250, "ab"), (249, "ac"), (200, "ac"), (199, "a"), (99, "")])
+@pytest.mark.parametrize(
+    ("most", "kept"), [(10_000, "abc"), (250, "ab"), (249, "ac"), (200, "ac"), (199, "a"), (99, "")]
+)
 def test_pictures_that_do_not_fit_are_named_and_smaller_ones_behind_them_drawn(monkeypatch, most, kept):
     sizes = {"a": 100, "b": 150, "c": 100}
     pictures = [Path(f"{name}_of_size_dark.svg") for name in sizes]

@@ -82,7 +82,7 @@ def test_constants_are_those_of_the_configuration_and_fields_of_a_command_as_wid
     config = read_configuration("decode_64x5")
     assert {name: row["value"] for name, row in rows.items() if "value" in row} == {
         "identity": 0x626A0001, "lanes": 64, "columns": 5, "tokens": config.tokens, "max_k": config.max_k,
-        "weights_bytes": 2 ** (config.weight_bus_bits // 8 - 1).bit_length(), "activations_bytes": 64, "results_bytes": 32,
+        "weights_bytes": 64, "activations_bytes": 64, "results_bytes": 32,
     }  # fmt: skip
     linear = {row["register"]: row for row in as_rows(register_map(read_design("bitlinear_8x4")))}
     fields = {"command_m": 16, "command_k": 24, "command_n": 24}

@@ -61,7 +61,9 @@ def test_extreme_operands_are_the_ends_of_what_a_configuration_takes(config, of_
     drawn = [operands(config, Case("", (MatmulShape(40, 64, 50),), seed=i), 0) for i in range(2)]
     for values, ends in zip(drawn[0], ((low, high), (minus, plus)), strict=True):
         if not config.floating_point:
-            assert set(np.unique(values)) == set(range(ends[0], ends[1] + 1)) - ({0} if none and ends[1] == 1 else set())
+            assert set(np.unique(values)) == set(range(ends[0], ends[1] + 1)) - (
+                {0} if none and ends[1] == 1 else set()
+            )
     assert not any(np.array_equal(*pair) for pair in zip(*drawn, strict=True))
 
 
@@ -75,7 +77,9 @@ def test_scales_that_are_special_are_so_in_a_whole_tile_or_group(kind, marks):
         magnitudes = np.where(w == 0, -1.0, np.abs(w.astype(np.float64)))
         for height in (config.lanes, GROUP):
             tiles = magnitudes.reshape(-1, height, 40)
-            alike = all(len(set(tile[tile != -1].astype(str))) <= 1 for tile in tiles.transpose(0, 2, 1).reshape(-1, height))
+            alike = all(
+                len(set(tile[tile != -1].astype(str))) <= 1 for tile in tiles.transpose(0, 2, 1).reshape(-1, height)
+            )
             heights |= {height} if alike else set()
             if alike:
                 break
@@ -145,7 +149,9 @@ def test_random_cases_are_those_of_the_seed_and_within_what_the_array_takes(name
     # A single tile of N may take more steps, as that of the first steps of K and M does.
     assert (steps[(n > config.columns)] <= 300).all()
     shares = {kind: np.mean([_stalling(case) == kind for case in cases]) for kind in ("none", "known", "random")}
-    assert shares == {kind: pytest.approx(share, abs=0.1) for kind, share in (("none", 0.4), ("known", 0.2), ("random", 0.4))}
+    assert shares == {
+        kind: pytest.approx(share, abs=0.1) for kind, share in (("none", 0.4), ("known", 0.2), ("random", 0.4))
+    }
     assert len({case.seed for case in cases}) == len(cases)
 
 
@@ -155,7 +161,9 @@ def _stalling(case):
 
 
 def test_a_case_is_told_to_the_bench_whole():
-    case = Case("a", (MatmulShape(1, 2, 3), MatmulShape(4, 5, 6)), 9, "minimum", "plus", {"weights": "01", "results": 0.5}, 7)
+    case = Case(
+        "a", (MatmulShape(1, 2, 3), MatmulShape(4, 5, 6)), 9, "minimum", "plus", {"weights": "01", "results": 0.5}, 7
+    )
     assert Case.from_mapping(json.loads(json.dumps(case.as_mapping()))) == case
     assert not case.steady
     assert Case("b", (), stalls={"command": "01"}).steady

@@ -165,7 +165,7 @@ def test_a_format_with_a_larger_coefficient_needs_that_many_more_parameters():
 
 
 def test_the_interval_of_a_factor_is_that_of_errors_carried_to_first_order():
-    """The factor is exp((ln a - ln L) / alpha) / N, with L of the baseline's law; each law's errors by its covariance."""
+    """The factor is exp((ln a - ln L) / alpha) / N, with L of the baseline's law; errors of each by its covariance."""
     base, other = (fit("power", SIZES, losses(a, 0.25, deviation=0.02, seed=seed)) for a, seed in ((1.0, 1), (1.3, 2)))
     covariance = block_diag(other.covariance, base.covariance)
     at = np.array([np.log(other.a.value), other.exponent.value, np.log(base.a.value), base.exponent.value])

@@ -67,7 +67,9 @@ def test_the_files_hold_the_streams_of_every_command_in_order():
                                                                  re.MULTILINE)}  # fmt: skip
     # One command, the first, takes longest; 1000 cycles and 300 for each of its own are waited.
     patience = 1000 + 300 * max(cycles_of(CONFIG, [shape])[0] for shape in cases[0].shapes[::2])
-    lines = {f"{name.upper()}_BEATS": len(numbers(texts[f"{name}s.hex"])) for name in ("weight", "activation", "result")}
+    lines = {
+        f"{name.upper()}_BEATS": len(numbers(texts[f"{name}s.hex"])) for name in ("weight", "activation", "result")
+    }
     assert parameters == {
         "COMMAND_BITS": 64, "WEIGHT_BITS": 16, "ACTIVATION_BITS": CONFIG.activation_bus_bits, "RESULT_BITS": bits,
         "COMMANDS": 3, "PATIENCE": patience, **lines,
@@ -108,7 +110,9 @@ def test_the_cases_of_a_testbench_reach_each_end_of_what_a_configuration_takes(n
         (1, 0, 1), wide, (0, k, 1), wide, (1, k, 0), wide, (1, k + 1, 1), wide,
     ]  # fmt: skip
     assert [tuple(shape) for shape in cases["largest K"].shapes] == [(min(2, tokens), min(k, 512 * lanes), columns + 1)]
-    extremes = {(case.activations, case.weights): case.shapes for case in cases.values() if case.name.startswith("all ")}
+    extremes = {
+        (case.activations, case.weights): case.shapes for case in cases.values() if case.name.startswith("all ")
+    }
     long = {(1, min(k, 64 * lanes), 1)}
     assert {pair: {tuple(shape) for shape in shapes} for pair, shapes in extremes.items()} == {
         ("minimum", "plus"): long, ("minimum", "minus"): long, ("maximum", "minus"): long,

@@ -136,7 +136,11 @@ def test_a_wrong_rung_is_told_with_the_line_where_it_is_written():
     ("old", "new", "place"),
     [
         ("{context: 64,", "{tokens: 9, context: 64,", "5: common.training.tokens"),
-        ("training: {batch_tokens: 256}", "training: {batch_tokens: 256, tokens: 9}", "10: rungs.large.training.tokens"),
+        (
+            "training: {batch_tokens: 256}",
+            "training: {batch_tokens: 256, tokens: 9}",
+            "10: rungs.large.training.tokens",
+        ),
         ("{learning_rate: 0.02}", "{learning_rate: 0.02, tokens: 9}", "13: formats.ternary.training.tokens"),
     ],
 )
@@ -196,7 +200,12 @@ def test_a_ladders_file_decides_the_digest_of_its_rungs_where_it_decides_the_res
     assert len(set(before)) == len(before)
     assert digests(LADDER.replace("name: steps", "name: other")) == before
     assert digests(LADDER.replace("corpus: docstrings,", "corpus: docstrings, checkpoint_seconds: 9,")) == before
-    assert digests(LADDER.replace("seeds: [1, 2]", "seeds: [2, 1]")) == [*before[2:4], *before[:2], *before[6:], *before[4:6]]
+    assert digests(LADDER.replace("seeds: [1, 2]", "seeds: [2, 1]")) == [
+        *before[2:4],
+        *before[:2],
+        *before[6:],
+        *before[4:6],
+    ]
     for old, new in (("parameter: 3", "parameter: 4"), ("context: 64", "context: 32"), ("hidden: 16", "hidden: 24")):
         changed = digests(LADDER.replace(old, new))
         same = [one == other for one, other in zip(before, changed, strict=True)]

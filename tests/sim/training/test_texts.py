@@ -42,7 +42,11 @@ def named(package, held_out, count):
 @pytest.fixture
 def package(tmp_path):
     """Return the folder of a package with three files to train on, two held out, and what is not read."""
-    files = {name: SOURCE.format(name.partition("/")[2]) for held in (False, True) for name in named("p", held, 2 + (not held))}
+    files = {
+        name: SOURCE.format(name.partition("/")[2])
+        for held in (False, True)
+        for name in named("p", held, 2 + (not held))
+    }
     files |= {"tests/a.py": '"""Of a test."""', "sub0/testing/b.py": '"""Of a helper."""', "c.txt": '"""Of a text."""'}
     files |= {"sub1/broken.py": '"""Of no Python."""\n{{ template }} = def'}
     for name, text in files.items():
@@ -112,5 +116,7 @@ def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(texts, "MAX_TEXT_BYTES", (tmp_path / "train.txt").stat().st_size)
     assert read_texts(training).train
     monkeypatch.setattr(texts, "MAX_TEXT_BYTES", (tmp_path / "train.txt").stat().st_size - 1)
-    with pytest.raises(InputError, match=r"corpus\.train\[0\]: train\.txt: is larger than \d+ bytes; expected a smaller"):
+    with pytest.raises(
+        InputError, match=r"corpus\.train\[0\]: train\.txt: is larger than \d+ bytes; expected a smaller"
+    ):
         read_texts(training)
