@@ -67,8 +67,8 @@ CELLS = {  # of a netlist, numbers of which no sum of some equals that of others
         {"tables": 3, "flip-flops": 711, "block RAM": 420},
     ),
     "gowin": (
-        {"LUT1": 3, "LUT4": 50, "ALU": 700, "RAM16SDP4": 11, "DFF": 20, "DFFRE": 400, "SDPX9B": 6000, "DPB": 1, "DPX9B": 2,
-         "MUX2_LUT5": 9},
+        {"LUT1": 3, "LUT4": 50, "ALU": 700, "RAM16SDP4": 11, "DFF": 20, "DFFRE": 400, "SDPX9B": 6000, "DPB": 1,
+         "DPX9B": 2, "MUX2_LUT5": 9},
         {"tables": 753 + 4 * 11, "flip-flops": 420, "block RAM": 6003},
     ),
 }  # fmt: skip

@@ -52,7 +52,7 @@ def test_the_bounds_of_a_small_array_counted_by_hand():
 
 
 def test_the_bounds_of_sums_and_tables_in_each_place_counted_by_hand():
-    """8 x 3 trits of one bus of 48 bits: 2 x 24 select lines, 8 x 8 bits of activations; sums of at most 512: 11 bits."""
+    """8 x 3 trits of one bus of 48 bits: 2 x 24 select lines, 64 bits of activations; sums of at most 512: 11 bits."""
     tables = (8 * 8 + 8 * 2 - 1) // 5  # of a column: all its inputs, five of which a table takes away
     held, sums, tokens = 48 + 64, 3 * 11, 300
     config = AcceleratorConfig(8, 3, 4, 48, tokens=tokens)
