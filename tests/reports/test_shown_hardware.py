@@ -4,10 +4,11 @@ import re
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bitjoule import run_experiment
-from bitjoule.reports.hardware import hardware_markdown, speed_line
+from bitjoule.reports.hardware import hardware_markdown, headline, speed_line
 from tests.reports.shown import THREE_DIGITS, quantity, table, unit_in
 
 PROMPT, NEW = "To be", 4  # a byte is a token
@@ -35,6 +36,17 @@ def test_what_did_not_happen_has_no_speed():
     assert "12.5 s" in said(bare=True)
     assert "hardware" not in said(hardware_seconds=None)
     assert "30 tokens, 2.40 tokens/s" in said(hardware_seconds=None)
+
+
+def test_the_headline_adds_the_cycles_and_gives_the_energy_of_the_last_phase():
+    rows = [("prefill", 0.25), ("decode", 3.125e-3), ("request", 7.5)]
+    summary = pd.DataFrame(rows, columns=["phase", "energy_per_token_j"])
+    simulated = SimpleNamespace(name="tiny", rows=ROWS)
+    result = SimpleNamespace(simulated=simulated, summary=summary, technology="7nm", config="edge_64x16")
+    expected = "tiny, 3000500 cycles on edge_64x16; 3.12 mJ per token in decode at 7nm"
+    assert headline(result) == expected
+    result.summary = summary[:1]
+    assert headline(result).endswith("; 250 mJ per token in prefill at 7nm")
 
 
 @pytest.fixture(scope="module")

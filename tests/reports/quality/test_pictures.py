@@ -16,6 +16,7 @@ from bitjoule.reports.quality.summary import headline
 from bitjoule.sim.quality.tables import shipped_tables
 from bitjoule.writing import run
 from tests.experiments.shipped import outcome_of
+from tests.reports.shown import THREE_DIGITS
 
 
 def equal(**ratios):
@@ -52,6 +53,14 @@ def test_the_frontier_of_the_ladder_has_a_bar_of_each_ratio_and_a_point_of_each_
     losses, bars, published = figure.axes
     expected = frontier.at_least_loss(result.equal_loss)["ratio_to_baseline"].tolist()
     assert [bar.get_x() + bar.get_width() for bar in bars.patches] == pytest.approx(expected[::-1])
+    shown = [float(text.get_text()) for text in bars.texts]
+    assert shown == pytest.approx(expected[::-1], rel=THREE_DIGITS)
+    trained = result.summary.groupby("format")["trained"].first()
+    points = [line for line in bars.lines if line.get_marker() not in ("", "None", None)]
+    hollow = [line.get_markerfacecolor() == "none" for line in points]
+    formats = frontier.at_least_loss(result.equal_loss)["format"].tolist()[::-1]
+    assert hollow == [not trained[label] for label in formats]
+    assert [label.get_text() for label in bars.get_yticklabels()] == [frontier.shown(label) for label in formats]
     drawn = {(x, y) for line in losses.lines for x, y in zip(*line.get_data(), strict=True)}
     rows = result.summary.dropna(subset=["loss_nats_per_byte"])
     assert set(zip(rows["energy_per_token_j"], rows["loss_nats_per_byte"], strict=True)) <= drawn
