@@ -11,12 +11,12 @@ from bitjoule.execution import read
 from bitjoule.kinds import quality as kind
 from bitjoule.kinds.kind import Silent
 from bitjoule.reports.figures.style import LIGHT, settings
-from bitjoule.reports.quality import frontier, scaling, variants, zeros
+from bitjoule.reports.quality import frontier, scaling, summary, variants, zeros
 from bitjoule.reports.quality.summary import headline
 from bitjoule.sim.quality.tables import shipped_tables
 from bitjoule.writing import run
 from tests.experiments.shipped import outcome_of
-from tests.reports.shown import THREE_DIGITS
+from tests.reports.shown import THREE_DIGITS, table
 
 
 def equal(**ratios):
@@ -180,3 +180,37 @@ def test_zeros_tell_shares_and_what_they_save():
     assert zeros.message(table) == zeros_save
     table = table[table["technology"] == "7nm"]
     assert headline(table, "tokens") == "Zero trits at the end: a 31.0 %, b 32.0 %"
+
+
+def test_each_cell_of_energies_at_equal_loss_is_its_row():
+    rows = equal(int8=1.25, ternary=1.625, gptq_w4=1.5)
+    text = summary._equal(rows, "fp16", 4)
+    assert "At the least loss that all reach, ternary takes least" in text
+    shown = table(text, ["machine", "format", "loss"])
+    assert len(shown) == 4
+    for cells, row in zip(shown, rows.to_dict("records"), strict=False):
+        assert (cells["machine"], cells["format"]) == ("7nm edge", frontier.shown(row["format"]))
+        assert float(cells["loss"]) == pytest.approx(row["loss_nats_per_byte"])
+        assert float(cells["FP16 / this"]) == pytest.approx(row["ratio_to_baseline"], rel=THREE_DIGITS)
+        low, high = map(float, cells["band"].split(" to "))
+        assert (low, high) == pytest.approx((row["ratio_low"], row["ratio_high"]), rel=THREE_DIGITS)
+    assert "equal_loss.csv" in text
+
+
+def test_each_cell_of_published_losses_is_its_row():
+    columns = ["model", "parameters", "scheme", "printed", "loss_nats_per_token", "energy_per_token_j",
+               "energy_per_token_low_j", "energy_per_token_high_j", "pareto", "source", "where"]  # fmt: skip
+    rows = [
+        ("a-3b", 3.32e9, "fp16", "10.04", 2.3065, 0.0405, 0.0303, 0.0607, False, "ma2024era", "Table 1"),
+        ("b-1b", 1.25e9, "bitnet", "11.29", 2.4239, 0.00125, 0.00112, 0.0025, True, "someone", "Table 2"),
+    ]
+    lines = summary._published(pd.DataFrame(rows, columns=columns), 9).splitlines()
+    header, _, *shown = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    for cells, row in zip((dict(zip(header, line, strict=True)) for line in shown), rows, strict=True):
+        numbers = [float(text) for text in (cells["mJ per token"], *cells["low to high prices"].split(" to "))]
+        assert numbers == pytest.approx([1e3 * joules for joules in row[5:8]], rel=THREE_DIGITS)
+        assert (cells["model"], cells["scheme"], cells["perplexity"]) == (row[0], row[2], row[3])
+        assert float(cells["nats per token"]) == pytest.approx(row[4], abs=0.00051)
+        assert cells["parameters"] == {"a-3b": "3.32B", "b-1b": "1.25B"}[row[0]]
+        assert bool(cells["Pareto"]) == row[8]
+        assert cells["source"] == f"{row[9]}, {row[10]}"
