@@ -142,6 +142,9 @@ def test_pictures_without_anything_to_draw_are_left_out():
         empty = replace(outcome, result=replace(outcome.result, summary=outcome.result.summary.iloc[:0]))
         assert set(module.pictures(outcome)) == names
         assert set(module.pictures(empty)) == set()
+    served = outcome.result.summary
+    ways = replace(outcome.result, summary=pd.concat([served.assign(way=way) for way in ("plain", "batched")]))
+    assert set(module.pictures(replace(outcome, result=ways))) == {"gains"}
 
 
 @pytest.mark.parametrize(
