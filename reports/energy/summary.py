@@ -8,6 +8,7 @@ import pandas as pd
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.energy_models.papers.published import decimals_of
 from bitjoule.experiments.energy.frames import Frames
+from bitjoule.reports.energy.accuracies import accuracy_text
 from bitjoule.reports.energy.arrays import arrays_table
 from bitjoule.reports.energy.costs import costs_text
 from bitjoule.reports.energy.dram import dram_text
@@ -16,7 +17,6 @@ from bitjoule.reports.energy.machines import bands_text, machines_line, memory_t
 from bitjoule.reports.energy.own_amounts import own_amounts_text
 from bitjoule.reports.energy.own_prices import own_prices_text
 from bitjoule.reports.energy.phases import phases_text
-from bitjoule.reports.energy.plots.accuracies import accuracy_text
 from bitjoule.reports.energy.sensitivity import sensitivity_text
 from bitjoule.reports.energy.workloads import axis_names, unit_of
 from bitjoule.reports.figures.digits import column_prefix, parameters, significant

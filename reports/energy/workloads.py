@@ -1,21 +1,15 @@
-"""Which workload and which phase a picture shows, and its title."""
+"""Which workload and which phase a text or a picture shows, and its name. Nothing here draws."""
 
 import math
-import textwrap
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.experiments.energy.frames import Frames
-from bitjoule.experiments.energy.plots import AnyPlot, PhaseName
+from bitjoule.experiments.energy.plots import PhaseName
 from bitjoule.experiments.output.columns import REQUEST, WORKLOAD_AXES
-from bitjoule.reports.figures.families import Look, look
-from bitjoule.reports.figures.style import Theme
-
-TITLE_IN_PER_CHARACTER = 0.125
 
 
 def unit_of(frames: Frames) -> str:
@@ -164,37 +158,3 @@ def ratio_bands(points: pd.DataFrame, frames: Frames) -> tuple[NDArray[np.float6
     ratio = points["ratio_to_baseline"].to_numpy(float)  # the baseline itself is not compared
     low, high = (np.where(np.isnan(end), ratio, end) for end in found.T)
     return low, high
-
-
-def scheme_look(scheme: str, frames: Frames, theme: Theme) -> Look:
-    """Return how a scheme is drawn.
-
-    Parameters
-    ----------
-    scheme
-        Its name.
-    frames
-        Of a run.
-    theme
-        Light or dark.
-    """
-    row = frames.formats.loc[[scheme]].to_dict("records")[0]
-    return look(row["kind"], row["variant"], theme)
-
-
-def set_title(figure: Figure, frames: Frames, plot: AnyPlot, text: str) -> None:
-    """Put the plot's title, or the experiment's name and a text, over a figure, in as many lines as its width needs.
-
-    Parameters
-    ----------
-    figure
-        To change.
-    frames
-        Of a run.
-    plot
-        Which may have a title of its own.
-    text
-        What is drawn.
-    """
-    width = int(figure.get_figwidth() / TITLE_IN_PER_CHARACTER)
-    figure.suptitle(textwrap.fill(plot.title or f"{frames.name}: {text}", width), fontsize=14)

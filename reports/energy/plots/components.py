@@ -16,7 +16,8 @@ from bitjoule.energy_models.system.platform.static_power import STATES
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import ComponentsPlot
 from bitjoule.experiments.output.columns import PJ_PER_J, REQUEST
-from bitjoule.reports.energy.workloads import first_of, first_workload, phase_text, set_title
+from bitjoule.reports.energy.plots.titles import set_title
+from bitjoule.reports.energy.workloads import first_of, first_workload, phase_text
 from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, names_in, shown_models
 from bitjoule.reports.figures.digits import prefix, with_unit
 from bitjoule.reports.figures.families import KINDS, kind_of

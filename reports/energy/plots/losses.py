@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import LossPlot
-from bitjoule.reports.energy.workloads import first_rows, scheme_look, set_title
+from bitjoule.reports.energy.plots.titles import scheme_look, set_title
+from bitjoule.reports.energy.workloads import first_rows
 from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.panels import draw_panels, left_panels, legend_below, named_handles, panels_of
 from bitjoule.reports.figures.style import Theme, log_ticks, settle

@@ -4,7 +4,8 @@ from matplotlib.figure import Figure
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import MemoryPlot
-from bitjoule.reports.energy.workloads import first_of, first_workload, set_title
+from bitjoule.reports.energy.plots.titles import set_title
+from bitjoule.reports.energy.workloads import first_of, first_workload
 from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, names_in, shown_models
 from bitjoule.reports.figures.digits import prefix, significant, with_unit
 from bitjoule.reports.figures.panels import legend_below, legend_in

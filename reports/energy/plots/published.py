@@ -8,7 +8,7 @@ from bitjoule.energy_models.papers.footprint import MEMORY_GB, MEMORY_RATIO
 from bitjoule.energy_models.papers.published import decimals_of
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import PublishedPlot
-from bitjoule.reports.energy.workloads import scheme_look
+from bitjoule.reports.energy.plots.titles import scheme_look
 from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.style import MARKERS, Theme, new_figure
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import RooflinePlot
 from bitjoule.experiments.output.columns import PHASES, REQUEST
-from bitjoule.reports.energy.workloads import first_values, scheme_look, set_title, unit_of, workload_text
+from bitjoule.reports.energy.plots.titles import scheme_look, set_title
+from bitjoule.reports.energy.workloads import first_values, unit_of, workload_text
 from bitjoule.reports.figures.bars import cut_text
 from bitjoule.reports.figures.digits import with_unit
 from bitjoule.reports.figures.labels import Label, place_labels

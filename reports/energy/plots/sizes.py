@@ -11,15 +11,8 @@ from numpy.typing import NDArray
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import EnergyPlot, RatioPlot
-from bitjoule.reports.energy.workloads import (
-    first_of,
-    first_rows,
-    in_phase,
-    ratio_bands,
-    scheme_look,
-    set_title,
-    unit_of,
-)
+from bitjoule.reports.energy.plots.titles import scheme_look, set_title
+from bitjoule.reports.energy.workloads import first_of, first_rows, in_phase, ratio_bands, unit_of
 from bitjoule.reports.figures.lines import WIDE_RATIOS, PlotLine, band_handle, draw_lines, label_points, scale_ratios
 from bitjoule.reports.figures.panels import Panel, draw_panels, left_panels, legend_below, named_handles, panels_of
 from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, log_ticks, settle, size_axis

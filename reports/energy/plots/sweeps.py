@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import SweepPlot
-from bitjoule.reports.energy.workloads import first_values, in_phase, ratio_bands, scheme_look, set_title, unit_of
+from bitjoule.reports.energy.plots.titles import scheme_look, set_title
+from bitjoule.reports.energy.workloads import first_values, in_phase, ratio_bands, unit_of
 from bitjoule.reports.figures.bars import cut_text
 from bitjoule.reports.figures.lines import PlotLine, band_handle, draw_lines, label_points, scale_ratios
 from bitjoule.reports.figures.panels import draw_panels, left_panels, legend_below, panels_of

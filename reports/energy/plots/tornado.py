@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import TornadoPlot
 from bitjoule.experiments.output.columns import REQUEST
+from bitjoule.reports.energy.plots.titles import set_title
 from bitjoule.reports.energy.sensitivity import ENERGIES, RATIOS, widest
-from bitjoule.reports.energy.workloads import first_of, first_workload, in_phase, phase_text, set_title
+from bitjoule.reports.energy.workloads import first_of, first_workload, in_phase, phase_text
 from bitjoule.reports.figures.digits import prefix
 from bitjoule.reports.figures.panels import legend_below
 from bitjoule.reports.figures.style import Theme, new_figure

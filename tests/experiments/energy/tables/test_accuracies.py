@@ -9,7 +9,7 @@ from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.sources import keys, sources
 from bitjoule.energy_models.papers.accuracies import ACCURACIES_FILE, accuracies, benchmarks
 from bitjoule.experiments.energy.tables.accuracies import accuracy_table, pareto
-from bitjoule.reports.energy.plots.accuracies import accuracy_text
+from bitjoule.reports.energy.accuracies import accuracy_text
 from tests.experiments.shipped import result_of
 
 # BitNet's Table 3: perplexity and mean accuracy of a 6.7B model
