@@ -3,47 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.architecture.components import names
 from bitjoule.energy_models.architecture.phases import PHASES as STEPS_OF
 from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, all_steps
 from bitjoule.energy_models.formats.storage import counted_formats
-from bitjoule.energy_models.papers.arithmetic import Accounting, Action, count
+from bitjoule.energy_models.papers.arithmetic import Accounting, count
 from bitjoule.energy_models.papers.pricing import Energies, price_actions, price_keys
 from bitjoule.energy_models.system.by_phase import ByPhase, evaluate_by_phase
-from bitjoule.energy_models.system.counting.columns import ACTIONS, OPERANDS, CountColumn
 from bitjoule.energy_models.system.counting.counted import Evaluated
+from bitjoule.experiments.energy.blocks import CATEGORIES, CaseBlock, column_codes, system_block
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import ACTION_COLUMNS, ENERGY_COLUMNS, PHASES, RESULT_COLUMNS
 
 _Value = TypeVar("_Value", bound=np.generic)
-CATEGORIES: Mapping[str, tuple[str, ...]] = {
-    "phase": PHASES,
-    "component": names(),
-    "operand": OPERANDS,
-    "action": ACTIONS,
-}
-
-
-class CaseBlock(NamedTuple):
-    """The nonzero entries of consecutive cases: shape (rows,) each."""
-
-    case: NDArray[np.int32]
-    phase: NDArray[np.int8]
-    component: NDArray[np.int8]
-    operand: NDArray[np.int8]
-    action: NDArray[np.int8]
-    format: NDArray[np.int8]
-    times: Floats
-    energy_pj: Floats
-    energy_low_pj: Floats
-    energy_high_pj: Floats
-    price: NDArray[np.int32]
 
 
 def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> CaseBlock:
@@ -57,7 +34,7 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> CaseBlock:
         Numbers of those to evaluate, shape (cases,).
     """
     if grid.accounting is Accounting.SYSTEM:
-        return system_block(grid, cases, evaluate_system(grid, cases))
+        return evaluate_cases(grid, cases).block
     requests, technology, _ = requests_of(grid, cases)
     models, schemes = list(grid.models.values()), list(grid.schemes.values())
     technologies = list(grid.technologies.values())
@@ -70,7 +47,7 @@ def evaluate(grid: Grid, cases: NDArray[np.integer[Any]]) -> CaseBlock:
     keys = [[[numbers[key] for key in row] for row in rows] for rows in price_keys(counts, technologies)]
     shape = (len(technologies), len(schemes), len(counts.actions))
     case_keys = np.array(keys, dtype=np.int32).reshape(shape)[technology, requests.scheme]
-    return _nonzero(cases, _codes(counts.actions), counts.count, scheme_formats, energies, case_keys)
+    return _nonzero(cases, column_codes(counts.actions), counts.count, scheme_formats, energies, case_keys)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +76,9 @@ class EvaluatedCases:
     @cached_property
     def block(self) -> CaseBlock:
         """Their nonzero entries."""
-        if self.system is None:
+        if self.by_phase is None:
             return evaluate(self.grid, self.cases)
-        return system_block(self.grid, self.cases, self.system)
+        return system_block(self.grid.system.columns, self.cases, self.by_phase)
 
 
 def evaluate_cases(grid: Grid, cases: NDArray[np.integer[Any]]) -> EvaluatedCases:
@@ -166,51 +143,6 @@ def tokens_of(grid: Grid, cases: NDArray[np.integer[Any]]) -> Floats:
     return np.concatenate([tokens, request_tokens[:, None]], axis=1)
 
 
-def system_block(grid: Grid, cases: NDArray[np.integer[Any]], evaluated: Evaluated) -> CaseBlock:
-    """Return the nonzero entries of evaluated cases.
-
-    Parameters
-    ----------
-    grid
-        Every case.
-    cases
-        Their numbers, shape (cases,).
-    evaluated
-        From `evaluate_system`.
-    """
-    active, count = evaluated.active, len(evaluated.active)
-    by_case = np.ascontiguousarray(evaluated.active_counts.T)
-    there = by_case != 0
-    entry = np.flatnonzero(there)
-    row = np.repeat(np.arange(len(cases)), np.count_nonzero(there, axis=1))
-    column = entry - row * count
-    of_machine = (evaluated.machine_index * count)[row] + column
-    columns, times = active % evaluated.width, by_case.ravel().take(entry)
-
-    def priced(table: NDArray[_Value]) -> NDArray[_Value]:
-        return table[:, columns].ravel().take(of_machine)
-
-    low, nominal, high = evaluated.prices
-    if evaluated.lossy is not None:
-        at = (row * len(evaluated.columns)) + active[column]
-        energies = [end.ravel().take(at) for end in evaluated.lossy]
-    else:
-        energies = [times * priced(nominal)] * 3
-        for end, of_end in ((0, low), (2, high)):
-            if not np.array_equal(of_end[:, columns], nominal[:, columns]):
-                energies[end] = times * priced(of_end)
-    return CaseBlock(
-        case=cases.astype(np.int32).take(row),
-        **{name: codes[active].take(column) for name, codes in _system_codes(grid.system.columns).items()},
-        format=priced(evaluated.machine_formats.astype(np.int8)),
-        times=times,
-        energy_pj=energies[1],
-        energy_low_pj=energies[0],
-        energy_high_pj=energies[2],
-        price=priced(evaluated.machine_keys),
-    )
-
-
 def _nonzero(
     cases: NDArray[np.integer[Any]],
     codes: Mapping[str, NDArray[np.int8]],
@@ -227,7 +159,7 @@ def _nonzero(
 
     return CaseBlock(
         case=cases.astype(np.int32).take(row),
-        **{name: column_codes.take(column) for name, column_codes in codes.items()},
+        **{name: of_columns.take(column) for name, of_columns in codes.items()},
         format=there(formats).astype(np.int8),
         times=there(counts),
         energy_pj=there(energies.nominal_pj),
@@ -235,17 +167,6 @@ def _nonzero(
         energy_high_pj=there(energies.high_pj),
         price=there(prices),
     )
-
-
-def _codes(columns: Sequence[CountColumn | Action]) -> dict[str, NDArray[np.int8]]:
-    """Return each column's phase, component, operand and action as indices into `CATEGORIES`."""
-    return {
-        name: np.array([CATEGORIES[name].index(getattr(column, name)) for column in columns], dtype=np.int8)
-        for name in ("phase", "component", "operand", "action")
-    }
-
-
-_system_codes = lru_cache(maxsize=8)(_codes)
 
 
 def long_table(grid: Grid, block: CaseBlock) -> pd.DataFrame:

@@ -46,7 +46,7 @@ class EnergyWork:
             if emit is None:
                 continue
             emit("results", long_table(self.grid, evaluated.block))
-            system = evaluated.system is not None
+            system = evaluated.by_phase is not None
             if system:
                 emit("components", component_rows(evaluated))
             if self.per_layer:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 SUFFIX = ".parquet"
-# zstd takes three fifths of lz4's room and half as long again. Numbers hardly repeat: a dictionary of them takes half as
-# long again. Statistics of text columns double their time; the workload's are what readers skip parts by.
+# zstd takes three fifths of the room of lz4, and half as long again. Numbers hardly repeat: a dictionary of them takes
+# half as long again. Statistics of text columns double their time; the workload's are what readers skip parts by.
 COMPRESSION = "lz4"
 BATCH_ROWS = 1 << 16  # that a column's writer takes at once; pyarrow's 1024 take a tenth longer
 

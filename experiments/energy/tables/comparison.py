@@ -10,7 +10,8 @@ from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.papers.footprint import BYTES_PER_GB, MEMORY_GB, MEMORY_RATIO, Overhead, Sample, fit
 from bitjoule.energy_models.papers.published import PrintedNumber
 from bitjoule.energy_models.system.counting.memory import Bytes
-from bitjoule.experiments.energy.evaluation import CATEGORIES, evaluate
+from bitjoule.experiments.energy.blocks import CATEGORIES
+from bitjoule.experiments.energy.evaluation import evaluate
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import PHASES, PJ_PER_J
 

@@ -7,18 +7,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Floats, Indices
+from bitjoule.energy_models.system.counting.counted import Evaluated
 from bitjoule.energy_models.system.counting.times import array_names, components
-from bitjoule.experiments.energy.evaluation import CATEGORIES, EvaluatedCases, case_columns, categorical, evaluate_cases
+from bitjoule.experiments.energy.blocks import CATEGORIES, column_codes
+from bitjoule.experiments.energy.evaluation import EvaluatedCases, case_columns, categorical, evaluate_cases
 from bitjoule.experiments.energy.grid import AXES, Grid
 from bitjoule.experiments.output.columns import (
     BOUND_COLUMNS,
     CASE_COLUMNS,
     COMPONENT_COLUMNS,
-    ENERGY_COLUMNS,
     PJ_PER_J,
     UTILISATION_COLUMNS,
 )
 
+ENERGIES = ("energy_low_j", "energy_j", "energy_high_j")
+VALUES = ("macs", "mac_share", "time_s", *BOUND_COLUMNS, *ENERGIES, *UTILISATION_COLUMNS)  # of a component in a step
 LAST = ("model", "technology")  # axes whose last entry `shown_cases` takes; of the others, the first
 
 
@@ -43,50 +46,70 @@ def component_rows(of_cases: EvaluatedCases) -> pd.DataFrame:
     of_cases
         From `bitjoule.experiments.energy.evaluation.evaluate_cases`; ascending.
     """
-    grid, cases, evaluated = of_cases.grid, of_cases.cases, of_cases.system
-    if evaluated is None:
+    grid, cases, by_phase = of_cases.grid, of_cases.cases, of_cases.by_phase
+    if by_phase is None:
         return pd.DataFrame(columns=list(COMPONENT_COLUMNS))
     names, timed = CATEGORIES["component"], components(grid.system.layout)
-    at = [names.index(component) for component in timed]
-    times, matmuls = evaluated.times, evaluated.times.macs.shape[2]
-    shape = (len(cases), evaluated.latency_s.shape[1], len(names))
-    time_s = np.zeros(shape)
-    time_s[:, :, at] = times.seconds.sum(axis=3)
-    block = of_cases.block
-    number = block.case - cases[0] if cases[-1] - cases[0] == len(cases) - 1 else np.searchsorted(cases, block.case)
-    place = (number.astype(np.intp) * shape[1] + block.phase) * shape[2] + block.component
-    energies_j = [
-        np.bincount(place, getattr(block, name), minlength=int(np.prod(shape))) / PJ_PER_J for name in ENERGY_COLUMNS
-    ]
-    row = np.flatnonzero((time_s.ravel() > 0) | (energies_j[-1] != 0))
-    case_phase, component = np.divmod(row, len(names))
-    case, phase = np.divmod(case_phase, shape[1])
-    columns = case_columns(grid, cases[case], phase.astype(np.int8))
+    at = np.array([names.index(component) for component in timed])
+    of_columns = column_codes(grid.system.columns)["component"]
+    charged = [of_columns[phase.evaluated.active] for phase in by_phase.phases]
+    used = np.unique(np.concatenate([at, *charged]))
+    values, steps, count = [], [], 0  # of the steps of each phase, which cases may share
+    for phase in by_phase.phases:
+        values.append(_of_steps(phase.evaluated, of_columns, at, used))
+        requests, phases = phase.evaluated.latency_s.shape
+        row = np.arange(requests) if phase.row is None else phase.row
+        steps.append(count + row[:, None] * phases + np.arange(phases))
+        count += requests * phases
+    table = np.concatenate(values, axis=1)
+    shown = (table[VALUES.index("time_s")] > 0) | (table[VALUES.index("energy_high_j")] != 0)
+    step = np.concatenate(steps, axis=1)
+    case_phase, component = np.nonzero(shown[step.ravel()])
+    case, phase_of_row = np.divmod(case_phase, step.shape[1])
+    place = step.ravel()[case_phase] * len(used) + component
+    component = used[component]
+    columns = case_columns(grid, cases[case], phase_of_row.astype(np.int8))
     columns["component"] = categorical(component, names)
     columns["array"] = _arrays(grid, cases, at, case, component)
+    columns |= {name: of_all.ravel().take(place) for name, of_all in zip(VALUES, table, strict=True)}
+    return pd.DataFrame(columns, columns=list(COMPONENT_COLUMNS), copy=False)
+
+
+def _of_steps(evaluated: Evaluated, of_columns: NDArray[np.int8], at: Indices, used: Indices) -> Floats:
+    """Return the values of each component in each step of requests, shape (`VALUES`, steps, components).
+
+    Parameters
+    ----------
+    evaluated
+        One or more phases of requests; their steps are (requests, phases).
+    of_columns, at
+        Component of each column, and of each entry of `Times`; indices into the names.
+    used
+        The components of the result, ascending; the same indices.
+    """
+    times, matmuls = evaluated.times, evaluated.times.macs.shape[2]
+    requests, phases = evaluated.latency_s.shape
+    found = np.zeros((len(VALUES), requests, phases, len(used)))
+    timed, columns = np.searchsorted(used, at), np.searchsorted(used, of_columns[evaluated.active])
     in_order = np.argsort(at[:matmuls])
     of_phase = np.cumsum(times.macs[..., in_order], axis=2)[..., -1:]  # one after the other: the same everywhere
     share = np.divide(times.macs, of_phase, out=np.zeros_like(times.macs), where=of_phase > 0)
-    of_timed = np.full(len(names), -1)
-    of_timed[at] = np.arange(len(at))
-
-    def picked(values: Floats) -> Floats:
-        """Return the values of each row, whose axis of components is the third; zero where they have none."""
-        here = of_timed[component]
-        has = (here >= 0) & (here < values.shape[2])
-        found = np.zeros((len(row), *values.shape[3:]))
-        flat = values.reshape(-1, *values.shape[3:])
-        found[has] = flat[case_phase[has] * values.shape[2] + here[has]]
-        return found
-
-    time_rows = time_s.ravel()[row]
-    columns["macs"], columns["mac_share"] = picked(times.macs), picked(share)
-    columns["time_s"] = time_rows
-    columns |= dict(zip(BOUND_COLUMNS, picked(times.seconds).T, strict=True))
-    for name, joules in zip(ENERGY_COLUMNS, energies_j, strict=True):
-        columns[name.replace("_pj", "_j")] = joules[row]
-    columns |= dict(zip(UTILISATION_COLUMNS, utilisation(picked(times.busy), time_rows).T, strict=True))
-    return pd.DataFrame(columns, columns=list(COMPONENT_COLUMNS), copy=False)
+    time_s = times.seconds.sum(axis=3)
+    energies = np.zeros((phases, len(used), 3, requests))  # low, nominal, high
+    in_columns = evaluated.active_energies.in_columns()
+    of_phases = (evaluated.active // evaluated.width).tolist()
+    for phase, column, energy_pj in zip(of_phases, columns.tolist(), in_columns, strict=True):
+        energies[phase, column] += energy_pj
+    by_name = dict(zip(VALUES, found, strict=True))
+    by_name["macs"][..., timed[:matmuls]], by_name["mac_share"][..., timed[:matmuls]] = times.macs, share
+    by_name["time_s"][..., timed] = time_s
+    for name, seconds in zip(BOUND_COLUMNS, np.moveaxis(times.seconds, 3, 0), strict=True):
+        by_name[name][..., timed] = seconds
+    for name, of_end in zip(ENERGIES, np.moveaxis(energies, 2, 0), strict=True):
+        by_name[name][...] = of_end.transpose(2, 0, 1) / PJ_PER_J
+    for name, busy in zip(UTILISATION_COLUMNS, np.moveaxis(utilisation(times.busy, time_s), 3, 0), strict=True):
+        by_name[name][..., timed] = busy
+    return found.reshape(len(VALUES), requests * phases, len(used))
 
 
 def utilisation(busy: Floats, seconds: Floats) -> Floats:
@@ -97,12 +120,14 @@ def utilisation(busy: Floats, seconds: Floats) -> Floats:
     busy, seconds
         Seconds of each resource, along the last axis; the time.
     """
-    shares = np.divide(busy, seconds[..., None], out=np.zeros_like(busy), where=seconds[..., None] > 0)
-    return np.asarray(np.minimum(shares, 1.0))  # sums differ in their last digits
+    idle = ~(seconds > 0)
+    shares = busy / np.where(idle, 1.0, seconds)[..., None]
+    shares[idle] = 0.0
+    return np.asarray(np.minimum(shares, 1.0, out=shares))  # sums differ in their last digits
 
 
 def _arrays(
-    grid: Grid, cases: NDArray[np.integer[Any]], at: list[int], case: Indices, component: Indices
+    grid: Grid, cases: NDArray[np.integer[Any]], at: Indices, case: Indices, component: Indices
 ) -> pd.Categorical:
     """Return the array that runs the component of each row, of the case with a number among `cases`; or nothing."""
     _, scheme, technology, platform, *_ = grid.axis_indices(cases)

@@ -11,7 +11,8 @@ from bitjoule.energy_models.architecture.phases import Indices
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.energy_models.system.operations import OVER_TIME, Operation, operations
-from bitjoule.experiments.energy.evaluation import CATEGORIES, case_columns, categorical, requests_of
+from bitjoule.experiments.energy.blocks import CATEGORIES
+from bitjoule.experiments.energy.evaluation import case_columns, categorical, requests_of
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import BYTE_COLUMNS, FORMAT_COLUMNS, OPERATION_COLUMNS, PJ_PER_J
 
