@@ -5,6 +5,7 @@ on the one that comes in its place. A worker runs one task at a time and must ha
 results are then those that this process would compute.
 """
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ OPTION = "--scheduler"
 IN_FLIGHT = 32  # tasks that are handed out: enough for the workers to always have one, few to hold the results of
 START_S = 30.0  # until a scheduler and a first worker answer
 PATIENCE_S = 300.0  # without a scheduler, or without any worker, in a run
+REACH_S = 1.0  # until a worker answers that is on the same network
 MOST_KILLED = 3  # times that Dask gives a task up, each after some workers died of it: then it is the task
 _POLL_S = 2.0
 _ONE_AT_A_TIME = threading.Lock()  # the caches of mappings are not for several threads
@@ -38,8 +40,6 @@ def _call(code: str, function: Callable[..., Result], arguments: tuple[Any, ...]
         The worker has other code than the process that sends the task.
     """
     if code_digest() != code:
-        import socket
-
         wrong = f"the worker on {socket.gethostname()} has another version of bitjoule"
         raise InputError([Problem(OPTION, 1, "worker", wrong, "the same installation on every machine")])
     with _ONE_AT_A_TIME:
@@ -121,6 +121,7 @@ class ClusterExecutor(Executor):
         except TimeoutError:
             self.shutdown()
             raise self.problem("has no worker", f"`dask worker {address}` on at least one machine") from None
+        self._fetch_directly()
 
     def problem(self, wrong: str, expected: str) -> InputError:
         """Return an error about the cluster."""
@@ -155,6 +156,7 @@ class ClusterExecutor(Executor):
             with suppress(Exception):
                 self._client.close(timeout=1)
             self._client = self._connected(PATIENCE_S)
+            self._fetch_directly()
         if self._client.status == "running":
             with suppress(OSError, TimeoutError):  # it dies as it is asked
                 if self._client.nthreads():
@@ -174,6 +176,15 @@ class ClusterExecutor(Executor):
         with suppress(Exception):
             self._client.close(timeout=5)
 
+    def _fetch_directly(self) -> None:
+        """Have results fetched from the workers themselves if this process reaches all that there are.
+
+        Otherwise they come through the scheduler, which takes a copy of each on its way.
+        """
+        with suppress(OSError, TimeoutError):
+            workers = list(self._client.nthreads())
+            self._client.direct_to_workers = bool(workers) and all(map(_answers, workers))
+
     def _connected(self, patience_s: float) -> "Client":
         from distributed import Client
 
@@ -187,6 +198,17 @@ class ClusterExecutor(Executor):
                     expected = "the address of a running `dask scheduler`"
                     raise self.problem(f"does not answer: {text}", expected) from None
                 time.sleep(0.5)
+
+
+def _answers(worker: str) -> bool:
+    """Return whether a worker's address can be reached from here."""
+    from distributed.comm import get_address_host_port
+
+    try:
+        with socket.create_connection(get_address_host_port(worker), timeout=REACH_S):
+            return True
+    except (OSError, ValueError, NotImplementedError):  # of an address that is no host and port
+        return False
 
 
 @contextmanager
