@@ -1,10 +1,10 @@
 """Two workers on a Dask scheduler against two bare processes, on the parts of a sweep with their Parquet files.
 
-Run: ``python benchmarks/cluster.py`` (a minute of two processors). Each side computes the same parts in turn, five
-times after a first that is not counted; processes, scheduler and workers are started before. A bare process computes
-every second part and keeps nothing; what workers compute travels to this process. Prints the times, the ratio of
-throughputs of each pair and their median, which is to be at least 0.9, and how busy the machine was. Exit status 1
-below that.
+Run: ``python benchmarks/cluster.py [PROMPTS]`` (two minutes of two processors). Each side computes the same parts in
+turn, five times after a first that is not counted; processes, scheduler and workers are started before. A bare process
+computes every second part and keeps nothing; what workers compute travels to this process. Prints the times, the ratio
+of throughputs of each pair and their median, which is to be at least 0.9, and how busy the machine was; writes
+``cluster.csv``, which docs/performance.md shows. Exit status 1 below 0.9.
 """
 
 import os
@@ -17,6 +17,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from long_table import write
 
 from bitjoule.experiments.energy.grid import grid_of
 from bitjoule.experiments.energy.parts import EnergyWork, spans_of
@@ -33,10 +35,12 @@ models: [bitnet-125m]
 schemes: [fp16, int8, bitnet, bitnet-b1.58]
 technologies: [7nm]
 platforms: [ternary-edge]
-workload: {prompt_tokens: {start: 1, stop: 4096, step: 1}, new_tokens: 16}
+workload: {prompt_tokens: {start: 1, stop: STOP, step: 1}, new_tokens: 16}
 baseline: {scheme: fp16}
 """
 PROCESSES, REPEATS, LEAST = 2, 5, 0.9
+STOP = 8192
+TABLE = Path(__file__).with_name("cluster.csv")
 BARE = "--bare"
 
 
@@ -103,11 +107,12 @@ def timed(side: str, times: dict[str, list[float]], begun: float) -> None:
 
 
 def main() -> int:
-    """Measure and print; return the exit status."""
+    """Measure, print and write the table; return the exit status."""
+    stop = int(sys.argv[1]) if len(sys.argv) > 1 else STOP
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = folder / "sweep.yaml"
-        path.write_text(SWEEP)
+        path.write_text(SWEEP.replace("STOP", str(stop)))
         work, spans = work_of(path)
         packed: Packed[EnergyWork] = Packed.of(work)
         address = f"tcp://127.0.0.1:{(port := free_port())}"
@@ -134,6 +139,13 @@ def main() -> int:
         print(f"{len(spans)} parts, two {side}: {', '.join(f'{each:.2f}' for each in seconds[1:])} s")
     median = statistics.median(ratios)
     print(f"throughput of workers / of processes: {', '.join(f'{each:.2f}' for each in ratios)}; median {median:.2f}")
+    seconds = {side: statistics.median(of_side[1:]) for side, of_side in times.items()}
+    rows = [
+        (f"{len(spans)} parts with their Parquet files, two {side}: s", "measured", s) for side, s in seconds.items()
+    ]
+    rows.append((f"throughput of workers over that of processes (at least {LEAST})", "measured", median))
+    TABLE.unlink(missing_ok=True)
+    write(TABLE, "what", rows)
     print(f"load average over a minute {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     return int(median < LEAST)
 

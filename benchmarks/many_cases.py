@@ -1,9 +1,10 @@
 """Speed and memory of sweeps of whole requests, against another checkout of bitjoule, taken in turn.
 
-Run: ``python benchmarks/many_cases.py OTHER_CHECKOUT [--rounds 3] [--new-tokens '[16]'] [--small]``. The other side
-writes its default, CSV; this side writes Parquet. Times are processor time of a process of its own, medians over the
-rounds: on a machine that others use, too, they say more than the clock's. Rows of ``many_cases.csv`` and of
-``many_cases_large.csv`` are replaced; docs/performance.md shows them.
+Run: ``python benchmarks/many_cases.py OTHER_CHECKOUT [--rounds 3] [--small] [--million]``. The other side writes its
+default, CSV; this side writes Parquet. Times are processor time of a process of its own, medians over the rounds: on a
+machine that others use, too, they say more than the clock's. Replaces ``many_cases.csv``, unless ``--small`` also
+``many_cases_large.csv``, and with ``--million`` (a minute, 5 GB of memory) ``many_cases_million.csv``;
+docs/performance.md shows them.
 """
 
 import argparse
@@ -19,9 +20,17 @@ from typing import Any
 from long_table import write
 
 HERE = Path(__file__).resolve().parents[1]
-TABLE, LARGE = (Path(__file__).with_name(f"{name}.csv") for name in ("many_cases", "many_cases_large"))
+NAMES = ("many_cases", "many_cases_large", "many_cases_million")
+TABLE, LARGE, MILLION = (Path(__file__).with_name(f"{name}.csv") for name in NAMES)
 SIDES = ("other", "this")
 Runs = dict[str, list[dict[str, Any]]]
+MEASURES = (  # what it is, the script that prints it, its name there, and its unit there in that of the table
+    ("mappings searched, nothing written: µs a case", "count", "cold_s", 1e6),
+    ("mappings known, nothing written: µs a case", "count", "warm_s", 1e6),
+    ("every file written: µs a case", "write", "s", 1e6),
+    ("bytes on disk: kB a case", "write", "mb", 1e3),
+    ("peak memory: MB", "write", "peak_mb", 1.0),
+)
 SWEEP = """\
 name: sweep
 accounting: system
@@ -36,7 +45,7 @@ workload:
   batch: {start: 1, stop: 256, factor: 2}
 baseline: {scheme: fp16}
 """
-FEW, MANY = "[1, 16, 128, 1024]", "{start: 1, stop: 43, step: 1}"
+FEW, MANY, MOST = "[1, 16, 128, 1024]", "{start: 1, stop: 43, step: 1}", "{start: 1, stop: 421, step: 1}"
 WRITE = """\
 import json, pathlib, resource, sys, time
 from bitjoule import cli
@@ -78,67 +87,93 @@ def measured(checkout: Path, script: str, new_tokens: str, *options: str) -> dic
     return result
 
 
-def rows_of(
-    counts: Runs, writes: Runs, many_count: dict[str, Any] | None, many: dict[str, Any] | None
-) -> list[tuple[str, str, float]]:
-    """Return the rows of the table: what was measured, the side or the ratio of both, and the value.
+def commit_of(checkout: Path) -> str:
+    """Return the commit of a checkout, in short."""
+    command = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def median(runs: list[dict[str, Any]], key: str) -> float:
+    """Return the median of a value over the rounds."""
+    return float(statistics.median(run[key] for run in runs))
+
+
+def of_both(runs: dict[str, Runs], against: str) -> list[tuple[str, str, float]]:
+    """Return the rows that compare both sides: what was measured, the side or the ratio of both, and the value.
 
     Parameters
     ----------
-    counts, writes
-        What the scripts printed, by side; empty if they did not run.
-    many_count, many
-        Of the larger sweep, of this side.
+    runs
+        What the scripts printed, by script and by side.
+    against
+        The other side.
     """
+    cases = runs["count"]["this"][0]["cases"]
     rows: list[tuple[str, str, float]] = []
-    few = counts["this"][0]["cases"]
+    for what, script, key, scale in MEASURES:
+        old, new = (scale * median(runs[script][side], key) / (1 if key == "peak_mb" else cases) for side in SIDES)
+        name = f"{cases} cases, against {against}, {what}"
+        rows += [(name, "other", old), (name, "this", new), (name, "ratio", old / new)]
+    return rows
 
-    def median(runs: list[dict[str, Any]], key: str) -> float:
-        return float(statistics.median(run[key] for run in runs))
 
-    def compared(what: str, runs: Runs, key: str, scale: float, large: dict[str, Any] | None, cases: int) -> None:
-        old, new = (scale * median(runs[name], key) / few for name in SIDES)
-        rows.extend([(f"{few} cases, {what}", name, value) for name, value in zip(SIDES, (old, new), strict=True)])
-        rows.append((f"{few} cases, {what}", "ratio", old / new))
-        if large is not None:
-            rows.append((f"{cases} cases, {what}", "this", scale * large[key] / cases))
+def of_this(
+    count: dict[str, Any], written: dict[str, Any], runs: dict[str, Runs], against: str
+) -> list[tuple[str, str, float]]:
+    """Return the rows of the larger sweep of this side; the ratio is to a case of the other side's smaller one.
 
-    cases = many_count["cases"] if many_count else 0
-    compared("mappings searched, nothing written: µs a case", counts, "cold_s", 1e6, many_count, cases)
-    compared("mappings known, nothing written: µs a case", counts, "warm_s", 1e6, many_count, cases)
-    if writes["this"]:
-        compared("every file written: ms a case", writes, "s", 1e3, many, cases)
-        compared("bytes on disk: kB a case", writes, "mb", 1e3, many, cases)
-        rows.extend((f"{few} cases, peak memory: MB", name, median(writes[name], "peak_mb")) for name in SIDES)
-    if many is not None:
-        rows.append((f"{cases} cases, peak memory: MB", "this", many["peak_mb"]))
+    Parameters
+    ----------
+    count, written
+        What the scripts printed.
+    runs, against
+        As for `of_both`.
+    """
+    few = runs["count"]["other"][0]["cases"]
+    rows: list[tuple[str, str, float]] = []
+    for what, script, key, scale in MEASURES:
+        found = {"count": count, "write": written}[script]
+        if key == "peak_mb":
+            rows.append((f"{count['cases']} cases, {what}", "this", found[key]))
+            continue
+        new, old = scale * found[key] / count["cases"], scale * median(runs[script]["other"], key) / few
+        name = f"{count['cases']} cases, against {few} of {against}, {what}"
+        rows += [(name, "this", new), (name, "ratio", old / new)]
     return rows
 
 
 def main() -> None:
-    """Measure, print and write the table."""
+    """Measure, print and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, help="another checkout")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--new-tokens", default=FEW, help="of the sweep that both sides run; default: %(default)s")
+    parser.add_argument("--many", default=MANY, help="new tokens of the larger sweep; default: %(default)s")
+    parser.add_argument("--most", default=MOST, help="new tokens of the largest sweep; default: %(default)s")
     parser.add_argument("--small", action="store_true", help="leave the sweep of 100 000 cases out")
+    parser.add_argument("--million", action="store_true", help="count a million cases, too")
     options = parser.parse_args()
     sides = dict(zip(SIDES, (options.other.resolve(), HERE), strict=True))
-    counts: Runs = {name: [] for name in SIDES}
-    writes: Runs = {name: [] for name in SIDES}
+    runs: dict[str, Runs] = {script: {name: [] for name in SIDES} for script in ("count", "write")}
     for _ in range(options.rounds):
         for name, checkout in sides.items():
-            counts[name].append(measured(checkout, COUNT, options.new_tokens))
+            runs["count"][name].append(measured(checkout, COUNT, options.new_tokens))
             parquet = ["--results", "parquet"] if name == "this" else []
-            writes[name].append(measured(checkout, WRITE, options.new_tokens, *parquet))
-    many = (None, None) if options.small else (measured(HERE, COUNT, MANY), measured(HERE, WRITE, MANY))
-    rows = rows_of(counts, writes, *many)
-    both = {what for what, side, _ in rows if side != "this"}
-    write(TABLE, "what", [row for row in rows if row[0] in both])
+            runs["write"][name].append(measured(checkout, WRITE, options.new_tokens, *parquet))
+    against = commit_of(options.other)
+    tables = {TABLE: of_both(runs, against)}
     if not options.small:
-        write(LARGE, "what", [row for row in rows if row[0] not in both])
-    for what, quantity, value in rows:
-        print(f"{what}, {quantity}: {value:.4g}")
+        count, written = measured(HERE, COUNT, options.many), measured(HERE, WRITE, options.many)
+        tables[LARGE] = of_this(count, written, runs, against)
+    if options.million:
+        count = measured(HERE, COUNT, options.most)
+        name = f"{count['cases']} cases, mappings known, nothing written: s"
+        tables[MILLION] = [(name, "this", count["warm_s"])]
+    for path, rows in tables.items():
+        path.unlink(missing_ok=True)  # rows of an earlier comparison
+        write(path, "what", rows)
+        for what, quantity, value in rows:
+            print(f"{what}, {quantity}: {value:.4g}")
 
 
 if __name__ == "__main__":
