@@ -16,7 +16,8 @@ import yaml
 
 from bitjoule.energy_models.inputs.derivations import Derivation
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
-from bitjoule.energy_models.inputs.yaml_core import MERGE_TAG, CoreLoader
+from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.inputs.yaml_core import MERGE_TAG, CoreLoader, fast_loader
 
 KeyPath = tuple[str | int, ...]
 _Entries = dict[str, tuple[yaml.Node, yaml.Node]]
@@ -227,10 +228,11 @@ def read_document(path: Path, file: str | None = None, *, last_wins: bool = Fals
         The file cannot be read or is not the YAML that bitjoule accepts.
     """
     name = str(path) if file is None else file
-    return replace(parse_document(read_text(path, name), name, last_wins=last_wins), path=path)
+    text, shipped = read_text(path, name), path.is_relative_to(DATA)
+    return replace(parse_document(text, name, last_wins=last_wins, shipped=shipped), path=path)
 
 
-def parse_document(text: str, file: str, *, last_wins: bool = False) -> Document:
+def parse_document(text: str, file: str, *, last_wins: bool = False, shipped: bool = False) -> Document:
     """Parse YAML text; see `read_document`.
 
     Parameters
@@ -241,16 +243,18 @@ def parse_document(text: str, file: str, *, last_wins: bool = False) -> Document
         The name used in messages.
     last_wins
         Whether the last of several equal keys counts, as in files that other tools read, instead of being an error.
+    shipped
+        Whether the text is of a file of this package.
 
     Raises
     ------
     InputError
         The text is not the YAML that bitjoule accepts: syntax, duplicate or non-text keys, unbounded aliases.
     """
-    # The pure-Python loader: the C one overflows the stack on deep nesting, and files are small.
+    kind = fast_loader() if shipped else CoreLoader
     loader = CoreLoader("")
     try:
-        loader = CoreLoader(text)
+        loader = kind(text)
         root = loader.get_single_node()
         if root is None:
             raise whole_file(file, "is empty", "a YAML mapping")

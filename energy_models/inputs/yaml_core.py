@@ -6,7 +6,8 @@ not. What follows is the table of https://yaml.org/spec/1.2.2/#103-core-schema, 
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 import yaml
 
@@ -52,6 +53,26 @@ for _tag, _pattern, _first in _CORE:
     CoreDumper.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), _first)
 CoreLoader.add_constructor(_INT, _construct_int)
 CoreLoader.add_constructor(_FLOAT, _construct_float)
+
+
+@cache
+def fast_loader() -> type[CoreLoader]:
+    """Return a loader of the same scalars for files that this package ships, some four times as fast.
+
+    Its events come from libyaml where PyYAML has it. libyaml takes some text that PyYAML's own parser refuses, and
+    words errors differently; its composer, which is not used, overflows the stack on deep nesting. Files of users are
+    for `CoreLoader`.
+    """
+    if not yaml.__with_libyaml__:
+        return CoreLoader
+    parts = (yaml.composer.Composer, yaml.CSafeLoader)
+
+    def begin(self: Any, text: str) -> None:
+        yaml.CSafeLoader.__init__(self, text)
+        yaml.composer.Composer.__init__(self)
+
+    own = {"__init__": begin, "yaml_implicit_resolvers": CoreLoader.yaml_implicit_resolvers}
+    return cast(type[CoreLoader], type("FastLoader", parts, own | {"yaml_constructors": CoreLoader.yaml_constructors}))
 
 
 def write_yaml(data: Any, width: int = 120) -> str:

@@ -4,10 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bitjoule.energy_models.inputs.documents import MAX_FILE_BYTES, dotted, parse_document, read_document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.json_documents import read_json
+from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.inputs.yaml_core import CoreLoader, fast_loader
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{b}: &{b} [{', '.join(f'*{a}' for _ in range(10))}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
@@ -25,6 +28,21 @@ def test_data_and_lines_of_nested_values():
     assert document.line(("b", "c")) == 3
     assert document.line(("b", "d")) == 4
     assert document.line(("b", "nowhere")) == 2  # the nearest enclosing value
+
+
+@pytest.mark.parametrize("without", [False, True], ids=["libyaml", "without libyaml"])
+def test_shipped_files_are_read_the_same_by_either_loader(monkeypatch, without):
+    fast_loader.cache_clear()
+    if without:
+        monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    paths = sorted(DATA.rglob("*.yaml"))[:: 20 if without else 1]
+    assert paths
+    assert fast_loader() is not CoreLoader or without or not yaml.__with_libyaml__
+    for path in paths:
+        by_users, shipped = (parse_document(path.read_text(), path.name, shipped=value) for value in (False, True))
+        assert repr(shipped) == repr(by_users), path  # with the order of keys; nan is not equal to itself
+        assert replace(read_document(path), file=path.name, path=None) == by_users
+    fast_loader.cache_clear()
 
 
 def test_an_alias_stands_for_its_anchor():
