@@ -15,6 +15,8 @@ from bitjoule.experiments.energy.evaluation import categorical
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import ARRAY_COLUMNS, ARRAY_SEPARATOR, PHASES, REQUEST
 
+MOST_CODES = 1 << 16  # that are looked up in a table
+
 
 class MacsByArray:
     """The MACs of each case, phase and array.
@@ -90,11 +92,13 @@ class MacsByArray:
         case, phase
             Number of the case, and index into `PHASES`, of each row; shape (rows,).
         """
-        macs = self._macs[case, phase]
+        macs = self._macs.reshape(-1, self._macs.shape[2]).take(case * self._macs.shape[1] + phase, axis=0)
         if not self._names:
             none = categorical(np.zeros(len(case), dtype=np.int8), [""])
             return dict(zip(ARRAY_COLUMNS, (none, np.full(len(case), np.nan), none), strict=True))
-        order = np.argsort(-macs, axis=1, kind="stable")
+        order = np.zeros(macs.shape, dtype=np.intp)
+        if len(self._names) > 1:
+            order = np.argsort(-macs, axis=1, kind="stable")
         total = macs.sum(axis=1)
         runs = np.take_along_axis(macs, order, axis=1) > 0
         share = np.divide(macs.max(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
@@ -113,8 +117,13 @@ def _distinct(rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp
     if base ** rows.shape[1] > np.iinfo(np.int64).max:  # too many arrays for a number that has the order of its row
         return np.unique(rows, axis=0, return_inverse=True)
     codes = (rows + 1) @ base ** np.arange(rows.shape[1])[::-1]
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    return rows[first], inverse
+    if base ** rows.shape[1] > MOST_CODES:
+        _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+        return rows[first], inverse
+    counts = np.bincount(codes)  # without sorting the rows, of which there may be millions
+    found, some = np.flatnonzero(counts), np.empty(len(counts), dtype=np.intp)
+    some[codes] = np.arange(len(codes))
+    return rows[some[found]], (np.cumsum(counts > 0) - 1)[codes]
 
 
 def _texts(texts: Sequence[str], numbers: NDArray[np.intp]) -> pd.Categorical:

@@ -96,8 +96,9 @@ class Bands:
         cases = slice(first, first + values["certain"].shape[1])
         self.certain[:, cases] = values["certain"]
         for row, ends in zip(values["banded_rows"].tolist(), values["uncertain"], strict=True):
-            empty = np.zeros((self.levels, ENDS, *self.certain.shape[1:]))
-            self.uncertain.setdefault(row, empty)[:, :, cases] = ends
+            if row not in self.uncertain:
+                self.uncertain[row] = np.zeros((self.levels, ENDS, *self.certain.shape[1:]))
+            self.uncertain[row][:, :, cases] = ends
 
     def table(self) -> pd.DataFrame:
         """Return a row for each case and phase that is compared with another case.
@@ -116,6 +117,8 @@ class Bands:
         reference = cases if baseline is None else baseline
         least, most, nominal, banded, ratio_low, ratio_high = np.zeros((6, len(cases), len(PHASE_NAMES) + 1))
         for span in _spans(len(cases)):
+            if np.array_equal(reference[span], cases[span]):  # baselines, which have no row
+                continue
             compared = self._compared(span, reference[span])
             least[span], most[span], nominal[span], banded[span] = compared.savings()
             ratio_low[span], ratio_high[span] = (compared.ratio_end(sign) for sign in (-1, 1))
@@ -136,7 +139,9 @@ class Bands:
         def sides(values: Floats) -> tuple[Floats, Floats]:
             return _with_all(values[..., reference, :]), _with_all(values[..., span, :])
 
-        rows = [[sides(ends[:, i]) for i in range(ENDS)] for ends in self.uncertain.values()]
+        # Of the rows, few price both a technology and a scheme of this span: zeros would be added without effect.
+        met = [ends for ends in self.uncertain.values() if ends[:, :, span].any() or ends[:, :, reference].any()]
+        rows = [[sides(ends[:, i]) for i in range(ENDS)] for ends in met]
         return _Compared(sides(self.certain), rows)
 
 
@@ -206,7 +211,11 @@ def _spans(cases: int) -> Iterator[slice]:
 
 def _with_all(values: Floats) -> Floats:
     """Return values of phases, and their sum after them, along the last axis."""
-    return np.concatenate([values, values.sum(axis=-1, keepdims=True)], axis=-1)
+    whole = np.empty((*values.shape[:-1], values.shape[-1] + 1))
+    whole[..., :-1], whole[..., -1] = values, values[..., 0]
+    for phase in range(1, values.shape[-1]):  # the phases are few
+        whole[..., -1] += values[..., phase]
+    return whole
 
 
 class _RowSums:

@@ -222,7 +222,9 @@ def table_of(sums: SpanSums) -> Sums:
     grid = sums.grid
     request = PHASES.index(REQUEST)
     for total in (*sums.energy_j, sums.latency_s, sums.bounds_s, sums.busy_s):
-        total[:, request] = total[:, :request].sum(axis=1)
+        total[:, request] = total[:, 0]
+        for phase in range(1, request):
+            total[:, request] += total[:, phase]
     energy_j = {f"{end}_j": values for end, values in zip(ENDS, sums.energy_j, strict=True)}
 
     tokens = tokens_of(grid, np.arange(len(grid)))
@@ -231,17 +233,23 @@ def table_of(sums: SpanSums) -> Sums:
     baseline = grid.baseline()
     ratio = np.full(nominal.shape, np.nan) if baseline is None else nominal[baseline] / np.where(happened, nominal, 1)
 
-    case, phase = np.nonzero(happened)
-    columns = case_columns(grid, case, phase.astype(np.int8))
-    columns |= {name: values[case, phase] for name, values in energy_j.items()}
-    columns["energy_per_token_j"] = nominal[case, phase] / tokens[case, phase]
-    columns["ratio_to_baseline"] = ratio[case, phase]
-    columns["latency_s"] = sums.latency_s[case, phase]  # empty: the papers' accounting has no time and no memory
-    columns["tokens_per_s"] = tokens[case, phase] / sums.latency_s[case, phase]
-    columns["memory_bytes"] = sums.memory.sum(axis=1)[case]
-    columns |= sums.arrays.columns(case, phase)
-    of_peaks = utilisation(sums.busy_s[case, phase], sums.latency_s[case, phase])
-    columns |= dict(zip(UTILISATION_COLUMNS, of_peaks.T, strict=True))
+    case, phase_of_row = np.nonzero(happened)
+    place = np.flatnonzero(happened)  # one index takes a fraction of the time of two
+
+    def picked(values: Floats) -> Floats:
+        """Return the values of each row."""
+        return values.reshape(-1, *values.shape[2:]).take(place, axis=0)
+
+    of_rows, latency_s = picked(tokens), picked(sums.latency_s)
+    columns = case_columns(grid, case, phase_of_row.astype(np.int8))
+    columns |= {name: picked(values) for name, values in energy_j.items()}
+    columns["energy_per_token_j"] = picked(nominal) / of_rows
+    columns["ratio_to_baseline"] = picked(ratio)
+    columns["latency_s"] = latency_s  # empty: the papers' accounting has no time and no memory
+    columns["tokens_per_s"] = of_rows / latency_s
+    columns["memory_bytes"] = sums.memory.sum(axis=1).take(case)
+    columns |= sums.arrays.columns(case, phase_of_row)
+    columns |= dict(zip(UTILISATION_COLUMNS, utilisation(picked(sums.busy_s), latency_s).T, strict=True))
     summary = pd.DataFrame(columns, columns=list(SUMMARY_COLUMNS))
     system = grid.accounting is Accounting.SYSTEM
     bounds = bound_table(summary, sums.bounds_s, happened) if system else pd.DataFrame()

@@ -150,7 +150,7 @@ def test_formats_that_no_array_takes_need_a_platform_of_ones_own(bitjoule, tmp_p
     assert err.endswith("; or a platform of your own, since no platform has an array for int2 x int1\n")
 
 
-@pytest.mark.parametrize("width", [1, 3, 20])
+@pytest.mark.parametrize("width", [1, 3, 8, 20])
 def test_rows_of_arrays_are_numbered_as_numpy_sorts_them(width):
     rows = np.random.default_rng(8).integers(-1, width, (200, width))
     for ours, theirs in zip(_distinct(rows), np.unique(rows, axis=0, return_inverse=True), strict=True):
