@@ -58,16 +58,26 @@ print(json.dumps({"s": time.process_time() - begun, "mb": size / 1e6, "peak_mb":
 """
 COUNT = """\
 import importlib, json, pathlib, sys, time
-from bitjoule.experiments.energy.grid import grid_of
-from bitjoule.experiments.energy.resolve import read_experiment
 try:
-    sums = importlib.import_module("bitjoule.experiments.energy.tables.sums")
-except ModuleNotFoundError:  # before its module moved
-    sums = importlib.import_module("bitjoule.experiments.energy.sums")
+    from bitjoule.experiments.energy.grid import grid_of
+    from bitjoule.experiments.energy.resolve import read_experiment
+    try:
+        sums = importlib.import_module("bitjoule.experiments.energy.tables.sums")
+    except ModuleNotFoundError:  # before its module moved
+        sums = importlib.import_module("bitjoule.experiments.energy.sums")
+    summarise = sums.summarise
+except ModuleNotFoundError:  # before each kind of experiment had a package
+    import numpy as np
+    from bitjoule.experiments import runner
+    from bitjoule.experiments.grid import Grid as grid_of
+    from bitjoule.experiments.reader import read_experiment
+    def summarise(grid):
+        memory = np.full((len(grid), len(runner.Bytes._fields)), np.nan)
+        return runner._summary(grid, runner.Bands(grid), memory)
 grid, times = grid_of(read_experiment(pathlib.Path(sys.argv[1], "e.yaml"))), []
 for _ in range(2):
     begun = time.process_time()
-    sums.summarise(grid)
+    summarise(grid)
     times.append(time.process_time() - begun)
 print(json.dumps({"cases": len(grid), "cold_s": times[0], "warm_s": times[1]}))
 """
@@ -81,7 +91,7 @@ def measured(checkout: Path, script: str, new_tokens: str, *options: str) -> dic
         path = os.pathsep.join([str(checkout), *(entry for entry in further if entry != str(HERE))])
         done = subprocess.run(
             [sys.executable, "-c", script, folder, *options], env={**os.environ, "PYTHONPATH": path}, check=True,
-            capture_output=True, text=True, cwd=folder,  # Python looks for modules where it runs first
+            stdout=subprocess.PIPE, text=True, cwd=folder,  # Python looks for modules where it runs first
         )  # fmt: skip
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
