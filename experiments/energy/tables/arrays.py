@@ -92,10 +92,10 @@ class MacsByArray:
         case, phase
             Number of the case, and index into `PHASES`, of each row; shape (rows,).
         """
-        macs = self._macs.reshape(-1, self._macs.shape[2]).take(case * self._macs.shape[1] + phase, axis=0)
         if not self._names:
             none = categorical(np.zeros(len(case), dtype=np.int8), [""])
             return dict(zip(ARRAY_COLUMNS, (none, np.full(len(case), np.nan), none), strict=True))
+        macs = self._macs.reshape(-1, self._macs.shape[2]).take(case * self._macs.shape[1] + phase, axis=0)
         order = np.zeros(macs.shape, dtype=np.intp)
         if len(self._names) > 1:
             order = np.argsort(-macs, axis=1, kind="stable")

@@ -33,7 +33,8 @@ def grid(request, resolved):
 def test_a_block_has_the_columns_that_count_of_each_case_in_turn(grid, monkeypatch):
     cases = np.arange(3, len(grid) - 1)
     block, whole = evaluate_cases(grid, cases).block, evaluate_system(grid, cases)
-    energies = dict(zip(("energy_low_pj", "energy_pj", "energy_high_pj"), whole.energies, strict=True))
+    by_column = {"format": whole.formats, "price": whole.price_keys, "times": whole.counts}
+    by_column |= zip(("energy_low_pj", "energy_pj", "energy_high_pj"), whole.energies, strict=True)
     begin = 0
     for number, case in enumerate(cases.tolist()):
         counted = np.flatnonzero(whole.counts[number])
@@ -42,12 +43,8 @@ def test_a_block_has_the_columns_that_count_of_each_case_in_turn(grid, monkeypat
         columns = [grid.system.columns[i] for i in counted.tolist()]
         for name, categories in CATEGORIES.items():
             assert [categories[i] for i in getattr(block, name)[rows]] == [getattr(one, name) for one in columns]
-        for ours, expected in (
-            (block.format, whole.formats),
-            (block.price, whole.price_keys),
-            (block.times, whole.counts),
-        ):
-            assert ours[rows].tolist() == expected[number, counted].tolist()
+        for name, expected in by_column.items():
+            assert getattr(block, name)[rows].tolist() == expected[number, counted].tolist()
     assert begin == len(block.case) > 0
     for few in (1, len(cases) + 1):  # each run of neighbours by itself, or all that are alike together
         monkeypatch.setattr(blocks, "FEW", few)
