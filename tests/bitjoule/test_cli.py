@@ -148,6 +148,13 @@ def test_help_and_import_load_no_heavy_library():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_run_without_plots_imports_nothing_that_draws(tmp_path):
+    command = ["run", "b158_mac_energy", "--no-plots", "--out", str(tmp_path)]
+    code = f"import sys; from bitjoule import cli; sys.exit(cli.main({command}) or 3 * ('matplotlib' in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert (tmp_path / "b158_mac_energy" / "summary.md").is_file()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [2, pytest.param(1000, id="all", marks=pytest.mark.dear)])
 def test_two_runs_and_any_number_of_jobs_give_the_same_bytes(tmp_path, count):
