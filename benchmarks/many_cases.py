@@ -3,7 +3,7 @@
 Run: ``python benchmarks/many_cases.py OTHER_CHECKOUT [--rounds 3] [--small] [--million]``. The other side writes its
 default, CSV; this side writes Parquet. Times are processor time of a process of its own, medians over the rounds: on a
 machine that others use, too, they say more than the clock's. Replaces ``many_cases.csv``, unless ``--small`` also
-``many_cases_large.csv``, and with ``--million`` (a minute, 5 GB of memory) ``many_cases_million.csv``;
+``many_cases_large.csv``, and with ``--million`` (some minutes, some GB of memory) ``many_cases_million.csv``;
 docs/performance.md shows them.
 """
 
@@ -22,7 +22,7 @@ from long_table import write
 HERE = Path(__file__).resolve().parents[1]
 NAMES = ("many_cases", "many_cases_large", "many_cases_million")
 TABLE, LARGE, MILLION = (Path(__file__).with_name(f"{name}.csv") for name in NAMES)
-SIDES = ("other", "this")
+SIDES, PARQUET = ("other", "this"), ("--results", "parquet")
 Runs = dict[str, list[dict[str, Any]]]
 MEASURES = (  # what it is, the script that prints it, its name there, and its unit there in that of the table
     ("mappings searched, nothing written: µs a case", "count", "cold_s", 1e6),
@@ -143,10 +143,8 @@ def of_this(
     rows: list[tuple[str, str, float]] = []
     for what, script, key, scale in MEASURES:
         found = {"count": count, "write": written}[script]
-        if key == "peak_mb":
-            rows.append((f"{count['cases']} cases, {what}", "this", found[key]))
-            continue
-        new, old = scale * found[key] / count["cases"], scale * median(runs[script]["other"], key) / few
+        over, of_other = (1, 1) if key == "peak_mb" else (count["cases"], few)
+        new, old = scale * found[key] / over, scale * median(runs[script]["other"], key) / of_other
         name = f"{count['cases']} cases, against {few} of {against}, {what}"
         rows += [(name, "this", new), (name, "ratio", old / new)]
     return rows
@@ -168,12 +166,12 @@ def main() -> None:
     for _ in range(options.rounds):
         for name, checkout in sides.items():
             runs["count"][name].append(measured(checkout, COUNT, options.new_tokens))
-            parquet = ["--results", "parquet"] if name == "this" else []
-            runs["write"][name].append(measured(checkout, WRITE, options.new_tokens, *parquet))
+            own = PARQUET if name == "this" else ()
+            runs["write"][name].append(measured(checkout, WRITE, options.new_tokens, *own))
     against = commit_of(options.other)
     tables = {TABLE: of_both(runs, against)}
     if not options.small:
-        count, written = measured(HERE, COUNT, options.many), measured(HERE, WRITE, options.many)
+        count, written = measured(HERE, COUNT, options.many), measured(HERE, WRITE, options.many, *PARQUET)
         tables[LARGE] = of_this(count, written, runs, against)
     if options.million:
         count = measured(HERE, COUNT, options.most)
