@@ -100,10 +100,17 @@ def system_block(columns: Sequence[CountColumn], cases: NDArray[np.integer[Any]]
     rows = int(of_case.sum())
     codes = {name: values[active] for name, values in column_codes(columns).items()}
     block = CaseBlock(
-        np.repeat(cases.astype(np.int32), of_case),
-        *(np.empty(rows, dtype=np.int8) for _ in range(5)),
-        *(np.empty(rows) for _ in range(4)),
-        np.empty(rows, dtype=np.int32),
+        case=np.repeat(cases.astype(np.int32), of_case),
+        phase=np.empty(rows, dtype=np.int8),
+        component=np.empty(rows, dtype=np.int8),
+        operand=np.empty(rows, dtype=np.int8),
+        action=np.empty(rows, dtype=np.int8),
+        format=np.empty(rows, dtype=np.int8),
+        times=np.empty(rows),
+        energy_pj=np.empty(rows),
+        energy_low_pj=np.empty(rows),
+        energy_high_pj=np.empty(rows),
+        price=np.empty(rows, dtype=np.int32),
     )
     priced = active % width
     low, nominal, high = own.prices[:, :, priced]
@@ -131,8 +138,8 @@ def system_block(columns: Sequence[CountColumn], cases: NDArray[np.integer[Any]]
             alike.put(getattr(block, name), times, price[machine, which])
     if lossy is not None:
         return block
-    without = [name for name in ("energy_low_pj", "energy_high_pj") if name not in ends]
-    return block._replace(**dict.fromkeys(without, block.energy_pj))  # where no price has a band
+    low, high = (getattr(block, name if name in ends else "energy_pj") for name in ("energy_low_pj", "energy_high_pj"))
+    return block._replace(energy_low_pj=low, energy_high_pj=high)  # the nominal ones where no price has a band
 
 
 def _alike(there: NDArray[np.bool_], machine_index: Indices, begin: Indices) -> Iterator[_Alike]:

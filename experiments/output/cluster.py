@@ -202,7 +202,7 @@ class ClusterExecutor(Executor):
 
 def _answers(worker: str) -> bool:
     """Return whether a worker's address can be reached from here."""
-    from distributed.comm import get_address_host_port
+    from distributed.comm.addressing import get_address_host_port
 
     try:
         with socket.create_connection(get_address_host_port(worker), timeout=REACH_S):
