@@ -139,9 +139,9 @@ def main() -> int:
         print(f"{len(spans)} parts, two {side}: {', '.join(f'{each:.2f}' for each in seconds[1:])} s")
     median = statistics.median(ratios)
     print(f"throughput of workers / of processes: {', '.join(f'{each:.2f}' for each in ratios)}; median {median:.2f}")
-    seconds = {side: statistics.median(of_side[1:]) for side, of_side in times.items()}
+    medians = {side: statistics.median(of_side[1:]) for side, of_side in times.items()}
     rows = [
-        (f"{len(spans)} parts with their Parquet files, two {side}: s", "measured", s) for side, s in seconds.items()
+        (f"{len(spans)} parts with their Parquet files, two {side}: s", "measured", s) for side, s in medians.items()
     ]
     rows.append((f"throughput of workers over that of processes (at least {LEAST})", "measured", median))
     TABLE.unlink(missing_ok=True)
