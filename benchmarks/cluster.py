@@ -140,9 +140,8 @@ def main() -> int:
     median = statistics.median(ratios)
     print(f"throughput of workers / of processes: {', '.join(f'{each:.2f}' for each in ratios)}; median {median:.2f}")
     medians = {side: statistics.median(of_side[1:]) for side, of_side in times.items()}
-    rows = [
-        (f"{len(spans)} parts with their Parquet files, two {side}: s", "measured", s) for side, s in medians.items()
-    ]
+    name = f"{len(spans)} parts with their files, two"
+    rows = [(f"{name} {side}: s", "measured", seconds) for side, seconds in medians.items()]
     rows.append((f"throughput of workers over that of processes (at least {LEAST})", "measured", median))
     TABLE.unlink(missing_ok=True)
     write(TABLE, "what", rows)
