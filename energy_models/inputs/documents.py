@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ MAX_FILE_BYTES = 1_000_000
 BY_HAND = "a text file written by hand"
 MAX_VALUES = 100_000  # values after expanding aliases: a few nested anchors can otherwise stand for billions
 FEWER = "fewer anchors and aliases"
+KEPT = 256  # texts that are not parsed again: a fit reads the same platforms hundreds of times, and PyYAML is slow
+LONGEST_KEPT = 50_000  # characters
 
 
 @dataclass(frozen=True)
@@ -251,6 +254,19 @@ def parse_document(text: str, file: str, *, last_wins: bool = False, shipped: bo
     InputError
         The text is not the YAML that bitjoule accepts: syntax, duplicate or non-text keys, unbounded aliases.
     """
+    parse = _kept if len(text) <= LONGEST_KEPT else _parsed
+    parsed = parse(text, file, last_wins, shipped)
+    # Who asked may change what it got, but not what others get.
+    return replace(parsed, data=_copied(parsed.data), lines=dict(parsed.lines), replaced=dict(parsed.replaced))
+
+
+def _copied(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _copied(value) for key, value in data.items()}
+    return [_copied(value) for value in data] if isinstance(data, list) else data
+
+
+def _parsed(text: str, file: str, last_wins: bool, shipped: bool) -> Document:
     kind = fast_loader() if shipped else CoreLoader
     loader = CoreLoader("")
     try:
@@ -277,6 +293,9 @@ def parse_document(text: str, file: str, *, last_wins: bool = False, shipped: bo
         raise whole_file(file, "is nested too deeply", "a few levels of keys") from None
     finally:
         loader.dispose()
+
+
+_kept = lru_cache(KEPT)(_parsed)
 
 
 class _Builder:

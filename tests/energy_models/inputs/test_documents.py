@@ -45,6 +45,20 @@ def test_shipped_files_are_read_the_same_by_either_loader(monkeypatch, without):
     fast_loader.cache_clear()
 
 
+def test_who_changes_what_was_read_changes_nothing_for_the_next():
+    text = "a: 1\nb: {c: [x, {d: 2}]}\nbase: &base {e: 3}\nother: {<<: *base, e: 4}\n"
+    first, again = parse_document(text, "f.yaml"), parse_document(text, "f.yaml")
+    assert first == again
+    first.data["b"]["c"][1]["d"] = 5
+    first.data["b"]["c"].append("y")
+    first.lines[("a",)] = 9
+    first.replaced.clear()
+    assert parse_document(text, "f.yaml") == again
+    assert again.data["b"] == {"c": ["x", {"d": 2}]}
+    assert again.replaced == {("other", "e"): 3}
+    assert parse_document(text, "g.yaml").problem(("a",), "x", "y").file == "g.yaml"
+
+
 def test_an_alias_stands_for_its_anchor():
     assert parse_document("a: &x [1, 2]\nb: *x\n", "f").data == {"a": [1, 2], "b": [1, 2]}
 
