@@ -2,6 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# More options of pip's and of the tests', as continuous integration has them.
+PIP_OPTIONS ?=
+TEST_OPTIONS ?=
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 # The experiments that tell the story: the papers' numbers, what is left of them in a whole model, prices of netlists. The
 # first has its pictures within seconds; then the longest.
 STORY = bitnet_table1 full_model_vs_size full_model_measured context_sweep model_size_curve papers_with_measured_prices \
@@ -17,7 +21,7 @@ run: $(VENV)/.rtl
 	$(BIN)/bitjoule rtl verify tiny_8x4
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist worksteal $(TEST_OPTIONS)
 
 # While you work: within a minute, what most changes break.
 quick: lint types
@@ -96,22 +100,22 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.core: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(PIP_INSTALL) -e .
 	touch $@
 
 $(VENV)/.rtl: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[rtl]'
+	$(PIP_INSTALL) -e '.[rtl]'
 	touch $@ $(VENV)/.core
 
 $(VENV)/.docs: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(PIP_INSTALL) -e '.[docs]'
 	touch $@ $(VENV)/.core
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,interop]'
+	$(PIP_INSTALL) -e '.[dev,interop]'
 	touch $@ $(VENV)/.rtl $(VENV)/.core
 
 # What places on FPGAs is large, and few tests need it.
 $(VENV)/.fpga: pyproject.toml | $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,interop,fpga]'
+	$(PIP_INSTALL) -e '.[dev,interop,fpga]'
 	touch $@
