@@ -98,8 +98,10 @@ def chips(tmp_path):
 
 
 def test_the_names_of_another_package_are_listed_shown_and_run(chips):
-    for kind, name in (("models", "toy-1m"), ("schemes", "w1a16"), ("platforms", "quick"), ("technologies", "made")):
-        listed = packages.bitjoule(chips, "list", kind)
+    names = {"models": "toy-1m", "schemes": "w1a16", "platforms": "quick", "technologies": "made"}
+    for (kind, name), listed in zip(
+        names.items(), packages.several(chips, [["list", kind] for kind in names]), strict=True
+    ):
         assert any(line.split()[:1] == [name] for line in listed.stdout.splitlines()), (kind, listed.stderr)
     ran = packages.bitjoule(chips, "run", "mine.yaml", "--out", "out")
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -124,21 +126,23 @@ def test_the_names_of_another_package_are_listed_shown_and_run(chips):
 
 
 def test_a_plot_of_another_package_is_checked_by_its_own_schema_and_is_in_the_json_schema(chips):
-    wrong = packages.bitjoule(chips, "check", "mine.yaml", "--set", "plots=[{kind: totals, wider: true}]")
+    change = "plots=[{kind: totals, wider: true}]"
+    wrong, schema = packages.several(chips, [["check", "mine.yaml", "--set", change], ["schema"]])
     says = "plots[0].wider: unknown key (did you mean 'wide'?); expected one of"
     assert (wrong.returncode, wrong.stderr.count(says)) == (2, 1), wrong.stderr
-    definitions = json.loads(packages.bitjoule(chips, "schema").stdout)["$defs"]
+    definitions = json.loads(schema.stdout)["$defs"]
     assert any(found.get("properties", {}).get("kind", {}).get("const") == "totals" for found in definitions.values())
 
 
 def test_a_library_of_another_package_is_named_by_experiments_on_netlists(chips):
     gates = "name: g\ngates: {libraries: [cells], arrays: [tiny_8x4], stimuli: [worst]}\n"
     (chips / "gates.yaml").write_text(gates)
-    assert packages.bitjoule(chips, "check", "gates.yaml").stdout == "gates.yaml: ok, 1 simulation of netlists\n"
+    (chips / "wrong.yaml").write_text(gates.replace("cells", "cell"))
+    right, wrong = packages.several(chips, [["check", "gates.yaml"], ["check", "wrong.yaml"]])
+    assert right.stdout == "gates.yaml: ok, 1 simulation of netlists\n"
+    assert "gates.libraries[0]: 'cell' not found" in wrong.stderr
     code = "from bitjoule.gates.liberty.libraries import find_library\nprint(find_library(['cells']).paths[0])"
     assert packages.python(chips, "-c", code).stdout == f"{default_liberty()}\n"
-    (chips / "gates.yaml").write_text(gates.replace("cells", "cell"))
-    assert "gates.libraries[0]: 'cell' not found" in packages.bitjoule(chips, "check", "gates.yaml").stderr
 
 
 FILES = "a YAML file, a folder of YAML files, a package that holds them, or a function that returns such a path"
@@ -164,7 +168,7 @@ FILES = "a YAML file, a folder of YAML files, a package that holds them, or a fu
          "totals' of bitjoule.plots: the kind of chips.totals.Plot is not 'totals'; expected a module with Plot"),
         ("totals.py", TOTALS.replace("def draw", "def drawn"),
          "totals' of bitjoule.plots: chips.totals has no such Plot and draw; expected a module with Plot"),
-    ], 4, "faults of packages"),
+    ], 2, "faults of packages"),
 )  # fmt: skip
 def test_what_is_wrong_in_another_package_is_said_in_one_line_that_names_it(chips, where, text, says):
     (chips / "chips" / where).write_text(text)
@@ -189,7 +193,7 @@ def test_what_is_wrong_in_another_package_is_said_in_one_line_that_names_it(chip
 )
 def test_a_plot_that_fails_is_named_and_leaves_no_folder(chips, returned, says):
     (chips / "chips" / "totals.py").write_text(TOTALS.replace("    return figure\n", f"    return {returned}\n"))
-    ran = packages.bitjoule(chips, "run", "mine.yaml", "--out", "out")
+    ran = packages.bitjoule(chips, "run", "mine.yaml", "--out", "out", "--jobs", "1")
     assert (ran.returncode, ran.stderr) == (1, f"bitjoule: our-chips: entry point 'totals' of bitjoule.plots: {says}\n")
     assert not list((chips / "out").iterdir())
 
@@ -204,7 +208,7 @@ def test_without_the_metadata_of_bitjoule_itself_its_own_kinds_run(tmp_path):
         "    return real(name)\n"
         "m.version, m.entry_points = version, lambda **_: m.EntryPoints(())\n"
         "from bitjoule.cli import main\n"
-        "assert main(['run', 'b158_mac_energy', 'measured_vs_table', '--no-plots']) == 0\n"
+        "assert main(['run', 'b158_mac_energy', 'measured_vs_table', '--no-plots', '--jobs', '1']) == 0\n"
     )
     ran = packages.python(tmp_path, "-c", code)
     assert ran.returncode == 0, ran.stderr

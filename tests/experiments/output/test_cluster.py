@@ -97,6 +97,13 @@ def cluster(folder, workers):
                 kill(process)
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """Return a cluster of two workers for tests that end none of it."""
+    with cluster(tmp_path_factory.mktemp("cluster"), 2) as running:
+        yield running
+
+
 def command(folder, out, *options):
     path = folder / "sweep.yaml"
     path.write_text(SWEEP)
@@ -227,11 +234,11 @@ def test_a_scheduler_that_is_not_there_is_reported(tmp_path, monkeypatch):
         module.ClusterExecutor(running.address)
 
 
-def test_a_worker_with_other_code_is_refused(tmp_path, monkeypatch):
+def test_a_worker_with_other_code_is_refused(shared, monkeypatch):
     from bitjoule.energy_models.inputs.errors import InputError
     from bitjoule.experiments.output import cluster as module
 
-    with cluster(tmp_path, 1) as running, module.cluster(running.address) as executor:
+    with module.cluster(shared.address) as executor:
         assert executor.submit(pow, 3, 4).result(LONG_S) == 81
         monkeypatch.setattr(module, "code_digest", lambda: "other")
         with pytest.raises(InputError, match="has another version of bitjoule"):
@@ -254,14 +261,14 @@ def test_a_run_of_one_part_asks_the_scheduler_too(tmp_path, small, bitjoule, mon
     assert f"--scheduler:1: tcp://{address}: does not answer" in err
 
 
-def test_an_exploration_on_workers_writes_the_same_bytes(tmp_path, bitjoule):
+def test_an_exploration_on_workers_writes_the_same_bytes(shared, tmp_path, bitjoule):
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(document(explore__budget=9, explore__batch=4)))
     words = ("explore", path, "--no-plots", "--out")
-    with cluster(tmp_path, 2) as running:
-        status, _, err = bitjoule(*words, tmp_path / "far", "--scheduler", running.address)
-        assert status == 0, err
-        asked = running.asked()
+    before = shared.asked()
+    status, _, err = bitjoule(*words, tmp_path / "far", "--scheduler", shared.address)
+    assert status == 0, err
+    asked = shared.asked() - before
     assert bitjoule(*words, tmp_path / "here", "--jobs", "1")[0] == 0
     assert tables(tmp_path / "far", "small") == tables(tmp_path / "here", "small")
     assert asked >= 3  # a task a batch, at least
@@ -289,12 +296,11 @@ def rows_of(printed):
     return rows | {"simulated": rows["simulated"].split(" in ")[0]}
 
 
-def test_a_verification_on_workers_reports_what_it_does_here(tmp_path, bitjoule):
-    words = ("rtl", "verify", "tiny_8x4", "--cases", "30")
-    with cluster(tmp_path, 1) as running:
-        status, far, err = bitjoule(*words, "--scheduler", running.address)
-        assert status == 0, err
-        assert running.asked() >= 2  # more cases than one chunk has
+def test_a_verification_on_workers_reports_what_it_does_here(shared, bitjoule):
+    words, before = ("rtl", "verify", "tiny_8x4", "--cases", "30"), shared.asked()
+    status, far, err = bitjoule(*words, "--scheduler", shared.address)
+    assert status == 0, err
+    assert shared.asked() - before >= 2  # more cases than one chunk has
     assert rows_of(far) == rows_of(bitjoule(*words)[1])
 
 
