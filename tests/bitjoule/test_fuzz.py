@@ -71,7 +71,7 @@ def problems(err: str) -> list[str]:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))  # each commit draws others
 @given(text=mutated(SHIPPED))
 def test_a_mutated_experiment_is_accepted_or_refused_but_never_crashes(tmp_path_factory, text):
     status, err = answer(text, tmp_path_factory.getbasetemp() / "fuzz.yaml")
@@ -90,7 +90,7 @@ def test_any_text_is_refused_but_never_crashes(tmp_path_factory, text):
 
 
 @pytest.mark.slow
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=70, deadline=None, suppress_health_check=list(HealthCheck))
 @given(text=mutated(PLATFORMS), scheme=st.sampled_from(["fp16", "int8", "bitnet-b1.58"]))
 def test_a_mutated_platform_runs_or_is_refused_but_never_crashes(tmp_path_factory, text, scheme):
     folder = tmp_path_factory.getbasetemp()

@@ -1,11 +1,12 @@
 """What `list` prints, `show` finds."""
 
 import csv
+from functools import cache
 
 import pytest
 import yaml
 
-from bitjoule.energy_models.catalog import KINDS, entry, entry_of_file, listing
+from bitjoule.energy_models.catalog import KINDS, Entry, entry, entry_of_file, listing
 from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.sources import DATA
@@ -18,11 +19,16 @@ from bitjoule.energy_models.system.platform.platforms import platforms
 def test_every_listed_entry_can_be_shown_with_its_sources(kind):
     table = listing(kind)
     assert table.rows
-    for row in table.rows:
+    for row, found in zip(table.rows, entries(kind), strict=True):
         assert len(row) == len(table.headers)
-        found = entry(kind, str(row[0]))
         assert found.references or plain(kind, str(row[0]))
         assert found.fields or found.table
+
+
+@cache
+def entries(kind: str) -> list[Entry]:
+    """Return all entries of a kind: two tests look at them."""
+    return [entry(kind, str(row[0])) for row in listing(kind).rows]
 
 
 def plain(kind: str, name: str) -> bool:
@@ -154,8 +160,8 @@ def test_a_model_is_shown_with_its_names_on_the_hub():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_an_entry_leaves_open_is_not_shown(kind):
-    for row in listing(kind).rows:
-        assert None not in leaves(entry(kind, str(row[0])).fields)
+    for found in entries(kind):
+        assert None not in leaves(found.fields)
 
 
 def leaves(value):

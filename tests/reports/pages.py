@@ -9,10 +9,14 @@ from bitjoule.reports.figures.style import PNG_DPI, THEMES
 from tests.sampling import one_of_each
 
 
-def on_either_page(cases, what):
-    """Return each case with one of the pages, which differ in colours alone; with the other it is marked ``dear``."""
+def on_either_page(cases, what, one_in=1):
+    """Return cases with both pages, which differ in colours alone; those that are not drawn are marked ``dear``.
+
+    Of each case, or of one in `one_in`, one page is drawn.
+    """
     cases = [case if isinstance(case, tuple) else (case,) for case in cases]
-    return one_of_each([[(*case, theme) for theme in THEMES] for case in cases], f"pages of {what}")
+    groups = [cases[i : i + one_in] for i in range(0, len(cases), one_in)]  # neighbours are alike
+    return one_of_each([[(*case, theme) for case in group for theme in THEMES] for group in groups], f"pages of {what}")
 
 
 def name_of_page(value):

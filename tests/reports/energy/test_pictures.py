@@ -30,7 +30,9 @@ PLOTS = [
 RESULTS = {}
 
 
-@pytest.mark.parametrize(("name", "plot", "theme"), on_either_page(PLOTS, "shipped pictures"), ids=name_of_page)
+@pytest.mark.parametrize(
+    ("name", "plot", "theme"), on_either_page(PLOTS, "shipped pictures", one_in=2), ids=name_of_page
+)
 def test_no_text_lies_on_another_or_leaves_the_page(name, plot, theme):
     result = result_of(name)
     figure = draw(result.requested[plot], result, theme)

@@ -11,6 +11,7 @@ from bitjoule.reports.energy.pictures import draw
 from bitjoule.reports.figures.recolour import recolour
 from bitjoule.reports.figures.style import DARK, LIGHT, new_figure, settings
 from tests.experiments.shipped import result_of
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.slow  # they draw
 
@@ -31,7 +32,10 @@ def picture(figure, **kind):
     return written
 
 
-@pytest.mark.parametrize(("name", "plot"), [(name, plot) for name, plots in EACH_KIND.items() for plot in plots])
+PLOTS = [(name, plot) for name, plots in EACH_KIND.items() for plot in plots]
+
+
+@pytest.mark.parametrize(("name", "plot"), sampled(PLOTS, 4, "recoloured pictures"))
 def test_a_recoloured_figure_is_that_of_the_dark_page(name, plot):
     result = result_of(name)
     wanted = result.requested[plot]

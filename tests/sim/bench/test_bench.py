@@ -8,7 +8,7 @@ from bitjoule.sim.accelerator.configurations import read_configuration, shipped_
 from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.bench.cases import STREAMS, Case, directed_cases, random_cases
 from bitjoule.sim.reference.bitlinear import bitlinear
-from tests.sampling import sampled, seldom
+from tests.sampling import drawing_seed, sampled, seldom
 
 pytestmark = pytest.mark.slow
 
@@ -123,7 +123,7 @@ REAL = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("case", sampled(REAL, 1, "real shapes"))
+@pytest.mark.parametrize("case", sampled(REAL, drawing_seed("layers of real shapes") % 2, "real shapes"))
 def test_layers_of_real_shapes_are_those_of_bitlinear(case, hardware):
     name, shape = case.split()
     m, k, n = map(int, shape.split("x"))
