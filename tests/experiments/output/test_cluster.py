@@ -100,7 +100,11 @@ def cluster(folder, workers):
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """Return a cluster of two workers for tests that end none of it."""
+    from distributed import Client
+
     with cluster(tmp_path_factory.mktemp("cluster"), 2) as running:
+        with Client(running.address, timeout=LONG_S, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=LONG_S)
         yield running
 
 
