@@ -1,9 +1,15 @@
 """What several tests need: small experiments and the command line in this process."""
 
+import os
+
+# Each process of pytest-xdist has its own processor: threads of BLAS and OpenMP beside it only wait in loops, which
+# takes up to four times the processor time; and the last digits of sums depend on how many there are.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # NumPy and torch read it when they are imported
+
 import contextlib
 import gc
 import io
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -56,11 +62,6 @@ def pytest_configure(config: pytest.Config) -> None:
     What is built once is then built for all; what was built before the run, perhaps from other code, hides nothing.
     """
     os.environ.pop("COLUMNS", None)  # of the window of whoever runs the tests: tables are cut to it
-    if getattr(config.option, "numprocesses", None):
-        # Each process of pytest-xdist has its own processor: threads of BLAS and OpenMP beside it only wait in loops,
-        # which takes up to four times the processor time.
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-            os.environ.setdefault(name, "1")  # NumPy and torch read it when they are imported
     gc.set_threshold(50_000, 10, 10)  # what is imported and collected stays: walking it takes a twentieth of the time
     if "BITJOULE_CACHE" not in os.environ:
         cache = tempfile.mkdtemp(prefix="bitjoule-tests-")

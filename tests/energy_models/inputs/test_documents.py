@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bitjoule.energy_models.inputs import documents
 from bitjoule.energy_models.inputs.documents import MAX_FILE_BYTES, dotted, parse_document, read_document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.json_documents import read_json
@@ -33,6 +34,7 @@ def test_data_and_lines_of_nested_values():
 @pytest.mark.parametrize("without", [False, True], ids=["libyaml", "without libyaml"])
 def test_shipped_files_are_read_the_same_by_either_loader(monkeypatch, without):
     fast_loader.cache_clear()
+    documents._kept.cache_clear()
     if without:
         monkeypatch.setattr(yaml, "__with_libyaml__", False)
     paths = sorted(DATA.rglob("*.yaml"))[:: 20 if without else 1]
@@ -43,6 +45,7 @@ def test_shipped_files_are_read_the_same_by_either_loader(monkeypatch, without):
         assert repr(shipped) == repr(by_users), path  # with the order of keys; nan is not equal to itself
         assert replace(read_document(path), file=path.name, path=None) == by_users
     fast_loader.cache_clear()
+    documents._kept.cache_clear()
 
 
 def test_who_changes_what_was_read_changes_nothing_for_the_next():

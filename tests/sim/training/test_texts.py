@@ -7,6 +7,7 @@ import pytest
 
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.sim.training import texts
+from bitjoule.sim.training.paragraphs import RECIPES
 from bitjoule.sim.training.texts import digest, docstrings, of_packages, read_texts
 from tests.sim.training.files import training_file
 
@@ -57,7 +58,7 @@ def package(tmp_path):
 
 def test_paragraphs_are_taken_once_and_files_are_held_out_by_their_names(package):
     """Walks go level by level: those of the module, of its class, then of the function in it."""
-    train, held_out = docstrings({"p": package})
+    train, held_out = docstrings({"p": package}, RECIPES["blocks"])
     files = [name.partition("/")[2] for name in named("p", False, 3)]
     shared = ["A second paragraph.", "Of a class."]
     first, *others = ([f"Of the module: {name}.", f"Of an inner function of {name}."] for name in files)
@@ -67,11 +68,11 @@ def test_paragraphs_are_taken_once_and_files_are_held_out_by_their_names(package
     assert held_out.decode().split("\n\n") == [
         text for name in apart for text in (f"Of the module: {name}.", f"Of an inner function of {name}.")
     ]
-    assert docstrings({"q": package})[0] != train  # the package is part of the name
+    assert docstrings({"q": package}, RECIPES["blocks"])[0] != train  # the package is part of the name
 
 
 def test_packages_give_their_versions_and_licences_and_say_whether_the_text_is_the_stated_one(package, monkeypatch):
-    parts = docstrings({"p": package})
+    parts = docstrings({"p": package}, RECIPES["blocks"])
     spec = SimpleNamespace(origin=str(package / "__init__.py"))
     monkeypatch.setattr(texts.importlib.util, "find_spec", lambda name: spec if name == "p" else None)
     monkeypatch.setattr(texts.metadata, "version", lambda _: "1.5")
@@ -79,7 +80,9 @@ def test_packages_give_their_versions_and_licences_and_say_whether_the_text_is_t
     packages = {"p": SimpleNamespace(licence="BSD")}
     document = SimpleNamespace(problem=lambda path, wrong, expected: (path, wrong, expected))
     for sha256, stated in ((digest(*parts), True), ("0" * 64, False)):
-        corpus = SimpleNamespace(packages=packages, sha256=sha256, command="pip install p==1.5")
+        corpus = SimpleNamespace(
+            packages=packages, sha256=sha256, command="pip install p==1.5", paragraphs="blocks"
+        )
         text = of_packages(corpus, document)
         assert (text.train, text.held_out, text.sources, text.stated) == (*parts, {"p": ("1.5", "BSD")}, stated)
         assert text.sha256 == hashlib.sha256(parts[0] + b"\0" + parts[1]).hexdigest()
