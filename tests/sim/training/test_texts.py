@@ -80,9 +80,7 @@ def test_packages_give_their_versions_and_licences_and_say_whether_the_text_is_t
     packages = {"p": SimpleNamespace(licence="BSD")}
     document = SimpleNamespace(problem=lambda path, wrong, expected: (path, wrong, expected))
     for sha256, stated in ((digest(*parts), True), ("0" * 64, False)):
-        corpus = SimpleNamespace(
-            packages=packages, sha256=sha256, command="pip install p==1.5", paragraphs="blocks"
-        )
+        corpus = SimpleNamespace(packages=packages, sha256=sha256, command="pip install p==1.5", paragraphs="blocks")
         text = of_packages(corpus, document)
         assert (text.train, text.held_out, text.sources, text.stated) == (*parts, {"p": ("1.5", "BSD")}, stated)
         assert text.sha256 == hashlib.sha256(parts[0] + b"\0" + parts[1]).hexdigest()
