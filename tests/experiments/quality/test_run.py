@@ -110,6 +110,13 @@ def test_ratios_at_equal_loss_follow_from_the_energies(files):
     assert row["ratio_low"] < row["ratio_to_baseline"] < row["ratio_high"]
 
 
+def test_formats_of_a_kind_are_numbered_from_zero(files):
+    """What stands for them in pictures: the first of each kind is 0, whatever was numbered before it."""
+    formats = bitjoule.run(experiment(files)).formats
+    assert formats.index.tolist() == ["fp16", "ternary", "sign-mean"]
+    assert formats["variant"].tolist() == [0, 0, 1]  # signs after training are priced as trits here
+
+
 def test_laws_stand_beside_those_of_the_paper(files):
     table = bitjoule.run(experiment(files, energy=False, quality={"laws": True})).laws
     assert list(table["form"]) == ["power"] * 2 + ["floor"] * 2 + ["paper_exponent"] * 2 + ["paper"] * 2

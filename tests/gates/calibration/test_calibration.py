@@ -46,6 +46,22 @@ def made_up(config: AcceleratorConfig, terms: dict[str, float], zero_share: floa
     )
 
 
+@pytest.mark.parametrize(
+    ("weights", "asked", "expected"),
+    [
+        ("ternary2", "gaussian:32", ["gaussian:32,zeros:0.2", "gaussian:32,zeros:0.5"]),
+        ("int8", "gaussian:32", ["gaussian:32"]),
+        ("fp16", "gaussian:32", ["gaussian:1"]),
+        ("fp16", "uniform", ["uniform"]),
+    ],
+)
+def test_what_an_array_is_measured_with(weights, asked, expected):
+    """Trits with two shares of zeros; floating point with operands of deviation 1, whatever the integers have."""
+    bits = {"ternary2": 2, "int8": 8, "fp16": 16}[weights]
+    config = AcceleratorConfig(16, 4, 256, 64 * bits, weight_encoding=weights)
+    assert stimuli(config, asked) == expected
+
+
 def test_terms_that_energies_are_made_of_are_found_again():
     terms = dict(zip(TERMS, (0.05, 0.02, 0.03, 0.4, 0.2, 5.0, 0.01, 0.1), strict=True))
     configs = fitted_configs(SMALL)

@@ -15,6 +15,7 @@ CASES = {
     "trit": ("s + ((p ^ n) ? x ^ {6{n}} : 6'd0)", 6),
     "gated": ("(p ? s : 6'd0) + x", 6),
     "both": ("(p ? s : 6'd0) + (n ? x : 6'd0)", 6),
+    "second": ("(p ? s : 6'd0) + (n ? x : ~6'd0)", 6),
     "subtracted": ("s - (p ? x : 6'd0)", 0),
     "ones": ("s + (p ? x : ~6'd0)", 0),
     "plain": ("s + x", 0),
@@ -91,6 +92,16 @@ def test_the_carry_cell_takes_the_table_and_its_inputs():
                 assert int(init[15 - index]) == a ^ (two & three)
     assert [int(init[15 - index]) for index in range(4)] == [0, 1, 0, 1]
     assert carry["parameters"]["INIT1"] == "1001011010101010"
+
+
+def test_a_table_at_the_first_operand_is_taken_and_the_other_becomes_the_first():
+    design = module()
+    nets = design["cells"]["carry"]["connections"]
+    nets["A0"], nets["B0"] = nets["B0"], nets["A0"]
+    assert absorb_operands(design) == 1
+    nets = design["cells"]["carry"]["connections"]
+    assert nets["A0"] == [5]
+    assert sorted(net for port in ("B0", "C0") for net in nets[port]) == [2, 3]
 
 
 def test_a_table_of_four_inputs_stays():

@@ -147,6 +147,17 @@ def test_a_library_that_lacks_a_cell_the_flow_needs_says_which(tmp_path, cell, n
     assert named in refusal(tmp_path, kept)
 
 
+def test_a_gate_with_a_second_output_is_none_that_the_flow_can_use(tmp_path):
+    """A half adder's first output is AND, but ABC takes cells of one output."""
+    gate = hand.cells()["NAND"]
+    output = gate[gate.index("pin (Y)") : gate.rindex("}")]
+    wrong = TEXT.replace(gate, gate.replace(output, output + output.replace("pin (Y)", "pin (Z)")))
+    path = tmp_path / "two_outputs.lib"
+    path.write_text(wrong)
+    assert tuple(Library([path]).cells["NAND"].outputs) == ("Y", "Z")
+    assert "no two-input gate (NAND, NOR, AND or OR)" in refusal(tmp_path, wrong)
+
+
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(
     begin=st.integers(0, len(TEXT)),

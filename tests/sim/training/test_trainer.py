@@ -140,6 +140,12 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, kills):
         assert torch.equal(first, second)
 
 
+def test_the_last_step_has_a_row_though_no_other_reason_falls_on_it(tmp_path):
+    result, training = trained(tmp_path)
+    assert training.config.training.steps == 16
+    assert [line.split(",")[0] for line in result.rows] == ["3", "6", "9", "12", "15", "16"]
+
+
 def test_a_checkpoint_of_another_training_is_not_taken_up(tmp_path):
     trained(tmp_path)
     other, _ = trained(tmp_path, seed=2)
