@@ -45,7 +45,7 @@ workload:
   batch: {start: 1, stop: 256, factor: 2}
 baseline: {scheme: fp16}
 """
-FEW, MANY, MOST = "[1, 16, 128, 1024]", "{start: 1, stop: 43, step: 1}", "{start: 1, stop: 421, step: 1}"
+FEW, MANY, MOST = "[1, 16, 128, 1024]", "{start: 1, stop: 43, step: 1}", "{start: 1, stop: 420, step: 1}"
 WRITE = """\
 import json, pathlib, resource, sys, time
 from bitjoule import cli
