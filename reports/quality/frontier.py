@@ -89,12 +89,12 @@ def draw(
     _equal_loss(figure.add_subplot(grid[0, 1]), baseline, equal, summary, formats, theme)
     if len(published):
         _published(figure.add_subplot(grid[1, 1]), published, theme)
-    figure.suptitle(message(baseline, equal), fontsize=14.5, fontweight="bold")
+    figure.suptitle(message(baseline, equal), fontsize=12.5, fontweight="bold")
     return figure
 
 
 def message(baseline: str, equal: pd.DataFrame) -> str:
-    """Return what the picture says: which format takes least at the least loss that all reach.
+    """Return what the picture says: which format takes least at the least loss that all reach, and how many may.
 
     Parameters
     ----------
@@ -106,7 +106,11 @@ def message(baseline: str, equal: pd.DataFrame) -> str:
     rows = at_least_loss(equal)
     best = rows.iloc[0]
     amount = significant(best["ratio_to_baseline"], 2)
-    return f"At equal loss {shown(best['format'])} takes least energy: {amount} times less than {shown(baseline)}"
+    near = int((rows["ratio_high"].iloc[1:] >= best["ratio_low"]).sum())
+    within = f"; {near} other{'s' * (near > 1)} within its band" if near else ""
+    return (
+        f"At equal loss {shown(best['format'])} takes least energy: {amount} times less than {shown(baseline)}{within}"
+    )
 
 
 def at_least_loss(equal: pd.DataFrame) -> pd.DataFrame:

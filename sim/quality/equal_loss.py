@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-LEAST_SPAN = 0.25  # of the baseline's losses, that formats are compared within
+LEAST_SPAN = 0.5  # of the baseline's losses, that formats are compared within
 
 
 class Curve(NamedTuple):

@@ -42,7 +42,10 @@ def test_formats_have_the_names_of_the_field(label, text):
 
 def test_the_frontier_names_the_format_that_takes_least_at_the_least_loss():
     table = equal(int8=1.2, ternary=1.6, gptq_w4=1.5)
-    assert frontier.message("fp16", table) == "At equal loss ternary takes least energy: 1.6 times less than FP16"
+    least = "At equal loss ternary takes least energy: 1.6 times less than FP16"
+    assert frontier.message("fp16", table) == f"{least}; 2 others within its band"  # whose high ends lie above 1.4
+    assert frontier.message("fp16", equal(int8=1.0, ternary=1.6)) == least
+    assert frontier.message("fp16", equal(int8=1.0, gptq_w4=1.2, ternary=1.6)) == f"{least}; 1 other within its band"
     assert list(frontier.at_least_loss(table)["format"]) == ["ternary", "gptq-w4", "int8"]
     assert set(frontier.at_least_loss(table)["loss_nats_per_byte"]) == {2.25}
 

@@ -59,6 +59,8 @@ def test_common_losses_lie_evenly_within_what_all_reach():
 def test_a_format_that_hardly_reaches_the_others_is_left_out():
     curves = {"fp16": curve(), "good": curve(worse=0.4), "poor": curve(worse=1.4), "collapsed": curve(worse=2.0)}
     assert list(reaching(curves, "fp16")) == ["fp16", "good"]
+    assert list(reaching({"fp16": curve(), "half": curve(worse=0.7)}, "fp16")) == ["fp16", "half"]  # 0.8 of 1.5 nats
+    assert list(reaching({"fp16": curve(), "less": curve(worse=0.8)}, "fp16")) == ["fp16"]  # 0.7 of 1.5 nats
     assert reaching(curves, "other") == {}
     one_size = Curve(np.ones((3, 1)), np.ones(1), np.zeros(1))
     assert list(reaching({"fp16": one_size}, "fp16")) == ["fp16"]
