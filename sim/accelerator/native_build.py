@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
-from bitjoule.sim.accelerator.column_code import columns_code
-from bitjoule.sim.accelerator.column_split import COLUMN, Split, split_columns
+from bitjoule.sim.accelerator.columns.code import columns_code
+from bitjoule.sim.accelerator.columns.split import COLUMN, Split, split_columns
 from bitjoule.sim.accelerator.generated import generated_verilog
 from bitjoule.sim.bench.simulators import VERILATOR_GUARD, SimulatorError, find_compiler, verilator_root
 from bitjoule.sim.processors import usable_processors
@@ -21,7 +21,7 @@ Variant = Literal["fast", "saif", "vcd"]
 
 NATIVE = Path(__file__).parents[1] / "native"
 LIBRARY = "accelerator.so"
-_WRITERS = tuple(Path(__file__).with_name(f"{name}.py") for name in ("column_split", "column_code"))
+_WRITERS = tuple(Path(__file__).parent / "columns" / f"{name}.py" for name in ("split", "code"))
 
 _VERILATE = (
     *("-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing"),

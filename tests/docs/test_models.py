@@ -16,7 +16,7 @@ PAGE = (DOCS / "models.md").read_text()
 
 
 def test_the_experiment_shown_is_valid_and_every_key_and_model_is_told(tmp_path):
-    text = re.search(r"```yaml\n(# mine.yaml\n.*?)```", PAGE, re.DOTALL)[1]
+    text = re.search(r"```yaml file=mine.yaml\n(.*?)```", PAGE, re.DOTALL)[1]
     (tmp_path / "mine.yaml").write_text(text)
     assert read_rtl_experiment(open_experiment(tmp_path / "mine.yaml")).name == "mine"
     for name in [*RtlRun.model_fields, *shipped_models()]:

@@ -7,7 +7,7 @@ conditions, loops and calls, as adders without state but registers are; of other
 import re
 from collections.abc import Mapping
 
-from bitjoule.sim.accelerator.column_split import STANDIN, Port, Split
+from bitjoule.sim.accelerator.columns.split import STANDIN, Port, Split
 
 _FLAGS = re.MULTILINE | re.DOTALL
 _FUNCTION = re.compile(r"^void \w+___024root___(ico|nba)_\w+__TOP__(\d+)\(.*?\) \{\n(.*?)^\}\n", _FLAGS)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
 from bitjoule.sim.accelerator import native_build
-from bitjoule.sim.accelerator.column_code import columns_code
-from bitjoule.sim.accelerator.column_split import Port, Split, split_columns
+from bitjoule.sim.accelerator.columns.code import columns_code
+from bitjoule.sim.accelerator.columns.split import Port, Split, split_columns
 from bitjoule.sim.accelerator.cycles import cycles
 from bitjoule.sim.accelerator.native_build import NATIVE, native_library
 from bitjoule.sim.accelerator.verilated import Verilated
