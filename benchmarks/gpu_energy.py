@@ -108,7 +108,8 @@ def generates(folder: Path, text: Text, device: torch.device, options: argparse.
     """Return what generates text for some seconds with transformers, and returns how many tokens came out."""
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").to(device).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    model = model.to(device).eval()
     starts = torch.arange(options.batch) * (len(text.held_out) - options.prompt) // options.batch
     data = torch.frombuffer(bytearray(text.held_out), dtype=torch.uint8)
     prompts = data[starts[:, None] + torch.arange(options.prompt)].long().to(device)
@@ -124,7 +125,7 @@ def generates(folder: Path, text: Text, device: torch.device, options: argparse.
         while rounds == 0 or time.perf_counter() - begun < options.seconds:
             once()
             rounds += 1
-        return rounds * options.batch * options.new
+        return int(rounds * options.batch * options.new)
 
     once()  # allocations, and choice of kernels
     return work

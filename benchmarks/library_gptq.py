@@ -16,6 +16,7 @@ import csv
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,10 +71,12 @@ def main() -> None:
     model = load_model(FOLDER / MODEL).model
     blocks = [model.blocks(index) for index in range(model.shape.layers)]
     inputs = _inputs(model, blocks, LAYER, calibration())[LINEAR]
-    weights, moments = blocks[LAYER].linears[LINEAR].weights.astype(np.float64), hessian(inputs)
+    matrix = blocks[LAYER].linears[LINEAR].weights
+    assert isinstance(matrix, np.ndarray)  # floats: the model is not quantised
+    weights, moments = matrix.astype(np.float64), hessian(inputs)
     moments = moments.astype(np.float32).astype(np.float64)  # as the library has them
     version = f"llmcompressor {metadata.version('llmcompressor')}"
-    saved: dict[str, np.ndarray] = {"moments": moments.astype(np.float32)}
+    saved: dict[str, Any] = {"moments": moments.astype(np.float32)}
     rows: list[Sequence[object]] = []
 
     def add(by: str, method: str, bits: int, rounded: Floats, equal: object) -> None:

@@ -22,7 +22,6 @@ from tests.sampling import drawing_seed
 
 ASAP7 = "BITJOULE_ASAP7"  # names a folder with ASAP7's asap7sc7p5t_*_RVT_TT.lib, plain or gzipped
 HERE, NODES = Path(__file__).parent, ("45nm", "7nm")
-ONE_TRY = Options(tries=1)  # what holds of the smallest of three netlists holds of the first, in half the time
 BESIDE = Path(__file__).parents[3] / "shared" / "pdk" / "asap7"  # where continuous integration has them
 
 
@@ -46,7 +45,7 @@ def map_configuration(name: str, node: str) -> tuple[Mapped, Path]:
     library, folder = open_library(node), Path(mkdtemp())
     source = folder / "design.v"
     source.write_text(accelerator_verilog(read_configuration(name)))
-    return map_design(source, TOP, "clk", library, folder, ONE_TRY, Goals(math.nan, 0.5)), folder
+    return map_design(source, TOP, "clk", library, folder, Options(), Goals(math.nan, 0.5)), folder
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def synthesised(library: Library) -> Callable[[AcceleratorConfig], Netlist]:
     @cache
     def netlist(config: AcceleratorConfig) -> Netlist:
         goals = Goals(math.nan, 0.5)
-        return stored_netlist(accelerator_verilog(config), TOP, "clk", library, ONE_TRY, goals)
+        return stored_netlist(accelerator_verilog(config), TOP, "clk", library, Options(), goals)
 
     return netlist
 
