@@ -21,6 +21,7 @@ from tests.docs.shown import (
     PAGES,
     ROOT,
     RULES,
+    Shown,
     in_the_gallery,
     is_form,
     is_name,
@@ -57,15 +58,16 @@ DEAR = {command.text: command for page in reversed(PAGES) for command in to_run(
 
 
 def run(bitjoule, command):
-    """Run a command, check its status, and that the file it is to write is there."""
+    """Run a command; return what is wrong with it: its error, or the files that it was to write and did not."""
     name, *words = command.words[1:]
     little = [word for word in LITTLE.get(name, ()) if not (word.startswith("--jobs") and "--jobs" in words)]
     status, out, error = bitjoule(name, *words, *little)
-    assert status == 0, (command, error)
+    if status:
+        return [f"{command.text}: exit status {status}: {error}"]
     if command.into and not command.into.startswith("~"):
         Path(command.into).write_text(out)
-    for flag, path in pairwise(words):
-        assert flag not in ("-o", "--out") or Path(path).exists(), (command, path)
+    named = (path for flag, path in pairwise(words) if flag in ("-o", "--out"))
+    return [f"{command.text}: no {path}" for path in named if not Path(path).exists()]
 
 
 def prepare(page, folder):
@@ -103,13 +105,25 @@ def test_commands_and_options_of_a_page_exist(page):
     assert wrong == {}
 
 
+def test_a_command_that_fails_is_told(bitjoule, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (told,) = run(bitjoule, Shown("a page", ("bitjoule", "list", "nothing"), True))
+    assert re.match(r"list nothing: exit status 2: .*nothing", told, re.DOTALL)
+
+
+def test_a_file_that_a_command_names_and_does_not_write_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = Shown("a page", ("bitjoule", "report", "results", "-o", "report.html"), True)
+    assert run(lambda *_: (0, "", ""), command) == ["report results -o report.html: no report.html"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", QUICK, ids=relative)
 def test_the_commands_of_a_page_run_in_its_order(bitjoule, tmp_path, monkeypatch, page):
     monkeypatch.chdir(tmp_path)
     prepare(page, tmp_path)
     for command in QUICK[page]:
-        run(bitjoule, command)
+        assert run(bitjoule, command) == []
 
 
 @pytest.mark.dear
@@ -121,8 +135,8 @@ def test_a_command_that_takes_long_runs(bitjoule, tmp_path, monkeypatch, command
     page = ROOT / command.page
     prepare(page, tmp_path)
     for text in rule("dear", command).get("after", ()):
-        run(bitjoule, next(each for each in of_bitjoule(page) if each.text == text))
-    run(bitjoule, command)
+        assert run(bitjoule, next(each for each in of_bitjoule(page) if each.text == text)) == []
+    assert run(bitjoule, command) == []
 
 
 @pytest.mark.dear
@@ -139,7 +153,7 @@ def test_a_sweep_runs_on_the_cluster_of_a_laptop(bitjoule, tmp_path, monkeypatch
             if command.words[0] == "dask":
                 words = [sys.executable, "-m", "distributed.cli.dask_" + command.words[1], *command.words[2:]]
                 started.append(subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        run(bitjoule, sweep)
+        assert run(bitjoule, sweep) == []
     finally:
         for process in reversed(started):
             process.terminate()
