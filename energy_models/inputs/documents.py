@@ -5,7 +5,6 @@ This reader composes the node tree with PyYAML and builds the data itself, so th
 Scalars follow YAML 1.2's core schema, and ``<<`` merges mappings.
 """
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ import yaml
 
 from bitjoule.energy_models.inputs.derivations import Derivation
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
+from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.yaml_core import MERGE_TAG, CoreLoader, fast_loader
 
@@ -199,18 +199,6 @@ def read_text(path: Path, file: str, largest_bytes: int = MAX_FILE_BYTES, expect
         raise whole_file(file, f"is not valid UTF-8 (byte {error.start})", "a UTF-8 text file") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise whole_file(file, f"cannot be read: {error}", "a file that can be read") from None
-
-
-def fingerprint(path: Path) -> str:
-    """Return the SHA-256 of a file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    """
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def read_document(path: Path, file: str | None = None, *, last_wins: bool = False) -> Document:

@@ -6,8 +6,8 @@ from pathlib import Path
 from bitjoule.energy_models.architecture.readers.huggingface_vision import read_any_config
 from bitjoule.energy_models.architecture.shape import AnyShape, ModelShape
 from bitjoule.energy_models.formats.schemes import Scheme
-from bitjoule.energy_models.inputs.documents import fingerprint
 from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, whole_file
+from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.energy_models.model_files.gguf_header import SHARD, read_gguf
 from bitjoule.energy_models.model_files.gguf_shape import gguf_shape, gguf_stored
 from bitjoule.energy_models.model_files.safetensors_folder import (

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.inputs.documents import fingerprint
+from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.system.platform.static_power import leaks
 from bitjoule.experiments.energy.tables.families import families

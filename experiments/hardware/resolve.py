@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.formats.schemes import schemes
-from bitjoule.energy_models.inputs.documents import Document, fingerprint
+from bitjoule.energy_models.inputs.documents import Document
 from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.platform.accesses import UnpricedError

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bitjoule.energy_models.inputs.documents import fingerprint
 from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.work.steps import MatmulKind
 from bitjoule.experiments.hardware.model import SelectedModel

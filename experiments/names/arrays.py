@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bitjoule.energy_models.inputs.documents import KeyPath, fingerprint, is_path
+from bitjoule.energy_models.inputs.documents import KeyPath, is_path
 from bitjoule.energy_models.inputs.errors import suggestion
+from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.experiments.names.lookup import Entries, Lookup
 from bitjoule.rtl.config import AcceleratorConfig, ConfigError
 from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from bitjoule.energy_models.inputs.documents import YAML, Document, KeyPath, fingerprint, folder_hint, is_path
+from bitjoule.energy_models.inputs.documents import YAML, Document, KeyPath, folder_hint, is_path
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices
+from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.energy_models.inputs.validation import unknown_name
 
 Value = TypeVar("Value")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bitjoule.energy_models.inputs.documents import fingerprint
+from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.energy_models.inputs.plugins import contributing_packages
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.experiments.output.folder import MANIFEST, files_of

@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from bitjoule.energy_models.inputs.documents import fingerprint, read_document, read_text
+from bitjoule.energy_models.inputs.documents import read_document, read_text
 from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, suggestion, whole_file
+from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.experiments.output.folder import MANIFEST
 from bitjoule.experiments.output.formats import needs
 from bitjoule.experiments.output.parquet import SUFFIX

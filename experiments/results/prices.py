@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from bitjoule.energy_models.inputs.documents import fingerprint
 from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.energy_models.inputs.sources import DATA, references
 from bitjoule.energy_models.prices.rows import price_row
 from bitjoule.energy_models.prices.technology import technologies

@@ -6,7 +6,7 @@ from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
-from bitjoule.energy_models.inputs.documents import fingerprint
+from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.energy_models.inputs.plugins import files_of, plugins
 from bitjoule.gates.constants import nodes_nm
 from bitjoule.gates.liberty.cells import Library

@@ -104,7 +104,7 @@ def _write(comparison: "Comparison", target: Path, command: Sequence[str]) -> st
     """Write a comparison to a directory, and return a line that names its files."""
     from functools import partial
 
-    from bitjoule.energy_models.inputs.documents import fingerprint
+    from bitjoule.energy_models.inputs.fingerprints import fingerprint
     from bitjoule.experiments.output.folder import MANIFEST, replacing
     from bitjoule.experiments.output.manifest import write_manifest
     from bitjoule.experiments.output.tables import write_csv
