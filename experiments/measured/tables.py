@@ -20,6 +20,7 @@ from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.energy_models.system.system import System
 from bitjoule.experiments.measured.schema import LowBit, Measured
 from bitjoule.experiments.output.columns import PJ_PER_J
+from bitjoule.experiments.output.tables import with_digits
 
 QUANTITIES = ("tokens_per_s", "j_per_token")
 POINT_COLUMNS = (
@@ -31,6 +32,7 @@ GAIN_COLUMNS = (
     "bound_by", *(f"{resource}_utilisation" for resource in RESOURCES), "fixed_share",
 )  # fmt: skip
 FIXED = "launches and steps"
+SHARE_DIGITS = 6  # powers, of which shares are sums, differ between processors in the last digit
 
 
 def point_table(measured: Measured) -> tuple[pd.DataFrame, list[str]]:
@@ -134,7 +136,8 @@ def gain_table(low_bit: LowBit) -> tuple[pd.DataFrame, list[str]]:
                     else (np.nan, np.nan)
                 )
                 lines.append({**line, "speed_gain": gains[0], "energy_gain": gains[1]})
-    return pd.DataFrame(lines, columns=list(GAIN_COLUMNS)), why
+    shares = [*(f"{resource}_utilisation" for resource in RESOURCES), "fixed_share"]
+    return with_digits(pd.DataFrame(lines, columns=list(GAIN_COLUMNS)), SHARE_DIGITS, shares), why
 
 
 def _cases(low_bit: LowBit, machine: str, name: str) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ import pandas as pd
 from bitjoule.energy_models.inputs.errors import InputError, Problem, split_message
 from bitjoule.experiments.names.libraries import LIBERTY
 from bitjoule.experiments.netlists.schema import ArrayDesign, GatesInput, GatesPlot
+from bitjoule.experiments.output.tables import with_digits
 from bitjoule.gates.calibration.measurement import Effort, Measurement, measure
 from bitjoule.gates.calibration.terms import activation_format, weight_format
 from bitjoule.gates.liberty.cells import Library
@@ -20,6 +21,7 @@ from bitjoule.gates.stimuli.operands import StimulusError
 from bitjoule.gates.stimuli.texts import KINDS, check_operands
 
 Progress = Callable[[int, int, str], None]
+ERROR_DIGITS = 6  # of a standard error, which is an estimate
 
 
 class MeasuredCase(NamedTuple):
@@ -229,7 +231,7 @@ def summary_table(experiment: str, cases: Sequence[MeasuredCase]) -> pd.DataFram
                 **_bounds(case),
             }
         )
-    return pd.DataFrame(rows)
+    return with_digits(pd.DataFrame(rows), ERROR_DIGITS, ["error_fj"])
 
 
 def _bounds(case: MeasuredCase) -> dict[str, float]:

@@ -35,6 +35,24 @@ def write_csv(frames: Iterable[pd.DataFrame], path: Path) -> None:
         handle.writelines(map(format_rows, row_blocks(chain([first], pieces))))
 
 
+def with_digits(table: pd.DataFrame, digits: int, columns: Iterable[str]) -> pd.DataFrame:
+    """Return a table whose columns have as many significant digits as any processor gives.
+
+    Logarithms, solved equations and products of BLAS differ between processors in their last digits.
+
+    Parameters
+    ----------
+    table
+        The table.
+    digits
+        Significant digits.
+    columns
+        Of float64; others stay.
+    """
+    rounded = {column: [float(f"{value:.{digits}g}") for value in table[column]] for column in columns}
+    return table.assign(**rounded)
+
+
 def csv_header(frame: pd.DataFrame) -> str:
     """Return the first line of a table.
 

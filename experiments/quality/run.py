@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from bitjoule.energy_models.formats.formats import formats
+from bitjoule.experiments.output.tables import with_digits
 from bitjoule.experiments.quality.energies import ENERGY, EQUAL_COLUMNS, PUBLISHED_COLUMNS, with_energies
 from bitjoule.experiments.quality.laws import LAW_COLUMNS, law_table
 from bitjoule.experiments.quality.losses import loss_table
@@ -59,12 +60,8 @@ def tables(work: QualityInput) -> Tables:
 
 def _rounded(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with as many digits as logarithms and fits have on any processor; energies keep theirs."""
-    rounded = {
-        column: [float(f"{value:.{DIGITS}g}") for value in table[column]]
-        for column in table.select_dtypes("float64").columns
-        if column not in ENERGY
-    }
-    return table.assign(**rounded)
+    columns = table.select_dtypes("float64").columns
+    return with_digits(table, DIGITS, [column for column in columns if column not in ENERGY])
 
 
 def _formats(work: QualityInput) -> pd.DataFrame:

@@ -16,10 +16,11 @@ from bitjoule.energy_models.serving.steps import Machine
 from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.experiments.energy.schema import swept
 from bitjoule.experiments.output.columns import ARRAY_COLUMNS, ARRAY_SEPARATOR
+from bitjoule.experiments.output.tables import with_digits
 from bitjoule.experiments.serving.costs import cost_table
 from bitjoule.experiments.serving.resolve import ServingInput
 from bitjoule.experiments.serving.steady import COLUMNS as STEADY
-from bitjoule.experiments.serving.steady import Place, steady_figures
+from bitjoule.experiments.serving.steady import DIGITS, ROUNDED, Place, steady_figures
 from bitjoule.experiments.serving.utilisation import utilisation_rows
 
 Machines = Callable[[str, str, str, str | None], Machine]
@@ -100,6 +101,8 @@ def tables(resolved: ServingInput, warn: Callable[[str], None]) -> Tables:
     _compare(summary, None if experiment.baseline is None else experiment.baseline.scheme, resolved.ways[0].name)
     summary = pd.concat([summary, pd.DataFrame(ends)], axis=1)
     states = pd.DataFrame(steady, columns=[*CASE, *STEADY] if steady else None)
+    if steady:
+        states = with_digits(states, DIGITS, ROUNDED)
     costs = pd.DataFrame()
     if experiment.costs is not None:
         costs = cost_table(summary, states, list(CASE), experiment.costs)

@@ -31,6 +31,9 @@ COLUMNS = (
     "highest_requests_per_s", "mean_prompt_tokens", "mean_new_tokens", "percentiles_by", "percentiles_error",
     "full_batch_chip_bytes",
 )  # fmt: skip
+EXACT = ("requests_per_s", "mean_prompt_tokens", "percentiles_by", "full_batch_chip_bytes")
+ROUNDED = tuple(column for column in COLUMNS if column not in EXACT)
+DIGITS = 6  # of what is solved for
 
 
 class Place(NamedTuple):

@@ -133,7 +133,8 @@ class EnergyModel:
         total = bills[1]
         net_fj = total.switching + total.internal
         each = np.divide(net_fj, activity.total, out=np.zeros_like(net_fj), where=activity.total > 0.0)
-        by_cycle = np.array([float(toggles @ each) for _, toggles in activity.by_cycle])
+        # Not a product of BLAS, whose order of summation differs between processors.
+        by_cycle = np.array([(toggles * each).sum() for _, toggles in activity.by_cycle])
         parts: dict[str, float] = defaultdict(float)
         for name, energy in zip(self._kinds, net_fj, strict=True):
             parts[name] += float(energy)
