@@ -14,7 +14,7 @@ from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import fingerprints
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.power.activity import Simulator, clock_tree
-from bitjoule.gates.power.delays import OutputDelays, arc_delays
+from bitjoule.gates.power.delays import arc_delays
 from bitjoule.gates.power.energy import EnergyModel
 from bitjoule.gates.power.parts import by_part, energy_by_part_fj, parts_of
 from bitjoule.gates.stimuli.operands import OperandSource, Values
@@ -184,7 +184,8 @@ def measure(
     NetlistError
         The netlist does not compute what NumPy computes.
     """
-    return _measure(_Array(config, library, names), stimulus, effort or Effort())
+    effort = effort or Effort()
+    return _measure(_Array(config, library, names, effort.words), stimulus, effort)
 
 
 def measure_all(
@@ -204,7 +205,7 @@ def measure_all(
     StimulusError, NetlistError
         As `measure` does.
     """
-    array = _Array(config, library, 0)
+    array = _Array(config, library, 0, effort.words)
     with uncollected():
         return [_measure(array, stimulus, effort) for stimulus in stimuli]
 
@@ -216,6 +217,7 @@ class _Array:
     config: AcceleratorConfig
     library: Library
     names: int
+    words: int
 
     @cached_property
     def netlist(self) -> Netlist:
@@ -226,8 +228,8 @@ class _Array:
         return EnergyModel(self.netlist, self.library, clock_tree(self.netlist, set(self.netlist.inputs[CLOCK])))
 
     @cached_property
-    def delays(self) -> Sequence[OutputDelays]:
-        return arc_delays(self.netlist, self.model.wired.analysis)
+    def simulator(self) -> Simulator:
+        return Simulator(self.netlist, CLOCK, self.words, arc_delays(self.netlist, self.model.wired.analysis))
 
     @cached_property
     def parts(self) -> Sequence[str]:
@@ -252,9 +254,10 @@ def _measure(array: _Array, stimulus: str, effort: Effort) -> Measurement:
         netlist = array.netlist
         held = config.tokens > 1
         tiles = min(_CHECKED_TILES, max(1, config.max_k // config.lanes))
-        checked = Simulator(netlist, CLOCK, effort.words)
-        check(checked, Stimulus(config, operands, effort.words, effort.seed, held), tiles)
-        simulator = Simulator(netlist, CLOCK, effort.words, array.delays)
+        simulator = array.simulator
+        simulator.restart()
+        check(simulator, Stimulus(config, operands, effort.words, effort.seed, held), tiles)
+        simulator.restart()
         source = Stimulus(config, operands, effort.words, effort.seed, held)
         counted = _Counted(source.source)
         source.source = counted

@@ -137,7 +137,14 @@ class Cell:
 
     def table(self, output: str) -> int:
         """Return the truth table of an output over the inputs in their order."""
-        return self.function(output).table(self.inputs)
+        known = self._truths.get(output)
+        if known is None:
+            known = self._truths[output] = self.function(output).table(self.inputs)
+        return known
+
+    @cached_property
+    def _truths(self) -> dict[str, int]:
+        return {}  # of the outputs that were asked for: each instance in a netlist asks
 
     def function(self, output: str) -> BooleanFunction:
         """Return the function of an output.

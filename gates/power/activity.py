@@ -8,6 +8,7 @@ gates are known. The clock is ideal and never simulated: a gated one is the enab
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,8 +82,6 @@ class Simulator:
     ) -> None:
         self.netlist = netlist
         self.words = words
-        self.values: Words = np.zeros((netlist.nets, words), dtype=np.uint64)
-        self.values[1] = ~np.uint64(0)
         clock_nets = set(netlist.inputs[clock]) if clock else set()
         self.clock_nets = clock_tree(netlist, clock_nets)
         combinational = [
@@ -90,13 +89,22 @@ class Simulator:
         ]
         combinational = [item for item in combinational if not set(item[1].nets.values()) & set(self.clock_nets)]
         level = _levels(netlist, [instance for _, instance in combinational])
-        self._settle = [
-            _grouped([instance for number, instance in combinational if level[number] == depth])
-            for depth in range(1, max(level.values(), default=0) + 1)
-        ]
+        by_level: list[list[Instance]] = [[] for _ in range(max(level.values(), default=0))]
+        for number, instance in combinational:
+            by_level[level[number] - 1].append(instance)
+        self._settle = [_grouped(members) for members in by_level]
         order = sorted(level, key=level.__getitem__)
         self._events = EventCounter(netlist, order, delays) if delays is not None else None
         self._registers = self._find_registers()
+        self.values: Words = np.zeros((netlist.nets, words), dtype=np.uint64)
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin again: all that was simulated is forgotten, and every register and net holds a zero."""
+        self.values[:] = 0
+        self.values[1] = ~np.uint64(0)
+        for group in self._registers:
+            group.state = np.zeros_like(group.state)
 
     def _find_registers(self) -> list[_Registers]:
         by_clock: dict[tuple[str, int], list[tuple[int, Instance]]] = defaultdict(list)
@@ -242,6 +250,7 @@ def _pin_nets(
     return inputs, tuple(outputs)
 
 
+@cache
 def _short(function: BooleanFunction) -> BooleanFunction:
     """Return a function of three inputs as exclusive or, if it is one: libraries write long sums of products."""
     if len(function.pins) == 3:

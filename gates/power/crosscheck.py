@@ -27,7 +27,8 @@ from bitjoule.gates.liberty.tables import Floats
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.power.internal import Members, Prices
 from bitjoule.gates.synthesis.yosys import merged_liberty
-from bitjoule.gates.timing.sta import Analysis, by_cell
+from bitjoule.gates.timing.paths import by_cell
+from bitjoule.gates.timing.sta import Analysis
 
 _TOTAL = re.compile(r"^Total\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)", re.MULTILINE)
 _CLOCK_ACTIVITY = 2.0

@@ -21,7 +21,8 @@ from bitjoule.gates.liberty.boolean import BooleanFunction
 from bitjoule.gates.liberty.cell import EDGES, Arc, Cell
 from bitjoule.gates.liberty.tables import Floats, LookupTable, Stack
 from bitjoule.gates.netlist import Netlist
-from bitjoule.gates.timing.sta import Analysis, Places, by_cell, turns
+from bitjoule.gates.timing.paths import Places, by_cell, turns
+from bitjoule.gates.timing.sta import Analysis
 
 FS_PER_NS = 1_000_000
 _LONGEST_FS = np.iinfo(np.uint32).max

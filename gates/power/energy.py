@@ -8,7 +8,6 @@ wires add by the wire-load rule, in charge, slews and internal energy, is a part
 there before layout and not counted, nor the clock's wires.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,7 +20,8 @@ from bitjoule.gates.netlist import Instance, Netlist, kind
 from bitjoule.gates.power.activity import Activity
 from bitjoule.gates.power.internal import Members, Prices
 from bitjoule.gates.power.sequential import ClockGate, Register
-from bitjoule.gates.timing.sta import analyse, by_cell
+from bitjoule.gates.timing.paths import Paths, find_paths
+from bitjoule.gates.timing.sta import analyse
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,19 @@ class EnergyModel:
         self.netlist = netlist
         nets = set(clock_nets)
         self.wires = library.wire_load(netlist.area_um2, len(netlist.instances))
-        self.pins = Meter(netlist, library, nets, None, slew_ns)
-        self.wired = Meter(netlist, library, nets, self.wires, slew_ns)
-        self._driver = {net: number for number, item in enumerate(netlist.instances) for net in outputs(item)}
-        self._kinds = ["input"] * netlist.nets
-        for net, number in self._driver.items():
-            self._kinds[net] = kind(netlist.instances[number].cell)
+        paths = find_paths(netlist, nets)
+        self.pins = Meter(netlist, library, nets, None, slew_ns, paths)
+        self.wired = Meter(netlist, library, nets, self.wires, slew_ns, paths)
+        driver = {net: number for number, item in enumerate(netlist.instances) for net in outputs(item)}
+        self._driven = np.array(list(driver), dtype=np.intp)
+        self._drivers = np.array(list(driver.values()), dtype=np.intp)
+        kind_of = {cell.name: kind(cell) for cell, _, _ in paths.groups}
+        kinds = ["input"] * netlist.nets
+        for net, number in driver.items():
+            kinds[net] = kind_of[netlist.instances[number].cell.name]
+        self._kinds = list(dict.fromkeys(kinds))
+        places = {name: place for place, name in enumerate(self._kinds)}
+        self._kind = np.array([places[name] for name in kinds], dtype=np.intp)
 
     def energy(self, activity: Activity) -> Energy:
         """Price what was counted.
@@ -135,9 +142,8 @@ class EnergyModel:
         each = np.divide(net_fj, activity.total, out=np.zeros_like(net_fj), where=activity.total > 0.0)
         # Not a product of BLAS, whose order of summation differs between processors.
         by_cycle = np.array([(toggles * each).sum() for _, toggles in activity.by_cycle])
-        parts: dict[str, float] = defaultdict(float)
-        for name, energy in zip(self._kinds, net_fj, strict=True):
-            parts[name] += float(energy)
+        by_kind = np.bincount(self._kind, weights=net_fj, minlength=len(self._kinds)).tolist()
+        parts = dict(zip(self._kinds, by_kind, strict=True))
         parts["clock"] = float(total.clock.sum())
         parts["hidden"] = float(total.hidden.sum())
         by_instance = [self._by_instance(bill) for bill in bills]
@@ -149,7 +155,7 @@ class EnergyModel:
             parts["clock"],
             float(by_cycle.std(ddof=1) / np.sqrt(len(by_cycle))) if len(by_cycle) > 1 else 0.0,
             sum(instance.cell.leakage_nw for instance in self.netlist.instances),
-            dict(parts),
+            parts,
             (by_instance[0], by_instance[1]),
             (with_wires[0] - by_instance[0], with_wires[1] - by_instance[1]),
             total.clock,
@@ -158,8 +164,7 @@ class EnergyModel:
     def _by_instance(self, bill: Bill) -> Floats:
         result: Floats = bill.hidden + bill.clock
         net_fj = bill.switching + bill.internal
-        for net, number in self._driver.items():
-            result[number] += net_fj[net]
+        np.add.at(result, self._drivers, net_fj[self._driven])
         return result
 
 
@@ -172,18 +177,27 @@ class Meter:
         As of `EnergyModel`.
     wires : WireLoad or None
         The rule.
+    paths : Paths or None
+        Of the netlist and its clock nets, if they are known already.
     """
 
     def __init__(
-        self, netlist: Netlist, library: Library, clock_nets: set[int], wires: WireLoad | None, slew_ns: float | None
+        self,
+        netlist: Netlist,
+        library: Library,
+        clock_nets: set[int],
+        wires: WireLoad | None,
+        slew_ns: float | None,
+        paths: Paths | None = None,
     ) -> None:
+        paths = find_paths(netlist, clock_nets) if paths is None else paths
         self.netlist = netlist
         self.volt_squared = library.voltage_v**2
-        self.analysis = analyse(netlist, library, clock_nets, wires, slew_ns)
+        self.analysis = analyse(netlist, library, clock_nets, wires, slew_ns, paths=paths)
         self.clock_nets = np.array(sorted(clock_nets), dtype=np.intp)
         self.prices = [
             Prices(Members(cell, numbers, nets), self.analysis.slew_ns, self.analysis.load_ff, clock_nets)
-            for cell, numbers, nets in by_cell(netlist)
+            for cell, numbers, nets in paths.groups
         ]
         self._sequential: dict[str, Register | ClockGate] = {}
         for prices in self.prices:

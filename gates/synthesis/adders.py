@@ -18,6 +18,7 @@ from bitjoule.gates.netlist import MAJORITY3, PARITY3, is_full_adder
 
 TYPES = ("bitjoule_fa_plain", "bitjoule_fa_inverted")
 _SWEEPS = 40
+_Ports = tuple[list[int], list[int]]
 
 
 @dataclass(frozen=True)
@@ -82,24 +83,31 @@ def prepare(module: dict[str, Any], adder: FullAdder) -> int:
     """
     cells = module["cells"]
     names = [name for name, cell in cells.items() if cell["type"] == "$fa"]
-    depths = _depths(cells)
+    ports = {name: _ports(cell) for name, cell in cells.items()}
+    depths = _depths(cells, ports)
     for name in names:
         cell = cells[name]
         connections = cell["connections"]
         bits = sorted((connections[port][0] for port in "ABC"), key=lambda bit: depths.get(bit, 0))
         connections.update(zip("ABC", ([bit] for bit in bits), strict=True))
-    inverted = _inverted(cells, names, adder.alternates)
+    starts = [adder.alternates and depths[cells[name]["connections"]["Y"][0]] // 2 % 2 == 1 for name in names]
+    inverted = _inverted(names, starts, _wishes(cells, ports, names, adder.alternates))
     for name in names:
         cells[name]["type"] = TYPES[name in inverted]
         cells[name]["parameters"] = {}
     return len(names)
 
 
-def _inverted(cells: dict[str, Any], names: list[str], outputs_inverted: bool) -> set[str]:
-    """Choose the adders to be fed inverted, so that as few nets as possible need an inverter."""
-    wishes = _wishes(cells, names, outputs_inverted)
-    depths = _depths(cells)
-    choice = [outputs_inverted and depths[cells[name]["connections"]["Y"][0]] // 2 % 2 == 1 for name in names]
+def _inverted(names: list[str], choice: list[bool], wishes: list[list[tuple[int, bool]]]) -> set[str]:
+    """Choose the adders to be fed inverted, so that as few nets as possible need an inverter.
+
+    `choice` is what is begun with, and is changed; of `wishes` two adders have the same one of each other.
+    """
+
+    def unmet_wish(node: int, other: int, parity: bool) -> bool:
+        return choice[node] ^ (other >= 0 and choice[other]) ^ parity
+
+    unmet = [sum(unmet_wish(node, *wish) for wish in of_node) for node, of_node in enumerate(wishes)]
     shuffled = random.Random(0)  # noqa: S311
     order = list(range(len(names)))
     sideways = constant("sideways-chance")
@@ -107,23 +115,28 @@ def _inverted(cells: dict[str, Any], names: list[str], outputs_inverted: bool) -
         shuffled.shuffle(order)
         changed = 0
         for node in order:
-            unmet = sum(choice[node] ^ (other >= 0 and choice[other]) ^ parity for other, parity in wishes[node])
-            gain = 2 * unmet - len(wishes[node])
+            gain = 2 * unmet[node] - len(wishes[node])
             if gain > 0 or (gain == 0 and shuffled.random() < sideways):
                 choice[node] = not choice[node]
                 changed += gain > 0
+                unmet[node] = len(wishes[node]) - unmet[node]
+                for other, parity in wishes[node]:
+                    if other >= 0:
+                        unmet[other] += 1 if unmet_wish(node, other, parity) else -1
         if not changed:
             break
     return {name for name, inverted in zip(names, choice, strict=True) if inverted}
 
 
-def _wishes(cells: dict[str, Any], names: list[str], outputs_inverted: bool) -> list[list[tuple[int, bool]]]:
+def _wishes(
+    cells: dict[str, Any], ports: dict[str, _Ports], names: list[str], outputs_inverted: bool
+) -> list[list[tuple[int, bool]]]:
     """Return for each adder its neighbours (-1: none) and whether the two should be fed differently."""
     driver = {cells[name]["connections"][port][0]: number for number, name in enumerate(names) for port in "XY"}
     inverter = {
         cell["connections"]["Y"][0]: cell["connections"]["A"][0] for cell in cells.values() if cell["type"] == "$_NOT_"
     }
-    gates = {bit for cell in cells.values() if _is_gate(cell) for bit in _ports(cell)[1]}
+    gates = {bit for name, cell in cells.items() if _is_gate(cell) for bit in ports[name][1]}
 
     def source(bit: int) -> tuple[int, bool]:
         parity = False
@@ -153,33 +166,26 @@ def _is_gate(cell: dict[str, Any]) -> bool:
     return cell["type"] not in {"$fa", "$_NOT_"} and "ff" not in cell["type"].lower()
 
 
-def _depths(cells: dict[str, Any]) -> dict[int, int]:
+def _depths(cells: dict[str, Any], ports: dict[str, _Ports]) -> dict[int, int]:
     """Return each net's depth in gates, a full adder counting two; registers begin at zero."""
-    producers: dict[int, tuple[str, ...]] = {}
+    gates = [name for name, cell in cells.items() if "ff" not in cell["type"].lower()]
+    driven = {bit for name in gates for bit in ports[name][1]}
     readers: dict[int, list[str]] = defaultdict(list)
-    waiting: dict[str, int] = {}
-    worst: dict[str, int] = defaultdict(int)
-    for name, cell in cells.items():
-        if "ff" in cell["type"].lower():
-            continue
-        inputs, outputs = _ports(cell)
-        for bit in outputs:
-            producers[bit] = (name,)
-        waiting[name] = 0
-        for bit in inputs:
-            readers[bit].append(name)
-    for bit, names in readers.items():
-        for name in names if bit in producers else ():
-            waiting[name] += 1
+    waiting: dict[str, int] = dict.fromkeys(gates, 0)
+    worst: dict[str, int] = dict.fromkeys(gates, 0)
+    for name in gates:
+        for bit in ports[name][0]:
+            if bit in driven:
+                readers[bit].append(name)
+                waiting[name] += 1
     depths: dict[int, int] = {}
     ready = [name for name, count in waiting.items() if not count]
     while ready:
         name = ready.pop()
-        _, outputs = _ports(cells[name])
         depth = worst[name] + (2 if cells[name]["type"] == "$fa" else 1)
-        for bit in outputs:
+        for bit in ports[name][1]:
             depths[bit] = depth
-            for reader in readers[bit]:
+            for reader in readers.get(bit, ()):
                 worst[reader] = max(worst[reader], depth)
                 waiting[reader] -= 1
                 if not waiting[reader]:
@@ -187,7 +193,8 @@ def _depths(cells: dict[str, Any]) -> dict[int, int]:
     return depths
 
 
-def _ports(cell: dict[str, Any]) -> tuple[list[int], list[int]]:
+def _ports(cell: dict[str, Any]) -> _Ports:
+    """Return the nets at a cell's inputs and at its outputs, constants left out."""
     inputs: list[int] = []
     outputs: list[int] = []
     for port, bits in cell["connections"].items():

@@ -88,8 +88,8 @@ def map_design(
     candidates: list[Mapped] = []
     for script in (*SMALL[: options.tries], FAST):
         if script != FAST or (has_goal and not any(_meets(mapped, goals.period_ns) for mapped in candidates)):
-            again = bool(candidates)
-            netlist = synthesis.synthesise(verilog, top, library, folder, options, script, again)
+            again, last = bool(candidates), not has_goal and options.tries == 1
+            netlist = synthesis.synthesise(verilog, top, library, folder, options, script, again, last)
             clock_nets = set(clock_tree(netlist, set(netlist.inputs[clock]) if clock else set()))
             sizing.use_inverse_outputs(netlist)
             sizing.bound_loads(netlist, sizes, clock_nets, goals.share)

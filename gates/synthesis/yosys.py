@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bitjoule.gates.code_fingerprint import code_fingerprint
 from bitjoule.gates.constants import constant
@@ -123,7 +124,14 @@ def merged_liberty(library: Library, path: Path, power: bool = False) -> None:
 
 
 def synthesise(
-    verilog: Path, top: str, library: Library, folder: Path, options: Options, script: str, again: bool = False
+    verilog: Path,
+    top: str,
+    library: Library,
+    folder: Path,
+    options: Options,
+    script: str,
+    again: bool = False,
+    last: bool = False,
 ) -> Netlist:
     """Map a synchronous Verilog design to a library.
 
@@ -143,6 +151,8 @@ def synthesise(
         Commands of ABC.
     again : bool
         Only the script of ABC differs from the call before: begin with what that left in the folder.
+    last : bool
+        No call comes after this one that would begin so: leave nothing for it.
 
     Raises
     ------
@@ -159,13 +169,15 @@ def synthesise(
     liberty = liberty_file(library)
     unused = " ".join(f"-dont_use {cell.name}" for cell in library.cells.values() if cell.avoid)
     unmapped = folder / "unmapped.il"
-    gates = [f"read_rtlil {unmapped}"] if again else [*_gates(top, library, folder, options), f"write_rtlil {unmapped}"]
+    gates = [f"read_rtlil {unmapped}"] if again else _gates(top, library, folder, options)
+    kept = [] if again or last else [f"write_rtlil {unmapped}"]
     _yosys(
         folder,
         "back",
         [
             f"read_liberty -lib -ignore_miss_func {liberty}",
             *gates,
+            *kept,
             f"abc -liberty {liberty} {unused} -script {folder / 'abc.script'}",
             "opt_clean -purge",
             "select -assert-none t:$mul t:$_*",
@@ -201,12 +213,12 @@ def _front(verilog: Path, top: str, library: Library, folder: Path, options: Opt
         [
             f"read_verilog -sv {verilog}",
             f"hierarchy -check -top {top}",
-            "proc; flatten; opt_expr; opt_clean; check",
-            "opt -nodffe -nosdff; wreduce; peepopt; opt_clean",
-            "memory -nomap; opt_clean; memory_map; opt_clean",
+            "proc; flatten; opt_expr; opt_clean",
+            "opt -nodffe -nosdff; wreduce; peepopt",
+            "memory -nomap; memory_map; opt_clean",
             f"opt_dff -nosdff{'' if options.gating else ' -nodffe'}; opt_clean",
             "select -assert-none t:$mul t:$macc t:$macc_v2",
-            f"techmap -map {folder / 'single.v'}; opt_clean",
+            f"techmap -map {folder / 'single.v'}",
             *ripple,
             "simplemap; opt_expr; opt_merge; opt_clean",
             "extract_fa -d 5 -b 4 -fa; opt_clean",
@@ -219,7 +231,19 @@ def _front(verilog: Path, top: str, library: Library, folder: Path, options: Opt
     if adder is not None:
         adders.prepare(design["modules"][top], adder)
         (folder / "adders.v").write_text(adders.techmap(adder))
-    (folder / "prepared.json").write_text(json.dumps(design))
+    (folder / "prepared.json").write_text(_without_what_is_not_read(design["modules"], top))
+
+
+def _without_what_is_not_read(modules: dict[str, Any], top: str) -> str:
+    """Return a module as JSON, without what Yosys writes and does not read: half of the text, which it reads slowly."""
+    module = modules[top]
+    cells = {
+        name: {key: cell[key] for key in ("type", "parameters", "attributes", "connections")}
+        for name, cell in module["cells"].items()
+    }
+    nets = {name: {key: net[key] for key in net if key != "hide_name"} for name, net in module["netnames"].items()}
+    lean = {**module, "cells": cells, "netnames": nets}
+    return json.dumps({"modules": {**modules, top: lean}}, separators=(",", ":"))
 
 
 def _gates(top: str, library: Library, folder: Path, options: Options) -> list[str]:
@@ -250,7 +274,11 @@ def _yosys(folder: Path, name: str, commands: Sequence[str], abc: str = "") -> N
         (folder / "abc.script").write_text(abc.replace(";", "\n") + "\n")
     script, log = folder / f"{name}.ys", folder / f"{name}.log"
     script.write_text("\n".join(["libcache -scl -disable", *commands]) + "\n")
-    program = f"from pyosys import libyosys; libyosys.run_pass('script {script}')"
+    # Without an exit of its own it would free a design piece by piece that is no longer needed.
+    program = (
+        "import os; from pyosys import libyosys; "
+        f"libyosys.run_pass('script {script}'); libyosys.log_flush(); os._exit(0)"
+    )
     with log.open("w") as out:
         process = subprocess.run(
             [sys.executable, "-c", program], stdout=out, stderr=subprocess.STDOUT, check=False,

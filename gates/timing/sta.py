@@ -7,24 +7,20 @@ capacitance if a rule is given. Their resistance is left out, too little to matt
 """
 
 import math
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bitjoule.gates.liberty.cell import EDGES, Arc, Cell
+from bitjoule.gates.liberty.cell import EDGES, Cell
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.tables import Floats, LookupTable, Stack
 from bitjoule.gates.liberty.text import NS_PER_OHM_FF
 from bitjoule.gates.liberty.wires import WireLoad
-from bitjoule.gates.netlist import Instance, Netlist
+from bitjoule.gates.netlist import Netlist
+from bitjoule.gates.timing.paths import CellGroup, Edges, Paths, Places, find_paths
 
-Places = NDArray[np.intp]
-_FROM = {"positive_unate": ((0, 0), (1, 1)), "negative_unate": ((1, 0), (0, 1))}
-_ANY = ((0, 0), (0, 1), (1, 0), (1, 1))
 _REGISTERS, _INPUTS = 0, 1
 
 
@@ -114,22 +110,6 @@ class Analysis:
 
 
 @dataclass(frozen=True)
-class _Edges:
-    """Arcs of all instances, from an edge of a net to an edge of another, by level and there by target.
-
-    Each names its first table, its delay; its slew is the next. The wire to it takes `wire_ns`.
-    """
-
-    instance: Places
-    source: Places
-    source_edge: Places
-    target: Places
-    target_edge: Places
-    table: Places
-    wire_ns: Floats
-
-
-@dataclass(frozen=True)
 class _Wiring:
     """What a wire's delay to a pin follows from: the rule, its resistance, and each net's sinks and their pins."""
 
@@ -149,7 +129,8 @@ class _Wiring:
 class _Sweep:
     """Arcs and their tables, and what is known of each edge of each net: load, slew, arrival by where from."""
 
-    edges: _Edges
+    edges: Edges
+    wire_ns: Floats
     stack: Stack
     loads_ff: Floats
     slews_ns: Floats
@@ -160,7 +141,7 @@ class _Sweep:
         edges = self.edges
         source, table = (edges.source_edge[part], edges.source[part]), edges.table[part]
         slew, load = self.slews_ns[source], self.loads_ff[edges.target_edge[part], edges.target[part]]
-        later = self.arrivals_ns[:, source[0], source[1]] + edges.wire_ns[part] + self.stack.at(table, slew, load)
+        later = self.arrivals_ns[:, source[0], source[1]] + self.wire_ns[part] + self.stack.at(table, slew, load)
         return self.stack.at(table + 1, slew, load), later
 
     def propagate(self, part: slice) -> None:
@@ -191,6 +172,7 @@ def analyse(
     wires: WireLoad | None = None,
     slew_ns: float | None = None,
     resistance: Resistance | None = None,
+    paths: Paths | None = None,
 ) -> Analysis:
     """Return slews, loads and longest delays of a netlist.
 
@@ -208,6 +190,8 @@ def analyse(
         Slew of the clock and of primary inputs in ns, instead of the library's typical one.
     resistance : Resistance or None
         Of the wires; none leaves it out.
+    paths : Paths or None
+        What `find_paths` returns of the netlist as it is and of these clock nets, if it is known already.
 
     Raises
     ------
@@ -215,105 +199,37 @@ def analyse(
         The netlist has a combinational loop.
     """
     start_ns = library.slew_ns if slew_ns is None else slew_ns
-    tables: list[LookupTable] = []
-    pins_ff, fanout = edge_loads_ff(netlist, None), _fanout(netlist)
-    wiring = _Wiring(wires, resistance, fanout, pins_ff)
-    edges = _find_edges(netlist, tables, wiring, clock_nets)
-    level = _levels(edges, netlist.nets)[edges.target]
-    order = np.lexsort((edges.target_edge, edges.target, level))
-    edges = _Edges(**{name: values[order] for name, values in vars(edges).items()})
-    loads = pins_ff if wires is None else pins_ff + wires.capacitance_ff(fanout)
-    sweep = _Sweep(edges, Stack(tables), loads, np.full_like(loads, start_ns), np.full((2, 2, netlist.nets), -np.inf))
+    paths = find_paths(netlist, clock_nets) if paths is None else paths
+    wiring = _Wiring(wires, resistance, paths.fanout, paths.pins_ff)
+    loads = paths.pins_ff if wires is None else paths.pins_ff + wires.capacitance_ff(paths.fanout)
+    slews_ns, arrivals_ns = np.full_like(loads, start_ns), np.full((2, 2, len(paths.fanout)), -np.inf)
+    sweep = _Sweep(paths.edges, _wire_ns(paths, wiring), paths.stack, loads, slews_ns, arrivals_ns)
     for port in netlist.inputs.values():
         sweep.arrivals_ns[_INPUTS][:, [net for net in port if net not in clock_nets]] = 0.0
     sweep.arrivals_ns[_REGISTERS][:, sorted(clock_nets)] = 0.0
-    for first, last in pairwise(np.flatnonzero(np.diff(level[order], prepend=-1, append=-1)).tolist()):
+    for first, last in pairwise(paths.firsts.tolist()):
         sweep.propagate(slice(first, last))
-    timing = _timing(netlist, bool(clock_nets), start_ns, sweep, wiring)
+    timing = _timing(netlist, paths.groups, bool(clock_nets), start_ns, sweep, wiring)
     return Analysis(timing, sweep.slews_ns, loads.mean(axis=0), loads)
 
 
-def edge_loads_ff(netlist: Netlist, wires: WireLoad | None) -> Floats:
-    """Return the capacitance in fF of each net when it rises and when it falls: 2 x nets."""
-    loads = np.zeros((2, netlist.nets))
-    for instance, pin in netlist.pins("input"):
-        loads[:, instance.nets[pin]] += instance.cell.pins[pin].edge_capacitance_ff
-    return loads if wires is None else loads + wires.capacitance_ff(_fanout(netlist))
+def _wire_ns(paths: Paths, wiring: _Wiring) -> Floats:
+    """Return what the wire to each arc takes in ns; the clock is ideal, its wires take nothing."""
+    wire_ns = np.zeros(len(paths.edges.source))
+    if wiring.wires is None or wiring.resistance is None:
+        return wire_ns
+    clocked = np.isin(paths.edges.source, sorted(paths.clock_nets))
+    for number, (cell, pin) in enumerate(paths.pins):
+        for edge in range(len(EDGES)):
+            here = np.flatnonzero((paths.edges.pin == number) & (paths.edges.source_edge == edge) & ~clocked)
+            wire_ns[here] = wiring.delay_ns(paths.edges.source[here], edge, cell, pin)
+    return wire_ns
 
 
-def _fanout(netlist: Netlist) -> Floats:
-    fanout = np.zeros(netlist.nets)
-    for instance, pin in netlist.pins("input"):
-        fanout[instance.nets[pin]] += 1.0
-    return fanout
-
-
-def by_cell(netlist: Netlist) -> list[tuple[Cell, Places, dict[str, Places]]]:
-    """Return each cell type with the numbers of its instances and the nets at each of their pins."""
-    by_type: dict[str, list[int]] = defaultdict(list)
-    for number, instance in enumerate(netlist.instances):
-        by_type[instance.cell.name].append(number)
-    groups = []
-    for numbers in by_type.values():
-        members: list[Instance] = [netlist.instances[number] for number in numbers]
-        cell = members[0].cell
-        pins = (*cell.inputs, *cell.outputs)
-        nets = {pin: np.array([instance.nets[pin] for instance in members], dtype=np.intp) for pin in pins}
-        groups.append((cell, np.array(numbers, dtype=np.intp), nets))
-    return groups
-
-
-def _find_edges(netlist: Netlist, tables: list[LookupTable], wiring: _Wiring, clock_nets: set[int]) -> _Edges:
-    """Return all arcs, and append their tables."""
-    rows: list[tuple[NDArray[Any], ...]] = [(*(np.zeros(0, dtype=np.intp),) * 6, np.zeros(0))]
-    clocks = np.array(sorted(clock_nets), dtype=np.intp)  # the clock is ideal
-    for cell, numbers, nets in by_cell(netlist):
-        if cell.clock_gate:
-            continue
-        for pin in cell.outputs:
-            for arc in cell.arcs(pin):
-                for related in arc.related:
-                    for source_edge, target_edge in turns(cell, arc):
-                        edge = EDGES[target_edge]
-                        if related in nets and {f"cell_{edge}", f"{edge}_transition"} <= set(arc.tables):
-                            same = np.full((3, len(numbers)), [[source_edge], [target_edge], [len(tables)]])
-                            tables += [arc.tables[f"cell_{edge}"], arc.tables[f"{edge}_transition"]]
-                            delay_ns = wiring.delay_ns(nets[related], source_edge, cell, related)
-                            wire_ns = np.where(np.isin(nets[related], clocks), 0.0, delay_ns)
-                            rows.append((numbers, nets[related], same[0], nets[pin], same[1], same[2], wire_ns))
-    return _Edges(*(np.concatenate(column) for column in zip(*rows, strict=True)))
-
-
-def turns(cell: Cell, arc: Arc) -> tuple[tuple[int, int], ...]:
-    """Return which edge at the input may cause which at the output, each by its place in `EDGES`.
-
-    Parameters
-    ----------
-    cell : Cell
-        The cell.
-    arc : Arc
-        One of its arcs.
-    """
-    if cell.flip_flop is not None:
-        return ((0, 0), (0, 1)) if arc.type == "rising_edge" else ()
-    unate = _FROM.get(arc.sense, _ANY)
-    kinds = {"combinational": EDGES, "combinational_rise": EDGES[:1], "combinational_fall": EDGES[1:]}
-    return tuple(turn for turn in unate if EDGES[turn[1]] in kinds.get(arc.type, ()))
-
-
-def _levels(edges: _Edges, nets: int) -> Places:
-    level = np.zeros(nets, dtype=np.intp)
-    for _ in range(nets + 1):
-        following = level.copy()
-        np.maximum.at(following, edges.target, level[edges.source] + 1)
-        if np.array_equal(following, level):
-            return level
-        level = following
-    raise ValueError("the netlist has a combinational loop")
-
-
-def _timing(netlist: Netlist, clocked: bool, clock_ns: float, sweep: _Sweep, wiring: _Wiring) -> Timing:
-    ends_ns, ends = _ends(netlist, clock_ns, sweep, wiring)
+def _timing(
+    netlist: Netlist, groups: Sequence[CellGroup], clocked: bool, clock_ns: float, sweep: _Sweep, wiring: _Wiring
+) -> Timing:
+    ends_ns, ends = _ends(groups, clock_ns, sweep, wiring)
     outputs = [net for bits in netlist.outputs.values() for net in bits]
     leaving = sweep.arrivals_ns[:, :, outputs]
     leaving_ns = [_finite(leaving[origin].max(initial=-np.inf)) for origin in (_REGISTERS, _INPUTS)]
@@ -332,12 +248,14 @@ def _timing(netlist: Netlist, clocked: bool, clock_ns: float, sweep: _Sweep, wir
     return Timing(period_ns, input_ns, leaving_ns[0], leaving_ns[1], tuple(names), tuple(number for number, _ in path))
 
 
-def _ends(netlist: Netlist, clock_ns: float, sweep: _Sweep, wiring: _Wiring) -> tuple[Floats, list[tuple[int, int]]]:
+def _ends(
+    groups: Sequence[CellGroup], clock_ns: float, sweep: _Sweep, wiring: _Wiring
+) -> tuple[Floats, list[tuple[int, int]]]:
     """Return when each edge at a register's input has been there for its set-up time, by where from, and the edges."""
     tables: list[LookupTable] = []
     rows: list[tuple[Places, ...]] = [(np.zeros(0, dtype=np.intp),) * 3]
     wire_ns = [np.zeros(0)]
-    for cell, numbers, nets in by_cell(netlist):
+    for cell, numbers, nets in groups:
         for pin in cell.inputs if cell.flip_flop is not None or cell.clock_gate else ():
             for arc in (arc for arc in cell.arcs(pin) if arc.type == "setup_rising"):
                 for edge, name in enumerate(EDGES):

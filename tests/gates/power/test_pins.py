@@ -6,7 +6,8 @@ import pytest
 from bitjoule.gates.netlist import Instance, Netlist
 from bitjoule.gates.power.activity import Activity
 from bitjoule.gates.power.energy import EnergyModel
-from bitjoule.gates.timing.sta import analyse, edge_loads_ff
+from bitjoule.gates.timing.paths import edge_loads_ff
+from bitjoule.gates.timing.sta import analyse
 from tests.gates import hand_made as hand
 
 A, B, Y, Z = 2, 3, 4, 5
