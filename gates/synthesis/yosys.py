@@ -24,7 +24,7 @@ from bitjoule.gates.liberty.libraries import fingerprints
 from bitjoule.gates.liberty.requirements import check_cells, check_library, smallest_flip_flop
 from bitjoule.gates.liberty.source import read_source
 from bitjoule.gates.netlist import Netlist, read_netlist
-from bitjoule.gates.synthesis import adders
+from bitjoule.gates.synthesis import adders, yosys_passes
 from bitjoule.gates.synthesis.names import rename
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
 
@@ -34,6 +34,8 @@ _FUNCTION = re.compile(r'(\bfunction\s*:\s*)"([^"]*\^[^"]*)"')
 # Yosys takes and frees millions of small blocks: glibc spends up to half its time putting free ones together again
 # unless each thread may keep all of them, and Yosys jumps through more memory than its pages' addresses are kept of.
 ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=65535:glibc.malloc.hugetlb=1"}
+# Its own threads take a tenth more processor time than they save: other syntheses run on the other processors.
+_ONE_THREAD = {"YOSYS_MAX_THREADS": "1"}
 _PREFIX_ADDERS = {
     "brent-kung": "",
     "kogge-stone": "-map +/choices/kogge-stone.v ",
@@ -261,7 +263,8 @@ def _gates(top: str, library: Library, folder: Path, options: Options) -> list[s
         f"hierarchy -top {top}",
         *maps,
         f"techmap -map +/techmap.v {prefix}t:$alu t:$lcu",
-        "techmap; simplemap; opt -nodffe -nosdff",
+        "techmap; simplemap",
+        f"{yosys_passes.GATES_OPT} -nodffe -nosdff",
         *gating,
         "rename -wire t:$_*DFF*",  # names of registers, as `bitjoule.gates.power.parts` reads them
         f"dfflibmap {others} -liberty {liberty}",
@@ -274,15 +277,10 @@ def _yosys(folder: Path, name: str, commands: Sequence[str], abc: str = "") -> N
         (folder / "abc.script").write_text(abc.replace(";", "\n") + "\n")
     script, log = folder / f"{name}.ys", folder / f"{name}.log"
     script.write_text("\n".join(["libcache -scl -disable", *commands]) + "\n")
-    # Without an exit of its own it would free a design piece by piece that is no longer needed.
-    program = (
-        "import os; from pyosys import libyosys; "
-        f"libyosys.run_pass('script {script}'); libyosys.log_flush(); os._exit(0)"
-    )
     with log.open("w") as out:
         process = subprocess.run(
-            [sys.executable, "-c", program], stdout=out, stderr=subprocess.STDOUT, check=False,
-            env=ALLOCATOR | os.environ | {"TMPDIR": str(folder)},
+            [sys.executable, yosys_passes.__file__, script], stdout=out, stderr=subprocess.STDOUT, check=False,
+            env=ALLOCATOR | _ONE_THREAD | os.environ | {"TMPDIR": str(folder)},
         )  # fmt: skip
     if process.returncode:
         raise RuntimeError(f"Yosys failed:\n{log.read_text()[-2000:]}")
