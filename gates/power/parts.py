@@ -23,6 +23,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from enum import IntFlag
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def parts_of(netlist: Netlist, config: AcceleratorConfig) -> list[str]:
     feeds = _sinks(netlist, banks)
     order = _ordered(netlist)
     for instance in order:
-        source, lane = Bank(0), 0
+        source = lane = 0
         for pin in instance.cell.inputs:
             source |= sources[instance.nets[pin]]
             lane |= lanes[instance.nets[pin]]
@@ -113,7 +114,8 @@ def parts_of(netlist: Netlist, config: AcceleratorConfig) -> list[str]:
     return parts
 
 
-def _part(sources: Bank, in_one_lane: bool, feeds_column: bool, select: str) -> str:
+@cache
+def _part(sources: int, in_one_lane: bool, feeds_column: bool, select: str) -> str:
     if sources & Bank.INPUT:
         return "unpack"
     if sources & Bank.SUMS:
@@ -127,13 +129,13 @@ def _part(sources: Bank, in_one_lane: bool, feeds_column: bool, select: str) -> 
 
 def _sources(
     netlist: Netlist, config: AcceleratorConfig, banks: dict[int, Bank]
-) -> tuple[dict[int, Bank], dict[int, int]]:
+) -> tuple[dict[int, int], dict[int, int]]:
     """Return, of each net that a register or input drives, what it holds, and of operands the lane, as a bit."""
-    sources: dict[int, Bank] = defaultdict(lambda: Bank(0))
+    sources: dict[int, int] = defaultdict(int)  # of `Bank`, as plain numbers: a netlist takes thousands of unions
     lanes: dict[int, int] = defaultdict(int)
     for port, nets in netlist.inputs.items():
         data = port in ("s_axis_weights_tdata", "s_axis_activations_tdata")
-        sources.update(dict.fromkeys(nets, Bank.INPUT if data else Bank.CONTROL))
+        sources.update(dict.fromkeys(nets, int(Bank.INPUT if data else Bank.CONTROL)))
     operands = {number for number, contents in banks.items() if contents == Bank.OPERANDS}
     places = {number: _place(netlist.instances[number].name) for number in operands}
     bits = {**weight_lines(config), "activations": activation_bits(config)}
@@ -144,8 +146,8 @@ def _sources(
             name, index = places[number]
             lane = _lane(config, bits, name.removeprefix("held_"), index)
         for pin in instance.cell.outputs:
-            sources[instance.nets[pin]], lanes[instance.nets[pin]] = contents, lane
-    sources[0] = sources[1] = Bank(0)
+            sources[instance.nets[pin]], lanes[instance.nets[pin]] = int(contents), lane
+    sources[0] = sources[1] = 0
     return sources, lanes
 
 

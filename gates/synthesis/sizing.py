@@ -136,10 +136,10 @@ def _bound(
     numbers: "count[int]",
 ) -> None:
     load_ff = _load_ff(sinks)
-    able = [cell for cell in sizes.variants[driver.cell.name] if share * cell.pins[pin].max_capacitance_ff >= load_ff]
     now_ff = share * driver.cell.pins[pin].max_capacitance_ff
     if load_ff <= now_ff:
         return
+    able = [cell for cell in sizes.variants[driver.cell.name] if share * cell.pins[pin].max_capacitance_ff >= load_ff]
     stronger = min(able, key=lambda cell: cell.area_um2, default=None)
     buffer, leaves = _tree(sizes, load_ff, share)
     cost_um2 = leaves * buffer.area_um2

@@ -233,11 +233,19 @@ def _front(verilog: Path, top: str, library: Library, folder: Path, options: Opt
     if adder is not None:
         adders.prepare(design["modules"][top], adder)
         (folder / "adders.v").write_text(adders.techmap(adder))
-    (folder / "prepared.json").write_text(_without_what_is_not_read(design["modules"], top))
+    (folder / "prepared.json").write_text(lean_json(design["modules"], top))
 
 
-def _without_what_is_not_read(modules: dict[str, Any], top: str) -> str:
-    """Return a module as JSON, without what Yosys writes and does not read: half of the text, which it reads slowly."""
+def lean_json(modules: dict[str, Any], top: str) -> str:
+    """Return modules as Yosys reads them, of one of them without what it writes and does not read: it reads slowly.
+
+    Parameters
+    ----------
+    modules
+        Of Yosys's JSON.
+    top
+        The name of that one.
+    """
     module = modules[top]
     cells = {
         name: {key: cell[key] for key in ("type", "parameters", "attributes", "connections")}

@@ -185,5 +185,3 @@ def _levels(edges: Edges, nets: int) -> Places:
     if done != nets:
         raise ValueError("the netlist has a combinational loop")
     return level
-
-

@@ -1,11 +1,13 @@
 """Full adders: the deepest operand comes last, and polarities alternate where that saves inverters."""
 
 import itertools
+import random
 
 import pytest
 
+from bitjoule.gates.constants import constant
 from bitjoule.gates.liberty.libraries import FREEPDK45, find_library
-from bitjoule.gates.synthesis.adders import TYPES, FullAdder, find_full_adder, prepare, techmap
+from bitjoule.gates.synthesis.adders import TYPES, FullAdder, _inverted, find_full_adder, prepare, techmap
 
 CELL = find_full_adder(find_library([FREEPDK45])).cell
 PLAIN = FullAdder(CELL, "S", "CO", sum_inverted=False, carry_inverted=False)
@@ -123,3 +125,34 @@ def test_the_operand_that_comes_last_goes_to_the_pin_of_least_capacitance():
 def test_outputs_are_inverted_where_cell_and_operands_ask_for_it(full_adder, plain, inverted):
     for module, sign in zip(techmap(full_adder).split("endmodule"), (plain, inverted), strict=False):
         assert f"assign Y = {sign}s;\nassign X = {sign}c;" in module
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_polarities_are_those_of_counting_all_wishes_of_an_adder_at_each_step(seed):
+    """With the same random numbers: each in turn changes if that meets more of its wishes, or by chance as many."""
+    drawn = random.Random(seed)
+    size = 60
+    wishes: list[list[tuple[int, bool]]] = [[] for _ in range(size)]
+    for _ in range(3 * size):
+        one, other, parity = drawn.randrange(size), drawn.randrange(-size // 4, size), drawn.random() < 0.5
+        if other < 0:
+            wishes[one].append((-1, parity))
+        elif other != one:
+            wishes[one].append((other, parity))
+            wishes[other].append((one, parity))
+    starts = [drawn.random() < 0.5 for _ in range(size)]
+    choice, order, chance = starts.copy(), list(range(size)), random.Random(0)
+    for _ in range(40):
+        chance.shuffle(order)
+        better = 0
+        for node in order:
+            unmet = sum(choice[node] != ((other >= 0 and choice[other]) != parity) for other, parity in wishes[node])
+            met = len(wishes[node]) - unmet
+            if unmet > met or (unmet == met and chance.random() < constant("sideways-chance")):
+                choice[node] = not choice[node]
+                better += unmet > met
+        if not better:
+            break
+    expected = {f"fa{node}" for node in range(size) if choice[node]}
+    assert _inverted([f"fa{node}" for node in range(size)], starts.copy(), wishes) == expected
+    assert 0 < len(expected) < size

@@ -1,9 +1,11 @@
 """A design is mapped to libraries with and without full adders and clock gates, and still computes."""
 
+import json
 import math
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,9 +18,10 @@ from bitjoule.gates.liberty.source import read_text, without_comments
 from bitjoule.gates.liberty.text import LibertyError, cell_texts
 from bitjoule.gates.netlist import kind
 from bitjoule.gates.power.activity import Simulator
+from bitjoule.gates.synthesis import yosys_passes
 from bitjoule.gates.synthesis.flow import FAST, SMALL, Goals, map_design
 from bitjoule.gates.synthesis.sizing import use_inverse_outputs
-from bitjoule.gates.synthesis.yosys import ALLOCATOR, Options, synthesise
+from bitjoule.gates.synthesis.yosys import ALLOCATOR, Options, lean_json, synthesise
 from tests.gates import hand_made as hand
 from tests.gates.liberty.test_liberty_cases import PLAIN, written
 
@@ -208,6 +211,45 @@ def test_another_script_of_abc_begins_with_the_same_gates(tmp_path):
     fast, small = made(FAST, False), made(SMALL[0], False)
     assert fast != small
     assert [made(script, True) for script in (FAST, SMALL[0])] == [fast, small]
+
+
+# A round of `opt` finds what only goes once the round before has made constants, equal cells or registers of it.
+ROUNDS = """
+module top (input clk, input [5:0] a, b, output reg [5:0] y, output [5:0] z);
+  reg [5:0] still = 6'b0; reg [5:0] gone;
+  wire [5:0] same = a & b, again = b & a;
+  always @(posedge clk) begin still <= still & a; gone <= a + b; y <= (same ^ again) | (still | b) ^ gone[0]; end
+  assign z = still ^ (a == b ? b : a) + (still & gone);
+endmodule
+"""
+
+
+def passed(folder, name, commands):
+    """Run commands of Yosys with the passes of the product; return the design as RTLIL."""
+    script, made = folder / f"{name}.ys", folder / f"{name}.il"
+    script.write_text("\n".join([*commands, f"write_rtlil {made}"]) + "\n")
+    subprocess.run([sys.executable, yosys_passes.__file__, script], check=True, capture_output=True)
+    return made.read_bytes()
+
+
+def test_optimising_gates_makes_what_opt_of_yosys_makes(tmp_path):
+    """Byte for byte, names too: netlists depend on them."""
+    source = tmp_path / "design.v"
+    source.write_text(ROUNDS)
+    gates = [f"read_verilog -sv {source}", "proc; flatten; opt_clean; techmap; simplemap"]
+    options = "-nodffe -nosdff"
+    theirs = passed(tmp_path, "theirs", [*gates, f"opt {options}"])
+    assert passed(tmp_path, "ours", [*gates, f"{yosys_passes.GATES_OPT} {options}"]) == theirs
+    assert passed(tmp_path, "plain", gates) != theirs
+
+
+def test_yosys_reads_from_the_lean_file_what_it_reads_from_its_own(tmp_path):
+    source, whole, lean = tmp_path / "design.v", tmp_path / "whole.json", tmp_path / "lean.json"
+    source.write_text(ROUNDS)
+    passed(tmp_path, "made", [f"read_verilog -sv {source}", "proc; simplemap", f"write_json {whole}"])
+    lean.write_text(lean_json(json.loads(whole.read_text())["modules"], "top"))
+    assert len(lean.read_text()) < len(json.dumps(json.loads(whole.read_text()))) * 0.8
+    assert passed(tmp_path, "lean", [f"read_json {lean}"]) == passed(tmp_path, "whole", [f"read_json {whole}"])
 
 
 def and_xor(function):
