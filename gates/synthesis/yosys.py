@@ -287,7 +287,7 @@ def _yosys(folder: Path, name: str, commands: Sequence[str], abc: str = "") -> N
     script.write_text("\n".join(["libcache -scl -disable", *commands]) + "\n")
     with log.open("w") as out:
         process = subprocess.run(
-            [sys.executable, yosys_passes.__file__, script], stdout=out, stderr=subprocess.STDOUT, check=False,
+            [sys.executable, "-P", yosys_passes.__file__, script], stdout=out, stderr=subprocess.STDOUT, check=False,
             env=ALLOCATOR | _ONE_THREAD | os.environ | {"TMPDIR": str(folder)},
         )  # fmt: skip
     if process.returncode:

@@ -228,7 +228,7 @@ def passed(folder, name, commands):
     """Run commands of Yosys with the passes of the product; return the design as RTLIL."""
     script, made = folder / f"{name}.ys", folder / f"{name}.il"
     script.write_text("\n".join([*commands, f"write_rtlil {made}"]) + "\n")
-    subprocess.run([sys.executable, yosys_passes.__file__, script], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-P", yosys_passes.__file__, script], check=True, capture_output=True)
     return made.read_bytes()
 
 
