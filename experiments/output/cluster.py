@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from bitjoule.energy_models.inputs.errors import InputError, Problem
 from bitjoule.experiments.output.checkpoints import code_digest
+from bitjoule.experiments.output.placement import Places, in_flight
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 OPTION = "--scheduler"
-IN_FLIGHT = 32  # tasks that are handed out: enough for the workers to always have one, few to hold the results of
 START_S = 30.0  # until a scheduler and a first worker answer
 PATIENCE_S = 300.0  # without a scheduler, or without any worker, in a run
 REACH_S = 1.0  # until a worker answers that is on the same network
+LOOK_S = 5.0  # after which a run looks again which workers there are
 MOST_KILLED = 3  # times that Dask gives a task up, each after some workers died of it: then it is the task
 _POLL_S = 2.0
 _ONE_AT_A_TIME = threading.Lock()  # the caches of mappings are not for several threads
@@ -55,10 +56,24 @@ class _Task(Future[Any]):
         self._remote: Remote[Any] | None = None
         self._killed = 0
 
-    def send(self, client: "Client") -> None:
+    def send(self, client: "Client", place: str | None = None) -> None:
         """Hand the task out, unless it is handed out and not lost."""
         if self._remote is None or self._remote.status in ("cancelled", "lost"):
-            self._remote = client.submit(_call, code_digest(), self._function, self._arguments, pure=False)
+            where: dict[str, Any] = {}
+            if place is not None:  # others take it if that worker is gone
+                where = {"workers": [place], "allow_other_workers": True}
+            self._remote = client.submit(_call, code_digest(), self._function, self._arguments, pure=False, **where)
+            self._remote.add_done_callback(self._ended)
+
+    @property
+    def sent(self) -> bool:
+        """Whether the task was handed out."""
+        return self._remote is not None
+
+    def _ended(self, remote: "Remote[Any]") -> None:
+        """Have the worker take another task; called in a thread of Dask."""
+        if remote.status in ("finished", "error"):
+            self._cluster.hand_out(self)
 
     def result(self, timeout: float | None = None) -> Any:
         """Return the result.
@@ -76,6 +91,9 @@ class _Task(Future[Any]):
 
         end = None if timeout is None else time.monotonic() + timeout
         while not self.done():
+            if not self.sent:  # no worker took it
+                self._cluster.check()
+                self._cluster.send(self)
             remote = cast("Remote[Any]", self._remote)
             try:
                 self.set_result(remote.result(timeout=_POLL_S))
@@ -104,6 +122,9 @@ class ClusterExecutor(Executor):
     ----------
     address
         Of the scheduler.
+    parts
+        How many tasks there will be, if those one after the other need some of the same: which worker takes which then
+        follows `bitjoule.experiments.output.placement`. Default: any worker takes any.
 
     Raises
     ------
@@ -111,8 +132,11 @@ class ClusterExecutor(Executor):
         The scheduler does not answer, or has no worker.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, parts: int | None = None) -> None:
         self._address = address
+        self._places: Places[_Task] | None = None if parts is None else Places(parts)
+        self._lock = threading.RLock()  # of the places: tasks end in another thread
+        self._looked = -LOOK_S
         self._tasks: dict[_Task, None] = {}
         self._seen = time.monotonic()  # when the scheduler last answered with a worker
         self._client = self._connected(START_S)
@@ -141,8 +165,62 @@ class ClusterExecutor(Executor):
             raise TypeError("tasks of a cluster take no arguments by name")
         task = _Task(self, function, arguments)
         self._tasks[task] = None
-        task.send(self._client)
+        if self._places is None:
+            task.send(self._client)
+            return task
+        if time.monotonic() - self._looked >= LOOK_S:
+            self._look()
+        with self._lock:
+            self._places.add(task)
+        self.hand_out()
         return task
+
+    @property
+    def in_flight(self) -> int:
+        """Most tasks that wait for workers or to be fetched."""
+        return in_flight(self._places.workers if self._places is not None else 1)
+
+    def hand_out(self, ended: _Task | None = None) -> None:
+        """Have workers take tasks.
+
+        Parameters
+        ----------
+        ended
+            A task that ended.
+        """
+        with self._lock:
+            if self._places is None:
+                return
+            if ended is not None:
+                self._places.ended(ended)
+            for task, place in self._places.taken():
+                task.send(self._client, place)
+
+    def send(self, task: _Task) -> None:
+        """Hand a task out to any worker, unless it is handed out.
+
+        Parameters
+        ----------
+        task
+            The task.
+        """
+        with self._lock:
+            if self._places is not None and not task.sent:
+                self._places.ended(task)
+            task.send(self._client)
+
+    def _look(self) -> None:
+        """See which workers there are."""
+        self._looked = time.monotonic()
+        if self._client.status != "running":
+            return
+        with suppress(OSError, TimeoutError):  # the scheduler dies as it is asked
+            workers = list(self._client.nthreads())
+            if workers:
+                self._seen = time.monotonic()
+            with self._lock:
+                if self._places is not None:
+                    self._places.see(workers)
 
     def check(self) -> None:
         """See to it that a scheduler is there and has every task that is not done.
@@ -157,21 +235,25 @@ class ClusterExecutor(Executor):
                 self._client.close(timeout=1)
             self._client = self._connected(PATIENCE_S)
             self._fetch_directly()
+        self._look()
         if self._client.status == "running":
-            with suppress(OSError, TimeoutError):  # it dies as it is asked
-                if self._client.nthreads():
-                    self._seen = time.monotonic()
-            for task in self._tasks:
-                task.send(self._client)
+            with self._lock:
+                for task in self._tasks:
+                    if task.sent or self._places is None:
+                        task.send(self._client)
+            self.hand_out()
         if time.monotonic() - self._seen > PATIENCE_S:
             raise self.problem(f"no worker for {PATIENCE_S:.0f} s", "a scheduler with workers")
 
     def ended(self, task: _Task) -> None:
         """Forget a task whose result was fetched."""
         self._tasks.pop(task, None)
+        self.hand_out(task)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002 (of Executor)
         """Take back what is not done and leave the scheduler, which goes on for others."""
+        with self._lock:
+            self._places = None
         self._tasks.clear()
         with suppress(Exception):
             self._client.close(timeout=5)
@@ -212,20 +294,20 @@ def _answers(worker: str) -> bool:
 
 
 @contextmanager
-def cluster(address: str) -> Iterator[ClusterExecutor]:
+def cluster(address: str, parts: int | None = None) -> Iterator[ClusterExecutor]:
     """Yield the workers of a scheduler; an exception in the block takes back the work that is not done.
 
     Parameters
     ----------
-    address
-        Of the scheduler.
+    address, parts
+        As for `ClusterExecutor`.
 
     Yields
     ------
     ClusterExecutor
         Its workers.
     """
-    executor = ClusterExecutor(address)
+    executor = ClusterExecutor(address, parts)
     try:
         yield executor
     finally:

@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bitjoule.energy_models.inputs.errors import whole_file
 from bitjoule.experiments.output import parquet
@@ -39,7 +40,8 @@ class Rendered(NamedTuple):
     values
         Its numbers.
     tables
-        Its tables: header and lines of CSV, bytes of a Parquet file, or pieces of a table for a workbook.
+        Its tables: header and lines of CSV, the bytes of a Parquet file as an array, or pieces of a table for a
+        workbook.
     """
 
     values: Values
@@ -68,7 +70,8 @@ def render(work: Work, span: Span, result_format: Format) -> Rendered:
 
     values = work(span, emit)
     if result_format == "parquet":
-        tables = {name: writer.finish() for name, writer in tables.items()}
+        # An array goes to another process beside the pickle, which would copy bytes twice.
+        tables = {name: np.frombuffer(writer.finish(), dtype=np.uint8) for name, writer in tables.items()}
     return Rendered(values, tables)
 
 
@@ -131,10 +134,10 @@ class Store:
             return
         packed = Packed.of(work)
         pending: deque[Future[Rendered] | None] = deque()
-        with workers() as executor:
+        with workers(remaining) as executor:
             for span in numbered:
                 pending.append(span and executor.submit(_render_packed, packed, span, self.result_format))
-                while len(pending) > in_flight:
+                while len(pending) > getattr(executor, "in_flight", in_flight):
                     yield _result(pending.popleft())
             while pending:
                 yield _result(pending.popleft())
@@ -246,7 +249,7 @@ def _render_packed(packed: Packed[Work], span: Span, result_format: Format) -> R
     return render(packed.value, span, result_format)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | NDArray[np.uint8]) -> None:
     """Write a file whole: it appears under its name once its bytes are on the disk.
 
     Parameters

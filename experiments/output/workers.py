@@ -2,16 +2,29 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from multiprocessing import get_context, parent_process
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from bitjoule.experiments.output.formats import needs
+from bitjoule.experiments.output.placement import LEAST_IN_FLIGHT
 
-Workers = Callable[[], AbstractContextManager[Executor]]
+
+class Workers(Protocol):
+    """Opens workers."""
+
+    def __call__(self, parts: int | None = None) -> AbstractContextManager[Executor]:
+        """Return the context of an executor.
+
+        Parameters
+        ----------
+        parts
+            How many tasks there will be, if those one after the other need some of the same: they then go to one
+            worker, where workers have queues of their own. Default: tasks have nothing in common.
+        """
 
 
 class Opening(NamedTuple):
@@ -22,7 +35,7 @@ class Opening(NamedTuple):
     workers
         Opens them; none: tasks run in this process, one after the other.
     in_flight
-        Most tasks that are handed out and not fetched.
+        Most tasks that are handed out and not fetched; an executor may have another `in_flight` for its workers.
     least
         Fewest tasks for which they are opened: starting a process takes longer than one task.
     """
@@ -48,10 +61,10 @@ def opened(jobs: int, scheduler: str | None = None) -> Opening:
         There is a scheduler, and the package that talks to it is not installed.
     """
     if scheduler is not None:
-        from bitjoule.experiments.output.cluster import IN_FLIGHT, cluster
+        from bitjoule.experiments.output.cluster import cluster
 
         needs("cluster", "--scheduler")
-        return Opening(partial(cluster, scheduler), IN_FLIGHT, 1)
+        return Opening(partial(cluster, scheduler), LEAST_IN_FLIGHT, 1)
     return Opening(partial(pool, jobs) if jobs > 1 else None, 2 * jobs, 2)
 
 
@@ -68,13 +81,15 @@ def executor_of(jobs: int, scheduler: str | None = None) -> AbstractContextManag
 
 
 @contextmanager
-def pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+def pool(jobs: int, parts: int | None = None) -> Iterator[ProcessPoolExecutor]:  # noqa: ARG001 (of `Workers`)
     """Yield a pool of processes; an exception in the block cancels the work that has not begun.
 
     Parameters
     ----------
     jobs
         Number of processes.
+    parts
+        As for `Workers`; not used, since processes of a pool take tasks from one queue.
 
     Yields
     ------

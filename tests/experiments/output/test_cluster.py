@@ -26,6 +26,15 @@ technologies: [45nm, 7nm]
 workload: {prompt_tokens: {start: 1, stop: 8192, step: 1}}
 baseline: {scheme: fp16}
 """
+REQUESTS = """\
+name: requests
+accounting: system
+models: [bitnet-125m]
+schemes: [bitnet]
+technologies: [7nm]
+platforms: [ternary-edge]
+workload: {prompt_tokens: {start: 1, stop: 64, step: 1}, new_tokens: 4}
+"""
 PARTS = 8
 LONG_S = 600  # no machine is so busy
 
@@ -250,6 +259,60 @@ def test_a_worker_with_other_code_is_refused(shared, monkeypatch):
         with pytest.raises(ZeroDivisionError):  # an error of the task itself is not repeated
             monkeypatch.undo()
             executor.submit(divmod, 1, 0).result(LONG_S)
+
+
+@pytest.fixture
+def never_moved(shared):
+    """Keep the scheduler, once a second, from moving a task to a worker that has nothing to do at that moment."""
+    from distributed import Client
+
+    async def stop(dask_scheduler):
+        await dask_scheduler.extensions["stealing"].stop()
+
+    async def start(dask_scheduler):
+        await dask_scheduler.extensions["stealing"].start()
+
+    with Client(shared.address, timeout=LONG_S, set_as_default=False) as client:
+        client.run_on_scheduler(stop)
+        yield
+        client.run_on_scheduler(start)
+
+
+@pytest.mark.usefixtures("never_moved")
+def test_no_mapping_is_searched_twice_where_a_run_is_repeated(shared, tmp_path):
+    from bitjoule.experiments.energy.grid import grid_of
+    from bitjoule.experiments.energy.parts import EnergyWork
+    from bitjoule.experiments.energy.resolve import read_experiment
+    from bitjoule.experiments.output import cluster as module
+    from bitjoule.experiments.output.packed import Packed
+    from bitjoule.experiments.output.placement import placed
+
+    def searched(packed, span):  # not of a module: workers do not have the tests
+        from distributed import get_worker
+
+        table = packed.value.grid.system._mapped
+        before = len(table)
+        packed.value(span, None)
+        return get_worker().address, len(table) - before
+
+    path = tmp_path / "requests.yaml"
+    path.write_text(REQUESTS)
+    grid = grid_of(read_experiment(path))
+    packed, size = Packed.of(EnergyWork(grid)), len(grid) // PARTS
+    numbers, known, in_place = placed(PARTS, 2), [set() for _ in range(PARTS)], []
+    for _ in range(8):  # on a machine that does other work, one worker may fall behind, and the other take its parts
+        with module.cluster(shared.address, PARTS) as executor:
+            tasks = [executor.submit(searched, packed, (first, first + size)) for first in range(0, len(grid), size)]
+            found = [task.result(LONG_S) for task in tasks]
+            places = [sorted(executor._client.nthreads())[number] for number in numbers]
+        assert all((mappings == 0) == (worker in of) for (worker, mappings), of in zip(found, known, strict=True))
+        for of, (worker, _) in zip(known, found, strict=True):
+            of.add(worker)
+        if [worker for worker, _ in found] == places:
+            in_place.append([mappings for _, mappings in found])
+        if len(in_place) == 2:
+            break
+    assert in_place[1] == [0] * PARTS
 
 
 def test_a_run_of_one_part_asks_the_scheduler_too(tmp_path, small, bitjoule, monkeypatch):
