@@ -17,7 +17,6 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bitjoule.energy_models.inputs.errors import whole_file
 from bitjoule.experiments.output import parquet
@@ -157,7 +156,7 @@ class Store:
             if self.result_format == "parquet":
                 folder = self.parts_folder / f"{name}{parquet.SUFFIX}"
                 folder.mkdir(parents=True, exist_ok=True)
-                write_whole(folder / parquet.part_name(number), content)
+                write_whole(folder / parquet.part_name(number), memoryview(content))
             elif self.result_format == "xlsx":
                 self._add_sheet(name, content)
             else:
@@ -249,7 +248,7 @@ def _render_packed(packed: Packed[Work], span: Span, result_format: Format) -> R
     return render(packed.value, span, result_format)
 
 
-def write_whole(path: Path, content: bytes | NDArray[np.uint8]) -> None:
+def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Write a file whole: it appears under its name once its bytes are on the disk.
 
     Parameters
