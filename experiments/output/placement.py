@@ -75,13 +75,12 @@ class Places(Generic[Item]):
             Their addresses.
         """
         found = sorted(workers)
-        if found != self._workers:
-            self._workers = found
-            self._plan_for(len(self._plan) or self._parts)
+        if found and found != self._workers:
+            self._plan_for(len(self._plan) or self._parts, found)
+        self._workers = found
 
-    def _plan_for(self, parts: int) -> None:
-        numbers = placed(parts, len(self._workers)) if self._workers else []
-        self._plan = deque(self._workers[number] for number in numbers)
+    def _plan_for(self, parts: int, workers: list[str]) -> None:
+        self._plan = deque(workers[number] for number in placed(parts, len(workers)))
 
     def add(self, item: Item) -> None:
         """Add the next part.
@@ -91,8 +90,8 @@ class Places(Generic[Item]):
         item
             The part.
         """
-        if not self._plan:
-            self._plan_for(self._parts)
+        if not self._plan and self._workers:
+            self._plan_for(self._parts, self._workers)
         self._waiting.setdefault(self._plan.popleft() if self._plan else "", deque()).append(item)
 
     def ended(self, item: Item) -> None:

@@ -114,6 +114,22 @@ def test_without_workers_parts_wait():
     assert places.taken() == [("second", "a")]
 
 
+def test_workers_that_are_gone_for_a_while_leave_the_places_of_the_rest():
+    places = Places(8)
+    places.see(["a", "b"])
+    for item in range(4):
+        places.add(item)
+    taken = places.taken()
+    places.see([])
+    assert places.taken() == []
+    places.see(["c", "d"])
+    for item, _ in taken:
+        places.ended(item)
+    for item in range(4, 8):
+        places.add(item)
+    assert sorted(places.taken()) == [(4, "c"), (5, "d"), (6, "c"), (7, "d")]  # four parts, singly
+
+
 def test_a_worker_that_joins_takes_parts():
     places = Places(16)
     places.see(["a"])
