@@ -172,7 +172,7 @@ class ClusterExecutor(Executor):
             self._look()
         with self._lock:
             self._places.add(task)
-        self.hand_out()
+        self.hand_out(idle=False)
         return task
 
     @property
@@ -180,20 +180,22 @@ class ClusterExecutor(Executor):
         """Most tasks that wait for workers or to be fetched."""
         return in_flight(self._places.workers if self._places is not None else 1)
 
-    def hand_out(self, ended: _Task | None = None) -> None:
+    def hand_out(self, ended: _Task | None = None, idle: bool = True) -> None:
         """Have workers take tasks.
 
         Parameters
         ----------
         ended
             A task that ended.
+        idle
+            As for `Places.taken`.
         """
         with self._lock:
             if self._places is None:
                 return
             if ended is not None:
                 self._places.ended(ended)
-            for task, place in self._places.taken():
+            for task, place in self._places.taken(idle):
                 task.send(self._client, place)
 
     def send(self, task: _Task) -> None:

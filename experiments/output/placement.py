@@ -107,8 +107,14 @@ class Places(Generic[Item]):
             if item in waiting:
                 waiting.remove(item)
 
-    def taken(self) -> list[tuple[Item, str]]:
-        """Return the parts that workers take now, each with the worker's address."""
+    def taken(self, idle: bool = True) -> list[tuple[Item, str]]:
+        """Return the parts that workers take now, each with the worker's address.
+
+        Parameters
+        ----------
+        idle
+            Whether one that has none takes a part of another: not while parts are added, since its own may come next.
+        """
         at, now = Counter(self._taken.values()), list[tuple[Item, str]]()
 
         def take(item: Item, worker: str) -> None:
@@ -124,6 +130,6 @@ class Places(Generic[Item]):
             gone = next((own for of, own in self._waiting.items() if own and of not in self._workers), None)
             if gone is not None and at[worker] < AT_WORKER:
                 take(gone.popleft(), worker)
-            elif not at[worker] and (most := max(self._waiting.values(), key=len, default=None)):
+            elif idle and not at[worker] and (most := max(self._waiting.values(), key=len, default=None)):
                 take(most.pop(), worker)
         return now

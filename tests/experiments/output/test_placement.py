@@ -78,6 +78,18 @@ def test_a_run_that_is_repeated_has_the_same_places():
     assert sorted(another.by_worker) == sorted(cluster.by_worker[:24])
 
 
+def test_an_idle_worker_waits_for_its_own_parts_while_they_are_added():
+    places = Places(16)
+    places.see(["a", "b"])
+    for item in range(4):  # a stretch of the first
+        places.add(item)
+        assert {worker for _, worker in places.taken(idle=False)} <= {"a"}
+    places.add(4)
+    assert places.taken(idle=False) == [(4, "b")]
+    places.ended(4)
+    assert places.taken() == [(3, "b")]  # the last that waits for the other one
+
+
 def test_a_slow_worker_loses_parts_to_others():
     cluster = Cluster(32, {"a": 1.0, "b": 9.0})
     seconds = cluster.run(range(32))
