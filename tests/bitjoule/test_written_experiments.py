@@ -1,5 +1,6 @@
 """What a run of each kind writes: its tables, its seeds and every key of the experiment, defaults too."""
 
+import importlib
 from dataclasses import fields, replace
 from functools import cache
 
@@ -24,6 +25,7 @@ KNOB = {"platform.arrays.adders.columns": [8, 16]}
 EXPERIMENTS = {
     "energy": ("Experiment", REQUEST),
     "system": ("Experiment", REQUEST | {"accounting": "system", "platforms": ["fp16-edge"]}),
+    "layers": ("Experiment", REQUEST | {"accounting": "system", "platforms": ["fp16-edge"], "per_layer": True}),
     "serving": ("ServingExperiment", REQUEST | {"platforms": ["fp16-hbm"], "serving": {"chunk_tokens": 0}}),
     "prices": ("PricesExperiment", {"name": "prices", "compare": [["45nm", "7nm"]]}),
     "designs": ("DesignsExperiment", {"name": "designs", "designs": ["vitallm"]}),
@@ -96,6 +98,19 @@ def test_the_written_experiment_states_the_defaults_of_the_schema(kind):
     assert set(written) > set(given)
 
 
+def without_value(data, at=()):
+    """Yield the places of a mapping that have no value."""
+    if data is None:
+        yield at
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data if isinstance(data, list) else ()):
+        yield from without_value(value, (*at, key))
+
+
+@pytest.mark.parametrize("kind", EXPERIMENTS)
+def test_the_written_experiment_has_no_key_without_a_value(kind):
+    assert list(without_value(ran(kind)[1].experiment)) == []
+
+
 @pytest.mark.parametrize("kind", EXPERIMENTS)
 def test_each_table_is_that_of_the_result_and_none_that_has_rows_is_left_out(kind):
     module, outcome = ran(kind)
@@ -108,8 +123,39 @@ def test_each_table_is_that_of_the_result_and_none_that_has_rows_is_left_out(kin
     filled = {name for name in names if len(getattr(result, name))}
     kept = NO_TABLES - ({"models"} if kind == "quality" else set())
     assert filled - kept <= {ELSEWHERE.get(name, name) for name in outcome.tables}
+    assert ("operations" in outcome.tables) == (kind == "layers")
     assert outcome.seeds == SEEDS.get(kind, {})
     assert set(module.pictures(outcome)) == PICTURES.get(kind, set(module.pictures(outcome)))
+
+
+MADE_UP = {
+    "energy": ("energy.runner", "run", {"summary", "results", "memory", "bands", "sensitivity", "assumptions", "dram",
+                                        "levels", "costs", "components"}),
+    "quality": ("quality.run", "tables", {"summary", "models", "laws", "equal_loss", "published"}),
+    "serving": ("serving.run", "tables", {"summary", "stages", "steady", "arrays", "costs", "utilisation"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MADE_UP)
+def test_every_table_that_has_rows_is_written_under_its_name(monkeypatch, kind):
+    """Tables that this run leaves empty have a row here, which names them."""
+    place, function, names = MADE_UP[kind]
+    module, outcome = ran(kind)
+    of = outcome.result
+    runs = importlib.import_module(f"bitjoule.experiments.{place}")
+    if kind == "energy":
+        keys = [field.name for field in fields(of) if isinstance(getattr(of, field.name), pd.DataFrame)]
+    else:
+        keys = list(runs.Tables._fields)
+    made_up = {key: pd.DataFrame({"name": [key]}) if getattr(of, key).empty else getattr(of, key) for key in keys}
+    given = replace(of, **made_up) if kind == "energy" else runs.Tables(**made_up)
+    monkeypatch.setattr(runs, function, lambda *_: given)
+    written = module.run(read(EXPERIMENTS[kind][1]).ready, Silent()).tables
+    assert set(written) == names
+    for name, pieces in written.items():
+        if name not in ("results", "components"):
+            (table,) = pieces
+            assert table is made_up[ELSEWHERE.get(name, name)]
 
 
 @pytest.mark.parametrize("kind", EXPERIMENTS)

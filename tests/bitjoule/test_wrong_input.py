@@ -4,6 +4,10 @@ import re
 
 import pytest
 
+from bitjoule.energy_models.inputs.documents import parse_document
+from bitjoule.experiments.energy.resolve import resolve
+from tests.boundaries import refused_at_a_bound
+
 GOOD = """\
 name: good
 models: [bitnet-125m]
@@ -125,6 +129,12 @@ def test_a_malformed_experiment_is_refused_and_leaves_nothing(tmp_path, bitjoule
     for line in err.splitlines():
         assert re.match(r"/\S+:\d+: [\w.\[\]]+: .+; expected .+", line), line
     assert [entry.name for entry in tmp_path.iterdir()] == ["bad.yaml"]
+
+
+@pytest.mark.parametrize("name", [name for name, (_, new, _) in CASES.items() if re.search(r"\d", new)])
+def test_the_least_and_the_most_that_a_message_expects_are_accepted(name):
+    old, new, _ = CASES[name]
+    assert list(refused_at_a_bound(lambda text: resolve(parse_document(text, "f.yaml")), GOOD, old, new)) == []
 
 
 def test_there_are_at_least_thirty_malformed_experiments():

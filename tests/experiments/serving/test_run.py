@@ -42,6 +42,25 @@ def test_ratios_are_to_the_baseline_in_the_same_way_and_to_the_first_way(result)
         assert row["gain_request"] == pytest.approx(energy[row["scheme"], "plain"] / own, rel=1e-12)
 
 
+def test_each_figure_of_a_request_follows_from_its_joules_its_times_and_its_bytes(result):
+    """Two sequences of 64 prompt tokens, for which 8 tokens each are generated."""
+    energy = result.summary.set_index(["scheme", "way"])["energy_per_generated_token_j"]
+    for row in result.summary.to_dict("records"):
+        decode_s = 8 * row["per_token_s"]
+        wanted = {
+            "tokens_per_s": 16 / decode_s,
+            "power_w": row["request_j"] / (row["first_token_s"] + decode_s),
+            "cache_wasted_share": 1 - row["cache_used_bytes"] / row["cache_allocated_bytes"],
+            "ratio_to_baseline_token": energy["fp16", row["way"]] / energy[row["scheme"], row["way"]],
+            "gain_token": energy[row["scheme"], "plain"] / energy[row["scheme"], row["way"]],
+        }
+        for end in ("low", "high"):
+            of_tokens = 16 * row[f"energy_per_generated_token_{end}_j"] + 128 * row[f"energy_per_prompt_token_{end}_j"]
+            wanted[f"request_{end}_j"] = of_tokens
+        assert {key: row[key] for key in wanted} == pytest.approx(wanted, rel=1e-9)
+        assert row["request_low_j"] < row["request_j"] < row["request_high_j"]
+
+
 def test_the_same_request_costs_what_an_energy_experiment_says(result):
     energy = {key: value for key, value in EXPERIMENT.items() if key != "serving"} | {"accounting": "system"}
     summary = bitjoule.run(energy).summary.set_index(["scheme", "phase"])
@@ -82,6 +101,24 @@ def test_a_draft_with_another_vocabulary_is_warned_of():
     wrong = "bitnet-125m, draft: the draft llama-3.2-1b has a vocabulary of 128256, the model 16384; their tokens must"
     (line,) = set(served(way).warnings)
     assert line == f"{wrong} be the same"
+
+
+FP16 = EXPERIMENT | {"schemes": ["fp16"], "platforms": ["fp16-hbm"]}
+
+
+def test_a_draft_with_fewer_words_is_warned_of_and_one_with_as_many_is_not():
+    shape = {"layers": 1, "hidden": 64, "heads": 2, "ffn": 64, "ffn_gated": True, "activation": "silu"}
+    drafts = [{"name": f"words-{count}", "vocabulary": count, **shape} for count in (16383, 16384)]
+    ways = [{"name": draft["name"], "draft": draft["name"], "draft_tokens": 2, "acceptance": 0.5} for draft in drafts]
+    (line,) = bitjoule.run(FP16 | {"drafts": drafts, "serving": {"ways": ways}}).warnings
+    assert "the draft words-16383 has a vocabulary of 16383, the model 16384" in line
+
+
+def test_of_two_chips_each_has_half_of_what_is_not_on_the_host():
+    ways = [{"name": str(share), "cache_offload_share": share, "tensor_parallel": 2} for share in (0.0, 0.5)]
+    plain, half = bitjoule.run(FP16 | {"serving": {"ways": ways}}).summary.to_dict("records")
+    assert plain["cache_allocated_bytes"] == 2 * 72 * 12 * 2 * 768 * 2
+    assert plain["chip_bytes"] - half["chip_bytes"] == plain["cache_allocated_bytes"] / 2 / 2
 
 
 def test_what_lies_on_a_host_is_not_on_the_chip():

@@ -12,6 +12,7 @@ from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.serving.option_sources import described
 from bitjoule.energy_models.serving.options import Options
 from bitjoule.experiments.serving.resolve import resolve
+from tests.boundaries import refused_at_a_bound
 
 GOOD = """\
 name: good
@@ -55,44 +56,44 @@ def test_drafts_of_the_experiment_are_found_by_name():
     assert resolved(small + GOOD.replace("draft: bitnet-125m", "draft: small")).drafts["small"].layers == 1
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("chunk_tokens: [16, 32]", "chunk_token: 16", "11: serving.ways[1].chunk_token: unknown key (did you mean 'chunk_t"),
-        ("chunk_tokens: [16, 32]", "chunk_tokens: -1", "11: serving.ways[1].chunk_tokens: got -1; expected greater than"),
-        ("acceptance: 0.5", "acceptance: 1.5", "12: serving.ways[2].acceptance: got 1.5; expected less than or equal to 1"),
-        (", draft_tokens: 2", "", "12: serving.ways[2].draft: draft without draft_tokens; expected both, or neither"),
-        (", acceptance: 0.5", "", "12: serving.ways[2].draft: draft without acceptance; expected a probability, 0 to 1"),
-        ("{name: plain}", "{name: plain, pipeline_parallel: 13}", "10: serving.ways[0].pipeline_parallel: bitnet-125m: 12 layers"),
-        ("{name: plain}", "{name: plain, reserved_tokens: 71}", "7: serving.reserved_tokens: 71 reserved tokens for a sequence of 72"),
-        ("draft: bitnet-125m", "draft: bitnet-125mb", "12: serving.ways[2].draft: unknown model 'bitnet-125mb' (did you"),
-        ("{name: chunks", "{name: plain", None),
-        ("name: draft,", "name: plain,", "9: serving.ways: duplicate way 'plain'; expected each name once"),
-        ("new_tokens: 8", "new_tokens: 0", "6: workload.new_tokens: requests without new tokens; expected new_tokens >= 1"),
-        ("{name: plain}", "{name: plain, tensor_parallel: 5}", "10: serving.ways[0].tensor_parallel: bitnet-125m: heads (12) is"),
-        ("{name: plain}", "{name: plain, expert_parallel: 2}", "10: serving.ways[0].expert_parallel: bitnet-125m: experts (1) is"),
-        ("{name: plain}", "{name: plain, pipeline_parallel: 2, micro_batches: 3}", "7: serving.micro_batches: a batch of 2 in 3 equal parts"),
-        ("{name: plain}", "{name: plain, decode_platform: vitallm}", "10: serving.ways[0].decode_platform: no array of platform vi"),
-        ("{name: plain}", "{name: plain, micro_batches: 2}", "10: serving.ways[0].micro_batches: 2 micro-batches without a pip"),
-        ("{name: plain}", "{name: plain, new_lengths: even}", "10: serving.ways[0].new_lengths: 'even' is unknown; expected one of fixed"),
-        (
-            "{name: plain}", "{name: plain, requests_per_s: 1, max_batch: 2, new_lengths: {file: no.csv}}",
-            "10: serving.ways[0].new_lengths.file: 'no.csv' not found; expected a CSV of lengths",
-        ),
-        (
-            "{name: plain}", "{name: plain, requests_per_s: 1, max_batch: 2, new_lengths: {even: 1}}",
-            "10: serving.ways[0].new_lengths.even: unknown key",
-        ),
-        ("serving:\n", "per_layer: true\nserving:\n", "7: per_layer: per_layer of requests whose steps are shared among"),
-        ("serving:\n", "costs: {power_usage_effectiveness: 0.5}\nserving:\n", "7: costs.power_usage_effectiveness: got 0.5"),
-        ("{name: plain}", "{name: plain, link: nvlink}", "10: serving.ways[0].link: 'nvlink' is unknown (did you mean 'nvl"),
-        ("{name: plain}", "{name: plain, decode_platform: tpu33}", "10: serving.ways[0].decode_platform: unknown platform"),
-        ("serving:\n", "baseline: {scheme: int4}\nserving:\n", "7: baseline.scheme: 'int4' is not in this experiment"),
-        ("platforms: [fp16-hbm]", "platforms: [tpu32]", "5: platforms[0]: "),
-        ("models: [bitnet-125m]", "models: [bitnet-125m, vit-b-16]", "2: models: vit-b-16 generates no tokens; expected models of"),
-        ("draft: bitnet-125m", "draft: resnet-18", "12: serving.ways[2].draft: resnet-18 generates no tokens; expected models"),
-    ],
-)  # fmt: skip
+WRONG = [
+    ("chunk_tokens: [16, 32]", "chunk_token: 16", "11: serving.ways[1].chunk_token: unknown key (did you mean 'chunk_t"),
+    ("chunk_tokens: [16, 32]", "chunk_tokens: -1", "11: serving.ways[1].chunk_tokens: got -1; expected greater than"),
+    ("acceptance: 0.5", "acceptance: 1.5", "12: serving.ways[2].acceptance: got 1.5; expected less than or equal to 1"),
+    (", draft_tokens: 2", "", "12: serving.ways[2].draft: draft without draft_tokens; expected both, or neither"),
+    (", acceptance: 0.5", "", "12: serving.ways[2].draft: draft without acceptance; expected a probability, 0 to 1"),
+    ("{name: plain}", "{name: plain, pipeline_parallel: 13}", "10: serving.ways[0].pipeline_parallel: bitnet-125m: 12 layers"),
+    ("{name: plain}", "{name: plain, reserved_tokens: 71}", "7: serving.reserved_tokens: 71 reserved tokens for a sequence of 72"),
+    ("draft: bitnet-125m", "draft: bitnet-125mb", "12: serving.ways[2].draft: unknown model 'bitnet-125mb' (did you"),
+    ("{name: chunks", "{name: plain", None),
+    ("name: draft,", "name: plain,", "9: serving.ways: duplicate way 'plain'; expected each name once"),
+    ("new_tokens: 8", "new_tokens: 0", "6: workload.new_tokens: requests without new tokens; expected new_tokens >= 1"),
+    ("{name: plain}", "{name: plain, tensor_parallel: 5}", "10: serving.ways[0].tensor_parallel: bitnet-125m: heads (12) is"),
+    ("{name: plain}", "{name: plain, expert_parallel: 2}", "10: serving.ways[0].expert_parallel: bitnet-125m: experts (1) is"),
+    ("{name: plain}", "{name: plain, pipeline_parallel: 2, micro_batches: 3}", "7: serving.micro_batches: a batch of 2 in 3 equal parts"),
+    ("{name: plain}", "{name: plain, decode_platform: vitallm}", "10: serving.ways[0].decode_platform: no array of platform vi"),
+    ("{name: plain}", "{name: plain, micro_batches: 2}", "10: serving.ways[0].micro_batches: 2 micro-batches without a pip"),
+    ("{name: plain}", "{name: plain, new_lengths: even}", "10: serving.ways[0].new_lengths: 'even' is unknown; expected one of fixed"),
+    (
+        "{name: plain}", "{name: plain, requests_per_s: 1, max_batch: 2, new_lengths: {file: no.csv}}",
+        "10: serving.ways[0].new_lengths.file: 'no.csv' not found; expected a CSV of lengths",
+    ),
+    (
+        "{name: plain}", "{name: plain, requests_per_s: 1, max_batch: 2, new_lengths: {even: 1}}",
+        "10: serving.ways[0].new_lengths.even: unknown key",
+    ),
+    ("serving:\n", "per_layer: true\nserving:\n", "7: per_layer: per_layer of requests whose steps are shared among"),
+    ("serving:\n", "costs: {power_usage_effectiveness: 0.5}\nserving:\n", "7: costs.power_usage_effectiveness: got 0.5"),
+    ("{name: plain}", "{name: plain, link: nvlink}", "10: serving.ways[0].link: 'nvlink' is unknown (did you mean 'nvl"),
+    ("{name: plain}", "{name: plain, decode_platform: tpu33}", "10: serving.ways[0].decode_platform: unknown platform"),
+    ("serving:\n", "baseline: {scheme: int4}\nserving:\n", "7: baseline.scheme: 'int4' is not in this experiment"),
+    ("platforms: [fp16-hbm]", "platforms: [tpu32]", "5: platforms[0]: "),
+    ("models: [bitnet-125m]", "models: [bitnet-125m, vit-b-16]", "2: models: vit-b-16 generates no tokens; expected models of"),
+    ("draft: bitnet-125m", "draft: resnet-18", "12: serving.ways[2].draft: resnet-18 generates no tokens; expected models"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "message"), WRONG)
 def test_each_thing_wrong_has_its_line_and_key(old, new, message):
     assert old in GOOD
     text = GOOD.replace(old, new)
@@ -102,6 +103,15 @@ def test_each_thing_wrong_has_its_line_and_key(old, new, message):
     with pytest.raises(InputError) as error:
         resolved(text)
     assert message in "\n".join(map(str, error.value.problems))
+
+
+@pytest.mark.parametrize(("old", "new"), [(old, new) for old, new, message in WRONG if message])
+def test_the_least_and_the_most_that_a_message_expects_are_accepted(old, new):
+    assert list(refused_at_a_bound(resolved, GOOD, old, new)) == []
+
+
+def test_a_model_has_as_many_stages_as_layers_at_the_most():
+    resolved(GOOD.replace("{name: plain}", "{name: plain, pipeline_parallel: 12}"))
 
 
 VALUES = {

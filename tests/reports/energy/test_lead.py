@@ -69,6 +69,20 @@ def test_the_line_names_the_last_model_at_the_first_workload_and_what_a_token_ta
     assert float(found[5]) == pytest.approx(joules["fp16"] / joules["bitnet-b1.58"], rel=THREE_DIGITS)
 
 
+def test_of_each_axis_that_is_swept_the_first_value_leads(resolved):
+    text = TEXT.replace("[bitnet-125m, bitnet-2.7b]", "[bitnet-125m]").replace("[45nm, 7nm]", "[7nm]")
+    text = text.replace("prompt_tokens: 100", "prompt_tokens: [100, 40]").replace("batch: 3", "batch: [3, 2]")
+    result = run(resolved(text))
+    place, energies = headline(result).split(": per generated token ")
+    assert place == "bitnet-125m, at 7nm, on edge, prompt of 100"
+    first = {"scheme": "fp16", "phase": "decode", "batch": 3, "prompt_tokens": 100, "new_tokens": 20}
+    rows = result.summary
+    for key, value in first.items():
+        rows = rows[rows[key] == value]
+    value, unit = re.match(r"fp16 (\S+) ([^\s,]+),", energies).groups()
+    assert float(value) * UNITS[unit] == pytest.approx(rows["energy_j"].item() / 60, rel=THREE_DIGITS)
+
+
 def test_without_new_tokens_a_prompt_token_leads_and_no_table_of_generated_ones_stands(resolved):
     result = run(resolved(TEXT.replace("new_tokens: [20, 7]", "new_tokens: 0")))
     assert token_table(result, 200) == ""

@@ -1,5 +1,8 @@
 """The section of each phase in a summary."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from bitjoule.experiments.energy.runner import run
@@ -49,6 +52,19 @@ def test_there_is_a_section_for_each_phase_and_it_names_its_case(result):
     place = "bitnet-2.7b at 7nm on edge, 100 prompt tokens, 20 new tokens, batch 3 (one of 4 cases of each scheme;"
     assert first.startswith(f"Prefill\n\n{place} components.csv has all).")
     assert second.startswith(f"Decode\n\n{place} components.csv has all).")
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+def test_of_two_cases_one_is_said_to_be_of_two(result, others):
+    place = {"model": "bitnet-2.7b", "new_tokens": 20}
+    rows = result.summary
+    own = np.all([rows[key] == value for key, value in place.items()], axis=0)
+    further = rows[~own].groupby(["model", "new_tokens"], observed=True, sort=False).ngroup() < others
+    kept = own.copy()
+    kept[~own] = further.to_numpy()
+    text = phases_text(replace(result, summary=rows[kept]))
+    assert (f"(one of {1 + others} cases of each scheme;" in text) == (others > 0)
+    assert ("cases of each scheme" in text) == (others > 0)
 
 
 @pytest.mark.parametrize(("section", "phase"), [(0, "prefill"), (1, "decode")])

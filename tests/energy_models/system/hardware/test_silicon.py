@@ -165,6 +165,20 @@ def test_a_clock_that_a_measured_array_cannot_meet_is_warned_of(resolved, tmp_pa
     assert not list(too_fast(machines_of(resolved(MEASURED))))
 
 
+def test_each_technology_at_which_a_machine_is_too_fast_is_told_once(resolved, tmp_path):
+    nodes = ", ".join(f"{node}: {{clock_mhz: 50{i}}}" for i, node in enumerate(NODES))
+    (tmp_path / "mine.yaml").write_text(f"like: fp16-edge\nnodes: {{{nodes}}}\n")
+    text = MEASURED.replace("[7nm, 7nm-measured]", "[45nm-measured, 7nm, 7nm-measured]")
+    assert text != MEASURED
+    told = [
+        f"platform mine: array fp16 at {node}-measured runs at 50{i} MHz; as synthesised it meets "
+        f"{slowest_mhz(node, ('fp16', 'fp16')):.4g} MHz"
+        for i, node in enumerate(NODES)
+    ]
+    machines = list(machines_of(resolved(text)))
+    assert list(too_fast([*machines, *machines])) == told
+
+
 def slowest_mhz(node, *formats):
     """Return the clock that MACs of some weights and activations meet, from the file of a measured technology."""
     return 1e3 / max(measured(node, weights=each, activations=other)["period_ns"] for each, other in formats)

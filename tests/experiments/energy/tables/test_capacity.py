@@ -1,6 +1,11 @@
 """Models that do not fit their machine's memory."""
 
+import re
+
 import pytest
+
+from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.energy.tables.capacity import too_large
 
 TEXT = """\
 name: x
@@ -27,6 +32,21 @@ def test_a_run_warns_of_each_model_that_needs_more_than_the_memory_holds(bitjoul
     for line, start in zip(found, lines, strict=True):
         assert line.startswith(f"bitjoule: platform chip: {start}")
         assert line.endswith(" GB; its off-chip memory holds 2 GB")
+
+
+def test_of_a_sweep_the_workload_that_needs_most_decides(resolved, tmp_path):
+    """A token has 2 x 12 x 768 values of two bytes in the cache; weights and activations come on top of them."""
+    prompts, token_bytes = [40_000, 3], 2 * 12 * 768 * 2
+    capacity_bytes = prompts[0] * token_bytes
+    (tmp_path / "chip.yaml").write_text(f"like: fp16-edge\noff_chip: {{capacity_bytes: {capacity_bytes}}}\n")
+    text = TEXT.replace("[bitnet-125m, bitnet-1.3b]", "[bitnet-125m]").replace("[fp16, bitnet-b1.58]", "[fp16]")
+    text = text.replace("{name: chip, by_scheme: {fp16: ./chip.yaml, bitnet-b1.58: ./chip.yaml}}", "./chip.yaml")
+    read = resolved(text.replace("prompt_tokens: 3", f"prompt_tokens: {prompts}"))
+    result = run(read)
+    (line,) = too_large(read.platforms, result.summary)
+    needed = float(re.fullmatch(r"platform chip: bitnet-125m in fp16 needs ([\d.]+) GB; .* holds 1.47 GB", line)[1])
+    assert needed * 1e9 == pytest.approx(result.memory["memory_bytes"].max(), rel=3e-3)
+    assert result.memory["memory_bytes"].min() < capacity_bytes < needed * 1e9
 
 
 def test_the_server_chip_holds_a_70b_in_one_bit_and_not_in_fp16(bitjoule, tmp_path):
