@@ -25,7 +25,7 @@ class Made:
     def __init__(self, side, summary, experiment, manifest):
         cases = [("small", 2), ("large", 2)]
         rows = [
-            (*case, f"part of {action}", "weights", action, "int8", count, joules * PJ, joules * PJ, joules * PJ, action)
+            (*case, f"part of {action}", "weights", action, "int8", count, *[joules * PJ] * 3, action)
             for case, actions in zip(cases, (SMALL, LARGE), strict=True)
             for action, (count, joules) in ((name, sides[side]) for name, sides in actions.items() if sides[side])
         ]

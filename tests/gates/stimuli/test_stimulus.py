@@ -10,11 +10,12 @@ import pytest
 from bitjoule.gates.netlist import Netlist
 from bitjoule.gates.power.activity import WORD_BITS, Simulator
 from bitjoule.gates.stimuli.operands import Gaussian, StimulusError, Uniform, Worst
-from bitjoule.gates.stimuli.recorded import Recorder, recorded_operands
+from bitjoule.gates.stimuli.recorded import Recorded, Recorder, recorded_operands
 from bitjoule.gates.stimuli.stimulus import NetlistError, Stimulus, check, constant, from_words, to_words
 from bitjoule.gates.stimuli.texts import parse_operands
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import activation_beat, weight_beats
+from bitjoule.sim.accelerator.configurations import read_configuration
 from bitjoule.sim.llm.engines import MatmulWeights
 from bitjoule.sim.llm.linears import GroupedWeights, LinearLayer, Run
 from bitjoule.sim.llm.trained import shipped_models
@@ -326,3 +327,21 @@ def test_each_group_of_a_linear_keeps_its_own_operands() -> None:
     for group, expected in enumerate(codes):
         np.testing.assert_array_equal(recorder.weights["layers.0.q_proj", group], expected)
         assert [len(x) for x in recorder.activations["layers.0.q_proj", group]] == [3, 1]
+
+
+def test_layers_are_drawn_by_their_weights_and_within_one_each_row_of_tiles_and_token_as_often():
+    """One layer of a tile, one of 3 x 2 tiles with six times as many weights; three standard deviations."""
+    config, trials = read_configuration("tiny_8x4"), 6000
+    draw = np.random.default_rng(5)
+    sizes = [(config.lanes, config.columns, 4), (2 * config.lanes, 3 * config.columns, 5)]
+    layers = tuple(
+        (draw.integers(-1, 2, (k, n)).astype(np.int8), draw.integers(-8, 8, (tokens, k)).astype(np.int8))
+        for k, n, tokens in sizes
+    )
+    drawn = Recorded("made", layers).source(config, trials, 1, np.random.default_rng(7)).trials
+    larger = [trial for trial in drawn if trial.weights.shape[:2] == (3, 2)]
+    counts = [(len(larger), trials, 6 / 7)]
+    counts += [(sum(trial.first_tile == tile for trial in larger), len(larger), 1 / 3) for tile in (0, 2, 4)]
+    counts += [(sum(trial.first_token == token for trial in larger), len(larger), 1 / 5) for token in range(5)]
+    for count, of, share in counts:
+        assert abs(count - of * share) < 3 * np.sqrt(of * share * (1 - share))
