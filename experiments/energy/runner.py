@@ -178,4 +178,4 @@ def memory_table(grid: Grid, memory: Floats) -> pd.DataFrame:
         del contents["adapters_bytes"]
     columns |= contents
     columns["memory_bytes"] = memory[selected].sum(axis=1)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)

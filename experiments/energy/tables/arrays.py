@@ -16,6 +16,7 @@ from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.output.columns import ARRAY_COLUMNS, ARRAY_SEPARATOR, PHASES, REQUEST
 
 MOST_CODES = 1 << 16  # that are looked up in a table
+AT_ONCE = 1 << 14  # rows whose MACs are sorted together: bounds the memory beside the table
 
 
 class MacsByArray:
@@ -95,23 +96,31 @@ class MacsByArray:
         if not self._names:
             none = categorical(np.zeros(len(case), dtype=np.int8), [""])
             return dict(zip(ARRAY_COLUMNS, (none, np.full(len(case), np.nan), none), strict=True))
-        macs = self._macs.reshape(-1, self._macs.shape[2]).take(case * self._macs.shape[1] + phase, axis=0)
-        order = np.zeros(macs.shape, dtype=np.intp)
-        if len(self._names) > 1:
-            order = np.argsort(-macs, axis=1, kind="stable")
-        total = macs.sum(axis=1)
-        runs = np.take_along_axis(macs, order, axis=1) > 0
-        share = np.divide(macs.max(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
+        share, used_in_order = np.empty(len(case)), np.empty((len(case), len(self._names)), dtype=np.int16)
+        for start in range(0, len(case), AT_ONCE):
+            rows = slice(start, start + AT_ONCE)
+            share[rows], used_in_order[rows] = self._shares(case[rows] * self._macs.shape[1] + phase[rows])
         # rows that use the same arrays in the same order have the same texts
-        unique, inverse = _distinct(np.where(runs, order, -1))
+        unique, inverse = _distinct(used_in_order)
         names = list(self._names)
         used = [[names[i] for i in row if i >= 0] for row in unique.tolist()]
         busiest = _texts([row[0] if row else "" for row in used], inverse)
         others = _texts([ARRAY_SEPARATOR.join(row[1:]) for row in used], inverse)
         return dict(zip(ARRAY_COLUMNS, (busiest, share, others), strict=True))
 
+    def _shares(self, place: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
+        """Return the busiest array's share of the MACs of some rows, and the arrays by their MACs, -1 without any."""
+        macs = self._macs.reshape(-1, self._macs.shape[2]).take(place, axis=0)
+        order = np.zeros(macs.shape, dtype=np.intp)
+        if len(self._names) > 1:
+            order = np.argsort(-macs, axis=1, kind="stable")
+        total = macs.sum(axis=1)
+        runs = np.take_along_axis(macs, order, axis=1) > 0
+        share = np.divide(macs.max(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
+        return share, np.where(runs, order, -1)
 
-def _distinct(rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+
+def _distinct(rows: NDArray[np.integer[Any]]) -> tuple[NDArray[np.integer[Any]], NDArray[np.intp]]:
     """Return the distinct rows of numbers from -1 on, sorted, and the number of each row among them."""
     base = rows.shape[1] + 1
     if base ** rows.shape[1] > np.iinfo(np.int64).max:  # too many arrays for a number that has the order of its row

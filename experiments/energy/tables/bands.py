@@ -131,7 +131,7 @@ class Bands:
         fixed = _with_all(self.certain[self.levels // 2])
         columns["banded_share"] = banded[case, phase] / (banded + fixed)[case, phase]
         columns["ratio_low"], columns["ratio_high"] = ratio_low[case, phase], ratio_high[case, phase]
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns, copy=False)
 
     def _compared(self, span: slice, reference: NDArray[np.integer[Any]]) -> "_Compared":
         """Return the energies of cases and of the baseline of each."""

@@ -143,7 +143,7 @@ def _arrays(
     return categorical(numbers[inverse[case], component], list(texts))
 
 
-def bound_table(summary: pd.DataFrame, seconds: Floats, happened: NDArray[np.bool_]) -> pd.DataFrame:
+def bound_table(summary: pd.DataFrame, seconds: Floats) -> pd.DataFrame:
     """Return what bounds the time of each row of a summary, columns `CASE_COLUMNS` and `BOUND_COLUMNS`.
 
     Parameters
@@ -151,13 +151,11 @@ def bound_table(summary: pd.DataFrame, seconds: Floats, happened: NDArray[np.boo
     summary
         A row for each case and phase that happened, requests last.
     seconds
-        By what bounds them, shape (cases, phases and requests, `BOUNDS`).
-    happened
-        Which of these have a row, shape (cases, phases and requests).
+        Of each row, by what bounds them, shape (rows, `BOUNDS`).
     """
-    columns = {name: summary[name] for name in CASE_COLUMNS}
-    columns |= dict(zip(BOUND_COLUMNS, seconds[happened].T, strict=True))
-    return pd.DataFrame(columns)
+    columns: dict[str, object] = {name: summary[name] for name in CASE_COLUMNS}
+    columns |= dict(zip(BOUND_COLUMNS, seconds.T, strict=True))
+    return pd.DataFrame(columns, copy=False)
 
 
 def shown_cases(grid: Grid) -> NDArray[np.intp]:

@@ -22,7 +22,7 @@ COUNTED = {"bits": WAYS, "opened_rows": (ACTIVATE,)}
 
 
 class DramParts:
-    """Collects the energies of cases by part of their DRAM device; those of other machines stay zero.
+    """Collects the energies of cases by part of their DRAM device, if any machine has one; of the others, zeros.
 
     Parameters
     ----------
@@ -41,6 +41,7 @@ class DramParts:
                 for by_scheme in grid.platforms.values()
             ]
         )
+        count = count if self.devices.any() else 0
         self.energy_j: Floats = np.zeros((count, len(PHASE_NAMES), len(PARTS)))
         self.counts: Floats = np.zeros((count, len(PHASE_NAMES), len(COUNTED)))
 
@@ -67,7 +68,7 @@ class DramParts:
 
     @property
     def arrays(self) -> dict[str, Floats]:
-        """What is collected, a row for each case."""
+        """What is collected, a row for each case; none without a device."""
         return {"dram_energy_j": self.energy_j, "dram_counts": self.counts}
 
     def table(self) -> pd.DataFrame:

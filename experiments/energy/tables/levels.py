@@ -35,6 +35,7 @@ class LevelTraffic:
         count = len(grid) if count is None else count
         platforms = (hardware for by_scheme in grid.platforms.values() for _, hardware in by_scheme.values())
         self.most = max((len(hardware.levels or ()) for hardware in platforms), default=0)
+        count = count if self.most else 0
         self.bits: Floats = np.zeros((count, len(PHASE_NAMES), self.most, len(WAYS)))
         self.energy_j: Floats = np.zeros((count, len(PHASE_NAMES), self.most))
         self.latency_s: Floats = np.zeros((count, len(PHASE_NAMES)))
@@ -65,7 +66,7 @@ class LevelTraffic:
 
     @property
     def arrays(self) -> dict[str, Floats]:
-        """What is collected, a row for each case."""
+        """What is collected, a row for each case; none without levels."""
         return {"level_bits": self.bits, "level_energy_j": self.energy_j, "level_latency_s": self.latency_s}
 
     def table(self) -> pd.DataFrame:

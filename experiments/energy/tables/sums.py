@@ -142,6 +142,14 @@ class SpanSums:
         """Return the sums as arrays, for `put`."""
         return self._arrays | self.bands.values()
 
+    def add_up(self) -> None:
+        """Set the sums of requests: those of all phases."""
+        request = PHASES.index(REQUEST)
+        for total in (*self.energy_j, self.latency_s, self.bounds_s, self.busy_s):
+            total[:, request] = total[:, 0]
+            for phase in range(1, request):
+                total[:, request] += total[:, phase]
+
     def put(self, first: int, values: Values) -> None:
         """Put the sums of a span where they belong.
 
@@ -217,40 +225,38 @@ def table_of(sums: SpanSums) -> Sums:
     Parameters
     ----------
     sums
-        The sums.
+        The sums, which are used up: beside the whole tables, the memory of all of them would be needed.
     """
     grid = sums.grid
-    request = PHASES.index(REQUEST)
-    for total in (*sums.energy_j, sums.latency_s, sums.bounds_s, sums.busy_s):
-        total[:, request] = total[:, 0]
-        for phase in range(1, request):
-            total[:, request] += total[:, phase]
-    energy_j = {f"{end}_j": values for end, values in zip(ENDS, sums.energy_j, strict=True)}
-
+    sums.add_up()
     tokens = tokens_of(grid, np.arange(len(grid)))
-    happened = tokens > 0
-    nominal = energy_j["energy_j"]
-    baseline = grid.baseline()
-    ratio = np.full(nominal.shape, np.nan) if baseline is None else nominal[baseline] / np.where(happened, nominal, 1)
-
-    case, phase_of_row = np.nonzero(happened)
-    place = np.flatnonzero(happened)  # one index takes a fraction of the time of two
-
-    def picked(values: Floats) -> Floats:
-        """Return the values of each row."""
-        return values.reshape(-1, *values.shape[2:]).take(place, axis=0)
-
-    of_rows, latency_s = picked(tokens), picked(sums.latency_s)
+    place = np.flatnonzero(tokens > 0)  # of each row: one index takes a fraction of the time of two
+    of_rows = tokens.ravel()[place]
+    del tokens
+    case, phase_of_row = np.divmod(place, len(PHASES))
     columns = case_columns(grid, case, phase_of_row.astype(np.int8))
-    columns |= {name: picked(values) for name, values in energy_j.items()}
-    columns["energy_per_token_j"] = picked(nominal) / of_rows
-    columns["ratio_to_baseline"] = picked(ratio)
+    columns |= sums.arrays.columns(case, phase_of_row)
+    del sums.arrays
+    nominal, (baseline, compared) = sums.energy_j[0], (grid.baseline(), np.full(len(place), np.nan))
+    if baseline is not None:
+        compared = nominal.ravel()[baseline[case] * len(PHASES) + phase_of_row] / nominal.ravel()[place]
+    del nominal, phase_of_row
+    columns |= {f"{end}_j": values.ravel()[place] for end, values in zip(ENDS, sums.energy_j, strict=True)}
+    del sums.energy_j
+    latency_s = sums.latency_s.ravel()[place]
+    busy_s = sums.busy_s.reshape(-1, len(RESOURCES)).take(place, axis=0)
+    del sums.latency_s, sums.busy_s
+    columns |= dict(zip(UTILISATION_COLUMNS, utilisation(busy_s, latency_s).T, strict=True))
+    del busy_s
+    columns["energy_per_token_j"] = columns["energy_j"] / of_rows
+    columns["ratio_to_baseline"] = compared
     columns["latency_s"] = latency_s  # empty: the papers' accounting has no time and no memory
     columns["tokens_per_s"] = of_rows / latency_s
     columns["memory_bytes"] = sums.memory.sum(axis=1).take(case)
-    columns |= sums.arrays.columns(case, phase_of_row)
-    columns |= dict(zip(UTILISATION_COLUMNS, utilisation(picked(sums.busy_s), latency_s).T, strict=True))
-    summary = pd.DataFrame(columns, columns=list(SUMMARY_COLUMNS))
-    system = grid.accounting is Accounting.SYSTEM
-    bounds = bound_table(summary, sums.bounds_s, happened) if system else pd.DataFrame()
+    # the columns as they are: a table of its own would have a copy of each
+    summary = pd.DataFrame(columns, columns=list(SUMMARY_COLUMNS), copy=False)
+    bounds = pd.DataFrame()
+    if grid.accounting is Accounting.SYSTEM:
+        bounds = bound_table(summary, sums.bounds_s.reshape(-1, len(BOUNDS)).take(place, axis=0))
+    del sums.bounds_s
     return Sums(summary, sums.memory, sums.bands, bounds, sums.dram, sums.levels)
