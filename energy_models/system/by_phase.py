@@ -36,6 +36,16 @@ class OfPhase:
     evaluated: Evaluated
     row: Indices | None
 
+    def of(self, block: slice) -> "OfPhase":
+        """Return the phase of some of the cases.
+
+        Parameters
+        ----------
+        block
+            Which.
+        """
+        return OfPhase(self.evaluated, None if self.row is None else self.row[block])
+
     def of_cases(self, values: Floats) -> Floats:
         """Return values of the distinct requests for each case.
 
@@ -120,19 +130,49 @@ def evaluate_by_phase(system: System, cases: Cases, technology: Indices, platfor
     cases, technology, platform
         As for `bitjoule.energy_models.system.system.System.evaluate`.
     """
+    return next(evaluate_phases_in_blocks(system, cases, technology, platform, max(len(technology), 1)))
+
+
+def evaluate_phases_in_blocks(
+    system: System, cases: Cases, technology: Indices, platform: Indices, size: int
+) -> Iterator[ByPhase]:
+    """Count, price and time cases, some at a time; each phase once for all that share it, in all blocks.
+
+    Parameters
+    ----------
+    system, cases, technology, platform
+        As for `evaluate_by_phase`. If there are several blocks, all cases are of one machine.
+    size
+        Cases of a block.
+    """
     rows = [None if system.levels else _shared(phase, cases, technology, platform) for phase in system.phases]
-    if all(row is None for row in rows) or all(row is not None for row in rows):
-        return ByPhase((OfPhase(system.evaluate(cases, technology, platform), None),))
-    phases = []
-    for phase, shared in zip(system.phases, rows, strict=True):
-        if shared is None:
-            phases.append(OfPhase(system.evaluate(cases, technology, platform, [phase]), None))
+    together = len({row is None for row in rows}) == 1
+    shared: list[OfPhase | None] = []
+    for phase, row in zip(system.phases, rows, strict=True):
+        if together or row is None:
+            shared.append(None)
             continue
-        first, row = shared
-        batch, prompt_tokens, new_tokens = cases.batch[first], cases.prompt_tokens[first], cases.new_tokens[first]
-        own = Cases(cases.model[first], cases.scheme[first], batch, prompt_tokens, new_tokens)
-        phases.append(OfPhase(system.evaluate(own, technology[first], platform[first], [phase]), row))
-    return ByPhase(tuple(phases))
+        first, of_case = row
+        found = system.evaluate(_some(cases, first), technology[first], platform[first], [phase])
+        shared.append(OfPhase(found, of_case))
+    for start in range(0, max(len(technology), 1), size):
+        block = slice(start, start + size)
+        own = (_some(cases, block), technology[block], platform[block])
+        if together:
+            yield ByPhase((OfPhase(system.evaluate(*own), None),))
+            continue
+        yield ByPhase(
+            tuple(
+                OfPhase(system.evaluate(*own, [phase]), None) if known is None else known.of(block)
+                for phase, known in zip(system.phases, shared, strict=True)
+            )
+        )
+
+
+def _some(cases: Cases, chosen: Indices | slice) -> Cases:
+    """Return some of the requests."""
+    of_each = (cases.model, cases.scheme, cases.batch, cases.prompt_tokens, cases.new_tokens)
+    return Cases(*(values[chosen] for values in of_each))
 
 
 def _shared(phase: Phase, cases: Cases, technology: Indices, platform: Indices) -> tuple[Indices, Indices] | None:

@@ -29,7 +29,7 @@ from bitjoule.energy_models.system.counting.columns import (
 from bitjoule.energy_models.system.counting.counted import Counted, Evaluated
 from bitjoule.energy_models.system.counting.dram_parts import PartCounts
 from bitjoule.energy_models.system.counting.levels import Levels
-from bitjoule.energy_models.system.counting.mapped import TIMES, map_matmuls
+from bitjoule.energy_models.system.counting.mapped import TIMES, WIDTH, map_matmuls
 from bitjoule.energy_models.system.counting.memory import needed_bytes
 from bitjoule.energy_models.system.counting.nests import FusedPair, fuse, fused_pairs
 from bitjoule.energy_models.system.counting.others import others_of
@@ -46,7 +46,6 @@ from bitjoule.energy_models.system.counting.times import rest_of, times_of
 from bitjoule.energy_models.system.counting.utilisation import busy_matmuls, busy_rest
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.hardware.switches import switches_of
-from bitjoule.energy_models.system.mappings.bounds import BOUNDS
 from bitjoule.energy_models.system.mappings.mapping import Objective
 from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.energy_models.system.platform.regulator import price_counts
@@ -87,7 +86,7 @@ class System:
         self.layout = layout_of(models, schemes)
         self._machines: dict[tuple[int, int, int], Machine] = {}
         self._setups: dict[tuple[int, int, int], Setup] = {}
-        self._mapped = RowTable()
+        self._mapped = RowTable(WIDTH)
         self._numbers: dict[tuple[int, ...], tuple[NDArray[np.int32], NDArray[np.int32]]] = {}
 
     def machine(self, scheme: int, technology: int, platform: int) -> Machine:
@@ -169,11 +168,12 @@ class System:
         times *= work.sizes.times
         rest = rest_of(layout, work, *own, machines, machine_index, beyond)
         totals = times[:TIMES].sum(axis=3)
+        macs = np.ascontiguousarray(moved[..., QUANTITIES.index("products")])
         cycles = np.ceil(totals[0] + rest.cycles)
         clock_mhz = np.array([machine.clock_mhz for machine in machines])[machine_index]
         return Counted(
             indices, setups, machines, machine_index, work, resident, reserved_bits, spilled, slots,
-            moved[..., QUANTITIES.index("products")], np.moveaxis(times[TIMES:], 0, -1), array, unpacking, totals, *own,
+            macs, np.moveaxis(times[TIMES:], 0, -1), array, unpacking, totals, *own,
             rest, cycles, clock_mhz, levels, level_bits, beside,
         )  # fmt: skip
 
@@ -271,27 +271,31 @@ class System:
         present = sizes.m > 0
         for pair in pairs:
             present[:, :, [pair.first, pair.second]] &= ~pair.where[..., None]
-        kinds = np.broadcast_to(self.layout.kind, present.shape)
-        columns = [
-            np.broadcast_to(codes[machine_index][:, None, None], present.shape), kinds, sizes.m, sizes.k, sizes.n,
-            resident, reserved_bits,
-        ]  # fmt: skip
+        of_cases = codes[machine_index][:, None, None]
+        columns = [sizes.m, sizes.k, sizes.n, resident, reserved_bits]
         columns += [] if work.distinct is None else [work.distinct]
-        rows = np.stack([column[present] for column in columns], axis=1)
+        new = np.ones(present.shape, dtype=np.bool_)  # matmuls that differ from those of the case before
+        new[1:] = present[1:] != present[:-1]
+        for column in (of_cases, *columns):
+            new[1:] |= column[1:] != column[:-1]
+        asked = new & present
+        columns = [np.broadcast_to(of_cases, new.shape), np.broadcast_to(self.layout.kind, new.shape), *columns]
+        rows = np.stack([column[asked] for column in columns], axis=1)
         numbers = self._mapped.find(rows)
         if (numbers == ABSENT).any():
             missing = distinct(rows[numbers == ABSENT])
             by_code = dict(zip(codes.tolist(), machines, strict=True))
             self._mapped.add(missing, map_matmuls(missing, by_code, self.layout.kinds, self.objective))
             numbers = self._mapped.find(rows)
-        mapped = self._mapped.results[numbers]
-        moved = np.zeros((*present.shape, len(QUANTITIES)))
-        moved[present] = mapped[:, : len(QUANTITIES)]
+        place = np.full(new.shape, len(self._mapped), dtype=np.intp)
+        place[asked] = numbers
+        begun = np.maximum.accumulate(np.where(new, np.arange(len(new))[:, None, None], 0), axis=0)
+        place = np.take_along_axis(place, begun, axis=0).transpose(1, 2, 0)
+        mapped = self._mapped.by_column.take(place, axis=1)  # the cases last
+        moved = mapped[: len(QUANTITIES)].transpose(3, 1, 2, 0)
         moved[..., QUANTITIES.index("biases")] = sizes.m * sizes.n * sizes.bias
         moved *= sizes.times[..., None]
-        times = np.zeros((TIMES + len(BOUNDS), *present.shape))
-        times[:, present] = mapped[:, len(QUANTITIES) :].T
-        return moved, times
+        return moved, np.ascontiguousarray(mapped[len(QUANTITIES) :].transpose(0, 3, 1, 2))
 
     def _elementwise(self, work: RequestWork, setups: Sequence[Setup], machine_index: Indices) -> tuple[Floats, Floats]:
         """Return operations and bits of the element-wise parts, and the bits of queries written in another format."""

@@ -1,8 +1,9 @@
 """Counts and prices cases: the rows of the long table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import groupby, islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,12 +15,13 @@ from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, a
 from bitjoule.energy_models.formats.storage import counted_formats
 from bitjoule.energy_models.papers.arithmetic import Accounting, count
 from bitjoule.energy_models.papers.pricing import Energies, price_actions, price_keys
-from bitjoule.energy_models.system.by_phase import ByPhase, evaluate_by_phase
+from bitjoule.energy_models.system.by_phase import ByPhase, evaluate_by_phase, evaluate_phases_in_blocks
 from bitjoule.energy_models.system.counting.counted import Evaluated
 from bitjoule.experiments.energy.blocks import CATEGORIES, CaseBlock, column_codes, system_block
-from bitjoule.experiments.energy.grid import Grid
+from bitjoule.experiments.energy.grid import NAMED_AXES, Grid
 from bitjoule.experiments.output.columns import ACTION_COLUMNS, ENERGY_COLUMNS, PHASES, RESULT_COLUMNS
 
+AHEAD = 16  # blocks for which phases that they share are counted together
 _Value = TypeVar("_Value", bound=np.generic)
 
 
@@ -94,6 +96,39 @@ def evaluate_cases(grid: Grid, cases: NDArray[np.integer[Any]]) -> EvaluatedCase
     if grid.accounting is not Accounting.SYSTEM:
         return EvaluatedCases(grid, cases, None)
     return EvaluatedCases(grid, cases, evaluate_by_phase(grid.system, *requests_of(grid, cases)))
+
+
+def evaluate_in_blocks(grid: Grid, numbered: Iterable[NDArray[np.integer[Any]]]) -> Iterator[EvaluatedCases]:
+    """Count and price cases, some at a time; blocks of one machine count a phase once that their cases share.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    numbered
+        Numbers of the cases of each block, ascending without gaps; all blocks but the last have as many.
+    """
+    if grid.accounting is not Accounting.SYSTEM:
+        for cases in numbered:
+            yield EvaluatedCases(grid, cases, None)
+        return
+    for _, alike in groupby(numbered, _machines_of(grid)):
+        while neighbours := list(islice(alike, AHEAD)):
+            requests = requests_of(grid, np.concatenate(neighbours))
+            together = evaluate_phases_in_blocks(grid.system, *requests, len(neighbours[0]))
+            for cases, by_phase in zip(neighbours, together, strict=True):
+                yield EvaluatedCases(grid, cases, by_phase)
+
+
+def _machines_of(grid: Grid) -> Callable[[NDArray[np.integer[Any]]], tuple[int, int]]:
+    """Return a function from a block to its models and machines: one number, or one of its own for each block."""
+    of_machine = int(np.prod(grid.shape[len(NAMED_AXES) :]))  # its cases stand side by side
+
+    def machines(cases: NDArray[np.integer[Any]]) -> tuple[int, int]:
+        first, last = int(cases[0]), int(cases[-1])
+        return first // of_machine, -1 if first // of_machine == last // of_machine else first
+
+    return machines
 
 
 def evaluate_system(grid: Grid, cases: NDArray[np.integer[Any]]) -> Evaluated:

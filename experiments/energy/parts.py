@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bitjoule.experiments.energy.evaluation import evaluate_cases, long_table
+from bitjoule.experiments.energy.evaluation import evaluate_in_blocks, long_table
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.energy.tables.components import component_rows
 from bitjoule.experiments.energy.tables.operations import operation_table
@@ -40,8 +40,7 @@ class EnergyWork:
             As for `bitjoule.experiments.output.parts.Work`.
         """
         sums = SpanSums(self.grid, *span)
-        for cases in blocks(self.grid, *span):
-            evaluated = evaluate_cases(self.grid, cases)
+        for evaluated in evaluate_in_blocks(self.grid, blocks(self.grid, *span)):
             sums.add(evaluated)
             if emit is None:
                 continue
@@ -50,7 +49,8 @@ class EnergyWork:
             if system:
                 emit("components", component_rows(evaluated))
             if self.per_layer:
-                table = operation_table(self.grid, cases) if system else pd.DataFrame(columns=list(OPERATION_COLUMNS))
+                empty = pd.DataFrame(columns=list(OPERATION_COLUMNS))
+                table = operation_table(self.grid, evaluated.cases) if system else empty
                 emit("operations", table)
         return sums.values()
 

@@ -13,6 +13,7 @@ from bitjoule.energy_models.papers.pricing import Energies
 from bitjoule.energy_models.system.counting.columns import Setup
 from bitjoule.energy_models.system.counting.levels import Beside, Levels
 from bitjoule.energy_models.system.counting.memory import Bytes
+from bitjoule.energy_models.system.counting.sums import in_order
 from bitjoule.energy_models.system.counting.times import Rest, Times
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.work.workload import RequestWork
@@ -200,6 +201,17 @@ class Evaluated:
             plain[:, first:last] *= of_plain[machine, :, None]
             np.multiply(counts[:, None, first:last], of_ends[:, :, machine, None], out=ends[:, :, first:last])
         return ActiveEnergies(banded, plain, ends)
+
+    @cached_property
+    def phase_energies_pj(self) -> Floats:
+        """Energies of requests at low, nominal and high prices, shape (3, requests, phases).
+
+        Columns are added one after the other: the same sum on every machine.
+        """
+        columns, (requests, phases) = self.active_energies.in_columns(), self.latency_s.shape
+        begin = np.searchsorted(self.active, self.width * np.arange(phases + 1)).tolist()
+        sums = [in_order(columns[slice(*of_phase)], requests) for of_phase in pairwise(begin)]
+        return np.stack([np.broadcast_to(of_phase, (3, requests)) for of_phase in sums], axis=2)
 
 
 class ActiveEnergies(NamedTuple):

@@ -1,21 +1,23 @@
 """The distinct matmuls of cases, mapped: what each moves, how long it takes, and what bounds it."""
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Lookup
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from bitjoule.energy_models.architecture.phases import Floats
+from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.system.counting.columns import OF_WEIGHTS, QUANTITIES
 from bitjoule.energy_models.system.counting.quantities import quantities
+from bitjoule.energy_models.system.counting.row_table import distinct_rows
 from bitjoule.energy_models.system.hardware.machine import Machine
-from bitjoule.energy_models.system.mappings.batch_search import Tried, best_mappings, searched_together
-from bitjoule.energy_models.system.mappings.batches import shared_key
+from bitjoule.energy_models.system.mappings.batch_search import best_mappings, searched_together
+from bitjoule.energy_models.system.mappings.batches import Batch, shared_key
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS, matmul_bounds
-from bitjoule.energy_models.system.mappings.mapping import MatmulProblem, Objective
+from bitjoule.energy_models.system.mappings.mapping import Objective
 from bitjoule.energy_models.system.mappings.search import search
+from bitjoule.energy_models.system.platform.array_schema import Array
 from bitjoule.energy_models.system.work.steps import MatmulKind
 
 TIMES = 3  # of a matmul: its cycles, compute cycles and off-chip bits; after them, its cycles by what bounds them
@@ -45,39 +47,74 @@ def map_matmuls(
     ValueError
         No tile of a matmul fits: the platform's own check keeps this from happening.
     """
-    results = np.empty((len(rows), WIDTH))
-    groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-    problems: list[MatmulProblem] = []
-    shares = np.ones(len(rows))
-    for i, (code, index, m, k, n, resident, reserved_bits, *distinct) in enumerate(rows.tolist()):
-        machine, kind = machines[int(code)], kinds[int(index)]
-        problem = machine.problem(kind, m, k, n, bool(resident), reserved_bits, *distinct)
-        problems.append(problem)
-        shares[i] = machine.density(kind).weight_share(m)
-        groups[id(machine.array(kind)[0]), *shared_key(problem)].append(i)
-    for members in groups.values():
-        code, index = rows[members[0], :2].astype(int).tolist()
-        array = machines[code].array(kinds[index])[0]
-        together = []
-        for i in members:
-            if len(members) > FEW and searched_together(problems[i]):
-                together.append(i)
-                continue
-            mapping = search(problems[i], objective)
+    results, shares = np.empty((len(rows), WIDTH)), np.ones(len(rows))
+    groups: dict[tuple[Any, ...], list[tuple[Indices, Batch, Array]]] = defaultdict(list)
+    for members in _alike(rows[:, [0, 1, 5]]):
+        code, index, resident = rows[members[0], [0, 1, 5]].astype(int).tolist()
+        machine, kind = machines[code], kinds[index]
+        array, density = machine.array(kind)[0], machine.density(kind)
+        for numbers, batch in _batches(machine, kind, bool(resident), members, rows[members]):
+            groups[id(array), *shared_key(batch.static)].append((numbers, batch, array))
+            if density.inputs != 1:  # one number of rows
+                shares[numbers] = density.weight_share(batch.static.m)
+    for parts in groups.values():
+        numbers, array = np.concatenate([part[0] for part in parts]), parts[0][2]
+        batch = Batch.joined([part[1] for part in parts])
+        together = searched_together(batch) if len(numbers) > FEW else np.zeros(len(numbers), dtype=np.bool_)
+        for i in np.flatnonzero(~together).tolist():
+            problem = batch.one(i)
+            mapping = search(problem, objective)
             if mapping is not None:
-                moved = quantities(array, problems[i], mapping)
-                results[i] = np.concatenate([moved, matmul_bounds(problems[i], mapping.traffic)])
-            _check(mapping is not None, rows[i], machines)
-        if not together:
+                moved = quantities(array, problem, mapping)
+                results[numbers[i]] = np.concatenate([moved, matmul_bounds(problem, mapping.traffic)])
+            _check(mapping is not None, rows[numbers[i]], machines)
+        if not together.any():
             continue
-        problem, mappings, mapped = best_mappings(Tried.of([problems[i] for i in together]), objective)
-        if len(mapped) < len(together):
-            missing = np.setdiff1d(np.arange(len(together)), mapped)
-            _check(False, rows[together[missing[0]]], machines)
-        moved = quantities(array, problem, mappings)
-        results[together] = np.concatenate([moved, matmul_bounds(problem, mappings.traffic)], axis=1)
+        if not together.all():
+            numbers, batch = numbers[together], batch.of_numbers(np.flatnonzero(together))
+        of_mapped, mappings, mapped = best_mappings(batch, objective)
+        if len(mapped) < len(numbers):
+            _check(False, rows[np.delete(numbers, mapped).min()], machines)
+        moved = quantities(array, of_mapped, mappings)
+        results[numbers] = np.concatenate([moved, matmul_bounds(of_mapped, mappings.traffic)], axis=1)
     results[:, : len(QUANTITIES)] *= np.where(OF_WEIGHTS, shares[:, None], 1.0)
     return results
+
+
+def _alike(rows: Floats) -> list[Indices]:
+    """Return the numbers of equal rows, together."""
+    first, kind = distinct_rows(rows)
+    return np.split(np.argsort(kind, kind="stable"), np.cumsum(np.bincount(kind, minlength=len(first)))[:-1])
+
+
+def _batches(
+    machine: Machine, kind: MatmulKind, resident: bool, numbers: Indices, rows: Floats
+) -> Iterator[tuple[Indices, Batch]]:
+    """Yield the matmuls of a kind, with their numbers, that have one `shared_key`.
+
+    Parameters
+    ----------
+    machine, kind, resident, rows
+        As for `map_matmuls`.
+    numbers
+        Of the rows.
+    """
+    m, k, n = rows[:, 2:5].T
+    opened: list[float | None] = [None]
+    opening = np.zeros(len(rows), dtype=np.intp)  # index of the bytes of DRAM rows that are opened for each
+    if machine.dram is not None:
+        first, size = distinct_rows(rows[:, 3:5])
+        of_sizes = [machine.opened_bytes(kind, *each) for each in rows[first, 3:5].tolist()]
+        opened = list(dict.fromkeys(of_sizes))
+        opening = np.array([opened.index(each) for each in of_sizes])[size]
+    of_m = np.minimum(m, 2) if machine.density(kind).inputs == 1 else m  # whose costs depend on m
+    for members in _alike(np.stack([opening, of_m], axis=1)):
+        template = machine.problem_template(kind, resident, opened[opening[members[0]]])
+        distinct = rows[members, 7] if rows.shape[1] > 7 else np.ones(len(members))
+        yield (
+            numbers[members],
+            Batch.filled(template.filled(m[members], k[members], n[members], rows[members, 6], distinct)),
+        )
 
 
 def _check(mapped: bool, row: Floats, machines: Lookup[int, Machine]) -> None:

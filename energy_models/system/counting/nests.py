@@ -183,10 +183,9 @@ def _batch(machine: Machine, kind: MatmulKind, rows: Floats, k: Floats, n: Float
     m, reserved_bits = rows[:, 0], rows[:, -1]
     one = machine.problem(kind, float(m[0]), float(k[0]), float(n[0]), bool(rows[0, -2]), 0.0)
     capacity = tuple(
-        bits - (reserved_bits if i == one.outputs.buffer else np.zeros(len(m)))
-        for i, bits in enumerate(one.capacity_bits)
+        bits - reserved_bits if i == one.outputs.buffer else bits for i, bits in enumerate(one.capacity_bits)
     )
-    return Batch(one, m, k, n, np.zeros(len(m)), np.ones(len(m)), capacity)
+    return Batch.filled(one._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=one.costs._replace(fixed_pj=0.0)))
 
 
 @lru_cache(maxsize=256)

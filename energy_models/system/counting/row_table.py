@@ -13,14 +13,22 @@ ABSENT = -1
 class RowTable:
     """Rows of results by rows of numbers, which are equal only bit by bit.
 
+    Parameters
+    ----------
+    width
+        Of a row of results, where `by_column` is asked for before any is added.
+
     Attributes
     ----------
     results
         Those of all rows, shape (rows, width), in the order in which they were added.
+    by_column
+        The same by column, with zeros after the last row; shape (width, rows + 1).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 0) -> None:
         self.results: Floats = np.empty((0, 0))
+        self.by_column: Floats = np.zeros((width, 1))
         self._rows: Floats = np.empty((0, 0))
         self._hashes: NDArray[np.uint64] = np.empty(0, dtype=np.uint64)  # sorted
         self._numbers: Indices = np.empty(0, dtype=np.intp)  # of the row of each hash
@@ -67,6 +75,7 @@ class RowTable:
         self._hashes = np.insert(self._hashes, place, hashes[order])
         self._rows = np.concatenate([self._rows, rows]) if len(self) else rows.copy()
         self.results = np.concatenate([self.results, results]) if len(self.results) else results.copy()
+        self.by_column = np.concatenate([self.results.T, np.zeros((results.shape[1], 1))], axis=1)
 
 
 def distinct(rows: Floats) -> Floats:

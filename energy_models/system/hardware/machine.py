@@ -1,6 +1,5 @@
 """A scheme on a platform at a technology: which array runs a matmul, and what each of its steps costs."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,11 +13,10 @@ from bitjoule.energy_models.system.hardware.arrays import first_array
 from bitjoule.energy_models.system.hardware.at_point import AtPoint
 from bitjoule.energy_models.system.hardware.roles import density_of, formats_of, scaling
 from bitjoule.energy_models.system.hardware.silicon import leakage_w, node_clock_mhz
-from bitjoule.energy_models.system.hardware.sparsity import DENSE, Density
+from bitjoule.energy_models.system.hardware.sparsity import Density
 from bitjoule.energy_models.system.hardware.step_lines import step_lines
-from bitjoule.energy_models.system.hardware.templates import Chip, Formats, template
+from bitjoule.energy_models.system.hardware.templates import Chip, Formats, Template, template
 from bitjoule.energy_models.system.mappings.mapping import MatmulProblem
-from bitjoule.energy_models.system.mappings.mapping_costs import Fixed
 from bitjoule.energy_models.system.platform.accesses import UnpricedError, buffer_price, off_chip_price
 from bitjoule.energy_models.system.platform.array_schema import Array, Macs
 from bitjoule.energy_models.system.platform.channels import BITS_PER_BYTE, Channels, channels_of, run_of
@@ -329,7 +327,7 @@ class Machine(AtPoint):
         return self.at_volts(*buffer_price(buffer, reads, self.technology, platform_key))
 
     @cached_property
-    def _templates(self) -> dict[tuple[MatmulKind, bool, float | None], tuple[MatmulProblem, Fixed, Density]]:
+    def _templates(self) -> dict[tuple[MatmulKind, bool, float | None], Template]:
         return {}
 
     def problem(
@@ -357,28 +355,32 @@ class Machine(AtPoint):
         distinct
             As of `MatmulProblem`.
         """
-        of = (kind, resident, self.opened_bytes(kind, k, n))
+        of_kind = self.problem_template(kind, resident, self.opened_bytes(kind, k, n))
+        return of_kind.filled(m, k, n, reserved_bits, distinct)
+
+    def problem_template(self, kind: MatmulKind, resident: bool, opened_bytes: float | None) -> Template:
+        """Return the matmuls of a kind without their sizes.
+
+        Parameters
+        ----------
+        kind, resident
+            As for `problem`.
+        opened_bytes
+            From `opened_bytes`.
+        """
+        of = (kind, resident, opened_bytes)
         if of not in self._templates:
             self._templates[of] = self._template(*of)
-        base, fixed, dense = self._templates[of]
-        if dense != DENSE:
-            base, k = dense.of(base, m), math.ceil(k * dense.products)
-        capacity = tuple(
-            bits - (reserved_bits if i == base.outputs.buffer else 0.0) for i, bits in enumerate(base.capacity_bits)
-        )
-        costs = base.costs._replace(fixed_pj=fixed.energy_pj(m, k, n))
-        return base._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs, distinct=distinct)
+        return self._templates[of]
 
-    def _template(
-        self, kind: MatmulKind, resident: bool, opened_bytes: float | None
-    ) -> tuple[MatmulProblem, Fixed, Density]:
+    def _template(self, kind: MatmulKind, resident: bool, opened_bytes: float | None) -> Template:
         array, _ = self.array(kind)
         chip = Chip(
             array, tuple(self.platform.buffers.values()), self.buffer("weights"), self.buffer("activations"),
             self.off_chip_bits, over_time(self.static, self.cycle_pj),
         )  # fmt: skip
-        dense = self.density(kind)
-        return *template(kind, resident, chip, self.formats(kind), self.lines(kind, opened_bytes), dense), dense
+        priced = self.lines(kind, opened_bytes)
+        return template(kind, resident, chip, self.formats(kind), priced, self.density(kind))
 
     def least_bits(self, kind: MatmulKind) -> float:
         """Return the room that the smallest tiles of a matmul need in the activations' buffer besides resident values.

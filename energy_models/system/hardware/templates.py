@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from bitjoule.energy_models.formats.formats import formats, width_bits
 from bitjoule.energy_models.formats.storage import Storage
@@ -55,11 +57,48 @@ class Chip(NamedTuple):
     over_time: OverTime
 
 
+class Template(NamedTuple):
+    """The matmuls of one kind on one machine, without their sizes.
+
+    Parameters
+    ----------
+    base
+        The problem of one MAC, with buffers at their full size.
+    fixed
+        What every mapping spends.
+    dense
+        Products for each weight and input.
+    """
+
+    base: MatmulProblem
+    fixed: Fixed
+    dense: Density
+
+    def filled(self, m: Any, k: Any, n: Any, reserved_bits: Any, distinct: Any = 1.0) -> MatmulProblem:
+        """Return matmuls of some sizes; numbers, or arrays of one shape.
+
+        Parameters
+        ----------
+        m, k, n
+            Their sizes. Where the array leaves inputs out, m are equal.
+        reserved_bits, distinct
+            As for `bitjoule.energy_models.system.hardware.machine.Machine.problem`.
+        """
+        base = self.base
+        if self.dense != DENSE:
+            base, k = self.dense.of(base, np.ravel(m)[0]), np.ceil(k * self.dense.products)
+        capacity = tuple(
+            bits - (reserved_bits if i == base.outputs.buffer else 0.0) for i, bits in enumerate(base.capacity_bits)
+        )
+        costs = base.costs._replace(fixed_pj=self.fixed.energy_pj(m, k, n))
+        return base._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=costs, distinct=distinct)
+
+
 def template(
     kind: MatmulKind, resident: bool, chip: Chip, stored: Formats, priced: Mapping[Step, StepPrice],
     dense: Density = DENSE,
-) -> tuple[MatmulProblem, Fixed]:  # fmt: skip
-    """Return the problem of one MAC with buffers at their full size, and the energy that every mapping of it spends.
+) -> Template:  # fmt: skip
+    """Return the matmuls of a kind on a machine, without their sizes.
 
     Parameters
     ----------
@@ -126,4 +165,4 @@ def template(
         off_chip_bits=chip.off_chip_bits,
         costs=costs,
     )  # fmt: skip
-    return problem, fixed
+    return Template(problem, fixed, dense)

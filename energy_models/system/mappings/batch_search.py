@@ -1,7 +1,7 @@
 """The best mappings of many matmuls: those of `bitjoule.energy_models.system.mappings.search`, found together."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,59 +33,44 @@ Values = NDArray[Any]
 ROUNDING = 1e-9  # relative: far above that of a bound and of a value, which are summed differently
 
 
-class Tried(NamedTuple):
-    """Block tiles of each of some matmuls, by `bitjoule.energy_models.system.mappings.search.block_tiles`."""
-
-    problems: list[MatmulProblem]
-    tiles: list[BlockTiles]
-
-    @classmethod
-    def of(cls, problems: list[MatmulProblem]) -> "Tried":
-        """Return some matmuls with their tiles.
-
-        Parameters
-        ----------
-        problems
-            The matmuls.
-        """
-        return cls(problems, list(map(_block_tiles, problems)))
-
-    def by_tiles(self) -> Iterable[tuple[BlockTiles, list[int]]]:
-        """Return the tiles that matmuls share, each with the numbers of its matmuls."""
-        members: dict[int, list[int]] = {}
-        for number, tiles in enumerate(self.tiles):
-            members.setdefault(id(tiles), []).append(number)
-        return [(self.tiles[numbers[0]], numbers) for numbers in members.values()]
-
-
-def searched_together(problem: MatmulProblem) -> bool:
-    """Return whether `best_mappings` takes a matmul: its tiles have bounds, or are few enough to evaluate all at once.
+def searched_together(batch: Batch) -> NDArray[np.bool_]:
+    """Return which matmuls `best_mappings` takes: their tiles have bounds, or are few enough to evaluate all at once.
 
     Parameters
     ----------
-    problem
-        The matmul.
+    batch
+        Matmuls with one `shared_key`.
     """
-    return _bounded(problem) or 3 * len(_block_tiles(problem)[0]) <= CHUNK
+    together = np.full(len(batch.m), _bounded(batch))
+    if not together.any():
+        for tiles, members in _by_tiles(batch):
+            together[members] = 3 * len(tiles[0]) <= CHUNK
+    return together
 
 
-def _bounded(problem: MatmulProblem) -> bool:
+def _bounded(batch: Batch) -> bool:
     """Return whether less traffic never costs more: no cycle and no bit saves energy."""
-    return min(problem.costs) >= 0
+    return all(bool(np.min(cost) >= 0) for cost in batch.costs)
 
 
-def _block_tiles(problem: MatmulProblem) -> BlockTiles:
-    _, k_blocks, n_blocks = blocks_of(problem)
-    return block_tiles(int(k_blocks), int(n_blocks), problem.array.weights_per_pe, problem.array.depth)
+def _by_tiles(batch: Batch) -> Iterator[tuple[BlockTiles, Indices]]:
+    """Yield tiles of `bitjoule.energy_models.system.mappings.search.block_tiles`, and the matmuls that have them."""
+    array = batch.static.array
+    _, k_blocks, n_blocks = blocks_of(batch.problem(slice(None)))
+    codes = k_blocks * (n_blocks.max() + 1) + n_blocks
+    _, first, kind = np.unique(codes, return_index=True, return_inverse=True)
+    members = np.split(np.argsort(kind, kind="stable"), np.cumsum(np.bincount(kind))[:-1])
+    for one, numbers in zip(first.tolist(), members, strict=True):
+        yield block_tiles(int(k_blocks[one]), int(n_blocks[one]), array.weights_per_pe, array.depth), numbers
 
 
-def best_mappings(tried: Tried, objective: Objective) -> tuple[MatmulProblem, Mapping, Indices]:
+def best_mappings(batch: Batch, objective: Objective) -> tuple[MatmulProblem, Mapping, Indices]:
     """Return the best mappings of matmuls with one `shared_key`, as arrays.
 
     Parameters
     ----------
-    tried
-        The matmuls and their tiles.
+    batch
+        The matmuls.
     objective
         What is minimised.
 
@@ -94,40 +79,47 @@ def best_mappings(tried: Tried, objective: Objective) -> tuple[MatmulProblem, Ma
     MatmulProblem, Mapping, Indices
         Matmuls and mappings as arrays, shape (mapped,); the number of the matmul of each: some have no mapping.
     """
-    batch = Batch.of(tried.problems)
-    tiles = promising(batch, tried, objective)
-    found = [
-        _best_of(batch, np.arange(span.start, span.stop), tiles[span], objective)
-        for span in at_once([3 * len(of_matmul[0]) for of_matmul in tiles])
-    ]
+    owner, tiles = promising(batch, objective)
+    ends = np.searchsorted(owner, np.arange(len(batch.m) + 1))
+    found = []
+    for span in at_once((3 * np.diff(ends)).tolist()):
+        own = slice(ends[span.start], ends[span.stop])
+        found.append(_best_of(batch, owner[own], [size[own] for size in tiles], objective))
     mapped = np.concatenate([numbers for numbers, _ in found])
     chosen = Tiles(*(np.concatenate(sizes) for sizes in zip(*(best for _, best in found), strict=True)))
     problem = batch.problem(mapped)
     return problem, Mapping(chosen, traffic(problem, chosen)), mapped
 
 
-def _best_of(
-    batch: Batch, numbers: Indices, block_tiles_of: Sequence[BlockTiles], objective: Objective
-) -> tuple[Indices, Tiles]:
-    """Return those of some matmuls that have a mapping, and the tiles of the best of each."""
-    sizes = [np.concatenate(column) for column in zip(*block_tiles_of, strict=True)]
-    owner = np.repeat(numbers, [len(tiles[0]) for tiles in block_tiles_of])
-    m1, k1, n1, m0, k0, n0, fit = fitting(batch.problem(owner), *sizes)
+def _best_of(batch: Batch, owner: Indices, tiles: Sequence[Values], objective: Objective) -> tuple[Indices, Tiles]:
+    """Return those of some matmuls that have a mapping, and the tiles of the best of each.
+
+    Parameters
+    ----------
+    batch, objective
+        As for `best_mappings`.
+    owner, tiles
+        From `promising`.
+    """
+    m1, k1, n1, m0, k0, n0, fit = fitting(batch.problem(owner), *tiles)
     owner = np.concatenate([owner, owner, owner])[fit]
     if not len(owner):
         return owner, Tiles(*(np.zeros(0) for _ in Tiles._fields))
     order = np.argsort(owner, kind="stable")  # of each matmul, the order in which it alone tries them
     owner = owner[order]
     m1, k1, n1, m0, k0, n0 = (size[order, None, None] for size in (m1, k1, n1, m0, k0, n0))
-    tiles = Tiles(m1, k1, n1, m0, k0, n0, *loop_orders(batch.static))
-    value, secondary = _values(batch.problem(owner, 3), tiles, objective)
+    mappings = Tiles(m1, k1, n1, m0, k0, n0, *loop_orders(batch.static))
+    value, secondary = _values(batch.problem(owner, 3), mappings, objective)
     mapped, starts = np.unique(owner, return_index=True)
     orders = value[0].size
     best = first_best(value.ravel(), secondary.ravel(), starts * orders, SAME)
     found = value.ravel()[best] < NEVER
     mapped, best = mapped[found], best[found]
     row, inner1, inner0 = np.unravel_index(best, value.shape)
-    orders_of_best = (tiles.inner1[0, inner1, 0].astype(np.float64), tiles.inner0[0, 0, inner0].astype(np.float64))
+    orders_of_best = (
+        mappings.inner1[0, inner1, 0].astype(np.float64),
+        mappings.inner0[0, 0, inner0].astype(np.float64),
+    )
     m1, k1, n1, m0, k0, n0 = (size[row, 0, 0] for size in (m1, k1, n1, m0, k0, n0))
     return mapped, Tiles(m1, k1, n1, m0, k0, n0, *orders_of_best)
 
@@ -141,28 +133,38 @@ def _values(problem: MatmulProblem, tiles: Tiles, objective: Objective) -> tuple
     return np.where(forbidden(problem, tiles), NEVER, value), secondary
 
 
-def promising(batch: Batch, tried: Tried, objective: Objective) -> list[BlockTiles]:
-    """Return the tiles of each matmul that can be best: their lower bound is not above what some tile reaches.
+def promising(batch: Batch, objective: Objective) -> tuple[Indices, list[Values]]:
+    """Return the tiles of matmuls that can be best: their lower bound is not above what some tile reaches.
 
     Parameters
     ----------
-    batch, tried
-        The matmuls, and their tiles.
+    batch
+        The matmuls.
     objective
         What is minimised.
+
+    Returns
+    -------
+    ndarray, list of ndarray
+        The matmul of each tile, ascending, and its sizes as of
+        `bitjoule.energy_models.system.mappings.search.block_tiles`, of each matmul in their order; shape (tiles,).
     """
-    if not _bounded(batch.static):
-        return tried.tiles
-    chosen: list[BlockTiles] = list(tried.tiles)
-    for tiles, members in tried.by_tiles():
+    owners: list[Indices] = []
+    sizes: list[list[Values]] = []
+    bounded = _bounded(batch)
+    for tiles, members in _by_tiles(batch):
         count = max(1, AT_ONCE // len(tiles[0]))
         for start in range(0, len(members), count):
-            numbers = np.array(members[start : start + count])
-            kept = _kept(batch.of_numbers(numbers), tiles, objective)
-            for number, of_matmul in zip(numbers.tolist(), kept, strict=True):
-                k1, n1, k0, n0, m0 = (size[of_matmul] for size in tiles)
-                chosen[number] = (k1, n1, k0, n0, m0)
-    return chosen
+            numbers = members[start : start + count]
+            kept = np.ones((len(numbers), len(tiles[0])), dtype=np.bool_)
+            if bounded:
+                kept = _kept(batch.of_numbers(numbers), tiles, objective)
+            owner, tile = np.nonzero(kept)
+            owners.append(numbers[owner])
+            sizes.append([size[tile] for size in tiles])
+    owner = np.concatenate(owners)
+    order = np.argsort(owner, kind="stable")
+    return owner[order], [np.concatenate(of)[order] for of in zip(*sizes, strict=True)]
 
 
 def _kept(batch: Batch, tiles: BlockTiles, objective: Objective) -> NDArray[np.bool_]:

@@ -1,10 +1,10 @@
 """Searches for many matmuls at once: the same mappings as one by one, in arrays over all their tiles.
 
-Matmuls that differ in their sizes, in the room of the buffers and in what every mapping spends go together: their
-problem has arrays in place of these numbers, one entry for each tile that is tried.
+Matmuls that differ in their sizes, in the room of the buffers, in the rate of off-chip memory and in what movements
+cost go together: their problem has arrays in place of these numbers, one entry for each tile that is tried.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,31 +12,32 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.system.mappings.mapping import MatmulProblem
+from bitjoule.energy_models.system.mappings.mapping_costs import MappingCosts
 
 Values = NDArray[Any]
+FREE = MappingCosts(*(0.0,) * len(MappingCosts._fields))
 AT_ONCE = 1 << 14  # tiles: what is computed with them stays in the cache of a processor
 
 
 class Batch(NamedTuple):
-    """Matmuls as arrays, shape (matmuls,) each.
+    """Matmuls as arrays, shape (matmuls,); where all of them have one number, this number.
 
     Parameters
     ----------
     static
         One of them, for what they share.
-    m, k, n, fixed_pj, distinct
-        As of `MatmulProblem`.
-    capacity_bits
-        Of each buffer.
+    m, k, n, distinct, off_chip_bits, capacity_bits, costs
+        As of `MatmulProblem`; the sizes always are arrays.
     """
 
     static: MatmulProblem
     m: Floats
     k: Floats
     n: Floats
-    fixed_pj: Floats
-    distinct: Floats
-    capacity_bits: tuple[Floats, ...]
+    distinct: Any
+    off_chip_bits: Any
+    capacity_bits: tuple[Any, ...]
+    costs: MappingCosts
 
     @classmethod
     def of(cls, problems: Sequence[MatmulProblem]) -> "Batch":
@@ -47,10 +48,54 @@ class Batch(NamedTuple):
         problems
             The matmuls.
         """
-        rows = [(p.m, p.k, p.n, p.costs.fixed_pj, p.distinct, *p.capacity_bits) for p in problems]
-        columns = np.array(rows, dtype=np.float64).T
-        m, k, n, fixed_pj, distinct, *capacity_bits = columns
-        return cls(problems[0], m, k, n, fixed_pj, distinct, tuple(capacity_bits))
+        return cls.joined([cls.filled(p._replace(m=_row(p.m), k=_row(p.k), n=_row(p.n))) for p in problems])
+
+    @classmethod
+    def filled(cls, problem: MatmulProblem) -> "Batch":
+        """Return the matmuls of a problem whose numbers are arrays.
+
+        Parameters
+        ----------
+        problem
+            Its sizes: shape (matmuls,). What else may differ: numbers, or arrays of this shape.
+        """
+        values = (problem.distinct, problem.off_chip_bits, problem.capacity_bits, problem.costs)
+        batch = cls(problem, *map(np.asarray, problem[:3]), *values)
+        return batch._replace(static=batch.one(0))
+
+    @classmethod
+    def joined(cls, batches: "Sequence[Batch]") -> "Batch":
+        """Return the matmuls of batches with one `shared_key`.
+
+        Parameters
+        ----------
+        batches
+            One or more.
+        """
+        if len(batches) == 1:
+            return batches[0]
+        m, k, n = (np.concatenate(sizes) for sizes in zip(*(batch[1:4] for batch in batches), strict=True))
+        counts = [len(batch.m) for batch in batches]
+
+        def together(*values: Any) -> Any:
+            if not any(isinstance(value, np.ndarray) or value != values[0] for value in values):
+                return values[0]
+            return np.concatenate([np.broadcast_to(value, n) for value, n in zip(values, counts, strict=True)])
+
+        distinct, off_chip_bits = map(together, *(batch[4:6] for batch in batches))
+        capacity_bits = tuple(map(together, *(batch.capacity_bits for batch in batches)))
+        costs = MappingCosts(*map(together, *(batch.costs for batch in batches)))
+        return cls(batches[0].static, m, k, n, distinct, off_chip_bits, capacity_bits, costs)
+
+    def one(self, number: int) -> MatmulProblem:
+        """Return one of the matmuls.
+
+        Parameters
+        ----------
+        number
+            Its number.
+        """
+        return self._problem(lambda values: float(values[number]) if isinstance(values, np.ndarray) else values)
 
     def of_numbers(self, numbers: Indices) -> "Batch":
         """Return some of the matmuls.
@@ -60,8 +105,7 @@ class Batch(NamedTuple):
         numbers
             Theirs.
         """
-        m, k, n, fixed_pj, distinct = (values[numbers] for values in self[1:6])
-        return Batch(self.static, m, k, n, fixed_pj, distinct, tuple(bits[numbers] for bits in self.capacity_bits))
+        return Batch.filled(self.problem(numbers))
 
     def problem(self, index: Indices | slice, axes: int = 1) -> MatmulProblem:
         """Return a problem with the numbers of matmuls as arrays.
@@ -74,15 +118,25 @@ class Batch(NamedTuple):
             Of the arrays: the first runs over the matmuls, the others are 1 long.
         """
 
-        def picked(values: Floats) -> Any:
+        def picked(values: Any) -> Any:
+            if not isinstance(values, np.ndarray):
+                return values
             chosen = values[index]
             return chosen.reshape(len(chosen), *(1,) * (axes - 1))
 
+        return self._problem(picked)
+
+    def _problem(self, picked: Callable[[Any], Any]) -> MatmulProblem:
+        """Return the problem with the values that are picked of those of all matmuls."""
         return self.static._replace(
             m=picked(self.m), k=picked(self.k), n=picked(self.n), distinct=picked(self.distinct),
-            capacity_bits=tuple(picked(bits) for bits in self.capacity_bits),
-            costs=self.static.costs._replace(fixed_pj=picked(self.fixed_pj)),
+            off_chip_bits=picked(self.off_chip_bits), capacity_bits=tuple(map(picked, self.capacity_bits)),
+            costs=MappingCosts(*map(picked, self.costs)),
         )  # fmt: skip
+
+
+def _row(value: float) -> Any:
+    return np.array([value], dtype=np.float64)
 
 
 def shared_key(problem: MatmulProblem) -> tuple[Any, ...]:
@@ -93,8 +147,8 @@ def shared_key(problem: MatmulProblem) -> tuple[Any, ...]:
     problem
         A matmul.
     """
-    costs = problem.costs._replace(fixed_pj=0.0)
-    return (*problem._replace(m=min(problem.m, 2), k=1, n=1, capacity_bits=(), costs=costs, distinct=1.0),)
+    sizes = problem._replace(m=min(problem.m, 2), k=1, n=1, capacity_bits=(), distinct=1.0)
+    return (*sizes._replace(off_chip_bits=1.0, costs=FREE),)
 
 
 def at_once(counts: Sequence[int]) -> Iterator[slice]:

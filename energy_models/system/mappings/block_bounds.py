@@ -56,13 +56,40 @@ def least_values(batch: Batch, tiles: BlockTiles, objective: Objective) -> Value
     """
     problem = batch.problem(slice(None), 2)
     k1, n1, k0, n0, _ = tiles
-    array, m = problem.array, problem.m
-    k_blocks, n_blocks = (
-        float(ceil(size[0], width)) for size, width in ((batch.k, array.lanes), (batch.n, array.columns))
-    )
     most = largest_m1(problem, k1, n1)
     fits = most >= 1
-    counts = [ceil(m, np.where(fits, most, 1.0)), ceil(k_blocks, k1), ceil(n_blocks, n1)]
+    some = np.flatnonzero(fits.any(axis=0))
+    least = np.full(fits.shape, np.inf)
+    if len(some):
+        k1, n1, k0, n0 = (size[some] for size in (k1, n1, k0, n0))
+        fits, most = fits[:, some], most[:, some]
+        found = _least_values(problem, (k1, n1, k0, n0), np.where(fits, most, 1.0), objective)
+        least[:, some] = np.where(fits, found, np.inf)
+    return least
+
+
+def _least_values(
+    problem: MatmulProblem, tiles: tuple[Values, Values, Values, Values], most: Values, objective: Objective
+) -> Values:
+    """Return the lower bounds with the most tokens that fit beside block tiles.
+
+    Parameters
+    ----------
+    problem
+        Matmuls, along the first axis.
+    tiles
+        Theirs k1, n1, k0 and n0, shape (tiles,).
+    most
+        Shape (matmuls, tiles).
+    objective
+        As for `least_values`.
+    """
+    k1, n1, k0, n0 = tiles
+    array, m = problem.array, problem.m
+    k_blocks, n_blocks = (
+        float(ceil(size.flat[0], width)) for size, width in ((problem.k, array.lanes), (problem.n, array.columns))
+    )
+    counts = [ceil(m, most), ceil(k_blocks, k1), ceil(n_blocks, n1)]
     once = [count == 1 for count in counts]
     entering = [
         np.where(once[(d + 1) % 3] & once[(d + 2) % 3], 1.0, count) for d, count in enumerate(counts)
@@ -70,35 +97,42 @@ def least_values(batch: Batch, tiles: BlockTiles, objective: Objective) -> Value
     n_tiles = (counts[N] - 1) * ceil(n1, n0) + ceil(n_blocks - (counts[N] - 1) * n1, n0)
     # an operand whose buffer tile is one array tile enters the array as often as the buffer
     whole = {M: (k1 <= k0) & (n1 <= n0), K: n1 <= n0}
-
-    energy, off_chip = _energy(problem), _off_chip(problem)
-    rest, by_dimension = [], []
-    for of in (energy, off_chip):
-        first = of.constant + of.activations * n_tiles
-        first = first + of.weights * np.where(whole[M], 0.0, counts[M]) + of.sums * np.where(whole[K], 0.0, counts[K])
-        rest.append(first)
-        into_buffer = list(of.into_buffer)
-        for dimension, into_array in ((M, of.weights), (K, of.sums)):
-            into_buffer[dimension] = into_buffer[dimension] + into_array * whole[dimension]
-        by_dimension.append(into_buffer)
+    outer = {dimension: np.where(whole[dimension], 0.0, counts[dimension]) for dimension in (M, K)}
     least_weights = np.where(whole[M], 1.0, counts[M])
     blocks = k_blocks * n_blocks / array.copies
     compute = blocks * np.maximum(m, least_weights * array.load_cycles)
-    best = np.full(fits.shape, np.inf)
+
+    def sums(of: _Coefficients) -> list[Values]:
+        """Return a sum with each of the loops the innermost one; what is nowhere needs no terms."""
+        into_buffer = list(of.into_buffer)
+        total = of.constant
+        for dimension, into_array in ((M, of.weights), (K, of.sums)):
+            if np.any(into_array):
+                into_buffer[dimension] = into_buffer[dimension] + into_array * whole[dimension]
+                total = total + into_array * outer[dimension]
+        if np.any(of.activations):
+            total = total + of.activations * n_tiles
+        terms = [each * entering[d] if np.any(each) else 0.0 for d, each in enumerate(into_buffer)]
+        return [
+            total + into_buffer[d] + (terms[(d + 1) % 3] + terms[(d + 2) % 3]) for d in range(3)
+        ]  # the operand that the innermost loop does not index enters once
+
+    energy, off_chip = sums(_energy(problem)), sums(_off_chip(problem))
+    computing_pj = compute * problem.costs.computing_pj if np.any(problem.costs.computing_pj) else 0.0
+    least = np.full(most.shape, np.inf)
     for innermost in range(3):
-        value, bits = (
-            first + sum(of * (1.0 if d == innermost else entering[d]) for d, of in enumerate(into_buffer))
-            for first, into_buffer in zip(rest, by_dimension, strict=True)
-        )
-        cycles = np.maximum(compute, bits / problem.off_chip_bits)
+        cycles = np.maximum(compute, off_chip[innermost] / problem.off_chip_bits)
         cycles = cycles + (array.load_cycles + array.pipeline_cycles)
-        value = value + (cycles * problem.costs.cycle_pj + compute * problem.costs.computing_pj)
-        value = {Objective.ENERGY: value, Objective.LATENCY: cycles, Objective.EDP: value * cycles}[objective]
+        if objective is Objective.LATENCY:
+            value = cycles
+        else:
+            value = energy[innermost] + (cycles * problem.costs.cycle_pj + computing_pj)
+            value = value * cycles if objective is Objective.EDP else value
         for dimension, place in ((K, problem.outputs), (N, problem.activations)):
             if place.tiled and not place.off_chip and dimension != innermost:
                 value = np.where(entering[dimension] > 1, np.inf, value)
-        best = np.minimum(best, value)
-    return np.where(fits, best, np.inf)
+        np.minimum(least, value, out=least)
+    return least
 
 
 def _off_chip(problem: MatmulProblem) -> _Coefficients:

@@ -145,8 +145,16 @@ def best_nests(first: Batch, second: Batch, costs: NestCosts, objective: Objecti
     energy, cycles = nests.energy_pj, nests.cycles
     value = {Objective.ENERGY: energy, Objective.LATENCY: cycles, Objective.EDP: energy * cycles}[objective]
     best = first_best(value, energy if objective is Objective.LATENCY else cycles, starts)
-    m1, c1 = m1[best], c1[best]
-    return nest_of(first.problem(mapped), second.problem(mapped), m1, c1, costs, objective), mapped
+    return Nest(*(_taken(values, best) for values in nests)), mapped
+
+
+def _taken(values: Any, places: Indices) -> Any:
+    """Return some of the values of nests; numbers are those of all."""
+    if isinstance(values, dict):
+        return {name: _taken(each, places) for name, each in values.items()}
+    if isinstance(values, tuple):
+        return tuple(_taken(each, places) for each in values)
+    return values[places] if np.ndim(values) else values
 
 
 def room(scores: MatmulProblem, values: MatmulProblem, m1: Values) -> Values:
@@ -231,24 +239,24 @@ def nest_of(
     """
     m, d, context, v = scores.m, scores.k, scores.n, values.n
     m_tiles, c_tiles = ceil(m, m1), ceil(context, c1)
-    of_queries = [(m_tiles - 1, m1), (1, m - (m_tiles - 1) * m1)]
-    of_keys = [(c_tiles - 1, c1), (1, context - (c_tiles - 1) * c1)]
+    of_queries, of_keys = (m_tiles - 1, 1), (c_tiles - 1, 1)  # whole tiles, and the last one
+    m0 = np.stack(np.broadcast_arrays(m1, m - (m_tiles - 1) * m1))[:, None]
+    c0 = np.stack(np.broadcast_arrays(c1, context - (c_tiles - 1) * c1))
     pj = (dict(costs.scores_pj), dict(costs.values_pj))
 
     def both(index: int, problem: MatmulProblem) -> OnArray:
-        total = [np.zeros(np.shape(m1))] * 4
-        for m_count, m0 in of_queries:
-            for c_count, c0 in of_keys:
-                k, n = (d, c0) if index == 0 else (c0, v)
-                used = _on_array(problem, m0, k, n, pj[index], objective)
-                total = [before + m_count * c_count * each for before, each in zip(total, used, strict=True)]
+        used = _on_array(problem, m0, *((d, c0) if index == 0 else (c0, v)), pj[index], objective)
+        total = [np.zeros(np.shape(m1))] * len(used)
+        for i, m_count in enumerate(of_queries):
+            for j, c_count in enumerate(of_keys):
+                total = [before + m_count * c_count * each[i, j] for before, each in zip(total, used, strict=True)]
         return OnArray(*total)
 
     on_array = (both(0, scores), both(1, values))
     fetched = np.where(c_tiles > 1, m_tiles, 1.0)
     rescaled_rows = m * (c_tiles - 1)
-    over_keys = sum(count * ceil(c0, costs.terms) for count, c0 in of_keys)
-    added_keys = sum(count * np.maximum(c0 - 1, 0) for count, c0 in of_keys)
+    over_keys = sum(count * ceil(keys, costs.terms) for count, keys in zip(of_keys, c0, strict=True))
+    added_keys = sum(count * np.maximum(keys - 1, 0) for count, keys in zip(of_keys, c0, strict=True))
     counted = []
     edges, bits = [], [np.zeros((2, *np.shape(m1))) for _ in scores.capacity_bits]
     for index, problem in enumerate((scores, values)):

@@ -1,7 +1,8 @@
 """What the actions of a mapping cost: those that depend on the tiling, and those that every mapping spends."""
 
-import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 
 class MappingCosts(NamedTuple):
@@ -56,13 +57,13 @@ class Fixed(NamedTuple):
     output_pj: float
     terms: int
 
-    def energy_pj(self, m: float, k: float, n: float) -> float:
-        """Return the fixed energy of a matmul without its biases.
+    def energy_pj(self, m: Any, k: Any, n: Any) -> Any:
+        """Return the fixed energy of matmuls without their biases.
 
         Parameters
         ----------
         m, k, n
-            Tokens, in_features, out_features.
+            Tokens, in_features, out_features; numbers, or arrays of one shape.
         """
-        sums_pj = k * self.product_pj + max(k - 1, 0) * self.sum_pj + math.ceil(k / self.terms) * self.update_pj
+        sums_pj = k * self.product_pj + np.maximum(k - 1, 0) * self.sum_pj + np.ceil(k / self.terms) * self.update_pj
         return m * n * (sums_pj + self.output_pj)

@@ -48,6 +48,7 @@ class Bands:
         self.levels = ENDS if any(machine.regulator for machine in machines) else 1  # of the regulators' efficiency
         self.certain: Floats = np.zeros((self.levels, count, len(PHASE_NAMES)))
         self.uncertain: dict[int, Floats] = {}  # by row: (levels, ends, cases, phases)
+        self._known: dict[int, _RowSums] = {}  # of the last block, by the identity of what was counted
 
     def add(self, cases: NDArray[np.integer[Any]], placed: Sequence[tuple[slice, OfPhase]]) -> None:
         """Add evaluated cases.
@@ -60,9 +61,11 @@ class Bands:
             From `bitjoule.energy_models.system.by_phase.ByPhase.placed`.
         """
         found = [phase.evaluated for _, phase in placed]
-        rows = np.concatenate([each.machine_rows[:, each.active % each.width] for each in found], axis=1)
-        kinds, kind_of = _alike(rows)
-        sums = [_RowSums(each, self.levels) for each in found]
+        rows = [each.machine_rows[:, each.active % each.width] for each in found]
+        kinds, kind_of = _alike(np.concatenate(rows, axis=1))
+        known = self._known if len(kind_of) == 1 else {}  # of one machine, what blocks share is summed once
+        sums = [known.get(id(each)) or _RowSums(each, self.levels) for each in found]
+        self._known = {id(each.found): each for each in sums}
         for kind in kinds:
             met: set[int] = set()
             for each in sums:
@@ -225,6 +228,7 @@ class _RowSums:
         self.found, self.levels, self.shape = found, levels, found.latency_s.shape
         self.certain: Floats = np.zeros((levels, *self.shape))
         self.uncertain: dict[int, Floats] = {}
+        self._met: dict[int, set[int]] = {}  # the rows that price the requests of each kind that was added
 
     def add(self, kind: int, kind_of: NDArray[np.intp]) -> set[int]:
         """Add the requests whose machine is of a kind, and return the rows with a band that price them.
@@ -234,6 +238,12 @@ class _RowSums:
         kind, kind_of
             From `_alike`.
         """
+        if kind in self._met:
+            return self._met[kind]
+        self._met[kind] = self._add(kind, kind_of)
+        return self._met[kind]
+
+    def _add(self, kind: int, kind_of: NDArray[np.intp]) -> set[int]:
         found, width = self.found, self.found.width
         requests = np.flatnonzero(kind_of[found.machine_index] == kind)
         if not len(requests):

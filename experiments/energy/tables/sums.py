@@ -1,7 +1,6 @@
 """Counts and prices every case of an experiment, and sums: one row per case and phase."""
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +9,10 @@ from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.papers.arithmetic import Accounting
-from bitjoule.energy_models.system.counting.counted import Evaluated
 from bitjoule.energy_models.system.counting.memory import Bytes
-from bitjoule.energy_models.system.counting.sums import in_order
 from bitjoule.energy_models.system.counting.utilisation import RESOURCES
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS
-from bitjoule.experiments.energy.evaluation import EvaluatedCases, case_columns, evaluate_cases, tokens_of
+from bitjoule.experiments.energy.evaluation import EvaluatedCases, case_columns, evaluate_in_blocks, tokens_of
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.energy.tables.arrays import MacsByArray
 from bitjoule.experiments.energy.tables.bands import Bands
@@ -113,7 +110,7 @@ class SpanSums:
         Parameters
         ----------
         evaluated
-            From `bitjoule.experiments.energy.evaluation.evaluate_cases`.
+            From `bitjoule.experiments.energy.evaluation.evaluate_in_blocks`.
         """
         numbers = evaluated.cases
         cases = numbers - self.first
@@ -180,7 +177,7 @@ def phase_energies_pj(evaluated: EvaluatedCases) -> Iterator[Floats]:
     if evaluated.by_phase is not None:
         totals_pj = np.zeros((3, count, len(PHASES)))
         for span, phase in evaluated.by_phase.placed():
-            of_requests = _energies_pj(phase.evaluated)
+            of_requests = phase.evaluated.phase_energies_pj
             totals_pj[:, :, span] = of_requests if phase.row is None else of_requests.take(phase.row, axis=1)
         yield from totals_pj[[1, 0, 2]]
         return
@@ -189,14 +186,6 @@ def phase_energies_pj(evaluated: EvaluatedCases) -> Iterator[Floats]:
     for name in ENDS:
         summed = np.bincount(key, getattr(block, f"{name}_pj"), minlength=count * len(PHASES))
         yield np.asarray(summed.reshape(count, len(PHASES)), dtype=np.float64)
-
-
-def _energies_pj(found: Evaluated) -> Floats:
-    """Return the energies of requests at low, nominal and high prices, shape (3, requests, phases)."""
-    columns, (requests, phases) = found.active_energies.in_columns(), found.latency_s.shape
-    begin = np.searchsorted(found.active, found.width * np.arange(phases + 1)).tolist()
-    sums = [in_order(columns[slice(*of_phase)], requests) for of_phase in pairwise(begin)]
-    return np.stack([np.broadcast_to(of_phase, (3, requests)) for of_phase in sums], axis=2)
 
 
 def summarise(grid: Grid, parts: Iterable[tuple[int, Values]] | None = None) -> Sums:
@@ -211,8 +200,8 @@ def summarise(grid: Grid, parts: Iterable[tuple[int, Values]] | None = None) -> 
     """
     sums = SpanSums(grid)
     if parts is None:
-        for cases in blocks(grid):
-            sums.add(evaluate_cases(grid, cases))
+        for evaluated in evaluate_in_blocks(grid, blocks(grid)):
+            sums.add(evaluated)
     else:
         for first, values in parts:
             sums.put(first, values)

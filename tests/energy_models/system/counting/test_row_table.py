@@ -23,6 +23,7 @@ def test_rows_are_found_as_in_a_dictionary(monkeypatch, distinct_hashes):
         table.add(missing, results)
         known |= dict(zip(map(tuple, missing.tolist()), results.tolist(), strict=True))
         assert len(table) == len(known)
+        np.testing.assert_array_equal(table.by_column, np.vstack([table.results, np.zeros(2)]).T)
         assert (table.find(rows) != ABSENT).all()
 
 

@@ -3,10 +3,12 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.energy.tables import arrays
 from bitjoule.experiments.energy.tables.arrays import _distinct
 from bitjoule.reports.energy.summary import summary_markdown
 from tests.reports.shown import table
@@ -75,10 +77,16 @@ def test_of_three_arrays_the_others_are_named_in_the_order_of_their_macs(resolve
     assert "| three" not in summary_markdown(run(resolved(text)))
 
 
+def test_rows_that_are_sorted_one_by_one_have_the_arrays_of_all(monkeypatch, resolved):
+    together = run(resolved(TOY)).summary
+    monkeypatch.setattr(arrays, "AT_ONCE", 1)
+    pd.testing.assert_frame_equal(run(resolved(TOY)).summary, together)
+
+
 def test_a_summary_of_several_platforms_names_the_arrays_of_each(resolved):
     text = summary_markdown(run(resolved(TOY.replace("[ternary-edge]", "[ternary-edge, ternary-edge-1w, fp16-edge]"))))
-    arrays = table(text, ["platform", "scheme", "MACs by array"])
-    rows = {(row["platform"], row["scheme"]): row["MACs by array"] for row in arrays}
+    shown = table(text, ["platform", "scheme", "MACs by array"])
+    rows = {(row["platform"], row["scheme"]): row["MACs by array"] for row in shown}
     shares = sorted(100 * of[0] / sum(of) for of in (macs("prefill"), macs("decode")))
     low, high = (f"{share:.1f}" for share in shares)
     least, most = (f"{100 - share:.3g}" for share in reversed(shares))
@@ -132,9 +140,9 @@ def test_a_scheme_that_no_array_takes_is_refused_with_the_arrays_that_would_take
     place = f"{path}:{number}: platforms[0]"
     assert line.startswith(f"{place}: no array of {wrong} of the scheme (bitnet-b1.58); expected ")
     assert "; or a line in `macs` of one of its arrays; or an array that takes ternary x int8: " in line
-    arrays = dict(text.split(" of ") for text in line.rpartition("ternary x int8: ")[2].split("; "))
-    assert {"adders", "fp16", "int8"} <= set(arrays)
-    for platform in re.sub(r", ... \(\d+ in all\)$", "", arrays["adders"]).split(", "):
+    named = dict(text.split(" of ") for text in line.rpartition("ternary x int8: ")[2].split("; "))
+    assert {"adders", "fp16", "int8"} <= set(named)
+    for platform in re.sub(r", ... \(\d+ in all\)$", "", named["adders"]).split(", "):
         assert platforms()[platform].arrays["adders"].macs_for("ternary", "int8")
     assert not (tmp_path / "out").exists()
 

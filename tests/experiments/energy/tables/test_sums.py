@@ -1,9 +1,11 @@
 """Sums over cases: those of spans, put together, are those of the whole."""
 
+import numpy as np
 import pandas as pd
 
-from bitjoule.experiments.energy.evaluation import evaluate_cases
+from bitjoule.experiments.energy.evaluation import evaluate_cases, evaluate_in_blocks
 from bitjoule.experiments.energy.grid import grid_of
+from bitjoule.experiments.energy.tables import sums as sums_module
 from bitjoule.experiments.energy.tables.sums import SpanSums, blocks, summarise
 
 TEXT = """\
@@ -31,3 +33,25 @@ def test_sums_of_spans_are_those_of_the_whole(resolved):
         parts.append((first, sums.values()))
     assert len(parts) > 2
     pd.testing.assert_frame_equal(summarise(grid, parts).summary, whole.summary)
+
+
+def test_blocks_that_share_a_phase_have_the_sums_of_each_alone(monkeypatch, resolved):
+    """Blocks of three of the eight cases of a machine: some lie within it, some reach into the next one."""
+    monkeypatch.setattr(sums_module, "BLOCK_CASES", 12)
+    grid = grid_of(resolved(TEXT.replace("new_tokens: 2", "new_tokens: [1, 2, 5, 7]")))
+    numbered = list(blocks(grid))
+    together, alone, counted = SpanSums(grid), SpanSums(grid), set()
+    for evaluated in evaluate_in_blocks(grid, numbered):
+        together.add(evaluated)
+        counted.add(id(evaluated.by_phase.phases[0].evaluated))
+    assert len(counted) < len(numbered)  # the first two blocks have one prefill
+    for cases in numbered:
+        alone.add(evaluate_cases(grid, cases))
+    found, expected = together.values(), alone.values()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values, err_msg=name)
+
+
+def test_without_devices_and_levels_nothing_is_kept_for_them(resolved):
+    values = SpanSums(grid_of(resolved(TEXT))).values()
+    assert [values[name].size for name in ("dram_energy_j", "dram_counts", "level_bits", "level_latency_s")] == [0] * 4
