@@ -171,8 +171,8 @@ def evaluate_phases_in_blocks(
 
 def _some(cases: Cases, chosen: Indices | slice) -> Cases:
     """Return some of the requests."""
-    of_each = (cases.model, cases.scheme, cases.batch, cases.prompt_tokens, cases.new_tokens)
-    return Cases(*(values[chosen] for values in of_each))
+    batch, prompt_tokens, new_tokens = cases.batch[chosen], cases.prompt_tokens[chosen], cases.new_tokens[chosen]
+    return Cases(cases.model[chosen], cases.scheme[chosen], batch, prompt_tokens, new_tokens)
 
 
 def _shared(phase: Phase, cases: Cases, technology: Indices, platform: Indices) -> tuple[Indices, Indices] | None:

@@ -87,7 +87,7 @@ def _least_values(
     k1, n1, k0, n0 = tiles
     array, m = problem.array, problem.m
     k_blocks, n_blocks = (
-        float(ceil(size.flat[0], width)) for size, width in ((problem.k, array.lanes), (problem.n, array.columns))
+        float(ceil(np.ravel(size)[0], width)) for size, width in ((problem.k, array.lanes), (problem.n, array.columns))
     )
     counts = [ceil(m, most), ceil(k_blocks, k1), ceil(n_blocks, n1)]
     once = [count == 1 for count in counts]
@@ -114,8 +114,9 @@ def _least_values(
             total = total + of.activations * n_tiles
         terms = [each * entering[d] if np.any(each) else 0.0 for d, each in enumerate(into_buffer)]
         return [
-            total + into_buffer[d] + (terms[(d + 1) % 3] + terms[(d + 2) % 3]) for d in range(3)
-        ]  # the operand that the innermost loop does not index enters once
+            total + into_buffer[d] + (terms[(d + 1) % 3] + terms[(d + 2) % 3])  # what it does not index enters once
+            for d in range(3)
+        ]
 
     energy, off_chip = sums(_energy(problem)), sums(_off_chip(problem))
     computing_pj = compute * problem.costs.computing_pj if np.any(problem.costs.computing_pj) else 0.0

@@ -226,18 +226,20 @@ def table_of(sums: SpanSums) -> Sums:
     columns = case_columns(grid, case, phase_of_row.astype(np.int8))
     columns |= sums.arrays.columns(case, phase_of_row)
     del sums.arrays
-    nominal, (baseline, compared) = sums.energy_j[0], (grid.baseline(), np.full(len(place), np.nan))
+    baseline, compared = grid.baseline(), np.full(len(place), np.nan)
     if baseline is not None:
-        compared = nominal.ravel()[baseline[case] * len(PHASES) + phase_of_row] / nominal.ravel()[place]
-    del nominal, phase_of_row
-    columns |= {f"{end}_j": values.ravel()[place] for end, values in zip(ENDS, sums.energy_j, strict=True)}
+        nominal_j = sums.energy_j[ENDS.index("energy")].ravel()
+        compared = nominal_j[baseline[case] * len(PHASES) + phase_of_row] / nominal_j[place]
+        del nominal_j
+    energies_j = {f"{end}_j": values.ravel()[place] for end, values in zip(ENDS, sums.energy_j, strict=True)}
+    columns |= energies_j
     del sums.energy_j
     latency_s = sums.latency_s.ravel()[place]
     busy_s = sums.busy_s.reshape(-1, len(RESOURCES)).take(place, axis=0)
     del sums.latency_s, sums.busy_s
     columns |= dict(zip(UTILISATION_COLUMNS, utilisation(busy_s, latency_s).T, strict=True))
     del busy_s
-    columns["energy_per_token_j"] = columns["energy_j"] / of_rows
+    columns["energy_per_token_j"] = energies_j["energy_j"] / of_rows
     columns["ratio_to_baseline"] = compared
     columns["latency_s"] = latency_s  # empty: the papers' accounting has no time and no memory
     columns["tokens_per_s"] = of_rows / latency_s
