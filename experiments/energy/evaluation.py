@@ -21,7 +21,7 @@ from bitjoule.experiments.energy.blocks import CATEGORIES, CaseBlock, column_cod
 from bitjoule.experiments.energy.grid import NAMED_AXES, Grid
 from bitjoule.experiments.output.columns import ACTION_COLUMNS, ENERGY_COLUMNS, PHASES, RESULT_COLUMNS
 
-AHEAD = 16  # blocks for which phases that they share are counted together
+AHEAD = 16  # most blocks for which phases that they share are counted together
 _Value = TypeVar("_Value", bound=np.generic)
 
 
@@ -112,8 +112,10 @@ def evaluate_in_blocks(grid: Grid, numbered: Iterable[NDArray[np.integer[Any]]])
         for cases in numbered:
             yield EvaluatedCases(grid, cases, None)
         return
+    # A prefill is that of all new tokens, whose axis is the last: of so many blocks, it is as large as one of them.
+    ahead = min(AHEAD, grid.shape[-1])
     for _, alike in groupby(numbered, _machines_of(grid)):
-        while neighbours := list(islice(alike, AHEAD)):
+        while neighbours := list(islice(alike, ahead)):
             requests = requests_of(grid, np.concatenate(neighbours))
             together = evaluate_phases_in_blocks(grid.system, *requests, len(neighbours[0]))
             for cases, by_phase in zip(neighbours, together, strict=True):
