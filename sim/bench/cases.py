@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bitjoule.rtl.config import COMMAND_K_BITS, COMMAND_M_BITS, COMMAND_N_BITS, GROUP, AcceleratorConfig
 from bitjoule.sim.accelerator.cycles import MatmulShape
+from bitjoule.sim.bench.float_lanes import LANE_KINDS, lane_operands
 
 STREAMS = ("command", "weights", "activations", "results")
 ACTIVATIONS = ("random", "minimum", "maximum", "alternating", "zero")
@@ -32,7 +33,8 @@ class Case:
         Of the operands and the random stalls.
     activations, weights
         What the operands are: ``random``, or the same extreme everywhere; of floats also one of `FLOATS`, and of trits
-        with scales that is what the scales are; or both of `OPPOSITE`.
+        with scales that is what the scales are; or both of `OPPOSITE`. Activations and weights of FP16 may also be one
+        of `LANE_KINDS`, where K is one tile.
     stalls
         By stream: a pattern of 0 and 1 that repeats each cycle (1: idle or busy), or the probability to stall.
     reset_after
@@ -152,8 +154,14 @@ def _float_operands(
     random: np.random.Generator, config: AcceleratorConfig, case: Case, shape: tuple[int, int, int]
 ) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
     m, k, n = shape
-    x = _floats(random, (m, k), case.activations)
-    w = _scaled(random, config, (k, n), case.weights) if config.scaled else _floats(random, (k, n), case.weights)
+    alone = case.activations in LANE_KINDS
+    x = lane_operands(random, case.activations, m, k) if alone else _floats(random, (m, k), case.activations)
+    if config.scaled:
+        w = _scaled(random, config, (k, n), case.weights)
+    elif case.weights in LANE_KINDS:
+        w = lane_operands(random, case.weights, n, k).T
+    else:
+        w = _floats(random, (k, n), case.weights)
     if (case.activations, case.weights) == OPPOSITE:
         second = np.arange(k) // config.lanes % 2 == 1
         source = np.arange(k) - config.lanes * second

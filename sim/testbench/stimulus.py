@@ -13,11 +13,13 @@ from bitjoule.sim.accelerator.cycles import MatmulShape, cycles_of
 from bitjoule.sim.accelerator.product import expected_product
 from bitjoule.sim.accelerator.streams import Bytes, activation_stream, result_type, weight_stream
 from bitjoule.sim.bench.cases import FLOATS, Case, is_malformed, operands, random_cases
+from bitjoule.sim.bench.float_lanes import LEVEL, ONE_SPECIAL, ONE_ZERO, SPECIAL, SPREAD
 from bitjoule.sim.reference.float_matmul import canonical_bits
 
 COMMAND_BYTES = (COMMAND_M_BITS + COMMAND_K_BITS + COMMAND_N_BITS) // 8
 LARGEST_CORNER_TILES = 64  # tiles of K in a corner case: its operands are written out
 LARGEST_TILES = 512  # in the one case of the largest K, whose counter is reloaded and held for several tokens
+ROWS_OF_EXPONENTS = 4  # for each lane: as many tokens, or columns, in which its exponent is the largest
 RANDOM_STEPS = 100  # about the largest number of steps of a random matmul
 FEW_CYCLES = 1000  # until a first result, whatever the pauses
 CYCLES_WITH_PAUSES = 300  # cycles that one of the closed form may take with pauses in 240 of 256 cycles
@@ -78,9 +80,30 @@ def corner_cases(config: AcceleratorConfig, seed: int) -> list[Case]:
         Case("tails", (one, tails, wide, two, one), seed=seed),
         *(Case(f"all {x}, all {w}", (MatmulShape(1, long, 1),), activations=x, weights=w) for x, w in extremes),
         *(Case(f"{kind} floats", (several,), seed=seed + 3, activations=kind, weights=kind) for kind in kinds),
+        *_lane_cases(config, seed + 4),
         Case("largest K", (largest,), seed=seed + 2),
         Case("malformed", tuple(shape for bad in wrong for shape in (bad, wide)), seed=seed + 1),
     ]
+
+
+def _lane_cases(config: AcceleratorConfig, seed: int) -> list[Case]:
+    """Return cases of one tile of K in which each lane in turn differs; scales are of all lanes."""
+    if not config.floating_point:
+        return []
+    lanes = min(config.lanes, config.max_k)
+    once, often = (MatmulShape(rows * lanes, lanes, lanes) for rows in (len(SPECIAL), ROWS_OF_EXPONENTS))
+    told = {ONE_SPECIAL: "a lane is special", SPREAD: "a lane has the largest exponent"}
+    if config.scaled:
+        pairs = [(once, ONE_SPECIAL, "random"), (often, SPREAD, "wide")]
+    else:
+        pairs = [(once, ONE_SPECIAL, ONE_ZERO), (often, SPREAD, LEVEL)]
+    cases = [Case(f"{told[x]}, activations", (shape,), seed=seed, activations=x, weights=w) for shape, x, w in pairs]
+    if not config.scaled:
+        cases += [
+            Case(f"{told[x]}, weights", (MatmulShape(lanes, lanes, shape.m),), seed=seed, activations=w, weights=x)
+            for shape, x, w in pairs
+        ]
+    return cases
 
 
 def cases_of(config: AcceleratorConfig, random: int, seed: int, shapes: Sequence[MatmulShape] = ()) -> list[Case]:
