@@ -21,6 +21,7 @@ ACCUMULATORS = ("registers", "memory")
 ACCUMULATION_BITS = {"int32": 32, "fp32": 32, "fp16": 16}
 LANES = range(8, 257)
 TABLE_LANES = range(2, 5)
+CHAIN_LANES = range(1, 9)
 COLUMNS = range(1, 65)
 TOKENS = range(1, 1025)
 ACTIVATION_BITS = range(1, 9)
@@ -109,6 +110,10 @@ class AcceleratorConfig:
     table_lanes
         With ``lookup_table``, lanes whose activations share a table, 2 to 4, by default 2. Each lane more makes it
         three times as large, with ``binary1`` twice.
+    chain_lanes
+        With ``carry_chain``, lanes that are added one after the other before the tree of adders, 1 to 8, by default 1:
+        none. Carry cells of some FPGAs select one of the two operands that they add. From 2 on the tree's last level
+        lies behind the first register.
     accumulators
         ``registers``: running sums in flip-flops. ``memory``: in a memory that is read one cycle early, block RAM of an
         FPGA or a macro; `tokens` is at least 2.
@@ -131,6 +136,7 @@ class AcceleratorConfig:
     accumulation: str = None  # type: ignore[assignment]  # the encoding's
     table_lanes: int | None = None
     accumulators: str = "registers"
+    chain_lanes: int = 1
 
     def __post_init__(self) -> None:
         unknown = _unknown("weight_encoding", self.weight_encoding, tuple(ACCUMULATIONS))
@@ -157,6 +163,7 @@ class AcceleratorConfig:
             *_unknown("datapath", self.datapath, DATAPATHS[name]),
             *self._accumulation_faults(name),
             *self._accumulators_faults(),
+            *self._chain_faults(),
         ]
         if not {"lanes", "columns", "weight_encoding"} & {fault.key for fault in faults}:
             faults += self._bus_faults()
@@ -205,6 +212,13 @@ class AcceleratorConfig:
             return [Fault("accumulators", "got 'memory' with tokens 1", "registers, or tokens of 2 or more")]
         return _unknown("accumulators", self.accumulators, ACCUMULATORS)
 
+    def _chain_faults(self) -> list[Fault]:
+        faults = _outside("chain_lanes", self.chain_lanes, CHAIN_LANES)
+        if faults or self.chain_lanes == 1 or self.datapath == "carry_chain":
+            return faults
+        unused = f"got {self.chain_lanes} with datapath {_brief(self.datapath)}"
+        return [Fault("chain_lanes", unused, "1, or datapath: carry_chain")]
+
     def _bus_faults(self) -> list[Fault]:
         bus = self.weight_bus_bits
         tile = self.tile_bits
@@ -251,8 +265,8 @@ class AcceleratorConfig:
         return config
 
     def as_mapping(self) -> dict[str, Any]:
-        """Return keys and values, defaults written out but for those of `table_lanes` and `accumulators`."""
-        usual = {"table_lanes": None, "accumulators": ACCUMULATORS[0]}
+        """Return keys and values, defaults written out but for those of the last three keys."""
+        usual = {"table_lanes": None, "accumulators": ACCUMULATORS[0], "chain_lanes": 1}
         return {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
 
     @property

@@ -31,6 +31,10 @@ class Family:
         The arguments of nextpnr that name a device, and a router.
     absorbs
         Whether its carry cells have inputs to spare; see `bitjoule.gates.fpga.absorb`.
+    compares
+        Whether comparisons with constants take fewer tables as logic than in carry cells: compare.v.
+    chain_lanes
+        Of `datapath`, what takes the fewest tables at no slower a clock.
     sums_in_block_ram
         Whether running sums of several tokens take fewer tables in block RAM. Other families keep them in LUT RAM.
     """
@@ -42,6 +46,8 @@ class Family:
     package: str
     arguments: Callable[[Device], list[str]]
     absorbs: bool = False
+    compares: bool = False
+    chain_lanes: int = 1
     sums_in_block_ram: bool = False
 
     def suited(self, config: AcceleratorConfig) -> AcceleratorConfig:
@@ -55,7 +61,8 @@ class Family:
         if config.multiplies:
             return config
         sums = "memory" if self.sums_in_block_ram and config.tokens > 1 else config.accumulators
-        return replace(config, datapath=self.datapath, table_lanes=None, accumulators=sums)
+        built = {"datapath": self.datapath, "table_lanes": None, "chain_lanes": self.chain_lanes}
+        return replace(config, **built, accumulators=sums)
 
     def count(self, cells: Mapping[str, int]) -> dict[str, int]:
         """Return tables, flip-flops and block RAM of a netlist.
@@ -91,6 +98,8 @@ FAMILIES = {
             device.option, "--package", device.package, "--speed", device.speed, "--lpf-allow-unconstrained",
         ],
         absorbs=True,
+        compares=True,
+        chain_lanes=4,
     ),
     "ice40": Family(
         synthesis="synth_ice40",
@@ -117,6 +126,7 @@ FAMILIES = {
             "flip-flops": {"DFF": 1},
             "block RAM": {"SDP": 1, "DPB": 1, "DPX9": 1},
         },
+        compares=True,
         package="nextpnr_himbaechel_gowin",
         arguments=lambda device: [
             "--device", device.part, "-o", f"family={device.option}", "-o", f"cst={CONSTRAINTS}",

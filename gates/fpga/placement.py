@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,9 @@ NETLIST = "netlist.json"
 UART = "uart"
 # Yosys takes block RAM for memories of many words alone; other memories are read within a cycle, and are none for it.
 _BLOCK_RAM = 'setattr -set ram_style "block" *accumulators.storage/m:*'
+_COMPARE = "compare.v"
 _YOSYS = "from pyosys import libyosys; libyosys.run_pass('script map.ys')"
+_REWRITES = "from bitjoule.gates.fpga.enables import run; run('read.ys', 'map.ys')"
 _NEXTPNR = "import sys, yowasp_{0} as package; sys.exit(package.run_{0}(sys.argv[1:]))"
 
 
@@ -82,9 +84,9 @@ def needs_nextpnr(device: Device) -> None:
 
 
 def map_design(
-    verilog: str, top: str, device: Device, folder: Path, options: str | None = None, absorb: bool = True
+    verilog: str, top: str, device: Device, folder: Path, options: str | None = None, rewrite: bool = True
 ) -> Mapped:
-    """Map a design to the cells of a device with Yosys, and move what fits into carry cells.
+    """Map a design to the cells of a device with Yosys, and rewrite what takes fewer tables in another way.
 
     Parameters
     ----------
@@ -98,8 +100,9 @@ def map_design(
         Where files go.
     options
         Of the Yosys command; by default the family's.
-    absorb
-        Move tables into carry cells, where the family's have inputs to spare; see `absorb`.
+    rewrite
+        Find what holds registers, make comparisons with constants of logic, and move tables into carry cells, the
+        last two where that suits the family: `enables`, compare.v, `absorb`.
 
     Raises
     ------
@@ -108,10 +111,15 @@ def map_design(
     """
     family = FAMILIES[device.family]
     synthesis = f"{family.synthesis} {family.options if options is None else options}".strip()
-    sums = _BLOCK_RAM if family.sums_in_block_ram else ""
-    design = json.loads(run_yosys(verilog, f"{synthesis} -top {top}", folder, sums).read_text())
+    reading = (_BLOCK_RAM,) if family.sums_in_block_ram else ()
+    after = None
+    if rewrite:
+        reading = (*reading, "proc", "opt_muxtree", "opt_clean")
+        after = ("opt_clean", "opt_dff", *([f"techmap -map {_COMPARE}"] if family.compares else ()))
+        (folder / _COMPARE).write_text((Path(__file__).parent / _COMPARE).read_text())
+    design = json.loads(run_yosys(verilog, f"{synthesis} -top {top}", folder, reading, after).read_text())
     module = design["modules"][top]
-    if family.absorbs and absorb:
+    if family.absorbs and rewrite:
         absorb_operands(module)
         (folder / NETLIST).write_text(json.dumps(design))
     pins = sum(len(port["bits"]) for port in module["ports"].values())
@@ -119,7 +127,9 @@ def map_design(
     return Mapped(device, synthesis, used, folder)
 
 
-def run_yosys(verilog: str, synthesis: str, folder: Path, before: str = "") -> Path:
+def run_yosys(
+    verilog: str, synthesis: str, folder: Path, reading: Sequence[str] = (), joined: Sequence[str] | None = None
+) -> Path:
     """Synthesise a design.
 
     Parameters
@@ -130,8 +140,10 @@ def run_yosys(verilog: str, synthesis: str, folder: Path, before: str = "") -> P
         Yosys' command, with the top module.
     folder
         Where files go.
-    before
-        A command before that one.
+    reading
+        Commands between the text and that one.
+    joined
+        If given, conditions are joined after those commands; see `enables`. These commands follow.
 
     Returns
     -------
@@ -144,9 +156,12 @@ def run_yosys(verilog: str, synthesis: str, folder: Path, before: str = "") -> P
         Yosys failed.
     """
     (folder / "design.v").write_text(verilog, encoding="utf-8")
-    commands = filter(None, ("read_verilog design.v", before, f"{synthesis} -json {NETLIST}"))
-    (folder / "map.ys").write_text("\n".join(commands) + "\n")
-    _run([sys.executable, "-c", _YOSYS], folder, "map.log", "Yosys")
+    reading = ("read_verilog design.v", *reading)
+    mapping = f"{synthesis} -json {NETLIST}"
+    scripts = {"map.ys": (*reading, mapping)} if joined is None else {"read.ys": reading, "map.ys": (*joined, mapping)}
+    for name, commands in scripts.items():
+        (folder / name).write_text("\n".join(commands) + "\n")
+    _run([sys.executable, "-c", _YOSYS if joined is None else _REWRITES], folder, "map.log", "Yosys")
     return folder / NETLIST
 
 

@@ -116,7 +116,7 @@ class DotProduct(wiring.Component):
             m.d.comb += [unit.eq(minus & ~plus), row.eq(Mux(plus ^ minus, x ^ minus.replicate(len(x)), 0))]
             rows.append(row)
             units.append(unit)
-        return carry_chain_sum(m, rows, units, self._pipeline)
+        return carry_chain_sum(m, rows, units, self._pipeline, self._config.chain_lanes)
 
     def _multiplexer(self, m: Module) -> tuple[list[Value], list[Value]]:
         rows: list[Value] = []

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 
 
 def wire(m: Module, name: str, value: Value) -> Signal:
@@ -127,9 +127,12 @@ def carry_save_sum(
 
 
 def carry_chain_sum(
-    m: Module, rows: Sequence[Value], units: Sequence[Value], pipeline: int
+    m: Module, rows: Sequence[Value], units: Sequence[Value], pipeline: int, chain: int = 1
 ) -> tuple[list[Value], list[Value]]:
     """Add signed words in a binary tree of adders; the bits come in as the adders' carries.
+
+    With chains, each leaf of the tree is the sum of several rows, added one after the other. That is deeper, so that
+    the tree's last level lies behind the first register then, beside the accumulators' adder.
 
     Parameters
     ----------
@@ -141,6 +144,8 @@ def carry_chain_sum(
         Bits added at weight one, at most one more than there are adders; may be empty.
     pipeline
         Registers on the way, a cycle of latency each.
+    chain
+        Rows that are added one after the other before the tree; 1 for none.
 
     Returns
     -------
@@ -148,7 +153,10 @@ def carry_chain_sum(
         One signed word, and the bits that found no adder.
     """
     words, bits = list(rows), list(units)
-    places = cuts(levels(len(words), carry_save=False), pipeline)
+    if chain > 1:
+        words = [chained_rows(m, f"chain{i // chain}", words[i : i + chain], bits) for i in range(0, len(words), chain)]
+    count = levels(len(words), carry_save=False)
+    places = cuts(max(0, count - 1) if chain > 1 else count, pipeline)
     words, bits = registered(m, "cut0", words, bits, places.get(0, 0))
     level = 0
     while len(words) > 1:
@@ -161,6 +169,34 @@ def carry_chain_sum(
         words = following + words[len(words) - len(words) % 2 :]
         words, bits = registered(m, f"cut{level}", words, bits, places.get(level, 0))
     return words, bits
+
+
+def chained_rows(m: Module, name: str, rows: Sequence[Value], units: list[Value]) -> Value:
+    """Add signed words one after the other.
+
+    Parameters
+    ----------
+    m
+        Where the adders go.
+    name
+        Names them.
+    rows
+        Words of one width, in two's complement, each of which may owe a one.
+    units
+        Bits added at weight one; each adder takes one away, if there is one.
+
+    Returns
+    -------
+    Value
+        Their sum. With n rows of b bits it is at least -n 2**(b-1), and less than n 2**(b-1): rows and ones.
+    """
+    total = rows[0]
+    for i, row in enumerate(rows[1:], 2):
+        bits = len(row) + (i - 1).bit_length()
+        following = Signal(signed(bits), name=f"{name}_{i}")
+        m.d.comb += following.eq(add(total, row, units.pop(0) if units else None))
+        total = following
+    return total
 
 
 def add(a: Value, b: Value, unit: Value | None = None) -> Value:

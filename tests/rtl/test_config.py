@@ -34,6 +34,10 @@ GOOD = {"lanes": 8, "columns": 4, "max_k": 64, "weight_bus_bits": 64}
         ({"datapath": "lookup_table", "table_lanes": 1}, "table_lanes", "from 2 to 4"),
         ({"datapath": "lookup_table", "table_lanes": "2"}, "table_lanes", "a whole number from 2 to 4"),
         ({"table_lanes": 2}, "table_lanes", "datapath: lookup_table"),
+        ({"chain_lanes": 2}, "chain_lanes", "1, or datapath: carry_chain"),
+        ({"datapath": "carry_chain", "chain_lanes": 0}, "chain_lanes", "a whole number from 1 to 8"),
+        ({"datapath": "carry_chain", "chain_lanes": 9}, "chain_lanes", "a whole number from 1 to 8"),
+        ({"datapath": "carry_chain", "chain_lanes": None}, "chain_lanes", "a whole number from 1 to 8"),
         ({"datapath": "lookup_table", "lanes": 300}, "lanes", "from 8 to 256"),
         (
             {"datapath": "lookup_table", "weight_encoding": "binary1", "lanes": 255, "weight_bus_bits": 1024},
@@ -167,3 +171,6 @@ def test_a_configuration_survives_its_own_mapping():
         config = AcceleratorConfig.from_mapping(GOOD | {"datapath": datapath, "tokens": 3} | more)
         assert ("table_lanes" in config.as_mapping()) == (datapath == "lookup_table")
         assert AcceleratorConfig.from_mapping(config.as_mapping()) == config
+    chains = AcceleratorConfig.from_mapping(GOOD | {"datapath": "carry_chain", "chain_lanes": 8})
+    assert chains.as_mapping()["chain_lanes"] == chains.chain_lanes == 8
+    assert AcceleratorConfig.from_mapping(chains.as_mapping()) == chains

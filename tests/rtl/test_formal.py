@@ -42,8 +42,9 @@ ACCELERATORS: dict[str, dict[str, Any]] = {
     "fp16_rounding_tree": FLOATS
     | {"datapath": "rounding_tree", "weight_bus_bits": 16, "columns": 2, "lanes": 1, "pipeline": 2},
     "scaled": SCALED | {"tokens": 2, "pipeline": 1},
+    "chains": {"pipeline": 2, "datapath": "carry_chain", "chain_lanes": 2, "lanes": 3},
 }
-NUMBERS = tuple(ACCELERATORS)[12:]  # of weights that are numbers or have scales
+NUMBERS = tuple(ACCELERATORS)[12:-1]  # of weights that are numbers or have scales
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
@@ -96,6 +97,24 @@ def test_dot_product_equals_its_specification_some_cycles_later(datapath: str, p
     """In every cycle, by induction."""
     lanes = 6 if datapath == "lookup_table" else 5
     assert dot(small(datapath=datapath, lanes=lanes, activation_bits=2, pipeline=pipeline)).prove(pipeline + 1)
+
+
+CHAINS = [(8, 1, 8), (5, 3, 4), (7, 3, 3), (5, 8, 2)]  # lanes, bits, lanes of a chain
+
+
+@pytest.mark.parametrize(("lanes", "bits", "chain"), sampled(CHAINS, 2, "chains that are proved"))
+def test_dot_product_of_chains_equals_its_specification(lanes: int, bits: int, chain: int) -> None:
+    """For every trit, both names of zero, and every activation; combinational."""
+    config = small(datapath="carry_chain", lanes=lanes, activation_bits=bits, chain_lanes=chain)
+    assert dot(config).check()
+    assert one_column(small(**vars(config) | {"max_k": 4 * lanes})).check()
+
+
+@pytest.mark.parametrize("pipeline", [1, 3])
+def test_dot_product_of_chains_equals_its_specification_some_cycles_later(pipeline: int) -> None:
+    """In every cycle, by induction; the last level of the tree lies behind the first register."""
+    config = {"datapath": "carry_chain", "lanes": 5, "activation_bits": 2, "chain_lanes": 2}
+    assert dot(small(**config, pipeline=pipeline)).prove(pipeline + 1)
 
 
 TILES = (1, 4)

@@ -10,9 +10,11 @@ from bitjoule.gates.fpga.absorb import absorb_operands
 from tests.rtl.formal import YOSYS
 
 # What is added: a trit's operand, one that is switched off, both operands selected, and what must stay outside: an
-# operand that is one where its lines are zero, and one that is used twice.
+# operand that is one where its lines are zero, and one that is used twice. A sign is read by each place that it fills.
 CASES = {
     "trit": ("s + ((p ^ n) ? x ^ {6{n}} : 6'd0)", 6),
+    "sign extended": ("s + ((p ^ n) ? {{2{x[3]}}, x[3:0]} ^ {6{n}} : 6'd0)", 4),
+    "carry in": ("({s, p & ~n} + {x, p & ~n}) >> 1", 1),
     "gated": ("(p ? s : 6'd0) + x", 6),
     "both": ("(p ? s : 6'd0) + (n ? x : 6'd0)", 6),
     "second": ("(p ? s : 6'd0) + (n ? x : ~6'd0)", 6),
@@ -112,6 +114,36 @@ def test_a_table_of_four_inputs_stays():
     assert absorb_operands(design) == 0
     table["connections"]["D"] = ["1"]  # three are left
     assert absorb_operands(design) == 1
+
+
+def test_a_table_goes_into_all_carry_cells_that_read_it_or_into_none():
+    design = module()
+    nets, parameters = (design["cells"]["carry"][key] for key in ("connections", "parameters"))
+    nets["B1"] = [4]
+    parameters["INJECT1_1"] = "YES"
+    assert absorb_operands(design) == 0
+    parameters["INJECT1_1"] = "NO"
+    nets["D1"] = ["0"]
+    assert absorb_operands(design) == 0
+    nets["D1"] = ["1"]
+    assert absorb_operands(design) == 1
+    assert parameters["INIT0"] == parameters["INIT1"] != "1001011010101010"
+    assert set(design["cells"]) == {"carry"}
+
+
+def test_a_table_that_is_added_to_itself_becomes_the_carry():
+    """The sum's table is zero, its entries at C = D = 0 those of the table; not where B is inverted."""
+    design = module()
+    nets = design["cells"]["carry"]["connections"]
+    nets["A0"], nets["C0"] = [4], ["1"]
+    assert absorb_operands(design) == 0
+    nets["C0"] = ["0"]
+    assert absorb_operands(design) == 1
+    carry = design["cells"].pop("carry")
+    assert not design["cells"]
+    assert [carry["connections"][port][0] for port in ("C0", "D0")] == ["0", "1"]
+    assert {carry["connections"][port][0] for port in ("A0", "B0")} == {2, 3}
+    assert carry["parameters"]["INIT0"] == "0" * 12 + "1000"  # 2 and 3
 
 
 @pytest.mark.parametrize(

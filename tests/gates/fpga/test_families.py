@@ -11,18 +11,18 @@ from bitjoule.sim.accelerator.configurations import read_configuration, shipped_
 
 
 @pytest.mark.parametrize(
-    ("family", "name", "accumulators"),
+    ("family", "name", "accumulators", "chain"),
     [
-        ("ice40", "tiny_8x4", "memory"),
-        ("ice40", "decode_64x5", "registers"),  # of one token
-        ("ecp5", "tiny_8x4", "registers"),
-        ("gowin", "edge_64x16", "registers"),
+        ("ice40", "tiny_8x4", "memory", 1),
+        ("ice40", "decode_64x5", "registers", 1),  # of one token
+        ("ecp5", "tiny_8x4", "registers", 4),
+        ("gowin", "edge_64x16", "registers", 1),
     ],
 )
-def test_a_suited_array_differs_in_how_it_adds_and_where_sums_are_kept(family, name, accumulators):
+def test_a_suited_array_differs_in_how_it_adds_and_where_sums_are_kept(family, name, accumulators, chain):
     config = read_configuration(name)
     suited = FAMILIES[family].suited(config)
-    assert suited == replace(config, datapath="carry_chain", accumulators=accumulators)
+    assert suited == replace(config, datapath="carry_chain", accumulators=accumulators, chain_lanes=chain)
 
 
 def test_a_look_up_table_and_sums_in_memory_are_read_from_the_configuration():

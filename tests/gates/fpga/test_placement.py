@@ -114,8 +114,15 @@ def test_sums_go_to_block_ram_where_they_take_fewer_tables_there_and_options_are
     found = map_design("text", "mine", find_device(name), tmp_path)
     map_design("text", "mine", find_device(name), tmp_path, "-own")
     told = [f"{family.synthesis} {options}".strip() for options in (family.options, "-own")]
+    map_design("text", "mine", find_device(name), tmp_path, rewrite=False)
+    told.append(told[0])
     assert [call[:3] for call in asked] == [("text", f"{each} -top mine", tmp_path) for each in told]
-    assert all(("block" in call[3]) == name.startswith("ice40") for call in asked)
+    sums = ['setattr -set ram_style "block" *accumulators.storage/m:*'] * name.startswith("ice40")
+    compared = ["techmap -map compare.v"] * (not name.startswith("ice40"))
+    rewritten = ([*sums, "proc", "opt_muxtree", "opt_clean"], ["opt_clean", "opt_dff", *compared])
+    assert [tuple(list(part) for part in call[3:] if part is not None) for call in asked] == [
+        rewritten, rewritten, (sums,)
+    ]  # fmt: skip
     assert (found.synthesis, found.used["pins"], found.device.name, found.folder) == (told[0], 3, name, tmp_path)
 
 

@@ -75,6 +75,9 @@ CONFIGURATIONS = {
         8, 3, 150, 32, tokens=2, activation_bits=16, datapath="multiplexer", pipeline=4
     ),
     "many_beats": AcceleratorConfig(16, 8, 64, 8, tokens=3),
+    "with_chains": AcceleratorConfig(
+        13, 3, 60, 80, tokens=3, datapath="carry_chain", chain_lanes=4, pipeline=3, activation_bits=7
+    ),
 }
 
 
