@@ -61,8 +61,9 @@ class Family:
         if config.multiplies:
             return config
         sums = "memory" if self.sums_in_block_ram and config.tokens > 1 else config.accumulators
-        built = {"datapath": self.datapath, "table_lanes": None, "chain_lanes": self.chain_lanes}
-        return replace(config, **built, accumulators=sums)
+        return replace(
+            config, datapath=self.datapath, table_lanes=None, accumulators=sums, chain_lanes=self.chain_lanes
+        )
 
     def count(self, cells: Mapping[str, int]) -> dict[str, int]:
         """Return tables, flip-flops and block RAM of a netlist.

@@ -114,7 +114,8 @@ def map_design(
     reading = (_BLOCK_RAM,) if family.sums_in_block_ram else ()
     after = None
     if rewrite:
-        reading = (*reading, "proc", "opt_muxtree", "opt_clean")
+        # What is missing must be told before it is cleaned away.
+        reading = (f"hierarchy -check -top {top}", *reading, "proc", "opt_muxtree", "opt_clean")
         after = ("opt_clean", "opt_dff", *([f"techmap -map {_COMPARE}"] if family.compares else ()))
         (folder / _COMPARE).write_text((Path(__file__).parent / _COMPARE).read_text())
     design = json.loads(run_yosys(verilog, f"{synthesis} -top {top}", folder, reading, after).read_text())

@@ -119,7 +119,10 @@ def test_sums_go_to_block_ram_where_they_take_fewer_tables_there_and_options_are
     assert [call[:3] for call in asked] == [("text", f"{each} -top mine", tmp_path) for each in told]
     sums = ['setattr -set ram_style "block" *accumulators.storage/m:*'] * name.startswith("ice40")
     compared = ["techmap -map compare.v"] * (not name.startswith("ice40"))
-    rewritten = ([*sums, "proc", "opt_muxtree", "opt_clean"], ["opt_clean", "opt_dff", *compared])
+    rewritten = (
+        ["hierarchy -check -top mine", *sums, "proc", "opt_muxtree", "opt_clean"],
+        ["opt_clean", "opt_dff", *compared],
+    )
     assert [tuple(list(part) for part in call[3:] if part is not None) for call in asked] == [
         rewritten, rewritten, (sums,)
     ]  # fmt: skip
