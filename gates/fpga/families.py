@@ -61,9 +61,8 @@ class Family:
         if config.multiplies:
             return config
         sums = "memory" if self.sums_in_block_ram and config.tokens > 1 else config.accumulators
-        return replace(
-            config, datapath=self.datapath, table_lanes=None, accumulators=sums, chain_lanes=self.chain_lanes
-        )
+        chain = 1 if config.scaled else self.chain_lanes  # no bench or proof has chains of aligned activations
+        return replace(config, datapath=self.datapath, table_lanes=None, accumulators=sums, chain_lanes=chain)
 
     def count(self, cells: Mapping[str, int]) -> dict[str, int]:
         """Return tables, flip-flops and block RAM of a netlist.

@@ -17,6 +17,7 @@ from bitjoule.sim.accelerator.configurations import read_configuration, shipped_
         ("ice40", "decode_64x5", "registers", 1),  # of one token
         ("ecp5", "tiny_8x4", "registers", 4),
         ("gowin", "edge_64x16", "registers", 1),
+        ("ecp5", "ternary_fp16_8x4", "registers", 1),  # scaled
     ],
 )
 def test_a_suited_array_differs_in_how_it_adds_and_where_sums_are_kept(family, name, accumulators, chain):
