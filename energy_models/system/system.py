@@ -280,7 +280,7 @@ class System:
             new[1:] |= column[1:] != column[:-1]
         asked = new & present
         columns = [np.broadcast_to(of_cases, new.shape), np.broadcast_to(self.layout.kind, new.shape), *columns]
-        rows = np.stack([column[asked] for column in columns], axis=1)
+        rows: Floats = np.stack([column[asked] for column in columns], axis=1).astype(np.float64, copy=False)
         numbers = self._mapped.find(rows)
         if (numbers == ABSENT).any():
             missing = distinct(rows[numbers == ABSENT])

@@ -111,7 +111,7 @@ def _pin_loads_ff(netlist: Netlist, nets: int) -> tuple[Floats, Floats]:
     each_ff = np.array([capacitance for _, capacitance in on]).reshape(-1, len(EDGES)).T
     # Added in the order of the netlist, as sums of such numbers depend on it.
     loads = np.stack([np.bincount(places, weights=of_edge, minlength=nets) for of_edge in each_ff])
-    return loads, np.bincount(places, minlength=nets).astype(np.float64)
+    return loads.astype(np.float64), np.bincount(places, minlength=nets).astype(np.float64)
 
 
 def by_cell(netlist: Netlist) -> list[CellGroup]:

@@ -40,4 +40,5 @@ def lane_operands(random: np.random.Generator, kind: str, words: int, lanes: int
     fields = np.maximum(random.integers(_FIELDS[0], _FIELDS[-1], (words, 1), endpoint=True) - below, 0)
     fractions = random.integers(0, 1 << _FRACTION_BITS, (words, lanes))
     signs = random.integers(0, 2, (words, lanes))
-    return (signs << _SIGN_BIT | fields << _FRACTION_BITS | fractions).astype(np.uint16).view(np.float16)
+    values = (signs << _SIGN_BIT | fields << _FRACTION_BITS | fractions).astype(np.uint16).view(np.float16)
+    return np.asarray(values)

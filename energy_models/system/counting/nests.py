@@ -185,7 +185,8 @@ def _batch(machine: Machine, kind: MatmulKind, rows: Floats, k: Floats, n: Float
     capacity = tuple(
         bits - reserved_bits if i == one.outputs.buffer else bits for i, bits in enumerate(one.capacity_bits)
     )
-    return Batch.filled(one._replace(m=m, k=k, n=n, capacity_bits=capacity, costs=one.costs._replace(fixed_pj=0.0)))
+    of_rows: dict[str, Any] = {"m": m, "k": k, "n": n, "capacity_bits": capacity}
+    return Batch.filled(one._replace(**of_rows, costs=one.costs._replace(fixed_pj=0.0)))
 
 
 @lru_cache(maxsize=256)

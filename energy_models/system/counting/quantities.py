@@ -66,7 +66,7 @@ def steps_of(moved: Floats, factors: Floats, machine_index: Indices) -> Floats:
     """
     by_quantity = np.ascontiguousarray(moved.transpose(3, 1, 2, 0))
     counts = np.zeros((*by_quantity.shape[1:3], len(STEP_QUANTITY), len(moved)))
-    there = factors.any(axis=(0, 1)).tolist()
+    there = np.asarray(factors.any(axis=(0, 1)))
     steps = [(step, quantity) for step, quantity in enumerate(STEP_QUANTITY.tolist()) if there[step]]
     begins = np.flatnonzero(np.diff(machine_index, prepend=-1))  # of neighbours with one machine
     if len(begins) * FEW > len(machine_index):

@@ -59,8 +59,8 @@ class Batch(NamedTuple):
         problem
             Its sizes: shape (matmuls,). What else may differ: numbers, or arrays of this shape.
         """
-        values = (problem.distinct, problem.off_chip_bits, problem.capacity_bits, problem.costs)
-        batch = cls(problem, *map(np.asarray, problem[:3]), *values)
+        m, k, n = (np.asarray(size) for size in (problem.m, problem.k, problem.n))
+        batch = cls(problem, m, k, n, problem.distinct, problem.off_chip_bits, problem.capacity_bits, problem.costs)
         return batch._replace(static=batch.one(0))
 
     @classmethod

@@ -245,7 +245,8 @@ def nest_of(
     pj = (dict(costs.scores_pj), dict(costs.values_pj))
 
     def both(index: int, problem: MatmulProblem) -> OnArray:
-        used = _on_array(problem, m0, *((d, c0) if index == 0 else (c0, v)), pj[index], objective)
+        k0, n0 = (d, c0) if index == 0 else (c0, v)
+        used = _on_array(problem, m0, k0, n0, pj[index], objective)
         total = [np.zeros(np.shape(m1))] * len(used)
         for i, m_count in enumerate(of_queries):
             for j, c_count in enumerate(of_keys):
