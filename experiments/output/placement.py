@@ -3,7 +3,8 @@
 A process keeps the mappings that it found. Neighbouring parts need some of the same, so that a worker with stretches
 searches less than one that has every second part. Stretches are those of factoring: rounds with one for each worker,
 which hand out half of what is left. Early ones are long, late ones even out what workers take. The same parts and
-workers have the same places, so that a run that is repeated finds the mappings where it left them.
+workers have the same places, so that parts which a process repeats find the mappings where they left them; another
+process pickles sets in another order, and workers take what it sends for something else.
 
 Hummel, Schonberg and Flynn, "Factoring: a method for scheduling parallel loops", Communications of the ACM 35(8), 1992,
 doi:10.1145/135226.135232.
