@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from bitjoule.reports.figures.digits import significant
+from bitjoule.reports.figures.hatches import HATCHES
 from bitjoule.reports.figures.markdown import cut, markdown
 from bitjoule.reports.figures.panels import legend_below
 from bitjoule.reports.figures.style import MARKERS, Theme, log_ticks, new_figure
 
-WIDTH_IN, PANEL_IN, REST_IN, ROW_IN = 11.0, 5.0, 1.4, 0.24
+WIDTH_IN, PANEL_IN, REST_IN, ROW_IN, TEXT_PT = 11.0, 5.0, 1.4, 0.25, 11
 WITHIN = 0.25  # of the shaded band
 UNITS = {"tokens_per_s": "tokens/s", "j_per_token": "J/token"}
 EXPLAINED = (
@@ -27,7 +28,6 @@ GAINS_EXPLAINED = (
     "Gains are over the first format on the same machine. A resource's share is the time in which it is busy at its "
     "peak; what has the greatest share bounds. Launches and steps: times in which nothing is computed or moved."
 )
-HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo")  # of what bounds, which greys alone do not tell apart
 BOUND_NAMES = {
     "array": "products", "unpacking": "unpacking", "vector": "vector unit", "weight_buffer": "buffers",
     "activation_buffer": "buffers", "off_chip": "memory bandwidth",
@@ -223,7 +223,9 @@ def draw_gains(gains: pd.DataFrame, theme: Theme) -> Figure:
             bound = BOUND_NAMES.get(row["bound_by"], row["bound_by"])
             axes.barh(y, row["speed_gain"], height=0.75, **looks[bound])
             text = f"{row['speed_gain']:.2f}×  ({row['tokens_per_s']:.3g} tokens/s)"
-            axes.text(row["speed_gain"] + 0.01 * longest, y, text, va="center", ha="left", color=theme.text, size=9)
+            axes.text(
+                row["speed_gain"] + 0.01 * longest, y, text, va="center", ha="left", color=theme.text, size=TEXT_PT
+            )
             labels.append((y, f"{row['format']}, {row['weight_bits']:.3g} bit"))
         y += 1.3
     axes.set_yticks([at for at, _ in labels], [text for _, text in labels])

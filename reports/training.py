@@ -170,17 +170,20 @@ def draw_passes(name: str, summary: pd.DataFrame, passes: pd.DataFrame, theme: T
     names = [bar_name([str(row[key]) for key in keys]) for row in shown.to_dict("records")]
     figure = new_figure(WIDTH_IN, REST_IN + ROW_IN * len(shown))
     axes = figure.subplots()
-    projections, attention, ffn, other = theme.families
-    hues = (ffn[1], theme.cache[1], ffn[2], attention[0], attention[1], other[1], projections[0])
-    colors = {NAMES[key]: hue for key, hue in zip(PASSES, hues, strict=True)}
     bands = shown[["energy_per_token_low_j", "energy_per_token_high_j"]].to_numpy().T / factor
     labelled = table.rename(columns=NAMES) / factor
     ends = [with_unit(value, "J") for value in shown["energy_per_token_j"]]
-    draw_bars(axes, labelled, ends, names, colors, theme, bands)
+    draw_bars(axes, labelled, ends, names, _colors, theme, bands)
     axes.set_xlabel(f"energy of a trained token ({unit}J)")
     figure.suptitle(f"{name}: what training takes, by pass", fontsize=14)
     legend_below(figure, *axes.get_legend_handles_labels())
     return figure
+
+
+def _colors(theme: Theme) -> dict[str, str]:
+    projections, attention, ffn, other = theme.families
+    hues = (ffn[1], theme.cache[1], ffn[2], attention[0], attention[1], other[1], projections[0])
+    return {NAMES[key]: hue for key, hue in zip(PASSES, hues, strict=True)}
 
 
 def draw_lifetime(name: str, summary: pd.DataFrame, formats: pd.DataFrame, theme: Theme) -> Figure:

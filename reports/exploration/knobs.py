@@ -10,13 +10,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 from bitjoule.experiments.exploration.result import ExplorationResult
 from bitjoule.experiments.exploration.space.metrics import METRICS
 from bitjoule.reports.exploration.words import short_names
-from bitjoule.reports.figures.panels import columns_for, legend_below, named_handles
-from bitjoule.reports.figures.style import MARKERS, Theme, new_figure
+from bitjoule.reports.figures.panels import PANELS_A_ROW, SIDE_IN, legend_below, named_handles
+from bitjoule.reports.figures.style import MARKERS, WIDEST_LABELLED_IN, Theme, new_figure
 
 PANEL_IN = (4.2, 3.3)
+SQUARE = 4  # knobs: two rows of two
 LEGEND_IN = 0.9
 MOST_LABELS = 8  # of a panel's settings
-CHARACTERS = 34  # of the labels of a panel in one line; longer ones stand at an angle
+CHARACTERS = 28  # of the labels of a panel in one line; longer ones stand at an angle
 MARGIN = 1.12
 FINE, COARSE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0)  # of ticks, in each decade
 MOST_TICKS = 8
@@ -35,9 +36,10 @@ def draw_knobs(result: ExplorationResult, theme: Theme) -> Figure:
     table, objectives = result.variations, result.experiment.explore.objectives
     names = list(dict.fromkeys(table["knob"]))
     short = short_names(names)
-    columns = columns_for(len(names))
+    columns = min(len(names), PANELS_A_ROW) if len(names) != SQUARE else 2
     rows = math.ceil(len(names) / columns)
-    figure = new_figure(PANEL_IN[0] * columns + 0.6, PANEL_IN[1] * rows + LEGEND_IN)
+    panel_in = min(PANEL_IN[0], (WIDEST_LABELLED_IN - SIDE_IN) / columns)
+    figure = new_figure(panel_in * columns + SIDE_IN, PANEL_IN[1] * rows + LEGEND_IN)
     panels = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     relative = table[[f"{name}_relative" for name in objectives]].to_numpy(dtype=np.float64)
     relative = relative[np.isfinite(relative)]

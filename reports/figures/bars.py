@@ -1,19 +1,22 @@
 """Stacked horizontal bars, one for each model and scheme."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from bitjoule.reports.figures.style import BAND_LABEL, Theme
+from bitjoule.reports.figures.hatches import hatch_color, hatches
+from bitjoule.reports.figures.style import BAND_LABEL, THEMES, WIDEST_IN, Theme
 
 MAX_BARS = 24
 LONGEST_NAME = 24
 NAMES_IN = 2.4  # least width of the bars' names
 IN_PER_CHARACTER = 0.105
-END_FRACTION = 0.02  # width of a character behind a bar, as a fraction of the axis
+PANEL_IN = 5.2  # width of bars of which nothing else is known
+MOST_PANEL_IN, LEAST_PANEL_IN = 5.6, 3.4  # width of a panel of bars
+END_IN = 0.104  # width of a character behind a bar
 
 
 def shown_models(models: Sequence[str], bars_each: int) -> set[str]:
@@ -63,16 +66,48 @@ def names_in(names: Sequence[str]) -> float:
     return max(NAMES_IN, IN_PER_CHARACTER * max(map(len, names)))
 
 
+def panel_in(names: Sequence[str], columns: int) -> tuple[int, float]:
+    """Return how many panels lie side by side, and the width of one in inches, so that texts stay large enough.
+
+    Parameters
+    ----------
+    names
+        Of the bars, left of the first panel.
+    columns
+        At most.
+    """
+    room_in = WIDEST_IN - names_in(names)
+    count = max(1, min(columns, int(room_in / LEAST_PANEL_IN)))
+    return count, min(MOST_PANEL_IN, max(room_in / count, LEAST_PANEL_IN))
+
+
+def hatches_of(drawn: pd.DataFrame, colors: Callable[[Theme], Mapping[str, str]]) -> dict[str, str]:
+    """Return the hatch of each part of some bars, none for the largest: what colours do not tell apart in grey.
+
+    Parameters
+    ----------
+    drawn
+        Lengths, a row for each bar, a column for each part.
+    colors
+        Of the parts, for a theme: hatches are the same on a light and on a dark page.
+    """
+    shares = drawn.div(drawn.sum(axis=1), axis="index").sum()
+    order = [str(part) for part in shares.sort_values(ascending=False, kind="stable").index]
+    return hatches([str(part) for part in drawn.columns], [colors(theme) for theme in THEMES], order)
+
+
 def draw_bars(
     axes: Axes,
     drawn: pd.DataFrame,
     ends: Sequence[str],
     names: Sequence[str],
-    colors: Mapping[str, str],
+    colors: Callable[[Theme], Mapping[str, str]],
     theme: Theme,
     bands: NDArray[np.float64] | None = None,
+    width_in: float = PANEL_IN,
+    hatch_of: Mapping[str, str] | None = None,
 ) -> None:
-    """Draw stacked bars from the top down.
+    """Draw stacked bars from the top down; parts that are as light as others are hatched.
 
     Parameters
     ----------
@@ -85,17 +120,26 @@ def draw_bars(
     names
         Of the bars.
     colors
-        Of the parts.
+        Of the parts, for a theme: hatches are the same on a light and on a dark page.
     theme
         Light or dark.
     bands
         Lengths at the low and the high ends of the prices, shape (2, bars).
+    width_in
+        Of the panel in inches.
+    hatch_of
+        Hatches of the parts, from `hatches_of` where several panels share them, or with a meaning of their own.
     """
+    own = colors(theme)
+    if hatch_of is None:
+        hatch_of = hatches_of(drawn, colors)
     left = np.zeros(len(drawn))
     for part in drawn.columns:
         width = drawn[part].to_numpy()
-        axes.barh(range(len(drawn)), width, left=left, height=0.72, color=colors[part], label=part,
-                  edgecolor=theme.background, linewidth=0.6)  # fmt: skip
+        hatch = hatch_of[part]
+        axes.barh(range(len(drawn)), width, left=left, height=0.72, color=own[part], label=part, hatch=hatch or None,
+                  edgecolor=hatch_color(own[part], theme) if hatch else theme.background,
+                  linewidth=0 if hatch else 0.6)  # fmt: skip
         left += width
     tips = left
     if bands is not None and np.any(bands[1] > bands[0]):
@@ -107,6 +151,7 @@ def draw_bars(
         axes.annotate(text, (tip, y), xytext=(7, 0), textcoords="offset points", va="center", fontsize=12, bbox=clear)
     axes.set_yticks(range(len(drawn)), names)
     axes.set_ylim(len(drawn) - 0.5, -0.5)
-    reach = max(tip / (1 - END_FRACTION * (len(text) + 2)) for tip, text in zip(tips, ends, strict=True))
+    end = END_IN / width_in
+    reach = max(tip / (1 - end * (len(text) + 2)) for tip, text in zip(tips, ends, strict=True))
     axes.set_xlim(0, max(float(tips.max()) * 1.05, reach))
     axes.grid(visible=False, axis="y")

@@ -59,6 +59,8 @@ def place_labels(
     """
     x, y, text, colors = (list(column) for column in zip(*labels, strict=True))
     axes.autoscale(enable=False)  # the lines that lead to labels do not widen the axes
+    page = axes.figure.bbox
+    max_distance /= min(1.0, page.width / page.height)  # by which textalloc multiplies vertical distances
     _, _, texts, leaders = textalloc.allocate(
         axes, x, y, text,
         x_scatter=points[:, 0], y_scatter=points[:, 1],

@@ -1,19 +1,23 @@
 """One panel for each technology and platform, and the legend under them."""
 
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from bitjoule.experiments.energy.frames import Frames
-from bitjoule.reports.figures.style import new_figure
+from bitjoule.reports.figures.style import WIDEST_LABELLED_IN, new_figure
 
 PANELS_A_ROW = 3
+SIDE_IN, ALONE_SIDE_IN = 0.6, 2.6  # beside panels, and beside a panel that is alone
+TITLE_IN_PER_CHARACTER = 0.118  # of a panel's title
 HANDLE_IN, IN_PER_CHARACTER = 0.8, 0.1
 LEGEND_COLUMNS, LEGEND_ROW_IN = 4, 0.26
 LONG_EM, LONGER_IN = 3.5, 0.25  # lines of a legend that show their dashes, and by how much they are longer
@@ -86,25 +90,25 @@ def draw_panels(
     shared
         Whether they share y.
     """
-    columns = _columns(panels)
+    columns, folded = _columns(panels)
     rows = math.ceil(len(panels) / columns)
-    figure = new_figure(width_in * columns + (0.6 if columns > 1 else 2.6), height_in + (height_in - 1.2) * (rows - 1))
-    grid = figure.subplots(rows, columns, sharey=shared, squeeze=False)
-    every = list(grid.flat)
+    side_in = SIDE_IN if columns > 1 else ALONE_SIDE_IN
+    width_in = min(width_in, (WIDEST_LABELLED_IN - side_in) / columns)
+    figure = new_figure(width_in * columns + side_in, height_in + (height_in - 1.2) * (rows - 1))
+    every = in_order(figure.subplots(rows, columns, sharey=shared, squeeze=False), folded)
     for axes, panel in zip(every, panels, strict=False):
-        axes.set_title(panel.title)
+        axes.set_title(wrapped(panel.title, width_in))
     for unused in every[len(panels) :]:
         unused.remove()
     return figure, every[: len(panels)]
 
 
-def _columns(panels: Sequence[Panel]) -> int:
-    """Return how many panels a row has: technologies or platforms, or a number that leaves few places empty."""
-    if len(panels) <= PANELS_A_ROW:
-        return len(panels)
+def _columns(panels: Sequence[Panel]) -> tuple[int, bool]:
+    """Return how many panels a row has, technologies or platforms where these fit, and whether it is a folded list."""
     counts = {len({panel.technology for panel in panels}), len({panel.platform for panel in panels})}
-    fitting = [count for count in counts if 1 < count <= PANELS_A_ROW]
-    return max(fitting, default=columns_for(len(panels)))
+    if 1 in counts or not any(count <= PANELS_A_ROW for count in counts):
+        return columns_for(len(panels)), is_folded(len(panels))
+    return max(count for count in counts if count <= PANELS_A_ROW), False
 
 
 def columns_for(panels: int) -> int:
@@ -115,7 +119,44 @@ def columns_for(panels: int) -> int:
     panels
         How many there are.
     """
-    return 2 if panels == 4 else min(panels, PANELS_A_ROW)
+    return panels if panels <= PANELS_A_ROW else 2
+
+
+def is_folded(panels: int) -> bool:
+    """Return whether a list of panels goes down the first column and then down the second, as technologies do.
+
+    Parameters
+    ----------
+    panels
+        How many there are.
+    """
+    return panels > PANELS_A_ROW + 1
+
+
+def in_order(grid: NDArray[Any], folded: bool) -> list[Axes]:
+    """Return the panels of a figure in the order in which they are filled.
+
+    Parameters
+    ----------
+    grid
+        From `Figure.subplots`, shape (rows, columns).
+    folded
+        Whether column by column.
+    """
+    return list((grid.T if folded else grid).flat)
+
+
+def wrapped(title: str, width_in: float) -> str:
+    """Return a panel's title in as many lines as its width needs.
+
+    Parameters
+    ----------
+    title
+        Of a panel.
+    width_in
+        Of the panel in inches.
+    """
+    return textwrap.fill(title, int(width_in / TITLE_IN_PER_CHARACTER), break_long_words=False, break_on_hyphens=False)
 
 
 def left_panels(axes: Iterable[Axes]) -> list[Axes]:

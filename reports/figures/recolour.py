@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
+from bitjoule.reports.figures.hatches import hatch_color
 from bitjoule.reports.figures.style import DARK, LIGHT, Theme, shades
 
 MOST_SHADES = 24  # most parts of one family in a picture
@@ -39,7 +40,8 @@ def recolour(figure: Figure) -> None:
         elif isinstance(artist, Patch):
             face, edge = artist.get_facecolor(), artist.get_edgecolor()
             artist.set_facecolor(_dark(face))
-            artist.set_edgecolor(_dark(edge))
+            hatched = bool(artist.get_hatch())
+            artist.set_edgecolor(hatch_color(to_hex(_dark(face)), DARK) if hatched else _dark(edge))
         elif isinstance(artist, Collection):
             faces, edges = artist.get_facecolor(), artist.get_edgecolor()
             artist.set_facecolor([_dark(color) for color in faces])

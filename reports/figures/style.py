@@ -20,6 +20,10 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1, 1)), (0, (8, 2, 2, 2, 2, 2)))
 PNG_DPI = 150
 MOST_PIXELS = 2000  # of a picture, in either direction
+SMALLEST_PX, NARROWEST_PX = 8.5, 640  # least height of letters where a picture is shown at its least width
+WIDEST_IN, WIDEST_LABELLED_IN = (  # of pictures whose smallest letters have 12 and 11 points, of 1/72 inch
+    points / 72 * NARROWEST_PX / SMALLEST_PX for points in (12, 11)
+)
 BAND_LABEL = "low to high prices"
 PALER = 0.45  # fraction of a hue in its paler shade
 WIDE = 10  # beyond this quotient of its ends an axis of a quantity is logarithmic
@@ -136,6 +140,7 @@ def settings(theme: Theme) -> dict[Any, Any]:
         "lines.linewidth": 2,
         "lines.markersize": 7,
         "legend.frameon": False,
+        "hatch.linewidth": 0.8,
         "svg.hashsalt": "bitjoule",  # the same drawing gives the same bytes
     }
 

@@ -35,18 +35,17 @@ def draw_parts(results: pd.DataFrame, summary: pd.DataFrame, theme: Theme, share
     bars = _with_glitches(by_part(results, cases), by_part(results, cases, "settled_fj"))
     panels = library_panels(cases)
     shown = min(MAX_BARS, len(cases) // len(panels))
-    figure = new_figure(WIDTH_IN * len(panels) + 2.0, REST_IN + BAR_IN * shown)
-    drawn = list(figure.subplots(1, len(panels), squeeze=False).flat)
+    figure = new_figure(WIDTH_IN + 2.0, (REST_IN + BAR_IN * shown) * len(panels))
+    drawn = list(figure.subplots(len(panels), 1, squeeze=False).flat)
+    hatch_of = {part: HATCH if part.startswith("_") else "" for part in _colors(theme)}
     for axes, panel in zip(drawn, panels, strict=True):
         panel_cases = library_rows(panel, cases).head(MAX_BARS)
         factor, unit = prefix(float(panel_cases["energy_fj"].max()) * J_PER_FJ)
         ends = [with_unit(value * J_PER_FJ, "J") for value in panel_cases["energy_fj"]]
         drawn_bars = bars.loc[[panel.technology]].head(MAX_BARS)
         scale = 100 / drawn_bars.sum(axis=1) if share else pd.Series(J_PER_FJ / factor, drawn_bars.index)
-        draw_bars(axes, drawn_bars.mul(scale, axis="index"), ends, _names(panel_cases), _colors(theme), theme)
-        for glitches in axes.containers[1::2]:
-            for bar in glitches:
-                bar.set_hatch(HATCH)
+        draw_bars(axes, drawn_bars.mul(scale, axis="index"), ends, _names(panel_cases), _colors, theme,
+                  hatch_of=hatch_of)  # fmt: skip
         if share:
             axes.set_xticks(range(0, 101, 20))
         axes.set_title(panel.title)
@@ -77,9 +76,12 @@ def _with_glitches(total: pd.DataFrame, settled: pd.DataFrame) -> pd.DataFrame:
 
 
 def _colors(theme: Theme) -> dict[str, str]:
-    """Return the colours of parts, neighbours unlike each other, and of what glitches add to them."""
+    """Return the colours of parts, and of what glitches add to them: neighbours differ in hue and in lightness.
+
+    Also those that become neighbours in an array without multipliers: glitches are what is hatched.
+    """
     blue, orange, green, purple = theme.families
-    hues = [theme.cache[0], blue[0], purple[0], blue[2], green[1], orange[1]]
-    hues += [theme.small, theme.spilled, theme.idle, green[3]]
+    hues = [theme.cache[0], blue[3], green[1], blue[0], orange[1], blue[1]]
+    hues += [green[0], purple[0], purple[1], orange[0]]
     colors = dict(zip((*PARTS, *REST), hues, strict=True))
     return colors | {f"_{part}": color for part, color in colors.items()}

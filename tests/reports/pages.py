@@ -1,12 +1,18 @@
-"""What is on a picture's page, and that it can be read."""
+"""What is on a picture's page, and that it can be read: at 640 pixels, and in grey."""
 
 import itertools
+from collections import defaultdict
 
 from matplotlib.collections import LineCollection
+from matplotlib.container import BarContainer
 from matplotlib.text import Text
 
 from bitjoule.reports.figures.style import PNG_DPI, THEMES
+from tests.reports.figures.test_contrast import lab, linear
 from tests.sampling import one_of_each
+
+SHOWN_PX, LETTERS_PX = 640, 8.5  # width of a picture beside text, and the least height of letters there
+LIGHTNESS_APART = 12  # of 100, between neighbours in a stack whose hatches are the same
 
 
 def on_either_page(cases, what, one_in=1):
@@ -33,10 +39,11 @@ def drawn_ticks(axis):
 
 
 def assert_clean(figure):
-    """Check that every text is on the page, none lies on another, and logarithmic axes can be read.
+    """Check that every text is on the page and large enough, none lies on another, and logarithmic axes can be read.
 
     One label does not tell what an axis spans.
     """
+    assert_told_apart(figure)
     figure.set_dpi(PNG_DPI)
     figure.draw_without_rendering()
     axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
@@ -46,6 +53,9 @@ def assert_clean(figure):
         assert axis.get_scale() != "log" or len(own) != 1, f"one label: {own[0].get_text()}"
     drawn = [label for _, own in labels for label in own]
     drawn += [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and id(t) not in tick_labels]
+    for text in drawn:
+        letters_px = text.get_fontsize() / 72 * SHOWN_PX / figure.get_figwidth()
+        assert letters_px >= LETTERS_PX - 0.01, f"{text.get_text()}: {letters_px:.1f} pixels"
     boxes = [(text.get_text(), text.get_window_extent()) for text in drawn]
     page = figure.bbox.padded(1)
     for text, box in boxes:
@@ -55,6 +65,21 @@ def assert_clean(figure):
         across = min(first.x1, second.x1) - max(first.x0, second.x0)
         up = min(first.y1, second.y1) - max(first.y0, second.y0)
         assert across < 2 or up < 2, (one, two)
+
+
+def assert_told_apart(figure):
+    """Check that neighbours in a stack of bars differ without colour: in lightness or in their hatch."""
+    for axes in figure.axes:
+        stacks = defaultdict(list)
+        for bar in (bar for bars in axes.containers if isinstance(bars, BarContainer) for bar in bars):
+            if bar.get_width() != 0:
+                stacks[bar.get_y()].append(bar)
+        for bars in stacks.values():
+            bars.sort(key=lambda bar: min(bar.get_x(), bar.get_x() + bar.get_width()))
+            for one, other in itertools.pairwise(bars):
+                lightness = [lab(linear(bar.get_facecolor()[:3]))[0] for bar in (one, other)]
+                apart = abs(lightness[0] - lightness[1])
+                assert one.get_hatch() != other.get_hatch() or apart >= LIGHTNESS_APART, (one, other, lightness)
 
 
 def assert_inside(axes):

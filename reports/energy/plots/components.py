@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,10 +19,19 @@ from bitjoule.experiments.energy.plots import ComponentsPlot
 from bitjoule.experiments.output.columns import PJ_PER_J, REQUEST
 from bitjoule.reports.energy.plots.titles import set_title
 from bitjoule.reports.energy.workloads import first_of, first_workload, phase_text
-from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, names_in, shown_models
+from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, hatches_of, names_in, panel_in, shown_models
 from bitjoule.reports.figures.digits import prefix, with_unit
 from bitjoule.reports.figures.families import KINDS, kind_of
-from bitjoule.reports.figures.panels import columns_for, legend_below, legend_in, named_handles, technology_title
+from bitjoule.reports.figures.panels import (
+    columns_for,
+    in_order,
+    is_folded,
+    legend_below,
+    legend_in,
+    named_handles,
+    technology_title,
+    wrapped,
+)
 from bitjoule.reports.figures.style import Theme, new_figure, shades
 
 FAMILIES = tuple(of_hue(hue) for hue in ("projections", "attention", "ffn"))
@@ -30,6 +40,7 @@ SMALL, SPILLED, LEVELS, IDLE, STATIC, LOSS = (
     "element-wise", "spilled_activations", "memory_levels", "leakage", "static", "regulator",
 )  # fmt: skip
 OPERATIONS = ("mul", "add", "mac")
+SIDE_IN = 0.4  # of a panel, beside its bars
 OF_ARRAY = r":mac:(?P<weights>\w+)x(?P<sums>\w+)\+"  # the key of a price that is a MAC's of a whole array
 STORES = ("registers", "buffers", "off-chip memory", "wires")
 OF_LEVELS = "memory levels"
@@ -68,12 +79,14 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
     shown = bars[[bar[0] in selected for bar in bars]]
     names = [bar_name(bar if len(platforms) > 1 else bar[:2]) for bar in shown]
     system = frames.accounting is Accounting.SYSTEM
-    colors = (_system_colors if system else _colors)(list(energy_j.columns), theme)
-    columns = columns_for(len(technologies))
+    colors = partial(_system_colors if system else _colors, list(energy_j.columns))
+    hatch_of = hatches_of(energy_j[energy_j.index.get_level_values("model").isin(selected)], colors)
+    columns, each_in = panel_in(names, columns_for(len(technologies)))
     lines = math.ceil(len(technologies) / columns)
-    width_in = 5.6 * columns + names_in(names)
-    figure = new_figure(width_in, 0.6 + lines * (1.0 + 0.42 * len(shown)) + legend_in(list(colors), width_in))
-    panels = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
+    width_in = each_in * columns + names_in(names)
+    rest_in = 0.6 + legend_in(list(energy_j.columns), width_in)
+    figure = new_figure(width_in, rest_in + lines * (1.0 + 0.42 * len(shown)))
+    panels = in_order(figure.subplots(lines, columns, sharey=True, squeeze=False), is_folded(len(technologies)))
     for unused in panels[len(technologies) :]:
         unused.remove()
     for axes, technology in zip(panels, technologies, strict=False):
@@ -82,12 +95,16 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
         factor, unit = prefix(float(total.max()))
         drawn = pd.DataFrame(rows.div(total, axis="index") * 100 if plot.share else rows / factor)
         bands = None if plot.share else ends_j.xs(technology, level="technology").reindex(shown).to_numpy().T / factor
-        draw_bars(axes, drawn, [with_unit(joules, "J") for joules in total], names, colors, theme, bands)
+        draw_bars(
+            axes, drawn, [with_unit(joules, "J") for joules in total], names, colors, theme, bands,
+            width_in=each_in - SIDE_IN, hatch_of=hatch_of,
+        )  # fmt: skip
         axes.set_xlabel("share of the energy (%)" if plot.share else f"energy ({unit}J)")
         if plot.share:
             axes.set_xticks(range(0, 101, 20))
         only_platform = platforms[0] if len(platforms) == 1 else ""
-        axes.set_title(", ".join(name for name in (technology_title(technology), only_platform) if name))
+        title = ", ".join(name for name in (technology_title(technology), only_platform) if name)
+        axes.set_title(wrapped(title, each_in))
     set_title(figure, frames, plot, text + cut_text(len(selected), len(models)))
     handles = named_handles(panels[: len(technologies)])
     legend_below(figure, handles.values(), handles.keys())

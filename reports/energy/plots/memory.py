@@ -6,13 +6,13 @@ from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import MemoryPlot
 from bitjoule.reports.energy.plots.titles import set_title
 from bitjoule.reports.energy.workloads import first_of, first_workload
-from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, names_in, shown_models
+from bitjoule.reports.figures.bars import bar_name, cut_text, draw_bars, hatches_of, names_in, shown_models
 from bitjoule.reports.figures.digits import prefix, significant, with_unit
 from bitjoule.reports.figures.panels import legend_below, legend_in
-from bitjoule.reports.figures.style import Theme, new_figure
+from bitjoule.reports.figures.style import WIDEST_IN, Theme, new_figure
 
 FAR_APART = 12  # quotient of the models' memories beyond which each has an axis of its own
-BAR_IN, AXIS_IN = 0.42, 0.6
+BAR_IN, AXIS_IN, BARS_IN = 0.42, 0.6, 6.6
 PARTS = {
     "weights_bytes": "weights",
     "tables_bytes": "embedding and LM head",
@@ -43,13 +43,11 @@ def draw_memory(plot: MemoryPlot, frames: Frames, theme: Theme) -> Figure:
     shown = [model for model in models if model in selected]
     groups = [shown] if first.max() <= FAR_APART * first.min() else [[model] for model in shown]
     names = [bar_name(names) for names in zip(memory["model"], memory["scheme"], strict=True)]
-    blue, orange, green, purple = theme.families
-    hues = dict(zip(PARTS, (blue[1], purple[1], theme.cache[0], orange[1], green[1]), strict=True))
     parts = {column: PARTS[column] for column in PARTS if column in memory}
-    colors = {name: hues[column] for column, name in parts.items()}
-    width_in = 6.6 + names_in(names)
+    hatch_of = hatches_of(memory[list(parts)].rename(columns=parts), _colors)
+    width_in = min(BARS_IN + names_in(names), WIDEST_IN)
     rows = [len(group) * len(schemes) for group in groups]
-    height_in = 1.0 + BAR_IN * sum(rows) + AXIS_IN * len(rows) + legend_in(list(colors), width_in)
+    height_in = 1.0 + BAR_IN * sum(rows) + AXIS_IN * len(rows) + legend_in(list(parts.values()), width_in)
     figure = new_figure(width_in, height_in)
     panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=rows)[:, 0]
     for axes, group in zip(panels, groups, strict=True):
@@ -61,11 +59,18 @@ def draw_memory(plot: MemoryPlot, frames: Frames, theme: Theme) -> Figure:
             for model, scheme, size in zip(group_rows["model"], group_rows["scheme"], total, strict=True)
         ]
         names = [bar_name(names) for names in zip(group_rows["model"], group_rows["scheme"], strict=True)]
-        draw_bars(axes, group_rows[list(parts)].rename(columns=parts) / factor, ends, names, colors, theme)
+        draw_bars(
+            axes, group_rows[list(parts)].rename(columns=parts) / factor, ends, names, _colors, theme, hatch_of=hatch_of
+        )
         axes.set_xlabel(f"memory ({unit}B)")
     set_title(figure, frames, plot, text + cut_text(len(selected), len(models)))
     legend_below(figure, *panels[0].get_legend_handles_labels())
     return figure
+
+
+def _colors(theme: Theme) -> dict[str, str]:
+    blue, orange, green, purple = theme.families
+    return dict(zip(PARTS.values(), (blue[1], purple[1], theme.cache[0], orange[1], green[1]), strict=True))
 
 
 def _quotient(ratio: float) -> str:

@@ -71,7 +71,7 @@ def draw_roofline(plot: RooflinePlot, frames: Frames, theme: Theme) -> Figure:
         selected = models
     points = points[points["model"].isin(selected)]
     panels = panels_of(frames)
-    figure, drawn = draw_panels(panels, width_in=6.2, height_in=6.0)
+    figure, drawn = draw_panels(panels, height_in=6.0)
     roofs_at = [roofs(frames, panel) for panel in panels]
     for axes, panel in zip(drawn, panels, strict=True):
         _draw_points(axes, panel.of(points), selected, frames, theme)

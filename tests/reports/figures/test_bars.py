@@ -6,7 +6,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 
-from bitjoule.reports.figures.bars import LONGEST_NAME, bar_name, draw_bars, shown_models
+from bitjoule.reports.figures.bars import LONGEST_NAME, bar_name, draw_bars, names_in, panel_in, shown_models
 from bitjoule.reports.figures.style import BAND_LABEL, LIGHT, new_figure
 
 
@@ -24,11 +24,15 @@ def test_models_that_do_not_fit_are_left_out_evenly(bars_each, shown):
     assert sorted(shown_models("abcdefgh", bars_each)) == list(shown)
 
 
+def colors(_theme):
+    return {"weights": "#123456", "static": "#abcdef", "x": "#123456", "y": "#143658"}
+
+
 def test_bars_are_stacked_from_the_top_and_the_whiskers_end_at_the_bands():
     drawn = pd.DataFrame({"weights": [3.0, 0.5], "static": [1.0, 2.25]})
     axes = new_figure(5, 4).subplots()
     bands = np.array([[3.5, 2.0], [6.0, 2.75]])
-    draw_bars(axes, drawn, ["4 J", "2.75 J"], ["a", "b"], {"weights": "#123456", "static": "#abcdef"}, LIGHT, bands)
+    draw_bars(axes, drawn, ["4 J", "2.75 J"], ["a", "b"], colors, LIGHT, bands)
     whiskers, *bars = sorted(axes.containers, key=lambda each: not isinstance(each, ErrorbarContainer))
     assert [(each.get_label(), {to_hex(bar.get_facecolor()) for bar in each}) for each in bars] == [
         ("weights", {"#123456"}), ("static", {"#abcdef"}),
@@ -49,5 +53,25 @@ def test_bars_are_stacked_from_the_top_and_the_whiskers_end_at_the_bands():
 @pytest.mark.parametrize("bands", [None, np.array([[4.0, 2.75], [4.0, 2.75]])])
 def test_bars_without_a_band_have_no_whiskers(bands):
     axes = new_figure(5, 4).subplots()
-    draw_bars(axes, pd.DataFrame({"x": [4.0, 2.75]}), ["", ""], ["a", "b"], {"x": "#123456"}, LIGHT, bands)
+    draw_bars(axes, pd.DataFrame({"x": [4.0, 2.75]}), ["", ""], ["a", "b"], colors, LIGHT, bands)
     assert [each.get_label() for each in axes.containers] == ["x"]
+
+
+@pytest.mark.parametrize(("hatch_of", "expected"), [(None, ["//", None]), ({"x": "..", "y": ""}, ["..", None])])
+def test_a_part_as_light_as_another_is_hatched_unless_hatches_have_a_meaning(hatch_of, expected):
+    axes = new_figure(5, 4).subplots()
+    drawn = pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]})
+    draw_bars(axes, drawn, ["", ""], ["a", "b"], colors, LIGHT, hatch_of=hatch_of)
+    found = [(bar.get_hatch(), to_hex(bar.get_edgecolor())) for bars in axes.containers for bar in bars]
+    assert found == [(hatch, "#ffffff") for hatch in expected for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("characters", "most", "columns", "width_in"),
+    [(10, 1, 1, 5.6), (10, 2, 2, 5.07), (10, 3, 2, 5.07), (48, 2, 2, 3.75), (74, 2, 1, 4.78)],
+)
+def test_panels_of_bars_are_as_many_and_as_wide_as_their_names_leave_room_for(characters, most, columns, width_in):
+    """A picture of 12.55 inches shows letters of 12 points 8.5 pixels high where it is 640 pixels wide."""
+    count, each_in = panel_in(["x" * characters], most)
+    assert (count, pytest.approx(each_in, abs=0.01)) == (columns, width_in)
+    assert count * each_in + names_in(["x" * characters]) <= 12.55
