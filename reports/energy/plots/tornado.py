@@ -17,7 +17,7 @@ from bitjoule.reports.figures.digits import prefix
 from bitjoule.reports.figures.panels import legend_below
 from bitjoule.reports.figures.style import Theme, new_figure
 
-BAR_IN, PANEL_IN, REST_IN, WIDTH_IN = 0.3, 0.9, 1.2, 10.4
+BAR_IN, PANEL_IN, REST_IN, WIDTH_IN = 0.3, 0.9, 1.2, 11.0
 SHOWN = 8  # causes of each scheme
 ENDS = ("low", "high")
 
