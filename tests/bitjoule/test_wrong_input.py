@@ -48,6 +48,8 @@ CASES = {
     "range from zero": ("512", "{start: 0, stop: 4, step: 1}", "5: workload.prompt_tokens: starts at 0; expected at least 1"),
     "zero step": ("512", "{start: 1, stop: 4, step: 0}", "5: workload.prompt_tokens.step: got 0; expected greater"),
     "a value swept twice": ("512", "[4, 4]", "5: workload.prompt_tokens: duplicate value 4; expected each value once"),
+    "a batch swept twice": ("512", "512, batch: [4, 4]", "5: workload.batch: duplicate value 4; expected each value once"),
+    "new tokens swept twice": ("512", "512, new_tokens: [7, 7]", "5: workload.new_tokens: duplicate value 7; expected each"),
     "too many cases": ("512", "{start: 1, stop: 999999, step: 1}", "5: workload: the sweep has 1999998 cases; expected at"),
     "unknown model": ("bitnet-125m", "bitnet-125mb", "2: models[0]: unknown model 'bitnet-125mb' (did you mean 'bitnet-125m'?)"),
     "a model that is a number": ("bitnet-125m", "7", "2: models[0]: got 7; expected a name, a path to a config.json or a GGUF file, or a mapping"),

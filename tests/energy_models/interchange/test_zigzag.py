@@ -1,5 +1,7 @@
 """ZigZag's accelerators: its example with 32 x 32 PEs is the shipped platform `tpu32`, which three tools agree on."""
 
+from itertools import permutations
+
 import pytest
 
 from bitjoule.energy_models.inputs.documents import parse_document
@@ -66,6 +68,21 @@ def test_its_example_is_the_shipped_platform():
     assert ours.vector == shipped.vector
     assert ours.buffers["sram_2MB"] == shipped.buffers["shared"]
     assert ours.nodes["45nm"].clock_mhz == shipped.nodes["45nm"].clock_mhz
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_memory_is_as_wide_as_its_widest_port_wherever_that_stands(order):
+    data = accelerator()
+    memory = data["memories"]["sram_2MB"]
+    ports = [
+        {"name": f"port_{bits}", "type": kind, "bandwidth_min": 8, "bandwidth_max": bits, "allocation": []}
+        for kind, bits in (("read", 2048), ("write", 1024), ("read_write", 64))
+    ]
+    memory["ports"] = [ports[place] for place in order]
+    (level,) = (level for level in read(data).levels if level.name == "sram_2MB")
+    assert (level.read_bits, level.write_bits) == (2048, 1024)
+    assert level.read_pj_per_bit == memory["r_cost"] / 2048
+    assert level.write_pj_per_bit == memory["w_cost"] / 1024
 
 
 def test_the_mapping_says_what_the_dimensions_are():

@@ -289,3 +289,14 @@ def test_a_mac_is_found_by_both_operands_and_the_sums(written, tmp_path):
         assert found.mac(*absent) is None
     assert found.node == "45nm"
     assert dataclasses.replace(found, node_nm=6.5).node == "6.5nm"
+
+
+def test_the_term_of_trits_is_their_mac_whatever_its_sums_are_and_that_of_integers_has_sums_of_int32(written, tmp_path):
+    written["macs"] = [mac("ternary", "int8", "int16", 1.0), mac("int8", "int8", "int16", 3.0)]
+    found = dataclasses.replace(technology(written, tmp_path), priced_as_macs=True)
+    assert found.term_mac("ternary", "int8") == found.mac("ternary", "int8", "int16") is not None
+    assert found.term_mac("int8", "int8") is None
+    written["macs"][1]["accumulation"] = "int32"
+    found = dataclasses.replace(technology(written, tmp_path), priced_as_macs=True)
+    assert found.term_mac("int8", "int8") == found.mac("int8", "int8", "int32") is not None
+    assert dataclasses.replace(found, priced_as_macs=False).term_mac("ternary", "int8") is None
