@@ -216,9 +216,13 @@ def _stays(dimension: int, innermost: Any, counts: list[Any]) -> Any:
     return (innermost == dimension) | ((other_counts[0] == 1) & (other_counts[1] == 1))
 
 
-def _into_buffer(problem: MatmulProblem, tiles: Tiles) -> list[Any]:
+def _outer_counts(sizes: tuple[Any, Any, Any], tiles: Tiles) -> list[Any]:
+    """Return the number of buffer tiles of each dimension."""
+    return [ceil(size, tile) for size, tile in zip(sizes, tiles[:3], strict=True)]
+
+
+def _into_buffer(outer: list[Any], tiles: Tiles) -> list[Any]:
     """Return how often an operand enters the buffer, by the dimension that does not index it."""
-    outer = [ceil(size, tile) for size, tile in zip(blocks_of(problem), tiles[:3], strict=True)]
     return [np.where(_stays(dimension, tiles.inner1, outer), 1.0, outer[dimension]) for dimension in range(3)]
 
 
@@ -236,13 +240,13 @@ def traffic(problem: MatmulProblem, tiles: Tiles, least: bool = False) -> Traffi
         no order of that loop moves less.
     """
     array, sizes = problem.array, blocks_of(problem)
-    outer = [ceil(size, tile) for size, tile in zip(sizes, tiles[:3], strict=True)]
+    outer = _outer_counts(sizes, tiles)
     total = [
         (count - 1) * ceil(tile, inside) + ceil(size - (count - 1) * tile, inside)
         for size, tile, inside, count in zip(sizes, tiles[:3], tiles[3:6], outer, strict=True)
     ]
     inner = [ceil(tile, inside) for tile, inside in zip(tiles[:3], tiles[3:6], strict=True)]
-    into_buffer = _into_buffer(problem, tiles)
+    into_buffer = _into_buffer(outer, tiles)
 
     def into_array(dimension: int) -> Any:
         """How often an operand enters the array, for each step of the dimension that does not index it."""
@@ -298,11 +302,15 @@ def buffer_bits(problem: MatmulProblem, moved: Moved) -> tuple[Any, list[tuple[A
     weight_fills, weight_loads, activation_reads, activation_loads, sum_spills, sum_unloads = moved
     weights, activations, outputs = problem.weights, problem.activations, problem.outputs
     result_bits = problem.m * problem.n * outputs.bits
+    # What no buffer holds comes from off-chip memory to the array itself.
+    loaded = weight_loads + weight_fills if weights.buffer < 0 and weights.off_chip else weight_loads
+    read = activation_loads + activation_reads if activations.buffer < 0 and activations.off_chip else activation_loads
+    unloaded = sum_unloads + sum_spills if outputs.buffer < 0 else sum_unloads
     off_chip = (
-        (weight_loads + (weights.buffer < 0) * weights.off_chip * weight_fills) * weights.bits
-        + (activation_loads + (activations.buffer < 0) * activations.off_chip * activation_reads) * activations.bits
+        loaded * weights.bits
+        + read * activations.bits
         + outputs.off_chip * result_bits
-        + 2 * (sum_unloads + (outputs.buffer < 0) * sum_spills) * problem.sum_bits
+        + 2 * unloaded * problem.sum_bits
     )
     by_buffer = []
     for i in range(len(problem.width_bits)):
@@ -347,7 +355,7 @@ def forbidden(problem: MatmulProblem, tiles: Tiles) -> Any:
     problem, tiles
         The matmul, and the mappings.
     """
-    times = _into_buffer(problem, tiles)
+    times = _into_buffer(_outer_counts(blocks_of(problem), tiles), tiles)
     recomputed = np.zeros(np.broadcast(*times).shape, dtype=bool)
     for dimension, place in ((K, problem.outputs), (N, problem.activations)):
         if place.tiled and not place.off_chip:

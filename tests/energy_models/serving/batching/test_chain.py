@@ -11,7 +11,7 @@ from bitjoule.energy_models.serving.batching.chain import to_wait
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (0.9, 0.1)])
 def test_a_request_comes_in_a_step_as_often_as_the_step_is_long(shares):
-    """With two places and hardly a request, it waits if both sequences of a full step go on, and only in such a step."""
+    """With two places and hardly a request, it waits if both sequences of a full step go on, and only then."""
     step_s, tokens = np.array([1.0, 9.0]), 5.0
     chain = SimpleNamespace(steps=np.array(shares), admission=SimpleNamespace(waiting=3))
     found = to_wait(Arrivals(1e-12, 2, tokens), step_s, chain)
