@@ -8,7 +8,7 @@ results are then those that this process would compute.
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -54,16 +54,28 @@ class _Task(Future[Any]):
         super().__init__()
         self._cluster, self._function, self._arguments = cluster, function, arguments
         self._remote: Remote[Any] | None = None
+        self._place: str | None = None
         self._killed = 0
 
     def send(self, client: "Client", place: str | None = None) -> None:
         """Hand the task out, unless it is handed out and not lost."""
         if self._remote is None or self._remote.status in ("cancelled", "lost"):
             where: dict[str, Any] = {}
+            self._place = place
             if place is not None:  # others take it if that worker is gone
                 where = {"workers": [place], "allow_other_workers": True}
             self._remote = client.submit(_call, code_digest(), self._function, self._arguments, pure=False, **where)
             self._remote.add_done_callback(self._ended)
+
+    def free(self, workers: Sequence[str]) -> None:
+        """Take the task back if the worker that it is for is gone.
+
+        Dask lets others have it, but not those that come when there is none: it would wait for that worker for ever.
+        """
+        remote = self._remote
+        if self._place is not None and self._place not in workers and remote is not None and remote.status == "pending":
+            remote.release()
+            self._remote, self._place = None, None
 
     @property
     def sent(self) -> bool:
@@ -178,7 +190,7 @@ class ClusterExecutor(Executor):
     @property
     def in_flight(self) -> int:
         """Most tasks that wait for workers or to be fetched."""
-        return in_flight(self._places.workers if self._places is not None else 1)
+        return in_flight(len(self._places.workers) if self._places is not None else 1)
 
     def hand_out(self, ended: _Task | None = None, idle: bool = True) -> None:
         """Have workers take tasks.
@@ -242,6 +254,7 @@ class ClusterExecutor(Executor):
             with self._lock:
                 for task in self._tasks:
                     if task.sent or self._places is None:
+                        task.free(self._places.workers if self._places is not None else ())
                         task.send(self._client)
             self.hand_out()
         if time.monotonic() - self._seen > PATIENCE_S:

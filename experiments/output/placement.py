@@ -63,9 +63,9 @@ class Places(Generic[Item]):
         self._taken: dict[Item, str] = {}
 
     @property
-    def workers(self) -> int:
-        """How many workers there are."""
-        return len(self._workers)
+    def workers(self) -> list[str]:
+        """The addresses of the workers that there are."""
+        return self._workers
 
     def see(self, workers: Iterable[str]) -> None:
         """Note which workers there are now.
