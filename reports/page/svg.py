@@ -10,14 +10,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bitjoule.energy_models.inputs.errors import whole_file
+from bitjoule.reports.figures.hatches import hatch_color
 from bitjoule.reports.figures.recolour import dark_colors
+from bitjoule.reports.figures.style import DARK, LIGHT, Theme
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 DRAWN = {"svg", "g", "path", "use", "defs", "clipPath", "rect", "circle", "ellipse", "line", "polyline", "polygon",
-         "text", "tspan", "image", "linearGradient", "radialGradient", "stop"}  # fmt: skip
+         "text", "tspan", "image", "linearGradient", "radialGradient", "stop", "pattern"}  # fmt: skip
 HREFS = (f"{XLINK}href", "href")
 EMBEDDED = "data:image/png;base64,"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
+_DRAWN_IN = re.compile(r"#[0-9a-fA-F]{6}\b|var\(--c[0-9a-f]{6}\)")
 _LONG = re.compile(r"(\d+\.\d\d)\d+")
 _LOCAL = re.compile(r"url\(\s*['\"]?#([^)'\"\s]+)['\"]?\s*\)")
 _URL = re.compile(r"url\(", re.IGNORECASE)
@@ -67,9 +70,16 @@ def colour_variables(pictures: Iterable[str]) -> tuple[dict[str, str], dict[str,
     pictures
         The elements.
     """
-    used = sorted({name for text in pictures for name in re.findall(r"var\(--c([0-9a-f]{6})\)", text)})
+    used = sorted({found for text in pictures for found in re.findall(r"var\(--([ch])([0-9a-f]{6})\)", text)})
     dark = dark_colors()
-    return {f"--c{name}": f"#{name}" for name in used}, {f"--c{name}": dark[f"#{name}"] for name in used}
+
+    def value(kind: str, colour: str, theme: Theme) -> str:
+        shown = colour if theme is LIGHT else dark.get(colour, colour)
+        return shown if kind == "c" else hatch_color(shown, theme).lower()
+
+    of_themes = ({f"--{kind}{name}": value(kind, f"#{name}", theme) for kind, name in used} for theme in (LIGHT, DARK))
+    light, darkened = of_themes
+    return light, darkened
 
 
 def _clean(node: ET.Element, prefix: str) -> None:
@@ -86,9 +96,24 @@ def _clean(node: ET.Element, prefix: str) -> None:
             del node.attrib[key]
         else:
             node.attrib[key] = new
+    if node.tag == f"{SVG}pattern":
+        _hatch(node)
     for part in ("text", "tail"):
         if not (getattr(node, part) or "").strip():
             setattr(node, part, None)
+
+
+def _hatch(pattern: ET.Element) -> None:
+    """Give the face of a hatched part its variable, and the hatch one that follows from the face."""
+    face = next((node.get("fill", "") for node in pattern if node.tag == f"{SVG}rect"), "").lower()
+    if not _COLOUR.fullmatch(face):
+        return
+    for node in pattern:
+        if node.tag == f"{SVG}rect":
+            del node.attrib["fill"]
+            node.set("style", f"fill: {_variable(face)}")
+        else:
+            node.set("style", _DRAWN_IN.sub(f"var(--h{face[1:]})", node.get("style", "")))
 
 
 def _attribute(key: str, value: str, prefix: str) -> str | None:
