@@ -29,6 +29,7 @@ MAX_DISTANCE = 0.12  # of the panel, between a point and its label
 LABEL_ROOM = 0.075  # height of a peak's label, as a fraction of the axis
 LABEL_WIDTH = 84  # of a peak's label, in points
 MANY_PEAKS = 4  # of a panel: some lie so close that their labels would meet the points
+ROOM_RIGHT, ROOM_OF_MANY = 4, 80  # times the largest intensity, for one or two columns of labels at the right
 
 
 class Roof(NamedTuple):
@@ -145,7 +146,7 @@ def _scale(drawn: Sequence[Axes], points: pd.DataFrame, roofs_at: Sequence[Seque
     intensity, speed = points["intensity"], points["operations_per_s"]
     x_low = min(intensity.min(), *(roof.ridge for roof in every)) / 3
     peaks = max(len({roof.operations_per_s for roof in panel_roofs}) for panel_roofs in roofs_at)
-    room = 4 if peaks < MANY_PEAKS else 80  # for the labels at the right ends of the roofs
+    room = ROOM_RIGHT if peaks < MANY_PEAKS else ROOM_OF_MANY
     x_high = max(intensity.max(), *(roof.ridge for roof in every)) * room
     y_low, y_high = speed.min() / 3, max(speed.max(), *(roof.operations_per_s for roof in every)) * 3
     for axes in drawn:

@@ -111,7 +111,8 @@ def test_the_least_and_the_most_that_a_message_expects_are_accepted(old, new):
 
 
 def test_a_model_has_as_many_stages_as_layers_at_the_most():
-    resolved(GOOD.replace("{name: plain}", "{name: plain, pipeline_parallel: 12}"))
+    accepted = resolved(GOOD.replace("{name: plain}", "{name: plain, pipeline_parallel: 12}"))
+    assert next(way for way in accepted.ways if way.name == "plain").pipeline_parallel == 12
 
 
 VALUES = {
