@@ -12,11 +12,10 @@ from bitjoule.energy_models.system.counting.columns import OF_WEIGHTS, QUANTITIE
 from bitjoule.energy_models.system.counting.quantities import quantities
 from bitjoule.energy_models.system.counting.row_table import distinct_rows
 from bitjoule.energy_models.system.hardware.machine import Machine
-from bitjoule.energy_models.system.mappings.batch_search import best_mappings, searched_together
+from bitjoule.energy_models.system.mappings.batch_search import best_mapping, best_mappings, searched_together
 from bitjoule.energy_models.system.mappings.batches import Batch, shared_key
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS, matmul_bounds
 from bitjoule.energy_models.system.mappings.mapping import Objective
-from bitjoule.energy_models.system.mappings.search import search
 from bitjoule.energy_models.system.platform.array_schema import Array
 from bitjoule.energy_models.system.work.steps import MatmulKind
 
@@ -63,7 +62,7 @@ def map_matmuls(
         together = searched_together(batch) if len(numbers) > FEW else np.zeros(len(numbers), dtype=np.bool_)
         for i in np.flatnonzero(~together).tolist():
             problem = batch.one(i)
-            mapping = search(problem, objective)
+            mapping = best_mapping(problem, objective)
             if mapping is not None:
                 moved = quantities(array, problem, mapping)
                 results[numbers[i]] = np.concatenate([moved, matmul_bounds(problem, mapping.traffic)])

@@ -1,13 +1,14 @@
 """The best mappings of many matmuls: those of `bitjoule.energy_models.system.mappings.search`, found together."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.energy_models.architecture.phases import Indices
-from bitjoule.energy_models.system.mappings.batches import AT_ONCE, Batch, at_once, first_best
+from bitjoule.energy_models.system.mappings.batches import Batch, at_once, first_best
 from bitjoule.energy_models.system.mappings.block_bounds import least_values
 from bitjoule.energy_models.system.mappings.mapping import (
     Mapping,
@@ -17,6 +18,7 @@ from bitjoule.energy_models.system.mappings.mapping import (
     blocks_of,
     energy_pj,
     forbidden,
+    replay,
     traffic,
 )  # fmt: skip
 from bitjoule.energy_models.system.mappings.search import (
@@ -25,11 +27,17 @@ from bitjoule.energy_models.system.mappings.search import (
     SAME,
     BlockTiles,
     block_tiles,
+    by_tile,
     fitting,
     loop_orders,
+    search,
 )
 
 Values = NDArray[Any]
+_Found = tuple[Indices, BlockTiles, Values]  # matmuls, block tiles, and something of each pair of both
+MANY = 1 << 12  # tiles: of a single matmul with fewer, all are evaluated as fast as their bounds
+SPAN = 1 << 15  # pairs of matmuls and block tiles whose bounds are computed at once
+HELD = 1 << 18  # pairs of matmuls and block tiles whose bounds are kept at once, or those of one span
 ROUNDING = 1e-9  # relative: far above that of a bound and of a value, which are summed differently
 
 
@@ -62,6 +70,23 @@ def _by_tiles(batch: Batch) -> Iterator[tuple[BlockTiles, Indices]]:
     members = np.split(np.argsort(kind, kind="stable"), np.cumsum(np.bincount(kind))[:-1])
     for one, numbers in zip(first.tolist(), members, strict=True):
         yield block_tiles(int(k_blocks[one]), int(n_blocks[one]), array.weights_per_pe, array.depth), numbers
+
+
+@lru_cache(maxsize=1 << 16)
+def best_mapping(problem: MatmulProblem, objective: Objective) -> Mapping | None:
+    """Return the mapping of `bitjoule.energy_models.system.mappings.search.search`, by bounds where tiles are many.
+
+    Parameters
+    ----------
+    problem, objective
+        As for `bitjoule.energy_models.system.mappings.search.search`.
+    """
+    batch = Batch.of([problem])
+    ((tiles, _),) = _by_tiles(batch)
+    if len(tiles[0]) < MANY or not _bounded(batch):
+        return search(problem, objective)
+    _, best, mapped = best_mappings(batch, objective)
+    return replay(problem, Tiles(*(float(size[0]) for size in best.tiles))) if len(mapped) else None
 
 
 def best_mappings(batch: Batch, objective: Objective) -> tuple[MatmulProblem, Mapping, Indices]:
@@ -107,21 +132,21 @@ def _best_of(batch: Batch, owner: Indices, tiles: Sequence[Values], objective: O
         return owner, Tiles(*(np.zeros(0) for _ in Tiles._fields))
     order = np.argsort(owner, kind="stable")  # of each matmul, the order in which it alone tries them
     owner = owner[order]
-    m1, k1, n1, m0, k0, n0 = (size[order, None, None] for size in (m1, k1, n1, m0, k0, n0))
+    m1, k1, n1, m0, k0, n0 = (size[order] for size in (m1, k1, n1, m0, k0, n0))
     mappings = Tiles(m1, k1, n1, m0, k0, n0, *loop_orders(batch.static))
-    value, secondary = _values(batch.problem(owner, 3), mappings, objective)
+    value, secondary = _values(batch.problem(owner), mappings, objective)
+    of_inner1, of_inner0, _ = value.shape
+    value, secondary = (by_tile(values, value.shape) for values in (value, secondary))
     mapped, starts = np.unique(owner, return_index=True)
-    orders = value[0].size
-    best = first_best(value.ravel(), secondary.ravel(), starts * orders, SAME)
-    found = value.ravel()[best] < NEVER
+    best = first_best(value, secondary, starts * (of_inner1 * of_inner0), SAME)
+    found = value[best] < NEVER
     mapped, best = mapped[found], best[found]
-    row, inner1, inner0 = np.unravel_index(best, value.shape)
+    row, inner1, inner0 = np.unravel_index(best, (len(owner), of_inner1, of_inner0))
     orders_of_best = (
-        mappings.inner1[0, inner1, 0].astype(np.float64),
-        mappings.inner0[0, 0, inner0].astype(np.float64),
+        mappings.inner1[inner1, 0, 0].astype(np.float64),
+        mappings.inner0[0, inner0, 0].astype(np.float64),
     )
-    m1, k1, n1, m0, k0, n0 = (size[row, 0, 0] for size in (m1, k1, n1, m0, k0, n0))
-    return mapped, Tiles(m1, k1, n1, m0, k0, n0, *orders_of_best)
+    return mapped, Tiles(m1[row], k1[row], n1[row], m0[row], k0[row], n0[row], *orders_of_best)
 
 
 def _values(problem: MatmulProblem, tiles: Tiles, objective: Objective) -> tuple[Values, Values]:
@@ -149,34 +174,56 @@ def promising(batch: Batch, objective: Objective) -> tuple[Indices, list[Values]
         The matmul of each tile, ascending, and its sizes as of
         `bitjoule.energy_models.system.mappings.search.block_tiles`, of each matmul in their order; shape (tiles,).
     """
+    if not _bounded(batch):
+        return _gathered([(numbers, tiles, np.ones((len(numbers), len(tiles[0])))) for tiles, numbers in _spans(batch)])
+    found: list[_Found] = []
+    together: list[_Found] = []
+    for tiles, numbers in _spans(batch):
+        together.append((numbers, tiles, least_values(batch, tiles, objective, numbers)))
+        if sum(least.size for _, _, least in together) >= HELD:
+            found += _within_reach(batch, together, objective)
+            together = []
+    return _gathered(found + _within_reach(batch, together, objective))
+
+
+def _spans(batch: Batch) -> Iterator[tuple[BlockTiles, Indices]]:
+    """Yield tiles, and as many of the matmuls that have them as are taken at once."""
+    for tiles, members in _by_tiles(batch):
+        count = max(1, SPAN // len(tiles[0]))
+        for start in range(0, len(members), count):
+            yield tiles, members[start : start + count]
+
+
+def _gathered(found: Sequence[_Found]) -> tuple[Indices, list[Values]]:
+    """Return the tiles of matmuls for which something is not zero, as of `promising`."""
     owners: list[Indices] = []
     sizes: list[list[Values]] = []
-    bounded = _bounded(batch)
-    for tiles, members in _by_tiles(batch):
-        count = max(1, AT_ONCE // len(tiles[0]))
-        for start in range(0, len(members), count):
-            numbers = members[start : start + count]
-            kept = np.ones((len(numbers), len(tiles[0])), dtype=np.bool_)
-            if bounded:
-                kept = _kept(batch.of_numbers(numbers), tiles, objective)
-            owner, tile = np.nonzero(kept)
-            owners.append(numbers[owner])
-            sizes.append([size[tile] for size in tiles])
+    for numbers, tiles, kept in found:
+        owner, tile = np.nonzero(kept)
+        owners.append(numbers[owner])
+        sizes.append([size[tile] for size in tiles])
     owner = np.concatenate(owners)
     order = np.argsort(owner, kind="stable")
     return owner[order], [np.concatenate(of)[order] for of in zip(*sizes, strict=True)]
 
 
-def _kept(batch: Batch, tiles: BlockTiles, objective: Objective) -> NDArray[np.bool_]:
-    """Return which tiles each of some matmuls keeps, shape (matmuls, tiles)."""
-    least = least_values(batch, tiles, objective)
-    first = least.argmin(axis=1)
-    owner = np.arange(len(first))
-    m1, k1, n1, m0, k0, n0, fit = fitting(batch.problem(owner), *(size[first] for size in tiles))
-    owner = np.concatenate([owner, owner, owner])[fit]
-    m1, k1, n1, m0, k0, n0 = (size[:, None, None] for size in (m1, k1, n1, m0, k0, n0))
+def _within_reach(batch: Batch, together: Sequence[_Found], objective: Objective) -> list[_Found]:
+    """Return which tiles each of some matmuls keeps, in place of the least that mappings have with them."""
+    if not together:
+        return []
+    numbers = np.concatenate([numbers for numbers, _, _ in together])
+    first = [
+        [size[least_at] for size in tiles] for tiles, least_at in ((of, at.argmin(axis=1)) for _, of, at in together)
+    ]
+    sizes = [np.concatenate(of) for of in zip(*first, strict=True)]
+    m1, k1, n1, m0, k0, n0, fit = fitting(batch.problem(numbers), *sizes)
+    owner = np.tile(np.arange(len(numbers)), 3)[fit]
     mappings = Tiles(m1, k1, n1, m0, k0, n0, *loop_orders(batch.static))
-    value, _ = _values(batch.problem(owner, 3), mappings, objective)
-    reached = np.full(len(first), NEVER)
-    np.minimum.at(reached, owner, value.min(axis=(1, 2), initial=NEVER))
-    return np.isfinite(least) & (least <= reached[:, None] * (1 + ROUNDING))
+    value, _ = _values(batch.problem(numbers[owner]), mappings, objective)
+    reached = np.full(len(numbers), NEVER)
+    np.minimum.at(reached, owner, value.min(axis=(0, 1), initial=NEVER))
+    most = np.split(reached * (1 + ROUNDING), np.cumsum([len(numbers) for numbers, _, _ in together])[:-1])
+    return [
+        (numbers, tiles, np.isfinite(least) & (least <= own[:, None]))
+        for (numbers, tiles, least), own in zip(together, most, strict=True)
+    ]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bitjoule.energy_models.architecture.phases import Indices
 from bitjoule.energy_models.system.mappings.batches import Batch
 from bitjoule.energy_models.system.mappings.mapping import K, M, MatmulProblem, N, Objective, ceil
 from bitjoule.energy_models.system.mappings.search import BlockTiles, largest_m1
@@ -18,46 +19,57 @@ Values = NDArray[Any]
 
 
 class _Coefficients(NamedTuple):
-    """Of a sum over how often operands enter the buffer, by the dimension that does not index them, and the array.
+    """Of a sum over how often operands enter the buffer and the array; those of activations and sums for each token.
 
     Parameters
     ----------
-    into_buffer
-        For m, k and n: weights, partial sums, activations.
+    weights_loaded, sums_unloaded, activations_loaded
+        Into the buffer, or out of it.
     weights, activations, sums
         Into the array, or out of its accumulators.
     constant
-        The rest.
+        The rest, of all tokens.
     """
 
-    into_buffer: tuple[Any, Any, Any]
+    weights_loaded: Any
+    sums_unloaded: Any
+    activations_loaded: Any
     weights: Any
     activations: Any
     sums: Any
     constant: Any
 
 
-def least_values(batch: Batch, tiles: BlockTiles, objective: Objective) -> Values:
+def least_values(
+    batch: Batch, tiles: BlockTiles, objective: Objective, numbers: Indices | slice = slice(None)
+) -> Values:
     """Return a lower bound on what mappings with block tiles have of an objective; infinity where nothing fits.
 
     Parameters
     ----------
     batch
-        Matmuls with one number of blocks each way.
+        Matmuls; those asked for have one number of blocks each way.
     tiles
         From `bitjoule.energy_models.system.mappings.search.block_tiles`, shape (tiles,).
     objective
         What is minimised.
+    numbers
+        Of the matmuls; default: all.
 
     Returns
     -------
     ndarray
         Shape (matmuls, tiles).
     """
-    problem = batch.problem(slice(None), 2)
+    problem = batch.problem(numbers, 2)
+    k, n = batch.k[numbers], batch.n[numbers]
+    if (k == k[0]).all() and (n == n[0]).all():  # what depends on tiles alone is computed once for all matmuls
+        problem = problem._replace(k=float(k[0]), n=float(n[0]))
     k1, n1, k0, n0, _ = tiles
     most = largest_m1(problem, k1, n1)
     fits = most >= 1
+    if fits.all():
+        return _least_values(problem, (k1, n1, k0, n0), most, objective)
     some = np.flatnonzero(fits.any(axis=0))
     least = np.full(fits.shape, np.inf)
     if len(some):
@@ -97,63 +109,68 @@ def _least_values(
     n_tiles = (counts[N] - 1) * ceil(n1, n0) + ceil(n_blocks - (counts[N] - 1) * n1, n0)
     # an operand whose buffer tile is one array tile enters the array as often as the buffer
     whole = {M: (k1 <= k0) & (n1 <= n0), K: n1 <= n0}
-    outer = {dimension: np.where(whole[dimension], 0.0, counts[dimension]) for dimension in (M, K)}
-    least_weights = np.where(whole[M], 1.0, counts[M])
+    outer = {M: np.where(whole[M], 0.0, counts[M]), K: np.where(whole[K], 0.0, counts[K])}
     blocks = k_blocks * n_blocks / array.copies
-    compute = blocks * np.maximum(m, least_weights * array.load_cycles)
+    compute = np.where(whole[M], 1.0, counts[M])
+    compute *= array.load_cycles
+    np.maximum(compute, m, out=compute)
+    compute *= blocks
 
-    def sums(of: _Coefficients) -> list[Values]:
-        """Return a sum with each of the loops the innermost one; what is nowhere needs no terms."""
-        into_buffer = list(of.into_buffer)
-        total = of.constant
-        for dimension, into_array in ((M, of.weights), (K, of.sums)):
-            if np.any(into_array):
-                into_buffer[dimension] = into_buffer[dimension] + into_array * whole[dimension]
-                total = total + into_array * outer[dimension]
-        if np.any(of.activations):
-            total = total + of.activations * n_tiles
-        terms = [each * entering[d] if np.any(each) else 0.0 for d, each in enumerate(into_buffer)]
-        return [
-            total + into_buffer[d] + (terms[(d + 1) % 3] + terms[(d + 2) % 3])  # what it does not index enters once
-            for d in range(3)
-        ]
+    def least_of(of: _Coefficients, forbidden: list[Any]) -> Values:
+        """Return the least of a sum with any of the loops the innermost one; what is nowhere needs no terms."""
+        into_buffer = [of.weights_loaded, m * (of.sums_unloaded + of.sums * whole[K]), m * of.activations_loaded]
+        into_buffer[M] = into_buffer[M] + of.weights * whole[M]
+        total: Any = m * (of.activations * n_tiles + of.sums * outer[K]) + of.constant
+        if np.any(of.weights):
+            total = total + of.weights * outer[M]
+        used = [d for d in range(3) if np.any(into_buffer[d])]
+        often = {d: into_buffer[d] * entering[d] for d in used}
+        least: Any = None
+        for innermost in range(3):
+            if innermost not in used and len(used) and not forbidden:
+                continue  # one of the others has as little
+            value: Any = 0.0
+            for d in used:
+                value = value + (into_buffer[d] if d == innermost else often[d])
+            for d in forbidden:
+                if d != innermost:
+                    value = np.where(entering[d] > 1, np.inf, value)
+            least = value if least is None else np.minimum(least, value)
+        return np.asarray(least + total)
 
-    energy, off_chip = sums(_energy(problem)), sums(_off_chip(problem))
-    computing_pj = compute * problem.costs.computing_pj if np.any(problem.costs.computing_pj) else 0.0
-    least = np.full(most.shape, np.inf)
-    for innermost in range(3):
-        cycles = np.maximum(compute, off_chip[innermost] / problem.off_chip_bits)
-        cycles = cycles + (array.load_cycles + array.pipeline_cycles)
-        if objective is Objective.LATENCY:
-            value = cycles
-        else:
-            value = energy[innermost] + (cycles * problem.costs.cycle_pj + computing_pj)
-            value = value * cycles if objective is Objective.EDP else value
-        for dimension, place in ((K, problem.outputs), (N, problem.activations)):
-            if place.tiled and not place.off_chip and dimension != innermost:
-                value = np.where(entering[dimension] > 1, np.inf, value)
-        np.minimum(least, value, out=least)
-    return least
+    costs = problem.costs
+    # what the loops move, and what crosses the chip's edge, each with the innermost loop that is best for it
+    cycles = np.maximum(least_of(_off_chip(problem), []) / problem.off_chip_bits, compute)
+    cycles += array.load_cycles + array.pipeline_cycles
+    places = ((K, problem.outputs), (N, problem.activations))
+    forbidden = [dimension for dimension, place in places if place.tiled and not place.off_chip]
+    if objective is Objective.LATENCY and not forbidden:
+        return np.asarray(cycles)
+    energy = least_of(_energy(problem), forbidden)
+    if objective is Objective.LATENCY:
+        return np.where(np.isinf(energy), np.inf, cycles)
+    energy = energy + cycles * costs.cycle_pj
+    if np.any(costs.computing_pj):
+        energy = energy + compute * costs.computing_pj
+    return energy * cycles if objective is Objective.EDP else energy
 
 
 def _off_chip(problem: MatmulProblem) -> _Coefficients:
     """Return the bits that cross the chip's edge, as `mapping.buffer_bits` counts them."""
     weights, activations, outputs = problem.weights, problem.activations, problem.outputs
     of_weights = problem.k * problem.n * weights.bits * weights.off_chip
-    of_activations = problem.m * problem.k * activations.bits * activations.off_chip
-    sums = 2 * problem.m * problem.n * problem.sum_bits
-    unloads = sums * (outputs.buffer >= 0 and outputs.off_chip)
-    spills = sums * (outputs.buffer < 0)
+    of_activations = problem.k * activations.bits * activations.off_chip
+    of_sums = 2 * problem.n * problem.sum_bits
+    unloads = of_sums * (outputs.buffer >= 0 and outputs.off_chip)
+    spills = of_sums * (outputs.buffer < 0)
     return _Coefficients(
-        (
-            of_weights * (weights.buffer >= 0),
-            unloads,
-            of_activations * (activations.buffer >= 0) * problem.distinct,
-        ),
+        of_weights * (weights.buffer >= 0),
+        unloads,
+        of_activations * (activations.buffer >= 0) * problem.distinct,
         of_weights * (weights.buffer < 0),
         of_activations * (activations.buffer < 0),
         spills,
-        outputs.off_chip * problem.m * problem.n * outputs.bits - unloads - spills,
+        problem.m * (outputs.off_chip * problem.n * outputs.bits - unloads - spills),
     )
 
 
@@ -161,23 +178,17 @@ def _energy(problem: MatmulProblem) -> _Coefficients:
     """Return the energy without that of cycles, as `mapping.energy_pj` counts it."""
     costs, bits = problem.costs, _off_chip(problem)
     weights, activations, outputs = problem.weights, problem.activations, problem.outputs
-    of_weights, of_activations = problem.k * problem.n, problem.m * problem.k
-    of_sums = problem.m * problem.n
-    spills = of_sums * costs.sum_spill_pj
-    unloads = of_sums * costs.sum_unload_pj * (outputs.buffer >= 0 and outputs.off_chip)
-    loaded = (
-        of_weights * costs.weight_load_pj * (weights.buffer >= 0 and weights.off_chip),
-        unloads,
-        of_activations
-        * costs.activation_load_pj
-        * (activations.buffer >= 0 and activations.off_chip)
-        * problem.distinct,
-    )
+    spills = problem.n * costs.sum_spill_pj
+    unloads = problem.n * costs.sum_unload_pj * (outputs.buffer >= 0 and outputs.off_chip)
+    weight_loads = costs.weight_load_pj * (weights.buffer >= 0 and weights.off_chip)
+    activation_loads = costs.activation_load_pj * (activations.buffer >= 0 and activations.off_chip) * problem.distinct
     crossing_pj = costs.off_chip_bit_pj
     return _Coefficients(
-        tuple(one + crossing_pj * crossing for one, crossing in zip(loaded, bits.into_buffer, strict=True)),
-        of_weights * costs.weight_fill_pj + crossing_pj * bits.weights,
-        of_activations * costs.activation_read_pj + crossing_pj * bits.activations,
+        problem.k * problem.n * weight_loads + crossing_pj * bits.weights_loaded,
+        unloads + crossing_pj * bits.sums_unloaded,
+        problem.k * activation_loads + crossing_pj * bits.activations_loaded,
+        problem.k * problem.n * costs.weight_fill_pj + crossing_pj * bits.weights,
+        problem.k * costs.activation_read_pj + crossing_pj * bits.activations,
         spills + crossing_pj * bits.sums,
-        costs.fixed_pj - spills - unloads + crossing_pj * bits.constant,
+        costs.fixed_pj - problem.m * (spills + unloads) + crossing_pj * bits.constant,
     )

@@ -242,15 +242,15 @@ def nest_of(
     of_queries, of_keys = (m_tiles - 1, 1), (c_tiles - 1, 1)  # whole tiles, and the last one
     m0 = np.stack(np.broadcast_arrays(m1, m - (m_tiles - 1) * m1))[:, None]
     c0 = np.stack(np.broadcast_arrays(c1, context - (c_tiles - 1) * c1))
+    counts = [(i, j, m_count * keys) for i, m_count in enumerate(of_queries) for j, keys in enumerate(of_keys)]
     pj = (dict(costs.scores_pj), dict(costs.values_pj))
 
     def both(index: int, problem: MatmulProblem) -> OnArray:
         k0, n0 = (d, c0) if index == 0 else (c0, v)
         used = _on_array(problem, m0, k0, n0, pj[index], objective)
         total = [np.zeros(np.shape(m1))] * len(used)
-        for i, m_count in enumerate(of_queries):
-            for j, c_count in enumerate(of_keys):
-                total = [before + m_count * c_count * each[i, j] for before, each in zip(total, used, strict=True)]
+        for i, j, count in counts:
+            total = [before + count * each[i, j] for before, each in zip(total, used, strict=True)]
         return OnArray(*total)
 
     on_array = (both(0, scores), both(1, values))
@@ -327,24 +327,34 @@ def _on_array(problem: MatmulProblem, m: Any, k: Any, n: Any, pj: dict[str, floa
         pj.get(name, 0.0) for name in ("fills", "buffered_fills" if problem.weights.buffer >= 0 else "weights_in")
     )
     spill_pj = pj.get("updates", 0.0) + pj.get("buffered_sums", 0.0)
-    best: list[Any] = []
+    value: Any = None
+    times: list[Any] = []  # of the best: how often weights and sums move, and activations are read
     for per_array, most_k0 in _weights_held(array.weights_per_pe, array.depth, int(np.max(n_blocks))):
         n0 = np.minimum(per_array, n_blocks)
         k0 = np.minimum(most_k0, k_blocks)
         m_turns, k_turns, n_turns = ceil(m, np.minimum(array.depth // n0, m)), ceil(k_blocks, k0), ceil(n_blocks, n0)
-        reads = m * k * n_turns
-        for sums_stay in (False, True):  # the innermost loop runs over k, or else over tokens
-            whole_weights, whole_sums = (k_turns == 1) & (n_turns == 1), (m_turns == 1) & (n_turns == 1)
-            weight_times = np.where(whole_weights | (not sums_stay), 1.0, m_turns)
-            sum_times = np.where(whole_sums | sums_stay, 1.0, k_turns)
-            fills, spills = k * n * weight_times, m * n * (sum_times - 1)
-            compute = k_blocks * n_blocks * np.maximum(m, weight_times * array.load_cycles) / array.copies
-            energy = fills * fill_pj + reads * pj.get("reads", 0.0) + spills * spill_pj
-            value = {Objective.ENERGY: energy, Objective.LATENCY: compute, Objective.EDP: energy * compute}[objective]
-            used = (value, fills, reads, spills, compute)
-            better = value < best[0] if best else np.ones(np.shape(value), dtype=bool)
-            best = [np.where(better, new, old) for new, old in zip(used, best or used, strict=True)]
-    return OnArray(*best[1:])
+        one_n = n_turns == 1
+        whole_weights, whole_sums = (k_turns == 1) & one_n, (m_turns == 1) & one_n
+        # the innermost loop runs over tokens, so that weights stay, or else over k, so that sums do
+        orders = ((1.0, np.where(whole_sums, 1.0, k_turns)), (np.where(whole_weights, 1.0, m_turns), 1.0))
+        reads_pj = m * k * n_turns * pj.get("reads", 0.0)
+        for weight_times, sum_times in orders:
+            own = 0.0
+            if objective is not Objective.LATENCY:
+                own = k * n * weight_times * fill_pj + reads_pj + m * n * (sum_times - 1) * spill_pj
+            if objective is not Objective.ENERGY:
+                compute = k_blocks * n_blocks * np.maximum(m, weight_times * array.load_cycles) / array.copies
+                own = compute if objective is Objective.LATENCY else own * compute
+            used = (weight_times, sum_times, n_turns)
+            if value is None:
+                value, times = own, [np.broadcast_to(each, np.shape(own)) for each in used]
+                continue
+            better = own < value
+            value = np.where(better, own, value)
+            times = [np.where(better, new, old) for new, old in zip(used, times, strict=True)]
+    weight_times, sum_times, n_turns = times
+    compute = k_blocks * n_blocks * np.maximum(m, weight_times * array.load_cycles) / array.copies
+    return OnArray(k * n * weight_times, m * k * n_turns, m * n * (sum_times - 1), compute)
 
 
 @lru_cache(maxsize=64)

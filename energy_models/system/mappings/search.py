@@ -70,9 +70,8 @@ def _best(problem: MatmulProblem, tiles: Tiles, objective: Objective) -> tuple[f
     moved = traffic(problem, tiles)
     energy, cycles = energy_pj(problem, moved), moved.cycles
     value = {Objective.ENERGY: energy, Objective.LATENCY: cycles, Objective.EDP: energy * cycles}[objective]
-    secondary = np.broadcast_to(energy if objective is Objective.LATENCY else cycles, value.shape).ravel()
-    value = np.where(forbidden(problem, tiles), NEVER, value)
-    shape, value = value.shape, value.ravel()
+    secondary = by_tile(energy if objective is Objective.LATENCY else cycles, value.shape)
+    shape, value = value.shape, by_tile(np.where(forbidden(problem, tiles), NEVER, value), value.shape)
     best = int(np.argmin(value))
     ties = np.flatnonzero(value <= value[best] * (1 + SAME))
     if len(ties) > 1:
@@ -80,12 +79,25 @@ def _best(problem: MatmulProblem, tiles: Tiles, objective: Objective) -> tuple[f
     return (
         float(value[best]),
         float(secondary[best]),
-        Tiles(*(float(np.broadcast_to(s, shape).ravel()[best]) for s in tiles)),
+        Tiles(*(float(by_tile(s, shape)[best]) for s in tiles)),
     )
 
 
+def by_tile(values: Values, shape: tuple[int, ...]) -> Values:
+    """Return values of mappings in the order in which they are tried: all loop orders of a tile, then the next tile.
+
+    Parameters
+    ----------
+    values
+        Of each mapping, or of some that have one, as of `candidates`.
+    shape
+        Of the mappings: (orders, orders, tiles).
+    """
+    return np.moveaxis(np.broadcast_to(values, shape), -1, 0).ravel()
+
+
 def candidates(problem: MatmulProblem) -> Tiles | None:
-    """Return the mappings that `search` tries, shape (tiles, orders, orders), or None if no tile fits.
+    """Return the mappings that `search` tries, shape (orders, orders, tiles), or None if no tile fits.
 
     Parameters
     ----------
@@ -98,20 +110,22 @@ def candidates(problem: MatmulProblem) -> Tiles | None:
     *sizes, fit = fitting(problem, *blocks)
     if not fit.any():
         return None
-    m1, k1, n1, m0, k0, n0 = (size[:, None, None] for size in sizes)
+    m1, k1, n1, m0, k0, n0 = sizes
     return Tiles(m1, k1, n1, m0, k0, n0, *loop_orders(problem))
 
 
 def loop_orders(problem: MatmulProblem) -> tuple[Values, Values]:
-    """Return the innermost loops that are tried over buffer tiles and over array tiles, shape (1, orders, orders).
+    """Return the innermost loops that are tried over buffer tiles and over array tiles, shape (orders, orders, 1).
+
+    Tiles come last: an operation on arrays is fast where its last axis is long.
 
     Parameters
     ----------
     problem
         The matmul; of a batch, one of them.
     """
-    inner1 = np.arange(3)[None, :, None] if problem.m > 1 else np.array([K, N])[None, :, None]
-    inner0 = np.array([M, K] if problem.m > 1 else [K])[None, None, :]  # n innermost keeps neither weights nor sums
+    inner1 = np.arange(3)[:, None, None] if problem.m > 1 else np.array([K, N])[:, None, None]
+    inner0 = np.array([M, K] if problem.m > 1 else [K])[None, :, None]  # n innermost keeps neither weights nor sums
     return inner1, inner0
 
 
@@ -150,7 +164,7 @@ def largest_m1(problem: MatmulProblem, k1: Values, n1: Values) -> Values:
     """
     array = problem.array
     k, n = np.minimum(k1 * array.lanes, problem.k), np.minimum(n1 * array.columns, problem.n)
-    largest = np.full(np.broadcast(problem.m, k, n).shape, problem.m, dtype=np.float64)
+    most: Values = np.full(np.broadcast(k, n).shape, np.inf)
     for i, capacity in enumerate(problem.capacity_bits):
         room: Any = capacity
         if problem.weights.buffer == i and problem.weights.tiled:
@@ -161,8 +175,8 @@ def largest_m1(problem: MatmulProblem, k1: Values, n1: Values) -> Values:
         if problem.outputs.buffer == i and problem.outputs.tiled:
             token_bits = token_bits + n * max(problem.outputs.bits, problem.sum_bits)
         tokens = np.where(token_bits > 0, np.floor(room / np.where(token_bits > 0, token_bits, 1)), np.inf)
-        largest = np.minimum(largest, np.where(room < 0, 0, tokens))
-    return largest
+        most = np.minimum(most, np.where(room < 0, 0, tokens))
+    return np.asarray(np.minimum(most, problem.m))
 
 
 def fits(problem: MatmulProblem, tiles: Tiles) -> bool:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitjoule.energy_models.system.mappings import batch_search
 from bitjoule.energy_models.system.mappings.batch_search import best_mappings
 from bitjoule.energy_models.system.mappings.batches import Batch, at_once, first_best, shared_key
 from bitjoule.energy_models.system.mappings.mapping import Objective
@@ -66,3 +67,13 @@ def test_spans_hold_all_matmuls_and_few_tiles():
 def test_ties_go_to_the_secondary_value_and_then_to_the_first(tolerance, expected):
     value, secondary = np.array([2.0, 1.1, 1.0, 3.0, 2.0, 2.0]), np.array([0.0, 5.0, 6.0, 0.0, 1.0, 1.0])
     assert first_best(value, secondary, np.array([0, 3]), tolerance).tolist() == expected
+
+
+@pytest.mark.parametrize("objective", Objective)
+def test_a_single_matmul_of_many_tiles_has_the_mapping_of_the_exhaustive_search(objective, monkeypatch):
+    problem = SMALL._replace(m=37, k=61.5, n=90, capacity_bits=(3000.0,))
+    exhaustive = search(problem, objective)
+    monkeypatch.setattr(batch_search, "search", None)  # which is not asked
+    monkeypatch.setattr(batch_search, "MANY", 1)
+    assert batch_search.best_mapping.__wrapped__(problem, objective) == exhaustive
+    assert batch_search.best_mapping.__wrapped__(problem._replace(capacity_bits=(1.0,)), objective) is None

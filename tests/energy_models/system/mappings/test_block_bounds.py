@@ -27,9 +27,9 @@ def test_no_mapping_has_less_than_the_bound_of_its_block_tiles(problem, objectiv
     *sizes, fit = fitting(problem, *tiles)
     owner = np.tile(np.arange(len(bounds)), 3)[fit]
     assert (np.isfinite(bounds) <= np.isin(np.arange(len(bounds)), owner)).all()
-    mappings = Tiles(*(size[:, None, None] for size in sizes), *loop_orders(problem))
+    mappings = Tiles(*sizes, *loop_orders(problem))
     values = np.where(forbidden(problem, mappings), np.inf, value(problem, objective, traffic(problem, mappings)))
-    for number, least in zip(owner.tolist(), values.min(axis=(1, 2), initial=np.inf).tolist(), strict=True):
+    for number, least in zip(owner.tolist(), values.min(axis=(0, 1), initial=np.inf).tolist(), strict=True):
         assert bounds[number] <= least * (1 + ROUNDING)
 
 
