@@ -12,8 +12,9 @@ import numpy as np
 from bitjoule.energy_models.inputs.errors import whole_file
 from bitjoule.experiments.results.sweep import KEYS, MEMORY_KEYS, STATIC, WHOLE_MEMORY, Sweep, Values
 from bitjoule.reports.figures.families import KINDS
-from bitjoule.reports.figures.style import DARK, LIGHT, Theme
+from bitjoule.reports.figures.style import DARK, LIGHT, THEMES, Theme
 from bitjoule.reports.page.frame import MOST_BYTES, declared, environment, fixed, series
+from bitjoule.reports.page.patterns import hatch_variables, patterns, variable
 from bitjoule.reports.page.tables import html_table
 
 SCRIPTS = ("tables.js", "chart.js", "explorer.js")
@@ -80,7 +81,9 @@ def explorer(explored: Explored, version: str, file: str) -> str:
     """
     from markupsafe import Markup
 
-    data = json.dumps(_data(explored)).replace("<", "\\u003c")
+    hatched = _hatched(explored.sweep)
+    data = json.dumps(_data(explored) | {"hatched": {stack: list(of) for stack, of in hatched.items()}})
+    data = data.replace("<", "\\u003c")
     frame = fixed(SCRIPTS, version)
     spent = sum(len(str(part).encode()) for part in (data, *frame["scripts"], explored.experiment)) + 60_000
     if spent + LEAST_TABLE_BYTES > MOST_BYTES:
@@ -91,7 +94,8 @@ def explorer(explored: Explored, version: str, file: str) -> str:
     config = {"units": {}, "kinds": dict(explored.scheme_kinds), "families": list(KINDS)}
     return str(
         environment().get_template("explorer.html").render(
-            **frame, light=declared(series(LIGHT) | _parts(LIGHT)), dark=declared(series(DARK) | _parts(DARK)),
+            **frame, light=_look(LIGHT), dark=_look(DARK),
+            patterns=Markup("".join(text for of in hatched.values() for text in of.values())),  # noqa: S704 (ours)
             config=Markup(json.dumps(config).replace("<", "\\u003c")),  # noqa: S704 (no "<" is left)
             data=Markup(data), table=Markup(table.html), shown=table.rows, total=len(rows), explored=explored,  # noqa: S704
         )
@@ -155,13 +159,39 @@ def _tokens(sweep: Sweep) -> Values:
     return np.stack([of_phase[str(phase)] for phase in sweep.axes["phase"]], axis=-1)
 
 
+def _look(theme: Theme) -> str:
+    """Return the variables of a theme."""
+    colors = _parts(theme)
+    parts = {f"--part-{variable(name)}": colour for name, colour in colors.items()}
+    return declared(series(theme) | parts | hatch_variables(colors, theme))
+
+
+def _hatched(sweep: Sweep) -> dict[str, dict[str, str]]:
+    """Return the patterns of the parts that are hatched: of energies and times, which have the same, and of memory."""
+    colors = {theme: _parts(theme) for theme in THEMES}
+    memory = {name: values for name, values in sweep.memory_bytes.items() if name != WHOLE_MEMORY}
+    return {
+        stack: patterns(stack, list(parts), _largest_first(parts), colors)
+        for stack, parts in (("energy", sweep.energy_j), ("memory", memory))
+    }
+
+
+def _largest_first(parts: Mapping[str, Values]) -> list[str]:
+    """Return the names of parts by their share of the cases' sums."""
+    if not parts:
+        return []
+    stacked = np.stack(list(parts.values()))
+    with np.errstate(invalid="ignore"):  # a phase of no tokens has no energy
+        shares = np.nansum(stacked / stacked.sum(axis=0), axis=tuple(range(1, stacked.ndim)))
+    return [list(parts)[i] for i in np.argsort(-shares, kind="stable")]
+
+
 def _parts(theme: Theme) -> dict[str, str]:
     """Return the hues of the groups of components and of what memory holds, in a theme."""
     blue, orange, green, purple = theme.families
-    hues = {
+    return {
         "projections": blue[0], "attention": orange[0], "KV cache": theme.cache[0], "feed-forward": green[1],
         "embedding and head": purple[0], "element-wise": theme.small, "spilled activations": theme.spilled,
         "memory levels": theme.series[7], STATIC: theme.static, "regulators": theme.loss, "other parts": theme.idle,
         "weights": blue[0], "activations": theme.small, "adapters": orange[1],
     }  # fmt: skip
-    return {f"--part-{name.replace(' ', '-').lower()}": colour for name, colour in hues.items()}

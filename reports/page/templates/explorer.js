@@ -15,7 +15,10 @@ const REQUEST = "request";
 const PHASES = DATA.axes.phase.length > 1 ? [...DATA.axes.phase, REQUEST] : DATA.axes.phase;
 const valuesOf = (key) => (key === "phase" ? PHASES : DATA.axes[key]);
 const byId = (id) => document.getElementById(id);
-const hue = (part) => `var(--part-${part.replaceAll(" ", "-").toLowerCase()})`;
+const nameOf = (part) => part.replaceAll(" ", "-").toLowerCase();
+const stackOf = (value) => (value === "memory" ? "memory" : "energy");
+// The hue of a part, and where that does not tell it apart in grey a hatch.
+const faceOf = (part, stack) => (DATA.hatched[stack].includes(part) ? `url(#${stack}-${nameOf(part)})` : `var(--part-${nameOf(part)})`);
 const multiple = (value) => (Number.isFinite(value) ? `${+value.toPrecision(3)}` : "");
 
 // Place of a case in an array, or in one without the phase.
@@ -138,9 +141,12 @@ const caseText = () => {
   return `${many[0]} on ${many[1]} at ${many[2]}, ${CHOICE.phase}, context ${CHOICE.prompt_tokens}, batch ${CHOICE.batch}, ${CHOICE.new_tokens} new tokens, ${power}`;
 };
 
-function swatch(color, symbol = "square") {
-  const node = Plot.plot({ width: 18, height: 14, margin: 0, axis: null, marks: [Plot.dot([0], { x: 9, y: 7, symbol, fill: color, r: 5 })], x: { type: "identity" }, y: { type: "identity" } });
+function swatch(face) {
+  const [node, square] = ["svg", "rect"].map((name) => document.createElementNS("http://www.w3.org/2000/svg", name));
+  for (const [key, value] of Object.entries({ width: 26, height: 16, fill: face })) square.setAttribute(key, value);
+  node.append(square);
   node.setAttribute("aria-hidden", "true");
+  node.classList.add("face");
   return node;
 }
 
@@ -207,10 +213,11 @@ function showCase(rows) {
 }
 
 function showParts(rows, label, unit) {
+  const face = (name) => faceOf(name, stackOf(CHOICE.value));
   byId("parts-title").textContent = `${label}, by part`;
   const names = distinct(rows.flatMap((row) => row.parts.map(([name]) => name)));
   const order = Object.keys({ memory: MEMORY, time: TIME }[CHOICE.value] ?? ENERGY).filter((name) => names.includes(name));
-  byId("parts-legend").replaceChildren(...order.map((name) => element("li", {}, swatch(hue(name)), ` ${name}`)));
+  byId("parts-legend").replaceChildren(...order.map((name) => element("li", {}, swatch(face(name)), ` ${name}`)));
   const bars = rows.flatMap((row) => {
     let from = 0;
     return order.map((name) => {
@@ -232,7 +239,7 @@ function showParts(rows, label, unit) {
     ariaLabel: `${label} by part, ${rows.map((row) => `${row.scheme} ${shown(row.value, unit)}`).join(", ")}`,
     x: { label: `${label} (${unit})`, grid: true, ticks: Math.max(2, Math.round((width - room) / 130)), tickFormat: (value) => shown(value, unit) },
     y: { domain: rows.map((row) => row.scheme), label: null, padding: 0.2, tickFormat: (text) => (text.length > most ? `${text.slice(0, most - 1)}…` : text) },
-    color: { domain: order, range: order.map(hue) },
+    color: { domain: order, range: order.map(face) },
     marks: [
       Plot.barX(bars, { x1: "x1", x2: "x2", y: "scheme", fill: "name", stroke: "var(--background)", strokeWidth: 0.7 }),
       Plot.ruleY(rows.filter((row) => row.low < row.high), { y: "scheme", x1: "low", x2: "high", strokeWidth: 4.5, stroke: "var(--background)" }),  // seen on dark parts

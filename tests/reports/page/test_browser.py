@@ -2,10 +2,17 @@
 
 import csv
 import io
+import re
+from collections import defaultdict
+from itertools import pairwise
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from tests.browser import CHROMIUM, MISSING, PATIENCE_MS, chromium
+from tests.reports.figures.test_contrast import lab, linear
+from tests.reports.pages import LIGHTNESS_APART
 
 pytestmark = [
     pytest.mark.slow,
@@ -266,6 +273,55 @@ def test_choices_of_the_explorer_change_what_it_shows_and_are_kept_in_the_addres
         assert page.locator("#parts-title").inner_text() == f"{value}, by part"
         assert page.locator("#parts svg rect").count() > 0
     assert said == []
+
+
+FACES = """() => [...document.querySelectorAll("#parts svg rect, #parts-legend rect")].map((node) => {
+  const box = node.getBoundingClientRect();
+  const pattern = document.getElementById(node.getAttribute("fill").match(/^url\\(#(.*)\\)$/)?.[1] ?? "");
+  return {
+    legend: node.closest("#parts-legend") !== null, x: box.x, y: box.y, wide: box.width,
+    fill: node.getAttribute("fill"), face: getComputedStyle(pattern?.querySelector("rect") ?? node).fill,
+    hatch: pattern?.querySelector("path").getAttribute("d") ?? "",
+  };
+})"""
+
+
+def rgb(text):
+    """Return a colour as a style has it, for matplotlib."""
+    return tuple(int(number) / 255 for number in re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", text).groups())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_neighbours_in_a_stack_of_the_explorer_can_be_told_apart_in_grey(opened, explorer, scheme):
+    page, _, said = opened(scheme=scheme, path=explorer)
+    neighbours = 0
+    for value in ("Energy per token", "Time per token", "Memory", "Power"):
+        page.get_by_role("combobox", name="Show", exact=True).select_option(label=value)
+        bars, legend = defaultdict(list), set()
+        for part in page.evaluate(FACES):
+            if part["legend"]:
+                legend.add(part["fill"])
+            else:
+                bars[part["y"]].append(part)
+        assert {part["fill"] for bar in bars.values() for part in bar} <= legend
+        for bar in bars.values():
+            for one, other in pairwise(sorted(bar, key=lambda part: part["x"])):
+                apart = abs(lab(linear(rgb(one["face"])))[0] - lab(linear(rgb(other["face"])))[0])
+                assert one["hatch"] != other["hatch"] or apart >= LIGHTNESS_APART, (value, one, other)
+                neighbours += 1
+    assert neighbours > 20
+    assert said == []
+
+
+def test_a_hatch_of_the_explorer_is_drawn(opened, explorer):
+    """A pattern that is not found leaves the bar empty."""
+    page, _, _ = opened(path=explorer)
+    hatched = page.locator("#parts-legend svg:has(rect[fill^='url'])").first
+    image = plt.imread(io.BytesIO(hatched.screenshot()))[2:-2, 2:-2, :3]
+    rows = image.reshape(-1, 3)
+    assert len({tuple(pixel) for pixel in rows.tolist()}) > 2
+    assert np.ptp(rows @ (0.2126, 0.7152, 0.0722)) > 0.3  # of white
+    assert np.median(rows @ (0.2126, 0.7152, 0.0722)) < 0.9
 
 
 def test_an_address_of_another_sweep_is_no_fault_of_the_explorer(opened, explorer):

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from bitjoule.experiments.results.sweep import GROUPS, KEYS, sweep
+from bitjoule.reports.figures.hatches import APART, HATCHES, lightness
 from bitjoule.reports.figures.style import DARK, LIGHT
 from bitjoule.reports.page import explorer as page
 from bitjoule.reports.page.explorer import Explored, explorer
+from bitjoule.reports.page.patterns import SIDE_PX, patterns
 from tests.reports.page.test_tables import read
 
 NAMES = [("m1", "p1", "t", "s1"), ("m1", "p1", "t", "s2"), ("m2", "p1", "t", "s1"), ("m2", "p1", "t", "s2"),
@@ -131,17 +133,44 @@ def test_the_table_without_scripts_has_joules_for_each_token_of_a_phase(text):
 
 def test_each_group_of_parts_has_a_hue_of_its_own_in_both_themes(text):
     light, dark = (page._parts(theme) for theme in (LIGHT, DARK))
-    named = {f"--part-{name.replace(' ', '-').lower()}" for name in (*GROUPS, "weights", "activations", "adapters")}
-    assert set(light) == set(dark) == named
-    groups = [f"--part-{name.replace(' ', '-').lower()}" for name in GROUPS]
-    assert len({light[name] for name in groups}) == len({dark[name] for name in groups}) == len(groups)
-    memory = [f"--part-{name}" for name in ("weights", "embedding-and-head", "kv-cache", "activations", "adapters")]
+    assert set(light) == set(dark) == {*GROUPS, "weights", "activations", "adapters"}
+    assert len({light[name] for name in GROUPS}) == len({dark[name] for name in GROUPS}) == len(GROUPS)
+    memory = ["weights", "embedding and head", "KV cache", "activations", "adapters"]
     assert len({light[name] for name in memory}) == len(memory)
     for theme, parts in ((LIGHT, light), (DARK, dark)):
         assert f"--background:{theme.background};--text:{theme.text};--grid:{theme.grid};" in text
         assert f"--series3:{theme.series[3]};" in text
-        assert all(f"{name}:{colour};" in text for name, colour in parts.items())
-    assert light["--part-kv-cache"] == LIGHT.cache[0]
+        assert all(f"--part-{name.replace(' ', '-').lower()}:{colour};" in text for name, colour in parts.items())
+    assert "--part-kv-cache:" in text
+    assert light["KV cache"] == LIGHT.cache[0]
+
+
+def test_the_largest_parts_have_no_hatch(explored):
+    """Shares count, not joules: a small case has as much to say as a large one."""
+    energy_j = {"projections": [1, 900.0], "attention": [8, 90], "KV cache": [0, 0], "feed-forward": [1, 10]}
+    shared = {name: np.array(values, dtype=float) for name, values in energy_j.items()}
+    assert page._largest_first(shared) == ["projections", "attention", "feed-forward", "KV cache"]
+    light, dark = page._parts(LIGHT), page._parts(DARK)
+    hatched = page._hatched(replace(explored.sweep, energy_j=shared, memory_bytes={}))
+    assert set(hatched) == {"energy", "memory"}
+    assert hatched["memory"] == {}
+    apart = [abs(lightness(of["projections"]) - lightness(of["attention"])) for of in (light, dark)]
+    assert min(apart) < APART  # so that one of both needs a hatch
+    assert set(hatched["energy"]) == {"attention", "KV cache"}
+
+
+def test_every_hatch_has_a_pattern_of_its_own():
+    parts = [f"part {i}" for i in range(len(HATCHES))]
+    colors = {theme: dict.fromkeys(parts, "#123456") for theme in (LIGHT, DARK)}
+    made = patterns("all", parts, parts, colors)
+    assert list(made) == parts[1:]
+    drawn = {re.search(r' d="(.*?)"', text)[1] for text in made.values()}
+    assert len(drawn) == len(HATCHES) - 1
+    for part, text in made.items():
+        name = part.replace(" ", "-")
+        assert f'id="all-{name}"' in text
+        assert f'<rect width="{SIDE_PX}" height="{SIDE_PX}" style="fill:var(--part-{name})"/>' in text
+        assert f":var(--hatch-{name})" in text
 
 
 def test_the_page_says_what_it_is(text, explored):
