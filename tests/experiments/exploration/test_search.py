@@ -101,3 +101,17 @@ def test_without_optuna_a_larger_space_says_how_to_get_it_and_what_works_without
     with pytest.raises(SimulatorError, match=r"optuna.*921 of 9216.*bitjoule\[explore\].*sampler: random"):
         run()
     assert len(flat(run(sampler="random"))) == 921
+
+
+def test_a_smaller_objective_is_a_smaller_one_for_a_sampler_whatever_its_sign():
+    """Of metrics that are maximised the objective is negative; ratios stay ratios."""
+    for values in (np.geomspace(1e-9, 1e9, 40), -np.geomspace(1e9, 1e-9, 40)):
+        scaled = np.array([searching._scaled(value) for value in values.tolist()])
+        np.testing.assert_allclose(np.diff(scaled), np.log(10) * 18 / 39, rtol=1e-9)
+    assert np.isfinite(searching._scaled(0.0))
+
+
+@pytest.mark.parametrize(("size", "budget"), [(5, 12), (5, 10), (12, 5), (1, 3)])
+def test_random_designs_come_in_batches_of_the_size_that_was_asked_for_and_a_rest(size, budget):
+    batches = run(sampler="random", budget=budget, batch=size)
+    assert [len(batch) for batch in batches] == [size] * (budget // size) + [budget % size] * (budget % size > 0)
