@@ -1,6 +1,7 @@
 """Tables of measured machines: errors are predicted over measured, gains are over the first format, shares add up."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bitjoule.energy_models.architecture.block import stored_values
@@ -43,7 +44,13 @@ def test_gains_are_over_the_first_format_and_what_bounds_is_busiest():
     assert not why
     first, narrow = (table[(table["format"] == name) & (table["batch"] == 1)].iloc[0] for name in low_bit.formats)
     assert (first["speed_gain"], first["energy_gain"]) == (1.0, 1.0)
-    assert narrow["speed_gain"] == pytest.approx(narrow["tokens_per_s"] / first["tokens_per_s"])
+    for batch in low_bit.batch:
+        usual, other = (
+            table[(table["format"] == name) & (table["batch"] == batch)].iloc[0] for name in low_bit.formats
+        )
+        assert other["speed_gain"] == pytest.approx(other["tokens_per_s"] / usual["tokens_per_s"])
+        assert other["energy_gain"] == pytest.approx(usual["j_per_token"] / other["j_per_token"])
+        assert (usual["weight_bits"], other["weight_bits"]) == (16, 2.125)
     assert first["bound_by"] == "off_chip"
     stored = stored_values(presets()[low_bit.model].blocks)
     bits = 16 * (stored["weights"] + (stored["lm_head"] or stored["embedding"]))
@@ -75,3 +82,30 @@ def test_wrong_files_are_told(tmp_path, measured, told):
     with pytest.raises(InputError) as raised:
         read_measured_experiment(open_experiment(path))
     assert told.split(";")[0] in str(raised.value)
+
+
+def test_errors_are_summed_up_by_machine_and_of_all_by_quantity():
+    """Bias keeps the sign, which median and 90th percentile of the magnitudes do not; both ways on the same rows."""
+    rows = [("a", "tokens_per_s", "predicted", -0.5, "roof", 0.2), ("a", "tokens_per_s", "predicted", 0.1, "", None),
+            ("a", "tokens_per_s", "predicted", 0.3, "roof", -0.9), ("b", "tokens_per_s", "predicted", -0.2, "", None),
+            ("b", "j_per_token", "measured", 0.4, "", None)]  # fmt: skip
+    columns = ["machine", "quantity", "speed", "error", "other_way", "other_error"]
+    table = error_table(pd.DataFrame(rows, columns=columns))
+    assert list(table[["quantity", "speed", "machine", "rows"]].itertuples(index=False, name=None)) == [
+        ("tokens_per_s", "predicted", "a", 3), ("tokens_per_s", "predicted", "b", 1),
+        ("tokens_per_s", "predicted", "all", 4), ("j_per_token", "measured", "b", 1),
+        ("j_per_token", "measured", "all", 1),
+    ]  # fmt: skip
+    for row in table.to_dict("records"):
+        own = [each for each in rows if each[1] == row["quantity"] and row["machine"] in (each[0], "all")]
+        errors, both = np.array([each[3] for each in own]), [each for each in own if each[5] is not None]
+        ours, theirs = (np.abs([each[at] for each in both]) for at in (3, 5))
+        wanted = {
+            "bias": np.median(errors), "median": np.median(np.abs(errors)),
+            "ninetieth": np.quantile(np.abs(errors), 0.9),
+            "other_rows": len(both), "same_rows_median": np.median(ours) if both else np.nan,
+            "other_median": np.median(theirs) if both else np.nan,
+            "other_ninetieth": np.quantile(theirs, 0.9) if both else np.nan,
+        }  # fmt: skip
+        assert {key: row[key] for key in wanted} == pytest.approx(wanted, nan_ok=True)
+        assert row["other_way"] == ("roof" if both else "")
