@@ -1,6 +1,7 @@
 """Predictions of measurements: what a meter sees, which time watts flow for, and rows that cannot be priced."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,10 +133,49 @@ def test_constant_watts_are_those_of_the_rows_that_are_fitted():
     assert constant_watts([ours], []) == [None]
 
 
+def test_constant_watts_are_the_median_of_the_same_weights_or_else_of_the_machine():
+    narrow = next(row for row in ROWS if row.cells["device"] == "RTX 4090" and row.cells["weights"] != "fp16")
+    own = {key: narrow.cells[key] for key in ("weights", "activations")}
+
+    def at(watts, **cells):
+        cells = {**FP16.cells, "use": "fit", **cells}
+        return dataclasses.replace(FP16, cells=cells, tokens_per_s=4.0, j_per_token=watts / 4)
+
+    wide = [at(100.0), at(500.0), at(300.0), at(7.0, use="hold")]
+    asked = [at(1.0), at(1.0, **own), dataclasses.replace(FP16, tokens_per_s=None)]
+    assert constant_watts(asked, [*wide, at(40.0, **own)]) == pytest.approx([75, 10, None])
+    assert constant_watts(asked, wide) == pytest.approx([75, 75, None])
+    assert constant_watts(asked[:1], [at(40.0, **own), at(60.0, **own)]) == pytest.approx([12.5])
+
+
+def test_errors_of_each_machine_and_of_all_are_medians_and_percentiles_of_their_sizes():
+    measured = {"a": [10.0, 10.0, 10.0, None], "b": [4.0, 4.0]}
+    given = {"a": [12.0, 5.0, 10.0, 1.0], "b": [3.0, np.nan]}
+    found = [
+        SimpleNamespace(platform=name, row=SimpleNamespace(tokens_per_s=value, j_per_token=value))
+        for name, values in measured.items() for value in values
+    ]  # fmt: skip
+    nothing = [None] * len(found)
+    lines = list(error_lines(found, {"tokens_per_s": [*given["a"], *given["b"]], "j_per_token": nothing}))
+    by_hand = {"a": [0.2, 0.5, 0.0], "b": [0.25], "all": [0.2, 0.5, 0.0, 0.25]}
+    assert [line.machine for line in lines] == list(by_hand)
+    for line, errors in zip(lines, by_hand.values(), strict=True):
+        assert (line.quantity, line.rows) == ("tokens_per_s", len(errors))
+        assert [line.median, line.ninetieth] == pytest.approx([np.median(errors), np.percentile(errors, 90)])
+
+
 def test_the_roofline_is_bytes_of_weights_over_the_peak_bandwidth():
     model = presets()["bonsai-8b"]
     linears = model.layers * (2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 12288) + 151936 * 4096
     assert roofline_tokens_per_s([FP16], platforms())[0] == pytest.approx(1008e9 / (2 * linears), rel=1e-9)
+    several = dataclasses.replace(FP16, batch=3.0)
+    prefill, unknown = (
+        dataclasses.replace(FP16, cells={**FP16.cells, key: value})
+        for key, value in (("phase", "prefill"), ("device", "RTX 4091"))
+    )
+    found = roofline_tokens_per_s([several, prefill, unknown, FP16], platforms())
+    assert found == pytest.approx([3 * found[3], None, None, found[3]])
+    assert roofline_tokens_per_s([FP16], {}) == [None]
 
 
 def test_the_shipped_machines_hold_the_rows_that_they_were_fitted_to():

@@ -65,3 +65,26 @@ def test_a_missing_column_or_file_is_named(tmp_path):
         read(tmp_path, header=HEADER.replace(",batch", ""))
     with pytest.raises(InputError, match="No such file or directory; expected a CSV file of measurements"):
         read_rows(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(("column", "least"), [("batch", "1"), ("new_tokens", "1"), ("prompt_tokens", "0")])
+def test_numbers_are_taken_from_the_least_on_and_what_is_empty_is_none(tmp_path, column, least):
+    names = [*NEEDED, "prompt_tokens", "new_tokens", "context"]
+    cells = dict(zip(names, ["a", "b", "c", "d", "2", "3", "4", "e", "decode", "5", "6", ""], strict=True))
+    for text, value in ((least, float(least)), ("", 1.0 if column == "batch" else None)):
+        _, (row,) = read(tmp_path, ",".join((cells | {column: text}).values()), header=",".join(names))
+        assert getattr(row, column) == value
+    below = str(float(least) - 0.5)
+    with pytest.raises(InputError, match=f"2: {column}: got '{below}'; expected "):
+        read(tmp_path, ",".join((cells | {column: below}).values()), header=",".join(names))
+
+
+@pytest.mark.parametrize(
+    ("context", "given", "tokens"),
+    [("tg64", "", 64), ("gen 200", "", 200), ("tg64", "9", 9), ("pp512", "", None), ("tg64 pp512", "", None),
+     ("a tg64", "", None), ("", "", None)],
+)  # fmt: skip
+def test_generated_tokens_are_those_of_the_column_or_else_of_the_context_alone(tmp_path, context, given, tokens):
+    header = ",".join([*NEEDED, "context", "new_tokens"])
+    _, (row,) = read(tmp_path, f"a,b,c,d,1,2,3,e,decode,{context},{given}", header=header)
+    assert row.new_tokens == tokens
