@@ -177,6 +177,48 @@ def test_what_is_not_ours_is_not_deleted(tmp_path):
     assert (tmp_path / "thesis" / "chapter1.txt").read_text() == "years of work"
 
 
+def test_the_first_file_that_is_not_ours_is_named_and_hidden_ones_do_not_count(tmp_path):
+    target = tmp_path / "x"
+    fill(target, "old")
+    for name in (".git/config", ".notes", ".a/b/c.txt"):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_text("mine")
+    fill(target, "new")
+    assert contents(target) == "new"
+    for name in ("z.txt", "m/n.txt", "b.txt"):
+        (target / name).parent.mkdir(exist_ok=True)
+        (target / name).write_text("mine")
+    with pytest.raises(InputError, match=r"x:1: file: holds 'b.txt', which no run wrote; expected an earlier result"):
+        fill(target, "newer")
+
+
+def test_an_empty_folder_is_somebodys_and_so_is_the_manifest_of_another_tool(tmp_path):
+    fill(tmp_path / "x", "old")
+    (tmp_path / "x" / "thesis").mkdir()
+    (tmp_path / "y").mkdir()
+    (tmp_path / "y" / MANIFEST).write_text(json.dumps({"versions": {"other": "1"}, "outputs": {"a.txt": ""}}))
+    for name, held in (("x", "thesis"), ("y", MANIFEST)):
+        with pytest.raises(InputError, match=f"holds '{held}', which no run wrote"):
+            fill(tmp_path / name, "new")
+
+
+def test_a_result_that_cannot_take_its_place_leaves_the_earlier_one_there(tmp_path, monkeypatch):
+    target = tmp_path / "x"
+    fill(target, "old")
+    rename = type(target).rename
+
+    def failing(path, to):
+        if ".bitjoule-new-" in path.name and to == target:
+            raise OSError(13, "Permission denied")
+        return rename(path, to)
+
+    monkeypatch.setattr(type(target), "rename", failing)
+    with pytest.raises(InputError, match="cannot be written: Permission denied"):
+        fill(target, "new")
+    assert contents(target) == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"), replacing(tmp_path / "file" / "x"):

@@ -131,6 +131,34 @@ def test_many_cases_are_parquet_unless_the_user_or_the_installation_says_otherwi
     assert str(error.value) == f"{expected}pip install 'bitjoule[explore]'"
 
 
+@pytest.mark.parametrize(
+    ("kind", "package", "extra"),
+    [("parquet", "pyarrow", "explore"), ("xlsx", "openpyxl", "explore"), ("query", "duckdb", "explore"),
+     ("cluster", "distributed", "cluster")],
+)  # fmt: skip
+def test_a_package_that_is_missing_is_named_with_what_brings_it(monkeypatch, kind, package, extra):
+    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda name: None if name == package else object())
+    formats.needs("csv", "--option")
+    with pytest.raises(InputError) as error:
+        formats.needs(kind, "--option")
+    wrong = f"--option:1: {kind}: needs the package {package}, which is not installed"
+    assert str(error.value) == f"{wrong}; expected pip install 'bitjoule[{extra}]'"
+    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda name: object() if name == package else None)
+    formats.needs(kind, "--option")
+
+
+def test_tables_of_any_name_are_views_and_hidden_ones_are_none(tmp_path):
+    pytest.importorskip("duckdb")
+    inner = tmp_path / "it's"
+    for folder in (tmp_path, inner, tmp_path / ".hidden"):
+        folder.mkdir(exist_ok=True)
+        for name in ('a "b', ".secret"):
+            (folder / f"{name}.csv").write_text(f"n,text\n1,{folder.name}\n" + "2,\n" * 30_000 + "2.5,x\n")
+    assert sorted(tables_of(tmp_path)) == ['a "b', "it's.a \"b"]
+    found = query(tmp_path, 'SELECT sum(n) AS n, min(text) AS least FROM "it\'s.a ""b"')
+    assert found.to_dict("records") == [{"n": 60003.5, "least": "it's"}]  # a number far down decides the type, too
+
+
 def test_a_workbook_has_a_sheet_for_each_table_and_the_same_bytes(tmp_path, sweep, bitjoule):
     pytest.importorskip("openpyxl")
     first, second = (written(bitjoule, sweep, tmp_path / name, "--results", "xlsx") for name in ("a", "b"))
