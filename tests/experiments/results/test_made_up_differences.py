@@ -94,3 +94,55 @@ def test_parts_of_a_difference_are_ordered_by_their_size_whatever_their_sign(bot
     found = both.contributions[["difference_j", "by_count_j", "by_price_j"]].to_numpy()
     for row, wanted in zip(found, by_hand.values(), strict=True):
         assert row == pytest.approx(wanted, abs=1e-12)
+
+
+class Side(Made):
+    """A result of cases with one action each."""
+
+    def __init__(self, joules, **manifest):
+        rows = [
+            (name, None, "part", "weights", "add", "int8", 1, *[each * PJ] * 3, "p") for name, each in joules.items()
+        ]
+        energies = ["energy_pj", "energy_low_pj", "energy_high_pj"]
+        self.tables = {
+            "summary": pd.DataFrame({"model": list(joules), "note_of": "", "energy_j": list(joules.values())}),
+            "results": pd.DataFrame(rows, columns=["model", "note_of", *ACTIONS, "count", *energies, "price"]),
+        }
+        self.path, self.experiment, self.manifest = Path("made"), {}, manifest
+
+
+@pytest.mark.parametrize(
+    ("second", "most"), [((3.0, 5.0), "b"), ((3.0, 0.25), "b"), ((0.2, 3.0), "a"), ((8.0, 0.9), "a"), ((0.4, 2.6), "b")]
+)
+def test_the_case_is_the_one_whose_ratio_is_farthest_from_one_whether_it_rose_or_fell(second, most):
+    both = compare(Side({"a": 1.0, "b": 1.0}), Side(dict(zip("ab", second, strict=True))))
+    ratios = dict(zip("ab", [max(each, 1 / each) for each in second], strict=True))
+    assert both.case["model"] == max(ratios, key=ratios.get) == most
+    assert both.case["note_of"] == ""
+
+
+def test_conditions_choose_the_case_whose_parts_are_told():
+    """The case that changed most is one of those that were asked for; without a difference there is none."""
+    first, second = Side({"a": 1.0, "b": 1.0, "c": 1.0}), Side({"a": 9.0, "b": 2.0, "c": 1.0})
+    assert compare(first, second).case["model"] == "a"
+    asked = compare(first, second, {"model": "b"})
+    assert (asked.case["model"], asked.levels_j) == ("b", pytest.approx((1.0, 2.0)))
+    assert asked.prices["second_energy_j"].tolist() == pytest.approx([2.0])
+    same = compare(first, second, {"model": "c"})
+    assert (same.case, same.levels_j, len(same.contributions)) == ({}, (0.0, 0.0), 0)
+
+
+@pytest.mark.parametrize(
+    ("section", "what", "shown"),
+    [
+        ("versions", "version", "{}"),
+        ("seeds", "seed", "{}"),
+        ("input", "input file", "sha256 {:.12}"),
+        ("data", "data file", "sha256 {:.12}"),
+    ],
+)
+def test_hashes_of_files_are_cut_and_other_records_are_whole(section, what, shown):
+    before, after = ("0123456789abcdef", "fedcba9876543210")
+    sides = [Side({"a": 1.0}, **{section: {"x": each, "same": "1"}}) for each in (before, after)]
+    rows = list(compare(*sides).inputs.itertuples(index=False, name=None))
+    assert rows == [(what, "x", shown.format(before), shown.format(after))]

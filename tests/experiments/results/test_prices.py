@@ -2,6 +2,7 @@
 
 import csv
 from collections import defaultdict
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.prices.rows import price_row
 from bitjoule.experiments.results.folders import open_result
-from bitjoule.experiments.results.prices import OWN, paid_prices, price_sums, technology_prices
+from bitjoule.experiments.results.prices import OWN, cited, paid_prices, price_sums, technology_prices
 
 
 def test_every_price_of_a_run_is_listed_once_with_what_it_paid(run_edge):
@@ -48,6 +49,34 @@ def test_a_price_that_the_data_no_longer_give_is_remarked(run_edge, tmp_path):
     remarks = paid_prices(result).set_index("price")["remark"]
     assert remarks["memories.csv:lpddr4"] == f"now {price_row('memories.csv:lpddr4').price.nominal_pj:.4g} pJ"
     assert (remarks.drop("memories.csv:lpddr4") == "").all()
+
+
+@pytest.mark.parametrize("column", ["energy_low_pj", "energy_pj", "energy_high_pj"])
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_price_of_which_one_end_has_changed_is_remarked_with_the_file_if_that_has_changed(
+    run_edge, tmp_path, column, changed
+):
+    table = pd.read_csv(run_edge() / "results.csv")
+    table.loc[table["price"] == "memories.csv:lpddr4", column] *= 1.5
+    result = open_result(run_edge())
+    data = {**result.manifest["data"], **({"memories.csv": "of another day"} if changed else {})}
+    result = replace(result, manifest=result.manifest | {"data": data})
+    result.files["results"] = tmp_path / "results.csv"
+    table.to_csv(result.files["results"], index=False)
+    remarks = paid_prices(result).set_index("price")["remark"]
+    now = f"now {price_row('memories.csv:lpddr4').price.nominal_pj:.4g} pJ"
+    assert remarks["memories.csv:lpddr4"] == now + "; the data file has changed since the run" * changed
+    assert (remarks.drop("memories.csv:lpddr4") == "").all()  # also of prices of the same file
+
+
+def test_references_are_those_of_published_sources_alone():
+    cells = pd.DataFrame({"source": ["wu2019accelergy", OWN, "wang2023bitnet; wu2019accelergy"]})
+    assert [line.partition("]")[0] for line in cited(cells)] == ["[wu2019accelergy", "[wang2023bitnet"]
+
+
+def test_conditions_on_columns_that_the_actions_lack_choose_all(run_edge):
+    result = open_result(run_edge())
+    pd.testing.assert_frame_equal(price_sums(result, {"array": "adders"}), price_sums(result))
 
 
 def test_prices_of_a_users_own_file_have_no_row_in_the_data(run_edge, tmp_path):

@@ -77,3 +77,17 @@ def test_energy_at_other_watts_is_no_less_than_that_of_a_run_with_them_and_nearl
     closed_form = energy[0] - own[0] + watts * seconds[0]
     assert (closed_form >= energy[1] * (1 - 1e-9)).all()
     assert (closed_form <= energy[1] * 1.01).all()
+
+
+def test_places_do_not_depend_on_the_order_of_the_rows(run_edge):
+    """Amounts stand in their order along an axis, phases in that of a request, names as they are met."""
+    tables = [open_result(run_edge()).frame(name) for name in ("summary", "components", "memory")]
+    found, turned = sweep(*tables), sweep(*(table.iloc[::-1] for table in tables))
+    assert turned.axes["scheme"] == found.axes["scheme"][::-1]
+    for key in ("new_tokens", "batch", "prompt_tokens"):
+        assert turned.axes[key] == sorted(set(tables[0][key]))
+    assert turned.axes["phase"] == ["prefill", "decode"]
+    at = list(KEYS).index("scheme")
+    for ours, theirs in ((found.sums, turned.sums), (found.energy_j, turned.energy_j), (found.time_s, turned.time_s)):
+        for name, values in ours.items():
+            np.testing.assert_allclose(np.flip(theirs[name], axis=at), values, rtol=1e-12)
