@@ -51,6 +51,20 @@ def test_passes_and_contents_add_up(result):
         assert row["power_w"] == pytest.approx(row["energy_per_token_j"] * row["tokens_per_s"], rel=1e-12)
 
 
+def test_ends_of_bands_add_up_and_the_forward_pass_has_its_share(result):
+    keys = ["scheme", "way"]
+    of_pass = result.passes.set_index("pass")
+    for row in result.summary.to_dict("records"):
+        own = of_pass[(of_pass[keys] == [row[key] for key in keys]).all(axis=1)]
+        for end in ("_low", "", "_high"):
+            energies = own[f"energy_per_token{end}_j"]
+            assert row[f"energy_per_token{end}_j"] == pytest.approx(energies.sum(), rel=1e-12)
+            assert row[f"training{end}_j"] == pytest.approx(1e9 * energies.sum(), rel=1e-12)
+        share = own.loc["forward", "energy_per_token_j"].sum() / own["energy_per_token_j"].sum()
+        assert row["forward_share"] == pytest.approx(share, rel=1e-12)
+        assert row["energy_per_token_low_j"] < row["energy_per_token_j"] < row["energy_per_token_high_j"]
+
+
 def test_inference_is_that_of_an_energy_experiment(result):
     energy = {key: EXPERIMENT[key] for key in ("name", "models", "schemes", "technologies")}
     workload = {"prompt_tokens": 32, "new_tokens": 8, "batch": 2}
@@ -58,7 +72,9 @@ def test_inference_is_that_of_an_energy_experiment(result):
     found = bitjoule.run(energy | edge)
     decode = found.summary[found.summary["phase"] == "decode"].set_index("scheme")
     for row in result.summary.to_dict("records"):
-        assert row["inference_per_token_j"] == pytest.approx(decode.loc[row["scheme"], "energy_per_token_j"], rel=1e-12)
+        for end in ("_low", "", "_high"):  # two sequences of eight new tokens
+            joules = decode.loc[row["scheme"], f"energy{end}_j"] / (2 * 8)
+            assert row[f"inference_per_token{end}_j"] == pytest.approx(joules, rel=1e-12)
 
 
 def test_what_is_paid_back_and_when():
@@ -83,7 +99,9 @@ def test_a_run_warns_where_training_does_not_fit_the_memory():
     training = {"sequence_tokens": 64, "sequences": 1}
     found = bitjoule.run(experiment | {"training": training})
     warned = [line for line in found.warnings if line.startswith("training bitnet-6.7b in fp16 on fp16-hbm")]
-    assert any("holds 34.4 GB" in line for line in warned)
+    needed = found.summary["memory_bytes"].item() / 1e9
+    start = "training bitnet-6.7b in fp16 on fp16-hbm (plain) needs"
+    assert warned == [f"{start} {needed:.3g} GB; its memory holds 34.4 GB"]
 
 
 @pytest.mark.parametrize(
