@@ -146,6 +146,65 @@ def test_a_table_that_is_added_to_itself_becomes_the_carry():
     assert carry["parameters"]["INIT0"] == "0" * 12 + "1000"  # 2 and 3
 
 
+def test_of_tables_at_one_adder_those_go_in_that_leave_more_to_others():
+    """Two that are read once each, in either half, and one that both halves read at their other input."""
+    design = module()
+    cells = design["cells"]
+    for name, inputs, output in (("other", (9, 10), 11), ("both", (12, 13), 14)):
+        cells[name] = cell("LUT4", dict(zip("ABCDZ", (*inputs, "0", "0", output), strict=True)),
+                           cells["table"]["port_directions"], INIT="0000000010001000")  # fmt: skip
+    for order in (list(cells), list(cells)[::-1]):
+        for half, net in (("0", 4), ("1", 11)):
+            cells["carry"]["connections"] |= {f"A{half}": [14], f"B{half}": [net]}
+        tried = json.loads(json.dumps({**design, "cells": {name: cells[name] for name in order}}))
+        assert absorb_operands(tried) == 2
+        assert set(tried["cells"]) == {"carry", "both"}
+
+
+def test_a_table_that_is_to_be_kept_stays_and_so_does_one_that_reads_what_is_not_known():
+    design = module()
+    table = design["cells"]["table"]
+    table["attributes"] = {"keep": "1"}
+    assert absorb_operands(design) == 0
+    table["attributes"] = {"src": "here"}
+    table["connections"]["B"] = ["x"]
+    assert absorb_operands(design) == 0
+    table["connections"]["B"] = [3]
+    assert absorb_operands(design) == 1
+
+
+@pytest.mark.parametrize(("inverted", "moved"), [(("0", "0"), 1), (("0", "1"), 0), (("1", "0"), 0), (("1", "1"), 0)])
+def test_a_table_that_both_halves_add_to_itself_becomes_their_carry_where_neither_inverts_it(inverted, moved):
+    design = module()
+    nets = design["cells"]["carry"]["connections"]
+    for half, level in zip("01", inverted, strict=True):
+        nets |= {f"A{half}": [4], f"B{half}": [4], f"C{half}": [level]}
+    assert absorb_operands(design) == moved
+
+
+@pytest.mark.parametrize("init", ["0111011101110111", "1110111011101110", "0110011001100110"])
+def test_what_a_table_that_is_added_to_itself_makes_of_zeros_does_not_matter(init):
+    """The sum of a bit and itself is the bit in the next place; the carry is read at C = D = 0."""
+    design = module(init=init)
+    nets = design["cells"]["carry"]["connections"]
+    nets["A0"] = [4]
+    assert absorb_operands(design) == 1
+    carry = design["cells"]["carry"]
+    first, second = (carry["connections"][port][0] for port in ("A0", "B0"))
+    for levels in ({2: 0, 3: 0}, {2: 1, 3: 0}, {2: 0, 3: 1}, {2: 1, 3: 1}):
+        at = levels[first] + 2 * levels[second]
+        assert carry["parameters"]["INIT0"][15 - at] == init[15 - (levels[2] + 2 * levels[3])]
+
+
+def test_a_table_of_three_inputs_is_not_added_to_itself():
+    design = module(init="1000000010000000")
+    design["cells"]["table"]["connections"]["C"] = [8]
+    nets = design["cells"]["carry"]["connections"]
+    nets["A0"] = [4]
+    assert absorb_operands(design) == 0
+    assert set(design["cells"]) == {"table", "carry"}
+
+
 @pytest.mark.parametrize(
     "changed", [{"loads": 2}, {"inject": "YES"}, {"init": "0111011101110111"}, {"init": "x000000010001000"}]
 )

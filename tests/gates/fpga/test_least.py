@@ -71,6 +71,14 @@ def test_the_bounds_of_sums_and_tables_in_each_place_counted_by_hand():
     assert (one["flip-flops"], one["block RAM"]) == (held, 0)
 
 
+@pytest.mark.parametrize(("tokens", "blocks"), [(2, 1), (255, 1), (256, 1), (257, 2), (512, 2), (513, 3)])
+@pytest.mark.parametrize(("columns", "wide"), [(1, 1), (16, 11), (17, 12)])  # sums of 11 bits, words of 16
+def test_a_block_of_memory_holds_256_tokens_of_16_bits(tokens, blocks, columns, wide):
+    config = AcceleratorConfig(8, columns, 4, 16 * columns, tokens=tokens, accumulators="memory")
+    assert config.accumulator_bits == 11
+    assert least_use(config, FAMILIES["ice40"], 4)["block RAM"] == blocks * wide
+
+
 def test_what_cannot_fit_is_named_with_both_numbers():
     edge = FAMILIES["ice40"].suited(read_configuration("edge_64x16"))
     with pytest.raises(InputError) as error:

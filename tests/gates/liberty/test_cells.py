@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import re
 import shutil
 
 import pytest
@@ -182,14 +183,13 @@ def test_files_of_different_units_are_refused(tmp_path, units):
         Library([first, second])
 
 
-def test_files_of_different_voltages_are_refused(tmp_path):
+@pytest.mark.parametrize("volts", [1.1, 2.2])
+def test_files_of_different_voltages_are_refused(tmp_path, volts):
     first, second = tmp_path / "first.lib", tmp_path / "second.lib"
     first.write_text(TEXT)
-    second.write_text(TEXT.replace("nom_voltage : 2;", "nom_voltage : 1.1;"))
-    with pytest.raises(
-        LibertyError,
-        match=r"second\.lib: states 1\.1 V, but first\.lib states 2 V; expected files of one library and corner: ",
-    ):
+    second.write_text(TEXT.replace("nom_voltage : 2;", f"nom_voltage : {volts};"))
+    said = f"second.lib: states {volts} V, but first.lib states 2 V; expected files of one library and corner: "
+    with pytest.raises(LibertyError, match=re.escape(said)):
         Library([first, second])
 
 
@@ -197,8 +197,10 @@ def test_several_files_and_gzipped_ones_are_one_library(tmp_path):
     whole = hand.library(tmp_path)
     first, second = tmp_path / "first.lib", tmp_path / "second.lib.gz"
     first.write_text(hand.text(leave_out=("DFF",)))
-    second.write_bytes(gzip.compress(hand.text(leave_out=("INV", "BUF", "NAND")).encode()))
+    rest = hand.text(leave_out=("INV", "BUF", "NAND")).replace("library (hand_made)", "library (of_registers)")
+    second.write_bytes(gzip.compress(rest.encode()))
     both = Library([first, second])
+    assert (both.name, Library([second, first]).name) == ("hand_made", "of_registers")  # the first file's
     assert list(both.cells) == list(whole.cells)
     check_library(both)
 

@@ -100,6 +100,7 @@ def test_axes_of_a_delay_in_any_order_and_alone(tmp_path, axes):
 
 
 SLEW = 'variable_1 : input_net_transition; index_1 ("1, 2");'
+LOAD = ' variable_2 : total_output_net_capacitance; index_2 ("3, 4");'
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,9 @@ SLEW = 'variable_1 : input_net_transition; index_1 ("1, 2");'
         (SLEW + ' variable_2 : total_output_net_capacitance; index_2 ("3, 4, 5");', "1, 2, 3, 4, 5",
          "5 values over axes of [2, 3] points"),
         ('variable_1 : input_net_transition; index_1 ("2, 1");', "1, 2", "2 values over axes of [2] points"),
+        ('variable_1 : input_net_transition; index_1 ("1, 1");', "1, 2", "2 values over axes of [2] points"),
+        (LOAD.replace("_2", "_1") + LOAD, "1, 2, 3, 4", "axes total_output_net_capacitance and "
+         "total_output_net_capacitance; expected a transition time and one other axis at most"),
     ],
 )  # fmt: skip
 def test_a_table_whose_axes_do_not_fit_is_refused_by_kind_and_template(tmp_path, axes, values, wrong):

@@ -1,5 +1,7 @@
 """A library of several files: given one by one, or by the name that a package contributes."""
 
+import hashlib
+
 import pytest
 
 from bitjoule.energy_models.inputs.plugins import Plugin
@@ -33,6 +35,18 @@ def test_the_name_of_a_contributed_library_stands_for_all_its_files(halves):
         assert set(fingerprints(library)) == {file.name for file in halves}
     assert short_name(find_library([str(halves[0])])) == "hand_made"
     assert named_libraries() == ["freepdk45", "halves"]
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    *first, last = hand.cells()
+    paths = [tmp_path / folder / "cells.lib" for folder in ("one", "two")]
+    for path, others in zip(paths, ((last,), first), strict=True):
+        path.parent.mkdir()
+        path.write_text(hand.text(leave_out=tuple(others)))
+    hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    assert fingerprints(find_library([str(path) for path in paths])) == hashes
+    paths[1] = paths[1].rename(tmp_path / "more.lib")
+    assert set(fingerprints(find_library([str(path) for path in paths]))) == {"cells.lib", "more.lib"}
 
 
 def test_a_file_that_is_not_there_is_named(halves, tmp_path):

@@ -112,6 +112,15 @@ def with_resistance(tmp_path, kohm_per_um, tree):
     return hand.library(tmp_path, content=text)
 
 
+@pytest.mark.parametrize(("unit", "ohm"), [(None, 1e3), ("1kohm", 1e3), ("1ohm", 1.0), ("10ohm", 10.0)])
+def test_resistance_is_in_the_unit_that_the_file_states_or_else_in_kohm(tmp_path, unit, ohm):
+
+    text = hand.text().replace('wire_load ("short") {', 'wire_load ("short") { resistance : 0.2;')
+    if unit:
+        text = text.replace("  nom_voltage", f'  pulling_resistance_unit : "{unit}"; nom_voltage')
+    assert hand.library(tmp_path, content=text).ohm_per_um(1.0)[0] == pytest.approx(0.2 * ohm)
+
+
 @pytest.mark.parametrize(("tree", "far"), [("balanced_tree", 1.0), ("worst_case_tree", 1.0), ("best_case_tree", 0.0)])
 def test_the_resistance_of_wires_adds_an_elmore_delay_to_each(tmp_path, tree, far):
     library = with_resistance(tmp_path, 0.2, tree)

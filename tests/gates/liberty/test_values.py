@@ -140,6 +140,14 @@ def test_three_names_are_shown_and_the_others_counted(count, told):
     assert unread(group("library", "l", cells), []) == [f"cells with buses, bundles or banks are not used: {told}"]
 
 
+@pytest.mark.parametrize("voltage", ["0.9", "1.3"])
+def test_conditions_below_and_above_the_voltage_of_the_tables_are_told(voltage):
+    library = group("library", "l", [group("operating_conditions", "other", voltage=voltage)], nom_voltage="1.1",
+                    default_operating_conditions="other")  # fmt: skip
+    (told,) = unread(library, [])
+    assert told.startswith(f"default_operating_conditions other are at {voltage} V, the tables at nom_voltage 1.1 V: ")
+
+
 @pytest.mark.parametrize("voltage", ["1.1", "1.10", None])
 def test_conditions_at_the_voltage_of_the_tables_are_no_remark(voltage):
     own = {} if voltage is None else {"voltage": voltage}

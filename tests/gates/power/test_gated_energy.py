@@ -8,7 +8,9 @@ import pytest
 from bitjoule.gates.netlist import Instance, Netlist
 from bitjoule.gates.power.activity import Activity, Simulator
 from bitjoule.gates.power.energy import EnergyModel
+from bitjoule.gates.power.internal import Members, Prices
 from bitjoule.gates.power.parts import energy_by_part_fj
+from bitjoule.gates.power.sequential import Register
 from tests.gates import clock_gate
 from tests.gates import hand_made as hand
 
@@ -71,6 +73,60 @@ def test_a_clock_gate_pays_its_pin_in_each_cycle_and_its_output_where_it_is_open
     assert energy.leakage_nw == pytest.approx(clock_gate.LEAKAGE_NW + hand.LEAKAGE_NW["DFF"])
 
 
+@pytest.mark.parametrize(("opened", "enabled"), [(0.25, 0.3), (0.75, 0.3), (0.75, 0.6), (0.125, 0.5), (0.5, 1.0)])
+def test_an_enable_turns_no_oftener_than_the_gate_is_open_or_shut(library, opened, enabled):
+    """A fall of the enable closes a gate that was open, so that it is shut; a rise opens one that was shut."""
+    toggles = np.zeros(Q + 1)
+    toggles[E] = enabled
+    made = Activity(toggles, toggles, np.array([0.0, opened]), [])
+    energy = EnergyModel(circuit(library), library, {CLK, G}, SLEW_NS).energy(made)
+    falls = min(enabled / 2, opened, 1 - opened)
+    (rise, fall), (_, closing) = clock_gate.OUTPUT_FJ["E"], clock_gate.OUTPUT_FJ["!E"]
+    open_fj = opened * (rise + fall + 2 * (SLEW_FJ + hand.LOAD_FJ * 2.5)) + falls * (closing - fall)
+    shut_fj = (1 - opened) * (sum(clock_gate.SHUT_FJ) + 2 * SLEW_FJ)
+    assert energy.clock_by_instance_fj[0] == pytest.approx(clock_gate.CLOCK_FF * V2 + shut_fj + open_fj)
+
+
+def test_a_test_pin_that_is_tied_low_changes_nothing(library, tmp_path):
+    """It would open the gate as the enable does."""
+    pin = (
+        'pin (TE) { direction : input; capacitance : 1; internal_power () { rise_power (scalar) { values ("90"); } } }'
+    )
+    text = hand.text().rstrip().removesuffix("}") + clock_gate.cell().replace("pin (E)", f"{pin}\npin (E)") + "}\n"
+    other = hand.library(tmp_path, content=text)
+    tested = circuit(other)
+    tested.instances[0].nets["TE"] = 0
+    found, usual = (
+        EnergyModel(netlist, cells, {CLK, G}, SLEW_NS).energy(activity())
+        for netlist, cells in ((tested, other), (circuit(library), library))
+    )
+    assert found.clock_by_instance_fj == pytest.approx(usual.clock_by_instance_fj)
+    assert found.parts_fj["hidden"] == pytest.approx(usual.parts_fj["hidden"])
+
+
+@pytest.mark.parametrize(
+    ("nets", "at_one"), [((0, 0), (0, 0)), ((1, 1), (1, 1)), ((0, 1), (0.5, 0.5)), ((0, 7), (0.5, 0.5))]
+)
+def test_a_pin_that_is_tied_in_all_registers_has_no_other_state(tmp_path, nets, at_one):
+    """The tables of the clock are those of a second pin's states; where instances differ, its states are alike likely.
+
+    No register changes, so that each edge is a rise and a fall of the clock with the state kept.
+    """
+    low_fj, high_fj = (3.0, 5.0), (30.0, 50.0)
+    register = hand.cells()["DFF"]
+    clock = register[register.index("pin (CK)") : register.index("pin (Q)")]
+    inside = "clock : true;" + hand._power(hand.USUAL, low_fj, when="!S") + hand._power(hand.USUAL, high_fj, when="S")
+    pins = hand._input(hand.USUAL, "DFF", "CK", inside) + "pin (S) { direction : input; capacitance : 1; }\n"
+    cells = hand.library(tmp_path, content=hand.text().replace(clock, pins)).cells
+    numbers, places = np.arange(2), {"D": [D, D], "CK": [CLK, CLK], "S": nets, "Q": [Q, Q + 1]}
+    members = Members(cells["DFF"], numbers, {pin: np.array(found) for pin, found in places.items()})
+    still = np.zeros(Q + 2)
+    prices = Prices(members, np.full((2, len(still)), SLEW_NS), still, {CLK})
+    found = Register(prices).clock_fj(still, np.ones(2))
+    each = [sum(low_fj) * (1 - share) + sum(high_fj) * share + 2 * SLEW_FJ for share in at_one]
+    assert found == pytest.approx(each)
+
+
 def test_the_parts_of_the_settled_energy_and_of_all_are_told_apart(library):
     energy = EnergyModel(circuit(library), library, {CLK, G}, SLEW_NS).energy(activity(glitches=1.0))
     settled, total = (energy_by_part_fj(energy, ["clock", "registers"], settled=kind) for kind in (True, False))
@@ -81,12 +137,14 @@ def test_the_parts_of_the_settled_energy_and_of_all_are_told_apart(library):
     assert energy.wire_fj[1] > energy.wire_fj[0] > 0
     assert total["input"] == pytest.approx(2 * settled["input"])
     assert total["registers"] == pytest.approx(2 * settled["registers"])
+    each_fj = sum(clock_gate.ENABLE_FJ) / 2 + SLEW_FJ
+    assert energy.parts_fj["hidden"] == pytest.approx(2 * ENABLED * each_fj)  # with the glitches
 
 
 def test_the_standard_error_is_that_of_the_cycles_mean(library):
     toggles = [np.bincount([D], minlength=Q + 1) * count for count in (0.0, 1.0, 2.0, 5.0)]
     mean = np.mean(toggles, axis=0)
-    activity = Activity(mean, mean, np.zeros(2), [(one, one) for one in toggles])
+    activity = Activity(mean, mean, np.zeros(2), [(one / 2, one) for one in toggles])  # of all toggles, with glitches
     energy = EnergyModel(circuit(library), library, {CLK, G}, SLEW_NS).energy(activity)
     each_fj = 0.5 * V2 * hand.CAPACITANCE_FF["DFF/D"]
     assert energy.error_fj == pytest.approx(each_fj * np.std([0, 1, 2, 5], ddof=1) / math.sqrt(4))

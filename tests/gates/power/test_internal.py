@@ -9,6 +9,7 @@ from bitjoule.gates.liberty.libraries import default_liberty
 from bitjoule.gates.netlist import Instance, Netlist
 from bitjoule.gates.power.activity import Activity
 from bitjoule.gates.power.energy import EnergyModel
+from bitjoule.gates.power.internal import Members, Prices
 from tests.gates import hand_made as hand
 
 A, B, N = 2, 3, 4
@@ -33,6 +34,73 @@ def test_the_tables_are_those_of_the_input_that_toggles(tmp_path):
     assert toggle_fj(library, 0.4, 0.0) == pytest.approx(of_a + slew_fj)
     assert toggle_fj(library, 0.0, 0.4) == pytest.approx(of_b + slew_fj)
     assert toggle_fj(library, 0.1, 0.3) == pytest.approx((of_a + 3 * of_b) / 4 + slew_fj)
+
+
+RISES_NS, FALLS_NS = 0.02, 0.05  # slews of an input's two edges
+
+
+def prices_of(tmp_path, function, powers, slews_ns=(RISES_NS, FALLS_NS)):
+    """Return the prices of a cell of three inputs with these tables at its output, and nothing to drive."""
+    nand = hand.cells()["NAND"]
+    pins = "".join(f"pin ({pin}) {{ direction : input; capacitance : 1; }}" for pin in "ABC")
+    output = hand._output(hand.USUAL, "Y", function, "".join(powers))
+    cell = f"cell (NAND) {{ area : 1; cell_leakage_power : 1; {pins} {output} }}\n"
+    cells = hand.library(tmp_path, content=hand.text().replace(nand, cell)).cells
+    nets = {pin: np.array([place]) for place, pin in enumerate("ABCY", 2)}
+    members = Members(cells["NAND"], np.zeros(1, dtype=np.intp), nets)
+    return Prices(members, np.repeat([[slew] for slew in slews_ns], 6, axis=1), np.zeros(6), set())
+
+
+def of_output(fj, when=""):
+    return hand._power(hand.USUAL, fj, "A").replace(
+        "{ related", f'{{ when : "{when}"; related' if when else "{ related"
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "follows"),
+    [("A ^ (B & C)", True), ("!(A ^ (B & C))", False), ("A ^ (B | C)", False), ("A & B", True), ("!A", False)],
+)
+def test_the_tables_of_an_edge_are_read_at_the_slew_of_the_edge_that_causes_it_in_most_states(
+    tmp_path, function, follows
+):
+    """Only the rise's table depends on the slew: A's rise causes it if Y follows A, else A's fall."""
+    flat = hand._table("fall_power", hand.USUAL, 1.0, 3.0, 0.0, hand.LOAD_FJ)
+    sloped = hand._table("rise_power", hand.USUAL, 1.0, 7.0, hand.SLEW_FJ, hand.LOAD_FJ)
+    prices = prices_of(tmp_path, function, [f'internal_power () {{ related_pin : "A"; {sloped} {flat} }}'])
+    toggles = np.array([0.0, 0.0, 0.5, 0.0, 0.0, 0.5])
+    slew_ns = RISES_NS if follows else FALLS_NS
+    assert prices.output_fj("Y", toggles) == pytest.approx([(7.0 + hand.SLEW_FJ * slew_ns + 3.0) / 2])
+
+
+def test_a_toggle_whose_cause_has_no_table_costs_what_tables_cost_by_their_states(tmp_path):
+    """Of the four states of B and C one selects the first table: a quarter of its energy, three of the other's."""
+    powers = [of_output((8.0, 8.0), "B & C"), of_output((4.0, 4.0), "!(B & C)")]
+    prices = prices_of(tmp_path, "A ^ B ^ C", powers, (0.0, 0.0))
+    by_b = np.array([0.0, 0.0, 0.0, 0.5, 0.0, 0.5])
+    assert prices.output_fj("Y", by_b) == pytest.approx([8.0 / 4 + 4.0 * 3 / 4])
+    by_a = np.array([0.0, 0.0, 0.5, 0.0, 0.0, 0.5])
+    assert prices.output_fj("Y", by_a) == pytest.approx([8.0 / 4 + 4.0 * 3 / 4])
+
+
+def test_what_instances_and_inputs_spend_is_the_whole():
+    """Of a full adder, both of whose outputs drive an inverter, and of these."""
+    library = Library([default_liberty()])
+    cells = library.cells
+    adder = dict(zip((*cells["FA_X1"].inputs, *cells["FA_X1"].outputs), range(2, 7), strict=True))
+    instances = [Instance("adder", cells["FA_X1"], adder)]
+    for place, pin in enumerate(cells["FA_X1"].outputs):
+        instances.append(Instance(pin, cells["INV_X1"], {"A": adder[pin], "ZN": 10 + place}))
+    netlist = Netlist("top", {"a": [2, 3, 4]}, {"y": [10, 11]}, instances)
+    toggles = np.zeros(12)
+    toggles[[2, 3, 4, 5, 6, 10, 11]] = 0.5, 0.25, 0.375, 0.3, 0.7, 0.3, 0.7
+    energy = EnergyModel(netlist, library, set(), SLEW_NS).energy(Activity(toggles / 2, toggles, np.zeros(3), []))
+    for by_instance, total in zip(energy.by_instance_fj, (energy.settled_fj, energy.total_fj), strict=True):
+        share = total / energy.total_fj  # half of the toggles
+        assert by_instance.sum() + share * energy.parts_fj["input"] == pytest.approx(total)
+    assert sum(energy.parts_fj.values()) == pytest.approx(energy.total_fj)
+    wires = [part.sum() for part in energy.wire_by_instance_fj]
+    assert all(0 < wire <= whole for wire, whole in zip(wires, energy.wire_fj, strict=True))
 
 
 def test_a_table_without_a_condition_is_for_all_other_states(tmp_path):

@@ -52,6 +52,14 @@ def test_a_registers_name_says_what_it_holds(name: str, held: Bank) -> None:
     assert bank(name) == held
 
 
+def test_sums_come_in_one_order_whatever_that_of_the_instances() -> None:
+    parts = ["clock", "tree", "unpack", "tree"]
+    for order in (slice(None), slice(None, None, -1)):
+        assert list(by_part([1.0, 2.0, 4.0, 8.0][order], parts[order]).items()) == [
+            ("unpack", 4.0), ("tree", 10.0), ("clock", 1.0)
+        ]  # fmt: skip
+
+
 def test_what_leaves_the_columns_last_registers_is_accumulated_and_what_goes_on_in_it_is_tree(tmp_path: Path) -> None:
     """Registers of one column, a -> b -> sum, with an inverter before b and one before the sum."""
     clock, data, a, inverted, b, ready, total = range(2, 9)

@@ -113,6 +113,15 @@ def test_a_set_up_time_is_that_of_the_data_s_own_edge_at_its_slew_and_the_clock_
     assert timing.input_ns == pytest.approx(max(m_in[edge] + setup[edge] for edge in m))
 
 
+@pytest.mark.parametrize(("stated", "slew"), [(0.0, 0.0), (0.03, 0.03), (None, hand.SLEWS_NS[2])])
+def test_inputs_have_the_slew_that_is_stated_also_if_it_is_zero(library, stated, slew):
+    found = analyse(circuit(library), library, {CLK}, None, stated)
+    assert found.slew_ns[:, A] == pytest.approx([slew] * 2)
+    n_in, _ = from_q_or_a({N: 2.0, M: 1.5}, dict.fromkeys(("rise", "fall"), 0.0), dict.fromkeys(("rise", "fall"), slew))
+    leaves = max(n_in[edge] + delay_ns(edge, 0.0, slew_ns(edge, 2.0)) for edge in n_in)
+    assert found.timing.through_ns == pytest.approx(leaves)
+
+
 def test_the_typical_slew_is_the_third_of_the_library_s_axis(library):
     assert library.slew_ns == pytest.approx(hand.SLEWS_NS[2])
 
