@@ -298,7 +298,7 @@ def _sequences(config: AcceleratorConfig) -> list[Case]:
 def _resets(config: AcceleratorConfig) -> list[Case]:
     shape = MatmulShape(config.tokens + 1, min(config.max_k, 2 * config.lanes), 2 * config.columns)
     cases = []
-    for after in (1, 2, 3, 4, 5, 7, config.tokens + 2 * config.tile_beats):
+    for after in dict.fromkeys((1, 2, 3, 4, 5, 7, config.tokens + 2 * config.tile_beats)):
         stalls = {"results": "1"} if after % 2 else {}
         cases += [
             Case(f"reset after {after} cycles", (shape, shape), seed=after, stalls=stalls, reset_after=after),

@@ -89,7 +89,7 @@ def test_scales_that_are_special_are_so_in_a_whole_tile_or_group(kind, marks):
     assert config.lanes in heights
 
 
-@pytest.mark.parametrize("name", ["tiny_8x4", "int8_8x4"])
+@pytest.mark.parametrize("name", ["tiny_8x4", "int8_8x4", "decode_64x5"])
 def test_sequences_and_resets_are_these(name):
     config = read_configuration(name)
     lanes, columns, tokens, k = config.lanes, config.columns, config.tokens, config.max_k
@@ -116,7 +116,7 @@ def test_sequences_and_resets_are_these(name):
     assert [dict(case.stalls) for case in alone] == [{s: pattern} for s, pattern in product(STREAMS, patterns)]
     assert {case.shapes for case in alone} == {tuple(MatmulShape(*shape) for shape in (tall, wide, small))}
     resets = [case for case in cases.values() if case.reset_after is not None]
-    after = [1, 2, 3, 4, 5, 7, tokens + 2 * config.tile_beats]
+    after = list(dict.fromkeys([1, 2, 3, 4, 5, 7, tokens + 2 * config.tile_beats]))  # the last may be one of them
     assert [case.reset_after for case in resets] == after
     assert [dict(case.stalls) for case in resets] == [{"results": "1"} if at % 2 else {} for at in after]
     cut = (tokens + 1, min(k, 2 * lanes), 2 * columns)
