@@ -63,7 +63,7 @@ class QuantisationScheme:
         in_features
             Length of a row.
         """
-        size = self.group_size or in_features // self.shards
+        size = self.group_size or (0 if in_features % self.shards else in_features // self.shards)
         return size if 0 < size < in_features and in_features % size == 0 else None
 
     def skips(self, name: str) -> bool:
