@@ -59,3 +59,15 @@ def test_faults_of_the_parts_around_the_array_stand_at_their_lines(tmp_path):
         read_design(str(file))
     assert str(raised.value).endswith("7: linear.lane: unknown key; expected one of format, lanes, norm (did you mean "
                                       "'linear.lanes'?)")  # fmt: skip
+
+
+def test_a_file_goes_before_a_shipped_configuration_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = read_configuration("tiny_8x4")
+    (tmp_path / "tiny_8x4").mkdir()
+    assert read_configuration("tiny_8x4") == shipped  # a folder is no configuration
+    (tmp_path / "tiny_8x4").rmdir()
+    (tmp_path / "tiny_8x4").write_text("lanes: 16\ncolumns: 2\nmax_k: 32\nweight_bus_bits: 64\n")
+    assert read_configuration("tiny_8x4").lanes == 16
+    with pytest.raises(InputError, match="does not exist"):
+        read_configuration("tiny_8x4.yaml")

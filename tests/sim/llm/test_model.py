@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bitjoule.energy_models.architecture.shape import ModelShape, presets
+from bitjoule.sim.llm import model as module
 from bitjoule.sim.llm.checkpoints.checkpoint import Checkpoint
 from bitjoule.sim.llm.checkpoints.loading import load_model
 from bitjoule.sim.llm.engines import MatmulRecord
+from bitjoule.sim.llm.model import Blocks, check_positions
+from bitjoule.sim.llm.synthetic import random_model
 from tests.sampling import one_of_each
 from tests.sim.checkpoints import (
     ENGINE,
@@ -146,3 +150,84 @@ def test_a_model_read_block_by_block_gives_the_same_logits(hf: Any, tmp_path: Pa
     assert kept.blocks(0) is kept.blocks(0)
     assert streamed.blocks(0) is not streamed.blocks(0)
     np.testing.assert_array_equal(kept.forward(TOKENS, ENGINE), streamed.forward(TOKENS, ENGINE))
+
+
+def small(**changes: Any) -> ModelShape:
+    """Return a shape that takes no time."""
+    sizes = {"layers": 1, "hidden": 16, "heads": 2, "kv_heads": 2, "head_dim": 8, "ffn": 24, "vocabulary": 11}
+    return presets()["opt-125m"].model_copy(update=sizes | {"learned_positions": 6} | changes)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 10, 11, 12])
+def test_logits_are_the_same_however_many_rows_of_a_table_are_taken_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    model = random_model(small(), seed=3)
+    whole = model.forward([1, 2, 3], ENGINE)
+    assert whole.shape == (3, 11)
+    monkeypatch.setattr(module, "_ROWS", rows)
+    np.testing.assert_allclose(model.forward([1, 2, 3], ENGINE), whole, rtol=1e-5, atol=1e-6)
+
+
+def test_blocks_are_kept_up_to_as_many_weights_as_are_allowed() -> None:
+    shape = small(layers=3)
+    weights = 3 * sum(linear.in_features * linear.out_features for linear in shape.linears)
+    for allowed, kept in ((weights - 1, False), (weights, True), (weights + 1, True)):
+        made: list[int] = []
+
+        def make(index: int, made: list[int] = made) -> Any:
+            made.append(index)
+            return object()
+
+        blocks = Blocks(make, shape, allowed)
+        first = [blocks(index) for index in (0, 1, 0)]
+        assert (first[0] is first[2]) is kept
+        assert made == ([0, 1] if kept else [0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "new", "fits"), [(6, 1, True), (6, 0, True), (3, 4, True), (6, 2, False), (7, 0, True)]
+)
+def test_the_last_new_token_needs_no_position(prompt: int, new: int, fits: bool) -> None:
+    """It does not go through the model; nor does a prompt that nothing follows."""
+    shape = small()
+    if fits:
+        check_positions(shape, prompt, new)
+        check_positions(small(learned_positions=0), 10**6, 10**6)
+        return
+    with pytest.raises(ValueError, match=rf"^{prompt} \+ {new} tokens exceed the model's 6 positions$"):
+        check_positions(shape, prompt, new)
+    with pytest.raises(ValueError, match="exceed the model's 6 positions"):
+        random_model(shape).generate([1] * prompt, new, ENGINE)
+
+
+def test_a_text_ends_before_a_token_that_ends_it_and_after_as_many_as_are_asked_for() -> None:
+    model = random_model(small(), seed=3)
+    tokens = list(model.generate([1, 2], 4, ENGINE))
+    assert len(tokens) == 4
+    for count in range(4):
+        assert list(model.generate([1, 2], count, ENGINE)) == tokens[:count]
+    for stop in set(tokens):
+        assert list(model.generate([1, 2], 4, ENGINE, stop=[stop])) == tokens[: tokens.index(stop)]
+    for count, temperature, told in ((-1, 0.0, "new_tokens is -1, expected 0 or more"),
+                                     (1, -0.1, "temperature is -0.1, expected 0 or more"),
+                                     (1, np.inf, "temperature is inf"), (1, np.nan, "temperature is nan")):  # fmt: skip
+        with pytest.raises(ValueError, match=told):
+            model.generate([1, 2], count, ENGINE, temperature)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "told"),
+    [
+        ([], "no tokens, expected at least one"),
+        ([0, 11, 12], "token 11 is outside the vocabulary, expected 0 to 10"),
+        ([10, -1], "token -1 is outside the vocabulary, expected 0 to 10"),
+    ],
+)
+def test_ids_outside_of_the_vocabulary_are_refused_the_first_by_name(tokens: list[int], told: str) -> None:
+    model = random_model(small())
+    with pytest.raises(ValueError, match=f"^{told}$"):
+        model.forward(tokens, ENGINE)
+    with pytest.raises(ValueError, match=f"^{told}$"):
+        model.generate(tokens, 1, ENGINE)
+    assert model.forward([0, 10], ENGINE).shape == (2, 11)

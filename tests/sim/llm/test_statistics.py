@@ -95,3 +95,49 @@ def test_a_lane_goes_on_from_the_last_token_of_its_own_group():
     assert statistics.row()["lane_toggle_rate"] == pytest.approx(expected)
     assert statistics.row()["weights"] == 2 * 8 * 6  # each group once, however many tokens came
     assert list(engine.by_kind()) == ["q_proj", "all"]
+
+
+def test_shares_are_of_their_own_sign_and_entropies_of_what_came():
+    statistics = Statistics()
+    statistics.count_weights(np.repeat(np.array([-1, 0, 1], np.int8), (1, 2, 5)).reshape(4, 2))
+    statistics.count_activations(np.array([[-3, -3, -3, 9, 0, 0]], np.int8))
+    row = statistics.row()
+    assert (row["weight_negative_share"], row["weight_zero_share"]) == (1 / 8, 2 / 8)
+    shares = (1 / 8, 2 / 8, 5 / 8)
+    assert row["weight_entropy_bits"] == pytest.approx(-sum(share * math.log2(share) for share in shares))
+    assert (row["activation_zero_share"], row["activation_mean"], row["activation_largest"]) == (1 / 3, 0, 9)
+    assert row["activation_entropy_bits"] == pytest.approx(0.5 + math.log2(3) / 3 + math.log2(6) / 6)
+    assert row["activation_deviation"] == pytest.approx(math.sqrt((3 * 9 + 81) / 6))
+
+
+def test_linears_of_one_name_are_counted_together_and_all_of_them_last():
+    """Counts add up; a rate is that of all changes over all chances, not a mean of rates."""
+    random, engine = np.random.default_rng(5), StatisticsEngine()
+    counted = {}
+    for layer, name, k, m in ((0, "q_proj", 8, 5), (0, "ffn_up", 16, 3), (1, "q_proj", 24, 2)):
+        codes = random.choice([-1, 0, 1], size=(k, 4), p=[0.1, 0.2, 0.7]).astype(np.int8)
+        x = random.integers(-9, 10, (m, k)).astype(np.int8)
+        counted[f"layers.{layer}.{name}"] = one = Statistics()
+        one.count_weights(codes, bus_bits=8)
+        one.count_activations(x, bus_bits=8)
+        engine.linears[f"layers.{layer}.{name}"] = one
+    kinds = engine.by_kind()
+    assert list(kinds) == ["q_proj", "ffn_up", "all"]
+    for kind, members in (("q_proj", [0, 2]), ("ffn_up", [1]), ("all", [0, 1, 2])):
+        parts = [list(counted.values())[at] for at in members]
+        found = kinds[kind]
+        assert found.tokens == sum(part.tokens for part in parts)
+        np.testing.assert_array_equal(found.weights, sum(part.weights for part in parts))
+        np.testing.assert_array_equal(found.activations, sum(part.activations for part in parts))
+        for lines in ("read", "held"):
+            changed, chances = (
+                sum(getattr(getattr(part, lines), of) for part in parts) for of in ("changed", "chances")
+            )
+            assert getattr(found, lines).rate == changed / chances
+        for encoding in ("ternary2", "ternary5"):
+            changed, chances = (
+                sum(getattr(part.stored[encoding], of) for part in parts) for of in ("changed", "chances")
+            )
+            assert found.stored[encoding].rate == changed / chances
+    again = engine.by_kind()
+    assert {kind: made.row()["tokens"] for kind, made in again.items()} == {"q_proj": 7, "ffn_up": 3, "all": 10}
