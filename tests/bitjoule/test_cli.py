@@ -90,6 +90,41 @@ def test_the_doctor_finds_what_is_needed_and_misses_what_is_not_there(bitjoule, 
     assert "MISSING: pip install numpy" in out
 
 
+def test_what_only_some_commands_need_may_be_missing(bitjoule, monkeypatch):
+    """The status is that of energy experiments; what is missing says how to install it in its own line."""
+    monkeypatch.setattr(doctor, "_version", lambda name: "" if name == "pyosys" else "1")
+    status, out, _ = bitjoule("doctor")
+    assert status == 0
+    *lines, _, last = out.splitlines()
+    assert last == "everything that energy experiments need is installed"
+    missing = [line.split() for line in lines if "MISSING" in line and "pip" in line]
+    assert missing == [["pyosys", "-", "bitjoule", "calibrate", "MISSING:", "pip", "install", "'bitjoule[gates]'"]]
+    monkeypatch.setattr(doctor, "_version", lambda name: "" if name in ("pyosys", "numpy", "pandas") else "1")
+    status, out, _ = bitjoule("doctor")
+    assert (status, out.splitlines()[-1]) == (1, "missing: numpy, pandas")
+
+
+def test_the_doctor_lists_every_package_in_the_order_of_the_requirements(monkeypatch):
+    requirements = [
+        "numpy>=2.0", "bitjoule[rtl]; extra == 'gates'", "filelock<5,>=4.3",
+        "amaranth[builtin-yosys]<0.6; extra == 'rtl'", "pyosys>=0.70; extra == 'gates'",
+    ]  # fmt: skip
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: requirements)
+    energy, made = "energy experiments", {}
+    for finding in doctor.examine():
+        made[finding.item] = (finding.needed_for, finding.remedy, finding.required)
+    packages = {
+        "python": (energy, "Python >= 3.11", True),
+        "numpy": (energy, "pip install numpy", True),
+        "filelock": (energy, "pip install filelock", True),
+        "amaranth": ("bitjoule rtl", "pip install 'bitjoule[rtl]'", False),
+        "pyosys": ("bitjoule calibrate", "pip install 'bitjoule[gates]'", False),
+    }
+    assert list(made.items())[: len(packages)] == list(packages.items())
+    assert list(made)[len(packages) :] == ["c++", "make", "perl", "iverilog", "git"]
+    assert not any(required for *_, required in list(made.values())[len(packages) :])
+
+
 def test_the_doctor_knows_what_each_extra_is_for_and_an_extra_brings_every_optional_package(monkeypatch):
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(doctor.NEEDED_FOR) == set(extras)

@@ -154,6 +154,23 @@ def test_predictions_of_measured_machines_come_with_their_errors_and_gains_have_
     assert set(run({"name": "x", "measured": {"low_bit": low_bit}}).tables) == {"summary"}
 
 
+@pytest.mark.parametrize(
+    ("done", "steps", "shown"),
+    [(0, 4, "0/4 12 s next"), (1, 4, "1/4 12 s, 36 s left next"), (3, 4, "3/4 12 s, 4 s left next"),
+     (4, 4, "4/4 12 s next"), (1, 1, "1/1 12 s next")],
+)  # fmt: skip
+def test_the_time_that_is_left_is_that_of_the_steps_to_come(capsys, monkeypatch, done, steps, shown):
+    """As long as those that are done took, each; nothing is known before the first, nothing is left after the last."""
+    clock = iter([100.0, 112.0, 112.0])
+    monkeypatch.setattr("bitjoule.commands.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    line = ProgressLine()
+    line(done, steps, "next")
+    assert capsys.readouterr().err == f"\r{shown:<78}"
+    line(done, steps, "")
+    assert capsys.readouterr().err.endswith("\n")
+
+
 def test_progress_is_a_line_on_a_terminal_and_nothing_elsewhere(capsys, monkeypatch):
     ProgressLine()(0, 2, "first")
     assert capsys.readouterr().err == ""

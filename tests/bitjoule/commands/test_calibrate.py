@@ -1,6 +1,7 @@
 import gzip
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -51,6 +52,48 @@ def test_wrong_input_of_calibrate_is_told_with_status_2(bitjoule, config, tmp_pa
     assert status == 2
     assert told in errors
     assert not list(tmp_path.glob("*x.yaml*"))
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Answer in place of the calibration; return what it was asked for."""
+    from bitjoule.energy_models.prices import measured as module
+    from bitjoule.gates.calibration import calibration
+
+    measured = module.read_measured(Path(module.__file__).parents[1] / "data" / "technologies" / "45nm-measured.yaml")
+    made = SimpleNamespace(operations=measured.operations[:2], macs=measured.macs[:3], model_dump=measured.model_dump)
+    calls = []
+
+    def calibrate(plan, library, node_nm, command, progress, executor):  # noqa: ARG001
+        calls.append((plan, node_nm, command))
+        return made
+
+    monkeypatch.setattr(calibration, "calibrate", calibrate)
+    return calls
+
+
+@pytest.mark.parametrize("share", ["0", "0.25", "1"])
+def test_what_is_asked_for_is_what_is_measured_and_all_else_is_the_standard(bitjoule, config, asked, tmp_path, share):
+    from bitjoule.gates.calibration.calibration import standard_plan
+
+    out = tmp_path / "mine.yml"
+    status, text, err = bitjoule("calibrate", config, "--zero-share", share, "-o", out)
+    assert (status, text, err) == (0, f"{out}: 2 operators, 3 arrays\n", "")
+    ((plan, node, command),) = asked
+    standard = standard_plan()
+    assert (plan.zero_share, plan.zero_share_source) == (float(share), "given on the command line")
+    assert (plan.stimulus, plan.operators, plan.effort) == (standard.stimulus, standard.operators, standard.effort)
+    assert [made.lanes for made in plan.configs] == [32]
+    assert (node, command) == (45, f"bitjoule calibrate {config} --zero-share {share} -o {out}")
+    assert out.read_text().startswith("# Written by the command below; calibrate again instead of editing.\n")
+    assert "null" not in out.read_text()
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_a_node_that_is_stated_counts_for_a_library_that_is_known_too(bitjoule, asked, tmp_path):
+    assert bitjoule("calibrate", "-o", tmp_path / "x.yaml", "--node-nm", "32", "--stimulus", "uniform")[0] == 0
+    ((plan, node, _),) = asked
+    assert (node, plan.stimulus, len(plan.configs) > 1) == (32.0, "uniform", True)
 
 
 @pytest.mark.parametrize(("text", "told"), [

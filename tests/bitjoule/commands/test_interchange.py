@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+import yaml
 
 CONFIG = """[architecture_presets]
 ArrayHeight: 32
@@ -35,6 +36,45 @@ def test_platform_and_matmuls_run(bitjoule, files):
         row = next(each for each in csv.DictReader(handle) if each["component"] == "matmul")
     assert float(row["macs"]) == 64 * 256 * 128
     assert float(row["bound_by_compute_s"]) == pytest.approx((256 // 32) * (128 // 32) * 64 * 1e-9, rel=1e-3)
+
+
+def test_layers_of_one_size_are_one_matmul_in_the_order_of_the_file(bitjoule, files):
+    sizes = [(64, 128, 256), (8, 16, 32), (64, 128, 256), (16, 8, 32)]
+    rows = [f"fc{i},{','.join(map(str, size))}," for i, size in enumerate(sizes)]
+    (files / "layers.csv").write_text("\n".join(["Layer,M,N,K,", *rows]) + "\n")
+    arguments = ("--topology", files / "layers.csv", "-o", files / "chip.yml", "--technology", "7nm")
+    assert bitjoule("import", files / "small.cfg", *arguments)[0] == 0
+    made = yaml.safe_load((files / "chip_matmuls.yaml").read_text())
+    assert [(each["m"], each["n"], each["k"]) for each in made["matmuls"]] == list(dict.fromkeys(sizes))
+    assert (made["name"], made["technologies"], made["platforms"]) == ("chip_matmuls", ["7nm"], ["./chip.yml"])
+
+
+def test_a_configuration_may_be_called_ini_as_well(bitjoule, files):
+    (files / "small.ini").write_text(CONFIG)
+    made = []
+    for end in ("cfg", "ini"):
+        assert bitjoule("import", files / f"small.{end}", "-o", files / "chip.yaml")[0] == 0
+        made.append((files / "chip.yaml").read_text())
+    assert made[0].replace("small.cfg", "small.ini") == made[1]
+
+
+@pytest.mark.parametrize(
+    ("mhz", "taken"),
+    [("0.001", True), ("100000", True), ("0.00099", False), ("100001", False), ("0", False), ("nan", False)],
+)
+def test_a_clock_is_taken_to_the_ends_that_the_message_names(bitjoule, files, mhz, taken):
+    status, _, err = bitjoule("import", files / "small.cfg", "-o", files / "chip.yaml", "--clock-mhz", mhz)
+    assert (status == 0, "expected megahertz, 0.001 to 100000" in err) == (taken, not taken)
+    if taken:
+        nodes = yaml.safe_load((files / "chip.yaml").read_text())["nodes"]
+        assert {name: node["clock_mhz"] for name, node in nodes.items()} == {"45nm": float(mhz)}
+
+
+@pytest.mark.parametrize(("option", "tool"), [("--mapping", "ZigZag"), ("--ert", "Timeloop")])
+def test_an_option_of_another_tool_is_refused_with_both_names(bitjoule, files, option, tool):
+    status, _, err = bitjoule("import", files / "small.cfg", "-o", files / "x.yaml", option, files / "other.yaml")
+    said = f"belongs to {tool}; {files / 'small.cfg'} is a file of SCALE-Sim; expected no {option}"
+    assert (status, err) == (2, f"command line:1: {option}: {said}\n")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import json
 import pandas as pd
 import pytest
 
+from bitjoule.commands.experiments import report
+
 
 @pytest.fixture
 def run(bitjoule, tmp_path):
@@ -45,6 +47,16 @@ def test_markdown_is_the_summary(run, tmp_path):
 def test_quiet_prints_nothing(run, tmp_path):
     assert run("--quiet") == ""
     assert (tmp_path / "bitnet_table1" / "summary.csv").exists()
+
+
+def test_each_run_that_has_ended_is_counted_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    report(["one", "", "three"], 3, "markdown")
+    out, err = capsys.readouterr()
+    assert (out, err) == ("one\n\nthree\n\n", "[1/3]\n[2/3]\n[3/3]\n")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
+    report(["one"], 1, "markdown")
+    assert capsys.readouterr() == ("one\n\n", "")
 
 
 def test_quiet_and_json_exclude_each_other(bitjoule):

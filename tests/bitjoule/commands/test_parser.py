@@ -10,6 +10,8 @@ import pytest
         (["run", "--ot", "x", "bitnet_table1"], "bitjoule run: error: unknown option --ot (did you mean --out?); "
          "expected one of --help, --set, --out, "),
         (["run", "--ot=x", "bitnet_table1"], "bitjoule run: error: unknown option --ot (did you mean --out?); "),
+        (["run", "bitnet_table1", "--ot", "--jbos=2"], "unknown option --ot (did you mean --out?); expected "),
+        (["run", "-x", "bitnet_table1"], "bitjoule run: error: unknown option -x; expected one of --help, --set, "),
         (["list", "modles"], "bitjoule list: error: unknown kind 'modles' (did you mean 'models'?); "),
         (["run", "x", "--results", "cvs"], "bitjoule run: error: unknown --results 'cvs' (did you mean 'csv'?); "
          "expected one of csv, parquet, xlsx"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bitjoule.commands.terminal import grid, show
+from bitjoule.commands.terminal import Grid, grid, print_table, show
 
 GALLERY = Path(__file__).parents[3] / "reports" / "gallery"
 SUMMARIES = sorted(GALLERY.glob("*/summary.md"))
@@ -75,6 +75,63 @@ def test_a_table_is_cut_only_where_it_does_not_fit():
     text = "| planet | kelvin | metres |\n|:--|--:|--:|\n| terra | 288 | 7 |\n"
     assert [shown(text, width).count("planet") for width in (21, 22)] == [2, 1]
     assert max(map(len, shown(text, 22).rstrip().splitlines())) == 22
+
+
+TEXT, NUMBER = True, False
+
+
+@pytest.mark.parametrize(
+    ("left", "rows", "names"),
+    [
+        ([TEXT, NUMBER], ["a1", "b2"], [0]),
+        ([TEXT, TEXT, NUMBER], ["ax1", "bx2"], [0, 1]),  # all text before the first number
+        (
+            [TEXT, NUMBER, TEXT, TEXT, NUMBER],
+            ["a1xp1", "a1xq2"],
+            [0, 3],
+        ),  # a text that tells no rows apart adds nothing
+        ([TEXT, NUMBER, TEXT, TEXT, NUMBER], ["a1xp1", "b1xq2"], [0]),  # nor does one after they are told apart
+        ([TEXT, NUMBER, TEXT, TEXT, NUMBER], ["a1xp1", "a1yp2", "a1xq3"], [0, 2, 3]),
+        ([NUMBER, TEXT, NUMBER], ["1a7", "1b8"], [0, 1]),
+        ([NUMBER, TEXT], ["1a", "1b"], [0]),  # never all
+        ([TEXT, TEXT, TEXT], ["abc", "abd"], [0, 2]),
+        ([TEXT], ["a", "b"], [0]),
+    ],
+)
+def test_rows_are_named_by_the_fewest_columns_of_text_that_tell_them_apart(left, rows, names):
+    assert Grid([f"h{at}" for at in range(len(left))], [list(row) for row in rows], left).names == names
+
+
+@pytest.mark.parametrize(("columns", "further"), [(70, 1), (110, 0), (140, 0)])
+def test_cells_that_are_empty_are_blank_numbers_right_and_the_last_column_takes_what_is_left(
+    monkeypatch, capsys, columns, further
+):
+    """The others take 27 places: 43 are left of 70, for a text of 79 letters."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    words = " ".join(["word"] * 16)  # of 79 letters
+    rows = [("a", 1.5, None, words), ("bb", float("nan"), 20, "x"), ("c", "", 3, ""), ("d", 1234567.0, None, "y")]
+    print_table(["name", "first", "second", "said"], rows)
+    header, _, *lines = capsys.readouterr().out.splitlines()
+    ends = [header.index(name) + len(name) for name in ("first", "second")]
+    cells = {line.split()[0]: [line[:end].split()[1:] for end in ends] for line in lines if line[0] != " "}
+    assert cells == {"a": [["1.5"]] * 2, "bb": [[], ["20"]], "c": [[], ["3"]], "d": [["1.23457e+06"]] * 2}
+    assert all(line[ends[0] - 1] != " " for line in lines if line[0] in "ad")
+    assert len(lines) == len(rows) + further
+    assert max(map(len, lines)) <= columns
+
+
+def test_only_the_list_of_warnings_is_in_another_colour():
+    text = "- first\n\n## Warnings\n\n- beware\nprose\n- again\n\n## Other\n\n- item\n\n### Warnings\n\n- more\n"
+    lines = shown(text, 80, force_terminal=True).splitlines()
+    assert [line for line in lines if "\x1b[33m" in line] == [
+        f"\x1b[33m- {item}\x1b[0m" for item in ("beware", "again")
+    ]
+
+
+def test_what_looks_like_a_table_or_like_markup_is_shown_as_it_is():
+    """A line with pipes and no rule below it is prose, also at the end; brackets are text, also in a heading."""
+    for text in ("| a | b |\n| c | d |\n", "before\n| a | b |\n", "| a | b |\nafter\n", "## [bold]x[/bold] [1]\n"):
+        assert shown(text, 80) == text.lstrip("# ")
 
 
 def test_cells_and_alignment_are_those_of_the_markdown():

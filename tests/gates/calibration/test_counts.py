@@ -1,12 +1,15 @@
 """What is counted in a cycle of an array, and what is given per multiply-accumulate, by hand."""
 
+import csv
 import dataclasses
+from pathlib import Path
 
 import pytest
 
+from bitjoule.gates.calibration import terms
 from bitjoule.gates.calibration.calibration import fitted_configs, measured_mac
 from bitjoule.gates.calibration.measurement import Measurement
-from bitjoule.gates.calibration.terms import counts
+from bitjoule.gates.calibration.terms import charged_fj, counts
 from bitjoule.rtl.config import AcceleratorConfig
 
 LANES, COLUMNS = 16, 4
@@ -39,3 +42,43 @@ def test_area_and_leakage_are_given_for_each_mac_and_the_band_by_its_ends():
     nonzero = found.nonzero_pj
     assert nonzero.low / nonzero.nominal == pytest.approx(100 / (200 + 80), rel=1e-5)
     assert nonzero.high / nonzero.nominal == pytest.approx((200 + 2 * 80 + 20) / (200 + 80), rel=1e-5)
+
+
+def test_the_arrays_of_a_kind_are_these():
+    """Half and a quarter of its lanes, at least eight, and of its columns; the quarters also with tiles that stay."""
+    with (Path(terms.__file__).parents[1] / "data" / "constants.csv").open(newline="") as handle:
+        (tokens,) = [int(row["value"]) for row in csv.DictReader(handle) if row["quantity"] == "held-tokens"]
+    for lanes, columns, half, quarter in ((64, 16, (32, 8), (16, 4)), (16, 4, (8, 2), (8, 1)), (8, 2, (8, 1), (8, 1))):
+        largest = dataclasses.replace(ONE, lanes=lanes, columns=columns, weight_bus_bits=2 * lanes * columns)
+        smaller = [quarter, (lanes, quarter[1]), (quarter[0], columns)]
+        expected = [(lanes, columns, 1), (*half, 1)]
+        expected += [(*shape, each) for each in (1, tokens) for shape in smaller]
+        found = fitted_configs(largest)
+        assert [(made.lanes, made.columns, made.tokens) for made in found] == list(dict.fromkeys(expected))
+        assert all((made.tile_beats, made.weight_bus_bits) == (1, made.tile_bits) for made in found)
+
+
+def test_without_another_share_of_zeros_a_zero_costs_what_a_weight_does():
+    found = measured_mac(ONE, [measured(size, 0.25) for size in fitted_configs(ONE)])
+    assert found.zero_pj == found.nonzero_pj
+    assert found.nonzero_pj.nominal > 0
+
+
+def test_glitches_of_a_store_for_several_tokens_are_taken_for_those_of_a_single_sum():
+    """Of the same array for one token under the same operands; what does not glitch, and what is not stored, stays."""
+
+    def made(config, stimulus, glitches):
+        settled = {"accumulate": 30.0, "control": 4.0, "tree": 50.0, "registers": 7.0}
+        parts = {part: value + glitches.get(part, 0.0) for part, value in settled.items()}
+        return dataclasses.replace(measured(config, 0.25), stimulus=stimulus, parts_fj=parts, parts_settled_fj=settled)
+
+    held = made(HELD, "uniform", {"accumulate": 25.0, "registers": 3.0, "tree": 11.0})
+    other_size = made(dataclasses.replace(ONE, columns=2), "uniform", {"accumulate": 90.0})
+    other_operands = made(ONE, "worst", {"accumulate": 80.0})
+    one = made(ONE, "uniform", {"accumulate": 10.0, "registers": 1.0, "tree": 2.0})
+    low, nominal, high = held.band_fj
+    more = (25.0 - 10.0) + (3.0 - 1.0)  # of accumulators and registers
+    for order in ([other_size, other_operands, one, held], [held, one, other_operands, other_size]):
+        assert charged_fj(held, order) == pytest.approx((low, nominal - more, high - more))
+        assert charged_fj(one, order) == one.band_fj
+    assert charged_fj(held, [other_size, other_operands, held]) == held.band_fj

@@ -1,5 +1,6 @@
 """Placement: what goes to the tools, what comes back, and what is refused; with nextpnr where it is installed."""
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.gates.fpga import placement
-from bitjoule.gates.fpga.devices import devices, find_device
+from bitjoule.gates.fpga.devices import FILE, devices, find_device
 from bitjoule.gates.fpga.families import FAMILIES
 from bitjoule.gates.fpga.placement import Mapped, Placed, PlacementError, check_fits, check_wrapper, map_design, place
 from bitjoule.sim.bench.simulators import SimulatorError
@@ -39,6 +40,22 @@ def test_what_does_not_fit_is_named_with_what_the_device_has():
         check_fits(mapped(tables=7681))
     with pytest.raises(InputError, match=r"takes 207 pins, .* has 206; expected --wrapper uart, which takes four"):
         check_fits(mapped(pins=207))
+
+
+@pytest.mark.parametrize("name", devices())
+def test_all_that_does_not_fit_is_told_with_the_numbers_of_the_devices_row(name):
+    with FILE.open(newline="", encoding="utf-8") as handle:
+        (row,) = [row for row in csv.DictReader(handle) if row["device"] == name]
+    quantities = {"tables": "tables", "flip-flops": "flip_flops", "block RAM": "block_ram", "pins": "pins"}
+    limits = {what: int(row[column]) for what, column in quantities.items()}
+    check_fits(mapped(name, **limits))
+    with pytest.raises(InputError) as error:
+        check_fits(mapped(name, **{what: limit + 2 for what, limit in limits.items()}))
+    told = [problem.wrong for problem in error.value.problems]
+    assert [text.split(",")[0] for text in told] == [
+        f"the design takes {limit + 2} {what}" for what, limit in limits.items()
+    ]
+    assert [text.rpartition(" has ")[2] for text in told] == [str(limit) for limit in limits.values()]
 
 
 def test_streams_need_pins_that_nextpnr_places():
@@ -112,8 +129,9 @@ def test_sums_go_to_block_ram_where_they_take_fewer_tables_there_and_options_are
     monkeypatch.setattr(placement, "run_yosys", run_yosys)
     family = FAMILIES[find_device(name).family]
     found = map_design("text", "mine", find_device(name), tmp_path)
-    map_design("text", "mine", find_device(name), tmp_path, "-own")
-    told = [f"{family.synthesis} {options}".strip() for options in (family.options, "-own")]
+    for own in ("-own", ""):
+        map_design("text", "mine", find_device(name), tmp_path, own)
+    told = [f"{family.synthesis} {options}".strip() for options in (family.options, "-own", "")]
     map_design("text", "mine", find_device(name), tmp_path, rewrite=False)
     told.append(told[0])
     assert [call[:3] for call in asked] == [("text", f"{each} -top mine", tmp_path) for each in told]
@@ -124,9 +142,43 @@ def test_sums_go_to_block_ram_where_they_take_fewer_tables_there_and_options_are
         ["opt_clean", "opt_dff", *compared],
     )
     assert [tuple(list(part) for part in call[3:] if part is not None) for call in asked] == [
-        rewritten, rewritten, (sums,)
+        rewritten, rewritten, rewritten, (sums,)
     ]  # fmt: skip
     assert (found.synthesis, found.used["pins"], found.device.name, found.folder) == (told[0], 3, name, tmp_path)
+
+
+@pytest.mark.parametrize("rewrite", [True, False])
+@pytest.mark.parametrize("name", ["ice40-up5k", "ecp5-25k", "gowin-gw2a-18"])
+def test_tables_move_into_carry_cells_of_ecp5_alone_and_where_a_design_may_be_rewritten(
+    name, rewrite, monkeypatch, tmp_path
+):
+    def run_yosys(*_):
+        (tmp_path / "netlist.json").write_text(json.dumps({"modules": {"mine": {"ports": {}, "cells": {}}}}))
+        return tmp_path / "netlist.json"
+
+    moved = []
+    monkeypatch.setattr(placement, "run_yosys", run_yosys)
+    monkeypatch.setattr(placement, "absorb_operands", lambda module: moved.append(module))
+    map_design("text", "mine", find_device(name), tmp_path, rewrite=rewrite)
+    assert moved == [{"ports": {}, "cells": {}}] * (rewrite and name.startswith("ecp5"))
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        (["one", "ERROR: two", "no ERROR: three", "ERROR: four", "five"], "ERROR: two; ERROR: four"),
+        ([f"line {i}" for i in range(7)], "line 2; line 3; line 4; line 5; line 6"),
+        (["no ERROR at the beginning"], "no ERROR at the beginning"),
+        ([f"ERROR: {i:0990}" for i in range(2)], f"0; ERROR: {1:0990}"),  # the last 1000 characters
+        ([], ""),
+    ],
+)
+def test_of_a_tool_that_fails_the_errors_are_told_or_else_its_last_lines(printed, told, tmp_path):
+    script = f"import sys; print(*{printed!r}, sep=chr(10), end=''); sys.exit(3)"
+    with pytest.raises(PlacementError) as error:
+        placement._run([sys.executable, "-c", script], tmp_path, "tool.log", "mytool")
+    assert str(error.value) == f"mytool failed: {told}"
+    assert (tmp_path / "tool.log").read_text() == "\n".join(printed)
 
 
 def test_an_error_of_a_tool_is_reported_in_its_words(tmp_path):

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from bitjoule.commands.entries.show_mapping import SIZE as SIZE_OF_OPTION
+
 SIZE = "512x3200x8640"
 TPU32 = ("show", "mapping", "tpu32", SIZE, "--scheme", "int8")
 
@@ -45,6 +47,13 @@ def test_the_cycles_are_at_least_one_for_each_block_and_token(bitjoule):
     assert int(least) == 512 * 3200 * 8640 // (32 * 32)
     assert int(least) <= int(computing) <= int(cycles)
     assert float(ms) == pytest.approx(int(cycles) / 1e6, rel=1e-3)  # 1 GHz
+
+
+@pytest.mark.parametrize("size", ["100000000x1x1", "1x9999999x1", "1x1x9999999"])
+def test_sizes_are_taken_to_the_ends_that_the_message_names(size):
+    found = SIZE_OF_OPTION.fullmatch(size)
+    assert found is not None
+    assert "x".join(found.groups()) == size
 
 
 def test_the_objective_decides_what_is_least(bitjoule):
@@ -109,6 +118,8 @@ WRONG = {
     "no size": (("tpu32", "--scheme", "int8"), "show mapping:1: matmul: got None; expected MxKxN, e.g. 512x3200x8640"),
     "a size of two": (("tpu32", "512x3200", "--scheme", "int8"), "show mapping:1: matmul: got '512x3200'; expected"),
     "a size of zero": (("tpu32", "0x1x1", "--scheme", "int8"), "show mapping:1: matmul: got '0x1x1'; expected MxKxN"),
+    "a K of eight digits": (("tpu32", "1x10000000x1", "--scheme", "int8"), "show mapping:1: matmul: got '1x1000000"),
+    "an N of eight digits": (("tpu32", "1x1x10000000", "--scheme", "int8"), "show mapping:1: matmul: got '1x1x10000"),
     "no scheme": (("tpu32", SIZE), "show mapping:1: scheme: no scheme; expected --scheme NAME"),
     "an unknown scheme": (
         ("tpu32", SIZE, "--scheme", "int9"), r"show mapping:1: scheme: unknown scheme 'int9' \(did you mean 'int8'\?\)"

@@ -142,7 +142,8 @@ def test_without_a_feasible_design_there_is_no_best_one(bitjoule, few, tmp_path)
 
 
 def test_a_design_that_was_not_evaluated_or_has_no_result_is_refused():
-    rows = [(3, "pareto", ""), (8, "no result", "no array computes fp16 x fp16"), (9, "undecided", "")]
+    rows = [(3, "pareto", ""), (8, "no result", "no array computes fp16 x fp16"), (9, "undecided", ""),
+            (5, "no result", "")]  # fmt: skip
     designs = pd.DataFrame(rows, columns=["design", "status", "problem"])
     result = SimpleNamespace(designs=designs, pareto=designs[:1], best=3)
     assert [number_of(result, text) for text in ("best", "3", "9")] == [3, 3, 9]
@@ -150,3 +151,5 @@ def test_a_design_that_was_not_evaluated_or_has_no_result_is_refused():
         number_of(result, "7")
     with pytest.raises(InputError, match="design 8: has no result: no array computes fp16 x fp16; expected best"):
         number_of(result, "8")
+    with pytest.raises(InputError, match="design 5: has no result: a metric is not finite; expected best"):
+        number_of(result, "5")

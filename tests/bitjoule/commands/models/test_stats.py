@@ -10,6 +10,7 @@ from bitjoule import cli
 from bitjoule.gates.stimuli.recorded import Recorder
 from bitjoule.sim.llm.checkpoints.loading import load_model
 from bitjoule.sim.llm.model import Model
+from bitjoule.sim.llm.statistics import StatisticsEngine
 from bitjoule.sim.llm.trained import shipped_models
 from tests.sim.folders import write
 
@@ -27,6 +28,27 @@ def test_every_linear_of_every_layer_has_its_share_of_zeros(rows):
     load_model(shipped_models()["tiny-b158"]).model.forward([1], recorder, observe=recorder.observe)
     expected = {name: float(np.mean(codes == 0)) for (name, _), codes in recorder.weights.items()}
     assert {row["linear"]: float(row["weight_zero_share"]) for row in rows} == pytest.approx(expected)
+
+
+def test_a_rate_that_there_is_none_of_is_left_empty(rows):
+    """Signs encode no zeros."""
+    assert {row["toggle_rate_binary1"] for row in rows} == {""}
+    assert all(0 < float(row["toggle_rate_ternary2"]) < 1 for row in rows)
+
+
+@pytest.mark.parametrize("bits", [8, 64])
+def test_toggles_are_those_of_a_bus_of_the_width_that_is_asked_for(bits, tmp_path):
+    loaded, engine = load_model(shipped_models()["tiny-b158"]), StatisticsEngine(bits)
+    prompt = loaded.tokenizer.encode("The ")
+    list(loaded.model.generate(prompt, 1, engine, observe=engine.observe))
+    path = tmp_path / "stats.csv"
+    options = ["--prompt", "The ", "--new-tokens", "1", "-o", str(path), "--bus-bits", str(bits)]
+    assert cli.main(["stats", "tiny-b158", *options]) == 0
+    with path.open(newline="") as handle:
+        found = {row["linear"]: row for row in csv.DictReader(handle)}
+    for name, statistics in engine.linears.items():
+        for column in ("toggle_rate_ternary2", "activation_toggle_rate", "lane_toggle_rate"):
+            assert float(found[name][column]) == pytest.approx(statistics.row()[column], rel=1e-12)
 
 
 def test_the_prompt_and_the_new_tokens_but_the_last_were_multiplied(rows):

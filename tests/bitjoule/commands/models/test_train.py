@@ -85,6 +85,8 @@ def test_what_is_refused(bitjoule, tmp_path, config):
     for arguments, message in (
         ((config, "--set", "weights=trits"), "--set weights=trits:1: weights: 'trits' is unknown"),
         ((config, "--only", "rung=a"), "command line:1: --only: is set with a file that is no ladder"),
+        ((config, "--table", "t.csv"), "command line:1: --table: is set with a file that is no ladder; expected a"),
+        (("quality_ladder", "quality_ladder"), "CONFIG.yaml: 2 ladders; expected one ladder at a time"),
         (("small_ternery",), "small_ternery:1: file: unknown training 'small_ternery' (did you mean 'small_ternary'?)"),
         (("missing.yaml",), "missing.yaml:1: file: does not exist"),
         (("quality_ladder", "--only", "format=fp8"), "--only: format 'fp8' is unknown; expected one of fp16, int8"),
