@@ -23,6 +23,7 @@ from bitjoule.experiments.output.columns import PHASES, PJ_PER_J, REQUEST, SUMMA
 from bitjoule.experiments.output.parts import Values
 
 BLOCK_CASES = 4096  # bounds the memory of the dense (cases, actions) arrays
+SUMMED = 4  # blocks that are evaluated as one where no rows of theirs are written: the fewer, the faster
 ENDS = ("energy", "energy_low", "energy_high")
 
 
@@ -54,7 +55,7 @@ class Sums(NamedTuple):
     levels: LevelTraffic
 
 
-def blocks(grid: Grid, first: int = 0, end: int | None = None) -> Iterator[NDArray[np.intp]]:
+def blocks(grid: Grid, first: int = 0, end: int | None = None, together: int = 1) -> Iterator[NDArray[np.intp]]:
     """Yield the numbers of cases, a bounded number at a time.
 
     Parameters
@@ -63,8 +64,10 @@ def blocks(grid: Grid, first: int = 0, end: int | None = None) -> Iterator[NDArr
         The cases.
     first, end
         The first of them, and the one after the last; default: all.
+    together
+        Blocks that are evaluated as one.
     """
-    size = block_cases(grid)
+    size = together * block_cases(grid)
     end = len(grid) if end is None else end
     for start in range(first, end, size):
         yield np.arange(start, min(start + size, end))
@@ -200,7 +203,8 @@ def summarise(grid: Grid, parts: Iterable[tuple[int, Values]] | None = None) -> 
     """
     sums = SpanSums(grid)
     if parts is None:
-        for evaluated in evaluate_in_blocks(grid, blocks(grid)):
+        together = SUMMED if grid.accounting is Accounting.SYSTEM else 1
+        for evaluated in evaluate_in_blocks(grid, blocks(grid, together=together)):
             sums.add(evaluated)
     else:
         for first, values in parts:
