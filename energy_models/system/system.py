@@ -294,7 +294,8 @@ class System:
         mapped = self._mapped.by_column.take(place, axis=1)  # the cases last
         moved = mapped[: len(QUANTITIES)].transpose(3, 1, 2, 0)
         moved[..., QUANTITIES.index("biases")] = sizes.m * sizes.n * sizes.bias
-        moved *= sizes.times[..., None]
+        runs = np.ascontiguousarray(sizes.times.transpose(1, 2, 0))  # the cases last here, too
+        moved *= runs.transpose(2, 0, 1)[..., None]
         return moved, np.ascontiguousarray(mapped[len(QUANTITIES) :].transpose(0, 3, 1, 2))
 
     def _elementwise(self, work: RequestWork, setups: Sequence[Setup], machine_index: Indices) -> tuple[Floats, Floats]:

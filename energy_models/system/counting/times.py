@@ -193,11 +193,10 @@ def times_of(matmuls: Floats, rest: Rest, cycles: Floats, clock_mhz: Floats, mac
         Cycles that each component keeps each resource busy, of the shape that `Times` has.
     """
     parts = np.concatenate([matmuls, rest.by_component], axis=2)
-    return Times(
-        parts * seconds_per_cycle(parts, cycles, clock_mhz)[:, :, None, None],
-        macs,
-        busy / clock_mhz[:, None, None, None] / 1e6,
-    )
+    parts *= seconds_per_cycle(parts, cycles, clock_mhz)[:, :, None, None]
+    busy_s = busy / clock_mhz[:, None, None, None]
+    busy_s /= 1e6
+    return Times(parts, macs, busy_s)
 
 
 def array_names(machine: Machine, layout: Layout) -> tuple[str, ...]:

@@ -321,5 +321,7 @@ def _by_phase(columns: Sequence[Floats], places: NDArray[np.intp], width: int, p
         pairwise(columns[first:last], (places[first:last] - phase * width).tolist(), width)
         for phase, (first, last) in enumerate(itertools.pairwise(begin))
     ]
+    if phases == 1 and sums[0] is not None:
+        return sums[0][None]
     some = next((total for total in sums if total is not None), np.zeros(0))
     return np.stack([np.zeros_like(some) if total is None else total for total in sums])
