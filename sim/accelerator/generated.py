@@ -1,4 +1,4 @@
-"""The accelerator's Verilog, generated once: a large array takes Amaranth and Yosys seconds."""
+"""The hardware's Verilog, generated once: a large array takes Amaranth and Yosys seconds."""
 
 import importlib.metadata
 import json
@@ -6,14 +6,16 @@ from pathlib import Path
 
 import bitjoule.rtl
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.linear.config import LinearConfig
+from bitjoule.rtl.linear.verilog import linear_verilog
 from bitjoule.rtl.verilog import accelerator_verilog
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
 
 _FILE = "accelerator.v"
 
 
-def generated_verilog(config: AcceleratorConfig) -> str:
-    """Return what `bitjoule.rtl.verilog.accelerator_verilog` writes, from the cache if it is there.
+def generated_verilog(config: AcceleratorConfig | LinearConfig) -> str:
+    """Return what `accelerator_verilog` or, of a whole BitLinear, `linear_verilog` writes; from the cache if there.
 
     Parameters
     ----------
@@ -30,6 +32,7 @@ def generated_verilog(config: AcceleratorConfig) -> str:
     key = content_hash(json.dumps(config.as_mapping()), *generator, *versions)
 
     def build(folder: Path) -> None:
-        (folder / _FILE).write_text(accelerator_verilog(config), encoding="utf-8")
+        text = linear_verilog(config) if isinstance(config, LinearConfig) else accelerator_verilog(config)
+        (folder / _FILE).write_text(text, encoding="utf-8")
 
     return (cached(f"verilog-{key}", build) / _FILE).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Compiles the Verilated accelerator with its C++ driver into a shared library, once for each configuration."""
+"""Compiles Verilated hardware with its C++ driver into a shared library, once for each configuration."""
 
 import importlib.metadata
 import os
@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.linear.bitlinear import input_bits
+from bitjoule.rtl.linear.config import LinearConfig
+from bitjoule.rtl.linear.verilog import LINEAR_TOP
 from bitjoule.rtl.verilog import TOP
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
 from bitjoule.sim.accelerator.columns.code import columns_code
@@ -30,7 +33,7 @@ _VERILATE = (
 # Of at least so many columns the words are computed side by side, up to so many in a vector.
 _LEAST_SIDE, _MOST_SIDE = 4, 16
 # Where they are not: columns merged into one function run about 5 % slower, and take the C++ compiler longer.
-_COLUMNS_APART = '`verilator_config\nno_inline -module "{top}.core.column0"\n'
+_COLUMNS_APART = '`verilator_config\nno_inline -module "{core}.column0"\n'
 _FAST = {"fast": ("-O2", "-march=native"), "saif": ("-O1",), "vcd": ("-O1",)}  # recording outweighs the model
 _SLOW = ("-O0",)
 _RUNTIME_LEVEL = ("-O1",)
@@ -40,6 +43,8 @@ _RUNTIME = {"fast": (), "saif": ("verilated_saif_c",), "vcd": ("verilated_vcd_c"
 # with an underscore, without a word. These limits are above what any configuration has.
 _WHOLE = ("--trace-max-array", f"{1 << 16}", "--trace-max-width", f"{1 << 20}", "--trace-underscore")
 _TRACED = {"fast": (), "saif": ("--trace-saif", *_WHOLE), "vcd": ("--trace-vcd", *_WHOLE)}
+# A BitLinear's memories hold whole tokens: millions of bits, whose words cross its nets as they are written and read.
+_NO_MEMORIES = ("--trace-max-array", "32")
 _DEFINED = {
     "fast": ("-DVM_TRACE=0",),
     "saif": ("-DVM_TRACE=1", "-DVM_TRACE_SAIF=1", "-DBITJOULE_TRACE", "-DBITJOULE_SAIF"),
@@ -47,17 +52,19 @@ _DEFINED = {
 }
 
 
-def native_library(config: AcceleratorConfig, variant: Variant = "fast", verilog: str | None = None) -> Path:
+def native_library(
+    config: AcceleratorConfig | LinearConfig, variant: Variant = "fast", verilog: str | None = None
+) -> Path:
     """Return the shared library of a configuration; it is compiled if the cache has none.
 
     Parameters
     ----------
     config
-        The configuration.
+        The configuration: of an array, or of a whole BitLinear.
     variant
         ``fast``, or one that can record: ``saif`` (toggles) or ``vcd`` (waveforms).
     verilog
-        Other Verilog of the same hardware, e.g. its netlist: the top module, `TOP`, has the same ports.
+        Other Verilog of the same hardware, e.g. its netlist: the top module has the same name and ports.
 
     Raises
     ------
@@ -66,11 +73,13 @@ def native_library(config: AcceleratorConfig, variant: Variant = "fast", verilog
     """
     root = verilator_root()
     compiler = find_compiler()
-    apart = "" if verilog else _COLUMNS_APART.format(top=TOP)
+    place = _place(config)
+    apart = "" if verilog else _COLUMNS_APART.format(core=place.core)
     # Optimising a netlist of ten thousand cells takes longer than any check that is run on it.
     level = _SLOW if verilog else _FAST[variant]
     # A recording has every net of every column, as the whole text does.
-    side = _side(config) if variant == "fast" and not verilog else 0
+    side = _side(place.array) if variant == "fast" and not verilog else 0
+    traced = (*_TRACED[variant], *(_NO_MEMORIES if isinstance(config, LinearConfig) and variant != "fast" else ()))
     verilog = verilog or generated_verilog(config)
     flags = (*_ALWAYS, *_DEFINED[variant], *_numbers(config))
     identity = (importlib.metadata.version("verilator"), compiler, _identity(compiler))
@@ -83,7 +92,7 @@ def native_library(config: AcceleratorConfig, variant: Variant = "fast", verilog
         str(side),
         *identity,
         *_VERILATE,
-        *_TRACED[variant],
+        *traced,
         *level,
         *_SLOW,
         *flags,
@@ -98,9 +107,24 @@ def native_library(config: AcceleratorConfig, variant: Variant = "fast", verilog
 
     def build(folder: Path) -> None:
         runtime = cached(f"runtime-{runtime_key}", build_runtime)
-        _build(folder, root, compiler, _Sources(verilog, apart, level, side), variant, flags, runtime)
+        _build(folder, root, compiler, _Sources(verilog, apart, level, side, place, traced), flags, runtime)
 
     return cached(f"{variant}-{key}", build) / LIBRARY
+
+
+class _Place(NamedTuple):
+    """The top module, the module that has the array's columns, the array, and the driver of the streams."""
+
+    top: str
+    core: str
+    array: AcceleratorConfig
+    driver: str
+
+
+def _place(config: AcceleratorConfig | LinearConfig) -> _Place:
+    if isinstance(config, LinearConfig):
+        return _Place(LINEAR_TOP, f"{LINEAR_TOP}.core.array", config.array, "linear_driver.cpp")
+    return _Place(TOP, f"{TOP}.core", config, "driver.cpp")
 
 
 class _Sources(NamedTuple):
@@ -108,15 +132,15 @@ class _Sources(NamedTuple):
     directives: str
     level: tuple[str, ...]
     side: int
+    place: _Place
+    traced: tuple[str, ...]
 
 
-def _build(
-    folder: Path, root: Path, compiler: str, inputs: _Sources, variant: Variant, flags: tuple[str, ...], runtime: Path
-) -> None:
+def _build(folder: Path, root: Path, compiler: str, inputs: _Sources, flags: tuple[str, ...], runtime: Path) -> None:
     work = folder / "work"
     work.mkdir()
     verilog = inputs.verilog
-    split = split_columns(verilog, f"{TOP}.core", inputs.side) if inputs.side else None
+    split = split_columns(verilog, inputs.place.core, inputs.side) if inputs.side else None
     code = _columns(work / COLUMN, root, split, inputs.side) if split else None
     if split and code:
         verilog = split.rest
@@ -124,10 +148,10 @@ def _build(
         flags = (*flags, f"-DBITJOULE_SIDE={inputs.side}")
     (work / "accelerator.v").write_text(verilog, encoding="utf-8")
     (work / "apart.vlt").write_text((not code and inputs.directives) or "`verilator_config\n", encoding="utf-8")
-    _verilate(root, work, ("apart.vlt", "accelerator.v"), TOP, "Vmodel", _TRACED[variant])
+    _verilate(root, work, ("apart.vlt", "accelerator.v"), inputs.place.top, "Vmodel", inputs.traced)
     flags = (*flags, *_includes(root), "-I.", f"-I{NATIVE}")
     sources = sorted(work.glob("*.cpp"), key=lambda path: -path.stat().st_size)
-    jobs = [(path, (*flags, *inputs.level)) for path in sorted(NATIVE.glob("*.cpp"))]
+    jobs = [(NATIVE / name, (*flags, *inputs.level)) for name in (inputs.place.driver, "packer.cpp")]
     jobs += [(path, (*flags, *(_SLOW if path.stem.endswith("Slow") else inputs.level))) for path in sources]
     _compile_all(compiler, jobs, work)
     objects = [*sorted(work.glob("*.o")), *sorted(runtime.glob("*.o"))]
@@ -182,18 +206,26 @@ def _includes(root: Path) -> tuple[str, ...]:
     return (f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}")
 
 
-def _numbers(config: AcceleratorConfig) -> tuple[str, ...]:
+def _numbers(config: AcceleratorConfig | LinearConfig) -> tuple[str, ...]:
+    array = _place(config).array
     numbers = {
-        "LANES": config.lanes,
-        "COLUMNS": config.columns,
-        "TOKENS": config.tokens,
-        "TILE_BEATS": config.tile_beats,
-        "WEIGHT_BYTES": config.weight_bus_bits // 8,
-        "ACTIVATION_BYTES": config.activation_bus_bits // 8,
-        "RESULT_BYTES": config.result_bits // 8,
-        "CODE_TRITS": config.encoding.trits,
-        "CODE_BITS": config.encoding.bits,
+        "LANES": array.lanes,
+        "COLUMNS": array.columns,
+        "TOKENS": array.tokens,
+        "TILE_BEATS": array.tile_beats,
+        "WEIGHT_BYTES": array.weight_bus_bits // 8,
+        "ACTIVATION_BYTES": array.activation_bus_bits // 8,
+        "RESULT_BYTES": array.result_bits // 8,
+        "CODE_TRITS": array.encoding.trits,
+        "CODE_BITS": array.encoding.bits,
     }
+    if isinstance(config, LinearConfig):
+        numbers |= {
+            "VALUE_LANES": config.lanes,
+            "VALUE_BYTES": config.bus_bits // 8,
+            "COMMAND_BYTES": input_bits(config)["command"] // 8,
+            **({"NORMED": 1} if config.normed else {}),
+        }
     return tuple(f"-DBITJOULE_{name}={value}" for name, value in numbers.items())
 
 

@@ -1,9 +1,9 @@
-"""One instance of the compiled hardware: the C interface of ``native/driver.cpp``."""
+"""One instance of the compiled hardware: the C interface of ``native/interface.h``."""
 
 import ctypes
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.packing import command_beat
 from bitjoule.sim.accelerator.cycles import MatmulShape, cycles_of
 from bitjoule.sim.accelerator.native_build import Variant
-from bitjoule.sim.accelerator.streams import element_type, result_type
+from bitjoule.sim.accelerator.streams import code_table, element_type, result_type
 from bitjoule.sim.bench.simulators import SimulatorError
 
+Spread = Callable[[Callable[[int], bool], Iterable[int]], Iterable[bool]]
 _SLICE_CYCLES = 50_000  # a fraction of a second: how long Ctrl-C waits
 _OVERDUE_CYCLES = 1_000
 
@@ -93,60 +94,56 @@ class MachineTask:
         )  # fmt: skip
 
 
-class NativeMachine:
-    """One instance of the model; one thread may use it at a time.
+class Machine:
+    """One instance of the model behind any driver; one thread may use it at a time.
 
     Parameters
     ----------
-    config
-        The configuration that the library was built for.
     library
         From `load_library`.
     """
 
-    def __init__(self, config: AcceleratorConfig, library: ctypes.CDLL) -> None:
-        self._config = config
+    work = ("hardware", "work")  # what it is and what it does, for messages
+
+    def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
         self._handle = ctypes.c_void_p(library.bitjoule_open())
         self.idle = True
 
-    def run(self, tasks: Sequence[MachineTask], stop: threading.Event, until: int | None = None) -> list[int]:
-        """Return the cycle of each task's last results, counted from 1; 0 if it has none.
+    def drive(self, jobs: "ctypes.Array[Any]", patience: int, stop: threading.Event, whole: bool = True) -> None:
+        """Run jobs that follow each other without a pause; the driver fills in when each was done.
 
         Parameters
         ----------
-        tasks
-            They follow each other without a pause.
+        jobs
+            The driver's structures.
+        patience
+            Cycles after which they are overdue.
         stop
             Set by another thread to have the run broken off.
-        until
-            Return after so many cycles, done or not.
+        whole
+            Whether jobs that are overdue are an error; if not, the run ends there.
 
         Raises
         ------
         SimulatorError
             The hardware is wrong, or the run was broken off.
         """
-        jobs = (_Job * len(tasks))(*(task.job() for task in tasks))
-        remaining = (
-            cycles_of(self._config, [task.shape for task in tasks])[-1] + _OVERDUE_CYCLES if until is None else until
-        )
         self.idle = False
         self._library.bitjoule_load(self._handle, ctypes.byref(jobs), len(jobs))
-        status = 0
+        status, remaining = 0, patience
         while status == 0:
             if stop.is_set():
                 raise SimulatorError("the simulation was stopped")
-            if remaining <= 0 and until is not None:
+            if remaining <= 0 and not whole:
                 break
             if remaining <= 0:
-                raise SimulatorError("the simulated accelerator did not finish its matmuls")
+                raise SimulatorError(f"the simulated {self.work[0]} did not finish its {self.work[1]}")
             status = self._library.bitjoule_run(self._handle, min(remaining, _SLICE_CYCLES))
             remaining -= _SLICE_CYCLES
         if status < 0:
-            raise SimulatorError("the accelerator rejected a valid command")
+            raise SimulatorError(f"the {self.work[0]} rejected a valid command")
         self.idle = status > 0
-        return [job.last_cycle + 1 for job in jobs]
 
     def record(self, path: Path, before: Path | None, window: Window) -> None:
         """Record a window of the next run.
@@ -173,6 +170,46 @@ class NativeMachine:
         if self._handle:
             self._library.bitjoule_close(self._handle)
             self._handle = ctypes.c_void_p()
+
+
+class NativeMachine(Machine):
+    """One instance of an accelerator.
+
+    Parameters
+    ----------
+    config
+        The configuration that the library was built for.
+    library
+        From `load_library`.
+    """
+
+    work = ("accelerator", "matmuls")
+
+    def __init__(self, config: AcceleratorConfig, library: ctypes.CDLL) -> None:
+        super().__init__(library)
+        self._config = config
+
+    def run(self, tasks: Sequence[MachineTask], stop: threading.Event, until: int | None = None) -> list[int]:
+        """Return the cycle of each task's last results, counted from 1; 0 if it has none.
+
+        Parameters
+        ----------
+        tasks
+            They follow each other without a pause.
+        stop
+            As for `drive`.
+        until
+            Return after so many cycles, done or not.
+
+        Raises
+        ------
+        SimulatorError
+            As `drive`.
+        """
+        jobs = (_Job * len(tasks))(*(task.job() for task in tasks))
+        expected = cycles_of(self._config, [task.shape for task in tasks])[-1]
+        self.drive(jobs, expected + _OVERDUE_CYCLES if until is None else until, stop, until is None)
+        return [job.last_cycle + 1 for job in jobs]
 
 
 def load_library(path: Path, variant: Variant) -> ctypes.CDLL:
@@ -252,3 +289,57 @@ def activation_beats(config: AcceleratorConfig, activations: NDArray[Any]) -> ND
         return lanes
     single = np.unpackbits(lanes[..., np.newaxis], axis=-1, count=bits, bitorder="little")
     return np.packbits(single.reshape(m, k_tiles, -1), axis=-1, bitorder="little")
+
+
+def pack_tiles(
+    config: AcceleratorConfig, library: ctypes.CDLL, weights: NDArray[np.int8], spread: Spread, parts: int = 1
+) -> NDArray[np.uint8]:
+    """Return trits as the array streams them: (tiles of N, tiles of K, beats a tile, bytes a beat).
+
+    Parameters
+    ----------
+    config
+        Of the array.
+    library
+        From `load_library`.
+    weights
+        (K, N).
+    spread
+        Calls a function with several values, in several threads or not.
+    parts
+        Of K, packed in one call each.
+
+    Raises
+    ------
+    ValueError
+        A weight has no code.
+    """
+    (k, n), codes = weights.shape, code_table(config)
+    tiles = np.zeros(tiles_shape(config, k, n), np.uint8)
+    bounds = [tiles.shape[1] * i // parts for i in range(parts + 1)]
+    values = np.ascontiguousarray(weights)
+
+    def pack_part(part: int) -> bool:
+        done: int = library.bitjoule_pack(
+            values.ctypes.data, k, n, codes.ctypes.data, config.encoding.padding(), bounds[part], bounds[part + 1],
+            tiles.ctypes.data,
+        )  # fmt: skip
+        return bool(done)
+
+    if not all(spread(pack_part, range(parts))):
+        allowed = "-1, 0 or +1" if config.encoding.zero else "-1 or +1"
+        raise ValueError(f"a weight is not {allowed}; {config.encoding.name} encodes no other values")
+    return tiles
+
+
+def tiles_shape(config: AcceleratorConfig, k: int, n: int) -> tuple[int, int, int, int]:
+    """Return the shape of packed weights: tiles of N, tiles of K, beats a tile, bytes a beat.
+
+    Parameters
+    ----------
+    config
+        Of the array.
+    k, n
+        in_features, out_features.
+    """
+    return -(-n // config.columns), -(-k // config.lanes), config.tile_beats, config.weight_bus_bits // 8

@@ -25,13 +25,16 @@ from bitjoule.sim.accelerator.native_build import Variant, native_library
 from bitjoule.sim.accelerator.native_machine import (
     MachineTask,
     NativeMachine,
+    Spread,
     Window,
     activation_beats,
     in_their_type,
     load_library,
+    pack_tiles,
+    tiles_shape,
 )
 from bitjoule.sim.accelerator.saif import Toggles, read_toggles
-from bitjoule.sim.accelerator.streams import code_table, element_type, weight_stream
+from bitjoule.sim.accelerator.streams import element_type, weight_stream
 from bitjoule.sim.processors import usable_processors
 
 Elements = NDArray[Any]  # int8, in an array of floating-point numbers float16
@@ -63,7 +66,7 @@ class PackedWeights:
     tiles: NDArray[np.uint8]
 
     def __post_init__(self) -> None:
-        expected = _tiles_shape(self.config, self.k, self.n)
+        expected = tiles_shape(self.config, self.k, self.n)
         if self.tiles.dtype != np.uint8 or self.tiles.shape != expected or not self.tiles.flags.c_contiguous:
             raise ValueError(
                 f"tiles are {self.tiles.dtype} {self.tiles.shape}, expected contiguous uint8 {expected} "
@@ -168,27 +171,11 @@ class Verilated:
         config = self.config
         _check_matrix(config, "weights", weights)
         k, n = weights.shape
-        shape = _tiles_shape(config, k, n)
         if config.multiplies or config.scaled:
-            return PackedWeights(config, k, n, weight_stream(config, weights).reshape(shape))
-        tiles = np.zeros(shape, np.uint8)
-        values, codes = np.ascontiguousarray(weights), code_table(config)
+            return PackedWeights(config, k, n, weight_stream(config, weights).reshape(tiles_shape(config, k, n)))
         parts = self.workers if weights.size >= _PARALLEL_TRITS else 1
-        bounds = [shape[1] * i // parts for i in range(parts + 1)]
-        library = self._library("fast")
-
-        def pack_part(part: int) -> bool:
-            done: int = library.bitjoule_pack(
-                values.ctypes.data, k, n, codes.ctypes.data, config.encoding.padding(), bounds[part], bounds[part + 1],
-                tiles.ctypes.data,
-            )  # fmt: skip
-            return bool(done)
-
-        done = [pack_part(0)] if parts == 1 else list(self._threads().map(pack_part, range(parts)))
-        if not all(done):
-            allowed = "-1, 0 or +1" if config.encoding.zero else "-1 or +1"
-            raise ValueError(f"a weight is not {allowed}; {config.encoding.name} encodes no other values")
-        return PackedWeights(config, k, n, tiles)
+        spread: Spread = map if parts == 1 else self._threads().map
+        return PackedWeights(config, k, n, pack_tiles(config, self._library("fast"), weights, spread, parts))
 
     def matmul(self, activations: Elements, weights: Weights) -> MatmulOutcome:
         """Return the product that the hardware computes.
@@ -382,10 +369,6 @@ class Verilated:
 
 def _packing(config: AcceleratorConfig) -> tuple[object, ...]:
     return config.lanes, config.columns, config.weight_encoding, config.scaled, config.weight_bus_bits
-
-
-def _tiles_shape(config: AcceleratorConfig, k: int, n: int) -> tuple[int, int, int, int]:
-    return -(-n // config.columns), -(-k // config.lanes), config.tile_beats, config.weight_bus_bits // 8
 
 
 def _check_matrix(config: AcceleratorConfig, name: str, values: Elements) -> None:

@@ -1,0 +1,1 @@
+"""Whole BitLinears as a compiled program, and as what runs the linears of a model."""
