@@ -67,16 +67,42 @@ def hardware_markdown(result: HardwareResult, max_rows: int) -> str:
     matmuls = len({(row.layer, row.name) for row in run.rows})
     cycles, clock_mhz = sum(row.cycles for row in run.rows), run.machine.clock_mhz
     sentences = [
-        f"{run.name}: {matmuls} integer matmuls, {ON[result.engine]} ({result.config}).",
+        _linears(result, matmuls)
+        if run.linears
+        else f"{run.name}: {matmuls} integer matmuls, {ON[result.engine]} ({result.config}).",
         f"{cycles} cycles, {with_unit(cycles / clock_mhz / 1e6, 's')} at {clock_mhz:g} MHz if operands never wait.",
     ]
     parts = [f"# {result.name}", result.description, " ".join(sentences), _table(run, max_rows)]
     at = f"On {run.machine.name} at {result.technology}, its memories feeding this accelerator"
     left_out = "norms, attention, softmax, scales, embedding and LM head are not counted"
+    if run.linears:
+        left_out = "the array's part of the energy, in the cycles of whole linears; attention, softmax, embedding and "
+        left_out += "LM head are not counted"
     parts += [f"{at}; {left_out}:" if not run.bare else f"{at}, operands and results off-chip:"]
     parts += [_times(run, result.summary, max_rows), _steps(run, result.summary), _parts(result, max_rows)]
     parts += [_additions(run)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _linears(result: HardwareResult, linears: int) -> str:
+    """Return which whole linears ran, how their outputs compare, and what ran in NumPy."""
+    run = result.simulated
+    assert run.linears is not None  # noqa: S101 (the caller asks)
+    config, compared = run.linears.config, run.linears.compared.values()
+    text = f"{run.name}: {counted(linears, 'whole linear')} on the RTL ({result.config}: {config.in_words})."
+    if compared:
+        outputs = sum(one.outputs for one in compared)
+        share, own = (max(one[place] for one in compared) for place in (1, 2))
+        text += (
+            f" All {outputs} outputs have the bits of NumPy's reference. They differ from float32's, given the same "
+        )
+        text += f"activations in {config.format}, by at most {100 * share:.0f} % of the bound, and from those of the "
+        text += f"model's own layers in float32 by at most {100 * own:.2g} % of a layer's largest output."
+    if run.bare:
+        return text
+    norms = "" if config.normed else "norms, "
+    head = "" if any(row.name == "lm_head" for row in run.rows) else " and the LM head"
+    return f"{text} In NumPy ran {norms}attention, activation functions, embedding{head}."
 
 
 def speed_line(run: Simulated) -> str:

@@ -44,7 +44,7 @@ def resolve(document: "Document") -> "Ready[Prepared]":
 
 
 def run(ready: "Ready[Prepared]", progress: Progress) -> "Outcome[HardwareResult]":
-    """Run the matmuls on the accelerator and report generated text as it is produced."""
+    """Run the matmuls, or whole linears, on the hardware and report generated text as it is produced."""
     from bitjoule.experiments.hardware.run import simulate
     from bitjoule.experiments.hardware.tables import hardware_result, inlined_experiment
     from bitjoule.experiments.names.doubts import doubts
@@ -64,9 +64,10 @@ def run(ready: "Ready[Prepared]", progress: Progress) -> "Outcome[HardwareResult
     if not simulated.bare:
         progress.say("\n\n")
     result = hardware_result(prepared.experiment, simulated)
+    tables = ("matmuls", "results", "summary", *(() if result.linears is None else ("linears",)))
     return Outcome(
         result,
-        {name: [getattr(result, name)] for name in ("matmuls", "results", "summary")},
+        {name: [getattr(result, name)] for name in tables},
         inlined_experiment(prepared, simulated) if ready.writes else {},
         simulated.inputs,
         {"seed": prepared.experiment.rtl.seed},

@@ -14,12 +14,13 @@ from bitjoule.energy_models.system.platform.accesses import UnpricedError
 from bitjoule.experiments.hardware.costs import accelerator_machine
 from bitjoule.experiments.hardware.model import SCHEMES, SelectedModel, select_model
 from bitjoule.experiments.hardware.schema import RtlExperiment, read_machine
-from bitjoule.experiments.names.arrays import ARRAYS
+from bitjoule.experiments.names.arrays import DESIGNS
 from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.experiments.names.platforms import MachineRead
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.encodings import ENCODINGS
-from bitjoule.sim.accelerator.configurations import shipped_configurations
+from bitjoule.rtl.linear.config import LinearConfig
+from bitjoule.sim.accelerator.configurations import shipped_configurations, shipped_linears
 
 MAX_OPERAND_BYTES = 4 << 30  # of one bare matmul, its results included
 
@@ -31,8 +32,8 @@ class Prepared(NamedTuple):
     ----------
     experiment, document
         The experiment, and where it is written.
-    config
-        The accelerator.
+    design
+        The accelerator, or a whole BitLinear.
     selected
         The model; none for bare matmuls.
     platform
@@ -45,11 +46,21 @@ class Prepared(NamedTuple):
 
     experiment: RtlExperiment
     document: Document
-    config: AcceleratorConfig
+    design: AcceleratorConfig | LinearConfig
     selected: SelectedModel | None
     platform: MachineRead
     inputs: Mapping[str, str]
     machine: Machine | None
+
+    @property
+    def config(self) -> AcceleratorConfig:
+        """The accelerator; of a whole BitLinear, its array."""
+        return self.design.array if isinstance(self.design, LinearConfig) else self.design
+
+    @property
+    def linear(self) -> LinearConfig | None:
+        """The whole BitLinear, if it is one."""
+        return self.design if isinstance(self.design, LinearConfig) else None
 
     @property
     def scheme(self) -> str:
@@ -71,9 +82,9 @@ def prepare(experiment: RtlExperiment, document: Document) -> Prepared:
         A model, configuration, platform or prompt is wrong, or they do not fit each other.
     """
     platform, inputs = read_machine(experiment, document)
-    config, config_inputs = _configuration(experiment, document)
+    design, config_inputs = _configuration(experiment, document)
     selected = None if experiment.rtl.matmuls is not None else select_model(experiment, document)
-    prepared = Prepared(experiment, document, config, selected, platform, config_inputs | inputs, None)
+    prepared = Prepared(experiment, document, design, selected, platform, config_inputs | inputs, None)
     if selected and not selected.multiplies_integers:
         return prepared
     _check_fit(prepared)
@@ -81,13 +92,15 @@ def prepare(experiment: RtlExperiment, document: Document) -> Prepared:
     return prepared._replace(machine=_machine(prepared))
 
 
-def _configuration(experiment: RtlExperiment, document: Document) -> tuple[AcceleratorConfig, dict[str, str]]:
+def _configuration(
+    experiment: RtlExperiment, document: Document
+) -> tuple[AcceleratorConfig | LinearConfig, dict[str, str]]:
     """Return the accelerator's configuration, and the SHA-256 of its file by its name."""
     lookup, name = Lookup(document, [], {}), experiment.rtl.config
-    result = lookup.find(ARRAYS, name, ("rtl", "config"))
+    result = lookup.find(DESIGNS, name, ("rtl", "config"))
     if result is None:
         raise InputError(lookup.problems)
-    return result.value, lookup.inputs or {name: fingerprint(shipped_configurations()[name])}
+    return result.value, lookup.inputs or {name: fingerprint((shipped_configurations() | shipped_linears())[name])}
 
 
 def _check_fit(prepared: Prepared) -> None:
@@ -113,6 +126,9 @@ def _check_fit(prepared: Prepared) -> None:
         raise refuse(wrong, f"activation_bits: {bits}")
     if prepared.scheme == SCHEMES["ternary"] and run.random_weights != 0 and not config.encoding.zero:
         raise refuse(f"{encoding}, which cannot encode zero weights", f"one of {zeros}")
+    if prepared.linear and run.engine == "numpy":
+        wrong = f"engine numpy has no cycles of a whole BitLinear, which {run.config} is"
+        raise InputError([prepared.document.problem(("rtl", "engine"), wrong, "rtl, or check")])
 
 
 def _check_sizes(prepared: Prepared) -> None:

@@ -17,14 +17,27 @@ from bitjoule.energy_models.system.work.steps import MatmulKind
 from bitjoule.experiments.hardware.model import SelectedModel
 from bitjoule.experiments.hardware.resolve import Prepared
 from bitjoule.experiments.hardware.schema import DEFAULT_MODEL, RtlRun
+from bitjoule.rtl.arithmetic.formats import FLOATS
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.linear.config import LinearConfig
 from bitjoule.sim.accelerator.cycles import MatmulShape, cycles
+from bitjoule.sim.accelerator.linear.engine import Compared, RtlLinears
+from bitjoule.sim.accelerator.linear.simulated import SimulatedLinear
 from bitjoule.sim.accelerator.native_build import compiler_version
 from bitjoule.sim.accelerator.rtl_engine import MeasuredMatmul, Row, RtlEngine, summed
 from bitjoule.sim.accelerator.verilated import Verilated
-from bitjoule.sim.llm.engines import CheckEngine, Engine, MatmulRecord, MatmulWeights, NumpyEngine, zero_share
-from bitjoule.sim.llm.linears import OverflowInModelError
+from bitjoule.sim.llm.engines import (
+    CheckEngine,
+    Engine,
+    LinearEngine,
+    MatmulRecord,
+    MatmulWeights,
+    NumpyEngine,
+    zero_share,
+)
+from bitjoule.sim.llm.linears import LinearLayer, Norm, OverflowInModelError, Run, UnfitLinearError
 from bitjoule.sim.llm.synthetic import random_codes
+from bitjoule.sim.reference.checks import EPSILON
 from bitjoule.sim.reference.quantisation import QuantisedWeights
 
 
@@ -46,6 +59,24 @@ class Call(NamedTuple):
     kind: MatmulKind
     shape: MatmulShape
     cycles: int
+
+
+class WholeLinears(NamedTuple):
+    """What a run on a whole BitLinear has beside the array's matmuls.
+
+    Parameters
+    ----------
+    config
+        The BitLinear.
+    compared
+        How the outputs compare with NumPy's, by phase, layer and name; empty if they were not compared.
+    toggles
+        Of all nets of each unit per cycle, in the first cycles, by the same; empty if they were not counted.
+    """
+
+    config: LinearConfig
+    compared: dict[tuple[str, int, str], Compared]
+    toggles: dict[tuple[str, int, str], dict[str, float]]
 
 
 class Simulated(NamedTuple):
@@ -75,6 +106,8 @@ class Simulated(NamedTuple):
         SHA-256 of the model's and the accelerator's files.
     versions
         Versions of the tools of the run, for the manifest.
+    linears
+        Of a run on a whole BitLinear.
     """
 
     name: str
@@ -90,6 +123,7 @@ class Simulated(NamedTuple):
     hardware_seconds: float | None
     inputs: dict[str, str]
     versions: dict[str, str]
+    linears: WholeLinears | None = None
 
     @property
     def machine(self) -> Machine:
@@ -113,17 +147,32 @@ class _Run:
         self.config = config
         self.measured: list[MeasuredMatmul] = []
         self.new_tokens = 0
-        self.hardware: RtlEngine | None = None
-        self.engine: Engine = NumpyEngine()
-        if run.engine != "numpy" and prepared.machine is not None:
+        self.hardware: RtlEngine | RtlLinears | None = None
+        self.engine: Engine | LinearEngine = NumpyEngine()
+        self.linears: WholeLinears | None = None
+        if prepared.machine is None or run.engine == "numpy":
+            return
+        if prepared.linear:
+            self.linears = WholeLinears(prepared.linear, {}, {})
+            self.hardware = self.engine = RtlLinears(
+                SimulatedLinear(prepared.linear), run.engine == "check", counts_toggles=run.toggles
+            )
+        else:
             self.hardware = RtlEngine(Verilated(config), counts_toggles=run.toggles)
-            self.engine = CheckEngine(self.hardware, self.engine) if run.engine == "check" else self.hardware
+            self.engine = CheckEngine(self.hardware, NumpyEngine()) if run.engine == "check" else self.hardware
 
     def observe(self, record: MatmulRecord) -> None:
         cycle_count, toggles = cycles(self.config, record.m, record.k, record.n), math.nan
         if self.hardware is not None:
             cycle_count, toggles = self.hardware.last_cycles, self.hardware.last_toggles_per_trit
         self.measured.append(MeasuredMatmul(record, cycle_count, self.new_tokens, toggles))
+        if self.linears is not None and isinstance(self.hardware, RtlLinears):
+            key = self.measured[-1].phase, record.layer, record.name
+            if self.hardware.compares:
+                before = self.linears.compared.get(key, Compared())
+                self.linears.compared[key] = before.joined(self.hardware.last_compared)
+            if self.hardware.counts_toggles:
+                self.linears.toggles.setdefault(key, self.hardware.last_unit_toggles)
 
     def counted(self, tokens: Iterator[int]) -> Iterator[int]:
         for token in tokens:
@@ -168,6 +217,9 @@ def simulate(prepared: Prepared, say: Callable[[str], None], warn: Callable[[str
                 say(text)
         except OverflowInModelError as error:
             raise InputError([_overflow(experiment.rtl, selected, error)]) from None
+        except UnfitLinearError as error:
+            wrong = f"{experiment.rtl.config} cannot compute {error.part} of {selected.name}: it {error.wrong}"
+            raise InputError([prepared.document.problem(("rtl", "config"), wrong, error.expected)]) from None
     seconds = time.perf_counter() - begun
     kind = MatmulKind.LINEAR if selected else MatmulKind.STANDALONE
     calls = Counter(
@@ -187,29 +239,38 @@ def simulate(prepared: Prepared, say: Callable[[str], None], warn: Callable[[str
         bare=selected is None,
         config=config,
         built=prepared.machine,
-        rows=summed(run.measured, config),
+        rows=summed(run.measured, prepared.design),
         calls=dict(calls),
         new_tokens=run.new_tokens,
         seconds=seconds,
         hardware_seconds=run.hardware.seconds if run.hardware else None,
         inputs={**_inputs(prepared), **prepared.inputs},
         versions=_versions(run),
+        linears=run.linears,
     )
 
 
 def _overflow(run: RtlRun, selected: SelectedModel, error: OverflowInModelError) -> Problem:
     file = (run.model or DEFAULT_MODEL) if selected.files else selected.name
-    return Problem(file, 1, error.part, "activations are not finite in float32", "weights of a working model")
+    wrong = f"activations are not finite in {error.form}"
+    if error.form in FLOATS:
+        return Problem(file, 1, error.part, wrong, f"{run.config} with another `linear.format`, of a wider range")
+    return Problem(file, 1, error.part, wrong, "weights of a working model")
 
 
 def _multiply(settings: RtlRun, run: _Run) -> None:
     """Run bare matmuls on random operands."""
     rng = np.random.default_rng(settings.seed)
     for i, size in enumerate(settings.matmuls or ()):
-        activations = rng.integers(-127, 128, (size.m, size.k), dtype=np.int8)
         codes = random_codes(size.k, size.n, settings.random_weights or 0.0, [settings.seed, i])
         weights = MatmulWeights(QuantisedWeights(codes, np.ones(1, np.float32)))
         name = f"{size.m}x{size.k}x{size.n}"
+        if isinstance(run.engine, LinearEngine):
+            x = rng.standard_normal((size.m, size.k), np.float32)
+            norm = Norm(np.ones(size.k, np.float32), EPSILON) if run.engine.normed else None
+            LinearLayer(i, name, weights, norm=norm)(x, Run(run.engine, run.observe))
+            continue
+        activations = rng.integers(-127, 128, (size.m, size.k), dtype=np.int8)
         run.engine.matmul(name, activations, weights)
         shares = (weights.zero_share, zero_share(activations))
         run.observe(MatmulRecord(i, name, size.m, size.k, size.n, *shares))

@@ -56,9 +56,12 @@ class RtlRun(Strict):
         }
     )
 
-    config: str = Field(default=DEFAULT_CONFIG, description="accelerator configuration: a YAML file or a bundled one")
+    config: str = Field(
+        default=DEFAULT_CONFIG,
+        description="configuration of an accelerator or of a whole BitLinear: a YAML file or a bundled one",
+    )
     engine: Literal["rtl", "numpy", "check"] = Field(
-        default="rtl", description="matmul backend; check: run both and compare every product"
+        default="rtl", description="matmul backend; check: run both and compare every product or output"
     )
     model: str | None = Field(
         default=None,

@@ -55,6 +55,9 @@ class HardwareResult:
     summary
         A row for each case and phase, and for both where there are two; columns `SUMMARY_COLUMNS`, without memory and
         ratios.
+    linears
+        Of a run on a whole BitLinear, a row for each layer, linear and phase: how its outputs compare with NumPy's, and
+        toggles of its units, where these were asked for.
     warnings
         Of the run.
     """
@@ -68,6 +71,7 @@ class HardwareResult:
     matmuls: pd.DataFrame
     results: pd.DataFrame
     summary: pd.DataFrame
+    linears: pd.DataFrame | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -83,8 +87,21 @@ def hardware_result(experiment: RtlExperiment, simulated: Simulated) -> Hardware
     run = experiment.rtl
     return HardwareResult(
         experiment.name, experiment.description, run.engine, run.config, experiment.technology, simulated,
-        pd.DataFrame(simulated.rows).drop(columns="groups", errors="ignore"), results, summary,
+        pd.DataFrame(simulated.rows).drop(columns="groups", errors="ignore"), results, summary, _linears(simulated),
     )  # fmt: skip
+
+
+def _linears(simulated: Simulated) -> pd.DataFrame | None:
+    if simulated.linears is None:
+        return None
+    compared, toggles = simulated.linears.compared, simulated.linears.toggles
+    rows = []
+    for row in simulated.rows:
+        key = row.phase, row.layer, row.name
+        counted = {f"{unit}_toggles_per_cycle": value for unit, value in toggles.get(key, {}).items()}
+        sizes = {name: getattr(row, name) for name in ("phase", "layer", "name", "k", "n", "tokens", "cycles")}
+        rows.append(sizes | (compared[key]._asdict() if key in compared else {}) | counted)
+    return pd.DataFrame(rows)
 
 
 def _energies(experiment: RtlExperiment, simulated: Simulated) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -9,7 +9,13 @@ from bitjoule.energy_models.inputs.errors import suggestion
 from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.experiments.names.lookup import Entries, Lookup
 from bitjoule.rtl.config import AcceleratorConfig, ConfigError
-from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
+from bitjoule.rtl.linear.config import LinearConfig
+from bitjoule.sim.accelerator.configurations import (
+    read_configuration,
+    read_design,
+    shipped_configurations,
+    shipped_linears,
+)
 
 
 def _read(path: Path) -> AcceleratorConfig:
@@ -20,7 +26,16 @@ def _shipped() -> dict[str, AcceleratorConfig]:
     return {name: read_configuration(name) for name in shipped_configurations()}
 
 
+def _read_design(path: Path) -> AcceleratorConfig | LinearConfig:
+    return read_design(str(path))
+
+
+def _shipped_designs() -> dict[str, AcceleratorConfig | LinearConfig]:
+    return {name: read_design(name) for name in shipped_configurations() | shipped_linears()}
+
+
 ARRAYS = Entries("accelerator", _shipped, _read, "an accelerator's YAML")
+DESIGNS = Entries("accelerator", _shipped_designs, _read_design, ARRAYS.file)  # whole BitLinears, too
 
 
 def read_array(lookup: Lookup, entry: str | Mapping[str, Any], at: KeyPath) -> AcceleratorConfig | None:

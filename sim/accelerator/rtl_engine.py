@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.linear.config import LinearConfig
 from bitjoule.sim.accelerator.cycles import cycles as cycles_of_matmul
 from bitjoule.sim.accelerator.native_build import native_library
 from bitjoule.sim.accelerator.native_machine import Window
@@ -23,7 +24,7 @@ from bitjoule.sim.reference.matmul import Codes
 PACKED = "rtl"
 WINDOW_CYCLES = 1000  # of a matmul, in which toggles are counted
 # Outputs of the trees' adders; the other nets are the same bits under other names, or parts of one expression.
-_ADDED = re.compile(r"/column\d+/dot_product/level\d+_\d+(_sum|_carry)?$")
+ADDED = re.compile(r"/column\d+/dot_product/level\d+_\d+(_sum|_carry)?$")
 
 
 @dataclass
@@ -100,7 +101,7 @@ class RtlEngine:
         window = Window(cycles=min(WINDOW_CYCLES, cycles))
         toggles = self.hardware.toggles(activations, packed, window, complete=False).toggles
         assert toggles is not None  # noqa: S101 (toggles() counts them)
-        changed = sum(count for net, count in toggles.nets.items() if _ADDED.search(net))
+        changed = sum(count for net, count in toggles.nets.items() if ADDED.search(net))
         return float(changed / (activations.shape[0] * packed.k * packed.n * toggles.cycles / cycles))
 
 
@@ -131,14 +132,14 @@ class MeasuredMatmul(NamedTuple):
 
 
 class Streams(NamedTuple):
-    """Bits of whole beats that cross the accelerator's ports in a matmul, the padding of tiles included.
+    """Bits of whole beats that cross the hardware's ports in a matmul, the padding of tiles included.
 
     Parameters
     ----------
     weight_bits
         Each block of `tokens` tokens takes all weights.
     activation_bits
-        Each tile of `columns` outputs takes all activations.
+        Each tile of `columns` outputs takes all activations; a whole BitLinear takes each once, and the norm's gains.
     result_bits
         Each once.
     """
@@ -148,7 +149,7 @@ class Streams(NamedTuple):
     result_bits: int
 
 
-def streams(config: AcceleratorConfig, m: int, k: int, n: int) -> Streams:
+def streams(config: AcceleratorConfig | LinearConfig, m: int, k: int, n: int) -> Streams:
     """Return what a matmul streams.
 
     Parameters
@@ -158,14 +159,17 @@ def streams(config: AcceleratorConfig, m: int, k: int, n: int) -> Streams:
     m, k, n
         The matmul's sizes.
     """
-    k_tiles, blocks = -(-k // config.lanes), -(-m // config.tokens)
-    results = result_beats(config, m, n)
-    tiles = k_tiles * result_beats(config, 1, n)
-    return Streams(
-        weight_bits=blocks * tiles * config.tile_beats * config.weight_bus_bits,
-        activation_bits=results * k_tiles * config.activation_bus_bits,
-        result_bits=results * config.result_bus_bits,
-    )
+    array = config.array if isinstance(config, LinearConfig) else config
+    k_tiles, blocks = -(-k // array.lanes), -(-m // array.tokens)
+    results = result_beats(array, m, n)
+    tiles = k_tiles * result_beats(array, 1, n)
+    weight_bits = blocks * tiles * array.tile_beats * array.weight_bus_bits
+    if isinstance(config, LinearConfig):
+        rows = m + config.normed
+        return Streams(
+            weight_bits, rows * -(-k // config.lanes) * config.bus_bits, results * config.result_beats * config.bus_bits
+        )
+    return Streams(weight_bits, results * k_tiles * array.activation_bus_bits, results * array.result_bus_bits)
 
 
 class Row(NamedTuple):
@@ -208,7 +212,7 @@ class Row(NamedTuple):
     groups: int = 1
 
 
-def summed(measured: Iterable[MeasuredMatmul], config: AcceleratorConfig) -> list[Row]:
+def summed(measured: Iterable[MeasuredMatmul], config: AcceleratorConfig | LinearConfig) -> list[Row]:
     """Return one row for each layer, name and phase, in the order they were first run.
 
     Parameters
@@ -216,8 +220,9 @@ def summed(measured: Iterable[MeasuredMatmul], config: AcceleratorConfig) -> lis
     measured
         A run's matmuls.
     config
-        The accelerator.
+        The accelerator, or a whole BitLinear.
     """
+    array = config.array if isinstance(config, LinearConfig) else config
     groups: dict[tuple[str, int, str], list[MeasuredMatmul]] = {}
     for matmul in measured:
         groups.setdefault((matmul.phase, matmul.record.layer, matmul.record.name), []).append(matmul)
@@ -226,7 +231,7 @@ def summed(measured: Iterable[MeasuredMatmul], config: AcceleratorConfig) -> lis
         first = group[0].record
         rows_run, cycles = sum(matmul.record.m for matmul in group), sum(matmul.cycles for matmul in group)
         zeros = sum(matmul.record.activation_zero_share * matmul.record.m for matmul in group) / rows_run
-        used = rows_run * first.k * first.n / (cycles * config.lanes * config.columns)
+        used = rows_run * first.k * first.n / (cycles * array.lanes * array.columns)
         weight_zeros = sum(matmul.record.weight_zero_share for matmul in group[: first.groups]) / first.groups
         shares = (used, weight_zeros, zeros, group[0].toggles_per_trit)
         streamed = Streams(

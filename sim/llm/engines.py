@@ -2,8 +2,11 @@
 
 An engine gets int8 activations (M, K) and the weights' int8 codes (K, N) and returns the exact int32 product. It may
 keep its own packing of the weights in `MatmulWeights.packed`, which lives as long as the model holds these weights.
+
+In its place a `LinearEngine` takes whole linears: float activations, and what quantises, multiplies and rescales them.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -12,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitjoule.sim.bench.simulators import SimulatorError
+from bitjoule.sim.reference.checks import Float32s
 from bitjoule.sim.reference.matmul import Codes, integer_matmul
 from bitjoule.sim.reference.quantisation import QuantisedWeights
 
@@ -104,6 +108,43 @@ class Engine(Protocol):
             int32, shape (M, N).
         """
         ...
+
+
+class LinearEngine(ABC):
+    """A backend that computes whole linears, the norm before them included if it has one.
+
+    Attributes
+    ----------
+    normed
+        Whether an RMSNorm runs before each quantisation: then every linear needs one.
+    """
+
+    normed: bool
+
+    @abstractmethod
+    def linear(
+        self, name: str, x: Float32s, weights: MatmulWeights, gain: Float32s | None, epsilon: float
+    ) -> tuple[Float32s, float]:
+        """Return the outputs, and the share of the activations' codes that are zero.
+
+        Parameters
+        ----------
+        name
+            Which linear, e.g. ``layers.3.q_proj``.
+        x
+            float32, finite, shape (M, K).
+        weights
+            Codes of shape (K, N); their scales divide the out_features.
+        gain, epsilon
+            Of the norm, float32 of shape (K,); None and 0 without one.
+
+        Returns
+        -------
+        outputs
+            float32, shape (M, N); may be not finite.
+        activation_zero_share
+            0 to 1.
+        """
 
 
 class NumpyEngine:

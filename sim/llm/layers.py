@@ -5,6 +5,7 @@ One sequence at a time: activations have shape (T, features), T new tokens.
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -113,6 +114,44 @@ def attend(queries: Float32s, keys: Float32s, values: Float32s, window: int = 0)
     return np.ascontiguousarray(mixed.reshape(heads, new, head_dim).transpose(1, 0, 2)).reshape(new, -1)
 
 
+@dataclass(eq=False)
+class NormedInput:
+    """Activations before a norm, and the linears behind it; the norm runs once, or in the linears themselves.
+
+    Parameters
+    ----------
+    x
+        float32, shape (T, features).
+    norm
+        The norm, if there is one.
+    part
+        The norm's name, for messages.
+    run
+        The pass.
+    """
+
+    x: Float32s
+    norm: Norm | None
+    part: str
+    run: Run
+
+    def through(self, linear: LinearLayer) -> Float32s:
+        """Return the linear's outputs: float32, shape (T, N).
+
+        Parameters
+        ----------
+        linear
+            If it has a norm of its own, that is the one before its quantisation.
+        """
+        if self.norm is not None and self.run.norms_in_linears and linear.norm is None:
+            return linear.after(self.norm)(self.x, self.run)
+        return linear(self._normed, self.run)
+
+    @cached_property
+    def _normed(self) -> Float32s:
+        return self.x if self.norm is None else self.norm(finite(self.part, self.x))
+
+
 @dataclass(frozen=True, eq=False)
 class DecoderLayer:
     """One transformer block.
@@ -161,30 +200,35 @@ class DecoderLayer:
             Activations left the range of float32.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # the next linear refuses it by name
-            x = x + self._post("attention", self._attention(self._norm("attention", x), cache, turns, run))
-            return x + self._post("ffn", self._ffn(self._norm("ffn", x), run))
+            x = x + self._post("attention", self._attention(self._before("attention", x, run), cache, turns, run))
+            return x + self._post("ffn", self._ffn(self._before("ffn", x, run), run))
 
     def _norm(self, place: str, x: Float32s) -> Float32s:
         return self.norms[place](finite(f"norm of {place}", x)) if place in self.norms else x
 
+    def _before(self, place: str, x: Float32s, run: Run) -> NormedInput:
+        return NormedInput(x, self.norms.get(place), f"norm of {place}", run)
+
     def _post(self, half: str, x: Float32s) -> Float32s:
         return self._norm(f"{half}_post", x)
 
-    def _heads(self, name: str, count: int, x: Float32s, run: Run) -> Float32s:
-        return self.linears[name](x, run).reshape(len(x), count, self.head_dim).transpose(1, 0, 2)
+    def _heads(self, name: str, count: int, x: NormedInput) -> Float32s:
+        return x.through(self.linears[name]).reshape(len(x.x), count, self.head_dim).transpose(1, 0, 2)
 
-    def _attention(self, x: Float32s, cache: LayerCache, turns: tuple[Float32s, Float32s] | None, run: Run) -> Float32s:
-        queries = self._norm("query", self._heads("q_proj", self.heads, x, run))
-        keys = self._norm("key", self._heads("k_proj", self.kv_heads, x, run))
-        values = self._heads("v_proj", self.kv_heads, x, run)
+    def _attention(
+        self, x: NormedInput, cache: LayerCache, turns: tuple[Float32s, Float32s] | None, run: Run
+    ) -> Float32s:
+        queries = self._norm("query", self._heads("q_proj", self.heads, x))
+        keys = self._norm("key", self._heads("k_proj", self.kv_heads, x))
+        values = self._heads("v_proj", self.kv_heads, x)
         if turns is not None:
             queries, keys = rotate(queries, *turns), rotate(keys, *turns)
         mixed = attend(queries, *cache.append(keys, values), self.window)
-        return self.linears["o_proj"](self._norm("attention_sub", mixed), run)
+        return self._before("attention_sub", mixed, run).through(self.linears["o_proj"])
 
-    def _ffn(self, x: Float32s, run: Run) -> Float32s:
-        inner = self.linears["ffn_gate" if "ffn_gate" in self.linears else "ffn_up"](x, run)
+    def _ffn(self, x: NormedInput, run: Run) -> Float32s:
+        inner = x.through(self.linears["ffn_gate" if "ffn_gate" in self.linears else "ffn_up"])
         inner = activate(self.activation, inner)
         if "ffn_gate" in self.linears:
-            inner = inner * self.linears["ffn_up"](x, run)
-        return self.linears["ffn_down"](self._norm("ffn_sub", inner), run)
+            inner = inner * x.through(self.linears["ffn_up"])
+        return self._before("ffn_sub", inner, run).through(self.linears["ffn_down"])

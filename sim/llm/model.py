@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from bitjoule.energy_models.architecture.shape import ModelShape
-from bitjoule.sim.llm.engines import Engine
-from bitjoule.sim.llm.layers import DecoderLayer, LayerCache
+from bitjoule.sim.llm.engines import Engine, LinearEngine
+from bitjoule.sim.llm.layers import DecoderLayer, LayerCache, NormedInput
 from bitjoule.sim.llm.linears import LinearLayer, Norm, Observer, OverflowInModelError, Run, finite
 from bitjoule.sim.llm.rope import rotary
 from bitjoule.sim.reference.checks import Float32s
@@ -136,7 +136,7 @@ class Model:
     def forward(
         self,
         tokens: Sequence[int],
-        engine: Engine,
+        engine: Engine | LinearEngine,
         cache: list[LayerCache] | None = None,
         observe: Observer | None = None,
         last_only: bool = False,
@@ -148,7 +148,7 @@ class Model:
         tokens
             T ≥ 1 ids, which follow those in the cache.
         engine
-            Multiplies the integers.
+            Multiplies the integers, or computes whole linears.
         cache
             From `new_cache`; extended by these tokens. Default: a new one. Not to be used again after an error.
         observe
@@ -182,14 +182,13 @@ class Model:
         for index in range(self.shape.layers):
             # no name for the block: two would be in memory while the next is made
             hidden = self.blocks(index)(hidden, cache[index], turns, run)
-        hidden = self.norm(finite("the final norm", hidden[-1:] if last_only else hidden))
-        return self._logits(hidden, run)
+        return self._logits(hidden[-1:] if last_only else hidden, run)
 
     def generate(
         self,
         prompt: Sequence[int],
         new_tokens: int,
-        engine: Engine,
+        engine: Engine | LinearEngine,
         temperature: float = 0.0,
         seed: int = 0,
         stop: Sequence[int] = (),
@@ -204,7 +203,7 @@ class Model:
         new_tokens
             How many at most; 0 runs nothing.
         engine
-            Multiplies the integers.
+            Multiplies the integers, or computes whole linears.
         temperature
             0 takes the likeliest token (the first of equals); otherwise logits are divided by it and sampled.
         seed
@@ -235,7 +234,7 @@ class Model:
         self,
         ids: list[int],
         new_tokens: int,
-        engine: Engine,
+        engine: Engine | LinearEngine,
         temperature: float,
         seed: int,
         stop: frozenset[int],
@@ -253,7 +252,8 @@ class Model:
 
     def _logits(self, hidden: Float32s, run: Run) -> Float32s:
         if isinstance(self.head, LinearLayer):
-            return self.head(hidden, run)
+            return NormedInput(hidden, self.norm, "the final norm", run).through(self.head)
+        hidden = self.norm(finite("the final norm", hidden))
         table = self.embedding if self.head is None else self.head
         logits = np.empty((len(hidden), table.rows), np.float32)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -1,4 +1,4 @@
-"""``bitjoule rtl simulate``: runs the matmuls of a BitNet model on the simulated accelerator."""
+"""``bitjoule rtl simulate``: runs the matmuls or the whole linears of a BitNet model on the simulated hardware."""
 
 import argparse
 import re
@@ -22,11 +22,12 @@ def add_simulate(subcommands: "argparse._SubParsersAction[argparse.ArgumentParse
     """
     command = subcommands.add_parser(
         "simulate",
-        help="run a BitNet model with its integer matmuls on the simulated accelerator",
+        help="run a BitNet model with its matmuls or whole linears on the simulated hardware",
         description="Generate text with a BitNet model. The integer matmuls of its linear layers run on the Verilated "
-        "accelerator, bit for bit and cycle by cycle; norms, attention, softmax and scales run in NumPy. The cycles of "
-        "each matmul, and the time and energy per token of these matmuls on a platform, are printed and written to "
-        "tables.",
+        "accelerator, bit for bit and cycle by cycle; norms, attention, softmax and scales run in NumPy. With a "
+        "configuration of a whole BitLinear, e.g. bitlinear_64x5, quantisation and scales, and its norm, run on the "
+        "hardware, too. The cycles of each matmul, and the time and energy per token of these matmuls on a platform, "
+        "are printed and written to tables.",
     )
     command.add_argument(
         "model", nargs="?", metavar="MODEL",
@@ -46,11 +47,12 @@ def add_simulate(subcommands: "argparse._SubParsersAction[argparse.ArgumentParse
         "--config",
         default="simulate_64x16",
         metavar="CONFIG.yaml|NAME",
-        help="accelerator: a file, or a built-in configuration (default: %(default)s)",
+        help="accelerator or whole BitLinear: a file, or a built-in configuration (default: %(default)s)",
     )
     command.add_argument(
         "--engine", choices=("rtl", "numpy", "check"), default="rtl",
-        help="matmul backend; check runs both and compares every result (default: %(default)s)",
+        help="matmul backend; check runs both and compares every result; a whole BitLinear takes rtl or check "
+        "(default: %(default)s)",
     )  # fmt: skip
     command.add_argument("--weights", choices=("ternary", "binary"), help="quantise floating-point weights on loading")
     command.add_argument(
