@@ -92,7 +92,7 @@ def draw_designs(table: pd.DataFrame, theme: Theme) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_yticks(range(len(table)), [f"{row.design}, {row.phase}" for row in table.itertuples()])
     axes.set_ylim(len(table) - 0.4, -0.6)
-    axes.set_xlabel(f"predicted over printed; band: {WITHIN:.0%}")
+    axes.set_xlabel(f"predicted over printed; band: {100 * WITHIN:g} %")
     figure.suptitle("Published accelerators, predicted from their parameters")
     legend_below(figure, *axes.get_legend_handles_labels())
     return figure

@@ -174,7 +174,7 @@ def draw_points(points: pd.DataFrame, theme: Theme) -> Figure:
         log_ticks(axes.yaxis, "")
         axes.set_xlabel(f"measured {UNITS[quantity]}")
         axes.set_ylabel(f"predicted {UNITS[quantity]}")
-    figure.suptitle(f"Machines as predicted and as others measured them (shaded: within {WITHIN:.0%})")
+    figure.suptitle(f"Machines as predicted and as others measured them (shaded: within {100 * WITHIN:g} %)")
     handles: dict[str, object] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -226,7 +226,7 @@ def draw_gains(gains: pd.DataFrame, theme: Theme) -> Figure:
             axes.text(
                 row["speed_gain"] + 0.01 * longest, y, text, va="center", ha="left", color=theme.text, size=TEXT_PT
             )
-            labels.append((y, f"{row['format']}, {row['weight_bits']:.3g} bit"))
+            labels.append((y, f"{row['format']}, {row['weight_bits']:.5g} bit"))
         y += 1.3
     axes.set_yticks([at for at, _ in labels], [text for _, text in labels])
     axes.set_ylim(y - 0.4, -0.7)

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from bitjoule.experiments.exploration.result import ExplorationResult
@@ -18,6 +20,7 @@ CELL_IN, SIDE_IN, LEAST_IN = 0.85, (3.4, 2.5), 6.0
 DARK_TEXT, LIGHT_TEXT = "#1f2328", "#ffffff"
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 BRIGHT = 0.55
+NONE = "no design meets all constraints"
 NARROW = 1.5  # below this quotient of its ends the scale of colours is linear
 
 
@@ -68,9 +71,13 @@ def draw_design_map(plot: DesignMapPlot, result: ExplorationResult, theme: Theme
     bar.set_label(METRICS[metric].label + (f" ({unit})" if unit and not prefixed else ""))
     in_unit = f", in {unit}" if unit else ""
     axes.set_title(f"{result.experiment.name}: best {METRICS[metric].label}{in_unit}, other knobs free", fontsize=13)
-    handles = [axes.plot([], [], "o", color=theme.text, markerfacecolor=face, linestyle="none", markersize=6)[0]
-               for face in (theme.text, theme.background)]  # fmt: skip
+    handles: list[Artist] = [
+        axes.plot([], [], "o", color=theme.text, markerfacecolor=face, linestyle="none", markersize=6)[0]
+        for face in (theme.text, theme.background)
+    ]
     names = ["in the Pareto set", "dominated, but not at all prices in the bands"]
+    if len(finite) < values.size:
+        handles, names = [*handles, Patch(color=theme.grid)], [*names, NONE]
     legend_below(figure, handles, names)
     return figure
 

@@ -16,6 +16,7 @@ NAMES_IN = 2.4  # least width of the bars' names
 IN_PER_CHARACTER = 0.105
 PANEL_IN = 5.2  # width of bars of which nothing else is known
 MOST_PANEL_IN, LEAST_PANEL_IN = 5.6, 3.4  # width of a panel of bars
+WHISKER_PT, CAP_PT, CLEAR_PT = 1.4, 4, 1.4  # widths of a whisker, of half its ends, and of the background around them
 END_IN = 0.104  # width of a character behind a bar
 
 
@@ -96,6 +97,14 @@ def hatches_of(drawn: pd.DataFrame, colors: Callable[[Theme], Mapping[str, str]]
     return hatches([str(part) for part in drawn.columns], [colors(theme) for theme in THEMES], order)
 
 
+def _clear_whiskers(axes: Axes, bands: NDArray[np.float64], theme: Theme) -> None:
+    """Draw the background around whiskers, which are as dark as some parts that they cross."""
+    rows = np.arange(bands.shape[1])
+    axes.hlines(rows, bands[0], bands[1], colors=theme.background, linewidth=WHISKER_PT + 2 * CLEAR_PT, zorder=1.9)
+    axes.plot(bands.ravel(), np.tile(rows, 2), "|", color=theme.background, markersize=2 * (CAP_PT + CLEAR_PT),
+              markeredgewidth=1 + 2 * CLEAR_PT, zorder=1.9)  # fmt: skip
+
+
 def draw_bars(
     axes: Axes,
     drawn: pd.DataFrame,
@@ -143,8 +152,9 @@ def draw_bars(
         left += width
     tips = left
     if bands is not None and np.any(bands[1] > bands[0]):
+        _clear_whiskers(axes, bands, theme)
         axes.errorbar(left, range(len(drawn)), xerr=np.abs(bands - left), color=theme.text, linestyle="none",
-                      elinewidth=1.4, capsize=4, label=BAND_LABEL)  # fmt: skip
+                      elinewidth=WHISKER_PT, capsize=CAP_PT, label=BAND_LABEL)  # fmt: skip
         tips = np.maximum(left, bands[1])
     clear = {"boxstyle": "square,pad=0.15", "facecolor": theme.background, "edgecolor": "none"}
     for y, (tip, text) in enumerate(zip(tips, ends, strict=True)):

@@ -46,7 +46,7 @@ def draw_variants(
         mean = row["loss_nats_per_byte"] - base
         axes.plot([row["gap_low_nats_per_byte"], row["gap_high_nats_per_byte"]], [place, place], color=drawn.color)
         axes.plot(mean, place, drawn.marker, color=drawn.color, markersize=9)
-        text = f"{significant(base, 4)} nats" if row["format"] == baseline else f"{mean:+.3f}"
+        text = f"{significant(base, 4)} nats" if row["format"] == baseline else gap_text(mean)
         axes.annotate(text, (1.01, place), xycoords=axes.get_yaxis_transform(), va="center", fontsize=11.5)
     axes.axvline(0, color=theme.text, linewidth=1)
     axes.set_yticks(places, [shown(str(label)) for label in rows["format"]])
@@ -55,6 +55,18 @@ def draw_variants(
     axes.set_xlabel(f"held-out loss less that of {shown(baseline)} (nats per byte); 95 % interval, bars: seeds")
     figure.suptitle(message(baseline, rows), fontsize=14, fontweight="bold")
     return figure
+
+
+def gap_text(gap_nats_per_byte: float) -> str:
+    """Return a difference with its sign; none for one that is not seen in three decimals.
+
+    Parameters
+    ----------
+    gap_nats_per_byte
+        Loss less that of the baseline.
+    """
+    text = f"{gap_nats_per_byte:+.3f}".replace("-", "−")
+    return text if text.strip("+−0.") else "0.000"
 
 
 def message(baseline: str, rows: pd.DataFrame) -> str:

@@ -3,10 +3,11 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bitjoule.reports.figures.digits import significant, with_unit
+from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.panels import legend_below
-from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, new_figure
+from bitjoule.reports.figures.style import DASHES, MARKERS, Theme, new_figure, unit_tick
 
+HEADROOM = 1.1  # of an axis that begins at zero, over what is drawn
 SHOWN = {"cosine": "cosine, decay to half", "no-decay": "no weight decay", "two-stages": "two stages (FAQ)"}
 
 
@@ -35,10 +36,10 @@ def draw(summary: pd.DataFrame, theme: Theme) -> Figure:
             saved.plot(of_node["tokens"], 100 * of_node["saved_share"], **look, **marks)
     for axes in (share, saved):
         axes.set_xlabel("bytes trained on")
-        axes.xaxis.set_major_formatter(lambda value, _: with_unit(value, "").strip() if value else "0")
+        axes.xaxis.set_major_formatter(lambda value, _: unit_tick(value, ""))
     share.set_ylabel("zero trits (%)")
     saved.set_ylabel("energy of a MAC below that without zeros (%)")
-    saved.set_ylim(bottom=0)
+    saved.set_ylim(0, HEADROOM * saved.dataLim.y1)
     saved.set_title(f"array of adders, {technologies[-1]}")
     share.set_title("weights that are zero")
     figure.suptitle(message(summary), fontsize=15, fontweight="bold")

@@ -168,6 +168,20 @@ def _limits(drawn: Sequence[Axes], curves_at: Sequence[Sequence[Curve]]) -> None
         log_ticks(axes.xaxis, "J")
 
 
+def amount_text(ratio: float) -> str:
+    """Return in words how much less energy one curve takes than another at the same loss.
+
+    Parameters
+    ----------
+    ratio
+        Energy of the other curve over that of the one.
+    """
+    more, less = significant(1 / ratio, 2), significant(ratio, 2)
+    if "1.0" in (more, less):
+        return "the same"
+    return f"{less}× less" if ratio > 1 else f"{more}× more"
+
+
 def _compare(axes: Axes, panel_curves: Sequence[Curve], frames: Frames, theme: Theme) -> None:
     """Join the reference curve with each of the others at equal losses, and write the ratio of the energies."""
     if len(panel_curves) < 2:
@@ -184,7 +198,7 @@ def _compare(axes: Axes, panel_curves: Sequence[Curve], frames: Frames, theme: T
         color = scheme_look(other.scheme, frames, theme).color
         axes.plot(ends, [level, level], color=theme.text, linewidth=1, linestyle=EQUAL_DASHES, zorder=1.5)
         right = max(curve.energy_at(level) for curve in panel_curves if curve.loss.min() <= level <= curve.loss.max())
-        amount = f"{significant(ratio, 2)}× less" if ratio >= 1 else f"{significant(1 / ratio, 2)}× more"
+        amount = amount_text(ratio)
         label = axes.annotate(f"{amount} at loss {level:g}", (right, level), xytext=(10, 3), textcoords="offset points",
                               color=color, fontsize=11, va="bottom")  # fmt: skip
         if label.get_window_extent().x1 > axes.get_window_extent().x1:

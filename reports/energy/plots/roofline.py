@@ -88,7 +88,7 @@ def draw_roofline(plot: RooflinePlot, frames: Frames, theme: Theme) -> Figure:
     legend_below(figure, legend.values(), legend.keys(), None if len(panels) > 1 else 3)
     settle(figure)  # the labels find their places in it
     for axes, panel, panel_roofs in zip(drawn, panels, roofs_at, strict=True):
-        _label_roofs(axes, panel_roofs, theme)
+        _label_roofs(axes, panel_roofs, frames, theme)
         _label_batches(axes, panel.of(points), frames, theme)
     return figure
 
@@ -164,8 +164,7 @@ def _draw_roofs(
 ) -> None:
     x_low, x_high = axes.get_xlim()
     for i, roof in enumerate(panel_roofs):
-        by_scheme = len(panel_roofs) > 1 and len(roof.schemes) == 1
-        color = _color(roof.schemes[0], frames, theme) if by_scheme else theme.text
+        color = _roof_color(roof, panel_roofs, frames, theme)
         x = np.array([x_low, roof.ridge, x_high])
         y = np.minimum(x * roof.bytes_per_s, roof.operations_per_s)
         dashes = ROOF_DASHES[i % len(ROOF_DASHES)]
@@ -175,8 +174,8 @@ def _draw_roofs(
         handles.setdefault(label, Line2D([], [], color=color, linewidth=1.6, linestyle=dashes))
 
 
-def _label_roofs(axes: Axes, panel_roofs: Sequence[Roof], theme: Theme) -> None:
-    """Write the peak over the right end of each roof, and each bandwidth at the foot of its slope.
+def _label_roofs(axes: Axes, panel_roofs: Sequence[Roof], frames: Frames, theme: Theme) -> None:
+    """Write the peak over the right end of each roof, in its hue, and each bandwidth at the foot of its slope.
 
     Where peaks are close, a label goes below its roof, and further left than one that it would cover.
     """
@@ -197,9 +196,11 @@ def _label_roofs(axes: Axes, panel_roofs: Sequence[Roof], theme: Theme) -> None:
         low, high = (height(peak), height(peak) + LABEL_ROOM) if over else (height(peak) - LABEL_ROOM, height(peak))
         column = next((i for i, lowest in enumerate(columns) if high <= lowest), len(columns))
         columns[column : column + 1] = [low]
+        of_peak = [roof for roof in panel_roofs if roof.operations_per_s == peak]
+        color = _roof_color(of_peak[0], panel_roofs, frames, theme) if len(of_peak) == 1 else theme.text
         axes.annotate(f"{with_unit(peak, '')}op/s", (1, peak), xycoords=("axes fraction", "data"), fontsize=11,
                       xytext=(-4 - column * LABEL_WIDTH, 4 if over else -4), textcoords="offset points", ha="right",
-                      va="bottom" if over else "top", color=theme.text, bbox=clear, zorder=1.9)  # fmt: skip
+                      va="bottom" if over else "top", color=color, bbox=clear, zorder=1.9)  # fmt: skip
         above = height(peak)
     for bandwidth in sorted({roof.bytes_per_s for roof in panel_roofs}):
         x = max(_from_axes(axes, 0, SLOPE_LABEL_AT[0]), _from_axes(axes, 1, SLOPE_LABEL_AT[1]) / bandwidth)
@@ -262,6 +263,12 @@ def _legend(points: pd.DataFrame, models: Sequence[str], frames: Frames, theme: 
             handles[model] = Line2D([], [], color=theme.text, marker=MARKERS[i % len(MARKERS)], markersize=8,
                                     linestyle="none")  # fmt: skip
     return handles
+
+
+def _roof_color(roof: Roof, panel_roofs: Sequence[Roof], frames: Frames, theme: Theme) -> str:
+    """Return the hue of the scheme that has a roof of its own; that of text for other roofs."""
+    by_scheme = len(panel_roofs) > 1 and len(roof.schemes) == 1
+    return _color(roof.schemes[0], frames, theme) if by_scheme else theme.text
 
 
 def _color(scheme: str, frames: Frames, theme: Theme) -> str:

@@ -10,7 +10,7 @@ from bitjoule.experiments.energy.resolve import read_experiment, resolve
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.files import open_experiment, shipped_experiments
 from bitjoule.reports.energy.pictures import draw, draw_all, file_stems
-from bitjoule.reports.energy.plots.losses import Curve, curves
+from bitjoule.reports.energy.plots.losses import Curve, amount_text, curves
 from bitjoule.reports.energy.plots.roofline import roofline_points, roofs
 from bitjoule.reports.energy.workloads import WORKLOAD_AXES, first_rows
 from bitjoule.reports.figures.digits import PREFIXES, with_unit
@@ -279,6 +279,21 @@ def test_every_loss_lies_within_its_panel(resolved):
         assert ((bottom < points[:, 1]) & (points[:, 1] < top)).all()
         losses = np.concatenate([curve.loss for curve in curves(first_rows(result, None)[0], result)])
         assert top - bottom == pytest.approx(1.16 * max(losses.max() - losses.min(), 0.2))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [
+        (2.3, "2.3× less"),
+        (1 / 1.2, "1.2× more"),
+        (1.04, "the same"),
+        (0.96, "the same"),
+        (1.06, "1.1× less"),
+        (13.2, "13× less"),
+    ],
+)
+def test_energies_that_round_to_one_another_are_the_same(ratio, expected):
+    assert amount_text(ratio) == expected
 
 
 def test_the_energy_at_a_loss_lies_on_the_line_between_two_points():

@@ -176,6 +176,12 @@ def test_the_numbers_at_the_roofs_are_at_their_heights_and_slopes(found, figure)
     for text in peaks:
         assert quantity(text.get_text().removesuffix("op/s"), "") == pytest.approx(text.xy[1], rel=THREE_DIGITS)
         assert text.xy[1] in roofs["operations_per_s"].tolist()
+    of_peak = dict(roofs[["operations_per_s", "scheme"]].itertuples(index=False))
+    hue = {name: handle.get_color() for name, handle in legend_of(figure) if name.startswith("roof of ")}
+    assert len(set(hue.values())) == 2
+    for text in peaks:
+        (own,) = (color for name, color in hue.items() if name.endswith(f" ({of_peak[text.xy[1]]})"))
+        assert text.get_color() == own
     for text in speeds:
         x, y = text.xy
         assert quantity(text.get_text().removesuffix("/s"), "B") == pytest.approx(y / x, rel=THREE_DIGITS)

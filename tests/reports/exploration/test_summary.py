@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex
 
 from bitjoule.execution import read
 from bitjoule.experiments.exploration.schema import DesignMapPlot, ParetoPlot
@@ -14,7 +15,7 @@ from bitjoule.experiments.exploration.space.metrics import METRICS
 from bitjoule.kinds import kinds
 from bitjoule.kinds.kind import Silent
 from bitjoule.reports.exploration import pareto
-from bitjoule.reports.exploration.design_map import cells
+from bitjoule.reports.exploration.design_map import NONE, cells, draw_design_map
 from bitjoule.reports.exploration.pareto import draw_pareto
 from bitjoule.reports.exploration.summary import exploration_markdown, headline
 from bitjoule.reports.exploration.words import quantity, short_names
@@ -112,9 +113,25 @@ def test_the_pictures_mark_what_the_tables_say(outcome):
     by_setting = drawn["pareto_2"](LIGHT).axes[0]
     members = [len(line.get_xdata()) for line in by_setting.lines if str(line.get_label()).startswith("Pareto set, ")]
     assert sum(members) == len(result.pareto)
-    texts = [text.get_text() for text in drawn["design_map"](LIGHT).axes[0].texts]
+    design_map = drawn["design_map"](LIGHT)
+    texts = [text.get_text() for text in design_map.axes[0].texts]
+    assert NONE not in [text.get_text() for text in design_map.legends[0].get_texts()]
     assert len(texts) == len({tuple(row) for row in result.settings[[X, Y]][
         result.designs["status"] != "infeasible"].to_numpy().tolist()})  # fmt: skip
+    plt.close("all")
+
+
+def test_cells_without_a_feasible_design_have_a_name(outcome):
+    designs, settings = outcome.result.designs.copy(), outcome.result.settings
+    designs.loc[(settings[[X, Y]] == settings[[X, Y]].iloc[0]).all(axis=1), "status"] = "infeasible"
+    result = SimpleNamespace(**{name: getattr(outcome.result, name) for name in ("experiment", "settings", "knobs")},
+                             designs=designs)  # fmt: skip
+    figure = draw_design_map(DesignMapPlot(kind="design_map", x=X, y=Y), result, LIGHT)
+    assert len(figure.axes[0].texts) == len(result.knobs[X]) * len(result.knobs[Y]) - 1
+    (legend,) = figure.legends
+    named = zip(legend.get_texts(), legend.legend_handles, strict=True)
+    (patch,) = (handle for text, handle in named if text.get_text() == NONE)
+    assert to_hex(patch.get_facecolor()) == to_hex(figure.axes[0].get_facecolor())
     plt.close("all")
 
 

@@ -41,6 +41,13 @@ def test_bars_are_stacked_from_the_top_and_the_whiskers_end_at_the_bands():
     assert spans == [[(0.0, 3.0, 0), (0.0, 0.5, 1)], [(3.0, 1.0, 0), (0.5, 2.25, 1)]]
     assert whiskers.get_label() == BAND_LABEL
     assert [line.tolist() for line in whiskers[2][0].get_segments()] == [[[3.5, 0], [6.0, 0]], [[2.0, 1], [2.75, 1]]]
+    behind = [each for each in axes.collections if each is not whiskers[2][0]]
+    assert [segment.tolist() for each in behind for segment in each.get_segments()] == [
+        [[3.5, 0], [6.0, 0]], [[2.0, 1], [2.75, 1]],
+    ]  # fmt: skip
+    assert {to_hex(color) for each in behind for color in each.get_color()} == {LIGHT.background}
+    assert behind[0].get_linewidth()[0] > whiskers[2][0].get_linewidth()[0]
+    assert bars[0][0].get_zorder() < behind[0].get_zorder() < whiskers[2][0].get_zorder()
     assert [(text.get_text(), text.xy) for text in axes.texts] == [("4 J", (6.0, 0)), ("2.75 J", (2.75, 1))]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     assert axes.get_yticks().tolist() == [0, 1]

@@ -316,8 +316,9 @@ def test_neighbours_in_a_stack_of_the_explorer_can_be_told_apart_in_grey(opened,
 def test_a_hatch_of_the_explorer_is_drawn(opened, explorer):
     """A pattern that is not found leaves the bar empty."""
     page, _, _ = opened(path=explorer)
-    hatched = page.locator("#parts-legend svg:has(rect[fill^='url'])").first
-    image = plt.imread(io.BytesIO(hatched.screenshot()))[2:-2, 2:-2, :3]
+    hatched = page.locator("#parts-legend svg:has(rect[fill^='url'])")
+    assert hatched.count() > 0
+    image = plt.imread(io.BytesIO(hatched.first.screenshot()))[2:-2, 2:-2, :3]
     rows = image.reshape(-1, 3)
     assert len({tuple(pixel) for pixel in rows.tolist()}) > 2
     assert np.ptp(rows @ (0.2126, 0.7152, 0.0722)) > 0.3  # of white

@@ -162,6 +162,27 @@ def test_variants_tell_what_lies_beyond_the_intervals():
     assert variants.message("ternary", rows.iloc[1:2]) == "No difference to ternary beyond the seeds"
 
 
+@pytest.mark.parametrize(
+    ("gap", "expected"),
+    [(-0.0214, "−0.021"), (0.0504, "+0.050"), (-0.0004, "0.000"), (0.0, "0.000"), (-0.0006, "−0.001"), (1.0, "+1.000")],
+)
+def test_a_gap_has_a_sign_where_its_decimals_have_one(gap, expected):
+    assert variants.gap_text(gap) == expected
+
+
+def test_lines_of_zeros_end_below_the_top_of_their_panel_and_bytes_have_few_digits():
+    tokens = [0, 50_000, 100_000, 350_000]
+    shares = {"zero_share": 0.31, "zero_share_least": 0.3, "zero_share_greatest": 0.32, "saved_share": 0.104}
+    table = pd.DataFrame({"tokens": tokens, "technology": "7nm", "format": "a"}).assign(**shares)
+    with mpl.rc_context(settings(LIGHT)):
+        figure = zeros.draw(table, LIGHT)
+        figure.draw_without_rendering()
+        _, saved = figure.axes
+    assert saved.get_ylim()[0] == 0
+    assert saved.get_ylim()[1] > 1.05 * 10.4
+    assert {"0", "50k", "100k", "350k"} <= {tick.get_text() for tick in saved.get_xticklabels()}
+
+
 def test_rates_tell_what_a_higher_one_costs_and_where_each_format_is_best():
     rows = [("fp16", 0.016, 2.9), ("fp16", 0.064, 3.15), ("fp16", 0.004, 3.0), ("binary", 0.004, 3.1),
             ("binary", 0.016, math.nan), ("int8", 0.004, 3.0), ("int8", 0.016, 2.5)]  # fmt: skip
