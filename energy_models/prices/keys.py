@@ -70,7 +70,7 @@ def shared_row(key: str, technology: str) -> str:
         return ":".join(filter(None, (file, device, interface)))
     if file == "memories.csv":
         _, _, kind = place.rpartition(":")[0].rpartition(":")
-        return f"{file}:{kind}:{technology}" if kind else key
+        return f"{file}:{kind}:{technology}" if kind else f"{file}:{place}"
     if file.startswith("technologies/") and place.startswith("sram:"):
         return f"{file}:sram"
     if place.startswith(("mac:", "load:")):

@@ -36,6 +36,14 @@ def test_five_trits_a_byte_toggle_as_a_simulated_stream():
     assert toggle_rate("ternary5") == pytest.approx(measured(trits @ 3 ** np.arange(5), 8), abs=0.005)
 
 
+@pytest.mark.parametrize("zero", [0.2, 0.6])
+def test_three_trits_in_five_bits_toggle_as_a_simulated_stream(zero):
+    """Of -1, 0 and +1 the middle one is likelier, or less likely, than the others."""
+    share = [(1 - zero) / 2, zero, (1 - zero) / 2]
+    trits = np.random.default_rng(0).choice([0, 1, 2], size=(WORDS, 3), p=share)
+    assert toggle_rate("ternary3", zero) == pytest.approx(measured(trits @ 3 ** np.arange(3), 5), abs=0.005)
+
+
 @pytest.mark.parametrize(("stored", "bits"), [("int8", 8), ("int3", 3)])
 def test_integers_toggle_as_a_simulated_stream(stored, bits):
     largest = 2 ** (bits - 1) - 1
@@ -49,6 +57,17 @@ def test_integers_toggle_as_a_simulated_stream(stored, bits):
 def test_floats_toggle_as_a_simulated_stream():
     values = (np.random.default_rng(0).normal(size=WORDS) * DEVIATION).astype(np.float16)
     assert toggle_rate("fp16") == pytest.approx(measured(values.view(np.uint16), 16), abs=0.005)
+
+
+@pytest.mark.parametrize(("stored", "bits"), [("fp32", 32), ("bf16", 16)])
+def test_wider_floats_toggle_as_a_simulated_stream_of_as_many_of_their_upper_bits(stored, bits):
+    values = (np.random.default_rng(0).normal(size=WORDS) * DEVIATION).astype(np.float32)
+    words = values.view(np.uint32) >> np.uint32(32 - bits)
+    assert toggle_rate(stored) == pytest.approx(measured(words, bits), abs=0.005)
+
+
+def test_values_of_two_bits_and_their_scales_are_random():
+    assert [toggle_rate(stored) for stored in ("int2", "int1")] == [pytest.approx(RANDOM)] * 2
 
 
 def test_signs_and_what_is_no_number_are_random():

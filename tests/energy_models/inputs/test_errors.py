@@ -19,6 +19,22 @@ def test_choices_are_cut_and_counted():
     assert choices(map(str, range(20)), limit=2) == "one of 0, 1, ... (20 in all)"
 
 
+@pytest.mark.parametrize("limit", [None, 1, 2, 12])
+def test_names_are_cut_only_where_there_are_more_than_are_listed(limit):
+    listed, given = limit or 12, {} if limit is None else {"limit": limit}  # twelve unless told otherwise
+    for count in (listed - 1, listed, listed + 1):
+        names = [f"n{i}" for i in range(count)]
+        more = f", ... ({count} in all)" if count > listed else ""
+        assert choices(iter(names), **given) == "one of " + ", ".join(names[:listed]) + more
+
+
+@pytest.mark.parametrize("limit", [7, 20, 60])
+def test_a_text_is_cut_only_where_it_is_longer_than_it_may_be(limit):
+    for length in (limit - 1, limit, limit + 1):
+        text = "x" * (length - 2)  # and two quotes
+        assert brief(text, limit) == (repr(text) if length <= limit else repr(text)[: limit - 3] + "...")
+
+
 def test_a_near_name_is_suggested_whatever_its_case_and_a_far_one_is_not():
     assert suggestion("BitNet-7b", ["bitnet-70b", "llama-7b"]) == " (did you mean 'bitnet-70b'?)"
     assert suggestion("zzz", ["bitnet-70b"]) == ""

@@ -12,6 +12,8 @@ def test_every_entry_has_a_title_and_a_year():
 
 def test_semicolons_separate_citations():
     assert keys("a; b;c") == ("a", "b", "c")
+    assert keys(" a;; b ;") == ("a", "b")
+    assert keys("") == keys(" ; ") == ()
 
 
 def test_references_name_each_source_once():

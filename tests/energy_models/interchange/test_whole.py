@@ -297,8 +297,10 @@ def test_the_path_of_weights_is_that_of_the_memory_that_holds_them():
         ((OUTER, ONLY_INPUTS, OUTPUTS), 96.0),
         ((dataclasses.replace(OUTER, read_bits=math.inf), ONLY_INPUTS), 7 * 3 * 8.0),
     ):
-        platform, _ = parts(levels=levels)
+        platform, told = parts(levels=levels)
         assert platform["arrays"]["pes"]["weight_registers"]["load_bits_per_cycle"] == bits
+        unlimited = "the path of weights has no limit in the file: all registers load in one cycle here"
+        assert (unlimited in told) == (bits == 7 * 3 * 8)
 
 
 @pytest.mark.parametrize(("bits", "wide", "sum_bits"), [(1, "int16", 2), (4, "int32", 8), (16, "int32", 32)])

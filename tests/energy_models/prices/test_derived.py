@@ -48,6 +48,31 @@ def test_only_what_it_writes_differs_and_cites_no_source_of_the_base(tmp_path):
     assert ours.dram("lpddr4").energy == (1, 1, 1)
 
 
+def test_a_price_that_stays_keeps_its_source_and_one_that_changes_cites_what_is_written(tmp_path):
+    (tmp_path / "first5nm.csv").write_text(
+        "operation,format,energy_pj,source,where,capacity_bytes\nadd,int8,1,a,p. 1,\nsram,,2,b,p. 2,1024\n"
+        "sram,,3,c,p. 3,2048\ndram,lpddr4,4,d,p. 4,\ndram,hbm2,5,e,p. 5,\n"
+    )
+    ours = technology(
+        tmp_path,
+        """\
+like: first5nm.csv
+operations: [{operation: add, format: int8, where: elsewhere}]
+memories:
+- {kind: sram, capacity_bytes: 2048, energy_pj: {low: 7, nominal: 7, high: 7}}
+- {kind: dram, memory: hbm2, energy_pj: {low: 8, nominal: 8, high: 8}, source: mine}
+- {kind: dram, memory: lpddr4, source: a talk}
+""",
+    )
+    row = ours.rows["add", "int8"]
+    assert (row.energy.nominal_pj, row.source, row.where) == (1, "a", "elsewhere")
+    found = [(m.name, m.capacity_bytes, m.energy.nominal_pj, m.source, m.where) for m in ours.memories]
+    assert found == [
+        ("", 1024, 2, "b", "p. 2"), ("", 2048, 7, "", ""), ("lpddr4", None, 4, "a talk", "p. 4"),
+        ("hbm2", None, 8, "mine", ""),
+    ]  # fmt: skip
+
+
 def test_a_file_and_a_table_are_bases_too(tmp_path):
     (tmp_path / "first5nm.csv").write_text("operation,format,energy_pj,source\nadd,int8,1,a\nadd,fp16,2,b\n")
     technology(tmp_path, "like: first5nm.csv\noperations: [{operation: add, format: int8, energy_pj: "
