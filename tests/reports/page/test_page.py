@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from bitjoule.experiments.results.folders import open_result
 from bitjoule.reports.page import explorer, frame, page
 from bitjoule.reports.page.markdown_text import split_summary, to_html
 from tests.reports.page.test_tables import read
@@ -209,3 +210,41 @@ def test_pictures_that_do_not_fit_are_named_and_smaller_ones_behind_them_drawn(m
     assert drawn == [
         (f"{name}_of_size_dark.svg", f"r3-p{i}-", f"{name} of size dark of mine") for i, name in enumerate(sizes)
     ]
+
+
+def test_tables_stand_in_the_order_of_what_is_read_first():
+    first, last = page.FIRST_TABLES, page.LAST_TABLES
+    others = ("a_table", "middle", "zz")
+    wanted = [*first, *others, *last]
+    assert sorted([*reversed(last), *reversed(others), *reversed(first)], key=page._priority) == wanted
+
+
+@pytest.mark.parametrize("share", [1, 10**7])
+def test_tables_that_are_cut_or_left_out_say_how_many_rows_their_files_have(run_edge, monkeypatch, share):
+    monkeypatch.setattr(page, "MOST_ROWS", 2)
+    monkeypatch.setattr(page, "_pictures", lambda *_: ([], 0, []))
+    result, none = open_result(run_edge()), pd.DataFrame()
+    section = page._section(page.Contents(result, "energy", "", none, none, [], none, {}), 0, share)
+    lines = {path.stem: len(path.read_text().splitlines()) - 1 for path in run_edge().glob("*.csv")}
+    shown = {table["name"]: table["rows"] for table in section["tables"]}
+    left_out = dict(re.fullmatch(r"(\w+) \((\d+) rows\)", text).groups() for text in section["tables_left_out"])
+    assert shown == (lines if share > 1 else {})
+    assert {name: int(count) for name, count in left_out.items()} == ({} if share > 1 else lines)
+    assert max(lines.values()) > 2
+
+
+@pytest.mark.parametrize(("commit", "told"), [("abc+", "abc+"), (None, "none recorded (installed copy)")])
+def test_a_result_of_an_installed_copy_has_no_commit(commit, told):
+    manifest = {"git_commit": commit, "versions": {"numpy": "2.0"}, "outputs": {"a": "1", "b": "2"}}
+    result = SimpleNamespace(manifest=manifest, changed_outputs=lambda: ["b"])
+    found = page._provenance(result)
+    assert (found["commit"], found["files"], found["changed"]) == (told, 2, ["b"])
+
+
+def test_prices_that_were_paid_are_told_from_those_of_the_technologies(bitjoule, run_edge, tmp_path):
+    assert bitjoule("run", "measured_vs_table", "--no-plots", "--jobs", 1, "--out", tmp_path)[0] == 0
+    told = {"paid": "Prices paid, with their sources", "rows": "Prices of operations, with their sources"}
+    for folder, said in ((run_edge(), "paid"), (tmp_path / "measured_vs_table", "rows")):
+        assert bitjoule("report", folder, "-o", tmp_path / "x.html")[0] == 0
+        text = (tmp_path / "x.html").read_text()
+        assert {name: heading in text for name, heading in told.items()} == {name: name == said for name in told}

@@ -10,16 +10,17 @@ from bitjoule.reports.page.svg import colour_variables, themed_svg
 COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 
 
-def test_the_picture_in_the_colours_of_the_dark_page_is_the_dark_picture(run_edge):
-    light, dark = (run_edge() / f"components{suffix}.svg" for suffix in ("", "_dark"))
+@pytest.mark.parametrize(("theme", "suffix"), [(0, ""), (1, "_dark")])
+def test_the_picture_in_the_colours_of_a_page_is_the_one_that_was_drawn_for_it(run_edge, theme, suffix):
+    light, drawn = (run_edge() / f"components{end}.svg" for end in ("", suffix))
     text = themed_svg(light, "p-", "components")
-    _, variables = colour_variables([text])
+    variables = colour_variables([text])[theme]
     styles = re.findall(r'style="([^"]*)"', text)
-    darkened = [re.sub(r"var\((--[ch][0-9a-f]{6})\)", lambda match: variables[match[1]], style) for style in styles]
-    faces = re.sub(r' fill="(#[0-9a-f]{6})"', r' style="fill: \1"', dark.read_text())  # of hatched parts
-    assert faces != dark.read_text()
+    shown = [re.sub(r"var\((--[ch][0-9a-f]{6})\)", lambda match: variables[match[1]], style) for style in styles]
+    faces = re.sub(r' fill="(#[0-9a-f]{6})"', r' style="fill: \1"', drawn.read_text())  # of hatched parts
+    assert faces != drawn.read_text()
     expected = re.findall(r'style="([^"]*)"', faces)
-    assert [COLOUR.findall(style) for style in darkened] == [COLOUR.findall(style.lower()) for style in expected]
+    assert [COLOUR.findall(style) for style in shown] == [COLOUR.findall(style.lower()) for style in expected]
 
 
 def test_names_are_those_of_the_picture_alone_and_every_link_has_its_end(run_edge):
@@ -46,11 +47,41 @@ def test_nothing_in_a_picture_runs_or_loads(tmp_path):
         '<script>alert(2)</script><style>@import "https://example.org/x.css";</style><foreignObject><b/></foreignObject>'
         '<image href="https://example.org/x.png"/><use xlink:href="https://example.org/y.svg#a"/>'
         '<path d="M 0 0" onclick="alert(3)" style="fill: url(https://example.org/z)"/><a href="javascript:alert(4)"/>'
-        '<rect clip-path="url( \'#q\' )" fill="URL(//example.org/k)"/></svg>'
+        '<image xlink:href="data:text/html,alert(5)"/><image href="data:image/png;base64,QUJD"/>'
+        '<rect clip-path="url( \'#q\' )" fill="URL(//example.org/k)" ONCLICK="alert(6)" OnLoad="alert(7)"/></svg>'
     )
     text = themed_svg(path, "p-", "label")
     assert not re.search(r"alert|example\.org|javascript|foreignObject|<style", text, re.IGNORECASE)
     assert 'clip-path="url(#p-q)"' in text
+    assert re.findall('href="([^"]*)"', text) == ["data:image/png;base64,QUJD"]
+
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg">%s</svg>'
+
+
+def test_lines_are_where_they_were_to_a_hundredth(tmp_path):
+    path = tmp_path / "line.svg"
+    path.write_text(SVG % '<path d="M 1.98765 -20.5\nL 0.125 3 L 100.999999 7.10499 z"/>')
+    found, given = (re.findall(r"[-\d.]+", re.search('d="([^"]*)"', text)[1]) for text in
+                    (themed_svg(path, "p-", "label"), path.read_text()))  # fmt: skip
+    assert len(found) == len(given) == 6
+    assert [float(number) for number in found] == pytest.approx([float(number) for number in given], abs=0.01)
+    assert max(len(number.partition(".")[2]) for number in found) == 2
+
+
+def test_each_word_of_a_picture_is_read_out_once_in_their_order(tmp_path):
+    path = tmp_path / "words.svg"
+    path.write_text(SVG % "<!-- b --><g><!-- a, c --><path/></g><!-- b --><!--d-->")
+    assert 'aria-label="label. Words in the picture: b, a, c, d"' in themed_svg(path, "p-", "label")
+    path.write_text(SVG % "<path/>")
+    assert 'aria-label="label"' in themed_svg(path, "p-", "label")
+
+
+def test_a_picture_with_entities_of_its_own_is_refused(tmp_path):
+    path = tmp_path / "no.svg"
+    path.write_text(f'<!DOCTYPE svg [<!ENTITY a "b">]>{SVG % "<path/>"}')
+    with pytest.raises(InputError, match=r"cannot be read as a picture \(defines entities\)"):
+        themed_svg(path, "p-", "label")
 
 
 @pytest.mark.parametrize("text", ["", "<svg", "<html/>", '<!DOCTYPE svg [<!ENTITY a "b">]><svg/>'])

@@ -139,3 +139,23 @@ def test_headers_are_the_columns_with_their_units_and_numbers_stand_right():
         label, unit = named(name)
         assert title == (f"{label} ({unit})" if unit else label)
     assert titles[1].endswith("(J)")
+
+
+@pytest.mark.parametrize(("total", "told"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows")])
+def test_the_number_of_rows_is_told_as_one_says_it(total, told):
+    rows = [["a", "1"], ["b", "2"]][:total]
+    text = html_table("t", "t", ["name", "energy_j"], rows, total, LARGE).html
+    assert re.search("<caption>([^.]*?)(?:[.] .*)?</caption>", text)[1] == told
+
+
+def test_rows_are_shown_while_there_is_room_for_them_and_none_without():
+    rows = [[f"{i}.25", "x" * i] for i in range(30)]
+    shown = []
+    for most_bytes in range(0, 6000, 100):
+        html, count = html_table("t", "t", ["a_j", "b"], rows, len(rows), most_bytes)
+        body = re.search("<tbody>(.*)</tbody>", html)[1]
+        assert body.count("<tr>") == count
+        assert len(body) <= most_bytes
+        shown.append(count)
+    assert shown == sorted(shown)
+    assert (shown[0], shown[-1]) == (0, len(rows))
