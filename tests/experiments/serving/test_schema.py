@@ -48,6 +48,27 @@ def test_options_without_ways_are_swept_together():
     assert found.ways[1].name == "chunk_tokens 0 prefix_hit_share 0.5"
 
 
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        ("link: [nvlink-c2c, {energy_pj_per_bit: {low: 1, nominal: 1.5, high: 4}, bandwidth_gb_per_s: 20, "
+         "latency_us: 3}]", ["link nvlink-c2c", "link 1.5 pJ 20 GB 3 us"]),
+        ("host_link: [{energy_pj_per_bit: 2, bandwidth_gb_per_s: 0.5}, pcie5-x16]",
+         ["host_link 2 pJ 0.5 GB 0 us", "host_link pcie5-x16"]),
+        ("reduce_statistics: [true, false], attention: [fused, separate]",
+         [f"attention {attention} reduce_statistics {reduces}"
+          for attention in ("fused", "separate") for reduces in ("true", "false")]),
+        ("requests_per_s: 1, max_batch: 2, new_lengths: [fixed, geometric, {uniform: 0.5}, {lognormal: 1.25}, "
+         "{tokens: [3, 5], requests: [1, 2]}, {tokens: [3], name: short}]",
+         [f"new_lengths {of}" for of in ("fixed", "geometric", "uniform 0.5", "lognormal 1.25", "2 lengths", "short")]),
+        ("requests_per_s: [0.5, 1e3], max_batch: 2", ["requests_per_s 0.5", "requests_per_s 1000.0"]),
+    ],
+)  # fmt: skip
+def test_a_sweep_over_what_has_no_name_says_what_it_is(keys, names):
+    found = resolved(GOOD[: GOOD.index("serving:")] + f"serving: {{{keys}}}\n")
+    assert [way.name for way in found.ways] == names
+
+
 def test_drafts_of_the_experiment_are_found_by_name():
     small = (
         "drafts:\n  - {name: small, layers: 1, hidden: 64, heads: 2, ffn: 64, ffn_gated: true, activation: silu, "
