@@ -6,6 +6,7 @@ import pytest
 from bitjoule.energy_models.architecture.phases import STEP, Cases
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.formats.schemes import schemes
+from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.platform.platforms import platforms
@@ -89,6 +90,53 @@ def test_memory_of_mixed_precision_is_16_bytes_a_parameter_and_what_is_kept():
     assert platforms()["fp16-hbm"].attention == "fused"
     last = HIDDEN + HIDDEN  # input of the last norm and of the LM head
     assert memory["activations"] == 2 * TOKENS * SEQUENCES * (LAYERS * layer + last)
+
+
+LAYER = 7 * HIDDEN + FFN + 2 * HIDDEN + 2 * FFN  # what a layer keeps: as above, with keys and values
+BITS, SEEN = 16, TOKENS * SEQUENCES
+
+
+def test_layers_that_are_computed_again_keep_their_inputs_and_one_of_them_the_rest():
+    memory = step(activations="recomputed").memory_bytes
+    assert memory["activations"] == SEEN * BITS / 8 * (LAYERS * HIDDEN + LAYER)
+
+
+def off_chip_j(read_bits, written_bits):
+    """Return what values of FP16 take of the off-chip memory, at low, nominal and high prices."""
+    machine = Machine(schemes()["fp16"], platforms()["fp16-hbm"], technologies()["45nm"], "fp16-hbm")
+    read, written = (
+        np.array(machine.access(f"off_chip_{way}", "activations", stored="fp16")[0]) for way in ("read", "write")
+    )
+    return 1e-12 * (read_bits * read + written_bits * written)
+
+
+@pytest.mark.parametrize("activations", ["kept", "recomputed"])
+def test_what_is_kept_is_written_once_and_read_for_functions_alone(activations):
+    """Matmuls read their own operands; keys and values are those of the cache. A layer that is computed again is kept
+    as its input, which is written and read."""
+    again = LAYERS * HIDDEN * (activations == "recomputed")
+    read = LAYERS * (HIDDEN + 2 * HIDDEN + 2 * FFN) + HIDDEN  # outputs of attention, inputs of norms and functions
+    written = LAYERS * (LAYER - 2 * HIDDEN) + 2 * HIDDEN
+    found = step(activations=activations).passes[KEPT].energy_j["off_chip"]
+    values = SEEN * BITS
+    np.testing.assert_allclose(found, off_chip_j(values * (read + again), values * (written + again)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("repeats", [2, 5])
+def test_a_gradient_that_is_added_up_is_read_with_the_sum_which_is_written(repeats):
+    added, values = step(micro_batches=repeats).passes[ADDED], TOY.parameters
+    times = (repeats - 1) * values
+    np.testing.assert_allclose(added.energy_j["off_chip"], off_chip_j(2 * BITS * times, BITS * times), rtol=1e-12)
+    np.testing.assert_allclose(added.energy_j["operations"], 1e-12 * times * 0.4, rtol=1e-12)  # FP16 additions, 45 nm
+
+
+@pytest.mark.parametrize(("scheme", "platform"), [("fp16", "fp16-hbm"), ("bitnet-b1.58", "ternary-hbm")])
+def test_an_update_works_on_each_parameter_and_rounds_each_weight_that_is_narrow(scheme, platform):
+    adamw, rounding = optimisers()["adamw"], functions()["weight_quantisation"]
+    narrow = LAYERS * (4 * HIDDEN**2 + 3 * HIDDEN * FFN) * (scheme != "fp16")
+    mul, add = (TOY.parameters * getattr(adamw, of) + narrow * getattr(rounding, of) for of in ("mul", "add"))
+    found = step(scheme, platform).passes[OPTIMISER].energy_j["operations"]
+    np.testing.assert_allclose(found, 1e-12 * (mul * 3.7 + add * 0.9), rtol=1e-12)  # FP32, Horowitz, 45 nm
 
 
 def test_int8_inputs_are_kept_in_half_the_bytes_and_ternary_weights_in_an_eighth():
