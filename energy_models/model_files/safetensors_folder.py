@@ -16,6 +16,7 @@ from bitjoule.energy_models.architecture.block import Linear, all_matmuls, store
 from bitjoule.energy_models.architecture.shape import ModelShape
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
 from bitjoule.energy_models.inputs.json_documents import read_json
+from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.model_files.stored import PARTS, StoredValues, parameters
 
 SINGLE, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
@@ -102,13 +103,13 @@ def difference(shape: ModelShape, stored: Sequence[StoredValues]) -> str:
         elif tensor.part != "other":
             further[_kind(tensor.name)] = further.get(_kind(tensor.name), 0) + tensor.values
     relation = "more" if surplus > 0 else "fewer"
-    wrong = f"its tensors hold {abs(surplus)} parameters {relation} than config.json describes"
+    wrong = f"its tensors hold {counted(abs(surplus), 'parameter')} {relation} than config.json describes"
     if sum(further.values()) == surplus:  # otherwise tensors are cut otherwise than the shape, and none is to blame
-        more = f" and {len(further) - MOST_NAMES} more kinds" if len(further) > MOST_NAMES else ""
+        more = f" and {counted(len(further) - MOST_NAMES, 'more kind')}" if len(further) > MOST_NAMES else ""
         return f"{wrong}: {', '.join(list(further)[:MOST_NAMES])}{more}"
-    counted, described = parameters(stored), stored_values(shape.blocks)
-    parts = [f"{part.replace('_', ' ')} {counted[part] - described[part]:+}" for part in PARTS[:-1]
-             if counted[part] != described[part]]  # fmt: skip
+    found, described = parameters(stored), stored_values(shape.blocks)
+    parts = [f"{part.replace('_', ' ')} {found[part] - described[part]:+}" for part in PARTS[:-1]
+             if found[part] != described[part]]  # fmt: skip
     return f"{wrong} ({', '.join(parts)})"
 
 
