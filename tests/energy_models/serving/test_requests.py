@@ -6,7 +6,10 @@ from pydantic import ValidationError
 
 from bitjoule.energy_models.architecture.phases import PHASES, Cases
 from bitjoule.energy_models.serving.requests import Workload, prefill_steps, serve
+from bitjoule.energy_models.serving.steps import Machine
+from bitjoule.energy_models.system.mappings.mapping import Objective
 from bitjoule.energy_models.system.system import System
+from bitjoule.energy_models.system.work.workload import Experts
 from tests.energy_models.serving.machines import FREE, decode_j, machine, model, options, prefill_j
 
 WORK = Workload(batch=4, prompt_tokens=100, new_tokens=20)
@@ -93,6 +96,15 @@ def test_blocks_cost_the_reading_of_their_tables_alone():
     expected = 4 * 4 * 7 * 32 * 20 * 350 / 64 * 1e-12
     assert paged.decode_j["block_tables"][1] == pytest.approx(expected, rel=1e-12)
     assert decode_j(paged) - decode_j(plain) == pytest.approx(expected, rel=1e-6)
+
+
+def test_tables_are_read_at_the_price_of_a_read():
+    on = machine()
+    priced = {"memory": None, "read_pj_per_bit": 5.0, "write_pj_per_bit": 7.0}
+    platform = on.platform.model_copy(update={"off_chip": on.platform.off_chip.model_copy(update=priced)})
+    apart = Machine("apart", platform, on.scheme, on.technology, Objective.ENERGY, Experts.EXPECTED)
+    tables = serve(WORK, options(block_tokens=16), model(), apart).decode_j["block_tables"]
+    assert tables == pytest.approx(np.full(3, 4 * 4 * 7 * 32 * 20 * 5e-12), rel=1e-12)
 
 
 def test_a_round_of_a_draft_reads_the_tables_of_blocks_once():

@@ -34,9 +34,11 @@ TOY = ModelShape(
 TOKENS, SEQUENCES = 16, 2
 
 
-def step(scheme: str = "fp16", platform: str = "fp16-hbm", model: ModelShape = TOY, **options) -> TrainingStep:
+def step(
+    scheme: str = "fp16", platform: str = "fp16-hbm", model: ModelShape = TOY, machine=None, **options
+) -> TrainingStep:
     chosen = Options(sequence_tokens=TOKENS, sequences=SEQUENCES, **options)
-    trainer = Trainer(platform, platforms()[platform], schemes()[scheme], technologies()["45nm"], chosen)
+    trainer = Trainer(platform, machine or platforms()[platform], schemes()[scheme], technologies()["45nm"], chosen)
     return trainer.step(model)
 
 
@@ -101,13 +103,15 @@ def test_layers_that_are_computed_again_keep_their_inputs_and_one_of_them_the_re
     assert memory["activations"] == SEEN * BITS / 8 * (LAYERS * HIDDEN + LAYER)
 
 
-def off_chip_j(read_bits, written_bits):
-    """Return what values of FP16 take of the off-chip memory, at low, nominal and high prices."""
-    machine = Machine(schemes()["fp16"], platforms()["fp16-hbm"], technologies()["45nm"], "fp16-hbm")
-    read, written = (
-        np.array(machine.access(f"off_chip_{way}", "activations", stored="fp16")[0]) for way in ("read", "write")
-    )
-    return 1e-12 * (read_bits * read + written_bits * written)
+def test_queries_are_kept_whole_where_one_head_of_keys_serves_them_all():
+    head = HIDDEN // 4
+    shared = step(model=TOY.model_copy(update={"kv_heads": 1})).memory_bytes["activations"]
+    assert shared == SEEN * BITS / 8 * (LAYERS * (LAYER - 2 * HIDDEN + 2 * head) + 2 * HIDDEN)
+
+
+HBM = platforms()["fp16-hbm"]
+PRICED = {"memory": None, "read_pj_per_bit": 5.0, "write_pj_per_bit": 7.0}  # reads and writes differ
+APART = HBM.model_copy(update={"off_chip": HBM.off_chip.model_copy(update=PRICED)})
 
 
 @pytest.mark.parametrize("activations", ["kept", "recomputed"])
@@ -117,16 +121,16 @@ def test_what_is_kept_is_written_once_and_read_for_functions_alone(activations):
     again = LAYERS * HIDDEN * (activations == "recomputed")
     read = LAYERS * (HIDDEN + 2 * HIDDEN + 2 * FFN) + HIDDEN  # outputs of attention, inputs of norms and functions
     written = LAYERS * (LAYER - 2 * HIDDEN) + 2 * HIDDEN
-    found = step(activations=activations).passes[KEPT].energy_j["off_chip"]
-    values = SEEN * BITS
-    np.testing.assert_allclose(found, off_chip_j(values * (read + again), values * (written + again)), rtol=1e-12)
+    found = step(machine=APART, activations=activations).passes[KEPT].energy_j["off_chip"]
+    bit_pj = 5 * (read + again) + 7 * (written + again)
+    np.testing.assert_allclose(found, 1e-12 * SEEN * BITS * bit_pj, rtol=1e-12)
 
 
 @pytest.mark.parametrize("repeats", [2, 5])
 def test_a_gradient_that_is_added_up_is_read_with_the_sum_which_is_written(repeats):
-    added, values = step(micro_batches=repeats).passes[ADDED], TOY.parameters
-    times = (repeats - 1) * values
-    np.testing.assert_allclose(added.energy_j["off_chip"], off_chip_j(2 * BITS * times, BITS * times), rtol=1e-12)
+    added = step(machine=APART, micro_batches=repeats).passes[ADDED]
+    times = (repeats - 1) * TOY.parameters
+    np.testing.assert_allclose(added.energy_j["off_chip"], 1e-12 * BITS * times * (2 * 5 + 7), rtol=1e-12)
     np.testing.assert_allclose(added.energy_j["operations"], 1e-12 * times * 0.4, rtol=1e-12)  # FP16 additions, 45 nm
 
 
