@@ -10,6 +10,7 @@ import pytest
 import bitjoule
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.execution import read
+from bitjoule.experiments.exploration import run as running
 from bitjoule.experiments.exploration.evaluation import evaluate
 from bitjoule.experiments.exploration.scores import Scores
 from bitjoule.experiments.exploration.space.conditions import Constraint
@@ -51,6 +52,41 @@ def test_what_a_constraint_leaves_is_counted_of_those_that_meet_the_others():
     assert table["best_value"].tolist() == [1, 30, 2]
     assert table["best_beside_others"].tolist() == [3, 5, 5]
     assert table["missed_by"].tolist() == pytest.approx([0.5, 0.5, 0.25])
+
+
+@pytest.mark.parametrize(
+    ("limits", "limited", "told"),
+    [
+        ([], [[]], "No design has a result."),
+        ([("area_mm2", "<=", 2.0)], [[np.inf]], "No design has a result."),
+        ([("area_mm2", "<=", 0.0)], [[3.0], [0.75]], "Nearest to being met is area_mm2 <= 0: design 8 has 0.75 mm², "
+         "which misses it by 0.75, and meets all others."),
+        ([("memory_share", "<=", 0.5)], [[0.75]], "Nearest to being met is memory_share <= 0.5: design 7 has 0.75, "
+         "which misses it by 50 % of the limit, and meets all others."),
+        ([("tokens_per_s", ">=", 8.0), ("watts", "<=", 2.0)], [[6.0, 3.0], [4.0, 2.5]],
+         "Nearest to being met is watts <= 2: design 7 has 3 W, which misses it by 50 % of the limit, the largest of "
+         "what it misses; no design misses one alone."),
+    ],
+)  # fmt: skip
+def test_where_nothing_is_feasible_the_nearest_constraint_is_told_with_value_and_unit(limits, limited, told):
+    limits = [Constraint(*limit) for limit in limits]
+    finite = [bool(np.isfinite(values).all() and values) for values in limited]
+    work = work_of(np.ones((len(limited), 1)), [7, 8][: len(limited)], limits, limited, finite)
+    start = "" if told.startswith("No design") else "No design meets all constraints. "
+    assert running._nearest_text(work) == start + told
+
+
+def test_designs_without_a_result_are_warned_of_by_reason_the_most_frequent_first():
+    reasons = ["", *["too small"] * 3, *["a, b"] * 4, "c", "d", "", "e", "f", "g"]
+    table = pd.DataFrame({"status": FAILED, "problem": reasons, "x": 1.0, "y": [np.nan, *[1.0] * (len(reasons) - 1)]})
+    table.loc[len(table)] = {"status": "pareto", "problem": "", "x": np.nan, "y": np.nan}
+    lines = []
+    running._warn_of_failures(table, ["x", "y"], lines.append)
+    assert lines[:3] == [
+        "4 designs have no result: a, b", "3 designs have no result: too small",
+        "2 designs have no result: a metric is not finite (y)",
+    ]  # fmt: skip
+    assert len(lines) == 5
 
 
 def test_a_knob_is_as_sensitive_as_its_settings_with_a_result_are_apart():

@@ -165,6 +165,14 @@ def test_markup_in_a_summary_is_text():
     assert 'aria-label="table 1 of n: &lt;script&gt;x&lt;/script&gt;"' in text
 
 
+def test_tables_are_numbered_through_and_named_by_the_heading_above_them():
+    table = "| a |\n|--|\n| 1 |"
+    text = to_html(f"{table}\n\n## A\n\n{table}\n\n{table}\n\n### B\n\n###### C\n\n{table}", "n")
+    names = ["summary", "A", "A", "C"]
+    assert re.findall('aria-label="([^"]*)"', text) == [f"table {i} of n: {name}" for i, name in enumerate(names, 1)]
+    assert re.findall("<(h[0-9])>(.)</(h[0-9])>", text) == [("h4", "A", "h4"), ("h5", "B", "h5"), ("h6", "C", "h6")]
+
+
 def test_prices_that_rest_on_assumptions_and_those_with_bands_are_counted_with_their_energy():
     rows = [
         ("wang2024", "Table 1", 1.0, 1.0, 0.5),
