@@ -141,7 +141,7 @@ def test_constant_watts_are_the_median_of_the_same_weights_or_else_of_the_machin
         cells = {**FP16.cells, "use": "fit", **cells}
         return dataclasses.replace(FP16, cells=cells, tokens_per_s=4.0, j_per_token=watts / 4)
 
-    wide = [at(100.0), at(500.0), at(300.0), at(7.0, use="hold")]
+    wide = [at(100.0), at(900.0), at(300.0), at(7.0, use="hold")]
     asked = [at(1.0), at(1.0, **own), dataclasses.replace(FP16, tokens_per_s=None)]
     assert constant_watts(asked, [*wide, at(40.0, **own)]) == pytest.approx([75, 10, None])
     assert constant_watts(asked, wide) == pytest.approx([75, 75, None])
