@@ -89,6 +89,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes_or_on_the_command(se
 
 def test_the_written_experiment_gives_the_same_bytes(searched, tmp_path):
     assert explore(searched, tmp_path / "one") == 0
+    assert not [*(tmp_path / "one").rglob("*.svg"), *(tmp_path / "one").rglob("*.png")]  # --no-plots
     assert explore(tmp_path / "one" / "small" / "experiment.yaml", tmp_path / "again") == 0
     assert tables(tmp_path / "one") == tables(tmp_path / "again")
 
