@@ -15,7 +15,7 @@ import yaml
 from bitjoule.energy_models.machines import errors, fitting, predict
 from bitjoule.energy_models.machines.regression import Estimate
 from bitjoule.energy_models.machines.rows import read_rows
-from bitjoule.energy_models.system.platform.platforms import FOLDER
+from bitjoule.energy_models.system.platform.platforms import FOLDER, platforms
 
 COLUMNS = "device,model,weights,activations,batch,tokens_per_s,j_per_token,what_is_metered,phase,prompt_tokens,use,note"
 ROWS = """\
@@ -247,6 +247,29 @@ def test_predict_writes_each_row_with_its_errors_and_prints_those_of_rows_held_b
         "2 rows print no prompt: from 256 to 900 tokens, tokens/s by 75% (most: 100%) and J/token by 18% (most: 25%) "
         "between the ends (median of the rows)"
     )
+
+
+def test_what_predictions_are_set_beside_is_of_the_checked_rows_and_what_ships(bitjoule, rows, predicted, monkeypatch):
+    """The watts of a machine are those of all rows that ship, the roofline is that of its own platform."""
+    told = {}
+
+    def noted(name):
+        def answer(chosen, known):
+            told[name] = [row.line for row in chosen], known
+            return [1.5] * len(chosen)
+
+        return answer
+
+    for name in ("constant_watts", "roofline_tokens_per_s"):
+        monkeypatch.setattr(errors, name, noted(name))
+    assert bitjoule("predict", rows.name, "-o", "out.csv")[0] == 0
+    assert predicted == [((256.0, 900.0), False)]
+    (lines, shipped), (same, machines) = told["constant_watts"], told["roofline_tokens_per_s"]
+    held = [row.line for row in read_rows(rows)[1] if row.use == "hold" and row.cells["device"] != "unheard of"]
+    assert lines == same == held
+    assert [row.cells for row in shipped] == [row.cells for row in read_rows()[1]]
+    assert set(machines) == set(platforms())
+    assert len(machines) > 1
 
 
 def test_one_row_without_a_prompt_is_one_row(bitjoule, rows, predicted, monkeypatch):

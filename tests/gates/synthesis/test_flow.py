@@ -1,5 +1,6 @@
 """A design is mapped to libraries with and without full adders and clock gates, and still computes."""
 
+import itertools
 import json
 import math
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from bitjoule.gates.liberty.source import read_text, without_comments
 from bitjoule.gates.liberty.text import LibertyError, cell_texts
 from bitjoule.gates.netlist import kind
 from bitjoule.gates.power.activity import Simulator
-from bitjoule.gates.synthesis import yosys_passes
+from bitjoule.gates.synthesis import flow, yosys_passes
 from bitjoule.gates.synthesis.flow import FAST, SMALL, Goals, map_design
 from bitjoule.gates.synthesis.sizing import use_inverse_outputs
 from bitjoule.gates.synthesis.yosys import ALLOCATOR, Options, lean_json, synthesise
@@ -302,3 +304,25 @@ def test_the_allocator_of_yosys_is_told_what_glibc_knows():
         pytest.skip("a glibc before 2.33, which lists no tunables")
     known = re.findall(r"^(\S+): ", listed.stdout, re.MULTILINE)
     assert {setting.partition("=")[0] for setting in ALLOCATOR["GLIBC_TUNABLES"].split(":")} <= set(known)
+
+
+NEVER = float("nan")
+
+
+@pytest.mark.parametrize("period_ns", [0.5, 1.0, 1.5, 2.0, 9.0, NEVER])
+def test_the_smallest_netlist_that_is_fast_enough_is_taken_or_else_the_fastest(period_ns):
+    """Without a period to reach, and of a design without a clock, each is fast enough."""
+    made = [(2.0, 10.0), (1.0, 30.0), (1.0, 20.0), (1.5, 20.0), (2.0, 9.0), (NEVER, 40.0)]
+    for candidates in itertools.permutations(made, 3):
+        mapped = [
+            SimpleNamespace(timing=SimpleNamespace(period_ns=ns), netlist=SimpleNamespace(area_um2=um2))
+            for ns, um2 in candidates
+        ]
+        best = min(mapped, key=lambda each: flow._order(each, period_ns))
+        enough = [(ns, um2) for ns, um2 in candidates if not ns > period_ns]
+        expected = min((um2 for _, um2 in enough), default=None)
+        if expected is None:
+            assert (best.timing.period_ns, best.netlist.area_um2) == min(candidates)
+        else:
+            assert best.netlist.area_um2 == expected
+            assert not best.timing.period_ns > period_ns
