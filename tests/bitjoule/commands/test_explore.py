@@ -89,9 +89,31 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes_or_on_the_command(se
 
 def test_the_written_experiment_gives_the_same_bytes(searched, tmp_path):
     assert explore(searched, tmp_path / "one") == 0
-    assert not [*(tmp_path / "one").rglob("*.svg"), *(tmp_path / "one").rglob("*.png")]  # --no-plots
     assert explore(tmp_path / "one" / "small" / "experiment.yaml", tmp_path / "again") == 0
     assert tables(tmp_path / "one") == tables(tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("options", "plots", "address"),
+    [(["--no-plots"], False, None), ([], True, None), (["--scheduler", "far:8786"], True, "tcp://far:8786")],
+)
+def test_what_is_asked_for_reaches_the_run(searched, tmp_path, monkeypatch, options, plots, address):
+    asked = []
+
+    def stops(task, writing, _):
+        asked.append((task.ready.work, writing))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bitjoule.writing.run_and_write", stops)
+    assert main(["explore", str(searched), "--out", str(tmp_path), "--jobs", "3", *options]) == 130
+    ((work, writing),) = asked
+    assert (work.jobs, work.scheduler, work.folder) == (3, address, tmp_path / ".small.exploring")
+    assert (writing.out, writing.plots, writing.jobs, writing.command[:2]) == (
+        tmp_path,
+        plots,
+        3,
+        ["bitjoule", "explore"],
+    )
 
 
 def test_an_experiment_of_another_kind_is_refused(tmp_path, capsys):
