@@ -1,8 +1,8 @@
-"""Runs whole BitLinears of 2B4T's shapes, with drawn weights, on the compiled hardware, and compares every output.
+"""Runs the linears of a block of 2B4T's shape, with drawn weights, as whole BitLinears on the compiled hardware.
 
-Each linear of a block runs with one token and with three. Beside cycles the table has how many outputs were compared
-(one that differs from the NumPy reference ends the run), how near they come to the bound of their difference from
-float32, and processor seconds.
+Every output is compared: one that differs from the NumPy reference ends the run. For each shape the table has the
+cycles, how many outputs were compared, how near they come to the bound of their difference from float32, and how far
+they lie from the model's own layer in float32, and the processor time of the compiled hardware for one of its linears.
 """
 
 import argparse
@@ -10,20 +10,43 @@ import csv
 import time
 from pathlib import Path
 
+import numpy as np
+
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.rtl.linear.config import LinearConfig
 from bitjoule.sim.accelerator.configurations import read_design
-from bitjoule.sim.accelerator.linear.engine import Compared, RtlLinears
-from bitjoule.sim.accelerator.linear.simulated import SimulatedLinear
+from bitjoule.sim.accelerator.linear.engine import Compared, Floats, RtlLinears
+from bitjoule.sim.accelerator.linear.simulated import LinearOutcome, SimulatedLinear
+from bitjoule.sim.accelerator.verilated import PackedWeights
 from bitjoule.sim.llm.engines import MatmulRecord
 from bitjoule.sim.llm.synthetic import random_model
 
 CONFIGURATIONS = ("bitlinear_64x5", "bitlinear_64x16")
-ZERO_SHARE, SEED = 0.4, 0
+ZERO_SHARE, SEED, TOKENS = 0.4, 0, 3  # of the prompt, where a block of tokens has room for them
+
+
+class Timed(SimulatedLinear):
+    """Adds up the processor time of its commands, in seconds."""
+
+    processor_s = 0.0
+
+    def linear(
+        self,
+        x: Floats,
+        weights: PackedWeights,
+        scale: np.float32,
+        gain: Floats | None = None,
+        epsilon: np.float32 | None = None,
+    ) -> LinearOutcome:
+        """Return the outputs of one command."""
+        begun = time.process_time()
+        outcome = super().linear(x, weights, scale, gain, epsilon)
+        self.processor_s += time.process_time() - begun
+        return outcome
 
 
 def rows(name: str) -> list[dict[str, object]]:
-    """Return the rows of a configuration: of each linear and number of tokens, and of the block.
+    """Return the rows of a configuration: of each shape, and of the block.
 
     Parameters
     ----------
@@ -34,52 +57,38 @@ def rows(name: str) -> list[dict[str, object]]:
     if not isinstance(config, LinearConfig):
         raise TypeError(f"{name} is an array, expected a whole BitLinear")
     shape = presets()["bitnet-b1.58-2b-4t"].model_copy(update={"layers": 1, "vocabulary": 64})
-    model = random_model(shape, ZERO_SHARE, SEED)
-    table: list[dict[str, object]] = []
-    with SimulatedLinear(config) as hardware:
+    tokens = min(TOKENS, config.array.tokens)
+    compared: dict[str, Compared] = {}
+    cycles: dict[str, int] = {}
+    seconds: dict[str, float] = {}
+    with Timed(config) as hardware:
         engine = RtlLinears(hardware, compares=True)
-        for tokens in ([1], [1, 2, 3]):
-            first, total, compared = time.process_time(), 0, Compared()
-            simulated = engine.seconds
+        sum_before = [0.0]
 
-            def observe(record: MatmulRecord) -> None:
-                nonlocal total, compared
-                total += engine.last_cycles
-                compared = compared.joined(engine.last_compared)
-                table.append(
-                    row(
-                        f"{record.m} x {record.k} x {record.n}, {record.name}", engine.last_cycles, engine.last_compared
-                    )
-                )
+        def observe(record: MatmulRecord) -> None:
+            of_shape = f"`{name}`: {record.m} x {record.k} x {record.n}"
+            for what in (of_shape, f"`{name}`: a block, {tokens} token" + "s" * (tokens > 1)):
+                compared[what] = compared.get(what, Compared()).joined(engine.last_compared)
+            cycles[of_shape], seconds[of_shape] = engine.last_cycles, hardware.processor_s - sum_before[0]
+            cycles[what] = cycles.get(what, 0) + engine.last_cycles
+            seconds[what] = sum_before[0] = hardware.processor_s
 
-            model.forward(tokens, engine, observe=observe)
-            seconds = time.process_time() - first
-            of_block = row(f"a block, {len(tokens)} token" + "s" * (len(tokens) > 1), total, compared)
-            table.append(of_block | {"seconds": f"{seconds:.1f}"})
-            print(
-                f"{name}: {total} cycles, {engine.seconds - simulated:.1f} s on the clock in the hardware", flush=True
+        random_model(shape, ZERO_SHARE, SEED).forward(list(range(tokens)), engine, observe=observe)
+    *shapes, block = sorted(compared, key=lambda what: "block" in what)
+    table = []
+    for what in (*shapes, block):
+        one = compared[what]
+        table += [
+            {"linear": what, "quantity": quantity, "value": value}
+            for quantity, value in (
+                ("cycles", f"{cycles[what]}"),
+                ("outputs compared", f"{one.outputs}"),
+                ("of the bound, %", f"{100 * one.bound_share:.1f}"),
+                ("off float32's layer, %", f"{100 * one.float32_difference:.2g}"),
+                ("processor s", f"{seconds[what]:.2f}"),
             )
-    return [{"configuration": name} | one for one in table]
-
-
-def row(what: str, cycles: int, compared: Compared) -> dict[str, object]:
-    """Return a row without its configuration.
-
-    Parameters
-    ----------
-    what
-        Tokens, sizes and name of the linear.
-    cycles, compared
-        What the hardware took, and how its outputs compare; all have the reference's bits, or the run stops.
-    """
-    return {
-        "linear": what,
-        "cycles": cycles,
-        "outputs": compared.outputs,
-        "bound_percent": f"{100 * compared.bound_share:.1f}",
-        "float32_percent": f"{100 * compared.float32_difference:.3f}",
-        "seconds": "",
-    }
+        ]
+    return table
 
 
 def main() -> None:

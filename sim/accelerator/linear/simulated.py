@@ -115,8 +115,8 @@ class SimulatedLinear:
         ValueError
             A value is not one that the encoding can say.
         """
-        array = self.config.array
-        return PackedWeights(array, *codes.shape, pack_tiles(array, self._library("fast"), codes, map))
+        (k, n), array = codes.shape, self.config.array
+        return PackedWeights(array, k, n, pack_tiles(array, self._library("fast"), codes, map))
 
     def linear(
         self,
