@@ -75,7 +75,7 @@ def rows(name: str) -> list[dict[str, object]]:
 
         random_model(shape, ZERO_SHARE, SEED).forward(list(range(tokens)), engine, observe=observe)
     *shapes, block = sorted(compared, key=lambda what: "block" in what)
-    table = []
+    table: list[dict[str, object]] = []
     for what in (*shapes, block):
         one = compared[what]
         table += [
