@@ -10,6 +10,8 @@ from bitjoule.sim.accelerator.configurations import read_design
 from bitjoule.sim.accelerator.linear.engine import Compared, RtlLinears
 from bitjoule.sim.accelerator.linear.simulated import LinearOutcome, SimulatedLinear
 from bitjoule.sim.accelerator.linear_cycles import linear_cycles
+from bitjoule.sim.accelerator.rtl_engine import WINDOW_CYCLES
+from bitjoule.sim.accelerator.saif import Toggles
 from bitjoule.sim.bench.simulators import SimulatorError
 from bitjoule.sim.llm.checkpoints.loading import open_model
 from bitjoule.sim.llm.engines import EngineMismatchError, MatmulWeights, NumpyEngine
@@ -182,3 +184,33 @@ def test_a_layer_of_the_two_billion_parameter_shape_is_bit_exact(name):
             model.forward(tokens, engine, cache, lambda record: seen.append((record, engine.last_compared)))
     assert sum(record.k * record.n for record, _ in seen[:7]) * 30 == 2_084_044_800
     assert sum(compared.outputs for _, compared in seen) == sum(record.m * record.n for record, _ in seen)
+
+
+def test_toggles_are_those_of_the_first_call_of_each_phase_by_unit(monkeypatch):
+    """Of the adders per trit of the window's share of the cycles, of each unit's nets per cycle of the window."""
+    monkeypatch.setattr("bitjoule.sim.accelerator.linear.engine.native_library", lambda *_: None)
+    x, weights = operands()
+    core = "TOP/bitjoule_bitlinear/core"
+    nets = {
+        f"{core}/array/column0/dot_product/level0_1_sum": 30,
+        f"{core}/array/column0/dot_product/other": 2,
+        f"{core}/quantiser/code": 5,
+        f"{core}/rescaler/a/b": 7,
+        f"{core}/between": 100,
+    }
+    hardware, asked = Hardware(PLAIN), []
+
+    def toggles(*_, window):
+        asked.append(window.cycles)
+        return Toggles(window.cycles, nets)
+
+    hardware.toggles = toggles
+    engine = RtlLinears(hardware, counts_toggles=True)
+    for engine.phase in ("prefill", "prefill", "decode"):
+        engine.linear("q_proj", x, weights, None, 0.0)
+    cycles = linear_cycles(PLAIN, 3, 100, 12)
+    window = min(cycles, WINDOW_CYCLES)
+    assert asked == [window] * 2
+    assert engine.last_toggles_per_trit == pytest.approx(30 / (3 * 100 * 12 * window / cycles))
+    expected = {"norm": 0, "loader": 0, "quantiser": 5, "array": 32, "rescaler": 7}
+    assert engine.last_unit_toggles == pytest.approx({unit: count / window for unit, count in expected.items()})
