@@ -112,10 +112,11 @@ def _section(content: Contents, number: int, share: int) -> dict[str, Any]:
     result, prefix = content.result, f"r{number}"
     summary = split_summary(result.summary_text, result.description)
     body = to_html(summary.body, result.name)
+    remarks = [Markup(to_html(line, result.name)) for line in summary.remarks]  # noqa: S704 (rendered without HTML)
     manifest = result.manifest
     section: dict[str, Any] = {
         "id": prefix, "name": result.name, "description": result.description, "kind": content.kind,
-        "lead": content.lead, "remarks": summary.remarks, "yaml": result.experiment_text,
+        "lead": content.lead, "remarks": remarks, "yaml": result.experiment_text,
         "warnings": manifest.get("warnings", []), "references": content.references, "path": str(result.path),
         "assumptions": _frame(content.assumptions), "manifest": _provenance(result), "columns": [],
     }  # fmt: skip
@@ -186,9 +187,10 @@ def _assumed_share(prices: pd.DataFrame) -> str:
     is_assumed = prices["source"].astype(str).str.contains("assum") | prices["where"].astype(str).str.contains("assum")
     banded = prices["paid_low_pj"] < prices["paid_high_pj"]
     shares = [float(prices.loc[chosen, "energy_share"].sum()) for chosen in (is_assumed, banded)]
+    assumed, with_band = (f"{100 * share:.1f} %" for share in shares)
     return (
-        f"{int(is_assumed.sum())} of {len(prices)} prices rest on an assumption ({shares[0]:.1%} of the energy of all "
-        f"cases); {int(banded.sum())} have a band ({shares[1]:.1%})."
+        f"{int(is_assumed.sum())} of {len(prices)} prices rest on an assumption ({assumed} of the energy of all "
+        f"cases); {int(banded.sum())} have a band ({with_band})."
     )
 
 

@@ -12,6 +12,7 @@ from bitjoule.reports.page.units import named
 DIGITS = 4
 LARGEST = 1e300  # beyond, rounding can leave the range of floats
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+LONG = re.compile(r"(?<=@)\d+\.\d{4,}")  # the clock in the name of a price
 WHOLE = re.compile(r"[-+]?\d{1,15}")
 
 
@@ -83,9 +84,12 @@ def _head(column: str, numeric: bool) -> str:
 
 
 def _cell(text: str, numeric: bool) -> str:
-    if not numeric or WHOLE.fullmatch(text) or not text:
-        kind = ' class="n"' if numeric else ""
-        return f"<td{kind}>{escape(text)}</td>"
+    if numeric and (WHOLE.fullmatch(text) or not text):
+        return f'<td class="n">{text}</td>'
+    if not numeric:
+        short = LONG.sub(lambda number: significant(float(number[0]), DIGITS), text)
+        kept = "" if short == text else f' data-v="{escape(text)}"'
+        return f"<td{kept}>{escape(short)}</td>"
     value = float(text)
     rounded = significant(value, DIGITS) if abs(value) < LARGEST else text
     kept = "" if rounded == text else f' data-v="{escape(text)}"'

@@ -92,7 +92,7 @@ class Chart {
   constructor(node, tables) {
     this.node = node;
     this.tables = tables;
-    this.state = { table: tables.find((table) => table.name === "summary" && table.lines.length > 1) ?? tables[0] };
+    this.state = { table: tables.find((table) => table.name === "summary" && table.lines.length > 1) ?? tables.find((table) => table.lines.length > 1) ?? tables[0] };
     this.controls = element("div", { class: "tools" });
     this.legend = element("ul", { class: "legend", "aria-label": "Series, shown or hidden" });
     this.drawing = element("div", { class: "drawing" });
@@ -112,7 +112,9 @@ class Chart {
     const first = (names, list) => names.find((each) => list.includes(each));
     const longest = AXES.filter((axis) => axes.includes(axis) && counts.get(axis) > 2).sort((a, b) => counts.get(b) - counts.get(a))[0];
     const group = groups.filter((each) => counts.get(each) <= MOST_SERIES && !FOUND.has(each));
-    const series = first(FIRST_SERIES, group) ?? group.find((each) => counts.get(each) > 1) ?? "";
+    const left = (each) => neededFilters(table, [each, longest].filter(Boolean)).length;  // what would still be fixed
+    const [named] = FIRST_SERIES.filter((each) => group.includes(each)).sort((a, b) => left(a) - left(b));
+    const series = named ?? group.find((each) => counts.get(each) > 1) ?? "";
     const rest = groups.filter((each) => each !== series && !FOUND.has(each));
     const y = pair?.[1] ?? first(FIRST_Y, measures) ?? measures[0];
     const x = pair?.[0] ?? longest ?? first(FIRST_ROWS, rest) ?? axes[0] ?? rest[0] ?? (series || groups[0]);
@@ -267,7 +269,9 @@ class Chart {
     const place = (value) => (state.xLog ? Math.log(value) : value);
     const span = ticks ? place(ticks.at(-1)) - place(ticks[0]) : 0;
     const few = ticks && ticks.every((tick, i) => i === 0 || (place(tick) - place(ticks[i - 1])) * (common.width - 110) > 62 * span);
-    const powers = few && ticks.every((tick) => Number.isInteger(Math.log2(tick)));  // a decimal log scale would drop their labels
+    const isPlaced = state.xLog && few;  // on a linear axis: a log scale would drop labels
+    this.across = (point) => (isPlaced ? Math.log2(point.x) : point.x);
+    const x = this.across;
     const marks = [Plot.ruleY(state.yLog ? [] : [0], { strokeOpacity: 0.4 })];
     if (IDENTITIES.has(state.x)) {
       const ends = [Math.min(...points.map((p) => Math.min(p.x, p.y))), Math.max(...points.map((p) => Math.max(p.x, p.y)))];
@@ -276,20 +280,24 @@ class Chart {
     groups.forEach((group, i) => {
       const banded = points.filter((point) => point.series === group && point.low < point.high);
       const dx = 4 * (i - (groups.length - 1) / 2);  // bands of several series at one place stay apart
-      marks.push(Plot.ruleX(banded, { x: "x", y1: "low", y2: "high", stroke: "series", strokeOpacity: 0.6, strokeWidth: 2, dx }));
+      marks.push(Plot.ruleX(banded, { x, y1: "low", y2: "high", stroke: "series", strokeOpacity: 0.6, strokeWidth: 2, dx }));
     });
     if (isAxis) {
       for (const group of groups) {
         const line = points.filter((point) => point.series === group).sort((a, b) => a.x - b.x);
-        marks.push(Plot.line(line, { x: "x", y: "y", stroke: "series", strokeWidth: 2, strokeDasharray: this.looks.get(group).dash || null }));
+        marks.push(Plot.line(line, { x, y: "y", stroke: "series", strokeWidth: 2, strokeDasharray: this.looks.get(group).dash || null }));
       }
     }
-    marks.push(Plot.dot(points, { x: "x", y: "y", fill: "series", symbol: "series", r: 5 }));
-    marks.push(Plot.tip(points, Plot.pointer({ x: "x", y: "y", title: (point) => this.text(point).join("\n"), fill: "var(--background)", fontSize: 13 })));
+    marks.push(Plot.dot(points, { x, y: "y", fill: "series", symbol: "series", r: 5 }));
+    marks.push(Plot.tip(points, Plot.pointer({ x, y: "y", title: (point) => this.text(point).join("\n"), fill: "var(--background)", fontSize: 13 })));
     return Plot.plot({
       ...common, height: 430, marginLeft: 84, marginBottom: 48, marginRight: 24, marginTop: 32,
       inset: 14,
-      x: { type: state.xLog ? "log" : "linear", ...(state.xLog && powers ? { base: 2 } : {}), grid: true, label, ...(few ? { ticks } : { ticks: Math.max(3, Math.round(common.width / 150)) }), tickFormat: (value) => (isAxis ? amount(value) : shown(value, unit)) },
+      x: {
+        type: state.xLog && !isPlaced ? "log" : "linear", grid: true, label,
+        ticks: isPlaced ? ticks.map(Math.log2) : few ? ticks : Math.max(3, Math.round(common.width / 150)),
+        tickFormat: (value, i) => (isPlaced ? amount(ticks[i]) : isAxis ? amount(value) : shown(value, unit)),
+      },
       y: this.valueAxis({}), marks,
     });
   }
@@ -325,7 +333,7 @@ class Chart {
     const [x, y, fy] = ["x", "y", "fy"].map((name) => this.plot.scale(name));
     const ring = document.createElementNS("http://www.w3.org/2000/svg", "circle");
     const middle = (scale, value) => scale.apply(value) + (scale.bandwidth ?? 0) / 2;
-    const [cx, cy] = fy ? [x.apply(point.y), middle(y, point.lane) + fy.apply(point.x) - fy.range[0]] : [x.apply(point.x), y.apply(point.y)];
+    const [cx, cy] = fy ? [x.apply(point.y), middle(y, point.lane) + fy.apply(point.x) - fy.range[0]] : [x.apply(this.across(point)), y.apply(point.y)];
     for (const [key, value] of Object.entries({ class: "ring", cx, cy, r: 10, fill: "none", stroke: "currentColor", "stroke-width": 2 })) ring.setAttribute(key, value);
     svg.append(ring);
   }

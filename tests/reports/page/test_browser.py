@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from collections import defaultdict
 from itertools import pairwise
@@ -10,6 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from bitjoule.reports.page.frame import fixed
+from bitjoule.reports.page.tables import html_table
 from tests.browser import CHROMIUM, MISSING, PATIENCE_MS, chromium
 from tests.reports.figures.test_contrast import lab, linear
 from tests.reports.pages import LIGHTNESS_APART
@@ -129,6 +132,45 @@ def test_controls_change_the_figure(opened, run_edge):
     page.get_by_role("combobox", name="Table", exact=True).select_option("components")
     assert page.evaluate("CHARTS[0].state.table.name") == "components"
     assert said == []
+
+
+def test_every_tick_of_a_logarithmic_axis_has_its_value(opened, run_edge, tmp_path):
+    from bitjoule import cli
+
+    sizes, path = [29, 59, 140, 526, 1020], tmp_path / "log.html"
+    folder = run_edge("--no-plots", "--set", f"workload.prompt_tokens={sizes}")
+    assert cli.main(["report", str(folder), "-o", str(path)]) == 0
+    page, _, said = opened(path=path)
+    assert page.evaluate("[CHARTS[0].state.x, CHARTS[0].state.xLog]") == ["prompt_tokens", True]
+    labels = page.locator(".chart .drawing svg text").all_text_contents()
+    assert {str(size) for size in sizes} <= set(labels)
+    page.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    ring = page.locator(".chart .ring").evaluate("(node) => [+node.getAttribute('cx'), +node.getAttribute('cy')]")
+    marks = page.locator(".chart .drawing svg path[transform]")
+    drawn = marks.evaluate_all("(nodes) => nodes.map((node) => node.getAttribute('transform'))")
+    at = [tuple(map(float, re.findall(r"-?[\d.]+", text))) for text in drawn if text.startswith("translate")]
+    assert any(spot == pytest.approx(ring, abs=0.6) for spot in at)
+    assert said == []
+
+
+def test_the_first_chart_of_an_exploration_has_more_than_one_bar_and_of_a_ladder_a_line_for_each_format(
+    opened, tmp_path
+):
+    """A table of one row says little, and a series that leaves another column fixed hides most of a table."""
+    text = "experiment,scheme,format,energy_j\nx,fp16,a,1\nx,fp16,b,2\nx,fp16,c,3\nx,int8,d,4\n"
+    rows = [line.split(",") for line in text.split()]
+    tables = [html_table("summary", "r0-table-summary", ["designs", "kind"], [["144", "x"]], 1, 9999).html,
+              html_table("designs", "r0-table-designs", rows[0], rows[1:], 4, 9999).html]  # fmt: skip
+    config = {"units": {}, "kinds": {}, "families": []}
+    scripts = "".join(f"<script>{script}</script>" for script in fixed(("tables.js", "chart.js"), "1")["scripts"])
+    body = f'<script type="application/json" id="config">{json.dumps(config)}</script><div id="said"></div>'
+    path = tmp_path / "charts.html"
+    path.write_text(f'<meta charset="utf-8">{body}<div class="chart" data-result="r0"></div>{"".join(tables)}{scripts}')
+    page, _, said = opened(path=path)
+    assert said == []
+    assert page.evaluate("[CHARTS[0].state.table.name, CHARTS[0].state.series]") == ["designs", "format"]
+    assert len(page.evaluate(POINTS)) == 4
 
 
 def test_a_point_is_read_by_pointer_and_by_keyboard(opened):

@@ -182,7 +182,7 @@ def test_prices_that_rest_on_assumptions_and_those_with_bands_are_counted_with_t
     ]
     prices = pd.DataFrame(rows, columns=["source", "where", "paid_low_pj", "paid_high_pj", "energy_share"])
     assert page._assumed_share(prices) == (
-        "2 of 4 prices rest on an assumption (40.0% of the energy of all cases); 2 have a band (35.0%)."
+        "2 of 4 prices rest on an assumption (40.0 % of the energy of all cases); 2 have a band (35.0 %)."
     )
     assert page._assumed_share(prices[:0]) == ""
 

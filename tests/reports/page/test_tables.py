@@ -93,6 +93,14 @@ def test_a_table_that_is_cut_says_so_and_takes_no_more_than_it_may():
     assert len(read(table.html).records()) == table.rows
 
 
+def test_the_clock_in_the_name_of_a_price_has_few_digits_and_is_copied_whole():
+    name = "platforms/fp16-edge.yaml:static.host@242.743781511MHz"
+    html = html_table("x", "t", ["price", "doi"], [[name, "10.1109/5.1234567"], ["b@500MHz", ""]], 2, 10_000).html
+    assert f'<td data-v="{name}">platforms/fp16-edge.yaml:static.host@242.7MHz</td><td>10.1109/5.1234567</td>' in html
+    assert "<td>b@500MHz</td>" in html
+    assert read(html).records()[0]["price"] == name
+
+
 def test_markup_in_names_and_cells_is_text():
     text = html_table("<i>", 'id"x', ["<script>"], [["<script>alert(1)</script>"], ["x"]], 2, LARGE).html
     assert "<script>" not in text
