@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from bitjoule.experiments.results.differences import ENDS, ENERGY_J, PRICE_COLUMNS, Comparison
-from bitjoule.reports.figures.digits import significant, with_unit
+from bitjoule.reports.figures.digits import short_price, significant, with_unit
 from bitjoule.reports.figures.markdown import cut, differing, markdown
 from bitjoule.reports.figures.style import Theme, new_figure, unit_tick
 
@@ -123,7 +123,8 @@ def _prices(prices: pd.DataFrame, max_rows: int) -> str:
     if prices.empty:
         return ""
     rows = [
-        [row["price"], *("" if pd.isna(row[f"{end}_pj"]) else significant(row[f"{end}_pj"], 4) for end in ENDS),
+        [short_price(row["price"]),
+         *("" if pd.isna(row[f"{end}_pj"]) else significant(row[f"{end}_pj"], 4) for end in ENDS),
          "" if pd.isna(row["ratio"]) else significant(row["ratio"], 4), row["change"]]
         for row in prices.head(max_rows).to_dict("records")
     ]  # fmt: skip

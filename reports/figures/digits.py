@@ -1,6 +1,7 @@
 """Numbers as a person reads them: few digits, a unit with a prefix."""
 
 import math
+import re
 import statistics
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ PREFIXES = (
     (1e-15, "f"),
 )
 WIDE = 1e4  # beyond this quotient of largest and smallest value the middle one chooses the prefix
+LONG_CLOCK = re.compile(r"(?<=@)\d+\.\d{4,}")
 PARAMETER_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
@@ -40,6 +42,17 @@ def significant(value: float, digits: int = 3) -> str:
         return f"{mantissa}e{int(exponent)}"
     decimals = digits - 1 - math.floor(math.log10(abs(rounded)))
     return f"{rounded:.{max(decimals, 0)}f}"
+
+
+def short_price(name: str) -> str:
+    """Return the name of a price with four digits of the clock at which it is paid.
+
+    Parameters
+    ----------
+    name
+        As a run writes it, e.g. ``platforms/fp16-edge.yaml:static.host@242.743781511MHz``; any other text stays.
+    """
+    return LONG_CLOCK.sub(lambda number: significant(float(number[0]), 4), name)
 
 
 def prefix(largest: float) -> tuple[float, str]:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-from bitjoule.reports.figures.digits import significant
+from bitjoule.reports.figures.digits import short_price, significant
 from bitjoule.reports.page.units import named
 
 DIGITS = 4
 LARGEST = 1e300  # beyond, rounding can leave the range of floats
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-LONG = re.compile(r"(?<=@)\d+\.\d{4,}")  # the clock in the name of a price
 WHOLE = re.compile(r"[-+]?\d{1,15}")
 
 
@@ -87,7 +86,7 @@ def _cell(text: str, numeric: bool) -> str:
     if numeric and (WHOLE.fullmatch(text) or not text):
         return f'<td class="n">{text}</td>'
     if not numeric:
-        short = LONG.sub(lambda number: significant(float(number[0]), DIGITS), text)
+        short = short_price(text)
         kept = "" if short == text else f' data-v="{escape(text)}"'
         return f"<td{kept}>{escape(short)}</td>"
     value = float(text)

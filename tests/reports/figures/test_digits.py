@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitjoule.reports.figures.digits import column_prefix, parameters, prefix, significant, with_unit
+from bitjoule.reports.figures.digits import column_prefix, parameters, prefix, short_price, significant, with_unit
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,15 @@ def test_parameters_as_the_field_writes_them(count, text):
 )
 def test_a_column_gets_the_prefix_of_its_largest_value_or_of_the_middle_one_where_they_differ_much(joules, expected):
     assert column_prefix(joules) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("platforms/fp16-edge.yaml:static.host@242.743781511MHz", "platforms/fp16-edge.yaml:static.host@242.7MHz"),
+        ("b.yaml:static.host@1019.99999MHz", "b.yaml:static.host@1020MHz"),
+        ("b.yaml:static.host@500MHz", "b.yaml:static.host@500MHz"), ("doi:10.1109/5.12345", "doi:10.1109/5.12345"),
+    ],
+)  # fmt: skip
+def test_the_clock_of_a_price_has_four_digits(name, expected):
+    assert short_price(name) == expected
