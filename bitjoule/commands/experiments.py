@@ -94,7 +94,7 @@ def report(texts: Iterable[str], total: int, form: str = "terminal") -> None:
                 print("\n", end="", flush=True)
         except BrokenPipeError:  # the reader is gone, but the remaining results are still to be written
             discard_output()
-        if sys.stderr.isatty():
+        if total > 1 and sys.stderr.isatty():
             print(f"[{i}/{total}]", file=sys.stderr)
 
 

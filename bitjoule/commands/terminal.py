@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 FORMS = ("terminal", "markdown", "csv")
 GAP = 2  # blanks between columns
 WRAP = 34  # wider cells are wrapped
+STRONG = re.compile(r"\*\*(.+?)\*\*")
 RULE = re.compile(r"\|[-:| ]+\|")
 
 
@@ -90,7 +91,8 @@ def grid(lines: Sequence[str]) -> Grid:
         Headers, rule and rows.
     """
     headers, rule, *rows = (
-        [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip()[1:-1])] for line in lines
+        [STRONG.sub(r"\1", cell.strip().replace(r"\|", "|")) for cell in re.split(r"(?<!\\)\|", line.strip()[1:-1])]
+        for line in lines
     )
     return Grid(headers, rows, [not cell.endswith(":") or cell.startswith(":-") for cell in rule])
 
@@ -120,8 +122,11 @@ def show(text: str, console: "Console | None" = None) -> None:
         if line.startswith("#"):
             console.print(line.lstrip("# "), style="bold", markup=False, soft_wrap=True)
         else:
-            style = "yellow" if line.startswith("- ") and _warns(lines, at) else ""
-            console.print(line, markup=False, style=style, soft_wrap=True)  # the terminal wraps prose itself
+            is_strong = STRONG.fullmatch(line) is not None
+            style = "yellow" if line.startswith("- ") and _warns(lines, at) else "bold" if is_strong else ""
+            console.print(
+                STRONG.sub(r"\1", line), markup=False, style=style, soft_wrap=True
+            )  # the terminal wraps prose itself
         at += 1
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bitjoule.commands.experiments import report
 from bitjoule.commands.terminal import Grid, grid, print_table, show
 
 GALLERY = Path(__file__).parents[3] / "reports" / "gallery"
@@ -140,6 +141,21 @@ def test_cells_and_alignment_are_those_of_the_markdown():
     assert list(table.left) == [True, True, False, False, False, True]
     assert table.rows[0][-1] == "one | two"
     assert table.rows[1][3] == ""
+
+
+def test_strong_words_are_bold_and_without_stars():
+    text = "**All fits.** but **not** this\n**Late.**\n\n| design | a**2 |\n|---:|---:|\n| **60** | 4 |\n| 7 | 12 |\n"
+    expected = "All fits. but not this\nLate.\n\ndesign  a**2\n────────────\n    60     4\n     7    12\n"
+    assert shown(text, 80) == expected
+    assert "\x1b[1mLate." in shown(text, 80, force_terminal=True)
+
+
+def test_runs_are_counted_where_there_are_several(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    report(["# one"], 1)
+    assert capsys.readouterr().err == ""
+    report(["# one", "# two"], 2)
+    assert capsys.readouterr().err.split() == ["[1/2]", "[2/2]"]
 
 
 def test_colours_are_left_out_of_pipes_and_where_no_color_is_set(monkeypatch):
