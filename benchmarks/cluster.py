@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,9 +102,10 @@ def by_processes(processes: list[subprocess.Popen[str]], line: str = "") -> None
 
 
 def by_workers(executor: ClusterExecutor, packed: Packed[EnergyWork], spans: list[Span]) -> None:
-    """Have the workers of the scheduler compute all parts, and fetch what they return."""
-    for future in [executor.submit(computed, packed, span) for span in spans]:
-        future.result()
+    """Have the workers of the scheduler compute all parts, and fetch what they return, of which nothing stays."""
+    futures = deque(executor.submit(computed, packed, span) for span in spans)
+    while futures:
+        futures.popleft().result()
 
 
 def free_port() -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.experiments.energy.evaluation import evaluate_in_blocks, long_table
 from bitjoule.experiments.energy.grid import Grid
 from bitjoule.experiments.energy.tables.components import component_rows
@@ -14,6 +15,7 @@ from bitjoule.experiments.output.columns import OPERATION_COLUMNS
 from bitjoule.experiments.output.parts import Emit, Parts, Span, Values
 
 BLOCKS_PER_PART = 2  # a part takes from a fifth of a second to a second: longer than handing it out, short to lose
+SMALL = 2  # blocks of the system accounting, which are smaller, for each of those
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def spans_of(grid: Grid) -> Sequence[Span]:
     grid
         The cases.
     """
-    size = BLOCKS_PER_PART * block_cases(grid)
+    of_part = BLOCKS_PER_PART * (SMALL if grid.accounting is Accounting.SYSTEM else 1)
+    size = of_part * block_cases(grid)
     return [(start, min(start + size, len(grid))) for start in range(0, len(grid), size)]
 
 

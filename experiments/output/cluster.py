@@ -28,6 +28,7 @@ PATIENCE_S = 300.0  # without a scheduler, or without any worker, in a run
 REACH_S = 1.0  # until a worker answers that is on the same network
 LOOK_S = 5.0  # after which a run looks again which workers there are
 MOST_KILLED = 3  # times that Dask gives a task up, each after some workers died of it: then it is the task
+SELDOM_MS = 500.0  # between two looks of a worker at a task; Dask warns at 3 s
 _POLL_S = 2.0
 _ONE_AT_A_TIME = threading.Lock()  # the caches of mappings are not for several threads
 
@@ -43,8 +44,27 @@ def _call(code: str, function: Callable[..., Result], arguments: tuple[Any, ...]
     if code_digest() != code:
         wrong = f"the worker on {socket.gethostname()} has another version of bitjoule"
         raise InputError([Problem(OPTION, 1, "worker", wrong, "the same installation on every machine")])
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, _left_alone():
         return function(*arguments)
+
+
+@contextmanager
+def _left_alone() -> Iterator[None]:
+    """Have the worker that runs a task look seldom where it is, and whether its loop runs: the task waits meanwhile.
+
+    Both are for Dask's dashboard; by default they come every 10 and every 20 ms.
+    """
+    from distributed import get_worker
+
+    periodic = get_worker().periodic_callbacks
+    usual = {name: periodic[name].callback_time for name in ("profile", "tick") if name in periodic}
+    for name, each_ms in usual.items():
+        periodic[name].callback_time = max(each_ms, SELDOM_MS)
+    try:
+        yield
+    finally:
+        for name, each_ms in usual.items():
+            periodic[name].callback_time = each_ms
 
 
 class _Task(Future[Any]):

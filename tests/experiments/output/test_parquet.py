@@ -35,6 +35,7 @@ def sweep(tmp_path, monkeypatch):
     """Return the path of an experiment that takes five parts."""
     monkeypatch.setattr(sums, "BLOCK_CASES", 8)  # a block of the system accounting is a quarter of it
     monkeypatch.setattr(energy_parts, "BLOCKS_PER_PART", 2)
+    monkeypatch.setattr(energy_parts, "SMALL", 1)
     path = tmp_path / "sweep.yaml"
     path.write_text(SWEEP)
     return path
