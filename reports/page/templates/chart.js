@@ -15,7 +15,10 @@ const DASHES = ["", "7 3", "2 3", "9 3 2 3", "1 2"];
 const PREFIXES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"], [1e-12, "p"], [1e-15, "f"]];
 const SCALED = new Set(["J", "s", "W", "B", "J s", "tokens/J"]);
 const FORMER = { pJ: [1e-12, "J"], fJ: [1e-15, "J"] };
-const MOST_SERIES = 24, MOST_ROWS = 60, WIDE = 8;
+const MOST_SERIES = 24, MOST_ROWS = 60, WIDE = 8, INSET = 14;
+
+// Distance in pixels of the bands of so many series at one place: all of them stay within the inset of the axes.
+const bandStep = (count) => Math.min(4, (2 * INSET) / Math.max(count - 1, 1));
 
 const unitOf = (column) => CONFIG.units[column]?.[1] ?? "";
 const labelOf = (column) => CONFIG.units[column]?.[0] ?? column.replaceAll("_", " ");
@@ -279,7 +282,7 @@ class Chart {
     }
     groups.forEach((group, i) => {
       const banded = points.filter((point) => point.series === group && point.low < point.high);
-      const dx = 4 * (i - (groups.length - 1) / 2);  // bands of several series at one place stay apart
+      const dx = bandStep(groups.length) * (i - (groups.length - 1) / 2);  // bands of several series at one place stay apart
       marks.push(Plot.ruleX(banded, { x, y1: "low", y2: "high", stroke: "series", strokeOpacity: 0.6, strokeWidth: 2, dx }));
     });
     if (isAxis) {
@@ -292,7 +295,7 @@ class Chart {
     marks.push(Plot.tip(points, Plot.pointer({ x, y: "y", title: (point) => this.text(point).join("\n"), fill: "var(--background)", fontSize: 13 })));
     return Plot.plot({
       ...common, height: 430, marginLeft: 84, marginBottom: 48, marginRight: 24, marginTop: 32,
-      inset: 14,
+      inset: INSET,
       x: {
         type: state.xLog && !isPlaced ? "log" : "linear", grid: true, label,
         ticks: isPlaced ? ticks.map(Math.log2) : few ? ticks : Math.max(3, Math.round(common.width / 150)),

@@ -171,6 +171,8 @@ def test_the_first_chart_of_an_exploration_has_more_than_one_bar_and_of_a_ladder
     assert said == []
     assert page.evaluate("[CHARTS[0].state.table.name, CHARTS[0].state.series]") == ["designs", "format"]
     assert len(page.evaluate(POINTS)) == 4
+    spread = page.evaluate("[1, 2, 8, 15, 24].map((count) => bandStep(count) * (count - 1))")
+    assert spread == pytest.approx([0, 4, 28, 28, 28])  # of an inset of 14 pixels on both sides
 
 
 def test_a_point_is_read_by_pointer_and_by_keyboard(opened):
