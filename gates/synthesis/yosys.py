@@ -19,6 +19,7 @@ from typing import Any
 from bitjoule.gates.code_fingerprint import code_fingerprint
 from bitjoule.gates.constants import constant
 from bitjoule.gates.liberty.boolean import BooleanFunction
+from bitjoule.gates.liberty.cell import Cell
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import fingerprints
 from bitjoule.gates.liberty.requirements import check_cells, check_library, smallest_flip_flop
@@ -33,7 +34,15 @@ _POWER = re.compile(r"\b(?:internal_power|leakage_power)\s*\(\s*\)\s*\{[^{}]*(?:
 _FUNCTION = re.compile(r'(\bfunction\s*:\s*)"([^"]*\^[^"]*)"')
 # Yosys takes and frees millions of small blocks: glibc spends up to half its time putting free ones together again
 # unless each thread may keep all of them, and Yosys jumps through more memory than its pages' addresses are kept of.
-ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=65535:glibc.malloc.hugetlb=1"}
+# What it does free in one piece it takes again at once, from the system page by page unless it is kept.
+_KEPT_BYTES, _LARGEST_BYTES = 1 << 33, 1 << 25  # more than it takes; the most that glibc knows
+_TUNABLES = {
+    "tcache_count": 65535,
+    "hugetlb": 1,
+    "trim_threshold": _KEPT_BYTES,
+    "mmap_threshold": _LARGEST_BYTES,
+}
+ALLOCATOR = {"GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in _TUNABLES.items())}
 # Its own threads take a tenth more processor time than they save: other syntheses run on the other processors.
 _ONE_THREAD = {"YOSYS_MAX_THREADS": "1"}
 _PREFIX_ADDERS = {
@@ -43,6 +52,11 @@ _PREFIX_ADDERS = {
     "sklansky": "-map +/choices/sklansky.v ",
 }
 ADDERS = ("ripple", *_PREFIX_ADDERS)
+# `memory -nomap` without what it cleans up between: what `memory_map` leaves is cleaned up once.
+MEMORY = "; ".join(
+    ("opt_mem", "opt_mem_priority", "opt_mem_feedback", "memory_bmux2rom", "memory_dff", "memory_share",
+     "opt_mem_widen", "memory_collect")
+)  # fmt: skip
 # One adder for each addition as written: a plain `alumacc` would turn a tree of additions into one carry-save array.
 _SINGLE = """
 (* techmap_wrap = "alumacc" *)
@@ -216,8 +230,9 @@ def _front(verilog: Path, top: str, library: Library, folder: Path, options: Opt
             f"read_verilog -sv {verilog}",
             f"hierarchy -check -top {top}",
             "proc; flatten; opt_expr; opt_clean",
-            "opt -nodffe -nosdff; wreduce; peepopt",
-            "memory -nomap; memory_map; opt_clean",
+            f"{yosys_passes.WORDS_OPT} -nodffe -nosdff",
+            "wreduce; peepopt",
+            f"{MEMORY}; memory_map; opt_clean",
             f"opt_dff -nosdff{'' if options.gating else ' -nodffe'}; opt_clean",
             "select -assert-none t:$mul t:$macc t:$macc_v2",
             f"techmap -map {folder / 'single.v'}",
@@ -276,8 +291,17 @@ def _gates(top: str, library: Library, folder: Path, options: Options) -> list[s
         *gating,
         "rename -wire t:$_*DFF*",  # names of registers, as `bitjoule.gates.power.parts` reads them
         f"dfflibmap {others} -liberty {liberty}",
-        "opt_expr; opt_merge; opt_clean",
+        # The inverters behind flip-flops that give the inverse meet others; without any, nothing has changed.
+        *([] if _gives_its_data(flip_flop) else ["opt_expr; opt_merge"]),
+        "opt_clean",
     ]
+
+
+def _gives_its_data(flip_flop: Cell) -> bool:
+    """Whether an output of a flip-flop is what its data pin was, not the inverse."""
+    state = flip_flop.state
+    is_data = state.next_state.text.strip("() ") in flip_flop.inputs
+    return is_data and any(flip_flop.function(pin).text.strip("() ") == state.state for pin in flip_flop.outputs)
 
 
 def _yosys(folder: Path, name: str, commands: Sequence[str], abc: str = "") -> None:

@@ -1,19 +1,21 @@
 """Runs a script of Yosys in a process of its own: ``python yosys_passes.py SCRIPT``. Nothing of bitjoule is imported.
 
-The script may use one more pass, `GATES_OPT` with options of ``opt_dff``: what Yosys does for ``opt`` with them, for a
-design of gates and flip-flops of one bit. Yosys begins another round whenever one has changed anything, if only that
-wires without use went. No pass of ``opt`` asks for those but two that change multiplexers and reductions of many bits,
-of which there are none any more.
+The script may use two more passes, `WORDS_OPT` and `GATES_OPT`, each with options of ``opt_dff``: what Yosys does for
+``opt`` with them, the second for a design of gates and flip-flops of one bit. Yosys begins another round whenever one
+has changed anything, if only that wires without use went. No pass of ``opt`` asks for those but two that change
+multiplexers and reductions of many bits; of a design of gates these find nothing.
 """
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyosys import libyosys
 
+WORDS_OPT = "words_opt"
 GATES_OPT = "gates_opt"
 _DID = "opt.did_something"
 
@@ -46,6 +48,31 @@ def optimise_gates(design: "libyosys.Design", flip_flops: str) -> None:
             cleaned = _changes(design, "opt_clean")
 
 
+def optimise_words(design: "libyosys.Design", flip_flops: str) -> None:
+    """Do what ``opt`` does, and leave out what can change nothing.
+
+    Unlike ``opt`` it may leave wires without use, which the ``opt_clean`` that follows takes away.
+
+    Parameters
+    ----------
+    design
+        The design.
+    flip_flops
+        Options of ``opt_dff``.
+    """
+    design.run_pass("opt_expr")
+    design.run_pass("opt_merge -nomux")
+    words, others = ("opt_muxtree", "opt_reduce"), ("opt_merge", f"opt_dff {flip_flops}")
+    changed = cleaned = True
+    while changed or cleaned:
+        did = [_changes(design, command) for command in words]
+        if not changed and not any(did):
+            return
+        did += [_changes(design, command) for command in others]
+        cleaned = _changes(design, "opt_clean")
+        changed = _changes(design, "opt_expr") or any(did)
+
+
 def main(script: Path) -> None:
     """Run a script.
 
@@ -56,14 +83,15 @@ def main(script: Path) -> None:
     """
     from pyosys import libyosys  # not by whoever only asks where this file is
 
-    class GatesOpt(libyosys.Pass):  # type: ignore[misc, unused-ignore]
-        def __init__(self) -> None:
-            super().__init__(GATES_OPT, "opt of a design of gates")
+    class Opt(libyosys.Pass):  # type: ignore[misc, unused-ignore]
+        def __init__(self, name: str, optimise: Callable[[libyosys.Design, str], None]) -> None:
+            super().__init__(name, "opt in fewer rounds")
+            self.optimise = optimise
 
         def execute(self, arguments: list[str], design: libyosys.Design) -> None:
-            optimise_gates(design, " ".join(arguments[1:]))
+            self.optimise(design, " ".join(arguments[1:]))
 
-    _pass = GatesOpt()
+    _passes = Opt(WORDS_OPT, optimise_words), Opt(GATES_OPT, optimise_gates)
     # In one command: after each one Yosys gives away the numbers of names that are not used any more, and the order of
     # cells, and with it the netlist, goes by those.
     libyosys.run_pass(f"script {script}")

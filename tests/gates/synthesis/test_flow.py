@@ -23,7 +23,7 @@ from bitjoule.gates.power.activity import Simulator
 from bitjoule.gates.synthesis import flow, yosys_passes
 from bitjoule.gates.synthesis.flow import FAST, SMALL, Goals, map_design
 from bitjoule.gates.synthesis.sizing import use_inverse_outputs
-from bitjoule.gates.synthesis.yosys import ALLOCATOR, Options, lean_json, synthesise
+from bitjoule.gates.synthesis.yosys import ALLOCATOR, MEMORY, Options, lean_json, synthesise
 from tests.gates import hand_made as hand
 from tests.gates.liberty.test_liberty_cases import PLAIN, written
 
@@ -243,6 +243,53 @@ def test_optimising_gates_makes_what_opt_of_yosys_makes(tmp_path):
     theirs = passed(tmp_path, "theirs", [*gates, f"opt {options}"])
     assert passed(tmp_path, "ours", [*gates, f"{yosys_passes.GATES_OPT} {options}"]) == theirs
     assert passed(tmp_path, "plain", gates) != theirs
+
+
+# Branches of a multiplexer that never come, and registers of which each is constant once the one before it is.
+WORDS = """
+module top (input clk, input [1:0] s, input [7:0] a, b, output reg [7:0] y, output [7:0] z, output t);
+  reg [7:0] store [3:0]; reg [7:0] held = 0, one = 0, two = 0, three = 0;
+  wire [7:0] inner = s[0] ? (s[0] ? a : b) : (s[1] ? b : a);
+  always @(posedge clk) begin
+    one <= one & 8'b0; two <= one & a; three <= two & b; held <= (held & b) | three;
+    if (s == 2) store[s] <= inner; y <= s[1] ? (s[1] ? inner + held : b) : store[a[1:0]];
+  end
+  assign z = (held | inner) ^ {8{&{s, s}}}; assign t = |{a, 8'b0, a} ^ (&held);
+endmodule
+"""
+
+
+@pytest.mark.parametrize("design", [ROUNDS, WORDS], ids=["rounds", "words"])
+def test_optimising_words_and_cleaning_makes_what_opt_of_yosys_makes(tmp_path, design):
+    source = tmp_path / "design.v"
+    source.write_text(design)
+    words, options = [f"read_verilog -sv {source}", "proc; flatten; opt_clean"], "-nodffe -nosdff"
+    theirs = passed(tmp_path, "theirs", [*words, f"opt {options}; opt_clean"])
+    assert passed(tmp_path, "ours", [*words, f"{yosys_passes.WORDS_OPT} {options}; opt_clean"]) == theirs
+    assert passed(tmp_path, "plain", words) != theirs
+
+
+def test_memories_become_registers_as_with_the_passes_of_yosys_alone(tmp_path):
+    source = tmp_path / "design.v"
+    source.write_text(WORDS)
+    words = [f"read_verilog -sv {source}", "proc; flatten; opt_clean; opt -nodffe -nosdff; wreduce; peepopt"]
+    theirs = passed(tmp_path, "theirs", [*words, "memory -nomap; memory_map; opt_clean"])
+    assert b"cell $mem" not in theirs
+    assert passed(tmp_path, "ours", [*words, f"{MEMORY}; memory_map; opt_clean"]) == theirs
+
+
+@pytest.mark.parametrize(
+    ("next_state", "function", "rounds"), [("D", "IQ", 0), ("D", "IQN", 1), ("!D", "IQ", 1), ("(D)", "IQ", 0)]
+)
+def test_gates_are_optimised_again_only_behind_flip_flops_that_give_the_inverse(tmp_path, next_state, function, rounds):
+    flip_flop = re.search(r'next_state : "(D)".*?function : "(IQ)"', PLAIN, re.DOTALL)
+    text = PLAIN[: flip_flop.start(1)] + next_state + PLAIN[flip_flop.end(1) : flip_flop.start(2)] + function
+    library = written(tmp_path, text + PLAIN[flip_flop.end(2) :])
+    source = tmp_path / "design.v"
+    source.write_text(ACCUMULATOR)
+    synthesise(source, "top", library, tmp_path, Options("ripple"), SMALL[0])
+    script = (tmp_path / "back.ys").read_text()
+    assert script[script.index("dfflibmap") :].count("opt_expr; opt_merge") == rounds
 
 
 def test_yosys_reads_from_the_lean_file_what_it_reads_from_its_own(tmp_path):
