@@ -30,6 +30,8 @@ def _changes(design: "libyosys.Design", command: str) -> bool:
 def optimise_gates(design: "libyosys.Design", flip_flops: str) -> None:
     """Do what ``opt`` does to a design of gates, and leave out what can change nothing.
 
+    Unlike ``opt`` it may leave wires without use, which the ``opt_clean`` that follows takes away.
+
     Parameters
     ----------
     design
@@ -42,16 +44,12 @@ def optimise_gates(design: "libyosys.Design", flip_flops: str) -> None:
     changed = True
     while changed:
         before = [_changes(design, command) for command in ("opt_merge", f"opt_dff {flip_flops}")]
-        cleaned = _changes(design, "opt_clean")
+        design.run_pass("opt_clean")
         changed = _changes(design, "opt_expr") or any(before)
-        while cleaned and not changed:
-            cleaned = _changes(design, "opt_clean")
 
 
 def optimise_words(design: "libyosys.Design", flip_flops: str) -> None:
-    """Do what ``opt`` does, and leave out what can change nothing.
-
-    Unlike ``opt`` it may leave wires without use, which the ``opt_clean`` that follows takes away.
+    """Do what ``opt`` does to any design, as `optimise_gates`.
 
     Parameters
     ----------
