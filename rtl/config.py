@@ -22,6 +22,7 @@ ACCUMULATION_BITS = {"int32": 32, "fp32": 32, "fp16": 16}
 LANES = range(8, 257)
 TABLE_LANES = range(2, 5)
 CHAIN_LANES = range(1, 9)
+INVERTED_SUMS = ("none", "before", "after")
 COLUMNS = range(1, 65)
 TOKENS = range(1, 1025)
 ACTIVATION_BITS = range(1, 9)
@@ -111,9 +112,11 @@ class AcceleratorConfig:
         With ``lookup_table``, lanes whose activations share a table, 2 to 4, by default 2. Each lane more makes it
         three times as large, with ``binary1`` twice.
     chain_lanes
-        With ``carry_chain``, lanes that are added one after the other before the tree of adders, 1 to 8, by default 1:
-        none. Carry cells of some FPGAs select one of the two operands that they add. From 2 on the tree's last level
-        lies behind the first register.
+        With ``carry_chain``, lanes added one after the other before the tree of adders, 1 to 8, by default 1: none.
+        Cells of some FPGAs select one operand of two. From 2 on the tree's last level lies behind the first register.
+    inverted_sums
+        With chains of 3 lanes or more, whether each second lane inverts the sum, not itself: ``none``, ``before`` the
+        next adder or ``after`` it; see `bitjoule.rtl.arithmetic.inverted_sums`. It depends on adders' cells what pays.
     accumulators
         ``registers``: running sums in flip-flops. ``memory``: in a memory that is read one cycle early, block RAM of an
         FPGA or a macro; `tokens` is at least 2.
@@ -137,6 +140,7 @@ class AcceleratorConfig:
     table_lanes: int | None = None
     accumulators: str = "registers"
     chain_lanes: int = 1
+    inverted_sums: str = "none"
 
     def __post_init__(self) -> None:
         unknown = _unknown("weight_encoding", self.weight_encoding, tuple(ACCUMULATIONS))
@@ -164,6 +168,7 @@ class AcceleratorConfig:
             *self._accumulation_faults(name),
             *self._accumulators_faults(),
             *self._chain_faults(),
+            *self._inversion_faults(),
         ]
         if not {"lanes", "columns", "weight_encoding"} & {fault.key for fault in faults}:
             faults += self._bus_faults()
@@ -219,6 +224,17 @@ class AcceleratorConfig:
         unused = f"got {self.chain_lanes} with datapath {_brief(self.datapath)}"
         return [Fault("chain_lanes", unused, "1, or datapath: carry_chain")]
 
+    def _inversion_faults(self) -> list[Fault]:
+        faults = _unknown("inverted_sums", self.inverted_sums, INVERTED_SUMS)
+        if faults or not self.inverts_sums:
+            return faults
+        got = f"got {_brief(self.inverted_sums)} with"
+        if self.accumulation == "fp32":
+            return [Fault("inverted_sums", f"{got} accumulation fp32", "none, or accumulation: exact")]
+        got += f" chain_lanes {_brief(self.chain_lanes)}"
+        fits = self.chain_lanes in CHAIN_LANES[2:]
+        return [] if fits else [Fault("inverted_sums", got, "none, or chain_lanes of 3 or more")]
+
     def _bus_faults(self) -> list[Fault]:
         bus = self.weight_bus_bits
         tile = self.tile_bits
@@ -265,8 +281,8 @@ class AcceleratorConfig:
         return config
 
     def as_mapping(self) -> dict[str, Any]:
-        """Return keys and values, defaults written out but for those of the last three keys."""
-        usual = {"table_lanes": None, "accumulators": ACCUMULATORS[0], "chain_lanes": 1}
+        """Return keys and values, defaults written out but for those of the last four keys."""
+        usual = {"table_lanes": None, "accumulators": ACCUMULATORS[0], "chain_lanes": 1, "inverted_sums": "none"}
         return {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
 
     @property
@@ -293,6 +309,11 @@ class AcceleratorConfig:
     def rounding_tree(self) -> bool:
         """Whether every floating-point product and sum is rounded by itself."""
         return self.datapath == "rounding_tree"
+
+    @property
+    def inverts_sums(self) -> bool:
+        """Whether sums are inverted in place of every second lane."""
+        return self.inverted_sums != INVERTED_SUMS[0]
 
     @property
     def sums_in_memory(self) -> bool:

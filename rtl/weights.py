@@ -6,6 +6,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from bitjoule.rtl.arithmetic.inverted_sums import free_lanes
 from bitjoule.rtl.config import FP16_BITS, AcceleratorConfig
 from bitjoule.rtl.operands import prepared_weight, weight_lines
 
@@ -132,13 +133,24 @@ class WeightLoader(wiring.Component):
         plus, minus = self._decoded(tile)
         held_plus = Signal.like(self.plus, name="held_plus", reset_less=True)
         held_minus = Signal.like(self.minus, name="held_minus", reset_less=True)
+        held = held_plus
+        if free := self._free_lines():
+            # Of a lane whose adder takes its operand or not, the line that says so is held, not made behind registers.
+            plus, held = plus ^ (minus & free), held_plus ^ (held_minus & free)
         loaded = [held_plus.eq(plus)]
         if self._config.encoding.zero:
             loaded.append(held_minus.eq(minus))
         else:
             m.d.comb += held_minus.eq(~held_plus)
-        m.d.comb += [self.plus.eq(held_plus), self.minus.eq(held_minus)]
+        m.d.comb += [self.plus.eq(held), self.minus.eq(held_minus)]
         return loaded
+
+    def _free_lines(self) -> int:
+        config = self._config
+        if not config.inverts_sums or not config.encoding.zero:
+            return 0
+        column = sum(free << lane for lane, free in enumerate(free_lanes(config.lanes, config.chain_lanes)))
+        return sum(column << i * config.lanes for i in range(config.columns))
 
     def _decoded(self, tile: Value) -> tuple[Value, Value]:
         config = self._config

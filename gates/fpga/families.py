@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from bitjoule.gates.fpga import absorb, absorb_gowin
 from bitjoule.gates.fpga.devices import Device
 from bitjoule.rtl.config import AcceleratorConfig
 
@@ -29,12 +31,15 @@ class Family:
         The Python package with nextpnr, without ``yowasp_``.
     arguments
         The arguments of nextpnr that name a device, and a router.
-    absorbs
-        Whether its carry cells have inputs to spare; see `bitjoule.gates.fpga.absorb`.
+    absorb
+        What moves tables into its carry cells, if these have inputs to spare: `bitjoule.gates.fpga.absorb`,
+        `bitjoule.gates.fpga.absorb_gowin`. Yosys does it by itself on iCE40.
     compares
         Whether comparisons with constants take fewer tables as logic than in carry cells: compare.v.
     chain_lanes
         Of `datapath`, what takes the fewest tables at no slower a clock.
+    inverted_sums
+        The same.
     sums_in_block_ram
         Whether running sums of several tokens take fewer tables in block RAM. Other families keep them in LUT RAM.
     """
@@ -45,9 +50,10 @@ class Family:
     cells: dict[str, dict[str, int]]
     package: str
     arguments: Callable[[Device], list[str]]
-    absorbs: bool = False
+    absorb: Callable[[dict[str, Any]], int] | None = None
     compares: bool = False
     chain_lanes: int = 1
+    inverted_sums: str = "none"
     sums_in_block_ram: bool = False
 
     def suited(self, config: AcceleratorConfig) -> AcceleratorConfig:
@@ -61,8 +67,10 @@ class Family:
         if config.multiplies:
             return config
         sums = "memory" if self.sums_in_block_ram and config.tokens > 1 else config.accumulators
-        chain = 1 if config.scaled else self.chain_lanes  # no bench or proof has chains of aligned activations
-        return replace(config, datapath=self.datapath, table_lanes=None, accumulators=sums, chain_lanes=chain)
+        suited = replace(config, datapath=self.datapath, table_lanes=None, accumulators=sums)
+        if config.scaled:  # no bench or proof has chains of aligned activations
+            return replace(suited, chain_lanes=1, inverted_sums="none")
+        return replace(suited, chain_lanes=self.chain_lanes, inverted_sums=self.inverted_sums)
 
     def count(self, cells: Mapping[str, int]) -> dict[str, int]:
         """Return tables, flip-flops and block RAM of a netlist.
@@ -97,7 +105,7 @@ FAMILIES = {
         arguments=lambda device: [
             device.option, "--package", device.package, "--speed", device.speed, "--lpf-allow-unconstrained",
         ],
-        absorbs=True,
+        absorb=absorb.absorb_operands,
         compares=True,
         chain_lanes=4,
     ),
@@ -115,6 +123,8 @@ FAMILIES = {
         arguments=lambda device: [
             device.option, "--package", device.package, "--pcf-allow-unconstrained", "--router", "router2",
         ],
+        chain_lanes=5,
+        inverted_sums="after",
         sums_in_block_ram=True,
     ),
     "gowin": Family(
@@ -127,6 +137,9 @@ FAMILIES = {
             "block RAM": {"SDP": 1, "DPB": 1, "DPX9": 1},
         },
         compares=True,
+        absorb=absorb_gowin.absorb_operands,
+        chain_lanes=5,
+        inverted_sums="before",
         package="nextpnr_himbaechel_gowin",
         arguments=lambda device: [
             "--device", device.part, "-o", f"family={device.option}", "-o", f"cst={CONSTRAINTS}",

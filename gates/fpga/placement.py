@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bitjoule.energy_models.inputs.errors import InputError, Problem
-from bitjoule.gates.fpga.absorb import absorb_operands
 from bitjoule.gates.fpga.devices import Device
 from bitjoule.gates.fpga.families import CONSTRAINTS, FAMILIES
 from bitjoule.sim.bench.simulators import SimulatorError, needs_packages
@@ -102,7 +101,7 @@ def map_design(
         Of the Yosys command; by default the family's.
     rewrite
         Find what holds registers, make comparisons with constants of logic, and move tables into carry cells, the
-        last two where that suits the family: `enables`, compare.v, `absorb`.
+        last two where that suits the family: `enables`, compare.v, `absorb`, `absorb_gowin`.
 
     Raises
     ------
@@ -120,8 +119,8 @@ def map_design(
         (folder / _COMPARE).write_text((Path(__file__).parent / _COMPARE).read_text())
     design = json.loads(run_yosys(verilog, f"{synthesis} -top {top}", folder, reading, after).read_text())
     module = design["modules"][top]
-    if family.absorbs and rewrite:
-        absorb_operands(module)
+    if family.absorb and rewrite:
+        family.absorb(module)
         (folder / NETLIST).write_text(json.dumps(design))
     pins = sum(len(port["bits"]) for port in module["ports"].values())
     used = family.count(Counter(cell["type"] for cell in module["cells"].values())) | {"pins": pins}

@@ -5,8 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.arithmetic import lookup_table
+from bitjoule.rtl.arithmetic.inverted_sums import inverted_chain
 from bitjoule.rtl.arithmetic.multiplication import booth_rows, digits, digits_of, recode
-from bitjoule.rtl.arithmetic.reduction import carry_chain_sum, carry_save_sum, wire
+from bitjoule.rtl.arithmetic.reduction import carry_chain_sum, carry_save_sum, tree_sum, wire
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.operands import activation_bits
 
@@ -108,6 +109,8 @@ class DotProduct(wiring.Component):
         return carry_save_sum(m, rows, [~plus for plus in self.plus], self._pipeline)
 
     def _carry_chain(self, m: Module) -> tuple[list[Value], list[Value]]:
+        if self._config.inverts_sums:
+            return self._inverted_chains(m)
         rows: list[Value] = []
         units: list[Value] = []
         for lane, (plus, minus, x) in enumerate(self._lanes()):
@@ -117,6 +120,12 @@ class DotProduct(wiring.Component):
             rows.append(row)
             units.append(unit)
         return carry_chain_sum(m, rows, units, self._pipeline, self._config.chain_lanes)
+
+    def _inverted_chains(self, m: Module) -> tuple[list[Value], list[Value]]:
+        lanes, length, inversion = self._lanes(), self._config.chain_lanes, self._config.inverted_sums
+        starts = range(0, len(lanes), length)
+        chains = [inverted_chain(m, f"chain{i // length}", lanes[i : i + length], inversion) for i in starts]
+        return tree_sum(m, [word for word, _ in chains], [unit for _, unit in chains], self._pipeline, chained=True)
 
     def _multiplexer(self, m: Module) -> tuple[list[Value], list[Value]]:
         rows: list[Value] = []

@@ -155,8 +155,35 @@ def carry_chain_sum(
     words, bits = list(rows), list(units)
     if chain > 1:
         words = [chained_rows(m, f"chain{i // chain}", words[i : i + chain], bits) for i in range(0, len(words), chain)]
+    return tree_sum(m, words, bits, pipeline, chained=chain > 1)
+
+
+def tree_sum(
+    m: Module, rows: Sequence[Value], units: Sequence[Value], pipeline: int, chained: bool
+) -> tuple[list[Value], list[Value]]:
+    """Add signed words in a binary tree of adders; the bits come in as the adders' carries.
+
+    Parameters
+    ----------
+    m
+        Where the adders and registers go.
+    rows
+        Signed words.
+    units
+        Bits added at weight one, at most one more than there are adders; may be empty.
+    pipeline
+        Registers on the way, a cycle of latency each.
+    chained
+        Whether the words are sums of chains: the last level lies behind the first register then.
+
+    Returns
+    -------
+    tuple of list
+        One signed word, and the bits that found no adder.
+    """
+    words, bits = list(rows), list(units)
     count = levels(len(words), carry_save=False)
-    places = cuts(max(0, count - 1) if chain > 1 else count, pipeline)
+    places = cuts(max(0, count - 1) if chained else count, pipeline)
     words, bits = registered(m, "cut0", words, bits, places.get(0, 0))
     level = 0
     while len(words) > 1:

@@ -38,6 +38,19 @@ GOOD = {"lanes": 8, "columns": 4, "max_k": 64, "weight_bus_bits": 64}
         ({"datapath": "carry_chain", "chain_lanes": 0}, "chain_lanes", "a whole number from 1 to 8"),
         ({"datapath": "carry_chain", "chain_lanes": 9}, "chain_lanes", "a whole number from 1 to 8"),
         ({"datapath": "carry_chain", "chain_lanes": None}, "chain_lanes", "a whole number from 1 to 8"),
+        ({"inverted_sums": "behind"}, "inverted_sums", "one of none, before, after"),
+        ({"inverted_sums": None}, "inverted_sums", "one of none, before, after"),
+        ({"inverted_sums": "after"}, "inverted_sums", "none, or chain_lanes of 3 or more"),
+        (
+            {"datapath": "carry_chain", "chain_lanes": 2, "inverted_sums": "before"},
+            "inverted_sums",
+            "none, or chain_lanes of 3 or more",
+        ),
+        (
+            {"datapath": "carry_chain", "chain_lanes": 3, "inverted_sums": "after", "accumulation": "fp32"},
+            "inverted_sums",
+            "none, or accumulation: exact",
+        ),
         ({"datapath": "lookup_table", "lanes": 300}, "lanes", "from 8 to 256"),
         (
             {"datapath": "lookup_table", "weight_encoding": "binary1", "lanes": 255, "weight_bus_bits": 1024},
@@ -174,3 +187,6 @@ def test_a_configuration_survives_its_own_mapping():
     chains = AcceleratorConfig.from_mapping(GOOD | {"datapath": "carry_chain", "chain_lanes": 8})
     assert chains.as_mapping()["chain_lanes"] == chains.chain_lanes == 8
     assert AcceleratorConfig.from_mapping(chains.as_mapping()) == chains
+    inverting = AcceleratorConfig.from_mapping(chains.as_mapping() | {"inverted_sums": "after"})
+    assert (chains.inverts_sums, inverting.inverts_sums) == (False, True)
+    assert AcceleratorConfig.from_mapping(inverting.as_mapping()) == inverting

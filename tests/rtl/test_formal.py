@@ -43,8 +43,16 @@ ACCELERATORS: dict[str, dict[str, Any]] = {
     | {"datapath": "rounding_tree", "weight_bus_bits": 16, "columns": 2, "lanes": 1, "pipeline": 2},
     "scaled": SCALED | {"tokens": 2, "pipeline": 1},
     "chains": {"pipeline": 2, "datapath": "carry_chain", "chain_lanes": 2, "lanes": 3},
+    "inverted_sums": {
+        "tokens": 2,
+        "datapath": "carry_chain",
+        "chain_lanes": 3,
+        "inverted_sums": "before",
+        "lanes": 3,
+        "pipeline": 1,
+    },
 }
-NUMBERS = tuple(ACCELERATORS)[12:-1]  # of weights that are numbers or have scales
+NUMBERS = tuple(ACCELERATORS)[12:-2]  # of weights that are numbers or have scales
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
@@ -106,6 +114,21 @@ CHAINS = [(8, 1, 8), (5, 3, 4), (7, 3, 3), (5, 8, 2)]  # lanes, bits, lanes of a
 def test_dot_product_of_chains_equals_its_specification(lanes: int, bits: int, chain: int) -> None:
     """For every trit, both names of zero, and every activation; combinational."""
     config = small(datapath="carry_chain", lanes=lanes, activation_bits=bits, chain_lanes=chain)
+    assert dot(config).check()
+    assert one_column(small(**vars(config) | {"max_k": 4 * lanes})).check()
+
+
+INVERTING = [(8, 1, 8), (5, 3, 5), (7, 3, 3), (3, 8, 3), (4, 3, 4)]  # lanes, bits, lanes of a chain
+
+
+@pytest.mark.parametrize("inversion", ["before", "after"])
+@pytest.mark.parametrize(("lanes", "bits", "chain"), sampled(INVERTING, 2, "chains that invert sums and are proved"))
+def test_dot_product_of_inverted_sums_equals_its_specification(
+    lanes: int, bits: int, chain: int, inversion: str
+) -> None:
+    """For every trit, both names of zero, and every activation; combinational."""
+    chains = {"datapath": "carry_chain", "chain_lanes": chain, "inverted_sums": inversion}
+    config = small(**chains, lanes=lanes, activation_bits=bits)
     assert dot(config).check()
     assert one_column(small(**vars(config) | {"max_k": 4 * lanes})).check()
 

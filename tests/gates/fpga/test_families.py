@@ -11,19 +11,22 @@ from bitjoule.sim.accelerator.configurations import read_configuration, shipped_
 
 
 @pytest.mark.parametrize(
-    ("family", "name", "accumulators", "chain"),
+    ("family", "name", "accumulators", "chain", "inverted"),
     [
-        ("ice40", "tiny_8x4", "memory", 1),
-        ("ice40", "decode_64x5", "registers", 1),  # of one token
-        ("ecp5", "tiny_8x4", "registers", 4),
-        ("gowin", "edge_64x16", "registers", 1),
-        ("ecp5", "ternary_fp16_8x4", "registers", 1),  # scaled
+        ("ice40", "tiny_8x4", "memory", 5, "after"),
+        ("ice40", "decode_64x5", "registers", 5, "after"),  # of one token
+        ("ecp5", "tiny_8x4", "registers", 4, "none"),
+        ("gowin", "edge_64x16", "registers", 5, "before"),
+        ("ecp5", "ternary_fp16_8x4", "registers", 1, "none"),  # scaled
+        ("gowin", "ternary_fp16_8x4", "registers", 1, "none"),
     ],
 )
-def test_a_suited_array_differs_in_how_it_adds_and_where_sums_are_kept(family, name, accumulators, chain):
+def test_a_suited_array_differs_in_how_it_adds_and_where_sums_are_kept(family, name, accumulators, chain, inverted):
     config = read_configuration(name)
     suited = FAMILIES[family].suited(config)
-    assert suited == replace(config, datapath="carry_chain", accumulators=accumulators, chain_lanes=chain)
+    assert suited == replace(
+        config, datapath="carry_chain", accumulators=accumulators, chain_lanes=chain, inverted_sums=inverted
+    )
 
 
 def test_a_look_up_table_and_sums_in_memory_are_read_from_the_configuration():

@@ -27,13 +27,21 @@ def packed(values, bits):
 @pytest.mark.parametrize("pipeline", [0, 1, 2, 5])  # the last has more registers than the smaller trees have levels
 @pytest.mark.parametrize("lanes", [8, 11, 16])
 @pytest.mark.parametrize(
-    ("datapath", "chain"),
-    [("carry_save", 1), ("carry_chain", 1), ("multiplexer", 1), *(("carry_chain", chain) for chain in (2, 4, 8))],
+    ("datapath", "chain", "inverted"),
+    [
+        ("carry_save", 1, "none"),
+        ("carry_chain", 1, "none"),
+        ("multiplexer", 1, "none"),
+        *(("carry_chain", chain, "none") for chain in (2, 4, 8)),
+        *(("carry_chain", chain, inverted) for chain in (3, 5, 8) for inverted in ("before", "after")),
+    ],
 )
 def test_the_words_add_up_to_the_dot_product_of_as_many_cycles_before_as_there_are_registers(
-    datapath, chain, lanes, pipeline
+    datapath, chain, inverted, lanes, pipeline
 ):
-    config = AcceleratorConfig(lanes, 1, lanes, 64, datapath=datapath, activation_bits=BITS, chain_lanes=chain)
+    config = AcceleratorConfig(
+        lanes, 1, lanes, 64, datapath=datapath, activation_bits=BITS, chain_lanes=chain, inverted_sums=inverted
+    )
     given, found = operands(lanes), []
     dot = DotProduct(config, pipeline)
 

@@ -78,6 +78,24 @@ CONFIGURATIONS = {
     "with_chains": AcceleratorConfig(
         13, 3, 60, 80, tokens=3, datapath="carry_chain", chain_lanes=4, pipeline=3, activation_bits=7
     ),
+    "with_sums_inverted_before": AcceleratorConfig(
+        13,
+        5,
+        60,
+        104,
+        tokens=3,
+        datapath="carry_chain",
+        chain_lanes=5,
+        inverted_sums="before",
+        weight_encoding="ternary5",
+        activation_bits=7,
+    ),
+    "with_sums_inverted_after": AcceleratorConfig(
+        13, 3, 60, 80, tokens=3, datapath="carry_chain", chain_lanes=5, inverted_sums="after", accumulators="memory"
+    ),
+    "with_signs_and_sums_inverted": AcceleratorConfig(
+        11, 1, 60, 16, datapath="carry_chain", chain_lanes=3, inverted_sums="after", weight_encoding="binary1"
+    ),
 }
 
 
