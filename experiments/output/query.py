@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 COMMAND = "bitjoule query"
 _CSV = ".csv"
+# Without dates, which no table has: a column that begins with inf would be one, or text where numbers follow.
+_TYPES = "auto_type_candidates = ['BOOLEAN', 'BIGINT', 'HUGEINT', 'DOUBLE', 'VARCHAR']"
 
 
 def tables_of(folder: Path) -> dict[str, Path]:
@@ -100,7 +102,7 @@ def _open(connection: "duckdb.DuckDBPyConnection", tables: dict[str, Path]) -> N
         if path.suffix == SUFFIX:
             source = f"read_parquet({_text(str(absolute / '*'))}, union_by_name = true)"
         else:
-            source = f"read_csv({_text(str(absolute))}, header = true, sample_size = -1)"
+            source = f"read_csv({_text(str(absolute))}, header = true, sample_size = -1, {_TYPES})"
         connection.execute(f"CREATE VIEW {_identifier(name)} AS SELECT * FROM {source}")  # noqa: S608 (quoted)
     connection.execute("SET lock_configuration = true")
 

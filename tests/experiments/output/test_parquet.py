@@ -200,6 +200,22 @@ def test_sql_sums_what_pandas_sums(tmp_path, sweep, bitjoule, kind):
     assert query(tmp_path, 'SELECT count(*) AS n FROM "sweep.summary"')["n"][0] == len(query(folder, "FROM summary"))
 
 
+@pytest.mark.parametrize("values", [("inf", "9.5", "10.25"), ("-inf", "9.5"), ("inf", "inf"), ("", "inf")])
+def test_a_column_that_begins_with_an_infinite_number_is_numbers_in_sql(tmp_path, values):
+    pytest.importorskip("duckdb")
+    (tmp_path / "summary.csv").write_text("scheme,payback_tokens\n" + "".join(f"s,{value}\n" for value in values))
+    table = query(tmp_path, "SELECT min(payback_tokens) AS least, max(payback_tokens) AS most FROM summary")
+    numbers = [float(value) for value in values if value]
+    assert table.to_dict("list") == {"least": [min(numbers)], "most": [max(numbers)]}
+
+
+def test_names_that_look_like_dates_and_times_are_text_in_sql(tmp_path):
+    pytest.importorskip("duckdb")
+    (tmp_path / "runs.csv").write_text("run,start\n2024-02-03,10:30:00\n2024-02-04,11:00:00\n")
+    found = query(tmp_path, "SELECT * FROM runs").values.tolist()
+    assert found == [["2024-02-03", "10:30:00"], ["2024-02-04", "11:00:00"]]
+
+
 @pytest.mark.parametrize(
     ("sql", "wrong"),
     [
