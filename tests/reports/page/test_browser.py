@@ -211,7 +211,8 @@ def test_tables_sort_filter_and_copy_with_the_values_of_the_file(opened, run_edg
     chosen = [row for row in rows if row["scheme"] == "fp16" and row["phase"] == "decode"]
     assert table.locator("tbody tr:visible").count() == len(chosen) == 2
     page.locator("details:has(#r0-table-summary)").get_by_role("button", name="Copy CSV").click()
-    page.wait_for_function("document.getElementById('said').textContent === 'summary.csv copied'")
+    # a function that polls would be refused by the page's policy
+    page.locator("#said").filter(has_text=re.compile(r"^summary\.csv copied$")).wait_for(state="attached")
     copied = list(csv.DictReader(io.StringIO(page.evaluate("navigator.clipboard.readText()"))))
     assert copied == sorted(chosen, key=lambda row: -float(row["energy_per_token_j"]))
     assert said == []
