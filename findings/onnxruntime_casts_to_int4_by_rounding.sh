@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# onnxruntime 1.32.0: Cast from float to INT4, UINT4, INT2 and UINT2 rounds to the nearest integer; to INT8 and INT32 it cuts off.
+# onnxruntime 1.32.0: Cast from float to INT4 and INT2 rounds to the nearest integer; to INT8 and INT32 it cuts off.
 #
 # Expected: one Cast: towards zero for every integer type, as to INT8 here, and to all of them in onnx's reference evaluator.
 # Seen: 1.5 becomes 2 in INT4 and 1 in INT8; halves are rounded away from zero, where QuantizeLinear rounds them to even; 7.6 is in the
