@@ -79,17 +79,17 @@ def test_a_fault_in_the_quantiser_is_seen_and_one_in_the_streams_is_told(monkeyp
 
 @pytest.mark.dear
 def test_toggles_are_those_of_a_window():
-    """Zeros toggle less than numbers; each unit is there."""
+    """Of a whole command: zeros toggle less than numbers; each unit is there."""
     config = CONFIGS["norm"]
     random = np.random.default_rng(3)
     codes = random.integers(-1, 2, (64, 16)).astype(np.int8)
     norm = np.ones(64, np.float32), np.float32(EPSILON)
 
     def toggles(hardware, x):
-        found = hardware.toggles(x, hardware.pack(codes), np.float32(1), *norm, window=Window(cycles=300))
+        found = hardware.toggles(x, hardware.pack(codes), np.float32(1), *norm, window=Window(cycles=2000))
         units = {unit: sum(n for net, n in found.nets.items() if f"/{unit}/" in net) for unit in
                  ("norm", "loader", "quantiser", "array", "rescaler")}  # fmt: skip
-        assert found.cycles == 300
+        assert found.cycles == 2000
         return units
 
     with SimulatedLinear(config) as hardware:
