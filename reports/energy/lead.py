@@ -15,7 +15,7 @@ TEXT = ("model", "technology", "platform", "scheme")
 
 
 def headline(frames: Frames) -> str:
-    """Return the outcome in one line: printed numbers that agree, and what a token of the last model takes.
+    """Return the outcome in one line: how ours meet printed numbers, and what a token of the last model takes.
 
     Parameters
     ----------
@@ -24,8 +24,7 @@ def headline(frames: Frames) -> str:
     """
     parts = []
     if frames.compared and not frames.comparison.empty:
-        agree = int(frames.comparison["agrees"].sum())
-        parts.append(f"{agree} of {len(frames.comparison)} published values agree")
+        parts.append(agreement(frames.comparison))
     last = frames.summary.iloc[-1]
     same = frames.summary
     for key in ("model", "technology"):
@@ -48,6 +47,22 @@ def headline(frames: Frames) -> str:
     text = f"{', '.join(where)}: per {unit} {', '.join(energies)}"
     parts.append(text + (f" (in brackets: {frames.baseline.name} over it)" if frames.baseline is not None else ""))
     return "; ".join(parts)
+
+
+def agreement(comparison: pd.DataFrame) -> str:
+    """Return how many printed numbers ours agree with, and how far ours are from them, in percent of the printed ones.
+
+    Parameters
+    ----------
+    comparison
+        See `bitjoule.experiments.energy.tables.comparison.compare`; not empty.
+    """
+    agree = int(comparison["agrees"].sum())
+    percent = 100 * comparison["relative_error"].abs()
+    far = f"{significant(percent.max(), 2)} %"
+    if len(percent) > 1:
+        far = f"median {significant(percent.median(), 2)} %, largest {far}"
+    return f"{agree} of {len(comparison)} published values agree at the printed precision (difference: {far})"
 
 
 def token_table(frames: Frames, max_rows: int) -> str:

@@ -1,6 +1,7 @@
 """What a summary says first."""
 
 import re
+import statistics
 
 import pytest
 
@@ -10,6 +11,7 @@ from bitjoule.reports.energy.summary import summary_markdown
 from tests.experiments.shipped import result_of
 
 THREE_DIGITS = 6e-3
+TWO_DIGITS = 0.051
 TEXT = """\
 name: x
 accounting: system
@@ -93,8 +95,11 @@ def test_without_new_tokens_a_prompt_token_leads_and_no_table_of_generated_ones_
     ("name", "says"),
     [
         # BitNet, Table 1, and b1.58, Figure 3: (0.4 + 1.1) pJ and 0.03 pJ at 45 nm
-        ("bitnet_table1", r"34 of 36 published values agree; bitnet-30b, at 7nm, prompt of 512: per prompt token .*"),
-        ("b158_mac_energy", r"1 of 1 published values agree; 1x1x1, at 45nm: per matmul fp16 1.50 pJ, "
+        ("bitnet_table1", r"34 of 36 published values agree at the printed precision \(difference: [^()]+\); "
+         r"bitnet-30b, at 7nm, prompt of 512: per prompt token .*"),
+        # Figure 3 prints 71.4 at 7 nm: (0.16 + 0.34) pJ over 0.007 pJ
+        ("b158_mac_energy", rf"1 of 1 published values agree at the printed precision "
+         rf"\(difference: {100 * (0.5 / 0.007 / 71.4 - 1):.3f} %\); 1x1x1, at 45nm: per matmul fp16 1.50 pJ, "
          r"bitnet-b1.58 30.0 fJ \(50.0\) \(in brackets: fp16 over it\)"),
     ],
 )  # fmt: skip
@@ -102,3 +107,21 @@ def test_what_was_printed_is_said_first(name, says):
     result = result_of(name)
     assert re.fullmatch(says, headline(result))
     assert summary_markdown(result).split("\n\n")[2] == f"{headline(result)}."
+
+
+@pytest.mark.parametrize(
+    "name", ["memory_footprint", "bitnet_table1", "b158_energy_vs_size", "b158_2b4t_energy", "bitnet_energy_vs_size"]
+)
+def test_the_line_says_how_far_printed_numbers_are_off(name):
+    result = result_of(name)
+    cells = result.comparison.to_dict("records")
+    off = [100 * abs(cell["ours"] - float(cell["printed"])) / float(cell["printed"]) for cell in cells]
+    number = r"(\d+(?:\.\d+)?)"
+    found = re.match(
+        rf"{number} of {number} published values agree at the printed precision "
+        rf"\(difference: median {number} %, largest {number} %\); ",
+        headline(result),
+    )
+    assert found
+    assert [int(found[1]), int(found[2])] == [sum(cell["agrees"] for cell in cells), len(cells)]
+    assert [float(found[3]), float(found[4])] == pytest.approx([statistics.median(off), max(off)], rel=TWO_DIGITS)
