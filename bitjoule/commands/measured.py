@@ -109,7 +109,7 @@ def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
     result = fit_family(members, _lengths(options))
     for warning in result.warnings:
         print(f"bitjoule: warning: {warning}", file=sys.stderr)
-    print(_report(result))
+    _print_report(result)
     command = shlex.join(["bitjoule", *words])
     texts = [_fitted_yaml(i, path, options.measured.name, result, command) for i, path in enumerate(paths)]
     for output, text in zip(outputs, texts, strict=False):
@@ -157,9 +157,10 @@ def _rows_of(name: str, rows: "Sequence[MeasuredRow]", marked: bool) -> "tuple[l
     return chosen, told
 
 
-def _report(result: "FamilyFit") -> str:
+def _print_report(result: "FamilyFit") -> None:
     import numpy as np
-    from tabulate import tabulate
+
+    from bitjoule.commands.terminal import print_table
 
     regression = result.regression
     parameters = [
@@ -181,16 +182,11 @@ def _report(result: "FamilyFit") -> str:
         if not np.isnan(logs).all()
     ]
     headers = (*POINT_COLUMNS, *(f"{by.removesuffix('s')} left out" for by in shown))
-    return "\n".join(
-        [
-            tabulate(parameters, ("parameter", "value", "95 % low", "high", "", "note"), disable_numparse=True),
-            "",
-            tabulate(points, headers, disable_numparse=True),
-            "",
-            f"deviation of a point {100 * regression.deviation:.1f} %; condition number {regression.condition:.3g}",
-            *medians,
-        ]
-    )
+    print_table(("parameter", "value", "95 % low", "high", "", "note"), parameters, disable_numparse=True)
+    print()
+    print_table(headers, points, disable_numparse=True)
+    deviation = f"deviation of a point {100 * regression.deviation:.1f} %; condition number {regression.condition:.3g}"
+    print("", deviation, *medians, sep="\n")
 
 
 def _fitted_yaml(at: int, path: Path, measured: str, result: "FamilyFit", command: str) -> str:
@@ -249,7 +245,7 @@ def _predict(options: argparse.Namespace, words: Sequence[str]) -> int:  # noqa:
     for prediction in found:
         writer.writerow([*prediction.row.cells.values(), *_added(prediction)])
     write_whole(options.output, text.getvalue())
-    print(_errors(rows, found, options.speed == "given"))
+    _print_errors(rows, found, options.speed == "given")
     worth = _band_worth(found, options.prompt_tokens)
     if worth:
         print(f"\n{worth}")
@@ -290,9 +286,8 @@ def _added(found: "Prediction") -> list[str]:
     return [found.platform, found.scheme, found.meter, *values, found.why]
 
 
-def _errors(rows: Sequence["MeasuredRow"], found: Sequence["Prediction"], speed_given: bool) -> str:
-    from tabulate import tabulate
-
+def _print_errors(rows: Sequence["MeasuredRow"], found: Sequence["Prediction"], speed_given: bool) -> None:
+    from bitjoule.commands.terminal import print_table
     from bitjoule.energy_models.machines.errors import (
         constant_watts,
         error_lines,
@@ -323,10 +318,5 @@ def _errors(rows: Sequence["MeasuredRow"], found: Sequence["Prediction"], speed_
         table.append((*line[:3], f"{100 * line.median:.1f} %", f"{100 * line.ninetieth:.1f} %", *beside))
     headers = ("machine", "quantity", "rows", "median", "90 %", "rows", "roofline or constant watts", "90 %")
     priced = sum(not prediction.why for prediction in found)
-    return "\n".join(
-        [
-            f"{priced} of {len(found)} rows are priced; errors of those that are to be checked:",
-            "",
-            tabulate(table, headers, disable_numparse=True),
-        ]
-    )
+    print(f"{priced} of {len(found)} rows are priced; errors of those that are to be checked:\n")
+    print_table(headers, table, disable_numparse=True)

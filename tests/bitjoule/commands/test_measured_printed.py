@@ -34,6 +34,7 @@ FIT = {
 @pytest.fixture
 def rows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
     path = tmp_path / "rows.csv"
     path.write_text(f"{COLUMNS}\n{ROWS}")
     return path
@@ -288,3 +289,20 @@ def test_predictions_take_no_column_that_they_add(bitjoule, rows, predicted, nam
     status, _, err = bitjoule("predict", rows.name, "-o", "out.csv")
     assert (status, predicted) == (2, [])
     assert err == f"rows.csv:1: file: has a column {name} already; expected measurements, not predictions\n"
+
+
+@pytest.mark.usefixtures("predicted")
+@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("command", ["fit", "predict"])
+def test_tables_fit_the_window_and_lose_no_cell(bitjoule, rows, fit, monkeypatch, command, width):
+    words = (
+        ("fit", fit.machine("i7-13700h"), rows.name) if command == "fit" else ("predict", rows.name, "-o", "out.csv")
+    )
+    plain = bitjoule(*words)[1]
+    tables = [text for text in plain.split("\n\n") if re.search(r"^[- ]+$", text, re.MULTILINE)]
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = bitjoule(*words)[1]
+    beside = [line for text in plain.split("\n\n") if text not in tables for line in text.splitlines()]
+    assert max(len(line) for line in out.splitlines() if line not in beside) <= width
+    assert len(tables) == (2 if command == "fit" else 1)
+    assert {word for text in tables for word in text.split() if "--" not in word} <= set(out.split())
