@@ -68,7 +68,7 @@ FILES: dict[str, dict[str, Maker]] = {
     "docs/hardware.md": {"mine.yaml": ACCELERATOR, "benchmarks/configs": copied("benchmarks/configs")},
     "docs/how-to/": {"config.json": lambda path: copyfile(CHECKPOINT, path)},
     "docs/measured-machines.md": {
-        "measured.csv": measured("RTX 4090", "H100"),
+        "measured.csv": measured("RTX 4090", "H100", "1x H100"),
         "chips/h100.yaml": text("like: h100\nfit:\n  static.board: {low: 20, high: 450}\n"),
         "fitted": lambda path: path.mkdir(),
     },
