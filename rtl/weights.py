@@ -149,7 +149,8 @@ class WeightLoader(wiring.Component):
         config = self._config
         if not config.inverts_sums or not config.encoding.zero:
             return 0
-        column = sum(free << lane for lane, free in enumerate(free_lanes(config.lanes, config.chain_lanes)))
+        lanes = free_lanes(config.lanes, config.chain_lanes, config.inverted_sums)
+        column = sum(free << lane for lane, free in enumerate(lanes))
         return sum(column << i * config.lanes for i in range(config.columns))
 
     def _decoded(self, tile: Value) -> tuple[Value, Value]:

@@ -138,7 +138,7 @@ FAMILIES = {
         },
         compares=True,
         absorb=absorb_gowin.absorb_operands,
-        chain_lanes=5,
+        chain_lanes=4,
         inverted_sums="before",
         package="nextpnr_himbaechel_gowin",
         arguments=lambda device: [

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bitjoule.rtl.arithmetic import lookup_table
-from bitjoule.rtl.arithmetic.inverted_sums import inverted_chain
+from bitjoule.rtl.arithmetic.inverted_sums import inverted_chain, is_left
 from bitjoule.rtl.arithmetic.multiplication import booth_rows, digits, digits_of, recode
 from bitjoule.rtl.arithmetic.reduction import carry_chain_sum, carry_save_sum, tree_sum, wire
 from bitjoule.rtl.config import AcceleratorConfig
@@ -124,8 +124,12 @@ class DotProduct(wiring.Component):
     def _inverted_chains(self, m: Module) -> tuple[list[Value], list[Value]]:
         lanes, length, inversion = self._lanes(), self._config.chain_lanes, self._config.inverted_sums
         starts = range(0, len(lanes), length)
-        chains = [inverted_chain(m, f"chain{i // length}", lanes[i : i + length], inversion) for i in starts]
-        return tree_sum(m, [word for word, _ in chains], [unit for _, unit in chains], self._pipeline, chained=True)
+        chains = [
+            inverted_chain(m, f"chain{i}", lanes[start : start + length], inversion, is_left(i, len(starts), inversion))
+            for i, start in enumerate(starts)
+        ]
+        words, units, signs = zip(*chains, strict=True)
+        return tree_sum(m, words, units, self._pipeline, chained=True, inverted=signs)
 
     def _multiplexer(self, m: Module) -> tuple[list[Value], list[Value]]:
         rows: list[Value] = []

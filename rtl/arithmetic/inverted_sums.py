@@ -3,7 +3,8 @@
 -V = ~V + 1, so that V - x = ~(~V + x): where a sum is held inverted, adding x subtracts it. Of two lanes one is then
 added or not, with nothing in front of the adder, to a sum that has this lane's sign. In front of the other lane's adder
 its operand is selected and inverted, as it is without chains, and at that adder the sum takes the sign that the next
-lane needs.
+lane needs. Where sums are inverted before an adder, a chain of an even number of lanes may end with a lane of the first
+kind: the adder of the tree that takes two such sums inverts one of them back.
 """
 
 from collections.abc import Sequence
@@ -16,9 +17,9 @@ BEFORE, AFTER = "before", "after"
 
 
 def inverted_chain(
-    m: Module, name: str, lanes: Sequence[tuple[Value, Value, Value]], inversion: str
-) -> tuple[Value, Value]:
-    """Return the sum of trits times activations, but for a unit.
+    m: Module, name: str, lanes: Sequence[tuple[Value, Value, Value]], inversion: str, left: bool = False
+) -> tuple[Value, Value, Value]:
+    """Return the sum of trits times activations, but for a unit and perhaps a sign.
 
     Parameters
     ----------
@@ -31,20 +32,23 @@ def inverted_chain(
     inversion
         Where a sum is inverted: `BEFORE` the adder of the lane that is selected in front of it, as an operand that is
         taken or not is before every adder, or `AFTER` it, as the sum or the one so far is chosen behind every adder.
+    left
+        Whether the word may be left inverted.
 
     Returns
     -------
     tuple of Value
-        A word, and a bit of weight one still to be added to it. With n lanes of b bits the word is at least
-        -n 2**(b-1), and less than n 2**(b-1).
+        A word, a bit of weight one still to be added to it, and whether all bits of the word are inverted, a constant
+        where they never are. With n lanes of b bits the word is at least -n 2**(b-1), and less than n 2**(b-1), as is
+        its inverse.
     """
-    signs = [_sign(lanes, i) for i in range(len(lanes))]
+    signs = [_sign(lanes, i, left) for i in range(len(lanes))]
     plus, minus, x = lanes[0]
     total: Value = wire(m, f"{name}_1", _operand(lanes[0], minus ^ signs[0]))
     for i, lane in enumerate(lanes[1:], 1):
         plus, minus, x = lane
         following = Signal(signed(len(x) + i.bit_length()), name=f"{name}_{i + 1}")
-        if is_free(i, len(lanes)):
+        if is_free(i, len(lanes), left):
             nonzero = wire(m, f"{name}_nonzero{i}", plus ^ minus)
             chosen = total + Mux(nonzero, x.as_signed(), 0)
             m.d.comb += following.eq(Mux(nonzero, total + x.as_signed(), total) if inversion == AFTER else chosen)
@@ -58,11 +62,26 @@ def inverted_chain(
                 seen = (total ^ turned.replicate(len(total)))[: len(total)].as_signed()
                 m.d.comb += following.eq(add(seen, operand, negated))
         total = following
-    return total, lanes[0][1]
+    return total, lanes[0][1], signs[-1]
 
 
-def is_free(lane: int, lanes: int) -> bool:
-    """Return whether a lane of a chain is added with nothing in front of the adder: every second but the last.
+def is_left(chain: int, chains: int, inversion: str) -> bool:
+    """Return whether the sum of a chain may be left inverted: the first of two that one adder of the tree takes.
+
+    Parameters
+    ----------
+    chain
+        Its place among the chains.
+    chains
+        Chains in all.
+    inversion
+        Where a sum is inverted: `BEFORE`, or `AFTER`, which leaves none.
+    """
+    return inversion == BEFORE and chain % 2 == 0 and chain + 1 < chains
+
+
+def is_free(lane: int, lanes: int, left: bool = False) -> bool:
+    """Return whether a lane of a chain is added with nothing in front of the adder: every second, but for the last.
 
     Parameters
     ----------
@@ -70,11 +89,13 @@ def is_free(lane: int, lanes: int) -> bool:
         Its place in the chain.
     lanes
         Lanes of the chain.
+    left
+        Whether the chain's sum may be left inverted: the last lane is no exception then.
     """
-    return lane % 2 == 1 and lane + 1 < lanes
+    return lane % 2 == 1 and (left or lane + 1 < lanes)
 
 
-def free_lanes(lanes: int, chain: int) -> list[bool]:
+def free_lanes(lanes: int, chain: int, inversion: str) -> list[bool]:
     """Return for each lane whether it is such a one.
 
     Parameters
@@ -83,14 +104,21 @@ def free_lanes(lanes: int, chain: int) -> list[bool]:
         Lanes in all.
     chain
         Lanes of a chain; the last one may be shorter.
+    inversion
+        Where a sum is inverted: `BEFORE` or `AFTER` an adder.
     """
-    return [is_free(lane % chain, min(chain, lanes - lane // chain * chain)) for lane in range(lanes)]
+    chains = range(0, lanes, chain)
+    return [
+        is_free(lane, min(chain, lanes - start), is_left(i, len(chains), inversion))
+        for i, start in enumerate(chains)
+        for lane in range(min(chain, lanes - start))
+    ]
 
 
-def _sign(lanes: Sequence[tuple[Value, Value, Value]], lane: int) -> Value:
+def _sign(lanes: Sequence[tuple[Value, Value, Value]], lane: int, left: bool) -> Value:
     """Return whether the sum with a lane is held inverted: as the free lane needs it that comes next, or just came."""
-    following = lane if is_free(lane, len(lanes)) else lane + 1
-    return lanes[following][1] if is_free(following, len(lanes)) else Const(0)
+    following = lane if is_free(lane, len(lanes), left) else lane + 1
+    return lanes[following][1] if following < len(lanes) and is_free(following, len(lanes), left) else Const(0)
 
 
 def _operand(lane: tuple[Value, Value, Value], negated: Value) -> Value:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
 
 def wire(m: Module, name: str, value: Value) -> Signal:
@@ -159,7 +159,12 @@ def carry_chain_sum(
 
 
 def tree_sum(
-    m: Module, rows: Sequence[Value], units: Sequence[Value], pipeline: int, chained: bool
+    m: Module,
+    rows: Sequence[Value],
+    units: Sequence[Value],
+    pipeline: int,
+    chained: bool,
+    inverted: Sequence[Value] = (),
 ) -> tuple[list[Value], list[Value]]:
     """Add signed words in a binary tree of adders; the bits come in as the adders' carries.
 
@@ -175,6 +180,9 @@ def tree_sum(
         Registers on the way, a cycle of latency each.
     chained
         Whether the words are sums of chains: the last level lies behind the first register then.
+    inverted
+        For each word whether its bits are inverted, in which case the first level inverts them back; constants cost
+        nothing. By default none is.
 
     Returns
     -------
@@ -184,7 +192,10 @@ def tree_sum(
     words, bits = list(rows), list(units)
     count = levels(len(words), carry_save=False)
     places = cuts(max(0, count - 1) if chained else count, pipeline)
-    words, bits = registered(m, "cut0", words, bits, places.get(0, 0))
+    turned = {i: sign for i, sign in enumerate(inverted) if not isinstance(sign, Const)}
+    words, bits = registered(m, "cut0", words, [*bits, *turned.values()], places.get(0, 0))
+    for i in reversed(turned):
+        words[i] = (words[i].as_unsigned() ^ bits.pop().replicate(len(words[i]))).as_signed()
     level = 0
     while len(words) > 1:
         level += 1

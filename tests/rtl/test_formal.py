@@ -118,11 +118,14 @@ def test_dot_product_of_chains_equals_its_specification(lanes: int, bits: int, c
     assert one_column(small(**vars(config) | {"max_k": 4 * lanes})).check()
 
 
-INVERTING = [(8, 1, 8), (5, 3, 5), (7, 3, 3), (3, 8, 3), (4, 3, 4)]  # lanes, bits, lanes of a chain
+INVERTING = [(8, 1, 8), (5, 3, 5), (7, 3, 3), (3, 8, 3), (4, 3, 4), (8, 2, 4)]  # lanes, bits, lanes of a chain
+LEFT_INVERTED = INVERTING[-1:]
 
 
 @pytest.mark.parametrize("inversion", ["before", "after"])
-@pytest.mark.parametrize(("lanes", "bits", "chain"), sampled(INVERTING, 2, "chains that invert sums and are proved"))
+@pytest.mark.parametrize(
+    ("lanes", "bits", "chain"), sampled(INVERTING, 2, "chains that invert sums and are proved", LEFT_INVERTED)
+)
 def test_dot_product_of_inverted_sums_equals_its_specification(
     lanes: int, bits: int, chain: int, inversion: str
 ) -> None:
@@ -138,6 +141,12 @@ def test_dot_product_of_chains_equals_its_specification_some_cycles_later(pipeli
     """In every cycle, by induction; the last level of the tree lies behind the first register."""
     config = {"datapath": "carry_chain", "lanes": 5, "activation_bits": 2, "chain_lanes": 2}
     assert dot(small(**config, pipeline=pipeline)).prove(pipeline + 1)
+
+
+def test_dot_product_of_a_chain_whose_sum_is_left_inverted_equals_its_specification_some_cycles_later() -> None:
+    """In every cycle, by induction; a register brings the sign to the adder that inverts the sum back."""
+    config = {"datapath": "carry_chain", "lanes": 6, "activation_bits": 2, "chain_lanes": 4, "inverted_sums": "before"}
+    assert dot(small(**config, pipeline=1)).prove(2)
 
 
 TILES = (1, 4)

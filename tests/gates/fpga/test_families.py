@@ -16,7 +16,7 @@ from bitjoule.sim.accelerator.configurations import read_configuration, shipped_
         ("ice40", "tiny_8x4", "memory", 5, "after"),
         ("ice40", "decode_64x5", "registers", 5, "after"),  # of one token
         ("ecp5", "tiny_8x4", "registers", 4, "none"),
-        ("gowin", "edge_64x16", "registers", 5, "before"),
+        ("gowin", "edge_64x16", "registers", 4, "before"),
         ("ecp5", "ternary_fp16_8x4", "registers", 1, "none"),  # scaled
         ("gowin", "ternary_fp16_8x4", "registers", 1, "none"),
     ],

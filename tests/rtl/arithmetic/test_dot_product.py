@@ -33,7 +33,7 @@ def packed(values, bits):
         ("carry_chain", 1, "none"),
         ("multiplexer", 1, "none"),
         *(("carry_chain", chain, "none") for chain in (2, 4, 8)),
-        *(("carry_chain", chain, inverted) for chain in (3, 5, 8) for inverted in ("before", "after")),
+        *(("carry_chain", chain, inverted) for chain in (3, 4, 5, 8) for inverted in ("before", "after")),
     ],
 )
 def test_the_words_add_up_to_the_dot_product_of_as_many_cycles_before_as_there_are_registers(
