@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,7 +150,7 @@ def test_sums_go_to_block_ram_where_they_take_fewer_tables_there_and_options_are
 
 @pytest.mark.parametrize("rewrite", [True, False])
 @pytest.mark.parametrize("name", ["ice40-up5k", "ecp5-25k", "gowin-gw2a-18"])
-def test_tables_move_into_carry_cells_of_ecp5_alone_and_where_a_design_may_be_rewritten(
+def test_tables_move_into_carry_cells_of_ecp5_and_gowin_and_where_a_design_may_be_rewritten(
     name, rewrite, monkeypatch, tmp_path
 ):
     def run_yosys(*_):
@@ -158,9 +159,12 @@ def test_tables_move_into_carry_cells_of_ecp5_alone_and_where_a_design_may_be_re
 
     moved = []
     monkeypatch.setattr(placement, "run_yosys", run_yosys)
-    monkeypatch.setattr(placement, "absorb_operands", lambda module: moved.append(module))
+    for family, traits in FAMILIES.items():
+        spied = traits.absorb and (lambda module, family=family: moved.append((family, module)))
+        monkeypatch.setitem(FAMILIES, family, replace(traits, absorb=spied))
     map_design("text", "mine", find_device(name), tmp_path, rewrite=rewrite)
-    assert moved == [{"ports": {}, "cells": {}}] * (rewrite and name.startswith("ecp5"))
+    family = find_device(name).family
+    assert moved == [(family, {"ports": {}, "cells": {}})] * (rewrite and family in ("ecp5", "gowin"))
 
 
 @pytest.mark.parametrize(
