@@ -9,7 +9,10 @@ const FOUND = new Set(["array", "other_arrays", "bound_by", "status", "best", "n
 const AXES = ["prompt_tokens", "batch", "new_tokens", "requests_per_s", "parameters", "weight_bits", "layer"];
 const PAIRS = [["printed", "ours"], ["measured", "predicted"], ["latency_s", "energy_j"]];
 const IDENTITIES = new Set(["printed", "measured"]);
-const SYMBOLS = { float: ["circle", "star"], integer: ["square", "diamond"], ternary: ["triangle", "wye"], binary: ["cross", "star"] };
+const SYMBOLS = {
+  float: ["circle", "star", "hexagon", "diamond"], integer: ["square", "diamond", "star", "hexagon"],
+  ternary: ["triangle", "wye", "hexagon", "diamond"], binary: ["cross", "star", "hexagon", "square"],
+};
 const OTHERS = ["circle", "square", "triangle", "diamond", "cross", "star", "wye"];
 const DASHES = ["", "7 3", "2 3", "9 3 2 3", "1 2"];
 const PREFIXES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"], [1e-12, "p"], [1e-15, "f"]];
@@ -84,11 +87,22 @@ function looks(table, column) {
     const kind = CONFIG.kinds[value];
     if (kind) {
       const variant = seen[kind] = (seen[kind] ?? -1) + 1;
-      return [value, { color: `var(--series${CONFIG.families.indexOf(kind)})`, symbol: SYMBOLS[kind][variant % 2], dash: DASHES[variant % DASHES.length] }];
+      return [value, { color: `var(--series${CONFIG.families.indexOf(kind)})`, symbol: SYMBOLS[kind][variant % SYMBOLS[kind].length], dash: DASHES[variant % DASHES.length] }];
     }
     const i = other++;
     return [value, { color: `var(--series${(4 + i) % 8})`, symbol: OTHERS[i % OTHERS.length], dash: DASHES[Math.floor(i / 4) % DASHES.length] }];
   }));
+}
+
+function dashed(look) {
+  const ends = [{ x: 0 }, { x: 34 }];
+  const node = Plot.plot({ width: 34, height: 14, margin: 0, axis: null, marks: [
+    Plot.line(ends, { x: "x", y: () => 7, stroke: look.color, strokeWidth: 2, strokeDasharray: look.dash || null }),
+    Plot.dot([0], { x: 17, y: 7, symbol: look.symbol, fill: look.color, r: 5 }),
+  ], x: { type: "identity" }, y: { type: "identity" } });
+  node.setAttribute("aria-hidden", "true");
+  node.classList.add("dashed");
+  return node;
 }
 
 class Chart {
@@ -192,11 +206,11 @@ class Chart {
   }
 
   buildLegend(rows) {
-    const { state } = this;
+    const { state } = this, { table } = state;
     const values = state.series ? distinct(rows.map((record) => record[state.series])) : [];
     this.legend.replaceChildren(...values.map((value) => {
-      const { color, symbol } = this.looks.get(value);
-      const swatch = Plot.plot({ width: 18, height: 14, margin: 0, axis: null, marks: [Plot.dot([0], { x: 9, y: 7, symbol, fill: color, r: 5, frameAnchor: "middle" })], x: { type: "identity" }, y: { type: "identity" } });
+      const look = this.looks.get(value), { color, symbol } = look;
+      const swatch = table.numeric.has(state.x) && table.axes.includes(state.x) ? dashed(look) : Plot.plot({ width: 18, height: 14, margin: 0, axis: null, marks: [Plot.dot([0], { x: 9, y: 7, symbol, fill: color, r: 5, frameAnchor: "middle" })], x: { type: "identity" }, y: { type: "identity" } });
       swatch.setAttribute("aria-hidden", "true");
       const button = element("button", { type: "button", "aria-pressed": String(!state.hidden.has(value)) }, swatch, ` ${value || "(empty)"}`);
       button.addEventListener("click", () => {

@@ -150,17 +150,6 @@ function swatch(face) {
   return node;
 }
 
-function dashed(look) {
-  const ends = [{ x: 0 }, { x: 34 }];
-  const node = Plot.plot({ width: 34, height: 14, margin: 0, axis: null, marks: [
-    Plot.line(ends, { x: "x", y: () => 7, stroke: look.color, strokeWidth: 2, strokeDasharray: look.dash || null }),
-    Plot.dot([0], { x: 17, y: 7, symbol: look.symbol, fill: look.color, r: 5 }),
-  ], x: { type: "identity" }, y: { type: "identity" } });
-  node.setAttribute("aria-hidden", "true");
-  node.classList.add("dashed");
-  return node;
-}
-
 function draw(id, plot) {
   plot.setAttribute("role", "img");
   for (const part of plot.querySelectorAll("g[aria-label]")) part.removeAttribute("aria-label");

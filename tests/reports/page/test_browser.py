@@ -85,7 +85,7 @@ def rows_of(run_edge, name="summary"):
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
 def test_it_loads_from_a_file_without_a_request_or_an_error(opened, path, width, scheme):
     page, requests, said = opened(width, scheme)
-    page.wait_for_selector(".chart svg circle, .chart svg path")
+    page.wait_for_selector(".chart .drawing svg")
     assert requests == [path.as_uri()]
     assert said == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing sticks out
