@@ -5,8 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, nullcontext, suppress
-from types import SimpleNamespace
+from contextlib import contextmanager, suppress
 
 import pytest
 import yaml
@@ -390,26 +389,3 @@ def test_a_calibration_on_workers_writes_the_same_technology(tmp_path, bitjoule,
     far, here = (yaml.safe_load((tmp_path / f"{name}.yaml").read_text()) for name in ("far", "here"))
     assert far["measured"].pop("command") != here["measured"].pop("command")
     assert far == here
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_a_worker_looks_seldom_at_a_task_that_runs_and_as_before_afterwards(fails, monkeypatch):
-    import distributed
-    from tornado.ioloop import PeriodicCallback
-
-    from bitjoule.experiments.output import cluster as module
-
-    usual_ms = {"profile": 10.0, "tick": 2000.0, "heartbeat": 100.0}
-    periodic = {name: PeriodicCallback(print, each_ms) for name, each_ms in usual_ms.items()}
-    monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(periodic_callbacks=periodic))
-
-    def now_ms():
-        if fails:
-            raise ZeroDivisionError
-        return {name: callback.callback_time for name, callback in periodic.items()}
-
-    with pytest.raises(ZeroDivisionError) if fails else nullcontext():
-        found = module._call(module.code_digest(), now_ms, ())
-        assert found == {"profile": 500.0, "tick": 2000.0, "heartbeat": 100.0}
-    fails = False
-    assert now_ms() == usual_ms

@@ -1,13 +1,11 @@
 """Tables moved into carry cells: the netlist still adds, by SAT and by Yosys' own models of the cells."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from bitjoule.gates.fpga.absorb import absorb_operands
-from tests.rtl.formal import YOSYS
+from tests.gates.fpga.proofs import prove_equal, yosys
 
 # What is added: a trit's operand, one that is switched off, both operands selected, and what must stay outside: an
 # operand that is one where its lines are zero, and one that is used twice. A sign is read by each place that it fills.
@@ -24,15 +22,11 @@ CASES = {
 }
 
 
-def yosys(*commands):
-    subprocess.run([sys.executable, "-c", YOSYS, *commands], check=True, stdout=subprocess.DEVNULL)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_an_adder_with_absorbed_operands_equals_what_was_written(name, tmp_path):
     expression, fewest = CASES[name]
-    source, netlist, after = tmp_path / "gold.v", tmp_path / "mapped.json", tmp_path / "absorbed.json"
+    source, netlist = tmp_path / "gold.v", tmp_path / "mapped.json"
     source.write_text(f"module top(input [5:0] s, x, input p, n, output [5:0] y); assign y = {expression}; endmodule\n")
     yosys(f"read_verilog {source}", f"synth_ecp5 -nowidelut -nodsp -top top -json {netlist}")
     design = json.loads(netlist.read_text())
@@ -40,17 +34,7 @@ def test_an_adder_with_absorbed_operands_equals_what_was_written(name, tmp_path)
     moved = absorb_operands(design["modules"]["top"])
     left = [cell for cell in design["modules"]["top"]["cells"].values() if cell["type"] == "LUT4"]
     assert len(tables) - len(left) == moved >= fewest
-    after.write_text(json.dumps({"modules": {"top": design["modules"]["top"]}}))
-    gate = tmp_path / "gate.il"
-    yosys(
-        f"read_json {after}", "read_verilog -overwrite +/lattice/cells_sim_ecp5.v", "hierarchy -top top",
-        "proc; flatten; opt_clean; rename top gate", f"write_rtlil {gate}",
-    )  # fmt: skip
-    yosys(
-        f"read_verilog {source}", "hierarchy -top top; proc; rename top gold", f"read_rtlil {gate}",
-        "miter -equiv -flatten -make_assert gold gate miter",
-        "sat -verify -prove-asserts miter",
-    )  # fmt: skip
+    prove_equal(source, design["modules"]["top"], "+/lattice/cells_sim_ecp5.v")
 
 
 def cell(kind, connections, directions, **parameters):
