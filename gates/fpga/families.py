@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bitjoule.gates.fpga import absorb, absorb_gowin
+from bitjoule.gates.fpga import absorb_ecp5, absorb_gowin
 from bitjoule.gates.fpga.devices import Device
 from bitjoule.rtl.config import AcceleratorConfig
 
@@ -32,8 +32,8 @@ class Family:
     arguments
         The arguments of nextpnr that name a device, and a router.
     absorb
-        What moves tables into its carry cells, if these have inputs to spare: `bitjoule.gates.fpga.absorb`,
-        `bitjoule.gates.fpga.absorb_gowin`. Yosys does it by itself on iCE40.
+        What moves tables into its carry cells, if these have inputs to spare:
+        `bitjoule.gates.fpga.absorb_ecp5`, `bitjoule.gates.fpga.absorb_gowin`. Yosys does it by itself on iCE40.
     compares
         Whether comparisons with constants take fewer tables as logic than in carry cells: compare.v.
     chain_lanes
@@ -105,7 +105,7 @@ FAMILIES = {
         arguments=lambda device: [
             device.option, "--package", device.package, "--speed", device.speed, "--lpf-allow-unconstrained",
         ],
-        absorb=absorb.absorb_operands,
+        absorb=absorb_ecp5.absorb_operands,
         compares=True,
         chain_lanes=4,
     ),

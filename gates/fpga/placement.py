@@ -101,7 +101,7 @@ def map_design(
         Of the Yosys command; by default the family's.
     rewrite
         Find what holds registers, make comparisons with constants of logic, and move tables into carry cells, the
-        last two where that suits the family: `enables`, compare.v, `absorb`, `absorb_gowin`.
+        last two where that suits the family: `enables`, compare.v, `absorb_ecp5`, `absorb_gowin`.
 
     Raises
     ------

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bitjoule.gates.fpga.absorb import absorb_operands
+from bitjoule.gates.fpga.absorb_ecp5 import absorb_operands
 from tests.gates.fpga.proofs import prove_equal, yosys
 
 # What is added: a trit's operand, one that is switched off, both operands selected, and what must stay outside: an

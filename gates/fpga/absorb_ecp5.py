@@ -1,4 +1,4 @@
-"""Logic in front of an adder, moved into the adder's own tables, where the family's carry cells have inputs to spare.
+"""Logic in front of an adder, moved into the tables of ECP5's carry cells, which have inputs to spare.
 
 Yosys maps an adder of ECP5 to carry cells (CCU2C) whose tables of four inputs only add two bits, and what selects an
 operand to tables in front of them. A table with three inputs fits the carry cell itself, which then computes
