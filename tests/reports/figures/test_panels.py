@@ -21,6 +21,7 @@ def test_rows_below_the_first_need_no_room_for_title_and_legend(technologies, pl
     figure, axes = draw_panels(panels(technologies, platforms), WIDTH_IN, HEIGHT_IN)
     assert [each.get_title() for each in axes] == [panel.title for panel in panels(technologies, platforms)]
     assert axes[0].get_gridspec().get_geometry() == (rows, columns)
+    assert set(figure.axes) == set(axes)  # no empty frame where panels do not fill the last row
     width_in, height_in = figure.get_size_inches()
     assert min(columns * WIDTH_IN, 11) < width_in < (columns + 1) * WIDTH_IN
     assert width_in <= 11 / 72 * 640 / 8.5 + 1e-9  # labels of 11 points are 8.5 pixels high where 640 pixels are shown
