@@ -108,3 +108,9 @@ def test_what_cannot_be_read_is_refused_with_its_place(old, new, message):
 def test_what_leaks_is_what_the_file_says():
     silent = "\n".join(line for line in CHIP.splitlines() if "leak_power" not in line)
     assert Imported(read(silent)).platform["nodes"]["45nm"] == {"clock_mhz": 500.0}
+
+
+def test_a_memory_in_the_elements_leaks_in_each_of_them():
+    leaking = CHIP.replace("component_class: Dummy\n", "component_class: Dummy\n    leak_power: 3e-6\n")
+    node = Imported(read(leaking)).platform["nodes"]["45nm"]
+    assert node["leakage_w"] == pytest.approx(0.002 + 6 * 4 * (1e-6 + 3e-6), rel=1e-12)
