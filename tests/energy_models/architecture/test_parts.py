@@ -63,6 +63,12 @@ def test_a_window_without_a_mask_reaches_to_both_sides(tokens, window):
     assert float(everything[0, 0]) == tokens
 
 
+def test_a_latent_of_experts_leaves_the_residual_stream_its_width():
+    counts, _ = counted(shape(experts=4, active_experts=2, expert_latent=12))
+    for phase, tokens in (("prefill", BATCH * PROMPT), ("decode", BATCH * NEW)):
+        assert added(counts, phase, ("residual",), "add") == tokens * LAYERS * 2 * D  # attention, experts
+
+
 ENCODER = {
     "causal": False, "kv_cache": False, "token_types": 2, "pooler": True, "embedding_norm": True,
     "learned_positions": 64, "pre_norm": False, "post_norm": True, "final_norm": False, "norm": "layernorm",
