@@ -66,6 +66,10 @@ def test_weights_that_the_encoding_cannot_say_are_refused():
         streams.weight_stream(AcceleratorConfig(8, 4, 64, 32, weight_encoding="binary1"), zero)
     with pytest.raises(ValueError, match="weights are int8; fp16 encodes float16"):
         streams.weight_stream(AcceleratorConfig(8, 4, 64, 512, weight_encoding="fp16"), zero)
+    with pytest.raises(ValueError, match="weights are float32; fp16 encodes float16"):  # not rounded on the way
+        streams.weight_stream(AcceleratorConfig(8, 4, 64, 512, weight_encoding="fp16"), zero.astype(np.float32))
+    with pytest.raises(ValueError, match="weights are int16; int8 encodes int8"):  # 300 would become 44
+        streams.weight_stream(AcceleratorConfig(8, 4, 64, 512, weight_encoding="int8"), zero.astype(np.int16) + 300)
     with pytest.raises(ValueError, match="not -1, 0 or \\+1"):
         streams.weight_stream(AcceleratorConfig(8, 4, 64, 64), zero + 2)
     for encoding, outside in (("int4", 8), ("int4", -9), ("int2", 2), ("int2", -3)):
