@@ -46,6 +46,27 @@ def test_the_path_of_a_clocked_netlist_is_the_one_between_its_registers(library,
     assert (theirs.path, theirs.instances) == (ours.path, ours.instances)
 
 
+def test_a_path_from_an_input_is_none_between_registers(library, tmp_path):
+    cell = library.cells
+    chain = [Instance(f"slow{i}", cell["INV_X1"], {"A": 20 + i, "ZN": 21 + i}) for i in range(16)]
+    instances = [
+        Instance("first", cell["DFF_X1"], {"D": D, "CK": CLK, "Q": Q, "QN": 100}),
+        Instance("inverter", cell["INV_X1"], {"A": Q, "ZN": 7}),
+        Instance("last", cell["DFF_X1"], {"D": 7, "CK": CLK, "Q": 8, "QN": 101}),
+        *chain,
+        Instance("slowest", cell["DFF_X1"], {"D": 36, "CK": CLK, "Q": 9, "QN": 102}),
+    ]
+    netlist = Netlist("slow", {"clk": [CLK], "d": [D], "a": [20]}, {"q": [8], "y": [9]}, instances)
+    theirs = analyse(netlist, default_liberty(), "clk", library, tmp_path)
+    wires = library.wire_load(netlist.area_um2, len(netlist.instances))
+    resistance = Resistance(*library.ohm_per_um(netlist.area_um2))
+    ours = own_analysis(netlist, library, {CLK}, wires, resistance=resistance).timing
+    assert theirs.path == ours.path == ("DFF_X1/Q", "INV_X1/ZN")
+    assert theirs.instances == ours.instances == (0, 1)
+    assert theirs.period_ns < theirs.input_ns
+    assert theirs.period_ns == pytest.approx(ours.period_ns, rel=1e-3)
+
+
 def test_the_path_of_a_netlist_without_a_clock_is_the_one_through_it(library, tmp_path):
     cell = library.cells
     instances = [
