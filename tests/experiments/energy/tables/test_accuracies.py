@@ -1,6 +1,7 @@
 """Published scores: those of the papers, and the Pareto set that follows from them and the energies."""
 
 import csv
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -92,6 +93,16 @@ def test_the_table_marks_the_set_and_shows_what_was_printed(quantised):
         assert line.count("◆") == rows["pareto"].sum()
         assert all(f"| {printed}" in line.replace(" ", "").replace("|", "| ") for printed in rows["printed"])
         assert len(rows) == len(both)
+
+
+def test_phases_that_are_not_shown_have_no_say_in_the_unit(quantised):
+    frames, table = quantised.frames, quantised.frames.plots.accuracies
+    joules = table["energy_per_token_j"]
+    lower = table.assign(energy_per_token_j=joules.mask(table["phase"] == "request", joules / 1e6))
+    shown = accuracy_text(replace(frames, plots=replace(frames.plots, accuracies=lower)), 100)
+    assert "| request" not in shown
+    assert " J per token" in shown  # fp16 takes more than a joule in decode
+    assert shown == accuracy_text(frames, 100)
 
 
 def test_bonsai_takes_the_bytes_that_its_model_cards_state():
