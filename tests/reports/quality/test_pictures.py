@@ -88,6 +88,29 @@ def test_lines_of_the_scaling_picture_are_the_laws():
         assert loss == pytest.approx(law["a_nats"] * (size / 1e6) ** -law["exponent"])
 
 
+def test_a_law_is_drawn_with_the_points_of_its_own_format():
+    """The first format has too few sizes for a law, and the laws of the others come in another order."""
+    points = {"fp16": [1e6], "int8": [1e5, 1e6], "ternary": [2e5, 4e6]}
+    models = pd.DataFrame(
+        [(name, True, size, 2.0) for name, sizes in points.items() for size in sizes],
+        columns=["format", "trained", "parameters", "loss_nats_per_byte"],
+    )
+    coefficients = {"ternary": (2.0, 0.5), "int8": (3.0, 0.25)}
+    laws = pd.DataFrame(
+        [("power", name, a, exponent) for name, (a, exponent) in coefficients.items()],
+        columns=["form", "format", "a_nats", "exponent"],
+    ).assign(size_factor=math.nan, factor_at_parameters=1e6)  # without one: of another picture
+    formats = pd.DataFrame({"kind": ["float", "integer", "ternary"], "variant": 0}, index=list(points))
+    axes = scaling.draw("fp16", models, laws, formats, LIGHT).axes[0]
+    curves = [line for line in axes.lines if len(line.get_xdata()) == 50]
+    assert [line.get_ydata()[[0, -1]].tolist() for line in curves] == [
+        pytest.approx([a * (size / 1e6) ** -exponent for size in points[name]])
+        for name, (a, exponent) in (("int8", coefficients["int8"]), ("ternary", coefficients["ternary"]))
+    ]
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == ["FP16", "INT8: 3.00 (N/1M)^−0.250", "ternary: 2.00 (N/1M)^−0.500"]
+
+
 def uneven(folder):
     """The ladder's table without most formats at the largest size that it has, and without INT8 at the smallest."""
     with shipped_tables()["quality_ladder"].open(newline="") as file:
