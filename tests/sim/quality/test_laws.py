@@ -7,7 +7,7 @@ import pytest
 from scipy import optimize, stats
 from scipy.linalg import block_diag
 
-from bitjoule.sim.quality.laws import FORMS, fit, size_factor
+from bitjoule.sim.quality.laws import EXPONENTS, FORMS, fit, size_factor
 
 SIZES = np.repeat([29e3, 59e3, 140e3, 247e3, 526e3, 1020e3], 2)
 
@@ -120,6 +120,21 @@ def test_few_sizes_that_scatter_do_not_bound_the_floor():
     assert law.floor.low == 0
     assert law.floor.high > 0.8
     assert law.exponent.high > 2 * law.exponent.low
+
+
+def test_an_exponent_that_no_loss_bounds_may_be_anything():
+    """Within the exponents that are tried none is worse than the bound of F: the interval ends at 0 and at infinity."""
+    size = np.repeat([29e3, 59e3, 140e3], 2)
+    loss = losses(1.2, 0.2, 0.3, size, 0.1, seed=5)
+
+    def least(alpha):
+        design = np.stack([1 / loss, (size / 1e6) ** -alpha / loss], 1)
+        return 2 * optimize.lsq_linear(design, np.ones_like(loss), (0, np.inf)).cost
+
+    squares = [least(alpha) for alpha in np.geomspace(*EXPONENTS, 60)]
+    assert max(squares) < min(squares) * (1 + stats.f.ppf(0.95, 1, 3) / 3)
+    law = fit("floor", size, loss)
+    assert (law.exponent.low, law.exponent.high) == (0, math.inf)
 
 
 def test_a_law_with_a_floor_that_many_sizes_bound_has_one():
