@@ -137,6 +137,32 @@ def test_blocks_of_one_scale_are_one_matmul(tmp_path: Path) -> None:
     assert linears["ffn_up"].weights.quantised.scale.tolist() == [0.5]  # type: ignore[union-attr]
 
 
+def test_a_type_with_one_scale_behind_a_tensor_is_one_matmul(tmp_path: Path) -> None:
+    """I2_S, the type of bitnet.cpp: of 128 trits byte i holds those at i, i + 32, i + 64 and i + 96, the first highest.
+
+    `ONE` has linears that are longer than wide, and the other way round.
+    """
+    random_folder(tmp_path, ONE)
+    scales = {"attn_q": 0.5, "ffn_up": 0.25, "ffn_down": 2.0}
+
+    def i2_s(name: str, values: Any) -> tuple[int, bytes, Any]:
+        trits = np.sign(values) * (np.abs(values) > 0.5)
+        scale = np.float32(scales.get(name.split(".")[-2], 1.0))
+        parts = (trits.astype(np.int8) + 1).astype(np.uint8).reshape(-1, 4, 32)
+        packed = parts[:, 0] << 6 | parts[:, 1] << 4 | parts[:, 2] << 2 | parts[:, 3]
+        return 36, packed.tobytes() + scale.tobytes() + bytes(28), trits
+
+    trits = write_model(tmp_path, tmp_path / "model.gguf", "qwen2", i2_s)
+    linears = load_model(tmp_path / "model.gguf").model.blocks(0).linears
+    places = {"q_proj": ("self_attn.q_proj", "attn_q"), "ffn_up": ("mlp.up_proj", "ffn_up"),
+              "ffn_down": ("mlp.down_proj", "ffn_down")}  # fmt: skip
+    for name, (stem, in_file) in places.items():
+        weights = linears[name].weights
+        assert isinstance(weights, MatmulWeights)
+        assert weights.quantised.scale.tolist() == [scales[in_file]]
+        np.testing.assert_array_equal(weights.codes.T, trits[f"model.layers.0.{stem}.weight"])
+
+
 def test_a_bitnet_file_may_have_its_scales_in_tensors_of_their_own(tmp_path: Path) -> None:
     random_folder(tmp_path, ONE)
     plain_path, scaled_path = tmp_path / "plain.gguf", tmp_path / "scaled.gguf"
