@@ -9,7 +9,7 @@ from bitjoule.energy_models.inputs.yaml_core import write_yaml
 from bitjoule.sim.training.shipped import shipped_trainings
 from tests.sim.training.files import document_of, write_texts
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 LADDER = """
 name: steps
@@ -77,6 +77,7 @@ def test_a_ladder_trains_what_has_no_row(bitjoule, tmp_path):
         assert 2 < float(row["held_out_nats_per_byte"]) < 6
         assert len(row["corpus_sha256"]) == len(row["config_sha256"]) == 64
         assert int(row["tokens"]) == int(row["steps"]) * 64 >= 0.02 * int(row["parameters"])
+        assert row["device"] == ("cuda" if torch.cuda.is_available() else "cpu")  # what `auto` came to
     assert bitjoule(*arguments)[1] == ""
 
 
