@@ -63,9 +63,10 @@ def test_spans_hold_all_matmuls_and_few_tiles():
     assert list(at_once([])) == []
 
 
-@pytest.mark.parametrize(("tolerance", "expected"), [(0.0, [2, 4]), (0.2, [1, 4])])
+@pytest.mark.parametrize(("tolerance", "expected"), [(0.0, [2, 5]), (0.2, [1, 4])])
 def test_ties_go_to_the_secondary_value_and_then_to_the_first(tolerance, expected):
-    value, secondary = np.array([2.0, 1.1, 1.0, 3.0, 2.0, 2.0]), np.array([0.0, 5.0, 6.0, 0.0, 1.0, 1.0])
+    """The tolerance is relative: of the second run, 2.3 is within a fifth of 2."""
+    value, secondary = np.array([2.0, 1.1, 1.0, 3.0, 2.3, 2.0, 2.0]), np.array([0.0, 5.0, 6.0, 0.0, 0.5, 1.0, 1.0])
     assert first_best(value, secondary, np.array([0, 3]), tolerance).tolist() == expected
 
 
