@@ -33,6 +33,20 @@ def test_tiles_that_cancel_do_so_exactly_from_negative_sums_too(name):
     assert np.max(np.abs(firsts)) < np.finfo(np.float16).max
 
 
+@pytest.mark.parametrize("name", ["tiny_8x4", "int8_8x4", "fp16_8x4", "ternary_fp16_8x4"])
+def test_operands_that_are_given_are_taken_as_they_stand(name, tmp_path):
+    """Integers, and floats with bits behind the point, which are those of weights with scales, too."""
+    config, random = read_configuration(name), np.random.default_rng(8)
+    x, w = random.integers(-100, 100, (2, 9)).astype(np.int8), random.integers(-1, 2, (9, 5)).astype(np.int8)
+    if config.floating_point:
+        x, w = (x / 7).astype(np.float16), (w * 0.3).astype(np.float16)
+    np.savez(tmp_path / "given.npz", x=x, w=w)
+    case = Case("given", (MatmulShape(2, 9, 5),), given=str(tmp_path / "given.npz"))
+    for found, expected in zip(operands(config, case, 0), (x, w), strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
 LARGEST = float(np.finfo(np.float16).max)
 CHECKERED = np.indices((5, 6)).sum(axis=0) % 2 == 1
 
