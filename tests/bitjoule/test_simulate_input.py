@@ -155,6 +155,19 @@ def test_a_wrong_hardware_experiment_is_refused(bitjoule, tmp_path, monkeypatch,
     assert not (tmp_path / "out").exists()
 
 
+def test_everything_that_is_wrong_with_a_platforms_file_is_told(bitjoule, tmp_path):
+    (tmp_path / "chip.yaml").write_text(
+        "like: ternary-edge\nvector: {lanes: 0}\noff_chip: {bandwidth_gb_per_s: 0}\n", encoding="utf-8"
+    )
+    (tmp_path / "bad.yaml").write_text(YAML.replace("45nm", "45nm\nplatform: ./chip.yaml"), encoding="utf-8")
+    status, out, err = bitjoule("check", tmp_path / "bad.yaml")
+    assert (status, out) == (2, "")
+    assert sorted(line.partition("chip.yaml:")[2] for line in err.splitlines()) == [
+        "2: vector.lanes: got 0; expected greater than or equal to 1",
+        "3: off_chip.bandwidth_gb_per_s: got 0; expected greater than or equal to 0.000001",
+    ]
+
+
 def test_paths_in_an_experiment_start_at_its_folder_and_those_of_a_command_at_the_current_one(
     bitjoule, tmp_path, monkeypatch
 ):
