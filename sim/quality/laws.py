@@ -4,8 +4,8 @@
 ``paper_exponent``: L = E + a N^-alpha with alpha from a paper. N counts millions of parameters. Residuals are relative
 to the loss, and each training is one observation. Intervals of ``power`` and ``paper_exponent`` are those of linear
 least squares (t); those of ``floor`` are of the profile likelihood (F), since E, a and alpha trade against each other
-where rungs are few: an end that the data do not bound is 0 or infinite. What all trainings of a rung share, a law that
-does not fit, is no noise: `lack_of_fit_p` tells it from the scatter of the seeds.
+where rungs are few: an end that the data do not bound is 0 or infinite, of E the greatest loss. What all trainings of a
+rung share, a law that does not fit, is no noise: `lack_of_fit_p` tells it from the scatter of the seeds.
 """
 
 import math
@@ -199,7 +199,8 @@ def _floor(size: Floats, loss: Floats) -> Law:
     exponents = _interval(
         lambda each: at_exponent(each)[0], alpha, bound, (EXPONENTS[0], EXPONENTS[1]), (0.0, math.inf)
     )
-    floors = _interval(at_floor, floor, bound, (0.0, float(loss.min())), (0.0, float(loss.min())))
+    top = float(loss.max())  # a least-squares floor may lie above the least of losses that scatter, never above all
+    floors = _interval(at_floor, floor, bound, (0.0, top), (0.0, top))
     scales = _interval(at_a, a, bound, (0.0, 100 * float(loss.max())), (0.0, math.inf))
     quality = _quality(size, np.log(loss), squares, freedom, 3)
     return Law("floor", Estimate(a, *scales), Estimate(alpha, *exponents), Estimate(floor, *floors), *quality, freedom)

@@ -137,6 +137,29 @@ def test_an_exponent_that_no_loss_bounds_may_be_anything():
     assert (law.exponent.low, law.exponent.high) == (0, math.inf)
 
 
+@pytest.mark.parametrize(("deviation", "seed"), [(0.03, 14), (0.05, 30), (0.1, 58)])
+def test_a_floor_above_the_least_of_losses_that_scatter_lies_in_its_interval(deviation, seed):
+    """The largest models scatter around the floor; above it only the sum of squares bounds it."""
+    size = np.repeat([29e3, 59e3, 140e3], 2)
+    loss = losses(1.2, 0.2, 0.3, size, deviation, seed)
+    law = fit("floor", size, loss)
+
+    def profile(floor):
+        def squares(alpha):
+            column = (size / 1e6) ** -alpha / loss
+            return optimize.nnls(column[:, np.newaxis], 1 - floor / loss)[1] ** 2
+
+        return min(map(squares, np.geomspace(*EXPONENTS, 400)))
+
+    assert loss.min() < law.floor.value < loss.max()
+    assert law.floor.low <= law.floor.value <= law.floor.high
+    bound = profile(law.floor.value) * (1 + stats.f.ppf(0.95, 1, 3) / 3)
+    if law.floor.high == loss.max():
+        assert profile(loss.max()) < bound
+    else:
+        assert profile(law.floor.high) == pytest.approx(bound, rel=1e-2)  # of 400 exponents
+
+
 def test_a_law_with_a_floor_that_many_sizes_bound_has_one():
     law = fit("floor", SIZES, losses(1.0, 0.4, 0.9, deviation=0.002, seed=2))
     assert 0.7 < law.floor.low < 0.9 < law.floor.high < 1.1
