@@ -25,6 +25,8 @@ def test_points_on_a_law_give_its_coefficients(form):
     assert law.exponent.value == pytest.approx(0.31, rel=1e-4)
     assert law.floor.value == pytest.approx(floor, abs=1e-4)
     assert law.loss(140e3) == pytest.approx(floor + 1.3 * 0.14**-0.31, rel=1e-6)
+    for each in (law.a, law.exponent, law.floor):  # without scatter, of no width
+        assert (each.low, each.high) == pytest.approx((each.value, each.value), abs=1e-3)
     assert law.deviation < 1e-4
 
 
