@@ -102,6 +102,11 @@ def test_a_law_is_drawn_with_the_points_of_its_own_format():
     ).assign(size_factor=math.nan, factor_at_parameters=1e6)  # without one: of another picture
     formats = pd.DataFrame({"kind": ["float", "integer", "ternary"], "variant": 0}, index=list(points))
     axes = scaling.draw("fp16", models, laws, formats, LIGHT).axes[0]
+    drawn = [line.get_xdata().tolist() for line in axes.lines if line.get_linestyle() == "None"]
+    apart = (1 / 1.012, 1.0, 1.012)  # the first format's points at the left
+    assert drawn == [
+        pytest.approx([size * by for size in sizes]) for sizes, by in zip(points.values(), apart, strict=True)
+    ]
     curves = [line for line in axes.lines if len(line.get_xdata()) == 50]
     assert [line.get_ydata()[[0, -1]].tolist() for line in curves] == [
         pytest.approx([a * (size / 1e6) ** -exponent for size in points[name]])
