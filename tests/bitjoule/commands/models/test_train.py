@@ -46,6 +46,7 @@ def test_a_training_writes_a_folder_that_is_complete_and_can_be_replaced(bitjoul
     manifest = json.loads((folder / "manifest.json").read_text())
     assert set(manifest["outputs"]) == {"README.md", "config.json", "loss.csv", "model.safetensors", "training.yaml"}
     assert manifest["seeds"] == {"training": 1}
+    assert manifest["versions"]["torch"] == torch.__version__
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["tiny"]
     losses = (folder / "loss.csv").read_bytes()
     assert bitjoule("train", config, "--out", tmp_path / "out", "--set", "checkpoint_seconds=9")[0] == 0
@@ -79,6 +80,39 @@ def test_a_ladder_trains_what_has_no_row(bitjoule, tmp_path):
         assert int(row["tokens"]) == int(row["steps"]) * 64 >= 0.02 * int(row["parameters"])
         assert row["device"] == ("cuda" if torch.cuda.is_available() else "cpu")  # what `auto` came to
     assert bitjoule(*arguments)[1] == ""
+
+
+def test_a_training_that_diverges_leaves_its_losses_and_a_row_of_the_ladder(bitjoule, tmp_path, config, monkeypatch):
+    from bitjoule.sim.training import trainer
+
+    begin = trainer._Run.__init__
+
+    def without_finite_embedding(run, *arguments):
+        begin(run, *arguments)
+        run.model.embedding.data.fill_(float("inf"))
+
+    monkeypatch.setattr(trainer._Run, "__init__", without_finite_embedding)
+    out, ladder, table = tmp_path / "out", tmp_path / "steps.yaml", tmp_path / "ladder.csv"
+
+    def told(name):
+        return f"bitjoule: {name}: the loss is not finite in step 1; losses before it in {out}/{name}.diverged.csv\n"
+
+    status, printed, err = bitjoule("train", config, "--out", out)
+    assert (status, printed) == (1, "")
+    assert told("tiny") in err
+    ladder.write_text(LADDER, encoding="utf-8")
+    arguments = ("train", ladder, "--out", out, "--table", table, "--only", "format=fp16")
+    status, printed, err = bitjoule(*arguments)
+    assert (status, printed) == (0, "")
+    assert told("steps-small-fp16-1") in err
+    names = ["steps-small-fp16-1.diverged.csv", "tiny.diverged.csv"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    assert {(out / name).read_text().splitlines()[0] for name in names} == {",".join(trainer.COLUMNS)}
+    (row,) = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    assert (row["format"], row["diverged_at_step"], row["held_out_nats_per_byte"]) == ("fp16", "1", "")
+    assert row["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert len(row["corpus_sha256"]) == 64
+    assert "1 of 1 trainings have a row" in bitjoule(*arguments)[2]  # it is not tried again
 
 
 def test_what_is_refused(bitjoule, tmp_path, config):
