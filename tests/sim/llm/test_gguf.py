@@ -11,6 +11,8 @@ from safetensors.numpy import load_file, save_file
 pytest.importorskip("gguf")
 
 from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.energy_models.model_files.gguf_header import read_gguf
+from bitjoule.sim.llm.checkpoints.gguf_checkpoint import GgufCheckpoint
 from bitjoule.sim.llm.checkpoints.loading import load_model, open_model
 from bitjoule.sim.llm.engines import MatmulRecord, MatmulWeights
 from bitjoule.sim.llm.linears import GroupedWeights, Run
@@ -161,6 +163,9 @@ def test_a_type_with_one_scale_behind_a_tensor_is_one_matmul(tmp_path: Path) -> 
         assert isinstance(weights, MatmulWeights)
         assert weights.quantised.scale.tolist() == [scales[in_file]]
         np.testing.assert_array_equal(weights.codes.T, trits[f"model.layers.0.{stem}.weight"])
+    checkpoint = GgufCheckpoint(read_gguf(tmp_path / "model.gguf"), heads=4, kv_heads=2)
+    name = "model.layers.0.mlp.up_proj.weight"
+    np.testing.assert_array_equal(checkpoint.float_rows(name, 300, 303), 0.25 * trits[name][300:303])
 
 
 def test_a_bitnet_file_may_have_its_scales_in_tensors_of_their_own(tmp_path: Path) -> None:
