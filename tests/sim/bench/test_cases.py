@@ -47,6 +47,16 @@ def test_operands_that_are_given_are_taken_as_they_stand(name, tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("name", ["tiny_8x4", "int8_8x4", "fp16_8x4", "ternary_fp16_8x4"])
+def test_matmuls_of_one_size_have_operands_of_their_own(name):
+    """Otherwise an array that answers with the result before would pass."""
+    case = Case("again", (MatmulShape(4, 16, 8),) * 2, seed=3)
+    first, second, again = (operands(read_configuration(name), case, index) for index in (0, 1, 0))
+    for one, other, same in zip(first, second, again, strict=True):
+        assert (one != other).mean() > 0.3
+        np.testing.assert_array_equal(one, same)
+
+
 LARGEST = float(np.finfo(np.float16).max)
 CHECKERED = np.indices((5, 6)).sum(axis=0) % 2 == 1
 
