@@ -116,6 +116,30 @@ def test_a_law_is_drawn_with_the_points_of_its_own_format():
     assert texts == ["FP16", "INT8: 3.00 (N/1M)^−0.250", "ternary: 2.00 (N/1M)^−0.500"]
 
 
+def test_factors_of_size_stand_from_the_top_in_the_order_of_the_laws():
+    outcome = outcome_of("scaling_laws")
+    laws = outcome.result.laws
+    factors = laws[laws["form"] == "power"].set_index("format")["size_factor"].drop("fp16")
+    axes = kind.pictures(outcome)["scaling"](LIGHT).axes[1]
+    height = dict(zip([label.get_text() for label in axes.get_yticklabels()], axes.get_yticks(), strict=True))
+    assert sorted(height, key=height.get, reverse=True) == [frontier.shown(label) for label in factors.index]
+    points = {line.get_ydata()[0]: line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1}
+    assert {name: points[at] for name, at in height.items()} == {
+        frontier.shown(label): factor for label, factor in factors.items()
+    }
+
+
+def test_factors_at_several_sizes_tell_the_least_and_the_greatest():
+    rows = [("power", name, 2.0, 0.5, 1.2, 1.1, 1.3, at)
+            for name, at in (("int8", 4e6), ("int4", 1e5), ("ternary", 1e6))]  # fmt: skip
+    columns = ["form", "format", "a_nats", "exponent", "size_factor", "size_factor_low", "size_factor_high"]
+    laws = pd.DataFrame(rows, columns=[*columns, "factor_at_parameters"])
+    models = pd.DataFrame({"trained": [True], "format": "int8", "parameters": 1e6, "loss_nats_per_byte": 2.0})
+    formats = pd.DataFrame({"kind": ["integer", "integer", "ternary"], "variant": 0}, index=["int8", "int4", "ternary"])
+    axes = scaling.draw("fp16", models, laws, formats, LIGHT).axes[1]
+    assert axes.get_xlabel().endswith("\nat 100K to 4.00M")
+
+
 def uneven(folder):
     """The ladder's table without most formats at the largest size that it has, and without INT8 at the smallest."""
     with shipped_tables()["quality_ladder"].open(newline="") as file:
