@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_a_ladder_trains_what_has_no_row(bitjoule, tmp_path):
     ladder, table = tmp_path / "steps.yaml", tmp_path / "ladder.csv"
     ladder.write_text(LADDER, encoding="utf-8")
     arguments = ("train", ladder, "--out", tmp_path / "out", "--table", table)
-    status, _, err = bitjoule(*arguments, "--only", "format=ternary")
+    status, said, err = bitjoule(*arguments, "--only", "format=ternary")
     assert status == 0
     assert "0 of 1 trainings have a row" in err
     status, out, err = bitjoule(*arguments)
@@ -79,6 +80,11 @@ def test_a_ladder_trains_what_has_no_row(bitjoule, tmp_path):
         assert len(row["corpus_sha256"]) == len(row["config_sha256"]) == 64
         assert int(row["tokens"]) == int(row["steps"]) * 64 >= 0.02 * int(row["parameters"])
         assert row["device"] == ("cuda" if torch.cuda.is_available() else "cpu")  # what `auto` came to
+    ternary = [float(rows[0][f"held_out_{name}nats_per_byte"]) for name in ("", "float_inputs_")]
+    assert ternary[0] != ternary[1]
+    losses = re.match(r"steps-small-ternary-1: held out (.*) nats per byte, (.*) with float inputs of linears; ", said)
+    assert [float(each) for each in losses.groups()] == pytest.approx(ternary, abs=6e-5)
+    assert f"; {int(rows[0]['parameters']):,} parameters, {int(rows[0]['tokens_per_s']):,} tokens/s; in " in said
     assert bitjoule(*arguments)[1] == ""
 
 
@@ -89,7 +95,8 @@ def test_a_training_that_diverges_leaves_its_losses_and_a_row_of_the_ladder(bitj
 
     def without_finite_embedding(run, *arguments):
         begin(run, *arguments)
-        run.model.embedding.data.fill_(float("inf"))
+        if arguments[0].name != "fine":
+            run.model.embedding.data.fill_(float("inf"))
 
     monkeypatch.setattr(trainer._Run, "__init__", without_finite_embedding)
     out, ladder, table = tmp_path / "out", tmp_path / "steps.yaml", tmp_path / "ladder.csv"
@@ -100,6 +107,10 @@ def test_a_training_that_diverges_leaves_its_losses_and_a_row_of_the_ladder(bitj
     status, printed, err = bitjoule("train", config, "--out", out)
     assert (status, printed) == (1, "")
     assert told("tiny") in err
+    fine = tmp_path / "fine.yaml"
+    fine.write_text(write_yaml(document_of(name="fine", training__tokens=256), 110), encoding="utf-8")
+    assert bitjoule("train", config, fine, "--out", tmp_path / "both")[0] == 1  # though the last one did not diverge
+    assert (tmp_path / "both" / "fine" / "config.json").is_file()
     ladder.write_text(LADDER, encoding="utf-8")
     arguments = ("train", ladder, "--out", out, "--table", table, "--only", "format=fp16")
     status, printed, err = bitjoule(*arguments)
