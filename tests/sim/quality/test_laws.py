@@ -162,6 +162,26 @@ def test_a_floor_above_the_least_of_losses_that_scatter_lies_in_its_interval(dev
         assert profile(law.floor.high) == pytest.approx(bound, rel=1e-2)  # of 400 exponents
 
 
+@pytest.mark.parametrize(("deviation", "seed"), [(0.01, 1), (0.05, 3)])
+def test_intervals_know_no_coefficients_below_zero(deviation, seed):
+    """At the upper end of one coefficient the other, free to be below 0, would fit better, and the end lie higher."""
+    size = np.repeat([29e3, 59e3, 140e3], 2)
+    loss = losses(1.2, 0.2, 0.3, size, deviation, seed)
+    law = fit("floor", size, loss)
+
+    def profile(floor=None, a=None):
+        def squares(alpha):
+            ones, column = 1 / loss, (size / 1e6) ** -alpha / loss
+            other, rest = (column, 1 - floor * ones) if a is None else (ones, 1 - a * column)
+            return optimize.nnls(other[:, np.newaxis], rest)[1] ** 2
+
+        return min(map(squares, np.geomspace(*EXPONENTS, 1000)))
+
+    bound = profile(floor=law.floor.value) * (1 + stats.f.ppf(0.95, 1, 3) / 3)
+    assert profile(a=law.a.high) == pytest.approx(bound, rel=1e-2)  # of 1000 exponents
+    assert profile(floor=law.floor.high) == pytest.approx(bound, rel=1e-2)
+
+
 def test_a_law_with_a_floor_that_many_sizes_bound_has_one():
     law = fit("floor", SIZES, losses(1.0, 0.4, 0.9, deviation=0.002, seed=2))
     assert 0.7 < law.floor.low < 0.9 < law.floor.high < 1.1
