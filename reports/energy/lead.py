@@ -58,11 +58,21 @@ def agreement(comparison: pd.DataFrame) -> str:
         See `bitjoule.experiments.energy.tables.comparison.compare`; not empty.
     """
     agree = int(comparison["agrees"].sum())
+    far = difference(comparison)
+    return f"{agree} of {len(comparison)} published values agree at the printed precision (difference: {far})"
+
+
+def difference(comparison: pd.DataFrame) -> str:
+    """Return how far ours are from the printed numbers, in percent of these.
+
+    Parameters
+    ----------
+    comparison
+        As for `agreement`.
+    """
     percent = 100 * comparison["relative_error"].abs()
     far = f"{significant(percent.max(), 2)} %"
-    if len(percent) > 1:
-        far = f"median {significant(percent.median(), 2)} %, largest {far}"
-    return f"{agree} of {len(comparison)} published values agree at the printed precision (difference: {far})"
+    return f"median {significant(percent.median(), 2)} %, largest {far}" if len(percent) > 1 else far
 
 
 def token_table(frames: Frames, max_rows: int) -> str:

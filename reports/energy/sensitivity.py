@@ -1,5 +1,7 @@
 """The causes that move a run's result most, and those that turn it, as tables of the summary."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from bitjoule.energy_models.architecture.phases import DECODE, PREFILL
@@ -11,6 +13,7 @@ SHOWN = 8  # of each scheme and phase
 CASE = ["platform", "batch", "prompt_tokens", "new_tokens"]
 ENERGIES = ["energy_low_j", "energy_j", "energy_high_j"]
 RATIOS = ["ratio_low", "ratio", "ratio_high"]
+WORDS = {"static": "static power", "regulator": "regulator efficiency"}
 LEAST = ["least_low", "least", "least_high"]
 
 
@@ -62,6 +65,27 @@ def widest(rows: pd.DataFrame, count: int) -> pd.DataFrame:
     """
     span = (rows[ENERGIES].max(axis=1) - rows[ENERGIES].min(axis=1)).sort_values(ascending=False, kind="stable")
     return rows.loc[span.index[:count]]
+
+
+def price_words(cause: str) -> str:
+    """Return the row that prices depend on in words.
+
+    Parameters
+    ----------
+    cause
+        From `bitjoule.energy_models.prices.keys.shared_row`.
+    """
+    file, _, place = cause.partition(":")
+    if file == "memories.csv":
+        return f"price of {' at '.join(place.split(':'))}"
+    if file == "operations.csv":
+        node, _, operation = place.partition(":")
+        return f"price of {operation.replace(':', ' ')} at {node}"
+    if file.partition("/")[0] in ("platforms", "technologies") or file == "drams.yaml":
+        of = Path(file).stem if "/" in file else ""
+        return "price of " + ", ".join(filter(None, (place.replace(":", " ").replace("_", " "), of)))
+    name = WORDS.get(file, file.replace("_", " "))
+    return f"{name}: {place}" if place else name
 
 
 def _turning(table: pd.DataFrame) -> str:

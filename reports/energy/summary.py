@@ -12,7 +12,7 @@ from bitjoule.reports.energy.accuracies import accuracy_text
 from bitjoule.reports.energy.arrays import arrays_table
 from bitjoule.reports.energy.costs import costs_text
 from bitjoule.reports.energy.dram import dram_text
-from bitjoule.reports.energy.lead import headline, token_table
+from bitjoule.reports.energy.lead import agreement, headline, token_table
 from bitjoule.reports.energy.machines import bands_text, machines_line, memory_table, overhead_line, time_table
 from bitjoule.reports.energy.own_amounts import own_amounts_text
 from bitjoule.reports.energy.own_prices import own_prices_text
@@ -188,7 +188,6 @@ def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
     parts = zip(*(where.split(", ") for where in comparison["where"]), strict=False)
     place = ", ".join(part[0] for part in takewhile(lambda part: len(set(part)) == 1, parts))
     table = markdown(headers, rows[:max_rows], text=[0, 1, 2, 3, 7]) + cut(len(rows), max_rows, "published.csv")
-    agree = int(comparison["agrees"].sum())
     source = ", ".join(filter(None, [comparison["source"].iloc[0], place]))
-    counted = f"{agree} of {len(comparison)} agree at the printed precision ({source})."
+    counted = f"{agreement(comparison)}; printed in {source}."
     return "\n\n".join([title, table, "\n".join([counted, *([""] if differing else []), *differing])])

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
-from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
@@ -13,14 +13,14 @@ from bitjoule.experiments.exploration.schema import DesignMapPlot
 from bitjoule.experiments.exploration.space.metrics import METRICS
 from bitjoule.reports.exploration.words import PREFIXED, short_names
 from bitjoule.reports.figures.digits import significant
+from bitjoule.reports.figures.hatches import lightness
 from bitjoule.reports.figures.panels import legend_below
-from bitjoule.reports.figures.style import Theme, log_ticks, new_figure, unit_tick
+from bitjoule.reports.figures.style import LIGHT, Theme, log_ticks, new_figure, unit_tick
 
 CELL_IN, SIDE_IN, LEAST_IN = 0.85, (3.4, 2.5), 6.0
-DARK_TEXT, LIGHT_TEXT = "#1f2328", "#ffffff"
-LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
-BRIGHT = 0.55
+TEXT = ("#010101", "#fdfdfd")  # of no theme: on a dark page the cells keep their colours, and so do these
 NONE = "no design meets all constraints"
+LABEL_PAD_PT = 10
 NARROW = 1.5  # below this quotient of its ends the scale of colours is linear
 
 
@@ -45,14 +45,14 @@ def draw_design_map(plot: DesignMapPlot, result: ExplorationResult, theme: Theme
     finite = values[np.isfinite(values)]
     low, high = float(finite.min()), float(finite.max())
     norm = LogNorm(low, high) if high > NARROW * low > 0 else Normalize(low, high if high > low else low + abs(low))
-    family = theme.families[0] if METRICS[metric].maximised else theme.families[0][::-1]
+    family = LIGHT.families[0] if METRICS[metric].maximised else LIGHT.families[0][::-1]
     colors = LinearSegmentedColormap.from_list("", list(family)[::-1])
     axes.grid(visible=False)
     axes.set_facecolor(theme.grid)
     image = axes.imshow(np.ma.masked_invalid(values), cmap=colors, norm=norm, origin="lower", aspect="auto")
     for row, column in zip(*np.nonzero(np.isfinite(values)), strict=True):
-        red, green, blue = (LUMINANCE[i] * part for i, part in enumerate(colors(norm(values[row, column]))[:3]))
-        color = DARK_TEXT if red + green + blue > BRIGHT else LIGHT_TEXT
+        cell = lightness(to_hex(colors(norm(values[row, column]))))
+        color = max(TEXT, key=lambda text: abs(lightness(text) - cell))
         mark = {"pareto": " ●", "undecided": " ○"}.get(members[row][column], "")
         axes.text(column, row, f"{significant(float(values[row, column]))}{mark}", ha="center", va="center",
                   color=color, fontsize=10.5)  # fmt: skip
@@ -68,7 +68,7 @@ def draw_design_map(plot: DesignMapPlot, result: ExplorationResult, theme: Theme
         log_ticks(bar.ax.yaxis, prefixed)
     else:
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: unit_tick(float(value), prefixed)))
-    bar.set_label(METRICS[metric].label + (f" ({unit})" if unit and not prefixed else ""))
+    bar.set_label(METRICS[metric].label + (f" ({unit})" if unit and not prefixed else ""), labelpad=LABEL_PAD_PT)
     in_unit = f", in {unit}" if unit else ""
     axes.set_title(f"{result.experiment.name}: best {METRICS[metric].label}{in_unit}, other knobs free", fontsize=13)
     handles: list[Artist] = [

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from bitjoule.experiments.exploration.result import ExplorationResult
@@ -19,6 +20,7 @@ LEGEND_IN = 0.9
 MOST_LABELS = 8  # of a panel's settings
 CHARACTERS = 28  # of the labels of a panel in one line; longer ones stand at an angle
 MARGIN = 1.12
+SHADE = 0.25
 FINE, COARSE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0)  # of ticks, in each decade
 MOST_TICKS = 8
 
@@ -48,7 +50,7 @@ def draw_knobs(result: ExplorationResult, theme: Theme) -> Figure:
         settings = table[table["knob"] == name].reset_index(drop=True)
         x = np.arange(len(settings))
         axes.axhline(1.0, color=theme.text, linewidth=0.8, zorder=1.2)
-        axes.axvline(float(x[settings["chosen"]][0]), color=theme.series[2], linewidth=7, alpha=0.25, zorder=1.1)
+        axes.axvline(float(x[settings["chosen"]][0]), color=theme.series[2], linewidth=7, alpha=SHADE, zorder=1.1)
         for i, objective in enumerate(objectives):
             values = settings[f"{objective}_relative"]
             color = theme.series[i]
@@ -71,6 +73,7 @@ def draw_knobs(result: ExplorationResult, theme: Theme) -> Figure:
     figure.supylabel("relative to the best design", fontsize=13, color=theme.text)
     figure.suptitle(f"{result.experiment.name}: one knob at a time around design {result.best}", fontsize=14)
     handles = named_handles(panels[: len(names)])
+    handles["best design"] = Patch(color=theme.series[2], alpha=SHADE)
     if (table["status"] == "infeasible").any():
         drawn = panels[0].plot([], [], "o", color=theme.text, markerfacecolor=theme.background, linestyle="none")
         handles["breaks a constraint"] = drawn[0]

@@ -1,7 +1,6 @@
 """One panel for each technology and platform, and the legend under them."""
 
 import math
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.reports.figures.style import WIDEST_LABELLED_IN, new_figure
+from bitjoule.reports.figures.wrapping import wrapped
 
 PANELS_A_ROW = 3
 SIDE_IN, ALONE_SIDE_IN = 0.6, 2.6  # beside panels, and beside a panel that is alone
@@ -97,7 +97,7 @@ def draw_panels(
     figure = new_figure(width_in * columns + side_in, height_in + (height_in - 1.2) * (rows - 1))
     every = in_order(figure.subplots(rows, columns, sharey=shared, squeeze=False), folded)
     for axes, panel in zip(every, panels, strict=False):
-        axes.set_title(wrapped(panel.title, width_in))
+        axes.set_title(panel_title(panel.title, width_in))
     for unused in every[len(panels) :]:
         unused.remove()
     return figure, every[: len(panels)]
@@ -146,7 +146,7 @@ def in_order(grid: NDArray[Any], folded: bool) -> list[Axes]:
     return list((grid.T if folded else grid).flat)
 
 
-def wrapped(title: str, width_in: float) -> str:
+def panel_title(title: str, width_in: float) -> str:
     """Return a panel's title in as many lines as its width needs.
 
     Parameters
@@ -156,7 +156,7 @@ def wrapped(title: str, width_in: float) -> str:
     width_in
         Of the panel in inches.
     """
-    return textwrap.fill(title, int(width_in / TITLE_IN_PER_CHARACTER), break_long_words=False, break_on_hyphens=False)
+    return wrapped(title, int(width_in / TITLE_IN_PER_CHARACTER))
 
 
 def left_panels(axes: Iterable[Axes]) -> list[Axes]:

@@ -172,7 +172,7 @@ def draw_bits(summary: pd.DataFrame, theme: Theme) -> Figure:
         lines_at.append(lines)
         token_axis(axes, "activation width (bits)", sorted(set(panel_rows["activation_bits"])))
         unit_axis(axes, "J", 0.0, panel_rows["energy_fj"].max() * J_PER_FJ)
-    drawn[0].set_ylabel(Y_LABEL)
+    drawn[0].set_ylabel(f"{Y_LABEL} (×: at the widest / here)")
     figure.suptitle("Energy per MAC against the activation width")
     handles, labels = drawn[0].get_legend_handles_labels()
     legend_below(

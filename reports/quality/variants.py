@@ -1,7 +1,6 @@
 """The pictures of trainings that differ in one thing: formats beside each other, and losses over learning rates."""
 
 import math
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.panels import legend_below
 from bitjoule.reports.figures.style import Theme, new_figure
+from bitjoule.reports.figures.wrapping import wrapped
 from bitjoule.reports.quality.frontier import look_of, shown
 
 UNIFORM_NATS = math.log(256)  # of a byte that is guessed
@@ -52,7 +52,7 @@ def draw_variants(
     axes.set_yticks(places, [shown(str(label)) for label in rows["format"]])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"held-out loss less that of {shown(baseline)} (nats per byte); 95 % interval, bars: seeds")
+    axes.set_xlabel(f"held-out loss minus that of {shown(baseline)} (nats per byte); 95 % interval, ticks: seeds")
     figure.suptitle(message(baseline, rows), fontsize=14, fontweight="bold")
     return figure
 
@@ -125,7 +125,7 @@ def draw_rates(summary: pd.DataFrame, models: pd.DataFrame, formats: pd.DataFram
         axes.annotate("a byte guessed", (rates[0], UNIFORM_NATS), xytext=(0, 4), textcoords="offset points")
     axes.set_xlabel("peak of the learning rate (AdamW)")
     axes.set_ylabel("held-out loss (nats per byte)")
-    figure.suptitle(fill(rates_message(summary), TITLE_CHARACTERS), fontsize=14, fontweight="bold")
+    figure.suptitle(wrapped(rates_message(summary), TITLE_CHARACTERS), fontsize=14, fontweight="bold")
     legend_below(figure, *axes.get_legend_handles_labels(), dashed=True)
     return figure
 

@@ -27,7 +27,7 @@ TABLES = ("results.csv", "summary.csv", "summary.md", "experiment.yaml")
 def test_a_run_writes_the_documented_files_and_says_where(tmp_path, bitjoule):
     status, out, err = bitjoule("run", "bitnet_table1", "--out", tmp_path)
     assert (status, err) == (0, "")
-    assert "34 of 36 agree at the printed precision" in out
+    assert "34 of 36 published values agree at the printed precision" in out
     assert f"Tables in {tmp_path}/bitnet_table1/; pictures: components.png, published.png" in out
     pictures = {
         f"{kind}{theme}.{kind_of}"

@@ -29,8 +29,8 @@ from bitjoule.reports.figures.panels import (
     legend_below,
     legend_in,
     named_handles,
+    panel_title,
     technology_title,
-    wrapped,
 )
 from bitjoule.reports.figures.style import Theme, new_figure, shades
 
@@ -104,7 +104,7 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
             axes.set_xticks(range(0, 101, 20))
         only_platform = platforms[0] if len(platforms) == 1 else ""
         title = ", ".join(name for name in (technology_title(technology), only_platform) if name)
-        axes.set_title(wrapped(title, each_in))
+        axes.set_title(panel_title(title, each_in))
     set_title(figure, frames, plot, text + cut_text(len(selected), len(models)))
     handles = named_handles(panels[: len(technologies)])
     legend_below(figure, handles.values(), handles.keys())

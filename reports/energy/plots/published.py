@@ -8,7 +8,8 @@ from bitjoule.energy_models.papers.footprint import MEMORY_GB, MEMORY_RATIO
 from bitjoule.energy_models.papers.published import decimals_of
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import PublishedPlot
-from bitjoule.reports.energy.plots.titles import scheme_look
+from bitjoule.reports.energy.lead import difference
+from bitjoule.reports.energy.plots.titles import scheme_look, set_title
 from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.style import MARKERS, Theme, new_figure
 
@@ -66,7 +67,8 @@ def draw_published(plot: PublishedPlot, frames: Frames, theme: Theme) -> Figure:
         axis.set_major_formatter(FuncFormatter(lambda value, _: significant(value, 1)))
         axis.set_minor_formatter(NullFormatter())
     agree = int(cells["agrees"].sum())
-    title = f"{frames.name}: {agree} of {len(cells)} agree at the printed precision"
-    figure.suptitle(plot.title or title + ("" if agree == len(cells) else " (hollow: not)"), fontsize=14)
+    hollow = "" if agree == len(cells) else " (hollow: not)"
+    text = f"{agree} of {len(cells)} agree at the printed precision{hollow}; difference: {difference(cells)}"
+    set_title(figure, frames, plot, text)
     figure.legend(*top.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -1,13 +1,12 @@
 """The title of a picture, and how it draws a scheme."""
 
-import textwrap
-
 from matplotlib.figure import Figure
 
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import AnyPlot
 from bitjoule.reports.figures.families import Look, look
 from bitjoule.reports.figures.style import Theme
+from bitjoule.reports.figures.wrapping import wrapped
 
 TITLE_IN_PER_CHARACTER = 0.125
 
@@ -43,4 +42,4 @@ def set_title(figure: Figure, frames: Frames, plot: AnyPlot, text: str) -> None:
         What is drawn.
     """
     width = int(figure.get_figwidth() / TITLE_IN_PER_CHARACTER)
-    figure.suptitle(textwrap.fill(plot.title or f"{frames.name}: {text}", width), fontsize=14)
+    figure.suptitle(wrapped(plot.title or f"{frames.name}: {text}", width), fontsize=14)

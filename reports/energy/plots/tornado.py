@@ -11,7 +11,7 @@ from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import TornadoPlot
 from bitjoule.experiments.output.columns import REQUEST
 from bitjoule.reports.energy.plots.titles import set_title
-from bitjoule.reports.energy.sensitivity import ENERGIES, RATIOS, widest
+from bitjoule.reports.energy.sensitivity import ENERGIES, RATIOS, price_words, widest
 from bitjoule.reports.energy.workloads import first_of, first_workload, in_phase, phase_text
 from bitjoule.reports.figures.digits import prefix
 from bitjoule.reports.figures.panels import legend_below
@@ -64,7 +64,7 @@ def draw_tornado(plot: TornadoPlot, frames: Frames, theme: Theme) -> Figure:
 
 
 def label(row: Mapping[Any, Any]) -> str:
-    """Return the name of a cause; of an assumption with what it is at its ends.
+    """Return a cause in words; of an assumption with what it is at its ends.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def label(row: Mapping[Any, Any]) -> str:
         Of the sensitivity.
     """
     if row["kind"] == "price":
-        return str(row["cause"])
-    return f"{row['cause']}: {row['low']} / {row['high']}"
+        return price_words(row["cause"])
+    return f"{row['cause']}: {row['low']} / {row['high']}".replace("_", " ")
 
 
 def _bars(axes: Axes, ends: pd.DataFrame, names: list[str], theme: Theme) -> None:

@@ -19,9 +19,11 @@ from bitjoule.reports.exploration.design_map import NONE, cells, draw_design_map
 from bitjoule.reports.exploration.pareto import draw_pareto
 from bitjoule.reports.exploration.summary import exploration_markdown, headline
 from bitjoule.reports.exploration.words import quantity, short_names
+from bitjoule.reports.figures.recolour import recolour
 from bitjoule.reports.figures.style import BAND_LABEL, LIGHT
 from bitjoule.writing import run
 from tests.experiments.exploration.cases import document
+from tests.reports.figures.test_contrast import contrast
 from tests.reports.pages import assert_inside
 from tests.reports.shown import THREE_DIGITS, header_and_rows
 
@@ -118,6 +120,21 @@ def test_the_pictures_mark_what_the_tables_say(outcome):
     assert NONE not in [text.get_text() for text in design_map.legends[0].get_texts()]
     assert len(texts) == len({tuple(row) for row in result.settings[[X, Y]][
         result.designs["status"] != "infeasible"].to_numpy().tolist()})  # fmt: skip
+    plt.close("all")
+
+
+def test_the_values_of_cells_can_be_read_on_both_pages(outcome):
+    """The dark page is recoloured, its cells are not: black or white, whichever stands out, and the same on both."""
+    figure = draw_design_map(DesignMapPlot(kind="design_map", x=X, y=Y), outcome.result, LIGHT)
+    axes = figure.axes[0]
+    (image,) = axes.images
+    for page in ("light", "dark"):
+        if page == "dark":
+            recolour(figure)
+        for text in axes.texts:
+            column, row = (round(place) for place in text.get_position())
+            cell = image.cmap(image.norm(image.get_array()[row, column]))
+            assert contrast(text.get_color(), cell[:3]) >= 4.5, (page, text.get_text())  # WCAG 2.1 AA for text
     plt.close("all")
 
 

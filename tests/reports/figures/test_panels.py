@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bitjoule.reports.figures.panels import Panel, draw_panels, legend_below, wrapped
+from bitjoule.reports.figures.panels import Panel, draw_panels, legend_below, panel_title
 
 WIDTH_IN, HEIGHT_IN = 5.0, 4.0
 
@@ -44,8 +44,8 @@ def test_a_long_list_of_panels_goes_down_its_columns(technologies, platforms, pl
 
 
 def test_a_long_title_is_broken_between_words():
-    assert wrapped("45nm-measured-arrays (synthesised)", 3.6) == "45nm-measured-arrays\n(synthesised)"
-    assert wrapped("45nm-measured-arrays (synthesised)", 5.4) == "45nm-measured-arrays (synthesised)"
+    assert panel_title("45nm-measured-arrays (synthesised)", 3.6) == "45nm-measured-arrays\n(synthesised)"
+    assert panel_title("45nm-measured-arrays (synthesised)", 5.4) == "45nm-measured-arrays (synthesised)"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.energy.runner import run
 from bitjoule.reports.energy.pictures import draw
+from bitjoule.reports.energy.sensitivity import price_words
 from bitjoule.reports.figures.style import LIGHT
 
 TEXT = """\
@@ -40,7 +41,9 @@ def span(row):
 
 def name(cause, row):
     """Return what a bar of a cause is called."""
-    return cause if row["kind"] == "price" else f"{cause}: {row['low']} / {row['high']}"
+    if row["kind"] == "price":
+        return price_words(cause)
+    return f"{cause}: {row['low']} / {row['high']}".replace("_", " ")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +82,34 @@ def test_each_bar_runs_from_the_nominal_value_to_that_at_one_end_of_a_cause(resu
         assert spans[0] == max(span(row) for _, row in table.loc[scheme].iterrows())
     assert model in figure.get_suptitle()
     assert f"{prompt} prompt tokens" in figure.get_suptitle()
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("memories.csv:lpddr4", "price of lpddr4"),
+        ("memories.csv:sram:7nm", "price of sram at 7nm"),
+        ("operations.csv:7nm:add:int8", "price of add int8 at 7nm"),
+        ("technologies/7nm-measured.yaml:ternary x int8 + int32", "price of ternary x int8 + int32, 7nm-measured"),
+        ("drams.yaml:lpddr5-6400", "price of lpddr5-6400"),
+        ("drams.yaml:lpddr5-6400:phy", "price of lpddr5-6400 phy"),
+        ("platforms/kv260.yaml:off_chip", "price of off chip, kv260"),
+        ("static:host", "static power: host"),
+        ("weight_registers:7nm", "weight registers: 7nm"),
+        ("leakage:7nm", "leakage: 7nm"),
+        ("accumulators", "accumulators"),
+        ("regulator", "regulator efficiency"),
+    ],
+)
+def test_a_price_is_named_in_words(cause, words):
+    assert price_words(cause) == words
+
+
+def test_no_bar_is_named_by_a_file(result):
+    figure = draw(result.requested[0], result.frames, LIGHT)
+    names = [tick.get_text() for axes in figure.axes for tick in axes.get_yticklabels()]
+    assert "price of lpddr4" in names
+    assert not [name for name in names if ".csv" in name or "_" in name]
 
 
 def test_a_tornado_without_its_table_is_refused(bitjoule, tmp_path):
