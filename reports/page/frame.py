@@ -8,6 +8,7 @@ from bitjoule.reports.figures.style import Theme
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 MOST_BYTES = 3_000_000
 TEMPLATES, VENDOR = Path(__file__).parent / "templates", Path(__file__).parent / "vendor"
@@ -18,10 +19,19 @@ def environment() -> "Environment":
     """Return the templates, in which every value is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    made.globals["breakable"] = _breakable
+    return made
+
+
+def _breakable(name: str) -> "Markup":
+    """Return a name that a narrow page breaks behind its underscores."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
 def fixed(scripts: Sequence[str], version: str) -> dict[str, Any]:

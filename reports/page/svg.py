@@ -17,6 +17,8 @@ from bitjoule.reports.figures.style import DARK, LIGHT, Theme
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 DRAWN = {"svg", "g", "path", "use", "defs", "clipPath", "rect", "circle", "ellipse", "line", "polyline", "polygon",
          "text", "tspan", "image", "linearGradient", "radialGradient", "stop", "pattern"}  # fmt: skip
+SHAPES = {f"{SVG}path", f"{SVG}use"}
+UNWRITTEN = "#000000"  # a face that matplotlib leaves out of a style
 HREFS = (f"{XLINK}href", "href")
 EMBEDDED = "data:image/png;base64,"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
@@ -90,6 +92,9 @@ def _clean(node: ET.Element, prefix: str) -> None:
             node.remove(child)
             continue
         _clean(child, prefix)
+    style = node.get("style", "")
+    if node.tag in SHAPES and style and "fill:" not in style and "id" not in node.attrib:
+        node.set("style", f"{style}; fill: {UNWRITTEN}")
     for key, value in list(node.attrib.items()):
         new = _attribute(key, value, prefix)
         if new is None:

@@ -10,6 +10,7 @@ from bitjoule.reports.figures.digits import short_price, significant
 from bitjoule.reports.page.units import named
 
 DIGITS = 4
+WIDE_CHARACTERS = 60  # of a text for which a narrow column would be a tall row
 LARGEST = 1e300  # beyond, rounding can leave the range of floats
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 WHOLE = re.compile(r"[-+]?\d{1,15}")
@@ -88,7 +89,8 @@ def _cell(text: str, numeric: bool) -> str:
     if not numeric:
         short = short_price(text)
         kept = "" if short == text else f' data-v="{escape(text)}"'
-        return f"<td{kept}>{escape(short)}</td>"
+        wide = ' class="wide"' if len(short) > WIDE_CHARACTERS else ""
+        return f"<td{wide}{kept}>{escape(short)}</td>"
     value = float(text)
     rounded = significant(value, DIGITS) if abs(value) < LARGEST else text
     kept = "" if rounded == text else f' data-v="{escape(text)}"'

@@ -9,6 +9,9 @@ UNITS = {
     "_nm": "nm", "_bytes": "B", "_bits": "bits", "_w": "W", "watts": "W", "_tokens": "tokens",
 }  # fmt: skip
 
+JOULES = "j_per_token"  # of measurements and of designs, whose names do not end in the unit
+RATES = (JOULES, "tokens_per_s")
+
 
 class Named(NamedTuple):
     """A column for people: a label, and its unit, which is empty for a number without one."""
@@ -25,6 +28,10 @@ def named(column: str) -> Named:
     column
         Its name in a table, which ends in its unit, e.g. ``energy_per_token_j``.
     """
+    if column.startswith("error_") and column.endswith(RATES):  # a fraction
+        return Named(f"error of {named(column.removeprefix('error_')).label}", "")
+    if JOULES in column:
+        return Named(column.replace(JOULES, "energy_per_token").replace("_", " "), "J")
     ending = next((end for end in ("_low", "_high") if column.endswith(end)), "")
     plain = column.removesuffix(ending)
     for suffix, unit in UNITS.items():

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.reports.figures.style import DARK, LIGHT, new_figure
 from bitjoule.reports.page.svg import colour_variables, themed_svg
 
 COLOUR = re.compile(r"#[0-9a-f]{6}\b")
@@ -67,6 +68,22 @@ def test_lines_are_where_they_were_to_a_hundredth(tmp_path):
     assert len(found) == len(given) == 6
     assert [float(number) for number in found] == pytest.approx([float(number) for number in given], abs=0.01)
     assert max(len(number.partition(".")[2]) for number in found) == 2
+
+
+def test_a_black_face_is_one_of_the_theme(tmp_path):
+    """Matplotlib leaves black out of the style, so that a marker of the black series was black on a dark page."""
+    figure = new_figure(2, 2)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.plot([1], [1], "o", color=LIGHT.series[4], markersize=9)
+    path = tmp_path / "marker.svg"
+    figure.savefig(path, format="svg")
+    assert LIGHT.series[4] == "#000000"
+    text = themed_svg(path, "p-", "label")
+    (marker,) = re.findall(r'<use [^>]*style="([^"]*)"', text)
+    assert "fill: var(--c000000)" in marker
+    _, dark = colour_variables([text])
+    assert dark["--c000000"].lower() == DARK.series[4].lower()
 
 
 def test_each_word_of_a_picture_is_read_out_once_in_their_order(tmp_path):

@@ -101,6 +101,12 @@ def test_the_clock_in_the_name_of_a_price_has_few_digits_and_is_copied_whole():
     assert read(html).records()[0]["price"] == name
 
 
+def test_a_column_of_long_texts_is_wide():
+    """Otherwise they stand in tall rows, which are blank where they are scrolled out of sight."""
+    html = html_table("x", "t", ["note", "row"], [["a reason " * 9, "1"], ["b", "2"]], 2, 10_000).html
+    assert re.findall(r"<td([^>]*)>", html) == [' class="wide"', ' class="n"', "", ' class="n"']
+
+
 def test_markup_in_names_and_cells_is_text():
     text = html_table("<i>", 'id"x', ["<script>"], [["<script>alert(1)</script>"], ["x"]], 2, LARGE).html
     assert "<script>" not in text

@@ -16,6 +16,9 @@ from bitjoule.reports.page.units import UNITS, named
         ("tokens", "tokens", "tokens"), ("watts", "watts", "W"), ("static_watts", "static watts", "W"), ("j", "j", "J"),
         ("electricity_usd_per_kwh", "electricity", "$/kWh"), ("grid_gco2_per_kwh", "grid", "g CO₂/kWh"),
         ("weights_format", "weights format", ""), ("max_ns", "max", "ns"), ("clock_mhz", "clock", "MHz"),
+        ("j_per_token", "energy per token", "J"), ("printed_j_per_token", "printed energy per token", "J"),
+        ("j_per_token_45nm", "energy per token 45nm", "J"), ("error_j_per_token", "error of energy per token", ""),
+        ("error_tokens_per_s", "error of tokens per s", ""), ("error_fj", "error", "fJ"),
         ("power_usage_effectiveness", "power usage effectiveness", ""), ("low", "low", ""),
     ],
 )  # fmt: skip
