@@ -50,11 +50,14 @@ def _number(value: float | None, factor: float) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "" if value is None or np.isnan(value) else f"{100 * value:+.0f} %"
+    if value is None or np.isnan(value):
+        return ""
+    text = f"{100 * value:+.0f} %"
+    return "0 %" if text in ("+0 %", "-0 %") else text
 
 
 def headline(table: pd.DataFrame) -> str:
-    """Return how many of the printed numbers are met in one line.
+    """Return how many of the printed numbers are met, and how far predictions are from them, in one line.
 
     Parameters
     ----------
@@ -62,7 +65,8 @@ def headline(table: pd.DataFrame) -> str:
         From `bitjoule.experiments.designs.table`.
     """
     errors = pd.concat([table[f"error_{quantity}"] for quantity in QUANTITIES]).dropna().abs()
-    return f"{(errors <= WITHIN).sum()} of {len(errors)} printed numbers within {WITHIN:.0%}"
+    met = f"{(errors <= WITHIN).sum()} of {len(errors)} printed numbers within {100 * WITHIN:g} %"
+    return f"{met} (difference: median {100 * errors.median():.0f} %, largest {100 * errors.max():.0f} %)"
 
 
 def draw_designs(table: pd.DataFrame, theme: Theme) -> Figure:

@@ -60,7 +60,7 @@ def training_markdown(
 
 
 def headline(summary: pd.DataFrame) -> str:
-    """Return the outcome in one line: energy of a trained token in each scheme, of the last model in the first way.
+    """Return the outcome in one line: energy of a training token in each scheme, of the last model in the first way.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def headline(summary: pd.DataFrame) -> str:
         last = last[last[key] == last[key].iloc[0]]
     parts = [f"{row['scheme']} {with_unit(row['energy_per_token_j'], 'J')}" for row in last.to_dict("records")]
     place = last.iloc[0]
-    return f"{place['model']} at {place['technology']} on {place['platform']}: per trained token {', '.join(parts)}"
+    return f"{place['model']} at {place['technology']} on {place['platform']}: per training token {', '.join(parts)}"
 
 
 def _keys(summary: pd.DataFrame) -> list[str]:
@@ -117,7 +117,7 @@ def _inference(summary: pd.DataFrame, baseline: str, max_rows: int) -> str:
 
 
 def by_pass(summary: pd.DataFrame, passes: pd.DataFrame) -> pd.DataFrame:
-    """Return the energy of a trained token by pass, J; a row for each row of `summary`, a column for each pass.
+    """Return the energy of a training token by pass, J; a row for each row of `summary`, a column for each pass.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def _memory(summary: pd.DataFrame, memory: pd.DataFrame, max_rows: int) -> str:
 
 
 def draw_passes(name: str, summary: pd.DataFrame, passes: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw the energy of a trained token by pass, a bar for each case.
+    """Draw the energy of a training token by pass, a bar for each case.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def draw_passes(name: str, summary: pd.DataFrame, passes: pd.DataFrame, theme: T
     labelled = table.rename(columns=NAMES) / factor
     ends = [with_unit(value, "J") for value in shown["energy_per_token_j"]]
     draw_bars(axes, labelled, ends, names, _colors, theme, bands)
-    axes.set_xlabel(f"energy of a trained token ({unit}J)")
+    axes.set_xlabel(f"energy of a training token ({unit}J)")
     figure.suptitle(f"{name}: what training takes, by pass", fontsize=14)
     legend_below(figure, *axes.get_legend_handles_labels())
     return figure

@@ -84,7 +84,8 @@ def bands_text(frames: Frames) -> str:
         ends = f"{with_unit(row['saving_low_j'], 'J')} to {with_unit(row['saving_high_j'], 'J')}"
         lines.append(f"- {', '.join(case)}: saves {with_unit(row['saving_j'], 'J')}, {ends} within the bands.")
     more = f"\n\nThe first {SHOWN_FLIPS}; all are in bands.csv." if len(flips) > SHOWN_FLIPS else ""
-    head = f"{len(flips)} of {len(bands)} comparisons with the baseline change sign within the bands:"
+    change = "changes" if len(flips) == 1 else "change"
+    head = f"{len(flips)} of {len(bands)} comparisons with the baseline {change} sign within the bands:"
     return title + "\n".join([head, "", *lines]) + more
 
 

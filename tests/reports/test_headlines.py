@@ -3,8 +3,10 @@
 from types import SimpleNamespace
 
 import pandas as pd
+import pytest
 
 from bitjoule.experiments.quality.laws import points
+from bitjoule.reports import designs
 from bitjoule.reports.exploration import summary as exploration
 from bitjoule.reports.exploration.words import short_names
 from bitjoule.reports.netlists import summary as netlists
@@ -18,6 +20,16 @@ def test_netlists_are_told_by_their_first_and_last_array_of_each_library():
     table = pd.DataFrame(rows, columns=["library", "array", "stimulus", "energy_fj"])
     told = "a45, per MAC: one (uniform) 101 fJ to three (worst) 7.12 fJ; b7, per MAC: one (uniform) 3.50 fJ"
     assert netlists.headline(table) == told
+
+
+def test_designs_are_told_by_how_many_are_met_and_how_far_off_they_are():
+    table = pd.DataFrame({"error_tokens_per_s": [0.05, -0.31, float("nan")], "error_j_per_token": [-0.02, 0.1, -0.2]})
+    assert designs.headline(table) == "4 of 5 printed numbers within 30 % (difference: median 10 %, largest 31 %)"
+
+
+@pytest.mark.parametrize(("error", "text"), [(-0.004, "0 %"), (0.004, "0 %"), (-0.372, "-37 %"), (0.058, "+6 %")])
+def test_an_error_of_less_than_half_a_percent_has_no_sign(error, text):
+    assert designs._percent(error) == text
 
 
 def explored(best="", models=1):

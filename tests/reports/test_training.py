@@ -99,7 +99,7 @@ def test_contents_of_memory_are_their_rows(text):
 def test_the_headline_is_of_the_last_model_in_the_first_way():
     first = summary().to_dict("records")
     line = headline(pd.concat([summary().assign(model="other", energy_per_token_j=9.0), summary()]))
-    assert line.startswith("m at 7nm on p: per trained token ")
+    assert line.startswith("m at 7nm on p: per training token ")
     shown = dict(re.findall(r"(fp16|bitnet) ([\d.]+ m?J)", line))
     for scheme, row in (("fp16", first[0]), ("bitnet", first[2])):
         assert quantity(shown[scheme], "J") == pytest.approx(row["energy_per_token_j"], rel=THREE_DIGITS)

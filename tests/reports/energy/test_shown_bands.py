@@ -49,6 +49,8 @@ def test_each_comparison_that_changes_its_sign_is_said_with_its_saving_and_both_
         shown = [quantity(joules, "J") for joules in (saved, low, high)]
         assert shown == pytest.approx([own[name] for name in JOULES], rel=THREE_DIGITS)
     assert "2 of 4 comparisons with the baseline change sign" in text
+    one = told([case | {"flips": i == 0} for i, case in enumerate(ROWS)])
+    assert "1 of 4 comparisons with the baseline changes sign" in one
     low, high = re.search(r"Of a case's energy, (\d+) % to (\d+) % has a price with a band", text).groups()
     assert (int(low), int(high)) == (13, 88)
     assert "bands.csv" not in text
