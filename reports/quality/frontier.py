@@ -126,7 +126,7 @@ def at_least_loss(equal: pd.DataFrame) -> pd.DataFrame:
 
 
 def _losses(axes: Axes, summary: pd.DataFrame, best: str, formats: pd.DataFrame, theme: Theme) -> None:
-    axes.set_title("lines: trained; hollow: quantised after it")
+    axes.set_title("lines: trained; hollow: after training")
     axes.set_xscale("log")
     for label, rows in summary.dropna(subset=["loss_nats_per_byte"]).groupby("format", sort=False):
         drawn = _look(str(label), formats, summary, theme)
@@ -162,7 +162,7 @@ def _losses(axes: Axes, summary: pd.DataFrame, best: str, formats: pd.DataFrame,
                       textcoords="offset points", ha="right", fontsize=11, color=theme.text)  # fmt: skip
     axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.08), ncols=2, fontsize=11)
     log_ticks(axes.xaxis, "J")
-    axes.set_xlabel("energy of a generated token, whole model")
+    axes.set_xlabel("energy per generated token, whole model")
     axes.set_ylabel("held-out loss (nats per byte); lower is better")
 
 
@@ -235,5 +235,5 @@ def _published(axes: Axes, published: pd.DataFrame, theme: Theme) -> None:
     axes.set_xlim(low / (high / low) ** 0.12, high * (high / low) ** 0.12)
     log_ticks(axes.xaxis, "J")
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
-    axes.set_xlabel("energy of a generated token")
+    axes.set_xlabel("energy per generated token")
     axes.set_ylabel("ln of perplexity\n(nats per token)", fontsize=12)

@@ -88,7 +88,7 @@ def message(baseline: str, rows: pd.DataFrame) -> str:
         parts.append(f"{shown(worst['format'])} {worst['gap_nats_per_byte']:.2f} nats worse")
     if not parts:
         return f"No difference to {shown(baseline)} beyond the seeds"
-    return f"Beside {shown(baseline)}: {', '.join(parts)}"
+    return f"Relative to {shown(baseline)}: {', '.join(parts)}"
 
 
 def draw_rates(summary: pd.DataFrame, models: pd.DataFrame, formats: pd.DataFrame, theme: Theme) -> Figure:

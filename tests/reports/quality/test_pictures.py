@@ -210,7 +210,7 @@ def variant_rows(*rows):
 
 def test_variants_tell_what_lies_beyond_the_intervals():
     rows = variant_rows(("fp16", -0.2, -0.3, -0.1), ("int8", -0.25, -0.6, 0.1), ("binary", 0.1, 0.05, 0.15))
-    assert variants.message("ternary", rows) == "Beside ternary: FP16 0.20 nats better, ±1 0.10 nats worse"
+    assert variants.message("ternary", rows) == "Relative to ternary: FP16 0.20 nats better, ±1 0.10 nats worse"
     assert variants.message("ternary", rows.iloc[1:2]) == "No difference to ternary beyond the seeds"
 
 
