@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.system.mappings.mapping import MatmulProblem
 from bitjoule.energy_models.system.mappings.mapping_costs import MappingCosts
+from bitjoule.energy_models.system.mappings.search import at_most_same
 
 Values = NDArray[Any]
 FREE = MappingCosts(*(0.0,) * len(MappingCosts._fields))
@@ -185,7 +186,7 @@ def first_best(value: Values, secondary: Values, starts: Indices, tolerance: flo
     run[starts[1:]] = 1
     run = np.cumsum(run)
     least = np.minimum.reduceat(value, starts)
-    ties = value <= (least * (1 + tolerance))[run]
+    ties = value <= at_most_same(least, tolerance)[run]
     among = np.where(ties, secondary, np.inf)
     places = np.flatnonzero(ties & (among == np.minimum.reduceat(among, starts)[run]))
     return places[np.searchsorted(run[places], np.arange(len(starts)))]

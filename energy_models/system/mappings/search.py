@@ -61,7 +61,7 @@ def search(problem: MatmulProblem, objective: Objective = Objective.ENERGY) -> M
     least = min(value for value, _, _ in results)
     if least >= NEVER:
         return None
-    ties = [(secondary, i) for i, (value, secondary, _) in enumerate(results) if value <= least * (1 + SAME)]
+    ties = [(secondary, i) for i, (value, secondary, _) in enumerate(results) if value <= at_most_same(least)]
     return replay(problem, results[min(ties)[1]][2])
 
 
@@ -73,7 +73,7 @@ def _best(problem: MatmulProblem, tiles: Tiles, objective: Objective) -> tuple[f
     secondary = by_tile(energy if objective is Objective.LATENCY else cycles, value.shape)
     shape, value = value.shape, by_tile(np.where(forbidden(problem, tiles), NEVER, value), value.shape)
     best = int(np.argmin(value))
-    ties = np.flatnonzero(value <= value[best] * (1 + SAME))
+    ties = np.flatnonzero(value <= at_most_same(value[best]))
     if len(ties) > 1:
         best = int(ties[np.argmin(secondary[ties])])
     return (
@@ -81,6 +81,19 @@ def _best(problem: MatmulProblem, tiles: Tiles, objective: Objective) -> tuple[f
         float(secondary[best]),
         Tiles(*(float(by_tile(s, shape)[best]) for s in tiles)),
     )
+
+
+def at_most_same(least: Values | float, tolerance: float = SAME) -> Values:
+    """Return the largest values that are equal to others up to rounding.
+
+    Parameters
+    ----------
+    least
+        The others, of either sign: cycles that save energy make some negative.
+    tolerance
+        Relative difference below which values are equal.
+    """
+    return np.maximum(least * (1 + tolerance), least * (1 - tolerance))
 
 
 def by_tile(values: Values, shape: tuple[int, ...]) -> Values:

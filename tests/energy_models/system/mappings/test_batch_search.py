@@ -37,12 +37,14 @@ def test_mappings_are_those_of_each_matmul_alone(problem, others, objective):
             np.testing.assert_array_equal(found, expected, err_msg=name)
 
 
-def test_costs_below_zero_are_searched_without_bounds():
+@pytest.mark.parametrize("objective", Objective)
+@pytest.mark.parametrize("computing_pj", [-3.0, -3000.0])  # the least energy is above zero, and below
+def test_costs_below_zero_are_searched_without_bounds(computing_pj, objective):
     """A cycle that saves energy, as of a part that idles at more watts than it computes with."""
-    saving = SMALL._replace(costs=SMALL.costs._replace(computing_pj=-3.0))
-    (_, together, mapped), alone = best_mappings(Batch.of([saving]), Objective.ENERGY), search(saving)
-    assert mapped.tolist() == [0]
-    assert float(together.traffic.cycles[0]) == alone.traffic.cycles
+    saving = SMALL._replace(costs=SMALL.costs._replace(computing_pj=computing_pj))
+    (_, together, mapped), alone = best_mappings(Batch.of([saving, saving]), objective), search(saving, objective)
+    assert mapped.tolist() == [0, 1]
+    assert together.traffic.cycles.tolist() == [alone.traffic.cycles] * 2
 
 
 def test_matmuls_of_different_places_are_not_searched_together():
@@ -67,6 +69,12 @@ def test_spans_hold_all_matmuls_and_few_tiles():
 def test_ties_go_to_the_secondary_value_and_then_to_the_first(tolerance, expected):
     """The tolerance is relative: of the second run, 2.3 is within a fifth of 2."""
     value, secondary = np.array([2.0, 1.1, 1.0, 3.0, 2.3, 2.0, 2.0]), np.array([0.0, 5.0, 6.0, 0.0, 0.5, 1.0, 1.0])
+    assert first_best(value, secondary, np.array([0, 3]), tolerance).tolist() == expected
+
+
+@pytest.mark.parametrize(("tolerance", "expected"), [(0.0, [2, 4]), (0.2, [1, 4])])
+def test_least_values_below_zero_tie_too(tolerance, expected):
+    value, secondary = np.array([-2.0, -3.0, -3.3, 0.0, -1.0, -1.0]), np.array([0.0, 5.0, 6.0, 0.0, 1.0, 1.0])
     assert first_best(value, secondary, np.array([0, 3]), tolerance).tolist() == expected
 
 

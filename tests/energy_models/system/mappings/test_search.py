@@ -140,6 +140,15 @@ def test_sums_may_stay_in_the_accumulators_where_k_does_not_fit_the_buffer():
     assert best(problem) == energy_pj(problem, traffic(problem, every_mapping(problem))).min()
 
 
+def test_of_mappings_of_one_energy_below_zero_the_fastest_is_found():
+    problem = SMALL._replace(costs=FREE._replace(fixed_pj=-7.0))
+    tiles = every_mapping(problem)
+    cycles = traffic(problem, tiles).cycles
+    mapping = search(problem)
+    assert mapping.traffic.cycles == cycles[np.broadcast_to(~forbidden(problem, tiles), cycles.shape)].min()
+    assert energy_pj(problem, mapping.traffic) == -7.0
+
+
 def test_a_search_without_an_allowed_mapping_finds_none():
     fused = SMALL._replace(activations=Place(0, *FUSED, 8), outputs=Place(0, *FUSED, 8))
     assert search(fused) is not None
