@@ -37,7 +37,5 @@ def named(column: str) -> Named:
     for suffix, unit in UNITS.items():
         if plain == suffix.strip("_") or plain.endswith(suffix):
             without = plain.removesuffix(suffix) if suffix.startswith("_") and plain != suffix.strip("_") else plain
-            if unit == "tokens":
-                without = plain.removesuffix("_tokens") or plain
             return Named(f"{without}{ending}".replace("_", " "), unit)
     return Named(column.replace("_", " "), "")
