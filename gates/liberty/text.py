@@ -16,6 +16,7 @@ _TOKEN = re.compile(r'(\w+)\s*(?:\(([^()]*)\)\s*(\{)?|:\s*("[^"]*"|[^;\n}]*))\s*
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*,?\s*([a-zA-Z]+)\s*")
 _PREFIX = {"a": 1e-18, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
 NS_PER_OHM_FF = 1e-6
+SHOWN = 40  # characters of a list in a message
 
 
 class LibertyError(ValueError):
@@ -150,8 +151,11 @@ def numbers(text: str) -> NDArray[np.float64]:
         values = np.array([float(item) for item in text.replace('"', " ").replace(",", " ").split()])
     except ValueError as error:
         raise LibertyError(f"not a list of numbers: {error}") from None
-    if not np.isfinite(values).all():
-        raise LibertyError(f"not a list of finite numbers: {text.strip()[:40]}")
+    wrong = values[~np.isfinite(values)]
+    if len(wrong):
+        listed = text.strip()
+        shown = listed if len(listed) <= SHOWN else f"{listed[:SHOWN]}..., which holds {wrong[0]}"
+        raise LibertyError(f"not a list of finite numbers: {shown}")
     return values
 
 

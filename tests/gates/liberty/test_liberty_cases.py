@@ -11,7 +11,7 @@ from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.conditions import States
 from bitjoule.gates.liberty.libraries import default_liberty, fingerprints
 from bitjoule.gates.liberty.requirements import check_cells, check_library, lacking, smallest_flip_flop
-from bitjoule.gates.liberty.text import LibertyError
+from bitjoule.gates.liberty.text import LibertyError, numbers
 from bitjoule.gates.power.internal import Members, Prices
 from tests.gates import hand_made as hand
 
@@ -271,6 +271,17 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path, number):
         library.cells["INV"].arcs("Y")
     with pytest.raises(LibertyError, match=rf"cell \(INV\): area is not a number: '{number}'"):
         written(tmp_path, PLAIN.replace("area : 1.0", f"area : {number}", 1))
+
+
+def test_of_a_long_list_that_is_not_finite_the_beginning_and_the_number_are_named():
+    begin, says = '"0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 77.5', "not a list of finite numbers: "
+    for values, shown in (
+        (f"{begin}, 8.5, -inf, nan", f"{begin}..., which holds -inf"),  # the beginning has forty characters
+        (begin.replace("77.5", "-inf"), begin.replace("77.5", "-inf")),
+    ):
+        with pytest.raises(LibertyError) as refused:
+            numbers(f"  {values} ")
+        assert str(refused.value) == says + shown
 
 
 @pytest.mark.parametrize(
