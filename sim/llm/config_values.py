@@ -6,6 +6,9 @@ from typing import Any
 from bitjoule.energy_models.inputs.documents import Document
 from bitjoule.energy_models.inputs.errors import InputError, brief
 
+BEYOND = 1e30  # models compute with these numbers in float32, which ends at 3.4e38
+POSITIVE = f"a positive number below {BEYOND:g}"
+
 
 def mapping(document: Document, config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """Return an object inside a config; an empty one where it is left out or null.
@@ -55,9 +58,9 @@ def positive(
     value = default if value is None else value
     name = f"{key} " if at else ""
     if value is None:
-        raise config_error(document, at or key, f"{name}is missing", "a positive number")
-    if type(value) not in (int, float) or not 0 < value < 1e30:
-        raise config_error(document, at or key, f"{name}is {brief(value)}", "a positive number")
+        raise config_error(document, at or key, f"{name}is missing", POSITIVE)
+    if type(value) not in (int, float) or not 0 < value < BEYOND:
+        raise config_error(document, at or key, f"{name}is {brief(value)}", POSITIVE)
     return float(value)
 
 

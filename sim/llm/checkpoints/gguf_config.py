@@ -11,6 +11,7 @@ from bitjoule.sim.llm.checkpoints.gguf_checkpoint import GgufCheckpoint
 from bitjoule.sim.llm.checkpoints.model_config import ModelConfig
 from bitjoule.sim.llm.checkpoints.quantisation_config import QuantisationScheme, Weights
 from bitjoule.sim.llm.checkpoints.reader import linear_names
+from bitjoule.sim.llm.config_values import BEYOND, POSITIVE
 from bitjoule.sim.llm.rope import Rope
 from bitjoule.sim.reference.quantisation import Kind
 
@@ -108,7 +109,7 @@ def _rope(header: GgufHeader, architecture: str, head_dim: int) -> Rope:
 
 def _number(header: GgufHeader, key: str, default: float | None) -> float:
     value = header.metadata.get(key, default)
-    if type(value) not in (int, float) or not 0 < value < 1e30:
+    if type(value) not in (int, float) or not 0 < value < BEYOND:
         wrong = "is missing" if value is None else f"is {brief(value)}"
-        raise header.error(key, wrong, "a positive number")
+        raise header.error(key, wrong, POSITIVE)
     return float(value)
