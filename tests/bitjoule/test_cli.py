@@ -146,6 +146,20 @@ def test_the_doctor_looks_at_the_compiler_that_is_taken(monkeypatch, tmp_path):
     assert {finding.item: finding.version for finding in doctor.examine()}["c++"] == ""
 
 
+def test_the_doctor_asks_each_program_for_its_version_in_the_way_that_it_knows(monkeypatch, tmp_path):
+    """iverilog has no --version, and perl's is a sentence."""
+    asked = {"make": "--version", "git": "--version", "iverilog": "-V", "perl": "-v"}
+    for name, option in asked.items():
+        says = "This is perl 5, version 36 (v5.36.0) built" if name == "perl" else f"{name} 4.2"
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n[ \"$*\" = '{option}' ] && printf '\\n%s\\nmore\\n' '{says}'\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    versions = {finding.item: finding.version for finding in doctor.examine()}
+    expected = {"make": "make 4.2", "git": "git 4.2", "iverilog": "iverilog 4.2", "perl": "v5.36.0"}
+    assert {name: versions[name] for name in asked} == expected
+
+
 def test_the_trained_models_that_ship_are_listed_and_shown(bitjoule):
     listed = bitjoule("list", "checkpoints")[1]
     for name, folder in shipped_models().items():

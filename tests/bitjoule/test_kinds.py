@@ -9,7 +9,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from bitjoule.kinds import BUILT_IN, GROUP, kinds
+from bitjoule.energy_models.inputs.documents import parse_document
+from bitjoule.kinds import BUILT_IN, GROUP, kind_of, kinds
 from bitjoule.kinds.kind import NAMES
 from tests.bitjoule import packages
 
@@ -87,6 +88,29 @@ def test_the_entry_points_that_pyproject_declares_are_the_kinds_that_are_known_w
     assert list(kinds())[: len(BUILT_IN)] == list(BUILT_IN)
     for name, found in kinds().items():
         assert all(hasattr(found.kind, attribute) for attribute in NAMES), name
+
+
+KEYS = {
+    "designs": "designs", "exploration": "explore", "hardware": "rtl", "measured": "measured", "netlists": "gates",
+    "prices": "compare", "quality": "quality", "serving": "serving", "training": "training",
+}  # fmt: skip
+
+
+def test_a_file_is_of_the_kind_whose_key_it_has_and_of_the_first_in_the_list_if_it_has_two():
+    assert {name: found.kind.KEY for name, found in kinds().items() if found.kind.KEY} == KEYS
+    assert kind_of(parse_document("name: rtl\nmodels: [gates]\n", "x.yaml")) == "energy"
+    for first, key in KEYS.items():
+        for second, other in KEYS.items():
+            expected = min(first, second)  # the list is in alphabetical order
+            assert kind_of(parse_document(f"{key}: 1\n" + f"{other}: 2\n" * (key != other), "x.yaml")) == expected
+
+
+def test_of_a_file_with_the_keys_of_two_kinds_the_key_of_the_other_is_refused(tmp_path, bitjoule):
+    path = tmp_path / "two.yaml"
+    path.write_text("name: two\nrtl: {}\ndesigns: [vitallm]\n")
+    status, _, err = bitjoule("check", path)
+    assert status == 2
+    assert f"{path}:2: rtl: unknown key" in err
 
 
 def test_a_kind_of_another_package_is_checked_run_and_written(dice):

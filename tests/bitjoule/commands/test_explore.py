@@ -116,6 +116,19 @@ def test_what_is_asked_for_reaches_the_run(searched, tmp_path, monkeypatch, opti
     )
 
 
+@pytest.mark.slow
+def test_the_plots_are_drawn_in_both_themes(searched, tmp_path):
+    contents = yaml.safe_load(searched.read_text())
+    searched.write_text(yaml.safe_dump({**contents, "plots": [{"kind": "pareto"}, {"kind": "knobs"}]}))
+    assert main(["explore", str(searched), "--out", str(tmp_path / "drawn"), "--jobs", "1"]) == 0
+    assert explore(searched, tmp_path / "bare") == 0
+    drawn, bare = ({path.name for path in (tmp_path / out / "small").iterdir()} for out in ("drawn", "bare"))
+    pictures = {
+        f"{name}{theme}.{end}" for name in ("pareto", "knobs") for theme in ("", "_dark") for end in ("png", "svg")
+    }
+    assert drawn - bare == pictures
+
+
 def test_an_experiment_of_another_kind_is_refused(tmp_path, capsys):
     assert main(["explore", "bitnet_table1", "--out", str(tmp_path)]) == 2
     assert "is not an exploration; expected a file with the key `explore`" in capsys.readouterr().err

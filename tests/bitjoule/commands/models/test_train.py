@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,6 +60,31 @@ def test_a_training_writes_a_folder_that_is_complete_and_can_be_replaced(bitjoul
         (folder / name).write_bytes((tmp_path / name).read_bytes())
     assert bitjoule("train", folder / "training.yaml", "--out", tmp_path / "again")[0] == 0
     assert (tmp_path / "again" / "tiny" / "loss.csv").read_bytes() == losses
+
+
+def test_the_threads_that_are_asked_for_are_those_of_torch(bitjoule, config, tmp_path, monkeypatch):
+    threads = []
+    monkeypatch.setattr("torch.set_num_threads", threads.append)
+    monkeypatch.setattr("bitjoule.commands.models.train.train_one", lambda *_: SimpleNamespace(trained=True))
+    for options in ((), ("--threads", 3)):
+        assert bitjoule("train", config, "--out", tmp_path / "out", *options)[0] == 0
+    assert threads == [1, 3]
+
+
+def test_a_training_that_diverges_fails_with_the_step_and_the_losses_before_it(bitjoule, config, tmp_path, monkeypatch):
+    from bitjoule.sim.training import trainer
+
+    def diverges(*_):
+        raise trainer.DivergedError(7, ["3,12,0.5", "6,24,0.25"])
+
+    monkeypatch.setattr(trainer, "train", diverges)
+    out = tmp_path / "out"
+    status, printed, err = bitjoule("train", config, "--out", out)
+    losses = out / "tiny.diverged.csv"
+    says = f"bitjoule: tiny: the loss is not finite in step 7; losses before it in {losses}"
+    assert (status, printed, err.strip()) == (1, "", says)
+    assert losses.read_text() == f"{','.join(trainer.COLUMNS)}\n3,12,0.5\n6,24,0.25\n"
+    assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == {losses.name}
 
 
 def test_a_ladder_trains_what_has_no_row(bitjoule, tmp_path):

@@ -212,6 +212,7 @@ def test_the_price_of_a_loss_leads_to_the_efficiency(tmp_path, monkeypatch):
     found = rows.price_row("platforms/mine.yaml:regulator.efficiency")
     assert tuple(found.price) == pytest.approx((1 / 0.9 - 1, 1 / 0.875 - 1, 0.25))
     assert (found.unit, found.places) == ("pJ delivered", ("platforms/mine.yaml:2",))
+    assert found.derived == "1 / regulator.efficiency - 1"  # as the three ends are
 
 
 def test_a_gated_part_keeps_a_share_of_its_watts_while_it_is_idle():
