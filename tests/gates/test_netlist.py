@@ -1,10 +1,11 @@
 """Netlists as Yosys writes them, read back by hand: nets, names, spare pins, kinds of cells, and Verilog."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from bitjoule.gates.netlist import kind, read_netlist
+from bitjoule.gates.netlist import is_full_adder, kind, read_netlist
 from tests.gates import clock_gate
 from tests.gates import hand_made as hand
 
@@ -87,3 +88,24 @@ def test_constants_have_values_in_verilog_where_they_are_asked_for(tmp_path, con
         "assign n2 = a[0];", "assign n3 = a[1];", "assign y[0] = n7;", "assign y[1] = n0;", "assign y[2] = n0;",
         "assign y[3] = n1;", "NAND u0 (.A(n2), .B(n1), .Y(n7));", "endmodule",
     ]  # fmt: skip
+
+
+SUM, CARRY = (sum(func(row.bit_count()) << row for row in range(8)) for func in (lambda n: n % 2, lambda n: n > 1))
+NONE = 0xFF  # of a table
+
+
+@pytest.mark.parametrize(
+    ("inputs", "tables", "combinational", "adds"),
+    [
+        ("ABC", (SUM, CARRY), True, True), ("ABC", (CARRY ^ NONE, SUM), True, True),
+        ("ABC", (CARRY ^ NONE, SUM ^ NONE), True, True), ("ABC", (SUM, CARRY), False, False),
+        ("ABC", (SUM, CARRY, CARRY ^ NONE), True, False),  # one output more, which nothing would take
+        ("ABC", (SUM, SUM ^ NONE), True, False), ("ABC", (CARRY,), True, False), ("AB", (SUM, CARRY), True, False),
+    ],
+)  # fmt: skip
+def test_a_full_adder_has_three_inputs_and_their_parity_and_majority_alone(inputs, tables, combinational, adds):
+    outputs = dict(zip("XYZ", tables, strict=False))
+    made = SimpleNamespace(
+        is_combinational=combinational, inputs=list(inputs), outputs=list(outputs), table=outputs.__getitem__
+    )
+    assert is_full_adder(made) == adds

@@ -29,6 +29,17 @@ def test_a_price_at_an_operating_point_moves_with_the_one_at_the_nominal_point(k
     ("one", "other", "together"),
     [
         ("technologies/t.yaml:sram:65536", "technologies/t.yaml:sram:131072", True),
+        (
+            "platforms/a.yaml:nodes.7nm.accumulators.read_pj_per_bit",
+            "platforms/b.yaml:nodes.7nm.accumulators.write_pj_per_bit",
+            True,
+        ),
+        (
+            "platforms/a.yaml:nodes.7nm.accumulators.read_pj_per_bit",
+            "platforms/a.yaml:nodes.7nm.weight_registers.read_pj_per_bit",
+            False,
+        ),
+        ("platforms/a.yaml:nodes.7nm.accumulators.read_pj_per_bit", "platforms/a.yaml:nodes.7nm.leakage_w@9MHz", False),
         ("technologies/t.yaml:sram:65536", "technologies/u.yaml:sram:65536", False),
         ("technologies/t.yaml:dram:lpddr4", "technologies/t.yaml:dram:hbm2", False),
         ("technologies/t.yaml:mac:m:64x16", "technologies/t.yaml:mac:m:32x8:zeros", True),

@@ -69,6 +69,10 @@ def test_macs_stand_beside_the_operations_that_the_papers_count(compared):
 def test_two_measured_technologies_are_compared_mac_by_mac(compared):
     table = compared("[[made.yaml, twice.yaml]]")
     assert table["ratio"].to_numpy() == pytest.approx(2.0)
+    stated = [key in OPERATIONS for key in zip(table["operation"], table["format"], strict=True)]
+    operations = table[stated]  # from half of a price to twice of it, on both sides
+    assert operations["ratio_low"].to_numpy() == pytest.approx(2.0 / 2 / 2)
+    assert operations["ratio_high"].to_numpy() == pytest.approx(2.0 * 2 * 2)
     macs = table[table["operation"].str.startswith("mac")]
     assert (macs["first_is"] == "netlist").all()
     names = ["{} x {} + {}".format(*key) for key in MACS]

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from bitjoule.reports.figures import lines
 from bitjoule.reports.figures.lines import MARKER_RADIUS_PT, PlotLine
+from bitjoule.reports.figures.style import LIGHT
 
 
 @pytest.mark.parametrize("dpi", [72, 144])
@@ -31,6 +32,18 @@ def test_labels_keep_clear_of_whole_markers_at_any_resolution(monkeypatch, dpi):
         np.testing.assert_allclose(own.min(axis=0), middle - radius, rtol=1e-9)
         np.testing.assert_allclose(own.max(axis=0), middle + radius, rtol=1e-9)
         assert np.isclose(own, middle).all(axis=1).any()
+
+
+@pytest.mark.parametrize(("x", "joined", "strokes"), [([1.0, 2.0], True, 0), ([1.0], True, 1), ([1.0, 2.0], False, 2)])
+def test_a_band_is_filled_between_points_that_are_joined_and_a_stroke_at_each_other(x, joined, strokes):
+    """One point has nothing to fill up to, and would have no band at all."""
+    axes, at = Figure().subplots(), np.array(x)
+    band = at + 1, at + 4
+    line = PlotLine(("bitnet",), "", at, at + 2, at, "black", "o", "-", band=band, joined=joined)
+    lines.draw_lines(axes, [line], LIGHT)
+    assert len(axes.collections) == (strokes == 0)
+    drawn = [(*each.get_xdata(), *each.get_ydata()) for each in axes.lines if each.get_marker() == "None"]
+    assert drawn == [(x, x, x + 1, x + 4) for x in at[:strokes]]
 
 
 @pytest.mark.parametrize(
