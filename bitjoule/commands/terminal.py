@@ -38,15 +38,15 @@ class Grid:
 
     @property
     def names(self) -> list[int]:
-        """The columns that name the rows, never all: the first of text, and others of text that tell rows apart."""
+        """The columns that name the rows, never all: the first of text, and the next ones that tell rows apart."""
         count = next((at for at, left in enumerate(self.left) if not left), 1)
         first = list(range(min(max(count, 1), max(len(self.headers) - 1, 1))))
         chosen = first
-        for at in range(len(first), len(self.headers)):
+        for at in range(len(first), len(self.headers)):  # numbers, too: prompts and batches of a sweep lead its figures
             told_apart = self._distinct(chosen)
             if told_apart == len(self.rows):
                 break
-            if self.left[at] and self._distinct([*chosen, at]) > told_apart:
+            if self._distinct([*chosen, at]) > told_apart:
                 chosen = [*chosen, at]
         return chosen if len(chosen) < len(self.headers) else first
 

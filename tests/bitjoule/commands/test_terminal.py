@@ -97,9 +97,12 @@ TEXT, NUMBER = True, False
         ([NUMBER, TEXT], ["1a", "1b"], [0]),  # never all
         ([TEXT, TEXT, TEXT], ["abc", "abd"], [0, 2]),
         ([TEXT], ["a", "b"], [0]),
+        ([TEXT, NUMBER, TEXT, NUMBER], ["a1x7", "a2x8", "a1y6", "a2y9"], [0, 1, 2]),  # the prompts of a sweep
+        ([TEXT, NUMBER, NUMBER, NUMBER], ["a117", "a127", "b117"], [0, 2]),  # behind the size of the model
+        ([TEXT, NUMBER, NUMBER], ["a17", "a17"], [0]),  # no column tells equal rows apart
     ],
 )
-def test_rows_are_named_by_the_fewest_columns_of_text_that_tell_them_apart(left, rows, names):
+def test_rows_are_named_by_the_first_columns_that_tell_them_apart(left, rows, names):
     assert Grid([f"h{at}" for at in range(len(left))], [list(row) for row in rows], left).names == names
 
 
