@@ -33,6 +33,8 @@ from tests.docs.shown import (
 )
 from tests.docs.user_files import lay_out
 
+WRITTEN = ("-o", "--out", "--table")  # options whose value is a file that the command writes
+READ = re.compile(r"[\w./-]+\.(yaml|csv|lib|json|gguf)")
 PARSER = cli._parser()
 LITTLE = {"run": ("--no-plots", "--jobs", "1", "--quiet"), "explore": ("--no-plots", "--jobs", "1")}  # of the pictures
 
@@ -124,6 +126,25 @@ def test_the_commands_of_a_page_run_in_its_order(bitjoule, tmp_path, monkeypatch
     prepare(page, tmp_path)
     for command in QUICK[page]:
         assert run(bitjoule, command) == []
+
+
+def lacking(command, folder):
+    """Return the files that a dear command reads and that neither its page nor the commands before it write."""
+    prepare(ROOT / command.page, folder)
+    before = set(rule("dear", command).get("after", ()))
+    written = {c.into for c in of_bitjoule(ROOT / command.page) if c.text in before and c.into}
+    read = [word for flag, word in pairwise(command.words[1:]) if flag not in WRITTEN]
+    return [word for word in read if READ.fullmatch(word) and word not in written and not (folder / word).exists()]
+
+
+@pytest.mark.parametrize("command", DEAR.values(), ids=lambda command: f"{command.page}: {command.text}")
+def test_the_files_of_a_command_that_takes_long_are_there(tmp_path, command):
+    assert lacking(command, tmp_path) == []
+
+
+def test_a_file_that_a_dear_command_lacks_is_told(tmp_path):
+    words = ("bitjoule", "rtl", "verify", "no_such.yaml", "--matmul", "1x2x3", "-o", "written.csv")
+    assert lacking(Shown("docs/hardware.md", words, True), tmp_path) == ["no_such.yaml"]
 
 
 @pytest.mark.dear
