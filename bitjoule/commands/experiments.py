@@ -5,7 +5,14 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
-from bitjoule.commands.options import add_experiments, add_out_and_jobs, add_results, add_scheduler
+from bitjoule.commands.options import (
+    add_experiments,
+    add_out_and_jobs,
+    add_printing,
+    add_results,
+    add_scheduler,
+    silent,
+)
 from bitjoule.commands.status import OK
 
 
@@ -23,15 +30,7 @@ def add_run_and_check(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     )  # fmt: skip
     add_experiments(run)
     add_out_and_jobs(run)
-    from bitjoule.commands.terminal import FORMS
-
-    run.add_argument(
-        "--tables", choices=FORMS, metavar="|".join(FORMS), help="print the whole summary of each experiment in this "
-        "form; of a single one it is always printed (default: terminal, which fits the window, or COLUMNS in a pipe)",
-    )  # fmt: skip
-    shown = run.add_mutually_exclusive_group()
-    shown.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
-    shown.add_argument("--json", action="store_true", help="print headline, files, warnings and summary table as JSON")
+    add_printing(run, "the whole summary of each experiment in this form; of a single one it is always printed")
     run.add_argument(
         "--per-layer", action="append_const", const="per_layer=true", dest="overrides",
         help="also write operations.csv, with each operation of each layer; the same as --set per_layer=true",
@@ -55,21 +54,17 @@ def _run(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bitjoule.writing import Writing
 
     tasks = read_all(options.experiments, options.overrides)
-    silent = options.quiet or options.json or options.tables == "csv"
-    whole = (options.tables is not None or len(tasks) == 1) and not silent
+    whole = (options.tables is not None or len(tasks) == 1) and not silent(options)
     writing = Writing(
         options.out, ["bitjoule", *words], not options.no_plots, options.jobs, whole, options.results, options.scheduler
     )
     texts = run_all(tasks, writing, ProgressLine())
-    if not silent:
+    if not silent(options):
         report(texts, len(tasks), options.tables or ("terminal" if whole else "markdown"))
         return OK
-    headlines = [text.partition("\n")[0] for text in texts]
-    if not options.quiet:
-        from bitjoule.commands.outputs import as_csv, as_json
+    from bitjoule.commands.outputs import print_for_programs
 
-        names = [task.name for task in tasks]
-        print(as_json(options.out, names, headlines) if options.json else as_csv(options.out, names), end="")
+    print_for_programs(options, [task.name for task in tasks], list(texts))
     return OK
 
 

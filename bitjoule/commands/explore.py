@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bitjoule.commands.hardware.build_design import BEST, DATASHEET, accelerator_of, build, checked_library, chosen
 from bitjoule.commands.hardware.rtl_options import count
 from bitjoule.commands.hardware.rtl_synthesize import add_library
-from bitjoule.commands.options import add_experiments, add_out_and_jobs, add_scheduler
+from bitjoule.commands.options import add_experiments, add_out_and_jobs, add_printing, add_scheduler, silent
 from bitjoule.commands.status import OK
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def add_explore(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )  # fmt: skip
     add_experiments(explore)
     add_out_and_jobs(explore)
+    add_printing(explore, "the summary in this form")
     explore.add_argument("--no-plots", action="store_true", help="write tables only")
     add_scheduler(explore)
     explore.add_argument(
@@ -54,6 +55,8 @@ def add_explore(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _explore(options: argparse.Namespace, words: Sequence[str]) -> int:
+    from bitjoule.commands.experiments import report
+    from bitjoule.commands.outputs import print_for_programs
     from bitjoule.commands.progress import ProgressLine
     from bitjoule.energy_models.inputs.errors import whole_file
     from bitjoule.execution import read_all
@@ -69,14 +72,21 @@ def _explore(options: argparse.Namespace, words: Sequence[str]) -> int:
         if options.build != BEST:
             for task in tasks:
                 accelerator_of(task.ready.work, int(options.build))
-    writing = Writing(options.out, ["bitjoule", *words], not options.no_plots, options.jobs)
+    form = options.tables or "terminal"
+    writing = Writing(options.out, ["bitjoule", *words], not options.no_plots, options.jobs, whole=not silent(options))
+    texts = []
     for task in tasks:
         with _resumable(task, options) as resumable:
             outcome, text = run_and_write(resumable, writing, ProgressLine())
-        print(f"{text}\n")
+        texts.append(text)
+        if not silent(options):
+            report([text], 1, form)
         if library is not None:
             folder = build(task.ready.work, outcome.result, options.build, library, options, words)
-            print(f"{(folder / DATASHEET).read_text(encoding='utf-8')}\nHardware in {folder}/\n")
+            if not silent(options):
+                report([f"{(folder / DATASHEET).read_text(encoding='utf-8')}\nHardware in {folder}/"], 1, form)
+    if silent(options):
+        print_for_programs(options, [task.name for task in tasks], texts)
     return OK
 
 

@@ -42,6 +42,38 @@ def add_out_and_jobs(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_printing(parser: argparse.ArgumentParser, whole: str) -> None:
+    """Add the options that say what is printed of the runs.
+
+    Parameters
+    ----------
+    parser
+        Parser of the command.
+    whole
+        What the form of tables is for.
+    """
+    from bitjoule.commands.terminal import FORMS
+
+    parser.add_argument(
+        "--tables", choices=FORMS, metavar="|".join(FORMS),
+        help=f"print {whole} (default: terminal, which fits the window, or COLUMNS in a pipe)",
+    )  # fmt: skip
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
+    shown.add_argument("--json", action="store_true", help="print headline, files, warnings and summary table as JSON")
+
+
+def silent(options: argparse.Namespace) -> bool:
+    """Return whether the options of `add_printing` leave the summaries out.
+
+    Parameters
+    ----------
+    options
+        Of the command line.
+    """
+    return bool(options.quiet or options.json or options.tables == "csv")
+
+
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add the option that chooses the format of tables.
 

@@ -1,5 +1,6 @@
 """What a run wrote, for programs: one JSON text, or its summary table as CSV."""
 
+import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def print_for_programs(options: argparse.Namespace, names: Sequence[str], texts: Sequence[str]) -> None:
+    """Print what runs wrote as JSON or CSV, or nothing with ``--quiet``.
+
+    Parameters
+    ----------
+    options
+        Those of `add_printing`, and the parent of the output directories.
+    names, texts
+        Of the runs; a text begins with its headline.
+    """
+    if not options.quiet:
+        headlines = [text.partition("\n")[0] for text in texts]
+        print(as_json(options.out, names, headlines) if options.json else as_csv(options.out, names), end="")
 
 
 def as_json(out: Path, names: Sequence[str], headlines: Sequence[str]) -> str:

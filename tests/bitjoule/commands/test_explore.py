@@ -1,5 +1,7 @@
 """``bitjoule explore`` on the command line: it resumes after SIGKILL, and its bytes depend on nothing but its input."""
 
+import json
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +34,27 @@ def tables(folder):
 def explore(path, out, *options):
     """Explore in this process."""
     return main(["explore", str(path), "--out", str(out), "--no-plots", "--jobs", "1", *options])
+
+
+def test_tables_fit_the_window_or_are_printed_as_asked(searched, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert explore(searched, tmp_path) == 0
+    out, _ = capsys.readouterr()
+    tables = [part.splitlines() for part in out.split("\n\n") if "─" in part]
+    assert max(len(line) for table in tables for line in table) <= 60
+    assert not [line for line in out.splitlines() if line.startswith("|")]
+    assert explore(searched, tmp_path, "--tables", "markdown") == 0
+    markdown = (tmp_path / "small" / "summary.md").read_text()
+    assert set(re.findall(r"^#.*", markdown, re.MULTILINE)) <= set(capsys.readouterr().out.splitlines())
+    assert explore(searched, tmp_path, "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["headline"] in markdown
+    summary = (tmp_path / "small" / "summary.csv").read_text()
+    assert list(found["summary"][0]) == summary.partition("\n")[0].split(",")
+    assert explore(searched, tmp_path, "--tables", "csv") == 0
+    assert capsys.readouterr().out.partition("\n")[0] == summary.partition("\n")[0]
+    assert explore(searched, tmp_path, "--quiet") == 0
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("after", [1, 3])
