@@ -26,7 +26,7 @@ ADDED = (
 )  # fmt: skip
 POINT_COLUMNS = ("line", "model", "weights", "batch", "quantity", "measured", "error")
 FITTED = "fitted to"
-SCIPY = "bitjoule fit needs scipy: pip install 'bitjoule[fit]'"
+SCIPY = "pip install 'bitjoule[fit]'"
 
 
 def add_measured(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -89,7 +89,7 @@ def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name != "scipy":
             raise
-        raise whole_file("scipy", "is not installed", SCIPY) from error
+        raise whole_file("fit", "scipy is not installed", SCIPY) from error
     from bitjoule.energy_models.machines.rows import read_rows
     from bitjoule.energy_models.system.platform.platforms import read_platform
 

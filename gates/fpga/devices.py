@@ -109,6 +109,5 @@ def find_device(name: str) -> Device:
     """
     known = devices()
     if name not in known:
-        expected = choices(known) + suggestion(name, known)
-        raise InputError([Problem("--device", 1, name, "unknown device", expected)])
+        raise InputError([Problem("--device", 1, name, f"unknown device{suggestion(name, known)}", choices(known))])
     return known[name]

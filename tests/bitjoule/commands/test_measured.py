@@ -1,6 +1,7 @@
 """``bitjoule fit`` and ``bitjoule predict`` as a user runs them."""
 
 import csv
+import sys
 
 import numpy as np
 import pytest
@@ -63,6 +64,17 @@ def points(folder, noise=0.0, factor=1.0, chosen=POINTS):
 
 
 START = {"achieved_share": 0.3, "unpack": 5e10, "array": 90.0}
+
+
+def test_without_scipy_a_fit_says_how_to_install_it(bitjoule, tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "scipy"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    for name in ("fitting", "regression"):
+        monkeypatch.delitem(sys.modules, f"bitjoule.energy_models.machines.{name}", raising=False)
+    status, out, errors = bitjoule("fit", "mine.yaml", "points.csv", "-o", tmp_path / "fitted.yaml")
+    assert (status, out) == (2, "")
+    assert errors == "fit:1: file: scipy is not installed; expected pip install 'bitjoule[fit]'\n"
 
 
 def test_a_fit_recovers_the_machine_that_made_the_points(bitjoule, tmp_path):

@@ -11,7 +11,7 @@ from bitjoule.gates.fpga.families import FAMILIES
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--device", "ecp5-85"], "--device:1: ecp5-85: unknown device; expected one of ecp5-25k"),
+        (["--device", "ecp5-85"], "--device:1: ecp5-85: unknown device (did you mean 'ecp5-85k'?); expected one of "),
         (["--device", "gowin-gw2a-18", "--wrapper", "none"], "--wrapper:1: none: nextpnr places no ports"),
         (["--device", "ice40-hx8k", "--seeds", "0"], "expected a whole number from 1 to 64"),
         (["--device", "ice40-hx8k", "--clock-mhz", "-1"], "expected a number above 0"),
