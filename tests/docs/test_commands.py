@@ -6,6 +6,7 @@ name is there: the targets of make, scripts and their options, tests, extras.
 
 import contextlib
 import io
+import json
 import re
 import subprocess
 import sys
@@ -158,6 +159,17 @@ def test_a_command_that_takes_long_runs(bitjoule, tmp_path, monkeypatch, command
     for text in rule("dear", command).get("after", ()):
         assert run(bitjoule, next(each for each in of_bitjoule(page) if each.text == text)) == []
     assert run(bitjoule, command) == []
+
+
+@pytest.mark.slow
+def test_the_exploration_of_the_page_has_designs_to_build(bitjoule, tmp_path, monkeypatch):
+    """Building them is dear; that there is a best one is not."""
+    monkeypatch.chdir(tmp_path)
+    prepare(ROOT / "docs" / "exploration.md", tmp_path)
+    status, out, _ = bitjoule("explore", "my_design.yaml", "--json", *LITTLE["explore"])
+    (summary,) = json.loads(out)[0]["summary"]
+    assert (status, summary["no_result"]) == (0, 0)
+    assert 0 < summary["feasible"] < summary["evaluated"], "constraints that none or all designs meet show nothing"
 
 
 @pytest.mark.dear
