@@ -26,8 +26,9 @@ def add_completion(
     """
     completion = commands.add_parser(
         "completion", help="print a script for completion in a shell",
-        description="Print a script with which a shell completes commands, options, their values and files. For bash: "
-        "bitjoule completion bash > ~/.local/share/bash-completion/completions/bitjoule. It needs the package shtab: "
+        description="Print a script with which a shell completes commands, options, their values and files. For bash, "
+        "after mkdir -p ~/.local/share/bash-completion/completions: bitjoule completion bash > "
+        "~/.local/share/bash-completion/completions/bitjoule. It needs the package shtab: "
         "pip install 'bitjoule[completion]'.",
     )  # fmt: skip
     completion.add_argument("shell", choices=SHELLS, metavar="|".join(SHELLS), help="the shell")
