@@ -65,8 +65,14 @@ def _counts(result: ExplorationResult) -> str:
     text += f" {int(row['feasible'])} are feasible, {int(row['infeasible'])} break a constraint"
     text += f", {int(row['no_result'])} have no result." if row["no_result"] else "."
     if row["pareto"]:
-        text += f" {counted(int(row['pareto']), 'design')} form the Pareto set; bands of prices leave undecided whether"
-        text += f" {counted(int(row['undecided']), 'other')} belong to it: no member dominates them at all prices."
+        undecided = int(row["undecided"])
+        others = f"{counted(undecided, 'other')} {'belongs' if undecided == 1 else 'belong'}"
+        text += f" {counted(int(row['pareto']), 'design')} form the Pareto set; "
+        text += (
+            f"bands of prices leave undecided whether {others} to it: no member dominates them at all prices."
+            if undecided
+            else "each other feasible design is dominated by a member at all prices within their bands."
+        )
     if row["hypervolume"] > 0:
         corners = ", ".join(
             quantity(name, float(row[f"reference_{name}"])) for name in result.experiment.explore.objectives

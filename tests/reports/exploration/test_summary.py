@@ -1,6 +1,7 @@
 """What is shown of explorations: each cell against the tables, and the marks of the pictures."""
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -70,6 +71,19 @@ def test_the_text_counts_designs_and_the_headline_has_the_best(outcome):
     best = result.pareto[result.pareto["best"]].iloc[0]
     assert quantity("energy_j", best["energy_j"]) in headline(result)
     assert f"The first 1 of {len(result.pareto)} rows; all are in pareto.csv." in text
+
+
+@pytest.mark.parametrize(
+    ("undecided", "said"),
+    [
+        (0, "each other feasible design is dominated by a member at all prices within their bands."),
+        (1, "bands of prices leave undecided whether 1 other belongs to it"),
+        (3, "bands of prices leave undecided whether 3 others belong to it"),
+    ],
+)
+def test_designs_that_bands_leave_undecided_are_counted_where_there_are_any(outcome, undecided, said):
+    result = replace(outcome.result, summary=outcome.result.summary.assign(undecided=undecided))
+    assert f"form the Pareto set; {said}" in exploration_markdown(result, 1)
 
 
 def test_the_sensitivity_of_each_knob_is_shown(outcome):
