@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from shutil import copyfile, copytree
 
+import yaml
+
 from bitjoule.energy_models.inputs.yaml_core import write_yaml
 from bitjoule.energy_models.machines.rows import MEASURED_FILE
 from bitjoule.gates.liberty.libraries import default_liberty
@@ -60,11 +62,18 @@ def gguf(path: Path) -> None:
     write_model(folder, path, "llama", q1_0)
 
 
+def tiny(**values: object) -> Maker:
+    """Return what writes the smallest accelerator with other values."""
+    shipped = yaml.safe_load((ROOT / "rtl" / "configs" / "tiny_8x4.yaml").read_text())
+    return lambda path: path.write_text(yaml.safe_dump(shipped | values))
+
+
 ACCELERATOR = copied("rtl/configs/tiny_8x4.yaml")
+CALIBRATED = tiny(lanes=16, columns=2)  # the smallest of which a calibration tells its terms apart
 FILES: dict[str, dict[str, Maker]] = {
     "docs/cluster.md": {"my_sweep.yaml": text(EDGE)},
     "docs/exploration.md": {"my_cells.lib": cells},
-    "docs/fpga.md": {"mine.yaml": ACCELERATOR},
+    "docs/fpga.md": {"mine.yaml": tiny(columns=2, activation_bits=4)},  # no more ports than the package has pins
     "docs/hardware.md": {"mine.yaml": ACCELERATOR, "benchmarks/configs": copied("benchmarks/configs")},
     "docs/how-to/": {"config.json": lambda path: copyfile(CHECKPOINT, path)},
     "docs/measured-machines.md": {
@@ -72,8 +81,9 @@ FILES: dict[str, dict[str, Maker]] = {
         "chips/h100.yaml": text("like: h100\nfit:\n  static.board: {low: 20, high: 450}\n"),
         "fitted": lambda path: path.mkdir(),
     },
-    "docs/measured-prices.md": {"my_array.yaml": ACCELERATOR, "my.lib": cells},
+    "docs/measured-prices.md": {"my_array.yaml": CALIBRATED, "my.lib": cells},
     "docs/models.md": {
+        "my_array.yaml": CALIBRATED,
         "path/to/huggingface/folder": copied("sim/models/tiny-b158"),
         "path/to/float/model": copied("sim/models/tiny-fp16"),
         "path/to/model.gguf": gguf,
