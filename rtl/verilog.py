@@ -5,10 +5,9 @@ import re
 from importlib.metadata import version
 from typing import Any
 
-from amaranth.back import verilog
-
 from bitjoule.rtl.accelerator import AxiAccelerator, axi_ports
 from bitjoule.rtl.config import FP16_BITS, GROUP, AcceleratorConfig
+from bitjoule.rtl.conversion import converted
 from bitjoule.rtl.garbage import uncollected
 
 TOP = "bitjoule_accelerator"
@@ -17,7 +16,7 @@ _ANONYMOUS = re.compile(r"\\\$auto\$\S+")
 _INSTANCE = re.compile(r"^  (\S+) +(\S+) +\(\n", re.MULTILINE)
 
 
-def accelerator_verilog(config: AcceleratorConfig) -> str:
+def accelerator_verilog(config: AcceleratorConfig, quickly: bool = False) -> str:
     """Return the Verilog of the accelerator; the top module is `TOP`.
 
     The same configuration gives the same bytes anywhere.
@@ -26,12 +25,15 @@ def accelerator_verilog(config: AcceleratorConfig) -> str:
     ----------
     config
         The configuration.
+    quickly
+        By the Yosys of the synthesis, if it is installed. That the text is the same is known of the configurations that
+        ship and of their kinds, in any size: for a text that is worked on here, not for one to be given away.
     """
     kind = "baseline accelerator, with multipliers," if config.multiplies else "adder-only accelerator"
-    return verilog_text(AxiAccelerator(config), TOP, kind)
+    return verilog_text(AxiAccelerator(config), TOP, kind, quickly)
 
 
-def verilog_text(component: Any, top: str, kind: str) -> str:
+def verilog_text(component: Any, top: str, kind: str, quickly: bool = False) -> str:
     """Return the Verilog of a component, each module written once.
 
     Parameters
@@ -42,9 +44,11 @@ def verilog_text(component: Any, top: str, kind: str) -> str:
         Its module's name.
     kind
         What it is, for the header.
+    quickly
+        As of `accelerator_verilog`.
     """
     with uncollected():
-        text = verilog.convert(component, name=top, emit_src=False, strip_internal_attrs=True)
+        text = converted(component, top, quickly)
     header = _HEADER.format(kind=kind, amaranth=version("amaranth"))
     return header + _share_modules(_MODULE.sub(_renumbered, text))
 

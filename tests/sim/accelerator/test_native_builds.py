@@ -82,7 +82,7 @@ def test_verilog_is_generated_once_for_each_configuration_and_generator(monkeypa
     text = generated.generated_verilog(TINY)
     assert text == accelerator_verilog(TINY)
 
-    def refuse(_: object) -> str:
+    def refuse(*_: object, **__: object) -> str:
         raise AssertionError("generated again")
 
     monkeypatch.setattr(generated, "accelerator_verilog", refuse)
