@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 OK = 0
 MAX_NODE_NM = 1e4
+WITHOUT_FULL_ADDER = "--without-full-adder"
 
 
 def add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -42,6 +43,10 @@ def add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         help="arrays to synthesise: files, or built-in configurations (default: a standard set)",
     )  # fmt: skip
     add_library(parser)
+    parser.add_argument(
+        WITHOUT_FULL_ADDER, action="store_true",
+        help="go on if the library has no full adder: additions are then built of gates, and are larger",
+    )  # fmt: skip
     parser.add_argument("--node-nm", type=_node, metavar="NM", help="process node of an unknown library, in nm")
     parser.add_argument(
         "--stimulus", metavar="TEXT",
@@ -83,6 +88,7 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bitjoule.experiments.output.workers import executor_of
     from bitjoule.gates.calibration.calibration import CalibrationError, calibrate, standard_plan
     from bitjoule.gates.liberty.libraries import find_library, node_nm
+    from bitjoule.gates.liberty.requirements import check_full_adder, check_library
     from bitjoule.gates.liberty.text import LibertyError
     from bitjoule.gates.stimuli.operands import StimulusError
     from bitjoule.gates.stimuli.stimulus import NetlistError
@@ -108,6 +114,9 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
         node = options.node_nm or node_nm(library)
         if node is None:
             raise whole_file(", ".join(options.liberty), "unknown process node", "--node-nm NM")
+        check_library(library)
+        if not options.without_full_adder:
+            check_full_adder(library, f"{WITHOUT_FULL_ADDER} for additions of gates, which are larger")
         warn_of_library(library)
         with executor_of(usable_processors(), options.scheduler) as executor:
             measured = calibrate(plan, library, node, command, ProgressLine(), executor)

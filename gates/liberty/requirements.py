@@ -1,7 +1,8 @@
 """What a library must have for a design to be mapped to it, timed and priced.
 
 A full adder and a clock gate are used where there are any; without them a netlist is larger, not impossible
-(`lacking`).
+(`lacking`). Prices of netlists without full adders are made only on demand (`check_full_adder`): whoever uses them
+afterwards reads no warning.
 """
 
 from collections.abc import Iterable
@@ -14,6 +15,9 @@ from bitjoule.gates.netlist import is_full_adder
 
 _INVERTER, _BUFFER = {0b01}, {0b10}
 _TWO_INPUTS = {0b0001, 0b0111, 0b1000, 0b1110}
+_FULL_ADDER = (
+    "a cell of three inputs whose two outputs are their parity and their majority, plain or inverted, and no dont_use"
+)
 _CONSTRAINTS = {"rise_constraint", "fall_constraint"}
 
 
@@ -41,6 +45,25 @@ def check_library(library: Library) -> None:
             raise LibertyError(f"{_files(library)}: no {name}; expected at least one that is not dont_use")
 
 
+def check_full_adder(library: Library, otherwise: str) -> None:
+    """Refuse a library that has no full adder to be used.
+
+    Parameters
+    ----------
+    library : Library
+        Already checked.
+    otherwise : str
+        What else would do, for the message.
+
+    Raises
+    ------
+    LibertyError
+        It has none.
+    """
+    if not any(is_full_adder(cell) and not cell.avoid for cell in library.cells.values()):
+        raise LibertyError(f"{_files(library)}: no full adder; expected {_FULL_ADDER}, or {otherwise}")
+
+
 def lacking(library: Library) -> tuple[str, ...]:
     """Return what a library lacks that makes netlists smaller: a sentence each, with what would be used.
 
@@ -52,10 +75,7 @@ def lacking(library: Library) -> tuple[str, ...]:
     cells = [cell for cell in library.cells.values() if not cell.avoid]
     lacks = []
     if not any(is_full_adder(cell) for cell in cells):
-        lacks.append(
-            "no full adder, so additions are built of gates and are larger; expected a cell of three inputs whose two "
-            "outputs are their parity and their majority, plain or inverted, and no dont_use"
-        )
+        lacks.append(f"no full adder, so additions are built of gates and are larger; expected {_FULL_ADDER}")
     if not any(cell.clock_gate for cell in cells):
         lacks.append(
             "no clock gate, so registers that keep their values have multiplexers; expected a cell with "

@@ -1,5 +1,6 @@
 import gzip
 import re
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import yaml
 from bitjoule.gates.liberty.libraries import default_liberty
 
 CONFIG = "lanes: 32\ncolumns: 4\nmax_k: 256\nweight_bus_bits: 128\nweight_encoding: binary1\nactivation_bits: 2\n"
+PLAIN = Path(__file__).parents[2] / "gates" / "liberty" / "cases" / "plain.lib"
 # The array of tests/gates/calibration/test_calibration.py: netlists are kept for both.
 
 
@@ -142,10 +144,40 @@ def test_files_of_two_voltages_or_with_the_same_cells_are_told_with_status_2(bit
         assert not (tmp_path / "x.yaml").exists()
 
 
-def test_a_library_without_a_full_adder_is_used_with_a_warning_that_says_what_would_do(bitjoule, tmp_path):
-    cells = Path(__file__).parents[2] / "gates" / "liberty" / "cases" / "plain.lib"
+def test_a_library_without_a_full_adder_is_told_with_status_2_what_would_do(bitjoule, config, tmp_path):
+    cells, out = PLAIN, tmp_path / "x.yaml"
+    status, text, errors = bitjoule("calibrate", config, "--liberty", cells, "--node-nm", "130", "-o", out)
+    assert (status, text) == (2, "")
+    assert errors == (
+        f"{cells}:1: file: no full adder; expected a cell of three inputs whose two outputs are their parity and their "
+        "majority, plain or inverted, and no dont_use, or --without-full-adder for additions of gates, which are "
+        "larger\n"
+    )
+    assert not out.exists()
+
+
+def test_a_full_adder_that_is_not_to_be_used_is_none(bitjoule, config, tmp_path):
+    text = default_liberty().read_text()
+    adder = re.compile(r"(?m)^\s*cell \(FA_X1\) \{\n")
+    assert len(adder.findall(text)) == 1
+    (tmp_path / "cells.lib").write_text(adder.sub(lambda match: f"{match[0]} dont_use : true;\n", text))
+    status, _, errors = bitjoule("calibrate", config, "--liberty", tmp_path / "cells.lib", "-o", tmp_path / "x.yaml")
+    assert status == 2
+    assert "no full adder" in errors
+
+
+def test_additions_of_gates_are_asked_for_and_recorded(bitjoule, config, asked, tmp_path):
+    words = (config, "--liberty", PLAIN, "--without-full-adder", "--node-nm", "130", "-o", tmp_path / "x.yaml")
+    status, _, errors = bitjoule("calibrate", *words)
+    assert status == 0
+    assert "warning: made_up: no full adder, so additions are built of gates" in errors
+    ((_, node, command),) = asked
+    assert (node, command) == (130, shlex.join(["bitjoule", "calibrate", *map(str, words)]))
+
+
+def test_a_library_without_a_full_adder_is_synthesised_with_a_warning_that_says_what_would_do(bitjoule, tmp_path):
     (tmp_path / "small.yaml").write_text("lanes: 8\ncolumns: 1\nmax_k: 8\nweight_bus_bits: 16\nactivation_bits: 1\n")
-    status, out, errors = bitjoule("rtl", "synthesize", tmp_path / "small.yaml", "--liberty", cells)
+    status, out, errors = bitjoule("rtl", "synthesize", tmp_path / "small.yaml", "--liberty", PLAIN)
     assert status == 0
     assert "critical path" in out
     assert "warning: made_up: no full adder, so additions are built of gates" in errors
