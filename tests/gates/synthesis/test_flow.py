@@ -240,6 +240,25 @@ endmodule
 """
 
 
+# Each register is constant a round after the one before it, and nothing is folded between.
+CHAIN = """
+module top (input clk, input [7:0] a, output reg [7:0] y);
+  reg [7:0] first = 0, second = 0, third = 0, fourth = 0;
+  always @(posedge clk) begin first <= 8'b0; second <= first; third <= second; fourth <= third; y <= a ^ fourth; end
+endmodule
+"""
+# The inner multiplexer loses its other reader in a round that only cleans; the next one makes the outer equal to w's.
+LATE = """
+module top (input clk, input s, input [7:0] a, b, c, d, output reg [7:0] y, output [7:0] z, w);
+  reg [7:0] still = 0;
+  wire [7:0] inner = s ? a : b;
+  always @(posedge clk) begin still <= 8'b0; y <= s ? inner : c; end
+  assign z = ((inner ^ d) & still) | a, w = s ? a : c;
+endmodule
+"""
+DESIGNS = pytest.mark.parametrize("design", [ROUNDS, WORDS, CHAIN, LATE], ids=["rounds", "words", "chain", "late"])
+
+
 def passed(folder, name, commands):
     """Run commands of Yosys with the passes of the product; return the design as RTLIL."""
     script, made = folder / f"{name}.ys", folder / f"{name}.il"
@@ -248,7 +267,7 @@ def passed(folder, name, commands):
     return made.read_bytes()
 
 
-@pytest.mark.parametrize("design", [ROUNDS, WORDS], ids=["rounds", "words"])
+@DESIGNS
 def test_optimising_gates_and_cleaning_makes_what_opt_of_yosys_makes(tmp_path, design):
     """Byte for byte, names too: netlists depend on them."""
     source = tmp_path / "design.v"
@@ -260,7 +279,7 @@ def test_optimising_gates_and_cleaning_makes_what_opt_of_yosys_makes(tmp_path, d
     assert passed(tmp_path, "plain", gates) != theirs
 
 
-@pytest.mark.parametrize("design", [ROUNDS, WORDS], ids=["rounds", "words"])
+@DESIGNS
 def test_optimising_words_and_cleaning_makes_what_opt_of_yosys_makes(tmp_path, design):
     source = tmp_path / "design.v"
     source.write_text(design)
