@@ -8,6 +8,7 @@ from bitjoule.energy_models.architecture.phases import DECODE
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.system.platform.regulator import ACTION, OPERAND
 from bitjoule.energy_models.system.platform.static_power import STATES
+from bitjoule.experiments.hardware.linear_costs import MEMORIES, UNITS
 from bitjoule.experiments.hardware.run import Simulated
 from bitjoule.experiments.hardware.tables import HardwareResult
 from bitjoule.experiments.output.columns import PJ_PER_J, REQUEST
@@ -17,7 +18,7 @@ from bitjoule.reports.figures.markdown import cut, markdown
 ON = {"rtl": "on the RTL", "check": "on the RTL, every product equal to NumPy's", "numpy": "in NumPy"}
 HEADERS = ("phase", "layer", "matmul", "tokens x K x N", "cycles", "utilisation (%)", "zero trits (%)",
            "zero activations (%)")  # fmt: skip
-PARTS = {  # by operand and the action's first word
+PARTS: dict[tuple[str, str], str] = {  # by operand and the action's first word
     ("partial_sums", "add"): "additions",
     ("weights", "mac"): "multiply-accumulates",
     ("unpacking", "mul"): "unpacking of weights",
@@ -31,6 +32,8 @@ PARTS = {  # by operand and the action's first word
     ("outputs", "buffer"): "results, buffer",
     ("outputs", "off"): "results, off-chip memory",
     **{(operand, "wire"): "wires" for operand in ("weights", "activations", "partial_sums", "outputs")},
+    **{(unit, action): f"unit {unit}" for unit in UNITS for action in ("element", "mul", "add")},
+    **{(memory, "memory"): "memories around the array" for memory in MEMORIES},
     ("chip", "leak"): "leakage",
     **{(state.part, state.state): f"static power, {state.part}" for state in STATES},
     (OPERAND, ACTION): "loss in regulators",
@@ -76,8 +79,9 @@ def hardware_markdown(result: HardwareResult, max_rows: int) -> str:
     at = f"On {run.machine.name} at {result.technology}, its memories feeding this accelerator"
     left_out = "norms, attention, softmax, scales, embedding and LM head are not counted"
     if run.linears:
-        left_out = "the array's part of the energy, in the cycles of whole linears; attention, softmax, embedding and "
-        left_out += "LM head are not counted"
+        norms = "" if run.linears.config.normed else "norms, "
+        left_out = f"units and memories around the array are counted; {norms}attention, softmax, embedding and LM head "
+        left_out += "are not"
     parts += [f"{at}; {left_out}:" if not run.bare else f"{at}, operands and results off-chip:"]
     parts += [_times(run, result.summary, max_rows), _steps(run, result.summary), _parts(result, max_rows)]
     parts += [_additions(run)]

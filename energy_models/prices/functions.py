@@ -55,3 +55,19 @@ def functions() -> dict[str, Function]:
         data/functions.yaml is wrong.
     """
     return validate(_Functions, read_document(DATA / "functions.yaml")).functions
+
+
+def unit_work(unit: str) -> dict[str, float]:
+    """Return the operations that are assumed for an element in a unit of a BitLinear: of each kind, how many.
+
+    Parameters
+    ----------
+    unit
+        One of `bitjoule.energy_models.prices.measured.UNITS`; ``absmax`` and ``quantise`` together are the function
+        ``quantisation``, of which the comparison is the first.
+    """
+    name = {"absmax": "quantisation", "quantise": "quantisation", "rms_norm": "rmsnorm"}.get(unit, unit)
+    work = functions()[name]
+    comparison = {"absmax": (0.0, 1.0), "quantise": (work.mul, work.add - 1.0)}
+    mul, add = comparison.get(unit, (work.mul, work.add))
+    return {action: times for action, times in (("mul", mul), ("add", add)) if times}

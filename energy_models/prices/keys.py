@@ -5,6 +5,7 @@ key                                            price of
 =============================================  ========================================================================
 ``operations.csv:45nm:add:int8``               an operation, from its row or derived from other rows
 ``technologies/T.yaml:add:int8``               an operation of a measured technology
+``technologies/T.yaml:quantise:fp16``           an element in a unit of a BitLinear
 ``technologies/T.yaml:mac:M:64x16:zeros``      a MAC of a full array of 64 x 16; ``zeros``: with its share of zero trits
 ``technologies/T.yaml:load:M``                 a weight that enters such an array
 ``technologies/T.yaml:in-mac:M``               an addition that the price of a MAC includes: zero

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -16,13 +16,18 @@ from bitjoule.energy_models.prices.memories import memories
 
 SOURCE = "bitjoule2026"
 MAX_BYTES = 1 << 40
+Unit = Literal["absmax", "quantise", "rescale", "rms_norm"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
 FEATURES = ("nonzero", "zero", "load", "column", "lane", "cycle", "fanout")
 
 
 class MeasuredOperation(Strict):
-    """One operator alone: new operands each cycle, no registers; or a quoted price, with its source."""
+    """One operator alone: new operands each cycle, no registers; or a quoted price, with its source.
 
-    operation: Literal["add", "mul"]
+    Of `UNITS`, what an element passes on its way through a BitLinear in hardware, registers included.
+    """
+
+    operation: Literal["add", "mul"] | Unit
     format: str
     energy_pj: Band
     area_um2: float | None = Field(default=None, gt=0, le=MAX_PRICE)

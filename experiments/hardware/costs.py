@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.amounts import Band
-from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.counting.columns import QUANTITIES
 from bitjoule.energy_models.system.counting.dram_parts import OFF_CHIP
@@ -32,30 +31,11 @@ from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.energy_models.system.platform.regulator import ACTION, OPERAND, UNREGULATED
 from bitjoule.energy_models.system.platform.static_power import STATES, state_cycles
 from bitjoule.energy_models.system.work.steps import ABSENT, MatmulKind
+from bitjoule.experiments.hardware.linear_costs import Cost, linear_costs
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.linear.config import LinearConfig
 from bitjoule.sim.accelerator.cycles import MatmulShape
 from bitjoule.sim.accelerator.rtl_engine import streams
-
-
-class Cost(NamedTuple):
-    """One kind of action of a matmul.
-
-    Parameters
-    ----------
-    operand, action, format
-        For the long table.
-    times
-        Operations, bits moved, or cycles of leakage or static power.
-    price, key
-        Of one, in pJ; see `bitjoule.energy_models.prices.keys`.
-    """
-
-    operand: str
-    action: str
-    format: str
-    times: float
-    price: Price
-    key: str
 
 
 class RunCosts(NamedTuple):
@@ -139,26 +119,41 @@ def accelerator_machine(
 
 
 def matmul_costs(
-    machine: Machine, config: AcceleratorConfig, kind: MatmulKind, shape: MatmulShape, cycles: int
+    machine: Machine,
+    design: AcceleratorConfig | LinearConfig,
+    kind: MatmulKind,
+    shape: MatmulShape,
+    cycles: int,
+    commands: int = 1,
 ) -> RunCosts:
-    """Return the costs of one matmul.
+    """Return the costs of one matmul, or of one whole BitLinear.
 
     Weights come from off-chip memory, once if the matmul's fit their buffer, else for each block of tokens. Inputs
     and results of a model's linear stay in the activations' buffer if they fit together; those of a bare matmul, and
-    of a larger linear, cross the chip's edge.
+    of a larger linear, cross the chip's edge. A whole BitLinear takes its inputs once, in its format, and reads their
+    codes in a memory of its own instead; see `bitjoule.experiments.hardware.linear_costs`.
 
     Parameters
     ----------
     machine
         From `accelerator_machine`.
-    config
-        The accelerator.
+    design
+        The accelerator, or the whole BitLinear.
     kind
         ``STANDALONE``, or ``LINEAR`` for one of a model.
     shape, cycles
-        The matmul, and the cycles that the accelerator took.
+        The matmul, and the cycles that the hardware took.
+    commands
+        Of a whole BitLinear: in how many the out_features were computed, one for each scale.
+
+    Raises
+    ------
+    UnpricedError
+        The technology has no price for what a whole BitLinear has around its array.
     """
-    problem, moved = _moved(machine, config, kind, shape)
+    linear = design if isinstance(design, LinearConfig) else None
+    config = design.array if isinstance(design, LinearConfig) else design
+    problem, moved = _moved(machine, design, kind, shape, commands)
     off_chip_bits, slowest = memory_time(problem, moved)
     machine_cycles = math.ceil(
         max(cycles, round(float(slowest), 6))
@@ -175,10 +170,14 @@ def matmul_costs(
         times, number_format = counts[step.quantity] * line.factor, line.format
         if step.operand in streamed_bits and step.action.startswith(("buffer", "off_chip")):
             times = float(round(counts[step.quantity] * streamed_bits[step.operand]))
-            number_format = f"int{config.result_bits}" if step.operand == "outputs" else number_format
+            if linear:
+                number_format = linear.format if step.operand != "weights" else number_format
+            elif step.operand == "outputs":
+                number_format = f"int{config.result_bits}"
         if times:
             cost = Cost(step.operand, step.action, number_format, times, line.price, line.key)
             actions += by_parts(machine, cost, opened if step.operand == "weights" else None)
+    actions += linear_costs(machine, linear, shape, commands) if linear else []
     actions += _over_time(machine, cycles, off_chip_bits, machine_cycles)
     if machine.regulator is not ABSENT:
         through = [cost for cost in actions if cost.operand not in UNREGULATED]
@@ -222,20 +221,23 @@ def _over_time(machine: Machine, cycles: int, off_chip_bits: float, machine_cycl
 
 
 def _moved(
-    machine: Machine, config: AcceleratorConfig, kind: MatmulKind, shape: MatmulShape
+    machine: Machine, design: AcceleratorConfig | LinearConfig, kind: MatmulKind, shape: MatmulShape, commands: int
 ) -> tuple[MatmulProblem, Moved]:
     """Return the matmul, with values of the streams' widths, and the values that move."""
     m, k, n = shape
-    streamed = streams(config, *shape)
+    linear = design if isinstance(design, LinearConfig) else None
+    config = design.array if isinstance(design, LinearConfig) else design
+    streamed = streams(design, m, k, n // commands)
     blocks, n_tiles = -(-m // config.tokens), -(-n // config.columns)
-    weight_bits = streamed.weight_bits / (blocks * k * n)
-    input_bits = streamed.activation_bits / (m * k * n_tiles)
-    result_bits = streamed.result_bits / (m * n)
+    passes, result_width = (commands, linear.form.bits) if linear else (n_tiles, config.result_bits)
+    weight_bits = commands * streamed.weight_bits / (blocks * k * n)
+    input_bits = commands * streamed.activation_bits / (m * k * passes)
+    result_bits = commands * streamed.result_bits / (m * n)
     inner, outer = machine.buffer("weights"), machine.buffer("activations")
     size_bits = [buffer.size_bytes * 8 for buffer in machine.platform.buffers.values()]
     operand_bits = m * (k * input_bits + n * result_bits)
     resident = kind is not MatmulKind.STANDALONE and operand_bits <= size_bits[outer]
-    block_bits = min(m, config.tokens) * (k * input_bits + config.columns * config.result_bits)
+    block_bits = min(m, config.tokens) * (k * input_bits + config.columns * result_width)
     reserved_bits = operand_bits if resident else block_bits
     room_bits = size_bits[inner] - (reserved_bits if inner == outer else 0)
     problem = machine.problem(kind, m, k, n, resident, 0.0)
@@ -245,11 +247,11 @@ def _moved(
         outputs=problem.outputs._replace(bits=result_bits),
     )
     loads = 1 if k * n * weight_bits <= room_bits else blocks
-    input_loads = 1 if block_bits <= size_bits[outer] else n_tiles
+    input_loads = 1 if block_bits <= size_bits[outer] else passes
     return problem, Moved(
         weight_fills=k * n * blocks,
         weight_loads=k * n * loads * (inner >= 0),
-        activation_reads=m * k * n_tiles,
+        activation_reads=m * k * passes,
         activation_loads=m * k * input_loads * problem.activations.off_chip,
         sum_spills=0,
         sum_unloads=0,

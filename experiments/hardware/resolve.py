@@ -12,6 +12,7 @@ from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.platform.accesses import UnpricedError
 from bitjoule.experiments.hardware.costs import accelerator_machine
+from bitjoule.experiments.hardware.linear_costs import linear_costs
 from bitjoule.experiments.hardware.model import SCHEMES, SelectedModel, select_model
 from bitjoule.experiments.hardware.schema import RtlExperiment, read_machine
 from bitjoule.experiments.names.arrays import DESIGNS
@@ -21,6 +22,7 @@ from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.encodings import ENCODINGS
 from bitjoule.rtl.linear.config import LinearConfig
 from bitjoule.sim.accelerator.configurations import shipped_configurations, shipped_linears
+from bitjoule.sim.accelerator.cycles import MatmulShape
 
 MAX_OPERAND_BYTES = 4 << 30  # of one bare matmul, its results included
 
@@ -145,8 +147,11 @@ def _machine(prepared: Prepared) -> Machine:
     experiment, platform = prepared.experiment, prepared.platform
     technology = technologies()[experiment.technology]
     try:
-        return accelerator_machine(
+        machine = accelerator_machine(
             prepared.config, scheme, platform.platform, technology, platform.name, experiment.rtl.clock_mhz
         )
+        if prepared.linear:
+            linear_costs(machine, prepared.linear, MatmulShape(1, 1, 1))
+        return machine
     except UnpricedError as error:
         raise InputError([prepared.document.problem(("platform",), *error.args)]) from None

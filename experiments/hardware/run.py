@@ -52,6 +52,8 @@ class Call(NamedTuple):
         A model's linear, or a bare matmul.
     shape, cycles
         The matmul, and the cycles that the accelerator took.
+    commands
+        That a whole BitLinear got for it.
     """
 
     phase: str
@@ -59,6 +61,7 @@ class Call(NamedTuple):
     kind: MatmulKind
     shape: MatmulShape
     cycles: int
+    commands: int = 1
 
 
 class WholeLinears(NamedTuple):
@@ -165,7 +168,8 @@ class _Run:
         cycle_count, toggles = cycles(self.config, record.m, record.k, record.n), math.nan
         if self.hardware is not None:
             cycle_count, toggles = self.hardware.last_cycles, self.hardware.last_toggles_per_trit
-        self.measured.append(MeasuredMatmul(record, cycle_count, self.new_tokens, toggles))
+        commands = self.hardware.last_commands if isinstance(self.hardware, RtlLinears) else 1
+        self.measured.append(MeasuredMatmul(record, cycle_count, self.new_tokens, toggles, commands))
         if self.linears is not None and isinstance(self.hardware, RtlLinears):
             key = self.measured[-1].phase, record.layer, record.name
             if self.hardware.compares:
@@ -229,6 +233,7 @@ def simulate(prepared: Prepared, say: Callable[[str], None], warn: Callable[[str
             kind,
             MatmulShape(measured.record.m, measured.record.k, measured.record.n),
             measured.cycles,
+            measured.commands,
         )
         for measured in run.measured
     )

@@ -108,8 +108,9 @@ def _energies(experiment: RtlExperiment, simulated: Simulated) -> tuple[pd.DataF
     counts: dict[tuple[str, ...], tuple[float, Price, str]] = {}
     cycles: dict[tuple[str, str], int] = {}
     cases: dict[str, dict[str, object]] = {}
+    design = simulated.linears.config if simulated.linears else simulated.config
     for call, times in simulated.calls.items():
-        costs = matmul_costs(simulated.machine, simulated.config, call.kind, call.shape, call.cycles)
+        costs = matmul_costs(simulated.machine, design, call.kind, call.shape, call.cycles, call.commands)
         case = _case(experiment, simulated, call)
         model, component = str(case["model"]), call.name if call.kind is MatmulKind.LINEAR else BARE
         cases.setdefault(model, case)

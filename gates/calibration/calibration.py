@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -17,8 +18,10 @@ from bitjoule.energy_models.prices.measured import (
     MeasuredMac,
     MeasuredOperation,
     MeasuredTechnology,
+    Unit,
 )
 from bitjoule.gates.calibration.fit import Floats, identifiable, nonnegative_fit, relative_errors, table
+from bitjoule.gates.calibration.linear_units import UNIT_FEATURES, standard_unit
 from bitjoule.gates.calibration.measurement import Effort, Measurement, measure_all
 from bitjoule.gates.calibration.operators import measure_operator
 from bitjoule.gates.calibration.terms import (
@@ -314,7 +317,8 @@ def _stimulus(plan: Plan) -> str:
     effort = ", ".join(f"{name} {value}" for name, value in asdict(plan.effort).items())
     return (
         f"arrays {plan.stimulus}, trits with {zeros} zeros, floating-point arrays {float_stimulus()} in place of any "
-        f"gaussian; operators uniform integers, {float_stimulus()} floats; {effort}"
+        f"gaussian; operators uniform integers, {float_stimulus()} floats, units of a BitLinear "
+        f"tokens of {UNIT_FEATURES} of them; {effort}"
     )
 
 
@@ -326,20 +330,22 @@ def _wires(library: Library, measurements: Iterable[Measurement]) -> str:
 
 
 def measured_operation(operation: str, number_format: str, library: Library, effort: Effort) -> MeasuredOperation:
-    """Return what one operator takes alone.
+    """Return what one operator, or one unit of a BitLinear, takes alone.
 
     Parameters
     ----------
     operation, number_format
-        Which.
+        ``add``, ``mul`` or a unit, and its format.
     library
         The cells.
     effort
         How long it is run.
     """
-    measurement = measure_operator(operation, number_format, library, effort)
+    arithmetic = operation in ("add", "mul")
+    measurement = (measure_operator if arithmetic else standard_unit)(operation, number_format, library, effort)
+    named: Literal["add", "mul"] | Unit = operation  # type: ignore[assignment]  # one of those that are measured
     return MeasuredOperation(
-        operation="add" if operation == "add" else "mul",
+        operation=named,
         format=number_format,
         energy_pj=band(*(energy_fj * PJ_PER_FJ for energy_fj in measurement.band_fj)),
         area_um2=rounded(measurement.area_um2),

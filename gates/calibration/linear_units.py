@@ -1,4 +1,4 @@
-"""What an element takes on its way through a BitLinear: quantised, rescaled, normed; each unit's netlist by itself."""
+"""What an element takes on its way through a BitLinear: compared, quantised, rescaled, normed; each netlist alone."""
 
 import json
 from collections.abc import Iterator
@@ -24,15 +24,35 @@ from bitjoule.gates.stimuli.stimulus import NetlistError, to_words
 from bitjoule.gates.synthesis.flow import Goals
 from bitjoule.gates.synthesis.store import stored_netlist
 from bitjoule.gates.synthesis.yosys import Options
+from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.linear.config import LinearConfig
-from bitjoule.rtl.linear.elements.units import UNIT_TOP, unit, unit_verilog
+from bitjoule.rtl.linear.elements.units import UNIT_TOP, UNITS, latency, unit_verilog
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
 from bitjoule.sim.reference.float_formats import FloatFormat, rounded, to_bits
 from bitjoule.sim.reference.hardware_linear import canonical, hardware_codes, rescaled
 
 _FILE = "unit.json"
 _WARM_UP_CYCLES = 8
+UNIT_FEATURES = 2560  # of a token, as in BitNet b1.58 2B4T: the width of sums and the range of quantised values
 Bits = NDArray[np.unsignedinteger[Any]]
+
+
+def standard_unit(name: str, number_format: str, library: Library, effort: Effort) -> OperatorMeasurement:
+    """Return what a unit takes for each element of tokens of `UNIT_FEATURES` values: trits, codes of eight bits.
+
+    Parameters
+    ----------
+    name, library, effort
+        As of `measure_unit`.
+    number_format
+        ``fp16``, ``bf16`` or ``fp32``.
+
+    Raises
+    ------
+    NetlistError
+        As `measure_unit` does.
+    """
+    return measure_unit(name, LinearConfig(AcceleratorConfig(8, 4, UNIT_FEATURES, 64), number_format), library, effort)
 
 
 def measure_unit(name: str, config: LinearConfig, library: Library, effort: Effort) -> OperatorMeasurement:
@@ -78,7 +98,7 @@ def _measured(
     model = EnergyModel(netlist, library, Simulator(netlist, CLOCK, effort.words).clock_nets)
     simulator = Simulator(netlist, CLOCK, effort.words, arc_delays(netlist, model.wired.analysis))
     elements = Elements(name, config, effort.words * WORD_BITS, np.random.default_rng(effort.seed))
-    stimulus = _checked(simulator, elements, unit(name, config).latency, _WARM_UP_CYCLES + effort.cycles)
+    stimulus = _checked(simulator, elements, latency(name), _WARM_UP_CYCLES + effort.cycles)
     energy = model.energy(simulator.measure(stimulus, _WARM_UP_CYCLES))
     return OperatorMeasurement(
         settled_fj=energy.settled_fj,
@@ -139,14 +159,23 @@ class Elements:
         self._kind = "ternary" if config.array.encoding.zero else "binary"
         self._quantised = hardware_codes(self._x, self._kind, config.array.activation_bits)
         self._place = 0
+        self._largest: Bits | None = None
 
     def draw(self) -> tuple[dict[str, Bits], Bits]:
         """Return the next element's inputs by port, and the bits of its result: one for each trial."""
-        return {"quantise": self._quantise, "rescale": self._rescale, "rms_norm": self._norm}[self.name]()
+        draws = (self._absmax, self._quantise, self._rescale, self._norm)
+        return dict(zip(UNITS, draws, strict=True))[self.name]()
 
     def _next(self) -> int:
         self._place += 1
         return (self._place - 1) % int(self._x.shape[1])
+
+    def _absmax(self) -> tuple[dict[str, Bits], Bits]:
+        word = to_bits(self._x[:, self._next()], self._form)
+        magnitude = word & word.dtype.type((1 << (8 * word.dtype.itemsize - 1)) - 1)
+        first = np.full(len(word), self._largest is None, np.uint64)
+        self._largest = magnitude if self._largest is None else np.maximum(self._largest, magnitude)
+        return {"word": word, "first": first}, self._largest
 
     def _quantise(self) -> tuple[dict[str, Bits], Bits]:
         place, steps = self._next(), np.float32(self._config.steps)

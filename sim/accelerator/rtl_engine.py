@@ -118,12 +118,15 @@ class MeasuredMatmul(NamedTuple):
         0 for the prompt's pass, then 1, 2, ...
     toggles_per_trit
         As of `RtlEngine`; not a number where they were not counted.
+    commands
+        That a whole BitLinear got for it, one for each scale: each takes all activations.
     """
 
     record: MatmulRecord
     cycles: int
     new_token: int
     toggles_per_trit: float = math.nan
+    commands: int = 1
 
     @property
     def phase(self) -> str:
@@ -170,6 +173,12 @@ def streams(config: AcceleratorConfig | LinearConfig, m: int, k: int, n: int) ->
             weight_bits, rows * -(-k // config.lanes) * config.bus_bits, results * config.result_beats * config.bus_bits
         )
     return Streams(weight_bits, results * k_tiles * array.activation_bus_bits, results * array.result_bus_bits)
+
+
+def _streamed(config: AcceleratorConfig | LinearConfig, matmul: MeasuredMatmul) -> Streams:
+    """Return what all commands of a matmul stream."""
+    record, commands = matmul.record, matmul.commands
+    return Streams(*(commands * bits for bits in streams(config, record.m, record.k, record.n // commands)))
 
 
 class Row(NamedTuple):
@@ -234,9 +243,7 @@ def summed(measured: Iterable[MeasuredMatmul], config: AcceleratorConfig | Linea
         used = rows_run * first.k * first.n / (cycles * array.lanes * array.columns)
         weight_zeros = sum(matmul.record.weight_zero_share for matmul in group[: first.groups]) / first.groups
         shares = (used, weight_zeros, zeros, group[0].toggles_per_trit)
-        streamed = Streams(
-            *map(sum, zip(*(streams(config, matmul.record.m, first.k, first.n) for matmul in group), strict=True))
-        )
+        streamed = Streams(*map(sum, zip(*(_streamed(config, matmul) for matmul in group), strict=True)))
         sizes = first.k * first.groups, first.n, rows_run // first.groups
         rows.append(Row(phase, layer, name, *sizes, cycles, *shares, *streamed, first.groups))
     return rows

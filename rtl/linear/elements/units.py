@@ -12,12 +12,44 @@ from bitjoule.rtl.linear.elements.division import PLACES
 from bitjoule.rtl.linear.elements.token_scale import EXPONENT_BITS
 from bitjoule.rtl.verilog import verilog_text
 
-UNITS = ("quantise", "rescale", "rms_norm")
+UNITS = ("absmax", "quantise", "rescale", "rms_norm")
 UNIT_TOP = "bitjoule_unit"
 
 
+class AbsmaxUnit(wiring.Component):
+    """The comparison that finds a token's largest magnitude. A new element each cycle.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+
+    Ports
+    -----
+    word : In(bits of the format)
+        The activation.
+    first : In(1)
+        It is the first of its token.
+    result : Out(bits of the format - 1)
+        The largest magnitude of the token so far, a cycle later.
+    """
+
+    latency = 1
+
+    def __init__(self, config: LinearConfig) -> None:
+        bits = config.form.bits
+        super().__init__({"word": In(bits), "first": In(1), "result": Out(bits - 1)})
+
+    def elaborate(self, _: object) -> Module:
+        """Build it."""
+        m = Module()
+        magnitude = self.word[:-1]
+        m.d.sync += self.result.eq(Mux(self.first | (self.result < magnitude), magnitude, self.result))
+        return m
+
+
 class QuantiseUnit(wiring.Component):
-    """The comparison that finds the largest magnitude, and the lane that makes a code. A new element each cycle.
+    """The lane that makes a code. A new element each cycle.
 
     Parameters
     ----------
@@ -30,8 +62,6 @@ class QuantiseUnit(wiring.Component):
         The activation.
     significand, exponent : In
         The factor; see `bitjoule.rtl.linear.elements.token_scale.TokenScale`.
-    largest : Out
-        The largest magnitude so far.
     result : Out(signed)
         The code, `code.LATENCY` cycles later.
     """
@@ -45,17 +75,14 @@ class QuantiseUnit(wiring.Component):
                 "word": In(config.form.bits),
                 "significand": In(PLACES),
                 "exponent": In(signed(EXPONENT_BITS)),
-                "largest": Out(config.form.bits - 1),
                 "result": Out(signed(config.array.activation_bits)),
             }
         )
 
     def elaborate(self, _: object) -> Module:
-        """Build both."""
+        """Build the lane."""
         m = Module()
         m.submodules.lane = lane = code.CodeLane(self._config)
-        magnitude = self.word[:-1]
-        m.d.sync += self.largest.eq(Mux(self.largest < magnitude, magnitude, self.largest))
         m.d.comb += [
             lane.word.eq(self.word),
             lane.significand.eq(self.significand),
@@ -161,7 +188,27 @@ class NormUnit(wiring.Component):
         return m
 
 
-def unit(name: str, config: LinearConfig) -> QuantiseUnit | RescaleUnit | NormUnit:
+_Unit = AbsmaxUnit | QuantiseUnit | RescaleUnit | NormUnit
+_MAKERS: dict[str, type[AbsmaxUnit] | type[QuantiseUnit] | type[RescaleUnit] | type[NormUnit]] = {
+    "absmax": AbsmaxUnit,
+    "quantise": QuantiseUnit,
+    "rescale": RescaleUnit,
+    "rms_norm": NormUnit,
+}
+
+
+def latency(name: str) -> int:
+    """Return the cycles from an element to its result.
+
+    Parameters
+    ----------
+    name
+        One of `UNITS`.
+    """
+    return _MAKERS[name].latency
+
+
+def unit(name: str, config: LinearConfig) -> _Unit:
     """Return a unit.
 
     Parameters
@@ -176,14 +223,9 @@ def unit(name: str, config: LinearConfig) -> QuantiseUnit | RescaleUnit | NormUn
     ValueError
         There is no such unit.
     """
-    makers: dict[str, type[QuantiseUnit] | type[RescaleUnit] | type[NormUnit]] = {
-        "quantise": QuantiseUnit,
-        "rescale": RescaleUnit,
-        "rms_norm": NormUnit,
-    }
-    if name not in makers:
+    if name not in _MAKERS:
         raise ValueError(f"unit {name!r}: expected one of {', '.join(UNITS)}")
-    return makers[name](config)
+    return _MAKERS[name](config)
 
 
 def unit_verilog(name: str, config: LinearConfig) -> str:

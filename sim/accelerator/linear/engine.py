@@ -92,7 +92,7 @@ class RtlLinears(LinearEngine):
         Of the run, set by whoever runs it.
     seconds
         Time on the hardware so far, without packing and counting toggles.
-    last_cycles
+    last_cycles, last_commands
         Of the latest linear.
     last_compared
         How the latest linear compares.
@@ -110,6 +110,7 @@ class RtlLinears(LinearEngine):
     phase: str = field(default="", init=False)
     seconds: float = field(default=0.0, init=False)
     last_cycles: int = field(default=0, init=False)
+    last_commands: int = field(default=0, init=False)
     last_compared: Compared = field(default=Compared(), init=False)
     last_toggles_per_trit: float = field(default=math.nan, init=False)
     last_unit_toggles: dict[str, float] = field(default_factory=dict, init=False)
@@ -147,6 +148,7 @@ class RtlLinears(LinearEngine):
             outcomes.append(self._command(operands, part, tiles))
             self.seconds += time.perf_counter() - begun
             self._check_cycles(name, outcomes[-1], len(x), tiles)
+        self.last_commands = len(outcomes)
         self.last_cycles = sum(outcome.cycles for outcome in outcomes)
         y = np.concatenate([outcome.outputs for outcome in outcomes], axis=1)
         normed = self._normed(operands)
