@@ -28,6 +28,25 @@ def decode(name: str, word: Value) -> tuple[list[Value], list[Value]]:
     return _decode_ternary5(word)
 
 
+def decode_signs(byte: Value) -> tuple[list[Value], list[Value]]:
+    """Return for each trit of a byte of ``ternary5`` whether it is not zero, and a sign, which means nothing of a zero.
+
+    Parameters
+    ----------
+    byte
+        The code word.
+    """
+    h, low, m = byte[6:8], byte[3:6], byte[0:3]
+    full = ~h.all()
+    a_zero = ~full & (~low[2] | (low[:2].all()))
+    b_zero = ~full & low[2]
+    pairs = [(Mux(full, low, m), a_zero), (m, b_zero)]
+    nonzero = [flag for c, zero in pairs for flag in (~zero & ~(c[2] & c[1]), ~zero & ~(c[2] & ~c[1]))]
+    negative = [sign for c, _ in pairs for sign in (Mux(c[2], c[0], c[1]), c[0])]
+    fifth = Mux(low.all(), m[:2], low[:2])  # where it is not h
+    return [*nonzero, Mux(full, h.xor(), fifth.xor())], [*negative, Mux(full, h[1], fifth[1])]
+
+
 def _decode_ternary5(byte: Value) -> tuple[list[Value], list[Value]]:
     h, low, m = byte[6:8], byte[3:6], byte[0:3]
     full = ~h.all()
@@ -130,15 +149,19 @@ class WeightLoader(wiring.Component):
         return [held_weights.eq(Cat(*words))]
 
     def _select_lines(self, m: Module, tile: Value) -> list[Any]:
-        plus, minus = self._decoded(tile)
+        config = self._config
+        signs = config.inverts_sums and config.weight_encoding == "ternary5"
+        plus, minus = self._decoded(tile, signs=signs)
         held_plus = Signal.like(self.plus, name="held_plus", reset_less=True)
         held_minus = Signal.like(self.minus, name="held_minus", reset_less=True)
         held = held_plus
-        if free := self._free_lines():
+        if signs:
+            held = held_plus ^ held_minus
+        elif free := self._free_lines():
             # Of a lane whose adder takes its operand or not, the line that says so is held, not made behind registers.
             plus, held = plus ^ (minus & free), held_plus ^ (held_minus & free)
         loaded = [held_plus.eq(plus)]
-        if self._config.encoding.zero:
+        if config.encoding.zero:
             loaded.append(held_minus.eq(minus))
         else:
             m.d.comb += held_minus.eq(~held_plus)
@@ -153,7 +176,7 @@ class WeightLoader(wiring.Component):
         column = sum(free << lane for lane, free in enumerate(lanes))
         return sum(column << i * config.lanes for i in range(config.columns))
 
-    def _decoded(self, tile: Value) -> tuple[Value, Value]:
+    def _decoded(self, tile: Value, *, signs: bool) -> tuple[Value, Value]:
         config = self._config
         encoding, row_bits = config.encoding, config.encoding.row_bits(config.columns)
         lanes: list[tuple[list[Value], list[Value]]] = []
@@ -161,7 +184,8 @@ class WeightLoader(wiring.Component):
             plus: list[Value] = []
             minus: list[Value] = []
             for low in range(lane * row_bits, (lane + 1) * row_bits, encoding.bits):
-                word_plus, word_minus = decode(encoding.name, tile[low : low + encoding.bits])
+                word = tile[low : low + encoding.bits]
+                word_plus, word_minus = decode_signs(word) if signs else decode(encoding.name, word)
                 plus += word_plus
                 minus += word_minus
             lanes.append((plus, minus))

@@ -8,7 +8,7 @@ from bitjoule.rtl.arithmetic import alignment, column
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.encodings import ENCODINGS, Encoding
 from bitjoule.rtl.operands import prepared_activations
-from bitjoule.rtl.weights import decode
+from bitjoule.rtl.weights import decode, decode_signs
 from tests.rtl.formal import Proof
 
 
@@ -55,6 +55,19 @@ def decoder(name: str) -> Proof:
     proof.show("minus", Cat(*minus))
     for i, trit in enumerate(by_table(proof.m, encoding, word)):
         proof.claim(f"trit {i}", ((plus[i] & ~minus[i]) == (trit == 1)) & ((minus[i] & ~plus[i]) == (trit == -1)))
+    return proof
+
+
+def decoder_of_signs() -> Proof:
+    proof = Proof()
+    encoding = ENCODINGS["ternary5"]
+    word = proof.free("word", encoding.bits)
+    nonzero, negative = decode_signs(word)
+    proof.show("nonzero", Cat(*nonzero))
+    proof.show("negative", Cat(*negative))
+    for i, trit in enumerate(by_table(proof.m, encoding, word)):
+        proof.claim(f"trit {i} is not zero", nonzero[i] == (trit != 0))
+        proof.claim(f"trit {i} is negative", (trit == 0) | (negative[i] == (trit == -1)))
     return proof
 
 

@@ -6,7 +6,16 @@ import pytest
 
 from bitjoule.rtl.config import DATAPATHS
 from bitjoule.rtl.encodings import ENCODINGS
-from tests.rtl.claims import alignment_of, decoder, dot, integer_column, integer_dot, one_column, small
+from tests.rtl.claims import (
+    alignment_of,
+    decoder,
+    decoder_of_signs,
+    dot,
+    integer_column,
+    integer_dot,
+    one_column,
+    small,
+)
 from tests.rtl.streams import Streams
 from tests.sampling import one_of_each, sampled
 
@@ -59,6 +68,11 @@ NUMBERS = tuple(ACCELERATORS)[12:-2]  # of weights that are numbers or have scal
 def test_decoder_equals_the_table_of_the_encoding(name: str) -> None:
     """For every code word."""
     assert decoder(name).check()
+
+
+def test_decoder_of_signs_equals_the_table_of_the_encoding() -> None:
+    """For every code word; the sign of a zero is free."""
+    assert decoder_of_signs().check()
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3])

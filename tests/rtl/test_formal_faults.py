@@ -9,7 +9,17 @@ from amaranth.hdl import Cat, Const, Module, Value
 from bitjoule.rtl import accelerator, weights
 from bitjoule.rtl.arithmetic import alignment, column, dot_product, reduction
 from bitjoule.rtl.config import DATAPATHS, AcceleratorConfig
-from tests.rtl.claims import alignment_of, decoder, dot, integer_column, integer_dot, one_column, small
+from tests.rtl import claims
+from tests.rtl.claims import (
+    alignment_of,
+    decoder,
+    decoder_of_signs,
+    dot,
+    integer_column,
+    integer_dot,
+    one_column,
+    small,
+)
 from tests.rtl.formal import Proof, RefutedError
 from tests.rtl.streams import Streams
 from tests.rtl.test_formal import ACCELERATORS, NUMBERS
@@ -263,6 +273,19 @@ def test_wrong_sign_of_a_decoded_pair_is_refuted(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(weights, "_decode_pair", lambda code, zero: right(Cat(code[0], code[0], code[2]), zero))
     with pytest.raises(RefutedError):
         decoder("ternary5").check()
+
+
+@pytest.mark.parametrize("line", [0, 1], ids=["nonzero", "negative"])
+@pytest.mark.parametrize("trit", [0, 3, 4])
+def test_wrong_line_of_a_decoded_trit_is_refuted(line: int, trit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(word: Value) -> tuple[list[Value], list[Value]]:
+        lines = weights.decode_signs(word)
+        lines[line][trit] ^= word == 0b01_000_000  # one byte of 256, no trit of which is zero
+        return lines
+
+    monkeypatch.setattr(claims, "decode_signs", wrong)
+    with pytest.raises(RefutedError):
+        decoder_of_signs().check()
 
 
 @pytest.mark.parametrize("claimed", [integer_dot, integer_column])
