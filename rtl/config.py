@@ -1,9 +1,10 @@
 """The parameters of an accelerator, checked, and every width that follows."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 from bitjoule.rtl.encodings import ENCODINGS, WORDS, Encoding
+from bitjoule.rtl.faults import Fault, brief, is_integer, outside, unknown
 
 # By weight encoding, the default first.
 DATAPATHS = {
@@ -35,22 +36,6 @@ ROUNDING_TREE_PIPELINE = range(10)  # after the multipliers and after each of th
 MAX_BUS_BITS = 1 << 16
 
 COMMAND_M_BITS, COMMAND_K_BITS, COMMAND_N_BITS = 16, 24, 24
-
-
-class Fault(NamedTuple):
-    """One thing wrong in a configuration.
-
-    Parameters
-    ----------
-    key
-        The configuration's key.
-    wrong, expected
-        What was found and what is allowed.
-    """
-
-    key: str
-    wrong: str
-    expected: str
 
 
 class ConfigError(ValueError):
@@ -117,6 +102,9 @@ class AcceleratorConfig:
     inverted_sums
         With chains of 3 lanes or more, whether each second lane inverts the sum, not itself: ``none``, ``before`` the
         next adder or ``after`` it; see `bitjoule.rtl.arithmetic.inverted_sums`. It depends on adders' cells what pays.
+    stored_decoders
+        With ``ternary5`` and inverted sums, lanes whose bytes are decoded by a table in memory, block RAM of an FPGA, 0
+        to `lanes`, by default 0: those that are added last in their chains, since such a memory is slower than gates.
     accumulators
         ``registers``: running sums in flip-flops. ``memory``: in a memory that is read one cycle early, block RAM of an
         FPGA or a macro; `tokens` is at least 2.
@@ -141,10 +129,11 @@ class AcceleratorConfig:
     accumulators: str = "registers"
     chain_lanes: int = 1
     inverted_sums: str = "none"
+    stored_decoders: int = 0
 
     def __post_init__(self) -> None:
-        unknown = _unknown("weight_encoding", self.weight_encoding, tuple(ACCUMULATIONS))
-        name = "ternary2" if unknown else self.weight_encoding
+        no_encoding = unknown("weight_encoding", self.weight_encoding, tuple(ACCUMULATIONS))
+        name = "ternary2" if no_encoding else self.weight_encoding
         trits = name in ENCODINGS
         if self.datapath is None:
             object.__setattr__(self, "datapath", DATAPATHS[name][0])
@@ -158,17 +147,18 @@ class AcceleratorConfig:
             object.__setattr__(self, "table_lanes", TABLE_LANES[0])
         faults = [
             *(self._scaled_lanes_faults() if scaled else self._lanes_faults()),
-            *_outside("columns", self.columns, COLUMNS),
-            *_outside("max_k", self.max_k, INT8_MAX_K if name == "int8" else MAX_K),
-            *_outside("tokens", self.tokens, TOKENS),
+            *outside("columns", self.columns, COLUMNS),
+            *outside("max_k", self.max_k, INT8_MAX_K if name == "int8" else MAX_K),
+            *outside("tokens", self.tokens, TOKENS),
             *self._activation_faults(name, scaled),
-            *_outside("pipeline", self.pipeline, ROUNDING_TREE_PIPELINE if self.rounding_tree else PIPELINE),
-            *unknown,
-            *_unknown("datapath", self.datapath, DATAPATHS[name]),
+            *outside("pipeline", self.pipeline, ROUNDING_TREE_PIPELINE if self.rounding_tree else PIPELINE),
+            *no_encoding,
+            *unknown("datapath", self.datapath, DATAPATHS[name]),
             *self._accumulation_faults(name),
             *self._accumulators_faults(),
             *self._chain_faults(),
             *self._inversion_faults(),
+            *self._decoder_faults(),
         ]
         if not {"lanes", "columns", "weight_encoding"} & {fault.key for fault in faults}:
             faults += self._bus_faults()
@@ -177,29 +167,29 @@ class AcceleratorConfig:
 
     def _scaled_lanes_faults(self) -> list[Fault]:
         allowed = [lanes for lanes in LANES if GROUP % lanes == 0]
-        if _is_integer(self.lanes) and self.lanes in allowed:
+        if is_integer(self.lanes) and self.lanes in allowed:
             return []
         listed = ", ".join(map(str, allowed))
-        wrong = f"got {_brief(self.lanes)} with accumulation fp32"
+        wrong = f"got {brief(self.lanes)} with accumulation fp32"
         return [Fault("lanes", wrong, f"one of {listed}: whole tiles fill a group of {GROUP} weights")]
 
     def _activation_faults(self, encoding: str, scaled: bool) -> list[Fault]:
         bits = self.activation_bits
         if scaled:
-            wrong = f"got {_brief(bits)} with accumulation fp32"
-            fits = _is_integer(bits) and bits == FP16_BITS
+            wrong = f"got {brief(bits)} with accumulation fp32"
+            fits = is_integer(bits) and bits == FP16_BITS
             return [] if fits else [Fault("activation_bits", wrong, f"{FP16_BITS} (FP16), or accumulation: exact")]
-        faults = _outside("activation_bits", bits, _activation_bits(encoding, self.datapath))
+        faults = outside("activation_bits", bits, _activation_bits(encoding, self.datapath))
         if encoding not in ENCODINGS:
             return faults
         return [fault._replace(expected=f"{fault.expected}; 16 (FP16) with accumulation: fp32") for fault in faults]
 
     def _lanes_faults(self) -> list[Fault]:
-        lanes, shared = _outside("lanes", self.lanes, LANES), self.table_lanes
+        lanes, shared = outside("lanes", self.lanes, LANES), self.table_lanes
         if self.datapath != "lookup_table":
-            unused = f"got {_brief(shared)} with datapath {_brief(self.datapath)}"
+            unused = f"got {brief(shared)} with datapath {brief(self.datapath)}"
             return lanes + ([] if shared is None else [Fault("table_lanes", unused, "datapath: lookup_table")])
-        lanes += _outside("table_lanes", shared, TABLE_LANES)
+        lanes += outside("table_lanes", shared, TABLE_LANES)
         if not lanes and self.lanes % self.group_lanes:
             span = f"a multiple of {shared} (table_lanes) from {LANES[0]} to {LANES[-1]}"
             lanes.append(Fault("lanes", f"got {self.lanes} with datapath lookup_table", span))
@@ -210,42 +200,56 @@ class AcceleratorConfig:
             return [Fault("accumulation", "got 'fp16' with datapath fused", "fp32, or datapath: rounding_tree")]
         if (self.datapath, self.accumulation) == ("lookup_table", "fp32"):
             return [Fault("accumulation", "got 'fp32' with datapath lookup_table", "exact, or another datapath")]
-        return _unknown("accumulation", self.accumulation, ACCUMULATIONS[encoding])
+        return unknown("accumulation", self.accumulation, ACCUMULATIONS[encoding])
 
     def _accumulators_faults(self) -> list[Fault]:
         if self.accumulators == "memory" and self.tokens == 1:
             return [Fault("accumulators", "got 'memory' with tokens 1", "registers, or tokens of 2 or more")]
-        return _unknown("accumulators", self.accumulators, ACCUMULATORS)
+        return unknown("accumulators", self.accumulators, ACCUMULATORS)
 
     def _chain_faults(self) -> list[Fault]:
-        faults = _outside("chain_lanes", self.chain_lanes, CHAIN_LANES)
+        faults = outside("chain_lanes", self.chain_lanes, CHAIN_LANES)
         if faults or self.chain_lanes == 1 or self.datapath == "carry_chain":
             return faults
-        unused = f"got {self.chain_lanes} with datapath {_brief(self.datapath)}"
+        unused = f"got {self.chain_lanes} with datapath {brief(self.datapath)}"
         return [Fault("chain_lanes", unused, "1, or datapath: carry_chain")]
 
     def _inversion_faults(self) -> list[Fault]:
-        faults = _unknown("inverted_sums", self.inverted_sums, INVERTED_SUMS)
+        faults = unknown("inverted_sums", self.inverted_sums, INVERTED_SUMS)
         if faults or not self.inverts_sums:
             return faults
-        got = f"got {_brief(self.inverted_sums)} with"
+        got = f"got {brief(self.inverted_sums)} with"
         if self.accumulation == "fp32":
             return [Fault("inverted_sums", f"{got} accumulation fp32", "none, or accumulation: exact")]
-        got += f" chain_lanes {_brief(self.chain_lanes)}"
+        got += f" chain_lanes {brief(self.chain_lanes)}"
         fits = self.chain_lanes in CHAIN_LANES[2:]
         return [] if fits else [Fault("inverted_sums", got, "none, or chain_lanes of 3 or more")]
+
+    def _decoder_faults(self) -> list[Fault]:
+        stored = self.stored_decoders
+        faults = outside("stored_decoders", stored, range(LANES[-1] + 1))
+        if faults or not stored:
+            return faults
+        got, expected = f"got {stored} with", "0, or weight_encoding: ternary5 and inverted_sums: before or after"
+        if self.weight_encoding != "ternary5":
+            return [Fault("stored_decoders", f"{got} weight_encoding {brief(self.weight_encoding)}", expected)]
+        if not self.inverts_sums:
+            return [Fault("stored_decoders", f"{got} inverted_sums {brief(self.inverted_sums)}", expected)]
+        if is_integer(self.lanes) and stored > self.lanes:
+            return [Fault("stored_decoders", f"{got} {self.lanes} lanes", "at most one for each lane")]
+        return []
 
     def _bus_faults(self) -> list[Fault]:
         bus = self.weight_bus_bits
         tile = self.tile_bits
-        if _is_integer(bus) and bus > 0 and bus % 8 == 0 and bus <= MAX_BUS_BITS and (bus >= tile or tile % bus == 0):
+        if is_integer(bus) and bus > 0 and bus % 8 == 0 and bus <= MAX_BUS_BITS and (bus >= tile or tile % bus == 0):
             return []
         parts = [tile // beats for beats in range(1, tile // 8 + 1) if tile % (8 * beats) == 0]
         allowed = ", ".join(map(str, parts[:6])) + (", ..." if len(parts) > 6 else "")
         return [
             Fault(
                 "weight_bus_bits",
-                f"got {_brief(bus)}",
+                f"got {brief(bus)}",
                 f"whole bytes that a tile of {tile} bits fills in whole beats ({allowed}), or a multiple of 8 "
                 f"from {tile} to {MAX_BUS_BITS}",
             )
@@ -281,8 +285,9 @@ class AcceleratorConfig:
         return config
 
     def as_mapping(self) -> dict[str, Any]:
-        """Return keys and values, defaults written out but for those of the last four keys."""
+        """Return keys and values, defaults written out but for those of the last five keys."""
         usual = {"table_lanes": None, "accumulators": ACCUMULATORS[0], "chain_lanes": 1, "inverted_sums": "none"}
+        usual |= {"stored_decoders": 0}
         return {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
 
     @property
@@ -372,28 +377,6 @@ def _activation_bits(weight_encoding: str, datapath: str) -> range:
     if weight_encoding == "fp16":
         return range(16, 17)
     return range(8, 9) if datapath == "activation_digits" else ACTIVATION_BITS
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _brief(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _outside(key: str, value: object, allowed: range) -> list[Fault]:
-    if _is_integer(value) and value in allowed:
-        return []
-    span = f"a whole number from {allowed[0]} to {allowed[-1]}" if len(allowed) > 1 else f"{allowed[0]}"
-    return [Fault(key, f"got {_brief(value)}", span)]
-
-
-def _unknown(key: str, value: object, allowed: tuple[str, ...]) -> list[Fault]:
-    if isinstance(value, str) and value in allowed:
-        return []
-    return [Fault(key, f"got {_brief(value)}", ("one of " if len(allowed) > 1 else "") + ", ".join(allowed))]
 
 
 def _whole_bytes(bits: int) -> int:

@@ -1,12 +1,13 @@
 """From the beats of the weight stream to the select lines or the words of the array."""
 
+from itertools import chain
 from typing import Any
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bitjoule.rtl.arithmetic.inverted_sums import free_lanes
+from bitjoule.rtl.arithmetic.inverted_sums import free_lanes, latest_lanes
 from bitjoule.rtl.config import FP16_BITS, AcceleratorConfig
 from bitjoule.rtl.operands import prepared_weight, weight_lines
 
@@ -150,14 +151,13 @@ class WeightLoader(wiring.Component):
 
     def _select_lines(self, m: Module, tile: Value) -> list[Any]:
         config = self._config
-        signs = config.inverts_sums and config.weight_encoding == "ternary5"
-        plus, minus = self._decoded(tile, signs=signs)
+        if config.inverts_sums and config.weight_encoding == "ternary5":
+            return self._signs(m, tile)
+        plus, minus = self._decoded(tile)
         held_plus = Signal.like(self.plus, name="held_plus", reset_less=True)
         held_minus = Signal.like(self.minus, name="held_minus", reset_less=True)
         held = held_plus
-        if signs:
-            held = held_plus ^ held_minus
-        elif free := self._free_lines():
+        if free := self._free_lines():
             # Of a lane whose adder takes its operand or not, the line that says so is held, not made behind registers.
             plus, held = plus ^ (minus & free), held_plus ^ (held_minus & free)
         loaded = [held_plus.eq(plus)]
@@ -168,6 +168,46 @@ class WeightLoader(wiring.Component):
         m.d.comb += [self.plus.eq(held), self.minus.eq(held_minus)]
         return loaded
 
+    def _signs(self, m: Module, tile: Value) -> list[Any]:
+        """Hold whether trits are zero, and their signs; of some lanes, the read word of a memory is what is held."""
+        config = self._config
+        row_bits, bits = config.encoding.row_bits(config.columns), config.encoding.bits
+        stored = latest_lanes(config.lanes, config.chain_lanes, config.stored_decoders)
+        loaded: list[Any] = []
+        nonzero: list[list[Value]] = []
+        negative: list[list[Value]] = []
+        for lane in range(config.lanes):
+            words = [tile[low : low + bits] for low in range(lane * row_bits, (lane + 1) * row_bits, bits)]
+            held: list[Value] = []
+            for i, word in enumerate(words):
+                if lane in stored:
+                    held.append(self._stored(m, f"decoder{lane}_{i}", word))
+                    continue
+                signal = Signal(2 * config.encoding.trits, name=f"held{lane}_{i}", reset_less=True)
+                loaded.append(signal.eq(Cat(*chain(*decode_signs(word)))))
+                held.append(signal)
+            nonzero.append([flag for word in held for flag in word[: config.encoding.trits]])
+            negative.append([sign for word in held for sign in word[config.encoding.trits :]])
+        columns = range(config.columns)
+        signs = Cat(*(lane[column] for column in columns for lane in negative))
+        # Both lines of a zero may be set, which means zero, too.
+        m.d.comb += [
+            self.plus.eq(Cat(*(lane[column] for column in columns for lane in nonzero)) ^ signs),
+            self.minus.eq(signs),
+        ]
+        return loaded
+
+    def _stored(self, m: Module, name: str, word: Value) -> Value:
+        """Return what a table in memory holds of a byte: `decode_signs`, one cycle later."""
+        encoding = self._config.encoding
+        lines = [[*(trit != 0 for trit in trits), *(trit < 0 for trit in trits)] for trits in encoding.decoded]
+        rows = [sum(line << i for i, line in enumerate(row)) for row in lines]
+        table: memory.Memory[Any] = memory.Memory(shape=2 * encoding.trits, depth=len(rows), init=rows)
+        m.submodules[name] = table
+        read = table.read_port()
+        m.d.comb += [read.addr.eq(word), read.en.eq(self.take if holds_operands(self._config) else 1)]
+        return Value.cast(read.data)
+
     def _free_lines(self) -> int:
         config = self._config
         if not config.inverts_sums or not config.encoding.zero:
@@ -176,7 +216,7 @@ class WeightLoader(wiring.Component):
         column = sum(free << lane for lane, free in enumerate(lanes))
         return sum(column << i * config.lanes for i in range(config.columns))
 
-    def _decoded(self, tile: Value, *, signs: bool) -> tuple[Value, Value]:
+    def _decoded(self, tile: Value) -> tuple[Value, Value]:
         config = self._config
         encoding, row_bits = config.encoding, config.encoding.row_bits(config.columns)
         lanes: list[tuple[list[Value], list[Value]]] = []
@@ -184,8 +224,7 @@ class WeightLoader(wiring.Component):
             plus: list[Value] = []
             minus: list[Value] = []
             for low in range(lane * row_bits, (lane + 1) * row_bits, encoding.bits):
-                word = tile[low : low + encoding.bits]
-                word_plus, word_minus = decode_signs(word) if signs else decode(encoding.name, word)
+                word_plus, word_minus = decode(encoding.name, tile[low : low + encoding.bits])
                 plus += word_plus
                 minus += word_minus
             lanes.append((plus, minus))

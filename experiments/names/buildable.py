@@ -6,7 +6,8 @@ from typing import Any
 from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.system.platform.array_schema import Array
 from bitjoule.energy_models.system.platform.platforms import Platform
-from bitjoule.rtl.config import MAX_K, AcceleratorConfig, ConfigError, Fault
+from bitjoule.rtl.config import MAX_K, AcceleratorConfig, ConfigError
+from bitjoule.rtl.faults import Fault
 
 KEYS = {
     "lanes": "lanes", "columns": "columns", "tokens": "accumulators.depth", "max_k": "accumulators.bits",

@@ -42,6 +42,8 @@ class Family:
         The same.
     sums_in_block_ram
         Whether running sums of several tokens take fewer tables in block RAM. Other families keep them in LUT RAM.
+    decoder_blocks
+        Block RAM, beside that of running sums, that may decode ``ternary5``: what every device of the family has.
     """
 
     synthesis: str
@@ -55,6 +57,7 @@ class Family:
     chain_lanes: int = 1
     inverted_sums: str = "none"
     sums_in_block_ram: bool = False
+    decoder_blocks: int = 0
 
     def suited(self, config: AcceleratorConfig) -> AcceleratorConfig:
         """Return an array of trits that takes fewer tables of this family, with the same results and cycles.
@@ -70,7 +73,15 @@ class Family:
         suited = replace(config, datapath=self.datapath, table_lanes=None, accumulators=sums)
         if config.scaled:  # no bench or proof has chains of aligned activations
             return replace(suited, chain_lanes=1, inverted_sums="none")
-        return replace(suited, chain_lanes=self.chain_lanes, inverted_sums=self.inverted_sums)
+        suited = replace(suited, chain_lanes=self.chain_lanes, inverted_sums=self.inverted_sums, stored_decoders=0)
+        return replace(suited, stored_decoders=self._stored_decoders(suited))
+
+    def _stored_decoders(self, config: AcceleratorConfig) -> int:
+        """Return the lanes whose bytes block RAM decodes, as far as there is some."""
+        if config.weight_encoding != "ternary5":
+            return 0
+        left = self.decoder_blocks - (sum_blocks(config) if config.sums_in_memory else 0)
+        return min(config.lanes, max(0, left // -(-config.columns // config.encoding.trits)))
 
     def count(self, cells: Mapping[str, int]) -> dict[str, int]:
         """Return tables, flip-flops and block RAM of a netlist.
@@ -89,6 +100,21 @@ class Family:
             )
             for quantity, weights in self.cells.items()
         }
+
+
+BLOCK_RAM_BITS, BLOCK_RAM_WORDS = 16, 256  # of iCE40 at its widest
+
+
+def sum_blocks(config: AcceleratorConfig) -> int:
+    """Return the block RAM of iCE40 that the running sums of an array take.
+
+    Parameters
+    ----------
+    config
+        The array.
+    """
+    wide = -(-config.columns * config.accumulator_bits // BLOCK_RAM_BITS)
+    return wide * -(-config.tokens // BLOCK_RAM_WORDS)
 
 
 FAMILIES = {
@@ -126,6 +152,7 @@ FAMILIES = {
         chain_lanes=5,
         inverted_sums="after",
         sums_in_block_ram=True,
+        decoder_blocks=30,  # of the UP5K; an HX8K has 32
     ),
     "gowin": Family(
         synthesis="synth_gowin",

@@ -1,13 +1,12 @@
 """What an array takes at the least, from its configuration: what cannot fit is refused before it is synthesised."""
 
 from bitjoule.gates.fpga.devices import Device
-from bitjoule.gates.fpga.families import FAMILIES, Family
+from bitjoule.gates.fpga.families import FAMILIES, Family, sum_blocks
 from bitjoule.gates.fpga.placement import check_capacity
 from bitjoule.rtl.config import AcceleratorConfig
 
 # That a table can take away: four inputs and one output are three, and wider multiplexers are free.
 INPUTS_PER_TABLE = 5
-BLOCK_RAM_BITS, BLOCK_RAM_WORDS = 16, 256  # of iCE40 at its widest
 
 
 def least_use(config: AcceleratorConfig, family: Family, pins: int) -> dict[str, int]:
@@ -32,7 +31,7 @@ def least_use(config: AcceleratorConfig, family: Family, pins: int) -> dict[str,
     return {
         "tables": config.columns * _column_tables(config),
         "flip-flops": _held_bits(config) + (0 if config.sums_in_memory else _sum_bits(config, family)),
-        "block RAM": _block_ram(config) if family.sums_in_block_ram and config.sums_in_memory else 0,
+        "block RAM": _block_ram(config) if family.sums_in_block_ram else 0,
         "pins": pins,
     }
 
@@ -56,7 +55,8 @@ def _tree_bits(words: int, bits: int) -> int:
 
 def _held_bits(config: AcceleratorConfig) -> int:
     lines = 2 if not config.multiplies and config.encoding.zero else 1
-    weights = config.lanes * config.columns * (config.encoding.bits if config.multiplies else lines)
+    lanes = config.lanes - config.stored_decoders  # a memory holds the word that it reads
+    weights = lanes * config.columns * (config.encoding.bits if config.multiplies else lines)
     early = (config.tile_beats - 1) * config.weight_bus_bits
     return weights + early + config.lanes * config.activation_bits
 
@@ -68,8 +68,8 @@ def _sum_bits(config: AcceleratorConfig, family: Family) -> int:
 
 
 def _block_ram(config: AcceleratorConfig) -> int:
-    wide = -(-config.columns * config.accumulator_bits // BLOCK_RAM_BITS)
-    return wide * -(-config.tokens // BLOCK_RAM_WORDS)
+    decoders = config.stored_decoders * -(-config.columns // config.encoding.trits)
+    return decoders + (sum_blocks(config) if config.sums_in_memory else 0)
 
 
 def check_least(config: AcceleratorConfig, device: Device, pins: int) -> None:

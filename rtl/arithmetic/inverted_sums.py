@@ -115,6 +115,21 @@ def free_lanes(lanes: int, chain: int, inversion: str) -> list[bool]:
     ]
 
 
+def latest_lanes(lanes: int, chain: int, count: int) -> set[int]:
+    """Return lanes that are added last in their chains: what they take may come latest.
+
+    Parameters
+    ----------
+    lanes
+        Lanes in all.
+    chain
+        Lanes of a chain.
+    count
+        How many to return.
+    """
+    return set(sorted(range(lanes), key=lambda lane: (-(lane % chain), lane))[:count])
+
+
 def _sign(lanes: Sequence[tuple[Value, Value, Value]], lane: int, left: bool) -> Value:
     """Return whether the sum with a lane is held inverted: as the free lane needs it that comes next, or just came."""
     following = lane if is_free(lane, len(lanes), left) else lane + 1

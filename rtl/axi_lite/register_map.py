@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bitjoule.rtl.config import COMMAND_K_BITS, COMMAND_M_BITS, COMMAND_N_BITS, AcceleratorConfig, ConfigError, Fault
+from bitjoule.rtl.config import COMMAND_K_BITS, COMMAND_M_BITS, COMMAND_N_BITS, AcceleratorConfig, ConfigError
+from bitjoule.rtl.faults import Fault
 from bitjoule.rtl.linear.bitlinear import input_bits
 from bitjoule.rtl.linear.config import SCALE_BITS, LinearConfig
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from bitjoule.rtl.arithmetic.formats import FLOATS, Format
-from bitjoule.rtl.config import AcceleratorConfig, ConfigError, Fault
+from bitjoule.rtl.config import AcceleratorConfig, ConfigError
+from bitjoule.rtl.faults import Fault
 
 KEY = "linear"
 NORMS = ("none", "rms_norm")

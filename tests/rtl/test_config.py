@@ -51,6 +51,29 @@ GOOD = {"lanes": 8, "columns": 4, "max_k": 64, "weight_bus_bits": 64}
             "inverted_sums",
             "none, or accumulation: exact",
         ),
+        ({"stored_decoders": -1}, "stored_decoders", "a whole number from 0 to 256"),
+        ({"stored_decoders": None}, "stored_decoders", "a whole number from 0 to 256"),
+        (
+            {"stored_decoders": 1},
+            "stored_decoders",
+            "0, or weight_encoding: ternary5 and inverted_sums: before or after",
+        ),
+        (
+            {"stored_decoders": 1, "weight_encoding": "ternary5"},
+            "stored_decoders",
+            "0, or weight_encoding: ternary5 and inverted_sums: before or after",
+        ),
+        (
+            {
+                "stored_decoders": 9,
+                "weight_encoding": "ternary5",
+                "datapath": "carry_chain",
+                "chain_lanes": 4,
+                "inverted_sums": "after",
+            },
+            "stored_decoders",
+            "at most one for each lane",
+        ),
         ({"datapath": "lookup_table", "lanes": 300}, "lanes", "from 8 to 256"),
         (
             {"datapath": "lookup_table", "weight_encoding": "binary1", "lanes": 255, "weight_bus_bits": 1024},

@@ -144,7 +144,8 @@ def _with_datapath(config: "AcceleratorConfig", datapath: str) -> "AcceleratorCo
     if datapath == config.datapath:
         return config
     try:
-        return replace(config, datapath=datapath, table_lanes=None, chain_lanes=1)
+        plain = replace(config, stored_decoders=0, inverted_sums="none", chain_lanes=1)
+        return replace(plain, datapath=datapath, table_lanes=None)
     except ConfigError as error:
         raise InputError(
             Problem("--datapath", 1, datapath, f"{fault.key}: {fault.wrong}", fault.expected) for fault in error.faults

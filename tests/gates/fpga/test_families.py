@@ -11,22 +11,45 @@ from bitjoule.sim.accelerator.configurations import read_configuration, shipped_
 
 
 @pytest.mark.parametrize(
-    ("family", "name", "accumulators", "chain", "inverted"),
+    ("family", "name", "accumulators", "chain", "inverted", "stored"),
     [
-        ("ice40", "tiny_8x4", "memory", 5, "after"),
-        ("ice40", "decode_64x5", "registers", 5, "after"),  # of one token
-        ("ecp5", "tiny_8x4", "registers", 4, "none"),
-        ("gowin", "edge_64x16", "registers", 4, "before"),
-        ("ecp5", "ternary_fp16_8x4", "registers", 1, "none"),  # scaled
-        ("gowin", "ternary_fp16_8x4", "registers", 1, "none"),
+        ("ice40", "tiny_8x4", "memory", 5, "after", 0),
+        ("ice40", "decode_64x5", "registers", 5, "after", 30),  # of one token
+        ("ecp5", "decode_64x5", "registers", 4, "none", 0),
+        ("gowin", "decode_64x5", "registers", 4, "before", 0),
+        ("ecp5", "tiny_8x4", "registers", 4, "none", 0),
+        ("gowin", "edge_64x16", "registers", 4, "before", 0),
+        ("ecp5", "ternary_fp16_8x4", "registers", 1, "none", 0),  # scaled
+        ("gowin", "ternary_fp16_8x4", "registers", 1, "none", 0),
     ],
 )
-def test_a_suited_array_differs_in_how_it_adds_and_where_sums_are_kept(family, name, accumulators, chain, inverted):
+def test_a_suited_array_differs_in_how_it_adds_and_where_sums_and_decoders_are(
+    family, name, accumulators, chain, inverted, stored
+):
     config = read_configuration(name)
     suited = FAMILIES[family].suited(config)
     assert suited == replace(
-        config, datapath="carry_chain", accumulators=accumulators, chain_lanes=chain, inverted_sums=inverted
+        config,
+        datapath="carry_chain",
+        accumulators=accumulators,
+        chain_lanes=chain,
+        inverted_sums=inverted,
+        stored_decoders=stored,
     )
+
+
+@pytest.mark.parametrize(
+    ("lanes", "columns", "tokens", "stored"),
+    [(8, 5, 1, 8), (64, 6, 1, 15), (64, 64, 1, 2), (64, 5, 2, 22), (64, 5, 257, 14)],
+)
+def test_decoders_take_the_block_ram_that_sums_leave(lanes, columns, tokens, stored):
+    """Of 30 blocks: one for each five columns of a lane; sums of 23 bits in five columns take eight for 256 tokens."""
+    bus = 8 * lanes * -(-columns // 5)
+    config = AcceleratorConfig(lanes, columns, 16384, bus, tokens=tokens, weight_encoding="ternary5")
+    assert config.accumulator_bits == 23
+    suited = FAMILIES["ice40"].suited(config)
+    assert suited.stored_decoders == stored
+    assert FAMILIES["ecp5"].suited(suited).stored_decoders == 0
 
 
 def test_a_look_up_table_and_sums_in_memory_are_read_from_the_configuration():

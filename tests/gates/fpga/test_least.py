@@ -71,6 +71,15 @@ def test_the_bounds_of_sums_and_tables_in_each_place_counted_by_hand():
     assert (one["flip-flops"], one["block RAM"]) == (held, 0)
 
 
+def test_what_decodes_in_block_ram_holds_no_lines_in_flip_flops():
+    chains = {"datapath": "carry_chain", "chain_lanes": 4, "inverted_sums": "after"}
+    config = AcceleratorConfig(16, 7, 32, 256, weight_encoding="ternary5", **chains)
+    held = 2 * 7 * 16 + 16 * 8  # two lines a trit, eight bits an activation
+    for stored in (0, 3, 16):
+        found = least_use(replace(config, stored_decoders=stored), FAMILIES["ice40"], 9)
+        assert (found["flip-flops"], found["block RAM"]) == (held - 2 * 7 * stored, 2 * stored)  # two bytes a lane
+
+
 @pytest.mark.parametrize(("tokens", "blocks"), [(2, 1), (255, 1), (256, 1), (257, 2), (512, 2), (513, 3)])
 @pytest.mark.parametrize(("columns", "wide"), [(1, 1), (16, 11), (17, 12)])  # sums of 11 bits, words of 16
 def test_a_block_of_memory_holds_256_tokens_of_16_bits(tokens, blocks, columns, wide):

@@ -93,6 +93,30 @@ CONFIGURATIONS = {
     "with_sums_inverted_after": AcceleratorConfig(
         13, 3, 60, 80, tokens=3, datapath="carry_chain", chain_lanes=5, inverted_sums="after", accumulators="memory"
     ),
+    "with_stored_decoders_in_decode": AcceleratorConfig(
+        11,
+        7,
+        60,
+        176,
+        datapath="carry_chain",
+        chain_lanes=4,
+        inverted_sums="after",
+        weight_encoding="ternary5",
+        stored_decoders=5,
+    ),
+    "with_stored_decoders_of_tokens": AcceleratorConfig(
+        9,
+        5,
+        60,
+        24,
+        tokens=3,
+        datapath="carry_chain",
+        chain_lanes=3,
+        inverted_sums="before",
+        weight_encoding="ternary5",
+        stored_decoders=9,
+        activation_bits=5,
+    ),
     "with_signs_and_sums_inverted": AcceleratorConfig(
         11, 1, 60, 16, datapath="carry_chain", chain_lanes=3, inverted_sums="after", weight_encoding="binary1"
     ),

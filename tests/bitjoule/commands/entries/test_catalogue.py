@@ -143,7 +143,8 @@ def listed(out):
 
 
 NORMS = {"none": "", "rms_norm": ", RMSNorm"}
-UNLISTED = {"table_lanes", "accumulators", "chain_lanes", "inverted_sums"}  # keys of an array that few have
+# Keys of an array that few have.
+UNLISTED = {"table_lanes", "accumulators", "chain_lanes", "inverted_sums", "stored_decoders"}
 
 
 def accelerator_of_a_file(path):
