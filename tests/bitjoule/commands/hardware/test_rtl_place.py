@@ -31,6 +31,20 @@ def test_wrong_options_are_refused_and_nothing_is_written(options, expected, bit
     assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
 
 
+def test_another_datapath_has_nothing_of_the_chains_of_the_configuration(bitjoule, tmp_path, monkeypatch):
+    """What is wrong with the datapath asked for is all that is told."""
+    monkeypatch.setattr(placement, "needs_nextpnr", lambda _: None)
+    chains = (
+        "datapath: carry_chain\nchain_lanes: 3\ninverted_sums: after\nstored_decoders: 2\nweight_encoding: ternary5\n"
+    )
+    (tmp_path / "mine.yaml").write_text(f"lanes: 9\ncolumns: 2\nmax_k: 36\nweight_bus_bits: 72\n{chains}")
+    options = ("--device", "ice40-hx8k", "--datapath", "lookup_table")
+    status, out, err = bitjoule("rtl", "place", tmp_path / "mine.yaml", *options)
+    assert (status, out) == (2, "")
+    assert "--datapath:1: lookup_table: lanes: got 9" in err
+    assert err.count("--datapath:1") == 1
+
+
 @pytest.fixture
 def nextpnr(monkeypatch):
     """Answer in place of nextpnr; Yosys runs."""
