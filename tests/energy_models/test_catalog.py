@@ -9,7 +9,7 @@ import yaml
 from bitjoule.energy_models.catalog import KINDS, Entry, entry, entry_of_file, listing
 from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.errors import InputError
-from bitjoule.energy_models.inputs.sources import DATA
+from bitjoule.energy_models.inputs.sources import DATA, references
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.hardware.paid_macs import paid_macs
 from bitjoule.energy_models.system.platform.platforms import platforms
@@ -23,6 +23,17 @@ def test_every_listed_entry_can_be_shown_with_its_sources(kind):
         assert len(row) == len(table.headers)
         assert found.references or plain(kind, str(row[0]))
         assert found.fields or found.table
+
+
+def test_a_memory_is_shown_with_the_sources_of_its_own_rows_alone():
+    with (DATA / "memories.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(row for row in file if not row.startswith("#")))
+    cited = {row["memory"]: set() for row in rows}
+    for row in rows:
+        cited[row["memory"]] |= set(row["source"].split(";"))
+    assert len(set(map(frozenset, cited.values()))) > 1
+    for name, sources in cited.items():
+        assert set(entry("memories", name).references) == set(references(sources)), name
 
 
 @cache
