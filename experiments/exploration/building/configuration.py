@@ -21,9 +21,9 @@ from bitjoule.rtl.config import (
     MAX_K,
     AcceleratorConfig,
     ConfigError,
-    Fault,
 )
 from bitjoule.rtl.encodings import ENCODINGS
+from bitjoule.rtl.faults import Fault
 
 FP16, MULTIPLIED = "fp16", ("int8", "int4", "int2")  # formats, as the generator's encodings of weights
 LATENCY_CYCLES = 2  # cycles of latency that every accelerator has, beside its pipeline's registers
