@@ -41,6 +41,19 @@ def test_commands_options_choices_and_files_are_offered(complete):
     assert "mine.yaml" in complete("bitjoule", "run", "mi")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check",), ("explorer",), ("report",), ("query",), ("compare", "mine.yaml"), ("fit",), ("import",),
+        ("new", "platform", "-o"), ("run", "x", "--out"), ("show", "mapping", "tpu32", "1x1x1", "--save"),
+        ("rtl", "place", "tiny_8x4", "-o"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_files_are_offered_wherever_one_is_taken(complete, words):
+    assert "mine.yaml" in complete("bitjoule", *words, "mi")
+
+
 @pytest.mark.parametrize("shell", ["zsh", "tcsh"])
 def test_other_shells_have_a_script(bitjoule, shell):
     status, out, _ = bitjoule("completion", shell)
