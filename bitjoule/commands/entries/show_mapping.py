@@ -111,7 +111,8 @@ def show_mapping(options: argparse.Namespace) -> str:
     levels = ", ".join(platform.levels or ())
     behind = [f"off-chip accesses pass {levels} first: not counted here"] if levels else []
     moved = mapping.traffic
-    peak = m * k * n / (problem.array.lanes * problem.array.columns)
+    array = problem.array
+    least = m * k * n / (array.lanes * array.columns * array.copies)
     return "\n".join(
         [
             f"({m}, {k}) @ ({k}, {n}) on {name}, {options.scheme}, {options.technology}: {selected}",
@@ -121,7 +122,7 @@ def show_mapping(options: argparse.Namespace) -> str:
             tabulate(rows, HEADERS, colalign=("left", "left", "right", "left", "right"), disable_numparse=True),
             "",
             f"total {total_uj:.6g} uJ; {moved.cycles:.0f} cycles, {moved.compute_cycles:.0f} of them compute cycles "
-            f"(lower bound {peak:.0f}); {1e3 * moved.cycles / machine.clock_mhz / 1e6:.4g} ms",
+            f"(lower bound {least:.0f}); {1e3 * moved.cycles / machine.clock_mhz / 1e6:.4g} ms",
             *behind,
         ]
     )
