@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+SUMMARY = "summary"
+
 
 def print_for_programs(options: argparse.Namespace, names: Sequence[str], texts: Sequence[str]) -> None:
     """Print what runs wrote as JSON or CSV, or nothing with ``--quiet``.
@@ -73,11 +75,9 @@ def summary(folder: Path) -> "pd.DataFrame | None":
     folder
         Output directory of the run.
     """
-    import pandas as pd
+    from bitjoule.experiments.results.folders import open_result
 
-    path = next(folder.glob("summary.[cpx]*"), None)
-    if path is None:
+    if not (folder / "manifest.json").is_file():
         return None
-    if path.suffix == ".csv":
-        return pd.read_csv(path)
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_excel(path)
+    result = open_result(folder)
+    return result.frame(SUMMARY) if SUMMARY in result.files else None

@@ -1,5 +1,6 @@
 """What ``run`` prints for programs is what it wrote."""
 
+import csv
 import io
 import json
 
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from bitjoule.commands.experiments import report
+from tests.bitjoule.test_warnings import written
 
 
 @pytest.fixture
@@ -30,6 +32,45 @@ def test_json_holds_headline_files_and_rows(run, tmp_path):
     table = pd.read_csv(tmp_path / "bitnet_table1" / "summary.csv")
     assert [row["energy_j"] for row in first["summary"]] == pytest.approx(list(table.energy_j), rel=1e-14)
     assert first["summary"][0]["latency_s"] is None
+
+
+ODD = """\
+name: odd
+accounting: mac
+matmuls: [{m: 3, k: 5, n: 7}]
+schemes: [{name: "nan", weights: fp16, activations: fp16, attention: fp16}]
+technologies: [45nm]
+"""
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "xlsx"])
+def test_rows_are_printed_in_whichever_format_they_are_written(bitjoule, tmp_path, form):
+    """By hand: 105 products of 1.1 pJ and sums of 0.4 pJ; a scheme may be called like a missing value."""
+    (tmp_path / "odd.yaml").write_text(ODD)
+    words = ("run", tmp_path / "odd.yaml", "--no-plots", "--results", form, "--out", tmp_path / form)
+    status, out, err = bitjoule(*words, "--json")
+    assert (status, err) == (0, "")
+    ((row,),) = ([row for row in run["summary"] if row["technology"] == "45nm"] for run in json.loads(out))
+    assert (row["scheme"], row["phase"]) == ("nan", "prefill")
+    assert row["energy_j"] == pytest.approx(105 * 1.5e-12)
+    status, out, err = bitjoule(*words, "--tables", "csv")
+    assert (status, err) == (0, "")
+    (shown,) = csv.DictReader(io.StringIO(out))
+    assert shown["scheme"] == "nan"
+    assert float(shown["energy_j"]) == pytest.approx(105 * 1.5e-12)
+
+
+def test_warnings_of_each_run_are_beside_its_rows(bitjoule, tmp_path):
+    files = []
+    for name, capacity_bytes in (("one", 2 * 10**9), ("two", 10**12)):
+        (tmp_path / name).mkdir()
+        files.append(written(tmp_path / name, name, capacity_bytes))
+    status, out, err = bitjoule("run", *files, "--json", "--no-plots", "--jobs", 1, "--out", tmp_path / "out")
+    assert status == 0
+    first, second = json.loads(out)
+    assert [f"bitjoule: {line}" for line in first["warnings"]] == err.splitlines()
+    assert (len(first["warnings"]), second["warnings"]) == (1, [])
+    assert (first["name"], second["name"]) == ("one", "two")
 
 
 def test_csv_is_the_summary_table_of_each(run, tmp_path):
