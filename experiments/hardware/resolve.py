@@ -1,12 +1,13 @@
 """Checks of a hardware experiment before anything runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.documents import Document
-from bitjoule.energy_models.inputs.errors import InputError
+from bitjoule.energy_models.inputs.errors import InputError, Problem
 from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.hardware.machine import Machine
@@ -83,15 +84,30 @@ def prepare(experiment: RtlExperiment, document: Document) -> Prepared:
     InputError
         A model, configuration, platform or prompt is wrong, or they do not fit each other.
     """
-    platform, inputs = read_machine(experiment, document)
-    design, config_inputs = _configuration(experiment, document)
-    selected = None if experiment.rtl.matmuls is not None else select_model(experiment, document)
+    problems: list[Problem] = []
+    with _gathered(problems):
+        platform, inputs = read_machine(experiment, document)
+    with _gathered(problems):
+        design, config_inputs = _configuration(experiment, document)
+    with _gathered(problems):
+        selected = None if experiment.rtl.matmuls is not None else select_model(experiment, document)
+    if problems:
+        raise InputError(dict.fromkeys(problems))
     prepared = Prepared(experiment, document, design, selected, platform, config_inputs | inputs, None)
     if selected and not selected.multiplies_integers:
         return prepared
     _check_fit(prepared)
     _check_sizes(prepared)
     return prepared._replace(machine=_machine(prepared))
+
+
+@contextmanager
+def _gathered(problems: list[Problem]) -> Iterator[None]:
+    """Keep the problems of a part, so that those of the others are told with them."""
+    try:
+        yield
+    except InputError as error:
+        problems += error.problems
 
 
 def _configuration(
@@ -134,12 +150,15 @@ def _check_fit(prepared: Prepared) -> None:
 
 
 def _check_sizes(prepared: Prepared) -> None:
+    problems = []
     for i, (m, k, n) in enumerate((size.m, size.k, size.n) for size in prepared.experiment.rtl.matmuls or ()):
         size_bytes = m * k + k * n + 4 * m * n
         if size_bytes > MAX_OPERAND_BYTES:
             wrong = f"{m}x{k}x{n} has operands and results of {size_bytes / 2**30:.1f} GiB"
             expected = f"at most {MAX_OPERAND_BYTES >> 30} GiB"
-            raise InputError([prepared.document.problem(("rtl", "matmuls", i), wrong, expected)])
+            problems.append(prepared.document.problem(("rtl", "matmuls", i), wrong, expected))
+    if problems:
+        raise InputError(problems)
 
 
 def _machine(prepared: Prepared) -> Machine:

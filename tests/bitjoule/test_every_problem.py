@@ -37,6 +37,16 @@ WRONG = {
         ["gates.stimuli[0]", "gates.stimuli[2]", "gates.arrays[0]", "gates.arrays[2]", "gates.libraries[0]",
          "gates.libraries[2]"],
     ),
+    "hardware": (
+        {"name": "x", "technology": "7nm", "platform": "edgy", "rtl": {"model": "gone", "config": "tiny_8x5"}},
+        ["platform", "rtl.config", "rtl.model"],
+    ),
+    "sizes": (
+        {"name": "x", "technology": "7nm", "platform": "ternary-edge",
+         "rtl": {"random_weights": 0.3, "matmuls": [{"m": 60000, "k": 1024, "n": 60000}, {"m": 1, "k": 8, "n": 8},
+                             {"m": 50000, "k": 1024, "n": 50000}]}},
+        ["rtl.matmuls[0]", "rtl.matmuls[2]"],
+    ),
     "exploration": (
         document(explore__objectives=["energy_j", "speed", "size"], explore__constraints=["area <= 2", "power_w << 3"]),
         ["explore.objectives[1]", "explore.objectives[2]", "explore.constraints[0]", "explore.constraints[1]"],
