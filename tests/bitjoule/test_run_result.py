@@ -1,14 +1,17 @@
 """Results in Python: tables, plots, what a notebook shows, and the output directory."""
 
 import copy
+import json
 import re
 
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 import bitjoule
 from bitjoule.experiments.energy.result import Result
+from bitjoule.experiments.results.folders import open_result
 from bitjoule.reports.figures.style import DARK, LIGHT
 
 EXPERIMENT = {
@@ -95,3 +98,17 @@ def test_a_result_is_saved_as_a_run_writes_it(tmp_path, monkeypatch, out, plots)
     assert ("components_dark.svg" in written) is plots
     assert files(tmp_path / "results" / "small") == written
     assert files(result.save("again", plots=False)).items() <= written.items()
+
+
+@pytest.mark.parametrize(("form", "names"), [("parquet", {"summary.parquet"}), ("xlsx", {"tables.xlsx"})])
+def test_a_result_is_saved_in_the_format_that_is_asked_for(result, tmp_path, form, names):
+    folder = result.save(tmp_path, plots=False, results=form)
+    assert names <= {path.name for path in folder.iterdir()}
+    assert not list(folder.glob("*.csv"))
+    assert json.loads((folder / "manifest.json").read_text())["command"] == ["bitjoule.run"]
+    pd.testing.assert_frame_equal(
+        open_result(folder).frame("summary")[["scheme", "phase", "energy_j"]],
+        result.summary[["scheme", "phase", "energy_j"]].reset_index(drop=True),
+        check_dtype=False,
+        check_categorical=False,
+    )
