@@ -1,4 +1,4 @@
-"""Full adders are looked for in gates without inverters and multiplexers: the same are found as by all of the search."""
+"""Full adders are looked for in gates without inverters and multiplexers; a search in all gates finds the same."""
 
 import re
 from pathlib import Path
