@@ -57,9 +57,7 @@ MEMORY = "; ".join(
     ("opt_mem", "opt_mem_priority", "opt_mem_feedback", "memory_bmux2rom", "memory_dff", "memory_share",
      "opt_mem_widen", "memory_collect")
 )  # fmt: skip
-# Inverters and multiplexers stand before full adders and behind them, never within: not to look through them takes half
-# of the time.
-FULL_ADDERS = "extract_fa -d 5 -b 4 -fa t:$_NOT_ t:$_MUX_ %u %n"
+FULL_ADDERS = f"{yosys_passes.FULL_ADDERS} -d 5 -b 4 -fa"
 # One adder for each addition as written: a plain `alumacc` would turn a tree of additions into one carry-save array.
 _SINGLE = """
 (* techmap_wrap = "alumacc" *)

@@ -1,9 +1,9 @@
 """Runs a script of Yosys in a process of its own: ``python yosys_passes.py SCRIPT``. Nothing of bitjoule is imported.
 
-The script may use two more passes, `WORDS_OPT` and `GATES_OPT`, each with options of ``opt_dff``: what Yosys does for
+The script may use more passes. `WORDS_OPT` and `GATES_OPT`, each with options of ``opt_dff``, are what Yosys does for
 ``opt`` with them, the second for a design of gates and flip-flops of one bit. Yosys begins another round whenever one
 has changed anything, if only that wires without use went. No pass of ``opt`` asks for those but two that change
-multiplexers and reductions of many bits; of a design of gates these find nothing.
+multiplexers and reductions of many bits; of a design of gates these find nothing. `FULL_ADDERS` is ``extract_fa``.
 """
 
 import os
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 WORDS_OPT = "words_opt"
 GATES_OPT = "gates_opt"
+FULL_ADDERS = "full_adders"
 _DID = "opt.did_something"
 
 
@@ -71,6 +72,46 @@ def optimise_words(design: "libyosys.Design", flip_flops: str) -> None:
         changed = _changes(design, "opt_expr") or any(did)
 
 
+def find_full_adders(design: "libyosys.Design", options: str) -> None:
+    """Do what ``extract_fa`` does to gates, without following multiplexers and most inverters, half of its time.
+
+    An inverter matters within a full adder, not before one, if an exclusive or takes what it gives and its operand is
+    either that of another gate, too, so that the adder may have both, or a partial sum, or a product of what is summed.
+
+    Parameters
+    ----------
+    design
+        The design, of gates, cleaned.
+    options
+        Of ``extract_fa``.
+    """
+    from pyosys.libyosys import IdString
+
+    a, b, y, aside = (IdString(name) for name in ("\\A", "\\B", "\\Y", "\\aside"))
+    exclusive, inverter = IdString("$_XOR_"), IdString("$_NOT_")
+    others = [IdString("$_AND_"), IdString("$_OR_")]
+
+    def bit(cell: "libyosys.Cell", port: "libyosys.IdString") -> tuple[int, int]:
+        found = cell.getPort(port).as_bit()
+        return (found.wire.name.index_, found.offset) if found.is_wire() else (0, found.data)
+
+    cells = [(cell, cell.type) for cell in design.top_module().selected_cells()]
+    gates = [cell for cell, kind in cells if kind == exclusive]
+    taken = {bit(cell, port) for cell in gates for port in (a, b)}
+    inverters = [cell for cell, kind in cells if kind == inverter]
+    within = [bit(cell, a) for cell in inverters if bit(cell, y) in taken]
+    if within:
+        products = [(cell, bit(cell, a), bit(cell, b)) for cell, kind in cells if kind in others]
+        partial = [bit(cell, y) for cell, *operands in products if taken.issuperset(operands)]
+        taken.update(partial, (bit(cell, y) for cell in gates), *(operands for _, *operands in products))
+    kept = taken.intersection(within)
+    for cell in inverters:
+        if bit(cell, a) not in kept:
+            cell.set_bool_attribute(aside)
+    design.run_pass(f"extract_fa {options} a:aside=1 t:$_MUX_ %u %n")
+    design.run_pass("setattr -unset aside t:$_NOT_")
+
+
 def main(script: Path) -> None:
     """Run a script.
 
@@ -83,13 +124,13 @@ def main(script: Path) -> None:
 
     class Opt(libyosys.Pass):  # type: ignore[misc, unused-ignore]
         def __init__(self, name: str, optimise: Callable[[libyosys.Design, str], None]) -> None:
-            super().__init__(name, "opt in fewer rounds")
+            super().__init__(name, "a pass of Yosys in less time")
             self.optimise = optimise
 
         def execute(self, arguments: list[str], design: libyosys.Design) -> None:
             self.optimise(design, " ".join(arguments[1:]))
 
-    _passes = Opt(WORDS_OPT, optimise_words), Opt(GATES_OPT, optimise_gates)
+    _passes = Opt(WORDS_OPT, optimise_words), Opt(GATES_OPT, optimise_gates), Opt(FULL_ADDERS, find_full_adders)
     # In one command: after each one Yosys gives away the numbers of names that are not used any more, and the order of
     # cells, and with it the netlist, goes by those.
     libyosys.run_pass(f"script {script}")
