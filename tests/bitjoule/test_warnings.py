@@ -5,9 +5,11 @@ from dataclasses import fields
 
 import pytest
 
-from bitjoule import run
+from bitjoule import run, writing
+from bitjoule.execution import read
 from bitjoule.experiments.hardware.tables import HardwareResult
 from bitjoule.experiments.netlists.run import GatesResult
+from bitjoule.kinds.kind import Silent
 from bitjoule.kinds.prices import PricesResult
 from bitjoule.kinds.serving import ServingResult
 from bitjoule.reports.figures.markdown import with_warnings
@@ -110,3 +112,27 @@ def test_serving_experiments_say_what_does_not_fit_in_a_platform():
     })  # fmt: skip
     keys = [line.removeprefix("platform wide: ").split(":")[0] for line in found.warnings]
     assert keys == ["arrays.adders.weight_registers.load_bits_per_cycle", "arrays.float"]
+
+
+class Heard(Silent):
+    """Keeps the warnings."""
+
+    def __init__(self):
+        self.lines = []
+
+    def warn(self, text):
+        self.lines.append(text)
+
+
+@pytest.mark.parametrize("address", [None, "tcp://far:8786"])
+def test_kinds_that_no_cluster_runs_say_so_where_one_is_asked_for(tmp_path, address):
+    """Of an energy experiment the parts run there; the tables of the other are made here."""
+    energy = {"name": "mine", "accounting": "mac", "matmuls": [{"m": 1, "k": 8, "n": 8}], "schemes": ["fp16"],
+              "technologies": ["7nm"]}  # fmt: skip
+    heard = Heard()
+    for experiment in (energy, {"name": "dear", "compare": [["45nm", "7nm"]]}):
+        task = read(experiment)
+        with writing._opened_store(task, tmp_path, writing.Writing(tmp_path, [], scheduler=address), heard):
+            pass
+    told = ["--scheduler: dear is of a kind that does not run in parts (prices); it runs here"]
+    assert heard.lines == ([] if address is None else told)
