@@ -38,6 +38,7 @@ def result():
     dominated = designs.index[designs["status"] == "dominated"]
     assert len(dominated) > 2
     designs.loc[dominated[::2], "status"] = "undecided"
+    designs["tokens_per_s"] = 100 * 1.17 ** np.arange(len(designs))  # no two alike in a cell
     return SimpleNamespace(
         **{name: getattr(found, name) for name in names}, designs=designs, settings=found.settings.iloc[order]
     )
