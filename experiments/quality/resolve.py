@@ -1,5 +1,6 @@
 """From the file of a quality experiment to trained models, and to the energy experiment of their shapes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,6 +100,10 @@ def resolve(document: Document) -> QualityInput:
         wrong = f"{quality.baseline!r} is no format of the ladder{suggestion(quality.baseline, known)}"
         lookup.problems.append(document.problem(("quality", "baseline"), wrong, choices(known)))
     _raise(lookup)
+    trained = list(dict.fromkeys(each.format_name for each in models if each.trained and not math.isnan(each.loss)))
+    if quality.baseline not in trained:
+        wrong = f"{quality.baseline!r} has no loss in the table"
+        raise InputError([document.problem(("quality", "baseline"), wrong, choices(trained))])
     steps = histories(paths["history"]) if "history" in paths else []
     technologies: Mapping[str, Technology] = {}
     energies, inlined = None, dict[str, Any]()

@@ -27,13 +27,14 @@ def draw_variants(
     baseline
         Format of the differences.
     summary, models
-        Tables of the experiment; the largest size is drawn.
+        Tables of the experiment; the largest size with a loss of the baseline is drawn.
     formats
         Kind and variant of each format.
     theme
         Light or dark.
     """
-    largest = summary.sort_values("parameters", kind="stable").iloc[-1]["rung"]
+    with_base = summary[(summary["format"] == baseline) & summary["loss_nats_per_byte"].notna()]
+    largest = with_base.sort_values("parameters", kind="stable").iloc[-1]["rung"]
     rows = summary[summary["rung"] == largest].iloc[::-1]
     base = rows.loc[rows["format"] == baseline, "loss_nats_per_byte"].iloc[0]
     figure = new_figure(10.5, 2.2 + 0.45 * len(rows))
@@ -63,8 +64,10 @@ def gap_text(gap_nats_per_byte: float) -> str:
     Parameters
     ----------
     gap_nats_per_byte
-        Loss less that of the baseline.
+        Loss less that of the baseline; NaN where all trainings diverged.
     """
+    if math.isnan(gap_nats_per_byte):
+        return "diverged"
     text = f"{gap_nats_per_byte:+.3f}".replace("-", "−")
     return text if text.strip("+−0.") else "0.000"
 

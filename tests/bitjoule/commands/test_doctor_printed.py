@@ -1,5 +1,6 @@
 """What ``bitjoule doctor`` prints of each package and program, and how it asks programs for their versions."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -17,11 +18,11 @@ FOUND = [
     Finding("perl", "", "bitjoule rtl verify", "your system's package manager"),
 ]
 LINES = [
-    "python             3.13.1                   energy experiments",
-    "numpy              -                        energy experiments             MISSING: pip install numpy",
-    "a-long-name-of-one 1.2.3                    bitjoule rtl",
-    "make               GNU Make 4.4.1           bitjoule rtl verify",
-    "perl               -                        bitjoule rtl verify            MISSING: your system's package manager",
+    ["python", "3.13.1", "energy experiments"],
+    ["numpy", "-", "energy experiments", "MISSING: pip install numpy"],
+    ["a-long-name-of-one", "1.2.3", "bitjoule rtl"],
+    ["make", "GNU Make 4.4.1", "bitjoule rtl verify"],
+    ["perl", "-", "bitjoule rtl verify", "MISSING: your system's package manager"],
 ]
 
 
@@ -38,7 +39,11 @@ def test_each_has_a_line_with_its_version_what_needs_it_and_how_to_install_what_
     monkeypatch.setattr(doctor, "examine", lambda: findings)
     status, out, err = bitjoule("doctor")
     assert (status, err) == (expected, "")
-    assert out.splitlines() == [*lines, "", last]
+    *rows, empty, told = out.splitlines()
+    assert (empty, told) == ("", last)
+    assert [re.split(r"  +", row) for row in rows] == lines
+    for place in range(1, 4):  # columns begin below each other
+        assert len({row.index(cells[place]) for row, cells in zip(rows, lines, strict=True) if len(cells) > place}) == 1
 
 
 def program(folder: Path, name: str, *lines: str) -> None:

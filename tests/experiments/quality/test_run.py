@@ -204,6 +204,14 @@ def test_a_table_of_other_settings_is_reported(files):
         bitjoule.run(experiment(files))
 
 
+def test_a_baseline_without_a_loss_is_reported(files):
+    lines = (files / "table.csv").read_text().splitlines()
+    (files / "table.csv").write_text("\n".join(line for line in lines if ",fp16," not in line) + "\n")
+    with pytest.raises(InputError) as error:
+        bitjoule.run(experiment(files, energy=False))
+    assert str(error.value).endswith(": quality.baseline: 'fp16' has no loss in the table; expected one of ternary")
+
+
 def test_trainings_that_are_missing_are_a_warning(files):
     lines = (files / "table.csv").read_text().splitlines()
     (files / "table.csv").write_text("\n".join(lines[:-2]) + "\n")

@@ -82,8 +82,16 @@ def test_each_format_of_the_largest_size_has_its_gap_its_interval_and_its_seeds_
     assert ends == {"fp16": [(-0.19, 0), (-0.05, 0)], "binary": [(0.14, 2), (0.37, 2)]}
     written = {text.xy[1]: text.get_text() for text in axes.texts}
     assert written == {0: "−0.125", 1: "2.500 nats", 2: "+0.250"}
-    assert axes.get_xlabel().startswith("held-out loss less that of ternary (nats per byte)")
-    assert figure.get_suptitle() == "Beside ternary: FP16 0.12 nats better, ±1 0.25 nats worse"
+    assert axes.get_xlabel().startswith("held-out loss minus that of ternary (nats per byte)")
+    assert figure.get_suptitle() == "Relative to ternary: FP16 0.12 nats better, ±1 0.25 nats worse"
+
+
+def test_a_size_at_which_the_baseline_is_not_trained_yet_is_left_out():
+    summary, models, _ = variant_tables()
+    begun = summary.iloc[:1].assign(rung="huge", parameters=2e5)
+    diverged = summary.iloc[2:3].assign(rung="giant", parameters=4e5, loss_nats_per_byte=NAN)
+    figure = variants.draw_variants("ternary", pd.concat([begun, diverged, summary]), models, FORMATS, LIGHT)
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["FP16", "ternary", "±1"]
 
 
 def rate_tables(worst=7.5, diverged=1):

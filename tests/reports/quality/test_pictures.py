@@ -216,7 +216,15 @@ def test_variants_tell_what_lies_beyond_the_intervals():
 
 @pytest.mark.parametrize(
     ("gap", "expected"),
-    [(-0.0214, "−0.021"), (0.0504, "+0.050"), (-0.0004, "0.000"), (0.0, "0.000"), (-0.0006, "−0.001"), (1.0, "+1.000")],
+    [
+        (-0.0214, "−0.021"),
+        (0.0504, "+0.050"),
+        (-0.0004, "0.000"),
+        (0.0, "0.000"),
+        (-0.0006, "−0.001"),
+        (1.0, "+1.000"),
+        (float("nan"), "diverged"),
+    ],
 )
 def test_a_gap_has_a_sign_where_its_decimals_have_one(gap, expected):
     assert variants.gap_text(gap) == expected
