@@ -8,6 +8,7 @@ multiplexers and reductions of many bits; of a design of gates these find nothin
 
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,28 +86,27 @@ def find_full_adders(design: "libyosys.Design", options: str) -> None:
     options
         Of ``extract_fa``.
     """
-    from pyosys.libyosys import IdString
+    from pyosys.libyosys import IdString, log_signal
 
     a, b, y, aside = (IdString(name) for name in ("\\A", "\\B", "\\Y", "\\aside"))
-    exclusive, inverter = IdString("$_XOR_"), IdString("$_NOT_")
-    others = [IdString("$_AND_"), IdString("$_OR_")]
+    by_kind: dict[int, list[libyosys.Cell]] = defaultdict(list)
+    for cell in design.top_module().selected_cells():
+        by_kind[cell.type.index_].append(cell)
+    gates, inverters, ands, ors = (by_kind[IdString(f"$_{kind}_").index_] for kind in ("XOR", "NOT", "AND", "OR"))
 
-    def bit(cell: "libyosys.Cell", port: "libyosys.IdString") -> tuple[int, int]:
-        found = cell.getPort(port).as_bit()
-        return (found.wire.name.index_, found.offset) if found.is_wire() else (0, found.data)
+    def bit(cell: "libyosys.Cell", port: "libyosys.IdString") -> str:
+        return str(log_signal(cell.getPort(port)))
 
-    cells = [(cell, cell.type) for cell in design.top_module().selected_cells()]
-    gates = [cell for cell, kind in cells if kind == exclusive]
     taken = {bit(cell, port) for cell in gates for port in (a, b)}
-    inverters = [cell for cell, kind in cells if kind == inverter]
-    within = [bit(cell, a) for cell in inverters if bit(cell, y) in taken]
+    operands = [bit(cell, a) for cell in inverters]
+    within = [operand for cell, operand in zip(inverters, operands, strict=True) if bit(cell, y) in taken]
     if within:
-        products = [(cell, bit(cell, a), bit(cell, b)) for cell, kind in cells if kind in others]
-        partial = [bit(cell, y) for cell, *operands in products if taken.issuperset(operands)]
-        taken.update(partial, (bit(cell, y) for cell in gates), *(operands for _, *operands in products))
+        products = [(cell, bit(cell, a), bit(cell, b)) for cell in (*ands, *ors)]
+        partial = [bit(cell, y) for cell, *of in products if taken.issuperset(of)]
+        taken.update(partial, (bit(cell, y) for cell in gates), *(of for _, *of in products))
     kept = taken.intersection(within)
-    for cell in inverters:
-        if bit(cell, a) not in kept:
+    for cell, operand in zip(inverters, operands, strict=True):
+        if operand not in kept:
             cell.set_bool_attribute(aside)
     design.run_pass(f"extract_fa {options} a:aside=1 t:$_MUX_ %u %n")
     design.run_pass("setattr -unset aside t:$_NOT_")
