@@ -110,3 +110,4 @@ def _by_name(declarations: str) -> Iterator[str]:
         attributes = ""
     for _, lines in groupby(sorted(nets, key=lambda net: net[0]), key=lambda net: net[0]):
         yield from (line for _, line in lines)
+    yield attributes  # of the memory that comes after them

@@ -44,7 +44,8 @@ def few(tmp_path):
 @pytest.mark.parametrize("design", seldom(["best"], 4, "designs that are built"))
 def test_the_best_design_is_built_and_its_area_clock_and_energy_are_as_predicted(bitjoule, few, tmp_path, design):
     path = few()
-    status, out, err = bitjoule("explore", path, "--out", tmp_path, "--no-plots", "--build", design, "--cases", "5")
+    status, out, err = bitjoule("explore", path, "--out", tmp_path, "--no-plots", "--build", design, "--cases", "5",
+                                "--tables", "markdown")  # fmt: skip
     assert status == 0, err
     pareto = pd.read_csv(tmp_path / "small" / "pareto.csv")
     best = pareto[pareto["best"]].iloc[0]
