@@ -105,6 +105,8 @@ def resolve(document: Document) -> QualityInput:
         wrong = f"{quality.baseline!r} has no loss in the table"
         raise InputError([document.problem(("quality", "baseline"), wrong, choices(trained))])
     steps = histories(paths["history"]) if "history" in paths else []
+    if "history" in paths and not steps:
+        raise InputError([document.problem(("quality", "history"), "has no rows", "at least one step")])
     technologies: Mapping[str, Technology] = {}
     energies, inlined = None, dict[str, Any]()
     if experiment.platforms is not None:
@@ -175,6 +177,10 @@ def _energies(
         if scheme not in names:
             wrong = f"{scheme!r} is not a scheme of this experiment{suggestion(scheme, names)}"
             problems.append(document.problem(at, wrong, choices(names)))
+    if not problems and not {model.format_name for model in models}.intersection(experiment.quality.schemes):
+        wrong = "no format or method with a scheme has a row in the tables"
+        have = choices(sorted({model.format_name for model in models}))
+        problems.append(document.problem(("quality", "schemes"), wrong, f"a scheme of one that has: {have}"))
     if problems:
         raise InputError(dict.fromkeys(problems))
     data = {key: value for key, value in document.data.items() if key in OF_ENERGY}

@@ -22,6 +22,7 @@ LAWS = (
     "lie as far off if the law held. Times the parameters: for the baseline's loss at its size."
 )
 ENDS = ("", "_low", "_high")
+GREAT_NATS = 1e4
 
 
 def quality_markdown(
@@ -66,17 +67,20 @@ def headline(summary: pd.DataFrame, over: str) -> str:
         last = last[last["technology"] == last["technology"].iloc[0]]
         parts = (f"{row['format']} {significant(100 * row['zero_share'], 3)} %" for row in last.to_dict("records"))
         return f"Zero trits at the end: {', '.join(parts)}"
-    largest = summary.sort_values("parameters", kind="stable").iloc[-1]
-    place = "learning_rate" if over == "learning_rate" else "rung"
     if over == "learning_rate":
-        best = summary.loc[summary.groupby("format", sort=False)["loss_nats_per_byte"].idxmin().dropna()]
+        found = summary[summary["trained"]].dropna(subset=["loss_nats_per_byte"])
+        best = found.loc[found.groupby("format", sort=False)["loss_nats_per_byte"].idxmin()]
         parts = (
-            f"{shown(row['format'])} {row['loss_nats_per_byte']:.3f} at {row[place]:g}"
+            f"{shown(row['format'])} {nats(row['loss_nats_per_byte'])} at {row['learning_rate']:g}"
             for row in best.to_dict("records")
         )
         return f"Least loss in nats per byte: {', '.join(parts)}"
-    rows = summary[(summary["rung"] == largest["rung"]) & summary["trained"]].drop_duplicates("format")
-    parts = (f"{shown(row['format'])} {row['loss_nats_per_byte']:.3f}" for row in rows.to_dict("records"))
+    trained = summary[summary["trained"]] if summary["trained"].any() else summary
+    largest = trained.sort_values("parameters", kind="stable").iloc[-1]
+    rows = trained[trained["rung"] == largest["rung"]].drop_duplicates("format")
+    parts = (
+        f"{shown(row['format'])} {nats(row['loss_nats_per_byte']) or 'diverged'}" for row in rows.to_dict("records")
+    )
     return f"At {parameters(float(largest['parameters']))} parameters, nats per byte: {', '.join(parts)}"
 
 
@@ -94,10 +98,10 @@ def _losses(summary: pd.DataFrame, baseline: str, max_rows: int) -> str:
             parameters(float(row["parameters"])),
             significant(row["learning_rate"]),
         ]
-        cells += [str(row["seeds"]), str(row["diverged"] or ""), _nats(row["loss_nats_per_byte"])]
+        cells += [str(row["seeds"]), str(row["diverged"] or ""), nats(row["loss_nats_per_byte"])]
         cells += [_between(row, "loss_least_nats_per_byte", "loss_greatest_nats_per_byte")]
         cells += [
-            _nats(row["gap_nats_per_byte"], "+.3f"),
+            nats(row["gap_nats_per_byte"], "+.3f"),
             _between(row, "gap_low_nats_per_byte", "gap_high_nats_per_byte"),
         ]
         cells += [significant(100 * row["zero_share"])]
@@ -110,12 +114,23 @@ def _losses(summary: pd.DataFrame, baseline: str, max_rows: int) -> str:
     return markdown(headers, rows, text) + cut(len(summary), max_rows, "summary.csv")
 
 
-def _nats(value: float, digits: str = ".3f") -> str:
+def nats(value: float, digits: str = ".3f") -> str:
+    """Return a loss as text; nothing for NaN, three significant digits where it is far beyond what trainings give.
+
+    Parameters
+    ----------
+    value
+        In nats.
+    digits
+        Its format.
+    """
+    if abs(value) >= GREAT_NATS:
+        return significant(value)
     return "" if math.isnan(value) else f"{value:{digits}}"
 
 
 def _between(row: Mapping[Hashable, Any], low: str, high: str) -> str:
-    return " to ".join(filter(None, (_nats(row[low]), _nats(row[high]))))
+    return " to ".join(filter(None, (nats(row[low]), nats(row[high]))))
 
 
 def _equal(equal: pd.DataFrame, baseline: str, max_rows: int) -> str:
@@ -127,7 +142,7 @@ def _equal(equal: pd.DataFrame, baseline: str, max_rows: int) -> str:
     )
     headers = ["machine", "format", "loss", f"{shown(baseline)} / this", "band"]
     rows = [
-        [f"{row['technology']} {row['platform']}", shown(row["format"]), _nats(row["loss_nats_per_byte"]),
+        [f"{row['technology']} {row['platform']}", shown(row["format"]), nats(row["loss_nats_per_byte"]),
          significant(row["ratio_to_baseline"]), f"{significant(row['ratio_low'])} to {significant(row['ratio_high'])}"]
         for row in equal.head(max_rows).to_dict("records")
     ]  # fmt: skip
@@ -166,7 +181,7 @@ def _published(published: pd.DataFrame, max_rows: int) -> str:
         energies = [significant(1e3 * row[f"energy_per_token{end}_j"]) for end in ENDS]
         rows.append([
             row["model"], parameters(float(row["parameters"])), row["scheme"], row["printed"],
-            _nats(row["loss_nats_per_token"]), energies[0], " to ".join(energies[1:]), "◆" if row["pareto"] else "",
+            nats(row["loss_nats_per_token"]), energies[0], " to ".join(energies[1:]), "◆" if row["pareto"] else "",
             f"{row['source']}, {row['where']}",
         ])  # fmt: skip
     return markdown(headers, rows, [0, 2, 8]) + cut(len(published), max_rows, "published.csv")
@@ -188,7 +203,7 @@ def _zeros(summary: pd.DataFrame, max_rows: int) -> str:
     ]
     headers += ["low to high", "below one without zeros (%)"]
     rows = [
-        [row["technology"], row["format"], f"{row['tokens']:.0f}", _nats(row["loss_nats_per_byte"]),
+        [row["technology"], row["format"], f"{row['tokens']:.0f}", nats(row["loss_nats_per_byte"]),
          significant(100 * row["zero_share"]),
          " to ".join(significant(100 * row[f"zero_share_{end}"]) for end in ("least", "greatest")),
          significant(row["entropy_bits"], 4), significant(1e3 * row["mac_pj"]),

@@ -11,6 +11,7 @@ from bitjoule.reports.figures.panels import legend_below
 from bitjoule.reports.figures.style import Theme, new_figure
 from bitjoule.reports.figures.wrapping import wrapped
 from bitjoule.reports.quality.frontier import look_of, shown
+from bitjoule.reports.quality.summary import GREAT_NATS, nats
 
 UNIFORM_NATS = math.log(256)  # of a byte that is guessed
 CUT_NATS = 6.5  # losses above are drawn there
@@ -68,6 +69,8 @@ def gap_text(gap_nats_per_byte: float) -> str:
     """
     if math.isnan(gap_nats_per_byte):
         return "diverged"
+    if abs(gap_nats_per_byte) >= GREAT_NATS:
+        return nats(gap_nats_per_byte, "+.3f").replace("-", "−")
     text = f"{gap_nats_per_byte:+.3f}".replace("-", "−")
     return text if text.strip("+−0.") else "0.000"
 
@@ -85,10 +88,10 @@ def message(baseline: str, rows: pd.DataFrame) -> str:
     parts = []
     if len(better):
         best = better.sort_values("gap_nats_per_byte").iloc[0]
-        parts.append(f"{shown(best['format'])} {abs(best['gap_nats_per_byte']):.2f} nats better")
+        parts.append(f"{shown(best['format'])} {nats(abs(best['gap_nats_per_byte']), '.2f')} nats better")
     if len(worse):
         worst = worse.sort_values("gap_nats_per_byte").iloc[-1]
-        parts.append(f"{shown(worst['format'])} {worst['gap_nats_per_byte']:.2f} nats worse")
+        parts.append(f"{shown(worst['format'])} {nats(worst['gap_nats_per_byte'], '.2f')} nats worse")
     if not parts:
         return f"No difference to {shown(baseline)} beyond the seeds"
     return f"Relative to {shown(baseline)}: {', '.join(parts)}"
@@ -108,6 +111,7 @@ def draw_rates(summary: pd.DataFrame, models: pd.DataFrame, formats: pd.DataFram
     """
     figure = new_figure(10.5, 6.2)
     axes = figure.subplots()
+    summary, models = at_rates(summary), at_rates(models)
     for label, rows in summary.groupby("format", sort=False):
         drawn = look_of(str(label), formats, theme)
         rows = rows.sort_values("learning_rate")
@@ -133,6 +137,19 @@ def draw_rates(summary: pd.DataFrame, models: pd.DataFrame, formats: pd.DataFram
     return figure
 
 
+def at_rates(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that were trained at a rate, of each format the largest size: sizes are no steps of the rate.
+
+    Parameters
+    ----------
+    table
+        Of the experiment.
+    """
+    trained: pd.DataFrame = table[table["trained"]]
+    largest = trained.groupby("format", sort=False)["parameters"].transform("max")
+    return trained[trained["parameters"] == largest]
+
+
 def rates_message(summary: pd.DataFrame) -> str:
     """Return what the picture says: what the next rate above the best costs each format.
 
@@ -142,11 +159,14 @@ def rates_message(summary: pd.DataFrame) -> str:
         Of the experiment.
     """
     parts = []
-    for label, rows in summary.groupby("format", sort=False):
+    for label, rows in at_rates(summary).groupby("format", sort=False):
         loss = rows.sort_values("learning_rate")["loss_nats_per_byte"].to_numpy(float)
+        if np.isnan(loss).all():
+            parts.append(f"{shown(str(label))} diverges at all rates")
+            continue
         best = int(np.nanargmin(loss))
         if best + 1 < len(loss):
             above = loss[best + 1]
-            worse = "diverges" if np.isnan(above) else f"+{above - loss[best]:.2f}"
+            worse = "diverges" if np.isnan(above) else f"+{nats(above - loss[best], '.2f')}"
             parts.append(f"{shown(str(label))} {worse}")
     return f"Nats at the next rate above the best: {', '.join(parts)}" if parts else "No rate above the best was tried"

@@ -39,7 +39,7 @@ def draw(summary: pd.DataFrame, theme: Theme) -> Figure:
         axes.xaxis.set_major_formatter(lambda value, _: unit_tick(value, ""))
     share.set_ylabel("zero trits (%)")
     saved.set_ylabel("energy of a MAC below that without zeros (%)")
-    saved.set_ylim(0, HEADROOM * saved.dataLim.y1)
+    saved.set_ylim(0, HEADROOM * saved.dataLim.y1 or 1)
     saved.set_title(f"array of adders, {technologies[-1]}")
     share.set_title("weights that are zero")
     figure.suptitle(message(summary), fontsize=15, fontweight="bold")
@@ -56,8 +56,13 @@ def message(summary: pd.DataFrame) -> str:
         Of the experiment.
     """
     last = summary[summary["tokens"] == summary["tokens"].max()]
-    low, high = (significant(100 * value, 3) for value in (last["zero_share"].min(), last["zero_share"].max()))
+    ends = _ends(last["zero_share"], 3)
     technology = last["technology"].iloc[-1]
     shares = last.loc[last["technology"] == technology, "saved_share"]
-    saved = " to ".join(significant(100 * value, 2) for value in (shares.min(), shares.max()))
-    return f"{low} to {high} % of the trits end as zeros, which saves {saved} % of a MAC's energy at {technology}"
+    saved = _ends(shares, 2)
+    return f"{ends} % of the trits end as zeros, which saves {saved} % of a MAC's energy at {technology}"
+
+
+def _ends(shares: "pd.Series[float]", digits: int) -> str:
+    """Return the least and the greatest share in percent; once where both are written alike."""
+    return " to ".join(dict.fromkeys(significant(100 * value, digits) for value in (shares.min(), shares.max())))

@@ -23,6 +23,8 @@ CONFIDENCE = 0.95
 LEAST_RUNGS = {"power": 2, "floor": 3, "paper_exponent": 2}
 EXPONENTS = (1e-3, 5.0)  # between which alpha is sought
 _GRID = 120
+FLAT = 1e-9  # an exponent below is of the last digits of the losses
+LARGEST_LOGARITHM = 700.0  # of a float
 
 
 class Estimate(NamedTuple):
@@ -114,6 +116,11 @@ def size_factor(law: Law, baseline: Law, parameters: float) -> Estimate:
     parameters
         Of the baseline's model.
 
+    Returns
+    -------
+    Estimate
+        NaN where the law is flat, or the factor is too large for a float.
+
     Raises
     ------
     ValueError
@@ -121,6 +128,8 @@ def size_factor(law: Law, baseline: Law, parameters: float) -> Estimate:
     """
     if law.covariance is None or baseline.covariance is None:
         raise ValueError("only power laws are compared so")
+    if abs(law.exponent.value) < FLAT:
+        return Estimate(math.nan, math.nan, math.nan)
     size = math.log(parameters / MILLION)
     wanted = math.log(float(baseline.loss(parameters)))
     of_wanted = np.array([1.0, -size])
@@ -129,7 +138,14 @@ def size_factor(law: Law, baseline: Law, parameters: float) -> Estimate:
     gradient = np.array([1.0, -logarithm]) / law.exponent.value
     variance = float(gradient @ law.covariance @ gradient) + variance_wanted / law.exponent.value**2
     reach = _t(min(law.freedom, baseline.freedom)) * math.sqrt(variance)
-    return Estimate(*(math.exp(logarithm - size + part) for part in (0.0, -reach, reach)))
+    if logarithm - size >= LARGEST_LOGARITHM:
+        return Estimate(math.nan, math.nan, math.nan)
+    return Estimate(*(_exp(logarithm - size + part) for part in (0.0, -reach, reach)))
+
+
+def _exp(logarithm: float) -> float:
+    """Return the exponential; infinite where no float is as large."""
+    return math.exp(logarithm) if logarithm < LARGEST_LOGARITHM else math.inf
 
 
 def _t(freedom: int) -> float:
@@ -150,7 +166,7 @@ def _power(size: Floats, loss: Floats) -> Law:
     (log_a, alpha), covariance, squares = _linear(design, np.log(loss))
     freedom = len(size) - 2
     reach = _t(freedom) * np.sqrt(np.diag(covariance))
-    a = Estimate(*(math.exp(log_a + part) for part in (0.0, -reach[0], reach[0])))
+    a = Estimate(*(_exp(log_a + part) for part in (0.0, -reach[0], reach[0])))
     exponent = Estimate(alpha, alpha - reach[1], alpha + reach[1])
     none = Estimate(0.0, 0.0, 0.0)
     return Law("power", a, exponent, none, *_quality(size, np.log(loss), squares, freedom, 2), freedom, covariance)

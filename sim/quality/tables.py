@@ -20,6 +20,8 @@ HISTORY_COLUMNS = (
     "config_sha256", "commit",
 )  # fmt: skip
 LOSS, NUMBER = "held_out_nats_per_byte", "a number that is not negative"
+LEAST_LOSS, MOST_LOSS = 1e-100, 1e100  # squares of these are floats, which fits take
+LOSSES, SHARE = f"a loss of {LEAST_LOSS:g} to {MOST_LOSS:g}", "a share of 0 to 1"
 
 
 class Model(NamedTuple):
@@ -70,7 +72,7 @@ def trained_models(path: Path) -> list[Model]:
     models = []
     for line, row in Table(path).rows():
         parameters, rate = (_number(path, line, row, column) for column in ("parameters", "learning_rate"))
-        zeros, loss = (_number_if_any(path, line, row, column) for column in ("zero_share", LOSS))
+        zeros, loss = (_number_if_any(path, line, row, *column) for column in (("zero_share", SHARE), (LOSS, LOSSES)))
         if math.isnan(loss) and not row["diverged_at_step"]:
             raise _wrong(path, line, LOSS, row[LOSS], "a loss, or the step at which it diverged")
         models.append(Model(row["rung"], row["format"], row["seed"], parameters, loss, rate, zeros, True))
@@ -92,7 +94,8 @@ def quantised_models(path: Path) -> list[Model]:
     """
     models = []
     for line, row in _rows(path, POST_TRAINING_COLUMNS):
-        parameters, loss = (_number(path, line, row, column) for column in ("parameters", "loss_nats_per_byte"))
+        parameters = _number(path, line, row, "parameters")
+        loss = _number(path, line, row, "loss_nats_per_byte", LOSSES)
         models.append(Model(row["rung"], row["method"], row["seed"], parameters, loss, math.nan, math.nan, False))
     return models
 
@@ -132,8 +135,9 @@ def histories(path: Path) -> list[Step]:
     """
     steps = []
     for line, row in _rows(path, HISTORY_COLUMNS):
-        values = [_number(path, line, row, column) for column in ("tokens", "loss_nats_per_byte", "zero_share")]
-        steps.append(Step(row["format"], row["seed"], *values))
+        tokens, loss = (_number(path, line, row, column) for column in ("tokens", "loss_nats_per_byte"))
+        zeros = _number(path, line, row, "zero_share", SHARE)
+        steps.append(Step(row["format"], row["seed"], tokens, loss, zeros))
     return steps
 
 
@@ -151,20 +155,23 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Mapping[s
 
 
 def _number(path: Path, line: int, row: Mapping[str, str], column: str, expected: str = NUMBER) -> float:
-    """Return a cell as a number that is not negative."""
+    """Return a cell as a number that is not negative; as what is expected of it."""
     cell = row[column]
     try:
         value = float(cell)
     except (TypeError, ValueError):  # TypeError: a row that is too short
         value = -1.0
-    if not 0 <= value < math.inf:
+    wrong = (expected.startswith(LOSSES) and not LEAST_LOSS <= value <= MOST_LOSS) or (
+        value > 1 and expected.startswith(SHARE)
+    )
+    if wrong or not 0 <= value < math.inf:
         raise _wrong(path, line, column, cell, expected)
     return value
 
 
-def _number_if_any(path: Path, line: int, row: Mapping[str, str], column: str) -> float:
+def _number_if_any(path: Path, line: int, row: Mapping[str, str], column: str, expected: str) -> float:
     """Return the same, or NaN if the cell is empty."""
-    return math.nan if row[column] == "" else _number(path, line, row, column, f"{NUMBER}, or nothing")
+    return math.nan if row[column] == "" else _number(path, line, row, column, f"{expected}, or nothing")
 
 
 def _wrong(path: Path, line: int, column: str, cell: object, expected: str) -> InputError:

@@ -13,7 +13,7 @@ from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.papers.scaling import BILLION, laws, loss
 from bitjoule.experiments.quality.zeros import entropy_bits
-from bitjoule.sim.quality.tables import POST_TRAINING_COLUMNS
+from bitjoule.sim.quality.tables import HISTORY_COLUMNS, POST_TRAINING_COLUMNS
 from bitjoule.sim.training.ladder import COLUMNS, read_ladder
 
 LADDER = {
@@ -217,3 +217,36 @@ def test_trainings_that_are_missing_are_a_warning(files):
     (files / "table.csv").write_text("\n".join(lines[:-2]) + "\n")
     result = bitjoule.run(experiment(files, energy=False))
     assert result.warnings == ("2 of the ladder's 12 trainings have no row in the table yet",)
+
+
+def test_schemes_of_formats_without_a_row_are_reported(files):
+    lines = (files / "table.csv").read_text().splitlines()
+    (files / "table.csv").write_text("\n".join(line for line in lines if ",ternary," not in line) + "\n")
+    with pytest.raises(
+        InputError, match=r"quality\.schemes: no format or method with a scheme has a row in the tables"
+    ):
+        bitjoule.run(experiment(files, quality={"schemes": {"ternary": "bitnet-b1.58"}}))
+
+
+@pytest.mark.parametrize("loss", ["0", "1e-300", "1e300"])
+def test_losses_that_no_law_can_be_fitted_to_are_reported(files, loss):
+    text = (files / "table.csv").read_text()
+    (files / "table.csv").write_text(text.replace(",3.2,", f",{loss},"))
+    with pytest.raises(InputError, match=f"table.csv:11: held_out_nats_per_byte: got '{loss}'; expected a loss of 1e-"):
+        bitjoule.run(experiment(files, energy=False, quality={"laws": True}))
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ([], r"quality.history: has no rows; expected at least one step"),
+        (["2"], r"h.csv:2: zero_share: got '2'; expected a share of 0 to 1"),
+    ],
+)
+def test_a_history_without_steps_or_of_more_zeros_than_weights_is_reported(tmp_path, rows, fault):
+    lines = [",".join(HISTORY_COLUMNS), *(f"r,cosine,1,1,64,0.1,2.5,{zeros},x,x,x" for zeros in rows)]
+    (tmp_path / "h.csv").write_text("\n".join(lines) + "\n")
+    names = dict.fromkeys(("ladder", "table"), "zeros_over_training")
+    quality = {**names, "baseline": "cosine", "over": "tokens", "history": str(tmp_path / "h.csv")}
+    with pytest.raises(InputError, match=fault):
+        bitjoule.run({"name": "zeros", "quality": quality, "technologies": ["7nm-measured"]})

@@ -101,9 +101,9 @@ def rate_tables(worst=7.5, diverged=1):
         ("binary", 0.004, 3.125, 0), ("binary", 0.064, NAN if diverged else 3.5, diverged), ("fp16", 0.016, 2.95, 0),
     ]  # fmt: skip
     columns = ["format", "learning_rate", "loss_nats_per_byte"]
-    summary = pd.DataFrame(rows, columns=[*columns, "diverged"])
+    summary = pd.DataFrame(rows, columns=[*columns, "diverged"]).assign(parameters=29024, trained=True)
     models = [(name, rate, loss + shift) for name, rate, loss, _ in rows for shift in (-0.03, 0.02)]
-    return summary, pd.DataFrame(models, columns=columns)
+    return summary, pd.DataFrame(models, columns=columns).assign(parameters=29024, trained=True)
 
 
 def test_each_format_has_a_line_over_rising_rates_and_a_dash_for_each_seed():

@@ -247,11 +247,11 @@ def test_rates_tell_what_a_higher_one_costs_and_where_each_format_is_best():
     rows = [("fp16", 0.016, 2.9), ("fp16", 0.064, 3.15), ("fp16", 0.004, 3.0), ("binary", 0.004, 3.1),
             ("binary", 0.016, math.nan), ("int8", 0.004, 3.0), ("int8", 0.016, 2.5)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["format", "learning_rate", "loss_nats_per_byte"])
+    table = table.assign(parameters=29024, rung="r", trained=True)
     expected = "Nats at the next rate above the best: FP16 +0.25, ±1 diverges"  # INT8 is best at its highest
     assert variants.rates_message(table) == expected
     assert variants.rates_message(table[5:]) == "No rate above the best was tried"
     table = table[table["format"].isin(["fp16", "binary"])]
-    table = table.assign(parameters=29024, rung="r", trained=True)
     assert headline(table, "learning_rate") == "Least loss in nats per byte: FP16 2.900 at 0.016, ±1 3.100 at 0.004"
 
 

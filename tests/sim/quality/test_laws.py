@@ -256,3 +256,10 @@ def test_factors_are_those_of_power_laws_alone():
     power, floor = (fit(form, SIZES, losses(1, 0.3, deviation=0.01)) for form in ("power", "floor"))
     with pytest.raises(ValueError, match="only power laws"):
         size_factor(floor, power, 1e5)
+
+
+@pytest.mark.parametrize("loss", [[2.5] * 4, [1e50, 1e50, 1e50 * (1 - 1e-3), 1e50 * (1 - 1e-3)]])
+def test_a_flat_law_and_a_factor_beyond_floats_give_no_factor(loss):
+    size = [1e4, 1e4, 5e4, 5e4]
+    law, baseline = (fit("power", np.array(size), np.array(each)) for each in (loss, [3.0, 3.1, 2.5, 2.4]))
+    assert all(math.isnan(value) for value in size_factor(law, baseline, 5e4))
