@@ -73,6 +73,9 @@ def _stored(path: Path) -> "Explored":
     if result.experiment.get("accounting") != SYSTEM or not {"summary", "components"} <= set(result.files):
         raise whole_file(str(path), f"{result.name} has no whole requests on a machine", f"the result of {NEEDS}")
     summary, components = (result.frame(name) for name in ("summary", "components"))
+    for name, table in (("summary", summary), ("components", components)):
+        if table.empty:
+            raise whole_file(str(result.files[name]), "has no rows", "a table as a run writes it")
     memory = result.frame("memory") if "memory" in result.files else summary.iloc[:0, :0]
     try:
         resolved = read(path / EXPERIMENT).ready.work

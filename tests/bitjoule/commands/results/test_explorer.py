@@ -81,3 +81,14 @@ def test_the_sweep_that_ships_is_valid_and_each_format_has_a_machine_everywhere(
     resolved = read(str(template("explorer"))).ready.work
     assert len(resolved.models) * len(resolved.schemes) * len(resolved.platforms) == 216
     assert all(set(machines) == set(resolved.schemes) for machines in resolved.platforms.values())
+
+
+@pytest.mark.parametrize("table", ["summary", "components"])
+def test_a_table_that_was_cut_to_its_header_is_named(bitjoule, run_edge, tmp_path, table):
+    folder = shutil.copytree(run_edge(), tmp_path / "edge")
+    path = folder / f"{table}.csv"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    status, _, err = bitjoule("explorer", folder, "-o", tmp_path / "x.html")
+    assert status == 2
+    assert f"{table}.csv:1: file: has no rows; expected a table as a run writes it" in err
+    assert not (tmp_path / "x.html").exists()
