@@ -9,6 +9,7 @@ from bitjoule.energy_models.serving.batching.queueing import Distribution, log_f
 
 MOST_ROOM = 48  # beyond which the room of a batch is never used up
 NEVER = 1e-17  # probability
+FEW = 1e-6  # requests in a step, below which three of them are as good as never
 MOST_WAITING = 384  # requests that wait, at the most
 
 
@@ -121,8 +122,11 @@ def still_to_wait(waiting: int, came: float, room: Floats, size: int) -> Floats:
     """
     # ahead of it in the step: a Poisson number with a mean that is uniform from 0 to `came`
     ahead = np.zeros(size)
-    tail = 1 - np.cumsum(np.exp(np.arange(size) * np.log(max(came, 1e-300)) - came - log_factorials(size)))
-    ahead[:] = np.maximum(tail, 0.0) / max(came, 1e-300)
+    if came < FEW:  # the tail is lost in its difference from 1; its first two terms, as the others are far below
+        ahead[:2] = (1 - came / 2, came / 2)[:size]
+    else:
+        tail = 1 - np.cumsum(np.exp(np.arange(size) * np.log(came) - came - log_factorials(size)))
+        ahead[:] = np.maximum(tail, 0.0) / came
     found = np.zeros(size)
     for places in np.flatnonzero(room > 0).tolist():
         needed = np.maximum(waiting + 1 + np.arange(size) - places, 0)

@@ -47,6 +47,10 @@ def test_a_request_waits_for_those_ahead_of_it_less_the_places():
     # three wait, one or two places: two or three ends
     found = still_to_wait(3, 1e-9, np.array([0.0, 0.25, 0.75]), 10)
     assert found[[2, 3]] == pytest.approx([0.75, 0.25], rel=1e-6)
+    # as rarely as a year apart or less: still alone
+    for came in (9e-7, 1e-12, 1e-17, 1e-300, 0.0):
+        rare = still_to_wait(0, came, np.array([0.0, 1.0]), 10)
+        assert rare[:2] == pytest.approx([1 - came / 2, came / 2], rel=1e-6)
     # of two that come in a step on average, one is ahead in the mean
     ahead = still_to_wait(0, 2.0, np.array([1.0]), 60)
     assert ahead @ np.arange(60) == pytest.approx(1 + 1, rel=1e-6)
