@@ -1,9 +1,20 @@
 """A problem in a user's input: what is wrong, where, and what was expected."""
 
+import csv
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
+
+
+class HasLine(Protocol):
+    """A reader that says on which line of its file it is."""
+
+    @property
+    def line_num(self) -> int:
+        """The line, from 1 on; 0 before the first."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,26 @@ class InputError(Exception):
 
 class PluginError(Exception):
     """A contribution of another package cannot be used: exit status 1; the message names the package."""
+
+
+@contextmanager
+def csv_errors(file: str, reader: HasLine) -> Iterator[None]:
+    """Name the line where a CSV file cannot be taken apart, of whatever is read inside.
+
+    Parameters
+    ----------
+    file, reader
+        The file and its reader.
+
+    Raises
+    ------
+    InputError
+        A line cannot be taken apart: a cell is too long, as after a quotation mark that is not closed.
+    """
+    try:
+        yield
+    except csv.Error as error:
+        raise InputError([Problem(file, max(reader.line_num, 1), "row", str(error), "lines of a CSV file")]) from error
 
 
 def whole_file(file: str, wrong: str, expected: str) -> InputError:

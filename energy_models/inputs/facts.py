@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, csv_errors
 
 
 class Price(NamedTuple):
@@ -34,14 +34,15 @@ def read_facts(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Mapp
     """
     with path.open(newline="", encoding="utf-8") as handle:
         rows = csv.reader(handle)
-        header = tuple(next(rows, ()))
-        if header != columns:
-            raise InputError([Problem(str(path), 1, "header", f"got {','.join(header)}", ",".join(columns))])
-        for cells in rows:
-            if len(cells) != len(columns):
-                wrong = f"{len(cells)} cells"
-                raise InputError([Problem(str(path), rows.line_num, "row", wrong, f"{len(columns)} cells")])
-            yield rows.line_num, dict(zip(columns, cells, strict=True))
+        with csv_errors(str(path), rows):
+            header = tuple(next(rows, ()))
+            lines = [(rows.line_num, cells) for cells in rows]
+    if header != columns:
+        raise InputError([Problem(str(path), 1, "header", f"got {','.join(header)}", ",".join(columns))])
+    for line, cells in lines:
+        if len(cells) != len(columns):
+            raise InputError([Problem(str(path), line, "row", f"{len(cells)} cells", f"{len(columns)} cells")])
+        yield line, dict(zip(columns, cells, strict=True))
 
 
 def price(path: Path, line: int, row: Mapping[str, str]) -> Price:

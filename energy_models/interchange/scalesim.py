@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 
 from bitjoule.energy_models.inputs.documents import read_text
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, csv_errors, whole_file
 from bitjoule.energy_models.interchange.levels import Hardware, Level
 
 WORD_BITS = 8
@@ -113,7 +113,9 @@ def read_topology(path: Path) -> list[dict[str, int]]:
         A row has another number of columns, or a value is not a whole number above zero.
     """
     file = str(path)
-    lines = list(csv.reader(io.StringIO(read_text(path, file))))
+    reader = csv.reader(io.StringIO(read_text(path, file)))
+    with csv_errors(file, reader):
+        lines = list(reader)
     found = []
     for line, row in enumerate(lines[1:], 2):
         cells = [cell.strip() for cell in row]

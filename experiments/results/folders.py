@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from bitjoule.energy_models.inputs.documents import read_document, read_text
-from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, suggestion, whole_file
+from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, csv_errors, suggestion, whole_file
 from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.experiments.output.folder import MANIFEST
 from bitjoule.experiments.output.formats import needs
@@ -138,7 +138,9 @@ class ResultFolder:
         path = self.files[name]
         if path.suffix == CSV:
             with path.open(newline="", encoding="utf-8") as handle:
-                return next(csv.reader(handle), [])
+                reader = csv.reader(handle)
+                with csv_errors(str(path), reader):
+                    return next(reader, [])
         return list(self._head(name, 0)[0].columns)
 
     def stored(self, name: str, most_rows: int) -> StoredTable:
@@ -154,7 +156,9 @@ class ResultFolder:
         path = self._file(name)
         if path.suffix == CSV:
             with path.open(newline="", encoding="utf-8") as handle:
-                return _first_rows(csv.reader(handle), most_rows)
+                reader = csv.reader(handle)
+                with csv_errors(str(path), reader):
+                    return _first_rows(reader, most_rows)
         frame, total = self._head(name, most_rows)
         text = csv_header(frame) + (format_rows(frame) if len(frame) else "")
         table = _first_rows(csv.reader(text.splitlines()), most_rows)

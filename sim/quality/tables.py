@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, csv_errors
 from bitjoule.sim.training.ladder import Table
 
 FOLDER = Path(__file__).parent / "data"
@@ -147,11 +147,13 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Mapping[s
     except (OSError, UnicodeDecodeError) as error:
         raise InputError([Problem(str(path), 1, "file", f"cannot be read: {error}", "a CSV file")]) from None
     reader = csv.DictReader(io.StringIO(text))
-    if tuple(reader.fieldnames or ()) != columns:
+    with csv_errors(str(path), reader.reader):
+        names = tuple(reader.fieldnames or ())
+        lines = [(reader.line_num, row) for row in reader]
+    if names != columns:
         expected = f"the columns {', '.join(columns)}"
         raise InputError([Problem(str(path), 1, "file", "has other columns", expected)])
-    for row in reader:
-        yield reader.line_num, row
+    yield from lines
 
 
 def _number(path: Path, line: int, row: Mapping[str, str], column: str, expected: str = NUMBER) -> float:

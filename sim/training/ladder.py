@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from bitjoule.energy_models.inputs.documents import Document, KeyPath
-from bitjoule.energy_models.inputs.errors import InputError, Problem, choices
+from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, csv_errors
 from bitjoule.energy_models.inputs.validation import Strict, validate
 from bitjoule.sim.locks import locked
 from bitjoule.sim.training.config import TrainConfig, TrainingFile
@@ -223,11 +223,13 @@ class Table:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError([Problem(str(self.path), 1, "file", f"cannot be read: {error}", "a CSV file")]) from None
         reader = csv.DictReader(io.StringIO(text))
-        if tuple(reader.fieldnames or ()) != COLUMNS:
+        with csv_errors(str(self.path), reader.reader):
+            names = tuple(reader.fieldnames or ())
+            lines = [(reader.line_num, row) for row in reader]
+        if names != COLUMNS:
             expected = f"the columns {', '.join(COLUMNS)}"
             raise InputError([Problem(str(self.path), 1, "file", "has other columns", expected)])
-        for row in reader:
-            yield reader.line_num, row
+        yield from lines
 
     def missing(self, rungs: Iterable[Rung]) -> list[Rung]:
         """Return the trainings that have no row.

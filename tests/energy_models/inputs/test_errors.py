@@ -5,6 +5,10 @@ import pickle
 import pytest
 
 from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, spelling, suggestion
+from bitjoule.energy_models.inputs.facts import read_facts
+from bitjoule.energy_models.interchange.scalesim import read_topology
+from bitjoule.sim.quality.tables import histories
+from bitjoule.sim.training.ladder import Table
 
 
 def test_brief_is_one_printable_line_of_bounded_length():
@@ -67,3 +71,20 @@ def test_an_error_crosses_a_process_boundary_whole():
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 (our own bytes)
     assert again.problems == error.problems
     assert str(again) == "f:1: k: is wrong; expected right\nf:2: l: is\\nwrong; expected right"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: list(read_facts(path, ("a", "b"))),
+        read_topology,
+        histories,
+        lambda path: list(Table(path).rows()),
+    ],
+    ids=["facts", "topology", "quality", "ladder"],
+)
+def test_a_csv_file_that_cannot_be_taken_apart_is_wrong_input(tmp_path, read):
+    path = tmp_path / "t.csv"
+    path.write_text(f'a,b\n1,"{"x" * 140_000}\n')  # a quotation mark that is not closed
+    with pytest.raises(InputError, match=r"t\.csv:2: row: field larger than field limit \(131072\); expected lines of"):
+        read(path)
