@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, csv_errors, whole_file
 from bitjoule.energy_models.inputs.sources import DATA
 
 MEASURED_FILE = DATA / "measured_machines.csv"
@@ -24,6 +24,14 @@ NEEDED = (
 )
 PHASES = ("decode", "prefill", "request")
 FIT = "fit"
+MOST = {  # far beyond any machine; further out sums and searches overflow
+    "batch": 1e9,
+    "prompt_tokens": float(1 << 24),
+    "new_tokens": float(1 << 24),
+    "tokens_per_s": 1e12,
+    "j_per_token": 1e12,
+}
+MEASURED, LEAST_MEASURED = ("tokens_per_s", "j_per_token"), 1e-12
 GENERATED = re.compile(r"(?:tg|gen )(\d+)")
 
 
@@ -81,8 +89,9 @@ def read_rows(path: Path = MEASURED_FILE) -> tuple[list[str], list[MeasuredRow]]
     try:
         with path.open(newline="", encoding="utf-8") as handle:
             reader = csv.reader(handle)
-            columns = next(reader, [])
-            lines = [(reader.line_num, cells) for cells in reader if cells]
+            with csv_errors(str(path), reader):
+                columns = next(reader, [])
+                lines = [(reader.line_num, cells) for cells in reader if cells]
     except (OSError, UnicodeDecodeError) as error:
         wrong = error.strerror or str(error) if isinstance(error, OSError) else "is not UTF-8"
         raise whole_file(str(path), wrong, "a CSV file of measurements") from error
@@ -119,6 +128,10 @@ def _row(file: str, line: int, cells: Mapping[str, str]) -> MeasuredRow | list[P
         if not least <= value < math.inf or (least == 0 and value == 0 and column != "prompt_tokens"):
             expected = "at least 1, or nothing" if least else "a positive number, or nothing"
             problems.append(Problem(file, line, column, f"got {brief(text)}", expected))
+        elif value > MOST[column]:
+            problems.append(Problem(file, line, column, f"got {brief(text)}", f"at most {MOST[column]:.15g}"))
+        elif column in MEASURED and value < LEAST_MEASURED:
+            problems.append(Problem(file, line, column, f"got {brief(text)}", f"at least {LEAST_MEASURED:g}"))
         return value
 
     batch, speed, energy = number("batch", 1.0), number("tokens_per_s"), number("j_per_token")
@@ -128,4 +141,7 @@ def _row(file: str, line: int, cells: Mapping[str, str]) -> MeasuredRow | list[P
     printed = GENERATED.fullmatch(cells.get("context", ""))
     if new is None and printed:
         new = float(printed[1])
+        if not 1 <= new <= MOST["new_tokens"]:
+            expected = f"1 to {MOST['new_tokens']:.15g} generated tokens"
+            problems.append(Problem(file, line, "context", f"got {brief(cells['context'])}", expected))
     return problems or MeasuredRow(file, line, cells, batch or 1.0, speed, energy, prompt, new)

@@ -52,6 +52,11 @@ def test_columns_beyond_the_needed_ones_are_kept(tmp_path):
         ("a,b,c,d,0.5,2,3,e,decode", "2: batch: got '0.5'; expected at least 1, or nothing"),
         ("a,b,c,d,1,2,3,e,training", "2: phase: got 'training'; expected one of decode, prefill, request"),
         ("a,b,c", "2: row: 3 cells; expected 9 cells"),
+        ("a,b,c,d,1e300,2,3,e,decode", "2: batch: got '1e300'; expected at most 1000000000"),
+        ("a,b,c,d,1,1e300,3,e,decode", "2: tokens_per_s: got '1e300'; expected at most 1000000000000"),
+        ("a,b,c,d,1,5e-324,3,e,decode", "2: tokens_per_s: got '5e-324'; expected at least 1e-12"),
+        ("a,b,c,d,1,2,1e-13,e,decode", "2: j_per_token: got '1e-13'; expected at least 1e-12"),
+        (f'a,"{"b" * 140_000}', "2: row: field larger than field limit (131072); expected lines of a CSV file"),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path, line, message):
@@ -77,6 +82,17 @@ def test_numbers_are_taken_from_the_least_on_and_what_is_empty_is_none(tmp_path,
     below = str(float(least) - 0.5)
     with pytest.raises(InputError, match=f"2: {column}: got '{below}'; expected "):
         read(tmp_path, ",".join((cells | {column: below}).values()), header=",".join(names))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "expected"),
+    [("prompt_tokens", "16777217", "at most 16777216"), ("new_tokens", "1e18", "at most 16777216"),
+     ("context", "tg0", "1 to 16777216 generated tokens"),
+     ("context", "gen 99999999999999999999", "1 to 16777216 generated tokens")],
+)  # fmt: skip
+def test_lengths_that_no_mapping_is_searched_for_are_refused(tmp_path, column, cell, expected):
+    with pytest.raises(InputError, match=f"2: {column}: got '{cell}'; expected {expected}"):
+        read(tmp_path, f"a,b,c,d,1,2,3,e,decode,{cell}", header=f"{HEADER},{column}")
 
 
 @pytest.mark.parametrize(
