@@ -67,7 +67,7 @@ def _counts(result: ExplorationResult) -> str:
     if row["pareto"]:
         undecided = int(row["undecided"])
         others = f"{counted(undecided, 'other')} {'belongs' if undecided == 1 else 'belong'}"
-        text += f" {counted(int(row['pareto']), 'design')} form the Pareto set; "
+        text += f" {counted(int(row['pareto']), 'design')} {'forms' if row['pareto'] == 1 else 'form'} the Pareto set; "
         text += (
             f"bands of prices leave undecided whether {others} to it: no member dominates them at all prices."
             if undecided

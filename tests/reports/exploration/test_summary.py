@@ -86,6 +86,11 @@ def test_designs_that_bands_leave_undecided_are_counted_where_there_are_any(outc
     assert f"form the Pareto set; {said}" in exploration_markdown(result, 1)
 
 
+def test_a_single_design_forms_the_pareto_set(outcome):
+    result = replace(outcome.result, summary=outcome.result.summary.assign(pareto=1))
+    assert " 1 design forms the Pareto set; " in exploration_markdown(result, 1)
+
+
 def test_the_sensitivity_of_each_knob_is_shown(outcome):
     rows = section(exploration_markdown(outcome.result, 5), "Knobs", "knob")
     for shown, row in zip(rows, outcome.result.sensitivity.to_dict("records"), strict=True):
