@@ -9,7 +9,7 @@ from bitjoule.energy_models.inputs.errors import whole_file
 YAML = (".yaml", ".yml")
 
 
-def check_output(path: Path, suffixes: tuple[str, ...]) -> None:
+def check_output(path: Path, suffixes: tuple[str, ...], *read: Path | None) -> None:
     """Reject a file that is not to be written.
 
     Parameters
@@ -18,11 +18,13 @@ def check_output(path: Path, suffixes: tuple[str, ...]) -> None:
         The file.
     suffixes
         Of which its name must have one.
+    *read
+        What the command reads: a file is not written over what it was made of.
 
     Raises
     ------
     InputError
-        Its name ends otherwise, it is a directory, or its directory does not exist.
+        Its name ends otherwise, it is a directory, its directory does not exist, or the command reads it.
     """
     if path.suffix not in suffixes:
         raise whole_file(str(path), f"is not a {suffixes[0]} file", f"a name that ends in {suffixes[0]}")
@@ -30,6 +32,8 @@ def check_output(path: Path, suffixes: tuple[str, ...]) -> None:
         raise whole_file(str(path), "is a directory", "a file")
     if not path.absolute().parent.is_dir():
         raise whole_file(str(path), "directory does not exist", "a file in an existing directory")
+    if path.exists() and any(file is not None and file.exists() and file.samefile(path) for file in read):
+        raise whole_file(str(path), "is what the command reads", "another file to write")
 
 
 def write_whole(path: Path, text: str) -> None:

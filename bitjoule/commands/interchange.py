@@ -57,7 +57,7 @@ def _import(options: argparse.Namespace, _: Sequence[str]) -> int:
     from bitjoule.energy_models.prices.technology import technologies
     from bitjoule.energy_models.system.platform.platforms import Platform
 
-    check_output(options.output, YAML)
+    check_output(options.output, YAML, options.architecture, options.mapping, options.ert)
     if options.technology not in technologies():
         known = dict.fromkeys(technologies())
         raise _option_error("--technology", *unknown_name("technology", options.technology, known))

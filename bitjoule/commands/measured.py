@@ -126,11 +126,14 @@ def _outputs(output: Path | None, platforms: Sequence[Path]) -> list[Path]:
     if output is None:
         return []
     if len(platforms) == 1:
-        check_output(output, YAML)
+        check_output(output, YAML, *platforms)
         return [output]
     if not output.is_dir():
         raise whole_file(str(output), "is not a directory", "an existing directory, for files of several platforms")
-    return [output / path.name for path in platforms]
+    outputs = [output / path.name for path in platforms]
+    for path, each in zip(platforms, outputs, strict=True):
+        check_output(each, (path.suffix,), *platforms)
+    return outputs
 
 
 def _rows_of(name: str, rows: "Sequence[MeasuredRow]", marked: bool) -> "tuple[list[Named], list[str]]":
@@ -233,7 +236,7 @@ def _predict(options: argparse.Namespace, words: Sequence[str]) -> int:  # noqa:
     from bitjoule.energy_models.machines.rows import read_rows
     from bitjoule.energy_models.system.platform.platforms import platforms
 
-    check_output(options.output, (".csv",))
+    check_output(options.output, (".csv",), options.measured)
     columns, rows = read_rows(options.measured)
     taken = [name for name in ADDED if name in columns]
     if taken:

@@ -43,7 +43,7 @@ def _platform(options: argparse.Namespace, _: Sequence[str]) -> int:
     config = read_configuration(options.configuration)
     name = Path(options.configuration).stem
     target = options.output if options.output is not None else Path(f"{name}-platform.yaml")
-    check_output(target, YAML)
+    check_output(target, YAML, Path(options.configuration))
     text = write_yaml(platform_of(config, name), 110)
     document = parse_document(text, str(target))
     validate(Platform, replace(document, data=completed(PLATFORM, document, (), Path()).data))

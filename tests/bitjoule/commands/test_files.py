@@ -35,6 +35,19 @@ def test_a_file_is_refused_by_its_ending_or_its_place(tmp_path, name, told):
     assert str(error.value) == f"{path}:1: file: {told}"
 
 
+def test_what_a_command_reads_is_not_written_over(tmp_path):
+    for name in ("read.yaml", "other.yaml"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "link.yaml").symlink_to("read.yaml")
+    for name in ("read.yaml", "link.yaml"):
+        with pytest.raises(InputError) as error:
+            check_output(tmp_path / name, YAML, None, tmp_path / "none.yaml", tmp_path / "read.yaml")
+        told = "file: is what the command reads; expected another file to write"
+        assert str(error.value) == f"{tmp_path / name}:1: {told}"
+    check_output(tmp_path / "other.yaml", YAML, tmp_path / "read.yaml")
+    check_output(tmp_path / "new.yaml", YAML, tmp_path / "read.yaml")
+
+
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600), (0o000, 0o666)])
 def test_a_file_can_be_read_by_whom_the_umask_allows_and_replaces_what_was_there(tmp_path, umask, mode):
     path = tmp_path / "x.txt"

@@ -174,6 +174,15 @@ def test_predictions_are_no_measurements(bitjoule, tmp_path):
     assert "has a column platform already; expected measurements, not predictions" in errors
 
 
+def test_measurements_are_not_written_over_by_predictions(bitjoule, tmp_path):
+    measured = tmp_path / "measured.csv"
+    measured.write_bytes(MEASURED_FILE.read_bytes())
+    status, _, errors = bitjoule("predict", measured, "-o", measured)
+    assert status == 2
+    assert errors == f"{measured}:1: file: is what the command reads; expected another file to write\n"
+    assert measured.read_bytes() == MEASURED_FILE.read_bytes()
+
+
 def changed(path, change):
     """Change the rows of a file, header excluded."""
     with path.open(newline="") as handle:
