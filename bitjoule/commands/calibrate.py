@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bitjoule.commands.files import write_whole
+from bitjoule.commands.files import YAML, check_output, write_whole
 from bitjoule.commands.hardware.rtl_synthesize import add_library, library_error, warn_of_library
 from bitjoule.commands.options import add_scheduler
 from bitjoule.commands.progress import ProgressLine
@@ -103,10 +103,7 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
         plan = replace(plan, stimulus=options.stimulus)
     if options.zero_share is not None:
         plan = replace(plan, zero_share=options.zero_share, zero_share_source="given on the command line")
-    if options.output.suffix not in (".yaml", ".yml"):
-        raise whole_file(str(options.output), "is not a .yaml file", "a name that ends in .yaml")
-    if not options.output.absolute().parent.is_dir():
-        raise whole_file(str(options.output), "directory does not exist", "a file in an existing directory")
+    check_output(options.output, YAML, *map(Path, options.configurations))
     _temporary_for(options.output).unlink()  # a file that cannot be written is reported before minutes of work
     command = shlex.join(["bitjoule", *words])
     try:

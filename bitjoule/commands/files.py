@@ -32,6 +32,24 @@ def check_output(path: Path, suffixes: tuple[str, ...], *read: Path | None) -> N
         raise whole_file(str(path), "is a directory", "a file")
     if not path.absolute().parent.is_dir():
         raise whole_file(str(path), "directory does not exist", "a file in an existing directory")
+    check_not_read(path, *read)
+
+
+def check_not_read(path: Path, *read: Path | None) -> None:
+    """Reject a file that would be written over what it is made of.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    *read
+        What the command reads, if it is a file.
+
+    Raises
+    ------
+    InputError
+        It is one of those.
+    """
     if path.exists() and any(file is not None and file.exists() and file.samefile(path) for file in read):
         raise whole_file(str(path), "is what the command reads", "another file to write")
 

@@ -44,6 +44,8 @@ STANDARD = Path(__file__).parents[1] / "data" / "standard.yaml"
 NEEDED = ("nonzero", "load", "column", "lane")
 PJ_PER_FJ = 1e-3
 DIGITS = 6
+# Of zeros, between measurements: a fit to shares that are closer cannot tell the energy of zeros from that of others.
+SHARES_APART = 0.1
 MISSING = (
     "placement and wiring (wires by a rule of thumb), the clock's tree, SRAM; docs/measured-prices.md says how large "
     "each could be"
@@ -193,10 +195,16 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
     features = table([counts(measurement) for measurement in measurements], TERMS)
     energies = np.array([charged_fj(measurement, measurements) for measurement in measurements])
     _check_terms(config, features)
+    zero, nonzero = TERMS.index("zero"), TERMS.index("nonzero")
+    shares = features[:, zero] / np.maximum(features[:, zero] + features[:, nonzero], 1.0)
+    one_price = np.ptp(shares) < SHARES_APART
+    if one_price:
+        features[:, nonzero] += features[:, zero]
+        features[:, zero] = 0.0
     nominal = nonnegative_fit(features, energies[:, 1])
     low, high = (energies[:, end].sum() / energies[:, 1].sum() for end in (0, 2))
     terms = dict(zip(TERMS, nominal * PJ_PER_FJ, strict=True))
-    if TERMS.index("zero") not in identifiable(features):  # no zeros, or as many in all measurements
+    if one_price or zero not in identifiable(features):
         terms["zero"] = terms["nonzero"]
     if not terms["nonzero"]:
         raise CalibrationError(

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +22,19 @@ HISTORY_COLUMNS = (
 )  # fmt: skip
 LOSS, NUMBER = "held_out_nats_per_byte", "a number that is not negative"
 LEAST_LOSS, MOST_LOSS = 1e-100, 1e100  # squares of these are floats, which fits take
-LOSSES, SHARE = f"a loss of {LEAST_LOSS:g} to {MOST_LOSS:g}", "a share of 0 to 1"
+
+
+class Allowed(NamedTuple):
+    """Numbers that a cell may hold, ends included, and their name in messages."""
+
+    low: float
+    high: float
+    name: str
+
+
+FINITE = Allowed(0.0, sys.float_info.max, NUMBER)
+LOSSES = Allowed(LEAST_LOSS, MOST_LOSS, f"a loss of {LEAST_LOSS:g} to {MOST_LOSS:g}")
+SHARE = Allowed(0.0, 1.0, "a share of 0 to 1")
 
 
 class Model(NamedTuple):
@@ -156,24 +169,23 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Mapping[s
     yield from lines
 
 
-def _number(path: Path, line: int, row: Mapping[str, str], column: str, expected: str = NUMBER) -> float:
-    """Return a cell as a number that is not negative; as what is expected of it."""
+def _number(
+    path: Path, line: int, row: Mapping[str, str], column: str, allowed: Allowed = FINITE, more: str = ""
+) -> float:
+    """Return a cell as a number; messages add what else it may hold."""
     cell = row[column]
     try:
         value = float(cell)
     except (TypeError, ValueError):  # TypeError: a row that is too short
         value = -1.0
-    wrong = (expected.startswith(LOSSES) and not LEAST_LOSS <= value <= MOST_LOSS) or (
-        value > 1 and expected.startswith(SHARE)
-    )
-    if wrong or not 0 <= value < math.inf:
-        raise _wrong(path, line, column, cell, expected)
+    if not allowed.low <= value <= allowed.high:
+        raise _wrong(path, line, column, cell, allowed.name + more)
     return value
 
 
-def _number_if_any(path: Path, line: int, row: Mapping[str, str], column: str, expected: str) -> float:
+def _number_if_any(path: Path, line: int, row: Mapping[str, str], column: str, allowed: Allowed) -> float:
     """Return the same, or NaN if the cell is empty."""
-    return math.nan if row[column] == "" else _number(path, line, row, column, f"{expected}, or nothing")
+    return math.nan if row[column] == "" else _number(path, line, row, column, allowed, ", or nothing")
 
 
 def _wrong(path: Path, line: int, column: str, cell: object, expected: str) -> InputError:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bitjoule.commands.files import write_whole
+from bitjoule.commands.files import check_not_read, write_whole
 from bitjoule.commands.hardware.rtl_files import ENDINGS, files_of
 from bitjoule.commands.hardware.rtl_options import (
     add_configuration,
@@ -143,6 +143,9 @@ def _generate(options: argparse.Namespace, _: Sequence[str]) -> int:
         raise whole_file(str(target), "is not a file name for Verilog", "a file name such as accelerator.v")
     if not target.parent.is_dir():
         raise whole_file(str(target.parent), "is not a directory", "an existing directory for the Verilog file")
+
+    for written in (target, description_file):
+        check_not_read(written, Path(options.configuration))
 
     from bitjoule.rtl.linear.config import LinearConfig
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bitjoule.commands.files import check_not_read
 from bitjoule.energy_models.inputs.errors import InputError, split_message, whole_file
 from bitjoule.sim.bench.simulators import SimulatorError
 
@@ -145,6 +146,7 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
     texts = options.stimulus or [default]
     if options.output is not None:
         _check_output(options.output)
+        check_not_read(options.output, Path(options.configuration))
     try:
         library = find_library(options.liberty)
         check_library(library)

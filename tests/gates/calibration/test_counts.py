@@ -64,6 +64,18 @@ def test_without_another_share_of_zeros_a_zero_costs_what_a_weight_does():
     assert found.nonzero_pj.nominal > 0
 
 
+def test_shares_of_zeros_that_differ_by_chance_are_one():
+    """As of operands of a model: more zeros and more energy by another cause would make other trits cost nothing."""
+    found = []
+    for i, size in enumerate(fitted_configs(ONE)):
+        apart = 0.002 * (-1) ** i
+        each = measured(size, 0.25 + apart)
+        found.append(dataclasses.replace(each, total_fj=each.total_fj * (1 + 10 * apart)))
+    mac = measured_mac(ONE, found)
+    assert mac.zero_pj == mac.nonzero_pj
+    assert mac.nonzero_pj.nominal > 0
+
+
 def test_glitches_of_a_store_for_several_tokens_are_taken_for_those_of_a_single_sum():
     """Of the same array for one token under the same operands; what does not glitch, and what is not stored, stays."""
 
