@@ -44,8 +44,6 @@ STANDARD = Path(__file__).parents[1] / "data" / "standard.yaml"
 NEEDED = ("nonzero", "load", "column", "lane")
 PJ_PER_FJ = 1e-3
 DIGITS = 6
-# Of zeros, between measurements: a fit to shares that are closer cannot tell the energy of zeros from that of others.
-SHARES_APART = 0.1
 MISSING = (
     "placement and wiring (wires by a rule of thumb), the clock's tree, SRAM; docs/measured-prices.md says how large "
     "each could be"
@@ -197,7 +195,7 @@ def measured_mac(config: AcceleratorConfig, measurements: Sequence[Measurement])
     _check_terms(config, features)
     zero, nonzero = TERMS.index("zero"), TERMS.index("nonzero")
     shares = features[:, zero] / np.maximum(features[:, zero] + features[:, nonzero], 1.0)
-    one_price = np.ptp(shares) < SHARES_APART
+    one_price = np.ptp(shares) < constant("least-zero-shares-apart")
     if one_price:
         features[:, nonzero] += features[:, zero]
         features[:, zero] = 0.0
