@@ -17,6 +17,8 @@ from bitjoule.sim.accelerator.build_cache import cached, content_hash
 from bitjoule.sim.accelerator.columns.code import columns_code
 from bitjoule.sim.accelerator.columns.split import COLUMN, Split, split_columns
 from bitjoule.sim.accelerator.generated import generated_verilog
+from bitjoule.sim.bench import initial_words
+from bitjoule.sim.bench.initial_words import ZERO_INITIAL, without_zero_words
 from bitjoule.sim.bench.simulators import VERILATOR_GUARD, SimulatorError, find_compiler, verilator_root
 from bitjoule.sim.processors import usable_processors
 
@@ -24,10 +26,15 @@ Variant = Literal["fast", "saif", "vcd"]
 
 NATIVE = Path(__file__).parents[1] / "native"
 LIBRARY = "accelerator.so"
-_WRITERS = tuple(Path(__file__).parent / "columns" / f"{name}.py" for name in ("split", "code"))
+# What is made of the Verilog, and how it is compiled: a change of these files makes every build anew.
+_RULES = (
+    *(Path(__file__).parent / "columns" / f"{name}.py" for name in ("split", "code")),
+    Path(initial_words.__file__),
+    Path(__file__),
+)
 
 _VERILATE = (
-    *("-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing"),
+    *("-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "fast", *ZERO_INITIAL, "--no-timing"),
     *VERILATOR_GUARD,
 )
 # Of at least so many columns the words are computed side by side, up to so many in a vector.
@@ -84,7 +91,7 @@ def native_library(
     flags = (*_ALWAYS, *_DEFINED[variant], *_numbers(config))
     identity = (importlib.metadata.version("verilator"), compiler, _identity(compiler))
     files = [path for path in sorted(NATIVE.iterdir()) if path.suffix in {".cpp", ".h"}]
-    sources = (path.read_bytes() for path in (*files, *_WRITERS))
+    sources = (path.read_bytes() for path in (*files, *_RULES))
     key = content_hash(
         verilog,
         *sources,
@@ -97,7 +104,8 @@ def native_library(
         *_SLOW,
         *flags,
     )
-    runtime_key = content_hash(variant, *identity, *_ALWAYS, *_DEFINED[variant], *_RUNTIME_LEVEL)
+    build_rules = Path(__file__).read_bytes()
+    runtime_key = content_hash(variant, build_rules, *identity, *_ALWAYS, *_DEFINED[variant], *_RUNTIME_LEVEL)
 
     def build_runtime(folder: Path) -> None:
         include = root / "include"
@@ -139,7 +147,7 @@ class _Sources(NamedTuple):
 def _build(folder: Path, root: Path, compiler: str, inputs: _Sources, flags: tuple[str, ...], runtime: Path) -> None:
     work = folder / "work"
     work.mkdir()
-    verilog = inputs.verilog
+    verilog = without_zero_words(inputs.verilog)
     split = split_columns(verilog, inputs.place.core, inputs.side) if inputs.side else None
     code = _columns(work / COLUMN, root, split, inputs.side) if split else None
     if split and code:
@@ -249,7 +257,7 @@ def compiled(source: Path) -> Path:
     def build(folder: Path) -> None:
         _call([compiler, *flags, str(source.resolve()), "-o", library], folder, "the C++ compiler")
 
-    key = content_hash(source.read_bytes(), compiler, _identity(compiler), *flags)
+    key = content_hash(source.read_bytes(), Path(__file__).read_bytes(), compiler, _identity(compiler), *flags)
     return cached(f"{source.stem}-{key}", build) / library
 
 

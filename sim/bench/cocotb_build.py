@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bitjoule.sim.accelerator.build_cache import cached, content_hash
+from bitjoule.sim.bench.initial_words import ZERO_INITIAL, without_zero_words
 from bitjoule.sim.bench.simulators import (
     VERILATOR_GUARD,
     SimulatorError,
@@ -118,7 +119,9 @@ def build(
         visible = folder / "visible.vlt"
         visible.write_text(_VISIBLE.format(top=top), encoding="utf-8")
         sources.insert(0, visible)
-        arguments = ["-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "0", "--x-initial", "0", "--no-timing"]
+        if not coverage:  # which counts every statement
+            sources = [visible, _shortened(verilog, folder)]
+        arguments = ["-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "0", *ZERO_INITIAL, "--no-timing"]
         arguments += VERILATOR_GUARD
         arguments += ["--coverage-line", "--coverage-toggle", "--coverage-underscore"] if coverage else []
         runner: Any = PortsOnly()
@@ -142,6 +145,17 @@ def build(
     except (SystemExit, subprocess.CalledProcessError, RuntimeError) as error:
         raise SimulatorError(f"{simulator} did not build {verilog.name}: {error}\n{_tail(log)}") from None
     return runner
+
+
+def _shortened(verilog: Path, folder: Path) -> Path:
+    """Return a file without statements for each word of zeros: the same one if it has none."""
+    text = verilog.read_text(encoding="utf-8")
+    short = without_zero_words(text)
+    if short == text:
+        return verilog
+    path = folder / f"{verilog.stem}_short.v"
+    path.write_text(short, encoding="utf-8")
+    return path
 
 
 def _build_with_cached_runtime(call_runner: Callable[[], None], folder: Path, waves: bool, coverage: bool) -> None:

@@ -60,11 +60,14 @@ def test_whatever_decides_a_build_makes_another(monkeypatch: pytest.MonkeyPatch,
     with monkeypatch.context() as patch:
         patch.setattr(native_build.importlib.metadata, "version", lambda _: "another")
         found.add(native_build.native_library(TINY))
-    writer = tmp_path / "writer.py"  # of the C++ of all columns
-    writer.write_text("another")
-    with monkeypatch.context() as patch:
-        patch.setattr(native_build, "_WRITERS", (writer,))
-        found.add(native_build.native_library(TINY))
+    rules = native_build._RULES
+    assert {path.name for path in rules} == {"code.py", "split.py", "initial_words.py", "native_build.py"}
+    for i, path in enumerate(rules):
+        changed = tmp_path / path.name
+        changed.write_text(path.read_text() + "# changed\n")
+        with monkeypatch.context() as patch:
+            patch.setattr(native_build, "_RULES", (*rules[:i], changed, *rules[i + 1 :]))
+            found.add(native_build.native_library(TINY))
     driver = tmp_path / "native"
     shutil.copytree(native_build.NATIVE, driver)
     monkeypatch.setattr(native_build, "NATIVE", driver)
@@ -74,7 +77,7 @@ def test_whatever_decides_a_build_makes_another(monkeypatch: pytest.MonkeyPatch,
         with path.open("a") as source:
             source.write("// changed\n")
         found.add(native_build.native_library(TINY))
-    assert len(found) == 10 + len(sources)
+    assert len(found) == 9 + len(rules) + len(sources)
 
 
 @pytest.mark.usefixtures("empty_cache")

