@@ -246,11 +246,24 @@ def _how(config: TrainConfig) -> str:
     text += "."
     if not is_packed(config) and config.weights != "fp16":
         text += " The file holds codes times scale in float32."
-    if "int4" in config.inputs or (config.weights not in _CODES and set(config.inputs) != {"fp16"}):
-        text += " transformers and `bitjoule rtl simulate` do not round the inputs as the training did."
-    elif not is_packed(config) and config.weights in _CODES:
-        text += " `bitjoule rtl simulate` rounds the inputs as the training did; transformers leaves them as floats."
-    return text
+    return text + _readers(config)
+
+
+def _readers(config: TrainConfig) -> str:
+    """Return who of those that read the file rounds the inputs otherwise than the training did.
+
+    transformers rounds the inputs of packed codes alone, bitjoule those of all codes; both to 8 bits, by token.
+    """
+    codes, inputs = config.weights in _CODES, set(config.inputs)
+    transformers = inputs == {"int8" if is_packed(config) else "fp16"}
+    ours = inputs == {"int8" if codes else "fp16"}
+    if transformers and ours:
+        return ""
+    if ours:
+        return " `bitjoule rtl simulate` rounds the inputs as the training did; transformers leaves them as floats."
+    if transformers:
+        return " transformers leaves the inputs as floats, as the training did; `bitjoule rtl simulate` rounds them."
+    return " transformers and `bitjoule rtl simulate` do not round the inputs as the training did."
 
 
 def _nats(loss: float) -> str:

@@ -89,12 +89,64 @@ def test_config_json_has_the_sizes_and_the_training(made):
     sizes = {"num_hidden_layers": 3, "hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 8,
              "num_key_value_heads": 2, "vocab_size": 256}  # fmt: skip
     assert {key: settings[key] for key in sizes} == sizes
+    assert (settings["max_position_embeddings"], settings["hidden_act"]) == (1024, "relu2")
     own = settings["bitjoule"]
     assert (own["held_out_nats_per_byte"], own["held_out_nats_per_byte_float_inputs"]) == (1.25, 1.125)
     assert own["corpus"]["sources"] == {"numpy": "2.1", "pandas": "2.3"}
     assert own["corpus"]["name"] == "files"
     assert (own["context"], own["inputs"], own["group_size"], own["shards"]) == (64, ["int8", "int8"], None, 1)
     json.dumps(settings)
+    _, settings, _ = made(model=MODEL | {"positions": 96, "activation": "silu"}, inner_activations="int4")
+    assert (settings["max_position_embeddings"], settings["hidden_act"]) == (96, "silu")
+    assert settings["bitjoule"]["inputs"] == ["int8", "int4"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"final_share": 0.25}, "peak 0.01, a cosine to 0.25 of it, weight decay 0.07 in the first 50% of the steps"),
+        ({"second_stage": {"at": 0.3, "learning_rate": 0.004}, "weight_decay_until": 0.8, "short_until": 0.6},
+         "peak 0.01, falling linearly; from 30% of the steps on, 0.004 falling to 0, weight decay 0.07 in the first "
+         "80% of the steps"),
+    ],
+)  # fmt: skip
+def test_the_card_says_how_the_learning_rate_falls(made, changes, said):
+    card, *_ = made(description="Of a test.", **{f"training__{key}": value for key, value in changes.items()})
+    assert rows_of(card)["optimiser"] == f"AdamW, {said}; straight-through estimator"
+    assert "language model\n\nOf a test.\n\nWeights are trits" in card
+
+
+NEITHER = " transformers and `bitjoule rtl simulate` do not round the inputs as the training did."
+INT8_ALONE = " `bitjoule rtl simulate` rounds the inputs as the training did; transformers leaves them as floats."
+FLOATS_ALONE = " transformers leaves the inputs as floats, as the training did; `bitjoule rtl simulate` rounds them."
+KINDS_OF_INPUTS = [("fp16", "fp16"), ("int8", "int8"), ("int4", "int4"), ("int4", "int8"), ("fp16", "int8")]
+WIDTHS = {"fp16": "are floats", "int8": "are integers of 8 bits, 127 / max|x| by token",
+          "int4": "are integers of 4 bits, 7 / max|x| by token"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        # transformers' AutoBitLinear and bitjoule round the inputs of packed codes to 8 bits; of codes that are
+        # written out as floats transformers knows nothing; both leave the inputs of other floats as they are
+        ({"weights": "ternary"}, [NEITHER, "", NEITHER, NEITHER, NEITHER]),
+        ({"weights": "binary", "group_size": 32}, [FLOATS_ALONE, INT8_ALONE, NEITHER, NEITHER, NEITHER]),
+        ({"weights": "int4"}, ["", NEITHER, NEITHER, NEITHER, NEITHER]),
+        ({"weights": "fp16"}, ["", NEITHER, NEITHER, NEITHER, NEITHER]),
+    ],
+)
+def test_the_card_says_who_rounds_the_inputs_as_the_training_did(made, weights, said):
+    for (outer, inner), expected in zip(KINDS_OF_INPUTS, said, strict=True):
+        card, *_ = made(**weights, activations=outer, inner_activations=inner)
+        text = f"Inputs of the linear layers {WIDTHS[outer]}"
+        if inner != outer:
+            text += f"; those of the output and down projections {WIDTHS[inner]}"
+        written = " The file holds codes times scale in float32." if set(weights.values()) & {"binary", "int4"} else ""
+        assert f"{text}.{written}{expected} Bytes in, bytes out" in card
+
+
+def test_the_card_shows_what_the_model_draws_as_one_block_of_text(folder):
+    assert folder._shown(b"a\n```\tb\xff") == "a\n'''\ufffdb\ufffd"
 
 
 @pytest.mark.parametrize(
@@ -117,6 +169,7 @@ def test_the_card_says_how_weights_and_inputs_are_rounded(made, changes, archite
     card, settings, _ = made(**changes)
     assert all(text in card for text in said), card
     assert (settings["bitjoule"]["weights"], settings["dtype"]) == (architecture, stored)
+    assert settings["bitjoule"]["activations"] == ("float" if architecture == "float" else "absmax")
     packed = changes in ({"weights": "ternary"}, {"weights": "ternary", "activations": "int8",
                                                   "inner_activations": "int4"})  # fmt: skip
     assert ("quantization_config" in settings) == packed
