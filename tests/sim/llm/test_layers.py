@@ -66,3 +66,6 @@ def test_learned_positions_go_on_where_the_cache_ends() -> None:
     cache = model.new_cache()
     parts = [model.forward([token], engine, cache) for token in (1, 2, 3, 3)]
     np.testing.assert_allclose(np.concatenate(parts), model.forward([1, 2, 3, 3], engine), atol=1e-4)
+    model.forward([4, 5], engine, cache)  # the last two of six
+    with pytest.raises(ValueError, match=r"^7 tokens exceed the model's 6 positions$"):
+        model.forward([6], engine, cache)

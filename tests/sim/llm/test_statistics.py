@@ -76,6 +76,31 @@ def test_what_does_not_fill_a_byte_or_a_transfer_is_left_out():
     assert on_bus(np.arange(5, dtype=np.uint8), 16).tolist() == [[0, 1], [2, 3]]
 
 
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_the_first_weight_has_the_lowest_bits_of_a_byte(name):
+    encoding = ENCODINGS[name]
+    count = 8 // encoding.bits * encoding.trits
+    codes = np.random.default_rng(6).choice([-1, 0, 1] if encoding.zero else [-1, 1], size=3 * count + 1).tolist()
+    words = [encoding.encoded[tuple(codes[at : at + encoding.trits])] for at in range(0, 3 * count, encoding.trits)]
+    expected = [int(text[::-1], 2) for text in texts(words, encoding.bits, encoding.bits * (8 // encoding.bits))]
+    assert encoded(codes, name).tolist() == expected
+
+
+@pytest.mark.parametrize("bus_bits", [8, 24])
+def test_an_engine_counts_on_a_bus_of_its_width_token_after_token(bus_bits):
+    random = np.random.default_rng(8)
+    codes = random.choice([-1, 0, 1], size=(10, 6), p=[0.1, 0.6, 0.3]).astype(np.int8)
+    linear = LinearLayer(0, "q_proj", MatmulWeights(QuantisedWeights(codes, np.ones(1, np.float32))))
+    engine, x = StatisticsEngine(bus_bits), random.normal(size=(7, 10)).astype(np.float32)
+    linear(x, Run(engine, engine.observe))
+    row = engine.linears["layers.0.q_proj"].row()
+    largest = np.abs(x).max(axis=1, keepdims=True)
+    unsigned = (np.clip(np.rint(x * (127 / largest)), -128, 127).astype(int) & 255).ravel().tolist()
+    assert row["activation_toggle_rate"] == pytest.approx(rate(texts(unsigned, 8, bus_bits)), rel=1e-12)
+    words = [ENCODINGS["ternary2"].encoded[int(code),] for code in codes.T.ravel()]
+    assert row["toggle_rate_ternary2"] == pytest.approx(rate(texts(words, 2, bus_bits)), rel=1e-12)
+
+
 def test_a_lane_goes_on_from_the_last_token_of_its_own_group():
     random = np.random.default_rng(3)
     groups = [

@@ -186,3 +186,20 @@ def test_the_card_says_whether_the_text_is_the_one_that_is_stated(made, stated, 
     assert said in card
     assert ("digest bitjoule states" in card) == bool(said)
     assert rows_of(card)["zeros among the codes"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("changes", "table", "linear"),
+    [
+        ({"weights": "fp16"}, "float16", "float16"), ({"weights": "int8"}, "float32", "float32"),
+        ({"weights": "binary"}, "float32", "uint8"), ({"weights": "binary", "shards": 2}, "float32", "float32"),
+    ],
+)  # fmt: skip
+def test_the_file_holds_each_tensor_in_its_type(folder, tmp_path, changes, table, linear):
+    tensors = folder.tensors_of(folder.Decoder(training_file(tmp_path, **changes).config))
+    kinds = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in tensors.items()}
+    assert kinds.pop("model.embed_tokens.weight") == table
+    projections = {name: kind for name, kind in kinds.items() if name.endswith("_proj.weight")}
+    assert set(projections.values()) == {linear}
+    assert len(projections) == 2 * 7
+    assert {kind for name, kind in kinds.items() if name not in projections} == {"float32"}  # norms and scales

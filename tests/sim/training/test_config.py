@@ -2,7 +2,7 @@
 
 import pytest
 
-from bitjoule.energy_models.inputs.documents import parse_document
+from bitjoule.energy_models.inputs.documents import parse_document, read_document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.sim.training.config import DecoderShape, TrainConfig, TrainingSchedule, read_training
 from bitjoule.sim.training.ladder import COLUMNS, Table, is_ladder, read_ladder, selected
@@ -168,8 +168,6 @@ def test_what_has_a_row_is_not_trained_again_unless_its_settings_changed(tmp_pat
 
 
 def test_every_shipped_training_can_be_read():
-    from bitjoule.energy_models.inputs.documents import read_document
-
     ladders = 0
     for name, path in shipped_trainings().items():
         document = read_document(find_training(name))
@@ -200,6 +198,7 @@ def test_a_ladders_file_decides_the_digest_of_its_rungs_where_it_decides_the_res
     assert len(set(before)) == len(before)
     assert digests(LADDER.replace("name: steps", "name: other")) == before
     assert digests(LADDER.replace("corpus: docstrings,", "corpus: docstrings, checkpoint_seconds: 9,")) == before
+    assert digests(LADDER.replace("corpus: docstrings,", "corpus: docstrings, description: Other.,")) == before
     assert digests(LADDER.replace("seeds: [1, 2]", "seeds: [2, 1]")) == [
         *before[2:4],
         *before[:2],
@@ -228,3 +227,40 @@ def test_names_of_a_ladders_trainings_differ_and_keys_of_a_format_win(monkeypatc
     monkeypatch.setattr("bitjoule.sim.training.ladder.MAX_TRAININGS", 7)
     with pytest.raises(InputError, match=r"ladder\.yaml:6: rungs: 8 trainings; expected at most 7"):
         read_ladder(parse_document(LADDER, "ladder.yaml"))
+
+
+def test_tokens_of_a_ladder_are_rounded_to_whole_ones_and_at_least_one():
+    def tokens(per_parameter):
+        text = LADDER.replace("tokens_per_parameter: 3", f"tokens_per_parameter: {per_parameter}")
+        return read_ladder(parse_document(text, "ladder.yaml"))[0].training.config.training.tokens
+
+    parameters = DecoderShape(layers=1, hidden=16, ffn=32, heads=2).parameters
+    assert parameters % 10 == 2  # so that the tenth ends in .2, and nine tenths in .8
+    assert tokens(0.1) == (parameters - 2) // 10
+    assert tokens(0.9) == (9 * parameters + 2) // 10
+    assert tokens(1e-6) == 1
+
+
+def test_files_of_a_ladders_corpus_lie_beside_it_and_the_last_of_two_lines_is_told(tmp_path):
+    text = LADDER.replace("corpus: docstrings", "corpus: {train: [a.txt], held_out: [b.txt]}")
+    text = text.replace("{learning_rate: 0.02}", "\n    {learning_rate: 0.02, batch_tokens: 100}")
+    path = tmp_path / "ladder.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"ladder\.yaml:14: training\.batch_tokens: got 100; expected a multiple of c"):
+        read_ladder(read_document(path))
+    path.write_text(text.replace("batch_tokens: 100", "batch_tokens: 192"))
+    assert {rung.training.folder for rung in read_ladder(read_document(path))} == {tmp_path}
+    assert is_ladder(read_document(path))
+    assert not is_ladder(parse_document("formats: {}\n", "x.yaml"))
+
+
+def test_a_table_ends_its_lines_alike_and_has_its_columns_in_their_order(tmp_path):
+    table = Table(tmp_path / "t.csv")
+    for seed in (2, 1):
+        table.append(dict.fromkeys(COLUMNS, "") | {"rung": "a", "seed": seed})
+    heading = ",".join(COLUMNS)
+    seconds = [f"a,,{seed}" + "," * (len(COLUMNS) - 3) for seed in (2, 1)]
+    assert table.path.read_bytes().decode().split("\n") == [heading, *seconds, ""]
+    table.path.write_text(heading.replace("rung,format", "format,rung") + "\n")
+    with pytest.raises(InputError, match="has other columns; expected the columns rung, format, seed"):
+        list(table.rows())

@@ -37,7 +37,7 @@ def trained(zeros):
     return SimpleNamespace(evaluation=evaluation, model=zeros, processor_s=12.34, tokens_per_s=567.8)
 
 
-@pytest.mark.parametrize(("zeros", "shown"), [(0.3125, "0.312500"), (None, "")])
+@pytest.mark.parametrize(("zeros", "shown"), [(0.3125, "0.312500"), (0.0, "0.000000"), (None, "")])
 def test_a_row_has_every_column_of_the_table(results, rung, tmp_path, zeros, shown):
     row = results.ladder_row(rung, results.Outcome("c" * 64, "quantum", trained(zeros)), "f" * 40)
     assert set(row) == set(COLUMNS)
@@ -57,6 +57,11 @@ def test_a_row_has_every_column_of_the_table(results, rung, tmp_path, zeros, sho
         "processor_s": "12.3", "tokens_per_s": "568", "diverged_at_step": "", "corpus_sha256": "c" * 64,
         "config_sha256": rung.config_sha256, "commit": "f" * 40, "torch": "9.8.7+cpu", "device": "quantum",
     }  # fmt: skip
+
+
+def test_inputs_of_one_format_are_named_once(results):
+    rung = read_ladder(parse_document(LADDER, "ladder.yaml"))[-1]
+    assert results.ladder_row(rung, results.Outcome("", "", None, 1), "")["activations"] == "int8"
 
 
 def test_a_training_that_diverged_has_the_step_and_no_losses(results, rung, tmp_path):
