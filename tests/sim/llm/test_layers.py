@@ -1,15 +1,18 @@
 """The parts of a block against closed forms: the FFN's functions, norms by kind, scales of random weights."""
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bitjoule.energy_models.architecture.shape import presets
-from bitjoule.sim.llm.engines import NumpyEngine
-from bitjoule.sim.llm.layers import activate, attend
-from bitjoule.sim.llm.linears import Norm
+from bitjoule.sim.llm.engines import LinearEngine, MatmulRecord, MatmulWeights, NumpyEngine
+from bitjoule.sim.llm.layers import NormedInput, activate, attend
+from bitjoule.sim.llm.linears import LinearLayer, Norm, OverflowInModelError, Run
 from bitjoule.sim.llm.synthetic import RandomTable, random_model
+from bitjoule.sim.reference.quantisation import QuantisedWeights
 
 X = np.array([-3.0, -0.5, 0.0, 0.25, 1.0, 4.0], np.float32)
 CLOSED = {
@@ -69,3 +72,44 @@ def test_learned_positions_go_on_where_the_cache_ends() -> None:
     model.forward([4, 5], engine, cache)  # the last two of six
     with pytest.raises(ValueError, match=r"^7 tokens exceed the model's 6 positions$"):
         model.forward([6], engine, cache)
+
+
+@pytest.mark.parametrize("head", [None, LinearLayer(-1, "lm_head", np.ones((16, 8), np.float32))])
+def test_what_leaves_the_range_before_the_head_is_told_of_the_final_norm(head: LinearLayer | None) -> None:
+    style = {"layers": 1, "hidden": 16, "heads": 2, "kv_heads": 2, "head_dim": 8, "ffn": 24, "vocabulary": 8}
+    model = random_model(presets()["bitnet-b1.58-3b"].model_copy(update=style))
+    blocks: Any = lambda _: lambda hidden, *_: hidden * np.float32(np.inf)  # noqa: E731
+    beyond = replace(model, blocks=blocks, head=head)
+    with np.errstate(invalid="ignore"), pytest.raises(OverflowInModelError) as error:
+        beyond.forward([1], NumpyEngine())
+    assert (error.value.part, error.value.form) == ("the final norm", "float32")
+
+
+class Normed(LinearEngine):
+    """Keeps what it is given: inputs and gain; returns the inputs' sums."""
+
+    normed = True
+
+    def __init__(self) -> None:
+        self.given: list[Any] = []
+
+    def linear(self, name: str, x: Any, weights: MatmulWeights, gain: Any, epsilon: float) -> tuple[Any, float]:
+        self.given.append((name, x, gain, epsilon))
+        return np.repeat(x.sum(axis=1, keepdims=True), weights.codes.shape[1], axis=1), 0.25
+
+
+def test_a_linear_with_a_norm_of_its_own_keeps_it_behind_the_blocks_norm() -> None:
+    first, own = Norm(np.full(6, 2.0, np.float32), 1e-3), Norm(np.full(6, 3.0, np.float32), 1e-2)
+    weights = MatmulWeights(QuantisedWeights(np.ones((6, 4), np.int8), np.ones(1, np.float32)))
+    x, bias = np.arange(1, 13, dtype=np.float32).reshape(2, 6), np.array([0, 1, 2, 3], np.float32)
+    engine, seen = Normed(), []
+    for norm in (own, None):
+        linear = LinearLayer(0, "q_proj", weights, bias, norm)
+        y = NormedInput(x, first, "norm of attention", Run(engine, seen.append)).through(linear)
+        np.testing.assert_array_equal(y - y[:, :1], np.tile(bias, (2, 1)))
+    normed = x / np.sqrt(np.mean(x**2, axis=1, keepdims=True) + 1e-3) * 2
+    for (name, inputs, gain, epsilon), expected, norm in zip(engine.given, (normed, x), (own, first), strict=True):
+        assert (name, epsilon) == ("layers.0.q_proj", norm.epsilon)
+        np.testing.assert_allclose(inputs, expected, rtol=1e-6)
+        np.testing.assert_array_equal(gain, norm.gain)
+    assert seen == 2 * [MatmulRecord(0, "q_proj", 2, 6, 4, 0.0, 0.25)]

@@ -34,12 +34,23 @@ formats:
          "an even number of values per head, as positions are rotary"),
         ({"model__kv_heads": 3}, "x.yaml:7: model.kv_heads: heads (2) is not a multiple; expected a divisor of heads"),
         ({"model__ffn": 66}, "x.yaml:5: model.ffn: got 66; expected a multiple of 4, as four codes share a byte"),
+        ({"model__hidden": 6, "model__heads": 1, "model__ffn": 66}, "x.yaml:4: model.hidden: got 6; expected a "
+         "multiple of 4, as four codes share a byte"),
+        ({"model__hidden": 12, "model__heads": 4}, "x.yaml:6: model.heads: hidden (12) is not a multiple of twice the "
+         "heads (4)"),
+        ({"model__hidden": 8, "model__heads": 4, "model__kv_heads": 1}, "x.yaml:7: model.kv_heads: keys and values of "
+         "2 values; expected a multiple of 4, as four codes share a byte"),
+        ({"training__context": 85, "training__batch_tokens": 255}, "x.yaml:16: training.context: got 85; expected an "
+         "even number, or short_until: 0"),
         ({"model__layers": 0}, "x.yaml:3: model.layers: got 0; expected greater than or equal to 1"),
         ({"model__width": 3}, "x.yaml:7: model.width: unknown key"),
         ({"group_size": 12}, "x.yaml:21: group_size: 12 does not divide the 32 in_features of q_proj; expected a "
          "divisor"),
         ({"weights": "fp16", "shards": 2}, "x.yaml:21: shards: fp16 weights have no scales; expected int8, int4, "
          "ternary or binary weights"),
+        ({"weights": "fp16", "group_size": 16, "shards": 2}, "x.yaml:21: group_size: fp16 weights have no scales"),
+        ({"model": {"layers": 1, "hidden": 24, "ffn": 20, "heads": 3}, "shards": 3}, "shards: 3 does not divide "
+         "gate_proj, 20 x 24; expected a divisor of out_features and in_features"),
         ({"group_size": 16, "shards": 2}, "x.yaml:22: shards: is set beside group_size; expected one of shards and "
          "group_size"),
         ({"shards": 3}, "x.yaml:21: shards: 3 does not divide the 2 heads of keys and values; expected whole heads in "
@@ -63,6 +74,22 @@ def test_a_right_file_is_accepted_and_defaults_depend_on_the_format():
         assert TrainConfig.model_validate(document_of(weights=weights)).inputs == (inputs, inputs)
     mixed = TrainConfig.model_validate(document_of(activations="int4", inner_activations="int8"))
     assert mixed.inputs == ("int4", "int8")
+    names = [({"weights": "int8"}, "int8"), ({"group_size": 16}, "ternary-g16"), ({"shards": 2}, "ternary-s2")]
+    assert [TrainConfig.model_validate(document_of(**keys)).weight_format for keys, _ in names] == [n for _, n in names]
+
+
+def test_a_model_may_have_as_many_parameters_as_is_stated_and_an_odd_context_alone(monkeypatch):
+    model = {"layers": 3, "hidden": 16, "ffn": 20, "heads": 2}
+    parameters = 3 * (4 * 16 * 16 + 3 * 16 * 20 + 3 * 16 + 20) + 16 + 256 * 16
+    monkeypatch.setattr("bitjoule.sim.training.config.MAX_PARAMETERS", parameters)
+    assert DecoderShape(**model).parameters == parameters
+    monkeypatch.setattr("bitjoule.sim.training.config.MAX_PARAMETERS", parameters - 1)
+    expected = (
+        f"x.yaml:4: model.hidden: a model of {parameters} parameters; expected at most {parameters - 1} parameters"
+    )
+    assert expected in wrong(model=model)
+    odd = TrainingSchedule(tokens=85, batch_tokens=170, context=85, short_until=0)
+    assert (odd.steps, odd.sequences(0)) == (1, (2, 85))
 
 
 def test_parameters_are_those_of_the_papers_block():
@@ -81,6 +108,8 @@ def test_the_learning_rate_warms_up_then_falls_by_a_cosine_or_in_two_stages():
     assert cosine.rate(55) == pytest.approx((1 + 0.1) / 2)
     assert cosine.rate(10) == pytest.approx(1.0)
     assert cosine.rate(100) == pytest.approx(0.1)
+    short = TrainingSchedule(tokens=3 * 256 + 1, batch_tokens=256, warm_up_steps=10, learning_rate=1.0)
+    assert [short.rate(step) for step in range(short.steps)] == pytest.approx([0.25, 0.5, 0.75, 1.0])
     staged = TrainingSchedule(
         tokens=100 * 256, batch_tokens=256, warm_up_steps=0, learning_rate=1.0,
         second_stage={"at": 0.6, "learning_rate": 0.2},
