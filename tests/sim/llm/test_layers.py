@@ -102,7 +102,7 @@ def test_a_linear_with_a_norm_of_its_own_keeps_it_behind_the_blocks_norm() -> No
     first, own = Norm(np.full(6, 2.0, np.float32), 1e-3), Norm(np.full(6, 3.0, np.float32), 1e-2)
     weights = MatmulWeights(QuantisedWeights(np.ones((6, 4), np.int8), np.ones(1, np.float32)))
     x, bias = np.arange(1, 13, dtype=np.float32).reshape(2, 6), np.array([0, 1, 2, 3], np.float32)
-    engine, seen = Normed(), []
+    engine, seen = Normed(), list[MatmulRecord]()
     for norm in (own, None):
         linear = LinearLayer(0, "q_proj", weights, bias, norm)
         y = NormedInput(x, first, "norm of attention", Run(engine, seen.append)).through(linear)

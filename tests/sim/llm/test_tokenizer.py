@@ -41,11 +41,46 @@ def test_without_a_tokenizer_ids_are_taken(tmp_path: Path) -> None:
         tokenizer.encode("Hello")
 
 
-@pytest.mark.parametrize("vocabulary", ["[", "{}", '["ab"]', '["a", "a"]', '["a", 3]', '["a", "b"]'])
-def test_a_wrong_vocabulary_is_refused(tmp_path: Path, vocabulary: str) -> None:
+DISTINCT = "is not a list of distinct single characters"
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "wrong"),
+    [
+        ("[", "JSON: "), ("{}", DISTINCT), ('["ab"]', DISTINCT), ('["a", ""]', DISTINCT), ('["a", "a"]', DISTINCT),
+        ('["a", 3]', DISTINCT), ('["a", "b"]', "has 2 characters"),
+    ],
+)  # fmt: skip
+def test_a_wrong_vocabulary_is_refused(tmp_path: Path, vocabulary: str, wrong: str) -> None:
     write(tmp_path, {"bitjoule": {"tokenizer": "characters"}})
     (tmp_path / "vocabulary.json").write_text(vocabulary)
-    assert problem(tmp_path).file == "model/vocabulary.json"
+    told = problem(tmp_path)
+    assert (told.file, told.wrong[: len(wrong)]) == ("model/vocabulary.json", wrong)
+
+
+@pytest.mark.parametrize(("vocabulary", "fits"), [(2, False), (3, True), (4, False)])
+def test_a_vocabulary_has_as_many_characters_as_the_embedding_rows(tmp_path: Path, vocabulary: int, fits: bool) -> None:
+    (tmp_path / "vocabulary.json").write_text('["b", "a", "c"]')
+    if fits:
+        assert read_tokenizer(tmp_path, "characters", vocabulary).encode("abc") == [1, 0, 2]
+        return
+    expected = f"has 3 characters; expected {vocabulary}, the vocabulary size in config.json"
+    with pytest.raises(InputError, match=expected):
+        read_tokenizer(tmp_path, "characters", vocabulary)
+
+
+def test_what_cannot_be_encoded_is_told_with_what_can() -> None:
+    characters = CharacterTokenizer([chr(code) for code in range(0x4E00, 0x4E00 + 60)])
+    with pytest.raises(UnknownTextError) as error:
+        characters.encode("\u4e00yx")
+    wrong, expected = error.value.args
+    assert (wrong, expected.startswith("only characters of ")) == ("has 'y'", True)
+    assert all(character in expected for character in characters.characters)
+    for text in ("²", "1,-2", "12345678901234567890"):
+        with pytest.raises(UnknownTextError) as error:
+            IdTokenizer("why not").encode(text)
+        assert error.value.args == (f"got {text!r}", "token ids: why not")
+    assert IdTokenizer("").encode("1234567890123456789") == [1234567890123456789]
 
 
 def test_a_tokenizer_of_hugging_face_is_run_by_its_library(tmp_path: Path) -> None:

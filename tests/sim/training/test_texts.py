@@ -121,3 +121,13 @@ def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
         InputError, match=r"corpus\.train\[0\]: train\.txt: is larger than \d+ bytes; expected a smaller"
     ):
         read_texts(training)
+
+
+def test_a_file_of_several_is_told_by_its_place(tmp_path, monkeypatch):
+    (tmp_path / "small.txt").write_bytes(b"x" * 99)
+    training = training_file(tmp_path, corpus={"train": ["small.txt", "train.txt"], "held_out": ["small.txt"]})
+    monkeypatch.setattr(texts, "MAX_TEXT_BYTES", 99)
+    with pytest.raises(
+        InputError, match=r"tiny\.yaml:\d+: corpus\.train\[1\]: train\.txt: is larger than 99 bytes; ex"
+    ):
+        read_texts(training)
