@@ -10,7 +10,7 @@ import pytest
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.sim.llm.engines import LinearEngine, MatmulRecord, MatmulWeights, NumpyEngine
 from bitjoule.sim.llm.layers import NormedInput, activate, attend
-from bitjoule.sim.llm.linears import LinearLayer, Norm, OverflowInModelError, Run
+from bitjoule.sim.llm.linears import LinearLayer, Norm, OverflowInModelError, Run, UnfitLinearError
 from bitjoule.sim.llm.synthetic import RandomTable, random_model
 from bitjoule.sim.reference.quantisation import QuantisedWeights
 
@@ -113,3 +113,28 @@ def test_a_linear_with_a_norm_of_its_own_keeps_it_behind_the_blocks_norm() -> No
         np.testing.assert_allclose(inputs, expected, rtol=1e-6)
         np.testing.assert_array_equal(gain, norm.gain)
     assert seen == 2 * [MatmulRecord(0, "q_proj", 2, 6, 4, 0.0, 0.25)]
+
+
+def test_an_engine_of_linears_gets_what_it_can_take_and_the_rest_is_refused() -> None:
+    x, engine = np.arange(1, 13, dtype=np.float32).reshape(2, 6), Normed()
+    scales = QuantisedWeights(np.ones((6, 4), np.int8), np.ones(2, np.float32), partition="out_features")
+    norm = Norm(np.full(6, 3.0, np.float32), 1e-2)
+    linear = LinearLayer(0, "q_proj", MatmulWeights(scales), norm=norm)
+    linear(x, Run(engine))
+    np.testing.assert_array_equal(engine.given[0][1], x)
+    engine.normed = False
+    linear(x, Run(engine))
+    np.testing.assert_allclose(engine.given[1][1], norm(x), rtol=1e-6)
+    assert engine.given[1][2:] == (None, 0.0)
+    np.testing.assert_allclose(LinearLayer(0, "q_proj", np.eye(6, dtype=np.float32), norm=norm)(x, Run(NumpyEngine())),
+                               norm(x), rtol=1e-6)  # fmt: skip
+    engine.normed = True
+    for other in (Norm(norm.gain, 1e-2, "layernorm"), None):
+        with pytest.raises(
+            UnfitLinearError, match=r"^layers.0.q_proj: has no RMSNorm right before it, .*`norm: none`$"
+        ):
+            replace(linear, norm=other)(x, Run(engine))
+    along = QuantisedWeights(np.ones((6, 4), np.int8), np.ones(2, np.float32), partition="in_features")
+    with pytest.raises(UnfitLinearError, match="has scales for groups of in_features; expected one scale for all"):
+        replace(linear, weights=MatmulWeights(along))(x, Run(engine))
+    assert len(engine.given) == 2

@@ -1,5 +1,8 @@
 """Training files: what is refused, with line and key, and what a schedule gives."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from bitjoule.energy_models.inputs.documents import parse_document, read_document
@@ -293,3 +296,12 @@ def test_a_table_ends_its_lines_alike_and_has_its_columns_in_their_order(tmp_pat
     table.path.write_text(heading.replace("rung,format", "format,rung") + "\n")
     with pytest.raises(InputError, match="has other columns; expected the columns rung, format, seed"):
         list(table.rows())
+
+
+def test_paths_of_a_corpus_on_the_command_line_begin_in_the_current_folder(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    training_file(tmp_path)
+    document = read_document(path)
+    assert read_training(document).folder == tmp_path
+    assert read_training(replace(document, origins={("corpus",): "--set"})).folder == Path()
+    assert read_training(replace(document, origins={("seed",): "--set"})).folder == tmp_path

@@ -131,3 +131,26 @@ def test_a_file_of_several_is_told_by_its_place(tmp_path, monkeypatch):
         InputError, match=r"tiny\.yaml:\d+: corpus\.train\[1\]: train\.txt: is larger than 99 bytes; ex"
     ):
         read_texts(training)
+
+
+def test_a_text_of_other_versions_folders_or_paragraphs_is_kept_apart(tmp_path, monkeypatch):
+    kept = {}
+
+    def cached(name, write):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        write(folder)
+        return kept.setdefault(name, folder)
+
+    def name_of(version="1.5", folder="p", paragraphs="blocks"):
+        before = len(kept)
+        spec = SimpleNamespace(origin=str(tmp_path / folder / "__init__.py"))
+        monkeypatch.setattr(texts.importlib.util, "find_spec", lambda _: spec)
+        monkeypatch.setattr(texts.metadata, "version", lambda _: version)
+        packages = {"p": SimpleNamespace(licence="BSD")}
+        of_packages(SimpleNamespace(packages=packages, sha256="", command="", paragraphs=paragraphs), None)
+        return len(kept) - before
+
+    monkeypatch.setattr(texts, "cached", cached)
+    assert [name_of(), name_of()] == [1, 0]
+    assert [name_of(version="1.6"), name_of(folder="q"), name_of(paragraphs="prose")] == [1, 1, 1]
