@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from bitjoule.energy_models.architecture.shape import presets
-from bitjoule.sim.llm.engines import LinearEngine, MatmulRecord, MatmulWeights, NumpyEngine
+from bitjoule.sim.llm.engines import (
+    CheckEngine,
+    EngineMismatchError,
+    LinearEngine,
+    MatmulRecord,
+    MatmulWeights,
+    NumpyEngine,
+)
 from bitjoule.sim.llm.layers import NormedInput, activate, attend
 from bitjoule.sim.llm.linears import LinearLayer, Norm, OverflowInModelError, Run, UnfitLinearError
 from bitjoule.sim.llm.synthetic import RandomTable, random_model
@@ -138,3 +145,30 @@ def test_an_engine_of_linears_gets_what_it_can_take_and_the_rest_is_refused() ->
     with pytest.raises(UnfitLinearError, match="has scales for groups of in_features; expected one scale for all"):
         replace(linear, weights=MatmulWeights(along))(x, Run(engine))
     assert len(engine.given) == 2
+
+
+class Wrong:
+    """Multiplies, and adds what it is made with."""
+
+    def __init__(self, added: Any) -> None:
+        self.added = np.asarray(added, np.int32)
+
+    def matmul(self, name: str, activations: Any, weights: MatmulWeights) -> Any:
+        return NumpyEngine().matmul(name, activations, weights) + self.added
+
+
+def test_two_engines_that_differ_are_told_with_the_first_element_and_how_many() -> None:
+    weights = MatmulWeights(QuantisedWeights(np.ones((3, 4), np.int8), np.ones(1, np.float32)))
+    x = np.array([[1, 2, 3], [4, 5, 6]], np.int8)  # sums: 6 and 15
+    different = Wrong([[0, 0, 0, 7], [8, 0, 9, 0]])
+    for engines, told in (
+        ((NumpyEngine(), different), "NumpyEngine has 6, Wrong has 13"),
+        ((different, NumpyEngine()), "Wrong has 13, NumpyEngine has 6"),
+    ):
+        expected = rf"^q: row 0 \(token\), column 3 \(output\): {told}; 3 of 8 elements differ$"
+        with pytest.raises(EngineMismatchError, match=expected):
+            CheckEngine(*engines).matmul("q", x, weights)
+    wide = Wrong(np.zeros((3, 2, 4)))
+    with pytest.raises(EngineMismatchError, match=r"^q: NumpyEngine returned shape \(2, 4\), Wrong shape \(3, 2, 4\)$"):
+        CheckEngine(NumpyEngine(), wide).matmul("q", x, weights)
+    assert CheckEngine(NumpyEngine(), Wrong(0)).matmul("q", x, weights).tolist() == [[6] * 4, [15] * 4]

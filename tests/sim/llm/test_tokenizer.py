@@ -23,6 +23,7 @@ def test_bytes_and_characters_come_back_as_text(tmp_path: Path) -> None:
     text = "Überall – 3 % 💡"
     assert "".join(ByteTokenizer().stream(ByteTokenizer().encode(text))) == text
     assert "".join(ByteTokenizer().stream([0xF0, 0x9F, 65])) == "\N{REPLACEMENT CHARACTER}A"
+    assert "".join(ByteTokenizer().stream([65, 0xF0, 0x9F])) == "A\N{REPLACEMENT CHARACTER}"
     characters = CharacterTokenizer(sorted(set(text)))
     assert "".join(characters.stream(characters.encode(text))) == text
     with pytest.raises(UnknownTextError, match="has 'x'"):

@@ -7,6 +7,7 @@ import pytest
 
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.sim.training import texts
+from bitjoule.sim.training.corpora import corpora
 from bitjoule.sim.training.paragraphs import RECIPES
 from bitjoule.sim.training.texts import digest, docstrings, of_packages, read_texts
 from tests.sim.training.files import training_file
@@ -85,8 +86,9 @@ def test_packages_give_their_versions_and_licences_and_say_whether_the_text_is_t
         assert (text.train, text.held_out, text.sources, text.stated) == (*parts, {"p": ("1.5", "BSD")}, stated)
         assert text.sha256 == hashlib.sha256(parts[0] + b"\0" + parts[1]).hexdigest()
     with pytest.raises(InputError) as error:
-        of_packages(SimpleNamespace(packages={"q": 0}, sha256="", command="pip install q"), document)
-    assert list(error.value.problems) == [(("corpus",), "needs q, which is not installed", "pip install q")]
+        of_packages(SimpleNamespace(packages={"q": 0}, sha256="", command="pip install p==1 q==2"), document)
+    told = (("corpus",), "needs q, which is not installed", "pip install p==1 q==2")
+    assert list(error.value.problems) == [told]
 
 
 def test_files_are_joined_in_their_order_and_named_with_their_digests(tmp_path):
@@ -154,3 +156,60 @@ def test_a_text_of_other_versions_folders_or_paragraphs_is_kept_apart(tmp_path, 
     monkeypatch.setattr(texts, "cached", cached)
     assert [name_of(), name_of()] == [1, 0]
     assert [name_of(version="1.6"), name_of(folder="q"), name_of(paragraphs="prose")] == [1, 1, 1]
+
+
+def docstring(*blocks):
+    """Return a module whose docstring has these paragraphs."""
+    return ('"""' + "\n\n".join(blocks) + '\n"""\n').encode()
+
+
+def test_files_are_read_in_the_order_of_their_paths_as_texts(tmp_path):
+    """By their parts a folder would come before the file of its name: "s/x.py" is behind "s.py" as a text."""
+    stems = (f"s{i}" for i in range(10_000))
+    stem = next(s for s in stems if not is_held_out(f"p/{s}.py") and not is_held_out(f"p/{s}/x.py"))
+    (tmp_path / stem).mkdir()
+    (tmp_path / stem / "x.py").write_bytes(docstring("Second."))
+    (tmp_path / f"{stem}.py").write_bytes(docstring("First."))
+    assert docstrings({"p": tmp_path}, RECIPES["blocks"]) == (b"First.\n\nSecond.", b"")
+
+
+def test_blocks_keep_their_indentation_and_lose_blanks_behind():
+    source = docstring("Title.", "    >>> code  ", "  \t ", "last")
+    assert list(RECIPES["blocks"].paragraphs(source)) == ["Title.", "    >>> code", "last"]
+    for broken in (b"\0", b"def", b"\xff\xfe", b"# coding: none\n"):
+        assert list(RECIPES["blocks"].paragraphs(broken)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("Six of the words are enough here.", True),
+        ("Five words: altogether insufficient.", False),
+        ("Five extraordinary altogether insufficient words here.", True),  # six
+        ("One two three four five six 789.", True),  # 32 characters
+        ("One two three four five six 78.", False),
+        ("One two three -- four five six seven.", False),
+        ("One two three - four five six seven.", True),
+        ("one two three four five six seven.", False),
+        ("One two three four five six seven!", False),
+    ],
+)
+def test_prose_is_sentences_of_some_length(text, taken):
+    assert list(RECIPES["prose"].paragraphs(docstring("x", text))) == [text] * taken
+
+
+def test_prose_has_a_sentence_a_line_and_leaves_tests_out_but_no_helpers(tmp_path):
+    sentences = [f"This sentence number {i} is about some values." for i in range(4)]
+    places = ["tests/t.py", "testing/h.py", "a.py", "b.py"]
+    assert not any(is_held_out(f"q/{place}") for place in places)
+    for place, sentence in zip(places, sentences, strict=True):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_bytes(docstring(sentence))
+    expected = "".join(f"{sentences[place]}\n" for place in (2, 3, 1))
+    assert docstrings({"q": tmp_path}, RECIPES["prose"]) == (expected.encode(), b"")
+
+
+def test_a_corpus_says_how_its_versions_are_installed():
+    for corpus in corpora().values():
+        named = [f"{name}=={package.version}" for name, package in corpus.packages.items()]
+        assert corpus.command.split() == ["pip", "install", *named]

@@ -174,6 +174,8 @@ def test_progress_tells_loss_speed_and_time_left(tmp_path):
     assert str(trainer.TrainingProgress(3, 9, 1.25, 12345.6, 240)) == (
         "3/9 loss 1.250 nats/byte, 12,346 tokens/s, 4 min left"
     )
+    for left_s, shown in ((119.4, "119 s"), (120, "2 min")):
+        assert str(trainer.TrainingProgress(1, 2, 1.0, 1.0, left_s)).endswith(f", {shown} left")
 
 
 def test_windows_are_spread_over_the_text_and_none_is_longer_than_it(tmp_path):
@@ -208,3 +210,11 @@ def test_zeros_are_counted_over_all_codes(tmp_path):
         model.latent["ffn_out"][0, :, ::2] = 0.0  # of a mean of one half, one is beyond 1
     zeros = model.shape.hidden * model.shape.ffn / 2
     assert decoder.zero_share(model) == pytest.approx(zeros / model.shape.linear_parameters)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_device_is_taken_where_there_is_one(monkeypatch, there):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert [trainer.pick_device(name).type for name in ("auto", "cpu", "cuda")] == [
+        "cuda" if there else "cpu", "cpu", "cuda",
+    ]  # fmt: skip
