@@ -9,7 +9,7 @@ import pytest
 from bitjoule.energy_models.architecture.shape import ModelShape, presets
 from bitjoule.sim.llm.engines import CheckEngine, EngineMismatchError, MatmulRecord, MatmulWeights, NumpyEngine
 from bitjoule.sim.llm.model import OverflowInModelError, sample
-from bitjoule.sim.llm.synthetic import random_model
+from bitjoule.sim.llm.synthetic import check_random, random_model
 
 TOKENS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5]
 ENGINE = NumpyEngine()
@@ -231,3 +231,20 @@ def test_layers_that_this_model_does_not_have_are_refused(changes: dict[str, Any
     groups = [{"repeats": 1, **changes}, {"repeats": written["layers"] - 1}]
     with pytest.raises(ValueError, match=wrong):
         random_model(ModelShape.model_validate({**small().model_dump(), "groups": groups}))
+
+
+def test_each_linear_and_table_has_weights_of_its_own() -> None:
+    model = random_model(small(hidden=64, heads=4, kv_heads=4, tied_embedding=False))
+    square = ("q_proj", "k_proj", "v_proj", "o_proj")  # of one size
+    drawn = [model.blocks(layer).linears[name].weights.codes for layer in range(3) for name in square]  # type: ignore[union-attr]
+    assert len({codes.tobytes() for codes in drawn}) == len(drawn)
+    assert not np.array_equal(model.embedding.block(0, 50), model.head.block(0, 50))  # type: ignore[union-attr]
+
+
+def test_the_first_impossible_shape_is_refused_and_the_last_possible_one_is_not() -> None:
+    check_random(small(experts=1, head_dim=16), 0.0)
+    check_random(small(head_dim=15, learned_positions=8), 1.0)
+    with pytest.raises(ValueError, match=r"^the model has 2 experts, expected a dense model$"):
+        check_random(small(experts=2), 0.0)
+    with pytest.raises(ValueError, match=r"^head_dim is 15, expected an even number, as positions are rotary$"):
+        check_random(small(head_dim=15), 0.0)

@@ -210,11 +210,3 @@ def test_zeros_are_counted_over_all_codes(tmp_path):
         model.latent["ffn_out"][0, :, ::2] = 0.0  # of a mean of one half, one is beyond 1
     zeros = model.shape.hidden * model.shape.ffn / 2
     assert decoder.zero_share(model) == pytest.approx(zeros / model.shape.linear_parameters)
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_a_device_is_taken_where_there_is_one(monkeypatch, there):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert [trainer.pick_device(name).type for name in ("auto", "cpu", "cuda")] == [
-        "cuda" if there else "cpu", "cpu", "cuda",
-    ]  # fmt: skip
