@@ -1,6 +1,7 @@
 """Models with random weights: what every model does, whatever its weights."""
 
 import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from bitjoule.energy_models.architecture.shape import ModelShape, presets
 from bitjoule.sim.llm.engines import CheckEngine, EngineMismatchError, MatmulRecord, MatmulWeights, NumpyEngine
 from bitjoule.sim.llm.model import OverflowInModelError, sample
-from bitjoule.sim.llm.synthetic import check_random, random_model
+from bitjoule.sim.llm.synthetic import check_random, random_codes, random_model
 
 TOKENS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5]
 ENGINE = NumpyEngine()
@@ -248,3 +249,23 @@ def test_the_first_impossible_shape_is_refused_and_the_last_possible_one_is_not(
         check_random(small(experts=2), 0.0)
     with pytest.raises(ValueError, match=r"^head_dim is 15, expected an even number, as positions are rotary$"):
         check_random(small(head_dim=15), 0.0)
+
+
+def test_a_share_of_zeros_is_the_nearest_in_its_steps() -> None:
+    """In steps of 2⁻¹⁵: what is nearer to none has none, and what is nearer to one step has some of so many."""
+    assert random_codes(256, 4096, 0.49 / 2**15, [1]).all()
+    assert not random_codes(256, 4096, 0.51 / 2**15, [1]).all()
+
+
+@pytest.mark.parametrize("kind", ["ternary", "binary"])
+def test_a_synthetic_model_has_the_settings_of_its_shape_and_kind(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = SimpleNamespace(rope_theta=77.0, norm_epsilon=0.03)
+    monkeypatch.setattr("bitjoule.sim.llm.synthetic.model_types", lambda: SimpleNamespace(random=settings))
+    model = random_model(small(head_dim=16), 0.0, kind=kind)
+    assert model.blocks(0).linears["q_proj"].weights.quantised.kind == kind  # type: ignore[union-attr]
+    np.testing.assert_allclose(model.frequencies, settings.rope_theta ** -(np.arange(8) / 8), rtol=1e-6)  # type: ignore[arg-type]
+    for form in ("rmsnorm", "layernorm"):
+        made = random_model(small(norm=form))
+        assert {(norm.kind, norm.epsilon) for norm in (made.norm, *made.blocks(0).norms.values())} == {
+            (form, settings.norm_epsilon)
+        }
