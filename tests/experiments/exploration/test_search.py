@@ -115,3 +115,85 @@ def test_a_smaller_objective_is_a_smaller_one_for_a_sampler_whatever_its_sign():
 def test_random_designs_come_in_batches_of_the_size_that_was_asked_for_and_a_rest(size, budget):
     batches = run(sampler="random", budget=budget, batch=size)
     assert [len(batch) for batch in batches] == [size] * (budget // size) + [budget % size] * (budget % size > 0)
+
+
+@pytest.mark.parametrize("sampler", ["nsga2", "tpe"])
+def test_a_sampler_is_told_the_objectives_the_excesses_and_what_has_no_result(monkeypatch, sampler):
+    """Of each design: logarithms of positive values to be minimised, and by how much it misses each constraint."""
+    optuna = pytest.importorskip("optuna")
+    studies, made, create = [], [], optuna.create_study
+    samplers = {"nsga2": "NSGAIISampler", "tpe": "TPESampler"}
+    kind = getattr(optuna.samplers, samplers[sampler])
+    monkeypatch.setattr(optuna, "create_study", lambda **named: studies.append(create(**named)) or studies[-1])
+    monkeypatch.setattr(optuna.samplers, samplers[sampler], lambda **named: made.append(named) or kind(**named))
+
+    def score(numbers):
+        found = scored(numbers)
+        return found._replace(excesses=np.maximum(found.limited - 8, 0) / 8)
+
+    search(settings(sampler=sampler, budget=96, batch=24, seed=3), SPACE, score, 3)
+    (named,) = made
+    wanted = {"seed": 3, "population_size": 24} if sampler == "nsga2" else {"seed": 3, "constant_liar": True}
+    assert wanted.items() <= named.items()
+    (study,) = studies
+    assert [direction.name for direction in study.directions] == ["MINIMIZE"] * 3
+    states = optuna.trial.TrialState
+    trials = [(trial, SPACE.number([trial.params[str(i)] for i in range(5)])) for trial in study.trials]
+    assert {trial.state for trial, _ in trials} == {states.COMPLETE, states.FAIL}
+    for trial, number in trials:
+        scores = score([number])
+        if trial.state is states.FAIL:
+            assert SPACE.indices([number])[0][4] == 3  # such designs have no result
+            continue
+        assert SPACE.indices([number])[0][4] != 3
+        np.testing.assert_allclose(trial.values, np.log(scores.objectives[0]), rtol=1e-12)
+        assert [*trial.constraints.values()] == scores.excesses[0].tolist()
+    assert {trial.constraints.get("0", 0) > 0 for trial, _ in trials} == {False, True}
+
+
+def test_knobs_with_an_order_are_numbers_to_a_sampler_and_others_are_not(monkeypatch):
+    optuna = pytest.importorskip("optuna")
+    studies, create = [], optuna.create_study
+    monkeypatch.setattr(optuna, "create_study", lambda **named: studies.append(create(**named)) or studies[-1])
+    space = Space((Knob("n", tuple({"n": v} for v in (1, 2, 4))), Knob("s", tuple({"s": v} for v in "abc"))))
+    search(settings(budget=6, batch=3), space, scored, 3)
+    kinds = {name: type(of).__name__ for name, of in studies[0].trials[0].distributions.items()}
+    assert kinds == {"0": "IntDistribution", "1": "CategoricalDistribution"}
+
+
+def test_what_repetitions_leave_goes_to_neighbours_of_the_latest_members_of_the_pareto_set(monkeypatch):
+    """A sampler that proposes one design again and again: the rest of each batch is filled without it."""
+    optuna = pytest.importorskip("optuna")
+    space = Space(SPACE.knobs[:2])  # 64 designs in order, whose neighbours are one step away
+
+    class Same(optuna.samplers.RandomSampler):
+        def sample_independent(self, *_):
+            return 4
+
+    def points(numbers):
+        x = space.indices(list(numbers)).astype(float)
+        return np.stack([9 - x[:, 0] + x[:, 1] / 9, 1 + x[:, 0]], axis=1)  # best: the second knob at its first setting
+
+    batches = []
+
+    def score(numbers):
+        batches.append([*numbers])
+        none = np.zeros((len(numbers), 0))
+        return Scores(points(numbers), none, none, np.ones(len(numbers), dtype=bool))
+
+    monkeypatch.setattr(searching, "_sampler", lambda *_: Same())
+    search(settings(budget=20, batch=4), space, score, 2)
+    for i in range(1, len(batches)):
+        before = flat(batches[:i])
+        values = points(before)
+        front = [
+            number for number, own in zip(before, values, strict=True)
+            if not any((other <= own).all() and (other < own).any() for other in values)
+        ]  # fmt: skip
+        wanted: list[int] = []
+        for number in reversed(front):
+            row, column = divmod(number, 8)
+            beside = [(r, column) for r in (row - 1, row + 1)] + [(row, c) for c in (column - 1, column + 1)]
+            wanted += [8 * r + c for r, c in beside if 0 <= r < 8 and 0 <= c < 8]
+        wanted = [number for number in dict.fromkeys(wanted) if number not in before]
+        assert batches[i][: len(wanted)] == wanted[:4], i

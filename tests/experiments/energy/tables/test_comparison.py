@@ -6,6 +6,7 @@ import pytest
 from bitjoule import run_experiment
 from bitjoule.energy_models.architecture.shape import presets
 from bitjoule.energy_models.papers.published import PrintedNumber
+from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.energy.tables.comparison import compare
 
 PROMPTS = (7, 300)
@@ -116,9 +117,10 @@ def test_memory_is_weights_tables_and_a_fitted_overhead_and_its_ratio_the_baseli
     rows = ran.memory.set_index(["model", "scheme"])
     kept = ["weights_bytes", "tables_bytes", "kv_cache_bytes", "activations_bytes"]
     in_order = np.array([rows.loc[key, kept] for key in ran.memory[["model", "scheme"]].itertuples(index=False)])
-    in_order = np.pad(in_order.astype(float), ((0, 0), (0, 1)))  # without adapters
+    adapters = 7e7 * np.arange(1, len(rows) + 1) ** 2
+    in_order = np.column_stack([in_order.astype(float), adapters])
     table, overhead = compare(cells, ran.grid, in_order)
-    stored = rows["weights_bytes"] + rows["tables_bytes"]
+    stored = rows["weights_bytes"] + rows["tables_bytes"] + adapters
     width = {name: presets()[name].layers * presets()[name].hidden for name in ran.models.index}
     missing = [float(text) * 1e9 - stored[key] for key, text in GIGABYTES.items()]
     slope, fixed = np.polyfit([width[model] for model, _ in GIGABYTES], missing, 1)
@@ -141,3 +143,17 @@ def test_without_memories_in_bytes_there_is_no_overhead_and_no_ratio_of_memories
     table, overhead = compare(cells, ran.grid, np.ones((len(ran.grid), 5)))
     assert table.empty
     assert overhead is None
+
+
+def test_a_ratio_of_memories_without_memories_hides_no_cell_behind_it_and_ours_is_the_prompt_alone(resolved):
+    """The case with the fewest new tokens stands for the paper's: what its new tokens take is left out."""
+    text = "name: x\nmodels: [bitnet-125m]\nschemes: [fp16, bitnet]\ntechnologies: [7nm]\n"
+    ran = run(resolved(f"{text}workload: {{prompt_tokens: 7, new_tokens: [5, 2]}}\nbaseline: {{scheme: fp16}}\n"))
+    case = ("bitnet-125m", "bitnet", "7nm", 7)
+    cells = [printed(*case, "", quantity, "1.0") for quantity in ("memory_ratio", "energy_j")]
+    table, _ = compare(cells, ran.grid, np.zeros((len(ran.grid), 5)))
+    assert table["quantity"].tolist() == ["energy_j"]
+    rows = ran.results[(ran.results["scheme"] == "bitnet") & (ran.results["phase"] == "prefill")]
+    each = rows.groupby("new_tokens")["energy_pj"].sum() / 1e12
+    assert each.nunique() == 1
+    assert table["ours"].tolist() == pytest.approx([each.iloc[0]])

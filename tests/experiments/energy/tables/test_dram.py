@@ -67,6 +67,17 @@ def test_parts_are_sums_of_the_long_table_and_leave_nothing_of_the_memory_out(fo
     assert set(found.dram["device"]) == {"lpddr4-3200", "ddr4-2400", "hbm3e"}
 
 
+def test_of_a_prompt_alone_there_are_no_rows_of_decode():
+    platforms_ = [{"name": "phone", "by_scheme": members("-lpddr4")}]
+    one = {"name": "x", "accounting": "system", "models": ["bitnet-125m"], "schemes": list(EDGES),
+           "technologies": ["7nm"], "platforms": platforms_}  # fmt: skip
+    table = run_experiment(one | {"workload": {"prompt_tokens": 4, "new_tokens": [0, 1]}}).dram
+    phases = table.groupby(["scheme", "new_tokens"], observed=True)["phase"].agg(list)
+    for scheme in EDGES:
+        assert phases[scheme, 0] == ["prefill"]
+        assert phases[scheme, 1] == ["prefill", "decode", "request"]
+
+
 def test_machines_with_one_price_have_no_parts(found):
     assert "flat" not in set(found.dram["platform"])
     flat = found.results[found.results["platform"] == "flat"]

@@ -40,6 +40,20 @@ def test_each_level_has_its_rows_in_the_order_in_which_bits_pass(found):
     assert set(map(tuple, rows.loc["two"])) == {("l2", "l3")}
     assert len(table) == 2 * 3 * (1 + 2)  # prompts, phases with their sum, levels
     assert table.iloc[-1][["holds", "size_bytes"]].tolist() == [" ".join(HELD), 1 << 20]
+    assert set(table[(table["platform"] == "two") & (table["level"] == "l2")]["holds"]) == {"keys_values"}
+    # a case's phases after each other, each with its levels, as the summary has its rows
+    two = table[(table["platform"] == "two") & (table["prompt_tokens"] == 4)]
+    assert two[["phase", "level"]].to_numpy().tolist() == [
+        [phase, level] for phase in ("prefill", "decode", "request") for level in ("l2", "l3")
+    ]
+
+
+def test_a_level_that_nothing_is_read_from_serves_no_share():
+    """Activations of a short prompt stay in the buffers."""
+    platform = {"name": "one", "like": "ternary-edge", "levels": {"l2": {**SMALL, "holds": ["activations"]}}}
+    table = run_experiment(RUN | {"platforms": [platform], "workload": {"prompt_tokens": 4, "new_tokens": 3}}).levels
+    assert len(table) == 3
+    assert (table[["read_bytes", "served_share", "utilisation", "energy_j"]] == 0).all(axis=None)
 
 
 def test_bytes_and_joules_are_sums_of_the_long_table(found):

@@ -274,3 +274,36 @@ def test_other_accountings_have_no_layers(bitjoule, tmp_path, resolved, small):
     status, _, err = bitjoule("run", "rtl_matmul", "--per-layer", "--out", tmp_path / "out")
     assert status == 2
     assert "per_layer: unknown key" in err
+
+
+def test_rows_are_sorted_by_case_then_phase_and_operations_outside_of_layers_run_once(mixed):
+    """The last group of the mixture has two layers: the embedding and the head are of none."""
+    table = mixed.operations
+    model, *_ = models = table["model"].drop_duplicates().tolist()
+    assert models == ["mixture", "mixers"]
+    phases = mixed.summary[mixed.summary["phase"] != "request"][list(CASE_COLUMNS)].astype(str)
+    found = table[list(CASE_COLUMNS)].astype(str)
+    changed = (found != found.shift()).any(axis=1)
+    assert found[changed].to_numpy().tolist() == phases.to_numpy().tolist()
+    outside = table[(table["model"] == model) & (table["layers"] == "")]
+    assert {"embedding", "lm_head", "static"} <= set(outside["component"])
+    assert set(outside["repeats"]) == {1}
+    assert set(table[(table["model"] == model) & (table["layers"] != "")]["repeats"]) == {1, 2}
+
+
+def test_formats_of_what_is_no_matmul_are_those_that_it_reads_and_writes():
+    """Tables and cache in formats of their own; norms and the like, and their results, in that of the scales."""
+    odd = {"name": "odd", "weights": "ternary", "activations": "int8", "attention": "fp16", "rescale": "fp16",
+           "kv_cache": "int4", "embedding": "int8", "lm_head": "fp16"}  # fmt: skip
+    table = bitjoule.run(yaml.safe_load(TOY) | {"schemes": [odd]}).operations
+    columns = [name for name in OPERATION_COLUMNS if name.endswith(("format", "storage"))]
+    expected = {
+        "embedding": ("int8", "int8", "fp16", "fp16"), "norm": ("", "", "fp16", "fp16"),
+        "softmax": ("", "", "fp16", "fp16"), "kv_cache_read": ("int4", "int4", "fp16", ""),
+        "kv_cache_write": ("int4", "int4", "fp16", ""), "static": ("", "", "", ""),
+        "q_proj": ("ternary", "ternary2", "int8", "fp16"),
+    }  # fmt: skip
+    for component, formats in expected.items():
+        rows = table[table["component"] == component]
+        assert set(rows[columns].astype(str).itertuples(index=False, name=None)) == {formats}, component
+        assert set(rows["array"]) == {"adders" if component == "q_proj" else ""}
