@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from bitjoule import run, writing
-from bitjoule.execution import read
+from bitjoule.execution import read, run_all
 from bitjoule.experiments.hardware.tables import HardwareResult
 from bitjoule.experiments.netlists.run import GatesResult
 from bitjoule.kinds.kind import Silent
@@ -76,17 +76,6 @@ def test_results_of_every_kind_have_them(result):
     assert [field.default for field in fields(result) if field.name == "warnings"] == [()]
 
 
-def test_experiments_that_run_in_other_processes_warn_too(bitjoule, tmp_path):
-    paths = [written(tmp_path, name, 2 * 10**9) for name in ("one", "two")]
-    status, _, err = bitjoule("run", *paths, "--no-plots", "--jobs", 2, "--out", tmp_path / "out")
-    assert status == 0
-    shown = [line.removeprefix("bitjoule: ") for line in err.splitlines()]
-    assert len(shown) == 2
-    assert shown[0].startswith(SAYS)
-    for name in ("one", "two"):
-        assert listed(tmp_path / "out" / name) == (shown[:1], shown[:1])
-
-
 def test_a_kind_of_another_package_need_not_list_what_it_warns_of(tmp_path):
     warns = "\n".join(f'    progress.warn("{line}")' for line in [*LINES, LINES[0]])
     module = DICE.replace("    progress(1, 1, ", f"{warns}\n    progress(1, 1, ")
@@ -136,3 +125,16 @@ def test_kinds_that_no_cluster_runs_say_so_where_one_is_asked_for(tmp_path, addr
             pass
     told = ["--scheduler: dear is of a kind that does not run in parts (prices); it runs here"]
     assert heard.lines == ([] if address is None else told)
+
+
+def test_experiments_that_run_in_other_processes_warn_too_each_before_its_summary(tmp_path):
+    tasks = [read(str(written(tmp_path, name, 2 * 10**9))) for name in ("one", "two")]
+    heard = Heard()
+    for text in run_all(tasks, writing.Writing(tmp_path / "out", ["x"], plots=False, jobs=2, whole=False), heard):
+        heard.lines.append(text)
+    first, one, second, two = heard.lines
+    assert first == second
+    assert first.startswith(SAYS)
+    assert (one.startswith("one: "), two.startswith("two: ")) == (True, True)
+    for name in ("one", "two"):
+        assert listed(tmp_path / "out" / name) == ([first], [first])

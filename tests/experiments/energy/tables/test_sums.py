@@ -5,8 +5,10 @@ import pandas as pd
 
 from bitjoule.experiments.energy.evaluation import evaluate_cases, evaluate_in_blocks
 from bitjoule.experiments.energy.grid import grid_of
+from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.energy.tables import sums as sums_module
 from bitjoule.experiments.energy.tables.sums import SpanSums, blocks, summarise
+from bitjoule.experiments.output.columns import UTILISATION_COLUMNS
 
 TEXT = """\
 name: spans
@@ -55,3 +57,26 @@ def test_blocks_that_share_a_phase_have_the_sums_of_each_alone(monkeypatch, reso
 def test_without_devices_and_levels_nothing_is_kept_for_them(resolved):
     values = SpanSums(grid_of(resolved(TEXT))).values()
     assert [values[name].size for name in ("dram_energy_j", "dram_counts", "level_bits", "level_latency_s")] == [0] * 4
+
+
+def test_a_request_is_both_phases_in_energy_time_busy_time_and_tokens(resolved):
+    """Prompt tokens belong to prefill, new ones to decode, both to the request, each of every sequence."""
+    found = run(resolved(TEXT.replace("new_tokens: 2, batch: 1", "new_tokens: [2, 7], batch: 3")))
+    case = ["technology", "scheme", "platform", "prompt_tokens", "new_tokens"]
+    table = found.summary.set_index(["phase", *case])
+    prefill, decode, whole = (table.loc[phase] for phase in ("prefill", "decode", "request"))
+    assert len(whole) == 2 * 2 * 2 * 2 * 2
+    for column in ("energy_j", "energy_low_j", "energy_high_j", "latency_s"):
+        np.testing.assert_allclose(whole[column], prefill[column] + decode[column], rtol=1e-12)
+    for column in UTILISATION_COLUMNS:
+        busy_s = [rows[column] * rows["latency_s"] for rows in (prefill, decode, whole)]
+        np.testing.assert_allclose(busy_s[2], busy_s[0] + busy_s[1], rtol=1e-12, err_msg=column)
+    prompt, new = (whole.index.get_level_values(name).to_numpy() for name in case[-2:])
+    for rows, tokens in ((prefill, 3 * prompt), (decode, 3 * new), (whole, 3 * (prompt + new))):
+        np.testing.assert_allclose(rows["energy_per_token_j"], rows["energy_j"] / tokens, rtol=1e-12)
+        np.testing.assert_allclose(rows["tokens_per_s"], tokens / rows["latency_s"], rtol=1e-12)
+    held = found.memory.set_index(["scheme", *case[-2:]])
+    parts = held[["weights_bytes", "tables_bytes", "kv_cache_bytes", "activations_bytes"]].sum(axis=1)
+    for rows in (prefill, decode, whole):
+        of_case = [parts[scheme, p, n] for _, scheme, _, p, n in rows.index]
+        np.testing.assert_allclose(rows["memory_bytes"], of_case, rtol=1e-12)
