@@ -1,7 +1,9 @@
 """Models that do not fit their machine's memory."""
 
 import re
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from bitjoule.experiments.energy.runner import run
@@ -53,3 +55,22 @@ def test_the_server_chip_holds_a_70b_in_one_bit_and_not_in_fp16(bitjoule, tmp_pa
     err = bitjoule("run", "headline_server", "--no-plots", "--out", tmp_path)[2]
     assert "llama-3-70b in fp16 needs 1" in err
     assert "in bitnet needs" not in err
+
+
+def test_a_memory_of_unknown_size_and_one_that_is_just_large_enough_are_no_warnings():
+    """Each machine is looked at by its own scheme; a size is in powers of ten, and the machine named."""
+
+    def machine(capacity_bytes):
+        return SimpleNamespace(off_chip=SimpleNamespace(capacity_bytes=capacity_bytes))
+
+    by_platform = {
+        "pair": {"a": ("open", machine(None)), "b": ("small", machine(3 * 10**9)), "c": ("just", machine(7 * 10**9))},
+        "last": {"a": ("tiny", machine(10**9)), "b": ("open", machine(None)), "c": ("open", machine(None))},
+    }
+    needed_gb = {("pair", "a"): 9.0, ("pair", "b"): 4.25, ("pair", "c"): 7.0, ("last", "a"): 1.5, ("last", "b"): 9.0}
+    rows = [(*key, "m", size * 1e9) for key, size in needed_gb.items()]
+    summary = pd.DataFrame(rows, columns=["platform", "scheme", "model", "memory_bytes"])
+    assert list(too_large(by_platform, summary)) == [
+        "platform small: m in b needs 4.25 GB; its off-chip memory holds 3 GB",
+        "platform tiny: m in a needs 1.5 GB; its off-chip memory holds 1 GB",
+    ]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from bitjoule.experiments.energy.evaluation import evaluate_cases, evaluate_in_blocks
 from bitjoule.experiments.energy.grid import grid_of
@@ -80,3 +81,12 @@ def test_a_request_is_both_phases_in_energy_time_busy_time_and_tokens(resolved):
     for rows in (prefill, decode, whole):
         of_case = [parts[scheme, p, n] for _, scheme, _, p, n in rows.index]
         np.testing.assert_allclose(rows["memory_bytes"], of_case, rtol=1e-12)
+    components = pd.concat(list(found.components_in_blocks()))
+    for column in UTILISATION_COLUMNS:
+        busy_s = components[column] * components["time_s"]
+        of_phase = busy_s.groupby([components[name].astype(str) for name in ("phase", *case[:3])]).sum()
+        rows = table.loc[["prefill", "decode"]]
+        shown_s = (rows[column] * rows["latency_s"]).groupby(["phase", *case[:3]], observed=True).sum()
+        assert len(of_phase) == len(shown_s) == 2 * 2 * 2 * 2
+        for key, seconds in shown_s.items():
+            assert of_phase[key] == pytest.approx(seconds, rel=1e-9), column

@@ -81,20 +81,22 @@ def test_neighbours_are_a_step_away_in_one_knob_and_any_other_setting_of_a_knob_
 
 
 @pytest.mark.parametrize(
-    ("knobs", "wrong"),
+    ("knobs", "at", "wrong"),
     [
-        ({"a": [1, 2, 1]}, "duplicate value 1"),
-        ({"g": {"zip": {"a": [1, 2], "b": [1]}}}, "lists of different lengths: a 2, b 1"),
-        ({"g": {"zip": {"a": [1], "p": {"product": {"a": [2]}}}}}, "duplicate key a"),
-        ({"a": [1], "g": {"product": {"b": [2], "a": [3]}}}, "duplicate key a"),
-        ({"g": {"product": {str(i): list(range(10)) for i in range(5)}}}, "too many combinations"),
-        ({str(i): list(range(1000)) for i in range(6)}, "1000000000000000000 designs"),
+        ({"b": [1, 2], "a": [1, 2, 1]}, ("a",), "duplicate value 1"),
+        ({"g": {"zip": {"a": [1, 2], "b": [1]}}}, ("g", "zip"), "lists of different lengths: a 2, b 1"),
+        ({"g": {"zip": {"p": {"zip": {"b": [1, 2, 3], "c": [1]}}}}}, ("g", "zip", "p", "zip"),
+         "lists of different lengths: b 3, c 1"),
+        ({"g": {"zip": {"a": [1], "p": {"product": {"a": [2]}}}}}, ("g", "zip"), "duplicate key a"),
+        ({"a": [1], "g": {"product": {"b": [2], "a": [3]}}}, ("a",), "duplicate key a"),
+        ({"g": {"product": {str(i): list(range(10)) for i in range(5)}}}, ("g", "product"), "too many combinations"),
+        ({str(i): list(range(1000)) for i in range(6)}, (), "1000000000000000000 designs"),
     ],
-)
-def test_a_space_that_cannot_be_numbered_is_refused(knobs, wrong):
+)  # fmt: skip
+def test_a_space_that_cannot_be_numbered_is_refused_where_it_is(knobs, at, wrong):
     with pytest.raises(KnobError) as caught:
         space_of(VALUES.validate_python(knobs))
-    assert caught.value.wrong == wrong
+    assert (caught.value.at, caught.value.wrong) == (at, wrong)
 
 
 def test_labels_have_sizes_with_binary_prefixes_and_name_values_that_are_always_equal_once():
@@ -132,3 +134,38 @@ def test_as_many_settings_as_are_allowed_are_taken_and_one_more_is_not(monkeypat
         space(beyond)
     expected = getattr(error.value, "expected", "")
     assert told in f"{error.value}; expected {expected}"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1 << 30, "1 GiB"), (3 << 19, "1536 KiB"), (1500, "1500"), (1025, "1025"), (0, "0"), (1 << 10, "1 KiB"),
+        (2.5, "2.5"), ({"factor": 0.5}, "x0.5"),
+    ],
+)  # fmt: skip
+def test_only_a_multiple_of_a_binary_prefix_has_one(value, text):
+    assert space(a__size_bytes=[value]).knobs[0].label(0) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"name": "mine", "weights": "int8"}, "mine"), ({"b": 1, "a": 2}, '{"a": 2, "b": 1}'), (True, "true"),
+        (None, "null"), (0.1 + 0.2, "0.3"), (123456789.5, "123456789.5"), ({"factor": -1}, '{"factor": -1}'),
+        ({"factor": True}, '{"factor": true}'), ({"factor": 2, "x": 1}, '{"factor": 2, "x": 1}'), (7, "7"),
+    ],
+)  # fmt: skip
+def test_a_setting_is_written_by_its_name_or_as_it_stands(value, text):
+    assert space(a=[value]).knobs[0].label(0) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "ordered"),
+    [
+        ([1, 2, 4], True), ([4, 2, 1], True), ([1, 3, 2], False), ([False, True], False), (["a", "b"], False),
+        ([{"factor": 3}, {"factor": 2}], True), ([1, None], False), ({"zip": {"p": ["x", "y"], "n": [2, 1]}}, True),
+        ({"zip": {"p": ["x", "y"], "q": ["y", "x"]}}, False), ([1, 2.5, 2.5e3], True),
+    ],
+)  # fmt: skip
+def test_settings_are_in_order_where_numbers_of_one_key_rise_or_fall(values, ordered):
+    assert space(k=values).knobs[0].ordered is ordered
