@@ -1,14 +1,20 @@
 """The text and the picture of a comparison."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import matplotlib as mpl
+import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from bitjoule.experiments.results.differences import compare
 from bitjoule.experiments.results.folders import open_result
-from bitjoule.reports.comparison import comparison_markdown, draw_waterfall, headline
+from bitjoule.reports.comparison import NAMED, SHOWN_STEPS, comparison_markdown, draw_waterfall, headline
 from bitjoule.reports.figures.digits import with_unit
 from bitjoule.reports.figures.style import LIGHT, settings
 from tests.reports.pages import assert_clean
+from tests.reports.shown import THREE_DIGITS, quantity, table
 
 KEYS = ["component", "operand", "action", "format"]
 NODE = ("--set", "name=edge_45", "--set", "technologies=[45nm]", "--no-plots")
@@ -72,3 +78,91 @@ def test_a_small_change_has_an_axis_that_says_it_does_not_begin_at_zero(run_edge
         assert figure.axes[0].get_xlabel() == "energy (the axis does not begin at zero)"
         assert 0 < figure.axes[0].get_xlim()[0] < min(decode.levels_j)
         assert_clean(figure)
+
+
+COMPONENTS = {"q_proj": 7.0, "norm": -0.5, "static": -3.0, "lm_head": 0.25}
+
+
+def made_up(components, first_j=20.0):
+    """Return two results of which one case differs by these joules: half of each by its count, for an action each."""
+    rows = [
+        {"component": name, "operand": "weights", "action": action, "format": form, "difference_j": joules / 2,
+         "first_count": 2.0, "second_count": 3.0, "first_price_pj": 1.0, "second_price_pj": 1.0, "first_j": 1.0,
+         "second_j": 1.0 + joules / 2, "by_count_j": joules / 8, "by_price_j": joules * 3 / 8}
+        for name, joules in components.items() for action, form in (("mac", "fp16"), ("mac", "int8"))
+    ]  # fmt: skip
+    table = pd.DataFrame(rows).sort_values("difference_j", key=abs, ascending=False, kind="stable")
+    named = [SimpleNamespace(name=name, path=Path(name)) for name in ("old", "new")]
+    nothing = pd.DataFrame()
+    totals = pd.DataFrame({"quantity": ["energy_j"], "first": [first_j], "second": [2.0], "ratio": [0.1]})
+    return SimpleNamespace(
+        first=named[0], second=named[1], inputs=nothing, prices=nothing, totals=totals, cases=(7, 2, 1),
+        renamed={"technology": ("45nm", "7nm")}, case={"model": "m", "phase": "decode", "batch": "4", "platform": ""},
+        levels_j=(first_j, first_j + sum(components.values())), contributions=table.reset_index(drop=True),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("further", [0, 1, 2])
+def test_each_step_of_the_waterfall_has_its_component_its_sign_and_its_joules(further):
+    """What comes after the largest steps is one, with the sum of theirs: it may be less than each."""
+    rest = {f"r{i}": 1e-3 * (-1) ** i for i in range(further)}
+    many = COMPONENTS | {f"s{i}": 0.01 + 0.001 * i for i in range(SHOWN_STEPS - len(COMPONENTS))} | rest
+    comparison = made_up(many)
+    with mpl.rc_context(settings(LIGHT)):
+        figure = draw_waterfall(comparison, LIGHT)
+    axes = figure.axes[0]
+    largest = sorted(many.items(), key=lambda step: -abs(step[1]))[:SHOWN_STEPS]
+    steps = [*largest, *([(f"{further} others", sum(rest.values()))] if further else [])]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["first: old", *(name for name, _ in steps), "second: new"]
+    first_j, second_j = comparison.levels_j
+    texts = [text.get_text() for text in axes.texts]
+    assert [texts[0], texts[-1]] == [with_unit(first_j, "J"), with_unit(second_j, "J")]
+    for (_, joules), text, bar in zip(steps, texts[1:-1], axes.patches[2:], strict=True):
+        assert bar.get_width() == pytest.approx(joules, rel=1e-9, abs=1e-12)
+        if abs(joules) < 1e-12:
+            continue
+        assert text == f"{'+' if joules > 0 else '−'}{with_unit(abs(joules), 'J')}"
+        hue = LIGHT.series[1 if joules > 0 else 0]
+        assert to_hex(bar.get_facecolor()) == to_hex(hue)
+        assert bool(bar.get_hatch()) == (joules > 0)
+    assert figure.get_suptitle() == "m, decode: what changes the energy"
+
+
+def test_the_text_says_how_many_cases_what_is_renamed_and_the_share_of_each_action():
+    comparison = made_up(COMPONENTS)
+    text = comparison_markdown(comparison, 100)
+    counted = "Cases and phases in both: 7; in the first alone: 2; in the second alone: 1; "
+    assert f"{counted}the technology is 45nm in the first and 7nm in the second." in text
+    total = sum(COMPONENTS.values())
+    assert headline(comparison).endswith(
+        "(+18.8 %); the largest part is q_proj, weights, mac, fp16, +3.50 J, by its price"
+    )
+    for shown in table(text, ["component, operand, action"]):
+        component, operand, action, form = shown["component, operand, action"].split(", ")
+        assert (operand, action, form in ("fp16", "int8")) == ("weights", "mac", True)
+        joules = COMPONENTS[component] / 2
+        assert float(shown["share (%)"]) == pytest.approx(100 * joules / total, abs=0.051)
+        for name, part in (("by its count", 1 / 4), ("by its price", 3 / 4), ("difference", 1)):
+            sign = 1 if shown[name][0] == "+" else -1
+            assert sign * quantity(shown[name][1:], "J") == pytest.approx(joules * part, rel=THREE_DIGITS), name
+
+
+@pytest.mark.parametrize(("first", "second", "only"), [(0.0, 3.0, "only in second"), (2.0, 0.0, "only in first")])
+def test_what_one_result_alone_does_has_no_cause_but_that(first, second, only):
+    comparison = made_up({"norm": 4.0, "static": 1.0})
+    rows = comparison.contributions
+    rows.loc[rows["component"] == "norm", ["first_count", "second_count"]] = first, second
+    shown = table(comparison_markdown(comparison, 100), ["component, operand, action"])
+    told = [(row["by its count"], row["by its price"]) for row in shown]
+    assert told[:2] == [(only, "")] * 2
+    assert told[2:] == [("+125 mJ", "+375 mJ")] * 2
+    assert headline(comparison).endswith("norm, weights, mac, fp16, +2.00 J")
+
+
+@pytest.mark.parametrize(("quantities", "more"), [(NAMED, ""), (NAMED + 1, ", ...")])
+def test_quantities_that_differ_are_named_up_to_a_number(quantities, more):
+    names = [f"x{i}" for i in range(quantities)]
+    totals = pd.DataFrame({"quantity": [*names, names[0]]})
+    comparison = SimpleNamespace(totals=totals, contributions=pd.DataFrame(), cases=(1, 0, 0))
+    assert headline(comparison) == f"{quantities} quantities differ: {', '.join(names[:NAMED])}{more}"

@@ -5,11 +5,15 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.container import ErrorbarContainer
 
 from bitjoule.energy_models.training.step import PASSES
+from bitjoule.reports.figures.bars import MAX_BARS
+from bitjoule.reports.figures.families import look
 from bitjoule.reports.figures.style import LIGHT
 from bitjoule.reports.training import NAMES, by_pass, draw_lifetime, draw_passes, headline, training_markdown
-from tests.reports.shown import THREE_DIGITS, header_and_rows, quantity
+from tests.reports.shown import THREE_DIGITS, bars_of, header_and_rows, quantity
 
 PLACE = {"experiment": "e", "model": "m", "technology": "7nm", "platform": "p"}
 SCHEMES, WAYS = ("fp16", "bitnet"), ("kept", "again")
@@ -116,3 +120,58 @@ def test_bars_are_as_long_as_the_passes_and_lines_as_high_as_training_and_infere
     for line, row in zip(lines, (summary().iloc[0], summary().iloc[2]), strict=True):
         tokens, joules = line.get_data()
         np.testing.assert_allclose(joules, row["training_j"] + np.asarray(tokens) * row["inference_per_token_j"])
+
+
+def test_a_bar_of_training_has_its_case_its_joules_and_its_whiskers_and_each_pass_a_hue():
+    found = summary().sample(frac=1, random_state=5).reset_index(drop=True)
+    (axes,) = draw_passes("mine", found, passes(), LIGHT).axes
+    assert axes.get_xlabel() == "energy of a training token (mJ)"
+    assert axes.figure.get_suptitle() == "mine: what training takes, by pass"
+    names = [label.get_text().split("  ") for label in axes.get_yticklabels()]
+    assert names == [[row["model"], row["way"], row["scheme"]] for row in found.to_dict("records")]
+    for text, joules in zip(axes.texts, found["energy_per_token_j"], strict=True):
+        assert quantity(text.get_text(), "J") == pytest.approx(joules, rel=THREE_DIGITS)
+    (whiskers,) = [drawn for drawn in axes.containers if isinstance(drawn, ErrorbarContainer)]
+    ends = np.array([segment[:, 0] for segment in whiskers[2][0].get_segments()]) / 1e3
+    np.testing.assert_allclose(ends, found[["energy_per_token_low_j", "energy_per_token_high_j"]], rtol=1e-12)
+    hues = {stack.get_label(): to_hex(stack[0].get_facecolor()) for stack in bars_of(axes)}
+    projections, attention, ffn, _ = LIGHT.families
+    assert list(hues) == [NAMES[name] for name in PASSES]
+    assert (hues["forward"], hues["optimiser"]) == (to_hex(ffn[1]), to_hex(projections[0]))
+    assert (hues["kept activations"], hues["gradients of activations"]) == (
+        to_hex(LIGHT.cache[1]),
+        to_hex(attention[0]),
+    )
+    assert len(set(hues.values())) == len(PASSES)
+
+
+def test_of_many_cases_the_first_have_bars():
+    many = pd.concat([summary().assign(model=f"m{i}") for i in range(MAX_BARS)], ignore_index=True)
+    of = pd.concat([passes().assign(model=f"m{i}") for i in range(MAX_BARS)], ignore_index=True)
+    (axes,) = draw_passes("mine", many, of, LIGHT).axes
+    names = [label.get_text().split("  ")[0] for label in axes.get_yticklabels()]
+    assert names == many["model"].head(MAX_BARS).tolist()
+
+
+def test_lines_of_a_lifetime_are_of_the_last_model_in_the_first_way_and_look_as_their_formats():
+    """They reach from a hundredth of the first crossing to ten times the last."""
+    own = summary()
+    others = own.assign(model="other", training_j=1.0, tokens_as_training=1.0)
+    elsewhere = own.assign(technology="45nm", training_j=2.0, tokens_as_training=2.0)
+    formats = pd.DataFrame({"kind": ["float", "binary", "float"], "variant": [0, 1, 2]}, index=[*SCHEMES, "fp8"])
+    figure = draw_lifetime("mine", pd.concat([others, own, elsewhere], ignore_index=True), formats, LIGHT)
+    (axes,) = figure.axes
+    assert figure.get_suptitle() == "mine: m, 3.00 G tokens of training, then inference"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("generated tokens", "training and inference (J)")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    rows = own[own["way"] == WAYS[0]].to_dict("records")
+    lines = axes.get_lines()
+    assert [line.get_label() for line in lines] == [row["scheme"] for row in rows] == list(SCHEMES)
+    crossings = [row["tokens_as_training"] for row in rows]
+    for line, row in zip(lines, rows, strict=True):
+        tokens, joules = (np.asarray(values) for values in line.get_data())
+        assert (tokens[0], tokens[-1]) == pytest.approx((min(crossings) / 100, max(crossings) * 10))
+        np.testing.assert_allclose(joules, row["training_j"] + tokens * row["inference_per_token_j"])
+        of_format = formats.loc[row["scheme"]]
+        expected = look(of_format["kind"], of_format["variant"], LIGHT)
+        assert (to_hex(line.get_color()), line.get_marker()) == (to_hex(expected.color), expected.marker)
