@@ -19,6 +19,7 @@ from bitjoule.reports.exploration import pareto
 from bitjoule.reports.exploration.design_map import NONE, cells, draw_design_map
 from bitjoule.reports.exploration.pareto import draw_pareto
 from bitjoule.reports.exploration.summary import exploration_markdown, headline
+from bitjoule.reports.exploration.words import header as metric_header
 from bitjoule.reports.exploration.words import quantity, short_names
 from bitjoule.reports.figures.recolour import recolour
 from bitjoule.reports.figures.style import BAND_LABEL, LIGHT
@@ -27,9 +28,11 @@ from tests.experiments.exploration.cases import document
 from tests.reports.figures.test_contrast import contrast
 from tests.reports.pages import assert_inside
 from tests.reports.shown import THREE_DIGITS, header_and_rows
+from tests.reports.shown import quantity as quantity_of
 
 OBJECTIVES = ["energy_j", "latency_s", "area_mm2"]
 X, Y = "platform.arrays.adders.columns", "platform.off_chip.bandwidth_gb_per_s"
+SIZE = "platform.buffers.weights.size_bytes"
 PLOTS = [{"kind": "pareto"}, {"kind": "knobs"}, {"kind": "design_map", "x": X, "y": Y}, {"kind": "pareto", "by": X}]
 
 
@@ -230,3 +233,104 @@ def test_settings_that_are_schemes_have_the_colours_of_their_formats():
     assert [color for color, _ in pareto._looks("size", made, LIGHT)] == [blue, orange]
     made.designs = made.designs.drop(columns="scheme")
     assert [color for color, _ in pareto._looks("format", made, LIGHT)] == [blue, orange, green, purple]
+
+
+def asked(outcome, **changes):
+    """Return a result whose experiment asks for something else."""
+    explore = outcome.result.experiment.explore.model_copy(update=changes)
+    return replace(outcome.result, experiment=outcome.result.experiment.model_copy(update={"explore": explore}))
+
+
+def test_what_was_searched_evaluated_and_found_is_counted_each_with_its_number(outcome):
+    result = asked(outcome, sampler="tpe", seed=41)
+    counts = {"searched": 30, "designs": 240, "evaluated": 37, "feasible": 19, "infeasible": 13, "no_result": 5,
+              "pareto": 4, "undecided": 0, "hypervolume": 0.0123456789}  # fmt: skip
+    row = result.summary.assign(**counts, reference_energy_j=0.25, reference_latency_s=3e-3, reference_area_mm2=1.5)
+    text = exploration_markdown(replace(result, summary=row), 5)
+    assert (
+        "\n30 of 240 designs were searched (12.5 %) with sampler tpe, seed 41. 7 more vary one knob of the best "
+        "design. 19 are feasible, 13 break a constraint, 5 have no result. 4 designs form the Pareto set; " in text
+    )
+    assert " Hypervolume 0.0123457 within the reference 250 mJ, 3.00 ms, 1.50 mm².\n" in text
+    text = exploration_markdown(replace(result, summary=row.assign(no_result=0, evaluated=30, hypervolume=0.0)), 5)
+    assert " seed 41. 19 are feasible, 13 break a constraint. 4 designs" in text
+    assert "Hypervolume" not in text
+
+
+def test_a_constraint_has_the_best_that_there_is_and_the_best_beside_the_others_in_its_unit(outcome):
+    rows = [("area_mm2 <= 2", 11, 5, 1.25, 3.5, 0.2534), ("tokens_per_s >= 9", 4, 3, 31.0, np.nan, np.nan)]
+    columns = ["constraint", "met_by", "others_met_by", "best_value", "best_beside_others", "missed_by"]
+    result = replace(outcome.result, constraints=pd.DataFrame(rows, columns=columns))
+    _, _, *lines = [
+        line for line in exploration_markdown(result, 5).split("## Best design")[0].splitlines() if "|" in line
+    ]
+    assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines] == [
+        ["area_mm2 <= 2", "11", "1.25 mm²", "3.50 mm²", "25.3"], ["tokens_per_s >= 9", "4", "31.0 1/s", "", ""],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("best", "models", "said"),
+    [
+        (
+            None,
+            1,
+            "Of the Pareto set it has the least product of the objectives, each as a ratio that should be small.\n",
+        ),
+        ("latency_s", 1, "Of the Pareto set it has the best latency per request.\n"),
+        ("latency_s", 2, "best latency per request. Metrics are geometric means over 2 models.\n"),
+    ],
+)
+def test_why_a_design_is_the_best_is_said(outcome, best, models, said):
+    result = asked(outcome, best=best)
+    experiment = result.experiment.model_copy(update={"models": result.experiment.models * models})
+    assert said in exploration_markdown(replace(result, experiment=experiment), 5)
+
+
+def test_each_value_of_the_best_design_has_its_unit_and_its_ends_from_low_to_high(outcome):
+    result = outcome.result
+    row = result.designs[result.designs["design"] == result.best].iloc[0]
+    shown = {cells["header"]: cells for cells in best_rows(exploration_markdown(result, 5))}
+    assert shown["platform.buffers.weights.size_bytes"]["value"] == f"{row[SIZE] // 1024} KiB"
+    assert shown[X]["value"] == str(row[X])
+    units = {"energy_j": "J", "watts": "W", "latency_s": "s", "memory_bytes": "B"}
+    for name, unit in units.items():
+        cells = shown[METRICS[name].label]
+        assert quantity_of(cells["value"], unit) == pytest.approx(row[name], rel=THREE_DIGITS)
+        ends = cells["band"].split(" to ") if cells["band"] else []
+        assert len(ends) == (2 if f"{name}_low" in row else 0)
+        assert [quantity_of(text, unit) for text in ends] == [
+            pytest.approx(row[f"{name}_{end}"], rel=THREE_DIGITS) for end in ("low", "high")[: len(ends)]
+        ]
+    assert METRICS["memory_share"].label not in shown  # the size of the memory is not known
+
+
+def best_rows(text):
+    """Return the rows of the best design, whose first header is empty."""
+    lines = text.split("## Best design")[1].split("## Pareto set")[0].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return [dict(zip(("header", "value", "band"), row, strict=True)) for row in cells[2:]]
+
+
+def test_knobs_that_never_differ_have_no_column_and_each_knob_says_its_settings(outcome):
+    result = outcome.result
+    designs = result.designs.assign(**{Y: 25.6})
+    text = exploration_markdown(replace(result, designs=designs), 5)
+    header, _ = header_and_rows(text.split("## Pareto set")[1].split("## Knobs")[0], ["design"])
+    assert header[1:3] == ["columns", "weights.size"]
+    assert not any("bandwidth" in name for name in header)
+    settings = {row["knob"]: row["settings"] for row in section(text, "Knobs", "knob")}
+    assert settings == {"columns": "3", "weights.size": "3", "bandwidth (GB/s)": "2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text", "head"),
+    [
+        ("memory_bytes", 2.5e9, "2.50 GB", "off-chip memory needed (B)"),
+        ("memory_share", 0.75, "0.750", "share of the off-chip memory"),
+        ("tokens_per_s", 212.4, "212 1/s", "tokens per second (1/s)"), ("watts", 0.9, "900 mW", "mean power (W)"),
+    ],
+)  # fmt: skip
+def test_a_metric_has_its_unit_with_a_prefix_where_it_takes_one(name, value, text, head):
+    assert quantity(name, value) == text
+    assert metric_header(name) == head
