@@ -51,6 +51,14 @@ def test_each_row_is_energy_time_and_gain_of_the_tokens_of_its_case(resolved):
         assert [float(text) for text in (*shown, low, high)] == pytest.approx(wanted, rel=THREE_DIGITS)
 
 
+def test_a_table_that_is_cut_has_the_columns_of_the_whole_and_says_how_many_rows_there_are(resolved):
+    result = run(resolved(TEXT))
+    cut = token_table(result, 1)
+    assert rows(cut)[0] == rows(token_table(result, 200))[0]
+    assert len(rows(cut)) == 3
+    assert cut.endswith("The first 1 of 16 rows; all are in summary.csv.")
+
+
 def test_without_a_baseline_there_is_no_gain(resolved):
     header, _, *table = rows(token_table(run(resolved(TEXT.replace("baseline: {scheme: fp16}\n", ""))), 200))
     assert header[6:9] == ["tokens/s", "W", "J per prompt token"]

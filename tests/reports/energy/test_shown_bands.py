@@ -86,8 +86,10 @@ def test_machines_are_said_where_they_are_not_the_platform_itself():
         ("edge", "int8", "large"),
         ("same", "fp16", "same"),
         ("same", "int8", "same"),
+        ("set", "fp16", "tpu32"),
+        ("set", "int8", "tpu32"),
     ]
     frame = pd.DataFrame(rows, columns=["platform", "scheme", "machine"])
     text = machines_line(SimpleNamespace(machines=frame))
-    assert text == "Machines: edge: fp16 on small, int8 on large."
-    assert machines_line(SimpleNamespace(machines=frame[2:])) == ""
+    assert text == "Machines: edge: fp16 on small, int8 on large; set: fp16 on tpu32, int8 on tpu32."
+    assert machines_line(SimpleNamespace(machines=frame[2:4])) == ""

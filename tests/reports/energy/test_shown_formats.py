@@ -104,6 +104,8 @@ def test_a_scheme_is_drawn_alike_whatever_stands_beside_it():
         assert tuple(families({name: schemes()[name]}).loc[name]) == tuple(row)
     own = schemes()["bitnet"].model_copy(update={"weights": "ternary"})
     assert families({"mine": own}).loc["mine"].tolist() == ["ternary", (every["kind"] == "ternary").sum()]
+    taken = families({"int8": own, "fp16": schemes()["fp16"]})  # a scheme of one's own may have a name of ours
+    assert taken["kind"].to_dict() == {"int8": "ternary", "fp16": "float"}
     for kind, of_kind in every.groupby("kind"):
         assert sorted(of_kind["variant"]) == list(range(len(of_kind)))
         assert look(kind, 0, LIGHT).color == LIGHT.series[KINDS.index(kind)]
