@@ -9,6 +9,7 @@ from bitjoule.experiments.energy.runner import run
 from bitjoule.reports.energy.lead import headline, token_table
 from bitjoule.reports.energy.summary import summary_markdown
 from tests.experiments.shipped import result_of
+from tests.reports.shown import header_and_rows
 
 THREE_DIGITS = 6e-3
 TWO_DIGITS = 0.051
@@ -36,6 +37,7 @@ def test_each_row_is_energy_time_and_gain_of_the_tokens_of_its_case(resolved):
         "model", "technology", "new (tokens)", "scheme", "J per generated token", "low to high prices", "tokens/s", "W",
         "fp16 / this", "J per prompt token", "J per request",
     ]  # fmt: skip
+    assert header_and_rows(token_table(result, 200), ["model"]) == (header, table)  # numbers stand right
     assert len(table) == 2 * 2 * 2 * 2
     cases = result.summary.set_index(["model", "technology", "new_tokens", "scheme", "phase"])
     for model, technology, new, scheme, *shown in table:

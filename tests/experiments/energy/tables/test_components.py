@@ -6,7 +6,7 @@ import pytest
 
 from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.energy.runner import run
-from bitjoule.experiments.energy.tables.components import shown_cases
+from bitjoule.experiments.energy.tables.components import shown_cases, utilisation
 from bitjoule.experiments.output.columns import BOUND_COLUMNS, CASE_COLUMNS, COMPONENT_COLUMNS, UTILISATION_COLUMNS
 
 TEXT = """\
@@ -113,3 +113,9 @@ def test_shares_of_peaks_are_within_the_time_and_those_of_a_phase_are_the_mean_o
     timed = table[table["time_s"] > 0]
     at_work = 1 - timed["bound_by_latency_s"] / timed["time_s"]
     np.testing.assert_allclose(timed[of_peaks].max(axis=1), at_work, rtol=1e-4)
+
+
+def test_nothing_is_busy_for_more_than_all_of_a_time_and_nothing_in_no_time():
+    """Sums of the same seconds in another order may differ in their last digits."""
+    busy = np.array([[1.0 + 1e-12, 0.25, 0.0], [3.0, 0.0, 1.0], [2.0, 1.0, 4.0]])
+    assert utilisation(busy, np.array([1.0, 0.0, 4.0])).tolist() == [[1.0, 0.25, 0.0], [0.0] * 3, [0.5, 0.25, 1.0]]
