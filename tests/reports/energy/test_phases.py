@@ -1,14 +1,16 @@
 """The section of each phase in a summary."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.output.columns import BOUND_COLUMNS
 from bitjoule.reports.energy.machines import time_table
-from bitjoule.reports.energy.phases import BOUND_NAMES, phases_text
+from bitjoule.reports.energy.phases import BOUND_NAMES, _arrays, _components, group_of, phases_text
 
 THREE_DIGITS = 6e-3
 TEXT = """\
@@ -156,3 +158,39 @@ def test_the_table_of_speeds_says_what_bounds_every_case(result):
             at = (bounds["model"] == model) & (bounds["phase"] == phase) & (bounds["new_tokens"] == int(new))
             (row,) = bounds[at & (bounds["scheme"] == scheme)][list(BOUND_COLUMNS)].to_dict("records")
             assert text == short[max(row, key=row.__getitem__)]
+
+
+@pytest.mark.parametrize(
+    ("component", "line"),
+    [
+        ("q_proj", "q, k, v, o projections"), ("o_proj", "q, k, v, o projections"), ("ffn_up", "FFN"),
+        ("attention_scores", "attention and KV cache"), ("kv_cache_read", "attention and KV cache"),
+        ("embedding", "embedding and LM head"), ("lm_head", "embedding and LM head"), ("norm", "element-wise"),
+        ("softmax", "element-wise"), ("static", "static power"), ("regulator", "loss in regulators"),
+        ("spilled_activations", "spilled activations"), ("memory_levels", "memory levels"), ("conv", "convolutions"),
+        ("full_precision_conv", "first and last layers"), ("classifier", "first and last layers"), ("mine", "mine"),
+    ],
+)  # fmt: skip
+def test_each_component_belongs_to_a_line_of_the_table(component, line):
+    assert group_of(component) == line
+
+
+def test_the_array_with_most_macs_leads_and_of_the_others_it_is_said_what_they_run():
+    rows = [("lm_head", "float", 3.0), ("norm", "", 0.0), ("q_proj", "adders", 20.0), ("ffn_router", "float", 1.0),
+            ("k_proj", "adders", 30.0), ("attention_values", "float", 1.0), ("mine", "third", 45.0)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["component", "array", "macs"])
+    assert _arrays(table) == "adders 50.0 %, third 45.0 % (mine), float 5.00 % (LM head, router, attention)"
+
+
+def test_of_many_schemes_each_table_has_the_lines_of_its_own():
+    schemes = ["fp16", "w4a8", "w4a16", "bitnet", "bitnet-b1.58", "bitnet-b1.58-kv8"]
+    rows = [(scheme, name, 1.0, 2.0) for scheme in schemes for name in ("q_proj", "norm")]
+    rows.append((schemes[-1], "conv", 3.0, 0.5))
+    table = pd.DataFrame(rows, columns=["scheme", "component", "time_s", "energy_j"])
+    first, second = (text.splitlines() for text in _components(SimpleNamespace(schemes=dict.fromkeys(schemes)), table))
+    names = [[line.strip("|").split("|")[0].strip() for line in lines[2:]] for lines in (first, second)]
+    lines = ["q, k, v, o projections", "element-wise"]
+    assert names == [[*lines, "all"], [*lines, "convolutions", "all"]]
+    *_, conv, whole = ([cell.strip() for cell in line.strip("|").split("|")] for line in second)
+    assert conv == ["convolutions", "", "", "", "", "3.00", "0.500"]
+    assert whole == ["all", "2.00", "4.00", "2.00", "4.00", "5.00", "4.50"]
