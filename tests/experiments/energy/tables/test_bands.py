@@ -246,3 +246,41 @@ def test_bands_are_the_same_whether_or_not_machines_with_regulators_are_evaluate
     monkeypatch.setattr(sums, "BLOCK_CASES", 4)  # one case at a time
     pd.testing.assert_frame_equal(run(experiment).bands, together, rtol=1e-12)
     assert len(together)
+
+
+def test_the_share_with_a_band_has_the_losses_of_regulators_at_their_nominal_efficiency(resolved):
+    """1 / 0.8 J are drawn for each J that is delivered, but for the host's; the ends of the efficiency are left out."""
+    text = "platforms: [{name: lossy, like: ternary-edge, regulator: {efficiency: {low: 0.5, nominal: 0.8, high: 1}}}]"
+    shares = []
+    for low, high in ((0.5, 1.0), (0.75, 0.9)):
+        own = text.replace("low: 0.5", f"low: {low}").replace("high: 1}", f"high: {high}}}")
+        result = run(resolved(HBM.replace(HBM[HBM.index("platforms") : HBM.index("workload")], own + "\n")))
+        table = result.bands[result.bands["phase"] == "decode"]
+        shares.append(table["banded_share"].item())
+    assert shares[0] == pytest.approx(shares[1], rel=1e-12)
+    long = result.results
+    long = long[(long["phase"] == "decode") & (long["scheme"] == "bitnet-b1.58") & (long["component"] != "regulator")]
+    drawn_pj = long["energy_pj"] * np.where(long["operand"] == "host", 1, 1 / 0.8)
+    moves = long["energy_low_pj"] != long["energy_high_pj"]
+    assert shares[0] == pytest.approx(drawn_pj[moves].sum() / drawn_pj.sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("lossy", ["bitnet-b1.58", "fp16"])
+def test_a_regulator_of_one_side_alone_saves_most_and_least_at_the_ends_of_its_efficiency(resolved, tmp_path, lossy):
+    """At each efficiency alone the prices move within their bands; the ends are those of all three."""
+    edges = {"fp16": "fp16-hbm", "bitnet-b1.58": "ternary-hbm"}
+
+    def rows(low, nominal, high):
+        efficiency = f"{{low: {low}, nominal: {nominal}, high: {high}}}"
+        (tmp_path / "lossy.yaml").write_text(f"like: {edges[lossy]}\nregulator: {{efficiency: {efficiency}}}\n")
+        text = HBM.replace(edges[lossy], str(tmp_path / "lossy.yaml"))
+        return run(resolved(text)).bands.set_index("phase")
+
+    whole = rows(0.6, 0.8, 0.95)
+    alone = [rows(each, each, each) for each in (0.6, 0.8, 0.95)]
+    for column, end in (("saving_low_j", min), ("saving_high_j", max), ("ratio_low", min), ("ratio_high", max)):
+        for phase in ("prefill", "decode", "request"):
+            values = [table.loc[phase, column] for table in alone]
+            assert len(set(values)) == 3
+            assert whole.loc[phase, column] == pytest.approx(end(values), rel=1e-9), (column, phase)
+    assert whole["saving_j"].tolist() == pytest.approx(alone[1]["saving_j"].tolist(), rel=1e-9)
