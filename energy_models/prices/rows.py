@@ -1,5 +1,6 @@
 """The price of a price key, with its source and its place in the data."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +38,12 @@ def price_row(key: str) -> PriceRow:
     InputError
         The key has no price in the built-in data.
     """
-    plain, factor = plain_key(key)
+    try:
+        plain, factor = plain_key(key)
+    except ValueError:
+        raise _unknown(key) from None
+    if not 0 <= factor < math.inf:
+        raise _unknown(key)
     if factor != 1.0:
         row = price_row(plain)
         derived = "; ".join(
@@ -65,7 +71,11 @@ def price_row(key: str) -> PriceRow:
         wrong = f"{brief(name)} is not among the {folder} that ship"
         expected = f"the price at {brief(place)} in the file or experiment of yours that describes {brief(name)}"
         raise InputError([Problem("show", 1, "price", wrong, expected)])
-    raise InputError([Problem("show", 1, "price", f"unknown price {brief(key)}", EXPECTED)])
+    raise _unknown(key)
+
+
+def _unknown(key: str) -> InputError:
+    return InputError([Problem("show", 1, "price", f"unknown price {brief(key)}", EXPECTED)])
 
 
 def _operation(key: str, name: str, operation: str, number_format: str) -> PriceRow:

@@ -287,6 +287,14 @@ def test_the_command_refuses_a_key_that_leads_nowhere(bitjoule):
     assert err.startswith("show:1: price: unknown price '7nm:add'; expected a value of the column `price`")
 
 
+@pytest.mark.parametrize("factor", ["", "x", "*", "2*2", "nan", "inf", "-1", "1e400"])
+def test_the_command_refuses_a_factor_that_no_run_writes(bitjoule, factor):
+    key = f"operations.csv:7nm:add:int8*{factor}"
+    status, out, err = bitjoule("show", "price", key)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"show:1: price: unknown price '{key}'; expected a value of the column `price`")
+
+
 @pytest.mark.parametrize(
     ("key", "folder", "place"),
     [
