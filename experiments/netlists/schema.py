@@ -7,15 +7,15 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from bitjoule.energy_models.inputs.documents import Document, KeyPath
+from bitjoule.energy_models.inputs.documents import Document, KeyPath, is_path
 from bitjoule.energy_models.inputs.errors import InputError, Problem, split_message
 from bitjoule.energy_models.inputs.validation import Strict, validate, wrong_value
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.experiments.files import ExperimentFile
-from bitjoule.experiments.names.arrays import read_array
+from bitjoule.experiments.names.arrays import ARRAYS, read_array
 from bitjoule.experiments.names.entries import entry_tag
 from bitjoule.experiments.names.libraries import read_library
-from bitjoule.experiments.names.lookup import Lookup
+from bitjoule.experiments.names.lookup import Lookup, name_of
 from bitjoule.gates.liberty.libraries import FREEPDK45, named_libraries
 from bitjoule.gates.stimuli.operands import StimulusError
 from bitjoule.gates.stimuli.texts import KINDS, parse_operands
@@ -24,6 +24,7 @@ from bitjoule.rtl.config import AcceleratorConfig
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.,+-]*$"
 MAX_NAME = 30
 MAX_ENTRIES = 64
+EACH_NAME_ONCE = "each name once"
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Config = Annotated[
@@ -92,7 +93,7 @@ class GatesRun(Strict):
         names = [entry if isinstance(entry, str) else entry.name for entry in self.arrays]
         for i, name in enumerate(names):
             if name in names[:i]:
-                raise wrong_value(f"duplicate array name {name!r}", "each name once", "arrays", i)
+                raise wrong_value(f"duplicate array name {name!r}", EACH_NAME_ONCE, "arrays", i)
         return self
 
 
@@ -197,14 +198,15 @@ def read_gates_experiment(document: Document) -> GatesInput:
     arrays: list[ArrayDesign] = []
     for i, entry in enumerate(run.arrays):
         at: KeyPath = ("gates", "arrays", i)
-        name, configuration = (entry, entry) if isinstance(entry, str) else (entry.name, entry.config)
-        config_at = at if isinstance(entry, str) else (*at, "config")
+        name, configuration, config_at = _named(entry, at)
         config = read_array(lookup, configuration, config_at)
         array_stimuli = stimuli
         if isinstance(entry, NamedArray) and entry.stimuli is not None:
             array_stimuli = _stimuli(entry.stimuli, (*at, "stimuli"), document, problems)
-        if config is not None:
-            arrays.append(ArrayDesign(Path(name).stem if "/" in name else name, config, array_stimuli))
+        if name in {array.name for array in arrays}:
+            problems.append(document.problem(at, f"duplicate array name {name!r}", EACH_NAME_ONCE))
+        elif config is not None:
+            arrays.append(ArrayDesign(name, config, array_stimuli))
     libraries = [
         read_library(lookup, [entry] if isinstance(entry, str) else entry, ("gates", "libraries", i))
         for i, entry in enumerate(run.libraries)
@@ -230,6 +232,13 @@ def read_gates_experiment(document: Document) -> GatesInput:
         }
     )
     return GatesInput(experiment.model_copy(update={"gates": inlined}), document, arrays, libraries, lookup.inputs)
+
+
+def _named(entry: str | NamedArray, at: KeyPath) -> tuple[str, Config, KeyPath]:
+    """Return an array's name, its configuration and the place of that; a file's name becomes one that is allowed."""
+    if not isinstance(entry, str):
+        return entry.name, entry.config, (*at, "config")
+    return name_of(Path(entry).stem, ARRAYS.kind)[:MAX_NAME] if is_path(entry) else entry, entry, at
 
 
 def _stimuli(

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 from bitjoule.experiments.netlists import run as measuring
 from tests.experiments import measured_by_hand as measured
@@ -98,6 +99,39 @@ gates:
         f"{path}:9: gates.stimuli[0]: {wrong} int8 cannot encode; {expected}",
         f"{path}:8: gates.arrays[2].stimuli[1]: {wrong} int4 cannot encode; {expected}",
     ]
+
+
+NAMED = "name: mine\ngates:\n  arrays: [{}]\n  stimuli: [uniform]\n"
+ARRAY = "{lanes: 16, columns: 4, max_k: 64, weight_bus_bits: 128}"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("of 16; ü.yaml", "of-16---"),
+        (f"{'long' * 10}.yaml", "longlonglonglonglonglonglonglo"),
+        ("ü.yaml", "accelerator"),
+    ],
+)
+def test_an_array_in_a_file_of_any_name_has_a_name_that_may_be_written(tmp_path, monkeypatch, bitjoule, file, name):
+    """The name that a run writes into its experiment.yaml, which can be run again."""
+    monkeypatch.setattr(measuring, "measure", measured.made_up)
+    (tmp_path / file).write_text(ARRAY)
+    (tmp_path / "mine.yaml").write_text(NAMED.format(f"'{file}'"))
+    assert bitjoule("run", tmp_path / "mine.yaml", "--out", tmp_path / "out")[0] == 0
+    written = tmp_path / "out" / "mine" / "experiment.yaml"
+    assert [array["name"] for array in yaml.safe_load(written.read_text())["gates"]["arrays"]] == [name]
+    assert bitjoule("check", written)[0] == 0
+
+
+def test_two_files_of_one_name_are_refused(tmp_path, bitjoule):
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.yaml").write_text(ARRAY)
+    (tmp_path / "mine.yaml").write_text(NAMED.format("first/same.yaml, second/same.yaml"))
+    status, out, err = bitjoule("check", tmp_path / "mine.yaml")
+    assert (status, out) == (2, "")
+    assert err == f"{tmp_path}/mine.yaml:3: gates.arrays[1]: duplicate array name 'same'; expected each name once\n"
 
 
 def test_what_the_command_line_sets_is_told_as_such(tmp_path, bitjoule):
