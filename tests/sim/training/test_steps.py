@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from bitjoule.sim.llm.checkpoints.loading import load_model
+from bitjoule.sim.llm.engines import NumpyEngine
 from bitjoule.sim.training.texts import read_texts
 from tests.sim.training.files import training_file
 
@@ -193,3 +195,56 @@ def test_what_a_model_draws_depends_on_seed_temperature_and_the_last_bytes(tmp_p
         share = trainer.sample(model, b"a", 2000, temperature).count(1) / 2000
         weights = np.exp(np.array([20.0, 21.0, *254 * [0.0]]) / temperature)
         assert share == pytest.approx(weights[1] / weights.sum(), abs=4 * 0.5 / 2000**0.5)
+
+
+FORMATS = {
+    "fp16": {"weights": "fp16"},
+    "int8": {"weights": "int8"},
+    "int4-g16": {"weights": "int4", "group_size": 16},
+    "ternary": {"weights": "ternary", "model__kv_heads": 1},
+    "ternary-g16": {"weights": "ternary", "group_size": 16},
+    "binary-s2": {"weights": "binary", "shards": 2},
+    "llama": {"weights": "fp16", "model__sub_norms": False, "model__activation": "silu"},
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_model_that_is_not_trained_is_written_as_it_computes(tmp_path, name):
+    training = training_file(tmp_path, **FORMATS[name])
+    text, model = read_texts(training), decoder.Decoder(training.config)
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for gain in (*model.gains.parameters(), model.last_gain):
+            gain.uniform_(0.5, 2, generator=generator)
+    decoder.round_to_file(model)
+    evaluation = trainer.Evaluation(1.0, 1.0, 1.0, (1.0,))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    folder_of.save_folder(folder, training.config, text, trainer.Trained(model, [], evaluation, 1.0, 1.0))
+    tokens = list(text.held_out[:24])
+    with torch.no_grad():
+        ours = model(torch.tensor([tokens]), training.config.weights in ("fp16", "int8", "int4"))[0].numpy()
+    difference = np.abs(load_model(folder).model.forward(tokens, NumpyEngine()) - ours).max(-1)
+    # where an input lies between two codes, another order of sums may take the other one
+    assert np.quantile(difference, 0.75) < 1e-4 * np.abs(ours).max()
+
+
+def test_shards_divide_what_comes_in_where_a_token_is_gathered_and_what_goes_out_elsewhere(tmp_path):
+    """BitNet, arXiv:2310.11453, section 2.2: no shard needs another's statistics, of rows or of columns."""
+    config = training_file(tmp_path, weights="binary", shards=2).config
+    model = decoder.Decoder(config)
+    written = {name.removeprefix("model.layers.1."): (codes, scale) for name, codes, scale in model.matrices()}
+    latent = {role: weight[1].detach().numpy() for role, weight in model.latent.items()}
+    cases = [
+        ("self_attn.o_proj", latent["attention_out"], 1),
+        ("mlp.down_proj", latent["ffn_out"], 1),
+        ("mlp.up_proj", latent["ffn_in"][64:], 0),
+        ("self_attn.v_proj", latent["attention_in"][64:], 0),
+    ]
+    for name, weight, axis in cases:
+        parts = [np.where(part > part.mean(), 1, -1) * np.abs(part).mean() for part in np.split(weight, 2, axis=axis)]
+        found = folder_of.dequantised(*written[name]).numpy()
+        np.testing.assert_allclose(found, np.concatenate(parts, axis=axis), rtol=1e-5)
+        in_model = model.quantised({"o": "attention_out", "d": "ffn_out", "u": "ffn_in", "v": "attention_in"}[
+            name.rpartition(".")[2][0]])[1].detach().numpy()[-len(weight):]  # fmt: skip
+        np.testing.assert_allclose(found, in_model, rtol=1e-6)
