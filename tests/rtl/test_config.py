@@ -213,3 +213,69 @@ def test_a_configuration_survives_its_own_mapping():
     inverting = AcceleratorConfig.from_mapping(chains.as_mapping() | {"inverted_sums": "after"})
     assert (chains.inverts_sums, inverting.inverts_sums) == (False, True)
     assert AcceleratorConfig.from_mapping(inverting.as_mapping()) == inverting
+
+
+INVERTING = {"weight_encoding": "ternary5", "datapath": "carry_chain", "chain_lanes": 4, "inverted_sums": "after"}
+DECODERS = "0, or weight_encoding: ternary5 and inverted_sums: before or after"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"table_lanes": 0}, "table_lanes: got 0 with datapath 'carry_save'; expected datapath: lookup_table"),
+        ({"datapath": "lookup_table", "accumulation": "fp32"}, "accumulation: got 'fp32' with datapath lookup_table; "
+         "expected exact, or another datapath"),
+        ({"weight_encoding": "fp16", "accumulation": "fp16"}, "accumulation: got 'fp16' with datapath fused; expected "
+         "fp32, or datapath: rounding_tree"),
+        (INVERTING | {"weight_encoding": "ternary2", "stored_decoders": 1}, "stored_decoders: got 1 with "
+         f"weight_encoding 'ternary2'; expected {DECODERS}"),
+        (INVERTING | {"inverted_sums": "none", "stored_decoders": 1}, "stored_decoders: got 1 with inverted_sums "
+         f"'none'; expected {DECODERS}"),
+        (INVERTING | {"stored_decoders": 9}, "stored_decoders: got 9 with 8 lanes; expected at most one for each lane"),
+        (INVERTING | {"chain_lanes": 2}, "inverted_sums: got 'after' with chain_lanes 2; expected none, or chain_lanes "
+         "of 3 or more"),
+        ({"chain_lanes": 3}, "chain_lanes: got 3 with datapath 'carry_save'; expected 1, or datapath: carry_chain"),
+        ({"accumulators": "memory"}, "accumulators: got 'memory' with tokens 1; expected registers, or tokens of 2 or "
+         "more"),
+        ({"tokens": 0, "weight_bus_bits": 7}, "tokens: got 0; expected a whole number from 1 to 1024; weight_bus_bits: "
+         "got 7; expected whole bytes that a tile of 64 bits fills in whole beats (64, 32, 16, 8), or a multiple of 8 "
+         "from 64 to 65536"),
+        ({"lanes": 24, "columns": 1, "weight_bus_bits": 12}, "weight_bus_bits: got 12; expected whole bytes that a "
+         "tile of 48 bits fills in whole beats (48, 24, 16, 8), or a multiple of 8 from 48 to 65536"),
+        ({"lanes": 64, "columns": 16, "weight_bus_bits": 65544}, "weight_bus_bits: got 65544; expected whole bytes "
+         "that a tile of 2048 bits fills in whole beats (2048, 1024, 512, 256, 128, 64, ...), or a multiple of 8 from "
+         "2048 to 65536"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_another_value_is_told_with_both(changed, told):
+    with pytest.raises(ConfigError) as raised:
+        AcceleratorConfig.from_mapping(GOOD | changed)
+    assert str(raised.value) == told
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        INVERTING | {"stored_decoders": 8, "weight_bus_bits": 64}, INVERTING | {"chain_lanes": 3},
+        {"weight_bus_bits": 1 << 16}, {"accumulators": "memory", "tokens": 2},
+        {"weight_encoding": "fp16", "datapath": "rounding_tree", "accumulation": "fp16", "pipeline": 9},
+    ],
+)  # fmt: skip
+def test_the_last_value_that_fits_is_taken(changed):
+    config = AcceleratorConfig.from_mapping(GOOD | changed)
+    assert {key: getattr(config, key) for key in changed} == changed
+
+
+def test_what_is_guessed_of_a_missing_key_is_blamed_for_nothing():
+    for given in ({"weight_bus_bits": 40}, {"datapath": "lookup_table", "table_lanes": 3}):
+        with pytest.raises(ConfigError) as raised:
+            AcceleratorConfig.from_mapping({key: value for key, value in GOOD.items() if key != "lanes"} | given)
+        assert str(raised.value) == "lanes: is missing; expected a whole number"
+
+
+def test_streams_are_of_whole_bytes_and_results_of_whole_words():
+    config = AcceleratorConfig(9, 3, 64, 56, activation_bits=3, pipeline=4)
+    assert (config.activation_bus_bits, config.tile_bits, config.tile_beats) == (32, 56, 1)  # of 27 and 54 bits
+    assert (config.accumulator_bits, config.result_bus_bits, config.latency_cycles) == (10, 3 * 16, 6)
+    few = AcceleratorConfig(8, 3, 15, 128, activation_bits=4)  # -120 to 120: eight bits
+    assert (few.accumulator_bits, few.result_bits, few.tile_beats) == (8, 8, 1)
