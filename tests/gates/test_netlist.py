@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from bitjoule.gates.liberty.boolean import BooleanFunction
 from bitjoule.gates.netlist import is_full_adder, kind, read_netlist
 from tests.gates import clock_gate
 from tests.gates import hand_made as hand
@@ -88,6 +89,18 @@ def test_constants_have_values_in_verilog_where_they_are_asked_for(tmp_path, con
         "assign n2 = a[0];", "assign n3 = a[1];", "assign y[0] = n7;", "assign y[1] = n0;", "assign y[2] = n0;",
         "assign y[3] = n1;", "NAND u0 (.A(n2), .B(n1), .Y(n7));", "endmodule",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("pairs", ["AB CD", "AC BD", "AD BC"])
+@pytest.mark.parametrize("form", ["({0} & {1}) | ({2} & {3})", "({0} | {1}) & ({2} | {3})"])
+def test_gates_that_select_have_any_pairs_of_inputs_plain_or_inverted(pairs, form):
+    text = form.format(*pairs.replace(" ", ""))
+    for written, selects in ((text, True), (f"!({text})", True), (f"{text} & A", False), (f"({text}) ^ A", False)):
+        made = SimpleNamespace(
+            flip_flop=None, clock_gate="", is_combinational=True, inputs="ABCD", outputs=("Y",),
+            table=lambda _, written=written: BooleanFunction(written).table("ABCD"),
+        )  # fmt: skip
+        assert kind(made) == ("select" if selects else "other"), written
 
 
 SUM, CARRY = (sum(func(row.bit_count()) << row for row in range(8)) for func in (lambda n: n % 2, lambda n: n > 1))

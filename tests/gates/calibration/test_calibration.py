@@ -50,7 +50,10 @@ def made_up(config: AcceleratorConfig, terms: dict[str, float], zero_share: floa
     ("weights", "asked", "expected"),
     [
         ("ternary2", "gaussian:32", ["gaussian:32,zeros:0.2", "gaussian:32,zeros:0.5"]),
+        ("ternary2", "uniform", ["uniform,zeros:0.2", "uniform,zeros:0.5"]),
+        ("ternary2", "worst", ["worst"]),
         ("int8", "gaussian:32", ["gaussian:32"]),
+        ("int8", "uniform", ["uniform"]),
         ("fp16", "gaussian:32", ["gaussian:1"]),
         ("fp16", "uniform", ["uniform"]),
     ],

@@ -44,6 +44,24 @@ def test_area_and_leakage_are_given_for_each_mac_and_the_band_by_its_ends():
     assert nonzero.high / nonzero.nominal == pytest.approx((200 + 2 * 80 + 20) / (200 + 80), rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("given", "accumulation"),
+    [
+        ({}, "int32"), ({"accumulation": "fp32"}, "fp32"), ({"weight_encoding": "int8"}, "int32"),
+        ({"weight_encoding": "fp16"}, "fp32"),
+        ({"weight_encoding": "fp16", "datapath": "rounding_tree", "accumulation": "fp16"}, "fp16"),
+    ],
+)  # fmt: skip
+def test_prices_name_formats_and_datapath_of_their_array(given, accumulation):
+    """Exact sums of integers are those of 32 bits to a platform."""
+    config = AcceleratorConfig(lanes=16, columns=4, max_k=256, weight_bus_bits=1 << 11, **given)
+    found = measured_mac(config, [measured(size, share) for size in fitted_configs(config) for share in (0.2, 0.5)])
+    assert found.accumulation == accumulation
+    assert found.datapath == config.datapath
+    weights = {"ternary2": "ternary"}.get(config.weight_encoding, config.weight_encoding)
+    assert (found.weights, found.activations) == (weights, "int8" if config.activation_bits == 8 else "fp16")
+
+
 def test_the_arrays_of_a_kind_are_these():
     """Half and a quarter of its lanes, at least eight, and of its columns; the quarters also with tiles that stay."""
     with (Path(terms.__file__).parents[1] / "data" / "constants.csv").open(newline="") as handle:

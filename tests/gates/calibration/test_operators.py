@@ -7,7 +7,8 @@ import pytest
 
 from bitjoule.gates.calibration import operators
 from bitjoule.gates.calibration.measurement import Effort
-from bitjoule.gates.calibration.operators import measure_operator, operands, rounded_to_bf16
+from bitjoule.gates.calibration.operators import OperatorMeasurement, measure_operator, operands, rounded_to_bf16
+from bitjoule.gates.constants import constant
 from tests.gates.cache_names import namer, two_libraries
 
 
@@ -16,6 +17,14 @@ def test_wires_take_less_for_changes_that_settle_than_for_all_with_glitches(free
     found = measure_operator("add", "int8", freepdk45, Effort(cycles=8))
     assert 0 < found.wire_settled_fj < found.wire_fj
     assert 0 < found.settled_fj < found.total_fj
+
+
+def test_a_band_goes_from_pins_without_glitches_to_longer_wires():
+    found = OperatorMeasurement(
+        settled_fj=2.0, total_fj=3.0, wire_settled_fj=5.0, wire_fj=7.0, error_fj=11.0, area_um2=13.0, leakage_nw=17.0,
+        delay_ns=19.0, cells=23,
+    )  # fmt: skip
+    assert found.band_fj == (2.0, 3.0 + 7.0, 3.0 + constant("high-wire-length") * 7.0)
 
 
 def test_bf16_keeps_eight_digits_to_nearest_even():

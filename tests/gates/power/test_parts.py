@@ -12,7 +12,7 @@ from bitjoule.gates.netlist import Instance, Netlist, kind
 from bitjoule.gates.power.activity import Simulator, clock_tree
 from bitjoule.gates.power.delays import arc_delays
 from bitjoule.gates.power.energy import EnergyModel
-from bitjoule.gates.power.parts import Bank, bank, by_part, energy_by_part_fj, parts_of
+from bitjoule.gates.power.parts import Bank, _lane, bank, by_part, energy_by_part_fj, parts_of
 from bitjoule.gates.stimuli.operands import Gaussian
 from bitjoule.gates.stimuli.stimulus import Stimulus
 from bitjoule.rtl.config import AcceleratorConfig
@@ -50,6 +50,20 @@ def areas_um2(netlist: Netlist, config: AcceleratorConfig) -> dict[str, float]:
 )
 def test_a_registers_name_says_what_it_holds(name: str, held: Bank) -> None:
     assert bank(name) == held
+
+
+def test_a_bit_of_an_operand_register_is_of_its_lane_and_what_is_shared_of_all() -> None:
+    table = replace(TINY, lanes=9, weight_bus_bits=72, datapath="lookup_table", table_lanes=3)
+    cases = [
+        (TINY, "activations", 8, [(0, 0), (7, 0), (8, 1), (63, 7), (64, None)]),
+        (TINY, "plus", 1, [(0, 0), (7, 7), (8, 0), (31, 7)]),  # of four columns, one after the other
+        (table, "plus", 1, [(0, 0), (2, 0), (3, 1), (8, 2), (9, 0)]),
+        (TINY, "scale", 0, [(0, None), (15, None)]),
+    ]
+    for config, name, bits, places in cases:
+        for index, lane in places:
+            expected = 0b11 if lane is None else 1 << lane
+            assert _lane(config, {name: bits} if bits else {"plus": 1}, name, index) == expected, (name, index)
 
 
 def test_sums_come_in_one_order_whatever_that_of_the_instances() -> None:

@@ -31,6 +31,25 @@ def test_every_wrong_value_is_told_with_what_was_expected():
     assert set(faults(linear={"lanes": True, "format": 3})) == {"linear.lanes", "linear.format"}
 
 
+def test_lanes_are_at_most_64_and_told_in_words():
+    wide = ARRAY | {"lanes": 128, "weight_bus_bits": 1536}
+    with pytest.raises(ConfigError) as caught:
+        LinearConfig.from_mapping(wide | {"linear": {"lanes": 128}})
+    assert str(caught.value) == "linear.lanes: got 128; expected a divisor of lanes (128): 1, 2, 4, 8, 16, 32, 64"
+    named = [LinearConfig.from_mapping(wide | {"linear": own}).in_words
+             for own in ({"lanes": 64, "norm": "rms_norm"}, {"lanes": 1, "format": "bf16"})]  # fmt: skip
+    assert named == ["fp16, 64 lanes, RMSNorm", "bf16, 1 lane"]
+
+
+def test_beats_and_tiles_that_are_not_full_count():
+    config = LinearConfig(AcceleratorConfig(8, 6, 41, 96, tokens=2), lanes=4)
+    assert (config.beats, config.tiles, config.groups, config.result_beats) == (11, 6, 2, 2)
+    assert (config.bus_bits, config.holds_results) == (4 * 16, True)
+    few = LinearConfig(AcceleratorConfig(8, 4, 40, 64, tokens=2), lanes=4)
+    assert (few.beats, few.tiles, few.result_beats, few.holds_results) == (10, 5, 1, False)
+    assert not LinearConfig(AcceleratorConfig(8, 6, 40, 96), lanes=4).holds_results
+
+
 @pytest.mark.parametrize(
     "array",
     [
