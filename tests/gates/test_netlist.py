@@ -122,3 +122,5 @@ def test_a_full_adder_has_three_inputs_and_their_parity_and_majority_alone(input
         is_combinational=combinational, inputs=list(inputs), outputs=list(outputs), table=outputs.__getitem__
     )
     assert is_full_adder(made) == adds
+    made.flip_flop, made.clock_gate = None, ""
+    assert (kind(made) == "adder") == adds

@@ -3,13 +3,23 @@
 import csv
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from bitjoule.energy_models.prices.measured import FEATURES
 from bitjoule.gates.calibration import terms
-from bitjoule.gates.calibration.calibration import fitted_configs, measured_mac
-from bitjoule.gates.calibration.measurement import Measurement
-from bitjoule.gates.calibration.terms import charged_fj, counts
+from bitjoule.gates.calibration.calibration import (
+    CalibrationError,
+    Plan,
+    _wires,
+    calibrate,
+    fitted_configs,
+    measured_mac,
+)
+from bitjoule.gates.calibration.measurement import Effort, Measurement
+from bitjoule.gates.calibration.terms import activation_format, charged_fj, counts
+from bitjoule.gates.stimuli.operands import StimulusError
 from bitjoule.rtl.config import AcceleratorConfig
 
 LANES, COLUMNS = 16, 4
@@ -74,6 +84,64 @@ def test_the_arrays_of_a_kind_are_these():
         found = fitted_configs(largest)
         assert [(made.lanes, made.columns, made.tokens) for made in found] == list(dict.fromkeys(expected))
         assert all((made.tile_beats, made.weight_bus_bits) == (1, made.tile_bits) for made in found)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [({}, "int8"), ({"activation_bits": 4}, "int4"), ({"accumulation": "fp32"}, "fp16"),
+     ({"weight_encoding": "fp16"}, "fp16")],
+)  # fmt: skip
+def test_activations_are_named_by_their_bits(given, named):
+    assert activation_format(AcceleratorConfig(16, 4, 256, 1 << 11, **given)) == named
+
+
+def test_the_worst_fit_is_the_farthest_energy_above_or_below():
+    found = [measured(size, share) for size in fitted_configs(ONE) for share in (0.2, 0.5)]
+    for above in (1.3, 0.7):
+        first = dataclasses.replace(found[0], total_fj=found[0].total_fj * above)
+        mac = measured_mac(ONE, [first, *found[1:]])
+        counted = counts(first)
+        predicted_fj = sum(1e3 * getattr(mac, f"{name}_pj").nominal * counted[name] for name in FEATURES)
+        error = predicted_fj / (first.total_fj + first.wire_fj) - 1
+        assert mac.worst_fit == pytest.approx(abs(error), rel=1e-3)
+        assert (error < 0) == (above > 1)
+
+
+def test_energies_that_no_mac_takes_part_in_are_refused():
+    found = []
+    for size in fitted_configs(ONE):
+        for share in (0.2, 0.5):
+            each = measured(size, share)
+            found.append(dataclasses.replace(each, total_fj=300.0 * size.lanes, wire_fj=0.0, wire_settled_fj=0.0))
+    with pytest.raises(
+        CalibrationError, match=r"^16 lanes x 4 columns are too few to separate the MACs from the rest$"
+    ):
+        measured_mac(ONE, found)
+
+
+def test_rules_of_wires_are_told_with_the_first_of_their_names():
+    def told(*names):
+        rules = iter(SimpleNamespace(name=name, ff_per_um=0.25) for name in names)
+        library = SimpleNamespace(wire_load=lambda area, cells: (next(rules), asked.append((area, cells)))[0])
+        return _wires(library, [measured(ONE, 0.2)] * len(names))
+
+    asked = []
+    assert told("pitch of 2 um", "pitch of 2 um") == "pitch of 2 um; 0.25 fF/um"
+    names = [f"pitch of {i} um" for i in range(9, 1, -1)]
+    assert told(*names) == "pitch of 2 um, or by other pitches; 0.25 fF/um"
+    assert set(asked) == {(5.0 * MACS, 9)}
+
+
+def test_what_cannot_be_calibrated_is_refused_before_anything_is_measured():
+    plan = Plan([ONE, HELD], [], "gaussian:32", 0.5, "", Effort())
+    expected = r"^duplicate kind of array ternary x int8, carry_save; expected one array per kind$"
+    with pytest.raises(CalibrationError, match=expected):
+        calibrate(plan, None, 45.0, "", print, None)
+    expected = r"^stimulus 'gaussian:32,zeros:0.5': the calibration sets the share of zeros; expected no zeros:SHARE$"
+    with pytest.raises(StimulusError, match=expected):
+        calibrate(
+            dataclasses.replace(plan, configs=[ONE], stimulus="gaussian:32,zeros:0.5"), None, 45.0, "", print, None
+        )
 
 
 def test_without_another_share_of_zeros_a_zero_costs_what_a_weight_does():
