@@ -52,6 +52,8 @@ def test_a_band_is_ordered_and_made_of_its_parts(freepdk45):
     assert nominal == found.total_fj + found.wire_fj > found.without_glitches_fj > low
     assert high == pytest.approx(found.total_fj + 2 * found.wire_fj + found.clock_fj)
     assert found.macs == 16
+    assert sum(found.parts_fj.values()) == pytest.approx(found.counted_fj)
+    assert sum(found.parts_settled_fj.values()) == pytest.approx(found.without_glitches_fj)
 
 
 def test_whatever_decides_a_measurement_is_in_its_name_in_the_cache(monkeypatch, tmp_path):

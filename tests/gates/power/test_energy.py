@@ -102,6 +102,17 @@ def test_glitches_cost_in_total_only_and_no_clock_edges(library):
     assert glitching.clock_fj == pytest.approx(quiet.clock_fj)
     # Hidden toggles double as well: inputs and outputs toggle twice as often.
     assert glitching.total_fj - glitching.clock_fj == pytest.approx(2.0 * (quiet.total_fj - quiet.clock_fj))
+    for settled, times in ((0, 1.0), (1, 2.0)):
+        assert glitching.wire_fj[settled] == pytest.approx(times * quiet.wire_fj[settled])
+        assert glitching.wire_by_instance_fj[settled] == pytest.approx(times * quiet.wire_by_instance_fj[settled])
+
+
+def test_toggles_of_the_clock_are_priced_by_its_edges_alone(library):
+    model = EnergyModel(circuit(library), library, {CLK}, SLEW_NS)
+    ticking, still = (model.energy(activity({**TOGGLES, CLK: clock})) for clock in (2.0, 0.0))
+    assert (ticking.total_fj, ticking.settled_fj, ticking.wire_fj) == (
+        still.total_fj, still.settled_fj, still.wire_fj,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("shares", [(1.0,), (1.5, 0.5), (0.2, 1.0, 1.8), (1.0, 1.0, 1.0)])

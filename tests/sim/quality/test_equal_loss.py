@@ -61,6 +61,8 @@ def test_a_format_that_hardly_reaches_the_others_is_left_out():
     assert list(reaching(curves, "fp16")) == ["fp16", "good"]
     assert list(reaching({"fp16": curve(), "half": curve(worse=0.7)}, "fp16")) == ["fp16", "half"]  # 0.8 of 1.5 nats
     assert list(reaching({"fp16": curve(), "less": curve(worse=0.8)}, "fp16")) == ["fp16"]  # 0.7 of 1.5 nats
+    assert list(reaching({"fp16": curve(), "half": curve(worse=0.75)}, "fp16")) == ["fp16"]  # no more than half
+    assert list(reaching({"fp16": curve(worse=2.0), "better": curve()}, "fp16")) == ["fp16"]
     assert reaching(curves, "other") == {}
     one_size = Curve(np.ones((3, 1)), np.ones(1), np.zeros(1))
     assert list(reaching({"fp16": one_size}, "fp16")) == ["fp16"]

@@ -252,6 +252,35 @@ def test_intervals_of_the_factor_hold_the_truth_as_often_as_they_say():
     assert 0.92 < held / 300 < 0.985
 
 
+@pytest.mark.parametrize(("few", "of_law"), [(True, False), (False, True)])
+def test_a_factor_is_as_unsure_as_the_law_of_fewer_trainings(few, of_law):
+    """Of four trainings and twelve the freedom is two, whichever of both laws they belong to."""
+    given = (1.0, 1, SIZES[:4] if few else SIZES), (1.1, 2, SIZES[:4] if of_law else SIZES)
+    base, law = (fit("power", size, losses(a, 0.25, size=size, deviation=0.01, seed=seed)) for a, seed, size in given)
+    found = size_factor(law, base, 140e3)
+    log_a, alpha, beta = math.log(law.a.value), law.exponent.value, base.exponent.value
+    wanted = math.log(base.a.value) - beta * math.log(0.14)
+    slopes = np.array([1, -(log_a - wanted) / alpha, -1, math.log(0.14)]) / alpha
+    variance = slopes @ block_diag(law.covariance, base.covariance) @ slopes
+    reach = stats.t.ppf(0.975, 2) * math.sqrt(variance)
+    assert math.log(found.high / found.value) == pytest.approx(reach, rel=1e-6)
+    assert math.log(found.value / found.low) == pytest.approx(reach, rel=1e-6)
+
+
+def test_a_law_of_losses_that_rise_has_a_factor_too():
+    rising = fit("power", SIZES, losses(1.1, -0.25))
+    base = fit("power", SIZES, losses(1.0, 0.25))
+    wanted = 0.14**-0.25
+    assert size_factor(rising, base, 140e3).value == pytest.approx((wanted / 1.1) ** 4 / 0.14, rel=1e-6)
+
+
+def test_a_floor_that_no_loss_bounds_ends_at_the_greatest_loss():
+    """Squares about the greatest loss are twice those about the mean: within 1 + F / 3 of three beyond the fit."""
+    loss = np.array([1.98, 2.0] * 3)
+    assert 1 + stats.f.ppf(0.95, 1, 3) / 3 > 2
+    assert fit("floor", SIZES[:6], loss).floor.high == 2.0
+
+
 def test_factors_are_those_of_power_laws_alone():
     power, floor = (fit(form, SIZES, losses(1, 0.3, deviation=0.01)) for form in ("power", "floor"))
     with pytest.raises(ValueError, match="only power laws"):

@@ -78,6 +78,16 @@ def test_numbers_of_other_tables_are_those_of_their_rows(tmp_path):
     assert histories(written(tmp_path / "h.csv", HISTORY_COLUMNS, **row)) == [("fp16", "1", 777.0, 2.125, 0.3125)]
 
 
+def test_the_first_and_the_last_numbers_are_taken_and_columns_have_their_order(tmp_path):
+    for loss, zeros in (("1e-100", "0"), ("1e100", "1")):
+        row = {"held_out_nats_per_byte": loss, "zero_share": zeros, "learning_rate": "0"}
+        (model,) = trained_models(written(tmp_path / "t.csv", COLUMNS, **row))
+        assert (model.loss, model.zero_share, model.learning_rate) == (float(loss), float(zeros), 0.0)
+    turned = written(tmp_path / "t.csv", POST_TRAINING_COLUMNS[::-1], loss_nats_per_byte="2", method="gptq")
+    with pytest.raises(InputError, match="has other columns"):
+        quantised_models(turned)
+
+
 def test_a_training_that_diverged_has_no_loss(tmp_path):
     row = {"held_out_nats_per_byte": "", "diverged_at_step": "17"}
     (model,) = trained_models(written(tmp_path / "t.csv", COLUMNS, **row))
