@@ -50,6 +50,7 @@ def refusal(tmp_path, content):
         (TEXT[: TEXT.index("cell (NAND)") + 200], "truncated"),
         (TEXT[: len(TEXT) // 2], "truncated"),
         (TEXT.rstrip().removesuffix("}"), "file ends inside library (hand_made)"),
+        (TEXT[: TEXT.index("cell (NAND)")] + "cell (C) { pin (A) { area : 1;", "file ends inside pin (A): truncated"),
         (TEXT + "}\n", "unmatched closing brace: not a Liberty file, or damaged"),
         (hand.head() + "}\n", "no cell"),
     ],
@@ -109,6 +110,11 @@ def test_a_unit_that_is_missing_or_none_is_named(tmp_path, name, wrong):
 def test_what_a_file_lacks_is_named(tmp_path, old, new, named):
     assert old in TEXT
     assert named in refusal(tmp_path, TEXT.replace(old, new))
+
+
+def test_all_that_a_cell_lacks_is_named(tmp_path):
+    text = TEXT.replace("area : 1.5;", "area : 0;").replace("capacitance : 3;", "")
+    assert "cell NAND has no area above zero, no capacitance of pin B" in refusal(tmp_path, text)
 
 
 @pytest.mark.parametrize("group", ["timing", "internal_power"])

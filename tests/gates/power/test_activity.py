@@ -3,11 +3,14 @@
 import itertools
 
 import numpy as np
+import pytest
 
 from bitjoule.gates.liberty.boolean import BooleanFunction
 from bitjoule.gates.liberty.libraries import FREEPDK45, find_library
 from bitjoule.gates.netlist import Instance, Netlist
 from bitjoule.gates.power.activity import Simulator, _short
+from tests.gates import clock_gate
+from tests.gates import hand_made as hand
 
 FUNCTIONS = {
     "AND2_X1": np.bitwise_and,
@@ -77,3 +80,46 @@ def test_every_function_of_three_inputs_stays_the_same_when_it_is_shortened():
             shorter.append(number)
     parity = sum((sum(state) % 2) << i for i, state in enumerate(states))
     assert shorter == sorted((parity, parity ^ 0xFF))
+
+
+def test_what_is_not_on_one_rising_clock_is_refused(tmp_path):
+    """A reset that is not tied off, a flip-flop on data, a clock gate behind another, and a loop of gates."""
+    clear = 'clocked_on : "CK"; clear : "!RN";'
+    text = hand.text().replace('clocked_on : "CK";', clear, 1)
+    text = text.replace("pin (Q)", "pin (RN) { direction : input; capacitance : 1; }\npin (Q)", 1)
+    library = hand.library(tmp_path, content=text.rstrip().removesuffix("}") + clock_gate.cell() + "}\n")
+    cells = library.cells
+
+    def simulator(*instances):
+        made = [Instance(str(place), cells[name], nets) for place, (name, nets) in enumerate(instances)]
+        return Simulator(Netlist("top", {"clk": [2], "d": [3], "r": [4]}, {"q": [9]}, made), "clk", 1)
+
+    register = {"D": 3, "CK": 2, "RN": 1, "Q": 9}
+    assert simulator(("DFF", register)).output("q").tolist() == [[0]]
+    for nets, told in (
+        (register | {"RN": 4}, "DFF has a reset or preset that is not tied off"),
+        (register | {"RN": 0}, "DFF has a reset or preset that is not tied off"),
+        (register | {"CK": 3}, "DFF is not clocked by the rising edge"),
+    ):
+        with pytest.raises(ValueError, match=f"^{told}$"):
+            simulator(("DFF", nets))
+    gate = {"CK": 2, "E": 3, "GCK": 5}
+    assert simulator(("ICG", gate), ("DFF", register | {"CK": 5})).clock_nets == {2: None, 5: 3}
+    for wrong in ({"CK": 3, "E": 4, "GCK": 5}, {"CK": 5, "E": 4, "GCK": 6}):
+        with pytest.raises(ValueError, match=r"^a clock gate is not on the clock itself$"):
+            simulator(("ICG", gate), ("ICG", wrong))
+    with pytest.raises(ValueError, match=r"^the netlist has a combinational loop$"):
+        simulator(("INV", {"A": 5, "Y": 6}), ("NAND", {"A": 6, "B": 3, "Y": 5}))
+
+
+def test_constants_have_one_value_in_every_trial():
+    cells = find_library([FREEPDK45]).cells
+    instances = [
+        Instance("and", cells["AND2_X1"], {"A1": 1, "A2": 2, "ZN": 3}),
+        Instance("or", cells["OR2_X1"], {"A1": 0, "A2": 2, "ZN": 4}),
+    ]
+    simulator = Simulator(Netlist("top", {"a": [2]}, {"y": [3, 4, 0, 1]}, instances), None, 2)
+    a = np.random.default_rng(4).integers(0, 2**64, (1, 2), dtype=np.uint64)
+    simulator.cycle({"a": a})
+    none = np.zeros_like(a)
+    np.testing.assert_array_equal(simulator.output("y"), np.concatenate([a, a, none, ~none]))
