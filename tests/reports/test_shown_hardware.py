@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from bitjoule import run_experiment
+from bitjoule.reports import hardware
 from bitjoule.reports.hardware import hardware_markdown, headline, speed_line
+from bitjoule.sim.accelerator.linear.engine import Compared
 from tests.reports.shown import THREE_DIGITS, quantity, table, unit_in
 
 PROMPT, NEW = "To be", 4  # a byte is a token
@@ -146,3 +148,49 @@ def test_bare_products_take_no_steps():
     rtl = {"engine": "numpy", "matmuls": [{"m": 1, "k": 64, "n": 16}], "random_weights": 0.4}
     text = hardware_markdown(run_experiment({"name": "x", "platform": "ternary-edge", "rtl": rtl}), 200)
     assert "decode step" not in text
+
+
+def matmul(**changes):
+    """Return a row of a run: no two of its numbers are equal."""
+    whole = {"phase": "prefill", "layer": 3, "name": "q_proj", "tokens": 5, "k": 64, "n": 8, "cycles": 77, "groups": 1,
+             "utilisation": 0.912, "weight_zero_share": 0.25, "activation_zero_share": 0.031,
+             "toggles_per_trit": float("nan")}  # fmt: skip
+    return SimpleNamespace(**whole | changes)
+
+
+def test_additions_are_all_but_the_first_of_each_sum_and_groups_have_sums_of_their_own():
+    """With four groups a column has four sums; where fewer than one in 64 weights are not zero, none is left."""
+    rows = [matmul(groups=4), matmul(tokens=7, k=128, weight_zero_share=0.999)]
+    every = 5 * (64 - 4) * 8 + 7 * (128 - 1) * 8
+    nonzero = 5 * (0.75 * 64 * 8 - 4 * 8)  # of the second, 1 of 1024 trits is not zero: 8 sums have no addition
+    text = hardware._additions(SimpleNamespace(rows=rows))
+    share, of = re.search(r"there are ([\d.]+) % of these (\d+)\.", text).groups()
+    assert int(of) == every
+    assert float(share) == pytest.approx(100 * nonzero / every, abs=0.051)
+    assert hardware._additions(SimpleNamespace(rows=[matmul(k=1)])).endswith("all trits but the first of each sum.")
+
+
+def test_a_matmuls_row_has_each_share_in_its_place_and_toggles_where_any_were_counted():
+    rows = [matmul(), matmul(name="k_proj", phase="decode", toggles_per_trit=0.375)]
+    shown = table(hardware._table(SimpleNamespace(rows=rows), 5), ["phase"])
+    assert [list(row.values())[5:] for row in shown] == [["91.2", "25.0", "3.1", ""], ["91.2", "25.0", "3.1", "0.375"]]
+    assert list(shown[0].values())[:5] == ["prefill", "3", "q_proj", "5x64x8", "77"]
+    (plain,) = table(hardware._table(SimpleNamespace(rows=rows[:1]), 5), ["phase"])
+    assert len(plain) == 8
+
+
+@pytest.mark.parametrize(("normed", "head", "bare"), [(True, True, False), (False, False, False), (True, False, True)])
+def test_whole_linears_say_what_agreed_how_far_float32_is_and_what_ran_in_numpy(normed, head, bare):
+    config = SimpleNamespace(in_words="words", format="bf16", normed=normed)
+    compared = {1: Compared(30, 0.25, 0.0125), 2: Compared(12, 0.5, 0.004)}
+    rows = [matmul(), *([matmul(name="lm_head")] if head else [])]
+    run = SimpleNamespace(name="tiny", bare=bare, rows=rows, linears=SimpleNamespace(config=config, compared=compared))
+    text = hardware._linears(SimpleNamespace(simulated=run, config="l8"), 2)
+    assert text.startswith("tiny: 2 whole linears on the RTL (l8: words). All 42 outputs have the bits of NumPy's")
+    assert (
+        "in bf16, by at most 50 % of the bound, and from those of the model's own layers in float32 by at most 1.2 %"
+        in text
+    )
+    ran = ["" if normed else "norms, ", "" if head else " and the LM head"]
+    said = f" In NumPy ran {ran[0]}attention, activation functions, embedding{ran[1]}."
+    assert text.endswith("largest output." if bare else said)
