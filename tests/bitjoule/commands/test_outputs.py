@@ -26,6 +26,8 @@ def test_json_holds_headline_files_and_rows(run, tmp_path):
     first, second = json.loads(run("--json"))
     assert (first["name"], second["name"]) == ("bitnet_table1", "b158_mac_energy")
     assert first["headline"].startswith("34 of 36 published values agree")
+    for found in (first, second):  # the third paragraph of a summary, in one line and without the name
+        assert f"{found['headline']}." == (tmp_path / found["name"] / "summary.md").read_text().split("\n\n")[2]
     assert first["folder"] == str(tmp_path / "bitnet_table1")
     assert first["files"] == sorted(path.name for path in (tmp_path / "bitnet_table1").iterdir())
     assert first["warnings"] == []
