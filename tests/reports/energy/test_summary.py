@@ -1,12 +1,15 @@
 """The Markdown summary."""
 
+from types import SimpleNamespace
+
+import pandas as pd
 import pytest
 
 from bitjoule.experiments.energy.resolve import read_experiment
 from bitjoule.experiments.energy.runner import run
 from bitjoule.experiments.files import shipped_experiments
 from bitjoule.reports.energy.machines import memory_table
-from bitjoule.reports.energy.summary import comparison_table, energy_table, summary_markdown, workload_line
+from bitjoule.reports.energy.summary import _counted, comparison_table, energy_table, summary_markdown, workload_line
 from tests.experiments.technology_files import write_technology
 
 
@@ -120,3 +123,35 @@ def test_adapters_have_a_column_of_memory_if_a_model_has_any(resolved):
     without = run(resolved(WITH_ADAPTERS.replace("adapters: {rank: 8, on: [q_proj]}", "sub_norm: true")))
     assert "adapters_bytes" not in without.memory
     assert not any("adapters" in name for name in rows(memory_table(without, 10))[0])
+
+
+@pytest.mark.parametrize(
+    ("static", "says"),
+    [([False, False], "and leakage over"), ([True, True], "and static power over"),
+     ([True, False], "and leakage or static power over")],
+)  # fmt: skip
+def test_what_flows_over_time_is_that_of_the_machines(static, says):
+    frames = SimpleNamespace(machines=pd.DataFrame({"static": static}), accounting="system")
+    assert f"{says} the latency." in _counted(frames)
+
+
+def test_what_disagrees_is_listed_with_why_if_it_is_known_and_of_memories_only_then():
+    """Memories are fitted: that they are off needs no line of its own."""
+    columns = ["model", "quantity", "action", "printed", "ours", "agrees", "note", "where"]
+    cells = [
+        ("m1", "memory_gb", "", "2.00", 2.34567, False, "", "Table 1, row 1"),
+        ("m2", "memory_ratio", "", "3.0", 2.5, False, "rounded", "Table 1, row 2"),
+        ("m3", "energy_j", "add", "1.10", 1.2, False, "", "Table 1, row 3"),
+        ("m4", "energy_j", "", "5", 5.004, True, "unused", "Table 1, row 4"),
+    ]
+    table = pd.DataFrame(cells, columns=columns).assign(scheme="s", technology="7nm", source="wang")
+    table["relative_error"] = table["ours"] / table["printed"].astype(float) - 1
+    text = comparison_table(table, 3)
+    assert [line for line in text.splitlines() if line.startswith("- ")] == [
+        "- m2, s, 7nm, memory, FP16 over this: printed 3.0, ours 2.500: rounded.",
+        "- m3, s, 7nm, add energy (J): printed 1.10, ours 1.2000.",
+    ]
+    assert "The first 3 of 4 rows; all are in published.csv." in text
+    assert "1 of 4 published values agree" in text
+    assert "; printed in wang, Table 1." in text
+    assert [row[6] for row in rows(text)[2:]] == ["+17.28", "-16.67", "+9.09"]
