@@ -9,6 +9,7 @@ from bitjoule import run, writing
 from bitjoule.execution import read, run_all
 from bitjoule.experiments.hardware.tables import HardwareResult
 from bitjoule.experiments.netlists.run import GatesResult
+from bitjoule.experiments.output import checkpoints
 from bitjoule.kinds.kind import Silent
 from bitjoule.kinds.prices import PricesResult
 from bitjoule.kinds.serving import ServingResult
@@ -138,3 +139,35 @@ def test_experiments_that_run_in_other_processes_warn_too_each_before_its_summar
     assert (one.startswith("one: "), two.startswith("two: ")) == (True, True)
     for name in ("one", "two"):
         assert listed(tmp_path / "out" / name) == ([first], [first])
+
+
+class Told(Silent):
+    """Keeps the steps."""
+
+    def __init__(self):
+        self.steps = []
+
+    def __call__(self, done, steps, step):
+        self.steps.append((done, steps, step))
+
+
+@pytest.mark.parametrize(("total", "told"), [(1, []), (2, [(1, 2, "parts of one"), (2, 2, "")])])
+def test_parts_of_a_run_are_told_by_its_name_until_all_are_written(tmp_path, total, told):
+    heard = Told()
+    task = read(str(written(tmp_path, "one", 10**12)))
+    with writing._opened_store(task, tmp_path, writing.Writing(tmp_path, []), heard) as store:
+        for done in range(1, total + 1):
+            store.progress(done, total)
+    assert heard.steps == told
+
+
+def test_parts_that_are_kept_are_those_of_the_same_experiment_and_files(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(checkpoints, "run_digest", lambda *of: asked.append(of) or "digest")
+    task = read(str(written(tmp_path, "one", 10**12)))
+    for form in ("csv", "parquet"):
+        with writing._opened_store(task, tmp_path, writing.Writing(tmp_path, [], results=form), Silent()):
+            pass
+    ((document, inputs),) = asked  # only parts of Parquet are kept
+    assert document["name"] == "one"
+    assert [name for name in inputs if "chip.yaml" in name]
