@@ -3,6 +3,8 @@
 import math
 from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from bitjoule.energy_models.machines.predict import Prediction
@@ -106,3 +108,33 @@ def test_gains_are_those_over_the_first_format_at_the_same_batch_and_none_where_
     }  # fmt: skip
     for key, pair in gains.items():
         assert pair == pytest.approx(expected.get(key, (math.nan, math.nan)), nan_ok=True), key
+
+
+def test_errors_of_each_machine_are_told_by_name_then_those_of_all():
+    """Bias has a sign, the others none; the other way is compared on the rows that it predicts."""
+    errors = {"b": [0.5, -0.1, 0.2, 0.02], "a": [-0.4, -0.3, -0.9]}
+    others = {"b": [None, 0.6, -0.8, None], "a": [None, None, None]}
+    rows = [
+        {"quantity": quantity, "speed": speed, "machine": machine, "error": error, "other_error": other,
+         "other_way": "" if other is None else "roofline"}
+        for quantity, speed in (("tokens_per_s", "predicted"), ("j_per_token", "given"))
+        for machine in errors for error, other in zip(errors[machine], others[machine], strict=True)
+    ]  # fmt: skip
+    table = tables.error_table(pd.DataFrame(rows))
+    assert table[["quantity", "speed", "machine", "rows"]].to_numpy().tolist() == [
+        [quantity, speed, machine, count]
+        for quantity, speed in (("tokens_per_s", "predicted"), ("j_per_token", "given"))
+        for machine, count in (("a", 3), ("b", 4), ("all", 7))
+    ]
+    for machine, line in table[:3].set_index("machine").iterrows():
+        own = np.array(errors["b"] + errors["a"] if machine == "all" else errors[machine])
+        assert line["bias"] == pytest.approx(np.median(own))
+        assert line["median"] == pytest.approx(np.median(np.abs(own)))
+        assert line["ninetieth"] == pytest.approx(np.percentile(np.abs(own), 90))
+        told = line[["other_way", "other_rows", "same_rows_median", "other_median", "other_ninetieth"]].tolist()
+        if machine == "a":
+            assert told[:2] == ["", 0]
+            assert np.isnan(told[2:]).all()
+        else:
+            assert told[:2] == ["roofline", 2]
+            assert told[2:] == pytest.approx([0.15, 0.7, 0.78])

@@ -3,12 +3,15 @@
 import csv
 from collections import defaultdict
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.prices.rows import price_row
+from bitjoule.energy_models.prices.technology import technologies
+from bitjoule.experiments.results import prices as prices_of_a_run
 from bitjoule.experiments.results.folders import open_result
 from bitjoule.experiments.results.prices import OWN, cited, paid_prices, price_sums, technology_prices
 
@@ -112,3 +115,33 @@ def test_a_result_without_actions_has_no_prices(bitjoule, tmp_path):
     assert [tuple(row) for row in at_45nm[["operation", "format", "energy_pj"]].to_numpy().tolist()] == expected
     assert set(listed["technology"]) == {"45nm", "45nm-measured", "7nm", "7nm-measured"}
     assert (at_45nm["source"] != "").all()
+
+
+def test_a_price_is_the_energy_over_the_count_and_of_nothing_counted_there_is_none(run_edge, monkeypatch):
+    """Sums made up; those of most energy lead, whatever their price."""
+    sums = pd.DataFrame({"count": [4.0, 0.0, 2.0], "energy_pj": [6.0, 0.0, 10.0], "energy_low_pj": [2.0, 0.0, 8.0],
+                         "energy_high_pj": [8.0, 0.0, 16.0]}, index=["mine:a", "mine:b", "mine:c"])  # fmt: skip
+    monkeypatch.setattr(prices_of_a_run, "price_sums", lambda _: sums)
+    table = paid_prices(open_result(run_edge()))
+    assert table["price"].tolist() == ["mine:c", "mine:a", "mine:b"]
+    shown = table[["paid_pj", "paid_low_pj", "paid_high_pj"]]
+    assert shown[:2].to_numpy().tolist() == [[5.0, 4.0, 8.0], [1.5, 0.5, 2.0]]
+    assert shown[2:].isna().all(axis=None)
+    assert table["energy_share"].tolist() == [0.625, 0.375, 0.0]
+    assert set(table["source"]) == {OWN}
+
+
+def test_prices_of_each_technology_that_is_named_anywhere_are_listed_once():
+    named = {"technologies": ["7nm", "./mine.yaml"], "technology": "45nm"}
+    named |= {"compare": [["7nm", "45nm-measured"], ["45nm", "7nm"]]}
+    table = technology_prices(SimpleNamespace(experiment=named))
+    known = technologies()
+    listed = [name for name in ("7nm", "45nm", "45nm-measured") for _ in known[name].rows]
+    assert table["technology"].tolist() == listed
+    assert not table.duplicated(["technology", "operation", "format"]).any()
+    for row in table.to_dict("records"):
+        (own,) = [one for one in known[row["technology"]].rows.values()
+                  if (one.operation, one.format) == (row["operation"], row["format"])]  # fmt: skip
+        ends = (own.energy.low_pj, own.energy.nominal_pj, own.energy.high_pj)
+        assert (row["energy_low_pj"], row["energy_pj"], row["energy_high_pj"]) == ends
+        assert (row["source"], row["where"]) == (own.source, own.where)
