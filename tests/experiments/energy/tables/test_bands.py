@@ -284,3 +284,19 @@ def test_a_regulator_of_one_side_alone_saves_most_and_least_at_the_ends_of_its_e
             assert len(set(values)) == 3
             assert whole.loc[phase, column] == pytest.approx(end(values), rel=1e-9), (column, phase)
     assert whole["saving_j"].tolist() == pytest.approx(alone[1]["saving_j"].tolist(), rel=1e-9)
+
+
+def test_what_a_regulator_of_one_side_loses_moves_with_the_prices_of_that_side(resolved, tmp_path):
+    """At 0.8, 1.25 J are drawn for each J but the board's; a price is at one end on both sides."""
+    efficiency = "{low: 0.8, nominal: 0.8, high: 0.8}"
+    (tmp_path / "lossy.yaml").write_text(f"like: ternary-hbm\nregulator: {{efficiency: {efficiency}}}\n")
+    result = run(resolved(HBM.replace("ternary-hbm", str(tmp_path / "lossy.yaml"))))
+    long = result.results
+    long = long[(long["phase"] == "decode") & (long["component"] != "regulator")]
+    lossy = (long["scheme"] == "bitnet-b1.58") & (long["operand"] != "board")
+    drawn = np.where(lossy, 1.25, 1.0) * np.where(long["scheme"] == "fp16", 1.0, -1.0) / 1e12
+    causes = long["price"].map(lambda key: shared_row(key, "7nm"))
+    saved = (long[list(ENDS)].mul(drawn, axis=0)).groupby(causes).sum()
+    row = result.bands[result.bands["phase"] == "decode"].iloc[0]
+    expected = (saved.min(axis=1).sum(), saved[ENDS[1]].sum(), saved.max(axis=1).sum())
+    assert [row[name] for name in ("saving_low_j", "saving_j", "saving_high_j")] == pytest.approx(expected, rel=1e-9)
