@@ -59,8 +59,28 @@ def test_a_directory_of_several_results_is_all_of_them_and_each_counts_once(run_
         shutil.copytree(run_edge(), tmp_path / name)
     (tmp_path / "why").mkdir()
     shutil.copy(run_edge() / "manifest.json", tmp_path / "why")  # as a comparison has it
-    results = open_results([tmp_path, tmp_path / "two"])
-    assert [result.path.name for result in results] == ["one", "two"]
+    shutil.copytree(run_edge(), tmp_path / ".kept")  # of a run that is not done
+    for asked in ([tmp_path], [tmp_path, tmp_path / "two"], [tmp_path / "one", tmp_path]):
+        assert [result.path.name for result in open_results(asked)] == ["one", "two"]
+
+
+def test_every_directory_that_is_no_result_is_told_and_the_link_to_one_is_that_one(run_edge, tmp_path):
+    (tmp_path / "link").symlink_to(run_edge())
+    assert len(open_results([run_edge(), tmp_path / "link"])) == 1
+    with pytest.raises(InputError) as raised:
+        open_results([tmp_path / "no", run_edge(), tmp_path / "nor"])
+    assert [line.partition(":")[0] for line in str(raised.value).splitlines()] == [
+        str(tmp_path / "no"), str(tmp_path / "nor"),
+    ]  # fmt: skip
+
+
+def test_a_table_of_its_own_is_read_in_place_of_a_sheet_of_its_name(run_edge, tmp_path):
+    folder = shutil.copytree(run_edge("--results", "xlsx", "--no-plots"), tmp_path / "edge")
+    (folder / "memory.csv").write_text("a,b\n1,nan\n")
+    result = open_result(folder)
+    assert result.columns("memory") == ["a", "b"]
+    assert result.frame("memory").to_numpy().tolist() == [[1, "nan"]]  # a name, not a missing value
+    assert result.files["summary"].suffix == ".xlsx"
 
 
 def test_pictures_of_one_kind_are_in_the_order_of_their_numbers(run_edge, tmp_path):
