@@ -74,6 +74,9 @@ def test_the_layers_of_a_model_are_added_up_and_a_request_is_both_phases():
             layers = rows[(rows["phase"] == phase) & (rows["name"] == name)]
             adds = long[(long["phase"] == phase) & (long["component"] == name) & (long["action"] == "add")]["count"]
             assert adds.item() == len(layers) * count * (layers["k"].iloc[0] - 1) * layers["n"].iloc[0]
+    for _, own in long.groupby("phase", sort=False):  # of the first matmul, too, it comes behind those of all
+        flows = own["component"].eq("static").tolist()
+        assert flows == sorted(flows)
     summary = found.summary.set_index("phase")
     assert list(summary.index) == ["prefill", "decode", "request"]
     for column in ("energy_j", "energy_low_j", "energy_high_j", "latency_s"):
