@@ -3,6 +3,7 @@
 import pytest
 
 from bitjoule.energy_models.formats.schemes import Scheme, schemes
+from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.documents import parse_document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.sources import keys, sources
@@ -138,6 +139,31 @@ def test_an_impossible_scheme_is_refused(text, message):
     with pytest.raises(InputError) as error:
         scheme(text)
     assert message in str(error.value)
+
+
+NOT_OF_A_CACHE = ("ternary_3of4", "ternary_6of8", "trit_planes", "fairy2i")  # zeros left out, or two planes
+
+
+@pytest.mark.parametrize("key", ["kv_cache", "keys", "values"])
+@pytest.mark.parametrize("storage", storages())
+def test_a_cache_takes_every_storage_but_those_of_several_planes_or_without_zeros(storage, key):
+    text = f"{{weights: fp16, activations: fp16, attention: fp16, {key}: {storage}}}"
+    if storage not in NOT_OF_A_CACHE:
+        assert scheme(text).storage_name(key) == storage
+        return
+    with pytest.raises(InputError) as error:
+        scheme(text)
+    wrong, offered = str(error.value).split("; expected one of ")
+    assert wrong == f"f.yaml:1: {key}: {storage} is a packing of weights"
+    assert offered.endswith(f"({len(storages()) - len(NOT_OF_A_CACHE)} in all)")
+
+
+@pytest.mark.parametrize(("head", "stored"), [("bf16", "fp16"), ("fp8", "int4"), ("int8", "int4"), ("int4", "int8")])
+def test_inputs_of_a_head_with_scales_need_a_head_with_scales_and_others_any(head, stored):
+    text = "{weights: fp16, activations: fp16, attention: fp16, head: %s, lm_head: %s}"
+    assert scheme(text % (head, stored)).head_inputs == head
+    with pytest.raises(InputError, match="int8 inputs of an LM head stored as fp32"):
+        scheme(text % ("int8", "fp32"))
 
 
 def test_editors_are_offered_the_formats_of_the_table():
