@@ -217,20 +217,6 @@ class Levels:
         flat = bits.reshape(*others.shape[:2], -1)
         return Beside(behind, flat, off_chip_bits, self._cycles(bits.sum(axis=3)))
 
-    def busy_s(self, bits: Floats, clock_mhz: Floats) -> Floats:
-        """Return the seconds in which each level is busy, shape (cases, phases, levels).
-
-        Parameters
-        ----------
-        bits
-            Of each column of levels, shape (cases, phases, columns).
-        clock_mhz
-            Of each case's machine, shape (cases,).
-        """
-        by_way = bits.reshape(*bits.shape[:2], self.count, len(HELD), len(WAYS)).sum(axis=3)
-        reads, writes = by_way[..., 0], by_way[..., 1] + by_way[..., 2]
-        return np.asarray(np.maximum(reads, writes) / self.rates[:, None] / clock_mhz[:, None, None] / 1e6)
-
     def mean(self, first: Floats, later: Floats) -> Floats:
         """Return the mean over the steps of a phase, shape (..., cases, phases, slots).
 

@@ -38,3 +38,13 @@ def test_matmuls_that_are_searched_alone_have_the_numbers_of_many(monkeypatch, o
     assert searched > 0
     np.testing.assert_array_equal(map_matmuls(ROWS, machines, KINDS, objective), together)
     assert search.cache_info().misses == searched
+
+
+@pytest.mark.parametrize("few", [0, 99], ids=["together", "one by one"])
+def test_the_matmul_that_does_not_fit_is_the_one_that_is_named(monkeypatch, few):
+    """Its activations take the whole buffer; those before and behind it fit."""
+    monkeypatch.setattr(mapped, "FEW", few)
+    machine = Machine(schemes()["bitnet-b1.58"], platforms()["ternary-edge"], technologies()["7nm"], "mine")
+    rows = np.array([(5, 0, m, 300, 33, 1, bits) for m, bits in ((7, 0.0), (9, 0.0), (8, 1e12), (6, 0.0))])
+    with pytest.raises(ValueError, match=r"^no tile of 8 x 300 x 33 fits platform mine$"):
+        map_matmuls(rows, {5: machine}, KINDS[:1], Objective.ENERGY)

@@ -43,6 +43,23 @@ def test_a_matmul_of_one_tile_is_counted_as_by_hand():
     }
 
 
+def test_macs_with_a_price_of_their_own_are_operations_and_not_bits():
+    edge = platforms()["int8-edge"]
+    arrays = {
+        name: array.model_copy(
+            update={"macs": [m.model_copy(update={"actions": None, "energy_pj": 0.3}) for m in array.macs]}
+        )
+        for name, array in edge.arrays.items()
+    }
+    nodes = {name: node.model_copy(update={"clock_mhz": 500.0, "leakage_w": 0.0}) for name, node in edge.nodes.items()}
+    mine = edge.model_copy(update={"arrays": arrays, "nodes": nodes})
+    machine = Machine(schemes()["int8"], mine, technologies()["7nm"], "mine")
+    problem = machine.problem(MatmulKind.STANDALONE, 8, 64, 16, False, 0.0)
+    (mac,) = (row for row in matmul_energies(machine, problem, search(problem)) if row.action == "mac")
+    assert mac[:4] == ("weights", "mac", "int8", 8 * 64 * 16)
+    assert mac.energy_pj == pytest.approx(0.3 * 8 * 64 * 16)
+
+
 @pytest.mark.parametrize(("scheme", "platform"), [("bitnet-b1.58", "ternary-edge"), ("fp16", "fp16-edge")])
 def test_the_list_of_a_mapping_adds_up_to_the_energy_of_the_experiment(scheme, platform):
     machine = Machine(schemes()[scheme], platforms()[platform], technologies()["7nm"], platform)
