@@ -317,3 +317,36 @@ def test_layers_that_cannot_be_are_refused(changes, wrong, at):
 def test_a_norm_learns_what_its_kind_learns_unless_it_says_otherwise():
     assert [Norm().values(7), Norm("layernorm").values(7), Norm("layernorm", bias=False).values(7)] == [7, 14, 7]
     assert Norm("rmsnorm", gain=False).values(7) == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"values_are_keys": True, "value_dim": HEAD_DIM},
+        {"experts": 2, "expert_latent": 10},
+        {"experts": 2, "active_experts": 2},
+        {"indexer": CHOICE, "sinks": True},
+    ],
+)
+def test_layers_at_the_edge_of_what_can_be_are_read(changes):
+    assert shape(**changes).parameters > 0
+
+
+@pytest.mark.parametrize("key", ["window", "kv_shared"])
+def test_an_indexer_takes_neither_a_window_nor_the_keys_of_another(key):
+    with pytest.raises(ValidationError) as error:
+        shape(indexer=CHOICE, groups=[{"repeats": 1}, {"repeats": LAYERS - 1, key: 8 if key == "window" else True}])
+    (problem,) = error.value.errors()
+    assert problem["ctx"]["wrong"] == f"a {key} of attention with an indexer"
+    assert problem["ctx"]["at"] == ("groups", 1, key)
+
+
+def rotated(**changes):
+    """Return the rotations of positions in a layer."""
+    parts = shape(**changes).blocks[1].parts
+    return [work.component for part in parts for work in part.elementwise if work.component == "rotary"]
+
+
+def test_latent_attention_without_rotated_shares_rotates_nothing():
+    assert len(rotated(mixer=LATENT)) == 1
+    assert rotated(mixer=LATENT, rotary_share=0.0) == []
