@@ -42,6 +42,14 @@ def shape(**changes):
         ({"output_gate": "head", "qkv_bias": True}, LAYERS * (D * HEADS + Q + 2 * KV)),
         ({"value_dim": 5}, LAYERS * 2 * D * (5 - HEAD_DIM) * (HEADS + KV // HEAD_DIM) // 2),
         (
+            {"value_dim": 5, "output_gate": True},
+            LAYERS * D * ((5 - HEAD_DIM) * (HEADS + KV // HEAD_DIM) + 5 * HEADS),
+        ),
+        (  # three layers without keys and values, whose projections and norms are not there
+            {"linear_norm": True, "groups": [{"repeats": 1}, {"repeats": 3, "kv_shared": True}]},
+            LAYERS * (D + Q + 2 * D + FFN) + 2 * D - 3 * 2 * D * KV,
+        ),
+        (
             {"value_dim": 5, "sub_norm": True},
             LAYERS * (D * (5 - HEAD_DIM) * (HEADS + KV // HEAD_DIM) + 5 * HEADS + FFN),
         ),

@@ -143,3 +143,38 @@ def test_wrong_heads_are_one_error(heads, message):
     with pytest.raises(InputError) as error:
         shape(TINY.replace("heads: 2, ", heads))
     assert str(error.value) == f"f.yaml:1: {message}"
+
+
+GROUPS = TINY.replace("layers: 2", "layers: 4")[:-1] + ", groups: [{repeats: 3%s}, {repeats: 1%s}]%s}"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "model", "message"),
+    [
+        (", layer_numbers: '0-2'", ", layer_numbers: '2'", "",
+         "groups: layer_numbers are not those of all layers; expected each of 0 to 3 in one group"),
+        (", layer_numbers: 1-3", ", layer_numbers: '4'", "", "groups: layer_numbers are not those of all layers"),
+        ("", ", mixer: {kind: mamba2, heads: 2, head_dim: 4, state: 3}", ", causal: false",
+         "causal: a mixer without a causal mask; expected attention in every layer"),
+        ("", ", adapters: {rank: 2, on: [w1]}", "",
+         "groups[1].adapters.on: no layer has a linear 'w1' (did you mean 'ffn_gate'?)"),
+        ("", ", window: 3", ", adapters: {rank: 2, on: [k_prof]}",
+         "adapters.on: no layer has a linear 'k_prof' (did you mean 'k_proj'?)"),
+        ("", ", hadamard: {on: [q_proj], block: 3}", "",
+         "no Walsh-Hadamard rotation of the 8 inputs of q_proj in blocks of 3 is known"),
+    ],
+)  # fmt: skip
+def test_what_groups_of_layers_cannot_be_is_told_where_it_is_written(first, second, model, message):
+    with pytest.raises(InputError) as error:
+        shape(GROUPS % (first, second, model))
+    (problem,) = str(error.value).splitlines()
+    assert message in problem
+    assert problem.startswith("f.yaml:1: " + message) or "rotation" in message
+
+
+def test_a_hint_names_a_linear_that_a_layer_has():
+    """Without a gate the name that other models give it hints at nothing that is not there."""
+    text = TINY.replace("ffn_gated: true", "ffn_gated: false")[:-1] + ", adapters: {rank: 2, on: [w1]}}"
+    with pytest.raises(InputError) as error:
+        shape(text)
+    assert "no layer has a linear 'w1'; expected one of q_proj, k_proj, v_proj, o_proj, ffn_up" in str(error.value)
