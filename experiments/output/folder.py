@@ -43,6 +43,8 @@ def replacing(target: Path) -> Iterator[Path]:
     InputError
         `target` cannot be made, or contains something that is not an earlier result.
     """
+    if target.name in ("", ".."):
+        raise whole_file(str(target), "is not the name of a directory", "a directory that can be made or replaced")
     staging_lock: BaseFileLock | None = None
     # The name is chosen before the folder is made, so that an interrupt at any moment can remove it.
     staging = target.with_name(f".{target.name}{NEW}{secrets.token_hex(8)}")
@@ -50,7 +52,7 @@ def replacing(target: Path) -> Iterator[Path]:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with _exclusive(target.parent):
-                _check_replaceable(target)
+                check_replaceable(target)
                 _recover(target.parent)
                 staging.mkdir()
                 staging.chmod(0o755)
@@ -93,7 +95,7 @@ def _recover(parent: Path) -> None:
 def _swap(staging: Path, target: Path) -> None:
     try:
         with _exclusive(target.parent):
-            _check_replaceable(target)
+            check_replaceable(target)
             if not target.exists():
                 staging.rename(target)
                 return
@@ -155,8 +157,19 @@ def files_of(folder: Path) -> list[str]:
     return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
 
 
-def _check_replaceable(target: Path) -> None:
-    """Refuse to delete files that are not ours: besides those in the manifest, a result may have only hidden files."""
+def check_replaceable(target: Path) -> None:
+    """Refuse to delete files that are not ours: besides those in the manifest, a result may have only hidden files.
+
+    Parameters
+    ----------
+    target
+        The folder to make or to replace.
+
+    Raises
+    ------
+    InputError
+        It is a file, cannot be written, or contains something that is not an earlier result.
+    """
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise whole_file(str(target), "is in the way", "a folder of an earlier run, or nothing")
     if target.exists() and not os.access(target, os.W_OK | os.X_OK):

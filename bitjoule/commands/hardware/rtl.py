@@ -27,7 +27,7 @@ from bitjoule.commands.hardware.rtl_platform import add_platform
 from bitjoule.commands.hardware.rtl_simulate import add_simulate
 from bitjoule.commands.hardware.rtl_synthesize import add_synthesize
 from bitjoule.commands.hardware.rtl_testbench import add_testbench
-from bitjoule.commands.options import add_scheduler
+from bitjoule.commands.options import add_scheduler, folder
 from bitjoule.energy_models.inputs.errors import InputError, Problem, whole_file
 from bitjoule.sim.bench.simulators import check_simulator, needs_packages
 
@@ -106,7 +106,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     verify.add_argument("--waves", action="store_true", help="write a waveform even if there is no mismatch")
     verify.add_argument(
         "--out",
-        type=Path,
+        type=folder,
         default=Path("results"),
         metavar="DIR",
         help="directory for waveforms (default: %(default)s)",

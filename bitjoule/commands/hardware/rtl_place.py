@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bitjoule.commands.hardware.rtl_options import add_configuration, configuration_name
+from bitjoule.commands.options import folder
 from bitjoule.commands.status import OK
 from bitjoule.energy_models.inputs.errors import InputError, Problem
 from bitjoule.sim.bench.simulators import needs_packages
@@ -78,7 +79,7 @@ def add_place(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--baud", type=_number, default=float(BAUD), metavar="RATE", help="bits per second (default: %(default)g)"
     )
     parser.add_argument(
-        "-o", "--out", type=Path, metavar="DIR",
+        "-o", "--out", type=folder, metavar="DIR",
         help="also write Verilog, netlist, logs, placement.csv and platform.yaml to this directory",
     )  # fmt: skip
     parser.set_defaults(command=_place)
@@ -132,8 +133,8 @@ def _place(options: argparse.Namespace, _: Sequence[str]) -> int:
                 print(f"seed {result.seed}: {result.fmax_mhz:.1f} MHz", file=sys.stderr)
         print(_table(name, config, mapped, placed, options))
         if options.out is not None:
-            with replacing(options.out) as folder:
-                _write(folder, Path(scratch), name, config, mapped, placed, options)
+            with replacing(options.out) as written:
+                _write(written, Path(scratch), name, config, mapped, placed, options)
             print(f"\nwritten to {options.out}")
     return OK
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bitjoule.commands.experiments import report
+from bitjoule.commands.options import folder
 from bitjoule.commands.status import OK
 
 KEYS = ("config", "engine", "model", "weights", "random_weights", "prompt", "new_tokens", "temperature", "seed",
@@ -79,7 +80,7 @@ def add_simulate(subcommands: "argparse._SubParsersAction[argparse.ArgumentParse
         help="count toggles per trit in the first cycles of each matmul, which makes the simulation slower",
     )  # fmt: skip
     command.add_argument(
-        "--out", type=Path, default=Path("results"), metavar="DIR",
+        "--out", type=folder, default=Path("results"), metavar="DIR",
         help="parent of the output directory (default: %(default)s)",
     )  # fmt: skip
     command.set_defaults(command=_simulate)

@@ -14,6 +14,7 @@ from bitjoule.commands.hardware.rtl_options import (
     matmul,
     seed,
 )
+from bitjoule.commands.options import folder
 from bitjoule.commands.status import OK
 from bitjoule.sim.bench.simulators import needs_packages
 
@@ -37,7 +38,7 @@ def add_testbench(subcommands: "argparse._SubParsersAction[argparse.ArgumentPars
     )
     add_configuration(parser)
     parser.add_argument(
-        "-o", "--out", type=Path, metavar="DIR",
+        "-o", "--out", type=folder, metavar="DIR",
         help="directory to write (default: NAME-testbench, in the current directory)",
     )  # fmt: skip
     parser.add_argument(
@@ -69,7 +70,7 @@ def _testbench(options: argparse.Namespace, _: Sequence[str]) -> int:
     name = configuration_name(options.configuration)
     target = options.out if options.out is not None else Path(f"{name}-testbench")
     cases = cases_of(config, options.cases, options.seed, shapes)
-    with replacing(target) as folder:
+    with replacing(target) as staging:
         texts = testbench_files(config, accelerator_verilog(config), stimulus_of(config, cases), name)
         texts["accelerator.json"] = description_text(config)
         manifest = {
@@ -81,6 +82,6 @@ def _testbench(options: argparse.Namespace, _: Sequence[str]) -> int:
         }
         texts[MANIFEST] = json.dumps(manifest, indent=1) + "\n"
         for file, text in texts.items():
-            (folder / file).write_text(text, encoding="utf-8")
+            (staging / file).write_text(text, encoding="utf-8")
     print(f"{target}: {len(manifest['matmuls'])} matmuls; run make in it, its README.md says how")
     return OK

@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -158,6 +159,16 @@ def test_interrupted_anywhere_before_the_run_it_leaves_nothing(tmp_path):
     lines = next(at for at in itertools.count() if not begin_interrupted(tmp_path / str(at) / "x", at))
     assert lines > 5
     assert [path for path in tmp_path.glob("*/*") if path.name != ".bitjoule.lock"] == []
+
+
+@pytest.mark.parametrize("name", [".", "", "/", "..", "x/.."])
+def test_a_path_without_a_name_of_its_own_is_refused(tmp_path, monkeypatch, name):
+    """Neither can be replaced as a whole: the current directory, its parent, the root."""
+    monkeypatch.chdir(tmp_path)
+    told = "is not the name of a directory; expected a directory that can be made"
+    with pytest.raises(InputError, match=told), replacing(Path(name)):
+        pytest.fail("entered")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_not_ours_is_not_deleted(tmp_path):

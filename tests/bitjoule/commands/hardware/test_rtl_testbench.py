@@ -46,6 +46,8 @@ def test_testbench_is_named_after_its_configuration(bitjoule, config, tmp_path, 
         (["--seed", "-1"], "expected a non-negative integer"),
         (["-o", "mine.yaml"], "mine.yaml"),
         (["-o", "foreign"], "contains"),
+        (["-o", ""], "argument -o/--out: is empty; expected a directory"),
+        (["-o", "."], ".:1: file: is not the name of a directory"),
     ],
 )
 def test_testbench_refuses_wrong_options_and_writes_nothing(options, expected, bitjoule, config, tmp_path, monkeypatch):
