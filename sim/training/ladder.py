@@ -214,7 +214,7 @@ class Table:
         Raises
         ------
         InputError
-            The file has other columns.
+            The file, or a row of it, has other columns.
         """
         if not self.path.exists():
             return
@@ -229,6 +229,11 @@ class Table:
         if names != COLUMNS:
             expected = f"the columns {', '.join(COLUMNS)}"
             raise InputError([Problem(str(self.path), 1, "file", "has other columns", expected)])
+        for line, row in lines:
+            if None in row or None in row.values():  # more cells than columns, or fewer
+                raise InputError(
+                    [Problem(str(self.path), line, "row", "does not fit the header", f"{len(COLUMNS)} cells")]
+                )
         yield from lines
 
     def missing(self, rungs: Iterable[Rung]) -> list[Rung]:

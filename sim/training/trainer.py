@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bitjoule.energy_models.inputs.errors import InputError, Problem
 from bitjoule.sim.training.config import TrainConfig, TrainingSchedule
 from bitjoule.sim.training.decoder import Decoder, round_to_file, zero_share
 from bitjoule.sim.training.texts import Text
@@ -140,9 +141,17 @@ def pick_device(name: str) -> torch.device:
     ----------
     name
         ``cpu``, ``cuda``, or ``auto`` for CUDA where there is one.
+
+    Raises
+    ------
+    InputError
+        CUDA is asked for, and torch has none.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        wrong, expected = "torch finds no CUDA device", "cpu or auto"
+        raise InputError([Problem("command line", 1, "--device", wrong, expected)])
     return torch.device(name)
 
 

@@ -83,6 +83,7 @@ def _train(options: argparse.Namespace, words: Sequence[str]) -> int:
     rungs = [rung for document in ladders for rung in selected(read_ladder(document), options.only)]
     table = Table(options.table or options.out / "ladder.csv")
     missing = table.missing(rungs)
+    _check_names(options.out, [*trainings, *(rung.training for rung in missing)])
     if not has_torch():
         return FAILURE
     prepare(options.threads)
@@ -94,6 +95,21 @@ def _train(options: argparse.Namespace, words: Sequence[str]) -> int:
         print(f"{len(rungs) - len(missing)} of {len(rungs)} trainings have a row in {table.path}", file=sys.stderr)
         run_ladder(missing, table, options, words)
     return status
+
+
+def _check_names(out: Path, trainings: "Sequence[TrainingFile]") -> None:
+    """Refuse before the first training what could not be written after it: a name twice, a directory of other files."""
+    from bitjoule.energy_models.inputs.errors import whole_file
+    from bitjoule.experiments.output.folder import check_replaceable
+
+    names: set[str] = set()
+    for training in trainings:
+        name = training.config.name
+        if name in names:
+            wrong = f"duplicate training name {name!r}"
+            raise whole_file(training.document.file, wrong, "a unique name, since it names the output directory")
+        names.add(name)
+        check_replaceable(out / name)
 
 
 def run_ladder(missing: "Sequence[Rung]", table: "Table", options: argparse.Namespace, words: Sequence[str]) -> None:

@@ -185,10 +185,40 @@ def test_what_is_refused(bitjoule, tmp_path, config):
     out.mkdir()
     (out / "tiny").mkdir()
     (out / "tiny" / "mine.txt").write_text("mine")
-    status, _, err = bitjoule("train", config, "--out", out)
-    assert status == 2
-    assert "holds 'mine.txt', which no run wrote" in err
+    status, printed, err = bitjoule("train", config, "--out", out)
+    assert (status, printed) == (2, "")
+    told = "holds 'mine.txt', which no run wrote; expected an earlier result, or another --out"
+    assert err == f"{out}/tiny:1: file: {told}\n"  # before it is trained: no progress
     assert (out / "tiny" / "mine.txt").read_text() == "mine"
+
+
+def test_two_trainings_of_one_name_are_refused(bitjoule, tmp_path, config):
+    """The second would replace the first."""
+    status, printed, err = bitjoule("train", config, config, "--out", tmp_path / "out")
+    assert (status, printed) == (2, "")
+    told = "duplicate training name 'tiny'; expected a unique name, since it names the output directory"
+    assert err == f"{config}:1: file: {told}\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_device_that_is_not_there_is_refused(bitjoule, tmp_path, config, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    status, printed, err = bitjoule("train", config, "--out", tmp_path / "out", "--device", "cuda")
+    assert (status, printed) == (2, "")
+    assert err == "command line:1: --device: torch finds no CUDA device; expected cpu or auto\n"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("cells", ["a,b", ",".join("x" * 23)])
+def test_a_table_with_a_row_of_other_cells_is_refused_before_a_training(bitjoule, tmp_path, cells):
+    from bitjoule.sim.training.ladder import COLUMNS
+
+    assert len(COLUMNS) == 22
+    table = tmp_path / "table.csv"
+    table.write_text(f"{','.join(COLUMNS)}\n{cells}\n")
+    status, printed, err = bitjoule("train", "quality_ladder", "--out", tmp_path / "out", "--table", table)
+    assert (status, printed) == (2, "")
+    assert err == f"{table}:2: row: does not fit the header; expected 22 cells\n"
 
 
 def test_shipped_trainings_are_listed_and_shown(bitjoule):
