@@ -15,6 +15,7 @@ from bitjoule.commands.entries.completion import add_completion
 from bitjoule.commands.entries.new import add_new
 from bitjoule.commands.experiments import add_run_and_check, discard_output
 from bitjoule.commands.explore import add_explore
+from bitjoule.commands.files import refused
 from bitjoule.commands.hardware.rtl import add_commands
 from bitjoule.commands.interchange import add_import
 from bitjoule.commands.measured import add_measured
@@ -63,10 +64,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SimulatorError, PluginError) as error:
         print(f"bitjoule: {error}", file=sys.stderr)
         return FAILURE
+    except OSError as error:
+        if problem := refused(error):
+            print(problem, file=sys.stderr)
+            return WRONG_INPUT
+        return _internal()
     except Exception:
-        traceback.print_exc()
-        print("bitjoule: internal error; please report it with the traceback above", file=sys.stderr)
-        return FAILURE
+        return _internal()
+
+
+def _internal() -> int:
+    traceback.print_exc()
+    print("bitjoule: internal error; please report it with the traceback above", file=sys.stderr)
+    return FAILURE
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -38,9 +38,9 @@ def find_configuration(source: str) -> Path:
     path = Path(source)
     if source in shipped and not path.is_file():
         return shipped[source]
-    if not path.suffix and not path.exists():
+    if not source or (not path.suffix and not path.exists()):
         expected = choices(shipped) + suggestion(source, shipped)
-        raise whole_file(source, "is neither a file nor a shipped configuration", expected)
+        raise whole_file(source or "''", "is neither a file nor a shipped configuration", expected)
     return path
 
 

@@ -1,6 +1,7 @@
 """The command line, as a user meets it."""
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -199,6 +200,45 @@ def test_a_fault_of_the_tool_is_status_1(tmp_path, bitjoule, monkeypatch):
     assert status == 1
     assert err.endswith("\nbitjoule: internal error; please report it with the traceback above\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["model", "scheme", "accelerator"])
+def test_a_name_that_no_file_can_have_is_wrong_input(bitjoule, kind):
+    name = "long" * 100 if kind == "accelerator" else f"{'long' * 100}.gguf"
+    status, _, err = bitjoule("show", kind, name)
+    assert status == 2
+    assert err == f"{name}:1: file: cannot be used: File name too long; expected a path that can be used\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "output:1: file: cannot be used: No space left on device"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "t.csv"), "t.csv:1: file: cannot be used: Disk quota exceeded"),
+    ],
+)
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, bitjoule, monkeypatch, error, told):
+    def full(*_, **__):
+        raise error
+
+    monkeypatch.setattr("bitjoule.experiments.output.manifest.write_manifest", full)
+    status, _, err = bitjoule("run", "bitnet_table1", "--out", tmp_path)
+    assert status == 2
+    assert err == f"{told}; expected space for what is written; existing results are unchanged\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("no number"), OSError(errno.EACCES, "no name"), OSError(errno.ENOENT, "lost", "x")]
+)
+def test_what_the_system_says_of_no_path_of_the_user_is_a_fault_of_the_tool(tmp_path, bitjoule, monkeypatch, error):
+    def broken(*_):
+        raise error
+
+    monkeypatch.setattr("bitjoule.experiments.energy.runner.run", broken)
+    status, _, err = bitjoule("run", "bitnet_table1", "--out", tmp_path)
+    assert status == 1
+    assert err.endswith("\nbitjoule: internal error; please report it with the traceback above\n")
 
 
 def start(*arguments: object) -> "subprocess.Popen[bytes]":

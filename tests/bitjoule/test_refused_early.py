@@ -40,6 +40,21 @@ def test_synthesize_refuses_a_folder_as_its_output(bitjoule, tmp_path):
     assert errors == f"{tmp_path}:1: file: is a directory; expected a file\n"
 
 
+@pytest.mark.parametrize("command", [("rtl", "synthesize"), ("rtl", "generate"), ("calibrate", "-o", "x.yaml")])
+def test_an_empty_name_of_an_array_is_refused_as_one(bitjoule, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    status, _, errors = bitjoule(*command, "")
+    assert status == 2
+    assert errors.startswith("'':1: file: is neither a file nor a shipped configuration; expected one of binary_64x16")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_name_of_a_library_is_refused_as_one(bitjoule):
+    status, _, errors = bitjoule("rtl", "synthesize", "tiny_8x4", "--liberty", "")
+    assert status == 2
+    assert errors.startswith("'':1: file: ")
+
+
 def test_synthesize_refuses_operands_before_it_makes_a_netlist(bitjoule):
     status, _, errors = bitjoule("rtl", "synthesize", "tiny_8x4", "--stimulus", "uniform", "--stimulus", "unifrom")
     assert status == 2

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bitjoule.commands.files import check_not_read
+from bitjoule.commands.files import check_not_read, write_whole
 from bitjoule.energy_models.inputs.errors import InputError, split_message, whole_file
 from bitjoule.sim.bench.simulators import SimulatorError
 
@@ -68,7 +68,7 @@ def library_error(files: Sequence[str], error: Exception) -> InputError:
     error
         The error that they cause.
     """
-    names = ", ".join(files)
+    names = ", ".join(file or "''" for file in files)
     wrong, expected = split_message(error, "Liberty files of one library and corner")
     return whole_file(names, wrong.removeprefix(f"{names}: "), expected)
 
@@ -164,7 +164,7 @@ def _synthesize(options: argparse.Namespace, _: object) -> int:
     except (NetlistError, RuntimeError) as error:
         raise SimulatorError(f"the array cannot be simulated: {error}") from error
     if options.output is not None:
-        options.output.write_text(netlist.verilog(), encoding="utf-8")
+        write_whole(options.output, netlist.verilog())
     first = results[0]
     facts = [
         ("library", f"{short_name(library)}, {library.conditions}"),

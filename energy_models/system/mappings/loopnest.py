@@ -105,6 +105,8 @@ def save(path: Path, names: dict[str, str], problem: MatmulProblem, mapping: Map
         tile = {loop: int(size) for loop, size in sizes[level].items()}
         data[level] = {"tile": tile, "innermost": LOOPS[int(innermost)]}
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise whole_file(str(path), "is not a regular file", "a file, new or to be replaced")
         temporary = path.with_name(f".{path.name}.part")
         temporary.write_text(write_yaml(data, 80), encoding="utf-8")
         temporary.replace(path)

@@ -35,6 +35,19 @@ def test_a_file_is_refused_by_its_ending_or_its_place(tmp_path, name, told):
     assert str(error.value) == f"{path}:1: file: {told}"
 
 
+def test_what_is_neither_a_file_nor_a_directory_is_not_replaced(tmp_path):
+    """A device would be, by whoever may."""
+    path = tmp_path / "pipe.yaml"
+    os.mkfifo(path)
+    for refuses in (lambda: check_output(path, YAML), lambda: write_whole(path, "text")):
+        with pytest.raises(InputError) as error:
+            refuses()
+        told = "is not a regular file; expected a file, new or to be replaced"
+        assert str(error.value) == f"{path}:1: file: {told}"
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_what_a_command_reads_is_not_written_over(tmp_path):
     for name in ("read.yaml", "other.yaml"):
         (tmp_path / name).write_text(name)

@@ -1,5 +1,6 @@
 """Mappings as text: the loops that are printed cover the matmul, and a saved mapping comes back as it was."""
 
+import os
 import re
 from itertools import pairwise
 from math import prod
@@ -48,6 +49,16 @@ def test_a_saved_mapping_is_replayed_with_the_same_traffic(tmp_path, setup, size
     save(path, NAMES, of, found)
     assert replayed(path, read(path), of) == found
     assert [entry.name for entry in tmp_path.iterdir()] == ["mapping.yaml"]
+
+
+def test_a_saved_mapping_replaces_no_pipe_and_no_device(tmp_path):
+    of = problem("tpu32", "int8", 1, 64, 64)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(InputError) as error:
+        save(path, NAMES, of, best(of))
+    assert str(error.value) == f"{path}:1: file: is not a regular file; expected a file, new or to be replaced"
+    assert path.is_fifo()
 
 
 def test_a_saved_mapping_names_what_it_was_found_for_in_tokens_and_features(tmp_path):
