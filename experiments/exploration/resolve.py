@@ -149,7 +149,7 @@ def _entries(
     for knob in space.knobs:
         for setting in knob.settings:
             chosen = setting.get(section)
-            if section not in setting or chosen in entries:
+            if section not in setting or (isinstance(chosen, str) and chosen in entries):
                 continue
             at: KeyPath = ("explore", "knobs", knob.name)
             if not isinstance(chosen, str) or "/" in chosen or chosen.endswith((".yaml", ".yml", ".csv", ".gguf")):

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from bitjoule.energy_models.inputs.amounts import MAX_PRICE
+from bitjoule.energy_models.inputs.errors import brief
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 
 MAX_SETTINGS = 10_000  # of one knob
@@ -54,7 +56,10 @@ class NumberRange(Strict):
         values: list[float] = []
         while len(values) <= MAX_SETTINGS:
             i = len(values)
-            value = self.start + i * self.step if self.step else self.start * (self.factor or 1) ** i
+            try:
+                value = self.start + i * self.step if self.step else self.start * (self.factor or 1) ** i
+            except OverflowError:  # beyond any `stop`
+                break
             value = round(value, DIGITS)
             if value > self.stop:
                 break
@@ -119,12 +124,16 @@ def settings(name: str, values: Any, at: tuple[str, ...] = ()) -> list[dict[str,
     Raises
     ------
     KnobError
-        Lists of a `zip` differ in length, a key is assigned twice, or there are too many combinations.
+        Lists of a `zip` differ in length, a key is assigned twice, there are too many combinations, or a factor is not
+        one.
     """
     at = (*at, name)
     if isinstance(values, NumberRange):
         return [{name: value} for value in values.values]
     if not isinstance(values, Group):
+        for value in values:
+            if isinstance(value, dict) and set(value) == {FACTOR} and not is_factor(value):
+                raise KnobError(at, f"got {brief(value[FACTOR])}", f"a factor from 0 to {MAX_PRICE:g}")
         return [{name: value} for value in values]
     members, way = (values.zip, "zip") if values.zip is not None else (values.product or {}, "product")
     parts = [settings(key, member, (*at, way)) for key, member in members.items()]
@@ -221,7 +230,7 @@ def is_factor(value: Any) -> bool:
         As in YAML.
     """
     number = value.get(FACTOR) if isinstance(value, dict) and set(value) == {FACTOR} else None
-    return isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf
+    return isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= MAX_PRICE
 
 
 def value_text(value: Any) -> str:
