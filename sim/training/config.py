@@ -119,7 +119,9 @@ class TrainingSchedule(Strict):
     warm_up_steps: Annotated[int, Field(ge=0, le=10**9)] = 100
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.1
     weight_decay_until: Share = Field(default=0.5, description="share of the steps with weight decay")
-    betas: list[Share] = Field(default=[0.9, 0.95], min_length=2, max_length=2, description="of AdamW")
+    betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        default=[0.9, 0.95], min_length=2, max_length=2, description="of AdamW"
+    )
     clip: Annotated[float, Field(gt=0)] = Field(default=1.0, description="largest norm of the gradient")
 
     @model_validator(mode="after")

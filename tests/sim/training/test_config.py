@@ -63,6 +63,7 @@ formats:
         ({"training__learning_rate": -1.0}, "x.yaml:18: training.learning_rate: got -1.0; expected greater than 0"),
         ({"training__second_stage": {"at": 1.5, "learning_rate": 0.1}}, "x.yaml:20: training.second_stage.at: got 1.5; "
          "expected less than 1"),
+        ({"training__betas": [0.9, 1.0]}, "training.betas[1]: got 1.0; expected less than 1"),
         ({"corpus": "docstring"}, "x.yaml:8: corpus: 'docstring' is unknown (did you mean 'docstrings'?); expected one "
          "of docstrings, prose"),
     ],
