@@ -60,8 +60,13 @@ def check_operands(text: str, config: AcceleratorConfig) -> None:
     Raises
     ------
     StimulusError
-        The text names no operands, or none of this configuration.
+        The text names no operands, or none of this configuration, or no K of the configuration fills its lanes.
     """
+    if config.max_k < config.lanes:
+        raise StimulusError(
+            f"stimulus {text!r}: an array with max_k ({config.max_k}) below its lanes ({config.lanes}) cannot take it; "
+            f"expected max_k of at least {config.lanes}"
+        )
     parse_operands(text).source(config, 1, 1, np.random.default_rng(0))
 
 

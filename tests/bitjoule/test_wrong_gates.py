@@ -23,6 +23,7 @@ WRONG = {
     "an unknown accelerator": ("- {name: ternary", "- tiny_8x5\n    - {name: ternary", "mine.yaml:4: gates.arrays[0]: unknown accelerator 'tiny_8x5' (did you mean 'tiny_8x4'?)"),
     "an unknown configuration key": ("lanes: 16", "lane: 16", "mine.yaml:4: gates.arrays[0].config.lane: unknown key (did you mean 'lanes'?); expected one of lanes"),
     "a wrong configuration": ("lanes: 16, columns: 4, max_k: 64, weight_bus_bits: 128", "lanes: 7, columns: 4, max_k: 64, weight_bus_bits: 128", "mine.yaml:4: gates.arrays[0].config.lanes: got 7; expected a whole number from 8 to 256"),
+    "an array that no sum fills": ("max_k: 64", "max_k: 8", "mine.yaml:6: gates.stimuli[0]: stimulus 'uniform,zeros:0': an array with max_k (8) below its lanes (16) cannot take it; expected max_k of at least 16"),
     "an array that would wait": ("weight_bus_bits: 128", "weight_bus_bits: 64", "mine.yaml:4: gates.arrays[0].config: a weight tile of 128 bits stalls on a bus of 64; expected weight_bus_bits: 128, or tokens of at least 2"),
     "an array that is a number": ("    - {name: ternary", "    - 5\n    - {name: ternary", "mine.yaml:4: gates.arrays[0]: got 5; expected a shipped configuration, a YAML file, or a mapping with the keys name, config"),
     "an array twice": ("name: binary", "name: ternary", "mine.yaml:5: gates.arrays[1]: duplicate array name 'ternary'; expected each name once"),
