@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -234,6 +235,34 @@ def open_results(paths: Iterable[Path]) -> list[ResultFolder]:
     if problems:
         raise InputError(dict.fromkeys(problems))
     return results
+
+
+@contextmanager
+def naming_changed(results: Sequence[ResultFolder]) -> Iterator[None]:
+    """Blame files that are no longer as a run wrote them for what fails inside.
+
+    Parameters
+    ----------
+    results
+        Whose files are used inside.
+
+    Raises
+    ------
+    InputError
+        Something failed, and files were changed; with a problem for each. What fails with unchanged files passes.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError) as error:
+        expected = f"the file as the run wrote it, of which {MANIFEST} has the SHA-256"
+        problems = [
+            Problem(str(result.path / name), 1, "file", "cannot be used: it was changed after the run", expected)
+            for result in results
+            for name in result.changed_outputs()
+        ]
+        if not problems:
+            raise
+        raise InputError(problems) from error
 
 
 def open_result(path: Path) -> ResultFolder:

@@ -11,6 +11,7 @@ from bitjoule.commands.status import OK
 
 if TYPE_CHECKING:
     from bitjoule.experiments.energy.resolve import Resolved
+    from bitjoule.experiments.results.folders import ResultFolder
     from bitjoule.experiments.results.sweep import Sweep
     from bitjoule.reports.page.explorer import Explored
 
@@ -48,12 +49,15 @@ def _explorer(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bitjoule import __version__
     from bitjoule.commands.files import check_output, write_whole
     from bitjoule.commands.results.stored import HTML
+    from bitjoule.experiments.results.folders import naming_changed, open_result
     from bitjoule.reports.page.explorer import explorer
 
     check_output(options.output, HTML)
     source = options.sweep or str(template("explorer"))
-    explored = _stored(Path(source)) if Path(source).is_dir() else _run(source, ["bitjoule", *words])
-    text = explorer(explored, __version__, str(options.output))
+    stored = open_result(Path(source)) if Path(source).is_dir() else None
+    with naming_changed([] if stored is None else [stored]):
+        explored = _run(source, ["bitjoule", *words]) if stored is None else _stored(stored)
+        text = explorer(explored, __version__, str(options.output))
     write_whole(options.output, text)
     size = f"{explored.cases} cases, {len(text.encode()) / 1e6:.2f} MB"
     print(f"{options.output}: {explored.name} ({size}); open it in a browser")
@@ -62,23 +66,24 @@ def _explorer(options: argparse.Namespace, words: Sequence[str]) -> int:
     return OK
 
 
-def _stored(path: Path) -> "Explored":
+def _stored(result: "ResultFolder") -> "Explored":
     """Return the sweep in an output directory."""
     from bitjoule.energy_models.inputs.errors import InputError, whole_file
     from bitjoule.execution import read
-    from bitjoule.experiments.results.folders import EXPERIMENT, open_result
+    from bitjoule.experiments.results.folders import EXPERIMENT
     from bitjoule.experiments.results.sweep import sweep
 
-    result = open_result(path)
     if result.experiment.get("accounting") != SYSTEM or not {"summary", "components"} <= set(result.files):
-        raise whole_file(str(path), f"{result.name} has no whole requests on a machine", f"the result of {NEEDS}")
+        raise whole_file(
+            str(result.path), f"{result.name} has no whole requests on a machine", f"the result of {NEEDS}"
+        )
     summary, components = (result.frame(name) for name in ("summary", "components"))
     for name, table in (("summary", summary), ("components", components)):
         if table.empty:
             raise whole_file(str(result.files[name]), "has no rows", "a table as a run writes it")
     memory = result.frame("memory") if "memory" in result.files else summary.iloc[:0, :0]
     try:
-        resolved = read(path / EXPERIMENT).ready.work
+        resolved = read(result.path / EXPERIMENT).ready.work
     except InputError:  # files that the experiment names are gone: which models fit their machine is not said
         resolved = None
     warnings, command = result.manifest.get("warnings", []), result.manifest.get("command", [])

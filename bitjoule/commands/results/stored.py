@@ -69,12 +69,13 @@ def _condition(text: str) -> tuple[str, str]:
 def _report(options: argparse.Namespace, _: Sequence[str]) -> int:
     from bitjoule import __version__
     from bitjoule.commands.files import check_output, write_whole
-    from bitjoule.experiments.results.folders import open_results
+    from bitjoule.experiments.results.folders import naming_changed, open_results
     from bitjoule.reports.page.page import report
 
     check_output(options.output, HTML)
     results = open_results(options.results)
-    text = report([_contents(result) for result in results], __version__, str(options.output))
+    with naming_changed(results):
+        text = report([_contents(result) for result in results], __version__, str(options.output))
     write_whole(options.output, text)
     names = ", ".join(result.name for result in results)
     print(f"{options.output}: {names} ({len(text.encode()) / 1e6:.2f} MB); open it in a browser")
@@ -85,7 +86,7 @@ def _compare(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bitjoule.commands.terminal import show
     from bitjoule.energy_models.inputs.errors import whole_file
     from bitjoule.experiments.results.differences import compare
-    from bitjoule.experiments.results.folders import open_result
+    from bitjoule.experiments.results.folders import naming_changed, open_result
     from bitjoule.reports.comparison import comparison_markdown
 
     first, second = (open_result(path) for path in (options.first, options.second))
@@ -93,8 +94,10 @@ def _compare(options: argparse.Namespace, words: Sequence[str]) -> int:
     if kinds[0] != kinds[1]:
         wrong = f"is of the kind {kinds[1]}, and {first.path} of the kind {kinds[0]}"
         raise whole_file(str(second.path), wrong, "two results of one kind")
-    comparison = compare(first, second, dict(options.where))
-    show(comparison_markdown(comparison, SHOWN_ROWS))
+    with naming_changed((first, second)):
+        comparison = compare(first, second, dict(options.where))
+        text = comparison_markdown(comparison, SHOWN_ROWS)
+    show(text)
     if options.output is not None:
         print(_write(comparison, options.output, ["bitjoule", *words]))
     return OK

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bitjoule.energy_models.inputs.errors import InputError
-from bitjoule.experiments.results.folders import open_result, open_results
+from bitjoule.experiments.results.folders import naming_changed, open_result, open_results
 
 
 def cells_of(path):
@@ -97,6 +97,19 @@ def test_files_that_changed_since_the_run_are_named(run_edge, tmp_path):
     (folder / "summary.csv").write_text((folder / "summary.csv").read_text() + "\n")
     (folder / "memory.csv").unlink()
     assert open_result(folder).changed_outputs() == ["memory.csv", "summary.csv"]
+
+
+def test_changed_files_are_blamed_for_a_failure_and_unchanged_ones_are_not(run_edge, tmp_path):
+    folder = shutil.copytree(run_edge(), tmp_path / "edge")
+    results = [open_result(run_edge()), open_result(folder)]
+    with pytest.raises(KeyError), naming_changed(results):
+        raise KeyError
+    (folder / "memory.csv").write_text("x")
+    with pytest.raises(InputError) as error, naming_changed(results):
+        raise KeyError
+    assert [problem.file for problem in error.value.problems] == [f"{folder}/memory.csv"]
+    with pytest.raises(RuntimeError), naming_changed(results):
+        raise RuntimeError
 
 
 @pytest.mark.parametrize(

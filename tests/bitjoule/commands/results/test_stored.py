@@ -101,3 +101,27 @@ def test_a_result_without_its_summary_is_reported(bitjoule, run_edge, tmp_path):
     assert status == 2
     assert f"{folder}:1: file: contains no table 'summary'" in error
     assert "expected one of bands, components, memory, results" in error
+
+
+def cut(path):
+    """Leave the first half of a file."""
+    text = path.read_bytes()
+    path.write_bytes(text[: len(text) // 2])
+
+
+@pytest.mark.parametrize(
+    ("command", "table", "change"),
+    [
+        ("report", "components", lambda path: path.write_bytes(bytes(range(256)))),
+        ("report", "components", cut),
+        ("explorer", "memory", cut),
+    ],
+)
+def test_a_table_that_was_changed_after_the_run_is_named(bitjoule, run_edge, tmp_path, command, table, change):
+    folder = shutil.copytree(run_edge(), tmp_path / "edge")
+    change(folder / f"{table}.csv")
+    status, out, err = bitjoule(command, folder, "-o", tmp_path / "x.html")
+    assert (status, out) == (2, "")
+    told = "cannot be used: it was changed after the run; expected the file as the run wrote it"
+    assert err == f"{folder}/{table}.csv:1: file: {told}, of which manifest.json has the SHA-256\n"
+    assert not (tmp_path / "x.html").exists()
