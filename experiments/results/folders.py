@@ -288,7 +288,12 @@ def open_result(path: Path) -> ResultFolder:
     except (json.JSONDecodeError, RecursionError) as error:
         raise whole_file(str(manifest_file), f"is not valid JSON ({error})", "the manifest that a run wrote") from None
     sections = ("versions", "outputs")
-    if not isinstance(manifest, dict) or not all(isinstance(manifest.get(key), dict) for key in sections):
+    optional = {"command": list, "seeds": dict, "warnings": list}
+    if (
+        not isinstance(manifest, dict)
+        or not all(isinstance(manifest.get(key), dict) for key in sections)
+        or not all(isinstance(manifest.get(key, kind()), kind) for key, kind in optional.items())
+    ):
         raise whole_file(str(manifest_file), "is not a manifest of bitjoule", "the manifest that a run wrote")
     experiment = read_document(experiment_file, str(experiment_file)).data
     if not isinstance(experiment, dict):

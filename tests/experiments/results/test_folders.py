@@ -99,6 +99,15 @@ def test_files_that_changed_since_the_run_are_named(run_edge, tmp_path):
     assert open_result(folder).changed_outputs() == ["memory.csv", "summary.csv"]
 
 
+@pytest.mark.parametrize(("key", "value"), [("command", None), ("seeds", None), ("seeds", []), ("warnings", "none")])
+def test_a_manifest_with_a_section_of_another_type_is_refused(run_edge, tmp_path, key, value):
+    folder = shutil.copytree(run_edge(), tmp_path / "edge")
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(InputError, match="is not a manifest of bitjoule; expected the manifest that a run wrote"):
+        open_result(folder)
+
+
 def test_changed_files_are_blamed_for_a_failure_and_unchanged_ones_are_not(run_edge, tmp_path):
     folder = shutil.copytree(run_edge(), tmp_path / "edge")
     results = [open_result(run_edge()), open_result(folder)]
