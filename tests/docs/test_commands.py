@@ -37,7 +37,7 @@ from tests.docs.user_files import lay_out
 WRITTEN = ("-o", "--out", "--table")  # options whose value is a file that the command writes
 READ = re.compile(r"[\w./-]+\.(yaml|csv|lib|json|gguf)")
 PARSER = cli._parser()
-LITTLE = {"run": ("--no-plots", "--jobs", "1", "--quiet"), "explore": ("--no-plots", "--jobs", "1")}  # of the pictures
+LITTLE = {"run": ("--no-plots", "--jobs=1", "--quiet"), "explore": ("--no-plots", "--jobs=1")}  # of the pictures
 
 
 def to_run(page):
@@ -63,7 +63,7 @@ DEAR = {command.text: command for page in reversed(PAGES) for command in to_run(
 def run(bitjoule, command):
     """Run a command; return what is wrong with it: its error, or the files that it was to write and did not."""
     name, *words = command.words[1:]
-    little = [word for word in LITTLE.get(name, ()) if not (word.startswith("--jobs") and "--jobs" in words)]
+    little = [word for word in LITTLE.get(name, ()) if word.partition("=")[0] not in words]
     status, out, error = bitjoule(name, *words, *little)
     if status:
         return [f"{command.text}: exit status {status}: {error}"]
@@ -112,6 +112,15 @@ def test_a_command_that_fails_is_told(bitjoule, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (told,) = run(bitjoule, Shown("a page", ("bitjoule", "list", "nothing"), True))
     assert re.match(r"list nothing: exit status 2: .*nothing", told, re.DOTALL)
+
+
+@pytest.mark.parametrize("name", LITTLE)
+@pytest.mark.parametrize("own", [(), ("--jobs", "2"), ("--no-plots", "--jobs", "2")], ids=" ".join)
+def test_a_command_keeps_its_own_options(name, own):
+    ran = []
+    run(lambda *words: ran.extend(words) or (0, "", ""), Shown("a page", ("bitjoule", name, "mine.yaml", *own), True))
+    parsed = PARSER.parse_args(ran)
+    assert (parsed.jobs, parsed.no_plots) == (2 if own else 1, True)
 
 
 def test_a_file_that_a_command_names_and_does_not_write_is_told(tmp_path, monkeypatch):
