@@ -66,7 +66,7 @@ def draw_pareto(plot: ParetoPlot, result: ExplorationResult, theme: Theme) -> Fi
             continue
         shown.append(rows)
         axes.plot(
-            rows[x], rows[y], group.marker, markersize=group.size, color=group.color, alpha=group.alpha,
+            rows[x], rows[y], marker=group.marker, markersize=group.size, color=group.color, alpha=group.alpha,
             label=group.label, linestyle="none", markerfacecolor="none" if group.hollow else group.color,
             markeredgewidth=1.0 if group.hollow or group.marker == "x" else 0.0,
         )  # fmt: skip

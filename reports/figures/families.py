@@ -1,16 +1,29 @@
 """How a number format is drawn: one colour for a family, marker and line style for the variant, in every picture."""
 
+import math
 from typing import Any, NamedTuple
+
+from matplotlib.path import Path
+from matplotlib.transforms import Affine2D
 
 from bitjoule.energy_models.formats.formats import factors, formats
 from bitjoule.reports.figures.style import DASHES, Theme
 
 KINDS = ("float", "integer", "ternary", "binary")  # in the order of the themes' series
-MARKERS_OF: dict[str, tuple[str, ...]] = {
+ARM = 0.42  # of a star: its inner radius over its outer one
+TO_CENTRE = 4 / 3 / math.pi  # from the straight side of half a disc to its centroid, in radii
+
+
+def _half(turned_degrees: int) -> Path:
+    """Return half a disc: matplotlib's other markers that point somewhere are lines, hollow and filled alike."""
+    return Path.wedge(0, 180).transformed(Affine2D().translate(0, -TO_CENTRE).rotate_deg(turned_degrees))
+
+
+MARKERS_OF: dict[str, tuple[Any, ...]] = {
     "float": ("o", "h", "H", "8"),
     "integer": ("s", "D", "d", "p"),
-    "ternary": ("^", "v", "<", ">", "2", "1", "3", "4"),
-    "binary": ("P", "X", "*", "+"),
+    "ternary": ("^", "v", "<", ">", *map(_half, (0, 180, 90, 270))),
+    "binary": ("P", "X", "*", Path.unit_regular_star(4, ARM)),
 }  # families differ without colour, too
 
 
@@ -26,7 +39,7 @@ class Look(NamedTuple):
     """
 
     color: str
-    marker: str
+    marker: Any
     dashes: Any
 
 

@@ -193,7 +193,7 @@ def _equal_loss(
         axes.annotate(significant(ratio, 3), (high, place), xytext=(5, 0), va="center", textcoords="offset points",
                       fontsize=11.5, fontweight="bold" if is_best else "normal")  # fmt: skip
         face = drawn.color if trained[row["format"]] else "none"
-        axes.plot(0.035, place, drawn.marker, color=drawn.color, markerfacecolor=face, markersize=8,
+        axes.plot(0.035, place, marker=drawn.marker, color=drawn.color, markerfacecolor=face, markersize=8,
                   transform=axes.get_yaxis_transform(), clip_on=False)  # fmt: skip
     axes.axvline(1, color=theme.text, linewidth=1)
     axes.set_yticks(places, [shown(str(label)) for label in rows["format"]])

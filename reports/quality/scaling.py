@@ -62,8 +62,8 @@ def _losses(axes: Axes, models: pd.DataFrame, power: pd.DataFrame, formats: pd.D
         rows = trained[trained["format"] == label]
         drawn = look_of(label, formats, theme)
         shift = SEEDS_APART ** (number - (len(labels) - 1) / 2)
-        axes.plot(rows["parameters"] * shift, rows["loss_nats_per_byte"], drawn.marker, color=drawn.color, markersize=6,
-                  label=shown(label) if label not in power.index else "_")  # fmt: skip
+        axes.plot(rows["parameters"] * shift, rows["loss_nats_per_byte"], marker=drawn.marker, linestyle="none",
+                  color=drawn.color, markersize=6, label=shown(label) if label not in power.index else "_")  # fmt: skip
         if label in power.index:
             law = power.loc[label]
             size = np.geomspace(rows["parameters"].min(), rows["parameters"].max(), 50)
@@ -88,7 +88,7 @@ def _factors(axes: Axes, baseline: str, power: pd.DataFrame, formats: pd.DataFra
     for place, (label, row) in zip(places, rows.iterrows(), strict=True):
         drawn = look_of(str(label), formats, theme)
         axes.plot([row["size_factor_low"], row["size_factor_high"]], [place, place], color=drawn.color)
-        axes.plot(row["size_factor"], place, drawn.marker, color=drawn.color, markersize=9)
+        axes.plot(row["size_factor"], place, marker=drawn.marker, color=drawn.color, markersize=9)
         axes.annotate(significant(row["size_factor"], 3), (row["size_factor"], place), xytext=(0, 9),
                       textcoords="offset points", ha="center", fontsize=11.5)  # fmt: skip
     axes.axvline(1, color=theme.text, linewidth=1)

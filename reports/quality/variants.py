@@ -47,7 +47,7 @@ def draw_variants(
         axes.plot(seeds, np.full(len(seeds), place), "|", color=drawn.color, markersize=12, markeredgewidth=1.5)
         mean = row["loss_nats_per_byte"] - base
         axes.plot([row["gap_low_nats_per_byte"], row["gap_high_nats_per_byte"]], [place, place], color=drawn.color)
-        axes.plot(mean, place, drawn.marker, color=drawn.color, markersize=9)
+        axes.plot(mean, place, marker=drawn.marker, color=drawn.color, markersize=9)
         text = f"{significant(base, 4)} nats" if row["format"] == baseline else gap_text(mean)
         axes.annotate(text, (1.01, place), xycoords=axes.get_yaxis_transform(), va="center", fontsize=11.5)
     axes.axvline(0, color=theme.text, linewidth=1)

@@ -43,7 +43,7 @@ def draw_accuracies(plot: AccuracyPlot, frames: Frames, theme: Theme) -> Figure:
             for row in rows.to_dict("records"):
                 color, marker, _ = scheme_look(row["scheme"], frames, theme)
                 face = color if row["pareto"] else theme.background
-                axes.plot(row["energy_per_token_j"], row["score"], marker, color=color, markerfacecolor=face,
+                axes.plot(row["energy_per_token_j"], row["score"], marker=marker, color=color, markerfacecolor=face,
                           markeredgewidth=1.6, zorder=2)  # fmt: skip
         axes.margins(y=NAMES_BELOW)
         if points["falls"].any():

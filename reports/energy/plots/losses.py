@@ -125,8 +125,8 @@ def draw_losses(plot: LossPlot, frames: Frames, theme: Theme) -> Figure:
             axes.plot(curve.energy_j, curve.loss, color=color, linestyle=dashes)
             for fitted, face in ((True, color), (False, theme.background)):
                 at = curve.fitted == fitted
-                axes.plot(curve.energy_j[at], curve.loss[at], marker, color=color, markerfacecolor=face,
-                          markeredgewidth=1.6)  # fmt: skip
+                axes.plot(curve.energy_j[at], curve.loss[at], marker=marker, linestyle="none", color=color,
+                          markerfacecolor=face, markeredgewidth=1.6)  # fmt: skip
             axes.plot([], [], color=color, linestyle=dashes, marker=marker, label=curve.scheme)
         axes.set_xscale("log")
         axes.set_xlabel("energy per token")
