@@ -1,4 +1,4 @@
-"""Texts beside points, placed so that none lies on another, on a line or on a marker."""
+"""Texts beside points, placed so that none lies on another, on a line or on a marker, and in the points' order."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, cast
@@ -69,5 +69,23 @@ def place_labels(
         min_distance=MIN_DISTANCE, max_distance=max_distance, avoid_label_lines_overlap=True,
         priority_strategy="largest", transform=_InData(),
     )  # fmt: skip
-    pairs = zip(cast("list[Text | None]", texts), cast("list[Line2D | None]", leaders), strict=True)
-    return [(label, leader) for label, leader in pairs if label is not None]
+    pairs = zip(labels, cast("list[Text | None]", texts), cast("list[Line2D | None]", leaders), strict=True)
+    placed = [(label, text, leader) for label, text, leader in pairs if text is not None]
+    for at in {label.x for label, *_ in placed}:
+        _in_order([each for each in placed if each[0].x == at])
+    return [(text, leader) for _, text, leader in placed]
+
+
+def _in_order(placed: list[tuple[Label, Text, Line2D | None]]) -> None:
+    """Exchange the places of texts that stand above each other so that their order is that of their points."""
+    places = []
+    for _, text, leader in placed:
+        near = None if leader is None else np.asarray(leader.get_path().vertices)[0]
+        places.append((text.get_position(), text.get_horizontalalignment(), near))
+    places.sort(key=lambda place: float(place[0][1]))
+    placed = sorted(placed, key=lambda each: each[0].y)
+    for (label, text, leader), (position, alignment, near) in zip(placed, places, strict=True):
+        text.set_position(position)
+        text.set_horizontalalignment(alignment)
+        if leader is not None and near is not None:
+            leader.set_data([near[0], label.x], [near[1], label.y])

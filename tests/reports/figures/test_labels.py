@@ -42,3 +42,21 @@ def test_a_label_lies_on_no_point():
     other = ((free.x0 + free.x1) / 2, (free.y0 + free.y1) / 2)
     box = placed(panel(), [POINT, other], [])
     assert not (box.x0 < other[0] < box.x1 and box.y0 < other[1] < box.y1)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_texts_of_points_above_each_other_stand_in_the_order_of_the_points(order):
+    """Three points within the height of a text, which find their places one after the other."""
+    axes = panel()
+    wanted = [Label(5.0, 50.0 + i, f"{i}.00×", "black") for i in order]
+    points = np.array([(label.x, label.y) for label in wanted])
+    placed = place_labels(axes, wanted, points, [], 0.3)
+    assert len(placed) == len(wanted)
+    height = {text.get_text(): text.get_window_extent().y0 for text, _ in placed}
+    assert sorted(height, key=height.__getitem__) == ["0.00×", "1.00×", "2.00×"]
+    for text, leader in placed:
+        box = text.get_window_extent().transformed(axes.transData.inverted())
+        (near_x, at_x), (near_y, at_y) = leader.get_data()
+        assert (at_x, at_y) == (5.0, 50.0 + float(text.get_text()[0]))
+        assert box.x0 - 0.1 <= near_x <= box.x1 + 0.1
+        assert box.y0 - 1 <= near_y <= box.y1 + 1
