@@ -79,8 +79,9 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
     shown = bars[[bar[0] in selected for bar in bars]]
     names = [bar_name(bar if len(platforms) > 1 else bar[:2]) for bar in shown]
     system = frames.accounting is Accounting.SYSTEM
-    colors = partial(_system_colors if system else _colors, list(energy_j.columns))
-    hatch_of = hatches_of(energy_j[energy_j.index.get_level_values("model").isin(selected)], colors)
+    of_request, *_ = _energies(plot.model_copy(update={"phase": None}), frames)  # pictures of its phases look alike
+    colors = partial(_system_colors if system else _colors, list(of_request.columns))
+    hatch_of = hatches_of(of_request[of_request.index.get_level_values("model").isin(selected)], colors)
     columns, each_in = panel_in(names, columns_for(len(technologies)))
     lines = math.ceil(len(technologies) / columns)
     width_in = each_in * columns + names_in(names)

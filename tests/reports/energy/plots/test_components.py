@@ -47,6 +47,33 @@ def test_the_legend_names_parts_that_take_energy_alone(resolved):
         assert ("static" in legend) is named
 
 
+PHASES = """\
+name: x
+accounting: system
+models: [bitnet-125m]
+schemes: [fp16, bitnet-b1.58]
+technologies: [7nm]
+platforms: [{name: own, by_scheme: {fp16: fp16-edge, bitnet-b1.58: ternary-edge}}]
+workload: {prompt_tokens: 4096, new_tokens: 2}
+plots: [{kind: components, phase: decode}, {kind: components, phase: prefill}, {kind: components},
+        {kind: components, phase: prefill, share: false}]
+"""
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_part_has_one_colour_and_one_hatch_in_the_pictures_of_all_phases(resolved, theme):
+    """A long prompt's attention takes more than its projections, a token's less: the largest part is another."""
+    result = run(resolved(PHASES))
+    looks = {}
+    for plot in result.requested:
+        for bars in draw(plot, result, theme).axes[0].containers:
+            bar = getattr(bars, "patches", [None])[0]
+            if bar is not None:
+                looks.setdefault(bars.get_label(), set()).add((bar.get_hatch(), bar.get_facecolor()))
+    assert len(looks) > 5
+    assert {part: len(of_part) for part, of_part in looks.items()} == dict.fromkeys(looks, 1)
+
+
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_a_store_is_the_darker_the_farther_it_is_from_the_array(theme):
     """Wires aside, which lie between: registers, buffers, off-chip memory; lighter is nearer, as in the legend."""
