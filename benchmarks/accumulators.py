@@ -42,7 +42,7 @@ KINDS = {
     "flip-flops": ("TRELLIS_FF", "DFF", "FD", "SB_DFF"),
     "block RAM": ("DP16KD", "PDPW16KD", "SDP", "DPB", "RAMB", "SB_RAM40_4K"),
     "LUT RAM": ("TRELLIS_DPR16X4", "RAM16S", "RAM32", "RAM64", "RAM128"),
-    "tables": ("LUT", "SB_LUT4"),
+    "LUTs": ("LUT", "SB_LUT4"),
     "multiplexers": ("PFUMX", "L6MUX", "MUX"),
 }
 SCRIPT = """

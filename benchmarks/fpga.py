@@ -94,13 +94,13 @@ def measure(config: AcceleratorConfig, variant: Variant, seeds: int) -> tuple[di
     with TemporaryDirectory() as name:
         text = verilog.accelerator_verilog(config)
         bare = map_design(text, verilog.TOP, device, Path(name), variant.options, variant.chosen).used
-        found: dict[str, float] = {what: bare[what] for what in ("tables", "flip-flops", "block RAM")}
+        found: dict[str, float] = {what: bare[what] for what in ("LUTs", "flip-flops", "block RAM")}
         if seeds and variant.placed:
             text = serial_verilog(config, CLOCKS_PER_BIT)
             wrapped = map_design(text, TOP, device, Path(name), variant.options, variant.chosen)
             check_fits(wrapped)
             clocks = [placed.fmax_mhz for placed in place(wrapped, MHZ, range(1, seeds + 1))]
-            cells = {what: wrapped.used[what] for what in ("tables", "block RAM")}
+            cells = {what: wrapped.used[what] for what in ("LUTs", "block RAM")}
             return found, cells | {"MHz": statistics.median(clocks)}
     return found, {}
 
@@ -124,8 +124,8 @@ def main() -> None:
         if other_family or (arguments.few and not variant.placed):
             continue
         found, placed = measure(config, variant, arguments.seeds)
-        base = first.setdefault(variant.device, found["tables"])
-        rows.append({"design": variant.label, **found, "of the default's": found["tables"] / base})
+        base = first.setdefault(variant.device, found["LUTs"])
+        rows.append({"design": variant.label, **found, "of the default's": found["LUTs"] / base})
         print(rows[-1], placed, flush=True)
         if placed:
             placements.append({"design": variant.label, **placed})

@@ -45,9 +45,9 @@ def rows_of(design: Lut6) -> dict[str, float]:
     """
     return {
         "trits per cycle": design.trits_per_cycle,
-        "tables": design.tables,
+        "LUTs": design.tables,
         "flip-flops": design.flip_flops,
-        "tables per trit": design.tables_per_trit,
+        "LUTs per trit": design.tables_per_trit,
     }
 
 

@@ -55,7 +55,7 @@ class Device:
     def capacity(self) -> dict[str, int]:
         """What a design may run out of, by name."""
         return {
-            "tables": self.tables,
+            "LUTs": self.tables,
             "flip-flops": self.flip_flops,
             "block RAM": self.block_ram,
             "pins": self.pins,

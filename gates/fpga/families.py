@@ -123,7 +123,7 @@ FAMILIES = {
         options="-nodsp -nowidelut",
         datapath="carry_chain",
         cells={
-            "tables": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4},
+            "LUTs": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4},
             "flip-flops": {"TRELLIS_FF": 1},
             "block RAM": {"DP16KD": 1, "PDPW16KD": 1},
         },
@@ -140,7 +140,7 @@ FAMILIES = {
         options="",
         datapath="carry_chain",
         cells={
-            "tables": {"SB_LUT4": 1},
+            "LUTs": {"SB_LUT4": 1},
             "flip-flops": {"SB_DFF": 1},
             "block RAM": {"SB_RAM40": 1},
         },
@@ -159,7 +159,7 @@ FAMILIES = {
         options="-nowidelut",
         datapath="carry_chain",
         cells={
-            "tables": {"LUT": 1, "ALU": 1, "RAM16S": 4},
+            "LUTs": {"LUT": 1, "ALU": 1, "RAM16S": 4},
             "flip-flops": {"DFF": 1},
             "block RAM": {"SDP": 1, "DPB": 1, "DPX9": 1},
         },

@@ -29,7 +29,7 @@ def least_use(config: AcceleratorConfig, family: Family, pins: int) -> dict[str,
     few.
     """
     return {
-        "tables": config.columns * _column_tables(config),
+        "LUTs": config.columns * _column_tables(config),
         "flip-flops": _held_bits(config) + (0 if config.sums_in_memory else _sum_bits(config, family)),
         "block RAM": _block_ram(config) if family.sums_in_block_ram else 0,
         "pins": pins,

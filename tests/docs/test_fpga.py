@@ -1,5 +1,6 @@
 """docs/fpga.md has the registers of the table that the hardware is made of."""
 
+import re
 from pathlib import Path
 
 from bitjoule.rtl.axi_lite.register_map import as_rows, register_map
@@ -20,3 +21,12 @@ def test_the_registers_are_those_of_a_normed_bitlinear():
         rows.append([offset.strip("`"), name.strip("`"), access, bits.strip("`"), meaning])
     keys = ("offset", "register", "access", "bits", "meaning")
     assert rows == [[str(row[key]) for key in keys] for row in as_rows(register_map(read_design("bitlinear_8x4")))]
+
+
+def test_look_up_tables_are_called_luts():
+    """A reader takes a table for one of data; names in code, comments and links are no prose."""
+    prose = re.sub(
+        r"<!--.*?-->|```.*?```|`[^`]*`|\]\([^)]*\)|^\[.*", "", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE
+    )
+    tables = [match[0] for match in re.finditer(r"[^.|]*\btables?\b[^.|]*", prose, re.IGNORECASE)]
+    assert [" ".join(text.split()) for text in tables if "look-up table" not in text] == []

@@ -87,16 +87,16 @@ def test_every_array_of_trits_that_ships_suits_every_family():
 CELLS = {  # of a netlist, numbers of which no sum of some equals that of others; and what they count for
     "ecp5": (
         {"LUT4": 3, "CCU2C": 50, "TRELLIS_DPR16X4": 700, "TRELLIS_FF": 11, "DP16KD": 20, "PDPW16KD": 400, "L6MUX21": 9},
-        {"tables": 3 + 2 * 50 + 4 * 700, "flip-flops": 11, "block RAM": 420},
+        {"LUTs": 3 + 2 * 50 + 4 * 700, "flip-flops": 11, "block RAM": 420},
     ),
     "ice40": (
         {"SB_LUT4": 3, "SB_CARRY": 50, "SB_DFF": 700, "SB_DFFESR": 11, "SB_RAM40_4K": 20, "SB_RAM40_4KNR": 400},
-        {"tables": 3, "flip-flops": 711, "block RAM": 420},
+        {"LUTs": 3, "flip-flops": 711, "block RAM": 420},
     ),
     "gowin": (
         {"LUT1": 3, "LUT4": 50, "ALU": 700, "RAM16SDP4": 11, "DFF": 20, "DFFRE": 400, "SDPX9B": 6000, "DPB": 1,
          "DPX9B": 2, "MUX2_LUT5": 9},
-        {"tables": 753 + 4 * 11, "flip-flops": 420, "block RAM": 6003},
+        {"LUTs": 753 + 4 * 11, "flip-flops": 420, "block RAM": 6003},
     ),
 }  # fmt: skip
 

@@ -34,7 +34,7 @@ def test_no_bound_is_above_what_synthesis_takes(file, name):
         family = FAMILIES[key]
         built = family.suited(config) if datapath is None else replace(config, datapath=datapath)
         least = least_use(built, family, 4)
-        for what in ("tables", "flip-flops", "block RAM"):
+        for what in ("LUTs", "flip-flops", "block RAM"):
             assert least[what] <= cells[what], (key, datapath, what)
         assert 4 * least["flip-flops"] >= cells["flip-flops"], "a bound that refuses nothing"
 
@@ -44,7 +44,7 @@ def test_the_bounds_of_a_small_array_counted_by_hand():
     config = AcceleratorConfig(8, 1, 4, 8, tokens=2, datapath="carry_chain", accumulators="memory")
     assert config.accumulator_bits == 11
     assert least_use(config, FAMILIES["ice40"], 4) == {
-        "tables": 36 + 20 + 11 + 11, "flip-flops": 16 + 8 + 64, "block RAM": 1, "pins": 4,
+        "LUTs": 36 + 20 + 11 + 11, "flip-flops": 16 + 8 + 64, "block RAM": 1, "pins": 4,
     }  # fmt: skip
     words = AcceleratorConfig(8, 1, 4, 64, weight_encoding="int8")
     assert least_use(words, FAMILIES["ecp5"], 4)["flip-flops"] == 64 + 64
@@ -64,7 +64,7 @@ def test_the_bounds_of_sums_and_tables_in_each_place_counted_by_hand():
     }
     for (family, place), (flip_flops, block_ram) in expected.items():
         found = least_use(replace(config, accumulators=place), FAMILIES[family], 9)
-        assert found == {"tables": 3 * tables, "flip-flops": flip_flops, "block RAM": block_ram, "pins": 9}
+        assert found == {"LUTs": 3 * tables, "flip-flops": flip_flops, "block RAM": block_ram, "pins": 9}
     signs = least_use(AcceleratorConfig(8, 3, 4, 24, weight_encoding="binary1"), FAMILIES["ecp5"], 9)
     assert signs["flip-flops"] == 24 + 64  # one line a sign
     one = least_use(replace(config, tokens=1), FAMILIES["ice40"], 9)
@@ -92,7 +92,7 @@ def test_what_cannot_fit_is_named_with_both_numbers():
     edge = FAMILIES["ice40"].suited(read_configuration("edge_64x16"))
     with pytest.raises(InputError) as error:
         check_least(edge, find_device("ice40-hx8k"), 4)
-    wrong = "the design takes at least 10352 tables, and iCE40HX8K, ct256 has 7680; expected a larger device"
+    wrong = "the design takes at least 10352 LUTs, and iCE40HX8K, ct256 has 7680; expected a larger device"
     assert wrong in str(error.value)
     check_least(FAMILIES["ice40"].suited(read_configuration("tiny_8x4")), find_device("ice40-hx8k"), 4)
     with pytest.raises(InputError, match=r"at least 207 pins, .* has 206; expected --wrapper uart"):

@@ -39,7 +39,7 @@ def test_the_committed_counts_of_tiny_are_made_again(tmp_path):
     built = synthesised("tiny", TINY, accelerator_verilog(TINY), TOP, tmp_path)
     row = committed()["`tiny_8x4`, `carry_save`, synthesis"]
     assert (built.trits_per_cycle, built.tables, built.flip_flops) == (
-        row["trits per cycle"], row["tables"], row["flip-flops"],
+        row["trits per cycle"], row["LUTs"], row["flip-flops"],
     )  # fmt: skip
 
 
@@ -77,5 +77,5 @@ def test_the_designs_of_others_have_sources_and_are_in_the_table():
     assert all(row["where"] and set(keys(row["source"])) <= set(sources()) for row in rows)
     designs = committed()
     for design in open_designs():
-        assert designs[design.design]["tables per trit"] == pytest.approx(design.tables / design.trits_per_cycle)
+        assert designs[design.design]["LUTs per trit"] == pytest.approx(design.tables / design.trits_per_cycle)
     assert Lut6("", 80, 4179, 1829).tables_per_trit == pytest.approx(52.2375)

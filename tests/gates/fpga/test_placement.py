@@ -23,22 +23,20 @@ module top(input clk, rst, rx, output tx);
 endmodule
 """
 REPORT_NAMES = {
-    "ecp5": {"tables": "TRELLIS_COMB", "flip-flops": "TRELLIS_FF", "block RAM": "DP16KD"},
-    "ice40": {"tables": "ICESTORM_LC", "flip-flops": "ICESTORM_LC", "block RAM": "ICESTORM_RAM", "pins": "SB_IO"},
-    "gowin": {"tables": "LUT4", "flip-flops": "DFF", "block RAM": "BSRAM"},
+    "ecp5": {"LUTs": "TRELLIS_COMB", "flip-flops": "TRELLIS_FF", "block RAM": "DP16KD"},
+    "ice40": {"LUTs": "ICESTORM_LC", "flip-flops": "ICESTORM_LC", "block RAM": "ICESTORM_RAM", "pins": "SB_IO"},
+    "gowin": {"LUTs": "LUT4", "flip-flops": "DFF", "block RAM": "BSRAM"},
 }
 
 
 def mapped(device="ice40-hx8k", folder=Path(), **used):
-    return Mapped(
-        find_device(device), "synth", {"tables": 1, "flip-flops": 1, "block RAM": 0, "pins": 4} | used, folder
-    )
+    return Mapped(find_device(device), "synth", {"LUTs": 1, "flip-flops": 1, "block RAM": 0, "pins": 4} | used, folder)
 
 
 def test_what_does_not_fit_is_named_with_what_the_device_has():
-    check_fits(mapped(tables=7680))
-    with pytest.raises(InputError, match="takes 7681 tables, and iCE40HX8K, ct256 has 7680; expected a larger device"):
-        check_fits(mapped(tables=7681))
+    check_fits(mapped(LUTs=7680))
+    with pytest.raises(InputError, match="takes 7681 LUTs, and iCE40HX8K, ct256 has 7680; expected a larger device"):
+        check_fits(mapped(LUTs=7681))
     with pytest.raises(InputError, match=r"takes 207 pins, .* has 206; expected --wrapper uart, which takes four"):
         check_fits(mapped(pins=207))
 
@@ -47,7 +45,7 @@ def test_what_does_not_fit_is_named_with_what_the_device_has():
 def test_all_that_does_not_fit_is_told_with_the_numbers_of_the_devices_row(name):
     with FILE.open(newline="", encoding="utf-8") as handle:
         (row,) = [row for row in csv.DictReader(handle) if row["device"] == name]
-    quantities = {"tables": "tables", "flip-flops": "flip_flops", "block RAM": "block_ram", "pins": "pins"}
+    quantities = {"LUTs": "tables", "flip-flops": "flip_flops", "block RAM": "block_ram", "pins": "pins"}
     limits = {what: int(row[column]) for what, column in quantities.items()}
     check_fits(mapped(name, **limits))
     with pytest.raises(InputError) as error:
@@ -197,7 +195,7 @@ def test_a_design_is_counted_in_the_cells_of_each_family(tmp_path):
         device = next(device for device in devices().values() if device.family == family)
         used = map_design(COUNTER, "top", device, tmp_path).used
         assert (used["flip-flops"], used["block RAM"], used["pins"]) == (8, 0, 4)
-        assert 8 <= used["tables"] <= 12
+        assert 8 <= used["LUTs"] <= 12
 
 
 @pytest.mark.dear  # the extra `fpga` is large, and CI does without

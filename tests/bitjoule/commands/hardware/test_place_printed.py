@@ -16,7 +16,7 @@ from bitjoule.gates.fpga import placement
 from bitjoule.gates.fpga.devices import devices
 from tests.bitjoule.commands.hardware.printed import ARRAY, rows_of
 
-USED = {"tables": 768, "flip-flops": 384, "block RAM": 8, "pins": 4}  # of 7680, 7680, 32 and 206
+USED = {"LUTs": 768, "flip-flops": 384, "block RAM": 8, "pins": 4}  # of 7680, 7680, 32 and 206
 CLOCKS = {1: 31.25, 2: 10.5, 3: 20.125, 4: 11.0}
 
 
@@ -65,7 +65,7 @@ def test_place_prints_what_is_used_and_the_median_clock(bitjoule, placed, config
         ("device", "ice40-hx8k: iCE40HX8K, ct256"),
         ("wrapper", f"UART, 9600 baud at {clock_mhz:g} MHz"),
         ("synthesis", "synth_ice40 -dsp"),
-        ("tables", "768 of 7680 (10.0%)"),
+        ("LUTs", "768 of 7680 (10.0%)"),
         ("flip-flops", "384 of 7680 (5.0%)"),
         ("block RAM", "8 of 32 (25.0%)"),
         ("pins", "4 of 206 (1.9%)"),
@@ -86,7 +86,7 @@ def test_place_writes_what_it_printed(bitjoule, placed, config, wrapper, monkeyp
     table, written = out.split("\n\n")
     assert written == "written to out\n"
     placements = pd.read_csv("out/placement.csv")
-    columns = ["device", "synthesis", "tables", "flip_flops", "block_ram", "pins", "seed", "fmax_mhz"]
+    columns = ["device", "synthesis", "luts", "flip_flops", "block_ram", "pins", "seed", "fmax_mhz"]
     assert list(placements) == columns
     expected = [["ice40-hx8k", "synth_ice40 -dsp", *USED.values(), seed, mhz] for seed, mhz in CLOCKS.items()]
     assert placements.round(1).to_numpy().tolist() == [[*row[:-1], round(row[-1], 1)] for row in expected]
@@ -115,7 +115,7 @@ def test_place_writes_what_it_printed(bitjoule, placed, config, wrapper, monkeyp
 @pytest.mark.parametrize("name", devices())
 def test_a_device_is_full_exactly_where_more_than_it_has_is_used(name):
     device = devices()[name]
-    whole = {"tables": device.tables, "flip-flops": device.flip_flops, "block RAM": device.block_ram,
+    whole = {"LUTs": device.tables, "flip-flops": device.flip_flops, "block RAM": device.block_ram,
              "pins": device.pins}  # fmt: skip
     placement.check_fits(placement.Mapped(device, "", whole, Path()))
     for what in whole:
