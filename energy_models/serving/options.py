@@ -102,6 +102,9 @@ class Options(Strict):
             raise wrong_value("acceptance without a draft model", "draft and draft_tokens", "acceptance")
         if self.acceptance is None and self.draft is not None:
             raise wrong_value("draft without acceptance", "a probability, 0 to 1 (acceptance)", "draft")
+        if self.max_batch and not self.requests_per_s and "requests_per_s" in self.model_fields_set:
+            wrong = f"no requests for a max_batch of {self.max_batch}"
+            raise wrong_value(wrong, "more than 0, or neither of both keys", "requests_per_s")
         if (self.requests_per_s > 0) != (self.max_batch > 0):
             given, missing = ("requests_per_s", "max_batch") if self.requests_per_s else ("max_batch", "requests_per_s")
             raise wrong_value(f"{given} without {missing}", f"both, or neither ({missing})", given)

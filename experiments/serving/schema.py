@@ -1,12 +1,14 @@
 """The schema of the file of a serving experiment: the key ``serving``, the ways in which requests are served."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
+from functools import partial
 from itertools import product
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, create_model, model_validator
 
+from bitjoule.energy_models.inputs.documents import KeyPath
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.serving.options import Options
@@ -58,25 +60,35 @@ class Serving(_Swept):
 
     def options(self) -> Iterator[Options]:
         """Yield every way: named ones with all combinations of what is swept, in order."""
+        return (options for options, _ in self.placed())
+
+    def placed(self) -> Iterator[tuple[Options, Callable[[str], KeyPath]]]:
+        """Yield every way, and a function that returns where a key of it is given."""
         shared = _given(self)
         shared.pop("ways", None)
         for i, way in enumerate(self.ways or [None]):
             own = {} if way is None else _given(way)
             name = own.pop("name", PLAIN)
             keys = shared | own
+            at = partial(_place, () if way is None else ("ways", i), own)
             several = {key: value for key, value in keys.items() if isinstance(value, list)}
             for values in product(*several.values()):
                 chosen = dict(zip(several, values, strict=True))
                 suffix = " ".join(f"{key}={value}" for key, value in chosen.items())
                 full = " ".join(part for part in (name if way is not None or not suffix else "", suffix) if part)
                 try:
-                    yield Options.model_validate({"name": _allowed(full), **keys, **chosen})
+                    yield Options.model_validate({"name": _allowed(full), **keys, **chosen}), at
                 except ValidationError as error:
                     context = error.errors()[0].get("ctx", {})
                     if "wrong" not in context:
                         raise
-                    place = ("ways", i) if way is not None and context["at"][0] in own else ()
-                    raise wrong_value(context["wrong"], context["expected"], *place, *context["at"]) from None
+                    key, *rest = context["at"]
+                    raise wrong_value(context["wrong"], context["expected"], *at(key), *rest) from None
+
+
+def _place(way: KeyPath, own: Container[str], key: str) -> KeyPath:
+    """Return where a key is given: in the way, if it is one of its own, or beside the ways."""
+    return (*way, key) if key in own else (key,)
 
 
 def _given(keys: Strict) -> dict[str, Any]:
@@ -120,14 +132,14 @@ class ServingExperiment(OnMachines):
         context = max(swept(self.workload.prompt_tokens)) + max(swept(self.workload.new_tokens))
         if context > MAX_MAPPED:
             raise wrong_value(f"a context of {context} tokens", f"at most {MAX_MAPPED}", "workload")
-        for options in self.serving.options():
+        for options, at in self.serving.placed():
             if 0 < options.reserved_tokens < context:
                 wrong = f"{options.reserved_tokens} reserved tokens for a sequence of {context}"
-                raise wrong_value(wrong, f"at least {context}", "serving", "reserved_tokens")
+                raise wrong_value(wrong, f"at least {context}", "serving", *at("reserved_tokens"))
             for batch in swept(self.workload.batch):
                 if batch % options.micro_batches:
                     wrong = f"a batch of {batch} in {options.micro_batches} equal parts"
-                    raise wrong_value(wrong, f"a divisor of {batch}", "serving", "micro_batches")
+                    raise wrong_value(wrong, f"a divisor of {batch}", "serving", *at("micro_batches"))
         if self.cases > MAX_CASES:
             raise wrong_value(f"the sweep has {self.cases} cases", f"at most {MAX_CASES}", "serving")
         return self

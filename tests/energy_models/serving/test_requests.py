@@ -211,6 +211,11 @@ def test_another_machine_decodes_and_gets_the_cache():
         ({"acceptance": 0.5}, "acceptance without a draft model"),
         ({"block_tokens": 16, "reserved_tokens": 64}, "a contiguous cache that is in blocks"),
         ({"requests_per_s": 1.0}, "requests_per_s without max_batch"),
+        ({"max_batch": 8}, "max_batch without requests_per_s; expected both, or neither"),
+        (
+            {"requests_per_s": 0, "max_batch": 8},
+            "no requests for a max_batch of 8; expected more than 0, or neither of both",
+        ),
         ({"token_target_s": 1.0}, "token_target_s without requests_per_s"),
         (
             {"micro_batches": 2, "tensor_parallel": 2},
