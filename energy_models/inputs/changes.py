@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from bitjoule.energy_models.inputs.amounts import MAX_PRICE
-from bitjoule.energy_models.inputs.errors import brief
+from bitjoule.energy_models.inputs.errors import brief, rule_of
 from bitjoule.energy_models.inputs.validation import Schema, Strict, wrong_value
 
 BAND = ("low", "nominal", "high")
@@ -99,8 +99,7 @@ def changed(document: Schema, changes: Mapping[str, Change]) -> Schema:
         if "wrong" in first.get("ctx", {}):
             raise ImpossibleError(first["ctx"]["wrong"]) from None
         key = ".".join(map(str, first["loc"]))
-        rule = first["msg"].removeprefix("Input should be ").removeprefix("Input should ")
-        raise ImpossibleError(f"{key}: got {brief(first['input'])}; expected {rule}") from None
+        raise ImpossibleError(f"{key}: got {brief(first['input'])}; expected {rule_of(first['msg'])}") from None
     return document if result == document else result
 
 

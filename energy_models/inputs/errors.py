@@ -119,7 +119,7 @@ def brief(value: object, limit: int = 60) -> str:
 
 
 def choices(known: Iterable[str], limit: int = 12) -> str:
-    """Return the allowed names as ``one of a, b, c``, cut after `limit` names.
+    """Return the allowed names as ``one of a, b, c``, cut after `limit` names; a single one alone.
 
     Parameters
     ----------
@@ -130,7 +130,19 @@ def choices(known: Iterable[str], limit: int = 12) -> str:
     """
     names = list(known)
     more = f", ... ({len(names)} in all)" if len(names) > limit else ""
-    return "one of " + ", ".join(names[:limit]) + more
+    return ("one of " if len(names) > 1 else "") + ", ".join(names[:limit]) + more
+
+
+def rule_of(message: str) -> str:
+    """Return what pydantic expected, from its message, as it stands after ``expected``.
+
+    Parameters
+    ----------
+    message
+        ``msg`` of one of its errors.
+    """
+    rule = message.removeprefix("Input should be ").removeprefix("Input should ")
+    return rule[:1].lower() + rule[1:]
 
 
 NEAR = 0.75  # how alike a name with the same numbers is that comes before all others

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from bitjoule.energy_models.inputs.documents import Document, KeyPath, is_path
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion, whole_file
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, rule_of, suggestion, whole_file
 
 
 class Strict(BaseModel):
@@ -182,9 +182,7 @@ def _problems(item: Any, document: Document, data: Any, at: KeyPath) -> list[Pro
             at = (*path, key) if known else path
             return [document.problem(at, wrong, choices(known) if known else f"a mapping with {key!r}")]
         case _:
-            expected = item["msg"].removeprefix("Input should be ").removeprefix("Input should ")
-            expected = expected[0].lower() + expected[1:]
-            return [document.problem(path, f"got {brief(item['input'])}", expected)]
+            return [document.problem(path, f"got {brief(item['input'])}", rule_of(item["msg"]))]
 
 
 def _document_path(location: tuple[str | int, ...], data: Any, absent: bool) -> KeyPath:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from bitjoule.energy_models.formats.formats import formats
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, rule_of
 from bitjoule.energy_models.inputs.facts import positive
 from bitjoule.energy_models.inputs.validation import Strict
 from bitjoule.energy_models.prices.measured import MeasuredOperation, MeasuredTechnology, QuotedMemory
@@ -86,7 +86,7 @@ def read_quoted(path: Path) -> MeasuredTechnology:
         "description": f"Quoted prices of {path.name}", "node_nm": node_nm, "zero_share": 0.0,
         "zero_share_source": "not used", "operations": [*operations.values()], "memories": [*memories.values()] or None,
     }  # fmt: skip
-    return _checked(MeasuredTechnology, path, 1, data, "rows", "one SRAM price for all sizes, or one for each size")
+    return _checked(MeasuredTechnology, path, 1, data, "rows")
 
 
 def _check_header(path: Path, names: list[str]) -> None:
@@ -113,7 +113,7 @@ def _operation(path: Path, line: int, row: Mapping[str, str]) -> MeasuredOperati
             wrong = f"{column} of {row['operation']}"
             raise InputError([Problem(str(path), line, column, wrong, f"only of {choices(MEMORIES)}")])
     data = {"operation": row["operation"], "format": row["format"], **_price(path, line, row)}
-    return _checked(MeasuredOperation, path, line, data, "energy_pj", "a price within reason")
+    return _checked(MeasuredOperation, path, line, data, "energy_pj")
 
 
 def _memory(path: Path, line: int, row: Mapping[str, str]) -> QuotedMemory:
@@ -127,7 +127,7 @@ def _memory(path: Path, line: int, row: Mapping[str, str]) -> QuotedMemory:
             if value != int(value):
                 raise InputError([Problem(str(path), line, column, f"got {brief(row[column])}", "a whole number")])
             data[column] = int(value)
-    return _checked(QuotedMemory, path, line, data, "energy_pj", "a price within reason")
+    return _checked(QuotedMemory, path, line, data, "energy_pj")
 
 
 def _price(path: Path, line: int, row: Mapping[str, str]) -> dict[str, object]:
@@ -141,7 +141,7 @@ def _price(path: Path, line: int, row: Mapping[str, str]) -> dict[str, object]:
     return {"energy_pj": ends, "source": row.get("source") or path.name, "where": row.get("where") or f"line {line}"}
 
 
-def _checked(schema: type[Row], path: Path, line: int, data: Mapping[str, object], key: str, expected: str) -> Row:
+def _checked(schema: type[Row], path: Path, line: int, data: Mapping[str, object], key: str) -> Row:
     """Return a row as an instance of its schema, or raise what is wrong with it."""
     try:
         return schema.model_validate(data)
@@ -149,6 +149,8 @@ def _checked(schema: type[Row], path: Path, line: int, data: Mapping[str, object
         first = error.errors()[0]
         context = first.get("ctx", {})
         if "wrong" not in context:
-            raise InputError([Problem(str(path), line, key, first["msg"], expected)]) from None
+            column = key if first["loc"][0] not in {*REQUIRED, *OTHERS, *SIZES} else str(first["loc"][0])
+            wrong = f"got {brief(first['input'])}"
+            raise InputError([Problem(str(path), line, column, wrong, rule_of(first["msg"]))]) from None
         column = {"memory": "format", "memories": "rows"}.get(context["at"][0], str(context["at"][0]))
         raise InputError([Problem(str(path), line, column, context["wrong"], context["expected"])]) from None

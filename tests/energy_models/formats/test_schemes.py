@@ -115,7 +115,7 @@ def test_int8_weights_need_int8_products():
         ),
         (
             "{weights: fp16, activations: fp16, attention: fp16, weight_storage: fp32}",
-            "f.yaml:1: weight_storage: fp32 cannot store fp16 weights; expected one of fp16",
+            "f.yaml:1: weight_storage: fp32 cannot store fp16 weights; expected fp16",
         ),
         (
             "{weights: fp16, activations: fp16, attention: fp16, kv_cache: int5}",

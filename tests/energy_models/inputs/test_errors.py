@@ -21,6 +21,7 @@ def test_brief_is_one_printable_line_of_bounded_length():
 def test_choices_are_cut_and_counted():
     assert choices(["a", "b"]) == "one of a, b"
     assert choices(map(str, range(20)), limit=2) == "one of 0, 1, ... (20 in all)"
+    assert choices(["a"]) == "a"
 
 
 @pytest.mark.parametrize("limit", [None, 1, 2, 12])
@@ -29,7 +30,7 @@ def test_names_are_cut_only_where_there_are_more_than_are_listed(limit):
     for count in (listed - 1, listed, listed + 1):
         names = [f"n{i}" for i in range(count)]
         more = f", ... ({count} in all)" if count > listed else ""
-        assert choices(iter(names), **given) == "one of " + ", ".join(names[:listed]) + more
+        assert choices(iter(names), **given) == "one of " * (count > 1) + ", ".join(names[:listed]) + more
 
 
 @pytest.mark.parametrize("limit", [7, 20, 60])

@@ -116,8 +116,8 @@ def test_a_text_of_the_longest_length_is_whole_and_a_longer_one_is_cut(length, t
 @pytest.mark.parametrize(
     ("argument", "told"),
     [
-        ("tinny", "tinny:1: file: unknown thing 'tinny' (did you mean 'tiny'?); expected a YAML file or one of tiny"),
-        ("", "'':1: file: unknown thing ''; expected a YAML file or one of tiny"),
+        ("tinny", "tinny:1: file: unknown thing 'tinny' (did you mean 'tiny'?); expected a YAML file or tiny"),
+        ("", "'':1: file: unknown thing ''; expected a YAML file or tiny"),
     ],
 )
 def test_a_name_of_nothing_that_ships_is_told_whole(argument, told):

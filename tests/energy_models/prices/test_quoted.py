@@ -250,7 +250,15 @@ WRONG = {
         MEMORIES.replace("262144", ""),
         "1: rows: a price for all sizes beside prices of sizes; expected one of the two",
     ),
-    "a free access": (MEMORIES.replace("2,1,4", "1e99,,"), "8: energy_pj: Input should be less than or equal to "),
+    "a huge size": (
+        MEMORIES.replace("262144", "1e15"),
+        f"7: capacity_bytes: got {10**15}; expected less than or equal to ",
+    ),
+    "a node as long as a hand": (
+        "operation,format,energy_pj,node_nm\nadd,int8,1,1e8\n",
+        "1: node_nm: got 100000000.0; expected less than or equal to ",
+    ),
+    "a free access": (MEMORIES.replace("2,1,4", "1e99,,"), "8: energy_pj: got 1e+99; expected less than or equal to "),
     "two nodes": (
         "operation,format,energy_pj,node_nm\nadd,int8,1,22\nadd,fp16,1,7\n",
         "3: node_nm: got 7; expected 22 in each row",

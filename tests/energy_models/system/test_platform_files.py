@@ -141,7 +141,7 @@ BAD = {
     "a macro as off-chip memory": ("off_chip: {memory: sram-8kib}", "2: off_chip.memory: unknown memory 'sram-8kib'"),
     "an unknown memory of a buffer": (
         "buffers: {weights: {memory: srem}}",
-        "2: buffers.weights.memory: unknown memory 'srem' (did you mean 'sram'?); expected one of sram",
+        "2: buffers.weights.memory: unknown memory 'srem' (did you mean 'sram'?); expected sram",
     ),
     "an unknown format": (
         FLOAT + "{weights: [fp17], activations: [fp16], actions: [mul fp16]}",

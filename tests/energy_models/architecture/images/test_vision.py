@@ -142,7 +142,7 @@ WRONG = [
     ([{"kind": "take", "map": "a"}], (0, "map"),
      "no map 'a' was saved before", "a layer before it with `save`"),
     ([CONV | {"save": "fine"}, {"kind": "concat", "maps": ["fines"]}], (1, "maps", 0),
-     "no map 'fines' was saved before (did you mean 'fine'?)", "one of fine"),
+     "no map 'fines' was saved before (did you mean 'fine'?)", "fine"),
     ([CONV | {"save": "a"}, CONV | {"stride": 2}, {"kind": "concat", "maps": ["a"]}], (2, "maps", 0),
      "a is 4 x 8 x 8, the map before is 4 x 4 x 4", "maps of one size"),
     ([CONV | {"save": "a"}, CONV | {"save": "a"}], (1, "save"), "duplicate map 'a'", "each name once"),

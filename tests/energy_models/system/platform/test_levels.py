@@ -36,7 +36,7 @@ def read(folder, levels):
         ),
         (
             "  l2: {holds: [weights], size_bytes: 4096, bandwidth_gb_per_s: 1, memory: srma}",
-            "mine.yaml:3: levels.l2.memory: unknown memory 'srma' (did you mean 'sram'?); expected one of sram",
+            "mine.yaml:3: levels.l2.memory: unknown memory 'srma' (did you mean 'sram'?); expected sram",
         ),
         (
             "  l2: {holds: [weights], size_bytes: 0, bandwidth_gb_per_s: 1, memory: sram}",
