@@ -67,12 +67,13 @@ def _counts(result: ExplorationResult) -> str:
     if row["pareto"]:
         undecided = int(row["undecided"])
         others = f"{counted(undecided, 'other')} {'belongs' if undecided == 1 else 'belong'}"
-        text += f" {counted(int(row['pareto']), 'design')} {'forms' if row['pareto'] == 1 else 'form'} the Pareto set; "
-        text += (
-            f"bands of prices leave undecided whether {others} to it: no member dominates them at all prices."
-            if undecided
-            else "each other feasible design is dominated by a member at all prices within their bands."
-        )
+        text += f" {counted(int(row['pareto']), 'design')} {'forms' if row['pareto'] == 1 else 'form'} the Pareto set"
+        if undecided:
+            text += f"; bands of prices leave undecided whether {others} to it: no member dominates them at all prices."
+        elif row["feasible"] > row["pareto"]:
+            text += "; each other feasible design is dominated by a member at all prices within their bands."
+        else:
+            text += ", all that are feasible."
     if row["hypervolume"] > 0:
         corners = ", ".join(
             quantity(name, float(row[f"reference_{name}"])) for name in result.experiment.explore.objectives

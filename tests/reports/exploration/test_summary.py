@@ -79,14 +79,22 @@ def test_the_text_counts_designs_and_the_headline_has_the_best(outcome):
 @pytest.mark.parametrize(
     ("undecided", "said"),
     [
-        (0, "each other feasible design is dominated by a member at all prices within their bands."),
-        (1, "bands of prices leave undecided whether 1 other belongs to it"),
-        (3, "bands of prices leave undecided whether 3 others belong to it"),
+        (0, "; each other feasible design is dominated by a member at all prices within their bands."),
+        (1, "; bands of prices leave undecided whether 1 other belongs to it"),
+        (3, "; bands of prices leave undecided whether 3 others belong to it"),
     ],
 )
 def test_designs_that_bands_leave_undecided_are_counted_where_there_are_any(outcome, undecided, said):
     result = replace(outcome.result, summary=outcome.result.summary.assign(undecided=undecided))
-    assert f"form the Pareto set; {said}" in exploration_markdown(result, 1)
+    assert f"form the Pareto set{said}" in exploration_markdown(result, 1)
+
+
+def test_without_other_feasible_designs_none_is_said_to_be_dominated(outcome):
+    feasible = outcome.result.summary["pareto"]
+    result = replace(outcome.result, summary=outcome.result.summary.assign(undecided=0, feasible=feasible))
+    text = exploration_markdown(result, 1)
+    assert "form the Pareto set, all that are feasible." in text
+    assert "dominated" not in text
 
 
 def test_a_single_design_forms_the_pareto_set(outcome):
