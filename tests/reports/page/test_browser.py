@@ -93,6 +93,17 @@ def test_it_loads_from_a_file_without_a_request_or_an_error(opened, path, width,
     assert background == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(13, 17, 23)")
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_picture_that_is_wider_than_the_page_says_so(opened, width):
+    page, _, _ = opened(width, "light")
+    said = page.evaluate("""[...document.querySelectorAll(".picture")].map((figure) => [
+        figure.querySelector(".scroll").scrollWidth > figure.querySelector(".scroll").clientWidth,
+        getComputedStyle(figure.querySelector("figcaption"), "::before").content.includes("Scroll sideways"),
+    ])""")
+    assert said
+    assert said == [[width == 390] * 2 for _ in said]
+
+
 def test_the_chart_draws_the_numbers_of_the_csv_file(opened, run_edge):
     page, _, _ = opened()
     page.get_by_role("combobox", name="Over", exact=True).select_option("prompt_tokens")
