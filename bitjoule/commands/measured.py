@@ -95,9 +95,10 @@ def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
 
     paths: list[Path] = options.platforms
     outputs = _outputs(options.output, paths)
+    read = [read_platform(path) for path in paths]
     columns, rows = read_rows(options.measured)
     members = []
-    for path in paths:
+    for path, platform in zip(paths, read, strict=True):
         chosen, told = _rows_of(path.stem, rows, "use" in columns)
         for line in told:
             print(f"bitjoule: warning: {line}", file=sys.stderr)
@@ -105,7 +106,7 @@ def _fit(options: argparse.Namespace, words: Sequence[str]) -> int:
             wanted = f"rows of a device that measured_devices.csv maps to {path.stem}"
             wanted += ", marked fit where there is a column use"
             raise whole_file(str(options.measured), f"no rows to fit {path.stem} to", wanted)
-        members.append(Member(str(path), read_platform(path), path.stem, chosen))
+        members.append(Member(str(path), platform, path.stem, chosen))
     result = fit_family(members, _lengths(options))
     for warning in result.warnings:
         print(f"bitjoule: warning: {warning}", file=sys.stderr)
@@ -241,6 +242,8 @@ def _predict(options: argparse.Namespace, words: Sequence[str]) -> int:  # noqa:
     taken = [name for name in ADDED if name in columns]
     if taken:
         raise whole_file(str(options.measured), f"has a column {taken[0]} already", "measurements, not predictions")
+    if not rows:
+        raise whole_file(str(options.measured), "has no rows", "a row for each measurement")
     found = predictions(rows, platforms(), _lengths(options), options.speed == "given")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -321,5 +324,8 @@ def _print_errors(rows: Sequence["MeasuredRow"], found: Sequence["Prediction"], 
         table.append((*line[:3], f"{100 * line.median:.1f} %", f"{100 * line.ninetieth:.1f} %", *beside))
     headers = ("machine", "quantity", "rows", "median", "90 %", "rows", "roofline or constant watts", "90 %")
     priced = sum(not prediction.why for prediction in found)
+    if not table:
+        print(f"{priced} of {len(found)} rows are priced; none of them is to be checked")
+        return
     print(f"{priced} of {len(found)} rows are priced; errors of those that are to be checked:\n")
     print_table(headers, table, disable_numparse=True)

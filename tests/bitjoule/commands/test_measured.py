@@ -166,6 +166,37 @@ def test_wrong_input_of_predict_is_told_with_status_2(bitjoule, tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_without_measurements_is_refused_and_nothing_is_written(bitjoule, tmp_path):
+    measured = tmp_path / "measured.csv"
+    measured.write_text(MEASURED_FILE.read_text().splitlines()[0] + "\n")
+    status, out, errors = bitjoule("predict", measured, "-o", tmp_path / "out.csv")
+    assert (status, out) == (2, "")
+    assert errors == f"{measured}:1: file: has no rows; expected a row for each measurement\n"
+    assert list(tmp_path.iterdir()) == [measured]
+
+
+def test_rows_of_which_none_is_to_be_checked_have_no_table_of_errors(bitjoule, tmp_path):
+    with MEASURED_FILE.open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    fitted = [row for row in rows if row["use"] == "fit"][:2]
+    measured = tmp_path / "measured.csv"
+    with measured.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, list(fitted[0]))
+        writer.writeheader()
+        writer.writerows(fitted)
+    status, out, _ = bitjoule("predict", measured, "-o", tmp_path / "out.csv")
+    assert status == 0
+    assert out.startswith("2 of 2 rows are priced; none of them is to be checked\n")
+    assert "median    " not in out
+
+
+def test_a_platform_that_is_not_there_is_told_before_the_measurements(bitjoule, tmp_path):
+    for measured in (MEASURED_FILE, tmp_path / "nix.csv"):
+        status, _, errors = bitjoule("fit", tmp_path / "nix.yaml", measured)
+        assert status == 2
+        assert errors == f"{tmp_path / 'nix.yaml'}:1: file: does not exist; expected a file that can be read\n"
+
+
 def test_predictions_are_no_measurements(bitjoule, tmp_path):
     out = tmp_path / "out.csv"
     bitjoule("predict", MEASURED_FILE, "-o", out)
