@@ -161,5 +161,6 @@ def _headline(result: "ResultFolder", kind: str) -> str:
         return ""
     try:
         return f"{headline(Outcome(StoredResult(result), {}, result.experiment, {}))}."
-    except (AttributeError, KeyError, TypeError):  # kinds whose sentence needs more than tables: their summary has it
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        # Kinds whose sentence needs more than tables, which the summary has then, and tables without rows.
         return ""

@@ -26,6 +26,35 @@ def test_results_of_every_kind_have_a_page_and_a_sentence(bitjoule, tmp_path, ex
     assert lead in text.partition('<p class="lead">')[2].partition("</p>")[0]
 
 
+@pytest.mark.parametrize(
+    "experiment", ["measured_vs_table", "published_accelerators", "low_bit_on_gpus", "parallelism", "b158_mac_energy"]
+)
+def test_tables_that_were_cut_to_their_headers_have_a_page(bitjoule, tmp_path, experiment):
+    """Whose sentence cannot be said, and is left out."""
+    assert bitjoule("run", experiment, "--no-plots", "--jobs", 1, "--out", tmp_path / "results")[0] == 0
+    folder = tmp_path / "results" / experiment
+    for path in folder.glob("*.csv"):
+        path.write_text(path.read_text().splitlines()[0] + "\n")
+    (folder / "summary.md").write_text(f"# {experiment}\n")
+    status, out, error = bitjoule("report", folder, "-o", tmp_path / "x.html")
+    assert (status, error) == (0, "")
+    assert f"{experiment} (" in out
+
+
+def test_a_table_that_is_no_csv_is_told_with_its_line(bitjoule, run_edge, tmp_path):
+    folder = run_edge()
+    table = folder / "summary.csv"
+    header, row, *_ = table.read_text().splitlines()
+    table.write_text(f"{header}\n{row}\n{'x' * (csv.field_size_limit() + 1)}{',' * header.count(',')}\n")
+    status, _, error = bitjoule("report", folder, "-o", tmp_path / "x.html")
+    assert status == 2
+    assert (
+        error
+        == f"{table}:3: row: field larger than field limit ({csv.field_size_limit()}); expected lines of a CSV file\n"
+    )
+    assert not (tmp_path / "x.html").exists()
+
+
 def test_several_results_are_one_page_with_a_list_of_them(bitjoule, run_edge, tmp_path):
     status, out, _ = bitjoule("report", run_edge(), run_edge(*NODE), run_edge(), "-o", tmp_path / "x.html")
     assert status == 0
