@@ -57,7 +57,11 @@ def _import(options: argparse.Namespace, _: Sequence[str]) -> int:
     from bitjoule.energy_models.prices.technology import technologies
     from bitjoule.energy_models.system.platform.platforms import Platform
 
-    check_output(options.output, YAML, options.architecture, options.mapping, options.ert)
+    read = (options.architecture, options.mapping, options.ert, options.topology)
+    check_output(options.output, YAML, *read)
+    experiment = options.output.with_name(f"{options.output.stem}_matmuls.yaml")
+    if options.topology is not None:
+        check_output(experiment, YAML, *read)
     if options.technology not in technologies():
         known = dict.fromkeys(technologies())
         raise _option_error("--technology", *unknown_name("technology", options.technology, known))
@@ -71,7 +75,6 @@ def _import(options: argparse.Namespace, _: Sequence[str]) -> int:
     write_whole(options.output, comments + text)
     print(f"wrote {options.output}")
     if matmuls is not None:
-        experiment = options.output.with_name(f"{options.output.stem}_matmuls.yaml")
         write_whole(experiment, write_yaml(_experiment(options, matmuls), 110))
         print(f"wrote {experiment}")
     for line in imported.left_out:

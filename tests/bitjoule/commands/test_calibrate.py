@@ -56,6 +56,13 @@ def test_wrong_input_of_calibrate_is_told_with_status_2(bitjoule, config, tmp_pa
     assert not list(tmp_path.glob("*x.yaml*"))
 
 
+def test_an_array_is_not_written_over_by_its_prices(bitjoule, config):
+    status, _, errors = bitjoule("calibrate", "tiny_8x4", config, "-o", config)
+    assert (status, errors) == (2, f"{config}:1: file: is what the command reads; expected another file to write\n")
+    assert config.read_text() == CONFIG
+    assert [*config.parent.iterdir()] == [config]
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """Answer in place of the calibration; return what it was asked for."""

@@ -19,6 +19,8 @@ Dataflow: ws
 def files(tmp_path):
     (tmp_path / "small.cfg").write_text(CONFIG)
     (tmp_path / "layers.csv").write_text("Layer,M,N,K,\nfc,64,128,256,\n")
+    (tmp_path / "x_matmuls.yaml").write_text("models: [bitnet-125m]\n")
+    (tmp_path / "folder_matmuls.yaml").mkdir()
     (tmp_path / "other.yaml").write_text("models: [bitnet-125m]\n")
     return tmp_path
 
@@ -90,11 +92,20 @@ def test_an_option_of_another_tool_is_refused_with_both_names(bitjoule, files, o
         ),
         (("small.cfg", "-o", "x.yaml", "--technology", "44nm"), "did you mean '45nm'?"),
         (("small.cfg", "-o", "x.yaml", "--clock-mhz", "-3"), "expected megahertz"),
+        (
+            ("x_matmuls.yaml", "--topology", "layers.csv", "-o", "x.yaml"),
+            "x_matmuls.yaml:1: file: is what the command reads; expected another file to write",
+        ),
+        (
+            ("small.cfg", "--topology", "layers.csv", "-o", "folder.yaml"),
+            "folder_matmuls.yaml:1: file: is a directory; expected a file",
+        ),
     ],
 )
 def test_wrong_input_is_refused_and_nothing_is_written(bitjoule, files, arguments, message, monkeypatch):
     monkeypatch.chdir(files)
+    before = {path: path.read_text() for path in files.iterdir() if path.is_file()}
     status, _, err = bitjoule("import", *arguments)
     assert status == 2
     assert message in err
-    assert not (files / "x.yaml").exists()
+    assert {path: path.read_text() for path in files.iterdir() if path.is_file()} == before

@@ -67,6 +67,15 @@ def test_verilog_is_not_written_over_by_what_is_written_beside_it(ending, bitjou
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("ending", [".v", ".json"])
+def test_verilog_is_not_written_over_its_configuration(ending, bitjoule, config, tmp_path):
+    own = tmp_path / f"own{ending}"
+    own.write_bytes(config.read_bytes())
+    status, _, err = bitjoule("rtl", "generate", own, "-o", tmp_path / "own.v")
+    assert (status, err) == (2, f"{own}:1: file: is what the command reads; expected another file to write\n")
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("own*")} == {own.name: config.read_bytes()}
+
+
 def test_generate_prints_what_the_array_computes_and_takes(bitjoule, tmp_path):
     out = bitjoule("rtl", "generate", "tiny_8x4", "-o", tmp_path / "a.v", "--clock-mhz", 250)[1]
     assert "2 beats of 32 bits per tile; at most 32 trits per cycle, 8 Gtrits/s at 250 MHz" in out

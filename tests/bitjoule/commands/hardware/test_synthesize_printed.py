@@ -94,10 +94,32 @@ def test_synthesize_of_several_netlists_prints_least_and_greatest(bitjoule, synt
         (["--stimulus", "normal:3"], "--stimulus"),
         (["-o", "none/x.v"], "none/x.v:1: file: directory does not exist; expected a file in an existing directory"),
         (["-o", "."], ".:1: file: is a directory; expected a file"),
+        (["-o", "mine.yaml"], "mine.yaml:1: file: is what the command reads; expected another file to write"),
     ],
 )
 def test_synthesize_refuses_before_it_measures(bitjoule, synthesis, config, options, expected):
+    before = config.read_text()
     status, out, err = bitjoule("rtl", "synthesize", config, *options)
     assert (status, out, synthesis.asked) == (2, "", [])
     assert expected in err
     assert [path.name for path in config.parent.iterdir()] == ["mine.yaml"]
+    assert config.read_text() == before
+
+
+@pytest.mark.usefixtures("synthesis")
+def test_a_netlist_is_written_whole_or_not_at_all(bitjoule, config, monkeypatch):
+    """Of a disk that is full the old netlist stays."""
+    netlist = Path("mapped.v")
+    assert bitjoule("rtl", "synthesize", config, "-o", netlist)[0] == 0
+    assert netlist.read_text() == "module mapped; endmodule\n"
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    netlist.write_text("an older one\n")
+    status, _, err = bitjoule("rtl", "synthesize", config, "-o", netlist)
+    assert status == 2
+    assert err.endswith("mapped.v:1: file: cannot be written (No space left on device); expected a writable path\n")
+    assert netlist.read_text() == "an older one\n"
+    assert sorted(path.name for path in Path().iterdir()) == ["mapped.v", "mine.yaml"]
