@@ -29,6 +29,7 @@ from bitjoule.commands.hardware.rtl_synthesize import add_synthesize
 from bitjoule.commands.hardware.rtl_testbench import add_testbench
 from bitjoule.commands.options import add_scheduler, folder
 from bitjoule.energy_models.inputs.errors import InputError, Problem, whole_file
+from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.sim.bench.simulators import check_simulator, needs_packages
 
 if TYPE_CHECKING:
@@ -229,10 +230,12 @@ def _verify(options: argparse.Namespace, _: Sequence[str]) -> int:
         _show_status("")
         if report.failure and not options.waves:
             waveform = _waveform_of(report, cases, config, Path(scratch) / "again", options, verilog)
+    asked = f"{len(requested)} asked for, " if requested else ""
+    of_random = f"{len(random)} random, of {counted(options.cases, 'matmul')} together" if random else "0 random"
     rows = [
         ("configuration", _summary(name, array) + _linear_text(linear)),
         ("simulator", options.simulator),
-        ("cases", f"{report.cases} of {len(cases)} passed ({len(directed)} directed, {len(random)} random)"),
+        ("cases", f"{report.cases} of {len(cases)} passed ({len(directed)} directed, {asked}{of_random})"),
         ("matmuls", f"{report.matmuls}, results equal bit for bit"),
         ("cycle counts", f"{report.exact_cycles} predicted by the cycle model, all equal"),
         ("simulated", f"{report.cycles} cycles in {report.seconds:.1f} s, {report.cycles_per_s / 1000:.1f} k cycles/s"),

@@ -75,7 +75,11 @@ def test_verify_prints_the_report(bitjoule, bench, config, text, around):
     assert list(rows_of(out).items()) == [
         ("configuration", f"mine: 8 x 2, ternary2, carry_save{around}"),
         ("simulator", "icarus"),
-        ("cases", f"{len(cases)} of {len(cases)} passed ({len(cases) - random - 2} directed, {random} random)"),
+        (
+            "cases",
+            f"{len(cases)} of {len(cases)} passed ({len(cases) - random - 2} directed, 2 asked for, {random} random, "
+            "of 7 matmuls together)",
+        ),
         ("matmuls", "41, results equal bit for bit"),
         ("cycle counts", "23 predicted by the cycle model, all equal"),
         ("simulated", "9700 cycles in 3.2 s, 3.0 k cycles/s"),
@@ -174,7 +178,10 @@ def test_on_a_cluster_each_case_runs_once_and_the_reports_are_added(bitjoule, be
     random = len(of_chance(case for chunk in executor.chunks for case in chunk))
     assert count > 1
     rows = rows_of(out)
-    assert rows["cases"] == f"{total} of {total} passed ({total - random} directed, {random} random)"
+    assert (
+        rows["cases"]
+        == f"{total} of {total} passed ({total - random} directed, {random} random, of 40 matmuls together)"
+    )
     assert rows["matmuls"].startswith(f"{11 * count}, ")
     assert rows["cycle counts"].startswith(f"{4 * count} ")
     assert rows["simulated"] == f"{500 * count} cycles in {0.25 * count:.1f} s, 2.0 k cycles/s"
