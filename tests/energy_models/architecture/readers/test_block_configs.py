@@ -94,7 +94,7 @@ def test_biases_are_those_of_what_is_there(read):
         ),
         (
             {"block_configs": [{"attention": {"n_heads_in_group": 3, "window_length": 8}, "ffn": NO_OP}, *BLOCKS[1:]]},
-            "block_configs[0].attention.window_length: 8 is not supported; expected one of None",
+            "block_configs[0].attention.window_length: 8 is not supported; expected None",
         ),
         (
             {"block_configs": [{"attention": NO_OP, "ffn": {"ffn_mult": None}}, *BLOCKS[1:]]},

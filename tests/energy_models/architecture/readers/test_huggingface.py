@@ -173,7 +173,7 @@ def test_the_window_is_that_of_the_config_where_its_type_has_one(llama, config, 
         ({"model_type": "llama4_text", "moe_layers": [40]}, "moe_layers: lists no layers of the model"),
         ({"model_type": "bert", "num_key_value_heads": "drop", "architectures": ["BertForPreTraining"]},
          "architectures: unknown class"),
-        ({"model_type": "bert", "is_decoder": True}, "is_decoder: True is not supported; expected one of False"),
+        ({"model_type": "bert", "is_decoder": True}, "is_decoder: True is not supported; expected False"),
     ],
 )  # fmt: skip
 def test_layers_that_a_config_cannot_have_are_refused_with_the_key(llama, config, message):
