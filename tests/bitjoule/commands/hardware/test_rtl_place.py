@@ -94,7 +94,7 @@ def test_an_array_that_cannot_fit_is_refused_before_any_tool_is_asked_for(bitjou
     target = tmp_path / "placed"
     status, out, err = bitjoule("rtl", "place", "edge_64x16", "--device", "ice40-hx8k", "-o", target)
     assert (status, out) == (2, "")
-    assert "the design takes at least 10352 tables, and iCE40HX8K, ct256 has 7680; expected a larger device" in err
+    assert "the design takes at least 10352 LUTs, and iCE40HX8K, ct256 has 7680; expected a larger device" in err
     assert not target.exists()
 
 
