@@ -146,7 +146,8 @@ CASES = {
     ),
     "a baseline on no platform": (
         "{scheme: fp16}", "{platform: ternary-egde}",
-        "7: baseline.platform: 'ternary-egde' is not in this experiment (did you mean 'ternary-edge'?); expected ternary-edge",
+        "7: baseline.platform: 'ternary-egde' is not in this experiment (did you mean 'ternary-edge'?); "
+        "expected ternary-edge",
     ),
     "no platform": (f"\n  {ENTRY}", " []", "8: platforms: is empty; expected at least 1 item"),
 }  # fmt: skip
