@@ -20,6 +20,7 @@ from bitjoule.energy_models.model_files.hub import hint, hub_name, preset_of
 from bitjoule.energy_models.model_files.reading import FILES, GGUF, JSON, read_model, read_scheme, stored_in
 from bitjoule.energy_models.model_files.stored import TypeRow, by_type
 from bitjoule.energy_models.prices.derived import TECHNOLOGY, validated
+from bitjoule.energy_models.prices.measured import UNITS
 from bitjoule.energy_models.prices.silicon import silicon_rows
 from bitjoule.energy_models.prices.technology import Technology, measured_technology, technologies
 from bitjoule.energy_models.serving.links import links
@@ -305,7 +306,9 @@ def _technology(technology: Technology, origins: Mapping[KeyPath, str]) -> Entry
         papers = f"those of {size}" if technology.priced_as_macs else "the operations above"
         further.append((f"{MACS} the papers' accounting pays {papers}:", _macs(technology, origins)))
     cells = [*(row.source for row in technology.rows.values()), *(row.source for row in technology.memories)]
-    return Entry({"node_nm": technology.node_nm}, shown, references(cells), further=further)
+    units = [unit for unit in UNITS if any(operation == unit for operation, _ in technology.rows)]
+    paid = {"element_wise": f"{', '.join(units)} as units, all else as operations"} if units else {}
+    return Entry({"node_nm": technology.node_nm, **paid}, shown, references(cells), further=further)
 
 
 def _macs(technology: Technology, origins: Mapping[KeyPath, str]) -> Listing:

@@ -22,7 +22,11 @@ from bitjoule.energy_models.architecture.block import (
 from bitjoule.energy_models.architecture.components import absent, names
 from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.prices.functions import functions
+from bitjoule.energy_models.prices.measured import Unit
 from bitjoule.energy_models.system.work.steps import MatmulKind
+
+CACHE_WRITE = "kv_cache_write"
+BY_FORMATS = (("activation_quantisation", "quantisation"), ("output_rescale", "rescale"))  # in any model
 
 
 class LaidOut(NamedTuple):
@@ -106,6 +110,8 @@ class Layout:
         Of the models' matmuls, in the order they run.
     kind_of
         By component.
+    in_units
+        Components with functions that units of a BitLinear do, and each of the units.
     places
         As of `LaidOut.live`, at most.
     overlaps
@@ -139,6 +145,7 @@ class Layout:
             for block in model.blocks:
                 elementwise |= {work.component: None for part in block.parts for work in part.elementwise}
         self.matmuls, self.elementwise = tuple(slots), tuple(elementwise)
+        self.in_units = self._in_units(blocks)
         self.kinds = tuple(dict.fromkeys(self.kind_of.values()))
         slot_keys = [(name, i) for name, count in slots.items() for i in range(count)]
         self.component = np.array([self.matmuls.index(name) for name, _ in slot_keys])
@@ -157,6 +164,17 @@ class Layout:
             for name in self.kind_of
             if name in own_formats
         }
+
+    def _in_units(self, blocks: Sequence[Block]) -> tuple[tuple[str, Unit], ...]:
+        work = {
+            (work.component, work.function) for block in blocks for part in block.parts for work in part.elementwise
+        }
+        found: dict[tuple[str, Unit], None] = {}
+        for component in self.elementwise:
+            own = [function for name, function in (*sorted(work), *BY_FORMATS) if name == component]
+            found |= dict.fromkeys((component, unit) for function in own for unit in functions()[function].units)
+        found |= dict.fromkeys((CACHE_WRITE, unit) for unit in functions()["quantisation"].units)
+        return tuple(found)
 
     @property
     def attention_pairs(self) -> tuple[tuple[int, int], ...]:

@@ -101,7 +101,7 @@ class _Table:
         self.system, self.model, self.cases = system, model, cases
         self.layout = system.layout
         self.counted: Counted = system.count(cases, technology, platform)
-        before, parts = phase_columns(self.layout, system.by_parts)
+        before, parts = phase_columns(self.layout, system.by_parts, system.by_units)
         levels = level_columns(system.levels)
         self.columns: Sequence[Column] = [*before, *parts, *levels, *OTHERS]
         self.of_levels = len(before) + len(parts) + np.arange(len(levels))
@@ -197,7 +197,7 @@ class _Table:
         machines, machine_index = counted.machines, counted.machine_index
         switches = switches_of(layout, machines, machine_index)
         work = workload(layout, self.cases, self.steps, switches, system.experts)
-        work = SchemeWork(layout, system.models, system.schemes).added(work, self.cases, self.steps)
+        work = SchemeWork(layout, system.models, system.schemes).added(work, self.cases, self.steps, switches.units)
         shape = counted.macs.shape
         unused = np.zeros((*shape, len(QUANTITIES))), np.zeros((TIMES + len(BOUNDS), *shape))
         reserved = (counted.resident, counted.reserved_bits)
@@ -215,6 +215,9 @@ class _Table:
         counts = [parts.reshape(*parts.shape[:2], -1), others, queries[..., None]]
         last = len(self.columns) - len(OTHERS)
         at = [first + np.arange(parts.shape[2] * len(PART_STEPS)), last + np.arange(others.shape[2] + 1)]
+        if work.in_units is not None:
+            counts.append(work.in_units)
+            at.append(first + parts.shape[2] * len(PART_STEPS) + np.arange(work.in_units.shape[2]))
         if system.by_parts:
             of_others = PartCounts(layout, work, self.cases.model, machines, machine_index).of_others(others, OTHERS)
             width = of_others.shape[2]

@@ -46,6 +46,7 @@ from bitjoule.energy_models.system.counting.times import rest_of, times_of
 from bitjoule.energy_models.system.counting.utilisation import busy_matmuls, busy_rest
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.hardware.switches import switches_of
+from bitjoule.energy_models.system.hardware.units import may_have_units
 from bitjoule.energy_models.system.mappings.mapping import Objective
 from bitjoule.energy_models.system.platform.platforms import Platform
 from bitjoule.energy_models.system.platform.regulator import price_counts
@@ -106,7 +107,8 @@ class System:
     @cached_property
     def columns(self) -> tuple[CountColumn, ...]:
         """The columns of every phase."""
-        return columns(self.layout, [phase.name for phase in self.phases], self.by_parts, self.levels)
+        names = [phase.name for phase in self.phases]
+        return columns(self.layout, names, self.by_parts, self.levels, self.by_units)
 
     def count(
         self, cases: Cases, technology: Indices, platform: Indices, phases: Sequence[Phase] | None = None
@@ -133,7 +135,7 @@ class System:
         switches, steps = switches_of(layout, machines, machine_index), all_steps(phases or self.phases, cases)
         held = None if phases is None else held_tokens(all_steps(self.phases, cases))
         work = workload(layout, cases, steps, switches, self.experts, held)
-        work = self._scheme_work.added(work, cases, steps)
+        work = self._scheme_work.added(work, cases, steps, switches.units)
         vector_bits = np.array([machine.vector_bits for machine in machines], dtype=np.float64)[machine_index]
         held_bits = work.live_at * vector_bits[:, None, None]
         head = self._head  # takes each sequence's last token only
@@ -232,7 +234,10 @@ class System:
             by_matmul = self._by_component(of_parts.of_matmuls(slots)).reshape(size)
             dram = [np.concatenate([by_matmul, of_parts.of_others(other_counts, OTHERS)], axis=2) * priced]
         other_counts = np.concatenate([other_counts, *over_time], axis=2)
-        whole = (counted.parts.reshape(size), *dram, *of_levels, other_counts.reshape(size))
+        of_units = [] if work.in_units is None else [work.in_units]
+        if self.by_units and not of_units:
+            of_units = [np.zeros((*cycles.shape, len(layout.in_units)))]
+        whole = (counted.parts.reshape(size), *of_units, *dram, *of_levels, other_counts.reshape(size))
         columns = self._columns(slots, whole)
         prices = np.stack([setup.prices for setup in setups], axis=1)
         lossy, drawn = None, np.ones((len(prices), 1, 1))
@@ -372,13 +377,18 @@ class System:
 
     def _setup(self, key: tuple[int, int, int]) -> Setup:
         if key not in self._setups:
-            self._setups[key] = tables(self.machine(*key), self.layout, self.by_parts, self.levels)
+            self._setups[key] = tables(self.machine(*key), self.layout, self.by_parts, self.levels, self.by_units)
         return self._setups[key]
 
     @cached_property
     def by_parts(self) -> bool:
         """Whether any platform has a DRAM device."""
         return any(hardware.off_chip.device for by_scheme in self.platforms for _, hardware in by_scheme)
+
+    @cached_property
+    def by_units(self) -> bool:
+        """Whether elements may be paid in units of a BitLinear."""
+        return may_have_units(self.technologies, [hardware for row in self.platforms for _, hardware in row])
 
     @cached_property
     def levels(self) -> int:

@@ -73,6 +73,9 @@ class Frames:
         Name of the machine that runs each scheme on each platform: columns platform, scheme, machine.
     unmeasured
         Kinds of MAC that a measured technology prices by operators: columns technology, kind.
+    element_wise
+        Units in which element-wise work is paid, columns `ELEMENT_WISE_COLUMNS`;
+        `bitjoule.experiments.energy.uncertainty.element_wise`.
     summary
         A row for each case and phase; columns `SUMMARY_COLUMNS`. A case with both phases has a third row, ``request``,
         their sum. Columns that the accounting does not compute are empty.
@@ -126,6 +129,7 @@ class Frames:
     platforms: tuple[str, ...]
     machines: pd.DataFrame
     unmeasured: pd.DataFrame
+    element_wise: pd.DataFrame
     summary: pd.DataFrame
     comparison: pd.DataFrame
     overhead: Overhead | None

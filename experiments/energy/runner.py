@@ -27,6 +27,7 @@ from bitjoule.experiments.energy.tables.papers import arithmetic, limits
 from bitjoule.experiments.energy.tables.rooflines import points, roofs
 from bitjoule.experiments.energy.tables.sums import summarise
 from bitjoule.experiments.energy.uncertainty.assumptions import vary
+from bitjoule.experiments.energy.uncertainty.element_wise import element_wise
 from bitjoule.experiments.energy.uncertainty.own_amounts import own_amounts
 from bitjoule.experiments.energy.uncertainty.own_prices import own_prices
 from bitjoule.experiments.energy.uncertainty.sensitivity import sensitivity, varied_table
@@ -81,6 +82,7 @@ def run(resolved: Resolved, parts: Parts | None = None) -> Result:
         platforms=platforms,
         machines=pd.DataFrame(machines, columns=["platform", "scheme", "machine", "static"]),
         unmeasured=pd.DataFrame(kinds, columns=["technology", "kind"]),
+        element_wise=element_wise(grid),
         summary=summary,
         comparison=comparison,
         overhead=overhead,

@@ -68,6 +68,7 @@ def summary_markdown(frames: Frames, max_rows: int = MAX_ROWS) -> str:
     parts = [f"# {frames.name}", frames.description, f"{headline(frames)}."]
     parts += [token_table(frames, max_rows), phases_text(frames)] if system else []
     parts += [_counted(frames), workload_line(frames), energy_table(frames, max_rows), unmeasured_line(frames)]
+    parts += [element_wise_line(frames)]
     parts += [own_amounts_text(frames, max_rows), own_prices_text(frames, max_rows)]
     if system:
         parts += [
@@ -158,6 +159,25 @@ def unmeasured_line(frames: Frames) -> str:
         return ""
     remark = "which have no registers, selection or clock, and look cheaper than synthesised arrays do"
     return f"Without a netlist, and priced by operators alone, {remark}: {'; '.join(parts)}."
+
+
+def element_wise_line(frames: Frames) -> str:
+    """Return sentences on the element-wise work that is paid in units of a BitLinear, or nothing.
+
+    Parameters
+    ----------
+    frames
+        Of a run.
+    """
+    rows = frames.element_wise.to_dict("records")
+    if not rows:
+        return ""
+    paid = [f"{row['paid']} in {row['format']} at {row['technology']}" for row in rows if row["paid"]]
+    lacking = [f"{row['lacking']} in {row['format']} at {row['technology']}" for row in rows if row["lacking"]]
+    units = f"Paid as units of a BitLinear, as synthesised: {'; '.join(paid)}. " if paid else ""
+    others = f", also {'; '.join(lacking)}" if lacking else ""
+    beside = "All other element-wise work" if paid else "Element-wise work"
+    return f"{units}{beside} is paid as the operations that `functions.yaml` assumes{others}."
 
 
 def comparison_table(comparison: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:

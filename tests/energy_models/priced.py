@@ -107,6 +107,7 @@ class Priced:
             "group": {name: packing.get("group", 0) for name, packing in packings.items()},
             "holds": {name: packing["holds"] for name, packing in packings.items()},
             "functions": self.data["functions"],
+            "units": self.units(),
             "buffered": "weights" in self.buffers,
             "wired": {o: {"wire_mm", "wire_pj_per_bit_mm"} <= {*b, *self.node} for o, b in self.buffers.items()},
             "room_bits": held["size_bytes"] * 8,
@@ -120,6 +121,13 @@ class Priced:
             "unpack": self.unpack,
             "packing": packings.get,
         }
+
+    def units(self):
+        """Return the units of a BitLinear that the technology prices in the scheme's floating-point format."""
+        if self.machine.get("elementwise") == "operations":
+            return set()
+        vector = self.scheme["vector"]
+        return {operation for operation, form in self.operations if form == vector} - {"add", "mul"}
 
     def array(self, weights, activations):
         """Return the first array for the formats: name, keys, operations of a MAC, and whether that MAC is measured."""

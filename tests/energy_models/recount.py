@@ -18,6 +18,15 @@ def asked_experts(m, tokens, rule):
     return most if rule == "bound" else min(most, max(m.active_experts, mean))
 
 
+def rescaled(counted, products, takes, scales):
+    """Count products of sums with scales; a unit takes a sum of integers, and one of its scales."""
+    in_units = products / max(scales, 1) * (takes not in FLOATS)
+    counted.elements("output_rescale", "rescale", in_units)
+    rest = (products - in_units) * counted.facts["functions"]["rescale"]["mul"]
+    counted.spent["operations"] += rest
+    counted.put("output_rescale", "activations", "mul", counted.vector, rest)
+
+
 def recount(model, scheme, machine, batch, prompt, new, facts):
     """Return [count, price] by (component, operand, action, format) of each phase, and the bytes that must be held."""
     m, s, bits, width, phases = Of(**model), Of(**scheme), facts["bits"], facts["width"], {}
@@ -68,7 +77,8 @@ def recount(model, scheme, machine, batch, prompt, new, facts):
             groups = [g for g in (facts["group"][store] * (integers or adds), s.activation_group) if g]
             scales = ceil(k / min(groups)) * len(groups) if groups else 1
             scales *= facts["packing"](store).get("planes", 1)
-            counted.elements("output_rescale", "rescale", asking * n * times / run * scales * (s.weights not in FLOATS))
+            products = asking * n * times / run * scales * (s.weights not in FLOATS)
+            rescaled(counted, products, takes, len(groups))
         if m.experts > 1:
             counted.matmul("ffn_router", at, d, m.experts, steps * m.layers, routed, s.embedding, routed, away, away)
         group, pairs = asked * m.heads / m.kv_heads, steps * m.layers * batch * m.kv_heads
@@ -84,7 +94,7 @@ def recount(model, scheme, machine, batch, prompt, new, facts):
         grouped = facts["group"][s.lm_head]
         if s.head not in FLOATS or (grouped and adds):
             scales = ceil(d / grouped) if grouped else 1
-            counted.elements("output_rescale", "rescale", batch * m.vocabulary * steps * scales)
+            rescaled(counted, batch * m.vocabulary * steps * scales, s.head, 1)
         if s.head not in FLOATS:
             counted.elements("activation_quantisation", "quantisation", batch * d * steps, s.head)
         scores, norms = pairs * group * context, 2 * d * (1 + m.post_norm) + (q + used) * m.sub_norm
@@ -132,10 +142,11 @@ def recount(model, scheme, machine, batch, prompt, new, facts):
                     a = max(x for x in range(1, block + 1) if block % x == 0 and x * x <= block)
                     counted.elements("rotation", "rotation_mac", each * n * (a + block // a))
         cached, carried = each * 2 * kv, counted.move
-        for verb in ("mul", "add"):
-            for store in (s.keys, s.values):
-                scaled = facts["functions"]["quantisation"][verb] * (facts["holds"][store] not in FLOATS)
-                counted.put("kv_cache_write", "keys_values", verb, s.vector, cached / 2 * scaled)
+        for holds in (facts["holds"][store] for store in (s.keys, s.values)):
+            if holds not in FLOATS:
+                left = counted.in_units("kv_cache_write", "quantisation", cached / 2, holds, "keys_values")
+                for verb in ("mul", "add"):
+                    counted.put("kv_cache_write", "keys_values", verb, s.vector, cached / 2 * left[verb])
         carried("kv_cache_write", "keys_values", "buffer_read", s.between, cached)
         run, size = ("keys_values", kv), (bits[s.keys] + bits[s.values]) / 2
         edge = carried("kv_cache_write", "keys_values", "off_chip_write", s.keys, cached, run=run, size=size)

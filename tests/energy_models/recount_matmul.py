@@ -36,7 +36,7 @@ class Phase:
         return values * size
 
     def elements(self, component, function, count, written=None):
-        for name, often in self.facts["functions"][function].items():
+        for name, often in self.in_units(component, function, count, written or self.between).items():
             if name in ENDS:
                 form = written if written and name == "write" else self.between
                 way = f"buffer_{name}"
@@ -44,6 +44,20 @@ class Phase:
             elif name in ("mul", "add"):
                 self.spent["operations"] += count * often
                 self.put(component, "activations", name, self.vector, count * often)
+
+    def in_units(self, component, function, count, written, operand="activations"):
+        """Count elements in the units that exist and give what is written, and return the amounts that are left."""
+        left = dict(self.facts["functions"][function])
+        for unit, work in left.pop("units", {}).items():
+            widest = work.get("code_bits")
+            fits = widest is None or (written[:3] == "int" and int(written[3:]) <= widest)
+            if unit in self.facts["units"] and fits:
+                self.put(component, operand, unit, self.vector, count)
+                for verb in ("mul", "add"):
+                    left[verb] = left.get(verb, 0) - work.get(verb, 0)
+                    if operand == "activations":  # the cache's are not timed
+                        self.spent["operations"] += count * work.get(verb, 0)
+        return left
 
     def matmul(self, part, m, k, n, times, holds, store, takes, into, out, weights="weights", bias=0, goes_on=False,
                taken=None, active=1.0):  # fmt: skip

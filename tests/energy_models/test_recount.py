@@ -232,6 +232,10 @@ def shaken(draw, experiment):
     scheme |= {key: draw.choice(["fp16", "int8", "int4", "ternary3", "bf16"]) for key in ("embedding", "lm_head")}
     for operation in technology["operations"]:
         operation["energy_pj"] = price()
+    chosen = random.Random(model["hidden"])  # leaves the draws of what follows as they were
+    rows = [row for row in technology["operations"] if row["operation"] in ("add", "mul") or chosen.random() < 0.8]
+    technology["operations"] = rows
+    machine["elementwise"] = chosen.choice(["units", "units", "operations"])
     for array in machine["arrays"].values():
         array |= {"lanes": draw.randint(1, 20), "columns": draw.randint(1, 20), "pipeline_cycles": draw.randint(0, 9)}
         array["accumulators"]["per"] = draw.choice(["pe", "column"])
@@ -344,8 +348,8 @@ def test_so_are_formats_of_each_role_and_what_they_add(scheme, skips, tmp_path):
     experiment["baseline"] = {"platform": "split"}
     experiment["technologies"], experiment["workload"]["batch"] = experiment["technologies"][:1], [3]
     price = {"low": 0.005, "nominal": 0.006, "high": 0.009}
-    for operation in ("add", "mul"):
-        row = {"operation": operation, "format": "int4", "energy_pj": price, "area_um2": 1, "leakage_nw": 1}
+    for operation, form in (("add", "int4"), ("mul", "int4"), ("rescale", "fp32")):
+        row = {"operation": operation, "format": form, "energy_pj": price, "area_um2": 1, "leakage_nw": 1}
         experiment["technologies"][0]["operations"].append(row)
     for machine in experiment["platforms"]:
         adders = machine["arrays"]["adders"]["macs"]

@@ -56,7 +56,9 @@ def recounted(resolved, name):
     for node, written in machine["nodes"].items():  # the clock that the arrays meet, from the technologies' files
         assert written["clock_mhz"] == "from_configuration"
         written["clock_mhz"] = MET_MHZ[node]
-    priced = Priced(scheme, machine, {"name": "7nm", "node_nm": 7, "operations": [], "macs": netlists}, data_files())
+    rows = read_document(DATA / "technologies" / f"{technology.name}.yaml").data["operations"]
+    priced = Priced(scheme, machine, {"name": "7nm", "node_nm": 7, "operations": rows, "macs": netlists}, data_files())
+    assert priced.units() == {"absmax", "quantise", "rescale", "rms_norm"}
     facts = {**priced.facts(), "experts": "expected", "phase": MappedPhase, "chosen": chosen}
     workload = resolved.experiment.workload
     sizes = (1, workload.prompt_tokens, workload.new_tokens)

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bitjoule.energy_models.architecture.layout import Layout
+from bitjoule.energy_models.architecture.layout import CACHE_WRITE, Layout
 from bitjoule.energy_models.architecture.phases import Floats
 from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.formats.storage import counted_formats
+from bitjoule.energy_models.prices.measured import UNITS
 from bitjoule.energy_models.system.counting.dram_parts import part_columns, part_lines
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.hardware.machine_levels import LEVEL_ACTIONS, level_columns, level_lines
@@ -44,7 +45,9 @@ OPERANDS = tuple(
     dict.fromkeys((*(k.operand for k in KINDS), *(s.operand for s in STEPS), *(operand for _, operand, _ in OTHERS)))
 )
 ACTIONS = tuple(
-    dict.fromkeys((*(s.action for s in STEPS), *(action for *_, action in OTHERS), *PART_ACTIONS, *LEVEL_ACTIONS))
+    dict.fromkeys(
+        (*(s.action for s in STEPS), *(action for *_, action in OTHERS), *PART_ACTIONS, *LEVEL_ACTIONS, *UNITS)
+    )
 )
 STEP_QUANTITY = np.array([QUANTITIES.index(step.quantity) for step in STEPS])
 
@@ -58,7 +61,9 @@ class CountColumn(NamedTuple):
     action: str
 
 
-def columns(layout: Layout, phases: Sequence[str], by_parts: bool = False, levels: int = 0) -> tuple[CountColumn, ...]:
+def columns(
+    layout: Layout, phases: Sequence[str], by_parts: bool = False, levels: int = 0, by_units: bool = False
+) -> tuple[CountColumn, ...]:
     """Return the columns of every phase.
 
     Parameters
@@ -71,24 +76,28 @@ def columns(layout: Layout, phases: Sequence[str], by_parts: bool = False, level
         Whether there are columns for the parts of a DRAM device.
     levels
         Memory levels of the machine that has most.
+    by_units
+        Whether there are columns for elements that are paid in units.
     """
-    before, parts = phase_columns(layout, by_parts)
+    before, parts = phase_columns(layout, by_parts, by_units)
     of_phase = (*before, *parts, *level_columns(levels), *OTHERS)
     return tuple(CountColumn(phase, *column) for phase in phases for column in of_phase)
 
 
-def phase_columns(layout: Layout, by_parts: bool) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
+def phase_columns(
+    layout: Layout, by_parts: bool, by_units: bool
+) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
     """Return component, operand and action of the columns of a phase before those of `OTHERS`.
 
     Parameters
     ----------
-    layout, by_parts
+    layout, by_parts, by_units
         As for `columns`.
 
     Returns
     -------
     list, list
-        Matmuls and element-wise parts; the parts of a DRAM device.
+        Matmuls, element-wise parts, and elements in units; the parts of a DRAM device.
     """
     result = []
     for component in layout.matmuls:
@@ -98,6 +107,11 @@ def phase_columns(layout: Layout, by_parts: bool) -> tuple[list[tuple[str, str, 
             operand_name = operand if step.operand == "weights" else step.operand
             result.append(("kv_cache_read" if cached else component, operand_name, step.action))
     result += [(part, "activations", action) for part in layout.elementwise for action in PART_STEPS]
+    if by_units:
+        result += [
+            (component, "keys_values" if component == CACHE_WRITE else "activations", unit)
+            for component, unit in layout.in_units
+        ]
     return result, part_columns([*result, *OTHERS]) if by_parts else []
 
 
@@ -152,14 +166,14 @@ class Setup(NamedTuple):
     shared: bool
 
 
-def tables(machine: Machine, layout: Layout, by_parts: bool = False, levels: int = 0) -> Setup:
+def tables(machine: Machine, layout: Layout, by_parts: bool = False, levels: int = 0, by_units: bool = False) -> Setup:
     """Return a machine's tables.
 
     Parameters
     ----------
     machine
         The machine.
-    layout, by_parts, levels
+    layout, by_parts, levels, by_units
         As for `columns`, of the models that it runs.
 
     Raises
@@ -198,6 +212,8 @@ def tables(machine: Machine, layout: Layout, by_parts: bool = False, levels: int
             access("buffer_read", residual),
             access("buffer_write", written_format),
         ]
+    if by_units:
+        per_column += [operation(unit) if unit in machine.units else ABSENT for _, unit in layout.in_units]
     per_column += [
         access("off_chip_read", scheme.storage_name("embedding")),
         access("off_chip_read", residual),
@@ -214,7 +230,7 @@ def tables(machine: Machine, layout: Layout, by_parts: bool = False, levels: int
         *machine.static,
         machine.regulator,
     ]
-    before, _ = phase_columns(layout, by_parts=False)
+    before, _ = phase_columns(layout, by_parts=False, by_units=by_units)
     parts: list[StepPrice] = []
     if by_parts:
         per_column, parts = part_lines(machine, [*before, *OTHERS], per_column)

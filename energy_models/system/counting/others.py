@@ -9,6 +9,8 @@ from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.system.hardware.machine import Machine
+from bitjoule.energy_models.system.hardware.units import unit_shares
+from bitjoule.energy_models.system.work.units import cache_operations
 from bitjoule.energy_models.system.work.workload import RequestWork
 
 
@@ -31,10 +33,12 @@ def others_of(
     for machine in machines:
         scheme = machine.scheme
         quantises = (scaled(scheme.stored("keys").holds) + scaled(scheme.stored("values").holds)) / 2
+        in_units = cache_operations(unit_shares(machine, ()).elements)
         rows.append(
             (
                 scheme.stored("embedding").bits, machine.vector_bits, width_bits(scheme.activations),
-                quantisation.mul * quantises, quantisation.add * quantises, scheme.cached_bits,
+                quantisation.mul * quantises - in_units[0], quantisation.add * quantises - in_units[1],
+                scheme.cached_bits,
             )
         )  # fmt: skip
     table, vector, width, mul, add, cached = (

@@ -15,6 +15,7 @@ from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.system.counting.columns import OTHERS, QUANTISATION
 from bitjoule.energy_models.system.hardware.machine import Machine
 from bitjoule.energy_models.system.mappings.bounds import BOUNDS, LATENCY, by_bound
+from bitjoule.energy_models.system.work.units import vector_operations
 from bitjoule.energy_models.system.work.workload import RequestWork
 
 RESOURCE = {"buffer_read": 1, "off_chip_read": 2, "off_chip_write": 2}  # that an action of `OTHERS` keeps busy
@@ -109,6 +110,8 @@ def rest_of(
     read, written = parts[..., 2].sum(axis=2), parts[..., 3].sum(axis=2) + queries
     cached = others[..., OTHERS.index(("kv_cache_write", "keys_values", "buffer_read"))]
     operations = work.parts[..., :2].sum(axis=(2, 3))
+    if work.in_units is not None:
+        operations += np.sum(vector_operations(layout, work.in_units), axis=2)
     totals = (operations, np.maximum(read, written) + cached, off_chip_bits)
     needed = [total / rate for total, rate in zip(totals, (lanes, width, bits_per_cycle), strict=True)]
     by_level = None
@@ -141,7 +144,7 @@ def cycles_by_component(
     """
     count = len(layout.elementwise)
     own = np.zeros((*rest.cycles.shape, count + len(BETWEEN), LATENCY))  # of each resource's work
-    own[:, :, :count, 0] = work.parts[..., :2].sum(axis=3)
+    own[:, :, :count, 0] = work.parts[..., :2].sum(axis=3) + vector_operations(layout, work.in_units)
     own[:, :, :count, 1] = np.where(rest.reading[..., None], parts[..., 2], parts[..., 3])
     own[:, :, layout.elementwise.index(QUANTISATION), 1] += queries * ~rest.reading
     names = components(layout)[len(layout.matmuls) :]

@@ -1,9 +1,11 @@
-"""What the operating point of a platform changes in the rates and prices of a machine."""
+"""What a machine's platform says of its rates and prices: its operating point, and its units."""
 
 from abc import ABC, abstractmethod
 from functools import cached_property
 
+from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.facts import Price
+from bitjoule.energy_models.prices.measured import UNITS, Unit
 from bitjoule.energy_models.prices.technology import Technology
 from bitjoule.energy_models.system.platform.dvfs import Operating, scaled_key, times
 from bitjoule.energy_models.system.platform.platforms import Platform
@@ -14,6 +16,7 @@ BITS_PER_GB_AND_MHZ = 8e3
 class AtPoint(ABC):
     """A machine at the operating point of its platform; the nominal one changes nothing."""
 
+    scheme: Scheme
     platform: Platform
     technology: Technology
 
@@ -26,6 +29,13 @@ class AtPoint(ABC):
     def operating(self) -> Operating:
         """What the operating point of its platform multiplies."""
         return self.platform.operating
+
+    @cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """Units of a BitLinear that elements are paid in, in the scheme's floating-point format."""
+        if self.platform.elementwise != "units":
+            return ()
+        return tuple(unit for unit in UNITS if self.technology.has_price(unit, self.scheme.vector))
 
     def at_volts(self, price: Price, key: str) -> tuple[Price, str]:
         """Return the price of what switches on the chip, and its key.

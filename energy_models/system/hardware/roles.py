@@ -62,6 +62,22 @@ def scales_sums(required: Formats, macs: Macs) -> bool:
     return required.storage.group > 0 and (scaled(required.activations) or macs.adds)
 
 
+def scales_of_a_sum(scheme: Scheme, kind: MatmulKind, required: Formats, macs: Macs) -> int:
+    """Return how many scales a sum of a group has: of its weights, of its inputs.
+
+    Parameters
+    ----------
+    scheme, kind, required, macs
+        As for `density_of`.
+    """
+    return len(_groups(scheme, kind, required, macs))
+
+
+def _groups(scheme: Scheme, kind: MatmulKind, required: Formats, macs: Macs) -> list[int]:
+    inputs = scheme.activation_group if kind.rescaled else 0
+    return [*([required.storage.group] if scales_sums(required, macs) else []), *([inputs] if inputs else [])]
+
+
 def scaling(
     scheme: Scheme, kind: MatmulKind, required: Formats, macs: Macs, measured: bool = False
 ) -> tuple[float, float]:
@@ -81,10 +97,10 @@ def scaling(
     if grouped and measured and macs.adds and not scaled(required.activations):
         return 0.0, 0.0
     if kind.rescaled:
-        inputs, products = scheme.activation_group, float(scheme.quantised)
+        products = float(scheme.quantised)
     elif kind.role == "head":
-        inputs, products = 0, float(scaled(required.activations) or grouped)
+        products = float(scaled(required.activations) or grouped)
     else:
         return 0.0, 0.0
-    groups = [*([required.storage.group] if grouped else []), *([inputs] if inputs else [])]
+    groups = _groups(scheme, kind, required, macs)
     return float(min(groups, default=0)), products * required.storage.planes * max(len(groups), 1)

@@ -123,6 +123,9 @@ class Platform(Strict):
         What the addition of a product is in arrays that multiply and whose accumulators have 32 bits: ``paper``, as
         `actions` of its MAC write it; ``fp32``, FP32 where products are floating-point; ``accumulator``, INT32 for
         integer products too.
+    elementwise
+        Who does absmax, quantisation, rescaling and RMSNorm: ``units`` of a BitLinear, where the technology prices
+        them; ``operations``, the vector unit, as data/functions.yaml assumes, like all other element-wise work.
     sources
         Where each value comes from, by dotted key or the beginning of one; ``assumption`` if it is not published.
     references
@@ -147,6 +150,7 @@ class Platform(Strict):
     skips_masked_pairs: bool = True
     attention: Literal["separate", "fused"] = "separate"
     accumulate: Accumulate = "paper"
+    elementwise: Literal["units", "operations"] = "units"
     sources: dict[str, str] = Field(default_factory=dict)
     references: str = ""
     _unscaled: tuple[str, ...] = PrivateAttr(default=())

@@ -18,6 +18,7 @@ from bitjoule.energy_models.formats.schemes import Scheme, own_linears
 from bitjoule.energy_models.formats.transforms import Transform
 from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.system.work.steps import MatmulKind
+from bitjoule.energy_models.system.work.units import InUnits, Units
 from bitjoule.energy_models.system.work.workload import WRITTEN, RequestWork
 
 QUANTISATION, ROTATION, CHANNELS = "activation_quantisation", "rotation", "channel_scaling"
@@ -171,8 +172,9 @@ class SchemeWork:
         widths = [width_bits(scheme.head or scheme.vector) / width_bits(scheme.activations) for scheme in schemes]
         self.head_width = np.array(widths)
         self.at_quantisation = layout.elementwise.index(QUANTISATION)
+        self._layout = layout
 
-    def added(self, work: RequestWork, cases: Cases, steps: Steps) -> RequestWork:
+    def added(self, work: RequestWork, cases: Cases, steps: Steps, units: Units | None = None) -> RequestWork:
         """Return the work of cases with what their schemes add.
 
         Parameters
@@ -181,6 +183,8 @@ class SchemeWork:
             Of the models alone.
         cases, steps
             The cases, and their phases.
+        units
+            What they pay in units.
         """
         if not len(self.parts):
             return work
@@ -188,11 +192,19 @@ class SchemeWork:
         tokens, outputs = runs * steps.tokens, runs * steps.outputs
         of = (cases.model, cases.scheme)
         parts = work.parts + tokens[..., None, None] * self.parts[of][:, None]
-        quantised = (outputs * self.head[of][:, None])[..., None] * functions()["quantisation"].per_element
+        function, elements, in_units = functions()["quantisation"], outputs * self.head[of][:, None], work.in_units
+        left = function.per_element
+        if units is not None and in_units is not None:
+            own = InUnits(self._layout, units, elements.shape)
+            left = own.take(QUANTISATION, function, elements, "head")
+            in_units = in_units + own.elements
+        quantised = elements[..., None] * left
         quantised[..., WRITTEN] *= self.head_width[cases.scheme][:, None]
         parts[:, :, self.at_quantisation] += quantised
         return work._replace(
-            parts=parts, inputs_written=work.inputs_written + tokens[..., None] * self.inputs[of][:, None]
+            parts=parts,
+            inputs_written=work.inputs_written + tokens[..., None] * self.inputs[of][:, None],
+            in_units=in_units,
         )
 
 

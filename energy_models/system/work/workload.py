@@ -9,6 +9,7 @@ from bitjoule.energy_models.architecture.block import At
 from bitjoule.energy_models.architecture.layout import LaidOut, Layout
 from bitjoule.energy_models.architecture.phases import Cases, Floats, Indices, Steps
 from bitjoule.energy_models.prices.functions import functions
+from bitjoule.energy_models.system.work.units import InUnits, Units
 
 WRITTEN = -1  # among an element's mul, add, read and write
 
@@ -75,6 +76,9 @@ class RequestWork(NamedTuple):
         Values of the LM head's output, shape (cases,).
     distinct
         Of each matmul's inputs, the share that are not copies, shape (cases, phases, slots); none where all are 1.
+    in_units
+        Elements that pass units in place of operations, which `parts` then does not hold, shape (cases, phases,
+        `Layout.in_units`); none where no case has any.
     """
 
     sizes: SlotSizes
@@ -93,6 +97,7 @@ class RequestWork(NamedTuple):
     live_at: Floats
     logits: Floats
     distinct: Floats | None
+    in_units: Floats | None = None
 
 
 class Switches(NamedTuple):
@@ -108,6 +113,8 @@ class Switches(NamedTuple):
         Products with scales for each output, or for each sum of a group.
     scale_group
         Values of a sum that share a scale, where partial sums are scaled; 0 for one scale an output.
+    units
+        What is paid in units; none where nothing is.
     """
 
     skips_masked: Floats
@@ -115,6 +122,7 @@ class Switches(NamedTuple):
     queries: Floats
     rescales: Floats
     scale_group: Floats
+    units: Units | None = None
 
 
 def held_tokens(steps: Steps) -> Floats:
@@ -161,6 +169,7 @@ def workload(
     logits, kept, states = np.zeros((3, len(cases.model)))
     states_read, states_written = np.zeros((2, *shape))
     held = held_tokens(steps) if held is None else held
+    in_units = None if switches.units is None else InUnits(layout, switches.units, shape)
     for model, chosen in layout.groups(cases.model):
         at = At(*(values[chosen] for values in points))
         _add_linears(sizes, model, chosen, at, experts)
@@ -171,7 +180,12 @@ def workload(
             for values, size in zip(sizes, (m, k, n, times * repeats), strict=False):
                 values[chosen, :, slot] = size
         for component, per_element, work, repeats in model.elementwise:
-            counts = np.asarray(work.elements(at) * repeats)[..., None] * per_element
+            elements = np.asarray(work.elements(at) * repeats)
+            left = per_element
+            if in_units is not None:
+                writer = "queries" if work.of_queries else "model"
+                left = in_units.take(work.component, functions()[work.function], elements, writer, chosen)
+            counts = elements[..., None] * left
             parts[chosen, :, component] += counts
             if work.of_queries:
                 queries[chosen] += counts[..., WRITTEN]
@@ -201,8 +215,14 @@ def workload(
         logits[chosen] = at.outputs.max(axis=1) * model.logits
     present = sizes.m > 0
     sizes = SlotSizes(sizes.m, *(values * present for values in sizes[1:]))
-    scaled = _scales(sizes, switches.scale_group, switches.rescales)
-    parts[:, :, layout.elementwise.index("output_rescale")] += scaled[..., None] * functions()["rescale"].per_element
+    rescales, at_rescale = switches.rescales, layout.elementwise.index("output_rescale")
+    if in_units is not None and switches.units is not None:
+        of_units = _scales(sizes, switches.scale_group, switches.units.rescales)
+        parts[:, :, at_rescale] += of_units[..., None] * in_units.rescale(of_units)
+        rescales = rescales - switches.units.rescales
+        in_units.cache(cached)
+    scaled = _scales(sizes, switches.scale_group, rescales)
+    parts[:, :, at_rescale] += scaled[..., None] * functions()["rescale"].per_element
     return RequestWork(
         sizes,
         parts,
@@ -220,6 +240,7 @@ def workload(
         live_at,
         logits,
         distinct,
+        None if in_units is None else in_units.elements,
     )
 
 

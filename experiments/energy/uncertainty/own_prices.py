@@ -4,10 +4,12 @@ import pandas as pd
 
 from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
+from bitjoule.energy_models.prices.measured import UNITS
 from bitjoule.energy_models.prices.technology import Technology, technologies
 from bitjoule.energy_models.system.platform.accesses import macro_price, macro_rows
 from bitjoule.experiments.energy.grid import Grid
 
+OPERATIONS = ("add", "mul", *UNITS)
 OWN_PRICE_COLUMNS = (
     "technology", "price", "energy_pj", "energy_low_pj", "energy_high_pj", "unit", "source", "where",
 )  # fmt: skip
@@ -42,7 +44,7 @@ def _row(technology: Technology, place: list[str]) -> tuple[str, float, float, f
     """Return the columns of one price after the technology's; none of what is part of another price."""
     kind, *rest = place
     unit, source, where = "operation", "", ""
-    if kind in ("add", "mul") and technology.has_price(kind, rest[0]):  # keys include operations that none needs
+    if kind in OPERATIONS and technology.has_price(kind, rest[0]):  # keys include operations that none needs
         row = technology.rows.get((kind, rest[0]))
         name, price = f"{kind} {rest[0]}", technology.price(kind, rest[0])
         source, where = (row.source, row.where) if row else ("derived from prices of other formats", "")

@@ -16,6 +16,7 @@ from bitjoule.energy_models.system.platform.channels import ACTIVATE, IO, PHY, W
 from bitjoule.energy_models.system.platform.static_power import STATES
 from bitjoule.experiments.energy.frames import Frames
 from bitjoule.experiments.energy.plots import ComponentsPlot
+from bitjoule.experiments.energy.uncertainty.element_wise import UNIT_ACTIONS
 from bitjoule.experiments.output.columns import PJ_PER_J, REQUEST
 from bitjoule.reports.energy.plots.titles import set_title
 from bitjoule.reports.energy.workloads import first_of, first_workload, phase_text
@@ -43,7 +44,7 @@ OPERATIONS = ("mul", "add", "mac")
 SIDE_IN = 0.4  # of a panel, beside its bars
 OF_ARRAY = r":mac:(?P<weights>\w+)x(?P<sums>\w+)\+"  # the key of a price that is a MAC's of a whole array
 STORES = ("registers", "buffers", "off-chip memory", "wires")
-OF_LEVELS = "memory levels"
+OF_LEVELS, IN_UNITS = "memory levels", "units of a BitLinear"
 PART_OF_DRAM = {  # with a DRAM device, whose standby and refresh are then drawn apart from the other static power
     f"{way}_{part}": name
     for part, name in ((ACTIVATE, "opened rows"), (IO, "data pins"), (PHY, "controller and PHY"))
@@ -131,7 +132,9 @@ def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, pd.Da
     table = energy_j.unstack("part").fillna(0.0)
     table = table[table.columns[table.sum() > 0]]
     order = (
-        (*SYSTEM_ORDER, *STORES, OF_LEVELS, *DRAM_ORDER, IDLE, STATIC, LOSS) if system else component_names("matmul")
+        (IN_UNITS, *SYSTEM_ORDER, *STORES, OF_LEVELS, *DRAM_ORDER, IDLE, STATIC, LOSS)
+        if system
+        else component_names("matmul")
     )
     ordered = [name for name in order if name in table.columns]
     others = [name for name in table.columns if name not in ordered]
@@ -151,7 +154,7 @@ def _parts(plot: ComponentsPlot, results: pd.DataFrame, system: bool) -> "pd.Ser
     of_array = results["price"].astype(str).str.extract(OF_ARRAY)
     operation = operation.where(of_array["weights"].isna(), "mac " + of_array["weights"] + " x " + of_array["sums"])
     part_of = {**STORE_OF, "leak": IDLE, "loss": LOSS, "wire": STORES[-1], **{state.state: STATIC for state in STATES}}
-    part_of |= PART_OF_DRAM | dict.fromkeys(LEVEL_ACTIONS, OF_LEVELS)
+    part_of |= PART_OF_DRAM | dict.fromkeys(LEVEL_ACTIONS, OF_LEVELS) | dict.fromkeys(UNIT_ACTIONS, IN_UNITS)
     parts = operation.where(~action.isin([*part_of]), action.map(part_of))
     waits = results["price"].astype(str).str.startswith(DRAMS_FILE.name) & (parts == STATIC)
     return parts.where(~waits, WAITING)
@@ -192,6 +195,7 @@ def _system_colors(parts: Sequence[str], theme: Theme) -> dict[str, str]:
     blue, _, _, purple = theme.families
     hues = {
         SMALL: theme.small,
+        IN_UNITS: theme.small,
         SPILLED: theme.spilled,
         LEVELS: theme.series[7],
         OF_LEVELS: theme.series[7],

@@ -140,7 +140,14 @@ def test_where_more_is_written_than_read_writes_and_queries_take_the_time(querie
     index, none = np.zeros(1, dtype=np.intp), np.zeros((1, 1))
     written = np.full((1, 1), float(queries))
     rest = rest_of(
-        layout, SimpleNamespace(parts=np.zeros_like(parts)), parts, written, np.zeros((1, 1, 8)), none, [machine], index
+        layout,
+        SimpleNamespace(parts=np.zeros_like(parts), in_units=None),
+        parts,
+        written,
+        np.zeros((1, 1, 8)),
+        none,
+        [machine],
+        index,
     )
     found = dict(zip(components(layout)[len(layout.matmuls) :], rest.by_component[0, 0], strict=True))
     buffer = BOUNDS.index("buffer")

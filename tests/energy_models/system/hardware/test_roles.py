@@ -184,7 +184,7 @@ def test_arrays_of_netlists_multiply_the_sums_of_groups_themselves():
     assert adders.of("output_rescale", "activations", "mul") == adders.of("q_proj", "unpacking", "mul") == 0
     assert adders.of("q_proj", "weights", "mac") == LAYERS * PROMPT * D * D
     trits = Counted({"weight_storage": "pq2_0"}, technology="7nm-measured")  # integers have their scales outside
-    assert trits.of("output_rescale", "activations", "mul") == LAYERS * PROMPT * (4 * D + 2 * FFN + D)
+    assert trits.of("output_rescale", "activations", "rescale") == LAYERS * PROMPT * (4 * D + 2 * FFN + D)
 
 
 def test_keys_and_values_are_stored_apart():
