@@ -1,15 +1,16 @@
 """Cells of FPGAs that the array takes with each datapath and each set of options, and the clock that it reaches.
 
 Run: ``python benchmarks/fpga.py tiny_8x4`` (two minutes), with ``--csv FILE`` to write what is printed. With ``--seeds
-N`` the default, the best of the datapaths and what `bitjoule rtl place` builds are also placed and routed behind a UART
-(ten minutes of processor time for three seeds), and their tables and the medians of their clocks printed, and written
-with ``--placed-csv FILE``; that needs the extra ``fpga``.
+1 2 3`` the default, the best of the datapaths and what `bitjoule rtl place` builds are also placed and routed behind a
+UART (ten minutes of processor time for three seeds), and their tables and the medians of their clocks printed, and
+written with ``--placed-csv FILE``; that needs the extra ``fpga``.
 Tables are counted as `bitjoule.gates.fpga.families` says: a carry cell of ECP5 is two, a RAM of 16 x 4 bits four.
 """
 
 import argparse
 import csv
 import statistics
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -74,7 +75,7 @@ VARIANTS = [
 ]
 
 
-def measure(config: AcceleratorConfig, variant: Variant, seeds: int) -> tuple[dict[str, float], dict[str, float]]:
+def measure(config: AcceleratorConfig, variant: Variant, seeds: Sequence[int]) -> tuple[dict[str, float], dict[str, float]]:
     """Return the cells of a variant and, if it is placed, those with a UART and the median of its clocks in MHz.
 
     Parameters
@@ -84,7 +85,7 @@ def measure(config: AcceleratorConfig, variant: Variant, seeds: int) -> tuple[di
     variant
         How to build it.
     seeds
-        Placements; 0 for none.
+        Of nextpnr, one a placement; none for synthesis alone.
     """
     device = find_device(variant.device)
     if variant.datapath is None:
@@ -99,7 +100,8 @@ def measure(config: AcceleratorConfig, variant: Variant, seeds: int) -> tuple[di
             text = serial_verilog(config, CLOCKS_PER_BIT)
             wrapped = map_design(text, TOP, device, Path(name), variant.options, variant.chosen)
             check_fits(wrapped)
-            clocks = [placed.fmax_mhz for placed in place(wrapped, MHZ, range(1, seeds + 1))]
+            clocks = [placed.fmax_mhz for placed in place(wrapped, MHZ, seeds)]
+            print(variant.label, *(f"{clock:.2f}" for clock in clocks), "MHz", flush=True)
             cells = {what: wrapped.used[what] for what in ("LUTs", "block RAM")}
             return found, cells | {"MHz": statistics.median(clocks)}
     return found, {}
@@ -109,7 +111,7 @@ def main() -> None:
     """Count and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("configuration")
-    parser.add_argument("--seeds", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[])
     parser.add_argument("--family", action="append", choices=sorted({variant.family for variant in VARIANTS}))
     parser.add_argument("--few", action="store_true", help="only what --seeds places")
     parser.add_argument("--csv", type=Path)
