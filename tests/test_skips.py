@@ -28,10 +28,11 @@ def test_in_ci_every_skip_is_a_failure_that_gives_the_reason(tmp_path, monkeypat
     monkeypatch.delenv("CI", raising=False)
     if ci:
         monkeypatch.setenv("CI", "true")
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # not the options of this repository
-    command = [sys.executable, "-m", "pytest", "-p", "tests.skips", "-p", "no:cacheprovider", "-c", "pytest.ini"]
+    options = tmp_path / "pytest.ini"
+    options.write_text("[pytest]\n")  # not those of this repository
+    command = [sys.executable, "-m", "pytest", "-p", "tests.skips", "-p", "no:cacheprovider", "-c", str(options)]
     command += [str(tmp_path), "--rootdir", str(tmp_path), "--continue-on-collection-errors"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if ci:
         assert "1 failed, 1 passed, 1 xfailed, 2 errors" in done.stdout
         for reason in (

@@ -153,4 +153,4 @@ def test_a_result_without_its_table_of_components_is_no_sweep(run_edge, tmp_path
     folder = shutil.copytree(run_edge(), tmp_path / "edge")
     (folder / "components.csv").unlink()
     with pytest.raises(InputError, match=r"edge:1: file: edge has no whole requests on a machine; expected"):
-        explorer_command._stored(folder)
+        explorer_command._stored(folders.open_result(folder))
