@@ -75,7 +75,9 @@ VARIANTS = [
 ]
 
 
-def measure(config: AcceleratorConfig, variant: Variant, seeds: Sequence[int]) -> tuple[dict[str, float], dict[str, float]]:
+def measure(
+    config: AcceleratorConfig, variant: Variant, seeds: Sequence[int]
+) -> tuple[dict[str, float], dict[str, float]]:
     """Return the cells of a variant and, if it is placed, those with a UART and the median of its clocks in MHz.
 
     Parameters
