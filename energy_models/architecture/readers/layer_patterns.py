@@ -238,7 +238,7 @@ def _windowed(rule: Windows, config: Mapping[str, Any], layers: int) -> list[boo
 
 def _written(model_type: ModelType, listed: object, layers: int) -> list[dict[str, Any]]:
     """Return the changes of ``per_layer_config``, by the number of each layer."""
-    expected = f"keys {choices(model_type.layer_keys)} of layers from 0 to {layers - 1}"
+    expected = f"layers from 0 to {layers - 1}, each with {choices(model_type.layer_keys)}"
     changes: list[dict[str, Any]] = [{} for _ in range(layers)]
     for number, own in listed.items() if isinstance(listed, dict) else [("", {})]:
         if not str(number).isdigit() or int(number) >= layers or not {*own} <= {*model_type.layer_keys}:

@@ -287,9 +287,9 @@ def test_a_share_of_rotary_positions_for_each_layer():
          "unknown kind of layer 'far'",
          "one of chunked_attention, full_attention, global, local, sliding_attention"),
         (rules(layer_keys={"size": "ffn"}), {"per_layer_config": {"2": {"size": 1}}}, "per_layer_config",
-         "describes other layers or keys", "keys size of layers from 0 to 1"),
+         "describes other layers or keys", "layers from 0 to 1, each with size"),
         (rules(layer_keys={"size": "ffn"}), {"per_layer_config": {"1": {"wide": 1}}}, "per_layer_config",
-         "describes other layers or keys", "keys size of layers from 0 to 1"),
+         "describes other layers or keys", "layers from 0 to 1, each with size"),
     ],
 )  # fmt: skip
 def test_what_does_not_describe_the_layers_is_told_whole(given, config, key, wrong, expected):
