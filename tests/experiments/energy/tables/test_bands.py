@@ -179,6 +179,16 @@ def test_a_case_is_not_compared_with_itself_and_without_a_baseline_there_is_no_t
     assert run(resolved(HBM.replace("baseline: {scheme: fp16}\n", ""))).bands.empty
 
 
+@pytest.mark.parametrize("order", ["[fp16, bitnet, bitnet-b1.58]", "[bitnet, fp16, bitnet-b1.58]"])
+def test_cases_that_are_compared_one_by_one_have_the_rows_of_all(resolved, monkeypatch, order):
+    """A baseline that is a span of its own ends nothing, wherever it stands."""
+    experiment = resolved(HBM.replace("[fp16, bitnet-b1.58]", order).replace("{fp16:", "{bitnet: ternary-hbm, fp16:"))
+    together = run(experiment).bands
+    assert set(together["scheme"]) == {"bitnet", "bitnet-b1.58"}
+    monkeypatch.setattr("bitjoule.experiments.energy.tables.bands.AT_ONCE", 1)
+    pd.testing.assert_frame_equal(run(experiment).bands, together, rtol=1e-12)
+
+
 def test_only_phases_that_run_are_compared(resolved):
     bands = run(resolved(HBM.replace("new_tokens: 20", "new_tokens: [0, 20]"))).bands
     phases = [tuple(phases) for _, phases in bands.groupby("new_tokens")["phase"]]
