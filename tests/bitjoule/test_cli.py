@@ -202,6 +202,17 @@ def test_a_fault_of_the_tool_is_status_1(tmp_path, bitjoule, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupt_is_said_beside_what_is_printed(tmp_path, bitjoule, monkeypatch):
+    """A script that reads the output must not take the message for a result."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bitjoule.experiments.energy.runner.run", interrupted)
+    said = bitjoule("run", "bitnet_table1", "--out", tmp_path)
+    assert said == (130, "", "bitjoule: interrupted; existing results are unchanged\n")
+
+
 @pytest.mark.parametrize("kind", ["model", "scheme", "accelerator"])
 def test_a_name_that_no_file_can_have_is_wrong_input(bitjoule, kind):
     name = "long" * 100 if kind == "accelerator" else f"{'long' * 100}.gguf"
