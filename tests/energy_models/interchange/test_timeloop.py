@@ -93,6 +93,17 @@ def test_without_energies_those_of_the_technology_stand_and_it_is_said():
     assert any("--ert" in line for line in imported.left_out)
 
 
+def test_a_memory_that_the_table_of_energies_lacks_is_named_and_has_the_technologys_price():
+    whole = Imported(read())
+    lacking = Imported(read(ert="\n".join(line for line in ERT.splitlines() if "chip.glb" not in line)))
+    assert [line for line in lacking.left_out if line not in whole.left_out] == [
+        "glb: not in the table of energies",
+        "glb: no energy in the file, taken from the technology's SRAM of its size",
+    ]
+    assert lacking.platform["buffers"]["glb"]["memory"] == "sram"
+    assert lacking.platform["off_chip"] == whole.platform["off_chip"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
