@@ -147,6 +147,14 @@ BAD = {
         FLOAT + "{weights: [fp17], activations: [fp16], actions: [mul fp16]}",
         "5: arrays.float.macs[0].weights[0]: unknown format 'fp17' (did you mean 'fp16'?); expected one of fp32, ",
     ),
+    "an unknown format after one that is known": (
+        FLOAT + "{weights: [fp16, fp17], activations: [fp16], actions: [add fp16]}",
+        "5: arrays.float.macs[0].weights[1]: unknown format 'fp17' (did you mean 'fp16'?); expected one of fp32, ",
+    ),
+    "an unknown format of activations": (
+        FLOAT + "{weights: [fp16], activations: [fp16, fp32, fp17], actions: [add fp16]}",
+        "5: arrays.float.macs[0].activations[2]: unknown format 'fp17' (did you mean 'fp16'?); expected one of fp32, ",
+    ),
     "an action of an unknown format": (
         FLOAT + "{weights: [fp16], activations: [fp16], actions: [mul fp17]}",
         "5: arrays.float.macs[0].actions[0]: unknown format 'fp17' (did you mean 'fp16'?); expected one of fp32, ",
