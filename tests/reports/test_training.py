@@ -100,6 +100,15 @@ def test_contents_of_memory_are_their_rows(text):
         assert values == pytest.approx([1, 2, 3, 4, 5], rel=THREE_DIGITS)
 
 
+def test_every_table_that_is_cut_says_where_all_rows_are():
+    said = training_markdown("e", "about", "fp16", summary(), passes(), memory(), 3)
+    names = ("Training", "Training against inference", "Energy by pass", "Memory")
+    files = ("summary.csv", "summary.csv", "passes.csv", "memory.csv")
+    for name, file in zip(names, files, strict=True):
+        shown, _, note = section(said, name).strip().rpartition("\n\n")
+        assert (len(shown.splitlines()), note) == (2 + 3, f"The first 3 of 4 rows; all are in {file}."), name
+
+
 def test_the_headline_is_of_the_last_model_in_the_first_way():
     first = summary().to_dict("records")
     line = headline(pd.concat([summary().assign(model="other", energy_per_token_j=9.0), summary()]))
