@@ -31,8 +31,10 @@ def points(grid: Grid, summary: pd.DataFrame, lengths: NDArray[np.intp]) -> pd.D
     Returns
     -------
     DataFrame
-        Columns `KEYS`, operations (twice the MACs of the matmuls), bytes (off-chip), latency_s, intensity (operations a
-        byte), operations_per_s; the rows of whole requests follow those of the phases.
+        Columns `KEYS`, operations (of the matmuls: twice the MACs where an array's MACs are priced whole; elsewhere, as
+        on arrays of adders, twice the additions to sums, which are one less for a sum than its terms), bytes
+        (off-chip), latency_s, intensity (operations a byte), operations_per_s; the rows of whole requests follow those
+        of the phases.
     """
     cases = np.arange(len(grid))
     own = np.stack(grid.axis_indices(cases)[-2:], axis=1)
