@@ -99,6 +99,16 @@ def test_the_sum_over_the_values_has_one_addition_less_than_the_context_is_long(
     assert sums[0] == 3 * width * (40 * 39 + sum(40 + i - 1 for i in range(1, 6)))
 
 
+def test_under_a_causal_mask_sums_over_values_are_those_of_the_queries_in_effect():
+    """docs/equations/causal-pairs.md: (T + 1) / 2 queries meet all T keys; a first term is no addition."""
+    skips = platforms()["ternary-edge"].model_copy(update={"attention": "separate"})
+    assert skips.skips_masked_pairs
+    found = evaluate(system("bitnet-125m", machine=skips), 3, 40, 5)
+    shape = presets()["bitnet-125m"]
+    sums = picked(found.counts, component="attention_values", operand="partial_sums", action="add", phase="prefill")
+    assert sums[0] == 3 * shape.layers * shape.heads * shape.head_dim * (40**2 - 1) / 2
+
+
 def test_the_arithmetic_total_is_the_arithmetic_part_of_the_system_total():
     """With FP16 throughout nothing is scaled, and both count products, sums and biases of linears and attention."""
     found = evaluate(system("bitnet-1.3b", "fp16", technology="45nm", machine=as_papers("fp16-edge")), 2, 100, 7)
