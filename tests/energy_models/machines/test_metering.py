@@ -63,6 +63,13 @@ def test_watts_beyond_the_idle_ones_follow_the_clock():
     assert joules == pytest.approx(90 * took)
 
 
+def test_idle_watts_beyond_what_stands_change_nothing():
+    # 100 W stand at any clock, as where 100 W are idle
+    took, clock, joules = seen(row(), card(160.0, idle_w=150.0, least_volts=1.0))
+    assert (took, clock) == (pytest.approx(80 / 60), pytest.approx(60 / 80))
+    assert joules == pytest.approx(50 + 30 + 100 * took)
+
+
 def test_what_memory_bounds_takes_no_longer_at_a_lower_clock():
     took, clock, joules = seen(row(clocked_s=0.0), card(170.0, least_volts=0.5))
     assert took == 1.0

@@ -265,6 +265,38 @@ def test_each_of_two_machines_has_its_arrays_and_what_it_holds():
     assert plain.prefill_bytes == 0
 
 
+def test_a_prefill_machine_keeps_whole_blocks_and_sends_what_they_hold():
+    shape, first, second = model(), machine(), machine("bitnet-b1.58-5in8")
+    link = {**FREE, "energy_pj_per_bit": 2.0}
+    served = serve(WORK, options(decode_platform="other", block_tokens=32, link=link), shape, first, decoder=second)
+    a_token = 4 * 4 * 2 * 128 * 2  # bytes: sequences x layers x keys and values of 4 heads of 32
+    assert served.prefill_j["link"][1] == pytest.approx(a_token * 100 * 8 * 2e-12, rel=1e-12)
+    own, decodes = (serve(WORK, options(), shape, on).stored_bytes for on in (first, second))
+    assert own != decodes
+    assert served.prefill_bytes == pytest.approx(own + a_token * 128, rel=1e-12)
+    assert served.stored_bytes == decodes
+
+
+def test_a_prefill_machine_keeps_the_share_of_the_cache_that_is_not_on_a_host_on_all_of_its_chips():
+    ways = {"pipeline_parallel": 2, "micro_batches": 2, "link": FREE}
+    keys = {**ways, "decode_platform": "other", "cache_offload_share": 0.25, "host_link": FREE}
+    served = serve(WORK, options(**keys), model(), machine(), decoder=machine())
+    whole = 4 * 100 * 4 * 2 * 128 * 2
+    weights = serve(WORK, options(**ways), model(), machine()).stored_bytes
+    assert served.prefill_bytes == pytest.approx(weights + whole * 0.75 / 2, rel=1e-12)
+
+
+def test_the_head_of_a_draft_runs_for_what_it_drafts_alone():
+    way = options(draft="small", draft_tokens=3, acceptance=0.0)
+    few, many = (
+        sum(serve(WORK, way, model(vocabulary=words), machine(), (model(layers=1, vocabulary=words), machine()))
+            .macs.values())
+        for words in (500, 1000)
+    )  # fmt: skip
+    # 4 sequences, 20 rounds: the model's head for the first token and for 1 + 3 a round, the draft's for 3 a round
+    assert many - few == pytest.approx(4 * 500 * 256 * (1 + 20 * 4 + 20 * 3), rel=1e-9)
+
+
 def test_a_draft_runs_on_the_machine_that_decodes():
     way, small = {"draft": "small", "draft_tokens": 2, "acceptance": 0.5}, model(layers=1)
     second = machine(platform="ternary-hbm")

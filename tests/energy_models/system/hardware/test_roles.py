@@ -255,9 +255,24 @@ def test_transforms_take_what_their_kind_takes():
     assert every.of("rotation", "activations", "add") == tokens * (3 * D + FFN) * 2
     two = Counted({"transforms": [{"kind": "kronecker", "on": ["ffn_down"]}]})
     assert two.of("rotation", "activations", "mul") == tokens * FFN * (8 + 8)
+    blocks = Counted({"transforms": [{"kind": "kronecker", "on": ["ffn_down"], "block": 32}]})
+    assert blocks.of("rotation", "activations", "mul") == tokens * FFN * (4 + 8)
     scaled = Counted({"transforms": [{"kind": "channels", "on": ["q_proj", "ffn_up"]}]})
     assert scaled.of("channel_scaling", "activations", "mul") == tokens * 2 * D
     assert scaled.of("channel_scaling", "activations", "buffer_write") == 0
+
+
+def test_outputs_of_experts_are_rotated_for_each_expert_of_a_token():
+    experts = TOY.model_copy(update={"experts": 4, "active_experts": 3})
+    rotated = Counted({"transforms": [{"kind": "hadamard", "on": ["ffn_down"], "of": "outputs"}]}, model=experts)
+    assert rotated.of("rotation", "activations", "add") == LAYERS * PROMPT * 3 * D * 4
+
+
+def test_inputs_of_the_head_are_written_in_its_format():
+    keys = {"activations": "int4", "lm_head": "int8", "embedding": "int8"}
+    counted, usual = Counted({**keys, "head": "int8"}), Counted(keys)
+    row = ("activation_quantisation", "activations", "buffer_write")
+    assert counted.of(*row) - usual.of(*row) == D * 8
 
 
 @pytest.mark.parametrize("name", ["llama-3-8b", "gpt-oss-20b", "deepseek-v3", "qwen3-30b-a3b", "mamba2-7b"])

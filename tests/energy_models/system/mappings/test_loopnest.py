@@ -94,6 +94,13 @@ def test_one_token_and_one_block_are_printed_in_the_singular():
     ]
 
 
+def test_copies_of_an_array_are_printed():
+    of = problem("ternary-edge", "bitnet-b1.58", 2, 64, 32)
+    of = of._replace(array=of.array._replace(copies=3))
+    text = loop_nest(of, replay(of, Tiles(2, 1, 2, 2, 1, 2, 0, 0)))
+    assert text.splitlines()[-1].strip() == "array: 2 blocks of 64 x 16, one token a cycle in each of 3 copies"
+
+
 def test_several_weights_a_pe_are_blocks_of_one_array_tile():
     of = problem("tpu32", "int8", 16, 128 * 32, 3 * 32)
     text = loop_nest(of, replay(of, Tiles(16, 128, 3, 1, 64, 1, 0, 0)))
