@@ -1,13 +1,15 @@
 """Cards that may not draw more than their limit: clock, voltage and time in closed form."""
 
+import numpy as np
 import pytest
 
 from bitjoule.energy_models.inputs.errors import InputError
-from bitjoule.energy_models.machines.metering import Running, Spent
+from bitjoule.energy_models.machines.metering import Running, Spent, running
 from bitjoule.energy_models.machines.names import Metered
 from bitjoule.energy_models.system.platform.cards import PowerLimit
 from bitjoule.energy_models.system.platform.overheads import Meter
 from bitjoule.energy_models.system.platform.platforms import platforms, read_platform
+from tests.energy_models.requests import evaluate, system
 
 STANDING_W = 100.0
 GROSS = Metered("board", "gross")
@@ -95,6 +97,20 @@ def test_net_readings_and_those_of_the_chip_are_parts_of_it():
     machine = card(200.0)
     assert seen(row(), machine, meter=Metered("board", "net"))[2] == pytest.approx(80.0)
     assert seen(row(link=5.0), machine, meter=Metered("chip", "gross"))[2] == pytest.approx(150.0)
+    assert seen(row(link=5.0), machine)[2] == pytest.approx(185.0)
+
+
+@pytest.mark.parametrize("without", [{}, {"static": None}])
+def test_what_flows_through_a_card_at_its_full_clock_is_what_is_counted(without):
+    """Leakage, or the static power in its stead, is counted once, and so is each access."""
+    found = system("bitnet-125m", machine=platforms()["ternary-edge"].model_copy(update=without))
+    evaluated = evaluate(found, 2, 40, 6)
+    scheme_index, zero = np.zeros(1, dtype=np.intp), np.zeros(1)
+    (row,) = running(found, evaluated, np.ones((1, 2)), scheme_index, found.platforms[0][0][1], zero, zero)
+    seconds = evaluated.latency_s.sum()
+    assert row.spent.seconds == pytest.approx(seconds)
+    joules = row.joules(seconds, 1.0, 0.0, None, chip_only=False)
+    assert joules == pytest.approx(evaluated.energies.nominal_pj.sum() * 1e-12, rel=1e-6)
 
 
 def test_a_limit_without_watts_is_refused(tmp_path):

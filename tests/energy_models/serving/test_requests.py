@@ -89,6 +89,15 @@ def test_a_draft_keeps_its_weights_and_its_cache_beside_the_model():
     assert with_draft.stored_bytes == pytest.approx(alone.stored_bytes + kept, rel=1e-12)
 
 
+def test_a_draft_keeps_a_chip_s_share_of_what_is_not_on_a_host():
+    ways = {"tensor_parallel": 2, "link": FREE, "cache_offload_share": 0.25, "host_link": FREE}
+    small, on = model(layers=2), machine()
+    with_draft = serve(WORK, options(draft="small", draft_tokens=3, acceptance=0.5, **ways), model(), on, (small, on))
+    alone, itself = (serve(WORK, options(**ways), shape, on).stored_bytes for shape in (model(), small))
+    cache = 4 * 120 * 2 * 2 * 128 * 2  # sequences x tokens x layers x keys and values of 4 heads of 32
+    assert with_draft.stored_bytes == pytest.approx(alone + itself + cache * 0.75 / 2, rel=1e-12)
+
+
 def test_blocks_cost_the_reading_of_their_tables_alone():
     shape, on = model(), machine()
     plain, paged = serve(WORK, options(), shape, on), serve(WORK, options(block_tokens=16), shape, on)
@@ -96,6 +105,13 @@ def test_blocks_cost_the_reading_of_their_tables_alone():
     expected = 4 * 4 * 7 * 32 * 20 * 350 / 64 * 1e-12
     assert paged.decode_j["block_tables"][1] == pytest.approx(expected, rel=1e-12)
     assert decode_j(paged) - decode_j(plain) == pytest.approx(expected, rel=1e-6)
+
+
+def test_tables_hold_the_token_that_a_step_makes():
+    # the mean step of 20 has 100 + 9.5 tokens before its own: 110.5 lie in two blocks of 110
+    paged = serve(WORK, options(block_tokens=110), model(), machine())
+    expected = 4 * 4 * 2 * 32 * 20 * 350 / 64 * 1e-12
+    assert paged.decode_j["block_tables"][1] == pytest.approx(expected, rel=1e-12)
 
 
 def test_tables_are_read_at_the_price_of_a_read():
@@ -189,6 +205,16 @@ def test_weights_on_a_host_cross_its_link():
     assert served.decode_j["host_link"][1] == pytest.approx(bits * 0.5 * 20 * 2e-12, rel=1e-9)
     slow = serve(WORK, options(weights_offload_share=0.5, host_link={**link, "bandwidth_gb_per_s": 1e-3}), shape, on)
     assert slow.decode_s == pytest.approx(20 * bits * 0.5 / 8e6, rel=1e-9)
+
+
+def test_a_chip_keeps_what_is_not_on_a_host_of_its_stage():
+    ways = {"pipeline_parallel": 2, "micro_batches": 2, "link": FREE, "host_link": FREE}
+    kept = [serve(WORK, options(**ways, weights_offload_share=share), model(), machine()).stored_bytes
+            for share in (0.0, 0.75)]  # fmt: skip
+    # linears of 2 bits, and gains of 2 norms a layer and of the last one in FP16; tables are on every stage
+    layers = 4 * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 512) * 2 / 8 + (4 * 2 + 1) * 256 * 2
+    assert kept[0] - kept[1] == pytest.approx(0.75 * layers / 2, rel=1e-12)
+    assert kept[0] == pytest.approx(serve(WORK, options(), model(), machine()).stored_bytes - layers / 2, rel=1e-12)
 
 
 def test_another_machine_decodes_and_gets_the_cache():

@@ -203,6 +203,11 @@ def test_keys_and_values_are_stored_apart():
     assert counted.memory.kv_cache_bytes[0] == LAYERS * (PROMPT + NEW) * D * (8 + 4.5) / 8
 
 
+def test_a_window_keeps_its_tokens_alone():
+    windowed = Counted({}, model=TOY.model_copy(update={"window": 3}))
+    assert windowed.memory.kv_cache_bytes[0] == LAYERS * 3 * 2 * D * 2
+
+
 def test_a_cache_for_both_is_what_keys_and_values_of_the_same_storage_are():
     both, apart = Counted({"kv_cache": "int4"}), Counted({"keys": "int4", "values": "int4"})
     assert both.rows == apart.rows
@@ -266,6 +271,15 @@ def test_outputs_of_experts_are_rotated_for_each_expert_of_a_token():
     experts = TOY.model_copy(update={"experts": 4, "active_experts": 3})
     rotated = Counted({"transforms": [{"kind": "hadamard", "on": ["ffn_down"], "of": "outputs"}]}, model=experts)
     assert rotated.of("rotation", "activations", "add") == LAYERS * PROMPT * 3 * D * 4
+
+
+@pytest.mark.parametrize(
+    ("names", "width"), [(["q_proj", "k_proj", "v_proj"], D), (["o_proj"], D), (["ffn_down"], FFN)]
+)
+def test_inputs_of_a_linear_are_written_in_its_format(names, width):
+    counted = Counted({"linears": {name: {"activations": "int4"} for name in names}})
+    row = ("activation_quantisation", "activations", "buffer_write")
+    assert Counted({}).of(*row) - counted.of(*row) == LAYERS * PROMPT * width * 4
 
 
 def test_inputs_of_the_head_are_written_in_its_format():
@@ -341,7 +355,11 @@ def test_groups_of_floating_point_inputs_are_refused():
             "names down_proj, a linear that no model has",
         ),
         ({"transforms": [{"kind": "hadamard", "on": ["lm_head"]}]}, TOY, "names lm_head, a linear that no model has"),
-        ({"transforms": [{"kind": "hadamard", "on": ["o_proj"], "block": 12}]}, TOY, "rotation of the 16 inputs of o_"),
+        (
+            {"transforms": [{"kind": "hadamard", "on": ["o_proj"], "block": 12}]},
+            TOY,
+            "no hadamard rotation of the 16 inputs of o_proj in blocks of 12",
+        ),
         ({"keys": "int8"}, presets()["deepseek-v3"], "keys in int8 and values in fp16, of a model with one cache"),
     ],
 )

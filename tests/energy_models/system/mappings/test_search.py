@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitjoule.energy_models.system.mappings import search as search_module
 from bitjoule.energy_models.system.mappings.mapping import (
     ArrayShape,
     MappingCosts,
@@ -141,12 +142,18 @@ def test_sums_may_stay_in_the_accumulators_where_k_does_not_fit_the_buffer():
 
 
 def test_of_mappings_of_one_energy_below_zero_the_fastest_is_found():
+    search.cache_clear()
     problem = SMALL._replace(costs=FREE._replace(fixed_pj=-7.0))
     tiles = every_mapping(problem)
     cycles = traffic(problem, tiles).cycles
     mapping = search(problem)
     assert mapping.traffic.cycles == cycles[np.broadcast_to(~forbidden(problem, tiles), cycles.shape)].min()
     assert energy_pj(problem, mapping.traffic) == -7.0
+
+
+def test_ties_between_parts_of_a_search_go_to_the_fastest(monkeypatch):
+    monkeypatch.setattr(search_module, "CHUNK", 1)
+    test_of_mappings_of_one_energy_below_zero_the_fastest_is_found()
 
 
 def test_a_search_without_an_allowed_mapping_finds_none():
