@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from bitjoule.gates.liberty.boolean import BooleanFunction
-from bitjoule.gates.netlist import is_full_adder, kind, read_netlist
+from bitjoule.gates.netlist import Instance, Netlist, is_full_adder, kind, read_netlist
 from tests.gates import clock_gate
 from tests.gates import hand_made as hand
 
@@ -124,3 +124,22 @@ def test_a_full_adder_has_three_inputs_and_their_parity_and_majority_alone(input
     assert is_full_adder(made) == adds
     made.flip_flop, made.clock_gate = None, ""
     assert (kind(made) == "adder") == adds
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "nets"),
+    [([2, 9], [2], 10), ([2], [9, 2], 10), ([2], [0, 1], 3), ([], [0], 2), ([], [], 2)],
+)
+def test_nets_are_numbered_up_to_the_highest_of_a_port_too(inputs, outputs, nets):
+    assert Netlist("top", {"a": inputs}, {"y": outputs}, []).nets == nets
+
+
+def test_a_wire_from_port_to_port_is_declared(tmp_path):
+    inverter = hand.library(tmp_path).cells["INV"]
+    instances = [Instance("i", inverter, {"A": 2, "Y": 3})]
+    text = Netlist("top", {"a": [2], "b": [4]}, {"y": [3], "z": [4]}, instances).verilog()
+    assert [line for line in text.splitlines() if "n4" in line] == [
+        "wire n4;",
+        "assign n4 = b[0];",
+        "assign z[0] = n4;",
+    ]

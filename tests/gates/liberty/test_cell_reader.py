@@ -1,9 +1,13 @@
 """What a cell or a pin leaves out is what the library, or else Liberty, says of it."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.timing.paths import turns
+from tests.gates import clock_gate
+from tests.gates import hand_made as hand
 from tests.gates.liberty.test_liberty_cases import CASES, PLAIN, written
 
 EDGES = ("rise", "fall")
@@ -76,3 +80,38 @@ def test_an_output_of_a_flip_flop_follows_the_rising_clock_alone():
     assert {(EDGES[before], EDGES[after]) for before, after in turns(cell, arc)} == {("rise", after) for after in EDGES}
     (setup,) = cell.arcs("D")
     assert turns(cell, setup) == ()
+
+
+@pytest.mark.parametrize(("stated", "avoid"), [("", False), ("dont_use : false;", False), ("dont_use : true;", True)])
+def test_a_cell_is_left_out_only_where_the_file_says_so(tmp_path, stated, avoid):
+    text = PLAIN.replace("cell (INV) {", f"cell (INV) {{ {stated}", 1)
+    library = written(tmp_path, text)
+    assert library.cells["INV"].avoid == avoid
+    assert (library.smallest([library.cells["INV"]]) is None) == avoid
+
+
+def test_roles_of_a_clock_gate_are_those_that_hold(tmp_path):
+    gate = clock_gate.cell()
+    for pin in ("CK", "E", "GCK"):
+        said = "".join(f"clock_gate_{role}_pin : false; " for role in ("test", "obs"))
+        gate = gate.replace(f"pin ({pin}) {{", f"pin ({pin}) {{ {said}", 1)
+    text = hand.text().rstrip().removesuffix("}") + gate + "}\n"
+    roles = hand.library(tmp_path, content=text).cells["ICG"].roles
+    assert roles == {"clock_gate_clock_pin": "CK", "clock_gate_enable_pin": "E", "clock_gate_out_pin": "GCK"}
+
+
+def test_a_function_of_an_input_is_none(tmp_path):
+    """Some files state one, of another pin."""
+    text = PLAIN.replace("direction : input;", 'direction : input; function : "Y";', 1)
+    library = written(tmp_path, text)
+    assert {name: pin.function is None for name, pin in library.cells["INV"].pins.items()} == {"A": True, "Y": False}
+
+
+@pytest.mark.parametrize("order", [(1.5, 1.0, 2.0), (1.0, 2.0, 1.5), (2.0, 1.5, 1.0)])
+def test_the_smallest_cell_is_one_that_may_be_used(order):
+    """The smallest of all is to be left out."""
+    cells = [SimpleNamespace(area_um2=area, avoid=area == 1.0) for area in order]
+    found = Library.smallest(None, cells)
+    assert found.area_um2 == 1.5
+    assert Library.smallest(None, [cell for cell in cells if cell.avoid]) is None
+    assert Library.smallest(None, []) is None

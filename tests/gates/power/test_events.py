@@ -348,3 +348,36 @@ def test_a_cell_without_inputs_never_toggles(freepdk45):
     netlist = Netlist("tied", {"a": [2]}, {"y": [4]}, instances)
     delays = arc_delays(netlist, analyse(netlist, freepdk45, set()))
     assert toggles(netlist, delays, [1, 0, 1]).tolist()[2:] == [3, 0, 3]
+
+
+def test_a_delay_is_that_of_the_load_of_the_edge_that_the_output_makes(tmp_path):
+    """An inverter drives a pin of 2 fF when it rises, and of 5 fF when it falls; one that drives nothing is alike."""
+    rise_ff, fall_ff, slew_ns = 2.0, 5.0, 0.02
+    usual = hand._input(hand.USUAL, "BUF", "A")
+    edges = f"capacitance : {fall_ff}; rise_capacitance : {rise_ff}; fall_capacitance : {fall_ff};"
+    buffer = hand.cells()["BUF"]
+    assert buffer.count(usual) == 1
+    unequal = buffer.replace(usual, f"pin (A) {{ direction : input; {edges} }}\n")
+    library = hand.library(tmp_path, content=hand.text().replace(buffer, unequal))
+    cells = library.cells
+    instances = [Instance("inv", cells["INV"], {"A": 2, "Y": 3}), Instance("buf", cells["BUF"], {"A": 3, "Y": 4})]
+    netlist = Netlist("top", {"a": [2]}, {"y": [4]}, instances)
+    (inverter,) = (
+        group
+        for group in arc_delays(netlist, analyse(netlist, library, set(), None, slew_ns))
+        if group.cell.name == "INV"
+    )
+    for state, edge, load_ff in ((0, "rise", rise_ff), (1, "fall", fall_ff)):
+        expected_ns = hand.DELAY_NS[edge] + hand.DELAY_NS_PER_NS * slew_ns + hand.DELAY_NS_PER_FF * load_ff
+        assert inverter.delay_fs[inverter.choices[0, state], 0] == pytest.approx(expected_ns * 1e6, abs=0.5)
+
+
+@pytest.mark.parametrize(("delay_ns", "fs"), [(0.0, 1), (-0.5, 1), (4e-7, 1), (2.6e-6, 3), (1e9, 2**32 - 1)])
+def test_a_delay_is_a_femtosecond_at_least_and_at_most_what_is_counted(tmp_path, monkeypatch, delay_ns, fs):
+    for key in ("DELAY_NS_PER_FF", "DELAY_NS_PER_NS"):
+        monkeypatch.setattr(hand, key, 0.0)
+    monkeypatch.setattr(hand, "DELAY_NS", dict.fromkeys(("rise", "fall"), delay_ns))
+    library = hand.library(tmp_path)
+    netlist = Netlist("top", {"a": [2]}, {"y": [3]}, [Instance("inv", library.cells["INV"], {"A": 2, "Y": 3})])
+    (found,) = arc_delays(netlist, analyse(netlist, library, set(), None, 0.02))
+    assert set(found.delay_fs.ravel().tolist()) == {fs}

@@ -170,3 +170,52 @@ def test_clock_edges_and_toggles_are_counted_in_a_cycle_and_trial(library):
     assert found.settled[Q] == pytest.approx(0.125)
     assert found.total[Q] == found.settled[Q]
     assert len(found.by_cycle) == 16
+
+
+WHILE_OPEN, WHILE_SHUT, WHILE_LOW = (1.5, 2.5), (0.25, 0.75), (90.0, 90.0)
+
+
+def test_a_toggle_of_the_enable_pays_the_tables_of_a_gate_that_lets_the_high_clock_through_or_not(tmp_path):
+    """In a quarter of the cycles the output is high, in the others it is low; data change while the clock is high."""
+    usual = clock_gate._power("", clock_gate.ENABLE_FJ, load=False)
+    conditions = (("CK & GCK", WHILE_OPEN), ("CK & !GCK", WHILE_SHUT), ("!CK", WHILE_LOW))
+    tables = "".join(clock_gate._power(f'when : "{when}";', fj, load=False) for when, fj in conditions)
+    text = clock_gate.cell()
+    assert text.count(usual) == 1
+    content = hand.text().rstrip().removesuffix("}") + text.replace(usual, tables) + "}\n"
+    cells = hand.library(tmp_path, content=content)
+    energy = EnergyModel(circuit(cells), cells, {CLK, G}, SLEW_NS).energy(activity())
+    mean_fj = OPEN * np.mean(WHILE_OPEN) + (1 - OPEN) * np.mean(WHILE_SHUT)
+    assert energy.parts_fj["hidden"] == pytest.approx(ENABLED * (mean_fj + SLEW_FJ))
+
+
+def test_a_gate_with_two_enables_is_shut_where_neither_asks(tmp_path):
+    """A test pin that toggles opens it too, so that of the tables of the clock pin those of both low are a shut gate's.
+
+    The shut gate's own fall is no mean over states in which it is open.
+    """
+    both, other = (1.0, 2.0), (40.0, 60.0)
+    usual = clock_gate._power('when : "!E";', clock_gate.SHUT_FJ, load=False)
+    conditions = (("!E & !TE", both), ("!(!E & !TE)", other))
+    tables = "".join(clock_gate._power(f'when : "{when}";', fj, load=False) for when, fj in conditions)
+    text = clock_gate.cell()
+    assert text.count(usual) == 1
+    text = text.replace(usual, tables).replace("pin (E)", "pin (TE) { direction : input; capacitance : 1; }\npin (E)")
+    cells = hand.library(tmp_path, content=hand.text().rstrip().removesuffix("}") + text + "}\n")
+    netlist = circuit(cells)
+    netlist.instances[0].nets["TE"] = Q + 1
+    toggles = np.zeros(Q + 2)
+    energy = EnergyModel(netlist, cells, {CLK, G}, SLEW_NS).energy(Activity(toggles, toggles, np.zeros(2), []))
+    shut_fj = sum(both) + 2 * SLEW_FJ
+    assert energy.clock_by_instance_fj[0] == pytest.approx(clock_gate.CLOCK_FF * V2 + shut_fj)
+
+
+@pytest.mark.parametrize(("edges", "changed"), [(0.25, 0.5), (0.5, 0.25)])
+def test_a_register_changes_no_oftener_than_it_gets_an_edge(library, edges, changed):
+    toggles = np.zeros(Q + 1)
+    toggles[Q] = changed
+    made = Activity(toggles, toggles, np.array([0.0, edges]), [])
+    energy = EnergyModel(circuit(library), library, {CLK, G}, SLEW_NS).energy(made)
+    rise, fall = (energy_fj + SLEW_FJ for energy_fj in hand.CLOCK_KEEPS_FJ)
+    expected = edges * hand.CAPACITANCE_FF["DFF/CK"] * V2 + (edges - min(edges, changed)) * rise + edges * fall
+    assert energy.clock_by_instance_fj[1] == pytest.approx(expected)

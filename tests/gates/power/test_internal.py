@@ -142,3 +142,50 @@ def test_conditions_of_a_full_adder_are_as_likely_as_their_input_decides_the_out
             assert toggles.mean() == decided
             assert shares == pytest.approx([0.25] * len(powers))
             assert shares.sum() == pytest.approx(decided)
+
+
+@pytest.mark.parametrize(("when", "follows"), [("B", False), ("!B", True), ("B & C", False), ("B | !C", True)])
+def test_which_edge_causes_a_rise_is_asked_in_the_states_of_the_table(tmp_path, when, follows):
+    """Of an exclusive or: it follows A where B is 0. Where B is 1 or C is 0, as often as not."""
+    flat = hand._table("fall_power", hand.USUAL, 1.0, 3.0, 0.0, hand.LOAD_FJ)
+    sloped = hand._table("rise_power", hand.USUAL, 1.0, 7.0, hand.SLEW_FJ, hand.LOAD_FJ)
+    function = "(A ^ B) & C" if "|" not in when else "A ^ (B & C)"
+    stated = f'related_pin : "A"; when : "{when}";'
+    prices = prices_of(tmp_path, function, [f"internal_power () {{ {stated} {sloped} {flat} }}"])
+    toggles = np.array([0.0, 0.0, 0.5, 0.0, 0.0, 0.5])
+    slew_ns = RISES_NS if follows else FALLS_NS
+    assert prices.output_fj("Y", toggles) == pytest.approx([(7.0 + hand.SLEW_FJ * slew_ns + 3.0) / 2])
+
+
+@pytest.mark.parametrize("load_ff", [0.0, 8.0])
+def test_a_table_of_an_input_has_no_load(tmp_path, load_ff):
+    """Also if it has an axis of it: the load of an output is not that of an input's net."""
+    tables = "".join(
+        hand._table(f"{edge}_power", hand.USUAL, 1.0, fj, 0.0, hand.LOAD_FJ)
+        for edge, fj in zip(("rise", "fall"), (6.0, 4.0), strict=True)
+    )
+    usual = hand._power(hand.USUAL, hand.HIDDEN_FJ, when="!B & Y")
+    text = hand.text().replace(usual, f'internal_power () {{ when : "!B & Y"; {tables} }}')
+    assert usual in hand.text()
+    cell = hand.library(tmp_path, content=text).cells["NAND"]
+    nets = {pin: np.array([place]) for pin, place in (("A", A), ("B", B), ("Y", N))}
+    members = Members(cell, np.zeros(1, dtype=np.intp), nets)
+    prices = Prices(members, np.zeros((2, N + 1)), np.full(N + 1, load_ff), set())
+    toggles = np.zeros(N + 1)
+    toggles[A] = 0.5
+    assert prices.hidden_fj(toggles) == pytest.approx([0.5 * (6.0 + 4.0) / 2])
+
+
+def test_a_registers_output_costs_what_its_tables_do_however_often_their_inputs_toggle(tmp_path):
+    """Its state changes at the clock, whichever input a table names: the two tables are as likely as their states."""
+    register = hand.cells()["DFF"]
+    of_clock = hand._power(hand.USUAL, (hand.RISE_FJ["DFF/Q"], hand.FALL_FJ["DFF/Q"]), "CK")
+    more = hand._power(hand.USUAL, (2.0, 4.0), "D")
+    assert of_clock in register
+    text = hand.text().replace(register, register.replace(of_clock, of_clock + more))
+    cell = hand.library(tmp_path, content=text).cells["DFF"]
+    nets = {pin: np.array([place]) for pin, place in (("D", A), ("CK", B), ("Q", N))}
+    prices = Prices(Members(cell, np.zeros(1, dtype=np.intp), nets), np.zeros((2, N + 1)), np.zeros(N + 1), {B})
+    toggles = np.zeros(N + 1)
+    toggles[[A, N]] = 0.75, 0.5
+    assert prices.output_fj("Q", toggles) == pytest.approx([((20.0 + 24.0) / 2 + (2.0 + 4.0) / 2) / 2])

@@ -5,6 +5,7 @@ import pytest
 
 from bitjoule.gates.netlist import Instance, Netlist
 from bitjoule.gates.timing.sta import analyse
+from tests.gates import clock_gate
 from tests.gates import hand_made as hand
 
 CLK, A, N, M, Q, OUT = 2, 3, 4, 5, 6, 7
@@ -163,3 +164,52 @@ def test_a_combinational_loop_is_refused(library):
     ring = [Instance("one", inverter, {"A": N, "Y": M}), Instance("two", inverter, {"A": M, "Y": N})]
     with pytest.raises(ValueError, match="loop"):
         analyse(Netlist("top", {}, {}, ring), library, set())
+
+
+@pytest.mark.parametrize("gate_ns", [0.2, 0.001])
+def test_a_path_may_end_at_the_enable_of_a_clock_gate(tmp_path, gate_ns):
+    """A register gives an inverter's input and the enable; the longer of the two paths bounds the period."""
+    tables = "".join(f'{edge}_constraint (scalar) {{ values ("{gate_ns}"); }}' for edge in ("rise", "fall"))
+    setup = f'timing () {{ related_pin : "CK"; timing_type : setup_rising; {tables} }}'
+    late = setup.replace("setup_rising", "hold_rising").replace(str(gate_ns), "7.0")
+    gate = clock_gate.cell().replace("clock_gate_enable_pin : true;", f"clock_gate_enable_pin : true; {setup} {late}")
+    library = hand.library(tmp_path, content=hand.text().rstrip().removesuffix("}") + gate + "}\n")
+    cells = library.cells
+    instances = [
+        Instance("gate", cells["ICG"], {"CK": CLK, "E": Q, "GCK": OUT}),
+        Instance("inv", cells["INV"], {"A": Q, "Y": M}),
+        Instance("one", cells["DFF"], {"D": A, "CK": CLK, "Q": Q}),
+        Instance("two", cells["DFF"], {"D": M, "CK": OUT, "Q": N}),
+    ]
+    netlist = Netlist("top", {"clk": [CLK], "a": [A]}, {"y": [N]}, instances)
+    load_ff = clock_gate.ENABLE_FF + hand.CAPACITANCE_FF["INV/A"]
+    q = {edge: delay_ns(edge, load_ff, CLOCK_NS) for edge in ("rise", "fall")}
+    opposite = {"rise": "fall", "fall": "rise"}
+    m = {
+        edge: q[opposite[edge]] + delay_ns(edge, hand.CAPACITANCE_FF["DFF/D"], slew_ns(opposite[edge], load_ff))
+        for edge in q
+    }
+    ends = {"gate": max(q.values()) + gate_ns, "two": max(m[edge] + hand.SETUP_NS[edge] for edge in m)}
+    timing = analyse(netlist, library, {CLK, OUT}, None, CLOCK_NS).timing
+    assert timing.period_ns == pytest.approx(max(ends.values()))
+    assert timing.path == (("DFF/Q",) if ends["gate"] > ends["two"] else ("DFF/Q", "INV/Y"))
+    assert (gate_ns > 0.1) == (ends["gate"] > ends["two"])
+
+
+@pytest.mark.parametrize("slower", "AB")
+def test_the_slowest_slew_into_a_net_counts_whichever_input_it_is_from(tmp_path, slower):
+    slow = {
+        edge: hand._table(f"{edge}_transition", hand.USUAL, 1.0, 0.3, 0.0, hand.SLEW_NS_PER_FF) for edge in PER_DATA
+    }
+    before, after = hand.cells()["NAND"].split(f'timing () {{ related_pin : "{slower}"')
+    for edge in PER_DATA:
+        usual, slow = (
+            hand._table(f"{edge}_transition", hand.USUAL, 1.0, base, 0.0, hand.SLEW_NS_PER_FF)
+            for base in (hand.SLEW_NS[edge], 0.3)
+        )
+        assert usual in after
+        after = after.replace(usual, slow, 1)
+    text = hand.text().replace(hand.cells()["NAND"], f'{before}timing () {{ related_pin : "{slower}"{after}')
+    library = hand.library(tmp_path, content=text)
+    found = analyse(circuit(library), library, {CLK}, None, CLOCK_NS).slew_ns[:, N]
+    assert found == pytest.approx([0.3 + hand.SLEW_NS_PER_FF * 2.0] * 2)
