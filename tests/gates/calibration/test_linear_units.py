@@ -137,3 +137,12 @@ def test_each_result_of_a_netlist_is_compared_as_it_comes(wrong):
         with pytest.raises(NetlistError, match=r"^the netlist of unit absmax does not compute what NumPy computes$"):
             list(given)
         assert len(drawn) == wrong + latency + 1
+
+
+@pytest.mark.parametrize(("encoding", "zeros"), [("binary1", False), ("ternary2", True)])
+def test_sums_are_of_the_weights_that_the_array_has(encoding, zeros):
+    """A sum of codes times +1 and -1 alone is even or odd as the sum of the codes is, whatever the signs are."""
+    config = LinearConfig(replace(CONFIG.array, weight_encoding=encoding), "fp16")
+    elements = Elements("rescale", config, 16, np.random.default_rng(0))
+    odd = np.array([elements.draw()[0]["total"] & np.uint64(1) for _ in range(12)])
+    assert bool((odd != odd[0]).any()) == zeros

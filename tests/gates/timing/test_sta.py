@@ -166,12 +166,15 @@ def test_a_combinational_loop_is_refused(library):
         analyse(Netlist("top", {}, {}, ring), library, set())
 
 
+OTHER_CONSTRAINTS = ("hold_rising", "setup_falling", "recovery_rising")
+
+
 @pytest.mark.parametrize("gate_ns", [0.2, 0.001])
 def test_a_path_may_end_at_the_enable_of_a_clock_gate(tmp_path, gate_ns):
     """A register gives an inverter's input and the enable; the longer of the two paths bounds the period."""
     tables = "".join(f'{edge}_constraint (scalar) {{ values ("{gate_ns}"); }}' for edge in ("rise", "fall"))
     setup = f'timing () {{ related_pin : "CK"; timing_type : setup_rising; {tables} }}'
-    late = setup.replace("setup_rising", "hold_rising").replace(str(gate_ns), "7.0")
+    late = "".join(setup.replace("setup_rising", kind).replace(str(gate_ns), "7.0") for kind in OTHER_CONSTRAINTS)
     gate = clock_gate.cell().replace("clock_gate_enable_pin : true;", f"clock_gate_enable_pin : true; {setup} {late}")
     library = hand.library(tmp_path, content=hand.text().rstrip().removesuffix("}") + gate + "}\n")
     cells = library.cells
@@ -213,3 +216,34 @@ def test_the_slowest_slew_into_a_net_counts_whichever_input_it_is_from(tmp_path,
     library = hand.library(tmp_path, content=text)
     found = analyse(circuit(library), library, {CLK}, None, CLOCK_NS).slew_ns[:, N]
     assert found == pytest.approx([0.3 + hand.SLEW_NS_PER_FF * 2.0] * 2)
+
+
+@pytest.mark.parametrize("longest", [0, 1, 2])
+def test_the_path_through_a_netlist_without_registers_is_that_to_its_latest_output(library, longest):
+    """Three outputs behind chains of inverters, one of which is longer than the others."""
+    inverter, instances, outputs = library.cells["INV"], [], []
+    for place in range(3):
+        net = A
+        for step in range(3 if place == longest else 1):
+            out = 10 + 10 * place + step
+            instances.append(Instance(f"i{out}", inverter, {"A": net, "Y": out}))
+            net = out
+        outputs.append(net)
+    timing = analyse(Netlist("top", {"a": [A]}, {"y": outputs}, instances), library, set(), None, CLOCK_NS).timing
+    assert timing.path == ("INV/Y",) * 3
+    expected = [f"i{10 + 10 * longest + step}" for step in range(3)]
+    assert [instances[number].name for number in timing.instances] == expected
+
+
+def test_the_path_that_bounds_the_period_begins_at_a_register_though_one_from_an_input_is_longer(library):
+    cells = library.cells
+    instances = [Instance(f"i{net}", cells["INV"], {"A": net, "Y": net + 1}) for net in range(10, 15)]
+    instances += [
+        Instance("one", cells["DFF"], {"D": 15, "CK": CLK, "Q": Q}),
+        Instance("buf", cells["BUF"], {"A": Q, "Y": M}),
+        Instance("two", cells["DFF"], {"D": M, "CK": CLK, "Q": N}),
+    ]
+    netlist = Netlist("top", {"clk": [CLK], "a": [10]}, {"y": [N]}, instances)
+    timing = analyse(netlist, library, {CLK}, None, CLOCK_NS).timing
+    assert timing.input_ns > timing.period_ns
+    assert timing.path == ("DFF/Q", "BUF/Y")

@@ -15,7 +15,7 @@ from bitjoule.sim.llm.linears import Norm, Run
 from bitjoule.sim.llm.synthetic import random_model
 from bitjoule.sim.post_training.gptq import gptq, hessian
 from bitjoule.sim.post_training.linears import RecordedLinear, RoundedLinear
-from bitjoule.sim.post_training.methods import Method, divisors
+from bitjoule.sim.post_training.methods import METHODS, Method, divisors
 from bitjoule.sim.post_training.quantise import RoundedMatrix, quantise
 
 
@@ -133,3 +133,21 @@ def test_smoothing_alone_changes_no_outputs():
     x = np.concatenate([norm(np.concatenate([model.embedding.block(t, t + 1) for t in part])) for part in tokens])
     expected = x.astype(float) @ blocks[0].linears["q_proj"].weights
     np.testing.assert_allclose(smoothed[1] @ smoothed[0], expected, rtol=1e-3, atol=1e-4)
+
+
+LEVELS = {"absmax-w8a8": 255, "absmax-w4a4": 15, "smoothquant-w8a8": 255, "smoothquant-w4a4": 15, "gptq-w4": 15,
+          "gptq-w3": 7, "gptq-w2": 4, "rotated-gptq-w2": 4, "absmean-ternary": 3, "sign-mean": 2}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_levels_are_the_values_that_weights_of_a_group_are_rounded_to(name):
+    """From three bits on a code is left over, for the sake of a zero in the middle; two bits are +-1/2 and +-3/2."""
+    method, random = METHODS[name], np.random.default_rng(11)
+    assert method.levels == LEVELS[name]
+    if name.startswith("rotated"):  # its levels are those of the rotated weights
+        return
+    size = 4096 if method.weight_bits == 8 else 256
+    weights = random.uniform(-1, 1, (size, 1))
+    found = method.round(weights, random.normal(size=(300, size)) if "gptq" in name else np.zeros((1, size)), random)
+    groups = found.reshape(-1, method.group or size) if method.group >= 0 else found.reshape(1, -1)
+    assert max(len(np.unique(group)) for group in groups) == LEVELS[name]
