@@ -1,5 +1,6 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from bitjoule.gates.calibration import measurement
 from bitjoule.gates.calibration.measurement import Effort, measure, measure_all, netlist_of
 from bitjoule.gates.stimuli.operands import StimulusError
+from bitjoule.gates.synthesis.yosys import Options
 from bitjoule.rtl.config import AcceleratorConfig
+from tests.gates import hand_made as hand
 from tests.gates.cache_names import namer, two_libraries
 
 SMALL = AcceleratorConfig(lanes=8, columns=2, max_k=256, weight_bus_bits=32)
@@ -68,10 +71,22 @@ def test_whatever_decides_a_measurement_is_in_its_name_in_the_cache(monkeypatch,
         (SMALL, library, "uniform", replace(EFFORT, cycles=EFFORT.cycles + 1)),
         (SMALL, library, "uniform", replace(EFFORT, words=EFFORT.words + 1)),
         (SMALL, library, "uniform", replace(EFFORT, seed=EFFORT.seed + 1)),
+        (SMALL, library, "uniform", EFFORT, 1),
     ]
     names = [name(*arguments) for arguments in asked]
     assert len(set(names)) == len(names)
     assert name(*asked[0]) == names[0]
+
+
+def test_operands_of_a_file_that_changed_are_measured_anew(monkeypatch, tmp_path):
+    name = namer(monkeypatch, measurement, measure)
+    library = hand.library(tmp_path)
+    names = set()
+    for content in ("first", "second"):
+        operands = SimpleNamespace(fingerprint=content)
+        monkeypatch.setattr(measurement, "parse_operands", lambda _, operands=operands: operands)
+        names.add(name(SMALL, library, "file:weights.npz", EFFORT))
+    assert len(names) == 2
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
@@ -123,3 +138,64 @@ def test_netlists_of_other_names_differ_by_some_percent_and_compute_the_same(fre
         assert one.counted_fj == pytest.approx(found[0].counted_fj, rel=0.08)
         assert set(one.parts_um2) == set(found[0].parts_um2)
         assert one.parts_um2["registers"] == pytest.approx(found[0].parts_um2["registers"], rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "held", "max_k", "tiles"), [(1, False, 8, 1), (2, True, 16, 2), (8, True, 256, 3), (1, False, 256, 3)]
+)
+def test_a_measurement_says_of_each_quantity_what_was_found(monkeypatch, tmp_path, tokens, held, max_k, tiles):
+    """Each from where it is known, all of them different; both runs begin anew, with the same operands."""
+    config = replace(SMALL, tokens=tokens, max_k=max_k)
+    drawn = SimpleNamespace(weights=lambda: np.array([[0, 1], [-1, 1]]), activations=lambda: np.zeros(3))
+    done = []
+
+    def stimulus(*given):
+        done.append(("operands", given[0], *given[2:]))
+        source = SimpleNamespace(source=drawn)
+        source.steady = lambda _, cycles: [(source.source.weights(), cycles) for _ in range(3)]
+        return source
+
+    def measure_of(cycles, warm_up):
+        return [count for _, count in cycles], warm_up
+
+    energy = SimpleNamespace(settled_fj=1.0, total_fj=2.0, wire_fj=(3.0, 4.0), clock_fj=5.0, error_fj=6.0,
+                             leakage_nw=7.0)  # fmt: skip
+    timing = SimpleNamespace(timing=SimpleNamespace(period_ns=8.0, through_ns=80.0))
+    cells = [SimpleNamespace(cell=SimpleNamespace(area_um2=area)) for area in (0.25, 0.5, 8.25)]
+    simulator = SimpleNamespace(restart=lambda: done.append("restart"), measure=measure_of)
+    priced = []
+    model = SimpleNamespace(wired=SimpleNamespace(analysis=timing), energy=lambda made: priced.append(made) or energy)
+    array = SimpleNamespace(
+        config=config, library=hand.library(tmp_path), names=0, parts=["tree", "select", "tree"], simulator=simulator,
+        netlist=SimpleNamespace(area_um2=9.0, instances=cells), model=model,
+    )  # fmt: skip
+    monkeypatch.setattr(measurement, "Stimulus", stimulus)
+    monkeypatch.setattr(measurement, "check", lambda _, __, tiles: done.append(("checked", tiles)))
+    monkeypatch.setattr(measurement, "generated_verilog", lambda _: "some Verilog")
+    monkeypatch.setattr(
+        measurement, "energy_by_part_fj", lambda _, parts, settled=False: {parts[0]: 10.0 if settled else 11.0}
+    )
+    monkeypatch.setenv("BITJOULE_CACHE", str(tmp_path / "cache"))
+    found = measurement._measure(array, "uniform", Effort(cycles=5, words=2, seed=7))
+    assert asdict(found) == {
+        "config": config.as_mapping(), "stimulus": "uniform", "held": held, "zero_share": 0.25, "settled_fj": 1.0,
+        "total_fj": 2.0, "wire_settled_fj": 3.0, "wire_fj": 4.0, "clock_fj": 5.0, "error_fj": 6.0, "leakage_nw": 7.0,
+        "area_um2": 9.0, "cells": 3, "period_ns": 8.0, "parts_fj": {"tree": 11.0}, "parts_settled_fj": {"tree": 10.0},
+        "parts_um2": {"tree": 8.5, "select": 0.5},
+    }  # fmt: skip
+    operands = ("operands", config, 2, 7, held)
+    assert done == ["restart", operands, ("checked", tiles), "restart", operands]
+    assert priced == [([measurement.WARM_UP_CYCLES + 5] * 3, measurement.WARM_UP_CYCLES)]
+
+
+@pytest.mark.parametrize(("names", "options"), [(0, None), (3, None), (2, Options(tries=4))])
+def test_an_array_is_synthesised_in_one_way_unless_others_are_asked_for(monkeypatch, tmp_path, names, options):
+    asked = []
+    monkeypatch.setattr(measurement, "generated_verilog", lambda _: "some Verilog")
+    monkeypatch.setattr(measurement, "stored_netlist", lambda *given: asked.append(given))
+    library = hand.library(tmp_path)
+    netlist_of(SMALL, library, options, names)
+    ((verilog, top, clock, cells, used, goals),) = asked
+    assert (verilog, top, clock, cells) == ("some Verilog", "bitjoule_accelerator", "clk", library)
+    assert used == replace(Options(), tries=1 if options is None else 4, names=names)
+    assert np.isnan(goals.period_ns)
