@@ -80,10 +80,13 @@ def held_k(array: Array, activation_bits: int) -> int:
 def _faults(array: Array) -> Iterator[Fault]:
     yield from store_faults(array)
     bits = max(width_bits(name) for macs in array.macs for name in macs.activations)
+    longest = held_k(array, bits)
+    if not longest:
+        yield Fault("accumulators.bits", f"got {array.accumulators.bits}", f"more than the {bits} bits of an input")
     try:
         AcceleratorConfig(
             **sizes(array),
-            max_k=held_k(array, bits),
+            max_k=max(longest, 1),
             activation_bits=bits,
             weight_encoding="ternary2" if any("ternary" in macs.weights for macs in array.macs) else "binary1",
         )

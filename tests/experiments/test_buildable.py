@@ -1,12 +1,15 @@
 """Which adder arrays the generator can build, and that a run says so."""
 
+from itertools import count
+
+import numpy as np
 import pytest
 import yaml
 
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.machines.designs import design_names
 from bitjoule.energy_models.system.platform.platforms import Platform, platforms
-from bitjoule.experiments.names.buildable import unbuildable
+from bitjoule.experiments.names.buildable import held_k, unbuildable
 
 EDGE = yaml.safe_load((DATA / "platforms" / "ternary-edge.yaml").read_text())
 
@@ -44,6 +47,45 @@ def test_every_shipped_adder_array_of_ours_can_be_built(name):
 )  # fmt: skip
 def test_what_cannot_be_built_is_named_with_what_can(keys, line):
     assert list(unbuildable(changed(**keys))) == [f"arrays.adders.{line}"]
+
+
+@pytest.mark.parametrize("activation_bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("bits", [9, 10, 12, 13])
+def test_sums_of_the_longest_row_that_is_held_fit_at_both_ends(bits, activation_bits):
+    """An input of a bits is from -2 ** (a - 1) on, and its negative is added, too; of one bit it is 1 or -1."""
+    array = changed(accumulators__bits=bits).arrays["adders"]
+    least, most = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    ends = np.array([-1, 1]) * 2 ** (activation_bits - 1)
+    beyond = next(k for k in count(1) if k * ends.min() < least or k * ends.max() > most)
+    assert held_k(array, activation_bits) == beyond - 1
+
+
+def mac(weights, activations, *actions):
+    return {"weights": weights, "activations": activations, "actions": list(actions)}
+
+
+def test_an_array_some_of_whose_macs_multiply_is_not_the_generators():
+    adds, multiplies = mac(["ternary"], ["int8"], "add int8"), mac(["int8"], ["int8"], "mul int8", "add int16")
+    for macs in ([adds, multiplies], [multiplies, adds]):
+        assert list(unbuildable(changed(columns=128, macs=macs))) == []
+
+
+@pytest.mark.parametrize(("weights", "bits"), [(["binary"], 1), (["ternary"], 2), (["binary", "ternary"], 2)])
+def test_a_tile_has_as_many_bits_a_weight_as_the_widest_weights_need(weights, bits):
+    """Of 64 lanes and 16 columns; a weight a MAC."""
+    macs = [mac([name], ["int8"], "add int8") for name in weights]
+    (line,) = unbuildable(changed(macs=macs, weight_registers__load_bits_per_cycle=24))
+    assert f"that a tile of {64 * 16 * bits} bits fills" in line
+
+
+def test_accumulators_that_hold_no_input_are_told_with_their_bits():
+    """The negative of an input of 8 bits can be 128, which 8 bits do not hold; that of INT4 is at most 8."""
+    of_int4, of_int8 = mac(["ternary"], ["int4"], "add int4"), mac(["ternary"], ["int8"], "add int8")
+    told = "arrays.adders.accumulators.bits: got 8; the generator builds more than the 8 bits of an input"
+    for macs in ([of_int8], [of_int4, of_int8], [of_int8, of_int4]):
+        assert list(unbuildable(changed(macs=macs, accumulators__bits=8))) == [told]
+        assert list(unbuildable(changed(macs=macs, accumulators__bits=9))) == []
+    assert list(unbuildable(changed(macs=[of_int4], accumulators__bits=8))) == []
 
 
 def test_arrays_side_by_side_are_built_one_by_one():

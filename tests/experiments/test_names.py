@@ -1,5 +1,6 @@
 """A name, a path, or all of it: whatever is named, the same faults are told in the same words."""
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import yaml
 
 from bitjoule.energy_models.inputs.documents import read_document
 from bitjoule.energy_models.inputs.errors import InputError
-from bitjoule.energy_models.system.platform.platforms import FOLDER, platforms
+from bitjoule.energy_models.system.platform.platforms import FOLDER, platforms, read_platform
 from bitjoule.execution import read
 from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.names.doubts import doubts
 from bitjoule.experiments.names.libraries import read_library
 from bitjoule.experiments.names.lookup import Lookup
 from bitjoule.experiments.names.models import MODELS, read_models
@@ -104,7 +106,108 @@ def test_a_snapshot_in_a_cache_of_the_hub_has_the_name_of_its_model():
     assert MODELS.name(Path("other") / "mine.json") == "mine"
 
 
-def test_a_pattern_of_libraries_takes_files_in_their_order_and_no_folders(tmp_path):
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("a" * 103 + ".gguf", "a" * 100),
+        ("mine-00001-of-00003.gguf", "mine"),
+        ("mine-1-of-3.gguf", "mine-1-of-3"),
+        ("_mine é.gguf", "mine--"),
+        ("é.gguf", "model"),
+    ],
+)
+def test_a_file_of_any_name_has_one_that_may_be_written_without_the_number_of_its_shard(file, name):
+    assert MODELS.name(Path(file)) == name
+
+
+NAMED = {
+    "models": {"layers": 1, "hidden": 4, "heads": 2, "ffn": 8, "ffn_gated": True, "activation": "silu",
+               "vocabulary": 5},
+    "schemes": {"weights": "int8", "activations": "int8", "attention": "fp16"},
+    "platforms": {"like": "fp16-edge"},
+    "technologies": {"like": "7nm-measured"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", NAMED)
+@pytest.mark.parametrize("name", ["-x", ".x", "_x", "+x", "x y", "a/b", ""])
+def test_a_name_begins_with_a_letter_or_a_digit_and_is_one_of_a_folder(key, name):
+    with pytest.raises(InputError) as raised:
+        read(SYSTEM | {key: [{"name": name, **NAMED[key]}]})
+    (problem,) = raised.value.problems
+    assert problem.key == f"{key}[0].name"
+    assert f"{name!r}" in problem.wrong or not name
+
+
+def test_a_name_on_the_hub_is_a_folder_where_there_is_one_beside_the_experiment(tmp_path, monkeypatch):
+    """Beside the file, and not where the user stands."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    config = ROOT / "tests" / "energy_models" / "configs" / "llama-7b" / "config.json"
+    found = {}
+    for place in ("experiments", "here"):
+        folder = tmp_path / place / "Qwen" / "Qwen3-0.6B"
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_bytes(config.read_bytes())
+        experiment = tmp_path / "experiments" / "x.yaml"
+        experiment.write_text(yaml.safe_dump(ENERGY | {"models": ["Qwen/Qwen3-0.6B"]}))
+        found[place] = list(read(experiment).ready.work.models)
+        (folder / "config.json").unlink()
+        folder.rmdir()
+    assert found == {"experiments": ["Qwen3-0.6B"], "here": ["qwen3-0.6b"]}
+
+
+def test_a_size_that_is_named_twice_is_refused():
+    sizes = [{"m": 2, "k": 3, "n": 5}, {"m": 2, "k": 5, "n": 3}, {"m": 2, "k": 3, "n": 5}]
+    products = {"name": "x", "accounting": "mac", "schemes": ["fp16"], "technologies": ["7nm"]}
+    assert list(read(products | {"matmuls": sizes[:2]}).ready.work.models) == ["2x3x5", "2x5x3"]
+    with pytest.raises(InputError) as raised:
+        read(products | {"matmuls": sizes})
+    assert str(raised.value) == "experiment:1: matmuls: duplicate size; expected each size once"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"serving": {"chunk_tokens": 0}, "workload": {"prompt_tokens": 4, "new_tokens": 2}},
+        {"training": {"tokens": 1e9, "sequence_tokens": 64}},
+    ],
+    ids=["serving", "training"],
+)
+def test_a_baseline_that_is_not_run_is_told_with_what_is_meant_and_all_in_their_order(kind):
+    machines = {key: value for key, value in SYSTEM.items() if key != "accounting"}
+    schemes = {"schemes": ["int8", "bitnet-b1.58", "fp16"], "baseline": {"scheme": "fp61"}}
+    with pytest.raises(InputError) as raised:
+        read(machines | schemes | kind)
+    (problem,) = raised.value.problems
+    assert (problem.key, problem.wrong, problem.expected) == (
+        "baseline.scheme", "'fp61' is not in this experiment (did you mean 'fp16'?)",
+        "one of int8, bitnet-b1.58, fp16",
+    )  # fmt: skip
+
+
+def test_every_fault_of_a_configuration_that_is_written_out_is_told_at_its_key():
+    array = {"name": "mine", "config": {"lanes": 7, "columns": 65, "max_k": 64, "weight_bus_bits": 128}}
+    with pytest.raises(InputError) as raised:
+        read(GATES | {"gates": {**GATES["gates"], "arrays": [array]}})
+    assert [(problem.key, problem.wrong) for problem in raised.value.problems][:2] == [
+        ("gates.arrays[0].config.lanes", "got 7"), ("gates.arrays[0].config.columns", "got 65"),
+    ]  # fmt: skip
+
+
+def test_what_is_doubtful_in_a_platform_names_what_was_not_scaled_before_what_is_no_machine(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "like: ternary-edge\narrays: {adders: {lanes: 128}}\noff_chip: {bandwidth_gb_per_s: 90000}\n"
+        "sources: {arrays.adders.lanes: mine, off_chip.bandwidth_gb_per_s: mine}\n"
+    )
+    platform = read_platform(tmp_path / "mine.yaml")
+    lines = [line.removeprefix("platform mine: ") for line in doubts("mine", platform)]
+    assert lines[: len(platform.unscaled)] == list(platform.unscaled)
+    assert 0 < len(platform.unscaled) < len(lines)
+    assert any("load_bits_per_cycle" in line for line in lines[: len(platform.unscaled)])
+
+
+def test_a_pattern_of_libraries_takes_files_in_their_order_and_no_folders(tmp_path, monkeypatch):
     for name in ("b.lib", "a.lib", "a.txt"):
         (tmp_path / name).write_text("")
     (tmp_path / "old.lib").mkdir()
@@ -113,6 +216,12 @@ def test_a_pattern_of_libraries_takes_files_in_their_order_and_no_folders(tmp_pa
     at = ("gates", "libraries", 0)
     assert read_library(lookup, ["*.lib"], at) == [str(tmp_path / name) for name in ("a.lib", "b.lib")]
     assert read_library(lookup, ["freepdk45"], at) == ["freepdk45"]
+    monkeypatch.chdir(tmp_path.parent)  # files of a path that is relative are found from anywhere
+    near = Lookup(replace(lookup.document, file=f"{tmp_path.name}/x.yaml"), [], {})
+    assert read_library(near, ["b.lib", "a.lib"], at) == [str(tmp_path / name) for name in ("b.lib", "a.lib")]
+    assert read_library(lookup, ["freepdk45", "a.lib"], at) == [str(tmp_path / "a.lib")]
+    assert [problem.wrong for problem in lookup.problems] == ["'freepdk45' not found"]
+    lookup.problems.clear()
     assert lookup.problems == []
     for name in ("old.lib", "old*", "c.lib"):
         assert read_library(lookup, [name], at) == []

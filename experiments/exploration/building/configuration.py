@@ -197,7 +197,7 @@ def _computes(array: Array, macs: Macs, linears: Pair, storage: str) -> dict[str
     zeros = any("ternary" in each.weights for each in alike)
     stored = storage in ENCODINGS and ENCODINGS[storage].zero == zeros
     trits = storage if stored else "ternary2" if zeros else "binary1"
-    own = {"accumulation": "fp32", "max_k": MAX_K[-1]} if scaled else {"max_k": held_k(array, bits)}
+    own = {"accumulation": "fp32", "max_k": MAX_K[-1]} if scaled else {"max_k": max(held_k(array, bits), 1)}
     return {"weight_encoding": trits, "activation_bits": bits, **own}
 
 

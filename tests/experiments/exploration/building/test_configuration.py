@@ -95,6 +95,12 @@ def test_accumulators_that_are_narrower_than_the_configuration_needs_are_refused
     assert found == {"platform.arrays.adders.accumulators.bits": ("got 20", "at least 23, for max_k 16384")}
 
 
+def test_accumulators_that_hold_no_input_are_told_with_their_own_bits():
+    """One input of 8 bits, whose negative can be 128, needs 9."""
+    found = refused(0, explore__knobs={"platform.arrays.adders.accumulators.bits": [8, 23]})
+    assert found == {"platform.arrays.adders.accumulators.bits": ("got 8", "at least 9, for max_k 1")}
+
+
 def test_an_array_of_other_formats_than_its_configuration_is_refused():
     found = refused(0, scheme="int8", platform="int8-edge", accelerator={**EDGE, "array": "int8"},
                     explore__knobs={"accelerator.instances": [1, 2]})  # fmt: skip
