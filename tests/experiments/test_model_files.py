@@ -96,6 +96,7 @@ def test_names_of_files(tmp_path: Path) -> None:
         ({"models": [{"name": "n", "config": 3}]}, "models[0].config: got 3; expected a valid string"),
         ({"models": [{"name": "n", "config": "m.gguf", "layers": 3}]}, "models[0].layers: unknown key; expected one"),
         ({"models": ["m.gguf", "./m.gguf"]}, "models[1]: duplicate model 'm'; expected each name once"),
+        ({"schemes": ["m.gguf", "./m.gguf"]}, "schemes[1]: duplicate scheme 'm'; expected each name once"),
         ({"schemes": [{"name": "s", "weights": "fp16", "activations": "fp16", "attention": "fp16",
                        "kv_cache": {"holds": "int8", "bits": 3}}]}, "schemes[0].kv_cache.bits: unknown key"),
         ({"schemes": [{"name": "s", "weights": "fp16", "activations": "fp16", "attention": "fp16", "kv_cache": 3}]},

@@ -1,6 +1,5 @@
 """A name, a path, or all of it: whatever is named, the same faults are told in the same words."""
 
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -69,6 +68,16 @@ def test_two_of_one_name_are_told_where_the_second_stands(tmp_path, monkeypatch)
         "experiment:1: technologies[1]: duplicate technology '7nm'; expected each name once",
         "experiment:1: platforms[1]: duplicate platform 'fp16-edge'; expected each name once",
     ]
+
+
+def test_everything_that_is_wrong_with_a_file_is_told_in_it(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("like: ternary-edge\nvector: {lanes: 0}\noff_chip: {bandwidth_gb_per_s: -1}\n")
+    with pytest.raises(InputError) as raised:
+        read(SYSTEM | {"platforms": [str(path), "edgy"]})
+    found = [(problem.file, problem.line, problem.key) for problem in raised.value.problems]
+    assert found[-1][2] == "platforms[1]"
+    assert sorted(found[:-1]) == [(str(path), 2, "vector.lanes"), (str(path), 3, "off_chip.bandwidth_gb_per_s")]
 
 
 def test_a_scheme_and_a_technology_written_out_are_run_and_not_those_shipped_under_their_names(resolved, tmp_path):
@@ -217,7 +226,7 @@ def test_a_pattern_of_libraries_takes_files_in_their_order_and_no_folders(tmp_pa
     assert read_library(lookup, ["*.lib"], at) == [str(tmp_path / name) for name in ("a.lib", "b.lib")]
     assert read_library(lookup, ["freepdk45"], at) == ["freepdk45"]
     monkeypatch.chdir(tmp_path.parent)  # files of a path that is relative are found from anywhere
-    near = Lookup(replace(lookup.document, file=f"{tmp_path.name}/x.yaml"), [], {})
+    near = Lookup(read_document(Path(tmp_path.name) / "x.yaml"), [], {})
     assert read_library(near, ["b.lib", "a.lib"], at) == [str(tmp_path / name) for name in ("b.lib", "a.lib")]
     assert read_library(lookup, ["freepdk45", "a.lib"], at) == [str(tmp_path / "a.lib")]
     assert [problem.wrong for problem in lookup.problems] == ["'freepdk45' not found"]
