@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.experiments.results.differences import compare
 
 PJ = 1e12  # of a joule
@@ -146,3 +147,27 @@ def test_hashes_of_files_are_cut_and_other_records_are_whole(section, what, show
     sides = [Side({"a": 1.0}, **{section: {"x": each, "same": "1"}}) for each in (before, after)]
     rows = list(compare(*sides).inputs.itertuples(index=False, name=None))
     assert rows == [(what, "x", shown.format(before), shown.format(after))]
+
+
+def made(side, summary=FIRST):
+    return Made(side, summary, {"name": "a"}, {"versions": {}, "input": {}, "git_commit": "c"})
+
+
+def test_every_wrong_condition_is_told_with_what_there_is():
+    with pytest.raises(InputError) as raised:
+        compare(made(0), made(1), {"modle": "small", "model": "smal", "batch": "3"})
+    assert str(raised.value).splitlines() == [
+        "--where:1: modle: unknown key (did you mean 'model'?); expected one of model, batch",
+        "--where:1: model: got 'smal' (did you mean 'small'?); expected one of small, large",
+        "--where:1: batch: got '3'; expected 2",
+    ]
+
+
+def test_prices_that_differ_in_their_last_digits_alone_are_the_same():
+    """A sum of another order is such a price."""
+    first, near, far = made(0), made(0), made(0)
+    for other, factor in ((near, 1 + 3e-13), (far, 1 + 3e-9)):
+        prices = [name for name in other.tables["results"] if name.startswith("energy_")]
+        other.tables["results"][prices] *= factor
+    assert compare(first, near).prices.empty
+    assert len(compare(first, far).prices) == len(set(first.tables["results"]["price"]))

@@ -173,6 +173,8 @@ def test_what_is_refused(bitjoule, tmp_path, config):
         ((config, "--set", "weights=trits"), "--set weights=trits:1: weights: 'trits' is unknown"),
         ((config, "--only", "rung=a"), "command line:1: --only: is set with a file that is no ladder"),
         ((config, "--table", "t.csv"), "command line:1: --table: is set with a file that is no ladder; expected a"),
+        ((config, "--only", "rung=a", "--table", "t.csv"), "command line:1: --only: is set with a file that is no"),
+        (("quality_ladder", config, "--only", "seed=1"), "command line:1: --only: is set with a file that is no"),
         (("quality_ladder", "quality_ladder"), "CONFIG.yaml: 2 ladders; expected one ladder at a time"),
         (("small_ternery",), "small_ternery:1: file: unknown training 'small_ternery' (did you mean 'small_ternary'?)"),
         (("missing.yaml",), "missing.yaml:1: file: does not exist"),
@@ -231,4 +233,6 @@ def test_shipped_trainings_are_listed_and_shown(bitjoule):
 
 def test_without_torch_it_says_how_to_install_it(bitjoule, config, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    assert bitjoule("train", config)[2] == "bitjoule train needs torch: pip install 'bitjoule[train]'\n"
+    status, out, err = bitjoule("train", config)
+    assert (status, out) == (1, "")
+    assert err == "bitjoule train needs torch: pip install 'bitjoule[train]'\n"

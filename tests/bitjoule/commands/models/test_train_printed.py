@@ -117,6 +117,21 @@ def test_the_row_of_a_ladder_has_the_losses_that_were_printed_or_the_step_of_the
     assert whole["diverged_at_step"] == ""
 
 
+def test_a_folder_of_other_files_is_told_before_a_ladder_is_trained_unless_that_step_has_its_row(
+    bitjoule, here, trained
+):
+    (here / "steps.yaml").write_text(LADDER, encoding="utf-8")
+    Path("out/steps-small-ternary-1").mkdir(parents=True)
+    Path("out/steps-small-ternary-1/mine.txt").write_text("mine")
+    status, out, err = bitjoule("train", "steps.yaml", "--out", "out")
+    assert (status, out, trained.names) == (2, "", [])
+    assert err.startswith("out/steps-small-ternary-1:1: file: holds 'mine.txt', which no run wrote; expected")
+    assert bitjoule("train", "steps.yaml", "--out", "other", "--only", "format=ternary")[0] == 0
+    words = ("train", "steps.yaml", "--out", "out", "--table", "other/ladder.csv")
+    assert bitjoule(*words)[0] == 0
+    assert trained.names == ["steps-small-ternary-1", "steps-small-fp16-1"]
+
+
 def test_what_another_process_trains_or_has_trained_meanwhile_is_left_to_it(bitjoule, here, trained):
     """The first is trained here; of the others one gets its row elsewhere meanwhile, one is at work there."""
     (here / "steps.yaml").write_text(LADDER + "  binary: {weights: binary}\n", encoding="utf-8")
