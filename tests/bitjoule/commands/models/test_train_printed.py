@@ -4,6 +4,10 @@ No two of its numbers are equal; the expected texts are written out by hand.
 """
 
 import csv
+import hashlib
+import json
+import os
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -174,3 +178,63 @@ def test_progress_is_written_over_on_a_terminal_and_seldom_told_elsewhere(capsys
     show("at last")
     show.end()
     assert capsys.readouterr().err == f"\r{'mine: at last':<100}\n"
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_folder_says_what_was_trained_with_everything_that_was_left_out(bitjoule, here):
+    path = written(here, name="mine", seed=5)
+    assert bitjoule("train", path, "--out", "out")[0] == 0
+    manifest = json.loads(Path("out/mine/manifest.json").read_text())
+    assert manifest["seeds"] == {"training": 5}
+    assert manifest["versions"]["torch"] == command.torch_version()
+    assert manifest["command"] == ["bitjoule", "train", str(path), "--out", "out"]
+    assert manifest["input"][path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
+    whole, own = (yaml.safe_load(each.read_text()) for each in (Path("out/mine/training.yaml"), path))
+    assert own.keys() < whole.keys()
+    assert {key: whole[key] for key in own if not isinstance(own[key], dict)} == {
+        key: value for key, value in own.items() if not isinstance(value, dict)
+    }
+
+
+def test_a_row_has_the_device_that_was_found_and_the_commit(bitjoule, here, trained, monkeypatch):
+    monkeypatch.setattr("bitjoule.experiments.output.manifest.git_commit", lambda: "0123abc")
+    (here / "steps.yaml").write_text(LADDER, encoding="utf-8")
+    trained.diverges.add("steps-small-fp16-1")
+    assert bitjoule("train", "steps.yaml", "--out", "out")[0] == 0
+    assert trained.devices == ["auto", "auto"]
+    assert [(row["device"], row["commit"]) for row in rows_of("out/ladder.csv")] == [("cpu", "0123abc")] * 2
+
+
+def test_what_a_training_has_reached_is_kept_until_it_ends_well(bitjoule, here, trained):
+    path = written(here)
+
+    def stopped(_):
+        Path("out/.tiny.training/checkpoint").touch()
+        raise KeyboardInterrupt
+
+    trained.after = stopped
+    with suppress(KeyboardInterrupt):
+        assert bitjoule("train", path, "--out", "out")[0] != 0
+    assert Path("out/.tiny.training/checkpoint").is_file()
+    trained.after = lambda _: None
+    assert bitjoule("train", path, "--out", "out")[0] == 0
+    assert not Path("out/.tiny.training").exists()
+
+
+def test_a_parent_that_cannot_be_written_is_told(bitjoule, here, trained):
+    Path("taken").write_text("a file")
+    status, out, err = bitjoule("train", written(here), "--out", "taken/out")
+    assert (status, out, trained.names) == (2, "", [])
+    assert err == "taken/out:1: file: cannot be written: Not a directory; expected a writable directory\n"
+
+
+@pytest.mark.parametrize("own", [None, ":16:8"])
+def test_sums_are_in_one_order_unless_another_is_chosen(monkeypatch, own):
+    """The sizes of buffers for which cuBLAS documents one order: https://docs.nvidia.com/cuda/cublas/."""
+    threads = []
+    monkeypatch.setattr("torch.set_num_threads", threads.append)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", own or "")
+    if own is None:
+        monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    command.prepare(3)
+    assert (os.environ["CUBLAS_WORKSPACE_CONFIG"], threads) == (own or ":4096:8", [3])
