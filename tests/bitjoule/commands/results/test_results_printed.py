@@ -84,6 +84,46 @@ def test_the_size_of_a_page_is_that_of_its_file(bitjoule, run_edge, tmp_path, mo
     assert out == f"{target}: {inner}; open it in a browser\n"
 
 
+@pytest.mark.parametrize("command", ["report", "explorer"])
+def test_a_page_has_the_name_of_its_command_unless_another_is_asked_for(
+    bitjoule, run_edge, tmp_path, monkeypatch, command
+):
+    """Either ending of HTML will do, and the page is told where it lies."""
+    monkeypatch.chdir(tmp_path)
+    given = []
+    module = page if command == "report" else explorer_page
+    monkeypatch.setattr(module, command, lambda *words: given.append(words[-1]) or "<html>")
+    names = [f"{command}.html", "mine.htm"]
+    for words in ((), ("-o", "mine.htm")):
+        status, _, err = bitjoule(command, run_edge(), *words)
+        assert (status, err) == (0, "")
+    assert given == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+
+
+def test_results_are_named_in_the_order_in_which_they_are_given(bitjoule, run_edge, tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "report", lambda *_: "<html>")
+    for results, names in (((), "edge_45, edge"), ((run_edge(),), "edge, edge_45")):
+        out = bitjoule("report", *results, run_edge(*NODE), run_edge(), "-o", tmp_path / "x.html")[1]
+        assert f"x.html: {names} (" in out
+
+
+def test_of_a_result_and_itself_there_is_nothing_to_draw(bitjoule, run_edge, tmp_path):
+    status, out, err = bitjoule("compare", run_edge(), run_edge(), "-o", tmp_path / "why")
+    assert (status, err) == (0, "")
+    assert not list((tmp_path / "why").glob("waterfall*"))
+    assert "waterfall" not in out
+
+
+def test_spaces_around_a_condition_are_none_of_it_and_a_wrong_one_is_told_as_written(bitjoule, run_edge):
+    words = ("compare", run_edge(), run_edge(*NODE), "--where")
+    assert "Cases and phases in both: 6;" in bitjoule(*words, " scheme = fp16 ")[1]
+    for wrong in ("=fp16", " =fp16", "fp16"):
+        status, _, err = bitjoule(*words, wrong)
+        assert status == 2
+        assert f"argument --where: got {wrong!r}; expected KEY=VALUE, e.g. scheme=fp16" in err
+
+
 PAID = pd.DataFrame({"source": ["wang2023bitnet;jouppi2021ten", prices.OWN, "a talk"]})
 OF_TECHNOLOGIES = pd.DataFrame({"source": ["horowitz2014computing", "assumption"]})
 ASSUMED = pd.DataFrame({"source": ["keckler2011gpus", "assumption", "jouppi2021ten"]})
