@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +101,30 @@ def test_a_simulation_says_what_it_takes_for_a_model_and_a_prompt_that_are_left_
     assert f"(default: {DEFAULT_MODEL})" in texts["model"]
     assert f"(default: {DEFAULT_PROMPT!r})" in texts["prompt"]
     assert f"(default: {DEFAULT_IDS!r})" in texts["prompt"]
+
+
+# What is taken where an option is left out is a part of the command line, which stays as it is between versions.
+LEFT_OUT = {
+    "run out": "results", "explore out": "results", "rtl verify out": "results", "rtl simulate out": "results",
+    "train out": "trained", "report output": "report.html", "explorer output": "explorer.html",
+    "explore liberty": ["freepdk45"], "rtl synthesize liberty": ["freepdk45"], "calibrate liberty": ["freepdk45"],
+    "explore cases": 100, "rtl verify cases": 100, "rtl testbench cases": 20,
+    "rtl verify simulator": "verilator", "rtl simulate engine": "rtl", "rtl simulate config": "simulate_64x16",
+    "rtl generate clock_mhz": 1000.0, "rtl place clock_mhz": 12.0, "rtl place baud": 115200.0,
+    "rtl generate wrapper": "none", "rtl place wrapper": "uart", "rtl place datapath": "device",
+    "rtl simulate technology": "7nm", "rtl simulate platform": "ternary-edge",
+    "rtl simulate new_tokens": 32, "stats new_tokens": 32, "rtl simulate temperature": 0.6, "stats temperature": 0.6,
+    "stats bus_bits": 64, "import bits": 8, "import technology": "45nm",
+    "show technology": "45nm", "show objective": "energy", "train device": "auto", "train threads": 1,
+    "rtl place seeds": 1,
+    "rtl synthesize netlists": 1,
+    "fit prompt_tokens": (256.0, 900.0), "predict prompt_tokens": (256.0, 900.0), "predict speed": "predicted",
+}  # fmt: skip
+
+
+def test_what_is_left_out_is_what_it_was():
+    defaults = {name: action.default for name, (_, action) in OPTIONS.items() if not name.endswith(" jobs")}
+    found = {name: value for name, value in defaults.items() if value not in (None, False, argparse.SUPPRESS, [])}
+    assert {name: str(value) if isinstance(value, Path) else value for name, value in found.items()} == LEFT_OUT
+    numbered = {name for name, value in defaults.items() if value == 0 and value is not False}
+    assert numbered == {name for name in defaults if name.endswith(" seed")}

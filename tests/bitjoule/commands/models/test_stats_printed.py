@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 
 from bitjoule.experiments.hardware import model
+from bitjoule.sim.llm.linears import OverflowInModelError
+from bitjoule.sim.llm.model import Model
+from bitjoule.sim.llm.trained import shipped_models
 
 
 def cells(text):
@@ -72,3 +75,22 @@ def test_floating_point_weights_are_quantised_as_is_asked_for(bitjoule, tmp_path
             shares[weights] = [float(row["weight_zero_share"]) for row in csv.DictReader(handle)]
     assert set(shares["binary"]) == {0.0}
     assert min(shares["ternary"]) > 0.1
+
+
+@pytest.mark.parametrize("weights", [None, "ternary"])
+def test_a_model_that_cannot_be_counted_is_named_as_it_is_given(bitjoule, tmp_path, monkeypatch, weights):
+    """One without integers, and, once they are quantised, one whose activations overflow."""
+
+    def overflows(*_, **__):
+        raise OverflowInModelError("blocks.3.q_proj")
+        yield 0
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Model, "generate", overflows)
+    (tmp_path / "mine").symlink_to(shipped_models()["tiny-fp16"])
+    wrong = "file: has floating-point weights; expected trits or ±1; --weights ternary quantises them"
+    if weights is not None:
+        wrong = f"file: {OverflowInModelError('blocks.3.q_proj')}; expected weights of a working model"
+    for given, file in ((["./mine"], "./mine"), (["tiny-fp16"], "tiny-fp16")):
+        options = [] if weights is None else ["--weights", weights]
+        assert bitjoule("stats", *given, *options) == (2, "", f"{file}:1: {wrong}\n")

@@ -174,7 +174,7 @@ def test_what_is_refused(bitjoule, tmp_path, config):
         ((config, "--only", "rung=a"), "command line:1: --only: is set with a file that is no ladder"),
         ((config, "--table", "t.csv"), "command line:1: --table: is set with a file that is no ladder; expected a"),
         ((config, "--only", "rung=a", "--table", "t.csv"), "command line:1: --only: is set with a file that is no"),
-        (("quality_ladder", config, "--only", "seed=1"), "command line:1: --only: is set with a file that is no"),
+        (("quality_ladder", config, "--only", "format=fp8"), "command line:1: --only: is set with a file that is no"),
         (("quality_ladder", "quality_ladder"), "CONFIG.yaml: 2 ladders; expected one ladder at a time"),
         (("small_ternery",), "small_ternery:1: file: unknown training 'small_ternery' (did you mean 'small_ternary'?)"),
         (("missing.yaml",), "missing.yaml:1: file: does not exist"),
