@@ -1,5 +1,6 @@
 """The shipped language models, and the text that they come from."""
 
+import csv
 import json
 import math
 import re
@@ -159,6 +160,14 @@ def test_a_readme_states_loss_licence_and_command(name):
     assert (command[2] or "ternary").replace("fp16", "float") == told["weights"]
     assert all(f"{package} {version}" in text for package, version in told["corpus"]["packages"].items())
     assert (MODELS / name / "../NOTICE.md").is_file()
+
+
+def test_the_docs_have_the_losses_of_the_shipped_models_and_not_of_a_new_training():
+    with (MODELS.parents[1] / "benchmarks" / "models.csv").open(newline="", encoding="utf-8") as file:
+        stated = {row["quantity"]: float(row["value"]) for row in csv.DictReader(file)}
+    for name in NAMES:
+        told = json.loads((MODELS / name / "config.json").read_text())["bitjoule"]["held_out_nats_per_byte"]
+        assert stated[f"held-out loss of {name}"] == pytest.approx(told, abs=5e-4)
 
 
 def test_packed_codes_come_back_as_they_were():
