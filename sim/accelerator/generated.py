@@ -32,7 +32,10 @@ def generated_verilog(config: AcceleratorConfig | LinearConfig) -> str:
     key = content_hash(json.dumps(config.as_mapping()), *generator, *map(importlib.metadata.version, packages()))
 
     def build(folder: Path) -> None:
-        text = linear_verilog(config) if isinstance(config, LinearConfig) else accelerator_verilog(config, quickly=True)
+        if isinstance(config, LinearConfig):
+            text = linear_verilog(config, quickly=True)
+        else:
+            text = accelerator_verilog(config, quickly=True)
         (folder / _FILE).write_text(text, encoding="utf-8")
 
     return (cached(f"verilog-{key}", build) / _FILE).read_text(encoding="utf-8")

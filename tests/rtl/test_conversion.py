@@ -1,15 +1,20 @@
 """The Yosys of the synthesis writes the Verilog that Amaranth's own writes, byte for byte."""
 
+import re
+
 import pytest
 from amaranth.back import verilog
 
 from bitjoule.rtl.accelerator import AxiAccelerator
 from bitjoule.rtl.config import AcceleratorConfig
 from bitjoule.rtl.conversion import by_package, in_order
+from bitjoule.rtl.linear.config import LinearConfig
+from bitjoule.rtl.linear.verilog import linear_verilog
 from bitjoule.rtl.verilog import TOP, accelerator_verilog
 from bitjoule.sim.accelerator.configurations import read_configuration, shipped_configurations
 from tests.sampling import sampled
 
+ASSIGNMENT = re.compile(r"  assign .* = [^=;]*;\Z")
 SHIPPED = sorted(shipped_configurations())
 FUSED = AcceleratorConfig(8, 2, 64, 256, weight_encoding="fp16", pipeline=3)
 IN_MEMORY = AcceleratorConfig(8, 4, 64, 64, tokens=64, accumulators="memory")  # whose attribute comes after all nets
@@ -20,6 +25,15 @@ IN_MEMORY = AcceleratorConfig(8, 4, 64, 64, tokens=64, accumulators="memory")  #
 def test_both_write_the_same(name):
     config = read_configuration(name)
     assert accelerator_verilog(config, quickly=True) == accelerator_verilog(config)
+
+
+@pytest.mark.parametrize("norm", ["none", "rms_norm"])
+def test_both_write_a_linear_with_the_same_assignments(norm):
+    array = AcceleratorConfig(8, 2, 64, 64, tokens=2)
+    config = LinearConfig(array, "fp16", 4, norm)
+    own, quick = (linear_verilog(config, quickly).splitlines() for quickly in (False, True))
+    assert sorted(own) == sorted(quick)
+    assert [line for line in own if not ASSIGNMENT.match(line)] == [x for x in quick if not ASSIGNMENT.match(x)]
 
 
 @pytest.mark.parametrize("config", [FUSED, IN_MEMORY], ids=["fused", "sums in memory"])
