@@ -76,3 +76,18 @@ def test_cells_at_the_ports_are_read_at_the_slew_of_the_ports(
     theirs = opensta_power(netlist, library, "clk", ACTIVITY, PERIOD_NS, tmp_path)
     ours = as_opensta(netlist, library, analysis, {2}, ACTIVITY, PERIOD_NS)
     assert ours.internal == pytest.approx(theirs.internal, rel=0.001)
+
+
+@pytest.mark.parametrize("activity", [0.2, 0.7])
+@pytest.mark.parametrize(("gate", "clock", "data"), [("NAND2_X1", "A2", "A1"), ("OR2_X1", "A1", "A2")])
+def test_a_gate_between_clock_and_data_is_charged_as_often_as_each_of_them_toggles(
+    gate, clock, data, activity, open_node, tmp_path
+):
+    library = open_node("45nm")
+    instance = Instance("gate", library.cells[gate], {clock: 2, data: 3, "ZN": 4})
+    netlist = Netlist("top", {"clk": [2], "d": [3]}, {"q": [4]}, [instance])
+    clock_nets = {2, 4}  # to OpenSTA the output is a clock, too
+    analysis = analyse(netlist, library, clock_nets, library.own_wire_load(netlist.area_um2))
+    theirs = opensta_power(netlist, library, "clk", activity, PERIOD_NS, tmp_path)
+    ours = as_opensta(netlist, library, analysis, clock_nets, activity, PERIOD_NS)
+    assert ours.internal == pytest.approx(theirs.internal, rel=0.01)
