@@ -182,6 +182,15 @@ def test_layers_that_a_config_cannot_have_are_refused_with_the_key(llama, config
     assert any(message in str(problem) for problem in error.value.problems)
 
 
+@pytest.mark.parametrize(("name", "bias"), [("PhiForCausalLM", True), ("PhiModel", False)])
+def test_a_model_without_an_lm_head_has_no_bias_of_it(tmp_path, name, bias):
+    config = {"model_type": "phi", "architectures": [name], "hidden_size": 64, "intermediate_size": 128}
+    config |= {"num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128, "vocab_size": 256}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    shape = read_config(tmp_path)
+    assert (shape.lm_head, shape.head_bias) == (bias, bias)
+
+
 def test_a_key_that_only_other_types_have_is_refused(llama):
     with pytest.raises(InputError, match="sliding_window: is not known to be a key of model_type 'llama'"):
         read_config(llama(sliding_window=4096))
