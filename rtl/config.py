@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from bitjoule.rtl.encodings import ENCODINGS, WORDS, Encoding
-from bitjoule.rtl.faults import Fault, brief, is_integer, outside, unknown
+from bitjoule.rtl.faults import Fault, brief, is_integer, one_of, outside, unknown
 
 # By weight encoding, the default first.
 DATAPATHS = {
@@ -169,9 +169,8 @@ class AcceleratorConfig:
         allowed = [lanes for lanes in LANES if GROUP % lanes == 0]
         if is_integer(self.lanes) and self.lanes in allowed:
             return []
-        listed = ", ".join(map(str, allowed))
         wrong = f"got {brief(self.lanes)} with accumulation fp32"
-        return [Fault("lanes", wrong, f"one of {listed}: whole tiles fill a group of {GROUP} weights")]
+        return [Fault("lanes", wrong, f"{one_of(allowed)}: whole tiles fill a group of {GROUP} weights")]
 
     def _activation_faults(self, encoding: str, scaled: bool) -> list[Fault]:
         bits = self.activation_bits
@@ -271,7 +270,7 @@ class AcceleratorConfig:
         """
         keys = [field.name for field in fields(cls)]
         needed = ("lanes", "columns", "max_k", "weight_bus_bits")
-        faults = [Fault(key, "unknown key", "one of " + ", ".join(keys)) for key in mapping if key not in keys]
+        faults = [Fault(key, "unknown key", one_of(keys)) for key in mapping if key not in keys]
         faults += [Fault(key, "is missing", "a whole number") for key in needed if key not in mapping]
         missing = [fault.key for fault in faults]
         filled = {"lanes": 8, "columns": 1, "max_k": 1, "weight_bus_bits": 8}

@@ -1,5 +1,7 @@
 """What is wrong in a configuration, and how it is said."""
 
+from collections.abc import Sequence
+from math import isfinite, isnan
 from typing import NamedTuple
 
 
@@ -31,15 +33,41 @@ def is_integer(value: object) -> bool:
 
 
 def brief(value: object) -> str:
-    """Return a value as a message shows it, cut after 40 characters.
+    """Return a value as a message shows it, as YAML writes it, cut after 40 characters.
 
     Parameters
     ----------
     value
         The value.
     """
-    text = repr(value)
+    text = _written(value)
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _written(value: object) -> str:
+    """Return a value as YAML writes it in one line; text in quotation marks."""
+    match value:
+        case None | True | False:
+            return {None: "null", True: "true", False: "false"}[value]
+        case float() if not isfinite(value):
+            return ".nan" if isnan(value) else f"{'-' if value < 0 else ''}.inf"
+        case dict():
+            return "{" + ", ".join(f"{_written(key)}: {_written(held)}" for key, held in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(_written, value)) + "]"
+        case _:
+            return repr(value)
+
+
+def one_of(names: Sequence[object]) -> str:
+    """Return what is allowed: a name alone, or ``one of`` several.
+
+    Parameters
+    ----------
+    names
+        The allowed names or numbers.
+    """
+    return ("one of " if len(names) > 1 else "") + ", ".join(map(str, names))
 
 
 def outside(key: str, value: object, allowed: range) -> list[Fault]:
@@ -74,4 +102,4 @@ def unknown(key: str, value: object, allowed: tuple[str, ...]) -> list[Fault]:
     """
     if isinstance(value, str) and value in allowed:
         return []
-    return [Fault(key, f"got {brief(value)}", ("one of " if len(allowed) > 1 else "") + ", ".join(allowed))]
+    return [Fault(key, f"got {brief(value)}", one_of(allowed))]

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from bitjoule.energy_models.inputs.derivations import Derivation
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, reason, whole_file
 from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.energy_models.inputs.sources import DATA
 from bitjoule.energy_models.inputs.yaml_core import MERGE_TAG, CoreLoader, fast_loader
@@ -196,9 +196,9 @@ def read_text(path: Path, file: str, largest_bytes: int = MAX_FILE_BYTES, expect
     except FileNotFoundError:
         raise whole_file(file, "does not exist", "a file that can be read") from None
     except UnicodeDecodeError as error:
-        raise whole_file(file, f"is not valid UTF-8 (byte {error.start})", "a UTF-8 text file") from None
+        raise whole_file(file, reason(error), "a UTF-8 text file") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        raise whole_file(file, f"cannot be read: {error}", "a file that can be read") from None
+        raise whole_file(file, reason(error), "a file that can be read") from None
 
 
 def read_document(path: Path, file: str | None = None, *, last_wins: bool = False) -> Document:

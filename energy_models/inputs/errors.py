@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import math
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -86,6 +87,21 @@ def whole_file(file: str, wrong: str, expected: str) -> InputError:
     return InputError([Problem(file, 1, "file", wrong, expected)])
 
 
+def reason(error: Exception) -> str:
+    """Return why a file was not read, without the number and the path that the operating system adds.
+
+    Parameters
+    ----------
+    error
+        What reading or decoding it raised.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return f"is not valid UTF-8 (byte {error.start})"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read: {error.strerror}"
+    return f"cannot be read: {brief(str(error), 200)[1:-1]}"
+
+
 def split_message(error: Exception, expected: str) -> tuple[str, str]:
     """Return what is wrong and what was expected, from an error's message that may contain both.
 
@@ -101,7 +117,7 @@ def split_message(error: Exception, expected: str) -> tuple[str, str]:
 
 
 def brief(value: object, limit: int = 60) -> str:
-    """Return `value` as a short one-line text for a message.
+    """Return `value` as a short one-line text for a message, as YAML writes it: ``null``, ``true``, ``[1, .inf]``.
 
     Parameters
     ----------
@@ -111,11 +127,26 @@ def brief(value: object, limit: int = 60) -> str:
         Longest text returned, in characters.
     """
     try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # an int of over 4300 digits, a structure nested beyond repr
+        text = _written(value)
+    except (ValueError, RecursionError):  # an int of over 4300 digits, a structure nested too deeply
         text = f"a very large {type(value).__name__}"
     text = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _written(value: object) -> str:
+    """Return a value as YAML writes it in one line; text in quotation marks."""
+    match value:
+        case None | True | False:
+            return {None: "null", True: "true", False: "false"}[value]
+        case float() if not math.isfinite(value):
+            return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
+        case dict():
+            return "{" + ", ".join(f"{_written(key)}: {_written(held)}" for key, held in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(_written, value)) + "]"
+        case _:
+            return repr(value)
 
 
 def choices(known: Iterable[str], limit: int = 12) -> str:

@@ -28,7 +28,7 @@ def read_json(path: Path, file: str) -> Document:
     """
     text = read_text(path, file, MAX_FILE_BYTES, "a config.json")
     try:
-        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_constant)
+        data = json.loads(text, object_pairs_hook=unique, parse_constant=_constant)
     except json.JSONDecodeError as error:
         raise InputError([Problem(file, error.lineno, "file", f"JSON: {error.msg}", "valid JSON")]) from None
     except RecursionError:
@@ -44,7 +44,19 @@ def read_json(path: Path, file: str) -> Document:
     return Document(file, data, lines)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of some pairs of key and value, as a hook of `json.loads`.
+
+    Parameters
+    ----------
+    pairs
+        As the text has them.
+
+    Raises
+    ------
+    ValueError
+        A key is there twice.
+    """
     data = dict(pairs)
     if len(data) < len(pairs):
         names = [key for key, _ in pairs]

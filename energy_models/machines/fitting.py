@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bitjoule.energy_models.architecture.phases import Floats
-from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief
 from bitjoule.energy_models.machines.leaving_out import refits
 from bitjoule.energy_models.machines.names import Named
 from bitjoule.energy_models.machines.points import price_at_points
@@ -229,7 +229,7 @@ def _start(members: Sequence[Member], parameter: Parameter) -> float:
     file, key, value = found[0]
     if isinstance(value, bool) or not isinstance(value, int | float) or not free.low <= value <= free.high:
         expected = f"a number between its bounds, {free.low:g} and {free.high:g}, to begin with"
-        raise InputError([Problem(file, 1, key, f"got {value!r}", expected)])
+        raise InputError([Problem(file, 1, key, f"got {brief(value)}", expected)])
     return float(value)
 
 

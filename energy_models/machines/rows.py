@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, csv_errors, whole_file
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, csv_errors, reason, whole_file
 from bitjoule.energy_models.inputs.sources import DATA
 
 MEASURED_FILE = DATA / "measured_machines.csv"
@@ -93,8 +93,7 @@ def read_rows(path: Path = MEASURED_FILE) -> tuple[list[str], list[MeasuredRow]]
                 columns = next(reader, [])
                 lines = [(reader.line_num, cells) for cells in reader if cells]
     except (OSError, UnicodeDecodeError) as error:
-        wrong = error.strerror or str(error) if isinstance(error, OSError) else "is not UTF-8"
-        raise whole_file(str(path), wrong, "a CSV file of measurements") from error
+        raise whole_file(str(path), reason(error), "a CSV file of measurements") from error
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise InputError([Problem(str(path), 1, "header", f"no column {', '.join(missing)}", ", ".join(NEEDED))])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, whole_file
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, reason, whole_file
 from bitjoule.energy_models.model_files.tensor_types import by_code, tensor_types
 
 MAGIC = b"GGUF"
@@ -136,7 +136,7 @@ def _read_one(path: Path, file: str) -> GgufHeader:
     except FileNotFoundError:
         raise whole_file(file, "does not exist", "a GGUF file") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        raise whole_file(file, f"cannot be read: {brief(str(error))[1:-1]}", "a GGUF file") from None
+        raise whole_file(file, reason(error), "a GGUF file") from None
 
 
 class _Entry(NamedTuple):

@@ -14,9 +14,10 @@ from safetensors import SafetensorError, safe_open
 
 from bitjoule.energy_models.architecture.block import Linear, all_matmuls, stored_values
 from bitjoule.energy_models.architecture.shape import ModelShape
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, whole_file
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, reason, whole_file
 from bitjoule.energy_models.inputs.json_documents import read_json
 from bitjoule.energy_models.inputs.wording import counted
+from bitjoule.energy_models.model_files.safetensors_header import read_header
 from bitjoule.energy_models.model_files.stored import PARTS, StoredValues, parameters
 
 SINGLE, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
@@ -176,15 +177,18 @@ def _headers(folder: Path, file: str) -> Iterator[tuple[str, str, tuple[int, ...
         if not (folder / shard).is_file():
             raise InputError([Problem(at, 1, "file", "does not exist", f"a shard listed in {INDEX}")])
         try:
-            with safe_open(folder / shard, framework="np") as tensors:
+            with (folder / shard).open("rb") as handle, safe_open(folder / shard, framework="np") as tensors:
+                read_header(handle)
                 for name in tensors.keys():  # noqa: SIM118 (no mapping)
                     part = tensors.get_slice(name)
                     dtype = str(part.get_dtype())
                     if dtype not in BYTES:
                         raise InputError([Problem(at, 1, name, f"has the type {dtype}", ", ".join(BYTES))])
                     yield name, dtype, tuple(part.get_shape())
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, ValueError) as error:
             raise whole_file(at, brief(str(error), 200)[1:-1], "a complete safetensors file") from None
+        except OSError as error:
+            raise whole_file(at, reason(error), "a complete safetensors file") from None
 
 
 def _shards(folder: Path, file: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from bitjoule.energy_models.formats.formats import formats
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, rule_of
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, reason, rule_of
 from bitjoule.energy_models.inputs.facts import positive
 from bitjoule.energy_models.inputs.validation import Strict
 from bitjoule.energy_models.prices.measured import MeasuredOperation, MeasuredTechnology, QuotedMemory
@@ -44,7 +44,7 @@ def read_quoted(path: Path) -> MeasuredTechnology:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError([Problem(str(path), 1, "file", str(error), "a CSV file in UTF-8")]) from None
+        raise InputError([Problem(str(path), 1, "file", reason(error), "a CSV file in UTF-8")]) from None
     reader = csv.reader(text.splitlines())
     names = [name.strip() for name in next(reader, [])]
     _check_header(path, names)

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from bitjoule.energy_models.inputs.errors import choices
 from bitjoule.energy_models.inputs.validation import OneOf, Strict, wrong_value
 from bitjoule.energy_models.inputs.wording import counted
 from bitjoule.energy_models.system.mappings.mapping import Objective
@@ -164,13 +165,13 @@ class Exploration(ExperimentFile):
                 for key in ("x", "y"):
                     if getattr(plot, key) not in names:
                         wrong = f"{getattr(plot, key)!r} is not a knob"
-                        raise wrong_value(wrong, f"one of {', '.join(names)}", "plots", i, key)
+                        raise wrong_value(wrong, choices(names, len(names)), "plots", i, key)
                 if plot.x == plot.y:
                     raise wrong_value(f"{plot.x!r} on both axes", "two knobs", "plots", i, "y")
             if isinstance(plot, ParetoPlot):
                 if plot.by is not None and plot.by not in names:
                     wrong = f"{plot.by!r} is not a knob"
-                    raise wrong_value(wrong, f"one of {', '.join(names)}", "plots", i, "by")
+                    raise wrong_value(wrong, choices(names, len(names)), "plots", i, "by")
                 x, y = self.axes_of(plot)
                 if x == y:
                     raise wrong_value(f"{x!r} on both axes", "two metrics: x and y", "plots", i)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.formats.schemes import schemes
 from bitjoule.energy_models.inputs.documents import Document
-from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.energy_models.inputs.errors import InputError, Problem, choices
 from bitjoule.energy_models.inputs.fingerprints import fingerprint
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.hardware.machine import Machine
@@ -129,7 +129,7 @@ def _check_fit(prepared: Prepared) -> None:
         return InputError([prepared.document.problem(("rtl", "config"), f"{run.config} has {wrong}", expected)])
 
     encoding = f"weight_encoding {config.weight_encoding}"
-    zeros = ", ".join(name for name, encoding in ENCODINGS.items() if encoding.zero)
+    zeros = [name for name, encoding in ENCODINGS.items() if encoding.zero]
     if config.multiplies:
         raise refuse(f"{encoding}, an array with multipliers", f"a multiplier-free array: {', '.join(ENCODINGS)}")
     if config.scaled:
@@ -143,7 +143,7 @@ def _check_fit(prepared: Prepared) -> None:
         wrong = f"activation_bits {config.activation_bits}, too few for the activations' {bits}"
         raise refuse(wrong, f"activation_bits: {bits}")
     if prepared.scheme == SCHEMES["ternary"] and run.random_weights != 0 and not config.encoding.zero:
-        raise refuse(f"{encoding}, which cannot encode zero weights", f"one of {zeros}")
+        raise refuse(f"{encoding}, which cannot encode zero weights", choices(zeros))
     if prepared.linear and run.engine == "numpy":
         wrong = f"engine numpy has no cycles of a whole BitLinear, which {run.config} is"
         raise InputError([prepared.document.problem(("rtl", "engine"), wrong, "rtl, or check")])

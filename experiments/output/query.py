@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from bitjoule.energy_models.inputs.errors import InputError, Problem, suggestion, whole_file
+from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, suggestion, whole_file
 from bitjoule.experiments.output.formats import needs
 from bitjoule.experiments.output.parquet import SUFFIX
 
@@ -121,4 +121,4 @@ def _problem(message: str, tables: dict[str, Path]) -> Problem:
     missing = next((line for line in lines if "does not exist" in line and "Table" in line), "")
     word = missing.partition("Table with name ")[2].partition(" ")[0]
     hint = suggestion(word, names) if word else ""
-    return Problem("SQL", 1, "query", f"{lines[0]}{hint}", f"SELECT ... FROM one of {', '.join(names)}")  # noqa: S608 (a message)
+    return Problem("SQL", 1, "query", f"{lines[0]}{hint}", f"SELECT ... FROM {choices(names, len(names))}")  # noqa: S608 (a message)

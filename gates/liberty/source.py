@@ -70,7 +70,7 @@ def read_text(path: Path) -> str:
         data = path.read_bytes()
         data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     except (OSError, EOFError, zlib.error) as error:
-        raise LibertyError(f"{path}: cannot be read: {error}") from None
+        raise LibertyError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:

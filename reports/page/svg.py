@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from pathlib import Path
 
-from bitjoule.energy_models.inputs.errors import whole_file
+from bitjoule.energy_models.inputs.errors import reason, whole_file
 from bitjoule.reports.figures.hatches import hatch_color
 from bitjoule.reports.figures.recolour import dark_colors
 from bitjoule.reports.figures.style import DARK, LIGHT, Theme
@@ -50,7 +50,9 @@ def themed_svg(path: Path, prefix: str, label: str) -> str:
         if "<!ENTITY" in text:
             raise ET.ParseError("defines entities")
         root = ET.fromstring(text, ET.XMLParser(target=ET.TreeBuilder(insert_comments=True)))  # noqa: S314 (no entities)
-    except (OSError, ValueError, ET.ParseError) as error:
+    except OSError as error:
+        raise whole_file(str(path), reason(error), "an SVG that a run wrote") from None
+    except (ValueError, ET.ParseError) as error:
         raise whole_file(str(path), f"cannot be read as a picture ({error})", "an SVG that a run wrote") from None
     if root.tag != f"{SVG}svg":
         raise whole_file(str(path), "is not an SVG", "an SVG that a run wrote")

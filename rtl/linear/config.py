@@ -5,7 +5,7 @@ from typing import Any
 
 from bitjoule.rtl.arithmetic.formats import FLOATS, Format
 from bitjoule.rtl.config import AcceleratorConfig, ConfigError
-from bitjoule.rtl.faults import Fault
+from bitjoule.rtl.faults import Fault, brief, one_of
 
 KEY = "linear"
 NORMS = ("none", "rms_norm")
@@ -41,7 +41,7 @@ class LinearConfig:
 
     def __post_init__(self) -> None:
         faults = [
-            Fault(f"{KEY}.{key}", f"got {getattr(self, key)!r}", "one of " + ", ".join(allowed))
+            Fault(f"{KEY}.{key}", f"got {brief(getattr(self, key))}", one_of(allowed))
             for key, allowed in (("format", tuple(FLOATS)), ("norm", NORMS))
             if not isinstance(getattr(self, key), str) or getattr(self, key) not in allowed
         ]
@@ -59,7 +59,7 @@ class LinearConfig:
         if isinstance(lanes, int) and not isinstance(lanes, bool) and lanes in LANES and whole % lanes == 0:
             return []
         allowed = ", ".join(str(value) for value in LANES if whole % value == 0)
-        return [Fault(f"{KEY}.lanes", f"got {lanes!r}", f"a divisor of lanes ({whole}): {allowed}")]
+        return [Fault(f"{KEY}.lanes", f"got {brief(lanes)}", f"a divisor of lanes ({whole}): {allowed}")]
 
     @classmethod
     def from_mapping(cls, mapping: dict[str, Any]) -> "LinearConfig":
@@ -78,9 +78,9 @@ class LinearConfig:
         array = AcceleratorConfig.from_mapping({key: value for key, value in mapping.items() if key != KEY})
         own = mapping.get(KEY)
         if not isinstance(own, dict):
-            raise ConfigError((Fault(KEY, f"got {own!r}", "a mapping, such as {format: fp16, lanes: 4}"),))
+            raise ConfigError((Fault(KEY, f"got {brief(own)}", "a mapping, such as {format: fp16, lanes: 4}"),))
         keys = [field.name for field in fields(cls) if field.name != "array"]
-        faults = [Fault(f"{KEY}.{key}", "unknown key", "one of " + ", ".join(keys)) for key in own if key not in keys]
+        faults = [Fault(f"{KEY}.{key}", "unknown key", one_of(keys)) for key in own if key not in keys]
         if faults:
             raise ConfigError(tuple(faults))
         return cls(array, **own)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, csv_errors
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, csv_errors, reason
 from bitjoule.sim.training.ladder import Table
 
 FOLDER = Path(__file__).parent / "data"
@@ -158,7 +158,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Mapping[s
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError([Problem(str(path), 1, "file", f"cannot be read: {error}", "a CSV file")]) from None
+        raise InputError([Problem(str(path), 1, "file", reason(error), "a CSV file")]) from None
     reader = csv.DictReader(io.StringIO(text))
     with csv_errors(str(path), reader.reader):
         names = tuple(reader.fieldnames or ())

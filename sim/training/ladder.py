@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from bitjoule.energy_models.inputs.documents import Document, KeyPath
-from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, csv_errors
+from bitjoule.energy_models.inputs.errors import InputError, Problem, choices, csv_errors, reason
 from bitjoule.energy_models.inputs.validation import Strict, validate
 from bitjoule.sim.locks import locked
 from bitjoule.sim.training.config import TrainConfig, TrainingFile
@@ -221,7 +221,7 @@ class Table:
         try:
             text = self.path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError([Problem(str(self.path), 1, "file", f"cannot be read: {error}", "a CSV file")]) from None
+            raise InputError([Problem(str(self.path), 1, "file", reason(error), "a CSV file")]) from None
         reader = csv.DictReader(io.StringIO(text))
         with csv_errors(str(self.path), reader.reader):
             names = tuple(reader.fieldnames or ())

@@ -79,7 +79,7 @@ def show_mapping(options: argparse.Namespace) -> str:
                     "show mapping",
                     1,
                     "matmul",
-                    f"got {options.matmul!r}",
+                    "is missing" if options.matmul is None else f"got {options.matmul!r}",
                     "MxKxN, e.g. 512x3200x8640, K and N below 10000000",
                 )
             ]

@@ -103,5 +103,9 @@ def _checked(at: str, block: object, size: str, inactive: Mapping[str, tuple[Any
         raise PatternError(at, f"got {brief(block)}", f"a mapping with the keys {', '.join((*keys, *inactive))}")
     for key, allowed in inactive.items():
         if block.get(key) not in allowed:
-            raise PatternError(f"{at}.{key}", f"{brief(block[key])} is not supported", choices(map(str, allowed)))
+            raise PatternError(
+                f"{at}.{key}",
+                f"{brief(block[key])} is not supported",
+                choices(each if isinstance(each, str) else brief(each) for each in allowed),
+            )
     return block

@@ -126,7 +126,11 @@ def _check_keys(document: Document, config: Mapping[str, Any], name: str) -> lis
     for key, allowed in {"is_encoder_decoder": [False], **model_type.only}.items():
         if key in config and not any(type(config[key]) is type(value) and config[key] == value for value in allowed):
             problems.append(
-                document.problem((key,), f"{brief(config[key])} is not supported", choices(map(str, allowed)))
+                document.problem(
+                    (key,),
+                    f"{brief(config[key])} is not supported",
+                    choices(each if isinstance(each, str) else brief(each) for each in allowed),
+                )
             )
     for key, value in config.items():
         if key in known:

@@ -19,7 +19,7 @@ from bitjoule.energy_models.architecture.readers.layer_rules import (
 )
 from bitjoule.energy_models.architecture.readers.model_types import ModelType
 from bitjoule.energy_models.architecture.readers.pattern_errors import PatternError
-from bitjoule.energy_models.inputs.errors import choices
+from bitjoule.energy_models.inputs.errors import brief, choices
 
 DENSE: dict[str, Any] = {
     "experts": 1, "active_experts": 1, "shared_ffn": 0, "shared_gate": False, "router_bias": False, "expert_latent": 0,
@@ -312,5 +312,5 @@ def _number(config: Mapping[str, Any], key: str, default: int) -> int:
     if value is None:
         return default
     if type(value) is not int or value < 0:
-        raise PatternError(key, f"got {value!r}", "a whole number")
+        raise PatternError(key, f"got {brief(value)}", "a whole number")
     return value

@@ -7,6 +7,7 @@ from functools import cached_property
 from bitjoule.energy_models.formats.formats import width_bits
 from bitjoule.energy_models.formats.schemes import Scheme
 from bitjoule.energy_models.inputs.amounts import price_of
+from bitjoule.energy_models.inputs.errors import choices
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.technology import Technology, row_to_add
 from bitjoule.energy_models.system.hardware.arrays import first_array
@@ -58,7 +59,7 @@ class Machine(AtPoint):
         nodes = ", ".join(self.platform.nodes)
         raise UnpricedError(
             f"platform {self.name} has no clock at {self.technology.name} (nodes: {nodes})",
-            f"one of {nodes}, or a key nodes.{self.technology.node} in the platform's file",
+            f"{choices(self.platform.nodes)}, or a key nodes.{self.technology.node} in the platform's file",
         )
 
     @cached_property

@@ -16,6 +16,7 @@ from bitjoule.energy_models.architecture.phases import Cases, Floats, Steps
 from bitjoule.energy_models.formats.formats import scaled, width_bits
 from bitjoule.energy_models.formats.schemes import Scheme, own_linears
 from bitjoule.energy_models.formats.transforms import Transform
+from bitjoule.energy_models.inputs.errors import choices
 from bitjoule.energy_models.prices.functions import functions
 from bitjoule.energy_models.system.work.steps import MatmulKind
 from bitjoule.energy_models.system.work.units import InUnits, Units
@@ -224,7 +225,7 @@ def unfit(models: Sequence[Described], scheme: Scheme) -> tuple[str, str] | None
     for name in named:
         if name not in linears and linears:
             wrong = f"the scheme names {name}, a linear that no model has"
-            return wrong, f"one of {', '.join(linears)}"
+            return wrong, choices(linears, len(linears))
     if scheme.storage_name("keys") != scheme.storage_name("values") and any(part.one_cache for part in parts):
         wrong = f"keys in {scheme.storage_name('keys')} and values in {scheme.storage_name('values')}"
         return f"{wrong}, of a model with one cache for both", "kv_cache, for both"

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from bitjoule.energy_models.inputs.documents import read_text
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, suggestion, whole_file
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, reason, suggestion, whole_file
+from bitjoule.energy_models.model_files.safetensors_header import read_header
 from bitjoule.sim.llm.checkpoints.tensors import BYTES, FLOATS
 from bitjoule.sim.reference.checks import Float32s
 
@@ -26,7 +27,6 @@ INDEX = "model.safetensors.index.json"
 _STORED = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "U8": "u1",
 }  # fmt: skip
-_MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 
 
 @dataclass(frozen=True)
@@ -251,20 +251,17 @@ def _read_header(path: Path, file: str) -> dict[str, _Tensor]:
             pass
         with path.open("rb") as handle:
             return dict(_entries(handle, path, file))
-    except SafetensorError as error:
+    except (SafetensorError, ValueError) as error:
         raise _damaged(path, file, str(error)) from None
     except OSError as error:
-        raise whole_file(file, f"cannot be read: {brief(str(error))}", "a safetensors file") from None
+        raise whole_file(file, reason(error), "a safetensors file") from None
 
 
 def _entries(handle: BinaryIO, path: Path, file: str) -> Iterator[tuple[str, _Tensor]]:
-    length = int.from_bytes(handle.read(8), "little")
-    if length > _MAX_HEADER_BYTES:
-        raise ValueError("header too large")
-    for name, entry in json.loads(handle.read(length)).items():
+    header, data = read_header(handle)
+    for name, entry in header.items():
         if name != "__metadata__":
-            start = 8 + length + entry["data_offsets"][0]
-            yield name, _Tensor(path, file, entry["dtype"], tuple(entry["shape"]), start)
+            yield name, _Tensor(path, file, entry["dtype"], tuple(entry["shape"]), data + entry["data_offsets"][0])
 
 
 def _damaged(path: Path, file: str, wrong: str) -> InputError:

@@ -1,12 +1,16 @@
 """The words of messages."""
 
+import math
 import pickle
 
 import pytest
+import yaml
 
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, spelling, suggestion
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, reason, spelling, suggestion
 from bitjoule.energy_models.inputs.facts import read_facts
 from bitjoule.energy_models.interchange.scalesim import read_topology
+from bitjoule.rtl.faults import brief as rtl_brief
+from bitjoule.rtl.faults import one_of
 from bitjoule.sim.quality.tables import histories
 from bitjoule.sim.training.ladder import Table
 
@@ -18,10 +22,27 @@ def test_brief_is_one_printable_line_of_bounded_length():
     assert brief(10**6000) == "a very large int"
 
 
+@pytest.mark.parametrize("shown", [brief, rtl_brief])
+@pytest.mark.parametrize(
+    "value",
+    [None, True, False, 1, -2.5, math.inf, -math.inf, "x", "null", [], {}, [None, [True]], {"a": {"b": None}}],
+)
+def test_a_value_is_shown_as_yaml_writes_it(value, shown):
+    text = shown(value)
+    assert yaml.safe_load(text) == value
+    assert not {"None", "True", "False"} & set(text.replace(",", " ").split())
+    assert shown(math.nan) == ".nan"
+
+
 def test_choices_are_cut_and_counted():
     assert choices(["a", "b"]) == "one of a, b"
     assert choices(map(str, range(20)), limit=2) == "one of 0, 1, ... (20 in all)"
     assert choices(["a"]) == "a"
+
+
+def test_names_of_a_configuration_are_one_of_several_or_one_alone():
+    assert one_of([1, 2]) == "one of 1, 2"
+    assert one_of(("a",)) == "a"
 
 
 @pytest.mark.parametrize("limit", [None, 1, 2, 12])
@@ -89,3 +110,16 @@ def test_a_csv_file_that_cannot_be_taken_apart_is_wrong_input(tmp_path, read):
     path.write_text(f'a,b\n1,"{"x" * 140_000}\n')  # a quotation mark that is not closed
     with pytest.raises(InputError, match=r"t\.csv:2: row: field larger than field limit \(131072\); expected lines of"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/a/b"), "cannot be read: Permission denied"),
+        (OSError("read length must be non-negative"), "cannot be read: read length must be non-negative"),
+        (ValueError("embedded null byte"), "cannot be read: embedded null byte"),
+        (UnicodeDecodeError("utf-8", b"ab\xff", 2, 3, "invalid start byte"), "is not valid UTF-8 (byte 2)"),
+    ],
+)
+def test_why_a_file_was_not_read_is_said_without_the_systems_number(error, said):
+    assert reason(error) == said

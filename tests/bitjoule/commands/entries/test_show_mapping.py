@@ -115,7 +115,7 @@ WRONG = {
         ("tpu23", SIZE, "--scheme", "int8"), r"show mapping:1: platform: unknown platform 'tpu23' \(did you mean '"
     ),
     "a platform's file that is not there": (("no.yaml", SIZE, "--scheme", "int8"), "no.yaml:1: file: does not exist"),
-    "no size": (("tpu32", "--scheme", "int8"), "show mapping:1: matmul: got None; expected MxKxN, e.g. 512x3200x8640"),
+    "no size": (("tpu32", "--scheme", "int8"), "show mapping:1: matmul: is missing; expected MxKxN, e.g. 512x3200"),
     "a size of two": (("tpu32", "512x3200", "--scheme", "int8"), "show mapping:1: matmul: got '512x3200'; expected"),
     "a size of zero": (("tpu32", "0x1x1", "--scheme", "int8"), "show mapping:1: matmul: got '0x1x1'; expected MxKxN"),
     "a K of eight digits": (("tpu32", "1x10000000x1", "--scheme", "int8"), "show mapping:1: matmul: got '1x1000000"),

@@ -82,7 +82,7 @@ def test_biases_are_those_of_what_is_there(read):
             {"block_configs": BLOCKS[:3]},
             "block_configs: lists 3 layers; expected attention and ffn of each of 5",
         ),
-        ({"block_configs": None}, "block_configs: got None; expected attention and ffn of each of 5 layers"),
+        ({"block_configs": None}, "block_configs: got null; expected attention and ffn of each of 5 layers"),
         ({"block_configs": [3, *BLOCKS[1:]]}, "block_configs[0]: got 3; expected a mapping with the keys attention"),
         (
             {"block_configs": [{"attention": NO_OP, "ffn": {"ffn_mult": 1, "moe": {}}}, *BLOCKS[1:]]},
@@ -94,11 +94,11 @@ def test_biases_are_those_of_what_is_there(read):
         ),
         (
             {"block_configs": [{"attention": {"n_heads_in_group": 3, "window_length": 8}, "ffn": NO_OP}, *BLOCKS[1:]]},
-            "block_configs[0].attention.window_length: 8 is not supported; expected None",
+            "block_configs[0].attention.window_length: 8 is not supported; expected null",
         ),
         (
             {"block_configs": [{"attention": NO_OP, "ffn": {"ffn_mult": None}}, *BLOCKS[1:]]},
-            "block_configs[0].ffn.ffn_mult: got None; expected a number, no_op or replace_with_linear",
+            "block_configs[0].ffn.ffn_mult: got null; expected a number, no_op or replace_with_linear",
         ),
         (
             {"block_configs": [{**BLOCKS[0], "parallel_blocks": [{}]}, *BLOCKS[1:]]},

@@ -63,7 +63,7 @@ def test_no_hint_points_at_another_type(llama, name):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "drop"}, "model_type: unknown model_type None"),
+        ({"model_type": "drop"}, "model_type: unknown model_type null"),
         ({"hidden_size": "drop"}, "hidden_size: is missing"),
         ({"num_hidden_layers": -1}, "num_hidden_layers: got -1; expected greater than 0"),
         ({"num_hidden_layers": "32"}, "num_hidden_layers: got '32'; expected a valid integer"),
@@ -76,7 +76,7 @@ def test_no_hint_points_at_another_type(llama, name):
             {"num_attention_heads": 3},
             "num_attention_heads: hidden (4096) is not a multiple of heads (3)",
         ),
-        ({"hidden_size": True}, "hidden_size: got True; expected a valid integer"),
+        ({"hidden_size": True}, "hidden_size: got true; expected a valid integer"),
         ({"hidden_size": None}, "hidden_size: is missing"),
     ],
 )
@@ -167,13 +167,13 @@ def test_the_window_is_that_of_the_config_where_its_type_has_one(llama, config, 
          "attn_layer_indices: lists no layers of the model; expected numbers from 0 to 31"),
         ({"model_type": "lfm2", "layer_types": ["conv"]}, "layer_types: lists 1 layers; expected a kind for each of"),
         ({"model_type": "gemma4_text", "per_layer_config": {"40": {"head_dim": 8}}},
-         "per_layer_config: describes other layers or keys; expected keys one of head_dim, num_key_value_heads of"),
+         "per_layer_config: describes other layers or keys; expected layers from 0 to 31, each with one of head_dim,"),
         ({"model_type": "glm_moe_dsa", "index_topk_pattern": "FS"},
          "index_topk_pattern: lists 2 layers; expected a kind for each of 32 layers"),
         ({"model_type": "llama4_text", "moe_layers": [40]}, "moe_layers: lists no layers of the model"),
         ({"model_type": "bert", "num_key_value_heads": "drop", "architectures": ["BertForPreTraining"]},
          "architectures: unknown class"),
-        ({"model_type": "bert", "is_decoder": True}, "is_decoder: True is not supported; expected False"),
+        ({"model_type": "bert", "is_decoder": True}, "is_decoder: true is not supported; expected false"),
     ],
 )  # fmt: skip
 def test_layers_that_a_config_cannot_have_are_refused_with_the_key(llama, config, message):

@@ -94,7 +94,7 @@ def test_neighbours_are_a_step_away_in_one_knob_and_any_other_setting_of_a_knob_
         ({str(i): list(range(1000)) for i in range(6)}, (), "1000000000000000000 designs"),
         ({"a": [{"factor": 2}, {"factor": 1e308}]}, ("a",), "got 1e+308"),
         ({"a": [{"factor": -1}]}, ("a",), "got -1"),
-        ({"a": [{"factor": True}]}, ("a",), "got True"),
+        ({"a": [{"factor": True}]}, ("a",), "got true"),
         ({"g": {"zip": {"a": [{"factor": "x"}]}}}, ("g", "zip", "a"), "got 'x'"),
     ],
 )  # fmt: skip
