@@ -149,7 +149,10 @@ def test_predict_keeps_every_row_and_says_why_some_have_no_price(bitjoule, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["nowhere.csv", "-o", "out.csv"], "nowhere.csv:1: file: No such file or directory; expected a CSV file"),
+        (
+            ["nowhere.csv", "-o", "out.csv"],
+            "nowhere.csv:1: file: cannot be read: No such file or directory; expected a",
+        ),
         ([MEASURED_FILE, "-o", "out.txt"], "out.txt:1: file: is not a .csv file; expected a name that ends in .csv"),
         (
             [MEASURED_FILE, "-o", "nowhere/out.csv"],

@@ -229,7 +229,10 @@ WRONG = {
     "too few cells": (TABLE + "mul,int8,3\n", "5: row: 3 cells; expected 6 cells"),
     "no rows": (TABLE.splitlines()[0], "1: rows: no prices; expected a row for each operation and format"),
     "an empty file": ("", "1: header: no column operation, format, energy_pj in ''; expected operation,format,"),
-    "Latin-1": (TABLE.replace("slide", "é").encode("latin-1"), "1: file: 'utf-8' codec can't decode byte 0xe9 "),
+    "Latin-1": (
+        TABLE.replace("slide", "é").encode("latin-1"),
+        f"1: file: is not valid UTF-8 (byte {TABLE.index('slide')}); ",
+    ),
     "a format of an SRAM": (
         MEMORIES.replace("sram,,6.4", "sram,int8,6.4"),
         "6: format: format 'int8' of sram; expected an empty cell; the size is capacity_bytes",

@@ -138,6 +138,6 @@ def test_counts_of_a_summary_are_those_of_the_statuses_and_the_hypervolume_that_
 )
 def test_amounts_of_a_workload_are_taken_from_the_least_on(key, least):
     read(document(explore__knobs={key: [least, least + 1]}))
-    for wrong in (least - 1, 2.5, True):
-        with pytest.raises(InputError, match=rf"{key}: got {wrong}; expected whole numbers from {least} to "):
+    for wrong, shown in ((least - 1, str(least - 1)), (2.5, "2.5"), (True, "true")):
+        with pytest.raises(InputError, match=rf"{key}: got {shown}; expected whole numbers from {least} to "):
             read(document(explore__knobs={key: [wrong, 4]}))
