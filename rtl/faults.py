@@ -1,8 +1,9 @@
 """What is wrong in a configuration, and how it is said."""
 
 from collections.abc import Sequence
-from math import isfinite, isnan
 from typing import NamedTuple
+
+from bitjoule.as_yaml import as_yaml
 
 
 class Fault(NamedTuple):
@@ -40,23 +41,8 @@ def brief(value: object) -> str:
     value
         The value.
     """
-    text = _written(value)
+    text = as_yaml(value)
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _written(value: object) -> str:
-    """Return a value as YAML writes it in one line; text in quotation marks."""
-    match value:
-        case None | True | False:
-            return {None: "null", True: "true", False: "false"}[value]
-        case float() if not isfinite(value):
-            return ".nan" if isnan(value) else f"{'-' if value < 0 else ''}.inf"
-        case dict():
-            return "{" + ", ".join(f"{_written(key)}: {_written(held)}" for key, held in value.items()) + "}"
-        case list() | tuple():
-            return "[" + ", ".join(map(_written, value)) + "]"
-        case _:
-            return repr(value)
 
 
 def one_of(names: Sequence[object]) -> str:

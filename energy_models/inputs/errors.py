@@ -2,12 +2,13 @@
 
 import csv
 import difflib
-import math
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
+
+from bitjoule.as_yaml import as_yaml
 
 
 class HasLine(Protocol):
@@ -127,26 +128,11 @@ def brief(value: object, limit: int = 60) -> str:
         Longest text returned, in characters.
     """
     try:
-        text = _written(value)
+        text = as_yaml(value)
     except (ValueError, RecursionError):  # an int of over 4300 digits, a structure nested too deeply
         text = f"a very large {type(value).__name__}"
     text = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
     return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def _written(value: object) -> str:
-    """Return a value as YAML writes it in one line; text in quotation marks."""
-    match value:
-        case None | True | False:
-            return {None: "null", True: "true", False: "false"}[value]
-        case float() if not math.isfinite(value):
-            return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
-        case dict():
-            return "{" + ", ".join(f"{_written(key)}: {_written(held)}" for key, held in value.items()) + "}"
-        case list() | tuple():
-            return "[" + ", ".join(map(_written, value)) + "]"
-        case _:
-            return repr(value)
 
 
 def choices(known: Iterable[str], limit: int = 12) -> str:

@@ -141,7 +141,9 @@ def test_sums_may_stay_in_the_accumulators_where_k_does_not_fit_the_buffer():
     assert best(problem) == energy_pj(problem, traffic(problem, every_mapping(problem))).min()
 
 
-def test_of_mappings_of_one_energy_below_zero_the_fastest_is_found():
+@pytest.mark.parametrize("chunk", [1, search_module.CHUNK], ids=["ties_between_parts", "within_one"])
+def test_of_mappings_of_one_energy_below_zero_the_fastest_is_found(monkeypatch, chunk):
+    monkeypatch.setattr(search_module, "CHUNK", chunk)
     search.cache_clear()
     problem = SMALL._replace(costs=FREE._replace(fixed_pj=-7.0))
     tiles = every_mapping(problem)
@@ -149,11 +151,6 @@ def test_of_mappings_of_one_energy_below_zero_the_fastest_is_found():
     mapping = search(problem)
     assert mapping.traffic.cycles == cycles[np.broadcast_to(~forbidden(problem, tiles), cycles.shape)].min()
     assert energy_pj(problem, mapping.traffic) == -7.0
-
-
-def test_ties_between_parts_of_a_search_go_to_the_fastest(monkeypatch):
-    monkeypatch.setattr(search_module, "CHUNK", 1)
-    test_of_mappings_of_one_energy_below_zero_the_fastest_is_found()
 
 
 def test_a_search_without_an_allowed_mapping_finds_none():
