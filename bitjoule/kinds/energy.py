@@ -48,6 +48,7 @@ def run(ready: "Ready[Resolved]", progress: Progress, parts: "Parts | None" = No
     from bitjoule.experiments.energy import runner
     from bitjoule.experiments.energy.clocks import machines_of, too_fast
     from bitjoule.experiments.energy.tables.capacity import too_large
+    from bitjoule.experiments.energy.uncertainty.own_prices import unpaid_memories
     from bitjoule.experiments.energy.windows import beyond_window
     from bitjoule.experiments.names.buildable import unbuildable
     from bitjoule.experiments.names.doubts import doubts
@@ -60,7 +61,7 @@ def run(ready: "Ready[Resolved]", progress: Progress, parts: "Parts | None" = No
     experiment = resolved.experiment
     for line in beyond_window(resolved.models, experiment.workload, experiment.accounting):
         progress.warn(line)
-    for line in too_fast(machines_of(resolved)):
+    for line in (*too_fast(machines_of(resolved)), *unpaid_memories(resolved.platforms, resolved.technologies)):
         progress.warn(line)
     result = runner.run(resolved, parts)
     for line in too_large(resolved.platforms, result.summary):

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from bitjoule.energy_models.inputs.errors import out_of_order
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.inputs.validation import Strict, wrong_value
 
@@ -20,7 +21,7 @@ class Band(Strict):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not self.low <= self.nominal <= self.high:
-            raise wrong_value("nominal outside low..high", "low <= nominal <= high", "nominal")
+            raise wrong_value(out_of_order(self.low, self.nominal, self.high), "low <= nominal <= high", "nominal")
         return self
 
 

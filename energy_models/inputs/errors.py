@@ -53,6 +53,19 @@ class InputError(Exception):
         return "\n".join(map(str, self.problems))
 
 
+def out_of_order(low: float, value: float, high: float) -> str:
+    """Return what is wrong with a value and its band, where low, value and high do not ascend.
+
+    Parameters
+    ----------
+    low, value, high
+        As written.
+    """
+    if low > high:
+        return f"low {low:.10g} is above high {high:.10g}"
+    return f"{value:.10g} is outside {low:.10g} to {high:.10g}"
+
+
 class PluginError(Exception):
     """A contribution of another package cannot be used: exit status 1; the message names the package."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, csv_errors
+from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, csv_errors, out_of_order
 
 
 class Price(NamedTuple):
@@ -62,7 +62,8 @@ def price(path: Path, line: int, row: Mapping[str, str]) -> Price:
     """
     values = Price(*(positive(path, line, row, f"energy_{end}pj") for end in ("low_", "", "high_")))
     if not values.low_pj <= values.nominal_pj <= values.high_pj:
-        raise InputError([Problem(str(path), line, "energy_pj", "outside low..high", "low <= energy_pj <= high")])
+        wrong = out_of_order(values.low_pj, values.nominal_pj, values.high_pj)
+        raise InputError([Problem(str(path), line, "energy_pj", wrong, "low <= energy_pj <= high")])
     return values
 
 

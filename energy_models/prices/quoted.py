@@ -3,13 +3,23 @@
 import csv
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from bitjoule.energy_models.formats.formats import formats
-from bitjoule.energy_models.inputs.errors import InputError, Problem, brief, choices, reason, rule_of
+from bitjoule.energy_models.inputs.errors import (
+    InputError,
+    Problem,
+    brief,
+    choices,
+    csv_errors,
+    out_of_order,
+    reason,
+    rule_of,
+)
 from bitjoule.energy_models.inputs.facts import positive
 from bitjoule.energy_models.inputs.validation import Strict
 from bitjoule.energy_models.prices.measured import MeasuredOperation, MeasuredTechnology, QuotedMemory
@@ -39,54 +49,70 @@ def read_quoted(path: Path) -> MeasuredTechnology:
     Raises
     ------
     InputError
-        With the line of the first thing wrong.
+        With the line of everything that is wrong.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError([Problem(str(path), 1, "file", reason(error), "a CSV file in UTF-8")]) from None
     reader = csv.reader(text.splitlines())
-    names = [name.strip() for name in next(reader, [])]
-    _check_header(path, names)
-    operations: dict[tuple[str, str], MeasuredOperation] = {}
-    memories: dict[str, QuotedMemory] = {}
-    nodes: list[float] = []
-    for cells in reader:
-        line = reader.line_num
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(names):
-            raise InputError([Problem(str(path), line, "row", f"{len(cells)} cells", f"{len(names)} cells")])
-        row = {name: cell.strip() for name, cell in zip(names, cells, strict=True)}
-        if row["operation"] in MEMORIES:
-            memory = _memory(path, line, row)
-            repeated, memories = memory.name in memories, memories | {memory.name: memory}
-            name = memory.name
-        else:
-            operation = _operation(path, line, row)
-            key = (operation.operation, operation.format)
-            repeated, operations = key in operations, operations | {key: operation}
-            name = " ".join(key)
-        if repeated:
-            raise InputError([Problem(str(path), line, "operation", f"duplicate {name}", "one row")])
-        if row.get("node_nm"):
-            nodes.append(positive(path, line, row, "node_nm"))
-            if nodes[-1] != nodes[0]:
-                raise InputError(
-                    [Problem(str(path), line, "node_nm", f"got {nodes[-1]:g}", f"{nodes[0]:g} in each row")]
-                )
-    if not operations:
-        raise InputError([Problem(str(path), 1, "rows", "no prices", "a row for each operation and format")])
+    found = _Found(path)
+    problems: list[Problem] = []
+    with csv_errors(str(path), reader):
+        names = [name.strip() for name in next(reader, [])]
+        _check_header(path, names)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                try:
+                    found.add(reader.line_num, names, [cell.strip() for cell in cells])
+                except InputError as error:
+                    problems += error.problems
     named = NODE.search(path.stem)
-    if not nodes and named is None:
+    if not found.operations and not problems:
+        problems.append(Problem(str(path), 1, "rows", "no prices", "a row for each operation and format"))
+    if not found.nodes and named is None and all(problem.key != "node_nm" for problem in problems):
         wrong = "the file's name says no node"
-        raise InputError([Problem(str(path), 1, "node_nm", wrong, "a column node_nm, or a name such as my5nm.csv")])
-    node_nm = nodes[0] if nodes else float(named[1]) if named else 0.0
+        problems.insert(0, Problem(str(path), 1, "node_nm", wrong, "a column node_nm, or a name such as my5nm.csv"))
+    if problems:
+        raise InputError(problems)
+    node_nm = found.nodes[0] if found.nodes else float(named[1]) if named else 0.0
     data = {
         "description": f"Quoted prices of {path.name}", "node_nm": node_nm, "zero_share": 0.0,
-        "zero_share_source": "not used", "operations": [*operations.values()], "memories": [*memories.values()] or None,
+        "zero_share_source": "not used", "operations": [*found.operations.values()],
+        "memories": [*found.memories.values()] or None,
     }  # fmt: skip
     return _checked(MeasuredTechnology, path, 1, data, "rows")
+
+
+@dataclass
+class _Found:
+    """What a table holds, row by row."""
+
+    path: Path
+    operations: dict[tuple[str, str], MeasuredOperation] = field(default_factory=dict)
+    memories: dict[str, QuotedMemory] = field(default_factory=dict)
+    nodes: list[float] = field(default_factory=list)
+
+    def add(self, line: int, names: list[str], cells: list[str]) -> None:
+        if len(cells) != len(names):
+            raise InputError([Problem(str(self.path), line, "row", f"{len(cells)} cells", f"{len(names)} cells")])
+        row = dict(zip(names, cells, strict=True))
+        if row["operation"] in MEMORIES:
+            memory = _memory(self.path, line, row)
+            name, repeated = memory.name, memory.name in self.memories
+            self.memories[name] = memory
+        else:
+            operation = _operation(self.path, line, row)
+            key = (operation.operation, operation.format)
+            name, repeated = " ".join(key), key in self.operations
+            self.operations[key] = operation
+        if repeated:
+            raise InputError([Problem(str(self.path), line, "operation", f"duplicate {name}", "one row")])
+        if row.get("node_nm"):
+            self.nodes.append(positive(self.path, line, row, "node_nm"))
+            if self.nodes[-1] != self.nodes[0]:
+                wrong, expected = f"got {self.nodes[-1]:g}", f"{self.nodes[0]:g} in each row"
+                raise InputError([Problem(str(self.path), line, "node_nm", wrong, expected)])
 
 
 def _check_header(path: Path, names: list[str]) -> None:
@@ -137,7 +163,8 @@ def _price(path: Path, line: int, row: Mapping[str, str]) -> dict[str, object]:
         column = next((name for name in (end, written) if row.get(name)), None)
         ends[end] = positive(path, line, row, column) if column else ends["nominal"]
     if not ends["low"] <= ends["nominal"] <= ends["high"]:
-        raise InputError([Problem(str(path), line, "energy_pj", "outside low..high", "low <= energy_pj <= high")])
+        wrong = out_of_order(ends["low"], ends["nominal"], ends["high"])
+        raise InputError([Problem(str(path), line, "energy_pj", wrong, "low <= energy_pj <= high")])
     return {"energy_pj": ends, "source": row.get("source") or path.name, "where": row.get("where") or f"line {line}"}
 
 

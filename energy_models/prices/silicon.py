@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
-from bitjoule.energy_models.inputs.errors import InputError, Problem
+from bitjoule.energy_models.inputs.errors import InputError, Problem, out_of_order
 from bitjoule.energy_models.inputs.facts import Price, positive, read_facts
 from bitjoule.energy_models.inputs.sources import DATA
 
@@ -53,6 +53,7 @@ def silicon_rows() -> Mapping[tuple[str, float], SiliconRow]:
             raise InputError([Problem(str(SILICON_FILE), line, "quantity", wrong, "one row")])
         low, value, high = (positive(SILICON_FILE, line, cells, end) for end in ("low", "value", "high"))
         if not low <= value <= high:
-            raise InputError([Problem(str(SILICON_FILE), line, "value", "outside low..high", "low <= value <= high")])
+            wrong = out_of_order(low, value, high)
+            raise InputError([Problem(str(SILICON_FILE), line, "value", wrong, "low <= value <= high")])
         rows[key] = SiliconRow(low, value, high, cells["source"], cells["where"], cells["note"])
     return rows

@@ -92,12 +92,16 @@ class Frames:
         What bounds the time of each row of `summary`: columns `CASE_COLUMNS` and `BOUND_COLUMNS`. Empty unless the
         system accounting is used.
     components
-        Time and energy by component, columns `COMPONENT_COLUMNS`, of every scheme at the last model and technology and
-        the first platform and workload; `bitjoule.experiments.energy.tables.components`. Empty unless the system
-        accounting is used.
+        Time and energy by component, columns `COMPONENT_COLUMNS`, of every scheme at the last model and technology,
+        `shown_platform` and the first workload; `bitjoule.experiments.energy.tables.components`. Empty unless the
+        system accounting is used.
     sensitivity
         Effect of each price with a band and of each assumption; see
         `bitjoule.experiments.energy.uncertainty.sensitivity`. Empty unless asked for.
+    shown_platform
+        The platform whose cases a summary shows first: the first of the user's own, else the first; empty without any.
+    without_bands
+        Names of the technologies whose operations all copy one source, and have no bands.
     own_prices
         Prices of technologies of the user's own; see `bitjoule.experiments.energy.uncertainty.own_prices`.
     own_amounts
@@ -139,6 +143,8 @@ class Frames:
     components: pd.DataFrame
     sensitivity: pd.DataFrame
     varied: pd.DataFrame
+    shown_platform: str
+    without_bands: tuple[str, ...]
     own_prices: pd.DataFrame
     own_amounts: pd.DataFrame
     costs: pd.DataFrame

@@ -19,7 +19,7 @@ from bitjoule.experiments.energy.resolve import Resolved
 from bitjoule.experiments.energy.result import Result
 from bitjoule.experiments.energy.tables.accuracies import accuracy_table
 from bitjoule.experiments.energy.tables.comparison import compare
-from bitjoule.experiments.energy.tables.components import component_table, shown_cases
+from bitjoule.experiments.energy.tables.components import component_table, shown_cases, shown_platform
 from bitjoule.experiments.energy.tables.costs import cost_table
 from bitjoule.experiments.energy.tables.families import families
 from bitjoule.experiments.energy.tables.losses import losses
@@ -29,7 +29,7 @@ from bitjoule.experiments.energy.tables.sums import summarise
 from bitjoule.experiments.energy.uncertainty.assumptions import vary
 from bitjoule.experiments.energy.uncertainty.element_wise import element_wise
 from bitjoule.experiments.energy.uncertainty.own_amounts import own_amounts
-from bitjoule.experiments.energy.uncertainty.own_prices import own_prices
+from bitjoule.experiments.energy.uncertainty.own_prices import own_prices, without_bands
 from bitjoule.experiments.energy.uncertainty.sensitivity import sensitivity, varied_table
 from bitjoule.experiments.energy.uncertainty.unmeasured import unmeasured
 from bitjoule.experiments.output.columns import WORKLOAD_AXES
@@ -92,6 +92,8 @@ def run(resolved: Resolved, parts: Parts | None = None) -> Result:
         components=component_table(grid, shown_cases(grid)) if system else pd.DataFrame(),
         sensitivity=sensitivity(bands, grid.system.price_rows, varied) if experiment.sensitivity else pd.DataFrame(),
         varied=varied_table(varied),
+        shown_platform=platforms[shown_platform(grid)],
+        without_bands=without_bands(grid.technologies),
         own_prices=own_prices(grid),
         own_amounts=own_amounts(resolved.platforms, resolved.technologies.values()),
         costs=pd.DataFrame() if experiment.costs is None else cost_table(summary, experiment.costs),

@@ -5,7 +5,7 @@ import pandas as pd
 from bitjoule.energy_models.architecture.phases import DECODE, PREFILL
 from bitjoule.energy_models.papers.arithmetic import Accounting
 from bitjoule.experiments.energy.frames import Frames
-from bitjoule.experiments.output.columns import REQUEST
+from bitjoule.experiments.output.columns import REQUEST, WORKLOAD_AXES
 from bitjoule.reports.energy.workloads import axis_names, unit_of
 from bitjoule.reports.figures.digits import significant, with_unit
 from bitjoule.reports.figures.markdown import cut, differing, markdown
@@ -29,7 +29,8 @@ def headline(frames: Frames) -> str:
     same = frames.summary
     for key in ("model", "technology"):
         same = same[same[key] == last[key]]
-    for key in CASE[2:]:
+    same = same[same["platform"] == frames.shown_platform]
+    for key in WORKLOAD_AXES:
         same = same[same[key] == same[key].iloc[0]]
     phase = next(phase for phase in (DECODE, PREFILL, REQUEST) if (same["phase"] == phase).any())
     images = unit_of(frames) == "image"
@@ -41,7 +42,7 @@ def headline(frames: Frames) -> str:
         own = pd.isna(ratio) or (frames.baseline is not None and row["scheme"] == frames.baseline.scheme)
         energies.append(f"{row['scheme']} {with_unit(row[column], 'J')}{'' if own else f' ({significant(ratio)})'}")
     where = [str(last["model"]), f"at {last['technology']}"]
-    where += [f"on {same['platform'].iloc[0]}"] if frames.accounting is Accounting.SYSTEM else []
+    where += [f"on {frames.shown_platform}"] if frames.accounting is Accounting.SYSTEM else []
     prompt = int(same["prompt_tokens"].iloc[0])
     where += [] if frames.bare or images or not prompt else [f"prompt of {prompt}"]
     text = f"{', '.join(where)}: per {unit} {', '.join(energies)}"

@@ -73,8 +73,11 @@ def bands_text(frames: Frames) -> str:
     flips = bands[bands["flips"]]
     low, high = (f"{100 * bands['banded_share'].agg(end):.0f} %" for end in ("min", "max"))
     share = f"{low} to {high}" if low != high else low
-    title += f"Of a case's energy, {share} has a price with a band; those of the operations' tables have none, as all "
-    title += "copy one source.\n\n"
+    tables = "the operations' tables"
+    if frames.without_bands != frames.technologies:
+        tables = f"the operations at {' and '.join(frames.without_bands)}"
+    without = f"; those of {tables} have none, as all copy one source" if frames.without_bands else ""
+    title += f"Of a case's energy, {share} has a price with a band{without}.\n\n"
     if flips.empty:
         return f"{title}All {len(bands)} comparisons with the baseline hold wherever the prices lie in their bands."
     lines = []

@@ -68,7 +68,7 @@ def bound_of(seconds: "pd.Series[float]") -> str:
 
 
 def phases_text(frames: Frames) -> str:
-    """Return a section for each phase, of the last model and technology at the first platform and workload.
+    """Return a section for each phase, of the case of the headline.
 
     Parameters
     ----------

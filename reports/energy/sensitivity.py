@@ -6,11 +6,12 @@ import pandas as pd
 
 from bitjoule.energy_models.architecture.phases import DECODE, PREFILL
 from bitjoule.experiments.energy.frames import Frames
+from bitjoule.experiments.output.columns import WORKLOAD_AXES
 from bitjoule.reports.figures.digits import significant
 from bitjoule.reports.figures.markdown import markdown
 
 SHOWN = 8  # of each scheme and phase
-CASE = ["platform", "batch", "prompt_tokens", "new_tokens"]
+CASE = ["platform", *WORKLOAD_AXES]
 ENERGIES = ["energy_low_j", "energy_j", "energy_high_j"]
 RATIOS = ["ratio_low", "ratio", "ratio_high"]
 WORDS = {"static": "static power", "regulator": "regulator efficiency"}
@@ -18,7 +19,7 @@ LEAST = ["least_low", "least", "least_high"]
 
 
 def sensitivity_text(frames: Frames) -> str:
-    """Return what moves energy and gain of the last model and technology at the first workload, and what turns them.
+    """Return what moves energy and gain of the case of the headline, and what turns them.
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ def sensitivity_text(frames: Frames) -> str:
         return _unvaried(frames.varied)
     last = table.iloc[-1]
     shown = table[(table["model"] == last["model"]) & (table["technology"] == last["technology"])]
-    for key in CASE:
+    shown = shown[shown["platform"] == frames.shown_platform]
+    for key in WORKLOAD_AXES:
         shown = shown[shown[key] == shown[key].iloc[0]]
     rows = []
     for phase in (DECODE, PREFILL):

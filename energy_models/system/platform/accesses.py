@@ -165,10 +165,12 @@ def macro_rows(kind: str, bank_bytes: float, technology: Technology) -> tuple[Me
         priced = sorted({f"{memory.node_nm:g}nm" for memory in memories() if memory.node_nm})
         expected = f"one of the technologies {', '.join(priced)}"
         if rows:
-            expected = f"{rows[0][0]} to {rows[-1][0]} bytes per bank: change banks, or give read_pj and write_pj"
+            sizes = f"{rows[0][0]} to {rows[-1][0]}" if len(rows) > 1 else f"{rows[0][0]}"
+            expected = f"{sizes} bytes per bank: change banks, or give read_pj and write_pj"
         wrong = f"{technology.name} has no price for {kind} of {bank_bytes:g} bytes per bank"
         raise UnpricedError(wrong, row_to_add(technology, size) + expected)
-    return rows[max(above - 1, 0)][2], rows[above][2]
+    below = above if rows[above][0] == bank_bytes else above - 1
+    return rows[below][2], rows[above][2]
 
 
 def _own(kind: str, technology: Technology) -> list[Memory]:

@@ -1,7 +1,8 @@
 """The source of each value of a platform, where it inherits sources with values that it changes.
 
 A source is written beside a value. Where a file inherits both and writes another value without a source of its own, the
-source is that of the old value; the new one stands as written.
+source is that of the old value; the new one has none. A source that a file writes for a mapping is that of the values
+below it that the file writes, too; inherited ones beside them keep theirs.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from bitjoule.energy_models.inputs.documents import Document, KeyPath
 from bitjoule.energy_models.inputs.inheritance import AMOUNTS, paths
 from bitjoule.energy_models.system.platform.unscaled import has_source, key_exists, value_at
 
-AS_WRITTEN = "as written"
+NONE_GIVEN = "none given"
 NO_VALUES = ("description", "references", "sources")
 ENDS = frozenset().union(*AMOUNTS)
 
@@ -34,17 +35,28 @@ def changed_sources(
     Returns
     -------
     dict
-        ``as written`` for values without a source of their own, by dotted key.
+        By dotted key, the source of each value that is not that of the nearest key in `sources`; ``none given`` for
+        values without one.
     """
     found: dict[str, str] = {}
     for step in derivations:
         own = step.changes.get("sources")
         own = own if isinstance(own, dict) else {}
-        written = written_keys(step.changes)
-        changed = {key: AS_WRITTEN for key in written if value_at(step.base, key) != value_at(step.merged, key)}
-        found = {key: source_of(key, own, otherwise) for key, otherwise in {**found, **changed}.items()}
+        written = [*written_keys(step.changes)]
+        kept = {key: found.get(key, source) for key, source in _beside(step.base, own, written)}
+        changed = {key: NONE_GIVEN for key in written if value_at(step.base, key) != value_at(step.merged, key)}
+        found = {key: source_of(key, own, otherwise) for key, otherwise in {**found, **changed}.items()} | kept
         found = {key: source for key, source in found.items() if key_exists(step.merged, key)}
     return {key: source for key, source in {**found, **merges}.items() if source_of(key, sources) != source}
+
+
+def _beside(base: Mapping[str, Any], own: Mapping[str, str], written: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each inherited value below a mapping of which a file writes other values and a source, and its source."""
+    sources = base.get("sources") or {}
+    for key in written_keys(base):
+        nearest = max((place for place in own if has_source(key, [place])), key=len, default=None)
+        if nearest is not None and key not in written and any(has_source(other, [nearest]) for other in written):
+            yield key, source_of(key, sources)
 
 
 def merged_sources(document: Document, at: KeyPath) -> dict[str, str]:
@@ -64,7 +76,7 @@ def merged_sources(document: Document, at: KeyPath) -> dict[str, str]:
                 for key in path:
                     value = value[key]
                 if value != old:
-                    changed[_key(place)] = AS_WRITTEN
+                    changed[_key(place)] = NONE_GIVEN
     return changed
 
 
@@ -79,7 +91,7 @@ def written_keys(changes: Mapping[str, Any]) -> Iterator[str]:
     yield from dict.fromkeys(_key(path) for path in paths(changes, leaves=True) if path and path[0] not in NO_VALUES)
 
 
-def source_of(key: str, sources: Mapping[str, str], otherwise: str = AS_WRITTEN) -> str:
+def source_of(key: str, sources: Mapping[str, str], otherwise: str = NONE_GIVEN) -> str:
     """Return the source of a value: that of its key, or of the nearest mapping around it.
 
     Parameters

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bitjoule.energy_models.architecture.phases import Floats, Indices
 from bitjoule.energy_models.system.counting.counted import Evaluated
 from bitjoule.energy_models.system.counting.times import array_names, components
+from bitjoule.energy_models.system.platform.platforms import platforms
 from bitjoule.experiments.energy.blocks import CATEGORIES, column_codes
 from bitjoule.experiments.energy.evaluation import EvaluatedCases, case_columns, categorical, evaluate_cases
 from bitjoule.experiments.energy.grid import AXES, Grid
@@ -22,7 +23,7 @@ from bitjoule.experiments.output.columns import (
 
 ENERGIES = ("energy_low_j", "energy_j", "energy_high_j")
 VALUES = ("macs", "mac_share", "time_s", *BOUND_COLUMNS, *ENERGIES, *UTILISATION_COLUMNS)  # of a component in a step
-LAST = ("model", "technology")  # axes whose last entry `shown_cases` takes; of the others, the first
+LAST = ("model", "technology")  # axes whose last entry `shown_cases` takes; of workloads, the first
 
 
 def component_table(grid: Grid, cases: NDArray[np.integer[Any]]) -> pd.DataFrame:
@@ -158,17 +159,33 @@ def bound_table(summary: pd.DataFrame, seconds: Floats) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
+def shown_platform(grid: Grid) -> int:
+    """Return the index of the platform that a summary shows: the first of the user's own, else the first.
+
+    Parameters
+    ----------
+    grid
+        Every case.
+    """
+    built_in = platforms()
+    for index, by_scheme in enumerate(grid.platforms.values()):
+        if any(built_in.get(name) != machine for name, machine in by_scheme.values()):
+            return index
+    return 0
+
+
 def shown_cases(grid: Grid) -> NDArray[np.intp]:
     """Return the cases that a summary shows by component: every scheme, of the last model and technology.
 
     Parameters
     ----------
     grid
-        Every case. Of platforms and workloads, the first is shown.
+        Every case. Of platforms, that of `shown_platform` is shown, and of workloads the first.
     """
     cases = np.arange(len(grid))
     shown = np.ones(len(grid), dtype=np.bool_)
     for axis, index, length in zip(AXES, grid.axis_indices(cases), grid.shape, strict=True):
         if axis != "scheme":
-            shown &= index == (length - 1 if axis in LAST else 0)
+            first = shown_platform(grid) if axis == "platform" else 0
+            shown &= index == (length - 1 if axis in LAST else first)
     return cases[shown]

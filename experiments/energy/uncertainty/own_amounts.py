@@ -10,7 +10,7 @@ from bitjoule.energy_models.system.platform.platforms import Platform, platforms
 from bitjoule.energy_models.system.platform.value_sources import source_of
 from bitjoule.experiments.names.platforms import MachinesByPlatform
 
-OWN_AMOUNT_COLUMNS = ("platform", "key", "value", "low", "high", "unit", "source")
+OWN_AMOUNT_COLUMNS = ("platform", "key", "value", "low", "high", "unit", "source", "base")
 # By the end of a key, the longest first; static power and efficiencies are known by their section.
 UNITS = {
     "pj_per_bit_mm": "pJ/bit/mm", "bits_per_cycle": "bit/cycle", "gb_per_s": "GB/s", "pj_per_bit": "pJ/bit",
@@ -30,17 +30,19 @@ def own_amounts(by_platform: MachinesByPlatform, technologies: Iterable[Technolo
     -------
     DataFrame
         ``platform``; ``key``, the dotted key; its ``value``, ``low`` and ``high`` in ``unit``; ``source``, as its file
-        gives it, or ``as written``. Values that are defaults, and nodes that no technology of the experiment has, are
-        left out.
+        gives it, or ``none given``; ``base``, the built-in platform that has the same amount from the same source, of
+        all the one that shares most, or nothing. Values that are defaults, and nodes that no technology of the
+        experiment has, are left out.
     """
     machines = {name: machine for by_scheme in by_platform.values() for name, machine in by_scheme.values()}
     nodes = {name for each in technologies for name in (each.name, each.node)}
-    rows = [
-        (name, key, *amount, unit_of(key), source_of(key, machine.sources))
-        for name, machine in machines.items()
-        if platforms().get(name) != machine
-        for key, *amount in _amounts(_shown(machine, nodes), "")
-    ]
+    built_in = {name: set(_rows(machine, nodes)) for name, machine in platforms().items()}
+    rows = []
+    for name, machine in machines.items():
+        if platforms().get(name) != machine:
+            own = _rows(machine, nodes)
+            base = max(built_in, key=lambda other: len(built_in[other].intersection(own)))
+            rows += [(name, *row, base if row in built_in[base] else "") for row in own]
     return pd.DataFrame(rows, columns=list(OWN_AMOUNT_COLUMNS))
 
 
@@ -56,6 +58,12 @@ def unit_of(key: str) -> str:
         return "W"
     name = key.rpartition(".")[2]
     return next((unit for end, unit in UNITS.items() if name.endswith(f"_{end}") or name == end), "")
+
+
+def _rows(machine: Platform, nodes: set[str]) -> list[tuple[str, float, float, float, str, str]]:
+    """Return key, value, low, high, unit and source of each amount."""
+    amounts = _amounts(_shown(machine, nodes), "")
+    return [(key, value, low, high, unit_of(key), source_of(key, machine.sources)) for key, value, low, high in amounts]
 
 
 def _shown(machine: Platform, nodes: set[str]) -> Mapping[str, Any]:

@@ -1,18 +1,64 @@
 """The prices of a run that come from technologies of the user's own."""
 
+from collections.abc import Iterator, Mapping
+
 import pandas as pd
 
 from bitjoule.energy_models.inputs.amounts import price_of
 from bitjoule.energy_models.inputs.facts import Price
 from bitjoule.energy_models.prices.measured import UNITS
-from bitjoule.energy_models.prices.technology import Technology, technologies
+from bitjoule.energy_models.prices.technology import OPERATIONS_FILE, Technology, technologies
 from bitjoule.energy_models.system.platform.accesses import macro_price, macro_rows
 from bitjoule.experiments.energy.grid import Grid
+from bitjoule.experiments.names.platforms import MachinesByPlatform
 
 OPERATIONS = ("add", "mul", *UNITS)
 OWN_PRICE_COLUMNS = (
     "technology", "price", "energy_pj", "energy_low_pj", "energy_high_pj", "unit", "source", "where",
 )  # fmt: skip
+
+
+def without_bands(by_name: Mapping[str, Technology]) -> tuple[str, ...]:
+    """Return the technologies of the built-in table of operations, in which a price has no band.
+
+    Parameters
+    ----------
+    by_name
+        Of the experiment.
+    """
+    return tuple(
+        name
+        for name, technology in by_name.items()
+        if technology.place.startswith(f"{OPERATIONS_FILE.name}:")
+        and all(low == high for low, _, high in (technology.price(*key) for key in technology.rows))
+    )
+
+
+def unpaid_memories(by_platform: MachinesByPlatform, by_name: Mapping[str, Technology]) -> Iterator[str]:
+    """Yield who does not pay the off-chip memory that a technology of the user's own prices, one line each.
+
+    Parameters
+    ----------
+    by_platform, by_name
+        Platforms and technologies of the experiment.
+    """
+    for name, technology in by_name.items():
+        if technology == technologies().get(name) or all(row.kind != "dram" for row in technology.memories):
+            continue
+        pay: dict[str, str] = {}
+        others: dict[str, str] = {}
+        for by_scheme in by_platform.values():
+            for machine, platform in by_scheme.values():
+                memory = platform.off_chip.memory
+                if memory and technology.dram(memory):
+                    pay[machine] = memory
+                else:
+                    others[machine] = platform.off_chip.device or memory or "an amount of its own"
+        if others:
+            told = ", ".join(f"{machine} ({memory})" for machine, memory in others.items())
+            yield f"technology {name}: its price of dram is not that of {told}" + (
+                f"; {', '.join(pay)} {'pays' if len(pay) == 1 else 'pay'} it" if pay else ""
+            )
 
 
 def own_prices(grid: Grid) -> pd.DataFrame:

@@ -30,7 +30,7 @@ def draw_tornado(plot: TornadoPlot, frames: Frames, theme: Theme) -> Figure:
     plot
         What of the run is drawn.
     frames
-        Of a run with `sensitivity`: its last technology, the last model and the first platform and workload.
+        Of a run with `sensitivity`: the case of the headline is drawn.
     theme
         Light or dark.
     """
@@ -39,7 +39,7 @@ def draw_tornado(plot: TornadoPlot, frames: Frames, theme: Theme) -> Figure:
     table = table[in_phase(table, plot.phase)]
     for column, name in (("model", frames.models.index[-1]), ("technology", frames.technologies[-1])):
         table = table[table[column] == name]
-    table = table[table["platform"] == frames.platforms[0]]
+    table = table[table["platform"] == frames.shown_platform]
     baseline = frames.baseline.scheme if frames.baseline is not None else None
     schemes = [name for name in frames.schemes if name != baseline]
     groups = {scheme: widest(table[table["scheme"] == scheme], SHOWN) for scheme in schemes}

@@ -34,11 +34,19 @@ def test_an_amount_is_a_price_times_a_factor():
     assert price_of(amount("{low: 3, nominal: 3, high: 3}")) == (3, 3, 3)
 
 
-@pytest.mark.parametrize("text", ["{low: 4, nominal: 3, high: 5}", "{low: 2, nominal: 6, high: 5}"])
-def test_a_band_is_in_order(text):
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("{low: 4, nominal: 3, high: 5}", "3 is outside 4 to 5"),
+        ("{low: 2, nominal: 6, high: 5.5}", "6 is outside 2 to 5.5"),
+        ("{low: 7, nominal: 3, high: 5}", "low 7 is above high 5"),
+        ("{low: 1.0000001, nominal: 1, high: 5}", "1 is outside 1.0000001 to 5"),
+    ],
+)
+def test_a_band_is_in_order(text, wrong):
     with pytest.raises(InputError) as error:
         amount(text)
-    told = "f.yaml:1: energy_pj.nominal: nominal outside low..high; expected low <= nominal <= high"
+    told = f"f.yaml:1: energy_pj.nominal: {wrong}; expected low <= nominal <= high"
     assert str(error.value) == told
 
 
@@ -61,8 +69,8 @@ def test_a_row_of_facts_is_a_price():
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"energy_pj": "1"}, "f.csv:9: energy_pj: outside low..high; expected low <= energy_pj <= high"),
-        ({"energy_pj": "6"}, "f.csv:9: energy_pj: outside low..high; expected low <= energy_pj <= high"),
+        ({"energy_pj": "1"}, "f.csv:9: energy_pj: 1 is outside 2 to 5; expected low <= energy_pj <= high"),
+        ({"energy_pj": "6"}, "f.csv:9: energy_pj: 6 is outside 2 to 5; expected low <= energy_pj <= high"),
         ({"energy_low_pj": "0"}, "f.csv:9: energy_low_pj: got '0'; expected a positive number"),
         ({"energy_high_pj": "inf"}, "f.csv:9: energy_high_pj: got 'inf'; expected a positive number"),
         ({"energy_pj": "x"}, "f.csv:9: energy_pj: got 'x'; expected a positive number"),

@@ -87,4 +87,4 @@ def test_the_line_of_what_is_wrong_is_that_of_the_own_file(tmp_path):
         technology(tmp_path, OWN.replace("low: 1, nominal: 2", "low: 5, nominal: 2"))
     place = str(refused.value)
     assert place.startswith(f"{tmp_path}/mine.yaml:5: operations[")
-    assert "nominal outside low..high" in place
+    assert "low 5 is above high " in place

@@ -172,7 +172,7 @@ def test_banks_may_have_sizes_for_which_only_the_table_has_a_price(bitjoule, tmp
         ("add,int8,0.005,0.004,0.007,a slide,,\n", "my7nm has no price for add int8, which platform ternary-edge needs "
          "(bitnet-b1.58); expected a row add,int8 in the prices of my7nm, or one of the formats fp16, fp32"),
         ("sram,,25.6,,,a compiler,262144,64\n", "my7nm has no price for sram of 131072 bytes per bank (bitnet-b1.58); "
-         "expected a row sram with capacity_bytes >= 131072 in the prices of my7nm, or 65536 to 65536 bytes per bank: "
+         "expected a row sram with capacity_bytes >= 131072 in the prices of my7nm, or 65536 bytes per bank: "
          "change banks, or give read_pj and write_pj"),
     ],
 )  # fmt: skip
@@ -219,7 +219,8 @@ WRONG = {
     ),
     "no number": (TABLE.replace("0.1,", "cheap,"), "3: energy_pj: got 'cheap'; expected a positive number"),
     "a band beside its price": (
-        TABLE.replace("0.004", "0.006"), "2: energy_pj: outside low..high; expected low <= energy_pj <= high",
+        TABLE.replace("0.004", "0.006"),
+        "2: energy_pj: 0.005 is outside 0.006 to 0.007; expected low <= energy_pj <= high",
     ),
     "a row twice": (f"{TABLE}{ROW}\n", "5: operation: duplicate add int8; expected one row"),
     "an unknown operation": (
@@ -285,6 +286,22 @@ def test_a_file_whose_name_says_no_node_needs_a_column(tmp_path):
     assert str(refused.value) == (
         f"{path}:1: node_nm: the file's name says no node; expected a column node_nm, or a name such as my5nm.csv"
     )
+
+
+def test_everything_wrong_is_told_at_once(tmp_path):
+    text = TABLE.replace("0.005", "cheap").replace("mul,fp16", "div,fp16") + "add,fp16,0.1,,,again\nmul,fp32,1\n"
+    path = written(tmp_path, text, "prices.csv")
+    with pytest.raises(InputError) as refused:
+        read_quoted(path)
+    told = [(problem.line, problem.key) for problem in refused.value.problems]
+    assert told == [(1, "node_nm"), (2, "energy_pj"), (4, "operation"), (5, "operation"), (6, "row")]
+
+
+def test_a_quotation_mark_that_is_not_closed_is_told_with_its_line(tmp_path):
+    path = written(tmp_path, f'{TABLE}add,int4,1,,,"{"a" * 200_000}\n')
+    with pytest.raises(InputError) as refused:
+        read_quoted(path)
+    assert str(refused.value).startswith(f"{path}:5: row: field larger than field limit")
 
 
 def test_the_table_that_the_docs_show_is_a_technology(tmp_path):

@@ -46,7 +46,7 @@ def test_every_price_cites_a_source_and_a_place():
     [
         ("add,int8,45,-1,1,1,s,w,", "2: energy_pj: got '-1'; expected a positive number"),
         ("add,int8,45,nan,1,1,s,w,", "2: energy_pj: got 'nan'; expected a positive number"),
-        ("add,int8,45,5,1,2,s,w,", "2: energy_pj: outside low..high; expected low <= energy_pj <= high"),
+        ("add,int8,45,5,1,2,s,w,", "2: energy_pj: 5 is outside 1 to 2; expected low <= energy_pj <= high"),
         ("add,int8,45 nm,1,1,1,s,w,", "2: node_nm: got '45 nm'; expected a positive number"),
         ("add,int8,45,1,1,1,s,w", "2: row: 8 cells; expected 9 cells"),
         ("add,int8,45,1,1,1,s,w,\nadd,int8,45,1,1,1,s,w,", "3: operation: duplicate add int8; expected one row"),

@@ -15,7 +15,7 @@ def test_what_is_like_another_differs_in_what_it_says_alone(tmp_path):
     path.write_text("like: ternary-edge\nvector: {lanes: 32}\n")
     wide, base = read_platform(path), platforms()["ternary-edge"]
     assert wide.vector.lanes == 32
-    sources = {**base.sources, "vector.lanes": "as written"}  # that of the base is of another value
+    sources = {**base.sources, "vector.lanes": "none given"}  # that of the base is of another value
     assert wide == base.model_copy(update={"vector": wide.vector, "sources": sources})
 
 
@@ -193,7 +193,7 @@ BAD = {
     ),
     "a band out of order": (
         "nodes:\n  7nm:\n    leakage_w: {low: 2, nominal: 1, high: 3}",
-        "4: nodes.7nm.leakage_w.nominal: nominal outside low..high; expected low <= nominal <= high",
+        "4: nodes.7nm.leakage_w.nominal: 1 is outside 2 to 3; expected low <= nominal <= high",
     ),
     "negative leakage": (
         "nodes:\n  7nm: {leakage_w: -1}",

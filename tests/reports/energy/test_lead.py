@@ -95,6 +95,42 @@ def test_of_each_axis_that_is_swept_the_first_value_leads(resolved):
     assert float(value) * UNITS[unit] == pytest.approx(rows["energy_j"].item() / 60, rel=THREE_DIGITS)
 
 
+OWN = "{name: mine, like: ternary-edge, nodes: {7nm: {clock_mhz: 500}}}"
+
+
+@pytest.mark.parametrize(
+    ("platforms", "first"),
+    [
+        (f"ternary-edge, {OWN}, fp16-edge", "mine"),
+        (f"ternary-edge, {{name: pair, by_scheme: {{fp16: fp16-edge, bitnet-b1.58: {OWN}}}}}", "pair"),
+        (f"ternary-edge, {OWN.replace('mine', 'a')}, {OWN.replace('mine', 'b').replace('500', '400')}", "a"),
+        ("fp16-edge, ternary-edge", "fp16-edge"),
+    ],
+)
+def test_of_platforms_the_first_of_the_users_own_leads(resolved, platforms, first):
+    text = re.sub(r"platforms: .*", lambda _: f"platforms: [{platforms}]", TEXT)
+    text = text.replace("[45nm, 7nm]", "[7nm]").replace("[20, 7]", "20") + "sensitivity: true\n"
+    result = run(resolved(text))
+    place, energies = headline(result).split(": per generated token ")
+    assert place == f"bitnet-2.7b, at 7nm, on {first}, prompt of 100"
+    case = {"model": "bitnet-2.7b", "platform": first, "scheme": "bitnet-b1.58", "phase": "decode"}
+    rows, effects = result.summary, result.sensitivity
+    for key, value in case.items():
+        rows, effects = rows[rows[key] == value], effects[effects[key] == value]
+    (joules,) = rows["energy_j"]
+    value, unit = re.search(r"bitnet-b1.58 (\S+) ([^\s,]+)", energies).groups()
+    assert float(value) * UNITS[unit] == pytest.approx(joules / 60, rel=THREE_DIGITS)
+    assert set(result.components["platform"]) == {first}
+    text = summary_markdown(result)
+    assert f"bitnet-2.7b at 7nm on {first}, " in text.partition("## Decode")[2]
+    header, *shown = header_and_rows(text.partition("## Sensitivity\n\n")[2], ["phase", "scheme", "cause"])
+    assert header.index("J") == 6
+    of_ours = [row for row in shown[0] if row[:2] == ["decode", "bitnet-b1.58"]]
+    assert len(of_ours) > 3
+    found = [float(row[6]) for row in of_ours]
+    assert found == pytest.approx([joules] * len(found), rel=THREE_DIGITS)
+
+
 def test_without_new_tokens_a_prompt_token_leads_and_no_table_of_generated_ones_stands(resolved):
     result = run(resolved(TEXT.replace("new_tokens: [20, 7]", "new_tokens: 0")))
     assert token_table(result, 200) == ""

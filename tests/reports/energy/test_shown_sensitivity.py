@@ -22,6 +22,7 @@ def row(cause, energies=(1.0, 2.0, 3.0), turns=False, least=("a", "a", "a"), sch
 
 def said(rows, varied=NONE_VARIED, baseline="base"):
     frames = SimpleNamespace(
+        shown_platform="p",
         sensitivity=pd.DataFrame(rows), varied=varied, schemes={"b": None, "a": None},
         baseline=SimpleNamespace(name=baseline) if baseline else None,
     )  # fmt: skip

@@ -277,7 +277,7 @@ def test_every_array_of_a_shipped_edge_or_server_chip_meets_its_clock(name):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("sram_area,7,1,2,3,um2/bit,s,w,", "2: value: outside low..high; expected low <= value <= high"),
+        ("sram_area,7,1,2,3,um2/bit,s,w,", "2: value: 1 is outside 2 to 3; expected low <= value <= high"),
         ("sram_area,7,x,1,3,um2/bit,s,w,", "2: value: got 'x'; expected a positive number"),
         (
             "sram_area,7,1,1,1,um2/bit,s,w,\nsram_area,7,1,1,1,um2/bit,s,w,",

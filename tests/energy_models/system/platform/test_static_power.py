@@ -170,7 +170,7 @@ def test_the_price_of_a_cycle_leads_to_its_watts_and_their_source(tmp_path, monk
         ("static: {phy: -1}", "2: static.phy: got -1; expected greater than or equal to 0"),
         (
             "static: {phy: {low: 2, nominal: 1, high: 3}}",
-            "2: static.phy.nominal: nominal outside low..high; expected low <= nominal <= high",
+            "2: static.phy.nominal: 1 is outside 2 to 3; expected low <= nominal <= high",
         ),
         (
             "static: {sram: 0.1}",

@@ -45,7 +45,7 @@ def test_each_amount_has_value_band_unit_and_source(amounts):
     table = amounts("ternary-edge, mine.yaml").loc["mine"]
     base = platforms()["ternary-edge"].sources
     expected = {
-        "arrays.adders.lanes": (128, 128, 128, "", "as written"),
+        "arrays.adders.lanes": (128, 128, 128, "", "none given"),
         "arrays.adders.columns": (16, 16, 16, "", base["arrays.adders.columns"]),
         "arrays.adders.weight_registers.write_pj_per_bit": (
             0.0013, 0.00065, 0.0039, "pJ/bit", base["arrays.adders.weight_registers.write_pj_per_bit"],
@@ -56,16 +56,43 @@ def test_each_amount_has_value_band_unit_and_source(amounts):
         "arrays.float.accumulators.depth": (64, 64, 64, "", base["arrays.float"]),
         "vector.lanes": (16, 16, 16, "", "assumption"),
         "buffers.weights.size_bytes": (1048576, 1048576, 1048576, "bytes", "our floor plan"),
-        "buffers.weights.banks": (8, 8, 8, "", "as written"),
+        "buffers.weights.banks": (8, 8, 8, "", "none given"),
         "buffers.activations.banks": (4, 4, 4, "", base["buffers"]),
         "off_chip.bandwidth_gb_per_s": (25.6, 25.6, 25.6, "GB/s", "another sheet"),  # not the base's narrower one
-        "nodes.7nm.clock_mhz": (700, 700, 700, "MHz", "as written"),
+        "nodes.7nm.clock_mhz": (700, 700, 700, "MHz", "none given"),
         "static.host": (0.2, 0.1, 0.3, "W", "a data sheet | page 4"),
         "static.dram": (0.035, 0.033, 0.037, "W", base["static.dram"]),
     }  # fmt: skip
     for key, row in expected.items():
         assert tuple(table.loc[key, ["value", "low", "high", "unit", "source"]]) == row, key
     assert not any(key.startswith("nodes.45nm") for key in table.index)
+
+
+def test_a_source_of_a_mapping_is_not_that_of_what_is_inherited_beside(amounts):
+    inline = "{name: inline, like: ternary-edge, buffers: {activations: {banks: 8}}, sources: {SOURCES}}"
+    base = platforms()["ternary-edge"].sources["buffers"]
+    for sources, expected in (
+        ("buffers.activations: a plan", {"banks": "a plan", "width_bits": base, "size_bytes": base}),
+        ("buffers: a plan", {"banks": "a plan", "width_bits": base}),
+        ("buffers.activations: a plan, buffers.activations.width_bits: b", {"banks": "a plan", "width_bits": "b"}),
+        ("buffers.weights: a plan", {"banks": "none given", "width_bits": base}),
+    ):
+        table = amounts(inline.replace("SOURCES", sources)).loc["inline"]
+        found = {key: table.loc[f"buffers.activations.{key}", "source"] for key in expected}
+        assert found == expected, sources
+        weights = "a plan" if sources.startswith("buffers.weights") else base
+        assert table.loc["buffers.weights.width_bits", "source"] == weights  # nothing else below it is written
+
+
+def test_what_a_built_in_platform_has_from_the_same_source_is_of_that(amounts):
+    table = amounts("mine.yaml").loc["mine"]
+    own = {
+        "arrays.adders.lanes", "buffers.weights.size_bytes", "buffers.weights.banks", "off_chip.bandwidth_gb_per_s",
+        "nodes.7nm.clock_mhz", "static.host",
+    }  # fmt: skip
+    assert set(table.index[table["base"] == ""]) == own
+    assert set(table["base"]) == {"", "ternary-edge"}
+    assert set(amounts("{name: same, like: fp16-edge, description: renamed}")["base"]) == {"fp16-edge"}
 
 
 def test_built_in_platforms_have_none(amounts):
@@ -75,8 +102,8 @@ def test_built_in_platforms_have_none(amounts):
 def test_inline_platforms_and_overrides_have_theirs(amounts):
     inline = "{name: inline, like: mine.yaml, vector: {lanes: 32}}"
     table = amounts(inline, "platforms.0.buffers.weights.size_bytes=65536").loc["inline"]
-    assert tuple(table.loc["vector.lanes", ["value", "source"]]) == (32, "as written")
-    assert tuple(table.loc["buffers.weights.size_bytes", ["value", "source"]]) == (65536, "as written")
+    assert tuple(table.loc["vector.lanes", ["value", "source"]]) == (32, "none given")
+    assert tuple(table.loc["buffers.weights.size_bytes", ["value", "source"]]) == (65536, "none given")
     assert table.loc["static.host", "source"] == "a data sheet | page 4"
 
 
@@ -86,7 +113,7 @@ def test_a_value_that_is_merged_over_keeps_no_source_of_the_old_one(amounts):
     entries += ", {<<: *base, name: wider, vector: {<<: *v, lanes: 64}}"
     table = amounts(entries.replace("True", "true").replace("False", "false").replace("None", "null"))
     assert table.loc[("base", "vector.lanes"), "source"] == "assumption"
-    assert tuple(table.loc[("wider", "vector.lanes"), ["value", "source"]]) == (64, "as written")
+    assert tuple(table.loc[("wider", "vector.lanes"), ["value", "source"]]) == (64, "none given")
 
 
 def test_the_summary_has_a_table_of_them(resolved, tmp_path):
@@ -104,7 +131,17 @@ def test_the_summary_has_a_table_of_them(resolved, tmp_path):
         ["buffers.weights.size_bytes", "1048576", "", "", "bytes", "our floor plan"],
     ]
     assert r"a data sheet \| page 4" in rows["static.host"]
+    assert "vector.lanes" not in rows
+    inherited = (result.frames.own_amounts["base"] == "ternary-edge").sum()
+    assert f"states itself; its other {inherited} amounts are those of ternary-edge." in text
     assert [cell.strip() for cell in rows["static.host"].split("|")[2:6]] == ["0.2", "0.1", "0.3", "W"]
+
+
+def test_a_platform_that_states_nothing_has_no_table(resolved):
+    inline = "{name: same, like: ternary-edge, description: renamed}"
+    frames = run(resolved(TEXT.replace("PLATFORMS", inline))).frames
+    count = len(frames.own_amounts)
+    assert own_amounts_text(frames, 100) == f"## Amounts of same\n\nIts {count} amounts are those of ternary-edge."
 
 
 def test_what_runs_again_from_experiment_yaml_has_the_same_amounts(bitjoule, tmp_path):

@@ -8,6 +8,7 @@ import yaml
 from bitjoule.energy_models.prices.derived import data_of
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.experiments.energy.runner import run
+from bitjoule.experiments.energy.uncertainty.own_prices import unpaid_memories
 from bitjoule.reports.energy.own_prices import own_prices_text
 from bitjoule.reports.energy.summary import summary_markdown
 
@@ -94,3 +95,67 @@ def test_built_in_technologies_have_none(resolved):
     result = run(resolved(SYSTEM.replace(", my7nm.csv", ", 7nm-measured, 7nm-measured-arrays")))
     assert result.own_prices.empty
     assert own_prices_text(result.frames, 100) == ""
+
+
+BY_PARTS = "{name: parts, like: ternary-edge-lpddr5}"
+AMOUNT = "{name: amount, like: ternary-edge, off_chip: {memory: null, read_pj_per_bit: 4, write_pj_per_bit: 4}}"
+
+
+@pytest.mark.parametrize(
+    ("row", "platforms", "warnings"),
+    [
+        ("dram,", "ternary-edge, fp16-edge", []),
+        (
+            "dram,", f"ternary-edge, {BY_PARTS}",
+            ["technology my7nm: its price of dram is not that of parts (lpddr5-6400); ternary-edge pays it"],
+        ),
+        (
+            "dram,", f"ternary-edge, fp16-edge, {AMOUNT}",
+            [
+                "technology my7nm: its price of dram is not that of amount (an amount of its own); "
+                "ternary-edge, fp16-edge pay it"
+            ],
+        ),
+        ("dram,lpddr4", "ternary-edge", []),
+        ("dram,hbm2", "ternary-edge", ["technology my7nm: its price of dram is not that of ternary-edge (lpddr4)"]),
+    ],
+)  # fmt: skip
+def test_who_does_not_pay_an_own_price_of_the_memory_is_a_warning(resolved, tmp_path, row, platforms, warnings):
+    (tmp_path / "my7nm.csv").write_text(TABLE.replace("dram,", row))
+    text = SYSTEM.replace("[ternary-edge]", f"[{platforms}]").replace("[bitnet-b1.58]", "[fp16]")
+    experiment = resolved(text)
+    assert [*unpaid_memories(experiment.platforms, experiment.technologies)] == warnings
+
+
+def test_what_has_no_price_of_the_memory_has_no_warning(resolved, tmp_path):
+    (tmp_path / "my7nm.csv").write_text("".join(TABLE.splitlines(keepends=True)[:-1]))
+    experiment = resolved(SYSTEM.replace("[ternary-edge]", f"[{BY_PARTS}]"))
+    assert [*unpaid_memories(experiment.platforms, experiment.technologies)] == []
+
+
+def test_a_run_warns_of_a_memory_that_is_priced_otherwise(bitjoule, tmp_path):
+    (tmp_path / "my7nm.csv").write_text(TABLE)
+    (tmp_path / "x.yaml").write_text(SYSTEM.replace("[ternary-edge]", f"[{BY_PARTS}]"))
+    status, _, err = bitjoule("run", tmp_path / "x.yaml", "--no-plots", "--out", tmp_path / "out")
+    assert status == 0
+    assert "technology my7nm: its price of dram is not that of parts (lpddr5-6400)" in err
+    summary = (tmp_path / "out" / "x" / "summary.md").read_text(encoding="utf-8")
+    assert "technology my7nm: its price of dram is not that of parts (lpddr5-6400)" in summary
+
+
+@pytest.mark.parametrize(
+    ("named", "without", "clause"),
+    [
+        ("[7nm, my7nm.csv]", ("7nm",), "; those of the operations at 7nm have none, as all copy one source."),
+        ("[45nm, 7nm]", ("45nm", "7nm"), "; those of the operations' tables have none, as all copy one source."),
+        ("[45nm, my7nm.csv, 7nm]", ("45nm", "7nm"), "; those of the operations at 45nm and 7nm have none, as all"),
+        ("[my7nm.csv]", (), " has a price with a band."),
+    ],
+)
+def test_operations_without_bands_are_those_of_the_built_in_table(resolved, tmp_path, named, without, clause):
+    (tmp_path / "my7nm.csv").write_text(TABLE)
+    text = SYSTEM.replace("[7nm, my7nm.csv]", named).replace("[bitnet-b1.58]", "[fp16, bitnet-b1.58]")
+    frames = run(resolved(f"{text}baseline: {{scheme: fp16}}\n")).frames
+    assert frames.without_bands == without
+    said = summary_markdown(frames).partition("## Sensitivity to price uncertainty\n\n")[2]
+    assert clause in said.partition("\n\n")[0]
